@@ -1,0 +1,124 @@
+"""What netspec has to say about an input, as data: no layout, no wording beyond the facts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from netspec.diagnostics.codes import CODES
+from netspec.source import Span
+
+__all__ = ["Diagnostic", "Diagnostics", "Edit", "Fix", "Label", "Severity", "SpecError", "fail"]
+
+Severity = Literal["error", "warning"]
+
+
+class Label(NamedTuple):
+    """A second place that belongs to the finding: marked with -, not ^."""
+
+    span: Span
+    text: str
+
+
+class Edit(NamedTuple):
+    """Replace a stretch of a source (an empty one: insert) by a text."""
+
+    span: Span
+    text: str
+
+
+class Fix(NamedTuple):
+    """A concrete change that was tried and clears the finding; edits are empty where only words can say it."""
+
+    text: str
+    edits: tuple[Edit, ...] = ()
+    safe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding. `fact` says what is the case here, with the numbers; the code's title says which requirement it breaks.
+
+    `path` names the file concerned where there is no span (a missing file, a data set).
+    """
+
+    code: str
+    fact: str
+    span: Span | None = None
+    label: str = ""
+    others: tuple[Label, ...] = ()
+    rule: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    path: str | None = None
+
+    @property
+    def title(self) -> str:
+        return CODES[self.code].title
+
+    @property
+    def severity(self) -> Severity:
+        return CODES[self.code].severity
+
+    @property
+    def message(self) -> str:
+        """Title and fact in one line."""
+        return f"{self.title}: {self.fact}" if self.fact else self.title
+
+    @property
+    def place(self) -> str | None:
+        """The file that the finding is about."""
+        return self.span.source.name if self.span else self.path
+
+    def with_fixes(self, *fixes: Fix) -> "Diagnostic":
+        return replace(self, fixes=(*self.fixes, *fixes))
+
+    @property
+    def order(self) -> tuple[str, int, str]:
+        """Sort key: by file, then position, then code."""
+        return (self.place or "", self.span.start if self.span else -1, self.code)
+
+
+class Diagnostics:
+    """The findings of one run, in the order they were made."""
+
+    __slots__ = ("found",)
+
+    def __init__(self) -> None:
+        self.found: list[Diagnostic] = []
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        self.found.append(diagnostic)
+
+    def error(self, code: str, fact: str, span: Span | None = None, **more: object) -> None:
+        self.found.append(Diagnostic(code, fact, span, **more))  # type: ignore[arg-type]
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error (not a warning) was found."""
+        return any(d.severity == "error" for d in self.found)
+
+    def sorted(self) -> list[Diagnostic]:
+        return sorted(self.found, key=lambda d: d.order)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.sorted())
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+
+class SpecError(Exception):
+    """An input that netspec cannot go on with. `.diagnostics` says why; str() is the concise form."""
+
+    def __init__(self, diagnostics: list[Diagnostic]) -> None:
+        super().__init__(diagnostics)
+        self.diagnostics = diagnostics
+
+    def __str__(self) -> str:
+        return "\n".join(f"{d.place or '-'}: {d.severity}[{d.code}]: {d.message}" for d in self.diagnostics)
+
+
+def fail(code: str, fact: str, *, path: str | None = None, span: Span | None = None, notes: tuple[str, ...] = (),
+         fixes: tuple[Fix, ...] = ()) -> SpecError:
+    """The exception for a single finding: `raise fail("NS610", "...", path=p)`."""
+    return SpecError([Diagnostic(code, fact, span, path=path, notes=notes, fixes=fixes)])
