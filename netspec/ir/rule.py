@@ -1,0 +1,170 @@
+"""What a layer's rules say: requirements over sizes, decided, refused with a RuleError, or kept as a Fact. Knows no place in any text."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from netspec.ir.dims import Dim, Size, Traced, bounds, evaluate, untraced
+
+__all__ = ["Change", "Fact", "RuleError", "arithmetic", "at_least", "collecting", "divides", "require", "same"]
+
+
+class Change(NamedTuple):
+    """A parameter set otherwise, offered as a fix: tried through inference before it is shown."""
+
+    text: str
+    parameters: Mapping[str, object]
+
+
+class Fact(NamedTuple):
+    """A requirement that holds for some values of the symbols only: `left kind right`."""
+
+    kind: str
+    left: Size
+    right: Size
+    because: str
+
+    def holds(self, sizes: Mapping[str, Size]) -> bool | None:
+        """Whether it holds with these sizes put in; None while it stays open."""
+        return VERDICTS[self.kind](evaluate(self.left, sizes), evaluate(self.right, sizes))
+
+    def __str__(self) -> str:
+        return f"{self.left} {WORDS[self.kind]} {self.right}"
+
+
+class RuleError(Exception):
+    """A requirement that does not hold.
+
+    fact: what is the case, with the numbers; label: what to write at the place, if shorter.
+    at: the parameter to blame, "bottom", or "bottom.1" for one of several; value: the traced size whose arithmetic is shown, called `name`.
+    changes: parameters that may repair it, in order of preference.
+    """
+
+    def __init__(self, code: str, fact: str, *, at: str = "name", label: str = "", name: str = "", value: Size | None = None,
+                 changes: Sequence[Change] = ()) -> None:
+        super().__init__(fact)
+        self.code = code
+        self.fact = fact
+        self.at = at
+        self.label = label
+        self.name = name
+        self.value = value
+        self.changes = tuple(changes)
+
+    @property
+    def rule(self) -> tuple[str, ...]:
+        """The arithmetic, if the rule ran on named leaves."""
+        return arithmetic(self.name, self.value) if isinstance(self.value, Traced) else ()
+
+
+OPEN: list[list[Fact]] = []
+
+
+@contextmanager
+def collecting() -> Iterator[list[Fact]]:
+    """Gather the facts that rules leave open while the block runs."""
+    facts: list[Fact] = []
+    OPEN.append(facts)
+    try:
+        yield facts
+    finally:
+        OPEN.pop()
+
+
+def require(kind: str, left: Size, right: Size, because: str, **more: object) -> None:
+    """Refuse, accept, or note as a fact. `because` is the requirement in words; more goes to RuleError (code, at, ...)."""
+    verdict = VERDICTS[kind](untraced(left), untraced(right))
+    if verdict is None:
+        if OPEN:
+            OPEN[-1].append(Fact(kind, untraced(left), untraced(right), because))
+    elif not verdict:
+        code = str(more.pop("code", "NS302"))
+        raise RuleError(code, f"{because}: {REFUSED[kind](left, right)}", **more)  # type: ignore[arg-type]
+
+
+def same(left: Size, right: Size, because: str, **more: object) -> None:
+    """Require left == right."""
+    require("same", left, right, because, **more)
+
+
+def divides(divisor: Size, size: Size, because: str, **more: object) -> None:
+    """Require that divisor divides size."""
+    require("divides", divisor, size, because, **more)
+
+
+def at_least(size: Size, least: Size, because: str, **more: object) -> None:
+    """Require size >= least."""
+    require("at_least", size, least, because, **more)
+
+
+def is_same(left: Size, right: Size) -> bool | None:
+    gap = left - right
+    if isinstance(gap, int):
+        return gap == 0
+    low, high = bounds(gap)
+    return False if low > 0 or high < 0 else None
+
+
+def is_divisor(divisor: Size, size: Size) -> bool | None:
+    if divisor == 0:
+        return False
+    rest = size % divisor
+    return rest == 0 if isinstance(rest, int) else None
+
+
+def is_at_least(size: Size, least: Size) -> bool | None:
+    low, high = bounds(size - least)
+    return True if low >= 0 else False if high < 0 else None
+
+
+VERDICTS: dict[str, Callable[[Size, Size], bool | None]] = {"same": is_same, "divides": is_divisor, "at_least": is_at_least}
+WORDS = {"same": "==", "divides": "divides", "at_least": ">="}
+REFUSED: dict[str, Callable[[Size, Size], str]] = {
+    "same": lambda a, b: f"{a} is not {b}",
+    "divides": lambda k, n: f"{n} % {k} = {n % k}" if k != 0 else f"{n} % 0 is not defined",
+    "at_least": lambda a, b: f"{a} < {b}",
+}
+
+
+# --- printing the arithmetic -----------------------------------------------------------------------------------------
+
+PRECEDENCE = {"+": 1, "-": 1, "*": 2, "//": 2, "%": 2}
+
+
+def arithmetic(name: str, value: Traced) -> tuple[str, ...]:
+    """`H_out = (H + 2*pad - kernel_size) // stride + 1`, then the same with numbers and the result."""
+    words, numbers = expression(value, named=True), expression(value, named=False)
+    if words == numbers:
+        return (f"{name} = {words}",)
+    result = str(value)
+    pad = " " * len(name)
+    return (f"{name} = {words}", f"{pad} = {numbers}" + (f" = {result}" if numbers != result else ""))
+
+
+def expression(size: Size, named: bool) -> str:
+    return rendered(size, named)[0]
+
+
+def rendered(size: Size, named: bool) -> tuple[str, int]:
+    """The text, and how tightly it binds (9: an atom)."""
+    if not isinstance(size, Traced):
+        loose = isinstance(size, Dim) and (len(size.terms) > 1 or "*" in str(size) or "//" in str(size))
+        return str(size), 1 if loose or (isinstance(size, int) and size < 0) else 9
+    if isinstance(size.tree, str):
+        return (size.tree, 9) if named else rendered(size.value, named)
+    operator, left, right = size.tree
+    if operator not in PRECEDENCE:
+        inside = f"{expression(left, named)} / {bracketed(right, named, 3)}" if operator == "ceil" else (
+            f"{expression(left, named)}, {expression(right, named)}")
+        if operator == "ceil":
+            inside = f"{bracketed(left, named, 2)} / {bracketed(right, named, 3)}"
+        return f"{operator}({inside})", 9
+    level = PRECEDENCE[operator]
+    tight = operator == "*"
+    a, b = bracketed(left, named, level), bracketed(right, named, level + (operator != "+"))
+    return (f"{a}*{b}" if tight else f"{a} {operator} {b}"), level
+
+
+def bracketed(size: Size, named: bool, least: int) -> str:
+    text, tightness = rendered(size, named)
+    return text if tightness >= least else f"({text})"

@@ -1,0 +1,66 @@
+"""The type of a value: its shape. Axis 0 is the batch, axis 1 the channels, the rest is space."""
+
+from typing import NamedTuple
+
+from netspec.ir.dims import Size, product
+from netspec.ir.rule import RuleError
+
+__all__ = ["TensorType", "shown"]
+
+SPACE = {0: (), 1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
+
+
+class TensorType(NamedTuple):
+    """Shape of a tensor, sizes being integers or Dims, and its element type. Everything Caffe passes on is float32."""
+
+    shape: tuple[Size, ...]
+    dtype: str = "float32"
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def batch(self) -> Size:
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def channels(self) -> Size:
+        """Size of axis 1."""
+        if len(self.shape) < 2:
+            raise RuleError("NS303", f"needs axis 1, the channels: its bottom is {shown(self.shape)}", at="bottom")
+        return self.shape[1]
+
+    @property
+    def space(self) -> tuple[Size, ...]:
+        """Sizes of the spatial axes: all after axis 1."""
+        return self.shape[2:]
+
+    @property
+    def axes(self) -> int:
+        """Number of spatial axes."""
+        return max(len(self.shape) - 2, 0)
+
+    @property
+    def size(self) -> Size:
+        """Number of elements."""
+        return product(self.shape)
+
+    def axis(self, index: int, at: str = "axis") -> int:
+        """An axis counted from the front (negative: from the back), checked: 0 <= axis < rank."""
+        if not -self.rank <= index < self.rank:
+            raise RuleError("NS303", f"axis {index} of a bottom with {self.rank} axes: {shown(self.shape)}", at=at)
+        return index % self.rank
+
+    def replaced(self, *, channels: Size | None = None, space: tuple[Size, ...] | None = None) -> "TensorType":
+        """The same type with other channels or space."""
+        shape = (self.shape[0], self.channels if channels is None else channels, *(self.space if space is None else space))
+        return TensorType(shape, self.dtype)
+
+    def __str__(self) -> str:
+        return shown(self.shape)
+
+
+def shown(shape: tuple[Size, ...]) -> str:
+    """`[N, 20, 24, 24]`."""
+    return f"[{', '.join(map(str, shape))}]"

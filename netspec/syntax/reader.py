@@ -1,0 +1,90 @@
+"""A file or a text in, a tree with places out. Knows YAML; knows no layer. Whatever the bytes, the answer is findings, never a traceback."""
+
+import gc
+import os
+import sys
+
+from netspec.diagnostics import Diagnostic, Diagnostics
+from netspec.source import Source, Span
+from netspec.syntax.damage import explain_damage
+from netspec.syntax.limits import BYTES
+from netspec.syntax.located import Located
+from netspec.syntax.tree import TreeBuilder, YamlDamage
+
+__all__ = ["read", "read_file"]
+
+
+def read_file(path: str, diagnostics: Diagnostics) -> Source | None:
+    """The text of a file ("-": standard input, named "<stdin>"), without a byte order mark; None where that cannot be had.
+
+    NS001 (missing, a folder, not permitted), NS002 (not UTF-8 text), NS003 (empty), NS008 (larger than 64 MiB).
+    """
+    name = "<stdin>" if path == "-" else path
+    try:
+        data = _bytes(path)
+    except (OSError, ValueError) as error:
+        diagnostics.add(Diagnostic("NS001", _reason(name, error), path=name))
+        return None
+    if len(data) > BYTES:
+        diagnostics.add(Diagnostic("NS008", f"a spec may have {BYTES:,} bytes; {name} has more", path=name))
+        return None
+    text = _text(name, data, diagnostics)
+    if text is None:
+        return None
+    if not text.strip():
+        diagnostics.add(Diagnostic("NS003", f"{name} has no content", path=name))
+        return None
+    return Source(name, text)
+
+
+def read(source: Source, diagnostics: Diagnostics) -> Located | None:
+    """The tree of a YAML 1.2 text, every key and value with its span; None where it could not be read (NS003 to NS020)."""
+    if len(source.text) > BYTES:
+        diagnostics.add(Diagnostic("NS008", f"a spec may have {BYTES:,} characters; this one has {len(source.text):,}", path=source.name))
+        return None
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return TreeBuilder(source, diagnostics).build()
+    except YamlDamage as damage:
+        for diagnostic in explain_damage(source, damage):
+            diagnostics.add(diagnostic)
+        return None
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _bytes(path: str) -> bytes:
+    if path == "-":
+        return sys.stdin.buffer.read(BYTES + 1)
+    with open(path, "rb") as file:
+        return file.read(BYTES + 1)
+
+
+def _reason(name: str, error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        folder = os.path.dirname(name)
+        return f"there is no {'folder ' + folder if folder and not os.path.isdir(folder) else 'file ' + name}"
+    if isinstance(error, IsADirectoryError):
+        return f"{name} is a folder"
+    if isinstance(error, PermissionError):
+        return f"reading {name} is not permitted"
+    return f"{name}: {getattr(error, 'strerror', None) or error}"
+
+
+def _text(name: str, data: bytes, diagnostics: Diagnostics) -> str | None:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        fact = f"{name} is UTF-16; a spec is UTF-8 text"
+    elif (at := data.find(b"\0")) >= 0:
+        fact = f"{name} has a zero byte at offset {at}; a spec is UTF-8 text"
+    else:
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            fact = f"byte 0x{data[error.start]:02X} at offset {error.start} (line {line}) of {name} is not UTF-8"
+    diagnostics.add(Diagnostic("NS002", fact, path=name))
+    return None
+
+

@@ -1,0 +1,47 @@
+"""Plain YAML scalars by the core schema of YAML 1.2 (section 10.3.2): text in, value out. Knows no places."""
+
+import re
+from typing import Any
+
+__all__ = ["look_alike", "resolve"]
+
+_WORDS: dict[str, Any] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+    ".nan": float("nan"), ".NaN": float("nan"), ".NAN": float("nan"),
+    **{sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")},
+}  # fmt: skip
+_NUMERIC = frozenset("0123456789+-.")
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_BASED = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+
+_SWITCHES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+_GROUPED = re.compile(r"[-+]?[0-9]+(?:[_,' ][0-9]+)+(?:\.[0-9]+)?\Z")
+
+
+def resolve(text: str) -> str | int | float | bool | None:
+    """The value of a plain scalar: null, boolean, integer (decimal, 0o17, 0x1F), float, otherwise the text itself."""
+    if text in _WORDS:
+        return _WORDS[text]  # type: ignore[no-any-return]
+    if text[0] not in _NUMERIC:
+        return text
+    if _INTEGER.match(text):
+        return int(text)
+    if _FLOAT.match(text):
+        return float(text)
+    if _BASED.match(text):
+        return int(text, 0)
+    return text
+
+
+def look_alike(text: str) -> str | None:
+    """What someone who wrote this plain text meant, where other readers of YAML would take it for a number or a boolean.
+
+    `no` -> "false", `431_080` -> "431080"; None for text that no reader takes for anything else.
+    """
+    if switch := _SWITCHES.get(text.lower()):
+        return switch
+    if _GROUPED.match(text):
+        return re.sub(r"[_,' ]", "", text)
+    return None
