@@ -3,7 +3,6 @@
 Reading takes any tree whose nodes have `.value` and `.text` (syntax.Located); it answers the record or a `Reject`. Knows no layer, no place.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, Union, dataclass_transform, get_args, get_origin
@@ -41,8 +40,8 @@ class Bounds(NamedTuple):
     least: int | None = None
 
     def allow(self, x: float) -> bool:
-        return ((self.ge is None or x >= self.ge) and (self.gt is None or x > self.gt)
-                and (self.le is None or x <= self.le) and (self.lt is None or x < self.lt))
+        return not ((self.ge is not None and x < self.ge) or (self.gt is not None and x <= self.gt)
+                    or (self.le is not None and x > self.le) or (self.lt is not None and x >= self.lt))
 
     @property
     def schema(self) -> Schema:
@@ -74,7 +73,7 @@ def read_int(node: Any, bounds: Bounds) -> int:
 
 def read_float(node: Any, bounds: Bounds) -> float:
     value = node.value
-    if type(value) not in (int, float) or not (math.isfinite(value) and bounds.allow(value)):
+    if type(value) not in (int, float) or not bounds.allow(value):
         raise Reject(node)
     return float(value)
 
@@ -282,7 +281,10 @@ def param(*, default: Any = MISSING, doc: str, ge: float | None = None, gt: floa
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(param,), frozen_default=True)
 class Record:
-    """Base of everything that is written in a spec: layer parameters, fillers, solver, data sections."""
+    """Base of everything that is written in a spec: layer parameters, fillers, solver, data sections.
+
+    A field whose name is a Python keyword is declared with a trailing underscore, which its spelling drops.
+    """
 
     params: ClassVar[dict[str, Param]] = {}
     names: ClassVar[dict[str, Param]] = {}
@@ -295,8 +297,8 @@ class Record:
         for name, annotation in cls.__dict__.get("__annotations__", {}).items():
             declared = cls.__dict__.get(name)
             if isinstance(declared, Param):
-                declared.name, declared.annotation = name, annotation
-                own[name] = declared
+                declared.name, declared.annotation = name.rstrip("_"), annotation
+                own[declared.name] = declared
                 delattr(cls, name)
         if own:
             cls.params = {**cls.params, **own}

@@ -1,0 +1,199 @@
+"""Types for every value: walks the graph, asks each layer's rule. Comes in: a Graph; goes out: a TypedGraph, or findings with the arithmetic.
+
+Rules run on plain sizes; one that refuses runs again on named leaves, so that its arithmetic can be printed.
+"""
+
+from collections.abc import Mapping
+
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.ir.dims import Size, Traced
+from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
+from netspec.ir.layer import Layer, Weight
+from netspec.ir.rule import Change, Fact, RuleError, collecting
+from netspec.ir.types import SPACE, TensorType
+
+__all__ = ["infer", "retraced"]
+
+Types = dict[Value, TensorType | Unknown]
+
+
+class Pass:
+    """One walk over a graph. With `replaced`, some nodes' layers are others: how a fix is tried."""
+
+    def __init__(self, graph: Graph, replaced: Mapping[Node, Layer] | None = None) -> None:
+        self.graph = graph
+        self.replaced = replaced or {}
+        self.types: Types = {}
+        self.weights: dict[Node, tuple[Weight, ...]] = {}
+        self.facts: list[tuple[Node, Fact]] = []
+        self.errors: list[tuple[Node, RuleError | Exception]] = []
+
+    def run(self) -> "Pass":
+        for given in self.graph.inputs:
+            if given.type is not None:
+                self.types[given.value] = given.type
+            elif given.node is not None and given.value not in self.types:
+                self.visit(given.node)
+        for node in self.graph.nodes:
+            self.visit(node)
+        return self
+
+    def visit(self, node: Node) -> None:
+        bottoms = [self.types.get(v, UNKNOWN) for v in node.bottoms]
+        known = tuple(b for b in bottoms if isinstance(b, TensorType))
+        if len(known) < len(bottoms):
+            self.types.update(dict.fromkeys(node.tops, UNKNOWN))
+            return
+        layer = self.replaced.get(node, node.layer)
+        try:
+            with collecting() as facts:
+                tops = inferred(layer, known, len(node.tops))
+                self.weights[node] = tuple(layer.weights(*known))
+                check_weights(self.weights[node])
+        except RuleError as error:
+            self.errors.append((node, error))
+        except (TypeError, ValueError, IndexError, ZeroDivisionError, KeyError, AttributeError, AssertionError, OverflowError) as error:
+            self.errors.append((node, error))
+        else:
+            self.facts += [(node, fact) for fact in facts]
+            self.types.update(zip(node.tops, tops, strict=True))
+            return
+        self.types.update(dict.fromkeys(node.tops, UNKNOWN))
+
+
+def inferred(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> tuple[TensorType, ...]:
+    """The types of the tops, each size checked to be at least 1."""
+    found = layer.infer(*bottoms)
+    tops = (found,) if isinstance(found, TensorType) else tuple(found)
+    if len(tops) < count:
+        raise RuleError("NS206", f"{layer.type} makes {len(tops)} tops here: {count} are named", at="top")
+    for top in tops:
+        for size in top.shape:
+            if isinstance(size, int) and size < 0:
+                raise RuleError("NS302", f"a size would be {size}: {top}")
+    return tops[:count]
+
+
+def check_weights(weights: tuple[Weight, ...]) -> None:
+    for weight in weights:
+        for size in weight.shape:
+            if not isinstance(size, int):
+                raise RuleError("NS304", f"{weight.name} would have shape {list(map(str, weight.shape))}: a weight's sizes are numbers, not symbols",
+                                at="bottom")
+
+
+def infer(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
+    """Type the whole graph; every independent error is reported, each with its arithmetic and with fixes that were tried."""
+    found = Pass(graph).run()
+    for node, error in found.errors:
+        diagnostics.add(explained(node, error, found))
+    shared = sharing(graph, found.weights, diagnostics)
+    if found.errors or diagnostics.failed:
+        return None
+    types = {value: t for value, t in found.types.items() if isinstance(t, TensorType)}
+    return TypedGraph(graph, types, found.weights, shared, tuple(found.facts))
+
+
+def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
+    """The error with its place, its arithmetic, where its bottoms come from, and the fixes that hold."""
+    bottoms = tuple(t for v in node.bottoms if isinstance(t := found.types.get(v), TensorType))
+    if not isinstance(error, RuleError):
+        return Diagnostic("NS901", f"the rule of {node.layer.type} {node.name} failed: {type(error).__name__}: {error}", node.places["type"])
+    traced = retraced(node.layer, bottoms) or error
+    changes = [c for c in traced.changes if mends(node, c, found)]
+    fixes = tuple(Fix(c.text, edits_for(node, c)) for c in changes)
+    return Diagnostic(error.code, f"{node.layer.type} {node.name}: {error.fact}", node.places[error.at], error.label or error.fact,
+                      others=origins(node, bottoms, error), rule=traced.rule, fixes=fixes)
+
+
+def mends(node: Node, change: Change, found: Pass) -> bool:
+    """Whether the net has one error less, and no other, with the change made."""
+    tried = Pass(found.graph, {**found.replaced, node: node.layer.changed(**change.parameters)}).run()
+    before = {n for n, _ in found.errors}
+    return {n for n, _ in tried.errors} <= before - {node}
+
+
+def edits_for(node: Node, change: Change) -> tuple[Edit, ...]:
+    """Replace the values where they stand; a parameter that is not there yet needs the reader's hand."""
+    edits = []
+    for name, value in change.parameters.items():
+        if name not in node.places:
+            return ()
+        span = node.places[name]
+        if span is not None:
+            edits.append(Edit(span, str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value)))
+    return tuple(edits)
+
+
+def origins(node: Node, bottoms: tuple[TensorType, ...], error: RuleError) -> tuple[Label, ...]:
+    """Where each bottom was made, with its shape."""
+    labels = []
+    wanted = [int(error.at.split(".")[1])] if error.at.startswith("bottom.") and len(bottoms) == 1 else range(len(bottoms))
+    for i in wanted:
+        maker = node.bottoms[i].node
+        span = maker.places["name"] if maker is not None else None
+        if span is not None and span != node.places[error.at] and span not in [label.span for label in labels]:
+            labels.append(Label(span, f"gives {bottoms[i]}"))
+    return tuple(labels)
+
+
+def retraced(layer: Layer, bottoms: tuple[TensorType, ...]) -> RuleError | None:
+    """Run a rule that refused again, on named leaves: H, W for the bottom's axes, and the parameters by their names."""
+    try:
+        with collecting():
+            tops = named(layer).infer(*(named_type(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms)))
+            del tops
+    except RuleError as error:
+        return error
+    except Exception:
+        return None
+    return None
+
+
+def named(layer: Layer) -> Layer:
+    """The layer with integers that know which parameter they are."""
+    values = {}
+    for name in layer.params:
+        value = layer.__dict__[name]
+        if type(value) is int:
+            values[name] = Traced(value, name)
+        elif isinstance(value, tuple) and value and all(type(v) is int for v in value):
+            values[name] = tuple(Traced(v, name) for v in value)
+    return layer.changed(**values)
+
+
+def named_type(type_: TensorType, index: int | None) -> TensorType:
+    """N, C, H, W as names, with a number where a layer has several bottoms."""
+    letters = ("N", "C", *SPACE.get(type_.axes, tuple(f"D{i}" for i in range(type_.axes))))
+    mark = "" if index is None else str(index)
+    return TensorType(tuple(Traced(s, letter + mark) for s, letter in zip(type_.shape, letters, strict=False)), type_.dtype)
+
+
+def sharing(graph: Graph, weights: Mapping[Node, tuple[Weight, ...]], diagnostics: Diagnostics) -> dict[tuple[Node, int], tuple[Node, int]]:
+    """Which weights are one tensor: those of the same ParamSpec name, and those of shared copies of a block."""
+    owners: dict[str, tuple[Node, int]] = {}
+    shared: dict[tuple[Node, int], tuple[Node, int]] = {}
+    for node in graph.nodes:
+        for index, weight in enumerate(weights.get(node, ())):
+            name = node.params[index].name if index < len(node.params) else ""
+            owner = owners.setdefault(name, (node, index)) if name else (node.same_as, index) if node.same_as else (node, index)
+            owner = shared.get(owner, owner)
+            if owner == (node, index) or owner[0] not in weights:
+                continue
+            shared[node, index] = owner
+            first, at = owner
+            if not agree(weights[first][at], weight, node.params[index].share_mode if index < len(node.params) else "STRICT"):
+                span = first.places["param"]
+                diagnostics.add(Diagnostic("NS211", f"{node.name} has {list(weight.shape)}, {first.name} has {list(weights[first][at].shape)} "
+                                           f"under the name {name}", node.places["param"], others=(Label(span, "owned here"),) if span else ()))
+    return shared
+
+
+def agree(a: Weight, b: Weight, mode: str) -> bool:
+    return a.shape == b.shape or (mode == "PERMISSIVE" and count(a) == count(b))
+
+
+def count(weight: Weight) -> Size:
+    from netspec.ir.dims import product
+
+    return product(weight.shape)

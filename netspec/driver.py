@@ -1,0 +1,95 @@
+"""The compiler, phase by phase: text -> Located -> Spec -> Resolved -> Graph -> TypedGraph. This is the file to read first.
+
+Each phase takes the findings so far and stops the run where it reported errors.
+"""
+
+from dataclasses import dataclass
+
+from netspec.analysis.infer import infer
+from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
+from netspec.ir.graph import TypedGraph
+from netspec.resolve.build import NetState
+from netspec.resolve.resolve import Resolved, resolve, wire
+from netspec.source import Source
+from netspec.syntax.expand import expand
+from netspec.syntax.reader import read, read_file
+
+__all__ = ["Program", "check_source", "load"]
+
+DEPLOY = NetState("TEST")
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A spec that was read and understood, with the stages and the level it is used at."""
+
+    resolved: Resolved
+    stages: frozenset[str]
+    level: int
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.resolved.file.name or "net"
+
+    def graph(self, phase: str = "deploy") -> TypedGraph:
+        """The typed graph of a phase ("train", "test") or of the deployed net. Raises SpecError."""
+        diagnostics = Diagnostics()
+        typed = typed_graph(self.resolved, phase, self.stages, self.level, diagnostics)
+        if typed is None or diagnostics.failed:
+            raise SpecError(diagnostics.sorted())
+        return typed
+
+
+def resolve_source(source: Source, diagnostics: Diagnostics) -> Resolved | None:
+    """Text to Resolved: everything that does not depend on the phase."""
+    tree = read(source, diagnostics)
+    if tree is None:
+        return None
+    spec = expand(source, tree, diagnostics)
+    if spec is None:
+        return None
+    return resolve(spec, diagnostics)
+
+
+def typed_graph(resolved: Resolved, phase: str, stages: frozenset[str], level: int, diagnostics: Diagnostics) -> TypedGraph | None:
+    """Resolved to TypedGraph, for one phase."""
+    state = NetState("TRAIN" if phase == "train" else "TEST", stages, level)
+    graph = wire(resolved, state, diagnostics, deploy=phase == "deploy")
+    return infer(graph, diagnostics)
+
+
+def check_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0) -> list[Diagnostic]:
+    """All findings on a spec, sorted: each phase of the net is wired and typed, the same finding is made once."""
+    diagnostics = Diagnostics()
+    resolved = resolve_source(source, diagnostics)
+    if resolved is not None:
+        for phase in ("test", "train") if phased(resolved) else ("test",):
+            found = Diagnostics()
+            found.found = list(diagnostics.found)
+            typed_graph(resolved, phase, stages, level, found)
+            diagnostics.found += [d for d in found.found if d not in diagnostics.found]
+    return diagnostics.sorted()
+
+
+def phased(resolved: Resolved) -> bool:
+    """Whether any layer depends on the phase."""
+    return any(d.fields.include or d.fields.exclude or d.fields.phase for d in resolved.drafts.values())
+
+
+def load(path: str, stages: frozenset[str] = frozenset(), level: int = 0) -> Program:
+    """Read a spec file, or "-" for standard input. Raises SpecError with everything that was found."""
+    diagnostics = Diagnostics()
+    source = read_file(path, diagnostics)
+    if source is None:
+        raise SpecError(diagnostics.sorted())
+    return load_source(source, stages, level)
+
+
+def load_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0) -> Program:
+    """The same for a text. Raises SpecError."""
+    diagnostics = Diagnostics()
+    resolved = resolve_source(source, diagnostics)
+    if resolved is None or diagnostics.failed:
+        raise SpecError(diagnostics.sorted())
+    return Program(resolved, stages, level, tuple(diagnostics.sorted()))

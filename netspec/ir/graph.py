@@ -1,0 +1,174 @@
+"""The network as values and the nodes between them, in execution order, every value made once. Knows no YAML and no particular layer."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from netspec.ir.dims import Size
+from netspec.ir.layer import Layer, Weight
+from netspec.ir.rule import Fact
+from netspec.ir.types import TensorType
+from netspec.source import Span
+
+__all__ = ["UNKNOWN", "Block", "Graph", "Input", "Node", "ParamSpec", "Places", "TypedGraph", "Unknown", "Value", "WeightRef"]
+
+
+class Unknown:
+    """The type of a value whose node was already reported: nothing more is said of it."""
+
+    def __repr__(self) -> str:
+        return "Unknown"
+
+
+UNKNOWN = Unknown()
+
+
+class Value:
+    """A tensor of the network. `name` is the blob's name; an in-place layer makes a new value of the same name. Compared by identity."""
+
+    __slots__ = ("index", "name", "node")
+
+    def __init__(self, name: str, node: "Node | None" = None, index: int = 0) -> None:
+        self.name = name
+        self.node = node
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"Value({self.name!r})"
+
+
+class Places:
+    """Where the parts of a layer stand in the text: `places["kernel_size"]`, falling back to the layer's type, then its name."""
+
+    __slots__ = ("spans", "used")
+
+    def __init__(self, spans: Mapping[str, Span], used: tuple[Span, ...] = ()) -> None:
+        self.spans = spans
+        self.used = used
+
+    def __getitem__(self, key: str) -> Span | None:
+        if key in self.spans:
+            return self.spans[key]
+        if "." in key:
+            return self[key.rsplit(".", 1)[0]]
+        return self.spans.get("type") or self.spans.get("name")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.spans
+
+
+class ParamSpec(NamedTuple):
+    """How training treats one weight of a layer: Caffe's ParamSpec."""
+
+    name: str = ""
+    lr_mult: float = 1.0
+    decay_mult: float = 1.0
+    share_mode: str = "STRICT"
+
+
+class Block(NamedTuple):
+    """A block instance that a node belongs to: the instance's full name, the block it was made from, and its variables."""
+
+    name: str
+    template: str
+    variables: tuple[tuple[str, Any], ...] = ()
+
+
+class Node:
+    """A layer at its place in the net, compared by identity. `same_as` is the node whose weights it uses, in shared copies of a block."""
+
+    __slots__ = ("blocks", "bottoms", "layer", "loss_weights", "name", "params", "places", "same_as", "tops")
+
+    def __init__(self, name: str, layer: Layer, bottoms: tuple[Value, ...], tops: tuple[str, ...], *, params: tuple[ParamSpec, ...] = (),
+                 loss_weights: tuple[float, ...] = (), places: Places = Places({}), blocks: tuple[Block, ...] = (),
+                 same_as: "Node | None" = None) -> None:
+        self.name = name
+        self.layer = layer
+        self.bottoms = bottoms
+        self.tops = tuple(Value(top, self, i) for i, top in enumerate(tops))
+        self.params = params
+        self.loss_weights = loss_weights
+        self.places = places
+        self.blocks = blocks
+        self.same_as = same_as
+
+    def __repr__(self) -> str:
+        return f"Node({self.name!r}, {self.layer.type})"
+
+
+class Input(NamedTuple):
+    """A value that comes from outside. `node` is the input or data layer that declares it, if one does: it then tells the type."""
+
+    value: Value
+    type: TensorType | None
+    contract: Any = None
+    node: Node | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A wired network of one phase. `blobs` leads from every name to the value that bears it last."""
+
+    name: str
+    inputs: tuple[Input, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[Value, ...]
+    blobs: Mapping[str, Value] = field(default_factory=dict)
+    phase: str = "TEST"
+
+    def uses(self) -> dict[Value, list[Node]]:
+        """Which nodes read each value."""
+        found: dict[Value, list[Node]] = {}
+        for node in self.nodes:
+            for value in node.bottoms:
+                found.setdefault(value, []).append(node)
+        return found
+
+
+class WeightRef(NamedTuple):
+    """A weight as the whole net sees it: `name` is its name in weight files, `owner` the first layer that has the tensor."""
+
+    name: str
+    node: Node
+    index: int
+    weight: Weight
+    shared: bool
+    settings: ParamSpec
+
+    @property
+    def kind(self) -> str:
+        """parameter, statistic or fixed; a parameter that lr_mult 0 keeps from training is fixed."""
+        return "fixed" if self.weight.kind == "parameter" and self.settings.lr_mult == 0 else self.weight.kind
+
+
+@dataclass(frozen=True, eq=False)
+class TypedGraph:
+    """A graph in which every value has a type and every weight a shape.
+
+    shared: leads from a weight (node, index) to the one that owns its tensor; facts: what must hold of the symbols, and for which node.
+    """
+
+    graph: Graph
+    types: Mapping[Value, TensorType]
+    weights: Mapping[Node, tuple[Weight, ...]]
+    shared: Mapping[tuple[Node, int], tuple[Node, int]] = field(default_factory=dict)
+    facts: tuple[tuple[Node, Fact], ...] = ()
+
+    def bottoms(self, node: Node) -> tuple[TensorType, ...]:
+        return tuple(self.types[v] for v in node.bottoms)
+
+    def tops(self, node: Node) -> tuple[TensorType, ...]:
+        return tuple(self.types[v] for v in node.tops)
+
+    def weight_refs(self) -> Iterator[WeightRef]:
+        """Every weight of every node; a shared one comes again, marked."""
+        for node in self.graph.nodes:
+            for index, weight in enumerate(self.weights[node]):
+                owner, at = self.shared.get((node, index), (node, index))
+                settings = node.params[index] if index < len(node.params) else ParamSpec()
+                yield WeightRef(f"{owner.name}.{self.weights[owner][at].name}", node, index, weight, owner is not node or at != index, settings)
+
+    def macs(self, node: Node) -> Size:
+        """Multiply-accumulate operations of a node, with N as it stands in the types."""
+        return node.layer.macs(self.bottoms(node), self.tops(node))

@@ -1,0 +1,163 @@
+"""The abstract layer: all that a layer type must say of itself. The concrete ones stand in layers/; this knows none of them."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from netspec.ir.dims import Size
+from netspec.ir.types import TensorType
+from netspec.record import Param, Record, param
+
+__all__ = ["REGISTRY", "Example", "Filler", "Layer", "ModuleText", "Weight", "accepts", "constant", "module", "rejects"]
+
+Range = tuple[int, int | None]
+
+
+class Filler(Record):
+    """How a weight is initialised, in Caffe's words (FillerParameter)."""
+
+    short = "type"
+
+    type: Literal["constant", "uniform", "gaussian", "xavier", "msra", "positive_unitball", "bilinear", "kaiming_uniform"] = param(
+        default="constant", doc="distribution: constant value, uniform on [min, max), gaussian, xavier (uniform on +-sqrt(3/n)), "
+        "msra (normal, std sqrt(2/n)), positive_unitball, bilinear (an upsampling kernel), kaiming_uniform (PyTorch's default)")
+    value: float = param(default=0.0, doc="the constant")
+    min: float = param(default=0.0, doc="lower end of uniform")
+    max: float = param(default=1.0, doc="upper end of uniform")
+    mean: float = param(default=0.0, doc="mean of gaussian")
+    std: float = param(default=1.0, doc="standard deviation of gaussian")
+    sparse: int = param(default=-1, doc="gaussian: each value is kept with probability sparse / outputs; -1 keeps all")
+    variance_norm: Literal["FAN_IN", "FAN_OUT", "AVERAGE"] = param(default="FAN_IN", doc="which fan n is, for xavier and msra")
+
+
+def constant(value: float) -> Filler:
+    """The filler that sets every value the same."""
+    return Filler(value=value)
+
+
+class Weight(NamedTuple):
+    """A tensor that a layer owns. parameter: trained; statistic: gathered while training; fixed: never changed by training."""
+
+    name: str
+    shape: tuple[Size, ...]
+    filler: Filler = Filler()
+    kind: Literal["parameter", "statistic", "fixed"] = "parameter"
+
+
+class ModuleText(NamedTuple):
+    """The torch module of a layer, as data: `target(*arguments, **keywords)`. A target without a dot is one of layers/blocks.py."""
+
+    target: str
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+
+
+def module(target: str, *arguments: Any, defaults: dict[str, Any] | None = None, **keywords: Any) -> ModuleText:
+    """A module's construction; keywords equal to the module's own defaults are left out of the text."""
+    defaults = defaults or {}
+    return ModuleText(target, arguments, {k: v for k, v in keywords.items() if k not in defaults or v != defaults[k]})
+
+
+class Example(NamedTuple):
+    """A row of the table that tests, manual and schema share: parameters, bottoms, and what must come of them."""
+
+    parameters: str
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...] = ()
+    weights: int | None = None
+    statistics: int | None = None
+    fixed: int | None = None
+    code: str | None = None
+    at: str | None = None
+    dialect: str = "caffe"
+    outputs: int | None = None
+    """Number of tops, where it is not the number of types in `tops` or 1."""
+
+
+def accepts(parameters: str, shapes: str, **more: Any) -> Example:
+    """`accepts("{num_output: 20, kernel_size: 5}", "N,1,28,28 -> N,20,24,24", weights=520)`; several shapes are parted by `;`."""
+    bottoms, tops = shapes.split("->")
+    return Example(parameters, parts(bottoms), parts(tops), **more)
+
+
+def rejects(parameters: str, bottoms: str, *, code: str, at: str | None = None, **more: Any) -> Example:
+    """A row that must be refused with a code, at a parameter."""
+    return Example(parameters, parts(bottoms), code=code, at=at, **more)
+
+
+def parts(shapes: str) -> tuple[str, ...]:
+    return tuple(s.strip() for s in shapes.split(";") if s.strip())
+
+
+REGISTRY: dict[str, type["Layer"]] = {}
+
+
+class Layer(Record):
+    """A layer type. Subclasses declare parameters with `param()` and override what differs from the defaults below.
+
+    type: Caffe's name; groups: the param maps that hold its parameters, the first by default; legacy: names of older Caffe versions;
+    bottoms, tops: how many, as (least, most), most None for any; traits: what passes may ask (elementwise, windowed, has_bias, loss, metric,
+    data, input, stochastic, ...).
+    """
+
+    type: ClassVar[str] = ""
+    groups: ClassVar[tuple[str, ...]] = ()
+    legacy: ClassVar[tuple[str, ...]] = ()
+    bottoms: ClassVar[Range] = (1, 1)
+    tops: ClassVar[Range] = (1, 1)
+    traits: ClassVar[frozenset[str]] = frozenset()
+    top_count: int
+    """How many tops this instance has in its net: part of how it was built, not a parameter."""
+
+    def __init_subclass__(cls, *, type: str = "", param: str | tuple[str, ...] = (), legacy: tuple[str, ...] = (),
+                          bottoms: int | Range | None = None, tops: int | Range | None = None, traits: tuple[str, ...] = (), **header: Any) -> None:
+        super().__init_subclass__(**header)
+        if param:
+            cls.groups = (param,) if isinstance(param, str) else param
+        if bottoms is not None:
+            cls.bottoms = (bottoms, bottoms) if isinstance(bottoms, int) else bottoms
+        if tops is not None:
+            cls.tops = (tops, tops) if isinstance(tops, int) else tops
+        if traits:
+            cls.traits = cls.traits | frozenset(traits)
+        if type:
+            cls.type = type
+            cls.legacy = legacy
+            REGISTRY[type] = cls
+
+    def __init__(self, *, top_count: int = 1, **values: Any) -> None:
+        super().__init__(**values)
+        self.__dict__["top_count"] = top_count
+
+    @classmethod
+    def group_of(cls, declared: Param) -> str | None:
+        """The param map that holds a parameter."""
+        return declared.group or (cls.groups[0] if cls.groups else None)
+
+    def infer(self, *bottoms: TensorType) -> TensorType | tuple[TensorType, ...]:
+        """Types of the tops. Pure arithmetic; raises RuleError."""
+        raise NotImplementedError
+
+    def weights(self, *bottoms: TensorType) -> Iterator[Weight]:
+        """The tensors it owns, in Caffe's order and layout."""
+        return iter(())
+
+    def state(self, *bottoms: TensorType) -> Iterator[tuple[str, tuple[Size, ...]]]:
+        """Names and shapes of what one call leaves for the next."""
+        return iter(())
+
+    def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
+        """Multiply-accumulate operations; 0 but for convolutions, dense, recurrent and attention products."""
+        return 0
+
+    def torch(self, *bottoms: TensorType) -> ModuleText:
+        """The torch module, as data."""
+        raise NotImplementedError
+
+    def onnx(self, g: Any, *bottoms: Any, **weights: Any) -> Any:
+        """Build its nodes with `g`; answers the value (or tuple of values) of its tops."""
+        raise NotImplementedError
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        """Accepted and rejected rows."""
+        return iter(())

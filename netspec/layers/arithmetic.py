@@ -1,0 +1,148 @@
+"""Size rules that windowed layers share: kernel, stride, padding, dilation. Works on integers, Dims and traced sizes alike."""
+
+from typing import Literal, NamedTuple
+
+from netspec.ir.dims import Size, ceil_div, largest, smallest, untraced
+from netspec.ir.rule import Change, RuleError, at_least, divides
+from netspec.ir.types import SPACE
+
+__all__ = ["PAD_WORDS", "Pad", "PerAxis", "Window", "axis_names", "both", "ends", "pooled", "spread", "transposed", "window", "windows"]
+
+PerAxis = int | tuple[int, ...]
+PAD_WORDS = ("valid", "same", "full", "causal", "same_tf")
+Pad = int | tuple[int | tuple[int, int], ...] | Literal["valid", "same", "full", "causal", "same_tf"]
+Border = Size | tuple[Size, Size]
+LONG = {"H": "height", "W": "width", "L": "length", "D": "depth"}
+
+
+class Window(NamedTuple):
+    """A window along each spatial axis. `pads` holds one size for both sides, or (begin, end)."""
+
+    kernel: tuple[Size, ...]
+    stride: tuple[Size, ...]
+    pads: tuple[Border, ...]
+    dilation: tuple[Size, ...]
+
+    @property
+    def reach(self) -> tuple[Size, ...]:
+        """Extent from the first tap to the last: dilation (kernel - 1) + 1."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether each axis has the same padding, a number, on both sides."""
+        return all(isinstance(b, int) and b == e for b, e in map(ends, self.pads))
+
+
+def axis_names(axes: int) -> tuple[str, ...]:
+    """L; H, W; D, H, W; beyond that D0, D1, ..."""
+    return SPACE.get(axes) or tuple(f"D{i}" for i in range(axes))
+
+
+def both(pad: Border) -> Size:
+    """Padding on both sides together."""
+    return pad[0] + pad[1] if isinstance(pad, tuple) else 2 * pad
+
+
+def ends(pad: Border) -> tuple[Size, Size]:
+    """Padding at the beginning and at the end."""
+    return pad if isinstance(pad, tuple) else (pad, pad)
+
+
+def spread(value: "int | tuple[int, ...]", axes: int, at: str) -> tuple[int, ...]:
+    """One value per spatial axis; a single one stands for all."""
+    values = value if isinstance(value, tuple) else (value,)
+    if len(values) == 1:
+        return values * axes
+    if len(values) != axes:
+        raise RuleError("NS107", f"{at} has {len(values)} values: the bottom has {axes} spatial {'axis' if axes == 1 else 'axes'}", at=at)
+    return values
+
+
+def window(space: tuple[Size, ...], *, kernel_size: PerAxis, stride: PerAxis = 1, pad: "Pad" = 0, dilation: PerAxis = 1, dialect: str = "caffe") -> Window:
+    """The window that the parameters mean for an input of this space; pad words become numbers (LANGUAGE, section 3)."""
+    axes = len(space)
+    if axes == 0:
+        raise RuleError("NS303", "a window needs a spatial axis, after batch and channels", at="bottom")
+    kernel, strides, dilations = spread(kernel_size, axes, "kernel_size"), spread(stride, axes, "stride"), spread(dilation, axes, "dilation")
+    pads: tuple[Border, ...]
+    if isinstance(pad, str):
+        word = "same_tf" if pad == "same" and dialect == "tf" else pad
+        pads = tuple(padding(word, d * (k - 1), s, size) for k, s, d, size in zip(kernel, strides, dilations, space, strict=True))
+    else:
+        pads = spread(pad, axes, "pad")
+    return Window(kernel, strides, pads, dilations)
+
+
+def padding(word: str, margin: Size, stride: Size, size: Size) -> Border:
+    """Begin and end for a pad word; margin is dilation (kernel - 1)."""
+    if word == "valid":
+        return 0
+    if word == "full":
+        return margin
+    if word == "causal":
+        return (margin, 0)
+    if word == "same":
+        return (margin // 2, margin - margin // 2)
+    missing = largest((ceil_div(size, stride) - 1) * stride + margin + 1 - size, 0)
+    return (missing // 2, missing - missing // 2)
+
+
+def windows(space: tuple[Size, ...], w: Window, rounding: str = "FLOOR") -> tuple[Size, ...]:
+    """Number of windows along each axis: floor((in + 2 pad - reach) / stride) + 1, or rounded up, or exact."""
+    sizes = []
+    for i, (size, name) in enumerate(zip(space, axis_names(len(space)), strict=True)):
+        free = size + both(w.pads[i]) - w.dilation[i] * (w.kernel[i] - 1) - 1
+        if untraced(w.dilation[i]) == 1:
+            free = size + both(w.pads[i]) - w.kernel[i]
+        count = ceil_div(free, w.stride[i]) + 1 if rounding == "CEIL" else free // w.stride[i] + 1
+        fits(space, w, i, f"{name}_out", count)
+        if rounding == "EXACT":
+            divides(w.stride[i], free, "round_mode EXACT: windows must end at the border", at="stride", code="NS305")
+        sizes.append(count)
+    return tuple(sizes)
+
+
+def fits(space: tuple[Size, ...], w: Window, i: int, name: str, count: Size) -> None:
+    """A window larger than its padded input is an error."""
+    padded, reach = space[i] + both(w.pads[i]), w.reach[i]
+    long = LONG.get(axis_names(len(space))[i], "size")
+    if isinstance(untraced(padded), int):
+        if reach > padded:  # type: ignore[operator]
+            what = "kernel_size" if untraced(w.dilation[i]) == 1 else "dilated kernel"
+            fact = f"{reach} is larger than the padded {long} {padded}"
+            raise RuleError("NS301", f"{what} {fact}", at="kernel_size", label=fact, name=name, value=count, changes=smaller_windows(space, w))
+        return
+    at_least(padded, reach, "a window must fit its input", code="NS301", at="kernel_size")
+
+
+def smaller_windows(space: tuple[Size, ...], w: Window) -> list[Change]:
+    """Kernels that fit, and paddings that make room."""
+    changes = []
+    room = [(untraced(s + both(p)) - 1) // untraced(d) + 1 for s, p, d in zip(space, w.pads, w.dilation, strict=True)]  # type: ignore[operator]
+    most = min(r for r in room if isinstance(r, int))
+    if most >= 1:
+        changes.append(Change(f"use kernel_size <= {most}", {"kernel_size": most}))
+    lacks = [ceil_div(untraced(r) - untraced(s), 2) for s, r in zip(space, w.reach, strict=True)]
+    need = max(n for n in lacks if isinstance(n, int))
+    if all(w.pads[0] == p for p in w.pads) and not isinstance(w.pads[0], tuple):
+        changes.append(Change(f"use pad >= {need}", {"pad": need}))
+    return changes
+
+
+def pooled(space: tuple[Size, ...], w: Window, rounding: str) -> tuple[Size, ...]:
+    """Caffe's pooling sizes: rounded up, and where there is padding no window begins past the input and its first border."""
+    sizes = windows(space, w, rounding)
+    if rounding != "CEIL" or all(untraced(b) == 0 == untraced(e) for b, e in map(ends, w.pads)):
+        return sizes
+    return tuple(smallest(out, ceil_div(size + ends(p)[0], s)) for out, size, p, s in zip(sizes, space, w.pads, w.stride, strict=True))
+
+
+def transposed(space: tuple[Size, ...], w: Window) -> tuple[Size, ...]:
+    """Sizes of a transposed convolution: stride (in - 1) + dilation (kernel - 1) + 1 - 2 pad."""
+    sizes = []
+    for i, (size, name) in enumerate(zip(space, axis_names(len(space)), strict=True)):
+        out = w.stride[i] * (size - 1) + w.dilation[i] * (w.kernel[i] - 1) + 1 - both(w.pads[i])
+        at_least(out, 1, "the padding must leave an output", code="NS301", at="pad", name=f"{name}_out", value=out)
+        sizes.append(out)
+    return tuple(sizes)

@@ -1,0 +1,269 @@
+"""Wiring: drafts and block instances become a Graph of one phase, every value made once. Knows no shape and no particular layer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.diagnostics.suggest import nearest
+from netspec.ir.graph import Block, Graph, Input, Node, ParamSpec, Value
+from netspec.ir.layer import Layer
+from netspec.resolve.drafts import Draft
+from netspec.source import Span
+from netspec.syntax.spec import Entry, Instance, Item
+
+__all__ = ["NetState", "build", "drafts_in"]
+
+SKIPPED = frozenset(("loss", "metric", "data", "input"))
+"""Layers with these traits are passed over when a bottom is left out."""
+
+
+@dataclass(frozen=True)
+class NetState:
+    """What include and exclude ask for: Caffe's NetState."""
+
+    phase: str = "TEST"
+    stages: frozenset[str] = frozenset()
+    level: int = 0
+
+
+@dataclass(eq=False)
+class Scope:
+    """The names that one list of layers sees: its own full names start with `prefix`; `inputs` are what it was given, by its own names."""
+
+    prefix: str
+    inputs: dict[str, Value]
+    blocks: tuple[Block, ...] = ()
+    same_as: str | None = None
+    last: tuple[Value, ...] | None = None
+    """Tops of the layer or instance before, for a bottom left out."""
+
+
+@dataclass(eq=False)
+class Builder:
+    drafts: Mapping[str, Draft]
+    state: NetState
+    diagnostics: Diagnostics
+    blobs: dict[str, Value] = field(default_factory=dict)
+    """Every value by its full name; an in-place layer's replaces the one before."""
+    made: dict[str, Span | None] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    inputs: list[Input] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    """Tops of layers that were reported: reading them is no further error."""
+    later: Mapping[str, Span | None] = field(default_factory=dict)
+
+    def walk(self, items: tuple[Item, ...], scope: Scope) -> None:
+        for item in items:
+            if isinstance(item, Instance):
+                self.instance(item, scope)
+            elif item.name in self.drafts:
+                self.layer(self.drafts[item.name], scope)
+            else:
+                self.skip(item, scope)
+
+    def skip(self, entry: Entry, scope: Scope) -> None:
+        """A layer that could not be read: its tops are known by name only."""
+        tops = entry.body.get("top")
+        names = [t.text for t in tops.items] if tops is not None else [entry.name.removeprefix(scope.prefix)]
+        self.broken.update(scope.prefix + name for name in names)
+        value = Value(scope.prefix + names[0]) if names else None
+        if value is not None:
+            self.blobs.setdefault(value.name, value)
+            scope.last = (value,)
+
+    def layer(self, draft: Draft, scope: Scope) -> None:
+        if not kept(draft, self.state):
+            return
+        layer, fields, places = draft.layer, draft.fields, draft.places
+        bottoms = self.bottoms(draft, scope)
+        local = fields.top or ((draft.name.removeprefix(scope.prefix),) if layer.top_count else ())
+        if not self.counted(draft, "bottom", len(bottoms), layer.bottoms) or not self.counted(draft, "top", len(local), layer.tops):
+            bottoms = [None]
+        tops = tuple(scope.prefix + name for name in local)
+        if any(value is None for value in bottoms):
+            self.forget(tops, scope)
+            return
+        wired = tuple(value for value in bottoms if value is not None)
+        self.check_tops(draft, tops, wired, scope)
+        params = tuple(ParamSpec(p.name, p.lr_mult, p.decay_mult, p.share_mode) for p in fields.param)
+        weights = loss_weights(layer, fields.loss_weight, len(tops))
+        owner = self.nodes.get(scope.same_as + draft.name.removeprefix(scope.prefix)) if scope.same_as else None
+        node = Node(draft.name, layer, wired, tops, params=params, loss_weights=weights, places=places, blocks=scope.blocks, same_as=owner)
+        self.nodes[draft.name] = node
+        for name, value in zip(tops, node.tops, strict=True):
+            self.blobs[name] = value
+            if name.removeprefix(scope.prefix) in scope.inputs:
+                scope.inputs[name.removeprefix(scope.prefix)] = value
+        if not layer.traits & SKIPPED and node.tops:
+            scope.last = node.tops[:1]
+        elif layer.traits & {"data", "input"} and scope.last is None and node.tops:
+            scope.last = node.tops[:1]
+
+    def forget(self, tops: tuple[str, ...], scope: Scope) -> None:
+        """Tops of a layer already reported."""
+        for name in tops:
+            self.broken.add(name)
+            self.blobs[name] = Value(name)
+        if tops:
+            scope.last = (self.blobs[tops[0]],)
+
+    def instance(self, use: Instance, scope: Scope) -> None:
+        """One copy of a block: its layers see the block's own names for its bottoms."""
+        given: list[Value | None]
+        if use.bottom is not None:
+            given = [self.look_up(b.text, scope, b.span, use.name) for b in use.bottom.items]
+        elif use.chained:
+            given = list(scope.last or ())
+        else:
+            given = [self.preceding(use.name, scope, use.span)]
+        if len(given) != len(use.inputs) and None not in given:
+            self.diagnostics.error("NS205", f"block {use.template} takes {len(use.inputs)} bottoms ({', '.join(use.inputs)}): {use.name} has {len(given)}",
+                                   use.span)
+            given = [None]
+        if None in given:
+            self.forget((use.name, *(f"{use.name}.{o}" for o in use.outputs)), scope)
+            return
+        block = Block(use.name, use.template, tuple(sorted(use.variables.items())))
+        inputs = dict(zip(use.inputs, [g for g in given if g is not None], strict=True))
+        inner = Scope(use.name + ".", inputs, (*scope.blocks, block), use.share + "." if use.share else None, tuple(inputs.values())[:1])
+        self.walk(use.items, inner)
+        outs = tuple(self.look_up(o, inner, use.span, use.name) or Value(o) for o in use.outputs)
+        self.leave(use, outs)
+        scope.last = outs
+
+    def leave(self, use: Instance, outs: tuple[Value, ...]) -> None:
+        """The instance's blobs: its own name, or name.top where it has several; the last copy of a repeat speaks for the whole."""
+        for name in (use.name, use.alias) if use.alias else (use.name,):
+            if len(outs) == 1:
+                self.blobs[name] = outs[0]
+            for local, value in zip(use.outputs, outs, strict=True):
+                self.blobs.setdefault(f"{name}.{local}", value)
+
+    def bottoms(self, draft: Draft, scope: Scope) -> list[Value | None]:
+        if draft.fields.bottom:
+            return [self.look_up(name, scope, draft.places[f"bottom.{i}"], draft.name) for i, name in enumerate(draft.fields.bottom)]
+        if draft.layer.bottoms[1] == 0 or (draft.layer.bottoms[0] == 0 and "bottom" not in draft.places):
+            return []
+        if draft.layer.bottoms[0] > 1:
+            least, most = draft.layer.bottoms
+            self.diagnostics.error("NS205", f"{draft.layer.type} {draft.name} takes {count_of(least, most)} bottoms: list them", draft.places["type"],
+                                   label="bottom is missing")
+            return [None]
+        return [self.preceding(draft.name, scope, draft.places["name"])]
+
+    def preceding(self, name: str, scope: Scope, span: Span | None) -> Value | None:
+        """The first top of the layer before; for the first layer the only input."""
+        if scope.last is not None:
+            return scope.last[0]
+        if len(scope.inputs) == 1:
+            return next(iter(scope.inputs.values()))
+        names = ", ".join(scope.inputs) or "none"
+        self.diagnostics.error("NS207", f"{name} is the first layer, and the inputs are {names}", span, label="say which bottom it reads")
+        return None
+
+    def look_up(self, name: str, scope: Scope, span: Span | None, reader: str) -> Value | None:
+        if name in scope.inputs:
+            return scope.inputs[name]
+        full = scope.prefix + name
+        if full in self.blobs:
+            return None if full in self.broken else self.blobs[full]
+        self.diagnostics.add(self.unknown(name, full, scope, span, reader))
+        return None
+
+    def unknown(self, name: str, full: str, scope: Scope, span: Span | None, reader: str) -> Diagnostic:
+        """A bottom that nothing before makes."""
+        if full in self.later:
+            there = self.later[full]
+            others = (Label(there, "made here, after it is read"),) if there else ()
+            return Diagnostic("NS202", f"{reader} reads {name}, which a later layer makes", span, "not made yet", others=others,
+                              notes=("layers run in the order of the list",))
+        visible = [n.removeprefix(scope.prefix) for n in (*self.blobs, *scope.inputs) if n.startswith(scope.prefix)]
+        near = nearest(name, visible)
+        fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()
+        label = f"did you mean {' or '.join(near)}?" if near else "nothing makes this"
+        return Diagnostic("NS201", f"{reader} reads {name}", span, label, fixes=fixes)
+
+    def counted(self, draft: Draft, what: str, count: int, allowed: tuple[int, int | None]) -> bool:
+        least, most = allowed
+        if count >= least and (most is None or count <= most):
+            return True
+        code = "NS205" if what == "bottom" else "NS206"
+        self.diagnostics.error(code, f"{draft.layer.type} {draft.name} takes {count_of(least, most)} {what}s: it has {count}", draft.places[what])
+        return False
+
+    def check_tops(self, draft: Draft, tops: tuple[str, ...], bottoms: tuple[Value, ...], scope: Scope) -> None:
+        """A top may repeat an earlier name only in place: as one of the layer's own bottoms."""
+        for i, name in enumerate(tops):
+            local = name.removeprefix(scope.prefix)
+            in_place = local in draft.fields.bottom or (not draft.fields.bottom and any(b.name == name for b in bottoms))
+            if name in self.made and not in_place:
+                first = self.made[name]
+                self.diagnostics.add(Diagnostic("NS204", f"{draft.name} makes {local} again", draft.places[f"top.{i}"], "made a second time",
+                                                others=(Label(first, "first made here"),) if first else ()))
+            self.made[name] = draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"]
+
+
+
+
+def count_of(least: int, most: int | None) -> str:
+    if most is None:
+        return f"{least} or more"
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def kept(draft: Draft, state: NetState) -> bool:
+    """Caffe's FilterNet: by include, or by exclude, and by the layer's own phase."""
+    fields = draft.fields
+    if fields.phase is not None and fields.phase != state.phase:
+        return False
+    if fields.include:
+        return any(rule.holds(state.phase, state.stages, state.level) for rule in fields.include)
+    return not any(rule.holds(state.phase, state.stages, state.level) for rule in fields.exclude)
+
+
+def loss_weights(layer: Layer, given: tuple[float, ...], tops: int) -> tuple[float, ...]:
+    """Weight of each top in the total loss: Caffe gives a loss layer's first top 1."""
+    if given:
+        return given + (0.0,) * (tops - len(given))
+    return (1.0, *(0.0,) * (tops - 1)) if "loss" in layer.traits and tops else (0.0,) * tops
+
+
+def drafts_in(items: tuple[Item, ...]) -> list[Entry]:
+    """All layer entries, in order, through every block."""
+    found: list[Entry] = []
+    for item in items:
+        if isinstance(item, Instance):
+            found += drafts_in(item.items)
+        else:
+            found.append(item)
+    return found
+
+
+def tops_to_come(items: tuple[Item, ...], drafts: Mapping[str, Draft], prefix: str = "") -> dict[str, Span | None]:
+    """Every top of the net by full name, to tell a later one from an unknown one."""
+    found: dict[str, Span | None] = {}
+    for item in items:
+        if isinstance(item, Instance):
+            found.setdefault(item.name, item.span)
+            found.update(tops_to_come(item.items, drafts, item.name + "."))
+        elif item.name in drafts:
+            draft = drafts[item.name]
+            for i, top in enumerate(draft.fields.top or (item.name.removeprefix(prefix),)):
+                found.setdefault(prefix + top, draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"])
+    return found
+
+
+def build(items: tuple[Item, ...], drafts: Mapping[str, Draft], inputs: list[Input], state: NetState, name: str,
+          diagnostics: Diagnostics) -> Graph:
+    """Wire the layers that a phase keeps. Outputs are the values that no layer reads, as in Caffe."""
+    builder = Builder(drafts, state, diagnostics, later=tops_to_come(items, drafts))
+    for given in inputs:
+        builder.blobs[given.value.name] = given.value
+        builder.made[given.value.name] = given.span
+    builder.walk(items, Scope("", {given.value.name: given.value for given in inputs}))
+    sources = [node for node in builder.nodes.values() if node.layer.traits & {"data", "input"} and not node.bottoms]
+    fed = tuple(Input(value, None, node=node, span=node.places["name"]) for node in sources for value in node.tops)
+    nodes = tuple(node for node in builder.nodes.values() if node not in sources)
+    read = {value for node in nodes for value in node.bottoms}
+    ends = tuple(value for node in nodes for value in node.tops if value not in read)
+    return Graph(name, (*inputs, *fed), nodes, ends, builder.blobs, state.phase)

@@ -1,0 +1,145 @@
+"""A Spec becomes a Resolved: every section and layer typed. Then `wire` makes the Graph of one phase, or of the deployed net, from it."""
+
+from dataclasses import dataclass
+
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.diagnostics.suggest import nearest
+from netspec.ir.dims import Size, symbol
+from netspec.ir.graph import Graph, Input, Value
+from netspec.ir.types import TensorType
+from netspec.resolve.build import NetState, build, drafts_in
+from netspec.resolve.deploy import deployed
+from netspec.resolve.drafts import Draft, draft
+from netspec.resolve.schema import read_record
+from netspec.resolve.sections import InputSection, SpecFile
+from netspec.source import Span
+from netspec.syntax.located import Located
+from netspec.syntax.spec import Entry, Spec
+
+__all__ = ["Resolved", "resolve", "wire"]
+
+
+@dataclass(frozen=True, eq=False)
+class Resolved:
+    """A spec whose every word was understood; not yet wired. `drafts` are its layers by full name, in order."""
+
+    spec: Spec
+    file: SpecFile
+    inputs: tuple[Input, ...]
+    drafts: dict[str, Draft]
+    outputs: tuple[tuple[str, Span | None], ...]
+
+
+def resolve(spec: Spec, diagnostics: Diagnostics) -> Resolved | None:
+    """Type the sections and the layers; None if the top level itself cannot be read."""
+    file = read_record(SpecFile, spec.root, diagnostics, what="the spec")
+    if file is None:
+        file = SpecFile(netspec=1, layers=None)
+    defaults = defaults_of(spec, diagnostics)
+    inputs = inputs_of(spec, diagnostics)
+    entries = drafts_in(spec.items)
+    check_names(entries, diagnostics)
+    drafts = {entry.name: made for entry in entries if (made := draft(entry, defaults, file.dialect, diagnostics)) is not None}
+    if not entries:
+        diagnostics.error("NS209", "layers is missing or empty", spec.root.key_span("layers"))
+        return None
+    return Resolved(spec, file, inputs, drafts, outputs_of(spec))
+
+
+def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deploy: bool = False) -> Graph:
+    """The graph of a phase; with `deploy`, only what the outputs need (LANGUAGE, section 1)."""
+    name = resolved.file.name or "net"
+    graph = build(resolved.spec.items, resolved.drafts, list(resolved.inputs), state, name, diagnostics)
+    outputs: list[Value] = []
+    for output, span in resolved.outputs:
+        if output in graph.blobs:
+            outputs.append(graph.blobs[output])
+        elif not diagnostics.failed:
+            near = nearest(output, graph.blobs)
+            diagnostics.add(Diagnostic("NS208", f"output {output} is made by no layer", span, f"did you mean {near[0]}?" if near else "",
+                                       fixes=(Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()))
+    return deployed(graph, tuple(outputs)) if deploy else with_outputs(graph, tuple(outputs))
+
+
+def with_outputs(graph: Graph, named: tuple[Value, ...]) -> Graph:
+    """The named outputs first, then losses and metrics; without names, whatever no layer reads."""
+    if not named:
+        return graph
+    scores = tuple(v for v in graph.outputs if v.node is not None and v.node.layer.traits & {"loss", "metric"} and v not in named)
+    return Graph(graph.name, graph.inputs, graph.nodes, named + scores, graph.blobs, graph.phase)
+
+
+def defaults_of(spec: Spec, diagnostics: Diagnostics) -> dict[str, Located]:
+    """Default parameters by canonical layer type, each checked to be a mapping of parameters that the type has."""
+    from netspec import layers
+    from netspec.resolve.schema import unknown_key
+
+    section = spec.section("defaults")
+    found: dict[str, Located] = {}
+    for kind, body in (section.mapping if section is not None else {}).items():
+        cls = layers.find(kind)
+        if cls is None:
+            near = nearest(kind, layers.types())
+            diagnostics.error("NS101", f"defaults names {kind}", section.key_span(kind) if section else None,
+                              label=f"did you mean {near[0]}?" if near else "no layer has this type")
+            continue
+        for key in body.mapping:
+            if key not in cls.names:
+                diagnostics.add(unknown_key(key, body, cls.names, f"defaults of {kind}"))
+        if not isinstance(body.value, dict):
+            diagnostics.error("NS104", f"defaults of {kind} must be a mapping", body.span)
+        found[cls.type] = body
+    return found
+
+
+def inputs_of(spec: Spec, diagnostics: Diagnostics) -> tuple[Input, ...]:
+    section = spec.section("input")
+    found: list[Input] = []
+    for name, body in (section.mapping if section is not None else {}).items():
+        if isinstance(body.value, dict):
+            record = read_record(InputSection, body, diagnostics, what=f"input {name}")
+            shape, dtype = body.get("shape"), record.dtype if record else "float32"
+        else:
+            shape, dtype = body, "float32"
+        if shape is None:
+            continue
+        sizes = [size_of(item, diagnostics) for item in shape.items]
+        if isinstance(shape.value, list) and None not in sizes:
+            type_ = TensorType(tuple(s for s in sizes if s is not None), dtype)
+            found.append(Input(Value(name), type_, body.get("image"), span=section.key_span(name) if section else None))
+        elif not isinstance(shape.value, list):
+            diagnostics.error("NS104", f"input {name} must be a list of sizes, such as [N, 3, 224, 224]", shape.span)
+    return tuple(found)
+
+
+def size_of(item: Located, diagnostics: Diagnostics) -> Size | None:
+    """A positive integer, or a symbol."""
+    value = item.value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    if isinstance(value, str) and value.isidentifier():
+        return symbol(value)
+    what = "a size is at least 1" if isinstance(value, int) and not isinstance(value, bool) else "a size is a positive integer or a letter such as N"
+    diagnostics.error("NS109", f"{what}: {item.text or value} is not", item.span)
+    return None
+
+
+def check_names(entries: list[Entry], diagnostics: Diagnostics) -> None:
+    """Each layer name once, except in different phases: there Caffe allows it too."""
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        before = first.setdefault(entry.name, entry)
+        if before is not entry:
+            at, there = entry.body.get("name"), before.body.get("name")
+            others = (Label(there.span, "first used here"),) if there is not None and there.span is not None else ()
+            diagnostics.add(Diagnostic("NS203", f"two layers are called {entry.name}", at.span if at else entry.body.span, others=others))
+
+
+def outputs_of(spec: Spec) -> tuple[tuple[str, Span | None], ...]:
+    """The names under `output:`, a name, a list or a mapping."""
+    section = spec.section("output")
+    if section is None:
+        return ()
+    if isinstance(section.value, dict):
+        return tuple((name, section.key_span(name)) for name in section.value)
+    return tuple((item.text, item.span) for item in section.items)

@@ -1,0 +1,57 @@
+"""A spec after expansion: sections as located trees, and a tree of layer entries and block instances. Knows no layer type."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from netspec.source import Source, Span
+from netspec.syntax.located import Located
+
+__all__ = ["Entry", "Instance", "Item", "Spec"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One layer: its full name (`res2.0.a`), and its mapping with variables put in."""
+
+    name: str
+    body: Located
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance:
+    """One use of a block.
+
+    bottom: what the use lists, or None for the ordinary rule; chained: a later copy of a repeat, which reads all tops of the copy before it.
+    inputs, outputs: the block's own names for its bottoms and tops. template: the block's name; variables: its vars, resolved.
+    share: the full name of the first copy whose weights this copy uses. alias: the name of the whole repeat, on its last copy.
+    """
+
+    name: str
+    template: str
+    body: Located
+    bottom: Located | None
+    chained: bool
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    items: "tuple[Item, ...]"
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    share: str | None = None
+    alias: str | None = None
+    span: Span | None = None
+
+
+Item = Union[Entry, Instance]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spec:
+    """A whole spec: `root` holds every section but the layers as written; `folder` is where its relative paths start."""
+
+    source: Source
+    root: Located
+    items: tuple[Item, ...]
+    folder: str = "."
+
+    def section(self, name: str) -> Located | None:
+        return self.root.get(name)
