@@ -1,0 +1,163 @@
+"""An ONNX file as something that runs: in, a path and a device; out, a Model with its declared tensors, metadata and labels.
+
+onnxruntime only: torch is never imported, and nothing here knows of HTTP.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netspec.diagnostics import fail
+from netspec.serving.tensors import ONNX_TYPES, RequestError, TensorInfo, batch_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+__all__ = ["DEVICES", "Model", "open_model"]
+
+DEVICES = ("auto", "cpu", "cuda")
+LABELS = "netspec.labels"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model. `metadata` holds the file's `netspec.` properties, `labels` the class names per output."""
+
+    session: Any
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    device: str
+    metadata: Mapping[str, str]
+    labels: Mapping[str, Sequence[str]]
+
+    @property
+    def batch(self) -> str | None:
+        """The symbol along which requests may be joined, or None."""
+        return batch_symbol(self.inputs, self.outputs)
+
+    def run(self, inputs: "Mapping[str, np.ndarray]", outputs: Sequence[str]) -> "dict[str, np.ndarray]":
+        """Run on inputs that passed check_inputs; the named outputs by name.
+
+        Raises RequestError: 400 where the inputs are at fault (an illegal value or size), else 500.
+        """
+        try:
+            return dict(zip(outputs, self.session.run(list(outputs), dict(inputs)), strict=True))
+        except Exception as error:  # onnxruntime's exceptions share no base of their own
+            # With every size but the batch fixed, checked inputs can be at fault only by value, which is always InvalidArgument.
+            open_sizes = any(not isinstance(n, int) for t in self.inputs for n in (t.shape[1:] if self.batch else t.shape))
+            status = 400 if open_sizes or type(error).__name__ == "InvalidArgument" else 500
+            raise RequestError(f"the model cannot run on these inputs: {_reason(error)}", status) from error
+
+
+def open_model(path: str | os.PathLike[str], device: str = "auto", threads: int = 0) -> Model:
+    """Load an ONNX file for inference. `device`: cpu, cuda, or auto (cuda where it works); `threads`: 0 is one per core.
+
+    Raises SpecError: NS720 (not readable), NS721 (not a model), NS722 (no such device), NS723 (types that cannot be served).
+    """
+    path = os.fspath(path)
+    _check_readable(path)
+    session = _open_session(path, device, threads)
+    metadata = {k: v for k, v in sorted(session.get_modelmeta().custom_metadata_map.items()) if k.startswith("netspec.")}
+    inputs, outputs = _declared(session.get_inputs(), path), _declared(session.get_outputs(), path)
+    used = "cuda" if session.get_providers()[0] == "CUDAExecutionProvider" else "cpu"
+    return Model(session, inputs, outputs, used, metadata, _labels(metadata, outputs, path))
+
+
+def _check_readable(path: str) -> None:
+    try:
+        with Path(path).open("rb"):
+            return
+    except OSError as error:
+        raise fail("NS720", error.strerror or str(error), path=path) from error
+
+
+def _open_session(path: str, device: str, threads: int) -> Any:
+    if device not in DEVICES:
+        raise fail("NS722", f"device must be one of {', '.join(DEVICES)}: got {device!r}")
+    if device == "cpu" or (device == "auto" and not _has_driver()):
+        return _session(path, "CPUExecutionProvider", threads)
+    import onnxruntime as ort
+
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        if hasattr(ort, "preload_dlls"):
+            ort.preload_dlls()  # finds the CUDA libraries of pip's nvidia packages, with no need of torch
+        session = _session(path, "CUDAExecutionProvider", threads)
+        # A provider that fails to load is replaced in silence: what the session took is all that counts.
+        if device == "auto" or session.get_providers()[0] == "CUDAExecutionProvider":
+            return session
+        raise fail("NS722", f"cuda was asked for, but onnxruntime {ort.__version__} could only load {session.get_providers()[0]}")
+    if device == "auto":
+        return _session(path, "CPUExecutionProvider", threads)
+    have = ", ".join(ort.get_available_providers())
+    raise fail("NS722", f"cuda was asked for, but this build of onnxruntime {ort.__version__} has only {have}")
+
+
+def _has_driver() -> bool:
+    """Whether NVIDIA's driver library is there; asked first, so that `auto` is silent and quick on a machine without a GPU."""
+    import ctypes
+
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def _session(path: str, provider: str, threads: int) -> Any:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4  # a failed run is answered; a line in the log for each would let any client fill it
+    # Idle threads that spin would take the cores from the event loop, which is what a request waits for.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    with _quiet(ort):
+        try:
+            return ort.InferenceSession(path, options, providers=list(dict.fromkeys([provider, "CPUExecutionProvider"])))
+        except Exception as error:  # onnxruntime's exceptions share no base of their own
+            raise fail("NS721", _reason(error), path=path) from error
+
+
+@contextmanager
+def _quiet(ort: Any) -> "Iterator[None]":
+    """Keep onnxruntime from printing what is about to be raised or checked."""
+    ort.set_default_logger_severity(4)
+    try:
+        yield
+    finally:
+        ort.set_default_logger_severity(3)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an onnxruntime message, without its prefix of numbers."""
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return first.split(" : ")[-1].strip()
+
+
+def _declared(nodes: Sequence[Any], path: str) -> tuple[TensorInfo, ...]:
+    for node in nodes:
+        if node.type not in ONNX_TYPES:
+            raise fail("NS723", f"{node.name!r} is {node.type}; served are {', '.join(sorted(ONNX_TYPES))}", path=path)
+    return tuple(TensorInfo(n.name, ONNX_TYPES[n.type], tuple(axis if axis != "" else None for axis in n.shape)) for n in nodes)
+
+
+def _labels(metadata: Mapping[str, str], outputs: Sequence[TensorInfo], path: str) -> dict[str, list[str]]:
+    """`netspec.labels`: a JSON object of lists by output name, or one list where the model has one output."""
+    if LABELS not in metadata:
+        return {}
+    import orjson
+
+    try:
+        labels = orjson.loads(metadata[LABELS])
+    except orjson.JSONDecodeError as error:
+        raise fail("NS721", f"the metadata {LABELS} must be JSON: {error}", path=path) from error
+    if isinstance(labels, list) and len(outputs) == 1:
+        labels = {outputs[0].name: labels}
+    if not isinstance(labels, dict) or not all(isinstance(v, list) and all(isinstance(x, str) for x in v) for v in labels.values()):
+        raise fail("NS721", f"the metadata {LABELS} must map each output to a list of class names", path=path)
+    return labels

@@ -1,0 +1,101 @@
+"""A model's HTTP server as a process: in, an ONNX file and an address; it runs until SIGINT or SIGTERM, then finishes what it accepted."""
+
+import errno
+import gc
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from netspec.diagnostics import fail
+from netspec.serving.engine import open_model
+from netspec.serving.http import create_app
+
+__all__ = ["serve"]
+
+KEEP_ALIVE = 75
+GRACE = 60
+
+
+def serve(  # noqa: PLR0913
+    path: str | os.PathLike[str],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    device: str = "auto",
+    name: str | None = None,
+    max_batch: int = 64,
+    queue: int = 256,
+    threads: int = 0,
+) -> None:
+    """Serve an ONNX file until SIGINT or SIGTERM; prints `serving NAME on http://host:port` once it answers.
+
+    `port` 0 takes a free one; `name` defaults to the file's stem; a joined run has at most `max_batch` rows; above `queue` waiting
+    requests the answer is 503; `threads` as in open_model. Requests in flight when the signal comes are answered (within 60 s).
+    Raises SpecError: NS720 to NS723 as open_model, NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
+    """
+    name = Path(path).stem if name is None else name
+    if not name or "/" in name:
+        raise fail("NS725", f"a model's name must be non-empty and without '/': got {name!r}")
+    with _bound(host, port) as listener:
+        model = open_model(path, device, threads)
+        config = uvicorn.Config(
+            create_app(model, name, max_batch=max_batch, queue=queue), ws="none", lifespan="on", access_log=False, log_level="error",
+            server_header=False, timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=GRACE,
+        )  # fmt: skip
+        shown = f"[{host}]" if ":" in host else host
+        with _signals_absorbed():
+            _Server(config, f"serving {name} on http://{shown}:{listener.getsockname()[1]}").run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says that it is up, and where."""
+
+    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
+        super().__init__(config)
+        self.announcement = announcement
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # What is alive now stays alive: the collector need not look at it again, nor often at the little that a request makes.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
+        print(self.announcement, flush=True)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, not yet listening: who connects before the model is loaded is refused, not left waiting."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise fail("NS724", f"{host}:{port}: {error}") from error
+    try:
+        if os.name == "posix":  # elsewhere the option would let two servers share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        reason = "the port is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+        raise fail("NS724", f"{host}:{port}: {reason}") from error
+    return listener
+
+
+@contextmanager
+def _signals_absorbed() -> Iterator[None]:
+    """uvicorn raises a signal again after its graceful end; here that end is the whole answer, and the exit status is 0."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,123 @@
+"""Small ONNX models, and a real server in a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+START = "from netspec.cli.serve import command; command()"
+
+
+def save(path: Path, nodes, inputs, outputs, weights=None, metadata=None) -> Path:
+    """Write a model; inputs and outputs are (name, type, shape), weights arrays by name."""
+    tensors = [helper.make_tensor_value_info(*t) for t in (*inputs, *outputs)]
+    constants = [numpy_helper.from_array(np.asarray(array), name) for name, array in (weights or {}).items()]
+    graph = helper.make_graph(nodes, "g", tensors[: len(inputs)], tensors[len(inputs) :], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+    helper.set_model_props(model, metadata or {})
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+    return path
+
+
+def random(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models, each with another kind of signature."""
+    folder = tmp_path_factory.mktemp("models")
+    node, real = helper.make_node, TensorProto.FLOAT
+    labels = {"netspec.labels": '{"prob": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"]}',
+              "netspec.certified": "difference 1e-7, tolerance 1e-6", "author": "someone"}  # fmt: skip
+    lenet = [node("Conv", ["data", "w1", "b1"], ["c1"]), node("Relu", ["c1"], ["r1"]),
+             node("MaxPool", ["r1"], ["p1"], kernel_shape=[2, 2], strides=[2, 2]), node("Flatten", ["p1"], ["f"]),
+             node("Gemm", ["f", "w2"], ["ip"], transB=1), node("Softmax", ["ip"], ["prob"], axis=1)]  # fmt: skip
+    weights = {"w1": random(1, 6, 1, 5, 5) / 5, "b1": random(2, 6), "w2": random(3, 10, 864) / 30}
+    save(folder / "lenet.onnx", lenet, [("data", real, ["N", 1, 28, 28])], [("prob", real, ["N", 10]), ("ip", real, ["N", 10])], weights, labels)
+    save(folder / "fixed.onnx", lenet, [("data", real, [2, 1, 28, 28])], [("prob", real, [2, 10])], weights)
+    save(folder / "two.onnx", [node("Concat", ["a", "b"], ["c"], axis=1), node("ReduceSum", ["c", "axes"], ["sum"], keepdims=0)],
+         [("a", real, ["N", 3]), ("b", real, ["N", "M"])], [("c", real, ["N", None]), ("sum", real, ["N"])],
+         {"axes": np.array([1])})  # fmt: skip
+    save(folder / "open.onnx", [node("Conv", ["x", "w"], ["y"])], [("x", real, ["N", 2, "H", "W"])], [("y", real, ["N", 3, None, None])],
+         {"w": random(4, 3, 2, 5, 5)})  # fmt: skip
+    save(folder / "gram.onnx", [node("Transpose", ["x"], ["t"]), node("MatMul", ["x", "t"], ["y"])],
+         [("x", real, ["N", 3])], [("y", real, ["N", "N"])])  # fmt: skip
+    # Declares N rows but keeps those whose first value is positive.
+    save(folder / "lying.onnx", [node("Gather", ["x", "first"], ["g"], axis=1), node("Greater", ["g", "zero"], ["keep"]),
+                                 node("Compress", ["x", "keep"], ["y"], axis=0)],
+         [("x", real, ["N", 3])], [("y", real, ["N", 3])], {"first": np.int64(0), "zero": np.float32(0)})  # fmt: skip
+    types = {"BOOL": "BOOL", "UINT8": "UINT8", "UINT16": "UINT16", "UINT32": "UINT32", "UINT64": "UINT64", "INT8": "INT8", "INT16": "INT16",
+             "INT32": "INT32", "INT64": "INT64", "FLOAT16": "FP16", "FLOAT": "FP32", "DOUBLE": "FP64", "STRING": "BYTES"}  # fmt: skip
+    save(folder / "types.onnx", [node("Identity", [t], [f"{t}_out"]) for t in types.values()],
+         [(t, getattr(TensorProto, name), ["N", "M"]) for name, t in types.items()],
+         [(f"{t}_out", getattr(TensorProto, name), ["N", "M"]) for name, t in types.items()])  # fmt: skip
+    save(folder / "gather.onnx", [node("Gather", ["table", "index"], ["row"])], [("index", TensorProto.INT64, ["N"])], [("row", real, ["N", 3])],
+         {"table": random(5, 4, 3)})  # fmt: skip
+    heavy = [node("Conv", [f"h{i}" if i else "x", "w"], [f"h{i + 1}"], pads=[3, 3, 3, 3]) for i in range(12)]
+    save(folder / "heavy.onnx", heavy, [("x", real, [1, 16, 64, 64])], [("h12", real, [1, 16, 64, 64])], {"w": random(6, 16, 16, 7, 7) / 28})
+    return folder
+
+
+class Server:
+    """A running server: its address, and how to end it."""
+
+    def __init__(self, arguments: list[str], code: str = START) -> None:
+        command = [sys.executable, "-c", code, *arguments, "--port", "0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"})
+        watchdog = threading.Timer(60, self.process.kill)
+        watchdog.start()
+        assert self.process.stdout is not None
+        self.line = self.process.stdout.readline()
+        watchdog.cancel()
+        found = re.fullmatch(r"serving (.+) on http://(\S+):(\d+)\n", self.line)
+        assert found, f"{self.line!r} {self.process.communicate()[1]}"
+        self.name, self.host, self.port = found[1], found[2], int(found[3])
+        self.address = f"{self.host}:{self.port}"
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
+        """Exit status and what was printed."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def start(models: Path) -> Iterator[Callable[..., Server]]:
+    """Start a server for a model of the folder, once a module for the same arguments; every one must end cleanly."""
+    running: dict[tuple[str, ...], Server] = {}
+
+    def start(name: str, *options: str) -> Server:
+        key = (name, *options)
+        if key not in running:
+            running[key] = Server([str(models / f"{name}.onnx"), "--device", "cpu", *options])
+        return running[key]
+
+    yield start
+    for server in running.values():
+        if server.process.poll() is None:
+            assert server.stop() == (0, "", "")
+
+
+@pytest.fixture(scope="session")
+def direct(models: Path) -> Callable[..., dict[str, np.ndarray]]:
+    """The same model run by onnxruntime itself."""
+    sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    def run(name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        if name not in sessions:
+            sessions[name] = onnxruntime.InferenceSession(models / f"{name}.onnx", providers=["CPUExecutionProvider"])
+        return dict(zip([o.name for o in sessions[name].get_outputs()], sessions[name].run(None, inputs), strict=True))
+
+    return run
