@@ -1,0 +1,73 @@
+"""Which field feeds which input, and whether it fits: names, shapes, labels. Says so before the first step is taken."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from netspec.diagnostics import fail
+from netspec.training.data.source import Array, Source
+from netspec.training.image_contract import Shape
+
+__all__ = ["LabelRule", "bind", "check_labels", "check_shape"]
+
+
+class LabelRule(NamedTuple):
+    """What labels may be: 0 .. width - 1, and the one that the loss ignores."""
+
+    width: int
+    ignore: int | None = None
+
+
+def bind(source: Source, inputs: Iterable[str], fields: Mapping[str, str]) -> dict[str, str]:
+    """Field of the source for each input: as `fields` says, else the label's field for `label`, else the field of that name, else, for the
+    one input that is left, the first field that is left.
+
+    Raises SpecError NS656 for a field or input that does not exist, or where the choice is open.
+    """
+    inputs = list(inputs)
+    there = ", ".join(source.fields)
+    for name, field in fields.items():
+        if name not in inputs:
+            raise fail("NS656", f"fields names {name}, which is no input; the inputs are {', '.join(inputs)}", path=source.name)
+        if field not in source.fields:
+            raise fail("NS656", f"input {name} is to be fed by {field}; the source has {there}", path=source.name)
+    bound = dict(fields)
+    for name in inputs:
+        if name not in bound and ((name == "label" and source.label) or name in source.fields):
+            bound[name] = (source.label or name) if name == "label" else name
+    left = [name for name in inputs if name not in bound]
+    free = [field for field in source.fields if field not in bound.values() and field != source.label]
+    if len(left) > 1 or (left and not free):
+        raise fail("NS656", f"nothing feeds {', '.join(left)}; the source has {there}", path=source.name,
+                   notes=("`fields: {input: field}` in the data section says which field feeds which input",))
+    bound.update(zip(left, free, strict=False))
+    return {name: bound[name] for name in inputs}
+
+
+def check_shape(source: Source, name: str, field: str, have: Shape, want: Shape) -> None:
+    """Raises SpecError NS652 where samples of shape `have` cannot feed an input of shape `want`, both without N; None fits anything."""
+    if len(have) == len(want) and all(a is None or b is None or a == b for a, b in zip(have, want, strict=True)):
+        return
+    notes: tuple[str, ...] = ()
+    if len(have) == len(want) == 3 and None not in want[1:]:
+        notes = (f"`image: {{resize: [{want[1]}, {want[2]}]}}` at the input resizes the samples",)
+    raise fail("NS652", f"input {name} takes {shown(want)}, field {field} gives {shown(have)}", path=source.name, notes=notes)
+
+
+def check_labels(labels: Array, rule: LabelRule, name: str, first: int = 0) -> None:
+    """Raises SpecError NS651 for the first label that is not 0 .. width - 1 and not the ignored one; `first` is the number of sample 0.
+
+    Labels are integers; floats are refused only where they are out of range too, since a regression's targets have no range.
+    """
+    wrong = (labels < 0) | (labels >= rule.width)
+    if rule.ignore is not None:
+        wrong &= labels != rule.ignore
+    if wrong.any():
+        at = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+        raise fail("NS651", f"the net tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
+                   f"sample {first + int(at[0])} has {labels[at]}", path=name)
+
+
+def shown(shape: Shape) -> str:
+    return f"[{', '.join(['N', *('?' if n is None else str(n) for n in shape)])}]"

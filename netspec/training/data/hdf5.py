@@ -1,0 +1,128 @@
+"""HDF5 files, and Caffe's HDF5Data list of them: data sets by name, their first axis counting samples."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netspec.diagnostics import fail
+from netspec.training.data.npz import from_arrays
+from netspec.training.data.paths import existing, reading_error, resolve_path
+from netspec.training.data.section import DataSection
+from netspec.training.data.source import MEMORY, Array, Field, Rows, Source, divided
+
+__all__ = ["open_hdf5"]
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def open_hdf5(section: DataSection, split: str | None, root: Path, allow_outside: bool = False) -> Source:
+    """Fields are the data sets at the top of the file, or of all files of a list (one path a line), one after the other.
+
+    Files up to 1 GiB are read into memory, larger ones stay on disk. Paths in a list count from the list's folder, else from the spec's.
+    Raises SpecError NS643, NS645 (not HDF5, damaged), NS646 (lengths or fields that differ), NS650, NS655, NS657 (h5py is missing).
+    """
+    if section.path is None:
+        raise fail("NS641", "source hdf5 needs `path:`, a file or a list of files")
+    path = existing(resolve_path(section.path, root, allow_outside))
+    files = [path] if is_hdf5(path) else listed(path, root, allow_outside)
+    try:
+        import h5py
+    except ImportError as error:
+        raise fail("NS657", "source hdf5 needs h5py: pip install 'netspec[data]'", path=str(path)) from error
+    opened = [datasets(h5py, file) for file in files]
+    names = list(opened[0])
+    for file, sets in zip(files, opened, strict=True):
+        if list(sets) != names:
+            raise fail("NS646", f"holds {', '.join(sets)}, the first file holds {', '.join(names)}", path=str(file))
+    if sum(d.size * d.dtype.itemsize for sets in opened for d in sets.values()) <= MEMORY:
+        arrays = {name: joined([sets[name] for sets in opened], name, files) for name in names}
+        return from_arrays(str(path), arrays, section.label, split)
+    return divided(Stored(str(path), opened, section.label), split)
+
+
+class Stored(Source):
+    """Data sets that stay on disk; rows are read as they are asked for."""
+
+    def __init__(self, name: str, files: list[dict[str, Any]], label: str | None) -> None:
+        self.name = name
+        self.files = files
+        lengths = [{len(d) for d in sets.values()} for sets in files]
+        if any(len(own) > 1 for own in lengths):
+            raise fail("NS646", f"data sets of one file have {max(lengths, key=len)} samples", path=name)
+        self.starts = np.cumsum([0, *(next(iter(own)) for own in lengths)])
+        marks = label or next((n for n in ("label", "labels", "y", "target", "targets") if n in files[0]), None)
+        order = [n for n in files[0] if n != marks] + ([marks] if marks in files[0] else [])
+        self.label = marks
+        self.fields = {n: Field(files[0][n].shape[1:], files[0][n].dtype) for n in order}
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def batch(self, indices: Array) -> Rows:
+        return {name: self.rows(name, indices) for name in self.fields}
+
+    def rows(self, name: str, indices: Array) -> Array:
+        """Rows of one data set. HDF5 reads increasing rows without repeats, so those are read and then put in order."""
+        wanted, back = np.unique(indices, return_inverse=True)
+        at = np.searchsorted(self.starts, wanted, side="right") - 1
+        try:
+            parts = [self.files[f][name][wanted[at == f] - self.starts[f]] for f in np.unique(at)]
+        except (OSError, RuntimeError) as error:
+            raise fail("NS645", f"{name} cannot be read: {error}", path=self.name) from error
+        return np.concatenate(parts)[back]
+
+
+def datasets(h5py: Any, path: Path) -> dict[str, Any]:
+    """The numeric data sets at the top of a file, by name."""
+    try:
+        found = {str(name): item for name, item in h5py.File(path, "r").items() if isinstance(item, h5py.Dataset)}
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise fail("NS645", f"damaged HDF5 file: {error}", path=str(path)) from error
+    if not found:
+        raise fail("NS650", "holds no data set", path=str(path))
+    for name, data in found.items():
+        if data.dtype.kind not in "biuf":
+            raise fail("NS655", f"{name} holds {data.dtype}, numbers are needed", path=str(path))
+        if not data.shape:
+            raise fail("NS646", f"{name} is a single number, not an array of samples", path=str(path))
+    return found
+
+
+def joined(parts: list[Any], name: str, files: list[Path]) -> Array:
+    arrays = []
+    for part, file in zip(parts, files, strict=True):
+        try:
+            arrays.append(np.asarray(part[()]))
+        except (OSError, RuntimeError) as error:
+            raise fail("NS645", f"{name} cannot be read: {error}", path=str(file)) from error
+        if arrays[-1].shape[1:] != arrays[0].shape[1:]:
+            raise fail("NS646", f"{name} is {list(arrays[-1].shape)}, in the first file {list(arrays[0].shape)}", path=str(file))
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a file is meant to be HDF5: it begins as one, or is named as one."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC or path.suffix.lower() in (".h5", ".hdf5")
+    except OSError as error:
+        raise reading_error(path, error) from error
+
+
+def listed(path: Path, root: Path, allow_outside: bool) -> list[Path]:
+    """The files that a list names."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise fail("NS645", "neither an HDF5 file nor a list of such files", path=str(path)) from error
+    except OSError as error:
+        raise reading_error(path, error) from error
+    names = [line.strip() for line in lines if line.strip()]
+    if not names:
+        raise fail("NS650", "an empty list of HDF5 files", path=str(path))
+    found = []
+    for name in names:
+        beside = resolve_path(path.parent / name, root, allow_outside)
+        found.append(existing(beside if beside.is_file() else resolve_path(name, root, allow_outside)))
+    return found

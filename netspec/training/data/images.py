@@ -1,0 +1,124 @@
+"""A folder of images with one subfolder per class. Files of any size come in; the input contract's arriving half gives them one form."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from netspec.diagnostics import fail
+from netspec.training.data.paths import existing, reading_error, resolve_path
+from netspec.training.data.section import DataSection
+from netspec.training.data.source import MEMORY, Array, Field, Rows, Source, divided
+from netspec.training.image_contract import ImageContract
+from netspec.training.images import decode
+
+__all__ = ["ImageFolder", "open_images"]
+
+SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"))
+PARTS = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}
+DECODERS = 8
+
+
+class ImageFolder(Source):
+    """Image files and their labels. Field image is (C, h, w) uint8, its size None where the contract does not fix one.
+
+    Decoded files are kept while they fit in memory.
+    """
+
+    def __init__(self, name: str, files: Sequence[Path], labels: Array, classes: tuple[str, ...], contract: ImageContract) -> None:
+        self.name = name
+        self.files = files
+        self.marks = labels.astype(np.int64)
+        self.classes = classes
+        self.label = "label"
+        self.contract = contract
+        self.color = contract.color or "rgb"
+        exact = contract.resize if isinstance(contract.resize, tuple) and len(contract.resize) == 2 else (None, None)
+        shape = (1 if self.color == "gray" else 3, *exact)
+        self.fields = {"image": Field(shape, np.dtype(np.uint8)), "label": Field((), np.dtype(np.int64))}
+        self.kept: list[Array | None] = [None] * len(files)
+        self.room = MEMORY
+        self.pool: ThreadPoolExecutor | None = None
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def labels(self) -> Array | None:
+        return self.marks
+
+    def batch(self, indices: Array) -> Rows:
+        if self.pool is None:
+            self.pool = ThreadPoolExecutor(DECODERS, "decode")
+        images = list(self.pool.map(self.image, indices.tolist()))
+        ragged = len({image.shape for image in images}) > 1 or None in self.fields["image"].shape
+        return {"image": images if ragged else np.stack(images), "label": self.marks[indices]}
+
+    def image(self, index: int) -> Array:
+        """One decoded file, (C, h, w)."""
+        kept = self.kept[index]
+        if kept is None:
+            path = self.files[index]
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                raise reading_error(path, error) from error
+            kept = decode(data, self.contract, str(path))
+            if self.room > kept.nbytes:
+                self.room -= kept.nbytes
+                self.kept[index] = kept
+        return kept
+
+
+def open_images(section: DataSection, split: str | None, root: Path, contract: ImageContract, classes: Sequence[str] | None = None,
+                allow_outside: bool = False) -> Source:
+    """The images of `path`/CLASS/, or of `path`/train/CLASS/ and `path`/test/CLASS/ where there are such parts.
+
+    Labels number the sorted class names, or `classes` as training knew them. Without parts, split takes every fifth file for the test.
+    Raises SpecError NS643, NS649 (a class folder without images), NS650 (no classes at all), NS663 (a class that training did not know).
+    """
+    if section.path is None:
+        raise fail("NS641", "source images needs `path:`, a folder with a folder per class")
+    top = existing(resolve_path(section.path, root, allow_outside), "folder")
+    folder = part_of(top, split)
+    found = sorted(p.name for p in listing(folder) if p.is_dir() and not p.name.startswith("."))
+    if not found:
+        raise fail("NS650", "holds no folder per class", path=str(folder))
+    names = tuple(classes) if classes is not None else tuple(found)
+    files, labels = [], []
+    for name in found:
+        if name not in names:
+            raise fail("NS663", f"class {name} was not there in training, which knew {', '.join(names)}", path=str(folder / name))
+        own = sorted(image_files(folder / name))
+        if not own:
+            raise fail("NS649", f"no image among its {sum(1 for _ in listing(folder / name))} entries", path=str(folder / name))
+        files += own
+        labels += [names.index(name)] * len(own)
+    source = ImageFolder(str(folder), files, np.array(labels), names, contract)
+    return source if folder != top else divided(source, split)
+
+
+def part_of(top: Path, split: str | None) -> Path:
+    """The folder of a part, where the top folder has parts; a folder with parts but no part asked for is its training part."""
+    train, test = (next((top / name for name in PARTS[part] if (top / name).is_dir()), None) for part in ("train", "test"))
+    if train is None or split == "all":
+        return top
+    if split == "test" and test is None:
+        raise fail("NS643", "has a folder train but none called test or val", path=str(top))
+    return test if split == "test" and test is not None else train
+
+
+def image_files(folder: Path) -> Iterator[Path]:
+    """Image files anywhere below a class folder."""
+    for path in listing(folder):
+        if path.is_dir():
+            yield from image_files(path)
+        elif path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            yield path
+
+
+def listing(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise reading_error(folder, error) from error

@@ -1,0 +1,82 @@
+"""Which files a spec may name: those of its own folder, and of the folder that NETSPEC_DATA names. Reads nothing but the environment."""
+
+import os
+from pathlib import Path
+
+from netspec.diagnostics import SpecError, fail
+
+__all__ = ["data_root", "find_folder", "resolve_path"]
+
+
+def data_root() -> Path | None:
+    """The folder that NETSPEC_DATA names, if it is set."""
+    folder = os.environ.get("NETSPEC_DATA")
+    return Path(folder) if folder else None
+
+
+def resolve_path(path: str | Path, base: str | Path, allow_outside: bool = False) -> Path:
+    """The absolute path that `path`, written in a spec in the folder `base`, stands for; it need not exist.
+
+    Relative paths count from base; one that is missing there is looked for under NETSPEC_DATA. Symbolic links are followed before judging.
+    Raises SpecError NS642 for a place outside both folders, unless the caller allows it (a path given on the command line).
+    """
+    text = str(path)
+    if "\0" in text:
+        raise fail("NS642", f"{text!r} holds a null character", path=text.replace("\0", "\\0"))
+    homes = [Path(base), *([root] if (root := data_root()) else [])]
+    reached = [home / text for home in homes]
+    allowed = [place for place in reached if allow_outside or any(is_inside(place, home) for home in homes)]
+    if not allowed:
+        raise fail("NS642", f"{text} leads to {real(reached[0])}, outside {real(homes[0])}", path=text,
+                   notes=("NETSPEC_DATA, or a path given on the command line, may name any folder",))
+    return absolute(next((place for place in allowed if exists(place)), allowed[0]))
+
+
+def find_folder(path: str | None, base: str | Path, names: tuple[str, ...], wanted: str, allow_outside: bool = False) -> Path:
+    """The folder of a known data set: the one named, else NETSPEC_DATA's; itself, or the first subfolder of `names`, that holds `wanted`.
+
+    wanted is a glob pattern. Raises SpecError NS643 naming the places that were tried.
+    """
+    top = resolve_path(path, base, allow_outside) if path else data_root()
+    if top is None:
+        raise fail("NS643", f"the {names[0]} data has no place: neither `path` nor the variable NETSPEC_DATA is given",
+                   notes=(f"set NETSPEC_DATA to a folder that holds {names[0]}/, or write `path:` in the data section",))
+    places = [top, *(top / name for name in names)]
+    for place in places:
+        if place.is_dir() and next(place.glob(wanted), None) is not None:
+            return place
+    if not top.is_dir():
+        raise fail("NS643", "no such folder" if not exists(top) else "not a folder", path=str(top))
+    raise fail("NS643", f"no file {wanted} in {', '.join(map(str, places))}", path=str(top))
+
+
+def existing(path: Path, kind: str = "file") -> Path:
+    """The path itself if a file (or folder) is there; raises SpecError NS643 otherwise."""
+    there = path.is_dir() if kind == "folder" else path.is_file()
+    if not there:
+        raise fail("NS643", f"not a {kind}" if exists(path) else f"no such {kind}", path=str(path))
+    return path
+
+
+def reading_error(path: Path, error: OSError) -> SpecError:
+    """The diagnostic for a file that is there but cannot be read."""
+    return fail("NS643", f"cannot be read: {error.strerror or error}", path=str(path))
+
+
+def exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))
+
+
+def real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    return real(path).is_relative_to(real(folder))
