@@ -1,0 +1,23 @@
+"""netspec: a network spec in Caffe's words, checked, compiled to PyTorch, trained, exported to ONNX and served.
+
+Names are imported when first used, so that `import netspec` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netspec.api import check, compile, load
+    from netspec.diagnostics import SpecError
+
+__all__ = ["SpecError", "check", "compile", "load"]
+
+__version__ = "0.1.0"
+
+PLACES = {"SpecError": "netspec.diagnostics", "check": "netspec.api", "compile": "netspec.api", "load": "netspec.api"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in PLACES:
+        return getattr(import_module(PLACES[name]), name)
+    raise AttributeError(f"module 'netspec' has no attribute {name!r}")

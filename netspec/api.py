@@ -1,0 +1,40 @@
+"""The Python API (LANGUAGE, section 7): load, check, compile. torch is imported by compile alone."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Union
+
+from netspec import driver
+from netspec.diagnostics.model import Diagnostic, Diagnostics
+from netspec.emit.execute import execute
+from netspec.emit.torch_source import class_name, torch_source
+from netspec.ir.graph import TypedGraph
+from netspec.syntax.reader import read_file
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["check", "compile", "load"]
+
+
+def load(path: str, stages: Iterable[str] = (), level: int = 0) -> driver.Program:
+    """Read a spec. Raises SpecError (with `.diagnostics`) if it is not sound."""
+    return driver.load(str(path), frozenset(stages), level)
+
+
+def check(path: str) -> list[Diagnostic]:
+    """All findings on a spec, sorted by place; none for a clean one."""
+    diagnostics = Diagnostics()
+    source = read_file(str(path), diagnostics)
+    return driver.check_source(source) if source is not None else diagnostics.sorted()
+
+
+def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -> "nn.Module":
+    """The network as a torch module.
+
+    `phase` picks the layers: "test" (in eval mode), "train" (in train mode), or "deploy", what the outputs need (in eval mode).
+    Weights are filled as the spec says, from torch's current random state. Raises SpecError.
+    """
+    typed = spec if isinstance(spec, TypedGraph) else (spec if isinstance(spec, driver.Program) else load(spec)).graph(phase)
+    module = execute(torch_source(typed))
+    net: Any = getattr(module, class_name(typed.graph.name))()
+    return net.train(phase == "train")  # type: ignore[no-any-return]

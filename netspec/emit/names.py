@@ -1,0 +1,47 @@
+"""Names in emitted source: a spec's names made into attributes and variables that Python and torch leave free."""
+
+import keyword
+
+__all__ = ["FORBIDDEN", "Names", "attribute"]
+
+FORBIDDEN = frozenset((
+    *keyword.kwlist, *keyword.softkwlist,
+    # attributes of nn.Module (a test holds this list to the installed torch)
+    "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "compile", "cpu", "cuda", "double", "dump_patches",
+    "eval", "extra_repr", "float", "forward", "get_buffer", "get_extra_state", "get_parameter", "get_submodule", "half", "ipu", "load_state_dict",
+    "modules", "mtia", "named_buffers", "named_children", "named_modules", "named_parameters", "parameters", "register_backward_hook",
+    "register_buffer", "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook", "register_full_backward_pre_hook",
+    "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook", "register_module", "register_parameter",
+    "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_", "set_extra_state", "set_submodule", "share_memory",
+    "state_dict", "to", "to_empty", "train", "training", "type", "xpu", "zero_grad",
+    # our own
+    "blobs", "forward_blobs", "inputs", "layer_parameters", "layers", "loss_weights", "outputs", "reset_parameters", "reset_state", "total_loss",
+    # what the text itself uses
+    "self", "h", "torch", "nn", "F", "Tensor", "math", "super",
+))
+
+
+def attribute(name: str) -> str:
+    """The name with characters outside letters, digits and _ replaced by _; it never begins with a digit or two underscores."""
+    text = "".join(c if (c.isascii() and c.isalnum()) or c == "_" else "_" for c in name) or "_"
+    if text.startswith("__") or text[0].isdigit():
+        text = "n" + text
+    return text
+
+
+class Names:
+    """Hands out names, each once: `_` is appended while a name is taken or forbidden."""
+
+    def __init__(self, taken: frozenset[str] = frozenset()) -> None:
+        self.taken = set(taken)
+        self.given: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        """The attribute for a spec's name; the same name gives the same attribute."""
+        if name not in self.given:
+            text = attribute(name)
+            while text in self.taken or text in FORBIDDEN:
+                text += "_"
+            self.taken.add(text)
+            self.given[name] = text
+        return self.given[name]

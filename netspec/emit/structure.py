@@ -1,0 +1,218 @@
+"""Which nodes form which block, and which block instances are the same class. Compares instances by structure; arguments may differ."""
+
+from collections.abc import Iterator
+from typing import Any, Union
+
+from netspec.emit.names import Names
+from netspec.ir.graph import Block, Node, TypedGraph, Value
+from netspec.ir.layer import ModuleText
+
+__all__ = ["Child", "Group", "Structure", "grouped"]
+
+
+class Group:
+    """The whole net, or one block instance: its children in order, the values that come in, and those that others read."""
+
+    def __init__(self, name: str, block: Block | None, children: "tuple[Child, ...]", inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> None:
+        self.name = name
+        self.block = block
+        self.children = children
+        self.inputs = inputs
+        self.outputs = outputs
+        prefix = f"{name}." if block else ""
+        self.local = {child.name: child.name.removeprefix(prefix) for child in children}
+        names = Names()
+        self.names = {child.name: names[self.local[child.name]] for child in children}
+        self.order = {value: i for i, child in enumerate(children) for value in self.makes(child)}
+
+    def reads(self, child: "Child") -> tuple[Value, ...]:
+        return child.inputs if isinstance(child, Group) else child.bottoms
+
+    def makes(self, child: "Child") -> tuple[Value, ...]:
+        return child.outputs if isinstance(child, Group) else child.tops
+
+    def readers(self, value: Value) -> list[int]:
+        """Places in `children` that read a value."""
+        return [i for i, child in enumerate(self.children) if value in self.reads(child)]
+
+    def last_uses(self) -> dict[Value, int]:
+        return {value: i for i, child in enumerate(self.children) for value in self.reads(child)}
+
+
+Child = Union[Node, Group]
+
+
+def grouped(typed: TypedGraph, structure: "Structure") -> Group:
+    """The nodes as a tree of block instances; fills `structure` on the way."""
+    graph = typed.graph
+    uses: dict[Value, set[Node | None]] = {}
+    for node in graph.nodes:
+        for value in node.bottoms:
+            uses.setdefault(value, set()).add(node)
+    for value in graph.outputs:
+        uses.setdefault(value, set()).add(None)
+    root = group_of("", None, list(graph.nodes), 0, uses, tuple(i.value for i in graph.inputs), graph.outputs)
+    structure.learn(root)
+    return root
+
+
+def group_of(name: str, block: Block | None, nodes: list[Node], depth: int, uses: dict[Value, set[Node | None]], inputs: tuple[Value, ...],
+             outputs: tuple[Value, ...]) -> Group:
+    """Nodes of one instance, those of inner instances gathered."""
+    children: list[Child] = []
+    i = 0
+    while i < len(nodes):
+        if len(nodes[i].blocks) == depth:
+            children.append(nodes[i])
+            i += 1
+            continue
+        inner = nodes[i].blocks[depth]
+        j = i
+        while j < len(nodes) and len(nodes[j].blocks) > depth and nodes[j].blocks[depth] == inner:
+            j += 1
+        members = nodes[i:j]
+        own = {value for node in members for value in node.tops}
+        given = tuple(dict.fromkeys(v for node in members for v in node.bottoms if v not in own))
+        left = tuple(v for node in members for v in node.tops if uses.get(v, set()) - set(members))
+        children.append(group_of(inner.name, inner, members, depth + 1, uses, given, left))
+        i = j
+    return Group(name, block, tuple(children), inputs, outputs)
+
+
+class Structure:
+    """The classes of a net's blocks: instances of the same template whose layers and wiring are equal share one."""
+
+    def __init__(self, typed: TypedGraph) -> None:
+        self.typed = typed
+        self.paths: dict[Node, str] = {}
+        self.modules: dict[Node, ModuleText] = {node: node.layer.torch(*typed.bottoms(node)) for node in typed.graph.nodes}
+        self.instances: dict[Any, list[Group]] = {}
+        self.keys: dict[Group, Any] = {}
+        self.given: dict[Any, str] = {}
+        self.names = Names(frozenset(m.target for m in self.modules.values()))
+        self.found: dict[Any, dict[str, list[Any]]] = {}
+
+    def learn(self, root: Group) -> None:
+        self.place(root, "")
+        for child in root.children:
+            if isinstance(child, Group):
+                self.key(child)
+
+    def place(self, group: Group, path: str) -> None:
+        for child in group.children:
+            full = f"{path}.{group.names[child.name]}" if path else group.names[child.name]
+            if isinstance(child, Group):
+                self.place(child, full)
+            else:
+                self.paths[child] = full
+
+    def key(self, group: Group) -> Any:
+        """What two instances must have in common to be one class."""
+        if group in self.keys:
+            return self.keys[group]
+        numbers = {value: i for i, value in enumerate(group.inputs)}
+        rows = []
+        for child in group.children:
+            reads = tuple(numbers[v] for v in group.reads(child))
+            for value in group.makes(child):
+                numbers[value] = len(numbers)
+            what = self.key(child) if isinstance(child, Group) else self.node_key(child)
+            rows.append((group.local[child.name], reads, len(group.makes(child)), what, tuple(v.name.removeprefix(f"{group.name}.") for v in group.makes(child))))
+        key = (group.block.template if group.block else "", len(group.inputs), tuple(rows), tuple(numbers[v] for v in group.outputs))
+        self.keys[group] = key
+        self.instances.setdefault(key, []).append(group)
+        if key not in self.given:
+            self.given[key] = self.names["".join(p[:1].upper() + p[1:] for p in (group.block.template if group.block else "Block").replace("-", "_").split("_"))
+                                         + ("" if not self.taken(group) else str(self.taken(group) + 1))]
+        return key
+
+    def taken(self, group: Group) -> int:
+        template = group.block.template if group.block else ""
+        return sum(1 for key in self.given if key[0] == template)
+
+    def node_key(self, node: Node) -> Any:
+        text = self.modules[node]
+        tied = any(owner[0] is node for owner in self.typed.shared)
+        fillers = tuple(repr(w.filler) for w in self.typed.weights[node])
+        fans = tuple(w.shape[1:] if w.filler.type == "kaiming_uniform" else () for w in self.typed.weights[node][:1])
+        return text.target, len(text.arguments), tuple(text.keywords), fillers, fans, tied, node.layer.top_count
+
+    @property
+    def classes(self) -> list[Group]:
+        """One instance of each class, inner classes first."""
+        return [groups[0] for groups in self.instances.values()]
+
+    def class_names(self) -> Iterator[str]:
+        return iter(self.given.values())
+
+    def class_of(self, group: Group) -> str:
+        return self.given[self.key(group)]
+
+    def varying(self, key: Any) -> dict[tuple[str, str], tuple[str, list[Any]]]:
+        """What differs between the instances of a class: (child, slot) -> (parameter name, value per instance)."""
+        groups = self.instances[key]
+        found: dict[tuple[str, str], tuple[str, list[Any]]] = {}
+        names = Names()
+        by_value: dict[str, str] = {}
+        for i, child in enumerate(groups[0].children):
+            local = groups[0].local[child.name]
+            peers = [g.children[i] for g in groups]
+            for slot, values in self.slots(peers):
+                if any(repr(v) != repr(values[0]) for v in values):
+                    column = repr(values)
+                    if column not in by_value:
+                        by_value[column] = names[self.variable(groups, values) or f"{local}_{slot}"]
+                    found[local, slot] = (by_value[column], values)
+        return found
+
+    def slots(self, peers: list[Child]) -> Iterator[tuple[str, list[Any]]]:
+        """Every argument of the same child in all instances."""
+        first = peers[0]
+        if isinstance(first, Group):
+            inner = self.varying(self.key(first))
+            groups = self.instances[self.key(first)]
+            for name, values in dict((n, v) for n, v in inner.values()).items():
+                yield name, [values[groups.index(p)] for p in peers if isinstance(p, Group)]
+            return
+        texts = [self.modules[p] for p in peers if isinstance(p, Node)]
+        for i in range(len(texts[0].arguments)):
+            yield f"argument{i}", [t.arguments[i] for t in texts]
+        for word in texts[0].keywords:
+            yield word, [t.keywords[word] for t in texts]
+
+    def variable(self, groups: list[Group], values: list[Any]) -> str | None:
+        """The block's variable that has just these values in these instances."""
+        tables = [dict(g.block.variables) if g.block else {} for g in groups]
+        return next((name for name in tables[0] if all(repr(t.get(name)) == repr(v) for t, v in zip(tables, values, strict=True))), None)
+
+    def parameters(self, group: Group) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for name, _ in self.varying(self.key(group)).values()))
+
+    def construction(self, group: Group, child: Child) -> str:
+        """`nn.Conv2d(1, 20, (5, 5))`, with the class's parameters where instances differ."""
+        local = group.local[child.name]
+        inside = self.varying(self.key(group)) if group.block else {}
+        if isinstance(child, Group):
+            inner = self.varying(self.key(child))
+            index = self.instances[self.key(child)].index(child)
+            values = {name: inside[local, name][0] if (local, name) in inside else repr(v[index]) for name, v in inner.values()}
+            return f"{self.class_of(child)}({', '.join(f'{n}={v}' for n, v in values.items())})"
+        text = self.modules[child]
+        arguments = [inside[local, f"argument{i}"][0] if (local, f"argument{i}") in inside else repr(a) for i, a in enumerate(text.arguments)]
+        arguments += [f"{k}={inside[local, k][0] if (local, k) in inside else repr(v)}" for k, v in text.keywords.items()]
+        return f"{text.target}({', '.join(arguments)})"
+
+    def ties(self, group: Group, child: Child) -> list[str]:
+        """Lines that make shared weights one tensor: written in the outermost class that sees both."""
+        if group.block is not None:
+            return []
+        lines = []
+        for (node, index), (owner, at) in self.typed.shared.items():
+            if node is child or (isinstance(child, Group) and node.name.startswith(child.name + ".")):
+                mine, first = self.typed.weights[node][index], self.typed.weights[owner][at]
+                left, right = f"self.{self.paths[node]}.{mine.name}", f"self.{self.paths[owner]}.{first.name}"
+                if mine.shape == first.shape:
+                    lines.append(f"{left} = {right}")
+                else:
+                    lines.append(f"share_reshaped(self.{self.paths[node]}, {mine.name!r}, self.{self.paths[owner]}, {first.name!r}, {mine.shape!r})")
+        return lines

@@ -1,0 +1,121 @@
+"""Torch modules under every emitted network: its base class and the weight fillers. Inlined into emitted files, so it needs torch alone."""
+
+import math
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """Base of emitted networks. Blob and layer names are those of the spec; inputs go in by position or by name.
+
+    layers: the module path of each layer, and the names of its weights in Caffe's order; blobs: which module makes each named blob, and which
+    of its results that is; loss_weights: factor of each loss.
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ()
+    outputs: ClassVar[tuple[str, ...]] = ()
+    layers: ClassVar[dict[str, tuple[str, ...]]] = {}
+    blobs: ClassVar[dict[str, tuple[str, int]]] = {}
+    loss_weights: ClassVar[dict[str, float]] = {}
+    total_loss: "Tensor | float" = 0.0
+
+    def forward_blobs(self, feed: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Run the network and return every named blob; of in-place names the final value."""
+        found: dict[str, Any] = {}
+        wanted = {path for path, _ in self.blobs.values()}
+        hooks = [module.register_forward_hook(lambda m, x, y, path=path: found.__setitem__(path, y))
+                 for path, module in self.named_modules() if path in wanted]
+        try:
+            self(*(feed[name] for name in self.inputs))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        made = {name: found[path][i] if isinstance(found[path], tuple) else found[path] for name, (path, i) in self.blobs.items() if path in found}
+        return {**{name: feed[name] for name in self.inputs if name not in made}, **made}
+
+    def layer_parameters(self, name: str) -> list[Tensor]:
+        """The tensors of a layer, in Caffe's blob order."""
+        path, *weights = self.layers[name]
+        module = self.get_submodule(path)
+        return [getattr(module, weight) for weight in weights]
+
+    def reset_state(self) -> None:
+        """Forget the state that recurrent layers carry from call to call."""
+        for module in self.modules():
+            if module is not self and hasattr(module, "reset_state"):
+                module.reset_state()
+
+
+def share_reshaped(module: nn.Module, name: str, owner: nn.Module, owned: str, shape: tuple[int, ...]) -> None:
+    """Let a module read another's weight in its own shape (Caffe's share_mode PERMISSIVE): a view, made anew at every call."""
+    del module._parameters[name]
+    module.__dict__[name] = getattr(owner, owned).view(shape)
+    module.register_forward_pre_hook(lambda m, inputs: m.__dict__.__setitem__(name, getattr(owner, owned).view(shape)))
+
+
+@torch.no_grad()
+def constant_(weight: Tensor, value: float = 0.0) -> None:
+    """Every value the same."""
+    weight.fill_(value)
+
+
+@torch.no_grad()
+def uniform_(weight: Tensor, min: float = 0.0, max: float = 1.0) -> None:
+    """Uniform on [min, max)."""
+    weight.uniform_(min, max)
+
+
+@torch.no_grad()
+def gaussian_(weight: Tensor, mean: float = 0.0, std: float = 1.0, sparse: int = -1) -> None:
+    """Normal; with sparse s each value is kept with probability s / shape[0]."""
+    weight.normal_(mean, std)
+    if sparse >= 0:
+        weight.mul_(torch.bernoulli(torch.full_like(weight, min_of(sparse / weight.shape[0], 1.0))))
+
+
+def min_of(a: float, b: float) -> float:
+    return a if a < b else b
+
+
+def fan(weight: Tensor, variance_norm: str) -> float:
+    """Caffe's n: count / shape[0], count / shape[1], or their mean."""
+    fan_in, fan_out = weight.numel() / weight.shape[0], weight.numel() / (weight.shape[1] if weight.dim() > 1 else 1)
+    return {"FAN_IN": fan_in, "FAN_OUT": fan_out, "AVERAGE": (fan_in + fan_out) / 2}[variance_norm]
+
+
+@torch.no_grad()
+def xavier_(weight: Tensor, variance_norm: str = "FAN_IN") -> None:
+    """Uniform on +-sqrt(3 / n)     (Glorot and Bengio 2010, as Caffe has it)."""
+    bound = math.sqrt(3 / fan(weight, variance_norm))
+    weight.uniform_(-bound, bound)
+
+
+@torch.no_grad()
+def msra_(weight: Tensor, variance_norm: str = "FAN_IN") -> None:
+    """Normal with standard deviation sqrt(2 / n)     (He et al. 2015)."""
+    weight.normal_(0.0, math.sqrt(2 / fan(weight, variance_norm)))
+
+
+@torch.no_grad()
+def kaiming_uniform_(weight: Tensor, fan_in: int) -> None:
+    """Uniform on +-1 / sqrt(fan_in): what PyTorch's own layers begin with."""
+    bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
+    weight.uniform_(-bound, bound)
+
+
+@torch.no_grad()
+def positive_unitball_(weight: Tensor) -> None:
+    """Uniform on [0, 1), each row of shape[0] divided by its sum."""
+    weight.uniform_(0.0, 1.0)
+    weight.div_(weight.flatten(1).sum(1).view(-1, *[1] * (weight.dim() - 1)))
+
+
+@torch.no_grad()
+def bilinear_(weight: Tensor) -> None:
+    """An upsampling kernel: (1 - |x/f - c|)(1 - |y/f - c|), f = ceil(k/2), c = (2f - 1 - f % 2) / 2f, for every pair of channels."""
+    factor = math.ceil(weight.shape[-1] / 2)
+    centre = (2 * factor - 1 - factor % 2) / (2.0 * factor)
+    y, x = (1 - (torch.arange(k, dtype=torch.float64) / factor - centre).abs() for k in weight.shape[-2:])
+    weight.copy_((y[:, None] * x[None, :]).expand_as(weight))
