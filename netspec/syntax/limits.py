@@ -2,8 +2,8 @@
 
 __all__ = ["ALIAS_NODES", "BYTES", "DEPTH", "DIGITS", "NODES"]
 
-BYTES = 64 * 1024 * 1024  # a file, and a text in characters
+BYTES = 64 * 1024 * 1024  # of a file; of a text, characters
 DEPTH = 64  # collections within collections, aliases expanded
 NODES = 2_000_000  # values in one file: about 600 MB once read
 ALIAS_NODES = 250_000  # values added by expanding aliases
-DIGITS = 4_000  # of one number: Python refuses to convert more than 4,300
+DIGITS = 250  # of an integer, so that it still converts to a float, in base 16 too

@@ -1,17 +1,18 @@
-"""A file or a text in, a tree with places out. Knows YAML; knows no layer. Whatever the bytes, the answer is findings, never a traceback."""
+"""A file or a text in, a tree with places out. Knows YAML; knows no layer. Whatever the bytes, a fault is a finding, never a traceback."""
 
 import gc
 import os
 import sys
 
 from netspec.diagnostics import Diagnostic, Diagnostics
-from netspec.source import Source, Span
-from netspec.syntax.damage import explain_damage
+from netspec.source import Source
 from netspec.syntax.limits import BYTES
 from netspec.syntax.located import Located
 from netspec.syntax.tree import TreeBuilder, YamlDamage
 
 __all__ = ["read", "read_file"]
+
+_SOUND = frozenset({"NS006"})  # findings after which the tree still says what was written
 
 
 def read_file(path: str, diagnostics: Diagnostics) -> Source | None:
@@ -38,15 +39,22 @@ def read_file(path: str, diagnostics: Diagnostics) -> Source | None:
 
 
 def read(source: Source, diagnostics: Diagnostics) -> Located | None:
-    """The tree of a YAML 1.2 text, every key and value with its span; None where it could not be read (NS003 to NS020)."""
+    """The tree of a YAML 1.2 text, every key and value with its span; None where it could not be read (NS003 to NS019, NS030).
+
+    A repeated key (NS006) is reported and the first one kept: the tree is sound, and later phases may look for further faults.
+    """
     if len(source.text) > BYTES:
         diagnostics.add(Diagnostic("NS008", f"a spec may have {BYTES:,} characters; this one has {len(source.text):,}", path=source.name))
         return None
     collecting = gc.isenabled()
     gc.disable()
+    before = len(diagnostics)
     try:
-        return TreeBuilder(source, diagnostics).build()
+        tree = TreeBuilder(source, diagnostics).build()
+        return None if any(found.code not in _SOUND for found in diagnostics.found[before:]) else tree
     except YamlDamage as damage:
+        from netspec.syntax.damage import explain_damage
+
         for diagnostic in explain_damage(source, damage):
             diagnostics.add(diagnostic)
         return None
@@ -86,5 +94,3 @@ def _text(name: str, data: bytes, diagnostics: Diagnostics) -> str | None:
             fact = f"byte 0x{data[error.start]:02X} at offset {error.start} (line {line}) of {name} is not UTF-8"
     diagnostics.add(Diagnostic("NS002", fact, path=name))
     return None
-
-

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from netspec.syntax.limits import DIGITS
+
 __all__ = ["look_alike", "resolve"]
 
 _WORDS: dict[str, Any] = {
@@ -21,27 +23,36 @@ _GROUPED = re.compile(r"[-+]?[0-9]+(?:[_,' ][0-9]+)+(?:\.[0-9]+)?\Z")
 
 
 def resolve(text: str) -> str | int | float | bool | None:
-    """The value of a plain scalar: null, boolean, integer (decimal, 0o17, 0x1F), float, otherwise the text itself."""
+    """The value of a plain scalar: null, boolean, integer (decimal, 0o17, 0x1F), float, otherwise the text itself.
+
+    ValueError for an integer of more than 250 digits.
+    """
     if text in _WORDS:
         return _WORDS[text]  # type: ignore[no-any-return]
     if text[0] not in _NUMERIC:
         return text
     if _INTEGER.match(text):
-        return int(text)
+        return int(_bounded(text))
     if _FLOAT.match(text):
         return float(text)
     if _BASED.match(text):
-        return int(text, 0)
+        return int(_bounded(text), 0)
     return text
 
 
 def look_alike(text: str) -> str | None:
-    """What someone who wrote this plain text meant, where other readers of YAML would take it for a number or a boolean.
+    """What was meant by a plain text that other readers of YAML take for a number or a boolean.
 
-    `no` -> "false", `431_080` -> "431080"; None for text that no reader takes for anything else.
+    `no` -> "false", `431_080` -> "431080"; None for a text that no reader takes for anything else.
     """
     if switch := _SWITCHES.get(text.lower()):
         return switch
     if _GROUPED.match(text):
         return re.sub(r"[_,' ]", "", text)
     return None
+
+
+def _bounded(text: str) -> str:
+    if len(text) > DIGITS:
+        raise ValueError(f"an integer may have {DIGITS} digits; this one has {len(text)}")
+    return text

@@ -1,0 +1,69 @@
+"""A source line as it is shown: tabs spread, wide characters counted, control characters replaced, long lines clipped around the place."""
+
+from functools import cache
+
+__all__ = ["Line", "clean"]
+
+_TAB = 4
+_WIDTH = 120  # columns of a line that are shown
+_LEAD = 30  # of them, before the place, where the line is clipped
+
+
+def clean(text: str) -> str:
+    """Text that is safe in a terminal: a line break becomes a space, any other control character U+FFFD."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(" " if c in "\n\t" else _cell(c)[0] for c in text)
+
+
+class Line:
+    """A line and the columns its characters stand in; `start` and `end` (None: the line's end) say which part must stay visible."""
+
+    def __init__(self, line: str, start: int, end: int | None) -> None:
+        self.cells: list[str] = []
+        self.at = [0]  # the column of each character, and of the end
+        for c in line:
+            gap = _TAB - self.at[-1] % _TAB
+            shown, width = (" " * gap, gap) if c == "\t" else _cell(c)
+            self.cells.append(shown)
+            self.at.append(self.at[-1] + width)
+        self.first, self.last = self._window(start, len(line) if end is None else end)
+        head, tail = "…" * (self.first > 0), "…" * (self.last < len(line))
+        self.text = (head + "".join(self.cells[self.first : self.last]) + tail).rstrip()
+        self.shift = self.at[self.first] - len(head)
+
+    def columns(self, start: int, end: int | None) -> tuple[int, int]:
+        """Where a stretch of characters stands in the shown text: columns before it, and how many it takes (1 at least)."""
+        stop = len(self.cells) if end is None else end
+        left = min(max(start, self.first), self.last)
+        right = min(max(stop, left), self.last)
+        return self.at[left] - self.shift, max(self.at[right] - self.at[left], 1)
+
+    def _window(self, start: int, end: int) -> tuple[int, int]:
+        """The first and last character shown."""
+        count = len(self.cells)
+        if self.at[-1] <= _WIDTH:
+            return 0, count
+        start = min(start, count)
+        end = min(max(end, start), count)
+        first = 0
+        if self.at[end] > _WIDTH - 1:
+            wanted = min(self.at[start] - _LEAD, self.at[-1] - _WIDTH)
+            first = next(i for i in range(count + 1) if self.at[i] >= max(wanted, 0))
+        last = max(i for i in range(first, count + 1) if self.at[i] - self.at[first] <= _WIDTH)
+        return first, last
+
+
+@cache
+def _cell(c: str) -> tuple[str, int]:
+    """How a character is shown, and how many columns it takes."""
+    if " " <= c <= "~":
+        return c, 1
+    import unicodedata
+
+    category = unicodedata.category(c)
+    if category in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+        return "\ufffd", 1
+    if category in ("Mn", "Me"):
+        return c, 0
+    return c, 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1

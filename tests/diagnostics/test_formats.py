@@ -1,0 +1,95 @@
+"""The forms for tools: keys and numbers of json, escapes of github, the shape of sarif."""
+
+import json
+
+import pytest
+
+from netspec.diagnostics import Diagnostic, Edit, Fix, Label
+from netspec.diagnostics.formats import FORMATS, format_findings
+from netspec.source import Source, Span
+
+_SOURCE = Source("dir a/é.yaml", "x: 日本\ny: {a:3}\n")
+_KEY = Span(_SOURCE, 10, 13)
+_FOUND = Diagnostic(
+    "NS011",
+    "100 % one: word, here",
+    _KEY,
+    label="one word",
+    others=(Label(Span(_SOURCE, 3, 5), "beside"),),
+    rule=("a = b", "= c"),
+    notes=("a note",),
+    fixes=(Fix("write `a: 3`", (Edit(Span(_SOURCE, 12, 12), " "),), safe=True), Fix("drop it")),
+)
+_NOWHERE = Diagnostic("NS021", "nowhere")
+_FILE = Diagnostic("NS001", "no file", path="p.yaml")
+
+
+def test_concise() -> None:
+    assert format_findings([_FOUND, _FILE, _NOWHERE], "concise").splitlines() == [
+        "dir a/é.yaml:2:5: error[NS011]: missing space after the colon: 100 % one: word, here",
+        "p.yaml: error[NS001]: cannot read the file: no file",
+        "-: warning[NS021]: unknown field: nowhere",
+    ]
+
+
+def test_json_has_the_promised_keys() -> None:
+    first, second, third = json.loads(format_findings([_FOUND, _FILE, _NOWHERE], "json"))["diagnostics"]
+    promised = {
+        "code": "NS011",
+        "severity": "error",
+        "message": "missing space after the colon: 100 % one: word, here",
+        "path": "dir a/é.yaml",
+        "line": 2,
+        "column": 5,
+        "end_line": 2,
+        "end_column": 8,
+        "rule": ["a = b", "= c"],
+        "help": "write `a: 3`; drop it",
+    }
+    assert promised.items() <= first.items()
+    assert first["fixes"][0]["edits"] == [
+        {"path": "dir a/é.yaml", "line": 2, "column": 7, "end_line": 2, "end_column": 7, "text": " "}
+    ]
+    assert (second["path"], second["line"], second["column"], second["end_line"], second["end_column"]) == ("p.yaml", None, None, None, None)
+    assert (third["path"], third["help"], third["rule"]) == (None, None, [])
+
+
+def test_json_without_findings() -> None:
+    assert json.loads(format_findings([], "json")) == {"diagnostics": []}
+
+
+def test_github_escapes() -> None:
+    first, second = format_findings([_FOUND, _NOWHERE], "github").splitlines()
+    assert first == (
+        "::error file=dir a/é.yaml,line=2,col=5,endLine=2,endColumn=8,title=NS011%3A missing space after the colon::"
+        "100 %25 one: word, here%0Aa = b%0A= c%0Aa note%0Ahelp: write `a: 3`%0Ahelp: drop it"
+    )
+    assert second == "::warning title=NS021%3A unknown field::nowhere"
+    tricky = Diagnostic("NS001", "a\r\nb%", path="a:b,c%.yaml")
+    assert format_findings([tricky], "github") == "::error file=a%3Ab%2Cc%25.yaml,title=NS001%3A cannot read the file::a%0D%0Ab%25"
+
+
+def test_sarif() -> None:
+    log = json.loads(format_findings([_FOUND, _FILE, _NOWHERE, _FOUND], "sarif"))
+    run = log["runs"][0]
+    assert log["version"] == "2.1.0"
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["NS001", "NS011", "NS021"]
+    for result in run["results"]:
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+    first, second, third, _ = run["results"]
+    assert first["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": "dir%20a/%C3%A9.yaml"},
+        "region": {"startLine": 2, "startColumn": 5, "endLine": 2, "endColumn": 8},
+    }
+    replacement = first["fixes"][0]["artifactChanges"][0]["replacements"][0]
+    assert replacement["deletedRegion"] == {"startLine": 2, "startColumn": 7, "endLine": 2, "endColumn": 7}
+    assert replacement["insertedContent"] == {"text": " "}
+    assert "region" not in second["locations"][0]["physicalLocation"]
+    assert "locations" not in third and third["level"] == "warning"
+
+
+@pytest.mark.parametrize("how", FORMATS)
+def test_hostile_text_in_every_form(how: str) -> None:
+    source = Source("\ud800\x1b.yaml", "\ud800\x1b[31m\n")
+    found = Diagnostic("NS004", "\ud800\x1b", Span(source, 0, 2), label="\ud800", notes=("\ud800",), fixes=(Fix("\ud800"),))
+    format_findings([found], how, color=True)
