@@ -1,0 +1,145 @@
+"""Caffe's BlobProto and Datum on the wire -> numpy arrays, each no larger than the stretch of the file it came from."""
+
+from collections.abc import Iterator
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
+
+from netspec.importers.caffe_schema import message_fields
+from netspec.importers.wire import BYTES, FIXED32, FIXED64, VARINT, Budget, Fields, WireError, WireField, signed, varints
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Chunk = NDArray[np.generic]
+
+__all__ = ["Datum", "read_blob", "read_datum", "text"]
+
+MAX_AXES = 32
+LONGEST_TEXT = 4096
+BLOB = {name: field.number for name, field in message_fields("BlobProto").items()}
+DATUM = {name: field.number for name, field in message_fields("Datum").items()}
+LEGACY_AXES = (BLOB["num"], BLOB["channels"], BLOB["height"], BLOB["width"])
+FIXED_SIZES = {FIXED32: 4, FIXED64: 8}
+
+
+class Datum(NamedTuple):
+    """A row of Caffe's databases: an image as stored (channels, height, width), uint8 or float32, or its file's bytes if encoded."""
+
+    image: "NDArray[np.generic] | None"
+    label: int | None
+    encoded: bytes
+
+
+def read_blob(data: memoryview, start: int, end: int, budget: Budget) -> "NDArray[np.float32]":
+    """The blob in data[start:end] as float32, in its own shape, or (num, channels, height, width) where it gives these instead."""
+    import numpy as np
+
+    shape: list[int] = []
+    legacy: dict[int, int] = {}
+    singles: list[Chunk] = []
+    doubles: list[Chunk] = []
+    fields = Fields(data, start, end, budget)
+    for field in fields:
+        if field.number == BLOB["shape"] and field.wire == BYTES:
+            shape += read_shape(data, field, budget)
+        elif field.number in LEGACY_AXES and field.wire == VARINT:
+            legacy[field.number] = signed(field.value)
+        elif field.number == BLOB["data"]:
+            singles += numbers(fields, field, "<f4")
+        elif field.number == BLOB["double_data"]:
+            doubles += numbers(fields, field, "<f8")
+    values = np.concatenate(doubles or singles or [np.empty(0, "<f4")]).astype(np.float32, copy=False)
+    return shaped(values, [legacy.get(axis, 0) for axis in LEGACY_AXES] if legacy else shape, start)
+
+
+def read_shape(data: memoryview, field: WireField, budget: Budget) -> list[int]:
+    """The dims of a BlobShape, packed or not."""
+    dims: list[int] = []
+    for dim in Fields(data, field.start, field.end, budget):
+        if dim.wire == BYTES:
+            dims += varints(data, dim.start, dim.end, budget)
+        elif dim.wire == VARINT:
+            dims.append(signed(dim.value))
+        if len(dims) > MAX_AXES:
+            raise WireError(dim.start, f"a shape of more than {MAX_AXES} axes")
+    return dims
+
+
+def shaped(values: "NDArray[np.float32]", shape: list[int], at: int) -> "NDArray[np.float32]":
+    """The values in a shape that the file claims for them."""
+    if len(shape) > MAX_AXES or any(dim < 0 for dim in shape) or prod(shape) != values.size:
+        raise WireError(at, f"a blob of shape {shape} has {values.size:,} values")
+    return values.reshape(shape)
+
+
+def numbers(fields: Fields, field: WireField, dtype: str) -> "Iterator[Chunk]":
+    """The values of a repeated floating field from here on: a packed stretch, or single ones that follow each other directly."""
+    import numpy as np
+
+    size = int(dtype[-1])
+    if field.wire == BYTES:
+        if (field.end - field.start) % size:
+            raise WireError(field.start, f"{field.end - field.start:,} bytes are no whole number of {size}-byte values")
+        yield np.frombuffer(fields.data[field.start : field.end], dtype)
+    elif FIXED_SIZES.get(field.wire) == size:
+        yield run(fields, field, dtype)
+
+
+def run(fields: Fields, field: WireField, dtype: str) -> "Chunk":
+    """The values of unpacked fields with the same one-byte tag, from `field` on; moves `fields` behind the last of them."""
+    import numpy as np
+
+    step = 1 + int(dtype[-1])
+    begin, count = field.start - 1, 1
+    octets = np.frombuffer(fields.data[: fields.end], np.uint8)
+    room = (fields.end - begin) // step
+    while count < room:
+        window = octets[begin + count * step : begin + min(2 * count, room) * step : step]
+        others = np.flatnonzero(window != octets[begin])
+        count += int(others[0]) if others.size else window.size
+        if others.size:
+            break
+    fields.at = begin + count * step
+    return np.ndarray((count,), dtype, fields.data, begin + 1, (step,))
+
+
+def read_datum(payload: bytes) -> Datum:
+    """One row of an LMDB or LevelDB that Caffe wrote. Raises WireError if it is none, or if its size is not that of its values."""
+    import numpy as np
+
+    data = memoryview(payload)
+    fields = Fields(data, 0, len(data), Budget(len(data) + 1))
+    sizes = dict.fromkeys((DATUM["channels"], DATUM["height"], DATUM["width"]), 0)
+    label: int | None = None
+    octets, encoded = data[:0], False
+    floats: list[Chunk] = []
+    for field in fields:
+        if field.number in sizes and field.wire == VARINT:
+            sizes[field.number] = signed(field.value)
+        elif field.number == DATUM["label"] and field.wire == VARINT:
+            label = signed(field.value)
+        elif field.number == DATUM["encoded"] and field.wire == VARINT:
+            encoded = bool(field.value)
+        elif field.number == DATUM["data"] and field.wire == BYTES:
+            octets = data[field.start : field.end]
+        elif field.number == DATUM["float_data"]:
+            floats += numbers(fields, field, "<f4")
+    if encoded:
+        return Datum(None, label, bytes(octets))
+    values = np.concatenate(floats) if floats and not len(octets) else np.frombuffer(octets, np.uint8)
+    shape = list(sizes.values())
+    if any(dim < 0 for dim in shape) or prod(shape) != values.size:
+        raise WireError(0, f"a datum of {shape} has {values.size:,} values")
+    return Datum(values.reshape(shape), label, b"")
+
+
+def text(data: memoryview, field: WireField) -> str:
+    """A string field; bytes that are no UTF-8 are read as Latin-1."""
+    if field.end - field.start > LONGEST_TEXT:
+        raise WireError(field.start, f"a name of {field.end - field.start:,} bytes")
+    raw = bytes(data[field.start : field.end])
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

@@ -1,0 +1,125 @@
+"""A Caffe network (prototxt of any generation, its solver, its weights) -> the text of a spec and a list of what is worth knowing.
+
+Unknown fields and types are kept and listed; nothing is left out without a finding.
+"""
+
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from os import fspath
+from pathlib import Path
+from typing import Any
+
+from netspec.diagnostics import Diagnostic, Diagnostics, SpecError, fail
+from netspec.importers.decode import Piece, decode
+from netspec.importers.net_inputs import net_inputs
+from netspec.importers.prototxt_text import read_prototxt
+from netspec.importers.prototxt_tree import Message
+from netspec.importers.solver import solver_section
+from netspec.importers.spec_layers import entries, literal
+from netspec.importers.upgrade import upgrade
+from netspec.source import Source
+from netspec.syntax.writer import dump
+
+__all__ = ["Imported", "import_prototxt", "read_source"]
+
+MAX_BYTES = 64 * 1024 * 1024
+NET_FIELDS = ("layer", "layers", "input")
+SOLVER_NETS = ("net_param", "train_net_param")
+WITHOUT_PLACE = {"force_backward": "gradients are computed where they are needed", "debug_info": "it does not change what the net computes",
+                 "state": "give the phase and the stages where the spec is used"}
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """A spec as plain values and as text, and the findings on the way (warnings only), in the file's order."""
+
+    tree: dict[str, Any]
+    findings: list[Diagnostic] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return dump(self.tree)
+
+
+def import_prototxt(path: str | Path, *, solver: str | Path | None = None) -> Imported:
+    """Read a network definition, and a solver's. Raises SpecError: NS001, NS002, NS007, NS008, NS020, NS023, NS028."""
+    diagnostics = Diagnostics()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        net, own_solver = open_net(path, diagnostics)
+        tree = spec_tree(net, diagnostics)
+        words = open_solver(solver, diagnostics) if solver is not None else own_solver
+    finally:
+        if collecting:
+            gc.enable()
+    if words is not None:
+        tree["train"] = {"solver": solver_section(words, diagnostics)}
+    if diagnostics.failed:
+        raise SpecError(diagnostics.sorted())
+    return Imported(tree, diagnostics.sorted())
+
+
+def read_source(path: str | Path, diagnostics: Diagnostics) -> Source:
+    """The text of a prototxt. Old files hold comments in other encodings than UTF-8: such bytes are read as Latin-1 (NS029)."""
+    name = fspath(path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise fail("NS001", error.strerror or str(error), path=name) from None
+    if len(data) > MAX_BYTES:
+        raise fail("NS008", f"more than {MAX_BYTES:,} bytes", path=name)
+    if b"\0" in data[:8192]:
+        raise fail("NS002", "it holds zero bytes; a .caffemodel goes to --weights", path=name)
+    try:
+        return Source(name, data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        diagnostics.add(Diagnostic("NS029", f"byte {error.start:,} and others; the file is read as Latin-1", path=name))
+        return Source(name, data.decode("latin-1"))
+
+
+def open_net(path: str | Path, diagnostics: Diagnostics) -> tuple[Piece, Piece | None]:
+    """The network of a file; and the solver, where the file is a solver's that holds its network. NS028: neither."""
+    message = read_prototxt(read_source(path, diagnostics), diagnostics)
+    names = {field.name for field in message.fields}
+    if not names.isdisjoint(NET_FIELDS):
+        return decode(message, "NetParameter", diagnostics), None
+    solver = decode(message, "SolverParameter", Diagnostics()) if names else Piece(message, "")
+    net = next((solver[key] for key in SOLVER_NETS if key in solver), None)
+    if isinstance(net, Piece):
+        return net, decode(message, "SolverParameter", diagnostics, "the solver")
+    if diagnostics.failed:
+        raise SpecError(diagnostics.sorted())
+    hint = "; it is a solver's: import the net and give this file by --solver" if "base_lr" in names else ""
+    raise fail("NS028", f"no layer and no input{hint}", path=fspath(path))
+
+
+def open_solver(path: str | Path, diagnostics: Diagnostics) -> Piece:
+    """The words of a solver's file."""
+    return decode(read_prototxt(read_source(path, diagnostics), diagnostics), "SolverParameter", diagnostics, "the solver")
+
+
+def spec_tree(net: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
+    """The spec of a decoded network, as plain values."""
+    layers = upgrade(in_order(net), diagnostics)
+    inputs, layers = net_inputs(net, layers, diagnostics)
+    tree: dict[str, Any] = {"netspec": 1}
+    if "name" in net:
+        tree["name"] = literal(net["name"])
+    if inputs:
+        tree["input"] = {literal(name): shape for name, shape in inputs.items()}
+    for key, why in WITHOUT_PLACE.items():
+        if key in net:
+            diagnostics.add(Diagnostic("NS025", f"{key} of the net: {why}", net.span(key)))
+    tree["layers"] = entries(layers, list(inputs), diagnostics)
+    return tree
+
+
+def in_order(net: Piece) -> Iterator[tuple[str, Piece]]:
+    """The layers with the field that held each, as they follow in the file, whichever field that is."""
+    queues = {key: iter(net.get(key, ())) for key in ("layer", "layers")}
+    for item in net.message.fields:
+        if item.name in queues and isinstance(item.value, Message):
+            yield item.name, next(queues[item.name])

@@ -1,0 +1,130 @@
+"""Upgraded layers -> layer entries of a spec: wiring that the defaults would give is left out, what has no place in a spec is listed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from netspec.diagnostics import Diagnostic, Diagnostics
+from netspec.diagnostics.suggest import nearest
+from netspec.importers.decode import Piece, fields_of
+from netspec.importers.layer_types import definition, known_types
+from netspec.ir.layer import Layer
+from netspec.resolve.sections import LayerFields
+
+__all__ = ["entries", "literal"]
+
+PASSED_OVER = frozenset(("loss", "metric", "data", "input"))
+ORDER = ("name", "type", "bottom", "top", "include", "exclude", "phase", "loss_weight", "propagate_down", "param")
+LISTS = frozenset(("dim", "param", "mean_value", "slice_point", "stepvalue"))
+EFFECTLESS = frozenset(("engine", "force_nd_im2col", "debug_info", "share_in_parallel", "prefetch", "cache_images", "force_encoded_color"))
+
+
+def entries(layers: Iterable[Piece], inputs: list[str], diagnostics: Diagnostics) -> list[dict[str, Any]]:
+    """One mapping per layer. NS022: unknown type; NS021: a parameter that its type does not have here; NS025: left out."""
+    wiring = Wiring(inputs)
+    found = []
+    for index, layer in enumerate(layers):
+        name = str(layer.get("name") or (layer.get("top") or [f"layer{index + 1}"])[0])
+        cls = definition(layer["type"])
+        if cls is None:
+            unknown_type(layer, diagnostics)
+        entry = {"name": literal(name), "type": literal(layer["type"]), **wiring.of(name, layer, cls)}
+        fields = parameters(layer, cls, diagnostics)
+        entry.update({key: fields[key] for key in ORDER if key in fields and key not in entry and key not in ("bottom", "top")})
+        entry.update({key: value for key, value in fields.items() if key not in ORDER})
+        found.append(entry)
+    return found
+
+
+class Wiring:
+    """Follows which value a bottom left out would mean, in every phase; where phases could differ there is none."""
+
+    def __init__(self, inputs: list[str]) -> None:
+        self.last = inputs[0] if len(inputs) == 1 else None
+        self.begun = False
+
+    def of(self, name: str, layer: Piece, cls: type[Layer] | None) -> dict[str, Any]:
+        """`bottom` and `top` of a layer where they must be written."""
+        bottoms, tops = layer.get("bottom", []), layer.get("top", [])
+        wired: dict[str, Any] = {}
+        if bottoms and not (cls is not None and cls.bottoms[0] == 1 and bottoms == [self.last]):
+            wired["bottom"] = single([literal(b) for b in bottoms])
+        if (tops and tops != [name]) or (not tops and cls is None):
+            wired["top"] = single([literal(t) for t in tops])
+        self.follow(layer, cls, tops or [name])
+        return wired
+
+    def follow(self, layer: Piece, cls: type[Layer] | None, tops: list[str]) -> None:
+        """The layer before the next one, for a bottom left out."""
+        conditional = any(key in layer for key in ("include", "exclude", "phase"))
+        if cls is None or (cls.traits & {"data", "input"} and not self.begun):
+            self.last = None
+        elif not cls.traits & PASSED_OVER and cls.tops[1] != 0:
+            self.last = None if conditional else tops[0]
+            self.begun = True
+
+
+def unknown_type(layer: Piece, diagnostics: Diagnostics) -> None:
+    near = nearest(layer["type"], known_types(), 2)
+    label = f"did you mean {' or '.join(near)}?" if near else "no layer has this type"
+    span = layer.span("type") or layer.opening
+    diagnostics.add(Diagnostic("NS022", f"{layer.owner} has type {layer['type'] or '(none)'}; kept in the spec as it is", span, label))
+
+
+def parameters(layer: Piece, cls: type[Layer] | None, diagnostics: Diagnostics) -> dict[str, Any]:
+    """Everything of a layer but its name, type and wiring."""
+    found: dict[str, Any] = {}
+    for key, value in layer.items():
+        if key == "blobs":
+            left_out(layer, key, "weights stand in a weights file, give it by --weights", diagnostics)
+        elif key in LayerFields.names or cls is None or not isinstance(value, dict):
+            found[key] = clean(key, value)
+        elif key in cls.groups:
+            known = {spelling for spelling, declared in cls.names.items() if cls.group_of(declared) == key}
+            found[key] = {name: clean(name, item) for name, item in value.items() if keep(name, key, value, layer, known, cls, diagnostics)}
+        elif key in fields_of("LayerParameter"):
+            left_out(layer, key, f"Caffe does not read it in a layer of type {layer['type']}", diagnostics)
+        else:
+            found[key] = clean(key, value)
+    return {key: value for key, value in found.items() if value != {}}
+
+
+def keep(name: str, group: str, values: dict[str, Any], layer: Piece, known: set[str], cls: type[Layer], diagnostics: Diagnostics) -> bool:
+    """Whether a field of a param map goes into the spec; one that has no effect on the numbers does not."""
+    if name in known:
+        return True
+    span = values.span(name) if isinstance(values, Piece) else layer.span(group)
+    if name in EFFECTLESS:
+        diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: it does not change what the layer computes", span))
+        return False
+    if name in known_fields(group):
+        diagnostics.add(Diagnostic("NS021", f"{name} of {layer.owner}: {cls.type} has no such parameter here; kept in the spec as it is", span))
+    return True
+
+
+def known_fields(group: str) -> dict[str, Any]:
+    """The fields that the tables know of a param map; others were listed when they were read."""
+    field = fields_of("LayerParameter").get(group)
+    return dict(fields_of(field.kind)) if field is not None and field.is_message else {}
+
+
+def left_out(layer: Piece, key: str, why: str, diagnostics: Diagnostics) -> None:
+    diagnostics.add(Diagnostic("NS025", f"{key} of {layer.owner}: {why}", layer.span(key) or layer.opening))
+
+
+def clean(key: str, value: Any) -> Any:
+    """A value as a spec writes it: text that means itself, a list of one as that one where the spec takes both."""
+    if isinstance(value, dict):
+        return {name: clean(name, item) for name, item in value.items()}
+    if isinstance(value, list):
+        items = [clean(key, item) for item in value]
+        return items if key in LISTS else single(items)
+    return literal(value)
+
+
+def single(items: list[Any]) -> Any:
+    return items[0] if len(items) == 1 else items
+
+
+def literal(value: Any) -> Any:
+    """A text in which `$` means itself, as a spec spells it."""
+    return value.replace("$", "$$") if isinstance(value, str) else value

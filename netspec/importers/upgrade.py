@@ -1,0 +1,67 @@
+"""Layers of every Caffe generation -> layers in today's form: Caffe's own upgrade, rule by rule. Comes in: decoded layers; goes out: the same.
+
+V0 (before December 2013) has one flat message and padding layers; V1 (to January 2015) enum types, blobs_lr and transforms in the data
+parameters; files that mix `layer` and `layers`, which Caffe refuses, are taken layer by layer.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from netspec.diagnostics import Diagnostic, Diagnostics
+from netspec.importers.decode import Piece
+from netspec.importers.layer_types import modern_type
+from netspec.importers.oldest import fold_padding, from_v0
+
+__all__ = ["upgrade"]
+
+TRANSFORMS = ("scale", "mean_file", "crop_size", "mirror")
+TRANSFORMED = {"Data": "data_param", "ImageData": "image_data_param", "WindowData": "window_data_param"}
+PER_BLOB = {"blob_share_mode": "share_mode", "blobs_lr": "lr_mult", "weight_decay": "decay_mult"}
+BATCH_NORM_BLOBS = 3
+
+
+def upgrade(layers: Iterable[tuple[str, Piece]], diagnostics: Diagnostics) -> list[Piece]:
+    """Today's form of layers, each given with the field that held it (`layer` or `layers`). NS025 where a field has no effect."""
+    done = []
+    for field, layer in fold_padding(layers, diagnostics):
+        if "layer" in layer:
+            layer = from_v0(layer, diagnostics)
+        layer["type"] = modern_type(str(layer.get("type", "")))
+        move_params(layer)
+        move_transforms(layer, field, diagnostics)
+        fix_batch_norm(layer)
+        done.append(layer)
+    return done
+
+
+def move_params(layer: Piece) -> None:
+    """Names, share modes, blobs_lr and weight_decay of V1 become entries of `param`."""
+    specs: list[dict[str, Any]] = [{"name": p} if isinstance(p, str) else dict(p) for p in layer.get("param", ())]
+    for old, new in PER_BLOB.items():
+        for index, value in enumerate(layer.pop(old, ())):
+            while len(specs) <= index:
+                specs.append({})
+            specs[index].setdefault(new, value)
+    if specs:
+        layer["param"] = specs
+
+
+def move_transforms(layer: Piece, field: str, diagnostics: Diagnostics) -> None:
+    """scale, mean_file, crop_size and mirror of V1's data parameters become transform_param; in today's form Caffe does not read them."""
+    data = layer.get(TRANSFORMED.get(layer["type"], ""))
+    if not isinstance(data, Piece):
+        return
+    for name in TRANSFORMS:
+        if name not in data:
+            continue
+        value = data.pop(name)
+        if field == "layers":
+            layer.setdefault("transform_param", {})[name] = value
+        else:
+            diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: Caffe reads it from transform_param only", data.span(name)))
+
+
+def fix_batch_norm(layer: Piece) -> None:
+    """A BatchNorm that declares its three blobs: they are statistics, which the solver leaves alone."""
+    if layer["type"] == "BatchNorm" and len(layer.get("param", ())) == BATCH_NORM_BLOBS:
+        layer["param"] = [{**spec, "lr_mult": 0, "decay_mult": 0} for spec in layer["param"]]
