@@ -1,0 +1,181 @@
+"""Idioms that several layers need, as methods of the builder `g`: reshaping with symbolic sizes, broadcasting, slices, padding, pooling.
+
+Typed operands in, typed operands out unless said otherwise; sizes may be symbolic everywhere. What is known of onnxruntime stands here.
+"""
+
+from collections.abc import Sequence
+
+from netspec.emit.onnx_builder import Operand
+from netspec.emit.onnx_sizes import Sizes
+from netspec.ir.dims import Size, product, total, untraced
+from netspec.ir.types import TensorType
+from netspec.layers.arithmetic import Window, ends, pooled
+
+__all__ = ["Builder"]
+
+Shape = tuple[Size, ...]
+Borders = Sequence[tuple[Size, Size]]
+PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}
+LOWEST = -3.4028234663852886e38
+"""-FLT_MAX: what Caffe's maximum starts from."""
+
+
+class Builder(Sizes):
+    """The builder `g`: any operator by its name (`Calls`), `sizes` at run time (`Sizes`), and the idioms below."""
+
+    # --- shapes ------------------------------------------------------------------------------------------------------
+
+    def shape_of(self, x: Operand, begin: int = 0, end: int | None = None) -> Operand:
+        """The sizes of axes begin..end as int64, measured on the tensor itself. Where a size is known as a Dim, `g.sizes` is the way."""
+        return self.Shape(x, start=begin or None, end=end)  # type: ignore[no-any-return]
+
+    def reshape(self, x: Operand, shape: Sequence[Size]) -> Operand:
+        """x with another shape of as many elements, symbols kept: a constant shape with 0 (as in x) and one -1 where that says it."""
+        shape = tuple(untraced(s) for s in shape)
+        before = x.known.shape if x.known else ()
+        wanted = [s if isinstance(s, int) else 0 if i < len(before) and before[i] == s else -1 for i, s in enumerate(shape)]
+        simple = wanted.count(-1) <= 1 and 0 not in shape
+        target = self.const(tuple(wanted), "int64") if simple else self.sizes(shape)
+        return self.typed(self.Reshape(x, target, allowzero=1 if 0 in shape else None), TensorType(shape, x.known.dtype if x.known else "float32"))
+
+    def flatten(self, x: Operand, axis: int = 1, end: int = -1) -> Operand:
+        """x with axes axis..end (both included) made one."""
+        shape, end = x.type.shape, end % x.type.rank
+        return self.reshape(x, (*shape[:axis], product(shape[axis:end + 1]), *shape[end + 1:]))
+
+    def matrix(self, x: Operand, axis: int = 1) -> Operand:
+        """x as a matrix: axes before `axis` are rows, the rest columns. A matrix already of that form stays as it is."""
+        shape = x.type.shape
+        if x.type.rank == 2 and axis == 1:
+            return x
+        return self.reshape(x, (product(shape[:axis]), product(shape[axis:])))
+
+    def aligned(self, w: Operand, axis: int, rank: int) -> Operand:
+        """w reshaped so that it broadcasts along axes axis.. of a tensor of that rank: a per-channel vector for axis 1."""
+        after = rank - axis - w.type.rank
+        return self.reshape(w, (*w.type.shape, *(1,) * after)) if after else w
+
+    def expand(self, x: Operand, shape: Sequence[Size]) -> Operand:
+        """x broadcast to a shape."""
+        return self.typed(self.Expand(x, self.sizes(shape)), TensorType(tuple(shape), x.known.dtype if x.known else "float32"))
+
+    def full(self, shape: Sequence[Size], value: float = 0.0) -> Operand:
+        """A float32 tensor of that shape, every element the same."""
+        return self.expand(self.const(float(value)), shape)
+
+    def transpose(self, x: Operand, order: Sequence[int]) -> Operand:
+        """The axes of x in another order: axis i of the result is axis order[i] of x."""
+        return self.typed(self.Transpose(x, perm=tuple(order)), TensorType(tuple(x.type.shape[i] for i in order), x.type.dtype))
+
+    def slice(self, x: Operand, axis: int, begin: Size, end: Size) -> Operand:
+        """Elements begin <= i < end along an axis; 0 <= begin <= end <= size."""
+        shape = tuple(end - begin if i == axis else s for i, s in enumerate(x.type.shape))
+        return self.typed(self.Slice(x, self.size(begin), self.size(end), (axis,)), TensorType(shape, x.type.dtype))
+
+    def split(self, x: Operand, axis: int, parts: Sequence[Size]) -> tuple[Operand, ...]:
+        """Consecutive stretches of x along an axis, of these sizes."""
+        made = self.call("Split", x, self.sizes(parts), outputs=len(parts), axis=axis) if len(parts) > 1 else self.Identity(x)
+        shapes = [tuple(p if i == axis else s for i, s in enumerate(x.type.shape)) for p in parts]
+        return tuple(self.typed(m, TensorType(s, x.type.dtype)) for m, s in zip(made if len(parts) > 1 else (made,), shapes, strict=True))
+
+    def concat(self, xs: Sequence[Operand], axis: int) -> Operand:
+        """The operands side by side along an axis; a single one as it is."""
+        if len(xs) == 1:
+            return xs[0]
+        first = xs[0].type
+        shape = tuple(total(x.type.shape[axis] for x in xs) if i == axis else s for i, s in enumerate(first.shape))
+        return self.typed(self.Concat(*xs, axis=axis), TensorType(shape, first.dtype))
+
+    def reduce(self, kind: str, x: Operand, axes: Sequence[int], *, keep: bool = False) -> Operand:
+        """Sum, Mean, Max, Min, Prod, L1, L2, SumSquare, ... over axes, which stay with size 1 if `keep`. No axes: x as it is."""
+        if not axes:
+            return x
+        shape = tuple(1 if i in axes else s for i, s in enumerate(x.type.shape) if keep or i not in axes)
+        made = self.call("Reduce" + kind, x, self.const(tuple(axes), "int64"), keepdims=int(keep))
+        return self.typed(made, TensorType(shape, x.type.dtype))
+
+    def cast(self, x: Operand, dtype: str) -> Operand:
+        """x as float32, int64, bool, ..."""
+        from onnx import TensorProto
+
+        made = self.Cast(x, to=TensorProto.DataType.Value({"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper())))
+        return self.typed(made, TensorType(x.known.shape, dtype)) if x.known else made
+
+    # --- padding -----------------------------------------------------------------------------------------------------
+
+    def padded(self, x: Operand, window: Window, mode: str = "constant", value: float = 0.0) -> tuple[Operand, list[int]]:
+        """x made ready for a windowed operator, and that operator's `pads` (begin of each axis, then end of each).
+
+        Plain zeros of known number are left to the operator; all else is put around x here, and pads are 0.
+        Not for pooling: a zero is not a neutral border there.
+        """
+        borders = [ends(p) for p in window.pads]
+        flat = [untraced(b) for b, _ in borders] + [untraced(e) for _, e in borders]
+        if all(s == 0 for s in flat) or (mode == "constant" and value == 0 and all(isinstance(s, int) for s in flat)):
+            return x, flat  # type: ignore[return-value]
+        return self.pad(x, borders, mode, value), [0] * len(flat)
+
+    def pad(self, x: Operand, borders: Borders, mode: str = "constant", value: float = 0.0) -> Operand:
+        """x with (begin, end) more elements along each of its last axes. Modes: constant, reflect (the edge once), symmetric (the edge twice),
+        replicate, circular. reflect needs borders < size, symmetric and circular borders <= size: the layer's `infer` sees to it."""
+        first = x.type.rank - len(borders)
+        if mode in ("symmetric", "circular"):
+            for axis, (begin, end) in enumerate(borders, first):
+                x = self.wrapped(x, axis, begin, end, mode)
+            return x
+        zeros = ((0, 0),) * first
+        pads = self.sizes([b for b, _ in (*zeros, *borders)] + [e for _, e in (*zeros, *borders)])
+        made = self.Pad(x, pads, float(value) if mode == "constant" and value else None, mode=PAD_MODES[mode])
+        grown = tuple(s + b + e for s, (b, e) in zip(x.type.shape, (*zeros, *borders), strict=True))
+        return self.typed(made, TensorType(grown, x.type.dtype))
+
+    def wrapped(self, x: Operand, axis: int, begin: Size, end: Size, mode: str) -> Operand:
+        """One axis, bordered by its own elements: mirrored with the edge (symmetric; Pad has no such mode) or continued (circular)."""
+        size = x.type.shape[axis]
+        if mode == "circular":
+            before, after = (size - begin, size), (0, end)
+        else:
+            before, after = (0, begin), (size - end, size)
+        parts = [x]
+        for (start, stop), at in ((before, 0), (after, len(parts))):
+            if untraced(stop - start) != 0:
+                part = self.slice(x, axis, start, stop)
+                parts.insert(at if at == 0 else len(parts), self.flipped(part, axis) if mode == "symmetric" else part)
+        return self.concat(parts, axis)
+
+    def flipped(self, x: Operand, axis: int) -> Operand:
+        """x with an axis in reverse order."""
+        return self.typed(self.Slice(x, (-1,), (-(2**63 - 1),), (axis,), (-1,)), x.type)
+
+    # --- pooling -----------------------------------------------------------------------------------------------------
+
+    def max_pool(self, x: Operand, window: Window, rounding: str) -> Operand:
+        """Greatest element of each window; the border never wins. Sizes as `arithmetic.pooled` gives them."""
+        if spans_all(x.type, window):
+            return self.typed(self.GlobalMaxPool(x), x.type.replaced(space=(1,) * x.type.axes))
+        return self.pool("MaxPool", x, window, rounding, LOWEST)
+
+    def average_pool(self, x: Operand, window: Window, rounding: str, *, count_include_pad: bool = True) -> Operand:
+        """Mean of each window. Its divisor, count_include_pad: elements of the window that lie in the padded input (Caffe's); else in the input.
+
+        A window that rounding up lets reach past the padded input is cut there in either case.
+        """
+        if spans_all(x.type, window):
+            return self.typed(self.GlobalAveragePool(x), x.type.replaced(space=(1,) * x.type.axes))
+        return self.pool("AveragePool", x, window, rounding, 0.0, count_include_pad=int(count_include_pad))
+
+    def pool(self, op: str, x: Operand, window: Window, rounding: str, border: float, **more: int) -> Operand:
+        """A pooling operator. onnxruntime and PyTorch agree on all of them, and with Caffe unless a window lies wholly past the end."""
+        del border
+        shape = x.type.replaced(space=pooled(x.type.space, window, rounding))
+        pads = [ends(p)[0] for p in window.pads] + [ends(p)[1] for p in window.pads]
+        made = self.call(op, x, kernel_shape=window.kernel, strides=window.stride, pads=pads, dilations=window.dilation,
+                         ceil_mode=int(rounding == "CEIL"), **more)
+        return self.typed(made, shape)
+
+
+def spans_all(type_: TensorType, window: Window) -> bool:
+    """Whether the window is the whole input, without a border: global pooling, whatever the sizes are."""
+    return window.kernel == type_.space and all(ends(p) == (0, 0) for p in window.pads)
+
+
