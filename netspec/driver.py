@@ -13,10 +13,9 @@ from netspec.resolve.resolve import Resolved, resolve, wire
 from netspec.source import Source
 from netspec.syntax.expand import expand
 from netspec.syntax.reader import read, read_file
+from netspec.syntax.settings import put
 
-__all__ = ["Program", "check_source", "load"]
-
-DEPLOY = NetState("TEST")
+__all__ = ["Program", "check_source", "load", "load_source", "read_file"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +40,12 @@ class Program:
         return typed
 
 
-def resolve_source(source: Source, diagnostics: Diagnostics) -> Resolved | None:
-    """Text to Resolved: everything that does not depend on the phase."""
+def resolve_source(source: Source, diagnostics: Diagnostics, settings: tuple[str, ...] = ()) -> Resolved | None:
+    """Text to Resolved: everything that does not depend on the phase. `settings` are PATH=VALUE texts put in first."""
     tree = read(source, diagnostics)
     if tree is None:
         return None
+    put(tree, settings, diagnostics)
     spec = expand(source, tree, diagnostics)
     if spec is None:
         return None
@@ -59,10 +59,11 @@ def typed_graph(resolved: Resolved, phase: str, stages: frozenset[str], level: i
     return infer(graph, diagnostics)
 
 
-def check_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0) -> list[Diagnostic]:
+def check_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0,
+                 settings: tuple[str, ...] = ()) -> list[Diagnostic]:
     """All findings on a spec, sorted: each phase of the net is wired and typed, the same finding is made once."""
     diagnostics = Diagnostics()
-    resolved = resolve_source(source, diagnostics)
+    resolved = resolve_source(source, diagnostics, settings)
     if resolved is not None:
         for phase in ("test", "train") if phased(resolved) else ("test",):
             found = Diagnostics()
@@ -77,19 +78,19 @@ def phased(resolved: Resolved) -> bool:
     return any(d.fields.include or d.fields.exclude or d.fields.phase for d in resolved.drafts.values())
 
 
-def load(path: str, stages: frozenset[str] = frozenset(), level: int = 0) -> Program:
+def load(path: str, stages: frozenset[str] = frozenset(), level: int = 0, settings: tuple[str, ...] = ()) -> Program:
     """Read a spec file, or "-" for standard input. Raises SpecError with everything that was found."""
     diagnostics = Diagnostics()
     source = read_file(path, diagnostics)
     if source is None:
         raise SpecError(diagnostics.sorted())
-    return load_source(source, stages, level)
+    return load_source(source, stages, level, settings)
 
 
-def load_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0) -> Program:
+def load_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0, settings: tuple[str, ...] = ()) -> Program:
     """The same for a text. Raises SpecError."""
     diagnostics = Diagnostics()
-    resolved = resolve_source(source, diagnostics)
+    resolved = resolve_source(source, diagnostics, settings)
     if resolved is None or diagnostics.failed:
         raise SpecError(diagnostics.sorted())
     return Program(resolved, stages, level, tuple(diagnostics.sorted()))

@@ -1,0 +1,111 @@
+"""The command line: a lazy group, one file per command. Every failure ends here, as findings and an exit code, never as a traceback."""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from netspec.diagnostics.model import Diagnostic, SpecError
+
+__all__ = ["group", "main"]
+
+COMMANDS = {
+    "check": "Check a spec: is it legal, and if not, why.",
+    "show": "Show every layer with its shape, parameters and MACs.",
+    "explain": "Explain a diagnostic code, or a layer's arithmetic.",
+    "layers": "List the layer types, or describe one.",
+    "compile": "Write the network as a Python file that needs only torch.",
+    "train": "Train as the spec says.",
+    "test": "Measure a trained run on the test data.",
+    "export": "Write the network as ONNX, certified against torch.",
+    "predict": "Run one input through an exported model.",
+    "serve": "Serve an exported model over HTTP.",
+    "import": "Turn Caffe's prototxt and caffemodel into a spec and weights.",
+    "schema": "Print the JSON Schema of the spec language.",
+    "completion": "Print the completion script for a shell.",
+}
+MODULES = {"import": "import_", "compile": "compile_"}
+FOUND, USAGE, INTERNAL, INTERRUPTED = 1, 2, 101, 130
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and one line; imports a command's file when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"netspec.cli.{MODULES.get(cmd_name, cmd_name)}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from netspec.diagnostics.suggest import nearest
+
+            near = nearest(args[0], COMMANDS)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise click.UsageError(f"no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="netspec", message="netspec %(version)s")
+def group() -> None:
+    """Networks as YAML in Caffe's words: checked, compiled to PyTorch, trained, exported to ONNX, served."""
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 clean, 1 findings, 2 usage, 101 a bug in netspec, 130 interrupted."""
+    try:
+        code = group.main(prog_name="netspec", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE if isinstance(error, click.UsageError) else FOUND)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except SpecError as error:
+        report(error.diagnostics)
+        sys.exit(FOUND)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FOUND)
+    except Exception as error:
+        report([internal(error)])
+        sys.exit(INTERNAL)
+
+
+def internal(error: Exception) -> Diagnostic:
+    """A bug of ours, as a finding with the place in our code."""
+    import traceback
+
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(last.filename)}:{last.lineno} in {last.name}"
+    if os.environ.get("NETSPEC_TRACEBACK"):
+        traceback.print_exc()
+    return Diagnostic("NS901", f"{type(error).__name__}: {error} ({where})", notes=("please report it with the spec; NETSPEC_TRACEBACK=1 shows more",))
+
+
+def report(diagnostics: list[Diagnostic], how: str = "full", *, err: bool = True) -> None:
+    """Print findings, coloured where that is wanted."""
+    from netspec.diagnostics.formats import format_findings
+
+    stream = sys.stderr if err else sys.stdout
+    text = format_findings(diagnostics, how, color=colored(stream))
+    if text:
+        click.echo(text.rstrip("\n"), err=err, color=True)
+
+
+def colored(stream: object) -> bool:
+    """Colours on a terminal, unless NO_COLOR is set; FORCE_COLOR sets them elsewhere too."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or bool(getattr(stream, "isatty", lambda: False)())

@@ -69,6 +69,7 @@ CODES: dict[str, Code] = {
     "NS302": Code("sizes do not agree"),
     "NS303": Code("no such axis"),
     "NS304": Code("weight of open shape"),
+    "NS305": Code("windows do not end at the border"),
     # 6: data
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),
@@ -112,6 +113,8 @@ CODES: dict[str, Code] = {
     "NS677": Code("the folder holds a run already"),
     "NS678": Code("no such device"),
     "NS679": Code("nothing to resume"),
+    # 5: compiling
+    "NS501": Code("cannot write the file"),
     # 9: bugs in netspec
     "NS901": Code("a bug in netspec"),
 }

@@ -40,20 +40,32 @@ def word(schema: dict[str, Any], body: Located, diagnostics: Diagnostics, *, wha
     """Say what JSON Schema has against a tree. At least one finding is made: the two checks agree (tests hold them to it)."""
     from jsonschema import Draft202012Validator
 
-    seen: set[tuple[str, Span | None]] = set()
-    for error in flattened(Draft202012Validator(schema).iter_errors(plain(body))):
+    seen: set[tuple[str, Span | None, str]] = set()
+    errors = flattened(Draft202012Validator(schema).iter_errors(plain(body)))
+    meant = misspelt(errors)
+    for error in errors:
         at = follow(body, error.absolute_path)
-        for found in worded(error, at, what, anchor or body.span):
-            if (found.code, found.span) not in seen:
-                seen.add((found.code, found.span))
+        for found in worded(error, at, what, anchor or body.span, meant):
+            if (found.code, found.span, found.fact) not in seen:
+                seen.add((found.code, found.span, found.fact))
                 diagnostics.add(found)
-    if not seen:
+    if not errors:
         diagnostics.error("NS901", f"netspec refuses this {what}, its JSON Schema does not: {plain(body)!r}", body.span)
 
 
 def flattened(errors: Iterable[Any]) -> list[Any]:
     """Errors behind if/then and allOf come as they are already; those of anyOf stay one error."""
     return sorted(errors, key=lambda e: [str(p) for p in e.absolute_path])
+
+
+def misspelt(errors: Iterable[Any]) -> set[str]:
+    """Keys that unknown keys probably mean: they are not missing on top of it."""
+    found: set[str] = set()
+    for error in errors:
+        if error.validator == "additionalProperties":
+            known = error.schema.get("properties", {})
+            found.update(near[0] for key in error.instance if key not in known and (near := nearest(key, known)))
+    return found
 
 
 def follow(body: Located, path: Iterable[str | int]) -> Located:
@@ -63,15 +75,15 @@ def follow(body: Located, path: Iterable[str | int]) -> Located:
     return body
 
 
-def worded(error: Any, at: Located, what: str, anchor: Span | None) -> list[Diagnostic]:
-    """The findings of one schema error."""
+def worded(error: Any, at: Located, what: str, anchor: Span | None, meant: set[str]) -> list[Diagnostic]:
+    """The findings of one schema error; keys in `meant` are there, misspelt."""
     where = ".".join(str(p) for p in error.absolute_path) or what
     keyword, limit, value = error.validator, error.validator_value, error.instance
     if keyword == "additionalProperties":
         known = error.schema.get("properties", {})
         return [unknown_key(key, at, known, what if not error.absolute_path else where) for key in value if key not in known]
     if keyword == "required":
-        missing = [key for key in limit if key not in value]
+        missing = [key for key in limit if key not in value and key not in meant]
         place = anchor if not error.absolute_path else at.span
         return [Diagnostic("NS103", f"{where} needs {key}{described(error.schema, key)}", place, f"{key} is missing") for key in missing]
     if keyword == "type":

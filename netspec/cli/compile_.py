@@ -1,0 +1,26 @@
+"""`netspec compile`."""
+
+import click
+
+from netspec.cli.options import spec_options
+
+__all__ = ["command"]
+
+
+@click.command("compile")
+@click.argument("spec")
+@click.option("-o", "--output", required=True, help="The Python file to write; - for standard output.")
+@click.option("--phase", type=click.Choice(("deploy", "test", "train")), default="test", show_default=True, help="Which layers.")
+@spec_options
+def command(spec: str, output: str, phase: str, settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> None:
+    """Write the network as a Python file that needs only torch: the very text that netspec itself runs."""
+    from netspec import driver
+    from netspec.emit.torch_source import torch_source
+    from netspec.files import write_text
+
+    text = torch_source(driver.load(spec, frozenset(stages), level, settings).graph(phase), origin=spec)
+    if output == "-":
+        click.echo(text, nl=False)
+        return
+    write_text(output, text)
+    click.echo(f"wrote {output}")
