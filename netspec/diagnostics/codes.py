@@ -64,6 +64,7 @@ CODES: dict[str, Code] = {
     "NS209": Code("network without layers"),
     "NS210": Code("in-place layer changes the shape"),
     "NS211": Code("shared weights differ"),
+    "NS212": Code("no such layer"),
     # 3: shapes
     "NS301": Code("window does not fit its input"),
     "NS302": Code("sizes do not agree"),

@@ -1,0 +1,52 @@
+"""How a layer's sizes come about, in words: its rule run on named leaves. Comes in: a program and a layer's name; goes out: text."""
+
+from netspec.analysis.infer import named, named_type
+from netspec.diagnostics.model import fail
+from netspec.diagnostics.suggest import nearest
+from netspec.driver import Program
+from netspec.ir.dims import Traced
+from netspec.ir.graph import Node, TypedGraph
+from netspec.ir.rule import arithmetic
+from netspec.ir.types import SPACE, TensorType
+
+__all__ = ["explanation"]
+
+
+def explanation(program: Program, path: str) -> str:
+    """The layer's type, where it stands, what it reads and makes, and the arithmetic of every size. Raises SpecError for an unknown layer."""
+    typed = program.graph("test")
+    nodes = {node.name: node for node in typed.graph.nodes}
+    if path not in nodes:
+        near = nearest(path, nodes)
+        raise fail("NS212", f"{path}" + (f": did you mean {near[0]}?" if near else ""), path=program.resolved.spec.source.name)
+    return described(nodes[path], typed)
+
+
+def described(node: Node, typed: TypedGraph) -> str:
+    span = node.places["name"]
+    place = f"{span.source.name}:{span.begin[0]}" if span is not None else ""
+    lines = [f"{node.name}: {node.layer.type}  {place}".rstrip()]
+    lines += [f"  reads {v.name} {typed.types[v]}" for v in node.bottoms]
+    lines += [f"  makes {v.name} {typed.types[v]}" for v in node.tops]
+    for top in traced(node, typed):
+        for i, size in enumerate(top.shape):
+            if isinstance(size, Traced) and not isinstance(size.tree, str):
+                lines += [f"    {line}" for line in arithmetic(axis_name(top, i), size)]
+    lines += [f"  {w.kind} {w.name} {list(w.shape)}  {w.filler}" for w in typed.weights[node]]
+    return "\n".join(lines)
+
+
+def traced(node: Node, typed: TypedGraph) -> tuple[TensorType, ...]:
+    """The tops, every size with its history; nothing where the rule takes plain sizes only."""
+    bottoms = typed.bottoms(node)
+    try:
+        found = named(node.layer).infer(*(named_type(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms)))
+    except Exception:
+        return ()
+    return (found,) if isinstance(found, TensorType) else tuple(found)
+
+
+def axis_name(type_: TensorType, index: int) -> str:
+    """N_out, C_out, H_out, ..."""
+    letters = ("N", "C", *SPACE.get(type_.axes, ()))
+    return f"{letters[index]}_out" if index < len(letters) else f"axis {index}"
