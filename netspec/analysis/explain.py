@@ -1,9 +1,8 @@
-"""How a layer's sizes come about, in words: its rule run on named leaves. Comes in: a program and a layer's name; goes out: text."""
+"""How a layer's sizes come about, in words: its rule run on named leaves. Comes in: a typed graph and a layer's name; goes out: text."""
 
 from netspec.analysis.infer import named, named_type
 from netspec.diagnostics.model import fail
 from netspec.diagnostics.suggest import nearest
-from netspec.driver import Program
 from netspec.ir.dims import Traced
 from netspec.ir.graph import Node, TypedGraph
 from netspec.ir.rule import arithmetic
@@ -12,13 +11,12 @@ from netspec.ir.types import SPACE, TensorType
 __all__ = ["explanation"]
 
 
-def explanation(program: Program, path: str) -> str:
+def explanation(typed: TypedGraph, path: str) -> str:
     """The layer's type, where it stands, what it reads and makes, and the arithmetic of every size. Raises SpecError for an unknown layer."""
-    typed = program.graph("test")
     nodes = {node.name: node for node in typed.graph.nodes}
     if path not in nodes:
         near = nearest(path, nodes)
-        raise fail("NS212", f"{path}" + (f": did you mean {near[0]}?" if near else ""), path=program.resolved.spec.source.name)
+        raise fail("NS212", f"{path}" + (f": did you mean {near[0]}?" if near else ""))
     return described(nodes[path], typed)
 
 

@@ -18,7 +18,7 @@ def command(what: str, path: str | None) -> None:
     from netspec import driver
     from netspec.analysis.explain import explanation
 
-    click.echo(explanation(driver.load(what), path))
+    click.echo(explanation(driver.load(what).graph("test"), path))
 
 
 def explain_code(code: str) -> None:

@@ -3,8 +3,9 @@
 What the tables do not know is kept as it stands and listed; a value that does not suit its field is an error.
 """
 
-from functools import cache
-from typing import Any
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
@@ -12,12 +13,13 @@ from netspec.importers.caffe_schema import FieldType, enum_names, message_fields
 from netspec.importers.prototxt_tree import Field, Message, Value, Word
 from netspec.source import Span
 
-__all__ = ["NAME_OR_SPEC", "Piece", "decode"]
+__all__ = ["Piece", "decode", "fields_of"]
 
+Scalar = str | int | float
 NAME_OR_SPEC = "NAME_OR_SPEC"
 TYPE_NAME = "TYPE_NAME"
 LAYERS = ("LayerParameter", "V1LayerParameter")
-TRUE, FALSE = ("true", "True", "t"), ("false", "False", "f")
+TRUE, FALSE = ("true", "True", "t", 1), ("false", "False", "f", 0)
 KINDS = {"int": "an integer", "uint": "an integer of at least 0", "float": "a number", "double": "a number", "bool": "true or false",
          "string": "text in quotes", "bytes": "text in quotes", TYPE_NAME: "the name of a layer type", NAME_OR_SPEC: "a name, or { ... }"}
 
@@ -42,13 +44,32 @@ class Piece(dict[str, Any]):
         return Span(self.message.source, self.message.start, self.message.start + 1)
 
 
+class Slot(NamedTuple):
+    """How a field is read: `message` is the kind of message that it holds, `convert` makes a scalar suit, or answers None."""
+
+    type: FieldType
+    repeated: bool
+    message: str
+    convert: Callable[[Scalar], Any]
+
+
 @cache
-def fields_of(kind: str) -> dict[str, FieldType]:
-    """Fields of a message. A layer has those of every generation: files mix them; a type may be an enum's name, a param a name or a ParamSpec."""
-    if kind not in LAYERS:
-        return message_fields(kind)
-    both = {**message_fields("V1LayerParameter"), **message_fields("LayerParameter")}
-    return {**both, "type": FieldType(0, TYPE_NAME), "param": FieldType(0, NAME_OR_SPEC, repeated=True)}
+def fields_of(kind: str) -> dict[str, Slot]:
+    """Fields of a message. A layer has those of every generation; its type may be an enum's name, its param a name or a ParamSpec."""
+    fields = message_fields(kind)
+    if kind in LAYERS:
+        both = {**message_fields("V1LayerParameter"), **message_fields("LayerParameter")}
+        fields = {**both, "type": FieldType(0, TYPE_NAME), "param": FieldType(0, NAME_OR_SPEC, repeated=True)}
+    return {name: slot(type_) for name, type_ in fields.items()}
+
+
+def slot(type_: FieldType) -> Slot:
+    """How values of a type are read."""
+    if type_.is_message:
+        return Slot(type_, type_.repeated, type_.kind, lambda value: None)
+    if type_.is_enum:
+        return Slot(type_, type_.repeated, "", partial(enum_word, names=enum_names(type_.kind)))
+    return Slot(type_, type_.repeated, "ParamSpec" if type_.kind == NAME_OR_SPEC else "", CONVERTERS[type_.kind])
 
 
 def layer_name(message: Message) -> str:
@@ -65,23 +86,28 @@ def decode(message: Message, kind: str, diagnostics: Diagnostics, owner: str = "
         owner = f"layer {layer_name(message)}"
     piece = Piece(message, owner)
     for field in message.fields:
-        name = field.name
-        type_ = fields.get(name)
-        if type_ is None:
-            unknown(field, kind, piece, fields, diagnostics)
+        name, value = field.name, field.value
+        slot = fields.get(name)
+        if slot is None:
+            unknown(field, kind, piece, diagnostics)
             continue
-        value = suitable(field, type_, message, diagnostics, owner)
-        if type_.repeated:
-            piece.setdefault(name, []).append(value)
-        elif name in piece:
-            diagnostics.error("NS024", f"{name} of {owner}; the last value counts", message.name_span(field))
-            piece[name] = value
+        if isinstance(value, Message):
+            suited = decode(value, slot.message, diagnostics, owner) if slot.message else None
         else:
-            piece[name] = value
+            suited = slot.convert(value)
+        if suited is None:
+            diagnostics.add(unsuitable(field, slot.type, message, owner))
+            suited = plain(value)
+        if slot.repeated:
+            piece.setdefault(name, []).append(suited)
+            continue
+        if name in piece:
+            diagnostics.error("NS024", f"{name} of {owner}; the last value counts", message.name_span(field))
+        piece[name] = suited
     return piece
 
 
-def unknown(field: Field, kind: str, piece: Piece, fields: dict[str, FieldType], diagnostics: Diagnostics) -> None:
+def unknown(field: Field, kind: str, piece: Piece, diagnostics: Diagnostics) -> None:
     """Keep a field that the tables do not know, and list it."""
     value = plain(field.value)
     if field.name in piece:
@@ -118,40 +144,39 @@ def plain(value: Value) -> Any:
     return value
 
 
-def suitable(field: Field, type_: FieldType, message: Message, diagnostics: Diagnostics, owner: str) -> Any:
-    """The field's value as its kind wants it; otherwise NS023, and the value as it stands."""
-    value, kind = field.value, type_.kind
-    if isinstance(value, Message):
-        if type_.is_message or kind == NAME_OR_SPEC:
-            return decode(value, "ParamSpec" if kind == NAME_OR_SPEC else kind, diagnostics, owner)
-    elif type_.is_enum:
-        if (word := enum_word(value, kind)) is not None:
-            return word
-    elif not type_.is_message and (converted := scalar(value, kind)) is not None:
-        return converted
-    diagnostics.add(unsuitable(field, type_, message, owner))
-    return plain(value)
+def text(value: Scalar) -> str | None:
+    return value if isinstance(value, str) else None
 
 
-def scalar(value: str | int | float, kind: str) -> Any:
-    """A scalar as a kind wants it; None if it does not suit."""
-    if kind in ("string", "bytes", TYPE_NAME, NAME_OR_SPEC):
-        return str(value) if isinstance(value, str) else None
-    if kind in ("int", "uint"):
-        return value if isinstance(value, int) and (kind == "int" or value >= 0) else None
-    if kind == "bool":
-        return True if value in TRUE or value == 1 else False if value in FALSE or value == 0 else None
+def integer(value: Scalar) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def natural(value: Scalar) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def truth(value: Scalar) -> bool | None:
+    return True if value in TRUE else False if value in FALSE else None
+
+
+def number(value: Scalar) -> int | float | None:
     if isinstance(value, Word):
         return {"inf": float("inf"), "infinity": float("inf"), "nan": float("nan"), "-nan": float("nan")}.get(value.lower())
     return None if isinstance(value, str) else value
 
 
-def enum_word(value: str | int | float, enum: str) -> str | None:
+def enum_word(value: Scalar, names: dict[str, int]) -> str | None:
     """An enum's name, spelt as declared, from its name in any case or its number."""
-    names = enum_names(enum)
     if isinstance(value, str):
-        return value if value in names else next((str(name) for name in names if name.lower() == value.lower()), None)
-    return next((name for name, number in names.items() if number == value), None)
+        return str(value) if value in names else next((name for name in names if name.lower() == value.lower()), None)
+    return next((name for name, numeral in names.items() if numeral == value), None)
+
+
+CONVERTERS: dict[str, Callable[[Scalar], Any]] = {
+    "int": integer, "uint": natural, "float": number, "double": number, "bool": truth,
+    "string": text, "bytes": text, TYPE_NAME: text, NAME_OR_SPEC: text,
+}
 
 
 def unsuitable(field: Field, type_: FieldType, message: Message, owner: str) -> Diagnostic:

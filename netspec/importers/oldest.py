@@ -1,4 +1,4 @@
-"""Caffe's oldest layers (V0: one flat message, padding as a layer of its own) -> the form after it. Comes in and goes out: decoded layers."""
+"""Caffe's oldest layers (V0: one flat message, padding as a layer of its own) -> the form after it. In and out: decoded layers."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -62,39 +62,41 @@ def from_v0(connection: Piece, diagnostics: Diagnostics) -> Piece:
             modern, places = FLAT[name]
             group = dict(places).get(kind)
             if group is None:
-                diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: Caffe does not read it in a layer of type {kind}", flat.span(name)))
+                fact = f"{name} of {layer.owner}: Caffe does not read it in a layer of type {kind}"
+                diagnostics.add(Diagnostic("NS025", fact, flat.span(name)))
             else:
                 layer.setdefault(group, {})[modern] = value
     return layer
 
 
 def fold_padding(layers: Iterable[tuple[str, Piece]], diagnostics: Diagnostics) -> list[tuple[str, Piece]]:
-    """V0's padding layers become the pad of the convolution or pooling that reads them."""
+    """V0's padding layers become the pad of the convolution or pooling that reads them. NS025 for one that nothing reads."""
     kept: list[tuple[str, Piece]] = []
     padding: dict[str, Piece] = {}
+    unread: dict[str, Piece] = {}
     for field, layer in layers:
         flat: Any = layer.get("layer", {})
         if flat.get("type") == "padding" and len(layer.get("bottom", ())) == len(layer.get("top", ())) == 1:
-            padding[layer["top"][0]] = layer
+            padding[layer["top"][0]] = unread[layer["top"][0]] = layer
             continue
-        if padding:
-            take_padding(layer, padding, diagnostics)
-            for top in layer.get("top", ()):
-                padding.pop(top, None)
+        for index, bottom in enumerate(layer.get("bottom", ())):
+            if bottom in padding:
+                unread.pop(bottom, None)
+                take_padding(layer, index, padding[bottom], diagnostics)
+        for top in layer.get("top", ()):
+            padding.pop(top, None)
         kept.append((field, layer))
+    for layer in unread.values():
+        diagnostics.add(Diagnostic("NS025", f"{layer.owner}: no layer reads what it pads", layer.opening))
     return kept
 
 
-def take_padding(layer: Piece, padding: dict[str, Piece], diagnostics: Diagnostics) -> None:
-    """Let a layer read what its padding layer read, with that layer's pad as its own."""
-    for index, bottom in enumerate(layer.get("bottom", ())):
-        source = padding.get(bottom)
-        if source is None:
-            continue
-        flat = layer.get("layer")
-        layer["bottom"][index] = source["bottom"][0]
-        if flat is not None and modern_type(str(flat.get("type", ""))) in PADDED and len(layer["bottom"]) == 1:
-            flat["pad"] = source["layer"].get("pad", 0)
-        else:
-            fact = f"the padding of {source.owner}: {layer.owner} reads it, and only a convolution or a pooling can take it over"
-            diagnostics.add(Diagnostic("NS023", fact, source.opening))
+def take_padding(layer: Piece, index: int, source: Piece, diagnostics: Diagnostics) -> None:
+    """Let a layer's bottom be what its padding layer read, with that layer's pad as its own. NS023 where it takes no pad."""
+    flat = layer.get("layer")
+    layer["bottom"][index] = source["bottom"][0]
+    if flat is not None and modern_type(str(flat.get("type", ""))) in PADDED and len(layer["bottom"]) == 1:
+        flat["pad"] = source["layer"].get("pad", 0)
+    else:
+        fact = f"the padding of {source.owner}: {layer.owner} reads it, and only a convolution or a pooling can take it over"
+        diagnostics.add(Diagnostic("NS023", fact, source.opening))

@@ -95,29 +95,29 @@ class Reader:
             self.complain(f"'{last.opening}' is never closed", last.message.start)
 
     def usual_fields(self) -> None:
-        """Read fields for as long as they have the usual form."""
-        text, match, words, frame = self.text, FIELD.match, self.words, self.stack[-1]
+        """Read fields for as long as they have the usual form. Most of the time that reading takes goes here."""
+        text, match, words, frame, at = self.text, FIELD.match, self.words, self.stack[-1], self.at
         fields = frame.message.fields
-        while not frame.list_of and (found := match(text, self.at)):
-            kind = found.lastindex or CLOSE
-            self.at = found.end()
-            if kind >= OPEN_AFTER_COLON:
-                if kind == CLOSE:
-                    self.close(found[CLOSE], self.at - 1)
+        while not frame.list_of and (found := match(text, at)):
+            kind, at = found.lastindex or CLOSE, found.end()
+            if kind < OPEN_AFTER_COLON:
+                literal = found[kind]
+                value: Value
+                if kind == NUMBER:
+                    value = number(literal)
+                elif kind == STRING:
+                    value = unquote(literal)
                 else:
-                    self.open(found[1], found.start(1), self.at - 1)
-                frame = self.stack[-1]
-                fields = frame.message.fields
+                    value = words.get(literal) or words.setdefault(literal, Word(literal))
+                fields.append(Field(found[1], value, found.start(1), found.start(kind), at))
                 continue
-            literal = found[kind]
-            value: Value
-            if kind == NUMBER:
-                value = number(literal)
-            elif kind == STRING:
-                value = unquote(literal)
+            if kind == CLOSE:
+                self.close(found[CLOSE], at - 1)
             else:
-                value = words.get(literal) or words.setdefault(literal, Word(literal))
-            fields.append(Field(found[1], value, found.start(1), found.start(kind), self.at))
+                self.open(found[1], found.start(1), at - 1)
+            frame = self.stack[-1]
+            fields = frame.message.fields
+        self.at = at
 
     def unusual_field(self) -> None:
         """Read one field token by token."""

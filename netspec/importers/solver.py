@@ -11,9 +11,13 @@ __all__ = ["solver_section"]
 
 TYPES = {"SGD": "SGD", "NESTEROV": "Nesterov", "ADAGRAD": "AdaGrad", "RMSPROP": "RMSProp", "ADADELTA": "AdaDelta", "ADAM": "Adam"}
 NET = ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param", "train_state", "test_state")
-ELSEWHERE = {**dict.fromkeys(NET, "the network is the spec's own"), "solver_mode": "--device says where it runs", "device_id": "--device says where it runs",
-             "snapshot_prefix": "snapshots go to the run's folder", "snapshot_format": "snapshots are safetensors",
-             "weights": "give weights to start from where training is started"}
+ELSEWHERE = {
+    **dict.fromkeys(NET, "the network is the spec's own"),
+    **dict.fromkeys(("solver_mode", "device_id"), "--device says where it runs"),
+    "snapshot_prefix": "snapshots go to the run's folder",
+    "snapshot_format": "snapshots are safetensors",
+    "weights": "give weights to start from where training is started",
+}
 
 
 def solver_section(solver: Piece, diagnostics: Diagnostics) -> dict[str, Any]:

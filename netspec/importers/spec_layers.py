@@ -1,6 +1,7 @@
 """Upgraded layers -> layer entries of a spec: wiring that the defaults would give is left out, what has no place in a spec is listed."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from netspec.diagnostics import Diagnostic, Diagnostics
@@ -64,10 +65,16 @@ class Wiring:
 
 
 def unknown_type(layer: Piece, diagnostics: Diagnostics) -> None:
-    near = nearest(layer["type"], known_types(), 2)
-    label = f"did you mean {' or '.join(near)}?" if near else "no layer has this type"
+    near = near_types(layer["type"])
+    label = f"did you mean {near}?" if near else "no layer has this type"
     span = layer.span("type") or layer.opening
     diagnostics.add(Diagnostic("NS022", f"{layer.owner} has type {layer['type'] or '(none)'}; kept in the spec as it is", span, label))
+
+
+@cache
+def near_types(name: str) -> str:
+    """The types that an unknown one may stand for."""
+    return " or ".join(nearest(name, known_types(), 2))
 
 
 def parameters(layer: Piece, cls: type[Layer] | None, diagnostics: Diagnostics) -> dict[str, Any]:
@@ -79,8 +86,7 @@ def parameters(layer: Piece, cls: type[Layer] | None, diagnostics: Diagnostics) 
         elif key in LayerFields.names or cls is None or not isinstance(value, dict):
             found[key] = clean(key, value)
         elif key in cls.groups:
-            known = {spelling for spelling, declared in cls.names.items() if cls.group_of(declared) == key}
-            found[key] = {name: clean(name, item) for name, item in value.items() if keep(name, key, value, layer, known, cls, diagnostics)}
+            found[key] = {name: clean(name, item) for name, item in value.items() if keep(name, key, value, layer, diagnostics)}
         elif key in fields_of("LayerParameter"):
             left_out(layer, key, f"Caffe does not read it in a layer of type {layer['type']}", diagnostics)
         else:
@@ -88,23 +94,30 @@ def parameters(layer: Piece, cls: type[Layer] | None, diagnostics: Diagnostics) 
     return {key: value for key, value in found.items() if value != {}}
 
 
-def keep(name: str, group: str, values: dict[str, Any], layer: Piece, known: set[str], cls: type[Layer], diagnostics: Diagnostics) -> bool:
+@cache
+def names_in(type_: str, group: str) -> frozenset[str]:
+    """The parameters that a layer type has in a param map, in every spelling."""
+    cls = definition(type_)
+    return frozenset(spelling for spelling, declared in (cls.names if cls else {}).items() if cls and cls.group_of(declared) == group)
+
+
+def keep(name: str, group: str, values: dict[str, Any], layer: Piece, diagnostics: Diagnostics) -> bool:
     """Whether a field of a param map goes into the spec; one that has no effect on the numbers does not."""
-    if name in known:
+    if name in names_in(layer["type"], group):
         return True
     span = values.span(name) if isinstance(values, Piece) else layer.span(group)
     if name in EFFECTLESS:
         diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: it does not change what the layer computes", span))
         return False
     if name in known_fields(group):
-        diagnostics.add(Diagnostic("NS021", f"{name} of {layer.owner}: {cls.type} has no such parameter here; kept in the spec as it is", span))
+        diagnostics.add(Diagnostic("NS021", f"{name} of {layer.owner}; {layer['type']} has no such parameter here; kept as it is", span))
     return True
 
 
 def known_fields(group: str) -> dict[str, Any]:
     """The fields that the tables know of a param map; others were listed when they were read."""
-    field = fields_of("LayerParameter").get(group)
-    return dict(fields_of(field.kind)) if field is not None and field.is_message else {}
+    slot = fields_of("LayerParameter").get(group)
+    return dict(fields_of(slot.message)) if slot is not None and slot.message else {}
 
 
 def left_out(layer: Piece, key: str, why: str, diagnostics: Diagnostics) -> None:
@@ -113,12 +126,14 @@ def left_out(layer: Piece, key: str, why: str, diagnostics: Diagnostics) -> None
 
 def clean(key: str, value: Any) -> Any:
     """A value as a spec writes it: text that means itself, a list of one as that one where the spec takes both."""
-    if isinstance(value, dict):
-        return {name: clean(name, item) for name, item in value.items()}
+    if isinstance(value, str):
+        return literal(value)
     if isinstance(value, list):
         items = [clean(key, item) for item in value]
         return items if key in LISTS else single(items)
-    return literal(value)
+    if isinstance(value, dict):
+        return {name: clean(name, item) for name, item in value.items()}
+    return value
 
 
 def single(items: list[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Layers of every Caffe generation -> layers in today's form: Caffe's own upgrade, rule by rule. Comes in: decoded layers; goes out: the same.
+"""Layers of every Caffe generation -> layers in today's form: Caffe's own upgrade, rule by rule. In and out: decoded layers.
 
 V0 (before December 2013) has one flat message and padding layers; V1 (to January 2015) enum types, blobs_lr and transforms in the data
 parameters; files that mix `layer` and `layers`, which Caffe refuses, are taken layer by layer.

@@ -172,6 +172,8 @@ class TreeBuilder:
         frame = self.frame
         if frame.flow:
             self.end = event.end_mark.index
+            if self.source.text[self.end - 1] not in "]}":  # `[key: ]`: a pair without braces
+                self.end = frame.start + len(self.source.text[frame.start : self.end].rstrip())
         span = frame.node.span = Span(self.source, frame.start, self.end)
         if frame.anchor is not None:
             self.anchors[frame.anchor] = _Anchor(frame.node, span, self.nodes - frame.before + 1)
@@ -230,9 +232,14 @@ class TreeBuilder:
         """The span of a value without its anchor; for block text, without the line break that ends it. Tags are refused."""
         if event.tag is not None:
             self.diagnostics.add(accidents.tag(event.tag, Span(self.source, span.start, max(span.end, span.start + 1))))
-        start = accidents.skip_properties(self.source.text, span.start)
-        end = start + len(self.source.text[start : span.end].rstrip())
-        return Span(self.source, start, max(start, end, span.end if event.__class__ is not yaml.ScalarEvent else start))
+        text = self.source.text
+        start = accidents.skip_properties(text, span.start)
+        if event.__class__ is not yaml.ScalarEvent:
+            return Span(self.source, start, max(start, span.end))
+        if start < span.end:
+            return Span(self.source, start, start + len(text[start : span.end].rstrip()))
+        end = span.start + len(text[span.start : span.end].rstrip())
+        return Span(self.source, end, end)
 
     def _stop(self, code: str, fact: str, span: Span, *others: Label) -> NoReturn:
         self.diagnostics.error(code, fact, span, others=others)

@@ -65,6 +65,8 @@ def holds_mapping(value: Any) -> bool:
 
 def flow(value: Any) -> str:
     """A value on one line."""
+    if isinstance(value, str):
+        return quoted(value)
     if isinstance(value, dict):
         return "{" + ", ".join([f"{scalar_text(key)}: {flow(item)}" for key, item in value.items()]) + "}"
     if isinstance(value, (list, tuple)):

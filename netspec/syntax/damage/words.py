@@ -46,7 +46,8 @@ def missing_space(wound: Wound) -> list[Diagnostic] | None:
             if match is None:
                 continue
             at = wound.start(number) + match.end()
-            if fixes := wound.fix(f"write a space after the `{sign}`", wound.insert(at, " "), safe=True):
+            alone = wound.fix(f"write a space after the `{sign}`", wound.insert(at, " "), safe=True)
+            if fixes := alone or wound.fix(f"write a space after each such `{sign}`", *_spaced(wound, pattern), safe=True):
                 return wound.finding(code, f"`{line[content(line) :].split()[0]}` is one word to YAML", wound.span(at - 1, at), fixes=fixes,
                                      label="needs a space after it")  # fmt: skip
     if wound.text[wound.at : wound.at + 1] == ":" and "unexpected ':'" in wound.problem:
@@ -57,6 +58,12 @@ def missing_space(wound: Wound) -> list[Diagnostic] | None:
             else None
         )
     return None
+
+
+def _spaced(wound: Wound, pattern: re.Pattern[str]) -> list[Edit]:
+    """A space for every line that has the same fault."""
+    ends = ((number, pattern.match(wound.source.line(number))) for number in range(1, wound.lines + 1))
+    return [wound.insert(wound.start(number) + match.end(), " ") for number, match in ends if match]
 
 
 def missing_colon(wound: Wound) -> list[Diagnostic] | None:
@@ -143,7 +150,8 @@ def list_beside_key(wound: Wound) -> list[Diagnostic] | None:
     before = wound.line[: wound.column]
     gap = wound.span(wound.start(wound.number) + len(before.rstrip()), wound.at)
     nested = Edit(gap, "\n" + " " * wound.column)
-    fixes = wound.fix("begin the list on the next line", nested, key_at=gap.start + 1 + content(" " * wound.column + wound.line[wound.column :]))
+    first_item = gap.start + 1 + content(" " * wound.column + wound.line[wound.column :])
+    fixes = wound.fix("begin the list on the next line", nested, key_at=first_item)
     return wound.finding("NS017", "a list in lines begins on a line of its own", wound.span(wound.at, wound.at + 1), fixes=fixes)
 
 

@@ -1,7 +1,8 @@
 """LMDB stores of Caffe's Datum messages, in the order of their keys. A store is only read, and never locked."""
 
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -25,11 +26,11 @@ class Store(Source):
     Encoded images go through the contract's arriving half, bgr where it names no order, since that is what Caffe decodes to.
     """
 
-    def __init__(self, name: str, environment: Any, contract: ImageContract) -> None:
+    def __init__(self, name: str, opened: "Opened", contract: ImageContract) -> None:
         self.name = name
-        self.environment = environment
+        self.opened = opened
         self.contract = contract.changed(color=contract.color or "bgr")
-        with environment.begin(buffers=False) as look:
+        with opened.environment.begin(buffers=False) as look:
             self.keys: list[bytes] = list(look.cursor().iternext(keys=True, values=False))
         if not self.keys:
             raise fail("NS650", "an empty store", path=name)
@@ -55,7 +56,7 @@ class Store(Source):
 
     def datum(self, index: int) -> Datum:
         key = self.keys[index]
-        with self.environment.begin(buffers=True) as look:
+        with self.opened.environment.begin(buffers=True) as look:
             try:
                 return read_datum(look.get(key))
             except ValueError as error:
@@ -76,7 +77,7 @@ def open_lmdb(section: DataSection, split: str | None, root: Path, contract: Ima
     data = path / "data.mdb" if path.is_dir() else path
     if not data.is_file():
         raise fail("NS643", "no such store" if not exists(path) else "holds no data.mdb", path=str(path))
-    store = Store(str(path), environment_of(path, data), contract)
+    store = Store(str(path), Opened.at(path, data), contract)
     size = data.stat().st_size
     if store.encoded or size > SMALL:
         return divided(store, split)
@@ -86,22 +87,35 @@ def open_lmdb(section: DataSection, split: str | None, root: Path, contract: Ima
     return divided(ArraySource(store.name, {"image": rows["image"], "label": np.asarray(rows["label"])}, "label"), split)
 
 
-def environment_of(path: Path, data: Path) -> Any:
-    """The opened store, once its file is known to hold all pages that it counts: a shorter map would end the process when it is read."""
-    try:
-        import lmdb
-    except ImportError as error:
-        raise fail("NS657", "source lmdb needs lmdb: pip install 'netspec[data]'", path=str(path)) from error
-    size = data.stat().st_size
-    try:
-        environment = lmdb.open(str(path), readonly=True, lock=False, subdir=path.is_dir(), readahead=False)
-        needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    except lmdb.Error as error:
-        raise damaged(path, size, str(error)) from error
-    if needed > size:
-        environment.close()
-        raise fail("NS644", f"its header counts {needed} bytes of pages, here are {size}", path=str(data))
-    return environment
+class Opened:
+    """A store that is open. A process may open each only once, so training and test share it; it closes with its last user."""
+
+    now: ClassVar[WeakValueDictionary[Path, "Opened"]] = WeakValueDictionary()
+
+    def __init__(self, path: Path, data: Path) -> None:
+        try:
+            import lmdb
+        except ImportError as error:
+            raise fail("NS657", "source lmdb needs lmdb: pip install 'netspec[data]'", path=str(path)) from error
+        size = data.stat().st_size
+        try:
+            self.environment = lmdb.open(str(path), readonly=True, lock=False, subdir=path.is_dir(), readahead=False)
+            needed = (self.environment.info()["last_pgno"] + 1) * self.environment.stat()["psize"]
+        except lmdb.Error as error:
+            raise damaged(path, size, str(error)) from error
+        if needed > size:  # a map shorter than its pages would end the process when it is read
+            raise fail("NS644", f"its header counts {needed} bytes of pages, here are {size}", path=str(data))
+
+    def __del__(self) -> None:
+        if hasattr(self, "environment"):
+            self.environment.close()
+
+    @classmethod
+    def at(cls, path: Path, data: Path) -> "Opened":
+        """The store at a place, opened now or before."""
+        opened = cls.now.get(path.resolve()) or cls(path, data)
+        cls.now[path.resolve()] = opened
+        return opened
 
 
 def damaged(path: Path, size: int, why: str) -> SpecError:

@@ -54,11 +54,15 @@ def from_arrays(name: str, arrays: dict[str, Array], label: str | None, split: s
 def member_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+            names = archive.namelist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
         raise damaged(path, f"not an .npz archive: {error}") from error
     except OSError as error:
         raise reading_error(path, error) from error
+    other = next((name for name in names if not name.endswith(".npy")), None)
+    if other is not None:
+        raise damaged(path, f"member {other!r} is not an array (.npy)")
+    return [name.removesuffix(".npy") for name in names]
 
 
 def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
@@ -97,7 +101,7 @@ def read_npy(file: IO[bytes], size: int, name: str, path: Path) -> Array:
     if len(data) < expected:
         raise fail("NS644", f"{name} announces {expected} bytes, only {len(data)} could be read", path=str(path))
     array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-    return np.ascontiguousarray(array.astype(dtype.newbyteorder("="), copy=False))
+    return np.asarray(array, dtype.newbyteorder("="), order="C")
 
 
 def damaged(path: Path, fact: str) -> SpecError:

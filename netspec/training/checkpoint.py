@@ -1,0 +1,127 @@
+"""What a training needs to go on, on disk. In: weights, solver, random numbers, place in the data; out: two files of a run, and back.
+
+RUN/weights.safetensors: the weights by the spec's names. RUN/solver.safetensors: all the rest. They change together: the new weights are
+written beside the old, then the solver's file is replaced (from then on the snapshot counts), then the weights take their name.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from netspec.diagnostics import SpecError, fail
+from netspec.training.solver import ParameterSpec, Solver
+from netspec.training.weights import Facts, fit, load_weights, read_tensors, write_tensors
+
+__all__ = ["SOLVER", "WEIGHTS", "Checkpoint"]
+
+WEIGHTS = "weights.safetensors"
+SOLVER = "solver.safetensors"
+PENDING = "weights.next.safetensors"
+RANDOM = "random:"
+
+
+class Checkpoint:
+    """The snapshot of one run. `spec_hash` is that of the network: a snapshot of another one is refused."""
+
+    def __init__(self, run: Path, parameters: Sequence[ParameterSpec], solver: Solver, spec_hash: str) -> None:
+        self.run = run
+        self.parameters = parameters
+        self.solver = solver
+        self.spec_hash = spec_hash
+
+    @property
+    def exists(self) -> bool:
+        return (self.run / SOLVER).exists()
+
+    def save(self, more: Facts) -> None:
+        """Take a snapshot; `more` is kept beside the solver's state (JSON). NS673: it cannot be written; the one before stays whole."""
+        write_tensors(self.run / PENDING, self.weights(), self.facts())
+        tensors, facts = self.solver.state()
+        try:
+            write_tensors(self.run / SOLVER, tensors | random_state(self.device), {**self.facts(), **facts, "more": more})
+        except SpecError:
+            (self.run / PENDING).unlink(missing_ok=True)
+            raise
+        self.settle()
+
+    def save_weights(self, path: Path, more: Facts) -> None:
+        """Write the weights alone, with their facts."""
+        write_tensors(path, self.weights(), {**self.facts(), **more})
+
+    def load(self) -> Facts:
+        """Go back to the snapshot: weights, solver, random numbers; what was given as `more`.
+
+        NS674: damaged, or the two files are not of one snapshot. NS675: of another network or another rule. NS676: a tensor does not fit.
+        """
+        path = self.run / SOLVER
+        tensors, facts = read_tensors(path)
+        self.check(facts, path)
+        self.recover(facts["iteration"])
+        state, random = divided(tensors)
+        if state:
+            needed = self.solver.state_shapes()
+            fit({name: state[name] for name in needed if name in state}, needed, path)
+        if load_weights(self.run / WEIGHTS, self.parameters).get("iteration") != facts["iteration"]:
+            raise fail("NS674", f"{SOLVER} is of iteration {facts['iteration']}, {WEIGHTS} is not", path=str(self.run / WEIGHTS))
+        self.solver.load_state(state, facts)
+        set_random_state(random, self.device, path)
+        return dict(facts["more"])
+
+    def check(self, facts: Facts, path: Path) -> None:
+        """Whether the facts of a solver file are ours."""
+        types = {"iteration": int, "type": str, "scales": dict, "more": dict, "spec_hash": str}
+        if not all(isinstance(facts.get(key), kind) for key, kind in types.items()):
+            raise fail("NS674", "it is a safetensors file, but not the state of a solver", path=str(path))
+        if facts["spec_hash"] != self.spec_hash:
+            raise fail("NS675", f"it was trained as {facts['spec_hash']}, the spec is {self.spec_hash}", path=str(path))
+        if facts["type"] != self.solver.words.type:
+            raise fail("NS675", f"its solver is {facts['type']}, the spec's is {self.solver.words.type}", path=str(path))
+
+    def settle(self) -> None:
+        """Give the new weights, which belong to the solver's file, their name."""
+        try:
+            (self.run / PENDING).replace(self.run / WEIGHTS)
+        except OSError as error:
+            raise fail("NS673", error.strerror or str(error), path=str(self.run / WEIGHTS)) from error
+
+    def recover(self, iteration: int) -> None:
+        """Finish a snapshot that was killed after its solver's file (of `iteration`) had been replaced; drop one killed before."""
+        pending = self.run / PENDING
+        if pending.exists() and read_tensors(pending)[1].get("iteration") == iteration:
+            self.settle()
+
+    def weights(self) -> dict[str, Tensor]:
+        return {each.name: each.tensor for each in self.parameters}
+
+    def facts(self) -> Facts:
+        return {"spec_hash": self.spec_hash, "iteration": self.solver.iteration}
+
+    @property
+    def device(self) -> torch.device:
+        return self.solver.tensors[0].device
+
+
+def divided(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The solver's buffers, and the states of the random numbers by device type."""
+    random = {name.removeprefix(RANDOM): tensor for name, tensor in tensors.items() if name.startswith(RANDOM)}
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(RANDOM)}, random
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """PyTorch's generators: the CPU's, and the GPU's where the net is there."""
+    states = {f"{RANDOM}cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states[f"{RANDOM}cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def set_random_state(states: Mapping[str, Tensor], device: torch.device, path: Path) -> None:
+    """Set what was kept; a run that moves to another kind of device keeps that device's own generator."""
+    try:
+        torch.set_rng_state(states["cpu"])
+        if device.type == "cuda" and "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"], device)
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise fail("NS674", f"the state of the random numbers is not usable: {error}", path=str(path)) from error

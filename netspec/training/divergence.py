@@ -1,0 +1,58 @@
+"""Where a net went wrong. In: a net and the batch on which its loss is not finite; out: words for the first thing that is not."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netspec.training.solver import ParameterSpec
+
+__all__ = ["all_finite", "first_not_finite"]
+
+
+def first_not_finite(net: nn.Module, batch: Mapping[str, Tensor], parameters: Sequence[ParameterSpec], layer_of: Mapping[str, str]) -> str:
+    """Words for the first input, trained tensor or layer's output that is not finite, looked for in this order; runs `net` once more."""
+    for name, tensor in batch.items():
+        if not all_finite([tensor]):
+            return f"the input {name} holds a value that is not finite"
+    for each in parameters:
+        if each.trained and not all_finite([each.tensor]):
+            return f"the weights {each.name} are not finite: an earlier update made them so"
+    found: list[str] = []
+
+    def look(path: str) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            if not found and not all_finite(tensors_in(output)):
+                found.append(layer_name(path, layer_of))
+        return hook
+
+    hooks = [module.register_forward_hook(look(path)) for path, module in net.named_modules() if path]
+    try:
+        with torch.no_grad():
+            net(**batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return f"{found[0]} is the first layer whose output is not finite" if found else "every layer's output is finite, the loss alone is not"
+
+
+def all_finite(tensors: Iterable[Tensor]) -> bool:
+    """Whether no tensor holds an infinity or NaN; whole numbers never do."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors if tensor.is_floating_point())
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """The tensors of a module's output, which may be a tuple or a mapping."""
+    if isinstance(value, Tensor):
+        return [value]
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (tuple, list)) else ()
+    return [tensor for part in parts for tensor in tensors_in(part)]
+
+
+def layer_name(path: str, layer_of: Mapping[str, str]) -> str:
+    """The spec's name of the layer that a module belongs to; the module's path where none is known."""
+    owner = path
+    while owner and owner not in layer_of:
+        owner = owner.rpartition(".")[0]
+    return layer_of.get(owner, path)

@@ -1,0 +1,76 @@
+"""What a training takes and gives. The data layer, the emitter and the command line meet the loop here; knows no file and no optimiser."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from netspec.training.parameter import SolverParameter
+from netspec.training.solver import ParameterSpec
+
+__all__ = ["Batch", "Job", "TestBatches", "TrainBatches", "TrainingResult"]
+
+Batch = Mapping[str, Tensor]
+"""Tensors by the names of the net's inputs."""
+
+
+class TrainBatches(Protocol):
+    """Batches without end, in an order that `state` (JSON) and `load_state` can go on with exactly, as data.loader.Batches.
+
+    len: batches in an epoch. position: samples handed out so far, over all epochs.
+    """
+
+    position: int
+
+    def __next__(self) -> Batch: ...
+    def __len__(self) -> int: ...
+    def state(self) -> Mapping[str, Any]: ...
+    def load_state(self, state: Mapping[str, Any]) -> None: ...
+
+
+class TestBatches(Protocol):
+    """One pass over the data, in order, the last batch perhaps short; load(0) begins it anew. position: samples handed out so far."""
+
+    position: int
+
+    def __iter__(self) -> Iterator[Batch]: ...
+    def load(self, position: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A net to train and what to train it with.
+
+    net: `net(**batch)` runs it and leaves `net.total_loss`; numbers among its outputs are metrics. parameters: every tensor of it that
+    is saved, by the spec's names. test_net: the same tensors in the phase TEST. losses: the outputs of which less is better. layer_of: names of
+    layers by the paths of their modules, for messages. spec_hash: what a snapshot must have been trained as.
+    """
+
+    net: nn.Module
+    parameters: Sequence[ParameterSpec]
+    words: SolverParameter
+    train_batches: TrainBatches
+    test_net: nn.Module | None = None
+    test_batches: TestBatches | None = None
+    losses: frozenset[str] = frozenset({"loss"})
+    layer_of: Mapping[str, str] = field(default_factory=dict)
+    spec_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """How a training ended. iteration: how many were made. loss: mean over the last average_loss. metrics: of the last test."""
+
+    run: Path
+    iteration: int
+    loss: float
+    metrics: Mapping[str, float]
+    best: Mapping[str, Any]
+    signal: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 128 + the number of the signal that asked for the stop (Ctrl-C: 130)."""
+        return 0 if self.signal is None else 128 + self.signal

@@ -1,0 +1,217 @@
+"""The training loop. In: a job (net, parameters, solver's words, batches) and a folder; out: a run, which can be killed and resumed.
+
+Caffe's order: test, iterate, log, snapshot. Knows no spec, no source of data, no terminal.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from netspec.diagnostics import fail
+from netspec.training.checkpoint import SOLVER, WEIGHTS, Checkpoint
+from netspec.training.device import exact_float32, find_device, move, to_device
+from netspec.training.divergence import all_finite, first_not_finite
+from netspec.training.evaluation import evaluate
+from netspec.training.interrupt import Interrupt
+from netspec.training.job import Job, TrainingResult
+from netspec.training.log import Log
+from netspec.training.metrics import LossWindow, scalars
+from netspec.training.progress import Reporter, Silent
+from netspec.training.solver import Solver
+
+__all__ = ["BEST", "LAST_FINITE", "train"]
+
+BEST = "best.safetensors"
+LAST_FINITE = "last-finite.safetensors"
+LOSSES_PER_READ = 100
+LINES_WITHOUT_DISPLAY = 100
+ROUNDING = 1e-6
+
+
+def train(job: Job, run: Path, *, device: str = "auto", resume: bool = False, progress: Reporter | None = None) -> TrainingResult:
+    """Train to the end, or until Ctrl-C; the folder then holds weights.safetensors, solver.safetensors, log.jsonl and, after a test, best.
+
+    Errors (SpecError): NS670, NS671 the solver's words; NS672 the loss is not finite; NS673 the run cannot be written; NS674 to NS676 the
+    snapshot does not fit; NS677 the folder holds a run already; NS678 no such device; NS679 nothing to resume.
+    """
+    place = find_device(device)
+    prepare(run, resume)
+    with exact_float32(), Interrupt() as interrupt, progress or Silent() as reporter:
+        return Training(job, run, place, interrupt, reporter).go(resume)
+
+
+def prepare(run: Path, resume: bool) -> None:
+    """Make the folder of a new run; refuse one that holds a run, or to resume where there is none."""
+    if resume and not run.is_dir():
+        raise fail("NS679", "no such folder", path=str(run))
+    if not resume and (run / SOLVER).exists():
+        raise fail("NS677", f"it holds {SOLVER}", path=str(run))
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise fail("NS673", error.strerror or str(error), path=str(run)) from error
+
+
+class Training:
+    """One training under way."""
+
+    def __init__(self, job: Job, run: Path, device: torch.device, interrupt: Interrupt, reporter: Reporter) -> None:
+        self.job, self.run, self.device, self.interrupt, self.reporter = job, run, device, interrupt, reporter
+        words = job.words
+        self.words, self.net = words, job.net
+        self.max_iter = words.iterations(len(job.train_batches))
+        self.parameters = move([job.net, *([job.test_net] if job.test_net else [])], job.parameters, device)
+        self.solver = Solver(words, self.parameters, self.max_iter)
+        self.checkpoint = Checkpoint(run, self.parameters, self.solver, job.spec_hash)
+        self.log = Log(run)
+        self.losses = LossWindow(words.average_loss * words.iter_size)
+        self.begun = 0
+        self.saved = -1
+        self.position, self.since = job.train_batches.position, time.perf_counter()
+        self.metrics: dict[str, float] = {}
+        self.best: dict[str, Any] = {}
+        self.batch: dict[str, Tensor] = {}
+        self.outputs: Any = {}
+
+    def go(self, resume: bool) -> TrainingResult:
+        """All iterations that are left, then the last test."""
+        self.begin(resume)
+        words, solver, display = self.words, self.solver, self.words.display or max(1, self.max_iter // LINES_WITHOUT_DISPLAY)
+        read_every = 1 if self.device.type == "cpu" else LOSSES_PER_READ
+        while solver.iteration < self.max_iter and self.interrupt.signal is None:
+            if self.test_due() and not self.test():
+                break
+            self.iterate(read_every)
+            i = solver.iteration
+            if i % display == 0 or i == self.max_iter:
+                self.show()
+            if words.snapshot and i % words.snapshot == 0:
+                self.save()
+            self.reporter.iteration(i, self.losses.mean)
+        self.save()
+        finished = self.interrupt.signal is None and (self.job.test_batches is None or self.test())
+        return self.end(finished)
+
+    def begin(self, resume: bool) -> None:
+        """Start anew, with a first snapshot, or from the last one; a run that was killed before its first starts anew."""
+        if resume and self.checkpoint.exists:
+            more = self.checkpoint.load()
+            self.job.train_batches.load_state(more["data"])
+            self.losses = LossWindow(self.words.average_loss * self.words.iter_size, more["losses"])
+            self.best = more["best"]
+            self.log.rewind(self.solver.iteration)
+            self.saved = self.begun = self.solver.iteration
+        else:
+            if self.words.random_seed >= 0:
+                torch.manual_seed(self.words.random_seed)
+            self.log.rewind(-1)
+            self.save()
+        self.reporter.begin(self.solver.iteration, self.max_iter)
+        self.position, self.since = self.job.train_batches.position, time.perf_counter()
+
+    def iterate(self, read_every: int) -> None:
+        """One iteration: iter_size batches forward and backward, then the update. The host waits for no result but every so many losses."""
+        job, solver, losses = self.job, self.solver, self.losses
+        solver.zero_grad()
+        for _ in range(self.words.iter_size):
+            self.batch = to_device(next(job.train_batches), self.device)
+            self.outputs = self.net(**self.batch)
+            loss = self.net.total_loss
+            assert isinstance(loss, Tensor)
+            losses.add(loss)
+            if len(losses.waiting) >= read_every:
+                self.read_losses()
+            torch.autograd.backward(loss)
+        solver.step()
+
+    def read_losses(self) -> None:
+        """Read the losses that wait on the device. NS672: one is not finite."""
+        bad = self.losses.read()
+        if bad is not None:
+            self.diverged(self.begun + bad[0] // self.words.iter_size, f"the loss is {bad[1]:g}")
+
+    def diverged(self, iteration: int, fact: str) -> None:
+        """Stop: say where and why, and keep the last good weights."""
+        if self.solver.iteration == iteration and all_finite(each.tensor for each in self.parameters):
+            self.checkpoint.save_weights(self.run / LAST_FINITE, {})
+            kept = f"the weights before this iteration are in {self.run / LAST_FINITE}"
+        else:
+            kept = f"the last snapshot, of iteration {self.saved}, is in {self.run / WEIGHTS}"
+        where = first_not_finite(self.net, self.batch, self.parameters, self.job.layer_of)
+        self.log.write({"phase": "end", "iteration": iteration, "reason": "diverged"})
+        rate = self.solver.rate_at(iteration)
+        raise fail("NS672", f"{fact} in iteration {iteration + 1} of {self.max_iter}, at learning rate {rate:g}", path=str(self.run),
+                   notes=(where, kept))
+
+    def test_due(self) -> bool:
+        i, words = self.solver.iteration, self.words
+        return bool(self.job.test_batches is not None and words.test_interval and i % words.test_interval == 0
+                    and (i > 0 or words.test_initialization))
+
+    def test(self) -> bool:
+        """Run the test net over its data, log it, keep the weights if they are the best so far. False: interrupted."""
+        job, i = self.job, self.solver.iteration
+        assert job.test_net is not None and job.test_batches is not None
+        with self.aside():
+            metrics = evaluate(job.test_net, job.test_batches, self.device, self.words.test_iter, lambda: self.interrupt.signal is not None)
+            if metrics is None:
+                return False
+            self.metrics = metrics
+            improved = self.improved(metrics)
+            if improved:
+                self.best = {"iteration": i, **metrics}
+                self.checkpoint.save_weights(self.run / BEST, {"metrics": metrics})
+            self.report({"phase": "test", "iteration": i, **metrics, "best": improved})
+        return True
+
+    def improved(self, metrics: Mapping[str, float]) -> bool:
+        """Whether a test is better than the best: by the first metric that is not a loss (more is better), else by the loss."""
+        name = next((name for name in metrics if name not in self.job.losses), None)
+        new, sign = (metrics[name], 1) if name else (metrics.get("loss", math.nan), -1)
+        old = self.best.get(name or "loss")
+        return math.isfinite(new) and (old is None or sign * (new - old) > ROUNDING * abs(old))
+
+    def show(self) -> None:
+        """Log the training's loss, rate, speed and metrics."""
+        self.read_losses()
+        numbers = {name: float(value) for name, value in scalars(self.outputs).items() if name not in self.job.losses}
+        position, now = self.job.train_batches.position, time.perf_counter()
+        speed = (position - self.position) / (now - self.since)
+        self.position, self.since = position, now
+        i = self.solver.iteration
+        self.report({"phase": "train", "iteration": i, "loss": self.losses.mean, **numbers, "learning_rate": self.solver.rate_at(i - 1),
+                     "images_per_second": speed})
+
+    def report(self, record: Mapping[str, Any]) -> None:
+        self.log.write(record)
+        self.reporter.record(record)
+
+    def save(self) -> None:
+        """Take a snapshot unless this iteration has one. NS672: the weights are not finite (and are not saved)."""
+        i = self.solver.iteration
+        if i == self.saved:
+            return
+        with self.aside():
+            self.read_losses()
+            if not all_finite(each.tensor for each in self.parameters):
+                self.diverged(max(0, i - 1), "the update is not finite")
+            self.checkpoint.save({"data": self.job.train_batches.state(), "losses": list(self.losses.recent), "best": self.best})
+            self.saved = i
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Work whose time does not count as training's."""
+        begin = time.perf_counter()
+        yield
+        self.since += time.perf_counter() - begin
+
+    def end(self, finished: bool) -> TrainingResult:
+        i = self.solver.iteration
+        self.log.write({"phase": "end", "iteration": i, "reason": "finished" if finished else "interrupted"})
+        return TrainingResult(self.run, i, self.losses.mean, self.metrics, self.best, None if finished else self.interrupt.signal)

@@ -1,0 +1,105 @@
+"""How a training shows itself. In: what the loop reports; out: a bar on a terminal, plain lines elsewhere, or nothing."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+__all__ = ["Bar", "Lines", "Reporter", "Silent", "reporter"]
+
+SECONDS_BETWEEN_UPDATES = 0.1
+
+
+class Reporter(Protocol):
+    """`begin` once the length is known, `iteration` after each one (cheap), `record` for each line of the log."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None: ...
+    def begin(self, done: int, total: int) -> None: ...
+    def iteration(self, done: int, loss: float) -> None: ...
+    def record(self, record: Mapping[str, Any]) -> None: ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+    def begin(self, done: int, total: int) -> None:
+        pass
+
+    def iteration(self, done: int, loss: float) -> None:
+        pass
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        pass
+
+
+class Lines(Silent):
+    """A line for each record, where there is no terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.total = 0
+
+    def begin(self, done: int, total: int) -> None:
+        self.total = total
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        numbers = ", ".join(f"{name} {shown(value)}" for name, value in record.items() if name not in ("phase", "iteration"))
+        print(f"{record['phase']} {record['iteration']}/{self.total}: {numbers}", file=self.stream, flush=True)
+
+
+class Bar:
+    """A rich progress bar: loss, latest metrics, images per second, time left. Colours obey NO_COLOR."""
+
+    def __init__(self, console: Console) -> None:
+        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[numbers]}"),
+                            TimeRemainingColumn(), console=console, refresh_per_second=5)
+        self.task = self.bar.add_task("train", total=None, numbers="")
+        self.metrics: dict[str, float] = {}
+        self.next_update = 0.0
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.bar.stop()
+
+    def begin(self, done: int, total: int) -> None:
+        self.bar.update(self.task, completed=done, total=total)
+
+    def iteration(self, done: int, loss: float) -> None:
+        now = time.monotonic()
+        if now >= self.next_update:
+            self.next_update = now + SECONDS_BETWEEN_UPDATES
+            self.show(done, {"loss": loss, **self.metrics})
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        hidden = ("phase", "iteration", "loss", "learning_rate", "best")
+        latest = {name.replace("images_per_second", "images/s"): value for name, value in record.items() if name not in hidden}
+        label = "test " if record["phase"] == "test" else ""
+        self.metrics |= {name if name == "images/s" else label + name: value for name, value in latest.items() if isinstance(value, float)}
+        self.show(record["iteration"], {"loss": record.get("loss"), **self.metrics} if not label else self.metrics)
+
+    def show(self, done: int, numbers: Mapping[str, Any]) -> None:
+        text = "  ".join(f"{name} {shown(value)}" for name, value in numbers.items() if value is not None)
+        self.bar.update(self.task, completed=done, numbers=text)
+
+
+def reporter(stream: TextIO) -> Reporter:
+    """A bar if the stream is a terminal, else lines."""
+    return Bar(Console(file=stream)) if stream.isatty() else Lines(stream)
+
+
+def shown(value: Any) -> str:
+    """A number in four digits, anything else as it is."""
+    return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1e4 else f"{value:.0f}" if isinstance(value, float) else str(value)
