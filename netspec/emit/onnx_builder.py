@@ -1,21 +1,20 @@
 """What a layer's `onnx(g, ...)` method builds with. In: calls such as `g.Conv(x, weight, bias, kernel_shape=...)`; out: `Call`s,
 which `onnx_model` turns into protobuf. Knows no layer.
 
-How to use it, for one who writes a layer:
+For one who writes a layer:
 
-* `g.<Op>(*inputs, outputs=1, **attributes)` is any operator of ONNX (opset 22) and answers an `Operand`, or a tuple of them where outputs > 1.
-  An input may be None (left out), a Python float (a float32 constant), an int or a tuple of ints (an int64 constant), or a tuple of floats.
-  An attribute that is None is left out; a tuple of sizes must be numbers by then (else use the idioms, which compute sizes at run time).
-* A bottom's type is `x.type` (a TensorType). The result of a bare operator has none (`type` raises); `g.typed(y, type)` gives it one. Idioms that
-  say so need a typed operand; most idioms answer typed ones.
-* Names are not the layer's concern: the node that makes the (last) top gets the layer's name, the others `layer/Op`; tops get their blobs' names.
+* `g.<Op>(*inputs, outputs=1, **attributes)` is any operator of ONNX (opset 22); it answers an `Operand`, a tuple of them where outputs > 1.
+  An input may be None (left out), a float or a tuple of floats (a float32 constant), an int or a tuple of ints (an int64 constant).
+  An attribute that is None is left out; sizes in attributes must be numbers (else use the idioms, which compute sizes at run time).
+* A bottom's type is `x.type` (a TensorType). A bare operator's result has none: `g.typed(y, type)` gives it one where an idiom asks for it.
+* Names are not the layer's concern: the node that makes the last top gets the layer's name, others `layer/Op`; tops get their blobs' names.
   A method may return one of its bottoms, or one operand for several tops: an Identity is put in.
-* Weights come as operands with a type, by the names that `weights()` gives them. A shared weight is one tensor, in the shape this layer declared.
-* `g.state("h")` is what the call before left (declared by `state()`), `g.keep("h", y)` leaves it for the next one: inputs and outputs of the graph.
+* Weights come as typed operands, by the names that `weights()` gives them. A shared one is a single tensor, here in this layer's shape.
+* `g.state("h")` is what the call before left (as `state()` declares), `g.keep("h", y)` leaves it for the next: graph inputs and outputs.
 * `g.scan(step, states, inputs)` runs `step` along an axis; `g.body(function, *types)` is a subgraph for the attributes of Loop and If.
   Inside, operands of the outer graph (weights, say) may be used as they are.
-* Shapes, padding, pooling, broadcasting: see `onnx_idioms.Idioms`.
-* A layer, or a parameter, that ONNX cannot say: `raise g.refuse("why, with the numbers")`.
+* Shapes, padding, pooling, broadcasting: see `onnx_idioms.Builder`.
+* A layer, or a parameter, that ONNX cannot say: `raise g.refuse("requirement, then the numbers")`.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,13 +27,13 @@ from netspec.ir.types import TensorType
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["OPSET", "Body", "Call", "Calls", "NotExportable", "Operand"]
+__all__ = ["OPSET", "Body", "Call", "Calls", "NotExportableError", "Operand"]
 
 OPSET = 22
 """From 22 on, shape inference clips ceil-mode pooling as Caffe and PyTorch do; onnxruntime 1.22 and later run all of it."""
 
 
-class NotExportable(Exception):
+class NotExportableError(Exception):
     """A layer that the exported model cannot hold, with the reason; `onnx_model` adds the layer's place."""
 
 
@@ -132,7 +131,10 @@ class Calls:
         return x
 
     def const(self, value: Any, dtype: str = "") -> Operand:
-        """A constant from a number, nested tuples or an array; float -> float32, int -> int64, bool -> bool unless dtype says. Equal ones are one."""
+        """A constant from a number, nested tuples or an array; equal ones are one tensor.
+
+        Without a dtype, numbers that are not in an array become float32, int64 or bool.
+        """
         import numpy as np
 
         array = np.asarray(value, dtype or None)
@@ -156,7 +158,7 @@ class Calls:
         self.kept[name] = value
 
     def body(self, function: "Callable[..., Operand | tuple[Operand, ...]]", *types: TensorType | None) -> Body:
-        """A subgraph: `function` is called with one operand for each type and answers the subgraph's outputs. None: the type is not known."""
+        """A subgraph: `function` is called with one operand for each type (None: not known) and answers the subgraph's outputs."""
         inputs = tuple(Operand("", t) for t in types)
         outer, self.scope = self.scope, []
         try:
@@ -183,7 +185,7 @@ class Calls:
                          scan_input_directions=(1,) * n if reverse else None, scan_output_directions=(1,) * m if reverse and m else None)
         return made if isinstance(made, tuple) else (made,)
 
-    def refuse(self, why: str) -> NotExportable:
+    def refuse(self, why: str) -> NotExportableError:
         """The exception to raise where ONNX cannot hold the layer; `why` states the requirement, then the numbers."""
-        return NotExportable(why)
+        return NotExportableError(why)
 

@@ -4,6 +4,7 @@ Typed operands in, typed operands out unless said otherwise; sizes may be symbol
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from netspec.emit.onnx_builder import Operand
 from netspec.emit.onnx_sizes import Sizes
@@ -15,7 +16,7 @@ __all__ = ["Builder"]
 
 Shape = tuple[Size, ...]
 Borders = Sequence[tuple[Size, Size]]
-PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}
+PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 LOWEST = -3.4028234663852886e38
 """-FLT_MAX: what Caffe's maximum starts from."""
 
@@ -36,7 +37,8 @@ class Builder(Sizes):
         wanted = [s if isinstance(s, int) else 0 if i < len(before) and before[i] == s else -1 for i, s in enumerate(shape)]
         simple = wanted.count(-1) <= 1 and 0 not in shape
         target = self.const(tuple(wanted), "int64") if simple else self.sizes(shape)
-        return self.typed(self.Reshape(x, target, allowzero=1 if 0 in shape else None), TensorType(shape, x.known.dtype if x.known else "float32"))
+        made = self.Reshape(x, target, allowzero=1 if 0 in shape else None)
+        return self.typed(made, TensorType(shape, x.known.dtype if x.known else "float32"))
 
     def flatten(self, x: Operand, axis: int = 1, end: int = -1) -> Operand:
         """x with axes axis..end (both included) made one."""
@@ -116,62 +118,109 @@ class Builder(Sizes):
         return self.pad(x, borders, mode, value), [0] * len(flat)
 
     def pad(self, x: Operand, borders: Borders, mode: str = "constant", value: float = 0.0) -> Operand:
-        """x with (begin, end) more elements along each of its last axes. Modes: constant, reflect (the edge once), symmetric (the edge twice),
-        replicate, circular. reflect needs borders < size, symmetric and circular borders <= size: the layer's `infer` sees to it."""
-        first = x.type.rank - len(borders)
-        if mode in ("symmetric", "circular"):
-            for axis, (begin, end) in enumerate(borders, first):
-                x = self.wrapped(x, axis, begin, end, mode)
-            return x
-        zeros = ((0, 0),) * first
-        pads = self.sizes([b for b, _ in (*zeros, *borders)] + [e for _, e in (*zeros, *borders)])
-        made = self.Pad(x, pads, float(value) if mode == "constant" and value else None, mode=PAD_MODES[mode])
-        grown = tuple(s + b + e for s, (b, e) in zip(x.type.shape, (*zeros, *borders), strict=True))
-        return self.typed(made, TensorType(grown, x.type.dtype))
+        """x with (begin, end) more elements along each of its last axes.
 
-    def wrapped(self, x: Operand, axis: int, begin: Size, end: Size, mode: str) -> Operand:
-        """One axis, bordered by its own elements: mirrored with the edge (symmetric; Pad has no such mode) or continued (circular)."""
+        Modes: constant, reflect (the edge once), symmetric (the edge twice), replicate, circular. The border must be smaller than the size
+        for reflect, at most the size for symmetric and circular: the layer's `infer` sees to it.
+        """
+        first = x.type.rank - len(borders)
+        if mode == "symmetric":
+            for axis, (begin, end) in enumerate(borders, first):
+                x = self.mirrored(x, axis, begin, end)
+            return x
+        every = (*((0, 0),) * first, *borders)
+        pads = self.sizes([b for b, _ in every] + [e for _, e in every])
+        made = self.Pad(x, pads, float(value) if mode == "constant" and value else None, mode=PAD_MODES[mode])
+        return self.typed(made, TensorType(tuple(s + b + e for s, (b, e) in zip(x.type.shape, every, strict=True)), x.type.dtype))
+
+    def mirrored(self, x: Operand, axis: int, begin: Size, end: Size) -> Operand:
+        """One axis bordered by its own elements in reverse, the edge included: Pad has no such mode."""
         size = x.type.shape[axis]
-        if mode == "circular":
-            before, after = (size - begin, size), (0, end)
-        else:
-            before, after = (0, begin), (size - end, size)
-        parts = [x]
-        for (start, stop), at in ((before, 0), (after, len(parts))):
-            if untraced(stop - start) != 0:
-                part = self.slice(x, axis, start, stop)
-                parts.insert(at if at == 0 else len(parts), self.flipped(part, axis) if mode == "symmetric" else part)
-        return self.concat(parts, axis)
+        before = [self.flipped(self.slice(x, axis, 0, begin), axis)] if untraced(begin) != 0 else []
+        after = [self.flipped(self.slice(x, axis, size - end, size), axis)] if untraced(end) != 0 else []
+        return self.concat([*before, x, *after], axis)
 
     def flipped(self, x: Operand, axis: int) -> Operand:
         """x with an axis in reverse order."""
         return self.typed(self.Slice(x, (-1,), (-(2**63 - 1),), (axis,), (-1,)), x.type)
 
     # --- pooling -----------------------------------------------------------------------------------------------------
+    # onnxruntime's MaxPool and AveragePool were compared with Caffe's formulas for all sizes to 8, kernels and strides to 5, borders to 4:
+    # ceil_mode clips the last window as Caffe does, count_include_pad divides by what lies in the padded input. They part in one case:
+    # without padding Caffe does not clip, so that with a stride larger than the kernel a window may begin past the input.
 
     def max_pool(self, x: Operand, window: Window, rounding: str) -> Operand:
-        """Greatest element of each window; the border never wins. Sizes as `arithmetic.pooled` gives them."""
+        """Greatest element of each window; the border never wins, a window wholly outside gives -FLT_MAX. Sizes: `arithmetic.pooled`."""
         if spans_all(x.type, window):
             return self.typed(self.GlobalMaxPool(x), x.type.replaced(space=(1,) * x.type.axes))
-        return self.pool("MaxPool", x, window, rounding, LOWEST)
+        if overshoots(window, rounding):
+            return self.pool("MaxPool", self.reaching(x, window, LOWEST), window, "FLOOR")
+        return self.pool("MaxPool", x, window, rounding)
+
+    def max_pool_indices(self, x: Operand, window: Window, rounding: str) -> tuple[Operand, Operand]:
+        """The same, and the place of each maximum (the first of equals) within its plane, counted row by row, as int64."""
+        outside = overshoots(window, rounding)
+        z = self.reaching(x, window, LOWEST) if outside else x
+        type_ = x.type.replaced(space=pooled(x.type.space, window, rounding))
+        y, places = self.call("MaxPool", z, outputs=2, **attributes(window, "FLOOR" if outside else rounding))
+        at = self.Mod(places, self.size(product(z.type.space)))
+        if outside:
+            found: Operand | None = None
+            for i in range(x.type.axes):
+                along = self.Mod(self.Div(at, self.size(product(z.type.space[i + 1:]))), self.size(z.type.space[i]))
+                part = self.Mul(along, self.size(product(x.type.space[i + 1:])))
+                found = part if found is None else self.Add(found, part)
+            at = self.Where(self.Equal(y, LOWEST), (-1,), found)
+        return self.typed(y, type_), self.typed(at, TensorType(type_.shape, "int64"))
 
     def average_pool(self, x: Operand, window: Window, rounding: str, *, count_include_pad: bool = True) -> Operand:
-        """Mean of each window. Its divisor, count_include_pad: elements of the window that lie in the padded input (Caffe's); else in the input.
-
-        A window that rounding up lets reach past the padded input is cut there in either case.
+        """Mean of each window. Its divisor, with count_include_pad: elements of the window in the padded input (Caffe's rule); without:
+        in the input. What rounding up lets reach past the padded input counts in neither case. Sizes: `arithmetic.pooled`.
         """
         if spans_all(x.type, window):
             return self.typed(self.GlobalAveragePool(x), x.type.replaced(space=(1,) * x.type.axes))
-        return self.pool("AveragePool", x, window, rounding, 0.0, count_include_pad=int(count_include_pad))
+        if not overshoots(window, rounding):
+            return self.pool("AveragePool", x, window, rounding, count_include_pad=int(count_include_pad))
+        ones = self.full((1, 1, *x.type.space), 1.0)
+        inside = self.pool("AveragePool", self.reaching(ones, window, 0.0), window, "FLOOR")
+        mean = self.pool("AveragePool", self.reaching(x, window, 0.0), window, "FLOOR")
+        return self.typed(self.Div(mean, inside), mean.type)
 
-    def pool(self, op: str, x: Operand, window: Window, rounding: str, border: float, **more: int) -> Operand:
-        """A pooling operator. onnxruntime and PyTorch agree on all of them, and with Caffe unless a window lies wholly past the end."""
-        del border
-        shape = x.type.replaced(space=pooled(x.type.space, window, rounding))
-        pads = [ends(p)[0] for p in window.pads] + [ends(p)[1] for p in window.pads]
-        made = self.call(op, x, kernel_shape=window.kernel, strides=window.stride, pads=pads, dilations=window.dilation,
-                         ceil_mode=int(rounding == "CEIL"), **more)
-        return self.typed(made, shape)
+    def pool(self, op: str, x: Operand, window: Window, rounding: str, **more: int) -> Operand:
+        made = self.call(op, x, **attributes(window, rounding), **more)
+        return self.typed(made, x.type.replaced(space=pooled(x.type.space, window, rounding)))
+
+    def reaching(self, x: Operand, window: Window, value: float) -> Operand:
+        """x with elements at the end of each axis, until the last window that Caffe makes is whole."""
+        sizes = pooled(x.type.space, window, "CEIL")
+        missing = [(n - 1) * s + r - size for n, s, r, size in zip(sizes, window.stride, window.reach, x.type.space, strict=True)]
+        return self.pad(x, [(0, m) for m in missing], value=value)
+
+    # --- normalization -----------------------------------------------------------------------------------------------
+
+    def lrn(self, x: Operand, size: int, alpha: float, beta: float, k: float) -> Operand:
+        """x / (k + alpha/size * sum of squares over `size` channels around)^beta: ONNX's LRN and Caffe's ACROSS_CHANNELS, size odd.
+
+        onnxruntime's kernel takes four axes only and an odd size only.
+        """
+        if x.type.rank == 4:
+            return self.typed(self.LRN(x, size=size, alpha=alpha, beta=beta, bias=k), x.type)
+        shape = (*x.type.shape[:2], product(x.type.shape[2:]), 1)
+        return self.reshape(self.lrn(self.reshape(x, shape), size, alpha, beta, k), x.type.shape)
+
+
+def attributes(window: Window, rounding: str) -> dict[str, Any]:
+    """A window as the attributes of a pooling operator."""
+    pads = [ends(p)[0] for p in window.pads] + [ends(p)[1] for p in window.pads]
+    return {"kernel_shape": window.kernel, "strides": window.stride, "pads": pads, "dilations": window.dilation,
+            "ceil_mode": int(rounding == "CEIL")}
+
+
+def overshoots(window: Window, rounding: str) -> bool:
+    """Whether Caffe may make a window that begins past the input, which ONNX never does."""
+    unpadded = all(ends(p) == (0, 0) for p in window.pads)
+    return rounding == "CEIL" and unpadded and any(
+        isinstance(gap := s - r, int) and gap > 0 for s, r in zip(window.stride, window.reach, strict=True))
 
 
 def spans_all(type_: TensorType, window: Window) -> bool:

@@ -22,7 +22,7 @@ class Sizes(Calls):
         shape = [untraced(s) for s in shape]
         if all(isinstance(s, int) for s in shape):
             return self.const(tuple(shape), "int64")
-        return self.Concat(*(self.size(s) for s in shape), axis=0) if len(shape) > 1 else self.size(shape[0])  # type: ignore[no-any-return]
+        return self.Concat(*(self.size(s) for s in shape), axis=0) if len(shape) > 1 else self.size(shape[0])
 
     def size(self, size: Size) -> Operand:
         """One size as an int64 tensor of shape [1]. Computed once, in the main graph, so that subgraphs can use it too."""
