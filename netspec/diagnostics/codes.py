@@ -42,6 +42,7 @@ CODES: dict[str, Code] = {
     "NS028": Code("no network in the file"),
     "NS029": Code("not UTF-8", "warning"),
     "NS030": Code("missing comma or colon"),
+    "NS031": Code("weights do not fit the net"),
     # 1: schema and parameters
     "NS101": Code("unknown layer type"),
     "NS102": Code("unknown key"),

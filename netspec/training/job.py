@@ -44,8 +44,8 @@ class Job:
     """A net to train and what to train it with.
 
     net: `net(**batch)` runs it and leaves `net.total_loss`; numbers among its outputs are metrics. parameters: every tensor of it that
-    is saved, by the spec's names. test_net: the same tensors in the phase TEST. losses: the outputs of which less is better. layer_of: names of
-    layers by the paths of their modules, for messages. spec_hash: what a snapshot must have been trained as.
+    is saved, by the spec's names. test_net: the same tensors in the phase TEST. losses: outputs of which less is better. layer_of: names
+    of layers by the paths of their modules, for messages. spec_hash: what a snapshot must have been trained as.
     """
 
     net: nn.Module

@@ -14,8 +14,8 @@ WITH_STEPSIZE = ("step", "sigmoid")
 WITH_MAX_ITER = ("poly", "cosine", "one_cycle")
 NO_CLIPPING = -1.0
 LOWEST = {"base_lr": 0, "gamma": 0, "delta": 0, "weight_decay": 0, "max_iter": 0, "epochs": 0, "iter_size": 1, "average_loss": 1,
-          "test_iter": 0, "test_interval": 0, "display": 0, "snapshot": 0, "min_lr": 0, "warmup_iter": 0, "warmup_start_lr": 0, "div_factor": 1,
-          "final_div_factor": 1}
+          "test_iter": 0, "test_interval": 0, "display": 0, "snapshot": 0, "min_lr": 0, "warmup_iter": 0, "warmup_start_lr": 0,
+          "div_factor": 1, "final_div_factor": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class SolverParameter:
     max_iter, test_interval, display, snapshot: in iterations, 0: never (a snapshot at the end is always taken).
     test_iter: batches per test, 0: the whole test set, each sample once. random_seed: negative: another one each time.
     epochs: passes over the training data, in place of max_iter. min_lr: where cosine ends.
-    warmup_iter, warmup_start_lr: the rate climbs linearly to the policy's over that many iterations (Intel's words).
+    warmup_iter, warmup_start_lr: the rate climbs linearly to the policy's over so many iterations.
     pct_start, div_factor, final_div_factor: shape of one_cycle (the words of torch.optim.lr_scheduler.OneCycleLR).
     """
 

@@ -64,7 +64,7 @@ class Bar:
         self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[numbers]}"),
                             TimeRemainingColumn(), console=console, refresh_per_second=5)
         self.task = self.bar.add_task("train", total=None, numbers="")
-        self.metrics: dict[str, float] = {}
+        self.numbers: dict[str, float] = {}
         self.next_update = 0.0
 
     def __enter__(self) -> Self:
@@ -81,17 +81,16 @@ class Bar:
         now = time.monotonic()
         if now >= self.next_update:
             self.next_update = now + SECONDS_BETWEEN_UPDATES
-            self.show(done, {"loss": loss, **self.metrics})
+            self.show(done, {"loss": loss})
 
     def record(self, record: Mapping[str, Any]) -> None:
-        hidden = ("phase", "iteration", "loss", "learning_rate", "best")
-        latest = {name.replace("images_per_second", "images/s"): value for name, value in record.items() if name not in hidden}
         label = "test " if record["phase"] == "test" else ""
-        self.metrics |= {name if name == "images/s" else label + name: value for name, value in latest.items() if isinstance(value, float)}
-        self.show(record["iteration"], {"loss": record.get("loss"), **self.metrics} if not label else self.metrics)
+        latest = {label + name: value for name, value in record.items() if name != "learning_rate" and isinstance(value, float)}
+        self.show(record["iteration"], latest)
 
-    def show(self, done: int, numbers: Mapping[str, Any]) -> None:
-        text = "  ".join(f"{name} {shown(value)}" for name, value in numbers.items() if value is not None)
+    def show(self, done: int, latest: Mapping[str, float]) -> None:
+        self.numbers |= latest
+        text = "  ".join(f"{name.replace('images_per_second', 'images/s')} {shown(value)}" for name, value in self.numbers.items())
         self.bar.update(self.task, completed=done, numbers=text)
 
 

@@ -1,0 +1,210 @@
+"""Damaged and foreign snapshots, places that cannot be written, a full disk, a loss that is not finite: each has a code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from netspec.diagnostics import Diagnostic, SpecError
+from netspec.training.device import find_device
+from netspec.training.log import Log
+from netspec.training.loop import train
+from netspec.training.weights import load_weights, read_tensors, write_tensors
+from tests.training.tiny import TinyNet, data, job, words
+
+pytestmark = pytest.mark.torch
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A finished short run."""
+    train(job(words(max_iter=4)), tmp_path / "run", device="cpu")
+    return tmp_path / "run"
+
+
+def failure(run: Path, resume: bool = True, **more: object) -> list[Diagnostic]:
+    with pytest.raises(SpecError) as error:
+        train(job(words(**({"max_iter": 8} | more))), run, device="cpu", resume=resume)
+    return error.value.diagnostics
+
+
+@pytest.mark.parametrize("name", ["solver.safetensors", "weights.safetensors"])
+@pytest.mark.parametrize("damage", ["empty", "half", "text", "bit", "header"])
+def test_damaged_snapshot(run: Path, name: str, damage: str) -> None:
+    path = run / name
+    content = bytearray(path.read_bytes())
+    content[-5 if damage == "bit" else 2] ^= 0x10 if damage in ("bit", "header") else 0
+    whole = bytes(content)
+    path.write_bytes({"empty": b"", "half": whole[: len(whole) // 2], "text": b"not a tensor\n" * 50}.get(damage, whole))
+    found = failure(run)
+    assert [(d.code, d.path) for d in found] == [("NS674", str(path))]
+
+
+def test_no_damaged_byte_changes_the_weights(run: Path) -> None:
+    """A bit flipped anywhere is refused, or (in the word that marks our metadata) leaves every tensor as it was."""
+    path = run / "weights.safetensors"
+    content, ours = path.read_bytes(), job(words()).parameters
+    load_weights(path, ours)
+    before = [each.tensor.clone() for each in ours]
+    refused = 0
+    for at in range(len(content)):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 0x01]) + content[at + 1 :])
+        try:
+            load_weights(path, ours)
+        except SpecError:
+            refused += 1
+        assert all(torch.equal(a, each.tensor) for a, each in zip(before, ours, strict=True))
+    assert refused > 0.95 * len(content)
+    for length in range(0, len(content), 31):
+        path.write_bytes(content[:length])
+        with pytest.raises(SpecError):
+            load_weights(path, job(words()).parameters)
+
+
+def test_files_of_two_snapshots(run: Path, tmp_path: Path) -> None:
+    train(job(words(max_iter=5)), tmp_path / "other", device="cpu")
+    os.replace(tmp_path / "other" / "weights.safetensors", run / "weights.safetensors")
+    found = failure(run)
+    assert [d.code for d in found] == ["NS674"] and "iteration 4" in found[0].fact
+
+
+def test_missing_weights(run: Path) -> None:
+    (run / "weights.safetensors").unlink()
+    assert [d.code for d in failure(run)] == ["NS001"]
+
+
+def test_foreign_snapshots(run: Path) -> None:
+    assert [d.code for d in failure(run, type="Adam")] == ["NS675"]
+    with pytest.raises(SpecError) as error:
+        train(job(words(), spec_hash="another"), run, device="cpu", resume=True)
+    assert [d.code for d in error.value.diagnostics] == ["NS675"]
+    write_tensors(run / "solver.safetensors", {"x": torch.zeros(2)}, {"iteration": "four"})
+    assert [d.code for d in failure(run)] == ["NS674"]
+
+
+def test_weights_of_another_shape_are_named_and_not_loaded(run: Path) -> None:
+    tensors, facts = read_tensors(run / "weights.safetensors")
+    tensors["ip1/weight"] = torch.zeros(9, 6)
+    tensors["extra"] = tensors.pop("ip2/bias")
+    write_tensors(run / "weights.safetensors", tensors, facts)
+    ours = job(words()).parameters
+    before = [each.tensor.clone() for each in ours]
+    with pytest.raises(SpecError) as error:
+        load_weights(run / "weights.safetensors", ours)
+    assert sorted(d.fact for d in error.value.diagnostics) == [
+        "extra is in the file but not in the net", "ip1/weight is [9, 6] in the file, [8, 6] in the net", "ip2/bias is not in the file"]
+    assert {d.code for d in error.value.diagnostics} == {"NS676"}
+    assert all(torch.equal(a, each.tensor) for a, each in zip(before, ours, strict=True))
+
+
+def test_solver_tensor_of_another_shape(run: Path) -> None:
+    tensors, facts = read_tensors(run / "solver.safetensors")
+    tensors["ip1/weight:momentum_buffer"] = torch.zeros(3)
+    write_tensors(run / "solver.safetensors", tensors, facts)
+    found = failure(run)
+    assert [d.code for d in found] == ["NS676"] and "ip1/weight:momentum_buffer" in found[0].fact
+
+
+def test_run_folder_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    found = failure(tmp_path / "file" / "run", resume=False)
+    assert [d.code for d in found] == ["NS673"] and "Not a directory" in found[0].fact
+
+
+def test_disk_full_while_saving(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk: the first, small snapshot fits, one with momentum does not."""
+    script = ("import sys; from pathlib import Path; import resource; from netspec.diagnostics import SpecError\n"
+              "from tests.training.tiny import job, train, words\n"
+              "resource.setrlimit(resource.RLIMIT_FSIZE, (6200, 6200))\n"
+              "try: train(job(words(display=0, test_interval=0)), Path(sys.argv[1]), device='cpu')\n"
+              "except SpecError as e: print(e); sys.exit(1)\n")
+    child = subprocess.run([sys.executable, "-c", script, str(tmp_path / "run")], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert child.returncode == 1, child.stderr
+    assert "NS673" in child.stdout and "File too large" in child.stdout
+    files = {p.name for p in (tmp_path / "run").iterdir()}
+    assert {"solver.safetensors", "weights.safetensors"} <= files and not [name for name in files if "part" in name or "next" in name]
+    assert train(job(words()), tmp_path / "run", device="cpu", resume=True).iteration == 40
+
+
+def test_log_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").mkdir()
+    assert [d.code for d in failure(tmp_path, resume=False)] == ["NS673"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_log_on_a_full_disk(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.path.symlink_to("/dev/full")
+    with pytest.raises(SpecError) as error:
+        log.write({"phase": "train", "iteration": 1})
+    assert [(d.code, d.fact) for d in error.value.diagnostics] == [("NS673", "No space left on device")]
+
+
+def diverge(run: Path, **more: object) -> Diagnostic:
+    with pytest.raises(SpecError) as error:
+        train(job(words(**({"snapshot": 2, "max_iter": 30, "test_interval": 0} | more))), run, device="cpu")
+    (found,) = error.value.diagnostics
+    assert found.code == "NS672"
+    return found
+
+
+def test_too_high_a_rate(tmp_path: Path) -> None:
+    found = diverge(tmp_path, base_lr=1e38, momentum=0.0)
+    assert "at learning rate" in found.fact and " of 30" in found.fact
+    tensors, _ = read_tensors(tmp_path / "weights.safetensors")
+    assert all(bool(torch.isfinite(t).all()) for t in tensors.values())
+    assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])["reason"] == "diverged"
+
+
+class Logarithm(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.log(x)
+
+
+class WithLog(TinyNet):
+    """A net whose second layer is not defined for negative numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logarithm = Logarithm()
+
+    def forward(self, data: Tensor, label: Tensor) -> dict[str, Tensor]:
+        self.logarithm(self.ip1(data[:, :6]))
+        scores = self.ip2(self.logarithm(torch.tanh(self.ip1(data))))
+        self.total_loss = nn.functional.cross_entropy(scores, label)
+        return {"loss": self.total_loss}
+
+
+def test_first_layer_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as error:
+        train(job(words(), net=WithLog()), tmp_path, device="cpu")
+    (found,) = error.value.diagnostics
+    assert "nan in iteration 1 of 40" in found.fact
+    assert found.notes[0] == "logarithm is the first layer whose output is not finite"
+    kept, facts = read_tensors(tmp_path / "last-finite.safetensors")
+    assert facts["iteration"] == 0 and "ip1/weight" in kept
+
+
+def test_input_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    tensors = data()
+    tensors["data"][17, 2] = torch.inf
+    with pytest.raises(SpecError) as error:
+        train(job(words(), tensors=tensors), tmp_path, device="cpu")
+    (found,) = error.value.diagnostics
+    assert found.notes[0] == "the input data holds a value that is not finite"
+
+
+def test_devices() -> None:
+    assert find_device("cpu").type == "cpu"
+    for word in ("cuda:99", "tpu"):
+        with pytest.raises(SpecError) as error:
+            find_device(word)
+        assert [d.code for d in error.value.diagnostics] == ["NS678"]
+    if not torch.cuda.is_available():
+        assert find_device("auto").type == "cpu"

@@ -1,0 +1,79 @@
+"""What a training shows: a bar on a terminal only, lines elsewhere; and what its log says."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netspec.training.log import Log
+from netspec.training.loop import train
+from netspec.training.progress import Bar, Lines, reporter
+from tests.training.tiny import job, words
+
+pytestmark = pytest.mark.torch
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    shown = reporter(stream)
+    assert isinstance(shown, Lines)
+    train(job(words(max_iter=10)), tmp_path, device="cpu", progress=shown)
+    first, *rest = stream.getvalue().splitlines()
+    assert first.startswith("test 0/10: loss ") and "\x1b" not in stream.getvalue()
+    assert [line.split(":")[0] for line in rest] == ["train 5/10", "train 10/10", "test 10/10"]
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_bar_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colours: bool) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if not colours:
+        monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    shown = reporter(stream)
+    assert isinstance(shown, Bar)
+    train(job(words(max_iter=20)), tmp_path, device="cpu", progress=shown)
+    text = stream.getvalue()
+    assert all(word in text for word in ("20/20", "loss", "images/s", "accuracy", "test loss", "test accuracy"))
+    assert ("\x1b[38;5" in text or "\x1b[3" in text) == colours
+
+
+def records(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def test_log(tmp_path: Path) -> None:
+    train(job(words(max_iter=10, average_loss=3)), tmp_path, device="cpu")
+    log = records(tmp_path)
+    assert [(r["phase"], r["iteration"]) for r in log] == [("test", 0), ("train", 5), ("train", 10), ("test", 10), ("end", 10)]
+    assert log[1].keys() == {"phase", "iteration", "loss", "accuracy", "learning_rate", "images_per_second", "time"}
+    assert log[1]["learning_rate"] == pytest.approx(0.05 * (1 + 0.01 * 4) ** -0.75)
+    assert log[0].keys() == {"phase", "iteration", "loss", "accuracy", "best", "time"}
+    assert log[0]["best"] is True and log[-1]["reason"] == "finished"
+
+
+def test_shown_loss_is_the_mean_of_the_last_iterations(tmp_path: Path) -> None:
+    train(job(words(max_iter=6, display=1)), tmp_path / "each", device="cpu")
+    train(job(words(max_iter=6, display=6, average_loss=4)), tmp_path / "mean", device="cpu")
+    each = [r["loss"] for r in records(tmp_path / "each") if r["phase"] == "train"]
+    (mean,) = [r["loss"] for r in records(tmp_path / "mean") if r["phase"] == "train"]
+    assert mean == pytest.approx(sum(each[2:]) / 4)
+
+
+def test_a_log_can_be_rewound(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.rewind(5)
+    for phase, iteration in (("test", 0), ("train", 5), ("test", 5), ("train", 6)):
+        log.write({"phase": phase, "iteration": iteration, "loss": float("nan")})
+    with log.path.open("a") as file:
+        file.write('{"phase": "train", "iter')
+    log.rewind(5)
+    assert [(r["phase"], r["iteration"], r["loss"]) for r in records(tmp_path)] == [("test", 0, None), ("train", 5, None)]
