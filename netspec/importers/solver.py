@@ -10,10 +10,11 @@ from netspec.importers.spec_layers import clean
 __all__ = ["solver_section"]
 
 TYPES = {"SGD": "SGD", "NESTEROV": "Nesterov", "ADAGRAD": "AdaGrad", "RMSPROP": "RMSProp", "ADADELTA": "AdaDelta", "ADAM": "Adam"}
-NET = ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param", "train_state", "test_state")
+NET = ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param")
 ELSEWHERE = {
     **dict.fromkeys(NET, "the network is the spec's own"),
     **dict.fromkeys(("solver_mode", "device_id"), "--device says where it runs"),
+    **dict.fromkeys(("train_state", "test_state"), "give level and stages where the spec is used: --level, --stage"),
     "snapshot_prefix": "snapshots go to the run's folder",
     "snapshot_format": "snapshots are safetensors",
     "weights": "give weights to start from where training is started",

@@ -90,7 +90,8 @@ def scalar_text(value: Any) -> str:
 @lru_cache(maxsize=1 << 14)
 def quoted(text: str) -> str:
     """A text, in double quotes unless it may stand plain everywhere, in braces too."""
-    plain_enough = PLAIN.match(text) and text[-1] != " " and isinstance(resolve(text), str) and look_alike(text) is None
+    mistakable = not isinstance(resolve(text), str) or (len(text) > 1 and look_alike(text) is not None)  # N is a size here, to no reader false
+    plain_enough = PLAIN.match(text) and text[-1] != " " and not mistakable
     if plain_enough and "${" not in text:
         return text
     return ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))

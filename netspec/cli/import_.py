@@ -1,0 +1,79 @@
+"""`netspec import`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from netspec.cli.options import format_option
+
+if TYPE_CHECKING:
+    from netspec.importers.caffe import Converted
+    from netspec.importers.weights import Row
+
+__all__ = ["command"]
+
+
+@click.command("import")
+@click.argument("net", type=click.Path())
+@click.option("--weights", type=click.Path(), help="A .caffemodel or Caffe's .h5; written as safetensors beside the spec.")
+@click.option("--solver", type=click.Path(), help="The solver's prototxt; becomes the section train.")
+@click.option("--flat", is_flag=True, help="List every layer; otherwise repeats are folded into blocks.")
+@click.option("-o", "--output", required=True, type=click.Path(), help="The spec to write; - for standard output.")
+@format_option
+@click.option("--strict", is_flag=True, help="Warnings count as errors; the spec is written all the same.")
+def command(net: str, weights: str | None, solver: str | None, flat: bool, output: str, how: str, strict: bool) -> int:
+    """Turn a Caffe network, NET (a prototxt of any generation), into a spec; its weights into safetensors."""
+    from netspec.cli import report
+    from netspec.files import write_text
+    from netspec.importers.caffe import convert
+
+    if output == "-" and weights:
+        raise click.UsageError("--weights needs a file for the spec: the weights are written beside it")
+    converted = convert(net, weights=weights, solver=solver, flat=flat)
+    target = Path(output).with_suffix(".safetensors")
+    if output == "-":
+        click.echo(converted.text, nl=False)
+    else:
+        write_text(output, converted.text)
+    if converted.tensors is not None:
+        from netspec.importers.weights import write_safetensors
+
+        write_safetensors(target, converted.tensors)
+    if how == "json" and output != "-":
+        click.echo(as_json(converted, output, str(target)))
+    else:
+        report(converted.findings, how)
+        if output != "-" and how == "full":
+            click.echo(summary(converted, output, str(target)), nl=False)
+    return 1 if strict and converted.findings else 0
+
+
+def summary(converted: "Converted", spec: str, weights: str) -> str:
+    """What was written, and a line per tensor."""
+    folded = f", {converted.blocks} blocks" if converted.blocks else ""
+    text = f"wrote {spec}: {converted.layers} layers{folded}\n"
+    if converted.tensors is None:
+        return text
+    count = {status: sum(row.status == status for row in converted.rows) for status in ("kept", "reshaped", "missing", "unused")}
+    text += f"wrote {weights}: {', '.join(f'{n} {status}' for status, n in count.items())}\n"
+    return text + "".join(line(row) for row in converted.rows)
+
+
+def line(row: "Row") -> str:
+    """`  reshaped  fc.bias  [1, 1, 1, 5] -> [5]`"""
+    shapes = [str(list(shape)) for shape in (row.stored, row.shape) if shape is not None]
+    return f"  {row.status:8}  {row.name}  {' -> '.join(dict.fromkeys(shapes))}\n"
+
+
+def as_json(converted: "Converted", spec: str, weights: str) -> str:
+    """The findings and the rows as one document."""
+    import json
+
+    from netspec.diagnostics.formats import as_json as finding
+
+    document: dict[str, object] = {"spec": spec, "diagnostics": [finding(d) for d in converted.findings]}
+    if converted.tensors is not None:
+        document["weights"] = {"path": weights, "tensors": [
+            {"name": row.name, "status": row.status, "stored": row.stored, "shape": row.shape} for row in converted.rows]}
+    return json.dumps(document, indent=2)

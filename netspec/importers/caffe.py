@@ -1,0 +1,59 @@
+"""The whole of an import from Caffe: definition, solver and weights in; a spec, tensors by its names, and what is worth knowing out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netspec.diagnostics import Diagnostic
+from netspec.importers.prototxt import import_prototxt
+from netspec.importers.weights import Row, match, wanted_by
+from netspec.source import Source
+from netspec.syntax.writer import dump
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Converted", "convert"]
+
+
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """tree: the spec as plain values. tensors, rows: the weights and what became of each; None and () without a weights file."""
+
+    tree: dict[str, Any]
+    text: str
+    findings: list[Diagnostic]
+    tensors: "dict[str, NDArray[np.float32]] | None" = None
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def layers(self) -> int:
+        return len(self.tree["layers"])
+
+    @property
+    def blocks(self) -> int:
+        return len(self.tree.get("blocks", ()))
+
+
+def convert(net: str | Path, *, weights: str | Path | None = None, solver: str | Path | None = None, flat: bool = False) -> Converted:
+    """Import a network. Raises SpecError: as import_prototxt; with weights also NS026, NS027, NS031, and what check finds in the net."""
+    imported = import_prototxt(net, solver=solver)
+    tree, names = imported.tree, dict[str, str]()
+    text = dump(tree)
+    if weights is None:
+        return Converted(tree, text, imported.findings)
+    tensors, rows = matched(text, fspath(net), weights, names)
+    return Converted(tree, text, imported.findings, tensors, tuple(rows))
+
+
+def matched(text: str, name: str, weights: str | Path, names: Mapping[str, str]) -> "tuple[dict[str, NDArray[np.float32]], list[Row]]":
+    """The tensors that the net of a spec wants, out of a weights file."""
+    from netspec import driver
+    from netspec.importers.caffemodel import read_weights
+
+    stored = read_weights(weights)
+    program = driver.load_source(Source(str(Path(name).with_suffix(".yaml")), text))
+    return match(stored, wanted_by([program.graph(phase) for phase in ("test", "train")], names), fspath(weights))
