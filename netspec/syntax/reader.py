@@ -48,8 +48,8 @@ def read(source: Source, diagnostics: Diagnostics) -> Located | None:
         return None
     collecting = gc.isenabled()
     gc.disable()
-    if source.text.startswith("\ufeff"):
-        source = Source(source.name, source.text[1:])
+    if source.text[:1] == "\ufeff":
+        source = Source(source.name, source.text.lstrip("\ufeff"))
     before = len(diagnostics)
     try:
         tree = TreeBuilder(source, diagnostics).build()

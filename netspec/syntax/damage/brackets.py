@@ -6,7 +6,7 @@ from netspec.diagnostics import Diagnostic, Edit, Fix, Label
 from netspec.syntax.accidents import quoted
 from netspec.syntax.damage.wound import Wound
 
-__all__ = ["closes_nothing", "expression", "missing_comma", "not_closed"]
+__all__ = ["close_quote", "closes_nothing", "expression", "missing_comma", "not_closed"]
 
 _CLOSERS = {"[": "]", "{": "}"}
 _EXPRESSIONS = 50
@@ -63,8 +63,7 @@ def not_closed(wound: Wound) -> list[Diagnostic] | None:
     sign = wound.text[wound.opened : wound.opened + 1]
     here = wound.span(wound.opened, wound.opened + 1)
     if "quoted scalar" in wound.problem and "end of stream" in wound.problem:
-        ends = [(number, sign) for number in _line_numbers(wound)]
-        return wound.finding("NS016", f"the quote {sign} is not closed", here, label="opened here", fixes=_close(wound, ends))
+        return wound.finding("NS016", f"the quote {sign} is not closed", here, label="opened here", fixes=close_quote(wound, wound.opened))
     if not wound.flow or sign not in _CLOSERS:
         return None
     open_at_line_end = _open_at_line_ends(wound)
@@ -98,6 +97,18 @@ def missing_comma(wound: Wound) -> list[Diagnostic] | None:
     place = wound.text.index(word, gap)
     return wound.finding("NS030", f"no comma before `{word}`", wound.span(place, place + len(word)), label="a comma is missing before this",
                          fixes=fixes) if fixes else None  # fmt: skip
+
+
+def close_quote(wound: Wound, start: int) -> tuple[Fix, ...]:
+    """The quote at `start` closed before the first comma or closing bracket after it, or at the end of its line."""
+    line_start = wound.text.rfind("\n", 0, start) + 1
+    line = re.compile(r"[^\r\n]*").match(wound.text, line_start)
+    stop = line_start + len(line[0].rstrip()) if line else len(wound.text)
+    for end in [*(m.start() for m in re.compile(r"[,\]}]").finditer(wound.text, start, stop)), stop]:
+        closed = wound.text[start:end] + wound.text[start]
+        if fixes := wound.fix(f"write {closed}", wound.insert(end, wound.text[start])):
+            return fixes
+    return ()
 
 
 def _quote(wound: Wound, dollar: int) -> Edit:

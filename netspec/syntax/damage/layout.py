@@ -7,11 +7,16 @@ from itertools import pairwise
 from netspec.diagnostics import Diagnostic, Edit, Fix, Label
 from netspec.source import Span
 from netspec.syntax.damage.wound import Wound, content
+from netspec.syntax.located import Located
 
 __all__ = ["indentation", "tab"]
 
 _WIDTHS = (2, 4, 8)
-_WINDOW = 200  # lines looked at above and below
+_WINDOW = 400  # lines from which the usual step is learnt
+_WIDE = 1 << 30
+_NEAR = 6  # lines before the fault that are always suspected
+_SUSPECTS = 14
+_LEVELS = 8
 _SIGNS = (
     "did not find expected key",
     "expected '-' indicator",
@@ -58,11 +63,8 @@ def indentation(wound: Wound) -> list[Diagnostic] | None:
         return None
     if wound.source.line(above).startswith("..."):
         return wound.finding("NS012", "`...` ends the spec, and more follows", _first_word(wound, wound.number))
-    odd, other = (above, wound.number) if _above_is_odd(wound, above) else (wound.number, above)
-    fixes = _reindented(wound, odd)
-    if not fixes and odd == above:
-        odd, other = wound.number, above
-        fixes = _reindented(wound, odd)
+    odd, fixes = _repair(wound) or (wound.number, ())
+    other = wound.number if odd != wound.number else above
     label, beside = (f"column {content(wound.source.line(number)) + 1}" for number in (odd, other))
     others = (Label(_first_word(wound, other), beside),)
     return wound.finding("NS017", _fact(wound, odd, other), _first_word(wound, odd), fixes=fixes, label=label, others=others)
@@ -73,55 +75,97 @@ def _fact(wound: Wound, odd: int, other: int) -> str:
     word = _first_word(wound, odd).text
     if line.lstrip().startswith("- ") and _indent(line) == _indent(wound.source.line(other)):
         return f"`- {word}` is an item of a list, and the lines beside it are keys of a mapping"
-    return f"`{word}` lines up with nothing that is open"
+    return f"`{word}` does not line up with the lines around it"
 
 
-def _above_is_odd(wound: Wound, above: int) -> bool:
-    """Whether the line above, rather than the line where the parser stopped, is out of line."""
-    mine, its = _indent(wound.line), _indent(wound.source.line(above))
-    if its <= mine:
-        return False
-    companions = Counter(_indent(wound.source.line(n)) for n in _around(wound, above, mine) if n not in (above, wound.number))
-    if companions[mine] != companions[its]:
-        return companions[mine] > companions[its]
+def _repair(wound: Wound) -> tuple[int, tuple[Fix, ...]] | None:
+    """The line that, moved alone, makes the whole text read, and most regularly so; else one that helps the text on beyond this place."""
+    best: tuple[tuple[int, int], int, Fix] | None = None
     step = _step(wound)
-    return mine % step == 0 and its % step != 0
-
-
-def _around(wound: Wound, above: int, floor: int) -> list[int]:
-    """The lines of the same parent: from the last line above with a smaller indentation to the next one below."""
-    found: list[int] = []
-    for numbers in (range(above, max(above - _WINDOW, 0), -1), range(wound.number, min(wound.number + _WINDOW, wound.lines) + 1)):
-        for number in numbers:
-            line = wound.source.line(number)
-            if not line.strip() or line.lstrip().startswith("#"):
+    for number in _suspects(wound):
+        line = wound.source.line(number)
+        for level in _levels(wound, number, step):
+            key_at = wound.start(number) + level + content(line) - _indent(line)
+            fix = Fix(f"indent line {number} by {level} spaces", (_move(wound, number, level),))
+            tree = wound.heals(fix.edits, key_at)
+            if tree is None:
                 continue
-            if _indent(line) < floor:
-                break
+            score = (_nulls(tree) + _irregular(wound, number, level, step), abs(level - _indent(line)))
+            if best is None or score < best[0]:
+                best = score, number, fix
+    if best:
+        return best[1], (best[2],)
+    for level in _levels(wound, wound.number, step):
+        key_at = wound.start(wound.number) + level + content(wound.line) - _indent(wound.line)
+        text = f"indent line {wound.number} by {level} spaces"
+        if fixes := wound.fix(text, _move(wound, wound.number, level), key_at=key_at):
+            return wound.number, fixes
+    return None
+
+
+def _move(wound: Wound, number: int, level: int) -> Edit:
+    start = wound.start(number)
+    return Edit(wound.span(start, start + _indent(wound.source.line(number))), " " * level)
+
+
+def _suspects(wound: Wound) -> list[int]:
+    """The line at which the parser stopped, the few before it, and the lines above that enclose them."""
+    found = [wound.number]
+    number, floor = wound.previous(wound.number), _WIDE
+    while number and len(found) < _SUSPECTS:
+        indent = _indent(wound.source.line(number))
+        if len(found) <= _NEAR or indent < floor:
             found.append(number)
+        floor = min(floor, indent)
+        number = wound.previous(number)
     return found
+
+
+def _levels(wound: Wound, number: int, step: int) -> list[int]:
+    """Indentations at which a line might be meant, nearest first: those of the lines around it, and one step more."""
+    line = wound.source.line(number)
+    levels = {0}
+    for beside in (*_suspects_above(wound, number), wound.following(number)):
+        if beside:
+            other = wound.source.line(beside)
+            inner = content(other)
+            levels |= {_indent(other), inner, _indent(other) + step, _indent(other) - step, inner - (content(line) - _indent(line))}
+    return sorted((n for n in levels - {_indent(line)} if n >= 0), key=lambda n: (abs(n - _indent(line)), n))[:_LEVELS]
+
+
+def _suspects_above(wound: Wound, number: int) -> list[int]:
+    """The line above, and those further up that enclose it."""
+    found: list[int] = []
+    floor = _WIDE
+    above = wound.previous(number)
+    while above and len(found) < 4:
+        indent = _indent(wound.source.line(above))
+        if indent < floor:
+            found.append(above)
+            floor = indent
+        above = wound.previous(above)
+    return found
+
+
+def _nulls(tree: Located) -> int:
+    """Keys without a value: what a slip of indentation leaves behind."""
+    return sum(item.value is None and not item.text for node in tree.walk() for item in node.mapping.values())
+
+
+def _irregular(wound: Wound, number: int, level: int, step: int) -> int:
+    """Lines near by, with one line moved, that stand deeper than the line above by anything but a step or the width of a dash."""
+    first, last = max(number - _NEAR, 1), min(number + _NEAR, wound.lines)
+    lines = [" " * level + wound.source.line(n).lstrip() if n == number else wound.source.line(n) for n in range(first, last + 1)]
+    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    rises = [(a, b) for a, b in pairwise(lines) if _indent(b) > _indent(a)]
+    return sum(_indent(b) not in (_indent(a) + step, content(a), content(a) + step) for a, b in rises)
 
 
 def _step(wound: Wound) -> int:
     """The commonest positive difference of indentation between one line and the next."""
-    indents = [_indent(line) for n in range(1, min(wound.lines, 2 * _WINDOW) + 1) if (line := wound.source.line(n)).strip()]
+    indents = [_indent(line) for n in range(1, min(wound.lines, _WINDOW) + 1) if (line := wound.source.line(n)).strip()]
     rises = Counter(b - a for a, b in pairwise(indents) if b > a)
     return rises.most_common(1)[0][0] if rises else 2
-
-
-def _reindented(wound: Wound, number: int) -> tuple[Fix, ...]:
-    """The nearest indentation of the lines around at which this line makes the text read on, as a line of its own."""
-    line = wound.source.line(number)
-    indent, start = _indent(line), wound.start(number)
-    levels = {0}
-    for n in range(max(number - _WINDOW, 1), min(number + 3, wound.lines) + 1):
-        if n != number and wound.source.line(n).strip():
-            levels |= {_indent(wound.source.line(n)), content(wound.source.line(n))}
-    for level in sorted(levels - {indent}, key=lambda k: (abs(k - indent), -k))[:8]:
-        edit = Edit(wound.span(start, start + indent), " " * level)
-        if fixes := wound.fix(f"indent line {number} by {level} spaces", edit, key_at=start + level + content(line) - indent):
-            return fixes
-    return ()
 
 
 def _first_word(wound: Wound, number: int) -> Span:

@@ -2,8 +2,9 @@
 
 import re
 
-from netspec.diagnostics import Diagnostic, Edit, Fix, Label
+from netspec.diagnostics import Diagnostic, Edit, Label
 from netspec.syntax.accidents import quoted
+from netspec.syntax.damage.brackets import close_quote
 from netspec.syntax.damage.wound import Wound, content
 
 __all__ = [
@@ -123,24 +124,12 @@ def after_quotes(wound: Wound) -> list[Diagnostic] | None:
         here = wound.span(last.start, last.start + 1)
         others = (Label(wound.span(last.end - 1, last.end), "closed only here"),)
         return wound.finding("NS016", f"the quote {sign} is not closed on its line", here, label="opened here", others=others,
-                             fixes=_requoted(wound, sign))  # fmt: skip
+                             fixes=close_quote(wound, last.start))  # fmt: skip
     rest = re.compile(r"[^\n\r#]*").match(wound.text, last.end)
     whole = wound.span(last.start, last.end + len(rest[0].rstrip())) if rest else last
     fixes = wound.fix(f"write {quoted(whole.text)}", Edit(whole, quoted(whole.text)))
     return wound.finding("NS018", f"text follows the closing {sign}", wound.span(wound.at, wound.at + 1), fixes=fixes,
                          label="the quoted text has ended before this")  # fmt: skip
-
-
-def _requoted(wound: Wound, sign: str) -> tuple[Fix, ...]:
-    """The quote closed before the first comma or closing bracket after it, or at the end of its line."""
-    start = wound.last.start
-    number, column = wound.last.begin
-    line = wound.source.line(number)
-    for end in [*(m.start() for m in re.finditer(r"[,\]}]", line) if m.start() >= column), len(line.rstrip())]:
-        closed = wound.text[start : wound.start(number) + end] + sign
-        if fixes := wound.fix(f"write {closed}", wound.insert(wound.start(number) + end, sign)):
-            return fixes
-    return ()
 
 
 def list_beside_key(wound: Wound) -> list[Diagnostic] | None:

@@ -11,8 +11,8 @@ from netspec.syntax.tree import TreeBuilder, YamlDamage
 
 __all__ = ["Wound", "content"]
 
-_TRIALS = 40  # each reads the text once more
-_TRIED_CHARACTERS = 4_000_000  # in all trials together
+_TRIED = 6_000_000  # characters that all trials together may read
+_TRIAL = 20_000  # characters that a trial counts for beyond its text
 _DASHES = re.compile(r" *(?:- +)*")
 
 
@@ -35,7 +35,7 @@ class Wound:
         self.number, column = source.position(self.at)
         self.column = column - 1
         self.line = source.line(self.number)
-        self._left = _TRIALS
+        self._left = _TRIED
 
     @cached_property
     def lines(self) -> int:
@@ -68,17 +68,31 @@ class Wound:
             number -= 1
         return number
 
+    def following(self, number: int) -> int:
+        """The nearest line below with content, or 0."""
+        number += 1
+        while number <= self.lines and (not (stripped := self.source.line(number).strip()) or stripped.startswith("#")):
+            number += 1
+        return number if number <= self.lines else 0
+
+    def heals(self, edits: Sequence[Edit], key_at: int) -> Located | None:
+        """The tree of the text with these edits, if all of it then reads without a finding and a key or value begins at `key_at`."""
+        text = self._edited(edits)
+        diagnostics = Diagnostics()
+        try:
+            tree = TreeBuilder(Source(self.source.name, text), diagnostics).build() if text is not None else None
+        except YamlDamage:
+            return None
+        return tree if tree is not None and not diagnostics.found and _begins(tree, key_at) else None
+
     def clears(self, edits: Sequence[Edit], key_at: int | None = None) -> bool:
-        """Whether the text with these edits reads on beyond this place without a finding.
+        """Whether the text with these edits reads on beyond this line without a finding.
 
         key_at: an offset (in the edited text) at which a key or value must then begin, lest the repair swallow it into a text.
         """
-        self._left -= 1
-        if self._left < 0 or len(self.text) * (_TRIALS - self._left) > _TRIED_CHARACTERS + len(self.text):
+        text = self._edited(edits)
+        if text is None:
             return False
-        text = self.text
-        for edit in sorted(edits, key=lambda e: e.span.start, reverse=True):
-            text = text[: edit.span.start] + edit.text + text[edit.span.end :]
         beyond = max(self.at, *(e.span.end for e in edits)) + len(text) - len(self.text)
         line_end = text.find("\n", beyond)
         beyond = len(text) if line_end < 0 else line_end
@@ -90,6 +104,17 @@ class Wound:
         if tree is None or any(d.span is None or d.span.start <= beyond for d in diagnostics.found):
             return False
         return key_at is None or _begins(tree, key_at)
+
+    def _edited(self, edits: Sequence[Edit]) -> str | None:
+        """The text with the edits made; None once the trials have used up what they may cost."""
+        self._left -= len(self.text) + _TRIAL
+        if self._left < 0:
+            return None
+        parts, at = [], 0
+        for edit in sorted(edits, key=lambda e: e.span.start):
+            parts += [self.text[at : edit.span.start], edit.text]
+            at = edit.span.end
+        return "".join(parts) + self.text[at:]
 
     def fix(self, text: str, *edits: Edit, safe: bool = False, key_at: int | None = None) -> tuple[Fix, ...]:
         """The repair if a trial bears it out, else nothing."""
