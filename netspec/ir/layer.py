@@ -133,15 +133,17 @@ class Layer(Record):
         """The param map that holds a parameter."""
         return declared.group or (cls.groups[0] if cls.groups else None)
 
-    def infer(self, *bottoms: TensorType) -> TensorType | tuple[TensorType, ...]:
+    # The catch-all keywords below let a subclass name its bottoms (`infer(self, x, y)`) under mypy --strict; nothing passes any.
+
+    def infer(self, *bottoms: Any, **none: Any) -> TensorType | tuple[TensorType, ...]:
         """Types of the tops. Pure arithmetic; raises RuleError."""
         raise NotImplementedError
 
-    def weights(self, *bottoms: TensorType) -> Iterator[Weight]:
+    def weights(self, *bottoms: Any, **none: Any) -> Iterator[Weight]:
         """The tensors it owns, in Caffe's order and layout."""
         return iter(())
 
-    def state(self, *bottoms: TensorType) -> Iterator[tuple[str, tuple[Size, ...]]]:
+    def state(self, *bottoms: Any, **none: Any) -> Iterator[tuple[str, tuple[Size, ...]]]:
         """Names and shapes of what one call leaves for the next."""
         return iter(())
 
@@ -149,7 +151,7 @@ class Layer(Record):
         """Multiply-accumulate operations; 0 but for convolutions, dense, recurrent and attention products."""
         return 0
 
-    def torch(self, *bottoms: TensorType) -> ModuleText:
+    def torch(self, *bottoms: Any, **none: Any) -> ModuleText:
         """The torch module, as data."""
         raise NotImplementedError
 

@@ -1,6 +1,6 @@
 """Size rules that windowed layers share: kernel, stride, padding, dilation. Works on integers, Dims and traced sizes alike."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 from netspec.ir.dims import Size, ceil_div, largest, smallest, untraced
 from netspec.ir.rule import Change, RuleError, at_least, divides
@@ -49,7 +49,11 @@ def ends(pad: Border) -> tuple[Size, Size]:
     return pad if isinstance(pad, tuple) else (pad, pad)
 
 
-def spread(value: "int | tuple[int, ...]", axes: int, at: str) -> tuple[int, ...]:
+@overload
+def spread(value: PerAxis, axes: int, at: str) -> tuple[int, ...]: ...
+@overload
+def spread(value: "int | tuple[int | tuple[int, int], ...]", axes: int, at: str) -> tuple[Border, ...]: ...
+def spread(value: Any, axes: int, at: str) -> tuple[Any, ...]:
     """One value per spatial axis; a single one stands for all."""
     values = value if isinstance(value, tuple) else (value,)
     if len(values) == 1:
@@ -59,7 +63,7 @@ def spread(value: "int | tuple[int, ...]", axes: int, at: str) -> tuple[int, ...
     return values
 
 
-def window(space: tuple[Size, ...], *, kernel_size: PerAxis, stride: PerAxis = 1, pad: "Pad" = 0, dilation: PerAxis = 1, dialect: str = "caffe") -> Window:
+def window(space: tuple[Size, ...], *, kernel_size: PerAxis, stride: PerAxis = 1, pad: "Pad" = 0, dilation: PerAxis = 1) -> Window:
     """The window that the parameters mean for an input of this space; pad words become numbers (LANGUAGE, section 3)."""
     axes = len(space)
     if axes == 0:
@@ -67,8 +71,7 @@ def window(space: tuple[Size, ...], *, kernel_size: PerAxis, stride: PerAxis = 1
     kernel, strides, dilations = spread(kernel_size, axes, "kernel_size"), spread(stride, axes, "stride"), spread(dilation, axes, "dilation")
     pads: tuple[Border, ...]
     if isinstance(pad, str):
-        word = "same_tf" if pad == "same" and dialect == "tf" else pad
-        pads = tuple(padding(word, d * (k - 1), s, size) for k, s, d, size in zip(kernel, strides, dilations, space, strict=True))
+        pads = tuple(padding(pad, d * (k - 1), s, size) for k, s, d, size in zip(kernel, strides, dilations, space, strict=True))
     else:
         pads = spread(pad, axes, "pad")
     return Window(kernel, strides, pads, dilations)
