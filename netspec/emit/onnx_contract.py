@@ -1,0 +1,46 @@
+"""The input contract inside the model: colour order, centre crop, mean and scale, so that whoever feeds it gives pixels as files hold them.
+
+In: an input's contract (`training.image_contract.ImageContract`, or None) and the type that the net computes with; out: operands.
+Decoding and resizing stay outside: they work on files of any size.
+"""
+
+from typing import Any
+
+from netspec.emit.onnx_builder import Operand
+from netspec.emit.onnx_idioms import Builder
+from netspec.ir.dims import Size, symbol
+from netspec.ir.types import TensorType
+
+__all__ = ["prepared", "raw_type"]
+
+
+def raw_type(contract: Any, type_: TensorType, name: str) -> TensorType:
+    """What a caller feeds: with a centre crop, images of the contract's exact `resize`, or of any height and width from the crop's on."""
+    if contract is None or contract.crop is None:
+        return type_
+    exact = contract.resize if isinstance(contract.resize, tuple) and len(contract.resize) == 2 else None
+    space: tuple[Size, ...] = tuple(exact) if exact else (symbol(f"{name}_H"), symbol(f"{name}_W"))
+    return type_.replaced(space=space)
+
+
+def prepared(g: Builder, x: Operand, contract: Any, type_: TensorType) -> Operand:
+    """x as the net wants it: centre crop at floor((size - crop) / 2), channels reversed for bgr, then (pixel - mean_value) * scale."""
+    if contract is None:
+        return x
+    if contract.crop is not None and x.type.space != contract.crop:
+        x = centre_cropped(g, x, contract.crop)
+    if contract.color == "bgr":
+        x = g.typed(g.Gather(x, (2, 1, 0), axis=1), x.type)
+    if any(contract.mean_value):
+        mean = g.const(tuple(float(m) for m in contract.mean_value), "float32")
+        x = g.typed(g.Sub(x, g.reshape(mean, (len(contract.mean_value), *(1,) * (x.type.rank - 2)))), type_)
+    if contract.scale != 1:
+        x = g.typed(g.Mul(x, float(contract.scale)), type_)
+    return x
+
+
+def centre_cropped(g: Builder, x: Operand, crop: tuple[int, int]) -> Operand:
+    """The middle of the last two axes. The sizes are measured on x: its symbols stand in no other shape."""
+    have = g.shape_of(x, 2)
+    begin = g.Div(g.Sub(have, crop), (2,))
+    return g.typed(g.Slice(x, begin, g.Add(begin, crop), (2, 3)), x.type.replaced(space=crop))

@@ -1,0 +1,254 @@
+"""A TypedGraph as an ONNX model, node by node, with the spec's names. In: the graph, weights by name; out: a ModelProto. Knows no torch.
+
+The model is made and checked in full (onnx's strict shape inference against our own types) before any weight goes in: an `Outline`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from netspec.diagnostics.model import Diagnostic, SpecError, fail
+from netspec.emit.onnx_builder import OPSET, Body, Call, NotExportableError, Operand
+from netspec.emit.onnx_contract import prepared, raw_type
+from netspec.emit.onnx_idioms import Builder
+from netspec.emit.onnx_proto import node_proto, readers, tensor_proto, value_info
+from netspec.ir.dims import Dim, untraced
+from netspec.ir.graph import Input, Node, TypedGraph, Value
+from netspec.ir.types import TensorType
+
+if TYPE_CHECKING:
+    import numpy as np
+    from onnx import GraphProto, ModelProto, NodeProto
+
+    Arrays = Mapping[str, np.ndarray[Any, Any]]
+
+__all__ = ["Outline", "onnx_model", "outlined"]
+
+IR_VERSION = 10
+"""The version that came with opset 22."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """A checked model that still lacks its weights.
+
+    weights: name in the model -> name in weight files, and shape. tensors: name in the model of every value. inputs, outputs: what goes in
+    and comes out; states: name of the input of each recurrent state -> name of its output, and type.
+    """
+
+    model: "ModelProto"
+    weights: Mapping[str, tuple[str, tuple[int, ...]]]
+    tensors: Mapping[Value, str]
+    inputs: Mapping[str, TensorType]
+    outputs: tuple[str, ...]
+    states: Mapping[str, tuple[str, TensorType]]
+
+
+def onnx_model(typed: TypedGraph, weights: "Arrays", *, metadata: Mapping[str, str] | None = None) -> "ModelProto":
+    """The model, weights and all, in memory. `weights` holds arrays by the spec's names (`conv1.weight`), as WeightRef names them.
+
+    Raises SpecError: NS701 (a layer that ONNX cannot hold), NS702 (weights that do not fit), NS901.
+    """
+    outline = outlined(typed, metadata)
+    for name, array in fitted(outline, weights).items():
+        outline.model.graph.initializer.append(tensor_proto(name, array))
+    return outline.model
+
+
+def outlined(typed: TypedGraph, metadata: Mapping[str, str] | None = None) -> Outline:
+    """The model without weights, checked. Raises SpecError NS701 for each layer that ONNX cannot hold, NS901 where onnx finds it wrong."""
+    outline = Assembly(typed).run()
+    for key, value in (metadata or {}).items():
+        outline.model.metadata_props.add(key=key, value=value)
+    return outline
+
+
+def fitted(outline: Outline, weights: "Arrays") -> "dict[str, np.ndarray[Any, Any]]":
+    """The arrays by their names in the model, float32 and contiguous; those that are so already are not copied. Raises SpecError NS702."""
+    import numpy as np
+
+    found = {}
+    for name, (key, shape) in outline.weights.items():
+        if key not in weights:
+            raise fail("NS702", f"{key} {list(shape)} is missing")
+        if tuple(weights[key].shape) != shape:
+            raise fail("NS702", f"{key} has {list(weights[key].shape)}: the net needs {list(shape)}")
+        found[name] = np.ascontiguousarray(weights[key], np.float32).reshape(shape)
+    return found
+
+
+class Assembly:
+    """One walk over the graph: every layer builds its nodes, then they get their names."""
+
+    def __init__(self, typed: TypedGraph) -> None:
+        self.typed = typed
+        self.graph = typed.graph
+        self.g = Builder()
+        self.calls: list[Call] = []
+        self.protos: list[NodeProto] = []
+        self.inputs: list[Operand] = []
+        self.values: dict[Value, Operand] = {}
+        self.weights: dict[str, Operand] = {}
+        self.refs: dict[Node, list[tuple[str, TensorType, TensorType]]] = {}
+        self.states: dict[str, tuple[Operand, Operand]] = {}
+        self.node_names: set[str] = {node.name for node in self.graph.nodes}
+        self.refused: list[Diagnostic] = []
+        self.names = tensor_names(typed)
+        self.g.taken.update(self.names.values())
+
+    def run(self) -> Outline:
+        self.declare_weights()
+        for given in self.graph.inputs:
+            self.input(given)
+        for node in self.graph.nodes:
+            self.node(node)
+        if self.refused:
+            raise SpecError(self.refused)
+        return self.outline()
+
+    def declare_weights(self) -> None:
+        """One operand for each tensor; of each use the name, the tensor's shape and the shape it is read in."""
+        shapes: dict[str, TensorType] = {}
+        for ref in self.typed.weight_refs():
+            mine = TensorType(tuple(untraced(s) for s in ref.weight.shape))
+            whole = shapes.setdefault(ref.name, mine)
+            self.refs.setdefault(ref.node, []).append((ref.name, whole, mine))
+            if ref.name not in self.weights:
+                self.weights[ref.name] = Operand(self.g.unique(ref.name), whole)
+
+    def input(self, given: Input) -> None:
+        """A graph input; where it has a contract, what the net computes with is made from it by the contract's arithmetic."""
+        type_, name = self.typed.types[given.value], given.value.name
+        operand = Operand(name, raw_type(given.contract, type_, name))
+        self.inputs.append(operand)
+        self.g.begin(name, {})
+        made = prepared(self.g, operand, given.contract, type_)
+        for axis, size in enumerate(type_.shape):
+            if isinstance(size, Dim) and str(size).isidentifier():
+                self.g.symbols.setdefault(str(size), (made, axis))
+        self.settle(name, {})
+        self.values[given.value] = made
+
+    def node(self, node: Node) -> None:
+        bottoms = tuple(self.values[v] for v in node.bottoms)
+        weights = {w.name: n for w, n in zip(self.typed.weights[node], self.refs.get(node, ()), strict=True)}
+        states = {}
+        for name, shape in node.layer.state(*self.typed.bottoms(node)):
+            states[name] = Operand(self.g.unique(f"{node.name}.{name}"), TensorType(shape))
+        self.g.begin(node.name, states)
+        try:
+            read = {k: self.weights[n] if a == b else self.g.reshape(self.weights[n], b.shape) for k, (n, a, b) in weights.items()}
+            made = node.layer.onnx(self.g, *bottoms, **read)
+            tops = tuple(made) if isinstance(made, (tuple, list)) else (made,) * len(node.tops[:1])
+            self.settle(node.name, dict(zip(node.tops, tops, strict=False)))
+        except (NotExportableError, NotImplementedError) as error:
+            why = str(error) or f"ONNX has no form of {node.layer.type}"
+            self.refused.append(Diagnostic("NS701", f"{node.layer.type} {node.name}: {why}", node.places["type"]))
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, ZeroDivisionError) as error:
+            text = f"the ONNX form of {node.layer.type} {node.name} failed: {type(error).__name__}: {error}"
+            self.refused.append(Diagnostic("NS901", text, node.places["type"]))
+        for value in node.tops:
+            self.values.setdefault(value, Operand(self.names[value], self.typed.types[value]))
+
+    def settle(self, layer: str, tops: dict[Value, Operand]) -> None:
+        """Name what the layer built: its tops, what it keeps, its nodes, and the rest after them."""
+        g = self.g
+        fresh = {o for call in g.main for o in call.outputs}
+        for value, operand in tops.items():
+            top = self.owned(operand, fresh)
+            top.name, top.known = self.names[value], self.typed.types[value]
+            self.values[value] = top
+        for name, before in g.states.items():
+            after = self.owned(g.kept[name], fresh)
+            after.name, after.known = g.unique(f"{layer}.{name}.next"), before.known
+            self.states[before.name] = (before, after)
+        last = self.values[list(tops)[-1]] if tops else None
+        main = next((call for call in g.main if last in call.outputs), None)
+        for call in g.main:
+            self.name(call, layer, main)
+        self.calls += g.main
+        self.protos += [node_proto(call) for call in g.main]
+
+    def owned(self, operand: Operand, fresh: set[Operand]) -> Operand:
+        """The operand, if this layer made it and it bears no name yet; else a copy."""
+        if operand not in fresh or operand.name:
+            operand = self.g.Identity(operand)
+        return operand
+
+    def name(self, call: Call, layer: str, main: Call | None) -> None:
+        call.name = layer if call is main else self.unique_node(f"{layer}/{call.op}")
+        for body in call.attributes.values():
+            if isinstance(body, Body):
+                body.name = f"{call.name}/body"
+                for operand in body.inputs:
+                    operand.name = self.g.unique(f"{layer}/{call.op}/in")
+                for inner in body.calls:
+                    self.name(inner, layer, None)
+        for operand in call.outputs:
+            operand.name = operand.name or self.g.unique(f"{layer}/{call.op}")
+
+    def unique_node(self, name: str) -> str:
+        found, count = name, 0
+        while found in self.node_names:
+            count += 1
+            found = f"{name}_{count}"
+        self.node_names.add(found)
+        return found
+
+    def outline(self) -> Outline:
+        from onnx import helper
+
+        used = readers(self.calls)
+        weights = {o.name: (name, numbers(o.type)) for name, o in self.weights.items() if o in used}
+        outputs = [self.values[v] for v in self.graph.outputs]
+        states = [*self.states.values()]
+        inner = [o for v, o in self.values.items() if v.node is not None and o not in outputs and o not in self.inputs]
+        graph = helper.make_graph(
+            self.protos, self.graph.name or "net", [value_info(o) for o in (*self.inputs, *(before for before, _ in states))],
+            [value_info(o) for o in (*outputs, *(after for _, after in states))],
+            [tensor_proto(o.name, a) for o, a in self.g.arrays.items() if o in used], value_info=[value_info(o) for o in inner])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="netspec",
+                                  producer_version=version())
+        check(model, [o for o in self.weights.values() if o in used])
+        return Outline(model, weights, {v: o.name for v, o in self.values.items()}, {o.name: o.type for o in self.inputs},
+                       tuple(o.name for o in outputs), {b.name: (a.name, b.type) for b, a in states})
+
+
+def tensor_names(typed: TypedGraph) -> dict[Value, str]:
+    """The name of each value in the model: its blob's. Where in-place layers make a blob anew, only the last has it, others `blob/layer`.
+
+    An input keeps its name, since it is fed by it.
+    """
+    inputs = {i.value: i.value.name for i in typed.graph.inputs}
+    given, names = set(inputs.values()), dict(inputs)
+    last = {v.name: v for node in typed.graph.nodes for v in node.tops}
+    for node in typed.graph.nodes:
+        for value in node.tops:
+            names[value] = value.name if last[value.name] is value and value.name not in given else f"{value.name}/{node.name}"
+    return names
+
+
+def numbers(type_: TensorType) -> tuple[int, ...]:
+    """The shape of a weight: inference has seen to it that its sizes are numbers."""
+    return tuple(s for s in map(untraced, type_.shape) if isinstance(s, int))
+
+
+def check(model: "ModelProto", weights: list[Operand]) -> None:
+    """onnx's own full check, weights as typed inputs. Raises SpecError NS901: whatever it finds is a fault of ours."""
+    from onnx import checker, shape_inference
+
+    graph: GraphProto = model.graph
+    count = len(graph.input)
+    graph.input.extend(value_info(w) for w in weights)
+    try:
+        checker.check_model(model, full_check=True)
+    except (checker.ValidationError, shape_inference.InferenceError, TypeError) as error:
+        raise fail("NS901", f"the ONNX model is not valid: {' '.join(str(error).split())}") from error
+    finally:
+        del graph.input[count:]
+
+
+def version() -> str:
+    from netspec import __version__
+
+    return __version__
