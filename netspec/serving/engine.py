@@ -3,9 +3,11 @@
 onnxruntime only: torch is never imported, and nothing here knows of HTTP.
 """
 
+import io
 import os
+import re
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,17 +86,26 @@ def _open_session(path: str, device: str, threads: int) -> Any:
     import onnxruntime as ort
 
     if "CUDAExecutionProvider" in ort.get_available_providers():
-        if hasattr(ort, "preload_dlls"):
-            ort.preload_dlls()  # finds the CUDA libraries of pip's nvidia packages, with no need of torch
+        said = _preload(ort)
         session = _session(path, "CUDAExecutionProvider", threads)
         # A provider that fails to load is replaced in silence: what the session took is all that counts.
         if device == "auto" or session.get_providers()[0] == "CUDAExecutionProvider":
             return session
-        raise fail("NS722", f"cuda was asked for, but onnxruntime {ort.__version__} could only load {session.get_providers()[0]}")
+        fact = f"cuda was asked for, but onnxruntime {ort.__version__} could only load {session.get_providers()[0]}"
+        raise fail("NS722", fact, notes=said)
     if device == "auto":
         return _session(path, "CPUExecutionProvider", threads)
     have = ", ".join(ort.get_available_providers())
     raise fail("NS722", f"cuda was asked for, but this build of onnxruntime {ort.__version__} has only {have}")
+
+
+def _preload(ort: Any) -> tuple[str, ...]:
+    """Load the CUDA libraries of pip's nvidia packages, with no need of torch; what onnxruntime says of those it lacks."""
+    said = io.StringIO()
+    if hasattr(ort, "preload_dlls"):
+        with redirect_stdout(said):
+            ort.preload_dlls()
+    return tuple(line for line in said.getvalue().splitlines() if line.startswith("Failed"))
 
 
 def _has_driver() -> bool:
@@ -136,7 +147,7 @@ def _quiet(ort: Any) -> "Iterator[None]":
 def _reason(error: Exception) -> str:
     """The first line of an onnxruntime message, without its prefix of numbers."""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return first.split(" : ")[-1].strip()
+    return re.sub(r"^Load model from .* failed: *", "", first.split(" : ")[-1].strip())
 
 
 def _declared(nodes: Sequence[Any], path: str) -> tuple[TensorInfo, ...]:

@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import TypeVar
 
 import orjson
@@ -18,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from netspec import __version__
 from netspec.serving.batcher import Batcher
 from netspec.serving.body import read_body
 from netspec.serving.engine import Model
@@ -71,7 +71,7 @@ class Service:
 
     async def server(self, _request: Request) -> Response:
         extensions = ["binary_tensor_data", "classification"]
-        return _json({"name": "netspec", "version": version("netspec"), "extensions": extensions})
+        return _json({"name": "netspec", "version": __version__, "extensions": extensions})
 
     async def live(self, _request: Request) -> Response:
         return _json({"live": True})

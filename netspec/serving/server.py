@@ -71,10 +71,12 @@ class _Server(uvicorn.Server):
 
 def _bound(host: str, port: int) -> socket.socket:
     """A socket bound to the address, not yet listening: who connects before the model is loaded is refused, not left waiting."""
+    if not 0 <= port <= 65535:  # getaddrinfo would take it modulo 65536
+        raise fail("NS724", f"a port must be from 0 to 65535: got {port}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise fail("NS724", f"{host}:{port}: {error}") from error
     try:
         if os.name == "posix":  # elsewhere the option would let two servers share the port

@@ -1,37 +1,13 @@
-"""Small ONNX models, and a real server in a process of its own."""
+"""A folder of small ONNX models, servers for them, and onnxruntime itself to compare with."""
 
-import os
-import re
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-
-START = "from netspec.cli.serve import command; command()"
-
-
-def save(path: Path, nodes, inputs, outputs, weights=None, metadata=None) -> Path:
-    """Write a model; inputs and outputs are (name, type, shape), weights arrays by name."""
-    tensors = [helper.make_tensor_value_info(*t) for t in (*inputs, *outputs)]
-    constants = [numpy_helper.from_array(np.asarray(array), name) for name, array in (weights or {}).items()]
-    graph = helper.make_graph(nodes, "g", tensors[: len(inputs)], tensors[len(inputs) :], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
-    helper.set_model_props(model, metadata or {})
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, path)
-    return path
-
-
-def random(seed: int, *shape: int) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+from onnx import TensorProto, helper
+from serving_parts import Server, random, save
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +21,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
              node("MaxPool", ["r1"], ["p1"], kernel_shape=[2, 2], strides=[2, 2]), node("Flatten", ["p1"], ["f"]),
              node("Gemm", ["f", "w2"], ["ip"], transB=1), node("Softmax", ["ip"], ["prob"], axis=1)]  # fmt: skip
     weights = {"w1": random(1, 6, 1, 5, 5) / 5, "b1": random(2, 6), "w2": random(3, 10, 864) / 30}
-    save(folder / "lenet.onnx", lenet, [("data", real, ["N", 1, 28, 28])], [("prob", real, ["N", 10]), ("ip", real, ["N", 10])], weights, labels)
+    outputs = [("prob", real, ["N", 10]), ("ip", real, ["N", 10])]
+    save(folder / "lenet.onnx", lenet, [("data", real, ["N", 1, 28, 28])], outputs, weights, labels)
     save(folder / "fixed.onnx", lenet, [("data", real, [2, 1, 28, 28])], [("prob", real, [2, 10])], weights)
     save(folder / "two.onnx", [node("Concat", ["a", "b"], ["c"], axis=1), node("ReduceSum", ["c", "axes"], ["sum"], keepdims=0)],
          [("a", real, ["N", 3]), ("b", real, ["N", "M"])], [("c", real, ["N", None]), ("sum", real, ["N"])],
@@ -63,34 +40,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(folder / "types.onnx", [node("Identity", [t], [f"{t}_out"]) for t in types.values()],
          [(t, getattr(TensorProto, name), ["N", "M"]) for name, t in types.items()],
          [(f"{t}_out", getattr(TensorProto, name), ["N", "M"]) for name, t in types.items()])  # fmt: skip
-    save(folder / "gather.onnx", [node("Gather", ["table", "index"], ["row"])], [("index", TensorProto.INT64, ["N"])], [("row", real, ["N", 3])],
-         {"table": random(5, 4, 3)})  # fmt: skip
+    save(folder / "gather.onnx", [node("Gather", ["table", "index"], ["row"])], [("index", TensorProto.INT64, ["N"])],
+         [("row", real, ["N", 3])], {"table": random(5, 4, 3)})  # fmt: skip
     heavy = [node("Conv", [f"h{i}" if i else "x", "w"], [f"h{i + 1}"], pads=[3, 3, 3, 3]) for i in range(12)]
-    save(folder / "heavy.onnx", heavy, [("x", real, [1, 16, 64, 64])], [("h12", real, [1, 16, 64, 64])], {"w": random(6, 16, 16, 7, 7) / 28})
+    image = (real, [1, 16, 64, 64])
+    save(folder / "heavy.onnx", heavy, [("x", *image)], [("h12", *image)], {"w": random(6, 16, 16, 7, 7) / 28})
     return folder
-
-
-class Server:
-    """A running server: its address, and how to end it."""
-
-    def __init__(self, arguments: list[str], code: str = START) -> None:
-        command = [sys.executable, "-c", code, *arguments, "--port", "0"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"})
-        watchdog = threading.Timer(60, self.process.kill)
-        watchdog.start()
-        assert self.process.stdout is not None
-        self.line = self.process.stdout.readline()
-        watchdog.cancel()
-        found = re.fullmatch(r"serving (.+) on http://(\S+):(\d+)\n", self.line)
-        assert found, f"{self.line!r} {self.process.communicate()[1]}"
-        self.name, self.host, self.port = found[1], found[2], int(found[3])
-        self.address = f"{self.host}:{self.port}"
-
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str, str]:
-        """Exit status and what was printed."""
-        self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=60)
-        return self.process.returncode, out, err
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import tritonclient.http as triton
+from serving_parts import random
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from conftest import random  # isort: skip
-
 pytestmark = pytest.mark.onnx
-CLOSE = dict(rtol=1e-4, atol=1e-5)
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 
 def ask(client, model, outputs=None, binary=True, **inputs):

@@ -1,0 +1,112 @@
+"""Loading, checking, single runs and classification without a server."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from serving_parts import random, save
+
+from netspec.diagnostics import SpecError
+from netspec.serving.classification import classify
+from netspec.serving.engine import open_model
+from netspec.serving.predict import run_once
+from netspec.serving.tensors import RequestError, TensorInfo, batch_symbol, check_inputs
+
+pytestmark = pytest.mark.onnx
+
+
+def identity(path, datatype=TensorProto.FLOAT, metadata=None):
+    """A model with y = x."""
+    return save(path, [helper.make_node("Identity", ["x"], ["y"])], [("x", datatype, ["N"])], [("y", datatype, ["N"])], metadata=metadata)
+
+
+def test_run_once_gives_every_output(models, direct):
+    inputs = {"a": random(0, 2, 3), "b": random(1, 2, 5)}
+    found = run_once(models / "two.onnx", inputs, "cpu")
+    assert list(found) == ["c", "sum"]
+    for name, expected in direct("two", **inputs).items():
+        np.testing.assert_array_equal(found[name], expected)
+
+
+@pytest.mark.parametrize("inputs, expected", [
+    ({}, "missing input 'data': the model has data"),
+    ({"data": np.zeros((1, 1, 28, 28))}, "input 'data' must be FP32: got FP64"),
+    ({"data": np.zeros((1, 1, 28, 28), complex)}, "input 'data' must be FP32: got complex128"),
+    ({"data": np.zeros((28, 28), np.float32)}, "input 'data' must have shape [N, 1, 28, 28]: got [28, 28], 2 axes instead of 4"),
+    ({"data": np.zeros((1, 3, 28, 28), np.float32)},
+     "input 'data' must have shape [N, 1, 28, 28]: got [1, 3, 28, 28], axis 1 is 3 instead of 1"),
+])  # fmt: skip
+def test_run_once_says_what_does_not_fit(models, inputs, expected):
+    with pytest.raises(SpecError) as error:
+        run_once(models / "lenet.onnx", inputs, "cpu")
+    (found,) = error.value.diagnostics
+    assert (found.code, found.fact) == ("NS726", expected)
+
+
+def test_signature_labels_and_metadata(models):
+    model = open_model(models / "lenet.onnx", "cpu")
+    assert model.inputs == (TensorInfo("data", "FP32", ("N", 1, 28, 28)),)
+    assert model.outputs == (TensorInfo("prob", "FP32", ("N", 10)), TensorInfo("ip", "FP32", ("N", 10)))
+    assert model.batch == "N"
+    assert len(model.labels["prob"]) == 9
+    assert "author" not in model.metadata
+    assert open_model(models / "open.onnx", "cpu").outputs[0].shape == ("N", 3, None, None)
+
+
+@pytest.mark.parametrize("model, batch", [("lenet", "N"), ("two", "N"), ("open", "N"), ("fixed", None), ("gram", None), ("heavy", None)])
+def test_what_may_be_joined(models, batch, model):
+    assert open_model(models / f"{model}.onnx", "cpu").batch == batch
+
+
+def test_axes_0_of_different_symbols_are_not_joined():
+    n, m, unknown, scalar = (TensorInfo(x, "FP32", shape) for x, shape in (("n", ("N", 2)), ("m", ("M", 2)), ("u", (None, 2)), ("s", ())))
+    assert batch_symbol([n], [n]) == "N"
+    for inputs, outputs in (([n, m], [n]), ([n], [m]), ([n], [unknown]), ([unknown], [unknown]), ([n], [scalar]), ([], [n])):
+        assert batch_symbol(inputs, outputs) is None
+
+
+def test_a_symbol_has_one_size_in_a_request():
+    declared = [TensorInfo("a", "FP32", ("N", "N")), TensorInfo("b", "INT64", (None, "M"))]
+    check_inputs(declared, {"a": ("FP32", [2, 2]), "b": ("INT64", [7, 5])})
+    with pytest.raises(RequestError, match="input 'a' must have shape \\[N, N\\]: got \\[2, 3\\], axis 1 is 3 where N = 2 by input 'a'"):
+        check_inputs(declared, {"a": ("FP32", [2, 3]), "b": ("INT64", [7, 5])})
+    with pytest.raises(RequestError, match="input 'b' must have shape \\[\\?, M\\]: got \\[5\\], 1 axes instead of 2"):
+        check_inputs(declared, {"a": ("FP32", [2, 2]), "b": ("INT64", [5])})
+
+
+@pytest.mark.parametrize("labels", ["{", "[1]", '{"y": "cat"}', '{"y": [1]}', '"cat"', '["\\ud800"]'])
+def test_labels_that_are_not_labels(tmp_path, labels):
+    path = identity(tmp_path / "m.onnx", metadata={"netspec.labels": labels})
+    with pytest.raises(SpecError) as error:
+        open_model(path, "cpu")
+    assert error.value.diagnostics[0].code == "NS721"
+    assert "the metadata netspec.labels must" in error.value.diagnostics[0].fact
+
+
+def test_labels_as_one_list(tmp_path):
+    path = identity(tmp_path / "m.onnx", metadata={"netspec.labels": '["a"]'})
+    assert open_model(path, "cpu").labels == {"y": ["a"]}
+
+
+def test_types_that_cannot_be_served(tmp_path):
+    path = identity(tmp_path / "m.onnx", TensorProto.BFLOAT16)
+    with pytest.raises(SpecError) as error:
+        open_model(path, "cpu")
+    assert error.value.diagnostics[0].code == "NS723"
+    assert error.value.diagnostics[0].fact.startswith("'x' is tensor(bfloat16); served are tensor(bool), tensor(double)")
+
+
+def test_classify():
+    scores = np.array([[0.25, 0.5, 0.25], [np.nan, -1, -2]], np.float32)
+    assert classify("y", scores, 2, ["a", "b"]).tolist() == [["0.500000:1:b", "0.250000:0:a"], ["-1.000000:1:b", "-2.000000:2"]]
+    assert classify("y", scores[0], 99, []).tolist() == ["0.500000:1", "0.250000:0", "0.250000:2"]
+    assert classify("y", np.array([[[1], [200]]], np.uint8), 1, []).tolist() == [["200:1"]]
+    assert classify("y", np.zeros((0, 3), np.float32), 2, []).shape == (0, 2)
+    assert classify("y", np.zeros((2, 0), np.float32), 2, []).shape == (2, 0)
+    for wrong in (np.float32(1.0).reshape(()), np.array(["x"], dtype=object), np.array([True])):
+        with pytest.raises(RequestError, match="output 'y' cannot be classified"):
+            classify("y", wrong, 1, [])
+
+
+def test_an_unknown_device(models):
+    with pytest.raises(SpecError, match="device must be one of auto, cpu, cuda: got 'tpu'"):
+        open_model(models / "lenet.onnx", "tpu")
