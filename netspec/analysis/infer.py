@@ -134,6 +134,7 @@ def origins(node: Node, bottoms: tuple[TensorType, ...], error: RuleError) -> tu
         span = maker.places["name"] if maker is not None else None
         if span is not None and span != node.places[error.at] and span not in [label.span for label in labels]:
             labels.append(Label(span, f"gives {bottoms[i]}"))
+    labels += [Label(span, f"{node.name} comes from here") for span in node.places.used[:2] if span not in [label.span for label in labels]]
     return tuple(labels)
 
 

@@ -62,6 +62,7 @@ CODES: dict[str, Code] = {
     "NS116": Code("base and layers together"),
     "NS117": Code("change of a layer that is not there"),
     "NS118": Code("unknown block"),
+    "NS119": Code("setting leads nowhere"),
     # 2: names and graph
     "NS201": Code("unknown bottom"),
     "NS202": Code("bottom is made later"),

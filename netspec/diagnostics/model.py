@@ -98,7 +98,9 @@ class Diagnostics:
         return any(d.severity == "error" for d in self.found)
 
     def sorted(self) -> list[Diagnostic]:
-        return sorted(self.found, key=lambda d: d.order)
+        """By place; what several uses of one block repeat is said once."""
+        once = {(d.code, d.span, d.path, d.fact if d.span is None else d.label or d.fact): d for d in reversed(self.found)}
+        return sorted(once.values(), key=lambda d: d.order)
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.sorted())

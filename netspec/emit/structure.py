@@ -35,6 +35,10 @@ class Group:
         """Places in `children` that read a value."""
         return [i for i, child in enumerate(self.children) if value in self.reads(child)]
 
+    def own_name(self, value: Value) -> str:
+        """A value's name as the block itself says it."""
+        return value.name.removeprefix(f"{self.name}.") if self.block else value.name
+
     def last_uses(self) -> dict[Value, int]:
         return {value: i for i, child in enumerate(self.children) for value in self.reads(child)}
 
@@ -185,8 +189,9 @@ class Structure:
         tables = [dict(g.block.variables) if g.block else {} for g in groups]
         return next((name for name in tables[0] if all(repr(t.get(name)) == repr(v) for t, v in zip(tables, values, strict=True))), None)
 
-    def parameters(self, group: Group) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for name, _ in self.varying(self.key(group)).values()))
+    def parameters(self, group: Group) -> dict[str, str]:
+        """The constructor's arguments with their types."""
+        return {name: kind(values) for name, values in self.varying(self.key(group)).values()}
 
     def construction(self, group: Group, child: Child) -> str:
         """`nn.Conv2d(1, 20, (5, 5))`, with the class's parameters where instances differ."""
@@ -216,3 +221,9 @@ class Structure:
                 else:
                     lines.append(f"share_reshaped(self.{self.paths[node]}, {mine.name!r}, self.{self.paths[owner]}, {first.name!r}, {mine.shape!r})")
         return lines
+
+
+def kind(values: list[Any]) -> str:
+    """The annotation for an argument that takes these values."""
+    names = {type(v).__name__ for v in values}
+    return names.pop() if len(names) == 1 else "float" if names == {"int", "float"} else "Any"

@@ -3,7 +3,7 @@
 Block instances become nested modules, one class per structure (emit/structure.py); everything else is a line per layer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from netspec.emit.inline import IMPORTS, inlined
 from netspec.emit.names import Names, attribute
@@ -55,7 +55,7 @@ def network_class(name: str, root: Group, typed: TypedGraph, structure: Structur
     weights = {top.name: w for n in graph.nodes for top, w in zip(n.tops, n.loss_weights, strict=False) if w}
     if weights:
         lines += table("loss_weights", weights)
-    lines += ["", *constructor(root, (), structure), "", *fillers(root, structure)]
+    lines += ["", *constructor(root, {}, structure), "", *fillers(root, structure)]
     arguments = [names[i.value.name] for i in graph.inputs]
     lines += ["", f"    def forward({', '.join(['self', *(f'{a}: Tensor' for a in arguments)])}) -> Tensor | dict[str, Tensor]:"]
     variables = dict(zip((i.value for i in graph.inputs), arguments, strict=True))
@@ -85,7 +85,8 @@ def block_class(group: Group, structure: Structure) -> str:
     """The class of a block: constructor arguments are what differs between its instances."""
     parameters = structure.parameters(group)
     names = Names(frozenset(parameters))
-    inputs = [names[v.name] for v in group.inputs]
+    own = {value: name for name, value in group.block.inputs} if group.block else {}
+    inputs = [names[own.get(v, v.name)] for v in group.inputs]
     lines = [f"class {structure.class_of(group)}(nn.Module):", f'    """Block {group.block.template if group.block else ""}."""', ""]
     lines += [*constructor(group, parameters, structure), "", *fillers(group, structure), ""]
     returns = "Tensor" if len(group.outputs) == 1 else f"tuple[{', '.join(['Tensor'] * len(group.outputs))}]"
@@ -96,9 +97,10 @@ def block_class(group: Group, structure: Structure) -> str:
     return "\n".join(lines)
 
 
-def constructor(group: Group, parameters: Iterable[str], structure: Structure) -> list[str]:
+def constructor(group: Group, parameters: Mapping[str, str], structure: Structure) -> list[str]:
     """`__init__`: a comment with name, place and shapes, then the module."""
-    lines = [f"    def __init__({', '.join(['self', *parameters])}) -> None:", "        super().__init__()"]
+    declared = [f"{name}: {kind}" for name, kind in parameters.items()]
+    lines = [f"    def __init__({', '.join(['self', *declared])}) -> None:", "        super().__init__()"]
     for child in group.children:
         lines.append(f"        # {comment(child, structure)}")
         lines.append(f"        self.{group.names[child.name]} = {structure.construction(group, child)}")
@@ -164,7 +166,7 @@ def forward(group: Group, variables: dict[Value, str], names: Names, typed: Type
         for value in makes:
             soon = len(makes) == 1 and value not in held and group.readers(value) == [i + 1]
             final = len(makes) == 1 and value in held and group.outputs == (value,) and i == len(group.children) - 1 and value not in keep
-            variables[value] = "h" if soon or final else names[value.name]
+            variables[value] = "h" if soon or final else names[group.own_name(value)]
         lines.append(f"        {', '.join(variables[v] for v in makes)} = {call}" if makes else f"        {call}")
         spent = [v for v in dict.fromkeys(reads) if last.get(v) == i and v not in held and v not in given and variables[v] != "h"]
         spent += [v for v in makes if v not in last and v not in held and variables[v] != "h"]

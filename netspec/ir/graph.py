@@ -67,11 +67,12 @@ class ParamSpec(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A block instance that a node belongs to: the instance's full name, the block it was made from, and its variables."""
+    """A block instance that a node belongs to: its full name, the block it was made from, its variables, and what it reads by the block's names."""
 
     name: str
     template: str
     variables: tuple[tuple[str, Any], ...] = ()
+    inputs: tuple[tuple[str, Value], ...] = ()
 
 
 class Node:

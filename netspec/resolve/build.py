@@ -123,8 +123,8 @@ class Builder:
         if None in given:
             self.forget((use.name, *(f"{use.name}.{o}" for o in use.outputs)), scope)
             return
-        block = Block(use.name, use.template, tuple(sorted(use.variables.items())))
         inputs = dict(zip(use.inputs, [g for g in given if g is not None], strict=True))
+        block = Block(use.name, use.template, tuple(sorted(use.variables.items())), tuple(inputs.items()))
         inner = Scope(use.name + ".", inputs, (*scope.blocks, block), use.share + "." if use.share else None, tuple(inputs.values())[:1])
         self.walk(use.items, inner)
         outs = tuple(self.look_up(o, inner, use.span, use.name) or Value(o) for o in use.outputs)
@@ -136,6 +136,7 @@ class Builder:
         for name in (use.name, use.alias) if use.alias else (use.name,):
             if len(outs) == 1:
                 self.blobs[name] = outs[0]
+                continue
             for local, value in zip(use.outputs, outs, strict=True):
                 self.blobs.setdefault(f"{name}.{local}", value)
 

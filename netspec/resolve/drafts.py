@@ -14,6 +14,7 @@ from netspec.resolve.sections import LayerFields
 from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.spec import Entry
+from netspec.syntax.variables import FAILED
 
 __all__ = ["Draft", "draft"]
 
@@ -30,6 +31,8 @@ class Draft(NamedTuple):
 def draft(entry: Entry, defaults: Mapping[str, Located], dialect: str, diagnostics: Diagnostics) -> Draft | None:
     """Read one layer by its own type; None where that was reported to fail."""
     body = entry.body
+    if diagnostics.failed and any(part.why == FAILED for part in body.walk()):
+        return None
     kind = body.get("type")
     if kind is None:
         near = nearest("type", body.mapping)
@@ -43,6 +46,8 @@ def draft(entry: Entry, defaults: Mapping[str, Located], dialect: str, diagnosti
     if own is None:
         return None
     fields = read_record(LayerFields, common, diagnostics, what=f"layer {entry.name}", anchor=kind.span)
+    for section in entry.defaults:
+        own = with_defaults(own, section.get(cls.type), cls)
     own = with_defaults(own, defaults.get(cls.type), cls)
     layer = read_layer(entry.name, cls, own, fields, dialect, diagnostics, kind.span)
     if fields is None or layer is None:

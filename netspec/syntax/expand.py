@@ -1,29 +1,205 @@
-"""Located becomes Spec: the layers of a spec as entries. Comes in: the tree of a file; goes out: a Spec without variables."""
+"""Located becomes Spec: bases and imports joined, variables put in, blocks unrolled. Comes in: the tree of a file. Knows no layer type."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from netspec.diagnostics.model import Diagnostics
-from netspec.source import Source
-from netspec.syntax.located import Located
-from netspec.syntax.spec import Entry, Spec
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.diagnostics.suggest import nearest
+from netspec.source import Source, Span
+from netspec.syntax.inherit import Files, inherited, overridden
+from netspec.syntax.located import Located, plain
+from netspec.syntax.spec import Entry, Instance, Item, Spec
+from netspec.syntax.variables import Variables, declared
 
 __all__ = ["expand"]
 
+MOST_LAYERS = 100_000
+INSTANCE_KEYS = ("name", "block", "bottom", "repeat", "share", "vars", "when")
+BLOCK_KEYS = ("vars", "bottom", "top", "layers", "defaults", "description")
+APART = ("layers", "blocks", "vars", "override", "import", "base", "insert", "remove")
+"""Sections that expansion itself reads; the rest has variables put in and goes on."""
 
-def expand(source: Source, tree: Located, diagnostics: Diagnostics) -> Spec | None:
-    """Entries for all layers; None where the file is not a mapping."""
+
+def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, inside: bool = True) -> Spec | None:
+    """A spec's tree as entries and instances; None where the file is not a mapping. `inside` keeps its paths in its own folder."""
     if not isinstance(tree.value, dict):
         diagnostics.error("NS104", "a spec is a mapping with netspec, input and layers", tree.span)
         return None
-    layers = tree.get("layers")
-    entries = []
-    for i, body in enumerate(layers.items if layers is not None and layers.value is not None else ()):
-        if not isinstance(body.value, dict):
-            diagnostics.error("NS104", "a layer is a mapping such as {name: conv1, type: Convolution, ...}", body.span)
-            continue
-        name = body.get("name")
-        if name is None:
-            diagnostics.error("NS103", f"layer {i + 1} needs name", body.span, label="name is missing")
-            continue
-        entries.append(Entry(name.text, body))
-    return Spec(source, tree, tuple(entries), os.path.dirname(source.name) or ".")
+    folder = os.path.dirname(source.name) or "."
+    tree = inherited(tree, folder, Files(diagnostics, inside, [os.path.normpath(source.name)]))
+    variables = declared(tree.get("vars"), Variables({}), Located({}), diagnostics, what="the spec", anchor=tree.span)
+    root = Located({k: v if k in APART else variables.fill(v, diagnostics) for k, v in tree.mapping.items()}, tree.span, keys=tree.keys)
+    work = Expansion(tree.get("blocks") or Located({}), variables, diagnostics)
+    items = work.items(tree.get("layers"), variables, "", ())
+    late = tree.get("override")
+    if late is not None:
+        items = work.override(items, {k: variables.fill(v, diagnostics) for k, v in late.mapping.items()}, late)
+    return Spec(source, root, items, folder)
+
+
+@dataclass(eq=False)
+class Expansion:
+    """Unrolls the blocks of one spec."""
+
+    blocks: Located
+    globals: Variables
+    diagnostics: Diagnostics
+    count: int = 0
+    ring: list[str] = field(default_factory=list)
+
+    def items(self, layers: Located | None, scope: Variables, prefix: str, defaults: tuple[Located, ...]) -> tuple[Item, ...]:
+        """Entries and instances for a list of layers."""
+        found: list[Item] = []
+        if layers is not None and layers.value is not None and not isinstance(layers.value, list):
+            self.diagnostics.error("NS104", "layers must be a list of layers, each beginning with -", layers.span)
+            return ()
+        for i, body in enumerate(layers.items if layers is not None and layers.value is not None else ()):
+            if not isinstance(body.value, dict):
+                self.diagnostics.error("NS104", "a layer is a mapping such as {name: conv1, type: Convolution, ...}", body.span)
+                continue
+            if not self.wanted(body, scope):
+                continue
+            name = body.get("name")
+            if name is None or isinstance(name.value, (list, dict)) or name.value is None:
+                self.diagnostics.error("NS103", f"layer {i + 1} needs name", body.span if name is None else name.span, label="name is missing")
+                continue
+            full = prefix + scope.fill(name, self.diagnostics).text
+            if body.get("block") is not None:
+                found += self.instances(full, body, scope)
+            else:
+                found.append(self.entry(full, body, scope, defaults))
+        return tuple(found)
+
+    def wanted(self, body: Located, scope: Variables) -> bool:
+        """`when:`, which must be true or false."""
+        when = body.get("when")
+        if when is None:
+            return True
+        value = scope.fill(when, self.diagnostics)
+        if not isinstance(value.value, bool):
+            self.diagnostics.error("NS104", f"when must be true or false: it is {value.value!r}", when.span)
+        return value.value is not False
+
+    def entry(self, full: str, body: Located, scope: Variables, defaults: tuple[Located, ...]) -> Entry:
+        self.count += 1
+        bare = Located({k: v for k, v in body.mapping.items() if k != "when"}, body.span, keys=body.keys, used=body.used) if body.get("when") else body
+        return Entry(full, scope.fill(bare, self.diagnostics), defaults)
+
+    def instances(self, full: str, body: Located, scope: Variables) -> list[Item]:
+        """Every copy of one use of a block."""
+        use = body.mapping["block"]
+        name = scope.fill(use, self.diagnostics).text
+        block = self.blocks.get(name)
+        if block is None or not isinstance(block.value, dict):
+            self.diagnostics.add(unknown_block(full, name, use, self.blocks))
+            return []
+        if name in self.ring:
+            self.diagnostics.error("NS115", " -> ".join([*self.ring[self.ring.index(name) :], name]), use.span, label="uses itself")
+            return []
+        self.strangers(body, INSTANCE_KEYS, f"use of block {name}")
+        self.strangers(block, BLOCK_KEYS, f"block {name}")
+        copies = self.repeat(body, scope)
+        if copies is None:
+            one = self.instance(full, name, block, body, scope, {})
+            return [one] if one is not None else []
+        share = body.get("share")
+        shared = share is not None and scope.fill(share, self.diagnostics).value is True
+        found: list[Item] = []
+        for i in range(copies):
+            made = self.instance(f"{full}.{i}", name, block, body, scope, {"i": i}, chained=i > 0, share=f"{full}.0" if shared and i else None,
+                                 alias=full if i == copies - 1 else None)
+            if made is None:
+                break
+            found.append(made)
+        return found
+
+    def repeat(self, body: Located, scope: Variables) -> int | None:
+        """How many copies; None for a plain use."""
+        repeat = body.get("repeat")
+        if repeat is None:
+            return None
+        value = scope.fill(repeat, self.diagnostics).value
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_LAYERS:
+            if value is not None:
+                self.diagnostics.error("NS106", f"repeat must be an integer from 1 to {MOST_LAYERS}: it is {value!r}", repeat.span)
+            return 1
+        return value
+
+    def instance(self, full: str, name: str, block: Located, body: Located, scope: Variables, index: Mapping[str, Any], *,
+                 chained: bool = False, share: str | None = None, alias: str | None = None) -> Instance | None:
+        """One copy. Names in the block's values are the spec's variables, the block's own, and `i`."""
+        if self.count > MOST_LAYERS:
+            self.diagnostics.error("NS008", f"a spec has at most {MOST_LAYERS} layers", body.span)
+            return None
+        outer = scope.plus(index)
+        given = outer.fill(body.get("vars") or Located({}), self.diagnostics)
+        at = body.mapping["block"].span
+        used = (at,) if at is not None else ()
+        own = declared(block.get("vars"), self.globals.plus(index), given, self.diagnostics, what=f"block {name}", anchor=at)
+        inner = Variables(own.values, (*used, *scope.used))
+        defaults = tuple(inner.fill(d, self.diagnostics) for d in [block.get("defaults")] if d is not None)
+        self.ring.append(name)
+        items = self.items(block.get("layers"), inner, f"{full}.", defaults)
+        self.ring.pop()
+        if not items:
+            self.diagnostics.error("NS209", f"block {name} has no layers here", block.key_span("layers"))
+            return None
+        bottom = body.get("bottom")
+        variables = {k: own.values[k] for k in (block.get("vars") or Located({})).mapping}
+        return Instance(full, name, body, scope.fill(bottom, self.diagnostics) if bottom is not None and not chained else None, chained,
+                        names_of(block.get("bottom"), inner, "x", self.diagnostics), names_of(block.get("top"), inner, local_name(items[-1], full), self.diagnostics),
+                        items, variables, share, alias, at)
+
+    def strangers(self, body: Located, known: tuple[str, ...], what: str) -> None:
+        for key in body.mapping:
+            if key not in known:
+                near = nearest(key, known)
+                span = body.key_span(key)
+                fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),)),) if near and span is not None else ()
+                self.diagnostics.add(Diagnostic("NS102", f"{what} has no {key}", span, f"did you mean {near[0]}?" if near else "not known here",
+                                                notes=(f"known: {', '.join(known)}",), fixes=fixes))
+
+    def override(self, items: tuple[Item, ...], changes: dict[str, Located], section: Located) -> tuple[Item, ...]:
+        """Changes by full name, inside blocks too; a name that leads nowhere is an error."""
+        left = dict(changes)
+
+        def changed(item: Item) -> Item:
+            if isinstance(item, Instance):
+                return Instance(*(tuple(map(changed, item.items)) if field == "items" else getattr(item, field) for field in Instance.__slots__))
+            return Entry(item.name, overridden(item.body, left.pop(item.name)), item.defaults) if item.name in left else item
+
+        done = tuple(map(changed, items))
+        for name in left:
+            near = nearest(name, all_names(items))
+            self.diagnostics.add(Diagnostic("NS117", f"override names {name}, which the base does not have", section.key_span(name),
+                                            f"did you mean {near[0]}?" if near else ""))
+        return done
+
+
+def unknown_block(full: str, name: str, use: Located, blocks: Located) -> Diagnostic:
+    near = nearest(name, blocks.mapping)
+    fixes = (Fix(f"write {near[0]}", (Edit(use.span, near[0]),)),) if near and use.span is not None else ()
+    label = f"did you mean {near[0]}?" if near else "no block has this name"
+    others = (Label(span, "the blocks") for span in [blocks.span] if span is not None and not near)
+    return Diagnostic("NS118", f"{full} uses block {name}", use.span, label, others=tuple(others), fixes=fixes)
+
+
+def names_of(section: Located | None, scope: Variables, default: str, diagnostics: Diagnostics) -> tuple[str, ...]:
+    """The names under a block's bottom or top."""
+    if section is None or section.value is None:
+        return (default,)
+    return tuple(item.text or str(plain(item)) for item in scope.fill(section, diagnostics).items)
+
+
+def local_name(item: Item, full: str) -> str:
+    """What a block leaves when it does not say: the first top of its last layer."""
+    if isinstance(item, Instance):
+        return (item.alias or item.name).removeprefix(f"{full}.")
+    top = item.body.get("top")
+    return top.items[0].text if top is not None and top.items else item.name.removeprefix(f"{full}.")
+
+
+def all_names(items: tuple[Item, ...]) -> list[str]:
+    return [name for item in items for name in (all_names(item.items) if isinstance(item, Instance) else [item.name])]

@@ -14,9 +14,9 @@ def put(tree: Located, settings: tuple[str, ...], diagnostics: Diagnostics) -> N
         path, sign, text = setting.partition("=")
         value = read(Source(f"--set {path}", text), diagnostics) if text.strip() else Located(None)
         if not sign or not path or value is None:
-            diagnostics.error("NS014", f"{setting} is not of the form PATH=VALUE", notes=("for example --set train.solver.base_lr=0.01",))
+            diagnostics.error("NS119", f"{setting} is not of the form PATH=VALUE", notes=("for example --set train.solver.base_lr=0.01",))
         elif not place_in(tree, path.split("."), value):
-            diagnostics.error("NS014", f"{path} leads nowhere in this spec")
+            diagnostics.error("NS119", f"{path} leads nowhere in this spec")
 
 
 def place_in(tree: Located, steps: list[str], value: Located) -> bool:

@@ -12,10 +12,11 @@ __all__ = ["Entry", "Instance", "Item", "Spec"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One layer: its full name (`res2.0.a`), and its mapping with variables put in."""
+    """One layer: its full name (`res2.0.a`), its mapping with variables put in, and the defaults of the blocks it stands in, innermost first."""
 
     name: str
     body: Located
+    defaults: tuple[Located, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -90,7 +90,8 @@ def scalar_text(value: Any) -> str:
 @lru_cache(maxsize=1 << 14)
 def quoted(text: str) -> str:
     """A text, in double quotes unless it may stand plain everywhere, in braces too."""
-    mistakable = not isinstance(resolve(text), str) or (len(text) > 1 and look_alike(text) is not None)  # N is a size here, to no reader false
+    # N is a size here, and to no reader in use the word for false
+    mistakable = not isinstance(resolve(text), str) or (len(text) > 1 and look_alike(text) is not None)
     plain_enough = PLAIN.match(text) and text[-1] != " " and not mistakable
     if plain_enough and "${" not in text:
         return text

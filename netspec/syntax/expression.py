@@ -1,0 +1,200 @@
+"""Expressions in a spec: `$name`, `${4 * width}`, text with either in it. Comes in: a text and variables; goes out: a value.
+
+Parsed with `ast`, bounded in size and in value; no attributes, no calls but min, max, ceil, floor, abs, len.
+"""
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["ExpressionError", "evaluate", "substitute", "variables_in"]
+
+LONGEST, NODES, LARGEST, WIDEST = 2000, 400, 2**63, 100_000
+
+BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+}
+COMPARE: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
+}
+CALLS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "ceil": math.ceil, "floor": math.floor, "abs": abs, "len": len}
+CONSTANTS = {"true": True, "false": False, "null": None}
+
+
+class ExpressionError(Exception):
+    """Why an expression has no value; `name` is the variable that is unknown, if that is why."""
+
+    def __init__(self, fact: str, name: str | None = None) -> None:
+        super().__init__(fact)
+        self.name = name
+
+
+def evaluate(text: str, variables: Mapping[str, Any]) -> Any:
+    """The value of an expression. Raises ExpressionError."""
+    if len(text) > LONGEST:
+        raise ExpressionError(f"an expression has at most {LONGEST} characters: this one has {len(text)}")
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise ExpressionError(f"{text.strip()!r} is not an expression: {getattr(error, 'msg', error)}") from None
+    if sum(1 for _ in ast.walk(tree)) > NODES:
+        raise ExpressionError(f"an expression has at most {NODES} parts")
+    try:
+        return value_of(tree.body, variables)
+    except (TypeError, ValueError, ZeroDivisionError, IndexError, KeyError, OverflowError) as error:
+        raise ExpressionError(f"{text.strip()}: {error}") from None
+
+
+def value_of(node: ast.expr, variables: Mapping[str, Any]) -> Any:
+    """The value of a part, each intermediate result bounded."""
+    result = computed(node, variables)
+    if isinstance(result, (int, float)) and not isinstance(result, bool) and abs(result) > LARGEST:
+        raise ExpressionError(f"a value is at most 2^63: {ast.unparse(node)} is larger")
+    if isinstance(result, (str, list)) and len(result) > WIDEST:
+        raise ExpressionError(f"a text or list has at most {WIDEST} items")
+    return result
+
+
+def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:
+    def of(part: ast.expr) -> Any:
+        return value_of(part, variables)
+
+    match node:
+        case ast.Constant(value=bool() | int() | float() | str() | None as value):
+            return value
+        case ast.Name(id=name):
+            return named(name, variables)
+        case ast.BinOp(left=left, op=op, right=right):
+            return arithmetic(op, of(left), of(right))
+        case ast.UnaryOp(op=ast.Not(), operand=part):
+            return not of(part)
+        case ast.UnaryOp(op=ast.USub(), operand=part):
+            return -of(part)
+        case ast.UnaryOp(op=ast.UAdd(), operand=part):
+            return +of(part)
+        case ast.Compare(left=left, ops=ops, comparators=rights):
+            values = [of(part) for part in (left, *rights)]
+            return all(COMPARE[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
+        case ast.BoolOp(op=ast.And(), values=parts):
+            return all(of(part) for part in parts)
+        case ast.BoolOp(values=parts):
+            return any(of(part) for part in parts)
+        case ast.IfExp(test=test, body=body, orelse=other):
+            return of(body) if of(test) else of(other)
+        case ast.List(elts=items) | ast.Tuple(elts=items):
+            return [of(item) for item in items]
+        case ast.Subscript(value=whole, slice=ast.expr() as index) if not isinstance(index, ast.Slice):
+            return of(whole)[of(index)]
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in CALLS:
+            return CALLS[name](*map(of, arguments))
+    raise ExpressionError(f"{ast.unparse(node)} is not allowed: there are arithmetic, comparison, if else, and or not, lists, {', '.join(CALLS)}")
+
+
+def named(name: str, variables: Mapping[str, Any]) -> Any:
+    if name in variables:
+        return variables[name]
+    if name in CONSTANTS:
+        return CONSTANTS[name]
+    raise ExpressionError(f"no variable {name}", name)
+
+
+def arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
+    """Arithmetic on numbers; + joins texts and lists. An exact quotient of integers is an integer."""
+    if isinstance(op, ast.Mult) and (isinstance(a, (str, list)) or isinstance(b, (str, list))) and isinstance(a, (str, list, int)) and isinstance(b, (str, list, int)):
+        count, items = (a, b) if isinstance(a, int) else (b, a)
+        if not isinstance(count, int) or count * len(items) > WIDEST:
+            raise ExpressionError(f"a text or list has at most {WIDEST} items")
+    if isinstance(op, ast.Div):
+        return a // b if isinstance(a, int) and isinstance(b, int) and b and a % b == 0 else a / b
+    if isinstance(op, ast.Pow):
+        if not (isinstance(a, (int, float)) and isinstance(b, (int, float))) or abs(b) > 64 or abs(a) > 2**32:
+            raise ExpressionError("a power has a base up to 2^32 and an exponent up to 64")
+        return a**b
+    if type(op) not in BINARY:
+        raise ExpressionError("there are + - * / // % and **")
+    return BINARY[type(op)](a, b)
+
+
+def substitute(text: str, variables: Mapping[str, Any]) -> Any:
+    """A scalar's text with its variables and expressions put in.
+
+    One that is a single `$name` or `${...}` keeps its type; inside text the value is inserted; `$$` is a dollar. Raises ExpressionError.
+    """
+    parts = pieces(text)
+    if len(parts) == 1 and parts[0][0]:
+        return evaluate(parts[0][1], variables)
+    return "".join(written(evaluate(part, variables)) if is_expression else part for is_expression, part in parts)
+
+
+def written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, dict)) or value is None:
+        raise ExpressionError("a list or null cannot stand inside text")
+    return str(value)
+
+
+def pieces(text: str) -> list[tuple[bool, str]]:
+    """The text cut up: (True, expression) or (False, literal)."""
+    found: list[tuple[bool, str]] = []
+    literal, at = "", 0
+    while at < len(text):
+        if text[at] != "$":
+            literal += text[at]
+            at += 1
+        elif text.startswith("$$", at):
+            literal += "$"
+            at += 2
+        else:
+            expression, at = after_dollar(text, at)
+            if literal:
+                found.append((False, literal))
+            literal = ""
+            found.append((True, expression))
+    return found + [(False, literal)] if literal or not found else found
+
+
+def after_dollar(text: str, at: int) -> tuple[str, int]:
+    """The expression that begins at a dollar, and where the text goes on."""
+    if text.startswith("${", at):
+        end = closing(text, at + 2)
+        if end < 0:
+            raise ExpressionError(f"${{ is not closed: {text[at:at + 30]}")
+        return text[at + 2 : end], end + 1
+    end = at + 1
+    while end < len(text) and (text[end].isalnum() or text[end] == "_"):
+        end += 1
+    if not text[at + 1 : end].isidentifier():
+        raise ExpressionError("after $ comes a variable or {expression}; a dollar itself is $$")
+    return text[at + 1 : end], end
+
+
+def closing(text: str, at: int) -> int:
+    """Where the brace closes, brackets and quoted texts passed over; -1 if it does not."""
+    depth, quote = 0, ""
+    for i in range(at, len(text)):
+        c = text[i]
+        if quote:
+            quote = "" if c == quote else quote
+        elif c in "'\"":
+            quote = c
+        elif c == "}" and depth == 0:
+            return i
+        else:
+            depth += (c in "{[(") - (c in "}])")
+    return -1
+
+
+def variables_in(text: str) -> set[str]:
+    """Names that a text's expressions use; empty for a text that does not parse."""
+    found: set[str] = set()
+    try:
+        for is_expression, part in pieces(text):
+            if is_expression:
+                found |= {node.id for node in ast.walk(ast.parse(part.strip(), mode="eval")) if isinstance(node, ast.Name)}
+    except (ExpressionError, SyntaxError, ValueError):
+        return found
+    return found

@@ -1,0 +1,174 @@
+"""`base:`, `import:`, `override:`, `insert:` and `remove:`: one spec as a change of another. Comes in: trees of files; goes out: one tree."""
+
+from dataclasses import dataclass, field
+
+from netspec.diagnostics.model import Diagnostic, Diagnostics
+from netspec.diagnostics.suggest import nearest
+from netspec.source import Source, Span
+from netspec.syntax.located import Located
+from netspec.syntax.paths import Outside, resolved
+from netspec.syntax.reader import read, read_file
+
+__all__ = ["Files", "inherited", "overridden"]
+
+MERGED = ("vars", "blocks", "defaults", "input")
+"""Sections whose keys are joined with the base's; every other section replaces the base's."""
+CHANGES = ("base", "override", "insert", "remove", "import")
+
+
+@dataclass(eq=False)
+class Files:
+    """Reads the files that a spec names, each once; knows the ring that leads to the one being read."""
+
+    diagnostics: Diagnostics
+    inside: bool = True
+    open: list[str] = field(default_factory=list)
+
+    def tree(self, path: Located, folder: str) -> tuple[Source, Located] | None:
+        """The file that a path in a spec means; None where that was reported."""
+        name = path.text
+        try:
+            full = resolved(name, folder, self.inside)
+        except Outside:
+            self.diagnostics.error("NS114", f"{name} lies outside the spec's folder", path.span, notes=("--allow-outside lets a spec read other folders",))
+            return None
+        if full in self.open:
+            ring = " -> ".join([*self.open[self.open.index(full) :], full])
+            self.diagnostics.error("NS115", f"{ring}", path.span, label="leads back here")
+            return None
+        own = Diagnostics()
+        source = read_file(full, own)
+        tree = read(source, own) if source is not None else None
+        for finding in own:
+            place = finding.span or path.span
+            self.diagnostics.add(Diagnostic(finding.code, finding.fact, place, finding.label, finding.others, finding.rule, finding.notes, finding.fixes))
+        return (source, tree) if source is not None and tree is not None else None
+
+
+def inherited(tree: Located, folder: str, files: Files) -> Located:
+    """The tree with its base and its imports joined in."""
+    tree = with_imports(tree, folder, files)
+    base = tree.get("base")
+    if base is None:
+        return tree
+    found = files.tree(base, folder)
+    if found is None:
+        return tree
+    source, below = found
+    path = source.name
+    files.open.append(path)
+    below = inherited(below, folder_of(path), files)
+    files.open.pop()
+    return joined(below, tree, files.diagnostics)
+
+
+def folder_of(path: str) -> str:
+    return path.rpartition("/")[0] or "."
+
+
+def with_imports(tree: Located, folder: str, files: Files) -> Located:
+    """Blocks and vars of the imported files, under the spec's own."""
+    section = tree.get("import")
+    if section is None or section.value is None:
+        return tree
+    merged = dict(tree.mapping)
+    for path in section.items:
+        found = files.tree(path, folder)
+        if found is None:
+            continue
+        source, body = found
+        files.open.append(source.name)
+        body = with_imports(body, folder_of(source.name), files)
+        files.open.pop()
+        for key in ("vars", "blocks"):
+            if body.get(key) is not None:
+                merged[key] = under(body.mapping[key], merged.get(key))
+    return Located(merged, tree.span, keys=tree.keys)
+
+
+def under(below: Located, above: Located | None) -> Located:
+    """Two mappings as one; the upper's keys win."""
+    if above is None or not isinstance(above.value, dict) or not isinstance(below.value, dict):
+        return above or below
+    return Located({**below.value, **above.value}, above.span, keys={**below.keys, **above.keys})
+
+
+def joined(below: Located, above: Located, diagnostics: Diagnostics) -> Located:
+    """The base with this spec's changes."""
+    merged = dict(below.mapping)
+    keys = {**below.keys, **above.keys}
+    if above.get("layers") is not None:
+        diagnostics.error("NS116", "a spec with a base has no layers of its own", above.key_span("layers"), label="write insert: [{after: ..., layers: [...]}]")
+    for key, body in above.mapping.items():
+        if key in MERGED:
+            merged[key] = under(below.mapping[key], body) if key in below.mapping else body
+        elif key not in (*CHANGES, "layers"):
+            merged[key] = body
+    layers = below.get("layers")
+    items = list(layers.items) if layers is not None and layers.value is not None else []
+    items = removed(items, above.get("remove"), diagnostics)
+    items = inserted(items, above.get("insert"), diagnostics)
+    late: dict[str, Located] = {key: below.mapping["override"].mapping[key] for key in (below.get("override") or Located({})).mapping}
+    override = above.get("override")
+    for name, change in (override.mapping if override is not None else {}).items():
+        at = index_of(items, name)
+        if at is None:
+            late[name] = change
+        else:
+            items[at] = overridden(items[at], change)
+    merged["layers"] = Located(items, layers.span if layers is not None else above.span)
+    if late:
+        merged["override"] = Located(late, override.span if override else None, keys={**(override.keys if override else {})})
+    else:
+        merged.pop("override", None)
+    return Located(merged, above.span, keys=keys)
+
+
+def index_of(items: list[Located], name: str) -> int | None:
+    return next((i for i, item in enumerate(items) if (own := item.get("name")) is not None and own.text == name), None)
+
+
+def overridden(body: Located, change: Located) -> Located:
+    """A layer with some keys set otherwise; null takes a key out; mappings such as vars and convolution_param join."""
+    merged = dict(body.mapping)
+    for key, value in change.mapping.items():
+        if value.value is None:
+            merged.pop(key, None)
+        elif isinstance(value.value, dict) and key in merged and isinstance(merged[key].value, dict):
+            merged[key] = overridden(merged[key], value)
+        else:
+            merged[key] = Located(value.value, value.span, text=value.text, plain_style=value.plain_style, keys=value.keys, why="override")
+    return Located(merged, body.span, keys={**body.keys, **change.keys}, used=body.used)
+
+
+def missing(name: str, items: list[Located], span: Span | None, what: str) -> Diagnostic:
+    names = [own.text for item in items if (own := item.get("name")) is not None]
+    near = nearest(name, names)
+    return Diagnostic("NS117", f"{what} names {name}, which the base does not have", span, f"did you mean {near[0]}?" if near else "")
+
+
+def removed(items: list[Located], section: Located | None, diagnostics: Diagnostics) -> list[Located]:
+    for name in section.items if section is not None and section.value is not None else ():
+        at = index_of(items, name.text)
+        if at is None:
+            diagnostics.add(missing(name.text, items, name.span, "remove"))
+        else:
+            items = items[:at] + items[at + 1 :]
+    return items
+
+
+def inserted(items: list[Located], section: Located | None, diagnostics: Diagnostics) -> list[Located]:
+    for entry in section.items if section is not None and section.value is not None else ():
+        anchor, layers = entry.get("after") or entry.get("before"), entry.get("layers")
+        if anchor is None or layers is None:
+            diagnostics.error("NS117", "an insert is {after: layer, layers: [...]}", entry.span)
+            continue
+        at = index_of(items, anchor.text)
+        if at is None:
+            diagnostics.add(missing(anchor.text, items, anchor.span, "insert"))
+        else:
+            at += entry.get("after") is not None
+            items = items[:at] + list(layers.items) + items[at:]
+    return items
+
+

@@ -1,0 +1,45 @@
+"""Which file a path in a spec means: relative to the spec's folder and inside it, or `zoo:` for the specs that ship with netspec."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["Outside", "resolved", "zoo_folder", "zoo_specs"]
+
+PREFIX = "zoo:"
+
+
+class Outside(Exception):
+    """A path that leads out of the spec's folder."""
+
+
+def zoo_folder() -> Path:
+    """Where the zoo's specs lie: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    return package / "specs" if (package / "specs").is_dir() else package.parent / "specs"
+
+
+def zoo_specs() -> Iterator[tuple[str, Path]]:
+    """Name and path of every spec of the zoo, sorted by name; files that only hold blocks are left out."""
+    folder = zoo_folder()
+    found = {path.stem: path for path in folder.rglob("*.yaml") if "blocks" not in path.relative_to(folder).parts[:-1]}
+    return iter(sorted(found.items()))
+
+
+def zoo_path(name: str) -> str:
+    """The file of `zoo:name`; a relative path below the zoo's folder also serves."""
+    folder = zoo_folder()
+    direct = (folder / name).resolve()
+    if direct.is_file() and direct.is_relative_to(folder):
+        return str(direct)
+    return next((str(path) for stem, path in zoo_specs() if stem == name), str(folder / f"{name}.yaml"))
+
+
+def resolved(path: str, folder: str, inside: bool = True) -> str:
+    """The file that `path` means in a spec of `folder`. Raises Outside where it leads out of the folder."""
+    if path.startswith(PREFIX):
+        return zoo_path(path.removeprefix(PREFIX))
+    full = os.path.normpath(os.path.join(folder, path))
+    if inside and not Path(full).resolve().is_relative_to(Path(folder).resolve()):
+        raise Outside(path)
+    return full

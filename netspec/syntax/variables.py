@@ -1,0 +1,95 @@
+"""Variables put into located trees. Comes in: a tree and a scope; goes out: a new tree whose values know which variable made them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
+from netspec.diagnostics.suggest import nearest
+from netspec.source import Span
+from netspec.syntax.expression import ExpressionError, substitute, variables_in
+from netspec.syntax.located import Located, place, plain
+
+__all__ = ["FAILED", "REQUIRED", "Variables", "declared"]
+
+REQUIRED = "required"
+FAILED = "failed"
+"""`why` of a value whose expression was reported: what it stands in is not looked at further."""
+
+
+@dataclass(frozen=True, eq=False)
+class Variables:
+    """Values by name, and the places of the instances that lead here, innermost first."""
+
+    values: Mapping[str, Any]
+    used: tuple[Span, ...] = ()
+
+    def plus(self, values: Mapping[str, Any], used: tuple[Span, ...] = ()) -> "Variables":
+        return Variables({**self.values, **values}, (*used, *self.used))
+
+    def fill(self, tree: Located, diagnostics: Diagnostics) -> Located:
+        """The tree with every variable put in; a scalar that fails is reported and becomes null."""
+        value = tree.value
+        if isinstance(value, dict):
+            filled = {key: self.fill(item, diagnostics) for key, item in value.items()}
+            if not self.used and all(filled[key] is item for key, item in value.items()):
+                return tree
+            return Located(filled, tree.span, keys=tree.keys, used=self.used, why=tree.why)
+        if isinstance(value, list):
+            items = [self.fill(item, diagnostics) for item in value]
+            if not self.used and all(a is b for a, b in zip(items, value, strict=True)):
+                return tree
+            return Located(items, tree.span, used=self.used, why=tree.why)
+        if isinstance(value, str) and "$" in value:
+            return self.scalar(tree, value, diagnostics)
+        return tree if not self.used else Located(value, tree.span, text=tree.text, plain_style=tree.plain_style, used=self.used, why=tree.why)
+
+    def scalar(self, tree: Located, text: str, diagnostics: Diagnostics) -> Located:
+        try:
+            value = substitute(text, self.values)
+        except ExpressionError as error:
+            diagnostics.add(failed(error, tree.span, self.values))
+            return Located(None, tree.span, used=self.used, why=FAILED)
+        names = ", ".join(sorted(variables_in(text)))
+        filled = place(value)
+        for part in filled.walk():
+            part.span, part.used, part.why = tree.span, self.used, f"from {text}" + (f", variables {names}" if names else "")
+        return filled
+
+
+def failed(error: ExpressionError, span: Span | None, values: Mapping[str, Any]) -> Diagnostic:
+    """An expression without a value; for an unknown variable the nearest names."""
+    if error.name is None:
+        return Diagnostic("NS110", str(error), span)
+    near = nearest(error.name, values)
+    known = f"known here: {', '.join(sorted(values))}" if values else "no variables are declared here: add vars:"
+    fixes = ()
+    if near and span is not None:
+        fixes = (Fix(f"write {near[0]}", (Edit(span, span.text.replace(error.name, near[0], 1)),)),)
+    label = f"did you mean {near[0]}?" if near else "not declared"
+    return Diagnostic("NS111", str(error), span, label, notes=(known,), fixes=fixes)
+
+
+def declared(section: Located | None, outer: Variables, given: Located, diagnostics: Diagnostics, *, what: str, anchor: Span | None) -> Variables:
+    """The scope that a `vars:` section makes: declared values in order, `given` ones in place of their defaults.
+
+    Reports given names that are not declared, and required ones that are not given.
+    """
+    names = section.mapping if section is not None else {}
+    scope = outer
+    for name in given.mapping:
+        if name not in names:
+            near = nearest(name, names)
+            span = given.key_span(name)
+            fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),)),) if near and span is not None else ()
+            diagnostics.error("NS112", f"{what} has no variable {name}", span, label=f"did you mean {near[0]}?" if near else "not declared",
+                              notes=(f"it has {', '.join(names)}" if names else "it has none",), fixes=fixes)
+    for name, body in names.items():
+        if name in given.mapping:
+            scope = scope.plus({name: plain(given.mapping[name])})
+        elif body.value == REQUIRED and body.plain_style:
+            diagnostics.error("NS113", f"{what} needs the variable {name}", anchor, label=f"{name} is not given")
+            scope = scope.plus({name: 1})
+        else:
+            scope = scope.plus({name: plain(scope.fill(body, diagnostics))})
+    return scope
