@@ -71,6 +71,8 @@ class Training:
         self.checkpoint = Checkpoint(run, self.parameters, self.solver, job.spec_hash)
         self.log = Log(run)
         self.losses = LossWindow(words.average_loss * words.iter_size)
+        self.display = words.display or max(1, self.max_iter // LINES_WITHOUT_DISPLAY)
+        self.read_every = 1 if device.type == "cpu" else LOSSES_PER_READ
         self.begun = 0
         self.saved = -1
         self.position, self.since = job.train_batches.position, time.perf_counter()
@@ -82,18 +84,10 @@ class Training:
     def go(self, resume: bool) -> TrainingResult:
         """All iterations that are left, then the last test."""
         self.begin(resume)
-        words, solver, display = self.words, self.solver, self.words.display or max(1, self.max_iter // LINES_WITHOUT_DISPLAY)
-        read_every = 1 if self.device.type == "cpu" else LOSSES_PER_READ
-        while solver.iteration < self.max_iter and self.interrupt.signal is None:
+        while self.solver.iteration < self.max_iter and self.interrupt.signal is None:
             if self.test_due() and not self.test():
                 break
-            self.iterate(read_every)
-            i = solver.iteration
-            if i % display == 0 or i == self.max_iter:
-                self.show()
-            if words.snapshot and i % words.snapshot == 0:
-                self.save()
-            self.reporter.iteration(i, self.losses.mean)
+            self.advance()
         self.save()
         finished = self.interrupt.signal is None and (self.job.test_batches is None or self.test())
         return self.end(finished)
@@ -115,17 +109,28 @@ class Training:
         self.reporter.begin(self.solver.iteration, self.max_iter)
         self.position, self.since = self.job.train_batches.position, time.perf_counter()
 
-    def iterate(self, read_every: int) -> None:
-        """One iteration: iter_size batches forward and backward, then the update. The host waits for no result but every so many losses."""
+    def advance(self) -> None:
+        """An iteration, and what is due after it."""
+        self.iterate()
+        i, snapshot = self.solver.iteration, self.words.snapshot
+        if i % self.display == 0 or i == self.max_iter:
+            self.show()
+        if snapshot and i % snapshot == 0:
+            self.save()
+        self.reporter.iteration(i, self.losses.mean)
+
+    def iterate(self) -> None:
+        """iter_size batches forward and backward, then the update. The host waits for no result but every so many losses."""
         job, solver, losses = self.job, self.solver, self.losses
         solver.zero_grad()
         for _ in range(self.words.iter_size):
             self.batch = to_device(next(job.train_batches), self.device)
             self.outputs = self.net(**self.batch)
             loss = self.net.total_loss
-            assert isinstance(loss, Tensor)
+            if not isinstance(loss, Tensor) or not loss.requires_grad:
+                raise fail("NS671", "the net has no loss, or none that depends on trained weights")
             losses.add(loss)
-            if len(losses.waiting) >= read_every:
+            if len(losses.waiting) >= self.read_every:
                 self.read_losses()
             torch.autograd.backward(loss)
         solver.step()

@@ -191,6 +191,17 @@ def test_first_layer_that_is_not_finite_is_named(tmp_path: Path) -> None:
     assert facts["iteration"] == 0 and "ip1/weight" in kept
 
 
+class WithoutLoss(TinyNet):
+    def forward(self, data: Tensor, label: Tensor) -> dict[str, Tensor]:
+        return {"scores": self.ip2(self.ip1(data))}
+
+
+def test_a_net_without_a_loss(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as error:
+        train(job(words(), net=WithoutLoss()), tmp_path, device="cpu")
+    assert [d.code for d in error.value.diagnostics] == ["NS671"]
+
+
 def test_input_that_is_not_finite_is_named(tmp_path: Path) -> None:
     tensors = data()
     tensors["data"][17, 2] = torch.inf
