@@ -1,0 +1,156 @@
+"""The losses of everyday training: SoftmaxWithLoss, SigmoidCrossEntropyLoss, EuclideanLoss, HingeLoss."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from netspec.ir.dims import Size, product
+from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.rule import same
+from netspec.ir.types import TensorType
+from netspec.layers.shared import ENGINE, Engine
+from netspec.record import param
+
+__all__ = ["EuclideanLoss", "HingeLoss", "Loss", "NormalizedLoss", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss", "predictions"]
+
+SCALAR = TensorType(())
+
+
+class Loss(Layer, bottoms=2, traits=("loss",)):
+    """What all losses share: a number without axes; there is no ONNX form, since a served model has no labels."""
+
+    def onnx(self, g: Any, *xs: Any, **weights: Any) -> Any:
+        raise g.refuse(f"{self.type} is for training: a served model needs no loss")
+
+
+class NormalizedLoss(Loss):
+    """Losses that are a sum over places, divided by a count that loss_param chooses."""
+
+    normal: Literal["VALID", "BATCH_SIZE"] = "VALID"
+
+    ignore_label: int | None = param(default=None, group="loss_param", doc="places with this label count for nothing")
+    normalization: Literal["FULL", "VALID", "BATCH_SIZE", "NONE"] | None = param(
+        default=None, group="loss_param", doc="divide by all places, by those not ignored, by the samples, or not at all")
+    normalize: bool | None = param(default=None, group="loss_param", doc="older: true is VALID, false BATCH_SIZE; normalization comes before it")
+
+    def divisor(self) -> str:
+        """The mode that holds."""
+        older = self.normal if self.normalize is None else "VALID" if self.normalize else "BATCH_SIZE"
+        return self.normalization or older
+
+
+class SoftmaxWithLoss(NormalizedLoss, type="SoftmaxWithLoss", param=("softmax_param", "loss_param"), legacy=("SOFTMAX_LOSS", "softmax_loss", "SoftmaxLoss"),
+                      tops=(1, 2)):
+    """Cross-entropy of the softmax of scores against integer labels.
+
+    E = -1/Z sum_i log max(p_i[y_i], FLT_MIN),  p = softmax(x) along axis     (Caffe's SoftmaxWithLoss)
+
+    The bound keeps the value finite; the gradient is p - 1 at the label as always. Bottoms: scores (N, K, ...), labels (N, ...), whole numbers
+    from 0 to K - 1. A second top holds p.
+    """
+
+    axis: int = param(default=1, group="softmax_param", doc="the axis of the classes; negative counts from the back")
+    engine: Engine = param(default="DEFAULT", group="softmax_param", doc=ENGINE)
+
+    def infer(self, x: TensorType, label: TensorType) -> tuple[TensorType, ...]:
+        predictions(x, label, x.axis(self.axis))
+        return SCALAR, TensorType(x.shape)
+
+    def torch(self, x: TensorType, label: TensorType) -> ModuleText:
+        usual = dict(axis=1, ignore_label=None, normalization="VALID", probabilities=False)
+        return module("SoftmaxWithLoss", defaults=usual, axis=x.axis(self.axis), ignore_label=self.ignore_label, normalization=self.divisor(),
+                      probabilities=self.top_count > 1)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,10; N -> ()")
+        yield accepts("{ignore_label: 255, normalization: FULL}", "N,21,H,W; N,1,H,W -> ()")
+        yield accepts("{normalize: false}", "N,21,H,W; N,H,W -> ()")
+        yield accepts("{axis: 2, normalization: BATCH_SIZE}", "T,N,8; T,N -> ()")
+        yield accepts("{axis: -1, normalization: NONE}", "2,3,5; 2,3 -> ()")
+        yield accepts("{}", "N,10; N,1,1,1 -> (); N,10")
+        yield rejects("{}", "N,10; N,2", code="NS302", at="bottom.1")
+        yield rejects("{}", "6,5; 4", code="NS302", at="bottom.1")
+        yield rejects("{axis: 2}", "N,10; N", code="NS303", at="axis")
+        yield rejects("{normalization: ALL}", "N,10; N", code="NS105", at="normalization")
+
+
+class SigmoidCrossEntropyLoss(NormalizedLoss, type="SigmoidCrossEntropyLoss", param="loss_param", legacy=("SIGMOID_CROSS_ENTROPY_LOSS",), tops=(1, 2)):
+    """Cross-entropy of independent yes-or-no scores against targets between 0 and 1.
+
+    E = -1/Z sum_i (t_i log s_i + (1 - t_i) log(1 - s_i)),  s = 1/(1 + e^-x)     (Caffe's SigmoidCrossEntropyLoss)
+
+    It is divided by the number of samples unless normalization says otherwise. A second top holds each summand.
+    """
+
+    normal = "BATCH_SIZE"
+
+    def infer(self, x: TensorType, target: TensorType) -> tuple[TensorType, ...]:
+        same(target.size, x.size, "there must be a target for each score", at="bottom.1")
+        return SCALAR, TensorType(x.shape)
+
+    def torch(self, x: TensorType, target: TensorType) -> ModuleText:
+        usual = dict(ignore_label=None, normalization="BATCH_SIZE", losses=False)
+        return module("SigmoidCrossEntropyLoss", defaults=usual, ignore_label=self.ignore_label, normalization=self.divisor(), losses=self.top_count > 1)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,6; N,6 -> ()")
+        yield accepts("{ignore_label: -1, normalization: VALID}", "N,2,H,W; N,2,H,W -> ()")
+        yield accepts("{normalize: true}", "N,6; N,6,1,1 -> (); N,6")
+        yield rejects("{}", "N,6; N", code="NS302", at="bottom.1")
+
+
+class EuclideanLoss(Loss, type="EuclideanLoss", legacy=("EUCLIDEAN_LOSS", "euclidean_loss")):
+    """Half the mean squared distance of two values.
+
+    E = 1/(2N) sum_i |a_i - b_i|^2     (Caffe's EuclideanLoss)
+
+    Both bottoms get a gradient. Divided by samples, not by elements.
+    """
+
+    def infer(self, a: TensorType, b: TensorType) -> TensorType:
+        same(b.batch, a.batch, "both bottoms need as many samples", at="bottom.1")
+        same(b.size, a.size, "both bottoms need as many elements", at="bottom.1")
+        return SCALAR
+
+    def torch(self, a: TensorType, b: TensorType) -> ModuleText:
+        return module("EuclideanLoss")
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,2,4; N,2,4 -> ()")
+        yield accepts("{}", "N,1; N -> ()")
+        yield rejects("{}", "N,2,4; N,2,3", code="NS302", at="bottom.1")
+        yield rejects("{}", "6; 4", code="NS302", at="bottom.1")
+
+
+class HingeLoss(Loss, type="HingeLoss", param="hinge_loss_param", legacy=("HINGE_LOSS",)):
+    """One class against all others, with margin 1.
+
+    E = 1/N sum_{n,k} max(0, 1 - d_{nk} x_{nk})^p,  d = 1 for the true class, else -1; p = 1 for L1, 2 for L2     (Caffe's HingeLoss)
+
+    Each sample is flattened; without the half that others put before the square.
+    """
+
+    norm: Literal["L1", "L2"] = param(default="L1", doc="L1 sums the margins, L2 their squares")
+
+    def infer(self, x: TensorType, label: TensorType) -> TensorType:
+        same(label.size, x.batch, "there must be a label for each sample", at="bottom.1")
+        return SCALAR
+
+    def torch(self, x: TensorType, label: TensorType) -> ModuleText:
+        return module("HingeLoss", defaults=dict(squared=False), squared=self.norm == "L2")
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,5; N -> ()")
+        yield accepts("{norm: L2}", "N,5,1,1; N,1,1,1 -> ()")
+        yield rejects("{}", "N,5; N,2", code="NS302", at="bottom.1")
+        yield rejects("{norm: L3}", "N,5; N", code="NS105", at="norm")
+
+
+def predictions(x: TensorType, label: TensorType, axis: int) -> Size:
+    """The number of places that are classified, one label for each: the product of all axes but the classes'."""
+    places = product(x.shape[:axis]) * product(x.shape[axis + 1:])
+    same(label.size, places, "there must be a label for each place that is classified", at="bottom.1")
+    return places
