@@ -82,7 +82,7 @@ def read_source(path: str | Path, diagnostics: Diagnostics) -> Source:
 
 def open_net(path: str | Path, diagnostics: Diagnostics) -> tuple[Piece, Piece | None]:
     """The network of a file; and the solver, where the file is a solver's that holds its network. NS028: neither."""
-    message = read_prototxt(read_source(path, diagnostics), diagnostics)
+    message = open_message(path, diagnostics)
     names = {field.name for field in message.fields}
     if not names.isdisjoint(NET_FIELDS):
         return decode(message, "NetParameter", diagnostics), None
@@ -90,15 +90,21 @@ def open_net(path: str | Path, diagnostics: Diagnostics) -> tuple[Piece, Piece |
     net = next((solver[key] for key in SOLVER_NETS if key in solver), None)
     if isinstance(net, Piece):
         return net, decode(message, "SolverParameter", diagnostics, "the solver")
-    if diagnostics.failed:
-        raise SpecError(diagnostics.sorted())
     hint = "; it is a solver's: import the net and give this file by --solver" if "base_lr" in names else ""
     raise fail("NS028", f"no layer and no input{hint}", path=fspath(path))
 
 
 def open_solver(path: str | Path, diagnostics: Diagnostics) -> Piece:
     """The words of a solver's file."""
-    return decode(read_prototxt(read_source(path, diagnostics), diagnostics), "SolverParameter", diagnostics, "the solver")
+    return decode(open_message(path, diagnostics), "SolverParameter", diagnostics, "the solver")
+
+
+def open_message(path: str | Path, diagnostics: Diagnostics) -> Message:
+    """The tree of a file; its syntax errors end the import, since what they cut off would be missed everywhere."""
+    message = read_prototxt(read_source(path, diagnostics), diagnostics)
+    if diagnostics.failed:
+        raise SpecError(diagnostics.sorted())
+    return message
 
 
 def spec_tree(net: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
