@@ -14,7 +14,7 @@ from netspec.importers.caffemodel import read_binaryproto, read_caffemodel, read
 from netspec.importers.wire import WireError
 
 CASES = Path(__file__).parents[1] / "conformance" / "caffe" / "cases"
-FILES = sorted([*CASES.glob("*.caffemodel"), *CASES.glob("*.h5")])
+FILES = sorted([*CASES.glob("*.caffemodel"), *CASES.glob("*.caffemodel.h5")])
 
 
 def varint(value: int) -> bytes:
