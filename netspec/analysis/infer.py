@@ -127,7 +127,7 @@ def edits_for(node: Node, change: Change) -> tuple[Edit, ...]:
 
 def origins(node: Node, bottoms: tuple[TensorType, ...], error: RuleError) -> tuple[Label, ...]:
     """Where each bottom was made, with its shape."""
-    labels = []
+    labels: list[Label] = []
     wanted = [int(error.at.split(".")[1])] if error.at.startswith("bottom.") and len(bottoms) == 1 else range(len(bottoms))
     for i in wanted:
         maker = node.bottoms[i].node
@@ -153,7 +153,7 @@ def retraced(layer: Layer, bottoms: tuple[TensorType, ...]) -> RuleError | None:
 
 def named(layer: Layer) -> Layer:
     """The layer with integers that know which parameter they are."""
-    values = {}
+    values: dict[str, object] = {}
     for name in layer.params:
         value = layer.__dict__[name]
         if type(value) is int:

@@ -74,7 +74,7 @@ def loss_term(variable: str, weight: float, rank: int) -> str:
     return value if weight == 1 else f"{weight!r} * {value}"
 
 
-def table(name: str, entries: dict[str, object]) -> list[str]:
+def table(name: str, entries: Mapping[str, object]) -> list[str]:
     """A class attribute, one entry per line."""
     if not entries:
         return [f"    {name} = {{}}"]
@@ -141,7 +141,7 @@ def filling(node: Node, path: str, structure: Structure) -> list[str]:
             first = weights[0].shape
             count = 1
             for size in first[1:]:
-                count *= int(size)  # type: ignore[call-overload]
+                count *= size if isinstance(size, int) else 1
             arguments.append(f"fan_in={count}")
         lines.append(f"{f.type}_({', '.join(arguments)})")
     return lines

@@ -127,7 +127,8 @@ class Graph:
         return found
 
 
-class WeightRef(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WeightRef:
     """A weight as the whole net sees it: `name` is its name in weight files, `owner` the first layer that has the tensor."""
 
     name: str

@@ -40,7 +40,7 @@ class Scope:
 
 @dataclass(eq=False)
 class Builder:
-    drafts: Mapping[str, Draft]
+    drafts: Mapping[Entry, Draft]
     state: NetState
     diagnostics: Diagnostics
     blobs: dict[str, Value] = field(default_factory=dict)
@@ -56,8 +56,8 @@ class Builder:
         for item in items:
             if isinstance(item, Instance):
                 self.instance(item, scope)
-            elif item.name in self.drafts:
-                self.layer(self.drafts[item.name], scope)
+            elif item in self.drafts:
+                self.layer(self.drafts[item], scope)
             else:
                 self.skip(item, scope)
 
@@ -75,6 +75,10 @@ class Builder:
         if not kept(draft, self.state):
             return
         layer, fields, places = draft.layer, draft.fields, draft.places
+        if draft.name in self.nodes:
+            first = self.nodes[draft.name].places["name"]
+            self.diagnostics.add(Diagnostic("NS203", f"two layers are called {draft.name}", places["name"], "used a second time",
+                                            others=(Label(first, "first used here"),) if first else ()))
         bottoms = self.bottoms(draft, scope)
         local = fields.top or ((draft.name.removeprefix(scope.prefix),) if layer.top_count else ())
         if not self.counted(draft, "bottom", len(bottoms), layer.bottoms) or not self.counted(draft, "top", len(local), layer.tops):
@@ -94,9 +98,8 @@ class Builder:
             self.blobs[name] = value
             if name.removeprefix(scope.prefix) in scope.inputs:
                 scope.inputs[name.removeprefix(scope.prefix)] = value
-        if not layer.traits & SKIPPED and node.tops:
-            scope.last = node.tops[:1]
-        elif layer.traits & {"data", "input"} and scope.last is None and node.tops:
+        first_source = scope.last is None and bool(layer.traits & {"data", "input"})
+        if node.tops and (first_source or not layer.traits & SKIPPED):
             scope.last = node.tops[:1]
 
     def forget(self, tops: tuple[str, ...], scope: Scope) -> None:
@@ -240,21 +243,21 @@ def drafts_in(items: tuple[Item, ...]) -> list[Entry]:
     return found
 
 
-def tops_to_come(items: tuple[Item, ...], drafts: Mapping[str, Draft], prefix: str = "") -> dict[str, Span | None]:
+def tops_to_come(items: tuple[Item, ...], drafts: Mapping[Entry, Draft], prefix: str = "") -> dict[str, Span | None]:
     """Every top of the net by full name, to tell a later one from an unknown one."""
     found: dict[str, Span | None] = {}
     for item in items:
         if isinstance(item, Instance):
             found.setdefault(item.name, item.span)
             found.update(tops_to_come(item.items, drafts, item.name + "."))
-        elif item.name in drafts:
-            draft = drafts[item.name]
+        elif item in drafts:
+            draft = drafts[item]
             for i, top in enumerate(draft.fields.top or (item.name.removeprefix(prefix),)):
                 found.setdefault(prefix + top, draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"])
     return found
 
 
-def build(items: tuple[Item, ...], drafts: Mapping[str, Draft], inputs: list[Input], state: NetState, name: str,
+def build(items: tuple[Item, ...], drafts: Mapping[Entry, Draft], inputs: list[Input], state: NetState, name: str,
           diagnostics: Diagnostics) -> Graph:
     """Wire the layers that a phase keeps. Outputs are the values that no layer reads, as in Caffe."""
     builder = Builder(drafts, state, diagnostics, later=tops_to_come(items, drafts))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
@@ -21,12 +21,12 @@ __all__ = ["Resolved", "resolve", "wire"]
 
 @dataclass(frozen=True, eq=False)
 class Resolved:
-    """A spec whose every word was understood; not yet wired. `drafts` are its layers by full name, in order."""
+    """A spec whose every word was understood; not yet wired. `drafts` are its layers, in order; a name may serve once in each phase."""
 
     spec: Spec
     file: SpecFile
     inputs: tuple[Input, ...]
-    drafts: dict[str, Draft]
+    drafts: dict[Entry, Draft]
     outputs: tuple[tuple[str, Span | None], ...]
 
 
@@ -38,8 +38,7 @@ def resolve(spec: Spec, diagnostics: Diagnostics) -> Resolved | None:
     defaults = defaults_of(spec, diagnostics)
     inputs = inputs_of(spec, diagnostics)
     entries = drafts_in(spec.items)
-    check_names(entries, diagnostics)
-    drafts = {entry.name: made for entry in entries if (made := draft(entry, defaults, file.dialect, diagnostics)) is not None}
+    drafts = {entry: made for entry in entries if (made := draft(entry, defaults, file.dialect, diagnostics)) is not None}
     if not entries:
         diagnostics.error("NS209", "layers is missing or empty", spec.root.key_span("layers"))
         return None
@@ -122,17 +121,6 @@ def size_of(item: Located, diagnostics: Diagnostics) -> Size | None:
     what = "a size is at least 1" if isinstance(value, int) and not isinstance(value, bool) else "a size is a positive integer or a letter such as N"
     diagnostics.error("NS109", f"{what}: {item.text or value} is not", item.span)
     return None
-
-
-def check_names(entries: list[Entry], diagnostics: Diagnostics) -> None:
-    """Each layer name once, except in different phases: there Caffe allows it too."""
-    first: dict[str, Entry] = {}
-    for entry in entries:
-        before = first.setdefault(entry.name, entry)
-        if before is not entry:
-            at, there = entry.body.get("name"), before.body.get("name")
-            others = (Label(there.span, "first used here"),) if there is not None and there.span is not None else ()
-            diagnostics.add(Diagnostic("NS203", f"two layers are called {entry.name}", at.span if at else entry.body.span, others=others))
 
 
 def outputs_of(spec: Spec) -> tuple[tuple[str, Span | None], ...]:

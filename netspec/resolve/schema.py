@@ -12,7 +12,7 @@ from netspec.record import Record, Reject
 from netspec.source import Span
 from netspec.syntax.located import Located, plain
 
-__all__ = ["as_text", "read_record", "unknown_key", "word"]
+__all__ = ["as_json", "as_text", "read_record", "unknown_key", "word"]
 
 R = TypeVar("R", bound=Record)
 
@@ -41,7 +41,7 @@ def word(schema: dict[str, Any], body: Located, diagnostics: Diagnostics, *, wha
     from jsonschema import Draft202012Validator
 
     seen: set[tuple[str, Span | None, str]] = set()
-    errors = flattened(Draft202012Validator(schema).iter_errors(plain(body)))
+    errors = flattened(Draft202012Validator(schema).iter_errors(as_json(body)))
     meant = misspelt(errors)
     for error in errors:
         at = follow(body, error.absolute_path)
@@ -51,6 +51,16 @@ def word(schema: dict[str, Any], body: Located, diagnostics: Diagnostics, *, wha
                 diagnostics.add(found)
     if not errors:
         diagnostics.error("NS901", f"netspec refuses this {what}, its JSON Schema does not: {plain(body)!r}", body.span)
+
+
+def as_json(tree: Located) -> Any:
+    """The tree as JSON Schema sees it: JSON has no NaN, so that is the text it was written as."""
+    value = tree.value
+    if isinstance(value, dict):
+        return {key: as_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_json(item) for item in value]
+    return tree.text if value != value else value
 
 
 def flattened(errors: Iterable[Any]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
@@ -167,7 +167,7 @@ class Expansion:
 
         def changed(item: Item) -> Item:
             if isinstance(item, Instance):
-                return Instance(*(tuple(map(changed, item.items)) if field == "items" else getattr(item, field) for field in Instance.__slots__))
+                return replace(item, items=tuple(map(changed, item.items)))
             return Entry(item.name, overridden(item.body, left.pop(item.name)), item.defaults) if item.name in left else item
 
         done = tuple(map(changed, items))

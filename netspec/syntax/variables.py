@@ -63,7 +63,7 @@ def failed(error: ExpressionError, span: Span | None, values: Mapping[str, Any])
         return Diagnostic("NS110", str(error), span)
     near = nearest(error.name, values)
     known = f"known here: {', '.join(sorted(values))}" if values else "no variables are declared here: add vars:"
-    fixes = ()
+    fixes: tuple[Fix, ...] = ()
     if near and span is not None:
         fixes = (Fix(f"write {near[0]}", (Edit(span, span.text.replace(error.name, near[0], 1)),)),)
     label = f"did you mean {near[0]}?" if near else "not declared"

@@ -1,10 +1,11 @@
-"""What a spec may say about data, declared once: `train.data`, its transform_param, and `augment`. Knows no torch and no numpy."""
+"""What a spec may say about training, declared once: `train:` with its data, transform_param and augment. Knows no torch and no numpy."""
 
 from typing import Any, Literal
 
 from netspec.record import Record, param
+from netspec.resolve.solver_section import SolverParameter
 
-__all__ = ["Affine", "Augmentation", "ColorJitter", "DataSection", "TransformParam"]
+__all__ = ["Affine", "Augmentation", "ColorJitter", "DataSection", "TrainSection", "TransformParam"]
 
 
 class TransformParam(Record):
@@ -81,3 +82,13 @@ class Augmentation(Record):
     noise: float | None = param(default=None, gt=0, doc="Gaussian noise of this standard deviation, pixels counting 0 to 255")
     erase: float | None = param(default=None, gt=0, le=1, doc="blacken a random rectangle of at most this share of the image")
     probability: float = param(default=1.0, gt=0, le=1, doc="share of the samples that kornia's changes are applied to")
+
+
+class TrainSection(Record):
+    """`train:`, how the net is trained. `loss` stays as written: its entries are layers (resolve/heads.py)."""
+
+    data: DataSection | None = param(default=None, doc="the data to learn from")
+    test_data: DataSection | None = param(default=None, doc="the data to measure on")
+    augment: tuple[Augmentation, ...] = param(default=(), doc="random changes of the training samples, in order")
+    solver: SolverParameter = param(doc="the update rule, in the words of Caffe's SolverParameter")
+    loss: Any = param(default=None, doc="loss and metric layers; left out: SoftmaxWithLoss and Accuracy on the only output")
