@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from netspec.diagnostics import fail
+from netspec.resolve.image_contract import ImageContract, Shape, pair
 from netspec.training.data.paths import existing, reading_error
 from netspec.training.data.source import Array
-from netspec.training.image_contract import ImageContract, Shape, pair
 
 __all__ = ["MAX_PIXELS", "arrive", "decode", "load_image", "prepare", "recolor"]
 

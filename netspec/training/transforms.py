@@ -16,9 +16,9 @@ from torch import Generator, Tensor
 from torch.nn.functional import pad as padded
 
 from netspec.diagnostics import fail
-from netspec.training.data.section import Augmentation, TransformParam
+from netspec.resolve.image_contract import ImageContract, Shape, pair
+from netspec.resolve.train_section import Augmentation, TransformParam
 from netspec.training.data.source import Array
-from netspec.training.image_contract import ImageContract, Shape, pair
 from netspec.training.images import centre_crop, prepare
 
 __all__ = ["CaffeTransform", "Pipeline", "Samples", "random_crop", "random_mirror"]

@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 
 from netspec.diagnostics import fail
+from netspec.resolve.image_contract import ImageContract
 from netspec.training.data.source import Array, ArraySource, Field, Rows, Source
-from netspec.training.image_contract import ImageContract
 from netspec.training.images import recolor, resized
 
 __all__ = ["Arrived", "arrived"]
@@ -24,7 +24,8 @@ class Arrived(Source):
         self.color = source.color if want is None else contract.color
         self.first, field = next(iter(source.fields.items()))
         sample = self.arrive(np.zeros((1, *(n or 1 for n in field.shape)), field.dtype))
-        self.fields = {**source.fields, self.first: Field(sample.shape[1:], sample.dtype)}
+        fixed = None not in field.shape or (isinstance(contract.resize, tuple) and len(contract.resize) == 2)
+        self.fields = {**source.fields, self.first: Field(sample.shape[1:] if fixed else (sample.shape[1], None, None), sample.dtype)}
 
     def __len__(self) -> int:
         return len(self.source)
@@ -34,7 +35,8 @@ class Arrived(Source):
 
     def batch(self, indices: Array) -> Rows:
         rows = dict(self.source.batch(indices))
-        rows[self.first] = self.arrive(np.asarray(rows[self.first]))
+        pixels = rows[self.first]
+        rows[self.first] = [self.arrive(x[None])[0] for x in pixels] if isinstance(pixels, list) else self.arrive(pixels)
         return rows
 
     def arrive(self, pixels: Array) -> Array:
@@ -52,7 +54,7 @@ class Arrived(Source):
 def arrived(source: Source, contract: ImageContract | None, channels: int | None) -> Source:
     """The source as the contract wants it on arrival, itself where nothing changes; in memory it is done once, for all samples."""
     first = next(iter(source.fields.values()))
-    if contract is None or len(first.shape) != 3:
+    if contract is None or source.decoded or len(first.shape) != 3:
         return source
     want = contract.color or natural(source.color, channels)
     if contract.resize is None and want in (None, source.color):

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.resolve.image_contract import Shape
 from netspec.training.data.source import Array, Source
-from netspec.training.image_contract import Shape
 
 __all__ = ["LabelRule", "bind", "check_labels", "check_shape"]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.resolve.image_contract import ImageContract
+from netspec.resolve.train_section import DataSection
 from netspec.training.data.images import open_images
 from netspec.training.data.paths import existing, find_folder, reading_error, resolve_path
-from netspec.training.data.section import DataSection
 from netspec.training.data.source import Array, ArraySource, Source
-from netspec.training.image_contract import ImageContract
 
 __all__ = ["open_cifar10", "read_records"]
 

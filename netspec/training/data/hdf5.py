@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.resolve.train_section import DataSection
 from netspec.training.data.npz import from_arrays
 from netspec.training.data.paths import existing, reading_error, resolve_path
-from netspec.training.data.section import DataSection
 from netspec.training.data.source import MEMORY, Array, Field, Rows, Source, divided
 
 __all__ = ["open_hdf5"]

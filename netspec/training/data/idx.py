@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
+from netspec.resolve.train_section import DataSection
 from netspec.training.data.paths import existing, find_folder, reading_error, resolve_path
-from netspec.training.data.section import DataSection
 from netspec.training.data.source import Array, ArraySource, Source, divided
 
 __all__ = ["open_idx", "open_mnist", "read_idx"]

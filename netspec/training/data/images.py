@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.resolve.image_contract import ImageContract
+from netspec.resolve.train_section import DataSection
 from netspec.training.data.paths import existing, reading_error, resolve_path
-from netspec.training.data.section import DataSection
 from netspec.training.data.source import MEMORY, Array, Field, Rows, Source, divided
-from netspec.training.image_contract import ImageContract
 from netspec.training.images import decode
 
 __all__ = ["ImageFolder", "open_images"]
@@ -32,6 +32,7 @@ class ImageFolder(Source):
         self.marks = labels.astype(np.int64)
         self.classes = classes
         self.label = "label"
+        self.decoded = True
         self.contract = contract
         self.color = contract.color or "rgb"
         exact = contract.resize if isinstance(contract.resize, tuple) and len(contract.resize) == 2 else (None, None)

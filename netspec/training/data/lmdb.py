@@ -7,11 +7,11 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
+from netspec.resolve.image_contract import ImageContract
+from netspec.resolve.train_section import DataSection
 from netspec.training.data.datum import Datum, read_datum
 from netspec.training.data.paths import exists, resolve_path
-from netspec.training.data.section import DataSection
 from netspec.training.data.source import Array, ArraySource, Field, Rows, Source, divided
-from netspec.training.image_contract import ImageContract
 from netspec.training.images import decode
 
 __all__ = ["Store", "open_lmdb"]
@@ -37,10 +37,10 @@ class Store(Source):
         first = self.datum(0)
         pixels = self.pixels(first, 0)
         exact = self.contract.resize if isinstance(self.contract.resize, tuple) and len(self.contract.resize) == 2 else (None, None)
-        self.encoded = first.encoded is not None
-        self.color = self.contract.color if self.encoded else None
+        self.decoded = first.encoded is not None
+        self.color = self.contract.color if self.decoded else None
         self.label = "label"
-        shape = (pixels.shape[0], *exact) if self.encoded else pixels.shape
+        shape = (pixels.shape[0], *exact) if self.decoded else pixels.shape
         self.fields = {"image": Field(shape, pixels.dtype), "label": Field((), np.dtype(np.int64))}
 
     def __len__(self) -> int:
@@ -58,7 +58,7 @@ class Store(Source):
         key = self.keys[index]
         with self.opened.environment.begin(buffers=True) as look:
             try:
-                return read_datum(look.get(key))
+                return read_datum(look.get(key) or b"")
             except ValueError as error:
                 raise fail("NS645", f"key {key.decode('latin-1')!r} holds no Datum: {error}", path=self.name) from error
 
@@ -79,7 +79,7 @@ def open_lmdb(section: DataSection, split: str | None, root: Path, contract: Ima
         raise fail("NS643", "no such store" if not exists(path) else "holds no data.mdb", path=str(path))
     store = Store(str(path), Opened.at(path, data), contract)
     size = data.stat().st_size
-    if store.encoded or size > SMALL:
+    if store.decoded or size > SMALL:
         return divided(store, split)
     rows = store.batch(np.arange(len(store)))
     if isinstance(rows["image"], list):

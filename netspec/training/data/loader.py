@@ -125,6 +125,7 @@ class Batches:
         start = self.position
         rows = self.rows(start)
         if rows is None:
+            self.load(0)
             raise StopIteration
         batch = self.prepared(rows, generator_at(self.order.seed, start))
         self.position += len(next(iter(rows.values())))

@@ -9,8 +9,8 @@ from typing import IO
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
+from netspec.resolve.train_section import DataSection
 from netspec.training.data.paths import existing, reading_error, resolve_path
-from netspec.training.data.section import DataSection
 from netspec.training.data.source import Array, ArraySource, Source, divided
 
 __all__ = ["open_npz", "read_npz"]

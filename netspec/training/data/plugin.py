@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
+from netspec.resolve.train_section import DataSection
 from netspec.syntax.located import Located, plain
-from netspec.training.data.section import DataSection
 from netspec.training.data.source import Array, Field, Rows, Source, as_labels, divided
 
 __all__ = ["Plugin", "open_python"]

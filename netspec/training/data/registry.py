@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from netspec.diagnostics import fail
+from netspec.resolve.image_contract import ImageContract, Shape
+from netspec.resolve.train_section import DataSection
 from netspec.training.data.arrived import arrived
 from netspec.training.data.cifar import open_cifar10
 from netspec.training.data.digits import open_digits
@@ -15,11 +17,9 @@ from netspec.training.data.images import open_images
 from netspec.training.data.lmdb import open_lmdb
 from netspec.training.data.npz import open_npz
 from netspec.training.data.plugin import open_python
-from netspec.training.data.section import DataSection
 from netspec.training.data.source import Source
 from netspec.training.data.table import open_csv
 from netspec.training.data.text import open_text
-from netspec.training.image_contract import ImageContract, Shape
 
 __all__ = ["Place", "open_source", "open_sources"]
 

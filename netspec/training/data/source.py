@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netspec.diagnostics import fail
-from netspec.training.image_contract import Shape
+from netspec.resolve.image_contract import Shape
 
 __all__ = ["Array", "ArraySource", "Field", "Rows", "Source", "Subset", "divided", "write_classes"]
 
@@ -36,7 +36,8 @@ class Source(ABC):
     """Samples 0 .. len - 1. The first field feeds the only input of a net; `label` names the field that feeds its labels.
 
     name: what messages call it (a path, or the source's word).   classes: names of the labels 0, 1, ..., where they have names.
-    color: the order of the first field's channels, where it is known.
+    color: the order of the first field's channels, where it is known.   decoded: its images went through the input contract when they were
+    decoded, so their colour and size are as the input wants them.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Source(ABC):
     label: str | None = None
     classes: tuple[str, ...] | None = None
     color: Color | None = None
+    decoded: bool = False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -96,7 +98,7 @@ class Subset(Source):
         self.source = source
         self.indices = indices
         self.name, self.fields, self.label = source.name, source.fields, source.label
-        self.classes, self.color = source.classes, source.color
+        self.classes, self.color, self.decoded = source.classes, source.color, source.decoded
 
     def __len__(self) -> int:
         return len(self.indices)

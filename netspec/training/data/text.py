@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.resolve.train_section import DataSection
 from netspec.training.data.paths import existing, reading_error, resolve_path
-from netspec.training.data.section import DataSection
 from netspec.training.data.source import ArraySource, Source, divided
 
 __all__ = ["open_text"]
