@@ -39,12 +39,15 @@ T = TypeVar("T")
 def create_app(model: Model, name: str, *, max_batch: int, queue: int, max_body: int = MAX_BODY) -> Starlette:
     """An ASGI application that serves `model` as `name`: joined runs of at most `max_batch` rows, at most `queue` waiting requests."""
     service = Service(model, name, max_batch, queue, max_body)
-    routes = [Route("/v2", service.server), Route("/v2/health/live", service.live), Route("/v2/health/ready", service.ready)]
-    for model_path in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
-        routes.append(Route(model_path, service.metadata))
-        routes.append(Route(f"{model_path}/ready", service.model_ready))
-        routes.append(Route(f"{model_path}/infer", service.infer, methods=["POST"]))
-    routes.append(Route("/metrics", service.show_metrics))
+    routes = []
+    for at in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
+        routes += [
+            Route(f"{at}/infer", service.infer, methods=["POST"]),
+            Route(f"{at}/ready", service.model_ready),
+            Route(at, service.metadata),
+        ]
+    routes += [Route("/v2", service.server), Route("/v2/health/live", service.live), Route("/v2/health/ready", service.ready)]
+    routes += [Route("/metrics", service.show_metrics)]
     return Starlette(
         routes=routes,
         exception_handlers={HTTPException: _http_error, RequestError: _request_error, Exception: _bug},

@@ -20,6 +20,7 @@ NUMPY_TYPES = {
     "FP16": "float16", "FP32": "float32", "FP64": "float64",
     "BYTES": "object",
 }  # fmt: skip
+DATATYPES = {name: datatype for datatype, name in NUMPY_TYPES.items()}
 # float16, float and double are ONNX's names; the integers bear numpy's.
 ONNX_TYPES = {f"tensor({name})": datatype for datatype, name in NUMPY_TYPES.items() if datatype[:2] not in ("FP", "BY")} | {
     "tensor(float16)": "FP16", "tensor(float)": "FP32", "tensor(double)": "FP64", "tensor(string)": "BYTES",
@@ -61,7 +62,7 @@ def datatype_of(array: "np.ndarray") -> str:
     """The protocol's name of an array's dtype, or numpy's own where the protocol has none."""
     if array.dtype.kind in "OUS":
         return "BYTES"
-    return next((datatype for datatype, name in NUMPY_TYPES.items() if name == array.dtype.name), str(array.dtype))
+    return DATATYPES.get(array.dtype.name, str(array.dtype))
 
 
 def batch_symbol(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> str | None:

@@ -190,6 +190,12 @@ def test_a_body_above_the_limit_is_refused(two):
     assert (status, answer) == (413, {"error": "the body must have at most 268435456 bytes"})
 
 
+def test_an_announced_length_above_the_limit_is_refused(two):
+    """Although the body never comes."""
+    status, answer = post(two, "/v2/models/two/infer", b"{}", {"Content-Length": str(10**15)})
+    assert (status, answer) == (413, {"error": "the body must have at most 268435456 bytes"})
+
+
 def test_a_client_that_goes_away_mid_body(two):
     with socket.create_connection((two.host, two.port)) as connection:
         connection.sendall(b"POST /v2/models/two/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
