@@ -1,6 +1,5 @@
 """A decoded SolverParameter -> the words of a spec's `train.solver`."""
 
-from dataclasses import fields
 from typing import Any
 
 from netspec.diagnostics import Diagnostic, Diagnostics
@@ -23,9 +22,9 @@ ELSEWHERE = {
 
 def solver_section(solver: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
     """The solver's words in the file's order, with the type in today's spelling. NS025 for each word that a spec has no place for."""
-    from netspec.training.parameter import SolverParameter
+    from netspec.resolve.solver_section import SolverParameter
 
-    known = {each.name for each in fields(SolverParameter)}
+    known = SolverParameter.names
     section: dict[str, Any] = {}
     for key, value in solver.items():
         if key == "solver_type":

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from netspec.training.parameter import SolverParameter
+from netspec.resolve.solver_section import SolverParameter
 from netspec.training.solver import ParameterSpec
 
 __all__ = ["Batch", "Job", "TestBatches", "TrainBatches", "TrainingResult"]

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable
 
-from netspec.training.parameter import SolverParameter
+from netspec.resolve.solver_section import SolverParameter
 
 __all__ = ["learning_rate"]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
-from netspec.training.parameter import SolverParameter
+from netspec.resolve.solver_section import SolverParameter
 
 __all__ = ["RULES", "Group", "Rule"]
 

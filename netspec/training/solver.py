@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from netspec.diagnostics import fail
-from netspec.training.parameter import SolverParameter, solver_faults
+from netspec.resolve.solver_section import SolverParameter, solver_faults
 from netspec.training.rates import learning_rate
 from netspec.training.rules import RULES, Group, multiply
 

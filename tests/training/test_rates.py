@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from netspec.training.parameter import SolverParameter, solver_faults
+from netspec.resolve.solver_section import SolverParameter, solver_faults
 from netspec.training.rates import learning_rate
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netspec.diagnostics import SpecError
-from netspec.training.parameter import SolverParameter
+from netspec.resolve.solver_section import SolverParameter
 from netspec.training.rates import learning_rate
 from netspec.training.solver import ParameterSpec, Solver
 

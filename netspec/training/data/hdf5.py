@@ -1,5 +1,7 @@
 """HDF5 files, and Caffe's HDF5Data list of them: data sets by name, their first axis counting samples."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from netspec.training.data.source import MEMORY, Array, Field, Rows, Source, div
 
 __all__ = ["open_hdf5"]
 
+RATIO = 1032
+"""The most that HDF5's deflate can expand; other filters do less."""
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -31,6 +35,9 @@ def open_hdf5(section: DataSection, split: str | None, root: Path, allow_outside
     except ImportError as error:
         raise fail("NS657", "source hdf5 needs h5py: pip install 'netspec[data]'", path=str(path)) from error
     opened = [datasets(h5py, file) for file in files]
+    for file, sets in zip(files, opened, strict=True):
+        with reading(file):
+            check_sets(file, sets)
     names = list(opened[0])
     for file, sets in zip(files, opened, strict=True):
         if list(sets) != names:
@@ -66,36 +73,45 @@ class Stored(Source):
         """Rows of one data set. HDF5 reads increasing rows without repeats, so those are read and then put in order."""
         wanted, back = np.unique(indices, return_inverse=True)
         at = np.searchsorted(self.starts, wanted, side="right") - 1
-        try:
+        with reading(self.name):
             parts = [self.files[f][name][wanted[at == f] - self.starts[f]] for f in np.unique(at)]
-        except (OSError, RuntimeError) as error:
-            raise fail("NS645", f"{name} cannot be read: {error}", path=self.name) from error
         return np.concatenate(parts)[back]
 
 
 def datasets(h5py: Any, path: Path) -> dict[str, Any]:
-    """The numeric data sets at the top of a file, by name."""
-    try:
-        found = {str(name): item for name, item in h5py.File(path, "r").items() if isinstance(item, h5py.Dataset)}
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise fail("NS645", f"damaged HDF5 file: {error}", path=str(path)) from error
-    if not found:
+    """The data sets at the top of a file, by name."""
+    with reading(path):
+        return {str(name): item for name, item in h5py.File(path, "r").items() if isinstance(item, h5py.Dataset)}
+
+
+def check_sets(path: Path, sets: dict[str, Any]) -> None:
+    """Raises SpecError NS650 (no data sets), NS655 (not numbers), NS646 (a single number), NS644 (more is announced than is stored)."""
+    if not sets:
         raise fail("NS650", "holds no data set", path=str(path))
-    for name, data in found.items():
+    for name, data in sets.items():
         if data.dtype.kind not in "biuf":
             raise fail("NS655", f"{name} holds {data.dtype}, numbers are needed", path=str(path))
         if not data.shape:
             raise fail("NS646", f"{name} is a single number, not an array of samples", path=str(path))
-    return found
+        size, stored = data.size * data.dtype.itemsize, data.id.get_storage_size()
+        if size > RATIO * stored:
+            raise fail("NS644", f"{name} announces {list(data.shape)}, {size} bytes, of which {stored} are stored", path=str(path))
+
+
+@contextmanager
+def reading(name: Path | str) -> Iterator[None]:
+    """What h5py raises on a damaged file, of any kind, becomes NS645."""
+    try:
+        yield
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError, ArithmeticError, AttributeError) as error:
+        raise fail("NS645", f"damaged HDF5 file: {error}", path=str(name)) from error
 
 
 def joined(parts: list[Any], name: str, files: list[Path]) -> Array:
     arrays = []
     for part, file in zip(parts, files, strict=True):
-        try:
+        with reading(file):
             arrays.append(np.asarray(part[()]))
-        except (OSError, RuntimeError) as error:
-            raise fail("NS645", f"{name} cannot be read: {error}", path=str(file)) from error
         if arrays[-1].shape[1:] != arrays[0].shape[1:]:
             raise fail("NS646", f"{name} is {list(arrays[-1].shape)}, in the first file {list(arrays[0].shape)}", path=str(file))
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

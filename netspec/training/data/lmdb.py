@@ -30,8 +30,7 @@ class Store(Source):
         self.name = name
         self.opened = opened
         self.contract = contract.changed(color=contract.color or "bgr")
-        with opened.environment.begin(buffers=False) as look:
-            self.keys: list[bytes] = list(look.cursor().iternext(keys=True, values=False))
+        self.keys = opened.keys()
         if not self.keys:
             raise fail("NS650", "an empty store", path=name)
         first = self.datum(0)
@@ -56,11 +55,10 @@ class Store(Source):
 
     def datum(self, index: int) -> Datum:
         key = self.keys[index]
-        with self.opened.environment.begin(buffers=True) as look:
-            try:
-                return read_datum(look.get(key) or b"")
-            except ValueError as error:
-                raise fail("NS645", f"key {key.decode('latin-1')!r} holds no Datum: {error}", path=self.name) from error
+        try:
+            return read_datum(self.opened.value(key))
+        except ValueError as error:
+            raise fail("NS645", f"key {key.decode('latin-1')!r} holds no Datum: {error}", path=self.name) from error
 
     def pixels(self, datum: Datum, index: int) -> Array:
         if datum.encoded is None:
@@ -98,6 +96,7 @@ class Opened:
         except ImportError as error:
             raise fail("NS657", "source lmdb needs lmdb: pip install 'netspec[data]'", path=str(path)) from error
         size = data.stat().st_size
+        self.path, self.failure = path, lmdb.Error
         try:
             self.environment = lmdb.open(str(path), readonly=True, lock=False, subdir=path.is_dir(), readahead=False)
             needed = (self.environment.info()["last_pgno"] + 1) * self.environment.stat()["psize"]
@@ -105,6 +104,22 @@ class Opened:
             raise damaged(path, size, str(error)) from error
         if needed > size:  # a map shorter than its pages would end the process when it is read
             raise fail("NS644", f"its header counts {needed} bytes of pages, here are {size}", path=str(data))
+
+    def keys(self) -> list[bytes]:
+        """All keys, in order."""
+        try:
+            with self.environment.begin() as look:
+                return list(look.cursor().iternext(keys=True, values=False))
+        except self.failure as error:
+            raise fail("NS645", f"damaged LMDB store: {error}", path=str(self.path)) from error
+
+    def value(self, key: bytes) -> bytes:
+        """The value of a key; empty if it has gone."""
+        try:
+            with self.environment.begin() as look:
+                return look.get(key) or b""
+        except self.failure as error:
+            raise fail("NS645", f"damaged LMDB store: {error}", path=str(self.path)) from error
 
     def __del__(self) -> None:
         if hasattr(self, "environment"):
