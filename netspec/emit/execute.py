@@ -3,6 +3,7 @@
 import hashlib
 import linecache
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -26,8 +27,13 @@ def execute(text: str) -> ModuleType:
         raise
     for value in list(module.__dict__.values()):
         if isinstance(value, type) and value.__module__ == name:
-            value.__reduce__ = lambda self: (restore, (text, type(self).__name__), self.__dict__)  # type: ignore[method-assign, assignment]
+            value.__reduce__ = reducer(text)  # type: ignore[method-assign]
     return module
+
+
+def reducer(text: str) -> Callable[[Any], tuple[Any, ...]]:
+    """How instances of a class of this text pickle."""
+    return lambda self: (restore, (text, type(self).__name__), self.__dict__)
 
 
 def restore(text: str, name: str) -> Any:

@@ -103,9 +103,8 @@ def named(name: str, variables: Mapping[str, Any]) -> Any:
 
 def arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
     """Arithmetic on numbers; + joins texts and lists. An exact quotient of integers is an integer."""
-    if isinstance(op, ast.Mult) and (isinstance(a, (str, list)) or isinstance(b, (str, list))) and isinstance(a, (str, list, int)) and isinstance(b, (str, list, int)):
-        count, items = (a, b) if isinstance(a, int) else (b, a)
-        if not isinstance(count, int) or count * len(items) > WIDEST:
+    for items, count in ((a, b), (b, a)):
+        if isinstance(op, ast.Mult) and isinstance(items, (str, list)) and isinstance(count, int) and count * len(items) > WIDEST:
             raise ExpressionError(f"a text or list has at most {WIDEST} items")
     if isinstance(op, ast.Div):
         return a // b if isinstance(a, int) and isinstance(b, int) and b and a % b == 0 else a / b
