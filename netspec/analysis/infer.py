@@ -30,10 +30,12 @@ class Pass:
 
     def run(self) -> "Pass":
         for given in self.graph.inputs:
+            if given.type is None and given.node is not None and given.value not in self.types:
+                self.visit(given.node)
+        for given in self.graph.inputs:
             if given.type is not None:
                 self.types[given.value] = given.type
-            elif given.node is not None and given.value not in self.types:
-                self.visit(given.node)
+        self.weights.update((source, ()) for source in self.graph.sources)
         for node in self.graph.nodes:
             self.visit(node)
         return self

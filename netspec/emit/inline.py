@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["IMPORTS", "inlined"]
+__all__ = ["IMPORTS", "definitions", "inlined"]
 
 IMPORTS = ("import math", "from typing import Any, ClassVar", "import torch", "import torch.nn.functional as F", "from torch import Tensor, nn")
 """What blocks may import; an emitted file takes those that it uses."""

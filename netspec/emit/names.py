@@ -15,7 +15,7 @@ FORBIDDEN = frozenset((
     "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_", "set_extra_state", "set_submodule", "share_memory",
     "state_dict", "to", "to_empty", "train", "training", "type", "xpu", "zero_grad",
     # our own
-    "blobs", "forward_blobs", "inputs", "layer_parameters", "layers", "loss_weights", "outputs", "reset_parameters", "reset_state", "total_loss",
+    "blobs", "forward_blobs", "inputs", "layer_parameters", "layers", "loss_weights", "optional", "outputs", "reset_parameters", "reset_state", "total_loss",
     # what the text itself uses
     "self", "h", "torch", "nn", "F", "Tensor", "math", "super",
 ))

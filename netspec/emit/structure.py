@@ -13,12 +13,14 @@ __all__ = ["Child", "Group", "Structure", "grouped"]
 class Group:
     """The whole net, or one block instance: its children in order, the values that come in, and those that others read."""
 
-    def __init__(self, name: str, block: Block | None, children: "tuple[Child, ...]", inputs: tuple[Value, ...], outputs: tuple[Value, ...]) -> None:
+    def __init__(self, name: str, block: Block | None, children: "tuple[Child, ...]", inputs: tuple[Value, ...], outputs: tuple[Value, ...],
+                 sources: tuple[Node, ...] = ()) -> None:
         self.name = name
         self.block = block
         self.children = children
         self.inputs = inputs
         self.outputs = outputs
+        self.sources = sources
         prefix = f"{name}." if block else ""
         self.local = {child.name: child.name.removeprefix(prefix) for child in children}
         names = Names()
@@ -26,7 +28,10 @@ class Group:
         self.order = {value: i for i, child in enumerate(children) for value in self.makes(child)}
 
     def reads(self, child: "Child") -> tuple[Value, ...]:
-        return child.inputs if isinstance(child, Group) else child.bottoms
+        """What goes into a child: for a data layer, its own tops as they were passed in."""
+        if isinstance(child, Group):
+            return child.inputs
+        return child.tops if child in self.sources else child.bottoms
 
     def makes(self, child: "Child") -> tuple[Value, ...]:
         return child.outputs if isinstance(child, Group) else child.tops
@@ -55,15 +60,15 @@ def grouped(typed: TypedGraph, structure: "Structure") -> Group:
             uses.setdefault(value, set()).add(node)
     for value in graph.outputs:
         uses.setdefault(value, set()).add(None)
-    root = group_of("", None, list(graph.nodes), 0, uses, tuple(i.value for i in graph.inputs), graph.outputs)
+    root = group_of("", None, list(graph.nodes), 0, uses, tuple(i.value for i in graph.inputs), graph.outputs, graph.sources)
     structure.learn(root)
     return root
 
 
 def group_of(name: str, block: Block | None, nodes: list[Node], depth: int, uses: dict[Value, set[Node | None]], inputs: tuple[Value, ...],
-             outputs: tuple[Value, ...]) -> Group:
-    """Nodes of one instance, those of inner instances gathered."""
-    children: list[Child] = []
+             outputs: tuple[Value, ...], sources: tuple[Node, ...] = ()) -> Group:
+    """Nodes of one instance, those of inner instances gathered; of the whole net, first its data layers."""
+    children: list[Child] = [*sources]
     i = 0
     while i < len(nodes):
         if len(nodes[i].blocks) == depth:
@@ -80,7 +85,7 @@ def group_of(name: str, block: Block | None, nodes: list[Node], depth: int, uses
         left = tuple(v for node in members for v in node.tops if uses.get(v, set()) - set(members))
         children.append(group_of(inner.name, inner, members, depth + 1, uses, given, left))
         i = j
-    return Group(name, block, tuple(children), inputs, outputs)
+    return Group(name, block, tuple(children), inputs, outputs, sources)
 
 
 class Structure:
@@ -89,7 +94,8 @@ class Structure:
     def __init__(self, typed: TypedGraph) -> None:
         self.typed = typed
         self.paths: dict[Node, str] = {}
-        self.modules: dict[Node, ModuleText] = {node: node.layer.torch(*typed.bottoms(node)) for node in typed.graph.nodes}
+        self.modules: dict[Node, ModuleText] = {
+            node: node.layer.torch(*typed.bottoms(node)) for node in (*typed.graph.sources, *typed.graph.nodes)}
         self.instances: dict[Any, list[Group]] = {}
         self.keys: dict[Group, Any] = {}
         self.given: dict[Any, str] = {}

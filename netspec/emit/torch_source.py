@@ -3,9 +3,10 @@
 Block instances become nested modules, one class per structure (emit/structure.py); everything else is a line per layer.
 """
 
+import re
 from collections.abc import Mapping
 
-from netspec.emit.inline import IMPORTS, inlined
+from netspec.emit.inline import IMPORTS, definitions, inlined
 from netspec.emit.names import Names, attribute
 from netspec.emit.structure import Child, Group, Structure, grouped
 from netspec.ir.graph import Node, TypedGraph, Value
@@ -17,9 +18,9 @@ DEFAULT_FILLER = Filler()
 
 
 def class_name(name: str) -> str:
-    """`LeNet`, `resnet_50` and `9x9` as names of classes."""
+    """`LeNet`, `resnet_50` and `9x9` as names of classes; `softmax`, which a module bears, as SoftmaxNet."""
     text = "".join(part[:1].upper() + part[1:] for part in attribute(name).split("_"))
-    return text if text and text not in ("Network",) else f"{text}Net"
+    return text if text and text not in definitions() else f"{text}Net"
 
 
 def torch_source(typed: TypedGraph, origin: str = "") -> str:
@@ -29,12 +30,17 @@ def torch_source(typed: TypedGraph, origin: str = "") -> str:
     name = class_name(typed.graph.name)
     bodies = [block_class(cls, structure) for cls in structure.classes]
     bodies.append(network_class(name, root, typed, structure))
-    used = {word for body in bodies for word in words(body)} | {"Network"}
+    used = {word for body in bodies for word in words(bare(body))} | {"Network"}
     helpers = inlined(used - set(structure.class_names()))
     rest = "\n".join(helpers + bodies)
     heads = [line for line in IMPORTS if line.split()[-1] in words(rest) or any(w.strip(",") in words(rest) for w in line.split("import ")[1].split())]
     parts = [f'"""{typed.graph.name}: compiled by netspec{f" from {origin}" if origin else ""}, {typed.graph.phase} phase. Needs only torch."""']
     return "\n\n\n".join(["\n\n".join(parts + ["\n".join(heads)]), *helpers, *bodies]) + "\n"
+
+
+def bare(text: str) -> str:
+    """The text without strings and comments."""
+    return re.sub(r"'[^'\n]*'|\"[^\"\n]*\"|#.*", "", text)
 
 
 def words(text: str) -> set[str]:
@@ -50,14 +56,18 @@ def network_class(name: str, root: Group, typed: TypedGraph, structure: Structur
     lines = [f"class {name}(Network):", f'    """{head} -> {tail}"""', ""]
     lines.append(f"    inputs = {tuple(i.value.name for i in graph.inputs)!r}")
     lines.append(f"    outputs = {tuple(v.name for v in graph.outputs)!r}")
-    lines += table("layers", {n.name: (structure.paths[n], *(w.name for w in typed.weights[n])) for n in graph.nodes})
+    optional = tuple(i.value.name for i in graph.inputs if i.node in graph.sources)
+    if optional:
+        lines.append(f"    optional = {optional!r}")
+    lines += table("layers", {n.name: (structure.paths[n], *(w.name for w in typed.weights[n])) for n in (*graph.sources, *graph.nodes)})
     lines += table("blobs", {name: (structure.paths[v.node], v.index) for name, v in graph.blobs.items() if v.node in structure.paths})
     weights = {top.name: w for n in graph.nodes for top, w in zip(n.tops, n.loss_weights, strict=False) if w}
     if weights:
         lines += table("loss_weights", weights)
     lines += ["", *constructor(root, {}, structure), "", *fillers(root, structure)]
     arguments = [names[i.value.name] for i in graph.inputs]
-    lines += ["", f"    def forward({', '.join(['self', *(f'{a}: Tensor' for a in arguments)])}) -> Tensor | dict[str, Tensor]:"]
+    declared = [f"{a}: Tensor | None = None" if i.value.name in optional else f"{a}: Tensor" for a, i in zip(arguments, graph.inputs, strict=True)]
+    lines += ["", f"    def forward({', '.join(['self', *declared])}) -> Tensor | dict[str, Tensor]:"]
     variables = dict(zip((i.value for i in graph.inputs), arguments, strict=True))
     losses = [(top, w) for n in graph.nodes for top, w in zip(n.tops, n.loss_weights, strict=False) if w]
     lines += forward(root, variables, names, typed, structure, keep={v for v, _ in losses})

@@ -109,7 +109,10 @@ class Input(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A wired network of one phase. `blobs` leads from every name to the value that bears it last."""
+    """A wired network of one phase. `blobs` leads from every name to the value that bears it last.
+
+    sources: data layers, which read those of their tops, all of them inputs, that a call does not pass in.
+    """
 
     name: str
     inputs: tuple[Input, ...]
@@ -117,6 +120,7 @@ class Graph:
     outputs: tuple[Value, ...]
     blobs: Mapping[str, Value] = field(default_factory=dict)
     phase: str = "TEST"
+    sources: tuple[Node, ...] = ()
 
     def uses(self) -> dict[Value, list[Node]]:
         """Which nodes read each value."""

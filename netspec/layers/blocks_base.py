@@ -10,11 +10,12 @@ from torch import Tensor, nn
 class Network(nn.Module):
     """Base of emitted networks. Blob and layer names are those of the spec; inputs go in by position or by name.
 
-    layers: the module path of each layer, and the names of its weights in Caffe's order; blobs: which module makes each named blob, and which
-    of its results that is; loss_weights: factor of each loss.
+    optional: inputs that a data layer reads where they are not passed in; layers: the module path of each layer, and the names of its weights
+    in Caffe's order; blobs: which module makes each named blob, and which of its results that is; loss_weights: factor of each loss.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ()
     outputs: ClassVar[tuple[str, ...]] = ()
     layers: ClassVar[dict[str, tuple[str, ...]]] = {}
     blobs: ClassVar[dict[str, tuple[str, int]]] = {}
@@ -28,12 +29,12 @@ class Network(nn.Module):
         hooks = [module.register_forward_hook(lambda m, x, y, path=path: found.__setitem__(path, y))
                  for path, module in self.named_modules() if path in wanted]
         try:
-            self(*(feed[name] for name in self.inputs))
+            self(*(feed.get(name) if name in self.optional else feed[name] for name in self.inputs))
         finally:
             for hook in hooks:
                 hook.remove()
         made = {name: found[path][i] if isinstance(found[path], tuple) else found[path] for name, (path, i) in self.blobs.items() if path in found}
-        return {**{name: feed[name] for name in self.inputs if name not in made}, **made}
+        return {**{name: feed[name] for name in self.inputs if name in feed and name not in made}, **made}
 
     def layer_parameters(self, name: str) -> list[Tensor]:
         """The tensors of a layer, in Caffe's blob order."""
@@ -119,3 +120,8 @@ def bilinear_(weight: Tensor) -> None:
     centre = (2 * factor - 1 - factor % 2) / (2.0 * factor)
     y, x = (1 - (torch.arange(k, dtype=torch.float64) / factor - centre).abs() for k in weight.shape[-2:])
     weight.copy_((y[:, None] * x[None, :]).expand_as(weight))
+
+
+FILLERS = {"constant": constant_, "uniform": uniform_, "gaussian": gaussian_, "xavier": xavier_, "msra": msra_,
+           "positive_unitball": positive_unitball_, "bilinear": bilinear_}
+"""The fillers that need nothing but a tensor, by name."""

@@ -200,13 +200,16 @@ class Builder:
         for i, name in enumerate(tops):
             local = name.removeprefix(scope.prefix)
             in_place = local in draft.fields.bottom or (not draft.fields.bottom and any(b.name == name for b in bottoms))
-            if name in self.made and not in_place:
+            if name in self.made and not in_place and not self.declared(draft, name, scope):
                 first = self.made[name]
                 self.diagnostics.add(Diagnostic("NS204", f"{draft.name} makes {local} again", draft.places[f"top.{i}"], "made a second time",
                                                 others=(Label(first, "first made here"),) if first else ()))
             self.made[name] = draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"]
 
-
+    def declared(self, draft: Draft, name: str, scope: Scope) -> bool:
+        """Whether `input:` says the type of what this data layer makes."""
+        given = scope.inputs.get(name)
+        return "data" in draft.layer.traits and not scope.prefix and given is not None and given.node is None
 
 
 def count_of(least: int, most: int | None) -> str:
@@ -265,9 +268,22 @@ def build(items: tuple[Item, ...], drafts: Mapping[Entry, Draft], inputs: list[I
         builder.blobs[given.value.name] = given.value
         builder.made[given.value.name] = given.span
     builder.walk(items, Scope("", {given.value.name: given.value for given in inputs}))
-    sources = [node for node in builder.nodes.values() if node.layer.traits & {"data", "input"} and not node.bottoms]
-    fed = tuple(Input(value, None, node=node, span=node.places["name"]) for node in sources for value in node.tops)
-    nodes = tuple(node for node in builder.nodes.values() if node not in sources)
+    makers = [node for node in builder.nodes.values() if node.layer.traits & {"data", "input"} and not node.bottoms]
+    sources = tuple(node for node in makers if "data" in node.layer.traits)
+    nodes = tuple(node for node in builder.nodes.values() if node not in makers)
     read = {value for node in nodes for value in node.bottoms}
     ends = tuple(value for node in nodes for value in node.tops if value not in read)
-    return Graph(name, (*inputs, *fed), nodes, ends, builder.blobs, state.phase)
+    return Graph(name, inputs_of(inputs, makers, sources), nodes, ends, builder.blobs, state.phase, sources)
+
+
+def inputs_of(declared: list[Input], makers: list[Node], sources: tuple[Node, ...]) -> tuple[Input, ...]:
+    """Declared inputs, then tops of input layers, then those of data layers; what is declared of a data layer's top is its type."""
+    said = {given.value.name: given for given in declared}
+    fed = {top.name for node in sources for top in node.tops}
+    made: list[Input] = [given for given in declared if given.value.name not in fed]
+    for node in sorted(makers, key=lambda node: node in sources):
+        for top in node.tops:
+            known = said.get(top.name) if node in sources else None
+            span, type_, contract = (known.span, known.type, known.contract) if known else (node.places["name"], None, None)
+            made.append(Input(top, type_, contract, node, span))
+    return tuple(made)

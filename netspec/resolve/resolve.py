@@ -1,6 +1,6 @@
 """A Spec becomes a Resolved: every section and layer typed. Then `wire` makes the Graph of one phase, or of the deployed net, from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
@@ -65,7 +65,7 @@ def with_outputs(graph: Graph, named: tuple[Value, ...]) -> Graph:
     if not named:
         return graph
     scores = tuple(v for v in graph.outputs if v.node is not None and v.node.layer.traits & {"loss", "metric"} and v not in named)
-    return Graph(graph.name, graph.inputs, graph.nodes, named + scores, graph.blobs, graph.phase)
+    return replace(graph, outputs=named + scores)
 
 
 def defaults_of(spec: Spec, diagnostics: Diagnostics) -> dict[str, Located]:
