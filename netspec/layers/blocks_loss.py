@@ -113,7 +113,7 @@ class InfogainLoss(nn.Module):
         super().__init__()
         self.axis, self.ignore_label, self.normalization, self.probabilities = axis, ignore_label, normalization, probabilities
         if classes is not None:
-            self.register_buffer("H", torch.zeros(classes, classes))
+            self.register_buffer("H", torch.zeros(classes, classes), persistent=False)
 
     def forward(self, x: Tensor, label: Tensor, matrix: Tensor | None = None) -> "Tensor | tuple[Tensor, Tensor]":
         scores = planes(x, self.axis)

@@ -1,0 +1,262 @@
+"""Layers that bring values in: Input, whose tops are inputs of the net, and Caffe's data layers, which read them from somewhere.
+
+A data layer's tops are inputs too: what is not passed in is read (docs/decisions). Its batch size is the symbol N: a net takes any.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from netspec.ir.dims import Size, symbol
+from netspec.ir.layer import Example, Filler, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.rule import RuleError
+from netspec.ir.types import TensorType
+from netspec.layers.shapes import BlobShape, BlobShapes, sizes
+from netspec.layers.shared import exclude
+from netspec.record import param
+
+__all__ = ["Data", "DataLayer", "DummyData", "HDF5Data", "ImageData", "Input", "MemoryData", "Transformed", "WindowData"]
+
+N = symbol("N")
+
+
+class Input(Layer, type="Input", param="input_param", bottoms=0, tops=(1, None), traits=("input",)):
+    """Declare inputs of the net, as `input:` does.
+
+    Its tops are what a call passes in     (Caffe's Input)
+    """
+
+    shape: BlobShapes = param(default=(), doc="a shape for each top, or one for all; letters are symbols")
+
+    def infer(self) -> tuple[TensorType, ...]:
+        shapes = [sizes(shape) for shape in self.shape]  # type: ignore[attr-defined]
+        if len(shapes) not in (1, self.top_count):
+            raise RuleError("NS107", f"shape needs one entry, or one for each top: {len(shapes)} for {self.top_count} tops", at="shape")
+        return tuple(TensorType(shapes[i if len(shapes) > 1 else 0]) for i in range(self.top_count))
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{shape: {dim: [N, 3, 224, 224]}}", " -> N,3,224,224")
+        yield accepts("{shape: [[N, 3], [N]]}", " -> N,3; N")
+        yield accepts("{shape: [T, N]}", " -> T,N; T,N")
+        yield rejects("{shape: [[N, 3], [N], [N]]}", "", code="NS107", at="shape", outputs=2)
+        yield rejects("{shape: [0, 3]}", "", code="NS109", at="shape")
+        yield rejects("{shape: 3.5}", "", code="NS105", at="shape")
+
+
+class DataLayer(Layer, bottoms=0, tops=(1, None), traits=("data",)):
+    """What data layers share: tops that are passed in, or else read."""
+
+    def torch(self) -> ModuleText:
+        return module("DataSource")
+
+
+class Transformed(DataLayer, tops=(1, 2)):
+    """Data layers of images with transform_param: `(pixel - mean) * scale`, after a crop that is random in TRAIN and centred in TEST."""
+
+    scale: float = param(default=1.0, group="transform_param", doc="factor of the pixels after the mean is subtracted")
+    mirror: bool = param(default=False, group="transform_param", doc="flip each sample left to right with probability 1/2, in both phases as Caffe does")
+    crop_size: int = param(default=0, ge=0, group="transform_param", doc="side of the square crop; 0 does not crop")
+    mean_file: str | None = param(default=None, group="transform_param", doc="mean image (.binaryproto or .npy), subtracted at the uncropped place")
+    mean_value: tuple[float, ...] = param(default=(), group="transform_param", doc="one number, or one per channel, subtracted from the pixels")
+    force_color: bool = param(default=False, group="transform_param", doc="decode encoded images to three channels")
+    force_gray: bool = param(default=False, group="transform_param", doc="decode encoded images to one channel")
+
+    def infer(self) -> tuple[TensorType, ...]:
+        exclude(bool(self.mean_value) and self.mean_file is not None, "mean_file and mean_value cannot both be given", at="mean_file")
+        exclude(self.force_color and self.force_gray, "force_color and force_gray cannot both be set", at="force_gray")
+        return self.image(), TensorType((N,))
+
+    def image(self) -> TensorType:
+        """Type of the first top, as far as the parameters tell: letters stand for what only the data know."""
+        height, width = self.size()
+        return TensorType((N, self.channels_read(), height, width))
+
+    def size(self) -> tuple[Size, Size]:
+        return (self.crop_size, self.crop_size) if self.crop_size else (symbol("H"), symbol("W"))
+
+    def channels_read(self) -> Size:
+        if self.force_color or self.force_gray:
+            return 3 if self.force_color else 1
+        return len(self.mean_value) if len(self.mean_value) > 1 else symbol("C")
+
+
+class Data(Transformed, type="Data", param=("data_param", "transform_param"), legacy=("DATA", "data")):
+    """Images and labels from a store of Datum messages, in the order of their keys, beginning again at the end.
+
+    Tops: images (N, C, H, W), labels (N)     (Caffe's Data)
+
+    Sizes that the store alone knows are read from it where it is at hand, and letters otherwise. LevelDB is not read: convert it to LMDB.
+    """
+
+    source: str = param(doc="folder of the store, inside the spec's folder")
+    batch_size: int = param(default=1, ge=1, doc="samples that are read at once, where none are passed in")
+    backend: Literal["LEVELDB", "LMDB"] = param(default="LEVELDB", doc="kind of the store")
+    rand_skip: int = param(default=0, ge=0, doc="skip up to so many samples at the start, drawn at random")
+    force_encoded_color: bool = param(default=False, doc="decode encoded images to three channels")
+    prefetch: int = param(default=4, ge=1, doc="accepted, without meaning here")
+
+    def channels_read(self) -> Size:
+        return 3 if self.force_encoded_color else super().channels_read()
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{source: train_lmdb, batch_size: 64, backend: LMDB}", " -> N,C,H,W; N")
+        yield accepts("{source: train_lmdb, crop_size: 227, mean_value: [104, 117, 123], mirror: true}", " -> N,3,227,227; N")
+        yield accepts("{source: train_lmdb, scale: 0.00390625, force_gray: true}", " -> N,1,H,W")
+        yield rejects("{source: x, mean_value: 4, mean_file: m.binaryproto}", "", code="NS110", at="mean_file")
+        yield rejects("{source: x, batch_size: 0}", "", code="NS106", at="batch_size")
+        yield rejects("{batch_size: 4}", "", code="NS103")
+
+
+class ImageData(Transformed, type="ImageData", param=("image_data_param", "transform_param"), legacy=("IMAGE_DATA", "images")):
+    """Image files and labels from a list: a path and a number on each line.
+
+    Tops: images (N, C, H, W), blue first, and labels (N)     (Caffe's ImageData)
+    """
+
+    source: str = param(doc="the list, inside the spec's folder")
+    batch_size: int = param(default=1, ge=1, doc="samples that are read at once, where none are passed in")
+    rand_skip: int = param(default=0, ge=0, doc="skip up to so many samples at the start, drawn at random")
+    shuffle: bool = param(default=False, doc="draw a new order for each pass")
+    new_height: int = param(default=0, ge=0, doc="height that images are resized to; 0 keeps theirs")
+    new_width: int = param(default=0, ge=0, doc="width that images are resized to; 0 keeps theirs")
+    is_color: bool = param(default=True, doc="three channels, or one")
+    root_folder: str = param(default="", doc="put before each path of the list")
+
+    def infer(self) -> tuple[TensorType, ...]:
+        exclude(bool(self.new_height) != bool(self.new_width), "new_height and new_width go together", at="new_height" if self.new_height else "new_width")
+        return super().infer()
+
+    def size(self) -> tuple[Size, Size]:
+        return (self.new_height, self.new_width) if self.new_height and not self.crop_size else super().size()
+
+    def channels_read(self) -> Size:
+        return 3 if self.is_color else 1
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{source: list.txt, new_height: 256, new_width: 320}", " -> N,3,256,320; N")
+        yield accepts("{source: list.txt, is_color: false, crop_size: 28, new_height: 32, new_width: 32}", " -> N,1,28,28; N")
+        yield accepts("{source: list.txt, root_folder: images/, shuffle: true}", " -> N,3,H,W; N")
+        yield rejects("{source: list.txt, new_height: 256}", "", code="NS110", at="new_height")
+
+
+class WindowData(Transformed, type="WindowData", param=("window_data_param", "transform_param"), legacy=("WINDOW_DATA", "window_data"), tops=2):
+    """Windows of images that a detector proposes, with labels: R-CNN's training data.
+
+    Tops: windows (N, 3, crop_size, crop_size), labels (N), 0 the background     (Girshick et al. 2014; Caffe's WindowData)
+
+    netspec does not read the window file: the tops are to be passed in.
+    """
+
+    source: str = param(doc="the window file")
+    batch_size: int = param(default=1, ge=1, doc="windows that Caffe reads at once")
+    fg_threshold: float = param(default=0.5, doc="least overlap of a foreground window")
+    bg_threshold: float = param(default=0.5, doc="overlap under which a window is background")
+    fg_fraction: float = param(default=0.25, ge=0, le=1, doc="share of foreground windows in a batch")
+    context_pad: int = param(default=0, ge=0, doc="pixels of context around a window")
+    crop_mode: Literal["warp", "square"] = param(default="warp", doc="warp a window to the crop, or take the tightest square around it")
+    cache_images: bool = param(default=False, doc="keep the images in memory")
+    root_folder: str = param(default="", doc="put before each path of the window file")
+
+    def channels_read(self) -> Size:
+        return 3
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{source: windows.txt, crop_size: 227, context_pad: 16, crop_mode: square}", " -> N,3,227,227; N")
+        yield accepts("{source: windows.txt, mean_file: mean.binaryproto}", " -> N,3,H,W; N")
+        yield rejects("{source: windows.txt, crop_mode: round}", "", code="NS105", at="crop_mode", outputs=2)
+
+
+class HDF5Data(DataLayer, type="HDF5Data", param="hdf5_data_param", legacy=("HDF5_DATA", "hdf5_data")):
+    """Data sets of HDF5 files by the names of the tops, rows in order, beginning again at the end.
+
+    Tops: (N, ...), as the files have them     (Caffe's HDF5Data)
+
+    Their shapes are read from the files; where those are not at hand, `input:` must give them.
+    """
+
+    source: str = param(doc="a list of HDF5 files, one on a line, inside the spec's folder")
+    batch_size: int = param(default=1, ge=1, doc="rows that are read at once, where none are passed in")
+    shuffle: bool = param(default=False, doc="draw a new order for each pass")
+
+    def infer(self) -> tuple[TensorType, ...]:
+        raise RuleError("NS306", f"the shapes of HDF5Data's tops stand in the files of {self.source}, which cannot be read: say them under input:", at="source")
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield rejects("{source: train.txt, batch_size: 10}", "", code="NS306", at="source", outputs=2)
+        yield rejects("{batch_size: 10}", "", code="NS103", outputs=2)
+
+
+class MemoryData(Transformed, type="MemoryData", param=("memory_data_param", "transform_param"), legacy=("MEMORY_DATA",), tops=2):
+    """Samples and labels that the program itself hands in.
+
+    Tops: samples (N, channels, height, width), labels (N)     (Caffe's MemoryData)
+
+    Pass its tops in: they are taken as they are, transform_param is for the program to apply.
+    """
+
+    batch_size: int = param(ge=1, doc="samples that Caffe takes at once")
+    channels: int = param(ge=1, doc="channels of a sample")
+    height: int = param(ge=1, doc="height of a sample")
+    width: int = param(ge=1, doc="width of a sample")
+
+    def image(self) -> TensorType:
+        return TensorType((N, self.channels, self.crop_size or self.height, self.crop_size or self.width))
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{batch_size: 2, channels: 3, height: 2, width: 5}", " -> N,3,2,5; N")
+        yield rejects("{batch_size: 2, channels: 3, height: 2}", "", code="NS103", outputs=2)
+
+
+class DummyData(DataLayer, type="DummyData", param="dummy_data_param", legacy=("DUMMY_DATA",)):
+    """Values made by fillers: constant ones once, random ones anew at each call.
+
+    Tops: of the shapes given     (Caffe's DummyData)
+    """
+
+    data_filler: tuple[Filler, ...] = param(default=(), doc="a filler for each top, or one for all; left out: constant 0")
+    shape: BlobShapes = param(default=(), doc="a shape for each top, or one for all")
+    num: tuple[int, ...] = param(default=(), ge=1, doc="older: first size, for each top or one for all")
+    channels: tuple[int, ...] = param(default=(), ge=1, doc="older: second size")
+    height: tuple[int, ...] = param(default=(), ge=1, doc="older: third size")
+    width: tuple[int, ...] = param(default=(), ge=1, doc="older: fourth size")
+
+    def shapes(self) -> tuple[tuple[Size, ...], ...]:
+        older = (self.num, self.channels, self.height, self.width)
+        exclude(bool(self.shape) and any(older), "shape and num, channels, height, width cannot both be given", at="shape")
+        if self.shape:
+            given: tuple[BlobShape, ...] = self.shape  # type: ignore[assignment]
+            return self.each("shape", tuple(sizes(shape) for shape in given))
+        columns = [self.each(name, values) for name, values in zip(("num", "channels", "height", "width"), older, strict=True)]
+        return tuple(zip(*columns, strict=True))
+
+    def each(self, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """One value for each top."""
+        if len(values) not in (1, self.top_count):
+            raise RuleError("NS107", f"{name} needs one entry, or one for each top: {len(values)} for {self.top_count} tops", at=name)
+        return values * self.top_count if len(values) == 1 else values
+
+    def fillers(self) -> tuple[Filler, ...]:
+        return self.each("data_filler", self.data_filler or (Filler(),))
+
+    def infer(self) -> tuple[TensorType, ...]:
+        self.fillers()
+        return tuple(TensorType(shape) for shape in self.shapes())
+
+    def torch(self) -> ModuleText:
+        written = tuple((f.type, {name: f.__dict__[name] for name, p in f.params.items() if name != "type" and f.__dict__[name] != p.default})
+                        for f in self.fillers())
+        return module("DummyData", self.shapes(), written)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{data_filler: {type: constant, value: 2.5}, shape: [[2, 3], [4]]}", " -> 2,3; 4")
+        yield accepts("{shape: {dim: [2, 3]}}", " -> 2,3; 2,3")
+        yield accepts("{num: 2, channels: [1, 3], height: 5, width: 5, data_filler: [gaussian, constant]}", " -> 2,1,5,5; 2,3,5,5")
+        yield rejects("{shape: [2, 3], num: 2}", "", code="NS110", at="shape")
+        yield rejects("{num: 2, channels: 3, height: 5}", "", code="NS107", at="width")
+        yield rejects("{shape: [[2], [3], [4]]}", "", code="NS107", at="shape", outputs=2)

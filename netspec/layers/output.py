@@ -1,0 +1,41 @@
+"""Layers that write what they read to a file: HDF5Output."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.rule import same
+from netspec.ir.types import TensorType
+from netspec.record import param
+
+__all__ = ["HDF5Output"]
+
+
+class HDF5Output(Layer, type="HDF5Output", param="hdf5_output_param", legacy=("HDF5_OUTPUT", "hdf5_output"), bottoms=(1, 2), tops=0,
+                 traits=("writes_file",)):
+    """Write its bottoms to an HDF5 file, as data sets `data` and `label`; each call adds its rows.
+
+    It makes nothing     (Caffe's HDF5Output)
+
+    Only a net compiled by netspec writes, below the spec's folder; an emitted file, and an exported model, do not.
+    """
+
+    file_name: str = param(doc="the file, inside the spec's folder; one that exists is replaced at the first call")
+
+    def infer(self, *xs: TensorType) -> tuple[TensorType, ...]:
+        for x in xs[1:]:
+            same(x.batch, xs[0].batch, "data and label need as many samples", at="bottom.1")
+        return ()
+
+    def torch(self, *xs: TensorType) -> ModuleText:
+        return module("HDF5Output")
+
+    def onnx(self, g: Any, *xs: Any) -> Any:
+        return ()
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{file_name: features.h5}", "N,64; N -> ", outputs=0)
+        yield accepts("{file_name: features.h5}", "N,64,2,2 -> ", outputs=0)
+        yield rejects("{file_name: features.h5}", "4,64; 5", code="NS302", at="bottom.1", outputs=0)
+        yield rejects("{}", "N,64; N", code="NS103", outputs=0)
