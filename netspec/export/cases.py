@@ -1,0 +1,179 @@
+"""What a model is certified with: legal sizes for the open axes, and inputs that find faults. In: a TypedGraph; out: Cases and arrays.
+
+Data are made from fixed seeds, so a certificate can be repeated. Knows neither torch nor onnxruntime.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from netspec.ir.dims import Size, evaluate, symbols, untraced
+from netspec.ir.graph import TypedGraph
+from netspec.ir.types import TensorType
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["BATCHES", "Case", "LegalSizes", "array", "cases"]
+
+BATCHES = (1, 2, 3, 7)
+"""Batch sizes tried: one, even, and odd ones that no vector width divides."""
+KINDS = ("normal", "borders", "planes", "normal", "ties", "small", "large")
+LARGEST = 4096
+BUDGET = 400e9
+"""Multiply-accumulates of all cases together; beyond, larger sizes are left out."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run: what kind of data, and a number for every symbol."""
+
+    kind: str
+    sizes: Mapping[str, int]
+    seed: int
+
+    def __str__(self) -> str:
+        return " ".join([self.kind, *(f"{k}={v}" for k, v in self.sizes.items())])
+
+
+class LegalSizes:
+    """Which sizes a net takes: every fact holds, every size is at least 1. `least` bounds symbols that only the input contract knows."""
+
+    def __init__(self, typed: TypedGraph, least: Mapping[str, int]) -> None:
+        self.facts = [fact for _, fact in typed.facts]
+        every = {str(s): s for t in typed.types.values() for s in map(untraced, t.shape) if not isinstance(s, int)}
+        self.dims = [*every.values()]
+        self.least = least
+
+    def legal(self, sizes: Mapping[str, int]) -> bool:
+        """Whether the net takes these sizes, all symbols given."""
+        try:
+            return (all(sizes[name] >= low for name, low in self.least.items()) and all(fact.holds(sizes) for fact in self.facts)
+                    and all(positive(evaluate(dim, sizes)) for dim in self.dims))
+        except ZeroDivisionError:
+            return False
+
+    def next(self, sizes: Mapping[str, int], names: Sequence[str], above: int) -> dict[str, int] | None:
+        """The sizes with `names` all set to the least number above `above` that is legal."""
+        trials = ({**sizes, **dict.fromkeys(names, n)} for n in range(above + 1, LARGEST + 1))
+        return next((trial for trial in trials if self.legal(trial)), None)
+
+    def first(self, names: Sequence[str], counts: Sequence[str]) -> dict[str, int] | None:
+        """The least legal sizes: all of `names` equal, or where that is not legal, equal to one another within each of two parts."""
+        for one in dict.fromkeys((1, *BATCHES[1:], 4, 8, 16)):
+            base = dict.fromkeys(counts, one)
+            found = self.next(base, names, 0) if names else (base if self.legal(base) else None)
+            if found is not None:
+                return found
+        return self.unequal(names, counts)
+
+    def unequal(self, names: Sequence[str], counts: Sequence[str]) -> dict[str, int] | None:
+        """Legal sizes of different length, by growing squares of pairs: for nets whose axes cannot be equal."""
+        for n in range(2, 65):
+            for i in range(1, n):
+                for chosen in range(len(names)):
+                    trial = {**dict.fromkeys(counts, 1), **dict.fromkeys(names, n), **({names[chosen]: i} if names else {})}
+                    if self.legal(trial):
+                        return trial
+        return None
+
+
+def positive(size: Size) -> bool:
+    return isinstance(size, int) and size >= 1
+
+
+def cases(typed: TypedGraph, inputs: Mapping[str, TensorType], least: Mapping[str, int]) -> list[Case]:
+    """Every kind of data at the least legal sizes with several batch sizes, then more sizes for each open axis; none if none is legal."""
+    shapes = [t.shape for t in inputs.values()]
+    counts = sorted({str(s) for shape in shapes for s in shape[:1] if not isinstance(s, int)})
+    names = sorted({name for shape in shapes for s in shape for name in symbols(s)} - set(counts))
+    legal = LegalSizes(typed, least)
+    base = legal.first(names, counts)
+    if base is None:
+        return []
+    batches = [b for n in BATCHES if legal.legal(b := {**base, **dict.fromkeys(counts, n)})] or [base]
+    found = [Case(kind, batches[i % len(batches)], i) for i, kind in enumerate(KINDS)]
+    for i, sizes in enumerate(grown(legal, base, names)):
+        small = {**sizes, **dict.fromkeys(counts, 2)}
+        found.append(Case(("normal", "ties", "borders")[i % 3], small if legal.legal(small) else sizes, len(found)))
+    return affordable(typed, found)
+
+
+def grown(legal: LegalSizes, base: dict[str, int], names: Sequence[str]) -> Iterator[dict[str, int]]:
+    """For each open axis the next two legal sizes, then all axes at half as much again, no two alike where that is legal."""
+    for name in names:
+        one = legal.next(base, (name,), base[name])
+        two = legal.next(base, (name,), one[name]) if one else None
+        yield from (sizes for sizes in (one, two) if sizes)
+    larger: dict[str, int] | None = base
+    for i, name in enumerate(names):
+        larger = legal.next(larger, (name,), base[name] + base[name] // 2 + 3 + i) if larger else None
+    if names and larger:
+        yield larger
+
+
+def affordable(typed: TypedGraph, found: list[Case]) -> list[Case]:
+    """The cases within the budget; the first two stay whatever they cost."""
+    macs = [typed.macs(node) for node in typed.graph.nodes]
+    spent, kept = 0.0, []
+    for i, case in enumerate(found):
+        spent += sum(float(cost) if isinstance(cost := evaluate(m, case.sizes), int) else 0.0 for m in macs)
+        if i < 2 or spent <= BUDGET:
+            kept.append(case)
+    return kept
+
+
+def array(case: Case, type_: TensorType, values: str, index: int) -> "Array":
+    """The data of one input. values: "real" numbers around 0, "pixels" around 128, or the names of `WHOLE`: whole numbers for an index."""
+    import numpy as np
+
+    shape = tuple(int(str(evaluate(s, case.sizes))) for s in type_.shape)
+    rng = np.random.default_rng((case.seed, index))
+    if values in WHOLE:
+        return rng.integers(0, WHOLE[values], shape).astype(type_.dtype)
+    data = MAKERS.get(case.kind, normal)(rng, shape)
+    scale = {"small": 0.01, "large": 100.0}.get(case.kind, 1.0)
+    return (128 + 64 * data if values == "pixels" else data * scale).astype(type_.dtype)
+
+
+WHOLE = {"digit": 10, "bit": 2, "zero": 1}
+"""How many whole numbers from 0 on."""
+
+
+def normal(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
+    return rng.standard_normal(shape)
+
+
+def borders(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
+    """Zero but at the rim: corners in the first sample, whole edges in the others; without space, the first and the last feature."""
+    import numpy as np
+
+    data = rng.standard_normal(shape)
+    near = np.zeros(shape, int)
+    axes = range(2, len(shape)) if len(shape) > 2 else range(1, len(shape))
+    for axis in axes:
+        rim = np.zeros(shape[axis], int)
+        rim[[0, -1]] = 1
+        near += rim.reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    wanted = np.full(shape[:1] + (1,) * (len(shape) - 1), 1) if shape else np.zeros(())
+    if shape:
+        wanted[0] = len(axes)
+    return np.where(near >= wanted, data, 0.0)
+
+
+def planes(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
+    """Constant over space, one value a sample and channel: every window is a tie, every border a step."""
+    import numpy as np
+
+    data = rng.standard_normal(shape[:2] + (1,) * (len(shape) - 2)) if len(shape) > 2 else np.full(shape, 0.5)
+    return np.broadcast_to(data, shape)
+
+
+def ties(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
+    """-1, 0 and 1 only: many equal values side by side, and exact zeros."""
+    return rng.integers(-1, 2, shape).astype(float)
+
+
+MAKERS = {"borders": borders, "planes": planes, "ties": ties}

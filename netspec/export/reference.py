@@ -1,0 +1,99 @@
+"""The two torch answers to a case: the emitted module in float64, which is the truth, and in float32, which says how much rounding matters.
+
+In: a net (emitted module, float32) and numpy arrays; out: numpy arrays by value. torch is imported inside.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from netspec.ir.graph import Node, TypedGraph, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["Reference", "contracted"]
+
+
+class Reference:
+    """A net that runs on numpy arrays and answers chosen values, in one precision."""
+
+    def __init__(self, net: "nn.Module", typed: TypedGraph, device: str, *, double: bool) -> None:
+        self.typed = typed
+        self.double = double
+        self.device = device
+        self.net: Any = copy.deepcopy(net).to(device).eval()
+        if double:
+            self.net = self.net.double()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget recurrent state."""
+        self.net.reset_state()
+
+    def run(self, feed: "Mapping[str, Array]", wanted: Sequence[Value]) -> "dict[Value, Array]":
+        """Feed the inputs as callers of the model do (contract included), answer the wanted values. Raises what torch raises."""
+        import numpy as np
+        import torch
+
+        dtype = np.float64 if self.double else np.float32
+        tensors = []
+        for given in self.typed.graph.inputs:
+            data = contracted(feed[given.value.name], given.contract, dtype)
+            tensors.append(torch.from_numpy(np.ascontiguousarray(data)).to(self.device))
+        found: dict[Value, Any] = {}
+        nodes = {v.node for v in wanted if v.node is not None}
+        hooks = [self.module(n).register_forward_hook(lambda m, x, y, node=n: keep(found, node, y)) for n in nodes]
+        try:
+            with torch.no_grad():
+                self.net(*tensors)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        for given, tensor in zip(self.typed.graph.inputs, tensors, strict=True):
+            found[given.value] = tensor
+        return {v: found[v].cpu().numpy() for v in wanted}
+
+    def module(self, node: Node) -> Any:
+        return self.net.get_submodule(self.net.layers[node.name][0])
+
+    def layer(self, node: Node, bottoms: "Sequence[Array]") -> "list[Array]":
+        """What one layer alone makes of these bottoms."""
+        import numpy as np
+        import torch
+
+        dtype = np.float64 if self.double else np.float32
+        with torch.no_grad():
+            made = self.module(node)(*(torch.from_numpy(real(b, dtype)).to(self.device) for b in bottoms))
+        return [t.cpu().numpy() for t in (made if isinstance(made, tuple) else (made,))]
+
+
+def keep(found: dict[Value, Any], node: Node, made: Any) -> None:
+    found.update(zip(node.tops, made if isinstance(made, tuple) else (made,), strict=False))
+
+
+def real(data: "Array", dtype: Any) -> "Array":
+    """Floats in the precision of the run; whole numbers as they are."""
+    return data.astype(dtype) if data.dtype.kind == "f" else data
+
+
+def contracted(data: "Array", contract: Any, dtype: Any) -> "Array":
+    """Pixels as the net's input: what emit.onnx_contract builds into the model, written a second time, in numpy."""
+    import numpy as np
+
+    data = real(data, dtype)
+    if contract is None:
+        return data
+    if contract.crop is not None:
+        (height, width), (h, w) = data.shape[-2:], contract.crop
+        top, left = (height - h) // 2, (width - w) // 2
+        data = data[..., top:top + h, left:left + w]
+    if contract.color == "bgr":
+        data = data[:, ::-1]
+    if any(contract.mean_value):
+        data = data - np.asarray(contract.mean_value, dtype).reshape(-1, 1, 1)
+    scaled: Array = data * dtype(contract.scale)
+    return scaled
