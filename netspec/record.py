@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, Union, dataclass_transform, get_args, get_origin
 
-__all__ = ["Kind", "Node", "Param", "Record", "Reject", "kind_of", "param"]
+__all__ = ["Kind", "Node", "Param", "Record", "Reject", "as_written", "kind_of", "param"]
 
 Schema = dict[str, Any]
 
@@ -54,12 +54,16 @@ Reader = Callable[[Any, Bounds], Any]
 
 
 class Kind(NamedTuple):
-    """A type of value: how it is read from a node, and its JSON Schema. `types` are the JSON types that it takes."""
+    """A type of value: how it is read from a node, and its JSON Schema. `types` are the JSON types that it takes.
+
+    name: "an integer", for the manual; plural: "integers", where a list of them is named.
+    """
 
     name: str
     types: tuple[str, ...]
     read: Reader
     schema: Callable[[Bounds], Schema]
+    plural: str = ""
 
 
 def read_int(node: Any, bounds: Bounds) -> int:
@@ -73,7 +77,7 @@ def read_int(node: Any, bounds: Bounds) -> int:
 
 def read_float(node: Any, bounds: Bounds) -> float:
     value = node.value
-    if type(value) not in (int, float) or not bounds.allow(value):
+    if type(value) not in (int, float) or value != value or not bounds.allow(value):
         raise Reject(node)
     return float(value)
 
@@ -100,10 +104,10 @@ def scalar(types: tuple[str, ...]) -> Callable[[Bounds], Schema]:
 
 
 NAMES = ("string", "number", "boolean")
-INT = Kind("an integer", ("integer",), read_int, scalar(("integer",)))
-FLOAT = Kind("a number", ("number",), read_float, scalar(("number",)))
+INT = Kind("an integer", ("integer",), read_int, scalar(("integer",)), "integers")
+FLOAT = Kind("a number", ("number",), read_float, scalar(("number",)), "numbers")
 BOOL = Kind("true or false", ("boolean",), read_bool, lambda bounds: {"type": "boolean"})
-TEXT = Kind("text", NAMES, read_text, lambda bounds: {"type": list(NAMES)})
+TEXT = Kind("text", NAMES, read_text, lambda bounds: {"type": list(NAMES)}, "texts")
 ANY = Kind("anything", ("string", "number", "boolean", "array", "object", "null"), read_any, lambda bounds: {})
 
 
@@ -112,14 +116,14 @@ def choice(words: tuple[str, ...]) -> Kind:
     canonical = {word.lower(): word for word in words}
 
     def read(node: Any, bounds: Bounds) -> str:
-        word = canonical.get(str(node.text).lower()) if isinstance(node.value, str) else None
+        word = canonical.get(node.value.lower()) if isinstance(node.value, str) and node.value.isascii() else None
         if word is None:
             raise Reject(node)
         return word
 
     def schema(bounds: Bounds) -> Schema:
         pattern = "|".join("".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else c for c in word) for word in words)
-        return {"type": "string", "anyOf": [{"enum": list(words)}, {"pattern": f"^({pattern})$"}]}
+        return {"type": "string", "anyOf": [{"enum": list(words)}, {"pattern": f"^({pattern})$(?!\\n)"}]}
 
     return Kind("one of " + ", ".join(words), ("string",), read, schema)
 
@@ -142,7 +146,9 @@ def listing(item: Kind, exactly: int | None, lone: bool) -> Kind:
         return merged([words, item.schema(bounds)]) if lone else words
 
     types = ("array", *item.types) if lone else ("array",)
-    return Kind(f"a list of {item.name.removeprefix('an ').removeprefix('a ')}s", types, read, schema)
+    of = item.plural or item.name
+    name, plural = (f"a pair of {of}", f"pairs of {of}") if exactly == 2 else (f"a list of {of}", f"lists of {of}")
+    return Kind(name, types, read, schema, plural)
 
 
 def mapping(item: Kind) -> Kind:
@@ -153,7 +159,8 @@ def mapping(item: Kind) -> Kind:
             raise Reject(node)
         return {key: item.read(each, bounds) for key, each in node.value.items()}
 
-    return Kind("a mapping", ("object",), read, lambda bounds: {"type": "object", "additionalProperties": item.schema(bounds)})
+    name = f"a mapping from names to {item.plural or item.name}"
+    return Kind(name, ("object",), read, lambda bounds: {"type": "object", "additionalProperties": item.schema(bounds)})
 
 
 def merged(schemas: list[Schema]) -> Schema:
@@ -175,11 +182,11 @@ SPECIFIC = {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "items
 
 
 def json_type(value: Any) -> str:
-    """The JSON type of a node's value; a number without a fraction is an integer, as JSON Schema counts."""
+    """The JSON type of a node's value; a number without a fraction is an integer, as JSON Schema counts; JSON has no NaN: it is its text."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, float):
-        return "integer" if value.is_integer() else "number"
+        return "integer" if value.is_integer() else "number" if value == value else "string"
     return {int: "integer", str: "string", list: "array", dict: "object", NoneType: "null"}.get(type(value), "null")
 
 
@@ -199,7 +206,7 @@ def either(kinds: list[Kind]) -> Kind:
         return merged([k.schema(bounds) for k in kinds])
 
     types = tuple(dict.fromkeys(t for k in kinds for t in k.types))
-    return Kind(" or ".join(k.name for k in kinds), types, read, schema)
+    return Kind(" or ".join(k.name for k in kinds), types, read, schema, " or ".join(k.plural or k.name for k in kinds))
 
 
 SIMPLE: dict[Any, Kind] = {int: INT, float: FLOAT, bool: BOOL, str: TEXT, Any: ANY, object: ANY}
@@ -337,13 +344,15 @@ class Record:
             declared = cls.names.get(spelling)
             if declared is None:
                 raise Reject(whole, spelling)
-            value = declared.kind.read(node, declared.bounds)
-            if spelling != declared.name:
-                values.setdefault(declared.name, {})[spelling] = value
-            elif declared.name in values:
+            if spelling == declared.name:
+                if declared.name in values:
+                    raise Reject(whole, spelling)
+                values[declared.name] = declared.kind.read(node, declared.bounds)
+                continue
+            halves = values.setdefault(declared.name, {})
+            if not isinstance(halves, dict):
                 raise Reject(whole, spelling)
-            else:
-                values[declared.name] = value
+            halves[spelling] = INT.read(node, declared.bounds)
         built = object.__new__(cls)
         for name, declared in cls.params.items():
             if name not in values:
@@ -374,7 +383,7 @@ class Record:
             return merged([words, short.kind.schema(short.bounds)])
 
         types = ("object", *cls.params[cls.short].kind.types) if cls.short else ("object",)
-        return Kind("a mapping", types, read, schema)
+        return Kind(cls.__name__, types, read, schema)
 
     @classmethod
     def schema(cls, names: Iterable[str] | None = None) -> Schema:
@@ -395,6 +404,18 @@ class Record:
         if rules:
             words["allOf"] = rules
         return words
+
+
+def as_written(value: Any) -> Any:
+    """A parameter's value as a spec would write it: tuples as lists, a record as its short form or the mapping of what it sets."""
+    if isinstance(value, Record):
+        given = {name: as_written(value.__dict__[name]) for name, p in value.params.items() if value.__dict__[name] != p.default}
+        if value.short is not None and given.keys() <= {value.short}:
+            return as_written(value.__dict__[value.short])
+        return given if value.short is None else {value.short: as_written(value.__dict__[value.short]), **given}
+    if isinstance(value, (list, tuple)):
+        return [as_written(item) for item in value]
+    return {name: as_written(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
 def joined(declared: Param, halves: dict[str, int], whole: Any) -> tuple[int, ...]:
