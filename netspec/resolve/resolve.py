@@ -1,5 +1,6 @@
 """A Spec becomes a Resolved: every section and layer typed. Then `wire` makes the Graph of one phase, or of the deployed net, from it."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
@@ -7,11 +8,13 @@ from netspec.diagnostics.suggest import nearest
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
 from netspec.ir.types import TensorType
+from netspec.record import Reject
 from netspec.resolve.build import NetState, build, drafts_in
 from netspec.resolve.deploy import deployed
 from netspec.resolve.drafts import Draft, draft
 from netspec.resolve.schema import read_record
 from netspec.resolve.sections import InputSection, SpecFile
+from netspec.resolve.training import check_contract, check_training
 from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.spec import Entry, Spec
@@ -34,7 +37,8 @@ def resolve(spec: Spec, diagnostics: Diagnostics) -> Resolved | None:
     """Type the sections and the layers; None if the top level itself cannot be read."""
     file = read_record(SpecFile, spec.root, diagnostics, what="the spec")
     if file is None:
-        file = SpecFile(netspec=1, layers=None)
+        file = what_can_be_read(spec.root)
+    check_training(spec, file, diagnostics)
     defaults = defaults_of(spec, diagnostics)
     inputs = inputs_of(spec, diagnostics)
     entries = drafts_in(spec.items)
@@ -43,6 +47,15 @@ def resolve(spec: Spec, diagnostics: Diagnostics) -> Resolved | None:
         diagnostics.error("NS209", "layers is missing or empty", spec.root.key_span("layers"))
         return None
     return Resolved(spec, file, inputs, drafts, outputs_of(spec))
+
+
+def what_can_be_read(root: Located) -> SpecFile:
+    """The sections of a top level that as a whole was refused, so that what follows is judged by what stands there."""
+    values = {}
+    for key, node in root.mapping.items():
+        with suppress(Reject, KeyError):
+            values[key] = SpecFile.params[key].kind.read(node, SpecFile.params[key].bounds)
+    return SpecFile(**values)
 
 
 def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deploy: bool = False) -> Graph:
@@ -97,15 +110,16 @@ def inputs_of(spec: Spec, diagnostics: Diagnostics) -> tuple[Input, ...]:
     for name, body in (section.mapping if section is not None else {}).items():
         if isinstance(body.value, dict):
             record = read_record(InputSection, body, diagnostics, what=f"input {name}")
-            shape, dtype = body.get("shape"), record.dtype if record else "float32"
+            shape, dtype, contract = body.get("shape"), record.dtype if record else "float32", record.image if record else None
         else:
-            shape, dtype = body, "float32"
+            shape, dtype, contract = body, "float32", None
         if shape is None:
             continue
         sizes = [size_of(item, diagnostics) for item in shape.items]
         if isinstance(shape.value, list) and None not in sizes:
             type_ = TensorType(tuple(s for s in sizes if s is not None), dtype)
-            found.append(Input(Value(name), type_, body.get("image"), span=section.key_span(name) if section else None))
+            check_contract(name, contract, type_.shape, body, diagnostics)
+            found.append(Input(Value(name), type_, contract, span=section.key_span(name) if section else None))
         elif not isinstance(shape.value, list):
             diagnostics.error("NS104", f"input {name} must be a list of sizes, such as [N, 3, 224, 224]", shape.span)
     return tuple(found)

@@ -3,6 +3,8 @@
 from typing import Any, Literal
 
 from netspec.record import Record, param
+from netspec.resolve.image_contract import ImageContract
+from netspec.resolve.train_section import TrainSection
 
 __all__ = ["InputSection", "LayerFields", "ParamFields", "Rule", "SpecFile"]
 
@@ -23,7 +25,7 @@ class SpecFile(Record):
     layers: Any = param(default=None, doc="the layers, in the order of execution")
     output: Any = param(default=None, doc="the outputs of the deployed net: a name, a list, or a mapping to {labels}")
     expect: Any = param(default=None, doc="facts and budgets that check holds the net to")
-    train: Any = param(default=None, doc="how it is trained: data, test_data, augment, solver, loss")
+    train: TrainSection | None = param(default=None, doc="how it is trained: data, test_data, augment, solver, loss")
     vars: dict[str, Any] = param(default=None, doc="variables, for $name and ${...}")
     blocks: dict[str, Any] = param(default=None, doc="groups of layers to be used by name")
     import_: tuple[str, ...] = param(default=(), doc="files whose blocks and vars are taken in")
@@ -39,7 +41,7 @@ class InputSection(Record):
 
     shape: tuple[int | str, ...] = param(doc="sizes; letters are symbols")
     dtype: Literal["float32", "int64"] = param(default="float32", doc="element type")
-    image: Any = param(default=None, doc="the input contract of images: colour order, resize, crop_size, mean_value, scale")
+    image: ImageContract | None = param(default=None, doc="the input contract of images: colour order, resize, crop_size, mean_value, scale")
 
 
 class Rule(Record):
