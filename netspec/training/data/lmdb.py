@@ -1,16 +1,17 @@
-"""LMDB stores of Caffe's Datum messages, in the order of their keys. A store is only read, and never locked."""
+"""LMDB stores of Caffe's Datum messages, in the order of their keys. A store is read, never locked; lmdb_pages knows its pages."""
 
+import struct
+from mmap import mmap
 from pathlib import Path
-from typing import ClassVar
-from weakref import WeakValueDictionary
 
 import numpy as np
 
-from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics import fail
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.datum import Datum, read_datum
-from netspec.training.data.paths import exists, resolve_path
+from netspec.training.data.lmdb_pages import DamagedStoreError, Place, TruncatedStoreError, entries, mapped
+from netspec.training.data.paths import exists, reading_error, resolve_path
 from netspec.training.data.source import Array, ArraySource, Field, Rows, Source, divided
 from netspec.training.images import decode
 
@@ -26,11 +27,10 @@ class Store(Source):
     Encoded images go through the contract's arriving half, bgr where it names no order, since that is what Caffe decodes to.
     """
 
-    def __init__(self, name: str, opened: "Opened", contract: ImageContract) -> None:
+    def __init__(self, name: str, data: Path, contract: ImageContract) -> None:
         self.name = name
-        self.opened = opened
         self.contract = contract.changed(color=contract.color or "bgr")
-        self.keys = opened.keys()
+        self.bytes, self.keys, self.places = contents(data)
         if not self.keys:
             raise fail("NS650", "an empty store", path=name)
         first = self.datum(0)
@@ -54,11 +54,11 @@ class Store(Source):
         return {"image": np.stack(images), "label": labels}
 
     def datum(self, index: int) -> Datum:
-        key = self.keys[index]
+        start, size = self.places[index]
         try:
-            return read_datum(self.opened.value(key))
+            return read_datum(self.bytes[start:start + size])
         except ValueError as error:
-            raise fail("NS645", f"key {key.decode('latin-1')!r} holds no Datum: {error}", path=self.name) from error
+            raise fail("NS645", f"key {self.keys[index].decode('latin-1')!r} holds no Datum: {error}", path=self.name) from error
 
     def pixels(self, datum: Datum, index: int) -> Array:
         if datum.encoded is None:
@@ -68,14 +68,14 @@ class Store(Source):
 
 
 def open_lmdb(section: DataSection, split: str | None, root: Path, contract: ImageContract, allow_outside: bool = False) -> Source:
-    """The store in the folder `path`. Raises SpecError NS643 (none there), NS644 (cut short), NS645 (damaged), NS650, NS657."""
+    """The store in the folder `path`. Raises SpecError NS643 (none there), NS644 (cut short), NS645 (damaged), NS650 (empty)."""
     if section.path is None:
         raise fail("NS641", "source lmdb needs `path:`, the folder of a store")
     path = resolve_path(section.path, root, allow_outside)
     data = path / "data.mdb" if path.is_dir() else path
     if not data.is_file():
         raise fail("NS643", "no such store" if not exists(path) else "holds no data.mdb", path=str(path))
-    store = Store(str(path), Opened.at(path, data), contract)
+    store = Store(str(path), data, contract)
     size = data.stat().st_size
     if store.decoded or size > SMALL:
         return divided(store, split)
@@ -85,53 +85,15 @@ def open_lmdb(section: DataSection, split: str | None, root: Path, contract: Ima
     return divided(ArraySource(store.name, {"image": rows["image"], "label": np.asarray(rows["label"])}, "label"), split)
 
 
-class Opened:
-    """A store that is open. A process may open each only once, so training and test share it; it closes with its last user."""
-
-    now: ClassVar[WeakValueDictionary[Path, "Opened"]] = WeakValueDictionary()
-
-    def __init__(self, path: Path, data: Path) -> None:
-        try:
-            import lmdb
-        except ImportError as error:
-            raise fail("NS657", "source lmdb needs lmdb: pip install 'netspec[data]'", path=str(path)) from error
-        size = data.stat().st_size
-        self.path, self.failure = path, lmdb.Error
-        try:
-            self.environment = lmdb.open(str(path), readonly=True, lock=False, subdir=path.is_dir(), readahead=False)
-            needed = (self.environment.info()["last_pgno"] + 1) * self.environment.stat()["psize"]
-        except lmdb.Error as error:
-            raise damaged(path, size, str(error)) from error
-        if needed > size:  # a map shorter than its pages would end the process when it is read
-            raise fail("NS644", f"its header counts {needed} bytes of pages, here are {size}", path=str(data))
-
-    def keys(self) -> list[bytes]:
-        """All keys, in order."""
-        try:
-            with self.environment.begin() as look:
-                return list(look.cursor().iternext(keys=True, values=False))
-        except self.failure as error:
-            raise fail("NS645", f"damaged LMDB store: {error}", path=str(self.path)) from error
-
-    def value(self, key: bytes) -> bytes:
-        """The value of a key; empty if it has gone."""
-        try:
-            with self.environment.begin() as look:
-                return look.get(key) or b""
-        except self.failure as error:
-            raise fail("NS645", f"damaged LMDB store: {error}", path=str(self.path)) from error
-
-    def __del__(self) -> None:
-        if hasattr(self, "environment"):
-            self.environment.close()
-
-    @classmethod
-    def at(cls, path: Path, data: Path) -> "Opened":
-        """The store at a place, opened now or before."""
-        opened = cls.now.get(path.resolve()) or cls(path, data)
-        cls.now[path.resolve()] = opened
-        return opened
-
-
-def damaged(path: Path, size: int, why: str) -> SpecError:
-    return fail("NS645", f"not an LMDB store ({size} bytes): {why}", path=str(path))
+def contents(path: Path) -> tuple[mmap | bytes, list[bytes], list[Place]]:
+    """The file's bytes, its keys in order and the places of their values. Raises SpecError NS643, NS644, NS645."""
+    try:
+        data = mapped(path)
+        pairs = list(entries(data))
+    except TruncatedStoreError as error:
+        raise fail("NS644", str(error), path=str(path)) from error
+    except (DamagedStoreError, struct.error) as error:
+        raise fail("NS645", f"not a sound LMDB store: {error}", path=str(path)) from error
+    except OSError as error:
+        raise reading_error(path, error) from error
+    return data, [key for key, _ in pairs], [place for _, place in pairs]

@@ -264,6 +264,40 @@ def test_lmdb_of_encoded_images(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(rgb.batch(at)["image"])[:, ::-1], bgr.batch(at)["image"])
 
 
+@pytest.mark.parametrize("count", [1, 60, 3000])
+def test_lmdb_pages_agree_with_lmdb(tmp_path: Path, count: int) -> None:
+    import lmdb
+
+    from netspec.training.data.lmdb_pages import entries, mapped
+
+    draw = np.random.RandomState(count)
+    with lmdb.open(str(tmp_path / "store"), map_size=1 << 26) as store:
+        for _ in range(2):
+            with store.begin(write=True) as put:
+                for n in draw.permutation(count).tolist():
+                    put.put(b"%d" % n, draw.bytes(int(draw.choice([0, 5, 500, 3000, 9000]))))
+        with store.begin(write=True) as put:
+            put.delete(b"0")
+        with store.begin() as look:
+            want = [(bytes(key), bytes(value)) for key, value in look.cursor()]
+    data = mapped(tmp_path / "store" / "data.mdb")
+    assert [(key, data[at.start:at.start + at.size]) for key, at in entries(data)] == want
+
+
+def test_a_damaged_lmdb_never_ends_the_process(tmp_path: Path) -> None:
+    data = (CAFFE / "data_lmdb" / "data.mdb").read_bytes()
+    draw = np.random.RandomState(4)
+    for trial in range(400):
+        damaged = bytearray(data)
+        for position in draw.randint(0, len(data) if trial % 2 else 200, 3):
+            damaged[position + (trial % 3) * 4096 * (trial % 2 == 0)] = draw.randint(256)
+        (tmp_path / "data.mdb").write_bytes(bytes(damaged))
+        try:
+            opened(tmp_path, source="lmdb", path="data.mdb").batch(np.arange(1))
+        except SpecError as error:
+            assert only(error).code.startswith("NS6")
+
+
 def test_lmdb_faults(tmp_path: Path) -> None:
     import lmdb
 
@@ -274,7 +308,12 @@ def test_lmdb_faults(tmp_path: Path) -> None:
     (tmp_path / "store" / "data.mdb").write_bytes(data[:8192])
     fails("NS644", "8192", opened, tmp_path, source="lmdb", path="store")
     (tmp_path / "store" / "data.mdb").write_bytes(b"hello" * 2000)
-    fails("NS645", "10000 bytes", opened, tmp_path, source="lmdb", path="store")
+    fails("NS645", "header page", opened, tmp_path, source="lmdb", path="store")
+    for length in range(0, len(data), 97):
+        (tmp_path / "store" / "data.mdb").write_bytes(data[:length])
+        with pytest.raises(SpecError) as error:
+            opened(tmp_path, source="lmdb", path="store")
+        assert only(error.value).code in ("NS644", "NS645")
     for name, value in (("junk", b"\x22\xff\xff\xff\x7f"), ("sizes", b"\x08\x05\x10\x05\x18\x05\x22\x01a"), ("empty", b"")):
         with lmdb.open(str(tmp_path / name), map_size=1 << 20) as store, store.begin(write=True) as put:
             put.put(b"key", value)
