@@ -63,6 +63,7 @@ CODES: dict[str, Code] = {
     "NS117": Code("change of a layer that is not there"),
     "NS118": Code("unknown block"),
     "NS119": Code("setting leads nowhere"),
+    "NS120": Code("parameters do not go together"),
     # 2: names and graph
     "NS201": Code("unknown bottom"),
     "NS202": Code("bottom is made later"),
@@ -76,12 +77,15 @@ CODES: dict[str, Code] = {
     "NS210": Code("in-place layer changes the shape"),
     "NS211": Code("shared weights differ"),
     "NS212": Code("no such layer"),
+    "NS213": Code("no loss, and no one output to attach it to"),
     # 3: shapes
     "NS301": Code("window does not fit its input"),
     "NS302": Code("sizes do not agree"),
     "NS303": Code("no such axis"),
     "NS304": Code("weight of open shape"),
     "NS305": Code("windows do not end at the border"),
+    "NS306": Code("shapes stand in a file that cannot be read"),
+    "NS307": Code("border too wide"),
     # 6: data
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),

@@ -2,15 +2,33 @@
 
 from typing import Any, Literal, NamedTuple, overload
 
-from netspec.ir.dims import Size, ceil_div, largest, smallest, untraced
+from netspec.ir.dims import Size, ceil_div, largest, product, smallest, untraced
 from netspec.ir.rule import Change, RuleError, at_least, divides
-from netspec.ir.types import SPACE
+from netspec.ir.types import SPACE, TensorType
 
-__all__ = ["PAD_WORDS", "Pad", "PerAxis", "Window", "axis_names", "both", "ends", "pooled", "spread", "transposed", "window", "windows"]
+__all__ = [
+    "Border",
+    "Pad",
+    "PadMode",
+    "PerAxis",
+    "Window",
+    "axis_names",
+    "both",
+    "ends",
+    "folded",
+    "mirrored",
+    "number",
+    "pooled",
+    "spread",
+    "transposed",
+    "unfolded",
+    "window",
+    "windows",
+]
 
 PerAxis = int | tuple[int, ...]
-PAD_WORDS = ("valid", "same", "full", "causal", "same_tf")
 Pad = int | tuple[int | tuple[int, int], ...] | Literal["valid", "same", "full", "causal", "same_tf"]
+PadMode = Literal["constant", "reflect", "symmetric", "replicate", "circular"]
 Border = Size | tuple[Size, Size]
 LONG = {"H": "height", "W": "width", "L": "length", "D": "depth"}
 
@@ -32,6 +50,13 @@ class Window(NamedTuple):
     def symmetric(self) -> bool:
         """Whether each axis has the same padding, a number, on both sides."""
         return all(isinstance(b, int) and b == e for b, e in map(ends, self.pads))
+
+
+def number(size: Size) -> int:
+    """A size that is a number by now: a kernel, a stride."""
+    value = untraced(size)
+    assert isinstance(value, int), f"{size} is not a number"
+    return value
 
 
 def axis_names(axes: int) -> tuple[str, ...]:
@@ -68,7 +93,11 @@ def window(space: tuple[Size, ...], *, kernel_size: PerAxis, stride: PerAxis = 1
     axes = len(space)
     if axes == 0:
         raise RuleError("NS303", "a window needs a spatial axis, after batch and channels", at="bottom")
-    kernel, strides, dilations = spread(kernel_size, axes, "kernel_size"), spread(stride, axes, "stride"), spread(dilation, axes, "dilation")
+    kernel, strides, dilations = (
+        spread(kernel_size, axes, "kernel_size"),
+        spread(stride, axes, "stride"),
+        spread(dilation, axes, "dilation"),
+    )
     pads: tuple[Border, ...]
     if isinstance(pad, str):
         pads = tuple(padding(pad, d * (k - 1), s, size) for k, s, d, size in zip(kernel, strides, dilations, space, strict=True))
@@ -114,7 +143,9 @@ def fits(space: tuple[Size, ...], w: Window, i: int, name: str, count: Size) -> 
         if reach > padded:  # type: ignore[operator]
             what = "kernel_size" if untraced(w.dilation[i]) == 1 else "dilated kernel"
             fact = f"{reach} is larger than the padded {long} {padded}"
-            raise RuleError("NS301", f"{what} {fact}", at="kernel_size", label=fact, name=name, value=count, changes=smaller_windows(space, w))
+            raise RuleError(
+                "NS301", f"{what} {fact}", at="kernel_size", label=fact, name=name, value=count, changes=smaller_windows(space, w)
+            )
         return
     at_least(padded, reach, "a window must fit its input", code="NS301", at="kernel_size")
 
@@ -141,11 +172,36 @@ def pooled(space: tuple[Size, ...], w: Window, rounding: str) -> tuple[Size, ...
     return tuple(smallest(out, ceil_div(size + ends(p)[0], s)) for out, size, p, s in zip(sizes, space, w.pads, w.stride, strict=True))
 
 
-def transposed(space: tuple[Size, ...], w: Window) -> tuple[Size, ...]:
-    """Sizes of a transposed convolution: stride (in - 1) + dilation (kernel - 1) + 1 - 2 pad."""
+def mirrored(space: tuple[Size, ...], w: Window, mode: str) -> None:
+    """A border made of the input's own elements needs as many of them: reflect one more, since it leaves the edge out."""
+    if mode in ("constant", "replicate"):
+        return
+    for size, pad in zip(space, w.pads, strict=True):
+        for side in ends(pad):
+            at_least(
+                size, side + 1 if mode == "reflect" else side, f"pad_mode {mode} takes the border from the input", code="NS307", at="pad"
+            )
+
+
+def folded(x: TensorType, axis: int) -> TensorType:
+    """The bottom of a layer whose channels are that axis: all axes before it count as batch."""
+    at = x.axis(axis)
+    return x if at == 1 else TensorType((product(x.shape[:at]), *x.shape[at:]), x.dtype)
+
+
+def unfolded(y: TensorType, x: TensorType, axis: int) -> TensorType:
+    """The top for such a bottom: the batch axes as they were."""
+    at = x.axis(axis)
+    return y if at == 1 else TensorType((*x.shape[:at], *y.shape[1:]), y.dtype)
+
+
+def transposed(space: tuple[Size, ...], w: Window, output_padding: tuple[int, ...] = ()) -> tuple[Size, ...]:
+    """Sizes of a transposed convolution: stride (in - 1) + dilation (kernel - 1) + 1 - 2 pad, and output_padding rows more."""
     sizes = []
     for i, (size, name) in enumerate(zip(space, axis_names(len(space)), strict=True)):
         out = w.stride[i] * (size - 1) + w.dilation[i] * (w.kernel[i] - 1) + 1 - both(w.pads[i])
+        if output_padding and untraced(output_padding[i]) != 0:
+            out = out + output_padding[i]
         at_least(out, 1, "the padding must leave an output", code="NS301", at="pad", name=f"{name}_out", value=out)
         sizes.append(out)
     return tuple(sizes)

@@ -1,22 +1,22 @@
-"""Layers that slide filters over their input."""
+"""Layers that slide filters over their input: Convolution, DepthwiseConvolution, Im2col."""
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
-from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, module, rejects
-from netspec.ir.rule import Change, divides
+from netspec.ir.layer import Example, Filler, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.rule import Change, divides, same
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import Pad, PerAxis, Window, ends, window, windows
+from netspec.layers.arithmetic import PadMode, ends, mirrored, number, unfolded, windows
+from netspec.layers.shared import KAIMING
+from netspec.layers.windowed import Windowed
 from netspec.record import param
 
-__all__ = ["Convolution"]
-
-PadMode = Literal["constant", "reflect", "symmetric", "replicate", "circular"]
-KAIMING = Filler(type="kaiming_uniform")
+__all__ = ["Convolution", "DepthwiseConvolution", "Im2col"]
 
 
-class Convolution(Layer, type="Convolution", param="convolution_param", legacy=("CONVOLUTION", "conv"), traits=("windowed", "has_bias")):
+class Convolution(Windowed, type="Convolution", param="convolution_param", legacy=("CONVOLUTION", "conv"), traits=("windowed", "has_bias")):
     """Slide num_output filters over the input and sum: cross-correlation, the kernel is not flipped.
 
     y[n,o,i,j] = b[o] + sum_{c,u,v} w[o,c,u,v] x[n, c, s i + d u - p, s j + d v - p]     (LeCun et al. 1998; Caffe's Convolution)
@@ -25,46 +25,78 @@ class Convolution(Layer, type="Convolution", param="convolution_param", legacy=(
     """
 
     num_output: int = param(ge=1, doc="number of filters")
-    kernel_size: PerAxis = param(ge=1, pair=("kernel_h", "kernel_w"), doc="window length along each spatial axis")
-    stride: PerAxis = param(default=1, ge=1, pair=("stride_h", "stride_w"), doc="step between windows")
-    pad: Pad = param(default=0, ge=0, pair=("pad_h", "pad_w"), doc="border added on each side: a number, [[begin, end], ...], or valid, same, full, causal, same_tf")
-    dilation: PerAxis = param(default=1, ge=1, doc="distance between kernel taps")
     group: int = param(default=1, ge=1, doc="independent channel groups")
     bias_term: bool = param(default=True, doc="add a bias per filter")
     weight_filler: Filler = param(default=Filler(), dialects={"torch": KAIMING}, doc="how the filters are initialised")
     bias_filler: Filler = param(default=Filler(), dialects={"torch": KAIMING}, doc="how the biases are initialised")
     pad_mode: PadMode = param(default="constant", doc="what the border holds")
     pad_value: float = param(default=0.0, doc="the border's value where pad_mode is constant")
+    round_mode: Literal["FLOOR", "EXACT"] = param(
+        default="FLOOR", doc="FLOOR leaves rows unread that fill no window; EXACT makes them an error"
+    )
 
-    def window(self, x: TensorType) -> Window:
-        return window(x.space, kernel_size=self.kernel_size, stride=self.stride, pad=self.pad, dilation=self.dilation)
+    def group_count(self, x: TensorType) -> Size:
+        return self.group
 
     def infer(self, x: TensorType) -> TensorType:
-        divides(self.group, x.channels, "group must divide the input channels", at="group", changes=groups(x.channels))
-        divides(self.group, self.num_output, "group must divide num_output", at="group", changes=groups(self.num_output))
-        return x.replaced(channels=self.num_output, space=windows(x.space, self.window(x)))
+        image = self.bottom(x)
+        divides(
+            self.group_count(image),
+            image.channels,
+            "group must divide the input channels",
+            at="group",
+            changes=fewer_groups(image.channels),
+        )
+        divides(self.group_count(image), self.num_output, "group must divide num_output", at="group", changes=fewer_groups(self.num_output))
+        w = self.window(image)
+        mirrored(image.space, w, self.pad_mode)
+        return unfolded(image.replaced(channels=self.num_output, space=windows(image.space, w, self.round_mode)), x, self.axis)
 
     def weights(self, x: TensorType) -> Iterator[Weight]:
-        yield Weight("weight", (self.num_output, x.channels // self.group, *self.window(x).kernel), self.weight_filler)
+        image = self.bottom(x)
+        yield Weight("weight", (self.num_output, image.channels // self.group_count(image), *self.window(image).kernel), self.weight_filler)
         if self.bias_term:
             yield Weight("bias", (self.num_output,), self.bias_filler)
 
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
-        return product([*tops[0].shape, bottoms[0].channels // self.group, *self.window(bottoms[0]).kernel])
+        image = self.bottom(bottoms[0])
+        return product([*tops[0].shape, image.channels // self.group_count(image), *self.window(image).kernel])
 
     def torch(self, x: TensorType) -> ModuleText:
-        w = self.window(x)
-        same = dict(stride=w.stride, dilation=w.dilation, groups=self.group, bias=self.bias_term)
-        usual = dict(stride=(1,) * x.axes, padding=(0,) * x.axes, dilation=(1,) * x.axes, groups=1, bias=True)
-        if w.symmetric and self.pad_mode == "constant" and self.pad_value == 0:
-            return module(f"nn.Conv{x.axes}d", x.channels, self.num_output, w.kernel, defaults=usual, padding=tuple(ends(p)[0] for p in w.pads), **same)
-        return module(f"PaddedConv{x.axes}d", x.channels, self.num_output, w.kernel, defaults={**usual, "mode": "constant", "value": 0.0},
-                      pads="same_tf" if self.pad == "same_tf" else tuple(map(ends, w.pads)), mode=self.pad_mode, value=self.pad_value, **same)
+        image = self.bottom(x)
+        w, axes = self.window(image), image.axes
+        rest = {"stride": w.stride, "dilation": w.dilation, "groups": self.group_count(image), "bias": self.bias_term}
+        usual = {"stride": (1,) * axes, "padding": (0,) * axes, "dilation": (1,) * axes, "groups": 1, "bias": True}
+        if w.symmetric and x.axis(self.axis) == 1 and axes <= 3 and self.pad_mode == "constant" and self.pad_value == 0:
+            return module(
+                f"nn.Conv{axes}d",
+                image.channels,
+                self.num_output,
+                w.kernel,
+                defaults=usual,
+                padding=tuple(ends(p)[0] for p in w.pads),
+                **rest,
+            )
+        usual.update(mode="constant", value=0.0, axis=1, pads=((0, 0),) * axes, stride=None)
+        return module(
+            "PaddedConv",
+            image.channels,
+            self.num_output,
+            w.kernel,
+            defaults=usual,
+            mode=self.pad_mode,
+            value=self.pad_value,
+            pads="same_tf" if self.pad == "same_tf" else tuple(map(ends, w.pads)),
+            axis=x.axis(self.axis),
+            **rest,
+        )
 
     def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
-        w = self.window(x.type)
-        x, pads = g.padded(x, w, self.pad_mode, self.pad_value)
-        return g.Conv(x, weight, bias, kernel_shape=w.kernel, strides=w.stride, pads=pads, dilations=w.dilation, group=self.group)
+        top, image = self.infer(x.type), self.bottom(x.type)
+        w = self.window(image)
+        x, pads = g.padded(x if image == x.type else g.reshape(x, image.shape), w, self.pad_mode, self.pad_value)
+        y = g.Conv(x, weight, bias, kernel_shape=w.kernel, strides=w.stride, pads=pads, dilations=w.dilation, group=self.group_count(image))
+        return y if top.rank == image.rank else g.reshape(y, top.shape)
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -73,23 +105,119 @@ class Convolution(Layer, type="Convolution", param="convolution_param", legacy=(
         yield accepts("{num_output: 4, kernel_size: 3, stride: 2}", "N,1,7,7 -> N,4,3,3", weights=40)
         yield accepts("{num_output: 4, kernel_size: 3, stride: 2, pad: 1}", "N,1,5,5 -> N,4,3,3")
         yield accepts("{num_output: 6, kernel_h: 3, kernel_w: 1, pad_h: 1, group: 2, bias_term: false}", "N,4,H,W -> N,6,H,W", weights=36)
+        yield accepts("{num_output: 4, kernel_size: [3, 5], dilation_h: 2, pad: [2, 0], engine: CAFFE}", "N,2,9,9 -> N,4,9,5", weights=124)
         yield accepts("{num_output: 4, kernel_size: 3, dilation: 2, pad: same}", "N,2,H,W -> N,4,H,W")
         yield accepts("{num_output: 4, kernel_size: 4, stride: 2, pad: same}", "N,2,9,9 -> N,4,5,5")
         yield accepts("{num_output: 4, kernel_size: 3, pad: full}", "N,2,5,5 -> N,4,7,7")
         yield accepts("{num_output: 4, kernel_size: 3, stride: 2, pad: same_tf}", "N,2,8,7 -> N,4,4,4")
+        yield accepts("{num_output: 4, kernel_size: 3, stride: 2, pad: same}", "N,2,8,7 -> N,4,4,4", dialect="tf")
         yield accepts("{num_output: 4, kernel_size: 3, pad: 1, pad_mode: reflect}", "N,2,6,6 -> N,4,6,6")
         yield accepts("{num_output: 4, kernel_size: 3, pad: [[0, 2], [1, 1]], pad_mode: symmetric}", "N,2,6,6 -> N,4,6,6")
+        yield accepts("{num_output: 4, kernel_size: 3, pad: 2, pad_mode: circular}", "N,2,6,W -> N,4,8,W+2")
+        yield accepts("{num_output: 4, kernel_size: 3, pad: 2, pad_mode: replicate}", "N,2,6 -> N,4,8")
         yield accepts("{num_output: 4, kernel_size: 3, pad: 2, pad_mode: constant, pad_value: -1}", "N,2,6,6 -> N,4,8,8")
         yield accepts("{num_output: 8, kernel_size: 2, pad: causal, dilation: 4}", "N,3,T -> N,8,T", weights=56)
         yield accepts("{num_output: 2, kernel_size: [1, 3, 3], pad: [0, 1, 1]}", "N,2,4,5,5 -> N,2,4,5,5", weights=38)
+        yield accepts("{num_output: 2, kernel_size: 2, stride: [2, 1, 1, 1]}", "N,2,5,3,4,4 -> N,2,2,2,3,3", weights=66)
+        yield accepts("{num_output: 3, kernel_size: 3, axis: 2}", "N,2,4,5,W -> N,2,3,3,W-2", weights=111)
+        yield accepts("{num_output: 3, kernel_size: 3, axis: -3}", "N,4,5,5 -> N,3,3,3", weights=111)
+        yield accepts("{num_output: 4, kernel_size: 2, stride: 2, round_mode: EXACT}", "N,1,H,8 -> N,4,H//2,4")
+        yield accepts("{num_output: 4, kernel_size: 3}", "N,2,6,6 -> N,4,4,4", dialect="torch", weights=76)
         yield rejects("{num_output: 4, kernel_size: 9}", "N,3,8,8", code="NS301", at="kernel_size")
+        yield rejects("{num_output: 4, kernel_size: 3, dilation: 4}", "N,3,8,8", code="NS301", at="kernel_size")
         yield rejects("{num_output: 4, kernel_size: 3, group: 4}", "N,30,8,8", code="NS302", at="group")
+        yield rejects("{num_output: 4, kernel_size: 3, group: 3}", "N,30,8,8", code="NS302", at="group")
         yield rejects("{num_output: 4, kernel_size: [3, 3, 3]}", "N,3,8,8", code="NS107", at="kernel_size")
         yield rejects("{num_output: 4, kernel_size: 3}", "N,C,8,8", code="NS304")
+        yield rejects("{num_output: 4, kernel_size: 3}", "N,3", code="NS303")
         yield rejects("{num_output: 4, kernel_size: 0}", "N,3,8,8", code="NS106", at="kernel_size")
+        yield rejects("{kernel_size: 3}", "N,3,8,8", code="NS103")
+        yield rejects("{num_output: 4, kernel_size: 3, kernel_h: 3}", "N,3,8,8", code="NS108")
+        yield rejects("{num_output: 4, kernel_size: 3, pad: some}", "N,3,8,8", code="NS105", at="pad")
+        yield rejects("{num_output: 4, kernel_size: 3, axis: 4}", "N,3,8,8", code="NS303", at="axis")
+        yield rejects("{num_output: 4, kernel_size: 3, stride: 2, round_mode: EXACT}", "N,3,8,8", code="NS305", at="stride")
+        yield rejects("{num_output: 4, kernel_size: 5, pad: 3, pad_mode: reflect}", "N,3,3,3", code="NS307", at="pad")
 
 
-def groups(channels: Size) -> list[Change]:
+class DepthwiseConvolution(Convolution, type="DepthwiseConvolution", param="convolution_param", legacy=("ConvolutionDepthwise",)):
+    """Filter every channel by itself: num_output / channels filters each.
+
+    y[n,o,i,j] = b[o] + sum_{u,v} w[o,0,u,v] x[n, c, s i + d u - p, s j + d v - p],  c = floor(o channels / num_output)
+    (Howard et al. 2017; forks of Caffe)
+
+    It is Convolution with as many groups as channels; group may be left out, and is refused where it says anything else.
+    """
+
+    def group_count(self, x: TensorType) -> Size:
+        return x.channels
+
+    def infer(self, x: TensorType) -> TensorType:
+        channels = self.bottom(x).channels
+        if self.group != 1:
+            same(self.group, channels, "group must be the input channels", at="group", changes=[Change("leave group out", {"group": 1})])
+        divides(channels, self.num_output, "the input channels must divide num_output", at="num_output")
+        return super().infer(x)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{num_output: 4, kernel_size: 3, pad: 1}", "N,4,H,W -> N,4,H,W", weights=40)
+        yield accepts("{num_output: 8, kernel_size: 3, stride: 2, group: 4, bias_term: false}", "N,4,7,7 -> N,8,3,3", weights=72)
+        yield accepts("{num_output: 3, kernel_size: 5, pad: same}", "N,3,T -> N,3,T", weights=18)
+        yield accepts("{num_output: 2, kernel_size: 2}", "N,2,3,3,3 -> N,2,2,2,2", weights=18)
+        yield rejects("{num_output: 6, kernel_size: 3}", "N,4,8,8", code="NS302", at="num_output")
+        yield rejects("{num_output: 4, kernel_size: 3, group: 2}", "N,4,8,8", code="NS302", at="group")
+        yield rejects("{num_output: 4, kernel_size: 9}", "N,4,8,8", code="NS301", at="kernel_size")
+
+
+class Im2col(Windowed, type="Im2col", param="convolution_param", legacy=("IM2COL", "im2col"), traits=("windowed",)):
+    """Write each window's values one under the other, as channels; a convolution is then a matrix product.
+
+    y[n, (c K_h + u) K_w + v, i, j] = x[n, c, s i + d u - p, s j + d v - p]     (Caffe's Im2col; Chellapilla et al. 2006)
+
+    The channel varies slowest, then the kernel's row, then its column. The result has kernel_size^2 times the elements of the input.
+    """
+
+    def infer(self, x: TensorType) -> TensorType:
+        image = self.bottom(x)
+        w = self.window(image)
+        y = image.replaced(channels=product([image.channels, *w.kernel]), space=windows(image.space, w))
+        return unfolded(y, x, self.axis)
+
+    def torch(self, x: TensorType) -> ModuleText:
+        w = self.window(self.bottom(x))
+        pads = "same_tf" if self.pad == "same_tf" else tuple(map(ends, w.pads))
+        return module("Columns", w.kernel, w.stride, pads, w.dilation, defaults={"axis": 1}, axis=x.axis(self.axis))
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        import numpy as np
+
+        top, image = self.infer(x.type), self.bottom(x.type)
+        w = self.window(image)
+        if not isinstance(image.channels, int):
+            raise g.refuse(f"a window's values of {image.channels} channels: their number must be known")
+        kernel = tuple(map(number, w.kernel))
+        taps = prod(kernel)
+        one_hot = np.tile(np.eye(taps, dtype=np.float32).reshape(taps, 1, *kernel), (image.channels, *(1,) * (1 + image.axes)))
+        x, pads = g.padded(x if image == x.type else g.reshape(x, image.shape), w)
+        y = g.Conv(
+            x, g.const(one_hot), None, kernel_shape=w.kernel, strides=w.stride, pads=pads, dilations=w.dilation, group=image.channels
+        )
+        return y if top.rank == image.rank else g.reshape(y, top.shape)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{kernel_size: 3}", "N,2,5,6 -> N,18,3,4")
+        yield accepts("{kernel_h: 3, kernel_w: 2, pad: 1, stride: 2}", "N,2,5,6 -> N,12,3,4")
+        yield accepts("{kernel_size: 2, dilation: 2}", "N,2,H,W -> N,8,H-2,W-2")
+        yield accepts("{kernel_size: 3, pad: same_tf, stride: 2}", "N,2,8 -> N,6,4")
+        yield accepts("{kernel_size: 2}", "N,2,3,4,5 -> N,16,2,3,4")
+        yield accepts("{kernel_size: 2, axis: 2}", "N,2,3,4,5 -> N,2,12,3,4")
+        yield rejects("{kernel_size: 6}", "N,2,5,6", code="NS301", at="kernel_size")
+        yield rejects("{}", "N,2,5,6", code="NS103")
+        yield rejects("{kernel_size: 3, num_output: 4}", "N,2,5,6", code="NS102", at="num_output")
+
+
+def fewer_groups(channels: Size) -> list[Change]:
     """Group counts that divide the channels."""
     counts = [k for k in range(2, 65) if isinstance(channels, int) and channels % k == 0]
     return [Change("use group: 1", {"group": 1})] + [Change(f"use group: {k}", {"group": k}) for k in counts[:1]]

@@ -1,0 +1,170 @@
+"""Layers that apply a function of one number to every value: Power, Exp, Log, Clip, Threshold."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from netspec.ir.layer import Example, ModuleText, accepts, module, rejects
+from netspec.ir.types import TensorType
+from netspec.layers.activation import Elementwise
+from netspec.layers.shared import refuse_value
+from netspec.record import param
+
+__all__ = ["Clip", "Exp", "Log", "Power", "Threshold"]
+
+
+class Affine(Elementwise):
+    """Base of functions of shift + scale x."""
+
+    scale: float = param(default=1.0, doc="factor of x")
+    shift: float = param(default=0.0, doc="added to scale x")
+
+    def inner(self, g: Any, x: Any) -> Any:
+        """shift + scale x in ONNX."""
+        y = x if self.scale == 1 else g.Mul(x, self.scale)
+        return y if self.shift == 0 else g.Add(y, self.shift)
+
+
+class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
+    """A power of an affine function.
+
+    y = (shift + scale x)^power     (Caffe's Power)
+
+    With power 0 it is 1 everywhere. A negative base with a power that is no integer gives NaN.
+    """
+
+    power: float = param(default=1.0, doc="the exponent")
+
+    def torch(self, x: TensorType) -> ModuleText:
+        return module("Power", defaults={"power": 1.0, "scale": 1.0, "shift": 0.0}, power=self.power, scale=self.scale, shift=self.shift)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        y = self.inner(g, x)
+        return y if self.power == 1 else g.Pow(y, self.power)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,3,H,W -> N,3,H,W")
+        yield accepts("{power: 2, scale: 0.5, shift: -1}", "N,C -> N,C")
+        yield accepts("{power: 0, scale: 3, shift: 2}", "N,3,T -> N,3,T")
+        yield accepts("{scale: -2.5, shift: 0.75}", "N,C -> N,C")
+        yield accepts("{power: 3}", "N -> N")
+        yield rejects("{power: two}", "N,C", code="NS104", at="power")
+
+
+class Exp(Affine, type="Exp", param="exp_param", legacy=("EXP",)):
+    """An exponential of an affine function.
+
+    y = base^(shift + scale x); base -1 stands for e     (Caffe's Exp)
+    """
+
+    base: float = param(default=-1.0, doc="the base, greater than 0, or -1 for e")
+
+    def infer(self, x: TensorType) -> TensorType:
+        refuse_value(self.base != -1 and self.base <= 0, f"base must be greater than 0, or -1 for e: it is {self.base:g}", "base")
+        return x
+
+    @property
+    def rate(self) -> float:
+        return 1.0 if self.base == -1 else math.log(self.base)
+
+    def torch(self, x: TensorType) -> ModuleText:
+        return module("Exponential", defaults={"rate": 1.0, "scale": 1.0, "shift": 0.0}, rate=self.rate, scale=self.scale, shift=self.shift)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        y = self.inner(g, x)
+        return g.Exp(y if self.rate == 1 else g.Mul(y, self.rate))
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,3,H,W -> N,3,H,W")
+        yield accepts("{base: 2, scale: 1.5, shift: -0.5}", "N,C -> N,C")
+        yield accepts("{base: 0.5}", "N,C -> N,C")
+        yield rejects("{base: 0}", "N,C", code="NS106", at="base")
+        yield rejects("{base: -2}", "N,C", code="NS106", at="base")
+
+
+class Log(Affine, type="Log", param="log_param"):
+    """A logarithm of an affine function.
+
+    y = log_base(shift + scale x); base -1 stands for e     (Caffe's Log)
+
+    Where shift + scale x is not positive the result is -inf or NaN.
+    """
+
+    base: float = param(default=-1.0, doc="the base, greater than 0 and not 1, or -1 for e")
+
+    def infer(self, x: TensorType) -> TensorType:
+        wrong = self.base != -1 and (self.base <= 0 or self.base == 1)
+        refuse_value(wrong, f"base must be greater than 0 and not 1, or -1 for e: it is {self.base:g}", "base")
+        return x
+
+    @property
+    def rate(self) -> float:
+        return 1.0 if self.base == -1 else math.log(self.base)
+
+    def torch(self, x: TensorType) -> ModuleText:
+        return module("Logarithm", defaults={"rate": 1.0, "scale": 1.0, "shift": 0.0}, rate=self.rate, scale=self.scale, shift=self.shift)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        y = g.Log(self.inner(g, x))
+        return y if self.rate == 1 else g.Div(y, self.rate)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,3,H,W -> N,3,H,W")
+        yield accepts("{base: 10, scale: 2, shift: 1}", "N,C -> N,C")
+        yield rejects("{base: 1}", "N,C", code="NS106", at="base")
+        yield rejects("{base: -3}", "N,C", code="NS106", at="base")
+
+
+class Clip(Elementwise, type="Clip", param="clip_param"):
+    """Hold every value between two bounds.
+
+    y = max(min, min(x, max))     (Caffe's Clip)
+
+    The gradient is 1 on both bounds, 0 outside.
+    """
+
+    min: float = param(doc="the lower bound")
+    max: float = param(doc="the upper bound, at least min")
+
+    def infer(self, x: TensorType) -> TensorType:
+        refuse_value(self.max < self.min, f"max must be at least min: {self.max:g} < {self.min:g}", "max")
+        return x
+
+    def torch(self, x: TensorType) -> ModuleText:
+        return module("Clip", self.min, self.max)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.Clip(x, self.min, self.max)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{min: -0.5, max: 1.25}", "N,3,H,W -> N,3,H,W")
+        yield accepts("{min: 0, max: 6}", "N,C -> N,C")
+        yield rejects("{min: 0}", "N,C", code="NS103")
+        yield rejects("{min: 1, max: 0}", "N,C", code="NS106", at="max")
+
+
+class Threshold(Elementwise, type="Threshold", param="threshold_param", legacy=("THRESHOLD",), traits=("no_gradient",)):
+    """Say which values are greater than a threshold.
+
+    y = 1 for x > threshold, 0 else     (Caffe's Threshold)
+
+    It has no gradient.
+    """
+
+    threshold: float = param(default=0.0, doc="what a value must exceed")
+
+    def torch(self, x: TensorType) -> ModuleText:
+        return module("Threshold", defaults={"threshold": 0.0}, threshold=self.threshold)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        return g.cast(g.Greater(x, self.threshold), "float32")
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,3,H,W -> N,3,H,W")
+        yield accepts("{threshold: 0.5}", "N,C -> N,C")
+        yield rejects("{threshold: low}", "N,C", code="NS104", at="threshold")

@@ -1,0 +1,237 @@
+"""Layers that summarise windows: Pooling, and SPP, the pyramid of poolings."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from netspec.ir.dims import Size, ceil_div, product, total
+from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.rule import Change, RuleError, at_least
+from netspec.ir.types import TensorType
+from netspec.layers.arithmetic import Pad, PerAxis, Window, ends, number, pooled, window
+from netspec.layers.pooling_onnx import export_average, export_max, export_norm, export_stochastic
+from netspec.layers.shared import ENGINE, Engine, exclude
+from netspec.layers.windowed import DialectPad
+from netspec.record import param
+
+__all__ = ["SPP", "Pooling"]
+
+
+class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLING", "pool"), tops=(1, 2), traits=("windowed", "pooling")):
+    """Summarise each window, channel by channel: its greatest value, mean, p-norm, or one value drawn at random.
+
+    MAX: y = max x_i;  AVE: y = sum x_i / area;  L2, LP: y = (sum |x_i|^p)^(1/p)     (Caffe's Pooling)
+    STOCHASTIC: y = x_i with probability x_i / sum x_j, in test sum x_i^2 / sum x_j     (Zeiler and Fergus 2013)
+
+    Caffe rounds the number of windows up, PyTorch down: `round_mode`. The area of AVE counts the padding, not what reaches past it.
+    Of equal values the first, in row order, is MAX's; a second top holds its index h W + w, counted from 0 in its own map.
+    A window wholly outside, possible where stride exceeds kernel_size, gives -3.4e38 or 0/0, as in Caffe.
+    """
+
+    pool: Literal["MAX", "AVE", "STOCHASTIC", "L2", "LP"] = param(
+        default="MAX", doc="how a window is summarised; L2 and LP are beyond Caffe"
+    )
+    kernel_size: PerAxis | None = param(default=None, ge=1, pair=("kernel_h", "kernel_w"), doc="window length along each spatial axis")
+    stride: PerAxis = param(default=1, ge=1, pair=("stride_h", "stride_w"), doc="step between windows")
+    pad: Pad = param(
+        default=0,
+        ge=0,
+        pair=("pad_h", "pad_w"),
+        doc="border on each side, less than kernel_size: a number, [[begin, end], ...], or valid, same, full, causal, same_tf",
+    )
+    global_pooling: bool = param(default=False, doc="one window, the whole input: no kernel_size, stride or pad")
+    round_mode: Literal["CEIL", "FLOOR", "EXACT"] = param(
+        default="CEIL",
+        dialects={"torch": "FLOOR", "tf": "FLOOR"},
+        doc="number of windows, rounded; EXACT makes a remainder an error; a pad word means FLOOR",
+    )
+    count_include_pad: bool = param(default=True, dialects={"tf": False}, doc="AVE: the border counts in the area (beyond Caffe: false)")
+    norm_type: float = param(default=2.0, ge=1, doc="p of LP")
+    engine: Engine = param(default="DEFAULT", doc=ENGINE)
+
+    @property
+    def rounding(self) -> str:
+        return "FLOOR" if isinstance(self.pad, str) and self.round_mode == "CEIL" else self.round_mode
+
+    def window(self, x: TensorType) -> Window:
+        if not self.global_pooling and self.kernel_size is not None:
+            return window(x.space, kernel_size=self.kernel_size, stride=self.stride, pad=self.pad)
+        return Window(x.space, (1,) * x.axes, (0,) * x.axes, (1,) * x.axes)
+
+    def infer(self, x: TensorType) -> tuple[TensorType, ...]:
+        self.check(x)
+        w = self.window(x)
+        for kernel, pad in zip(w.kernel, w.pads, strict=True):
+            for side in ends(pad):
+                at_least(kernel, side + 1, "pad must be smaller than kernel_size", code="NS307", at="pad")
+        y = x.replaced(space=(1,) * x.axes if self.global_pooling else pooled(x.space, w, self.rounding))
+        return (y, TensorType(y.shape, "int64")) if self.pool == "MAX" else (y,)
+
+    def check(self, x: TensorType) -> None:
+        """What excludes what, as in Caffe."""
+        if x.axes not in (1, 2, 3):
+            raise RuleError("NS303", f"pools 1 to 3 spatial axes, after batch and channels: its bottom is {x}", at="bottom")
+        if self.global_pooling:
+            exclude(self.kernel_size is not None, "global_pooling takes the whole input: kernel_size must be left out", "kernel_size")
+            exclude(self.stride not in (1, (1,) * x.axes), "global_pooling has one window: stride must be 1", "stride")
+            exclude(self.pad not in (0, (0,) * x.axes), "global_pooling has no border: pad must be 0", "pad")
+        elif self.kernel_size is None:
+            raise RuleError(
+                "NS103",
+                "needs kernel_size, or global_pooling: true",
+                changes=[Change("add global_pooling: true", {"global_pooling": True})],
+            )
+        exclude(
+            self.pool == "STOCHASTIC" and self.pad not in (0, "valid") and any(ends(p) != (0, 0) for p in self.window(x).pads),
+            "STOCHASTIC pooling has no border: pad must be 0",
+            "pad",
+        )
+
+    def plain(self, x: TensorType) -> bool:
+        """Whether torch's own pooling does just this: even borders up to half the window, and no window wholly outside."""
+        w = self.window(x)
+        if not w.symmetric or any(2 * number(ends(p)[0]) > number(k) for p, k in zip(w.pads, w.kernel, strict=True)):
+            return False
+        gaps = any(number(s) > number(k) for s, k in zip(w.stride, w.kernel, strict=True)) and all(p == 0 for p in w.pads)
+        return not (self.rounding == "CEIL" and gaps)
+
+    def torch(self, x: TensorType) -> ModuleText:
+        n, mask = x.axes, self.top_count == 2
+        if self.pool == "MAX" and self.global_pooling:
+            return module(f"nn.AdaptiveMaxPool{n}d", 1, defaults={"return_indices": False}, return_indices=mask)
+        if self.pool == "AVE" and self.global_pooling:
+            return module(f"nn.AdaptiveAvgPool{n}d", 1)
+        w, up = self.window(x), self.rounding == "CEIL"
+        if self.pool in ("MAX", "AVE") and self.plain(x):
+            name, more = ("Max", {"return_indices": mask}) if self.pool == "MAX" else ("Avg", {"count_include_pad": self.count_include_pad})
+            return module(
+                f"nn.{name}Pool{n}d",
+                w.kernel,
+                stride=w.stride,
+                padding=tuple(ends(p)[0] for p in w.pads),
+                ceil_mode=up,
+                **more,
+                defaults={"padding": (0,) * n, "ceil_mode": False, "return_indices": False, "count_include_pad": True},
+            )
+        pads = "same_tf" if self.pad == "same_tf" else tuple(map(ends, w.pads))
+        place = () if self.global_pooling else (w.kernel, w.stride, pads)
+        usual = {"round_up": False, "mask": False, "count_include_pad": True}
+        if self.pool == "MAX":
+            return module("MaxPool", *place, defaults=usual, round_up=up, mask=mask)
+        if self.pool == "AVE":
+            return module("AveragePool", *place, defaults=usual, round_up=up, count_include_pad=self.count_include_pad)
+        rounding = {} if self.global_pooling else {"round_up": up}
+        if self.pool == "STOCHASTIC":
+            return module("StochasticPool", *place, defaults=usual, **rounding)
+        return module("LpPool", 2.0 if self.pool == "L2" else self.norm_type, *place, defaults=usual, **rounding)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        w = self.window(x.type)
+        if self.pool == "MAX":
+            return export_max(g, x, w, self.rounding, self.top_count == 2)
+        if self.pool == "AVE":
+            return export_average(g, x, w, self.rounding, self.count_include_pad)
+        if self.pool == "STOCHASTIC":
+            return export_stochastic(g, x, w, self.rounding)
+        return export_norm(g, x, w, self.rounding, 2.0 if self.pool == "L2" else self.norm_type)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{kernel_size: 2, stride: 2}", "N,3,6,8 -> N,3,3,4")
+        yield accepts("{kernel_size: 3, stride: 2}", "N,3,7,8 -> N,3,3,4")
+        yield accepts("{kernel_size: 3, stride: 2, round_mode: FLOOR}", "N,3,7,8 -> N,3,3,3")
+        yield accepts("{kernel_size: 3, stride: 2}", "N,3,7,8 -> N,3,3,3", dialect="torch")
+        yield accepts("{kernel_size: 2, stride: 2}", "N,C,H,W -> N,C,(H+1)//2,(W+1)//2")
+        yield accepts("{kernel_size: 3, stride: 2, pad: 1}", "N,3,H,W -> N,3,H//2+1,W//2+1")
+        yield accepts("{kernel_size: 2, stride: 2, pad: 1}", "N,3,5,5 -> N,3,3,3")
+        yield accepts("{kernel_h: 3, kernel_w: 2, stride_h: 2, stride_w: 3, pad_h: 1}", "N,3,7,9 -> N,3,4,4")
+        yield accepts("{kernel_size: 3, stride: 2}", "N,3,6,7 -> N,3,3,3; N,3,3,3")
+        yield accepts("{kernel_size: 3, stride: 2, pad: 2}", "N,3,6,7 -> N,3,4,5; N,3,4,5")
+        yield accepts("{kernel_size: 2, stride: 3}", "N,2,6,7 -> N,2,3,3")
+        yield accepts("{kernel_size: 2, stride: 3}", "N,2,6,H -> N,2,3,H//3+1; N,2,3,H//3+1")
+        yield accepts("{kernel_size: 2, stride: 2, round_mode: EXACT}", "N,3,6,H -> N,3,3,H//2")
+        yield accepts("{kernel_size: 3, stride: 2, pad: same}", "N,3,H,W -> N,3,(H+1)//2,(W+1)//2")
+        yield accepts("{kernel_size: 2, pad: causal}", "N,3,T -> N,3,T; N,3,T")
+        yield accepts("{global_pooling: true}", "N,3,H,W -> N,3,1,1")
+        yield accepts("{global_pooling: true}", "N,3,T -> N,3,1; N,3,1")
+        yield accepts("{pool: AVE, kernel_size: 3, stride: 2}", "N,3,7,8 -> N,3,3,4")
+        yield accepts("{pool: AVE, kernel_size: 3, stride: 2, pad: 1}", "N,3,7,8 -> N,3,4,5")
+        yield accepts("{pool: AVE, kernel_size: 3, stride: 3, pad: 1}", "N,3,4,7 -> N,3,2,3")
+        yield accepts("{pool: AVE, kernel_size: 3, stride: 2, pad: 2}", "N,3,4,W -> N,3,3,W//2+1")
+        yield accepts("{pool: AVE, kernel_size: 3, stride: 2, pad: [[0, 1], [1, 0]]}", "N,3,5,6 -> N,3,3,3")
+        yield accepts("{pool: AVE, kernel_size: 3, pad: same}", "N,3,5,6 -> N,3,5,6", dialect="tf")
+        yield accepts("{pool: AVE, kernel_size: 2, stride: 2}", "N,3,5 -> N,3,3")
+        yield accepts("{pool: AVE, kernel_size: 2, stride: 2}", "N,3,5,4,3 -> N,3,3,2,2")
+        yield accepts("{pool: AVE, global_pooling: true}", "N,C,H,W -> N,C,1,1")
+        yield accepts("{pool: AVE, global_pooling: true}", "N,3,2,3,4 -> N,3,1,1,1")
+        yield accepts("{pool: L2, kernel_size: 2, stride: 2}", "N,3,5,H -> N,3,3,(H+1)//2")
+        yield accepts("{pool: LP, norm_type: 3, kernel_size: 3, pad: 1}", "N,3,5 -> N,3,5")
+        yield accepts("{pool: L2, global_pooling: true}", "N,3,5,W -> N,3,1,1")
+        yield accepts("{pool: STOCHASTIC, kernel_size: 3, stride: 2}", "N,3,7,8 -> N,3,3,4")
+        yield rejects("{kernel_size: 9}", "N,3,8,8", code="NS301", at="kernel_size")
+        yield rejects("{kernel_size: 2, pad: 2}", "N,3,8,8", code="NS307", at="pad")
+        yield rejects("{kernel_size: 2, stride: 2, round_mode: EXACT}", "N,3,7,8", code="NS305", at="stride")
+        yield rejects("{global_pooling: true, stride: 2}", "N,3,8,8", code="NS120", at="stride")
+        yield rejects("{global_pooling: true, pad: 1}", "N,3,8,8", code="NS120", at="pad")
+        yield rejects("{global_pooling: true, kernel_size: 2}", "N,3,8,8", code="NS120", at="kernel_size")
+        yield rejects("{pool: STOCHASTIC, kernel_size: 2, pad: 1}", "N,3,8,8", code="NS120", at="pad")
+        yield rejects("{pool: AVE, kernel_size: 2}", "N,3,8,8", code="NS206", outputs=2)
+        yield rejects("{pool: MAX}", "N,3,8,8", code="NS103")
+        yield rejects("{pool: MEAN, kernel_size: 2}", "N,3,8,8", code="NS105", at="pool")
+        yield rejects("{kernel_size: 2}", "N,3", code="NS303")
+        yield rejects("{kernel_h: 2}", "N,3,8,8", code="NS103")
+
+
+class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
+    """Pool the input into 1, 4, 16, ... bins and join them all: a vector of fixed length whatever the image's size.
+
+    Level i: kernel = stride = ceil(size / 2^i), pad = floor((2^i kernel - size + 1) / 2)     (He et al. 2014; Caffe's SPP)
+
+    With pyramid_height 1 the result keeps its axes. A size whose pad would fill a window is refused, as in Caffe: 5 with 3 levels.
+    """
+
+    pyramid_height: int = param(ge=1, le=12, doc="number of levels")
+    pool: Literal["MAX", "AVE"] = param(default="MAX", doc="how a bin is summarised")
+    engine: Engine = param(default="DEFAULT", doc=ENGINE)
+
+    def level(self, size: Size, bins: int) -> tuple[Size, Size]:
+        """Window length and pad along an axis."""
+        kernel = ceil_div(size, bins)
+        return kernel, (kernel * bins - size + 1) // 2
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.axes not in (1, 2, 3):
+            raise RuleError("NS303", f"pools 1 to 3 spatial axes, after batch and channels: its bottom is {x}", at="bottom")
+        for level in range(self.pyramid_height):
+            for size in x.space:
+                kernel, pad = self.level(size, 2**level)
+                at_least(kernel, pad + 1, f"the border of level {level} must be smaller than its window", at="pyramid_height", code="NS307")
+        if self.pyramid_height == 1:
+            return x.replaced(space=(1,) * x.axes)
+        return TensorType((x.batch, x.channels * total((2**x.axes) ** level for level in range(self.pyramid_height))))
+
+    def torch(self, x: TensorType) -> ModuleText:
+        return module("PyramidPool", self.pyramid_height, self.pool)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        if not all(isinstance(size, int) for size in x.type.space):
+            raise g.refuse(f"the windows of a pyramid depend on the input's size, which is open: {x.type}")
+        tops = []
+        for level in range(self.pyramid_height):
+            kernels, pads = zip(*(self.level(size, 2**level) for size in x.type.space), strict=True)
+            w = Window(kernels, kernels, pads, (1,) * x.type.axes)
+            y = export_max(g, x, w, "CEIL", False) if self.pool == "MAX" else export_average(g, x, w, "CEIL", True)
+            tops.append(
+                y if self.pyramid_height == 1 else g.reshape(y, (x.type.batch, x.type.channels * product((2**level,) * x.type.axes)))
+            )
+        return g.concat(tops, 1)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{pyramid_height: 1, pool: AVE}", "N,3,8,7 -> N,3,1,1")
+        yield accepts("{pyramid_height: 2, pool: AVE}", "N,3,8,7 -> N,15")
+        yield accepts("{pyramid_height: 3}", "N,3,7,9 -> N,63")
+        yield accepts("{pyramid_height: 2}", "N,3,T -> N,9")
+        yield accepts("{pyramid_height: 2}", "N,2,3,4,5 -> N,18")
+        yield rejects("{pyramid_height: 3}", "N,3,5,8", code="NS307", at="pyramid_height")
+        yield rejects("{pyramid_height: 0}", "N,3,8,8", code="NS106", at="pyramid_height")
+        yield rejects("{pyramid_height: 2}", "N,3", code="NS303")

@@ -1,0 +1,151 @@
+"""Layers that cut maps or spread them out: Crop, Upsample."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from netspec.ir.dims import Size
+from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.rule import RuleError, at_least, same
+from netspec.ir.types import TensorType
+from netspec.layers.arithmetic import PerAxis, axis_names, spread
+from netspec.layers.shared import exclude
+from netspec.record import param
+
+__all__ = ["Crop", "Upsample"]
+
+
+class Crop(Layer, type="Crop", param="crop_param", bottoms=2, traits=("spatial", "no_gradient.1")):
+    """Cut the first bottom to the size of the second, from axis on.
+
+    y[..., i, j] = x[..., i + offset_0, j + offset_1]     (Caffe's Crop; Long et al. 2015 align skips with it)
+
+    The second bottom lends its size only; no gradient reaches it.
+    """
+
+    axis: int = param(default=2, doc="the first axis that is cut; all after it are cut too")
+    offset: tuple[int, ...] = param(default=(), ge=0, doc="where the cut begins: one number for all axes, or one for each; left out: 0")
+
+    def offsets(self, x: TensorType) -> tuple[int, ...]:
+        axes = x.rank - x.axis(self.axis)
+        if len(self.offset) not in (0, 1, axes):
+            raise RuleError("NS107", f"offset has {len(self.offset)} values: {axes} axes are cut", at="offset")
+        return self.offset if len(self.offset) == axes else (self.offset or (0,)) * axes
+
+    def infer(self, x: TensorType, like: TensorType) -> TensorType:
+        first = x.axis(self.axis)
+        if like.rank != x.rank:
+            raise RuleError("NS303", f"needs bottoms of as many axes: {x} and {like}", at="bottom.1")
+        for i, offset in enumerate(self.offsets(x), first):
+            at_least(
+                x.shape[i], like.shape[i] + offset, f"axis {i} must hold the cut and its offset", at="offset" if offset else "bottom.0"
+            )
+        return TensorType((*x.shape[:first], *like.shape[first:]), x.dtype)
+
+    def torch(self, x: TensorType, like: TensorType) -> ModuleText:
+        return module("Crop", x.axis(self.axis), self.offsets(x))
+
+    def onnx(self, g: Any, x: Any, like: Any) -> Any:
+        first = x.type.axis(self.axis)
+        for i, offset in enumerate(self.offsets(x.type), first):
+            x = g.slice(x, i, offset, like.type.shape[i] + offset)
+        return x
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,3,6,7; N,3,4,5 -> N,3,4,5")
+        yield accepts("{axis: 1, offset: [1, 2, 0]}", "N,5,6,7; N,3,4,5 -> N,3,4,5")
+        yield accepts("{axis: -1, offset: 2}", "N,3,6,7; N,3,6,5 -> N,3,6,5")
+        yield accepts("{offset: 5}", "N,3,H,W; N,2,4,W-9 -> N,3,4,W-9")
+        yield accepts("{offset: [1]}", "N,3,T; N,1,5 -> N,3,5")
+        yield rejects("{offset: 3}", "N,3,6,7; N,3,4,5", code="NS302", at="offset")
+        yield rejects("{}", "N,3,3,7; N,3,4,5", code="NS302", at="bottom.0")
+        yield rejects("{offset: [1, 1, 1]}", "N,3,6,7; N,3,4,5", code="NS107", at="offset")
+        yield rejects("{axis: 4}", "N,3,6,7; N,3,4,5", code="NS303", at="axis")
+        yield rejects("{}", "N,3,6,7; N,3", code="NS303", at="bottom.1")
+        yield rejects("{}", "N,3,6,7", code="NS205")
+
+
+class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), traits=("spatial", "no_gradient.1")):
+    """Undo a MAX pooling: put every value where the mask says it came from, 0 elsewhere. Without a mask: repeat every value.
+
+    y[n,c,m[n,c,i]] = x[n,c,i]     (SegNet: Badrinarayanan et al. 2015; forks of Caffe)
+
+    The mask is the second top of the Pooling. Its indices must lie in the result: upsample_h and upsample_w are the pooling's input size.
+    """
+
+    scale: PerAxis = param(default=2, ge=1, pair=("scale_h", "scale_w"), doc="how many times larger the result is along each spatial axis")
+    upsample_size: PerAxis | None = param(
+        default=None, ge=1, pair=("upsample_h", "upsample_w"), doc="size of the result, in place of scale"
+    )
+    pad_out_h: bool = param(default=False, doc="one row less, for a pooled height that was odd; scale 2")
+    pad_out_w: bool = param(default=False, doc="one column less, for a pooled width that was odd; scale 2")
+
+    def less(self, x: TensorType) -> tuple[int, ...]:
+        """Rows left out at the end of each axis."""
+        names = {"H": self.pad_out_h, "W": self.pad_out_w}
+        return tuple(int(names.get(name, False)) for name in axis_names(x.axes))
+
+    def size(self, x: TensorType) -> tuple[Size, ...]:
+        if self.upsample_size is not None:
+            return spread(self.upsample_size, x.axes, "upsample_size")
+        return tuple(s * n - cut for s, n, cut in zip(spread(self.scale, x.axes, "scale"), x.space, self.less(x), strict=True))
+
+    def infer(self, x: TensorType, mask: TensorType | None = None) -> TensorType:
+        if x.axes == 0:
+            raise RuleError("NS303", f"needs a spatial axis, after batch and channels: its bottom is {x}", at="bottom")
+        exclude(
+            mask is None and self.upsample_size is not None, "upsample_h and upsample_w need a mask, the second bottom", "upsample_size"
+        )
+        for s, cut in zip(spread(self.scale, x.axes, "scale"), self.less(x), strict=True):
+            if cut and self.upsample_size is None:
+                same(s, 2, "pad_out needs scale 2", at="scale")
+        if mask is not None:
+            if mask.rank != x.rank:
+                raise RuleError("NS303", f"needs a mask of the shape of its first bottom: {mask} is not {x}", at="bottom.1")
+            for i in range(x.rank):
+                same(mask.shape[i], x.shape[i], f"axis {i} of the mask must be that of the values", at="bottom.1")
+        return x.replaced(space=self.size(x))
+
+    def torch(self, x: TensorType, mask: TensorType | None = None) -> ModuleText:
+        if self.upsample_size is not None:
+            return module("Unpool", size=self.size(x))
+        less = self.less(x)
+        return module("Unpool", defaults={"less": (0,) * x.axes}, scale=spread(self.scale, x.axes, "scale"), less=less)
+
+    def onnx(self, g: Any, x: Any, mask: Any = None) -> Any:
+        top = self.infer(x.type, None if mask is None else mask.type)
+        if mask is None:
+            y = g.Resize(
+                x,
+                None,
+                (1.0, 1.0, *map(float, spread(self.scale, x.type.axes, "scale"))),
+                mode="nearest",
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor",
+            )
+            whole = x.type.replaced(space=tuple(s * n for s, n in zip(spread(self.scale, x.type.axes, "scale"), x.type.space, strict=True)))
+            y = g.typed(y, whole)
+            for i, size in enumerate(top.space, 2):
+                y = y if size == whole.shape[i] else g.slice(y, i, 0, size)
+            return y
+        values, places = g.flatten(x, 2), g.flatten(mask, 2)
+        places = places if places.type.dtype == "int64" else g.cast(places, "int64")
+        count: Size = 1
+        for size in top.space:
+            count = count * size
+        flat = g.ScatterElements(g.full((*top.shape[:2], count)), places, values, axis=2)
+        return g.reshape(g.typed(flat, TensorType((*top.shape[:2], count))), top.shape)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{scale: 2}", "N,3,4,W -> N,3,8,2*W")
+        yield accepts("{scale: 2, pad_out_h: true}", "N,3,4,5; N,3,4,5 -> N,3,7,10")
+        yield accepts("{upsample_h: 7, upsample_w: 9}", "N,3,4,5; N,3,4,5 -> N,3,7,9")
+        yield accepts("{scale_h: 3, scale_w: 1}", "N,C,H,W; N,C,H,W -> N,C,3*H,W")
+        yield accepts("{scale: 2, pad_out_w: true}", "N,3,4,5 -> N,3,8,9")
+        yield accepts("{scale: 4}", "N,3,T; N,3,T -> N,3,4*T")
+        yield rejects("{scale: 3, pad_out_w: true}", "N,3,4,5; N,3,4,5", code="NS302", at="scale")
+        yield rejects("{}", "N,3,4,5; N,3,4,4", code="NS302", at="bottom.1")
+        yield rejects("{}", "N,3,4,5; N,3,4", code="NS303", at="bottom.1")
+        yield rejects("{upsample_h: 7, upsample_w: 9}", "N,3,4,5", code="NS120")
+        yield rejects("{}", "N,3", code="NS303")
