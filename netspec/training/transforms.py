@@ -34,7 +34,8 @@ def random_crop(samples: Samples, size: tuple[int, int], generator: Generator, p
     """
     if pad:
         samples = padded(samples, (pad,) * 4) if isinstance(samples, Tensor) else [padded(each, (pad,) * 4) for each in samples]
-    sizes = torch.tensor([each.shape[-2:] for each in samples], dtype=torch.float64)
+    shapes = [samples.shape[-2:]] * len(samples) if isinstance(samples, Tensor) else [each.shape[-2:] for each in samples]
+    sizes = torch.tensor(shapes, dtype=torch.float64)
     slack = sizes - torch.tensor(size)
     if slack.numel() and bool((slack < 0).any()):
         small = sizes[int((slack < 0).any(1).nonzero()[0])].int().tolist()
@@ -45,11 +46,16 @@ def random_crop(samples: Samples, size: tuple[int, int], generator: Generator, p
 
 
 def windows(samples: Samples, places: Tensor, size: tuple[int, int]) -> Tensor:
-    """The window of `size` at its place (top, left) of each sample, (N, C, h, w)."""
+    """The window of `size` at its place (top, left) of each sample, (N, C, h, w): slices on the CPU, one gather on a device."""
     h, w = size
-    if isinstance(samples, list):
+    if isinstance(samples, list) or samples.device.type == "cpu":
         return torch.stack([x[:, top:top + h, left:left + w] for x, (top, left) in zip(samples, places.tolist(), strict=True)])
-    places = places.to(samples.device)
+    return gathered(samples, places.to(samples.device), size)
+
+
+def gathered(samples: Tensor, places: Tensor, size: tuple[int, int]) -> Tensor:
+    """The windows by one indexing operation, (N, C, h, w)."""
+    h, w = size
     rows = places[:, :1] + torch.arange(h, device=samples.device)
     columns = places[:, 1:] + torch.arange(w, device=samples.device)
     n = torch.arange(len(samples), device=samples.device)

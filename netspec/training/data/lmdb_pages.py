@@ -1,8 +1,8 @@
 """Reads the pages of an LMDB file (version 1, little-endian, 64 bit): keys in order, and where their values lie. Knows no Caffe.
 
 liblmdb trusts its file: a damaged page ends the process. Here every offset is checked against the file before it is followed.
-Layout (Chu, LMDB's mdb.c): a page has a header of 16 bytes (number, flags, lower and upper bound) and 16-bit pointers to its nodes; a branch
-node leads to a page, a leaf node holds a value or the number of the overflow page where it lies.
+Layout (Chu, LMDB's mdb.c): a page has a header of 16 bytes (number, flags, lower and upper bound) and 16-bit pointers to its nodes; a
+branch node leads to a page, a leaf node holds a value or the number of the overflow page where it lies.
 """
 
 import mmap

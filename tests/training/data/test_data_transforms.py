@@ -18,7 +18,7 @@ from netspec.training.data.feeding import Port, batches_of, feed_of
 from netspec.training.data.loader import generator_at
 from netspec.training.data.registry import Place
 from netspec.training.images import centre_crop, load_image, prepare, recolor
-from netspec.training.transforms import CaffeTransform, Pipeline, random_crop, random_mirror
+from netspec.training.transforms import CaffeTransform, Pipeline, gathered, random_crop, random_mirror, windows
 
 GENERATOR = generator_at(0, 0)
 CASES = {"data_plain": {"scale": 1.0}, "data_crop": {"crop_size": 4, "mean_value": (10.0, 20.0, 30.0)},
@@ -77,6 +77,12 @@ def test_random_crop_covers_every_place_evenly() -> None:
     ragged, same = random_crop(list(x[:9]), (3, 3), generator_at(1, 0))
     together, places = random_crop(x[:9], (3, 3), generator_at(1, 0))
     assert torch.equal(same, places) and torch.equal(ragged, together)
+
+
+def test_the_gather_of_a_device_cuts_the_same_windows() -> None:
+    x = torch.randint(0, 256, (20, 3, 9, 11), dtype=torch.uint8)
+    _, places = random_crop(x, (4, 6), generator_at(5, 0))
+    assert torch.equal(gathered(x, places, (4, 6)), windows(x, places, (4, 6)))
 
 
 def test_padding_and_mirror() -> None:
