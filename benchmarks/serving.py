@@ -132,7 +132,8 @@ def main() -> None:
     options.add_argument("--connections", type=int, default=32)
     options.add_argument("--rounds", type=int, default=5)
     chosen = options.parse_args()
-    versions = f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}, {len(os.sched_getaffinity(0))} cores, CPU"
+    cores = f"{len(os.sched_getaffinity(0))} cores, CPU, load {os.getloadavg()[0]:.1f} before"
+    versions = f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}, {cores}"
     lines = [f"\n## {datetime.date.today()}: {versions}; {chosen.connections} connections, {chosen.rounds} rounds of {SECONDS:g} s\n"]
     lines += [
         "| model and request | loop, requests/s | served, requests/s | median ratio (range) | rows of a joined run |",
