@@ -96,7 +96,7 @@ class Layer(Record):
 
     type: Caffe's name; groups: the param maps that hold its parameters, the first by default; legacy: names of older Caffe versions;
     bottoms, tops: how many, as (least, most), most None for any; traits: what passes may ask (elementwise, windowed, has_bias, loss, metric,
-    data, input, stochastic, ...).
+    data, input, stochastic, ...; no_gradient: none reaches its bottoms; no_gradient.1: none reaches bottom 1).
     """
 
     type: ClassVar[str] = ""
@@ -142,6 +142,10 @@ class Layer(Record):
     def weights(self, *bottoms: Any, **none: Any) -> Iterator[Weight]:
         """The tensors it owns, in Caffe's order and layout."""
         return iter(())
+
+    def indices(self, *bottoms: Any, **none: Any) -> dict[int, Size]:
+        """Bottoms that hold whole numbers from 0 on, and how many there are: labels, indices, masks. No gradient reaches them."""
+        return {}
 
     def state(self, *bottoms: Any, **none: Any) -> Iterator[tuple[str, tuple[Size, ...]]]:
         """Names and shapes of what one call leaves for the next."""

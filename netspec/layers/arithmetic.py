@@ -153,7 +153,7 @@ def fits(space: tuple[Size, ...], w: Window, i: int, name: str, count: Size) -> 
 def smaller_windows(space: tuple[Size, ...], w: Window) -> list[Change]:
     """Kernels that fit, and paddings that make room."""
     changes = []
-    room = [(untraced(s + both(p)) - 1) // untraced(d) + 1 for s, p, d in zip(space, w.pads, w.dilation, strict=True)]  # type: ignore[operator]
+    room = [(untraced(s + both(p)) - 1) // untraced(d) + 1 for s, p, d in zip(space, w.pads, w.dilation, strict=True)]
     most = min(r for r in room if isinstance(r, int))
     if most >= 1:
         changes.append(Change(f"use kernel_size <= {most}", {"kernel_size": most}))

@@ -138,7 +138,8 @@ class WithinChannelNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         mean = WITHIN_POOL[x.dim() - 2](x.square(), self.size, 1, self.size // 2)
-        return x * (1 + self.alpha * mean).pow(-self.beta)
+        y: Tensor = x * (1 + self.alpha * mean).pow(-self.beta)
+        return y
 
 
 def aligned(w: Tensor, axis: int, rank: int) -> Tensor:

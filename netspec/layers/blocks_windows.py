@@ -43,7 +43,7 @@ def convolved(x: Tensor, weight: Tensor, stride: Any, dilation: Any, groups: int
     for u in range(weight.shape[2]):
         slab = x[:, :, dilation[0] * u :: stride[0]][:, :, :count].transpose(1, 2)
         part = convolved(slab.flatten(0, 1), weight[:, :, u], stride[1:], dilation[1:], groups)
-        y = y + part.unflatten(0, slab.shape[:2]).transpose(1, 2)
+        y = y + part.reshape(*slab.shape[:2], *part.shape[1:]).transpose(1, 2)
     return y  # type: ignore[no-any-return]
 
 

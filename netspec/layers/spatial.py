@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from netspec.ir.dims import Size
+from netspec.ir.dims import Size, product
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, at_least, same
 from netspec.ir.types import TensorType
@@ -55,7 +55,7 @@ class Crop(Layer, type="Crop", param="crop_param", bottoms=2, traits=("spatial",
         yield accepts("{}", "N,3,6,7; N,3,4,5 -> N,3,4,5")
         yield accepts("{axis: 1, offset: [1, 2, 0]}", "N,5,6,7; N,3,4,5 -> N,3,4,5")
         yield accepts("{axis: -1, offset: 2}", "N,3,6,7; N,3,6,5 -> N,3,6,5")
-        yield accepts("{offset: 5}", "N,3,H,W; N,2,4,W-9 -> N,3,4,W-9")
+        yield accepts("{offset: 5}", "N,3,H,W; N,2,4,V -> N,3,4,V")
         yield accepts("{offset: [1]}", "N,3,T; N,1,5 -> N,3,5")
         yield rejects("{offset: 3}", "N,3,6,7; N,3,4,5", code="NS302", at="offset")
         yield rejects("{}", "N,3,3,7; N,3,4,5", code="NS302", at="bottom.0")
@@ -65,7 +65,7 @@ class Crop(Layer, type="Crop", param="crop_param", bottoms=2, traits=("spatial",
         yield rejects("{}", "N,3,6,7", code="NS205")
 
 
-class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), traits=("spatial", "no_gradient.1")):
+class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), traits=("spatial",)):
     """Undo a MAX pooling: put every value where the mask says it came from, 0 elsewhere. Without a mask: repeat every value.
 
     y[n,c,m[n,c,i]] = x[n,c,i]     (SegNet: Badrinarayanan et al. 2015; forks of Caffe)
@@ -84,6 +84,9 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
         """Rows left out at the end of each axis."""
         names = {"H": self.pad_out_h, "W": self.pad_out_w}
         return tuple(int(names.get(name, False)) for name in axis_names(x.axes))
+
+    def indices(self, x: TensorType, mask: TensorType | None = None) -> dict[int, Size]:
+        return {} if mask is None else {1: product(self.size(x))}
 
     def size(self, x: TensorType) -> tuple[Size, ...]:
         if self.upsample_size is not None:
@@ -130,9 +133,7 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
             return y
         values, places = g.flatten(x, 2), g.flatten(mask, 2)
         places = places if places.type.dtype == "int64" else g.cast(places, "int64")
-        count: Size = 1
-        for size in top.space:
-            count = count * size
+        count = product(top.space)
         flat = g.ScatterElements(g.full((*top.shape[:2], count)), places, values, axis=2)
         return g.reshape(g.typed(flat, TensorType((*top.shape[:2], count))), top.shape)
 
