@@ -5,14 +5,21 @@ from netspec.source import Source
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read
 
-__all__ = ["put"]
+__all__ = ["is_setting", "put"]
+
+SIGN = "--set "
+
+
+def is_setting(source: Source) -> bool:
+    """Whether a source is the value of a setting, not a file."""
+    return source.name.startswith(SIGN)
 
 
 def put(tree: Located, settings: tuple[str, ...], diagnostics: Diagnostics) -> None:
     """Set each `path=value` in the tree. A path goes through sections (`train.solver.max_iter`) or begins with a layer's name, the longest wins."""
     for setting in settings:
         path, sign, text = setting.partition("=")
-        value = read(Source(f"--set {path}", text), diagnostics) if text.strip() else Located(None)
+        value = read(Source(f"{SIGN}{path}", text), diagnostics) if text.strip() else Located(None)
         if not sign or not path or value is None:
             diagnostics.error("NS119", f"{setting} is not of the form PATH=VALUE", notes=("for example --set train.solver.base_lr=0.01",))
         elif not place_in(tree, path.split("."), value):

@@ -1,0 +1,146 @@
+"""The folder of a run: what was trained, how, and what came of it. In: a Program; out: a folder that can be loaded by itself.
+
+spec.yaml is the spec as it was written (with a base or imports: joined to one file), run.json how it was used; classes.json, log.jsonl and
+the safetensors files come from the training.
+"""
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from netspec import __version__, api, driver
+from netspec.diagnostics import fail
+from netspec.files import write_text
+from netspec.ir.graph import TypedGraph
+from netspec.syntax.located import plain
+from netspec.syntax.settings import is_setting
+from netspec.syntax.writer import dump
+from netspec.training.checkpoint import SOLVER, WEIGHTS
+from netspec.training.loop import BEST
+from netspec.training.nets import fill
+
+__all__ = ["CLASSES", "RECORD", "SPEC", "LoadedRun", "Record", "is_run", "load_run", "program_of", "read_record", "record_of", "write_run"]
+
+SPEC, RECORD, CLASSES = "spec.yaml", "run.json", "classes.json"
+CHOICES = {"last": WEIGHTS, "best": BEST}
+APART = ("layers", "blocks", "vars", "override")
+"""Sections of a joined spec in which variables still stand."""
+CHANGES = ("base", "import", "insert", "remove")
+
+Record = Mapping[str, Any]
+"""run.json. spec: the path as given; root: the folder its paths start from; settings, stages, level: how it was read; seed; device; ..."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedRun:
+    """A finished or stopped run. `net` is the deployed net of graph `typed`, in eval mode, with the weights of file `weights`."""
+
+    folder: Path
+    program: driver.Program
+    typed: TypedGraph
+    net: nn.Module
+    weights: Path
+    classes: tuple[str, ...] | None
+    record: Record
+
+
+def load_run(folder: str | Path, weights: str = "last", device: str = "cpu") -> LoadedRun:
+    """A run as a net. weights: last, best, or a safetensors file.
+
+    Raises SpecError: NS683 (not a run), NS674 (damaged), NS676 (weights of another net), and what reading its spec raises.
+    """
+    run = Path(folder)
+    record = read_record(run)
+    program = program_of(run, record)
+    typed = program.graph("deploy")
+    net = api.compile(typed)
+    path = run / CHOICES[weights] if weights in CHOICES else Path(weights)
+    if weights in CHOICES and not path.is_file():
+        raise fail("NS683", f"it holds no {path.name}" + (": no test was made" if weights == "best" else ""), path=str(run))
+    fill(net, typed, path, program.training_graph("train") if program.resolved.file.train is not None else None)
+    return LoadedRun(run, program, typed, net.to(device), path, read_classes(run), record)
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether a path is the folder of a run."""
+    return (Path(path) / RECORD).is_file()
+
+
+def program_of(run: Path, record: Record) -> driver.Program:
+    """The Program that was trained, its paths starting where they did."""
+    program = driver.load(str(run / SPEC), frozenset(record["stages"]), record["level"], tuple(record["settings"]))
+    spec = replace(program.resolved.spec, folder=record["root"])
+    return replace(program, resolved=replace(program.resolved, spec=spec))
+
+
+def read_record(run: Path) -> Record:
+    """run.json. NS683: there is none, or it is damaged."""
+    try:
+        record = json.loads((run / RECORD).read_text("utf-8"))
+    except OSError as error:
+        raise fail("NS683", f"{RECORD}: {error.strerror or error}", path=str(run)) from error
+    except ValueError as error:
+        raise fail("NS683", f"{RECORD} is damaged: {error}", path=str(run)) from error
+    types = {"root": str, "settings": list, "stages": list, "level": int, "seed": int}
+    wrong = [key for key, kind in types.items() if not isinstance(record, dict) or not isinstance(record.get(key), kind)]
+    if wrong:
+        raise fail("NS683", f"{RECORD} is damaged: it has no {', '.join(wrong)}", path=str(run))
+    return dict(record)
+
+
+def read_classes(run: Path) -> tuple[str, ...] | None:
+    """The class names in the order of their labels; None where the data had none. NS683: the file is damaged."""
+    path = run / CLASSES
+    if not path.is_file():
+        return None
+    try:
+        numbers = json.loads(path.read_text("utf-8"))
+        return tuple(sorted(numbers, key=numbers.__getitem__))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise fail("NS683", f"{CLASSES} is damaged: {error}", path=str(run)) from error
+
+
+def record_of(program: driver.Program, path: str, settings: tuple[str, ...], seed: int, device: str, spec_hash: str) -> dict[str, Any]:
+    """What run.json holds."""
+    return {
+        "netspec": __version__, "name": program.name, "command": sys.argv, "spec": path, "root": os.path.abspath(program.resolved.spec.folder),
+        "settings": list(settings), "stages": sorted(program.stages), "level": program.level, "seed": seed, "device": device,
+        "spec_hash": spec_hash, "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "threads": torch.get_num_threads(),
+    }
+
+
+def write_run(run: Path, program: driver.Program, record: Record) -> None:
+    """Write spec.yaml and run.json. NS673: the folder cannot be written to."""
+    write_text(run / SPEC, text_of(program), "NS673")
+    write_text(run / RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n", "NS673")
+
+
+def text_of(program: driver.Program) -> str:
+    """The spec as text that needs no other file: as written, or, where it has a base or imports, with them joined in."""
+    spec = program.resolved.spec
+    sources = {each.span.source for each in spec.root.walk() if each.span is not None}
+    if not any(key in spec.root.mapping for key in CHANGES) and all(s is spec.source or is_setting(s) for s in sources):
+        return spec.source.text
+    return dump({key: plain(value) if key in APART else escaped(plain(value)) for key, value in spec.root.mapping.items() if key not in CHANGES})
+
+
+def escaped(value: Any) -> Any:
+    """Values with variables put in, so that reading them again leaves every dollar."""
+    if isinstance(value, dict):
+        return {key: escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [escaped(item) for item in value]
+    return value.replace("$", "$$") if isinstance(value, str) else value
+
