@@ -1,7 +1,6 @@
 """What a layer's rules say: requirements over sizes, decided, refused with a RuleError, or kept as a Fact. Knows no place in any text."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from netspec.ir.dims import Dim, Size, Traced, bounds, evaluate, untraced
@@ -37,11 +36,11 @@ class RuleError(Exception):
 
     fact: what is the case, with the numbers; label: what to write at the place, if shorter.
     at: the parameter to blame, "bottom", or "bottom.1" for one of several; value: the traced size whose arithmetic is shown, called `name`.
-    changes: parameters that may repair it, in order of preference.
+    changes: parameters that may repair it, in order of preference, or a function that finds them: rules run often and seldom refuse.
     """
 
     def __init__(self, code: str, fact: str, *, at: str = "name", label: str = "", name: str = "", value: Size | None = None,
-                 changes: Sequence[Change] = ()) -> None:
+                 changes: "Sequence[Change] | Callable[[], Sequence[Change]]" = ()) -> None:
         super().__init__(fact)
         self.code = code
         self.fact = fact
@@ -49,7 +48,7 @@ class RuleError(Exception):
         self.label = label
         self.name = name
         self.value = value
-        self.changes = tuple(changes)
+        self.changes = tuple(changes() if callable(changes) else changes)
 
     @property
     def rule(self) -> tuple[str, ...]:
@@ -60,14 +59,14 @@ class RuleError(Exception):
 OPEN: list[list[Fact]] = []
 
 
-@contextmanager
-def collecting() -> Iterator[list[Fact]]:
-    """Gather the facts that rules leave open while the block runs."""
-    facts: list[Fact] = []
-    OPEN.append(facts)
-    try:
-        yield facts
-    finally:
+class collecting:  # noqa: N801 - used as a statement
+    """Gather the facts that rules leave open while the block runs: `with collecting() as facts:`."""
+
+    def __enter__(self) -> list[Fact]:
+        OPEN.append([])
+        return OPEN[-1]
+
+    def __exit__(self, *error: object) -> None:
         OPEN.pop()
 
 

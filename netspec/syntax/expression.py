@@ -7,6 +7,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["ExpressionError", "evaluate", "substitute", "variables_in"]
@@ -34,6 +35,17 @@ class ExpressionError(Exception):
 
 def evaluate(text: str, variables: Mapping[str, Any]) -> Any:
     """The value of an expression. Raises ExpressionError."""
+    if text in variables:
+        return variables[text]
+    try:
+        return value_of(parsed(text), variables)
+    except (TypeError, ValueError, ZeroDivisionError, IndexError, KeyError, OverflowError) as error:
+        raise ExpressionError(f"{text.strip()}: {error}") from None
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str) -> ast.expr:
+    """The syntax tree of an expression, bounded; a block's copies share it. Raises ExpressionError."""
     if len(text) > LONGEST:
         raise ExpressionError(f"an expression has at most {LONGEST} characters: this one has {len(text)}")
     try:
@@ -42,10 +54,7 @@ def evaluate(text: str, variables: Mapping[str, Any]) -> Any:
         raise ExpressionError(f"{text.strip()!r} is not an expression: {getattr(error, 'msg', error)}") from None
     if sum(1 for _ in ast.walk(tree)) > NODES:
         raise ExpressionError(f"an expression has at most {NODES} parts")
-    try:
-        return value_of(tree.body, variables)
-    except (TypeError, ValueError, ZeroDivisionError, IndexError, KeyError, OverflowError) as error:
-        raise ExpressionError(f"{text.strip()}: {error}") from None
+    return tree.body
 
 
 def value_of(node: ast.expr, variables: Mapping[str, Any]) -> Any:
@@ -136,8 +145,9 @@ def written(value: Any) -> str:
     return str(value)
 
 
-def pieces(text: str) -> list[tuple[bool, str]]:
-    """The text cut up: (True, expression) or (False, literal)."""
+@lru_cache(maxsize=4096)
+def pieces(text: str) -> tuple[tuple[bool, str], ...]:
+    """The text cut up: (True, expression) or (False, literal). Raises ExpressionError."""
     found: list[tuple[bool, str]] = []
     literal, at = "", 0
     while at < len(text):
@@ -153,7 +163,7 @@ def pieces(text: str) -> list[tuple[bool, str]]:
                 found.append((False, literal))
             literal = ""
             found.append((True, expression))
-    return found + [(False, literal)] if literal or not found else found
+    return (*found, (False, literal)) if literal or not found else tuple(found)
 
 
 def after_dollar(text: str, at: int) -> tuple[str, int]:
@@ -189,11 +199,8 @@ def closing(text: str, at: int) -> int:
 
 def variables_in(text: str) -> set[str]:
     """Names that a text's expressions use; empty for a text that does not parse."""
-    found: set[str] = set()
     try:
-        for is_expression, part in pieces(text):
-            if is_expression:
-                found |= {node.id for node in ast.walk(ast.parse(part.strip(), mode="eval")) if isinstance(node, ast.Name)}
-    except (ExpressionError, SyntaxError, ValueError):
-        return found
-    return found
+        trees = [parsed(part) for is_expression, part in pieces(text) if is_expression]
+    except ExpressionError:
+        return set()
+    return {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}

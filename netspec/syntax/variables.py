@@ -7,7 +7,7 @@ from typing import Any
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
 from netspec.source import Span
-from netspec.syntax.expression import ExpressionError, substitute, variables_in
+from netspec.syntax.expression import ExpressionError, substitute
 from netspec.syntax.located import Located, place, plain
 
 __all__ = ["FAILED", "REQUIRED", "Variables", "declared"]
@@ -50,10 +50,11 @@ class Variables:
         except ExpressionError as error:
             diagnostics.add(failed(error, tree.span, self.values))
             return Located(None, tree.span, used=self.used, why=FAILED)
-        names = ", ".join(sorted(variables_in(text)))
+        if not isinstance(value, (list, dict)):
+            return Located(value, tree.span, text=str(value), plain_style=not isinstance(value, str), used=self.used, why=text)
         filled = place(value)
         for part in filled.walk():
-            part.span, part.used, part.why = tree.span, self.used, f"from {text}" + (f", variables {names}" if names else "")
+            part.span, part.used, part.why = tree.span, self.used, text
         return filled
 
 
