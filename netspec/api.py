@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 __all__ = ["check", "compile", "load"]
 
 
+PROGRAMS: "dict[type[nn.Module], driver.Program]" = {}
+"""Which program a network's class was compiled from: copies and unpickled networks are of the same class."""
+
+
+def program_of(net: "nn.Module") -> driver.Program | None:
+    """The program that a network was compiled from; None for a module that compile did not make, or made from a TypedGraph."""
+    return PROGRAMS.get(type(net))
+
+
 def load(path: str, stages: Iterable[str] = (), level: int = 0) -> driver.Program:
     """Read a spec. Raises SpecError (with `.diagnostics`) if it is not sound."""
     return driver.load(str(path), frozenset(stages), level)
@@ -34,7 +43,14 @@ def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -
     `phase` picks the layers: "test" (in eval mode), "train" (in train mode), or "deploy", what the outputs need (in eval mode).
     Weights are filled as the spec says, from torch's current random state. Raises SpecError.
     """
-    typed = spec if isinstance(spec, TypedGraph) else (spec if isinstance(spec, driver.Program) else load(spec)).graph(phase)
+    program = spec if isinstance(spec, driver.Program) else load(spec) if not isinstance(spec, TypedGraph) else None
+    typed = spec if isinstance(spec, TypedGraph) else program.graph(phase)  # type: ignore[union-attr]
     module = execute(torch_source(typed))
     net: Any = getattr(module, class_name(typed.graph.name))()
+    if program is not None:
+        PROGRAMS[type(net)] = program
+    if any(getattr(node.layer, "reads", "") or getattr(node.layer, "writes", "") for node in (*typed.graph.sources, *typed.graph.nodes)):
+        from netspec.training.layer_files import attach
+
+        attach(net, typed)
     return net.train(phase == "train")  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netspec.analysis.infer import infer
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
-from netspec.ir.graph import TypedGraph
+from netspec.ir.graph import Graph, TypedGraph
 from netspec.resolve.build import NetState
 from netspec.resolve.resolve import Resolved, resolve, wire
 from netspec.source import Source
@@ -56,7 +56,20 @@ def typed_graph(resolved: Resolved, phase: str, stages: frozenset[str], level: i
     """Resolved to TypedGraph, for one phase."""
     state = NetState("TRAIN" if phase == "train" else "TEST", stages, level)
     graph = wire(resolved, state, diagnostics, deploy=phase == "deploy")
-    return infer(graph, diagnostics)
+    return infer(with_file_types(graph), diagnostics)
+
+
+def with_file_types(graph: Graph) -> Graph:
+    """The graph, data layers' tops typed by their files; numpy is imported only where there is such a file."""
+    if not any(i.type is None and getattr(i.node.layer, "reads", "") for i in graph.inputs if i.node is not None):
+        return graph
+    from netspec.training.data.layer_paths import has_files
+
+    if not has_files(graph):
+        return graph
+    from netspec.training.data.layer_source import typed_inputs
+
+    return typed_inputs(graph)
 
 
 def check_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0,

@@ -24,14 +24,21 @@ def definitions() -> dict[str, Definition]:
         text = path.read_text(encoding="utf-8")
         lines = text.splitlines()
         for node in ast.parse(text).body:
-            names = [node.name] if isinstance(node, (ast.ClassDef, ast.FunctionDef)) else [
-                t.id for t in node.targets if isinstance(t, ast.Name)] if isinstance(node, ast.Assign) else []
+            names = defined(node)
             start = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
             uses = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
             for name in names:
                 if name != "__all__":
                     found[name] = Definition("\n".join(lines[start - 1 : node.end_lineno]), uses)
     return found
+
+
+def defined(node: ast.stmt) -> list[str]:
+    """The names that a top-level statement defines."""
+    if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def inlined(names: set[str]) -> list[str]:

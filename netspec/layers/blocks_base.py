@@ -40,13 +40,23 @@ class Network(nn.Module):
         """The tensors of a layer, in Caffe's blob order."""
         path, *weights = self.layers[name]
         module = self.get_submodule(path)
-        return [getattr(module, weight) for weight in weights]
+        return [viewed(getattr(module, weight)) for weight in weights]
 
     def reset_state(self) -> None:
         """Forget the state that recurrent layers carry from call to call."""
         for module in self.modules():
             if module is not self and hasattr(module, "reset_state"):
                 module.reset_state()
+
+
+def viewed(weight: Tensor) -> Tensor:
+    """The weight; where it is a view of another, a leaf on the same memory, with the other's gradient in this shape."""
+    owner = weight._base
+    if weight.is_leaf or owner is None:
+        return weight
+    leaf = owner.detach().view(weight.shape)
+    leaf.grad = None if owner.grad is None else owner.grad.view(weight.shape)
+    return leaf
 
 
 def share_reshaped(module: nn.Module, name: str, owner: nn.Module, owned: str, shape: tuple[int, ...]) -> None:

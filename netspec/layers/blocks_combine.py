@@ -52,7 +52,7 @@ class ArgMax(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         axis = 1 if self.axis is None else self.axis
         scores = x.reshape(x.shape[0], -1) if self.axis is None else x
-        ordered, places = scores.flip(axis).sort(axis, descending=True, stable=True)
+        ordered, places = scores.flip(axis).sort(dim=axis, descending=True, stable=True)
         values = ordered.narrow(axis, 0, self.top_k)
         indices = (scores.shape[axis] - 1 - places.narrow(axis, 0, self.top_k)).to(x.dtype)
         if self.axis is not None:

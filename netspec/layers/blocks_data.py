@@ -29,6 +29,14 @@ class DataSource(nn.Module):
         return tuple(self.reader())
 
 
+class MemoryData(DataSource):
+    """Samples and labels that were passed in, labels as (N, 1, 1, 1)."""
+
+    def forward(self, *given: "Tensor | None") -> Any:
+        samples, labels = super().forward(*given)
+        return samples, labels.reshape(-1, 1, 1, 1)
+
+
 class DummyData(DataSource):
     """Values made by fillers: constant ones are made once, random ones at each call."""
 

@@ -57,7 +57,7 @@ class Eltwise(Layer, type="Eltwise", param="eltwise_param", legacy=("ELTWISE",),
         yield accepts("{operation: SUM, coeff: [0.5, 2, 1], stable_prod_grad: false}", "N,5,2; N,5,2; N,5,2 -> N,5,2")
         yield rejects("{}", "N,256,56,56; N,64,56,56", code="NS302", at="bottom.1")
         yield rejects("{}", "N,3,4; N,3", code="NS303", at="bottom.1")
-        yield rejects("{operation: PROD, coeff: [1, 1]}", "N,3; N,3", code="NS110", at="coeff")
+        yield rejects("{operation: PROD, coeff: [1, 1]}", "N,3; N,3", code="NS120", at="coeff")
         yield rejects("{coeff: [1, 1, 1]}", "N,3; N,3", code="NS107", at="coeff")
         yield rejects("{operation: MEAN}", "N,3; N,3", code="NS105", at="operation")
 

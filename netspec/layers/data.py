@@ -4,14 +4,14 @@ A data layer's tops are inputs too: what is not passed in is read (docs/decision
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from netspec.ir.dims import Size, symbol
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.shapes import BlobShape, BlobShapes, sizes
-from netspec.layers.shared import exclude
+from netspec.layers.shared import exclude, refuse_value
 from netspec.record import param
 
 __all__ = ["Data", "DataLayer", "DummyData", "HDF5Data", "ImageData", "Input", "MemoryData", "Transformed", "WindowData"]
@@ -44,7 +44,12 @@ class Input(Layer, type="Input", param="input_param", bottoms=0, tops=(1, None),
 
 
 class DataLayer(Layer, bottoms=0, tops=(1, None), traits=("data",)):
-    """What data layers share: tops that are passed in, or else read."""
+    """What data layers share: tops that are passed in, or else read.
+
+    reads: the format of the files behind `source` (lmdb, hdf5, images), empty where there is nothing that netspec reads.
+    """
+
+    reads: ClassVar[str] = ""
 
     def torch(self) -> ModuleText:
         return module("DataSource")
@@ -88,6 +93,8 @@ class Data(Transformed, type="Data", param=("data_param", "transform_param"), le
     Sizes that the store alone knows are read from it where it is at hand, and letters otherwise. LevelDB is not read: convert it to LMDB.
     """
 
+    reads = "lmdb"
+
     source: str = param(doc="folder of the store, inside the spec's folder")
     batch_size: int = param(default=1, ge=1, doc="samples that are read at once, where none are passed in")
     backend: Literal["LEVELDB", "LMDB"] = param(default="LEVELDB", doc="kind of the store")
@@ -103,7 +110,7 @@ class Data(Transformed, type="Data", param=("data_param", "transform_param"), le
         yield accepts("{source: train_lmdb, batch_size: 64, backend: LMDB}", " -> N,C,H,W; N")
         yield accepts("{source: train_lmdb, crop_size: 227, mean_value: [104, 117, 123], mirror: true}", " -> N,3,227,227; N")
         yield accepts("{source: train_lmdb, scale: 0.00390625, force_gray: true}", " -> N,1,H,W")
-        yield rejects("{source: x, mean_value: 4, mean_file: m.binaryproto}", "", code="NS110", at="mean_file")
+        yield rejects("{source: x, mean_value: 4, mean_file: m.binaryproto}", "", code="NS120", at="mean_file")
         yield rejects("{source: x, batch_size: 0}", "", code="NS106", at="batch_size")
         yield rejects("{batch_size: 4}", "", code="NS103")
 
@@ -113,6 +120,8 @@ class ImageData(Transformed, type="ImageData", param=("image_data_param", "trans
 
     Tops: images (N, C, H, W), blue first, and labels (N)     (Caffe's ImageData)
     """
+
+    reads = "images"
 
     source: str = param(doc="the list, inside the spec's folder")
     batch_size: int = param(default=1, ge=1, doc="samples that are read at once, where none are passed in")
@@ -138,7 +147,7 @@ class ImageData(Transformed, type="ImageData", param=("image_data_param", "trans
         yield accepts("{source: list.txt, new_height: 256, new_width: 320}", " -> N,3,256,320; N")
         yield accepts("{source: list.txt, is_color: false, crop_size: 28, new_height: 32, new_width: 32}", " -> N,1,28,28; N")
         yield accepts("{source: list.txt, root_folder: images/, shuffle: true}", " -> N,3,H,W; N")
-        yield rejects("{source: list.txt, new_height: 256}", "", code="NS110", at="new_height")
+        yield rejects("{source: list.txt, new_height: 256}", "", code="NS120", at="new_height")
 
 
 class WindowData(Transformed, type="WindowData", param=("window_data_param", "transform_param"), legacy=("WINDOW_DATA", "window_data"), tops=2):
@@ -177,6 +186,8 @@ class HDF5Data(DataLayer, type="HDF5Data", param="hdf5_data_param", legacy=("HDF
     Their shapes are read from the files; where those are not at hand, `input:` must give them.
     """
 
+    reads = "hdf5"
+
     source: str = param(doc="a list of HDF5 files, one on a line, inside the spec's folder")
     batch_size: int = param(default=1, ge=1, doc="rows that are read at once, where none are passed in")
     shuffle: bool = param(default=False, doc="draw a new order for each pass")
@@ -193,9 +204,9 @@ class HDF5Data(DataLayer, type="HDF5Data", param="hdf5_data_param", legacy=("HDF
 class MemoryData(Transformed, type="MemoryData", param=("memory_data_param", "transform_param"), legacy=("MEMORY_DATA",), tops=2):
     """Samples and labels that the program itself hands in.
 
-    Tops: samples (N, channels, height, width), labels (N)     (Caffe's MemoryData)
+    Tops: samples (N, channels, height, width), labels (N, 1, 1, 1)     (Caffe's MemoryData)
 
-    Pass its tops in: they are taken as they are, transform_param is for the program to apply.
+    Pass its tops in, labels of any shape: they are taken as they are, transform_param is for the program to apply.
     """
 
     batch_size: int = param(ge=1, doc="samples that Caffe takes at once")
@@ -203,12 +214,19 @@ class MemoryData(Transformed, type="MemoryData", param=("memory_data_param", "tr
     height: int = param(ge=1, doc="height of a sample")
     width: int = param(ge=1, doc="width of a sample")
 
+    def infer(self) -> tuple[TensorType, ...]:
+        image, _ = super().infer()
+        return image, TensorType((N, 1, 1, 1))
+
     def image(self) -> TensorType:
         return TensorType((N, self.channels, self.crop_size or self.height, self.crop_size or self.width))
 
+    def torch(self) -> ModuleText:
+        return module("MemoryData")
+
     @staticmethod
     def examples() -> Iterator[Example]:
-        yield accepts("{batch_size: 2, channels: 3, height: 2, width: 5}", " -> N,3,2,5; N")
+        yield accepts("{batch_size: 2, channels: 3, height: 2, width: 5}", " -> N,3,2,5; N,1,1,1")
         yield rejects("{batch_size: 2, channels: 3, height: 2}", "", code="NS103", outputs=2)
 
 
@@ -241,7 +259,9 @@ class DummyData(DataLayer, type="DummyData", param="dummy_data_param", legacy=("
         return values * self.top_count if len(values) == 1 else values
 
     def fillers(self) -> tuple[Filler, ...]:
-        return self.each("data_filler", self.data_filler or (Filler(),))
+        fillers: tuple[Filler, ...] = self.each("data_filler", self.data_filler or (Filler(),))
+        refuse_value(any(f.type == "kaiming_uniform" for f in fillers), "kaiming_uniform is for weights: data have no fan-in", at="data_filler")
+        return fillers
 
     def infer(self) -> tuple[TensorType, ...]:
         self.fillers()
@@ -257,6 +277,6 @@ class DummyData(DataLayer, type="DummyData", param="dummy_data_param", legacy=("
         yield accepts("{data_filler: {type: constant, value: 2.5}, shape: [[2, 3], [4]]}", " -> 2,3; 4")
         yield accepts("{shape: {dim: [2, 3]}}", " -> 2,3; 2,3")
         yield accepts("{num: 2, channels: [1, 3], height: 5, width: 5, data_filler: [gaussian, constant]}", " -> 2,1,5,5; 2,3,5,5")
-        yield rejects("{shape: [2, 3], num: 2}", "", code="NS110", at="shape")
+        yield rejects("{shape: [2, 3], num: 2}", "", code="NS120", at="shape")
         yield rejects("{num: 2, channels: 3, height: 5}", "", code="NS107", at="width")
         yield rejects("{shape: [[2], [3], [4]]}", "", code="NS107", at="shape", outputs=2)

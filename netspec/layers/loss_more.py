@@ -1,6 +1,7 @@
 """Losses of pairs, of probabilities and of boxes: ContrastiveLoss, InfogainLoss, MultinomialLogisticLoss, SmoothL1Loss."""
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from netspec.ir.layer import Example, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, same
@@ -48,6 +49,8 @@ class InfogainLoss(NormalizedLoss, type="InfogainLoss", param=("infogain_loss_pa
 
     H is the third bottom, K x K numbers, or comes from the file `source`. A second top holds p.
     """
+
+    reads: ClassVar[str] = "matrix"
 
     source: str | None = param(default=None, doc="file with H, a BlobProto, where there is no third bottom")
     axis: int = param(default=1, doc="the axis of the classes; negative counts from the back")

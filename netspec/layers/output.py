@@ -1,7 +1,7 @@
 """Layers that write what they read to a file: HDF5Output."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import same
@@ -19,6 +19,8 @@ class HDF5Output(Layer, type="HDF5Output", param="hdf5_output_param", legacy=("H
 
     Only a net compiled by netspec writes, below the spec's folder; an emitted file, and an exported model, do not.
     """
+
+    writes: ClassVar[str] = "hdf5"
 
     file_name: str = param(doc="the file, inside the spec's folder; one that exists is replaced at the first call")
 

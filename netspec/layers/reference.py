@@ -160,7 +160,9 @@ def examples_table(cls: type[Layer]) -> str:
 
 def refused_table(cls: type[Layer]) -> str:
     """Refused rows with their code."""
-    rows = [(case(e), f"[{e.code}]({PAGES}/{e.code}.md)", "" if e.at is None else f"`{e.at}`") for e in cls.examples() if e.code is not None]
+    rows = [
+        (case(e), f"[{e.code}]({PAGES}/{e.code}.md)", "" if e.at is None else f"`{e.at}`") for e in cls.examples() if e.code is not None
+    ]
     return "## Refused\n\n" + markdown_table(("example", "code", "at"), rows) if rows else ""
 
 

@@ -151,7 +151,7 @@ class Permute(Layer, type="Permute", param="permute_param"):
     def examples() -> Iterator[Example]:
         yield accepts("{order: [0, 2, 3, 1]}", "N,24,H,W -> N,H,W,24")
         yield accepts("{order: 1}", "N,T,C -> T,N,C")
-        yield rejects("{order: [0, 0]}", "N,3", code="NS110", at="order")
+        yield rejects("{order: [0, 0]}", "N,3", code="NS120", at="order")
         yield rejects("{order: [0, 4]}", "N,3", code="NS303", at="order")
         yield rejects("{}", "N,3", code="NS103")
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from netspec.training.parameter import SolverParameter
+from netspec.resolve.solver_section import SolverParameter
 from netspec.training.solver import ParameterSpec, Solver
 
 FOLDER = Path(__file__).parent / "solver"

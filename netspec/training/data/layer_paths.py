@@ -1,0 +1,30 @@
+"""Where the files lie that layers name. Knows no file format; imports nothing heavy."""
+
+from pathlib import Path
+
+from netspec.ir.graph import Graph, Node
+from netspec.training.data.paths import resolve_path
+
+__all__ = ["folder_of", "has_files", "home", "located"]
+
+
+def has_files(graph: Graph) -> bool:
+    """Whether a data layer whose tops have no type yet names a file that is there."""
+    makers = {i.node for i in graph.inputs if i.node is not None and i.type is None and getattr(i.node.layer, "reads", "")}
+    return any((home(node.layer.source, folder_of(node)) / node.layer.source).exists() for node in makers)  # type: ignore[attr-defined]
+
+
+def folder_of(node: Node) -> Path:
+    """The folder of the spec that a layer stands in."""
+    span = node.places["name"]
+    return Path(span.source.name).absolute().parent if span is not None else Path.cwd()
+
+
+def home(path: str, folder: Path) -> Path:
+    """The folder that a path counts from: the spec's, or, where nothing is there, the current one, as Caffe has it."""
+    return folder if (folder / path).exists() or not Path(path).exists() else Path.cwd()
+
+
+def located(path: str, folder: Path) -> Path:
+    """A file that a layer names. Raises SpecError NS642 for a place outside both folders."""
+    return resolve_path(path, home(path, folder))

@@ -1,0 +1,136 @@
+"""The files that Caffe's layers name: data layers read them when a call passes nothing in, HDF5Output writes one, InfogainLoss has its matrix there.
+
+In: a compiled net and its typed graph. Out: readers and writers attached to its modules. Files are opened when first needed.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from netspec.diagnostics import fail
+from netspec.ir.graph import TypedGraph
+from netspec.ir.layer import Layer
+from netspec.resolve.train_section import TransformParam
+from netspec.training.data.datum import read_blob, read_mean
+from netspec.training.data.layer_paths import folder_of, located
+from netspec.training.data.layer_source import fields_of, open_layer
+from netspec.training.data.paths import existing, reading_error, resolve_path
+from netspec.training.data.source import Array, Source
+from netspec.training.transforms import CaffeTransform
+
+__all__ = ["Reader", "Writer", "attach"]
+
+
+def attach(net: nn.Module, typed: TypedGraph) -> None:
+    """Give the layers of a compiled net what they need of files: readers to data layers, writers, matrices.
+
+    Raises SpecError NS643, NS645 for a matrix that cannot be read; what readers and writers meet is raised by the call that uses them.
+    """
+    for node in (*typed.graph.sources, *typed.graph.nodes):
+        reads, writes = getattr(node.layer, "reads", ""), getattr(node.layer, "writes", "")
+        if not reads and not writes:
+            continue
+        module: Any = net.get_submodule(net.layers[node.name][0])  # type: ignore[index, operator]
+        if writes:
+            module.writer = Writer(node.layer.file_name, folder_of(node))  # type: ignore[attr-defined]
+        elif "data" in node.layer.traits:
+            module.reader = Reader(node.layer, tuple(top.name for top in node.tops), folder_of(node), typed.graph.phase == "TRAIN")
+        elif "H" in module._buffers:
+            module.H.copy_(torch.from_numpy(matrix(located(node.layer.source, folder_of(node)), module.H.shape)))  # type: ignore[attr-defined]
+
+
+class Reader:
+    """Batches of a data layer's file, rows in order and beginning again at the end; called without arguments, it answers a tensor for each top."""
+
+    def __init__(self, layer: Layer, tops: tuple[str, ...], folder: Path, train: bool) -> None:
+        self.layer: Any = layer
+        self.tops, self.folder, self.train = tops, folder, train
+        self.opened: Source | None = None
+        self.order: Iterator[int] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy opens the file again and begins at its first row."""
+        return {**self.__dict__, "opened": None, "order": None}
+
+    def source(self) -> Source:
+        """The opened file. Raises SpecError NS642 to NS657 by what is wrong with it."""
+        if self.opened is None:
+            self.opened = open_layer(self.layer, self.folder)
+        return self.opened
+
+    def __call__(self) -> tuple[Tensor, ...]:
+        source = self.source()
+        self.order = self.order or self.rows(len(source))
+        rows = source.batch(np.array([next(self.order) for _ in range(self.layer.batch_size)]))
+        return tuple(self.tensor(field, rows[field]) for field in fields_of(source, self.tops, self.layer).values())
+
+    def rows(self, count: int) -> Iterator[int]:
+        """Row numbers without end."""
+        skip = getattr(self.layer, "rand_skip", 0)
+        begin = int(torch.randint(skip, ()).item()) if skip else 0
+        while True:
+            order = torch.randperm(count).tolist() if getattr(self.layer, "shuffle", False) else range(count)
+            yield from order[begin % count:]
+            begin = 0
+
+    def tensor(self, field: str, values: Array | list[Array]) -> Tensor:
+        """One field of a batch as float32, images transformed."""
+        samples = [torch.from_numpy(v) for v in values] if isinstance(values, list) else torch.from_numpy(values)
+        transform = self.transform() if field == "image" else None
+        return (transform(samples, torch.default_generator) if transform else torch.as_tensor(samples)).float()
+
+    def transform(self) -> CaffeTransform | None:
+        """The layer's transform_param, if it has one."""
+        if not hasattr(self.layer, "crop_size"):
+            return None
+        given = TransformParam(**{name: getattr(self.layer, name) for name in TransformParam.params})
+        mean = read_mean(located(given.mean_file, self.folder)) if given.mean_file else None
+        return CaffeTransform(given, self.train, mean, self.source().name)
+
+
+class Writer:
+    """Appends rows to the data sets `data` and `label` of an HDF5 file, which it begins anew."""
+
+    def __init__(self, file_name: str, folder: Path) -> None:
+        self.path = resolve_path(file_name, folder)
+        self.begun = False
+
+    def __call__(self, *values: Tensor) -> None:
+        """Write one batch. Raises SpecError NS657 (h5py is missing), NS673 (not writable)."""
+        try:
+            import h5py
+        except ImportError as error:
+            raise fail("NS657", "an HDF5 file needs h5py: pip install 'netspec[data]'", path=str(self.path)) from error
+        try:
+            with h5py.File(self.path, "a" if self.begun else "w") as file:
+                for name, value in zip(("data", "label"), values, strict=False):
+                    append(file, name, value.cpu().numpy())
+        except OSError as error:
+            raise fail("NS673", f"cannot be written: {error}", path=str(self.path)) from error
+        self.begun = True
+
+
+def append(file: Any, name: str, rows: Array) -> None:
+    """Rows at the end of a data set, which is made if it is not there."""
+    if name not in file:
+        file.create_dataset(name, data=rows, maxshape=(None, *rows.shape[1:]))
+        return
+    file[name].resize(len(file[name]) + len(rows), axis=0)
+    file[name][-len(rows):] = rows
+
+
+def matrix(path: Path, shape: tuple[int, ...]) -> Array:
+    """The K x K numbers of a BlobProto file. Raises SpecError NS643, NS645."""
+    try:
+        values = read_blob(existing(path).read_bytes())
+    except ValueError as error:
+        raise fail("NS645", f"not a matrix: {error}", path=str(path)) from error
+    except OSError as error:
+        raise reading_error(path, error) from error
+    if values.size != shape[0] * shape[1]:
+        raise fail("NS645", f"{shape[0]} classes need {shape[0] * shape[1]} numbers: here are {values.size}", path=str(path))
+    return np.array(values.reshape(shape), np.float32)
