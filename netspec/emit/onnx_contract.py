@@ -32,8 +32,7 @@ def prepared(g: Builder, x: Operand, contract: Any, type_: TensorType) -> Operan
     if contract.color == "bgr":
         x = g.typed(g.Gather(x, (2, 1, 0), axis=1), x.type)
     if any(contract.mean_value):
-        mean = g.const(tuple(float(m) for m in contract.mean_value), "float32")
-        x = g.typed(g.Sub(x, g.reshape(mean, (len(contract.mean_value), *(1,) * (x.type.rank - 2)))), type_)
+        x = g.typed(g.Sub(x, g.const([[[mean]] for mean in contract.mean_value], "float32")), type_)
     if contract.scale != 1:
         x = g.typed(g.Mul(x, float(contract.scale)), type_)
     return x

@@ -22,6 +22,8 @@ BATCHES = (1, 2, 3, 7)
 """Batch sizes tried: one, even, and odd ones that no vector width divides."""
 KINDS = ("normal", "borders", "planes", "normal", "ties", "small", "large")
 LARGEST = 4096
+ORDINARY = 10
+"""Open axes are longer than this for most cases, where that is legal: wide enough that borders and the middle differ."""
 BUDGET = 400e9
 """Multiply-accumulates of all cases together; beyond, larger sizes are left out."""
 
@@ -85,7 +87,7 @@ def positive(size: Size) -> bool:
 
 
 def cases(typed: TypedGraph, inputs: Mapping[str, TensorType], least: Mapping[str, int]) -> list[Case]:
-    """Every kind of data at the least legal sizes with several batch sizes, then more sizes for each open axis; none if none is legal."""
+    """Every kind of data at ordinary sizes with several batch sizes, then other sizes, the least first; none if no size is legal."""
     shapes = [t.shape for t in inputs.values()]
     counts = sorted({str(s) for shape in shapes for s in shape[:1] if not isinstance(s, int)})
     names = sorted({name for shape in shapes for s in shape for name in symbols(s)} - set(counts))
@@ -93,25 +95,23 @@ def cases(typed: TypedGraph, inputs: Mapping[str, TensorType], least: Mapping[st
     base = legal.first(names, counts)
     if base is None:
         return []
-    batches = [b for n in BATCHES if legal.legal(b := {**base, **dict.fromkeys(counts, n)})] or [base]
+    usual = legal.next(base, names, max([ORDINARY, *(base[name] + base[name] // 2 for name in names)])) if names else None
+    usual = usual or base
+    batches = [b for n in BATCHES if legal.legal(b := {**usual, **dict.fromkeys(counts, n)})] or [usual]
     found = [Case(kind, batches[i % len(batches)], i) for i, kind in enumerate(KINDS)]
-    for i, sizes in enumerate(grown(legal, base, names)):
+    others = [base] if usual != base else []
+    for i, sizes in enumerate([*others, *grown(legal, usual, names)]):
         small = {**sizes, **dict.fromkeys(counts, 2)}
         found.append(Case(("normal", "ties", "borders")[i % 3], small if legal.legal(small) else sizes, len(found)))
     return affordable(typed, found)
 
 
 def grown(legal: LegalSizes, base: dict[str, int], names: Sequence[str]) -> Iterator[dict[str, int]]:
-    """For each open axis the next two legal sizes, then all axes at half as much again, no two alike where that is legal."""
+    """For each open axis the next two legal sizes, the other axes as they are."""
     for name in names:
         one = legal.next(base, (name,), base[name])
         two = legal.next(base, (name,), one[name]) if one else None
         yield from (sizes for sizes in (one, two) if sizes)
-    larger: dict[str, int] | None = base
-    for i, name in enumerate(names):
-        larger = legal.next(larger, (name,), base[name] + base[name] // 2 + 3 + i) if larger else None
-    if names and larger:
-        yield larger
 
 
 def affordable(typed: TypedGraph, found: list[Case]) -> list[Case]:

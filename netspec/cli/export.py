@@ -1,0 +1,46 @@
+"""`netspec export`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from netspec.cli.options import spec_options
+
+__all__ = ["command"]
+
+
+@click.command("export")
+@click.argument("source", metavar="SPEC|RUN")
+@click.option("-o", "--output", help="The ONNX file to write.  [default: RUN/model.onnx, or the spec's name with .onnx]")
+@click.option("--weights", help="A safetensors file to take the weights from.")
+@click.option("--no-certify", is_flag=True, help="Do not compare with torch; the file then says that it is uncertified.")
+@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to compare.")
+@spec_options
+def command(source: str, output: str | None, no_certify: bool, **options: Any) -> None:
+    """Write the network of a SPEC or a RUN as ONNX, certified: onnxruntime computes what torch does, or no file is written."""
+    from netspec.export.export import export_model
+
+    given = Path(source)
+    path = Path(output) if output else given / "model.onnx" if given.is_dir() else Path(given.with_suffix(".onnx").name)
+    reading = {"stages": frozenset(options["stages"]), "level": options["level"], "settings": options["settings"]}
+    made = export_model(source, path, weights=options["weights"], certify=not no_certify, device=options["device"], reading=reading)
+    click.echo(f"wrote {made.path} ({readable(made.size)})")
+    found = made.certificate
+    if found is None:
+        click.echo("not certified: nobody has compared it with torch")
+        return
+    click.echo(f"certified on {found.device}: {found.cases} cases, {found.tensors} tensors compared with torch {found.torch} in float64")
+    click.echo(f"largest difference {found.largest_difference:.3g} in {found.tensor} (allowed there: {found.tolerance:.3g}); "
+               f"nowhere more than {found.closest:.2g} of what is allowed")
+    if found.left_out:
+        click.echo(f"{found.left_out} further cases were left out for lack of time")
+
+
+def readable(size: int) -> str:
+    """Bytes in units of 1000."""
+    value, units = float(size), ["B", "kB", "MB", "GB"]
+    while value >= 1000 and len(units) > 1:
+        value /= 1000
+        units.pop(0)
+    return f"{value:.3g} {units[0]}"

@@ -1,0 +1,67 @@
+"""Class names for the outputs of a model. In: what the spec says under `output:`, or the class map of a run; out: names by output."""
+
+import json
+from pathlib import Path
+
+from netspec.diagnostics import fail
+from netspec.driver import Program
+from netspec.ir.graph import TypedGraph, Value
+from netspec.syntax.located import Located
+
+__all__ = ["labels_of"]
+
+CLASSES = "classes.json"
+
+
+def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str, list[str]]:
+    """Names by output: from the file that `labels:` names, one a line; else from the run's classes.json, for outputs of as many classes.
+
+    Raises SpecError NS707 where a file cannot be read, or its names do not match the output's size.
+    """
+    section = program.resolved.spec.section("output")
+    found: dict[str, list[str]] = {}
+    for name, body in (section.mapping.items() if section is not None and isinstance(section.value, dict) else ()):
+        said = body.get("labels") if isinstance(body.value, dict) else None
+        if said is not None:
+            found[name] = named(said, program, typed, name)
+    classes = learned(run) if run is not None else []
+    for value in typed.graph.outputs:
+        if classes and size(typed, value) == len(classes):
+            found.setdefault(value.name, classes)
+    return found
+
+
+def named(said: Located, program: Program, typed: TypedGraph, output: str) -> list[str]:
+    """The lines of a label file, whose path starts at the spec's folder."""
+    path = Path(program.resolved.spec.folder) / said.text
+    try:
+        names = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise fail("NS707", f"labels of {output}: {path}: {why}", span=said.span) from error
+    names = [name.strip() for name in names[: -1 if names[-1] == "" else None]]
+    wanted = next((size(typed, v) for v in typed.graph.outputs if v.name == output), None)
+    if wanted is not None and wanted != len(names):
+        raise fail("NS707", f"{path} has {len(names)} lines: {output} has {wanted} classes", span=said.span)
+    return names
+
+
+def learned(run: Path) -> list[str]:
+    """The names that the run's data had, in the order of their numbers; none if it had none."""
+    path = run / CLASSES
+    if not path.is_file():
+        return []
+    try:
+        numbers = {str(name): int(number) for name, number in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise fail("NS707", f"it is not a map from names to numbers: {error}", path=str(path)) from error
+    names = sorted(numbers, key=lambda name: numbers[name])
+    if [numbers[name] for name in names] != list(range(len(names))):
+        raise fail("NS707", "its numbers are not 0, 1, 2, ...", path=str(path))
+    return names
+
+
+def size(typed: TypedGraph, value: Value) -> int | None:
+    """Number of classes of an output: its axis 1, or its only axis after the batch."""
+    shape = typed.types[value].shape
+    return shape[1] if len(shape) > 1 and isinstance(shape[1], int) else None
