@@ -80,9 +80,11 @@ def dialects() -> Pages:
                 usual, *others = default_of(p).split("; ")
                 said = dict(other.split(": ", 1) for other in others)
                 rows.append((f"[{cls.type}](layers/{cls.type}.md)", f"`{p.name}`", usual, said.get("torch", usual), said.get("tf", usual)))
-    text = ("# Dialects\n\n`dialect: caffe` (the default), `torch` or `tf` says whose conventions fill what a spec leaves open. A parameter that is not in\n"
-            "this table has the same default in all three; what a spec writes out means the same in all three, except the pad word `same`,\n"
-            "which `dialect: tf` reads as TensorFlow's `same_tf`.")
+    text = (
+        "# Dialects\n\n`dialect: caffe` (the default), `torch` or `tf` says whose conventions fill what a spec leaves open. A parameter that is not in\n"
+        "this table has the same default in all three; what a spec writes out means the same in all three, except the pad word `same`,\n"
+        "which `dialect: tf` reads as TensorFlow's `same_tf`."
+    )
     yield "docs/dialects.md", f"{DO_NOT_EDIT}\n\n{text}\n\n{markdown_table(('type', 'parameter', 'caffe', 'torch', 'tf'), rows)}\n"
 
 
@@ -90,7 +92,11 @@ def diagnostics() -> Pages:
     """Every code with its title, by phase."""
     parts = [f"{DO_NOT_EDIT}\n\n# Diagnostics\n\n`netspec explain CODE` prints a page."]
     for digit, phase in PHASES.items():
-        rows = [(f"[{code}](../netspec/diagnostics/pages/{code}.md)", CODES[code].title, CODES[code].severity) for code in sorted(CODES) if code[2] == digit]
+        rows = [
+            (f"[{code}](../netspec/diagnostics/pages/{code}.md)", CODES[code].title, CODES[code].severity)
+            for code in sorted(CODES)
+            if code[2] == digit
+        ]
         if rows:
             parts.append(f"## {phase}\n\n{markdown_table(('code', 'title', 'severity'), rows)}")
     yield "docs/diagnostics.md", "\n\n".join(parts) + "\n"

@@ -1,242 +1,15 @@
 """Parameters declared once: a `Record` subclass with `param()` fields knows its defaults, its checks and its JSON Schema.
 
-Reading takes any tree whose nodes have `.value` and `.text` (syntax.Located); it answers the record or a `Reject`. Knows no layer, no place.
+Reading takes any tree whose nodes have `.value` and `.text` (syntax.Located); it gives the record or raises a `Reject`. Knows no layer, no
+place.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self, Union, dataclass_transform, get_args, get_origin
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self, dataclass_transform
 
-__all__ = ["Kind", "Node", "Param", "Record", "Reject", "as_written", "kind_of", "param"]
+from netspec.kinds import INT, Bounds, Kind, Node, Reject, Schema, kind_of, merged
 
-Schema = dict[str, Any]
-
-
-class Node(Protocol):
-    """What reading needs of a tree: a value (scalar, list or dict of nodes) and a scalar's text as written."""
-
-    @property
-    def value(self) -> Any: ...
-    @property
-    def text(self) -> str: ...
-
-
-class Reject(Exception):
-    """The own check refuses a node. Which words to use is found afterwards, from the schema."""
-
-    def __init__(self, node: Any, why: str = "") -> None:
-        super().__init__(why)
-        self.node = node
-        self.why = why
-
-
-class Bounds(NamedTuple):
-    """Limits of numbers, at any depth of the value."""
-
-    ge: float | None = None
-    gt: float | None = None
-    le: float | None = None
-    lt: float | None = None
-    least: int | None = None
-
-    def allow(self, x: float) -> bool:
-        return not ((self.ge is not None and x < self.ge) or (self.gt is not None and x <= self.gt)
-                    or (self.le is not None and x > self.le) or (self.lt is not None and x >= self.lt))
-
-    @property
-    def schema(self) -> Schema:
-        words = {"minimum": self.ge, "exclusiveMinimum": self.gt, "maximum": self.le, "exclusiveMaximum": self.lt}
-        return {word: limit for word, limit in words.items() if limit is not None}
-
-
-UNBOUNDED = Bounds()
-Reader = Callable[[Any, Bounds], Any]
-
-
-class Kind(NamedTuple):
-    """A type of value: how it is read from a node, and its JSON Schema. `types` are the JSON types that it takes.
-
-    name: "an integer", for the manual; plural: "integers", where a list of them is named.
-    """
-
-    name: str
-    types: tuple[str, ...]
-    read: Reader
-    schema: Callable[[Bounds], Schema]
-    plural: str = ""
-
-
-def read_int(node: Any, bounds: Bounds) -> int:
-    value = node.value
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if type(value) is not int or not bounds.allow(value):
-        raise Reject(node)
-    return value
-
-
-def read_float(node: Any, bounds: Bounds) -> float:
-    value = node.value
-    if type(value) not in (int, float) or value != value or not bounds.allow(value):
-        raise Reject(node)
-    return float(value)
-
-
-def read_bool(node: Any, bounds: Bounds) -> bool:
-    if type(node.value) is not bool:
-        raise Reject(node)
-    return bool(node.value)
-
-
-def read_text(node: Any, bounds: Bounds) -> str:
-    """Any scalar but null, as it was written."""
-    if node.value is None or isinstance(node.value, (list, dict)):
-        raise Reject(node)
-    return str(node.text)
-
-
-def read_any(node: Any, bounds: Bounds) -> Any:
-    return node
-
-
-def scalar(types: tuple[str, ...]) -> Callable[[Bounds], Schema]:
-    return lambda bounds: {"type": types[0] if len(types) == 1 else list(types), **(bounds.schema if "string" not in types else {})}
-
-
-NAMES = ("string", "number", "boolean")
-INT = Kind("an integer", ("integer",), read_int, scalar(("integer",)), "integers")
-FLOAT = Kind("a number", ("number",), read_float, scalar(("number",)), "numbers")
-BOOL = Kind("true or false", ("boolean",), read_bool, lambda bounds: {"type": "boolean"})
-TEXT = Kind("text", NAMES, read_text, lambda bounds: {"type": list(NAMES)}, "texts")
-ANY = Kind("anything", ("string", "number", "boolean", "array", "object", "null"), read_any, lambda bounds: {})
-
-
-def choice(words: tuple[str, ...]) -> Kind:
-    """One of some words, in any case; the value is spelt as declared."""
-    canonical = {word.lower(): word for word in words}
-
-    def read(node: Any, bounds: Bounds) -> str:
-        word = canonical.get(node.value.lower()) if isinstance(node.value, str) and node.value.isascii() else None
-        if word is None:
-            raise Reject(node)
-        return word
-
-    def schema(bounds: Bounds) -> Schema:
-        pattern = "|".join("".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else c for c in word) for word in words)
-        return {"type": "string", "anyOf": [{"enum": list(words)}, {"pattern": f"^({pattern})$(?!\\n)"}]}
-
-    return Kind("one of " + ", ".join(words), ("string",), read, schema)
-
-
-def listing(item: Kind, exactly: int | None, lone: bool) -> Kind:
-    """A list (a tuple, read); where `lone`, a single item counts as a list of one."""
-
-    def read(node: Any, bounds: Bounds) -> tuple[Any, ...]:
-        if not isinstance(node.value, list):
-            if not lone:
-                raise Reject(node)
-            return (item.read(node, bounds),)
-        if len(node.value) != exactly if exactly is not None else len(node.value) < (bounds.least or 0):
-            raise Reject(node)
-        return tuple(item.read(each, bounds) for each in node.value)
-
-    def schema(bounds: Bounds) -> Schema:
-        size = {"minItems": exactly, "maxItems": exactly} if exactly is not None else {"minItems": bounds.least} if bounds.least else {}
-        words = {"type": "array", "items": item.schema(bounds), **size}
-        return merged([words, item.schema(bounds)]) if lone else words
-
-    types = ("array", *item.types) if lone else ("array",)
-    of = item.plural or item.name
-    name, plural = (f"a pair of {of}", f"pairs of {of}") if exactly == 2 else (f"a list of {of}", f"lists of {of}")
-    return Kind(name, types, read, schema, plural)
-
-
-def mapping(item: Kind) -> Kind:
-    """A mapping from names to values of one kind."""
-
-    def read(node: Any, bounds: Bounds) -> dict[str, Any]:
-        if not isinstance(node.value, dict):
-            raise Reject(node)
-        return {key: item.read(each, bounds) for key, each in node.value.items()}
-
-    name = f"a mapping from names to {item.plural or item.name}"
-    return Kind(name, ("object",), read, lambda bounds: {"type": "object", "additionalProperties": item.schema(bounds)})
-
-
-def merged(schemas: list[Schema]) -> Schema:
-    """One schema for values of several JSON types; words that could meet another's type stand behind an `if`."""
-    types = [t for s in schemas for t in ([s["type"]] if isinstance(s.get("type"), str) else s.get("type", []))]
-    words: Schema = {"type": list(dict.fromkeys(types))}
-    for s in schemas:
-        own = {word: limit for word, limit in s.items() if word != "type"}
-        if own.keys() <= SPECIFIC and not (own.keys() & words.keys() and any(words.get(w, own[w]) != own[w] for w in own)):
-            words.update(own)
-        else:
-            words.setdefault("allOf", []).append({"if": {"type": s["type"]}, "then": own})
-    return words
-
-
-SPECIFIC = {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "items", "minItems", "maxItems", "properties", "required",
-            "additionalProperties"}
-"""JSON Schema words that say nothing about values of other types."""
-
-
-def json_type(value: Any) -> str:
-    """The JSON type of a node's value; a number without a fraction is an integer, as JSON Schema counts; JSON has no NaN: it is its text."""
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, float):
-        return "integer" if value.is_integer() else "number" if value == value else "string"
-    return {int: "integer", str: "string", list: "array", dict: "object", NoneType: "null"}.get(type(value), "null")
-
-
-def either(kinds: list[Kind]) -> Kind:
-    """The first kind that takes the value's JSON type decides."""
-
-    def chosen(type_: str) -> Kind | None:
-        return next((k for k in kinds if type_ in k.types or (type_ == "integer" and "number" in k.types)), None)
-
-    def read(node: Any, bounds: Bounds) -> Any:
-        kind = chosen(json_type(node.value))
-        if kind is None:
-            raise Reject(node)
-        return kind.read(node, bounds)
-
-    def schema(bounds: Bounds) -> Schema:
-        return merged([k.schema(bounds) for k in kinds])
-
-    types = tuple(dict.fromkeys(t for k in kinds for t in k.types))
-    return Kind(" or ".join(k.name for k in kinds), types, read, schema, " or ".join(k.plural or k.name for k in kinds))
-
-
-SIMPLE: dict[Any, Kind] = {int: INT, float: FLOAT, bool: BOOL, str: TEXT, Any: ANY, object: ANY}
-KNOWN: dict[Any, Kind] = {}
-
-
-def kind_of(annotation: Any) -> Kind:
-    """The kind that a type annotation stands for: int, float, bool, str, Literal, X | None, tuple, dict, Record, or unions of them."""
-    if annotation in SIMPLE:
-        return SIMPLE[annotation]
-    if annotation not in KNOWN:
-        KNOWN[annotation] = made(annotation)
-    return KNOWN[annotation]
-
-
-def made(annotation: Any, lone: bool = True) -> Kind:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
-        return choice(arguments)
-    if origin in (Union, UnionType):
-        kinds = [made(a, lone=False) if get_origin(a) is tuple else kind_of(a) for a in arguments if a is not NoneType]
-        return kinds[0] if len(kinds) == 1 else either(kinds)
-    if origin is tuple:
-        fixed = None if arguments[-1] is Ellipsis else len(arguments)
-        return listing(kind_of(arguments[0]), fixed, lone=lone and fixed is None and "array" not in kind_of(arguments[0]).types)
-    if origin is dict:
-        return mapping(kind_of(arguments[1]))
-    if isinstance(annotation, type) and issubclass(annotation, Record):
-        return annotation.kind()
-    raise TypeError(f"no kind of value for {annotation!r}")
+__all__ = ["Bounds", "Kind", "Node", "Param", "Record", "Reject", "as_written", "kind_of", "param"]
 
 
 class Param:
@@ -244,8 +17,9 @@ class Param:
 
     __slots__ = ("_kind", "annotation", "bounds", "default", "dialects", "doc", "group", "name", "pair", "required")
 
-    def __init__(self, default: Any, required: bool, doc: str, bounds: Bounds, pair: tuple[str, ...], dialects: Mapping[str, Any],
-                 group: str | None) -> None:
+    def __init__(
+        self, default: Any, required: bool, doc: str, bounds: Bounds, pair: tuple[str, ...], dialects: Mapping[str, Any], group: str | None
+    ) -> None:
         self.default = default
         self.required = required
         self.doc = doc
@@ -275,8 +49,19 @@ class Param:
 MISSING = object()
 
 
-def param(*, default: Any = MISSING, doc: str, ge: float | None = None, gt: float | None = None, le: float | None = None, lt: float | None = None,
-          least: int | None = None, pair: tuple[str, ...] = (), dialects: Mapping[str, Any] | None = None, group: str | None = None) -> Any:
+def param(  # noqa: PLR0913 - the words of a declaration
+    *,
+    default: Any = MISSING,
+    doc: str,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    least: int | None = None,
+    pair: tuple[str, ...] = (),
+    dialects: Mapping[str, Any] | None = None,
+    group: str | None = None,
+) -> Any:
     """Declare a parameter of a Record: its default (required without one), bounds, and what it means.
 
     ge, gt, le, lt bound each number in it; least is the least length of a list; pair names the _h and _w spellings;
@@ -301,7 +86,7 @@ class Record:
     def __init_subclass__(cls, **header: Any) -> None:
         super().__init_subclass__(**header)
         own: dict[str, Param] = {}
-        for name, annotation in cls.__dict__.get("__annotations__", {}).items():
+        for name, annotation in cls.__dict__.get("__annotations__", {}).items():  # noqa: RUF063 - inspect takes 10 ms to import
             declared = cls.__dict__.get(name)
             if isinstance(declared, Param):
                 declared.name, declared.annotation = name.rstrip("_"), annotation
@@ -338,7 +123,7 @@ class Record:
 
     @classmethod
     def read(cls, fields: Mapping[str, Any], dialect: str = "caffe", whole: Any = None) -> Self:
-        """Build from nodes by spelling; raises Reject(node) for the first that does not fit, Reject(whole) for one that is missing or unknown."""
+        """Build from nodes by spelling; raises Reject(node) for one that does not fit, Reject(whole) for one that is missing or unknown."""
         values: dict[str, Any] = {}
         for spelling, node in fields.items():
             declared = cls.names.get(spelling)

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
-from netspec.record import Record, Reject
+from netspec.kinds import Reject, is_nan
+from netspec.record import Record
 from netspec.source import Span
 from netspec.syntax.located import Located, plain
 
@@ -60,7 +61,7 @@ def as_json(tree: Located) -> Any:
         return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, list):
         return [as_json(item) for item in value]
-    return tree.text if value != value else value
+    return tree.text if is_nan(value) else value
 
 
 def flattened(errors: Iterable[Any]) -> list[Any]:
@@ -166,7 +167,8 @@ def wrong_word(where: str, error: Any, at: Located) -> Diagnostic:
     words = error.validator_value if error.validator == "enum" else next(
         (list(s["enum"]) for s in error.validator_value if isinstance(s, dict) and "enum" in s), []) if error.validator == "anyOf" else []
     if not words:
-        return Diagnostic("NS105", f"{where}: {error.message}", at.span)
+        meant = error.schema.get("description")
+        return Diagnostic("NS105", f"{where} must be {meant}: not {shown(at.value, at)}" if meant else f"{where}: {error.message}", at.span)
     near = nearest(str(at.value), words, 1)
     fixes = (Fix(f"write {near[0]}", (Edit(at.span, near[0]),) if at.span else ()),) if near else ()
     return Diagnostic("NS105", f"{where} is one of {', '.join(map(str, words))}: not {shown(at.value, at)}", at.span,

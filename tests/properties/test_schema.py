@@ -1,7 +1,8 @@
-"""Every record's own check and its JSON Schema accept and refuse alike; what is refused is worded; the published schema is never stricter."""
+"""Every record's own check and its JSON Schema accept and refuse alike, and so does the published schema; what is refused is worded."""
 
 import math
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
@@ -12,9 +13,17 @@ from jsonschema import Draft202012Validator
 
 from netspec import layers, resolve
 from netspec.diagnostics import Diagnostics
+from netspec.driver import check_source
+from netspec.ir.layer import Example, Layer
 from netspec.record import Record, Reject
+from netspec.resolve.published import published_schema
 from netspec.resolve.schema import as_json, read_record
-from netspec.syntax.located import Located, place
+from netspec.resolve.sections import LayerFields
+from netspec.source import Source
+from netspec.syntax.expand import BLOCK_KEYS, INSTANCE_KEYS
+from netspec.syntax.located import Located, place, plain
+from netspec.syntax.reader import read
+from netspec.syntax.words import BlockSection, BlockUse
 
 TYPES = layers.every()
 
@@ -29,8 +38,10 @@ def records() -> list[type[Record]]:
     for module in iter_modules(resolve.__path__):
         import_module(f"netspec.resolve.{module.name}")
     found = dict.fromkeys(family(Record))
-    return sorted((cls for cls in found if cls.params and cls.__module__.startswith("netspec.") and getattr(cls, "type", "-") != ""),
-                  key=lambda cls: cls.__qualname__)
+    return sorted(
+        (cls for cls in found if cls.params and cls.__module__.startswith("netspec.") and getattr(cls, "type", "-") != ""),
+        key=lambda cls: cls.__qualname__,
+    )
 
 
 ODD = st.one_of(
@@ -38,8 +49,11 @@ ODD = st.one_of(
     st.sampled_from([0.5, -1.5, 2.0, -0.0, 1e300, math.inf, -math.inf, math.nan]),
     st.sampled_from(["", "5", "no", "true", "MAX", "max", "max\n", " max", "same", "xavier", "Xavier", "N", "\u212a", "a b", ".nan"]),
 )  # fmt: skip
-ANYTHING = st.recursive(ODD, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["type", "dim", "value", "x"]), inner, max_size=3),
-                        max_leaves=6)
+ANYTHING = st.recursive(
+    ODD,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["type", "dim", "value", "x"]), inner, max_size=3),
+    max_leaves=6,
+)
 
 
 def numbers(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -125,3 +139,152 @@ def test_names_of_the_shorthand_are_unique_across_the_param_maps(cls: type[Any])
     spellings = [spelling for declared in cls.params.values() for spelling in (declared.name, *declared.pair)]
     assert len(set(spellings)) == len(spellings)
     assert not set(spellings) & set(cls.groups)
+
+
+# --- the published schema ----------------------------------------------------------------------------------------------
+
+PUBLISHED = Draft202012Validator(published_schema())
+ROWS = [pytest.param(cls, row, id=f"{cls.type} {row.parameters}") for cls in TYPES for row in cls.examples()]
+SAID_BY_SCHEMA = {"NS102", "NS103", "NS104", "NS105", "NS106", "NS107", "NS108"}
+
+
+def spec_of(cls: type[Layer], parameters: dict[str, Any], nested: bool, name: str = "") -> dict[str, Any]:
+    """A spec with one layer, its parameters as shorthand or in their param maps."""
+    if nested:
+        maps: dict[str, Any] = {}
+        for key, value in parameters.items():
+            maps.setdefault(str(cls.group_of(cls.names[key])) if key in cls.names else cls.groups[0], {})[key] = value
+        parameters = maps
+    return {"layers": [{"name": "x", "type": name or cls.type, **parameters}]}
+
+
+def dollars(value: Any) -> Any:
+    """The value with an expression for every scalar."""
+    if isinstance(value, dict):
+        return {key: dollars(item) for key, item in value.items()}
+    return [dollars(item) for item in value] if isinstance(value, list) else "${2 * v}"
+
+
+def test_published_schema_is_a_schema_and_describes_every_property() -> None:
+    schema = published_schema()
+    Draft202012Validator.check_schema(schema)
+    bare = []
+
+    def visit(node: Any, path: str) -> None:
+        if isinstance(node, dict):
+            for key, body in node.get("properties", {}).items() if isinstance(node.get("properties"), dict) else ():
+                if isinstance(body, dict) and not {"description", "$ref"} & body.keys():
+                    bare.append(f"{path}/{key}")
+            for key, body in node.items():
+                if key not in ("examples", "default", "if", "then", "else"):
+                    visit(body, f"{path}/{key}")
+        elif isinstance(node, list):
+            for i, item in enumerate(node):
+                visit(item, f"{path}/{i}")
+
+    visit(schema, "")
+    assert bare == []
+
+
+@pytest.mark.parametrize(("cls", "row"), ROWS)
+def test_published_schema_and_example_rows(cls: type[Layer], row: Example) -> None:
+    tree = read(Source("row", row.parameters), Diagnostics())
+    assert tree is not None
+    parameters = plain(tree)
+    for nested in (False, True) if cls.groups and parameters else (False,):
+        found = list(PUBLISHED.iter_errors(spec_of(cls, parameters, nested)))
+        if row.code is None:
+            assert found == []
+            assert PUBLISHED.is_valid(spec_of(cls, dollars(parameters), nested))
+            assert all(PUBLISHED.is_valid(spec_of(cls, parameters, nested, name)) for name in cls.legacy)
+        elif row.code in SAID_BY_SCHEMA and not accepted(cls, tree, row.dialect):
+            assert found != []
+
+
+@pytest.mark.parametrize("cls", TYPES, ids=lambda cls: cls.type)
+def test_published_schema_and_own_check_agree_where_there_are_no_expressions(cls: type[Layer]) -> None:
+    definition = {**published_schema(), "$ref": f"#/$defs/{cls.type}"}
+    needs = {"$defs": definition["$defs"], "allOf": [{"$ref": f"#/$defs/{cls.type}"}, {"$ref": "#/$defs/complete"}]}
+    validator = Draft202012Validator(needs)
+
+    @settings(max_examples=25, deadline=None, database=None)
+    @given(mappings({"type": "object", **cls.schema()}), st.booleans())
+    def agree(value: dict[str, Any], nested: bool) -> None:
+        body = place({key: item for key, item in value.items() if key not in LayerFields.names})
+        if nested and not cls.groups:
+            return
+        layer = spec_of(cls, as_json(body), nested)["layers"][0]
+        if nested and not body.mapping:
+            layer[cls.groups[0]] = {}
+        assert validator.is_valid(layer) == accepted(cls, body)
+
+    agree()
+
+
+def test_both_forms_together_are_refused() -> None:
+    both = {"name": "x", "type": "Convolution", "convolution_param": {"num_output": 2, "kernel_size": 3}, "stride": 2}
+    assert not PUBLISHED.is_valid({"layers": [both]})
+    assert "NS108" in {found.code for found in check_source(Source("s", f"layers:\n  - {both}\n"))}
+
+
+@pytest.mark.parametrize("path", sorted(Path("specs").rglob("*.yaml")), ids=str)
+def test_every_spec_of_the_repository_is_valid(path: Path) -> None:
+    tree = read(Source(str(path), path.read_text(encoding="utf-8")), Diagnostics())
+    assert tree is not None
+    assert [error.message for error in PUBLISHED.iter_errors(plain(tree))] == []
+
+
+SPECS = """
+{layers: [{name: a, type: Convolution, num_output: 4, kernel_size: 3}], defaults: {Convolution: {stride: 2}}}
+{layers: [{name: a, type: Convolution}], defaults: {Convolution: {num_output: 4, kernel_size: 3}}}
+{layers: [{name: a, type: CONVOLUTION, num_output: 4, kernel_size: 3}]}
+{layers: [{name: a, type: Convolution, convolution_param: {num_output: 4, kernel_size: $k}, param: [{lr_mult: 0}], include: {phase: TRAIN}}]}
+{layers: [{name: a, type: Convolution, convolution_param: $whole}]}
+{layers: [{name: a, block: b, repeat: 3, vars: {width: 4}, share: true}], blocks: {b: {vars: {width: required}, layers: [{name: c, type: ReLU}]}}}
+{layers: [{name: a, type: $kind, anything: 1}], input: {data: [N, 3, 224, 224], label: {shape: [N], dtype: int64}}}
+{base: vgg.yaml, override: {conv1: {num_output: 96, pad: null}}, insert: [{after: conv3, layers: [{name: a, type: ReLU}]}], remove: [fc8]}
+{vars: {w: 3}, blocks: {b: {layers: [{name: c, type: Convolution, when: "${w > 2}", num_output: $w, kernel_size: [1, $w]}]}}}
+{layers: [{name: a, type: ReLU}], train: {data: {source: digits}, solver: {base_lr: 0.1, max_iter: $n}}, output: {a: {labels: [x, y]}}}
+""".strip().splitlines()
+WRONG = """
+{layers: [{name: a, type: Convolution, num_output: 4}]}
+{layers: [{name: a, type: Convolution, num_output: 4, kernel_h: 3}]}
+{layers: [{name: a, type: Convolution, num_output: many, kernel_size: 3}]}
+{layers: [{name: a, type: Convolution, num_output: 4, kernel_size: 3, kernel_h: 3}]}
+{layers: [{name: a, type: Convolution, num_output: 4, kernel_size: 3, dilatoin: 2}]}
+{layers: [{name: a, type: Convolution, inner_product_param: {num_output: 4}}]}
+{layers: [{name: a, type: Convolution, convolution_param: {num_output: 4, kernel: 3}}]}
+{layers: [{name: a, type: Konvolution}]}
+{layers: [{name: a}]}
+{layers: [{type: ReLU}]}
+{layers: [{name: a, type: ReLU, include: {fase: TRAIN}}]}
+{layers: [{name: a, block: b, type: ReLU}]}
+{layers: [{name: a, type: ReLU}], defaults: {ReLU: {num_output: 3}}}
+{layers: [{name: a, type: ReLU}], defaults: {Relu: {}}}
+{layers: [{name: a, type: ReLU}], layer: 3}
+{layers: [{name: a, type: ReLU}], train: {solver: {base_lr: 0.1, typ: SGD}}}
+{layers: [{name: a, type: ReLU}], blocks: {b: {layers: [{name: a, type: Convolution}]}}}
+{layers: {name: a}}
+{input: {data: [N, 3]}}
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("text", SPECS)
+def test_published_schema_accepts(text: str) -> None:
+    assert [error.message for error in PUBLISHED.iter_errors(written(text))] == []
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_published_schema_refuses(text: str) -> None:
+    assert not PUBLISHED.is_valid(written(text))
+
+
+def written(text: str) -> Any:
+    tree = read(Source("text", text), Diagnostics())
+    assert tree is not None
+    return plain(tree)
+
+
+@pytest.mark.parametrize(("cls", "keys"), [(BlockUse, INSTANCE_KEYS), (BlockSection, BLOCK_KEYS)])
+def test_words_that_expansion_reads_are_the_declared_ones(cls: type[Record], keys: tuple[str, ...]) -> None:
+    assert set(cls.names) == set(keys)

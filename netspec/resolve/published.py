@@ -1,0 +1,307 @@
+"""The JSON Schema of the language as editors use it (draft 2020-12), derived from the records. Knows no file.
+
+Unlike the strict schemas that word findings, it takes any `$...` text for any value, since expressions are put in later.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from math import isfinite
+from typing import Any
+
+from netspec import layers
+from netspec.diagnostics.model import Diagnostics
+from netspec.ir.layer import Layer
+from netspec.layers.reference import sentence
+from netspec.record import Bounds, Param, Record, as_written
+from netspec.resolve.image_contract import ImageContract
+from netspec.resolve.sections import InputSection, LayerFields, SpecFile
+from netspec.resolve.train_section import TrainSection
+from netspec.source import Source
+from netspec.syntax.located import plain
+from netspec.syntax.reader import read
+from netspec.syntax.words import BlockSection, BlockUse, InsertEntry
+
+__all__ = ["published_schema"]
+
+Schema = dict[str, Any]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+EXPRESSION = {"pattern": "\\$"}
+WHEN = {"description": "whether the layer is in the net", "type": ["boolean", "string"], **EXPRESSION}
+SHAPE = {"type": "array", "items": {"description": "a size, or a letter that stands for any", "type": ["integer", "string"], "minimum": 1}}
+
+
+def published_schema() -> Schema:
+    """The schema of a spec file: its sections, and one definition per layer type, chosen by `type`."""
+    every = layers.every()
+    return {
+        "$schema": DIALECT,
+        "title": "netspec",
+        "description": "A network in the netspec language.",
+        "type": "object",
+        "properties": {**fields(SpecFile), **sections()},
+        "additionalProperties": False,
+        "anyOf": [{"required": [key]} for key in ("layers", "base", "blocks", "vars")],
+        "if": {"required": ["layers"], "not": {"anyOf": [{"required": ["defaults"]}, {"required": ["base"]}]}},
+        "then": whole_spec(),
+        "$defs": definitions(every),
+    }
+
+
+def definitions(every: list[type[Layer]]) -> Schema:
+    """All that is referred to by name."""
+    found: Schema = {"layer": layer(every), "complete": complete(every), "defaults": defaults(every), "block": block(), "use": use()}
+    found["fields"] = {"properties": fields(LayerFields)}
+    found.update({cls.__name__: record(cls) for cls in shared_records()})
+    for cls in every:
+        found[cls.type] = layer_type(cls)
+        for group in cls.groups:
+            found[f"{cls.type}.{group}"] = param_map(cls, group)
+    return found
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def opened(schema: Any) -> Any:
+    """The schema with any text that holds a dollar let in, at every depth; a record that has a name becomes a reference."""
+    if not isinstance(schema, dict):
+        return schema
+    name = names_of_records().get(json.dumps({k: v for k, v in schema.items() if k != "description"}))
+    if name is not None:
+        return {**({"description": schema["description"]} if "description" in schema else {}), **ref(name)}
+    found = {word: opened_word(word, value) for word, value in schema.items()}
+    types = [found["type"]] if isinstance(found.get("type"), str) else found.get("type", [])
+    if types and "string" not in types:
+        return {**found, "type": [*types, "string"], **EXPRESSION}
+    if any("enum" in part for part in found.get("anyOf", [])):
+        return {**found, "anyOf": [*found["anyOf"], EXPRESSION]}
+    return found
+
+
+def opened_word(word: str, value: Any) -> Any:
+    if word == "properties":
+        return {key: opened(item) for key, item in value.items()}
+    if word in ("items", "additionalProperties", "then"):
+        return opened(value)
+    if word in ("allOf", "anyOf"):
+        return [opened(item) for item in value]
+    return value
+
+
+def shared_records() -> list[type[Record]]:
+    """Records that stand inside others, by name: fillers, rules, shapes, the sections of `train`."""
+    found = [cls for cls in Record.__subclasses__() if cls.params and cls not in (Layer, SpecFile, LayerFields, InputSection)]
+    return sorted((cls for cls in found if cls.__module__.startswith("netspec.")), key=lambda cls: cls.__name__)
+
+
+def names_of_records() -> dict[str, str]:
+    """Names by the JSON text of the schema."""
+    if not RECORDS:
+        RECORDS.update({json.dumps(cls.kind().schema(Bounds())): cls.__name__ for cls in shared_records()})
+    return RECORDS
+
+
+RECORDS: dict[str, str] = {}
+
+
+def record(cls: type[Record]) -> Schema:
+    """A record by itself, its own properties with their defaults."""
+    words = cls.kind().schema(Bounds())
+    text = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
+    body = {word: opened_word(word, value) for word, value in words.items() if word not in ("properties", "type")}
+    types = [words["type"]] if isinstance(words["type"], str) else words["type"]
+    loose = types if "string" in types else [*types, "string"]
+    return {"description": text, "type": loose, "properties": fields(cls), **body, **({} if "string" in types else EXPRESSION)}
+
+
+def fields(cls: type[Record], names: Iterable[str] | None = None) -> Schema:
+    """Properties by spelling, each with its description, and its default in dialect caffe."""
+    found = {}
+    for spelling, words in cls.schema(names)["properties"].items():
+        declared = cls.names[spelling]
+        found[spelling] = {**opened(words), **(default_of(declared) if spelling == declared.name else {})}
+    return found
+
+
+def default_of(declared: Param) -> Schema:
+    """`{"default": ...}` where there is one that JSON can hold."""
+    value = as_written(declared.default)
+    if declared.required or value is None or (isinstance(value, float) and not isfinite(value)):
+        return {}
+    return {"default": value}
+
+
+# --- layers ----------------------------------------------------------------------------------------------------------
+
+
+def layer(every: list[type[Layer]]) -> Schema:
+    """An entry of `layers:`: the use of a block, or a layer of one of the types."""
+    kinds = {
+        "description": LayerFields.params["type"].doc,
+        "anyOf": [{"enum": [cls.type for cls in every]}, {"enum": [name for cls in every for name in cls.legacy]}, EXPRESSION],
+    }
+    return {
+        "description": "a layer, or the use of a block", "type": "object", "if": {"required": ["block"]}, "then": ref("use"),
+        "else": {"required": ["name", "type"], "properties": {"type": kinds}, "allOf": [chosen(cls, ref(cls.type)) for cls in every]},
+    }  # fmt: skip
+
+
+def chosen(cls: type[Layer], then: Schema) -> Schema:
+    """`then` for layers of the type, by today's name or an older one."""
+    which = {"const": cls.type} if not cls.legacy else {"enum": [cls.type, *cls.legacy]}
+    return {"if": {"properties": {"type": which}, "required": ["type"]}, "then": then}
+
+
+def layer_type(cls: type[Layer]) -> Schema:
+    """A layer of one type: in shorthand, or with its param maps, never both."""
+    common = {name: {"$ref": f"#/$defs/fields/properties/{name}"} for name in LayerFields.names}
+    maps = {group: {"description": f"its parameters, as Caffe nests them in {group}", **ref(f"{cls.type}.{group}")} for group in cls.groups}
+    own = fields(cls)
+    rules = [opened(rule) for rule in cls.schema().get("allOf", []) if "if" in rule]
+    if own:
+        any_map = {"anyOf": [{"required": [group]} for group in cls.groups]}
+        rules.append({"if": any_map, "then": {"properties": dict.fromkeys(own, False)}})
+    words = {
+        "title": cls.type,
+        "description": sentence(cls),
+        "properties": {**common, "when": WHEN, **maps, **own},
+        "additionalProperties": False,
+    }
+    return {**words, **({"allOf": rules} if rules else {}), "examples": list(examples(cls))}
+
+
+def param_map(cls: type[Layer], group: str) -> Schema:
+    """The parameters of one param map, nested as in Caffe."""
+    names = [p.name for p in cls.params.values() if cls.group_of(p) == group]
+    words = cls.schema(names)
+    known = {
+        name: {"description": body["description"], "$ref": f"#/$defs/{cls.type}/properties/{name}"}
+        for name, body in words["properties"].items()
+    }
+    rules = [{**rule, "if": {"type": "object", **rule["if"]}} for rule in words.get("allOf", []) if "if" in rule]
+    return {
+        "type": ["object", "string"],
+        **EXPRESSION,
+        "properties": known,
+        "additionalProperties": False,
+        **({"allOf": rules} if rules else {}),
+    }
+
+
+def examples(cls: type[Layer]) -> Iterator[Schema]:
+    """The accepted rows as whole layers."""
+    for example in cls.examples():
+        tree = read(Source(cls.type, example.parameters), Diagnostics())
+        if example.code is None and tree is not None:
+            bottoms = {"bottom": [f"x{i}" for i in range(len(example.bottoms))]} if len(example.bottoms) > 1 else {}
+            tops = {"top": [f"y{i}" for i in range(len(example.tops))]} if len(example.tops) > 1 else {}
+            yield {"name": cls.type.lower(), "type": cls.type, **bottoms, **tops, **plain(tree)}
+
+
+def complete(every: list[type[Layer]]) -> Schema:
+    """What a layer must say where no `defaults:` can say it."""
+    return {"allOf": [chosen(cls, needed(cls)) for cls in every if any(p.required for p in cls.params.values())]}
+
+
+def needed(cls: type[Layer]) -> Schema:
+    """The required parameters: in the param map where there is one, else in the layer itself."""
+    maps = {}
+    for group in cls.groups:
+        words = required(p for p in cls.params.values() if p.required and cls.group_of(p) == group)
+        if words:
+            maps[group] = words
+    own = required(p for p in cls.params.values() if p.required)
+    any_map = {"anyOf": [{"required": [group]} for group in cls.groups]}
+    return {"if": any_map, "then": {"properties": maps, "required": list(maps)}, "else": own}
+
+
+def required(params: Iterable[Param]) -> Schema:
+    """The names, or for those with a spelling per axis, one of the spellings."""
+    chosen = list(params)
+    plain_ones = [p.name for p in chosen if not p.pair]
+    paired = [{"anyOf": [{"required": [name]} for name in (p.name, *p.pair)]} for p in chosen if p.pair]
+    return {**({"required": plain_ones} if plain_ones else {}), **({"allOf": paired} if paired else {})}
+
+
+# --- sections --------------------------------------------------------------------------------------------------------
+
+
+def sections() -> Schema:
+    """The sections that hold more than values: what the records say of them, and what is in them."""
+    entries = {"type": ["array", "string"], **EXPRESSION, "items": ref("layer")}
+    inputs = {
+        "type": ["object", "array", "string"],
+        **EXPRESSION,
+        "items": SHAPE["items"],
+        "properties": input_fields(),
+        "required": ["shape"],
+        "additionalProperties": False,
+    }
+    outputs = {"type": ["string", "number", "boolean", "array", "object"], "items": {"type": ["string", "number", "boolean"]}}
+    change = {"type": ["object", "string"], **EXPRESSION, "description": "parameters to set otherwise; null takes one out"}
+    insert = {
+        "type": "object",
+        "properties": {**fields(InsertEntry), "layers": {**described(InsertEntry, "layers"), "type": "array", "items": ref("layer")}},
+        "required": ["layers"],
+        "anyOf": [{"required": ["after"]}, {"required": ["before"]}],
+        "additionalProperties": False,
+    }
+    bodies: dict[str, Schema] = {
+        "input": {"type": "object", "additionalProperties": inputs},
+        "defaults": ref("defaults"),
+        "layers": entries,
+        "output": outputs,
+        "train": ref(TrainSection.__name__),
+        "blocks": {"type": "object", "additionalProperties": ref("block")},
+        "override": {"type": "object", "additionalProperties": change},
+        "insert": {"type": ["array", "object"], "items": insert, **{k: v for k, v in insert.items() if k != "type"}},
+    }
+    return {name: {**described(SpecFile, name), **body} for name, body in bodies.items()}
+
+
+def described(cls: type[Record], name: str) -> Schema:
+    return {"description": cls.names[name].doc}
+
+
+def input_fields() -> Schema:
+    """The keys of an input that is a mapping."""
+    image = {**described(InputSection, "image"), **ref(ImageContract.__name__)}
+    return {**fields(InputSection), "shape": {**described(InputSection, "shape"), **opened(SHAPE)}, "image": image}
+
+
+def block() -> Schema:
+    """An entry of `blocks:`."""
+    inside = {
+        "layers": {**described(BlockSection, "layers"), "type": "array", "items": ref("layer")},
+        "defaults": {**described(BlockSection, "defaults"), **ref("defaults")},
+    }
+    return {"type": "object", "properties": {**fields(BlockSection), **inside}, "required": ["layers"], "additionalProperties": False}
+
+
+def use() -> Schema:
+    """An entry of `layers:` with the key `block`."""
+    return {"properties": fields(BlockUse), "required": ["name", "block"], "additionalProperties": False}
+
+
+def defaults(every: list[type[Layer]]) -> Schema:
+    """Parameters by layer type, in shorthand."""
+    found = {}
+    for cls in every:
+        own = {name: {"$ref": f"#/$defs/{cls.type}/properties/{name}"} for name in cls.names}
+        body = {"description": sentence(cls), "type": ["object", "string"], **EXPRESSION, "properties": own, "additionalProperties": False}
+        found[cls.type] = body
+        found.update(
+            {name: {"description": f"older name of {cls.type}", "$ref": f"#/$defs/defaults/properties/{cls.type}"} for name in cls.legacy}
+        )
+    return {"type": ["object", "string"], **EXPRESSION, "properties": found, "additionalProperties": False}
+
+
+def whole_spec() -> Schema:
+    """For a spec without defaults and without a base: every layer says all that its type requires."""
+    entries = {"properties": {"layers": {"items": ref("complete")}}}
+    blocks = {"additionalProperties": {"if": {"not": {"required": ["defaults"]}}, "then": entries}}
+    return {"properties": {**entries["properties"], "blocks": blocks}}
