@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from netspec.ir.dims import Size
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import at_least
 from netspec.ir.types import TensorType
@@ -29,6 +30,9 @@ class Accuracy(Layer, type="Accuracy", param="accuracy_param", legacy=("ACCURACY
         predictions(x, label, axis)
         at_least(x.shape[axis], self.top_k, "top_k must not exceed the classes", at="top_k")
         return SCALAR, TensorType((x.shape[axis],))
+
+    def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
+        return {1: x.shape[x.axis(self.axis)]}
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         usual = dict(top_k=1, axis=1, ignore_label=None, per_class=False)
