@@ -47,8 +47,10 @@ print(found.total_params)
 
 def cost(command: list[str]) -> tuple[float, float, str]:
     """CPU seconds, peak MB and output of one child."""
-    probe = "import resource,subprocess,sys; r=subprocess.run(sys.argv[1:],capture_output=True,text=True); " \
-            "u=resource.getrusage(resource.RUSAGE_CHILDREN); print(u.ru_utime+u.ru_stime, u.ru_maxrss/1024, r.returncode); print(r.stdout[-200:], r.stderr[-2000:])"
+    probe = (
+        "import resource,subprocess,sys; r=subprocess.run(sys.argv[1:],capture_output=True,text=True); "
+        "u=resource.getrusage(resource.RUSAGE_CHILDREN); print(u.ru_utime+u.ru_stime, u.ru_maxrss/1024, r.returncode); print(r.stdout[-200:], r.stderr[-2000:])"
+    )
     done = subprocess.run([sys.executable, "-c", probe, *command], capture_output=True, text=True, check=True)
     seconds, memory, code = done.stdout.split("\n")[0].split()
     if code != "0":
@@ -67,14 +69,18 @@ def main() -> None:
         ours.append(cost([sys.executable, "-m", "netspec", "check", str(SPEC)])[:2])
         peers.append(cost([sys.executable, "-c", PEER])[:2])
     mine, theirs = (tuple(statistics.median(column) for column in zip(*rows, strict=True)) for rows in (ours, peers))
-    row = (f"| {date.today()} | {mine[0] * 1000:.0f} ms | {theirs[0] * 1000:.0f} ms | 1/{theirs[0] / mine[0]:.1f} | {mine[1]:.0f} MB | {theirs[1]:.0f} MB "
-           f"| {os.cpu_count()} cores, Python {platform.python_version()} |")
+    row = (
+        f"| {date.today()} | {mine[0] * 1000:.0f} ms | {theirs[0] * 1000:.0f} ms | 1/{theirs[0] / mine[0]:.1f} | {mine[1]:.0f} MB | {theirs[1]:.0f} MB "
+        f"| {os.cpu_count()} cores, Python {platform.python_version()} |"
+    )
     print(row)
     if given.record:
         path = HERE / "results" / "check.md"
         path.parent.mkdir(exist_ok=True)
-        head = ("# netspec check on ResNet-152, cold: CPU and peak memory against PyTorch + torchinfo\n\n"
-                "| date | netspec | peer | ratio | netspec memory | peer memory | on |\n|---|---|---|---|---|---|---|\n")
+        head = (
+            "# netspec check on ResNet-152, cold: CPU and peak memory against PyTorch + torchinfo\n\n"
+            "| date | netspec | peer | ratio | netspec memory | peer memory | on |\n|---|---|---|---|---|---|---|\n"
+        )
         path.write_text((path.read_text() if path.exists() else head) + row + "\n")
 
 

@@ -13,14 +13,21 @@ FORMATS = ("full", "concise", "json", "github", "sarif")
 
 def format_option(function: F) -> F:
     """--format for findings."""
-    return click.option("--format", "how", type=click.Choice(FORMATS), default="full", show_default=True, help="How findings are written.")(function)
+    return click.option("--format", "how", type=click.Choice(FORMATS), default="full", show_default=True, help="How findings are written.")(
+        function
+    )
 
 
 def spec_options(function: F) -> F:
     """What picks a net out of a spec: --set, --stage, --level."""
     options = (
-        click.option("--set", "settings", multiple=True, metavar="PATH=VALUE",
-                     help="Set a value of the spec: train.solver.max_iter=100, conv1.num_output=32."),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="PATH=VALUE",
+            help="Set a value of the spec: train.solver.max_iter=100, conv1.num_output=32.",
+        ),
         click.option("--stage", "stages", multiple=True, help="A stage for include and exclude rules."),
         click.option("--level", type=int, default=0, show_default=True, help="The level for include and exclude rules."),
     )

@@ -10,15 +10,20 @@ __all__ = ["command"]
 @click.command("show")
 @click.argument("spec")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--phase", type=click.Choice(("deploy", "test", "train")), default="deploy", show_default=True,
-              help="Which net: what the outputs need, or all layers of a phase.")
+@click.option(
+    "--phase",
+    type=click.Choice(("deploy", "test", "train")),
+    default="deploy",
+    show_default=True,
+    help="Which net: what the outputs need, or all layers of a phase.",
+)
 @spec_options
 def command(spec: str, as_json: bool, phase: str, settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> None:
     """Show every layer: type, output shape, parameters, MACs.
 
-    Parameters are what training changes; fixed weights and statistics (batch norm's mean and variance) are counted apart; a shared weight counts
-    once, at its first owner. MACs are multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and attention
-    products; all else counts 0.
+    Parameters are what training changes; fixed weights and statistics (batch norm's mean and variance) are counted apart; a shared weight
+    counts once, at its first owner. MACs are multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and
+    attention products; all else counts 0.
     """
     from netspec import driver
     from netspec.analysis.cost import as_json as to_json

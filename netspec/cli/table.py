@@ -22,5 +22,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[i
     """Columns as wide as their widest cell, those in `right` flush right, under a rule."""
     lines = [tuple(heads), *map(tuple, rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
-    text = ["  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))).rstrip() for line in lines]
+    text = [
+        "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))).rstrip()
+        for line in lines
+    ]
     return "\n".join([text[0], "-" * max(map(len, text)), *text[1:]])

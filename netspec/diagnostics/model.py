@@ -120,7 +120,8 @@ class SpecError(Exception):
         return "\n".join(f"{d.place or '-'}: {d.severity}[{d.code}]: {d.message}" for d in self.diagnostics)
 
 
-def fail(code: str, fact: str, *, path: str | None = None, span: Span | None = None, notes: tuple[str, ...] = (),
-         fixes: tuple[Fix, ...] = ()) -> SpecError:
+def fail(
+    code: str, fact: str, *, path: str | None = None, span: Span | None = None, notes: tuple[str, ...] = (), fixes: tuple[Fix, ...] = ()
+) -> SpecError:
     """The exception for a single finding: `raise fail("NS610", "...", path=p)`."""
     return SpecError([Diagnostic(code, fact, span, path=path, notes=notes, fixes=fixes)])

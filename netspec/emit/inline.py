@@ -1,4 +1,7 @@
-"""The source of modules that torch lacks, cut out of layers/blocks*.py, so that an emitted file needs only torch. Reads text; imports none of it."""
+"""The source of modules that torch lacks, cut out of layers/blocks*.py, so that an emitted file needs only torch.
+
+Reads text; imports none of it.
+"""
 
 import ast
 from functools import cache

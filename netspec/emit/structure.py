@@ -13,8 +13,15 @@ __all__ = ["Child", "Group", "Structure", "grouped"]
 class Group:
     """The whole net, or one block instance: its children in order, the values that come in, and those that others read."""
 
-    def __init__(self, name: str, block: Block | None, children: "tuple[Child, ...]", inputs: tuple[Value, ...], outputs: tuple[Value, ...],
-                 sources: tuple[Node, ...] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        block: Block | None,
+        children: "tuple[Child, ...]",
+        inputs: tuple[Value, ...],
+        outputs: tuple[Value, ...],
+        sources: tuple[Node, ...] = (),
+    ) -> None:
         self.name = name
         self.block = block
         self.children = children
@@ -65,8 +72,16 @@ def grouped(typed: TypedGraph, structure: "Structure") -> Group:
     return root
 
 
-def group_of(name: str, block: Block | None, nodes: list[Node], depth: int, uses: dict[Value, set[Node | None]], inputs: tuple[Value, ...],
-             outputs: tuple[Value, ...], sources: tuple[Node, ...] = ()) -> Group:
+def group_of(
+    name: str,
+    block: Block | None,
+    nodes: list[Node],
+    depth: int,
+    uses: dict[Value, set[Node | None]],
+    inputs: tuple[Value, ...],
+    outputs: tuple[Value, ...],
+    sources: tuple[Node, ...] = (),
+) -> Group:
     """Nodes of one instance, those of inner instances gathered; of the whole net, first its data layers."""
     children: list[Child] = [*sources]
     i = 0
@@ -95,12 +110,13 @@ class Structure:
         self.typed = typed
         self.paths: dict[Node, str] = {}
         self.modules: dict[Node, ModuleText] = {
-            node: node.layer.torch(*typed.bottoms(node)) for node in (*typed.graph.sources, *typed.graph.nodes)}
+            node: node.layer.torch(*typed.bottoms(node)) for node in (*typed.graph.sources, *typed.graph.nodes)
+        }
         self.instances: dict[Any, list[Group]] = {}
         self.keys: dict[Group, Any] = {}
         self.given: dict[Any, str] = {}
         self.names = Names(frozenset(m.target for m in self.modules.values()))
-        self.found: dict[Any, dict[str, list[Any]]] = {}
+        self.found: dict[Any, dict[tuple[str, str], tuple[str, list[Any]]]] = {}
 
     def learn(self, root: Group) -> None:
         self.place(root, "")
@@ -127,13 +143,23 @@ class Structure:
             for value in group.makes(child):
                 numbers[value] = len(numbers)
             what = self.key(child) if isinstance(child, Group) else self.node_key(child)
-            rows.append((group.local[child.name], reads, len(group.makes(child)), what, tuple(v.name.removeprefix(f"{group.name}.") for v in group.makes(child))))
+            rows.append(
+                (
+                    group.local[child.name],
+                    reads,
+                    len(group.makes(child)),
+                    what,
+                    tuple(v.name.removeprefix(f"{group.name}.") for v in group.makes(child)),
+                )
+            )
         key = (group.block.template if group.block else "", len(group.inputs), tuple(rows), tuple(numbers[v] for v in group.outputs))
         self.keys[group] = key
         self.instances.setdefault(key, []).append(group)
         if key not in self.given:
-            self.given[key] = self.names["".join(p[:1].upper() + p[1:] for p in (group.block.template if group.block else "Block").replace("-", "_").split("_"))
-                                         + ("" if not self.taken(group) else str(self.taken(group) + 1))]
+            self.given[key] = self.names[
+                "".join(p[:1].upper() + p[1:] for p in (group.block.template if group.block else "Block").replace("-", "_").split("_"))
+                + ("" if not self.taken(group) else str(self.taken(group) + 1))
+            ]
         return key
 
     def taken(self, group: Group) -> int:
@@ -160,8 +186,10 @@ class Structure:
 
     def varying(self, key: Any) -> dict[tuple[str, str], tuple[str, list[Any]]]:
         """What differs between the instances of a class: (child, slot) -> (parameter name, value per instance)."""
+        if key in self.found:
+            return self.found[key]
         groups = self.instances[key]
-        found: dict[tuple[str, str], tuple[str, list[Any]]] = {}
+        found = self.found[key] = {}
         names = Names()
         by_value: dict[str, str] = {}
         for i, child in enumerate(groups[0].children):
@@ -181,7 +209,7 @@ class Structure:
         if isinstance(first, Group):
             inner = self.varying(self.key(first))
             groups = self.instances[self.key(first)]
-            for name, values in dict((n, v) for n, v in inner.values()).items():
+            for name, values in dict(inner.values()).items():
                 yield name, [values[groups.index(p)] for p in peers if isinstance(p, Group)]
             return
         texts = [self.modules[p] for p in peers if isinstance(p, Node)]
@@ -209,7 +237,9 @@ class Structure:
             values = {name: inside[local, name][0] if (local, name) in inside else repr(v[index]) for name, v in inner.values()}
             return f"{self.class_of(child)}({', '.join(f'{n}={v}' for n, v in values.items())})"
         text = self.modules[child]
-        arguments = [inside[local, f"argument{i}"][0] if (local, f"argument{i}") in inside else repr(a) for i, a in enumerate(text.arguments)]
+        arguments = [
+            inside[local, f"argument{i}"][0] if (local, f"argument{i}") in inside else repr(a) for i, a in enumerate(text.arguments)
+        ]
         arguments += [f"{k}={inside[local, k][0] if (local, k) in inside else repr(v)}" for k, v in text.keywords.items()]
         return f"{text.target}({', '.join(arguments)})"
 
@@ -225,7 +255,9 @@ class Structure:
                 if mine.shape == first.shape:
                     lines.append(f"{left} = {right}")
                 else:
-                    lines.append(f"share_reshaped(self.{self.paths[node]}, {mine.name!r}, self.{self.paths[owner]}, {first.name!r}, {mine.shape!r})")
+                    lines.append(
+                        f"share_reshaped(self.{self.paths[node]}, {mine.name!r}, self.{self.paths[owner]}, {first.name!r}, {mine.shape!r})"
+                    )
         return lines
 
 

@@ -33,9 +33,15 @@ def torch_source(typed: TypedGraph, origin: str = "") -> str:
     used = {word for body in bodies for word in words(bare(body))} | {"Network"}
     helpers = inlined(used - set(structure.class_names()))
     rest = "\n".join(helpers + bodies)
-    heads = [line for line in IMPORTS if line.split()[-1] in words(rest) or any(w.strip(",") in words(rest) for w in line.split("import ")[1].split())]
-    parts = [f'"""{typed.graph.name}: compiled by netspec{f" from {origin}" if origin else ""}, {typed.graph.phase} phase. Needs only torch."""']
-    return "\n\n\n".join(["\n\n".join(parts + ["\n".join(heads)]), *helpers, *bodies]) + "\n"
+    heads = [
+        line
+        for line in IMPORTS
+        if line.split()[-1] in words(rest) or any(w.strip(",") in words(rest) for w in line.split("import ")[1].split())
+    ]
+    parts = [
+        f'"""{typed.graph.name}: compiled by netspec{f" from {origin}" if origin else ""}, {typed.graph.phase} phase. Needs only torch."""'
+    ]
+    return "\n\n\n".join(["\n\n".join([*parts, "\n".join(heads)]), *helpers, *bodies]) + "\n"
 
 
 def bare(text: str) -> str:
@@ -66,16 +72,20 @@ def network_class(name: str, root: Group, typed: TypedGraph, structure: Structur
         lines += table("loss_weights", weights)
     lines += ["", *constructor(root, {}, structure), "", *fillers(root, structure)]
     arguments = [names[i.value.name] for i in graph.inputs]
-    declared = [f"{a}: Tensor | None = None" if i.value.name in optional else f"{a}: Tensor" for a, i in zip(arguments, graph.inputs, strict=True)]
+    declared = [
+        f"{a}: Tensor | None = None" if i.value.name in optional else f"{a}: Tensor" for a, i in zip(arguments, graph.inputs, strict=True)
+    ]
     lines += ["", f"    def forward({', '.join(['self', *declared])}) -> Tensor | dict[str, Tensor]:"]
     variables = dict(zip((i.value for i in graph.inputs), arguments, strict=True))
     losses = [(top, w) for n in graph.nodes for top, w in zip(n.tops, n.loss_weights, strict=False) if w]
-    lines += forward(root, variables, names, typed, structure, keep={v for v, _ in losses})
+    lines += forward(root, variables, names, typed, structure, keep=frozenset(v for v, _ in losses))
     if losses:
         terms = [loss_term(variables[v], w, typed.types[v].rank) for v, w in losses]
         lines.append(f"        self.total_loss = {' + '.join(terms)}")
     results = [(v.name, variables[v]) for v in graph.outputs]
-    lines.append(f"        return {results[0][1]}" if len(results) == 1 else f"        return {{{', '.join(f'{n!r}: {v}' for n, v in results)}}}")
+    lines.append(
+        f"        return {results[0][1]}" if len(results) == 1 else f"        return {{{', '.join(f'{n!r}: {v}' for n, v in results)}}}"
+    )
     return "\n".join(lines)
 
 
@@ -158,13 +168,21 @@ def filling(node: Node, path: str, structure: Structure) -> list[str]:
 
 
 FILLER_WORDS: dict[str, tuple[str, ...]] = {
-    "constant": ("value",), "uniform": ("min", "max"), "gaussian": ("mean", "std", "sparse"), "xavier": ("variance_norm",),
-    "msra": ("variance_norm",), "positive_unitball": (), "bilinear": (), "kaiming_uniform": (),
+    "constant": ("value",),
+    "uniform": ("min", "max"),
+    "gaussian": ("mean", "std", "sparse"),
+    "xavier": ("variance_norm",),
+    "msra": ("variance_norm",),
+    "positive_unitball": (),
+    "bilinear": (),
+    "kaiming_uniform": (),
 }
 
 
-def forward(group: Group, variables: dict[Value, str], names: Names, typed: TypedGraph, structure: Structure, keep: set[Value] = frozenset()) -> list[str]:  # type: ignore[assignment]
-    """A line per child. What only the next line reads is called h; other values bear their blob's name and are dropped after their last use."""
+def forward(
+    group: Group, variables: dict[Value, str], names: Names, typed: TypedGraph, structure: Structure, keep: frozenset[Value] = frozenset()
+) -> list[str]:
+    """A line per child. What only the next line reads is called h; other values bear their blob's name, dropped after their last use."""
     lines: list[str] = []
     last = group.last_uses()
     held = set(group.outputs) | keep

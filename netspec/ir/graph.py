@@ -57,6 +57,9 @@ class Places:
         return key in self.spans
 
 
+NOWHERE = Places({})
+
+
 class ParamSpec(NamedTuple):
     """How training treats one weight of a layer: Caffe's ParamSpec."""
 
@@ -67,7 +70,7 @@ class ParamSpec(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A block instance that a node belongs to: its full name, the block it was made from, its variables, and what it reads by the block's names."""
+    """A block instance that a node belongs to: full name, the block it was made from, variables, what it reads by the block's names."""
 
     name: str
     template: str
@@ -80,9 +83,19 @@ class Node:
 
     __slots__ = ("blocks", "bottoms", "layer", "loss_weights", "name", "params", "places", "same_as", "tops")
 
-    def __init__(self, name: str, layer: Layer, bottoms: tuple[Value, ...], tops: tuple[str, ...], *, params: tuple[ParamSpec, ...] = (),
-                 loss_weights: tuple[float, ...] = (), places: Places = Places({}), blocks: tuple[Block, ...] = (),
-                 same_as: "Node | None" = None) -> None:
+    def __init__(  # noqa: PLR0913 - all of it is fixed at birth
+        self,
+        name: str,
+        layer: Layer,
+        bottoms: tuple[Value, ...],
+        tops: tuple[str, ...],
+        *,
+        params: tuple[ParamSpec, ...] = (),
+        loss_weights: tuple[float, ...] = (),
+        places: Places = NOWHERE,
+        blocks: tuple[Block, ...] = (),
+        same_as: "Node | None" = None,
+    ) -> None:
         self.name = name
         self.layer = layer
         self.bottoms = bottoms
@@ -173,7 +186,9 @@ class TypedGraph:
             for index, weight in enumerate(self.weights[node]):
                 owner, at = self.shared.get((node, index), (node, index))
                 settings = node.params[index] if index < len(node.params) else ParamSpec()
-                yield WeightRef(f"{owner.name}.{self.weights[owner][at].name}", node, index, weight, owner is not node or at != index, settings)
+                yield WeightRef(
+                    f"{owner.name}.{self.weights[owner][at].name}", node, index, weight, owner is not node or at != index, settings
+                )
 
     def macs(self, node: Node) -> Size:
         """Multiply-accumulate operations of a node, with N as it stands in the types."""

@@ -39,8 +39,17 @@ class RuleError(Exception):
     changes: parameters that may repair it, in order of preference, or a function that finds them: rules run often and seldom refuse.
     """
 
-    def __init__(self, code: str, fact: str, *, at: str = "name", label: str = "", name: str = "", value: Size | None = None,
-                 changes: "Sequence[Change] | Callable[[], Sequence[Change]]" = ()) -> None:
+    def __init__(
+        self,
+        code: str,
+        fact: str,
+        *,
+        at: str = "name",
+        label: str = "",
+        name: str = "",
+        value: Size | None = None,
+        changes: "Sequence[Change] | Callable[[], Sequence[Change]]" = (),
+    ) -> None:
         super().__init__(fact)
         self.code = code
         self.fact = fact
@@ -153,8 +162,11 @@ def rendered(size: Size, named: bool) -> tuple[str, int]:
         return (size.tree, 9) if named else rendered(size.value, named)
     operator, left, right = size.tree
     if operator not in PRECEDENCE:
-        inside = f"{expression(left, named)} / {bracketed(right, named, 3)}" if operator == "ceil" else (
-            f"{expression(left, named)}, {expression(right, named)}")
+        inside = (
+            f"{expression(left, named)} / {bracketed(right, named, 3)}"
+            if operator == "ceil"
+            else (f"{expression(left, named)}, {expression(right, named)}")
+        )
         if operator == "ceil":
             inside = f"{bracketed(left, named, 2)} / {bracketed(right, named, 3)}"
         return f"{operator}({inside})", 9

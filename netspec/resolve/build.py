@@ -77,8 +77,15 @@ class Builder:
         layer, fields, places = draft.layer, draft.fields, draft.places
         if draft.name in self.nodes:
             first = self.nodes[draft.name].places["name"]
-            self.diagnostics.add(Diagnostic("NS203", f"two layers are called {draft.name}", places["name"], "used a second time",
-                                            others=(Label(first, "first used here"),) if first else ()))
+            self.diagnostics.add(
+                Diagnostic(
+                    "NS203",
+                    f"two layers are called {draft.name}",
+                    places["name"],
+                    "used a second time",
+                    others=(Label(first, "first used here"),) if first else (),
+                )
+            )
         bottoms = self.bottoms(draft, scope)
         local = fields.top or ((draft.name.removeprefix(scope.prefix),) if layer.top_count else ())
         if not self.counted(draft, "bottom", len(bottoms), layer.bottoms) or not self.counted(draft, "top", len(local), layer.tops):
@@ -120,8 +127,11 @@ class Builder:
         else:
             given = [self.preceding(use.name, scope, use.span)]
         if len(given) != len(use.inputs) and None not in given:
-            self.diagnostics.error("NS205", f"block {use.template} takes {len(use.inputs)} bottoms ({', '.join(use.inputs)}): {use.name} has {len(given)}",
-                                   use.span)
+            self.diagnostics.error(
+                "NS205",
+                f"block {use.template} takes {len(use.inputs)} bottoms ({', '.join(use.inputs)}): {use.name} has {len(given)}",
+                use.span,
+            )
             given = [None]
         if None in given:
             self.forget((use.name, *(f"{use.name}.{o}" for o in use.outputs)), scope)
@@ -150,8 +160,12 @@ class Builder:
             return []
         if draft.layer.bottoms[0] > 1:
             least, most = draft.layer.bottoms
-            self.diagnostics.error("NS205", f"{draft.layer.type} {draft.name} takes {count_of(least, most)} bottoms: list them", draft.places["type"],
-                                   label="bottom is missing")
+            self.diagnostics.error(
+                "NS205",
+                f"{draft.layer.type} {draft.name} takes {count_of(least, most)} bottoms: list them",
+                draft.places["type"],
+                label="bottom is missing",
+            )
             return [None]
         return [self.preceding(draft.name, scope, draft.places["name"])]
 
@@ -179,8 +193,14 @@ class Builder:
         if full in self.later:
             there = self.later[full]
             others = (Label(there, "made here, after it is read"),) if there else ()
-            return Diagnostic("NS202", f"{reader} reads {name}, which a later layer makes", span, "not made yet", others=others,
-                              notes=("layers run in the order of the list",))
+            return Diagnostic(
+                "NS202",
+                f"{reader} reads {name}, which a later layer makes",
+                span,
+                "not made yet",
+                others=others,
+                notes=("layers run in the order of the list",),
+            )
         visible = [n.removeprefix(scope.prefix) for n in (*self.blobs, *scope.inputs) if n.startswith(scope.prefix)]
         near = nearest(name, visible)
         fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()
@@ -192,7 +212,9 @@ class Builder:
         if count >= least and (most is None or count <= most):
             return True
         code = "NS205" if what == "bottom" else "NS206"
-        self.diagnostics.error(code, f"{draft.layer.type} {draft.name} takes {count_of(least, most)} {what}s: it has {count}", draft.places[what])
+        self.diagnostics.error(
+            code, f"{draft.layer.type} {draft.name} takes {count_of(least, most)} {what}s: it has {count}", draft.places[what]
+        )
         return False
 
     def check_tops(self, draft: Draft, tops: tuple[str, ...], bottoms: tuple[Value, ...], scope: Scope) -> None:
@@ -202,8 +224,15 @@ class Builder:
             in_place = local in draft.fields.bottom or (not draft.fields.bottom and any(b.name == name for b in bottoms))
             if name in self.made and not in_place and not self.declared(draft, name, scope):
                 first = self.made[name]
-                self.diagnostics.add(Diagnostic("NS204", f"{draft.name} makes {local} again", draft.places[f"top.{i}"], "made a second time",
-                                                others=(Label(first, "first made here"),) if first else ()))
+                self.diagnostics.add(
+                    Diagnostic(
+                        "NS204",
+                        f"{draft.name} makes {local} again",
+                        draft.places[f"top.{i}"],
+                        "made a second time",
+                        others=(Label(first, "first made here"),) if first else (),
+                    )
+                )
             self.made[name] = draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"]
 
     def declared(self, draft: Draft, name: str, scope: Scope) -> bool:
@@ -260,8 +289,9 @@ def tops_to_come(items: tuple[Item, ...], drafts: Mapping[Entry, Draft], prefix:
     return found
 
 
-def build(items: tuple[Item, ...], drafts: Mapping[Entry, Draft], inputs: list[Input], state: NetState, name: str,
-          diagnostics: Diagnostics) -> Graph:
+def build(
+    items: tuple[Item, ...], drafts: Mapping[Entry, Draft], inputs: list[Input], state: NetState, name: str, diagnostics: Diagnostics
+) -> Graph:
     """Wire the layers that a phase keeps. Outputs are the values that no layer reads, as in Caffe."""
     builder = Builder(drafts, state, diagnostics, later=tops_to_come(items, drafts))
     for given in inputs:

@@ -6,7 +6,7 @@ __all__ = ["deployed"]
 
 
 def deployed(graph: Graph, outputs: tuple[Value, ...]) -> Graph:
-    """Keep what `outputs` need; without them, what is left when losses, metrics and what only they read are dropped (LANGUAGE, section 1)."""
+    """Keep what `outputs` need; without them, what is left when losses, metrics and what only they read go (LANGUAGE, section 1)."""
     outputs = outputs or open_ends(graph)
     needed: set[Value] = set(outputs)
     nodes: list[Node] = []
@@ -21,8 +21,8 @@ def deployed(graph: Graph, outputs: tuple[Value, ...]) -> Graph:
 def open_ends(graph: Graph) -> tuple[Value, ...]:
     """Values that no kept layer reads.
 
-    Of those that only dropped layers read: labels and weights (their second bottom and later) go; scores (the first bottom) go where another
-    output comes from the same bottom.
+    Of those that only dropped layers read: labels and weights (their second bottom and later) go; scores (the first bottom) go
+    where another output comes from the same bottom.
     """
     kept = [node for node in graph.nodes if not node.layer.traits & {"loss", "metric"} and node.tops]
     dropped = [node for node in graph.nodes if node.layer.traits & {"loss", "metric"}]

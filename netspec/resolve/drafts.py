@@ -82,8 +82,12 @@ def divide(name: str, cls: type[Layer], body: Located, diagnostics: Diagnostics)
     stranger = next((key for key in short if key not in cls.names), None) if nested else None
     if nested and short and stranger is None:
         first = next(iter(short))
-        diagnostics.error("NS108", f"layer {name} has {first} beside {', '.join(g for g in cls.groups if body.get(g))}: use one form or the other",
-                          body.key_span(first), label="move it into the map")
+        diagnostics.error(
+            "NS108",
+            f"layer {name} has {first} beside {', '.join(g for g in cls.groups if body.get(g))}: use one form or the other",
+            body.key_span(first),
+            label="move it into the map",
+        )
         sound = False
     own = Located({**nested, **short}, body.span, keys=keys, used=body.used)
     return Located(common, body.span, keys=body.keys, used=body.used), own if sound else None
@@ -110,8 +114,9 @@ def with_defaults(own: Located, defaults: Located | None, cls: type[Layer]) -> L
     return Located({**added, **own.mapping}, own.span, keys={**defaults.keys, **own.keys}, used=own.used) if added else own
 
 
-def read_layer(name: str, cls: type[Layer], own: Located, fields: LayerFields | None, dialect: str, diagnostics: Diagnostics,
-               anchor: Span | None) -> Layer | None:
+def read_layer(
+    name: str, cls: type[Layer], own: Located, fields: LayerFields | None, dialect: str, diagnostics: Diagnostics, anchor: Span | None
+) -> Layer | None:
     try:
         layer = cls.read(own.mapping, dialect, whole=own)
     except Reject:

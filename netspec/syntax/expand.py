@@ -1,13 +1,13 @@
 """Located becomes Spec: bases and imports joined, variables put in, blocks unrolled. Comes in: the tree of a file. Knows no layer type."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import takewhile
+from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
-from netspec.source import Source, Span
+from netspec.source import Source
 from netspec.syntax.inherit import Files, inherited, overridden
 from netspec.syntax.located import Located, plain
 from netspec.syntax.spec import Entry, Instance, Item, Spec
@@ -39,6 +39,15 @@ def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, inside: b
     return Spec(source, root, items, folder)
 
 
+class Copy(NamedTuple):
+    """Which copy of a use: its full name, its number in a repeat, and what Instance says of share and alias."""
+
+    name: str
+    number: int | None = None
+    share: str | None = None
+    alias: str | None = None
+
+
 @dataclass(eq=False)
 class Expansion:
     """Unrolls the blocks of one spec."""
@@ -63,7 +72,9 @@ class Expansion:
                 continue
             name = body.get("name")
             if name is None or isinstance(name.value, (list, dict)) or name.value is None:
-                self.diagnostics.error("NS103", f"layer {i + 1} needs name", body.span if name is None else name.span, label="name is missing")
+                self.diagnostics.error(
+                    "NS103", f"layer {i + 1} needs name", body.span if name is None else name.span, label="name is missing"
+                )
                 continue
             full = prefix + scope.fill(name, self.diagnostics).text
             if body.get("block") is not None:
@@ -84,7 +95,11 @@ class Expansion:
 
     def entry(self, full: str, body: Located, scope: Variables, defaults: tuple[Located, ...]) -> Entry:
         self.count += 1
-        bare = Located({k: v for k, v in body.mapping.items() if k != "when"}, body.span, keys=body.keys, used=body.used) if body.get("when") else body
+        bare = (
+            Located({k: v for k, v in body.mapping.items() if k != "when"}, body.span, keys=body.keys, used=body.used)
+            if body.get("when")
+            else body
+        )
         return Entry(full, scope.fill(bare, self.diagnostics), defaults)
 
     def instances(self, full: str, body: Located, scope: Variables) -> list[Item]:
@@ -101,19 +116,14 @@ class Expansion:
         self.strangers(body, INSTANCE_KEYS, f"use of block {name}")
         self.strangers(block, BLOCK_KEYS, f"block {name}")
         copies = self.repeat(body, scope)
-        if copies is None:
-            one = self.instance(full, name, block, body, scope, {})
-            return [one] if one is not None else []
         share = body.get("share")
         shared = share is not None and scope.fill(share, self.diagnostics).value is True
-        found: list[Item] = []
-        for i in range(copies):
-            made = self.instance(f"{full}.{i}", name, block, body, scope, {"i": i}, chained=i > 0, share=f"{full}.0" if shared and i else None,
-                                 alias=full if i == copies - 1 else None)
-            if made is None:
-                break
-            found.append(made)
-        return found
+        wanted = [Copy(full)]
+        if copies is not None:
+            last = copies - 1
+            wanted = [Copy(f"{full}.{i}", i, f"{full}.0" if shared and i else None, full if i == last else None) for i in range(copies)]
+        made = (self.instance(copy, name, block, body, scope) for copy in wanted)
+        return list(takewhile(lambda one: one is not None, made))  # type: ignore[arg-type]
 
     def repeat(self, body: Located, scope: Variables) -> int | None:
         """How many copies; None for a plain use."""
@@ -127,12 +137,12 @@ class Expansion:
             return 1
         return value
 
-    def instance(self, full: str, name: str, block: Located, body: Located, scope: Variables, index: Mapping[str, Any], *,
-                 chained: bool = False, share: str | None = None, alias: str | None = None) -> Instance | None:
+    def instance(self, copy: Copy, name: str, block: Located, body: Located, scope: Variables) -> Instance | None:
         """One copy. Names in the block's values are the spec's variables, the block's own, and `i`."""
         if self.count > MOST_LAYERS:
             self.diagnostics.error("NS008", f"a spec has at most {MOST_LAYERS} layers", body.span)
             return None
+        full, index = copy.name, {} if copy.number is None else {"i": copy.number}
         outer = scope.plus(index)
         given = outer.fill(body.get("vars") or Located({}), self.diagnostics)
         at = body.mapping["block"].span
@@ -148,9 +158,20 @@ class Expansion:
             return None
         bottom = body.get("bottom")
         variables = {k: own.values[k] for k in (block.get("vars") or Located({})).mapping}
-        return Instance(full, name, body, scope.fill(bottom, self.diagnostics) if bottom is not None and not chained else None, chained,
-                        names_of(block.get("bottom"), inner, "x", self.diagnostics), names_of(block.get("top"), inner, local_name(items[-1], full), self.diagnostics),
-                        items, variables, share, alias, at)
+        return Instance(
+            full,
+            name,
+            body,
+            scope.fill(bottom, self.diagnostics) if bottom is not None and not copy.number else None,
+            bool(copy.number),
+            names_of(block.get("bottom"), inner, "x", self.diagnostics),
+            names_of(block.get("top"), inner, local_name(items[-1], full), self.diagnostics),
+            items,
+            variables,
+            copy.share,
+            copy.alias,
+            at,
+        )
 
     def strangers(self, body: Located, known: tuple[str, ...], what: str) -> None:
         for key in body.mapping:
@@ -158,8 +179,16 @@ class Expansion:
                 near = nearest(key, known)
                 span = body.key_span(key)
                 fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),)),) if near and span is not None else ()
-                self.diagnostics.add(Diagnostic("NS102", f"{what} has no {key}", span, f"did you mean {near[0]}?" if near else "not known here",
-                                                notes=(f"known: {', '.join(known)}",), fixes=fixes))
+                self.diagnostics.add(
+                    Diagnostic(
+                        "NS102",
+                        f"{what} has no {key}",
+                        span,
+                        f"did you mean {near[0]}?" if near else "not known here",
+                        notes=(f"known: {', '.join(known)}",),
+                        fixes=fixes,
+                    )
+                )
 
     def override(self, items: tuple[Item, ...], changes: dict[str, Located], section: Located) -> tuple[Item, ...]:
         """Changes by full name, inside blocks too; a name that leads nowhere is an error."""
@@ -173,8 +202,14 @@ class Expansion:
         done = tuple(map(changed, items))
         for name in left:
             near = nearest(name, all_names(items))
-            self.diagnostics.add(Diagnostic("NS117", f"override names {name}, which the base does not have", section.key_span(name),
-                                            f"did you mean {near[0]}?" if near else ""))
+            self.diagnostics.add(
+                Diagnostic(
+                    "NS117",
+                    f"override names {name}, which the base does not have",
+                    section.key_span(name),
+                    f"did you mean {near[0]}?" if near else "",
+                )
+            )
         return done
 
 

@@ -15,11 +15,21 @@ __all__ = ["ExpressionError", "evaluate", "substitute", "variables_in"]
 LONGEST, NODES, LARGEST, WIDEST = 2000, 400, 2**63, 100_000
 
 BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
 }
 COMPARE: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
-    ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
 }
 CALLS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "ceil": math.ceil, "floor": math.floor, "abs": abs, "len": len}
 CONSTANTS = {"true": True, "false": False, "null": None}
@@ -67,7 +77,7 @@ def value_of(node: ast.expr, variables: Mapping[str, Any]) -> Any:
     return result
 
 
-def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:
+def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: PLR0912 - one case per kind of node
     def of(part: ast.expr) -> Any:
         return value_of(part, variables)
 
@@ -99,7 +109,9 @@ def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:
             return of(whole)[of(index)]
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in CALLS:
             return CALLS[name](*map(of, arguments))
-    raise ExpressionError(f"{ast.unparse(node)} is not allowed: there are arithmetic, comparison, if else, and or not, lists, {', '.join(CALLS)}")
+    raise ExpressionError(
+        f"{ast.unparse(node)} is not allowed: there are arithmetic, comparison, if else, and or not, lists, {', '.join(CALLS)}"
+    )
 
 
 def named(name: str, variables: Mapping[str, Any]) -> Any:
@@ -171,7 +183,7 @@ def after_dollar(text: str, at: int) -> tuple[str, int]:
     if text.startswith("${", at):
         end = closing(text, at + 2)
         if end < 0:
-            raise ExpressionError(f"${{ is not closed: {text[at:at + 30]}")
+            raise ExpressionError(f"${{ is not closed: {text[at : at + 30]}")
         return text[at + 2 : end], end + 1
     end = at + 1
     while end < len(text) and (text[end].isalnum() or text[end] == "_"):

@@ -1,4 +1,4 @@
-"""`base:`, `import:`, `override:`, `insert:` and `remove:`: one spec as a change of another. Comes in: trees of files; goes out: one tree."""
+"""`base:`, `import:`, `override:`, `insert:`, `remove:`: one spec as a change of another. Comes in: trees of files; goes out: one tree."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
-from netspec.syntax.paths import Outside, resolved
+from netspec.syntax.paths import OutsideError, resolved
 from netspec.syntax.reader import read, read_file
 
 __all__ = ["Files", "inherited", "overridden"]
@@ -29,8 +29,10 @@ class Files:
         name = path.text
         try:
             full = resolved(name, folder, self.inside)
-        except Outside:
-            self.diagnostics.error("NS114", f"{name} lies outside the spec's folder", path.span, notes=("--allow-outside lets a spec read other folders",))
+        except OutsideError:
+            self.diagnostics.error(
+                "NS114", f"{name} lies outside the spec's folder", path.span, notes=("--allow-outside lets a spec read other folders",)
+            )
             return None
         if full in self.open:
             ring = " -> ".join([*self.open[self.open.index(full) :], full])
@@ -41,7 +43,9 @@ class Files:
         tree = read(source, own) if source is not None else None
         for finding in own:
             place = finding.span or path.span
-            self.diagnostics.add(Diagnostic(finding.code, finding.fact, place, finding.label, finding.others, finding.rule, finding.notes, finding.fixes))
+            self.diagnostics.add(
+                Diagnostic(finding.code, finding.fact, place, finding.label, finding.others, finding.rule, finding.notes, finding.fixes)
+            )
         return (source, tree) if source is not None and tree is not None else None
 
 
@@ -98,7 +102,12 @@ def joined(below: Located, above: Located, diagnostics: Diagnostics) -> Located:
     merged = dict(below.mapping)
     keys = {**below.keys, **above.keys}
     if above.get("layers") is not None:
-        diagnostics.error("NS116", "a spec with a base has no layers of its own", above.key_span("layers"), label="write insert: [{after: ..., layers: [...]}]")
+        diagnostics.error(
+            "NS116",
+            "a spec with a base has no layers of its own",
+            above.key_span("layers"),
+            label="write insert: [{after: ..., layers: [...]}]",
+        )
     for key, body in above.mapping.items():
         if key in MERGED:
             merged[key] = under(below.mapping[key], body) if key in below.mapping else body
@@ -170,5 +179,3 @@ def inserted(items: list[Located], section: Located | None, diagnostics: Diagnos
             at += entry.get("after") is not None
             items = items[:at] + list(layers.items) + items[at:]
     return items
-
-

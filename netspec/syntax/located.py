@@ -24,8 +24,17 @@ class Located:
 
     __slots__ = ("keys", "plain_style", "span", "text", "used", "value", "why")
 
-    def __init__(self, value: Tree, span: Span | None = None, *, text: str = "", plain_style: bool = False,
-                 keys: dict[str, Span] | None = None, used: tuple[Span, ...] = (), why: str = "") -> None:
+    def __init__(
+        self,
+        value: Tree,
+        span: Span | None = None,
+        *,
+        text: str = "",
+        plain_style: bool = False,
+        keys: dict[str, Span] | None = None,
+        used: tuple[Span, ...] = (),
+        why: str = "",
+    ) -> None:
         self.value = value
         self.span = span
         self.text = text

@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["Outside", "resolved", "zoo_folder", "zoo_specs"]
+__all__ = ["OutsideError", "resolved", "zoo_folder", "zoo_specs"]
 
 PREFIX = "zoo:"
 
 
-class Outside(Exception):
+class OutsideError(Exception):
     """A path that leads out of the spec's folder."""
 
 
@@ -36,10 +36,10 @@ def zoo_path(name: str) -> str:
 
 
 def resolved(path: str, folder: str, inside: bool = True) -> str:
-    """The file that `path` means in a spec of `folder`. Raises Outside where it leads out of the folder."""
+    """The file that `path` means in a spec of `folder`. Raises OutsideError where it leads out of the folder."""
     if path.startswith(PREFIX):
         return zoo_path(path.removeprefix(PREFIX))
     full = os.path.normpath(os.path.join(folder, path))
     if inside and not Path(full).resolve().is_relative_to(Path(folder).resolve()):
-        raise Outside(path)
+        raise OutsideError(path)
     return full

@@ -16,7 +16,7 @@ def is_setting(source: Source) -> bool:
 
 
 def put(tree: Located, settings: tuple[str, ...], diagnostics: Diagnostics) -> None:
-    """Set each `path=value` in the tree. A path goes through sections (`train.solver.max_iter`) or begins with a layer's name, the longest wins."""
+    """Set each `path=value` in the tree. A path goes through sections, or begins with a layer's name, the longest wins."""
     for setting in settings:
         path, sign, text = setting.partition("=")
         value = read(Source(f"{SIGN}{path}", text), diagnostics) if text.strip() else Located(None)

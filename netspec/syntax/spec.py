@@ -12,7 +12,7 @@ __all__ = ["Entry", "Instance", "Item", "Spec"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One layer: its full name (`res2.0.a`), its mapping with variables put in, and the defaults of the blocks it stands in, innermost first."""
+    """One layer: full name (`res2.0.a`), mapping with variables put in, and the defaults of the blocks it stands in, innermost first."""
 
     name: str
     body: Located
@@ -23,7 +23,7 @@ class Entry:
 class Instance:
     """One use of a block.
 
-    bottom: what the use lists, or None for the ordinary rule; chained: a later copy of a repeat, which reads all tops of the copy before it.
+    bottom: what the use lists, or None for the ordinary rule; chained: a later copy of a repeat, reading all tops of the copy before.
     inputs, outputs: the block's own names for its bottoms and tops. template: the block's name; variables: its vars, resolved.
     share: the full name of the first copy whose weights this copy uses. alias: the name of the whole repeat, on its last copy.
     """

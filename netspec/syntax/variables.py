@@ -42,7 +42,9 @@ class Variables:
             return Located(items, tree.span, used=self.used, why=tree.why)
         if isinstance(value, str) and "$" in value:
             return self.scalar(tree, value, diagnostics)
-        return tree if not self.used else Located(value, tree.span, text=tree.text, plain_style=tree.plain_style, used=self.used, why=tree.why)
+        return (
+            tree if not self.used else Located(value, tree.span, text=tree.text, plain_style=tree.plain_style, used=self.used, why=tree.why)
+        )
 
     def scalar(self, tree: Located, text: str, diagnostics: Diagnostics) -> Located:
         try:
@@ -71,7 +73,9 @@ def failed(error: ExpressionError, span: Span | None, values: Mapping[str, Any])
     return Diagnostic("NS111", str(error), span, label, notes=(known,), fixes=fixes)
 
 
-def declared(section: Located | None, outer: Variables, given: Located, diagnostics: Diagnostics, *, what: str, anchor: Span | None) -> Variables:
+def declared(
+    section: Located | None, outer: Variables, given: Located, diagnostics: Diagnostics, *, what: str, anchor: Span | None
+) -> Variables:
     """The scope that a `vars:` section makes: declared values in order, `given` ones in place of their defaults.
 
     Reports given names that are not declared, and required ones that are not given.
@@ -83,8 +87,14 @@ def declared(section: Located | None, outer: Variables, given: Located, diagnost
             near = nearest(name, names)
             span = given.key_span(name)
             fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),)),) if near and span is not None else ()
-            diagnostics.error("NS112", f"{what} has no variable {name}", span, label=f"did you mean {near[0]}?" if near else "not declared",
-                              notes=(f"it has {', '.join(names)}" if names else "it has none",), fixes=fixes)
+            diagnostics.error(
+                "NS112",
+                f"{what} has no variable {name}",
+                span,
+                label=f"did you mean {near[0]}?" if near else "not declared",
+                notes=(f"it has {', '.join(names)}" if names else "it has none",),
+                fixes=fixes,
+            )
     for name, body in names.items():
         if name in given.mapping:
             scope = scope.plus({name: plain(given.mapping[name])})
