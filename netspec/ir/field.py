@@ -1,9 +1,11 @@
 """Where a layer looks: along each axis, which stretch of the bottom one unit of the top reads. Pure numbers; knows no layer."""
 
 from math import inf
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Union
 
-__all__ = ["Number", "Reads", "Step", "over", "past", "same_place"]
+from netspec.ir.dims import Size
+
+__all__ = ["Number", "Reads", "Step", "over", "past", "same_place", "window_steps"]
 
 Number = Union[int, float]
 
@@ -34,3 +36,23 @@ def past(axis: int) -> Step:
 def over(a: int, b: int) -> Number:
     """a / b, an integer where b divides a."""
     return a // b if a % b == 0 else a / b
+
+
+def window_steps(window: Any, space: tuple[Size, ...], rank: int, *, transposed: bool) -> Reads:
+    """The steps of a window (kernel, stride, pads, dilation, per spatial axis) over the last axes; the channels before them are read whole."""
+    lead = rank - len(space)
+    steps: list[Step | None] = [Step(axis) for axis in range(lead - 1)] + [None] * min(lead, 1)
+    for i, size in enumerate(space):
+        kernel, stride, dilation = window.kernel[i], window.stride[i], window.dilation[i]
+        begin = window.pads[i][0] if isinstance(window.pads[i], tuple) else window.pads[i]
+        if not all(isinstance(n, int) for n in (kernel, stride, dilation)):
+            steps.append(None)
+            continue
+        reach = dilation * (kernel - 1)
+        if not isinstance(begin, int):
+            begin = max(reach + 1 - stride, 0) // 2
+        if transposed:
+            steps.append(Step(lead + i, over(1, stride), over(begin - reach, stride), over(begin, stride)))
+        else:
+            steps.append(None if size == kernel and window.pads[i] in (0, (0, 0)) else Step(lead + i, stride, -begin, reach - begin))
+    return tuple(steps)

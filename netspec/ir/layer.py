@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from netspec.ir.dims import Size
+from netspec.ir.field import Reads, same_place, window_steps
 from netspec.ir.types import TensorType
 from netspec.record import Param, Record, param
 
@@ -18,8 +19,10 @@ class Filler(Record):
     short = "type"
 
     type: Literal["constant", "uniform", "gaussian", "xavier", "msra", "positive_unitball", "bilinear", "kaiming_uniform"] = param(
-        default="constant", doc="distribution: constant value, uniform on [min, max), gaussian, xavier (uniform on +-sqrt(3/n)), "
-        "msra (normal, std sqrt(2/n)), positive_unitball, bilinear (an upsampling kernel), kaiming_uniform (PyTorch's default)")
+        default="constant",
+        doc="distribution: constant value, uniform on [min, max), gaussian, xavier (uniform on +-sqrt(3/n)), "
+        "msra (normal, std sqrt(2/n)), positive_unitball, bilinear (an upsampling kernel), kaiming_uniform (PyTorch's default)",
+    )
     value: float = param(default=0.0, doc="the constant")
     min: float = param(default=0.0, doc="lower end of uniform")
     max: float = param(default=1.0, doc="upper end of uniform")
@@ -108,8 +111,17 @@ class Layer(Record):
     top_count: int
     """How many tops this instance has in its net: part of how it was built, not a parameter."""
 
-    def __init_subclass__(cls, *, type: str = "", param: str | tuple[str, ...] = (), legacy: tuple[str, ...] = (),
-                          bottoms: int | Range | None = None, tops: int | Range | None = None, traits: tuple[str, ...] = (), **header: Any) -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        type: str = "",
+        param: str | tuple[str, ...] = (),
+        legacy: tuple[str, ...] = (),
+        bottoms: int | Range | None = None,
+        tops: int | Range | None = None,
+        traits: tuple[str, ...] = (),
+        **header: Any,
+    ) -> None:
         super().__init_subclass__(**header)
         if param:
             cls.groups = (param,) if isinstance(param, str) else param
@@ -146,6 +158,23 @@ class Layer(Record):
     def indices(self, *bottoms: Any, **none: Any) -> dict[int, Size]:
         """Bottoms that hold whole numbers from 0 on, and how many there are: labels, indices, masks. No gradient reaches them."""
         return {}
+
+    def field(self, *bottoms: Any, **none: Any) -> tuple[Reads, ...]:
+        """Per bottom, what one unit of the top reads along each axis. Default: trait elementwise its own place, windowed its window, else all."""
+        if "windowed" in self.traits:
+            layer: Any = self
+            image = layer.bottom(bottoms[0]) if hasattr(layer, "bottom") else bottoms[0]
+            return (window_steps(layer.window(image), image.space, bottoms[0].rank, transposed="transposed" in self.traits),)
+        if "elementwise" in self.traits:
+            return tuple(same_place(b.rank if b.rank == bottoms[0].rank else min(b.rank, 1)) for b in bottoms)
+        return ((),) * len(bottoms)
+
+    def connections(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
+        """Inputs read per unit, plus one where it has a bias, over all units. Default: the MACs, or one input per unit where these count 0."""
+        reads = self.macs(bottoms, tops)
+        size = tops[0].size if tops else 0
+        bias = any(w.name == "bias" for w in self.weights(*bottoms))
+        return (size if isinstance(reads, int) and reads == 0 else reads) + (size if bias else 0)
 
     def state(self, *bottoms: Any, **none: Any) -> Iterator[tuple[str, tuple[Size, ...]]]:
         """Names and shapes of what one call leaves for the next."""

@@ -1,0 +1,216 @@
+"""What part of the input one unit of each blob can see. Comes in: a typed graph; goes out: per blob, input and axis its size, stride and place.
+
+A field is kept for the widest and the narrowest of the branches that lead to a blob. Knows no layer type: layers say what they read.
+"""
+
+from collections.abc import Callable, Mapping
+from math import ceil, floor, inf, lcm
+from typing import NamedTuple
+
+from netspec.ir.field import Number, Reads, Step
+from netspec.ir.graph import Node, TypedGraph, Value
+
+__all__ = ["Extent", "Field", "Fields", "culprit", "fields", "fields_of", "later", "spatial", "unshifted"]
+
+EPS = 1e-6
+
+
+class Extent(NamedTuple):
+    """Along one axis of an input, unit i sees stretches of `width` pixels that begin at first + stride*i to last + stride*i, `grid` apart.
+
+    Behind plain convolutions first == last; behind a transposed one a unit sees only those stretches that begin on the grid.
+    """
+
+    stride: Number = 1
+    first: Number = 0
+    last: Number = 0
+    origin: Number = 0
+    grid: Number = 1
+    width: Number = 1
+
+    @property
+    def size(self) -> Number:
+        """Pixels from the first that a unit can see to the last; inf where there is no bound."""
+        span = self.last - self.first
+        return inf if span == inf else self.grid * floor(span / self.grid + EPS) + self.width if self.grid else span + self.width
+
+    @property
+    def begin(self) -> Number:
+        """The first pixel that unit 0 sees; negative: in the padding."""
+        return self.first
+
+    @property
+    def end(self) -> Number:
+        """The last pixel that unit 0 sees."""
+        return self.last + self.width - 1
+
+    @property
+    def center(self) -> float:
+        """The middle of what unit 0 sees."""
+        return (self.begin + self.end) / 2
+
+    def through(self, step: Step) -> "Extent":
+        """The extent of units that read these units by `step`."""
+        stride = self.stride * step.stride
+        first, last = self.first + self.stride * step.first, self.last + self.stride * step.last
+        if first == -inf or last == inf:
+            return self._replace(stride=stride, first=first, last=last)
+        if not self.grid or abs(stride / self.grid - round(stride / self.grid)) > EPS or round(stride / self.grid) == 0:
+            return self._replace(stride=stride, first=first, last=last)
+        if isinstance(first, float) or isinstance(last, float) or self.grid != 1:
+            first = self.origin + self.grid * ceil((first - self.origin) / self.grid - EPS)
+            last = max(first, self.origin + self.grid * floor((last - self.origin) / self.grid + EPS))
+            stride = round(stride) if abs(stride - round(stride)) < EPS else stride
+        return Extent(stride, first, first, first, stride, last - first + self.width)
+
+    def joined(self, other: "Extent") -> "Extent":
+        """What a unit sees that reads a unit of each at the same place."""
+        if self.begin <= other.begin and other.end <= self.end:
+            return self
+        if other.begin <= self.begin and self.end <= other.end:
+            return other
+        begin, end = min(self.begin, other.begin), max(self.end, other.end)
+        if begin == -inf:
+            return self._replace(first=begin, last=end - self.width + 1)
+        return Extent(max(self.stride, other.stride), begin, begin, begin, max(self.stride, other.stride), end - begin + 1)
+
+
+class Field(NamedTuple):
+    """The field along one axis of a blob: which axis of the input it lies on, over the widest and over the narrowest branch.
+
+    period: the least shift of the input that shifts the blob; more than the stride where it was coarser on the way.
+    """
+
+    axis: int
+    wide: Extent = Extent()
+    narrow: Extent = Extent()
+    period: int = 1
+
+    @property
+    def stride(self) -> Number:
+        return self.wide.stride
+
+    @property
+    def size(self) -> Number:
+        return self.wide.size
+
+
+Axes = tuple[Field | None, ...]
+"""A field for each axis of a blob; None: along it no single axis of the input moves. An input axis in none of them is seen whole."""
+Fields = Mapping[Value, Mapping[Value, Axes]]
+
+
+def fields(typed: TypedGraph) -> Fields:
+    """Of every value, by input, the fields of its axes. An input that a value does not depend on is left out."""
+    found: dict[Value, dict[Value, Axes]] = {}
+    for given in typed.graph.inputs:
+        found[given.value] = {given.value: tuple(Field(axis) for axis in range(typed.types[given.value].rank))}
+    for node in typed.graph.nodes:
+        behind = [found.get(v, {}) for v in node.bottoms]
+        single = len(behind) == 1
+        reads = node.layer.field(*typed.bottoms(node)) if any(behind) else ()
+        for top in node.tops:
+            rank = typed.types[top].rank
+            merged: dict[Value, Axes] = {}
+            for each, looks in zip(behind, reads, strict=False):
+                for source, axes in each.items():
+                    seen = through(axes, looks, rank)
+                    merged[source] = seen if single or source not in merged else join(merged[source], seen)
+            found[top] = merged
+    return found
+
+
+def through(axes: Axes, reads: Reads, rank: int) -> Axes:
+    """The fields of a top's axes from those of one bottom."""
+    made: list[Field | None] = []
+    for step in reads[:rank]:
+        field = axes[step.axis] if step is not None and step.axis < len(axes) else None
+        if field is None or step is None or step[1:] == (1, 0, 0):
+            made.append(field)
+        else:
+            wide = field.wide.through(step)
+            period = lcm(field.period, round(wide.stride)) if abs(wide.stride - round(wide.stride)) < EPS and wide.stride >= 1 else field.period
+            made.append(Field(field.axis, wide, wide if field.narrow is field.wide else field.narrow.through(step), period))
+    return (*made, *(None,) * (rank - len(made)))
+
+
+def join(a: Axes, b: Axes) -> Axes:
+    """Of a value that reads two others: the widest and the narrowest branch; None where the axes do not run along."""
+    made: list[Field | None] = []
+    for x, y in zip(a, b, strict=True):
+        if x is None or y is None or x.axis != y.axis or abs(x.stride - y.stride) > EPS:
+            made.append(None)
+        elif x is y:
+            made.append(x)
+        else:
+            made.append(Field(x.axis, x.wide.joined(y.wide), min(x.narrow, y.narrow, key=lambda e: e.size), lcm(x.period, y.period)))
+    return tuple(made)
+
+
+def spatial(typed: TypedGraph, source: Value) -> tuple[int, ...]:
+    """The axes of an input that a field is told for: all after the channels; where there are none, the time axis."""
+    time = time_axis(typed, source)
+    return tuple(range(2, typed.types[source].rank)) if time != 0 else (0,)
+
+
+def time_axis(typed: TypedGraph, source: Value) -> int | None:
+    """The axis called T; else axis 0 where axis 1 is N, as recurrent layers have it; else the last one after the channels."""
+    shape = typed.types[source].shape
+    names = [str(size) for size in shape]
+    if "T" in names:
+        return names.index("T")
+    if len(shape) > 1 and names[1] == "N":
+        return 0
+    return len(shape) - 1 if len(shape) > 2 else None
+
+
+def fields_of(typed: TypedGraph, value: Value, known: Fields) -> dict[str, dict[int, Field | None]]:
+    """By input name and axis, the field of a value along the spatial axes of the input; None where it sees that axis whole."""
+    found: dict[str, dict[int, Field | None]] = {}
+    for source, axes in known.get(value, {}).items():
+        by_axis = {f.axis: f for f in axes if f is not None}
+        found[source.name] = {axis: by_axis.get(axis) for axis in spatial(typed, source)}
+    return found
+
+
+def later(typed: TypedGraph, value: Value, known: Fields) -> str | None:
+    """Why a value is not proven causal; None where no part of it depends on a later input: unit i reads no input past its own time."""
+    timed = False
+    for source, axes in known.get(value, {}).items():
+        time = time_axis(typed, source)
+        if time is None:
+            continue
+        timed = True
+        field = next((f for f in axes if f is not None and f.axis == time), None)
+        if field is None:
+            return f"it sees the whole time axis of {source.name}"
+        if field.wide.end > 0:
+            return f"it sees {field.wide.end:g} {'step' if field.wide.end == 1 else 'steps'} of {source.name} ahead"
+    return None if timed else "no input it depends on has a time axis"
+
+
+def unshifted(typed: TypedGraph, value: Value, known: Fields) -> str | None:
+    """Why a shift of the input by the value's stride does not shift the value; None where it does, the border apart."""
+    if not known.get(value):
+        return "it depends on no input"
+    for source, axes in known[value].items():
+        by_axis = {f.axis: f for f in axes if f is not None}
+        for axis in spatial(typed, source):
+            field = by_axis.get(axis)
+            if field is None:
+                return f"axis {axis} of {source.name} is seen whole"
+            if field.period != field.stride:
+                return f"its stride along axis {axis} is {field.stride:g}, but only shifts by {field.period} are kept on the way"
+    return None
+
+
+def culprit(typed: TypedGraph, value: Value, known: Fields, reason: Callable[[TypedGraph, Value, Fields], str | None]) -> Node | None:
+    """The first node on the way to a value of which the same is true, though of no value that it reads."""
+    needed: set[Value] = {value}
+    for node in reversed(typed.graph.nodes):
+        if needed.intersection(node.tops):
+            needed.update(node.bottoms)
+    for node in typed.graph.nodes:
+        if needed.intersection(node.tops) and reason(typed, node.tops[0], known) is not None:
+            return node
+    return None

@@ -1,0 +1,117 @@
+"""What a spec may demand of itself, declared once: `expect:` with its limits and quantities. Knows no graph and no number of any net."""
+
+import re
+from typing import Any
+
+from netspec.record import Bounds, Kind, Record, Reject, param
+
+__all__ = ["ExpectSection", "Expectations", "LatencyLimit", "Limit", "MemoryLimit", "Quantity", "shown_amount", "worth"]
+
+FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+QUANTITY = r"^-?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)? ?(us|ms|s|(k|M|G|T|Ki|Mi|Gi|Ti)?B?)$"
+WRITTEN = re.compile(QUANTITY)
+
+
+def worth(text: str) -> float | None:
+    """The number that a quantity means, in units, bytes or seconds: `5M`, `8GiB`, `3ms`; None for any other text."""
+    found = WRITTEN.match(text.strip())
+    if found is None:
+        return None
+    unit = found[4].removesuffix("B")
+    value = float(text.strip().removesuffix(found[4])) * FACTORS[unit]
+    return int(value) if value.is_integer() else value
+
+
+def shown_amount(value: float, unit: str = "") -> str:
+    """A number for a message: `431,080`, `12,845,056 bytes (12.2 MiB)`, `2.4 ms`."""
+    if unit == "s":
+        return f"{value * 1e3:.3g} ms"
+    text = f"{value:,}" if isinstance(value, int) or value.is_integer() else f"{value:,.6g}"
+    if unit != "B":
+        return text.removesuffix(".0")
+    power = next((p for p in ("Gi", "Mi", "Ki") if value >= FACTORS[p]), "")
+    return f"{text.removesuffix('.0')} bytes" + (f" ({value / FACTORS[power]:.1f} {power}B)" if power else "")
+
+
+class Quantity(Record):
+    """A number, or one with a unit: `5M`, `8GiB`, `3ms`. Read as a number: bytes for B, seconds for s."""
+
+    @classmethod
+    def kind(cls) -> Kind:
+        def read(node: Any, bounds: Bounds) -> float:
+            value = node.value if type(node.value) in (int, float) else worth(node.value) if isinstance(node.value, str) else None
+            if value is None or value != value or not bounds.allow(value):
+                raise Reject(node)
+            return float(value) if isinstance(value, float) and not value.is_integer() else int(value)
+
+        def schema(bounds: Bounds) -> dict[str, Any]:
+            return {"type": ["number", "string"], "allOf": [
+                {"if": {"type": "string"}, "then": {"pattern": QUANTITY, "description": "a quantity such as 5M, 8GiB or 3ms"}}], **bounds.schema}
+
+        return Kind("a quantity such as 5M, 8GiB or 3ms", ("integer", "number", "string"), read, schema)
+
+
+class Limit(Record):
+    """A number to meet exactly, or the limits that it must keep to."""
+
+    short = "exactly"
+
+    exactly: Quantity | None = param(default=None, doc="the number itself")
+    min: Quantity | None = param(default=None, doc="the least that will do")
+    max: Quantity | None = param(default=None, doc="the most that will do")
+    about: Quantity | None = param(default=None, doc="roughly this, within tolerance")
+    tolerance: float = param(default=0.01, ge=0, doc="how far from `about`, as a share of it")
+
+    def broken(self, value: float) -> str | None:
+        """The limit that a number breaks, in words; None where it keeps to all. Quantities have been read as numbers."""
+        exactly, least, most, about = (self.__dict__[name] for name in ("exactly", "min", "max", "about"))
+        if exactly is not None and value != exactly:
+            return f"exactly {exactly:,}"
+        if least is not None and value < least:
+            return f"at least {least:,}"
+        if most is not None and value > most:
+            return f"at most {most:,}"
+        if about is not None and abs(value - about) > self.tolerance * abs(about):
+            return f"about {about:,}, within {self.tolerance:.3g} of it,"
+        return None
+
+
+class MemoryLimit(Limit):
+    """Limits of memory, for a number of samples."""
+
+    batch: int = param(default=1, ge=1, doc="samples at a time")
+
+
+class LatencyLimit(Record):
+    """Limits of the time that one call takes. `check` knows no clock: export and time measure it."""
+
+    p50: Quantity | None = param(default=None, ge=0, doc="half of the calls take at most this")
+    p95: Quantity | None = param(default=None, ge=0, doc="95 of 100 calls take at most this")
+    p99: Quantity | None = param(default=None, ge=0, doc="99 of 100 calls take at most this")
+    mean: Quantity | None = param(default=None, ge=0, doc="the calls take at most this on average")
+    device: str = param(default="cpu", doc="where it is measured: cpu or cuda")
+    batch: int = param(default=1, ge=1, doc="samples in a call")
+
+
+class Expectations(Record):
+    """Facts and budgets of one view of a net."""
+
+    parameters: Limit | None = param(default=None, doc="numbers that training changes; a shared one counts once")
+    statistics: Limit | None = param(default=None, doc="numbers that training gathers: batch norm's mean and variance")
+    fixed: Limit | None = param(default=None, doc="weights that training leaves alone")
+    macs: Limit | None = param(
+        default=None, doc="multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and attention products")
+    activation_memory: MemoryLimit | None = param(default=None, doc="bytes of the values that are alive at the same time, at most")
+    receptive_field: dict[str, Limit] = param(default={}, doc="input pixels that one unit of a blob can see, along each spatial axis")
+    shapes: dict[str, tuple[int | str, ...]] = param(default={}, doc="shapes of blobs; letters are the input's symbols, with + - * // between")
+    units: dict[str, Limit] = param(default={}, doc="outputs of layers that own weights, N = 1: hidden; input, output and total counted apart")
+    connections: Limit | None = param(default=None, doc="inputs read per unit, plus one where it has a bias, over all units; N = 1")
+    causal: tuple[str, ...] = param(default=(), doc="blobs of which no value depends on a later input")
+    equivariant: tuple[str, ...] = param(default=(), doc="blobs that a shift of the input by their stride shifts by one")
+    latency: LatencyLimit | None = param(default=None, doc="time of one call; measured by export and time, not by check")
+
+
+class ExpectSection(Expectations):
+    """`expect:`, about the deployed net; `train:` in it is about the net in training."""
+
+    train: Expectations | None = param(default=None, doc="the same about the net in training")
