@@ -9,6 +9,7 @@ from netspec.analysis.infer import infer
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
 from netspec.ir.graph import Graph, TypedGraph
 from netspec.resolve.build import NetState
+from netspec.resolve.heads import heads_of, learning, with_heads
 from netspec.resolve.resolve import Resolved, resolve, wire
 from netspec.source import Source
 from netspec.syntax.expand import expand
@@ -39,6 +40,17 @@ class Program:
             raise SpecError(diagnostics.sorted())
         return typed
 
+    def training_graph(self, phase: str = "train") -> TypedGraph:
+        """The typed graph that training runs in a phase ("train", "test"): with losses and metrics, without what they do not need.
+
+        Raises SpecError.
+        """
+        diagnostics = Diagnostics()
+        typed = training_graph(self.resolved, phase, self.stages, self.level, diagnostics)
+        if typed is None or diagnostics.failed:
+            raise SpecError(diagnostics.sorted())
+        return typed
+
 
 def resolve_source(source: Source, diagnostics: Diagnostics, settings: tuple[str, ...] = ()) -> Resolved | None:
     """Text to Resolved: everything that does not depend on the phase. `settings` are PATH=VALUE texts put in first."""
@@ -57,6 +69,19 @@ def typed_graph(resolved: Resolved, phase: str, stages: frozenset[str], level: i
     state = NetState("TRAIN" if phase == "train" else "TEST", stages, level)
     graph = wire(resolved, state, diagnostics, deploy=phase == "deploy")
     return infer(with_file_types(graph), diagnostics)
+
+
+def training_graph(resolved: Resolved, phase: str, stages: frozenset[str], level: int, diagnostics: Diagnostics) -> TypedGraph | None:
+    """Resolved to the TypedGraph that training runs in a phase. The heads are the same in both: what the net learns by is decided in TRAIN."""
+    typed = typed_graph(resolved, phase, stages, level, diagnostics)
+    if typed is None or diagnostics.failed:
+        return None
+    trained = typed.graph if phase == "train" else wire(resolved, NetState("TRAIN", stages, level), Diagnostics())
+    state = NetState(typed.graph.phase, stages, level)
+    graph = with_heads(resolved, typed.graph, typed.types, heads_of(resolved, trained), state, diagnostics)
+    if diagnostics.failed:
+        return None
+    return infer(learning(graph, frozenset(node.name for node, weights in typed.weights.items() if weights)), diagnostics)
 
 
 def with_file_types(graph: Graph) -> Graph:
@@ -83,6 +108,8 @@ def check_source(source: Source, stages: frozenset[str] = frozenset(), level: in
             found.found = list(diagnostics.found)
             typed_graph(resolved, phase, stages, level, found)
             diagnostics.found += [d for d in found.found if d not in diagnostics.found]
+        if resolved.file.train is not None and not diagnostics.failed:
+            training_graph(resolved, "train", stages, level, diagnostics)
     return diagnostics.sorted()
 
 

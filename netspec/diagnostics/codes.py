@@ -136,6 +136,12 @@ CODES: dict[str, Code] = {
     "NS677": Code("the folder holds a run already"),
     "NS678": Code("no such device"),
     "NS679": Code("nothing to resume"),
+    "NS680": Code("all weights start at 0"),
+    "NS681": Code("the spec does not say how to train"),
+    "NS682": Code("it is not clear where the loss stands"),
+    "NS683": Code("not a run"),
+    "NS684": Code("no test data"),
+    "NS685": Code("nothing to predict from"),
     # 5: compiling
     "NS501": Code("cannot write the file"),
     # 9: bugs in netspec

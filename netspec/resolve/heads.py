@@ -1,0 +1,149 @@
+"""What training adds to a net: losses and metrics, from `train.loss` or by default; and what it leaves out. In: a graph; out: another.
+
+By default a classification loss and its accuracy stand on the only output, on the scores behind it where it normalises them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from netspec.diagnostics.model import Diagnostics
+from netspec.ir.graph import Graph, Input, Value
+from netspec.ir.layer import Layer
+from netspec.ir.types import TensorType
+from netspec.layers.heads import DEFAULT_HEADS
+from netspec.resolve.build import Builder, NetState, Scope
+from netspec.resolve.deploy import deployed
+from netspec.resolve.drafts import Draft, draft
+from netspec.resolve.resolve import Resolved
+from netspec.source import Span
+from netspec.syntax.located import Located, place
+from netspec.syntax.spec import Entry
+
+__all__ = ["LABEL", "heads_of", "learning", "with_heads"]
+
+LABEL = "label"
+"""The input that a source's labels feed."""
+
+
+def heads_of(resolved: Resolved, trained: Graph) -> tuple[Entry, ...]:
+    """The layers that training adds: those of `train.loss`; none where the net, in phase TRAIN, has a loss of its own; else the default."""
+    said = resolved.file.train.loss if resolved.file.train is not None else None
+    if said is not None:
+        return tuple(entry(body) for body in said.items)
+    if any(any(node.loss_weights) for node in trained.nodes):
+        return ()
+    measured = any("metric" in each.layer.traits for each in resolved.drafts.values())
+    return tuple(entry(place(body)) for body in DEFAULT_HEADS if not (measured and "include" in body))
+
+
+def entry(body: Located) -> Entry:
+    """A layer entry. One that is a type alone stands for a layer of that type; one without a name is called loss."""
+    if not isinstance(body.value, dict):
+        body = Located({"type": body}, body.span)
+    name = body.get("name") or Located("loss", body.span, text="loss")
+    return Entry(name.text, Located({**body.mapping, "name": name}, body.span, keys=body.keys, used=body.used))
+
+
+def with_heads(resolved: Resolved, graph: Graph, types: Mapping[Value, TensorType], entries: tuple[Entry, ...], state: NetState,
+               diagnostics: Diagnostics) -> Graph:
+    """The graph of a phase with the entries wired, each on the scores and the label unless it lists its bottoms.
+
+    types: those of the graph's values. NS682: an entry lists no bottoms, and there are several outputs.
+    """
+    heads = Heads(resolved, graph, types, diagnostics)
+    drafts = {each: made for each in entries if (made := heads.draft(each)) is not None}
+    if diagnostics.failed:
+        return graph
+    label = heads.label(list(drafts.values()))
+    inputs = (*graph.inputs, label) if label is not None else graph.inputs
+    blobs = {**graph.blobs, **({LABEL: label.value} if label is not None else {})}
+    builder = Builder(drafts, state, diagnostics, blobs, dict.fromkeys(blobs), {node.name: node for node in graph.nodes})
+    builder.walk(tuple(drafts), Scope("", dict(heads.scope)))
+    return replace(graph, inputs=inputs, nodes=tuple(builder.nodes.values()), blobs=builder.blobs)
+
+
+@dataclass(frozen=True, eq=False)
+class Heads:
+    """The heads of one graph. `scope` holds the scores by the name that entries read them by."""
+
+    resolved: Resolved
+    graph: Graph
+    types: Mapping[Value, TensorType]
+    diagnostics: Diagnostics
+
+    @property
+    def scope(self) -> dict[str, Value]:
+        scores = self.scores()
+        return {scores.name: scores} if scores is not None else {}
+
+    def draft(self, each: Entry) -> Draft | None:
+        """An entry read, with its bottoms where it lists none."""
+        body = each.body
+        if body.get("bottom") is None:
+            scores = self.scores()
+            if scores is None:
+                names = ", ".join(v.name for v in self.outputs()) or "none"
+                self.diagnostics.error("NS682", f"{each.name} lists no bottom, and the outputs are {names}", body.span or self.place())
+                return None
+            body = Located({**body.mapping, "bottom": place([scores.name, LABEL])}, body.span, keys=body.keys, used=body.used)
+        made = draft(Entry(each.name, body), {}, self.resolved.file.dialect, self.diagnostics)
+        return made._replace(layer=self.along_the_classes(made.layer, body)) if made is not None else None
+
+    def along_the_classes(self, layer: Layer, body: Located) -> Layer:
+        """The layer with the axis of the layer that normalises the scores, unless it says one itself."""
+        output = self.only_output()
+        axis = getattr(output.node.layer, "axis", None) if output is not None and output.node is not None and self.normalised(output) else None
+        said = any("axis" in item.mapping for item in (body, *body.mapping.values()))
+        return layer.changed(axis=axis) if axis is not None and "axis" in layer.params and not said else layer
+
+    def outputs(self) -> tuple[Value, ...]:
+        named = tuple(self.graph.blobs[name] for name, _ in self.resolved.outputs if name in self.graph.blobs)
+        return named or deployed(self.graph, ()).outputs
+
+    def only_output(self) -> Value | None:
+        outputs = self.outputs()
+        return outputs[0] if len(outputs) == 1 else None
+
+    def normalised(self, value: Value) -> bool:
+        return value.node is not None and "normalizes_scores" in value.node.layer.traits
+
+    def scores(self) -> Value | None:
+        """The only output, or what it normalises."""
+        output = self.only_output()
+        return output.node.bottoms[0] if output is not None and output.node is not None and self.normalised(output) else output
+
+    def label(self, drafts: list[Draft]) -> Input | None:
+        """The input `label`, where a head reads it and nothing is so called."""
+        readers = [made for made in drafts if LABEL in made.fields.bottom]
+        if not readers or LABEL in self.graph.blobs:
+            return None
+        read = [self.scope.get(name) or self.graph.blobs.get(name) for name in readers[0].fields.bottom]
+        known = [self.types[v] for v in read if v is not None and v in self.types]
+        return Input(Value(LABEL), label_type(known[0], readers[0].layer) if known else None)
+
+    def place(self) -> Span | None:
+        return self.resolved.spec.root.key_span("train")
+
+
+def label_type(scores: TensorType, layer: Layer) -> TensorType:
+    """Labels for scores: classes, one for each place; for a layer that takes no classes numbers, as many as scores."""
+    if 1 not in layer.indices(scores, scores):
+        return TensorType(scores.shape)
+    axis = scores.axis(getattr(layer, "axis", 1))
+    return TensorType(scores.shape[:axis] + scores.shape[axis + 1:], "int64")
+
+
+def learning(graph: Graph, weighted: frozenset[str]) -> Graph:
+    """The part of a graph that a training step runs: what losses and metrics need, layers that own weights (`weighted`) or write files."""
+    needed: set[Value] = set()
+    kept = []
+    for node in reversed(graph.nodes):
+        if node.layer.traits & {"loss", "metric"} or any(node.loss_weights) or node.name in weighted or getattr(node.layer, "writes", "") \
+                or needed.intersection(node.tops):
+            kept.append(node)
+            needed.update(node.bottoms)
+    read = {value for node in kept for value in node.bottoms}
+    outputs = tuple(v for node in reversed(kept) for v in node.tops
+                    if v not in read and (node.layer.traits & {"loss", "metric"} or any(node.loss_weights)))
+    inputs = tuple(i for i in graph.inputs if i.value in needed or i.node is not None)
+    return replace(graph, inputs=inputs, nodes=tuple(reversed(kept)), outputs=outputs)
