@@ -76,9 +76,10 @@ def is_run(path: str | Path) -> bool:
     return (Path(path) / RECORD).is_file()
 
 
-def program_of(run: Path, record: Record) -> driver.Program:
-    """The Program that was trained, its paths starting where they did."""
-    program = driver.load(str(run / SPEC), frozenset(record["stages"]), record["level"], tuple(record["settings"]))
+def program_of(run: Path, record: Record, settings: tuple[str, ...] | None = None) -> driver.Program:
+    """The Program that was trained, its paths starting where they did; settings: in place of those it was read with."""
+    settings = tuple(record["settings"]) if settings is None else settings
+    program = driver.load(str(run / SPEC), frozenset(record["stages"]), record["level"], settings)
     spec = replace(program.resolved.spec, folder=record["root"])
     return replace(program, resolved=replace(program.resolved, spec=spec))
 

@@ -13,10 +13,11 @@ __all__ = ["LabelRule", "bind", "check_labels", "check_shape"]
 
 
 class LabelRule(NamedTuple):
-    """What labels may be: 0 .. width - 1, and the one that the loss ignores."""
+    """What labels may be: 0 .. width - 1, and the one that the loss ignores. `layer` makes the scores, one for each class."""
 
     width: int
     ignore: int | None = None
+    layer: str = "the net"
 
 
 def bind(source: Source, inputs: Iterable[str], fields: Mapping[str, str]) -> dict[str, str]:
@@ -65,7 +66,7 @@ def check_labels(labels: Array, rule: LabelRule, name: str, first: int = 0) -> N
         wrong &= labels != rule.ignore
     if wrong.any():
         at = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
-        raise fail("NS651", f"the net tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
+        raise fail("NS651", f"{rule.layer} tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
                    f"sample {first + int(at[0])} has {labels[at]}", path=name)
 
 

@@ -1,0 +1,56 @@
+"""`netspec train`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netspec.cli.options import spec_options
+
+if TYPE_CHECKING:
+    from netspec.training.job import TrainingResult
+
+__all__ = ["command"]
+
+
+@click.command("train")
+@click.argument("spec", metavar="SPEC|RUN")
+@click.option("--run", "folder", type=click.Path(), help="Folder of the run.  [default: runs/NAME/TIME; with --resume the latest there]")
+@click.option("--resume", is_flag=True, help="Go on from the run's last snapshot.")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to train; auto takes a GPU if there is one.")
+@click.option("--weights", type=click.Path(), help="A safetensors file to start from; tensors that it lacks are filled as the spec says.")
+@click.option("--quiet", is_flag=True, help="No progress, only the result.")
+@spec_options
+def command(spec: str, folder: str | None, resume: bool, device: str, weights: str | None, quiet: bool, **reading: Any) -> int:
+    """Train the network of SPEC as its section `train` says. Ctrl-C takes a snapshot and stops with exit code 130; --resume goes on."""
+    if resume and weights:
+        raise click.UsageError("--weights starts a training, --resume goes on with one: give one of them")
+    from netspec.training.progress import Silent, reporter
+    from netspec.training.session import find_run, reread, train_program
+
+    run, program, settings = reread(spec, Path(folder) if folder else None, resume, reading["settings"], reading["stages"], reading["level"])
+    run = run or find_run(program.name, resume)
+    result = train_program(program, run, path=spec, settings=settings, device=device, resume=resume, weights=weights,
+                           progress=Silent() if quiet else reporter(sys.stderr))
+    click.echo(summary(result), nl=False)
+    return result.exit_code
+
+
+def summary(result: "TrainingResult") -> str:
+    """How it ended, and where everything lies."""
+    lines = [f"{'interrupted after' if result.signal else 'trained'} {result.iteration} iterations, loss {result.loss:.4g}"]
+    if result.metrics:
+        lines.append("test: " + numbers(result.metrics))
+    if result.best and result.best.get("iteration") != result.iteration:
+        lines.append(f"best: {numbers({k: v for k, v in result.best.items() if k != 'iteration'})} after {result.best['iteration']} iterations")
+    lines += ["", f"run      {result.run}"]
+    names = {"weights": "weights.safetensors", "best": "best.safetensors", "log": "log.jsonl", "spec": "spec.yaml"}
+    lines += [f"{word:8} {result.run / name}" for word, name in names.items() if (result.run / name).is_file()]
+    if result.signal:
+        lines.append(f"go on with: netspec train {result.run} --resume")
+    return "\n".join(lines) + "\n"
+
+
+def numbers(values: Any) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())

@@ -1,0 +1,123 @@
+"""What feeds a net: its inputs met with the spec's data. In: a Program and its training graphs; out: opened sources and batches.
+
+Everything that can be wrong between data and net is said here, before the first step.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from netspec import driver
+from netspec.diagnostics import fail
+from netspec.ir.dims import symbol
+from netspec.ir.graph import Input, TypedGraph
+from netspec.resolve.heads import LABEL
+from netspec.resolve.train_section import DataSection, TrainSection
+from netspec.training.data.binding import LabelRule
+from netspec.training.data.feeding import Port, batches_of, feed_of
+from netspec.training.data.loader import Batches
+from netspec.training.data.registry import Place, Role, open_sources
+from netspec.training.data.source import Source
+
+__all__ = ["Feeds", "label_rule", "place_of", "ports_of"]
+
+BATCH = symbol("N")
+
+
+@dataclass(frozen=True, eq=False)
+class Feeds:
+    """The opened data of a program."""
+
+    program: driver.Program
+    train: Source
+    test: Source | None
+    place: Place
+
+    @classmethod
+    def open(cls, program: driver.Program, section: TrainSection, typed: TypedGraph, allow_outside: bool = False) -> "Feeds":
+        """Open `train.data` and `train.test_data`. Raises SpecError NS681 (no data), NS640 to NS663 by what is wrong with them."""
+        if section.data is None:
+            raise fail("NS681", "the section train has no data", span=program.resolved.spec.root.key_span("train"))
+        place = place_of(program, typed, allow_outside)
+        return cls(program, *open_sources(section.data, section.test_data, place), place)
+
+    def batches(self, role: Role, typed: TypedGraph, net: nn.Module, seed: int, device: torch.device) -> Batches:
+        """The batches of a role for the net of its phase. Raises SpecError NS650 to NS661 where data and net do not fit."""
+        section = self.program.resolved.file.train
+        assert section is not None
+        data = section.data if role == "train" else section.test_data
+        source = self.train if role == "train" else self.test
+        assert data is not None and source is not None
+        ports = ports_of(typed)
+        check_fixed_batch(typed, data, source, role)
+        feed = feed_of(source, data, ports, section.augment, role, self.place, label_rule(typed, source.label, data.fields))
+        names = arguments(net)
+        feed = feed._replace(fields={names[name]: field for name, field in feed.fields.items()},
+                             transforms={names[name]: change for name, change in feed.transforms.items()},
+                             integers=frozenset(names[name] for name in feed.integers))
+        return batches_of(source, data, feed, role, seed, str(device))
+
+
+def arguments(net: nn.Module) -> dict[str, str]:
+    """The argument of the net's forward for each input by the spec's name."""
+    return dict(zip(net.inputs, signature(net.forward).parameters, strict=True))  # type: ignore[arg-type]
+
+
+def fed(typed: TypedGraph) -> Iterator[Input]:
+    """The inputs that batches feed: all but those that data layers read."""
+    return (given for given in typed.graph.inputs if given.node not in typed.graph.sources)
+
+
+def batch_axis(given: Input, typed: TypedGraph) -> int:
+    """The axis that counts samples: that of the size N, else the first."""
+    shape = typed.types[given.value].shape
+    return shape.index(BATCH) if BATCH in shape else 0
+
+
+def sample_shape(given: Input, typed: TypedGraph) -> tuple[int | None, ...]:
+    """Shape of one sample; None where the size is open."""
+    axis = batch_axis(given, typed)
+    return tuple(size if isinstance(size, int) else None for i, size in enumerate(typed.types[given.value].shape) if i != axis)
+
+
+def ports_of(typed: TypedGraph) -> dict[str, Port]:
+    """What each input asks of the data."""
+    return {given.value.name: Port(sample_shape(given, typed), given.contract, typed.types[given.value].dtype == "int64") for given in fed(typed)}
+
+
+def place_of(program: driver.Program, typed: TypedGraph, allow_outside: bool = False) -> Place:
+    """Where the data section stands, and the input that its first field feeds: the first that is not the label."""
+    root = Path(program.resolved.spec.folder)
+    first = next((given for given in fed(typed) if given.value.name != LABEL), None)
+    if first is None:
+        return Place(root, allow_outside=allow_outside)
+    return Place(root, sample_shape(first, typed), first.contract, None, allow_outside)
+
+
+def label_rule(typed: TypedGraph, field: str | None, fields: Mapping[str, str]) -> LabelRule | None:
+    """What the labels in a field of the source may be: the narrowest that a layer which reads them as classes takes."""
+    name = next((name for name, each in fields.items() if each == field), LABEL)
+    found = []
+    for node in typed.graph.nodes:
+        widths = node.layer.indices(*typed.bottoms(node)) if node.bottoms else {}
+        for at, width in widths.items():
+            if node.bottoms[at].name == name and node.bottoms[at].node in (None, *typed.graph.sources) and isinstance(width, int):
+                maker = node.bottoms[0].node
+                layer = maker.name if maker is not None and at else node.name
+                found.append(LabelRule(width, getattr(node.layer, "ignore_label", None), layer))
+    return min(found, key=lambda rule: rule.width, default=None)
+
+
+def check_fixed_batch(typed: TypedGraph, data: DataSection, source: Source, role: Role) -> None:
+    """NS652 where an input is declared with a number of samples that batches do not have."""
+    for given in fed(typed):
+        count = typed.types[given.value].shape[batch_axis(given, typed)] if typed.types[given.value].shape else 1
+        if isinstance(count, int) and (data.batch_size != count or (role == "test" and len(source) % count)):
+            last = len(source) % data.batch_size
+            fact = f"input {given.value.name} takes {count} samples at a time, " + (
+                f"batch_size is {data.batch_size}" if data.batch_size != count else f"the last batch of the test holds {last}")
+            raise fail("NS652", fact, path=source.name, notes=("a letter in place of the number, [N, ...], takes any",))

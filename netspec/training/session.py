@@ -1,0 +1,168 @@
+"""A Program becomes a Job, and the Job a run. In: a spec as it was read, a folder; out: what the training loop takes, and the run's files."""
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from netspec import driver
+from netspec.diagnostics import Diagnostic, SpecError, fail
+from netspec.diagnostics.model import Fix, Label
+from netspec.ir.graph import TypedGraph
+from netspec.resolve.solver_section import SolverParameter
+from netspec.resolve.train_section import TrainSection
+from netspec.training.data.source import write_classes
+from netspec.training.device import find_device
+from netspec.training.feeds import Feeds
+from netspec.training.job import Job, TrainingResult
+from netspec.training.loop import prepare, train
+from netspec.training.nets import Twins, start_from, twins
+from netspec.training.progress import Reporter
+from netspec.training.run import is_run, program_of, read_record, record_of, write_run
+
+__all__ = ["Session", "find_run", "hash_of", "reread", "session", "train_program"]
+
+SHOWN = 5
+SEEDS = 2**31
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A job, ready to be run, and what the run's folder tells of it. left_out: tensors that a file to start from did not have."""
+
+    program: driver.Program
+    job: Job
+    feeds: Feeds
+    seed: int
+    left_out: tuple[str, ...] = ()
+
+
+def train_program(program: driver.Program, run: Path, *, path: str = "", settings: tuple[str, ...] = (), device: str = "auto",
+                  resume: bool = False, weights: str | None = None, progress: Reporter | None = None) -> TrainingResult:
+    """Train a program in a folder, or go on there. path and settings: how the program was read, for run.json.
+
+    Nothing is written before spec, data and net are known to fit. Raises SpecError as `session` and `loop.train` do.
+    """
+    place = find_device(device)
+    seed = read_record(run)["seed"] if resume else None
+    made = session(program, place, seed=seed, weights=weights, allow_outside=names_data(settings))
+    prepare(run, resume)
+    record = record_of(program, path, settings, made.seed, str(place), made.job.spec_hash)
+    write_run(run, program, record | ({"started": read_record(run).get("started"), "resumed": record["started"]} if resume else {}))
+    write_classes(made.feeds.train, run)
+    return train(made.job, run, device=device, resume=resume, progress=progress)
+
+
+def session(program: driver.Program, device: torch.device, *, seed: int | None = None, weights: str | None = None,
+            allow_outside: bool = False) -> Session:
+    """The job of a program. seed: in place of the spec's; weights: a file to start from.
+
+    Raises SpecError: NS680 (all weights start at 0), NS681 (no section train), NS676 (the file does not fit), those of Feeds.
+    """
+    section = section_of(program)
+    graphs = program.training_graph("train"), program.training_graph("test")
+    if weights is None:
+        check_fillers(graphs[0])
+    seed = seed if seed is not None else section.solver.random_seed
+    seed = seed if seed >= 0 else int.from_bytes(os.urandom(4), "little") % SEEDS
+    feeds = Feeds.open(program, section, graphs[0], allow_outside)
+    torch.manual_seed(seed)
+    nets = twins(*graphs)
+    left_out = start_from(nets.parameters, Path(weights)) if weights is not None else []
+    return Session(program, job_of(graphs, nets, feeds, section.solver.changed(random_seed=seed), device), feeds, seed, tuple(left_out))
+
+
+def section_of(program: driver.Program) -> TrainSection:
+    """The section train. NS681: there is none."""
+    section = program.resolved.file.train
+    if section is None:
+        raise fail("NS681", "it has no section train", path=program.resolved.spec.source.name)
+    return section
+
+
+def job_of(graphs: tuple[TypedGraph, TypedGraph], nets: Twins, feeds: Feeds, words: SolverParameter, device: torch.device) -> Job:
+    """What the loop takes."""
+    seed = words.random_seed
+    tested = feeds.test is not None
+    return Job(
+        net=nets.train, parameters=nets.parameters, words=words,
+        train_batches=feeds.batches("train", graphs[0], nets.train, seed, device),
+        test_net=nets.test if tested else None,
+        test_batches=feeds.batches("test", graphs[1], nets.test, seed, device) if tested else None,
+        losses=losses_of(*graphs), layer_of={path: name for name, (path, *_) in nets.train.layers.items()},  # type: ignore[union-attr, operator]
+        spec_hash=hash_of(graphs[0]),
+    )
+
+
+def losses_of(*graphs: TypedGraph) -> frozenset[str]:
+    """Names of values of which less is better."""
+    return frozenset({"loss"} | {top.name for graph in graphs for node in graph.graph.nodes if "loss" in node.layer.traits or any(node.loss_weights)
+                                 for top in node.tops})
+
+
+def hash_of(typed: TypedGraph) -> str:
+    """A hash of what is trained: layers with their parameters, wiring and weights. Texts that mean the same net have the same."""
+    graph = typed.graph
+    number = {value: i for i, value in enumerate([*(i.value for i in graph.inputs), *(top for node in graph.nodes for top in node.tops)])}
+    lines = [f"{given.value.name} {typed.types[given.value]} {given.contract!r}" for given in graph.inputs]
+    for node in graph.nodes:
+        names = [(w.name, tuple(map(str, w.shape)), w.kind) for w in typed.weights[node]]
+        lines.append(f"{node.name} {node.layer!r} {[number[v] for v in node.bottoms]} {names} {node.params} {node.loss_weights}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def check_fillers(typed: TypedGraph) -> None:
+    """NS680 where every weight matrix that is to be trained is filled with 0, at the layers."""
+    trained = [ref for ref in typed.weight_refs() if not ref.shared and ref.kind == "parameter" and len(ref.weight.shape) > 1]
+    if not trained or any(ref.weight.filler.type != "constant" or ref.weight.filler.value for ref in trained):
+        return
+    nodes = list(dict.fromkeys(ref.node for ref in trained))
+    spans = [span for node in nodes[1:SHOWN] if (span := node.places["type"]) is not None]
+    names = ", ".join(node.name for node in nodes[:SHOWN]) + (f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else "")
+    fact = f"{names} {'has' if len(nodes) == 1 else 'have'} no weight_filler, and the default is constant 0"
+    raise SpecError([Diagnostic("NS680", fact, nodes[0].places["type"], "filled with 0", others=tuple(Label(span, "so is this") for span in spans),
+                                fixes=(Fix("give the layers weight_filler: xavier, each or under defaults"),))])
+
+
+def names_data(settings: tuple[str, ...]) -> bool:
+    """Whether the command line says where the data are: it may name any folder, a spec only its own."""
+    return any(each.startswith(("train.data", "train.test_data")) for each in settings)
+
+
+def reread(spec: str, run: Path | None, resume: bool, settings: tuple[str, ...], stages: tuple[str, ...],
+           level: int) -> tuple[Path | None, driver.Program, tuple[str, ...]]:
+    """A spec or a run's folder as the command line names it: the run, if one is meant, the program, and the settings it was read with.
+
+    A run that goes on keeps the settings it began with; new ones come after them. Raises SpecError NS679, NS683 and what reading raises.
+    """
+    if is_run(spec):
+        record = read_record(Path(spec))
+        settings = (*record["settings"], *settings)
+        return run or (Path(spec) if resume else None), program_of(Path(spec), record, settings), settings
+    if not resume:
+        return run, driver.load(spec, frozenset(stages), level, settings), settings
+    run = run or find_run(driver.load(spec, frozenset(stages), level, settings).name, resume=True)
+    if not run.is_dir():
+        raise fail("NS679", "no such folder", path=str(run))
+    record = read_record(run)
+    settings = (*record["settings"], *settings)
+    return run, driver.load(spec, frozenset(stages) or frozenset(record["stages"]), level or record["level"], settings), settings
+
+
+def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:
+    """runs/<name>/<time>, a number added where that is taken; to resume, the latest there. NS679: there is none."""
+    folder = base / (name.replace("/", "_").replace(os.sep, "_") or "net")
+    if resume:
+        found = sorted(path for path in folder.glob("*") if is_run(path))
+        if not found:
+            raise fail("NS679", "it holds no run", path=str(folder))
+        return found[-1]
+    stamp = time.strftime("%Y-%m-%dT%H-%M-%S")
+    count, path = 1, folder / stamp
+    while path.exists():
+        count += 1
+        path = folder / f"{stamp}-{count}"
+    return path
