@@ -41,7 +41,8 @@ def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -
     """The network as a torch module.
 
     `phase` picks the layers: "test" (in eval mode), "train" (in train mode), or "deploy", what the outputs need (in eval mode).
-    Weights are filled as the spec says, from torch's current random state. Raises SpecError.
+    Weights are filled as the spec says, from torch's current random state. Data layers read what a call does not pass in; HDF5Output writes
+    where a spec is given, not where a graph is. Raises SpecError.
     """
     program = spec if isinstance(spec, driver.Program) else load(spec) if not isinstance(spec, TypedGraph) else None
     typed = spec if isinstance(spec, TypedGraph) else program.graph(phase)  # type: ignore[union-attr]
@@ -52,5 +53,5 @@ def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -
     if any(getattr(node.layer, "reads", "") or getattr(node.layer, "writes", "") for node in (*typed.graph.sources, *typed.graph.nodes)):
         from netspec.training.layer_files import attach
 
-        attach(net, typed)
+        attach(net, typed, writing=not isinstance(spec, TypedGraph))
     return net.train(phase == "train")  # type: ignore[no-any-return]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class DataSource(nn.Module):
     """The values that were passed in; if any is missing, what the reader reads, one batch a call, on the module's device.
 
-    `reader`, a function without arguments that answers a tensor for each value, is attached by netspec.compile.
+    `reader`, a function without arguments that answers a tensor for each value, is set from outside.
     """
 
     reader: Any = None
@@ -61,7 +61,7 @@ class DummyData(DataSource):
 
 
 class HDF5Output(nn.Module):
-    """Hands values to `writer`, which netspec.compile attaches; without one they are dropped."""
+    """Hands values to `writer`, which is set from outside; without one they are dropped."""
 
     writer: Any = None
 

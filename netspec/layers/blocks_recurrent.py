@@ -41,7 +41,7 @@ class Recurrent(nn.Module):
     def begun(self, x: Tensor) -> tuple[Tensor, ...]:
         """The state that the call before left, or zeros where there is none of this number of streams."""
         if torch.compiler.is_exporting() and self.carry:
-            raise RuntimeError("a layer that carries its state from call to call cannot be exported: use expose_hidden, or netspec export")
+            raise RuntimeError("a layer that carries its state from call to call cannot be exported: use expose_hidden, or export to ONNX")
         kept = self.state
         if kept is not None and kept[0].shape[0] == x.shape[1] and kept[0].dtype == x.dtype and kept[0].device == x.device:
             return kept

@@ -190,6 +190,9 @@ class Filter(Layer, type="Filter", bottoms=(2, None), tops=(1, None)):
             same(x.batch, selector.batch, "the selector must have a number for each sample", at=f"bottom.{i}")
         return tuple(TensorType((symbol("kept"), *x.shape[1:]), x.dtype) for x in xs[:-1])
 
+    def indices(self, *xs: TensorType) -> dict[int, Size]:
+        return {len(xs) - 1: 2}
+
     def torch(self, *xs: TensorType) -> ModuleText:
         return module("Filter")
 
@@ -217,6 +220,9 @@ class BatchReindex(Layer, type="BatchReindex", bottoms=2):
         if index.rank != 1:
             raise RuleError("NS303", f"the index must have one axis: it is {index}", at="bottom.1")
         return TensorType((index.batch, *x.shape[1:]))
+
+    def indices(self, x: TensorType, index: TensorType) -> dict[int, Size]:
+        return {1: x.batch}
 
     def torch(self, x: TensorType, index: TensorType) -> ModuleText:
         return module("BatchReindex")

@@ -94,6 +94,9 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
     def indices(self, x: TensorType) -> dict[int, Size]:
         return {0: self.input_dim}
 
+    def indices(self, x: TensorType) -> dict[int, Size]:
+        return {0: self.input_dim}
+
     def weights(self, x: TensorType) -> Iterator[Weight]:
         yield Weight("weight", (self.input_dim, self.num_output), self.weight_filler)
         if self.bias_term:

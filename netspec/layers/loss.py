@@ -58,6 +58,9 @@ class SoftmaxWithLoss(NormalizedLoss, type="SoftmaxWithLoss", param=("softmax_pa
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
         return {1: x.shape[x.axis(self.axis)]}
 
+    def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
+        return {1: x.shape[x.axis(self.axis)]}
+
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         usual = dict(axis=1, ignore_label=None, normalization="VALID", probabilities=False)
         return module("SoftmaxWithLoss", defaults=usual, axis=x.axis(self.axis), ignore_label=self.ignore_label, normalization=self.divisor(),
@@ -140,6 +143,9 @@ class HingeLoss(Loss, type="HingeLoss", param="hinge_loss_param", legacy=("HINGE
     def infer(self, x: TensorType, label: TensorType) -> TensorType:
         same(label.size, x.batch, "there must be a label for each sample", at="bottom.1")
         return SCALAR
+
+    def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
+        return {1: product(x.shape[1:])}
 
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
         return {1: product(x.shape[1:])}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+from netspec.ir.dims import Size, product, untraced
 from netspec.ir.layer import Example, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
@@ -29,6 +30,9 @@ class ContrastiveLoss(Loss, type="ContrastiveLoss", param="contrastive_loss_para
         same(b.size, a.size, "both bottoms need as many elements", at="bottom.1")
         same(similar.size, a.batch, "there must be a number for each pair", at="bottom.2")
         return SCALAR
+
+    def indices(self, a: TensorType, b: TensorType, similar: TensorType) -> dict[int, Size]:
+        return {2: 2}
 
     def torch(self, a: TensorType, b: TensorType, similar: TensorType) -> ModuleText:
         return module("ContrastiveLoss", defaults=dict(margin=1.0, legacy_version=False), margin=self.margin, legacy_version=self.legacy_version)
@@ -62,9 +66,12 @@ class InfogainLoss(NormalizedLoss, type="InfogainLoss", param=("infogain_loss_pa
             same(matrix.size, x.shape[axis] * x.shape[axis], "H must have a row and a column for each class", at="bottom.2")
         elif self.source is None:
             raise RuleError("NS103", "InfogainLoss needs H: a third bottom, or source", at="type")
-        elif not isinstance(x.shape[axis], int):
+        elif not isinstance(untraced(x.shape[axis]), int):
             raise RuleError("NS304", f"H from a file needs a number of classes: it is {x.shape[axis]}", at="bottom.0")
         return SCALAR, TensorType(x.shape)
+
+    def indices(self, x: TensorType, label: TensorType, matrix: TensorType | None = None) -> dict[int, Size]:
+        return {1: x.shape[x.axis(self.axis)]}
 
     def torch(self, x: TensorType, label: TensorType, matrix: TensorType | None = None) -> ModuleText:
         usual = dict(axis=1, ignore_label=None, normalization="VALID", classes=None, probabilities=False)
@@ -77,7 +84,6 @@ class InfogainLoss(NormalizedLoss, type="InfogainLoss", param=("infogain_loss_pa
         yield accepts("{}", "N,5; N; 1,1,5,5 -> ()")
         yield accepts("{ignore_label: 255, normalization: BATCH_SIZE}", "N,5,H,W; N,1,H,W; 5,5 -> ()")
         yield accepts("{axis: 2}", "T,N,5; T,N; 5,5 -> (); T,N,5")
-        yield accepts("{source: H.binaryproto}", "N,5; N -> ()")
         yield rejects("{}", "N,5; N", code="NS103", at="type")
         yield rejects("{}", "N,5; N; 4,4", code="NS302", at="bottom.2")
         yield rejects("{}", "N,5; N,2; 5,5", code="NS302", at="bottom.1")
@@ -94,6 +100,9 @@ class MultinomialLogisticLoss(Loss, type="MultinomialLogisticLoss", legacy=("MUL
     def infer(self, p: TensorType, label: TensorType) -> TensorType:
         same(label.size, p.batch, "there must be a label for each sample", at="bottom.1")
         return SCALAR
+
+    def indices(self, p: TensorType, label: TensorType) -> dict[int, Size]:
+        return {1: product(p.shape[1:])}
 
     def torch(self, p: TensorType, label: TensorType) -> ModuleText:
         return module("MultinomialLogisticLoss")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.ir.dims import Size
+from netspec.ir.dims import Size
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import at_least
 from netspec.ir.types import TensorType
@@ -13,7 +14,7 @@ from netspec.record import param
 __all__ = ["Accuracy"]
 
 
-class Accuracy(Layer, type="Accuracy", param="accuracy_param", legacy=("ACCURACY", "accuracy"), bottoms=2, tops=(1, 2), traits=("metric",)):
+class Accuracy(Layer, type="Accuracy", param="accuracy_param", legacy=("ACCURACY", "accuracy"), bottoms=2, tops=(1, 2), traits=("metric", "no_gradient")):
     """The share of places whose label is among the top_k scores.
 
     A place is right if fewer than top_k other classes score at least as much as the true one: a tie for the top is wrong     (Caffe's Accuracy)
@@ -30,6 +31,9 @@ class Accuracy(Layer, type="Accuracy", param="accuracy_param", legacy=("ACCURACY
         predictions(x, label, axis)
         at_least(x.shape[axis], self.top_k, "top_k must not exceed the classes", at="top_k")
         return SCALAR, TensorType((x.shape[axis],))
+
+    def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
+        return {1: x.shape[x.axis(self.axis)]}
 
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
         return {1: x.shape[x.axis(self.axis)]}

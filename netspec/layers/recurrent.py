@@ -37,6 +37,8 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         if not exposed <= len(more) <= exposed + 1:
             state = f" and the {exposed} parts of the first state" if exposed else ""
             raise RuleError("NS205", f"{self.type} takes x, cont, perhaps a static input{state}: it has {len(bottoms)} bottoms", at="bottom")
+        if self.top_count != 1 + exposed:
+            raise RuleError("NS206", f"{self.type} makes {1 + exposed} tops here: it has {self.top_count}", at="top")
         return more[0] if len(more) > exposed else None, more[len(more) - exposed:]
 
     def infer(self, *bottoms: TensorType) -> tuple[TensorType, ...]:
@@ -56,6 +58,9 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
             if given.rank != 3:
                 raise RuleError("NS303", f"the first state must be {first}: it is {given}", at=f"bottom.{i}")
         return TensorType((x.shape[0], x.shape[1], self.num_output)), *(first,) * len(state)
+
+    def indices(self, *bottoms: TensorType) -> dict[int, Size]:
+        return {1: 2}
 
     def weights(self, *bottoms: TensorType) -> Iterator[Weight]:
         static, rows = self.parted(bottoms)[0], self.gates * self.num_output
@@ -181,12 +186,13 @@ class LSTM(Recurrent, type="LSTM"):
         yield accepts("{num_output: 4}", "T,N,5; T,N -> T,N,4", weights=160)
         yield accepts("{num_output: 4}", "4,3,5; 4,3; 3,2 -> 4,3,4", weights=192)
         yield accepts("{num_output: 4, expose_hidden: true}", "T,N,5; T,N; 1,N,4; 1,N,4 -> T,N,4; 1,N,4; 1,N,4", weights=160)
-        yield accepts("{num_output: 2, expose_hidden: true}", "T,N,3,2; T,N; N,7; 1,N,2; 1,N,2 -> T,N,2", weights=128)
+        yield accepts("{num_output: 2, expose_hidden: true}", "T,N,3,2; T,N; N,7; 1,N,2; 1,N,2 -> T,N,2; 1,N,2; 1,N,2", weights=128)
         yield accepts("{num_output: 2, weight_filler: {type: uniform, min: -0.08, max: 0.08}, carry_state: false}", "T,N,3; T,N -> T,N,2", weights=48)
         yield rejects("{num_output: 4}", "T,N,5; T,N; 3,2; 1,N,4", code="NS205", at="bottom")
         yield rejects("{num_output: 4}", "4,3,5; 4,3; 2,2", code="NS302", at="bottom.2")
         yield rejects("{num_output: 4}", "T,N,C; T,N", code="NS304")
-        yield rejects("{num_output: 4, expose_hidden: true}", "4,3,5; 4,3; 1,3,5; 1,3,4", code="NS302", at="bottom.2")
+        yield rejects("{num_output: 4, expose_hidden: true}", "4,3,5; 4,3; 1,3,5; 1,3,4", code="NS302", at="bottom.2", outputs=3)
+        yield rejects("{num_output: 4, expose_hidden: true}", "4,3,5; 4,3; 1,3,4; 1,3,4", code="NS206", at="top")
         yield rejects("{}", "T,N,5; T,N", code="NS103")
 
 
@@ -206,6 +212,9 @@ class LSTMUnit(Layer, type="LSTMUnit", bottoms=3, tops=2):
             same(have, want, "gates must be four times as wide as c", at="bottom.1")
         same(cont.size, c.shape[1], "cont must have a number for each stream", at="bottom.2")
         return (TensorType(c.shape),) * 2
+
+    def indices(self, c: TensorType, gates: TensorType, cont: TensorType) -> dict[int, Size]:
+        return {2: 2}
 
     def torch(self, c: TensorType, gates: TensorType, cont: TensorType) -> ModuleText:
         return module("LSTMUnit")

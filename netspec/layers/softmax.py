@@ -42,7 +42,7 @@ class Softmax(Layer, type="Softmax", param="softmax_param", legacy=("SOFTMAX", "
         yield rejects("{axis: -3}", "N,4", code="NS303", at="axis")
 
 
-class ArgMax(Layer, type="ArgMax", param="argmax_param", legacy=("ARGMAX",)):
+class ArgMax(Layer, type="ArgMax", param="argmax_param", legacy=("ARGMAX",), traits=("no_gradient",)):
     """Indices of the top_k greatest entries, as floats, in falling order of the entries; of equal ones the higher index first.
 
     Without axis each sample is flattened: y[n, 0, j] is the index, y[n, 1, j] with out_max_val the entry     (Caffe's ArgMax)

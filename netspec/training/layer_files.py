@@ -25,14 +25,14 @@ from netspec.training.transforms import CaffeTransform
 __all__ = ["Reader", "Writer", "attach"]
 
 
-def attach(net: nn.Module, typed: TypedGraph) -> None:
-    """Give the layers of a compiled net what they need of files: readers to data layers, writers, matrices.
+def attach(net: nn.Module, typed: TypedGraph, writing: bool = True) -> None:
+    """Give the layers of a compiled net what they need of files: readers to data layers, matrices and, if `writing`, writers.
 
     Raises SpecError NS643, NS645 for a matrix that cannot be read; what readers and writers meet is raised by the call that uses them.
     """
     for node in (*typed.graph.sources, *typed.graph.nodes):
         reads, writes = getattr(node.layer, "reads", ""), getattr(node.layer, "writes", "")
-        if not reads and not writes:
+        if not reads and not (writes and writing):
             continue
         module: Any = net.get_submodule(net.layers[node.name][0])  # type: ignore[index, operator]
         if writes:
