@@ -16,7 +16,7 @@ class OutsideError(Exception):
 def zoo_folder() -> Path:
     """Where the zoo's specs lie: in the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
-    return package / "specs" if (package / "specs").is_dir() else package.parent / "specs"
+    return (package / "specs" if (package / "specs").is_dir() else package.parent / "specs").resolve()
 
 
 def zoo_specs() -> Iterator[tuple[str, Path]]:
@@ -27,12 +27,12 @@ def zoo_specs() -> Iterator[tuple[str, Path]]:
 
 
 def zoo_path(name: str) -> str:
-    """The file of `zoo:name`; a relative path below the zoo's folder also serves."""
+    """The file of `zoo:name`; a relative path below the zoo's folder also serves. A name that leads nowhere stays as it is."""
     folder = zoo_folder()
     direct = (folder / name).resolve()
     if direct.is_file() and direct.is_relative_to(folder):
         return str(direct)
-    return next((str(path) for stem, path in zoo_specs() if stem == name), str(folder / f"{name}.yaml"))
+    return next((str(path) for stem, path in zoo_specs() if stem == name), PREFIX + name)
 
 
 def resolved(path: str, folder: str, inside: bool = True) -> str:
