@@ -1,18 +1,34 @@
-"""What a net costs: parameters, statistics and fixed weights (a shared tensor once), and multiply-accumulates at N = 1."""
+"""What a net costs, at N = 1: weights by kind (a shared tensor once), multiply-accumulates, units, connections, memory, intensity.
+
+DEFINITIONS says of each number what it counts; the command line and the manual print them from there.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from netspec.analysis.memory import activation_memory
 from netspec.ir.dims import Size, evaluate, product, total
-from netspec.ir.graph import Node, TypedGraph
+from netspec.ir.graph import Node, TypedGraph, Value
 
-__all__ = ["LayerCost", "NetCost", "as_json", "cost"]
+__all__ = ["DEFINITIONS", "LayerCost", "NetCost", "as_json", "batch_symbol", "cost"]
+
+DEFINITIONS = {
+    "parameters": "numbers that training changes; a shared weight counts once, at its first owner",
+    "statistics": "numbers that training gathers: batch norm's mean and variance",
+    "fixed": "weights that training leaves alone: lr_mult 0, or fixed by the layer",
+    "MACs": "multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and attention products; all else counts 0",
+    "units": "outputs of layers that own weights, N = 1: hidden, with input and output units counted apart (LeCun et al. 1989)",
+    "connections": "inputs read per unit, those in the padding too, plus one where it has a bias, over all units; N = 1",
+    "memory": "bytes of the values that are alive at the same time, at most, N = 1; in training all values are kept for the backward pass; "
+    "weights, gradients and work space are not counted",
+    "intensity": "operations (two per MAC) for each byte of input, output and weights that a layer reads or writes, in float32",
+}
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer: shapes of its tops, the weights it owns by kind, and its MACs (a formula where H or W is open)."""
+    """One layer: shapes of its tops, the weights it owns by kind, and counts (formulas where H or W is open). moved: elements read and written."""
 
     name: str
     type: str
@@ -21,15 +37,25 @@ class LayerCost:
     statistics: int
     fixed: int
     macs: Size
+    units: Size = 0
+    connections: Size = 0
+    moved: Size = 0
+
+    @property
+    def intensity(self) -> float | None:
+        """Operations per byte; None where a size is open."""
+        return ratio(self.macs, self.moved)
 
 
 @dataclass(frozen=True)
 class NetCost:
-    """All layers and their sums. parameters: what training changes; statistics: what it gathers; fixed: what it leaves alone."""
+    """All layers and their sums. units: hidden, input, output. memory: bytes by use, inference and training; None where a size is open."""
 
     name: str
     inputs: Mapping[str, tuple[Size, ...]]
     layers: tuple[LayerCost, ...]
+    units: Mapping[str, Size]
+    memory: Mapping[str, int | None]
 
     @property
     def parameters(self) -> int:
@@ -47,19 +73,79 @@ class NetCost:
     def macs(self) -> Size:
         return total(layer.macs for layer in self.layers)
 
+    @property
+    def connections(self) -> Size:
+        return total(layer.connections for layer in self.layers)
+
+    @property
+    def intensity(self) -> float | None:
+        return ratio(self.macs, total(layer.moved for layer in self.layers))
+
+
+def ratio(macs: Size, moved: Size) -> float | None:
+    """2 macs operations over 4 moved bytes."""
+    return 2 * macs / (4 * moved) if isinstance(macs, int) and isinstance(moved, int) and moved else None
+
 
 def cost(typed: TypedGraph) -> NetCost:
-    """Count the whole net. MACs are those of one sample: the symbol N is 1."""
+    """Count the whole net. Counts are those of one sample: the symbol N is 1."""
     counts: dict[Node, dict[str, int]] = {node: {"parameter": 0, "statistic": 0, "fixed": 0} for node in typed.graph.nodes}
+    weighed: set[Node] = set()
     for ref in typed.weight_refs():
         if not ref.shared:
             counts[ref.node][ref.kind] += int(product(ref.weight.shape))  # type: ignore[call-overload]
+        if ref.weight.kind != "statistic":
+            weighed.add(ref.node)
     one = {batch_symbol(typed): 1}
-    layers = tuple(
-        LayerCost(node.name, node.layer.type, {v.name: typed.types[v].shape for v in node.tops}, counts[node]["parameter"],
-                  counts[node]["statistic"], counts[node]["fixed"], evaluate(typed.macs(node), one))
-        for node in typed.graph.nodes)
-    return NetCost(typed.graph.name, {i.value.name: typed.types[i.value].shape for i in typed.graph.inputs}, layers)
+    layers = tuple(layer_cost(typed, node, counts[node], node in weighed, one) for node in typed.graph.nodes)
+    memory = {use: activation_memory(typed, one, training=use == "training") for use in ("inference", "training")}
+    shapes = {i.value.name: typed.types[i.value].shape for i in typed.graph.inputs}
+    return NetCost(typed.graph.name, shapes, layers, units(typed, layers, weighed, one), memory)
+
+
+def layer_cost(typed: TypedGraph, node: Node, counts: Mapping[str, int], weighed: bool, one: Mapping[str, int]) -> LayerCost:
+    bottoms, tops = typed.bottoms(node), typed.tops(node)
+    read = total([*(t.size for t in bottoms), *(t.size for t in tops), *(product(w.shape) for w in typed.weights[node])])
+    macs, linked = typed.macs(node), node.layer.connections(bottoms, tops) if weighed else 0
+    return LayerCost(
+        node.name,
+        node.layer.type,
+        {v.name: typed.types[v].shape for v in node.tops},
+        counts["parameter"],
+        counts["statistic"],
+        counts["fixed"],
+        evaluate(macs, one),
+        evaluate(tops[0].size, one) if weighed and tops else 0,
+        evaluate(linked, one),
+        evaluate(read, one),
+    )
+
+
+def units(typed: TypedGraph, layers: tuple[LayerCost, ...], weighed: set[Node], one: Mapping[str, int]) -> dict[str, Size]:
+    """Units by place. The output layers are those that own weights with none behind them on the way to an output."""
+    last = output_layers(typed, weighed)
+    pairs = list(zip(typed.graph.nodes, layers, strict=True))
+    return {
+        "hidden": total(layer.units for node, layer in pairs if node not in last),
+        "input": total(evaluate(typed.types[i.value].size, one) for i in typed.graph.inputs),
+        "output": total(layer.units for node, layer in pairs if node in last),
+    }
+
+
+def output_layers(typed: TypedGraph, weighed: set[Node]) -> set[Node]:
+    found: set[Node] = set()
+    waiting: list[Value] = list(typed.graph.outputs)
+    seen: set[Value] = set()
+    while waiting:
+        value = waiting.pop()
+        if value in seen or value.node is None:
+            continue
+        seen.add(value)
+        if value.node in weighed:
+            found.add(value.node)
+        else:
+            waiting += value.node.bottoms
+    return found
 
 
 def batch_symbol(typed: TypedGraph) -> str:
@@ -71,16 +157,33 @@ def batch_symbol(typed: TypedGraph) -> str:
 
 
 def as_json(found: NetCost) -> dict[str, Any]:
-    """The form of `netspec show --json`: shapes as `["N", 20, 24, 24]`, open MACs as null with a formula."""
-    rows = [{"name": layer.name, "type": layer.type, "tops": {k: sizes(v) for k, v in layer.tops.items()}, "parameters": layer.parameters,
-             "statistics": layer.statistics, "fixed": layer.fixed, **macs(layer.macs)} for layer in found.layers]
-    totals = {"parameters": found.parameters, "statistics": found.statistics, "fixed": found.fixed, **macs(found.macs)}
-    return {"name": found.name, "inputs": {k: sizes(v) for k, v in found.inputs.items()}, "layers": rows, "totals": totals}
+    """The form of `netspec show --json`: shapes as `["N", 20, 24, 24]`, open counts as null with a formula."""
+    inputs = {k: sizes(v) for k, v in found.inputs.items()}
+    return {"name": found.name, "inputs": inputs, "layers": [layer_json(layer) for layer in found.layers], "totals": totals_json(found)}
+
+
+def layer_json(layer: LayerCost) -> dict[str, Any]:
+    weights = {"parameters": layer.parameters, "statistics": layer.statistics, "fixed": layer.fixed}
+    links = {**count("units", layer.units), **count("connections", layer.connections), "intensity": layer.intensity}
+    return {"name": layer.name, "type": layer.type, "tops": {k: sizes(v) for k, v in layer.tops.items()}, **weights,
+            **count("macs", layer.macs), **links}  # fmt: skip
+
+
+def totals_json(found: NetCost) -> dict[str, Any]:
+    weights = {"parameters": found.parameters, "statistics": found.statistics, "fixed": found.fixed}
+    apart = {place: number if isinstance(number, int) else None for place, number in found.units.items()}
+    links = {
+        "units": apart,
+        **count("connections", found.connections),
+        "activation_memory": dict(found.memory),
+        "intensity": found.intensity,
+    }
+    return {**weights, **count("macs", found.macs), **links}
 
 
 def sizes(shape: tuple[Size, ...]) -> list[int | str]:
     return [size if isinstance(size, int) else str(size) for size in shape]
 
 
-def macs(count: Size) -> dict[str, Any]:
-    return {"macs": count} if isinstance(count, int) else {"macs": None, "macs_formula": str(count)}
+def count(name: str, number: Size) -> dict[str, Any]:
+    return {name: number} if isinstance(number, int) else {name: None, f"{name}_formula": str(number)}

@@ -129,7 +129,9 @@ def through(axes: Axes, reads: Reads, rank: int) -> Axes:
             made.append(field)
         else:
             wide = field.wide.through(step)
-            period = lcm(field.period, round(wide.stride)) if abs(wide.stride - round(wide.stride)) < EPS and wide.stride >= 1 else field.period
+            period = (
+                lcm(field.period, round(wide.stride)) if abs(wide.stride - round(wide.stride)) < EPS and wide.stride >= 1 else field.period
+            )
             made.append(Field(field.axis, wide, wide if field.narrow is field.wide else field.narrow.through(step), period))
     return (*made, *(None,) * (rank - len(made)))
 

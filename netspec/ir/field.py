@@ -23,9 +23,9 @@ Reads = tuple[Step | None, ...]
 """A step for each axis of the top; None: behind it lies no single axis of the bottom. An axis of the bottom that no step names is read whole."""
 
 
-def same_place(rank: int, apart: frozenset[int] = frozenset()) -> Reads:
-    """Every unit reads the unit at its own place, but along the axes `apart` all of them."""
-    return tuple(None if axis in apart else Step(axis) for axis in range(rank))
+def same_place(rank: int, apart: int | None = None) -> Reads:
+    """Every unit reads the unit at its own place, but along the axis `apart` all of them."""
+    return tuple(None if axis == apart else Step(axis) for axis in range(rank))
 
 
 def past(axis: int) -> Step:

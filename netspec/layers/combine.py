@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from netspec.ir.dims import Size, symbol, total
+from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, at_least, divides, same
 from netspec.ir.types import TensorType, shown
@@ -62,7 +63,7 @@ class Eltwise(Layer, type="Eltwise", param="eltwise_param", legacy=("ELTWISE",),
         yield rejects("{operation: MEAN}", "N,3; N,3", code="NS105", at="operation")
 
 
-class Concat(Layer, type="Concat", param="concat_param", legacy=("CONCAT", "concat"), bottoms=(1, None)):
+class Concat(Layer, type="Concat", param="concat_param", legacy=("CONCAT", "concat"), bottoms=(1, None), traits=("joins",)):
     """Lay values side by side along an axis; in all others they must agree.
 
     y = [x_1; x_2; ...]     (Caffe's Concat)
@@ -79,6 +80,9 @@ class Concat(Layer, type="Concat", param="concat_param", legacy=("CONCAT", "conc
         for i, x in enumerate(xs[1:], 1):
             alike(xs[0], x, i, "Concat needs bottoms that agree in all other axes", apart=axis)
         return TensorType(tuple(total(x.shape[i] for x in xs) if i == axis else size for i, size in enumerate(xs[0].shape)))
+
+    def field(self, *xs: TensorType) -> tuple[Reads, ...]:
+        return (same_place(xs[0].rank, self.along(xs[0])),) * len(xs)
 
     def torch(self, *xs: TensorType) -> ModuleText:
         return module("Concat", defaults=dict(axis=1), axis=self.along(xs[0]))
@@ -129,6 +133,9 @@ class Slice(Layer, type="Slice", param="slice_param", legacy=("SLICE",), tops=(1
         axis = self.along(x)
         return tuple(TensorType(tuple(part if i == axis else s for i, s in enumerate(x.shape))) for part in self.parts(x))
 
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(x.rank, self.along(x)),)
+
     def torch(self, x: TensorType) -> ModuleText:
         return module("Slice", self.slice_point or self.top_count, defaults=dict(axis=1), axis=self.along(x))
 
@@ -150,7 +157,7 @@ class Slice(Layer, type="Slice", param="slice_param", legacy=("SLICE",), tops=(1
         yield rejects("{axis: 2}", "N,8", code="NS303", at="axis", outputs=2)
 
 
-class Split(Layer, type="Split", legacy=("SPLIT", "split"), tops=(1, None)):
+class Split(Layer, type="Split", legacy=("SPLIT", "split"), tops=(1, None), traits=("view",)):
     """Give a value several names. Caffe inserts these itself; here a value may simply be read many times.
 
     y_i = x     (Caffe's Split)
@@ -158,6 +165,9 @@ class Split(Layer, type="Split", legacy=("SPLIT", "split"), tops=(1, None)):
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         return (TensorType(x.shape, x.dtype),) * self.top_count
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(x.rank),)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("Split", self.top_count) if self.top_count > 1 else module("nn.Identity")

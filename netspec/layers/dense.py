@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.ir.dims import Size, product
+from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
@@ -43,6 +44,9 @@ class InnerProduct(Layer, type="InnerProduct", param="inner_product_param", lega
 
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         return product(bottoms[0].shape) * self.num_output
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(self.kept(x)),)
 
     def torch(self, x: TensorType) -> ModuleText:
         axis, inputs = self.kept(x), product(x.shape[self.kept(x):])
@@ -101,6 +105,9 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
         yield Weight("weight", (self.input_dim, self.num_output), self.weight_filler)
         if self.bias_term:
             yield Weight("bias", (self.num_output,), self.bias_filler)
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(x.rank),)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("Embed", self.input_dim, self.num_output, defaults=dict(bias=True), bias=self.bias_term)

@@ -39,7 +39,7 @@ class NormalizedLoss(Loss):
 
 
 class SoftmaxWithLoss(NormalizedLoss, type="SoftmaxWithLoss", param=("softmax_param", "loss_param"), legacy=("SOFTMAX_LOSS", "softmax_loss", "SoftmaxLoss"),
-                      tops=(1, 2)):
+                      tops=(1, 2), traits=("takes_scores",)):
     """Cross-entropy of the softmax of scores against integer labels.
 
     E = -1/Z sum_i log max(p_i[y_i], FLT_MIN),  p = softmax(x) along axis     (Caffe's SoftmaxWithLoss)
@@ -80,7 +80,7 @@ class SoftmaxWithLoss(NormalizedLoss, type="SoftmaxWithLoss", param=("softmax_pa
         yield rejects("{normalization: ALL}", "N,10; N", code="NS105", at="normalization")
 
 
-class SigmoidCrossEntropyLoss(NormalizedLoss, type="SigmoidCrossEntropyLoss", param="loss_param", legacy=("SIGMOID_CROSS_ENTROPY_LOSS",), tops=(1, 2)):
+class SigmoidCrossEntropyLoss(NormalizedLoss, type="SigmoidCrossEntropyLoss", param="loss_param", legacy=("SIGMOID_CROSS_ENTROPY_LOSS",), tops=(1, 2), traits=("takes_logits",)):
     """Cross-entropy of independent yes-or-no scores against targets between 0 and 1.
 
     E = -1/Z sum_i (t_i log s_i + (1 - t_i) log(1 - s_i)),  s = 1/(1 + e^-x)     (Caffe's SigmoidCrossEntropyLoss)

@@ -46,7 +46,7 @@ class ContrastiveLoss(Loss, type="ContrastiveLoss", param="contrastive_loss_para
 
 
 class InfogainLoss(NormalizedLoss, type="InfogainLoss", param=("infogain_loss_param", "loss_param"), legacy=("INFOGAIN_LOSS", "infogain_loss"),
-                   bottoms=(2, 3), tops=(1, 2), traits=("reads_file",)):
+                   bottoms=(2, 3), tops=(1, 2), traits=("reads_file", "takes_scores")):
     """Cross-entropy in which a matrix says what each class is worth for each label; with the identity it is SoftmaxWithLoss.
 
     E = -1/Z sum_i sum_k H[y_i, k] log max(p_i[k], 1e-20),  p = softmax(x) along axis     (Caffe's InfogainLoss)

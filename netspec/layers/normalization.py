@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
@@ -35,6 +36,12 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn"), traits=("
         if not 1 <= x.axes <= most:
             raise RuleError("NS303", f"needs 1 to {most} spatial axes, after batch and channels: its bottom is {x}", at="bottom")
         return x
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        if self.norm_region == "ACROSS_CHANNELS":
+            return (same_place(x.rank, 1),)
+        half = self.local_size // 2
+        return ((*same_place(2), *(Step(axis, 1, -half, half) for axis in range(2, x.rank))),)
 
     def torch(self, x: TensorType) -> ModuleText:
         if self.norm_region == "WITHIN_CHANNEL":
@@ -84,6 +91,9 @@ class MVN(Layer, type="MVN", param="mvn_param", legacy=("MVN",), traits=("normal
     def infer(self, x: TensorType) -> TensorType:
         return x.replaced(channels=x.channels)
 
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(1),)
+
     def torch(self, x: TensorType) -> ModuleText:
         return module(
             "MeanVariance",
@@ -130,6 +140,9 @@ class Normalize(Layer, type="Normalize", param="norm_param", traits=("normalizes
 
     def weights(self, x: TensorType) -> Iterator[Weight]:
         yield Weight("scale", () if self.channel_shared else (x.channels,), self.scale_filler)
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(1) if self.across_spatial else same_place(x.rank, 1),)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module(

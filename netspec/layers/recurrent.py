@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from netspec.ir.dims import Size, product
+from netspec.ir.field import Reads, Step, past
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
@@ -79,6 +80,11 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         static, rows = self.parted(bottoms)[0], self.gates * self.num_output
         once = bottoms[0].shape[1] * product(static.shape[1:]) * rows if static is not None else 0
         return product(bottoms[0].shape) * rows + product(tops[0].shape) * rows + once
+
+    def field(self, *bottoms: TensorType) -> tuple[Reads, ...]:
+        static, state = self.parted(bottoms)
+        rest: list[Reads] = [(None, Step(0))] * (static is not None) + [(None, Step(1))] * len(state)
+        return ((past(0), Step(1)), (past(0), Step(1)), *rest)
 
     def torch(self, *bottoms: TensorType) -> ModuleText:
         static = self.parted(bottoms)[0]

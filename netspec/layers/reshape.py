@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
+from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, divides, same
 from netspec.ir.types import TensorType, shown
@@ -14,7 +15,7 @@ from netspec.record import param
 __all__ = ["Flatten", "Permute", "Reduction", "Reshape", "ShuffleChannel", "Silence", "Tile"]
 
 
-class Flatten(Layer, type="Flatten", param="flatten_param", legacy=("FLATTEN", "flatten")):
+class Flatten(Layer, type="Flatten", param="flatten_param", legacy=("FLATTEN", "flatten"), traits=("view",)):
     """Make one axis of the axes from `axis` to end_axis, the last varying fastest.
 
     (n, c, h, w) -> (n, c h w)     (Caffe's Flatten)
@@ -32,6 +33,10 @@ class Flatten(Layer, type="Flatten", param="flatten_param", legacy=("FLATTEN", "
     def infer(self, x: TensorType) -> TensorType:
         begin, end = self.span(x)
         return TensorType((*x.shape[:begin], product(x.shape[begin:end + 1]), *x.shape[end + 1:]))
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        begin, end = self.span(x)
+        return ((*same_place(begin), None, *(Step(axis) for axis in range(end + 1, x.rank))),)
 
     def torch(self, x: TensorType) -> ModuleText:
         begin, end = self.span(x)
@@ -52,7 +57,7 @@ class Flatten(Layer, type="Flatten", param="flatten_param", legacy=("FLATTEN", "
         yield rejects("{axis: 3}", "N,3,4", code="NS303", at="axis")
 
 
-class Reshape(Layer, type="Reshape", param="reshape_param"):
+class Reshape(Layer, type="Reshape", param="reshape_param", traits=("view",)):
     """Give the same elements, in the same order, another shape.
 
     `shape` takes the place of num_axes axes from `axis` on; 0 copies the axis in its own place, one -1 is inferred     (Caffe's Reshape)
@@ -91,6 +96,10 @@ class Reshape(Layer, type="Reshape", param="reshape_param"):
         if dim == 0 and place >= x.rank:
             raise RuleError("NS303", f"0 copies axis {place} of a bottom with {x.rank} axes: {shown(x.shape)}", at="shape")
         return x.shape[place] if dim == 0 else 1 if dim == -1 else size_of(dim, "shape")
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        copied = next((i for i, dim in enumerate(self.shape.dim) if dim != 0), len(self.shape.dim))
+        return (same_place(self.span(x)[0] + copied),)
 
     def torch(self, x: TensorType) -> ModuleText:
         begin, end = self.span(x)
@@ -141,6 +150,9 @@ class Permute(Layer, type="Permute", param="permute_param"):
     def infer(self, x: TensorType) -> TensorType:
         return TensorType(tuple(x.shape[axis] for axis in self.full(x)), x.dtype)
 
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (tuple(Step(axis) for axis in self.full(x)),)
+
     def torch(self, x: TensorType) -> ModuleText:
         return module("Permute", self.full(x))
 
@@ -168,6 +180,9 @@ class Reduction(Layer, type="Reduction", param="reduction_param"):
 
     def infer(self, x: TensorType) -> TensorType:
         return TensorType(x.shape[:x.axis(self.axis)])
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(x.axis(self.axis)),)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("Reduction", self.operation, defaults=dict(axis=0, coeff=1.0), axis=x.axis(self.axis), coeff=self.coeff)
@@ -199,6 +214,9 @@ class Tile(Layer, type="Tile", param="tile_param"):
     def infer(self, x: TensorType) -> TensorType:
         axis = x.axis(self.axis)
         return TensorType(tuple(size * self.tiles if i == axis else size for i, size in enumerate(x.shape)))
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(x.rank, x.axis(self.axis)),)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("Tile", self.tiles, defaults=dict(axis=1), axis=x.axis(self.axis))
@@ -250,6 +268,9 @@ class ShuffleChannel(Layer, type="ShuffleChannel", param="shuffle_channel_param"
     def infer(self, x: TensorType) -> TensorType:
         divides(self.group, x.channels, "group must divide the channels", at="group")
         return TensorType(x.shape)
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(x.rank, 1),)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("ShuffleChannel", defaults=dict(group=1), group=self.group)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.ir.dims import Size, product
+from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import at_least
 from netspec.ir.types import TensorType
@@ -25,6 +26,9 @@ class Softmax(Layer, type="Softmax", param="softmax_param", legacy=("SOFTMAX", "
     def infer(self, x: TensorType) -> TensorType:
         x.axis(self.axis)
         return TensorType(x.shape)
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(x.rank, x.axis(self.axis)),)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.Softmax", dim=x.axis(self.axis))
@@ -64,6 +68,9 @@ class ArgMax(Layer, type="ArgMax", param="argmax_param", legacy=("ARGMAX",), tra
 
     def entries(self, x: TensorType) -> Size:
         return product(x.shape[1:])
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(1) if self.axis is None else same_place(x.rank, x.axis(self.axis)),)
 
     def torch(self, x: TensorType) -> ModuleText:
         axis = None if self.axis is None else x.axis(self.axis)

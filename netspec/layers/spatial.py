@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.ir.dims import Size, product
+from netspec.ir.field import Reads, Step, over, same_place
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, at_least, same
 from netspec.ir.types import TensorType
@@ -40,6 +41,10 @@ class Crop(Layer, type="Crop", param="crop_param", bottoms=2, traits=("spatial",
                 x.shape[i], like.shape[i] + offset, f"axis {i} must hold the cut and its offset", at="offset" if offset else "bottom.0"
             )
         return TensorType((*x.shape[:first], *like.shape[first:]), x.dtype)
+
+    def field(self, x: TensorType, like: TensorType) -> tuple[Reads, ...]:
+        first = x.axis(self.axis)
+        return ((*same_place(first), *(Step(i, 1, offset, offset) for i, offset in enumerate(self.offsets(x), first))),)
 
     def torch(self, x: TensorType, like: TensorType) -> ModuleText:
         return module("Crop", x.axis(self.axis), self.offsets(x))
@@ -108,6 +113,10 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
             for i in range(x.rank):
                 same(mask.shape[i], x.shape[i], f"axis {i} of the mask must be that of the values", at="bottom.1")
         return x.replaced(space=self.size(x))
+
+    def field(self, x: TensorType, mask: TensorType | None = None) -> tuple[Reads, ...]:
+        steps = (Step(i, over(1, s), over(1 - s, s), 0) for i, s in enumerate(spread(self.scale, x.axes, "scale"), 2))
+        return ((*same_place(2), *steps),) * (1 if mask is None else 2)
 
     def torch(self, x: TensorType, mask: TensorType | None = None) -> ModuleText:
         if self.upsample_size is not None:
