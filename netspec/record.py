@@ -216,7 +216,7 @@ def pairing(p: Param) -> list[Schema]:
     any_half = {"anyOf": [{"required": [s]} for s in p.pair]}
     rules: list[Schema] = [{"if": {"required": [p.name]}, "then": {"not": any_half}}]
     if not isinstance(p.default, int):
-        rules.append({"if": any_half, "then": {"required": list(p.pair)}})
+        rules.append({"if": {**any_half, "not": {"required": [p.name]}}, "then": {"required": list(p.pair)}})
     if p.required:
         rules.append({"anyOf": [{"required": [p.name]}, any_half]})
     return rules

@@ -50,7 +50,7 @@ class TensorType(NamedTuple):
         """An axis counted from the front (negative: from the back), checked: 0 <= axis < rank."""
         if not -self.rank <= index < self.rank:
             raise RuleError("NS303", f"axis {index} of a bottom with {self.rank} axes: {shown(self.shape)}", at=at)
-        return index % self.rank
+        return int(index) % self.rank
 
     def replaced(self, *, channels: Size | None = None, space: tuple[Size, ...] | None = None) -> "TensorType":
         """The same type with other channels or space."""

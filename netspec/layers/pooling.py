@@ -45,7 +45,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         doc="number of windows, rounded; EXACT makes a remainder an error; a pad word means FLOOR",
     )
     count_include_pad: bool = param(default=True, dialects={"tf": False}, doc="AVE: the border counts in the area (beyond Caffe: false)")
-    norm_type: float = param(default=2.0, ge=1, doc="p of LP")
+    norm_type: float = param(default=2.0, ge=1, doc="the exponent p of LP")
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
 
     @property
@@ -93,6 +93,11 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
             return False
         gaps = any(number(s) > number(k) for s, k in zip(w.stride, w.kernel, strict=True)) and all(p == 0 for p in w.pads)
         return not (self.rounding == "CEIL" and gaps)
+
+    def averages_border(self, x: TensorType) -> bool:
+        """Whether means at the border count the padding's zeros."""
+        border = any(number(n) > 0 for p in self.window(x).pads for n in ends(p) if isinstance(n, int))
+        return self.pool == "AVE" and self.count_include_pad and border
 
     def torch(self, x: TensorType) -> ModuleText:
         n, mask = x.axes, self.top_count == 2
@@ -143,7 +148,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         yield accepts("{kernel_size: 2, stride: 2}", "N,C,H,W -> N,C,(H+1)//2,(W+1)//2")
         yield accepts("{kernel_size: 3, stride: 2, pad: 1}", "N,3,H,W -> N,3,H//2+1,W//2+1")
         yield accepts("{kernel_size: 2, stride: 2, pad: 1}", "N,3,5,5 -> N,3,3,3")
-        yield accepts("{kernel_h: 3, kernel_w: 2, stride_h: 2, stride_w: 3, pad_h: 1}", "N,3,7,9 -> N,3,4,4")
+        yield accepts("{kernel_h: 3, kernel_w: 2, stride_h: 2, stride_w: 3, pad_h: 1}", "N,3,7,9 -> N,3,4,3")
         yield accepts("{kernel_size: 3, stride: 2}", "N,3,6,7 -> N,3,3,3; N,3,3,3")
         yield accepts("{kernel_size: 3, stride: 2, pad: 2}", "N,3,6,7 -> N,3,4,5; N,3,4,5")
         yield accepts("{kernel_size: 2, stride: 3}", "N,2,6,7 -> N,2,3,3")
@@ -156,7 +161,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         yield accepts("{pool: AVE, kernel_size: 3, stride: 2}", "N,3,7,8 -> N,3,3,4")
         yield accepts("{pool: AVE, kernel_size: 3, stride: 2, pad: 1}", "N,3,7,8 -> N,3,4,5")
         yield accepts("{pool: AVE, kernel_size: 3, stride: 3, pad: 1}", "N,3,4,7 -> N,3,2,3")
-        yield accepts("{pool: AVE, kernel_size: 3, stride: 2, pad: 2}", "N,3,4,W -> N,3,3,W//2+1")
+        yield accepts("{pool: AVE, kernel_size: 3, stride: 2, pad: 2}", "N,3,4,7 -> N,3,3,5")
         yield accepts("{pool: AVE, kernel_size: 3, stride: 2, pad: [[0, 1], [1, 0]]}", "N,3,5,6 -> N,3,3,3")
         yield accepts("{pool: AVE, kernel_size: 3, pad: same}", "N,3,5,6 -> N,3,5,6", dialect="tf")
         yield accepts("{pool: AVE, kernel_size: 2, stride: 2}", "N,3,5 -> N,3,3")

@@ -4,6 +4,7 @@ from math import prod
 from typing import Any
 
 from netspec.ir.dims import untraced
+from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import Window, ends, number, pooled
 
 __all__ = ["export_average", "export_max", "export_norm", "export_stochastic"]
@@ -14,7 +15,8 @@ LOWEST = -3.4028234663852886e38
 def export_max(g: Any, x: Any, w: Window, rounding: str, mask: bool) -> Any:
     """Maximum of each window; with mask also its place."""
     if mask and not all(isinstance(untraced(k), int) for k in w.kernel):
-        raise g.refuse(f"the places of the maxima of a whole input whose size is open: {x.type}")
+        y = g.max_pool(x, w, rounding)
+        return y, g.reshape(g.typed(g.ArgMax(g.flatten(x, 2), axis=2), TensorType((*x.type.shape[:2], 1), "int64")), y.type.shape)
     if not fixed(w):
         if mask:
             raise g.refuse(f"the places of maxima under a border whose size is open: {x.type}")

@@ -1,0 +1,130 @@
+"""Who may know whom: imports run one way, layer types are named in layers/ alone, and emitted names stay clear of torch's."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import netspec
+from netspec.layers.index import TYPES
+
+ROOT = Path(netspec.__file__).parent
+FILES = [path for path in sorted(ROOT.rglob("*.py")) if "__pycache__" not in path.parts]
+
+ORDER = (
+    ("source", "__version__"),
+    ("kinds",),
+    ("record",),
+    ("diagnostics",),
+    ("files",),
+    ("syntax", "ir"),
+    ("layers",),
+    ("resolve",),
+    ("analysis",),
+    ("emit",),
+    ("driver",),
+    ("api",),
+    ("importers",),
+    ("training", "export"),
+    ("serving",),
+    ("cli",),
+    ("__main__",),
+)
+"""Each may import those above it, and those beside it. `driver` and `api` reach for `training` when a spec's data layers are asked for
+their shapes: inside a function."""
+UPWARD = {("driver", "training"), ("api", "training")}
+SERVING_KNOWS = {"source", "__version__", "diagnostics", "files", "record", "kinds"}
+
+NAMED = {
+    "emit/onnx_idioms.py": {"Split"},  # ONNX's operator of that name
+    "ir/graph.py": {"Input"},  # the class of a graph's inputs
+    "training/log.py": {"Log"},  # the class of a run's log
+    "importers/net_inputs.py": {"Input"},  # Caffe's input: of a net becomes such a layer
+    "importers/caffe_messages.py": None,  # Caffe's own enum of types
+    "importers/oldest.py": None,  # what V0 and V1 files say otherwise of certain types
+    "importers/upgrade.py": None,
+}
+"""Where a word that is also a layer type's name means something else, or a file format's history is told."""
+
+
+def part(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[int, str, bool]]:
+    """Line, the part of netspec that is imported, and whether that happens when the module is."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inner = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)}
+    for n in ast.walk(tree):
+        if isinstance(n, ast.ImportFrom) and (n.module or "").split(".")[0] == "netspec":
+            names = [n.module or ""] if n.module != "netspec" else [f"netspec.{a.name}" for a in n.names]
+        elif isinstance(n, ast.Import):
+            names = [a.name for a in n.names if a.name.split(".")[0] == "netspec"]
+        else:
+            continue
+        for name in names:
+            yield n.lineno, [*name.split("."), "__init__"][1], id(n) not in inner
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if part(p) != "__init__"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_one_way(path: Path) -> None:
+    rank = {name: i for i, names in enumerate(ORDER) for name in names}
+    mine = part(path)
+    assert mine in rank, f"{mine} has no place in the order"
+    for line, other, at_once in imports(path):
+        if other == mine:
+            continue
+        lazily = (mine, other) in UPWARD and not at_once
+        assert lazily or rank[other] <= rank[mine], f"line {line}: {mine} imports {other}"
+        assert mine != "serving" or other in SERVING_KNOWS, f"line {line}: serving imports {other}"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if part(p) != "layers"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_layer_type_is_named_outside_layers(path: Path) -> None:
+    today = {name for name, _ in TYPES.values()}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value in today}
+    for n in ast.walk(tree):
+        if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("netspec.layers"):
+            found |= {a.name for a in n.names if a.name in today}
+    allowed = NAMED.get(str(path.relative_to(ROOT)), set())
+    assert allowed is None or found <= allowed
+
+
+@pytest.mark.torch
+def test_attributes_of_torch_modules_are_forbidden_names() -> None:
+    import torch
+    from torch import nn
+
+    from netspec.emit.names import FORBIDDEN, Names
+    from netspec.layers.blocks_base import Network
+
+    taken = {name for cls in (nn.Module, Network) for name in dir(cls()) if not name.startswith("_")}
+    assert taken <= FORBIDDEN
+    made = {Names()[name] for name in (*taken, "type", "class", "self", "torch")}
+    assert made.isdisjoint(taken)
+    assert callable(torch.nn.Module.type)
+
+
+def test_serving_never_imports_torch() -> None:
+    for path in (p for p in FILES if part(p) == "serving"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        names |= {(n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        assert "torch" not in names, path
+
+
+@pytest.mark.torch
+def test_a_net_named_as_a_block_keeps_both_classes() -> None:
+    """The class of the network and the inlined modules share one namespace."""
+    from netspec.api import compile as compiled
+    from netspec.driver import load_source
+    from netspec.source import Source
+
+    for name in ("scale", "Crop", "network", "f", "nn", "torch", "tensor", "any"):
+        text = f"netspec: 1\nname: {name}\ninput: {{x: [N, 3, 4, 4]}}\nlayers:\n  - {{name: l, type: Scale, bias_term: true}}\n"
+        import torch
+
+        net = compiled(load_source(Source("spec.yaml", text)))
+        assert net(torch.ones(1, 3, 4, 4)).shape == (1, 3, 4, 4)
