@@ -1,17 +1,20 @@
-"""One run of an ONNX file without a server: arrays in, arrays out. What the command line's `predict` is made of."""
+"""Runs of an ONNX file without a server: arrays in, arrays out. What the command line's `predict` is made of."""
 
+import json
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
-from netspec.serving.engine import open_model
+from netspec.serving.engine import Model, open_model
 from netspec.serving.tensors import RequestError, check_inputs, datatype_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["run_once"]
+__all__ = ["image_words", "run_model", "run_once"]
+
+IMAGE = "netspec.image."
 
 
 def run_once(path: str | os.PathLike[str], inputs: "Mapping[str, np.ndarray]", device: str = "auto") -> "dict[str, np.ndarray]":
@@ -19,9 +22,27 @@ def run_once(path: str | os.PathLike[str], inputs: "Mapping[str, np.ndarray]", d
 
     Raises SpecError: NS720 to NS723 as open_model, NS726 where the inputs do not fit the declared names, datatypes and shapes.
     """
-    model = open_model(path, device)
+    return run_model(open_model(path, device), inputs, path)
+
+
+def run_model(model: Model, inputs: "Mapping[str, np.ndarray]", path: str | os.PathLike[str] = "") -> "dict[str, np.ndarray]":
+    """Run a loaded model once. Raises SpecError NS726 where the inputs do not fit the declared names, datatypes and shapes."""
     try:
         check_inputs(model.inputs, {name: (datatype_of(array), array.shape) for name, array in inputs.items()})
         return model.run(inputs, [t.name for t in model.outputs])
     except RequestError as error:
         raise fail("NS726", str(error), path=os.fspath(path)) from error
+
+
+def image_words(model: Model, name: str, path: str | os.PathLike[str] = "") -> dict[str, Any]:
+    """What a caller still has to do with an image for an input: color, resize, interpolation, as the file's metadata says; empty where it is silent.
+
+    Raises SpecError NS721 where the metadata are damaged.
+    """
+    try:
+        words = json.loads(model.metadata.get(f"{IMAGE}{name}", "{}"))
+    except ValueError as error:
+        raise fail("NS721", f"the metadata {IMAGE}{name} must be JSON: {error}", path=os.fspath(path)) from error
+    if not isinstance(words, dict):
+        raise fail("NS721", f"the metadata {IMAGE}{name} must be a JSON object", path=os.fspath(path))
+    return words

@@ -29,7 +29,8 @@ from netspec.training.checkpoint import SOLVER, WEIGHTS
 from netspec.training.loop import BEST
 from netspec.training.nets import fill
 
-__all__ = ["CLASSES", "RECORD", "SPEC", "LoadedRun", "Record", "is_run", "load_run", "program_of", "read_record", "record_of", "write_run"]
+__all__ = ["CLASSES", "RECORD", "SPEC", "LoadedRun", "Record", "is_run", "load_run", "program_of", "read_record", "record_of", "weights_file",
+           "write_run"]
 
 SPEC, RECORD, CLASSES = "spec.yaml", "run.json", "classes.json"
 CHOICES = {"last": WEIGHTS, "best": BEST}
@@ -64,11 +65,17 @@ def load_run(folder: str | Path, weights: str = "last", device: str = "cpu") -> 
     program = program_of(run, record)
     typed = program.graph("deploy")
     net = api.compile(typed)
+    path = weights_file(run, weights)
+    fill(net, typed, path, program.training_graph("train") if program.resolved.file.train is not None else None)
+    return LoadedRun(run, program, typed, net.to(device), path, read_classes(run), record)
+
+
+def weights_file(run: Path, weights: str) -> Path:
+    """The file that last, best or a path means. NS683: the run has no such weights."""
     path = run / CHOICES[weights] if weights in CHOICES else Path(weights)
     if weights in CHOICES and not path.is_file():
         raise fail("NS683", f"it holds no {path.name}" + (": no test was made" if weights == "best" else ""), path=str(run))
-    fill(net, typed, path, program.training_graph("train") if program.resolved.file.train is not None else None)
-    return LoadedRun(run, program, typed, net.to(device), path, read_classes(run), record)
+    return path
 
 
 def is_run(path: str | Path) -> bool:

@@ -1,0 +1,109 @@
+"""`netspec predict`."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from netspec.resolve.image_contract import ImageContract
+    from netspec.training.samples import Sample
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["command"]
+
+
+class Predictor(NamedTuple):
+    """A model that predicts: what its only input takes, a function from a batch to outputs by name, and class names by output."""
+
+    contract: "ImageContract | None"
+    shape: tuple[int | None, ...]
+    run: "Callable[[Array], Mapping[str, Array]]"
+    labels: Mapping[str, Sequence[str]]
+
+
+@click.command("predict")
+@click.argument("model", metavar="MODEL.onnx|RUN")
+@click.argument("images", nargs=-1, metavar="[IMAGE]...", type=click.Path())
+@click.option("--data", metavar="SOURCE[:PATH]", help="Take a sample of a data source: digits, mnist, images:FOLDER.")
+@click.option("--index", type=int, default=0, show_default=True, help="Which sample of --data.")
+@click.option("--split", type=click.Choice(("train", "test", "all")), default="test", show_default=True, help="Which part of --data.")
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to show.")
+@click.option("--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights of a RUN.")
+@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to run.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def command(model: str, images: tuple[str, ...], data: str | None, index: int, split: str, top: int, weights: str, device: str,
+            as_json: bool) -> None:
+    """Run images, or one sample of a data source, through an exported MODEL (with onnxruntime) or a trained RUN (with torch)."""
+    if bool(images) == bool(data):
+        raise click.UsageError("name images, or a source with --data")
+    predictor = run_predictor(model, weights, device) if is_folder(model) else onnx_predictor(model, device)
+    from netspec.training.samples import from_data, from_files
+
+    samples = from_files(images, predictor.contract, predictor.shape) if images else [
+        from_data(data or "", index, split, predictor.contract, predictor.shape)]
+    found = [described(sample, predictor, top) for sample in samples]
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(line for each in found for line in lines(each)))
+
+
+def is_folder(path: str) -> bool:
+    from pathlib import Path
+
+    return Path(path).is_dir()
+
+
+def onnx_predictor(path: str, device: str) -> Predictor:
+    """An ONNX file under onnxruntime; its graph holds the contract's arithmetic, its metadata the rest."""
+    from netspec.diagnostics import fail
+    from netspec.resolve.image_contract import ImageContract
+    from netspec.serving.engine import open_model
+    from netspec.serving.predict import image_words, run_model
+
+    model = open_model(path, device)
+    if len(model.inputs) != 1:
+        raise fail("NS685", f"the inputs are {', '.join(t.name for t in model.inputs) or 'none'}: predict feeds one", path=path)
+    only = model.inputs[0]
+    words = {k: tuple(v) if isinstance(v, list) else v for k, v in image_words(model, only.name, path).items() if k in ImageContract.params}
+    shape = tuple(n if isinstance(n, int) else None for n in only.shape[1:])
+    return Predictor(ImageContract(**words) if words else None, shape, lambda batch: run_model(model, {only.name: batch}, path), model.labels)
+
+
+def run_predictor(folder: str, weights: str, device: str) -> Predictor:
+    """A run's net under torch."""
+    from netspec.training.predict import open_run
+
+    opened = open_run(folder, weights, device)
+    return Predictor(opened.contract, opened.shape, opened.run, opened.labels)
+
+
+def described(sample: "Sample", predictor: Predictor, top: int) -> dict[str, Any]:
+    """A prediction as plain data: for each output the best classes, or shape and values where it is no vector of scores."""
+    outputs = {name: output(values[0], predictor.labels.get(name, ()), top) for name, values in predictor.run(sample.array).items()}
+    return {"sample": sample.name, "label": sample.label, "outputs": outputs}
+
+
+def output(row: "Array", labels: Sequence[str], top: int) -> dict[str, Any]:
+    import numpy as np
+
+    scores = np.asarray(row)
+    if scores.size != max(scores.shape, default=1):
+        return {"shape": list(scores.shape), "values": scores.tolist()}
+    scores = scores.reshape(-1)
+    order = np.argsort(-scores.astype(np.float64), kind="stable")[:top]
+    return {"top": [{"class": labels[i] if i < len(labels) else str(i), "index": int(i), "score": float(scores[i])} for i in order]}
+
+
+def lines(found: Mapping[str, Any]) -> list[str]:
+    """A prediction as text."""
+    text = [found["sample"] + (f" (label {found['label']})" if found["label"] is not None else "")]
+    for name, made in found["outputs"].items():
+        if "top" in made:
+            width = max(len(each["class"]) for each in made["top"])
+            text += [f"  {name}  {each['class']:{width}}  {each['score']:.4f}" for each in made["top"]]
+        else:
+            text.append(f"  {name}  of shape {made['shape']}; --json shows the values")
+    return text

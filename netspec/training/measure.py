@@ -1,0 +1,45 @@
+"""A run measured on its test data. In: the run's folder; out: losses and metrics by name."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from netspec import api
+from netspec.diagnostics import fail
+from netspec.training.device import exact_float32, find_device
+from netspec.training.evaluation import evaluate
+from netspec.training.feeds import Feeds
+from netspec.training.nets import fill
+from netspec.training.run import program_of, read_record, weights_file
+from netspec.training.session import names_data, section_of
+
+__all__ = ["Measured", "measure"]
+
+
+class Measured(NamedTuple):
+    """What a test gave: the file of the weights, how many samples, and the means of losses and metrics over them."""
+
+    weights: Path
+    samples: int
+    metrics: dict[str, float]
+
+
+def measure(folder: str | Path, weights: str = "last", device: str = "auto", settings: tuple[str, ...] = ()) -> Measured:
+    """Test a run over its whole test data. weights: last, best or a file; settings: put into the spec after the run's own.
+
+    Raises SpecError: NS678, NS683, NS684 (the spec names no test data), NS674, NS676, and those of the data.
+    """
+    place, run = find_device(device), Path(folder)
+    record = read_record(run)
+    program = program_of(run, record, (*record["settings"], *settings))
+    section = section_of(program)
+    if section.test_data is None:
+        raise fail("NS684", "its section train has no test_data", path=str(run))
+    path = weights_file(run, weights)
+    trained, tested = program.training_graph("train"), program.training_graph("test")
+    net = api.compile(tested)
+    fill(net, tested, path, trained)
+    feeds = Feeds.open(program, section, trained, names_data((*record["settings"], *settings)))
+    batches = feeds.batches("test", tested, net, 0, place)
+    with exact_float32():
+        metrics = evaluate(net.to(place), batches, place)
+    return Measured(path, len(batches.source), metrics or {})
