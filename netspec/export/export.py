@@ -92,7 +92,17 @@ def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading:
         return Origin(load(os.fspath(source), **reading), given, file)
     if not (folder / SPEC).is_file():
         raise fail("NS705", f"the folder holds no {SPEC}: it is not a run", path=str(folder))
-    return Origin(load(str(folder / SPEC), **reading), given or read(folder / WEIGHTS), file or str(folder / WEIGHTS), folder)
+    return Origin(trained(folder, reading), given or read(folder / WEIGHTS), file or str(folder / WEIGHTS), folder)
+
+
+def trained(folder: Path, reading: Mapping[str, Any]) -> Program:
+    """The program of a run, as it was read to be trained; settings come after the run's own."""
+    from netspec.training.run import is_run, program_of, read_record
+
+    if not is_run(folder):
+        return load(str(folder / SPEC), **reading)
+    record = read_record(folder)
+    return program_of(folder, record, (*record["settings"], *reading.get("settings", ())))
 
 
 def read(path: Path) -> "Mapping[str, Tensor]":

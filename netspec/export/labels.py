@@ -14,7 +14,7 @@ CLASSES = "classes.json"
 
 
 def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str, list[str]]:
-    """Names by output: from the file that `labels:` names, one a line; else from the run's classes.json, for outputs of as many classes.
+    """Names by output: those that `labels:` lists, or the lines of the file that it names; else from the run's classes.json, for outputs of as many classes.
 
     Raises SpecError NS707 where a file cannot be read, or its names do not match the output's size.
     """
@@ -32,18 +32,23 @@ def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str
 
 
 def named(said: Located, program: Program, typed: TypedGraph, output: str) -> list[str]:
-    """The lines of a label file, whose path starts at the spec's folder."""
-    path = Path(program.resolved.spec.folder) / said.text
+    """The names listed there, or the lines of the file named, whose path starts at the spec's folder."""
+    source = "it" if isinstance(said.value, list) else str(Path(program.resolved.spec.folder) / said.text)
+    names = [item.text for item in said.items] if isinstance(said.value, list) else lines(Path(source), said, output)
+    wanted = next((size(typed, v) for v in typed.graph.outputs if v.name == output), None)
+    if wanted is not None and wanted != len(names):
+        raise fail("NS707", f"{source} has {len(names)} names: {output} has {wanted} classes", span=said.span)
+    return names
+
+
+def lines(path: Path, said: Located, output: str) -> list[str]:
+    """The lines of a label file."""
     try:
         names = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise fail("NS707", f"labels of {output}: {path}: {why}", span=said.span) from error
-    names = [name.strip() for name in names[: -1 if names[-1] == "" else None]]
-    wanted = next((size(typed, v) for v in typed.graph.outputs if v.name == output), None)
-    if wanted is not None and wanted != len(names):
-        raise fail("NS707", f"{path} has {len(names)} lines: {output} has {wanted} classes", span=said.span)
-    return names
+    return [name.strip() for name in names[: -1 if names[-1] == "" else None]]
 
 
 def learned(run: Path) -> list[str]:
