@@ -1,9 +1,10 @@
-"""Types for every value: walks the graph, asks each layer's rule. Comes in: a Graph; goes out: a TypedGraph, or findings with the arithmetic.
+"""Types for every value: walks the graph, asks each layer's rule. In: a Graph; out: a TypedGraph, or findings with the arithmetic.
 
 Rules run on plain sizes; one that refuses runs again on named leaves, so that its arithmetic can be printed.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.ir.dims import Size, Traced
@@ -17,12 +18,25 @@ __all__ = ["infer", "retraced"]
 Types = dict[Value, TensorType | Unknown]
 
 
+class Ruling(NamedTuple):
+    """What a layer's rules said of some bottoms. Rules are pure: copies of a block that share a layer ask once."""
+
+    layer: Layer
+    tops: tuple[TensorType, ...]
+    weights: tuple[Weight, ...]
+    facts: tuple[Fact, ...]
+
+
+Rulings = dict[tuple[int, tuple[TensorType, ...], int], Ruling]
+
+
 class Pass:
     """One walk over a graph. With `replaced`, some nodes' layers are others: how a fix is tried."""
 
-    def __init__(self, graph: Graph, replaced: Mapping[Node, Layer] | None = None) -> None:
+    def __init__(self, graph: Graph, replaced: Mapping[Node, Layer] | None = None, rulings: Rulings | None = None) -> None:
         self.graph = graph
         self.replaced = replaced or {}
+        self.rulings: Rulings = {} if rulings is None else rulings
         self.types: Types = {}
         self.weights: dict[Node, tuple[Weight, ...]] = {}
         self.facts: list[tuple[Node, Fact]] = []
@@ -48,19 +62,29 @@ class Pass:
             return
         layer = self.replaced.get(node, node.layer)
         try:
-            with collecting() as facts:
-                tops = inferred(layer, known, len(node.tops))
-                self.weights[node] = tuple(layer.weights(*known))
-                check_weights(self.weights[node])
-        except RuleError as error:
+            found = self.ruling(layer, known, len(node.tops))
+        except (RuleError, *BUGS) as error:
             self.errors.append((node, error))
-        except (TypeError, ValueError, IndexError, ZeroDivisionError, KeyError, AttributeError, AssertionError, OverflowError) as error:
-            self.errors.append((node, error))
+            self.types.update(dict.fromkeys(node.tops, UNKNOWN))
         else:
-            self.facts += [(node, fact) for fact in facts]
-            self.types.update(zip(node.tops, tops, strict=True))
-            return
-        self.types.update(dict.fromkeys(node.tops, UNKNOWN))
+            self.weights[node] = found.weights
+            self.facts += [(node, fact) for fact in found.facts]
+            self.types.update(zip(node.tops, found.tops, strict=True))
+
+    def ruling(self, layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> Ruling:
+        """Ask the layer's rules, or what they said of the same bottoms before. Raises RuleError."""
+        key = (id(layer), bottoms, count)
+        if key not in self.rulings:
+            with collecting() as facts:
+                tops = inferred(layer, bottoms, count)
+                weights = tuple(layer.weights(*bottoms))
+                check_weights(weights)
+            self.rulings[key] = Ruling(layer, tops, weights, tuple(facts))
+        return self.rulings[key]
+
+
+BUGS = (TypeError, ValueError, IndexError, ZeroDivisionError, KeyError, AttributeError, AssertionError, OverflowError)
+"""What a rule raises only by mistake: reported as such, with the layer's place."""
 
 
 def inferred(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> tuple[TensorType, ...]:
@@ -80,8 +104,11 @@ def check_weights(weights: tuple[Weight, ...]) -> None:
     for weight in weights:
         for size in weight.shape:
             if not isinstance(size, int):
-                raise RuleError("NS304", f"{weight.name} would have shape {list(map(str, weight.shape))}: a weight's sizes are numbers, not symbols",
-                                at="bottom")
+                raise RuleError(
+                    "NS304",
+                    f"{weight.name} would have shape {list(map(str, weight.shape))}: a weight's sizes are numbers, not symbols",
+                    at="bottom",
+                )
 
 
 def infer(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
@@ -100,17 +127,26 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     """The error with its place, its arithmetic, where its bottoms come from, and the fixes that hold."""
     bottoms = tuple(t for v in node.bottoms if isinstance(t := found.types.get(v), TensorType))
     if not isinstance(error, RuleError):
-        return Diagnostic("NS901", f"the rule of {node.layer.type} {node.name} failed: {type(error).__name__}: {error}", node.places["type"])
+        return Diagnostic(
+            "NS901", f"the rule of {node.layer.type} {node.name} failed: {type(error).__name__}: {error}", node.places["type"]
+        )
     traced = retraced(node.layer, bottoms) or error
     changes = [c for c in traced.changes if mends(node, c, found)]
     fixes = tuple(Fix(c.text, edits_for(node, c)) for c in changes)
-    return Diagnostic(error.code, f"{node.layer.type} {node.name}: {error.fact}", node.places[error.at], error.label or error.fact,
-                      others=origins(node, bottoms, error), rule=traced.rule, fixes=fixes)
+    return Diagnostic(
+        error.code,
+        f"{node.layer.type} {node.name}: {error.fact}",
+        node.places[error.at],
+        error.label or error.fact,
+        others=origins(node, bottoms, error),
+        rule=traced.rule,
+        fixes=fixes,
+    )
 
 
 def mends(node: Node, change: Change, found: Pass) -> bool:
     """Whether the net has one error less, and no other, with the change made."""
-    tried = Pass(found.graph, {**found.replaced, node: node.layer.changed(**change.parameters)}).run()
+    tried = Pass(found.graph, {**found.replaced, node: node.layer.changed(**change.parameters)}, found.rulings).run()
     before = {n for n, _ in found.errors}
     return {n for n, _ in tried.errors} <= before - {node}
 
@@ -123,7 +159,9 @@ def edits_for(node: Node, change: Change) -> tuple[Edit, ...]:
             return ()
         span = node.places[name]
         if span is not None:
-            edits.append(Edit(span, str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value)))
+            edits.append(
+                Edit(span, str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value))
+            )
     return tuple(edits)
 
 
@@ -187,8 +225,14 @@ def sharing(graph: Graph, weights: Mapping[Node, tuple[Weight, ...]], diagnostic
             first, at = owner
             if not agree(weights[first][at], weight, node.params[index].share_mode if index < len(node.params) else "STRICT"):
                 span = first.places["param"]
-                diagnostics.add(Diagnostic("NS211", f"{node.name} has {list(weight.shape)}, {first.name} has {list(weights[first][at].shape)} "
-                                           f"under the name {name}", node.places["param"], others=(Label(span, "owned here"),) if span else ()))
+                diagnostics.add(
+                    Diagnostic(
+                        "NS211",
+                        f"{node.name} has {list(weight.shape)}, {first.name} has {list(weights[first][at].shape)} under the name {name}",
+                        node.places["param"],
+                        others=(Label(span, "owned here"),) if span else (),
+                    )
+                )
     return shared
 
 

@@ -42,9 +42,14 @@ def resolve(spec: Spec, diagnostics: Diagnostics) -> Resolved | None:
     defaults = defaults_of(spec, diagnostics)
     inputs = inputs_of(spec, diagnostics)
     entries = drafts_in(spec.items)
-    drafts = {entry: made for entry in entries if (made := draft(entry, defaults, file.dialect, diagnostics)) is not None}
+    read: dict[int, Draft | None] = {}
+    for entry in entries:
+        if id(entry.body) not in read:
+            read[id(entry.body)] = draft(entry, defaults, file.dialect, diagnostics)
+    drafts = {entry: made._replace(name=entry.name) for entry in entries if (made := read[id(entry.body)]) is not None}
     if not entries:
-        diagnostics.error("NS209", "layers is missing or empty", spec.root.key_span("layers"))
+        if not reported(spec):
+            diagnostics.error("NS209", "layers is missing or empty", spec.root.key_span("layers"))
         return None
     return Resolved(spec, file, inputs, drafts, outputs_of(spec))
 
@@ -56,6 +61,13 @@ def what_can_be_read(root: Located) -> SpecFile:
         with suppress(Reject, KeyError):
             values[key] = SpecFile.params[key].kind.read(node, SpecFile.params[key].bounds)
     return SpecFile(**values)
+
+
+def reported(spec: Spec) -> bool:
+    """Whether something that was said already is why there are no layers: a misspelt key, or a value that is no list of layers."""
+    layers = spec.section("layers")
+    strangers = [key for key in spec.root.mapping if key not in SpecFile.names]
+    return bool(nearest("layers", strangers)) or (layers is not None and bool(layers.value))
 
 
 def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deploy: bool = False) -> Graph:
@@ -84,7 +96,6 @@ def with_outputs(graph: Graph, named: tuple[Value, ...]) -> Graph:
 def defaults_of(spec: Spec, diagnostics: Diagnostics) -> dict[str, Located]:
     """Default parameters by canonical layer type, each checked to be a mapping of parameters that the type has."""
     from netspec import layers
-    from netspec.resolve.schema import unknown_key
 
     section = spec.section("defaults")
     found: dict[str, Located] = {}
@@ -92,12 +103,18 @@ def defaults_of(spec: Spec, diagnostics: Diagnostics) -> dict[str, Located]:
         cls = layers.find(kind)
         if cls is None:
             near = nearest(kind, layers.types())
-            diagnostics.error("NS101", f"defaults names {kind}", section.key_span(kind) if section else None,
-                              label=f"did you mean {near[0]}?" if near else "no layer has this type")
+            span = section.key_span(kind) if section else None
+            fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()
+            label = f"did you mean {near[0]}?" if near else "no layer has this type"
+            diagnostics.error("NS101", f"defaults names {kind}", span, label=label, fixes=fixes)
             continue
-        for key in body.mapping:
-            if key not in cls.names:
-                diagnostics.add(unknown_key(key, body, cls.names, f"defaults of {kind}"))
+        strangers = [key for key in body.mapping if key not in cls.names]
+        if strangers:
+            from netspec.resolve.strangers import notes_on
+            from netspec.resolve.wording import unknown_key
+
+            for key in strangers:
+                diagnostics.add(unknown_key(key, body, cls.names, f"defaults of {kind}", notes_on(cls, key)))
         if not isinstance(body.value, dict):
             diagnostics.error("NS104", f"defaults of {kind} must be a mapping", body.span)
         found[cls.type] = body

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
 from netspec.source import Source
+from netspec.syntax.expression import variables_in
 from netspec.syntax.inherit import Files, inherited, overridden
 from netspec.syntax.located import Located, plain
 from netspec.syntax.spec import Entry, Instance, Item, Spec
@@ -56,6 +57,9 @@ class Expansion:
     globals: Variables
     diagnostics: Diagnostics
     count: int = 0
+    counting: dict[int, bool] = field(default_factory=dict)
+    filled: dict[object, Located] = field(default_factory=dict)
+    """Bodies with variables put in, by the body and the values: copies of a block that agree share them, and so all that is made of them."""
     ring: list[str] = field(default_factory=list)
 
     def items(self, layers: Located | None, scope: Variables, prefix: str, defaults: tuple[Located, ...]) -> tuple[Item, ...]:
@@ -72,9 +76,7 @@ class Expansion:
                 continue
             name = body.get("name")
             if name is None or isinstance(name.value, (list, dict)) or name.value is None:
-                self.diagnostics.error(
-                    "NS103", f"layer {i + 1} needs name", body.span if name is None else name.span, label="name is missing"
-                )
+                self.diagnostics.add(nameless(i + 1, body))
                 continue
             full = prefix + scope.fill(name, self.diagnostics).text
             if body.get("block") is not None:
@@ -95,12 +97,11 @@ class Expansion:
 
     def entry(self, full: str, body: Located, scope: Variables, defaults: tuple[Located, ...]) -> Entry:
         self.count += 1
-        bare = (
-            Located({k: v for k, v in body.mapping.items() if k != "when"}, body.span, keys=body.keys, used=body.used)
-            if body.get("when")
-            else body
-        )
-        return Entry(full, scope.fill(bare, self.diagnostics), defaults)
+        key = (id(body), scope.signature)
+        if key not in self.filled:
+            bare = {k: v for k, v in body.mapping.items() if k != "when"}
+            self.filled[key] = scope.fill(Located(bare, body.span, keys=body.keys, used=body.used), self.diagnostics)
+        return Entry(full, self.filled[key], defaults)
 
     def instances(self, full: str, body: Located, scope: Variables) -> list[Item]:
         """Every copy of one use of a block."""
@@ -148,7 +149,8 @@ class Expansion:
         at = body.mapping["block"].span
         used = (at,) if at is not None else ()
         own = declared(block.get("vars"), self.globals.plus(index), given, self.diagnostics, what=f"block {name}", anchor=at)
-        inner = Variables(own.values, (*used, *scope.used))
+        values = own.values if self.counts(block) else {k: v for k, v in own.values.items() if k != "i"}
+        inner = Variables(values, (*used, *scope.used))
         defaults = tuple(inner.fill(d, self.diagnostics) for d in [block.get("defaults")] if d is not None)
         self.ring.append(name)
         items = self.items(block.get("layers"), inner, f"{full}.", defaults)
@@ -172,6 +174,13 @@ class Expansion:
             copy.alias,
             at,
         )
+
+    def counts(self, block: Located) -> bool:
+        """Whether a block's text asks which copy it is: without that, copies with the same variables are the same."""
+        if id(block) not in self.counting:
+            texts = [part.value for part in block.walk() if isinstance(part.value, str) and "$" in part.value]
+            self.counting[id(block)] = any("i" in variables_in(text) for text in texts)
+        return self.counting[id(block)]
 
     def strangers(self, body: Located, known: tuple[str, ...], what: str) -> None:
         for key in body.mapping:
@@ -211,6 +220,21 @@ class Expansion:
                 )
             )
         return done
+
+
+def nameless(number: int, body: Located) -> Diagnostic:
+    """A layer without name: not said, no text, or under a misspelt key."""
+    name = body.get("name")
+    if name is not None:
+        fact = "it is empty" if name.value is None else "this is not"
+        return Diagnostic("NS104", f"name of layer {number} must be text: {fact}", name.span, "must be text")
+    near = nearest("name", body.mapping, 1)
+    if not near:
+        first = next(iter(body.mapping.values()), body)
+        return Diagnostic("NS103", f"layer {number} needs name", first.span, "name is missing")
+    span = body.key_span(near[0])
+    fixes = (Fix("write name", (Edit(span, "name"),) if span is not None else ()),)
+    return Diagnostic("NS102", f"layer {number} has {near[0]} and no name", span, "did you mean name?", fixes=fixes)
 
 
 def unknown_block(full: str, name: str, use: Located, blocks: Located) -> Diagnostic:

@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["OutsideError", "resolved", "zoo_folder", "zoo_specs"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["PREFIX", "OutsideError", "not_in_zoo", "resolved", "zoo_folder", "zoo_path", "zoo_specs"]
 
 PREFIX = "zoo:"
 
@@ -13,13 +16,15 @@ class OutsideError(Exception):
     """A path that leads out of the spec's folder."""
 
 
-def zoo_folder() -> Path:
+def zoo_folder() -> "Path":
     """Where the zoo's specs lie: in the installed package, or beside it in a checkout."""
+    from pathlib import Path
+
     package = Path(__file__).resolve().parent.parent
     return (package / "specs" if (package / "specs").is_dir() else package.parent / "specs").resolve()
 
 
-def zoo_specs() -> Iterator[tuple[str, Path]]:
+def zoo_specs() -> Iterator[tuple[str, "Path"]]:
     """Name and path of every spec of the zoo, sorted by name; files that only hold blocks are left out."""
     folder = zoo_folder()
     found = {path.stem: path for path in folder.rglob("*.yaml") if "blocks" not in path.relative_to(folder).parts[:-1]}
@@ -35,11 +40,24 @@ def zoo_path(name: str) -> str:
     return next((str(path) for stem, path in zoo_specs() if stem == name), PREFIX + name)
 
 
+def not_in_zoo(name: str) -> str:
+    """That the zoo has no spec of this name, and which it may mean."""
+    from netspec.diagnostics.suggest import nearest
+
+    near = nearest(name, [stem for stem, _ in zoo_specs()])
+    return f"the zoo has no {name}; " + (f"did you mean {' or '.join(near)}?" if near else "`netspec zoo` lists what it has")
+
+
 def resolved(path: str, folder: str, inside: bool = True) -> str:
     """The file that `path` means in a spec of `folder`. Raises OutsideError where it leads out of the folder."""
     if path.startswith(PREFIX):
         return zoo_path(path.removeprefix(PREFIX))
     full = os.path.normpath(os.path.join(folder, path))
-    if inside and not Path(full).resolve().is_relative_to(Path(folder).resolve()):
+    if inside and not within(os.path.realpath(full), os.path.realpath(folder)):
         raise OutsideError(path)
     return full
+
+
+def within(path: str, folder: str) -> bool:
+    """Whether a resolved path is a resolved folder, or lies in it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

@@ -8,6 +8,7 @@ from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.source import Source
 from netspec.syntax.limits import BYTES
 from netspec.syntax.located import Located
+from netspec.syntax.paths import PREFIX, not_in_zoo, zoo_path
 from netspec.syntax.tree import TreeBuilder, YamlDamage
 
 __all__ = ["read", "read_file"]
@@ -16,10 +17,12 @@ _SOUND = frozenset({"NS006"})  # findings after which the tree still says what w
 
 
 def read_file(path: str, diagnostics: Diagnostics) -> Source | None:
-    """The text of a file ("-": standard input, named "<stdin>"), without a byte order mark; None where that cannot be had.
+    """The text of a file ("-": standard input, named "<stdin>"; `zoo:NAME`: a spec of the zoo), without a byte order mark; None where that fails.
 
     NS001 (missing, a folder, not permitted), NS002 (not UTF-8 text), NS003 (empty), NS008 (larger than 64 MiB).
     """
+    if path.startswith(PREFIX):
+        path = zoo_path(path.removeprefix(PREFIX))
     name = "<stdin>" if path == "-" else path
     try:
         data = _bytes(path)
@@ -73,6 +76,8 @@ def _bytes(path: str) -> bytes:
 
 
 def _reason(name: str, error: OSError | ValueError) -> str:
+    if name.startswith(PREFIX):
+        return not_in_zoo(name.removeprefix(PREFIX))
     if isinstance(error, FileNotFoundError):
         folder = os.path.dirname(name)
         return f"there is no {'folder ' + folder if folder and not os.path.isdir(folder) else 'file ' + name}"

@@ -24,6 +24,11 @@ class Variables:
     values: Mapping[str, Any]
     used: tuple[Span, ...] = ()
 
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """Equal for scopes that fill every tree alike."""
+        return (*((name, repr(value)) for name, value in self.values.items()), *map(id, self.used))
+
     def plus(self, values: Mapping[str, Any], used: tuple[Span, ...] = ()) -> "Variables":
         return Variables({**self.values, **values}, (*used, *self.used))
 
