@@ -1,18 +1,17 @@
-"""Weights files of Caffe (.caffemodel in its three generations, .h5, .binaryproto), untrusted -> numpy arrays by layer name.
+"""Weights files of Caffe (.caffemodel in its three generations, .h5), untrusted -> numpy arrays by layer name.
 
 Memory stays below the file's own size; whatever the bytes are, the answer is arrays or a diagnostic.
 """
 
 import mmap
-from collections.abc import Callable
 from os import fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from netspec.caffe.blobs import read_blob, text
+from netspec.caffe.schema import message_fields
+from netspec.caffe.wire import BYTES, Budget, Fields, WireError, WireField
 from netspec.diagnostics import fail
-from netspec.importers.blobs import read_blob, text
-from netspec.importers.caffe_schema import message_fields
-from netspec.importers.wire import BYTES, Budget, Fields, WireError, WireField
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,14 +19,13 @@ if TYPE_CHECKING:
 
     Weights = dict[str, list[NDArray[np.float32]]]
 
-__all__ = ["read_binaryproto", "read_caffemodel", "read_weights"]
+__all__ = ["read_caffemodel", "read_weights"]
 
 MAX_WIRE_FIELDS = 10_000_000
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 NET = {name: field.number for name, field in message_fields("NetParameter").items()}
 LAYER, V1, V0 = ({name: field.number for name, field in message_fields(message).items()}
                  for message in ("LayerParameter", "V1LayerParameter", "V0LayerParameter"))
-Read = TypeVar("Read")
 
 
 def read_weights(path: str | Path) -> "Weights":
@@ -41,26 +39,16 @@ def read_weights(path: str | Path) -> "Weights":
 
 def read_caffemodel(path: str | Path) -> "Weights":
     """The same from a .caffemodel alone. Raises NS026 for damaged bytes, NS027 for a file of another kind."""
-    weights, layers = on_bytes(path, read_net)
-    if not layers:
-        raise fail("NS027", "the file holds no layer", path=fspath(path))
-    return weights
-
-
-def read_binaryproto(path: str | Path) -> "NDArray[np.float32]":
-    """The one blob of a .binaryproto file, as mean images and InfogainLoss's matrices are stored."""
-    return on_bytes(path, lambda data: read_blob(data, 0, len(data), Budget(MAX_WIRE_FIELDS)))
-
-
-def on_bytes(path: str | Path, read: Callable[[memoryview], Read]) -> Read:
-    """Apply a wire reader to a file mapped into memory."""
     first_bytes(path)
     with open(path, "rb") as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     try:
-        return read(data)
+        weights, layers = read_net(data)
     except WireError as error:
         raise fail("NS026", str(error), path=fspath(path)) from None
+    if not layers:
+        raise fail("NS027", "the file holds no layer", path=fspath(path))
+    return weights
 
 
 def first_bytes(path: str | Path) -> bytes:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
+from netspec.caffe.schema import FieldType, enum_names, message_fields
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
-from netspec.importers.caffe_schema import FieldType, enum_names, message_fields
 from netspec.importers.prototxt_tree import Field, Message, Value, Word
 from netspec.source import Span
 

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from netspec.caffe.blobs import read_whole_blob
 from netspec.diagnostics import fail
 from netspec.ir.graph import TypedGraph
 from netspec.ir.layer import Layer
 from netspec.resolve.train_section import TransformParam
-from netspec.training.data.datum import read_blob, read_mean
 from netspec.training.data.layer_paths import folder_of, located
 from netspec.training.data.layer_source import fields_of, open_layer
+from netspec.training.data.mean import read_mean
 from netspec.training.data.paths import existing, reading_error, resolve_path
 from netspec.training.data.source import Array, Source
 from netspec.training.transforms import CaffeTransform
@@ -126,7 +127,7 @@ def append(file: Any, name: str, rows: Array) -> None:
 def matrix(path: Path, shape: tuple[int, ...]) -> Array:
     """The K x K numbers of a BlobProto file. Raises SpecError NS643, NS645."""
     try:
-        values = read_blob(existing(path).read_bytes())
+        values = read_whole_blob(existing(path).read_bytes())
     except ValueError as error:
         raise fail("NS645", f"not a matrix: {error}", path=str(path)) from error
     except OSError as error:

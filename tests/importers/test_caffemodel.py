@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from netspec.caffe.blobs import read_datum, read_whole_blob
+from netspec.caffe.wire import WireError
 from netspec.diagnostics import SpecError
-from netspec.importers.blobs import read_datum
-from netspec.importers.caffemodel import read_binaryproto, read_caffemodel, read_weights
-from netspec.importers.wire import WireError
+from netspec.importers.caffemodel import read_caffemodel, read_weights
 
 CASES = Path(__file__).parents[1] / "conformance" / "caffe" / "cases"
 FILES = sorted([*CASES.glob("*.caffemodel"), *CASES.glob("*.caffemodel.h5")])
@@ -63,8 +63,8 @@ def test_old_form_keeps_its_four_axes() -> None:
 
 
 def test_binaryproto() -> None:
-    assert read_binaryproto(CASES / "infogain_H.binaryproto").shape == (1, 1, 5, 5)
-    assert read_binaryproto(CASES / "data_mean.binaryproto").shape == (1, 3, 7, 6)
+    assert read_whole_blob((CASES / "infogain_H.binaryproto").read_bytes()).shape == (1, 1, 5, 5)
+    assert read_whole_blob((CASES / "data_mean.binaryproto").read_bytes()).shape == (1, 3, 7, 6)
 
 
 def values(*numbers: float) -> bytes:
@@ -195,12 +195,12 @@ def test_hdf5_layer_names_with_slashes(tmp_path: Path) -> None:
 def test_datum() -> None:
     sizes = number(1, 2) + number(2, 1) + number(3, 3)
     datum = read_datum(sizes + piece(4, bytes(range(6))) + number(5, 9))
-    assert datum.image is not None
-    assert (datum.image.tolist(), datum.label) == ([[[0, 1, 2]], [[3, 4, 5]]], 9)
+    assert datum.pixels is not None
+    assert (datum.pixels.tolist(), datum.label) == ([[[0, 1, 2]], [[3, 4, 5]]], 9)
     floats = read_datum(sizes + b"".join(varint(6 << 3 | 5) + values(x) for x in range(6)))
-    assert floats.image is not None
-    assert floats.image.dtype == np.float32
-    assert floats.image.ravel().tolist() == [0, 1, 2, 3, 4, 5]
+    assert floats.pixels is not None
+    assert floats.pixels.dtype == np.float32
+    assert floats.pixels.ravel().tolist() == [0, 1, 2, 3, 4, 5]
     assert read_datum(piece(4, b"\xff\xd8") + number(7, 1)).encoded == b"\xff\xd8"
     for broken in (sizes + piece(4, bytes(5)), sizes + piece(4, bytes(6))[:-1], number(1, -1) + number(2, -1) + number(3, 0), b"\7"):
         with pytest.raises(WireError):

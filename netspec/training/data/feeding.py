@@ -7,8 +7,8 @@ from netspec.diagnostics import fail
 from netspec.resolve.image_contract import ImageContract, Shape
 from netspec.resolve.train_section import Augmentation, DataSection
 from netspec.training.data.binding import LabelRule, bind, check_shape
-from netspec.training.data.datum import read_mean
 from netspec.training.data.loader import Batches, Feed, Order
+from netspec.training.data.mean import read_mean
 from netspec.training.data.paths import resolve_path
 from netspec.training.data.registry import Place, Role
 from netspec.training.data.source import Source

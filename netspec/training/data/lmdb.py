@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from netspec.caffe.blobs import Datum, read_datum
 from netspec.diagnostics import fail
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
-from netspec.training.data.datum import Datum, read_datum
 from netspec.training.data.lmdb_pages import DamagedStoreError, Place, TruncatedStoreError, entries, mapped
 from netspec.training.data.paths import exists, reading_error, resolve_path
 from netspec.training.data.source import Array, ArraySource, Field, Rows, Source, divided

@@ -13,9 +13,9 @@ from PIL import Image
 from netspec.diagnostics import SpecError
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import Affine, Augmentation, ColorJitter, DataSection, TransformParam
-from netspec.training.data.datum import read_mean
 from netspec.training.data.feeding import Port, batches_of, feed_of
 from netspec.training.data.loader import generator_at
+from netspec.training.data.mean import read_mean
 from netspec.training.data.registry import Place
 from netspec.training.images import centre_crop, load_image, prepare, recolor
 from netspec.training.transforms import CaffeTransform, Pipeline, gathered, random_crop, random_mirror, windows

@@ -7,8 +7,8 @@ forks gave the same numbers to different fields.
 from functools import cache
 from typing import NamedTuple
 
-from netspec.importers.caffe_forks import FORK_ENUMS, FORK_MESSAGES
-from netspec.importers.caffe_messages import ENUMS, MESSAGES
+from netspec.caffe.forks import FORK_ENUMS, FORK_MESSAGES
+from netspec.caffe.messages import ENUMS, MESSAGES
 
 __all__ = ["FieldType", "enum_names", "message_fields"]
 

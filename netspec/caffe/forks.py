@@ -1,4 +1,4 @@
-"""Fields, messages and enums that well-known forks of Caffe added, in the notation of caffe_schema; number 0: known by name only."""
+"""Fields, messages and enums that well-known forks of Caffe added, in the notation of schema; number 0: known by name only."""
 
 __all__ = ["FORK_ENUMS", "FORK_MESSAGES"]
 

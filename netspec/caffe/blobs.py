@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from netspec.importers.caffe_schema import message_fields
-from netspec.importers.wire import BYTES, FIXED32, FIXED64, VARINT, Budget, Fields, WireError, WireField, signed, varints
+from netspec.caffe.schema import message_fields
+from netspec.caffe.wire import BYTES, FIXED32, FIXED64, VARINT, Budget, Fields, WireError, WireField, signed, varints
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Chunk = NDArray[np.generic]
 
-__all__ = ["Datum", "read_blob", "read_datum", "text"]
+__all__ = ["Datum", "read_blob", "read_datum", "read_whole_blob", "text"]
 
 MAX_AXES = 32
 LONGEST_TEXT = 4096
@@ -24,11 +24,16 @@ FIXED_SIZES = {FIXED32: 4, FIXED64: 8}
 
 
 class Datum(NamedTuple):
-    """A row of Caffe's databases: an image as stored (channels, height, width), uint8 or float32, or its file's bytes if encoded."""
+    """A row of Caffe's databases: pixels (channels, height, width), uint8 or float32, or an encoded image's bytes; and its label."""
 
-    image: "NDArray[np.generic] | None"
-    label: int | None
-    encoded: bytes
+    pixels: "NDArray[np.generic] | None"
+    encoded: bytes | None
+    label: int
+
+
+def read_whole_blob(payload: bytes) -> "NDArray[np.float32]":
+    """The one blob of a .binaryproto file, as mean images and InfogainLoss's matrices are stored. Raises WireError."""
+    return read_blob(memoryview(payload), 0, len(payload), Budget(len(payload) + 1))
 
 
 def read_blob(data: memoryview, start: int, end: int, budget: Budget) -> "NDArray[np.float32]":
@@ -105,13 +110,13 @@ def run(fields: Fields, field: WireField, dtype: str) -> "Chunk":
 
 
 def read_datum(payload: bytes) -> Datum:
-    """One row of an LMDB or LevelDB that Caffe wrote. Raises WireError if it is none, or if its size is not that of its values."""
+    """One row of an LMDB or LevelDB that Caffe wrote. Raises WireError if it is none, empty, or of another size than its values."""
     import numpy as np
 
     data = memoryview(payload)
     fields = Fields(data, 0, len(data), Budget(len(data) + 1))
     sizes = dict.fromkeys((DATUM["channels"], DATUM["height"], DATUM["width"]), 0)
-    label: int | None = None
+    label = 0
     octets, encoded = data[:0], False
     floats: list[Chunk] = []
     for field in fields:
@@ -126,12 +131,12 @@ def read_datum(payload: bytes) -> Datum:
         elif field.number == DATUM["float_data"]:
             floats += numbers(fields, field, "<f4")
     if encoded:
-        return Datum(None, label, bytes(octets))
+        return Datum(None, bytes(octets), label)
     values = np.concatenate(floats) if floats and not len(octets) else np.frombuffer(octets, np.uint8)
     shape = list(sizes.values())
-    if any(dim < 0 for dim in shape) or prod(shape) != values.size:
+    if any(dim < 1 for dim in shape) or prod(shape) != values.size:
         raise WireError(0, f"a datum of {shape} has {values.size:,} values")
-    return Datum(values.reshape(shape), label, b"")
+    return Datum(values.reshape(shape), None, label)
 
 
 def text(data: memoryview, field: WireField) -> str:

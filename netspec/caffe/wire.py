@@ -13,7 +13,7 @@ VARINT, FIXED64, BYTES, GROUP, GROUP_END, FIXED32 = range(6)
 MAX_GROUPS = 100
 
 
-class WireError(Exception):
+class WireError(ValueError):
     """The bytes are no message: where, and why."""
 
     def __init__(self, at: int, fact: str) -> None:

@@ -1,4 +1,4 @@
-"""BVLC Caffe's messages and enums: public facts of its file formats, in a notation of ours (see caffe_schema)."""
+"""BVLC Caffe's messages and enums: public facts of its file formats, in a notation of ours (see schema)."""
 
 __all__ = ["ENUMS", "MESSAGES"]
 
