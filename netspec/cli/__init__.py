@@ -15,6 +15,8 @@ COMMANDS = {
     "show": "Show every layer with its shape, parameters and MACs.",
     "explain": "Explain a diagnostic code, or a layer's arithmetic.",
     "layers": "List the layer types, or describe one.",
+    "zoo": "List the specs that ship with netspec.",
+    "init": "Start a spec as a copy of one of the zoo.",
     "compile": "Write the network as a Python file that needs only torch.",
     "train": "Train as the spec says.",
     "test": "Measure a trained run on the test data.",
@@ -91,7 +93,9 @@ def internal(error: Exception) -> Diagnostic:
     where = f"{os.path.basename(last.filename)}:{last.lineno} in {last.name}"
     if os.environ.get("NETSPEC_TRACEBACK"):
         traceback.print_exc()
-    return Diagnostic("NS901", f"{type(error).__name__}: {error} ({where})", notes=("please report it with the spec; NETSPEC_TRACEBACK=1 shows more",))
+    return Diagnostic(
+        "NS901", f"{type(error).__name__}: {error} ({where})", notes=("please report it with the spec; NETSPEC_TRACEBACK=1 shows more",)
+    )
 
 
 def report(diagnostics: list[Diagnostic], how: str = "full", *, err: bool = True) -> None:
