@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from netspec import layers
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.ir.graph import Places
 from netspec.ir.layer import Layer
 from netspec.record import Reject
-from netspec.resolve.schema import as_text, read_record, unknown_key, word
+from netspec.resolve.schema import as_text, read_record, word
 from netspec.resolve.sections import LayerFields
 from netspec.source import Span
 from netspec.syntax.located import Located
@@ -34,75 +33,98 @@ def draft(entry: Entry, defaults: Mapping[str, Located], dialect: str, diagnosti
     if diagnostics.failed and any(part.why == FAILED for part in body.walk()):
         return None
     kind = body.get("type")
-    if kind is None:
-        near = nearest("type", body.mapping)
-        diagnostics.error("NS103", f"layer {entry.name} needs type", body.span, label="type is missing", notes=tuple(f"{n}?" for n in near))
-        return None
-    cls = layers.find(as_text(kind))
-    if cls is None:
-        diagnostics.add(unknown_type(entry.name, kind))
+    cls = layers.find(as_text(kind)) if kind is not None else None
+    if kind is None or cls is None:
+        diagnostics.add(without_type(entry.name, kind, body))
         return None
     common, own = divide(entry.name, cls, body, diagnostics)
-    if own is None:
-        return None
     fields = read_record(LayerFields, common, diagnostics, what=f"layer {entry.name}", anchor=kind.span)
-    for section in entry.defaults:
-        own = with_defaults(own, section.get(cls.type), cls)
-    own = with_defaults(own, defaults.get(cls.type), cls)
-    layer = read_layer(entry.name, cls, own, fields, dialect, diagnostics, kind.span)
-    if fields is None or layer is None:
+    if own.body is None:
         return None
-    return Draft(entry.name, layer, fields, places(body, own))
+    given = own.body
+    for section in entry.defaults:
+        given = with_defaults(given, section.get(cls.type), cls)
+    given = with_defaults(given, defaults.get(cls.type), cls)
+    layer = read_layer(f"{cls.type} {entry.name}", cls, own._replace(body=given), dialect, diagnostics, kind.span)
+    if fields is None or layer is None or not own.sound:
+        return None
+    most = 1 if cls.tops[1] is None else cls.tops[1]
+    layer.__dict__["top_count"] = len(fields.top) or min(1, most)
+    return Draft(entry.name, layer, fields, places(body, given))
 
 
-def unknown_type(name: str, kind: Located) -> Diagnostic:
-    text = as_text(kind)
-    near = nearest(text, layers.types())
-    fixes = (Fix(f"write {near[0]}", (Edit(kind.span, near[0]),) if kind.span else ()),) if near else ()
-    label = f"did you mean {' or '.join(near)}?" if near else "no layer has this type"
-    return Diagnostic("NS101", f"layer {name} has type {text}", kind.span, label, fixes=fixes, notes=("`netspec layers` lists the types",))
+def without_type(name: str, kind: Located | None, body: Located) -> Diagnostic:
+    """A layer whose type is missing, no word, or unknown."""
+    from netspec.resolve.strangers import typeless, unknown_type
+
+    if kind is None:
+        return typeless(name, body)
+    if as_text(kind) and kind.value is not None:
+        return unknown_type(name, kind)
+    fact = "it is empty" if kind.value is None else "this is not"
+    return Diagnostic("NS104", f"type of layer {name} must be text: {fact}", kind.span, "must be the name of a layer type")
 
 
-def divide(name: str, cls: type[Layer], body: Located, diagnostics: Diagnostics) -> tuple[Located, Located | None]:
-    """The fields that every layer has, and the layer's own parameters from either form."""
+class Own(NamedTuple):
+    """A layer's own parameters from either form; `body` is None where they cannot be told. nested: they stand in param maps."""
+
+    body: Located | None
+    nested: bool
+    sound: bool
+
+
+def divide(name: str, cls: type[Layer], body: Located, diagnostics: Diagnostics) -> tuple[Located, Own]:
+    """The fields that every layer has, and the layer's own parameters."""
     common: dict[str, Located] = {}
     short: dict[str, Located] = {}
     nested: dict[str, Located] = {}
     keys = dict(body.keys)
-    sound = True
+    before = len(diagnostics)
+    foreign = False
     for key, item in body.mapping.items():
         if key in LayerFields.names:
             common[key] = item
         elif key in cls.groups:
-            nested.update(item.mapping)
+            nested.update(belonging(name, cls, key, item, diagnostics))
             keys.update(item.keys)
-            sound &= belongs(name, cls, key, item, diagnostics)
+        elif key not in cls.names and is_foreign_map(name, cls, key, body, diagnostics):
+            foreign = True
         else:
             short[key] = item
-    stranger = next((key for key in short if key not in cls.names), None) if nested else None
-    if nested and short and stranger is None:
-        first = next(iter(short))
-        diagnostics.error(
-            "NS108",
-            f"layer {name} has {first} beside {', '.join(g for g in cls.groups if body.get(g))}: use one form or the other",
-            body.key_span(first),
-            label="move it into the map",
-        )
-        sound = False
+    maps = [group for group in cls.groups if body.get(group) is not None]
+    both = next((key for key in short if key in cls.names), None) if maps else None
+    if both is not None:
+        fact = f"layer {name} has {both} beside {', '.join(maps)}: use one form or the other"
+        diagnostics.error("NS108", fact, body.key_span(both), label="move it into the map")
     own = Located({**nested, **short}, body.span, keys=keys, used=body.used)
-    return Located(common, body.span, keys=body.keys, used=body.used), own if sound else None
+    readable = not (foreign and not maps) and all(isinstance(body.mapping[group].value, dict) for group in maps)
+    return Located(common, body.span, keys=body.keys, used=body.used), Own(
+        own if readable else None, bool(maps), len(diagnostics) == before
+    )
 
 
-def belongs(name: str, cls: type[Layer], group: str, item: Located, diagnostics: Diagnostics) -> bool:
-    """Whether the keys of a param map are fields of that map; says so where they are not."""
+def belonging(name: str, cls: type[Layer], group: str, item: Located, diagnostics: Diagnostics) -> dict[str, Located]:
+    """The content of a param map without what belongs elsewhere, which is reported; keys that nobody knows stay in."""
     if not isinstance(item.value, dict):
         diagnostics.error("NS104", f"{group} of layer {name} must be a mapping", item.span)
+        return {}
+    astray = [key for key in item.value if (cls.group_of(cls.names[key]) != group if key in cls.names else key in LayerFields.names)]
+    if astray:
+        from netspec.resolve.strangers import misplaced
+
+        for key in astray:
+            diagnostics.add(misplaced(cls, key, group, item))
+    return {key: value for key, value in item.value.items() if key not in astray}
+
+
+def is_foreign_map(name: str, cls: type[Layer], key: str, body: Located, diagnostics: Diagnostics) -> bool:
+    """Whether a key is a param map of other types; says so."""
+    from netspec.resolve.strangers import foreign_map, map_owners
+
+    if not map_owners(key):
         return False
-    known = [spelling for spelling, p in cls.names.items() if cls.group_of(p) == group]
-    strangers = [key for key in item.value if key not in known]
-    for key in strangers:
-        diagnostics.add(unknown_key(key, item, known, group))
-    return not strangers
+    diagnostics.add(foreign_map(name, cls, key, body))
+    return True
 
 
 def with_defaults(own: Located, defaults: Located | None, cls: type[Layer]) -> Located:
@@ -114,17 +136,19 @@ def with_defaults(own: Located, defaults: Located | None, cls: type[Layer]) -> L
     return Located({**added, **own.mapping}, own.span, keys={**defaults.keys, **own.keys}, used=own.used) if added else own
 
 
-def read_layer(
-    name: str, cls: type[Layer], own: Located, fields: LayerFields | None, dialect: str, diagnostics: Diagnostics, anchor: Span | None
-) -> Layer | None:
+def read_layer(what: str, cls: type[Layer], own: Own, dialect: str, diagnostics: Diagnostics, anchor: Span | None) -> Layer | None:
+    """The layer, or None with findings. `anchor` is where a missing parameter is reported."""
+    body = own.body
+    assert body is not None
     try:
-        layer = cls.read(own.mapping, dialect, whole=own)
+        return cls.read(body.mapping, dialect, whole=body)
     except Reject:
-        word({"type": "object", **cls.schema()}, own, diagnostics, what=f"{cls.type} {name}", anchor=anchor)
+        from netspec.resolve.strangers import notes_on
+
+        known = () if own.nested else (*LayerFields.names, *cls.groups, "when")
+        schema = {"type": "object", **cls.schema()}
+        word(schema, body, diagnostics, what=what, anchor=anchor, known=known, notes=lambda key: notes_on(cls, key))
         return None
-    tops = len(fields.top) if fields is not None and fields.top else min(1, cls.tops[1] if cls.tops[1] is not None else 1)
-    layer.__dict__["top_count"] = tops
-    return layer
 
 
 def places(body: Located, own: Located) -> Places:
