@@ -5,7 +5,9 @@ Each phase takes the findings so far and stops the run where it reported errors.
 
 from dataclasses import dataclass
 
+from netspec.analysis.budget import expect
 from netspec.analysis.infer import infer
+from netspec.analysis.lint import lint
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
 from netspec.ir.graph import Graph, TypedGraph
 from netspec.resolve.build import NetState
@@ -103,13 +105,21 @@ def check_source(source: Source, stages: frozenset[str] = frozenset(), level: in
     diagnostics = Diagnostics()
     resolved = resolve_source(source, diagnostics, settings)
     if resolved is not None:
+        views: dict[str, TypedGraph] = {}
         for phase in ("test", "train") if phased(resolved) else ("test",):
             found = Diagnostics()
             found.found = list(diagnostics.found)
-            typed_graph(resolved, phase, stages, level, found)
+            typed = typed_graph(resolved, phase, stages, level, found)
+            if typed is not None:
+                views[phase] = typed
             diagnostics.found += [d for d in found.found if d not in diagnostics.found]
         if resolved.file.train is not None and not diagnostics.failed:
-            training_graph(resolved, "train", stages, level, diagnostics)
+            learning = training_graph(resolved, "train", stages, level, diagnostics)
+            if learning is not None:
+                views["learning"] = learning
+        if not diagnostics.failed:
+            expect(resolved, views, diagnostics)
+            lint(resolved, views, diagnostics)
     return diagnostics.sorted()
 
 

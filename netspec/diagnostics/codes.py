@@ -43,6 +43,7 @@ CODES: dict[str, Code] = {
     "NS029": Code("not UTF-8", "warning"),
     "NS030": Code("missing comma or colon"),
     "NS031": Code("weights do not fit the net"),
+    "NS032": Code("layer renamed in the spec", "warning"),
     # 1: schema and parameters
     "NS101": Code("unknown layer type"),
     "NS102": Code("unknown key"),

@@ -181,20 +181,35 @@ class Builder(Sizes):
             return self.typed(self.GlobalAveragePool(x), x.type.replaced(space=(1,) * x.type.axes))
         if not overshoots(window, rounding):
             return self.pool("AveragePool", x, window, rounding, count_include_pad=int(count_include_pad))
-        ones = self.full((1, 1, *x.type.space), 1.0)
-        inside = self.pool("AveragePool", self.reaching(ones, window, 0.0), window, "FLOOR")
         mean = self.pool("AveragePool", self.reaching(x, window, 0.0), window, "FLOOR")
-        return self.typed(self.Div(mean, inside), mean.type)
+        for i, axis in enumerate(range(2, x.type.rank)):
+            share = self.share_inside(x.type.shape[axis], mean.type.shape[axis], window, i)
+            mean = self.typed(self.Div(mean, self.aligned(share, axis, x.type.rank)), mean.type)
+        return mean
+
+    def share_inside(self, size: Size, windows: Size, window: Window, i: int) -> Operand:
+        """For each window along a spatial axis without border, (min(begin + k, size) - begin) / k: 0 or less for one past the input."""
+        count = self.Squeeze(self.size(windows), (0,))
+        begin = self.Mul(self.Range(0, count, 1), self.size(window.stride[i]))
+        length = self.Sub(self.Min(self.Add(begin, self.size(window.kernel[i])), self.size(size)), begin)
+        share = self.Div(self.Cast(length, to=1), self.Cast(self.size(window.kernel[i]), to=1))
+        return self.typed(share, TensorType((windows,)))
 
     def pool(self, op: str, x: Operand, window: Window, rounding: str, **more: int) -> Operand:
         made = self.call(op, x, **attributes(window, rounding), **more)
         return self.typed(made, x.type.replaced(space=pooled(x.type.space, window, rounding)))
 
     def reaching(self, x: Operand, window: Window, value: float) -> Operand:
-        """x with elements at the end of each axis, until the last window that Caffe makes is whole."""
+        """x with elements at the end of each axis, until the last window that Caffe makes is whole.
+
+        Joined, not padded: onnxruntime would fold a Pad into the pooling behind it, which refuses a border as wide as its window.
+        """
         sizes = pooled(x.type.space, window, "CEIL")
-        missing = [(n - 1) * s + r - size for n, s, r, size in zip(sizes, window.stride, window.reach, x.type.space, strict=True)]
-        return self.pad(x, [(0, m) for m in missing], value=value)
+        for i, (n, stride, reach) in enumerate(zip(sizes, window.stride, window.reach, strict=True)):
+            missing = (n - 1) * stride + reach - x.type.space[i]
+            if untraced(missing) != 0:
+                x = self.concat([x, self.full((*x.type.shape[:i + 2], missing, *x.type.shape[i + 3:]), value)], i + 2)
+        return x
 
     # --- normalization -----------------------------------------------------------------------------------------------
 

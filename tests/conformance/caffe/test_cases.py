@@ -1,6 +1,7 @@
 """Every case recorded from Caffe, through netspec's own doors: import, load, compile, forward, backward, export, onnxruntime."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,10 @@ from torch import Tensor, nn
 
 import netspec
 from netspec.driver import load_source
+from netspec.emit.onnx_model import onnx_model
 from netspec.importers.prototxt import import_prototxt
+from netspec.layers import find
+from netspec.resolve.deploy import deployed
 from netspec.source import Source
 
 FOLDER = Path(__file__).parent / "cases"
@@ -20,6 +24,10 @@ LOOSE = {"Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "MVN"}
 """Types whose results are held to 1e-4, all others to 2e-5 (the oracle's README)."""
 NOT_GRADIENTS = {("hinge_l1", "din__data")}
 """Recorded as zeros because the recorder overwrote what Caffe's HingeLoss keeps in the gradient's place; test_hinge_gradient holds the rule."""
+
+
+ASIDE = {"loss", "metric", "data", "input"}
+"""Traits of layers that an exported model has no node for."""
 
 
 class Case(NamedTuple):
@@ -51,6 +59,18 @@ class Case(NamedTuple):
 
     def close(self, have: Tensor, want: Any, what: str) -> None:
         np.testing.assert_allclose(have.detach().numpy(), want, self.tolerance, self.tolerance, err_msg=f"{self.name}: {what}")
+
+
+def gradients_of(name: str) -> list[str]:
+    """Keys of the gradients that Caffe left."""
+    return [key for key in np.load(FOLDER / f"{name}.npz").files if key.startswith(("din__", "dw__")) and (name, key) not in NOT_GRADIENTS]
+
+
+def exported(name: str) -> bool:
+    """Whether a case was recorded in the test phase and has a layer besides losses, metrics and what brings values in."""
+    meta = json.loads(str(np.load(FOLDER / f"{name}.npz")["meta"]))
+    own = [find(type_) for layer, type_ in meta["layers"] if "_split" not in layer]
+    return meta["phase"] == "TEST" and not all(cls.traits & ASIDE or cls.tops == (0, 0) for cls in own)
 
 
 @pytest.fixture(params=CASES)
@@ -87,12 +107,11 @@ def test_forward(case: Case) -> None:
         case.close(case.net.layer_parameters(layer)[int(index)], case.arrays[key], key)
 
 
+@pytest.mark.parametrize("case", [name for name in CASES if gradients_of(name)], indirect=True)
 def test_backward(case: Case) -> None:
     """Gradients of inputs and parameters, for the recorded gradient of each output."""
     gradients = {key[6:]: torch.from_numpy(case.arrays[key]) for key in case.arrays.files if key.startswith("dtop__")}
-    expected = [key for key in case.arrays.files if key.startswith(("din__", "dw__")) and (case.name, key) not in NOT_GRADIENTS]
-    if not expected:
-        pytest.skip("Caffe gives no gradient here")
+    expected = gradients_of(case.name)
     feed = {name: value.requires_grad_(f"din__{name}" in expected) for name, value in case.feed().items()}
     for _ in range(case.meta["forwards"]):
         blobs = case.net.forward_blobs(feed)
@@ -101,6 +120,30 @@ def test_backward(case: Case) -> None:
         kind, name, *index = key.split("__") if key.startswith("din__") else ("dw", *key[4:].rsplit("__", 1))
         tensor = feed[name] if kind == "din" else case.net.layer_parameters(name)[int(index[0])]
         case.close(torch.zeros_like(tensor) if tensor.grad is None else tensor.grad, case.arrays[key], key)
+
+
+@pytest.mark.onnx
+@pytest.mark.parametrize("case", [name for name in CASES if exported(name)], indirect=True)
+def test_onnxruntime(case: Case) -> None:
+    """Every blob that the model gives, losses and metrics aside, from a session fed as Caffe was; recurrent state goes from call to call."""
+    import onnxruntime
+
+    typed = case.program.graph("test")
+    tops = [top for node in typed.graph.nodes if not node.layer.traits & ASIDE for top in node.tops]
+    outputs = tuple(top for top in tops if typed.graph.blobs[top.name] is top and top.name in case.blobs)
+    typed = replace(typed, graph=deployed(typed.graph, outputs))
+    owned = [ref for ref in typed.weight_refs() if not ref.shared]
+    weights = {ref.name: case.net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in owned}
+    session = onnxruntime.InferenceSession(onnx_model(typed, weights).SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [i.name for i in session.get_inputs()]
+    recorded = {name: case.arrays[f"blob__{name}"] for name in case.blobs}
+    state = {i.name: np.zeros([case.arrays["in__x"].shape[1], i.shape[-1]], np.float32) for i in session.get_inputs() if i.name not in recorded}
+    for call in range(case.meta["forwards"]):
+        given = {**recorded, **{name: value.numpy() for name, value in case.feed(call).items()}, **state}
+        made = dict(zip((o.name for o in session.get_outputs()), session.run(None, {name: given[name] for name in names}), strict=True))
+        state = {name: made[f"{name}.next"] for name in state}
+    for top in outputs:
+        case.close(torch.from_numpy(made[top.name]), recorded[top.name], f"blob {top.name} of the model")
 
 
 def test_hinge_gradient() -> None:
