@@ -36,16 +36,16 @@ class Predictor(NamedTuple):
 @click.option("--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights of a RUN.")
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to run.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def command(model: str, images: tuple[str, ...], data: str | None, index: int, split: str, top: int, weights: str, device: str,
-            as_json: bool) -> None:
+def command(model: str, images: tuple[str, ...], data: str | None, top: int, as_json: bool, **options: Any) -> None:
     """Run images, or one sample of a data source, through an exported MODEL (with onnxruntime) or a trained RUN (with torch)."""
     if bool(images) == bool(data):
         raise click.UsageError("name images, or a source with --data")
-    predictor = run_predictor(model, weights, device) if is_folder(model) else onnx_predictor(model, device)
+    device = options["device"]
+    predictor = run_predictor(model, options["weights"], device) if is_folder(model) else onnx_predictor(model, device)
     from netspec.training.samples import from_data, from_files
 
     samples = from_files(images, predictor.contract, predictor.shape) if images else [
-        from_data(data or "", index, split, predictor.contract, predictor.shape)]
+        from_data(data or "", options["index"], options["split"], predictor.contract, predictor.shape)]
     found = [described(sample, predictor, top) for sample in samples]
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(line for each in found for line in lines(each)))
 
@@ -69,7 +69,8 @@ def onnx_predictor(path: str, device: str) -> Predictor:
     only = model.inputs[0]
     words = {k: tuple(v) if isinstance(v, list) else v for k, v in image_words(model, only.name, path).items() if k in ImageContract.params}
     shape = tuple(n if isinstance(n, int) else None for n in only.shape[1:])
-    return Predictor(ImageContract(**words) if words else None, shape, lambda batch: run_model(model, {only.name: batch}, path), model.labels)
+    contract = ImageContract(**words) if words else None
+    return Predictor(contract, shape, lambda batch: run_model(model, {only.name: batch}, path), model.labels)
 
 
 def run_predictor(folder: str, weights: str, device: str) -> Predictor:

@@ -11,7 +11,7 @@ __all__ = ["command"]
 @click.argument("run", type=click.Path())
 @click.option("--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights to measure.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to run.")
-@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Set a value of the spec, such as train.test_data.path=FOLDER.")
+@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Set a value of the spec: train.test_data.path=FOLDER.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(run: str, weights: str, device: str, settings: tuple[str, ...], as_json: bool) -> None:
     """Measure a trained RUN on all its test data: every loss and metric, each sample counted once."""

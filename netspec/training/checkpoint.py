@@ -1,4 +1,4 @@
-"""What a training needs to go on, on disk. In: weights, solver, random numbers, place in the data; out: two files of a run, and back.
+"""What a training needs to go on, on disk. In: weights, solver, carried state, random numbers, place in the data; out: two files, and back.
 
 RUN/weights.safetensors: the weights by the spec's names. RUN/solver.safetensors: all the rest. They change together: the new weights are
 written beside the old, then the solver's file is replaced (from then on the snapshot counts), then the weights take their name.
@@ -6,9 +6,10 @@ written beside the old, then the solver's file is replaced (from then on the sna
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from netspec.diagnostics import SpecError, fail
 from netspec.training.solver import ParameterSpec, Solver
@@ -20,13 +21,15 @@ WEIGHTS = "weights.safetensors"
 SOLVER = "solver.safetensors"
 PENDING = "weights.next.safetensors"
 RANDOM = "random:"
+CARRIED = "carried:"
 
 
 class Checkpoint:
     """The snapshot of one run. `spec_hash` is that of the network: a snapshot of another one is refused."""
 
-    def __init__(self, run: Path, parameters: Sequence[ParameterSpec], solver: Solver, spec_hash: str) -> None:
+    def __init__(self, run: Path, net: nn.Module, parameters: Sequence[ParameterSpec], solver: Solver, spec_hash: str) -> None:
         self.run = run
+        self.net = net
         self.parameters = parameters
         self.solver = solver
         self.spec_hash = spec_hash
@@ -40,7 +43,7 @@ class Checkpoint:
         write_tensors(self.run / PENDING, self.weights(), self.facts())
         tensors, facts = self.solver.state()
         try:
-            write_tensors(self.run / SOLVER, tensors | random_state(self.device), {**self.facts(), **facts, "more": more})
+            write_tensors(self.run / SOLVER, tensors | random_state(self.device) | carried(self.net), {**self.facts(), **facts, "more": more})
         except SpecError:
             (self.run / PENDING).unlink(missing_ok=True)
             raise
@@ -51,7 +54,7 @@ class Checkpoint:
         write_tensors(path, self.weights(), {**self.facts(), **more})
 
     def load(self) -> Facts:
-        """Go back to the snapshot: weights, solver, random numbers; what was given as `more`.
+        """Go back to the snapshot: weights, solver, carried state, random numbers; what was given as `more`.
 
         NS674: damaged, or the two files are not of one snapshot. NS675: of another network or another rule. NS676: a tensor does not fit.
         """
@@ -59,13 +62,15 @@ class Checkpoint:
         tensors, facts = read_tensors(path)
         self.check(facts, path)
         self.recover(facts["iteration"])
-        state, random = divided(tensors)
+        random, state = divided(tensors, RANDOM)
+        streams, state = divided(state, CARRIED)
         if state:
             needed = self.solver.state_shapes()
             fit({name: state[name] for name in needed if name in state}, needed, path)
         if load_weights(self.run / WEIGHTS, self.parameters).get("iteration") != facts["iteration"]:
             raise fail("NS674", f"{SOLVER} is of iteration {facts['iteration']}, {WEIGHTS} is not", path=str(self.run / WEIGHTS))
         self.solver.load_state(state, facts)
+        carry_on(self.net, streams, self.device)
         set_random_state(random, self.device, path)
         return dict(facts["more"])
 
@@ -103,10 +108,27 @@ class Checkpoint:
         return self.solver.tensors[0].device
 
 
-def divided(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The solver's buffers, and the states of the random numbers by device type."""
-    random = {name.removeprefix(RANDOM): tensor for name, tensor in tensors.items() if name.startswith(RANDOM)}
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith(RANDOM)}, random
+def divided(tensors: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The tensors whose names begin with a prefix, without it; and the others."""
+    found = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return found, {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
+
+
+def streams_of(net: nn.Module) -> dict[str, Any]:
+    """The recurrent layers by the paths of their modules: each carries `state`, a tuple of tensors or None, from call to call."""
+    return {path: module for path, module in net.named_modules() if hasattr(module, "reset_state") and hasattr(module, "state")}
+
+
+def carried(net: nn.Module) -> dict[str, Tensor]:
+    """What recurrent layers carry to the next call."""
+    return {f"{CARRIED}{path}:{i}": part for path, module in streams_of(net).items() for i, part in enumerate(module.state or ())}
+
+
+def carry_on(net: nn.Module, parts: Mapping[str, Tensor], device: torch.device) -> None:
+    """Give recurrent layers what they carried; those of which nothing was kept begin anew."""
+    for path, module in streams_of(net).items():
+        names = sorted((name for name in parts if name.rpartition(":")[0] == path), key=lambda name: int(name.rpartition(":")[2]))
+        module.state = tuple(parts[name].to(device) for name in names) or None
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:

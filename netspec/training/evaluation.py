@@ -17,10 +17,14 @@ def evaluate(net: nn.Module, batches: TestBatches, device: torch.device, test_it
              stop: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
     """Mean of every number that `net(**batch)` gives, and of its total loss as `loss`, weighted by the samples of each batch.
 
+    Recurrent layers begin anew, whatever they carried from a test before.
     test_iter: at most so many batches, 0: all. stop: asked before each batch; when true the answer is None.
     """
     means = WeightedMeans()
     batches.load(0)
+    for module in net.modules():
+        if module is not net and hasattr(module, "reset_state"):
+            module.reset_state()
     position = 0
     with torch.no_grad():
         for batch in islice(batches, test_iter or None):

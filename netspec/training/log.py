@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netspec.diagnostics import fail
-from netspec.training.weights import replacing
+from netspec.files import replacing
 
 __all__ = ["LOG", "Log", "Record"]
 
@@ -44,7 +44,7 @@ class Log:
         except OSError as error:
             raise fail("NS673", error.strerror or str(error), path=str(self.path)) from error
         kept = [line for line in lines if before(line, iteration)]
-        with replacing(self.path) as draft:
+        with replacing(self.path, "NS673") as draft:
             draft.write_text("".join(line + "\n" for line in kept), "utf-8")
 
 

@@ -47,13 +47,15 @@ def train(job: Job, run: Path, *, device: str = "auto", resume: bool = False, pr
 
 
 def prepare(run: Path, resume: bool) -> None:
-    """Make the folder of a new run; refuse one that holds a run, or to resume where there is none."""
+    """Make the folder of a new run; refuse one that holds a run, or to resume where there is none. Drafts that a kill left are removed."""
     if resume and not run.is_dir():
         raise fail("NS679", "no such folder", path=str(run))
     if not resume and (run / SOLVER).exists():
         raise fail("NS677", f"it holds {SOLVER}", path=str(run))
     try:
         run.mkdir(parents=True, exist_ok=True)
+        for draft in run.glob("*.part"):
+            draft.unlink()
     except OSError as error:
         raise fail("NS673", error.strerror or str(error), path=str(run)) from error
 
@@ -68,7 +70,7 @@ class Training:
         self.max_iter = words.iterations(len(job.train_batches))
         self.parameters = move([job.net, *([job.test_net] if job.test_net else [])], job.parameters, device)
         self.solver = Solver(words, self.parameters, self.max_iter)
-        self.checkpoint = Checkpoint(run, self.parameters, self.solver, job.spec_hash)
+        self.checkpoint = Checkpoint(run, job.net, self.parameters, self.solver, job.spec_hash)
         self.log = Log(run)
         self.losses = LossWindow(words.average_loss * words.iter_size)
         self.display = words.display or max(1, self.max_iter // LINES_WITHOUT_DISPLAY)

@@ -7,8 +7,7 @@ import errno
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,8 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from netspec.diagnostics import Diagnostic, SpecError, fail
+from netspec.files import replacing
 
-__all__ = ["Facts", "NamedTensor", "fit", "load_weights", "read_tensors", "replacing", "write_tensors"]
+__all__ = ["Facts", "NamedTensor", "fit", "load_weights", "read_tensors", "write_tensors"]
 
 Facts = dict[str, Any]
 FACTS, CHECKSUM = "netspec", "crc32"
@@ -34,44 +34,11 @@ class NamedTensor(Protocol):
     def tensor(self) -> Tensor: ...
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A draft beside `path` to write to; at the end it is brought to disk and takes the place of `path`, or on an error is removed.
-
-    NS673: the disk is full, the folder cannot be written to.
-    """
-    draft = path.with_name(path.name + ".part")
-    try:
-        yield draft
-        sync(draft)
-        draft.replace(path)
-        with suppress(OSError):
-            sync(path.parent)
-    except (OSError, SafetensorError) as error:
-        raise fail("NS673", reason(error), path=str(path)) from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-
-
 def reason(error: Exception) -> str:
     """What went wrong, in the operating system's words; safetensors hides the number in its text."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return os.strerror(error.errno)
     numbers = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
     known = (number for number in numbers if f"os error {number})" in str(error))
     return os.strerror(number) if (number := next(known, None)) else str(error)
-
-
-def sync(path: Path) -> None:
-    """Bring a file, or a folder's entries where the system can, to the disk."""
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Facts) -> None:
@@ -81,8 +48,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Facts) -> No
     """
     values = {name: plain(tensor) for name, tensor in tensors.items()}
     text = json.dumps({**facts, CHECKSUM: checksum(facts, values)}, sort_keys=True)
-    with replacing(path) as draft:
-        save_file(values, draft, {FACTS: text})
+    with replacing(path, "NS673") as draft:
+        try:
+            save_file(values, draft, {FACTS: text})
+        except SafetensorError as error:
+            raise fail("NS673", reason(error), path=str(path)) from error
 
 
 def plain(tensor: Tensor) -> Tensor:

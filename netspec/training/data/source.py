@@ -1,7 +1,6 @@
 """A source: samples by index, each with named fields. Sources hold raw values; transforms and devices are other people's business."""
 
 import json
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from netspec.diagnostics import fail
+from netspec.files import write_text
 from netspec.resolve.image_contract import Shape
 
 __all__ = ["Array", "ArraySource", "Field", "Rows", "Source", "Subset", "divided", "write_classes"]
@@ -133,15 +133,6 @@ def write_classes(source: Source, folder: str | Path) -> Path | None:
     if source.classes is None:
         return None
     path = Path(folder) / "classes.json"
-    draft = path.with_name(path.name + ".part")
     text = json.dumps({name: label for label, name in enumerate(source.classes)}, indent=1, ensure_ascii=False)
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise fail("NS665", f"cannot be written: {error.strerror or error}", path=str(path)) from error
+    write_text(path, text + "\n", "NS665")
     return path

@@ -39,7 +39,7 @@ def test_digits_are_divided_by_fives(tmp_path: Path) -> None:
 
 def test_the_shipped_picture_is_the_sample(tmp_path: Path) -> None:
     contract = ImageContract(scale=0.00392156862745098)
-    found = load_image(REPOSITORY / "docs" / "digit-7.png", contract, (1, 8, 8))
+    found = load_image(REPOSITORY / "docs" / "seven.png", contract, (1, 8, 8))
     test = opened(tmp_path, "test", source="digits")
     rows = test.batch(np.array([48]))
     assert rows["label"].tolist() == [7] and found.dtype == np.float32 and found.max() == 1
