@@ -13,7 +13,7 @@ from netspec.syntax.reader import read_file
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["check", "compile", "load"]
+__all__ = ["check", "compile", "load", "load_weights"]
 
 
 PROGRAMS: "dict[type[nn.Module], driver.Program]" = {}
@@ -55,3 +55,10 @@ def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -
 
         attach(net, typed, writing=not isinstance(spec, TypedGraph))
     return net.train(phase == "train")  # type: ignore[no-any-return]
+
+
+def load_weights(net: "nn.Module", path: str) -> "nn.Module":
+    """Copy the weights of a safetensors file into a compiled network, all or none; answers it. Raises SpecError (training/loading.py)."""
+    from netspec.training import loading
+
+    return loading.load_weights(net, path)

@@ -53,6 +53,18 @@ class Program:
             raise SpecError(diagnostics.sorted())
         return typed
 
+    def graphs(self) -> list[TypedGraph]:
+        """The typed graphs of test and train, without one that the spec does not describe. Raises SpecError if it describes neither."""
+        found, faults = [], []
+        for phase in ("test", "train"):
+            try:
+                found.append(self.graph(phase))
+            except SpecError as error:
+                faults.append(error)
+        if not found:
+            raise faults[0]
+        return found
+
 
 def resolve_source(source: Source, diagnostics: Diagnostics, settings: tuple[str, ...] = ()) -> Resolved | None:
     """Text to Resolved: everything that does not depend on the phase. `settings` are PATH=VALUE texts put in first."""

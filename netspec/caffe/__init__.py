@@ -1,1 +1,1 @@
-"""Facts of Caffe's file formats: its messages, their wire form, its blobs. Shared by importers, emit and training; knows no layer, no spec."""
+"""Facts of Caffe's file formats: messages, wire form, blobs. Importers, emit and training share it; it knows no layer and no spec."""

@@ -49,6 +49,7 @@ FORK_MESSAGES = {
     "NormalizeParameter": "0 across_spatial bool; 0 scale_filler FillerParameter; 0 channel_shared bool; 0 eps float",
     "PSROIPoolingParameter": "0 spatial_scale float; 0 output_dim int; 0 group_size int",
     "PermuteParameter": "0 order uint*",
+    "PoolingParameter": "0 ceil_mode bool",
     "PriorBoxParameter": """
         0 min_size float*; 0 max_size float*; 0 aspect_ratio float*; 0 flip bool; 0 clip bool; 0 variance float*; 0 img_size uint;
         0 img_h uint; 0 img_w uint; 0 step float; 0 step_h float; 0 step_w float; 0 offset float""",

@@ -41,7 +41,7 @@ class Converted:
 def convert(net: str | Path, *, weights: str | Path | None = None, solver: str | Path | None = None, flat: bool = False) -> Converted:
     """Import a network. Raises SpecError: as import_prototxt; with weights also NS026, NS027, NS031, and what check finds in the net."""
     imported = import_prototxt(net, solver=solver)
-    tree, names = imported.tree, dict[str, str]()
+    tree, names = imported.tree, imported.renamed
     text = dump(tree)
     if weights is None:
         return Converted(tree, text, imported.findings)
@@ -56,4 +56,4 @@ def matched(text: str, name: str, weights: str | Path, names: Mapping[str, str])
 
     stored = read_weights(weights)
     program = driver.load_source(Source(str(Path(name).with_suffix(".yaml")), text))
-    return match(stored, wanted_by([program.graph(phase) for phase in ("test", "train")], names), fspath(weights))
+    return match(stored, wanted_by(program.graphs(), names), fspath(weights))

@@ -12,6 +12,7 @@ from typing import Any
 
 from netspec.diagnostics import Diagnostic, Diagnostics, SpecError, fail
 from netspec.importers.decode import Piece, decode
+from netspec.importers.names import distinct, only_test
 from netspec.importers.net_inputs import net_inputs
 from netspec.importers.prototxt_text import read_prototxt
 from netspec.importers.prototxt_tree import Message
@@ -32,10 +33,14 @@ WITHOUT_PLACE = {"force_backward": "gradients are computed where they are needed
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """A spec as plain values and as text, and the findings on the way (warnings only), in the file's order."""
+    """A spec as plain values and as text, and the findings on the way (warnings only), in the file's order.
+
+    renamed: leads from a layer of the spec to its name in the file, where that differs.
+    """
 
     tree: dict[str, Any]
     findings: list[Diagnostic] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -49,7 +54,7 @@ def import_prototxt(path: str | Path, *, solver: str | Path | None = None) -> Im
     gc.disable()
     try:
         net, own_solver = open_net(path, diagnostics)
-        tree = spec_tree(net, diagnostics)
+        tree, renamed = spec_tree(net, diagnostics)
         words = open_solver(solver, diagnostics) if solver is not None else own_solver
     finally:
         if collecting:
@@ -58,7 +63,7 @@ def import_prototxt(path: str | Path, *, solver: str | Path | None = None) -> Im
         tree["train"] = {"solver": solver_section(words, diagnostics)}
     if diagnostics.failed:
         raise SpecError(diagnostics.sorted())
-    return Imported(tree, diagnostics.sorted())
+    return Imported(tree, diagnostics.sorted(), renamed)
 
 
 def read_source(path: str | Path, diagnostics: Diagnostics) -> Source:
@@ -107,8 +112,8 @@ def open_message(path: str | Path, diagnostics: Diagnostics) -> Message:
     return message
 
 
-def spec_tree(net: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
-    """The spec of a decoded network, as plain values."""
+def spec_tree(net: Piece, diagnostics: Diagnostics) -> tuple[dict[str, Any], dict[str, str]]:
+    """The spec of a decoded network, as plain values, and the layers that it calls otherwise."""
     layers = upgrade(in_order(net), diagnostics)
     inputs, layers = net_inputs(net, layers, diagnostics)
     tree: dict[str, Any] = {"netspec": 1}
@@ -119,8 +124,9 @@ def spec_tree(net: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
     for key, why in WITHOUT_PLACE.items():
         if key in net:
             diagnostics.add(Diagnostic("NS025", f"{key} of the net: {why}", net.span(key)))
-    tree["layers"] = entries(layers, list(inputs), diagnostics)
-    return tree
+    tree["layers"] = found = entries(layers, list(inputs), diagnostics)
+    only_test(found, list(tree.get("input", ())), layers, diagnostics)
+    return tree, distinct(found, layers, diagnostics)
 
 
 def in_order(net: Piece) -> Iterator[tuple[str, Piece]]:

@@ -30,6 +30,7 @@ def upgrade(layers: Iterable[tuple[str, Piece]], diagnostics: Diagnostics) -> li
         move_params(layer)
         move_transforms(layer, field, diagnostics)
         fix_batch_norm(layer)
+        fix_rounding(layer)
         done.append(layer)
     return done
 
@@ -65,3 +66,11 @@ def fix_batch_norm(layer: Piece) -> None:
     """A BatchNorm that declares its three blobs: they are statistics, which the solver leaves alone."""
     if layer["type"] == "BatchNorm" and len(layer.get("param", ())) == BATCH_NORM_BLOBS:
         layer["param"] = [{**spec, "lr_mult": 0, "decay_mult": 0} for spec in layer["param"]]
+
+
+def fix_rounding(layer: Piece) -> None:
+    """A fork's ceil_mode of a pooling is today's round_mode."""
+    pooling = layer.get("pooling_param")
+    if isinstance(pooling, Piece) and "ceil_mode" in pooling:
+        up = pooling.pop("ceil_mode")
+        pooling.setdefault("round_mode", "CEIL" if up else "FLOOR")

@@ -302,3 +302,31 @@ def test_comments_in_another_encoding(tmp_path: Path) -> None:
     assert codes(import_prototxt(tmp_path / "net.prototxt")) == ["NS029"]
     (tmp_path / "net.prototxt").write_bytes(b"\xef\xbb\xbf" + net)
     assert codes(import_prototxt(tmp_path / "net.prototxt")) == []
+
+
+def test_ceil_mode_of_a_fork(imported: Any) -> None:
+    pool = 'layer { name: "p%d" type: "Pooling" bottom: "data" top: "p%d" pooling_param { kernel_size: 2 ceil_mode: %s } }\n'
+    result = imported(INPUT + pool % (1, 1, "false") + pool % (2, 2, "true"))
+    assert codes(result) == []
+    assert [layer["pooling_param"]["round_mode"] for layer in result.tree["layers"]] == ["FLOOR", "CEIL"]
+
+
+def test_two_layers_of_one_name(imported: Any) -> None:
+    layer = 'layer { name: "act" type: "%s" bottom: "%s" top: "%s" %s }\n'
+    result = imported(INPUT + layer % ("ReLU", "data", "a", "") + layer % ("TanH", "a", "b", "") + layer % ("AbsVal", "b", "c", ""))
+    assert codes(result) == ["NS032", "NS032"]
+    assert [entry["name"] for entry in result.tree["layers"]] == ["act", "act_2", "act_3"]
+    assert result.renamed == {"act_2": "act", "act_3": "act"}
+    apart = imported(INPUT + layer % ("ReLU", "data", "a", "include { phase: TRAIN }") + layer % ("TanH", "data", "a", "include { phase: TEST }"))
+    assert (codes(apart), apart.renamed) == ([], {})
+    staged = [f"include {{ phase: TEST stage: \"{stage}\" }}" for stage in "ab"]
+    assert codes(imported(INPUT + "".join(layer % ("ReLU", "data", "a", rule) for rule in staged))) == []
+
+
+def test_a_net_of_the_test_phase_only(imported: Any) -> None:
+    shape = 'layer { name: "r" type: "Reshape" bottom: "data" top: "t" include { phase: TEST } reshape_param { shape { dim: 1 dim: -1 } } }\n'
+    result = imported(INPUT + shape + 'layer { name: "f" type: "InnerProduct" bottom: "t" top: "f" inner_product_param { num_output: 2 } }\n')
+    assert codes(result) == ["NS025"]
+    assert "include" not in result.tree["layers"][0]
+    other = imported(INPUT + shape + 'layer { name: "t" type: "ReLU" bottom: "data" top: "u" }\n')
+    assert other.tree["layers"][0]["include"] == {"phase": "TEST"}

@@ -1,0 +1,103 @@
+"""What Caffe lets pass and a spec does not: two layers of one name, a net that exists in one phase only. In and out: layer entries."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from netspec.diagnostics import Diagnostic, Diagnostics
+from netspec.importers.decode import Piece
+
+__all__ = ["distinct", "only_test"]
+
+CONDITIONS = ("include", "exclude", "phase")
+PHASES = ("TRAIN", "TEST")
+Entry = dict[str, Any]
+State = tuple[str, frozenset[str]]
+
+
+def distinct(entries: list[Entry], layers: list[Piece], diagnostics: Diagnostics) -> dict[str, str]:
+    """Give a layer whose name is another's in the same net a name of its own, with a NS032; new name -> the name in the file."""
+    seen: dict[str, list[Entry]] = {}
+    taken = {entry["name"] for entry in entries}
+    renamed: dict[str, str] = {}
+    for entry, layer in zip(entries, layers, strict=True):
+        name = entry["name"]
+        if any(coexist(entry, other) for other in seen.get(name, ())):
+            entry["name"] = new = unused(name, taken)
+            entry.setdefault("top", name)
+            renamed[new] = name
+            fact = f"{layer.owner} is {new} in the spec: another layer of the same net has its name"
+            diagnostics.add(Diagnostic("NS032", fact, layer.span("name") or layer.opening))
+        seen.setdefault(name, []).append(entry)
+    return renamed
+
+
+def unused(name: str, taken: set[str]) -> str:
+    number = next(n for n in range(2, len(taken) + 3) if f"{name}_{n}" not in taken)
+    taken.add(f"{name}_{number}")
+    return f"{name}_{number}"
+
+
+def coexist(one: Entry, other: Entry) -> bool:
+    """Whether there is a phase, with no stage or with one that they name, that keeps both."""
+    return any(kept(one, state) and kept(other, state) for state in states((one, other)))
+
+
+def states(entries: tuple[Entry, ...]) -> Iterator[State]:
+    """Both phases, with each stage that these layers name and with none."""
+    named = {s for entry in entries for rule in rules(entry, "include") + rules(entry, "exclude") for s in several(rule.get("stage"))}
+    for phase, stage in product(PHASES, (None, *sorted(named))):
+        yield phase, frozenset({stage} if stage is not None else ())
+
+
+def kept(entry: Entry, state: State) -> bool:
+    """Whether a state of the net keeps a layer, at level 0."""
+    phase, _ = state
+    include, exclude = rules(entry, "include"), rules(entry, "exclude")
+    if entry.get("phase", phase) != phase:
+        return False
+    return any(holds(rule, state) for rule in include) if include else not any(holds(rule, state) for rule in exclude)
+
+
+def holds(rule: dict[str, Any], state: State) -> bool:
+    phase, stages = state
+    return (rule.get("phase", phase) == phase and rule.get("min_level", 0) <= 0 <= rule.get("max_level", 0)
+            and stages.issuperset(several(rule.get("stage"))) and stages.isdisjoint(several(rule.get("not_stage"))))
+
+
+def rules(entry: Entry, key: str) -> list[dict[str, Any]]:
+    return [rule for rule in several(entry.get(key)) if isinstance(rule, dict)]
+
+
+def several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def only_test(entries: list[Entry], inputs: list[str], layers: list[Piece], diagnostics: Diagnostics) -> None:
+    """Drop `phase: TEST` where the net exists in no other phase: in TRAIN some layer would read what none makes. NS025."""
+    conditional = [entry for entry in entries if any(key in entry for key in CONDITIONS)]
+    if not conditional or any(not plainly_test(entry) for entry in conditional):
+        return
+    if wired(entries, inputs, "TRAIN") or not wired(entries, inputs, "TEST"):
+        return
+    for entry, layer in zip(entries, layers, strict=True):
+        if any(entry.pop(key, None) is not None for key in CONDITIONS):
+            fact = f"include of {layer.owner}: the net exists in the test phase only, where it always holds"
+            diagnostics.add(Diagnostic("NS025", fact, layer.span("include") or layer.span("phase")))
+
+
+def plainly_test(entry: Entry) -> bool:
+    """Whether a layer's only condition is the test phase."""
+    included = all(rule == {"phase": "TEST"} for rule in rules(entry, "include"))
+    return included and "exclude" not in entry and entry.get("phase", "TEST") == "TEST"
+
+
+def wired(entries: list[Entry], inputs: list[str], phase: str) -> bool:
+    """Whether each bottom that is written out is made before it is read."""
+    made = set(inputs)
+    for entry in entries:
+        if kept(entry, (phase, frozenset())):
+            if not made.issuperset(several(entry.get("bottom"))):
+                return False
+            made.update(several(entry.get("top", entry["name"])))
+    return True
