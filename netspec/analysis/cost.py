@@ -17,7 +17,8 @@ DEFINITIONS = {
     "parameters": "numbers that training changes; a shared weight counts once, at its first owner",
     "statistics": "numbers that training gathers: batch norm's mean and variance",
     "fixed": "weights that training leaves alone: lr_mult 0, or fixed by the layer",
-    "MACs": "multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and attention products; all else counts 0",
+    "MACs": "multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and attention products; "
+    "all else counts 0",
     "units": "outputs of layers that own weights, N = 1: hidden, with input and output units counted apart (LeCun et al. 1989)",
     "connections": "inputs read per unit, those in the padding too, plus one where it has a bias, over all units; N = 1",
     "memory": "bytes of the values that are alive at the same time, at most, N = 1; in training all values are kept for the backward pass; "
@@ -28,7 +29,7 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer: shapes of its tops, the weights it owns by kind, and counts (formulas where H or W is open). moved: elements read and written."""
+    """One layer: shapes of its tops, its weights by kind, and counts (formulas where H or W is open). moved: elements read and written."""
 
     name: str
     type: str
@@ -55,6 +56,7 @@ class NetCost:
     inputs: Mapping[str, tuple[Size, ...]]
     layers: tuple[LayerCost, ...]
     units: Mapping[str, Size]
+    output_layers: frozenset[str]
     memory: Mapping[str, int | None]
 
     @property
@@ -93,14 +95,18 @@ def cost(typed: TypedGraph) -> NetCost:
     weighed: set[Node] = set()
     for ref in typed.weight_refs():
         if not ref.shared:
-            counts[ref.node][ref.kind] += int(product(ref.weight.shape))  # type: ignore[call-overload]
+            size = product(ref.weight.shape)
+            assert isinstance(size, int), "a weight's sizes are numbers (NS304)"
+            counts[ref.node][ref.kind] += size
         if ref.weight.kind != "statistic":
             weighed.add(ref.node)
     one = {batch_symbol(typed): 1}
     layers = tuple(layer_cost(typed, node, counts[node], node in weighed, one) for node in typed.graph.nodes)
     memory = {use: activation_memory(typed, one, training=use == "training") for use in ("inference", "training")}
     shapes = {i.value.name: typed.types[i.value].shape for i in typed.graph.inputs}
-    return NetCost(typed.graph.name, shapes, layers, units(typed, layers, weighed, one), memory)
+    last = frozenset(node.name for node in output_layers(typed, weighed))
+    given = total(evaluate(typed.types[i.value].size, one) for i in typed.graph.inputs)
+    return NetCost(typed.graph.name, shapes, layers, units(layers, last, given), last, memory)
 
 
 def layer_cost(typed: TypedGraph, node: Node, counts: Mapping[str, int], weighed: bool, one: Mapping[str, int]) -> LayerCost:
@@ -121,15 +127,10 @@ def layer_cost(typed: TypedGraph, node: Node, counts: Mapping[str, int], weighed
     )
 
 
-def units(typed: TypedGraph, layers: tuple[LayerCost, ...], weighed: set[Node], one: Mapping[str, int]) -> dict[str, Size]:
-    """Units by place. The output layers are those that own weights with none behind them on the way to an output."""
-    last = output_layers(typed, weighed)
-    pairs = list(zip(typed.graph.nodes, layers, strict=True))
-    return {
-        "hidden": total(layer.units for node, layer in pairs if node not in last),
-        "input": total(evaluate(typed.types[i.value].size, one) for i in typed.graph.inputs),
-        "output": total(layer.units for node, layer in pairs if node in last),
-    }
+def units(layers: tuple[LayerCost, ...], last: frozenset[str], given: Size) -> dict[str, Size]:
+    """Units by place. The output layers, `last`, are those that own weights with none behind them on the way to an output."""
+    hidden, output = (total(layer.units for layer in layers if (layer.name in last) == behind) for behind in (False, True))
+    return {"hidden": hidden, "input": given, "output": output}
 
 
 def output_layers(typed: TypedGraph, weighed: set[Node]) -> set[Node]:

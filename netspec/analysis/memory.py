@@ -1,4 +1,4 @@
-"""How much memory the values of a net need at the same time. Comes in: a typed graph; goes out: bytes. Knows no weights and no work space."""
+"""How much memory the values of a net need at the same time. In: a typed graph; out: bytes, weights apart."""
 
 from collections.abc import Mapping
 
@@ -13,8 +13,8 @@ BYTES = {"float32": 4, "int64": 8}
 def activation_memory(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> int | None:
     """Peak bytes with sizes put in for the symbols; None where one stays open.
 
-    Inference: a value lives from the layer that makes it to the last that reads it, outputs to the end. Training: all values live to the end,
-    since the backward pass reads them. A view of another value takes nothing of its own.
+    Inference: a value lives from the layer that makes it to the last that reads it, outputs to the end. Training: all values live
+    to the end, since the backward pass reads them. A view of another value takes nothing of its own.
     """
     found = at_peak(typed, sizes, training=training)
     return None if found is None else sum(found.values())

@@ -1,4 +1,4 @@
-"""What part of the input one unit of each blob can see. Comes in: a typed graph; goes out: per blob, input and axis its size, stride and place.
+"""What part of the input one unit of each blob can see. In: a typed graph; out: per blob, input and axis its size, stride and place.
 
 A field is kept for the widest and the narrowest of the branches that lead to a blob. Knows no layer type: layers say what they read.
 """

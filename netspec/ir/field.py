@@ -20,7 +20,7 @@ class Step(NamedTuple):
 
 
 Reads = tuple[Step | None, ...]
-"""A step for each axis of the top; None: behind it lies no single axis of the bottom. An axis of the bottom that no step names is read whole."""
+"""A step for each axis of the top; None: no single axis of the bottom lies behind it. A bottom's axis that no step names is read whole."""
 
 
 def same_place(rank: int, apart: int | None = None) -> Reads:
@@ -39,7 +39,7 @@ def over(a: int, b: int) -> Number:
 
 
 def window_steps(window: Any, space: tuple[Size, ...], rank: int, *, transposed: bool) -> Reads:
-    """The steps of a window (kernel, stride, pads, dilation, per spatial axis) over the last axes; the channels before them are read whole."""
+    """The steps of a window (kernel, stride, pads, dilation, per spatial axis) over the last axes; channels are read whole."""
     lead = rank - len(space)
     steps: list[Step | None] = [Step(axis) for axis in range(lead - 1)] + [None] * min(lead, 1)
     for i, size in enumerate(space):

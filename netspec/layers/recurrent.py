@@ -28,8 +28,11 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
     bias_filler: Filler = param(default=Filler(), doc="how the biases are initialised")
     expose_hidden: bool = param(default=False, doc="take the first state as bottoms and give the last one as tops")
     debug_info: bool = param(default=False, doc="accepted, without meaning here")
-    carry_state: bool = param(default=True, dialects={"torch": False, "tf": False},
-                              doc="begin from the state that the call before left, unless expose_hidden (beyond Caffe, which always does)")
+    carry_state: bool = param(
+        default=True,
+        dialects={"torch": False, "tf": False},
+        doc="begin from the state that the call before left, unless expose_hidden (beyond Caffe, which always does)",
+    )
 
     def parted(self, bottoms: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """The static input, or None, and the exposed state."""
@@ -37,15 +40,21 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         more = bottoms[2:]
         if not exposed <= len(more) <= exposed + 1:
             state = f" and the {exposed} parts of the first state" if exposed else ""
-            raise RuleError("NS205", f"{self.type} takes x, cont, perhaps a static input{state}: it has {len(bottoms)} bottoms", at="bottom")
+            raise RuleError(
+                "NS205", f"{self.type} takes x, cont, perhaps a static input{state}: it has {len(bottoms)} bottoms", at="bottom"
+            )
         if self.top_count != 1 + exposed:
             raise RuleError("NS206", f"{self.type} makes {1 + exposed} tops here: it has {self.top_count}", at="top")
-        return more[0] if len(more) > exposed else None, more[len(more) - exposed:]
+        return more[0] if len(more) > exposed else None, more[len(more) - exposed :]
 
     def infer(self, *bottoms: TensorType) -> tuple[TensorType, ...]:
         x, cont, static, state = *bottoms[:2], *self.parted(bottoms)
         if x.rank < 3 or cont.rank != 2:
-            raise RuleError("NS303", f"{self.type} needs x (T, N, ...) and cont (T, N): they are {x} and {cont}", at="bottom.0" if x.rank < 3 else "bottom.1")
+            raise RuleError(
+                "NS303",
+                f"{self.type} needs x (T, N, ...) and cont (T, N): they are {x} and {cont}",
+                at="bottom.0" if x.rank < 3 else "bottom.1",
+            )
         same(cont.shape[0], x.shape[0], MARKS, at="bottom.1")
         same(cont.shape[1], x.shape[1], MARKS, at="bottom.1")
         if static is not None:
@@ -73,7 +82,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
 
     def state(self, *bottoms: TensorType) -> Iterator[tuple[str, tuple[Size, ...]]]:
         if self.carry_state and not self.expose_hidden:
-            for name in ("h", "c")[:self.hidden]:
+            for name in ("h", "c")[: self.hidden]:
                 yield name, (bottoms[0].shape[1], self.num_output)
 
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
@@ -83,14 +92,21 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
 
     def field(self, *bottoms: TensorType) -> tuple[Reads, ...]:
         static, state = self.parted(bottoms)
-        rest: list[Reads] = [(None, Step(0))] * (static is not None) + [(None, Step(1))] * len(state)
+        rest: tuple[Reads, ...] = ((None, Step(0)),) * (static is not None) + ((None, Step(1)),) * len(state)
         return ((past(0), Step(1)), (past(0), Step(1)), *rest)
 
     def torch(self, *bottoms: TensorType) -> ModuleText:
         static = self.parted(bottoms)[0]
-        usual = dict(static=0, expose_hidden=False, carry=True)
-        return module(self.type, product(bottoms[0].shape[2:]), self.num_output, defaults=usual, expose_hidden=self.expose_hidden,
-                      static=0 if static is None else product(static.shape[1:]), carry=self.carry_state)
+        usual = {"static": 0, "expose_hidden": False, "carry": True}
+        return module(
+            self.type,
+            product(bottoms[0].shape[2:]),
+            self.num_output,
+            defaults=usual,
+            expose_hidden=self.expose_hidden,
+            static=0 if static is None else product(static.shape[1:]),
+            carry=self.carry_state,
+        )
 
     def onnx(self, g: Any, *bottoms: Any, **weights: Any) -> Any:
         """A Scan over time: exact whatever cont says, for any number of steps and streams."""
@@ -101,8 +117,10 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         steps = self.project(g, x, weights["weight_x"], weights["bias"], (t, n))
         if static is not None:
             once = g.Gemm(g.matrix(static), weights["weight_static"], transB=1)
-            steps = g.typed(g.Add(steps, g.reshape(g.typed(once, TensorType((n, self.gates * self.num_output))), (1, n, self.gates * self.num_output))),
-                            steps.type)
+            steps = g.typed(
+                g.Add(steps, g.reshape(g.typed(once, TensorType((n, self.gates * self.num_output))), (1, n, self.gates * self.num_output))),
+                steps.type,
+            )
         marks = g.reshape(cont if cont.type.dtype == "float32" else g.cast(cont, "float32"), (t, n, 1))
         *last, y = g.scan(self.step(g, weights), first, [steps, marks])
         y = g.typed(self.read_out(g, y, weights, (t, n)), self.infer(*(b.type for b in bottoms))[0])
@@ -154,8 +172,10 @@ class RNN(Recurrent, type="RNN"):
 
     def read_out(self, g: Any, y: Any, weights: dict[str, Any], steps: tuple[Size, Size]) -> Any:
         rows = g.typed(y, TensorType((*steps, self.num_output)))
-        flat = g.typed(g.Tanh(g.Gemm(g.matrix(rows, 2), weights["weight_o"], weights["bias_o"], transB=1)),
-                       TensorType((steps[0] * steps[1], self.num_output)))
+        flat = g.typed(
+            g.Tanh(g.Gemm(g.matrix(rows, 2), weights["weight_o"], weights["bias_o"], transB=1)),
+            TensorType((steps[0] * steps[1], self.num_output)),
+        )
         return g.reshape(flat, (*steps, self.num_output))
 
     @staticmethod
@@ -193,7 +213,9 @@ class LSTM(Recurrent, type="LSTM"):
         yield accepts("{num_output: 4}", "4,3,5; 4,3; 3,2 -> 4,3,4", weights=192)
         yield accepts("{num_output: 4, expose_hidden: true}", "T,N,5; T,N; 1,N,4; 1,N,4 -> T,N,4; 1,N,4; 1,N,4", weights=160)
         yield accepts("{num_output: 2, expose_hidden: true}", "T,N,3,2; T,N; N,7; 1,N,2; 1,N,2 -> T,N,2; 1,N,2; 1,N,2", weights=128)
-        yield accepts("{num_output: 2, weight_filler: {type: uniform, min: -0.08, max: 0.08}, carry_state: false}", "T,N,3; T,N -> T,N,2", weights=48)
+        yield accepts(
+            "{num_output: 2, weight_filler: {type: uniform, min: -0.08, max: 0.08}, carry_state: false}", "T,N,3; T,N -> T,N,2", weights=48
+        )
         yield rejects("{num_output: 4}", "T,N,5; T,N; 3,2; 1,N,4", code="NS205", at="bottom")
         yield rejects("{num_output: 4}", "4,3,5; 4,3; 2,2", code="NS302", at="bottom.2")
         yield rejects("{num_output: 4}", "T,N,C; T,N", code="NS304")
@@ -212,7 +234,11 @@ class LSTMUnit(Layer, type="LSTMUnit", bottoms=3, tops=2):
 
     def infer(self, c: TensorType, gates: TensorType, cont: TensorType) -> tuple[TensorType, ...]:
         if c.rank != 3 or gates.rank != 3:
-            raise RuleError("NS303", f"LSTMUnit needs c (1, N, n) and gates (1, N, 4 n): they are {c} and {gates}", at="bottom.0" if c.rank != 3 else "bottom.1")
+            raise RuleError(
+                "NS303",
+                f"LSTMUnit needs c (1, N, n) and gates (1, N, 4 n): they are {c} and {gates}",
+                at="bottom.0" if c.rank != 3 else "bottom.1",
+            )
         same(c.shape[0], 1, "LSTMUnit makes one step", at="bottom.0")
         for have, want in zip(gates.shape, (1, c.shape[1], 4 * c.shape[2]), strict=True):
             same(have, want, "gates must be four times as wide as c", at="bottom.1")

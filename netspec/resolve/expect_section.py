@@ -1,13 +1,27 @@
 """What a spec may demand of itself, declared once: `expect:` with its limits and quantities. Knows no graph and no number of any net."""
 
 import re
+from math import isnan
 from typing import Any
 
 from netspec.record import Bounds, Kind, Record, Reject, param
 
 __all__ = ["ExpectSection", "Expectations", "LatencyLimit", "Limit", "MemoryLimit", "Quantity", "shown_amount", "worth"]
 
-FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+FACTORS = {
+    "": 1,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+    "us": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+}
 QUANTITY = r"^-?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)? ?(us|ms|s|(k|M|G|T|Ki|Mi|Gi|Ti)?B?)$"
 WRITTEN = re.compile(QUANTITY)
 
@@ -40,13 +54,16 @@ class Quantity(Record):
     def kind(cls) -> Kind:
         def read(node: Any, bounds: Bounds) -> float:
             value = node.value if type(node.value) in (int, float) else worth(node.value) if isinstance(node.value, str) else None
-            if value is None or value != value or not bounds.allow(value):
+            if value is None or isnan(value) or not bounds.allow(value):
                 raise Reject(node)
             return float(value) if isinstance(value, float) and not value.is_integer() else int(value)
 
         def schema(bounds: Bounds) -> dict[str, Any]:
-            return {"type": ["number", "string"], "allOf": [
-                {"if": {"type": "string"}, "then": {"pattern": QUANTITY, "description": "a quantity such as 5M, 8GiB or 3ms"}}], **bounds.schema}
+            return {
+                "type": ["number", "string"],
+                "allOf": [{"if": {"type": "string"}, "then": {"pattern": QUANTITY, "description": "a quantity such as 5M, 8GiB or 3ms"}}],
+                **bounds.schema,
+            }
 
         return Kind("a quantity such as 5M, 8GiB or 3ms", ("integer", "number", "string"), read, schema)
 
@@ -100,11 +117,16 @@ class Expectations(Record):
     statistics: Limit | None = param(default=None, doc="numbers that training gathers: batch norm's mean and variance")
     fixed: Limit | None = param(default=None, doc="weights that training leaves alone")
     macs: Limit | None = param(
-        default=None, doc="multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and attention products")
+        default=None, doc="multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and attention products"
+    )
     activation_memory: MemoryLimit | None = param(default=None, doc="bytes of the values that are alive at the same time, at most")
     receptive_field: dict[str, Limit] = param(default={}, doc="input pixels that one unit of a blob can see, along each spatial axis")
-    shapes: dict[str, tuple[int | str, ...]] = param(default={}, doc="shapes of blobs; letters are the input's symbols, with + - * // between")
-    units: dict[str, Limit] = param(default={}, doc="outputs of layers that own weights, N = 1: hidden; input, output and total counted apart")
+    shapes: dict[str, tuple[int | str, ...]] = param(
+        default={}, doc="shapes of blobs; letters are the input's symbols, with + - * // between"
+    )
+    units: dict[str, Limit] = param(
+        default={}, doc="outputs of layers that own weights, N = 1: hidden; input, output and total counted apart"
+    )
     connections: Limit | None = param(default=None, doc="inputs read per unit, plus one where it has a bias, over all units; N = 1")
     causal: tuple[str, ...] = param(default=(), doc="blobs of which no value depends on a later input")
     equivariant: tuple[str, ...] = param(default=(), doc="blobs that a shift of the input by their stride shifts by one")

@@ -1,0 +1,319 @@
+"""Holds a net to its `expect:`. Comes in: typed graphs and the section; goes out: a finding per failed expectation, at its entry.
+
+A failure names the layers that spend the budget; of shapes, the first layer that differs. Latency is measured elsewhere.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import inf
+from typing import Any
+
+from netspec.analysis.cost import NetCost, batch_symbol, cost
+from netspec.analysis.infer import sharing
+from netspec.analysis.memory import at_peak
+from netspec.analysis.receptive_field import Fields, culprit, fields, fields_of, later, unshifted
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.diagnostics.suggest import nearest
+from netspec.ir.dims import Size, largest, smallest, symbol, total
+from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.types import shown
+from netspec.resolve.deploy import deployed
+from netspec.resolve.expect_section import Expectations, ExpectSection, Limit, shown_amount
+from netspec.resolve.resolve import Resolved
+from netspec.resolve.schema import read_record
+from netspec.syntax.located import Located
+
+__all__ = ["deploy_view", "expect", "latency"]
+
+
+def expect(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagnostics) -> None:
+    """Check `expect:` on the deploy view of "test", and `expect.train` on "learning", else "train", else "test"."""
+    section = resolved.spec.section("expect")
+    if section is None or not typed:
+        return
+    said = read_record(ExpectSection, section, diagnostics, what="expect")
+    if said is None:
+        return
+    if "test" in typed:
+        Budget(deploy_view(resolved, typed["test"]), said, section, "the deployed net", diagnostics).check()
+    inner, trained = section.get("train"), next(typed[kind] for kind in ("learning", "train", "test") if kind in typed)
+    if said.train is not None and inner is not None:
+        Budget(trained, said.train, inner, "the net in training", diagnostics).check()
+
+
+def deploy_view(resolved: Resolved, typed: TypedGraph) -> TypedGraph:
+    """The part of a typed graph that the outputs need: what typing the deploy view itself would give."""
+    blobs = typed.graph.blobs
+    graph = deployed(typed.graph, tuple(blobs[name] for name, _ in resolved.outputs if name in blobs))
+    kept = set(graph.nodes)
+    facts = tuple((node, fact) for node, fact in typed.facts if node in kept)
+    return replace(typed, graph=graph, facts=facts, shared=sharing(graph, {n: typed.weights[n] for n in graph.nodes}, Diagnostics()))
+
+
+@dataclass(frozen=True, eq=False)
+class Budget:
+    """One view of a net and what is expected of it."""
+
+    typed: TypedGraph
+    said: Expectations
+    section: Located
+    view: str
+    diagnostics: Diagnostics
+
+    @cached_property
+    def cost(self) -> NetCost:
+        return cost(self.typed)
+
+    @cached_property
+    def fields(self) -> Fields:
+        return fields(self.typed)
+
+    def check(self) -> None:
+        if self.said.shapes:
+            self.shapes()
+        for name, code in (
+            ("parameters", "NS320"),
+            ("statistics", "NS320"),
+            ("fixed", "NS320"),
+            ("macs", "NS321"),
+            ("connections", "NS326"),
+        ):
+            limit = getattr(self.said, name)
+            if limit is not None:
+                spent = {layer.name: getattr(layer, name) for layer in self.cost.layers}
+                self.hold(code, name, limit, getattr(self.cost, name), spent)
+        self.memory()
+        self.units()
+        self.receptive()
+        for name, code, reason, fact in (
+            ("causal", "NS327", later, "must not depend on a later input"),
+            ("equivariant", "NS328", unshifted, "must shift with its input"),
+        ):
+            for value, at in self.named(name):
+                self.prove(code, value, at, reason, fact)
+
+    # --- counts ------------------------------------------------------------------------------------------------------
+
+    def hold(
+        self, code: str, name: str, limit: Limit, value: Size, spent: Mapping[str, Size], unit: str = "", at: Located | None = None
+    ) -> None:
+        """Report a number that breaks its limit, with what spends most of it."""
+        at = at or self.section.get(name.split(".", maxsplit=1)[0])
+        span = at.span if at is not None else None
+        if not isinstance(value, int):
+            self.diagnostics.error(
+                code, f"{name} of {self.view} is not known while sizes are open: {value}", span, label="depends on open sizes"
+            )
+            return
+        broken = limit.broken(value)
+        if broken is None:
+            return
+        most = sorted(((n, k) for n, k in spent.items() if isinstance(k, int) and k), key=lambda pair: -pair[1])[:3]
+        spenders = ", ".join(f"{n} {shown_amount(k, unit)} ({k / value:.0%})" for n, k in most) if value else ""
+        nodes = {node.name: node for node in self.typed.graph.nodes}
+        others = tuple(
+            Label(place, f"spends {k / value:.0%}") for n, k in most[:2] if n in nodes and (place := nodes[n].places["name"]) is not None
+        )
+        fact = f"{name} of {self.view} must be {broken}: {'it is' if unit else 'there are'} {shown_amount(value, unit)}"
+        notes = (f"spent by {spenders}",) if spenders else ()
+        self.diagnostics.add(Diagnostic(code, fact, span, others=others if value else (), notes=notes))
+
+    def memory(self) -> None:
+        limit = self.said.activation_memory
+        if limit is None:
+            return
+        batch = {batch_symbol(self.typed): limit.batch}
+        alive = at_peak(self.typed, batch, training=self.view == "the net in training")
+        name = f"activation_memory of {limit.batch} {'sample' if limit.batch == 1 else 'samples'}"
+        at = self.section.get("activation_memory")
+        if alive is None:
+            self.diagnostics.error("NS322", f"{name} is not known while sizes are open", at.span if at is not None else None)
+            return
+        spent: dict[str, int] = {}
+        for value, size in alive.items():
+            maker = value.node.name if value.node is not None else value.name
+            spent[maker] = spent.get(maker, 0) + size
+        self.hold("NS322", name, limit, sum(alive.values()), dict(spent), "B", at)
+
+    def units(self) -> None:
+        layers = {layer.name: layer.units for layer in self.cost.layers if layer.units != 0}
+        known: dict[str, Size] = {**self.cost.units, "total": total(self.cost.units.values())}
+        for name, at, limit in self.entries("units", self.said.units):
+            if name in known or name in layers:
+                behind = self.cost.output_layers
+                spent = {n: k for n, k in layers.items() if (n in behind) == (name == "output") or name == "total"}
+                self.hold("NS325", f"units.{name}", limit, known.get(name, layers.get(name, 0)), spent, at=at)
+            else:
+                self.stranger(name, at, [*known, *layers], "is neither hidden, input, output, total nor a layer with weights")
+
+    # --- fields ------------------------------------------------------------------------------------------------------
+
+    def receptive(self) -> None:
+        for name, at, limit in self.entries("receptive_field", self.said.receptive_field):
+            value = self.value(name, at)
+            if value is None:
+                continue
+            for source, axes in fields_of(self.typed, value, self.fields).items():
+                sizes = {axis: field.size if field is not None else inf for axis, field in axes.items()}
+                wrong = {axis: size for axis, size in sizes.items() if limit.broken(size)}
+                for axis, size in list(wrong.items())[:1]:
+                    seen = f"{size:g} units" if size < inf else "the whole"
+                    fact = f"a unit of {name} must see {limit.broken(size)} of {source}: it sees {seen} along axis {axis}"
+                    self.diagnostics.add(Diagnostic("NS323", fact, at.span, others=origin(value)))
+
+    def prove(self, code: str, value: Value, at: Located, reason: Any, fact: str) -> None:
+        why = reason(self.typed, value, self.fields)
+        if why is None:
+            return
+        node = culprit(self.typed, value, self.fields, reason)
+        place = node.places["name"] if node is not None else None
+        others = (Label(place, "the first layer of which this is true"),) if place is not None else ()
+        self.diagnostics.add(Diagnostic(code, f"{value.name} {fact}: {why}", at.span, others=others))
+
+    # --- shapes ------------------------------------------------------------------------------------------------------
+
+    def shapes(self) -> None:
+        """Report the first blob, in the order of execution, whose shape differs; the rest follow from it."""
+        order = {
+            v: i for i, v in enumerate([*(i.value for i in self.typed.graph.inputs), *(t for n in self.typed.graph.nodes for t in n.tops)])
+        }
+        pairs = [(value, at) for name, at, _ in self.entries("shapes", self.said.shapes) if (value := self.value(name, at)) is not None]
+        pairs.sort(key=lambda pair: order.get(pair[0], len(order)))
+        differ = [(value, at) for value, at in pairs if not self.agrees(value, at)]
+        if not differ:
+            return
+        value, at = differ[0]
+        agreeing = [v for v, _ in pairs if order[v] < order[value]]
+        suspects = self.between(agreeing[-1] if agreeing else None, value)
+        names = ", ".join(node.name for node in suspects)
+        notes = (
+            [f"{agreeing[-1].name} is as expected: the first layer that differs is among {names}"] if agreeing and len(suspects) > 1 else []
+        )
+        notes += [f"{', '.join(v.name for v, _ in differ[1:])} {'differs' if len(differ) == 2 else 'differ'} too"] if differ[1:] else []
+        maker = f"{value.node.layer.type} {value.node.name}" if value.node is not None else f"input {value.name}"
+        fact = f"{maker} must give {wanted(at)}: it gives {self.typed.types[value]}"
+        others = [Label(place, f"gives {self.typed.types[n.tops[0]]}") for n in suspects if (place := n.places["name"]) is not None]
+        self.diagnostics.add(Diagnostic("NS324", fact, at.span, others=tuple(others[-8:]), notes=tuple(notes)))
+
+    def agrees(self, value: Value, at: Located) -> bool:
+        sizes = [size_of(item) for item in at.items]
+        for item, size in zip(at.items, sizes, strict=True):
+            if size is None:
+                self.diagnostics.error(
+                    "NS109", f"a size is a number, a letter, or + - * // of them: {item.text or item.value} is not", item.span
+                )
+                return True
+        return tuple(sizes) == self.typed.types[value].shape
+
+    def between(self, first: Value | None, last: Value) -> list[Node]:
+        """The nodes on the way to `last` that come after `first` was made and give another shape than they take."""
+        needed, found = {last}, []
+        for node in reversed(self.typed.graph.nodes):
+            if first is not None and node is first.node:
+                break
+            if needed.intersection(node.tops):
+                needed.update(node.bottoms)
+                found.append(node)
+        return [node for node in found[::-1] if node is last.node or self.typed.tops(node)[:1] != self.typed.bottoms(node)[:1]]
+
+    # --- names -------------------------------------------------------------------------------------------------------
+
+    def entries(self, name: str, said: Mapping[str, Any]) -> Iterator[tuple[str, Located, Any]]:
+        body = self.section.get(name)
+        for key, limit in said.items():
+            if body is not None and key in body.mapping:
+                yield key, body.mapping[key], limit
+
+    def named(self, name: str) -> Iterator[tuple[Value, Located]]:
+        """Blobs listed under a key."""
+        body = self.section.get(name)
+        for item in body.items if body is not None else ():
+            value = self.value(item.text, item)
+            if value is not None:
+                yield value, item
+
+    def value(self, name: str, at: Located) -> Value | None:
+        value = self.typed.graph.blobs.get(name)
+        inside = {i.value for i in self.typed.graph.inputs}.union(*(node.tops for node in self.typed.graph.nodes))
+        if value is not None and value in inside:
+            return value
+        self.stranger(name, at, [n for n, v in self.typed.graph.blobs.items() if v in inside], f"is not in {self.view}")
+        return None
+
+    def stranger(self, name: str, at: Located, known: Iterable[str], fact: str) -> None:
+        near = nearest(name, known)
+        fixes = (
+            (Fix(f"write {near[0]}", (Edit(at.span, near[0]),) if at.span is not None and at.span.text == name else ()),) if near else ()
+        )
+        self.diagnostics.add(Diagnostic("NS330", f"{name} {fact}", at.span, f"did you mean {near[0]}?" if near else "", fixes=fixes))
+
+
+def origin(value: Value) -> tuple[Label, ...]:
+    span = value.node.places["name"] if value.node is not None else None
+    return (Label(span, f"makes {value.name}"),) if span is not None else ()
+
+
+def wanted(at: Located) -> str:
+    """A shape as it was written."""
+    return shown(tuple(size if (size := size_of(item)) is not None else 0 for item in at.items))
+
+
+OPERATORS: dict[type, Any] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.FloorDiv: lambda a, b: a // b,
+}
+
+
+def size_of(item: Located) -> Size | None:
+    """An expected size: an integer, a letter, or arithmetic of them (`H // 2 + 1`, `min(H, 4)`); None for anything else."""
+    value = item.value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or len(value) > 200:
+        return None
+    try:
+        return evaluated(ast.parse(value.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError):
+        return None
+
+
+def evaluated(tree: ast.expr) -> Size:
+    """The size an expression means; ValueError for any other word."""
+    if isinstance(tree, ast.Constant) and type(tree.value) is int:
+        return tree.value
+    if isinstance(tree, ast.Name):
+        return symbol(tree.id)
+    if isinstance(tree, ast.BinOp) and type(tree.op) in OPERATORS:
+        found: Size = OPERATORS[type(tree.op)](evaluated(tree.left), evaluated(tree.right))
+        return found
+    if (
+        isinstance(tree, ast.Call)
+        and isinstance(tree.func, ast.Name)
+        and tree.func.id in ("min", "max")
+        and tree.args
+        and not tree.keywords
+    ):
+        return (smallest if tree.func.id == "min" else largest)(*map(evaluated, tree.args))
+    raise ValueError(ast.dump(tree))
+
+
+def latency(resolved: Resolved, measured: Mapping[str, float], device: str) -> list[Diagnostic]:
+    """Failures of `expect.latency` against measured seconds by "p50", "p95", "p99", "mean", on a device; none where it is about another."""
+    diagnostics = Diagnostics()
+    section = resolved.spec.section("expect")
+    said = read_record(ExpectSection, section, diagnostics, what="expect") if section is not None else None
+    limit = said.latency if said is not None else None
+    body = section.get("latency") if section is not None else None
+    if limit is None or body is None or limit.device != device:
+        return diagnostics.sorted()
+    for name, seconds in measured.items():
+        most: Any = getattr(limit, name, None)
+        if most is not None and seconds > most:
+            at = body.get(name)
+            fact = f"{name} on {device} must be at most {shown_amount(most, 's')}: it is {shown_amount(seconds, 's')}"
+            diagnostics.error("NS329", fact, at.span if at is not None else body.span)
+    return diagnostics.sorted()
