@@ -1,0 +1,181 @@
+"""Every lint with nets that fire it and nets that must not."""
+# ruff: noqa: E501
+
+import pytest
+
+from specs import codes, findings, net
+
+CONV = "name: c, type: Convolution, num_output: 8, kernel_size: 3, weight_filler: msra"
+LABELLED = "netspec: 1\ninput: {data: [N, 5], label: [N]}\nlayers:\n"
+IP = "  - {name: ip, type: InnerProduct, bottom: data, num_output: 3, weight_filler: xavier}\n"
+
+
+def labelled(*layers: str, rest: str = "") -> str:
+    return LABELLED + "".join(f"  - {{{layer}}}\n" for layer in layers) + rest
+
+
+FIRE = {
+    "NS401": [
+        net("[N, 1, 7, 7]", "name: c, type: Convolution, num_output: 1, kernel_size: 3, stride: 3"),
+        net("[N, 1, 9, 8]", "name: p, type: Pooling, kernel_size: 2, stride: 2, round_mode: FLOOR"),
+        net("[N, 1, 10]", "name: c, type: Convolution, num_output: 1, kernel_size: 4, stride: 4, pad: 0"),
+    ],
+    "NS402": [
+        net("[N, 3, 32, 32]", "name: c, type: Convolution, num_output: 8, kernel_size: 1, stride: 2"),
+        net("[N, 3, 32, 32]", "name: p, type: Pooling, kernel_size: 2, stride: 3"),
+    ],
+    "NS403": [net("[N, 3, 8, 8]", "name: u, type: Deconvolution, num_output: 8, kernel_size: 3, stride: 2")],
+    "NS404": [
+        net("[N, 3, 8, 8]", CONV + "\nname: b, type: BatchNorm"),
+        net("[N, 3]", "name: ip, type: InnerProduct, num_output: 4\nname: b, type: BatchNorm"),
+    ],
+    "NS405": [
+        labelled(IP.strip()[3:-1], "name: prob, type: Softmax", "name: loss, type: SoftmaxWithLoss, bottom: [prob, label]"),
+        "netspec: 1\ninput: {data: [N, 5], goal: [N, 3]}\nlayers:\n" + IP + "  - {name: s, type: Sigmoid}\n"
+        "  - {name: loss, type: SigmoidCrossEntropyLoss, bottom: [s, goal]}\n",
+    ],
+    "NS406": [
+        net("[N, 3, 8, 8]", CONV + "\nname: d, type: Convolution, num_output: 2, kernel_size: 1\nname: e, type: ReLU, bottom: c", "output: e\n"),
+    ],
+    "NS407": [
+        labelled(IP.strip()[3:-1], "name: m, type: ArgMax", "name: ip2, type: InnerProduct, num_output: 3, weight_filler: xavier",
+                 "name: loss, type: SoftmaxWithLoss, bottom: [ip2, label]"),
+        labelled(IP.strip()[3:-1], "name: side, type: InnerProduct, bottom: data, num_output: 2, weight_filler: xavier",
+                 "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]"),
+    ],
+    "NS408": [net("[N, 3, 16, 16]", CONV + ", dilation: 16, pad: same")],
+    "NS409": [
+        net("[N, 8, 32, 32]", "name: c, type: Convolution, num_output: 8, kernel_size: 5\nname: s, type: Crop, bottom: [data, c], offset: 3\n"
+            "name: e, type: Eltwise, bottom: [c, s]"),
+        net("[N, 8, 9, 9]", "name: c, type: Convolution, num_output: 8, kernel_size: 5\nname: p, type: Pooling, bottom: data, kernel_size: 1, stride: 2\n"
+            "name: e, type: Concat, bottom: [c, p]"),
+    ],
+    "NS410": [net("[N, 5]", "name: ip, type: InnerProduct, num_output: 3", "output: {ip: {labels: [a, b]}}\n")],
+    "NS411": [
+        net("[N, 3, 32, 32]", "name: p, type: Pooling, pool: AVE, kernel_size: 3, stride: 1, pad: 1"),
+        net("[N, 2, 6, 7]", "name: p, type: Pooling, kernel_size: 2, stride: 3"),
+    ],
+    "NS412": [
+        labelled("name: ip, type: InnerProduct, bottom: data, num_output: 3", "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]"),
+        net("[N, 1, 8, 8]", "name: ip, type: InnerProduct, num_output: 10", "train: {data: digits, solver: {base_lr: 0.1, max_iter: 10}}\n"),
+    ],
+}  # fmt: skip
+QUIET = {
+    "NS401": [
+        net("[N, 1, 224, 224]", "name: c, type: Convolution, num_output: 1, kernel_size: 7, stride: 2, pad: 3"),
+        net("[N, 1, 9, 9]", "name: p, type: Pooling, kernel_size: 2, stride: 2"),
+        net("[N, 1, H, W]", "name: c, type: Convolution, num_output: 1, kernel_size: 3, stride: 3"),
+        net("[N, 1, 9, 9]", "name: u, type: Deconvolution, num_output: 1, kernel_size: 4, stride: 2"),
+    ],
+    "NS402": [
+        net("[N, 3, 32, 32]", "name: c, type: Convolution, num_output: 8, kernel_size: 2, dilation: 2, stride: 3"),
+        net("[N, 3, 1, 1]", "name: c, type: Convolution, num_output: 8, kernel_size: 1, stride: 2"),
+    ],
+    "NS403": [
+        net("[N, 3, 8, 8]", "name: u, type: Deconvolution, num_output: 8, kernel_size: 4, stride: 2"),
+        net("[N, 3, 8, 8]", "name: u, type: Deconvolution, num_output: 8, kernel_size: 3"),
+    ],
+    "NS404": [
+        net("[N, 3, 8, 8]", CONV + ", bias_term: false\nname: b, type: BatchNorm"),
+        net("[N, 3, 8, 8]", CONV + "\nname: r, type: ReLU\nname: b, type: BatchNorm"),
+        net("[N, 8, 8, 8]", CONV + ", pad: 1\nname: b, type: BatchNorm\nname: s, type: Eltwise, bottom: [b, c]"),
+        net("[N, 3, 8, 8]", CONV + "\nname: b, type: MVN"),
+    ],
+    "NS405": [labelled(IP.strip()[3:-1], "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]", "name: prob, type: Softmax, bottom: ip")],
+    "NS406": [
+        net("[N, 3, 8, 8]", CONV + "\nname: d, type: ReLU\nname: e, type: ReLU, bottom: c", "output: [d, e]\n"),
+        net("[N, 3, 8, 8]", CONV + "\nname: d, type: ReLU\nname: q, type: Silence, bottom: d\nname: e, type: ReLU, bottom: c", "output: e\n"),
+        labelled(IP.strip()[3:-1], "name: prob, type: Softmax", "name: ip2, type: InnerProduct, bottom: data, num_output: 3, weight_filler: xavier",
+                 "name: loss, type: SoftmaxWithLoss, bottom: [ip, label], include: {phase: TRAIN}",
+                 "name: aux, type: SoftmaxWithLoss, bottom: [ip2, label], include: {phase: TRAIN}", rest="output: prob\n"),
+    ],
+    "NS407": [
+        labelled(IP.strip()[3:-1], "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]"),
+        net("[N, 5]", "name: ip, type: InnerProduct, num_output: 3\nname: m, type: ArgMax"),
+        net("[N, 1, 8, 8]", "name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier\nname: prob, type: Softmax",
+            "train: {data: digits, solver: {base_lr: 0.1, max_iter: 10}}\n"),
+        labelled(IP.strip()[3:-1], "name: side, type: InnerProduct, bottom: data, num_output: 2, param: [{lr_mult: 0}, {lr_mult: 0}]",
+                 "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]"),
+    ],
+    "NS408": [
+        net("[N, 3, 16, 16]", CONV + ", pad: 1\nname: p, type: Pooling, pool: AVE, global_pooling: true"),
+        net("[N, 3, H, W]", CONV + ", dilation: 16, pad: same"),
+        "netspec: 1\ninput: {data: [N, 8, 16, 16]}\nblocks:\n  unit:\n    bottom: x\n    layers:\n"
+        "      - {name: c, type: Convolution, bottom: x, num_output: 8, kernel_size: 3, dilation: 7, pad: same}\n"
+        "      - {name: sum, type: Eltwise, bottom: [c, x]}\nlayers:\n  - {name: u, block: unit, repeat: 5}\n",
+    ],
+    "NS409": [
+        net("[N, 8, 32, 32]", "name: c, type: Convolution, num_output: 8, kernel_size: 5\nname: s, type: Crop, bottom: [data, c], offset: 2\n"
+            "name: e, type: Eltwise, bottom: [c, s]"),
+        net("[N, 8, 32, 32]", CONV + ", stride: 2, pad: 1\nname: s, type: Convolution, bottom: data, num_output: 8, kernel_size: 1, stride: 2\n"
+            "name: e, type: Eltwise, bottom: [c, s]"),
+        net("[N, 8, T]", "name: c, type: Convolution, num_output: 8, kernel_size: 2, dilation: 8, pad: causal\nname: e, type: Eltwise, bottom: [c, data]"),
+        net("[N, 8, 8, 8]", "name: p, type: Pooling, kernel_size: 2, stride: 2\nname: u, type: Deconvolution, num_output: 8, kernel_size: 4, stride: 2, pad: 1\n"
+            "name: e, type: Concat, bottom: [u, data]"),
+    ],
+    "NS410": [
+        net("[N, 5]", "name: ip, type: InnerProduct, num_output: 2", "output: {ip: {labels: [a, b]}}\n"),
+        net("[N, 5]", "name: ip, type: InnerProduct, num_output: 2", "output: {ip: {labels: not-there.txt}}\n"),
+    ],
+    "NS411": [
+        net("[N, 3, 32, 32]", "name: p, type: Pooling, pool: AVE, kernel_size: 3, pad: 1, count_include_pad: false"),
+        net("[N, 3, 32, 32]", "name: p, type: Pooling, pool: MAX, kernel_size: 3, pad: 1"),
+        net("[N, 3, 32, 32]", "name: p, type: Pooling, pool: AVE, kernel_size: 2, stride: 2"),
+    ],
+    "NS412": [
+        net("[N, 5]", "name: ip, type: InnerProduct, num_output: 3"),
+        labelled("name: ip, type: InnerProduct, bottom: data, num_output: 3", "name: ip2, type: InnerProduct, num_output: 3, weight_filler: xavier",
+                 "name: loss, type: SoftmaxWithLoss, bottom: [ip2, label]"),
+    ],
+}  # fmt: skip
+
+
+def rows(table: dict[str, list[str]]) -> list[object]:
+    return [pytest.param(code, text, id=f"{code}-{i}") for code, texts in table.items() for i, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize(("code", "text"), rows(FIRE))
+def test_lint_fires(code: str, text: str) -> None:
+    found = findings(text)
+    assert code in [f.code for f in found]
+    assert all(f.severity == "warning" and f.span is not None for f in found)
+
+
+@pytest.mark.parametrize(("code", "text"), rows(QUIET))
+def test_lint_keeps_quiet(code: str, text: str) -> None:
+    found = findings(text)
+    assert code not in [f.code for f in found]
+    assert not [f for f in found if f.severity == "error"]
+
+
+@pytest.mark.parametrize(("code", "text"), rows(FIRE))
+def test_the_file_may_allow_it(code: str, text: str) -> None:
+    assert code not in codes(f"{text}allow: [{code}]\n")
+
+
+def test_a_layer_may_allow_it_for_itself_only() -> None:
+    layers = "name: c, type: Convolution, num_output: 8, kernel_size: 1, stride: 2{}\nname: d, type: Convolution, num_output: 8, kernel_size: 1, stride: 2{}"
+    assert codes(net("[N, 3, 32, 32]", layers.format("", ""))) == ["NS402", "NS402"]
+    assert codes(net("[N, 3, 32, 32]", layers.format(", allow: NS402", ""))) == ["NS402"]
+    assert codes(net("[N, 3, 32, 32]", layers.format(", allow: [NS402]", ", allow: [NS402]"))) == []
+
+
+@pytest.mark.parametrize("word", ["NS301", "NS499", "pixels"])
+def test_only_lints_can_be_allowed(word: str) -> None:
+    assert codes(net("[N, 3, 8, 8]", CONV, f"allow: [{word}]\n")) == ["NS105"]
+
+
+def test_one_finding_for_both_axes_and_two_where_they_differ() -> None:
+    same = findings(net("[N, 1, 8, 8]", "name: c, type: Convolution, num_output: 1, kernel_size: 3, stride: 3"))
+    assert [f.fact for f in same] == ["c: the last 2 of 8 along H and W are read by no window"]
+    apart = findings(net("[N, 1, 8, 7]", "name: c, type: Convolution, num_output: 1, kernel_size: 3, stride: 3"))
+    assert sorted(f.fact for f in apart) == [
+        "c: the last 1 of 7 along W is read by no window",
+        "c: the last 2 of 8 along H are read by no window",
+    ]
+
+
+def test_labels_in_a_file_are_counted(tmp_path) -> None:
+    (tmp_path / "labels.txt").write_text("cat\ndog\n\n", encoding="utf-8")
+    text = net("[N, 5]", "name: ip, type: InnerProduct, num_output: 3", "output: {ip: {labels: labels.txt}}\n")
+    assert [f.code for f in findings(text, str(tmp_path / "spec.yaml"))] == ["NS410"]
