@@ -11,7 +11,7 @@ from netspec.ir.dims import Size, Traced
 from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
 from netspec.ir.layer import Layer, Weight
 from netspec.ir.rule import Change, Fact, RuleError, collecting
-from netspec.ir.types import SPACE, TensorType
+from netspec.ir.types import SPACE, TensorType, shown
 
 __all__ = ["infer", "retraced"]
 
@@ -106,7 +106,7 @@ def check_weights(weights: tuple[Weight, ...]) -> None:
             if not isinstance(size, int):
                 raise RuleError(
                     "NS304",
-                    f"{weight.name} would have shape {list(map(str, weight.shape))}: a weight's sizes are numbers, not symbols",
+                    f"{weight.name} would have shape {shown(weight.shape)}: a weight's sizes are numbers, not symbols",
                     at="bottom",
                 )
 

@@ -57,7 +57,7 @@ class _Block:
         if d.span is None:
             return "", (d.label, *d.notes) if d.label and d.label != d.fact else d.notes
         if d.label and d.label != d.fact:
-            return d.label, (d.fact, *d.notes) if d.fact else d.notes
+            return d.label, d.notes if d.fact.endswith(d.label) else (d.fact, *d.notes)
         if d.span.begin[1] + len(d.fact) > _LABEL_END:
             return "", (d.fact, *d.notes)
         return d.fact, d.notes

@@ -88,7 +88,10 @@ class Builder:
             )
         bottoms = self.bottoms(draft, scope)
         local = fields.top or ((draft.name.removeprefix(scope.prefix),) if layer.top_count else ())
-        if not self.counted(draft, "bottom", len(bottoms), layer.bottoms) or not self.counted(draft, "top", len(local), layer.tops):
+        told = bool(fields.bottom) or None not in bottoms
+        if (told and not self.counted(draft, "bottom", len(bottoms), layer.bottoms)) or not self.counted(
+            draft, "top", len(local), layer.tops
+        ):
             bottoms = [None]
         tops = tuple(scope.prefix + name for name in local)
         if any(value is None for value in bottoms):
@@ -213,7 +216,9 @@ class Builder:
             return True
         code = "NS205" if what == "bottom" else "NS206"
         self.diagnostics.error(
-            code, f"{draft.layer.type} {draft.name} takes {count_of(least, most)} {what}s: it has {count}", draft.places[what]
+            code,
+            f"{draft.layer.type} {draft.name} takes {count_of(least, most)} {what}{'' if most == 1 else 's'}: it has {count}",
+            draft.places[what],
         )
         return False
 

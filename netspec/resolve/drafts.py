@@ -56,13 +56,14 @@ def draft(entry: Entry, defaults: Mapping[str, Located], dialect: str, diagnosti
 def without_type(name: str, kind: Located | None, body: Located) -> Diagnostic:
     """A layer whose type is missing, no word, or unknown."""
     from netspec.resolve.strangers import typeless, unknown_type
+    from netspec.resolve.wording import what_it_is
 
     if kind is None:
         return typeless(name, body)
     if as_text(kind) and kind.value is not None:
         return unknown_type(name, kind)
-    fact = "it is empty" if kind.value is None else "this is not"
-    return Diagnostic("NS104", f"type of layer {name} must be text: {fact}", kind.span, "must be the name of a layer type")
+    fact = f"type of layer {name} must be text: {what_it_is(kind, ['string'])}"
+    return Diagnostic("NS104", fact, kind.span, "must be the name of a layer type")
 
 
 class Own(NamedTuple):

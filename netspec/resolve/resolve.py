@@ -51,7 +51,17 @@ def resolve(spec: Spec, diagnostics: Diagnostics) -> Resolved | None:
         if not reported(spec):
             diagnostics.error("NS209", "layers is missing or empty", spec.root.key_span("layers"))
         return None
+    if not inputs_told(spec, inputs):
+        return None
     return Resolved(spec, file, inputs, drafts, outputs_of(spec))
+
+
+def inputs_told(spec: Spec, inputs: tuple[Input, ...]) -> bool:
+    """Whether the inputs are what the spec says they are; where that was reported, wiring would only find more of the same."""
+    section = spec.section("input")
+    if section is None:
+        return not nearest("input", [key for key in spec.root.mapping if key not in SpecFile.names])
+    return isinstance(section.value, dict) and len(inputs) == len(section.value)
 
 
 def what_can_be_read(root: Located) -> SpecFile:

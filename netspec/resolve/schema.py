@@ -35,7 +35,7 @@ def read_record(
     return None
 
 
-def word(  # noqa: PLR0913 - two of them have defaults that suit all but layers
+def word(
     schema: Schema,
     body: Located,
     diagnostics: Diagnostics,

@@ -1,4 +1,4 @@
-"""Words for what a layer entry has and its type does not: where it belongs instead. Asks every layer type, so it is imported on errors only."""
+"""Words for what a layer entry has and its type does not: where it belongs instead. Asks every layer type: imported on errors only."""
 
 from collections.abc import Iterable
 
@@ -58,7 +58,8 @@ def foreign_map(name: str, cls: type[Layer], key: str, body: Located) -> Diagnos
     whose = f"{key} holds parameters of {listed(map_owners(key))}"
     if not cls.groups:
         return Diagnostic("NS102", f"{cls.type} {name} has no {key}", span, "not known here", notes=(whose, f"{cls.type} has no param map"))
-    fixes = written(span, cls.groups[:1]) if body.get(cls.groups[0]) is None else ()
+    suits = body.get(cls.groups[0]) is None and all(name in cls.names for name in body.mapping[key].mapping)
+    fixes = written(span, cls.groups[:1]) if suits else ()
     label = f"{cls.type} takes {' and '.join(cls.groups)}"
     return Diagnostic("NS102", f"{cls.type} {name} has no {key}", span, label, notes=(whose,), fixes=fixes)
 

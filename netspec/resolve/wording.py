@@ -12,7 +12,7 @@ from netspec.syntax.located import Located
 from netspec.syntax.scalars import look_alike
 from netspec.syntax.scalars import resolve as scalar
 
-__all__ = ["Subject", "misspelt", "unknown_key", "worded"]
+__all__ = ["Subject", "misspelt", "unknown_key", "what_it_is", "worded"]
 
 RANGES = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 TYPES = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false", "array": "a list",
@@ -23,7 +23,7 @@ LONGEST_LABEL = 80
 
 
 class Subject(NamedTuple):
-    """What the tree is: its name in messages, where a missing key is reported, further keys that would be right in it, notes on a wrong one."""
+    """What the tree is: its name in messages, where a missing key is reported, further keys that would be right, notes on a wrong one."""
 
     what: str
     anchor: Span | None = None
@@ -91,7 +91,7 @@ def unknown_keys(error: Any, at: Located, where: str, subject: Subject) -> list[
 
 
 def unknown_key(key: str, at: Located, known: Iterable[str], what: str, notes: tuple[str, ...] | None = None) -> Diagnostic:
-    """A key that nothing knows: with the nearest names and, where one is clearly meant, an edit; else with notes, by default the known keys."""
+    """A key that nothing knows: with the nearest names and an edit to the first; where none is near, with notes, by default the known keys."""
     span, near = at.key_span(key), nearest(key, known)
     text = f"{what} has no {key}"
     if not near:
@@ -187,7 +187,7 @@ def wrong_type(where: str, schema: Mapping[str, Any], at: Located) -> Diagnostic
 def type_words(wanted: list[str], words: list[str]) -> list[str]:
     """Names of the types, simplest first; what is read as text takes any scalar."""
     if set(wanted) >= TEXT:
-        wanted = ["string", *(t for t in wanted if t not in (*TEXT, "integer"))]
+        wanted = ["string", *(t for t in wanted if t not in TEXT)]
     kinds = [t for t in TYPES if t in wanted and not (t == "integer" and "number" in wanted) and not (t == "string" and words)]
     return [TYPES[t] for t in kinds] + ([f"one of {', '.join(words)}"] if words and "string" in wanted else [])
 

@@ -77,7 +77,10 @@ class Expansion:
             name = body.get("name")
             if name is None or isinstance(name.value, (list, dict)) or name.value is None:
                 self.diagnostics.add(nameless(i + 1, body))
-                continue
+                near = nearest("name", body.mapping, 1)
+                if name is not None or not near:
+                    continue
+                body, name = renamed(body, near[0], "name"), body.mapping[near[0]]
             full = prefix + scope.fill(name, self.diagnostics).text
             if body.get("block") is not None:
                 found += self.instances(full, body, scope)
@@ -153,8 +156,11 @@ class Expansion:
         inner = Variables(values, (*used, *scope.used))
         defaults = tuple(inner.fill(d, self.diagnostics) for d in [block.get("defaults")] if d is not None)
         self.ring.append(name)
+        before = len(self.diagnostics)
         items = self.items(block.get("layers"), inner, f"{full}.", defaults)
         self.ring.pop()
+        if not items and len(self.diagnostics) > before:
+            return None
         if not items:
             self.diagnostics.error("NS209", f"block {name} has no layers here", block.key_span("layers"))
             return None
@@ -235,6 +241,12 @@ def nameless(number: int, body: Located) -> Diagnostic:
     span = body.key_span(near[0])
     fixes = (Fix("write name", (Edit(span, "name"),) if span is not None else ()),)
     return Diagnostic("NS102", f"layer {number} has {near[0]} and no name", span, "did you mean name?", fixes=fixes)
+
+
+def renamed(body: Located, key: str, meant: str) -> Located:
+    """A mapping with a key as it was meant, so that what follows from its misspelling is not reported too."""
+    items = {meant if k == key else k: v for k, v in body.mapping.items()}
+    return Located(items, body.span, keys={meant if k == key else k: span for k, span in body.keys.items()}, used=body.used)
 
 
 def unknown_block(full: str, name: str, use: Located, blocks: Located) -> Diagnostic:

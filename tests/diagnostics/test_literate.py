@@ -39,7 +39,7 @@ def test_page_shows_what_check_prints(spec: str, shown: str, request: pytest.Fix
 def test_every_spec_of_a_page_has_its_output(page: Path, request: pytest.FixtureRequest) -> None:
     text = page.read_text(encoding="utf-8")
     if request.config.getoption("update", default=False):
-        bare = re.compile(r"^```yaml\n(?P<spec>.*?)^```$(?!\n\s*^```text)", re.DOTALL | re.MULTILINE)
+        bare = re.compile(r"^```yaml\n(?:(?!```).*\n)*```$(?!\n\s*^```text)", re.MULTILINE)
         text = bare.sub(lambda m: m[0] + "\n\n```text\n```", text)
         text = _CASE.sub(lambda m: f"```yaml\n{m['spec']}```\n\n```text\n{_shown(m['spec'])}```", text)
         page.write_text(text, encoding="utf-8")
