@@ -69,7 +69,7 @@ def onnx_predictor(path: str, device: str) -> Predictor:
     only = model.inputs[0]
     words = {k: tuple(v) if isinstance(v, list) else v for k, v in image_words(model, only.name, path).items() if k in ImageContract.params}
     shape = tuple(n if isinstance(n, int) else None for n in only.shape[1:])
-    contract = ImageContract(**words) if words else None
+    contract = ImageContract().changed(**words) if words else None
     return Predictor(contract, shape, lambda batch: run_model(model, {only.name: batch}, path), model.labels)
 
 

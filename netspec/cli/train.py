@@ -18,7 +18,7 @@ __all__ = ["command"]
 @click.argument("spec", metavar="SPEC|RUN")
 @click.option("--run", "folder", type=click.Path(), help="Folder of the run.  [default: runs/NAME/TIME; with --resume the latest there]")
 @click.option("--resume", is_flag=True, help="Go on from the run's last snapshot.")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to train; auto takes a GPU if there is one.")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where; auto takes a GPU if there is one.")
 @click.option("--weights", type=click.Path(), help="A safetensors file to start from; tensors that it lacks are filled as the spec says.")
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @spec_options
@@ -29,7 +29,7 @@ def command(spec: str, folder: str | None, resume: bool, device: str, weights: s
     from netspec.training.progress import Silent, reporter
     from netspec.training.session import find_run, reread, train_program
 
-    run, program, settings = reread(spec, Path(folder) if folder else None, resume, reading["settings"], reading["stages"], reading["level"])
+    run, program, settings = reread(spec, Path(folder) if folder else None, resume, **reading)
     run = run or find_run(program.name, resume)
     result = train_program(program, run, path=spec, settings=settings, device=device, resume=resume, weights=weights,
                            progress=Silent() if quiet else reporter(sys.stderr))
@@ -42,8 +42,9 @@ def summary(result: "TrainingResult") -> str:
     lines = [f"{'interrupted after' if result.signal else 'trained'} {result.iteration} iterations, loss {result.loss:.4g}"]
     if result.metrics:
         lines.append("test: " + numbers(result.metrics))
-    if result.best and result.best.get("iteration") != result.iteration:
-        lines.append(f"best: {numbers({k: v for k, v in result.best.items() if k != 'iteration'})} after {result.best['iteration']} iterations")
+    best = {name: value for name, value in result.best.items() if name != "iteration"}
+    if best and result.best["iteration"] != result.iteration:
+        lines.append(f"best: {numbers(best)} after {result.best['iteration']} iterations")
     lines += ["", f"run      {result.run}"]
     names = {"weights": "weights.safetensors", "best": "best.safetensors", "log": "log.jsonl", "spec": "spec.yaml"}
     lines += [f"{word:8} {result.run / name}" for word, name in names.items() if (result.run / name).is_file()]

@@ -92,7 +92,8 @@ class Heads:
     def along_the_classes(self, layer: Layer, body: Located) -> Layer:
         """The layer with the axis of the layer that normalises the scores, unless it says one itself."""
         output = self.only_output()
-        axis = getattr(output.node.layer, "axis", None) if output is not None and output.node is not None and self.normalised(output) else None
+        maker = output.node if output is not None and self.normalised(output) else None
+        axis = getattr(maker.layer, "axis", None) if maker is not None else None
         said = any("axis" in item.mapping for item in (body, *body.mapping.values()))
         return layer.changed(axis=axis) if axis is not None and "axis" in layer.params and not said else layer
 
@@ -138,7 +139,7 @@ def learning(graph: Graph, weighted: frozenset[str]) -> Graph:
     needed: set[Value] = set()
     kept = []
     for node in reversed(graph.nodes):
-        if node.layer.traits & {"loss", "metric"} or any(node.loss_weights) or node.name in weighted or getattr(node.layer, "writes", "") \
+        if node.layer.traits & {"loss", "metric"} or any(node.loss_weights) or node.name in weighted or bool(getattr(node.layer, "writes", None)) \
                 or needed.intersection(node.tops):
             kept.append(node)
             needed.update(node.bottoms)

@@ -43,7 +43,8 @@ class Checkpoint:
         write_tensors(self.run / PENDING, self.weights(), self.facts())
         tensors, facts = self.solver.state()
         try:
-            write_tensors(self.run / SOLVER, tensors | random_state(self.device) | carried(self.net), {**self.facts(), **facts, "more": more})
+            whole = tensors | random_state(self.device) | carried(self.net)
+            write_tensors(self.run / SOLVER, whole, {**self.facts(), **facts, "more": more})
         except SpecError:
             (self.run / PENDING).unlink(missing_ok=True)
             raise

@@ -6,6 +6,7 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
+from netspec.training.checkpoint import streams_of
 from netspec.training.device import to_device
 from netspec.training.job import TestBatches
 from netspec.training.metrics import WeightedMeans, scalars
@@ -22,9 +23,8 @@ def evaluate(net: nn.Module, batches: TestBatches, device: torch.device, test_it
     """
     means = WeightedMeans()
     batches.load(0)
-    for module in net.modules():
-        if module is not net and hasattr(module, "reset_state"):
-            module.reset_state()
+    for module in streams_of(net).values():
+        module.reset_state()
     position = 0
     with torch.no_grad():
         for batch in islice(batches, test_iter or None):

@@ -19,39 +19,46 @@ from netspec.resolve.heads import LABEL
 from netspec.resolve.train_section import DataSection, TrainSection
 from netspec.training.data.binding import LabelRule
 from netspec.training.data.feeding import Port, batches_of, feed_of
+from netspec.training.data.layer_paths import reads
 from netspec.training.data.loader import Batches
 from netspec.training.data.registry import Place, Role, open_sources
 from netspec.training.data.source import Source
+from netspec.training.layer_feeds import LayerBatches, layer_batches
 
-__all__ = ["Feeds", "label_rule", "place_of", "ports_of"]
+__all__ = ["Feeds", "label_rule", "place_of", "ports_of", "section_of"]
 
 BATCH = symbol("N")
 
 
 @dataclass(frozen=True, eq=False)
 class Feeds:
-    """The opened data of a program."""
+    """What a program learns from: opened data, or the data layers of its net (then `train` is None). tested: whether there is a test."""
 
     program: driver.Program
-    train: Source
+    train: Source | None
     test: Source | None
     place: Place
+    tested: bool
 
     @classmethod
-    def open(cls, program: driver.Program, section: TrainSection, typed: TypedGraph, allow_outside: bool = False) -> "Feeds":
+    def open(cls, program: driver.Program, train: TypedGraph, test: TypedGraph, allow_outside: bool = False) -> "Feeds":
         """Open `train.data` and `train.test_data`. Raises SpecError NS681 (no data), NS640 to NS663 by what is wrong with them."""
-        if section.data is None:
+        place = place_of(program, train, allow_outside)
+        section = section_of(program)
+        if section.data is not None:
+            opened = open_sources(section.data, section.test_data, place)
+            return cls(program, *opened, place, opened[1] is not None)
+        if not train.graph.sources:
             raise fail("NS681", "the section train has no data", span=program.resolved.spec.root.key_span("train"))
-        place = place_of(program, typed, allow_outside)
-        return cls(program, *open_sources(section.data, section.test_data, place), place)
+        return cls(program, None, None, place, bool(test.graph.sources))
 
-    def batches(self, role: Role, typed: TypedGraph, net: nn.Module, seed: int, device: torch.device) -> Batches:
+    def batches(self, role: Role, typed: TypedGraph, net: nn.Module, seed: int, device: torch.device) -> "Batches | LayerBatches":
         """The batches of a role for the net of its phase. Raises SpecError NS650 to NS661 where data and net do not fit."""
-        section = self.program.resolved.file.train
-        assert section is not None
+        section = section_of(self.program)
         data = section.data if role == "train" else section.test_data
         source = self.train if role == "train" else self.test
-        assert data is not None and source is not None
+        if data is None or source is None:
+            return layer_batches(typed, arguments(net), role, seed, device)
         ports = ports_of(typed)
         check_fixed_batch(typed, data, source, role)
         feed = feed_of(source, data, ports, section.augment, role, self.place, label_rule(typed, source.label, data.fields))
@@ -62,14 +69,22 @@ class Feeds:
         return batches_of(source, data, feed, role, seed, str(device))
 
 
+def section_of(program: driver.Program) -> TrainSection:
+    """The section train. NS681: there is none."""
+    section = program.resolved.file.train
+    if section is None:
+        raise fail("NS681", "it has no section train", path=program.resolved.spec.source.name)
+    return section
+
+
 def arguments(net: nn.Module) -> dict[str, str]:
     """The argument of the net's forward for each input by the spec's name."""
     return dict(zip(net.inputs, signature(net.forward).parameters, strict=True))  # type: ignore[arg-type]
 
 
 def fed(typed: TypedGraph) -> Iterator[Input]:
-    """The inputs that batches feed: all but those that data layers read."""
-    return (given for given in typed.graph.inputs if given.node not in typed.graph.sources)
+    """The inputs that data can feed: all but those of data layers that read no file and make their values themselves."""
+    return (given for given in typed.graph.inputs if given.node not in typed.graph.sources or (given.node and reads(given.node.layer)))
 
 
 def batch_axis(given: Input, typed: TypedGraph) -> int:
@@ -86,7 +101,8 @@ def sample_shape(given: Input, typed: TypedGraph) -> tuple[int | None, ...]:
 
 def ports_of(typed: TypedGraph) -> dict[str, Port]:
     """What each input asks of the data."""
-    return {given.value.name: Port(sample_shape(given, typed), given.contract, typed.types[given.value].dtype == "int64") for given in fed(typed)}
+    return {given.value.name: Port(sample_shape(given, typed), given.contract, typed.types[given.value].dtype == "int64")
+            for given in fed(typed)}
 
 
 def place_of(program: driver.Program, typed: TypedGraph, allow_outside: bool = False) -> Place:

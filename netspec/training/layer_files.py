@@ -1,4 +1,4 @@
-"""The files that Caffe's layers name: data layers read them when a call passes nothing in, HDF5Output writes one, InfogainLoss has its matrix there.
+"""The files that layers name: data layers read them when a call passes nothing in, others write one, or have a matrix there.
 
 In: a compiled net and its typed graph. Out: readers and writers attached to its modules. Files are opened when first needed.
 """
@@ -31,11 +31,12 @@ def attach(net: nn.Module, typed: TypedGraph, writing: bool = True) -> None:
 
     Raises SpecError NS643, NS645 for a matrix that cannot be read; what readers and writers meet is raised by the call that uses them.
     """
+    paths: Any = net.layers
     for node in (*typed.graph.sources, *typed.graph.nodes):
         reads, writes = getattr(node.layer, "reads", ""), getattr(node.layer, "writes", "")
         if not reads and not (writes and writing):
             continue
-        module: Any = net.get_submodule(net.layers[node.name][0])  # type: ignore[index, operator]
+        module: Any = net.get_submodule(paths[node.name][0])
         if writes:
             module.writer = Writer(node.layer.file_name, folder_of(node))  # type: ignore[attr-defined]
         elif "data" in node.layer.traits:
@@ -45,7 +46,7 @@ def attach(net: nn.Module, typed: TypedGraph, writing: bool = True) -> None:
 
 
 class Reader:
-    """Batches of a data layer's file, rows in order and beginning again at the end; called without arguments, it answers a tensor for each top."""
+    """Batches of a data layer's file, rows in order and beginning again at the end. A call answers a tensor for each top."""
 
     def __init__(self, layer: Layer, tops: tuple[str, ...], folder: Path, train: bool) -> None:
         self.layer: Any = layer
@@ -75,7 +76,7 @@ class Reader:
         begin = int(torch.randint(skip, ()).item()) if skip else 0
         while True:
             order = torch.randperm(count).tolist() if getattr(self.layer, "shuffle", False) else range(count)
-            yield from order[begin % count:]
+            yield from order[begin % count :]
             begin = 0
 
     def tensor(self, field: str, values: Array | list[Array]) -> Tensor:
@@ -121,7 +122,7 @@ def append(file: Any, name: str, rows: Array) -> None:
         file.create_dataset(name, data=rows, maxshape=(None, *rows.shape[1:]))
         return
     file[name].resize(len(file[name]) + len(rows), axis=0)
-    file[name][-len(rows):] = rows
+    file[name][-len(rows) :] = rows
 
 
 def matrix(path: Path, shape: tuple[int, ...]) -> Array:

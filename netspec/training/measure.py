@@ -10,7 +10,7 @@ from netspec.training.evaluation import evaluate
 from netspec.training.feeds import Feeds
 from netspec.training.nets import fill
 from netspec.training.run import program_of, read_record, weights_file
-from netspec.training.session import names_data, section_of
+from netspec.training.session import names_data
 
 __all__ = ["Measured", "measure"]
 
@@ -31,15 +31,14 @@ def measure(folder: str | Path, weights: str = "last", device: str = "auto", set
     place, run = find_device(device), Path(folder)
     record = read_record(run)
     program = program_of(run, record, (*record["settings"], *settings))
-    section = section_of(program)
-    if section.test_data is None:
-        raise fail("NS684", "its section train has no test_data", path=str(run))
     path = weights_file(run, weights)
     trained, tested = program.training_graph("train"), program.training_graph("test")
     net = api.compile(tested)
     fill(net, tested, path, trained)
-    feeds = Feeds.open(program, section, trained, names_data((*record["settings"], *settings)))
+    feeds = Feeds.open(program, trained, tested, names_data((*record["settings"], *settings)))
+    if not feeds.tested:
+        raise fail("NS684", "its section train has no test_data", path=str(run))
     batches = feeds.batches("test", tested, net, 0, place)
     with exact_float32():
         metrics = evaluate(net.to(place), batches, place)
-    return Measured(path, len(batches.source), metrics or {})
+    return Measured(path, len(batches.source) if batches.source is not None else 0, metrics or {})

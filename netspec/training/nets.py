@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from netspec import api
-from netspec.diagnostics import Diagnostic, SpecError
+from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.ir.graph import TypedGraph, WeightRef
 from netspec.training.solver import ParameterSpec
 from netspec.training.weights import Facts, read_tensors
@@ -102,7 +102,7 @@ def start_from(parameters: list[ParameterSpec], path: Path) -> list[str]:
     ours = {each.name: each.tensor for each in parameters}
     common = {name: tensors[name] for name in ours if name in tensors}
     if not common:
-        raise SpecError([Diagnostic("NS676", f"none of its {len(tensors)} tensors bears the name of one of the net's {len(ours)}", path=str(path))])
+        raise fail("NS676", f"none of its {len(tensors)} tensors bears the name of one of the net's {len(ours)}", path=str(path))
     copy_all(common, ours, path)
     return [name for name in ours if name not in common]
 

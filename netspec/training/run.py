@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,19 @@ import torch
 from torch import nn
 
 from netspec import __version__, api, driver
-from netspec.diagnostics import fail
+from netspec.diagnostics import Diagnostics, SpecError, fail
 from netspec.files import write_text
 from netspec.ir.graph import TypedGraph
+from netspec.source import Source
 from netspec.syntax.located import plain
 from netspec.syntax.settings import is_setting
 from netspec.syntax.writer import dump
-from netspec.training.checkpoint import SOLVER, WEIGHTS
+from netspec.training.checkpoint import WEIGHTS
 from netspec.training.loop import BEST
 from netspec.training.nets import fill
 
-__all__ = ["CLASSES", "RECORD", "SPEC", "LoadedRun", "Record", "is_run", "load_run", "program_of", "read_record", "record_of", "weights_file",
-           "write_run"]
+__all__ = ["CLASSES", "RECORD", "SPEC", "LoadedRun", "Record", "is_run", "load_run", "program_of", "read_record", "record_of",
+           "weights_file", "write_run"]
 
 SPEC, RECORD, CLASSES = "spec.yaml", "run.json", "classes.json"
 CHOICES = {"last": WEIGHTS, "best": BEST}
@@ -86,9 +87,12 @@ def is_run(path: str | Path) -> bool:
 def program_of(run: Path, record: Record, settings: tuple[str, ...] | None = None) -> driver.Program:
     """The Program that was trained, its paths starting where they did; settings: in place of those it was read with."""
     settings = tuple(record["settings"]) if settings is None else settings
-    program = driver.load(str(run / SPEC), frozenset(record["stages"]), record["level"], settings)
-    spec = replace(program.resolved.spec, folder=record["root"])
-    return replace(program, resolved=replace(program.resolved, spec=spec))
+    diagnostics = Diagnostics()
+    source = driver.read_file(str(run / SPEC), diagnostics)
+    if source is None:
+        raise SpecError(diagnostics.sorted())
+    there = Source(os.path.join(record["root"], os.path.basename(record["spec"]) or SPEC), source.text)
+    return driver.load_source(there, frozenset(record["stages"]), record["level"], settings)
 
 
 def read_record(run: Path) -> Record:
@@ -99,7 +103,7 @@ def read_record(run: Path) -> Record:
         raise fail("NS683", f"{RECORD}: {error.strerror or error}", path=str(run)) from error
     except ValueError as error:
         raise fail("NS683", f"{RECORD} is damaged: {error}", path=str(run)) from error
-    types = {"root": str, "settings": list, "stages": list, "level": int, "seed": int}
+    types = {"root": str, "spec": str, "settings": list, "stages": list, "level": int, "seed": int}
     wrong = [key for key, kind in types.items() if not isinstance(record, dict) or not isinstance(record.get(key), kind)]
     if wrong:
         raise fail("NS683", f"{RECORD} is damaged: it has no {', '.join(wrong)}", path=str(run))
@@ -121,9 +125,10 @@ def read_classes(run: Path) -> tuple[str, ...] | None:
 def record_of(program: driver.Program, path: str, settings: tuple[str, ...], seed: int, device: str, spec_hash: str) -> dict[str, Any]:
     """What run.json holds."""
     return {
-        "netspec": __version__, "name": program.name, "command": sys.argv, "spec": path, "root": os.path.abspath(program.resolved.spec.folder),
-        "settings": list(settings), "stages": sorted(program.stages), "level": program.level, "seed": seed, "device": device,
-        "spec_hash": spec_hash, "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "netspec": __version__, "name": program.name, "command": sys.argv,
+        "spec": path, "root": os.path.abspath(program.resolved.spec.folder),
+        "settings": list(settings), "stages": sorted(program.stages), "level": program.level,
+        "seed": seed, "device": device, "spec_hash": spec_hash, "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "threads": torch.get_num_threads(),
     }
@@ -141,7 +146,8 @@ def text_of(program: driver.Program) -> str:
     sources = {each.span.source for each in spec.root.walk() if each.span is not None}
     if not any(key in spec.root.mapping for key in CHANGES) and all(s is spec.source or is_setting(s) for s in sources):
         return spec.source.text
-    return dump({key: plain(value) if key in APART else escaped(plain(value)) for key, value in spec.root.mapping.items() if key not in CHANGES})
+    kept = {key: plain(value) for key, value in spec.root.mapping.items() if key not in CHANGES}
+    return dump({key: value if key in APART else escaped(value) for key, value in kept.items()})
 
 
 def escaped(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Single samples for prediction: image files, or one sample of a data source, made into what an input takes. Knows numpy; knows no torch."""
+"""Single samples to predict: image files, or one sample of a data source, made into what an input takes. Knows numpy, no torch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,8 +41,7 @@ def from_data(words: str, index: int, split: str | None, contract: ImageContract
         raise fail("NS685", f"index {index} of {len(source)} samples", path=source.name)
     rows = source.batch(np.array([index]))
     field = next(iter(source.fields))
-    batch = np.stack(rows[field]) if isinstance(rows[field], list) else np.asarray(rows[field])
-    batch = prepare(batch, contract or ImageContract(), source.name)
+    batch: Array = prepare(np.asarray(rows[field][0])[None], contract or ImageContract(), source.name)
     check_shape(source, "of the model", field, batch.shape[1:], shape)
     return Sample(f"{source.name}[{index}]", batch.astype(np.float32), label_of(rows.get(source.label or ""), source.classes))
 

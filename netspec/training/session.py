@@ -1,4 +1,4 @@
-"""A Program becomes a Job, and the Job a run. In: a spec as it was read, a folder; out: what the training loop takes, and the run's files."""
+"""A Program becomes a Job, and the Job a run. In: a spec as it was read, a folder; out: what the loop takes, and the run's files."""
 
 import hashlib
 import os
@@ -13,10 +13,9 @@ from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.model import Fix, Label
 from netspec.ir.graph import TypedGraph
 from netspec.resolve.solver_section import SolverParameter
-from netspec.resolve.train_section import TrainSection
 from netspec.training.data.source import write_classes
 from netspec.training.device import find_device
-from netspec.training.feeds import Feeds
+from netspec.training.feeds import Feeds, section_of
 from netspec.training.job import Job, TrainingResult
 from netspec.training.loop import prepare, train
 from netspec.training.nets import Twins, start_from, twins
@@ -52,7 +51,8 @@ def train_program(program: driver.Program, run: Path, *, path: str = "", setting
     prepare(run, resume)
     record = record_of(program, path, settings, made.seed, str(place), made.job.spec_hash)
     write_run(run, program, record | ({"started": read_record(run).get("started"), "resumed": record["started"]} if resume else {}))
-    write_classes(made.feeds.train, run)
+    if made.feeds.train is not None:
+        write_classes(made.feeds.train, run)
     return train(made.job, run, device=device, resume=resume, progress=progress)
 
 
@@ -68,30 +68,21 @@ def session(program: driver.Program, device: torch.device, *, seed: int | None =
         check_fillers(graphs[0])
     seed = seed if seed is not None else section.solver.random_seed
     seed = seed if seed >= 0 else int.from_bytes(os.urandom(4), "little") % SEEDS
-    feeds = Feeds.open(program, section, graphs[0], allow_outside)
+    feeds = Feeds.open(program, *graphs, allow_outside)
     torch.manual_seed(seed)
     nets = twins(*graphs)
     left_out = start_from(nets.parameters, Path(weights)) if weights is not None else []
     return Session(program, job_of(graphs, nets, feeds, section.solver.changed(random_seed=seed), device), feeds, seed, tuple(left_out))
 
 
-def section_of(program: driver.Program) -> TrainSection:
-    """The section train. NS681: there is none."""
-    section = program.resolved.file.train
-    if section is None:
-        raise fail("NS681", "it has no section train", path=program.resolved.spec.source.name)
-    return section
-
-
 def job_of(graphs: tuple[TypedGraph, TypedGraph], nets: Twins, feeds: Feeds, words: SolverParameter, device: torch.device) -> Job:
     """What the loop takes."""
     seed = words.random_seed
-    tested = feeds.test is not None
     return Job(
         net=nets.train, parameters=nets.parameters, words=words,
         train_batches=feeds.batches("train", graphs[0], nets.train, seed, device),
-        test_net=nets.test if tested else None,
-        test_batches=feeds.batches("test", graphs[1], nets.test, seed, device) if tested else None,
+        test_net=nets.test if feeds.tested else None,
+        test_batches=feeds.batches("test", graphs[1], nets.test, seed, device) if feeds.tested else None,
         losses=losses_of(*graphs), layer_of={path: name for name, (path, *_) in nets.train.layers.items()},  # type: ignore[union-attr, operator]
         spec_hash=hash_of(graphs[0]),
     )
@@ -99,8 +90,8 @@ def job_of(graphs: tuple[TypedGraph, TypedGraph], nets: Twins, feeds: Feeds, wor
 
 def losses_of(*graphs: TypedGraph) -> frozenset[str]:
     """Names of values of which less is better."""
-    return frozenset({"loss"} | {top.name for graph in graphs for node in graph.graph.nodes if "loss" in node.layer.traits or any(node.loss_weights)
-                                 for top in node.tops})
+    judges = (node for typed in graphs for node in typed.graph.nodes if "loss" in node.layer.traits or any(node.loss_weights))
+    return frozenset({"loss"} | {top.name for node in judges for top in node.tops})
 
 
 def hash_of(typed: TypedGraph) -> str:
@@ -123,8 +114,9 @@ def check_fillers(typed: TypedGraph) -> None:
     spans = [span for node in nodes[1:SHOWN] if (span := node.places["type"]) is not None]
     names = ", ".join(node.name for node in nodes[:SHOWN]) + (f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else "")
     fact = f"{names} {'has' if len(nodes) == 1 else 'have'} no weight_filler, and the default is constant 0"
-    raise SpecError([Diagnostic("NS680", fact, nodes[0].places["type"], "filled with 0", others=tuple(Label(span, "so is this") for span in spans),
-                                fixes=(Fix("give the layers weight_filler: xavier, each or under defaults"),))])
+    others = tuple(Label(span, "so is this") for span in spans)
+    fix = Fix("give the layers weight_filler: xavier, each or under defaults")
+    raise SpecError([Diagnostic("NS680", fact, nodes[0].places["type"], "filled with 0", others=others, fixes=(fix,))])
 
 
 def names_data(settings: tuple[str, ...]) -> bool:
@@ -132,8 +124,8 @@ def names_data(settings: tuple[str, ...]) -> bool:
     return any(each.startswith(("train.data", "train.test_data")) for each in settings)
 
 
-def reread(spec: str, run: Path | None, resume: bool, settings: tuple[str, ...], stages: tuple[str, ...],
-           level: int) -> tuple[Path | None, driver.Program, tuple[str, ...]]:
+def reread(spec: str, run: Path | None, resume: bool, *, settings: tuple[str, ...] = (), stages: tuple[str, ...] = (),
+           level: int = 0) -> tuple[Path | None, driver.Program, tuple[str, ...]]:
     """A spec or a run's folder as the command line names it: the run, if one is meant, the program, and the settings it was read with.
 
     A run that goes on keeps the settings it began with; new ones come after them. Raises SpecError NS679, NS683 and what reading raises.

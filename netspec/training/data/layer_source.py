@@ -14,8 +14,8 @@ from netspec.ir.types import TensorType
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.hdf5 import open_hdf5
+from netspec.training.data.layer_paths import folder_of, home, located, reads
 from netspec.training.data.lmdb import open_lmdb
-from netspec.training.data.layer_paths import folder_of, home, located
 from netspec.training.data.paths import existing, reading_error
 from netspec.training.data.source import Array, Field, Rows, Source
 from netspec.training.images import load_image
@@ -25,7 +25,7 @@ __all__ = ["fields_of", "open_layer", "typed_inputs"]
 
 def typed_inputs(graph: Graph) -> Graph:
     """The graph with the types of data layers' tops as their files tell them; where no file can be read it stays as it is."""
-    makers = dict.fromkeys(i.node for i in graph.inputs if i.node is not None and i.type is None and getattr(i.node.layer, "reads", ""))
+    makers = dict.fromkeys(i.node for i in graph.inputs if i.node is not None and i.type is None and reads(i.node.layer))
     told = {top: type_ for node in makers for top, type_ in types_of(node).items()}
     return replace(graph, inputs=tuple(i if i.type is not None else i._replace(type=told.get(i.value.name)) for i in graph.inputs))
 
@@ -71,7 +71,8 @@ class ImageList(Source):
         self.name = str(path)
         self.label = "label"
         try:
-            lines = [line.rsplit(None, 1) for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines() if line.strip()]
+            text = path.read_text(encoding="utf-8", errors="surrogateescape")
+            lines = [line.rsplit(None, 1) for line in text.splitlines() if line.strip()]
             self.rows = [(located(layer.root_folder + name, folder), int(label)) for name, label in lines]
         except ValueError as error:
             raise fail("NS654", f"each line needs a path and a number: {error}", path=self.name) from error
