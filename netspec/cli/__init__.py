@@ -13,6 +13,7 @@ __all__ = ["group", "main"]
 COMMANDS = {
     "check": "Check a spec: is it legal, and if not, why.",
     "show": "Show every layer with its shape, parameters and MACs.",
+    "sizes": "Say which input sizes a net takes.",
     "explain": "Explain a diagnostic code, or a layer's arithmetic.",
     "layers": "List the layer types, or describe one.",
     "zoo": "List the specs that ship with netspec.",

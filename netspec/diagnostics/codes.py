@@ -96,6 +96,7 @@ CODES: dict[str, Code] = {
     "NS328": Code("not proven equivariant"),
     "NS329": Code("latency not as expected"),
     "NS330": Code("expectation of something unknown"),
+    "NS331": Code("legal sizes cannot be solved for"),
     # 4: lints
     "NS401": Code("input that no window reads", "warning"),
     "NS402": Code("stride larger than the window", "warning"),
@@ -143,6 +144,8 @@ CODES: dict[str, Code] = {
     "NS706": Code("no input to certify with"),
     "NS707": Code("labels do not fit the output"),
     "NS708": Code("network without outputs"),
+    "NS710": Code("no form in a prototxt"),
+    "NS711": Code("left out of the prototxt", "warning"),
     "NS720": Code("cannot read the model file"),
     "NS721": Code("not a usable ONNX model"),
     "NS722": Code("device is not available"),

@@ -51,6 +51,8 @@ def worded(error: Any, body: Located, subject: Subject, meant: set[str]) -> list
         return [Diagnostic("NS107", f"{where} takes {length(error.schema)}: it has {len(value)}", at.span)]
     if keyword == "not":
         return [said_twice(where, error, at)]
+    if keyword == "pattern" and "description" in error.schema:
+        return [Diagnostic("NS104", f"{where} must be {error.schema['description']}: not {shown(at)}", at.span)]
     return [Diagnostic("NS104", f"{where}: {error.message}", at.span)]
 
 

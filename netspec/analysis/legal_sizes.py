@@ -1,0 +1,315 @@
+"""Which input sizes a net takes. In: a typed graph; out: per symbol, arithmetic progressions, found by trying its requirements on 1..4096.
+
+A net of fixed size is solved with symbols put in for its spatial axes; its weights must keep their shapes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from netspec.analysis.cost import batch_symbol
+from netspec.analysis.infer import inferred
+from netspec.diagnostics.model import fail
+from netspec.ir.dims import Extremum, Quotient, Size, bounds, evaluate, symbol, symbols
+from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.rule import WORDS, Fact, RuleError, at_least, collecting, same
+from netspec.ir.types import SPACE, TensorType
+
+__all__ = ["LIMIT", "Axis", "LegalSizes", "Progression", "Violation", "as_json", "compressed", "legal_sizes"]
+
+LIMIT = 4096
+MOST_PERIOD = 1024
+Demand = tuple[Node, Fact]
+
+
+class Progression(NamedTuple):
+    """start, start + step, ... up to last (None: without end)."""
+
+    start: int
+    step: int = 1
+    last: int | None = None
+
+    def text(self, name: str) -> str:
+        """`188 + 16n`, `32..40`, `7`, `at least 5`."""
+        if self.last is None:
+            return f"{name} >= {self.start}" if self.step == 1 else f"{name} = {self.start} + {self.step}n"
+        if self.last == self.start:
+            return f"{name} = {self.start}"
+        return f"{name} = {self.start}..{self.last}" if self.step == 1 else f"{name} = {self.start}..{self.last} in steps of {self.step}"
+
+
+class Violation(NamedTuple):
+    """Why a size will not do: the layer whose requirement fails, and the requirement with numbers."""
+
+    sizes: Mapping[str, int]
+    node: Node
+    why: str
+
+    @property
+    def text(self) -> str:
+        given = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
+        return f"{given}: {self.node.layer.type} {self.node.name}, {self.why}"
+
+
+class Axis(NamedTuple):
+    """The sizes that one symbol may take by itself. given: the fixed size it stands for; coupled: symbols it shares a requirement with.
+
+    illegal: the sizes nearest to the given one, or to the least legal one, that will not do, and why.
+    """
+
+    name: str
+    where: str
+    given: int | None
+    progressions: tuple[Progression, ...]
+    coupled: tuple[str, ...]
+    illegal: tuple[Violation, ...]
+
+    @property
+    def text(self) -> str:
+        """`H = 188 + 16n`."""
+        if not self.progressions:
+            return f"{self.name}: no size from 1 to {LIMIT} will do"
+        return ", or ".join(p.text(self.name) for p in self.progressions)
+
+
+class LegalSizes:
+    """The conditions on a net's open sizes. `demands` hold for some sizes only; `given` are the numbers of a net of fixed size."""
+
+    def __init__(self, demands: tuple[Demand, ...], places: Mapping[str, str], given: Mapping[str, int], batch: str) -> None:
+        self.demands = demands
+        self.places = places
+        self.given = given
+        self.batch = batch
+
+    @cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """Every symbol solved; where it is coupled to others, these keep their given numbers, or take the same size."""
+        return tuple(self.solve(name) for name in self.places)
+
+    def of(self, name: str) -> list[Demand]:
+        return [d for d in self.demands if name in symbols(d[1].left) | symbols(d[1].right)]
+
+    def coupled(self, name: str) -> tuple[str, ...]:
+        """The other symbols that stand in a requirement with this one."""
+        names = frozenset[str]().union(*(symbols(f.left) | symbols(f.right) for _, f in self.of(name)))
+        return tuple(sorted(names - {name}))
+
+    def solve(self, name: str) -> Axis:
+        others = self.coupled(name)
+        demands = [(node, put_in(fact, self.fixed(name, others))) for node, fact in self.of(name)]
+        decide = compiled([fact for _, fact in demands], name)
+        legal = [decide(n) for n in range(1, LIMIT + 1)]
+        around = self.given.get(name) or next((n for n, fine in enumerate(legal, 1) if fine), 1)
+        below = next((n for n in range(around - 1, 0, -1) if not legal[n - 1]), None)
+        above = next((n for n in range(around + 1, LIMIT + 1) if not legal[n - 1]), None)
+        bad = tuple(self.violation({name: n}, demands) for n in (below, above) if n is not None)
+        return Axis(name, self.places[name], self.given.get(name), compressed(legal), others, bad)
+
+    def fixed(self, name: str, others: Iterable[str]) -> dict[str, Size]:
+        """What stands in for symbols that one is coupled to: their numbers, 1 for the batch, else the symbol itself (square inputs)."""
+        return {o: self.given[o] if o in self.given else 1 if o == self.batch else symbol(name) for o in others}
+
+    def violation(self, sizes: Mapping[str, int], demands: Iterable[Demand]) -> Violation:
+        for node, fact in demands:
+            if verdict(fact, sizes) is not True:
+                left, right = (shown(side, sizes) for side in (fact.left, fact.right))
+                return Violation(sizes, node, f"{fact.because}: {left} {WORDS[fact.kind]} {right} does not hold")
+        raise ValueError(f"{sizes} is legal")
+
+    def refuses(self, sizes: Mapping[str, int]) -> Violation | None:
+        """The first requirement that sizes for all symbols break; None where they are legal."""
+        every = {**self.given, self.batch: 1, **sizes}
+        broken = [(node, fact) for node, fact in self.demands if verdict(fact, every) is not True]
+        return self.violation(every, broken) if broken else None
+
+
+def legal_sizes(typed: TypedGraph) -> LegalSizes:
+    """Solve for the symbols of a net's inputs, the batch apart; or, where all its sizes are numbers, for its spatial axes.
+
+    Raises SpecError (NS331) where a layer cannot be typed with symbols at all.
+    """
+    batch = batch_symbol(typed)
+    places: dict[str, str] = {}
+    for given in typed.graph.inputs:
+        for axis, size in enumerate(typed.types[given.value].shape):
+            if not isinstance(size, int):
+                for name in sorted(symbols(size) - {batch}):
+                    places.setdefault(name, f"axis {axis} of {given.value.name}")
+    if places:
+        return LegalSizes(tuple(retyped(typed, typed.types)), places, {}, batch)
+    types, places, numbers = opened(typed)
+    return LegalSizes(tuple(retyped(typed, types)), places, numbers, batch)
+
+
+def opened(typed: TypedGraph) -> tuple[dict[Value, TensorType], dict[str, str], dict[str, int]]:
+    """Inputs with symbols put in for their spatial axes: H and W for the first input that has any, H2 and W2 for the next."""
+    types: dict[Value, TensorType] = {}
+    places: dict[str, str] = {}
+    numbers: dict[str, int] = {}
+    count = 0
+    for given in typed.graph.inputs:
+        type_ = typed.types[given.value]
+        count += type_.axes > 0
+        mark = "" if count < 2 else str(count)
+        space: list[Size] = []
+        for i, (letter, size) in enumerate(zip(SPACE.get(type_.axes, tuple(f"D{i}" for i in range(type_.axes))), type_.space, strict=True)):
+            if isinstance(size, int):
+                places[letter + mark], numbers[letter + mark] = f"axis {i + 2} of {given.value.name}", size
+            space.append(symbol(letter + mark) if isinstance(size, int) else size)
+        types[given.value] = type_.replaced(space=tuple(space)) if space else type_
+    return types, places, numbers
+
+
+def retyped(typed: TypedGraph, given: Mapping[Value, TensorType]) -> Iterable[Demand]:
+    """Type the graph again from these inputs, and say what that demands of their symbols. Weights keep the shapes they have."""
+    types = {i.value: given[i.value] for i in typed.graph.inputs}
+    for node in typed.graph.nodes:
+        bottoms = tuple(types[v] for v in node.bottoms)
+        try:
+            with collecting() as facts:
+                tops = inferred(node.layer, bottoms, len(node.tops))
+                keep_weights(typed, node, bottoms)
+                for size in (size for top in tops for size in top.shape):
+                    if not isinstance(size, int) and bounds(size)[0] < 0:
+                        at_least(size, 0, "a size cannot be negative")
+        except (RuleError, TypeError, ValueError, IndexError, AttributeError) as error:
+            fact = f"{node.layer.type} {node.name} takes numbers only: {error}"
+            raise fail("NS331", fact, span=node.places["type"]) from error
+        types.update(zip(node.tops, tops, strict=True))
+        yield from ((node, fact) for fact in dict.fromkeys(facts))
+
+
+def keep_weights(typed: TypedGraph, node: Node, bottoms: tuple[TensorType, ...]) -> None:
+    """Require that the weights have the shapes they have now."""
+    for old, new in zip(typed.weights[node], node.layer.weights(*bottoms), strict=True):
+        for i, (number, size) in enumerate(zip(old.shape, new.shape, strict=True)):
+            same(size, number, f"axis {i} of {old.name} must keep its size")
+
+
+def put_in(fact: Fact, sizes: Mapping[str, Size]) -> Fact:
+    return fact._replace(left=evaluate(fact.left, sizes), right=evaluate(fact.right, sizes)) if sizes else fact
+
+
+def verdict(fact: Fact, sizes: Mapping[str, int]) -> bool | None:
+    """Whether a fact holds; a size that cannot be computed does not."""
+    try:
+        return fact.holds(sizes)
+    except ZeroDivisionError:
+        return False
+
+
+def shown(side: Size, sizes: Mapping[str, int]) -> str:
+    try:
+        value = str(evaluate(side, sizes))
+    except ZeroDivisionError:
+        return str(side)
+    return value if isinstance(side, int) else f"{side} = {value}"
+
+
+# --- trying all sizes ------------------------------------------------------------------------------------------------
+
+
+def compiled(facts: Iterable[Fact], name: str) -> Callable[[int], bool]:
+    """One function of the symbol that says whether all facts hold; common parts are computed once."""
+    work = Work(name)
+    for fact in facts:
+        left, right = work.size(fact.left), work.size(fact.right)
+        test = {"same": f"{left} != {right}", "at_least": f"{left} < {right}", "divides": f"{left} == 0 or {right} % {left}"}[fact.kind]
+        work.lines.append(f"  if {test}: return False")
+    text = "\n".join(["def legal(n):", " try:", "  pass", *work.lines, "  return True", " except ZeroDivisionError: return False"])
+    space: dict[str, Any] = {}
+    exec(text, space)
+    found: Callable[[int], bool] = space["legal"]
+    return found
+
+
+class Work:
+    """Lines of Python that compute sizes from n; `known` leads from an atom's text to the variable that holds it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lines: list[str] = []
+        self.known: dict[str, str] = {name: "n"}
+
+    def size(self, size: Size) -> str:
+        if isinstance(size, int):
+            return f"({size})"
+        terms = []
+        for monomial, count in size.terms.items():
+            factors = [self.atom(atom) for atom, power in monomial for _ in range(power)]
+            terms.append("*".join([str(count), *factors] if count != 1 or not factors else factors))
+        return f"({' + '.join(terms)})"
+
+    def atom(self, atom: Any) -> str:
+        if atom.text not in self.known:
+            if isinstance(atom, Quotient):
+                value = f"{self.size(atom.numerator)} // {self.size(atom.denominator)}"
+            elif isinstance(atom, Extremum):
+                value = f"{atom.kind}({', '.join(map(self.size, atom.arguments))})"
+            else:
+                raise RuleError("NS302", f"{atom.text} is open: it is not {self.name}")
+            self.known[atom.text] = f"v{len(self.known)}"
+            self.lines.append(f"  {self.known[atom.text]} = {value}")
+        return self.known[atom.text]
+
+
+# --- saying it briefly -----------------------------------------------------------------------------------------------
+
+
+def compressed(legal: list[bool]) -> tuple[Progression, ...]:
+    """The legal sizes, legal[0] being size 1, as progressions without end, then what stands before them as runs."""
+    limit = len(legal)
+    step, begin = period(legal)
+    endless = [Progression(start, step) for start in residues(legal, step, begin)]
+    covered = {n for p in endless for n in range(p.start, limit + 1, p.step)}
+    rest = [n for n in range(1, limit + 1) if legal[n - 1] and n not in covered]
+    return (*runs(rest), *endless)
+
+
+def period(legal: list[bool]) -> tuple[int, int]:
+    """The shortest period that the sizes have from some size on, and that size; it must be seen to hold four times."""
+    limit = len(legal)
+    bits = sum(1 << i for i, fine in enumerate(legal) if fine)
+    for step in range(1, MOST_PERIOD + 1):
+        differ = (bits ^ (bits >> step)) & ((1 << (limit - step)) - 1)
+        begin = differ.bit_length() + 1
+        if limit - begin >= 4 * step:
+            return step, begin
+    return 1, limit + 1
+
+
+def residues(legal: list[bool], step: int, begin: int) -> list[int]:
+    """Where each endless progression starts: as far down as it goes on without a gap."""
+    starts = []
+    for first in range(begin, min(begin + step, len(legal) + 1)):
+        if legal[first - 1]:
+            start = first
+            while start - step >= 1 and legal[start - step - 1]:
+                start -= step
+            starts.append(start)
+    return sorted(starts)
+
+
+def runs(sizes: list[int]) -> list[Progression]:
+    """Finitely many sizes, neighbours taken together."""
+    found: list[Progression] = []
+    for n in sizes:
+        if found and found[-1].last == n - 1:
+            found[-1] = found[-1]._replace(last=n)
+        else:
+            found.append(Progression(n, 1, n))
+    return found
+
+
+def as_json(found: LegalSizes) -> dict[str, Any]:
+    """Per symbol: where it stands, its progressions [start, step, last], what it is coupled to, the nearest illegal sizes."""
+    return {
+        axis.name: {
+            "where": axis.where,
+            "given": axis.given,
+            "progressions": [{"start": p.start, "step": p.step, "last": p.last} for p in axis.progressions],
+            "coupled": list(axis.coupled),
+            "illegal": [{"size": v.sizes[axis.name], "layer": v.node.name, "why": v.why} for v in axis.illegal],
+        }
+        for axis in found.axes
+    }

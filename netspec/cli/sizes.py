@@ -1,0 +1,38 @@
+"""`netspec sizes`."""
+
+import click
+
+from netspec.cli.options import spec_options
+
+__all__ = ["command"]
+
+
+@click.command("sizes")
+@click.argument("spec")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@spec_options
+def command(spec: str, as_json: bool, settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> int:
+    """Say which input sizes the deployed net takes: all of 1 to 4096 are tried, axis by axis.
+
+    Letters in the input's shape are solved for, the batch apart; of a net of fixed size, its spatial axes. Axes that stand in one
+    requirement are coupled: then the others keep their fixed size, or take the same size.
+    """
+    from netspec import driver
+    from netspec.analysis.legal_sizes import as_json as to_json
+    from netspec.analysis.legal_sizes import legal_sizes
+
+    found = legal_sizes(driver.load(spec, frozenset(stages), level, settings).graph("deploy"))
+    if as_json:
+        import json
+
+        click.echo(json.dumps(to_json(found), indent=2))
+    elif not found.axes:
+        click.echo("no spatial or open sizes")
+    for axis in () if as_json else found.axes:
+        click.echo(f"{axis.text}   ({axis.where}{'' if axis.given is None else f', now {axis.given}'})")
+        if axis.coupled:
+            fixed = [f"{other} = {found.given[other]}" if other in found.given else f"{other} = {axis.name}" for other in axis.coupled]
+            click.echo(f"  coupled with {', '.join(axis.coupled)}: solved for {', '.join(fixed)}")
+        for violation in axis.illegal:
+            click.echo(f"  not {violation.text}")
+    return 0 if all(axis.progressions for axis in found.axes) else 1

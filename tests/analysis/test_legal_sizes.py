@@ -1,0 +1,197 @@
+"""Legal sizes against brute force: typing the net again for each size, and running it in torch on the meta device."""
+# ruff: noqa: E501
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from netspec.analysis.infer import Pass
+from netspec.analysis.legal_sizes import LIMIT, Progression, compressed, legal_sizes
+from netspec.ir.dims import evaluate
+from netspec.ir.graph import TypedGraph
+from netspec.ir.types import TensorType
+from specs import net, typed
+
+CONV = "type: Convolution, num_output: 4, kernel_size"
+POOL = "type: Pooling, kernel_size: 2, stride: 2"
+
+
+def unet(depth: int, rest: str) -> str:
+    """A U-Net of valid convolutions; the crops are centred for the size that the notes give."""
+    lines, size = [], 0
+    for i in range(depth):
+        lines += [f"name: a{i}, {CONV}: 3", f"name: b{i}, {CONV}: 3", f"name: p{i}, {POOL}{rest}"]
+    lines += [f"name: m1, {CONV}: 3", f"name: m2, {CONV}: 3"]
+    size = 4
+    for i in reversed(range(depth)):
+        lines += [f"name: u{i}, type: Deconvolution, num_output: 4, kernel_size: 2, stride: 2",
+                  f"name: c{i}, type: Crop, bottom: [b{i}, u{i}], offset: {size}",
+                  f"name: j{i}, type: Concat, bottom: [c{i}, u{i}]", f"name: d{i}, {CONV}: 3", f"name: e{i}, {CONV}: 3"]  # fmt: skip
+        size = 2 * (size + 4)
+    return "\n".join(lines)
+
+
+FCN = f"""name: c1, {CONV}: 3, pad: 30
+name: p1, {POOL}
+name: c2, {CONV}: 3, pad: 1
+name: p2, {POOL}
+name: c3, {CONV}: 7
+name: s3, type: Convolution, num_output: 2, kernel_size: 1
+name: up2, type: Deconvolution, num_output: 2, kernel_size: 4, stride: 2
+name: s2, type: Convolution, bottom: p1, num_output: 2, kernel_size: 1
+name: cut, type: Crop, bottom: [s2, up2], offset: 5
+name: sum, type: Eltwise, bottom: [up2, cut]
+name: up, type: Deconvolution, num_output: 2, kernel_size: 4, stride: 2
+name: out, type: Crop, bottom: [up, data], offset: 19"""
+NETS = {
+    "u-net": ("[N, 1, H, W]", unet(2, ", round_mode: EXACT")),
+    "u-net rounding": ("[N, 1, H, 60]", unet(2, "")),
+    "fcn": ("[N, 3, H, W]", FCN),
+    "pools exact": ("[N, 1, H, W]", "\n".join(f"name: p{i}, {POOL}, round_mode: EXACT" for i in range(5))),
+    "pools thirds": ("[N, 1, H, W]", f"name: a, {POOL}, round_mode: EXACT\nname: b, type: Pooling, kernel_size: 3, stride: 3, round_mode: EXACT\nname: c, {CONV}: 5"),
+    "pools up": ("[N, 1, H, W]", "\n".join(f"name: p{i}, type: Pooling, kernel_size: 3, stride: 2, pad: 1" for i in range(4))),
+    "spp": ("[N, 4, H, W]", "name: s, type: SPP, pyramid_height: 3\nname: ip, type: InnerProduct, num_output: 3"),
+    "flatten": ("[N, 3, 40, 24]", f"name: c, {CONV}: 5, stride: 2\nname: p, {POOL}\nname: f, type: Flatten\nname: ip, type: InnerProduct, num_output: 3"),
+    "lenet": ("[N, 1, 28, 28]", f"name: c1, {CONV}: 5\nname: p1, {POOL}\nname: c2, {CONV}: 5\nname: p2, {POOL}\nname: ip, type: InnerProduct, num_output: 10"),
+    "wave": ("[N, 1, T]", f"name: c, {CONV}: 2, pad: causal\nname: p, {POOL}, round_mode: FLOOR\nname: d, {CONV}: 9"),
+    "fixed wave": ("[N, 4, 100]", f"name: c, {CONV}: 8\nname: p, type: Pooling, kernel_size: 4, stride: 4, round_mode: FLOOR\nname: ip, type: InnerProduct, num_output: 9"),
+    "gradual skip": ("[N, 4, H, W]", f"name: p, {POOL}, round_mode: FLOOR\nname: u, type: Deconvolution, num_output: 4, kernel_size: 2, stride: 2\nname: e, type: Eltwise, bottom: [u, data]"),
+    "tf same": ("[N, 4, H, W]", f"name: c, {CONV}: 3, stride: 2, pad: same_tf\nname: d, {CONV}: 3, stride: 3, pad: same\nname: e, {CONV}: 4"),
+    "mirror": ("[N, 4, H, W]", f"name: c, {CONV}: 9, pad: 4, pad_mode: reflect"),
+    "slices": ("[N, 4, H, W]", "name: s, type: Slice, axis: 2, slice_point: [2, 7], top: [a, b, c]\nname: e, type: Pooling, bottom: c, kernel_size: 3"),
+    "thirds": ("[N, 4, H, W]", "name: s, type: Slice, axis: 3, top: [a, b, c]\nname: e, type: Eltwise, bottom: [a, b, c]"),
+}  # fmt: skip
+EXACT = ("u-net", "pools exact", "pools thirds")
+"""Nets that demand more than torch does."""
+
+
+def numbers(graph: TypedGraph, sizes: dict[str, int]) -> TypedGraph:
+    """The graph with numbers put in for the input's symbols, or for its spatial axes where these are numbers."""
+    (given,) = graph.graph.inputs
+    type_ = graph.types[given.value]
+    letters = {1: ("L",), 2: ("H", "W")}[type_.axes]
+    space = tuple(
+        sizes.get(name, size) if isinstance(size, int) else evaluate(size, sizes) for name, size in zip(letters, type_.space, strict=True)
+    )
+    fixed = given._replace(type=TensorType((type_.batch, type_.channels, *space)))
+    return replace(graph, graph=replace(graph.graph, inputs=(fixed,)))
+
+
+def takes(graph: TypedGraph, sizes: dict[str, int]) -> bool:
+    """Brute force: the rules run on these numbers, and every weight keeps its shape."""
+    found = Pass(numbers(graph, sizes).graph).run()
+    return not found.errors and all([w.shape for w in found.weights[n]] == [w.shape for w in graph.weights[n]] for n in graph.graph.nodes)
+
+
+def tried() -> list[int]:
+    return [*range(1, 257), *random.Random(0).sample(range(257, LIMIT + 1), 200)]
+
+
+def inside(progressions: tuple[Progression, ...], n: int) -> bool:
+    return any(n >= p.start and (n - p.start) % p.step == 0 and (p.last is None or n <= p.last) for p in progressions)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_no_false_accept_and_no_false_reject(name: str) -> None:
+    graph = typed(net(*NETS[name]))
+    found = legal_sizes(graph)
+    assert found.axes
+    for axis in found.axes:
+        rest = {o: found.given.get(o) for o in axis.coupled if o != found.batch}
+        for n in tried():
+            sizes = {axis.name: n, **{o: size or n for o, size in rest.items()}}
+            others = {o.name: first(o.progressions) for o in found.axes if o.name not in sizes}
+            if None in others.values():
+                pytest.fail("an axis without legal sizes")
+            assert inside(axis.progressions, n) == takes(graph, {**others, **sizes}), (axis.name, n)
+
+
+def first(progressions: tuple[Progression, ...]) -> int | None:
+    return progressions[0].start if progressions else None
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", NETS)
+def test_torch_runs_what_is_legal_and_refuses_what_it_cannot(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    from netspec.api import compile
+
+    graph = typed(net(*NETS[name]))
+    found = legal_sizes(graph)
+    module = compile(graph).to("meta")
+    type_ = graph.types[graph.graph.inputs[0].value]
+    for n in (*range(1, 97), *random.Random(1).sample(range(97, LIMIT), 20)):
+        sizes = {axis.name: n for axis in found.axes}
+        filled = numbers(graph, sizes)
+        shape = (2, *filled.graph.inputs[0].type.shape[1:])
+        assert len(shape) == type_.rank
+        legal = found.refuses(sizes) is None
+        try:
+            out = module(torch.empty(shape, device="meta"))
+        except (RuntimeError, ValueError):
+            assert not legal, n
+            continue
+        if legal:
+            types = Pass(filled.graph).run().types
+            outs = list(out.values()) if isinstance(out, dict) else [out]
+            assert [tuple(o.shape[1:]) for o in outs] == [types[v].shape[1:] for v in graph.graph.outputs], n
+        elif name not in EXACT and not reads_nothing(name):
+            pytest.fail(f"torch runs {name} at {n}, which is said to be illegal: {found.refuses(sizes)}")
+
+
+def reads_nothing(name: str) -> bool:
+    """Nets where torch accepts what the rules refuse: windows of padding only, slices of nothing or of unequal length."""
+    return name in ("spp", "slices", "thirds", "fcn", "u-net rounding")
+
+
+def test_the_known_nets() -> None:
+    def texts(shape: str, layers: str) -> list[str]:
+        return [axis.text for axis in legal_sizes(typed(net(shape, layers))).axes]
+
+    assert texts("[N, 1, H, W]", unet(4, ", round_mode: EXACT")) == ["H = 188 + 16n", "W = 188 + 16n"]
+    assert texts("[N, 1, 572, 572]", unet(4, ", round_mode: EXACT")) == ["H = 188 + 16n", "W = 188 + 16n"]
+    assert texts("[N, 1, H, H]", f"name: c, {CONV}: 3") == ["H >= 3"]
+    assert texts(*NETS["lenet"]) == ["H = 25..28", "W = 25..28"]
+    assert texts("[N, 4, H, W]", "name: s, type: SPP, pyramid_height: 3")[0] == "H = 4, or H >= 6"
+    assert texts("[N, 4]", "name: ip, type: InnerProduct, num_output: 3") == []
+
+
+def test_the_failing_layer_is_named_for_the_nearest_illegal_sizes() -> None:
+    (axis, _) = legal_sizes(typed(net("[N, 1, 572, 572]", unet(4, ", round_mode: EXACT")))).axes
+    assert (axis.given, axis.where) == (572, "axis 2 of data")
+    assert [(v.sizes, v.node.name) for v in axis.illegal] == [({"H": 571}, "p0"), ({"H": 573}, "p0")]
+    assert "2 divides H - 6 = 565 does not hold" in axis.illegal[0].why
+
+
+def test_coupled_axes_are_said_to_be() -> None:
+    height, width = legal_sizes(typed(net(*NETS["flatten"]))).axes
+    assert (height.coupled, width.coupled) == (("W",), ("H",))
+    free = legal_sizes(typed(net(*NETS["u-net"]))).axes
+    assert [axis.coupled for axis in free] == [(), ()]
+
+
+def test_sizes_are_refused_with_the_first_requirement_they_break() -> None:
+    found = legal_sizes(typed(net(*NETS["pools exact"])))
+    assert found.refuses({"H": 64, "W": 96}) is None
+    broken = found.refuses({"H": 64, "W": 80})
+    assert broken is not None
+    assert broken.node.name == "p4"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_compression_loses_nothing(seed: int) -> None:
+    draw = random.Random(seed)
+    step, begin = draw.randint(1, 40), draw.randint(0, 300)
+    kept = {r for r in range(step) if draw.random() < 0.3}
+    legal = [n % step in kept if n > begin else draw.random() < 0.5 for n in range(1, LIMIT + 1)]
+    found = compressed(legal)
+    assert [inside(found, n) for n in range(1, LIMIT + 1)] == legal
+    assert sum(p.last is None for p in found) <= step
+
+
+def test_sizes_without_a_period_are_listed() -> None:
+    squares = [int(n**0.5) ** 2 == n for n in range(1, LIMIT + 1)]
+    found = compressed(squares)
+    assert all(p.last is not None for p in found)
+    assert [inside(found, n) for n in range(1, LIMIT + 1)] == squares
