@@ -12,19 +12,46 @@ __all__ = ["command"]
 
 @click.command("export")
 @click.argument("source", metavar="SPEC|RUN")
-@click.option("-o", "--output", help="The ONNX file to write.  [default: RUN/model.onnx, or the spec's name with .onnx]")
+@click.option("--to", type=click.Choice(("onnx", "prototxt")), default="onnx", show_default=True, help="What to write.")
+@click.option("-o", "--output", help="The file to write.  [default: RUN/model.onnx, or the spec's name with .onnx or .prototxt]")
 @click.option("--weights", help="A safetensors file to take the weights from.")
 @click.option("--no-certify", is_flag=True, help="Do not compare with torch; the file then says that it is uncertified.")
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to compare.")
 @spec_options
-def command(source: str, output: str | None, no_certify: bool, **options: Any) -> None:
-    """Write the network of a SPEC or a RUN as ONNX, certified: onnxruntime computes what torch does, or no file is written."""
+def command(source: str, to: str, output: str | None, no_certify: bool, **options: Any) -> None:
+    """Write the network of a SPEC or a RUN as ONNX, certified: onnxruntime computes what torch does, or no file is written.
+
+    With --to prototxt: as Caffe's text, blocks unrolled; a solver of the spec's goes to NAME.solver.prototxt.
+    """
+    given = Path(source)
+    path = Path(output) if output else given / f"model.{to}" if given.is_dir() else Path(given.with_suffix(f".{to}").name)
+    reading = {"stages": frozenset(options["stages"]), "level": options["level"], "settings": options["settings"]}
+    if to == "prototxt":
+        if options["weights"]:
+            raise click.UsageError("--weights goes with --to onnx: a prototxt holds no weights")
+        write_prototxt(given / "spec.yaml" if given.is_dir() else source, path, reading)
+    else:
+        write_onnx(source, path, options["weights"], not no_certify, options["device"], reading)
+
+
+def write_prototxt(source: str | Path, path: Path, reading: dict[str, Any]) -> None:
+    """The net, and its solver, as Caffe's text."""
+    from netspec import driver
+    from netspec.cli import report
+    from netspec.export.prototxt import export_prototxt
+
+    made = export_prototxt(driver.load(str(source), **reading), path)
+    report(made.findings)
+    click.echo(f"wrote {path}")
+    if made.solver is not None:
+        click.echo(f"wrote {path.with_suffix('.solver' + path.suffix)}")
+
+
+def write_onnx(source: str, path: Path, weights: str | None, certify: bool, device: str, reading: dict[str, Any]) -> None:
+    """The deployed net as ONNX, and what its certificate says."""
     from netspec.export.export import export_model
 
-    given = Path(source)
-    path = Path(output) if output else given / "model.onnx" if given.is_dir() else Path(given.with_suffix(".onnx").name)
-    reading = {"stages": frozenset(options["stages"]), "level": options["level"], "settings": options["settings"]}
-    made = export_model(source, path, weights=options["weights"], certify=not no_certify, device=options["device"], reading=reading)
+    made = export_model(source, path, weights=weights, certify=certify, device=device, reading=reading)
     click.echo(f"wrote {made.path} ({readable(made.size)})")
     found = made.certificate
     if found is None:

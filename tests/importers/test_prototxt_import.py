@@ -317,15 +317,18 @@ def test_two_layers_of_one_name(imported: Any) -> None:
     assert codes(result) == ["NS032", "NS032"]
     assert [entry["name"] for entry in result.tree["layers"]] == ["act", "act_2", "act_3"]
     assert result.renamed == {"act_2": "act", "act_3": "act"}
-    apart = imported(INPUT + layer % ("ReLU", "data", "a", "include { phase: TRAIN }") + layer % ("TanH", "data", "a", "include { phase: TEST }"))
+    rules = [f"include {{ phase: {phase} }}" for phase in ("TRAIN", "TEST")]
+    apart = imported(INPUT + "".join(layer % ("ReLU", "data", "a", rule) for rule in rules))
     assert (codes(apart), apart.renamed) == ([], {})
     staged = [f"include {{ phase: TEST stage: \"{stage}\" }}" for stage in "ab"]
     assert codes(imported(INPUT + "".join(layer % ("ReLU", "data", "a", rule) for rule in staged))) == []
 
 
 def test_a_net_of_the_test_phase_only(imported: Any) -> None:
-    shape = 'layer { name: "r" type: "Reshape" bottom: "data" top: "t" include { phase: TEST } reshape_param { shape { dim: 1 dim: -1 } } }\n'
-    result = imported(INPUT + shape + 'layer { name: "f" type: "InnerProduct" bottom: "t" top: "f" inner_product_param { num_output: 2 } }\n')
+    shape = 'layer { name: "r" type: "Reshape" bottom: "data" top: "t" include { phase: TEST } '
+    shape += 'reshape_param { shape { dim: 1 dim: -1 } } }\n'
+    dense = 'layer { name: "f" type: "InnerProduct" bottom: "t" top: "f" inner_product_param { num_output: 2 } }\n'
+    result = imported(INPUT + shape + dense)
     assert codes(result) == ["NS025"]
     assert "include" not in result.tree["layers"][0]
     other = imported(INPUT + shape + 'layer { name: "t" type: "ReLU" bottom: "data" top: "u" }\n')
