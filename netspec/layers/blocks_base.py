@@ -45,8 +45,9 @@ class Network(nn.Module):
     def reset_state(self) -> None:
         """Forget the state that recurrent layers carry from call to call."""
         for module in self.modules():
-            if module is not self and hasattr(module, "reset_state"):
-                module.reset_state()
+            forget = getattr(module, "reset_state", None)
+            if module is not self and callable(forget):
+                forget()
 
 
 def viewed(weight: Tensor) -> Tensor:
@@ -132,6 +133,6 @@ def bilinear_(weight: Tensor) -> None:
     weight.copy_((y[:, None] * x[None, :]).expand_as(weight))
 
 
-FILLERS = {"constant": constant_, "uniform": uniform_, "gaussian": gaussian_, "xavier": xavier_, "msra": msra_,
+FILLERS: dict[str, Any] = {"constant": constant_, "uniform": uniform_, "gaussian": gaussian_, "xavier": xavier_, "msra": msra_,
            "positive_unitball": positive_unitball_, "bilinear": bilinear_}
 """The fillers that need nothing but a tensor, by name."""

@@ -86,7 +86,7 @@ class EltwiseProd(nn.Module):
 
 
 class EltwiseMax(nn.Module):
-    """Greatest of values of one shape. The gradient goes to one: of the first two to the second where they are equal, then to the earlier."""
+    """Greatest of values of one shape. The gradient goes to one: of two equal ones to the second of the first two, else to the earlier."""
 
     def forward(self, x: Tensor, y: Tensor, *more: Tensor) -> Tensor:
         z = torch.where(x > y, x, y)
@@ -153,9 +153,9 @@ class Reshape(nn.Module):
         self.dims, self.begin, self.end = dims, begin, end
 
     def forward(self, x: Tensor) -> Tensor:
-        copied = x.shape[self.begin:]
+        copied = x.shape[self.begin :]
         dims = [copied[i] if d == 0 else d for i, d in enumerate(self.dims)]
-        return x.reshape(*x.shape[:self.begin], *dims, *(() if self.end is None else x.shape[self.end:]))
+        return x.reshape(*x.shape[: self.begin], *dims, *(() if self.end is None else x.shape[self.end :]))
 
 
 class Permute(nn.Module):
@@ -212,4 +212,4 @@ class ShuffleChannel(nn.Module):
         self.group = group
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(1, (self.group, -1)).transpose(1, 2).flatten(1, 2)
+        return x.reshape(x.shape[0], self.group, -1, *x.shape[2:]).transpose(1, 2).flatten(1, 2)

@@ -1,9 +1,11 @@
-"""Torch modules that bring values in and take them out. Inlined into emitted files, so it needs torch alone; netspec attaches what reads files."""
+"""Torch modules that bring values in and take them out. Inlined into emitted files, so it needs torch alone."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from netspec.layers.blocks_base import FILLERS
 
 
 class DataSource(nn.Module):
@@ -13,6 +15,7 @@ class DataSource(nn.Module):
     """
 
     reader: Any = None
+    place: Tensor
 
     def __init__(self) -> None:
         super().__init__()

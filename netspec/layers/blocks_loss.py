@@ -108,8 +108,16 @@ class ContrastiveLoss(nn.Module):
 class InfogainLoss(nn.Module):
     """-sum_l H[label, l] log max(p_l, 1e-20) / Z for p the softmax of the scores; H is the third value, or a matrix read from a file."""
 
-    def __init__(self, axis: int = 1, ignore_label: int | None = None, normalization: str = "VALID", classes: int | None = None,
-                 probabilities: bool = False) -> None:
+    H: Tensor
+
+    def __init__(
+        self,
+        axis: int = 1,
+        ignore_label: int | None = None,
+        normalization: str = "VALID",
+        classes: int | None = None,
+        probabilities: bool = False,
+    ) -> None:
         super().__init__()
         self.axis, self.ignore_label, self.normalization, self.probabilities = axis, ignore_label, normalization, probabilities
         if classes is not None:

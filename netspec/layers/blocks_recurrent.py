@@ -8,10 +8,13 @@ from torch import Tensor, nn
 class Recurrent(nn.Module):
     """Time on axis 0, streams on axis 1; `cont` is 0 where a sequence begins, which forgets the state before.
 
-    The state is a plain attribute, made from the first input and, where `carry`, kept from call to call; `hidden` is how many tensors it has.
+    The state, `hidden` tensors, is a plain attribute, made from the first input and, where `carry`, kept from call to call.
     """
 
     hidden = 1
+    weight_x: Tensor
+    weight_static: Tensor
+    bias: Tensor
 
     def __init__(self, outputs: int, expose_hidden: bool = False, carry: bool = True) -> None:
         super().__init__()
@@ -23,7 +26,7 @@ class Recurrent(nn.Module):
         self.state = None
 
     def forward(self, x: Tensor, cont: Tensor, *more: Tensor) -> "Tensor | tuple[Tensor, ...]":
-        given = more[len(more) - self.hidden:] if self.expose_hidden else ()
+        given = more[len(more) - self.hidden :] if self.expose_hidden else ()
         static = more[0] if len(more) > len(given) else None
         state = tuple(s.squeeze(0) for s in given) or self.begun(x)
         steps = self.projected(x.flatten(2), static)

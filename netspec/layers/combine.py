@@ -10,6 +10,7 @@ from netspec.ir.rule import RuleError, at_least, divides, same
 from netspec.ir.types import TensorType, shown
 from netspec.layers.shared import exclude
 from netspec.record import param
+import itertools
 
 __all__ = ["BatchReindex", "Concat", "Eltwise", "Filter", "Slice", "Split"]
 
@@ -36,7 +37,7 @@ class Eltwise(Layer, type="Eltwise", param="eltwise_param", legacy=("ELTWISE",),
 
     def torch(self, *xs: TensorType) -> ModuleText:
         if self.operation == "SUM":
-            return module("EltwiseSum", defaults=dict(coeff=()), coeff=() if set(self.coeff) == {1.0} else self.coeff)
+            return module("EltwiseSum", defaults={"coeff": ()}, coeff=() if set(self.coeff) == {1.0} else self.coeff)
         return module({"PROD": "EltwiseProd", "MAX": "EltwiseMax"}[self.operation])
 
     def onnx(self, g: Any, *xs: Any) -> Any:
@@ -85,7 +86,7 @@ class Concat(Layer, type="Concat", param="concat_param", legacy=("CONCAT", "conc
         return (same_place(xs[0].rank, self.along(xs[0])),) * len(xs)
 
     def torch(self, *xs: TensorType) -> ModuleText:
-        return module("Concat", defaults=dict(axis=1), axis=self.along(xs[0]))
+        return module("Concat", defaults={"axis": 1}, axis=self.along(xs[0]))
 
     def onnx(self, g: Any, *xs: Any) -> Any:
         return g.concat(xs, self.along(xs[0].type))
@@ -122,12 +123,14 @@ class Slice(Layer, type="Slice", param="slice_param", legacy=("SLICE",), tops=(1
             divides(self.top_count, size, "without slice_point the axis must divide into as many parts as tops", at="top")
             return (size // self.top_count,) * self.top_count
         if len(self.slice_point) != self.top_count - 1:
-            raise RuleError("NS107", f"slice_point needs one place fewer than tops: {len(self.slice_point)} for {self.top_count} tops", at="slice_point")
+            raise RuleError(
+                "NS107", f"slice_point needs one place fewer than tops: {len(self.slice_point)} for {self.top_count} tops", at="slice_point"
+            )
         at_least(size, self.slice_point[-1] + 1, "each part must keep an element", at="slice_point")
         for before, after in zip(self.slice_point, self.slice_point[1:], strict=False):
             at_least(after, before + 1, "slice_point must rise", at="slice_point")
         points = (0, *self.slice_point, size)
-        return tuple(after - before for before, after in zip(points, points[1:], strict=False))
+        return tuple(after - before for before, after in itertools.pairwise(points))
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         axis = self.along(x)
@@ -137,7 +140,7 @@ class Slice(Layer, type="Slice", param="slice_param", legacy=("SLICE",), tops=(1
         return (same_place(x.rank, self.along(x)),)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("Slice", self.slice_point or self.top_count, defaults=dict(axis=1), axis=self.along(x))
+        return module("Slice", self.slice_point or self.top_count, defaults={"axis": 1}, axis=self.along(x))
 
     def onnx(self, g: Any, x: Any) -> Any:
         return g.split(x, self.along(x.type), self.parts(x.type))

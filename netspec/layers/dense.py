@@ -34,10 +34,10 @@ class InnerProduct(Layer, type="InnerProduct", param="inner_product_param", lega
         return x.axis(self.axis)
 
     def infer(self, x: TensorType) -> TensorType:
-        return TensorType((*x.shape[:self.kept(x)], self.num_output))
+        return TensorType((*x.shape[: self.kept(x)], self.num_output))
 
     def weights(self, x: TensorType) -> Iterator[Weight]:
-        inputs = product(x.shape[self.kept(x):])
+        inputs = product(x.shape[self.kept(x) :])
         yield Weight("weight", (inputs, self.num_output) if self.transpose else (self.num_output, inputs), self.weight_filler)
         if self.bias_term:
             yield Weight("bias", (self.num_output,), self.bias_filler)
@@ -49,11 +49,18 @@ class InnerProduct(Layer, type="InnerProduct", param="inner_product_param", lega
         return (same_place(self.kept(x)),)
 
     def torch(self, x: TensorType) -> ModuleText:
-        axis, inputs = self.kept(x), product(x.shape[self.kept(x):])
+        axis, inputs = self.kept(x), product(x.shape[self.kept(x) :])
         if axis == x.rank - 1 and not self.transpose:
-            return module("nn.Linear", inputs, self.num_output, defaults=dict(bias=True), bias=self.bias_term)
-        return module("InnerProduct", inputs, self.num_output, defaults=dict(axis=1, transpose=False, bias=True),
-                      axis=axis, transpose=self.transpose, bias=self.bias_term)
+            return module("nn.Linear", inputs, self.num_output, defaults={"bias": True}, bias=self.bias_term)
+        return module(
+            "InnerProduct",
+            inputs,
+            self.num_output,
+            defaults={"axis": 1, "transpose": False, "bias": True},
+            axis=axis,
+            transpose=self.transpose,
+            bias=self.bias_term,
+        )
 
     def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
         axis, top = self.kept(x.type), self.infer(x.type)
@@ -98,9 +105,6 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
     def indices(self, x: TensorType) -> dict[int, Size]:
         return {0: self.input_dim}
 
-    def indices(self, x: TensorType) -> dict[int, Size]:
-        return {0: self.input_dim}
-
     def weights(self, x: TensorType) -> Iterator[Weight]:
         yield Weight("weight", (self.input_dim, self.num_output), self.weight_filler)
         if self.bias_term:
@@ -110,7 +114,7 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
         return (same_place(x.rank),)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("Embed", self.input_dim, self.num_output, defaults=dict(bias=True), bias=self.bias_term)
+        return module("Embed", self.input_dim, self.num_output, defaults={"bias": True}, bias=self.bias_term)
 
     def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
         rows = g.Gather(weight, g.cast(x, "int64"))
@@ -158,5 +162,3 @@ class Parameter(Layer, type="Parameter", param="parameter_param", bottoms=0):
         yield rejects("{}", "", code="NS103")
         yield rejects("{shape: [2, 0]}", "", code="NS109", at="shape")
         yield rejects("{shape: [N, 2]}", "", code="NS304", at="shape")
-
-

@@ -29,8 +29,11 @@ class NormalizedLoss(Loss):
 
     ignore_label: int | None = param(default=None, group="loss_param", doc="places with this label count for nothing")
     normalization: Literal["FULL", "VALID", "BATCH_SIZE", "NONE"] | None = param(
-        default=None, group="loss_param", doc="divide by all places, by those not ignored, by the samples, or not at all")
-    normalize: bool | None = param(default=None, group="loss_param", doc="older: true is VALID, false BATCH_SIZE; normalization comes before it")
+        default=None, group="loss_param", doc="divide by all places, by those not ignored, by the samples, or not at all"
+    )
+    normalize: bool | None = param(
+        default=None, group="loss_param", doc="older: true is VALID, false BATCH_SIZE; normalization comes before it"
+    )
 
     def divisor(self) -> str:
         """The mode that holds."""
@@ -38,14 +41,20 @@ class NormalizedLoss(Loss):
         return self.normalization or older
 
 
-class SoftmaxWithLoss(NormalizedLoss, type="SoftmaxWithLoss", param=("softmax_param", "loss_param"), legacy=("SOFTMAX_LOSS", "softmax_loss", "SoftmaxLoss"),
-                      tops=(1, 2), traits=("takes_scores",)):
+class SoftmaxWithLoss(
+    NormalizedLoss,
+    type="SoftmaxWithLoss",
+    param=("softmax_param", "loss_param"),
+    legacy=("SOFTMAX_LOSS", "softmax_loss", "SoftmaxLoss"),
+    tops=(1, 2),
+    traits=("takes_scores",),
+):
     """Cross-entropy of the softmax of scores against integer labels.
 
     E = -1/Z sum_i log max(p_i[y_i], FLT_MIN),  p = softmax(x) along axis     (Caffe's SoftmaxWithLoss)
 
-    The bound keeps the value finite; the gradient is p - 1 at the label as always. Bottoms: scores (N, K, ...), labels (N, ...), whole numbers
-    from 0 to K - 1. A second top holds p.
+    The bound keeps the value finite; the gradient is p - 1 at the label as always. Bottoms: scores (N, K, ...), labels (N, ...), whole
+    numbers from 0 to K - 1. A second top holds p.
     """
 
     axis: int = param(default=1, group="softmax_param", doc="the axis of the classes; negative counts from the back")
@@ -58,13 +67,16 @@ class SoftmaxWithLoss(NormalizedLoss, type="SoftmaxWithLoss", param=("softmax_pa
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
         return {1: x.shape[x.axis(self.axis)]}
 
-    def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
-        return {1: x.shape[x.axis(self.axis)]}
-
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
-        usual = dict(axis=1, ignore_label=None, normalization="VALID", probabilities=False)
-        return module("SoftmaxWithLoss", defaults=usual, axis=x.axis(self.axis), ignore_label=self.ignore_label, normalization=self.divisor(),
-                      probabilities=self.top_count > 1)
+        usual = {"axis": 1, "ignore_label": None, "normalization": "VALID", "probabilities": False}
+        return module(
+            "SoftmaxWithLoss",
+            defaults=usual,
+            axis=x.axis(self.axis),
+            ignore_label=self.ignore_label,
+            normalization=self.divisor(),
+            probabilities=self.top_count > 1,
+        )
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -80,7 +92,14 @@ class SoftmaxWithLoss(NormalizedLoss, type="SoftmaxWithLoss", param=("softmax_pa
         yield rejects("{normalization: ALL}", "N,10; N", code="NS105", at="normalization")
 
 
-class SigmoidCrossEntropyLoss(NormalizedLoss, type="SigmoidCrossEntropyLoss", param="loss_param", legacy=("SIGMOID_CROSS_ENTROPY_LOSS",), tops=(1, 2), traits=("takes_logits",)):
+class SigmoidCrossEntropyLoss(
+    NormalizedLoss,
+    type="SigmoidCrossEntropyLoss",
+    param="loss_param",
+    legacy=("SIGMOID_CROSS_ENTROPY_LOSS",),
+    tops=(1, 2),
+    traits=("takes_logits",),
+):
     """Cross-entropy of independent yes-or-no scores against targets between 0 and 1.
 
     E = -1/Z sum_i (t_i log s_i + (1 - t_i) log(1 - s_i)),  s = 1/(1 + e^-x)     (Caffe's SigmoidCrossEntropyLoss)
@@ -95,8 +114,14 @@ class SigmoidCrossEntropyLoss(NormalizedLoss, type="SigmoidCrossEntropyLoss", pa
         return SCALAR, TensorType(x.shape)
 
     def torch(self, x: TensorType, target: TensorType) -> ModuleText:
-        usual = dict(ignore_label=None, normalization="BATCH_SIZE", losses=False)
-        return module("SigmoidCrossEntropyLoss", defaults=usual, ignore_label=self.ignore_label, normalization=self.divisor(), losses=self.top_count > 1)
+        usual = {"ignore_label": None, "normalization": "BATCH_SIZE", "losses": False}
+        return module(
+            "SigmoidCrossEntropyLoss",
+            defaults=usual,
+            ignore_label=self.ignore_label,
+            normalization=self.divisor(),
+            losses=self.top_count > 1,
+        )
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -147,11 +172,8 @@ class HingeLoss(Loss, type="HingeLoss", param="hinge_loss_param", legacy=("HINGE
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
         return {1: product(x.shape[1:])}
 
-    def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
-        return {1: product(x.shape[1:])}
-
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
-        return module("HingeLoss", defaults=dict(squared=False), squared=self.norm == "L2")
+        return module("HingeLoss", defaults={"squared": False}, squared=self.norm == "L2")
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -163,6 +185,6 @@ class HingeLoss(Loss, type="HingeLoss", param="hinge_loss_param", legacy=("HINGE
 
 def predictions(x: TensorType, label: TensorType, axis: int) -> Size:
     """The number of places that are classified, one label for each: the product of all axes but the classes'."""
-    places = product(x.shape[:axis]) * product(x.shape[axis + 1:])
+    places = product(x.shape[:axis]) * product(x.shape[axis + 1 :])
     same(label.size, places, "there must be a label for each place that is classified", at="bottom.1")
     return places

@@ -35,7 +35,9 @@ class ContrastiveLoss(Loss, type="ContrastiveLoss", param="contrastive_loss_para
         return {2: 2}
 
     def torch(self, a: TensorType, b: TensorType, similar: TensorType) -> ModuleText:
-        return module("ContrastiveLoss", defaults=dict(margin=1.0, legacy_version=False), margin=self.margin, legacy_version=self.legacy_version)
+        return module(
+            "ContrastiveLoss", defaults={"margin": 1.0, "legacy_version": False}, margin=self.margin, legacy_version=self.legacy_version
+        )
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -45,8 +47,15 @@ class ContrastiveLoss(Loss, type="ContrastiveLoss", param="contrastive_loss_para
         yield rejects("{}", "N,2; N,2; N,2", code="NS302", at="bottom.2")
 
 
-class InfogainLoss(NormalizedLoss, type="InfogainLoss", param=("infogain_loss_param", "loss_param"), legacy=("INFOGAIN_LOSS", "infogain_loss"),
-                   bottoms=(2, 3), tops=(1, 2), traits=("reads_file", "takes_scores")):
+class InfogainLoss(
+    NormalizedLoss,
+    type="InfogainLoss",
+    param=("infogain_loss_param", "loss_param"),
+    legacy=("INFOGAIN_LOSS", "infogain_loss"),
+    bottoms=(2, 3),
+    tops=(1, 2),
+    traits=("reads_file", "takes_scores"),
+):
     """Cross-entropy in which a matrix says what each class is worth for each label; with the identity it is SoftmaxWithLoss.
 
     E = -1/Z sum_i sum_k H[y_i, k] log max(p_i[k], 1e-20),  p = softmax(x) along axis     (Caffe's InfogainLoss)
@@ -74,10 +83,17 @@ class InfogainLoss(NormalizedLoss, type="InfogainLoss", param=("infogain_loss_pa
         return {1: x.shape[x.axis(self.axis)]}
 
     def torch(self, x: TensorType, label: TensorType, matrix: TensorType | None = None) -> ModuleText:
-        usual = dict(axis=1, ignore_label=None, normalization="VALID", classes=None, probabilities=False)
+        usual = {"axis": 1, "ignore_label": None, "normalization": "VALID", "classes": None, "probabilities": False}
         axis = x.axis(self.axis)
-        return module("InfogainLoss", defaults=usual, axis=axis, ignore_label=self.ignore_label, normalization=self.divisor(),
-                      classes=x.shape[axis] if matrix is None else None, probabilities=self.top_count > 1)
+        return module(
+            "InfogainLoss",
+            defaults=usual,
+            axis=axis,
+            ignore_label=self.ignore_label,
+            normalization=self.divisor(),
+            classes=x.shape[axis] if matrix is None else None,
+            probabilities=self.top_count > 1,
+        )
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -131,7 +147,7 @@ class SmoothL1Loss(Loss, type="SmoothL1Loss", param="smooth_l1_loss_param", bott
         return SCALAR
 
     def torch(self, *xs: TensorType) -> ModuleText:
-        return module("SmoothL1Loss", defaults=dict(sigma=1.0), sigma=self.sigma)
+        return module("SmoothL1Loss", defaults={"sigma": 1.0}, sigma=self.sigma)
 
     @staticmethod
     def examples() -> Iterator[Example]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.ir.dims import Size
-from netspec.ir.dims import Size
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import at_least
 from netspec.ir.types import TensorType
@@ -14,10 +13,20 @@ from netspec.record import param
 __all__ = ["Accuracy"]
 
 
-class Accuracy(Layer, type="Accuracy", param="accuracy_param", legacy=("ACCURACY", "accuracy"), bottoms=2, tops=(1, 2), traits=("metric", "no_gradient")):
+class Accuracy(
+    Layer,
+    type="Accuracy",
+    param="accuracy_param",
+    legacy=("ACCURACY", "accuracy"),
+    bottoms=2,
+    tops=(1, 2),
+    traits=("metric", "no_gradient"),
+):
     """The share of places whose label is among the top_k scores.
 
-    A place is right if fewer than top_k other classes score at least as much as the true one: a tie for the top is wrong     (Caffe's Accuracy)
+    A place is right if fewer than top_k other classes score at least as much as the true one     (Caffe's Accuracy)
+
+    So a tie for the top is wrong.
 
     A second top holds the share for each class, 0 for one that does not occur.
     """
@@ -35,12 +44,16 @@ class Accuracy(Layer, type="Accuracy", param="accuracy_param", legacy=("ACCURACY
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
         return {1: x.shape[x.axis(self.axis)]}
 
-    def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
-        return {1: x.shape[x.axis(self.axis)]}
-
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
-        usual = dict(top_k=1, axis=1, ignore_label=None, per_class=False)
-        return module("Accuracy", defaults=usual, top_k=self.top_k, axis=x.axis(self.axis), ignore_label=self.ignore_label, per_class=self.top_count > 1)
+        usual = {"top_k": 1, "axis": 1, "ignore_label": None, "per_class": False}
+        return module(
+            "Accuracy",
+            defaults=usual,
+            top_k=self.top_k,
+            axis=x.axis(self.axis),
+            ignore_label=self.ignore_label,
+            per_class=self.top_count > 1,
+        )
 
     def onnx(self, g: Any, x: Any, label: Any) -> Any:
         raise g.refuse("Accuracy needs labels, which a served model has not")

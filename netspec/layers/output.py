@@ -11,8 +11,15 @@ from netspec.record import param
 __all__ = ["HDF5Output"]
 
 
-class HDF5Output(Layer, type="HDF5Output", param="hdf5_output_param", legacy=("HDF5_OUTPUT", "hdf5_output"), bottoms=(1, 2), tops=0,
-                 traits=("writes_file",)):
+class HDF5Output(
+    Layer,
+    type="HDF5Output",
+    param="hdf5_output_param",
+    legacy=("HDF5_OUTPUT", "hdf5_output"),
+    bottoms=(1, 2),
+    tops=0,
+    traits=("writes_file",),
+):
     """Write its bottoms to an HDF5 file, as data sets `data` and `label`; each call adds its rows.
 
     It makes nothing     (Caffe's HDF5Output)

@@ -32,7 +32,7 @@ class Flatten(Layer, type="Flatten", param="flatten_param", legacy=("FLATTEN", "
 
     def infer(self, x: TensorType) -> TensorType:
         begin, end = self.span(x)
-        return TensorType((*x.shape[:begin], product(x.shape[begin:end + 1]), *x.shape[end + 1:]))
+        return TensorType((*x.shape[:begin], product(x.shape[begin : end + 1]), *x.shape[end + 1 :]))
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         begin, end = self.span(x)
@@ -40,7 +40,7 @@ class Flatten(Layer, type="Flatten", param="flatten_param", legacy=("FLATTEN", "
 
     def torch(self, x: TensorType) -> ModuleText:
         begin, end = self.span(x)
-        usual = dict(start_dim=1, end_dim=-1)
+        usual = {"start_dim": 1, "end_dim": -1}
         return module("nn.Flatten", defaults=usual, start_dim=begin, end_dim=-1 if end == x.rank - 1 else end)
 
     def onnx(self, g: Any, x: Any) -> Any:
@@ -109,7 +109,7 @@ class Reshape(Layer, type="Reshape", param="reshape_param", traits=("view",)):
             dims.append(dim if dim in (0, -1) else size if isinstance(size, int) else -1)
         if dims.count(-1) > 1:
             raise RuleError("NS109", f"at most one size can be left to the data: shape is {list(self.shape.dim)}", at="shape")
-        return module("Reshape", tuple(dims), defaults=dict(begin=0, end=None), begin=begin, end=None if end == x.rank else end)
+        return module("Reshape", tuple(dims), defaults={"begin": 0, "end": None}, begin=begin, end=None if end == x.rank else end)
 
     def onnx(self, g: Any, x: Any) -> Any:
         return g.reshape(x, self.infer(x.type).shape)
@@ -179,13 +179,13 @@ class Reduction(Layer, type="Reduction", param="reduction_param"):
     coeff: float = param(default=1.0, doc="factor of the result")
 
     def infer(self, x: TensorType) -> TensorType:
-        return TensorType(x.shape[:x.axis(self.axis)])
+        return TensorType(x.shape[: x.axis(self.axis)])
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return (same_place(x.axis(self.axis)),)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("Reduction", self.operation, defaults=dict(axis=0, coeff=1.0), axis=x.axis(self.axis), coeff=self.coeff)
+        return module("Reduction", self.operation, defaults={"axis": 0, "coeff": 1.0}, axis=x.axis(self.axis), coeff=self.coeff)
 
     def onnx(self, g: Any, x: Any) -> Any:
         kind = {"SUM": "Sum", "ASUM": "L1", "SUMSQ": "SumSquare", "MEAN": "Mean"}[self.operation]
@@ -219,7 +219,7 @@ class Tile(Layer, type="Tile", param="tile_param"):
         return (same_place(x.rank, x.axis(self.axis)),)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("Tile", self.tiles, defaults=dict(axis=1), axis=x.axis(self.axis))
+        return module("Tile", self.tiles, defaults={"axis": 1}, axis=x.axis(self.axis))
 
     def onnx(self, g: Any, x: Any) -> Any:
         axis = x.type.axis(self.axis)
@@ -273,7 +273,7 @@ class ShuffleChannel(Layer, type="ShuffleChannel", param="shuffle_channel_param"
         return (same_place(x.rank, 1),)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("ShuffleChannel", defaults=dict(group=1), group=self.group)
+        return module("ShuffleChannel", defaults={"group": 1}, group=self.group)
 
     def onnx(self, g: Any, x: Any) -> Any:
         n, c, *space = x.type.shape

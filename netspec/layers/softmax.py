@@ -74,7 +74,9 @@ class ArgMax(Layer, type="ArgMax", param="argmax_param", legacy=("ARGMAX",), tra
 
     def torch(self, x: TensorType) -> ModuleText:
         axis = None if self.axis is None else x.axis(self.axis)
-        return module("ArgMax", defaults=dict(top_k=1, axis=None, out_max_val=False), top_k=self.top_k, axis=axis, out_max_val=self.out_max_val)
+        return module(
+            "ArgMax", defaults={"top_k": 1, "axis": None, "out_max_val": False}, top_k=self.top_k, axis=axis, out_max_val=self.out_max_val
+        )
 
     def onnx(self, g: Any, x: Any) -> Any:
         top, axis = self.infer(x.type), 1 if self.axis is None else x.type.axis(self.axis)

@@ -23,7 +23,7 @@ CASES = sorted(path.stem for path in FOLDER.glob("*.npz"))
 LOOSE = {"Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "MVN"}
 """Types whose results are held to 1e-4, all others to 2e-5 (the oracle's README)."""
 NOT_GRADIENTS = {("hinge_l1", "din__data")}
-"""Recorded as zeros because the recorder overwrote what Caffe's HingeLoss keeps in the gradient's place; test_hinge_gradient holds the rule."""
+"""Zeros, since the recorder overwrote what Caffe's HingeLoss keeps in the gradient's place; test_hinge_gradient holds the rule."""
 
 
 ASIDE = {"loss", "metric", "data", "input"}
@@ -125,7 +125,7 @@ def test_backward(case: Case) -> None:
 @pytest.mark.onnx
 @pytest.mark.parametrize("case", [name for name in CASES if exported(name)], indirect=True)
 def test_onnxruntime(case: Case) -> None:
-    """Every blob that the model gives, losses and metrics aside, from a session fed as Caffe was; recurrent state goes from call to call."""
+    """Every blob that the model gives, losses and metrics aside; recurrent state goes from call to call."""
     import onnxruntime
 
     typed = case.program.graph("test")
@@ -137,7 +137,9 @@ def test_onnxruntime(case: Case) -> None:
     session = onnxruntime.InferenceSession(onnx_model(typed, weights).SerializeToString(), providers=["CPUExecutionProvider"])
     names = [i.name for i in session.get_inputs()]
     recorded = {name: case.arrays[f"blob__{name}"] for name in case.blobs}
-    state = {i.name: np.zeros([case.arrays["in__x"].shape[1], i.shape[-1]], np.float32) for i in session.get_inputs() if i.name not in recorded}
+    state = {
+        i.name: np.zeros([case.arrays["in__x"].shape[1], i.shape[-1]], np.float32) for i in session.get_inputs() if i.name not in recorded
+    }
     for call in range(case.meta["forwards"]):
         given = {**recorded, **{name: value.numpy() for name, value in case.feed(call).items()}, **state}
         made = dict(zip((o.name for o in session.get_outputs()), session.run(None, {name: given[name] for name in names}), strict=True))
