@@ -17,6 +17,7 @@ ORDER = (
     ("kinds",),
     ("record",),
     ("diagnostics",),
+    ("caffe",),
     ("files",),
     ("syntax", "ir"),
     ("layers",),
@@ -41,7 +42,8 @@ NAMED = {
     "ir/graph.py": {"Input"},  # the class of a graph's inputs
     "training/log.py": {"Log"},  # the class of a run's log
     "importers/net_inputs.py": {"Input"},  # Caffe's input: of a net becomes such a layer
-    "importers/caffe_messages.py": None,  # Caffe's own enum of types
+    "caffe/messages.py": None,  # Caffe's own enum of types
+    "emit/prototxt.py": {"Input"},  # an input of the net becomes such a layer
     "importers/oldest.py": None,  # what V0 and V1 files say otherwise of certain types
     "importers/upgrade.py": None,
 }
