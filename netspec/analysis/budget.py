@@ -5,7 +5,6 @@ A failure names the layers that spend the budget; of shapes, the first layer tha
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 from typing import Any
@@ -16,6 +15,7 @@ from netspec.analysis.memory import at_peak
 from netspec.analysis.receptive_field import Fields, culprit, fields, fields_of, later, unshifted
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
+from netspec.frozen import changed, frozen
 from netspec.ir.dims import Size, largest, smallest, symbol, total
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.types import shown
@@ -49,10 +49,10 @@ def deploy_view(resolved: Resolved, typed: TypedGraph) -> TypedGraph:
     graph = deployed(typed.graph, tuple(blobs[name] for name, _ in resolved.outputs if name in blobs))
     kept = set(graph.nodes)
     facts = tuple((node, fact) for node, fact in typed.facts if node in kept)
-    return replace(typed, graph=graph, facts=facts, shared=sharing(graph, {n: typed.weights[n] for n in graph.nodes}, Diagnostics()))
+    return changed(typed, graph=graph, facts=facts, shared=sharing(graph, {n: typed.weights[n] for n in graph.nodes}, Diagnostics()))
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Budget:
     """One view of a net and what is expected of it."""
 

@@ -4,10 +4,10 @@ DEFINITIONS says of each number what it counts; the command line and the manual 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from netspec.analysis.memory import activation_memory
+from netspec.frozen import frozen
 from netspec.ir.dims import Size, evaluate, product, total
 from netspec.ir.graph import Node, TypedGraph, Value
 
@@ -27,7 +27,7 @@ DEFINITIONS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerCost:
     """One layer: shapes of its tops, its weights by kind, and counts (formulas where H or W is open). moved: elements read and written."""
 
@@ -48,7 +48,7 @@ class LayerCost:
         return ratio(self.macs, self.moved)
 
 
-@dataclass(frozen=True)
+@frozen
 class NetCost:
     """All layers and their sums. units: hidden, input, output. memory: bytes by use, inference and training; None where a size is open."""
 

@@ -4,7 +4,6 @@ Rules ask traits and sizes, never names of types. `allow: [NS404]` on a layer or
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 from netspec.analysis.receptive_field import Extent, Fields, fields
 from netspec.diagnostics.codes import CODES
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
+from netspec.frozen import frozen
 from netspec.ir.dims import Size
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.types import SPACE
@@ -28,7 +28,7 @@ class Found(NamedTuple):
     diagnostic: Diagnostic
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class View:
     """One typed graph of a spec: "test", "train", or "learning", the net with the heads that training adds."""
 

@@ -5,14 +5,18 @@ A field is kept for the widest and the narrowest of the branches that lead to a 
 
 from collections.abc import Callable, Mapping
 from math import ceil, floor, inf, lcm
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netspec.ir.field import Number, Reads, Step
 from netspec.ir.graph import Node, TypedGraph, Value
 
-__all__ = ["Extent", "Field", "Fields", "culprit", "fields", "fields_of", "later", "spatial", "unshifted"]
+__all__ = ["DEFINITION", "Extent", "Field", "Fields", "as_json", "culprit", "fields", "fields_of", "later", "spatial", "unshifted"]
 
 EPS = 1e-6
+DEFINITION = (
+    "receptive field: input pixels from the first to the last that one unit sees, over the narrowest and the widest branch; stride: pixels "
+    "from one unit's field to the next's; begin: the first pixel that unit 0 sees, negative in the padding; all: it sees the whole axis"
+)
 
 
 class Extent(NamedTuple):
@@ -173,6 +177,24 @@ def fields_of(typed: TypedGraph, value: Value, known: Fields) -> dict[str, dict[
         by_axis = {f.axis: f for f in axes if f is not None}
         found[source.name] = {axis: by_axis.get(axis) for axis in spatial(typed, source)}
     return found
+
+
+def as_json(typed: TypedGraph) -> dict[str, dict[str, dict[str, Any]]]:
+    """By blob, input and axis: size, narrowest, stride, begin; null for an axis seen whole, and for a size without bound."""
+    known = fields(typed)
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for value in known:
+        by_input = fields_of(typed, value, known)
+        found[value.name] = {source: {str(axis): numbers(field) for axis, field in axes.items()} for source, axes in by_input.items()}
+    return found
+
+
+def numbers(field: Field | None) -> dict[str, Number | None] | None:
+    if field is None:
+        return None
+    wide, narrow = field.wide, field.narrow
+    sizes = {"size": wide.size, "narrowest": narrow.size, "stride": wide.stride, "begin": wide.begin}
+    return {name: None if abs(size) == inf else size for name, size in sizes.items()}
 
 
 def later(typed: TypedGraph, value: Value, known: Fields) -> str | None:

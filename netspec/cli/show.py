@@ -1,13 +1,30 @@
 """`netspec show`."""
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from netspec.cli.options import spec_options
 
+if TYPE_CHECKING:
+    from netspec.analysis.cost import NetCost
+    from netspec.driver import Program
+
 __all__ = ["command"]
 
 
-@click.command("show")
+class ShowCommand(click.Command):
+    """A command whose help ends with the definition of every number, from where it is computed."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from netspec.analysis.cost import DEFINITIONS
+        from netspec.analysis.receptive_field import DEFINITION
+
+        with formatter.section("Numbers"):
+            formatter.write_dl([*DEFINITIONS.items(), ("field", DEFINITION)])
+
+
+@click.command("show", cls=ShowCommand)
 @click.argument("spec")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option(
@@ -17,27 +34,83 @@ __all__ = ["command"]
     show_default=True,
     help="Which net: what the outputs need, or all layers of a phase.",
 )
+@click.option("--counts", is_flag=True, help="Add units, connections and arithmetic intensity.")
+@click.option("--field", is_flag=True, help="Add the receptive field, its stride, and its first pixel for unit 0.")
+@click.option("--training", is_flag=True, help="Add the operations of the whole training: connections x examples x epochs.")
+@click.option("--examples", type=click.IntRange(1), help="With --training: examples in an epoch, where the solver counts epochs.")
 @spec_options
-def command(spec: str, as_json: bool, phase: str, settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> None:
+def command(spec: str, as_json: bool, phase: str, settings: tuple[str, ...], stages: tuple[str, ...], level: int, **add: Any) -> None:
     """Show every layer: type, output shape, parameters, MACs.
 
-    Parameters are what training changes; fixed weights and statistics (batch norm's mean and variance) are counted apart; a shared weight
-    counts once, at its first owner. MACs are multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and
-    attention products; all else counts 0.
+    Counts are for one sample (N = 1); where H or W is open they are formulas.
     """
     from netspec import driver
-    from netspec.analysis.cost import as_json as to_json
     from netspec.analysis.cost import cost
 
-    found = cost(driver.load(spec, frozenset(stages), level, settings).graph(phase))
+    program = driver.load(spec, frozenset(stages), level, settings)
+    typed = program.graph(phase)
+    found = cost(typed)
+    fields = None
+    if add["field"]:
+        from netspec.analysis.receptive_field import as_json as field_json
+
+        fields = field_json(typed)
+    seen = samples(program, add["examples"]) if add["training"] else None
     if as_json:
-        import json
-
-        click.echo(json.dumps(to_json(found), indent=2))
+        show_json(found, fields, seen)
         return
-    from netspec.cli.table import rows_of, table
+    from netspec.cli.table import COUNTS, FIELD, number, rows_of, table
 
-    click.echo(table(("layer", "type", "output", "parameters", "MACs"), rows_of(found), right=(3, 4)))
+    heads = ("layer", "type", "output", "parameters", "MACs", *(COUNTS if add["counts"] else ()), *(FIELD if add["field"] else ()))
+    click.echo(table(heads, rows_of(found, add["counts"], fields), right=range(3, len(heads))))
     extra = "".join(f", {count:,} {what}" for count, what in ((found.statistics, "statistics"), (found.fixed, "fixed")) if count)
-    macs = f"{found.macs:,}" if isinstance(found.macs, int) else str(found.macs)
-    click.echo(f"\n{found.name}: {found.parameters:,} parameters{extra}, {macs} MACs at N = 1")
+    click.echo(f"\n{found.name}: {found.parameters:,} parameters{extra}, {number(found.macs)} MACs at N = 1")
+    if add["counts"]:
+        click.echo("\n".join(summary(found)))
+    if seen is not None:
+        click.echo(
+            f"training: {number(found.connections * seen)} operations: {number(found.connections)} connections x {seen:,} examples seen"
+        )
+
+
+def summary(found: "NetCost") -> list[str]:
+    """The sums that `--counts` adds."""
+    from netspec.cli.table import number
+    from netspec.resolve.expect_section import shown_amount
+
+    memory = ", ".join(f"{shown_amount(size, 'B')} in {use}" for use, size in found.memory.items() if size is not None)
+    lines = [
+        f"units: {', '.join(f'{number(count)} {place}' for place, count in found.units.items())}; connections: {number(found.connections)}",
+        f"intensity: {number(found.intensity)} operations per byte" if found.intensity is not None else "",
+        f"activation memory: {memory}" if memory else "",
+    ]
+    return [line for line in lines if line]
+
+
+def show_json(found: "NetCost", fields: dict[str, Any] | None, seen: int | None) -> None:
+    import json
+
+    from netspec.analysis.cost import as_json
+
+    document = as_json(found)
+    if fields is not None:
+        for layer in document["layers"]:
+            layer["field"] = {top: fields.get(top, {}) for top in layer["tops"]}
+    if seen is not None:
+        operations = found.connections * seen
+        document["training"] = {"examples_seen": seen, "operations": operations if isinstance(operations, int) else None}
+    click.echo(json.dumps(document, indent=2))
+
+
+def samples(program: "Program", examples: int | None) -> int:
+    """Examples that the whole training sees, each counted every time. UsageError where the spec does not say."""
+    section = program.resolved.file.train
+    if section is None:
+        raise click.UsageError("--training needs a spec with a section train")
+    solver = section.solver
+    if solver.max_iter:
+        batch = section.data.batch_size if section.data is not None else 1
+        return int(solver.max_iter * solver.iter_size * batch)
+    if examples is None:
+        raise click.UsageError("the solver counts epochs: say with --examples how many examples there are in one")
+    return round(solver.epochs * examples)

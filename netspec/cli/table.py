@@ -1,21 +1,60 @@
 """Plain text tables: what `show` prints without importing rich."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from netspec.analysis.cost import NetCost
+from netspec.analysis.cost import LayerCost, NetCost
+from netspec.ir.dims import Size
 from netspec.ir.types import shown
 
-__all__ = ["rows_of", "table"]
+__all__ = ["COUNTS", "FIELD", "field_cells", "number", "rows_of", "table"]
+
+COUNTS = ("units", "connections", "intensity")
+"""Columns that `show --counts` adds."""
+FIELD = ("field", "stride", "begin")
+"""Columns that `show --field` adds."""
 
 
-def rows_of(found: NetCost) -> list[tuple[str, ...]]:
-    """A row per input and per layer."""
-    rows: list[tuple[str, ...]] = [(name, "input", shown(shape), "", "") for name, shape in found.inputs.items()]
-    for layer in found.layers:
-        output = "  ".join(shown(shape) for shape in layer.tops.values())
-        macs = f"{layer.macs:,}" if isinstance(layer.macs, int) else str(layer.macs)
-        rows.append((layer.name, layer.type, output, f"{layer.parameters:,}", macs))
-    return rows
+def number(value: Size | float | None) -> str:
+    """`11,520`, a formula, or nothing; intensities with two digits behind the point."""
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.2f}" if isinstance(value, float) else str(value)
+
+
+def rows_of(found: NetCost, counts: bool = False, fields: dict[str, Any] | None = None) -> list[tuple[str, ...]]:
+    """A row per input and per layer; `counts` adds COUNTS, `fields` (by blob) the receptive field, its stride and where it begins."""
+    blank = ("",) * (2 + len(COUNTS) * counts + len(FIELD) * (fields is not None))
+    return [(name, "input", shown(shape), *blank) for name, shape in found.inputs.items()] + [
+        (layer.name, layer.type, "  ".join(map(shown, layer.tops.values())), *cells(layer, counts, fields)) for layer in found.layers
+    ]
+
+
+def cells(layer: LayerCost, counts: bool, fields: dict[str, Any] | None) -> tuple[str, ...]:
+    row: tuple[str, ...] = (number(layer.parameters), number(layer.macs))
+    if counts:
+        row += tuple(number(getattr(layer, name) or None) for name in COUNTS)
+    if fields is not None:
+        row += field_cells(fields.get(next(iter(layer.tops), ""), {}))
+    return row
+
+
+def field_cells(by_input: dict[str, Any]) -> tuple[str, ...]:
+    """`11..1507`, `32`, `-751`: narrowest and widest branch, stride, first pixel of unit 0; axes and inputs that differ side by side."""
+    texts: list[tuple[str, ...]] = []
+    for axes in by_input.values():
+        for axis in axes.values():
+            if axis is None:
+                texts.append(("all", "", ""))
+                continue
+            narrow = "" if axis["narrowest"] == axis["size"] else f"{number(axis['narrowest'])}.."
+            texts.append(
+                (
+                    narrow + (number(axis["size"]) if axis["size"] is not None else "all before"),
+                    number(axis["stride"]),
+                    number(axis["begin"]),
+                )
+            )
+    unlike = list(dict.fromkeys(texts))
+    return tuple(" x ".join(column) for column in zip(*unlike, strict=True)) if unlike else ("",) * len(FIELD)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
