@@ -1,0 +1,116 @@
+"""The zoo's specs as the tests need them: loaded once, with sizes for their symbols, data, and weights that keep activations near 1."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+
+from netspec import driver
+from netspec.api import compile as compiled
+from netspec.ir.dims import evaluate, symbols
+from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.syntax.paths import zoo_specs
+
+torch.set_num_threads(1)  # several workers with a thread per core each would wait for one another
+
+PATHS = {name: str(path) for name, path in zoo_specs()}
+SMALL = 30_000_000
+"""Parameters up to which a net is run on numbers by default; larger ones are checked without memory, and run under the marker slow."""
+
+
+@cache
+def typed(name: str) -> TypedGraph:
+    """The deployed net as tests run it: inputs without their image contracts, and what the last layers read as outputs too.
+
+    A softmax hides differences: its bottom does not.
+    """
+    found = driver.load(PATHS[name]).graph()
+    inputs = tuple(i._replace(contract=None) for i in found.graph.inputs)
+    behind = [v for output in found.graph.outputs if output.node is not None for v in output.node.bottoms if v.node is not None]
+    kept = {v.name: v for v in (*behind, *found.graph.outputs)}
+    return replace(found, graph=replace(found.graph, inputs=inputs, outputs=tuple(kept.values())))
+
+
+def parameters(name: str) -> int:
+    return sum(prod(map(int, ref.weight.shape)) for ref in typed(name).weight_refs() if not ref.shared)  # type: ignore[arg-type]
+
+
+@cache
+def sizes(name: str) -> Mapping[str, int]:
+    """The least legal sizes: batch 2, all other symbols alike."""
+    graph = typed(name)
+    names = frozenset(s for t in graph.types.values() for size in t.shape for s in symbols(size)) - {"N"}
+    for length in range(1, 1500):
+        found = {"N": 2, **dict.fromkeys(names, length)}
+        if all(fact.holds(found) for _, fact in graph.facts) and all(
+            least(evaluate(s, found)) for t in graph.types.values() for s in t.shape
+        ):
+            return found
+    raise AssertionError(f"{name} has no legal size up to 1500")
+
+
+def least(size: object) -> bool:
+    return not isinstance(size, int) or size >= 1
+
+
+def shape(name: str, value: Value, **more: int) -> tuple[int, ...]:
+    found = tuple(evaluate(s, {**sizes(name), **more}) for s in typed(name).types[value].shape)
+    assert all(isinstance(s, int) for s in found)
+    return found  # type: ignore[return-value]
+
+
+def feed(name: str, **more: int) -> dict[str, torch.Tensor]:
+    """Numbers around 0 for the inputs; whole numbers where a layer reads such."""
+    graph, rng = typed(name), np.random.default_rng(3)
+    found = {}
+    for given in graph.graph.inputs:
+        most = index_limit(graph, given.value)
+        own = shape(name, given.value, **more)
+        array = rng.normal(size=own) if most is None else rng.integers(0, min(most, int(most)), own)
+        found[given.value.name] = torch.from_numpy(np.asarray(array, np.float32))
+    return found
+
+
+def index_limit(graph: TypedGraph, value: Value) -> int | None:
+    """How many whole numbers an input may hold, where it holds such."""
+    for node in graph.graph.nodes:
+        limits = node.layer.indices(*graph.bottoms(node))
+        for i, limit in limits.items():
+            if node.bottoms[i] is value and isinstance(limit, int):
+                return limit
+    return None
+
+
+@cache
+def ready(name: str) -> Any:
+    """The net with weights under which activations neither vanish nor grow: what is compared must differ where the nets do."""
+    torch.manual_seed(0)
+    net: Any = compiled(typed(name)).eval()
+    graph = typed(name)
+    done: set[int] = set()
+    with torch.no_grad():
+        for node in graph.graph.nodes:
+            for weight, tensor in zip(graph.weights[node], net.layer_parameters(node.name), strict=True):
+                if id(tensor) not in done and weight.filler.type != "values":
+                    done.add(id(tensor))
+                    fill(weight.name, weight.kind, tensor)
+    return net
+
+
+def fill(name: str, kind: str, tensor: torch.Tensor) -> None:
+    if kind == "statistic":
+        tensor.fill_(1.0) if tensor.numel() == 1 else tensor.uniform_(0.5, 1.5) if "var" in name else tensor.normal_(0.0, 0.1)
+    elif tensor.dim() >= 2:
+        tensor.normal_(0.0, (2 / max(tensor.numel() // tensor.shape[0], 1)) ** 0.5)
+    elif "bias" in name:
+        tensor.normal_(0.0, 0.1)
+    else:
+        tensor.uniform_(0.5, 1.5)
+
+
+def node(name: str, layer: str) -> Node:
+    return next(n for n in typed(name).graph.nodes if n.name == layer)

@@ -1,0 +1,114 @@
+"""Every spec of the zoo: clean, its facts met, its shapes those of torch, exported, and the same net as the file that compile writes."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from nets import PATHS, SMALL, feed, parameters, ready, shape, typed
+
+from netspec import driver
+from netspec.api import compile as compiled
+from netspec.diagnostics.model import Diagnostics
+from netspec.diagnostics.render import render
+from netspec.emit.onnx_model import onnx_model, outlined
+from netspec.emit.torch_source import class_name, torch_source
+
+NAMES = pytest.mark.parametrize("name", PATHS)
+
+
+def runs(name: str, request: pytest.FixtureRequest) -> bool:
+    """Whether a net is run on numbers here: small ones always, the others under -m slow."""
+    return parameters(name) <= SMALL or "slow" in request.config.getoption("markexpr", default="").replace("not slow", "")
+
+
+@NAMES
+def test_spec_is_clean_and_its_facts_are_met(name: str) -> None:
+    source = driver.read_file(PATHS[name], Diagnostics())
+    assert source is not None
+    assert render(driver.check_source(source), color=False) == ""
+
+
+@NAMES
+def test_spec_says_what_it_is_and_what_is_known_of_it(name: str) -> None:
+    program = driver.load(PATHS[name])
+    assert program.resolved.file.description.endswith(".")
+    assert program.resolved.file.source
+    expected = program.resolved.spec.section("expect")
+    assert expected is not None and "parameters" in expected.mapping
+
+
+@NAMES
+def test_torch_makes_the_inferred_shapes(name: str) -> None:
+    graph = typed(name)
+    with torch.device("meta"):
+        net: Any = compiled(graph)
+        found = net.forward_blobs({k: v.to("meta") for k, v in feed(name).items()})
+    made = {value.name for value in (*(t for n in graph.graph.nodes for t in n.tops), *(i.value for i in graph.graph.inputs))}
+    wanted = {
+        blob: shape(name, value)
+        for blob, value in graph.graph.blobs.items()
+        if blob in found and value.name in made and value in graph.types
+    }
+    assert wanted
+    assert {blob: tuple(found[blob].shape) for blob in wanted} == wanted
+
+
+@NAMES
+def test_weights_are_those_that_the_spec_counts(name: str) -> None:
+    graph = typed(name)
+    with torch.device("meta"):
+        net: Any = compiled(graph)
+    for node in graph.graph.nodes:
+        assert [tuple(w.shape) for w in net.layer_parameters(node.name)] == [tuple(w.shape) for w in graph.weights[node]]
+
+
+@NAMES
+def test_emitted_file_takes_the_same_weights(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    graph = typed(name)
+    file = tmp_path / "net.py"
+    file.write_text(torch_source(graph), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(f"emitted_{abs(hash(name))}", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with torch.device("meta"):
+        ours: Any = compiled(graph)
+        theirs: Any = getattr(module, class_name(graph.graph.name))().eval()
+    if not runs(name, request):
+        theirs.load_state_dict(ours.state_dict(), strict=True, assign=True)
+        return
+    theirs.load_state_dict(ready(name).state_dict(), strict=True, assign=True)
+    ready(name).reset_state()
+    values = tuple(feed(name, N=1).values())
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(*values), ready(name)(*values), rtol=0, atol=0)
+
+
+@NAMES
+def test_exports_and_onnxruntime_agrees_with_torch(name: str, request: pytest.FixtureRequest) -> None:
+    graph = typed(name)
+    if not runs(name, request):
+        outlined(graph)
+        return
+    net, values = ready(name), feed(name, N=1)
+    arrays = {ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in graph.weight_refs() if not ref.shared}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(onnx_model(graph, arrays).SerializeToString(), options, providers=["CPUExecutionProvider"])
+    net.reset_state()
+    with torch.no_grad():
+        made = net(*values.values())
+    wanted = made if isinstance(made, dict) else {graph.graph.outputs[0].name: made}
+    given = {
+        i.name: values[i.name].numpy() if i.name in values else np.zeros([int(s) for s in i.shape], np.float32)
+        for i in session.get_inputs()
+    }
+    found = dict(zip((o.name for o in session.get_outputs()), session.run(None, given), strict=True))
+    for output, tensor in wanted.items():
+        truth = tensor.numpy()
+        assert np.isfinite(truth).all()
+        assert np.abs(found[output] - truth).max() <= 1e-3 * max(np.abs(truth).max(), 1e-6), output
