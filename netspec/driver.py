@@ -3,12 +3,12 @@
 Each phase takes the findings so far and stops the run where it reported errors.
 """
 
-from dataclasses import dataclass
 
 from netspec.analysis.budget import expect
 from netspec.analysis.infer import infer
 from netspec.analysis.lint import lint
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
+from netspec.frozen import frozen
 from netspec.ir.graph import Graph, TypedGraph
 from netspec.resolve.build import NetState
 from netspec.resolve.heads import heads_of, learning, with_heads
@@ -21,7 +21,7 @@ from netspec.syntax.settings import put
 __all__ = ["Program", "check_source", "load", "load_source", "read_file"]
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Program:
     """A spec that was read and understood, with the stages and the level it is used at."""
 

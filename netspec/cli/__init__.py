@@ -3,10 +3,14 @@
 import os
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from netspec.diagnostics.model import Diagnostic, SpecError
+
+if TYPE_CHECKING:
+    from netspec.diagnostics.formats import Format
 
 __all__ = ["group", "main"]
 
@@ -99,7 +103,7 @@ def internal(error: Exception) -> Diagnostic:
     )
 
 
-def report(diagnostics: list[Diagnostic], how: str = "full", *, err: bool = True) -> None:
+def report(diagnostics: list[Diagnostic], how: "Format" = "full", *, err: bool = True) -> None:
     """Print findings, coloured where that is wanted."""
     from netspec.diagnostics.formats import format_findings
 

@@ -1,8 +1,13 @@
 """`netspec check`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from netspec.cli.options import format_option, spec_options
+
+if TYPE_CHECKING:
+    from netspec.diagnostics.formats import Format
 
 __all__ = ["command"]
 
@@ -12,7 +17,7 @@ __all__ = ["command"]
 @format_option
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @spec_options
-def command(specs: tuple[str, ...], how: str, strict: bool, settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> int:
+def command(specs: tuple[str, ...], how: "Format", strict: bool, settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> int:
     """Check specs: are they legal, and if not, why. `-` reads standard input."""
     from netspec import driver
     from netspec.cli import report

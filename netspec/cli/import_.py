@@ -22,7 +22,7 @@ __all__ = ["command"]
 @click.option("-o", "--output", required=True, type=click.Path(), help="The spec to write; - for standard output.")
 @format_option
 @click.option("--strict", is_flag=True, help="Warnings count as errors; the spec is written all the same.")
-def command(net: str, weights: str | None, solver: str | None, flat: bool, output: str, how: str, strict: bool) -> int:
+def command(net: str, weights: str | None, solver: str | None, flat: bool, output: str, how: "Format", strict: bool) -> int:
     """Turn a Caffe network, NET (a prototxt of any generation), into a spec; its weights into safetensors."""
     from netspec.cli import report
     from netspec.files import write_text
@@ -74,6 +74,8 @@ def as_json(converted: "Converted", spec: str, weights: str) -> str:
 
     document: dict[str, object] = {"spec": spec, "diagnostics": [finding(d) for d in converted.findings]}
     if converted.tensors is not None:
-        document["weights"] = {"path": weights, "tensors": [
-            {"name": row.name, "status": row.status, "stored": row.stored, "shape": row.shape} for row in converted.rows]}
+        document["weights"] = {
+            "path": weights,
+            "tensors": [{"name": row.name, "status": row.status, "stored": row.stored, "shape": row.shape} for row in converted.rows],
+        }
     return json.dumps(document, indent=2)

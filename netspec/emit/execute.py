@@ -27,7 +27,7 @@ def execute(text: str) -> ModuleType:
         raise
     for value in list(module.__dict__.values()):
         if isinstance(value, type) and value.__module__ == name:
-            value.__reduce__ = reducer(text)  # type: ignore[method-assign]
+            value.__reduce__ = reducer(text)  # type: ignore[method-assign, assignment]
     return module
 
 

@@ -373,7 +373,7 @@ def by_number(a: Size, k: int) -> Size:
     if k < 0:
         return by_number(-a, -k)
     if isinstance(a, int) or k == 0:
-        return a // k  # type: ignore[operator]
+        return a // k
     whole = {m: c // k for m, c in a.terms.items() if c % k == 0 or m == ()}
     rest = {m: c for m, c in a.terms.items() if c % k and m != ()}
     constant = a.terms.get((), 0) % k

@@ -1,9 +1,9 @@
 """The network as values and the nodes between them, in execution order, every value made once. Knows no YAML and no particular layer."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from netspec.frozen import fresh, frozen
 from netspec.ir.dims import Size
 from netspec.ir.layer import Layer, Weight
 from netspec.ir.rule import Fact
@@ -120,7 +120,7 @@ class Input(NamedTuple):
     span: Span | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Graph:
     """A wired network of one phase. `blobs` leads from every name to the value that bears it last.
 
@@ -131,7 +131,7 @@ class Graph:
     inputs: tuple[Input, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[Value, ...]
-    blobs: Mapping[str, Value] = field(default_factory=dict)
+    blobs: Mapping[str, Value] = fresh(default_factory=dict)
     phase: str = "TEST"
     sources: tuple[Node, ...] = ()
 
@@ -144,7 +144,7 @@ class Graph:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WeightRef:
     """A weight as the whole net sees it: `name` is its name in weight files, `owner` the first layer that has the tensor."""
 
@@ -161,7 +161,7 @@ class WeightRef:
         return "fixed" if self.weight.kind == "parameter" and self.settings.lr_mult == 0 else self.weight.kind
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class TypedGraph:
     """A graph in which every value has a type and every weight a shape.
 
@@ -171,7 +171,7 @@ class TypedGraph:
     graph: Graph
     types: Mapping[Value, TensorType]
     weights: Mapping[Node, tuple[Weight, ...]]
-    shared: Mapping[tuple[Node, int], tuple[Node, int]] = field(default_factory=dict)
+    shared: Mapping[tuple[Node, int], tuple[Node, int]] = fresh(default_factory=dict)
     facts: tuple[tuple[Node, Fact], ...] = ()
 
     def bottoms(self, node: Node) -> tuple[TensorType, ...]:

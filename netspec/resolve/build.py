@@ -1,10 +1,10 @@
 """Wiring: drafts and block instances become a Graph of one phase, every value made once. Knows no shape and no particular layer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
+from netspec.frozen import fresh, frozen, mutable
 from netspec.ir.graph import Block, Graph, Input, Node, ParamSpec, Value
 from netspec.ir.layer import Layer
 from netspec.resolve.drafts import Draft
@@ -17,7 +17,7 @@ SKIPPED = frozenset(("loss", "metric", "data", "input"))
 """Layers with these traits are passed over when a bottom is left out."""
 
 
-@dataclass(frozen=True)
+@frozen
 class NetState:
     """What include and exclude ask for: Caffe's NetState."""
 
@@ -26,7 +26,7 @@ class NetState:
     level: int = 0
 
 
-@dataclass(eq=False)
+@mutable
 class Scope:
     """The names that one list of layers sees: its own full names start with `prefix`; `inputs` are what it was given, by its own names."""
 
@@ -38,19 +38,19 @@ class Scope:
     """Tops of the layer or instance before, for a bottom left out."""
 
 
-@dataclass(eq=False)
+@mutable
 class Builder:
     drafts: Mapping[Entry, Draft]
     state: NetState
     diagnostics: Diagnostics
-    blobs: dict[str, Value] = field(default_factory=dict)
+    blobs: dict[str, Value] = fresh(default_factory=dict)
     """Every value by its full name; an in-place layer's replaces the one before."""
-    made: dict[str, Span | None] = field(default_factory=dict)
-    nodes: dict[str, Node] = field(default_factory=dict)
-    inputs: list[Input] = field(default_factory=list)
-    broken: set[str] = field(default_factory=set)
+    made: dict[str, Span | None] = fresh(default_factory=dict)
+    nodes: dict[str, Node] = fresh(default_factory=dict)
+    inputs: list[Input] = fresh(default_factory=list)
+    broken: set[str] = fresh(default_factory=set)
     """Tops of layers that were reported: reading them is no further error."""
-    later: Mapping[str, Span | None] = field(default_factory=dict)
+    later: Mapping[str, Span | None] = fresh(default_factory=dict)
 
     def walk(self, items: tuple[Item, ...], scope: Scope) -> None:
         for item in items:

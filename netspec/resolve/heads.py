@@ -4,9 +4,10 @@ By default a classification loss and its accuracy stand on the only output, on t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
+from netspec import layers
 from netspec.diagnostics.model import Diagnostics
+from netspec.frozen import changed, frozen
 from netspec.ir.graph import Graph, Input, Value
 from netspec.ir.layer import Layer
 from netspec.ir.types import TensorType
@@ -59,10 +60,10 @@ def with_heads(resolved: Resolved, graph: Graph, types: Mapping[Value, TensorTyp
     blobs = {**graph.blobs, **({LABEL: label.value} if label is not None else {})}
     builder = Builder(drafts, state, diagnostics, blobs, dict.fromkeys(blobs), {node.name: node for node in graph.nodes})
     builder.walk(tuple(drafts), Scope("", dict(heads.scope)))
-    return replace(graph, inputs=inputs, nodes=tuple(builder.nodes.values()), blobs=builder.blobs)
+    return changed(graph, inputs=inputs, nodes=tuple(builder.nodes.values()), blobs=builder.blobs)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Heads:
     """The heads of one graph. `scope` holds the scores by the name that entries read them by."""
 
@@ -73,21 +74,24 @@ class Heads:
 
     @property
     def scope(self) -> dict[str, Value]:
-        scores = self.scores()
-        return {scores.name: scores} if scores is not None else {}
+        return {value.name: value for value in (self.only_output(), self.scores()) if value is not None}
 
     def draft(self, each: Entry) -> Draft | None:
         """An entry read, with its bottoms where it lists none."""
         body = each.body
         if body.get("bottom") is None:
-            scores = self.scores()
+            scores = self.scores() if normalising(body) else self.only_output()
             if scores is None:
-                names = ", ".join(v.name for v in self.outputs()) or "none"
-                self.diagnostics.error("NS682", f"{each.name} lists no bottom, and the outputs are {names}", body.span or self.place())
+                self.unclear(each)
                 return None
             body = Located({**body.mapping, "bottom": place([scores.name, LABEL])}, body.span, keys=body.keys, used=body.used)
         made = draft(Entry(each.name, body), {}, self.resolved.file.dialect, self.diagnostics)
         return made._replace(layer=self.along_the_classes(made.layer, body)) if made is not None else None
+
+    def unclear(self, each: Entry) -> None:
+        names = ", ".join(v.name for v in self.outputs()) or "none"
+        if not any(found.code == "NS682" for found in self.diagnostics):
+            self.diagnostics.error("NS682", f"{each.name} lists no bottom, and the outputs are {names}", each.body.span or self.place())
 
     def along_the_classes(self, layer: Layer, body: Located) -> Layer:
         """The layer with the axis of the layer that normalises the scores, unless it says one itself."""
@@ -126,6 +130,13 @@ class Heads:
         return self.resolved.spec.root.key_span("train")
 
 
+def normalising(body: Located) -> bool:
+    """Whether a head reads scores that are not normalised: one that normalises them itself, or only ranks them."""
+    kind = body.get("type")
+    cls = layers.find(kind.text) if kind is not None else None
+    return cls is None or "softmax_param" in cls.groups or "metric" in cls.traits
+
+
 def label_type(scores: TensorType, layer: Layer) -> TensorType:
     """Labels for scores: classes, one for each place; for a layer that takes no classes numbers, as many as scores."""
     if 1 not in layer.indices(scores, scores):
@@ -147,4 +158,4 @@ def learning(graph: Graph, weighted: frozenset[str]) -> Graph:
     outputs = tuple(v for node in reversed(kept) for v in node.tops
                     if v not in read and (node.layer.traits & {"loss", "metric"} or any(node.loss_weights)))
     inputs = tuple(i for i in graph.inputs if i.value in needed or i.node is not None)
-    return replace(graph, inputs=inputs, nodes=tuple(reversed(kept)), outputs=outputs)
+    return changed(graph, inputs=inputs, nodes=tuple(reversed(kept)), outputs=outputs)

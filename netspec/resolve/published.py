@@ -13,6 +13,7 @@ from netspec.diagnostics.model import Diagnostics
 from netspec.ir.layer import Layer
 from netspec.layers.reference import sentence
 from netspec.record import Bounds, Param, Record, as_written
+from netspec.resolve.expect_section import ExpectSection
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.sections import InputSection, LayerFields, SpecFile
 from netspec.resolve.train_section import TrainSection
@@ -77,6 +78,8 @@ def opened(schema: Any) -> Any:
     types = [found["type"]] if isinstance(found.get("type"), str) else found.get("type", [])
     if types and "string" not in types:
         return {**found, "type": [*types, "string"], **EXPRESSION}
+    if "pattern" in found:
+        return {**{word: value for word, value in found.items() if word != "pattern"}, "anyOf": [{"pattern": found["pattern"]}, EXPRESSION]}
     if any("enum" in part for part in found.get("anyOf", [])):
         return {**found, "anyOf": [*found["anyOf"], EXPRESSION]}
     return found
@@ -94,8 +97,13 @@ def opened_word(word: str, value: Any) -> Any:
 
 def shared_records() -> list[type[Record]]:
     """Records that stand inside others, by name: fillers, rules, shapes, the sections of `train`."""
-    found = [cls for cls in Record.__subclasses__() if cls.params and cls not in (Layer, SpecFile, LayerFields, InputSection)]
-    return sorted((cls for cls in found if cls.__module__.startswith("netspec.")), key=lambda cls: cls.__name__)
+    found, ahead = [], Record.__subclasses__()
+    while ahead:
+        cls = ahead.pop()
+        if cls.__module__.startswith("netspec.") and cls not in (Layer, SpecFile, LayerFields, InputSection):
+            found.append(cls)
+            ahead += cls.__subclasses__()
+    return sorted((cls for cls in found if cls.params), key=lambda cls: cls.__name__)
 
 
 def names_of_records() -> dict[str, str]:
@@ -255,6 +263,7 @@ def sections() -> Schema:
         "defaults": ref("defaults"),
         "layers": entries,
         "output": outputs,
+        "expect": ref(ExpectSection.__name__),
         "train": ref(TrainSection.__name__),
         "blocks": {"type": "object", "additionalProperties": ref("block")},
         "override": {"type": "object", "additionalProperties": change},

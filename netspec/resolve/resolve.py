@@ -1,10 +1,10 @@
 """A Spec becomes a Resolved: every section and layer typed. Then `wire` makes the Graph of one phase, or of the deployed net, from it."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
+from netspec.frozen import changed, frozen
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
 from netspec.ir.types import TensorType
@@ -22,7 +22,7 @@ from netspec.syntax.spec import Entry, Spec
 __all__ = ["Resolved", "resolve", "wire"]
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Resolved:
     """A spec whose every word was understood; not yet wired. `drafts` are its layers, in order; a name may serve once in each phase."""
 
@@ -100,7 +100,7 @@ def with_outputs(graph: Graph, named: tuple[Value, ...]) -> Graph:
     if not named:
         return graph
     scores = tuple(v for v in graph.outputs if v.node is not None and v.node.layer.traits & {"loss", "metric"} and v not in named)
-    return replace(graph, outputs=named + scores)
+    return changed(graph, outputs=named + scores)
 
 
 def defaults_of(spec: Spec, diagnostics: Diagnostics) -> dict[str, Located]:

@@ -1,12 +1,12 @@
 """Located becomes Spec: bases and imports joined, variables put in, blocks unrolled. Comes in: the tree of a file. Knows no layer type."""
 
 import os
-from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
+from netspec.frozen import changed, fresh, mutable
 from netspec.source import Source
 from netspec.syntax.expression import variables_in
 from netspec.syntax.inherit import Files, inherited, overridden
@@ -49,7 +49,7 @@ class Copy(NamedTuple):
     alias: str | None = None
 
 
-@dataclass(eq=False)
+@mutable
 class Expansion:
     """Unrolls the blocks of one spec."""
 
@@ -57,10 +57,10 @@ class Expansion:
     globals: Variables
     diagnostics: Diagnostics
     count: int = 0
-    counting: dict[int, bool] = field(default_factory=dict)
-    filled: dict[object, Located] = field(default_factory=dict)
+    counting: dict[int, bool] = fresh(default_factory=dict)
+    filled: dict[object, Located] = fresh(default_factory=dict)
     """Bodies with variables put in, by the body and the values: copies of a block that agree share them, and so all that is made of them."""
-    ring: list[str] = field(default_factory=list)
+    ring: list[str] = fresh(default_factory=list)
 
     def items(self, layers: Located | None, scope: Variables, prefix: str, defaults: tuple[Located, ...]) -> tuple[Item, ...]:
         """Entries and instances for a list of layers."""
@@ -209,12 +209,12 @@ class Expansion:
         """Changes by full name, inside blocks too; a name that leads nowhere is an error."""
         left = dict(changes)
 
-        def changed(item: Item) -> Item:
+        def overriding(item: Item) -> Item:
             if isinstance(item, Instance):
-                return replace(item, items=tuple(map(changed, item.items)))
+                return changed(item, items=tuple(map(overriding, item.items)))
             return Entry(item.name, overridden(item.body, left.pop(item.name)), item.defaults) if item.name in left else item
 
-        done = tuple(map(changed, items))
+        done = tuple(map(overriding, items))
         for name in left:
             near = nearest(name, all_names(items))
             self.diagnostics.add(

@@ -1,9 +1,9 @@
 """`base:`, `import:`, `override:`, `insert:`, `remove:`: one spec as a change of another. Comes in: trees of files; goes out: one tree."""
 
-from dataclasses import dataclass, field
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
+from netspec.frozen import fresh, mutable
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
 from netspec.syntax.paths import OutsideError, resolved
@@ -16,13 +16,13 @@ MERGED = ("vars", "blocks", "defaults", "input")
 CHANGES = ("base", "override", "insert", "remove", "import")
 
 
-@dataclass(eq=False)
+@mutable
 class Files:
     """Reads the files that a spec names, each once; knows the ring that leads to the one being read."""
 
     diagnostics: Diagnostics
     inside: bool = True
-    open: list[str] = field(default_factory=list)
+    open: list[str] = fresh(default_factory=list)
 
     def tree(self, path: Located, folder: str) -> tuple[Source, Located] | None:
         """The file that a path in a spec means; None where that was reported."""

@@ -1,16 +1,16 @@
 """A spec after expansion: sections as located trees, and a tree of layer entries and block instances. Knows no layer type."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Union
 
+from netspec.frozen import fresh, frozen
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
 
 __all__ = ["Entry", "Instance", "Item", "Spec"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen
 class Entry:
     """One layer: full name (`res2.0.a`), mapping with variables put in, and the defaults of the blocks it stands in, innermost first."""
 
@@ -19,7 +19,7 @@ class Entry:
     defaults: tuple[Located, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen
 class Instance:
     """One use of a block.
 
@@ -36,7 +36,7 @@ class Instance:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     items: "tuple[Item, ...]"
-    variables: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = fresh(default_factory=dict)
     share: str | None = None
     alias: str | None = None
     span: Span | None = None
@@ -45,7 +45,7 @@ class Instance:
 Item = Union[Entry, Instance]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen
 class Spec:
     """A whole spec: `root` holds every section but the layers as written; `folder` is where its relative paths start."""
 

@@ -1,11 +1,11 @@
 """Variables put into located trees. Comes in: a tree and a scope; goes out: a new tree whose values know which variable made them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
+from netspec.frozen import frozen
 from netspec.source import Span
 from netspec.syntax.expression import ExpressionError, substitute
 from netspec.syntax.located import Located, place, plain
@@ -17,7 +17,7 @@ FAILED = "failed"
 """`why` of a value whose expression was reported: what it stands in is not looked at further."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Variables:
     """Values by name, and the places of the instances that lead here, innermost first."""
 
