@@ -51,7 +51,8 @@ def cost(command: list[str]) -> tuple[float, float, str]:
         "import resource,subprocess,sys; r=subprocess.run(sys.argv[1:],capture_output=True,text=True); "
         "u=resource.getrusage(resource.RUSAGE_CHILDREN); print(u.ru_utime+u.ru_stime, u.ru_maxrss/1024, r.returncode); print(r.stdout[-200:], r.stderr[-2000:])"
     )
-    done = subprocess.run([sys.executable, "-c", probe, *command], capture_output=True, text=True, check=True)
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run([sys.executable, "-c", probe, *command], capture_output=True, text=True, check=True, env=usual)
     seconds, memory, code = done.stdout.split("\n")[0].split()
     if code != "0":
         raise SystemExit(done.stdout)

@@ -8,6 +8,7 @@ import click
 from netspec.cli.options import format_option
 
 if TYPE_CHECKING:
+    from netspec.diagnostics.formats import Format
     from netspec.importers.caffe import Converted
     from netspec.importers.weights import Row
 
