@@ -30,7 +30,7 @@ def torch_source(typed: TypedGraph, origin: str = "") -> str:
     name = class_name(typed.graph.name)
     bodies = [block_class(cls, structure) for cls in structure.classes]
     bodies.append(network_class(name, root, typed, structure))
-    used = {word for body in bodies for word in words(bare(body))} | {"Network"}
+    used = {word for body in bodies for word in called(body)} | {"Network"}
     helpers = inlined(used - set(structure.class_names()))
     rest = "\n".join(helpers + bodies)
     heads = [
@@ -44,9 +44,10 @@ def torch_source(typed: TypedGraph, origin: str = "") -> str:
     return "\n\n\n".join(["\n\n".join([*parts, "\n".join(heads)]), *helpers, *bodies]) + "\n"
 
 
-def bare(text: str) -> str:
-    """The text without strings and comments."""
-    return re.sub(r"'[^'\n]*'|\"[^\"\n]*\"|#.*", "", text)
+def called(text: str) -> set[str]:
+    """Names that the text uses by themselves: not as an attribute, nor in a string or a comment."""
+    bare = re.sub(r"'[^'\n]*'|\"[^\"\n]*\"|#.*", "", text)
+    return set(re.findall(r"(?<![.\w])[A-Za-z_]\w*", bare))
 
 
 def words(text: str) -> set[str]:
@@ -163,6 +164,8 @@ def filling(node: Node, path: str, structure: Structure) -> list[str]:
             for size in first[1:]:
                 count *= size if isinstance(size, int) else 1
             arguments.append(f"fan_in={count}")
+        if f.type == "values":
+            arguments.append(repr(f.numbers))
         lines.append(f"{f.type}_({', '.join(arguments)})")
     return lines
 
@@ -176,6 +179,7 @@ FILLER_WORDS: dict[str, tuple[str, ...]] = {
     "positive_unitball": (),
     "bilinear": (),
     "kaiming_uniform": (),
+    "values": (),
 }
 
 

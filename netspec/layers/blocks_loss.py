@@ -1,6 +1,7 @@
 """Torch modules for losses and metrics, with Caffe's values and gradients. Inlined into emitted files, so it needs torch alone."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ DISTANCE_EPSILON = 1e-4
 
 def bounded(x: Tensor, least: float) -> Tensor:
     """x, at least `least`; the gradient passes as if nothing were bounded."""
-    return x + (x.detach().clamp_min(least) - x.detach())
+    return x.detach().clamp_min(least) + (x - x.detach())
 
 
 def planes(x: Tensor, axis: int) -> Tensor:
@@ -39,10 +40,17 @@ class SoftmaxWithLoss(nn.Module):
     def forward(self, x: Tensor, label: Tensor) -> "Tensor | tuple[Tensor, Tensor]":
         scores = planes(x, self.axis)
         target = label.reshape(scores.shape[0], *scores.shape[2:]).long()
-        ignored = -100 if self.ignore_label is None else self.ignore_label
-        losses = -bounded(-F.cross_entropy(scores, target, ignore_index=ignored, reduction="none"), LOG_FLT_MIN)
-        valid = None if self.ignore_label is None else target != self.ignore_label
-        loss = losses.sum() / normalizer(self.normalization, target.shape[0], target.numel(), valid)
+        ordinary = self.ignore_label is None and self.normalization in ("VALID", "FULL")
+        words: dict[str, Any] = {
+            "ignore_index": -100 if self.ignore_label is None else self.ignore_label,
+            "reduction": "mean" if ordinary else "sum",
+        }
+        logs = F.log_softmax(scores, 1)
+        loss = F.nll_loss(logs, target, **words)
+        loss = F.nll_loss(logs.detach().clamp_min(LOG_FLT_MIN), target, **words) + (loss - loss.detach())
+        if not ordinary:
+            valid = None if self.ignore_label is None else target != self.ignore_label
+            loss = loss / normalizer(self.normalization, target.shape[0], target.numel(), valid)
         return (loss, x.softmax(self.axis)) if self.probabilities else loss
 
 

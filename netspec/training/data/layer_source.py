@@ -1,13 +1,13 @@
 """What a data layer reads: its source, opened, and the types of its tops as the file tells them. Knows numpy; knows no torch."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
+from netspec.frozen import changed
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Node
 from netspec.ir.types import TensorType
@@ -18,7 +18,7 @@ from netspec.training.data.layer_paths import folder_of, home, located, reads
 from netspec.training.data.lmdb import open_lmdb
 from netspec.training.data.paths import existing, reading_error
 from netspec.training.data.source import Array, Field, Rows, Source
-from netspec.training.images import load_image
+from netspec.training.images import decode
 
 __all__ = ["fields_of", "open_layer", "typed_inputs"]
 
@@ -27,7 +27,7 @@ def typed_inputs(graph: Graph) -> Graph:
     """The graph with the types of data layers' tops as their files tell them; where no file can be read it stays as it is."""
     makers = dict.fromkeys(i.node for i in graph.inputs if i.node is not None and i.type is None and reads(i.node.layer))
     told = {top: type_ for node in makers for top, type_ in types_of(node).items()}
-    return replace(graph, inputs=tuple(i if i.type is not None else i._replace(type=told.get(i.value.name)) for i in graph.inputs))
+    return changed(graph, inputs=tuple(i if i.type is not None else i._replace(type=told.get(i.value.name)) for i in graph.inputs))
 
 
 def types_of(node: Node) -> dict[str, TensorType]:
@@ -81,17 +81,27 @@ class ImageList(Source):
         if not self.rows:
             raise fail("NS650", "an empty list", path=self.name)
         size = (layer.new_height, layer.new_width) if layer.new_height else None
-        self.channels = 3 if layer.is_color else 1
         self.contract = ImageContract(color="bgr" if layer.is_color else "gray", resize=size)
-        self.fields = {"image": Field((self.channels, *(size or (None, None))), np.dtype(np.uint8)), "label": Field((), np.dtype(np.int64))}
+        self.fields = {
+            "image": Field((3 if layer.is_color else 1, *(size or (None, None))), np.dtype(np.uint8)),
+            "label": Field((), np.dtype(np.int64)),
+        }
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def batch(self, indices: Array) -> Rows:
         rows = [self.rows[i] for i in indices.tolist()]
-        images = [load_image(path, self.contract, (self.channels, None, None)) for path, _ in rows]
+        images = [decode(content(path), self.contract, str(path)) for path, _ in rows]
         return {"image": images, "label": np.array([label for _, label in rows], np.int64)}
+
+
+def content(path: Path) -> bytes:
+    """The bytes of an image file. Raises SpecError NS643."""
+    try:
+        return existing(path).read_bytes()
+    except OSError as error:
+        raise reading_error(path, error) from error
 
 
 OPEN: dict[str, Callable[[Any, Path], Source]] = {

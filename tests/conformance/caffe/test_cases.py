@@ -1,7 +1,6 @@
 """Every case recorded from Caffe, through netspec's own doors: import, load, compile, forward, backward, export, onnxruntime."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 import netspec
 from netspec.driver import load_source
 from netspec.emit.onnx_model import onnx_model
+from netspec.frozen import changed
 from netspec.importers.prototxt import import_prototxt
 from netspec.layers import find
 from netspec.resolve.deploy import deployed
@@ -131,7 +131,7 @@ def test_onnxruntime(case: Case) -> None:
     typed = case.program.graph("test")
     tops = [top for node in typed.graph.nodes if not node.layer.traits & ASIDE for top in node.tops]
     outputs = tuple(top for top in tops if typed.graph.blobs[top.name] is top and top.name in case.blobs)
-    typed = replace(typed, graph=deployed(typed.graph, outputs))
+    typed = changed(typed, graph=deployed(typed.graph, outputs))
     owned = [ref for ref in typed.weight_refs() if not ref.shared]
     weights = {ref.name: case.net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in owned}
     session = onnxruntime.InferenceSession(onnx_model(typed, weights).SerializeToString(), providers=["CPUExecutionProvider"])

@@ -1,0 +1,282 @@
+"""Rules of layers that no recording covers, against their formulas written out plainly."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import netspec
+from netspec.diagnostics import SpecError
+from netspec.driver import check_source, load_source
+from netspec.source import Source
+
+pytestmark = pytest.mark.torch
+
+
+def net(inputs: str, layer: str, folder: Path | None = None, phase: str = "test") -> Any:
+    """A net of one layer; its spec stands in `folder`."""
+    name = str((folder or Path("/nowhere")) / "one.yaml")
+    return netspec.compile(load_source(Source(name, f"input: {{{inputs}}}\nlayers:\n  - {{name: l, {layer}}}\n")), phase=phase)
+
+
+def fill(module: Any) -> Any:
+    """The module with weights drawn from N(0, 0.3)."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.normal_(0, 0.3)
+    return module
+
+
+# --- recurrent state -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM"])
+def test_state_goes_from_call_to_call(kind: str) -> None:
+    made = fill(net("x: [T, N, 3], cont: [T, N]", f"type: {kind}, bottom: [x, cont], num_output: 4"))
+    x, cont = torch.randn(6, 2, 3), torch.ones(6, 2)
+    whole = made(x, cont)
+    made.reset_state()
+    parts = torch.cat([made(x[:4], cont[:4]), made(x[4:], cont[4:])])
+    torch.testing.assert_close(parts, whole)
+    made.reset_state()
+    torch.testing.assert_close(made(x, cont), whole)
+    assert not torch.allclose(made(x, cont), whole)
+    assert made(torch.randn(6, 5, 3), torch.ones(6, 5)).shape == (6, 5, 4)  # other streams begin from zero
+    torch.testing.assert_close(made(x, cont), whole)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM"])
+def test_cont_zero_forgets(kind: str) -> None:
+    made = fill(net("x: [T, N, 3], cont: [T, N]", f"type: {kind}, bottom: [x, cont], num_output: 4"))
+    x, cont = torch.randn(6, 2, 3), torch.ones(6, 2)
+    cont[3] = 0
+    y = made(x, cont)
+    made.reset_state()
+    torch.testing.assert_close(y[3:], made(x[3:], torch.ones(3, 2)))
+
+
+def test_state_is_no_part_of_the_weights_and_carries_no_gradient() -> None:
+    made = fill(net("x: [T, N, 3], cont: [T, N]", "type: LSTM, bottom: [x, cont], num_output: 4"))
+    before = set(made.state_dict())
+    x = torch.randn(5, 2, 3, requires_grad=True)
+    made(x, torch.ones(5, 2))
+    made(torch.randn(5, 2, 3), torch.ones(5, 2)).sum().backward()
+    assert x.grad is None
+    assert set(made.state_dict()) == before
+
+
+def test_torch_dialect_carries_nothing_and_export_of_a_carrying_net_is_refused() -> None:
+    layer = "type: LSTM, bottom: [x, cont], num_output: 4"
+    text = f"dialect: torch\ninput: {{x: [T, N, 3], cont: [T, N]}}\nlayers:\n  - {{name: l, {layer}}}\n"
+    free = fill(netspec.compile(load_source(Source("one.yaml", text))))
+    x, cont = torch.randn(4, 2, 3), torch.ones(4, 2)
+    torch.testing.assert_close(free(x, cont), free(x, cont))
+    torch.export.export(free, (x, cont))
+    with pytest.raises(RuntimeError, match="expose_hidden"):
+        torch.export.export(fill(net("x: [T, N, 3], cont: [T, N]", layer)), (x, cont))
+
+
+# --- losses ----------------------------------------------------------------------------------------------------------
+
+
+def test_softmax_loss_is_bounded_whatever_the_scores_and_its_gradient_is_not() -> None:
+    made = net("x: [N, 3], y: [N]", "type: SoftmaxWithLoss, bottom: [x, y]")
+    x = torch.tensor([[0.0, 1e10, 0.0], [0.0, 0.0, 0.0]], requires_grad=True)
+    loss = made(x, torch.tensor([0.0, 2.0]))
+    loss.backward()
+    assert loss.item() == pytest.approx((-math.log(1.1754943508222875e-38) + math.log(3)) / 2)
+    torch.testing.assert_close(x.grad, torch.tensor([[-1.0, 1.0, 0.0], [1 / 3, 1 / 3, -2 / 3]]) / 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "divisor"),
+    [
+        ("", 4),
+        (", normalization: FULL", 6),
+        (", normalization: BATCH_SIZE", 2),
+        (", normalize: false", 2),
+        (", normalization: NONE, normalize: true", 1),
+    ],
+)
+def test_normalizations(words: str, divisor: int) -> None:
+    made = net("x: [N, 3, W], y: [N, W]", f"type: SoftmaxWithLoss, bottom: [x, y], ignore_label: 9{words}")
+    x, y = torch.randn(2, 3, 3), torch.tensor([[0, 9, 2], [1, 1, 9]])
+    kept = torch.nn.functional.cross_entropy(x, y, ignore_index=9, reduction="sum")
+    torch.testing.assert_close(made(x, y), kept / divisor)
+
+
+def test_softmax_loss_gives_probabilities_as_a_second_top() -> None:
+    made = net("x: [N, 3], y: [N]", "type: SoftmaxWithLoss, bottom: [x, y], top: [loss, prob]")
+    x = torch.randn(4, 3)
+    blobs = made.forward_blobs({"x": x, "y": torch.zeros(4)})
+    torch.testing.assert_close(blobs["prob"], x.softmax(1))
+    assert made.total_loss == blobs["loss"]
+
+
+def test_smooth_l1_with_both_weights() -> None:
+    made = net("a: [N, 4], b: [N, 4], w: [N, 4], v: [N, 4]", "type: SmoothL1Loss, bottom: [a, b, w, v], sigma: 2")
+    a, b, w, v = (torch.randn(3, 4) for _ in range(4))
+    d = w * (a - b)
+    each = torch.where(d.abs() < 0.25, 2 * d * d, d.abs() - 0.125)
+    torch.testing.assert_close(made(a, b, w, v), (v * each).sum() / 3)
+
+
+# --- order and shape -------------------------------------------------------------------------------------------------
+
+
+def test_shuffle_channel_deals_groups_out() -> None:
+    x = torch.arange(6.0).reshape(1, 6, 1, 1)
+    assert net("x: [N, 6, H, W]", "type: ShuffleChannel, group: 2")(x).flatten().tolist() == [0, 3, 1, 4, 2, 5]
+
+
+def test_eltwise_max_of_three_gives_the_gradient_to_one() -> None:
+    made = net("a: [N], b: [N], c: [N]", "type: Eltwise, bottom: [a, b, c], operation: MAX")
+    a, b, c = (torch.tensor(v, requires_grad=True) for v in ([1.0, 2, 1, 0], [1.0, 1, 1, 0], [1.0, 2, 3, 0]))
+    made(a, b, c).sum().backward()
+    assert [t.grad.tolist() for t in (a, b, c)] == [[0, 1, 0, 0], [1, 0, 0, 1], [0, 0, 1, 0]]
+
+
+def test_emitted_file_holds_only_what_it_uses() -> None:
+    from netspec.emit.torch_source import torch_source
+
+    text = torch_source(
+        load_source(Source("one.yaml", "input: {x: [N, 8]}\nlayers:\n  - {name: Concat, type: InnerProduct, num_output: 2}\n")).graph()
+    )
+    assert "class InnerProduct" not in text and "class Concat" not in text
+
+
+# --- data layers -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_passed_in_comes_before_what_is_read() -> None:
+    made = net("", "type: DummyData, top: [x, y], data_filler: {type: constant, value: 2}, shape: [[2, 3], [4]]")
+    made.eval()
+    blobs = made.forward_blobs({})
+    assert blobs["x"].tolist() == [[2.0] * 3] * 2
+    given = {"x": torch.zeros(1, 3), "y": torch.ones(4)}
+    assert {name: made.forward_blobs(given)[name] is value for name, value in given.items()} == {"x": True, "y": True}
+
+
+def test_a_data_layer_without_files_must_be_fed() -> None:
+    made = net("", "type: MemoryData, top: [x, y], batch_size: 2, channels: 1, height: 2, width: 2")
+    with pytest.raises(RuntimeError, match="pass its values in"):
+        made.forward_blobs({})
+    assert made.forward_blobs({"x": torch.zeros(3, 1, 2, 2), "y": torch.zeros(3)})["y"].shape == (3, 1, 1, 1)
+
+
+def test_input_section_says_the_shape_of_a_data_layer_s_top() -> None:
+    text = "input: {x: [N, 8], y: [N]}\nlayers:\n  - {name: d, type: HDF5Data, top: [x, y], source: gone.txt}\n"
+    text += "  - {name: ip, type: InnerProduct, bottom: x, num_output: 2}\n"
+    made = netspec.compile(load_source(Source("one.yaml", text)))
+    assert made(torch.zeros(3, 8), torch.zeros(3)).shape == (3, 2)
+    assert [d.code for d in check_source(Source("one.yaml", text.replace("input: {x: [N, 8], y: [N]}\n", "")))] == ["NS306"]
+
+
+def test_image_list_is_read_in_order_blue_first(tmp_path: Path) -> None:
+    for i in range(3):
+        Image.fromarray(np.full((4, 6, 3), (10 * i, 20, 30), np.uint8)).save(tmp_path / f"{i}.png")
+    (tmp_path / "list.txt").write_text("0.png 5\n1.png 6\n2.png 7\n")
+    layer = "type: ImageData, top: [x, y], source: list.txt, batch_size: 2, mean_value: 10, scale: 0.5"
+    made = net("", layer, tmp_path)
+    first, second = made.forward_blobs({}), made.forward_blobs({})
+    assert first["x"].shape == (2, 3, 4, 6)
+    assert first["x"][1, :, 0, 0].tolist() == [10.0, 5.0, 0.0]
+    assert (first["y"].tolist(), second["y"].tolist()) == ([5.0, 6.0], [7.0, 5.0])
+
+
+def test_paths_of_layers_stay_inside_the_spec_s_folder(tmp_path: Path) -> None:
+    made = net("", "type: ImageData, top: [x, y], source: ../../etc/passwd", tmp_path / "specs")
+    with pytest.raises(SpecError) as error:
+        made.forward_blobs({})
+    assert error.value.diagnostics[0].code == "NS642"
+
+
+def test_hdf5_output_appends_each_call(tmp_path: Path) -> None:
+    made = net("x: [N, 2], y: [N]", "type: HDF5Output, bottom: [x, y], file_name: out.h5", tmp_path)
+    x = torch.arange(6.0).reshape(3, 2)
+    made(x, torch.tensor([0.0, 1, 2]))
+    made(x[:1], torch.tensor([3.0]))
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file["data"][:].tolist() == [*x.tolist(), x[0].tolist()]
+        assert file["label"][:].tolist() == [0, 1, 2, 3]
+
+
+# --- detection -------------------------------------------------------------------------------------------------------
+
+REGIONS = torch.tensor([[0, 3.0, 2, 30, 40], [1, -4, 10, 17, 11], [1, 60, 60, 90, 90], [0, 0, 0, 0, 0]])
+
+
+def whole(value: float) -> int:
+    return math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
+
+
+def cut(value: float, size: int) -> int:
+    return int(min(max(value, 0), size))
+
+
+def test_roi_pooling() -> None:
+    made = net("x: [N, 3, 13, 11], r: [R, 5]", "type: ROIPooling, bottom: [x, r], pooled_h: 3, pooled_w: 4, spatial_scale: 0.25")
+    x = torch.randn(2, 3, 13, 11)
+    wanted = torch.zeros(len(REGIONS), 3, 3, 4)
+    for k, (image, *corners) in enumerate(REGIONS.tolist()):
+        left, top, right, bottom = (whole(0.25 * c) for c in corners)
+        high, wide = max(bottom - top + 1, 1), max(right - left + 1, 1)
+        for i in range(3):
+            for j in range(4):
+                h0, h1 = cut(math.floor(i * high / 3) + top, 13), cut(math.ceil((i + 1) * high / 3) + top, 13)
+                w0, w1 = cut(math.floor(j * wide / 4) + left, 11), cut(math.ceil((j + 1) * wide / 4) + left, 11)
+                if h1 > h0 and w1 > w0:
+                    wanted[k, :, i, j] = x[int(image), :, h0:h1, w0:w1].amax((1, 2))
+    torch.testing.assert_close(made(x, REGIONS), wanted)
+
+
+def test_psroi_pooling() -> None:
+    made = net("x: [N, 8, 13, 11], r: [R, 5]", "type: PSROIPooling, bottom: [x, r], output_dim: 2, group_size: 2, spatial_scale: 0.25")
+    x = torch.randn(2, 8, 13, 11)
+    wanted = torch.zeros(len(REGIONS), 2, 2, 2)
+    for k, (image, *corners) in enumerate(REGIONS.tolist()):
+        left, top, right, bottom = (0.25 * (whole(c) + (i > 1)) for i, c in enumerate(corners))
+        high, wide = max(bottom - top, 0.1) / 2, max(right - left, 0.1) / 2
+        for c, i, j in np.ndindex(2, 2, 2):
+            h0, h1 = cut(math.floor(i * high + top), 13), cut(math.ceil((i + 1) * high + top), 13)
+            w0, w1 = cut(math.floor(j * wide + left), 11), cut(math.ceil((j + 1) * wide + left), 11)
+            if h1 > h0 and w1 > w0:
+                wanted[k, c, i, j] = x[int(image), (c * 2 + i) * 2 + j, h0:h1, w0:w1].mean()
+    torch.testing.assert_close(made(x, REGIONS), wanted)
+
+
+def test_prior_boxes() -> None:
+    made = net(
+        "x: [N, 8, 2, 3], d: [N, 3, 20, 60]",
+        "type: PriorBox, bottom: [x, d], min_size: 4, max_size: 9, aspect_ratio: 4, variance: [1, 2, 3, 4]",
+    )
+    boxes, variances = made(torch.zeros(1, 8, 2, 3), torch.zeros(1, 3, 20, 60))[0].reshape(2, -1, 4)
+    assert len(boxes) == 2 * 3 * 4
+    centre = torch.tensor([50.0, 15.0])  # of the last place, by step 20 x 10
+    for box, (w, h) in zip(boxes[-4:], [(4, 4), (6, 6), (8, 2), (2, 8)], strict=True):
+        corners = torch.tensor([centre[0] - w / 2, centre[1] - h / 2, centre[0] + w / 2, centre[1] + h / 2]) / torch.tensor(
+            [60.0, 20, 60, 20]
+        )
+        torch.testing.assert_close(box, corners)
+    assert variances[5].tolist() == [1, 2, 3, 4]
+
+
+def test_detections_of_one_class_suppress_each_other() -> None:
+    made = net(
+        "l: [N, 12], c: [N, 6], p: [1, 2, 12]",
+        "type: DetectionOutput, bottom: [l, c, p], num_classes: 2, nms_param: {nms_threshold: 0.5}, confidence_threshold: 0.2",
+    )
+    priors = torch.tensor([[0.1, 0.1, 0.5, 0.5], [0.1, 0.1, 0.5, 0.52], [0.6, 0.6, 0.9, 0.9]])
+    stacked = torch.stack((priors.flatten(), torch.full((12,), 0.1)))[None]
+    scores = torch.tensor([[0.2, 0.8, 0.1, 0.9, 0.7, 0.3]])
+    rows = made(torch.zeros(1, 12), scores, stacked)
+    assert rows.shape == (1, 1, 2, 7)
+    expected = torch.tensor([[0, 1, 0.9, *priors[1]], [0, 1, 0.3, *priors[2]]])
+    torch.testing.assert_close(rows[0, 0], expected)
+    assert made(torch.zeros(1, 12), torch.zeros(1, 6), stacked)[0, 0].tolist() == [[0, -1, -1, -1, -1, -1, -1]]
