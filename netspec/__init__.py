@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from netspec.api import check, compile, load, load_weights
+    from netspec.api import check, compile, load, load_weights, train
     from netspec.diagnostics import SpecError
 
-__all__ = ["SpecError", "check", "compile", "load", "load_weights"]
+__all__ = ["SpecError", "check", "compile", "load", "load_weights", "train"]
 
 __version__ = "0.1.0"
 
-PLACES = {"SpecError": "netspec.diagnostics", **dict.fromkeys(("check", "compile", "load", "load_weights"), "netspec.api")}
+PLACES = {"SpecError": "netspec.diagnostics", **dict.fromkeys(("check", "compile", "load", "load_weights", "train"), "netspec.api")}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,6 @@
 Each phase takes the findings so far and stops the run where it reported errors.
 """
 
-
 from netspec.analysis.budget import expect
 from netspec.analysis.infer import infer
 from netspec.analysis.lint import lint
@@ -16,7 +15,6 @@ from netspec.resolve.resolve import Resolved, resolve, wire
 from netspec.source import Source
 from netspec.syntax.expand import expand
 from netspec.syntax.reader import read, read_file
-from netspec.syntax.settings import put
 
 __all__ = ["Program", "check_source", "load", "load_source", "read_file"]
 
@@ -71,8 +69,7 @@ def resolve_source(source: Source, diagnostics: Diagnostics, settings: tuple[str
     tree = read(source, diagnostics)
     if tree is None:
         return None
-    put(tree, settings, diagnostics)
-    spec = expand(source, tree, diagnostics)
+    spec = expand(source, tree, diagnostics, settings=settings)
     if spec is None:
         return None
     return resolve(spec, diagnostics)
@@ -111,8 +108,7 @@ def with_file_types(graph: Graph) -> Graph:
     return typed_inputs(graph)
 
 
-def check_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0,
-                 settings: tuple[str, ...] = ()) -> list[Diagnostic]:
+def check_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0, settings: tuple[str, ...] = ()) -> list[Diagnostic]:
     """All findings on a spec, sorted: each phase of the net is wired and typed, the same finding is made once."""
     diagnostics = Diagnostics()
     resolved = resolve_source(source, diagnostics, settings)
@@ -133,6 +129,25 @@ def check_source(source: Source, stages: frozenset[str] = frozenset(), level: in
             expect(resolved, views, diagnostics)
             lint(resolved, views, diagnostics)
     return diagnostics.sorted()
+
+
+def check_as(
+    source: Source, dialect: str, stages: frozenset[str] = frozenset(), level: int = 0, settings: tuple[str, ...] = ()
+) -> list[Diagnostic]:
+    """NS413 for each layer of a sound spec whose size or value would change if `dialect` filled what it leaves open. Raises SpecError."""
+    from netspec.analysis.dialect import differences
+
+    diagnostics = Diagnostics()
+    program = load_source(source, stages, level, settings)
+    resolved = resolve_source(source, diagnostics, (*settings, f"dialect={dialect}"))
+    found: list[Diagnostic] = []
+    for typed in program.graphs() if resolved is not None else ():
+        assert resolved is not None
+        other = wire(resolved, NetState(typed.graph.phase, stages, level), diagnostics)
+        trained = resolved.file.train is not None or any(any(node.loss_weights) for node in typed.graph.nodes)
+        found += differences(typed, with_file_types(other), dialect, trained=trained)
+    unlike = {(d.span, d.fact): d for d in found}
+    return [*diagnostics.sorted(), *unlike.values()]
 
 
 def phased(resolved: Resolved) -> bool:

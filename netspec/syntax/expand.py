@@ -9,8 +9,9 @@ from netspec.diagnostics.suggest import nearest
 from netspec.frozen import changed, fresh, mutable
 from netspec.source import Source
 from netspec.syntax.expression import variables_in
-from netspec.syntax.inherit import Files, inherited, overridden
+from netspec.syntax.inherit import CHANGES, Files, inherited, overridden
 from netspec.syntax.located import Located, plain
+from netspec.syntax.settings import put
 from netspec.syntax.spec import Entry, Instance, Item, Spec
 from netspec.syntax.variables import Variables, declared
 
@@ -23,13 +24,19 @@ APART = ("layers", "blocks", "vars", "override", "import", "base", "insert", "re
 """Sections that expansion itself reads; the rest has variables put in and goes on."""
 
 
-def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, inside: bool = True) -> Spec | None:
-    """A spec's tree as entries and instances; None where the file is not a mapping. `inside` keeps its paths in its own folder."""
+def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, settings: tuple[str, ...] = (), inside: bool = True) -> Spec | None:
+    """A spec's tree as entries and instances; None where the file is not a mapping. `inside` keeps its paths in its own folder.
+
+    `settings`, PATH=VALUE texts, are put into the tree with its base and imports joined in; those of what is joined, before that.
+    """
     if not isinstance(tree.value, dict):
         diagnostics.error("NS104", "a spec is a mapping with netspec, input and layers", tree.span)
         return None
     folder = os.path.dirname(source.name) or "."
+    joining = tuple(each for each in settings if each.split("=")[0].split(".")[0] in CHANGES)
+    put(tree, joining, diagnostics)
     tree = inherited(tree, folder, Files(diagnostics, inside, [os.path.normpath(source.name)]))
+    put(tree, tuple(each for each in settings if each not in joining), diagnostics)
     variables = declared(tree.get("vars"), Variables({}), Located({}), diagnostics, what="the spec", anchor=tree.span)
     root = Located({k: v if k in APART else variables.fill(v, diagnostics) for k, v in tree.mapping.items()}, tree.span, keys=tree.keys)
     work = Expansion(tree.get("blocks") or Located({}), variables, diagnostics)

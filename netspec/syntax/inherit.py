@@ -9,7 +9,7 @@ from netspec.syntax.located import Located
 from netspec.syntax.paths import OutsideError, resolved
 from netspec.syntax.reader import read, read_file
 
-__all__ = ["Files", "inherited", "overridden"]
+__all__ = ["CHANGES", "Files", "inherited", "overridden"]
 
 MERGED = ("vars", "blocks", "defaults", "input")
 """Sections whose keys are joined with the base's; every other section replaces the base's."""

@@ -59,7 +59,7 @@ class Feeds:
         source = self.train if role == "train" else self.test
         if data is None or source is None:
             return layer_batches(typed, arguments(net), role, seed, device)
-        ports = ports_of(typed)
+        ports = with_label(ports_of(typed), source)
         check_fixed_batch(typed, data, source, role)
         feed = feed_of(source, data, ports, section.augment, role, self.place, label_rule(typed, source.label, data.fields))
         names = arguments(net)
@@ -103,6 +103,16 @@ def ports_of(typed: TypedGraph) -> dict[str, Port]:
     """What each input asks of the data."""
     return {given.value.name: Port(sample_shape(given, typed), given.contract, typed.types[given.value].dtype == "int64")
             for given in fed(typed)}
+
+
+def with_label(ports: dict[str, Port], source: Source) -> dict[str, Port]:
+    """The ports; labels may come with axes of length 1 more or less than the net declares, as in Caffe: layers count them."""
+    port = ports.get(LABEL)
+    if port is None or port.shape is None or source.label is None:
+        return ports
+    have = source.fields[source.label].shape
+    same = [n for n in have if n != 1] == [n for n in port.shape if n != 1]
+    return {**ports, LABEL: port._replace(shape=None)} if same else ports
 
 
 def place_of(program: driver.Program, typed: TypedGraph, allow_outside: bool = False) -> Place:

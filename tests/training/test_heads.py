@@ -1,0 +1,105 @@
+"""What training adds to a net, and what it leaves out."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from netspec.diagnostics import SpecError
+from netspec.driver import check_source
+from netspec.ir.graph import TypedGraph
+from netspec.source import Source
+from tests.training.specs import LAYERS, document, program
+
+
+def names(typed: TypedGraph) -> list[str]:
+    return [node.name for node in typed.graph.nodes]
+
+
+def bottoms(typed: TypedGraph, name: str) -> list[str]:
+    return [value.name for node in typed.graph.nodes if node.name == name for value in node.bottoms]
+
+
+def label(typed: TypedGraph) -> str:
+    return next(f"{typed.types[i.value]} {typed.types[i.value].dtype}" for i in typed.graph.inputs if i.value.name == "label")
+
+
+def test_the_default_stands_on_the_scores_behind_the_softmax() -> None:
+    train, test = (program().training_graph(phase) for phase in ("train", "test"))
+    assert names(train) == ["ip1", "relu1", "drop1", "ip2", "loss"]
+    assert names(test) == ["ip1", "relu1", "drop1", "ip2", "loss", "accuracy"]
+    assert bottoms(test, "loss") == bottoms(test, "accuracy") == ["ip2", "label"]
+    assert [v.name for v in test.graph.outputs] == ["loss", "accuracy"]
+    assert label(train) == "[N] int64"
+
+
+def test_a_net_without_softmax_is_trained_on_its_output() -> None:
+    assert bottoms(program(layers=LAYERS[:-1]).training_graph(), "loss") == ["ip2", "label"]
+
+
+def test_a_net_with_a_loss_of_its_own_gets_none() -> None:
+    loss = [{"name": "cost", "type": "SoftmaxWithLoss", "bottom": ["ip2", "label"], "include": {"phase": "TRAIN"}},
+            {"name": "top2", "type": "Accuracy", "bottom": ["ip2", "label"], "top_k": 2, "include": {"phase": "TEST"}}]
+    spec = program(layers=[{**LAYERS[0], "bottom": "data"}, *LAYERS[1:], *loss], input={"data": ["N", 1, 8, 8], "label": ["N"]}, output="prob")
+    assert names(spec.training_graph("train")) == ["ip1", "relu1", "drop1", "ip2", "cost"]
+    assert names(spec.training_graph("test")) == ["ip1", "relu1", "drop1", "ip2", "top2"]
+    assert [i.value.name for i in spec.graph("deploy").graph.inputs] == ["data"]
+
+
+def test_scores_with_places_and_scores_in_time() -> None:
+    places = program(layers=[{"name": "score", "type": "Convolution", "num_output": 4, "kernel_size": 1, "weight_filler": "xavier"}])
+    assert label(places.training_graph()) == "[N, 8, 8] int64"
+    steps = program(input={"data": ["T", "N", 6]}, layers=[
+        {"name": "fc", "type": "InnerProduct", "axis": 2, "num_output": 5, "weight_filler": "xavier"},
+        {"name": "prob", "type": "Softmax", "axis": 2}])
+    typed = steps.training_graph("test")
+    assert label(typed) == "[T, N] int64"
+    assert {getattr(node.layer, "axis") for node in typed.graph.nodes if node.name in ("loss", "accuracy")} == {2}
+
+
+@pytest.mark.parametrize(("loss", "expected"), [
+    ("EuclideanLoss", {"loss": ["prob", "label"]}),
+    ({"type": "EuclideanLoss", "bottom": ["ip2", "label"]}, {"loss": ["ip2", "label"]}),
+    ([{"type": "HingeLoss", "bottom": ["ip2", "label"]}, {"name": "top3", "type": "Accuracy", "bottom": ["ip2", "label"], "top_k": 3}],
+     {"loss": ["ip2", "label"], "top3": ["ip2", "label"]}),
+])
+def test_train_loss(loss: Any, expected: dict[str, list[str]]) -> None:
+    typed = program(train={"loss": loss}).training_graph("test")
+    assert {name: bottoms(typed, name) for name in expected} == expected
+    assert names(typed)[-len(expected):] == list(expected)
+
+
+def test_regression_asks_for_numbers() -> None:
+    typed = program(layers=LAYERS[:1], train={"loss": "EuclideanLoss"}).training_graph()
+    assert label(typed) == "[N, 16] float32"
+
+
+def found(**more: Any) -> list[tuple[str, str]]:
+    text = yaml.safe_dump(document(**more), sort_keys=False)
+    return [(d.code, d.span.text if d.span else "") for d in check_source(Source("tiny.yaml", text)) if d.severity == "error"]
+
+
+def test_several_outputs_need_train_loss() -> None:
+    two = [{**LAYERS[0], "bottom": "data"}, {"name": "other", "type": "InnerProduct", "num_output": 2, "bottom": "data"}]
+    assert found(layers=two) == [("NS682", "train")]
+    assert found(layers=two, output="ip1") == []
+    assert found(layers=two, train={"loss": {"type": "SoftmaxWithLoss", "bottom": ["other", "label"]}}) == []
+
+
+def test_faults_of_train_loss_are_found_by_check() -> None:
+    assert found(train={"loss": {"type": "SoftmaxWithLos"}}) == [("NS101", "SoftmaxWithLos")]
+    assert found(train={"loss": {"type": "SoftmaxWithLoss", "bottom": ["ip3", "label"]}})[0][0] == "NS201"
+
+
+def test_solver_and_contract_are_checked_with_places() -> None:
+    assert found(solver={"type": "AdaGrad"}) == [("NS670", "0.9")]
+    assert found(solver={"moment": 0.9})[0] == ("NS102", "moment")
+    assert found(solver={"base_lr": -1})[0] == ("NS106", "-1")
+    assert found(train={"augment": [{"mirrored": True}]})[0] == ("NS102", "mirrored")
+    assert found(input={"data": {"shape": ["N", 1, 8, 8], "image": {"color": "rgb"}}})[0] == ("NS660", "image")
+
+
+def test_a_phase_that_trains_nothing_raises() -> None:
+    with pytest.raises(SpecError) as error:
+        program(layers=[LAYERS[1], {"name": "copy", "type": "ReLU", "bottom": "data"}]).training_graph()
+    assert [d.code for d in error.value.diagnostics] == ["NS682"]

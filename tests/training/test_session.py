@@ -1,0 +1,283 @@
+"""From a spec to a run: seeds, shared tensors, data that do not fit, folders that load by themselves."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from netspec import api, driver
+from netspec.diagnostics import Diagnostic, SpecError
+from netspec.source import Source
+from netspec.training.job import TrainingResult
+from netspec.training.loop import train
+from netspec.training.measure import measure
+from netspec.training.nets import tensors_of, twins
+from netspec.training.progress import Silent
+from netspec.training.run import load_run
+from netspec.training.session import hash_of, session, train_program
+from netspec.training.weights import read_tensors, write_tensors
+from tests.training.specs import LAYERS, document, program, write
+
+pytestmark = pytest.mark.torch
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def trained(run: Path, spec: driver.Program | None = None, **more: Any) -> TrainingResult:
+    return train_program(spec or program(**more), run, device="cpu")
+
+
+def failure(**more: Any) -> list[Diagnostic]:
+    with pytest.raises(SpecError) as error:
+        session(program(**more), CPU)
+    return error.value.diagnostics
+
+
+def weights(run: Path) -> bytes:
+    return (run / "weights.safetensors").read_bytes()
+
+
+def test_the_seed_decides_everything(tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        trained(tmp_path / name, solver={"random_seed": seed})
+    assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
+
+
+def test_a_drawn_seed_is_kept_for_the_resume(tmp_path: Path) -> None:
+    trained(tmp_path / "whole", solver={"random_seed": -1})
+    seed = json.loads((tmp_path / "whole/run.json").read_text())["seed"]
+    assert seed >= 0
+    trained(tmp_path / "again", solver={"random_seed": seed})
+    assert weights(tmp_path / "again") == weights(tmp_path / "whole")
+    trained(tmp_path / "parts", solver={"random_seed": seed, "max_iter": 7})
+    train_program(program(solver={"random_seed": -1}), tmp_path / "parts", device="cpu", resume=True)
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+
+
+def test_both_nets_hold_the_same_tensors() -> None:
+    layers = [LAYERS[0], {"name": "bn", "type": "BatchNorm"}, {"name": "scale", "type": "Scale", "bias_term": True}, *LAYERS[1:]]
+    spec = program(layers=layers)
+    graphs = spec.training_graph("train"), spec.training_graph("test")
+    nets = twins(*graphs)
+    train_tensors, test_tensors = tensors_of(nets.train, graphs[0]), tensors_of(nets.test, graphs[1])
+    assert train_tensors.keys() == test_tensors.keys() == {each.name for each in nets.parameters}
+    assert all(train_tensors[name] is test_tensors[name] for name in train_tensors)
+    assert {each.name: each.trained for each in nets.parameters if each.name.startswith("bn.")} == dict.fromkeys(
+        ("bn.mean", "bn.variance", "bn.scale_factor"), False)
+
+
+def test_multipliers_reach_the_solver(tmp_path: Path) -> None:
+    layers = [{**LAYERS[0], "param": [{"lr_mult": 0}, {"lr_mult": 2, "decay_mult": 0}]}, *LAYERS[1:]]
+    made = session(program(layers=layers), CPU).job
+    assert {each.name: (each.lr_mult, each.decay_mult) for each in made.parameters} == {
+        "ip1.weight": (0, 1), "ip1.bias": (2, 0), "ip2.weight": (1, 1), "ip2.bias": (1, 1)}
+
+
+def siamese() -> dict[str, Any]:
+    shared = [{"name": "w"}, {"name": "b"}]
+    return {"layers": [
+        {"name": "one", "type": "InnerProduct", "bottom": "data", "num_output": 10, "weight_filler": "xavier", "param": shared},
+        {"name": "two", "type": "InnerProduct", "bottom": "data", "num_output": 10, "weight_filler": "xavier", "param": shared}],
+        "train": {"loss": [{"type": "SoftmaxWithLoss", "bottom": ["one", "label"]}]}, "output": "two"}
+
+
+def test_a_shared_tensor_is_saved_once_and_found_by_the_layer_that_is_deployed(tmp_path: Path) -> None:
+    trained(tmp_path / "run", **siamese())
+    tensors, _ = read_tensors(tmp_path / "run/weights.safetensors")
+    assert set(tensors) == {"one.weight", "one.bias"}
+    loaded = load_run(tmp_path / "run")
+    assert torch.equal(loaded.net.layer_parameters("two")[0], tensors["one.weight"])  # type: ignore[operator]
+
+
+def test_weights_that_all_start_at_zero_are_refused() -> None:
+    bare = [{k: v for k, v in layer.items() if k != "weight_filler"} for layer in LAYERS]
+    (found,) = failure(layers=bare)
+    assert found.code == "NS680" and found.span is not None and found.span.text == "InnerProduct"
+    assert "ip1, ip2 have no weight_filler" in found.fact and len(found.others) == 1
+    assert session(program(layers=[LAYERS[0], *bare[1:]]), CPU).job.parameters
+
+
+def test_weights_to_start_from(tmp_path: Path) -> None:
+    trained(tmp_path / "run")
+    bare = [{k: v for k, v in layer.items() if k != "weight_filler"} for layer in LAYERS[:-2]]
+    wider = [*bare, {"name": "fc", "type": "InnerProduct", "num_output": 12, "weight_filler": "xavier"}]
+    made = session(program(layers=wider), CPU, weights=str(tmp_path / "run/weights.safetensors"))
+    assert made.left_out == ("fc.weight", "fc.bias")
+    tensors, _ = read_tensors(tmp_path / "run/weights.safetensors")
+    assert torch.equal(next(each.tensor for each in made.job.parameters if each.name == "ip1.weight"), tensors["ip1.weight"])
+    for tensors in ({"other": torch.zeros(2)}, {"ip1.weight": torch.zeros(2, 2)}):
+        write_tensors(tmp_path / "w.safetensors", tensors, {})
+        with pytest.raises(SpecError) as error:
+            session(program(layers=wider), CPU, weights=str(tmp_path / "w.safetensors"))
+        assert [d.code for d in error.value.diagnostics] == ["NS676"]
+
+
+def test_labels_beyond_the_last_layer() -> None:
+    (found,) = failure(layers=[*LAYERS[:3], {**LAYERS[3], "num_output": 7}, LAYERS[4]])
+    assert found.code == "NS651" and found.fact.startswith("ip2 tells 7 classes apart") and "has 7" in found.fact
+
+
+def test_samples_of_another_size() -> None:
+    (found,) = failure(input={"data": ["N", 1, 28, 28]})
+    assert found.code == "NS652" and "[N, 1, 28, 28]" in found.fact and "[N, 1, 8, 8]" in found.fact
+
+
+def test_a_fixed_number_of_samples() -> None:
+    fixed = {"data": {**document()["input"]["data"], "shape": [20, 1, 8, 8]}}
+    (found,) = failure(input=fixed)
+    assert found.code == "NS652" and "20 samples at a time, batch_size is 32" in found.fact
+    twenty = {"source": "digits", "batch_size": 20}
+    assert session(program(input=fixed, train={"data": twenty, "test_data": twenty}), CPU).job.test_batches is not None
+
+
+def test_without_section_or_data() -> None:
+    whole = document()
+    for train, fact in (({}, "no section train"), ({"train": {"solver": whole["train"]["solver"]}}, "has no data")):
+        text = yaml.safe_dump({key: value for key, value in whole.items() if key != "train"} | train)
+        with pytest.raises(SpecError) as error:
+            session(driver.load_source(Source("s.yaml", text)), CPU)
+        (found,) = error.value.diagnostics
+        assert found.code == "NS681" and fact in found.fact
+
+
+@pytest.mark.parametrize("shape", [(60,), (60, 1), (60, 1, 1, 1)])
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "int32"])
+def test_label_layouts(shape: tuple[int, ...], dtype: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    np.savez(tmp_path / "d.npz", data=generator.random((60, 6), np.float32), label=generator.integers(0, 3, 60).astype(dtype).reshape(shape))
+    fc = {"name": "fc", "type": "InnerProduct", "num_output": 3, "weight_filler": "xavier"}
+    path = write(tmp_path / "s.yaml", input={"data": ["N", 6]}, layers=[fc], train={"data": {"source": "npz", "path": "d.npz", "batch_size": 8},
+                                                                                  "test_data": {"source": "npz", "path": "d.npz", "batch_size": 7}})
+    result = train_program(driver.load(str(path)), tmp_path / "run", device="cpu")
+    found = measure(tmp_path / "run")
+    assert found.samples == 12 and found.metrics == pytest.approx(dict(result.metrics))
+    with np.load(tmp_path / "d.npz") as file:
+        scores = load_run(tmp_path / "run").net(torch.from_numpy(file["data"][::5]))
+        assert found.metrics["accuracy"] == pytest.approx(float((scores.argmax(1).numpy() == file["label"].reshape(-1)[::5]).mean()))
+
+
+def test_labels_for_each_place(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    image = generator.integers(0, 2, (40, 1, 6, 6)).astype(np.float32)
+    np.savez(tmp_path / "d.npz", data=image, label=image[:, 0].astype(np.int64))
+    score = {"name": "score", "type": "Convolution", "num_output": 2, "kernel_size": 1, "weight_filler": "xavier"}
+    path = write(tmp_path / "s.yaml", input={"data": ["N", 1, "H", "W"]}, layers=[score], solver={"max_iter": 60, "base_lr": 0.5},
+                 train={"data": {"source": "npz", "path": "d.npz", "batch_size": 8}, "test_data": {"source": "npz", "path": "d.npz"}})
+    assert train_program(driver.load(str(path)), tmp_path / "run", device="cpu").metrics["accuracy"] == 1.0
+
+
+def test_regression(tmp_path: Path) -> None:
+    x = np.random.default_rng(1).random((80, 4), np.float32)
+    np.savez(tmp_path / "d.npz", data=x, label=x @ np.float32([[1, 0], [2, 1], [0, -1], [1, 1]]))
+    fc = {"name": "fc", "type": "InnerProduct", "num_output": 2, "weight_filler": "xavier"}
+    path = write(tmp_path / "s.yaml", input={"data": ["N", 4]}, layers=[fc], solver={"max_iter": 300, "base_lr": 0.1},
+                 train={"loss": "EuclideanLoss", "data": {"source": "npz", "path": "d.npz"}, "test_data": {"source": "npz", "path": "d.npz"}})
+    assert train_program(driver.load(str(path)), tmp_path / "run", device="cpu").metrics["loss"] < 1e-3
+
+
+def test_a_run_loads_from_its_folder_alone(tmp_path: Path) -> None:
+    """The spec stands on a base with blocks, and has settings; all its files are gone when the run is loaded."""
+    home = tmp_path / "home"
+    home.mkdir()
+    block = {"vars": {"width": "required"}, "bottom": "x", "top": "out", "layers": [
+        {"name": "fc", "type": "InnerProduct", "bottom": "x", "num_output": "$width", "weight_filler": "xavier"},
+        {"name": "out", "type": "ReLU", "bottom": "fc"}]}
+    (home / "blocks.yaml").write_text(yaml.safe_dump({"blocks": {"dense": block}}))
+    layers = [{"name": "a", "block": "dense", "vars": {"width": 12}}, *LAYERS[2:]]
+    write(home / "base.yaml", layers=layers, **{"import": ["blocks.yaml"]})
+    (home / "spec.yaml").write_text("netspec: 1\nname: $$derived\nbase: base.yaml\noverride: {a: {vars: {width: 9}}}\n")
+    settings = ("train.solver.max_iter=5", "drop1.dropout_ratio=0.1")
+    spec = driver.load(str(home / "spec.yaml"), settings=settings)
+    result = train_program(spec, tmp_path / "run", path=str(home / "spec.yaml"), settings=settings, device="cpu")
+    assert result.iteration == 5
+    x = torch.rand(3, 1, 8, 8)
+    net = api.compile(spec.graph("deploy"))
+    for name, tensor in read_tensors(tmp_path / "run/weights.safetensors")[0].items():
+        layer, _, weight = name.rpartition(".")
+        net.layer_parameters(layer)[["weight", "bias"].index(weight)].data.copy_(tensor)  # type: ignore[operator]
+    shutil.rmtree(home)
+    loaded = load_run(tmp_path / "run")
+    assert torch.equal(loaded.net(x), net(x))
+    assert loaded.program.resolved.file.train is not None and loaded.program.resolved.file.train.solver.max_iter == 5
+    assert loaded.program.name == "$derived" and loaded.classes == tuple("0123456789")
+    assert measure(tmp_path / "run").metrics == pytest.approx(dict(result.metrics))
+
+
+def test_the_spec_is_kept_as_it_was_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.yaml")
+    path.write_text("# a comment\n" + path.read_text())
+    train_program(driver.load(str(path)), tmp_path / "run", path=str(path), device="cpu")
+    assert (tmp_path / "run/spec.yaml").read_text() == path.read_text()
+
+
+def test_the_hash_tells_nets_apart_and_texts_not() -> None:
+    one = hash_of(program().training_graph())
+    assert one == hash_of(program(description="otherwise", solver={"base_lr": 1.0}).training_graph())
+    assert one != hash_of(program(layers=[{**LAYERS[0], "num_output": 17}, *LAYERS[1:]]).training_graph())
+    assert one != hash_of(program(layers=[*LAYERS[:2], {**LAYERS[2], "dropout_ratio": 0.4}, *LAYERS[3:]]).training_graph())
+
+
+def recurrent(tmp_path: Path, max_iter: int) -> driver.Program:
+    """Streams of 4 steps with no mark of their beginning: what the net carries from batch to batch counts."""
+    generator = np.random.default_rng(1)
+    np.savez(tmp_path / "d.npz", data=generator.random((40, 4), np.float32), label=generator.integers(0, 3, (40, 4)))
+    layers = [
+        {"name": "x", "type": "Permute", "bottom": "data", "order": [1, 0]}, {"name": "ones", "type": "Power", "scale": 0, "shift": 1},
+        {"name": "steps", "type": "Reshape", "bottom": "x", "shape": {"dim": [0, 0, 1]}},
+        {"name": "rnn", "type": "RNN", "bottom": ["steps", "ones"], "num_output": 5, "weight_filler": "xavier"},
+        {"name": "fc", "type": "InnerProduct", "axis": 2, "num_output": 3, "weight_filler": "xavier"},
+        {"name": "prob", "type": "Permute", "order": [1, 2, 0]}]
+    path = write(tmp_path / "r.yaml", input={"data": ["N", 4]}, layers=layers, solver={"max_iter": max_iter, "base_lr": 0.1}, output="prob",
+                 train={"data": {"source": "npz", "path": "d.npz", "batch_size": 8}, "test_data": {"source": "npz", "path": "d.npz", "batch_size": 8}})
+    return driver.load(str(path))
+
+
+def test_what_recurrent_layers_carry_survives_a_resume(tmp_path: Path) -> None:
+    train_program(recurrent(tmp_path, 12), tmp_path / "whole", device="cpu")
+    train_program(recurrent(tmp_path, 7), tmp_path / "parts", device="cpu")
+    tensors, _ = read_tensors(tmp_path / "parts/solver.safetensors")
+    assert any(name.startswith("carried:rnn") and bool(tensor.any()) for name, tensor in tensors.items())
+    train_program(recurrent(tmp_path, 12), tmp_path / "parts", device="cpu", resume=True)
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+    assert (tmp_path / "parts/best.safetensors").read_bytes() == (tmp_path / "whole/best.safetensors").read_bytes()
+
+
+def test_a_net_learns_from_its_own_data_layers(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    generator = np.random.default_rng(1)
+    label = generator.integers(0, 2, 40)
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["data"], file["label"] = label[:, None] + 0.1 * generator.random((40, 3)), label.astype(np.float32)
+    (tmp_path / "list.txt").write_text("d.h5\n")
+    data = {"name": "data", "type": "HDF5Data", "top": ["data", "label"], "source": "list.txt", "batch_size": 8}
+    layers = [data, {"name": "fc", "type": "InnerProduct", "bottom": "data", "num_output": 2, "weight_filler": "xavier"},
+              {"name": "loss", "type": "SoftmaxWithLoss", "bottom": ["fc", "label"]},
+              {"name": "accuracy", "type": "Accuracy", "bottom": ["fc", "label"], "include": {"phase": "TEST"}}]
+    whole = {"netspec": 1, "name": "own", "layers": layers, "train": {"solver": document()["train"]["solver"] | {"max_iter": 60, "base_lr": 0.5}}}
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
+    spec = driver.load(str(tmp_path / "s.yaml"))
+    result = train_program(spec, tmp_path / "whole", path=str(tmp_path / "s.yaml"), device="cpu")
+    assert result.metrics["accuracy"] == 1.0
+    train_program(driver.load(str(tmp_path / "s.yaml"), settings=("train.solver.max_iter=21",)), tmp_path / "parts", device="cpu")
+    train_program(spec, tmp_path / "parts", device="cpu", resume=True)
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+    assert measure(tmp_path / "whole").samples == 40
+
+
+def test_the_job_is_what_the_loop_takes(tmp_path: Path) -> None:
+    made = session(program(), CPU)
+    assert made.job.losses >= {"loss"} and made.job.layer_of["ip1"] == "ip1" and made.seed == 3
+    with Silent() as silent:
+        assert train(made.job, tmp_path / "run", device="cpu", progress=silent).iteration == 12
