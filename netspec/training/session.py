@@ -46,11 +46,13 @@ def train_program(program: driver.Program, run: Path, *, path: str = "", setting
     Nothing is written before spec, data and net are known to fit. Raises SpecError as `session` and `loop.train` do.
     """
     place = find_device(device)
-    seed = read_record(run)["seed"] if resume else None
-    made = session(program, place, seed=seed, weights=weights, allow_outside=names_data(settings))
+    before = read_record(run) if resume else {}
+    made = session(program, place, seed=before.get("seed"), weights=weights, allow_outside=names_data(settings))
+    if resume and before.get("spec_hash") != made.job.spec_hash:
+        raise fail("NS675", f"it was trained as {before.get('spec_hash')}, the spec is {made.job.spec_hash}", path=str(run))
     prepare(run, resume)
     record = record_of(program, path, settings, made.seed, str(place), made.job.spec_hash)
-    write_run(run, program, record | ({"started": read_record(run).get("started"), "resumed": record["started"]} if resume else {}))
+    write_run(run, program, record | ({"started": before.get("started"), "resumed": record["started"]} if resume else {}))
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
     return train(made.job, run, device=device, resume=resume, progress=progress)

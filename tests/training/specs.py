@@ -26,8 +26,9 @@ def document(**more: Any) -> dict[str, Any]:
     """A small net on the digits; `solver`, `train` and other sections are joined in."""
     train = {"data": {"source": "digits", "batch_size": 32}, "test_data": {"source": "digits", "batch_size": 100},
              "solver": SOLVER | more.pop("solver", {})}
-    whole = {"netspec": 1, "name": "tiny", "input": {"data": IMAGE}, "layers": LAYERS, "train": train | more.pop("train", {})} | more
-    return {key: value for key, value in whole.items() if value is not None}
+    train |= more.pop("train", {})
+    given = {key: value for key, value in train.items() if value is not None}
+    return {"netspec": 1, "name": "tiny", "input": {"data": IMAGE}, "layers": LAYERS, "train": given, **more}
 
 
 def write(path: Path, **more: Any) -> Path:

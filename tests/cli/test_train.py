@@ -1,0 +1,244 @@
+"""`netspec train`, `test`, `predict` and `export` as a user meets them: the whole way, and everything that can go wrong on it."""
+
+import gzip
+import json
+import os
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from netspec.training.run import load_run
+from tests.training.specs import LAYERS, Line, document, write
+
+pytestmark = pytest.mark.torch
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NETSPEC_DATA", raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield Line(monkeypatch, capsys)
+    torch.set_num_threads(before)
+
+
+@pytest.mark.onnx
+def test_the_whole_way(line: Line, tmp_path: Path) -> None:
+    """The shipped spec, shortened: train, test, export, predict a picture and a sample, with torch and with onnxruntime."""
+    assert line("train", ROOT / "specs/lenet-digits.yaml", "--set", "train.solver.max_iter=150", "--set", "train.solver.test_interval=75", "--run", "run") == 0
+    for name in ("weights.safetensors", "best.safetensors", "log.jsonl", "spec.yaml"):
+        assert (tmp_path / "run" / name).is_file() and f"run/{name}" in line.out
+    assert "test: loss" in line.out and "accuracy" in line.out and "train 150/150" in line.err
+
+    assert line("test", "run", "--json") == 0
+    tested = json.loads(line.out)
+    assert tested["samples"] == 360 and tested["metrics"]["accuracy"] > 0.9
+
+    assert line("export", "run") == 0 and "certified" in line.out
+    assert line("predict", "run", ROOT / "docs/seven.png", "--json") == 0
+    with_torch = json.loads(line.out)[0]["outputs"]["prob"]["top"]
+    assert line("predict", "run/model.onnx", ROOT / "docs/seven.png", "--json", "--device", "cpu") == 0
+    with_onnx = json.loads(line.out)[0]["outputs"]["prob"]["top"]
+    assert with_torch[0]["class"] == "7" and [each["class"] for each in with_onnx] == [each["class"] for each in with_torch]
+    assert [each["score"] for each in with_onnx] == pytest.approx([each["score"] for each in with_torch], abs=1e-5)
+
+    for model in ("run", "run/model.onnx"):
+        assert line("predict", model, "--data", "digits", "--index", "7", "--top", "1") == 0
+        assert line.out.startswith("digits[7] (label 5)\n  prob  5  ") and len(line.out.splitlines()) == 2
+        assert line("predict", model, "--data", "digits", "--index", "400") == 1 and "NS685" in line.err and "index 400 of 360" in line.err
+
+
+def test_prediction_imports_no_torch(tmp_path: Path) -> None:
+    child = subprocess.run([sys.executable, "-c", "import sys; import netspec.cli.predict, netspec.training.samples, netspec.serving.predict\n"
+                            "sys.exit('torch' in sys.modules)"], check=False)
+    assert child.returncode == 0
+
+
+def test_a_folder_of_images_with_class_names(line: Line, tmp_path: Path) -> None:
+    for number, name in enumerate(("dark", "light")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(10):
+            Image.new("RGB", (9 + i, 12), (20 + 180 * number + i,) * 3).save(tmp_path / "photos" / name / f"{i}.png")
+    photos = {"source": "images", "path": "photos", "batch_size": 5}
+    fc = {"name": "fc", "type": "InnerProduct", "num_output": 2, "weight_filler": "xavier"}
+    write(tmp_path / "s.yaml", input={"data": {"shape": ["N", 3, 8, 8], "image": {"mean_value": 128, "scale": 0.01}}},
+          layers=[fc, {"name": "prob", "type": "Softmax"}], train={"data": photos, "test_data": photos}, solver={"max_iter": 40})
+    assert line("train", "s.yaml", "--run", "run", "--quiet") == 0 and "accuracy 1" in line.out and line.err == ""
+    assert json.loads((tmp_path / "run/classes.json").read_text()) == {"dark": 0, "light": 1}
+    assert line("predict", "run", "photos/light/3.png", "photos/dark/2.png", "--top", "1") == 0
+    assert [row.split()[1] for row in line.out.splitlines() if "prob" in row] == ["light", "dark"]
+
+
+def test_default_folders_and_the_latest_run(line: Line, tmp_path: Path) -> None:
+    write(tmp_path / "s.yaml")
+    assert line("train", "s.yaml", "--quiet", "--set", "train.solver.max_iter=3") == 0
+    assert line("train", "s.yaml", "--quiet", "--set", "train.solver.max_iter=5") == 0
+    runs = sorted((tmp_path / "runs/tiny").iterdir())
+    assert len(runs) == 2
+    assert line("train", "s.yaml", "--resume", "--quiet", "--set", "train.solver.max_iter=8") == 0
+    assert "trained 8 iterations" in line.out and str(runs[1].relative_to(tmp_path)) in line.out
+    assert line("train", runs[0], "--resume", "--quiet", "--set", "train.solver.max_iter=4") == 0 and "trained 4 iterations" in line.out
+    record = json.loads((runs[0] / "run.json").read_text())
+    assert record["settings"] == ["train.solver.max_iter=3", "train.solver.max_iter=4"] and record["seed"] == 3
+
+
+def codes(line: Line) -> list[str]:
+    return [part.partition("]")[0] for part in line.err.split("error[")[1:]]
+
+
+def idx(path: Path, count: int, bytes_each: int, kept: int | None = None) -> None:
+    shape = struct.pack(">4I", 0x0803, count, 28, 28) if bytes_each > 1 else struct.pack(">2I", 0x0801, count)
+    body = shape + bytes(count * bytes_each)
+    path.write_bytes(gzip.compress(body[:kept]))
+
+
+@pytest.mark.parametrize(("change", "code"), [
+    ({"train": {"data": {"source": "mnist"}}}, "NS643"),
+    ({"train": {"data": {"source": "mnist", "path": "nowhere"}}}, "NS643"),
+    ({"train": {"data": {"source": "mnist", "path": "/etc"}}}, "NS642"),
+    ({"train": {"data": {"source": "mnist", "path": "cut"}}, "input": {"data": ["N", 1, 28, 28]}}, "NS644"),
+    ({"train": {"data": {"source": "digit"}}}, "NS640"),
+    ({"layers": [{k: v for k, v in layer.items() if k != "weight_filler"} for layer in LAYERS]}, "NS680"),
+    ({"layers": [*LAYERS[:3], {**LAYERS[3], "num_output": 9}]}, "NS651"),
+    ({"input": {"data": ["N", 64]}}, "NS652"),
+    ({"solver": {"max_iter": 0}}, "NS670"),
+])
+def test_what_does_not_fit_is_said_before_a_folder_is_made(change: dict[str, Any], code: str, line: Line, tmp_path: Path) -> None:
+    (tmp_path / "cut").mkdir()
+    for part, count in (("train", 30), ("t10k", 30)):
+        idx(tmp_path / "cut" / f"{part}-images-idx3-ubyte.gz", count, 784, 5000)
+        idx(tmp_path / "cut" / f"{part}-labels-idx1-ubyte.gz", count, 1)
+    write(tmp_path / "s.yaml", **change)
+    assert line("train", "s.yaml", "--run", "run") == 1
+    assert codes(line) == [code] and "Traceback" not in line.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_from_the_command_line_may_lie_anywhere(line: Line, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "photos/a").mkdir(parents=True)
+    (tmp_path / "photos/b").mkdir()
+    for name in "ab":
+        Image.new("L", (8, 8), 9).save(tmp_path / "photos" / name / "1.png")
+    write(tmp_path / "home/s.yaml", train={"data": {"source": "images", "path": "../photos"}, "test_data": None}, solver={"max_iter": 2})
+    assert line("train", "home/s.yaml", "--run", "run") == 1 and codes(line) == ["NS642"]
+    assert line("train", "home/s.yaml", "--run", "run", "--set", f"train.data.path={tmp_path}/photos", "--quiet") == 0
+    assert line("test", "run") == 1 and codes(line) == ["NS684"]
+
+
+def test_usage(line: Line, tmp_path: Path) -> None:
+    write(tmp_path / "s.yaml")
+    assert line("train") == 2
+    assert line("train", "s.yaml", "--resume", "--weights", "w.safetensors") == 2
+    assert line("predict", "run") == 2
+    assert line("train", "nowhere.yaml") == 1 and codes(line) == ["NS001"]
+    assert line("train", "s.yaml", "--resume") == 1 and codes(line) == ["NS679"]
+    assert line("train", "s.yaml", "--resume", "--run", "nowhere") == 1 and codes(line) == ["NS679"]
+    assert line("train", "s.yaml", "--device", "cuda:99") == 1 and codes(line) == ["NS678"]
+    assert line("test", tmp_path) == 1 and codes(line) == ["NS683"]
+    assert line("predict", tmp_path, "--data", "digits") == 1 and codes(line) == ["NS683"]
+
+
+def test_folders_that_cannot_hold_a_run(line: Line, tmp_path: Path) -> None:
+    write(tmp_path / "s.yaml")
+    (tmp_path / "file").write_text("x")
+    assert line("train", "s.yaml", "--run", "file/run") == 1 and codes(line) == ["NS673"] and "Not a directory" in line.err
+    assert (tmp_path / "file").read_text() == "x"
+    (tmp_path / "taken/run.json").mkdir(parents=True)
+    assert line("train", "s.yaml", "--run", "taken") == 1 and codes(line) == ["NS673"]
+    assert line("train", "s.yaml", "--run", "run", "--quiet") == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    assert line("train", "s.yaml", "--run", "run") == 1 and codes(line) == ["NS677"]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+@pytest.mark.parametrize(("name", "damage", "code"), [
+    ("solver.safetensors", lambda whole: whole[: len(whole) // 2], "NS674"), ("weights.safetensors", lambda whole: whole[:-3] + b"abc", "NS674"),
+    ("run.json", lambda whole: whole[:40], "NS683"), ("run.json", lambda whole: b"[]", "NS683"),
+])
+def test_damaged_runs(name: str, damage: Any, code: str, line: Line, tmp_path: Path) -> None:
+    write(tmp_path / "s.yaml")
+    assert line("train", "s.yaml", "--run", "run", "--quiet") == 0
+    path = tmp_path / "run" / name
+    path.write_bytes(damage(path.read_bytes()))
+    assert line("train", "s.yaml", "--run", "run", "--resume", "--set", "train.solver.max_iter=20") == 1 and codes(line) == [code]
+    if name != "solver.safetensors":
+        assert line("test", "run") == 1 and codes(line) == [code]
+        assert line("predict", "run", "--data", "digits") == 1 and codes(line) == [code]
+
+
+def test_resume_with_another_net(line: Line, tmp_path: Path) -> None:
+    write(tmp_path / "s.yaml")
+    assert line("train", "s.yaml", "--run", "run", "--quiet") == 0
+    write(tmp_path / "s.yaml", layers=[{**LAYERS[0], "num_output": 20}, *LAYERS[1:]])
+    assert line("train", "s.yaml", "--run", "run", "--resume") == 1 and codes(line) == ["NS675"]
+    assert load_run(tmp_path / "run").weights.name == "weights.safetensors"
+
+
+def test_a_loss_that_is_not_finite(line: Line, tmp_path: Path) -> None:
+    write(tmp_path / "s.yaml", solver={"base_lr": 1e38, "momentum": 0.0, "test_interval": 0})
+    assert line("train", "s.yaml", "--run", "run", "--quiet") == 1 and codes(line) == ["NS672"]
+    assert "at learning rate 1e+38" in line.err and "Traceback" not in line.err
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
+def child(*arguments: str, folder: Path, limit: int | None = None) -> subprocess.Popen[str]:
+    """The command in a process of its own, on one thread, perhaps with a limit on the size of files (which stands for a full disk)."""
+    def limited() -> None:
+        if limit is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.Popen([sys.executable, "-m", "netspec", *arguments], cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True,
+                            preexec_fn=limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def wait_for(run: Path, iteration: int, process: subprocess.Popen[str]) -> None:
+    while not (run / "log.jsonl").exists() or not any(json.loads(row)["iteration"] >= iteration
+                                                      for row in (run / "log.jsonl").read_text().splitlines() if row.endswith("}")):
+        assert process.poll() is None, "it ended early"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_stopped_and_resumed(number: signal.Signals, code: int, line: Line, tmp_path: Path) -> None:
+    write(tmp_path / "s.yaml", solver={"max_iter": 900, "snapshot": 40, "test_interval": 100, "display": 10})
+    process = child("train", "s.yaml", "--run", "parts", folder=tmp_path)
+    wait_for(tmp_path / "parts", 130, process)
+    process.send_signal(number)
+    out, err = process.communicate()
+    assert process.returncode == code, err
+    assert number == signal.SIGKILL or "go on with: netspec train parts --resume" in out
+    assert line("train", "s.yaml", "--run", "parts", "--resume", "--quiet") == 0
+    assert line("train", "s.yaml", "--run", "whole", "--quiet") == 0
+    for name in ("weights.safetensors", "best.safetensors"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not list((tmp_path / "parts").glob("*.part"))
+
+
+def test_disk_full(tmp_path: Path) -> None:
+    write(tmp_path / "s.yaml", solver={"test_interval": 0})
+    process = child("train", "s.yaml", "--run", "run", "--quiet", folder=tmp_path, limit=9000)
+    _, err = process.communicate()
+    assert process.returncode == 1 and "NS673" in err and "File too large" in err and "Traceback" not in err
+    assert not [path.name for path in (tmp_path / "run").iterdir() if "part" in path.name or "next" in path.name]
+
+
+def test_a_spec_from_standard_input_is_kept(tmp_path: Path) -> None:
+    text = yaml.safe_dump(document(solver={"max_iter": 2}), sort_keys=False)
+    done = subprocess.run([sys.executable, "-m", "netspec", "train", "-", "--run", "run", "--quiet"], cwd=tmp_path, input=text, text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run/spec.yaml").read_text() == text
+    assert load_run(tmp_path / "run").program.name == "tiny"
