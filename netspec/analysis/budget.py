@@ -3,22 +3,21 @@
 A failure names the layers that spend the budget; of shapes, the first layer that differs. Latency is measured elsewhere.
 """
 
-import ast
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from math import inf
 from typing import Any
 
 from netspec.analysis.cost import NetCost, batch_symbol, cost
+from netspec.analysis.expected_shape import size_of, wanted
 from netspec.analysis.infer import sharing
 from netspec.analysis.memory import at_peak
 from netspec.analysis.receptive_field import Fields, culprit, fields, fields_of, later, unshifted
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import changed, frozen
-from netspec.ir.dims import Size, largest, smallest, symbol, total
+from netspec.ir.dims import Size, total
 from netspec.ir.graph import Node, TypedGraph, Value
-from netspec.ir.types import shown
 from netspec.resolve.deploy import deployed
 from netspec.resolve.expect_section import Expectations, ExpectSection, Limit, shown_amount
 from netspec.resolve.resolve import Resolved
@@ -253,52 +252,6 @@ class Budget:
 def origin(value: Value) -> tuple[Label, ...]:
     span = value.node.places["name"] if value.node is not None else None
     return (Label(span, f"makes {value.name}"),) if span is not None else ()
-
-
-def wanted(at: Located) -> str:
-    """A shape as it was written."""
-    return shown(tuple(size if (size := size_of(item)) is not None else 0 for item in at.items))
-
-
-OPERATORS: dict[type, Any] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.FloorDiv: lambda a, b: a // b,
-}
-
-
-def size_of(item: Located) -> Size | None:
-    """An expected size: an integer, a letter, or arithmetic of them (`H // 2 + 1`, `min(H, 4)`); None for anything else."""
-    value = item.value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if not isinstance(value, str) or len(value) > 200:
-        return None
-    try:
-        return evaluated(ast.parse(value.strip(), mode="eval").body)
-    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError):
-        return None
-
-
-def evaluated(tree: ast.expr) -> Size:
-    """The size an expression means; ValueError for any other word."""
-    if isinstance(tree, ast.Constant) and type(tree.value) is int:
-        return tree.value
-    if isinstance(tree, ast.Name):
-        return symbol(tree.id)
-    if isinstance(tree, ast.BinOp) and type(tree.op) in OPERATORS:
-        found: Size = OPERATORS[type(tree.op)](evaluated(tree.left), evaluated(tree.right))
-        return found
-    if (
-        isinstance(tree, ast.Call)
-        and isinstance(tree.func, ast.Name)
-        and tree.func.id in ("min", "max")
-        and tree.args
-        and not tree.keywords
-    ):
-        return (smallest if tree.func.id == "min" else largest)(*map(evaluated, tree.args))
-    raise ValueError(ast.dump(tree))
 
 
 def latency(resolved: Resolved, measured: Mapping[str, float], device: str) -> list[Diagnostic]:

@@ -1,4 +1,4 @@
-"""What another dialect would make of a spec. In: the graph of a phase, and the same graph under the other dialect; out: a warning per layer.
+"""What another dialect would make of a spec. In: the graph of a phase, and the same under the other dialect; out: a warning per layer.
 
 A layer is listed where its size or its value would change, with the parameters that the spec leaves open and the dialects fill differently.
 """
@@ -19,11 +19,10 @@ SIZING = frozenset(("round_mode",))
 Types = tuple[TensorType, ...]
 
 
-def differences(typed: TypedGraph, other: Graph, dialect: str) -> Iterator[Diagnostic]:
-    """NS413 for each layer of the graph that is another under `dialect`, in order; and for each that would be illegal."""
+def differences(typed: TypedGraph, other: Graph, dialect: str, *, trained: bool) -> Iterator[Diagnostic]:
+    """NS413 for each layer of the graph that is another under `dialect`, or illegal, in order. trained: what weights start at matters."""
     found = Pass(other).run()
     broken = dict(found.errors)
-    trained = any(any(node.loss_weights) for node in typed.graph.nodes)
     twins = {node.name: node for node in other.nodes}
     for node in typed.graph.nodes:
         twin = twins.get(node.name)
@@ -31,19 +30,20 @@ def differences(typed: TypedGraph, other: Graph, dialect: str) -> Iterator[Diagn
             continue
         if twin in broken:
             error = explained(twin, broken[twin], found)
-            yield Diagnostic("NS413", f"{node.name} would be illegal under {dialect}: {error.message}", node.places["type"], rule=error.rule)
+            yield Diagnostic(
+                "NS413", f"{node.name} would be illegal under {dialect}: {error.message}", node.places["type"], rule=error.rule
+            )
             continue
         tops = tuple(t for v in twin.tops if isinstance(t := found.types.get(v), TensorType))
-        why = [*changes(node, twin, typed), *(start(node.layer, twin.layer) if trained else ())]
-        sizes = [f"{v.name} is {typed.types[v]}, would be {t}" for v, t in zip(node.tops, tops, strict=False) if typed.types[v].shape != t.shape]
-        if why or sizes:
-            yield finding(node, dialect, sizes, why)
-
-
-def finding(node: Node, dialect: str, sizes: list[str], why: list[str]) -> Diagnostic:
-    what = "; ".join(sizes) if sizes else "its values would change"
-    cause = ", ".join(why) if why else "its bottom is another"
-    return Diagnostic("NS413", f"{node.name} under {dialect}: {what}, since {cause}", node.places["type"])
+        why = changes(node, twin, typed)
+        first = start(node.layer, twin.layer) if trained else []
+        sizes = [
+            f"{v.name} is {typed.types[v]}, would be {t}" for v, t in zip(node.tops, tops, strict=False) if typed.types[v].shape != t.shape
+        ]
+        what = [*sizes] or (["its values would change"] if why else ["its weights would start otherwise"])
+        cause = [*why, *first] or [f"its bottom {', '.join(v.name for v in node.bottoms)} would be another"]
+        if sizes or why or first:
+            yield Diagnostic("NS413", f"{node.name} under {dialect}: {'; '.join(what)}, since {', '.join(cause)}", node.places["type"])
 
 
 def changes(node: Node, twin: Node, typed: TypedGraph) -> list[str]:
@@ -78,5 +78,5 @@ def start(layer: Layer, other: Layer) -> list[str]:
 def written(name: str, layer: Layer, other: Layer) -> str:
     """`round_mode is CEIL, not FLOOR`."""
     here, there = (as_written(each.__dict__[name]) for each in (layer, other))
-    short = [v.get("type", v) if isinstance(v, dict) else v for v in (here, there)]
+    short = [v.get("type", v) if isinstance(v, dict) else str(v).lower() if isinstance(v, bool) else v for v in (here, there)]
     return f"{name} is {short[1]}, not {short[0]}"

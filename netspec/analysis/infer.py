@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
-from netspec.ir.dims import Size, Traced
+from netspec.ir.dims import Size, Traced, product
 from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
 from netspec.ir.layer import Layer, Weight
 from netspec.ir.rule import Change, Fact, RuleError, collecting
@@ -109,6 +109,10 @@ def check_weights(weights: tuple[Weight, ...]) -> None:
                     f"{weight.name} would have shape {shown(weight.shape)}: a weight's sizes are numbers, not symbols",
                     at="bottom",
                 )
+        if weight.filler.type == "values" and len(weight.filler.numbers) != product(weight.shape):
+            given = len(weight.filler.numbers)
+            fact = f"{weight.name} {shown(weight.shape)} needs {product(weight.shape)} values: its filler has {given}"
+            raise RuleError("NS302", fact, at=f"{weight.name}_filler")
 
 
 def infer(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
@@ -241,6 +245,4 @@ def agree(a: Weight, b: Weight, mode: str) -> bool:
 
 
 def count(weight: Weight) -> Size:
-    from netspec.ir.dims import product
-
     return product(weight.shape)

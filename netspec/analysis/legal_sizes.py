@@ -9,33 +9,17 @@ from typing import Any, NamedTuple
 
 from netspec.analysis.cost import batch_symbol
 from netspec.analysis.infer import inferred
+from netspec.analysis.progressions import Progression, compressed
 from netspec.diagnostics.model import fail
 from netspec.ir.dims import Extremum, Quotient, Size, bounds, evaluate, symbol, symbols
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.rule import WORDS, Fact, RuleError, at_least, collecting, same
 from netspec.ir.types import SPACE, TensorType
 
-__all__ = ["LIMIT", "Axis", "LegalSizes", "Progression", "Violation", "as_json", "compressed", "legal_sizes"]
+__all__ = ["LIMIT", "Axis", "LegalSizes", "Violation", "as_json", "legal_sizes"]
 
 LIMIT = 4096
-MOST_PERIOD = 1024
 Demand = tuple[Node, Fact]
-
-
-class Progression(NamedTuple):
-    """start, start + step, ... up to last (None: without end)."""
-
-    start: int
-    step: int = 1
-    last: int | None = None
-
-    def text(self, name: str) -> str:
-        """`188 + 16n`, `32..40`, `7`, `at least 5`."""
-        if self.last is None:
-            return f"{name} >= {self.start}" if self.step == 1 else f"{name} = {self.start} + {self.step}n"
-        if self.last == self.start:
-            return f"{name} = {self.start}"
-        return f"{name} = {self.start}..{self.last}" if self.step == 1 else f"{name} = {self.start}..{self.last} in steps of {self.step}"
 
 
 class Violation(NamedTuple):
@@ -251,54 +235,6 @@ class Work:
             self.known[atom.text] = f"v{len(self.known)}"
             self.lines.append(f"  {self.known[atom.text]} = {value}")
         return self.known[atom.text]
-
-
-# --- saying it briefly -----------------------------------------------------------------------------------------------
-
-
-def compressed(legal: list[bool]) -> tuple[Progression, ...]:
-    """The legal sizes, legal[0] being size 1, as progressions without end, then what stands before them as runs."""
-    limit = len(legal)
-    step, begin = period(legal)
-    endless = [Progression(start, step) for start in residues(legal, step, begin)]
-    covered = {n for p in endless for n in range(p.start, limit + 1, p.step)}
-    rest = [n for n in range(1, limit + 1) if legal[n - 1] and n not in covered]
-    return (*runs(rest), *endless)
-
-
-def period(legal: list[bool]) -> tuple[int, int]:
-    """The shortest period that the sizes have from some size on, and that size; it must be seen to hold four times."""
-    limit = len(legal)
-    bits = sum(1 << i for i, fine in enumerate(legal) if fine)
-    for step in range(1, MOST_PERIOD + 1):
-        differ = (bits ^ (bits >> step)) & ((1 << (limit - step)) - 1)
-        begin = differ.bit_length() + 1
-        if limit - begin >= 4 * step:
-            return step, begin
-    return 1, limit + 1
-
-
-def residues(legal: list[bool], step: int, begin: int) -> list[int]:
-    """Where each endless progression starts: as far down as it goes on without a gap."""
-    starts = []
-    for first in range(begin, min(begin + step, len(legal) + 1)):
-        if legal[first - 1]:
-            start = first
-            while start - step >= 1 and legal[start - step - 1]:
-                start -= step
-            starts.append(start)
-    return sorted(starts)
-
-
-def runs(sizes: list[int]) -> list[Progression]:
-    """Finitely many sizes, neighbours taken together."""
-    found: list[Progression] = []
-    for n in sizes:
-        if found and found[-1].last == n - 1:
-            found[-1] = found[-1]._replace(last=n)
-        else:
-            found.append(Progression(n, 1, n))
-    return found
 
 
 def as_json(found: LegalSizes) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """`netspec check`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -8,32 +8,81 @@ from netspec.cli.options import format_option, spec_options
 
 if TYPE_CHECKING:
     from netspec.diagnostics.formats import Format
+    from netspec.diagnostics.model import Diagnostic
 
 __all__ = ["command"]
+
+POLL = 0.1
+"""Seconds between two looks at the files; a change is checked within 300 ms."""
+MOST_FILES = 2000
 
 
 @click.command("check")
 @click.argument("specs", nargs=-1, required=True)
 @format_option
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.option("--as", "dialect", type=click.Choice(("caffe", "torch", "tf")), help="Also list each layer that this dialect makes another.")
+@click.option("--watch", is_flag=True, help="Check again whenever a YAML file beside or below a spec changes, until Ctrl-C.")
 @spec_options
-def command(specs: tuple[str, ...], how: "Format", strict: bool, settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> int:
+def command(specs: tuple[str, ...], how: "Format", strict: bool, watch: bool, **picked: Any) -> int:
     """Check specs: are they legal, and if not, why. `-` reads standard input."""
-    from netspec import driver
-    from netspec.cli import report
-    from netspec.diagnostics.model import Diagnostics
+    if not watch:
+        return checked(specs, how, strict, picked)
+    from time import sleep
 
-    found = []
-    clean = []
-    for path in specs:
-        diagnostics = Diagnostics()
-        source = driver.read_file(path, diagnostics)
-        own = driver.check_source(source, frozenset(stages), level, settings) if source is not None else diagnostics.sorted()
-        found += own
-        if not own and source is not None:
-            clean.append(source.name)
+    if "-" in specs:
+        raise click.UsageError("--watch needs files: standard input cannot change")
+    while True:
+        before = stamps(specs)
+        code = checked(specs, how, strict, picked)
+        click.echo(f"watching {', '.join(specs)} (exit code now {code})", err=True)
+        while stamps(specs) == before:
+            sleep(POLL)
+
+
+def checked(specs: tuple[str, ...], how: "Format", strict: bool, picked: dict[str, Any]) -> int:
+    """Report all findings of all specs; the exit code."""
+    from netspec.cli import report
+
+    by_spec = {path: findings(path, **picked) for path in specs}
+    found = [d for each in by_spec.values() for d in each]
     report(found, how, err=False)
     if how == "full":
-        for name in clean:
-            click.echo(f"{name}: no findings")
+        for path in (path for path, each in by_spec.items() if not each):
+            click.echo(f"{'<stdin>' if path == '-' else path}: no findings")
     return 1 if any(d.severity == "error" or strict for d in found) else 0
+
+
+def findings(path: str, settings: tuple[str, ...], stages: tuple[str, ...], level: int, dialect: str | None) -> "list[Diagnostic]":
+    """Of one spec; with a dialect, those on what it would change too, if the spec is sound."""
+    from netspec import driver
+    from netspec.diagnostics.model import Diagnostics
+
+    diagnostics = Diagnostics()
+    source = driver.read_file(path, diagnostics)
+    if source is None:
+        return diagnostics.sorted()
+    found = driver.check_source(source, frozenset(stages), level, settings)
+    if dialect is not None and not any(d.severity == "error" for d in found):
+        found += driver.check_as(source, dialect, frozenset(stages), level, settings)
+    return found
+
+
+def stamps(specs: tuple[str, ...]) -> dict[str, int]:
+    """When each spec, and each YAML file beside or below one (bases, imports), was changed last."""
+    import os
+
+    files = set(specs)
+    for folder in {os.path.dirname(path) or "." for path in specs}:
+        for place, folders, names in os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            files.update(os.path.join(place, name) for name in names if name.endswith((".yaml", ".yml")))
+            if len(files) > MOST_FILES:
+                break
+    found = {}
+    for path in files:
+        try:
+            found[path] = os.stat(path).st_mtime_ns
+        except OSError:
+            found[path] = 0
+    return found

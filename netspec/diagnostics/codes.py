@@ -110,6 +110,7 @@ CODES: dict[str, Code] = {
     "NS410": Code("labels do not match the output", "warning"),
     "NS411": Code("padding is pooled", "warning"),
     "NS412": Code("all weights start at 0", "warning"),
+    "NS413": Code("another dialect makes another layer", "warning"),
     # 6: data
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),

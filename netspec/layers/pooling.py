@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from netspec.ir.dims import Size, ceil_div, product, total
+from netspec.ir.dims import Size, ceil_div, product, total, untraced
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import Change, RuleError, at_least
 from netspec.ir.types import TensorType
@@ -96,18 +96,22 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
 
     def averages_border(self, x: TensorType) -> bool:
         """Whether means at the border count the padding's zeros."""
-        border = any(number(n) > 0 for p in self.window(x).pads for n in ends(p) if isinstance(n, int))
-        return self.pool == "AVE" and self.count_include_pad and border
+        return self.pool == "AVE" and self.count_include_pad and self.bordered(x)
+
+    def bordered(self, x: TensorType) -> bool:
+        """Whether there is a border, as far as sizes are known."""
+        return any(not (isinstance(untraced(n), int) and number(n) == 0) for p in self.window(x).pads for n in ends(p))
 
     def torch(self, x: TensorType) -> ModuleText:
         n, mask = x.axes, self.top_count == 2
+        counted = self.count_include_pad or not self.bordered(x)
         if self.pool == "MAX" and self.global_pooling:
             return module(f"nn.AdaptiveMaxPool{n}d", 1, defaults={"return_indices": False}, return_indices=mask)
         if self.pool == "AVE" and self.global_pooling:
             return module(f"nn.AdaptiveAvgPool{n}d", 1)
         w, up = self.window(x), self.rounding == "CEIL"
         if self.pool in ("MAX", "AVE") and self.plain(x):
-            name, more = ("Max", {"return_indices": mask}) if self.pool == "MAX" else ("Avg", {"count_include_pad": self.count_include_pad})
+            name, more = ("Max", {"return_indices": mask}) if self.pool == "MAX" else ("Avg", {"count_include_pad": counted})
             return module(
                 f"nn.{name}Pool{n}d",
                 w.kernel,
@@ -123,7 +127,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         if self.pool == "MAX":
             return module("MaxPool", *place, defaults=usual, round_up=up, mask=mask)
         if self.pool == "AVE":
-            return module("AveragePool", *place, defaults=usual, round_up=up, count_include_pad=self.count_include_pad)
+            return module("AveragePool", *place, defaults=usual, round_up=up, count_include_pad=counted)
         rounding = {} if self.global_pooling else {"round_up": up}
         if self.pool == "STOCHASTIC":
             return module("StochasticPool", *place, defaults=usual, **rounding)

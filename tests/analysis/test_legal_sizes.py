@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from netspec.analysis.infer import Pass
-from netspec.analysis.legal_sizes import LIMIT, Progression, compressed, legal_sizes
+from netspec.analysis.legal_sizes import LIMIT, legal_sizes
+from netspec.analysis.progressions import Progression, compressed
 from netspec.ir.dims import evaluate
 from netspec.ir.graph import TypedGraph
 from netspec.ir.types import TensorType

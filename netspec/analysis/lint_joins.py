@@ -1,0 +1,108 @@
+"""Lints on what follows what: NS404, NS405, NS409; and on labels: NS410."""
+
+from collections.abc import Iterator
+
+from netspec.analysis.lint_view import Found, View, finding, place_of
+from netspec.analysis.receptive_field import Extent
+from netspec.diagnostics.model import Diagnostic, Label
+from netspec.ir.graph import Node, Value
+
+__all__ = ["idle_bias", "misaligned", "miscounted", "twice"]
+
+
+def idle_bias(view: View) -> Iterator[Found]:
+    """NS404: a bias per channel that the mean taken next removes."""
+    for node in view.nodes:
+        if "has_bias" not in node.layer.traits or "recurrent" in node.layer.traits or not node.tops or getattr(node.layer, "axis", 1) != 1:
+            continue
+        readers = view.uses.get(node.tops[0], [])
+        bias = [i for i, w in enumerate(view.typed.weights[node]) if w.name == "bias" and len(w.shape) == 1 and w.kind == "parameter"]
+        if bias and readers and all("batch_statistics" in r.layer.traits for r in readers) and node.tops[0] not in view.typed.graph.outputs:
+            span = readers[0].places["name"]
+            others = (Label(span, "takes the mean away"),) if span is not None else ()
+            yield finding(
+                "NS404", node, f"the mean that {readers[0].name} takes away holds its bias", "bias_term", "bias_term: false", others=others
+            )
+
+
+PAIRS = (("takes_scores", "normalizes_scores", "softmax"), ("takes_logits", "logistic", "sigmoid"))
+"""Trait of a loss, trait of what it does itself, and the name of that."""
+
+
+def twice(view: View) -> Iterator[Found]:
+    """NS405: what the loss does anyway is done before it."""
+    for node in view.nodes:
+        for asks, does, name in PAIRS:
+            if asks in node.layer.traits and node.bottoms:
+                before = node.bottoms[0].node
+                if before is not None and does in before.layer.traits:
+                    fact = f"{before.name} takes a {name} before the loss, which takes one itself"
+                    yield finding(
+                        "NS405",
+                        node,
+                        fact,
+                        "bottom",
+                        f"read {before.bottoms[0].name} instead",
+                        others=place_of(node.bottoms[0], "taken here"),
+                    )
+
+
+def misaligned(view: View) -> Iterator[Found]:
+    """NS409: branches join whose units stand for different places of the input."""
+    for node in view.nodes:
+        if len(node.bottoms) < 2 or not node.layer.traits & {"elementwise", "joins"}:
+            continue
+        for other, fact in shifts(view, node):
+            yield finding("NS409", node, fact, "bottom", others=place_of(other, "one of them"))
+            break
+
+
+def shifts(view: View, node: Node) -> Iterator[tuple[Value, str]]:
+    """Bottoms that lie apart from the first, and by how much."""
+    first, *rest = node.bottoms
+    for other in rest:
+        for source, axes in view.fields.get(other, {}).items():
+            for a, b in zip(view.fields.get(first, {}).get(source, ()), axes, strict=False):
+                if a is None or b is None or a.axis != b.axis or a.axis == 0:
+                    continue
+                if a.stride != b.stride:
+                    yield other, f"{first.name} steps by {a.stride:g} pixels of {source.name}, {other.name} by {b.stride:g}"
+                elif apart(a.wide, b.wide) and apart(a.narrow, b.narrow):
+                    gap = abs(a.wide.center - b.wide.center)
+                    yield (
+                        other,
+                        f"{first.name} and {other.name} lie {gap:g} pixels of {source.name} apart: half a stride is {a.stride / 2:g}",
+                    )
+
+
+def apart(a: Extent, b: Extent) -> bool:
+    """Whether the centres disagree; causal branches, which see nothing ahead, may lie behind each other."""
+    return abs(a.center - b.center) > a.stride / 2 and not a.end == b.end <= 0
+
+
+def miscounted(view: View) -> Iterator[Found]:
+    """NS410: as many labels as an output has channels."""
+    section = view.resolved.spec.section("output")
+    for name, body in (section.mapping if section is not None else {}).items():
+        labels = body.get("labels")
+        value = view.typed.graph.blobs.get(name)
+        if labels is None or value is None or value not in view.typed.types:
+            continue
+        shape = view.typed.types[value].shape
+        count = len(labels.items) if isinstance(labels.value, list) else lines_of(view.resolved.spec.folder, labels.text)
+        if count is not None and len(shape) > 1 and isinstance(shape[1], int) and count != shape[1]:
+            fact = f"{count} labels for {name}, which has {shape[1]} channels"
+            yield Found(value.node, Diagnostic("NS410", fact, labels.span, others=place_of(value, f"gives {view.typed.types[value]}")))
+
+
+def lines_of(folder: str, path: str) -> int | None:
+    """Lines with text in a labels file; None where it cannot be read (export says so) or is no list of lines."""
+    from os.path import join
+
+    if not path.endswith(".txt"):
+        return None
+    try:
+        with open(join(folder, path), encoding="utf-8") as file:
+            return sum(1 for line in file if line.strip())
+    except (OSError, UnicodeDecodeError):
+        return None

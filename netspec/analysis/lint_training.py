@@ -1,0 +1,92 @@
+"""Lints on what is for nothing: dead branches, parameters that cannot learn. NS406, NS407, NS412."""
+
+from collections.abc import Iterator
+
+from netspec.analysis.lint_view import Found, View, finding
+from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.resolve.deploy import deployed
+
+__all__ = ["dead", "untrained", "zero_start", "zero_weights"]
+
+
+def dead(views: tuple[View, ...]) -> Iterator[Found]:
+    """NS406: layers that no output, loss, metric or file needs, in any phase. Said of the last one of a branch."""
+    alive: set[str] = set()
+    for view in views:
+        alive.update(node.name for node in needed(view))
+    seen: set[str] = set()
+    for view in views:
+        for node in view.nodes:
+            if node.name not in alive and node.name not in seen and not any(view.uses.get(top) for top in node.tops):
+                seen.add(node.name)
+                outputs = ", ".join(name for name, _ in view.resolved.outputs) or "the outputs"
+                yield finding("NS406", node, f"nothing reads {node.tops[0].name}, and {outputs} do not need it", "name")
+
+
+def needed(view: View) -> set[Node]:
+    graph = view.typed.graph
+    outputs = tuple(graph.blobs[name] for name, _ in view.resolved.outputs if name in graph.blobs)
+    roots = deployed(graph, outputs).outputs
+    values, found = set(roots), set[Node]()
+    for node in reversed(graph.nodes):
+        ends = node.layer.traits & {"loss", "metric", "writes_file"} or any(node.loss_weights) or not node.tops
+        if ends or values.intersection(node.tops):
+            found.add(node)
+            values.update(node.bottoms)
+    return found
+
+
+def untrained(view: View) -> Iterator[Found]:
+    """NS407: no loss sends a gradient to the parameters of a layer."""
+    if not any(any(node.loss_weights) for node in view.nodes):
+        return
+    reached = with_gradient(view)
+    shared = {owner[0] for (node, _), owner in view.typed.shared.items() if node in reached}
+    without = dict.fromkeys(ref.node for ref in view.typed.weight_refs() if ref.kind == "parameter" and not ref.shared)
+    for node in without:
+        if node not in reached and node not in shared:
+            yield finding("NS407", node, "no loss sends its weights a gradient", "name", "lr_mult: 0 says that they are not to learn")
+
+
+def with_gradient(view: View) -> set[Node]:
+    """Nodes whose tops a loss depends on by a path that gradients take."""
+    stopped = {d.name: d.fields.propagate_down for d in view.resolved.drafts.values() if d.fields.propagate_down}
+    values, found = set[Value](), set[Node]()
+    for node in reversed(view.nodes):
+        if not (any(node.loss_weights) or values.intersection(node.tops)):
+            continue
+        found.add(node)
+        if "no_gradient" in node.layer.traits:
+            continue
+        blocked = node.layer.indices(*view.typed.bottoms(node)) if node.bottoms else {}
+        down = stopped.get(node.name, ())
+        for i, value in enumerate(node.bottoms):
+            if i not in blocked and f"no_gradient.{i}" not in node.layer.traits and (i >= len(down) or down[i]):
+                values.add(value)
+    return found
+
+
+def zero_start(view: View) -> Iterator[Found]:
+    """NS412: every layer gives nothing, so no layer gets a gradient. Only of nets that are trained."""
+    if view.kind != "learning" and not any(any(node.loss_weights) for node in view.nodes):
+        return
+    for node in zero_weights(view.typed)[:1]:
+        note = "weight_filler: xavier, or msra before a ReLU; Caffe's default is constant 0"
+        at = "weight_filler" if "weight_filler" in node.places else "type"
+        yield finding("NS412", node, "its weights start at 0, and so do those of every other layer", at, note)
+
+
+def zero_weights(typed: TypedGraph) -> list[Node]:
+    """The layers whose multiplying weights are trained and start at 0, where that is true of all that have such weights; else none.
+
+    `train` refuses such a net: no gradient ever leaves 0 (LANGUAGE, section 3).
+    """
+    zero: list[Node] = []
+    for node in typed.graph.nodes:
+        weights = [w for w in typed.weights[node] if w.kind == "parameter" and len(w.shape) > 1]
+        if not weights or "elementwise" in node.layer.traits:
+            continue
+        if any(w.filler.type != "constant" or w.filler.value != 0 for w in weights):
+            return []
+        zero.append(node)
+    return zero

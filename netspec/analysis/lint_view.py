@@ -1,0 +1,86 @@
+"""What lints look at: a typed graph with its uses, windows and fields; and how they report. Knows no rule."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from netspec.analysis.receptive_field import Fields, fields
+from netspec.diagnostics.model import Diagnostic, Label
+from netspec.frozen import frozen
+from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.types import SPACE
+from netspec.resolve.resolve import Resolved
+
+__all__ = ["Found", "Slide", "View", "finding", "place_of"]
+
+
+class Found(NamedTuple):
+    """A finding and the layer that may allow it."""
+
+    node: Node | None
+    diagnostic: Diagnostic
+
+
+@frozen
+class View:
+    """One typed graph of a spec: "test", "train", or "learning", the net with the heads that training adds."""
+
+    resolved: Resolved
+    typed: TypedGraph
+    kind: str
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        return self.typed.graph.nodes
+
+    @cached_property
+    def uses(self) -> dict[Value, list[Node]]:
+        return self.typed.graph.uses()
+
+    @cached_property
+    def fields(self) -> Fields:
+        return fields(self.typed)
+
+    @cached_property
+    def windows(self) -> tuple["Slide", ...]:
+        """Every window along every axis of known sizes."""
+        return tuple(slide for node in self.nodes if "windowed" in node.layer.traits for slide in slides(self.typed, node))
+
+
+class Slide(NamedTuple):
+    """A window along one axis: all sizes are numbers. reach: from its first tap to its last, both counted."""
+
+    node: Node
+    axis: str
+    size: int
+    out: int
+    stride: int
+    reach: int
+    begin: int
+
+    @property
+    def left(self) -> int:
+        """Units behind the last window."""
+        return self.size + self.begin - (self.out - 1) * self.stride - self.reach
+
+
+def slides(typed: TypedGraph, node: Node) -> Iterator[Slide]:
+    layer: Any = node.layer
+    bottom = typed.bottoms(node)[0]
+    image = layer.bottom(bottom) if hasattr(layer, "bottom") else bottom
+    window, tops = layer.window(image), typed.tops(node)[0].shape[-image.axes :]
+    letters = SPACE.get(image.axes, tuple(f"D{i}" for i in range(image.axes)))
+    for i, name in enumerate(letters):
+        begin = window.pads[i][0] if isinstance(window.pads[i], tuple) else window.pads[i]
+        numbers: tuple[Any, ...] = (image.space[i], tops[i], window.stride[i], window.reach[i], begin)
+        if all(isinstance(n, int) for n in numbers):
+            yield Slide(node, name, *numbers)
+
+
+def finding(code: str, node: Node, fact: str, at: str, *notes: str, others: tuple[Label, ...] = ()) -> Found:
+    return Found(node, Diagnostic(code, f"{node.name}: {fact}", node.places[at], others=others, notes=notes))
+
+
+def place_of(value: Value, text: str) -> tuple[Label, ...]:
+    span = value.node.places["name"] if value.node is not None else None
+    return (Label(span, text),) if span is not None else ()

@@ -1,0 +1,78 @@
+"""Lints on windows and what they see: NS401, NS402, NS403, NS408, NS411."""
+
+from collections.abc import Iterable, Iterator
+from math import inf
+from typing import Any
+
+from netspec.analysis.lint_view import Found, Slide, View, finding
+from netspec.ir.dims import Size
+from netspec.ir.graph import Value
+
+__all__ = ["chequered", "dropped", "far_sighted", "padded_pooling", "skipped"]
+
+
+def dropped(view: View) -> Iterator[Found]:
+    """NS401: the last window ends before the input does."""
+    for s, axes in alike(s for s in view.windows if s.stride <= s.reach and s.left > 0 and "transposed" not in s.node.layer.traits):
+        fact = f"the last {s.left} of {s.size} along {axes} {'is' if s.left == 1 else 'are'} read by no window"
+        note = f"({s.size} - {s.reach - s.begin}) % {s.stride} = {s.left}; round_mode: EXACT makes this an error"
+        yield finding("NS401", s.node, fact, "stride", note)
+
+
+def skipped(view: View) -> Iterator[Found]:
+    """NS402: gaps between windows."""
+    for s, axes in alike(s for s in view.windows if s.stride > s.reach and s.out > 1 and "transposed" not in s.node.layer.traits):
+        fact = f"stride {s.stride} along {axes} leaves {s.stride - s.reach} unread between windows of {s.reach}"
+        yield finding("NS402", s.node, fact, "stride")
+
+
+def alike(slides: Iterable["Slide"]) -> Iterator[tuple["Slide", str]]:
+    """One slide for each layer and its numbers, and the axes they hold for: `H and W`."""
+    found: dict[tuple[Any, ...], list[Slide]] = {}
+    for s in slides:
+        found.setdefault((s.node, s.size, s.out, s.stride, s.reach, s.begin), []).append(s)
+    for each in found.values():
+        yield each[0], " and ".join(s.axis for s in each)
+
+
+def chequered(view: View) -> Iterator[Found]:
+    """NS403: windows of a transposed convolution overlap unevenly (Odena et al. 2016)."""
+    for node in view.nodes:
+        if {"windowed", "transposed"} <= node.layer.traits:
+            layer: Any = node.layer
+            window = layer.window(layer.bottom(view.typed.bottoms(node)[0]))
+            uneven = [(k, s) for k, s, d in zip(window.kernel, window.stride, window.dilation, strict=True) if d == 1 and k % s]
+            for kernel, stride in uneven[:1]:
+                yield finding(
+                    "NS403", node, f"stride must divide kernel_size for even cover: {kernel} % {stride} = {kernel % stride}", "kernel_size"
+                )
+
+
+def padded_pooling(view: View) -> Iterator[Found]:
+    """NS411: a mean that counts the border's zeros, or a window that lies wholly in the border."""
+    pools = [s for s in view.windows if "pooling" in s.node.layer.traits]
+    for s, axes in alike(s for s in pools if (s.out - 1) * s.stride - s.begin >= s.size):
+        yield finding("NS411", s.node, f"the last window along {axes} begins past the {s.size} values there are", "stride")
+    for node in view.nodes:
+        if "pooling" in node.layer.traits and getattr(node.layer, "averages_border", lambda x: False)(view.typed.bottoms(node)[0]):
+            note = "count_include_pad: false divides by the values that are there"
+            yield finding("NS411", node, "the means at the border count the padding's zeros", "pad", note)
+
+
+def far_sighted(view: View) -> Iterator[Found]:
+    """NS408: even the narrowest branch sees more than twice the input: most of what it sees is padding."""
+    reported: set[tuple[Value, int]] = set()
+    for node in view.nodes:
+        for source, axes in view.fields.get(node.tops[0], {}).items() if node.tops else ():
+            for field in axes:
+                if field is None or (source, field.axis) in reported:
+                    continue
+                size: Size = view.typed.types[source].shape[field.axis]
+                if isinstance(size, int) and field.axis > 0 and 2 * size < field.narrow.size < inf:
+                    reported.add((source, field.axis))
+                    yield finding(
+                        "NS408",
+                        node,
+                        f"a unit sees {field.narrow.size:g} along axis {field.axis} of {source.name}, which has {size}",
+                        "name",
+                    )
