@@ -1,4 +1,4 @@
-"""Torch modules under every emitted network: its base class and the weight fillers. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules under every emitted network: its base class, the fillers, what brings values in and out. Inlined, so it needs torch alone."""
 
 import math
 from typing import Any, ClassVar
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 class Network(nn.Module):
     """Base of emitted networks. Blob and layer names are those of the spec; inputs go in by position or by name.
 
-    optional: inputs that a data layer reads where they are not passed in; layers: the module path of each layer, and the names of its weights
-    in Caffe's order; blobs: which module makes each named blob, and which of its results that is; loss_weights: factor of each loss.
+    optional: inputs that a data layer reads where they are not passed in; layers: the module path of each layer, and the names of its
+    weights in Caffe's order; blobs: which module makes each named blob, and which of its results that is; loss_weights: factor of each loss.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -26,14 +26,21 @@ class Network(nn.Module):
         """Run the network and return every named blob; of in-place names the final value."""
         found: dict[str, Any] = {}
         wanted = {path for path, _ in self.blobs.values()}
-        hooks = [module.register_forward_hook(lambda m, x, y, path=path: found.__setitem__(path, y))
-                 for path, module in self.named_modules() if path in wanted]
+        hooks = [
+            module.register_forward_hook(lambda m, x, y, path=path: found.__setitem__(path, y))
+            for path, module in self.named_modules()
+            if path in wanted
+        ]
         try:
             self(*(feed.get(name) if name in self.optional else feed[name] for name in self.inputs))
         finally:
             for hook in hooks:
                 hook.remove()
-        made = {name: found[path][i] if isinstance(found[path], tuple) else found[path] for name, (path, i) in self.blobs.items() if path in found}
+        made = {
+            name: found[path][i] if isinstance(found[path], tuple) else found[path]
+            for name, (path, i) in self.blobs.items()
+            if path in found
+        }
         return {**{name: feed[name] for name in self.inputs if name in feed and name not in made}, **made}
 
     def layer_parameters(self, name: str) -> list[Tensor]:
@@ -133,6 +140,87 @@ def bilinear_(weight: Tensor) -> None:
     weight.copy_((y[:, None] * x[None, :]).expand_as(weight))
 
 
-FILLERS: dict[str, Any] = {"constant": constant_, "uniform": uniform_, "gaussian": gaussian_, "xavier": xavier_, "msra": msra_,
-           "positive_unitball": positive_unitball_, "bilinear": bilinear_}
+@torch.no_grad()
+def values_(weight: Tensor, values: tuple[float, ...]) -> None:
+    """Each number as given, in row order."""
+    weight.copy_(torch.tensor(values).view_as(weight))
+
+
+FILLERS: dict[str, Any] = {
+    "constant": constant_,
+    "uniform": uniform_,
+    "gaussian": gaussian_,
+    "xavier": xavier_,
+    "msra": msra_,
+    "positive_unitball": positive_unitball_,
+    "bilinear": bilinear_,
+}
 """The fillers that need nothing but a tensor, by name."""
+
+
+# --- values in and out ------------------------------------------------------------------------------------------------
+
+
+class DataSource(nn.Module):
+    """The values that were passed in; if any is missing, what the reader reads, one batch a call, on the module's device.
+
+    `reader`, a function without arguments that answers a tensor for each value, is set from outside.
+    """
+
+    reader: Any = None
+    place: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("place", torch.empty(0), persistent=False)
+
+    def forward(self, *given: "Tensor | None") -> Any:
+        if any(value is None for value in given):
+            given = tuple(value.to(self.place.device) for value in self.read())
+        return given if len(given) > 1 else given[0]
+
+    def read(self) -> tuple[Tensor, ...]:
+        if self.reader is None:
+            raise RuntimeError("this data layer has nothing to read from: pass its values in")
+        return tuple(self.reader())
+
+
+class MemoryData(DataSource):
+    """Samples and labels that were passed in, labels as (N, 1, 1, 1)."""
+
+    def forward(self, *given: "Tensor | None") -> Any:
+        samples, labels = super().forward(*given)
+        return samples, labels.reshape(-1, 1, 1, 1)
+
+
+class DummyData(DataSource):
+    """Values made by fillers: constant ones are made once, random ones at each call."""
+
+    def __init__(self, shapes: tuple[tuple[int, ...], ...], fillers: tuple[tuple[str, dict[str, Any]], ...]) -> None:
+        super().__init__()
+        self.shapes, self.fillers = shapes, fillers
+        self.constants: list[Tensor | None] = [None] * len(shapes)
+
+    def read(self) -> tuple[Tensor, ...]:
+        return tuple(self.filled(i) for i in range(len(self.shapes)))
+
+    def filled(self, i: int) -> Tensor:
+        kind, words = self.fillers[i]
+        kept = self.constants[i]
+        if kept is not None and kept.device == self.place.device and kept.dtype == self.place.dtype:
+            return kept
+        value = self.place.new_empty(self.shapes[i])
+        FILLERS[kind](value, **words)
+        if kind == "constant":
+            self.constants[i] = value
+        return value
+
+
+class HDF5Output(nn.Module):
+    """Hands values to `writer`, which is set from outside; without one they are dropped."""
+
+    writer: Any = None
+
+    def forward(self, *xs: Tensor) -> None:
+        if self.writer is not None:
+            self.writer(*(x.detach() for x in xs))
