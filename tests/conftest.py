@@ -1,4 +1,4 @@
-"""`pytest tests/diagnostics --update` rewrites the rendered blocks of the Markdown pages, `pytest tests/golden --update` the golden files."""
+"""`--update` rewrites recorded output: the rendered blocks of tests/diagnostics, the golden files of tests/golden."""
 
 import pytest
 

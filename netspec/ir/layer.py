@@ -11,6 +11,10 @@ from netspec.record import Param, Record, param
 __all__ = ["REGISTRY", "Example", "Filler", "Layer", "ModuleText", "Weight", "accepts", "constant", "module", "rejects"]
 
 Range = tuple[int, int | None]
+FillerType = Literal["constant", "uniform", "gaussian", "xavier", "msra", "positive_unitball", "bilinear", "kaiming_uniform", "values"]
+Row = tuple[float, ...]
+Nested = tuple[float | tuple[float | tuple[float | Row, ...], ...], ...]
+"""Numbers in lists within lists, up to four deep."""
 
 
 class Filler(Record):
@@ -18,10 +22,10 @@ class Filler(Record):
 
     short = "type"
 
-    type: Literal["constant", "uniform", "gaussian", "xavier", "msra", "positive_unitball", "bilinear", "kaiming_uniform"] = param(
+    type: FillerType = param(
         default="constant",
-        doc="distribution: constant value, uniform on [min, max), gaussian, xavier (uniform on +-sqrt(3/n)), "
-        "msra (normal, std sqrt(2/n)), positive_unitball, bilinear (an upsampling kernel), kaiming_uniform (PyTorch's default)",
+        doc="distribution: constant value, uniform on [min, max), gaussian, xavier (uniform on +-sqrt(3/n)), msra (normal, std sqrt(2/n)), "
+        "positive_unitball, bilinear (an upsampling kernel), kaiming_uniform (PyTorch's default), values (each number as given)",
     )
     value: float = param(default=0.0, doc="the constant")
     min: float = param(default=0.0, doc="lower end of uniform")
@@ -30,6 +34,21 @@ class Filler(Record):
     std: float = param(default=1.0, doc="standard deviation of gaussian")
     sparse: int = param(default=-1, doc="gaussian: each value is kept with probability sparse / outputs; -1 keeps all")
     variance_norm: Literal["FAN_IN", "FAN_OUT", "AVERAGE"] = param(default="FAN_IN", doc="which fan n is, for xavier and msra")
+    values: Nested = param(default=(), doc="the weight's numbers in row order, in lists within lists or not")
+
+    @property
+    def numbers(self) -> Row:
+        """`values` as one row."""
+        return tuple(flat(self.values))
+
+
+def flat(values: "Nested | float") -> Iterator[float]:
+    """Numbers out of lists within lists, in order."""
+    if isinstance(values, tuple):
+        for value in values:
+            yield from flat(value)
+    else:
+        yield values
 
 
 def constant(value: float) -> Filler:
