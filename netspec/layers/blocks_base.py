@@ -1,4 +1,4 @@
-"""Torch modules under every emitted network: its base class, the fillers, what brings values in and out. Inlined, so it needs torch alone."""
+"""Torch modules under every emitted network: its base class, fillers, what brings values in and out. Inlined, so it needs torch alone."""
 
 import math
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ class Network(nn.Module):
     """Base of emitted networks. Blob and layer names are those of the spec; inputs go in by position or by name.
 
     optional: inputs that a data layer reads where they are not passed in; layers: the module path of each layer, and the names of its
-    weights in Caffe's order; blobs: which module makes each named blob, and which of its results that is; loss_weights: factor of each loss.
+    weights in Caffe's order; blobs: which module makes each named blob, and which of its results that is; loss_weights: factor of each.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ()
