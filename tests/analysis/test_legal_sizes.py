@@ -2,13 +2,13 @@
 # ruff: noqa: E501
 
 import random
-from dataclasses import replace
 
 import pytest
 
 from netspec.analysis.infer import Pass
 from netspec.analysis.legal_sizes import LIMIT, legal_sizes
 from netspec.analysis.progressions import Progression, compressed
+from netspec.frozen import changed
 from netspec.ir.dims import evaluate
 from netspec.ir.graph import TypedGraph
 from netspec.ir.types import TensorType
@@ -76,7 +76,7 @@ def numbers(graph: TypedGraph, sizes: dict[str, int]) -> TypedGraph:
         sizes.get(name, size) if isinstance(size, int) else evaluate(size, sizes) for name, size in zip(letters, type_.space, strict=True)
     )
     fixed = given._replace(type=TensorType((type_.batch, type_.channels, *space)))
-    return replace(graph, graph=replace(graph.graph, inputs=(fixed,)))
+    return changed(graph, graph=changed(graph.graph, inputs=(fixed,)))
 
 
 def takes(graph: TypedGraph, sizes: dict[str, int]) -> bool:
@@ -122,7 +122,7 @@ def test_torch_runs_what_is_legal_and_refuses_what_it_cannot(name: str) -> None:
     found = legal_sizes(graph)
     module = compile(graph).to("meta")
     type_ = graph.types[graph.graph.inputs[0].value]
-    for n in (*range(1, 97), *random.Random(1).sample(range(97, LIMIT), 20)):
+    for n in (*range(1, 65), *random.Random(1).sample(range(65, 600), 6)):
         sizes = {axis.name: n for axis in found.axes}
         filled = numbers(graph, sizes)
         shape = (2, *filled.graph.inputs[0].type.shape[1:])
