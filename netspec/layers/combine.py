@@ -1,5 +1,6 @@
 """Layers that join values, or take them apart: Eltwise, Concat, Slice, Split, Filter, BatchReindex."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -10,7 +11,6 @@ from netspec.ir.rule import RuleError, at_least, divides, same
 from netspec.ir.types import TensorType, shown
 from netspec.layers.shared import exclude
 from netspec.record import param
-import itertools
 
 __all__ = ["BatchReindex", "Concat", "Eltwise", "Filter", "Slice", "Split"]
 
