@@ -90,7 +90,7 @@ class Subsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n = len(self.kernel)
-        y = AVERAGE_POOL[n](x, self.kernel, self.stride) * math.prod(self.kernel) * self.weight.view(-1, *[1] * n)
+        y: Tensor = AVERAGE_POOL[n](x, self.kernel, self.stride) * math.prod(self.kernel) * self.weight.view(-1, *[1] * n)
         return y if self.bias is None else y + self.bias.view(-1, *[1] * n)
 
 
@@ -102,5 +102,4 @@ class Distances(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_output, inputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        gaps: Tensor = (x.flatten(1)[:, None] - self.weight).square()
-        return gaps.sum(2)
+        return (x.flatten(1)[:, None] - self.weight).square().sum(2)
