@@ -1,10 +1,11 @@
 """Wiring: drafts and block instances become a Graph of one phase, every value made once. Knows no shape and no particular layer."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
-from netspec.frozen import fresh, frozen, mutable
+from netspec.frozen import fresh, mutable
 from netspec.ir.graph import Block, Graph, Input, Node, ParamSpec, Value
 from netspec.ir.layer import Layer
 from netspec.resolve.drafts import Draft
@@ -17,8 +18,7 @@ SKIPPED = frozenset(("loss", "metric", "data", "input"))
 """Layers with these traits are passed over when a bottom is left out."""
 
 
-@frozen
-class NetState:
+class NetState(NamedTuple):
     """What include and exclude ask for: Caffe's NetState."""
 
     phase: str = "TEST"
