@@ -52,8 +52,11 @@ def command(net: str, weights: str | None, solver: str | None, flat: bool, outpu
 
 def summary(converted: "Converted", spec: str, weights: str) -> str:
     """What was written, and a line per tensor."""
-    folded = f", {converted.blocks} blocks" if converted.blocks else ""
-    text = f"wrote {spec}: {converted.layers} layers{folded}\n"
+    text = f"wrote {spec}: {converted.layers} layers\n"
+    if converted.blocks:
+        last = list(converted.names.items())[-1]
+        text = (f"wrote {spec}: {converted.layers} layers and uses of {converted.blocks} blocks\n"
+                f"layers in blocks have new names: {last[1]} is {last[0]} (--format json lists all; --flat keeps the old ones)\n")
     if converted.tensors is None:
         return text
     count = {status: sum(row.status == status for row in converted.rows) for status in ("kept", "reshaped", "missing", "unused")}
@@ -73,7 +76,7 @@ def as_json(converted: "Converted", spec: str, weights: str) -> str:
 
     from netspec.diagnostics.formats import as_json as finding
 
-    document: dict[str, object] = {"spec": spec, "diagnostics": [finding(d) for d in converted.findings]}
+    document: dict[str, object] = {"spec": spec, "diagnostics": [finding(d) for d in converted.findings], "names": converted.names}
     if converted.tensors is not None:
         document["weights"] = {
             "path": weights,

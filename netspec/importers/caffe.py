@@ -1,13 +1,14 @@
 """The whole of an import from Caffe: definition, solver and weights in; a spec, tensors by its names, and what is worth knowing out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Diagnostic
-from netspec.importers.prototxt import import_prototxt
+from netspec.importers.folding import Folded, fold
+from netspec.importers.prototxt import Imported, import_prototxt
 from netspec.importers.weights import Row, match, wanted_by
 from netspec.source import Source
 from netspec.syntax.writer import dump
@@ -21,11 +22,15 @@ __all__ = ["Converted", "convert"]
 
 @dataclass(frozen=True, eq=False)
 class Converted:
-    """tree: the spec as plain values. tensors, rows: the weights and what became of each; None and () without a weights file."""
+    """tree: the spec as plain values. names: leads from each layer that is called otherwise than in the file to its name there.
+
+    tensors, rows: the weights and what became of each; None and () without a weights file.
+    """
 
     tree: dict[str, Any]
     text: str
     findings: list[Diagnostic]
+    names: dict[str, str]
     tensors: "dict[str, NDArray[np.float32]] | None" = None
     rows: tuple[Row, ...] = ()
 
@@ -41,12 +46,30 @@ class Converted:
 def convert(net: str | Path, *, weights: str | Path | None = None, solver: str | Path | None = None, flat: bool = False) -> Converted:
     """Import a network. Raises SpecError: as import_prototxt; with weights also NS026, NS027, NS031, and what check finds in the net."""
     imported = import_prototxt(net, solver=solver)
-    tree, names = imported.tree, imported.renamed
+    tree, names = (imported.tree, imported.renamed) if flat else folded(imported)
     text = dump(tree)
     if weights is None:
-        return Converted(tree, text, imported.findings)
+        return Converted(tree, text, imported.findings, names)
     tensors, rows = matched(text, fspath(net), weights, names)
-    return Converted(tree, text, imported.findings, tensors, tuple(rows))
+    return Converted(tree, text, imported.findings, names, tensors, tuple(rows))
+
+
+def folded(imported: Imported) -> tuple[dict[str, Any], dict[str, str]]:
+    """The spec with its repeats as blocks, and the names in the file of the layers that are called otherwise."""
+    tree = imported.tree
+    made = fold(tree["layers"], imported.wires, list(tree.get("input", ())))
+    if not made.blocks:
+        return tree, imported.renamed
+    names = {**imported.renamed, **{full: imported.renamed.get(flat, flat) for full, flat in made.names.items()}}
+    return dict(with_blocks(tree, made)), names
+
+
+def with_blocks(tree: dict[str, Any], made: Folded) -> Iterator[tuple[str, Any]]:
+    """The sections of a spec, blocks before the layers."""
+    for key, value in tree.items():
+        if key == "layers":
+            yield "blocks", made.blocks
+        yield key, made.layers if key == "layers" else value
 
 
 def matched(text: str, name: str, weights: str | Path, names: Mapping[str, str]) -> "tuple[dict[str, NDArray[np.float32]], list[Row]]":

@@ -17,7 +17,7 @@ from netspec.importers.net_inputs import net_inputs
 from netspec.importers.prototxt_text import read_prototxt
 from netspec.importers.prototxt_tree import Message
 from netspec.importers.solver import solver_section
-from netspec.importers.spec_layers import entries, literal
+from netspec.importers.spec_layers import Wires, entries, literal
 from netspec.importers.upgrade import upgrade
 from netspec.source import Source
 from netspec.syntax.writer import dump
@@ -35,12 +35,13 @@ WITHOUT_PLACE = {"force_backward": "gradients are computed where they are needed
 class Imported:
     """A spec as plain values and as text, and the findings on the way (warnings only), in the file's order.
 
-    renamed: leads from a layer of the spec to its name in the file, where that differs.
+    renamed: leads from a layer of the spec to its name in the file, where that differs. wires: for each layer, the blobs in the file.
     """
 
     tree: dict[str, Any]
     findings: list[Diagnostic] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
+    wires: list[Wires] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -54,16 +55,17 @@ def import_prototxt(path: str | Path, *, solver: str | Path | None = None) -> Im
     gc.disable()
     try:
         net, own_solver = open_net(path, diagnostics)
-        tree, renamed = spec_tree(net, diagnostics)
+        imported = spec_of(net, diagnostics)
         words = open_solver(solver, diagnostics) if solver is not None else own_solver
     finally:
         if collecting:
             gc.enable()
     if words is not None:
-        tree["train"] = {"solver": solver_section(words, diagnostics)}
+        imported.tree["train"] = {"solver": solver_section(words, diagnostics)}
     if diagnostics.failed:
         raise SpecError(diagnostics.sorted())
-    return Imported(tree, diagnostics.sorted(), renamed)
+    imported.findings.extend(diagnostics.sorted())
+    return imported
 
 
 def read_source(path: str | Path, diagnostics: Diagnostics) -> Source:
@@ -112,8 +114,8 @@ def open_message(path: str | Path, diagnostics: Diagnostics) -> Message:
     return message
 
 
-def spec_tree(net: Piece, diagnostics: Diagnostics) -> tuple[dict[str, Any], dict[str, str]]:
-    """The spec of a decoded network, as plain values, and the layers that it calls otherwise."""
+def spec_of(net: Piece, diagnostics: Diagnostics) -> Imported:
+    """The spec of a decoded network."""
     layers = upgrade(in_order(net), diagnostics)
     inputs, layers = net_inputs(net, layers, diagnostics)
     tree: dict[str, Any] = {"netspec": 1}
@@ -126,7 +128,8 @@ def spec_tree(net: Piece, diagnostics: Diagnostics) -> tuple[dict[str, Any], dic
             diagnostics.add(Diagnostic("NS025", f"{key} of the net: {why}", net.span(key)))
     tree["layers"] = found = entries(layers, list(inputs), diagnostics)
     only_test(found, list(tree.get("input", ())), layers, diagnostics)
-    return tree, distinct(found, layers, diagnostics)
+    wires = [Wires(tuple(layer.get("bottom", ())), tuple(layer.get("top", ()))) for layer in layers]
+    return Imported(tree, renamed=distinct(found, layers, diagnostics), wires=wires)
 
 
 def in_order(net: Piece) -> Iterator[tuple[str, Piece]]:

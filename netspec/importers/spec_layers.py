@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
@@ -11,12 +11,19 @@ from netspec.importers.layer_types import definition, known_types
 from netspec.ir.layer import Layer
 from netspec.resolve.sections import LayerFields
 
-__all__ = ["entries", "literal"]
+__all__ = ["PASSED_OVER", "Wires", "entries", "literal"]
 
 PASSED_OVER = frozenset(("loss", "metric", "data", "input"))
 ORDER = ("name", "type", "bottom", "top", "include", "exclude", "phase", "loss_weight", "propagate_down", "param")
 LISTS = frozenset(("dim", "param", "mean_value", "slice_point", "stepvalue"))
 EFFECTLESS = frozenset(("engine", "force_nd_im2col", "debug_info", "share_in_parallel", "prefetch", "cache_images", "force_encoded_color"))
+
+
+class Wires(NamedTuple):
+    """The blobs that a layer of the file reads and makes, by their names there."""
+
+    bottoms: tuple[str, ...]
+    tops: tuple[str, ...]
 
 
 def entries(layers: Iterable[Piece], inputs: list[str], diagnostics: Diagnostics) -> list[dict[str, Any]]:

@@ -1,0 +1,177 @@
+"""Repeats become blocks: the same graph under other names, and weights that find their way."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+import netspec
+from netspec import driver
+from netspec.cli import group
+from netspec.importers.block_names import naming, systematic
+from netspec.importers.caffe import Converted, convert
+from netspec.ir.graph import Graph
+from netspec.source import Source
+
+CASES = Path(__file__).parents[1] / "conformance" / "caffe" / "cases"
+
+
+def layer(name: str, kind: str, bottom: str | tuple[str, ...], top: str = "", more: str = "") -> str:
+    bottoms = "".join(f' bottom: "{b}"' for b in ((bottom,) if isinstance(bottom, str) else bottom))
+    return f'layer {{ name: "{name}" type: "{kind}"{bottoms} top: "{top or name}" {more} }}\n'
+
+
+def unit(tag: str, x: str, width: int, stride: int = 1) -> str:
+    """A residual unit, at full length where it changes size."""
+    def conv(name: str, bottom: str, size: int, step: int = 1) -> str:
+        param = f"convolution_param {{ num_output: {width} kernel_size: {size} pad: {size // 2} stride: {step} bias_term: false }}"
+        return layer(f"res{tag}_{name}", "Convolution", bottom, more=param) + layer(
+            f"bn{tag}_{name}", "BatchNorm", f"res{tag}_{name}", f"res{tag}_{name}")
+    text = conv("short", x, 1, stride) if stride > 1 or x == "stem" else ""
+    text += conv("a", x, 3, stride) + layer(f"relu{tag}_a", "ReLU", f"res{tag}_a", f"res{tag}_a") + conv("b", f"res{tag}_a", 3)
+    text += layer(f"res{tag}", "Eltwise", (f"res{tag}_short" if stride > 1 or x == "stem" else x, f"res{tag}_b"))
+    return text + layer(f"res{tag}_relu", "ReLU", f"res{tag}", f"res{tag}")
+
+
+def residual() -> str:
+    text = 'input: "data" input_shape { dim: 1 dim: 3 dim: 16 dim: 16 }\n'
+    text += layer("stem", "Convolution", "data", more="convolution_param { num_output: 4 kernel_size: 3 pad: 1 }")
+    x = "stem"
+    for stage, width in ((2, 4), (3, 8), (4, 12)):
+        for block in "abcd":
+            text += unit(f"{stage}{block}", x, width, 2 if block == "a" and stage > 2 else 1)
+            x = f"res{stage}{block}"
+    return text + layer("fc", "InnerProduct", x, more="inner_product_param { num_output: 5 }") + layer("prob", "Softmax", "fc")
+
+
+def canonical(graph: Graph) -> list[Any]:
+    """Layers with their parameters and wiring by place, without names."""
+    places: dict[Any, Any] = {item.value: item.value.name for item in graph.inputs}
+    found = []
+    for at, node in enumerate(graph.nodes):
+        found.append((node.layer, [places[value] for value in node.bottoms], len(node.tops), node.params, node.loss_weights))
+        places.update({value: (at, index) for index, value in enumerate(node.tops)})
+    return found
+
+
+def both(text: str, folder: Path) -> tuple[Converted, Converted]:
+    (folder / "net.prototxt").write_text(text)
+    return convert(folder / "net.prototxt"), convert(folder / "net.prototxt", flat=True)
+
+
+def same(folded: Converted, flat: Converted) -> None:
+    """The folded spec is the flat one, up to names, and says which these were."""
+    one, other = (driver.load_source(Source("spec.yaml", made.text)).graph("test").graph for made in (folded, flat))
+    assert canonical(one) == canonical(other)
+    assert [folded.names.get(node.name, node.name) for node in one.nodes] == [node.name for node in other.nodes]
+
+
+def test_residual_net(tmp_path: Path) -> None:
+    folded, flat = both(residual(), tmp_path)
+    same(folded, flat)
+    assert folded.blocks == 2
+    assert folded.text.count("\n") < 50 < flat.text.count("\n")
+    uses = {entry["name"]: entry for entry in folded.tree["layers"] if "block" in entry}
+    assert [(name, use.get("repeat", 1)) for name, use in uses.items()] == [
+        ("res2a", 1), ("res2", 3), ("res3a", 1), ("res3", 3), ("res4a", 1), ("res4", 3)]
+    assert folded.names["res3.1.bn_b"] == "bn3c_b"
+    assert flat.names == {}
+    assert "blocks" not in flat.tree
+
+
+def test_variables(tmp_path: Path) -> None:
+    folded, _ = both(residual(), tmp_path)
+    first, second = folded.tree["blocks"].values()
+    assert [set(block["vars"]) for block in (first, second)] == [{"num_output"}, {"num_output", "stride"}]
+    assert second["vars"]["stride"] == 2
+    assert next(entry for entry in folded.tree["layers"] if entry["name"] == "res2a")["vars"] == {"num_output": 4, "stride": 1}
+
+
+def test_a_multiple_of_a_variable(tmp_path: Path) -> None:
+    text, x = 'input: "data" input_shape { dim: 1 dim: 8 }\n', "data"
+    for n, width in enumerate((8, 16, 8, 24, 8)):
+        for name, size in (("down", width), ("up", 4 * width)):
+            text += layer(f"u{n}/{name}", "InnerProduct", x, more=f"inner_product_param {{ num_output: {size} }}")
+            text += layer(f"u{n}/{name}/act", "ReLU", f"u{n}/{name}", f"u{n}/{name}")
+            x = f"u{n}/{name}"
+    folded, flat = both(text, tmp_path)
+    same(folded, flat)
+    (block,) = folded.tree["blocks"].values()
+    assert block["vars"] == {"num_output": 8}
+    assert [entry["inner_product_param"]["num_output"] for entry in block["layers"][::2]] == ["$num_output", "${4 * num_output}"]
+
+
+def test_what_is_not_a_block(tmp_path: Path) -> None:
+    """A value in the middle that is read from outside; layers of one phase; names without a rule; shared weights."""
+    def chain(extra: str = "", more: str = "", names: str = "abc") -> str:
+        text, x = 'input: "data" input_shape { dim: 1 dim: 8 dim: 8 }\n', "data"
+        for n in range(6):
+            for name, kind in zip(names, ("TanH", "Sigmoid", "AbsVal"), strict=True):
+                name = f"{name}{n}" if names == "abc" else f"{name}_{(n * 7 + 3) ** 3:x}"
+                text += layer(name, kind, x, more=more)
+                x = name
+        return text + extra
+
+    assert both(chain(), tmp_path)[0].blocks == 1
+    taps = layer("out", "Concat", tuple(f"a{n}" for n in range(6)))
+    for text in (chain(taps), chain(more="include { phase: TEST }"), chain(names="pqr")):
+        folded, flat = both(text, tmp_path)
+        assert folded.tree == flat.tree
+    fused = 'inner_product_param { num_output: 8 axis: 2 } param { name: "w" }'
+    folded, flat = both(chain(more=fused).replace('"TanH"', '"InnerProduct"'), tmp_path)
+    assert folded.tree == flat.tree
+
+
+def test_skips_over_blocks(tmp_path: Path) -> None:
+    """Readers far behind a block, a multi-input block, and a layer in place on what a block leaves."""
+    text, x, tops = 'input: "data" input_shape { dim: 2 dim: 8 dim: 4 dim: 4 }\n', "data", []
+    for n in range(5):
+        text += layer(f"c{n}", "Convolution", x, more="convolution_param { num_output: 8 kernel_size: 1 }")
+        text += layer(f"c{n}_bn", "BatchNorm", f"c{n}") + layer(f"c{n}_act", "ReLU", f"c{n}_bn")
+        text += layer(f"c{n}_sum", "Eltwise", (f"c{n}_act", "data"))
+        x = f"c{n}_sum"
+        tops.append(x)
+    text += layer("all", "Concat", tuple(tops))
+    folded, flat = both(text, tmp_path)
+    same(folded, flat)
+    (block,) = folded.tree["blocks"].values()
+    assert len(block["bottom"]) == 2
+
+
+def test_recorded_nets_stay_as_they_are() -> None:
+    assert [path.stem for path in CASES.glob("net_*.prototxt") if convert(path).blocks] == []
+
+
+def test_weights_of_a_folded_net(tmp_path: Path) -> None:
+    """A .h5 by the names in the file, loaded into the folded and the flat net: the same numbers."""
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "net.prototxt").write_text(residual())
+    flat = driver.load_source(Source("flat.yaml", convert(tmp_path / "net.prototxt", flat=True).text)).graph("test")
+    rng = np.random.default_rng(0)
+    with h5py.File(tmp_path / "net.caffemodel.h5", "w") as file:
+        for ref in flat.weight_refs():
+            mean, spread = (0, 0.05) if len(ref.weight.shape) > 1 else (1, 0.2)
+            file[f"data/{ref.node.name}/{ref.index}"] = rng.normal(mean, spread, ref.weight.shape).astype(np.float32)
+    outputs = []
+    for extra in ([], ["--flat"]):
+        spec = tmp_path / f"net{len(extra)}.yaml"
+        arguments = ["import", str(tmp_path / "net.prototxt"), "--weights", str(tmp_path / "net.caffemodel.h5"), "-o", str(spec), *extra]
+        result = CliRunner().invoke(group, arguments, standalone_mode=False)
+        assert result.exception is None, result.output
+        net = netspec.load_weights(netspec.compile(str(spec)), str(spec.with_suffix(".safetensors")))
+        outputs.append(net(torch.linspace(-1, 1, 768).reshape(1, 3, 16, 16)))
+    torch.testing.assert_close(outputs[0], outputs[1], rtol=0, atol=0)
+    assert outputs[0].std() > 0
+
+
+def test_names() -> None:
+    assert systematic(["res2b_x", "bn2b"], ["res3b1_x", "bn3b1"])
+    assert systematic(["Convolution5", "Eltwise2"], ["Convolution7", "Eltwise3"])
+    assert not systematic(["conv1", "pool1"], ["conv2", "norm3x"])
+    made = naming([("inception_3a/1x1", "inception_4b/1x1"), ("inception_3a/out", "inception_4b/out")])
+    assert (made.local, made.places) == (("1x1", "out"), ("inception_3a", "inception_4b"))
+    made = naming([("res2a_x", "res3a_x"), ("bn2a", "bn3a"), ("res2a", "res3a")])
+    assert (made.local, made.places) == (("res_x", "bn", "res"), ("res2a", "res3a"))
