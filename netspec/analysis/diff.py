@@ -1,0 +1,193 @@
+"""How two networks differ. In: two typed graphs; out: layers, shapes, counts, and for each weight tensor where it can be taken from.
+
+Layers are matched by name, then by what they are and read, then by the order of what is left. Knows no file.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from netspec.analysis.canonical import node_hashes
+from netspec.analysis.cost import NetCost, cost
+from netspec.ir.dims import Size, product
+from netspec.ir.graph import Node, TypedGraph, Value, WeightRef
+from netspec.ir.types import shown
+from netspec.record import as_written
+
+__all__ = ["Change", "Move", "changes", "moves", "totals"]
+
+COUNTED = ("parameters", "statistics", "fixed", "macs", "connections")
+
+
+class Change(NamedTuple):
+    """One layer: changed, renamed, removed or added, and how."""
+
+    status: str
+    before: str | None
+    after: str | None
+    facts: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        names = " -> ".join(dict.fromkeys(name for name in (self.before, self.after) if name is not None))
+        return f"{self.status:8} {names}" + (f": {'; '.join(self.facts)}" if self.facts else "")
+
+
+class Move(NamedTuple):
+    """A weight tensor of the second net and where it comes from: kept, renamed, reshaped or new; or dropped, of the first.
+
+    transposed: the two layers store it the other way round.
+    """
+
+    status: str
+    source: str | None
+    before: tuple[Size, ...] | None
+    target: str | None
+    after: tuple[Size, ...] | None
+    transposed: bool = False
+
+    @property
+    def text(self) -> str:
+        """`reshaped fc6.weight [4096, 25088] -> [4096, 512, 7, 7]`."""
+        names = " -> ".join(dict.fromkeys(name for name in (self.source, self.target) if name is not None))
+        shapes = " -> ".join(dict.fromkeys(shown(shape) for shape in (self.before, self.after) if shape is not None))
+        return f"{self.status:8} {names} {shapes}{', transposed' if self.transposed else ''}"
+
+
+def matched(a: TypedGraph, b: TypedGraph) -> dict[Node, Node]:
+    """Nodes of b with their counterparts in a."""
+    by_name = {node.name: node for node in a.graph.nodes}
+    pairs = {node: by_name[node.name] for node in b.graph.nodes if node.name in by_name}
+    here, there = left(a, set(pairs.values())), left(b, set(pairs))
+    if here and there:
+        twins: dict[str, list[Node]] = {}
+        hashes = node_hashes(a)
+        for node in here:
+            twins.setdefault(hashes[node], []).append(node)
+        for node, found in node_hashes(b).items():
+            if node in there and twins.get(found):
+                pairs[node] = twins[found].pop(0)
+    pairs.update(in_order(a, b, left(a, set(pairs.values())), left(b, set(pairs))))
+    return pairs
+
+
+def left(typed: TypedGraph, taken: set[Node]) -> list[Node]:
+    return [node for node in typed.graph.nodes if node not in taken]
+
+
+def in_order(a: TypedGraph, b: TypedGraph, here: list[Node], there: list[Node]) -> Iterator[tuple[Node, Node]]:
+    """Nodes that own weights of the same counts, in the same order."""
+    if not here or not there:
+        return
+    from difflib import SequenceMatcher
+
+    before, after = ([signature(t, n) for n in nodes] for t, nodes in ((a, here), (b, there)))
+    for block in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
+        yield from zip(there[block.b : block.b + block.size], here[block.a : block.a + block.size], strict=True)
+
+
+def signature(typed: TypedGraph, node: Node) -> tuple[Any, ...]:
+    return tuple(product(w.shape) for w in typed.weights[node]) or (node.layer.type,)
+
+
+# --- layers ----------------------------------------------------------------------------------------------------------
+
+
+def changes(a: TypedGraph, b: TypedGraph) -> list[Change]:
+    """What became of each layer, in the order of the second net; removed ones come last."""
+    pairs = matched(a, b)
+    found: list[Change] = []
+    for given in b.graph.inputs:
+        old = next((i for i in a.graph.inputs if i.value.name == given.value.name), None)
+        if old is None or a.types[old.value] != b.types[given.value]:
+            fact = (f"{a.types[old.value]} -> {b.types[given.value]}",) if old is not None else (str(b.types[given.value]),)
+            found.append(Change("changed" if old is not None else "added", None if old is None else old.value.name, given.value.name, fact))
+    for node in b.graph.nodes:
+        twin = pairs.get(node)
+        if twin is None:
+            found.append(Change("added", None, node.name, (node.layer.type,)))
+            continue
+        facts = tuple(facts_of(a, b, twin, node, pairs))
+        if facts or twin.name != node.name:
+            found.append(Change("renamed" if twin.name != node.name else "changed", twin.name, node.name, facts))
+    gone = [i.value.name for i in a.graph.inputs if i.value.name not in {j.value.name for j in b.graph.inputs}]
+    taken = set(pairs.values())
+    return [
+        *found,
+        *(Change("removed", name, None) for name in gone),
+        *(Change("removed", n.name, None, (n.layer.type,)) for n in left(a, taken)),
+    ]
+
+
+def facts_of(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Node, Node]) -> Iterator[str]:
+    if old.layer.type != new.layer.type:
+        yield f"{old.layer.type} -> {new.layer.type}"
+    else:
+        for name in new.layer.params:
+            before, after = old.layer.__dict__[name], new.layer.__dict__[name]
+            if before != after and spread(before) != spread(after):
+                yield f"{name} {said(before)} -> {said(after)}"
+    if [origin(v, {}) for v in old.bottoms] != [origin(v, pairs) for v in new.bottoms]:
+        yield f"reads {', '.join(v.name for v in old.bottoms)} -> {', '.join(v.name for v in new.bottoms)}"
+    if old.loss_weights != new.loss_weights:
+        yield f"loss_weight {list(old.loss_weights)} -> {list(new.loss_weights)}"
+    shapes = [(a.types[x], b.types[y]) for x, y in zip(old.tops, new.tops, strict=False)]
+    yield from (f"gives {before} -> {after}" for before, after in shapes if before.shape != after.shape)
+
+
+def spread(value: Any) -> Any:
+    """3 and [3, 3] as one."""
+    return value[0] if isinstance(value, tuple) and value and all(v == value[0] for v in value) else value
+
+
+def said(value: Any) -> str:
+    written = as_written(value)
+    return str(written).lower() if isinstance(written, bool) else str(written)
+
+
+def origin(value: Value, pairs: dict[Node, Node]) -> tuple[Any, ...]:
+    """Which node of the first net makes a value, or which input it is."""
+    return (pairs.get(value.node, value.node), value.index) if value.node is not None else (value.name,)
+
+
+# --- weights ---------------------------------------------------------------------------------------------------------
+
+
+def moves(a: TypedGraph, b: TypedGraph) -> list[Move]:
+    """For each tensor of b where it comes from; then the tensors of a that go nowhere."""
+    pairs = matched(a, b)
+    olds = {(ref.node, ref.index): ref for ref in a.weight_refs()}
+    found: list[Move] = []
+    for ref in b.weight_refs():
+        if not ref.shared:
+            twin = pairs.get(ref.node)
+            found.append(move(olds.get((twin, ref.index)) if twin is not None else None, ref))
+    used = {m.source for m in found}
+    gone = [ref for ref in olds.values() if not ref.shared and ref.name not in used]
+    return [*found, *(Move("dropped", ref.name, ref.weight.shape, None, None) for ref in gone)]
+
+
+def move(old: WeightRef | None, new: WeightRef) -> Move:
+    fresh = Move("new", None, None, new.name, new.weight.shape)
+    if old is None or product(old.weight.shape) != product(new.weight.shape):
+        return fresh
+    turned = len(old.weight.shape) == 2 and getattr(old.node.layer, "transpose", False) != getattr(new.node.layer, "transpose", False)
+    before = old.weight.shape[::-1] if turned else old.weight.shape
+    if not flattens_alike(before, new.weight.shape):
+        return fresh
+    same = before == new.weight.shape and not turned
+    status = "reshaped" if not same else "kept" if old.name == new.name else "renamed"
+    return Move(status, old.name, old.weight.shape, new.name, new.weight.shape, turned)
+
+
+def flattens_alike(a: tuple[Size, ...], b: tuple[Size, ...]) -> bool:
+    """Whether one is the other with axes folded or ones put in, the first axis staying: dense to convolution, [5] to [1, 5, 1, 1]."""
+    short, long = ([size for size in shape if size != 1] for shape in (a, b))
+    return short == long or (bool(short) and bool(long) and short[0] == long[0])
+
+
+def totals(a: TypedGraph, b: TypedGraph) -> list[tuple[str, Size | None, Size | None]]:
+    """Counts that differ, by name: of both nets."""
+    costs: tuple[NetCost, NetCost] = (cost(a), cost(b))
+    rows: list[tuple[str, Size | None, Size | None]] = [(name, getattr(costs[0], name), getattr(costs[1], name)) for name in COUNTED]
+    rows += [(f"memory in {use}", costs[0].memory[use], costs[1].memory[use]) for use in costs[0].memory]
+    return [row for row in rows if row[1] != row[2]]

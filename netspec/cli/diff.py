@@ -1,0 +1,65 @@
+"""`netspec diff`."""
+
+from typing import Any
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("diff")
+@click.argument("before")
+@click.argument("after")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--phase", type=click.Choice(("deploy", "test", "train")), default="test", show_default=True, help="Which layers.")
+def command(before: str, after: str, as_json: bool, phase: str) -> int:
+    """Say how two specs differ as networks: layers, shapes, counts, and what becomes of each weight tensor.
+
+    The order of layers where it does not matter, anchors, variables and blocks written out make no difference. Exit code: 0 for the same
+    network, 1 for another.
+    """
+    from netspec import driver
+    from netspec.analysis.canonical import network_hash
+    from netspec.analysis.diff import changes, moves, totals
+
+    programs = [driver.load(path) for path in (before, after)]
+    a, b = (program.graph(phase) for program in programs)
+    same = network_hash(programs[0].graphs()) == network_hash(programs[1].graphs())
+    found: dict[str, Any] = {
+        "same": same,
+        "layers": [change._asdict() for change in changes(a, b)],
+        "totals": {name: [plain(x), plain(y)] for name, x, y in totals(a, b)},
+        "weights": [tensor(move) for move in moves(a, b)],
+    }
+    if as_json:
+        import json
+
+        click.echo(json.dumps(found, indent=2))
+        return 0 if same else 1
+    click.echo("the same network" if same else "different networks")
+    for change in changes(a, b):
+        click.echo(f"  {change.text}")
+    for name, (x, y) in found["totals"].items():
+        click.echo(
+            f"{name}: {written(x)} -> {written(y)}" + (f" ({y / x - 1:+.1%})" if isinstance(x, int) and isinstance(y, int) and x else "")
+        )
+    rows = moves(a, b)
+    count = {status: sum(row.status == status for row in rows) for status in ("kept", "renamed", "reshaped", "new", "dropped")}
+    if rows:
+        click.echo(f"weights: {', '.join(f'{n} {status}' for status, n in count.items() if n)}")
+    for row in (row for row in rows if row.status != "kept"):
+        click.echo(f"  {row.text}")
+    return 0 if same else 1
+
+
+def tensor(move: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = move._asdict()
+    return {name: list(map(plain, value)) if isinstance(value, tuple) else value for name, value in fields.items()}
+
+
+def plain(size: Any) -> Any:
+    return size if size is None or isinstance(size, (int, str, bool)) else str(size)
+
+
+def written(size: Any) -> str:
+    return f"{size:,}" if isinstance(size, int) else "open" if size is None else str(size)

@@ -1,0 +1,68 @@
+"""`netspec transplant`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from netspec.analysis.diff import Move
+    from netspec.ir.graph import TypedGraph
+
+__all__ = ["command"]
+
+
+@click.command("transplant")
+@click.argument("weights", type=click.Path())
+@click.argument("before")
+@click.argument("after")
+@click.option("-o", "--output", required=True, type=click.Path(), help="The safetensors file to write.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For the fillers of tensors that are new.")
+@click.option("--phase", type=click.Choice(("deploy", "test", "train")), default="test", show_default=True, help="Which layers.")
+def command(weights: str, before: str, after: str, output: str, seed: int, phase: str) -> None:
+    """Carry WEIGHTS, a safetensors file of the spec BEFORE, over to the spec AFTER.
+
+    A tensor is kept, renamed or reshaped (a dense layer becomes a convolution of the same weights); what is new in AFTER starts as its
+    filler says.
+    """
+    from netspec import driver
+    from netspec.analysis.diff import moves
+    from netspec.training.weights import read_tensors, write_tensors
+
+    old, new = (driver.load(path).graph(phase) for path in (before, after))
+    rows = moves(old, new)
+    tensors, _ = read_tensors(Path(weights))
+    carried = {row.target: taken(row, tensors, weights) for row in rows if row.source is not None and row.target is not None}
+    started = fresh(new, seed) if any(row.status == "new" for row in rows) else {}
+    write_tensors(
+        Path(output), {row.target: carried.get(row.target, started.get(row.target)) for row in rows if row.target is not None}, {}
+    )
+    moved = sum(tensor.numel() for tensor in carried.values())
+    every = moved + sum(tensors[row.source].numel() for row in rows if row.status == "dropped" and row.source in tensors)
+    share = f" ({moved / every:.0%})" if every else ""
+    click.echo(f"wrote {output}: {moved:,} of {every:,} numbers of {before} carried{share}")
+    for row in (row for row in rows if row.status != "kept"):
+        click.echo(f"  {row.text}")
+
+
+def taken(row: "Move", tensors: dict[str, Any], path: str) -> Any:
+    """A tensor of the file in the shape of its new place. NS031: it is not there, or has another shape than the spec says."""
+    from netspec.diagnostics import fail
+
+    assert row.source is not None and row.before is not None and row.after is not None
+    tensor = tensors.get(row.source)
+    if tensor is None or tuple(tensor.shape) != row.before:
+        have = "it is not in the file" if tensor is None else f"in the file it has {list(tensor.shape)}"
+        raise fail("NS031", f"{row.source} must have shape {list(row.before)}: {have}", path=path)
+    return (tensor.T if row.transposed else tensor).reshape(row.after)
+
+
+def fresh(typed: "TypedGraph", seed: int) -> dict[str, Any]:
+    """Every tensor of a net as its filler makes it, by name."""
+    import torch
+
+    from netspec.api import compile
+
+    torch.manual_seed(seed)
+    net: Any = compile(typed)
+    return {ref.name: net.layer_parameters(ref.node.name)[ref.index] for ref in typed.weight_refs() if not ref.shared}
