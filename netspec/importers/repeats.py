@@ -13,6 +13,8 @@ SHORTEST, LONGEST = 3, 64
 BUDGET = 600_000
 """Steps of one search: positions times lengths. A longer list is searched for shorter stretches."""
 MOST_GROUPS = 16
+LINES = 2
+"""A layer has seldom more."""
 FAR = 0
 
 
@@ -36,11 +38,16 @@ class Occurrence(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A stretch worth folding: its length, its occurrences, and how many lines that saves."""
+    """A stretch that could be folded: its length, its occurrences, and how many lines that saves."""
 
     length: int
     occurrences: tuple[Occurrence, ...]
     saved: int
+
+    @property
+    def rank(self) -> int:
+        """Of two stretches the one is better that saves more; but what a long block holds can no more be folded itself."""
+        return self.saved - self.length
 
 
 class Gain(Protocol):
@@ -86,7 +93,8 @@ class Sequenced:
         """What makes two items alike: shape, and how far back each bottom was made."""
         if item.shape is None:
             return at
-        near = tuple((at - place, index) if place >= 0 and at - place < LONGEST else FAR for place, index in places)
+        # an input of the net is like a layer just before the first one; from further on it is far
+        near = tuple((at - place, index) if (place >= 0 and at - place < LONGEST) or at == 0 else FAR for place, index in places)
         return item.shape, near, tuple(item.reads.index(value) for value in item.replaces), len(item.makes)
 
     def occurrence(self, start: int, length: int) -> tuple[Occurrence, tuple[int, ...]]:
@@ -133,12 +141,12 @@ def best_repeat(sequence: Sequenced, gain: Gain, least: int = 2) -> Found | None
     ranked = sorted(candidates(sequence, least), key=lambda found: -found[0] * len(found[1]))
     best: Found | None = None
     for length, places in ranked:
-        if best is not None and length * len(places) <= best.saved:
+        if best is not None and LINES * length * len(places) <= best.rank:
             break
         for found in grouped(sequence, length, places, gain, least):
-            if best is None or found.saved > best.saved:
+            if found.saved > 0 and (best is None or found.rank > best.rank):
                 best = found
-    return best if best is not None and best.saved > 0 else None
+    return best
 
 
 def grouped(sequence: Sequenced, length: int, places: list[int], gain: Gain, least: int) -> Iterator[Found]:

@@ -110,13 +110,13 @@ def test_what_is_not_a_block(tmp_path: Path) -> None:
         text, x = 'input: "data" input_shape { dim: 1 dim: 8 dim: 8 }\n', "data"
         for n in range(6):
             for name, kind in zip(names, ("TanH", "Sigmoid", "AbsVal"), strict=True):
-                name = f"{name}{n}" if names == "abc" else f"{name}_{(n * 7 + 3) ** 3:x}"
+                name = f"{name}{n}" if names == "abc" else f"{name}_{'wild'[(n + ord(name)) % 4] * (n + 1)}"
                 text += layer(name, kind, x, more=more)
                 x = name
         return text + extra
 
     assert both(chain(), tmp_path)[0].blocks == 1
-    taps = layer("out", "Concat", tuple(f"a{n}" for n in range(6)))
+    taps = layer("out", "Concat", tuple(f"{x}{n}" for n in range(6) for x in "ab"))
     for text in (chain(taps), chain(more="include { phase: TEST }"), chain(names="pqr")):
         folded, flat = both(text, tmp_path)
         assert folded.tree == flat.tree
