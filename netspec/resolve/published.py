@@ -3,18 +3,18 @@
 Unlike the strict schemas that word findings, it takes any `$...` text for any value, since expressions are put in later.
 """
 
-import json
 from collections.abc import Iterable, Iterator
-from math import isfinite
 from typing import Any
 
 from netspec import layers
 from netspec.diagnostics.model import Diagnostics
 from netspec.ir.layer import Layer
+from netspec.kinds import Schema
 from netspec.layers.reference import sentence
-from netspec.record import Bounds, Param, Record, as_written
+from netspec.record import Param
 from netspec.resolve.expect_section import ExpectSection
 from netspec.resolve.image_contract import ImageContract
+from netspec.resolve.published_values import EXPRESSION, described, fields, opened, record, ref, shared_records
 from netspec.resolve.sections import InputSection, LayerFields, SpecFile
 from netspec.resolve.train_section import TrainSection
 from netspec.source import Source
@@ -24,9 +24,7 @@ from netspec.syntax.words import BlockSection, BlockUse, InsertEntry
 
 __all__ = ["published_schema"]
 
-Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-EXPRESSION = {"pattern": "\\$"}
 WHEN = {"description": "whether the layer is in the net", "type": ["boolean", "string"], **EXPRESSION}
 SHAPE = {"type": "array", "items": {"description": "a size, or a letter that stands for any", "type": ["integer", "string"], "minimum": 1}}
 
@@ -52,95 +50,32 @@ def definitions(every: list[type[Layer]]) -> Schema:
     """All that is referred to by name."""
     found: Schema = {"layer": layer(every), "complete": complete(every), "defaults": defaults(every), "block": block(), "use": use()}
     found["fields"] = {"properties": fields(LayerFields)}
-    found.update({cls.__name__: record(cls) for cls in shared_records()})
     for cls in every:
         found[cls.type] = layer_type(cls)
         for group in cls.groups:
             found[f"{cls.type}.{group}"] = param_map(cls, group)
+    return with_records(found)
+
+
+def with_records(found: Schema) -> Schema:
+    """The definitions, and the records that they refer to, through others too."""
+    named = {cls.__name__: cls for cls in shared_records()}
+    ahead = refs(found) | {ExpectSection.__name__, ImageContract.__name__, TrainSection.__name__}
+    while missing := sorted(name for name in ahead if name in named and name not in found):
+        new = {name: record(named[name]) for name in missing}
+        found.update(new)
+        ahead = refs(new)
     return found
 
 
-def ref(name: str) -> Schema:
-    return {"$ref": f"#/$defs/{name}"}
-
-
-# --- values ----------------------------------------------------------------------------------------------------------
-
-
-def opened(schema: Any) -> Any:
-    """The schema with any text that holds a dollar let in, at every depth; a record that has a name becomes a reference."""
+def refs(schema: Any) -> set[str]:
+    """Names of the definitions that a schema refers to."""
+    if isinstance(schema, list):
+        return set().union(*map(refs, schema))
     if not isinstance(schema, dict):
-        return schema
-    name = names_of_records().get(json.dumps({k: v for k, v in schema.items() if k != "description"}))
-    if name is not None:
-        return {**({"description": schema["description"]} if "description" in schema else {}), **ref(name)}
-    found = {word: opened_word(word, value) for word, value in schema.items()}
-    types = [found["type"]] if isinstance(found.get("type"), str) else found.get("type", [])
-    if types and "string" not in types:
-        return {**found, "type": [*types, "string"], **EXPRESSION}
-    if "pattern" in found:
-        return {**{word: value for word, value in found.items() if word != "pattern"}, "anyOf": [{"pattern": found["pattern"]}, EXPRESSION]}
-    if any("enum" in part for part in found.get("anyOf", [])):
-        return {**found, "anyOf": [*found["anyOf"], EXPRESSION]}
-    return found
-
-
-def opened_word(word: str, value: Any) -> Any:
-    if word == "properties":
-        return {key: opened(item) for key, item in value.items()}
-    if word in ("items", "additionalProperties", "then"):
-        return opened(value)
-    if word in ("allOf", "anyOf"):
-        return [opened(item) for item in value]
-    return value
-
-
-def shared_records() -> list[type[Record]]:
-    """Records that stand inside others, by name: fillers, rules, shapes, the sections of `train`."""
-    found, ahead = [], Record.__subclasses__()
-    while ahead:
-        cls = ahead.pop()
-        if cls.__module__.startswith("netspec.") and cls not in (Layer, SpecFile, LayerFields, InputSection):
-            found.append(cls)
-            ahead += cls.__subclasses__()
-    return sorted((cls for cls in found if cls.params), key=lambda cls: cls.__name__)
-
-
-def names_of_records() -> dict[str, str]:
-    """Names by the JSON text of the schema."""
-    if not RECORDS:
-        RECORDS.update({json.dumps(cls.kind().schema(Bounds())): cls.__name__ for cls in shared_records()})
-    return RECORDS
-
-
-RECORDS: dict[str, str] = {}
-
-
-def record(cls: type[Record]) -> Schema:
-    """A record by itself, its own properties with their defaults."""
-    words = cls.kind().schema(Bounds())
-    text = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
-    body = {word: opened_word(word, value) for word, value in words.items() if word not in ("properties", "type")}
-    types = [words["type"]] if isinstance(words["type"], str) else words["type"]
-    loose = types if "string" in types else [*types, "string"]
-    return {"description": text, "type": loose, "properties": fields(cls), **body, **({} if "string" in types else EXPRESSION)}
-
-
-def fields(cls: type[Record], names: Iterable[str] | None = None) -> Schema:
-    """Properties by spelling, each with its description, and its default in dialect caffe."""
-    found = {}
-    for spelling, words in cls.schema(names)["properties"].items():
-        declared = cls.names[spelling]
-        found[spelling] = {**opened(words), **(default_of(declared) if spelling == declared.name else {})}
-    return found
-
-
-def default_of(declared: Param) -> Schema:
-    """`{"default": ...}` where there is one that JSON can hold."""
-    value = as_written(declared.default)
-    if declared.required or value is None or (isinstance(value, float) and not isfinite(value)):
-        return {}
-    return {"default": value}
+        return set()
+    own = {schema["$ref"].split("/")[2]} if isinstance(schema.get("$ref"), str) else set()
+    return own.union(*map(refs, schema.values()))
 
 
 # --- layers ----------------------------------------------------------------------------------------------------------
@@ -150,7 +85,7 @@ def layer(every: list[type[Layer]]) -> Schema:
     """An entry of `layers:`: the use of a block, or a layer of one of the types."""
     kinds = {
         "description": LayerFields.params["type"].doc,
-        "anyOf": [{"enum": [cls.type for cls in every]}, {"enum": [name for cls in every for name in cls.legacy]}, EXPRESSION],
+        "anyOf": [{"enum": [cls.type for cls in every]}, {"enum": [name for cls in every for name in older(cls)]}, EXPRESSION],
     }
     return {
         "description": "a layer, or the use of a block", "type": "object", "if": {"required": ["block"]}, "then": ref("use"),
@@ -160,8 +95,13 @@ def layer(every: list[type[Layer]]) -> Schema:
 
 def chosen(cls: type[Layer], then: Schema) -> Schema:
     """`then` for layers of the type, by today's name or an older one."""
-    which = {"const": cls.type} if not cls.legacy else {"enum": [cls.type, *cls.legacy]}
+    which = {"const": cls.type} if not older(cls) else {"enum": [cls.type, *older(cls)]}
     return {"if": {"properties": {"type": which}, "required": ["type"]}, "then": then}
+
+
+def older(cls: type[Layer]) -> list[str]:
+    """Its names in older versions of Caffe, where they differ."""
+    return [name for name in cls.legacy if name != cls.type]
 
 
 def layer_type(cls: type[Layer]) -> Schema:
@@ -272,10 +212,6 @@ def sections() -> Schema:
     return {name: {**described(SpecFile, name), **body} for name, body in bodies.items()}
 
 
-def described(cls: type[Record], name: str) -> Schema:
-    return {"description": cls.names[name].doc}
-
-
 def input_fields() -> Schema:
     """The keys of an input that is a mapping."""
     image = {**described(InputSection, "image"), **ref(ImageContract.__name__)}
@@ -304,7 +240,7 @@ def defaults(every: list[type[Layer]]) -> Schema:
         body = {"description": sentence(cls), "type": ["object", "string"], **EXPRESSION, "properties": own, "additionalProperties": False}
         found[cls.type] = body
         found.update(
-            {name: {"description": f"older name of {cls.type}", "$ref": f"#/$defs/defaults/properties/{cls.type}"} for name in cls.legacy}
+            {name: {"description": f"older name of {cls.type}", "$ref": f"#/$defs/defaults/properties/{cls.type}"} for name in older(cls)}
         )
     return {"type": ["object", "string"], **EXPRESSION, "properties": found, "additionalProperties": False}
 
