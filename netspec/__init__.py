@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netspec.api import check, compile, load, load_weights, train
     from netspec.diagnostics import SpecError
+    from netspec.export.export import export
 
-__all__ = ["SpecError", "check", "compile", "load", "load_weights", "train"]
+__all__ = ["SpecError", "check", "compile", "export", "load", "load_weights", "train"]
 
 __version__ = "0.1.0"
 
@@ -18,6 +19,8 @@ PLACES = {"SpecError": "netspec.diagnostics", **dict.fromkeys(("check", "compile
 
 
 def __getattr__(name: str) -> Any:
+    if name == "export":
+        return import_module("netspec.export")  # a package that is callable
     if name in PLACES:
         return getattr(import_module(PLACES[name]), name)
     raise AttributeError(f"module 'netspec' has no attribute {name!r}")

@@ -4,15 +4,18 @@ DEFINITIONS says of each number what it counts; the command line and the manual 
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from netspec.analysis.memory import activation_memory
-from netspec.frozen import frozen
+from netspec.frozen import changed, frozen
 from netspec.ir.dims import Size, evaluate, product, total
 from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.types import TensorType
 
-__all__ = ["DEFINITIONS", "LayerCost", "NetCost", "as_json", "batch_symbol", "cost"]
+__all__ = ["DEFINITIONS", "LayerCost", "NetCost", "as_json", "batch_symbol", "cost", "weight_counts"]
 
+KINDS = {"parameter": "parameters", "statistic": "statistics", "fixed": "fixed"}
 DEFINITIONS = {
     "parameters": "numbers that training changes; a shared weight counts once, at its first owner",
     "statistics": "numbers that training gathers: batch norm's mean and variance",
@@ -50,14 +53,19 @@ class LayerCost:
 
 @frozen
 class NetCost:
-    """All layers and their sums. units: hidden, input, output. memory: bytes by use, inference and training; None where a size is open."""
+    """All layers and their sums. units: hidden, input, output. sample: the graph of one sample that was counted."""
 
     name: str
     inputs: Mapping[str, tuple[Size, ...]]
     layers: tuple[LayerCost, ...]
     units: Mapping[str, Size]
     output_layers: frozenset[str]
-    memory: Mapping[str, int | None]
+    sample: TypedGraph
+
+    @cached_property
+    def memory(self) -> dict[str, int | None]:
+        """Bytes by use, inference and training; None where a size is open."""
+        return {use: activation_memory(self.sample, {}, training=use == "training") for use in ("inference", "training")}
 
     @property
     def parameters(self) -> int:
@@ -91,39 +99,47 @@ def ratio(macs: Size, moved: Size) -> float | None:
 
 def cost(typed: TypedGraph) -> NetCost:
     """Count the whole net. Counts are those of one sample: the symbol N is 1."""
-    counts: dict[Node, dict[str, int]] = {node: {"parameter": 0, "statistic": 0, "fixed": 0} for node in typed.graph.nodes}
-    weighed: set[Node] = set()
+    counts = weight_counts(typed)
+    weighed = {node for node, weights in typed.weights.items() if any(w.kind != "statistic" for w in weights)}
+    sample = one_sample(typed)
+    layers = tuple(layer_cost(typed, sample, node, counts[node], node in weighed) for node in typed.graph.nodes)
+    shapes = {i.value.name: typed.types[i.value].shape for i in typed.graph.inputs}
+    last = frozenset(node.name for node in output_layers(typed, weighed))
+    given = total(sample.types[i.value].size for i in typed.graph.inputs)
+    return NetCost(typed.graph.name, shapes, layers, units(layers, last, given), last, sample)
+
+
+def one_sample(typed: TypedGraph) -> TypedGraph:
+    """The graph with 1 put in for the batch: its sizes are numbers, unless H or W is open."""
+    one = {batch_symbol(typed): 1}
+    return changed(typed, types={v: TensorType(tuple(evaluate(size, one) for size in t.shape), t.dtype) for v, t in typed.types.items()})
+
+
+def weight_counts(typed: TypedGraph) -> dict[Node, dict[str, int]]:
+    """Numbers in the weights that each node owns, by kind: parameters, statistics, fixed."""
+    counts = {node: dict.fromkeys(KINDS.values(), 0) for node in typed.graph.nodes}
     for ref in typed.weight_refs():
         if not ref.shared:
             size = product(ref.weight.shape)
             assert isinstance(size, int), "a weight's sizes are numbers (NS304)"
-            counts[ref.node][ref.kind] += size
-        if ref.weight.kind != "statistic":
-            weighed.add(ref.node)
-    one = {batch_symbol(typed): 1}
-    layers = tuple(layer_cost(typed, node, counts[node], node in weighed, one) for node in typed.graph.nodes)
-    memory = {use: activation_memory(typed, one, training=use == "training") for use in ("inference", "training")}
-    shapes = {i.value.name: typed.types[i.value].shape for i in typed.graph.inputs}
-    last = frozenset(node.name for node in output_layers(typed, weighed))
-    given = total(evaluate(typed.types[i.value].size, one) for i in typed.graph.inputs)
-    return NetCost(typed.graph.name, shapes, layers, units(layers, last, given), last, memory)
+            counts[ref.node][KINDS[ref.kind]] += size
+    return counts
 
 
-def layer_cost(typed: TypedGraph, node: Node, counts: Mapping[str, int], weighed: bool, one: Mapping[str, int]) -> LayerCost:
-    bottoms, tops = typed.bottoms(node), typed.tops(node)
+def layer_cost(typed: TypedGraph, sample: TypedGraph, node: Node, counts: Mapping[str, int], weighed: bool) -> LayerCost:
+    bottoms, tops = sample.bottoms(node), sample.tops(node)
     read = total([*(t.size for t in bottoms), *(t.size for t in tops), *(product(w.shape) for w in typed.weights[node])])
-    macs, linked = typed.macs(node), node.layer.connections(bottoms, tops) if weighed else 0
     return LayerCost(
         node.name,
         node.layer.type,
         {v.name: typed.types[v].shape for v in node.tops},
-        counts["parameter"],
-        counts["statistic"],
+        counts["parameters"],
+        counts["statistics"],
         counts["fixed"],
-        evaluate(macs, one),
-        evaluate(tops[0].size, one) if weighed and tops else 0,
-        evaluate(linked, one),
-        evaluate(read, one),
+        sample.macs(node),
+        tops[0].size if weighed and tops else 0,
+        node.layer.connections(bottoms, tops) if weighed else 0,
+        read,
     )
 
 
