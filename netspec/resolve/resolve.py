@@ -77,7 +77,8 @@ def reported(spec: Spec) -> bool:
     """Whether something that was said already is why there are no layers: a misspelt key, or a value that is no list of layers."""
     layers = spec.section("layers")
     strangers = [key for key in spec.root.mapping if key not in SpecFile.names]
-    return bool(nearest("layers", strangers)) or (layers is not None and bool(layers.value))
+    no_base = spec.section("base") is not None
+    return no_base or bool(nearest("layers", strangers)) or (layers is not None and bool(layers.value))
 
 
 def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deploy: bool = False) -> Graph:

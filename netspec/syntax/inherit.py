@@ -57,7 +57,7 @@ def inherited(tree: Located, folder: str, files: Files) -> Located:
         return tree
     found = files.tree(base, folder)
     if found is None:
-        return tree
+        return Located({k: v for k, v in tree.mapping.items() if k not in CHANGES or k == "base"}, tree.span, keys=tree.keys)
     source, below = found
     path = source.name
     files.open.append(path)
