@@ -1,7 +1,6 @@
 """The zoo's specs as the tests need them: loaded once, with sizes for their symbols, data, and weights that keep activations near 1."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from math import prod
 from typing import Any
@@ -11,8 +10,10 @@ import torch
 
 from netspec import driver
 from netspec.api import compile as compiled
+from netspec.frozen import changed
 from netspec.ir.dims import evaluate, symbols
-from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.graph import TypedGraph, Value
+from netspec.ir.layer import Filler
 from netspec.syntax.paths import zoo_specs
 
 torch.set_num_threads(1)  # several workers with a thread per core each would wait for one another
@@ -32,7 +33,7 @@ def typed(name: str) -> TypedGraph:
     inputs = tuple(i._replace(contract=None) for i in found.graph.inputs)
     behind = [v for output in found.graph.outputs if output.node is not None for v in output.node.bottoms if v.node is not None]
     kept = {v.name: v for v in (*behind, *found.graph.outputs)}
-    return replace(found, graph=replace(found.graph, inputs=inputs, outputs=tuple(kept.values())))
+    return changed(found, graph=changed(found.graph, inputs=inputs, outputs=tuple(kept.values())))
 
 
 def parameters(name: str) -> int:
@@ -91,14 +92,16 @@ def ready(name: str) -> Any:
     torch.manual_seed(0)
     net: Any = compiled(typed(name)).eval()
     graph = typed(name)
-    done: set[int] = set()
     with torch.no_grad():
-        for node in graph.graph.nodes:
-            for weight, tensor in zip(graph.weights[node], net.layer_parameters(node.name), strict=True):
-                if id(tensor) not in done and weight.filler.type != "values":
-                    done.add(id(tensor))
-                    fill(weight.name, weight.kind, tensor)
+        for ref in graph.weight_refs():
+            if not ref.shared and ref.kind != "fixed" and not keeps_sign(ref.weight.filler):
+                fill(ref.weight.name, ref.kind, net.layer_parameters(ref.node.name)[ref.index])
     return net
+
+
+def keeps_sign(filler: Filler) -> bool:
+    """Weights that the spec wants positive stay as it fills them."""
+    return filler.type == "uniform" and filler.min >= 0
 
 
 def fill(name: str, kind: str, tensor: torch.Tensor) -> None:
@@ -110,7 +113,3 @@ def fill(name: str, kind: str, tensor: torch.Tensor) -> None:
         tensor.normal_(0.0, 0.1)
     else:
         tensor.uniform_(0.5, 1.5)
-
-
-def node(name: str, layer: str) -> Node:
-    return next(n for n in typed(name).graph.nodes if n.name == layer)
