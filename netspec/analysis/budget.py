@@ -8,7 +8,7 @@ from functools import cached_property
 from math import inf
 from typing import Any
 
-from netspec.analysis.cost import NetCost, batch_symbol, cost
+from netspec.analysis.cost import NetCost, batch_symbol, cost, weight_counts
 from netspec.analysis.expected_shape import size_of, wanted
 from netspec.analysis.infer import sharing
 from netspec.analysis.memory import at_peak
@@ -72,13 +72,8 @@ class Budget:
     def check(self) -> None:
         if self.said.shapes:
             self.shapes()
-        for name, code in (
-            ("parameters", "NS320"),
-            ("statistics", "NS320"),
-            ("fixed", "NS320"),
-            ("macs", "NS321"),
-            ("connections", "NS326"),
-        ):
+        self.weights()
+        for name, code in (("macs", "NS321"), ("connections", "NS326")):
             limit = getattr(self.said, name)
             if limit is not None:
                 spent = {layer.name: getattr(layer, name) for layer in self.cost.layers}
@@ -118,6 +113,14 @@ class Budget:
         fact = f"{name} of {self.view} must be {broken}: {'it is' if unit else 'there are'} {shown_amount(value, unit)}"
         notes = (f"spent by {spenders}",) if spenders else ()
         self.diagnostics.add(Diagnostic(code, fact, span, others=others if value else (), notes=notes))
+
+    def weights(self) -> None:
+        """Numbers of weights: these need no walk over all the sizes."""
+        limits = {name: limit for name in ("parameters", "statistics", "fixed") if (limit := getattr(self.said, name)) is not None}
+        counts = weight_counts(self.typed) if limits else {}
+        for name, limit in limits.items():
+            spent: dict[str, Size] = {node.name: own[name] for node, own in counts.items()}
+            self.hold("NS320", name, limit, total(spent.values()), spent)
 
     def memory(self) -> None:
         limit = self.said.activation_memory

@@ -43,7 +43,7 @@ class View:
 
     @cached_property
     def windows(self) -> tuple["Slide", ...]:
-        """Every window along every axis of known sizes."""
+        """Windows along axes of known sizes that leave something unread, or lie outside."""
         return tuple(slide for node in self.nodes if "windowed" in node.layer.traits for slide in slides(self.typed, node))
 
 
@@ -63,6 +63,11 @@ class Slide(NamedTuple):
         """Units behind the last window."""
         return self.size + self.begin - (self.out - 1) * self.stride - self.reach
 
+    @property
+    def past(self) -> bool:
+        """Whether the last window begins behind the last unit."""
+        return (self.out - 1) * self.stride - self.begin >= self.size
+
 
 def slides(typed: TypedGraph, node: Node) -> Iterator[Slide]:
     layer: Any = node.layer
@@ -71,10 +76,12 @@ def slides(typed: TypedGraph, node: Node) -> Iterator[Slide]:
     window, tops = layer.window(image), typed.tops(node)[0].shape[-image.axes :]
     letters = SPACE.get(image.axes, tuple(f"D{i}" for i in range(image.axes)))
     for i, name in enumerate(letters):
+        size, out, stride, reach = image.space[i], tops[i], window.stride[i], window.reach[i]
         begin = window.pads[i][0] if isinstance(window.pads[i], tuple) else window.pads[i]
-        numbers: tuple[Any, ...] = (image.space[i], tops[i], window.stride[i], window.reach[i], begin)
-        if all(isinstance(n, int) for n in numbers):
-            yield Slide(node, name, *numbers)
+        if type(size) is int and type(out) is int and type(reach) is int and type(begin) is int:
+            slide = Slide(node, name, size, out, stride, reach, begin)
+            if slide.left > 0 or stride > reach or slide.past:
+                yield slide
 
 
 def finding(code: str, node: Node, fact: str, at: str, *notes: str, others: tuple[Label, ...] = ()) -> Found:

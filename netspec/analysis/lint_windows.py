@@ -51,7 +51,7 @@ def chequered(view: View) -> Iterator[Found]:
 def padded_pooling(view: View) -> Iterator[Found]:
     """NS411: a mean that counts the border's zeros, or a window that lies wholly in the border."""
     pools = [s for s in view.windows if "pooling" in s.node.layer.traits]
-    for s, axes in alike(s for s in pools if (s.out - 1) * s.stride - s.begin >= s.size):
+    for s, axes in alike(s for s in pools if s.past):
         yield finding("NS411", s.node, f"the last window along {axes} begins past the {s.size} values there are", "stride")
     for node in view.nodes:
         if "pooling" in node.layer.traits and getattr(node.layer, "averages_border", lambda x: False)(view.typed.bottoms(node)[0]):

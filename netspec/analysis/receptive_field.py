@@ -55,6 +55,9 @@ class Extent(NamedTuple):
 
     def through(self, step: Step) -> "Extent":
         """The extent of units that read these units by `step`."""
+        if self.stride == self.grid and self.first == self.last and type(step.stride) is int and type(step.first) is int:
+            begin, stride = self.first + self.stride * step.first, self.stride * step.stride
+            return Extent(stride, begin, begin, begin, stride, self.stride * (step.last - step.first) + self.width)
         stride = self.stride * step.stride
         first, last = self.first + self.stride * step.first, self.last + self.stride * step.last
         if first == -inf or last == inf:
@@ -112,6 +115,9 @@ def fields(typed: TypedGraph) -> Fields:
     for node in typed.graph.nodes:
         behind = [found.get(v, {}) for v in node.bottoms]
         single = len(behind) == 1
+        if single and "elementwise" in node.layer.traits:
+            found.update(dict.fromkeys(node.tops, behind[0]))
+            continue
         reads = node.layer.field(*typed.bottoms(node)) if any(behind) else ()
         for top in node.tops:
             rank = typed.types[top].rank
@@ -125,19 +131,25 @@ def fields(typed: TypedGraph) -> Fields:
 
 
 def through(axes: Axes, reads: Reads, rank: int) -> Axes:
-    """The fields of a top's axes from those of one bottom."""
+    """The fields of a top's axes from those of one bottom. Axes alike, as of square images, are computed once."""
     made: list[Field | None] = []
+    known: tuple[Any, ...] = ()
+    result = Field(0)
     for step in reads[:rank]:
         field = axes[step.axis] if step is not None and step.axis < len(axes) else None
         if field is None or step is None or step[1:] == (1, 0, 0):
             made.append(field)
-        else:
-            wide = field.wide.through(step)
-            period = (
-                lcm(field.period, round(wide.stride)) if abs(wide.stride - round(wide.stride)) < EPS and wide.stride >= 1 else field.period
-            )
-            made.append(Field(field.axis, wide, wide if field.narrow is field.wide else field.narrow.through(step), period))
+            continue
+        if known != (key := (field[1:], step[1:])):
+            known, result = key, moved(field, step)
+        made.append(result if result.axis == field.axis else result._replace(axis=field.axis))
     return (*made, *(None,) * (rank - len(made)))
+
+
+def moved(field: Field, step: Step) -> Field:
+    wide = field.wide.through(step)
+    period = lcm(field.period, round(wide.stride)) if abs(wide.stride - round(wide.stride)) < EPS and wide.stride >= 1 else field.period
+    return Field(field.axis, wide, wide if field.narrow is field.wide else field.narrow.through(step), period)
 
 
 def join(a: Axes, b: Axes) -> Axes:
