@@ -163,9 +163,11 @@ class Calls:
         outer, self.scope = self.scope, []
         try:
             made = function(*inputs)
-            # an output must be made by a node of the subgraph itself, and no two outputs may be one
-            outputs = tuple(self.call("Identity", o) for o in (made if isinstance(made, tuple) else (made,)))
-            return Body(inputs, self.scope, outputs)
+            own = {o for call in self.scope for o in call.outputs}
+            outputs: list[Operand] = []
+            for o in made if isinstance(made, tuple) else (made,):  # each made by a node of the subgraph itself, no two alike
+                outputs.append(o if o in own and o not in outputs else self.call("Identity", o))
+            return Body(inputs, self.scope, tuple(outputs))
         finally:
             self.scope = outer
 

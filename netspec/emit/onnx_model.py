@@ -47,7 +47,7 @@ class Outline:
 def onnx_model(typed: TypedGraph, weights: "Arrays", *, metadata: Mapping[str, str] | None = None) -> "ModelProto":
     """The model, weights and all, in memory. `weights` holds arrays by the spec's names (`conv1.weight`), as WeightRef names them.
 
-    Raises SpecError: NS701 (a layer that ONNX cannot hold), NS702 (weights that do not fit), NS901.
+    Raises SpecError: NS701 (a layer that ONNX cannot hold), NS702 (weights that do not fit), NS708 (no output), NS901.
     """
     outline = outlined(typed, metadata)
     for name, array in fitted(outline, weights).items():
@@ -56,7 +56,7 @@ def onnx_model(typed: TypedGraph, weights: "Arrays", *, metadata: Mapping[str, s
 
 
 def outlined(typed: TypedGraph, metadata: Mapping[str, str] | None = None) -> Outline:
-    """The model without weights, checked. Raises SpecError NS701 for each layer that ONNX cannot hold, NS901 where onnx finds it wrong."""
+    """The model without weights, checked. Raises SpecError: NS701 for each layer that ONNX cannot hold, NS708 without outputs, NS901."""
     outline = Assembly(typed).run()
     for key, value in (metadata or {}).items():
         outline.model.metadata_props.add(key=key, value=value)
@@ -104,6 +104,8 @@ class Assembly:
             self.node(node)
         if self.refused:
             raise SpecError(self.refused)
+        if not self.graph.outputs:
+            raise fail("NS708", "a model needs an output, and every layer's top is read by another or dropped")
         return self.outline()
 
     def declare_weights(self) -> None:

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf, prod
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
 from netspec.emit.onnx_contract import raw_type
 from netspec.emit.onnx_model import tensor_names
-from netspec.export.cases import WHOLE, Case, array, cases
+from netspec.export.cases import Case, Values, array, cases, number
 from netspec.export.reference import Reference
 from netspec.export.session import Session, reason
-from netspec.ir.dims import Size, evaluate, product
-from netspec.ir.graph import TypedGraph, Value
+from netspec.ir.dims import Size
+from netspec.ir.field import Reads
+from netspec.ir.graph import Input, TypedGraph, Value
+from netspec.ir.types import TensorType
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Tensors = Mapping[Value, Array]
 
-__all__ = ["Bench", "Run", "count"]
+__all__ = ["Bench", "Run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,19 +47,19 @@ class Bench:
         self.names = tensor_names(typed)
         given = typed.graph.inputs
         self.inputs = {i.value.name: raw_type(i.contract, typed.types[i.value], i.value.name) for i in given}
-        self.readings = {i.value.name: "pixels" if i.contract is not None else "real" for i in given}
+        self.values = {i.value.name: values_of(i, typed) for i in given}
         self.states = {f"{node.name}.{name}": shape for node in typed.graph.nodes for name, shape in node.layer.state(*typed.bottoms(node))}
 
     def plan(self) -> list[Case]:
-        """The cases; finds out for each input what values the module takes: real numbers, or else whole ones. Raises SpecError NS706."""
+        """The cases; finds out what values the module takes where its layers do not say. Raises SpecError NS706 where none can be run."""
         crops = [(i.value.name, i.contract.crop) for i in self.typed.graph.inputs if i.contract is not None and i.contract.crop]
         planned = cases(self.typed, self.inputs, {f"{name}_{axis}": n for name, crop in crops for axis, n in zip("HW", crop, strict=True)})
         words = ", ".join(f"{name} {type_}" for name, type_ in self.inputs.items()) or "none"
         if not planned:
             raise fail("NS706", f"no sizes up to 4096 are legal for all layers; inputs: {words}")
         refusal: Exception | None = None
-        for readings in self.trials():
-            self.readings = readings
+        for values in self.trials():
+            self.values = values
             try:
                 self.exact.reset()
                 self.exact.run(self.feed(planned[0]), ())
@@ -66,17 +69,17 @@ class Bench:
                 return planned
         raise fail("NS706", f"the torch module refuses every input that was tried ({words}): {reason(refusal or RuntimeError())}")
 
-    def trials(self) -> Iterator[dict[str, str]]:
-        """What inputs may hold: what they hold now, then whole numbers in one of them, then in all."""
-        now = self.readings
+    def trials(self) -> Iterator[dict[str, Values]]:
+        """What inputs may hold: what they hold now, then whole numbers (below 10, below 2, 0) in one of them, then in all."""
+        now = self.values
         yield now
-        for whole in WHOLE:
-            yield from ({**now, name: whole} for name in now)
-            yield dict.fromkeys(now, whole)
+        for below in (10, 2, 1):
+            yield from ({**now, name: below} for name in now)
+            yield dict.fromkeys(now, below)
 
     def feed(self, case: Case) -> "dict[str, Array]":
         """What goes into the model: its inputs, and no state before the first call."""
-        data = {name: array(case, type_, self.readings[name], i) for i, (name, type_) in enumerate(self.inputs.items())}
+        data = {name: array(case, type_, self.values[name], i) for i, (name, type_) in enumerate(self.inputs.items())}
         return {**data, **{name: zeros(shape, case) for name, shape in self.states.items()}}
 
     def rounds(self, case: Case, session: Session, values: Sequence[Value]) -> Iterator[Run]:
@@ -92,32 +95,40 @@ class Bench:
                 return
             feed |= {name: made[f"{name}.next"] for name in self.states}
 
-    def memory(self, case: Case) -> float:
+    def memory(self, case: Case) -> int:
         """Bytes of all tensors of a run."""
-        return 16 * sum(count(product(self.typed.types[v].shape), case) for node in self.typed.graph.nodes for v in node.tops)
+        return 16 * sum(number(self.typed.types[v].size, case) for node in self.typed.graph.nodes for v in node.tops)
+
+
+def values_of(given: Input, typed: TypedGraph) -> Values:
+    """What an input holds, as the layers that read it say."""
+    for node in typed.graph.nodes:
+        if given.value in node.bottoms:
+            below = node.layer.indices(*typed.bottoms(node)).get(node.bottoms.index(given.value))
+            if below is not None:
+                return below
+    return "pixels" if given.contract is not None else "real"
 
 
 def longest_sums(typed: TypedGraph, case: Case) -> dict[Value, float]:
-    """fan_in of each tensor: the most terms that the layer that makes it, or any before it, sums into one element.
-
-    For a layer with products: products per element; for one that shrinks its bottoms (pooling, reduction): elements in per element out.
-    """
+    """fan_in of each tensor: the most elements that the layer that makes it, or any before it, reads for one element."""
     found: dict[Value, float] = {i.value: 1.0 for i in typed.graph.inputs}
     for node in typed.graph.nodes:
-        inside = sum(count(t.size, case) for t in typed.bottoms(node))
-        outside = sum(count(t.size, case) for t in typed.tops(node)) or 1.0
-        terms = max(inside, count(typed.macs(node), case)) / outside
-        found.update(dict.fromkeys(node.tops, max([terms, 1.0, *(found[v] for v in node.bottoms)])))
+        outside = sum(number(t.size, case) for t in typed.tops(node)) or 1
+        products = number(typed.macs(node), case) / outside
+        fields = zip(typed.bottoms(node), node.layer.field(*typed.bottoms(node)), strict=False)
+        terms = max([products, 1.0, *(elements(bottom, reads, case) for bottom, reads in fields)])
+        found.update(dict.fromkeys(node.tops, max([terms, *(found[v] for v in node.bottoms)])))
     return found
 
 
-def count(size: Size, case: Case) -> float:
-    """A size with the case's numbers put in."""
-    value = evaluate(size, case.sizes)
-    return float(value) if isinstance(value, int) else 1.0
+def elements(bottom: TensorType, reads: Reads, case: Case) -> float:
+    """How many elements of a bottom one element of the top reads; of the batch, where the layer does not say, its own place."""
+    extent = {step.axis: step.last - step.first + 1 for step in reads if step is not None}
+    return prod(min(float(number(size, case)), extent.get(axis, inf if axis else 1)) for axis, size in enumerate(bottom.shape))
 
 
 def zeros(shape: Sequence[Size], case: Case) -> "Array":
     import numpy as np
 
-    return np.zeros([int(count(s, case)) for s in shape], np.float32)
+    return np.zeros([number(s, case) for s in shape], np.float32)

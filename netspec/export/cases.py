@@ -5,7 +5,7 @@ Data are made from fixed seeds, so a certificate can be repeated. Knows neither 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from netspec.ir.dims import Size, evaluate, symbols, untraced
 from netspec.ir.graph import TypedGraph
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["BATCHES", "Case", "LegalSizes", "array", "cases"]
+__all__ = ["BATCHES", "Case", "LegalSizes", "Values", "array", "cases", "number"]
 
 BATCHES = (1, 2, 3, 7)
 """Batch sizes tried: one, even, and odd ones that no vector width divides."""
 KINDS = ("normal", "borders", "planes", "normal", "ties", "small", "large")
+SCALES = {"small": 0.1, "large": 10.0}
 LARGEST = 4096
 ORDINARY = 10
 """Open axes are longer than this for most cases, where that is legal: wide enough that borders and the middle differ."""
@@ -45,8 +46,9 @@ class LegalSizes:
 
     def __init__(self, typed: TypedGraph, least: Mapping[str, int]) -> None:
         self.facts = [fact for _, fact in typed.facts]
+        given = frozenset[str]().union(*(symbols(s) for i in typed.graph.inputs for s in typed.types[i.value].shape))
         every = {str(s): s for t in typed.types.values() for s in map(untraced, t.shape) if not isinstance(s, int)}
-        self.dims = [*every.values()]
+        self.dims = [s for s in every.values() if symbols(s) <= given]  # others are known only when the net has run
         self.least = least
 
     def legal(self, sizes: Mapping[str, int]) -> bool:
@@ -125,21 +127,37 @@ def affordable(typed: TypedGraph, found: list[Case]) -> list[Case]:
     return kept
 
 
-def array(case: Case, type_: TensorType, values: str, index: int) -> "Array":
-    """The data of one input. values: "real" numbers around 0, "pixels" around 128, or the names of `WHOLE`: whole numbers for an index."""
+Values = Literal["real", "pixels"] | Size
+"""What an input holds: real numbers around 0, pixels from 0 to 255, or whole numbers below a size."""
+
+
+def array(case: Case, type_: TensorType, values: Values, index: int) -> "Array":
+    """The data of the input number `index`."""
     import numpy as np
 
-    shape = tuple(int(str(evaluate(s, case.sizes))) for s in type_.shape)
+    shape = tuple(number(s, case) for s in type_.shape)
     rng = np.random.default_rng((case.seed, index))
-    if values in WHOLE:
-        return rng.integers(0, WHOLE[values], shape).astype(type_.dtype)
+    if not isinstance(values, str):
+        return whole(rng, shape, number(values, case)).astype(type_.dtype)
     data = MAKERS.get(case.kind, normal)(rng, shape)
-    scale = {"small": 0.01, "large": 100.0}.get(case.kind, 1.0)
-    return (128 + 64 * data if values == "pixels" else data * scale).astype(type_.dtype)
+    scaled = (128 + 40 * data).clip(0, 255) if values == "pixels" else data * SCALES.get(case.kind, 1.0)
+    return scaled.astype(type_.dtype)
 
 
-WHOLE = {"digit": 10, "bit": 2, "zero": 1}
-"""How many whole numbers from 0 on."""
+def number(size: Size, case: Case) -> int:
+    """A size with the case's numbers put in; 1 for one that is known only when the net has run."""
+    value = evaluate(size, case.sizes)
+    return value if isinstance(value, int) else 1
+
+
+def whole(rng: "np.random.Generator", shape: tuple[int, ...], most: int) -> "Array":
+    """Whole numbers below `most`; over the space of a channel all different where there are enough, as in a mask of a pooling."""
+    import numpy as np
+
+    plane = int(np.prod(shape[2:]))
+    if len(shape) < 3 or not 1 < plane <= most:
+        return rng.integers(0, most, shape)
+    return np.stack([rng.permutation(most)[:plane] for _ in range(shape[0] * shape[1])]).reshape(shape)
 
 
 def normal(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":

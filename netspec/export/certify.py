@@ -18,7 +18,7 @@ from netspec.diagnostics import Diagnostic, SpecError
 from netspec.export.bench import Bench, Run
 from netspec.export.cases import Case
 from netspec.export.compare import Difference, difference
-from netspec.export.session import Exported, Session, reason
+from netspec.export.session import CannotRunError, Exported, Session
 from netspec.ir.graph import Node, TypedGraph, Value
 
 if TYPE_CHECKING:
@@ -115,9 +115,7 @@ class Certification:
                 for value in off:
                     if value not in excused:
                         raise fault(value.node, measured(value, run), case)
-        except SpecError:
-            raise
-        except Exception as error:  # onnxruntime's exceptions share no base of their own
+        except CannotRunError as error:
             raise self.unable(case, error) from error
 
     def inner(self, case: Case, layers: int | None = None) -> set[Value]:
@@ -164,7 +162,7 @@ class Certification:
 
     # --- a model that does not run -----------------------------------------------------------------------------------
 
-    def unable(self, case: Case, error: Exception) -> SpecError:
+    def unable(self, case: Case, error: CannotRunError) -> SpecError:
         """The layer where onnxruntime stops, unless one before it already makes something else than torch: that is raised."""
         nodes = self.typed.graph.nodes
         good, bad = 0, len(nodes) + 1
@@ -173,15 +171,13 @@ class Certification:
             good, bad = (middle, bad) if self.runs(case, middle) else (good, middle)
         if good:
             self.inner(case, good)
-        return fault(nodes[min(good, len(nodes) - 1)], Difference(inf, 0.0, text=f"onnxruntime cannot run it: {reason(error)}"), case)
+        return fault(nodes[min(good, len(nodes) - 1)], Difference(inf, 0.0, text=f"onnxruntime cannot run it: {error}"), case)
 
     def runs(self, case: Case, layers: int) -> bool:
         try:
             with self.shown(self.typed.graph.nodes[:layers], cut=True) as session:
                 session.run(self.bench.feed(case))
-        except SpecError:
-            raise
-        except Exception:  # onnxruntime's exceptions share no base of their own
+        except CannotRunError:
             return False
         return True
 

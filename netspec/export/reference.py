@@ -55,7 +55,7 @@ class Reference:
                 hook.remove()
         for given, tensor in zip(self.typed.graph.inputs, tensors, strict=True):
             found[given.value] = tensor
-        return {v: found[v].cpu().numpy() for v in wanted}
+        return {v: found[v].detach().cpu().numpy() for v in wanted}
 
     def module(self, node: Node) -> Any:
         return self.net.get_submodule(self.net.layers[node.name][0])
@@ -68,7 +68,7 @@ class Reference:
         dtype = np.float64 if self.double else np.float32
         with torch.no_grad():
             made = self.module(node)(*(torch.from_numpy(real(b, dtype)).to(self.device) for b in bottoms))
-        return [t.cpu().numpy() for t in (made if isinstance(made, tuple) else (made,))]
+        return [t.detach().cpu().numpy() for t in (made if isinstance(made, tuple) else (made,))]
 
 
 def keep(found: dict[Value, Any], node: Node, made: Any) -> None:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Exported", "Session", "reason"]
+__all__ = ["CannotRunError", "Exported", "Session", "reason"]
+
+
+class CannotRunError(Exception):
+    """onnxruntime cannot load or run the model. Its own exceptions share no base of their own."""
 
 
 class Session:
@@ -30,16 +34,21 @@ class Session:
             if hasattr(ort, "preload_dlls"):
                 ort.preload_dlls()
             providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
-        self.session = ort.InferenceSession(str(model) if isinstance(model, Path) else model, options, providers=providers)
+        try:
+            self.session = ort.InferenceSession(str(model) if isinstance(model, Path) else model, options, providers=providers)
+        except Exception as error:
+            raise CannotRunError(reason(error)) from error
         if device == "cuda" and self.session.get_providers()[0] != "CUDAExecutionProvider":
             raise fail("NS722", f"cuda was asked for, but onnxruntime {ort.__version__} could only load {self.session.get_providers()[0]}")
         self.inputs = [i.name for i in self.session.get_inputs()]
         self.outputs = [o.name for o in self.session.get_outputs()]
 
     def run(self, feed: "Mapping[str, Array]") -> "dict[str, Array]":
-        """All outputs by name. Raises whatever onnxruntime raises: its exceptions share no base of their own."""
-        given = {name: feed[name] for name in self.inputs}
-        return dict(zip(self.outputs, self.session.run(None, given), strict=True))
+        """All outputs by name. Raises CannotRunError."""
+        try:
+            return dict(zip(self.outputs, self.session.run(None, {name: feed[name] for name in self.inputs}), strict=True))
+        except Exception as error:
+            raise CannotRunError(reason(error)) from error
 
 
 class Exported:
