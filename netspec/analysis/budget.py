@@ -16,7 +16,7 @@ from netspec.analysis.receptive_field import Fields, culprit, fields, fields_of,
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import changed, frozen
-from netspec.ir.dims import Size, total
+from netspec.ir.dims import Size, evaluate, total
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.resolve.deploy import deployed
 from netspec.resolve.expect_section import Expectations, ExpectSection, Limit, shown_amount
@@ -73,13 +73,16 @@ class Budget:
         if self.said.shapes:
             self.shapes()
         self.weights()
-        for name, code in (("macs", "NS321"), ("connections", "NS326")):
-            limit = getattr(self.said, name)
-            if limit is not None:
-                spent = {layer.name: getattr(layer, name) for layer in self.cost.layers}
-                self.hold(code, name, limit, getattr(self.cost, name), spent)
+        if self.said.macs is not None:
+            one = {batch_symbol(self.typed): 1}
+            spent = {node.name: evaluate(self.typed.macs(node), one) for node in self.typed.graph.nodes}
+            self.hold("NS321", "macs", self.said.macs, total(spent.values()), spent)
+        if self.said.connections is not None:
+            links = {layer.name: layer.connections for layer in self.cost.layers}
+            self.hold("NS326", "connections", self.said.connections, self.cost.connections, links)
         self.memory()
-        self.units()
+        if self.said.units:
+            self.units()
         self.receptive()
         for name, code, reason, fact in (
             ("causal", "NS327", later, "must not depend on a later input"),
