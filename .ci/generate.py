@@ -102,7 +102,13 @@ def diagnostics() -> Pages:
     yield "docs/diagnostics.md", "\n\n".join(parts) + "\n"
 
 
-MAKERS: tuple[Callable[[], Pages], ...] = (index, schema, layer_pages, dialects, diagnostics)
+def zoo() -> Pages:
+    from netspec.cli.zoo_page import zoo_page
+
+    yield "docs/zoo.md", f"{DO_NOT_EDIT}\n\n{zoo_page()}"
+
+
+MAKERS: tuple[Callable[[], Pages], ...] = (index, schema, layer_pages, dialects, diagnostics, zoo)
 WHOLLY_GENERATED = ("docs/layers",)
 
 
