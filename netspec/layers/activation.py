@@ -130,7 +130,9 @@ class ELU(Elementwise, type="ELU", param="elu_param", traits=("activation",)):
         yield rejects("{alpha: [1, 2]}", "N,C", code="NS104", at="alpha")
 
 
-class Sigmoid(Elementwise, type="Sigmoid", param="sigmoid_param", legacy=("SIGMOID", "sigmoid"), traits=("activation", "saturates", "logistic")):
+class Sigmoid(
+    Elementwise, type="Sigmoid", param="sigmoid_param", legacy=("SIGMOID", "sigmoid"), traits=("activation", "saturates", "logistic")
+):
     """Press every value into (0, 1).
 
     y = 1 / (1 + e^-x)     (the logistic function; Caffe's Sigmoid)

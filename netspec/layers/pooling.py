@@ -174,6 +174,8 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         yield accepts("{pool: AVE, global_pooling: true}", "N,3,2,3,4 -> N,3,1,1,1")
         yield accepts("{pool: L2, kernel_size: 2, stride: 2}", "N,3,5,H -> N,3,3,(H+1)//2")
         yield accepts("{pool: LP, norm_type: 3, kernel_size: 3, pad: 1}", "N,3,5 -> N,3,5")
+        yield accepts("{pool: L2, kernel_size: 2, stride: 4}", "N,2,7,8 -> N,2,3,3")
+        yield accepts("{pool: AVE, kernel_size: 1, stride: 3}", "N,2,8,W -> N,2,4,(W+1)//3+1")
         yield accepts("{pool: L2, global_pooling: true}", "N,3,5,W -> N,3,1,1")
         yield accepts("{pool: STOCHASTIC, kernel_size: 3, stride: 2}", "N,3,7,8 -> N,3,3,4")
         yield rejects("{kernel_size: 9}", "N,3,8,8", code="NS301", at="kernel_size")

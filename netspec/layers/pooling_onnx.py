@@ -3,7 +3,7 @@
 from math import prod
 from typing import Any
 
-from netspec.ir.dims import untraced
+from netspec.ir.dims import Dim, untraced
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import Window, ends, number, pooled
 
@@ -72,4 +72,20 @@ def reached(g: Any, x: Any, w: Window, rounding: str, value: float) -> tuple[Any
     begins = [ends(p)[0] for p in w.pads]
     borders = [(b, (n - 1) * s + k - size - b) for b, n, s, k, size in zip(begins, counts, w.stride, w.kernel, x.type.space, strict=True)]
     bare = w._replace(pads=(0,) * len(w.pads))
-    return (x if all(untraced(b) == untraced(e) == 0 for b, e in borders) else g.pad(x, borders, value=value)), bare
+    if any(isinstance(untraced(side), Dim) for border in borders for side in border):
+        return g.pad(x, borders, value=value), bare
+    for axis, (begin, end) in enumerate(borders, 2):
+        x = extended(g, x, axis, number(begin), number(end), value)
+    return x, bare
+
+
+def extended(g: Any, x: Any, axis: int, begin: int, end: int, value: float) -> Any:
+    """One axis with more elements at both ends; a negative end is cut off.
+
+    Joined, not padded: onnxruntime would fold a Pad into the pooling behind it, which refuses a border as wide as its window.
+    """
+    if end < 0:
+        x, end = g.slice(x, axis, 0, x.type.shape[axis] + end), 0
+    shape = x.type.shape
+    sides = [g.full((*shape[:axis], n, *shape[axis + 1 :]), value) if n else None for n in (begin, end)]
+    return g.concat([part for part in (sides[0], x, sides[1]) if part is not None], axis)

@@ -19,6 +19,7 @@ ORDER = (
     ("diagnostics",),
     ("caffe",),
     ("files",),
+    ("caffe",),
     ("syntax", "ir"),
     ("layers",),
     ("resolve",),
