@@ -49,8 +49,17 @@ def parted(names: tuple[str, ...]) -> Parts:
 
 def systematic(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether two lists of names differ by the same part everywhere (res2b..., res3a...), or each by its number (conv5, conv8)."""
-    pairs = [parted(pair).tags for pair in zip(one, other, strict=True)]
-    return len(set(pairs)) == 1 or all(a.isdecimal() and b.isdecimal() for a, b in pairs)
+    (old, new) = first = parted((one[0], other[0])).tags
+    if old and all(a.replace(old, new, 1) == b for a, b in zip(one, other, strict=True)):
+        return True
+    same = numbered = True
+    for pair in zip(one, other, strict=True):
+        tags = parted(pair).tags
+        same = same and tags == first
+        numbered = numbered and tags[0].isdecimal() and tags[1].isdecimal()
+        if not (same or numbered):
+            return False
+    return True
 
 
 def naming(columns: Sequence[tuple[str, ...]]) -> Naming:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Diagnostic
 from netspec.importers.folding import Folded, fold
-from netspec.importers.prototxt import Imported, import_prototxt
+from netspec.importers.prototxt import Imported, import_prototxt, no_collection
 from netspec.importers.weights import Row, match, wanted_by
 from netspec.source import Source
 from netspec.syntax.writer import dump
@@ -45,9 +45,10 @@ class Converted:
 
 def convert(net: str | Path, *, weights: str | Path | None = None, solver: str | Path | None = None, flat: bool = False) -> Converted:
     """Import a network. Raises SpecError: as import_prototxt; with weights also NS026, NS027, NS031, and what check finds in the net."""
-    imported = import_prototxt(net, solver=solver)
-    tree, names = (imported.tree, imported.renamed) if flat else folded(imported)
-    text = dump(tree)
+    with no_collection():
+        imported = import_prototxt(net, solver=solver)
+        tree, names = (imported.tree, imported.renamed) if flat else folded(imported)
+        text = dump(tree)
     if weights is None:
         return Converted(tree, text, imported.findings, names)
     tensors, rows = matched(text, fspath(net), weights, names)

@@ -10,7 +10,7 @@ from netspec.importers.block_names import Naming, beginning, naming, systematic,
 from netspec.importers.block_text import Body, Template
 from netspec.importers.layer_types import definition
 from netspec.importers.names import CONDITIONS
-from netspec.importers.repeats import Item, Occurrence, Sequenced, best_repeat
+from netspec.importers.repeats import SHORTEST, Item, Occurrence, Sequenced, best_repeat
 from netspec.importers.spec_layers import PASSED_OVER, Wires
 
 __all__ = ["Folded", "fold"]
@@ -102,6 +102,8 @@ class Folding:
 
     def next_fold(self, folds: list[Fold]) -> Fold | None:
         """The block that saves most, taken out of the list; None where none is worth it."""
+        if sum(item.shape is not None for item in self.items) < 2 * SHORTEST:
+            return None
         found = best_repeat(Sequenced(self.items), self)
         if found is None or found.saved < WORTH * (3 if len(found.occurrences) == 2 else 2) // 2:
             return None

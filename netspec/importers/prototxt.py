@@ -5,6 +5,7 @@ Unknown fields and types are kept and listed; nothing is left out without a find
 
 import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import fspath
 from pathlib import Path
@@ -22,7 +23,7 @@ from netspec.importers.upgrade import upgrade
 from netspec.source import Source
 from netspec.syntax.writer import dump
 
-__all__ = ["Imported", "import_prototxt", "read_source"]
+__all__ = ["Imported", "import_prototxt", "no_collection", "read_source"]
 
 MAX_BYTES = 64 * 1024 * 1024
 NET_FIELDS = ("layer", "layers", "input")
@@ -48,18 +49,25 @@ class Imported:
         return dump(self.tree)
 
 
-def import_prototxt(path: str | Path, *, solver: str | Path | None = None) -> Imported:
-    """Read a network definition, and a solver's. Raises SpecError: NS001, NS002, NS007, NS008, NS020, NS023, NS028."""
-    diagnostics = Diagnostics()
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Without garbage collection, which would go over hundreds of thousands of new objects again and again."""
     collecting = gc.isenabled()
     gc.disable()
     try:
-        net, own_solver = open_net(path, diagnostics)
-        imported = spec_of(net, diagnostics)
-        words = open_solver(solver, diagnostics) if solver is not None else own_solver
+        yield
     finally:
         if collecting:
             gc.enable()
+
+
+def import_prototxt(path: str | Path, *, solver: str | Path | None = None) -> Imported:
+    """Read a network definition, and a solver's. Raises SpecError: NS001, NS002, NS007, NS008, NS020, NS023, NS028."""
+    diagnostics = Diagnostics()
+    with no_collection():
+        net, own_solver = open_net(path, diagnostics)
+        imported = spec_of(net, diagnostics)
+        words = open_solver(solver, diagnostics) if solver is not None else own_solver
     if words is not None:
         imported.tree["train"] = {"solver": solver_section(words, diagnostics)}
     if diagnostics.failed:

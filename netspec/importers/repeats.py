@@ -7,14 +7,12 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-__all__ = ["Item", "Occurrence", "Sequenced", "best_repeat"]
+__all__ = ["SHORTEST", "Item", "Occurrence", "Sequenced", "best_repeat"]
 
 SHORTEST, LONGEST = 3, 64
 BUDGET = 600_000
 """Steps of one search: positions times lengths. A longer list is searched for shorter stretches."""
 MOST_GROUPS = 16
-LINES = 2
-"""A layer has seldom more."""
 FAR = 0
 
 
@@ -138,15 +136,24 @@ def candidates(sequence: Sequenced, least: int) -> Iterator[tuple[int, list[int]
 
 def best_repeat(sequence: Sequenced, gain: Gain, least: int = 2) -> Found | None:
     """The stretch that folding saves most by, in the eyes of `gain`; None if none saves anything."""
-    ranked = sorted(candidates(sequence, least), key=lambda found: -found[0] * len(found[1]))
+    ranked = sorted(((apart(length, places) - 2) * length, length, places) for length, places in candidates(sequence, least))
     best: Found | None = None
-    for length, places in ranked:
-        if best is not None and LINES * length * len(places) <= best.rank:
+    for most, length, places in reversed(ranked):
+        if best is not None and most <= best.rank:
             break
         for found in grouped(sequence, length, places, gain, least):
             if found.saved > 0 and (best is None or found.rank > best.rank):
                 best = found
     return best
+
+
+def apart(length: int, places: list[int]) -> int:
+    """How many stretches of that length, at some of these places, do not overlap."""
+    count = end = 0
+    for start in places:
+        if start >= end:
+            count, end = count + 1, start + length
+    return count
 
 
 def grouped(sequence: Sequenced, length: int, places: list[int], gain: Gain, least: int) -> Iterator[Found]:
