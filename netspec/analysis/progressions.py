@@ -34,13 +34,13 @@ def compressed(legal: list[bool]) -> tuple[Progression, ...]:
 
 
 def period(legal: list[bool]) -> tuple[int, int]:
-    """The shortest period that the sizes have from some size on, and that size; it must be seen to hold four times."""
+    """The shortest period that the sizes have from some size on, and that size: over the upper half at least, and twice."""
     limit = len(legal)
     bits = sum(1 << i for i, fine in enumerate(legal) if fine)
     for step in range(1, MOST_PERIOD + 1):
         differ = (bits ^ (bits >> step)) & ((1 << (limit - step)) - 1)
         begin = differ.bit_length() + 1
-        if limit - begin >= 4 * step:
+        if begin <= limit // 2 and limit - begin >= 2 * step:
             return step, begin
     return 1, limit + 1
 

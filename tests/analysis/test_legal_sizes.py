@@ -191,6 +191,11 @@ def test_compression_loses_nothing(seed: int) -> None:
     assert sum(p.last is None for p in found) <= step
 
 
+def test_a_gap_at_the_limit_is_no_period() -> None:
+    legal = [n % 32 in (7, 8) and n > 8 for n in range(1, LIMIT + 1)]
+    assert compressed(legal) == (Progression(39, 32), Progression(40, 32))
+
+
 def test_sizes_without_a_period_are_listed() -> None:
     squares = [int(n**0.5) ** 2 == n for n in range(1, LIMIT + 1)]
     found = compressed(squares)
