@@ -34,9 +34,8 @@ def command(weights: str, before: str, after: str, output: str, seed: int, phase
     tensors, _ = read_tensors(Path(weights))
     carried = {row.target: taken(row, tensors, weights) for row in rows if row.source is not None and row.target is not None}
     started = fresh(new, seed) if any(row.status == "new" for row in rows) else {}
-    write_tensors(
-        Path(output), {row.target: carried.get(row.target, started.get(row.target)) for row in rows if row.target is not None}, {}
-    )
+    targets = [row.target for row in rows if row.target is not None]
+    write_tensors(Path(output), {name: carried[name] if name in carried else started[name] for name in targets}, {})
     moved = sum(tensor.numel() for tensor in carried.values())
     every = moved + sum(tensors[row.source].numel() for row in rows if row.status == "dropped" and row.source in tensors)
     share = f" ({moved / every:.0%})" if every else ""

@@ -1,5 +1,4 @@
 """The commands that show what analysis finds: sizes, show, hash, check --as and --watch."""
-# ruff: noqa: E501
 
 import json
 import subprocess
