@@ -7,15 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from netspec.api import check, compile, load, load_weights, train
+    from netspec.api import check, compile, load, load_weights
     from netspec.diagnostics import SpecError
     from netspec.export.export import export
+    from netspec.training.train import train
 
 __all__ = ["SpecError", "check", "compile", "export", "load", "load_weights", "train"]
 
 __version__ = "0.1.0"
 
-PLACES = {"SpecError": "netspec.diagnostics", **dict.fromkeys(("check", "compile", "load", "load_weights", "train"), "netspec.api")}
+PLACES = {
+    "SpecError": "netspec.diagnostics",
+    "train": "netspec.training.train",
+    **dict.fromkeys(("check", "compile", "load", "load_weights"), "netspec.api"),
+}
 
 
 def __getattr__(name: str) -> Any:

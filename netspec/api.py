@@ -13,9 +13,7 @@ from netspec.syntax.reader import read_file
 if TYPE_CHECKING:
     from torch import nn
 
-    from netspec.training.job import TrainingResult
-
-__all__ = ["check", "compile", "load", "load_weights", "train"]
+__all__ = ["check", "compile", "load", "load_weights"]
 
 
 PROGRAMS: "dict[type[nn.Module], driver.Program]" = {}
@@ -64,25 +62,3 @@ def load_weights(net: "nn.Module", path: str) -> "nn.Module":
     from netspec.training import loading
 
     return loading.load_weights(net, path)
-
-
-def train(spec: Union[str, driver.Program], run: str | None = None, *, device: str = "auto", resume: bool = False, weights: str | None = None,
-          settings: Iterable[str] = ()) -> "TrainingResult":
-    """Train as the spec's section `train` says; answers the run's folder, loss and metrics.
-
-    spec: a file, a Program, or with `resume` a run's folder. run: the folder to train in, by default runs/<name>/<time>. weights: a
-    safetensors file to start from. settings: PATH=VALUE, as --set has them. Ctrl-C takes a snapshot and returns (`result.signal`).
-    Raises SpecError.
-    """
-    from pathlib import Path
-
-    from netspec.training.session import find_run, reread, train_program
-
-    folder, given = Path(run) if run is not None else None, tuple(settings)
-    if isinstance(spec, driver.Program):
-        program, path = spec, spec.resolved.spec.source.name
-    else:
-        path = str(spec)
-        folder, program, given = reread(path, folder, resume, settings=given)
-    folder = folder or find_run(program.name, resume)
-    return train_program(program, folder, path=path, settings=given, device=device, resume=resume, weights=weights)

@@ -27,6 +27,7 @@ class Program:
     stages: frozenset[str]
     level: int
     warnings: tuple[Diagnostic, ...] = ()
+    settings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -170,4 +171,4 @@ def load_source(source: Source, stages: frozenset[str] = frozenset(), level: int
     resolved = resolve_source(source, diagnostics, settings)
     if resolved is None or diagnostics.failed:
         raise SpecError(diagnostics.sorted())
-    return Program(resolved, stages, level, tuple(diagnostics.sorted()))
+    return Program(resolved, stages, level, tuple(diagnostics.sorted()), settings)

@@ -44,8 +44,11 @@ def command(model: str, images: tuple[str, ...], data: str | None, top: int, as_
     predictor = run_predictor(model, options["weights"], device) if is_folder(model) else onnx_predictor(model, device)
     from netspec.training.samples import from_data, from_files
 
-    samples = from_files(images, predictor.contract, predictor.shape) if images else [
-        from_data(data or "", options["index"], options["split"], predictor.contract, predictor.shape)]
+    samples = (
+        from_files(images, predictor.contract, predictor.shape)
+        if images
+        else [from_data(data or "", options["index"], options["split"], predictor.contract, predictor.shape)]
+    )
     found = [described(sample, predictor, top) for sample in samples]
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(line for each in found for line in lines(each)))
 
@@ -75,10 +78,12 @@ def onnx_predictor(path: str, device: str) -> Predictor:
 
 def run_predictor(folder: str, weights: str, device: str) -> Predictor:
     """A run's net under torch."""
+    from netspec.export.labels import labels_of
     from netspec.training.predict import open_run
 
     opened = open_run(folder, weights, device)
-    return Predictor(opened.contract, opened.shape, opened.run, opened.labels)
+    run = opened.loaded
+    return Predictor(opened.contract, opened.shape, opened.run, labels_of(run.program, run.typed, run.folder))
 
 
 def described(sample: "Sample", predictor: Predictor, top: int) -> dict[str, Any]:

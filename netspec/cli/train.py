@@ -29,10 +29,10 @@ def command(spec: str, folder: str | None, resume: bool, device: str, weights: s
     from netspec.training.progress import Silent, reporter
     from netspec.training.session import find_run, reread, train_program
 
-    run, program, settings = reread(spec, Path(folder) if folder else None, resume, **reading)
+    run, program = reread(spec, Path(folder) if folder else None, resume, **reading)
     run = run or find_run(program.name, resume)
-    result = train_program(program, run, path=spec, settings=settings, device=device, resume=resume, weights=weights,
-                           progress=Silent() if quiet else reporter(sys.stderr))
+    progress = Silent() if quiet else reporter(sys.stderr)
+    result = train_program(program, run, device=device, resume=resume, weights=weights, progress=progress)
     click.echo(summary(result), nl=False)
     return result.exit_code
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from netspec import layers
 from netspec.diagnostics.model import Diagnostics
 from netspec.frozen import changed, frozen
-from netspec.ir.graph import Graph, Input, Value
+from netspec.ir.graph import Graph, Input, Node, Value
 from netspec.ir.layer import Layer
 from netspec.ir.types import TensorType
 from netspec.layers.heads import DEFAULT_HEADS
@@ -45,8 +45,14 @@ def entry(body: Located) -> Entry:
     return Entry(name.text, Located({**body.mapping, "name": name}, body.span, keys=body.keys, used=body.used))
 
 
-def with_heads(resolved: Resolved, graph: Graph, types: Mapping[Value, TensorType], entries: tuple[Entry, ...], state: NetState,
-               diagnostics: Diagnostics) -> Graph:
+def with_heads(
+    resolved: Resolved,
+    graph: Graph,
+    types: Mapping[Value, TensorType],
+    entries: tuple[Entry, ...],
+    state: NetState,
+    diagnostics: Diagnostics,
+) -> Graph:
     """The graph of a phase with the entries wired, each on the scores and the label unless it lists its bottoms.
 
     types: those of the graph's values. NS682: an entry lists no bottoms, and there are several outputs.
@@ -142,20 +148,23 @@ def label_type(scores: TensorType, layer: Layer) -> TensorType:
     if 1 not in layer.indices(scores, scores):
         return TensorType(scores.shape)
     axis = scores.axis(getattr(layer, "axis", 1))
-    return TensorType(scores.shape[:axis] + scores.shape[axis + 1:], "int64")
+    return TensorType(scores.shape[:axis] + scores.shape[axis + 1 :], "int64")
 
 
 def learning(graph: Graph, weighted: frozenset[str]) -> Graph:
     """The part of a graph that a training step runs: what losses and metrics need, layers that own weights (`weighted`) or write files."""
     needed: set[Value] = set()
-    kept = []
+    kept: list[Node] = []
     for node in reversed(graph.nodes):
-        if node.layer.traits & {"loss", "metric"} or any(node.loss_weights) or node.name in weighted or bool(getattr(node.layer, "writes", None)) \
-                or needed.intersection(node.tops):
+        if judges(node) or node.name in weighted or bool(getattr(node.layer, "writes", None)) or needed.intersection(node.tops):
             kept.append(node)
             needed.update(node.bottoms)
     read = {value for node in kept for value in node.bottoms}
-    outputs = tuple(v for node in reversed(kept) for v in node.tops
-                    if v not in read and (node.layer.traits & {"loss", "metric"} or any(node.loss_weights)))
+    outputs = tuple(value for node in reversed(kept) if judges(node) for value in node.tops if value not in read)
     inputs = tuple(i for i in graph.inputs if i.value in needed or i.node is not None)
     return changed(graph, inputs=inputs, nodes=tuple(reversed(kept)), outputs=outputs)
+
+
+def judges(node: Node) -> bool:
+    """Whether a layer is a loss or a metric."""
+    return bool(node.layer.traits & {"loss", "metric"}) or any(node.loss_weights)

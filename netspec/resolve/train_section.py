@@ -33,7 +33,8 @@ class DataSection(Record):
     path: str | None = param(default=None, doc="file or folder, inside the spec's folder or the one that NETSPEC_DATA names")
     batch_size: int = param(default=64, ge=1, doc="samples in a batch")
     split: Literal["train", "test", "all"] | None = param(
-        default=None, doc="the part to take: the source's own where it has parts, else test is every fifth sample (index % 5 == 0)")
+        default=None, doc="the part to take: the source's own where it has parts, else test is every fifth sample (index % 5 == 0)"
+    )
     shuffle: bool | None = param(default=None, doc="draw a new order for each epoch; true in training, false in a test")
     fields: dict[str, str] = param(default={}, doc="field of the source that feeds each input, as in {data: image}")
     images: str | None = param(default=None, doc="idx: file of the samples, in `path` if that is given")
@@ -70,7 +71,8 @@ class Augmentation(Record):
     """
 
     crop_size: int | tuple[int, ...] | None = param(
-        default=None, ge=1, least=1, doc="height and width of a random crop, in place of the centre crop")
+        default=None, ge=1, least=1, doc="height and width of a random crop, in place of the centre crop"
+    )
     pad: int = param(default=0, ge=0, doc="black border added on each side before the crop")
     mirror: bool = param(default=False, doc="flip left to right with probability 1/2")
     rotate: float | None = param(default=None, gt=0, le=180, doc="turn by -rotate to rotate degrees")

@@ -14,8 +14,9 @@ from netspec.training.metrics import WeightedMeans, scalars
 __all__ = ["evaluate"]
 
 
-def evaluate(net: nn.Module, batches: TestBatches, device: torch.device, test_iter: int = 0,
-             stop: Callable[[], bool] = lambda: False) -> dict[str, float] | None:
+def evaluate(
+    net: nn.Module, batches: TestBatches, device: torch.device, test_iter: int = 0, stop: Callable[[], bool] = lambda: False
+) -> dict[str, float] | None:
     """Mean of every number that `net(**batch)` gives, and of its total loss as `loss`, weighted by the samples of each batch.
 
     Recurrent layers begin anew, whatever they carried from a test before.

@@ -41,9 +41,9 @@ class Feeds:
     tested: bool
 
     @classmethod
-    def open(cls, program: driver.Program, train: TypedGraph, test: TypedGraph, allow_outside: bool = False) -> "Feeds":
+    def open(cls, program: driver.Program, train: TypedGraph, test: TypedGraph) -> "Feeds":
         """Open `train.data` and `train.test_data`. Raises SpecError NS681 (no data), NS640 to NS663 by what is wrong with them."""
-        place = place_of(program, train, allow_outside)
+        place = place_of(program, train)
         section = section_of(program)
         if section.data is not None:
             opened = open_sources(section.data, section.test_data, place)
@@ -63,9 +63,11 @@ class Feeds:
         check_fixed_batch(typed, data, source, role)
         feed = feed_of(source, data, ports, section.augment, role, self.place, label_rule(typed, source.label, data.fields))
         names = arguments(net)
-        feed = feed._replace(fields={names[name]: field for name, field in feed.fields.items()},
-                             transforms={names[name]: change for name, change in feed.transforms.items()},
-                             integers=frozenset(names[name] for name in feed.integers))
+        feed = feed._replace(
+            fields={names[name]: field for name, field in feed.fields.items()},
+            transforms={names[name]: change for name, change in feed.transforms.items()},
+            integers=frozenset(names[name] for name in feed.integers),
+        )
         return batches_of(source, data, feed, role, seed, str(device))
 
 
@@ -101,8 +103,10 @@ def sample_shape(given: Input, typed: TypedGraph) -> tuple[int | None, ...]:
 
 def ports_of(typed: TypedGraph) -> dict[str, Port]:
     """What each input asks of the data."""
-    return {given.value.name: Port(sample_shape(given, typed), given.contract, typed.types[given.value].dtype == "int64")
-            for given in fed(typed)}
+    return {
+        given.value.name: Port(sample_shape(given, typed), given.contract, typed.types[given.value].dtype == "int64")
+        for given in fed(typed)
+    }
 
 
 def with_label(ports: dict[str, Port], source: Source) -> dict[str, Port]:
@@ -115,13 +119,18 @@ def with_label(ports: dict[str, Port], source: Source) -> dict[str, Port]:
     return {**ports, LABEL: port._replace(shape=None)} if same else ports
 
 
-def place_of(program: driver.Program, typed: TypedGraph, allow_outside: bool = False) -> Place:
+def place_of(program: driver.Program, typed: TypedGraph) -> Place:
     """Where the data section stands, and the input that its first field feeds: the first that is not the label."""
-    root = Path(program.resolved.spec.folder)
+    root, allow_outside = Path(program.resolved.spec.folder), names_data(program.settings)
     first = next((given for given in fed(typed) if given.value.name != LABEL), None)
     if first is None:
         return Place(root, allow_outside=allow_outside)
     return Place(root, sample_shape(first, typed), first.contract, None, allow_outside)
+
+
+def names_data(settings: tuple[str, ...]) -> bool:
+    """Whether the command line says where the data are: it may name any folder, a spec only its own."""
+    return any(each.startswith(("train.data", "train.test_data")) for each in settings)
 
 
 def label_rule(typed: TypedGraph, field: str | None, fields: Mapping[str, str]) -> LabelRule | None:
@@ -145,5 +154,6 @@ def check_fixed_batch(typed: TypedGraph, data: DataSection, source: Source, role
         if isinstance(count, int) and (data.batch_size != count or (role == "test" and len(source) % count)):
             last = len(source) % data.batch_size
             fact = f"input {given.value.name} takes {count} samples at a time, " + (
-                f"batch_size is {data.batch_size}" if data.batch_size != count else f"the last batch of the test holds {last}")
+                f"batch_size is {data.batch_size}" if data.batch_size != count else f"the last batch of the test holds {last}"
+            )
             raise fail("NS652", fact, path=source.name, notes=("a letter in place of the number, [N, ...], takes any",))

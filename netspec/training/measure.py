@@ -10,7 +10,6 @@ from netspec.training.evaluation import evaluate
 from netspec.training.feeds import Feeds
 from netspec.training.nets import fill
 from netspec.training.run import program_of, read_record, weights_file
-from netspec.training.session import names_data
 
 __all__ = ["Measured", "measure"]
 
@@ -35,7 +34,7 @@ def measure(folder: str | Path, weights: str = "last", device: str = "auto", set
     trained, tested = program.training_graph("train"), program.training_graph("test")
     net = api.compile(tested)
     fill(net, tested, path, trained)
-    feeds = Feeds.open(program, trained, tested, names_data((*record["settings"], *settings)))
+    feeds = Feeds.open(program, trained, tested)
     if not feeds.tested:
         raise fail("NS684", "its section train has no test_data", path=str(run))
     batches = feeds.batches("test", tested, net, 0, place)

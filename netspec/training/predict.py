@@ -1,6 +1,6 @@
 """A run as something that predicts: one batch in, outputs by name out, both numpy. In: a run's folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,25 +8,24 @@ import torch
 from torch import Tensor, nn
 
 from netspec.diagnostics import fail
-from netspec.export.labels import labels_of
 from netspec.resolve.image_contract import ImageContract
 from netspec.training.data.source import Array
 from netspec.training.device import exact_float32, find_device
 from netspec.training.feeds import ports_of
-from netspec.training.run import load_run
+from netspec.training.run import LoadedRun, load_run
 
 __all__ = ["Opened", "open_run"]
 
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A run's net on its device; contract and sample shape of its only input, class names by output."""
+    """A run's net on its device; contract and sample shape of its only input."""
 
+    loaded: LoadedRun
     net: nn.Module
     device: torch.device
     contract: ImageContract | None
     shape: tuple[int | None, ...]
-    labels: Mapping[str, Sequence[str]]
 
     def run(self, batch: Array) -> dict[str, Array]:
         """Outputs by name for a batch (N, ...) float32."""
@@ -45,4 +44,4 @@ def open_run(folder: str, weights: str = "last", device: str = "auto") -> Opened
     if len(ports) != 1:
         raise fail("NS685", f"the inputs are {', '.join(ports) or 'none'}: predict feeds one", path=folder)
     port = next(iter(ports.values()))
-    return Opened(loaded.net, place, port.contract, port.shape or (), labels_of(loaded.program, loaded.typed, loaded.folder))
+    return Opened(loaded, loaded.net, place, port.contract, port.shape or ())

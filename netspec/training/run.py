@@ -30,8 +30,20 @@ from netspec.training.checkpoint import WEIGHTS
 from netspec.training.loop import BEST
 from netspec.training.nets import fill
 
-__all__ = ["CLASSES", "RECORD", "SPEC", "LoadedRun", "Record", "is_run", "load_run", "program_of", "read_record", "record_of",
-           "weights_file", "write_run"]
+__all__ = [
+    "CLASSES",
+    "RECORD",
+    "SPEC",
+    "LoadedRun",
+    "Record",
+    "is_run",
+    "load_run",
+    "program_of",
+    "read_record",
+    "record_of",
+    "weights_file",
+    "write_run",
+]
 
 SPEC, RECORD, CLASSES = "spec.yaml", "run.json", "classes.json"
 CHOICES = {"last": WEIGHTS, "best": BEST}
@@ -122,13 +134,21 @@ def read_classes(run: Path) -> tuple[str, ...] | None:
         raise fail("NS683", f"{CLASSES} is damaged: {error}", path=str(run)) from error
 
 
-def record_of(program: driver.Program, path: str, settings: tuple[str, ...], seed: int, device: str, spec_hash: str) -> dict[str, Any]:
+def record_of(program: driver.Program, seed: int, device: str, spec_hash: str) -> dict[str, Any]:
     """What run.json holds."""
     return {
-        "netspec": __version__, "name": program.name, "command": sys.argv,
-        "spec": path, "root": os.path.abspath(program.resolved.spec.folder),
-        "settings": list(settings), "stages": sorted(program.stages), "level": program.level,
-        "seed": seed, "device": device, "spec_hash": spec_hash, "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "netspec": __version__,
+        "name": program.name,
+        "command": sys.argv,
+        "spec": program.resolved.spec.source.name,
+        "root": os.path.abspath(program.resolved.spec.folder),
+        "settings": list(program.settings),
+        "stages": sorted(program.stages),
+        "level": program.level,
+        "seed": seed,
+        "device": device,
+        "spec_hash": spec_hash,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "threads": torch.get_num_threads(),
     }
@@ -157,4 +177,3 @@ def escaped(value: Any) -> Any:
     if isinstance(value, list):
         return [escaped(item) for item in value]
     return value.replace("$", "$$") if isinstance(value, str) else value
-

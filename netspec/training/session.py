@@ -39,27 +39,33 @@ class Session:
     left_out: tuple[str, ...] = ()
 
 
-def train_program(program: driver.Program, run: Path, *, path: str = "", settings: tuple[str, ...] = (), device: str = "auto",
-                  resume: bool = False, weights: str | None = None, progress: Reporter | None = None) -> TrainingResult:
-    """Train a program in a folder, or go on there. path and settings: how the program was read, for run.json.
+def train_program(
+    program: driver.Program,
+    run: Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    weights: str | None = None,
+    progress: Reporter | None = None,
+) -> TrainingResult:
+    """Train a program in a folder, or go on there.
 
     Nothing is written before spec, data and net are known to fit. Raises SpecError as `session` and `loop.train` do.
     """
     place = find_device(device)
     before = read_record(run) if resume else {}
-    made = session(program, place, seed=before.get("seed"), weights=weights, allow_outside=names_data(settings))
+    made = session(program, place, seed=before.get("seed"), weights=weights)
     if resume and before.get("spec_hash") != made.job.spec_hash:
         raise fail("NS675", f"it was trained as {before.get('spec_hash')}, the spec is {made.job.spec_hash}", path=str(run))
     prepare(run, resume)
-    record = record_of(program, path, settings, made.seed, str(place), made.job.spec_hash)
+    record = record_of(program, made.seed, str(place), made.job.spec_hash)
     write_run(run, program, record | ({"started": before.get("started"), "resumed": record["started"]} if resume else {}))
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
     return train(made.job, run, device=device, resume=resume, progress=progress)
 
 
-def session(program: driver.Program, device: torch.device, *, seed: int | None = None, weights: str | None = None,
-            allow_outside: bool = False) -> Session:
+def session(program: driver.Program, device: torch.device, *, seed: int | None = None, weights: str | None = None) -> Session:
     """The job of a program. seed: in place of the spec's; weights: a file to start from.
 
     Raises SpecError: NS680 (all weights start at 0), NS681 (no section train), NS676 (the file does not fit), those of Feeds.
@@ -70,7 +76,7 @@ def session(program: driver.Program, device: torch.device, *, seed: int | None =
         check_fillers(graphs[0])
     seed = seed if seed is not None else section.solver.random_seed
     seed = seed if seed >= 0 else int.from_bytes(os.urandom(4), "little") % SEEDS
-    feeds = Feeds.open(program, *graphs, allow_outside)
+    feeds = Feeds.open(program, *graphs)
     torch.manual_seed(seed)
     nets = twins(*graphs)
     left_out = start_from(nets.parameters, Path(weights)) if weights is not None else []
@@ -81,11 +87,14 @@ def job_of(graphs: tuple[TypedGraph, TypedGraph], nets: Twins, feeds: Feeds, wor
     """What the loop takes."""
     seed = words.random_seed
     return Job(
-        net=nets.train, parameters=nets.parameters, words=words,
+        net=nets.train,
+        parameters=nets.parameters,
+        words=words,
         train_batches=feeds.batches("train", graphs[0], nets.train, seed, device),
         test_net=nets.test if feeds.tested else None,
         test_batches=feeds.batches("test", graphs[1], nets.test, seed, device) if feeds.tested else None,
-        losses=losses_of(*graphs), layer_of={path: name for name, (path, *_) in nets.train.layers.items()},  # type: ignore[union-attr, operator]
+        losses=losses_of(*graphs),
+        layer_of={path: name for name, (path, *_) in nets.train.layers.items()},  # type: ignore[union-attr, operator]
         spec_hash=hash_of(graphs[0]),
     )
 
@@ -121,29 +130,25 @@ def check_fillers(typed: TypedGraph) -> None:
     raise SpecError([Diagnostic("NS680", fact, nodes[0].places["type"], "filled with 0", others=others, fixes=(fix,))])
 
 
-def names_data(settings: tuple[str, ...]) -> bool:
-    """Whether the command line says where the data are: it may name any folder, a spec only its own."""
-    return any(each.startswith(("train.data", "train.test_data")) for each in settings)
-
-
-def reread(spec: str, run: Path | None, resume: bool, *, settings: tuple[str, ...] = (), stages: tuple[str, ...] = (),
-           level: int = 0) -> tuple[Path | None, driver.Program, tuple[str, ...]]:
-    """A spec or a run's folder as the command line names it: the run, if one is meant, the program, and the settings it was read with.
+def reread(
+    spec: str, run: Path | None, resume: bool, *, settings: tuple[str, ...] = (), stages: tuple[str, ...] = (), level: int = 0
+) -> tuple[Path | None, driver.Program]:
+    """A spec or a run's folder as the command line names it: the run, if one is meant, and the program.
 
     A run that goes on keeps the settings it began with; new ones come after them. Raises SpecError NS679, NS683 and what reading raises.
     """
     if is_run(spec):
         record = read_record(Path(spec))
         settings = (*record["settings"], *settings)
-        return run or (Path(spec) if resume else None), program_of(Path(spec), record, settings), settings
+        return run or (Path(spec) if resume else None), program_of(Path(spec), record, settings)
     if not resume:
-        return run, driver.load(spec, frozenset(stages), level, settings), settings
+        return run, driver.load(spec, frozenset(stages), level, settings)
     run = run or find_run(driver.load(spec, frozenset(stages), level, settings).name, resume=True)
     if not run.is_dir():
         raise fail("NS679", "no such folder", path=str(run))
     record = read_record(run)
     settings = (*record["settings"], *settings)
-    return run, driver.load(spec, frozenset(stages) or frozenset(record["stages"]), level or record["level"], settings), settings
+    return run, driver.load(spec, frozenset(stages) or frozenset(record["stages"]), level or record["level"], settings)
 
 
 def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:

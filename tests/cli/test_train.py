@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import resource
 import signal
 import struct
 import subprocess
@@ -37,7 +36,8 @@ def line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 @pytest.mark.onnx
 def test_the_whole_way(line: Line, tmp_path: Path) -> None:
     """The shipped spec, shortened: train, test, export, predict a picture and a sample, with torch and with onnxruntime."""
-    assert line("train", ROOT / "specs/lenet-digits.yaml", "--set", "train.solver.max_iter=150", "--set", "train.solver.test_interval=75", "--run", "run") == 0
+    short = ("--set", "train.solver.max_iter=150", "--set", "train.solver.test_interval=75")
+    assert line("train", ROOT / "specs/lenet-digits.yaml", *short, "--run", "run") == 0
     for name in ("weights.safetensors", "best.safetensors", "log.jsonl", "spec.yaml"):
         assert (tmp_path / "run" / name).is_file() and f"run/{name}" in line.out
     assert "test: loss" in line.out and "accuracy" in line.out and "train 150/150" in line.err
@@ -57,12 +57,19 @@ def test_the_whole_way(line: Line, tmp_path: Path) -> None:
     for model in ("run", "run/model.onnx"):
         assert line("predict", model, "--data", "digits", "--index", "7", "--top", "1") == 0
         assert line.out.startswith("digits[7] (label 5)\n  prob  5  ") and len(line.out.splitlines()) == 2
-        assert line("predict", model, "--data", "digits", "--index", "400") == 1 and "NS685" in line.err and "index 400 of 360" in line.err
+        assert line("predict", model, "--data", "digits", "--index", "400") == 1
+        assert codes(line) == ["NS685"] and "index 400 of 360" in line.err
 
 
 def test_prediction_imports_no_torch(tmp_path: Path) -> None:
-    child = subprocess.run([sys.executable, "-c", "import sys; import netspec.cli.predict, netspec.training.samples, netspec.serving.predict\n"
-                            "sys.exit('torch' in sys.modules)"], check=False)
+    child = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; import netspec.cli.predict, netspec.training.samples, netspec.serving.predict\nsys.exit('torch' in sys.modules)",
+        ],
+        check=False,
+    )
     assert child.returncode == 0
 
 
@@ -73,8 +80,13 @@ def test_a_folder_of_images_with_class_names(line: Line, tmp_path: Path) -> None
             Image.new("RGB", (9 + i, 12), (20 + 180 * number + i,) * 3).save(tmp_path / "photos" / name / f"{i}.png")
     photos = {"source": "images", "path": "photos", "batch_size": 5}
     fc = {"name": "fc", "type": "InnerProduct", "num_output": 2, "weight_filler": "xavier"}
-    write(tmp_path / "s.yaml", input={"data": {"shape": ["N", 3, 8, 8], "image": {"mean_value": 128, "scale": 0.01}}},
-          layers=[fc, {"name": "prob", "type": "Softmax"}], train={"data": photos, "test_data": photos}, solver={"max_iter": 40})
+    write(
+        tmp_path / "s.yaml",
+        input={"data": {"shape": ["N", 3, 8, 8], "image": {"mean_value": 128, "scale": 0.01}}},
+        layers=[fc, {"name": "prob", "type": "Softmax"}],
+        train={"data": photos, "test_data": photos},
+        solver={"max_iter": 40},
+    )
     assert line("train", "s.yaml", "--run", "run", "--quiet") == 0 and "accuracy 1" in line.out and line.err == ""
     assert json.loads((tmp_path / "run/classes.json").read_text()) == {"dark": 0, "light": 1}
     assert line("predict", "run", "photos/light/3.png", "photos/dark/2.png", "--top", "1") == 0
@@ -104,17 +116,20 @@ def idx(path: Path, count: int, bytes_each: int, kept: int | None = None) -> Non
     path.write_bytes(gzip.compress(body[:kept]))
 
 
-@pytest.mark.parametrize(("change", "code"), [
-    ({"train": {"data": {"source": "mnist"}}}, "NS643"),
-    ({"train": {"data": {"source": "mnist", "path": "nowhere"}}}, "NS643"),
-    ({"train": {"data": {"source": "mnist", "path": "/etc"}}}, "NS642"),
-    ({"train": {"data": {"source": "mnist", "path": "cut"}}, "input": {"data": ["N", 1, 28, 28]}}, "NS644"),
-    ({"train": {"data": {"source": "digit"}}}, "NS640"),
-    ({"layers": [{k: v for k, v in layer.items() if k != "weight_filler"} for layer in LAYERS]}, "NS680"),
-    ({"layers": [*LAYERS[:3], {**LAYERS[3], "num_output": 9}]}, "NS651"),
-    ({"input": {"data": ["N", 64]}}, "NS652"),
-    ({"solver": {"max_iter": 0}}, "NS670"),
-])
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"train": {"data": {"source": "mnist"}}}, "NS643"),
+        ({"train": {"data": {"source": "mnist", "path": "nowhere"}}}, "NS643"),
+        ({"train": {"data": {"source": "mnist", "path": "/etc"}}}, "NS642"),
+        ({"train": {"data": {"source": "mnist", "path": "cut"}}, "input": {"data": ["N", 1, 28, 28]}}, "NS644"),
+        ({"train": {"data": {"source": "digit"}}}, "NS640"),
+        ({"layers": [{k: v for k, v in layer.items() if k != "weight_filler"} for layer in LAYERS]}, "NS680"),
+        ({"layers": [*LAYERS[:3], {**LAYERS[3], "num_output": 9}]}, "NS651"),
+        ({"input": {"data": ["N", 64]}}, "NS652"),
+        ({"solver": {"max_iter": 0}}, "NS670"),
+    ],
+)
 def test_what_does_not_fit_is_said_before_a_folder_is_made(change: dict[str, Any], code: str, line: Line, tmp_path: Path) -> None:
     (tmp_path / "cut").mkdir()
     for part, count in (("train", 30), ("t10k", 30)):
@@ -132,7 +147,8 @@ def test_data_from_the_command_line_may_lie_anywhere(line: Line, tmp_path: Path)
     (tmp_path / "photos/b").mkdir()
     for name in "ab":
         Image.new("L", (8, 8), 9).save(tmp_path / "photos" / name / "1.png")
-    write(tmp_path / "home/s.yaml", train={"data": {"source": "images", "path": "../photos"}, "test_data": None}, solver={"max_iter": 2})
+    train = {"data": {"source": "images", "path": "../photos"}, "test_data": None}
+    write(tmp_path / "home/s.yaml", train=train, solver={"max_iter": 2})
     assert line("train", "home/s.yaml", "--run", "run") == 1 and codes(line) == ["NS642"]
     assert line("train", "home/s.yaml", "--run", "run", "--set", f"train.data.path={tmp_path}/photos", "--quiet") == 0
     assert line("test", "run") == 1 and codes(line) == ["NS684"]
@@ -164,10 +180,15 @@ def test_folders_that_cannot_hold_a_run(line: Line, tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
-@pytest.mark.parametrize(("name", "damage", "code"), [
-    ("solver.safetensors", lambda whole: whole[: len(whole) // 2], "NS674"), ("weights.safetensors", lambda whole: whole[:-3] + b"abc", "NS674"),
-    ("run.json", lambda whole: whole[:40], "NS683"), ("run.json", lambda whole: b"[]", "NS683"),
-])
+@pytest.mark.parametrize(
+    ("name", "damage", "code"),
+    [
+        ("solver.safetensors", lambda whole: whole[: len(whole) // 2], "NS674"),
+        ("weights.safetensors", lambda whole: whole[:-3] + b"abc", "NS674"),
+        ("run.json", lambda whole: whole[:40], "NS683"),
+        ("run.json", lambda whole: b"[]", "NS683"),
+    ],
+)
 def test_damaged_runs(name: str, damage: Any, code: str, line: Line, tmp_path: Path) -> None:
     write(tmp_path / "s.yaml")
     assert line("train", "s.yaml", "--run", "run", "--quiet") == 0
@@ -195,18 +216,22 @@ def test_a_loss_that_is_not_finite(line: Line, tmp_path: Path) -> None:
 
 
 def child(*arguments: str, folder: Path, limit: int | None = None) -> subprocess.Popen[str]:
-    """The command in a process of its own, on one thread, perhaps with a limit on the size of files (which stands for a full disk)."""
-    def limited() -> None:
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    return subprocess.Popen([sys.executable, "-m", "netspec", *arguments], cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True,
-                            preexec_fn=limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    """The command in a process of its own, on one thread. limit: size of files in KiB, which stands for a full disk."""
+    begin = f"ulimit -f {limit}; " if limit is not None else ""
+    return subprocess.Popen(
+        ["bash", "-c", begin + 'exec "$@"', "bash", sys.executable, "-m", "netspec", *arguments],
+        cwd=folder,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def wait_for(run: Path, iteration: int, process: subprocess.Popen[str]) -> None:
-    while not (run / "log.jsonl").exists() or not any(json.loads(row)["iteration"] >= iteration
-                                                      for row in (run / "log.jsonl").read_text().splitlines() if row.endswith("}")):
+    while not (run / "log.jsonl").exists() or not any(
+        json.loads(row)["iteration"] >= iteration for row in (run / "log.jsonl").read_text().splitlines() if row.endswith("}")
+    ):
         assert process.poll() is None, "it ended early"
         time.sleep(0.01)
 
@@ -229,7 +254,7 @@ def test_stopped_and_resumed(number: signal.Signals, code: int, line: Line, tmp_
 
 def test_disk_full(tmp_path: Path) -> None:
     write(tmp_path / "s.yaml", solver={"test_interval": 0})
-    process = child("train", "s.yaml", "--run", "run", "--quiet", folder=tmp_path, limit=9000)
+    process = child("train", "s.yaml", "--run", "run", "--quiet", folder=tmp_path, limit=9)
     _, err = process.communicate()
     assert process.returncode == 1 and "NS673" in err and "File too large" in err and "Traceback" not in err
     assert not [path.name for path in (tmp_path / "run").iterdir() if "part" in path.name or "next" in path.name]
@@ -237,8 +262,14 @@ def test_disk_full(tmp_path: Path) -> None:
 
 def test_a_spec_from_standard_input_is_kept(tmp_path: Path) -> None:
     text = yaml.safe_dump(document(solver={"max_iter": 2}), sort_keys=False)
-    done = subprocess.run([sys.executable, "-m", "netspec", "train", "-", "--run", "run", "--quiet"], cwd=tmp_path, input=text, text=True,
-                          capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "netspec", "train", "-", "--run", "run", "--quiet"],
+        cwd=tmp_path,
+        input=text,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run/spec.yaml").read_text() == text
     assert load_run(tmp_path / "run").program.name == "tiny"

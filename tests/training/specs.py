@@ -24,8 +24,11 @@ IMAGE = {"shape": ["N", 1, 8, 8], "image": {"color": "gray", "scale": 1 / 255}}
 
 def document(**more: Any) -> dict[str, Any]:
     """A small net on the digits; `solver`, `train` and other sections are joined in."""
-    train = {"data": {"source": "digits", "batch_size": 32}, "test_data": {"source": "digits", "batch_size": 100},
-             "solver": SOLVER | more.pop("solver", {})}
+    train = {
+        "data": {"source": "digits", "batch_size": 32},
+        "test_data": {"source": "digits", "batch_size": 100},
+        "solver": SOLVER | more.pop("solver", {}),
+    }
     train |= more.pop("train", {})
     given = {key: value for key, value in train.items() if value is not None}
     return {"netspec": 1, "name": "tiny", "input": {"data": IMAGE}, "layers": LAYERS, "train": given, **more}

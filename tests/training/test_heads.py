@@ -38,35 +38,52 @@ def test_a_net_without_softmax_is_trained_on_its_output() -> None:
 
 
 def test_a_net_with_a_loss_of_its_own_gets_none() -> None:
-    loss = [{"name": "cost", "type": "SoftmaxWithLoss", "bottom": ["ip2", "label"], "include": {"phase": "TRAIN"}},
-            {"name": "top2", "type": "Accuracy", "bottom": ["ip2", "label"], "top_k": 2, "include": {"phase": "TEST"}}]
-    spec = program(layers=[{**LAYERS[0], "bottom": "data"}, *LAYERS[1:], *loss], input={"data": ["N", 1, 8, 8], "label": ["N"]}, output="prob")
+    loss = [
+        {"name": "cost", "type": "SoftmaxWithLoss", "bottom": ["ip2", "label"], "include": {"phase": "TRAIN"}},
+        {"name": "top2", "type": "Accuracy", "bottom": ["ip2", "label"], "top_k": 2, "include": {"phase": "TEST"}},
+    ]
+    spec = program(
+        layers=[{**LAYERS[0], "bottom": "data"}, *LAYERS[1:], *loss], input={"data": ["N", 1, 8, 8], "label": ["N"]}, output="prob"
+    )
     assert names(spec.training_graph("train")) == ["ip1", "relu1", "drop1", "ip2", "cost"]
     assert names(spec.training_graph("test")) == ["ip1", "relu1", "drop1", "ip2", "top2"]
     assert [i.value.name for i in spec.graph("deploy").graph.inputs] == ["data"]
 
 
 def test_scores_with_places_and_scores_in_time() -> None:
-    places = program(layers=[{"name": "score", "type": "Convolution", "num_output": 4, "kernel_size": 1, "weight_filler": "xavier"}])
+    score = {"name": "score", "type": "Convolution", "num_output": 4, "kernel_size": 1, "weight_filler": "xavier"}
+    places = program(layers=[score])
     assert label(places.training_graph()) == "[N, 8, 8] int64"
-    steps = program(input={"data": ["T", "N", 6]}, layers=[
-        {"name": "fc", "type": "InnerProduct", "axis": 2, "num_output": 5, "weight_filler": "xavier"},
-        {"name": "prob", "type": "Softmax", "axis": 2}])
+    steps = program(
+        input={"data": ["T", "N", 6]},
+        layers=[
+            {"name": "fc", "type": "InnerProduct", "axis": 2, "num_output": 5, "weight_filler": "xavier"},
+            {"name": "prob", "type": "Softmax", "axis": 2},
+        ],
+    )
     typed = steps.training_graph("test")
     assert label(typed) == "[T, N] int64"
-    assert {getattr(node.layer, "axis") for node in typed.graph.nodes if node.name in ("loss", "accuracy")} == {2}
+    assert {node.layer.axis for node in typed.graph.nodes if node.name in ("loss", "accuracy")} == {2}
 
 
-@pytest.mark.parametrize(("loss", "expected"), [
-    ("EuclideanLoss", {"loss": ["prob", "label"]}),
-    ({"type": "EuclideanLoss", "bottom": ["ip2", "label"]}, {"loss": ["ip2", "label"]}),
-    ([{"type": "HingeLoss", "bottom": ["ip2", "label"]}, {"name": "top3", "type": "Accuracy", "bottom": ["ip2", "label"], "top_k": 3}],
-     {"loss": ["ip2", "label"], "top3": ["ip2", "label"]}),
-])
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("EuclideanLoss", {"loss": ["prob", "label"]}),
+        ({"type": "EuclideanLoss", "bottom": ["ip2", "label"]}, {"loss": ["ip2", "label"]}),
+        (
+            [
+                {"type": "HingeLoss", "bottom": ["ip2", "label"]},
+                {"name": "top3", "type": "Accuracy", "bottom": ["ip2", "label"], "top_k": 3},
+            ],
+            {"loss": ["ip2", "label"], "top3": ["ip2", "label"]},
+        ),
+    ],
+)
 def test_train_loss(loss: Any, expected: dict[str, list[str]]) -> None:
     typed = program(train={"loss": loss}).training_graph("test")
     assert {name: bottoms(typed, name) for name in expected} == expected
-    assert names(typed)[-len(expected):] == list(expected)
+    assert names(typed)[-len(expected) :] == list(expected)
 
 
 def test_regression_asks_for_numbers() -> None:

@@ -75,22 +75,31 @@ def test_both_nets_hold_the_same_tensors() -> None:
     assert train_tensors.keys() == test_tensors.keys() == {each.name for each in nets.parameters}
     assert all(train_tensors[name] is test_tensors[name] for name in train_tensors)
     assert {each.name: each.trained for each in nets.parameters if each.name.startswith("bn.")} == dict.fromkeys(
-        ("bn.mean", "bn.variance", "bn.scale_factor"), False)
+        ("bn.mean", "bn.variance", "bn.scale_factor"), False
+    )
 
 
 def test_multipliers_reach_the_solver(tmp_path: Path) -> None:
     layers = [{**LAYERS[0], "param": [{"lr_mult": 0}, {"lr_mult": 2, "decay_mult": 0}]}, *LAYERS[1:]]
     made = session(program(layers=layers), CPU).job
     assert {each.name: (each.lr_mult, each.decay_mult) for each in made.parameters} == {
-        "ip1.weight": (0, 1), "ip1.bias": (2, 0), "ip2.weight": (1, 1), "ip2.bias": (1, 1)}
+        "ip1.weight": (0, 1),
+        "ip1.bias": (2, 0),
+        "ip2.weight": (1, 1),
+        "ip2.bias": (1, 1),
+    }
 
 
 def siamese() -> dict[str, Any]:
     shared = [{"name": "w"}, {"name": "b"}]
-    return {"layers": [
-        {"name": "one", "type": "InnerProduct", "bottom": "data", "num_output": 10, "weight_filler": "xavier", "param": shared},
-        {"name": "two", "type": "InnerProduct", "bottom": "data", "num_output": 10, "weight_filler": "xavier", "param": shared}],
-        "train": {"loss": [{"type": "SoftmaxWithLoss", "bottom": ["one", "label"]}]}, "output": "two"}
+    return {
+        "layers": [
+            {"name": "one", "type": "InnerProduct", "bottom": "data", "num_output": 10, "weight_filler": "xavier", "param": shared},
+            {"name": "two", "type": "InnerProduct", "bottom": "data", "num_output": 10, "weight_filler": "xavier", "param": shared},
+        ],
+        "train": {"loss": [{"type": "SoftmaxWithLoss", "bottom": ["one", "label"]}]},
+        "output": "two",
+    }
 
 
 def test_a_shared_tensor_is_saved_once_and_found_by_the_layer_that_is_deployed(tmp_path: Path) -> None:
@@ -144,8 +153,8 @@ def test_a_fixed_number_of_samples() -> None:
 
 def test_without_section_or_data() -> None:
     whole = document()
-    for train, fact in (({}, "no section train"), ({"train": {"solver": whole["train"]["solver"]}}, "has no data")):
-        text = yaml.safe_dump({key: value for key, value in whole.items() if key != "train"} | train)
+    for section, fact in (({}, "no section train"), ({"train": {"solver": whole["train"]["solver"]}}, "has no data")):
+        text = yaml.safe_dump({key: value for key, value in whole.items() if key != "train"} | section)
         with pytest.raises(SpecError) as error:
             session(driver.load_source(Source("s.yaml", text)), CPU)
         (found,) = error.value.diagnostics
@@ -156,10 +165,19 @@ def test_without_section_or_data() -> None:
 @pytest.mark.parametrize("dtype", ["int64", "uint8", "int32"])
 def test_label_layouts(shape: tuple[int, ...], dtype: str, tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
-    np.savez(tmp_path / "d.npz", data=generator.random((60, 6), np.float32), label=generator.integers(0, 3, 60).astype(dtype).reshape(shape))
+    np.savez(
+        tmp_path / "d.npz", data=generator.random((60, 6), np.float32), label=generator.integers(0, 3, 60).astype(dtype).reshape(shape)
+    )
     fc = {"name": "fc", "type": "InnerProduct", "num_output": 3, "weight_filler": "xavier"}
-    path = write(tmp_path / "s.yaml", input={"data": ["N", 6]}, layers=[fc], train={"data": {"source": "npz", "path": "d.npz", "batch_size": 8},
-                                                                                  "test_data": {"source": "npz", "path": "d.npz", "batch_size": 7}})
+    path = write(
+        tmp_path / "s.yaml",
+        input={"data": ["N", 6]},
+        layers=[fc],
+        train={
+            "data": {"source": "npz", "path": "d.npz", "batch_size": 8},
+            "test_data": {"source": "npz", "path": "d.npz", "batch_size": 7},
+        },
+    )
     result = train_program(driver.load(str(path)), tmp_path / "run", device="cpu")
     found = measure(tmp_path / "run")
     assert found.samples == 12 and found.metrics == pytest.approx(dict(result.metrics))
@@ -173,8 +191,13 @@ def test_labels_for_each_place(tmp_path: Path) -> None:
     image = generator.integers(0, 2, (40, 1, 6, 6)).astype(np.float32)
     np.savez(tmp_path / "d.npz", data=image, label=image[:, 0].astype(np.int64))
     score = {"name": "score", "type": "Convolution", "num_output": 2, "kernel_size": 1, "weight_filler": "xavier"}
-    path = write(tmp_path / "s.yaml", input={"data": ["N", 1, "H", "W"]}, layers=[score], solver={"max_iter": 60, "base_lr": 0.5},
-                 train={"data": {"source": "npz", "path": "d.npz", "batch_size": 8}, "test_data": {"source": "npz", "path": "d.npz"}})
+    path = write(
+        tmp_path / "s.yaml",
+        input={"data": ["N", 1, "H", "W"]},
+        layers=[score],
+        solver={"max_iter": 60, "base_lr": 0.5},
+        train={"data": {"source": "npz", "path": "d.npz", "batch_size": 8}, "test_data": {"source": "npz", "path": "d.npz"}},
+    )
     assert train_program(driver.load(str(path)), tmp_path / "run", device="cpu").metrics["accuracy"] == 1.0
 
 
@@ -182,8 +205,13 @@ def test_regression(tmp_path: Path) -> None:
     x = np.random.default_rng(1).random((80, 4), np.float32)
     np.savez(tmp_path / "d.npz", data=x, label=x @ np.float32([[1, 0], [2, 1], [0, -1], [1, 1]]))
     fc = {"name": "fc", "type": "InnerProduct", "num_output": 2, "weight_filler": "xavier"}
-    path = write(tmp_path / "s.yaml", input={"data": ["N", 4]}, layers=[fc], solver={"max_iter": 300, "base_lr": 0.1},
-                 train={"loss": "EuclideanLoss", "data": {"source": "npz", "path": "d.npz"}, "test_data": {"source": "npz", "path": "d.npz"}})
+    path = write(
+        tmp_path / "s.yaml",
+        input={"data": ["N", 4]},
+        layers=[fc],
+        solver={"max_iter": 300, "base_lr": 0.1},
+        train={"loss": "EuclideanLoss", "data": {"source": "npz", "path": "d.npz"}, "test_data": {"source": "npz", "path": "d.npz"}},
+    )
     assert train_program(driver.load(str(path)), tmp_path / "run", device="cpu").metrics["loss"] < 1e-3
 
 
@@ -191,16 +219,22 @@ def test_a_run_loads_from_its_folder_alone(tmp_path: Path) -> None:
     """The spec stands on a base with blocks, and has settings; all its files are gone when the run is loaded."""
     home = tmp_path / "home"
     home.mkdir()
-    block = {"vars": {"width": "required"}, "bottom": "x", "top": "out", "layers": [
-        {"name": "fc", "type": "InnerProduct", "bottom": "x", "num_output": "$width", "weight_filler": "xavier"},
-        {"name": "out", "type": "ReLU", "bottom": "fc"}]}
+    block = {
+        "vars": {"width": "required"},
+        "bottom": "x",
+        "top": "out",
+        "layers": [
+            {"name": "fc", "type": "InnerProduct", "bottom": "x", "num_output": "$width", "weight_filler": "xavier"},
+            {"name": "out", "type": "ReLU", "bottom": "fc"},
+        ],
+    }
     (home / "blocks.yaml").write_text(yaml.safe_dump({"blocks": {"dense": block}}))
     layers = [{"name": "a", "block": "dense", "vars": {"width": 12}}, *LAYERS[2:]]
     write(home / "base.yaml", layers=layers, **{"import": ["blocks.yaml"]})
     (home / "spec.yaml").write_text("netspec: 1\nname: $$derived\nbase: base.yaml\noverride: {a: {vars: {width: 9}}}\n")
     settings = ("train.solver.max_iter=5", "drop1.dropout_ratio=0.1")
     spec = driver.load(str(home / "spec.yaml"), settings=settings)
-    result = train_program(spec, tmp_path / "run", path=str(home / "spec.yaml"), settings=settings, device="cpu")
+    result = train_program(spec, tmp_path / "run", device="cpu")
     assert result.iteration == 5
     x = torch.rand(3, 1, 8, 8)
     net = api.compile(spec.graph("deploy"))
@@ -218,7 +252,7 @@ def test_a_run_loads_from_its_folder_alone(tmp_path: Path) -> None:
 def test_the_spec_is_kept_as_it_was_written(tmp_path: Path) -> None:
     path = write(tmp_path / "s.yaml")
     path.write_text("# a comment\n" + path.read_text())
-    train_program(driver.load(str(path)), tmp_path / "run", path=str(path), device="cpu")
+    train_program(driver.load(str(path)), tmp_path / "run", device="cpu")
     assert (tmp_path / "run/spec.yaml").read_text() == path.read_text()
 
 
@@ -234,13 +268,24 @@ def recurrent(tmp_path: Path, max_iter: int) -> driver.Program:
     generator = np.random.default_rng(1)
     np.savez(tmp_path / "d.npz", data=generator.random((40, 4), np.float32), label=generator.integers(0, 3, (40, 4)))
     layers = [
-        {"name": "x", "type": "Permute", "bottom": "data", "order": [1, 0]}, {"name": "ones", "type": "Power", "scale": 0, "shift": 1},
+        {"name": "x", "type": "Permute", "bottom": "data", "order": [1, 0]},
+        {"name": "ones", "type": "Power", "scale": 0, "shift": 1},
         {"name": "steps", "type": "Reshape", "bottom": "x", "shape": {"dim": [0, 0, 1]}},
         {"name": "rnn", "type": "RNN", "bottom": ["steps", "ones"], "num_output": 5, "weight_filler": "xavier"},
         {"name": "fc", "type": "InnerProduct", "axis": 2, "num_output": 3, "weight_filler": "xavier"},
-        {"name": "prob", "type": "Permute", "order": [1, 2, 0]}]
-    path = write(tmp_path / "r.yaml", input={"data": ["N", 4]}, layers=layers, solver={"max_iter": max_iter, "base_lr": 0.1}, output="prob",
-                 train={"data": {"source": "npz", "path": "d.npz", "batch_size": 8}, "test_data": {"source": "npz", "path": "d.npz", "batch_size": 8}})
+        {"name": "prob", "type": "Permute", "order": [1, 2, 0]},
+    ]
+    path = write(
+        tmp_path / "r.yaml",
+        input={"data": ["N", 4]},
+        layers=layers,
+        solver={"max_iter": max_iter, "base_lr": 0.1},
+        output="prob",
+        train={
+            "data": {"source": "npz", "path": "d.npz", "batch_size": 8},
+            "test_data": {"source": "npz", "path": "d.npz", "batch_size": 8},
+        },
+    )
     return driver.load(str(path))
 
 
@@ -262,13 +307,21 @@ def test_a_net_learns_from_its_own_data_layers(tmp_path: Path) -> None:
         file["data"], file["label"] = label[:, None] + 0.1 * generator.random((40, 3)), label.astype(np.float32)
     (tmp_path / "list.txt").write_text("d.h5\n")
     data = {"name": "data", "type": "HDF5Data", "top": ["data", "label"], "source": "list.txt", "batch_size": 8}
-    layers = [data, {"name": "fc", "type": "InnerProduct", "bottom": "data", "num_output": 2, "weight_filler": "xavier"},
-              {"name": "loss", "type": "SoftmaxWithLoss", "bottom": ["fc", "label"]},
-              {"name": "accuracy", "type": "Accuracy", "bottom": ["fc", "label"], "include": {"phase": "TEST"}}]
-    whole = {"netspec": 1, "name": "own", "layers": layers, "train": {"solver": document()["train"]["solver"] | {"max_iter": 60, "base_lr": 0.5}}}
+    layers = [
+        data,
+        {"name": "fc", "type": "InnerProduct", "bottom": "data", "num_output": 2, "weight_filler": "xavier"},
+        {"name": "loss", "type": "SoftmaxWithLoss", "bottom": ["fc", "label"]},
+        {"name": "accuracy", "type": "Accuracy", "bottom": ["fc", "label"], "include": {"phase": "TEST"}},
+    ]
+    whole = {
+        "netspec": 1,
+        "name": "own",
+        "layers": layers,
+        "train": {"solver": document()["train"]["solver"] | {"max_iter": 60, "base_lr": 0.5}},
+    }
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
     spec = driver.load(str(tmp_path / "s.yaml"))
-    result = train_program(spec, tmp_path / "whole", path=str(tmp_path / "s.yaml"), device="cpu")
+    result = train_program(spec, tmp_path / "whole", device="cpu")
     assert result.metrics["accuracy"] == 1.0
     train_program(driver.load(str(tmp_path / "s.yaml"), settings=("train.solver.max_iter=21",)), tmp_path / "parts", device="cpu")
     train_program(spec, tmp_path / "parts", device="cpu", resume=True)
