@@ -8,7 +8,7 @@ from netspec.analysis.budget import latency
 from netspec.diagnostics.model import Diagnostics
 from netspec.resolve.expect_section import worth
 from netspec.source import Source
-from specs import codes, findings, net
+from analysis_specs import codes, findings, net
 
 LENET = """netspec: 1
 input: {data: [N, 1, 28, 28]}

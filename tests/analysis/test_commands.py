@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from netspec.cli import group
-from specs import net
+from analysis_specs import net
 
 LENET = """netspec: 1
 name: LeNet

@@ -5,7 +5,7 @@ import pytest
 
 from netspec import driver
 from netspec.source import Source
-from specs import net
+from analysis_specs import net
 
 POOL = "name: pool, type: Pooling, kernel_size: 2, stride: 2"
 

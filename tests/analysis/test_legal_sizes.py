@@ -12,7 +12,7 @@ from netspec.frozen import changed
 from netspec.ir.dims import evaluate
 from netspec.ir.graph import TypedGraph
 from netspec.ir.types import TensorType
-from specs import net, typed
+from analysis_specs import net, typed
 
 CONV = "type: Convolution, num_output: 4, kernel_size"
 POOL = "type: Pooling, kernel_size: 2, stride: 2"

@@ -3,7 +3,7 @@
 
 import pytest
 
-from specs import codes, findings, net
+from analysis_specs import codes, findings, net
 
 CONV = "name: c, type: Convolution, num_output: 8, kernel_size: 3, weight_filler: msra"
 LABELLED = "netspec: 1\ninput: {data: [N, 5], label: [N]}\nlayers:\n"

@@ -7,7 +7,7 @@ import pytest
 
 from netspec.analysis.receptive_field import Field, fields, later, unshifted
 from netspec.ir.graph import TypedGraph
-from specs import net, typed
+from analysis_specs import net, typed
 
 
 def field(graph: TypedGraph, blob: str, axis: int = 2) -> Field | None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from nets import ready
+from zoo_nets import ready
 
 COLUMNS = torch.tensor([10.0, 10, 0, 0, 0, 10]).expand(1, 1, 5, 6)
 

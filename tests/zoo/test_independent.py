@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from nets import ready, typed
+from zoo_nets import ready, typed
 from torch import Tensor, nn
 
 from netspec.api import compile as compiled

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from nets import PATHS, SMALL, feed, parameters, ready, shape, typed
+from zoo_nets import LARGE, PATHS, SMALL, feed, parameters, ready, shape, typed
 
 from netspec import driver
 from netspec.api import compile as compiled
@@ -18,11 +18,6 @@ from netspec.emit.onnx_model import onnx_model, outlined
 from netspec.emit.torch_source import class_name, torch_source
 
 NAMES = pytest.mark.parametrize("name", PATHS)
-
-
-def runs(name: str, request: pytest.FixtureRequest) -> bool:
-    """Whether a net is run on numbers here: small ones always, the others under -m slow."""
-    return parameters(name) <= SMALL or "slow" in request.config.getoption("markexpr", default="").replace("not slow", "")
 
 
 @NAMES
@@ -67,34 +62,54 @@ def test_weights_are_those_that_the_spec_counts(name: str) -> None:
 
 
 @NAMES
-def test_emitted_file_takes_the_same_weights(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    graph = typed(name)
-    file = tmp_path / "net.py"
-    file.write_text(torch_source(graph), encoding="utf-8")
+def test_emitted_file_takes_the_same_weights(name: str, tmp_path: Path) -> None:
+    graph, cls = typed(name), emitted(name, tmp_path)
+    with torch.device("meta"):
+        cls().load_state_dict(compiled(graph).state_dict(), strict=True, assign=True)
+    if parameters(name) <= SMALL:
+        agrees_with_file(name, cls)
+
+
+@NAMES
+def test_exports_and_onnxruntime_agrees_with_torch(name: str) -> None:
+    if parameters(name) <= SMALL:
+        agrees_with_onnxruntime(name)
+    else:
+        outlined(typed(name))
+
+
+@pytest.mark.slow
+@NAMES
+def test_large_nets_agree_too(name: str, tmp_path: Path) -> None:
+    if not SMALL < parameters(name) <= LARGE:
+        pytest.skip("run by default, or too large to build")
+    ready.cache_clear()
+    agrees_with_file(name, emitted(name, tmp_path))
+    agrees_with_onnxruntime(name)
+
+
+def emitted(name: str, folder: Path) -> Any:
+    """The net's class from the file that compile writes."""
+    file = folder / "net.py"
+    file.write_text(torch_source(typed(name)), encoding="utf-8")
     spec = importlib.util.spec_from_file_location(f"emitted_{abs(hash(name))}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    cls = getattr(module, class_name(graph.graph.name))
-    if not runs(name, request):
-        with torch.device("meta"):
-            cls().load_state_dict(compiled(graph).state_dict(), strict=True, assign=True)
-        return
-    theirs: Any = cls().eval()
-    theirs.load_state_dict(ready(name).state_dict(), strict=True)
-    ready(name).reset_state()
-    values = tuple(feed(name, N=1).values())
+    return getattr(module, class_name(typed(name).graph.name))
+
+
+def agrees_with_file(name: str, cls: Any) -> None:
+    net, values = ready(name), tuple(feed(name, N=1).values())
+    theirs = cls().eval()
+    theirs.load_state_dict(net.state_dict(), strict=True)
+    net.reset_state()
     with torch.no_grad():
-        torch.testing.assert_close(theirs(*values), ready(name)(*values), rtol=0, atol=0)
+        torch.testing.assert_close(theirs(*values), net(*values), rtol=0, atol=0)
 
 
-@NAMES
-def test_exports_and_onnxruntime_agrees_with_torch(name: str, request: pytest.FixtureRequest) -> None:
-    graph = typed(name)
-    if not runs(name, request):
-        outlined(graph)
-        return
-    net, values = ready(name), feed(name, N=1)
+def agrees_with_onnxruntime(name: str) -> None:
+    graph, net, values = typed(name), ready(name), feed(name, N=1)
     arrays = {ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in graph.weight_refs() if not ref.shared}
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -21,6 +21,8 @@ torch.set_num_threads(1)  # several workers with a thread per core each would wa
 PATHS = {name: str(path) for name, path in zoo_specs()}
 SMALL = 30_000_000
 """Parameters up to which a net is run on numbers by default; larger ones are checked without memory, and run under the marker slow."""
+LARGE = 200_000_000
+"""Parameters up to which a net is built at all."""
 
 
 @cache
