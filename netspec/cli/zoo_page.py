@@ -20,8 +20,8 @@ HEAD = """# The zoo
 
 Every net here is a spec that ships with netspec: `netspec check zoo:NAME`, `netspec show zoo:NAME`, `netspec init --from zoo:NAME`.
 
-Counts are those of the deployed net at N = 1, defined by `netspec show --help`. A part without weights that keeps its shape is shown with the
-part before it. What a spec expects of itself, `check` has found to be so."""
+Counts are those of the deployed net at N = 1, defined by `netspec show --help`. A part without weights that keeps its shape is
+shown with the part before it. What a spec expects of itself, `check` has found to be so."""
 
 
 class Part(NamedTuple):
