@@ -81,8 +81,8 @@ def dialects() -> Pages:
                 said = dict(other.split(": ", 1) for other in others)
                 rows.append((f"[{cls.type}](layers/{cls.type}.md)", f"`{p.name}`", usual, said.get("torch", usual), said.get("tf", usual)))
     text = (
-        "# Dialects\n\n`dialect: caffe` (the default), `torch` or `tf` says whose conventions fill what a spec leaves open. A parameter that is not in\n"
-        "this table has the same default in all three; what a spec writes out means the same in all three, except the pad word `same`,\n"
+        "# Dialects\n\n`dialect: caffe` (the default), `torch` or `tf` says whose conventions fill what a spec leaves open. A parameter that is\n"
+        "not in this table has the same default in all three; what a spec writes out means the same in all three, except the pad word `same`,\n"
         "which `dialect: tf` reads as TensorFlow's `same_tf`."
     )
     yield "docs/dialects.md", f"{DO_NOT_EDIT}\n\n{text}\n\n{markdown_table(('type', 'parameter', 'caffe', 'torch', 'tf'), rows)}\n"

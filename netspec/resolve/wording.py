@@ -93,7 +93,7 @@ def unknown_keys(error: Any, at: Located, where: str, subject: Subject) -> list[
 
 
 def unknown_key(key: str, at: Located, known: Iterable[str], what: str, notes: tuple[str, ...] | None = None) -> Diagnostic:
-    """A key that nothing knows: with the nearest names and an edit to the first; where none is near, with notes, by default the known keys."""
+    """A key that nothing knows: with the nearest names and an edit to the first; with none near, with notes, by default the known keys."""
     span, near = at.key_span(key), nearest(key, known)
     text = f"{what} has no {key}"
     if not near:

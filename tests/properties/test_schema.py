@@ -136,10 +136,10 @@ def test_own_check_and_schema_agree_and_every_refusal_is_worded(cls: type[Record
 
 
 @pytest.mark.parametrize("cls", TYPES, ids=lambda cls: cls.type)
-def test_names_of_the_shorthand_are_unique_across_the_param_maps(cls: type[Any]) -> None:
+def test_names_of_the_shorthand_are_unique_in_a_layer(cls: type[Any]) -> None:
     spellings = [spelling for declared in cls.params.values() for spelling in (declared.name, *declared.pair)]
     assert len(set(spellings)) == len(spellings)
-    assert not set(spellings) & set(cls.groups)
+    assert not set(spellings) & {*cls.groups, *LayerFields.names, "when", "block"}
 
 
 # --- the published schema ----------------------------------------------------------------------------------------------
@@ -239,9 +239,9 @@ SPECS = """
 {layers: [{name: a, type: Convolution, num_output: 4, kernel_size: 3}], defaults: {Convolution: {stride: 2}}}
 {layers: [{name: a, type: Convolution}], defaults: {Convolution: {num_output: 4, kernel_size: 3}}}
 {layers: [{name: a, type: CONVOLUTION, num_output: 4, kernel_size: 3}]}
-{layers: [{name: a, type: Convolution, convolution_param: {num_output: 4, kernel_size: $k}, param: [{lr_mult: 0}], include: {phase: TRAIN}}]}
+{layers: [{name: a, type: Convolution, convolution_param: {num_output: 4, kernel_size: $k}, param: {lr_mult: 0}, include: {phase: TRAIN}}]}
 {layers: [{name: a, type: Convolution, convolution_param: $whole}]}
-{layers: [{name: a, block: b, repeat: 3, vars: {width: 4}, share: true}], blocks: {b: {vars: {width: required}, layers: [{name: c, type: ReLU}]}}}
+{layers: [{name: a, block: b, repeat: 3, vars: {width: 4}, share: true}], blocks: {b: {vars: {width: 1}, layers: [{name: c, type: ReLU}]}}}
 {layers: [{name: a, type: $kind, anything: 1}], input: {data: [N, 3, 224, 224], label: {shape: [N], dtype: int64}}}
 {base: vgg.yaml, override: {conv1: {num_output: 96, pad: null}}, insert: [{after: conv3, layers: [{name: a, type: ReLU}]}], remove: [fc8]}
 {vars: {w: 3}, blocks: {b: {layers: [{name: c, type: Convolution, when: "${w > 2}", num_output: $w, kernel_size: [1, $w]}]}}}
