@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from netspec.diagnostics import Diagnostics, SpecError
+from netspec.driver import load_source
 from netspec.importers.prototxt import Imported, import_prototxt
 from netspec.source import Source
 from netspec.syntax.located import plain
@@ -322,6 +323,32 @@ def test_two_layers_of_one_name(imported: Any) -> None:
     assert (codes(apart), apart.renamed) == ([], {})
     staged = [f"include {{ phase: TEST stage: \"{stage}\" }}" for stage in "ab"]
     assert codes(imported(INPUT + "".join(layer % ("ReLU", "data", "a", rule) for rule in staged))) == []
+
+
+CAPTIONER = """
+layer { name: "data" type: "ImageData" top: "data" top: "label" include { phase: TEST stage: "val" } image_data_param { source: "a.txt" } }
+layer { name: "data" type: "HDF5Data" top: "cont" top: "words" top: "target" include { phase: TEST stage: "val" }
+  hdf5_data_param { source: "b.txt" } }
+layer { name: "silence" type: "Silence" bottom: "label" }
+layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_param { num_output: 6 } }
+layer { name: "embed" type: "Embed" bottom: "words" top: "embed" embed_param { num_output: 5 input_dim: 11 bias_term: false } }
+layer { name: "lstm" type: "LSTM" bottom: "embed" bottom: "cont" bottom: "fc" top: "lstm" include { stage: "one" }
+  recurrent_param { num_output: 7 } }
+layer { name: "lstm" type: "LSTM" bottom: "embed" bottom: "cont" top: "lstm" include { stage: "two" } recurrent_param { num_output: 8 } }
+layer { name: "predict" type: "InnerProduct" bottom: "lstm" top: "predict" inner_product_param { num_output: 11 axis: 2 } }
+"""
+
+
+def test_a_captioner_of_several_stages(imported: Any) -> None:
+    """Two data layers of one name in one net, and layers of one name in different stages; shapes by Caffe's rules."""
+    result = imported(CAPTIONER)
+    assert codes(result) == ["NS032"]
+    assert [entry["name"] for entry in result.tree["layers"][:2]] == ["data", "data_2"]
+    text = result.text.replace("layers:\n", "input: {data: [3, 1, 4, 4], label: [3], cont: [2, 3], words: [2, 3], target: [2, 3]}\nlayers:\n")
+    for stage, width in (("one", 7), ("two", 8)):
+        typed = load_source(Source("spec.yaml", text), frozenset({"val", stage})).graph("test")
+        shapes = {value.name: typed.types[value].shape for node in typed.graph.nodes for value in node.tops}
+        assert shapes == {"fc": (3, 6), "embed": (2, 3, 5), "lstm": (2, 3, width), "predict": (2, 3, 11)}
 
 
 def test_a_net_of_the_test_phase_only(imported: Any) -> None:
