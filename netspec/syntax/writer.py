@@ -17,7 +17,7 @@ __all__ = ["dump", "scalar_text"]
 
 WIDTH = 140
 BLOCK_LEVELS = 2
-PLAIN = re.compile(r"[A-Za-z_/$(\u00c0-\u1fff\u3040-\ud7ff][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff:#,\[\]{}\"'\\]*\Z")
+PLAIN = re.compile(r"[A-Za-z_/$(\u00c0-\u1fff\u3040-\ud7ff][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff:?#,\[\]{}\"'\\]*\Z")
 ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
