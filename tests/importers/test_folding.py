@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import netspec
 from netspec import driver
+from netspec.analysis.canonical import network_hash
 from netspec.cli import group
 from netspec.importers.block_names import naming, systematic
 from netspec.importers.caffe import Converted, convert
@@ -64,7 +65,9 @@ def both(text: str, folder: Path) -> tuple[Converted, Converted]:
 
 def same(folded: Converted, flat: Converted) -> None:
     """The folded spec is the flat one, up to names, and says which these were."""
-    one, other = (driver.load_source(Source("spec.yaml", made.text)).graph("test").graph for made in (folded, flat))
+    typed = [driver.load_source(Source("spec.yaml", made.text)).graph("test") for made in (folded, flat)]
+    assert network_hash(typed[:1]) == network_hash(typed[1:])
+    one, other = (each.graph for each in typed)
     assert canonical(one) == canonical(other)
     assert [folded.names.get(node.name, node.name) for node in one.nodes] == [node.name for node in other.nodes]
 

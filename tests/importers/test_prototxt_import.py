@@ -344,11 +344,12 @@ def test_a_captioner_of_several_stages(imported: Any) -> None:
     result = imported(CAPTIONER)
     assert codes(result) == ["NS032"]
     assert [entry["name"] for entry in result.tree["layers"][:2]] == ["data", "data_2"]
-    text = result.text.replace("layers:\n", "input: {data: [3, 1, 4, 4], label: [3], cont: [2, 3], words: [2, 3], target: [2, 3]}\nlayers:\n")
+    shapes = "input: {data: [3, 1, 4, 4], label: [3], cont: [2, 3], words: [2, 3], target: [2, 3]}\nlayers:\n"
+    text = result.text.replace("layers:\n", shapes)
     for stage, width in (("one", 7), ("two", 8)):
         typed = load_source(Source("spec.yaml", text), frozenset({"val", stage})).graph("test")
-        shapes = {value.name: typed.types[value].shape for node in typed.graph.nodes for value in node.tops}
-        assert shapes == {"fc": (3, 6), "embed": (2, 3, 5), "lstm": (2, 3, width), "predict": (2, 3, 11)}
+        found = {value.name: typed.types[value].shape for node in typed.graph.nodes for value in node.tops}
+        assert found == {"fc": (3, 6), "embed": (2, 3, 5), "lstm": (2, 3, width), "predict": (2, 3, 11)}
 
 
 def test_a_net_of_the_test_phase_only(imported: Any) -> None:

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from netspec import driver
+from netspec.analysis.canonical import network_hash
 from netspec.cli import group
 from netspec.diagnostics import Diagnostics, SpecError
 from netspec.export.prototxt import states_of, to_prototxt
@@ -61,6 +62,7 @@ def test_import_export_import(path: Path, tmp_path: Path, monkeypatch: pytest.Mo
     text = to_prototxt(first).net
     second = imported(text, tmp_path)
     assert canonical(second) == canonical(first)
+    assert network_hash(second.graphs()) == network_hash(first.graphs())
     assert to_prototxt(second).net == text
 
 
@@ -89,6 +91,7 @@ def test_blocks_are_unrolled_and_shared_weights_get_a_name(tmp_path: Path) -> No
     assert text.count('name: "one.0.ip.weight"') == text.count('name: "one.0.ip.bias"') == 3
     back = imported(text, tmp_path)
     want, have = program(spec).graph("train"), back.graph("train")
+    assert network_hash([have]) == network_hash([want])
     assert [n.name for n in have.graph.nodes] == [n.name for n in want.graph.nodes]
     weights = [[(ref.name, ref.shared, ref.settings.lr_mult) for ref in typed.weight_refs()] for typed in (have, want)]
     assert weights[0] == weights[1]
