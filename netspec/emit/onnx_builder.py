@@ -175,7 +175,8 @@ class Calls:
              reverse: bool = False, outputs: int = 1) -> tuple[Operand, ...]:
         """Run `step(*states, *slices) -> (*new_states, *results)` along `axis` of the inputs (typed operands, as the states).
 
-        Answers the final states, then `outputs` results, each stacked along `axis`. Exact for any length of the axis, 0 included.
+        Answers the final states, then `outputs` results, each stacked along `axis`, whose length must be at least 1: over none,
+        onnxruntime 1.31 ends the process.
         """
         slices = [TensorType(tuple(s for i, s in enumerate(x.type.shape) if i != axis), x.type.dtype) for x in inputs]
         body = self.body(step, *(s.type for s in states), *slices)

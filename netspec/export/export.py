@@ -1,13 +1,13 @@
 """A net becomes an ONNX file. In: a spec, a run, or a network; out: the file, certified, or SpecError and no file."""
 
-import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netspec.analysis.canonical import network_hash
 from netspec.diagnostics import fail
 from netspec.driver import Program, load
 from netspec.emit.onnx_model import fitted, outlined
@@ -17,15 +17,11 @@ from netspec.export.model_file import add_metadata, publishing, write_model
 from netspec.ir.graph import TypedGraph
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     Source = str | os.PathLike[str] | Program | nn.Module
 
 __all__ = ["Export", "export", "export_model"]
-
-SPEC, WEIGHTS = "spec.yaml", "weights.safetensors"
-"""What a run's folder holds."""
-
 
 @dataclass(frozen=True)
 class Export:
@@ -38,11 +34,10 @@ class Export:
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """What is to be exported. tensors: the weights by the spec's names, None for those that the spec's fillers make; folder: of the run."""
+    """What is to be exported: the program, the deployed network with its weights, and the run's folder if it is one."""
 
     program: Program
-    tensors: "Mapping[str, Tensor] | None" = None
-    file: str = ""
+    net: "nn.Module"
     folder: Path | None = None
 
 
@@ -52,8 +47,8 @@ def export(source: "Source", path: str | os.PathLike[str], *, weights: str | os.
 
     source: a spec file, a run's folder, a Program, or a network that netspec.compile made. weights: a safetensors file to take instead.
     device: where to compare, cpu, cuda or auto. Without `certify` the file says that it is uncertified.
-    Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree), NS704 (cannot write), NS705 (not a source), NS706, NS707,
-    NS722; for weights NS001, NS674, NS676. In each case nothing is written.
+    Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree), NS704 (cannot write), NS683, NS705 (not a source), NS706,
+    NS707, NS708, NS722; for weights NS001, NS674, NS676. In each case nothing is written.
     """
     return export_model(source, path, weights=weights, certify=certify, device=device).path
 
@@ -64,8 +59,7 @@ def export_model(source: "Source", path: str | os.PathLike[str], *, weights: str
     path = Path(path)
     with publishing(path) as draft:
         origin = origin_of(source, weights, reading or {})
-        typed = origin.program.graph("deploy")
-        net = loaded(origin, typed)
+        typed, net = origin.program.graph("deploy"), origin.net
         outline = outlined(typed, metadata(origin, typed))
         write_model(outline, fitted(outline, arrays(net, typed)), draft)
         certificate = certification.certify(net, typed, draft, device=device_for(device)) if certify else None
@@ -75,73 +69,45 @@ def export_model(source: "Source", path: str | os.PathLike[str], *, weights: str
 
 
 def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading: Mapping[str, Any]) -> Origin:
-    """The program and the weights that a source stands for. Raises SpecError NS705 and what reading them raises."""
-    file = os.fspath(weights) if weights is not None else ""
-    given = read(Path(file)) if file else None
-    if isinstance(source, Program):
-        return Origin(source, given, file)
-    if not isinstance(source, (str, os.PathLike)):
-        from netspec.api import program_of
+    """What a source stands for. Raises SpecError: NS683 (a folder that is no run), NS705, and what reading spec and weights raises."""
+    from netspec import api
+    from netspec.training.loading import load_weights
 
-        program = program_of(source)
-        if program is None:
-            raise fail("NS705", f"{type(source).__name__} was not made by netspec.compile from a spec")
-        return Origin(program, given or own_tensors(source, program), file)
-    folder = Path(source)
-    if not folder.is_dir():
-        return Origin(load(os.fspath(source), **reading), given, file)
-    if not (folder / SPEC).is_file():
-        raise fail("NS705", f"the folder holds no {SPEC}: it is not a run", path=str(folder))
-    return Origin(trained(folder, reading), given or read(folder / WEIGHTS), file or str(folder / WEIGHTS), folder)
+    if isinstance(source, (str, os.PathLike)) and Path(source).is_dir():
+        program, file = trained(Path(source), reading, weights)
+        return Origin(program, load_weights(api.compile(program, "deploy"), file), Path(source))
+    read = load(os.fspath(source), **reading) if isinstance(source, (str, os.PathLike)) else source
+    known = read if isinstance(read, Program) else api.program_of(read)
+    if known is None:
+        raise fail("NS705", f"{type(source).__name__} was not made by netspec.compile from a spec")
+    net = api.compile(known, "deploy")
+    if weights is not None:
+        load_weights(net, weights)
+    elif not isinstance(read, Program):
+        copy_weights(read, net, known)
+    return Origin(known, net)
 
 
-def trained(folder: Path, reading: Mapping[str, Any]) -> Program:
-    """The program of a run, as it was read to be trained; settings come after the run's own."""
-    from netspec.training.run import is_run, program_of, read_record
+def trained(folder: Path, reading: Mapping[str, Any], weights: str | os.PathLike[str] | None) -> tuple[Program, Path]:
+    """The program of a run as it was read to be trained, settings of `reading` after its own, and the file of its weights."""
+    from netspec.training.run import program_of, read_record, weights_file
 
-    if not is_run(folder):
-        return load(str(folder / SPEC), **reading)
     record = read_record(folder)
-    return program_of(folder, record, (*record["settings"], *reading.get("settings", ())))
+    program = program_of(folder, record, (*record["settings"], *reading.get("settings", ())))
+    return program, weights_file(folder, os.fspath(weights) if weights is not None else "last")
 
 
-def read(path: Path) -> "Mapping[str, Tensor]":
-    from netspec.training.weights import read_tensors
-
-    return read_tensors(path)[0]
-
-
-def own_tensors(net: Any, program: Program) -> "dict[str, Tensor]":
-    """The weights of a network by the spec's names, of whatever phase it is."""
-    refs = (ref for ref in every_weight(program) if ref.node.name in net.layers)
-    return {ref.name: net.layer_parameters(ref.node.name)[ref.index].detach() for ref in refs}
-
-
-def every_weight(program: Program) -> Iterator[Any]:
-    """The weights of all phases."""
-    for phase in ("test", "train"):
-        yield from (ref for ref in program.graph(phase).weight_refs() if not ref.shared)
-
-
-def loaded(origin: Origin, typed: TypedGraph) -> "nn.Module":
-    """The deployed network with its weights. Raises SpecError NS676: a tensor is missing, of another shape, or of no layer of the spec."""
+def copy_weights(given: Any, net: Any, program: Program) -> None:
+    """The weights of a network of any phase into the deployed one, layer by layer. Raises SpecError NS702 where a layer is missing."""
     import torch
 
-    from netspec.api import compile
-    from netspec.training.weights import fit
-
-    net: Any = compile(typed)
-    if origin.tensors is None:
-        return net  # type: ignore[no-any-return]
-    needed = {ref.name: net.layer_parameters(ref.node.name)[ref.index] for ref in typed.weight_refs() if not ref.shared}
-    unread = origin.tensors.keys() - needed.keys()
-    known = {ref.name for ref in every_weight(origin.program)} if unread else set()
-    fit({k: v for k, v in origin.tensors.items() if k not in known or k in needed}, {k: tuple(v.shape) for k, v in needed.items()},
-        Path(origin.file))
     with torch.no_grad():
-        for name, tensor in needed.items():
-            tensor.copy_(origin.tensors[name])
-    return net  # type: ignore[no-any-return]
+        for ref in program.graph("deploy").weight_refs():
+            if ref.shared:
+                continue
+            if ref.node.name not in given.layers:
+                raise fail("NS702", f"the network has no layer {ref.node.name}, which the deployed net needs")
+            net.layer_parameters(ref.node.name)[ref.index].copy_(given.layer_parameters(ref.node.name)[ref.index])
 
 
 def arrays(net: Any, typed: TypedGraph) -> dict[str, Any]:
@@ -151,11 +117,10 @@ def arrays(net: Any, typed: TypedGraph) -> dict[str, Any]:
 
 
 def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
-    """netspec.version, netspec.spec (name and hash), netspec.labels, and for each input what its caller still has to do with an image."""
+    """netspec.version, netspec.spec (name and hash), netspec.labels; netspec.image.NAME: what a caller has yet to do with an image."""
     from netspec import __version__
 
-    digest = hashlib.sha256(origin.program.resolved.spec.source.text.encode()).hexdigest()
-    found = {"netspec.version": __version__, "netspec.spec": f"{origin.program.name} sha256:{digest}"}
+    found = {"netspec.version": __version__, "netspec.spec": f"{origin.program.name} {network_hash(origin.program.graphs())}"}
     labels = labels_of(origin.program, typed, origin.folder)
     if labels:
         found["netspec.labels"] = json.dumps(labels, ensure_ascii=False)

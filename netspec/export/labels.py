@@ -14,7 +14,7 @@ CLASSES = "classes.json"
 
 
 def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str, list[str]]:
-    """Names by output: those that `labels:` lists, or the lines of the file that it names; else from the run's classes.json, for outputs of as many classes.
+    """Names by output: what `labels:` lists, or the lines of the file that it names; else the run's classes, where their number fits.
 
     Raises SpecError NS707 where a file cannot be read, or its names do not match the output's size.
     """

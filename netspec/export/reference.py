@@ -3,7 +3,6 @@
 In: a net (emitted module, float32) and numpy arrays; out: numpy arrays by value. torch is imported inside.
 """
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ class Reference:
         self.typed = typed
         self.double = double
         self.device = device
-        self.net: Any = copy.deepcopy(net).to(device).eval()
+        self.net: Any = twin(net).to(device).eval()
         if double:
             self.net = self.net.double()
         self.reset()
@@ -69,6 +68,16 @@ class Reference:
         with torch.no_grad():
             made = self.module(node)(*(torch.from_numpy(real(b, dtype)).to(self.device) for b in bottoms))
         return [t.detach().cpu().numpy() for t in (made if isinstance(made, tuple) else (made,))]
+
+
+def twin(net: "nn.Module") -> "nn.Module":
+    """A network of the same class with the same weights. No deepcopy: weights that are views of others' (share_mode) would stay behind."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        made = type(net)()
+    made.load_state_dict(net.state_dict())
+    return made
 
 
 def keep(found: dict[Value, Any], node: Node, made: Any) -> None:
