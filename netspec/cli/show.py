@@ -38,6 +38,7 @@ class ShowCommand(click.Command):
 @click.option("--field", is_flag=True, help="Add the receptive field, its stride, and its first pixel for unit 0.")
 @click.option("--training", is_flag=True, help="Add the operations of the whole training: connections x examples x epochs.")
 @click.option("--examples", type=click.IntRange(1), help="With --training: examples in an epoch, where the solver counts epochs.")
+@click.option("--resolved", is_flag=True, help="The complete spec instead: blocks unrolled, every default and bottom written out.")
 @spec_options
 def command(spec: str, as_json: bool, phase: str, settings: tuple[str, ...], stages: tuple[str, ...], level: int, **add: Any) -> None:
     """Show every layer: type, output shape, parameters, MACs.
@@ -48,6 +49,11 @@ def command(spec: str, as_json: bool, phase: str, settings: tuple[str, ...], sta
     from netspec.analysis.cost import cost
 
     program = driver.load(spec, frozenset(stages), level, settings)
+    if add["resolved"]:
+        from netspec.emit.resolved_spec import resolved_text
+
+        click.echo(resolved_text(program), nl=False)
+        return
     typed = program.graph(phase)
     found = cost(typed)
     fields = None

@@ -12,7 +12,7 @@ from netspec.resolve.drafts import Draft
 from netspec.source import Span
 from netspec.syntax.spec import Entry, Instance, Item
 
-__all__ = ["NetState", "build", "drafts_in"]
+__all__ = ["NetState", "build", "drafts_in", "kept"]
 
 SKIPPED = frozenset(("loss", "metric", "data", "input"))
 """Layers with these traits are passed over when a bottom is left out."""

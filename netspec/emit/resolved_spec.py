@@ -1,0 +1,243 @@
+"""A program -> the complete spec it stands for: flat layers, every default and bottom written out. Reads graphs; knows no layer type.
+
+The stages and the level of the program are settled in it; its phases stay. Written out and resolved again it gives the same text.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from netspec.diagnostics.model import SpecError
+from netspec.driver import Program
+from netspec.frozen import frozen
+from netspec.ir.graph import Node, ParamSpec, TypedGraph
+from netspec.kinds import Reject
+from netspec.record import Param, Record
+from netspec.resolve.build import NetState, kept
+from netspec.resolve.drafts import Draft
+from netspec.syntax.located import Located, place, plain
+from netspec.syntax.writer import dump
+
+__all__ = ["resolved_text", "resolved_tree"]
+
+PHASES = {"test": "TEST", "train": "TRAIN"}
+
+
+def resolved_text(program: Program) -> str:
+    """The canonical text of a program's spec. Raises SpecError where neither phase has a sound net."""
+    return dump(resolved_tree(program))
+
+
+def resolved_tree(program: Program) -> dict[str, Any]:
+    """The same as plain values, in the order of the text."""
+    views: dict[str, TypedGraph] = {}
+    for phase, word in PHASES.items():
+        try:
+            views[word] = program.graph(phase)
+        except SpecError:
+            continue
+    if not views:
+        program.graphs()
+    file = program.resolved.file
+    names = blob_names(views.values())
+    sections = {
+        "netspec": file.netspec,
+        "name": file.name,
+        "description": file.description,
+        "source": file.source,
+        "dialect": file.dialect,
+        "input": inputs(program),
+        "layers": list(layers(program, views)),
+        "output": outputs(section(program, "output"), names),
+        "expect": expectations(section(program, "expect"), names),
+        "train": training(program, names),
+        "allow": list(file.allow),
+    }
+    tree: dict[str, Any] = escaped({key: value for key, value in sections.items() if value not in (None, "", [], {})})
+    return tree
+
+
+def section(program: Program, name: str) -> Any:
+    found = program.resolved.spec.section(name)
+    return plain(found) if found is not None else None
+
+
+def escaped(value: Any) -> Any:
+    """Values that expansion gives back as they are: a dollar is written twice."""
+    if isinstance(value, dict):
+        return {key: escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [escaped(item) for item in value]
+    return value.replace("$", "$$") if isinstance(value, str) else value
+
+
+def blob_names(graphs: Iterable[TypedGraph]) -> dict[str, str]:
+    """The name that a value was made under, by every name that leads to it: a block's instance leaves a value of a layer inside."""
+    return {name: value.name for typed in graphs for name, value in typed.graph.blobs.items() if value.node is not None}
+
+
+# --- sections --------------------------------------------------------------------------------------------------------
+
+
+def inputs(program: Program) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for given in program.resolved.inputs:
+        assert given.type is not None
+        shape = [size if isinstance(size, int) else str(size) for size in given.type.shape]
+        image = {"image": completed(given.contract)} if given.contract is not None else {}
+        found[given.value.name] = {"shape": shape, "dtype": given.type.dtype, **image}
+    return found
+
+
+def outputs(written: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(written, dict):
+        return {names.get(name, name): item for name, item in written.items()}
+    listed = [names.get(str(name), str(name)) for name in (written if isinstance(written, list) else [written]) if name is not None]
+    return single(listed)
+
+
+def expectations(written: Any, names: Mapping[str, str]) -> Any:
+    """`expect:` as it stands, blobs by the names that their layers give them."""
+    if not isinstance(written, dict):
+        return written
+    found = dict(written)
+    for key in ("shapes", "receptive_field", "causal", "equivariant"):
+        if key in found:
+            found[key] = outputs(found[key], names)
+    if "train" in found:
+        found["train"] = expectations(found["train"], names)
+    return found
+
+
+def training(program: Program, names: Mapping[str, str]) -> dict[str, Any]:
+    """`train:` with its defaults; the bottoms of its losses by the names that their layers give them."""
+    record = program.resolved.file.train
+    if record is None:
+        return {}
+    found = completed(record)
+    heads = found.get("loss")
+    for head in heads if isinstance(heads, list) else [heads]:
+        if isinstance(head, dict) and "bottom" in head:
+            head["bottom"] = outputs(head["bottom"], names)
+    return found
+
+
+# --- layers ----------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Wired:
+    """A layer as one phase has it: its node, and the name of each weight that it shares."""
+
+    node: Node
+    shared: Mapping[int, str]
+
+    @property
+    def bottoms(self) -> list[str]:
+        return [value.name for value in self.node.bottoms]
+
+
+def layers(program: Program, views: Mapping[str, TypedGraph]) -> Iterator[dict[str, Any]]:
+    """Every layer that a phase keeps, once; one that the phases wire unlike, once for each."""
+    wired = {phase: wired_layers(typed) for phase, typed in views.items()}
+    for draft in program.resolved.drafts.values():
+        states = {phase: NetState(phase, program.stages, program.level) for phase in wired}
+        here = {phase: found[draft.name] for phase, found in wired.items() if draft.name in found and kept(draft, states[phase])}
+        if len({(tuple(one.bottoms), tuple(one.shared.items())) for one in here.values()}) > 1:
+            for phase, one in here.items():
+                yield layer(draft, one, phase)
+        elif here:
+            phase, one = next(iter(here.items()))
+            yield layer(draft, one, phase if len(here) < len(PHASES) and len(views) == len(PHASES) else only_phase(draft))
+
+
+def only_phase(draft: Draft) -> str | None:
+    """The phase that a layer's rules ask for, where one net alone was sound."""
+    asked = {draft.fields.phase, *(rule.phase for rule in draft.fields.include)} - {None}
+    return asked.pop() if len(asked) == 1 else None
+
+
+def wired_layers(typed: TypedGraph) -> dict[str, Wired]:
+    graph = typed.graph
+    makers = dict.fromkeys(node for node in (*(i.node for i in graph.inputs), *graph.sources) if node is not None)
+    shared: dict[Node, dict[int, str]] = {}
+    for (node, index), (owner, at) in typed.shared.items():
+        given = owner.params[at].name if at < len(owner.params) else ""
+        name = given or f"{owner.name}.{typed.weights[owner][at].name}"
+        shared.setdefault(node, {})[index] = shared.setdefault(owner, {})[at] = name
+    return {node.name: Wired(node, shared.get(node, {})) for node in (*makers, *graph.nodes)}
+
+
+def layer(draft: Draft, wired: Wired, phase: str | None) -> dict[str, Any]:
+    """One layer in Caffe's nested form."""
+    node, fields = wired.node, draft.fields
+    common = {
+        "name": draft.name,
+        "type": draft.layer.type,
+        "bottom": single(wired.bottoms),
+        "top": single([value.name for value in node.tops]),
+        "include": {"phase": phase} if phase is not None else None,
+        "loss_weight": single(list(node.loss_weights)) if any(node.loss_weights) or fields.loss_weight else None,
+        "propagate_down": single(list(fields.propagate_down)),
+        "param": list(weight_settings(node.params, wired.shared)),
+        "allow": list(fields.allow),
+    }
+    return {**{key: value for key, value in common.items() if value not in (None, [])}, **parameters(draft)}
+
+
+def weight_settings(given: tuple[ParamSpec, ...], shared: Mapping[int, str]) -> Iterator[dict[str, Any]]:
+    for index in range(max(len(given), *(i + 1 for i in shared), 0)):
+        own = given[index] if index < len(given) else ParamSpec()
+        name = shared.get(index, own.name)
+        named = {"name": name, "share_mode": own.share_mode} if name else {}
+        yield {**named, "lr_mult": own.lr_mult, "decay_mult": own.decay_mult}
+
+
+def parameters(draft: Draft) -> dict[str, Any]:
+    """A layer's own parameters in their maps."""
+    found: dict[str, Any] = {}
+    for name, value in completed(draft.layer).items():
+        group = draft.layer.group_of(draft.layer.params[name])
+        (found if group is None else found.setdefault(group, {}))[name] = value
+    return found
+
+
+def single(values: list[Any]) -> Any:
+    """One value by itself; None for none."""
+    return values if len(values) > 1 else values[0] if values else None
+
+
+# --- records ---------------------------------------------------------------------------------------------------------
+
+
+def completed(record: Record) -> dict[str, Any]:
+    """Every parameter of a record as a spec writes it; left out: what is empty by default, or a default that no spec could say."""
+    found: dict[str, Any] = {}
+    for name, declared in record.params.items():
+        value = record.__dict__[name]
+        if value is None or value in ((), {}, "") or not sayable(declared, written := spelled(value)):
+            continue
+        found[name] = written
+    return found
+
+
+def sayable(declared: Param, written: Any) -> bool:
+    """Whether a value may stand in a spec: a default may lie outside the bounds of what is given."""
+    try:
+        declared.kind.read(place(written), declared.bounds)
+    except Reject:
+        return False
+    return True
+
+
+def spelled(value: Any) -> Any:
+    """A value as a spec writes it; a filler, whose word decides what the rest means, as its word and what differs from the defaults."""
+    if isinstance(value, Located):
+        return plain(value)
+    if isinstance(value, Record):
+        if value.short is None or value.params[value.short].required:
+            return completed(value)
+        given = {name: item for name, item in completed(value).items() if value.__dict__[name] != value.params[name].default}
+        return {value.short: spelled(value.__dict__[value.short]), **given}
+    if isinstance(value, (list, tuple)):
+        return [spelled(item) for item in value]
+    return {name: spelled(item) for name, item in value.items()} if isinstance(value, dict) else value
