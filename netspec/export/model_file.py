@@ -77,8 +77,8 @@ def forget_others(path: Path, kept: set[str]) -> None:
                 file.unlink()
 
 
-def write_model(outline: Outline, arrays: "Arrays", path: Path, *, limit: int = LIMIT) -> None:
-    """Write the model with these arrays (by names in the model, as `fitted` gives them); above `limit` bytes they go beside it. OSError."""
+def write_model(outline: Outline, arrays: "Arrays", path: Path) -> None:
+    """Write the model with these arrays (by names in the model, as `fitted` gives them); above LIMIT bytes they go beside it. OSError."""
     from onnx import ModelProto
 
     head = ModelProto()
@@ -86,7 +86,7 @@ def write_model(outline: Outline, arrays: "Arrays", path: Path, *, limit: int = 
     head.ClearField("graph")
     graph = outline.model.graph.SerializeToString()
     whole = len(graph) + sum(a.nbytes + len(name) + 128 for name, a in arrays.items())
-    entries = outside(arrays, path) if whole > limit else inside(arrays)
+    entries = outside(arrays, path) if whole > LIMIT else inside(arrays)
     parts = [(header, data) for header, data in entries]
     size = len(graph) + sum(len(header) + (data.nbytes if data is not None else 0) for header, data in parts)
     with path.open("wb") as file:
