@@ -2,23 +2,32 @@
 
 import click
 
+from netspec.cli.options import spec_options
+
 __all__ = ["command"]
 
 
 @click.command("explain")
 @click.argument("what", metavar="CODE | SPEC")
-@click.argument("path", required=False)
-def command(what: str, path: str | None) -> None:
-    """Explain a diagnostic code (`netspec explain NS301`), or how a layer's sizes come about (`netspec explain lenet.yaml conv1`)."""
+@click.argument("path", required=False, metavar="[LAYER | VALUE]")
+@spec_options
+def command(what: str, path: str | None, settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> None:
+    """Explain a code, a layer's sizes, or where a value comes from.
+
+    `netspec explain NS301`: the code's page. `netspec explain lenet.yaml conv1`: how the layer's sizes come about.
+    `netspec explain lenet.yaml conv1.stride`, `... train.solver.base_lr`: file and line, variables, defaults, override.
+    """
     if path is None and what.upper().startswith("NS") and what[2:].isdigit():
         explain_code(what.upper())
         return
     if path is None:
-        raise click.UsageError("name a code, or a spec and one of its layers")
+        raise click.UsageError("name a code, or a spec and one of its layers or values")
     from netspec import driver
     from netspec.analysis.explain import explanation
+    from netspec.analysis.origin import is_layer, origin
 
-    click.echo(explanation(driver.load(what).graph("test"), path))
+    program = driver.load(what, frozenset(stages), level, settings)
+    click.echo(explanation(program.graph("test"), path) if is_layer(program, path) else origin(program, path))
 
 
 def explain_code(code: str) -> None:

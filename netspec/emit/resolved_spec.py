@@ -17,7 +17,7 @@ from netspec.resolve.drafts import Draft
 from netspec.syntax.located import Located, place, plain
 from netspec.syntax.writer import dump
 
-__all__ = ["resolved_text", "resolved_tree"]
+__all__ = ["resolved_text", "resolved_tree", "spelled"]
 
 PHASES = {"test": "TEST", "train": "TRAIN"}
 

@@ -13,7 +13,7 @@ from typing import Any
 from netspec.syntax.located import Located, plain
 from netspec.syntax.scalars import look_alike, resolve
 
-__all__ = ["dump", "scalar_text"]
+__all__ = ["dump", "flow", "scalar_text"]
 
 WIDTH = 140
 BLOCK_LEVELS = 2
