@@ -64,6 +64,12 @@ class Program:
             raise faults[0]
         return found
 
+    def resolved_text(self) -> str:
+        """The complete spec that this program stands for: flat layers, every default written out. Raises SpecError."""
+        from netspec.emit.resolved_spec import resolved_text
+
+        return resolved_text(self.resolved, {NetState(typed.graph.phase, self.stages, self.level): typed for typed in self.graphs()})
+
 
 def resolve_source(source: Source, diagnostics: Diagnostics, settings: tuple[str, ...] = ()) -> Resolved | None:
     """Text to Resolved: everything that does not depend on the phase. `settings` are PATH=VALUE texts put in first."""

@@ -1,6 +1,6 @@
 """Where a value of a spec comes from: file and line, variables, `defaults:`, override, --set, or the default that a dialect fills in.
 
-Comes in: a program and a path such as `res2.0.a.stride`; goes out: text. Looks at the places that expansion left; check pays nothing.
+Comes in: a resolved spec and a path such as `res2.0.a.stride`; goes out: text. Looks at the places that expansion left; check pays nothing.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from netspec import layers
 from netspec.diagnostics.model import Diagnostics, fail
 from netspec.diagnostics.suggest import nearest
-from netspec.driver import Program
-from netspec.emit.resolved_spec import spelled
 from netspec.frozen import frozen
 from netspec.ir.layer import Layer
 from netspec.record import Param, Record
+from netspec.resolve.complete import spelled
+from netspec.resolve.resolve import Resolved
 from netspec.resolve.sections import LayerFields, SpecFile
 from netspec.source import Source, Span
 from netspec.syntax.expression import variables_in
@@ -35,17 +35,17 @@ class Use(NamedTuple):
     chain: tuple[Instance, ...]
 
 
-def is_layer(program: Program, path: str) -> bool:
+def is_layer(resolved: Resolved, path: str) -> bool:
     """Whether a path is the whole name of a layer."""
-    return any(isinstance(use.item, Entry) and use.item.name == path for use in uses(program.resolved.spec.items))
+    return any(isinstance(use.item, Entry) and use.item.name == path for use in uses(resolved.spec.items))
 
 
-def origin(program: Program, path: str) -> str:
+def origin(resolved: Resolved, path: str) -> str:
     """The value at a path, and on the lines below it each place that had a say. Raises SpecError (NS212) for a path that leads nowhere.
 
     A path is a layer's name (the longest wins) and a parameter, a use's name and a variable, or goes through sections of the spec.
     """
-    found = Finder(program).lines(path)
+    found = Finder(resolved).lines(path)
     return "\n".join([found[0], *(f"  {line}" for line in found[1:])])
 
 
@@ -58,16 +58,16 @@ def uses(items: tuple[Item, ...], chain: tuple[Instance, ...] = ()) -> Iterator[
 
 @frozen
 class Finder:
-    """Asks one program."""
+    """Asks one spec."""
 
-    program: Program
+    resolved: Resolved
 
     @property
     def root(self) -> Located:
-        return self.program.resolved.spec.root
+        return self.resolved.spec.root
 
     def lines(self, path: str) -> list[str]:
-        every = list(uses(self.program.resolved.spec.items))
+        every = list(uses(self.resolved.spec.items))
         for use in sorted(every, key=lambda use: (-len(use.item.name), isinstance(use.item, Instance))):
             rest = path.removeprefix(f"{use.item.name}.")
             if rest != path:
@@ -84,8 +84,8 @@ class Finder:
         raise fail("NS212", path + (f": did you mean {near[0]}?" if near else " is neither a layer, nor a parameter of one, nor a section"))
 
     def words(self, name: str) -> list[str]:
-        entry = next((e for e in self.program.resolved.drafts if e.name == name), None)
-        return [*LayerFields.names, *type(self.program.resolved.drafts[entry].layer).names] if entry is not None else []
+        entry = next((e for e in self.resolved.drafts if e.name == name), None)
+        return [*LayerFields.names, *type(self.resolved.drafts[entry].layer).names] if entry is not None else []
 
     # --- parameters of layers ---
 
@@ -93,7 +93,7 @@ class Finder:
         """A parameter of a layer: where it is written, else by which default it is what it is."""
         entry = use.item
         assert isinstance(entry, Entry)
-        draft = self.program.resolved.drafts[entry]
+        draft = self.resolved.drafts[entry]
         cls = type(draft.layer)
         if steps[0] in cls.groups and len(steps) > 1:
             steps = steps[1:]
@@ -155,7 +155,7 @@ class Finder:
         if declared.dialects:
             other = {"caffe": declared.default, **declared.dialects}
             each = ", ".join(f"{dialect} {shown(spelled(value))}" for dialect, value in other.items())
-            return f"default of {owner} in dialect {self.program.resolved.file.dialect} ({each})"
+            return f"default of {owner} in dialect {self.resolved.file.dialect} ({each})"
         return f"default of {owner}" + (f", {'.'.join(steps)}" if len(steps) > 1 else "") + ", in every dialect"
 
     # --- variables ---
@@ -218,7 +218,7 @@ class Finder:
 
     def section_default(self, path: str, steps: list[str], at: int) -> list[str] | None:
         """A value that a section leaves out; None where it has no such word."""
-        record: Any = self.program.resolved.file
+        record: Any = self.resolved.file
         for step in steps[:-1]:
             record = getattr(record, step, None)
         if not isinstance(record, Record) or steps[-1] not in record.params:

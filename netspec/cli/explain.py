@@ -27,7 +27,7 @@ def command(what: str, path: str | None, settings: tuple[str, ...], stages: tupl
     from netspec.analysis.origin import is_layer, origin
 
     program = driver.load(what, frozenset(stages), level, settings)
-    click.echo(explanation(program.graph("test"), path) if is_layer(program, path) else origin(program, path))
+    click.echo(explanation(program.graph("test"), path) if is_layer(program.resolved, path) else origin(program.resolved, path))
 
 
 def explain_code(code: str) -> None:

@@ -50,9 +50,7 @@ def command(spec: str, as_json: bool, phase: str, settings: tuple[str, ...], sta
 
     program = driver.load(spec, frozenset(stages), level, settings)
     if add["resolved"]:
-        from netspec.emit.resolved_spec import resolved_text
-
-        click.echo(resolved_text(program), nl=False)
+        click.echo(program.resolved_text(), nl=False)
         return
     typed = program.graph(phase)
     found = cost(typed)

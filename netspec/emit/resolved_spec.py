@@ -1,43 +1,31 @@
-"""A program -> the complete spec it stands for: flat layers, every default and bottom written out. Reads graphs; knows no layer type.
+"""A resolved spec -> the complete spec it stands for: flat layers, every default and bottom written out. Knows no layer type.
 
-The stages and the level of the program are settled in it; its phases stay. Written out and resolved again it gives the same text.
+Comes in: the typed graph of each phase. The stages and the level they were wired with are settled; phases stay. Written out and resolved again it gives the same text.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from netspec.diagnostics.model import SpecError
-from netspec.driver import Program
 from netspec.frozen import frozen
 from netspec.ir.graph import Node, ParamSpec, TypedGraph
-from netspec.kinds import Reject
-from netspec.record import Param, Record
 from netspec.resolve.build import NetState, kept
+from netspec.resolve.complete import completed
 from netspec.resolve.drafts import Draft
-from netspec.syntax.located import Located, place, plain
+from netspec.resolve.resolve import Resolved
+from netspec.syntax.located import plain
 from netspec.syntax.writer import dump
 
-__all__ = ["resolved_text", "resolved_tree", "spelled"]
-
-PHASES = {"test": "TEST", "train": "TRAIN"}
+__all__ = ["resolved_text", "resolved_tree"]
 
 
-def resolved_text(program: Program) -> str:
-    """The canonical text of a program's spec. Raises SpecError where neither phase has a sound net."""
-    return dump(resolved_tree(program))
+def resolved_text(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> str:
+    """The canonical text of a spec, from the typed graphs of the states that it describes a net for."""
+    return dump(resolved_tree(resolved, views))
 
 
-def resolved_tree(program: Program) -> dict[str, Any]:
+def resolved_tree(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> dict[str, Any]:
     """The same as plain values, in the order of the text."""
-    views: dict[str, TypedGraph] = {}
-    for phase, word in PHASES.items():
-        try:
-            views[word] = program.graph(phase)
-        except SpecError:
-            continue
-    if not views:
-        program.graphs()
-    file = program.resolved.file
+    file = resolved.file
     names = blob_names(views.values())
     sections = {
         "netspec": file.netspec,
@@ -45,19 +33,19 @@ def resolved_tree(program: Program) -> dict[str, Any]:
         "description": file.description,
         "source": file.source,
         "dialect": file.dialect,
-        "input": inputs(program),
-        "layers": list(layers(program, views)),
-        "output": outputs(section(program, "output"), names),
-        "expect": expectations(section(program, "expect"), names),
-        "train": training(program, names),
+        "input": inputs(resolved),
+        "layers": list(layers(resolved, views)),
+        "output": outputs(section(resolved, "output"), names),
+        "expect": expectations(section(resolved, "expect"), names),
+        "train": training(resolved, names),
         "allow": list(file.allow),
     }
     tree: dict[str, Any] = escaped({key: value for key, value in sections.items() if value not in (None, "", [], {})})
     return tree
 
 
-def section(program: Program, name: str) -> Any:
-    found = program.resolved.spec.section(name)
+def section(resolved: Resolved, name: str) -> Any:
+    found = resolved.spec.section(name)
     return plain(found) if found is not None else None
 
 
@@ -78,9 +66,9 @@ def blob_names(graphs: Iterable[TypedGraph]) -> dict[str, str]:
 # --- sections --------------------------------------------------------------------------------------------------------
 
 
-def inputs(program: Program) -> dict[str, Any]:
+def inputs(resolved: Resolved) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for given in program.resolved.inputs:
+    for given in resolved.inputs:
         assert given.type is not None
         shape = [size if isinstance(size, int) else str(size) for size in given.type.shape]
         image = {"image": completed(given.contract)} if given.contract is not None else {}
@@ -108,9 +96,9 @@ def expectations(written: Any, names: Mapping[str, str]) -> Any:
     return found
 
 
-def training(program: Program, names: Mapping[str, str]) -> dict[str, Any]:
+def training(resolved: Resolved, names: Mapping[str, str]) -> dict[str, Any]:
     """`train:` with its defaults; the bottoms of its losses by the names that their layers give them."""
-    record = program.resolved.file.train
+    record = resolved.file.train
     if record is None:
         return {}
     found = completed(record)
@@ -136,18 +124,17 @@ class Wired:
         return [value.name for value in self.node.bottoms]
 
 
-def layers(program: Program, views: Mapping[str, TypedGraph]) -> Iterator[dict[str, Any]]:
+def layers(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> Iterator[dict[str, Any]]:
     """Every layer that a phase keeps, once; one that the phases wire unlike, once for each."""
-    wired = {phase: wired_layers(typed) for phase, typed in views.items()}
-    for draft in program.resolved.drafts.values():
-        states = {phase: NetState(phase, program.stages, program.level) for phase in wired}
-        here = {phase: found[draft.name] for phase, found in wired.items() if draft.name in found and kept(draft, states[phase])}
+    wired = {state: wired_layers(typed) for state, typed in views.items()}
+    for draft in resolved.drafts.values():
+        here = {state.phase: found[draft.name] for state, found in wired.items() if draft.name in found and kept(draft, state)}
         if len({(tuple(one.bottoms), tuple(one.shared.items())) for one in here.values()}) > 1:
             for phase, one in here.items():
                 yield layer(draft, one, phase)
         elif here:
             phase, one = next(iter(here.items()))
-            yield layer(draft, one, phase if len(here) < len(PHASES) and len(views) == len(PHASES) else only_phase(draft))
+            yield layer(draft, one, phase if len(here) < len(views) else only_phase(draft))
 
 
 def only_phase(draft: Draft) -> str | None:
@@ -204,40 +191,3 @@ def parameters(draft: Draft) -> dict[str, Any]:
 def single(values: list[Any]) -> Any:
     """One value by itself; None for none."""
     return values if len(values) > 1 else values[0] if values else None
-
-
-# --- records ---------------------------------------------------------------------------------------------------------
-
-
-def completed(record: Record) -> dict[str, Any]:
-    """Every parameter of a record as a spec writes it; left out: what is empty by default, or a default that no spec could say."""
-    found: dict[str, Any] = {}
-    for name, declared in record.params.items():
-        value = record.__dict__[name]
-        if value is None or value in ((), {}, "") or not sayable(declared, written := spelled(value)):
-            continue
-        found[name] = written
-    return found
-
-
-def sayable(declared: Param, written: Any) -> bool:
-    """Whether a value may stand in a spec: a default may lie outside the bounds of what is given."""
-    try:
-        declared.kind.read(place(written), declared.bounds)
-    except Reject:
-        return False
-    return True
-
-
-def spelled(value: Any) -> Any:
-    """A value as a spec writes it; a filler, whose word decides what the rest means, as its word and what differs from the defaults."""
-    if isinstance(value, Located):
-        return plain(value)
-    if isinstance(value, Record):
-        if value.short is None or value.params[value.short].required:
-            return completed(value)
-        given = {name: item for name, item in completed(value).items() if value.__dict__[name] != value.params[name].default}
-        return {value.short: spelled(value.__dict__[value.short]), **given}
-    if isinstance(value, (list, tuple)):
-        return [spelled(item) for item in value]
-    return {name: spelled(item) for name, item in value.items()} if isinstance(value, dict) else value

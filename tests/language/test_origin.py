@@ -40,7 +40,7 @@ def explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[
     monkeypatch.chdir(tmp_path)
     Path("base.yaml").write_text(BASE, encoding="utf-8")
     Path("child.yaml").write_text(CHILD, encoding="utf-8")
-    return lambda path, spec="child.yaml", *settings: origin(driver.load(spec, settings=settings), path).split("\n  ")
+    return lambda path, spec="child.yaml", *settings: origin(driver.load(spec, settings=settings).resolved, path).split("\n  ")
 
 
 ROWS = [

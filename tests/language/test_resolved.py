@@ -1,13 +1,15 @@
 """`show --resolved`: complete, canonical, a fixed point, and the same network."""
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from netspec import driver
 from netspec.analysis.canonical import network_hash
-from netspec.emit.resolved_spec import resolved_text, resolved_tree
+from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
+from netspec.syntax.located import plain
+from netspec.syntax.reader import read
 from netspec.syntax.paths import zoo_specs
 
 SPECS = dict(zoo_specs())
@@ -67,10 +69,16 @@ def program(text: str, path: str = "spec.yaml", stages: tuple[str, ...] = ()) ->
     return driver.load_source(Source(path, text), frozenset(stages))
 
 
+def resolved_tree(of: driver.Program) -> Any:
+    tree = read(Source("r.yaml", of.resolved_text()), Diagnostics())
+    assert tree is not None
+    return plain(tree)
+
+
 def same_net_and_fixed(first: driver.Program, path: str) -> driver.Program:
-    text = resolved_text(first)
+    text = first.resolved_text()
     second = program(text, path)
-    assert resolved_text(second) == text
+    assert second.resolved_text() == text
     assert network_hash(second.graphs()) == network_hash(first.graphs())
     return second
 
@@ -80,7 +88,7 @@ def test_zoo(name: str) -> None:
     path = str(SPECS[name])
     first = driver.load(path)
     same_net_and_fixed(first, path)
-    findings = {d.code for d in driver.check_source(Source(path, resolved_text(first)))}
+    findings = {d.code for d in driver.check_source(Source(path, first.resolved_text()))}
     assert findings == {d.code for d in driver.check_source(Source(path, SPECS[name].read_text(encoding="utf-8")))}
 
 
@@ -113,7 +121,7 @@ def test_phases_that_wire_unlike_are_two_layers() -> None:
     assert {one["pooling_param"]["round_mode"] for one in layers if one["name"] == "pool"} == {"FLOOR"}
 
 
-def test_defaults_follow_the_dialect(tmp_path: Path) -> None:
+def test_defaults_follow_the_dialect() -> None:
     text = "netspec: 1\ndialect: %s\ninput: {data: [N, 1, 8, 8]}\nlayers: [{name: p, type: Pooling, kernel_size: 2, stride: 2}]\n"
     rounding = {d: resolved_tree(program(text % d))["layers"][0]["pooling_param"]["round_mode"] for d in ("caffe", "torch")}
     assert rounding == {"caffe": "CEIL", "torch": "FLOOR"}
