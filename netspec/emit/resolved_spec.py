@@ -1,6 +1,7 @@
 """A resolved spec -> the complete spec it stands for: flat layers, every default and bottom written out. Knows no layer type.
 
-Comes in: the typed graph of each phase. The stages and the level they were wired with are settled; phases stay. Written out and resolved again it gives the same text.
+Comes in: the typed graph of each phase. The stages and the level they were wired with are settled; phases stay.
+Written out and resolved again it gives the same text.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -9,8 +9,8 @@ from netspec.analysis.canonical import network_hash
 from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
 from netspec.syntax.located import plain
-from netspec.syntax.reader import read
 from netspec.syntax.paths import zoo_specs
+from netspec.syntax.reader import read
 
 SPECS = dict(zoo_specs())
 
