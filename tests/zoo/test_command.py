@@ -84,7 +84,9 @@ def test_works_from_an_installed_wheel(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     packages = {"PYTHONPATH": os.pathsep.join([site.stdout.strip(), sysconfig.get_path("purelib")])}
-    place = netspec("check", "zoo:resnet-152", folder=elsewhere, python=python, **packages)
-    assert place.returncode == 0 and place.stdout.startswith(site.stdout.strip())
+    listed = json.loads(netspec("zoo", "--json", folder=elsewhere, python=python, **packages).stdout)
+    assert [entry["name"] for entry in listed] == [name for name, _ in zoo_specs()]
+    assert all(entry["path"].startswith(site.stdout.strip()) for entry in listed)
+    assert netspec("check", "zoo:resnet-152", folder=elsewhere, python=python, **packages).returncode == 0
     assert netspec("init", "--from", "zoo:vgg-16", folder=elsewhere, python=python, **packages).returncode == 0
     assert netspec("check", "vgg-16.yaml", folder=elsewhere, python=python, **packages).returncode == 0
