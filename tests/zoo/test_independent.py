@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-from zoo_nets import ready, typed
 from torch import Tensor, nn
+from zoo_nets import ready, typed
 
 from netspec.api import compile as compiled
 
