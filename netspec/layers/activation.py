@@ -217,7 +217,7 @@ class BNLL(Elementwise, type="BNLL", legacy=("BNLL", "bnll"), traits=("activatio
         yield rejects("{beta: 1}", "N,C", code="NS102", at="beta")
 
 
-class Swish(Elementwise, type="Swish", param="swish_param", traits=("activation",)):
+class Swish(Elementwise, type="Swish", param="swish_param", legacy=("SiLU",), traits=("activation",)):
     """Weigh every value by its own sigmoid.
 
     y = x / (1 + e^(-beta x))     (Ramachandran et al. 2017; Caffe's Swish)

@@ -1,0 +1,124 @@
+"""What segmentation and labelling of sequences are measured by: DiceLoss, CTCLoss, IoU, F1."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from netspec.ir.dims import Size
+from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.rule import RuleError, same
+from netspec.ir.types import TensorType
+from netspec.layers.loss import SCALAR, Loss, predictions
+from netspec.layers.loss_modern import Labelled
+from netspec.record import param
+
+__all__ = ["F1", "CTCLoss", "DiceLoss", "IoU"]
+
+
+class DiceLoss(Labelled, type="DiceLoss", param="dice_loss_param"):
+    """How little the predicted regions overlap the true ones, class by class, so that small regions count as much as large ones.
+
+    E = 1 - 1/K sum_k (2 sum_i p_ik t_ik + s) / (sum_i p_ik + sum_i t_ik + s),  p = softmax(x), t one-hot     (Milletari et al. 2016)
+
+    Their denominator has squares; this is the common form without.
+    """
+
+    smooth: float = param(default=1.0, ge=0, doc="s, which keeps a class that does not occur from dividing by 0")
+
+    def torch(self, x: TensorType, label: TensorType) -> ModuleText:
+        usual = {"smooth": 1.0, "axis": 1, "ignore_label": None}
+        return module("DiceLoss", defaults=usual, smooth=self.smooth, axis=x.axis(self.axis), ignore_label=self.ignore_label)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,5,H,W; N,1,H,W -> ()")
+        yield accepts("{smooth: 0.5, ignore_label: 0}", "N,4,T; N,T -> ()")
+        yield rejects("{}", "N,5,4,4; N,4", code="NS302", at="bottom.1")
+        yield rejects("{smooth: -1}", "N,5; N", code="NS106", at="smooth")
+
+
+class CTCLoss(Loss, type="CTCLoss", param="ctc_loss_param", traits=("takes_scores",)):
+    """Score a labelling of a sequence of which nobody said where each label begins: all ways to place it are summed.
+
+    E = -1/N sum_n log sum_{paths that spell y_n} prod_t p_t[path_t],  p = softmax(x)     (Graves et al. 2006)
+
+    Bottoms: scores (T, N, K), labels (N, S), filled up with blanks. A labelling too long for its sequence counts 0.
+    """
+
+    blank: int = param(default=0, ge=0, doc="the class that stands for no label")
+
+    def infer(self, x: TensorType, label: TensorType) -> TensorType:
+        if x.rank != 3 or label.rank != 2:
+            at = "bottom.0" if x.rank != 3 else "bottom.1"
+            raise RuleError("NS303", f"CTCLoss needs scores (T, N, K) and labels (N, S): they are {x} and {label}", at=at)
+        same(label.shape[0], x.shape[1], "there must be a labelling for each stream", at="bottom.1")
+        if isinstance(x.shape[2], int) and self.blank >= x.shape[2]:
+            raise RuleError("NS106", f"blank must be one of the {x.shape[2]} classes: it is {self.blank}", at="blank")
+        return SCALAR
+
+    def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
+        return {1: x.shape[2]}
+
+    def torch(self, x: TensorType, label: TensorType) -> ModuleText:
+        return module("CTCLoss", defaults={"blank": 0}, blank=self.blank)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "T,N,5; N,2 -> ()")
+        yield accepts("{blank: 3}", "9,2,4; 2,3 -> ()")
+        yield rejects("{}", "T,N,5; N", code="NS303", at="bottom.1")
+        yield rejects("{}", "9,2,4; 3,3", code="NS302", at="bottom.1")
+        yield rejects("{blank: 4}", "9,2,4; 2,3", code="NS106", at="blank")
+
+
+class ByClass(Layer, bottoms=2, tops=(1, 2), traits=("metric", "no_gradient")):
+    """Base of metrics: a mean over the classes that occur among labels or answers; a second top has each class, 0 for the others."""
+
+    axis: int = param(default=1, doc="the axis of the classes; negative counts from the back")
+    ignore_label: int | None = param(default=None, doc="places with this label count for nothing")
+
+    def infer(self, x: TensorType, label: TensorType) -> tuple[TensorType, ...]:
+        axis = x.axis(self.axis)
+        predictions(x, label, axis)
+        return SCALAR, TensorType((x.shape[axis],))
+
+    def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
+        return {1: x.shape[x.axis(self.axis)]}
+
+    def torch(self, x: TensorType, label: TensorType) -> ModuleText:
+        usual = {"axis": 1, "ignore_label": None, "per_class": False}
+        more = {"axis": x.axis(self.axis), "ignore_label": self.ignore_label, "per_class": self.top_count > 1}
+        return module(self.type, defaults=usual, **more)
+
+    def onnx(self, g: Any, x: Any, label: Any) -> Any:
+        raise g.refuse(f"{self.type} needs labels, which a served model has not")
+
+
+class IoU(ByClass, type="IoU", param="iou_param"):
+    """Intersection over union: of all places that are of a class or are taken for it, the share that are both; the mean over classes.
+
+    IoU = 1/K sum_k TP_k / (TP_k + FP_k + FN_k)     (Jaccard 1901; PASCAL VOC: Everingham et al. 2010)
+
+    It is taken of a batch; a test averages its batches.
+    """
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,5,H,W; N,1,H,W -> ()")
+        yield accepts("{ignore_label: 255}", "N,4,T; N,T -> (); 4")
+        yield accepts("{axis: 2}", "T,N,5; T,N -> ()")
+        yield rejects("{}", "N,5; N,2", code="NS302", at="bottom.1")
+
+
+class F1(ByClass, type="F1", param="f1_param"):
+    """The harmonic mean of precision and recall, class by class; the mean over classes (macro F1).
+
+    F1 = 1/K sum_k 2 TP_k / (2 TP_k + FP_k + FN_k)     (van Rijsbergen 1979)
+
+    It is taken of a batch; a test averages its batches.
+    """
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,10; N -> ()")
+        yield accepts("{ignore_label: 0}", "N,4; N,1,1,1 -> (); 4")
+        yield rejects("{}", "N,5; N,2", code="NS302", at="bottom.1")
