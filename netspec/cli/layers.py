@@ -56,6 +56,6 @@ def entry(cls: "type[Layer]", *, whole: bool) -> dict[str, Any]:
     """One type as JSON."""
     from netspec.layers.reference import sentence
 
-    short = {"type": cls.type, "summary": sentence(cls), "param": list(cls.groups), "legacy": list(cls.legacy)}
+    short: dict[str, Any] = {"type": cls.type, "summary": sentence(cls), "param": list(cls.groups), "legacy": list(cls.legacy)}
     short |= {"bottoms": list(cls.bottoms), "tops": list(cls.tops), "traits": sorted(cls.traits)}
     return {**short, "schema": cls.schema()} if whole else short

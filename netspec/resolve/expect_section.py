@@ -22,17 +22,18 @@ FACTORS = {
     "ms": 1e-3,
     "s": 1.0,
 }
-QUANTITY = r"^-?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)? ?(us|ms|s|(k|M|G|T|Ki|Mi|Gi|Ti)?B?)$"
+AMOUNT = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)? ?(us|ms|s|(k|M|G|T|Ki|Mi|Gi|Ti)?B?)$(?!\n)"
+QUANTITY = f"^-?{AMOUNT}"
 WRITTEN = re.compile(QUANTITY)
 
 
 def worth(text: str) -> float | None:
     """The number that a quantity means, in units, bytes or seconds: `5M`, `8GiB`, `3ms`; None for any other text."""
-    found = WRITTEN.match(text.strip())
+    found = WRITTEN.match(text)
     if found is None:
         return None
     unit = found[4].removesuffix("B")
-    value = float(text.strip().removesuffix(found[4])) * FACTORS[unit]
+    value = float(text.removesuffix(found[4])) * FACTORS[unit]
     return int(value) if value.is_integer() else value
 
 
@@ -54,14 +55,16 @@ class Quantity(Record):
     def kind(cls) -> Kind:
         def read(node: Any, bounds: Bounds) -> float:
             value = node.value if type(node.value) in (int, float) else worth(node.value) if isinstance(node.value, str) else None
-            if value is None or isnan(value) or not bounds.allow(value):
+            negative = isinstance(node.value, str) and node.value[:1] == "-"
+            if value is None or isnan(value) or not bounds.allow(value) or (negative and bounds.ge is not None):
                 raise Reject(node)
             return float(value) if isinstance(value, float) and not value.is_integer() else int(value)
 
         def schema(bounds: Bounds) -> dict[str, Any]:
+            pattern = QUANTITY if bounds.ge is None else f"^{AMOUNT}"
             return {
                 "type": ["number", "string"],
-                "allOf": [{"if": {"type": "string"}, "then": {"pattern": QUANTITY, "description": "a quantity such as 5M, 8GiB or 3ms"}}],
+                "allOf": [{"if": {"type": "string"}, "then": {"pattern": pattern, "description": "a quantity such as 5M, 8GiB or 3ms"}}],
                 **bounds.schema,
             }
 

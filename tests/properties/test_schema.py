@@ -48,7 +48,7 @@ ODD = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 9), st.sampled_from([10**200, -(10**200), 2**53 + 1]),
     st.sampled_from([0.5, -1.5, 2.0, -0.0, 1e300, math.inf, -math.inf, math.nan]),
     st.sampled_from(["", "5", "no", "true", "MAX", "max", "max\n", " max", "same", "xavier", "Xavier", "N", "\u212a", "a b", ".nan"]),
-    st.sampled_from(["5M", " 5M", "5M\n", "8GiB", "3 ms", "5X"]),
+    st.sampled_from(["5M", " 5M", "5M\n", "8GiB", "-3ms", "3 ms", "5X"]),
 )  # fmt: skip
 ANYTHING = st.recursive(
     ODD,
