@@ -3,6 +3,8 @@
 Each phase takes the findings so far and stops the run where it reported errors.
 """
 
+from typing import TYPE_CHECKING
+
 from netspec.analysis.budget import expect
 from netspec.analysis.infer import infer
 from netspec.analysis.lint import lint
@@ -16,7 +18,10 @@ from netspec.source import Source
 from netspec.syntax.expand import expand
 from netspec.syntax.reader import read, read_file
 
-__all__ = ["Program", "check_source", "load", "load_source", "read_file"]
+if TYPE_CHECKING:
+    from netspec.diagnostics.fixing import Repair
+
+__all__ = ["Program", "check_source", "fix_source", "load", "load_source", "read_file"]
 
 
 @frozen
@@ -116,6 +121,23 @@ def with_file_types(graph: Graph) -> Graph:
 
 
 def check_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0, settings: tuple[str, ...] = ()) -> list[Diagnostic]:
+    """All findings on a spec, sorted; each fix that they offer was made, and the text checked again."""
+    found = findings(source, stages, level, settings)
+    if not any(fix.edits for d in found for fix in d.fixes):
+        return found
+    from netspec.diagnostics.fixing import tried
+
+    return tried(found, source, lambda text: findings(text, stages, level, settings))
+
+
+def fix_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0, settings: tuple[str, ...] = ()) -> "Repair":
+    """The text with every safe fix made that helps, and what was done."""
+    from netspec.diagnostics.fixing import repaired
+
+    return repaired(source, lambda text: findings(text, stages, level, settings))
+
+
+def findings(source: Source, stages: frozenset[str], level: int, settings: tuple[str, ...]) -> list[Diagnostic]:
     """All findings on a spec, sorted: each phase of the net is wired and typed, the same finding is made once."""
     diagnostics = Diagnostics()
     resolved = resolve_source(source, diagnostics, settings)

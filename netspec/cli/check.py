@@ -23,9 +23,20 @@ MOST_FILES = 2000
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @click.option("--as", "dialect", type=click.Choice(("caffe", "torch", "tf")), help="Also list each layer that this dialect makes another.")
 @click.option("--watch", is_flag=True, help="Check again whenever a YAML file beside or below a spec changes, until Ctrl-C.")
+@click.option("--fix", is_flag=True, help="First make the safe fixes, those with one clear meaning; each is checked again.")
+@click.option("--dry-run", is_flag=True, help="With --fix: show what would be changed, change nothing.")
 @spec_options
-def command(specs: tuple[str, ...], how: "Format", strict: bool, watch: bool, **picked: Any) -> int:
+def command(specs: tuple[str, ...], how: "Format", strict: bool, watch: bool, fix: bool, dry_run: bool, **picked: Any) -> int:
     """Check specs: are they legal, and if not, why. `-` reads standard input."""
+    if dry_run and not fix:
+        raise click.UsageError("--dry-run goes with --fix")
+    if fix:
+        from netspec.cli.fix import fix_file
+
+        if watch or "-" in specs:
+            raise click.UsageError("--fix needs files, and goes without --watch")
+        for path in specs:
+            fix_file(path, dry_run, picked)
     if not watch:
         return checked(specs, how, strict, picked)
     from time import sleep

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 
-__all__ = ["distance", "nearest"]
+__all__ = ["clearly", "distance", "nearest"]
+
+_BEGINS = 2
+"""Rank of a word that begins another."""
 
 
 def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
@@ -20,6 +23,13 @@ def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
         if rank is not None and candidate != word:
             ranked.append((rank, candidate))
     return [candidate for _, candidate in sorted(ranked)[:limit]]
+
+
+def clearly(word: str, meant: str, known: Iterable[str]) -> bool:
+    """Whether `word` is a misspelling of `meant` and of no other known word: few letters apart, and nothing else is as near."""
+    ranks = {candidate: _rank(_fold(word), _fold(candidate)) for candidate in known if candidate != word}
+    own = ranks.pop(meant, None)
+    return own is not None and own[0] != _BEGINS and all(other is None or other > own for other in ranks.values())
 
 
 def distance(a: str, b: str, bound: int) -> int:
@@ -57,7 +67,7 @@ def _rank(word: str, candidate: str) -> tuple[int, int] | None:
     if steps <= 1:
         return (1, steps) if len(word) > 2 or len(candidate) > 2 else None
     if _begins(word, candidate):
-        return (2, abs(len(candidate) - len(word)))
+        return (_BEGINS, abs(len(candidate) - len(word)))
     return (3, steps) if steps <= bound else None
 
 

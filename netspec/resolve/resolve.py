@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import clearly, nearest
 from netspec.frozen import changed, frozen
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
@@ -115,7 +115,8 @@ def defaults_of(spec: Spec, diagnostics: Diagnostics) -> dict[str, Located]:
         if cls is None:
             near = nearest(kind, layers.types())
             span = section.key_span(kind) if section else None
-            fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()
+            safe = bool(near) and clearly(kind, near[0], layers.types())
+            fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else (), safe),) if near else ()
             label = f"did you mean {near[0]}?" if near else "no layer has this type"
             diagnostics.error("NS101", f"defaults names {kind}", span, label=label, fixes=fixes)
             continue

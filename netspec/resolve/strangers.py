@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from netspec import layers
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import clearly, nearest
 from netspec.ir.layer import Layer
 from netspec.resolve.schema import as_text
 from netspec.resolve.sections import LayerFields
@@ -30,7 +30,8 @@ def unknown_type(name: str, kind: Located) -> Diagnostic:
     near = nearest(text, known) or nearest(text.rstrip("dD").rstrip("0123456789"), known)
     label = f"did you mean {' or '.join(near)}?" if near else "no layer has this type"
     notes = ("`netspec layers` lists the types",)
-    return Diagnostic("NS101", f"layer {name} has type {text}", kind.span, label, notes=notes, fixes=written(kind.span, near))
+    fixes = written(kind.span, near, bool(near) and clearly(text, near[0], known))
+    return Diagnostic("NS101", f"layer {name} has type {text}", kind.span, label, notes=notes, fixes=fixes)
 
 
 def typeless(name: str, body: Located) -> Diagnostic:
@@ -41,7 +42,8 @@ def typeless(name: str, body: Located) -> Diagnostic:
     if meant:
         key, word = meant[0]
         span = body.key_span(key)
-        return Diagnostic("NS102", f"layer {name} has {key} and no type", span, f"did you mean {word}?", fixes=written(span, [word]))
+        fixes = written(span, [word], bool(nearest(word, [key])))
+        return Diagnostic("NS102", f"layer {name} has {key} and no type", span, f"did you mean {word}?", fixes=fixes)
     own = body.get("name")
     place = own.span if own is not None else body.span
     return Diagnostic("NS103", f"layer {name} needs type, or block", place, "type is missing", notes=("`netspec layers` lists the types",))
@@ -89,6 +91,6 @@ def listed_all(cls: type[Layer]) -> str:
     return ", ".join(sorted(cls.params))
 
 
-def written(span: Span | None, words: Iterable[str]) -> tuple[Fix, ...]:
+def written(span: Span | None, words: Iterable[str], safe: bool = False) -> tuple[Fix, ...]:
     """The fix that writes the first of some words at a place."""
-    return tuple(Fix(f"write {word}", (Edit(span, word),) if span is not None else ()) for word in list(words)[:1])
+    return tuple(Fix(f"write {word}", (Edit(span, word),) if span is not None else (), safe) for word in list(words)[:1])

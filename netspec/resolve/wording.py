@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import clearly, nearest
 from netspec.kinds import is_nan
 from netspec.source import Span
 from netspec.syntax.located import Located
@@ -94,6 +94,7 @@ def unknown_keys(error: Any, at: Located, where: str, subject: Subject) -> list[
 
 def unknown_key(key: str, at: Located, known: Iterable[str], what: str, notes: tuple[str, ...] | None = None) -> Diagnostic:
     """A key that nothing knows: with the nearest names and an edit to the first; with none near, with notes, by default the known keys."""
+    known = list(known)
     span, near = at.key_span(key), nearest(key, known)
     text = f"{what} has no {key}"
     if not near:
@@ -101,7 +102,8 @@ def unknown_key(key: str, at: Located, known: Iterable[str], what: str, notes: t
         listed = (f"known: {', '.join(names)}",) if names else ()
         return Diagnostic("NS102", text, span, "not known here", notes=listed if notes is None else notes)
     edits = (Edit(span, near[0]),) if span and near[0] not in at.mapping else ()
-    return Diagnostic("NS102", text, span, f"did you mean {' or '.join(near)}?", fixes=(Fix(f"write {near[0]}", edits),))
+    fix = Fix(f"write {near[0]}", edits, clearly(key, near[0], known))
+    return Diagnostic("NS102", text, span, f"did you mean {' or '.join(near)}?", fixes=(fix,))
 
 
 def missing(where: str, key: str, error: Any, at: Located, subject: Subject) -> Diagnostic:
@@ -168,7 +170,7 @@ def words_in(schema: Mapping[str, Any]) -> list[str]:
 def wrong_word(where: str, words: list[str], at: Located) -> Diagnostic:
     """`pool must be one of MAX, AVE: MAXX is not`."""
     near = nearest(str(at.value), words, 1)
-    fixes = fix(at, near[0]) if near else ()
+    fixes = fix(at, near[0], clearly(str(at.value), near[0], words)) if near else ()
     return Diagnostic("NS105", f"{where} must be one of {', '.join(words)}: {shown(at)} is not", at.span,
                       f"did you mean {near[0]}?" if near else "", fixes=fixes)  # fmt: skip
 
@@ -220,9 +222,9 @@ def repaired(at: Located, wanted: list[str]) -> str | None:
     return meant if any(fits.get(t, False) for t in wanted) else None
 
 
-def fix(at: Located, text: str) -> tuple[Fix, ...]:
+def fix(at: Located, text: str, safe: bool = True) -> tuple[Fix, ...]:
     """Write `text` in its place; no edit where an expression made the value."""
-    return (Fix(f"write {text}", (Edit(at.span, text),) if at.span is not None and not computed(at) else ()),)
+    return (Fix(f"write {text}", (Edit(at.span, text),) if at.span is not None and not computed(at) else (), safe),)
 
 
 def computed(at: Located) -> bool:

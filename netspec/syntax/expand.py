@@ -5,7 +5,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import clearly, nearest
 from netspec.frozen import changed, fresh, mutable
 from netspec.source import Source
 from netspec.syntax.expression import variables_in
@@ -200,7 +200,8 @@ class Expansion:
             if key not in known:
                 near = nearest(key, known)
                 span = body.key_span(key)
-                fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),)),) if near and span is not None else ()
+                safe = bool(near) and clearly(key, near[0], known)
+                fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),), safe),) if near and span is not None else ()
                 self.diagnostics.add(
                     Diagnostic(
                         "NS102",
@@ -246,7 +247,7 @@ def nameless(number: int, body: Located) -> Diagnostic:
         first = next(iter(body.mapping.values()), body)
         return Diagnostic("NS103", f"layer {number} needs name", first.span, "name is missing")
     span = body.key_span(near[0])
-    fixes = (Fix("write name", (Edit(span, "name"),) if span is not None else ()),)
+    fixes = (Fix("write name", (Edit(span, "name"),) if span is not None else (), safe=True),)
     return Diagnostic("NS102", f"layer {number} has {near[0]} and no name", span, "did you mean name?", fixes=fixes)
 
 

@@ -1,0 +1,106 @@
+"""Fixes tried: edits made on a text, the text checked again. Comes in: findings and a way to check; knows no spec and no file."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from netspec.diagnostics.model import Diagnostic, Edit, Fix
+from netspec.source import Source
+
+__all__ = ["Check", "Repair", "edited", "helps", "repaired", "tried"]
+
+Check = Callable[[Source], list[Diagnostic]]
+TRIALS = 2_000_000
+"""Characters that trials may check in all; at least one fix is tried, what is left over is not offered."""
+ROUNDS = 100
+
+
+class Repair(NamedTuple):
+    """A text after its safe fixes, with what was done, in order: the finding as it was, and its fix."""
+
+    source: Source
+    done: tuple[tuple[Diagnostic, Fix], ...]
+
+
+def edited(source: Source, edits: Iterable[Edit]) -> Source | None:
+    """The text with edits made; None where they overlap or belong to another text."""
+    parts: list[str] = []
+    at = 0
+    for edit in sorted(edits, key=lambda e: (e.span.start, e.span.end)):
+        if not belongs(source, edit) or edit.span.start < at:
+            return None
+        parts += [source.text[at : edit.span.start], edit.text]
+        at = edit.span.end
+    return Source(source.name, "".join(parts) + source.text[at:])
+
+
+def belongs(source: Source, edit: Edit) -> bool:
+    return edit.span.source is source or (edit.span.source.name == source.name and edit.span.source.text == source.text)
+
+
+def helps(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequence[Diagnostic], beyond: int) -> bool:
+    """Whether a change leaves the fixed findings out and makes no new error in their phase or an earlier one.
+
+    Errors of later phases may come to light, and where reading broke off (phase 0), what stands behind the change, from `beyond` on:
+    nobody looked there before.
+    """
+    last = max(phase(d) for d in fixed)
+    seen = [d for d in after if not (last == phase(d) == "0" and d.span is not None and d.span.start >= beyond)]
+
+    def errors(found: Iterable[Diagnostic]) -> Counter[tuple[str, str]]:
+        return Counter((d.code, d.fact) for d in found if phase(d) <= last and (d.severity == "error" or d in fixed))
+
+    return not errors(seen) - (errors(before) - errors(fixed))
+
+
+def end_of(source: Source, changed: Source, edits: Iterable[Edit]) -> int:
+    """Where, in the changed text, the last edit ends."""
+    return max(edit.span.end for edit in edits) + len(changed.text) - len(source.text)
+
+
+def phase(diagnostic: Diagnostic) -> str:
+    """The hundreds digit of the code; bugs come first, for no fix may lead to one."""
+    return diagnostic.code[2].replace("9", "")
+
+
+def tried(found: Sequence[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
+    """The findings without the fixes that do not help. What edits another text, or is only words, stays as it is."""
+    left = TRIALS
+    verdicts: dict[str, list[Diagnostic]] = {}
+
+    def holds(diagnostic: Diagnostic, fix: Fix) -> bool:
+        nonlocal left
+        if not fix.edits or not all(belongs(source, edit) for edit in fix.edits):
+            return True
+        changed = edited(source, fix.edits)
+        if changed is None or left < 0:
+            return False
+        if changed.text not in verdicts:
+            left -= len(changed.text)
+            verdicts[changed.text] = check(changed)
+        return helps(found, verdicts[changed.text], [diagnostic], end_of(source, changed, fix.edits))
+
+    return [replace(d, fixes=tuple(fix for fix in d.fixes if holds(d, fix))) if d.fixes else d for d in found]
+
+
+def repaired(source: Source, check: Check) -> Repair:
+    """Make every safe fix that helps: all of a round together, or one by one where together they do not."""
+    done: list[tuple[Diagnostic, Fix]] = []
+    refused: set[tuple[str, str]] = set()
+    found = check(source)
+    for _ in range(ROUNDS):
+        safe = [(d, fix) for d in found for fix in d.fixes[:1] if fix.safe and fix.edits and (d.code, d.fact) not in refused]
+        if not safe:
+            break
+        for group in (safe, safe[:1]) if len(safe) > 1 else (safe,):
+            edits = [edit for _, fix in group for edit in fix.edits]
+            changed = edited(source, edits)
+            after = check(changed) if changed is not None else found
+            if changed is not None and helps(found, after, [d for d, _ in group], end_of(source, changed, edits)):
+                source, found = changed, after
+                done += group
+                break
+        else:
+            refused.add((safe[0][0].code, safe[0][0].fact))
+    return Repair(source, tuple(done))
