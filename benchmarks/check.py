@@ -49,7 +49,8 @@ def cost(command: list[str]) -> tuple[float, float, str]:
     """CPU seconds, peak MB and output of one child."""
     probe = (
         "import resource,subprocess,sys; r=subprocess.run(sys.argv[1:],capture_output=True,text=True); "
-        "u=resource.getrusage(resource.RUSAGE_CHILDREN); print(u.ru_utime+u.ru_stime, u.ru_maxrss/1024, r.returncode); print(r.stdout[-200:], r.stderr[-2000:])"
+        "u=resource.getrusage(resource.RUSAGE_CHILDREN); print(u.ru_utime+u.ru_stime, u.ru_maxrss/1024, r.returncode); "
+        "print(r.stdout[-200:], r.stderr[-2000:])"
     )
     usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run([sys.executable, "-c", probe, *command], capture_output=True, text=True, check=True, env=usual)
@@ -71,7 +72,8 @@ def main() -> None:
         peers.append(cost([sys.executable, "-c", PEER])[:2])
     mine, theirs = (tuple(statistics.median(column) for column in zip(*rows, strict=True)) for rows in (ours, peers))
     row = (
-        f"| {date.today()} | {mine[0] * 1000:.0f} ms | {theirs[0] * 1000:.0f} ms | 1/{theirs[0] / mine[0]:.1f} | {mine[1]:.0f} MB | {theirs[1]:.0f} MB "
+        f"| {date.today()} | {mine[0] * 1000:.0f} ms | {theirs[0] * 1000:.0f} ms | 1/{theirs[0] / mine[0]:.1f} "
+        f"| {mine[1]:.0f} MB | {theirs[1]:.0f} MB "
         f"| {os.cpu_count()} cores, Python {platform.python_version()} |"
     )
     print(row)

@@ -29,8 +29,16 @@ from netspec.training.solver import ParameterSpec, Solver
 class LeNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(1, 20, 5), nn.MaxPool2d(2), nn.Conv2d(20, 50, 5), nn.MaxPool2d(2), nn.Flatten(),
-                                  nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10))
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 20, 5),
+            nn.MaxPool2d(2),
+            nn.Conv2d(20, 50, 5),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(800, 500),
+            nn.ReLU(),
+            nn.Linear(500, 10),
+        )
         self.total_loss: Tensor | None = None
 
     def forward(self, data: Tensor, label: Tensor) -> Tensor:
@@ -42,8 +50,9 @@ class Stream:
     """Batches from memory, as either loop takes them."""
 
     def __init__(self, batch: int, device: str) -> None:
-        self.batches = [{"data": torch.randn(batch, 1, 28, 28, device=device), "label": torch.randint(10, (batch,), device=device)}
-                        for _ in range(8)]
+        self.batches = [
+            {"data": torch.randn(batch, 1, 28, 28, device=device), "label": torch.randint(10, (batch,), device=device)} for _ in range(8)
+        ]
         self.position, self.batch = 0, batch
 
     def __len__(self) -> int:
@@ -61,8 +70,9 @@ class Stream:
 
 
 def words(steps: int) -> SolverParameter:
-    return SolverParameter(base_lr=0.01, momentum=0.9, weight_decay=0.0005, lr_policy="inv", gamma=1e-4, power=0.75, max_iter=steps,
-                           display=100)
+    return SolverParameter(
+        base_lr=0.01, momentum=0.9, weight_decay=0.0005, lr_policy="inv", gamma=1e-4, power=0.75, max_iter=steps, display=100
+    )
 
 
 def by_hand(stream: Stream, device: str) -> Callable[[], None]:
@@ -136,11 +146,17 @@ def main() -> None:
     hand = by_hand(stream, options.device)
     with tempfile.TemporaryDirectory() as folder:
         ours = by_netspec(stream, options.device, Path(folder), options.steps + 20)
-        result = {"step": paired(hand, ours, options.steps, options.device),
-                  "step, hand against hand": paired(hand, by_hand(stream, options.device), options.steps, options.device),
-                  "update": paired(*updates(options.device), options.steps, options.device)}
-    print(json.dumps({"torch": torch.__version__, "device": options.device, "threads": torch.get_num_threads(), "batch": options.batch}
-                     | {name: round(value, 3) for name, value in result.items()}))
+        result = {
+            "step": paired(hand, ours, options.steps, options.device),
+            "step, hand against hand": paired(hand, by_hand(stream, options.device), options.steps, options.device),
+            "update": paired(*updates(options.device), options.steps, options.device),
+        }
+    print(
+        json.dumps(
+            {"torch": torch.__version__, "device": options.device, "threads": torch.get_num_threads(), "batch": options.batch}
+            | {name: round(value, 3) for name, value in result.items()}
+        )
+    )
 
 
 if __name__ == "__main__":

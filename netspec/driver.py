@@ -95,7 +95,7 @@ def typed_graph(resolved: Resolved, phase: str, stages: frozenset[str], level: i
 
 
 def training_graph(resolved: Resolved, phase: str, stages: frozenset[str], level: int, diagnostics: Diagnostics) -> TypedGraph | None:
-    """Resolved to the TypedGraph that training runs in a phase. The heads are the same in both: what the net learns by is decided in TRAIN."""
+    """Resolved to the TypedGraph that training runs in a phase. What the net learns by is decided in TRAIN, for both."""
     typed = typed_graph(resolved, phase, stages, level, diagnostics)
     if typed is None or diagnostics.failed:
         return None

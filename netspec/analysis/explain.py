@@ -12,7 +12,7 @@ __all__ = ["explanation"]
 
 
 def explanation(typed: TypedGraph, path: str) -> str:
-    """The layer's type, where it stands, what it reads and makes, and the arithmetic of every size. Raises SpecError for an unknown layer."""
+    """The layer's type, where it stands, what it reads and makes, and the arithmetic of every size. Raises SpecError (NS212)."""
     nodes = {node.name: node for node in typed.graph.nodes}
     if path not in nodes:
         near = nearest(path, nodes)

@@ -3,7 +3,8 @@
 __all__ = ["ENUMS", "MESSAGES", "WITHOUT_MAP"]
 
 WITHOUT_MAP = frozenset(
-    ["AbsVal", "Axpy", "BNLL", "BatchReindex", "EuclideanLoss", "Filter", "LSTMUnit", "MultinomialLogisticLoss", "Silence", "Split"])
+    ["AbsVal", "Axpy", "BNLL", "BatchReindex", "EuclideanLoss", "Filter", "LSTMUnit", "MultinomialLogisticLoss", "Silence", "Split"]
+)
 """Types, of Caffe and its forks, whose layers have no param map of their own."""
 
 MESSAGES = {
@@ -155,12 +156,46 @@ ENUMS = {
     "SolverMode": {"CPU": 0, "GPU": 1},
     "SolverType": {"SGD": 0, "NESTEROV": 1, "ADAGRAD": 2, "RMSPROP": 3, "ADADELTA": 4, "ADAM": 5},
     "V1LayerType": {
-        "NONE": 0, "ABSVAL": 35, "ACCURACY": 1, "ARGMAX": 30, "BNLL": 2, "CONCAT": 3, "CONTRASTIVE_LOSS": 37, "CONVOLUTION": 4,
-        "DATA": 5, "DECONVOLUTION": 39, "DROPOUT": 6, "DUMMY_DATA": 32, "EUCLIDEAN_LOSS": 7, "ELTWISE": 25, "EXP": 38, "FLATTEN": 8,
-        "HDF5_DATA": 9, "HDF5_OUTPUT": 10, "HINGE_LOSS": 28, "IM2COL": 11, "IMAGE_DATA": 12, "INFOGAIN_LOSS": 13, "INNER_PRODUCT": 14,
-        "LRN": 15, "MEMORY_DATA": 29, "MULTINOMIAL_LOGISTIC_LOSS": 16, "MVN": 34, "POOLING": 17, "POWER": 26, "RELU": 18, "SIGMOID": 19,
-        "SIGMOID_CROSS_ENTROPY_LOSS": 27, "SILENCE": 36, "SOFTMAX": 20, "SOFTMAX_LOSS": 21, "SPLIT": 22, "SLICE": 33, "TANH": 23,
-        "WINDOW_DATA": 24, "THRESHOLD": 31,
+        "NONE": 0,
+        "ABSVAL": 35,
+        "ACCURACY": 1,
+        "ARGMAX": 30,
+        "BNLL": 2,
+        "CONCAT": 3,
+        "CONTRASTIVE_LOSS": 37,
+        "CONVOLUTION": 4,
+        "DATA": 5,
+        "DECONVOLUTION": 39,
+        "DROPOUT": 6,
+        "DUMMY_DATA": 32,
+        "EUCLIDEAN_LOSS": 7,
+        "ELTWISE": 25,
+        "EXP": 38,
+        "FLATTEN": 8,
+        "HDF5_DATA": 9,
+        "HDF5_OUTPUT": 10,
+        "HINGE_LOSS": 28,
+        "IM2COL": 11,
+        "IMAGE_DATA": 12,
+        "INFOGAIN_LOSS": 13,
+        "INNER_PRODUCT": 14,
+        "LRN": 15,
+        "MEMORY_DATA": 29,
+        "MULTINOMIAL_LOGISTIC_LOSS": 16,
+        "MVN": 34,
+        "POOLING": 17,
+        "POWER": 26,
+        "RELU": 18,
+        "SIGMOID": 19,
+        "SIGMOID_CROSS_ENTROPY_LOSS": 27,
+        "SILENCE": 36,
+        "SOFTMAX": 20,
+        "SOFTMAX_LOSS": 21,
+        "SPLIT": 22,
+        "SLICE": 33,
+        "TANH": 23,
+        "WINDOW_DATA": 24,
+        "THRESHOLD": 31,
     },
     "VarianceNorm": {"FAN_IN": 0, "FAN_OUT": 1, "AVERAGE": 2},
 }

@@ -58,8 +58,10 @@ def write_onnx(source: str, path: Path, weights: str | None, certify: bool, devi
         click.echo("not certified: nobody has compared it with torch")
         return
     click.echo(f"certified on {found.device}: {found.cases} cases, {found.tensors} tensors compared with torch {found.torch} in float64")
-    click.echo(f"largest difference {found.largest_difference:.3g} in {found.tensor} (allowed there: {found.tolerance:.3g}); "
-               f"nowhere more than {found.closest:.2g} of what is allowed")
+    click.echo(
+        f"largest difference {found.largest_difference:.3g} in {found.tensor} (allowed there: {found.tolerance:.3g}); "
+        f"nowhere more than {found.closest:.2g} of what is allowed"
+    )
     if found.left_out:
         click.echo(f"{found.left_out} further cases were left out for lack of time")
 

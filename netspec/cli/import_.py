@@ -55,8 +55,10 @@ def summary(converted: "Converted", spec: str, weights: str) -> str:
     text = f"wrote {spec}: {converted.layers} layers\n"
     if converted.blocks:
         last = list(converted.names.items())[-1]
-        text = (f"wrote {spec}: {converted.layers} layers and uses of {converted.blocks} blocks\n"
-                f"layers in blocks have new names: {last[1]} is {last[0]} (--format json lists all; --flat keeps the old ones)\n")
+        text = (
+            f"wrote {spec}: {converted.layers} layers and uses of {converted.blocks} blocks\n"
+            f"layers in blocks have new names: {last[1]} is {last[0]} (--format json lists all; --flat keeps the old ones)\n"
+        )
     if converted.tensors is None:
         return text
     count = {status: sum(row.status == status for row in converted.rows) for status in ("kept", "reshaped", "missing", "unused")}

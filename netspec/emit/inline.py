@@ -10,7 +10,13 @@ from typing import NamedTuple
 
 __all__ = ["IMPORTS", "definitions", "inlined"]
 
-IMPORTS = ("import math", "from typing import Any, ClassVar", "import torch", "import torch.nn.functional as F", "from torch import Tensor, nn")
+IMPORTS = (
+    "import math",
+    "from typing import Any, ClassVar",
+    "import torch",
+    "import torch.nn.functional as F",
+    "from torch import Tensor, nn",
+)
 """What blocks may import; an emitted file takes those that it uses."""
 
 

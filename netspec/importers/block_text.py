@@ -24,8 +24,14 @@ class Body(NamedTuple):
 class Template:
     """The layers of the first stretch, the numbers of each layer in each stretch, and the names inside the block."""
 
-    def __init__(self, entries: Sequence[Entry], numbers: Sequence[Sequence[Numbers]], items: Sequence[Item], inputs: tuple[int, ...],
-                 local: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        numbers: Sequence[Sequence[Numbers]],
+        items: Sequence[Item],
+        inputs: tuple[int, ...],
+        local: tuple[str, ...],
+    ) -> None:
         self.entries = entries
         self.numbers = numbers
         self.items = items

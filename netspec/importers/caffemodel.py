@@ -24,8 +24,10 @@ __all__ = ["read_caffemodel", "read_weights"]
 MAX_WIRE_FIELDS = 10_000_000
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 NET = {name: field.number for name, field in message_fields("NetParameter").items()}
-LAYER, V1, V0 = ({name: field.number for name, field in message_fields(message).items()}
-                 for message in ("LayerParameter", "V1LayerParameter", "V0LayerParameter"))
+LAYER, V1, V0 = (
+    {name: field.number for name, field in message_fields(message).items()}
+    for message in ("LayerParameter", "V1LayerParameter", "V0LayerParameter")
+)
 
 
 def read_weights(path: str | Path) -> "Weights":

@@ -20,8 +20,17 @@ NAME_OR_SPEC = "NAME_OR_SPEC"
 TYPE_NAME = "TYPE_NAME"
 LAYERS = ("LayerParameter", "V1LayerParameter")
 TRUE, FALSE = ("true", "True", "t", 1), ("false", "False", "f", 0)
-KINDS = {"int": "an integer", "uint": "an integer of at least 0", "float": "a number", "double": "a number", "bool": "true or false",
-         "string": "text in quotes", "bytes": "text in quotes", TYPE_NAME: "the name of a layer type", NAME_OR_SPEC: "a name, or { ... }"}
+KINDS = {
+    "int": "an integer",
+    "uint": "an integer of at least 0",
+    "float": "a number",
+    "double": "a number",
+    "bool": "true or false",
+    "string": "text in quotes",
+    "bytes": "text in quotes",
+    TYPE_NAME: "the name of a layer type",
+    NAME_OR_SPEC: "a name, or { ... }",
+}
 
 
 class Piece(dict[str, Any]):
@@ -174,8 +183,15 @@ def enum_word(value: Scalar, names: dict[str, int]) -> str | None:
 
 
 CONVERTERS: dict[str, Callable[[Scalar], Any]] = {
-    "int": integer, "uint": natural, "float": number, "double": number, "bool": truth,
-    "string": text, "bytes": text, TYPE_NAME: text, NAME_OR_SPEC: text,
+    "int": integer,
+    "uint": natural,
+    "float": number,
+    "double": number,
+    "bool": truth,
+    "string": text,
+    "bytes": text,
+    TYPE_NAME: text,
+    NAME_OR_SPEC: text,
 }
 
 

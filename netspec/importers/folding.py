@@ -112,7 +112,9 @@ class Folding:
         template = Template(
             [self.entries[starts[0] + k] for k in range(found.length)],
             [[self.numbers[start + k] for start in starts] for k in range(found.length)],
-            self.items[starts[0] : starts[0] + found.length], found.occurrences[0].inputs, named.local,
+            self.items[starts[0] : starts[0] + found.length],
+            found.occurrences[0].inputs,
+            named.local,
         )
         name = block_name(named, {fold.name for fold in folds})
         made = Fold(name, template.body(), found.occurrences, found.length, named.local, found.saved)
@@ -142,8 +144,11 @@ class Folding:
 
     def chained(self, before: Occurrence, after: Occurrence, length: int) -> bool:
         end = before.start + length
-        return (end == after.start and after.inputs == self.items[end - 1].makes
-                and self.numbers[before.start : end] == self.numbers[end : end + length])
+        return (
+            end == after.start
+            and after.inputs == self.items[end - 1].makes
+            and self.numbers[before.start : end] == self.numbers[end : end + length]
+        )
 
     def lines(self, start: int, length: int) -> int:
         """How long layers are, about: a line each, and another for each twelve numbers."""

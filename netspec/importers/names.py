@@ -61,8 +61,12 @@ def kept(entry: Entry, state: State) -> bool:
 
 def holds(rule: dict[str, Any], state: State) -> bool:
     phase, stages = state
-    return (rule.get("phase", phase) == phase and rule.get("min_level", 0) <= 0 <= rule.get("max_level", 0)
-            and stages.issuperset(several(rule.get("stage"))) and stages.isdisjoint(several(rule.get("not_stage"))))
+    return (
+        rule.get("phase", phase) == phase
+        and rule.get("min_level", 0) <= 0 <= rule.get("max_level", 0)
+        and stages.issuperset(several(rule.get("stage")))
+        and stages.isdisjoint(several(rule.get("not_stage")))
+    )
 
 
 def rules(entry: Entry, key: str) -> list[dict[str, Any]]:

@@ -29,8 +29,11 @@ def net_inputs(net: Piece, layers: list[Piece], diagnostics: Diagnostics) -> tup
 def declared(net: Piece, diagnostics: Diagnostics) -> Shapes:
     """The net's own `input` fields: with input_shape each its own, with input_dim four numbers each."""
     names, shapes, dims = net.get("input", []), net.get("input_shape", []), net.get("input_dim", [])
-    listed = [list(shape.get("dim", [])) for shape in shapes if isinstance(shape, dict)] if shapes else [
-        dims[i : i + LEGACY_AXES] for i in range(0, len(dims) - len(dims) % LEGACY_AXES, LEGACY_AXES)]
+    listed = (
+        [list(shape.get("dim", [])) for shape in shapes if isinstance(shape, dict)]
+        if shapes
+        else [dims[i : i + LEGACY_AXES] for i in range(0, len(dims) - len(dims) % LEGACY_AXES, LEGACY_AXES)]
+    )
     if len(listed) != len(names) or (not shapes and len(dims) % LEGACY_AXES):
         given = f"{len(shapes)} input_shape" if shapes else f"{len(dims)} input_dim"
         need = "" if shapes else f" ({LEGACY_AXES} each)"

@@ -28,8 +28,11 @@ __all__ = ["Imported", "import_prototxt", "no_collection", "read_source"]
 MAX_BYTES = 64 * 1024 * 1024
 NET_FIELDS = ("layer", "layers", "input")
 SOLVER_NETS = ("net_param", "train_net_param")
-WITHOUT_PLACE = {"force_backward": "gradients are computed where they are needed", "debug_info": "it does not change what the net computes",
-                 "state": "give the phase and the stages where the spec is used"}
+WITHOUT_PLACE = {
+    "force_backward": "gradients are computed where they are needed",
+    "debug_info": "it does not change what the net computes",
+    "state": "give the phase and the stages where the spec is used",
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,8 +69,12 @@ def match(weights: "Weights", wanted: Mapping[str, Wanted], path: str) -> "tuple
     if faults:
         raise SpecError(faults)
     used = {place for tensor in wanted.values() for place in tensor.users}
-    rows += [Row(f"{layer}.{index}", "unused", blob.shape) for layer, blobs in weights.items() for index, blob in enumerate(blobs)
-             if (layer, index) not in used]
+    rows += [
+        Row(f"{layer}.{index}", "unused", blob.shape)
+        for layer, blobs in weights.items()
+        for index, blob in enumerate(blobs)
+        if (layer, index) not in used
+    ]
     return tensors, rows
 
 

@@ -117,8 +117,8 @@ class Layer(Record):
     """A layer type. Subclasses declare parameters with `param()` and override what differs from the defaults below.
 
     type: Caffe's name; groups: the param maps that hold its parameters, the first by default; legacy: names of older Caffe versions;
-    bottoms, tops: how many, as (least, most), most None for any; traits: what passes may ask (elementwise, windowed, has_bias, loss, metric,
-    data, input, stochastic, ...; no_gradient: none reaches its bottoms; no_gradient.1: none reaches bottom 1).
+    bottoms, tops: how many, as (least, most), most None for any; traits: what passes may ask (elementwise, windowed, has_bias, loss,
+    metric, data, input, stochastic, ...; no_gradient: none reaches its bottoms; no_gradient.1: none reaches bottom 1).
     """
 
     type: ClassVar[str] = ""
@@ -179,7 +179,7 @@ class Layer(Record):
         return {}
 
     def field(self, *bottoms: Any, **none: Any) -> tuple[Reads, ...]:
-        """Per bottom, what one unit of the top reads along each axis. Default: trait elementwise its own place, windowed its window, else all."""
+        """Per bottom, what one unit of the top reads along each axis. Default: elementwise its own place, windowed its window, else all."""
         if "windowed" in self.traits:
             layer: Any = self
             image = layer.bottom(bottoms[0]) if hasattr(layer, "bottom") else bottoms[0]
@@ -189,7 +189,7 @@ class Layer(Record):
         return ((),) * len(bottoms)
 
     def connections(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
-        """Inputs read per unit, plus one where it has a bias, over all units. Default: the MACs, or one input per unit where these count 0."""
+        """Inputs read per unit, plus one where it has a bias, over all units. Default: the MACs, or one input a unit where these are 0."""
         reads = self.macs(bottoms, tops)
         size = tops[0].size if tops else 0
         bias = any(w.name == "bias" for w in self.weights(*bottoms))

@@ -51,6 +51,8 @@ class Builder:
     broken: set[str] = fresh(default_factory=set)
     """Tops of layers that were reported: reading them is no further error."""
     later: Mapping[str, Span | None] = fresh(default_factory=dict)
+    uses: dict[str, Span | None] = fresh(default_factory=dict)
+    """Where each use of a block is named, by its full name; the copies of a repeat go by the name of the whole."""
 
     def walk(self, items: tuple[Item, ...], scope: Scope) -> None:
         for item in items:
@@ -75,17 +77,7 @@ class Builder:
         if not kept(draft, self.state):
             return
         layer, fields, places = draft.layer, draft.fields, draft.places
-        if draft.name in self.nodes:
-            first = self.nodes[draft.name].places["name"]
-            self.diagnostics.add(
-                Diagnostic(
-                    "NS203",
-                    f"two layers are called {draft.name}",
-                    places["name"],
-                    "used a second time",
-                    others=(Label(first, "first used here"),) if first else (),
-                )
-            )
+        self.check_name(draft.name, places["name"])
         bottoms = self.bottoms(draft, scope)
         local = fields.top or ((draft.name.removeprefix(scope.prefix),) if layer.top_count else ())
         told = bool(fields.bottom) or None not in bottoms
@@ -112,6 +104,15 @@ class Builder:
         if node.tops and (first_source or not layer.traits & SKIPPED):
             scope.last = node.tops[:1]
 
+    def check_name(self, name: str, span: Span | None) -> bool:
+        """Whether nothing before has this name, neither a layer nor a use of a block; says so where something has."""
+        if name not in self.nodes and name not in self.uses:
+            return True
+        first = self.nodes[name].places["name"] if name in self.nodes else self.uses[name]
+        others = (Label(first, "first used here"),) if first else ()
+        self.diagnostics.add(Diagnostic("NS203", f"two layers are called {name}", span, "used a second time", others=others))
+        return False
+
     def forget(self, tops: tuple[str, ...], scope: Scope) -> None:
         """Tops of a layer already reported."""
         for name in tops:
@@ -122,6 +123,13 @@ class Builder:
 
     def instance(self, use: Instance, scope: Scope) -> None:
         """One copy of a block: its layers see the block's own names for its bottoms."""
+        own = use.body.get("name")
+        span = own.span if own is not None else use.span
+        whole = use.name.rpartition(".")[0] if use.body.get("repeat") is not None else use.name
+        if (whole not in self.uses or self.uses[whole] != span) and not self.check_name(whole, span):
+            self.forget((use.name, whole), scope)
+            return
+        self.uses[whole] = span
         given: list[Value | None]
         if use.bottom is not None:
             given = [self.look_up(b.text, scope, b.span, use.name) for b in use.bottom.items]

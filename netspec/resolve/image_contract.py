@@ -34,9 +34,11 @@ class ImageContract(Record):
     """The mapping `image:` of an input. All defaults together leave pixels as they come: 0 to 255, no crop."""
 
     color: Literal["rgb", "bgr", "gray"] | None = param(
-        default=None, doc="order of the channels that the net takes; by default gray for one, rgb for three (Caffe's models want bgr)")
+        default=None, doc="order of the channels that the net takes; by default gray for one, rgb for three (Caffe's models want bgr)"
+    )
     resize: int | tuple[int, ...] | None = param(
-        default=None, ge=1, least=1, doc="length of the shorter side, or [height, width] exactly; by default what the net takes, for files")
+        default=None, ge=1, least=1, doc="length of the shorter side, or [height, width] exactly; by default what the net takes, for files"
+    )
     crop_size: int | tuple[int, ...] | None = param(default=None, ge=1, least=1, doc="height and width of the centre crop")
     mean_value: tuple[float, ...] = param(default=(), doc="subtracted from the pixels: one number, or one per channel in its order")
     scale: float = param(default=1.0, doc="factor of the pixels after the mean is subtracted; 0.00392156862745098 brings 0..255 to 0..1")

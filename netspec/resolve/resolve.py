@@ -91,8 +91,15 @@ def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deplo
             outputs.append(graph.blobs[output])
         elif not diagnostics.failed:
             near = nearest(output, graph.blobs)
-            diagnostics.add(Diagnostic("NS208", f"output {output} is made by no layer", span, f"did you mean {near[0]}?" if near else "",
-                                       fixes=(Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()))
+            diagnostics.add(
+                Diagnostic(
+                    "NS208",
+                    f"output {output} is made by no layer",
+                    span,
+                    f"did you mean {near[0]}?" if near else "",
+                    fixes=(Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else (),
+                )
+            )
     return deployed(graph, tuple(outputs)) if deploy else with_outputs(graph, tuple(outputs))
 
 
@@ -161,7 +168,11 @@ def size_of(item: Located, diagnostics: Diagnostics) -> Size | None:
         return value
     if isinstance(value, str) and value.isidentifier():
         return symbol(value)
-    what = "a size is at least 1" if isinstance(value, int) and not isinstance(value, bool) else "a size is a positive integer or a letter such as N"
+    what = (
+        "a size is at least 1"
+        if isinstance(value, int) and not isinstance(value, bool)
+        else "a size is a positive integer or a letter such as N"
+    )
     diagnostics.error("NS109", f"{what}: {item.text or value} is not", item.span)
     return None
 

@@ -41,7 +41,9 @@ class InputSection(Record):
 
     shape: tuple[int | str, ...] = param(doc="sizes; letters are symbols")
     dtype: Literal["float32", "int64"] = param(default="float32", doc="element type")
-    image: ImageContract | None = param(default=None, doc="the input contract of images: colour order, resize, crop_size, mean_value, scale")
+    image: ImageContract | None = param(
+        default=None, doc="the input contract of images: colour order, resize, crop_size, mean_value, scale"
+    )
 
 
 class Rule(Record):
@@ -55,9 +57,13 @@ class Rule(Record):
 
     def holds(self, phase: str, stages: frozenset[str], level: int) -> bool:
         """Whether a net in this phase, with these stages and this level, meets the rule."""
-        return ((self.phase is None or self.phase == phase)
-                and (self.min_level is None or level >= self.min_level) and (self.max_level is None or level <= self.max_level)
-                and stages.issuperset(self.stage) and stages.isdisjoint(self.not_stage))
+        return (
+            (self.phase is None or self.phase == phase)
+            and (self.min_level is None or level >= self.min_level)
+            and (self.max_level is None or level <= self.max_level)
+            and stages.issuperset(self.stage)
+            and stages.isdisjoint(self.not_stage)
+        )
 
 
 class ParamFields(Record):
@@ -79,7 +85,9 @@ class LayerFields(Record):
     include: tuple[Rule, ...] = param(default=(), doc="the layer is in the net only where one of these rules holds")
     exclude: tuple[Rule, ...] = param(default=(), doc="the layer is left out where one of these rules holds")
     phase: Phase | None = param(default=None, doc="the phase that the layer belongs to")
-    loss_weight: tuple[float, ...] = param(default=(), doc="weight of each top in the total loss; a loss layer's first top has 1 by default")
+    loss_weight: tuple[float, ...] = param(
+        default=(), doc="weight of each top in the total loss; a loss layer's first top has 1 by default"
+    )
     propagate_down: tuple[bool, ...] = param(default=(), doc="whether each bottom gets a gradient")
     allow: tuple[str, ...] = param(default=(), doc="lint codes that are not reported for this layer")
     param: tuple[ParamFields, ...] = param(default=(), doc="one entry per weight: name, lr_mult, decay_mult")

@@ -35,7 +35,7 @@ def run_model(model: Model, inputs: "Mapping[str, np.ndarray]", path: str | os.P
 
 
 def image_words(model: Model, name: str, path: str | os.PathLike[str] = "") -> dict[str, Any]:
-    """What a caller still has to do with an image for an input: color, resize, interpolation, as the file's metadata says; empty where it is silent.
+    """What a caller still has to do with an image for an input: color, resize, interpolation; empty where the file's metadata is silent.
 
     Raises SpecError NS721 where the metadata are damaged.
     """

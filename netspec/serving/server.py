@@ -22,7 +22,7 @@ KEEP_ALIVE = 75
 GRACE = 60
 
 
-def serve(  # noqa: PLR0913
+def serve(
     path: str | os.PathLike[str],
     *,
     host: str = "127.0.0.1",

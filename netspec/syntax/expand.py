@@ -66,7 +66,7 @@ class Expansion:
     count: int = 0
     counting: dict[int, bool] = fresh(default_factory=dict)
     filled: dict[object, Located] = fresh(default_factory=dict)
-    """Bodies with variables put in, by the body and the values: copies of a block that agree share them, and so all that is made of them."""
+    """Bodies with variables put in, by body and values: copies of a block that agree share them, and so all that is made of them."""
     ring: list[str] = fresh(default_factory=list)
 
     def items(self, layers: Located | None, scope: Variables, prefix: str, defaults: tuple[Located, ...]) -> tuple[Item, ...]:

@@ -1,6 +1,5 @@
 """`base:`, `import:`, `override:`, `insert:`, `remove:`: one spec as a change of another. Comes in: trees of files; goes out: one tree."""
 
-
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import fresh, mutable

@@ -17,7 +17,7 @@ _SOUND = frozenset({"NS006"})  # findings after which the tree still says what w
 
 
 def read_file(path: str, diagnostics: Diagnostics) -> Source | None:
-    """The text of a file ("-": standard input, named "<stdin>"; `zoo:NAME`: a spec of the zoo), without a byte order mark; None where that fails.
+    """The text of a file ("-": standard input, named "<stdin>"; `zoo:NAME`: of the zoo), without a byte order mark; None where that fails.
 
     NS001 (missing, a folder, not permitted), NS002 (not UTF-8 text), NS003 (empty), NS008 (larger than 64 MiB).
     """

@@ -25,6 +25,7 @@ def first_not_finite(net: nn.Module, batch: Mapping[str, Tensor], parameters: Se
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
             if not found and not all_finite(tensors_in(output)):
                 found.append(layer_name(path, layer_of))
+
         return hook
 
     hooks = [module.register_forward_hook(look(path)) for path, module in net.named_modules() if path]

@@ -17,8 +17,13 @@ __all__ = ["MAX_PIXELS", "arrive", "decode", "load_image", "prepare", "recolor"]
 
 MAX_PIXELS = 1 << 26
 """More pixels than this (67 million) are not decoded: a file of a few kilobytes can claim any size."""
-FILTERS = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC,
-           "area": Image.Resampling.BOX, "lanczos": Image.Resampling.LANCZOS}
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "area": Image.Resampling.BOX,
+    "lanczos": Image.Resampling.LANCZOS,
+}
 EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
@@ -72,7 +77,7 @@ def arrive(image: Image.Image, contract: ImageContract) -> Array:
     pixels = np.asarray(image, dtype=np.uint8)
     if pixels.ndim == 2:
         return pixels[None].copy()
-    return np.ascontiguousarray(pixels[:, :, ::-1 if contract.color == "bgr" else 1].transpose(2, 0, 1))
+    return np.ascontiguousarray(pixels[:, :, :: -1 if contract.color == "bgr" else 1].transpose(2, 0, 1))
 
 
 def resized(image: Image.Image, contract: ImageContract) -> Image.Image:
@@ -121,4 +126,4 @@ def centre_crop(batch: Any, size: tuple[int, int], name: str = "image") -> Any:
     if h > height or w > width:
         raise fail("NS653", f"crop_size {h} x {w} needs an image at least as large, here are {height} x {width}", path=name)
     top, left = (height - h) // 2, (width - w) // 2
-    return batch[..., top:top + h, left:left + w]
+    return batch[..., top : top + h, left : left + w]

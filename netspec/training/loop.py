@@ -153,13 +153,21 @@ class Training:
         where = first_not_finite(self.net, self.batch, self.parameters, self.job.layer_of)
         self.log.write({"phase": "end", "iteration": iteration, "reason": "diverged"})
         rate = self.solver.rate_at(iteration)
-        raise fail("NS672", f"{fact} in iteration {iteration + 1} of {self.max_iter}, at learning rate {rate:g}", path=str(self.run),
-                   notes=(where, kept))
+        raise fail(
+            "NS672",
+            f"{fact} in iteration {iteration + 1} of {self.max_iter}, at learning rate {rate:g}",
+            path=str(self.run),
+            notes=(where, kept),
+        )
 
     def test_due(self) -> bool:
         i, words = self.solver.iteration, self.words
-        return bool(self.job.test_batches is not None and words.test_interval and i % words.test_interval == 0
-                    and (i > 0 or words.test_initialization))
+        return bool(
+            self.job.test_batches is not None
+            and words.test_interval
+            and i % words.test_interval == 0
+            and (i > 0 or words.test_initialization)
+        )
 
     def test(self) -> bool:
         """Run the test net over its data, log it, keep the weights if they are the best so far. False: interrupted."""
@@ -192,8 +200,16 @@ class Training:
         speed = (position - self.position) / (now - self.since)
         self.position, self.since = position, now
         i = self.solver.iteration
-        self.report({"phase": "train", "iteration": i, "loss": self.losses.mean, **numbers, "learning_rate": self.solver.rate_at(i - 1),
-                     "images_per_second": speed})
+        self.report(
+            {
+                "phase": "train",
+                "iteration": i,
+                "loss": self.losses.mean,
+                **numbers,
+                "learning_rate": self.solver.rate_at(i - 1),
+                "images_per_second": speed,
+            }
+        )
 
     def report(self, record: Mapping[str, Any]) -> None:
         self.log.write(record)

@@ -61,8 +61,15 @@ class Bar:
     """A rich progress bar: loss, latest metrics, images per second, time left. Colours obey NO_COLOR."""
 
     def __init__(self, console: Console) -> None:
-        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[numbers]}"),
-                            TimeRemainingColumn(), console=console, refresh_per_second=5)
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(),
+            console=console,
+            refresh_per_second=5,
+        )
         self.task = self.bar.add_task("train", total=None, numbers="")
         self.numbers: dict[str, float] = {}
         self.next_update = 0.0

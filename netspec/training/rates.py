@@ -96,6 +96,13 @@ def power(base: float, exponent: float) -> float:
 
 
 POLICIES: dict[str, Callable[[SolverParameter, int], Rate]] = {
-    "fixed": fixed, "step": step, "exp": exp, "inv": inv, "multistep": multistep, "poly": poly, "sigmoid": sigmoid, "cosine": cosine,
+    "fixed": fixed,
+    "step": step,
+    "exp": exp,
+    "inv": inv,
+    "multistep": multistep,
+    "poly": poly,
+    "sigmoid": sigmoid,
+    "cosine": cosine,
     "one_cycle": one_cycle,
 }

@@ -120,13 +120,16 @@ class Solver:
     def history(self) -> dict[str, tuple[Tensor, ...]]:
         """Caffe's history of each trained tensor, by name: one or two tensors of its shape; zeros before the first step."""
         scales = self.scales()
-        return {each.name: tuple(buffers[b] * scales[each.name] if b in buffers else torch.zeros_like(each.tensor)
-                                 for b in self.rule.buffers) for each, buffers in self.buffers()}
+        return {
+            each.name: tuple(buffers[b] * scales[each.name] if b in buffers else torch.zeros_like(each.tensor) for b in self.rule.buffers)
+            for each, buffers in self.buffers()
+        }
 
     def load_history(self, iteration: int, history: Mapping[str, Sequence[Tensor]]) -> None:
         """Go on from a Caffe solverstate: the iteration and each trained tensor's history (SGD's rate is inside, as Caffe keeps it)."""
-        tensors = {f"{name}:{buffer}": tensor for name, parts in history.items()
-                   for buffer, tensor in zip(self.rule.buffers, parts, strict=True)}
+        tensors = {
+            f"{name}:{buffer}": tensor for name, parts in history.items() for buffer, tensor in zip(self.rule.buffers, parts, strict=True)
+        }
         steps = {name: torch.tensor(float(iteration)) for name, shape in self.state_shapes().items() if shape == () and name not in tensors}
         self.load_state(tensors | steps, {"iteration": iteration, "scales": {}})
 

@@ -39,8 +39,9 @@ def random_crop(samples: Samples, size: tuple[int, int], generator: Generator, p
     slack = sizes - torch.tensor(size)
     if slack.numel() and bool((slack < 0).any()):
         small = sizes[int((slack < 0).any(1).nonzero()[0])].int().tolist()
-        raise fail("NS653", f"crop_size {size[0]} x {size[1]} needs an image at least as large, here are {small[0]} x {small[1]}",
-                   path=name)
+        raise fail(
+            "NS653", f"crop_size {size[0]} x {size[1]} needs an image at least as large, here are {small[0]} x {small[1]}", path=name
+        )
     places = torch.floor(torch.rand(len(sizes), 2, dtype=torch.float64, generator=generator) * (slack + 1)).long()
     return windows(samples, places, size), places
 
@@ -49,7 +50,7 @@ def windows(samples: Samples, places: Tensor, size: tuple[int, int]) -> Tensor:
     """The window of `size` at its place (top, left) of each sample, (N, C, h, w): slices on the CPU, one gather on a device."""
     h, w = size
     if isinstance(samples, list) or samples.device.type == "cpu":
-        return torch.stack([x[:, top:top + h, left:left + w] for x, (top, left) in zip(samples, places.tolist(), strict=True)])
+        return torch.stack([x[:, top : top + h, left : left + w] for x, (top, left) in zip(samples, places.tolist(), strict=True)])
     return gathered(samples, places.to(samples.device), size)
 
 
@@ -113,8 +114,12 @@ def stacked(samples: Samples, name: str) -> Tensor:
     sizes = {tuple(x.shape) for x in samples}
     if len(sizes) > 1:
         some = ", ".join(" x ".join(map(str, size)) for size in sorted(sizes)[:3])
-        raise fail("NS653", f"samples of one batch differ in size: {some}", path=name,
-                   notes=("`image: {resize: [h, w]}` gives all one size; `crop_size`, first in the list of `augment`, cuts all to one",))
+        raise fail(
+            "NS653",
+            f"samples of one batch differ in size: {some}",
+            path=name,
+            notes=("`image: {resize: [h, w]}` gives all one size; `crop_size`, first in the list of `augment`, cuts all to one",),
+        )
     return torch.stack(samples)
 
 

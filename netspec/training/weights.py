@@ -101,7 +101,10 @@ def fit(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], pa
     """Check that a file holds just the tensors that a net has, each of its shape. NS676, one for each tensor that does not fit."""
     facts = [f"{name} is not in the file" for name in shapes if name not in tensors]
     facts += [f"{name} is in the file but not in the net" for name in tensors if name not in shapes]
-    facts += [f"{name} is {list(tensors[name].shape)} in the file, {list(shape)} in the net"
-              for name, shape in shapes.items() if name in tensors and tuple(tensors[name].shape) != shape]
+    facts += [
+        f"{name} is {list(tensors[name].shape)} in the file, {list(shape)} in the net"
+        for name, shape in shapes.items()
+        if name in tensors and tuple(tensors[name].shape) != shape
+    ]
     if facts:
         raise SpecError([Diagnostic("NS676", fact, path=str(path)) for fact in facts])

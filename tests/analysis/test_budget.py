@@ -2,13 +2,13 @@
 # ruff: noqa: E501
 
 import pytest
+from analysis_specs import codes, findings, net
 
 from netspec import driver
 from netspec.analysis.budget import latency
 from netspec.diagnostics.model import Diagnostics
 from netspec.resolve.expect_section import worth
 from netspec.source import Source
-from analysis_specs import codes, findings, net
 
 LENET = """netspec: 1
 input: {data: [N, 1, 28, 28]}

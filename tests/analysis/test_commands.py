@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis_specs import net
 from click.testing import CliRunner
 
 from netspec.cli import group
-from analysis_specs import net
 
 LENET = """netspec: 1
 name: LeNet

@@ -2,10 +2,10 @@
 # ruff: noqa: E501
 
 import pytest
+from analysis_specs import net
 
 from netspec import driver
 from netspec.source import Source
-from analysis_specs import net
 
 POOL = "name: pool, type: Pooling, kernel_size: 2, stride: 2"
 

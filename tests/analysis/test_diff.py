@@ -4,12 +4,12 @@
 from pathlib import Path
 
 import pytest
+from analysis_specs import net, typed
 
 from netspec import driver
 from netspec.analysis.canonical import network_hash
 from netspec.analysis.diff import changes, moves, totals
 from netspec.source import Source
-from analysis_specs import net, typed
 
 CONV = "type: Convolution, num_output: 4, kernel_size"
 SMALL = net("[N, 3, 8, 8]", f"name: a, {CONV}: 3\nname: r, type: ReLU\nname: b, {CONV}: 1\nname: ip, type: InnerProduct, num_output: 5")

@@ -4,6 +4,7 @@
 import random
 
 import pytest
+from analysis_specs import net, typed
 
 from netspec.analysis.infer import Pass
 from netspec.analysis.legal_sizes import LIMIT, legal_sizes
@@ -12,7 +13,6 @@ from netspec.frozen import changed
 from netspec.ir.dims import evaluate
 from netspec.ir.graph import TypedGraph
 from netspec.ir.types import TensorType
-from analysis_specs import net, typed
 
 CONV = "type: Convolution, num_output: 4, kernel_size"
 POOL = "type: Pooling, kernel_size: 2, stride: 2"

@@ -2,7 +2,6 @@
 # ruff: noqa: E501
 
 import pytest
-
 from analysis_specs import codes, findings, net
 
 CONV = "name: c, type: Convolution, num_output: 8, kernel_size: 3, weight_filler: msra"

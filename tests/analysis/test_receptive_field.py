@@ -4,10 +4,10 @@
 import random
 
 import pytest
+from analysis_specs import net, typed
 
 from netspec.analysis.receptive_field import Field, fields, later, unshifted
 from netspec.ir.graph import TypedGraph
-from analysis_specs import net, typed
 
 
 def field(graph: TypedGraph, blob: str, axis: int = 2) -> Field | None:

@@ -47,9 +47,7 @@ def test_json_has_the_promised_keys() -> None:
         "help": "write `a: 3`; drop it",
     }
     assert promised.items() <= first.items()
-    assert first["fixes"][0]["edits"] == [
-        {"path": "dir a/é.yaml", "line": 2, "column": 7, "end_line": 2, "end_column": 7, "text": " "}
-    ]
+    assert first["fixes"][0]["edits"] == [{"path": "dir a/é.yaml", "line": 2, "column": 7, "end_line": 2, "end_column": 7, "text": " "}]
     assert second["path"] == "p.yaml"
     assert {second[key] for key in ("line", "column", "end_line", "end_column")} == {None}
     assert (third["path"], third["help"], third["rule"]) == (None, None, [])

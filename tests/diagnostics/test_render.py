@@ -38,7 +38,9 @@ def test_layout_of_the_architecture() -> None:
         rule=("H_out = (H + 2*pad - dilation*(kernel_size - 1) - 1) // stride + 1", "= (2 + 2*0 - 1*(5 - 1) - 1) // 1 + 1 = -2"),
         fixes=(Fix("use kernel_size <= 2, or pad >= 2"),),
     )
-    assert render([found], color=False) == """\
+    assert (
+        render([found], color=False)
+        == """\
 error[NS004]: not valid YAML
   --> specs/demo.yaml:9:18
    |
@@ -53,6 +55,7 @@ error[NS004]: not valid YAML
    = more: netspec explain NS004
 
 1 error"""
+    )
 
 
 def test_label_and_fact_are_both_kept_and_lines_next_to_each_other_join() -> None:

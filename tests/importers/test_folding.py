@@ -27,10 +27,13 @@ def layer(name: str, kind: str, bottom: str | tuple[str, ...], top: str = "", mo
 
 def unit(tag: str, x: str, width: int, stride: int = 1) -> str:
     """A residual unit, at full length where it changes size."""
+
     def conv(name: str, bottom: str, size: int, step: int = 1) -> str:
         param = f"convolution_param {{ num_output: {width} kernel_size: {size} pad: {size // 2} stride: {step} bias_term: false }}"
         return layer(f"res{tag}_{name}", "Convolution", bottom, more=param) + layer(
-            f"bn{tag}_{name}", "BatchNorm", f"res{tag}_{name}", f"res{tag}_{name}")
+            f"bn{tag}_{name}", "BatchNorm", f"res{tag}_{name}", f"res{tag}_{name}"
+        )
+
     text = conv("short", x, 1, stride) if stride > 1 or x == "stem" else ""
     text += conv("a", x, 3, stride) + layer(f"relu{tag}_a", "ReLU", f"res{tag}_a", f"res{tag}_a") + conv("b", f"res{tag}_a", 3)
     text += layer(f"res{tag}", "Eltwise", (f"res{tag}_short" if stride > 1 or x == "stem" else x, f"res{tag}_b"))
@@ -79,7 +82,13 @@ def test_residual_net(tmp_path: Path) -> None:
     assert folded.text.count("\n") < 50 < flat.text.count("\n")
     uses = {entry["name"]: entry for entry in folded.tree["layers"] if "block" in entry}
     assert [(name, use.get("repeat", 1)) for name, use in uses.items()] == [
-        ("res2a", 1), ("res2", 3), ("res3a", 1), ("res3", 3), ("res4a", 1), ("res4", 3)]
+        ("res2a", 1),
+        ("res2", 3),
+        ("res3a", 1),
+        ("res3", 3),
+        ("res4a", 1),
+        ("res4", 3),
+    ]
     assert folded.names["res3.1.bn_b"] == "bn3c_b"
     assert flat.names == {}
     assert "blocks" not in flat.tree
@@ -109,6 +118,7 @@ def test_a_multiple_of_a_variable(tmp_path: Path) -> None:
 
 def test_what_is_not_a_block(tmp_path: Path) -> None:
     """A value in the middle that is read from outside; layers of one phase; names without a rule; shared weights."""
+
     def chain(extra: str = "", more: str = "", names: str = "abc") -> str:
         text, x = 'input: "data" input_shape { dim: 1 dim: 8 dim: 8 }\n', "data"
         for n in range(6):

@@ -66,9 +66,20 @@ def test_v0(imported: Any) -> None:
     assert codes(result) == []
     assert result.tree["input"] == {"data": [1, 3, 20, 20]}
     assert result.tree["layers"] == [
-        {"name": "conv1", "type": "Convolution", "param": [{"lr_mult": 1.0, "decay_mult": 1.0}, {"lr_mult": 2.0, "decay_mult": 0.0}],
-         "convolution_param": {"num_output": 8, "kernel_size": 5, "stride": 2, "group": 1, "bias_term": False,
-                               "weight_filler": {"type": "gaussian", "std": 0.01}, "pad": 2}},
+        {
+            "name": "conv1",
+            "type": "Convolution",
+            "param": [{"lr_mult": 1.0, "decay_mult": 1.0}, {"lr_mult": 2.0, "decay_mult": 0.0}],
+            "convolution_param": {
+                "num_output": 8,
+                "kernel_size": 5,
+                "stride": 2,
+                "group": 1,
+                "bias_term": False,
+                "weight_filler": {"type": "gaussian", "std": 0.01},
+                "pad": 2,
+            },
+        },
         {"name": "relu1", "type": "ReLU", "top": "conv1"},
         {"name": "pool1", "type": "Pooling", "pooling_param": {"pool": "AVE", "kernel_size": 3, "stride": 2}},
         {"name": "norm1", "type": "LRN", "lrn_param": {"local_size": 5, "alpha": 0.0001, "beta": 0.75}},
@@ -87,44 +98,64 @@ def test_v0_data_and_fields_that_do_not_belong(imported: Any) -> None:
         layers { layer { name: "loss" type: "softmax_loss" } bottom: "data" bottom: "label" }""")
     data, loss = result.tree["layers"]
     assert data == {
-        "name": "d", "type": "Data", "top": ["data", "label"], "data_param": {"source": "db", "batch_size": 32, "rand_skip": 3},
-        "transform_param": {"mean_file": "mean", "crop_size": 20, "mirror": True, "scale": 0.5}}
+        "name": "d",
+        "type": "Data",
+        "top": ["data", "label"],
+        "data_param": {"source": "db", "batch_size": 32, "rand_skip": 3},
+        "transform_param": {"mean_file": "mean", "crop_size": 20, "mirror": True, "scale": 0.5},
+    }
     assert loss == {"name": "loss", "type": "SoftmaxWithLoss", "bottom": ["data", "label"]}
     assert [d.fact.split(":")[0] for d in result.findings] == ["kernelsize of layer d", "layer pad"]
 
 
 def test_v0_padding_that_cannot_be_folded(imported: Any) -> None:
     with pytest.raises(SpecError) as caught:
-        imported(INPUT + """
+        imported(
+            INPUT
+            + """
             layers { layer { name: "pad" type: "padding" pad: 1 } bottom: "data" top: "pad" }
-            layers { layer { name: "relu" type: "relu" } bottom: "pad" top: "relu" }""")
+            layers { layer { name: "relu" type: "relu" } bottom: "pad" top: "relu" }"""
+        )
     assert [d.code for d in caught.value.diagnostics] == ["NS023"]
 
 
 def test_v1(imported: Any) -> None:
-    result = imported(INPUT + """
+    result = imported(
+        INPUT
+        + """
         layers { name: "c" type: CONVOLUTION bottom: "data" top: "c" param: "w" param: "b" blob_share_mode: PERMISSIVE
           blobs_lr: 1 blobs_lr: 2 weight_decay: 1 weight_decay: 0 convolution_param { num_output: 4 kernel_size: 3 } }
         layers { name: "t" type: TANH bottom: "c" top: "c" include { phase: TRAIN } }
         layers { name: "p" type: POOLING bottom: "c" top: "p" pooling_param { pool: MAX kernel_size: 2 } }
-        layers { name: "loss" type: SOFTMAX_LOSS bottom: "p" bottom: "label" loss_weight: 0.3 }""")
+        layers { name: "loss" type: SOFTMAX_LOSS bottom: "p" bottom: "label" loss_weight: 0.3 }"""
+    )
     conv, tanh, pool, loss = result.tree["layers"]
     assert conv["param"] == [
-        {"name": "w", "share_mode": "PERMISSIVE", "lr_mult": 1, "decay_mult": 1}, {"name": "b", "lr_mult": 2, "decay_mult": 0}]
+        {"name": "w", "share_mode": "PERMISSIVE", "lr_mult": 1, "decay_mult": 1},
+        {"name": "b", "lr_mult": 2, "decay_mult": 0},
+    ]
     assert tanh == {"name": "t", "type": "TanH", "top": "c", "include": {"phase": "TRAIN"}}
     assert pool["bottom"] == "c", "the layer before is only in one phase, so the default could mean another"
     assert (loss["type"], loss["loss_weight"]) == ("SoftmaxWithLoss", 0.3)
 
 
 def test_mixed_generations_keep_the_order_of_the_file(imported: Any) -> None:
-    result = imported(INPUT + """
+    result = imported(
+        INPUT
+        + """
         layer { name: "a" type: "ReLU" bottom: "data" top: "a" }
         layers { name: "b" type: SIGMOID bottom: "a" top: "b" }
         layers { layer { name: "c" type: "tanh" } bottom: "b" top: "c" }
         layer { name: "d" type: SOFTMAX bottom: "c" top: "d" }
-        layers { name: "e" type: "ReLU" bottom: "d" top: "e" param { lr_mult: 0 } }""")
+        layers { name: "e" type: "ReLU" bottom: "d" top: "e" param { lr_mult: 0 } }"""
+    )
     assert [(layer["name"], layer["type"]) for layer in result.tree["layers"]] == [
-        ("a", "ReLU"), ("b", "Sigmoid"), ("c", "TanH"), ("d", "Softmax"), ("e", "ReLU")]
+        ("a", "ReLU"),
+        ("b", "Sigmoid"),
+        ("c", "TanH"),
+        ("d", "Softmax"),
+        ("e", "ReLU"),
+    ]
     assert result.tree["layers"][4]["param"] == [{"lr_mult": 0}]
 
 
@@ -138,21 +169,30 @@ def test_transforms_move_only_where_caffe_moves_them(imported: Any) -> None:
 
 
 def test_batch_norm_blobs_are_not_trained(imported: Any) -> None:
-    result = imported(INPUT + """
-        layer { name: "b" type: "BatchNorm" bottom: "data" top: "b" param { lr_mult: 1 } param {} param { name: "x" } }""")
+    result = imported(
+        INPUT
+        + """
+        layer { name: "b" type: "BatchNorm" bottom: "data" top: "b" param { lr_mult: 1 } param {} param { name: "x" } }"""
+    )
     assert result.tree["layers"][0]["param"] == [
-        {"lr_mult": 0, "decay_mult": 0}, {"lr_mult": 0, "decay_mult": 0}, {"name": "x", "lr_mult": 0, "decay_mult": 0}]
+        {"lr_mult": 0, "decay_mult": 0},
+        {"lr_mult": 0, "decay_mult": 0},
+        {"name": "x", "lr_mult": 0, "decay_mult": 0},
+    ]
 
 
-@pytest.mark.parametrize("text", [
-    'input: "a" input: "b" input_dim: 1 input_dim: 2 input_dim: 3 input_dim: 4 input_dim: 5 input_dim: 6 input_dim: 7 input_dim: 8 ',
-    'input: "a" input: "b" input_shape { dim: 1 dim: 2 dim: 3 dim: 4 } input_shape { dim: 5 dim: 6 dim: 7 dim: 8 }',
-    'input: ["a", "b"] input_shape [{ dim: [1, 2, 3, 4] }, { dim: [5, 6, 7, 8] }]',
-    """layer { name: "in" type: "Input" top: "a" top: "b"
+@pytest.mark.parametrize(
+    "text",
+    [
+        'input: "a" input: "b" input_dim: 1 input_dim: 2 input_dim: 3 input_dim: 4 input_dim: 5 input_dim: 6 input_dim: 7 input_dim: 8 ',
+        'input: "a" input: "b" input_shape { dim: 1 dim: 2 dim: 3 dim: 4 } input_shape { dim: 5 dim: 6 dim: 7 dim: 8 }',
+        'input: ["a", "b"] input_shape [{ dim: [1, 2, 3, 4] }, { dim: [5, 6, 7, 8] }]',
+        """layer { name: "in" type: "Input" top: "a" top: "b"
        input_param { shape { dim: 1 dim: 2 dim: 3 dim: 4 } shape { dim: 5 dim: 6 dim: 7 dim: 8 } } }""",
-    """input: "a" input_shape { dim: 1 dim: 2 dim: 3 dim: 4 }
+        """input: "a" input_shape { dim: 1 dim: 2 dim: 3 dim: 4 }
        layer { name: "b" type: "Input" top: "b" input_param { shape { dim: 5 dim: 6 dim: 7 dim: 8 } } }""",
-])
+    ],
+)
 def test_inputs_in_every_spelling(text: str, imported: Any) -> None:
     result = imported(text + 'layer { name: "s" type: "Eltwise" bottom: "a" bottom: "b" top: "s" }')
     assert result.tree["input"] == {"a": [1, 2, 3, 4], "b": [5, 6, 7, 8]}
@@ -165,22 +205,26 @@ def test_one_shape_for_all_tops_and_inputs_of_one_phase(imported: Any) -> None:
         layer { name: "only" type: "Input" top: "c" input_param { shape { dim: 3 } } include { phase: TRAIN } }""")
     assert result.tree["input"] == {"a": [1, 2], "b": [1, 2]}
     assert result.tree["layers"] == [
-        {"name": "only", "type": "Input", "top": "c", "include": {"phase": "TRAIN"}, "input_param": {"shape": {"dim": [3]}}}]
+        {"name": "only", "type": "Input", "top": "c", "include": {"phase": "TRAIN"}, "input_param": {"shape": {"dim": [3]}}}
+    ]
 
 
-@pytest.mark.parametrize("text", [
-    'input: "a" input_dim: 1 input_dim: 2 input_dim: 3',
-    'input: "a" input: "b" input_shape { dim: 1 }',
-    'input: "a" layer { name: "r" type: "ReLU" bottom: "a" top: "r" }',
-    'layer { name: "in" type: "Input" top: "a" }',
-    'input: "a" input_shape { dim: "x" }',
-    INPUT + 'layer { name: "c" type: "Convolution" convolution_param { num_output: -3 } }',
-    INPUT + 'layer { name: "c" type: "Convolution" convolution_param { num_output: "3" } }',
-    INPUT + 'layer { name: "c" type: "Convolution" convolution_param { bias_term: 2 } }',
-    INPUT + 'layer { name: "c" type: "Convolution" convolution_param: 3 }',
-    INPUT + 'layer { name: "p" type: "Pooling" pooling_param { pool: MAXIMUM } }',
-    INPUT + 'layer { name: { x: 1 } type: "ReLU" }',
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'input: "a" input_dim: 1 input_dim: 2 input_dim: 3',
+        'input: "a" input: "b" input_shape { dim: 1 }',
+        'input: "a" layer { name: "r" type: "ReLU" bottom: "a" top: "r" }',
+        'layer { name: "in" type: "Input" top: "a" }',
+        'input: "a" input_shape { dim: "x" }',
+        INPUT + 'layer { name: "c" type: "Convolution" convolution_param { num_output: -3 } }',
+        INPUT + 'layer { name: "c" type: "Convolution" convolution_param { num_output: "3" } }',
+        INPUT + 'layer { name: "c" type: "Convolution" convolution_param { bias_term: 2 } }',
+        INPUT + 'layer { name: "c" type: "Convolution" convolution_param: 3 }',
+        INPUT + 'layer { name: "p" type: "Pooling" pooling_param { pool: MAXIMUM } }',
+        INPUT + 'layer { name: { x: 1 } type: "ReLU" }',
+    ],
+)
 def test_values_that_do_not_suit_are_errors_with_a_place(text: str, imported: Any) -> None:
     with pytest.raises(SpecError) as caught:
         imported(text)
@@ -189,7 +233,9 @@ def test_values_that_do_not_suit_are_errors_with_a_place(text: str, imported: An
 
 
 def test_wiring_is_written_only_where_the_default_differs(imported: Any) -> None:
-    layers = imported(INPUT + """
+    layers = imported(
+        INPUT
+        + """
         layer { name: "c1" type: "Convolution" bottom: "data" top: "c1" convolution_param { num_output: 3 kernel_size: 1 } }
         layer { name: "r1" type: "ReLU" bottom: "c1" top: "c1" }
         layer { name: "c2" type: "Convolution" bottom: "c1" top: "other" convolution_param { num_output: 3 kernel_size: 1 } }
@@ -198,10 +244,19 @@ def test_wiring_is_written_only_where_the_default_differs(imported: Any) -> None
         layer { name: "r2" type: "ReLU" bottom: "sum" top: "r2" }
         layer { name: "r3" type: "ReLU" bottom: "data" top: "r3" }
         layer { name: "quiet" type: "Silence" bottom: "r3" }
-        layer { name: "r4" type: "ReLU" bottom: "r3" top: "r4" }""").tree["layers"]
+        layer { name: "r4" type: "ReLU" bottom: "r3" top: "r4" }"""
+    ).tree["layers"]
     assert {layer["name"]: (layer.get("bottom"), layer.get("top")) for layer in layers} == {
-        "c1": (None, None), "r1": (None, "c1"), "c2": (None, "other"), "sum": (["c1", "other"], None), "loss": (["sum", "data"], None),
-        "r2": (None, None), "r3": ("data", None), "quiet": (None, None), "r4": (None, None)}
+        "c1": (None, None),
+        "r1": (None, "c1"),
+        "c2": (None, "other"),
+        "sum": (["c1", "other"], None),
+        "loss": (["sum", "data"], None),
+        "r2": (None, None),
+        "r3": ("data", None),
+        "quiet": (None, None),
+        "r4": (None, None),
+    }
 
 
 def test_rules_and_net_fields(imported: Any) -> None:
@@ -216,12 +271,15 @@ def test_rules_and_net_fields(imported: Any) -> None:
 
 
 def test_unknown_fields_and_types_are_kept_and_listed_with_line_and_layer(imported: Any) -> None:
-    result = imported(INPUT + """
+    result = imported(
+        INPUT
+        + """
 layer { name: "c" type: "Convolutoin" bottom: "data" top: "c" }
 layer { name: "d" type: "Convolution" bottom: "c" top: "d"
   convolution_param { num_output: 4 kernel_sise: 3 }
   my_param { deep { x: 1 x: 2 } on: true }
-}""")
+}"""
+    )
     found = [(d.code, d.span.begin[0] if d.span else 0, d.label) for d in result.findings]
     assert found[:2] == [("NS022", 3, "did you mean Convolution or Deconvolution?"), ("NS021", 5, "did you mean kernel_size?")]
     assert [place[:2] for place in found[2:]] == [("NS021", 6)]
@@ -238,12 +296,19 @@ def test_text_that_specs_would_read_otherwise(imported: Any) -> None:
     tree = read(Source("out.yaml", result.text), diagnostics)
     assert tree is not None
     assert plain(tree) == {
-        "netspec": 1, "name": "no", "input": {"1e3": [1, 3, 8, 8]}, "layers": [{"name": "a$$b: {c}", "type": "ReLU", "top": "$${x}"}]}
+        "netspec": 1,
+        "name": "no",
+        "input": {"1e3": [1, 3, 8, 8]},
+        "layers": [{"name": "a$$b: {c}", "type": "ReLU", "top": "$${x}"}],
+    }
 
 
 def test_numbers_and_words_in_every_spelling(imported: Any) -> None:
-    (layer,) = imported(INPUT + """layer { name: "p" type: "Pooling" bottom: "data" top: "p"
-        pooling_param { pool: ave kernel_size: 0x3 stride: 02 pad: 1 global_pooling: 0 } }""").tree["layers"]
+    (layer,) = imported(
+        INPUT
+        + """layer { name: "p" type: "Pooling" bottom: "data" top: "p"
+        pooling_param { pool: ave kernel_size: 0x3 stride: 02 pad: 1 global_pooling: 0 } }"""
+    ).tree["layers"]
     assert layer["pooling_param"] == {"pool": "AVE", "kernel_size": 3, "stride": 2, "pad": 1, "global_pooling": False}
     (layer,) = imported(INPUT + 'layer { name: "p" type: "Pooling" bottom: "data" pooling_param { pool: 1 } }').tree["layers"]
     assert layer["pooling_param"] == {"pool": "AVE"}
@@ -261,8 +326,17 @@ test_iter: 5 max_iter: 100 solver_mode: GPU momentum_typo: 1"""
 
 def test_solver(imported: Any) -> None:
     result = imported(INPUT + 'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }', SOLVER)
-    assert result.tree["train"] == {"solver": {
-        "type": "AdaGrad", "base_lr": 0.01, "lr_policy": "multistep", "stepvalue": [10, 20], "gamma": 0.1, "test_iter": 5, "max_iter": 100}}
+    assert result.tree["train"] == {
+        "solver": {
+            "type": "AdaGrad",
+            "base_lr": 0.01,
+            "lr_policy": "multistep",
+            "stepvalue": [10, 20],
+            "gamma": 0.1,
+            "test_iter": 5,
+            "max_iter": 100,
+        }
+    }
     assert sorted(d.fact.split(" of ")[0] for d in result.findings) == ["momentum_typo", "momentum_typo", "net", "solver_mode"]
 
 
@@ -280,10 +354,17 @@ def test_solver_that_holds_its_net(imported: Any) -> None:
     assert (result.tree["name"], result.tree["train"]) == ("in", {"solver": {"base_lr": 0.1, "max_iter": 5}})
 
 
-@pytest.mark.parametrize(("content", "code"), [
-    (b"", "NS028"), (b"# nothing", "NS028"), (b"base_lr: 0.1", "NS028"), (b"\x0a\x05hello\0\0", "NS002"), (b"layer {", "NS020"),
-    (b"a {" * 100, "NS007"),
-])
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "NS028"),
+        (b"# nothing", "NS028"),
+        (b"base_lr: 0.1", "NS028"),
+        (b"\x0a\x05hello\0\0", "NS002"),
+        (b"layer {", "NS020"),
+        (b"a {" * 100, "NS007"),
+    ],
+)
 def test_files_that_are_no_net(content: bytes, code: str, tmp_path: Path) -> None:
     (tmp_path / "net.prototxt").write_bytes(content)
     with pytest.raises(SpecError) as caught:
@@ -321,7 +402,7 @@ def test_two_layers_of_one_name(imported: Any) -> None:
     rules = [f"include {{ phase: {phase} }}" for phase in ("TRAIN", "TEST")]
     apart = imported(INPUT + "".join(layer % ("ReLU", "data", "a", rule) for rule in rules))
     assert (codes(apart), apart.renamed) == ([], {})
-    staged = [f"include {{ phase: TEST stage: \"{stage}\" }}" for stage in "ab"]
+    staged = [f'include {{ phase: TEST stage: "{stage}" }}' for stage in "ab"]
     assert codes(imported(INPUT + "".join(layer % ("ReLU", "data", "a", rule) for rule in staged))) == []
 
 
@@ -354,7 +435,7 @@ def test_a_captioner_of_several_stages(imported: Any) -> None:
 
 def test_a_net_of_the_test_phase_only(imported: Any) -> None:
     shape = 'layer { name: "r" type: "Reshape" bottom: "data" top: "t" include { phase: TEST } '
-    shape += 'reshape_param { shape { dim: 1 dim: -1 } } }\n'
+    shape += "reshape_param { shape { dim: 1 dim: -1 } } }\n"
     dense = 'layer { name: "f" type: "InnerProduct" bottom: "t" top: "f" inner_product_param { num_output: 2 } }\n'
     result = imported(INPUT + shape + dense)
     assert codes(result) == ["NS025"]

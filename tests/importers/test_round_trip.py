@@ -100,24 +100,29 @@ def test_blocks_are_unrolled_and_shared_weights_get_a_name(tmp_path: Path) -> No
 
 
 def test_windows_per_axis() -> None:
-    text = to_prototxt(program("""
+    text = to_prototxt(
+        program("""
 input: {x: [1, 2, 9, 9]}
 layers:
   - {name: c, type: Convolution, num_output: 2, kernel_size: [3, 1], pad: [[1, 1], [0, 0]], stride_h: 2}
   - {name: p, type: Pooling, pool: MAX, kernel_h: 2, kernel_w: 3, pad: valid}
-""")).net
+""")
+    ).net
     assert "kernel_size: 3\n    kernel_size: 1\n" in text
     assert "stride: 2\n    stride: 1\n" in text
     assert "pad: 1\n    pad: 0\n" in text
     assert "kernel_h: 2\n    kernel_w: 3\n" in text
 
 
-@pytest.mark.parametrize(("layer", "fact"), [
-    ("{name: c, type: Convolution, num_output: 2, kernel_size: 2, pad: [[0, 1], [0, 1]]}", "pad of layer c"),
-    ("{name: c, type: Convolution, num_output: 2, kernel_size: 3, pad: same}", "pad of layer c: same has no form in convolution_param"),
-    ("{name: c, type: Pooling, pool: L2, kernel_size: 2}", "pool of layer c"),
-    ("{name: r, type: Resize, size: [4, 4]}", "layer r: Caffe has no type Resize"),
-])
+@pytest.mark.parametrize(
+    ("layer", "fact"),
+    [
+        ("{name: c, type: Convolution, num_output: 2, kernel_size: 2, pad: [[0, 1], [0, 1]]}", "pad of layer c"),
+        ("{name: c, type: Convolution, num_output: 2, kernel_size: 3, pad: same}", "pad of layer c: same has no form in convolution_param"),
+        ("{name: c, type: Pooling, pool: L2, kernel_size: 2}", "pool of layer c"),
+        ("{name: r, type: Resize, size: [4, 4]}", "layer r: Caffe has no type Resize"),
+    ],
+)
 def test_what_caffe_cannot_say(layer: str, fact: str) -> None:
     with pytest.raises(SpecError) as caught:
         to_prototxt(program(f"input: {{x: [1, 2, 9, 9]}}\nlayers:\n  - {layer}\n"))

@@ -13,10 +13,60 @@ from netspec.syntax.located import place, plain
 from netspec.syntax.reader import read
 from netspec.syntax.writer import WIDTH, dump
 
-WORDS = (
-    " no Yes on null ~ true 1e-3 12:30 0x1F 0o7 431_080 5M .inf - --- a,b [a {a &a *a !a | %a @a `a 'a' ? :a a: #a $x ${x} $$x = << a\\b 2020-01-01"
-    " inception_3a/1x1 conv1 日本"
-).split(" ") + ["- a", "a: b", "a #b", "> a", "? a", " a", "a ", "a\nb", "\t", "a b", '"a"']
+WORDS = [
+    "",
+    "no",
+    "Yes",
+    "on",
+    "null",
+    "~",
+    "true",
+    "1e-3",
+    "12:30",
+    "0x1F",
+    "0o7",
+    "431_080",
+    "5M",
+    ".inf",
+    "-",
+    "---",
+    "a,b",
+    "[a",
+    "{a",
+    "&a",
+    "*a",
+    "!a",
+    "|",
+    "%a",
+    "@a",
+    "`a",
+    "'a'",
+    "?",
+    ":a",
+    "a:",
+    "#a",
+    "$x",
+    "${x}",
+    "$$x",
+    "=",
+    "<<",
+    "a\\b",
+    "2020-01-01",
+    "inception_3a/1x1",
+    "conv1",
+    "日本",
+    "- a",
+    "a: b",
+    "a #b",
+    "> a",
+    "? a",
+    " a",
+    "a ",
+    "a\nb",
+    "\t",
+    "a b",
+    '"a"',
+]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(WORDS)
 SCALARS = TEXTS | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.none()
 KEYS = TEXTS.filter(bool)
@@ -48,7 +98,11 @@ def test_a_located_tree_is_written_like_its_values() -> None:
 
 def test_layers_stand_on_one_line_each_where_they_fit() -> None:
     filler = {"type": "xavier"}
-    layer = {"name": "conv1", "type": "Convolution", "convolution_param": {"num_output": 20, "kernel_size": [3, 1], "weight_filler": filler}}
+    layer = {
+        "name": "conv1",
+        "type": "Convolution",
+        "convolution_param": {"num_output": 20, "kernel_size": [3, 1], "weight_filler": filler},
+    }
     long = {"name": "x", "type": "Convolution", "param": [{"lr_mult": 1, "decay_mult": 0.5}] * 6, "top": "y" * 40}
     tree = {"netspec": 1, "input": {"data": ["N", 3, 8, 8]}, "layers": [layer, long], "train": {"solver": {"type": "SGD"}}}
     assert dump(tree) == (
@@ -59,11 +113,10 @@ def test_layers_stand_on_one_line_each_where_they_fit() -> None:
         "  - {name: conv1, type: Convolution, convolution_param: {num_output: 20, kernel_size: [3, 1], weight_filler: {type: xavier}}}\n"
         "  - name: x\n"
         "    type: Convolution\n"
-        "    param:\n"
-        + "      - {lr_mult: 1, decay_mult: 0.5}\n" * 6 +
-        "    top: " + "y" * 40 + "\n"
+        "    param:\n" + "      - {lr_mult: 1, decay_mult: 0.5}\n" * 6 + "    top: " + "y" * 40 + "\n"
         "train:\n"
-        "  solver: {type: SGD}\n")
+        "  solver: {type: SGD}\n"
+    )
 
 
 @pytest.mark.parametrize("count", [1, 5, 30])

@@ -98,7 +98,10 @@ def test_weights_of_another_shape_are_named_and_not_loaded(run: Path) -> None:
     with pytest.raises(SpecError) as error:
         load_weights(run / "weights.safetensors", ours)
     assert sorted(d.fact for d in error.value.diagnostics) == [
-        "extra is in the file but not in the net", "ip1/weight is [9, 6] in the file, [8, 6] in the net", "ip2/bias is not in the file"]
+        "extra is in the file but not in the net",
+        "ip1/weight is [9, 6] in the file, [8, 6] in the net",
+        "ip2/bias is not in the file",
+    ]
     assert {d.code for d in error.value.diagnostics} == {"NS676"}
     assert all(torch.equal(a, each.tensor) for a, each in zip(before, ours, strict=True))
 
@@ -119,11 +122,13 @@ def test_run_folder_below_a_file(tmp_path: Path) -> None:
 
 def test_disk_full_while_saving(tmp_path: Path) -> None:
     """A limit on the size of files stands for a full disk: the first, small snapshot fits, one with momentum does not."""
-    script = ("import sys; from pathlib import Path; import resource; from netspec.diagnostics import SpecError\n"
-              "from tests.training.tiny import job, train, words\n"
-              "resource.setrlimit(resource.RLIMIT_FSIZE, (6200, 6200))\n"
-              "try: train(job(words(display=0, test_interval=0)), Path(sys.argv[1]), device='cpu')\n"
-              "except SpecError as e: print(e); sys.exit(1)\n")
+    script = (
+        "import sys; from pathlib import Path; import resource; from netspec.diagnostics import SpecError\n"
+        "from tests.training.tiny import job, train, words\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (6200, 6200))\n"
+        "try: train(job(words(display=0, test_interval=0)), Path(sys.argv[1]), device='cpu')\n"
+        "except SpecError as e: print(e); sys.exit(1)\n"
+    )
     child = subprocess.run([sys.executable, "-c", script, str(tmp_path / "run")], cwd=ROOT, capture_output=True, text=True, check=False)
     assert child.returncode == 1, child.stderr
     assert "NS673" in child.stdout and "File too large" in child.stdout

@@ -71,13 +71,26 @@ def test_one_cycle_is_pytorchs(count: int, share: float) -> None:
     assert [rate(i) for i in range(count)] == pytest.approx(theirs)
 
 
-@pytest.mark.parametrize(("word", "words"), [
-    ("momentum", {"type": "AdaGrad", "momentum": 0.9}), ("momentum", {"type": "RMSProp", "momentum": 0.9}), ("momentum", {"momentum": 1.0}),
-    ("regularization_type", {"type": "AdamW", "regularization_type": "L1"}), ("stepsize", {"lr_policy": "step"}),
-    ("stepvalue", {"lr_policy": "multistep"}), ("max_iter", {"max_iter": 0}), ("max_iter", {"epochs": 2.0}), ("gamma", {"gamma": -0.1}),
-    ("base_lr", {"base_lr": 0.0}), ("base_lr", {"base_lr": math.inf}), ("iter_size", {"iter_size": 0}), ("momentum2", {"momentum2": 1.0}),
-    ("pct_start", {"pct_start": 1.0}), ("rms_decay", {"rms_decay": math.nan}),
-])
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("momentum", {"type": "AdaGrad", "momentum": 0.9}),
+        ("momentum", {"type": "RMSProp", "momentum": 0.9}),
+        ("momentum", {"momentum": 1.0}),
+        ("regularization_type", {"type": "AdamW", "regularization_type": "L1"}),
+        ("stepsize", {"lr_policy": "step"}),
+        ("stepvalue", {"lr_policy": "multistep"}),
+        ("max_iter", {"max_iter": 0}),
+        ("max_iter", {"epochs": 2.0}),
+        ("gamma", {"gamma": -0.1}),
+        ("base_lr", {"base_lr": 0.0}),
+        ("base_lr", {"base_lr": math.inf}),
+        ("iter_size", {"iter_size": 0}),
+        ("momentum2", {"momentum2": 1.0}),
+        ("pct_start", {"pct_start": 1.0}),
+        ("rms_decay", {"rms_decay": math.nan}),
+    ],
+)
 def test_faults(word: str, words: dict[str, object]) -> None:
     faults = list(solver_faults(SolverParameter(**({"base_lr": 0.1, "max_iter": 10} | words))))
     assert [found for found, _ in faults] == [word]

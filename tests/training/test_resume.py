@@ -21,7 +21,9 @@ pytestmark = pytest.mark.torch
 TINY = [sys.executable, "-m", "tests.training.tiny"]
 ROOT = Path(__file__).parents[2]
 SETTINGS: dict[str, dict[str, Any]] = {
-    "sgd": {}, "adam": {"type": "Adam", "base_lr": 0.01}, "rmsprop": {"type": "RMSProp", "momentum": 0.0, "base_lr": 0.01},
+    "sgd": {},
+    "adam": {"type": "Adam", "base_lr": 0.01},
+    "rmsprop": {"type": "RMSProp", "momentum": 0.0, "base_lr": 0.01},
     "itersize": {"iter_size": 2, "clip_gradients": 1.0, "type": "Nesterov", "average_loss": 4},
 }
 

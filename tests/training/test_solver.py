@@ -70,22 +70,36 @@ class Plain:
 
 
 TYPES = ("SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW")
-POLICIES = [{"lr_policy": "fixed"}, {"lr_policy": "step", "gamma": 0.3, "stepsize": 3}, {"lr_policy": "exp", "gamma": 0.5},
-            {"lr_policy": "exp", "gamma": 1e-9}, {"lr_policy": "exp", "gamma": 1e-15}, {"lr_policy": "step", "gamma": 0.0, "stepsize": 3},
-            {"lr_policy": "cosine", "min_lr": 0.01}, {"lr_policy": "poly", "power": 2.0, "warmup_iter": 4}, {"lr_policy": "one_cycle"}]
+POLICIES = [
+    {"lr_policy": "fixed"},
+    {"lr_policy": "step", "gamma": 0.3, "stepsize": 3},
+    {"lr_policy": "exp", "gamma": 0.5},
+    {"lr_policy": "exp", "gamma": 1e-9},
+    {"lr_policy": "exp", "gamma": 1e-15},
+    {"lr_policy": "step", "gamma": 0.0, "stepsize": 3},
+    {"lr_policy": "cosine", "min_lr": 0.01},
+    {"lr_policy": "poly", "power": 2.0, "warmup_iter": 4},
+    {"lr_policy": "one_cycle"},
+]
 
 
 @st.composite
 def cases(draw: Any) -> tuple[SolverParameter, list[tuple[float, float]]]:
     kind = draw(st.sampled_from(TYPES))
     p = SolverParameter(
-        type=kind, base_lr=draw(st.sampled_from([0.5, 0.01])), max_iter=STEPS,
+        type=kind,
+        base_lr=draw(st.sampled_from([0.5, 0.01])),
+        max_iter=STEPS,
         momentum=0.0 if kind in ("AdaGrad", "RMSProp") else draw(st.sampled_from([0.0, 0.5, 0.95])),
-        momentum2=draw(st.sampled_from([0.0, 0.9, 0.999])), rms_decay=draw(st.sampled_from([0.0, 0.5, 0.99])),
-        delta=draw(st.sampled_from([1e-8, 1e-2])), weight_decay=draw(st.sampled_from([0.0, 0.1])),
+        momentum2=draw(st.sampled_from([0.0, 0.9, 0.999])),
+        rms_decay=draw(st.sampled_from([0.0, 0.5, 0.99])),
+        delta=draw(st.sampled_from([1e-8, 1e-2])),
+        weight_decay=draw(st.sampled_from([0.0, 0.1])),
         regularization_type="L2" if kind == "AdamW" else draw(st.sampled_from(["L1", "L2"])),
-        clip_gradients=draw(st.sampled_from([-1.0, 0.0, 0.7, 2.5, 1e9])), iter_size=draw(st.integers(1, 3)),
-        **draw(st.sampled_from(POLICIES)))
+        clip_gradients=draw(st.sampled_from([-1.0, 0.0, 0.7, 2.5, 1e9])),
+        iter_size=draw(st.integers(1, 3)),
+        **draw(st.sampled_from(POLICIES)),
+    )
     multipliers = st.tuples(st.sampled_from([0.0, 0.5, 1.0, 2.0]), st.sampled_from([0.0, 1.0, 1.5]))
     return p, [(1.0, 1.0), *draw(st.lists(multipliers, min_size=2, max_size=2))]
 
@@ -151,8 +165,9 @@ def test_a_parameter_that_no_loss_reads_still_decays() -> None:
 @pytest.mark.parametrize("kind", TYPES)
 def test_state_is_exact_in_float32(kind: str) -> None:
     """A solver that takes over another's state makes the very same steps, bit for bit."""
-    p = SolverParameter(type=kind, base_lr=0.05, lr_policy="inv", gamma=0.1, power=0.75, max_iter=9,
-                        momentum=0.0 if kind in ("AdaGrad", "RMSProp") else 0.9)
+    p = SolverParameter(
+        type=kind, base_lr=0.05, lr_policy="inv", gamma=0.1, power=0.75, max_iter=9, momentum=0.0 if kind in ("AdaGrad", "RMSProp") else 0.9
+    )
     generator = torch.Generator().manual_seed(0)
     kinds = [((5, 3), 1.0), ((4,), 2.0)]
     first = [ParameterSpec(f"p{k}", torch.randn(shape, generator=generator), m) for k, (shape, m) in enumerate(kinds)]

@@ -19,8 +19,15 @@ def real_job(max_iter: int) -> Job:
     """The tiny job, fed by the data layer: 50 samples in shuffled batches of 8, tested on 20 in batches of 6."""
     tiny = job(words(max_iter=max_iter))
     sources = [ArraySource("memory", {name: tensor.numpy() for name, tensor in data(count).items()}, "label") for count in (50, 20)]
-    return Job(tiny.net, tiny.parameters, tiny.words, Batches(sources[0], 8, Order(True, True, 3), FEED), tiny.test_net,
-               Batches(sources[1], 6, Order(False, False), FEED), spec_hash="tiny")
+    return Job(
+        tiny.net,
+        tiny.parameters,
+        tiny.words,
+        Batches(sources[0], 8, Order(True, True, 3), FEED),
+        tiny.test_net,
+        Batches(sources[1], 6, Order(False, False), FEED),
+        spec_hash="tiny",
+    )
 
 
 def test_stopped_and_resumed(tmp_path: Path) -> None:

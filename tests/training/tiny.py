@@ -83,8 +83,19 @@ class OnePass:
 
 
 def words(**more: Any) -> SolverParameter:
-    usual: dict[str, Any] = {"base_lr": 0.05, "momentum": 0.9, "weight_decay": 0.001, "lr_policy": "inv", "gamma": 0.01, "power": 0.75,
-                             "max_iter": 40, "test_interval": 10, "display": 5, "snapshot": 7, "random_seed": 3}
+    usual: dict[str, Any] = {
+        "base_lr": 0.05,
+        "momentum": 0.9,
+        "weight_decay": 0.001,
+        "lr_policy": "inv",
+        "gamma": 0.01,
+        "power": 0.75,
+        "max_iter": 40,
+        "test_interval": 10,
+        "display": 5,
+        "snapshot": 7,
+        "random_seed": 3,
+    }
     return SolverParameter(**(usual | more))
 
 
@@ -99,8 +110,11 @@ def job(solver: SolverParameter, *, net: nn.Module | None = None, tensors: dict[
         setattr(test_net.bn, name, getattr(net.bn, name))
     test_net.drop = nn.Dropout(0.3).eval()
     frozen = ("ip2.bias", "bn.running_mean", "bn.running_var")
-    specs = [ParameterSpec(name.replace(".", "/"), tensor, float(name not in frozen))
-             for name, tensor in [*net.named_parameters(), *net.named_buffers()] if "num_batches" not in name]
+    specs = [
+        ParameterSpec(name.replace(".", "/"), tensor, float(name not in frozen))
+        for name, tensor in [*net.named_parameters(), *net.named_buffers()]
+        if "num_batches" not in name
+    ]
     batches = Shuffled(tensors or data(), 8)
     return Job(net, specs, solver, batches, test_net, OnePass(data(20), 6), layer_of={"ip1": "first/dense"}, spec_hash=spec_hash)
 

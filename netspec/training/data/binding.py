@@ -40,8 +40,12 @@ def bind(source: Source, inputs: Iterable[str], fields: Mapping[str, str]) -> di
     left = [name for name in inputs if name not in bound]
     free = [field for field in source.fields if field not in bound.values() and field != source.label]
     if len(left) > 1 or (left and not free):
-        raise fail("NS656", f"nothing feeds {', '.join(left)}; the source has {there}", path=source.name,
-                   notes=("`fields: {input: field}` in the data section says which field feeds which input",))
+        raise fail(
+            "NS656",
+            f"nothing feeds {', '.join(left)}; the source has {there}",
+            path=source.name,
+            notes=("`fields: {input: field}` in the data section says which field feeds which input",),
+        )
     bound.update(zip(left, free, strict=False))
     return {name: bound[name] for name in inputs}
 
@@ -66,8 +70,12 @@ def check_labels(labels: Array, rule: LabelRule, name: str, first: int = 0) -> N
         wrong &= labels != rule.ignore
     if wrong.any():
         at = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
-        raise fail("NS651", f"{rule.layer} tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
-                   f"sample {first + int(at[0])} has {labels[at]}", path=name)
+        raise fail(
+            "NS651",
+            f"{rule.layer} tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
+            f"sample {first + int(at[0])} has {labels[at]}",
+            path=name,
+        )
 
 
 def shown(shape: Shape) -> str:

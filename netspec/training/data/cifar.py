@@ -25,8 +25,12 @@ def read_records(path: Path) -> Array:
     try:
         size = path.stat().st_size
         if size == 0 or size % RECORD:
-            raise fail("NS644", f"a whole number of records of {RECORD} bytes is needed, "
-                       f"{size} bytes end {size % RECORD} bytes into record {size // RECORD}", path=str(path))
+            raise fail(
+                "NS644",
+                f"a whole number of records of {RECORD} bytes is needed, "
+                f"{size} bytes end {size % RECORD} bytes into record {size // RECORD}",
+                path=str(path),
+            )
         records = np.memmap(path, dtype=np.uint8, mode="r").reshape(-1, RECORD)
     except OSError as error:
         raise reading_error(path, error) from error

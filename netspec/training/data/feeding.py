@@ -31,8 +31,15 @@ def order_of(section: DataSection, role: Role, seed: int) -> Order:
     return Order(shuffle, role == "train", seed)
 
 
-def feed_of(source: Source, section: DataSection, ports: Mapping[str, Port], augment: Sequence[Augmentation], role: Role, place: Place,
-            labels: LabelRule | None = None) -> Feed:
+def feed_of(
+    source: Source,
+    section: DataSection,
+    ports: Mapping[str, Port],
+    augment: Sequence[Augmentation],
+    role: Role,
+    place: Place,
+    labels: LabelRule | None = None,
+) -> Feed:
     """What feeds each input of `ports`. augment counts in training only.
 
     Raises SpecError NS652 (shapes), NS656 (fields), NS660 (contract and transform_param), NS661 (augment without an image).
@@ -53,8 +60,9 @@ def feed_of(source: Source, section: DataSection, ports: Mapping[str, Port], aug
     return Feed(fields, transforms, integers, labels if source.label in fields.values() else None)
 
 
-def transform_of(section: DataSection, port: Port, augment: tuple[Augmentation, ...], role: Role, place: Place,
-                 have: Shape) -> Pipeline | CaffeTransform | None:
+def transform_of(
+    section: DataSection, port: Port, augment: tuple[Augmentation, ...], role: Role, place: Place, have: Shape
+) -> Pipeline | CaffeTransform | None:
     """The transform of one input: by its contract, by Caffe's transform_param, or none."""
     param = section.transform_param
     if param is not None:

@@ -64,8 +64,11 @@ def read_header(file: BinaryIO, path: Path) -> tuple[np.dtype[Any], tuple[int, .
     if len(magic) < 4:
         raise fail("NS644", f"an IDX header needs 4 bytes, here are {len(magic)}", path=str(path))
     if magic[:2] != b"\0\0" or magic[2] not in TYPES or not 1 <= magic[3] <= 8:
-        raise fail("NS645", f"an IDX file begins with 00 00, a type (08, 09, 0b to 0e) and 1 to 8 axes; this one with {magic.hex(' ')}",
-                   path=str(path))
+        raise fail(
+            "NS645",
+            f"an IDX file begins with 00 00, a type (08, 09, 0b to 0e) and 1 to 8 axes; this one with {magic.hex(' ')}",
+            path=str(path),
+        )
     lengths = file.read(4 * magic[3])
     start = 4 + 4 * magic[3]
     if len(lengths) < start - 4:

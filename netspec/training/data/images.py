@@ -71,8 +71,14 @@ class ImageFolder(Source):
         return kept
 
 
-def open_images(section: DataSection, split: str | None, root: Path, contract: ImageContract, classes: Sequence[str] | None = None,
-                allow_outside: bool = False) -> Source:
+def open_images(
+    section: DataSection,
+    split: str | None,
+    root: Path,
+    contract: ImageContract,
+    classes: Sequence[str] | None = None,
+    allow_outside: bool = False,
+) -> Source:
     """The images of `path`/CLASS/, or of `path`/train/CLASS/ and `path`/test/CLASS/ where there are such parts.
 
     Labels number the sorted class names, or `classes` as training knew them. Without parts, split takes every fifth file for the test.

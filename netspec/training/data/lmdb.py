@@ -56,7 +56,7 @@ class Store(Source):
     def datum(self, index: int) -> Datum:
         start, size = self.places[index]
         try:
-            return read_datum(self.bytes[start:start + size])
+            return read_datum(self.bytes[start : start + size])
         except ValueError as error:
             raise fail("NS645", f"key {self.keys[index].decode('latin-1')!r} holds no Datum: {error}", path=self.name) from error
 

@@ -126,7 +126,7 @@ def leaf(data: mmap.mmap | bytes, at: int, number: int, tree: Tree) -> tuple[byt
     end = (number + 1) * tree.page
     if flags & ~BIG or start + (8 if flags else size) > end:
         raise DamagedStoreError(f"a node of page {number} reaches beyond it, or is no plain value")
-    key = data[at + NODE:start]
+    key = data[at + NODE : start]
     if flags:
         (overflow,) = struct.unpack_from("<Q", data, start)
         start = overflow * tree.page + HEADER

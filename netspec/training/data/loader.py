@@ -74,7 +74,7 @@ class Indices:
         parts = []
         while size > 0:
             epoch, start = divmod(position, self.count)
-            parts.append(self.epoch(epoch)[start:start + size])
+            parts.append(self.epoch(epoch)[start : start + size])
             size -= len(parts[-1])
             position += len(parts[-1])
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
@@ -93,8 +93,9 @@ class Batches:
     Close it (or use it in a `with`) to end its thread.
     """
 
-    def __init__(self, source: Source, batch_size: int, order: Order, feed: Feed, device: torch.device | str = "cpu",
-                 prefetch: int = DEPTH) -> None:
+    def __init__(
+        self, source: Source, batch_size: int, order: Order, feed: Feed, device: torch.device | str = "cpu", prefetch: int = DEPTH
+    ) -> None:
         self.source = source
         self.batch_size = batch_size
         self.order = order
@@ -109,8 +110,9 @@ class Batches:
         if feed.labels and labels is not None:
             check_labels(labels, feed.labels, source.name)
         arrays = source.whole()
-        self.resident = None if arrays is None else {
-            field: tensor_of(arrays[field], copy=True).to(self.device) for field in set(feed.fields.values())}
+        self.resident = (
+            None if arrays is None else {field: tensor_of(arrays[field], copy=True).to(self.device) for field in set(feed.fields.values())}
+        )
 
     def __len__(self) -> int:
         """Batches in a pass, the last one included where it is not full."""
@@ -166,8 +168,13 @@ class Batches:
     def state(self) -> dict[str, int]:
         """Where the next batch begins: what a checkpoint keeps."""
         epoch, offset = divmod(self.position, len(self.source))
-        return {"epoch": epoch, "position": offset, "samples": len(self.source), "seed": self.order.seed,
-                "shuffle": int(self.order.shuffle)}
+        return {
+            "epoch": epoch,
+            "position": offset,
+            "samples": len(self.source),
+            "seed": self.order.seed,
+            "shuffle": int(self.order.shuffle),
+        }
 
     def load_state(self, state: Mapping[str, int]) -> None:
         """Go on where a checkpoint stood. Raises SpecError NS659 where the data or their order are not those of the checkpoint."""

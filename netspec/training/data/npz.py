@@ -95,8 +95,11 @@ def read_npy(file: IO[bytes], size: int, name: str, path: Path) -> Array:
         raise fail("NS655", f"{name} holds {'Python objects' if dtype.hasobject else dtype}, numbers are needed", path=str(path))
     expected, held = math.prod(shape) * dtype.itemsize, size - file.tell()
     if expected != held:
-        raise fail("NS644" if held < expected else "NS645", f"{name} announces {list(shape)} of {dtype}, {expected} bytes, here are {held}",
-                   path=str(path))
+        raise fail(
+            "NS644" if held < expected else "NS645",
+            f"{name} announces {list(shape)} of {dtype}, {expected} bytes, here are {held}",
+            path=str(path),
+        )
     data = file.read(expected)
     if len(data) < expected:
         raise fail("NS644", f"{name} announces {expected} bytes, only {len(data)} could be read", path=str(path))

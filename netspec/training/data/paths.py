@@ -27,8 +27,12 @@ def resolve_path(path: str | Path, base: str | Path, allow_outside: bool = False
     reached = [home / text for home in homes]
     allowed = [place for place in reached if allow_outside or any(is_inside(place, home) for home in homes)]
     if not allowed:
-        raise fail("NS642", f"{text} leads to {real(reached[0])}, outside {real(homes[0])}", path=text,
-                   notes=("NETSPEC_DATA, or a path given on the command line, may name any folder",))
+        raise fail(
+            "NS642",
+            f"{text} leads to {real(reached[0])}, outside {real(homes[0])}",
+            path=text,
+            notes=("NETSPEC_DATA, or a path given on the command line, may name any folder",),
+        )
     return absolute(next((place for place in allowed if exists(place)), allowed[0]))
 
 
@@ -39,8 +43,11 @@ def find_folder(path: str | None, base: str | Path, names: tuple[str, ...], want
     """
     top = resolve_path(path, base, allow_outside) if path else data_root()
     if top is None:
-        raise fail("NS643", f"the {names[0]} data has no place: neither `path` nor the variable NETSPEC_DATA is given",
-                   notes=(f"set NETSPEC_DATA to a folder that holds {names[0]}/, or write `path:` in the data section",))
+        raise fail(
+            "NS643",
+            f"the {names[0]} data has no place: neither `path` nor the variable NETSPEC_DATA is given",
+            notes=(f"set NETSPEC_DATA to a folder that holds {names[0]}/, or write `path:` in the data section",),
+        )
     places = [top, *(top / name for name in names)]
     for place in places:
         if place.is_dir() and next(place.glob(wanted), None) is not None:

@@ -55,7 +55,8 @@ SOURCES: dict[str, Opener] = {
     "cifar10": lambda section, split, place: open_cifar10(section, split, place.root, place.file_contract, place.allow_outside),
     "idx": lambda section, split, place: open_idx(section, split, place.root, place.allow_outside),
     "images": lambda section, split, place: open_images(
-        section, split, place.root, place.file_contract, place.classes, place.allow_outside),
+        section, split, place.root, place.file_contract, place.classes, place.allow_outside
+    ),
     "csv": lambda section, split, place: open_csv(section, split, place.root, place.classes, place.allow_outside),
     "npz": lambda section, split, place: open_npz(section, split, place.root, place.allow_outside),
     "hdf5": lambda section, split, place: open_hdf5(section, split, place.root, place.allow_outside),

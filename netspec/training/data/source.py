@@ -67,8 +67,15 @@ class Source(ABC):
 class ArraySource(Source):
     """Samples in arrays that share their first axis, in memory or memory-mapped."""
 
-    def __init__(self, name: str, arrays: Mapping[str, Array], label: str | None = None, classes: tuple[str, ...] | None = None,
-                 color: Color | None = None, axes: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        arrays: Mapping[str, Array],
+        label: str | None = None,
+        classes: tuple[str, ...] | None = None,
+        color: Color | None = None,
+        axes: Mapping[str, int] | None = None,
+    ) -> None:
         self.name = name
         self.arrays = {key: as_labels(a) if key == label else a for key, a in arrays.items()}
         self.label = label

@@ -16,8 +16,9 @@ __all__ = ["open_csv"]
 csv.field_size_limit(1 << 20)
 
 
-def open_csv(section: DataSection, split: str | None, root: Path, classes: Sequence[str] | None = None,
-             allow_outside: bool = False) -> Source:
+def open_csv(
+    section: DataSection, split: str | None, root: Path, classes: Sequence[str] | None = None, allow_outside: bool = False
+) -> Source:
     """Fields data (columns,) float32, every column but the label's in the file's order, and label.
 
     A first line with a cell that is no number is the header. Labels that are whole numbers stand for themselves; other numbers are
@@ -33,7 +34,7 @@ def open_csv(section: DataSection, split: str | None, root: Path, classes: Seque
     column = label_column(section.label, header, len(rows[0]), path)
     data = np.empty((len(rows), len(rows[0]) - 1), np.float32)
     for number, row in enumerate(rows):
-        data[number] = numbers(row[:column] + row[column + 1:], first + number, path)
+        data[number] = numbers(row[:column] + row[column + 1 :], first + number, path)
     labels, names = labels_of([row[column] for row in rows], classes, path, first)
     return divided(ArraySource(str(path), {"data": data, "label": labels}, "label", names), split)
 
@@ -101,8 +102,11 @@ def labels_of(cells: list[str], classes: Sequence[str] | None, path: Path, first
     number = {name: n for n, name in enumerate(names)}
     unknown = next((n for n, word in enumerate(words) if word not in number), None)
     if unknown is not None:
-        raise fail("NS663", f"line {first + unknown}: class {words[unknown]!r} was not there in training, which knew {', '.join(names)}",
-                   path=str(path))
+        raise fail(
+            "NS663",
+            f"line {first + unknown}: class {words[unknown]!r} was not there in training, which knew {', '.join(names)}",
+            path=str(path),
+        )
     return np.array([number[word] for word in words], np.int64), names
 
 

@@ -13,8 +13,9 @@ from netspec.training.data.source import ArraySource, Source, divided
 __all__ = ["open_text"]
 
 
-def open_text(section: DataSection, split: str | None, root: Path, classes: Sequence[str] | None = None,
-              allow_outside: bool = False) -> Source:
+def open_text(
+    section: DataSection, split: str | None, root: Path, classes: Sequence[str] | None = None, allow_outside: bool = False
+) -> Source:
     """Fields data and label (T,) int64, the numbers of the characters and of those that follow them, and cont (T,) float32.
 
     Batches are (T, N), time first, unless `time_major: false`. cont is 0 at the first step and 1 after it: windows stand for themselves,
@@ -43,7 +44,7 @@ def open_text(section: DataSection, split: str | None, root: Path, classes: Sequ
     numbers = order[at].astype(np.int64)
     cont = np.ones((count, steps), np.float32)
     cont[:, 0] = 0
-    data, after = (numbers[start:count * steps + start].reshape(count, steps) for start in (0, 1))
+    data, after = (numbers[start : count * steps + start].reshape(count, steps) for start in (0, 1))
     arrays = {"data": data, "cont": cont, "label": after}
     axes = dict.fromkeys(arrays, 1) if section.time_major else None
     return divided(ArraySource(str(path), arrays, "label", tuple(map(chr, known)), axes=axes), split)

@@ -129,6 +129,7 @@ def test_trajectory(name: str) -> None:
 
 def caffe_history(run: Run) -> dict[str, tuple[Tensor, ...]]:
     """The recorded snapshot at iteration 10, by parameter."""
+
     def part(k: int) -> list[Tensor]:
         return [torch.from_numpy(run.arrays[f"resume_history__{k}"])] if f"resume_history__{k}" in run.arrays else []
 

@@ -48,8 +48,14 @@ def write_image(path: Path, size: tuple[int, int] = (8, 8), value: int | None = 
     return path
 
 
-def opened(folder: Path, split: str | None = None, contract: ImageContract | None = None, shape: tuple[int | None, ...] | None = None,
-           classes: tuple[str, ...] | None = None, **words: object) -> Source:
+def opened(
+    folder: Path,
+    split: str | None = None,
+    contract: ImageContract | None = None,
+    shape: tuple[int | None, ...] | None = None,
+    classes: tuple[str, ...] | None = None,
+    **words: object,
+) -> Source:
     return open_source(DataSection(**words), split, Place(folder, shape, contract, classes))
 
 

@@ -66,7 +66,7 @@ def test_cifar_records(tmp_path: Path) -> None:
     assert (len(train), len(test), train.fields["image"].shape, train.color) == (4000, 1000, (3, 32, 32), "rgb")
     raw = (Path(str(DATA)) / "cifar10-subset" / "test_batch.bin").read_bytes()
     rows = test.batch(np.array([1, 999]))
-    assert np.asarray(rows["image"])[1].tobytes() == raw[999 * RECORD + 1:] and rows["label"][1] == raw[999 * RECORD]
+    assert np.asarray(rows["image"])[1].tobytes() == raw[999 * RECORD + 1 :] and rows["label"][1] == raw[999 * RECORD]
     assert train.classes is not None and train.classes[rows["label"][0]] == "ship"
 
 
@@ -82,8 +82,10 @@ def test_cifar_files_join_in_order(tmp_path: Path) -> None:
     assert rows["label"].tolist() == [1, 2, 3] and np.asarray(rows["image"])[:, 2, 31, 31].tolist() == [20, 40, 60]
 
 
-@pytest.mark.parametrize(("labels", "extra", "code", "word"), [
-    ([1, 2], b"x", "NS644", "6147"), ([1, 10, 2], b"", "NS651", "record 1 has 10"), ([], b"", "NS644", "0 bytes")])
+@pytest.mark.parametrize(
+    ("labels", "extra", "code", "word"),
+    [([1, 2], b"x", "NS644", "6147"), ([1, 10, 2], b"", "NS651", "record 1 has 10"), ([], b"", "NS644", "0 bytes")],
+)
 def test_damaged_cifar(tmp_path: Path, labels: list[int], extra: bytes, code: str, word: str) -> None:
     cifar(tmp_path, labels, extra)
     with pytest.raises(SpecError) as error:

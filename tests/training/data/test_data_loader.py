@@ -71,7 +71,7 @@ def test_a_test_goes_once_through(kind: type) -> None:
 def test_each_epoch_holds_every_sample_in_a_new_order() -> None:
     batches = Batches(numbered(11), 4, Order(shuffle=True, wrap=True, seed=5), FEED)
     stream = [n for batch in first(batches, 11) for n in batch]
-    epochs = [stream[i:i + 11] for i in range(0, 44, 11)]
+    epochs = [stream[i : i + 11] for i in range(0, 44, 11)]
     assert all(sorted(epoch) == list(range(11)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 4
     assert epochs[2] == permutation(11, 5, 2).tolist()
@@ -192,19 +192,23 @@ def test_feeding_digits(tmp_path: Path) -> None:
         assert batch["data"].shape == (64, 1, 8, 8) and batch["data"].dtype == torch.float32 and batch["data"].max() == 1
 
 
-@pytest.mark.parametrize(("ports", "words", "augment", "code"), [
-    ({"data": Port((1, 28, 28)), "label": Port()}, {}, (), "NS652"),
-    ({"data": Port((64,)), "label": Port()}, {}, (), "NS652"),
-    ({"data": Port((3, 8, 8), ImageContract(color="gray"))}, {}, (), "NS660"),
-    ({"data": Port((1, 8, 8), ImageContract(crop_size=6))}, {}, (), "NS660"),
-    ({"data": Port((1, 8, 8), ImageContract(mean_value=(1.0, 2.0)))}, {}, (), "NS660"),
-    ({"data": Port((1, 8, 8), ImageContract())}, {"transform_param": TransformParam(scale=0.5)}, (), "NS660"),
-    ({"data": Port((1, 8, 8)), "label": Port()}, {"fields": {"data": "picture"}}, (), "NS656"),
-    ({"data": Port((1, 8, 8))}, {}, (Augmentation(crop_size=6),), "NS652"),
-    ({"label": Port()}, {}, (Augmentation(mirror=True),), "NS661"),
-])
-def test_what_does_not_fit_is_said_before_training(tmp_path: Path, ports: dict[str, Port], words: dict[str, object],
-                                                    augment: tuple[Augmentation, ...], code: str) -> None:
+@pytest.mark.parametrize(
+    ("ports", "words", "augment", "code"),
+    [
+        ({"data": Port((1, 28, 28)), "label": Port()}, {}, (), "NS652"),
+        ({"data": Port((64,)), "label": Port()}, {}, (), "NS652"),
+        ({"data": Port((3, 8, 8), ImageContract(color="gray"))}, {}, (), "NS660"),
+        ({"data": Port((1, 8, 8), ImageContract(crop_size=6))}, {}, (), "NS660"),
+        ({"data": Port((1, 8, 8), ImageContract(mean_value=(1.0, 2.0)))}, {}, (), "NS660"),
+        ({"data": Port((1, 8, 8), ImageContract())}, {"transform_param": TransformParam(scale=0.5)}, (), "NS660"),
+        ({"data": Port((1, 8, 8)), "label": Port()}, {"fields": {"data": "picture"}}, (), "NS656"),
+        ({"data": Port((1, 8, 8))}, {}, (Augmentation(crop_size=6),), "NS652"),
+        ({"label": Port()}, {}, (Augmentation(mirror=True),), "NS661"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_training(
+    tmp_path: Path, ports: dict[str, Port], words: dict[str, object], augment: tuple[Augmentation, ...], code: str
+) -> None:
     source = opened(tmp_path, "train", source="digits")
     with pytest.raises(SpecError, match=code):
         feed_of(source, DataSection(source="digits", **words), ports, augment, "train", Place(tmp_path))
@@ -213,8 +217,14 @@ def test_what_does_not_fit_is_said_before_training(tmp_path: Path, ports: dict[s
 def test_masks_cannot_be_left_behind(tmp_path: Path) -> None:
     source = ArraySource("masks", {"image": np.zeros((2, 1, 8, 8)), "label": np.zeros((2, 8, 8), int)}, "label")
     with pytest.raises(SpecError, match="NS661"):
-        feed_of(source, DataSection(source="npz"), {"data": Port((1, 8, 8)), "label": Port()}, (Augmentation(mirror=True),), "train",
-                Place(tmp_path))
+        feed_of(
+            source,
+            DataSection(source="npz"),
+            {"data": Port((1, 8, 8)), "label": Port()},
+            (Augmentation(mirror=True),),
+            "train",
+            Place(tmp_path),
+        )
 
 
 def test_text_batches_are_time_major(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ def fails(code: str, word: str, call: object, *args: object, **words: object) ->
 
 # folders of images
 
+
 def test_folder_of_mixed_sizes(tmp_path: Path) -> None:
     for n, (name, size) in enumerate([("zebra", (9, 7)), ("ant", (30, 20)), ("ant", (8, 8)), ("Bee", (5, 50))]):
         write_image(tmp_path / "photos" / name / f"{n}.png", size)
@@ -73,7 +74,7 @@ def test_folder_faults(tmp_path: Path) -> None:
 def test_damaged_image(tmp_path: Path, name: str, keep: float) -> None:
     path = write_image(tmp_path / "photos" / "a" / name, (64, 64))
     data = path.read_bytes()
-    path.write_bytes(data[:int(len(data) * keep)])
+    path.write_bytes(data[: int(len(data) * keep)])
     source = opened(tmp_path, shape=(3, 8, 8), source="images", path="photos")
     with pytest.raises(SpecError) as error:
         source.batch(np.array([0]))
@@ -82,6 +83,7 @@ def test_damaged_image(tmp_path: Path, name: str, keep: float) -> None:
 
 
 # tables
+
 
 def test_csv_with_header_and_words(tmp_path: Path) -> None:
     (tmp_path / "iris.csv").write_text("a,species,b\n1,virginica,2\n3,setosa,4\n\n5,virginica,6\n")
@@ -100,15 +102,18 @@ def test_csv_of_numbers(tmp_path: Path) -> None:
     assert targets is not None and targets.tolist() == [1.5, 2] and targets.dtype == np.float32
 
 
-@pytest.mark.parametrize(("text", "code", "word"), [
-    ("a,b,label\n1,2,0\n1,0\n", "NS654", "line 3 has 2 cells"),
-    ("a,b,label\n1,2,0\n1,,0\n", "NS654", "line 3: '' is not a number"),
-    ("a,b,label\n1,nan,0\n", "NS654", "line 2: 'nan'"),
-    ("a,b,label\n", "NS650", "below its header"),
-    ("", "NS650", "no rows"),
-    ("1\n2\n", "NS654", "one column"),
-    ("\xff\xfe", "NS645", "not UTF-8"),
-])
+@pytest.mark.parametrize(
+    ("text", "code", "word"),
+    [
+        ("a,b,label\n1,2,0\n1,0\n", "NS654", "line 3 has 2 cells"),
+        ("a,b,label\n1,2,0\n1,,0\n", "NS654", "line 3: '' is not a number"),
+        ("a,b,label\n1,nan,0\n", "NS654", "line 2: 'nan'"),
+        ("a,b,label\n", "NS650", "below its header"),
+        ("", "NS650", "no rows"),
+        ("1\n2\n", "NS654", "one column"),
+        ("\xff\xfe", "NS645", "not UTF-8"),
+    ],
+)
 def test_csv_faults(tmp_path: Path, text: str, code: str, word: str) -> None:
     (tmp_path / "t.csv").write_bytes(text.encode("latin-1"))
     fails(code, word, opened, tmp_path, source="csv", path="t.csv")
@@ -120,6 +125,7 @@ def test_csv_without_the_column(tmp_path: Path) -> None:
 
 
 # archives
+
 
 def test_npz_fields_and_parts(tmp_path: Path) -> None:
     draw = np.random.RandomState(0)
@@ -156,7 +162,7 @@ def test_npz_faults(tmp_path: Path) -> None:
     np.save(buffer, np.zeros((4, 5)))
     npz(path, buffer.getvalue()[:-1])
     fails("NS644", "160 bytes, here are 159", opened, tmp_path, source="npz", path="a.npz")
-    npz(path, buffer.getvalue().replace(b"(4, 5)", b"(4000000000, 5)")[:len(buffer.getvalue())])
+    npz(path, buffer.getvalue().replace(b"(4, 5)", b"(4000000000, 5)")[: len(buffer.getvalue())])
     fails("NS644", "x announces", opened, tmp_path, source="npz", path="a.npz")
 
 
@@ -187,6 +193,7 @@ def test_npz_with_any_byte_flipped_gives_data_or_a_diagnostic(tmp_path: Path) ->
 
 
 # HDF5
+
 
 def test_caffes_hdf5_list(tmp_path: Path) -> None:
     (tmp_path / "cases").mkdir()
@@ -219,7 +226,7 @@ def test_hdf5_faults(tmp_path: Path) -> None:
     import h5py
 
     whole = (CAFFE / "hdf5data.h5").read_bytes()
-    (tmp_path / "a.h5").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "a.h5").write_bytes(whole[: len(whole) // 2])
     fails("NS645", "", opened, tmp_path, source="hdf5", path="a.h5")
     (tmp_path / "list.txt").write_text("absent.h5\n")
     fails("NS643", "no such file", opened, tmp_path, source="hdf5", path="list.txt")
@@ -231,6 +238,7 @@ def test_hdf5_faults(tmp_path: Path) -> None:
 
 
 # LMDB
+
 
 def test_caffes_lmdb(tmp_path: Path) -> None:
     import lmdb
@@ -281,7 +289,7 @@ def test_lmdb_pages_agree_with_lmdb(tmp_path: Path, count: int) -> None:
         with store.begin() as look:
             want = [(bytes(key), bytes(value)) for key, value in look.cursor()]
     data = mapped(tmp_path / "store" / "data.mdb")
-    assert [(key, data[at.start:at.start + at.size]) for key, at in entries(data)] == want
+    assert [(key, data[at.start : at.start + at.size]) for key, at in entries(data)] == want
 
 
 def test_a_damaged_lmdb_never_ends_the_process(tmp_path: Path) -> None:
@@ -324,6 +332,7 @@ def test_lmdb_faults(tmp_path: Path) -> None:
 
 # text
 
+
 def test_text_windows(tmp_path: Path) -> None:
     text = "häuser und bäume\n"
     (tmp_path / "t.txt").write_text(text, encoding="utf-8")
@@ -340,7 +349,7 @@ def test_text_windows(tmp_path: Path) -> None:
 
 # Python
 
-MODULE = '''
+MODULE = """
 class Pairs:
     def __init__(self, count, fault=None):
         self.count, self.fault = count, fault
@@ -350,7 +359,7 @@ class Pairs:
         if i == self.fault:
             raise RuntimeError("no such thing")
         return [[i, i + 1.5]], i % 2
-'''
+"""
 
 
 def test_python_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,12 @@ from netspec.training.images import centre_crop, load_image, prepare, recolor
 from netspec.training.transforms import CaffeTransform, Pipeline, gathered, random_crop, random_mirror, windows
 
 GENERATOR = generator_at(0, 0)
-CASES = {"data_plain": {"scale": 1.0}, "data_crop": {"crop_size": 4, "mean_value": (10.0, 20.0, 30.0)},
-         "data_crop_odd": {"crop_size": 3, "scale": 0.5}, "data_mean_value": {"mean_value": (104.0, 117.0, 123.0), "scale": 0.017}}
+CASES = {
+    "data_plain": {"scale": 1.0},
+    "data_crop": {"crop_size": 4, "mean_value": (10.0, 20.0, 30.0)},
+    "data_crop_odd": {"crop_size": 3, "scale": 0.5},
+    "data_mean_value": {"mean_value": (104.0, 117.0, 123.0), "scale": 0.017},
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -73,7 +77,7 @@ def test_random_crop_covers_every_place_evenly() -> None:
     counts = torch.bincount(places[:, 0] * 4 + places[:, 1], minlength=12)
     assert len(counts) == 12 and counts.min() > 250 and counts.max() < 420
     for sample, (top, left) in zip(cut[:50], places[:50].tolist(), strict=True):
-        assert torch.equal(sample[0], x[0, 0, top:top + 3, left:left + 3])
+        assert torch.equal(sample[0], x[0, 0, top : top + 3, left : left + 3])
     ragged, same = random_crop(list(x[:9]), (3, 3), generator_at(1, 0))
     together, places = random_crop(x[:9], (3, 3), generator_at(1, 0))
     assert torch.equal(same, places) and torch.equal(ragged, together)
@@ -105,8 +109,9 @@ def test_crop_larger_than_the_image() -> None:
 
 @pytest.mark.parametrize(("color", "channels"), [("rgb", 3), ("bgr", 3), ("gray", 1)])
 @pytest.mark.parametrize(("resize", "crop"), [(None, None), (16, 12), ((14, 18), 12), ((12, 12), None)])
-def test_a_file_is_the_same_in_training_test_and_prediction(tmp_path: Path, color: str, channels: int, resize: object,
-                                                            crop: int | None) -> None:
+def test_a_file_is_the_same_in_training_test_and_prediction(
+    tmp_path: Path, color: str, channels: int, resize: object, crop: int | None
+) -> None:
     contract = ImageContract(color=color, resize=resize, crop_size=crop, mean_value=(104.0,), scale=0.017)
     shape = (channels, 12, 12)
     path = write_image(tmp_path / "photos" / "a" / "1.png", (40, 25))
@@ -121,7 +126,7 @@ def test_a_file_is_the_same_in_training_test_and_prediction(tmp_path: Path, colo
     size = (12, 12) if resize is None else (26, 16) if resize == 16 else (resize[1], resize[0])
     pixels = np.atleast_3d(np.asarray(image.resize(size, Image.Resampling.BILINEAR), np.float32)).transpose(2, 0, 1)
     top, left = (pixels.shape[1] - 12) // 2, (pixels.shape[2] - 12) // 2
-    want = pixels[::-1 if color == "bgr" else 1, top:top + 12, left:left + 12]
+    want = pixels[:: -1 if color == "bgr" else 1, top : top + 12, left : left + 12]
     np.testing.assert_allclose(predicted[0], (want - 104) * 0.017, rtol=1e-6, atol=1e-6)
 
 
@@ -148,8 +153,12 @@ def test_kinds_of_pixels(tmp_path: Path) -> None:
     contract = ImageContract(color="gray")
     ramp = np.arange(64).reshape(8, 8)
     plain = Image.fromarray(ramp.astype(np.uint8))
-    kinds = {"L.png": plain, "wide.png": Image.fromarray((ramp * 257).astype(np.uint16)), "palette.png": plain.convert("P"),
-             "alpha.png": plain.convert("LA")}
+    kinds = {
+        "L.png": plain,
+        "wide.png": Image.fromarray((ramp * 257).astype(np.uint16)),
+        "palette.png": plain.convert("P"),
+        "alpha.png": plain.convert("LA"),
+    }
     for name, image in kinds.items():
         image.save(tmp_path / name)
         np.testing.assert_array_equal(load_image(tmp_path / name, contract, (1, 8, 8))[0, 0], ramp, err_msg=name)
@@ -182,8 +191,12 @@ def test_a_bomb_is_not_decoded(tmp_path: Path, size: tuple[int, int]) -> None:
 def test_faults_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("not an image")
     write_image(tmp_path / "small.png", (9, 9))
-    for name, contract, code in (("text.png", ImageContract(), "NS647"), ("absent.png", ImageContract(), "NS643"),
-                                 (".", ImageContract(), "NS643"), ("small.png", ImageContract(crop_size=12), "NS653")):
+    for name, contract, code in (
+        ("text.png", ImageContract(), "NS647"),
+        ("absent.png", ImageContract(), "NS643"),
+        (".", ImageContract(), "NS643"),
+        ("small.png", ImageContract(crop_size=12), "NS653"),
+    ):
         with pytest.raises(SpecError, match=code):
             load_image(tmp_path / name, contract, (3, 12, 12))
     with pytest.raises(SpecError, match="NS660"):
@@ -195,8 +208,16 @@ def test_faults_of_a_file(tmp_path: Path) -> None:
 
 def test_kornia_follows_the_seed_and_leaves_torchs_state_alone() -> None:
     pytest.importorskip("kornia")
-    entry = Augmentation(rotate=10.0, affine=Affine(degrees=5.0, translate=0.1, scale=(0.9, 1.1), shear=3.0), perspective=0.2, elastic=1.0,
-                         color_jitter=ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1), blur=1.0, noise=5.0, erase=0.2)
+    entry = Augmentation(
+        rotate=10.0,
+        affine=Affine(degrees=5.0, translate=0.1, scale=(0.9, 1.1), shear=3.0),
+        perspective=0.2,
+        elastic=1.0,
+        color_jitter=ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
+        blur=1.0,
+        noise=5.0,
+        erase=0.2,
+    )
     pipeline = Pipeline(ImageContract(color="bgr", crop_size=20), (entry,))
     x = torch.randint(0, 256, (4, 3, 24, 24), dtype=torch.uint8)
     torch.manual_seed(3)
