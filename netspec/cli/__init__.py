@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": "Explain a diagnostic code, or a layer's arithmetic.",
     "layers": "List the layer types, or describe one.",
     "zoo": "List the specs that ship with netspec.",
+    "fmt": "Tidy specs: spacing, quotes, indentation; nothing else.",
     "init": "Start a spec as a copy of one of the zoo.",
     "diff": "Say how two specs differ as networks.",
     "hash": "Print a hash of the network that a spec describes.",

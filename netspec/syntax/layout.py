@@ -1,0 +1,171 @@
+"""A spec's text -> the same text, tidied: spacing, quotes, indentation, line ends. The author's form, order and comments stay.
+
+Works on YAML tokens and nodes; knows no layer. Each step whose result would read otherwise than the original is not taken.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import yaml
+
+from netspec.diagnostics.model import Diagnostics
+from netspec.source import Source
+from netspec.syntax.located import Located
+from netspec.syntax.reader import read
+from netspec.syntax.writer import quoted
+
+__all__ = ["tidied"]
+
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+WIDTH = 2
+OPENING = (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
+CLOSING = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+SPACED = (yaml.FlowEntryToken, yaml.ValueToken, yaml.BlockEntryToken)
+MARKED = ("required",)
+"""Words that mean something else in quotes."""
+
+
+def tidied(source: Source, diagnostics: Diagnostics) -> str | None:
+    """The tidy text; None with findings where the source cannot be read. Tidying it again changes nothing."""
+    tree = read(source, diagnostics)
+    if tree is None or len(diagnostics):
+        return None
+    wanted, text = list(meaning(tree)), source.text
+    steps: tuple[Callable[[str], str], ...] = (spaced, indented, trimmed)
+    for step in steps:
+        changed = step(text)
+        again = read(Source(source.name, changed), found := Diagnostics())
+        if again is not None and not len(found) and list(meaning(again)) == wanted:
+            text = changed
+    return text
+
+
+def meaning(tree: Located) -> Iterator[object]:
+    """All that a reader can tell of a tree but its places."""
+    for part in tree.walk():
+        if isinstance(part.value, dict):
+            yield tuple(part.value)
+        elif isinstance(part.value, list):
+            yield len(part.value)
+        else:
+            yield type(part.value), part.text, part.plain_style and part.text in MARKED
+
+
+# --- within a line ---------------------------------------------------------------------------------------------------
+
+
+def spaced(text: str) -> str:
+    """One space after a comma, a colon and a dash, none inside brackets; quotes only where they are needed. Comments keep their column."""
+    tokens = [t for t in yaml.scan(text, Loader=Loader) if t.end_mark.index > t.start_mark.index]
+    edits: list[tuple[int, int, str]] = []
+    columns = rows(text.split("\n"))
+    for i, token in enumerate(tokens):
+        start, end = token.start_mark.index, token.end_mark.index
+        if isinstance(token, yaml.ScalarToken) and token.style in ("'", '"') and bare(token.value) and "\n" not in text[start:end]:
+            edits.append((start, end, token.value))
+        gap = between(token, tokens[i + 1]) if i + 1 < len(tokens) else None
+        if gap is not None and token.start_mark.line not in columns and not text[end : tokens[i + 1].start_mark.index].strip(" \t"):
+            edits.append((end, tokens[i + 1].start_mark.index, gap))
+    return applied(text, [edit for edit in edits if text[edit[0] : edit[1]] != edit[2]])
+
+
+def rows(lines: list[str]) -> set[int]:
+    """Lines of a table of numbers: lists whose brackets close in one column with those of a line beside them. Their spaces are columns."""
+    ends = [line.rfind("]") if line.lstrip(" -").startswith("[") else -1 for line in lines]
+    beside = {n for n in range(1, len(ends)) if ends[n] == ends[n - 1] > 0}
+    return beside | {n - 1 for n in beside}
+
+
+def bare(value: str) -> bool:
+    """Whether a quoted text needs no quotes."""
+    return value not in MARKED and quoted(value) == value
+
+
+def between(a: Any, b: Any) -> str | None:
+    """What belongs between two tokens of one line; None where that is the author's."""
+    if a.end_mark.line != b.start_mark.line:
+        return None
+    if isinstance(b, CLOSING) or isinstance(a, OPENING):
+        return ""
+    if isinstance(b, yaml.FlowEntryToken):
+        return ""
+    if isinstance(b, yaml.ValueToken):
+        return "" if isinstance(a, yaml.ScalarToken) else None
+    return " " if isinstance(a, SPACED) else None
+
+
+def applied(text: str, edits: list[tuple[int, int, str]]) -> str:
+    """The text with edits made, line by line: a comment that ends an edited line stays in its column where there is room."""
+    parts: list[str] = []
+    at = 0
+    for start, end, new in edits:
+        parts += [text[at:start], new]
+        at = end
+    changed = "".join([*parts, text[at:]]).split("\n")
+    columns = {text.count("\n", 0, start) for start, _, _ in edits}
+    before = text.split("\n")
+    for number in columns:
+        changed[number] = with_comment(changed[number], before[number])
+    return "\n".join(changed)
+
+
+def with_comment(line: str, before: str) -> str:
+    at, was = comment_at(line), comment_at(before)
+    if at is None or was is None:
+        return line
+    body = line[:at].rstrip(" ")
+    return body + " " * max(was - len(body), 1) + line[at:]
+
+
+def comment_at(line: str) -> int | None:
+    """The column of a comment behind something; None where there is none, or a quote makes that unsure."""
+    at = line.rfind(" #") + 1
+    return at if at > 0 and line[:at].strip() and not set(line[at:]) & {'"', "'"} else None
+
+
+# --- lines -----------------------------------------------------------------------------------------------------------
+
+
+def indented(text: str) -> str:
+    """Two spaces for each level, list items one level below their key; other lines move with the line that they belong to."""
+    wanted: dict[int, int] = {}
+    root = yaml.compose(text, Loader=Loader)
+    place(root, 0, wanted, set())
+    lines = text.split("\n")
+    moved = {n: column - width(lines[n]) for n, column in wanted.items()}
+    for n, line in enumerate(lines):
+        if not line.strip():
+            continue
+        if n not in moved:
+            comment = line.lstrip().startswith("#")
+            owner = next((m for m in range(n + 1, len(lines)) if m in wanted), None) if comment else None
+            moved[n] = moved[owner] if owner is not None else moved.get(previous(lines, n), 0)
+        lines[n] = " " * max(width(line) + moved[n], 0) + line.lstrip(" ")
+    return "\n".join(lines)
+
+
+def previous(lines: list[str], number: int) -> int:
+    """The last line before that is not blank."""
+    return next((n for n in range(number - 1, -1, -1) if lines[n].strip()), -1)
+
+
+def width(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def place(node: Any, column: int, wanted: dict[int, int], seen: set[int]) -> None:
+    """Note, for each line that begins with an entry of a block collection, the column that it belongs in."""
+    if id(node) in seen or isinstance(node, yaml.ScalarNode) or node.flow_style:
+        return
+    seen.add(id(node))
+    pairs = node.value if isinstance(node, yaml.MappingNode) else [(item, item) for item in node.value]
+    for key, value in pairs:
+        wanted.setdefault(key.start_mark.line, column)
+        place(value, column + WIDTH, wanted, seen)
+
+
+def trimmed(text: str) -> str:
+    """No blanks at the end of a line, one line break at the end of the text."""
+    lines = [line.rstrip(" \t") if not line.endswith("\r") else line[:-1].rstrip(" \t") + "\r" for line in text.split("\n")]
+    end = "\r\n" if text.rstrip("\n").endswith("\r") else "\n"
+    return "\n".join(lines).rstrip("\r\n") + end

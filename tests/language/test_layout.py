@@ -1,0 +1,155 @@
+"""`netspec fmt`: tidy, idempotent, and the same meaning."""
+
+import random
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from netspec import driver
+from netspec.analysis.canonical import network_hash
+from netspec.cli import group
+from netspec.diagnostics.model import Diagnostics
+from netspec.source import Source
+from netspec.syntax.layout import meaning, tidied
+from netspec.syntax.paths import zoo_folder, zoo_specs
+from netspec.syntax.reader import read
+
+FILES = sorted(zoo_folder().rglob("*.yaml"))
+
+UNTIDY = """# first
+netspec:   1
+name: "demo"         # a name
+input: { data: [N,1 , 8,8] }
+
+
+layers:
+- name: 'conv1'   
+  type:  Convolution
+  convolution_param:
+      num_output: 4   # filters
+      # about the window
+      kernel_size: 3
+-   {name: p, type: "Pooling", kernel_size: 2 ,stride: 2}
+- name: "1e3"
+  type: ReLU
+description: >
+   Folded   text,
+   with "quotes".
+"""
+TIDY = """# first
+netspec: 1
+name: demo           # a name
+input: {data: [N, 1, 8, 8]}
+
+
+layers:
+  - name: conv1
+    type: Convolution
+    convolution_param:
+      num_output: 4   # filters
+      # about the window
+      kernel_size: 3
+  - {name: p, type: Pooling, kernel_size: 2, stride: 2}
+  - name: "1e3"
+    type: ReLU
+description: >
+   Folded   text,
+   with "quotes".
+"""
+
+
+def tidy(text: str) -> str:
+    found = tidied(Source("spec.yaml", text), Diagnostics())
+    assert found is not None
+    return found
+
+
+def meant(text: str) -> list[object]:
+    tree = read(Source("spec.yaml", text), Diagnostics())
+    assert tree is not None
+    return list(meaning(tree))
+
+
+def test_an_untidy_spec() -> None:
+    assert tidy(UNTIDY) == TIDY
+    assert tidy(UNTIDY.replace("\n", "\r\n")) == TIDY.replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_files_of_the_zoo_keep_their_meaning(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    once = tidy(text)
+    assert tidy(once) == once
+    assert meant(once) == meant(text)
+    assert [line.split("#")[1:] for line in once.splitlines()] == [line.rstrip().split("#")[1:] for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["lenet", "resnet-18", "u-net", "char-rnn"])
+def test_a_resolved_spec_stays_the_same_network(name: str) -> None:
+    first = driver.load(str(dict(zoo_specs())[name]))
+    text = tidy(first.resolved_text())
+    assert network_hash(driver.load_source(Source(f"{dict(zoo_specs())[name]}", text)).graphs()) == network_hash(first.graphs())
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_untidied_files_come_back(seed: int) -> None:
+    """Spaces put in where YAML allows any number of them make no difference to the tidy text."""
+    rng = random.Random(seed)
+    text = tidy(rng.choice(FILES).read_text(encoding="utf-8"))
+    plain = [line for line in text.splitlines() if "[" in line and '"' not in line and "#" not in line]
+    lines = [line.replace(", ", rng.choice([",  ", " , ", ", "])) if line in plain else line for line in text.splitlines()]
+    shaken = "\n".join(line + " " * rng.randrange(3) for line in lines)
+    assert meant(tidy(shaken)) == meant(shaken)
+    assert tidy(tidy(shaken)) == tidy(shaken)
+
+
+ODD = [
+    "a: &x {k: 1}\nb: *x\n",
+    'vars: {w: "required", v: required}\n',
+    "a: 'it''s'\nb: \"a: b\"\nc: '# no'\n",
+    "a: |\n  keep   \n   this\nb: 1\n",
+    "a: [1,\n    2,\n  3]\n",
+    "- - 1\n  - 2\n-   - 3\n",
+    "a:\n- b:\n  - c\n# end",
+    "? a\n: b\n",
+    "a: plain text\n   that goes on\nb: 1\n",
+    'a: "${x}"\nb: [ "${y}" ]\nc: "$z"\n',
+    "*x : 1\n",
+    "{a: 1, }\n",
+    "a: é   \n",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_odd_yaml_keeps_its_meaning(text: str) -> None:
+    source = Source("spec.yaml", text)
+    once = tidied(source, Diagnostics())
+    if once is None:
+        assert read(source, Diagnostics()) is None
+        return
+    assert meant(once) == meant(text)
+    assert tidy(once) == once
+
+
+def test_the_command(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(UNTIDY, encoding="utf-8")
+
+    def fmt(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(group, ["fmt", *words], standalone_mode=False, input=UNTIDY)
+        assert result.exception is None, result.output
+        return result.return_value, result.output
+
+    assert fmt(str(spec), "--check")[0] == 1
+    code, shown = fmt(str(spec), "--diff")
+    assert code == 1
+    assert {"-netspec:   1", "+netspec: 1"} <= set(shown.splitlines())
+    assert spec.read_text(encoding="utf-8") == UNTIDY
+    assert fmt(str(spec))[0] == 0
+    assert spec.read_text(encoding="utf-8") == TIDY
+    assert fmt(str(spec), "--check") == (0, "")
+    assert fmt("-") == (0, TIDY)
+    spec.write_text("a: [", encoding="utf-8")
+    assert fmt(str(spec))[0] == 1
+    assert spec.read_text(encoding="utf-8") == "a: ["
