@@ -4,7 +4,7 @@ Data are made from fixed seeds, so a certificate can be repeated. Knows neither 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from netspec.ir.dims import Size, evaluate, symbols, untraced
@@ -102,10 +102,10 @@ def cases(typed: TypedGraph, inputs: Mapping[str, TensorType], least: Mapping[st
     batches = [b for n in BATCHES if legal.legal(b := {**usual, **dict.fromkeys(counts, n)})] or [usual]
     found = [Case(kind, batches[i % len(batches)], i) for i, kind in enumerate(KINDS)]
     others = [base] if usual != base else []
-    for i, sizes in enumerate([*others, *grown(legal, usual, names)]):
+    for i, sizes in enumerate([*others, *grown(legal, usual, [name for name in names if name not in least])]):
         small = {**sizes, **dict.fromkeys(counts, 2)}
         found.append(Case(("normal", "ties", "borders")[i % 3], small if legal.legal(small) else sizes, len(found)))
-    return affordable(typed, found)
+    return affordable(typed, found, counts)
 
 
 def grown(legal: LegalSizes, base: dict[str, int], names: Sequence[str]) -> Iterator[dict[str, int]]:
@@ -116,14 +116,18 @@ def grown(legal: LegalSizes, base: dict[str, int], names: Sequence[str]) -> Iter
         yield from (sizes for sizes in (one, two) if sizes)
 
 
-def affordable(typed: TypedGraph, found: list[Case]) -> list[Case]:
-    """The cases within the budget; the first two stay whatever they cost."""
+def affordable(typed: TypedGraph, found: list[Case], counts: Sequence[str]) -> list[Case]:
+    """The cases within the budget, with a smaller batch where that helps; the first two stay whatever they cost."""
     macs = [typed.macs(node) for node in typed.graph.nodes]
-    spent, kept = 0.0, []
-    for i, case in enumerate(found):
-        spent += sum(float(cost) if isinstance(cost := evaluate(m, case.sizes), int) else 0.0 for m in macs)
-        if i < 2 or spent <= BUDGET:
-            kept.append(case)
+    least, spent, kept = found[0].sizes, 0, list[Case]()
+    for case in found:
+        cheaper = replace(case, sizes={**case.sizes, **{name: least[name] for name in counts}})
+        for trial in (case, cheaper):
+            cost = sum(number(m, trial) for m in macs)
+            if len(kept) < 2 or spent + cost <= BUDGET:
+                spent += cost
+                kept.append(trial)
+                break
     return kept
 
 

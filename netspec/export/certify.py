@@ -29,7 +29,7 @@ __all__ = ["Certificate", "certify"]
 SECONDS = 120.0
 """No case is begun after so long; the first ones are the most telling."""
 MEMORY = 2 << 30
-"""Bytes of inner tensors up to which all of them are compared."""
+"""Bytes of inner tensors that are held at once."""
 JUMP = 1e-3
 """A tensor that is off by more of its size than this, from bottoms that agree, may come of a layer that jumps (an index, a threshold)."""
 
@@ -39,7 +39,8 @@ class Certificate:
     """What was compared, and how it came out.
 
     tensors: comparisons made. largest_difference: the greatest |onnxruntime - truth| of all, made by `tensor`; tolerance: what was allowed
-    there. closest: the greatest ratio of difference to tolerance. left_out: cases that there was no time for.
+    there. closest: the greatest ratio of difference to tolerance. overflown: comparisons that say nothing, since float32 itself overflows
+    (as it does in a net whose batch norms have gathered nothing yet). left_out: cases that there was no time for.
     """
 
     cases: int
@@ -52,7 +53,8 @@ class Certificate:
     device: str
     torch: str
     onnxruntime: str
-    left_out: int = 0
+    overflown: int
+    left_out: int
 
     def metadata(self) -> dict[str, str]:
         """As properties of the model: two numbers by themselves, and all as JSON."""
@@ -63,9 +65,10 @@ class Certificate:
 def certify(net: "nn.Module", typed: TypedGraph, model: Path | bytes, *, device: str = "cpu") -> Certificate:
     """Run both on every case and compare: each output of the model itself, and every blob of a copy that shows them.
 
+    The net moves to the device, and comes back in eval mode and without recurrent state.
     Raises SpecError: NS703 where a tensor is off (the first one in order of execution), NS706 where no input can be made, NS722.
     """
-    return Certification(net, typed, model, device).run()
+    return Certification(net.to(device).eval(), typed, model, device).run()
 
 
 class Certification:
@@ -88,7 +91,7 @@ class Certification:
             if done and time.monotonic() - start > SECONDS:
                 break
             self.outputs(case)
-            if case.kind not in {c.kind for c in done} and self.bench.memory(case) <= MEMORY:
+            if not done or (case.kind not in {c.kind for c in done} and len(self.portions(case)) == 1):
                 self.inner(case)
             done.append(case)
         return self.certificate(done, len(planned) - len(done))
@@ -97,11 +100,11 @@ class Certification:
         import onnxruntime as ort
         import torch
 
-        largest, tensor = max(self.found, key=lambda f: f[0].distance)
+        sound = [(d, name) for d, name in self.found if not d.void] or [(Difference(0.0, 0.0), "")]
+        largest, tensor = max(sound, key=lambda f: f[0].distance)
         sizes = tuple(dict.fromkeys(" ".join(f"{k}={v}" for k, v in case.sizes.items()) for case in done if case.sizes))
-        closest = max(d.ratio for d, _ in self.found)
-        return Certificate(len(done), len(self.found), largest.distance, largest.tolerance, tensor, closest, sizes, self.device,
-                           torch.__version__, ort.__version__, left_out)
+        return Certificate(len(done), len(self.found), largest.distance, largest.tolerance, tensor, max(d.ratio for d, _ in sound), sizes,
+                           self.device, torch.__version__, ort.__version__, sum(d.void for d, _ in self.found), left_out)
 
     # --- comparing ---------------------------------------------------------------------------------------------------
 
@@ -120,14 +123,27 @@ class Certification:
 
     def inner(self, case: Case, layers: int | None = None) -> set[Value]:
         """Compare every tensor, of the first `layers` layers if given. Answers those that differ for good reason: see `compared`."""
-        nodes = self.typed.graph.nodes[:layers]
-        inputs = [i.value for i in self.typed.graph.inputs]
         excused: set[Value] = set()
-        with self.shown(nodes, cut=layers is not None) as session:
-            for run in self.bench.rounds(case, session, [*inputs, *(v for node in nodes for v in node.tops)]):
-                for node in nodes:
-                    excused |= self.compared(node, run, excused)
+        for nodes in self.portions(case, layers):
+            values = list(dict.fromkeys(v for node in nodes for v in (*node.bottoms, *node.tops)))
+            with self.shown(values, cut=layers) as session:
+                for run in self.bench.rounds(case, session, values):
+                    for node in nodes:
+                        excused |= self.compared(node, run, excused)
         return excused
+
+    def portions(self, case: Case, layers: int | None = None) -> list[list[Node]]:
+        """The layers in stretches whose tensors fit into memory."""
+        found: list[list[Node]] = []
+        room = 0
+        for node in self.typed.graph.nodes[:layers]:
+            cost = sum(self.bench.memory(v, case) for v in (*node.bottoms, *node.tops))
+            if not found or cost > room:
+                found.append([])
+                room = MEMORY
+            found[-1].append(node)
+            room -= cost
+        return found
 
     def compared(self, node: Node, run: Run, excused: set[Value]) -> set[Value]:
         """Compare the tops of a layer. Where its bottoms are excused, or it jumps, what counts is the layer alone, on the bottoms it got;
@@ -175,17 +191,17 @@ class Certification:
 
     def runs(self, case: Case, layers: int) -> bool:
         try:
-            with self.shown(self.typed.graph.nodes[:layers], cut=True) as session:
+            with self.shown([v for node in self.typed.graph.nodes[:layers] for v in node.tops][-1:], cut=layers) as session:
                 session.run(self.bench.feed(case))
         except CannotRunError:
             return False
         return True
 
-    def shown(self, nodes: Sequence[Node], *, cut: bool) -> AbstractContextManager[Session]:
-        """The model with the tops of these layers as outputs; cut off after the last of them if `cut`."""
-        tensors = [self.bench.names[v] for node in nodes for v in node.tops]
-        end = max((self.exported.places.get(t, 0) for t in tensors), default=0) if cut else None
-        return self.exported.shown(tensors, self.device, end)
+    def shown(self, values: Sequence[Value], cut: int | None) -> AbstractContextManager[Session]:
+        """The model with these values as outputs; cut off after its first `cut` layers, if given."""
+        kept = [self.bench.names[v] for node in self.typed.graph.nodes[:cut] for v in node.tops]
+        end = None if cut is None else max((self.exported.places.get(t, 0) for t in kept), default=0)
+        return self.exported.shown([self.bench.names[v] for v in values], self.device, end)
 
 
 def measured(value: Value, run: Run) -> Difference:

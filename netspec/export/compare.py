@@ -13,19 +13,22 @@ __all__ = ["EPS", "FACTOR", "Difference", "difference"]
 
 EPS = 2.0**-23
 FACTOR = 8.0
-HUGE = 1e30
-"""Elements from here on (infinities, Caffe's -FLT_MAX) are compared by themselves: beside them no tolerance means anything."""
+HUGE = 3e38
+"""Elements from here on (infinities, Caffe's -FLT_MAX) are compared by themselves: they are no sums that rounding could touch."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The greatest distance of a tensor from the truth, what is allowed, and where it is."""
+    """The greatest distance of a tensor from the truth, what is allowed, and where it is.
+
+    size: max |truth|. void: nothing is to be learnt, since float32 cannot hold any element of the tensor.
+    """
 
     distance: float
     tolerance: float
     size: float = 0.0
-    """max |truth|"""
     text: str = ""
+    void: bool = False
 
     @property
     def ratio(self) -> float:
@@ -40,7 +43,8 @@ class Difference:
 def difference(got: "Array", truth: "Array", single: "Array", fan_in: float) -> Difference:
     """|got - truth| against 8 max(|single - truth|, eps sqrt(fan_in) max|truth|), each the greatest of its tensor.
 
-    An element that is not finite, or huge, must be the same, unless float32 makes torch itself miss it.
+    An element that is not finite, or huge, must be the same, unless float32 makes torch itself miss it. Elements that are finite in truth
+    and not in torch's float32 are passed over.
     """
     import numpy as np
 
@@ -49,17 +53,17 @@ def difference(got: "Array", truth: "Array", single: "Array", fan_in: float) -> 
     if truth.size == 0:
         return Difference(0.0, 0.0)
     a, b, t = (x.astype(np.float64) for x in (got, single, truth))
-    odd = ~(np.abs(t) < HUGE)
+    odd, lost = ~(np.abs(t) < HUGE), ~np.isfinite(b)
     wrong = odd & ~np.isclose(a, t, rtol=1e-6, equal_nan=True) & np.isclose(b, t, rtol=1e-6, equal_nan=True)
     if wrong.any():
         return Difference(inf, 0.0, text=at(wrong.argmax(), got, truth))
     with np.errstate(invalid="ignore", over="ignore"):
-        off = np.where(odd, 0.0, np.abs(a - t))
-        own = np.where(odd, 0.0, np.abs(b - t))
-    off, own = np.where(np.isnan(off), inf, off), np.where(np.isnan(own), inf, own)
+        off = np.where(odd | lost, 0.0, np.abs(a - t))
+        own = np.where(odd | lost, 0.0, np.abs(b - t))
+    off = np.where(np.isnan(off), inf, off)
     size = float(np.where(odd, 0.0, np.abs(t)).max())
     tolerance = FACTOR * max(float(own.max()), EPS * sqrt(fan_in) * size)
-    return Difference(float(off.max()), tolerance, size, at(off.argmax(), got, truth))
+    return Difference(float(off.max()), tolerance, size, at(off.argmax(), got, truth), void=bool((odd | lost).all()))
 
 
 def at(place: Any, got: "Array", truth: "Array") -> str:

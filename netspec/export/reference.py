@@ -18,15 +18,13 @@ __all__ = ["Reference", "contracted"]
 
 
 class Reference:
-    """A net that runs on numpy arrays and answers chosen values, in one precision."""
+    """A net that runs on numpy arrays and answers chosen values, in one precision: in float64 a copy of it, in float32 the net itself."""
 
     def __init__(self, net: "nn.Module", typed: TypedGraph, device: str, *, double: bool) -> None:
         self.typed = typed
         self.double = double
         self.device = device
-        self.net: Any = twin(net).to(device).eval()
-        if double:
-            self.net = self.net.double()
+        self.net: Any = twin(net).to(device).double().eval() if double else net
         self.reset()
 
     def reset(self) -> None:

@@ -1,0 +1,62 @@
+"""The tolerance rule, by itself."""
+
+from math import inf, nan, sqrt
+
+import numpy as np
+import pytest
+
+from netspec.export.compare import EPS, FACTOR, difference
+
+
+def f32(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+def f64(*values: float) -> np.ndarray:
+    return np.array(values, np.float64)
+
+
+def test_tolerance_is_eight_times_the_larger_of_torch_s_error_and_rounding() -> None:
+    truth = f64(1, -4)
+    assert difference(f32(1, -4), truth, f32(1, -4), 9.0).tolerance == FACTOR * EPS * 3 * 4
+    assert difference(f32(1, -4), truth, f32(1, -4.5), 9.0).tolerance == FACTOR * 0.5
+
+
+@pytest.mark.parametrize(("factor", "agrees"), [(0.9, True), (1.1, False)])
+def test_the_bound_is_sharp(factor: float, agrees: bool) -> None:
+    allowed = FACTOR * EPS * sqrt(100)
+    found = difference(f32(1 + factor * allowed), f64(1), f32(1), 100.0)
+    assert found.agrees == agrees
+    assert found.ratio == pytest.approx(factor, rel=0.02)
+
+
+def test_where_it_is() -> None:
+    found = difference(f32(1, 2, 3.5), f64(1, 2, 3), f32(1, 2, 3), 1.0)
+    assert found.text == "onnxruntime has 3.5 at [2], torch 3"
+    assert found.distance == 0.5
+
+
+def test_shapes_must_be_the_same() -> None:
+    found = difference(np.zeros((2, 3), np.float32), np.zeros((3, 2)), np.zeros((3, 2), np.float32), 1.0)
+    assert not found.agrees
+    assert found.text == "onnxruntime makes [2, 3], torch [3, 2]"
+
+
+@pytest.mark.parametrize(("got", "truth", "single", "agrees"), [
+    (nan, nan, nan, True), (inf, inf, inf, True), (-inf, inf, inf, False), (0.0, nan, nan, False), (nan, 1.0, 1.0, False),
+    (-3.4028235e38, -3.4028235e38, -3.4028235e38, True), (0.0, -3.4028235e38, -3.4028235e38, False),
+    (inf, 1e60, inf, True), (nan, 1.0, nan, True),
+])  # fmt: skip
+def test_what_is_not_finite(got: float, truth: float, single: float, agrees: bool) -> None:
+    """Beside a finite element, whose own tolerance a huge one does not widen."""
+    assert difference(f32(got, 1), f64(truth, 1), f32(single, 1), 1.0).agrees == agrees
+    assert not difference(f32(got, 1.1), f64(truth, 1), f32(single, 1), 1.0).agrees
+
+
+def test_nothing_is_learnt_where_float32_overflows_everywhere() -> None:
+    assert difference(f32(inf, nan), f64(1e60, 1), f32(inf, nan), 1.0).void
+    assert not difference(f32(inf, 1), f64(1e60, 1), f32(inf, 1), 1.0).void
+
+
+def test_no_elements() -> None:
+    assert difference(np.zeros((0, 3), np.float32), np.zeros((0, 3)), np.zeros((0, 3), np.float32), 1.0).agrees
