@@ -3,7 +3,8 @@
 Rules run on plain sizes; one that refuses runs again on named leaves, so that its arithmetic can be printed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
@@ -142,7 +143,7 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
         f"{node.layer.type} {node.name}: {error.fact}",
         node.places[error.at],
         error.label or error.fact,
-        others=origins(node, bottoms, error),
+        others=(*origins(node, bottoms, error), *causes(node, bottoms, error, found.types)),
         rule=traced.rule,
         fixes=fixes,
     )
@@ -180,6 +181,52 @@ def origins(node: Node, bottoms: tuple[TensorType, ...], error: RuleError) -> tu
             labels.append(Label(span, f"gives {bottoms[i]}"))
     labels += [Label(span, f"{node.name} comes from here") for span in node.places.used[:2] if span not in [label.span for label in labels]]
     return tuple(labels)
+
+
+def causes(node: Node, bottoms: tuple[TensorType, ...], error: RuleError, types: Mapping[Value, TensorType | Unknown]) -> tuple[Label, ...]:
+    """Where the sizes come from that do not fit: parameters beside the one to blame, and further up, the layers that made the sizes so."""
+    labels: list[Label] = []
+    if error.at.endswith("_filler"):
+        for name in node.layer.params:
+            value = node.layer.__dict__[name]
+            if name in node.places and type(value) is int and (span := node.places[name]) is not None:
+                labels.append(Label(span, f"{name} is {value}"))
+        return tuple(labels)
+    found_by = (nearest_change,) if len(bottoms) > 1 else (nearest_change, steepest)
+    for bottom, find in ((bottom, find) for bottom in node.bottoms for find in found_by):
+        maker = find(bottom, types)
+        span = maker.places["name"] if maker is not None else None
+        if maker is not None and span is not None and maker is not bottom.node and maker is not node:
+            labels.append(Label(span, f"makes {types[maker.tops[0]]} of {types[maker.bottoms[0]]}"))
+    seen = {node.places[error.at], *(v.node.places["name"] for v in node.bottoms if v.node is not None)}
+    return tuple(dict.fromkeys(label for label in labels if label.span not in seen))
+
+
+FARTHEST = 500
+"""Layers that are looked at on the way up from an error."""
+
+
+def upstream(value: Value, types: Mapping[Value, TensorType | Unknown]) -> Iterator[tuple[Node, float]]:
+    """The layers that lead to a value along first bottoms, nearest first, and how many times fewer places each leaves."""
+    while value.node is not None and value.node.bottoms:
+        node = value.node
+        before, after = types.get(node.bottoms[0]), types.get(value)
+        if isinstance(before, TensorType) and isinstance(after, TensorType):
+            sizes = product(before.space), product(after.space)
+            if isinstance(sizes[0], int) and isinstance(sizes[1], int) and sizes[1]:
+                yield node, sizes[0] / sizes[1]
+        value = node.bottoms[0]
+
+
+def steepest(value: Value, types: Mapping[Value, TensorType | Unknown]) -> Node | None:
+    """The layer above that shrinks its input most."""
+    node, ratio = max(islice(upstream(value, types), FARTHEST), key=lambda one: one[1], default=(None, 1.0))
+    return node if ratio > 1 else None
+
+
+def nearest_change(value: Value, types: Mapping[Value, TensorType | Unknown]) -> Node | None:
+    """The next layer above that changes the number of places."""
+    return next((node for node, ratio in islice(upstream(value, types), FARTHEST) if ratio != 1), None)
 
 
 def retraced(layer: Layer, bottoms: tuple[TensorType, ...]) -> RuleError | None:

@@ -65,23 +65,38 @@ def phase(diagnostic: Diagnostic) -> str:
 
 
 def tried(found: Sequence[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
-    """The findings without the fixes that do not help. What edits another text, or is only words, stays as it is."""
+    """The findings without the fixes that do not help. What edits another text, or is only words, stays as it is.
+
+    A fix after which other errors come to light keeps its words and loses its edits: only what checks clean is offered as an edit.
+    """
     left = TRIALS
     verdicts: dict[str, list[Diagnostic]] = {}
 
-    def holds(diagnostic: Diagnostic, fix: Fix) -> bool:
+    def kept(diagnostic: Diagnostic, fix: Fix) -> Fix | None:
         nonlocal left
         if not fix.edits or not all(belongs(source, edit) for edit in fix.edits):
-            return True
+            return fix
         changed = edited(source, fix.edits)
         if changed is None or left < 0:
-            return False
+            return None
         if changed.text not in verdicts:
             left -= len(changed.text)
             verdicts[changed.text] = check(changed)
-        return helps(found, verdicts[changed.text], [diagnostic], end_of(source, changed, fix.edits))
+        after = verdicts[changed.text]
+        if not helps(found, after, [diagnostic], end_of(source, changed, fix.edits)):
+            return None
+        return fix if nothing_new(found, after) else fix._replace(edits=())
 
-    return [replace(d, fixes=tuple(fix for fix in d.fixes if holds(d, fix))) if d.fixes else d for d in found]
+    return [replace(d, fixes=tuple(one for fix in d.fixes if (one := kept(d, fix)) is not None)) if d.fixes else d for d in found]
+
+
+def nothing_new(before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> bool:
+    """Whether every error of the text as changed stood there before."""
+
+    def errors(found: Iterable[Diagnostic]) -> Counter[tuple[str, str]]:
+        return Counter((d.code, d.fact) for d in found if d.severity == "error")
+
+    return not errors(after) - errors(before)
 
 
 def repaired(source: Source, check: Check) -> Repair:

@@ -7,17 +7,20 @@ from netspec.diagnostics.suggest import clearly, nearest
 from netspec.frozen import changed, frozen
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
+from netspec.ir.layer import Layer
 from netspec.ir.types import TensorType
+from netspec.kinds import INT
 from netspec.record import Reject
 from netspec.resolve.build import NetState, build, drafts_in
 from netspec.resolve.deploy import deployed
 from netspec.resolve.drafts import Draft, draft
-from netspec.resolve.schema import read_record
+from netspec.resolve.schema import read_record, word
 from netspec.resolve.sections import InputSection, SpecFile
 from netspec.resolve.training import check_contract, check_training
 from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.spec import Entry, Spec
+from netspec.syntax.variables import FAILED
 
 __all__ = ["Resolved", "resolve", "wire"]
 
@@ -136,8 +139,22 @@ def defaults_of(spec: Spec, diagnostics: Diagnostics) -> dict[str, Located]:
                 diagnostics.add(unknown_key(key, body, cls.names, f"defaults of {kind}", notes_on(cls, key)))
         if not isinstance(body.value, dict):
             diagnostics.error("NS104", f"defaults of {kind} must be a mapping", body.span)
+        check_values(kind, cls, body, diagnostics)
         found[cls.type] = body
     return found
+
+
+def check_values(kind: str, cls: type[Layer], body: Located, diagnostics: Diagnostics) -> None:
+    """Report a default that its parameter does not take, though every layer may say the parameter itself."""
+    for key, node in body.mapping.items():
+        declared = cls.names.get(key)
+        if declared is None or node.why == FAILED:
+            continue
+        try:
+            (declared.kind if key == declared.name else INT).read(node, declared.bounds)
+        except Reject:
+            schema = {"type": "object", "properties": {key: cls.schema()["properties"][key]}}
+            word(schema, Located({key: node}, body.span, keys=body.keys), diagnostics, what=f"defaults of {kind}")
 
 
 def inputs_of(spec: Spec, diagnostics: Diagnostics) -> tuple[Input, ...]:

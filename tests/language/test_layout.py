@@ -24,7 +24,7 @@ input: { data: [N,1 , 8,8] }
 
 
 layers:
-- name: 'conv1'   
+- name: 'conv1'@@
   type:  Convolution
   convolution_param:
       num_output: 4   # filters
@@ -36,7 +36,7 @@ layers:
 description: >
    Folded   text,
    with "quotes".
-"""
+""".replace("@@", "   ")
 TIDY = """# first
 netspec: 1
 name: demo           # a name
