@@ -70,5 +70,6 @@ def test_a_use_of_a_block_has_a_name_of_its_own(layers: str) -> None:
 
 
 def test_a_default_that_no_layer_needs_is_checked() -> None:
-    text = "netspec: 1\ninput: {data: [N, 3, 8, 8]}\ndefaults: {Pooling: {stride: many}}\nlayers: [{name: p, type: Pooling, stride: 2, kernel_size: 2}]"
+    head = "netspec: 1\ninput: {data: [N, 3, 8, 8]}\ndefaults: {Pooling: {stride: many}}\n"
+    text = head + "layers: [{name: p, type: Pooling, stride: 2, kernel_size: 2}]"
     assert [d.code for d in driver.check_source(Source("spec.yaml", text))] == ["NS104"]
