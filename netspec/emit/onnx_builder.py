@@ -171,8 +171,16 @@ class Calls:
         finally:
             self.scope = outer
 
-    def scan(self, step: "Callable[..., tuple[Operand, ...]]", states: Sequence[Operand], inputs: Sequence[Operand], *, axis: int = 0,
-             reverse: bool = False, outputs: int = 1) -> tuple[Operand, ...]:
+    def scan(
+        self,
+        step: "Callable[..., tuple[Operand, ...]]",
+        states: Sequence[Operand],
+        inputs: Sequence[Operand],
+        *,
+        axis: int = 0,
+        reverse: bool = False,
+        outputs: int = 1,
+    ) -> tuple[Operand, ...]:
         """Run `step(*states, *slices) -> (*new_states, *results)` along `axis` of the inputs (typed operands, as the states).
 
         Answers the final states, then `outputs` results, each stacked along `axis`, whose length must be at least 1: over none,
@@ -183,12 +191,20 @@ class Calls:
         n, m = len(inputs), len(body.outputs) - len(states)
         if m != outputs:
             raise ValueError(f"step answers {m} results beside its states: {outputs} were announced")
-        made = self.call("Scan", *states, *inputs, outputs=len(states) + m, body=body, num_scan_inputs=n,
-                         scan_input_axes=(axis,) * n if axis else None, scan_output_axes=(axis,) * m if axis and m else None,
-                         scan_input_directions=(1,) * n if reverse else None, scan_output_directions=(1,) * m if reverse and m else None)
+        made = self.call(
+            "Scan",
+            *states,
+            *inputs,
+            outputs=len(states) + m,
+            body=body,
+            num_scan_inputs=n,
+            scan_input_axes=(axis,) * n if axis else None,
+            scan_output_axes=(axis,) * m if axis and m else None,
+            scan_input_directions=(1,) * n if reverse else None,
+            scan_output_directions=(1,) * m if reverse and m else None,
+        )
         return made if isinstance(made, tuple) else (made,)
 
     def refuse(self, why: str) -> NotExportableError:
         """The exception to raise where ONNX cannot hold the layer; `why` states the requirement, then the numbers."""
         return NotExportableError(why)
-

@@ -43,7 +43,7 @@ class Builder(Sizes):
     def flatten(self, x: Operand, axis: int = 1, end: int = -1) -> Operand:
         """x with axes axis..end (both included) made one."""
         shape, end = x.type.shape, end % x.type.rank
-        return self.reshape(x, (*shape[:axis], product(shape[axis:end + 1]), *shape[end + 1:]))
+        return self.reshape(x, (*shape[:axis], product(shape[axis : end + 1]), *shape[end + 1 :]))
 
     def matrix(self, x: Operand, axis: int = 1) -> Operand:
         """x as a matrix: axes before `axis` are rows, the rest columns. A matrix already of that form stays as it is."""
@@ -167,8 +167,8 @@ class Builder(Sizes):
         if outside:
             found: Operand | None = None
             for i in range(x.type.axes):
-                along = self.Mod(self.Div(at, self.size(product(z.type.space[i + 1:]))), self.size(z.type.space[i]))
-                part = self.Mul(along, self.size(product(x.type.space[i + 1:])))
+                along = self.Mod(self.Div(at, self.size(product(z.type.space[i + 1 :]))), self.size(z.type.space[i]))
+                part = self.Mul(along, self.size(product(x.type.space[i + 1 :])))
                 found = part if found is None else self.Add(found, part)
             at = self.Where(self.Equal(y, LOWEST), (-1,), found)
         return self.typed(y, type_), self.typed(at, TensorType(type_.shape, "int64"))
@@ -208,7 +208,7 @@ class Builder(Sizes):
         for i, (n, stride, reach) in enumerate(zip(sizes, window.stride, window.reach, strict=True)):
             missing = (n - 1) * stride + reach - x.type.space[i]
             if untraced(missing) != 0:
-                x = self.concat([x, self.full((*x.type.shape[:i + 2], missing, *x.type.shape[i + 3:]), value)], i + 2)
+                x = self.concat([x, self.full((*x.type.shape[: i + 2], missing, *x.type.shape[i + 3 :]), value)], i + 2)
         return x
 
     # --- normalization -----------------------------------------------------------------------------------------------
@@ -227,19 +227,25 @@ class Builder(Sizes):
 def attributes(window: Window, rounding: str) -> dict[str, Any]:
     """A window as the attributes of a pooling operator."""
     pads = [ends(p)[0] for p in window.pads] + [ends(p)[1] for p in window.pads]
-    return {"kernel_shape": window.kernel, "strides": window.stride, "pads": pads, "dilations": window.dilation,
-            "ceil_mode": int(rounding == "CEIL")}
+    return {
+        "kernel_shape": window.kernel,
+        "strides": window.stride,
+        "pads": pads,
+        "dilations": window.dilation,
+        "ceil_mode": int(rounding == "CEIL"),
+    }
 
 
 def overshoots(window: Window, rounding: str) -> bool:
     """Whether Caffe may make a window that begins past the input, which ONNX never does."""
     unpadded = all(ends(p) == (0, 0) for p in window.pads)
-    return rounding == "CEIL" and unpadded and any(
-        isinstance(gap := s - r, int) and gap > 0 for s, r in zip(window.stride, window.reach, strict=True))
+    return (
+        rounding == "CEIL"
+        and unpadded
+        and any(isinstance(gap := s - r, int) and gap > 0 for s, r in zip(window.stride, window.reach, strict=True))
+    )
 
 
 def spans_all(type_: TensorType, window: Window) -> bool:
     """Whether the window is the whole input, without a border: global pooling, whatever the sizes are."""
     return window.kernel == type_.space and all(ends(p) == (0, 0) for p in window.pads)
-
-

@@ -206,14 +206,29 @@ class Assembly:
         states = [*self.states.values()]
         inner = [o for v, o in self.values.items() if v.node is not None and o not in outputs and o not in self.inputs]
         graph = helper.make_graph(
-            self.protos, self.graph.name or "net", [value_info(o) for o in (*self.inputs, *(before for before, _ in states))],
+            self.protos,
+            self.graph.name or "net",
+            [value_info(o) for o in (*self.inputs, *(before for before, _ in states))],
             [value_info(o) for o in (*outputs, *(after for _, after in states))],
-            [tensor_proto(o.name, a) for o, a in self.g.arrays.items() if o in used], value_info=[value_info(o) for o in inner])
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="netspec",
-                                  producer_version=version())
+            [tensor_proto(o.name, a) for o, a in self.g.arrays.items() if o in used],
+            value_info=[value_info(o) for o in inner],
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="netspec",
+            producer_version=version(),
+        )
         check(model, [o for o in self.weights.values() if o in used])
-        return Outline(model, weights, {v: o.name for v, o in self.values.items()}, {o.name: o.type for o in self.inputs},
-                       tuple(o.name for o in outputs), {b.name: (a.name, b.type) for b, a in states})
+        return Outline(
+            model,
+            weights,
+            {v: o.name for v, o in self.values.items()},
+            {o.name: o.type for o in self.inputs},
+            tuple(o.name for o in outputs),
+            {b.name: (a.name, b.type) for b, a in states},
+        )
 
 
 def tensor_names(typed: TypedGraph) -> dict[Value, str]:

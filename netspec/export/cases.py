@@ -54,8 +54,11 @@ class LegalSizes:
     def legal(self, sizes: Mapping[str, int]) -> bool:
         """Whether the net takes these sizes, all symbols given."""
         try:
-            return (all(sizes[name] >= low for name, low in self.least.items()) and all(fact.holds(sizes) for fact in self.facts)
-                    and all(positive(evaluate(dim, sizes)) for dim in self.dims))
+            return (
+                all(sizes[name] >= low for name, low in self.least.items())
+                and all(fact.holds(sizes) for fact in self.facts)
+                and all(positive(evaluate(dim, sizes)) for dim in self.dims)
+            )
         except ZeroDivisionError:
             return False
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Export", "export", "export_model"]
 
+
 @dataclass(frozen=True)
 class Export:
     """What was written: the model, its size in bytes with its data, and its certificate if one was asked for."""
@@ -41,8 +42,14 @@ class Origin:
     folder: Path | None = None
 
 
-def export(source: "Source", path: str | os.PathLike[str], *, weights: str | os.PathLike[str] | None = None, certify: bool = True,
-           device: str = "auto") -> Path:
+def export(
+    source: "Source",
+    path: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    certify: bool = True,
+    device: str = "auto",
+) -> Path:
     """Write the deploy view of a network as ONNX and certify that onnxruntime computes what torch does. Answers the path.
 
     source: a spec file, a run's folder, a Program, or a network that netspec.compile made. weights: a safetensors file to take instead.
@@ -53,8 +60,15 @@ def export(source: "Source", path: str | os.PathLike[str], *, weights: str | os.
     return export_model(source, path, weights=weights, certify=certify, device=device).path
 
 
-def export_model(source: "Source", path: str | os.PathLike[str], *, weights: str | os.PathLike[str] | None = None, certify: bool = True,
-                 device: str = "auto", reading: Mapping[str, Any] | None = None) -> Export:
+def export_model(
+    source: "Source",
+    path: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    certify: bool = True,
+    device: str = "auto",
+    reading: Mapping[str, Any] | None = None,
+) -> Export:
     """`export`, with the certificate. reading: stages, level and settings to read the spec with."""
     path = Path(path)
     with publishing(path) as draft:
@@ -140,6 +154,9 @@ def device_for(word: str) -> str:
 
     both = torch.cuda.is_available() and "CUDAExecutionProvider" in ort.get_available_providers()
     if word == "cuda" and not both:
-        raise fail("NS722", f"cuda was asked for: torch {'sees' if torch.cuda.is_available() else 'does not see'} a GPU, onnxruntime has "
-                            f"{', '.join(ort.get_available_providers())}")
+        raise fail(
+            "NS722",
+            f"cuda was asked for: torch {'sees' if torch.cuda.is_available() else 'does not see'} a GPU, onnxruntime has "
+            f"{', '.join(ort.get_available_providers())}",
+        )
     return "cuda" if both and word != "cpu" else "cpu"

@@ -20,7 +20,7 @@ def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str
     """
     section = program.resolved.spec.section("output")
     found: dict[str, list[str]] = {}
-    for name, body in (section.mapping.items() if section is not None and isinstance(section.value, dict) else ()):
+    for name, body in section.mapping.items() if section is not None and isinstance(section.value, dict) else ():
         said = body.get("labels") if isinstance(body.value, dict) else None
         if said is not None:
             found[name] = named(said, program, typed, name)

@@ -124,8 +124,13 @@ def outside(arrays: "Arrays", path: Path) -> "Iterator[tuple[bytes, None]]":
     data.replace(path.with_name(name))
     for key, array in arrays.items():
         where = {"location": name, "offset": str(places[key]), "length": str(array.nbytes)}
-        tensor = TensorProto(name=key, dims=array.shape, data_type=element_type(str(array.dtype)), data_location=TensorProto.EXTERNAL,
-                             external_data=[StringStringEntryProto(key=k, value=v) for k, v in where.items()])
+        tensor = TensorProto(
+            name=key,
+            dims=array.shape,
+            data_type=element_type(str(array.dtype)),
+            data_location=TensorProto.EXTERNAL,
+            external_data=[StringStringEntryProto(key=k, value=v) for k, v in where.items()],
+        )
         text = tensor.SerializeToString()
         yield field(GraphProto, "initializer") + varint(len(text)) + text, None
 

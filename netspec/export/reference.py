@@ -97,7 +97,7 @@ def contracted(data: "Array", contract: Any, dtype: Any) -> "Array":
     if contract.crop is not None:
         (height, width), (h, w) = data.shape[-2:], contract.crop
         top, left = (height - h) // 2, (width - w) // 2
-        data = data[..., top:top + h, left:left + w]
+        data = data[..., top : top + h, left : left + w]
     if contract.color == "bgr":
         data = data[:, ::-1]
     if any(contract.mean_value):

@@ -132,22 +132,28 @@ def test_a_fault_that_the_output_hides_is_found_inside() -> None:
 
 def test_layers_that_jump_are_judged_on_what_they_were_given() -> None:
     """Rounding turns some thresholds and some argmax over: no fault of theirs, and what follows is judged from there."""
-    net = made("""
+    net = made(
+        """
     {name: conv1, type: Convolution, num_output: 8, kernel_size: 3, pad: 1}
     {name: conv2, type: Convolution, num_output: 8, kernel_size: 3, pad: 1}
     {name: best, type: ArgMax, axis: 1}
     {name: more, type: Power, scale: 3, shift: 1}
-    """, "data: [N, 3, 40, 40]")
+    """,
+        "data: [N, 3, 40, 40]",
+    )
     assert certified(net).cases >= 7
     weight(net.model, "conv2.bias", lambda b: b + 0.01 * np.eye(8)[0])
     assert blamed(net).startswith("Convolution conv2: ")
 
 
 def test_open_sizes_take_the_least_legal_ones_and_more() -> None:
-    net = made("""
+    net = made(
+        """
     {name: conv1, type: Convolution, num_output: 4, kernel_size: 5, stride: 2}
     {name: pool1, type: Pooling, kernel_size: 3, stride: 2}
-    """, "data: [N, 3, H, W]")
+    """,
+        "data: [N, 3, H, W]",
+    )
     found = certified(net)
     assert "N=2 H=9 W=9" in found.sizes
     assert "N=2 H=14 W=15" in found.sizes
@@ -155,11 +161,14 @@ def test_open_sizes_take_the_least_legal_ones_and_more() -> None:
 
 def test_sizes_follow_the_facts() -> None:
     """Down and up again: H and W must be even."""
-    net = made("""
+    net = made(
+        """
     {name: down, type: Convolution, num_output: 3, kernel_size: 2, stride: 2}
     {name: up, type: Deconvolution, num_output: 3, kernel_size: 2, stride: 2}
     {name: sum, type: Eltwise, bottom: [data, up]}
-    """, "data: [N, 3, H, W]")
+    """,
+        "data: [N, 3, H, W]",
+    )
     sizes = [dict(part.split("=") for part in s.split()) for s in certified(net).sizes]
     assert all(int(s["H"]) % 2 == int(s["W"]) % 2 == 0 for s in sizes)
     assert len({s["H"] for s in sizes}) > 2
@@ -174,12 +183,15 @@ def test_whole_numbers_go_where_a_layer_reads_indices() -> None:
 
 
 def test_several_inputs_and_outputs() -> None:
-    net = made("""
+    net = made(
+        """
     {name: a, type: InnerProduct, num_output: 3, bottom: left}
     {name: b, type: InnerProduct, num_output: 3, bottom: right}
     {name: sum, type: Eltwise, bottom: [a, b]}
     {name: both, type: Concat, bottom: [a, b]}
-    """, "left: [N, 4], right: [N, 5]")
+    """,
+        "left: [N, 4], right: [N, 5]",
+    )
     assert {o.name for o in net.model.graph.output} == {"sum", "both"}
     certified(net)
     weight(net.model, "b.weight", lambda w: w * 1.001)
@@ -199,10 +211,13 @@ def test_state_is_carried_from_call_to_call() -> None:
 
 
 def test_shared_weights_of_another_shape() -> None:
-    net = made("""
+    net = made(
+        """
     {name: a, type: InnerProduct, num_output: 6, bias_term: false, param: [{name: w, share_mode: PERMISSIVE}]}
     {name: b, type: InnerProduct, num_output: 6, bias_term: false, transpose: true, bottom: data, param: {name: w, share_mode: PERMISSIVE}}
-    """, "data: [N, 4]")
+    """,
+        "data: [N, 4]",
+    )
     assert sum(t.name.endswith(".weight") for t in net.model.graph.initializer) == 1
     certified(net)
 

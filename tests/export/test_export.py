@@ -132,11 +132,14 @@ def test_weights_that_only_training_needs_are_passed_over(spec: Path) -> None:
     assert export(spec, spec.parent / "tiny.onnx", weights=file).exists()
 
 
-@pytest.mark.parametrize(("change", "fact"), [
-    ({"ip__weight": None}, "ip.weight is not in the file"),
-    ({"conv1__bias": torch.zeros(4)}, "conv1.bias is [4] in the file, [3] in the net"),
-    ({"conv2__bias": torch.zeros(4)}, "conv2.bias is in the file but not in the spec"),
-])
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        ({"ip__weight": None}, "ip.weight is not in the file"),
+        ({"conv1__bias": torch.zeros(4)}, "conv1.bias is [4] in the file, [3] in the net"),
+        ({"conv2__bias": torch.zeros(4)}, "conv2.bias is in the file but not in the spec"),
+    ],
+)
 def test_weights_of_another_net(spec: Path, change: Any, fact: str) -> None:
     file = spec.parent / "w.safetensors"
     write_tensors(file, weights(**change), {})
@@ -211,11 +214,13 @@ def test_what_stood_there_before_stays_when_certifying_fails(spec: Path, monkeyp
 
 def test_a_full_disk_leaves_nothing(spec: Path) -> None:
     """In a process of its own, whose files may not grow beyond 1 kB."""
-    code = (f"import resource, sys; sys.path.insert(0, {str(Path(netspec.__file__).parents[1])!r})\n"
-            "import netspec, torch, onnxruntime, netspec.export.export, netspec.training.loading\n"
-            "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-            f"try: netspec.export({str(spec)!r}, {str(spec.parent / 'tiny.onnx')!r})\n"
-            "except netspec.SpecError as error: print(error.diagnostics[0].code, error.diagnostics[0].fact)\n")
+    code = (
+        f"import resource, sys; sys.path.insert(0, {str(Path(netspec.__file__).parents[1])!r})\n"
+        "import netspec, torch, onnxruntime, netspec.export.export, netspec.training.loading\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        f"try: netspec.export({str(spec)!r}, {str(spec.parent / 'tiny.onnx')!r})\n"
+        "except netspec.SpecError as error: print(error.diagnostics[0].code, error.diagnostics[0].fact)\n"
+    )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.startswith("NS704 File too large"), told.stdout + told.stderr
     assert left(spec.parent) == {"tiny.yaml", "names.txt"}

@@ -97,8 +97,14 @@ def test_reduce_full_cast() -> None:
 
 def sizes_of_dims() -> Any:
     leaf = st.one_of(st.integers(0, 9), st.sampled_from([symbol("N"), symbol("H")]))
-    pairs = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "min": smallest, "max": largest,
-             "//": lambda a, b: a // b if isinstance(b, int) and b else a}
+    pairs = {
+        "+": lambda a, b: a + b,
+        "-": lambda a, b: a - b,
+        "*": lambda a, b: a * b,
+        "min": smallest,
+        "max": largest,
+        "//": lambda a, b: a // b if isinstance(b, int) and b else a,
+    }
 
     def joined(inner: Any) -> Any:
         return st.tuples(st.sampled_from(sorted(pairs)), inner, inner).map(lambda t: pairs[t[0]](t[1], t[2]))
@@ -116,7 +122,7 @@ def test_sizes_at_run_time_are_the_dim(size: Any, n: int, h: int) -> None:
 
 def test_a_symbol_that_stands_alone_in_no_shape_is_refused() -> None:
     with pytest.raises(SpecError) as raised:
-        onnx_model(single(lambda g, x: g.expand(x, (symbol("H"), 3)), ("1,3", ), ("H,3",)), {})
+        onnx_model(single(lambda g, x: g.expand(x, (symbol("H"), 3)), ("1,3",), ("H,3",)), {})
     assert [d.code for d in raised.value.diagnostics] == ["NS701"]
     assert "H stands alone in no input's shape" in raised.value.diagnostics[0].fact
 

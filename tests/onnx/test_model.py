@@ -134,6 +134,7 @@ def test_state_is_an_input_and_an_output() -> None:
 
 def test_scan_runs_along_an_axis_forwards_and_backwards() -> None:
     for reverse in (False, True):
+
         def build(g: Any, x: Any, start: Any, reverse: bool = reverse) -> Any:
             def step(total: Any, piece: Any) -> tuple[Any, Any]:
                 new = g.Add(total, piece)
@@ -192,8 +193,14 @@ layers:
 """
 
 
-CONTRACTS = ("mean_value: [104, 117, 123]", "scale: 0.0078125, mean_value: 127.5", "color: bgr, mean_value: [1, 2, 3], scale: 2",
-             "crop_size: [6, 5], mean_value: [4, 5, 6]", "color: bgr, crop_size: [6, 5]", "{}")
+CONTRACTS = (
+    "mean_value: [104, 117, 123]",
+    "scale: 0.0078125, mean_value: 127.5",
+    "color: bgr, mean_value: [1, 2, 3], scale: 2",
+    "crop_size: [6, 5], mean_value: [4, 5, 6]",
+    "color: bgr, crop_size: [6, 5]",
+    "{}",
+)
 
 
 @pytest.mark.parametrize("words", CONTRACTS)
