@@ -45,7 +45,7 @@ def test_shapes_must_be_the_same() -> None:
 @pytest.mark.parametrize(("got", "truth", "single", "agrees"), [
     (nan, nan, nan, True), (inf, inf, inf, True), (-inf, inf, inf, False), (0.0, nan, nan, False), (nan, 1.0, 1.0, False),
     (-3.4028235e38, -3.4028235e38, -3.4028235e38, True), (0.0, -3.4028235e38, -3.4028235e38, False),
-    (inf, 1e60, inf, True), (nan, 1.0, nan, True),
+    (inf, 1e60, inf, True), (nan, 1.0, nan, True), (nan, inf, inf, True), (1.0, inf, inf, False),
 ])  # fmt: skip
 def test_what_is_not_finite(got: float, truth: float, single: float, agrees: bool) -> None:
     """Beside a finite element, whose own tolerance a huge one does not widen."""
