@@ -30,7 +30,10 @@ class Files:
             full = resolved(name, folder, self.inside)
         except OutsideError:
             self.diagnostics.error(
-                "NS114", f"{name} lies outside the spec's folder", path.span, notes=("--allow-outside lets a spec read other folders",)
+                "NS114",
+                f"{name} lies outside the spec's folder",
+                path.span,
+                notes=("a file that several specs share lies in their folder or below; zoo:NAME means one that ships with netspec",),
             )
             return None
         if full in self.open:
