@@ -1,7 +1,8 @@
 """Runs a case on both sides: onnxruntime, and torch in float64 and float32. In: a net, its TypedGraph, cases; out: Runs. Judges nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from math import inf, prod
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from netspec.diagnostics import fail
 from netspec.emit.onnx_contract import raw_type
 from netspec.emit.onnx_model import tensor_names
 from netspec.export.cases import Case, Values, array, cases, number
+from netspec.export.compare import EPS
 from netspec.export.reference import Reference
 from netspec.export.session import Session, reason
 from netspec.ir.dims import Size
@@ -23,18 +25,26 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Tensors = Mapping[Value, Array]
 
-__all__ = ["Bench", "Run"]
+__all__ = ["Bench", "Run", "moved"]
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What one run made, by value: onnxruntime, torch in float64 and in float32. sums: see `longest_sums`."""
+    """What one run made, by value: onnxruntime, torch in float64 and in float32. sums: see `longest_sums`.
+
+    shaken: torch in float32 on inputs that are changed in their last bit, made when first asked for; nothing of a net with state.
+    """
 
     case: Case
     got: "Tensors"
     truth: "Tensors"
     single: "Tensors"
     sums: Mapping[Value, float]
+    make_shaken: "Callable[[], Tensors]"
+
+    @cached_property
+    def shaken(self) -> "Tensors":
+        return self.make_shaken()
 
 
 class Bench:
@@ -90,14 +100,29 @@ class Bench:
         for _ in range(2 if self.states else 1):
             truth, single = self.exact.run(feed, values), self.single.run(feed, values)
             made = session.run(feed)
-            yield Run(case, {v: made[self.names[v]] for v in values if self.names[v] in made}, truth, single, sums)
+            got = {v: made[self.names[v]] for v in values if self.names[v] in made}
+            yield Run(case, got, truth, single, sums, partial(self.shaken, feed, values))
             if any(f"{name}.next" not in made for name in self.states):
                 return
-            feed |= {name: made[f"{name}.next"] for name in self.states}
+            feed = {**feed, **{name: made[f"{name}.next"] for name in self.states}}
+
+    def shaken(self, feed: "Mapping[str, Array]", values: Sequence[Value]) -> "Tensors":
+        """torch in float32, each input moved in its last bit."""
+        return {} if self.states else self.single.run({name: moved(array, i) for i, (name, array) in enumerate(feed.items())}, values)
 
     def memory(self, value: Value, case: Case) -> int:
         """Bytes of a tensor in a run: once in float64, twice in float32."""
         return 16 * number(self.typed.types[value].size, case)
+
+
+def moved(array: "Array", seed: int) -> "Array":
+    """Each number moved by one part in 2^23, up or down; an array of whole numbers stays as it is."""
+    import numpy as np
+
+    if array.dtype.kind != "f" or (array == np.round(array)).all():
+        return array
+    made: Array = (array * (1 + np.random.default_rng(seed).choice((-EPS, EPS), array.shape))).astype(array.dtype)
+    return made
 
 
 def values_of(given: Input, typed: TypedGraph) -> Values:

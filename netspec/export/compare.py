@@ -40,9 +40,10 @@ class Difference:
         return self.distance <= self.tolerance
 
 
-def difference(got: "Array", truth: "Array", single: "Array", fan_in: float) -> Difference:
+def difference(got: "Array", truth: "Array", single: "Array", fan_in: float, shaken: "Array | None" = None) -> Difference:
     """|got - truth| against 8 max(|single - truth|, eps sqrt(fan_in) max|truth|), each the greatest of its tensor.
 
+    shaken: what torch makes in float32 of inputs changed in their last bit; where it is given, its distance counts as well.
     An element that is not finite, or huge, must be the same, unless float32 makes torch itself miss it; for infinity, which is only the
     other side of an overflow, NaN will do. Elements that are finite in truth and not in torch's float32 are passed over.
     """
@@ -60,6 +61,8 @@ def difference(got: "Array", truth: "Array", single: "Array", fan_in: float) -> 
     with np.errstate(invalid="ignore", over="ignore"):
         off = np.where(odd | lost, 0.0, np.abs(a - t))
         own = np.where(odd | lost, 0.0, np.abs(b - t))
+        if shaken is not None:
+            own = np.maximum(own, np.nan_to_num(np.where(odd | lost, 0.0, np.abs(shaken.astype(np.float64) - t))))
     off = np.where(np.isnan(off), inf, off)
     size = float(np.where(odd, 0.0, np.abs(t)).max())
     tolerance = FACTOR * max(float(own.max()), EPS * sqrt(fan_in) * size)

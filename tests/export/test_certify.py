@@ -227,3 +227,11 @@ def test_a_net_that_takes_no_size_is_refused() -> None:
     with pytest.raises(SpecError) as raised:
         certified(net)
     assert [d.code for d in raised.value.diagnostics] == ["NS706"]
+
+
+def test_rounding_that_a_layer_blows_up_is_no_fault_but_its_eps_is() -> None:
+    """Over a constant plane InstanceNorm divides what rounding left of the mean by sqrt(eps)."""
+    net = made("{name: norm, type: InstanceNorm}", "data: [N, 3, 11, 11]")
+    assert certified(net).cases >= 7
+    attribute(net.model, "norm/InstanceNormalization", "epsilon", 1e-3)
+    assert blamed(net).startswith("InstanceNorm norm: ")
