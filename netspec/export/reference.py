@@ -36,6 +36,8 @@ class Reference:
         import numpy as np
         import torch
 
+        from netspec.training.device import exact_float32
+
         dtype = np.float64 if self.double else np.float32
         tensors = []
         for given in self.typed.graph.inputs:
@@ -45,7 +47,7 @@ class Reference:
         nodes = {v.node for v in wanted if v.node is not None}
         hooks = [self.module(n).register_forward_hook(lambda m, x, y, node=n: keep(found, node, y)) for n in nodes]
         try:
-            with torch.no_grad():
+            with torch.no_grad(), exact_float32():
                 self.net(*tensors)
         finally:
             for hook in hooks:
@@ -62,8 +64,10 @@ class Reference:
         import numpy as np
         import torch
 
+        from netspec.training.device import exact_float32
+
         dtype = np.float64 if self.double else np.float32
-        with torch.no_grad():
+        with torch.no_grad(), exact_float32():
             made = self.module(node)(*(torch.from_numpy(real(b, dtype)).to(self.device) for b in bottoms))
         return [t.detach().cpu().numpy() for t in (made if isinstance(made, tuple) else (made,))]
 
