@@ -101,7 +101,9 @@ def _check_shape(tensor: TensorInfo, shape: Sequence[int], symbols: dict[str, tu
         fault = f"{len(shape)} axes instead of {len(tensor.shape)}"
     else:
         for axis, (size, want) in enumerate(zip(shape, tensor.shape, strict=True)):
-            if isinstance(want, str):
+            if size < 1:
+                fault = f"axis {axis} is {size}: a size is at least 1"
+            elif isinstance(want, str):
                 bound, by = symbols.setdefault(want, (size, tensor.name))
                 if size != bound:
                     fault = f"axis {axis} is {size} where {want} = {bound} by input {by!r}"
