@@ -9,33 +9,21 @@ from netspec.ir.dims import Size, product, untraced
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import Pad, PerAxis, Window, windows
-from netspec.layers.windowed import DialectPad
+from netspec.layers.arithmetic import PerAxis, Window, windows
+from netspec.layers.windowed import Placed
 from netspec.record import param
 
 __all__ = ["RBF", "LocallyConnected", "MappedConvolution", "Subsampling"]
 
 
-class Sliding(DialectPad):
+class Sliding(Placed):
     """Base of layers that look through a window, without what Caffe adds to that for its own sake."""
 
-    kernel_size: PerAxis = param(ge=1, pair=("kernel_h", "kernel_w"), doc="window length along each spatial axis")
-    stride: PerAxis = param(default=1, ge=1, pair=("stride_h", "stride_w"), doc="step between windows")
-    pad: Pad = param(
-        default=0,
-        ge=0,
-        pair=("pad_h", "pad_w"),
-        doc="border added on each side: a number, [[begin, end], ...], or valid, same, full, causal, same_tf",
-    )
-    dilation: PerAxis = param(default=1, ge=1, pair=("dilation_h", "dilation_w"), doc="distance between kernel taps")
     pad_value: float = param(default=0.0, doc="what the border holds")
     num_output: int = param(ge=1, doc="number of filters")
     bias_term: bool = param(default=True, doc="add a bias")
     weight_filler: Filler = param(default=Filler(), doc="how the filters are initialised")
     bias_filler: Filler = param(default=Filler(), doc="how the biases are initialised")
-
-    def window(self, x: TensorType) -> Window:
-        return sizes.window(x.space, kernel_size=self.kernel_size, stride=self.stride, pad=self.pad, dilation=self.dilation)
 
     def infer(self, x: TensorType) -> TensorType:
         known_channels(x)

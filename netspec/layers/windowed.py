@@ -9,7 +9,7 @@ from netspec.layers.arithmetic import Pad, PerAxis, Window, folded, window
 from netspec.layers.shared import ENGINE, Engine
 from netspec.record import param
 
-__all__ = ["DialectPad", "Windowed"]
+__all__ = ["DialectPad", "Placed", "Windowed"]
 
 
 class DialectPad(Layer):
@@ -21,8 +21,8 @@ class DialectPad(Layer):
         return layer.changed(pad="same_tf") if dialect == "tf" and layer.__dict__["pad"] == "same" else layer
 
 
-class Windowed(DialectPad):
-    """Base of Convolution and its kin: the parameters of Caffe's ConvolutionParameter that say where the windows lie."""
+class Placed(DialectPad):
+    """Base of layers that look through a window: where the windows lie, in the words of Caffe's ConvolutionParameter."""
 
     kernel_size: PerAxis = param(ge=1, pair=("kernel_h", "kernel_w"), doc="window length along each spatial axis")
     stride: PerAxis = param(default=1, ge=1, pair=("stride_h", "stride_w"), doc="step between windows")
@@ -33,6 +33,14 @@ class Windowed(DialectPad):
         doc="border added on each side: a number, [[begin, end], ...], or valid, same, full, causal, same_tf",
     )
     dilation: PerAxis = param(default=1, ge=1, pair=("dilation_h", "dilation_w"), doc="distance between kernel taps")
+
+    def window(self, x: TensorType) -> Window:
+        return window(x.space, kernel_size=self.kernel_size, stride=self.stride, pad=self.pad, dilation=self.dilation)
+
+
+class Windowed(Placed):
+    """Base of Convolution and its kin: with the channel axis, and what Caffe adds for its own sake."""
+
     axis: int = param(default=1, doc="the channels; axes before it count as batch, axes after it are space")
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
     force_nd_im2col: bool = param(default=False, doc="Caffe's general code in place of that for images: accepted, without meaning here")
@@ -40,6 +48,3 @@ class Windowed(DialectPad):
     def bottom(self, x: TensorType) -> TensorType:
         """The bottom as batch, channels, space."""
         return folded(x, self.axis)
-
-    def window(self, x: TensorType) -> Window:
-        return window(x.space, kernel_size=self.kernel_size, stride=self.stride, pad=self.pad, dilation=self.dilation)
