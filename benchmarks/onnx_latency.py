@@ -19,6 +19,7 @@ import torch
 
 import netspec
 from netspec import driver
+from netspec.reading import Reading
 
 HERE = Path(__file__).resolve().parent
 NETS = (("zoo:lenet", (1, 1, 28, 28)), ("zoo:resnet-18", (1, 3, 224, 224)), ("zoo:squeezenet-1.1", (1, 3, 224, 224)))
@@ -46,7 +47,7 @@ def latency(sessions: list[onnxruntime.InferenceSession], x: np.ndarray, runs: i
 def measure(spec: str, shape: tuple[int, ...], runs: int) -> str:
     """A row of the table. The contract of images is left out on both sides: the tracer knows none."""
     torch.manual_seed(0)
-    program = driver.load(spec, settings=(f"input.data={['N', *shape[1:]]}",))
+    program = driver.load(spec, Reading(settings=(f"input.data={['N', *shape[1:]]}",)))
     net = netspec.compile(program, "deploy")
     x = torch.randn(shape)
     with tempfile.TemporaryDirectory() as folder:

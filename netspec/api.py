@@ -8,6 +8,7 @@ from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.emit.execute import execute
 from netspec.emit.torch_source import class_name, torch_source
 from netspec.ir.graph import TypedGraph
+from netspec.reading import Reading
 from netspec.syntax.reader import read_file
 
 if TYPE_CHECKING:
@@ -25,16 +26,16 @@ def program_of(net: "nn.Module") -> driver.Program | None:
     return PROGRAMS.get(type(net))
 
 
-def load(path: str, stages: Iterable[str] = (), level: int = 0) -> driver.Program:
-    """Read a spec. Raises SpecError (with `.diagnostics`) if it is not sound."""
-    return driver.load(str(path), frozenset(stages), level)
+def load(path: str, stages: Iterable[str] = (), level: int = 0, *, allow_code: bool = False) -> driver.Program:
+    """Read a spec. allow_code: plug-ins that it names may run. Raises SpecError (with `.diagnostics`) if it is not sound."""
+    return driver.load(str(path), Reading(frozenset(stages), level, allow_code=allow_code))
 
 
-def check(path: str) -> list[Diagnostic]:
+def check(path: str, *, allow_code: bool = False) -> list[Diagnostic]:
     """All findings on a spec, sorted by place; none for a clean one."""
     diagnostics = Diagnostics()
     source = read_file(str(path), diagnostics)
-    return driver.check_source(source) if source is not None else diagnostics.sorted()
+    return driver.check_source(source, Reading(allow_code=allow_code)) if source is not None else diagnostics.sorted()
 
 
 def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -> "nn.Module":

@@ -9,8 +9,9 @@ from netspec.analysis.budget import expect
 from netspec.analysis.infer import infer
 from netspec.analysis.lint import lint
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
-from netspec.frozen import frozen
+from netspec.frozen import changed, frozen
 from netspec.ir.graph import Graph, TypedGraph
+from netspec.reading import PLAIN, Reading
 from netspec.resolve.build import NetState
 from netspec.resolve.heads import heads_of, learning, with_heads
 from netspec.resolve.resolve import Resolved, resolve, wire
@@ -26,13 +27,11 @@ __all__ = ["Program", "check_source", "fix_source", "load", "load_source", "read
 
 @frozen
 class Program:
-    """A spec that was read and understood, with the stages and the level it is used at."""
+    """A spec that was read and understood, and how it was read."""
 
     resolved: Resolved
-    stages: frozenset[str]
-    level: int
+    reading: Reading
     warnings: tuple[Diagnostic, ...] = ()
-    settings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -41,7 +40,7 @@ class Program:
     def graph(self, phase: str = "deploy") -> TypedGraph:
         """The typed graph of a phase ("train", "test") or of the deployed net. Raises SpecError."""
         diagnostics = Diagnostics()
-        typed = typed_graph(self.resolved, phase, self.stages, self.level, diagnostics)
+        typed = typed_graph(self.resolved, phase, self.reading, diagnostics)
         if typed is None or diagnostics.failed:
             raise SpecError(diagnostics.sorted())
         return typed
@@ -52,7 +51,7 @@ class Program:
         Raises SpecError.
         """
         diagnostics = Diagnostics()
-        typed = training_graph(self.resolved, phase, self.stages, self.level, diagnostics)
+        typed = training_graph(self.resolved, phase, self.reading, diagnostics)
         if typed is None or diagnostics.failed:
             raise SpecError(diagnostics.sorted())
         return typed
@@ -73,34 +72,39 @@ class Program:
         """The complete spec that this program stands for: flat layers, every default written out. Raises SpecError."""
         from netspec.emit.resolved_spec import resolved_text
 
-        return resolved_text(self.resolved, {NetState(typed.graph.phase, self.stages, self.level): typed for typed in self.graphs()})
+        return resolved_text(self.resolved, {state_of(typed.graph.phase, self.reading): typed for typed in self.graphs()})
 
 
-def resolve_source(source: Source, diagnostics: Diagnostics, settings: tuple[str, ...] = ()) -> Resolved | None:
-    """Text to Resolved: everything that does not depend on the phase. `settings` are PATH=VALUE texts put in first."""
+def resolve_source(source: Source, diagnostics: Diagnostics, reading: Reading = PLAIN) -> Resolved | None:
+    """Text to Resolved: everything that does not depend on the phase."""
     tree = read(source, diagnostics)
     if tree is None:
         return None
-    spec = expand(source, tree, diagnostics, settings=settings)
+    spec = expand(source, tree, diagnostics, settings=reading.settings)
     if spec is None:
         return None
     return resolve(spec, diagnostics)
 
 
-def typed_graph(resolved: Resolved, phase: str, stages: frozenset[str], level: int, diagnostics: Diagnostics) -> TypedGraph | None:
+def state_of(phase: str, reading: Reading) -> NetState:
+    """Caffe's NetState of a phase."""
+    return NetState("TRAIN" if phase.lower() == "train" else "TEST", reading.stages, reading.level)
+
+
+def typed_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics: Diagnostics) -> TypedGraph | None:
     """Resolved to TypedGraph, for one phase."""
-    state = NetState("TRAIN" if phase == "train" else "TEST", stages, level)
+    state = state_of(phase, reading)
     graph = wire(resolved, state, diagnostics, deploy=phase == "deploy")
     return infer(with_file_types(graph), diagnostics)
 
 
-def training_graph(resolved: Resolved, phase: str, stages: frozenset[str], level: int, diagnostics: Diagnostics) -> TypedGraph | None:
+def training_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics: Diagnostics) -> TypedGraph | None:
     """Resolved to the TypedGraph that training runs in a phase. What the net learns by is decided in TRAIN, for both."""
-    typed = typed_graph(resolved, phase, stages, level, diagnostics)
+    typed = typed_graph(resolved, phase, reading, diagnostics)
     if typed is None or diagnostics.failed:
         return None
-    trained = typed.graph if phase == "train" else wire(resolved, NetState("TRAIN", stages, level), Diagnostics())
-    state = NetState(typed.graph.phase, stages, level)
+    trained = typed.graph if phase == "train" else wire(resolved, state_of("train", reading), Diagnostics())
+    state = state_of(phase, reading)
     graph = with_heads(resolved, typed.graph, typed.types, heads_of(resolved, trained), state, diagnostics)
     if diagnostics.failed:
         return None
@@ -120,38 +124,38 @@ def with_file_types(graph: Graph) -> Graph:
     return typed_inputs(graph)
 
 
-def check_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0, settings: tuple[str, ...] = ()) -> list[Diagnostic]:
+def check_source(source: Source, reading: Reading = PLAIN) -> list[Diagnostic]:
     """All findings on a spec, sorted; each fix that they offer was made, and the text checked again."""
-    found = findings(source, stages, level, settings)
+    found = findings(source, reading)
     if not any(fix.edits for d in found for fix in d.fixes):
         return found
     from netspec.diagnostics.fixing import tried
 
-    return tried(found, source, lambda text: findings(text, stages, level, settings))
+    return tried(found, source, lambda text: findings(text, reading))
 
 
-def fix_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0, settings: tuple[str, ...] = ()) -> "Repair":
+def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":
     """The text with every safe fix made that helps, and what was done."""
     from netspec.diagnostics.fixing import repaired
 
-    return repaired(source, lambda text: findings(text, stages, level, settings))
+    return repaired(source, lambda text: findings(text, reading))
 
 
-def findings(source: Source, stages: frozenset[str], level: int, settings: tuple[str, ...]) -> list[Diagnostic]:
+def findings(source: Source, reading: Reading) -> list[Diagnostic]:
     """All findings on a spec, sorted: each phase of the net is wired and typed, the same finding is made once."""
     diagnostics = Diagnostics()
-    resolved = resolve_source(source, diagnostics, settings)
+    resolved = resolve_source(source, diagnostics, reading)
     if resolved is not None:
         views: dict[str, TypedGraph] = {}
         for phase in ("test", "train") if phased(resolved) else ("test",):
             found = Diagnostics()
             found.found = list(diagnostics.found)
-            typed = typed_graph(resolved, phase, stages, level, found)
+            typed = typed_graph(resolved, phase, reading, found)
             if typed is not None:
                 views[phase] = typed
             diagnostics.found += [d for d in found.found if d not in diagnostics.found]
         if resolved.file.train is not None and not diagnostics.failed:
-            learning = training_graph(resolved, "train", stages, level, diagnostics)
+            learning = training_graph(resolved, "train", reading, diagnostics)
             if learning is not None:
                 views["learning"] = learning
         if not diagnostics.failed:
@@ -160,19 +164,17 @@ def findings(source: Source, stages: frozenset[str], level: int, settings: tuple
     return diagnostics.sorted()
 
 
-def check_as(
-    source: Source, dialect: str, stages: frozenset[str] = frozenset(), level: int = 0, settings: tuple[str, ...] = ()
-) -> list[Diagnostic]:
+def check_as(source: Source, dialect: str, reading: Reading = PLAIN) -> list[Diagnostic]:
     """NS413 for each layer of a sound spec whose size or value would change if `dialect` filled what it leaves open. Raises SpecError."""
     from netspec.analysis.dialect import differences
 
     diagnostics = Diagnostics()
-    program = load_source(source, stages, level, settings)
-    resolved = resolve_source(source, diagnostics, (*settings, f"dialect={dialect}"))
+    program = load_source(source, reading)
+    resolved = resolve_source(source, diagnostics, changed(reading, settings=(*reading.settings, f"dialect={dialect}")))
     found: list[Diagnostic] = []
     for typed in program.graphs() if resolved is not None else ():
         assert resolved is not None
-        other = wire(resolved, NetState(typed.graph.phase, stages, level), diagnostics)
+        other = wire(resolved, state_of(typed.graph.phase, reading), diagnostics)
         trained = resolved.file.train is not None or any(any(node.loss_weights) for node in typed.graph.nodes)
         found += differences(typed, with_file_types(other), dialect, trained=trained)
     unlike = {(d.span, d.fact): d for d in found}
@@ -184,19 +186,19 @@ def phased(resolved: Resolved) -> bool:
     return any(d.fields.include or d.fields.exclude or d.fields.phase for d in resolved.drafts.values())
 
 
-def load(path: str, stages: frozenset[str] = frozenset(), level: int = 0, settings: tuple[str, ...] = ()) -> Program:
+def load(path: str, reading: Reading = PLAIN) -> Program:
     """Read a spec file, or "-" for standard input. Raises SpecError with everything that was found."""
     diagnostics = Diagnostics()
     source = read_file(path, diagnostics)
     if source is None:
         raise SpecError(diagnostics.sorted())
-    return load_source(source, stages, level, settings)
+    return load_source(source, reading)
 
 
-def load_source(source: Source, stages: frozenset[str] = frozenset(), level: int = 0, settings: tuple[str, ...] = ()) -> Program:
+def load_source(source: Source, reading: Reading = PLAIN) -> Program:
     """The same for a text. Raises SpecError."""
     diagnostics = Diagnostics()
-    resolved = resolve_source(source, diagnostics, settings)
+    resolved = resolve_source(source, diagnostics, reading)
     if resolved is None or diagnostics.failed:
         raise SpecError(diagnostics.sorted())
-    return Program(resolved, stages, level, tuple(diagnostics.sorted()), settings)
+    return Program(resolved, reading, tuple(diagnostics.sorted()))

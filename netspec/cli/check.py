@@ -1,6 +1,6 @@
 """`netspec check`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +9,7 @@ from netspec.cli.options import format_option, spec_options
 if TYPE_CHECKING:
     from netspec.diagnostics.formats import Format
     from netspec.diagnostics.model import Diagnostic
+    from netspec.reading import Reading
 
 __all__ = ["command"]
 
@@ -26,36 +27,36 @@ MOST_FILES = 2000
 @click.option("--fix", is_flag=True, help="First make the safe fixes, those with one clear meaning; each is checked again.")
 @click.option("--dry-run", is_flag=True, help="With --fix: show what would be changed, change nothing.")
 @spec_options
-def command(specs: tuple[str, ...], how: "Format", strict: bool, watch: bool, fix: bool, dry_run: bool, **picked: Any) -> int:
+def command(specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | None, reading: "Reading", **doing: bool) -> int:
     """Check specs: are they legal, and if not, why. `-` reads standard input."""
-    if dry_run and not fix:
+    if doing["dry_run"] and not doing["fix"]:
         raise click.UsageError("--dry-run goes with --fix")
-    if fix:
+    if doing["fix"]:
         from netspec.cli.fix import fix_file
 
-        if watch or "-" in specs:
+        if doing["watch"] or "-" in specs:
             raise click.UsageError("--fix needs files, and goes without --watch")
         for path in specs:
-            fix_file(path, dry_run, picked)
-    if not watch:
-        return checked(specs, how, strict, picked)
+            fix_file(path, doing["dry_run"], reading)
+    if not doing["watch"]:
+        return checked(specs, how, strict, dialect, reading)
     from time import sleep
 
     if "-" in specs:
         raise click.UsageError("--watch needs files: standard input cannot change")
     while True:
         before = stamps(specs)
-        code = checked(specs, how, strict, picked)
+        code = checked(specs, how, strict, dialect, reading)
         click.echo(f"watching {', '.join(specs)} (exit code now {code})", err=True)
         while stamps(specs) == before:
             sleep(POLL)
 
 
-def checked(specs: tuple[str, ...], how: "Format", strict: bool, picked: dict[str, Any]) -> int:
+def checked(specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | None, reading: "Reading") -> int:
     """Report all findings of all specs; the exit code."""
     from netspec.cli import report
 
-    by_spec = {path: findings(path, **picked) for path in specs}
+    by_spec = {path: findings(path, dialect, reading) for path in specs}
     found = [d for each in by_spec.values() for d in each]
     report(found, how, err=False)
     if how == "full":
@@ -64,7 +65,7 @@ def checked(specs: tuple[str, ...], how: "Format", strict: bool, picked: dict[st
     return 1 if any(d.severity == "error" or strict for d in found) else 0
 
 
-def findings(path: str, settings: tuple[str, ...], stages: tuple[str, ...], level: int, dialect: str | None) -> "list[Diagnostic]":
+def findings(path: str, dialect: str | None, reading: "Reading") -> "list[Diagnostic]":
     """Of one spec; with a dialect, those on what it would change too, if the spec is sound."""
     from netspec import driver
     from netspec.diagnostics.model import Diagnostics
@@ -73,9 +74,9 @@ def findings(path: str, settings: tuple[str, ...], stages: tuple[str, ...], leve
     source = driver.read_file(path, diagnostics)
     if source is None:
         return diagnostics.sorted()
-    found = driver.check_source(source, frozenset(stages), level, settings)
+    found = driver.check_source(source, reading)
     if dialect is not None and not any(d.severity == "error" for d in found):
-        found += driver.check_as(source, dialect, frozenset(stages), level, settings)
+        found += driver.check_as(source, dialect, reading)
     return found
 
 

@@ -1,8 +1,13 @@
 """`netspec compile`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from netspec.cli.options import spec_options
+
+if TYPE_CHECKING:
+    from netspec.reading import Reading
 
 __all__ = ["command"]
 
@@ -12,13 +17,13 @@ __all__ = ["command"]
 @click.option("-o", "--output", required=True, help="The Python file to write; - for standard output.")
 @click.option("--phase", type=click.Choice(("deploy", "test", "train")), default="test", show_default=True, help="Which layers.")
 @spec_options
-def command(spec: str, output: str, phase: str, settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> None:
+def command(spec: str, output: str, phase: str, reading: "Reading") -> None:
     """Write the network as a Python file that needs only torch: the very text that netspec itself runs."""
     from netspec import driver
     from netspec.emit.torch_source import torch_source
     from netspec.files import write_text
 
-    text = torch_source(driver.load(spec, frozenset(stages), level, settings).graph(phase), origin=spec)
+    text = torch_source(driver.load(spec, reading).graph(phase), origin=spec)
     if output == "-":
         click.echo(text, nl=False)
         return

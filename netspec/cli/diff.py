@@ -1,8 +1,13 @@
 """`netspec diff`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from netspec.cli.options import spec_options
+
+if TYPE_CHECKING:
+    from netspec.reading import Reading
 
 __all__ = ["command"]
 
@@ -12,7 +17,8 @@ __all__ = ["command"]
 @click.argument("after")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--phase", type=click.Choice(("deploy", "test", "train")), default="test", show_default=True, help="Which layers.")
-def command(before: str, after: str, as_json: bool, phase: str) -> int:
+@spec_options
+def command(before: str, after: str, as_json: bool, phase: str, reading: "Reading") -> int:
     """Say how two specs differ as networks: layers, shapes, counts, and what becomes of each weight tensor.
 
     The order of layers where it does not matter, anchors, variables and blocks written out make no difference. Exit code: 0 for the same
@@ -22,7 +28,7 @@ def command(before: str, after: str, as_json: bool, phase: str) -> int:
     from netspec.analysis.canonical import network_hash
     from netspec.analysis.diff import changes, moves, totals
 
-    programs = [driver.load(path) for path in (before, after)]
+    programs = [driver.load(path, reading) for path in (before, after)]
     a, b = (program.graph(phase) for program in programs)
     same = network_hash(programs[0].graphs()) == network_hash(programs[1].graphs())
     found: dict[str, Any] = {

@@ -1,8 +1,13 @@
 """`netspec explain`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from netspec.cli.options import spec_options
+
+if TYPE_CHECKING:
+    from netspec.reading import Reading
 
 __all__ = ["command"]
 
@@ -11,7 +16,7 @@ __all__ = ["command"]
 @click.argument("what", metavar="CODE | SPEC")
 @click.argument("path", required=False, metavar="[LAYER | VALUE]")
 @spec_options
-def command(what: str, path: str | None, settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> None:
+def command(what: str, path: str | None, reading: "Reading") -> None:
     """Explain a code, a layer's sizes, or where a value comes from.
 
     `netspec explain NS301`: the code's page. `netspec explain lenet.yaml conv1`: how the layer's sizes come about.
@@ -26,7 +31,7 @@ def command(what: str, path: str | None, settings: tuple[str, ...], stages: tupl
     from netspec.analysis.explain import explanation
     from netspec.analysis.origin import is_layer, origin
 
-    program = driver.load(what, frozenset(stages), level, settings)
+    program = driver.load(what, reading)
     click.echo(explanation(program.graph("test"), path) if is_layer(program.resolved, path) else origin(program.resolved, path))
 
 

@@ -1,11 +1,14 @@
 """`netspec export`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from netspec.cli.options import spec_options
+
+if TYPE_CHECKING:
+    from netspec.reading import Reading
 
 __all__ = ["command"]
 
@@ -18,14 +21,13 @@ __all__ = ["command"]
 @click.option("--no-certify", is_flag=True, help="Do not compare with torch; the file then says that it is uncertified.")
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to compare.")
 @spec_options
-def command(source: str, to: str, output: str | None, no_certify: bool, **options: Any) -> None:
+def command(source: str, to: str, output: str | None, no_certify: bool, reading: "Reading", **options: Any) -> None:
     """Write the network of a SPEC or a RUN as ONNX, certified: onnxruntime computes what torch does, or no file is written.
 
     With --to prototxt: as Caffe's text, blocks unrolled; a solver of the spec's goes to NAME.solver.prototxt.
     """
     given = Path(source)
     path = Path(output) if output else given / f"model.{to}" if given.is_dir() else Path(given.with_suffix(f".{to}").name)
-    reading = {"stages": frozenset(options["stages"]), "level": options["level"], "settings": options["settings"]}
     if to == "prototxt":
         if options["weights"]:
             raise click.UsageError("--weights goes with --to onnx: a prototxt holds no weights")
@@ -34,20 +36,20 @@ def command(source: str, to: str, output: str | None, no_certify: bool, **option
         write_onnx(source, path, options["weights"], not no_certify, options["device"], reading)
 
 
-def write_prototxt(source: str | Path, path: Path, reading: dict[str, Any]) -> None:
+def write_prototxt(source: str | Path, path: Path, reading: "Reading") -> None:
     """The net, and its solver, as Caffe's text."""
     from netspec import driver
     from netspec.cli import report
     from netspec.export.prototxt import export_prototxt
 
-    made = export_prototxt(driver.load(str(source), **reading), path)
+    made = export_prototxt(driver.load(str(source), reading), path)
     report(made.findings)
     click.echo(f"wrote {path}")
     if made.solver is not None:
         click.echo(f"wrote {path.with_suffix('.solver' + path.suffix)}")
 
 
-def write_onnx(source: str, path: Path, weights: str | None, certify: bool, device: str, reading: dict[str, Any]) -> None:
+def write_onnx(source: str, path: Path, weights: str | None, certify: bool, device: str, reading: "Reading") -> None:
     """The deployed net as ONNX, and what its certificate says."""
     from netspec.export.export import export_model
 

@@ -1,23 +1,26 @@
 """What `netspec check --fix` does to a file: safe fixes made, told, and written whole; or shown as a diff."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
 
+if TYPE_CHECKING:
+    from netspec.reading import Reading
+
 __all__ = ["fix_file", "show_diff", "write_source"]
 
 
-def fix_file(path: str, dry_run: bool, picked: dict[str, Any]) -> None:
+def fix_file(path: str, dry_run: bool, reading: "Reading") -> None:
     """Make a spec's safe fixes, and say on standard error what was done. What cannot be read is left to the check that follows."""
     from netspec import driver
 
     source = driver.read_file(path, Diagnostics())
     if source is None:
         return
-    repair = driver.fix_source(source, frozenset(picked["stages"]), picked["level"], picked["settings"])
+    repair = driver.fix_source(source, reading)
     if not repair.done:
         return
     if dry_run:

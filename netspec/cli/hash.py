@@ -1,8 +1,13 @@
 """`netspec hash`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from netspec.cli.options import spec_options
+
+if TYPE_CHECKING:
+    from netspec.reading import Reading
 
 __all__ = ["command"]
 
@@ -10,7 +15,7 @@ __all__ = ["command"]
 @click.command("hash")
 @click.argument("specs", nargs=-1, required=True)
 @spec_options
-def command(specs: tuple[str, ...], settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> None:
+def command(specs: tuple[str, ...], reading: "Reading") -> None:
     """Print a hash of the network that each spec describes: equal for the same network, however it is written.
 
     Names of layers, their order where it does not matter, blocks, anchors and variables make no difference; inputs, parameters, wiring,
@@ -20,4 +25,4 @@ def command(specs: tuple[str, ...], settings: tuple[str, ...], stages: tuple[str
     from netspec.analysis.canonical import network_hash
 
     for path in specs:
-        click.echo(f"{network_hash(driver.load(path, frozenset(stages), level, settings).graphs())}  {path}")
+        click.echo(f"{network_hash(driver.load(path, reading).graphs())}  {path}")

@@ -1,13 +1,15 @@
 """Options that several commands share, and how they become a Program."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ["FORMATS", "format_option", "spec_options"]
+__all__ = ["FORMATS", "code_option", "format_option", "spec_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+code_option = click.option("--allow-code", is_flag=True, help="Let the Python files run that the spec names as plug-ins.")
 FORMATS = ("full", "concise", "json", "github", "sarif")
 
 
@@ -18,8 +20,15 @@ def format_option(function: F) -> F:
     )
 
 
-def spec_options(function: F) -> F:
-    """What picks a net out of a spec: --set, --stage, --level."""
+def spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What picks a net out of a spec, and what the spec may do: --set, --stage, --level, --allow-code. The command gets one `reading`."""
+
+    @wraps(function)
+    def read(*arguments: Any, settings: tuple[str, ...], stages: tuple[str, ...], level: int, allow_code: bool, **others: Any) -> Any:
+        from netspec.reading import Reading
+
+        return function(*arguments, reading=Reading(frozenset(stages), level, settings, allow_code), **others)
+
     options = (
         click.option(
             "--set",
@@ -30,7 +39,8 @@ def spec_options(function: F) -> F:
         ),
         click.option("--stage", "stages", multiple=True, help="A stage for include and exclude rules."),
         click.option("--level", type=int, default=0, show_default=True, help="The level for include and exclude rules."),
+        code_option,
     )
     for option in reversed(options):
-        function = option(function)
-    return function
+        read = option(read)
+    return read

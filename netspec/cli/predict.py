@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from netspec.cli.options import code_option
+
 if TYPE_CHECKING:
     import numpy as np
 
+    from netspec.reading import Reading
     from netspec.resolve.image_contract import ImageContract
     from netspec.training.samples import Sample
 
@@ -36,12 +39,18 @@ class Predictor(NamedTuple):
 @click.option("--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights of a RUN.")
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to run.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@code_option
 def command(model: str, images: tuple[str, ...], data: str | None, top: int, as_json: bool, **options: Any) -> None:
     """Run images, or one sample of a data source, through an exported MODEL (with onnxruntime) or a trained RUN (with torch)."""
+    from netspec.reading import Reading
+
     if bool(images) == bool(data):
         raise click.UsageError("name images, or a source with --data")
     device = options["device"]
-    predictor = run_predictor(model, options["weights"], device) if is_folder(model) else onnx_predictor(model, device)
+    if is_folder(model):
+        predictor = run_predictor(model, options["weights"], device, Reading(allow_code=options["allow_code"]))
+    else:
+        predictor = onnx_predictor(model, device)
     from netspec.training.samples import from_data, from_files
 
     samples = (
@@ -76,12 +85,12 @@ def onnx_predictor(path: str, device: str) -> Predictor:
     return Predictor(contract, shape, lambda batch: run_model(model, {only.name: batch}, path), model.labels)
 
 
-def run_predictor(folder: str, weights: str, device: str) -> Predictor:
+def run_predictor(folder: str, weights: str, device: str, reading: "Reading") -> Predictor:
     """A run's net under torch."""
     from netspec.export.labels import labels_of
     from netspec.training.predict import open_run
 
-    opened = open_run(folder, weights, device)
+    opened = open_run(folder, weights, device, reading)
     run = opened.loaded
     return Predictor(opened.contract, opened.shape, opened.run, labels_of(run.program, run.typed, run.folder))
 
@@ -94,6 +103,7 @@ def described(sample: "Sample", predictor: Predictor, top: int) -> dict[str, Any
 
 def output(row: "Array", labels: Sequence[str], top: int) -> dict[str, Any]:
     import numpy as np
+
 
     scores = np.asarray(row)
     if scores.size != max(scores.shape, default=1):

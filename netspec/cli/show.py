@@ -9,6 +9,7 @@ from netspec.cli.options import spec_options
 if TYPE_CHECKING:
     from netspec.analysis.cost import NetCost
     from netspec.driver import Program
+    from netspec.reading import Reading
 
 __all__ = ["command"]
 
@@ -40,7 +41,7 @@ class ShowCommand(click.Command):
 @click.option("--examples", type=click.IntRange(1), help="With --training: examples in an epoch, where the solver counts epochs.")
 @click.option("--resolved", is_flag=True, help="The complete spec instead: blocks unrolled, every default and bottom written out.")
 @spec_options
-def command(spec: str, as_json: bool, phase: str, settings: tuple[str, ...], stages: tuple[str, ...], level: int, **add: Any) -> None:
+def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any) -> None:
     """Show every layer: type, output shape, parameters, MACs.
 
     Counts are for one sample (N = 1); where H or W is open they are formulas.
@@ -48,7 +49,7 @@ def command(spec: str, as_json: bool, phase: str, settings: tuple[str, ...], sta
     from netspec import driver
     from netspec.analysis.cost import cost
 
-    program = driver.load(spec, frozenset(stages), level, settings)
+    program = driver.load(spec, reading)
     if add["resolved"]:
         click.echo(program.resolved_text(), nl=False)
         return

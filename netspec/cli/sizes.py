@@ -1,8 +1,13 @@
 """`netspec sizes`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from netspec.cli.options import spec_options
+
+if TYPE_CHECKING:
+    from netspec.reading import Reading
 
 __all__ = ["command"]
 
@@ -11,23 +16,26 @@ __all__ = ["command"]
 @click.argument("spec")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @spec_options
-def command(spec: str, as_json: bool, settings: tuple[str, ...], stages: tuple[str, ...], level: int) -> int:
+def command(spec: str, as_json: bool, reading: "Reading") -> int:
     """Say which input sizes the deployed net takes: all of 1 to 4096 are tried, axis by axis.
 
     Letters in the input's shape are solved for, the batch apart; of a net of fixed size, its spatial axes. Axes that stand in one
     requirement are coupled: then the others keep their fixed size, or take the same size.
     """
     from netspec import driver
+    from netspec.analysis.coupling import joint
     from netspec.analysis.legal_sizes import as_json as to_json
     from netspec.analysis.legal_sizes import legal_sizes
 
-    found = legal_sizes(driver.load(spec, frozenset(stages), level, settings).graph("deploy"))
+    found = legal_sizes(driver.load(spec, reading).graph("deploy"))
     if as_json:
         import json
 
-        click.echo(json.dumps(to_json(found), indent=2))
+        click.echo(json.dumps({**to_json(found), "coupled": list(joint(found))} if joint(found) else to_json(found), indent=2))
     elif not found.axes:
         click.echo("no spatial or open sizes")
+    for sentence in () if as_json else joint(found):
+        click.echo(sentence)
     for axis in () if as_json else found.axes:
         click.echo(f"{axis.text}   ({axis.where}{'' if axis.given is None else f', now {axis.given}'})")
         if axis.coupled:

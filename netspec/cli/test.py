@@ -1,8 +1,14 @@
 """`netspec test`."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
+
+from netspec.cli.options import spec_options
+
+if TYPE_CHECKING:
+    from netspec.reading import Reading
 
 __all__ = ["command"]
 
@@ -11,13 +17,13 @@ __all__ = ["command"]
 @click.argument("run", type=click.Path())
 @click.option("--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights to measure.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to run.")
-@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Set a value of the spec: train.test_data.path=FOLDER.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def command(run: str, weights: str, device: str, settings: tuple[str, ...], as_json: bool) -> None:
+@spec_options
+def command(run: str, weights: str, device: str, as_json: bool, reading: "Reading") -> None:
     """Measure a trained RUN on all its test data: every loss and metric, each sample counted once."""
     from netspec.training.measure import measure
 
-    found = measure(run, weights, device, settings)
+    found = measure(run, weights, device, reading)
     if as_json:
         click.echo(json.dumps({"run": run, "weights": str(found.weights), "samples": found.samples, "metrics": found.metrics}, indent=2))
         return

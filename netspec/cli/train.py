@@ -9,6 +9,7 @@ import click
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
+    from netspec.reading import Reading
     from netspec.training.job import TrainingResult
 
 __all__ = ["command"]
@@ -22,14 +23,14 @@ __all__ = ["command"]
 @click.option("--weights", type=click.Path(), help="A safetensors file to start from; tensors that it lacks are filled as the spec says.")
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @spec_options
-def command(spec: str, folder: str | None, resume: bool, device: str, weights: str | None, quiet: bool, **reading: Any) -> int:
+def command(spec: str, folder: str | None, resume: bool, device: str, weights: str | None, quiet: bool, reading: "Reading") -> int:
     """Train the network of SPEC as its section `train` says. Ctrl-C takes a snapshot and stops with exit code 130; --resume goes on."""
     if resume and weights:
         raise click.UsageError("--weights starts a training, --resume goes on with one: give one of them")
     from netspec.training.progress import Silent, reporter
     from netspec.training.session import find_run, reread, train_program
 
-    run, program = reread(spec, Path(folder) if folder else None, resume, **reading)
+    run, program = reread(spec, Path(folder) if folder else None, resume, reading)
     run = run or find_run(program.name, resume)
     progress = Silent() if quiet else reporter(sys.stderr)
     result = train_program(program, run, device=device, resume=resume, weights=weights, progress=progress)

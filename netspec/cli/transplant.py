@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netspec.cli.options import spec_options
+
 if TYPE_CHECKING:
     from netspec.analysis.diff import Move
     from netspec.ir.graph import TypedGraph
+    from netspec.reading import Reading
 
 __all__ = ["command"]
 
@@ -19,7 +22,8 @@ __all__ = ["command"]
 @click.option("-o", "--output", required=True, type=click.Path(), help="The safetensors file to write.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For the fillers of tensors that are new.")
 @click.option("--phase", type=click.Choice(("deploy", "test", "train")), default="test", show_default=True, help="Which layers.")
-def command(weights: str, before: str, after: str, output: str, seed: int, phase: str) -> None:
+@spec_options
+def command(weights: str, before: str, after: str, output: str, seed: int, phase: str, reading: "Reading") -> None:
     """Carry WEIGHTS, a safetensors file of the spec BEFORE, over to the spec AFTER.
 
     A tensor is kept, renamed or reshaped (a dense layer becomes a convolution of the same weights); what is new in AFTER starts as its
@@ -29,7 +33,7 @@ def command(weights: str, before: str, after: str, output: str, seed: int, phase
     from netspec.analysis.diff import moves
     from netspec.training.weights import read_tensors, write_tensors
 
-    old, new = (driver.load(path).graph(phase) for path in (before, after))
+    old, new = (driver.load(path, reading).graph(phase) for path in (before, after))
     rows = moves(old, new)
     tensors, _ = read_tensors(Path(weights))
     carried = {row.target: taken(row, tensors, weights) for row in rows if row.source is not None and row.target is not None}

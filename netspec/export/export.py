@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from netspec.export import certify as certification
 from netspec.export.labels import labels_of
 from netspec.export.model_file import add_metadata, publishing, write_model
 from netspec.ir.graph import TypedGraph
+from netspec.reading import PLAIN, Reading
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,12 +67,12 @@ def export_model(
     weights: str | os.PathLike[str] | None = None,
     certify: bool = True,
     device: str = "auto",
-    reading: Mapping[str, Any] | None = None,
+    reading: Reading = PLAIN,
 ) -> Export:
-    """`export`, with the certificate. reading: stages, level and settings to read the spec with."""
+    """`export`, with the certificate. reading: how to read the spec."""
     path = Path(path)
     with publishing(path) as draft:
-        origin = origin_of(source, weights, reading or {})
+        origin = origin_of(source, weights, reading)
         typed, net = origin.program.graph("deploy"), origin.net
         outline = outlined(typed, metadata(origin, typed))
         write_model(outline, fitted(outline, arrays(net, typed)), draft)
@@ -82,7 +82,7 @@ def export_model(
     return Export(path, size, certificate)
 
 
-def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading: Mapping[str, Any]) -> Origin:
+def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading: Reading) -> Origin:
     """What a source stands for. Raises SpecError: NS683 (a folder that is no run), NS705, and what reading spec and weights raises."""
     from netspec import api
     from netspec.training.loading import load_weights
@@ -90,7 +90,7 @@ def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading:
     if isinstance(source, (str, os.PathLike)) and Path(source).is_dir():
         program, file = trained(Path(source), reading, weights)
         return Origin(program, load_weights(api.compile(program, "deploy"), file), Path(source))
-    read = load(os.fspath(source), **reading) if isinstance(source, (str, os.PathLike)) else source
+    read = load(os.fspath(source), reading) if isinstance(source, (str, os.PathLike)) else source
     known = read if isinstance(read, Program) else api.program_of(read)
     if known is None:
         raise fail("NS705", f"{type(source).__name__} was not made by netspec.compile from a spec")
@@ -102,12 +102,12 @@ def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading:
     return Origin(known, net)
 
 
-def trained(folder: Path, reading: Mapping[str, Any], weights: str | os.PathLike[str] | None) -> tuple[Program, Path]:
+def trained(folder: Path, reading: Reading, weights: str | os.PathLike[str] | None) -> tuple[Program, Path]:
     """The program of a run as it was read to be trained, settings of `reading` after its own, and the file of its weights."""
     from netspec.training.run import program_of, read_record, weights_file
 
     record = read_record(folder)
-    program = program_of(folder, record, (*record["settings"], *reading.get("settings", ())))
+    program = program_of(folder, record, reading)
     return program, weights_file(folder, os.fspath(weights) if weights is not None else "last")
 
 

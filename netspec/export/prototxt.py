@@ -67,7 +67,7 @@ def views_of(program: Program) -> Iterator[View]:
 def states_of(program: Program) -> Iterator[NetState]:
     """Both phases, with the program's own stages and level, and with each stage and level that a rule names."""
     rules = [rule for draft in program.resolved.drafts.values() for rule in (*draft.fields.include, *draft.fields.exclude)]
-    stages = {program.stages, *(frozenset(rule.stage) for rule in rules)}
-    levels = {program.level, *(level for rule in rules for level in (rule.min_level, rule.max_level) if level is not None)}
+    stages = {program.reading.stages, *(frozenset(rule.stage) for rule in rules)}
+    levels = {program.reading.level, *(level for rule in rules for level in (rule.min_level, rule.max_level) if level is not None)}
     for phase, chosen, level in product(("TEST", "TRAIN"), sorted(stages, key=sorted), sorted(levels)):
         yield NetState(phase, chosen, level)

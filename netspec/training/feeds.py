@@ -121,7 +121,7 @@ def with_label(ports: dict[str, Port], source: Source) -> dict[str, Port]:
 
 def place_of(program: driver.Program, typed: TypedGraph) -> Place:
     """Where the data section stands, and the input that its first field feeds: the first that is not the label."""
-    root, allow_outside = Path(program.resolved.spec.folder), names_data(program.settings)
+    root, allow_outside = Path(program.resolved.spec.folder), names_data(program.reading.settings)
     first = next((given for given in fed(typed) if given.value.name != LABEL), None)
     if first is None:
         return Place(root, allow_outside=allow_outside)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from netspec import api
 from netspec.diagnostics import fail
+from netspec.reading import PLAIN, Reading
 from netspec.training.device import exact_float32, find_device
 from netspec.training.evaluation import evaluate
 from netspec.training.feeds import Feeds
@@ -22,14 +23,14 @@ class Measured(NamedTuple):
     metrics: dict[str, float]
 
 
-def measure(folder: str | Path, weights: str = "last", device: str = "auto", settings: tuple[str, ...] = ()) -> Measured:
-    """Test a run over its whole test data. weights: last, best or a file; settings: put into the spec after the run's own.
+def measure(folder: str | Path, weights: str = "last", device: str = "auto", reading: Reading = PLAIN) -> Measured:
+    """Test a run over its whole test data. weights: last, best or a file; reading: its settings come after the run's own.
 
     Raises SpecError: NS678, NS683, NS684 (the spec names no test data), NS674, NS676, and those of the data.
     """
     place, run = find_device(device), Path(folder)
     record = read_record(run)
-    program = program_of(run, record, (*record["settings"], *settings))
+    program = program_of(run, record, reading)
     path = weights_file(run, weights)
     trained, tested = program.training_graph("train"), program.training_graph("test")
     net = api.compile(tested)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from netspec.diagnostics import fail
+from netspec.reading import PLAIN, Reading
 from netspec.resolve.image_contract import ImageContract
 from netspec.training.data.source import Array
 from netspec.training.device import exact_float32, find_device
@@ -36,10 +37,10 @@ class Opened:
         return {name: value.cpu().numpy() for name, value in values.items()}
 
 
-def open_run(folder: str, weights: str = "last", device: str = "auto") -> Opened:
+def open_run(folder: str, weights: str = "last", device: str = "auto", reading: Reading = PLAIN) -> Opened:
     """Load a run to predict with. Raises SpecError as load_run does, NS678 (no such device), NS685 (several inputs)."""
     place = find_device(device)
-    loaded = load_run(folder, weights, str(place))
+    loaded = load_run(folder, weights, str(place), reading)
     ports = ports_of(loaded.typed)
     if len(ports) != 1:
         raise fail("NS685", f"the inputs are {', '.join(ports) or 'none'}: predict feeds one", path=folder)

@@ -21,7 +21,9 @@ from torch import nn
 from netspec import __version__, api, driver
 from netspec.diagnostics import Diagnostics, SpecError, fail
 from netspec.files import write_text
+from netspec.frozen import changed
 from netspec.ir.graph import TypedGraph
+from netspec.reading import PLAIN, Reading
 from netspec.source import Source
 from netspec.syntax.located import plain
 from netspec.syntax.settings import is_setting
@@ -68,14 +70,14 @@ class LoadedRun:
     record: Record
 
 
-def load_run(folder: str | Path, weights: str = "last", device: str = "cpu") -> LoadedRun:
+def load_run(folder: str | Path, weights: str = "last", device: str = "cpu", reading: Reading = PLAIN) -> LoadedRun:
     """A run as a net. weights: last, best, or a safetensors file.
 
     Raises SpecError: NS683 (not a run), NS674 (damaged), NS676 (weights of another net), and what reading its spec raises.
     """
     run = Path(folder)
     record = read_record(run)
-    program = program_of(run, record)
+    program = program_of(run, record, reading)
     typed = program.graph("deploy")
     net = api.compile(typed)
     path = weights_file(run, weights)
@@ -96,15 +98,24 @@ def is_run(path: str | Path) -> bool:
     return (Path(path) / RECORD).is_file()
 
 
-def program_of(run: Path, record: Record, settings: tuple[str, ...] | None = None) -> driver.Program:
-    """The Program that was trained, its paths starting where they did; settings: in place of those it was read with."""
-    settings = tuple(record["settings"]) if settings is None else settings
+def again(record: Record, reading: Reading) -> Reading:
+    """How a run's spec is read again: as it was, the settings of `reading` after its own, its other words over them."""
+    return changed(
+        reading,
+        stages=reading.stages or frozenset(record["stages"]),
+        level=reading.level or record["level"],
+        settings=(*record["settings"], *reading.settings),
+    )
+
+
+def program_of(run: Path, record: Record, reading: Reading = PLAIN) -> driver.Program:
+    """The Program that was trained, its paths starting where they did."""
     diagnostics = Diagnostics()
     source = driver.read_file(str(run / SPEC), diagnostics)
     if source is None:
         raise SpecError(diagnostics.sorted())
     there = Source(os.path.join(record["root"], os.path.basename(record["spec"]) or SPEC), source.text)
-    return driver.load_source(there, frozenset(record["stages"]), record["level"], settings)
+    return driver.load_source(there, again(record, reading))
 
 
 def read_record(run: Path) -> Record:
@@ -142,9 +153,9 @@ def record_of(program: driver.Program, seed: int, device: str, spec_hash: str) -
         "command": sys.argv,
         "spec": program.resolved.spec.source.name,
         "root": os.path.abspath(program.resolved.spec.folder),
-        "settings": list(program.settings),
-        "stages": sorted(program.stages),
-        "level": program.level,
+        "settings": list(program.reading.settings),
+        "stages": sorted(program.reading.stages),
+        "level": program.reading.level,
         "seed": seed,
         "device": device,
         "spec_hash": spec_hash,

@@ -12,6 +12,7 @@ from netspec import driver
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.model import Fix, Label
 from netspec.ir.graph import TypedGraph
+from netspec.reading import PLAIN, Reading
 from netspec.resolve.solver_section import SolverParameter
 from netspec.training.data.source import write_classes
 from netspec.training.device import find_device
@@ -20,7 +21,7 @@ from netspec.training.job import Job, TrainingResult
 from netspec.training.loop import prepare, train
 from netspec.training.nets import Twins, start_from, twins
 from netspec.training.progress import Reporter
-from netspec.training.run import is_run, program_of, read_record, record_of, write_run
+from netspec.training.run import again, is_run, program_of, read_record, record_of, write_run
 
 __all__ = ["Session", "find_run", "hash_of", "reread", "session", "train_program"]
 
@@ -130,25 +131,20 @@ def check_fillers(typed: TypedGraph) -> None:
     raise SpecError([Diagnostic("NS680", fact, nodes[0].places["type"], "filled with 0", others=others, fixes=(fix,))])
 
 
-def reread(
-    spec: str, run: Path | None, resume: bool, *, settings: tuple[str, ...] = (), stages: tuple[str, ...] = (), level: int = 0
-) -> tuple[Path | None, driver.Program]:
+def reread(spec: str, run: Path | None, resume: bool, reading: Reading = PLAIN) -> tuple[Path | None, driver.Program]:
     """A spec or a run's folder as the command line names it: the run, if one is meant, and the program.
 
     A run that goes on keeps the settings it began with; new ones come after them. Raises SpecError NS679, NS683 and what reading raises.
     """
     if is_run(spec):
         record = read_record(Path(spec))
-        settings = (*record["settings"], *settings)
-        return run or (Path(spec) if resume else None), program_of(Path(spec), record, settings)
+        return run or (Path(spec) if resume else None), program_of(Path(spec), record, reading)
     if not resume:
-        return run, driver.load(spec, frozenset(stages), level, settings)
-    run = run or find_run(driver.load(spec, frozenset(stages), level, settings).name, resume=True)
+        return run, driver.load(spec, reading)
+    run = run or find_run(driver.load(spec, reading).name, resume=True)
     if not run.is_dir():
         raise fail("NS679", "no such folder", path=str(run))
-    record = read_record(run)
-    settings = (*record["settings"], *settings)
-    return run, driver.load(spec, frozenset(stages) or frozenset(record["stages"]), level or record["level"], settings)
+    return run, driver.load(spec, again(read_record(run), reading))
 
 
 def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:

@@ -5,6 +5,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from netspec.driver import Program
+from netspec.reading import Reading
 from netspec.training.job import TrainingResult
 from netspec.training.session import find_run, reread, train_program
 
@@ -19,18 +20,20 @@ def train(
     resume: bool = False,
     weights: str | PathLike[str] | None = None,
     settings: Iterable[str] = (),
+    allow_code: bool = False,
 ) -> TrainingResult:
     """Train as the spec's section `train` says; answers the run's folder, loss and metrics.
 
     spec: a file, a Program, or with `resume` a run's folder. run: the folder to train in, by default runs/<name>/<time>. weights: a
-    safetensors file to start from. settings: PATH=VALUE, as --set has them. Ctrl-C takes a snapshot and returns (`result.signal`).
+    safetensors file to start from. settings: PATH=VALUE, as --set has them.
+    allow_code: Python files that the spec names may run. Ctrl-C takes a snapshot and returns (`result.signal`).
     Raises SpecError.
     """
     folder = Path(run) if run is not None else None
     if isinstance(spec, Program):
         program = spec
     else:
-        folder, program = reread(fspath(spec), folder, resume, settings=tuple(settings))
+        folder, program = reread(fspath(spec), folder, resume, Reading(settings=tuple(settings), allow_code=allow_code))
     start = fspath(weights) if weights is not None else None
     folder = folder or find_run(program.name, resume)
     return train_program(program, folder, device=device, resume=resume, weights=start)

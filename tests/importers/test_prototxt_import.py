@@ -8,6 +8,7 @@ import pytest
 from netspec.diagnostics import Diagnostics, SpecError
 from netspec.driver import load_source
 from netspec.importers.prototxt import Imported, import_prototxt
+from netspec.reading import Reading
 from netspec.source import Source
 from netspec.syntax.located import plain
 from netspec.syntax.reader import read
@@ -428,7 +429,7 @@ def test_a_captioner_of_several_stages(imported: Any) -> None:
     shapes = "input: {data: [3, 1, 4, 4], label: [3], cont: [2, 3], words: [2, 3], target: [2, 3]}\nlayers:\n"
     text = result.text.replace("layers:\n", shapes)
     for stage, width in (("one", 7), ("two", 8)):
-        typed = load_source(Source("spec.yaml", text), frozenset({"val", stage})).graph("test")
+        typed = load_source(Source("spec.yaml", text), Reading(frozenset({"val", stage}))).graph("test")
         found = {value.name: typed.types[value].shape for node in typed.graph.nodes for value in node.tops}
         assert found == {"fc": (3, 6), "embed": (2, 3, 5), "lstm": (2, 3, width), "predict": (2, 3, 11)}
 

@@ -9,6 +9,7 @@ from netspec import driver
 from netspec.analysis.origin import origin
 from netspec.cli import group
 from netspec.diagnostics.model import SpecError
+from netspec.reading import Reading
 
 BASE = """netspec: 1
 vars: {wide: 8}
@@ -40,7 +41,7 @@ def explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[
     monkeypatch.chdir(tmp_path)
     Path("base.yaml").write_text(BASE, encoding="utf-8")
     Path("child.yaml").write_text(CHILD, encoding="utf-8")
-    return lambda path, spec="child.yaml", *settings: origin(driver.load(spec, settings=settings).resolved, path).split("\n  ")
+    return lambda path, spec="child.yaml", *settings: origin(driver.load(spec, Reading(settings=settings)).resolved, path).split("\n  ")
 
 
 ROWS = [

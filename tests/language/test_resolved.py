@@ -7,6 +7,7 @@ import pytest
 from netspec import driver
 from netspec.analysis.canonical import network_hash
 from netspec.diagnostics.model import Diagnostics
+from netspec.reading import Reading
 from netspec.source import Source
 from netspec.syntax.located import plain
 from netspec.syntax.paths import zoo_specs
@@ -66,7 +67,7 @@ train:
 
 
 def program(text: str, path: str = "spec.yaml", stages: tuple[str, ...] = ()) -> driver.Program:
-    return driver.load_source(Source(path, text), frozenset(stages))
+    return driver.load_source(Source(path, text), Reading(frozenset(stages)))
 
 
 def resolved_tree(of: driver.Program) -> Any:

@@ -12,6 +12,7 @@ import yaml
 
 from netspec import api, driver
 from netspec.diagnostics import Diagnostic, SpecError
+from netspec.reading import Reading
 from netspec.source import Source
 from netspec.training.job import TrainingResult
 from netspec.training.loop import train
@@ -233,7 +234,7 @@ def test_a_run_loads_from_its_folder_alone(tmp_path: Path) -> None:
     write(home / "base.yaml", layers=layers, **{"import": ["blocks.yaml"]})
     (home / "spec.yaml").write_text("netspec: 1\nname: $$derived\nbase: base.yaml\noverride: {a: {vars: {width: 9}}}\n")
     settings = ("train.solver.max_iter=5", "drop1.dropout_ratio=0.1")
-    spec = driver.load(str(home / "spec.yaml"), settings=settings)
+    spec = driver.load(str(home / "spec.yaml"), Reading(settings=settings))
     result = train_program(spec, tmp_path / "run", device="cpu")
     assert result.iteration == 5
     x = torch.rand(3, 1, 8, 8)
@@ -323,7 +324,7 @@ def test_a_net_learns_from_its_own_data_layers(tmp_path: Path) -> None:
     spec = driver.load(str(tmp_path / "s.yaml"))
     result = train_program(spec, tmp_path / "whole", device="cpu")
     assert result.metrics["accuracy"] == 1.0
-    train_program(driver.load(str(tmp_path / "s.yaml"), settings=("train.solver.max_iter=21",)), tmp_path / "parts", device="cpu")
+    train_program(driver.load(str(tmp_path / "s.yaml"), Reading(settings=("train.solver.max_iter=21",))), tmp_path / "parts", device="cpu")
     train_program(spec, tmp_path / "parts", device="cpu", resume=True)
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
     assert measure(tmp_path / "whole").samples == 40

@@ -1,0 +1,22 @@
+"""How a spec is read: what picks a net out of it, and what it may do. Said by the command line or the caller, never by the spec."""
+
+from netspec.frozen import frozen
+
+__all__ = ["PLAIN", "Reading"]
+
+
+@frozen
+class Reading:
+    """stages, level: for include and exclude rules (Caffe's NetState); settings: PATH=VALUE texts put into the spec first.
+
+    allow_code: Python files that the spec names may run; without it they are refused (NS121).
+    """
+
+    stages: frozenset[str] = frozenset()
+    level: int = 0
+    settings: tuple[str, ...] = ()
+    allow_code: bool = False
+
+
+PLAIN = Reading()
+"""As the file stands."""
