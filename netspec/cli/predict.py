@@ -104,7 +104,6 @@ def described(sample: "Sample", predictor: Predictor, top: int) -> dict[str, Any
 def output(row: "Array", labels: Sequence[str], top: int) -> dict[str, Any]:
     import numpy as np
 
-
     scores = np.asarray(row)
     if scores.size != max(scores.shape, default=1):
         return {"shape": list(scores.shape), "values": scores.tolist()}

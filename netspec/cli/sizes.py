@@ -31,7 +31,7 @@ def command(spec: str, as_json: bool, reading: "Reading") -> int:
     if as_json:
         import json
 
-        click.echo(json.dumps({**to_json(found), "coupled": list(joint(found))} if joint(found) else to_json(found), indent=2))
+        click.echo(json.dumps({"axes": to_json(found), "coupled": list(joint(found))}, indent=2))
     elif not found.axes:
         click.echo("no spatial or open sizes")
     for sentence in () if as_json else joint(found):

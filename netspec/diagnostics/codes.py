@@ -154,6 +154,7 @@ CODES: dict[str, Code] = {
     "NS724": Code("cannot listen on the address"),
     "NS725": Code("model name cannot stand in a URL"),
     "NS726": Code("inputs do not fit the model"),
+    "NS727": Code("the net does not take this size"),
     "NS670": Code("solver settings do not go together"),
     "NS671": Code("nothing to train"),
     "NS672": Code("the loss is not finite"),

@@ -13,6 +13,8 @@ from netspec.emit.onnx_model import fitted, outlined
 from netspec.export import certify as certification
 from netspec.export.labels import labels_of
 from netspec.export.model_file import add_metadata, publishing, write_model
+from netspec.export.sizes import KEY as SIZES
+from netspec.export.sizes import sizes_of
 from netspec.ir.graph import TypedGraph
 from netspec.reading import PLAIN, Reading
 
@@ -131,13 +133,16 @@ def arrays(net: Any, typed: TypedGraph) -> dict[str, Any]:
 
 
 def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
-    """netspec.version, netspec.spec (name and hash), netspec.labels; netspec.image.NAME: what a caller has yet to do with an image."""
+    """netspec.version, .spec (name and hash), .labels, .sizes (`sizes_of`); .image.NAME: what a caller has yet to do with an image."""
     from netspec import __version__
 
     found = {"netspec.version": __version__, "netspec.spec": f"{origin.program.name} {network_hash(origin.program.graphs())}"}
     labels = labels_of(origin.program, typed, origin.folder)
     if labels:
         found["netspec.labels"] = json.dumps(labels, ensure_ascii=False)
+    sizes = sizes_of(typed)
+    if sizes is not None:
+        found[SIZES] = sizes
     for given in typed.graph.inputs:
         if given.contract is not None:
             shape = tuple(s if isinstance(s, int) else None for s in typed.types[given.value].shape[1:])

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
-from netspec.serving.tensors import ONNX_TYPES, RequestError, TensorInfo, batch_symbol
+from netspec.serving.sizes import KEY, Conditions, conditions
+from netspec.serving.tensors import ONNX_TYPES, RequestError, TensorInfo, batch_symbol, check_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ LABELS = "netspec.labels"
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model. `metadata` holds the file's `netspec.` properties, `labels` the class names per output."""
+    """A loaded model. `metadata` holds the file's `netspec.` properties, `labels` the class names per output, `sizes` what it demands."""
 
     session: Any
     inputs: tuple[TensorInfo, ...]
@@ -36,6 +37,19 @@ class Model:
     device: str
     metadata: Mapping[str, str]
     labels: Mapping[str, Sequence[str]]
+    sizes: Conditions | None = None
+
+    def check(self, given: Mapping[str, tuple[str, Sequence[int]]]) -> None:
+        """Hold given (datatype, shape) by name against the declared inputs and the sizes that the net takes.
+
+        Raises RequestError (400); for a size with the code NS727, the layer that fails, and the nearest legal sizes.
+        """
+        found = check_inputs(self.inputs, given)
+        refusal = self.sizes.refusal(found) if self.sizes is not None else None
+        if refusal is not None:
+            near = {"nearest": refusal.nearest, "together": refusal.together}
+            details = {"code": "NS727", "layer": refusal.layer, "sizes": refusal.sizes} | {k: v for k, v in near.items() if v}
+            raise RequestError(refusal.text, 400, details)
 
     @property
     def batch(self) -> str | None:
@@ -67,7 +81,7 @@ def open_model(path: str | os.PathLike[str], device: str = "auto", threads: int 
     metadata = {k: v for k, v in sorted(session.get_modelmeta().custom_metadata_map.items()) if k.startswith("netspec.")}
     inputs, outputs = _declared(session.get_inputs(), path), _declared(session.get_outputs(), path)
     used = "cuda" if session.get_providers()[0] == "CUDAExecutionProvider" else "cpu"
-    return Model(session, inputs, outputs, used, metadata, _labels(metadata, outputs, path))
+    return Model(session, inputs, outputs, used, metadata, _labels(metadata, outputs, path), _conditions(metadata, path))
 
 
 def _check_readable(path: str) -> None:
@@ -155,6 +169,13 @@ def _declared(nodes: Sequence[Any], path: str) -> tuple[TensorInfo, ...]:
         if node.type not in ONNX_TYPES:
             raise fail("NS723", f"{node.name!r} is {node.type}; served are {', '.join(sorted(ONNX_TYPES))}", path=path)
     return tuple(TensorInfo(n.name, ONNX_TYPES[n.type], tuple(axis if axis != "" else None for axis in n.shape)) for n in nodes)
+
+
+def _conditions(metadata: Mapping[str, str], path: str) -> Conditions | None:
+    try:
+        return conditions(metadata.get(KEY))
+    except (ValueError, RecursionError) as error:
+        raise fail("NS721", f"the metadata {KEY} must hold conditions on sizes: {error}", path=path) from error
 
 
 def _labels(metadata: Mapping[str, str], outputs: Sequence[TensorInfo], path: str) -> dict[str, list[str]]:

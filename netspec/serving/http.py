@@ -1,11 +1,11 @@
 """The Open Inference Protocol v2 over HTTP, for one model: in, a Model and its limits; out, a Starlette application.
 
-Every answer is JSON (or JSON and binary tensors), errors as {"error": sentence}. Knows nothing of sockets or signals.
+Every answer is JSON (or JSON and binary tensors), errors as {"error": sentence}, some with a code and details. Knows no sockets.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -101,7 +101,7 @@ class Service:
             try:
                 response = await self.answer(request)
             except RequestError as error:
-                response = _error(str(error), error.status)
+                response = _error(str(error), error.status, error.details)
             except ClientDisconnect:
                 response = _error("the client went away before its request was complete", 400)
         self.metrics.answered(response.status_code, time.perf_counter() - begun)
@@ -134,8 +134,8 @@ def _json(value: object, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status, media_type="application/json")
 
 
-def _error(message: str, status: int) -> Response:
-    return _json({"error": message}, status)
+def _error(message: str, status: int, details: Mapping[str, object] | None = None) -> Response:
+    return _json({"error": message, **(details or {})}, status)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -145,7 +145,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _request_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    return _error(str(error), error.status)
+    return _error(str(error), error.status, error.details)
 
 
 async def _bug(_request: Request, _error_: Exception) -> Response:

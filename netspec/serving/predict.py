@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
 from netspec.serving.engine import Model, open_model
-from netspec.serving.tensors import RequestError, check_inputs, datatype_of
+from netspec.serving.tensors import RequestError, datatype_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,18 +20,21 @@ IMAGE = "netspec.image."
 def run_once(path: str | os.PathLike[str], inputs: "Mapping[str, np.ndarray]", device: str = "auto") -> "dict[str, np.ndarray]":
     """Load the model, run it once on inputs by name, and return every output by name.
 
-    Raises SpecError: NS720 to NS723 as open_model, NS726 where the inputs do not fit the declared names, datatypes and shapes.
+    Raises SpecError: NS720 to NS723 as open_model, NS726 and NS727 as run_model.
     """
     return run_model(open_model(path, device), inputs, path)
 
 
 def run_model(model: Model, inputs: "Mapping[str, np.ndarray]", path: str | os.PathLike[str] = "") -> "dict[str, np.ndarray]":
-    """Run a loaded model once. Raises SpecError NS726 where the inputs do not fit the declared names, datatypes and shapes."""
+    """Run a loaded model once.
+
+    Raises SpecError: NS726 where the inputs do not fit the declared names, datatypes and shapes, NS727 where the net does not take a size.
+    """
     try:
-        check_inputs(model.inputs, {name: (datatype_of(array), array.shape) for name, array in inputs.items()})
+        model.check({name: (datatype_of(array), array.shape) for name, array in inputs.items()})
         return model.run(inputs, [t.name for t in model.outputs])
     except RequestError as error:
-        raise fail("NS726", str(error), path=os.fspath(path)) from error
+        raise fail(str(error.details.get("code", "NS726")), str(error), path=os.fspath(path)) from error
 
 
 def image_words(model: Model, name: str, path: str | os.PathLike[str] = "") -> dict[str, Any]:

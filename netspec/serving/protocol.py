@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.serving.classification import classify
 from netspec.serving.engine import Model
-from netspec.serving.tensors import NUMPY_TYPES, RequestError, check_inputs, datatype_of
+from netspec.serving.tensors import NUMPY_TYPES, RequestError, datatype_of
 from netspec.serving.values import from_binary, from_json, to_binary, to_json
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _named(request: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
 
 
 def _inputs(tensors: dict[str, dict[str, Any]], rest: memoryview, model: Model) -> "dict[str, np.ndarray]":
-    check_inputs(model.inputs, {name: (_datatype(name, t), _shape(name, t)) for name, t in tensors.items()})
+    model.check({name: (_datatype(name, t), _shape(name, t)) for name, t in tensors.items()})
     arrays = {}
     for name, tensor in tensors.items():
         size = _object(tensor.get("parameters", {}), f"parameters of input {name!r}").get("binary_data_size")

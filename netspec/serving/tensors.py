@@ -30,11 +30,12 @@ Shape = Sequence[int | str | None]
 
 
 class RequestError(Exception):
-    """A request that cannot be answered: an HTTP status and a sentence for the one who sent it."""
+    """A request that cannot be answered: an HTTP status, a sentence for the one who sent it, and details for the sender's program."""
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    def __init__(self, message: str, status: int = 400, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.details = details or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,8 @@ def batch_symbol(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) ->
     return symbol
 
 
-def check_inputs(declared: Sequence[TensorInfo], given: Mapping[str, tuple[str, Sequence[int]]]) -> None:
-    """Compare given (datatype, shape) by name with the declared inputs; a symbol must have one size throughout the request.
+def check_inputs(declared: Sequence[TensorInfo], given: Mapping[str, tuple[str, Sequence[int]]]) -> dict[str, int]:
+    """Compare given (datatype, shape) by name with the declared inputs; a symbol must have one size throughout the request: its sizes.
 
     Raises RequestError (400) with the requirement, then the numbers.
     """
@@ -91,6 +92,7 @@ def check_inputs(declared: Sequence[TensorInfo], given: Mapping[str, tuple[str, 
         if datatype != tensor.datatype:
             raise RequestError(f"input {tensor.name!r} must be {tensor.datatype}: got {datatype}")
         _check_shape(tensor, shape, symbols)
+    return {symbol: size for symbol, (size, _) in symbols.items()}
 
 
 def _check_shape(tensor: TensorInfo, shape: Sequence[int], symbols: dict[str, tuple[int, str]]) -> None:

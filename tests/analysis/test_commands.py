@@ -42,8 +42,8 @@ def test_sizes_in_words_and_as_json(run: Any) -> None:
     assert text.splitlines()[0] == "H = 2 + 2n   (axis 2 of data)"
     assert "not H = 3: Pooling p, round_mode EXACT" in text
     found = json.loads(run(OPEN, "sizes", "--json")[1])
-    assert found["W"]["progressions"] == [{"start": 2, "step": 2, "last": None}]
-    assert found["W"]["illegal"][-1] == {
+    assert found["axes"]["W"]["progressions"] == [{"start": 2, "step": 2, "last": None}]
+    assert found["axes"]["W"]["illegal"][-1] == {
         "size": 3,
         "layer": "p",
         "why": "round_mode EXACT: windows must end at the border: 2 divides W - 2 = 1 does not hold",
@@ -51,7 +51,9 @@ def test_sizes_in_words_and_as_json(run: Any) -> None:
 
 
 def test_coupled_axes_and_nets_without_sizes(run: Any) -> None:
-    assert "coupled with W: solved for W = 28" in run(LENET, "sizes")[1]
+    said = run(LENET, "sizes")[1]
+    assert said.splitlines()[0] == "H and W are coupled by ip: 20*((H + 1)//2 - 2)*((W + 1)//2 - 2) = 2880"
+    assert "coupled with W: solved for W = 28" in said
     assert run(net("[N, 4]", "name: ip, type: InnerProduct, num_output: 3"), "sizes") == (0, "no spatial or open sizes\n")
 
 
