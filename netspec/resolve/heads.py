@@ -10,6 +10,7 @@ from netspec.diagnostics.model import Diagnostics
 from netspec.frozen import changed, frozen
 from netspec.ir.graph import Graph, Input, Node, Value
 from netspec.ir.layer import Layer
+from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.heads import DEFAULT_HEADS
 from netspec.resolve.build import Builder, NetState, Scope
@@ -62,11 +63,12 @@ def with_heads(
     if diagnostics.failed:
         return graph
     label = heads.label(list(drafts.values()))
-    inputs = (*graph.inputs, label) if label is not None else graph.inputs
-    blobs = {**graph.blobs, **({LABEL: label.value} if label is not None else {})}
+    blobs = {**graph.blobs, **({LABEL: label} if label is not None else {})}
     builder = Builder(drafts, state, diagnostics, blobs, dict.fromkeys(blobs), {node.name: node for node in graph.nodes})
     builder.walk(tuple(drafts), Scope("", dict(heads.scope)))
-    return changed(graph, inputs=inputs, nodes=tuple(builder.nodes.values()), blobs=builder.blobs)
+    nodes = tuple(builder.nodes.values())
+    inputs = (*graph.inputs, heads.typed(label, nodes[len(graph.nodes) :])) if label is not None else graph.inputs
+    return changed(graph, inputs=inputs, nodes=nodes, blobs=builder.blobs)
 
 
 @frozen
@@ -123,14 +125,34 @@ class Heads:
         output = self.only_output()
         return output.node.bottoms[0] if output is not None and output.node is not None and self.normalised(output) else output
 
-    def label(self, drafts: list[Draft]) -> Input | None:
-        """The input `label`, where a head reads it and nothing is so called."""
-        readers = [made for made in drafts if LABEL in made.fields.bottom]
-        if not readers or LABEL in self.graph.blobs:
-            return None
-        read = [self.scope.get(name) or self.graph.blobs.get(name) for name in readers[0].fields.bottom]
-        known = [self.types[v] for v in read if v is not None and v in self.types]
-        return Input(Value(LABEL), label_type(known[0], readers[0].layer) if known else None)
+    def label(self, drafts: list[Draft]) -> Value | None:
+        """The value `label`, where a head reads it and nothing is so called."""
+        read = any(LABEL in made.fields.bottom for made in drafts)
+        return Value(LABEL) if read and LABEL not in self.graph.blobs else None
+
+    def typed(self, label: Value, nodes: tuple[Node, ...]) -> Input:
+        """The input `label`, typed by the first of the heads that reads it beside a value whose type is known.
+
+        NS682: there is none. Rules that refuse their bottoms are left to the inference of the whole graph.
+        """
+        types, refused = dict(self.types), False
+        for node in nodes:
+            known = [types[v] for v in node.bottoms if v in types]
+            if label in node.bottoms and known:
+                return Input(label, label_type(known[0], node.layer))
+            if label in node.bottoms or len(known) < len(node.bottoms):
+                continue
+            try:
+                made = node.layer.infer(*known)
+            except RuleError:
+                refused = True
+            else:
+                types.update(zip(node.tops, (made,) if isinstance(made, TensorType) else made, strict=False))
+        if not refused and not self.diagnostics.failed:
+            reader = next((node for node in nodes if label in node.bottoms), None)
+            name, place = (reader.name, reader.places["bottom"]) if reader else ("a head", None)
+            self.diagnostics.error("NS682", f"{name} reads {LABEL} beside nothing that tells its shape", place or self.place())
+        return Input(label, None)
 
     def place(self) -> Span | None:
         return self.resolved.spec.root.key_span("train")

@@ -86,6 +86,20 @@ def test_train_loss(loss: Any, expected: dict[str, list[str]]) -> None:
     assert names(typed)[-len(expected) :] == list(expected)
 
 
+def test_a_loss_may_stand_on_a_layer_that_training_adds() -> None:
+    """LeNet-5's own criterion has an eleventh class, for what is no digit: a fixed layer between the distances and the loss."""
+    more = {"name": "rejecting", "type": "InnerProduct", "bottom": "ip2", "num_output": 11, "weight_filler": "xavier"}
+    spec = program(train={"loss": [more, {"type": "SoftmaxWithLoss", "bottom": ["rejecting", "label"]}]})
+    typed = spec.training_graph("test")
+    assert bottoms(typed, "loss") == ["rejecting", "label"] and label(typed) == "[N] int64"
+    assert [node.name for node in spec.graph("deploy").graph.nodes][-1] == "prob"
+
+
+def test_a_label_whose_shape_nothing_tells() -> None:
+    loss = [{"name": "flat", "type": "Flatten", "bottom": "label"}, {"type": "EuclideanLoss", "bottom": ["prob", "flat"]}]
+    assert found(train={"loss": loss}) == [("NS682", "label")]
+
+
 def test_regression_asks_for_numbers() -> None:
     typed = program(layers=LAYERS[:1], train={"loss": "EuclideanLoss"}).training_graph()
     assert label(typed) == "[N, 16] float32"
