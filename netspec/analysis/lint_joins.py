@@ -6,6 +6,7 @@ from netspec.analysis.lint_view import Found, View, finding, place_of
 from netspec.analysis.receptive_field import Extent
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.ir.graph import Node, Value
+from netspec.syntax.paths import OutsideError, resolved
 
 __all__ = ["idle_bias", "misaligned", "miscounted", "twice"]
 
@@ -97,12 +98,10 @@ def miscounted(view: View) -> Iterator[Found]:
 
 def lines_of(folder: str, path: str) -> int | None:
     """Lines with text in a labels file; None where it cannot be read (export says so) or is no list of lines."""
-    from os.path import join
-
     if not path.endswith(".txt"):
         return None
     try:
-        with open(join(folder, path), encoding="utf-8") as file:
+        with open(resolved(path, folder), encoding="utf-8") as file:
             return sum(1 for line in file if line.strip())
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError, OutsideError):
         return None

@@ -21,13 +21,18 @@ def format_option(function: F) -> F:
 
 
 def spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What picks a net out of a spec, and what the spec may do: --set, --stage, --level, --allow-code. The command gets one `reading`."""
+    """What picks a net out of a spec, and what the spec may do: --set, --stage, --level, --allow-code, --allow-outside.
+
+    The command gets one `reading`; the places that it allows hold while it runs.
+    """
 
     @wraps(function)
     def read(*arguments: Any, settings: tuple[str, ...], stages: tuple[str, ...], level: int, allow_code: bool, **others: Any) -> Any:
+        from netspec.outside import allowing
         from netspec.reading import Reading
 
-        return function(*arguments, reading=Reading(frozenset(stages), level, settings, allow_code), **others)
+        with allowing(others.pop("outside")):
+            return function(*arguments, reading=Reading(frozenset(stages), level, settings, allow_code), **others)
 
     options = (
         click.option(
@@ -40,6 +45,14 @@ def spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--stage", "stages", multiple=True, help="A stage for include and exclude rules."),
         click.option("--level", type=int, default=0, show_default=True, help="The level for include and exclude rules."),
         code_option,
+        click.option(
+            "--allow-outside",
+            "outside",
+            multiple=True,
+            metavar="PATH",
+            type=click.Path(exists=True),
+            help="Let the spec reach this file or folder too: bases, imports, labels, data.",
+        ),
     )
     for option in reversed(options):
         read = option(read)

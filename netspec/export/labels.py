@@ -7,6 +7,7 @@ from netspec.diagnostics import fail
 from netspec.driver import Program
 from netspec.ir.graph import TypedGraph, Value
 from netspec.syntax.located import Located
+from netspec.syntax.paths import OutsideError, resolved
 
 __all__ = ["labels_of"]
 
@@ -16,7 +17,7 @@ CLASSES = "classes.json"
 def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str, list[str]]:
     """Names by output: what `labels:` lists, or the lines of the file that it names; else the run's classes, where their number fits.
 
-    Raises SpecError NS707 where a file cannot be read, or its names do not match the output's size.
+    Raises SpecError NS707 where a file cannot be read, or its names do not match the output's size, NS114 where it lies outside.
     """
     section = program.resolved.spec.section("output")
     found: dict[str, list[str]] = {}
@@ -33,12 +34,21 @@ def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str
 
 def named(said: Located, program: Program, typed: TypedGraph, output: str) -> list[str]:
     """The names listed there, or the lines of the file named, whose path starts at the spec's folder."""
-    source = "it" if isinstance(said.value, list) else str(Path(program.resolved.spec.folder) / said.text)
+    source = "it" if isinstance(said.value, list) else file_of(said, program.resolved.spec.folder)
     names = [item.text for item in said.items] if isinstance(said.value, list) else lines(Path(source), said, output)
     wanted = next((size(typed, v) for v in typed.graph.outputs if v.name == output), None)
     if wanted is not None and wanted != len(names):
         raise fail("NS707", f"{source} has {len(names)} names: {output} has {wanted} classes", span=said.span)
     return names
+
+
+def file_of(said: Located, folder: str) -> str:
+    """The label file that is named. Raises SpecError NS114 for a place outside the spec's folder."""
+    try:
+        return resolved(said.text, folder)
+    except OutsideError as error:
+        note = "--allow-outside FOLDER, on the command line, lets a spec reach another folder"
+        raise fail("NS114", f"{said.text} lies outside the spec's folder", span=said.span, notes=(note,)) from error
 
 
 def lines(path: Path, said: Located, output: str) -> list[str]:

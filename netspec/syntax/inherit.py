@@ -33,7 +33,10 @@ class Files:
                 "NS114",
                 f"{name} lies outside the spec's folder",
                 path.span,
-                notes=("a file that several specs share lies in their folder or below; zoo:NAME means one that ships with netspec",),
+                notes=(
+                    "a file that several specs share lies in their folder or below; zoo:NAME means one that ships with netspec",
+                    "--allow-outside FOLDER, on the command line, lets a spec reach another folder",
+                ),
             )
             return None
         if full in self.open:

@@ -1,8 +1,10 @@
-"""Which file a path in a spec means: relative to the spec's folder and inside it, or `zoo:` for the specs that ship with netspec."""
+"""Which file a path in a spec means: relative to the spec's folder and inside it, or where the command line allows; `zoo:` is the zoo."""
 
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from netspec.outside import reachable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,12 +54,9 @@ def resolved(path: str, folder: str, inside: bool = True) -> str:
     """The file that `path` means in a spec of `folder`. Raises OutsideError where it leads out of the folder."""
     if path.startswith(PREFIX):
         return zoo_path(path.removeprefix(PREFIX))
+    if "\0" in path:
+        raise OutsideError(path)
     full = os.path.normpath(os.path.join(folder, path))
-    if inside and not within(os.path.realpath(full), os.path.realpath(folder)):
+    if inside and not reachable(full, folder):
         raise OutsideError(path)
     return full
-
-
-def within(path: str, folder: str) -> bool:
-    """Whether a resolved path is a resolved folder, or lies in it."""
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

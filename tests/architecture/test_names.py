@@ -13,7 +13,7 @@ ROOT = Path(netspec.__file__).parent
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if "__pycache__" not in path.parts]
 
 ORDER = (
-    ("source", "frozen", "__version__"),
+    ("source", "frozen", "outside", "__version__"),
     ("kinds",),
     ("record",),
     ("diagnostics",),

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from netspec.diagnostics import SpecError, fail
+from netspec.outside import reachable
 
 __all__ = ["data_root", "find_folder", "resolve_path"]
 
@@ -18,20 +19,21 @@ def resolve_path(path: str | Path, base: str | Path, allow_outside: bool = False
     """The absolute path that `path`, written in a spec in the folder `base`, stands for; it need not exist.
 
     Relative paths count from base; one that is missing there is looked for under NETSPEC_DATA. Symbolic links are followed before judging.
-    Raises SpecError NS642 for a place outside both folders, unless the caller allows it (a path given on the command line).
+    Raises SpecError NS642 for a place outside both folders and those of --allow-outside, unless the caller allows it (a path given on
+    the command line).
     """
     text = str(path)
     if "\0" in text:
         raise fail("NS642", f"{text!r} holds a null character", path=text.replace("\0", "\\0"))
     homes = [Path(base), *([root] if (root := data_root()) else [])]
     reached = [home / text for home in homes]
-    allowed = [place for place in reached if allow_outside or any(is_inside(place, home) for home in homes)]
+    allowed = [place for place in reached if allow_outside or any(reachable(str(place), str(home)) for home in homes)]
     if not allowed:
         raise fail(
             "NS642",
             f"{text} leads to {real(reached[0])}, outside {real(homes[0])}",
             path=text,
-            notes=("NETSPEC_DATA, or a path given on the command line, may name any folder",),
+            notes=("NETSPEC_DATA, --allow-outside FOLDER, or a path given on the command line, may name any folder",),
         )
     return absolute(next((place for place in allowed if exists(place)), allowed[0]))
 
@@ -83,7 +85,3 @@ def absolute(path: Path) -> Path:
 
 def real(path: Path) -> Path:
     return Path(os.path.realpath(path))
-
-
-def is_inside(path: Path, folder: Path) -> bool:
-    return real(path).is_relative_to(real(folder))
