@@ -27,11 +27,15 @@ LARGE = 200_000_000
 
 @cache
 def typed(name: str) -> TypedGraph:
-    """The deployed net as tests run it: inputs without their image contracts, and what the last layers read as outputs too.
+    """The deployed net as tests run it."""
+    return scored(driver.load(PATHS[name]).graph())
+
+
+def scored(found: TypedGraph) -> TypedGraph:
+    """A deployed net with inputs without their image contracts, and what the last layers read as outputs too, first.
 
     A softmax hides differences: its bottom does not.
     """
-    found = driver.load(PATHS[name]).graph()
     inputs = tuple(i._replace(contract=None) for i in found.graph.inputs)
     behind = [v for output in found.graph.outputs if output.node is not None for v in output.node.bottoms if v.node is not None]
     kept = {v.name: v for v in (*behind, *found.graph.outputs)}
