@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from alike import Product, bare, counted, image, numbers
-from zoo_nets import PATHS, SMALL, scored, typed
+from zoo_nets import PATHS, SMALL, role, scored, typed
 
 from netspec import driver
 from netspec.analysis.cost import cost
 from netspec.api import compile as compiled
-from netspec.ir.graph import TypedGraph, WeightRef
+from netspec.ir.graph import TypedGraph
 from netspec.source import Source
 
 RECORD = json.loads((Path(__file__).parent / "independent.json").read_text(encoding="utf-8"))
@@ -128,10 +128,3 @@ def test_outputs_are_those_of_another_implementation(name: str) -> None:
     assert found.shape[1] == record["outputs"]
     # what one image changes against the other is the measure: a bias that both share would hide a difference
     np.testing.assert_allclose(found[:, :10], record["values"], rtol=0, atol=0.02 * record["apart"])
-
-
-def role(ref: WeightRef) -> str:
-    """What a weight is for: see `alike.numbers`."""
-    if ref.kind == "statistic":
-        return ref.weight.name
-    return "weight" if len(bare(ref.weight.shape)) > 1 else "shift" if "bias" in ref.weight.name else "scale"  # type: ignore[arg-type]

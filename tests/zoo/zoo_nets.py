@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from alike import bare
 
 from netspec import driver
 from netspec.api import compile as compiled
 from netspec.frozen import changed
 from netspec.ir.dims import evaluate, symbols
-from netspec.ir.graph import TypedGraph, Value
+from netspec.ir.graph import TypedGraph, Value, WeightRef
 from netspec.ir.layer import Filler
 from netspec.syntax.paths import zoo_specs
 
@@ -119,3 +120,10 @@ def fill(name: str, kind: str, tensor: torch.Tensor) -> None:
         tensor.normal_(0.0, 0.1)
     else:
         tensor.uniform_(0.5, 1.5)
+
+
+def role(ref: WeightRef) -> str:
+    """What a weight is for: see `alike.numbers`."""
+    if ref.kind == "statistic":
+        return ref.weight.name
+    return "weight" if len(bare(ref.weight.shape)) > 1 else "shift" if "bias" in ref.weight.name else "scale"  # type: ignore[arg-type]

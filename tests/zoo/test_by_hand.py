@@ -1,0 +1,67 @@
+"""Specs against the same nets as plain functions of torch: what comes out, how many parameters, how many products."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import by_hand
+import numpy as np
+import pytest
+import torch
+from alike import image, numbers
+from by_hand import Hand
+from torch import Tensor
+from zoo_nets import role, typed
+
+from netspec.analysis.cost import cost
+from netspec.api import compile as compiled
+from netspec.ir.dims import evaluate, symbols
+
+NETS: dict[str, tuple[Callable[[Hand, Tensor], Tensor], str]] = {
+    "lenet": (by_hand.lenet, "ip2"),
+    "lenet-1": (by_hand.lenet_1, "out"),
+    "lenet-1989": (by_hand.lenet_1989, "out"),
+    "lenet-5": (by_hand.lenet_5, "f6/squash"),
+    "tdnn": (by_hand.tdnn, "output"),
+    "ciresan-column": (by_hand.ciresan, "column.score"),
+    "recurrent-resnet": (by_hand.recurrent_resnet, "fc10"),
+    "alexnet-grouped": (by_hand.alexnet, "fc8"),
+    "caffenet": (by_hand.caffenet, "fc8"),
+    "nin": (by_hand.nin, "pool4"),
+    "googlenet": (by_hand.googlenet, "classifier"),
+    "u-net": (by_hand.u_net, "score"),
+    "segnet": (by_hand.segnet, "score"),
+    "dilated-context": (by_hand.dilated_context, "score"),
+    "wavenet": (by_hand.wavenet, "score"),
+    "deepsea": (by_hand.deepsea, "fc5"),
+    "deepbind": (by_hand.deepbind, "score"),
+    "autoencoder": (by_hand.autoencoder, "decode1"),
+    "conv-autoencoder": (by_hand.conv_autoencoder, "decode1"),
+    "dcgan-discriminator": (by_hand.dcgan_discriminator, "score"),
+    "dcgan-generator": (by_hand.dcgan_generator, "draw"),
+}
+"""The function, and the blob that it gives."""
+LONG = {"u-net", "segnet", "alexnet-grouped", "caffenet", "deepsea"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in NETS])
+@torch.no_grad()
+def test_net_is_the_one_written_by_hand(name: str) -> None:
+    graph, hand = typed(name), Hand()
+    (data,) = (i.value for i in graph.graph.inputs)
+    open_sizes = {s: 64 for size in graph.types[data].shape for s in symbols(size) if s != "N"}
+    x = torch.from_numpy(image([2, *(int(evaluate(s, open_sizes)) for s in graph.types[data].shape[1:])]))  # type: ignore[call-overload]
+    function, blob = NETS[name]
+    theirs = function(hand, x).numpy()
+    net: Any = compiled(graph).eval()
+    for ref in graph.weight_refs():
+        if not ref.shared and ref.kind != "fixed":
+            tensor = net.layer_parameters(ref.node.name)[ref.index]
+            tensor.copy_(torch.from_numpy(numbers(tensor.shape, role(ref))))
+    ours = net.forward_blobs({data.name: x})[blob].numpy().reshape(theirs.shape)
+    assert theirs.std() > 0
+    apart = np.abs(ours - theirs) > 1e-4 * np.abs(theirs).max()
+    assert apart.mean() <= (0.01 if name == "segnet" else 0)  # which of two maxima is the greater, rounding decides
+    found = cost(typed(name))
+    assert found.parameters == sum(math.prod(shape) * n for shape, n in hand.tensors.items())
+    assert evaluate(found.macs, open_sizes) == hand.macs
