@@ -50,7 +50,6 @@ def untrained(view: View) -> Iterator[Found]:
 
 def with_gradient(view: View) -> set[Node]:
     """Nodes whose tops a loss depends on by a path that gradients take."""
-    stopped = {d.name: d.fields.propagate_down for d in view.resolved.drafts.values() if d.fields.propagate_down}
     values, found = set[Value](), set[Node]()
     for node in reversed(view.nodes):
         if not (any(node.loss_weights) or values.intersection(node.tops)):
@@ -59,9 +58,8 @@ def with_gradient(view: View) -> set[Node]:
         if "no_gradient" in node.layer.traits:
             continue
         blocked = node.layer.indices(*view.typed.bottoms(node)) if node.bottoms else {}
-        down = stopped.get(node.name, ())
         for i, value in enumerate(node.bottoms):
-            if i not in blocked and f"no_gradient.{i}" not in node.layer.traits and (i >= len(down) or down[i]):
+            if i not in blocked and f"no_gradient.{i}" not in node.layer.traits and i not in node.stopped:
                 values.add(value)
     return found
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from netspec.ir.field import Number, Reads, Step
 from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.layer import Layer
 
 __all__ = ["DEFINITION", "Extent", "Field", "Fields", "as_json", "culprit", "fields", "fields_of", "later", "spatial", "unshifted"]
 
@@ -115,7 +116,7 @@ def fields(typed: TypedGraph) -> Fields:
     for node in typed.graph.nodes:
         behind = [found.get(v, {}) for v in node.bottoms]
         single = len(behind) == 1
-        if single and "elementwise" in node.layer.traits:
+        if single and "elementwise" in node.layer.traits and type(node.layer).field is Layer.field:
             found.update(dict.fromkeys(node.tops, behind[0]))
             continue
         reads = node.layer.field(*typed.bottoms(node)) if any(behind) else ()

@@ -171,7 +171,7 @@ class Structure:
         tied = any(owner[0] is node for owner in self.typed.shared)
         fillers = tuple(repr(w.filler) for w in self.typed.weights[node])
         fans = tuple(w.shape[1:] if w.filler.type == "kaiming_uniform" else () for w in self.typed.weights[node][:1])
-        return text.target, len(text.arguments), tuple(text.keywords), fillers, fans, tied, node.layer.top_count
+        return text.target, len(text.arguments), tuple(text.keywords), fillers, fans, tied, node.layer.top_count, node.stopped
 
     @property
     def classes(self) -> list[Group]:

@@ -193,7 +193,9 @@ def forward(
     given = set(variables)
     for i, child in enumerate(group.children):
         reads = group.reads(child)
-        call = f"self.{group.names[child.name]}({', '.join(variables[v] for v in reads)})"
+        stopped = child.stopped if isinstance(child, Node) else frozenset()
+        given_to = (f"{variables[v]}.detach()" if at in stopped else variables[v] for at, v in enumerate(reads))
+        call = f"self.{group.names[child.name]}({', '.join(given_to)})"
         makes = group.makes(child)
         for value in makes:
             soon = len(makes) == 1 and value not in held and group.readers(value) == [i + 1]

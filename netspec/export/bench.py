@@ -148,9 +148,10 @@ def longest_sums(typed: TypedGraph, case: Case) -> dict[Value, float]:
 
 
 def elements(bottom: TensorType, reads: Reads, case: Case) -> float:
-    """How many elements of a bottom one element of the top reads; of the batch, where the layer does not say, its own place."""
+    """How many elements of a bottom one element of the top reads; of the batch its own place, unless the layer says otherwise."""
     extent = {step.axis: step.last - step.first + 1 for step in reads if step is not None}
-    return prod(min(float(number(size, case)), extent.get(axis, inf if axis else 1)) for axis, size in enumerate(bottom.shape))
+    batch = inf if reads and reads[0] is None else 1
+    return prod(min(float(number(size, case)), extent.get(axis, inf if axis else batch)) for axis, size in enumerate(bottom.shape))
 
 
 def zeros(shape: Sequence[Size], case: Case) -> "Array":

@@ -9,7 +9,7 @@ from typing import Any
 
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.importers.decode import Piece
-from netspec.importers.layer_types import modern_type
+from netspec.importers.layer_types import definition, modern_type
 from netspec.importers.oldest import fold_padding, from_v0
 
 __all__ = ["upgrade"]
@@ -31,8 +31,30 @@ def upgrade(layers: Iterable[tuple[str, Piece]], diagnostics: Diagnostics) -> li
         move_transforms(layer, field, diagnostics)
         fix_batch_norm(layer)
         fix_rounding(layer)
-        done.append(layer)
+        done += parted(layer)
     return done
+
+
+def parted(layer: Piece) -> list[Piece]:
+    """A layer that does the same to each of several bottoms, as Caffe's convolutions may: one layer for each, with the same weights."""
+    bottoms, tops = layer.get("bottom", ()), layer.get("top", ())
+    cls = definition(layer["type"])
+    if cls is None or "each_bottom" not in cls.traits or len(bottoms) < 2 or len(bottoms) != len(tops):
+        return [layer]
+    name = str(layer.get("name") or tops[0])
+    biased = any(layer.get(group, {}).get("bias_term", True) for group in cls.groups)
+    specs = [*layer.get("param", ()), {}, {}][: 2 if biased else 1]
+    shared = [{**spec, "name": spec.get("name") or f"{name}/{i}"} for i, spec in enumerate(specs)]
+    weighted = [*layer.get("loss_weight", ()), *[0.0] * len(tops)]
+    made = []
+    for i, (bottom, top) in enumerate(zip(bottoms, tops, strict=True)):
+        one = Piece(layer.message, layer.owner)
+        one.update(layer, name=name if i == 0 else f"{name}_{i + 1}", bottom=[bottom], top=[top], param=shared)
+        for key, value in (("loss_weight", weighted[i : i + 1]), ("propagate_down", layer.get("propagate_down", ())[i : i + 1])):
+            one.pop(key, None)
+            one.update({key: value} if any(value) or (key == "propagate_down" and value) else {})
+        made.append(one)
+    return made
 
 
 def move_params(layer: Piece) -> None:

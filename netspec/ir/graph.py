@@ -79,9 +79,12 @@ class Block(NamedTuple):
 
 
 class Node:
-    """A layer at its place in the net, compared by identity. `same_as` is the node whose weights it uses, in shared copies of a block."""
+    """A layer at its place in the net, compared by identity. `same_as` is the node whose weights it uses, in shared copies of a block.
 
-    __slots__ = ("blocks", "bottoms", "layer", "loss_weights", "name", "params", "places", "same_as", "tops")
+    stopped: bottoms, by their place, that propagate_down keeps from a gradient.
+    """
+
+    __slots__ = ("blocks", "bottoms", "layer", "loss_weights", "name", "params", "places", "same_as", "stopped", "tops")
 
     def __init__(  # noqa: PLR0913 - all of it is fixed at birth
         self,
@@ -95,6 +98,7 @@ class Node:
         places: Places = NOWHERE,
         blocks: tuple[Block, ...] = (),
         same_as: "Node | None" = None,
+        stopped: frozenset[int] = frozenset(),
     ) -> None:
         self.name = name
         self.layer = layer
@@ -105,6 +109,7 @@ class Node:
         self.places = places
         self.blocks = blocks
         self.same_as = same_as
+        self.stopped = stopped
 
     def __repr__(self) -> str:
         return f"Node({self.name!r}, {self.layer.type})"

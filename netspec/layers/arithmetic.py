@@ -106,6 +106,14 @@ def window(space: tuple[Size, ...], *, kernel_size: PerAxis, stride: PerAxis = 1
     return Window(kernel, strides, pads, dilations)
 
 
+def pointwise(axis: int, axes: int) -> bool:
+    """Whether a convolution has no space and is meant so: its channels were said to be the last axis (Caffe's 0-d convolution).
+
+    With the default axis, space is missing by mistake: that stays an error.
+    """
+    return axes == 0 and axis != 1
+
+
 def padding(word: str, margin: Size, stride: Size, size: Size) -> Border:
     """Begin and end for a pad word; margin is dilation (kernel - 1)."""
     if word == "valid":

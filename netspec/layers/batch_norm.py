@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from netspec.ir.dims import Size
+from netspec.ir.field import Reads, Step
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
@@ -42,6 +43,9 @@ class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elem
         yield Weight("mean", (self.channels(x),), kind="statistic")
         yield Weight("variance", (self.channels(x),), kind="statistic")
         yield Weight("scale_factor", (1,), kind="statistic")
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return batch_field(x) if self.use_global_stats is False else super().field(x)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module(
@@ -123,6 +127,9 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "normalizes"
         yield Weight("mean", shape, kind="statistic")
         yield Weight("variance", shape, constant(1.0), kind="statistic")
 
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return batch_field(x) if self.segnet and self.bn_mode != "INFERENCE" else super().field(x)
+
     def torch(self, x: TensorType) -> ModuleText:
         if self.segnet:
             return module(
@@ -162,6 +169,11 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "normalizes"
         yield rejects("{bn_mode: INFERENCE, frozen: true}", "N,4,5,5", code="NS120")
         yield rejects("{}", "N", code="NS303")
         yield rejects("{momentum: 2}", "N,4,5,5", code="NS106", at="momentum")
+
+
+def batch_field(x: TensorType) -> tuple[Reads, ...]:
+    """What is read where the batch's own statistics count also in test: the whole channel, in all samples."""
+    return (tuple(Step(axis) if axis == 1 else None for axis in range(x.rank)),)
 
 
 def normalized(g: Any, x: Any, axes: tuple[int, ...], eps: float) -> Any:

@@ -47,7 +47,8 @@ class Network(nn.Module):
         """The tensors of a layer, in Caffe's blob order."""
         path, *weights = self.layers[name]
         module = self.get_submodule(path)
-        return [viewed(getattr(module, weight)) for weight in weights]
+        reshaped = module.__dict__.get("reshaped", {})
+        return [reshaped[weight].leaf() if weight in reshaped else getattr(module, weight) for weight in weights]
 
     def reset_state(self) -> None:
         """Forget the state that recurrent layers carry from call to call."""
@@ -57,21 +58,38 @@ class Network(nn.Module):
                 forget()
 
 
-def viewed(weight: Tensor) -> Tensor:
-    """The weight; where it is a view of another, a leaf on the same memory, with the other's gradient in this shape."""
-    owner = weight._base
-    if weight.is_leaf or owner is None:
-        return weight
-    leaf = owner.detach().view(weight.shape)
-    leaf.grad = None if owner.grad is None else owner.grad.view(weight.shape)
-    return leaf
+class ReshapedWeight:
+    """A weight that is another module's in another shape (Caffe's share_mode PERMISSIVE): a view, there only while its module runs.
+
+    Nothing of it is kept between calls, so that a net copies, pickles and moves as any other.
+    """
+
+    def __init__(self, name: str, owner: nn.Module, owned: str, shape: tuple[int, ...]) -> None:
+        self.name, self.owner, self.owned, self.shape = name, owner, owned, shape
+
+    def enter(self, module: nn.Module, inputs: Any) -> None:
+        """Before a call: the view."""
+        module.__dict__[self.name] = getattr(self.owner, self.owned).view(self.shape)
+
+    def leave(self, module: nn.Module, inputs: Any, outputs: Any) -> None:
+        """After a call, also one that failed."""
+        module.__dict__.pop(self.name, None)
+
+    def leaf(self) -> Tensor:
+        """The values on the owner's memory, with the owner's gradient, in this shape."""
+        owner = getattr(self.owner, self.owned)
+        seen: Tensor = owner.detach().view(self.shape)
+        seen.grad = None if owner.grad is None else owner.grad.view(self.shape)
+        return seen
 
 
 def share_reshaped(module: nn.Module, name: str, owner: nn.Module, owned: str, shape: tuple[int, ...]) -> None:
-    """Let a module read another's weight in its own shape (Caffe's share_mode PERMISSIVE): a view, made anew at every call."""
+    """Let a module read another's weight in its own shape."""
     del module._parameters[name]
-    module.__dict__[name] = getattr(owner, owned).view(shape)
-    module.register_forward_pre_hook(lambda m, inputs: m.__dict__.__setitem__(name, getattr(owner, owned).view(shape)))
+    weight = ReshapedWeight(name, owner, owned, shape)
+    module.__dict__.setdefault("reshaped", {})[name] = weight
+    module.register_forward_pre_hook(weight.enter)
+    module.register_forward_hook(weight.leave, always_call=True)
 
 
 @torch.no_grad()

@@ -34,8 +34,10 @@ def tensorflow_pads(space: Any, kernel: Any, stride: Any, dilation: Any) -> list
 
 
 def convolved(x: Tensor, weight: Tensor, stride: Any, dilation: Any, groups: int) -> Tensor:
-    """Convolution without border, of any number of axes: beyond three, the first is a sum over its taps."""
+    """Convolution without border, of any number of axes: without any, at each place; beyond three, the first is a sum over its taps."""
     axes = weight.dim() - 2
+    if axes == 0:
+        return convolved(x.unsqueeze(-1), weight.unsqueeze(-1), (1,), (1,), groups).squeeze(-1)
     if axes <= 3:
         return CONVOLVE[axes](x, weight, None, stride, 0, dilation, groups)  # type: ignore[no-any-return]
     count = (x.shape[2] - dilation[0] * (weight.shape[2] - 1) - 1) // stride[0] + 1
@@ -111,6 +113,9 @@ class CroppedDeconv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         lead = x.shape[: self.axis]
         x = x.reshape(math.prod(lead), *x.shape[self.axis :])
+        if x.dim() == 2:
+            y = F.conv_transpose1d(x.unsqueeze(-1), self.weight.unsqueeze(-1), self.bias, groups=self.groups).squeeze(-1)
+            return y.reshape(*lead, -1)
         y = TRANSPOSED[x.dim() - 2](x, self.weight, self.bias, self.stride, 0, self.output_padding, self.groups, self.dilation)
         for i, (begin, end) in enumerate(self.pads, 2):
             y = y.narrow(i, begin, y.shape[i] - begin - end)

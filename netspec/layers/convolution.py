@@ -8,7 +8,7 @@ from netspec.ir.dims import Size, product
 from netspec.ir.layer import Example, Filler, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import Change, divides, same
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import PadMode, ends, mirrored, number, unfolded, windows
+from netspec.layers.arithmetic import PadMode, Window, ends, mirrored, number, pointwise, unfolded, windows
 from netspec.layers.shared import KAIMING
 from netspec.layers.windowed import Windowed
 from netspec.record import param
@@ -16,7 +16,13 @@ from netspec.record import param
 __all__ = ["Convolution", "DepthwiseConvolution", "Im2col"]
 
 
-class Convolution(Windowed, type="Convolution", param="convolution_param", legacy=("CONVOLUTION", "conv"), traits=("windowed", "has_bias")):
+class Convolution(
+    Windowed,
+    type="Convolution",
+    param="convolution_param",
+    legacy=("CONVOLUTION", "conv"),
+    traits=("windowed", "has_bias", "each_bottom"),
+):
     """Slide num_output filters over the input and sum: cross-correlation, the kernel is not flipped.
 
     y[n,o,i,j] = b[o] + sum_{c,u,v} w[o,c,u,v] x[n, c, s i + d u - p, s j + d v - p]     (LeCun et al. 1998; Caffe's Convolution)
@@ -37,6 +43,9 @@ class Convolution(Windowed, type="Convolution", param="convolution_param", legac
 
     def group_count(self, x: TensorType) -> Size:
         return self.group
+
+    def window(self, x: TensorType) -> Window:
+        return Window((), (), (), ()) if pointwise(self.axis, x.axes) else super().window(x)
 
     def infer(self, x: TensorType) -> TensorType:
         image = self.bottom(x)
@@ -67,7 +76,7 @@ class Convolution(Windowed, type="Convolution", param="convolution_param", legac
         w, axes = self.window(image), image.axes
         rest = {"stride": w.stride, "dilation": w.dilation, "groups": self.group_count(image), "bias": self.bias_term}
         usual = {"stride": (1,) * axes, "padding": (0,) * axes, "dilation": (1,) * axes, "groups": 1, "bias": True}
-        if w.symmetric and x.axis(self.axis) == 1 and axes <= 3 and self.pad_mode == "constant" and self.pad_value == 0:
+        if w.symmetric and x.axis(self.axis) == 1 and 1 <= axes <= 3 and self.pad_mode == "constant" and self.pad_value == 0:
             return module(
                 f"nn.Conv{axes}d",
                 image.channels,
@@ -94,6 +103,9 @@ class Convolution(Windowed, type="Convolution", param="convolution_param", legac
     def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
         top, image = self.infer(x.type), self.bottom(x.type)
         w = self.window(image)
+        if image.axes == 0:
+            flat = g.reshape(x, (*image.shape, 1)), g.reshape(weight, (*weight.type.shape, 1))
+            return g.reshape(g.Conv(*flat, bias, group=self.group_count(image)), top.shape)
         x, pads = g.padded(x if image == x.type else g.reshape(x, image.shape), w, self.pad_mode, self.pad_value)
         y = g.Conv(x, weight, bias, kernel_shape=w.kernel, strides=w.stride, pads=pads, dilations=w.dilation, group=self.group_count(image))
         return y if top.rank == image.rank else g.reshape(y, top.shape)
@@ -121,6 +133,8 @@ class Convolution(Windowed, type="Convolution", param="convolution_param", legac
         yield accepts("{num_output: 2, kernel_size: 2, stride: [2, 1, 1, 1]}", "N,2,5,3,4,4 -> N,2,2,2,3,3", weights=66)
         yield accepts("{num_output: 3, kernel_size: 3, axis: 2}", "N,2,4,5,W -> N,2,3,3,W-2", weights=111)
         yield accepts("{num_output: 3, kernel_size: 3, axis: -3}", "N,4,5,5 -> N,3,3,3", weights=111)
+        yield accepts("{num_output: 4, kernel_size: 3, axis: 3, group: 2}", "N,2,H,6 -> N,2,H,4", weights=16)
+        yield accepts("{num_output: 4, kernel_size: 1, axis: -1, bias_term: false}", "N,6 -> N,4", weights=24)
         yield accepts("{num_output: 4, kernel_size: 2, stride: 2, round_mode: EXACT}", "N,1,H,8 -> N,4,H//2,4")
         yield accepts("{num_output: 4, kernel_size: 3}", "N,2,6,6 -> N,4,4,4", dialect="torch", weights=76)
         yield rejects("{num_output: 4, kernel_size: 9}", "N,3,8,8", code="NS301", at="kernel_size")

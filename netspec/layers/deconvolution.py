@@ -7,7 +7,7 @@ from netspec.ir.dims import Size, largest, product
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import RuleError, at_least, divides
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import PerAxis, Window, both, ends, folded, spread, transposed, unfolded, window
+from netspec.layers.arithmetic import PerAxis, Window, both, ends, folded, pointwise, spread, transposed, unfolded, window
 from netspec.layers.shared import ENGINE, KAIMING, Engine
 from netspec.record import param
 
@@ -15,7 +15,11 @@ __all__ = ["Deconvolution"]
 
 
 class Deconvolution(
-    Layer, type="Deconvolution", param="convolution_param", legacy=("DECONVOLUTION",), traits=("windowed", "has_bias", "transposed")
+    Layer,
+    type="Deconvolution",
+    param="convolution_param",
+    legacy=("DECONVOLUTION",),
+    traits=("windowed", "has_bias", "transposed", "each_bottom"),
 ):
     """Spread every value over a window, weighted by the filters, and sum where windows overlap: the transpose of Convolution.
 
@@ -44,6 +48,8 @@ class Deconvolution(
         return folded(x, self.axis)
 
     def window(self, x: TensorType) -> Window:
+        if pointwise(self.axis, x.axes):
+            return Window((), (), (), ())
         return window(x.space, kernel_size=self.kernel_size, stride=self.stride, pad=self.pad, dilation=self.dilation)
 
     def more(self, x: TensorType) -> tuple[int, ...]:
@@ -82,7 +88,7 @@ class Deconvolution(
             "dilation": (1,) * axes,
         }
         rest = {"output_padding": self.more(image), "groups": self.group, "bias": self.bias_term, "dilation": w.dilation}
-        if w.symmetric and x.axis(self.axis) == 1:
+        if w.symmetric and x.axis(self.axis) == 1 and axes:
             return module(
                 f"nn.ConvTranspose{axes}d",
                 image.channels,
@@ -108,6 +114,9 @@ class Deconvolution(
     def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
         top, image = self.infer(x.type), self.bottom(x.type)
         w = self.window(image)
+        if image.axes == 0:
+            flat = g.reshape(x, (*image.shape, 1)), g.reshape(weight, (*weight.type.shape, 1))
+            return g.reshape(g.ConvTranspose(*flat, bias, group=self.group), top.shape)
         pads = [ends(p)[0] for p in w.pads] + [ends(p)[1] for p in w.pads]
         y = g.ConvTranspose(
             x if image == x.type else g.reshape(x, image.shape),
@@ -139,6 +148,7 @@ class Deconvolution(
         yield accepts("{num_output: 2, kernel_size: 4, stride: 4}", "N,2,T -> N,2,4*T", weights=18)
         yield accepts("{num_output: 2, kernel_size: 2, stride: 2}", "N,3,2,3,4 -> N,2,4,6,8", weights=50)
         yield accepts("{num_output: 2, kernel_size: 2, axis: 2}", "N,2,3,4,4 -> N,2,2,5,5", weights=26)
+        yield accepts("{num_output: 6, kernel_size: 3, axis: -1, group: 2}", "N,2,H,4 -> N,2,H,6", weights=18)
         yield rejects("{num_output: 2, kernel_size: 3, pad: 4}", "N,2,4,4", code="NS301", at="pad")
         yield rejects("{num_output: 3, kernel_size: 3, group: 2}", "N,4,4,4", code="NS302", at="group")
         yield rejects("{num_output: 2, kernel_size: 3, output_padding: 1}", "N,2,4,4", code="NS307", at="output_padding")

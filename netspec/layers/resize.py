@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from math import lcm
 from typing import Any, Literal
 
+from netspec.ir.dims import Size, untraced
+from netspec.ir.field import Reads, Step, over, same_place
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, at_least
 from netspec.ir.types import TensorType
@@ -50,6 +53,15 @@ class Interp(Layer, type="Interp", param="interp_param", bottoms=(1, 2), traits=
             steps = n - 1 if self.shrink_factor is None else (n - 1) // self.shrink_factor
             sizes.append(steps + 1 if self.zoom_factor is None else steps * self.zoom_factor + 1)
         return x.replaced(space=tuple(sizes))
+
+    def field(self, x: TensorType, like: TensorType | None = None) -> tuple[Reads, ...]:
+        if like is not None or self.shrink_factor is not None or self.zoom_factor is None:
+            tops = self.infer(x, like).space
+            cut = self.pad_beg + self.pad_end
+            steps = [ratio(n + cut - 1, m - 1) if untraced(m) != 1 else None for n, m in zip(x.space, tops, strict=True)]
+        else:
+            steps = [Fraction(1, self.zoom_factor)] * x.axes
+        return ((*same_place(2), *(near(axis, step, Fraction(-self.pad_beg), 0, 1) for axis, step in enumerate(steps, 2))),)
 
     def torch(self, x: TensorType, like: TensorType | None = None) -> ModuleText:
         crop = (-self.pad_beg, -self.pad_end) if self.pad_beg or self.pad_end else None
@@ -133,6 +145,18 @@ class Resize(Layer, type="Resize", param="resize_param", bottoms=(1, 2), traits=
             at_least(size, 1, "the result must not be empty", code="NS301", at="scale")
         return x.replaced(space=sizes)
 
+    def field(self, x: TensorType, like: TensorType | None = None) -> tuple[Reads, ...]:
+        wide = {"NEAREST": 0, "LINEAR": 1, "CUBIC": 2}[self.mode]
+        steps: list[Step | None] = []
+        scales = self.factors(x) if self.scale is not None else (Fraction(1, 2),) * x.axes
+        for axis, (n, m, scale) in enumerate(zip(x.space, self.infer(x, like).space, scales, strict=True), 2):
+            if self.align_corners:
+                steps.append(near(axis, ratio(n - 1, m - 1) if untraced(m) != 1 else None, Fraction(0), wide - 1, wide))
+                continue
+            step = 1 / scale if scale.denominator == 1 else ratio(n, m)
+            steps.append(near(axis, step, Fraction(0) if not wide or step is None else (step - 1) / 2, max(wide - 1, 0), wide))
+        return ((*same_place(2), *steps),)
+
     def torch(self, x: TensorType, like: TensorType | None = None) -> ModuleText:
         mode = {"NEAREST": "nearest", "LINEAR": "linear", "CUBIC": "bicubic"}[self.mode]
         defaults = {"size": None, "align": False}
@@ -171,6 +195,25 @@ class Resize(Layer, type="Resize", param="resize_param", bottoms=(1, 2), traits=
         yield rejects("{size: 4, mode: CUBIC}", "N,3,4", code="NS303", at="mode")
         yield rejects("{scale: [2, 2, 2]}", "N,3,4,5", code="NS107", at="scale")
         yield rejects("{scale: 2}", "N,3", code="NS303")
+
+
+def ratio(size: Size, out: Size) -> Fraction | None:
+    """size / out, where both are known."""
+    size, out = untraced(size), untraced(out)
+    return Fraction(size, out) if isinstance(size, int) and isinstance(out, int) else None
+
+
+def near(axis: int, stride: Fraction | None, offset: Fraction, before: int, after: int) -> Step | None:
+    """A value made of those around place stride i + offset: of the whole places there `before` more on the left, `after` on the right.
+
+    A place is a multiple of 1/d, so it lies (d - 1)/d from the whole place below at most, and from the one above too.
+    """
+    if stride is None:
+        return None
+    d = lcm(stride.denominator, offset.denominator)
+    apart = Fraction(d - 1, d)
+    first, last = offset - apart - before, offset + (apart if after else 0) + max(after - 1, 0)
+    return Step(axis, *(over(n.numerator, n.denominator) for n in (stride, first, last)))
 
 
 def check_space(x: TensorType, like: TensorType | None) -> None:

@@ -90,11 +90,26 @@ class Builder:
             self.forget(tops, scope)
             return
         wired = tuple(value for value in bottoms if value is not None)
+        down = fields.propagate_down
+        if down and len(down) != len(wired):
+            fact = f"propagate_down of {draft.name} needs one value for each bottom: {len(down)} for {len(wired)}"
+            self.diagnostics.error("NS107", fact, places["propagate_down"])
         self.check_tops(draft, tops, wired, scope)
         params = tuple(ParamSpec(p.name, p.lr_mult, p.decay_mult, p.share_mode) for p in fields.param)
         weights = loss_weights(layer, fields.loss_weight, len(tops))
         owner = self.nodes.get(scope.same_as + draft.name.removeprefix(scope.prefix)) if scope.same_as else None
-        node = Node(draft.name, layer, wired, tops, params=params, loss_weights=weights, places=places, blocks=scope.blocks, same_as=owner)
+        node = Node(
+            draft.name,
+            layer,
+            wired,
+            tops,
+            params=params,
+            loss_weights=weights,
+            places=places,
+            blocks=scope.blocks,
+            same_as=owner,
+            stopped=frozenset(i for i, passes in enumerate(down) if not passes),
+        )
         self.nodes[draft.name] = node
         for name, value in zip(tops, node.tops, strict=True):
             self.blobs[name] = value

@@ -119,11 +119,24 @@ class Solver:
 
     def history(self) -> dict[str, tuple[Tensor, ...]]:
         """Caffe's history of each trained tensor, by name: one or two tensors of its shape; zeros before the first step."""
+        if self.rule.counted is False and self.words.momentum == 0:
+            return {each.name: (self.last_update(each),) for each in self.trained}
         scales = self.scales()
         return {
             each.name: tuple(buffers[b] * scales[each.name] if b in buffers else torch.zeros_like(each.tensor) for b in self.rule.buffers)
             for each, buffers in self.buffers()
         }
+
+    def last_update(self, each: ParameterSpec) -> Tensor:
+        """V of the step before without momentum, which keeps no buffer: r (g + decay w) from the gradient that is left and the w it made.
+
+        w there was before: w = now + V. Zeros where the gradient is gone. No later step depends on it.
+        """
+        decay = self.words.weight_decay * each.decay_mult * (self.words.regularization_type == "L2")
+        rate = self.rate_at(max(self.iteration - 1, 0)) * each.lr_mult
+        if self.iteration == 0 or each.tensor.grad is None or rate * decay == 1:
+            return torch.zeros_like(each.tensor)
+        return (each.tensor.grad + decay * each.tensor.detach()) * (rate / (1 - rate * decay))
 
     def load_history(self, iteration: int, history: Mapping[str, Sequence[Tensor]]) -> None:
         """Go on from a Caffe solverstate: the iteration and each trained tensor's history (SGD's rate is inside, as Caffe keeps it)."""
