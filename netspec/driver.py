@@ -83,7 +83,7 @@ def resolve_source(source: Source, diagnostics: Diagnostics, reading: Reading = 
     spec = expand(source, tree, diagnostics, settings=reading.settings)
     if spec is None:
         return None
-    return resolve(spec, diagnostics)
+    return resolve(spec, diagnostics, reading.allow_code)
 
 
 def state_of(phase: str, reading: Reading) -> NetState:

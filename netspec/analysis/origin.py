@@ -6,7 +6,6 @@ Comes in: a resolved spec and a path such as `res2.0.a.stride`; goes out: text. 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from netspec import layers
 from netspec.diagnostics.model import Diagnostics, fail
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import frozen
@@ -119,7 +118,7 @@ class Finder:
         yield from ((entry.body.mapping[group], "") for group in cls.groups if group in entry.body.mapping)
         for section, owner in [*((d, " of the block") for d in entry.defaults), *((d, "") for d in [self.root.get("defaults")] if d)]:
             for kind, body in section.mapping.items():
-                if layers.find(kind) is cls:
+                if self.resolved.vocabulary.find(kind) is cls:
                     yield body, f"defaults{owner} for {cls.type}"
 
     def written(self, node: Located | None, word: str, steps: list[str], why: str, use: Use, body: Located) -> list[str]:

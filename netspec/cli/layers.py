@@ -6,18 +6,19 @@ import click
 
 if TYPE_CHECKING:
     from netspec.ir.layer import Layer
+    from netspec.layers.plugins import Vocabulary
 
 __all__ = ["command"]
 
 
 @click.command("layers")
 @click.argument("type_", metavar="[TYPE]", required=False)
+@click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Also the types of this Python file, which runs.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON; for one type with the schema of its parameters.")
-def command(type_: str | None, as_json: bool) -> None:
+def command(type_: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
     """List the layer types, or describe one: equation, parameters, weights, examples."""
-    from netspec import layers
-
-    found = layers.every() if type_ is None else [known(type_)]
+    vocabulary = vocabulary_of(plugins)
+    found = vocabulary.every() if type_ is None else [known(type_, vocabulary)]
     if as_json:
         import json
 
@@ -31,14 +32,34 @@ def command(type_: str | None, as_json: bool) -> None:
         click.echo(reference(found[0]).rstrip())
 
 
-def known(name: str) -> "type[Layer]":
-    """The type of that name, in any case, or of that older name; a usage error with the nearest names for any other."""
-    from netspec import layers
-    from netspec.diagnostics.suggest import nearest
+def vocabulary_of(paths: tuple[str, ...]) -> "Vocabulary":
+    """netspec's types and those of some files. Raises SpecError."""
+    from netspec.diagnostics.model import Diagnostics, SpecError
+    from netspec.layers.plugins import Vocabulary
+    from netspec.resolve.plugins import with_plugin
+    from netspec.syntax.located import place
 
-    cls = layers.find(name) or next((layers.find(t) for t in layers.types() if t.lower() == name.lower()), None)
+    found, diagnostics = Vocabulary(), Diagnostics()
+    for path in paths:
+        found = with_plugin(found, place(path), ".", diagnostics, inside=False)
+    if diagnostics.failed:
+        raise SpecError(diagnostics.sorted())
+    return found
+
+
+def known(name: str, vocabulary: "Vocabulary") -> "type[Layer]":
+    """The type of that name, in any case, or of that older name; a usage error with the nearest names for any other."""
+    from netspec.diagnostics.model import SpecError
+    from netspec.diagnostics.suggest import nearest
+    from netspec.layers.plugins import PluginError
+    from netspec.resolve.plugins import refused
+
+    try:
+        cls = vocabulary.find(name) or next((vocabulary.find(t) for t in vocabulary.types() if t.lower() == name.lower()), None)
+    except PluginError as error:
+        raise SpecError([refused(error, None, None)]) from error
     if cls is None:
-        near = nearest(name, layers.types())
+        near = nearest(name, vocabulary.types())
         hint = f" Did you mean {' or '.join(near)}?" if near else " `netspec layers` lists them."
         raise click.UsageError(f"no layer type {name!r}.{hint}")
     return cls

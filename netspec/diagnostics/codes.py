@@ -65,6 +65,9 @@ CODES: dict[str, Code] = {
     "NS118": Code("unknown block"),
     "NS119": Code("setting leads nowhere"),
     "NS120": Code("parameters do not go together"),
+    "NS121": Code("code that nobody allowed"),
+    "NS122": Code("plug-in cannot be used"),
+    "NS123": Code("Python layer without its plug-in"),
     # 2: names and graph
     "NS201": Code("unknown bottom"),
     "NS202": Code("bottom is made later"),
@@ -173,6 +176,7 @@ CODES: dict[str, Code] = {
     "NS685": Code("nothing to predict from"),
     # 5: compiling
     "NS501": Code("cannot write the file"),
+    "NS502": Code("two definitions of one name"),
     # 9: bugs in netspec
     "NS901": Code("a bug in netspec"),
 }

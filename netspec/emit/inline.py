@@ -1,14 +1,18 @@
-"""The source of modules that torch lacks, cut out of layers/blocks*.py, so that an emitted file needs only torch.
+"""The source of modules that torch lacks, cut out of layers/blocks*.py and of plug-ins, so that an emitted file needs only torch.
 
 Reads text; imports none of it.
 """
 
 import ast
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["IMPORTS", "definitions", "inlined"]
+from netspec.diagnostics import fail
+from netspec.source import Source
+
+__all__ = ["definitions", "import_lines", "inlined"]
 
 IMPORTS = (
     "import math",
@@ -30,15 +34,35 @@ def definitions() -> dict[str, Definition]:
     """Every top-level class, function and constant of the blocks files, in order."""
     found: dict[str, Definition] = {}
     for path in sorted((Path(__file__).parent.parent / "layers").glob("blocks*.py")):
-        text = path.read_text(encoding="utf-8")
-        lines = text.splitlines()
-        for node in ast.parse(text).body:
-            names = defined(node)
-            start = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-            uses = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
-            for name in names:
-                if name != "__all__":
-                    found[name] = Definition("\n".join(lines[start - 1 : node.end_lineno]), uses)
+        found |= cut(path.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def cut(text: str) -> dict[str, Definition]:
+    """Every top-level class, function and constant of a Python text, in order."""
+    found: dict[str, Definition] = {}
+    lines = text.splitlines()
+    for node in ast.parse(text).body:
+        names = defined(node)
+        start = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+        uses = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+        for name in names:
+            if name != "__all__":
+                found[name] = Definition("\n".join(lines[start - 1 : node.end_lineno]), uses)
+    return found
+
+
+@cache
+def imports(text: str) -> dict[str, str]:
+    """The top-level imports of a plug-in's text, one line by the name that it binds; those of netspec are inlined instead."""
+    found: dict[str, str] = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name.partition(".")[0]: ast.unparse(ast.Import([alias])) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] != "netspec":
+            lines = {alias: ast.unparse(ast.ImportFrom(node.module, [alias], node.level)) for alias in node.names}
+            found |= {alias.asname or alias.name: line for alias, line in lines.items()}
     return found
 
 
@@ -50,12 +74,31 @@ def defined(node: ast.stmt) -> list[str]:
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
-def inlined(names: set[str]) -> list[str]:
-    """The definitions of these names and of all they use, in the order of the files (base classes come first there)."""
-    known, needed, queue = definitions(), set[str](), list(names)
+def inlined(names: set[str], homes: Iterable[Source] = ()) -> list[str]:
+    """The definitions of these names and of all they use, in the order of the files (base classes come first there); plug-ins last.
+
+    NS502: two of the files define the same name.
+    """
+    known, needed, queue = dict(definitions()), set[str](), list(names)
+    for home in homes:
+        known |= {name: each for name, each in cut(home.text).items() if unlike(name, each, known, home)}
     while queue:
         name = queue.pop()
         if name in known and name not in needed:
             needed.add(name)
             queue += known[name].uses
-    return [d.text for name, d in known.items() if name in needed]
+    return list(dict.fromkeys(d.text for name, d in known.items() if name in needed))
+
+
+def unlike(name: str, new: Definition, known: Mapping[str, Definition], home: Source) -> bool:
+    """Whether a definition is not there yet. NS502: something else of that name is."""
+    if name in known and known[name].text != new.text:
+        raise fail(
+            "NS502", f"it defines {name}, and so does a file of netspec's, or another plug-in, that the network needs", path=home.name
+        )
+    return name not in known
+
+
+def import_lines(homes: Iterable[Source]) -> list[str]:
+    """What an emitted file may import: what blocks do, then what plug-ins do."""
+    return list(dict.fromkeys([*IMPORTS, *(line for home in homes for line in imports(home.text).values())]))

@@ -34,6 +34,7 @@ def resolved_tree(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> d
         "description": file.description,
         "source": file.source,
         "dialect": file.dialect,
+        "plugins": list(file.plugins),
         "input": inputs(resolved),
         "layers": list(layers(resolved, views)),
         "output": outputs(section(resolved, "output"), names),

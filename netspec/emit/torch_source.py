@@ -6,7 +6,7 @@ Block instances become nested modules, one class per structure (emit/structure.p
 import re
 from collections.abc import Mapping
 
-from netspec.emit.inline import IMPORTS, definitions, inlined
+from netspec.emit.inline import definitions, import_lines, inlined
 from netspec.emit.names import Names, attribute
 from netspec.emit.structure import Child, Group, Structure, grouped
 from netspec.ir.graph import Node, TypedGraph, Value
@@ -31,11 +31,12 @@ def torch_source(typed: TypedGraph, origin: str = "") -> str:
     bodies = [block_class(cls, structure) for cls in structure.classes]
     bodies.append(network_class(name, root, typed, structure))
     used = {word for body in bodies for word in called(body)} | {"Network"}
-    helpers = inlined(used - set(structure.class_names()))
+    homes = list(dict.fromkeys(home for n in typed.graph.nodes if (home := type(n.layer).home) is not None))
+    helpers = inlined(used - set(structure.class_names()), homes)
     rest = "\n".join(helpers + bodies)
     heads = [
         line
-        for line in IMPORTS
+        for line in import_lines(homes)
         if line.split()[-1] in words(rest) or any(w.strip(",") in words(rest) for w in line.split("import ")[1].split())
     ]
     parts = [

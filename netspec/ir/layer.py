@@ -7,6 +7,7 @@ from netspec.ir.dims import Size
 from netspec.ir.field import Reads, same_place, window_steps
 from netspec.ir.types import TensorType
 from netspec.record import Param, Record, param
+from netspec.source import Source
 
 __all__ = ["REGISTRY", "Example", "Filler", "Layer", "ModuleText", "Weight", "accepts", "constant", "module", "rejects"]
 
@@ -111,6 +112,7 @@ def parts(shapes: str) -> tuple[str, ...]:
 
 
 REGISTRY: dict[str, type["Layer"]] = {}
+PACKAGE = f"{__name__.partition('.')[0]}."
 
 
 class Layer(Record):
@@ -127,6 +129,8 @@ class Layer(Record):
     bottoms: ClassVar[Range] = (1, 1)
     tops: ClassVar[Range] = (1, 1)
     traits: ClassVar[frozenset[str]] = frozenset()
+    home: ClassVar[Source | None] = None
+    """The file of a plug-in, with the torch modules that it names; None for netspec's own."""
     top_count: int
     """How many tops this instance has in its net: part of how it was built, not a parameter."""
 
@@ -153,7 +157,8 @@ class Layer(Record):
         if type:
             cls.type = type
             cls.legacy = legacy
-            REGISTRY[type] = cls
+            if cls.__module__.startswith(PACKAGE):  # a plug-in's types are known to the specs that name it, and to no other
+                REGISTRY[type] = cls
 
     def __init__(self, *, top_count: int = 1, **values: Any) -> None:
         super().__init__(**values)
@@ -168,6 +173,10 @@ class Layer(Record):
 
     def infer(self, *bottoms: Any, **none: Any) -> TensorType | tuple[TensorType, ...]:
         """Types of the tops. Pure arithmetic; raises RuleError."""
+        raise NotImplementedError
+
+    def stands_for(self) -> tuple[str, str]:
+        """With trait stands_in: the type that this layer stands for, and its parameters as text."""
         raise NotImplementedError
 
     def weights(self, *bottoms: Any, **none: Any) -> Iterator[Weight]:

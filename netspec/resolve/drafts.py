@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from netspec import layers
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.ir.graph import Places
 from netspec.ir.layer import Layer
+from netspec.layers.plugins import PluginError, Vocabulary
 from netspec.record import Reject
+from netspec.resolve.plugins import meant, refused
 from netspec.resolve.schema import as_text, read_record, word
 from netspec.resolve.sections import LayerFields
 from netspec.source import Span
@@ -27,15 +28,20 @@ class Draft(NamedTuple):
     places: Places
 
 
-def draft(entry: Entry, defaults: Mapping[str, Located], dialect: str, diagnostics: Diagnostics) -> Draft | None:
+def draft(entry: Entry, defaults: Mapping[str, Located], dialect: str, known: Vocabulary, diagnostics: Diagnostics) -> Draft | None:
     """Read one layer by its own type; None where that was reported to fail."""
     body = entry.body
     if diagnostics.failed and any(part.why == FAILED for part in body.walk()):
         return None
     kind = body.get("type")
-    cls = layers.find(as_text(kind)) if kind is not None else None
+    try:
+        cls = known.find(as_text(kind)) if kind is not None else None
+    except PluginError as error:
+        diagnostics.add(refused(error, None, kind.span if kind is not None else None))
+        return None
     if kind is None or cls is None:
-        diagnostics.add(without_type(entry.name, kind, body))
+        if kind is None or not as_text(kind) or known.complete:
+            diagnostics.add(without_type(entry.name, kind, body, known))
         return None
     common, own = divide(entry.name, cls, body, diagnostics)
     fields = read_record(LayerFields, common, diagnostics, what=f"layer {entry.name}", anchor=kind.span)
@@ -46,14 +52,25 @@ def draft(entry: Entry, defaults: Mapping[str, Located], dialect: str, diagnosti
         given = with_defaults(given, section.get(cls.type), cls)
     given = with_defaults(given, defaults.get(cls.type), cls)
     layer = read_layer(f"{cls.type} {entry.name}", cls, own._replace(body=given), dialect, diagnostics, kind.span)
+    if layer is not None and "stands_in" in cls.traits:
+        layer = stood_for(entry.name, layer, kind, dialect, known, diagnostics)
     if fields is None or layer is None or not own.sound:
         return None
-    most = 1 if cls.tops[1] is None else cls.tops[1]
+    most = 1 if layer.tops[1] is None else layer.tops[1]
     layer.__dict__["top_count"] = len(fields.top) or min(1, most)
     return Draft(entry.name, layer, fields, places(body, given))
 
 
-def without_type(name: str, kind: Located | None, body: Located) -> Diagnostic:
+def stood_for(name: str, layer: Layer, kind: Located, dialect: str, known: Vocabulary, diagnostics: Diagnostics) -> Layer | None:
+    """The plug-in that a layer stands for, with its parameters; None where that was reported."""
+    found = meant(layer, known, kind.span, diagnostics)
+    if found is None:
+        return None
+    cls, parameters = found
+    return read_layer(f"{cls.type} {name}", cls, Own(parameters, nested=True, sound=True), dialect, diagnostics, kind.span)
+
+
+def without_type(name: str, kind: Located | None, body: Located, known: Vocabulary) -> Diagnostic:
     """A layer whose type is missing, no word, or unknown."""
     from netspec.resolve.strangers import typeless, unknown_type
     from netspec.resolve.wording import what_it_is
@@ -61,7 +78,7 @@ def without_type(name: str, kind: Located | None, body: Located) -> Diagnostic:
     if kind is None:
         return typeless(name, body)
     if as_text(kind) and kind.value is not None:
-        return unknown_type(name, kind)
+        return unknown_type(name, kind, known.types())
     fact = f"type of layer {name} must be text: {what_it_is(kind, ['string'])}"
     return Diagnostic("NS104", fact, kind.span, "must be the name of a layer type")
 

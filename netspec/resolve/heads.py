@@ -5,7 +5,6 @@ By default a classification loss and its accuracy stand on the only output, on t
 
 from collections.abc import Mapping
 
-from netspec import layers
 from netspec.diagnostics.model import Diagnostics
 from netspec.frozen import changed, frozen
 from netspec.ir.graph import Graph, Input, Node, Value
@@ -13,6 +12,7 @@ from netspec.ir.layer import Layer
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.heads import DEFAULT_HEADS
+from netspec.layers.plugins import Vocabulary
 from netspec.resolve.build import Builder, NetState, Scope
 from netspec.resolve.deploy import deployed
 from netspec.resolve.drafts import Draft, draft
@@ -88,12 +88,12 @@ class Heads:
         """An entry read, with its bottoms where it lists none."""
         body = each.body
         if body.get("bottom") is None:
-            scores = self.scores() if normalising(body) else self.only_output()
+            scores = self.scores() if normalising(body, self.resolved.vocabulary) else self.only_output()
             if scores is None:
                 self.unclear(each)
                 return None
             body = Located({**body.mapping, "bottom": place([scores.name, LABEL])}, body.span, keys=body.keys, used=body.used)
-        made = draft(Entry(each.name, body), {}, self.resolved.file.dialect, self.diagnostics)
+        made = draft(Entry(each.name, body), {}, self.resolved.file.dialect, self.resolved.vocabulary, self.diagnostics)
         return made._replace(layer=self.along_the_classes(made.layer, body)) if made is not None else None
 
     def unclear(self, each: Entry) -> None:
@@ -158,10 +158,10 @@ class Heads:
         return self.resolved.spec.root.key_span("train")
 
 
-def normalising(body: Located) -> bool:
+def normalising(body: Located, known: Vocabulary) -> bool:
     """Whether a head reads scores that are not normalised: one that normalises them itself, or only ranks them."""
     kind = body.get("type")
-    cls = layers.find(kind.text) if kind is not None else None
+    cls = known.find(kind.text) if kind is not None else None
     return cls is None or "softmax_param" in cls.groups or "metric" in cls.traits
 
 

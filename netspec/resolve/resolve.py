@@ -10,10 +10,12 @@ from netspec.ir.graph import Graph, Input, Value
 from netspec.ir.layer import Layer
 from netspec.ir.types import TensorType
 from netspec.kinds import INT
+from netspec.layers.plugins import Vocabulary
 from netspec.record import Reject
 from netspec.resolve.build import NetState, build, drafts_in
 from netspec.resolve.deploy import deployed
 from netspec.resolve.drafts import Draft, draft
+from netspec.resolve.plugins import vocabulary
 from netspec.resolve.schema import read_record, word
 from netspec.resolve.sections import InputSection, SpecFile
 from netspec.resolve.training import check_contract, check_training
@@ -34,29 +36,31 @@ class Resolved:
     inputs: tuple[Input, ...]
     drafts: dict[Entry, Draft]
     outputs: tuple[tuple[str, Span | None], ...]
+    vocabulary: Vocabulary
 
 
-def resolve(spec: Spec, diagnostics: Diagnostics) -> Resolved | None:
+def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> Resolved | None:
     """Type the sections and the layers; None if the top level itself cannot be read."""
     file = read_record(SpecFile, spec.root, diagnostics, what="the spec")
     if file is None:
         file = what_can_be_read(spec.root)
     check_training(spec, file, diagnostics)
-    defaults = defaults_of(spec, diagnostics)
+    known = vocabulary(spec, allow_code, diagnostics)
+    defaults = defaults_of(spec, known, diagnostics)
     inputs = inputs_of(spec, diagnostics)
     entries = drafts_in(spec.items)
     read: dict[int, Draft | None] = {}
     for entry in entries:
         if id(entry.body) not in read:
-            read[id(entry.body)] = draft(entry, defaults, file.dialect, diagnostics)
+            read[id(entry.body)] = draft(entry, defaults, file.dialect, known, diagnostics)
     drafts = {entry: made._replace(name=entry.name) for entry in entries if (made := read[id(entry.body)]) is not None}
     if not entries:
         if not reported(spec):
             diagnostics.error("NS209", "layers is missing or empty", spec.root.key_span("layers"))
         return None
-    if not inputs_told(spec, inputs):
+    if not known.complete or not inputs_told(spec, inputs):
         return None
-    return Resolved(spec, file, inputs, drafts, outputs_of(spec))
+    return Resolved(spec, file, inputs, drafts, outputs_of(spec), known)
 
 
 def inputs_told(spec: Spec, inputs: tuple[Input, ...]) -> bool:
@@ -114,18 +118,16 @@ def with_outputs(graph: Graph, named: tuple[Value, ...]) -> Graph:
     return changed(graph, outputs=named + scores)
 
 
-def defaults_of(spec: Spec, diagnostics: Diagnostics) -> dict[str, Located]:
+def defaults_of(spec: Spec, known: Vocabulary, diagnostics: Diagnostics) -> dict[str, Located]:
     """Default parameters by canonical layer type, each checked to be a mapping of parameters that the type has."""
-    from netspec import layers
-
     section = spec.section("defaults")
     found: dict[str, Located] = {}
     for kind, body in (section.mapping if section is not None else {}).items():
-        cls = layers.find(kind)
+        cls = known.find(kind)
         if cls is None:
-            near = nearest(kind, layers.types())
+            near = nearest(kind, known.types())
             span = section.key_span(kind) if section else None
-            safe = bool(near) and clearly(kind, near[0], layers.types())
+            safe = bool(near) and clearly(kind, near[0], known.types())
             fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else (), safe),) if near else ()
             label = f"did you mean {near[0]}?" if near else "no layer has this type"
             diagnostics.error("NS101", f"defaults names {kind}", span, label=label, fixes=fixes)

@@ -29,6 +29,9 @@ class SpecFile(Record):
     vars: dict[str, Any] = param(default=None, doc="variables, for $name and ${...}")
     blocks: dict[str, Any] = param(default=None, doc="groups of layers to be used by name")
     import_: tuple[str, ...] = param(default=(), doc="files whose blocks and vars are taken in")
+    plugins: tuple[str, ...] = param(
+        default=(), doc="Python files that define further layer types; they run only where --allow-code permits it"
+    )
     base: str = param(default=None, doc="a spec to start from")
     override: dict[str, Any] = param(default=None, doc="layers of the base, with the parameters to set otherwise")
     insert: Any = param(default=None, doc="layers to insert into the base: [{after: layer, layers: [...]}]")

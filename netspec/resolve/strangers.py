@@ -24,9 +24,9 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(every[: MOST_NAMED - 1])} and {len(every) - MOST_NAMED + 1} others"
 
 
-def unknown_type(name: str, kind: Located) -> Diagnostic:
+def unknown_type(name: str, kind: Located, known: list[str]) -> Diagnostic:
     """A type that no layer has; `Conv2d` is also looked for without its 2d."""
-    text, known = as_text(kind), list(layers.types())
+    text = as_text(kind)
     near = nearest(text, known) or nearest(text.rstrip("dD").rstrip("0123456789"), known)
     label = f"did you mean {' or '.join(near)}?" if near else "no layer has this type"
     notes = ("`netspec layers` lists the types",)

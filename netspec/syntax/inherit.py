@@ -1,5 +1,7 @@
 """`base:`, `import:`, `override:`, `insert:`, `remove:`: one spec as a change of another. Comes in: trees of files; goes out: one tree."""
 
+import os
+
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import fresh, mutable
@@ -68,7 +70,10 @@ def inherited(tree: Located, folder: str, files: Files) -> Located:
     files.open.append(path)
     below = inherited(below, folder_of(path), files)
     files.open.pop()
-    return joined(below, tree, files.diagnostics)
+    made = joined(below, tree, files.diagnostics)
+    merged = {key: value for key, value in made.mapping.items() if key != "plugins" or tree.get("plugins") is not None}
+    add_plugins(merged, moved(below, folder_of(path), folder))
+    return Located(merged, made.span, keys=made.keys)
 
 
 def folder_of(path: str) -> str:
@@ -92,7 +97,25 @@ def with_imports(tree: Located, folder: str, files: Files) -> Located:
         for key in ("vars", "blocks"):
             if body.get(key) is not None:
                 merged[key] = under(body.mapping[key], merged.get(key))
+        add_plugins(merged, moved(body, folder_of(source.name), folder))
     return Located(merged, tree.span, keys=tree.keys)
+
+
+def moved(body: Located, home: str, folder: str) -> list[Located]:
+    """The plug-ins of a file in `home`, their paths as a file in `folder` says them."""
+    section = body.get("plugins")
+    items = section.items if section is not None and section.value is not None else []
+    texts = [os.path.relpath(os.path.join(home, item.text), folder) for item in items]
+    return [Located(text, item.span, text=text, why="base") for text, item in zip(texts, items, strict=True)]
+
+
+def add_plugins(merged: dict[str, Located], below: list[Located]) -> None:
+    """Put the plug-ins of a base or an import before the spec's own, each once."""
+    section = merged.get("plugins")
+    own = section.items if section is not None and section.value is not None else []
+    if below:
+        every = {item.text: item for item in (*own, *below)}
+        merged["plugins"] = Located(list({**{b.text: every[b.text] for b in below}, **every}.values()), below[0].span)
 
 
 def under(below: Located, above: Located | None) -> Located:

@@ -21,6 +21,7 @@ ORDER = (
     ("caffe",),
     ("syntax", "ir"),
     ("layers",),
+    ("plugin",),
     ("resolve",),
     ("analysis",),
     ("emit",),

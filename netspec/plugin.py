@@ -1,0 +1,35 @@
+"""The words that a layer type of one's own is written with: `from netspec.plugin import Layer, param, module, ...` (docs/plugins.md)."""
+
+from netspec.ir.dims import Size, ceil_div, largest, product, smallest, total
+from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.rule import RuleError, at_least, divides, require, same
+from netspec.ir.types import TensorType
+from netspec.layers.arithmetic import windows
+from netspec.record import Record, param
+
+__all__ = [
+    "Example",
+    "Filler",
+    "Layer",
+    "ModuleText",
+    "Record",
+    "RuleError",
+    "Size",
+    "TensorType",
+    "Weight",
+    "accepts",
+    "at_least",
+    "ceil_div",
+    "constant",
+    "divides",
+    "largest",
+    "module",
+    "param",
+    "product",
+    "rejects",
+    "require",
+    "same",
+    "smallest",
+    "total",
+    "windows",
+]

@@ -1,0 +1,90 @@
+"""The plug-ins that a spec names, and the layers that stand for one. Comes in: `plugins:`; goes out: the vocabulary, or findings.
+
+Nothing runs unless the reader of the spec allowed it.
+"""
+
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
+from netspec.diagnostics.suggest import nearest
+from netspec.frozen import changed
+from netspec.ir.layer import Layer
+from netspec.layers.plugins import PluginError, Vocabulary, defined
+from netspec.source import Source, Span
+from netspec.syntax.located import Located, place
+from netspec.syntax.paths import OutsideError, resolved
+from netspec.syntax.reader import read, read_file
+from netspec.syntax.spec import Spec
+
+__all__ = ["meant", "refused", "vocabulary", "with_plugin"]
+
+
+def vocabulary(spec: Spec, allow_code: bool, diagnostics: Diagnostics) -> Vocabulary:
+    """The types that a spec may name; not `complete` where a plug-in was refused, which is reported: NS114, NS121, NS122, or why unread."""
+    section = spec.section("plugins")
+    paths = [item for item in section.items if item.text] if section is not None and section.value is not None else []
+    if paths and not allow_code:
+        names = ", ".join(item.text for item in paths)
+        diagnostics.error("NS121", f"the plug-in {names} is Python code, which only the reader of a spec may allow", paths[0].span,
+                          notes=("with --allow-code it runs, with your rights: look at it first",))  # fmt: skip
+        return Vocabulary(complete=False)
+    found = Vocabulary()
+    for item in paths:
+        found = with_plugin(found, item, spec.folder, diagnostics)
+    return found
+
+
+def with_plugin(known: Vocabulary, item: Located, folder: str, diagnostics: Diagnostics, *, inside: bool = True) -> Vocabulary:
+    """The vocabulary with the types of one more file, `inside` the folder or anywhere."""
+    own = Diagnostics()
+    source = None
+    try:
+        source = read_file(resolved(item.text, folder, inside), own)
+        types = defined(source) if source is not None else {}
+    except OutsideError:
+        own.error("NS114", f"{item.text} lies outside the spec's folder", item.span)
+    except PluginError as error:
+        own.add(refused(error, source, item.span))
+    else:
+        twice = next((name for name in types if name in known.plugins), None)
+        if twice is not None:
+            own.error("NS122", f"{item.text} defines {twice}, which a plug-in before it defines too", item.span)
+        elif source is not None:
+            return changed(known, plugins={**known.plugins, **types})
+    for each in own:
+        diagnostics.add(each if each.span is not None else Diagnostic(each.code, each.fact, item.span))
+    return changed(known, complete=False)
+
+
+def refused(error: PluginError, source: Source | None, named: Span | None) -> Diagnostic:
+    """NS122 at the line of the plug-in that is to blame, or where the spec names it."""
+    if source is None or not 0 < error.line <= len(source.starts):
+        return Diagnostic("NS122", error.fact, named)
+    start, text = source.starts[error.line - 1], source.line(error.line)
+    begin = start + len(text) - len(text.lstrip())
+    others = (Label(named, "the plug-in is named here"),) if named is not None else ()
+    return Diagnostic("NS122", error.fact, Span(source, begin, start + len(text.rstrip())), others=others)
+
+
+def meant(layer: Layer, known: Vocabulary, kind: Span | None, diagnostics: Diagnostics) -> tuple[type[Layer], Located] | None:
+    """The type and the parameters of the plug-in that a layer stands for (Caffe's Python layer); None where that was reported: NS123."""
+    name, text = layer.stands_for()
+    try:
+        cls = known.find(name)
+    except PluginError as error:
+        diagnostics.add(refused(error, None, kind))
+        return None
+    if cls is None:
+        if known.complete:
+            near = nearest(name, [each.type for each in known.plugins.values()])
+            label = f"did you mean {near[0]}?" if near else "no plug-in defines it"
+            diagnostics.error("NS123", f"a plug-in must define the layer type {name}", kind, label=label,
+                              notes=("a plug-in is one definition in netspec's own form: docs/plugins.md",))  # fmt: skip
+        return None
+    if "param_str" in cls.names:
+        return cls, Located({"param_str": place(text)}, kind)
+    if not text.strip():
+        return cls, Located({}, kind)
+    tree = read(Source("param_str", text), diagnostics)
+    if tree is not None and not isinstance(tree.value, dict):
+        diagnostics.error("NS104", f"param_str of {name} must be a mapping of its parameters: {text!r} is not", tree.span)
+        return None
+    return (cls, tree) if tree is not None else None
