@@ -29,6 +29,7 @@ COMMANDS = {
     "compile": "Write the network as a Python file that needs only torch.",
     "train": "Train as the spec says.",
     "test": "Measure a trained run on the test data.",
+    "time": "Measure how long a call takes, and which layers take it.",
     "export": "Write the network as ONNX, certified against torch.",
     "predict": "Run one input through an exported model.",
     "serve": "Serve an exported model over HTTP.",

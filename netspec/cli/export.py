@@ -51,9 +51,11 @@ def write_prototxt(source: str | Path, path: Path, reading: "Reading") -> None:
 
 def write_onnx(source: str, path: Path, weights: str | None, certify: bool, device: str, reading: "Reading") -> None:
     """The deployed net as ONNX, and what its certificate says."""
+    from netspec.cli import report
     from netspec.export.export import export_model
 
     made = export_model(source, path, weights=weights, certify=certify, device=device, reading=reading)
+    report(list(made.findings))
     click.echo(f"wrote {made.path} ({readable(made.size)})")
     found = made.certificate
     if found is None:

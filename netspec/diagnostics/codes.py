@@ -100,6 +100,7 @@ CODES: dict[str, Code] = {
     "NS329": Code("latency not as expected"),
     "NS330": Code("expectation of something unknown"),
     "NS331": Code("legal sizes cannot be solved for"),
+    "NS332": Code("latency not measured", "warning"),
     # 4: lints
     "NS401": Code("input that no window reads", "warning"),
     "NS402": Code("stride larger than the window", "warning"),

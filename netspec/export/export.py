@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.analysis.canonical import network_hash
 from netspec.diagnostics import fail
+from netspec.diagnostics.model import Diagnostic, SpecError
 from netspec.driver import Program, load
 from netspec.emit.onnx_model import fitted, outlined
 from netspec.export import certify as certification
 from netspec.export.labels import labels_of
+from netspec.export.latency import hold
 from netspec.export.model_file import add_metadata, publishing, write_model
 from netspec.export.sizes import KEY as SIZES
 from netspec.export.sizes import sizes_of
@@ -28,11 +30,12 @@ __all__ = ["Export", "export", "export_model"]
 
 @dataclass(frozen=True)
 class Export:
-    """What was written: the model, its size in bytes with its data, and its certificate if one was asked for."""
+    """What was written: the model, its size in bytes with its data, its certificate if one was asked for, and warnings."""
 
     path: Path
     size: int
     certificate: certification.Certificate | None
+    findings: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,7 @@ def export(
 
     source: a spec file, a run's folder, a Program, or a network that netspec.compile made. weights: a safetensors file to take instead.
     device: where to compare, cpu, cuda or auto. Without `certify` the file says that it is uncertified.
+    Where the spec demands a latency, it is measured (NS329).
     Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree), NS704 (cannot write), NS683, NS705 (not a source), NS706,
     NS707, NS708, NS722; for weights NS001, NS674, NS676. In each case nothing is written.
     """
@@ -79,9 +83,12 @@ def export_model(
         outline = outlined(typed, metadata(origin, typed))
         write_model(outline, fitted(outline, arrays(net, typed)), draft)
         certificate = certification.certify(net, typed, draft, device=device_for(device)) if certify else None
+        findings = hold(origin.program, net, typed, draft)
+        if any(d.severity == "error" for d in findings):
+            raise SpecError(findings)
         add_metadata(draft, certificate.metadata() if certificate else {"netspec.certified": "false"})
         size = sum(file.stat().st_size for file in draft.parent.iterdir())
-    return Export(path, size, certificate)
+    return Export(path, size, certificate, tuple(findings))
 
 
 def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading: Reading) -> Origin:

@@ -24,11 +24,14 @@ class CannotRunError(Exception):
 class Session:
     """A model that runs. With cuda, TensorFloat-32 is off, as it is in torch by default: it is no float32."""
 
-    def __init__(self, model: Path | bytes, device: str) -> None:
+    def __init__(self, model: Path | bytes, device: str, profile: str = "") -> None:
+        """profile: where onnxruntime writes the times of its nodes, as the beginning of a file's name."""
         import onnxruntime as ort
 
         options = ort.SessionOptions()
         options.log_severity_level = 4
+        if profile:
+            options.enable_profiling, options.profile_file_prefix = True, profile
         providers: list[Any] = ["CPUExecutionProvider"]
         if device == "cuda":
             if hasattr(ort, "preload_dlls"):

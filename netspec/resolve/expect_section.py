@@ -2,7 +2,7 @@
 
 import re
 from math import isnan
-from typing import Any
+from typing import Any, Literal
 
 from netspec.record import Bounds, Kind, Record, Reject, param
 
@@ -109,7 +109,7 @@ class LatencyLimit(Record):
     p95: Quantity | None = param(default=None, ge=0, doc="95 of 100 calls take at most this")
     p99: Quantity | None = param(default=None, ge=0, doc="99 of 100 calls take at most this")
     mean: Quantity | None = param(default=None, ge=0, doc="the calls take at most this on average")
-    device: str = param(default="cpu", doc="where it is measured: cpu or cuda")
+    device: Literal["cpu", "cuda"] = param(default="cpu", doc="where it is measured")
     batch: int = param(default=1, ge=1, doc="samples in a call")
 
 
