@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from math import ceil, floor, inf, lcm
 from typing import Any, NamedTuple
 
+from netspec.analysis.places import place_bound
 from netspec.ir.field import Number, Reads, Step
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Layer
@@ -238,16 +239,31 @@ def unshifted(typed: TypedGraph, value: Value, known: Fields) -> str | None:
                 return f"axis {axis} of {source.name} is seen whole"
             if field.period != field.stride:
                 return f"its stride along axis {axis} is {field.stride:g}, but only shifts by {field.period} are kept on the way"
-    return None
+    bound = next((node for node in behind(typed, value) if bound_to_places(typed, node, known)), None)
+    return f"{bound.name} does something else at every place" if bound is not None else None
 
 
-def culprit(typed: TypedGraph, value: Value, known: Fields, reason: Callable[[TypedGraph, Value, Fields], str | None]) -> Node | None:
-    """The first node on the way to a value of which the same is true, though of no value that it reads."""
+def bound_to_places(typed: TypedGraph, node: Node, known: Fields) -> bool:
+    """Whether a node treats the places of what shifts with the input differently."""
+    moving = []
+    for bottom in node.bottoms:
+        sources = [(set(spatial(typed, source)), axes) for source, axes in known.get(bottom, {}).items()]
+        moving.append(frozenset(i for own, axes in sources for i, f in enumerate(axes) if f is not None and f.axis in own))
+    return place_bound(node.layer, typed.bottoms(node), moving)
+
+
+def behind(typed: TypedGraph, value: Value) -> list[Node]:
+    """The nodes that a value is made by, in order."""
     needed: set[Value] = {value}
     for node in reversed(typed.graph.nodes):
         if needed.intersection(node.tops):
             needed.update(node.bottoms)
-    for node in typed.graph.nodes:
-        if needed.intersection(node.tops) and reason(typed, node.tops[0], known) is not None:
+    return [node for node in typed.graph.nodes if needed.intersection(node.tops)]
+
+
+def culprit(typed: TypedGraph, value: Value, known: Fields, reason: Callable[[TypedGraph, Value, Fields], str | None]) -> Node | None:
+    """The first node on the way to a value of which the same is true, though of no value that it reads."""
+    for node in behind(typed, value):
+        if reason(typed, node.tops[0], known) is not None:
             return node
     return None

@@ -154,3 +154,26 @@ def test_equivariance_needs_every_stride_on_the_way() -> None:
     )
     assert "only shifts by 2" in str(unshifted(graph, graph.graph.blobs["u"], fields(graph)))
     assert unshifted(graph, graph.graph.blobs["q"], fields(graph)) == "axis 2 of data is seen whole"
+
+
+@pytest.mark.parametrize(
+    ("layer", "moves"),
+    [
+        (f"{CONV}: 3", True),
+        ("type: LocallyConnected, num_output: 1, kernel_size: 3", False),
+        ("type: MappedConvolution, num_output: 1, kernel_size: 3", True),
+        ("type: MappedConvolution, num_output: 1, kernel_size: 3, untie_biases: true", False),
+        ("type: Scale", True),
+        ("type: Scale, axis: 1, num_axes: 3", False),
+        ("type: PReLU", True),
+    ],
+)
+def test_weights_for_every_place_are_not_equivariant(layer: str, moves: bool) -> None:
+    graph = typed(net("[N, 1, 8, 8]", f"name: a, {layer}\nname: b, type: ReLU"))
+    reason = unshifted(graph, graph.graph.blobs["b"], fields(graph))
+    assert reason == (None if moves else "a does something else at every place")
+
+
+def test_a_table_of_positions_is_not_equivariant() -> None:
+    graph = typed(net("[N, 1, 8, 8]", "name: p, type: Parameter, shape: [1, 1, 8, 8]\nname: s, type: Eltwise, bottom: [data, p]"))
+    assert unshifted(graph, graph.graph.blobs["s"], fields(graph)) == "s does something else at every place"

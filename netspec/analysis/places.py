@@ -1,0 +1,39 @@
+"""Which layers do something else at every place of a map. In: a layer, its bottoms, the axes along which they move with the input.
+
+Knows no layer type: weights whose shape grows with such an axis belong to places.
+"""
+
+from collections.abc import Sequence
+
+from netspec.ir.layer import Layer
+from netspec.ir.rule import RuleError
+from netspec.ir.types import TensorType
+
+__all__ = ["place_bound"]
+
+
+def place_bound(layer: Layer, bottoms: Sequence[TensorType], moving: Sequence[frozenset[int]]) -> bool:
+    """Whether a shift of its bottoms along their moving axes does more to a layer's tops than shift them.
+
+    So it is with weights of their own for every place (locally connected, biases per position), and with a bottom that stays as it is
+    while the others move (a table of positions).
+    """
+    if not any(moving):
+        return False
+    still = [b for b, axes in zip(bottoms, moving, strict=True) if not axes]
+    along = frozenset().union(*moving)
+    if any(b.rank > max(along) and any(b.shape[axis] != 1 for axis in along) for b in still):
+        return True
+    try:
+        return shapes(layer, bottoms) != shapes(layer, [longer(b, axes) for b, axes in zip(bottoms, moving, strict=True)])
+    except RuleError:
+        return False
+
+
+def shapes(layer: Layer, bottoms: Sequence[TensorType]) -> list[object]:
+    return [weight.shape for weight in layer.weights(*bottoms)]
+
+
+def longer(bottom: TensorType, axes: frozenset[int]) -> TensorType:
+    """The bottom with more room along some axes."""
+    return bottom._replace(shape=tuple(size + 840 if axis in axes else size for axis, size in enumerate(bottom.shape)))
