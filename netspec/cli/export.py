@@ -18,35 +18,41 @@ __all__ = ["command"]
 @click.option("--to", type=click.Choice(("onnx", "prototxt")), default="onnx", show_default=True, help="What to write.")
 @click.option("-o", "--output", help="The file to write.  [default: RUN/model.onnx, or the spec's name with .onnx or .prototxt]")
 @click.option("--weights", help="A safetensors file to take the weights from.")
+@click.option("--solver", help="With --to prototxt: the file for train.solver.  [default: NAME.solver.prototxt]")
 @click.option("--no-certify", is_flag=True, help="Do not compare with torch; the file then says that it is uncertified.")
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to compare.")
 @spec_options
 def command(source: str, to: str, output: str | None, no_certify: bool, reading: "Reading", **options: Any) -> None:
     """Write the network of a SPEC or a RUN as ONNX, certified: onnxruntime computes what torch does, or no file is written.
 
-    With --to prototxt: as Caffe's text, blocks unrolled; a solver of the spec's goes to NAME.solver.prototxt.
+    With --to prototxt: as Caffe's text, blocks unrolled; the weights go to NAME.caffemodel, a solver of the spec's to NAME.solver.prototxt.
     """
     given = Path(source)
     path = Path(output) if output else given / f"model.{to}" if given.is_dir() else Path(given.with_suffix(f".{to}").name)
     if to == "prototxt":
-        if options["weights"]:
-            raise click.UsageError("--weights goes with --to onnx: a prototxt holds no weights")
-        write_prototxt(given / "spec.yaml" if given.is_dir() else source, path, reading)
+        write_prototxt(given, path, options["weights"], options["solver"], reading)
+    elif options["solver"]:
+        raise click.UsageError("--solver goes with --to prototxt")
     else:
         write_onnx(source, path, options["weights"], not no_certify, options["device"], reading)
 
 
-def write_prototxt(source: str | Path, path: Path, reading: "Reading") -> None:
-    """The net, and its solver, as Caffe's text."""
+def write_prototxt(source: Path, path: Path, weights: str | None, solver: str | None, reading: "Reading") -> None:
+    """The net, its solver and its weights, in Caffe's formats; of a run, with the weights that it has."""
     from netspec import driver
     from netspec.cli import report
     from netspec.export.prototxt import export_prototxt
 
-    made = export_prototxt(driver.load(str(source), reading), path)
+    if source.is_dir():
+        from netspec.export.export import trained
+
+        program, own = trained(source, reading, weights)
+        made = export_prototxt(program, path, weights=own, solver=solver)
+    else:
+        made = export_prototxt(driver.load(str(source), reading), path, weights=weights, solver=solver)
     report(made.findings)
-    click.echo(f"wrote {path}")
-    if made.solver is not None:
-        click.echo(f"wrote {path.with_suffix('.solver' + path.suffix)}")
+    for written in made.files:
+        click.echo(f"wrote {written}")
 
 
 def write_onnx(source: str, path: Path, weights: str | None, certify: bool, device: str, reading: "Reading") -> None:

@@ -96,9 +96,9 @@ class Template:
         return {**made, **with_numbers({"type": entry["type"], **rest}, written)}
 
     def follows(self, k: int) -> bool:
-        """Whether a bottom left out means what the layer reads: the first top of the layer before, or the block's first input."""
+        """Whether a bottom left out means what the layer reads: the first top of the layer before, or the block's only input."""
         cls = definition(str(self.entries[k]["type"]))
-        before = self.items[k - 1].makes[:1] if k else self.inputs[:1]
+        before = self.items[k - 1].makes[:1] if k else self.inputs if len(self.inputs) == 1 else ()
         return cls is not None and cls.bottoms[0] == 1 and self.items[k].reads == before
 
     def written(self, column: Numbers) -> Any:

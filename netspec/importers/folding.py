@@ -173,15 +173,26 @@ class Writing:
     def use(self, fold_: Fold, run: list[int], taken: set[str]) -> None:
         """Name one use, its layers and its output."""
         places = [self.folding.places[fold_.occurrences[number].start] for number in run]
-        name = unused(use_name(places, fold_.name), taken)
+        name = self.free(use_name(places, fold_.name), fold_, len(run), taken)
         taken.add(name)
         self.uses[fold_.occurrences[run[0]].start] = fold_, Use(fold_.name, name, tuple(run))
-        for copy, number in enumerate(run):
+        for copy, (number, full) in enumerate(zip(run, copies(name, len(run)), strict=True)):
             start = fold_.occurrences[number].start
-            full = f"{name}.{copy}" if len(run) > 1 else name
-            self.names |= {f"{full}.{local}": self.folding.names[start + k] for k, local in enumerate(fold_.local)}
+            named = {f"{full}.{local}": self.folding.names[start + k] for k, local in enumerate(fold_.local)}
+            taken.update(named, copies(name, len(run))[: copy + 1])
+            self.names |= named
             output = self.folding.items[start + fold_.length - 1].makes[0]
             self.reference[output] = name if number == run[-1] else full
+
+    def free(self, wish: str, fold_: Fold, count: int, taken: set[str]) -> str:
+        """A name for a use that nothing has, with which no layer inside it takes another's name."""
+        clashing = taken.copy()
+        while True:
+            name = unused(wish, clashing)
+            full = copies(name, count)
+            if taken.isdisjoint((*full, *(f"{copy}.{local}" for copy in full for local in fold_.local))):
+                return name
+            clashing.add(name)
 
     def folded(self) -> Folded:
         layers: list[Entry] = []
@@ -226,6 +237,11 @@ class Writing:
         if cls is None or any(key in self.folding.entries[at] for key in CONDITIONS) or (cls.traits & PASSED_OVER and last == -1):
             return -1
         return last if cls.traits & PASSED_OVER or not self.folding.items[at].makes else self.folding.items[at].makes[0]
+
+
+def copies(name: str, count: int) -> list[str]:
+    """The full names of the copies that a use makes."""
+    return [name] if count == 1 else [f"{name}.{copy}" for copy in range(count)]
 
 
 def abstract(value: Any, numbers: list[float]) -> Hashable:
