@@ -6,6 +6,7 @@ from netspec import layers
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.diagnostics.suggest import clearly, nearest
 from netspec.ir.layer import Layer
+from netspec.layers.elsewhere import instead_of_type, remark_on_word
 from netspec.resolve.schema import as_text
 from netspec.resolve.sections import LayerFields
 from netspec.source import Span
@@ -27,6 +28,11 @@ def listed(names: Iterable[str]) -> str:
 def unknown_type(name: str, kind: Located, known: list[str]) -> Diagnostic:
     """A type that no layer has; `Conv2d` is also looked for without its 2d."""
     text = as_text(kind)
+    word = instead_of_type(text)
+    if word is not None:
+        notes = (f"other frameworks say {text}; Caffe's word is {word.type}",)
+        return Diagnostic("NS101", f"layer {name} has type {text}", kind.span, f"did you mean {' '.join(filter(None, word))}?", notes=notes,
+                          fixes=written(kind.span, [word.type], not word.more))  # fmt: skip
     near = nearest(text, known) or nearest(text.rstrip("dD").rstrip("0123456789"), known)
     label = f"did you mean {' or '.join(near)}?" if near else "no layer has this type"
     notes = ("`netspec layers` lists the types",)
@@ -78,6 +84,9 @@ def misplaced(cls: type[Layer], key: str, group: str, item: Located) -> Diagnost
 def notes_on(cls: type[Layer], key: str) -> tuple[str, ...]:
     """Which types have a parameter that this one has not; the parameters that it has."""
     owners = [other.type for other in layers.every() if key in other.names]
+    remark = remark_on_word(key)
+    if remark is not None:
+        return (remark,)
     whose = (f"{key} is a parameter of {listed(owners)}",) if owners else ()
     own = (
         [f"{cls.type} has {listed_all(cls)}"]

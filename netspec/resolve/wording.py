@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
 from netspec.kinds import is_nan
+from netspec.layers.elsewhere import instead_of_word
 from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.scalars import look_alike
@@ -78,7 +79,7 @@ def misspelt(errors: Iterable[Any], subject: Subject) -> set[str]:
     for error in errors:
         if error.validator == "additionalProperties":
             known = known_keys(error, subject)
-            found.update(near[0] for key in error.instance if key not in known and (near := nearest(key, known)))
+            found.update(near[0] for key in error.instance if key not in known and (near := meant_by(key, known)))
     return found
 
 
@@ -95,15 +96,28 @@ def unknown_keys(error: Any, at: Located, where: str, subject: Subject) -> list[
 def unknown_key(key: str, at: Located, known: Iterable[str], what: str, notes: tuple[str, ...] | None = None) -> Diagnostic:
     """A key that nothing knows: with the nearest names and an edit to the first; with none near, with notes, by default the known keys."""
     known = list(known)
-    span, near = at.key_span(key), nearest(key, known)
+    span, near = at.key_span(key), meant_by(key, known)
     text = f"{what} has no {key}"
     if not near:
         names = sorted(known)
         listed = (f"known: {', '.join(names)}",) if names else ()
         return Diagnostic("NS102", text, span, "not known here", notes=listed if notes is None else notes)
     edits = (Edit(span, near[0]),) if span and near[0] not in at.mapping else ()
-    fix = Fix(f"write {near[0]}", edits, clearly(key, near[0], known))
+    fix = Fix(f"write {near[0]}", edits, certain(key, near[0], known))
     return Diagnostic("NS102", text, span, f"did you mean {' or '.join(near)}?", fixes=(fix,))
+
+
+def meant_by(word: str, known: Iterable[str]) -> list[str]:
+    """The known words that a word may stand for, best first: what another framework means by it, or else the nearest in spelling."""
+    known = list(known)
+    other = instead_of_word(word, known)
+    return [other] if other is not None else nearest(word, known)
+
+
+def certain(word: str, meant: str, known: Iterable[str]) -> bool:
+    """Whether a word can stand for nothing else."""
+    known = list(known)
+    return instead_of_word(word, known) == meant or clearly(word, meant, known)
 
 
 def missing(where: str, key: str, error: Any, at: Located, subject: Subject) -> Diagnostic:
@@ -169,8 +183,8 @@ def words_in(schema: Mapping[str, Any]) -> list[str]:
 
 def wrong_word(where: str, words: list[str], at: Located) -> Diagnostic:
     """`pool must be one of MAX, AVE: MAXX is not`."""
-    near = nearest(str(at.value), words, 1)
-    fixes = fix(at, near[0], clearly(str(at.value), near[0], words)) if near else ()
+    near = meant_by(str(at.value), words)[:1]
+    fixes = fix(at, near[0], certain(str(at.value), near[0], words)) if near else ()
     return Diagnostic("NS105", f"{where} must be one of {', '.join(words)}: {shown(at)} is not", at.span,
                       f"did you mean {near[0]}?" if near else "", fixes=fixes)  # fmt: skip
 

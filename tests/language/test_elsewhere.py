@@ -1,0 +1,74 @@
+"""Words of other frameworks: none is accepted, each is answered with Caffe's."""
+
+import pytest
+
+from netspec import layers
+from netspec.diagnostics.model import Diagnostic
+from netspec.driver import check_source, fix_source
+from netspec.kinds import Bounds
+from netspec.layers import elsewhere
+from netspec.resolve.sections import LayerFields, SpecFile
+from netspec.resolve.solver_section import SolverParameter
+from netspec.source import Source
+
+HEAD = "input: {data: [N, 3, 32, 32]}\nlayers:\n  - "
+
+
+def errors(entry: str) -> list[Diagnostic]:
+    return [found for found in check_source(Source("s.yaml", HEAD + entry)) if found.severity == "error"]
+
+
+@pytest.mark.parametrize("name", sorted(elsewhere.TYPES))
+def test_every_name_leads_to_a_type_and_is_none(name: str) -> None:
+    assert layers.find(elsewhere.TYPES[name].type) is not None
+    known = [each for each in (*layers.types(),) if elsewhere.folded(each) == name]
+    assert known in ([], [elsewhere.TYPES[name].type]), "a name of ours that is said to be another"
+
+
+def test_every_word_of_ours_exists() -> None:
+    parameters = {name for cls in layers.every() for name in cls.names} | set(SolverParameter.names)
+    values = {str(word) for text in map(str, [cls.schema() for cls in layers.every()] + [SolverParameter.kind().schema(Bounds())])
+              for word in text.replace("'", " ").split()}  # fmt: skip
+    ours = {word for each in elsewhere.WORDS.values() for word in each}
+    assert ours <= parameters | values | set(LayerFields.names) | set(SpecFile.names)
+
+
+@pytest.mark.parametrize(
+    ("entry", "label"),
+    [
+        ("{name: a, type: Linear, num_output: 3}", "did you mean InnerProduct?"),
+        ("{name: a, type: nn.MaxPool2d, kernel_size: 2}", "did you mean Pooling with pool: MAX?"),
+        ("{name: a, type: Conv2DTranspose, num_output: 3, kernel_size: 2}", "did you mean Deconvolution?"),
+        (
+            "{name: a, type: BatchNormalization}",
+            "did you mean BatchNorm and after it a Scale with bias_term: true for gamma and beta?",
+        ),
+        ("{name: a, type: Convolution, filters: 3, kernel_size: 2}", "did you mean num_output?"),
+        ("{name: a, type: Convolution, num_output: 3, kernel_size: 2, padding: 1}", "did you mean pad?"),
+        ("{name: a, type: Pooling, mode: MAX, kernel_size: 2}", "did you mean pool?"),
+        ("{name: a, type: Pooling, pool: mean, kernel_size: 2}", "did you mean AVE?"),
+        ("{name: a, type: InnerProduct, num_output: 2, weight_filler: glorot_uniform}", "did you mean xavier?"),
+    ],
+)
+def test_one_finding_with_caffe_s_word(entry: str, label: str) -> None:
+    (found,) = errors(entry)
+    assert found.label == label
+
+
+@pytest.mark.parametrize(
+    ("entry", "remark"),
+    [
+        ("{name: a, type: Convolution, in_channels: 3, num_output: 3, kernel_size: 2}", "follows from the bottom"),
+        ("{name: a, type: InnerProduct, num_output: 3, activation: relu}", "a layer of its own"),
+    ],
+)
+def test_what_has_no_counterpart_is_explained(entry: str, remark: str) -> None:
+    (found,) = errors(entry)
+    assert remark in found.notes[-1]
+
+
+def test_a_layer_in_another_tongue_is_translated() -> None:
+    said = "{name: a, type: Conv2d, out_channels: 8, kernel: 3, padding: 1, strides: 2, groups: 1, bias: false}\n"
+    repair = fix_source(Source("s.yaml", HEAD + said.replace("Conv2d", "Convolution")))
+    want = "{name: a, type: Convolution, num_output: 8, kernel_size: 3, pad: 1, stride: 2, group: 1, bias_term: false}\n"
+    assert repair.source.text == HEAD + want
