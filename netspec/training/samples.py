@@ -36,7 +36,7 @@ def from_data(words: str, index: int, split: str | None, contract: ImageContract
     """Sample `index` of a source: `digits`, or with a place, `images:folder`. Raises SpecError NS685 (no such index), NS640 to NS663."""
     kind, _, path = (words, "", "") if words.startswith("python:") else words.partition(":")
     section = DataSection(source=kind, path=path or None)
-    source = open_source(section, split, Place(Path.cwd(), shape, contract, None, allow_outside=True))
+    source = open_source(section, split, Place(Path.cwd(), shape, contract, None, allow_outside=True, allow_code=True))
     if not 0 <= index < len(source):
         raise fail("NS685", f"index {index} of {len(source)} samples", path=source.name)
     rows = source.batch(np.array([index]))

@@ -56,6 +56,20 @@ def test_the_seed_decides_everything(tmp_path: Path) -> None:
     assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
 
 
+def test_data_from_a_python_file_beside_the_spec(tmp_path: Path) -> None:
+    source = (
+        "class Ramps:\n    def __len__(self):\n        return 40\n    def __getitem__(self, i):\n        return [[[i] * 8] * 8], i % 10\n"
+    )
+    (tmp_path / "ramps_for_test.py").write_text(source)
+    data = {"source": "python:ramps_for_test:Ramps", "batch_size": 8}
+    spec = write(tmp_path / "tiny.yaml", train={"data": data, "test_data": data})
+    with pytest.raises(SpecError, match="NS121"):
+        trained(tmp_path / "refused", driver.load(str(spec)))
+    assert not (tmp_path / "refused").exists()
+    result = trained(tmp_path / "run", driver.load(str(spec), Reading(allow_code=True)))
+    assert set(result.metrics) == {"loss", "accuracy"}
+
+
 def test_a_drawn_seed_is_kept_for_the_resume(tmp_path: Path) -> None:
     trained(tmp_path / "whole", solver={"random_seed": -1})
     seed = json.loads((tmp_path / "whole/run.json").read_text())["seed"]

@@ -31,6 +31,7 @@ class Place(NamedTuple):
 
     root: the spec's folder.   shape: of one sample of the input, without N.   contract: the input's `image:`, if it has one.
     classes: names that training gave the labels, for a test or another file.   allow_outside: paths may leave root.
+    allow_code: a Python source may lie in root.
     """
 
     root: Path
@@ -38,6 +39,7 @@ class Place(NamedTuple):
     contract: ImageContract | None = None
     classes: Sequence[str] | None = None
     allow_outside: bool = False
+    allow_code: bool = False
 
     @property
     def file_contract(self) -> ImageContract:
@@ -73,7 +75,7 @@ def open_source(section: DataSection, split: str | None, place: Place) -> Source
     """
     part = section.split or split
     if section.source.startswith("python:"):
-        source = open_python(section, part)
+        source = open_python(section, part, place.root, place.allow_code)
     elif section.source in SOURCES:
         source = SOURCES[section.source](section, part, place)
     else:

@@ -13,7 +13,7 @@ from data_files import CAFFE, only, opened, write_image
 from netspec.diagnostics import SpecError
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
-from netspec.training.data.registry import Place, open_sources
+from netspec.training.data.registry import Place, open_source, open_sources
 from netspec.training.data.source import write_classes
 
 
@@ -364,7 +364,8 @@ class Pairs:
 
 def test_python_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pairs_for_test.py").write_text(MODULE)
-    fails("NS658", "ModuleNotFoundError", opened, tmp_path, source="python:pairs_for_test:Pairs")
+    fails("NS121", "pairs_for_test.py lies beside the spec", opened, tmp_path, source="python:pairs_for_test:Pairs")
+    fails("NS658", "ModuleNotFoundError", opened, tmp_path, source="python:not_there_for_test:Pairs")
     monkeypatch.syspath_prepend(str(tmp_path))
     word = "python:pairs_for_test:Pairs"
     source = opened(tmp_path, "test", source=word, options={"count": 11})
@@ -374,6 +375,33 @@ def test_python_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fails("NS658", "no Absent", opened, tmp_path, source="python:pairs_for_test:Absent")
     fails("NS650", "", opened, tmp_path, source=word, options={"count": 0})
     sys.modules.pop("pairs_for_test")
+
+
+def test_python_file_beside_the_spec(tmp_path: Path) -> None:
+    """It runs only where the reader of the spec allows it; it may import what lies beside it."""
+    (tmp_path / "beside_for_test.py").write_text("from helper_for_test import Pairs\n\n\ndef made(count):\n    return Pairs(count)\n")
+    (tmp_path / "helper_for_test.py").write_text(MODULE)
+    path = list(sys.path)
+    section = DataSection(source="python:beside_for_test:made", options={"count": 4})
+    with pytest.raises(SpecError, match="NS121"):
+        open_source(section, None, Place(tmp_path))
+    source = open_source(section, None, Place(tmp_path, allow_code=True))
+    assert len(source) == 4 and sys.path == path
+    with pytest.raises(SpecError, match="NS121"):
+        open_source(DataSection(source="python:beside_for_test:made"), None, Place(tmp_path / "elsewhere"))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "beside_for_test.py").write_text(MODULE)
+    with pytest.raises(SpecError, match=r"NS658.*loaded already"):
+        open_source(DataSection(source="python:beside_for_test:Pairs"), None, Place(other, allow_code=True))
+    for name in ("beside_for_test", "helper_for_test"):
+        sys.modules.pop(name)
+
+
+def test_python_runs_no_function_unasked(tmp_path: Path) -> None:
+    words = {"source": "python:subprocess:Popen", "options": {"args": ["touch", str(tmp_path / "made")]}}
+    fails("NS121", "Popen is no class with __len__", opened, tmp_path, **words)
+    assert not (tmp_path / "made").exists()
 
 
 def test_unknown_source(tmp_path: Path) -> None:
