@@ -103,13 +103,15 @@ def diagnostics() -> Pages:
 
 
 def zoo() -> Pages:
-    from netspec.cli.zoo_page import zoo_page
+    """The list of the zoo's nets, and a page for each."""
+    from netspec.cli.zoo_page import zoo_pages
 
-    yield "docs/zoo.md", f"{DO_NOT_EDIT}\n\n{zoo_page()}"
+    for name, text in zoo_pages():
+        yield f"docs/zoo/{name}.md" if name else "docs/zoo.md", f"{DO_NOT_EDIT}\n\n{text}"
 
 
 MAKERS: tuple[Callable[[], Pages], ...] = (index, schema, layer_pages, dialects, diagnostics, zoo)
-WHOLLY_GENERATED = ("docs/layers",)
+WHOLLY_GENERATED = ("docs/layers", "docs/zoo")
 
 
 def generated() -> Iterator[dict[str, str]]:

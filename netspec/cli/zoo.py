@@ -1,10 +1,16 @@
 """`netspec zoo`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-__all__ = ["command", "entry"]
+if TYPE_CHECKING:
+    from netspec.ir.dims import Size
+
+__all__ = ["amount", "command", "entry", "formula", "inputs"]
+
+READABLE = 40
+"""Characters that a formula may have."""
 
 
 @click.command("zoo")
@@ -20,31 +26,37 @@ def command(as_json: bool) -> None:
     if as_json:
         import json
 
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json.dumps([e for e, _ in found], indent=2, ensure_ascii=False))
         return
     from netspec.cli.table import table
 
-    rows = [(e["name"], inputs(e["input"]), amount(e["parameters"]), amount(e["macs"]), e["source"]) for e in found]
+    rows = [(e["name"], inputs(e["input"]), amount(e["parameters"]), macs, e["source"]) for e, macs in found]
     click.echo(table(("name", "input", "parameters", "MACs", "paper"), rows, right=(2, 3)))
 
 
-def entry(name: str, path: str) -> dict[str, Any]:
-    """What the zoo tells of one spec: `{name, path, input, parameters, statistics, macs, source}`. Raises SpecError."""
+def entry(name: str, path: str) -> tuple[dict[str, Any], str]:
+    """What the zoo tells of it, `{name, path, input, parameters, statistics, macs, source}`, and its MACs in words. Raises SpecError."""
     from netspec import driver
     from netspec.analysis.cost import as_json, cost
 
     program = driver.load(path)
-    found = as_json(cost(program.graph()))
-    counts = found["totals"]
+    found = cost(program.graph())
+    told = as_json(found)
+    counts = told["totals"]
     return {
         "name": name,
         "path": path,
-        "input": found["inputs"],
+        "input": told["inputs"],
         "parameters": counts["parameters"],
         "statistics": counts["statistics"],
         "macs": counts["macs"],
         "source": program.resolved.file.source,
-    }
+    }, formula(found.macs)
+
+
+def formula(macs: "Size") -> str:
+    """The number, or a formula of the open sizes where it is a short one."""
+    return amount(macs) if isinstance(macs, int) else str(macs) if len(str(macs)) <= READABLE else "open"
 
 
 def inputs(shapes: dict[str, list[int | str]]) -> str:

@@ -40,7 +40,11 @@ def test_list_has_every_spec_with_its_numbers() -> None:
         "macs": 3857973248,
         "source": "He, Zhang, Ren, Sun 2015, Deep Residual Learning for Image Recognition",
     }
-    assert "lenet " in netspec("zoo").stdout
+
+
+def test_table_tells_counts_of_open_sizes_as_formulas() -> None:
+    lines = {line.split()[0]: line for line in netspec("zoo").stdout.splitlines() if line}
+    assert "2,293,000" in lines["lenet"] and "271392*T" in lines["wavenet"] and " open " in lines["fcn-8s"]
 
 
 def test_a_name_serves_wherever_a_spec_is_asked_for(tmp_path: Path) -> None:
