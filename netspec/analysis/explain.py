@@ -5,8 +5,10 @@ from netspec.diagnostics.model import fail
 from netspec.diagnostics.suggest import nearest
 from netspec.ir.dims import Traced
 from netspec.ir.graph import Node, TypedGraph
+from netspec.ir.layer import Filler
 from netspec.ir.rule import arithmetic
 from netspec.ir.types import SPACE, TensorType
+from netspec.resolve.complete import spelled
 
 __all__ = ["explanation"]
 
@@ -30,8 +32,17 @@ def described(node: Node, typed: TypedGraph) -> str:
         for i, size in enumerate(top.shape):
             if isinstance(size, Traced) and not isinstance(size.tree, str):
                 lines += [f"    {line}" for line in arithmetic(axis_name(top, i), size)]
-    lines += [f"  {w.kind} {w.name} {list(w.shape)}  {w.filler}" for w in typed.weights[node]]
+    lines += [f"  {w.kind} {w.name} [{', '.join(map(str, w.shape))}]  {filled(w.filler)}" for w in typed.weights[node]]
     return "\n".join(lines)
+
+
+def filled(filler: Filler) -> str:
+    """How it starts: `xavier`, `gaussian (std 0.01)`, `constant (value 0)`."""
+    said = spelled(filler)
+    if filler.type == "constant":
+        return f"constant (value {filler.value:g})"
+    words = ", ".join(f"{name} {value}" for name, value in said.items() if name != "type") if isinstance(said, dict) else ""
+    return filler.type + (f" ({words})" if words else "")
 
 
 def traced(node: Node, typed: TypedGraph) -> tuple[TensorType, ...]:

@@ -69,7 +69,8 @@ def write_onnx(source: str, path: Path, weights: str | None, certify: bool, devi
         return
     click.echo(f"certified on {found.device}: {found.cases} cases, {found.tensors} tensors compared with torch {found.torch} in float64")
     click.echo(
-        f"largest difference {found.largest_difference:.3g} in {found.tensor} (allowed there: {found.tolerance:.3g}); "
+        f"largest difference {found.largest_difference:.3g} in {found.tensor}, whose values reach {found.size:.3g} "
+        f"({found.tolerance:.3g} is allowed); "
         f"nowhere more than {found.closest:.2g} of what is allowed"
     )
     if found.overflown:

@@ -39,14 +39,16 @@ class Certificate:
     """What was compared, and how it came out.
 
     tensors: comparisons made. largest_difference: the greatest |onnxruntime - truth| of all, made by `tensor`; tolerance: what was allowed
-    there. closest: the greatest ratio of difference to tolerance. overflown: comparisons that say nothing, since float32 itself overflows
-    (as it does in a net whose batch norms have gathered nothing yet). left_out: cases that there was no time for.
+    there; size: the greatest of its values. closest: the greatest ratio of difference to tolerance. overflown: comparisons that say
+    nothing, since float32 itself overflows (as it does in a net whose batch norms have gathered nothing yet). left_out: cases that there
+    was no time for.
     """
 
     cases: int
     tensors: int
     largest_difference: float
     tolerance: float
+    size: float
     tensor: str
     closest: float
     sizes: tuple[str, ...]
@@ -112,6 +114,7 @@ class Certification:
             len(self.found),
             largest.distance,
             largest.tolerance,
+            largest.size,
             tensor,
             max(d.ratio for d, _ in sound),
             sizes,

@@ -53,7 +53,8 @@ class Lines(Silent):
         self.total = total
 
     def record(self, record: Mapping[str, Any]) -> None:
-        numbers = ", ".join(f"{name} {shown(value)}" for name, value in record.items() if name not in ("phase", "iteration"))
+        numbers = ", ".join(f"{name} {shown(value)}" for name, value in record.items() if name not in ("phase", "iteration", "best"))
+        numbers += " (the best so far)" if record.get("best") else ""
         print(f"{record['phase']} {record['iteration']}/{self.total}: {numbers}", file=self.stream, flush=True)
 
 
