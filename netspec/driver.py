@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from netspec.analysis.budget import expect
 from netspec.analysis.infer import infer
 from netspec.analysis.lint import lint
+from netspec.analysis.players import Part, parts
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
 from netspec.frozen import changed, frozen
 from netspec.ir.graph import Graph, TypedGraph
@@ -55,6 +56,14 @@ class Program:
         if typed is None or diagnostics.failed:
             raise SpecError(diagnostics.sorted())
         return typed
+
+    def players(self) -> tuple[Part, ...]:
+        """Who learns which part of the net, in turn; none where one learns everything. Raises SpecError."""
+        diagnostics = Diagnostics()
+        found = parts(self.resolved, self.training_graph("train"), diagnostics)
+        if diagnostics.failed:
+            raise SpecError(diagnostics.sorted())
+        return found
 
     def graphs(self) -> list[TypedGraph]:
         """The typed graphs of test and train, without one that the spec does not describe. Raises SpecError if it describes neither."""
@@ -158,6 +167,7 @@ def findings(source: Source, reading: Reading) -> list[Diagnostic]:
             learning = training_graph(resolved, "train", reading, diagnostics)
             if learning is not None:
                 views["learning"] = learning
+                parts(resolved, learning, diagnostics)
         if not diagnostics.failed:
             expect(resolved, views, diagnostics)
             lint(resolved, views, diagnostics)

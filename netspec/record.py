@@ -42,6 +42,12 @@ class Param:
         words = self.kind.schema(self.bounds)
         return {"description": self.doc, **words}
 
+    def optional(self) -> "Param":
+        """The same parameter, None where it is left out."""
+        copy = Param(None, False, self.doc, self.bounds, self.pair, {}, self.group)
+        copy.name, copy.annotation = self.name, self.annotation
+        return copy
+
     def default_in(self, dialect: str) -> Any:
         return self.dialects.get(dialect, self.default)
 

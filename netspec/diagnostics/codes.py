@@ -175,6 +175,10 @@ CODES: dict[str, Code] = {
     "NS683": Code("not a run"),
     "NS684": Code("no test data"),
     "NS685": Code("nothing to predict from"),
+    "NS686": Code("a player has nothing to learn"),
+    "NS687": Code("two players train the same weights"),
+    "NS688": Code("no player learns it"),
+    "NS689": Code("cannot fill this input"),
     # 5: compiling
     "NS501": Code("cannot write the file"),
     "NS502": Code("two definitions of one name"),

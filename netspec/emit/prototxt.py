@@ -60,6 +60,8 @@ def solver_prototxt(resolved: Resolved, net: str, diagnostics: Diagnostics) -> s
             words[name] = value
         else:
             diagnostics.add(Diagnostic("NS711", f"{name} of the solver: Caffe has no such word"))
+    if resolved.file.train.players:
+        diagnostics.add(Diagnostic("NS711", f"players {', '.join(resolved.file.train.players)}: Caffe has one solver for a net"))
     return text_of("SolverParameter", words)
 
 

@@ -3,7 +3,7 @@
 By default a classification loss and its accuracy stand on the only output, on the scores behind it where it normalises them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from netspec.diagnostics.model import Diagnostics
 from netspec.frozen import changed, frozen
@@ -21,7 +21,7 @@ from netspec.source import Span
 from netspec.syntax.located import Located, place
 from netspec.syntax.spec import Entry
 
-__all__ = ["LABEL", "heads_of", "learning", "with_heads"]
+__all__ = ["LABEL", "heads_of", "judges", "learning", "learning_by", "with_heads"]
 
 LABEL = "label"
 """The input that a source's labels feed."""
@@ -175,10 +175,21 @@ def label_type(scores: TensorType, layer: Layer) -> TensorType:
 
 def learning(graph: Graph, weighted: frozenset[str]) -> Graph:
     """The part of a graph that a training step runs: what losses and metrics need, layers that own weights (`weighted`) or write files."""
+    roots = {node for node in graph.nodes if judges(node) or node.name in weighted or bool(getattr(node.layer, "writes", None))}
+    return needed_by(roots, graph)
+
+
+def learning_by(graph: Graph, losses: frozenset[str]) -> Graph:
+    """The part of a graph that some of its losses, by name, need."""
+    return needed_by({node for node in graph.nodes if judges(node) and any(top.name in losses for top in node.tops)}, graph)
+
+
+def needed_by(roots: Container[Node], graph: Graph) -> Graph:
+    """The part of a graph that some of its layers need; its outputs are those of losses and metrics."""
     needed: set[Value] = set()
     kept: list[Node] = []
     for node in reversed(graph.nodes):
-        if judges(node) or node.name in weighted or bool(getattr(node.layer, "writes", None)) or needed.intersection(node.tops):
+        if node in roots or needed.intersection(node.tops):
             kept.append(node)
             needed.update(node.bottoms)
     read = {value for node in kept for value in node.bottoms}

@@ -18,7 +18,7 @@ from netspec.resolve.drafts import Draft, draft
 from netspec.resolve.plugins import vocabulary
 from netspec.resolve.schema import read_record, word
 from netspec.resolve.sections import InputSection, SpecFile
-from netspec.resolve.training import check_contract, check_training
+from netspec.resolve.training import check_contract, check_fillers, check_training
 from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.spec import Entry, Spec
@@ -48,6 +48,9 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
     known = vocabulary(spec, allow_code, diagnostics)
     defaults = defaults_of(spec, known, diagnostics)
     inputs = inputs_of(spec, diagnostics)
+    train = spec.section("train")
+    if file.train is not None and train is not None and file.train.fill:
+        check_fillers(train, file.train.fill, inputs, diagnostics)
     entries = drafts_in(spec.items)
     read: dict[int, Draft | None] = {}
     for entry in entries:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from netspec.record import Record, param
 
-__all__ = ["LrPolicy", "SolverParameter", "SolverType", "solver_faults"]
+__all__ = ["LrPolicy", "PlayerSolver", "SolverParameter", "SolverType", "solver_faults"]
 
 SolverType = Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"]
 LrPolicy = Literal["fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid", "cosine", "one_cycle"]
@@ -49,9 +49,29 @@ class SolverParameter(Record):
     div_factor: float = param(default=25.0, ge=1, doc="one_cycle: base_lr over the first rate")
     final_div_factor: float = param(default=1e4, ge=1, doc="one_cycle: first rate over the last")
 
-    def iterations(self, batches: int) -> int:
-        """Length of the training in iterations, where one epoch is so many batches; a begun iteration counts."""
-        return self.max_iter if self.epochs == 0 else math.ceil(self.epochs * batches / self.iter_size)
+    def iterations(self, batches: int, taken: int = 0) -> int:
+        """Length of the training in iterations, where one epoch is so many batches; a begun iteration counts.
+
+        taken: batches in an iteration; 0: iter_size.
+        """
+        return self.max_iter if self.epochs == 0 else math.ceil(self.epochs * batches / (taken or self.iter_size))
+
+
+OF_THE_TRAINING = frozenset(
+    {"max_iter", "epochs", "test_iter", "test_interval", "test_initialization", "display", "average_loss", "snapshot", "random_seed"}
+)
+"""Words that are said once, for all who learn."""
+
+
+class PlayerSolver(Record):
+    """The words of a solver that one player may have otherwise than the others: those of the update rule. None: as train.solver says."""
+
+    params = {name: p.optional() for name, p in SolverParameter.params.items() if name not in OF_THE_TRAINING}
+    names = params
+
+    def over(self, words: SolverParameter) -> SolverParameter:
+        """The words of train.solver with these in their place."""
+        return words.changed(**{name: value for name in self.params if (value := getattr(self, name)) is not None})
 
 
 def solver_faults(p: SolverParameter) -> Iterator[tuple[str, str]]:

@@ -3,9 +3,9 @@
 from typing import Any, Literal
 
 from netspec.record import Record, param
-from netspec.resolve.solver_section import SolverParameter
+from netspec.resolve.solver_section import PlayerSolver, SolverParameter
 
-__all__ = ["Affine", "Augmentation", "ColorJitter", "DataSection", "TrainSection", "TransformParam"]
+__all__ = ["Affine", "Augmentation", "ColorJitter", "DataSection", "InputFiller", "PlayerSection", "TrainSection", "TransformParam"]
 
 
 class TransformParam(Record):
@@ -86,6 +86,28 @@ class Augmentation(Record):
     probability: float = param(default=1.0, gt=0, le=1, doc="share of the samples that kornia's changes are applied to")
 
 
+class InputFiller(Record):
+    """What fills an input that no data feed: noise, or a constant. It is drawn anew for each sample of each batch."""
+
+    short = "type"
+
+    type: Literal["constant", "uniform", "gaussian"] = param(default="constant", doc="distribution, in the words of weight_filler")
+    value: float = param(default=0.0, doc="the constant")
+    min: float = param(default=0.0, doc="lower end of uniform")
+    max: float = param(default=1.0, doc="upper end of uniform")
+    mean: float = param(default=0.0, doc="mean of gaussian")
+    std: float = param(default=1.0, doc="standard deviation of gaussian")
+
+
+class PlayerSection(Record):
+    """One who learns in turn with others: it moves the weights of its layers so that its own losses fall."""
+
+    loss: tuple[str, ...] = param(least=1, doc="the losses that it learns by, each with its loss_weight")
+    layers: tuple[str, ...] = param(least=1, doc="the layers that it trains; an instance of a block stands for all of its layers")
+    steps: int = param(default=1, ge=1, doc="its updates in an iteration, each on a batch of its own")
+    solver: PlayerSolver | None = param(default=None, doc="words of its update rule, in place of those of train.solver")
+
+
 class TrainSection(Record):
     """`train:`, how the net is trained. `loss` stays as written: its entries are layers (resolve/heads.py)."""
 
@@ -94,3 +116,7 @@ class TrainSection(Record):
     augment: tuple[Augmentation, ...] = param(default=(), doc="random changes of the training samples, in order")
     solver: SolverParameter = param(doc="the update rule, in the words of Caffe's SolverParameter")
     loss: Any = param(default=None, doc="loss and metric layers; left out: SoftmaxWithLoss and Accuracy on the only output")
+    fill: dict[str, InputFiller] = param(default={}, doc="fillers of the inputs that no data feed, as in {z: gaussian}")
+    players: dict[str, PlayerSection] = param(
+        default={}, doc="who learns what, in turn: an iteration is each one's turn in this order; left out: one learns everything"
+    )

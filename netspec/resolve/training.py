@@ -1,14 +1,20 @@
-"""What `train:` and `image:` must satisfy beyond their types: words of the solver that go together, a contract that fits its input."""
+"""What `train:` and `image:` must satisfy beyond their types: words of the solver that go together, a contract that fits its input,
+fillers of inputs that are there. Who learns what needs the typed net: analysis/players.py.
+"""
+
+from collections.abc import Mapping
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics
+from netspec.diagnostics.suggest import nearest
 from netspec.ir.dims import Size
+from netspec.ir.graph import Input
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.sections import SpecFile
 from netspec.resolve.solver_section import solver_faults
 from netspec.syntax.located import Located
 from netspec.syntax.spec import Spec
 
-__all__ = ["check_contract", "check_training"]
+__all__ = ["check_contract", "check_fillers", "check_training"]
 
 
 def check_training(spec: Spec, file: SpecFile, diagnostics: Diagnostics) -> None:
@@ -20,6 +26,29 @@ def check_training(spec: Spec, file: SpecFile, diagnostics: Diagnostics) -> None
     for word, fact in solver_faults(file.train.solver):
         own = solver.get(word)
         diagnostics.add(Diagnostic("NS670", fact, own.span if own is not None else section.key_span("solver")))
+    said = {fact for _, fact in solver_faults(file.train.solver)}
+    for name, player in file.train.players.items():
+        body = section.mapping["players"].mapping[name]
+        for word, fact in solver_faults(player.solver.over(file.train.solver)) if player.solver is not None else ():
+            if fact not in said:
+                own = body.mapping["solver"].get(word) or body.mapping["solver"]
+                diagnostics.add(Diagnostic("NS670", f"{name}: {fact}", own.span))
+
+
+def check_fillers(section: Located, fillers: Mapping[str, object], inputs: tuple[Input, ...], diagnostics: Diagnostics) -> None:
+    """NS689 where `train.fill` names no input, or one whose samples have no fixed size. section: `train:`."""
+    types = {given.value.name: given.type for given in inputs}
+    for name in fillers:
+        span = section.mapping["fill"].key_span(name)
+        near = nearest(name, types)
+        if name not in types:
+            known = f"did you mean {near[0]}?" if near else f"the inputs are {', '.join(types) or 'none'}"
+            diagnostics.add(Diagnostic("NS689", f"no input is called {name}", span, known))
+            continue
+        kind = types[name]
+        unknown = [str(size) for size in kind.shape if not isinstance(size, int)] if kind is not None else []
+        if len(unknown) > 1:
+            diagnostics.add(Diagnostic("NS689", f"{name} may have one open size, the number of samples: it has {', '.join(unknown)}", span))
 
 
 def check_contract(name: str, contract: ImageContract | None, shape: tuple[Size, ...], body: Located, diagnostics: Diagnostics) -> None:

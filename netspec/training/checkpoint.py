@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from netspec.diagnostics import SpecError, fail
-from netspec.training.solver import ParameterSpec, Solver
+from netspec.training.solver import ParameterSpec
+from netspec.training.team import Team
 from netspec.training.weights import Facts, fit, load_weights, read_tensors, write_tensors
 
 __all__ = ["SOLVER", "WEIGHTS", "Checkpoint"]
@@ -27,11 +28,11 @@ CARRIED = "carried:"
 class Checkpoint:
     """The snapshot of one run. `spec_hash` is that of the network: a snapshot of another one is refused."""
 
-    def __init__(self, run: Path, net: nn.Module, parameters: Sequence[ParameterSpec], solver: Solver, spec_hash: str) -> None:
+    def __init__(self, run: Path, net: nn.Module, parameters: Sequence[ParameterSpec], team: Team, spec_hash: str) -> None:
         self.run = run
         self.net = net
         self.parameters = parameters
-        self.solver = solver
+        self.team = team
         self.spec_hash = spec_hash
 
     @property
@@ -41,7 +42,7 @@ class Checkpoint:
     def save(self, more: Facts) -> None:
         """Take a snapshot; `more` is kept beside the solver's state (JSON). NS673: it cannot be written; the one before stays whole."""
         write_tensors(self.run / PENDING, self.weights(), self.facts())
-        tensors, facts = self.solver.state()
+        tensors, facts = self.team.state()
         try:
             whole = tensors | random_state(self.device) | carried(self.net)
             write_tensors(self.run / SOLVER, whole, {**self.facts(), **facts, "more": more})
@@ -66,11 +67,11 @@ class Checkpoint:
         random, state = divided(tensors, RANDOM)
         streams, state = divided(state, CARRIED)
         if state:
-            needed = self.solver.state_shapes()
+            needed = self.team.state_shapes()
             fit({name: state[name] for name in needed if name in state}, needed, path)
         if load_weights(self.run / WEIGHTS, self.parameters).get("iteration") != facts["iteration"]:
             raise fail("NS674", f"{SOLVER} is of iteration {facts['iteration']}, {WEIGHTS} is not", path=str(self.run / WEIGHTS))
-        self.solver.load_state(state, facts)
+        self.team.load_state(state, facts)
         carry_on(self.net, streams, self.device)
         set_random_state(random, self.device, path)
         return dict(facts["more"])
@@ -82,8 +83,8 @@ class Checkpoint:
             raise fail("NS674", "it is a safetensors file, but not the state of a solver", path=str(path))
         if facts["spec_hash"] != self.spec_hash:
             raise fail("NS675", f"it was trained as {facts['spec_hash']}, the spec is {self.spec_hash}", path=str(path))
-        if facts["type"] != self.solver.words.type:
-            raise fail("NS675", f"its solver is {facts['type']}, the spec's is {self.solver.words.type}", path=str(path))
+        if facts["type"] != self.team.type:
+            raise fail("NS675", f"its solver is {facts['type']}, the spec's is {self.team.type}", path=str(path))
 
     def settle(self) -> None:
         """Give the new weights, which belong to the solver's file, their name."""
@@ -102,11 +103,11 @@ class Checkpoint:
         return {each.name: each.tensor for each in self.parameters}
 
     def facts(self) -> Facts:
-        return {"spec_hash": self.spec_hash, "iteration": self.solver.iteration}
+        return {"spec_hash": self.spec_hash, "iteration": self.team.iteration}
 
     @property
     def device(self) -> torch.device:
-        return self.solver.tensors[0].device
+        return self.team.device
 
 
 def divided(tensors: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -16,16 +16,17 @@ from netspec.diagnostics import fail
 from netspec.ir.dims import symbol
 from netspec.ir.graph import Input, TypedGraph
 from netspec.resolve.heads import LABEL
-from netspec.resolve.train_section import DataSection, TrainSection
+from netspec.resolve.train_section import DataSection, InputFiller, TrainSection
 from netspec.training.data.binding import LabelRule
 from netspec.training.data.feeding import Port, batches_of, feed_of
+from netspec.training.data.fills import Fill
 from netspec.training.data.layer_paths import reads
 from netspec.training.data.loader import Batches
 from netspec.training.data.registry import Place, Role, open_sources
 from netspec.training.data.source import Source
 from netspec.training.layer_feeds import LayerBatches, layer_batches
 
-__all__ = ["Feeds", "label_rule", "place_of", "ports_of", "section_of"]
+__all__ = ["Feeds", "arguments", "label_rule", "place_of", "ports_of", "section_of"]
 
 BATCH = symbol("N")
 
@@ -59,7 +60,7 @@ class Feeds:
         source = self.train if role == "train" else self.test
         if data is None or source is None:
             return layer_batches(typed, arguments(net), role, seed, device)
-        ports = with_label(ports_of(typed), source)
+        ports = with_label({name: port for name, port in ports_of(typed).items() if name not in section.fill}, source)
         check_fixed_batch(typed, data, source, role)
         feed = feed_of(source, data, ports, section.augment, role, self.place, label_rule(typed, source.label, data.fields))
         names = arguments(net)
@@ -67,6 +68,7 @@ class Feeds:
             fields={names[name]: field for name, field in feed.fields.items()},
             transforms={names[name]: change for name, change in feed.transforms.items()},
             integers=frozenset(names[name] for name in feed.integers),
+            fills={names[name]: fill for name, fill in fills_of(typed, section.fill).items()},
         )
         return batches_of(source, data, feed, role, seed, str(device))
 
@@ -109,6 +111,17 @@ def ports_of(typed: TypedGraph) -> dict[str, Port]:
     }
 
 
+def fills_of(typed: TypedGraph, fillers: Mapping[str, InputFiller]) -> dict[str, Fill]:
+    """What fills the inputs that no data feed; their sizes were found to be numbers when the spec was resolved."""
+    found = {}
+    for given in fed(typed):
+        name = given.value.name
+        if name in fillers:
+            shape = tuple(size for size in sample_shape(given, typed) if size is not None)
+            found[name] = Fill(fillers[name], shape, batch_axis(given, typed), typed.types[given.value].dtype == "int64")
+    return found
+
+
 def with_label(ports: dict[str, Port], source: Source) -> dict[str, Port]:
     """The ports; labels may come with axes of length 1 more or less than the net declares, as in Caffe: layers count them."""
     port = ports.get(LABEL)
@@ -122,10 +135,11 @@ def with_label(ports: dict[str, Port], source: Source) -> dict[str, Port]:
 def place_of(program: driver.Program, typed: TypedGraph) -> Place:
     """Where the data section stands, and the input that its first field feeds: the first that is not the label."""
     root, allow_outside = Path(program.resolved.spec.folder), names_data(program.reading.settings)
-    first = next((given for given in fed(typed) if given.value.name != LABEL), None)
+    filled = section_of(program).fill
+    first = next((given for given in fed(typed) if given.value.name != LABEL and given.value.name not in filled), None)
     if first is None:
-        return Place(root, allow_outside=allow_outside, allow_code=program.reading.allow_code)
-    return Place(root, sample_shape(first, typed), first.contract, None, allow_outside, program.reading.allow_code)
+        return Place(root, allow_outside=allow_outside)
+    return Place(root, sample_shape(first, typed), first.contract, None, allow_outside)
 
 
 def names_data(settings: tuple[str, ...]) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from netspec.resolve.solver_section import SolverParameter
 from netspec.training.solver import ParameterSpec
 
-__all__ = ["Batch", "Job", "TestBatches", "TrainBatches", "TrainingResult"]
+__all__ = ["Batch", "Job", "Player", "TestBatches", "TrainBatches", "TrainingResult"]
 
 Batch = Mapping[str, Tensor]
 """Tensors by the names of the net's inputs."""
@@ -40,12 +40,29 @@ class TestBatches(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Player:
+    """One who learns in turn with others. net: what its losses need, with the job's tensors; words: its update rule.
+
+    weights: names of those that it trains, of none of which another does. inputs: those that its net takes; None: all. steps: its updates
+    in an iteration.
+    """
+
+    name: str
+    net: nn.Module
+    words: SolverParameter
+    weights: frozenset[str]
+    inputs: frozenset[str] | None = None
+    steps: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """A net to train and what to train it with.
 
     net: `net(**batch)` runs it and leaves `net.total_loss`; numbers among its outputs are metrics. parameters: every tensor of it that
     is saved, by the spec's names. test_net: the same tensors in the phase TEST. losses: outputs of which less is better. layer_of: names
-    of layers by the paths of their modules, for messages. spec_hash: what a snapshot must have been trained as.
+    of layers by the paths of their modules, for messages. spec_hash: what a snapshot must have been trained as. players: who learns in
+    turn; none: the net learns all its parameters by `words`.
     """
 
     net: nn.Module
@@ -57,6 +74,7 @@ class Job:
     losses: frozenset[str] = frozenset({"loss"})
     layer_of: Mapping[str, str] = field(default_factory=dict)
     spec_hash: str = ""
+    players: Sequence[Player] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from netspec.training.evaluation import evaluate
 from netspec.training.interrupt import Interrupt
 from netspec.training.job import Job, TrainingResult
 from netspec.training.log import Log
-from netspec.training.metrics import LossWindow, scalars
+from netspec.training.metrics import scalars
 from netspec.training.progress import Reporter, Silent
-from netspec.training.solver import Solver
+from netspec.training.team import Learner, Team
 
 __all__ = ["BEST", "LAST_FINITE", "train"]
 
@@ -66,13 +66,13 @@ class Training:
     def __init__(self, job: Job, run: Path, device: torch.device, interrupt: Interrupt, reporter: Reporter) -> None:
         self.job, self.run, self.device, self.interrupt, self.reporter = job, run, device, interrupt, reporter
         words = job.words
-        self.words, self.net = words, job.net
-        self.max_iter = words.iterations(len(job.train_batches))
-        self.parameters = move([job.net, *([job.test_net] if job.test_net else [])], job.parameters, device)
-        self.solver = Solver(words, self.parameters, self.max_iter)
-        self.checkpoint = Checkpoint(run, job.net, self.parameters, self.solver, job.spec_hash)
+        self.words = words
+        self.max_iter = words.iterations(len(job.train_batches), sum(each.steps * each.words.iter_size for each in job.players))
+        nets = [job.net, *(each.net for each in job.players), *([job.test_net] if job.test_net else [])]
+        self.parameters = move(nets, job.parameters, device)
+        self.team = Team(job, self.parameters, self.max_iter)
+        self.checkpoint = Checkpoint(run, self.team.nets(), self.parameters, self.team, job.spec_hash)
         self.log = Log(run)
-        self.losses = LossWindow(words.average_loss * words.iter_size)
         self.display = words.display or max(1, self.max_iter // LINES_WITHOUT_DISPLAY)
         self.read_every = 1 if device.type == "cpu" else LOSSES_PER_READ
         self.begun = 0
@@ -80,13 +80,12 @@ class Training:
         self.position, self.since = job.train_batches.position, time.perf_counter()
         self.metrics: dict[str, float] = {}
         self.best: dict[str, Any] = {}
-        self.batch: dict[str, Tensor] = {}
         self.outputs: Any = {}
 
     def go(self, resume: bool) -> TrainingResult:
         """All iterations that are left, then the last test."""
         self.begin(resume)
-        while self.solver.iteration < self.max_iter and self.interrupt.signal is None:
+        while self.team.iteration < self.max_iter and self.interrupt.signal is None:
             if self.test_due() and not self.test():
                 break
             self.advance()
@@ -99,69 +98,80 @@ class Training:
         if resume and self.checkpoint.exists:
             more = self.checkpoint.load()
             self.job.train_batches.load_state(more["data"])
-            self.losses = LossWindow(self.words.average_loss * self.words.iter_size, more["losses"])
+            self.team.load_recent(more["losses"])
             self.best = more["best"]
-            self.log.rewind(self.solver.iteration)
-            self.saved = self.begun = self.solver.iteration
+            self.log.rewind(self.team.iteration)
+            self.saved = self.begun = self.team.iteration
         else:
             if self.words.random_seed >= 0:
                 torch.manual_seed(self.words.random_seed)
             self.log.rewind(-1)
             self.save()
-        self.reporter.begin(self.solver.iteration, self.max_iter)
+        self.reporter.begin(self.team.iteration, self.max_iter)
         self.position, self.since = self.job.train_batches.position, time.perf_counter()
 
     def advance(self) -> None:
         """An iteration, and what is due after it."""
         self.iterate()
-        i, snapshot = self.solver.iteration, self.words.snapshot
+        i, snapshot = self.team.iteration, self.words.snapshot
         if i % self.display == 0 or i == self.max_iter:
             self.show()
         if snapshot and i % snapshot == 0:
             self.save()
-        self.reporter.iteration(i, self.losses.mean)
+        self.reporter.iteration(i, self.team.loss)
 
     def iterate(self) -> None:
+        """The turn of each learner: its updates, mostly one."""
+        for learner in self.team:
+            for _ in range(learner.steps):
+                self.update(learner)
+        self.team.iteration += 1
+
+    def update(self, learner: Learner) -> None:
         """iter_size batches forward and backward, then the update. The host waits for no result but every so many losses."""
-        job, solver, losses = self.job, self.solver, self.losses
-        solver.zero_grad()
-        for _ in range(self.words.iter_size):
-            self.batch = to_device(next(job.train_batches), self.device)
-            self.outputs = self.net(**self.batch)
-            loss = self.net.total_loss
+        learner.begin()
+        for _ in range(learner.words.iter_size):
+            learner.batch = to_device(learner.share(next(self.job.train_batches)), self.device)
+            self.outputs = learner.net(**learner.batch)
+            loss = learner.net.total_loss
             if not isinstance(loss, Tensor) or not loss.requires_grad:
                 raise fail("NS671", "the net has no loss, or none that depends on trained weights")
-            losses.add(loss)
-            if len(losses.waiting) >= self.read_every:
-                self.read_losses()
+            learner.losses.add(loss)
+            if len(learner.losses.waiting) >= self.read_every:
+                self.read_losses(learner)
             torch.autograd.backward(loss)
-        solver.step()
+        learner.solver.step()
 
-    def read_losses(self) -> None:
+    def read_losses(self, learner: Learner) -> None:
         """Read the losses that wait on the device. NS672: one is not finite."""
-        bad = self.losses.read()
+        bad = learner.losses.read()
         if bad is not None:
-            self.diverged(self.begun + bad[0] // self.words.iter_size, f"the loss is {bad[1]:g}")
+            self.diverged(learner, self.begun + bad[0] // learner.batches, f"the loss is {bad[1]:g}")
 
-    def diverged(self, iteration: int, fact: str) -> None:
+    def read_all_losses(self) -> None:
+        for learner in self.team:
+            self.read_losses(learner)
+
+    def diverged(self, learner: Learner, iteration: int, fact: str) -> None:
         """Stop: say where and why, and keep the last good weights."""
-        if self.solver.iteration == iteration and all_finite(each.tensor for each in self.parameters):
+        if self.team.iteration == iteration and all_finite(each.tensor for each in self.parameters):
             self.checkpoint.save_weights(self.run / LAST_FINITE, {})
             kept = f"the weights before this iteration are in {self.run / LAST_FINITE}"
         else:
             kept = f"the last snapshot, of iteration {self.saved}, is in {self.run / WEIGHTS}"
-        where = first_not_finite(self.net, self.batch, self.parameters, self.job.layer_of)
+        where = first_not_finite(learner.net, learner.batch, self.parameters, self.job.layer_of)
         self.log.write({"phase": "end", "iteration": iteration, "reason": "diverged"})
-        rate = self.solver.rate_at(iteration)
+        rate = learner.solver.rate_at(iteration * learner.steps)
+        whose = "" if self.team.alone else f" of {learner.name}"
         raise fail(
             "NS672",
-            f"{fact} in iteration {iteration + 1} of {self.max_iter}, at learning rate {rate:g}",
+            f"{fact}{whose} in iteration {iteration + 1} of {self.max_iter}, at learning rate {rate:g}",
             path=str(self.run),
             notes=(where, kept),
         )
 
     def test_due(self) -> bool:
-        i, words = self.solver.iteration, self.words
+        i, words = self.team.iteration, self.words
         return bool(
             self.job.test_batches is not None
             and words.test_interval
@@ -171,7 +181,7 @@ class Training:
 
     def test(self) -> bool:
         """Run the test net over its data, log it, keep the weights if they are the best so far. False: interrupted."""
-        job, i = self.job, self.solver.iteration
+        job, i = self.job, self.team.iteration
         assert job.test_net is not None and job.test_batches is not None
         with self.aside():
             metrics = evaluate(job.test_net, job.test_batches, self.device, self.words.test_iter, lambda: self.interrupt.signal is not None)
@@ -186,27 +196,33 @@ class Training:
         return True
 
     def improved(self, metrics: Mapping[str, float]) -> bool:
-        """Whether a test is better than the best: by the first metric that is not a loss (more is better), else by the loss."""
+        """Whether a test is better than the best: by the first metric that is not a loss (more is better), else by the loss.
+
+        Players who learn against each other have no loss in common: without a metric none of their tests is best.
+        """
         name = next((name for name in metrics if name not in self.job.losses), None)
+        if name is None and not self.team.alone:
+            return False
         new, sign = (metrics[name], 1) if name else (metrics.get("loss", math.nan), -1)
         old = self.best.get(name or "loss")
         return math.isfinite(new) and (old is None or sign * (new - old) > ROUNDING * abs(old))
 
     def show(self) -> None:
         """Log the training's loss, rate, speed and metrics."""
-        self.read_losses()
+        self.read_all_losses()
         numbers = {name: float(value) for name, value in scalars(self.outputs).items() if name not in self.job.losses}
         position, now = self.job.train_batches.position, time.perf_counter()
         speed = (position - self.position) / (now - self.since)
         self.position, self.since = position, now
-        i = self.solver.iteration
+        i = self.team.iteration
         self.report(
             {
                 "phase": "train",
                 "iteration": i,
-                "loss": self.losses.mean,
+                "loss": self.team.loss,
+                **self.team.means(),
                 **numbers,
-                "learning_rate": self.solver.rate_at(i - 1),
+                **self.team.rates(i - 1),
                 "images_per_second": speed,
             }
         )
@@ -217,14 +233,14 @@ class Training:
 
     def save(self) -> None:
         """Take a snapshot unless this iteration has one. NS672: the weights are not finite (and are not saved)."""
-        i = self.solver.iteration
+        i = self.team.iteration
         if i == self.saved:
             return
         with self.aside():
-            self.read_losses()
+            self.read_all_losses()
             if not all_finite(each.tensor for each in self.parameters):
-                self.diverged(max(0, i - 1), "the update is not finite")
-            self.checkpoint.save({"data": self.job.train_batches.state(), "losses": list(self.losses.recent), "best": self.best})
+                self.diverged(self.team.learners[-1], max(0, i - 1), "the update is not finite")
+            self.checkpoint.save({"data": self.job.train_batches.state(), "losses": self.team.recent(), "best": self.best})
             self.saved = i
 
     @contextmanager
@@ -235,6 +251,6 @@ class Training:
         self.since += time.perf_counter() - begin
 
     def end(self, finished: bool) -> TrainingResult:
-        i = self.solver.iteration
+        i = self.team.iteration
         self.log.write({"phase": "end", "iteration": i, "reason": "finished" if finished else "interrupted"})
-        return TrainingResult(self.run, i, self.losses.mean, self.metrics, self.best, None if finished else self.interrupt.signal)
+        return TrainingResult(self.run, i, self.team.loss, self.metrics, self.best, None if finished else self.interrupt.signal)

@@ -17,7 +17,7 @@ from netspec.ir.graph import TypedGraph, WeightRef
 from netspec.training.solver import ParameterSpec
 from netspec.training.weights import Facts, read_tensors
 
-__all__ = ["Twins", "fill", "start_from", "tensors_of", "twins"]
+__all__ = ["Twins", "fill", "joined", "start_from", "tensors_of", "twins"]
 
 Aliases = Mapping[tuple[str, int], str]
 """Name of a tensor by layer and number of the weight in it: where a net lacks a tensor's owner, the tensor still has its name."""
@@ -36,15 +36,24 @@ def twins(train: TypedGraph, test: TypedGraph) -> Twins:
     """Compile both phases. A weight belongs together by its layer's name, as in Caffe; what only the test net has is kept, not trained."""
     net, other = api.compile(train, "train"), api.compile(test, "test")
     specs = [ParameterSpec(ref.name, tensor, rate(ref), ref.settings.decay_mult) for ref, tensor in owned(net, train)]
-    own = {(ref.node.name, ref.index): tensor for ref, tensor in held(net, train)}
-    for ref, tensor in held(other, test):
-        twin = own.get((ref.node.name, ref.index))
-        if twin is not None and twin.shape == tensor.shape:
-            module, name = place(other, ref)
-            setattr(module, name, twin)
-        elif twin is None and not ref.shared:
+    for ref, tensor in joined(other, test, net, train):
+        if not ref.shared:
             specs.append(ParameterSpec(ref.name, tensor, 0.0))
     return Twins(net, other, specs)
+
+
+def joined(net: nn.Module, typed: TypedGraph, other: nn.Module, known: TypedGraph) -> list[tuple[WeightRef, Tensor]]:
+    """Give a net the tensors of another for the layers that both have; the weights of layers that the other has not."""
+    own = {(ref.node.name, ref.index): tensor for ref, tensor in held(other, known)}
+    alone = []
+    for ref, tensor in held(net, typed):
+        twin = own.get((ref.node.name, ref.index))
+        if twin is not None and twin.shape == tensor.shape:
+            module, name = place(net, ref)
+            setattr(module, name, twin)
+        elif twin is None:
+            alone.append((ref, tensor))
+    return alone
 
 
 def rate(ref: WeightRef) -> float:

@@ -93,7 +93,7 @@ class Bar:
 
     def record(self, record: Mapping[str, Any]) -> None:
         label = "test " if record["phase"] == "test" else ""
-        latest = {label + name: value for name, value in record.items() if name != "learning_rate" and isinstance(value, float)}
+        latest = {label + name: value for name, value in record.items() if not name.endswith("learning_rate") and isinstance(value, float)}
         self.show(record["iteration"], latest)
 
     def show(self, done: int, latest: Mapping[str, float]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from netspec import driver
+from netspec import api, driver
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.model import Fix, Label
 from netspec.ir.graph import TypedGraph
@@ -16,10 +16,10 @@ from netspec.reading import PLAIN, Reading
 from netspec.resolve.solver_section import SolverParameter
 from netspec.training.data.source import write_classes
 from netspec.training.device import find_device
-from netspec.training.feeds import Feeds, section_of
-from netspec.training.job import Job, TrainingResult
+from netspec.training.feeds import Feeds, arguments, section_of
+from netspec.training.job import Job, Player, TrainingResult
 from netspec.training.loop import prepare, train
-from netspec.training.nets import Twins, start_from, twins
+from netspec.training.nets import Twins, joined, start_from, twins
 from netspec.training.progress import Reporter
 from netspec.training.run import again, is_run, program_of, read_record, record_of, write_run
 
@@ -81,10 +81,30 @@ def session(program: driver.Program, device: torch.device, *, seed: int | None =
     torch.manual_seed(seed)
     nets = twins(*graphs)
     left_out = start_from(nets.parameters, Path(weights)) if weights is not None else []
-    return Session(program, job_of(graphs, nets, feeds, section.solver.changed(random_seed=seed), device), feeds, seed, tuple(left_out))
+    words = section.solver.changed(random_seed=seed)
+    job = job_of(graphs, nets, feeds, words, device, players_of(program, nets, graphs[0], words))
+    return Session(program, job, feeds, seed, tuple(left_out))
 
 
-def job_of(graphs: tuple[TypedGraph, TypedGraph], nets: Twins, feeds: Feeds, words: SolverParameter, device: torch.device) -> Job:
+def players_of(program: driver.Program, nets: Twins, trained: TypedGraph, words: SolverParameter) -> tuple[Player, ...]:
+    """Who learns in turn: a net for each player's losses, which holds the tensors of the whole one."""
+    found = []
+    for part in program.players():
+        net = api.compile(part.typed, "train")
+        joined(net, part.typed, nets.train, trained)
+        own = part.said.solver.over(words) if part.said.solver is not None else words
+        found.append(Player(part.name, net, own, part.weights, frozenset(arguments(net).values()), part.said.steps))
+    return tuple(found)
+
+
+def job_of(
+    graphs: tuple[TypedGraph, TypedGraph],
+    nets: Twins,
+    feeds: Feeds,
+    words: SolverParameter,
+    device: torch.device,
+    players: tuple[Player, ...],
+) -> Job:
     """What the loop takes."""
     seed = words.random_seed
     return Job(
@@ -93,10 +113,11 @@ def job_of(graphs: tuple[TypedGraph, TypedGraph], nets: Twins, feeds: Feeds, wor
         words=words,
         train_batches=feeds.batches("train", graphs[0], nets.train, seed, device),
         test_net=nets.test if feeds.tested else None,
-        test_batches=feeds.batches("test", graphs[1], nets.test, seed, device) if feeds.tested else None,
+        test_batches=feeds.batches("test", graphs[1], nets.test, 0, device) if feeds.tested else None,
         losses=losses_of(*graphs),
         layer_of={path: name for name, (path, *_) in nets.train.layers.items()},  # type: ignore[union-attr, operator]
-        spec_hash=hash_of(graphs[0]),
+        spec_hash=hash_of(graphs[0], players),
+        players=players,
     )
 
 
@@ -106,14 +127,15 @@ def losses_of(*graphs: TypedGraph) -> frozenset[str]:
     return frozenset({"loss"} | {top.name for node in judges for top in node.tops})
 
 
-def hash_of(typed: TypedGraph) -> str:
-    """A hash of what is trained: layers with their parameters, wiring and weights. Texts that mean the same net have the same."""
+def hash_of(typed: TypedGraph, players: tuple[Player, ...] = ()) -> str:
+    """A hash of what is trained: layers with their parameters, wiring and weights, and by whom. Texts that mean the same have the same."""
     graph = typed.graph
     number = {value: i for i, value in enumerate([*(i.value for i in graph.inputs), *(top for node in graph.nodes for top in node.tops)])}
     lines = [f"{given.value.name} {typed.types[given.value]} {given.contract!r}" for given in graph.inputs]
     for node in graph.nodes:
         names = [(w.name, tuple(map(str, w.shape)), w.kind) for w in typed.weights[node]]
         lines.append(f"{node.name} {node.layer!r} {[number[v] for v in node.bottoms]} {names} {node.params} {node.loss_weights}")
+    lines += [f"{player.name} {sorted(player.weights)}" for player in players]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

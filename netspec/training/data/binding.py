@@ -44,7 +44,10 @@ def bind(source: Source, inputs: Iterable[str], fields: Mapping[str, str]) -> di
             "NS656",
             f"nothing feeds {', '.join(left)}; the source has {there}",
             path=source.name,
-            notes=("`fields: {input: field}` in the data section says which field feeds which input",),
+            notes=(
+                "`fields: {input: field}` in the data section says which field feeds which input",
+                "`train.fill: {input: gaussian}` makes noise, {value: 1} a constant, for an input that no data feed",
+            ),
         )
     bound.update(zip(left, free, strict=False))
     return {name: bound[name] for name in inputs}

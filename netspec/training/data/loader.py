@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from netspec.diagnostics import fail
 from netspec.training.data.binding import LabelRule, check_labels
+from netspec.training.data.fills import Fill
 from netspec.training.data.prefetch import Prefetch
 from netspec.training.data.source import Array, Source
 
@@ -37,12 +38,16 @@ class Order(NamedTuple):
 
 
 class Feed(NamedTuple):
-    """What becomes of a source's fields: field by input, transforms by input, the inputs that want integers, what labels may be."""
+    """What becomes of a source's fields: field by input, transforms by input, the inputs that want integers, what labels may be.
+
+    fills: the inputs that no field feeds.
+    """
 
     fields: Mapping[str, str]
     transforms: Mapping[str, Transform] = {}
     integers: frozenset[str] = frozenset()
     labels: LabelRule | None = None
+    fills: Mapping[str, Fill] = {}
 
 
 def entropy(*numbers: int) -> np.random.SeedSequence:
@@ -129,8 +134,10 @@ class Batches:
         if rows is None:
             self.load(0)
             raise StopIteration
-        batch = self.prepared(rows, generator_at(self.order.seed, start))
-        self.position += len(next(iter(rows.values())))
+        generator, count = generator_at(self.order.seed, start), len(next(iter(rows.values())))
+        batch = self.prepared(rows, generator)
+        batch |= {name: fill.batch(count, generator).to(self.device) for name, fill in self.feed.fills.items()}
+        self.position += count
         return batch
 
     def rows(self, position: int) -> dict[str, Raw] | None:
