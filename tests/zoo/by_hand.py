@@ -1,67 +1,14 @@
-"""Nets of the zoo written as plain functions of torch, from their papers. Comes in: a picture; goes out: scores, and what was spent.
+"""Nets of the zoo written as plain functions of torch, from their papers. Comes in: a batch; goes out: scores, and in `h` what was spent.
 
-Weights follow from their shapes (`alike`), so that a spec and its function can be given the same ones without naming any.
+Weights follow from their shapes, so that a spec and its function can be given the same ones without naming any.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 
 import torch
-from alike import bare, numbers
+from hand import Hand
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - as everyone calls it
-
-
-class Hand:
-    """Makes weights as they are asked for, and counts them and what they are multiplied with. The input is a batch."""
-
-    def __init__(self) -> None:
-        self.tensors: Counter[tuple[int, ...]] = Counter()
-        self.macs = 0
-
-    def weight(self, *shape: int, role: str = "weight") -> Tensor:
-        """A tensor's numbers; one that is a mere vector but for its layout counts as a scale."""
-        self.tensors[shape] += 1
-        return torch.from_numpy(numbers(shape, "scale" if role == "weight" and len(bare(shape)) == 1 else role))
-
-    def conv(self, x: Tensor, n: int, k: int | Sequence[int], bias: bool = True, groups: int = 1, **settings: object) -> Tensor:
-        axes = x.dim() - 2
-        window = (k,) * axes if isinstance(k, int) else tuple(k)
-        w = self.weight(n, x.shape[1] // groups, *window)
-        b = self.weight(n, role="shift") if bias else None
-        y = (F.conv1d if axes == 1 else F.conv2d)(x, w, b, groups=groups, **settings)  # type: ignore[operator]
-        self.macs += w.numel() * y[0, 0].numel()
-        return y  # type: ignore[no-any-return]
-
-    def deconv(self, x: Tensor, n: int, k: int, bias: bool = True, **settings: int) -> Tensor:
-        w = self.weight(x.shape[1], n, k, k)
-        self.macs += w.numel() * x[0, 0].numel()
-        return F.conv_transpose2d(x, w, self.weight(n, role="shift") if bias else None, **settings)
-
-    def dense(self, x: Tensor, n: int, bias: bool = True) -> Tensor:
-        x = x.flatten(1)
-        w = self.weight(n, x.shape[1])
-        self.macs += w.numel()
-        return F.linear(x, w, self.weight(n, role="shift") if bias else None)
-
-    def bn(self, x: Tensor) -> Tensor:
-        mean, var = (torch.from_numpy(numbers((x.shape[1],), role)) for role in ("mean", "variance"))
-        return F.batch_norm(x, mean, var, self.weight(x.shape[1], role="scale"), self.weight(x.shape[1], role="shift"))
-
-    def average(self, x: Tensor) -> Tensor:
-        """Trained subsampling: the mean of 2x2, times a factor of the map, plus a bias of the map (over the sum: LeCun et al. 1998)."""
-        c = x.shape[1]
-        factor, bias = self.weight(c, role="scale"), self.weight(c, role="shift")
-        return 4 * F.avg_pool2d(x, 2) * factor.view(c, 1, 1) + bias.view(c, 1, 1)
-
-    def mapped(self, x: Tensor, table: Sequence[Sequence[int]], untied: bool = False, stride: int = 1) -> Tensor:
-        """A 5x5 convolution each of whose maps reads some of the input's; with `untied` a bias for every place."""
-        w = self.weight(sum(map(len, table)), 5, 5)
-        starts = torch.tensor([0, *map(len, table)]).cumsum(0)
-        y = torch.cat([F.conv2d(x[:, list(t)], w[starts[i] : starts[i + 1]][None], stride=stride) for i, t in enumerate(table)], 1)
-        self.macs += w.numel() * y[0, 0].numel()
-        n, m = len(table), y.shape[2]
-        return y + (self.weight(n, m, m) if untied else self.weight(n, role="shift").view(n, 1, 1))
 
 
 def squash(x: Tensor) -> Tensor:
@@ -220,6 +167,34 @@ def segnet(h: Hand, x: Tensor) -> Tensor:
         for n in widths:
             x = h.bn(h.conv(x, n, 3, bias=False, padding=1)).relu()
     return h.conv(x, 11, 3, padding=1)
+
+
+def upsampled(h: Hand, x: Tensor, factor: int) -> Tensor:
+    """Bilinear, by a transposed convolution of each map with a fixed tent of twice the factor."""
+    place = torch.arange(2 * factor)
+    tent = 1 - (place / factor - (2 * factor - 1) / (2 * factor)).abs()
+    n = x.shape[1]
+    h.macs += n * (2 * factor) ** 2 * x[0, 0].numel()
+    return F.conv_transpose2d(x, torch.outer(tent, tent).expand(n, 1, -1, -1), stride=factor, groups=n)
+
+
+def fcn_8s(h: Hand, x: Tensor) -> Tensor:
+    """Long, Shelhamer, Darrell 2014; where it crops is their Caffe model's."""
+
+    def crop(y: Tensor, like: Tensor, at: int) -> Tensor:
+        return y[:, :, at : at + like.shape[2], at : at + like.shape[3]]
+
+    y, kept = x, []
+    for n, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+        for _ in range(depth):
+            y = h.conv(y, n, 3, padding=100 if y is x else 1).relu()
+        y = F.max_pool2d(y, 2, ceil_mode=True)
+        kept.append(y)
+    y = h.conv(h.conv(h.conv(y, 4096, 7).relu(), 4096, 1).relu(), 21, 1)
+    for side, at in ((kept[3], 5), (kept[2], 9)):
+        y = upsampled(h, y, 2)
+        y = y + crop(h.conv(side, 21, 1), y, at)
+    return crop(upsampled(h, y, 8), x, 31)
 
 
 def dilated_context(h: Hand, x: Tensor) -> Tensor:

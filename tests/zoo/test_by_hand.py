@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from alike import image, numbers
-from by_hand import Hand
+from hand import Hand
 from torch import Tensor
 from zoo_nets import role, typed
 
@@ -31,6 +31,7 @@ NETS: dict[str, tuple[Callable[[Hand, Tensor], Tensor], str]] = {
     "googlenet": (by_hand.googlenet, "classifier"),
     "u-net": (by_hand.u_net, "score"),
     "segnet": (by_hand.segnet, "score"),
+    "fcn-8s": (by_hand.fcn_8s, "score"),
     "dilated-context": (by_hand.dilated_context, "score"),
     "wavenet": (by_hand.wavenet, "score"),
     "deepsea": (by_hand.deepsea, "fc5"),
@@ -41,7 +42,7 @@ NETS: dict[str, tuple[Callable[[Hand, Tensor], Tensor], str]] = {
     "dcgan-generator": (by_hand.dcgan_generator, "draw"),
 }
 """The function, and the blob that it gives."""
-LONG = {"u-net", "segnet", "alexnet-grouped", "caffenet", "deepsea"}
+LONG = {"u-net", "fcn-8s", "segnet", "alexnet-grouped", "caffenet", "deepsea"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in NETS])
