@@ -34,7 +34,8 @@ FORK_MESSAGES = {
         0 interp_param InterpParameter; 0 seg_accuracy_param SegAccuracyParameter; 0 dense_image_data_param DenseImageDataParameter;
         0 upsample_param UpsampleParameter; 0 box_annotator_ohem_param BoxAnnotatorOHEMParameter;
         0 psroi_pooling_param PSROIPoolingParameter; 0 shuffle_channel_param ShuffleChannelParameter; 0 normalize_param NormalizeParameter;
-        0 relu6_param ReLUParameter""",
+        0 relu6_param ReLUParameter; 0 engine string; 0 forward_type string; 0 backward_type string; 0 forward_math string;
+        0 backward_math string; 0 quantization_param QuantizationParameter""",
     "LossParameter": "0 weight_by_label_freqs bool; 0 class_weighting float*; 0 pre_fixed_normalizer float",
     "MultiBoxLossParameter": """
         0 loc_loss_type LocLossType; 0 conf_loss_type ConfLossType; 0 loc_weight float; 0 num_classes uint; 0 share_location bool;
@@ -42,6 +43,9 @@ FORK_MESSAGES = {
         0 use_difficult_gt bool; 0 do_neg_mining bool; 0 neg_pos_ratio float; 0 neg_overlap float; 0 encode_variance_in_target bool;
         0 map_object_to_agnostic bool; 0 code_type CodeType; 0 mining_type MiningType; 0 nms_param NonMaximumSuppressionParameter;
         0 bp_inside bool; 0 bp_outside bool; 0 use_prior_for_nms bool""",
+    "NetParameter": """
+        0 default_forward_type string; 0 default_backward_type string; 0 default_forward_math string; 0 default_backward_math string;
+        0 engine string""",
     "NoiseParameter": """
         0 prob float; 0 hist_eq bool; 0 inverse bool; 0 decolorize bool; 0 gauss_blur bool; 0 jpeg float; 0 posterize bool; 0 erode bool;
         0 saltpepper bool; 0 saltpepper_param SaltPepperParameter; 0 clahe bool; 0 convert_to_hsv bool; 0 convert_to_lab bool""",
@@ -53,6 +57,10 @@ FORK_MESSAGES = {
     "PriorBoxParameter": """
         0 min_size float*; 0 max_size float*; 0 aspect_ratio float*; 0 flip bool; 0 clip bool; 0 variance float*; 0 img_size uint;
         0 img_h uint; 0 img_w uint; 0 step float; 0 step_h float; 0 step_w float; 0 offset float""",
+    "QuantizationParameter": """
+        0 bw_layer_in int; 0 bw_layer_out int; 0 bw_params int; 0 fl_layer_in int; 0 fl_layer_out int; 0 fl_params int; 0 scale_in float*;
+        0 scale_out float*; 0 scale_params float*; 0 precision string; 0 is_negative_input bool; 0 bw_add int; 0 bw_multiply int;
+        0 exp_min int; 0 exp_max int; 0 rounding_scheme string; 0 rounding_time string; 0 unit_scale bool""",
     "ROIPoolingParameter": "0 pooled_h uint; 0 pooled_w uint; 0 spatial_scale float",
     "ResizeParameter": """
         0 prob float; 0 resize_mode ResizeMode; 0 height uint; 0 width uint; 0 pad_mode PadMode; 0 pad_value float*;

@@ -1,7 +1,7 @@
 """`netspec import`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,7 @@ from netspec.cli.options import format_option
 if TYPE_CHECKING:
     from netspec.diagnostics.formats import Format
     from netspec.importers.caffe import Converted
+    from netspec.importers.missing_data import Shape
     from netspec.importers.weights import Row
 
 __all__ = ["command"]
@@ -19,11 +20,12 @@ __all__ = ["command"]
 @click.argument("net", type=click.Path())
 @click.option("--weights", type=click.Path(), help="A .caffemodel or Caffe's .h5; written as safetensors beside the spec.")
 @click.option("--solver", type=click.Path(), help="The solver's prototxt; becomes the section train.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=SIZES", help="Shape of data that are not at hand: data=1,3,227,227.")
 @click.option("--flat", is_flag=True, help="List every layer; otherwise repeats are folded into blocks.")
 @click.option("-o", "--output", required=True, type=click.Path(), help="The spec to write; - for standard output.")
 @format_option
 @click.option("--strict", is_flag=True, help="Warnings count as errors; the spec is written all the same.")
-def command(net: str, weights: str | None, solver: str | None, flat: bool, output: str, how: "Format", strict: bool) -> int:
+def command(net: str, weights: str | None, flat: bool, output: str, how: "Format", strict: bool, **options: Any) -> int:
     """Turn a Caffe network, NET (a prototxt of any generation), into a spec; its weights into safetensors."""
     from netspec.cli import report
     from netspec.files import write_text
@@ -31,7 +33,7 @@ def command(net: str, weights: str | None, solver: str | None, flat: bool, outpu
 
     if output == "-" and weights:
         raise click.UsageError("--weights needs a file for the spec: the weights are written beside it")
-    converted = convert(net, weights=weights, solver=solver, flat=flat)
+    converted = convert(net, weights=weights, solver=options["solver"], flat=flat, inputs=dict(map(shape_of, options["inputs"])))
     target = Path(output).with_suffix(".safetensors")
     if output == "-":
         click.echo(converted.text, nl=False)
@@ -48,6 +50,15 @@ def command(net: str, weights: str | None, solver: str | None, flat: bool, outpu
         if output != "-" and how == "full":
             click.echo(summary(converted, output, str(target)), nl=False)
     return 1 if strict and converted.findings else 0
+
+
+def shape_of(text: str) -> "tuple[str, Shape]":
+    """`data=1,3,227,227`, read from the right, since a blob's name may hold `=`; letters are symbols."""
+    name, _, sizes = text.rpartition("=")
+    found = [size.strip().strip("[]") for size in sizes.split(",")]
+    if not name or not all(size.isidentifier() or (size.isdecimal() and int(size) > 0) for size in found):
+        raise click.UsageError(f"--input {text}: NAME=SIZES is wanted, as in data=1,3,227,227; sizes are at least 1, or letters")
+    return name, [int(size) if size.isdecimal() else size for size in found]
 
 
 def summary(converted: "Converted", spec: str, weights: str) -> str:

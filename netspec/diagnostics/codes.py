@@ -44,6 +44,7 @@ CODES: dict[str, Code] = {
     "NS030": Code("missing comma or colon"),
     "NS031": Code("weights do not fit the net"),
     "NS032": Code("layer renamed in the spec", "warning"),
+    "NS033": Code("data not at hand", "warning"),
     # 1: schema and parameters
     "NS101": Code("unknown layer type"),
     "NS102": Code("unknown key"),
@@ -78,6 +79,7 @@ CODES: dict[str, Code] = {
     "NS207": Code("bottom left out, and it is not clear which is meant"),
     "NS208": Code("unknown output"),
     "NS209": Code("network without layers"),
+    "NS210": Code("bottom is left out of this phase"),
     "NS211": Code("shared weights differ"),
     "NS212": Code("no such layer"),
     # 3: shapes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Diagnostic
 from netspec.importers.folding import Folded, fold
+from netspec.importers.missing_data import Shape
 from netspec.importers.prototxt import Imported, import_prototxt, no_collection
 from netspec.importers.weights import Row, match, wanted_by
 from netspec.source import Source
@@ -43,10 +44,20 @@ class Converted:
         return len(self.tree.get("blocks", ()))
 
 
-def convert(net: str | Path, *, weights: str | Path | None = None, solver: str | Path | None = None, flat: bool = False) -> Converted:
-    """Import a network. Raises SpecError: as import_prototxt; with weights also NS026, NS027, NS031, and what check finds in the net."""
+def convert(
+    net: str | Path,
+    *,
+    weights: str | Path | None = None,
+    solver: str | Path | None = None,
+    flat: bool = False,
+    inputs: Mapping[str, Shape] | None = None,
+) -> Converted:
+    """Import a network; `inputs` as for import_prototxt.
+
+    Raises SpecError: as import_prototxt; with weights also NS026, NS027, NS031, and what check finds in the net.
+    """
     with no_collection():
-        imported = import_prototxt(net, solver=solver)
+        imported = import_prototxt(net, solver=solver, inputs=inputs)
         tree, names = (imported.tree, imported.renamed) if flat else folded(imported)
         text = dump(tree)
     if weights is None:

@@ -17,6 +17,8 @@ __all__ = ["Piece", "decode", "fields_of"]
 
 Scalar = str | int | float
 NAME_OR_SPEC = "NAME_OR_SPEC"
+EFFECTLESS = frozenset(("Engine",))
+"""Enums that choose how a layer is computed, not what: forks have words of their own there, and any is taken."""
 TYPE_NAME = "TYPE_NAME"
 LAYERS = ("LayerParameter", "V1LayerParameter")
 TRUE, FALSE = ("true", "True", "t", 1), ("false", "False", "f", 0)
@@ -76,6 +78,8 @@ def slot(type_: FieldType) -> Slot:
     """How values of a type are read."""
     if type_.is_message:
         return Slot(type_, type_.repeated, type_.kind, lambda value: None)
+    if type_.kind in EFFECTLESS:
+        return Slot(type_, type_.repeated, "", text)
     if type_.is_enum:
         return Slot(type_, type_.repeated, "", partial(enum_word, names=enum_names(type_.kind)))
     return Slot(type_, type_.repeated, "ParamSpec" if type_.kind == NAME_OR_SPEC else "", CONVERTERS[type_.kind])

@@ -4,7 +4,7 @@ Unknown fields and types are kept and listed; nothing is left out without a find
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import fspath
@@ -13,6 +13,7 @@ from typing import Any
 
 from netspec.diagnostics import Diagnostic, Diagnostics, SpecError, fail
 from netspec.importers.decode import Piece, decode
+from netspec.importers.missing_data import Shape, wanting_shapes, without_replaced
 from netspec.importers.names import distinct, only_test
 from netspec.importers.net_inputs import net_inputs
 from netspec.importers.prototxt_text import read_prototxt
@@ -31,6 +32,10 @@ SOLVER_NETS = ("net_param", "train_net_param")
 WITHOUT_PLACE = {
     "force_backward": "gradients are computed where they are needed",
     "debug_info": "it does not change what the net computes",
+    **dict.fromkeys(
+        ("default_forward_type", "default_backward_type", "default_forward_math", "default_backward_math"), "netspec computes in float32"
+    ),
+    "engine": "it does not change what the net computes",
     "state": "give the phase and the stages where the spec is used",
 }
 
@@ -64,12 +69,15 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def import_prototxt(path: str | Path, *, solver: str | Path | None = None) -> Imported:
-    """Read a network definition, and a solver's. Raises SpecError: NS001, NS002, NS007, NS008, NS020, NS023, NS028."""
+def import_prototxt(path: str | Path, *, solver: str | Path | None = None, inputs: Mapping[str, Shape] | None = None) -> Imported:
+    """Read a network definition, and a solver's. inputs: shapes of blobs that come from outside, for data that are not at hand.
+
+    Raises SpecError: NS001, NS002, NS007, NS008, NS020, NS023, NS028.
+    """
     diagnostics = Diagnostics()
     with no_collection():
         net, own_solver = open_net(path, diagnostics)
-        imported = spec_of(net, diagnostics)
+        imported = spec_of(net, inputs or {}, diagnostics)
         words = open_solver(solver, diagnostics) if solver is not None else own_solver
     if words is not None:
         imported.tree["train"] = {"solver": solver_section(words, diagnostics)}
@@ -125,10 +133,13 @@ def open_message(path: str | Path, diagnostics: Diagnostics) -> Message:
     return message
 
 
-def spec_of(net: Piece, diagnostics: Diagnostics) -> Imported:
-    """The spec of a decoded network."""
+def spec_of(net: Piece, given: Mapping[str, Shape], diagnostics: Diagnostics) -> Imported:
+    """The spec of a decoded network, with the shapes that are given for some of its blobs."""
     layers = upgrade(in_order(net), diagnostics)
-    inputs, layers = net_inputs(net, layers, diagnostics)
+    declared, layers = net_inputs(net, layers, diagnostics)
+    inputs = {**declared, **given}
+    layers = without_replaced(layers, given, diagnostics)
+    wanting_shapes(layers, inputs, Path(net.message.source.name), diagnostics)
     tree: dict[str, Any] = {"netspec": 1}
     if "name" in net:
         tree["name"] = literal(net["name"])

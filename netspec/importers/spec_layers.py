@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
+from netspec.caffe.schema import enum_names
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
 from netspec.importers.decode import Piece, fields_of
@@ -17,6 +18,14 @@ PASSED_OVER = frozenset(("loss", "metric", "data", "input"))
 ORDER = ("name", "type", "bottom", "top", "include", "exclude", "phase", "loss_weight", "propagate_down", "param")
 LISTS = frozenset(("dim", "param", "mean_value", "slice_point", "stepvalue"))
 EFFECTLESS = frozenset(("engine", "force_nd_im2col", "debug_info", "share_in_parallel", "prefetch", "cache_images", "force_encoded_color"))
+
+PRECISION = "the fork's choice of precision; netspec computes in float32"
+OF_FORKS = {
+    "engine": "it does not change what the layer computes",
+    **dict.fromkeys(("forward_type", "backward_type", "forward_math", "backward_math"), PRECISION),
+    "quantization_param": "the fork's fixed-point form; netspec quantizes at export",
+}
+"""What forks add to every layer, and why it does not go into the spec."""
 
 
 class Wires(NamedTuple):
@@ -90,6 +99,8 @@ def parameters(layer: Piece, cls: type[Layer] | None, diagnostics: Diagnostics) 
     for key, value in layer.items():
         if key == "blobs":
             left_out(layer, key, "weights stand in a weights file, give it by --weights", diagnostics)
+        elif key in OF_FORKS:
+            left_out(layer, key, OF_FORKS[key], diagnostics)
         elif key in LayerFields.names or cls is None or not isinstance(value, dict):
             found[key] = clean(key, value)
         elif key in cls.groups:
@@ -110,7 +121,8 @@ def names_in(type_: str, group: str) -> frozenset[str]:
 
 def keep(name: str, group: str, values: dict[str, Any], layer: Piece, diagnostics: Diagnostics) -> bool:
     """Whether a field of a param map goes into the spec; one that has no effect on the numbers does not."""
-    if name in names_in(layer["type"], group):
+    foreign = name in EFFECTLESS and isinstance(values[name], str) and values[name] not in enum_names("Engine")
+    if name in names_in(layer["type"], group) and not foreign:
         return True
     span = values.span(name) if isinstance(values, Piece) else layer.span(group)
     if name in EFFECTLESS:

@@ -216,6 +216,8 @@ class Builder:
 
     def unknown(self, name: str, full: str, scope: Scope, span: Span | None, reader: str) -> Diagnostic:
         """A bottom that nothing before makes."""
+        if full in self.later and (absent := self.left_out(full)) is not None:
+            return self.elsewhere(name, absent, span, reader)
         if full in self.later:
             there = self.later[full]
             others = (Label(there, "made here, after it is read"),) if there else ()
@@ -232,6 +234,19 @@ class Builder:
         fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()
         label = f"did you mean {' or '.join(near)}?" if near else "nothing makes this"
         return Diagnostic("NS201", f"{reader} reads {name}", span, label, fixes=fixes)
+
+    def left_out(self, full: str) -> Draft | None:
+        """A layer that makes a value in other states of the net only; None where this state keeps a maker, or no layer makes it."""
+        makers = [draft for draft in self.drafts.values() if full in full_tops(draft)]
+        return None if not makers or any(kept(draft, self.state) for draft in makers) else makers[0]
+
+    def elsewhere(self, name: str, maker: Draft, span: Span | None, reader: str) -> Diagnostic:
+        """A bottom whose maker this state of the net leaves out."""
+        state = " ".join((self.state.phase, *(f"stage {stage}" for stage in sorted(self.state.stages))))
+        place = next((maker.places[key] for key in ("include", "exclude", "phase") if key in maker.places), maker.places["name"])
+        others = (Label(place, f"not in {state}"),) if place is not None else ()
+        fact = f"{reader} reads {name}, which {maker.name} makes; in phase {state} that layer is left out"
+        return Diagnostic("NS210", fact, span, "not made in this phase", others=others)
 
     def counted(self, draft: Draft, what: str, count: int, allowed: tuple[int, int | None]) -> bool:
         least, most = allowed
@@ -283,6 +298,12 @@ def kept(draft: Draft, state: NetState) -> bool:
     if fields.include:
         return any(rule.holds(state.phase, state.stages, state.level) for rule in fields.include)
     return not any(rule.holds(state.phase, state.stages, state.level) for rule in fields.exclude)
+
+
+def full_tops(draft: Draft) -> tuple[str, ...]:
+    """Names that the values of a layer may have: as they stand, and inside a block behind the block's name."""
+    prefix = draft.name.rpartition(".")[0]
+    return (*draft.fields.top, *(f"{prefix}.{top}" for top in draft.fields.top)) or (draft.name,)
 
 
 def loss_weights(layer: Layer, given: tuple[float, ...], tops: int) -> tuple[float, ...]:
