@@ -1,6 +1,6 @@
 """Caffe's update rules on PyTorch's fused optimisers. In: parameter groups and a rate; out: an optimiser that makes Caffe's step.
 
-Adam and the rules without a rate in their buffers only need their constants set; SGD and Nesterov need `Velocity`.
+Adam and the rules without a rate in their buffers only need their constants set; SGD and Nesterov need `set_velocity`.
 """
 
 import math
@@ -44,9 +44,9 @@ def set_adam(optimizer: Optimizer, group: Group, rate: float, t: int, p: SolverP
 def set_velocity(optimizer: Optimizer, group: Group, rate: float, t: int, p: SolverParameter) -> None:
     """Bring PyTorch's buffer B (rate outside) to Caffe's V (rate inside): V = scale B, where scale is the rate of the step before.
 
-    V' = mu V + r g is B' = (mu scale / r) B + g with scale' = r: for SGD a momentum of its own in that step. Nesterov also uses mu outside
-    the buffer, so there B itself is multiplied by scale / r. A rate of 0 (or too small to divide by) has no such B: then B is V, the
-    gradient and the decay are multiplied by the rate, and the optimiser's rate is 1.
+    V' = mu V + r g is B' = (mu scale / r) B + g with scale' = r: for SGD a momentum of its own in that step; Nesterov: see `look_ahead`.
+    A rate of 0 (or too small to divide by) has no such B: then B is V, the gradient and the decay are multiplied by the rate, and the
+    optimiser's rate is 1.
     """
     scale: float = group["scale"]
     if p.momentum == 0:
@@ -54,12 +54,23 @@ def set_velocity(optimizer: Optimizer, group: Group, rate: float, t: int, p: Sol
     elif rate < SMALLEST_RATE:
         rescale(optimizer, group, scale)
         multiply([tensor.grad for tensor in group["params"]], rate)
-        group.update(lr=1.0, scale=1.0, momentum=p.momentum, weight_decay=group["decay"] * rate)
+        group.update(lr=1.0, scale=1.0, momentum=p.momentum, dampening=0.0, weight_decay=group["decay"] * rate)
+    elif group["nesterov"]:
+        look_ahead(optimizer, group, rate, p.momentum)
     else:
-        if group["nesterov"]:
-            rescale(optimizer, group, scale / rate)
-        group.update(lr=rate, scale=rate, weight_decay=group["decay"])
-        group["momentum"] = p.momentum if group["nesterov"] else p.momentum * scale / rate
+        group.update(lr=rate, scale=rate, momentum=p.momentum * scale / rate, weight_decay=group["decay"])
+
+
+def look_ahead(optimizer: Optimizer, group: Group, rate: float, mu: float) -> None:
+    """Nesterov's step under a new rate r, without touching the buffer: V = s B, and V' = s' B' with s' = sqrt(s r).
+
+    PyTorch makes B' = m B + d g and w -= r (g + m B'). With m = mu s / s' and d = r / s' that is V' = mu V + r g, and the step is
+    r (1 + m d) g + r m^2 B = (1 + mu) r g + mu^2 V, which is Caffe's (1 + mu) V' - mu V. The first step makes B' = g, hence s' = r.
+    """
+    begun = "momentum_buffer" in optimizer.state[group["params"][0]]
+    old: float = group["scale"] if begun else rate
+    new = rate if old == rate else math.sqrt(old * rate)
+    group.update(lr=rate, scale=new, momentum=mu * old / new, dampening=1 - rate / new, weight_decay=group["decay"])
 
 
 def rescale(optimizer: Optimizer, group: Group, factor: float) -> None:
