@@ -13,6 +13,7 @@ from netspec.analysis.expected_shape import size_of, wanted
 from netspec.analysis.infer import sharing
 from netspec.analysis.memory import at_peak
 from netspec.analysis.receptive_field import Fields, culprit, fields, fields_of, later, unshifted
+from netspec.analysis.suspects import suspects
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import changed, frozen
@@ -192,16 +193,19 @@ class Budget:
             return
         value, at = differ[0]
         agreeing = [v for v, _ in pairs if order[v] < order[value]]
-        suspects = self.between(agreeing[-1] if agreeing else None, value)
-        names = ", ".join(node.name for node in suspects)
+        suspected = self.between(agreeing[-1] if agreeing else None, value)
+        names = ", ".join(node.name for node in suspected)
         notes = (
-            [f"{agreeing[-1].name} is as expected: the first layer that differs is among {names}"] if agreeing and len(suspects) > 1 else []
+            [f"{agreeing[-1].name} is as expected: the first layer that differs is among {names}"]
+            if agreeing and len(suspected) > 1
+            else []
         )
         notes += [f"{', '.join(v.name for v, _ in differ[1:])} {'differs' if len(differ) == 2 else 'differ'} too"] if differ[1:] else []
         maker = f"{value.node.layer.type} {value.node.name}" if value.node is not None else f"input {value.name}"
         fact = f"{maker} must give {wanted(at)}: it gives {self.typed.types[value]}"
-        others = [Label(place, f"gives {self.typed.types[n.tops[0]]}") for n in suspects if (place := n.places["name"]) is not None]
-        self.diagnostics.add(Diagnostic("NS324", fact, at.span, others=tuple(others[-8:]), notes=tuple(notes)))
+        others = [Label(place, f"gives {self.typed.types[n.tops[0]]}") for n in suspected if (place := n.places["name"]) is not None]
+        accused = suspects(self.typed.graph, suspected[::-1], ())
+        self.diagnostics.add(Diagnostic("NS324", fact, at.span, others=tuple(others[-8:]), notes=tuple(notes), suspects=accused))
 
     def agrees(self, value: Value, at: Located) -> bool:
         sizes = [size_of(item) for item in at.items]

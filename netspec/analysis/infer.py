@@ -3,10 +3,12 @@
 Rules run on plain sizes; one that refuses runs again on named leaves, so that its arithmetic can be printed.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from netspec.analysis.suspects import sizes_of, suspects, upward
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.ir.dims import Size, Traced, product
 from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
@@ -17,6 +19,8 @@ from netspec.ir.types import SPACE, TensorType, shown
 __all__ = ["infer", "retraced"]
 
 Types = dict[Value, TensorType | Unknown]
+VARIABLE = re.compile(r"""["']?\$(\w+|\{\s*\w+\s*\})["']?""")
+"""A value that is one variable's."""
 
 
 class Ruling(NamedTuple):
@@ -138,14 +142,22 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     traced = retraced(node.layer, bottoms) or error
     changes = [c for c in traced.changes if mends(node, c, found)]
     fixes = tuple(Fix(c.text, edits_for(node, c)) for c in changes)
+    place = node.places[error.at]
+    given = node.places.sources.get(error.at, ())
+    span = given[0] if len(given) == 1 else place
+    used = (Label(place, f"{error.at} of {node.name}"),) if place is not None and span is not place else ()
+    accused = suspects(found.graph, list(upward(node)), sizes_of(node.bottoms, found.types))
+    if error.at in node.places.spans and not error.at.startswith("bottom"):
+        accused = tuple(suspect._replace(plain=False) for suspect in accused)
     return Diagnostic(
         error.code,
         f"{node.layer.type} {node.name}: {error.fact}",
-        node.places[error.at],
+        span,
         error.label or error.fact,
-        others=(*origins(node, bottoms, error), *causes(node, bottoms, error, found.types)),
+        others=(*used, *origins(node, bottoms, error), *causes(node, bottoms, error, found.types)),
         rule=traced.rule,
         fixes=fixes,
+        suspects=accused,
     )
 
 
@@ -157,12 +169,16 @@ def mends(node: Node, change: Change, found: Pass) -> bool:
 
 
 def edits_for(node: Node, change: Change) -> tuple[Edit, ...]:
-    """Replace the values where they stand; a parameter that is not there yet needs the reader's hand."""
+    """Replace the values where they stand, a variable's where it got it; what is not there yet or calculated needs the reader's hand."""
     edits = []
     for name, value in change.parameters.items():
         if name not in node.places:
             return ()
-        span = node.places[name]
+        span, given = node.places[name], node.places.sources.get(name, ())
+        if given and span is not None:
+            if len(given) > 1 or not VARIABLE.fullmatch(span.text):
+                return ()
+            span = given[0]
         if span is not None:
             edits.append(
                 Edit(span, str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value))

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from netspec.diagnostics.codes import CODES
 from netspec.source import Span
 
-__all__ = ["Diagnostic", "Diagnostics", "Edit", "Fix", "Label", "Severity", "SpecError", "fail"]
+__all__ = ["Diagnostic", "Diagnostics", "Edit", "Fix", "Label", "Severity", "SpecError", "Suspect", "fail"]
 
 Severity = Literal["error", "warning"]
 
@@ -26,6 +26,13 @@ class Edit(NamedTuple):
     text: str
 
 
+class Suspect(NamedTuple):
+    """A change of one number that may be what was meant. plain: it makes sizes agree that stand beside each other in the finding."""
+
+    edit: Edit
+    plain: bool = False
+
+
 class Fix(NamedTuple):
     """A concrete change that was tried and clears the finding; edits are empty where only words can say it."""
 
@@ -38,7 +45,8 @@ class Fix(NamedTuple):
 class Diagnostic:
     """One finding. `fact` says what is the case here, with the numbers; the code's title says which requirement it breaks.
 
-    `path` names the file concerned where there is no span (a missing file, a data set).
+    `path` names the file concerned where there is no span (a missing file, a data set). suspects: what may be wrong in the text, the
+    likeliest first; not tried yet, never shown.
     """
 
     code: str
@@ -50,6 +58,7 @@ class Diagnostic:
     notes: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
     path: str | None = None
+    suspects: tuple[Suspect, ...] = ()
 
     @property
     def title(self) -> str:
@@ -71,6 +80,11 @@ class Diagnostic:
 
     def with_fixes(self, *fixes: Fix) -> "Diagnostic":
         return replace(self, fixes=(*self.fixes, *fixes))
+
+    @property
+    def cause(self) -> str:
+        """What tells findings of one code at one place apart: nothing for sizes and lints, which repeat in each copy of a block."""
+        return "" if self.span is not None and self.code[2] in "34" else self.label or self.fact if self.span is not None else self.fact
 
     @property
     def order(self) -> tuple[str, int, str]:
@@ -98,15 +112,26 @@ class Diagnostics:
         return any(d.severity == "error" for d in self.found)
 
     def sorted(self) -> list[Diagnostic]:
-        """By place; what several uses of one block repeat is said once."""
-        once = {(d.code, d.span, d.path, d.fact if d.span is None else d.label or d.fact): d for d in reversed(self.found)}
-        return sorted(once.values(), key=lambda d: d.order)
+        """By place; what several uses of one block repeat is said once, with how often it holds."""
+        groups: dict[tuple[object, ...], list[Diagnostic]] = {}
+        for d in self.found:
+            groups.setdefault((d.code, d.span, d.path, d.cause), []).append(d)
+        return sorted(map(said_once, [*groups.values()][::-1]), key=lambda d: d.order)
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.sorted())
 
     def __len__(self) -> int:
         return len(self.found)
+
+
+def said_once(same: list[Diagnostic]) -> Diagnostic:
+    """The first of some findings of one cause, with the number of the others."""
+    more = len({d.fact for d in same}) - 1
+    if not more or same[0].code[2] not in "34":
+        return same[0]
+    note = f"the same holds for {more} other {'layer' if more == 1 else 'layers'} made here"
+    return replace(same[0], notes=(*same[0].notes, note))
 
 
 class SpecError(Exception):

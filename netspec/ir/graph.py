@@ -38,13 +38,19 @@ class Value:
 
 
 class Places:
-    """Where the parts of a layer stand in the text: `places["kernel_size"]`, falling back to the layer's type, then its name."""
+    """Where the parts of a layer stand in the text: `places["kernel_size"]`, falling back to the layer's type, then its name.
 
-    __slots__ = ("spans", "used")
+    used: the uses of blocks that brought it here; sources: for a parameter made of variables, where these were given their values.
+    """
 
-    def __init__(self, spans: Mapping[str, Span], used: tuple[Span, ...] = ()) -> None:
+    __slots__ = ("sources", "spans", "used")
+
+    def __init__(
+        self, spans: Mapping[str, Span], used: tuple[Span, ...] = (), sources: Mapping[str, tuple[Span, ...]] | None = None
+    ) -> None:
         self.spans = spans
         self.used = used
+        self.sources = sources or {}
 
     def __getitem__(self, key: str) -> Span | None:
         if key in self.spans:

@@ -9,6 +9,7 @@ from netspec.frozen import fresh, mutable
 from netspec.ir.graph import Block, Graph, Input, Node, ParamSpec, Value
 from netspec.ir.layer import Layer
 from netspec.resolve.drafts import Draft
+from netspec.resolve.namesakes import earlier_is_odd
 from netspec.source import Span
 from netspec.syntax.spec import Entry, Instance, Item
 
@@ -36,6 +37,7 @@ class Scope:
     same_as: str | None = None
     last: tuple[Value, ...] | None = None
     """Tops of the layer or instance before, for a bottom left out."""
+    items: tuple[Item, ...] = ()
 
 
 @mutable
@@ -55,6 +57,7 @@ class Builder:
     """Where each use of a block is named, by its full name; the copies of a repeat go by the name of the whole."""
 
     def walk(self, items: tuple[Item, ...], scope: Scope) -> None:
+        scope.items = items
         for item in items:
             if isinstance(item, Instance):
                 self.instance(item, scope)
@@ -77,7 +80,7 @@ class Builder:
         if not kept(draft, self.state):
             return
         layer, fields, places = draft.layer, draft.fields, draft.places
-        self.check_name(draft.name, places["name"])
+        self.check_name(draft.name, places["name"], scope)
         bottoms = self.bottoms(draft, scope)
         local = fields.top or ((draft.name.removeprefix(scope.prefix),) if layer.top_count else ())
         told = bool(fields.bottom) or None not in bottoms
@@ -119,13 +122,19 @@ class Builder:
         if node.tops and (first_source or not layer.traits & SKIPPED):
             scope.last = node.tops[:1]
 
-    def check_name(self, name: str, span: Span | None) -> bool:
-        """Whether nothing before has this name, neither a layer nor a use of a block; says so where something has."""
+    def check_name(self, name: str, span: Span | None, scope: Scope) -> bool:
+        """Whether nothing before has this name, neither a layer nor a use of a block; says so where something has.
+
+        The finding stands at the one whose name suits it less, by default the second.
+        """
         if name not in self.nodes and name not in self.uses:
             return True
         first = self.nodes[name].places["name"] if name in self.nodes else self.uses[name]
-        others = (Label(first, "first used here"),) if first else ()
-        self.diagnostics.add(Diagnostic("NS203", f"two layers are called {name}", span, "used a second time", others=others))
+        label, other = "used a second time", "first used here"
+        if first is not None and span is not None and earlier_is_odd(scope.items, name, scope.prefix):
+            first, span, label, other = span, first, "this one is called so too", "used here"
+        others = (Label(first, other),) if first else ()
+        self.diagnostics.add(Diagnostic("NS203", f"two layers are called {name}", span, label, others=others))
         return False
 
     def forget(self, tops: tuple[str, ...], scope: Scope) -> None:
@@ -141,7 +150,7 @@ class Builder:
         own = use.body.get("name")
         span = own.span if own is not None else use.span
         whole = use.name.rpartition(".")[0] if use.body.get("repeat") is not None else use.name
-        if (whole not in self.uses or self.uses[whole] != span) and not self.check_name(whole, span):
+        if (whole not in self.uses or self.uses[whole] != span) and not self.check_name(whole, span, scope):
             self.forget((use.name, whole), scope)
             return
         self.uses[whole] = span

@@ -172,12 +172,15 @@ def read_layer(what: str, cls: type[Layer], own: Own, dialect: str, diagnostics:
 def places(body: Located, own: Located) -> Places:
     """Spans by parameter; `kernel_size.key` is the key's own."""
     spans: dict[str, Span] = {}
+    sources: dict[str, tuple[Span, ...]] = {}
     for tree in (own, body):
         for key, item in tree.mapping.items():
+            if item.sources:
+                sources[key] = item.sources
             if item.span is not None:
                 spans[key] = item.span
             if key in tree.keys:
                 spans[f"{key}.key"] = tree.keys[key]
             if key in ("bottom", "top") and isinstance(item.value, list):
                 spans.update({f"{key}.{i}": each.span for i, each in enumerate(item.value) if each.span is not None})
-    return Places(spans, body.used)
+    return Places(spans, body.used, sources)

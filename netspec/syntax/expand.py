@@ -143,8 +143,9 @@ class Expansion:
             return None
         value = scope.fill(repeat, self.diagnostics).value
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_LAYERS:
-            if value is not None:
-                self.diagnostics.error("NS106", f"repeat must be an integer from 1 to {MOST_LAYERS}: it is {value!r}", repeat.span)
+            if value is not None or repeat.value is None:
+                said = repr(value) if value is not None else repeat.text or "empty"
+                self.diagnostics.error("NS106", f"repeat must be an integer from 1 to {MOST_LAYERS}: it is {said}", repeat.span)
             return 1
         return value
 
@@ -160,7 +161,7 @@ class Expansion:
         used = (at,) if at is not None else ()
         own = declared(block.get("vars"), self.globals.plus(index), given, self.diagnostics, what=f"block {name}", anchor=at)
         values = own.values if self.counts(block) else {k: v for k, v in own.values.items() if k != "i"}
-        inner = Variables(values, (*used, *scope.used))
+        inner = Variables(values, (*used, *scope.used), own.places)
         defaults = tuple(inner.fill(d, self.diagnostics) for d in [block.get("defaults")] if d is not None)
         self.ring.append(name)
         before = len(self.diagnostics)

@@ -209,10 +209,11 @@ def closing(text: str, at: int) -> int:
     return -1
 
 
-def variables_in(text: str) -> set[str]:
+@lru_cache(4096)
+def variables_in(text: str) -> frozenset[str]:
     """Names that a text's expressions use; empty for a text that does not parse."""
     try:
         trees = [parsed(part) for is_expression, part in pieces(text) if is_expression]
     except ExpressionError:
-        return set()
-    return {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        return frozenset()
+    return frozenset(node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name))

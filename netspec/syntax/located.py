@@ -20,9 +20,10 @@ class Located:
     keys:  for a mapping, the span of each key.
     used:  the places that brought this value here (block instances, includes), innermost first; empty where it was written in place.
     why:   for a value that came from elsewhere, a word on it ("default", "var width", "override"); else "".
+    sources: for a value made of variables, where these were given their values; empty where it was written in place.
     """
 
-    __slots__ = ("keys", "plain_style", "span", "text", "used", "value", "why")
+    __slots__ = ("keys", "plain_style", "sources", "span", "text", "used", "value", "why")
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Located:
         keys: dict[str, Span] | None = None,
         used: tuple[Span, ...] = (),
         why: str = "",
+        sources: tuple[Span, ...] = (),
     ) -> None:
         self.value = value
         self.span = span
@@ -42,6 +44,7 @@ class Located:
         self.keys = keys if keys is not None else {}
         self.used = used
         self.why = why
+        self.sources = sources
 
     def __repr__(self) -> str:
         return f"Located({self.value!r})"
@@ -58,6 +61,11 @@ class Located:
 
     def get(self, key: str) -> "Located | None":
         return self.value.get(key) if isinstance(self.value, dict) else None
+
+    @property
+    def written(self) -> tuple[Span, ...]:
+        """Where to change the value: its own place, or those that its variables got their values at."""
+        return self.sources or ((self.span,) if self.span is not None else ())
 
     def key_span(self, key: str) -> Span | None:
         return self.keys.get(key, self.span)

@@ -5,9 +5,9 @@ from typing import Any
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
-from netspec.frozen import frozen
+from netspec.frozen import fresh, frozen
 from netspec.source import Span
-from netspec.syntax.expression import ExpressionError, substitute
+from netspec.syntax.expression import ExpressionError, substitute, variables_in
 from netspec.syntax.located import Located, place, plain
 
 __all__ = ["FAILED", "REQUIRED", "Variables", "declared"]
@@ -19,18 +19,23 @@ FAILED = "failed"
 
 @frozen
 class Variables:
-    """Values by name, and the places of the instances that lead here, innermost first."""
+    """Values by name, the places of the instances that lead here, innermost first, and where each value was written."""
 
     values: Mapping[str, Any]
     used: tuple[Span, ...] = ()
+    places: Mapping[str, tuple[Span, ...]] = fresh(default_factory=dict)
 
     @property
     def signature(self) -> tuple[object, ...]:
         """Equal for scopes that fill every tree alike."""
         return (*((name, repr(value)) for name, value in self.values.items()), *map(id, self.used))
 
-    def plus(self, values: Mapping[str, Any], used: tuple[Span, ...] = ()) -> "Variables":
-        return Variables({**self.values, **values}, (*used, *self.used))
+    def plus(self, values: Mapping[str, Any], places: Mapping[str, tuple[Span, ...]] | None = None) -> "Variables":
+        return Variables({**self.values, **values}, self.used, {**self.places, **(places or {})})
+
+    def sources(self, text: str) -> tuple[Span, ...]:
+        """Where the variables of an expression were given their values."""
+        return tuple(dict.fromkeys(span for name in sorted(variables_in(text)) for span in self.places.get(name, ())))
 
     def fill(self, tree: Located, diagnostics: Diagnostics) -> Located:
         """The tree with every variable put in; a scalar that fails is reported and becomes null."""
@@ -58,10 +63,18 @@ class Variables:
             diagnostics.add(failed(error, tree.span, self.values))
             return Located(None, tree.span, used=self.used, why=FAILED)
         if not isinstance(value, (list, dict)):
-            return Located(value, tree.span, text=str(value), plain_style=not isinstance(value, str), used=self.used, why=text)
+            return Located(
+                value,
+                tree.span,
+                text=str(value),
+                plain_style=not isinstance(value, str),
+                used=self.used,
+                why=text,
+                sources=self.sources(text),
+            )
         filled = place(value)
         for part in filled.walk():
-            part.span, part.used, part.why = tree.span, self.used, text
+            part.span, part.used, part.why, part.sources = tree.span, self.used, text, self.sources(text)
         return filled
 
 
@@ -102,10 +115,11 @@ def declared(
             )
     for name, body in names.items():
         if name in given.mapping:
-            scope = scope.plus({name: plain(given.mapping[name])})
+            scope = scope.plus({name: plain(given.mapping[name])}, {name: given.mapping[name].written})
         elif body.value == REQUIRED and body.plain_style:
             diagnostics.error("NS113", f"{what} needs the variable {name}", anchor, label=f"{name} is not given")
             scope = scope.plus({name: 1})
         else:
-            scope = scope.plus({name: plain(scope.fill(body, diagnostics))})
+            filled = scope.fill(body, diagnostics)
+            scope = scope.plus({name: plain(filled)}, {name: filled.written})
     return scope

@@ -83,7 +83,8 @@ def test_the_first_shape_that_differs_is_named() -> None:
     (found,) = findings(text + "expect: {shapes: {prob: [N, 10], pool2: [N, 50, 4, 4], pool1: [N, 20, 12, 12], conv1: [N, 20, 24, 24]}}\n")
     assert found.code == "NS324"
     assert found.fact == "Pooling pool2 must give [N, 50, 4, 4]: it gives [N, 50, 5, 5]"
-    assert [label.span.text for label in found.others] == ["conv2", "pool2"]
+    assert [label.span.text for label in found.others] == ["1", "conv2", "pool2"]
+    assert found.others[0].text == "with 0 here all is as expected"
 
 
 def test_open_sizes_cannot_hold_a_budget() -> None:

@@ -1,6 +1,6 @@
 """Seeded faults: what an independent rule proves illegal is reported, where it stands (benchmarks/faults.py has the whole measurement)."""
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -17,21 +17,20 @@ SAMPLE = ("lenet", "googlenet", "resnet-18", "u-net", "sobel")
 
 @pytest.fixture(scope="module")
 def faults() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "faults.py"
-    spec = importlib.util.spec_from_file_location("faults", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["faults"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    folder = str(Path(__file__).resolve().parents[2] / "benchmarks")
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module("faults")
+    finally:
+        sys.path.remove(folder)
 
 
 def held(faults: ModuleType, names: tuple[str, ...], each: int, spare: int = 0) -> None:
     """The shares that the issue asks for, over some specs; `spare` faults of a kind more may fall short in a sample."""
     total: dict[str, list[object]] = {kind: [] for kind in faults.KINDS}
     for name in names:
-        for kind, verdicts in faults.measured(SPECS[name], each)[0].items():
-            total[kind] += verdicts
+        for row, verdicts in faults.measured(SPECS[name], each).rows.items():
+            total[row.split(",")[0]] += verdicts
     every = [v for verdicts in total.values() for v in verdicts]
     assert len(every) > 10 * len(names)
     assert not any(v.crashed for v in every)
