@@ -22,7 +22,7 @@ COMMANDS = {
     "layers": "List the layer types, or describe one.",
     "zoo": "List the specs that ship with netspec.",
     "fmt": "Tidy specs: spacing, quotes, indentation; nothing else.",
-    "init": "Start a spec as a copy of one of the zoo.",
+    "init": "Start a spec from a folder of images, or as a copy of one of the zoo.",
     "diff": "Say how two specs differ as networks.",
     "hash": "Print a hash of the network that a spec describes.",
     "transplant": "Carry trained weights over to another spec.",

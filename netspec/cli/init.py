@@ -12,16 +12,64 @@ EDITOR = "# yaml-language-server:"
 
 
 @click.command("init")
-@click.option("--from", "start", required=True, metavar="zoo:NAME", help="The spec to start from; `netspec zoo` lists them.")
+@click.argument("images", required=False, type=click.Path())
+@click.option("--from", "start", metavar="zoo:NAME", help="The spec to start from; `netspec zoo` lists them.")
 @click.option("-o", "--output", metavar="FILE", help="The spec to write; - for standard output. By default NAME.yaml, here.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
-def command(start: str, output: str | None, force: bool) -> None:
-    """Start a spec of your own as a copy of one of the zoo, comments and all.
+def command(images: str | None, start: str | None, output: str | None, force: bool) -> None:
+    """Start a spec of your own: from IMAGES, a folder with a folder per class, or as a copy of one of the zoo.
 
-    The files it builds on, bases and blocks, stay in the zoo.
+    From images: a small net that fits their sizes and colours, how they are read, and how it is trained; the class names go to a file
+    beside it. From the zoo: the text, comments and all; the files it builds on, bases and blocks, stay in the zoo.
     """
+    if (images is None) == (start is None):
+        raise click.UsageError("name a folder of images, or a spec with --from")
+    if images is not None:
+        from_images(Path(images), output, force)
+    elif start is not None:
+        from_zoo(start, output, force)
+
+
+def from_images(folder: Path, output: str | None, force: bool) -> None:
+    """Write NAME.yaml and NAME.labels.txt, by default into the current folder if the images lie in it, else beside them."""
+    import os
+
+    from netspec.diagnostics.model import fail
+    from netspec.files import write_text
+    from netspec.outside import reachable
+    from netspec.training.data.survey import survey
+    from netspec.training.start import spec_text
+
+    if output == "-":
+        raise click.UsageError("a spec for images has a file of labels beside it: name a file with -o")
+    found = survey(folder)
+    full = Path(os.path.abspath(folder))
+    home = Path.cwd() if reachable(str(full), str(Path.cwd())) and full != Path.cwd() else full.parent
+    target = Path(output) if output else home / f"{full.name}.yaml"
+    place = Path(os.path.abspath(target)).parent
+    if not reachable(str(full), str(place)):
+        note = f"a spec reaches what lies in its folder or below: {full.parent / target.name} would do"
+        raise fail("NS642", f"{full} lies outside {place}", path=str(target), notes=(note,))
+    labels = target.with_suffix(".labels.txt")
+    for path in (target, labels):
+        refuse_overwriting(path, force)
+    write_text(labels, "".join(f"{name}\n" for name in found.classes))
+    write_text(target, spec_text(found, full.name, os.path.relpath(full, place), labels.name))
+    click.echo(f"wrote {target} and {labels}: {len(found.classes)} classes, {found.total:,} images to train on")
+    click.echo(f"next: netspec train {target}")
+
+
+def refuse_overwriting(path: Path, force: bool) -> None:
+    from netspec.diagnostics.model import fail
+
+    if path.exists() and not force:
+        raise fail("NS501", f"{path} is there already; --force writes over it", path=str(path))
+
+
+def from_zoo(start: str, output: str | None, force: bool) -> None:
+    """Copy a spec of the zoo."""
     from netspec import driver
-    from netspec.diagnostics.model import Diagnostics, SpecError, fail
+    from netspec.diagnostics.model import Diagnostics, SpecError
     from netspec.files import write_text
     from netspec.syntax.paths import PREFIX
 
@@ -33,8 +81,7 @@ def command(start: str, output: str | None, force: bool) -> None:
     if target == "-":
         click.echo(text, nl=False)
         return
-    if Path(target).exists() and not force:
-        raise fail("NS501", f"{target} is there already; --force writes over it", path=target)
+    refuse_overwriting(Path(target), force)
     write_text(target, text)
     click.echo(f"wrote {target}")
 

@@ -84,7 +84,6 @@ def refs(schema: Any) -> set[str]:
 def layer(every: list[type[Layer]]) -> Schema:
     """An entry of `layers:`: the use of a block, or a layer of one of the types."""
     kinds = {
-        "description": LayerFields.params["type"].doc,
         "anyOf": [{"enum": [cls.type for cls in every]}, {"enum": [name for cls in every for name in older(cls)]}, EXPRESSION],
     }
     return {
@@ -106,7 +105,8 @@ def older(cls: type[Layer]) -> list[str]:
 
 def layer_type(cls: type[Layer]) -> Schema:
     """A layer of one type: in shorthand, or with its param maps, never both."""
-    common = {name: {"$ref": f"#/$defs/fields/properties/{name}"} for name in LayerFields.names}
+    common: Schema = {name: {"$ref": f"#/$defs/fields/properties/{name}"} for name in LayerFields.names}
+    common["type"] = {"title": cls.type, "description": " ".join((cls.__doc__ or "").split())}  # what an editor shows over the word
     maps = {group: {"description": f"its parameters, as Caffe nests them in {group}", **ref(f"{cls.type}.{group}")} for group in cls.groups}
     own = fields(cls)
     rules = [opened(rule) for rule in cls.schema().get("allOf", []) if "if" in rule]

@@ -1,0 +1,112 @@
+"""`netspec init FOLDER`: the spec that is written checks, trains, exports and predicts, whatever the images' sizes, colours and names."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from netspec import driver
+from netspec.cli import group
+from netspec.diagnostics.model import SpecError
+
+pytestmark = [pytest.mark.torch, pytest.mark.onnx]
+
+
+def draw(path: Path, size: tuple[int, int], shade: int, gray: bool, seed: int) -> None:
+    """An image of (height, width): noise about a shade."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 60, (*size, 1 if gray else 3)) + shade
+    Image.fromarray(pixels.astype(np.uint8).squeeze(-1) if gray else pixels.astype(np.uint8)).save(path)
+
+
+def run(*words: str) -> tuple[list[str], str]:
+    """The codes that a command ends with, and what it printed."""
+    result: Any = CliRunner().invoke(group, list(words), standalone_mode=False)
+    if isinstance(result.exception, SpecError):
+        return [d.code for d in result.exception.diagnostics], result.output
+    assert result.exception is None, (result.exception, result.output)
+    return [], result.output
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NETSPEC_DATA", raising=False)
+    return tmp_path
+
+
+KINDS = {
+    "small gray": (("0", "1", "no"), ((12, 8),), True, "[N, 1, 12, 8]"),
+    "tiny": (("a", "b"), ((3, 3),), False, "[N, 3, 3, 3]"),
+    "photos": (("cat $5", 'say "x": {y}', "ünï#code"), ((70, 90), (100, 66), (68, 300)), False, "[N, 3, 64, 64]"),
+    "thumbnails of many sizes": (("x", "y"), ((20, 31), (25, 19)), False, "[N, 3, 32, 32]"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_checks_trains_exports_and_predicts(home: Path, kind: str) -> None:
+    classes, sizes, gray, shape = KINDS[kind]
+    for i, name in enumerate(classes):
+        for j in range(10):
+            draw(home / "pictures of" / name / f"{j}.png", sizes[j % len(sizes)], 190 * i // len(classes), gray, 10 * i + j)
+    assert "wrote" in run("init", "pictures of")[1]
+    assert (home / "pictures of.labels.txt").read_text(encoding="utf-8").splitlines() == sorted(classes)
+    assert run("check", "--strict", "pictures of.yaml")[1] == "pictures of.yaml: no findings\n"
+    graph = driver.load("pictures of.yaml").graph()
+    assert f"shape: {shape}" in (home / "pictures of.yaml").read_text(encoding="utf-8")
+    assert graph.types[graph.graph.outputs[0]].shape[1] == len(classes)
+    assert run("train", "pictures of.yaml", "--run", "run", "--device", "cpu", "--set", "train.solver.epochs=2")[0] == []
+    assert run("export", "run", "-o", "m.onnx", "--device", "cpu")[0] == []
+    said = run("predict", "m.onnx", str(home / "pictures of" / classes[-1] / "1.png"), "--top", "1", "--device", "cpu")[1]
+    assert any(name in said for name in classes)
+
+
+def test_parts_for_training_and_test(home: Path) -> None:
+    for part in ("train", "val"):
+        for i, name in enumerate(("a", "b")):
+            for j in range(4):
+                draw(home / "d" / part / name / f"{j}.png", (16, 16), 90 * i, False, j)
+    assert "2 classes, 8 images" in run("init", "d")[1]
+    assert run("train", "d.yaml", "--run", "run", "--device", "cpu", "--set", "train.solver.epochs=1")[0] == []
+
+
+def test_where_it_is_written(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    there = tmp_path_factory.mktemp("there")
+    for i, name in enumerate(("a", "b")):
+        for j in range(2):
+            draw(there / "set" / name / f"{j}.png", (16, 16), 90 * i, False, j)
+    assert run("init", str(there / "set"))[0] == []
+    assert run("check", str(there / "set.yaml"))[0] == []
+    assert run("init", str(there / "set"))[0] == ["NS501"]
+    assert run("init", str(there / "set"), "--force")[0] == []
+    assert run("init", str(there / "set"), "-o", "mine.yaml")[0] == ["NS642"]
+    assert not (home / "mine.yaml").exists() and not (home / "mine.labels.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("made", "code"),
+    [
+        ((), "NS643"),
+        (("d/x.txt",), "NS650"),
+        (("d/a/1.png",), "NS650"),
+        (("d/a/1.png", "d/b/x.txt"), "NS649"),
+        (("d/a/1.png", "d/b/no.png"), "NS647"),
+    ],
+)
+def test_folders_that_will_not_do(home: Path, made: tuple[str, ...], code: str) -> None:
+    for path in made:
+        if path.endswith("1.png"):
+            draw(home / path, (9, 9), 10, False, 1)
+        else:
+            (home / path).parent.mkdir(parents=True, exist_ok=True)
+            (home / path).write_text("no image", encoding="utf-8")
+    assert run("init", "d")[0] == [code]
+    assert not list(home.glob("*.yaml")) and not list(home.glob("*.txt"))
+
+
+def test_one_start_or_the_other(home: Path) -> None:
+    assert CliRunner().invoke(group, ["init"]).exit_code == 2
+    assert CliRunner().invoke(group, ["init", "d", "--from", "zoo:lenet"]).exit_code == 2
