@@ -176,10 +176,11 @@ class Writing:
         name = self.free(use_name(places, fold_.name), fold_, len(run), taken)
         taken.add(name)
         self.uses[fold_.occurrences[run[0]].start] = fold_, Use(fold_.name, name, tuple(run))
-        for copy, (number, full) in enumerate(zip(run, copies(name, len(run)), strict=True)):
+        taken.update(full := copies(name, len(run)))
+        for number, place in zip(run, full, strict=True):
             start = fold_.occurrences[number].start
-            named = {f"{full}.{local}": self.folding.names[start + k] for k, local in enumerate(fold_.local)}
-            taken.update(named, copies(name, len(run))[: copy + 1])
+            named = {f"{place}.{local}": self.folding.names[start + k] for k, local in enumerate(fold_.local)}
+            taken.update(named)
             self.names |= named
             output = self.folding.items[start + fold_.length - 1].makes[0]
             self.reference[output] = name if number == run[-1] else full

@@ -37,7 +37,7 @@ def wanting_shapes(layers: Iterable[Piece], inputs: Iterable[str], file: Path, d
         if not missing or not brings_in(layer):
             continue
         source = source_of(layer)
-        if runs(layer) and (not source or any((folder / source).exists() for folder in (file.parent, Path()))):
+        if runs(layer) and (not source or any(there(folder / source) for folder in (file.parent, Path()))):
             continue
         why = f"reads {source}, which is not here" if source and runs(layer) else f"has type {layer['type']}, which netspec cannot run"
         options = " ".join(f"--input {top}={','.join(map(str, shape))}" for top, shape in likely(layer, missing).items())
@@ -62,6 +62,14 @@ def brings_in(layer: Piece) -> bool:
 def runs(layer: Piece) -> bool:
     cls = definition(layer["type"])
     return cls is not None and "stands_in" not in cls.traits
+
+
+def there(path: Path) -> bool:
+    """Whether a file or folder exists; what no file can be called does not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def source_of(layer: Piece) -> str:

@@ -77,8 +77,10 @@ def import_prototxt(path: str | Path, *, solver: str | Path | None = None, input
     diagnostics = Diagnostics()
     with no_collection():
         net, own_solver = open_net(path, diagnostics)
-        imported = spec_of(net, inputs or {}, diagnostics)
         words = open_solver(solver, diagnostics) if solver is not None else own_solver
+        if diagnostics.failed:  # a value of another kind than its field's would mislead all that follows
+            raise SpecError(diagnostics.sorted())
+        imported = spec_of(net, inputs or {}, diagnostics)
     if words is not None:
         imported.tree["train"] = {"solver": solver_section(words, diagnostics)}
     if diagnostics.failed:
