@@ -138,8 +138,8 @@ def place_of(program: driver.Program, typed: TypedGraph) -> Place:
     filled = section_of(program).fill
     first = next((given for given in fed(typed) if given.value.name != LABEL and given.value.name not in filled), None)
     if first is None:
-        return Place(root, allow_outside=allow_outside)
-    return Place(root, sample_shape(first, typed), first.contract, None, allow_outside)
+        return Place(root, allow_outside=allow_outside, allow_code=program.reading.allow_code)
+    return Place(root, sample_shape(first, typed), first.contract, None, allow_outside, program.reading.allow_code)
 
 
 def names_data(settings: tuple[str, ...]) -> bool:
