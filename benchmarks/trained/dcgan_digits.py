@@ -2,9 +2,9 @@
 
     python benchmarks/trained/dcgan_digits.py GENERATOR.onnx CLASSIFIER.onnx [--grid samples.png]
 
-1,000 digits are drawn from normal noise. For drawn, real (test) and wrong images: the classifier's mean confidence in its answer, how many of its
-answers have a confidence above 0.9, how often each class is the answer, and the entropy of these frequencies (log 10 = 2.303 is even). And how near
-the nearest training digit is, mean squared error of a pixel: near 0 would be copying.
+1,000 digits are drawn from normal noise. For drawn, real (test) and wrong images: the classifier's mean confidence in its answer, how
+many of its answers have a confidence above 0.9, how often each class is the answer, and the entropy of these frequencies (log 10 =
+2.303 is even). And how near the nearest training digit is, mean squared error of a pixel: near 0 would be copying.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""A text for the char-RNN: the help topics that ship with Python (module pydoc_data.topics, Python Software Foundation License), in two files.
+"""The help topics that ship with Python as a text for the char-RNN (pydoc_data.topics, Python Software Foundation License).
 
     python benchmarks/trained/text.py FOLDER
 
-Topics quote each other at length, so each paragraph is taken once, where it comes first. Then every tenth topic in alphabetical order goes to
-python-topics-test.txt, the others to python-topics-train.txt. Python's versions differ in these texts; the committed run had that of 3.11.7. A
-character that only the test has is left out of it.
+Topics quote each other at length, so each paragraph is taken once, where it comes first. Then every tenth topic in alphabetical order
+goes to python-topics-test.txt, the others to python-topics-train.txt. Python's versions differ in these texts; the committed run had
+that of 3.11.7. A character that only the test has is left out of it.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python benchmarks/trained/vae_digits.py RUN [--seeds 3] [--grid samples.png]
 
--log p(x) <= reconstruction + divergence, in nats, over the 360 test digits: reconstruction from sampled codes (mean of 20 draws) and from the
-mean code, as `netspec test` has it.
+-log p(x) <= reconstruction + divergence, in nats, over the 360 test digits: reconstruction from sampled codes (mean of 20 draws) and
+from the mean code, as `netspec test` has it.
 """
 
 import argparse
@@ -66,7 +66,11 @@ def bound(code: Callable[[Tensor], tuple[Tensor, Tensor]], scores: Callable[[Ten
     with torch.no_grad():
         mean, log_variance = code(x)
         draws = [reconstruction(scores(mean + (log_variance / 2).exp() * torch.randn_like(mean)), x) for _ in range(20)]
-        sampled, at_mean, kl = float(torch.stack(draws).mean()), float(reconstruction(scores(mean), x)), float(divergence(mean, log_variance))
+        sampled, at_mean, kl = (
+            float(torch.stack(draws).mean()),
+            float(reconstruction(scores(mean), x)),
+            float(divergence(mean, log_variance)),
+        )
     return f"reconstruction {sampled:.2f} (of the mean code {at_mean:.2f}), divergence {kl:.2f}, bound {sampled + kl:.2f}"
 
 
