@@ -179,6 +179,15 @@ def expectations(found: list[Expected]) -> str:
     )
 
 
+def report(args: argparse.Namespace, made: int, specs: int, rows: dict[str, list[Verdict]], expected: list[Expected]) -> str:
+    """The page: what was measured, on how much, and what came out."""
+    illegal: Any = sum(map(len, rows.values()))
+    return (
+        f"# Seeded faults\n\nMeasured {date.today()} by `benchmarks/faults.py --each {args.each} --seed {args.seed}`.\n\n"
+        f"{made} mutants of {specs} specs, {illegal} of them illegal by an independent rule.\n\n{table(rows)}\n\n{expectations(expected)}"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--each", type=int, default=200, help="mutants per spec")
@@ -195,20 +204,18 @@ def main() -> int:
     short: list[str] = []
     made = 0
     with ProcessPoolExecutor(args.workers) as pool:
-        for tally in pool.map(measured, paths, [args.each] * len(paths), [args.seed] * len(paths), [tuple(args.kinds)] * len(paths)):
+        for done, tally in enumerate(
+            pool.map(measured, paths, *([each] * len(paths) for each in (args.each, args.seed, tuple(args.kinds)))), 1
+        ):
             made += tally.made
             short += tally.short
             expected += tally.expected
             for row, verdicts in tally.rows.items():
                 rows[row] += verdicts
-    illegal: Any = sum(map(len, rows.values()))
-    head = f"{made} mutants of {len(paths)} specs, {illegal} of them illegal by an independent rule."
-    text = f"{head}\n\n{table(rows)}\n\n{expectations(expected)}"
-    print(text)
+            if args.write:
+                args.write.write_text(report(args, made, done, rows, expected), encoding="utf-8")
+    print(report(args, made, len(paths), rows, expected))
     print("\n".join(short[: args.short]))
-    if args.write:
-        head = f"# Seeded faults\n\nMeasured {date.today()} by `benchmarks/faults.py --each {args.each} --seed {args.seed}`.\n\n"
-        args.write.write_text(head + text, encoding="utf-8")
     return 0
 
 

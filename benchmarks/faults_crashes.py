@@ -48,6 +48,16 @@ def tried(path: Path, count: int, seed: int) -> Outcome:
     return outcome
 
 
+def report(args: argparse.Namespace, specs: int, made: Counter[str], found: Counter[str], crashes: list[str]) -> str:
+    """The page: what was measured, on how much, and what came out."""
+    rows = "\n".join(f"| {kind} | {made[kind]} | {found[kind] / made[kind]:.1%} |" for kind in SLIPS if made[kind])
+    return (
+        f"# Tracebacks\n\nMeasured {date.today()} by `benchmarks/faults_crashes.py --mutants {args.mutants} --seed {args.seed}`.\n\n"
+        f"{made.total()} slips in {specs} specs: {len(crashes)} tracebacks or NS901.\n\n"
+        f"| slip | texts | found an error in |\n|---|---|---|\n{rows}\n"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mutants", type=int, default=100_000)
@@ -60,19 +70,13 @@ def main() -> int:
     shares = [args.mutants // len(paths) + (i < args.mutants % len(paths)) for i in range(len(paths))]
     made, found, crashes = Counter[str](), Counter[str](), list[str]()
     with ProcessPoolExecutor(args.workers) as pool:
-        for outcome in pool.map(tried, paths, shares, [args.seed] * len(paths)):
+        for done, outcome in enumerate(pool.map(tried, paths, shares, [args.seed] * len(paths)), 1):
             made += outcome.made
             found += outcome.found
             crashes += outcome.crashes
-    rows = "\n".join(f"| {kind} | {made[kind]} | {found[kind] / made[kind]:.1%} |" for kind in SLIPS if made[kind])
-    text = (
-        f"{made.total()} slips in {len(paths)} specs: {len(crashes)} tracebacks or NS901.\n\n"
-        f"| slip | texts | found an error in |\n|---|---|---|\n{rows}\n"
-    )
-    print(text, "\n".join(crashes[:20]))
-    if args.write:
-        head = f"# Tracebacks\n\nMeasured {date.today()} by `benchmarks/faults_crashes.py --mutants {args.mutants} --seed {args.seed}`.\n\n"
-        args.write.write_text(head + text, encoding="utf-8")
+            if args.write:
+                args.write.write_text(report(args, done, made, found, crashes), encoding="utf-8")
+    print(report(args, len(paths), made, found, crashes), "\n".join(crashes[:20]))
     return bool(crashes)
 
 

@@ -19,8 +19,8 @@ __all__ = ["sizes_of", "suspects", "upward"]
 
 FARTHEST = 300
 """Layers that are looked at on the way up from an error."""
-MOST, LEAST, WORK = 64, 10, 12_000
-"""Edits for a small net and for a large one, and layers that trying all of them may visit in between."""
+MOST, WORK = 64, 15_000
+"""Changes that are tried for a small net, and layers that trying all of them may visit: none in a net of more."""
 NUMBER = re.compile(r"(?<![\w.$])\d+(?![\w.])")
 KEY = re.compile(r"([A-Za-z_]\w*):\s*\[?[\w,\s]*$")
 STEP = 0.4
@@ -44,7 +44,8 @@ def suspects(graph: Graph, nodes: Sequence[Node], targets: Iterable[int]) -> tup
             plain = value == conventional or (written.value in wanted and value in wanted)
             suspect = Suspect(Edit(written.span, str(value)), plain)
             ranked[suspect] = min(cost + STEP * distance, ranked.get(suspect, cost + STEP * distance))
-    most = max(LEAST, min(MOST, WORK // (len(graph.nodes) + 1)))
+    affordable = WORK // (len(graph.nodes) + 1)
+    most = min(MOST, affordable)
     return tuple(sorted(ranked, key=lambda suspect: ranked[suspect])[:most])
 
 

@@ -1,0 +1,90 @@
+"""Which number an error in sizes points at: the one whose change alone makes the spec check clean."""
+
+from netspec import driver
+from netspec.diagnostics.model import Diagnostic
+from netspec.source import Source
+
+RESIDUAL = """\
+netspec: 1
+input: {data: [N, 3, 32, 32]}
+blocks:
+  unit:
+    vars: {width: required, kernel: 3}
+    layers:
+      - {name: conv1, type: Convolution, num_output: $width, kernel_size: $kernel, pad: 1}
+      - {name: conv2, type: Convolution, num_output: $width, kernel_size: 3, pad: 1}
+      - {name: sum, type: Eltwise, bottom: [x, conv2]}
+layers:
+  - {name: stem, type: Convolution, num_output: 16, kernel_size: 3, pad: 1}
+  - {name: res1, block: unit, vars: {width: 16}}
+  - {name: res2, block: unit, vars: {width: 16}}
+"""
+EXPECT = "expect: {shapes: {stem: [N, 16, 32, 32], res2: [N, 16, 32, 32]}, parameters: 9728}\n"
+
+
+def only(text: str) -> Diagnostic:
+    (found,) = driver.check_source(Source("spec.yaml", text))
+    return found
+
+
+def test_the_sound_spec_is_sound() -> None:
+    assert driver.check_source(Source("spec.yaml", RESIDUAL + EXPECT)) == []
+
+
+def test_a_variable_is_blamed_where_it_was_given() -> None:
+    for text in (RESIDUAL, RESIDUAL + EXPECT):
+        found = only(text.replace("name: res2, block: unit, vars: {width: 16", "name: res2, block: unit, vars: {width: 61"))
+        assert found.code == "NS302"
+        assert found.span is not None
+        assert (found.span.text, found.span.begin[0]) == ("61", 13)
+        assert [fix.text for fix in found.fixes] == ["write 16 in place of 61"]
+
+
+def test_expectations_decide_which_side_is_wrong() -> None:
+    found = only(RESIDUAL.replace("num_output: 16", "num_output: 8") + EXPECT)
+    assert found.span is not None
+    assert (found.span.text, found.span.begin[0]) == ("8", 11)
+
+
+def test_one_number_behind_two_errors_is_said_once() -> None:
+    found = only(RESIDUAL.replace("kernel: 3}", "kernel: 5}") + EXPECT)
+    assert found.span is not None
+    assert (found.span.text, found.span.begin[0]) == ("5", 5)
+
+
+def test_without_expectations_nothing_is_guessed() -> None:
+    text = "netspec: 1\ninput: {data: [N, 3, 8, 8]}\nlayers: [{name: c, type: Convolution, num_output: 4, kernel_size: 9}]\n"
+    found = only(text)
+    assert found.span is not None
+    assert found.span.text == "9"
+    assert [fix.text for fix in found.fixes] == ["use kernel_size <= 8", "use pad >= 1"]
+
+
+def test_a_fix_of_a_variable_edits_where_it_was_given() -> None:
+    blocks = "blocks: {b: {vars: {k: required}, layers: [{name: c, type: Convolution, num_output: 4, kernel_size: $k}]}}\n"
+    layers = "layers: [{name: b1, block: b, vars: {k: 3}}, {name: b2, block: b, vars: {k: 9}}]\n"
+    found = only("netspec: 1\ninput: {data: [N, 3, 8, 8]}\n" + blocks + layers)
+    assert found.span is not None
+    assert found.span.text == "9"
+    assert {edit.span.text for fix in found.fixes for edit in fix.edits} == {"9"}
+
+
+def test_the_odd_one_of_two_names_is_marked() -> None:
+    head = "netspec: 1\ninput: {data: [N, 3, 32, 32]}\nlayers:\n"
+    conv = "  - {{name: {}, type: Convolution, num_output: 4, kernel_size: 3, pad: 1}}\n"
+    first = head + conv.format("conv1") + conv.format("pool1") + "  - {name: pool1, type: Pooling, kernel_size: 2}\n"
+    assert (only(first).code, only(first).span.begin[0]) == ("NS203", 5)  # type: ignore[union-attr]
+    second = head + conv.format("conv1") + conv.format("conv2") + conv.format("conv2")
+    assert only(second).span.begin[0] == 6  # type: ignore[union-attr]
+
+
+def test_what_copies_of_a_block_repeat_is_said_once() -> None:
+    unit = "blocks: {u: {layers: [{name: c, type: Convolution, num_output: 3, kernel_size: 1, stride: 2}]}}\n"
+    found = only("netspec: 1\ninput: {data: [N, 3, 64, 64]}\n" + unit + "layers: [{name: u, block: u, repeat: 4}]\n")
+    assert found.code == "NS402"
+    assert found.notes[-1] == "the same holds for 3 other layers made here"
+
+
+def test_a_file_of_blocks_alone_is_clean() -> None:
+    assert driver.check_source(Source("spec.yaml", "blocks: {u: {layers: [{name: r, type: ReLU}]}}\n")) == []
+    assert [d.code for d in driver.check_source(Source("spec.yaml", "netspec: 1\nvars: {a: 1}\n"))] == ["NS209"]
