@@ -29,9 +29,9 @@ WARM_UP = 20
 DECAY = 0.0005
 STEPS = 1_000_000
 LIMITS = (
-    "What this does not show: wall time on a quiet machine, several threads, a GPU. `clip_gradients`, `iter_size` and L1 decay need passes over",
-    "the gradients that torch.optim does not make; torch has no peer for them, so they are left out here. The net has few operations and many",
-    "weights: an update weighs more in it than in a convolutional one.",
+    "What this does not show: wall time on a quiet machine, several threads, a GPU. `clip_gradients`, `iter_size` and L1 decay need passes",
+    "over the gradients that torch.optim does not make; torch has no peer for them, so they are left out here. The net has few operations",
+    "and many weights: an update weighs more in it than in a convolutional one.",
 )
 
 

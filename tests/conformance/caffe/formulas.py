@@ -319,6 +319,8 @@ def powers(d: Dice) -> Drawn:
     """Power, Exp and Log of shift + scale x."""
     type_, x = d.choice(["Power", "Exp", "Log"]), np.clip(d.normal(d.sizes(1, 4, d.size(1, 5))), -2, 2)
     scale, shift, power, base = d.choice([1, 0.5, 2]), d.choice([0, 1, 2.5]), d.choice([0, 1, 2, 3, -1, 0.5]), d.choice([-1, 2, 10, 0.5])
+    if type_ == "Exp":
+        x = x / 4  # differences of numbers in the millions say nothing of the small ones beside them
     if type_ == "Log" or power in (-1, 0.5):
         x = np.abs(x) + 0.3
     elif d.chance(0.3):
