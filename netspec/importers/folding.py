@@ -68,6 +68,8 @@ class Folding:
         self.names = [str(entry["name"]) for entry in entries]
         self.numbers: list[tuple[float, ...]] = []
         self.items: list[Item] = []
+        self.shapes: dict[Hashable, int] = {}
+        """A number for each form of a layer: a tuple would be hashed anew at each comparison."""
         self.blob: dict[int, str] = {}
         """Name of each value in the file."""
         current: dict[str, int] = {}
@@ -91,7 +93,8 @@ class Folding:
         reads = tuple(current[name] if name in current else self.value(name, current) for name in wire.bottoms)
         replaces = tuple(current[name] for name in wire.tops if name in wire.bottoms)
         numbers: list[float] = []
-        shape = abstract({key: value for key, value in entry.items() if key not in ("name", "bottom", "top")}, numbers)
+        form = abstract({key: value for key, value in entry.items() if key not in ("name", "bottom", "top")}, numbers)
+        shape = self.shapes.setdefault(form, len(self.shapes))
         self.numbers.append(tuple(numbers))
         makes = tuple(self.value(name, current) for name in wire.tops)
         return Item(shape if movable(entry, wire) else None, reads, makes, replaces)
@@ -176,10 +179,10 @@ class Writing:
         name = self.free(use_name(places, fold_.name), fold_, len(run), taken)
         taken.add(name)
         self.uses[fold_.occurrences[run[0]].start] = fold_, Use(fold_.name, name, tuple(run))
-        taken.update(full := copies(name, len(run)))
-        for number, place in zip(run, full, strict=True):
+        taken.update(copies(name, len(run)))
+        for number, full in zip(run, copies(name, len(run)), strict=True):
             start = fold_.occurrences[number].start
-            named = {f"{place}.{local}": self.folding.names[start + k] for k, local in enumerate(fold_.local)}
+            named = {f"{full}.{local}": self.folding.names[start + k] for k, local in enumerate(fold_.local)}
             taken.update(named)
             self.names |= named
             output = self.folding.items[start + fold_.length - 1].makes[0]
@@ -247,6 +250,12 @@ def copies(name: str, count: int) -> list[str]:
 
 def abstract(value: Any, numbers: list[float]) -> Hashable:
     """A value with its numbers taken out, into `numbers`, in the order in which they stand."""
+    kind = type(value)
+    if kind is str or kind is bool:
+        return value  # type: ignore[no-any-return]
+    if kind is int or kind is float:
+        numbers.append(value)
+        return float
     if isinstance(value, dict):
         return tuple([(key, abstract(item, numbers)) for key, item in value.items()])
     if isinstance(value, list):

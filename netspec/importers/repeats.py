@@ -3,6 +3,7 @@
 A stretch is fit to be a block if all that is read of it from outside is the first top of its last layer. Knows no spec.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -114,7 +115,10 @@ class Sequenced:
 def candidates(sequence: Sequenced, least: int) -> Iterator[tuple[int, list[int]]]:
     """Lengths, and places at which stretches of that length are alike and closed, for each kind that has at least `least` of them."""
     tokens, reach, origin, count = sequence.tokens, sequence.reach, sequence.origin, len(sequence.tokens)
-    alive: list[tuple[int, Hashable, int]] = [(at, tokens[at], -1) for at in range(count) if origin[at] >= at]
+    often = Counter(tokens)
+    alive: list[tuple[int, Hashable, int]] = [
+        (at, tokens[at], -1) for at in range(count) if origin[at] >= at and often[tokens[at]] >= least
+    ]
     spent = 0
     for length in range(2, LONGEST):
         spent += len(alive)
