@@ -1,7 +1,8 @@
 """Weights of a file put into a compiled network, by the spec's names. In: a module and a safetensors file; out: the module, changed."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from netspec import api
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.driver import Program
+from netspec.ir.graph import TypedGraph
 from netspec.training.weights import read_tensors
 
 __all__ = ["load_weights"]
@@ -46,12 +48,19 @@ def load_weights(net: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
 
 
 def places_of(program: Program) -> Places:
-    """Every weight of the spec in either phase; owners before those that share."""
+    """Every weight of the spec in either phase, those of layers that training adds too; owners before those that share."""
     found: dict[tuple[str, int], dict[str, None]] = {}
-    for typed in program.graphs():
+    for typed in (*program.graphs(), *learned(program)):
         for ref in sorted(typed.weight_refs(), key=lambda ref: ref.shared):
             found.setdefault((ref.node.name, ref.index), {})[ref.name] = None
     return {place: tuple(names) for place, names in found.items()}
+
+
+def learned(program: Program) -> Iterator[TypedGraph]:
+    """The graphs that training runs, of a spec that says how to train."""
+    for phase in ("train", "test") if program.resolved.file.train is not None else ():
+        with suppress(SpecError):
+            yield program.training_graph(phase)
 
 
 def targets_of(net: Any, places: Places, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ import yaml
 
 from netspec import api, driver
 from netspec.diagnostics import Diagnostic, SpecError
+from netspec.export.export import export_model
 from netspec.reading import Reading
 from netspec.source import Source
 from netspec.training.job import TrainingResult
@@ -68,6 +69,17 @@ def test_data_from_a_python_file_beside_the_spec(tmp_path: Path) -> None:
     assert not (tmp_path / "refused").exists()
     result = trained(tmp_path / "run", driver.load(str(spec), Reading(allow_code=True)))
     assert set(result.metrics) == {"loss", "accuracy"}
+
+
+def test_a_layer_that_training_adds_may_own_weights(tmp_path: Path) -> None:
+    """The run has its weights, the deployed net and the exported file do without."""
+    more = {"name": "more", "type": "InnerProduct", "bottom": "ip2", "num_output": 11, "weight_filler": "xavier"}
+    loss = [more, {"type": "SoftmaxWithLoss", "bottom": ["more", "label"]}]
+    trained(tmp_path / "run", train={"loss": loss})
+    assert "more.weight" in read_tensors(tmp_path / "run/weights.safetensors")[0]
+    assert "more" not in load_run(tmp_path / "run").net.layers
+    export_model(str(tmp_path / "run"), tmp_path / "model.onnx", certify=False)
+    assert (tmp_path / "model.onnx").is_file()
 
 
 def test_a_drawn_seed_is_kept_for_the_resume(tmp_path: Path) -> None:
