@@ -24,7 +24,7 @@ MOST, WORK = 64, 15_000
 NUMBER = re.compile(r"(?<![\w.$])\d+(?![\w.])")
 KEY = re.compile(r"([A-Za-z_]\w*):\s*\[?[\w,\s]*$")
 STEP = 0.4
-"""What twice the distance costs, where a number that looks like others of its name costs 1.2."""
+"""What twice the distance costs, where a number that looks like others of its name costs 2."""
 
 
 class Written(NamedTuple):
@@ -109,7 +109,7 @@ def values(written: Written, conventional: int | None, targets: list[int]) -> It
     """What a number may have been meant as, with what it costs to believe so."""
     value = written.value
     peers = peers_of(written.span)
-    odd = 1.2 if value in peers else 0.0 if peers else 0.4
+    odd = 2.0 if value in peers else 0.0 if peers else 0.4
     if value in targets:
         yield from ((target, odd) for target in targets if target != value)
     if conventional is not None and conventional != value:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from os.path import commonprefix
 
 from netspec.syntax.spec import Instance, Item
 
@@ -32,7 +31,7 @@ def suits(named: Sequence[tuple[str, str]], i: int, at: Sequence[int]) -> int:
     stem, own = stem_of(name), count(name)
     alike = [other_kind for j, (other, other_kind) in enumerate(named) if j not in at and stem and stem_of(other) == stem]
     found = (1 if kind in alike else -1) if alike else int(bool(stem) and stem[:4] in kind.lower())
-    found += any(j not in at and len(commonprefix([name, named[j][0]])) >= ALIKE for j in (i - 1, i + 1) if 0 <= j < len(named))
+    found += any(j not in at and name[:ALIKE] == named[j][0][:ALIKE] for j in (i - 1, i + 1) if 0 <= j < len(named))
     before = next((n for j in range(i - 1, -1, -1) if j not in at and (n := count(named[j][0]))), None)
     after = next((n for j in range(i + 1, len(named)) if j not in at and (n := count(named[j][0]))), None)
     if own:
