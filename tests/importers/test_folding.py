@@ -188,3 +188,19 @@ def test_names() -> None:
     assert (made.local, made.places) == (("1x1", "out"), ("inception_3a", "inception_4b"))
     made = naming([("res2a_x", "res3a_x"), ("bn2a", "bn3a"), ("res2a", "res3a")])
     assert (made.local, made.places) == (("res_x", "bn", "res"), ("res2a", "res3a"))
+
+
+def test_a_copy_in_the_middle_of_a_chain_is_read_elsewhere(tmp_path: Path) -> None:
+    text = 'input: "data" input_shape { dim: 1 dim: 4 dim: 8 dim: 8 }\n'
+    x = "data"
+    for tag in "abcdef":
+        param = "convolution_param { num_output: 4 kernel_size: 3 pad: 1 }"
+        text += layer(f"unit{tag}_conv", "Convolution", x, more=param) + layer(f"unit{tag}_relu", "ReLU", f"unit{tag}_conv")
+        x = f"unit{tag}_out"
+        text += layer(x, "TanH", f"unit{tag}_relu")
+    text += layer("all", "Concat", ("unitb_out", "unitd_out", x))
+    (tmp_path / "net.prototxt").write_text(text)
+    made = convert(tmp_path / "net.prototxt")
+    assert made.blocks == 1
+    programs = [driver.load_source(Source("net.yaml", c.text)) for c in (made, convert(tmp_path / "net.prototxt", flat=True))]
+    assert network_hash(programs[0].graphs()) == network_hash(programs[1].graphs())
