@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from netspec import driver
 from netspec.analysis.diff import moves
@@ -78,3 +79,24 @@ def test_a_classifier_becomes_fully_convolutional_without_loss() -> None:
     dropped = {row.source for row in rows if row.status == "dropped"}
     assert dropped <= {"fc8.weight", "fc8.bias"}, dropped
     assert {row.source for row in rows if row.status == "reshaped"} >= {"fc6.weight", "fc7.weight"}
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+def test_its_weights_are_carried_at_full_scale(tmp_path: Path) -> None:
+    """134 million numbers: what is carried is the same tensor, dense layers as convolutions."""
+    torch = pytest.importorskip("torch")
+    from netspec.cli import group
+    from netspec.training.weights import read_tensors, write_tensors
+
+    before, after = tmp_path / "vgg.safetensors", tmp_path / "fcn.safetensors"
+    refs = [ref for ref in driver.load("zoo:vgg-16").graph("test").weight_refs() if not ref.shared]
+    given = {ref.name: torch.rand(tuple(int(str(size)) for size in ref.weight.shape)) for ref in refs}
+    write_tensors(before, given, {})
+    words = ["transplant", str(before), "zoo:vgg-16", "zoo:fcn-32s", "-o", str(after)]
+    result = CliRunner().invoke(group, words, standalone_mode=False, catch_exceptions=False)
+    assert "134,260,544 of 138,357,544 numbers" in result.output
+    made, _ = read_tensors(after)
+    for name, tensor in given.items():
+        if not name.startswith("fc8"):
+            assert torch.equal(made[name].reshape(-1), tensor.reshape(-1)), name
