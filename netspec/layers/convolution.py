@@ -54,9 +54,15 @@ class Convolution(
             image.channels,
             "group must divide the input channels",
             at="group",
-            changes=fewer_groups(image.channels),
+            changes=lambda: fewer_groups(image.channels),
         )
-        divides(self.group_count(image), self.num_output, "group must divide num_output", at="group", changes=fewer_groups(self.num_output))
+        divides(
+            self.group_count(image),
+            self.num_output,
+            "group must divide num_output",
+            at="group",
+            changes=lambda: fewer_groups(self.num_output),
+        )
         w = self.window(image)
         mirrored(image.space, w, self.pad_mode)
         return unfolded(image.replaced(channels=self.num_output, space=windows(image.space, w, self.round_mode)), x, self.axis)
