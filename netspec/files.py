@@ -1,34 +1,64 @@
 """Writing files whole or not at all: a draft in the same folder, brought to disk, then put in place. Knows no format."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from netspec.diagnostics.model import fail
 
-__all__ = ["replacing", "write_text"]
+__all__ = ["is_special", "replacing", "write_text"]
 
 
 @contextmanager
 def replacing(path: str | Path, code: str = "NS501") -> Iterator[Path]:
     """A draft beside `path` to write to; at the end it takes the place of `path`, on any error it is removed.
 
-    Raises SpecError with `code` where the system refuses: no such folder, no permission, disk full.
+    A link stays one: what it leads to is replaced. A file keeps its permissions, a new one has the user's usual ones. A device or a pipe is
+    written to. Raises SpecError with `code` where the system refuses: no such folder, no permission, disk full.
     """
-    target = Path(path)
+    try:
+        with streaming(Path(path)) if is_special(path) else swapping(Path(os.path.realpath(path))) as draft:
+            yield draft
+    except OSError as error:
+        raise fail(code, os.strerror(error.errno) if error.errno else str(error), path=str(path)) from error
+
+
+def is_special(path: str | Path) -> bool:
+    """Whether there is something at a path that is neither a file nor a folder: a device, a pipe."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
+@contextmanager
+def swapping(target: Path) -> Iterator[Path]:
+    """A draft that takes the place of a file, or makes a new one. Raises OSError."""
     draft = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
+        draft.touch()
+        mode = (target if target.is_file() else draft).stat().st_mode
         yield draft
+        if draft.stat().st_mode != mode:  # some writers make files that only their owner may read
+            with suppress(OSError):  # a file system without permissions
+                draft.chmod(mode)
         sync(draft)
         draft.replace(target)
         with suppress(OSError):
             sync(target.parent)
-    except OSError as error:
-        raise fail(code, os.strerror(error.errno) if error.errno else str(error), path=str(path)) from error
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def streaming(target: Path) -> Iterator[Path]:
+    """A draft whose bytes are written to a device or a pipe at the end. Raises OSError."""
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "draft"
+        yield draft
+        with draft.open("rb") as file, target.open("wb") as out:
+            shutil.copyfileobj(file, out)
 
 
 def sync(path: Path) -> None:

@@ -42,14 +42,9 @@ def show_diff(before: Source, after: Source) -> None:
 
 def write_source(source: Source) -> None:
     """Write a spec in place, whole or not at all: a byte order mark, links and permissions stay. Raises SpecError."""
-    import os
-    import shutil
-
     from netspec.files import replacing
 
-    path = os.path.realpath(source.name)
-    with open(path, "rb") as file:
+    with open(source.name, "rb") as file:
         mark = file.read(3) == b"\xef\xbb\xbf"
-    with replacing(path) as draft:
+    with replacing(source.name) as draft:
         draft.write_bytes(source.text.encode("utf-8-sig" if mark else "utf-8"))
-        shutil.copymode(path, draft)

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from netspec.diagnostics import fail
 from netspec.emit.onnx_model import Outline
 from netspec.emit.onnx_proto import element_type
+from netspec.files import is_special
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +42,8 @@ def publishing(path: Path) -> Iterator[Path]:
     try:
         if path.is_dir():
             raise fail("NS704", "it is a folder", path=str(path))
+        if is_special(path):
+            raise fail("NS704", "it is a device or a pipe, not a file", path=str(path))
         draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         yield draft / path.name
         files = sorted(draft.iterdir(), key=lambda f: f.name == path.name)
