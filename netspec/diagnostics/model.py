@@ -87,6 +87,11 @@ class Diagnostic:
         return "" if self.span is not None and self.code[2] in "34" else self.label or self.fact if self.span is not None else self.fact
 
     @property
+    def layer(self) -> str:
+        """The layer that a lint's fact begins with."""
+        return self.fact.partition(": ")[0]
+
+    @property
     def order(self) -> tuple[str, int, str]:
         """Sort key: by file, then position, then code."""
         return (self.place or "", self.span.start if self.span else -1, self.code)
@@ -116,7 +121,7 @@ class Diagnostics:
         groups: dict[tuple[object, ...], list[Diagnostic]] = {}
         for d in self.found:
             groups.setdefault((d.code, d.span, d.path, d.cause), []).append(d)
-        return sorted(map(said_once, [*groups.values()][::-1]), key=lambda d: d.order)
+        return sorted((d for same in [*groups.values()][::-1] for d in said_once(same)), key=lambda d: d.order)
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.sorted())
@@ -125,13 +130,17 @@ class Diagnostics:
         return len(self.found)
 
 
-def said_once(same: list[Diagnostic]) -> Diagnostic:
-    """The first of some findings of one cause, with the number of the others."""
-    more = len({d.fact for d in same}) - 1
-    if not more or same[0].code[2] not in "34":
-        return same[0]
+def said_once(same: list[Diagnostic]) -> list[Diagnostic]:
+    """The first of some findings of one cause, and all that a lint says of its layer, with the number of other layers that have it."""
+    first = same[0]
+    if first.code[2] not in "34":
+        return [first]
+    mine = [
+        d for d in {d.fact: d for d in reversed(same)}.values() if d.fact == first.fact or (first.code[2] == "4" and d.layer == first.layer)
+    ]
+    more = len({d.fact if first.code[2] == "3" else d.layer for d in same}) - 1
     note = f"the same holds for {more} other {'layer' if more == 1 else 'layers'} made here"
-    return replace(same[0], notes=(*same[0].notes, note))
+    return [replace(d, notes=(*d.notes, note)) for d in mine] if more else mine
 
 
 class SpecError(Exception):
