@@ -70,6 +70,7 @@ FORBIDDEN = frozenset(
         "layer_parameters",
         "layers",
         "loss_weights",
+        "modes",
         "optional",
         "outputs",
         "reset_parameters",

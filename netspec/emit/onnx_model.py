@@ -139,6 +139,7 @@ class Assembly:
             states[name] = Operand(self.g.unique(f"{node.name}.{name}"), TensorType(shape))
         self.g.begin(node.name, states)
         try:
+            self.settled(node)
             read = {k: self.weights[n] if a == b else self.g.reshape(self.weights[n], b.shape) for k, (n, a, b) in weights.items()}
             made = node.layer.onnx(self.g, *bottoms, **read)
             tops = tuple(made) if isinstance(made, (tuple, list)) else (made,) * len(node.tops[:1])
@@ -151,6 +152,12 @@ class Assembly:
             self.refused.append(Diagnostic("NS901", text, node.places["type"]))
         for value in node.tops:
             self.values.setdefault(value, Operand(self.names[value], self.typed.types[value]))
+
+    def settled(self, node: Node) -> None:
+        """Refuse a layer that its own `phase` keeps training: a model draws nothing and gathers nothing."""
+        gathers = any(w.kind == "statistic" for w in self.typed.weights[node])
+        if node.mode == "TRAIN" and (gathers or "stochastic" in node.layer.traits):
+            raise self.g.refuse("its own phase is TRAIN: a served model has what training leaves")
 
     def settle(self, layer: str, tops: dict[Value, Operand]) -> None:
         """Name what the layer built: its tops, what it keeps, its nodes, and the rest after them."""

@@ -141,7 +141,7 @@ def layers(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> Iterator
 
 def only_phase(draft: Draft) -> str | None:
     """The phase that a layer's rules ask for, where one net alone was sound."""
-    asked = {draft.fields.phase, *(rule.phase for rule in draft.fields.include)} - {None}
+    asked = {rule.phase for rule in draft.fields.include} - {None}
     return asked.pop() if len(asked) == 1 else None
 
 
@@ -165,6 +165,7 @@ def layer(draft: Draft, wired: Wired, phase: str | None) -> dict[str, Any]:
         "bottom": single(wired.bottoms),
         "top": single([value.name for value in node.tops]),
         "include": {"phase": phase} if phase is not None else None,
+        "phase": fields.phase,
         "loss_weight": single(list(node.loss_weights)) if any(node.loss_weights) or fields.loss_weight else None,
         "propagate_down": single(list(fields.propagate_down)),
         "param": list(weight_settings(node.params, wired.shared)),

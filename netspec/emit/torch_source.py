@@ -69,10 +69,14 @@ def network_class(name: str, root: Group, typed: TypedGraph, structure: Structur
         lines.append(f"    optional = {optional!r}")
     lines += table("layers", {n.name: (structure.paths[n], *(w.name for w in typed.weights[n])) for n in (*graph.sources, *graph.nodes)})
     lines += table("blobs", {name: (structure.paths[v.node], v.index) for name, v in graph.blobs.items() if v.node in structure.paths})
+    modes = {structure.paths[n]: n.mode == "TRAIN" for n in graph.nodes if n.mode is not None}
+    if modes:
+        lines += table("modes", modes)
     weights = {top.name: w for n in graph.nodes for top, w in zip(n.tops, n.loss_weights, strict=False) if w}
     if weights:
         lines += table("loss_weights", weights)
-    lines += ["", *constructor(root, {}, structure), "", *fillers(root, structure)]
+    pinned = ["        self.train()"] if modes else []
+    lines += ["", *constructor(root, {}, structure), *pinned, "", *fillers(root, structure)]
     arguments = [names[i.value.name] for i in graph.inputs]
     declared = [
         f"{a}: Tensor | None = None" if i.value.name in optional else f"{a}: Tensor" for a, i in zip(arguments, graph.inputs, strict=True)

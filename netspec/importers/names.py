@@ -9,7 +9,7 @@ from netspec.importers.decode import Piece
 
 __all__ = ["distinct", "only_test"]
 
-CONDITIONS = ("include", "exclude", "phase")
+CONDITIONS = ("include", "exclude")
 PHASES = ("TRAIN", "TEST")
 Entry = dict[str, Any]
 State = tuple[str, frozenset[str]]
@@ -52,10 +52,7 @@ def states(entries: tuple[Entry, ...]) -> Iterator[State]:
 
 def kept(entry: Entry, state: State) -> bool:
     """Whether a state of the net keeps a layer, at level 0."""
-    phase, _ = state
     include, exclude = rules(entry, "include"), rules(entry, "exclude")
-    if entry.get("phase", phase) != phase:
-        return False
     return any(holds(rule, state) for rule in include) if include else not any(holds(rule, state) for rule in exclude)
 
 
@@ -87,13 +84,13 @@ def only_test(entries: list[Entry], inputs: list[str], layers: list[Piece], diag
     for entry, layer in zip(entries, layers, strict=True):
         if any(entry.pop(key, None) is not None for key in CONDITIONS):
             fact = f"include of {layer.owner}: the net exists in the test phase only, where it always holds"
-            diagnostics.add(Diagnostic("NS025", fact, layer.span("include") or layer.span("phase")))
+            diagnostics.add(Diagnostic("NS025", fact, layer.span("include")))
 
 
 def plainly_test(entry: Entry) -> bool:
     """Whether a layer's only condition is the test phase."""
     included = all(rule == {"phase": "TEST"} for rule in rules(entry, "include"))
-    return included and "exclude" not in entry and entry.get("phase", "TEST") == "TEST"
+    return included and "exclude" not in entry
 
 
 def wired(entries: list[Entry], inputs: list[str], phase: str) -> bool:

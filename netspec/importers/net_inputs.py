@@ -19,7 +19,7 @@ def net_inputs(net: Piece, layers: list[Piece], diagnostics: Diagnostics) -> tup
     inputs = declared(net, diagnostics)
     kept = []
     for layer in layers:
-        if layer["type"] == "Input" and not any(key in layer for key in ("include", "exclude", "phase")):
+        if layer["type"] == "Input" and not any(key in layer for key in ("include", "exclude")):
             inputs.update(of_layer(layer, diagnostics))
         else:
             kept.append(layer)

@@ -72,7 +72,7 @@ class Wiring:
 
     def follow(self, layer: Piece, cls: type[Layer] | None, tops: list[str]) -> None:
         """The layer before the next one, for a bottom left out."""
-        conditional = any(key in layer for key in ("include", "exclude", "phase"))
+        conditional = any(key in layer for key in ("include", "exclude"))
         if cls is None or (cls.traits & {"data", "input"} and not self.begun):
             self.last = None
         elif not cls.traits & PASSED_OVER and cls.tops[1] != 0:

@@ -87,10 +87,10 @@ class Block(NamedTuple):
 class Node:
     """A layer at its place in the net, compared by identity. `same_as` is the node whose weights it uses, in shared copies of a block.
 
-    stopped: bottoms, by their place, that propagate_down keeps from a gradient.
+    stopped: bottoms, by their place, that propagate_down keeps from a gradient. mode: the phase whose behaviour it has; None: the net's.
     """
 
-    __slots__ = ("blocks", "bottoms", "layer", "loss_weights", "name", "params", "places", "same_as", "stopped", "tops")
+    __slots__ = ("blocks", "bottoms", "layer", "loss_weights", "mode", "name", "params", "places", "same_as", "stopped", "tops")
 
     def __init__(  # noqa: PLR0913 - all of it is fixed at birth
         self,
@@ -105,6 +105,7 @@ class Node:
         blocks: tuple[Block, ...] = (),
         same_as: "Node | None" = None,
         stopped: frozenset[int] = frozenset(),
+        mode: str | None = None,
     ) -> None:
         self.name = name
         self.layer = layer
@@ -116,6 +117,7 @@ class Node:
         self.blocks = blocks
         self.same_as = same_as
         self.stopped = stopped
+        self.mode = mode
 
     def __repr__(self) -> str:
         return f"Node({self.name!r}, {self.layer.type})"

@@ -11,7 +11,8 @@ class Network(nn.Module):
     """Base of emitted networks. Blob and layer names are those of the spec; inputs go in by position or by name.
 
     optional: inputs that a data layer reads where they are not passed in; layers: the module path of each layer, and the names of its
-    weights in Caffe's order; blobs: which module makes each named blob, and which of its results that is; loss_weights: factor of each.
+    weights in Caffe's order; blobs: which module makes each named blob, and which of its results that is; loss_weights: factor of each;
+    modes: modules that behave as in training, or as in a test, whatever the net does.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -20,7 +21,15 @@ class Network(nn.Module):
     layers: ClassVar[dict[str, tuple[str, ...]]] = {}
     blobs: ClassVar[dict[str, tuple[str, int]]] = {}
     loss_weights: ClassVar[dict[str, float]] = {}
+    modes: ClassVar[dict[str, bool]] = {}
     total_loss: "Tensor | float" = 0.0
+
+    def train(self, mode: bool = True) -> "Network":
+        """As any module, but for those of `modes`."""
+        super().train(mode)
+        for path, fixed in self.modes.items():
+            self.get_submodule(path).train(fixed)
+        return self
 
     def forward_blobs(self, feed: dict[str, Tensor]) -> dict[str, Tensor]:
         """Run the network and return every named blob; of in-place names the final value."""

@@ -125,19 +125,20 @@ def decoded(offsets: Tensor, priors: Tensor, variances: Tensor, code: str) -> Te
     return torch.cat((centre - half, centre + half), -1)
 
 
-def kept_boxes(boxes: Tensor, scores: Tensor, threshold: float, top_k: int) -> Tensor:
-    """Indices of boxes, best first, that overlap no better one by more than the threshold."""
+def kept_boxes(boxes: Tensor, scores: Tensor, threshold: float, top_k: int, eta: float = 1.0) -> Tensor:
+    """Indices of boxes, best first, that overlap no better one by more than the threshold, which shrinks by eta down to 0.5."""
     order = scores.sort(descending=True, stable=True).indices
     order = order[:top_k] if top_k >= 0 else order
     chosen = boxes[order]
     area = ((chosen[:, 2] - chosen[:, 0]).clamp_min(0)) * ((chosen[:, 3] - chosen[:, 1]).clamp_min(0))
     span = (torch.minimum(chosen[:, None, 2:], chosen[None, :, 2:]) - torch.maximum(chosen[:, None, :2], chosen[None, :, :2])).clamp_min(0)
     shared = span.prod(-1)
-    near = (shared > threshold * (area[:, None] + area[None, :] - shared)).tolist()
+    overlaps = (shared / (area[:, None] + area[None, :] - shared)).where(shared > 0, 0.0).tolist()
     kept: list[int] = []
     for i in range(len(order)):
-        if not any(near[i][j] for j in kept):
+        if all(overlaps[i][j] <= threshold for j in kept):
             kept.append(i)
+            threshold = threshold * eta if threshold > 0.5 else threshold
     return order[kept]
 
 
@@ -152,6 +153,7 @@ class DetectionOutput(nn.Module):
         nms_threshold: float = 0.3,
         top_k: int = -1,
         keep_top_k: int = -1,
+        eta: float = 1.0,
         confidence: float | None = None,
         code: str = "CORNER",
         in_target: bool = False,
@@ -159,7 +161,7 @@ class DetectionOutput(nn.Module):
         super().__init__()
         self.num_classes, self.share_location, self.background = num_classes, share_location, background
         self.nms_threshold, self.top_k, self.keep_top_k, self.confidence = nms_threshold, top_k, keep_top_k, confidence
-        self.code, self.in_target = code, in_target
+        self.code, self.in_target, self.eta = code, in_target, eta
 
     @torch.no_grad()
     def forward(self, locations: Tensor, confidences: Tensor, priors: Tensor) -> Tensor:
@@ -187,7 +189,7 @@ class DetectionOutput(nn.Module):
                 if self.confidence is None
                 else (scores[:, label] > self.confidence).nonzero()[:, 0]
             )
-            kept = sure[kept_boxes(own[sure], scores[sure, label], self.nms_threshold, self.top_k)]
+            kept = sure[kept_boxes(own[sure], scores[sure, label], self.nms_threshold, self.top_k, self.eta)]
             head = torch.stack(
                 (torch.full_like(scores[kept, label], index), torch.full_like(scores[kept, label], label), scores[kept, label]), 1
             )

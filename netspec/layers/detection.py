@@ -174,6 +174,7 @@ class Suppression(Record):
 
     nms_threshold: float = param(default=0.3, ge=0, doc="overlap, intersection over union, above which a box gives way")
     top_k: int = param(default=-1, doc="boxes of each class that are looked at; -1: all")
+    eta: float = param(default=1.0, gt=0, le=1, doc="below 1: factor on the threshold for each box that is kept, while it is above 0.5")
 
 
 class DetectionOutput(Layer, type="DetectionOutput", param="detection_output_param", bottoms=3, traits=("no_gradient",)):
@@ -213,6 +214,7 @@ class DetectionOutput(Layer, type="DetectionOutput", param="detection_output_par
             "background": 0,
             "nms_threshold": 0.3,
             "top_k": -1,
+            "eta": 1.0,
             "keep_top_k": -1,
             "confidence": None,
             "code": "CORNER",
@@ -226,6 +228,7 @@ class DetectionOutput(Layer, type="DetectionOutput", param="detection_output_par
             background=self.background_label_id,
             nms_threshold=self.nms_param.nms_threshold,
             top_k=self.nms_param.top_k,
+            eta=self.nms_param.eta,
             keep_top_k=self.keep_top_k,
             confidence=self.confidence_threshold,
             code=self.code_type,
@@ -241,7 +244,10 @@ class DetectionOutput(Layer, type="DetectionOutput", param="detection_output_par
             "{num_classes: 21, nms_param: {nms_threshold: 0.45, top_k: 400}, code_type: CENTER_SIZE, keep_top_k: 200}",
             "N,40; N,210; 1,2,40 -> 1,1,found,7",
         )
-        yield accepts("{num_classes: 3, share_location: false, confidence_threshold: 0.5}", "N,96; N,24; 1,2,32 -> 1,1,found,7")
+        yield accepts(
+            "{num_classes: 3, share_location: false, confidence_threshold: 0.5, nms_param: {nms_threshold: 0.8, eta: 0.9}}",
+            "N,96; N,24; 1,2,32 -> 1,1,found,7",
+        )
         yield rejects("{num_classes: 21}", "N,44; N,210; 1,2,40", code="NS302", at="bottom.0")
         yield rejects("{num_classes: 21}", "N,40; N,200; 1,2,40", code="NS302", at="bottom.1")
         yield rejects("{}", "N,40; N,210; 1,2,40", code="NS103")

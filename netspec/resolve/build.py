@@ -112,6 +112,7 @@ class Builder:
             blocks=scope.blocks,
             same_as=owner,
             stopped=frozenset(i for i, passes in enumerate(down) if not passes),
+            mode=fields.phase,
         )
         self.nodes[draft.name] = node
         for name, value in zip(tops, node.tops, strict=True):
@@ -252,7 +253,7 @@ class Builder:
     def elsewhere(self, name: str, maker: Draft, span: Span | None, reader: str) -> Diagnostic:
         """A bottom whose maker this state of the net leaves out."""
         state = " ".join((self.state.phase, *(f"stage {stage}" for stage in sorted(self.state.stages))))
-        place = next((maker.places[key] for key in ("include", "exclude", "phase") if key in maker.places), maker.places["name"])
+        place = next((maker.places[key] for key in ("include", "exclude") if key in maker.places), maker.places["name"])
         others = (Label(place, f"not in {state}"),) if place is not None else ()
         fact = f"{reader} reads {name}, which {maker.name} makes; in phase {state} that layer is left out"
         return Diagnostic("NS210", fact, span, "not made in this phase", others=others)
@@ -300,10 +301,8 @@ def count_of(least: int, most: int | None) -> str:
 
 
 def kept(draft: Draft, state: NetState) -> bool:
-    """Caffe's FilterNet: by include, or by exclude, and by the layer's own phase."""
+    """Caffe's FilterNet: by include, or by exclude. The layer's own `phase` filters nothing: it is how the layer behaves."""
     fields = draft.fields
-    if fields.phase is not None and fields.phase != state.phase:
-        return False
     if fields.include:
         return any(rule.holds(state.phase, state.stages, state.level) for rule in fields.include)
     return not any(rule.holds(state.phase, state.stages, state.level) for rule in fields.exclude)

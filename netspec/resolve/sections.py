@@ -87,7 +87,9 @@ class LayerFields(Record):
     top: tuple[str, ...] = param(default=(), doc="names of the values it makes; left out: the layer's name")
     include: tuple[Rule, ...] = param(default=(), doc="the layer is in the net only where one of these rules holds")
     exclude: tuple[Rule, ...] = param(default=(), doc="the layer is left out where one of these rules holds")
-    phase: Phase | None = param(default=None, doc="the phase that the layer belongs to")
+    phase: Phase | None = param(
+        default=None, doc="the phase in which the layer behaves, whatever the net's (dropout, batch norm); it filters nothing, as in Caffe"
+    )
     loss_weight: tuple[float, ...] = param(
         default=(), doc="weight of each top in the total loss; a loss layer's first top has 1 by default"
     )

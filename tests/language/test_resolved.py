@@ -51,7 +51,7 @@ layers:
   - {name: aux, type: ReLU, include: {stage: extra}}
   - {name: ip, type: InnerProduct, bottom: pool, num_output: 3}
   - {name: loss, type: SoftmaxWithLoss, bottom: [ip, label], exclude: {phase: TEST}}
-  - {name: acc, type: Accuracy, bottom: [ip, label], phase: TEST}
+  - {name: acc, type: Accuracy, bottom: [ip, label], include: {phase: TEST}}
 """
 HEADS = """
 netspec: 1

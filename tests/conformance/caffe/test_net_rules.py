@@ -96,3 +96,31 @@ def test_the_batch_s_own_statistics_are_certified(layer: str) -> None:
     weights = {ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in typed.weight_refs()}
     certificate = certify(net, typed, onnx_model(typed, weights).SerializeToString())
     assert certificate.cases > 5 and np.isfinite(certificate.closest)
+
+
+def test_a_layer_s_own_phase_is_its_behaviour_and_filters_nothing(tmp_path: Path) -> None:
+    """Net::Init hands the net's phase to layers without one; FilterNet reads include and exclude only."""
+    net = """input: "x" input_shape { dim: 2 dim: 50 }
+        layer { name: "still" type: "Dropout" bottom: "x" top: "a" phase: TEST }
+        layer { name: "drawn" type: "Dropout" bottom: "x" top: "b" phase: TRAIN }
+        layer { name: "any" type: "Dropout" bottom: "x" top: "c" }"""
+    x = torch.ones(2, 50)
+    for phase, drawn in (("train", {"b", "c"}), ("test", {"b"})):
+        file = tmp_path / "net.prototxt"
+        file.write_text(net)
+        text = import_prototxt(file).text
+        for made in (compiled(text, phase), pickle.loads(pickle.dumps(compiled(text, phase)))):
+            blobs = made.forward_blobs({"x": x})
+            assert {name for name in "abc" if not torch.equal(blobs[name], x)} == drawn
+            made.eval()
+            blobs = made.forward_blobs({"x": x})
+            assert {name for name in "abc" if not torch.equal(blobs[name], x)} == {"b"}
+
+
+def test_a_layer_that_always_trains_is_not_exported() -> None:
+    typed = load_source(Source("n.yaml", "input: {x: [N, 4]}\nlayers: [{name: d, type: Dropout, phase: TRAIN}]\n")).graph()
+    from netspec.emit.onnx_model import onnx_model
+
+    with pytest.raises(SpecError) as found:
+        onnx_model(typed, {})
+    assert [d.code for d in found.value.diagnostics] == ["NS701"]

@@ -16,9 +16,10 @@ from netspec.importers.prototxt import import_prototxt
 from netspec.resolve.deploy import deployed
 from tests.conformance.caffe.dice import Arrays, Dice, net_text
 from tests.conformance.caffe.formulas import DRAWS, Drawn
+from tests.conformance.caffe.formulas_forks import FORKS
 from tests.conformance.caffe.formulas_more import MORE
 
-FAMILIES = {**DRAWS, **MORE}
+FAMILIES = {**DRAWS, **MORE, **FORKS}
 ASIDE = {"loss", "metric", "data", "input"}
 STEP = 1e-6
 
