@@ -140,6 +140,7 @@ CODES: dict[str, Code] = {
     "NS659": Code("data differ from the checkpoint's"),
     "NS660": Code("input contract does not fit"),
     "NS661": Code("augmentation cannot apply"),
+    "NS662": Code("cannot run through it in streams"),
     "NS663": Code("class unknown to the training"),
     "NS665": Code("cannot write the class map"),
     # 7: serving

@@ -42,6 +42,11 @@ class DataSection(Record):
     label: str | None = param(default=None, doc="name of the label's field; csv: by default the column `label`, else the last one")
     window: int = param(default=50, ge=1, doc="text: characters in a sample")
     time_major: bool = param(default=True, doc="text: batches are [T, N], as recurrent layers want, not [N, T]")
+    streams: bool = param(
+        default=False,
+        doc="text: batch_size streams run through it side by side, and recurrent layers carry their state from batch to batch (truncated "
+        "backpropagation through time); else each window begins anew",
+    )
     options: dict[str, Any] = param(default={}, doc="python: keyword arguments of the class")
     transform_param: TransformParam | None = param(default=None, doc="Caffe's transform_param, for an input without `image:`")
 

@@ -62,6 +62,8 @@ class Feeds:
             return layer_batches(typed, arguments(net), role, seed, device)
         ports = with_label({name: port for name, port in ports_of(typed).items() if name not in section.fill}, source)
         check_fixed_batch(typed, data, source, role)
+        if data.streams:
+            check_streams(typed, section, data)
         feed = feed_of(source, data, ports, section.augment, role, self.place, label_rule(typed, source.label, data.fields))
         names = arguments(net)
         feed = feed._replace(
@@ -159,6 +161,18 @@ def label_rule(typed: TypedGraph, field: str | None, fields: Mapping[str, str]) 
                 layer = maker.name if maker is not None and at else node.name
                 found.append(LabelRule(width, getattr(node.layer, "ignore_label", None), layer))
     return min(found, key=lambda rule: rule.width, default=None)
+
+
+def check_streams(typed: TypedGraph, section: TrainSection, data: DataSection) -> None:
+    """NS662 where streams would run through the data and no layer would remember them, or not in their order."""
+    if data.source != "text":
+        raise fail("NS662", f"source text has streams, {data.source} has none", path=data.path)
+    if data.shuffle:
+        raise fail("NS662", "streams keep the order of the text, `shuffle: true` does not", path=data.path)
+    if section.players:
+        raise fail("NS662", "each player would see only some batches of a stream", path=data.path)
+    if not any(True for node in typed.graph.nodes for _ in node.layer.state(*typed.bottoms(node))):
+        raise fail("NS662", "no layer of the net carries a state from call to call", path=data.path)
 
 
 def check_fixed_batch(typed: TypedGraph, data: DataSection, source: Source, role: Role) -> None:

@@ -26,8 +26,8 @@ class Port(NamedTuple):
 
 
 def order_of(section: DataSection, role: Role, seed: int) -> Order:
-    """Training wraps and shuffles unless the section says otherwise; a test goes once through, in order."""
-    shuffle = role == "train" if section.shuffle is None else section.shuffle
+    """Training wraps and shuffles unless the section says otherwise or samples follow each other; a test goes once through, in order."""
+    shuffle = role == "train" and not section.streams if section.shuffle is None else section.shuffle
     return Order(shuffle, role == "train", seed)
 
 

@@ -181,14 +181,15 @@ class Batches:
             "samples": len(self.source),
             "seed": self.order.seed,
             "shuffle": int(self.order.shuffle),
+            "streams": self.source.streams,
         }
 
     def load_state(self, state: Mapping[str, int]) -> None:
         """Go on where a checkpoint stood. Raises SpecError NS659 where the data or their order are not those of the checkpoint."""
-        now = self.state()
-        for key, word in (("samples", "samples"), ("seed", "seed"), ("shuffle", "shuffle")):
-            if int(state.get(key, -1)) != now[key]:
-                raise fail("NS659", f"{word} is {now[key]}, in the checkpoint {state.get(key)}", path=self.source.name)
+        now, state = self.state(), {"streams": 0, **state}
+        for word in ("samples", "seed", "shuffle", "streams"):
+            if int(state.get(word, -1)) != now[word]:
+                raise fail("NS659", f"{word} is {now[word]}, in the checkpoint {state.get(word)}", path=self.source.name)
         if not 0 <= int(state["position"]) < len(self.source) or int(state["epoch"]) < 0:
             raise fail("NS659", f"sample {state['position']} of epoch {state['epoch']} does not exist", path=self.source.name)
         self.load(int(state["epoch"]) * len(self.source) + int(state["position"]))

@@ -37,7 +37,8 @@ class Source(ABC):
 
     name: what messages call it (a path, or the source's word).   classes: names of the labels 0, 1, ..., where they have names.
     color: the order of the first field's channels, where it is known.   decoded: its images went through the input contract when they were
-    decoded, so their colour and size are as the input wants them.
+    decoded, so their colour and size are as the input wants them.   streams: sample i + streams goes on where sample i ended, so batches
+    have so many and keep their order; 0: samples stand for themselves.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Source(ABC):
     classes: tuple[str, ...] | None = None
     color: Color | None = None
     decoded: bool = False
+    streams: int = 0
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -1,4 +1,4 @@
-"""Plain text as samples for a character model: windows of T characters and the same windows one character on."""
+"""Plain text as samples for a character model: windows of T characters and the same windows one character on, alone or in streams."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from netspec.diagnostics import fail
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.paths import existing, reading_error, resolve_path
 from netspec.training.data.source import ArraySource, Source, divided
+from netspec.training.data.streams import in_streams, stretch
 
 __all__ = ["open_text"]
 
@@ -19,8 +20,12 @@ def open_text(
     """Fields data and label (T,) int64, the numbers of the characters and of those that follow them, and cont (T,) float32.
 
     Batches are (T, N), time first, unless `time_major: false`. cont is 0 at the first step and 1 after it: windows stand for themselves,
-    so a recurrent layer begins each anew. Characters are numbered in code point order, or as `classes` of the training says.
-    Raises SpecError NS643, NS645 (not UTF-8), NS650 (shorter than a window), NS663 (a character unknown to the training).
+    so a recurrent layer begins each anew. With `streams: true` the N samples of a batch go on where those of the batch before ended, and
+    cont is 0 only where the text begins for a stream, at the first step of an epoch: what a layer carries reaches over the batches, its
+    gradient does not (truncated backpropagation through time, Williams and Peng 1990). Characters are numbered in code point order, or as
+    `classes` of the training says.
+    Raises SpecError NS643, NS645 (not UTF-8), NS650 (shorter than a window, or than one for each stream), NS663 (a character unknown to the
+    training).
     """
     if section.path is None:
         raise fail("NS641", "source text needs `path:`, a file")
@@ -47,4 +52,15 @@ def open_text(
     data, after = (numbers[start : count * steps + start].reshape(count, steps) for start in (0, 1))
     arrays = {"data": data, "cont": cont, "label": after}
     axes = dict.fromkeys(arrays, 1) if section.time_major else None
-    return divided(ArraySource(str(path), arrays, "label", tuple(map(chr, known)), axes=axes), split)
+    names = tuple(map(chr, known))
+    if not section.streams:
+        return divided(ArraySource(str(path), arrays, "label", names, axes=axes), split)
+    streams, part = section.batch_size, stretch(count, split)
+    at = in_streams(part, streams)
+    if not len(at):
+        raise fail("NS650", f"{len(part)} windows of {steps} characters, {streams} streams need {streams}", path=str(path))
+    arrays = {key: array[at] for key, array in arrays.items()}
+    arrays["cont"][streams:, 0] = 1
+    source = ArraySource(str(path), arrays, "label", names, axes=axes)
+    source.streams = streams
+    return source
