@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["check", "compile", "load", "load_weights"]
 
 
+PHASES = ("test", "train", "deploy")
 PROGRAMS: "dict[type[nn.Module], driver.Program]" = {}
 """Which program a network's class was compiled from: copies and unpickled networks are of the same class."""
 
@@ -43,8 +44,10 @@ def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -
 
     `phase` picks the layers: "test" (in eval mode), "train" (in train mode), or "deploy", what the outputs need (in eval mode).
     Weights are filled as the spec says, from torch's current random state. Data layers read what a call does not pass in; HDF5Output writes
-    where a spec is given, not where a graph is. Raises SpecError.
+    where a spec is given, not where a graph is. Raises SpecError, and ValueError for another phase.
     """
+    if phase not in PHASES:
+        raise ValueError(f"phase must be one of {', '.join(PHASES)}: it is {phase!r}")
     program = spec if isinstance(spec, driver.Program) else load(spec) if not isinstance(spec, TypedGraph) else None
     typed = spec if isinstance(spec, TypedGraph) else program.graph(phase)  # type: ignore[union-attr]
     module = execute(torch_source(typed))

@@ -24,18 +24,19 @@ __all__ = ["command"]
 @click.option("--phase", type=click.Choice(("deploy", "test", "train")), default="test", show_default=True, help="Which layers.")
 @spec_options
 def command(weights: str, before: str, after: str, output: str, seed: int, phase: str, reading: "Reading") -> None:
-    """Carry WEIGHTS, a safetensors file of the spec BEFORE, over to the spec AFTER.
+    """Carry WEIGHTS, a safetensors file or a run's folder, of the spec BEFORE, over to the spec AFTER.
 
     A tensor is kept, renamed or reshaped (a dense layer becomes a convolution of the same weights); what is new in AFTER starts as its
     filler says.
     """
     from netspec import driver
     from netspec.analysis.diff import moves
+    from netspec.training.run import is_run, weights_file
     from netspec.training.weights import read_tensors, write_tensors
 
     old, new = (driver.load(path, reading).graph(phase) for path in (before, after))
     rows = moves(old, new)
-    tensors, _ = read_tensors(Path(weights))
+    tensors, _ = read_tensors(weights_file(Path(weights), "last") if is_run(weights) else Path(weights))
     carried = {row.target: taken(row, tensors, weights) for row in rows if row.source is not None and row.target is not None}
     started = fresh(new, seed) if any(row.status == "new" for row in rows) else {}
     targets = [row.target for row in rows if row.target is not None]

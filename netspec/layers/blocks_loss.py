@@ -170,7 +170,10 @@ class SmoothL1Loss(nn.Module):
 
 
 class Accuracy(nn.Module):
-    """Share of places where fewer than top_k other classes score at least as much as the true one; then that share for each class."""
+    """Share of places where fewer than top_k other classes score at least as much as the true one; then that share for each class.
+
+    A true class whose score is no number counts as missed (Caffe counts it as found).
+    """
 
     def __init__(self, top_k: int = 1, axis: int = 1, ignore_label: int | None = None, per_class: bool = False) -> None:
         super().__init__()
@@ -182,7 +185,8 @@ class Accuracy(nn.Module):
         target = label.reshape(scores.shape[0], *scores.shape[2:]).long()
         valid = torch.ones_like(target, dtype=torch.bool) if self.ignore_label is None else target != self.ignore_label
         target = target.where(valid, 0)
-        right = ((scores >= scores.gather(1, target.unsqueeze(1))).sum(1) <= self.top_k) & valid
+        own = scores.gather(1, target.unsqueeze(1))
+        right = ((scores >= own).sum(1) <= self.top_k) & valid & ~own.squeeze(1).isnan()
         share = right.sum() / valid.sum().clamp_min(1).to(x.dtype)
         if not self.per_class:
             return share

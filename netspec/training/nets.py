@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from netspec import api
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.ir.graph import TypedGraph, WeightRef
+from netspec.training.divergence import all_finite
 from netspec.training.solver import ParameterSpec
 from netspec.training.weights import Facts, read_tensors
 
@@ -105,13 +106,16 @@ def fill(net: nn.Module, typed: TypedGraph, path: Path, known: TypedGraph | None
 def start_from(parameters: list[ParameterSpec], path: Path) -> list[str]:
     """Copy what a file has for these parameters; the names of those that it lacks, which keep their fillers.
 
-    NS676: a tensor is of another shape, or the file has none of them; then none is copied.
+    NS676: a tensor is of another shape or not finite, or the file has none of them; then none is copied.
     """
     tensors, _ = read_tensors(path)
     ours = {each.name: each.tensor for each in parameters}
     common = {name: tensors[name] for name in ours if name in tensors}
     if not common:
         raise fail("NS676", f"none of its {len(tensors)} tensors bears the name of one of the net's {len(ours)}", path=str(path))
+    wrong = [name for name, tensor in common.items() if not all_finite([tensor])]
+    if wrong:
+        raise SpecError([Diagnostic("NS676", f"{name} holds values that are not finite", path=str(path)) for name in wrong])
     copy_all(common, ours, path)
     return [name for name in ours if name not in common]
 

@@ -14,10 +14,11 @@ SECONDS_BETWEEN_UPDATES = 0.1
 
 
 class Reporter(Protocol):
-    """`begin` once the length is known, `iteration` after each one (cheap), `record` for each line of the log."""
+    """`say` for a remark, `begin` once the length is known, `iteration` after each one (cheap), `record` for each line of the log."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None: ...
+    def say(self, text: str) -> None: ...
     def begin(self, done: int, total: int) -> None: ...
     def iteration(self, done: int, loss: float) -> None: ...
     def record(self, record: Mapping[str, Any]) -> None: ...
@@ -30,6 +31,9 @@ class Silent:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+    def say(self, text: str) -> None:
         pass
 
     def begin(self, done: int, total: int) -> None:
@@ -48,6 +52,9 @@ class Lines(Silent):
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.total = 0
+
+    def say(self, text: str) -> None:
+        print(text, file=self.stream, flush=True)
 
     def begin(self, done: int, total: int) -> None:
         self.total = total
@@ -81,6 +88,9 @@ class Bar:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.bar.stop()
+
+    def say(self, text: str) -> None:
+        self.bar.console.print(text, markup=False, highlight=False)
 
     def begin(self, done: int, total: int) -> None:
         self.bar.update(self.task, completed=done, total=total)

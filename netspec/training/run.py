@@ -123,7 +123,8 @@ def read_record(run: Path) -> Record:
     try:
         record = json.loads((run / RECORD).read_text("utf-8"))
     except OSError as error:
-        raise fail("NS683", f"{RECORD}: {error.strerror or error}", path=str(run)) from error
+        why = "there is no such folder" if not run.exists() else "it is a file, not the folder of a run" if run.is_file() else ""
+        raise fail("NS683", why or f"{RECORD}: {error.strerror or error}", path=str(run)) from error
     except ValueError as error:
         raise fail("NS683", f"{RECORD} is damaged: {error}", path=str(run)) from error
     types = {"root": str, "spec": str, "settings": list, "stages": list, "level": int, "seed": int}

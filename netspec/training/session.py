@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +59,20 @@ def train_program(
     made = session(program, place, seed=before.get("seed"), weights=weights)
     if resume and before.get("spec_hash") != made.job.spec_hash:
         raise fail("NS675", f"it was trained as {before.get('spec_hash')}, the spec is {made.job.spec_hash}", path=str(run))
+    if made.left_out and progress is not None:
+        progress.say(f"{weights} lacks {listed(made.left_out)}: filled as the spec says")
     prepare(run, resume)
     record = record_of(program, made.seed, str(place), made.job.spec_hash)
     write_run(run, program, record | ({"started": before.get("started"), "resumed": record["started"]} if resume else {}))
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
     return train(made.job, run, device=device, resume=resume, progress=progress)
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a, b and 3 more`."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def session(program: driver.Program, device: torch.device, *, seed: int | None = None, weights: str | None = None) -> Session:
@@ -146,8 +155,7 @@ def check_fillers(typed: TypedGraph) -> None:
         return
     nodes = list(dict.fromkeys(ref.node for ref in trained))
     spans = [span for node in nodes[1:SHOWN] if (span := node.places["type"]) is not None]
-    names = ", ".join(node.name for node in nodes[:SHOWN]) + (f" and {len(nodes) - SHOWN} more" if len(nodes) > SHOWN else "")
-    fact = f"{names} {'has' if len(nodes) == 1 else 'have'} no weight_filler, and the default is constant 0"
+    fact = f"{listed([node.name for node in nodes])} {'has' if len(nodes) == 1 else 'have'} no weight_filler, and the default is constant 0"
     others = tuple(Label(span, "so is this") for span in spans)
     fix = Fix("give the layers weight_filler: xavier, each or under defaults")
     raise SpecError([Diagnostic("NS680", fact, nodes[0].places["type"], "filled with 0", others=others, fixes=(fix,))])

@@ -69,12 +69,24 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Facts]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
         facts = json.loads(metadata.get(FACTS, "{}"))
     except (SafetensorError, ValueError, RuntimeError) as error:
-        raise fail("NS674", f"not a whole safetensors file: {error}", path=str(path)) from error
+        raise fail("NS674", f"not a whole safetensors file: {error}", path=str(path), notes=of_others(path)) from error
     except OSError as error:
-        raise fail("NS001", error.strerror or str(error), path=str(path)) from error
+        why = "it is a folder" if path.is_dir() else error.strerror or str(error)
+        raise fail("NS001", why, path=str(path)) from error
     if FACTS in metadata and (not isinstance(facts, dict) or facts.pop(CHECKSUM, None) != checksum(facts, tensors)):
         raise fail("NS674", "its content does not match its checksum", path=str(path))
     return tensors, facts
+
+
+def of_others(path: Path) -> tuple[str, ...]:
+    """What to do with a weights file of another format, told by its first bytes."""
+    with path.open("rb") as file:
+        begins = file.read(8)
+    if begins.startswith((b"PK\x03\x04", b"\x80\x02")):
+        return ("it is a PyTorch file: safetensors.torch.save_file(torch.load(FILE), NEW) writes its tensors anew",)
+    if path.suffix == ".caffemodel" or begins == b"\x89HDF\r\n\x1a\n":
+        return ("`netspec import NET.prototxt --weights FILE` reads Caffe's weights",)
+    return ()
 
 
 def checksum(facts: Facts, tensors: Mapping[str, Tensor]) -> str:

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+import netspec
+from netspec.layers.blocks_loss import Accuracy
 from netspec.training.device import move
 from netspec.training.evaluation import evaluate
 from netspec.training.loop import train
@@ -84,3 +86,13 @@ def test_training_learns(tmp_path_factory: pytest.TempPathFactory) -> None:
     assert result.metrics["accuracy"] > 0.75
     assert result.metrics["loss"] < 0.9
     assert result.best["iteration"] == 150
+
+
+def test_scores_that_are_no_numbers_are_missed() -> None:
+    scores = torch.tensor([[0.0, 1.0], [math.nan, math.nan], [1.0, math.nan]])
+    assert Accuracy()(scores, torch.tensor([1, 0, 0])).item() == pytest.approx(2 / 3)
+
+
+def test_a_phase_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match="one of test, train, deploy: it is 'tset'"):
+        netspec.compile("specs/lenet.yaml", "tset")

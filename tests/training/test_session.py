@@ -1,5 +1,6 @@
 """From a spec to a run: seeds, shared tensors, data that do not fit, folders that load by themselves."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from click.testing import CliRunner
 
 from netspec import api, driver
+from netspec.cli import group
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.export.export import export_model
 from netspec.reading import Reading
@@ -19,7 +22,7 @@ from netspec.training.job import TrainingResult
 from netspec.training.loop import train
 from netspec.training.measure import measure
 from netspec.training.nets import tensors_of, twins
-from netspec.training.progress import Silent
+from netspec.training.progress import Lines, Silent
 from netspec.training.run import load_run
 from netspec.training.session import hash_of, session, train_program
 from netspec.training.weights import read_tensors, write_tensors
@@ -153,11 +156,33 @@ def test_weights_to_start_from(tmp_path: Path) -> None:
     assert made.left_out == ("fc.weight", "fc.bias")
     tensors, _ = read_tensors(tmp_path / "run/weights.safetensors")
     assert torch.equal(next(each.tensor for each in made.job.parameters if each.name == "ip1.weight"), tensors["ip1.weight"])
-    for tensors in ({"other": torch.zeros(2)}, {"ip1.weight": torch.zeros(2, 2)}):
+    not_finite = tensors["ip1.weight"] / 0
+    for tensors in ({"other": torch.zeros(2)}, {"ip1.weight": torch.zeros(2, 2)}, {"ip1.weight": not_finite}):
         write_tensors(tmp_path / "w.safetensors", tensors, {})
         with pytest.raises(SpecError) as error:
             session(program(layers=wider), CPU, weights=str(tmp_path / "w.safetensors"))
         assert [d.code for d in error.value.diagnostics] == ["NS676"]
+
+
+def test_weights_that_a_file_lacks_are_named(tmp_path: Path) -> None:
+    trained(tmp_path / "run")
+    tensors, _ = read_tensors(tmp_path / "run/weights.safetensors")
+    write_tensors(tmp_path / "w.safetensors", {"ip1.weight": tensors["ip1.weight"]}, {})
+    out = io.StringIO()
+    train_program(program(), tmp_path / "next", weights=str(tmp_path / "w.safetensors"), progress=Lines(out), device="cpu")
+    assert out.getvalue().splitlines()[0] == f"{tmp_path / 'w.safetensors'} lacks ip1.bias, ip2.weight, ip2.bias: filled as the spec says"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"PK\x03\x04....", "torch.load"), (b"\x89HDF\r\n\x1a\n", "netspec import"), (b"words", None)]
+)
+def test_weights_of_another_format(tmp_path: Path, content: bytes, words: str | None) -> None:
+    path = tmp_path / "w.bin"
+    path.write_bytes(content)
+    with pytest.raises(SpecError) as error:
+        read_tensors(path)
+    (found,) = error.value.diagnostics
+    assert found.code == "NS674" and [words is not None and words in note for note in found.notes] == [True] * (words is not None)
 
 
 def test_labels_beyond_the_last_layer() -> None:
@@ -361,3 +386,21 @@ def test_the_job_is_what_the_loop_takes(tmp_path: Path) -> None:
     assert made.job.losses >= {"loss"} and made.job.layer_of["ip1"] == "ip1" and made.seed == 3
     with Silent() as silent:
         assert train(made.job, tmp_path / "run", device="cpu", progress=silent).iteration == 12
+
+
+def test_what_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "file.yaml").touch()
+    for name, why in (("none", "there is no such folder"), ("file.yaml", "it is a file, not the folder of a run"), ("", "run.json")):
+        with pytest.raises(SpecError) as error:
+            load_run(tmp_path / name)
+        (found,) = error.value.diagnostics
+        assert found.code == "NS683" and found.fact.startswith(why)
+
+
+def test_transplant_takes_a_run(tmp_path: Path) -> None:
+    result = trained(tmp_path / "run")
+    spec, out = str(tmp_path / "run" / "spec.yaml"), tmp_path / "w.safetensors"
+    done = CliRunner().invoke(group, ["transplant", str(result.run), spec, spec, "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    before, after = read_tensors(tmp_path / "run/weights.safetensors")[0], read_tensors(out)[0]
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)

@@ -57,10 +57,20 @@ def check_shape(source: Source, name: str, field: str, have: Shape, want: Shape)
     """Raises SpecError NS652 where samples of shape `have` cannot feed an input of shape `want`, both without N; None fits anything."""
     if len(have) == len(want) and all(a is None or b is None or a == b for a, b in zip(have, want, strict=True)):
         return
-    notes: tuple[str, ...] = ()
-    if len(have) == len(want) == 3 and None not in want[1:]:
-        notes = (f"`image: {{resize: [{want[1]}, {want[2]}]}}` at the input resizes the samples",)
-    raise fail("NS652", f"input {name} takes {shown(want)}, field {field} gives {shown(have)}", path=source.name, notes=notes)
+    raise fail("NS652", f"input {name} takes {shown(want)}, field {field} gives {shown(have)}", path=source.name, notes=mended(have, want))
+
+
+def mended(have: Shape, want: Shape) -> tuple[str, ...]:
+    """How samples of shape `have` could come to feed an input of shape `want`."""
+    if len(have) > 1 and have != want and (*have[-1:], *have[:-1]) == want:
+        return ("the data have their channels last; netspec reads them first: transpose the array to [N, C, H, W]",)
+    if want[:1] == (1,) and have == want[1:]:
+        return ("the data have no axis of channels: write the array with one of size 1 after N, or the input without it",)
+    if not want and len(have) == 1:
+        return ("a label is the number of a class, from 0: of one-hot vectors take the argmax",)
+    if len(have) == len(want) == 3 and have[0] in (want[0], None) and None not in want[1:]:
+        return (f"`image: {{resize: [{want[1]}, {want[2]}]}}` at the input resizes the samples",)
+    return ()
 
 
 def check_labels(labels: Array, rule: LabelRule, name: str, first: int = 0) -> None:
@@ -78,6 +88,7 @@ def check_labels(labels: Array, rule: LabelRule, name: str, first: int = 0) -> N
             f"{rule.layer} tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
             f"sample {first + int(at[0])} has {labels[at]}",
             path=name,
+            notes=("labels count from 0: take 1 from labels that count from 1",) if labels[at] == rule.width and labels.min() > 0 else (),
         )
 
 

@@ -1,11 +1,11 @@
 """From a data section to an opened source: the table of the kinds of source, and which part of the data each role takes."""
 
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.suggest import nearest
 from netspec.resolve.image_contract import ImageContract, Shape
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.arrived import arrived
@@ -79,7 +79,7 @@ def open_source(section: DataSection, split: str | None, place: Place) -> Source
     elif section.source in SOURCES:
         source = SOURCES[section.source](section, part, place)
     else:
-        near = get_close_matches(section.source, SOURCES, 1)
+        near = nearest(section.source, SOURCES, 1)
         known = f"there are {', '.join(SOURCES)}, python:module:Class"
         raise fail("NS640", f"{section.source}; " + (f"did you mean {near[0]}?" if near else known))
     source = arrived(source, place.contract, place.shape[0] if place.shape else None)

@@ -13,7 +13,7 @@ from data_files import opened, write_image
 from netspec.diagnostics import SpecError
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import Augmentation, DataSection, TransformParam
-from netspec.training.data.binding import LabelRule, bind
+from netspec.training.data.binding import LabelRule, bind, check_labels, check_shape
 from netspec.training.data.feeding import Port, batches_of, feed_of
 from netspec.training.data.loader import Batches, Feed, Order, generator_at, permutation
 from netspec.training.data.registry import Place
@@ -167,6 +167,29 @@ def test_labels_are_checked_first_or_as_they_come() -> None:
             next(batches)
     Batches(numbered(7), 3, Order(True, True), feed._replace(labels=LabelRule(2, ignore=2)))
     Batches(numbered(7), 3, Order(True, True), feed._replace(labels=LabelRule(3)))
+
+
+@pytest.mark.parametrize(("labels", "noted"), [([1, 2, 3], True), ([0, 3, 1], False), ([1, 2, 4], False)])
+def test_labels_that_count_from_one(labels: list[int], noted: bool) -> None:
+    with pytest.raises(SpecError, match="NS651") as error:
+        check_labels(np.array(labels), LabelRule(3), "source")
+    assert [note.startswith("labels count from 0") for note in error.value.diagnostics[0].notes] == [True] * noted
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "words"),
+    [
+        ((8, 9, 3), (3, 8, 9), "channels last"),
+        ((8, 8), (1, 8, 8), "no axis of channels"),
+        ((10,), (), "one-hot"),
+        ((3, 9, 9), (3, 8, 8), "resize: [8, 8]"),
+        ((64,), (1, 8, 8), None),
+    ],
+)
+def test_shapes_that_do_not_fit_say_why(have: tuple[int, ...], want: tuple[int, ...], words: str | None) -> None:
+    with pytest.raises(SpecError, match="NS652") as error:
+        check_shape(ArraySource("s", {"x": np.zeros((2, *have))}, "x"), "data", "x", have, want)
+    assert [words is not None and words in note for note in error.value.diagnostics[0].notes] == [True] * (words is not None)
 
 
 def test_binding(tmp_path: Path) -> None:

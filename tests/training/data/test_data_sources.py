@@ -407,5 +407,7 @@ def test_python_runs_no_function_unasked(tmp_path: Path) -> None:
 def test_unknown_source(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"NS640.*did you mean mnist"):
         opened(tmp_path, source="mnst")
+    with pytest.raises(SpecError, match=r"NS640.*did you mean mnist"):
+        opened(tmp_path, source="MNIST")
     with pytest.raises(SpecError, match=r"NS640.*python:module:Class"):
         opened(tmp_path, source="python:nothing")
