@@ -1,18 +1,21 @@
-"""Caffe's quick net for CIFAR-10 as `netspec train` trains it, against the same net and solver written by hand in PyTorch.
+"""Caffe's quick net for CIFAR-10 as `netspec train` trains it, against the same net and solver written by hand in PyTorch, paired.
 
     python benchmarks/trained/cifar_baseline.py DATA/cifar10-subset [--seeds 1 2 3] [--iterations 1000]
 
-Both sides: the same binary files, weights drawn from the same distributions, a new random order each epoch that runs on over its end,
-momentum 0.9, weight decay 0.004, biases at twice the rate, the rate divided by 10 after 80 % of the iterations, a test at the end on
-all test images; seeds alternate which side goes first. The two draw different random numbers, so accuracies agree only on average.
-Prints a row per seed: test accuracy of both, CPU seconds of both (data, training, test; without import), and the ratio hand / netspec.
+Paired: the hand's net begins with the very weights that netspec drew (written out to a file before the first step) and sees the samples
+in the same order; both then go on by themselves from the same binary files, with momentum 0.9, weight decay 0.004, biases at twice the
+rate, the rate divided by 10 after 80 % of the iterations, and a test at the end on all test images. What is left between the two is the
+order of float32 sums. `--apart` gives the hand its own weights, order and random numbers instead, as the first version of this script did.
+Seeds alternate which side goes first. Prints a row per seed: test accuracy of both, the largest difference of a step's loss in the first
+20 steps and in all, CPU seconds of both (data, training, test; without import), and the ratio hand / netspec.
 """
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,10 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, cross_entropy, max_pool2d, relu
 
 import netspec
+from netspec.driver import load
+from netspec.reading import Reading
+from netspec.training.data.loader import permutation
+from netspec.training.session import session
 
 SPEC = Path(__file__).parents[2] / "specs/imagenet/cifar10-quick.yaml"
 MEAN = torch.tensor([125.3, 123.0, 113.9]).view(3, 1, 1)
@@ -56,53 +63,79 @@ def records(folder: Path, pattern: str) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(raw[:, 1:].reshape(-1, 3, 32, 32).copy()), torch.from_numpy(raw[:, 0].astype(np.int64))
 
 
-def orders(count: int) -> Iterator[Tensor]:
-    """Indices of batches without end: epoch after epoch, each in a new order, batches running over the seam."""
-    left = torch.empty(0, dtype=torch.int64)
+def orders(count: int, epoch: Callable[[int], Tensor]) -> Iterator[Tensor]:
+    """Indices of batches without end: epoch after epoch, each in its order, batches running over the seam."""
+    left, number = torch.empty(0, dtype=torch.int64), 0
     while True:
         while len(left) < BATCH:
-            left = torch.cat((left, torch.randperm(count)))
+            left, number = torch.cat((left, epoch(number))), number + 1
         yield left[:BATCH]
         left = left[BATCH:]
 
 
-def by_hand(folder: Path, seed: int, iterations: int) -> float:
-    """Train and test; the accuracy."""
-    torch.manual_seed(seed)
-    images, labels = records(folder, "data_batch_*.bin")
-    net = Quick()
-    weights, biases = ([p for name, p in net.named_parameters() if name.endswith(kind)] for kind in ("weight", "bias"))
-    groups = [{"params": weights, "lr": 0.001}, {"params": biases, "lr": 0.002}]
-    optimizer = torch.optim.SGD(groups, lr=0.001, momentum=0.9, weight_decay=0.004, fused=True)
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [iterations * 4 // 5], 0.1)
-    batches = orders(len(labels))
-    for _ in range(iterations):
-        at = next(batches)
-        optimizer.zero_grad(set_to_none=True)
-        cross_entropy(net(images[at].float() - MEAN), labels[at]).backward()
-        optimizer.step()
-        schedule.step()
-    images, labels = records(folder, "test_batch*.bin")
-    with torch.no_grad():
-        right = sum(
-            int((net(x.float() - MEAN).argmax(1) == y).sum()) for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True)
-        )
-    return right / len(labels)
-
-
-def by_netspec(folder: Path, seed: int, iterations: int) -> float:
-    """The same through the spec."""
+def settings(folder: Path, seed: int, iterations: int) -> list[str]:
+    """What the spec is told."""
     words = {
         "random_seed": seed,
         "max_iter": iterations,
         "stepvalue": f"[{iterations * 4 // 5}]",
         "test_interval": 0,
-        "display": iterations,
+        "display": 1,
     }
-    settings = [f"train.solver.{word}={value}" for word, value in words.items()]
-    settings += [f"train.{part}.path={folder.absolute()}" for part in ("data", "test_data")]
+    return [f"train.solver.{word}={value}" for word, value in words.items()] + [
+        f"train.{part}.path={folder.absolute()}" for part in ("data", "test_data")
+    ]
+
+
+def drawn(folder: Path, seed: int) -> dict[str, Tensor]:
+    """The weights that netspec draws for a seed, by layer/weight."""
+    made = session(load(str(SPEC), Reading(settings=tuple(settings(folder, seed, 10)))), torch.device("cpu"))
+    return {each.name.replace("/", "."): each.tensor.detach().clone() for each in made.job.parameters}
+
+
+def by_hand(folder: Path, seed: int, iterations: int, start: dict[str, Tensor] | None) -> tuple[float, list[float]]:
+    """Train and test; the accuracy and the loss of each step. Without weights to start from it draws its own, and its own order."""
+    torch.manual_seed(seed)
+    images, labels = records(folder, "data_batch_*.bin")
+    count = len(labels)
+    net, losses = Quick(), []
+    if start is not None:
+        net.load_state_dict(start)
+    weights, biases = ([p for name, p in net.named_parameters() if name.endswith(kind)] for kind in ("weight", "bias"))
+    groups = [{"params": weights, "lr": 0.001}, {"params": biases, "lr": 0.002}]
+    optimizer = torch.optim.SGD(groups, lr=0.001, momentum=0.9, weight_decay=0.004, fused=True)
+    batches = orders(count, lambda epoch: torch.randperm(count) if start is None else torch.from_numpy(permutation(count, seed, epoch)))
+    for i in range(iterations):
+        if i == iterations * 4 // 5:
+            fall(optimizer, 0.1)
+        at = next(batches)
+        optimizer.zero_grad(set_to_none=True)
+        loss = cross_entropy(net(images[at].float() - MEAN), labels[at])
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    images, labels = records(folder, "test_batch*.bin")
+    with torch.no_grad():
+        right = sum(
+            int((net(x.float() - MEAN).argmax(1) == y).sum()) for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True)
+        )
+    return right / len(labels), losses
+
+
+def fall(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """The rate falls as in Caffe, whose velocity holds the rate it was made with: V = 0.9 V + rate g. PyTorch's holds none."""
+    for group in optimizer.param_groups:
+        group["lr"] *= factor
+        for tensor in group["params"]:
+            optimizer.state[tensor]["momentum_buffer"] /= factor
+
+
+def by_netspec(folder: Path, seed: int, iterations: int) -> tuple[float, list[float]]:
+    """The same through the spec."""
     with tempfile.TemporaryDirectory() as run:
-        return float(netspec.train(SPEC, run, device="cpu", settings=settings).metrics["accuracy"])
+        result = netspec.train(SPEC, run, device="cpu", settings=settings(folder, seed, iterations))
+        log = [json.loads(line) for line in (Path(run) / "log.jsonl").read_text("utf-8").splitlines()]
+    return float(result.metrics["accuracy"]), [line["loss"] for line in log if line["phase"] == "train"]
 
 
 def main() -> None:
@@ -110,18 +143,26 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--iterations", type=int, default=1000)
+    parser.add_argument("--apart", action="store_true")
     given = parser.parse_args()
-    sides = {"netspec": by_netspec, "hand": by_hand}
     rows = []
-    print(f"{torch.get_num_threads()} threads, {given.iterations} iterations of {BATCH}\n")
-    print("| seed | netspec | by hand | netspec CPU s | by hand CPU s | hand / netspec |\n|---|---|---|---|---|---|")
+    print(f"{torch.get_num_threads()} threads, {given.iterations} iterations of {BATCH}, {'apart' if given.apart else 'paired'}\n")
+    columns = ("netspec", "by hand", "loss, 20 steps", "loss, all", "netspec CPU s", "by hand CPU s", "hand / netspec")
+    print(f"| seed | {' | '.join(columns)} |\n|{'---|' * (1 + len(columns))}")
     for seed in given.seeds:
+        start = None if given.apart else drawn(given.folder, seed)
+        sides = {
+            "netspec": lambda seed=seed: by_netspec(given.folder, seed, given.iterations),
+            "hand": lambda seed=seed, start=start: by_hand(given.folder, seed, given.iterations, start),
+        }
         found, seconds = {}, {}
         for name in sorted(sides, reverse=seed % 2 == 0):
             begin = time.process_time()
-            found[name] = sides[name](given.folder, seed, given.iterations)
+            found[name] = sides[name]()
             seconds[name] = time.process_time() - begin
-        rows.append((found["netspec"], found["hand"], seconds["netspec"], seconds["hand"], seconds["hand"] / seconds["netspec"]))
+        (ours, our_losses), (theirs, their_losses) = found["netspec"], found["hand"]
+        apart = [abs(a - b) for a, b in zip(our_losses, their_losses, strict=True)]
+        rows.append((ours, theirs, max(apart[:20]), max(apart), seconds["netspec"], seconds["hand"], seconds["hand"] / seconds["netspec"]))
         print(f"| {seed} | {' | '.join(f'{value:.4g}' for value in rows[-1])} |", flush=True)
     print(f"| mean | {' | '.join(f'{statistics.mean(column):.4g}' for column in zip(*rows, strict=True))} |")
 
