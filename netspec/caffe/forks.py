@@ -11,7 +11,12 @@ FORK_MESSAGES = {
     "BatchNormParameter": "0 update_global_stats bool",
     "BatchSampler": """
         0 use_original_image bool; 0 sampler Sampler; 0 sample_constraint SampleConstraint; 0 max_sample uint; 0 max_trials uint""",
+    "BBoxRegParameter": "0 bbox_mean float*; 0 bbox_std float*; 0 cls_aware bool",
     "BoxAnnotatorOHEMParameter": "0 roi_per_img uint; 0 ignore_label int",
+    "BoxOutputParameter": """
+        0 fg_thr float; 0 iou_thr float; 0 nms_type string; 0 field_h uint*; 0 field_w uint*; 0 downsample_rate uint*; 0 field_whr float;
+        0 field_xyr float; 0 max_nms_num uint; 0 max_post_nms_num uint; 0 min_size float""",
+    "CenterLossParameter": "0 num_output uint; 0 center_filler FillerParameter; 0 axis int",
     "DenseImageDataParameter": """
         0 source string; 0 batch_size uint; 0 rand_skip uint; 0 shuffle bool; 0 new_height uint; 0 new_width uint; 0 is_color bool;
         0 mean_file string; 0 root_folder string""",
@@ -24,7 +29,9 @@ FORK_MESSAGES = {
     "DropoutParameter": "0 scale_train bool; 0 sample_weights_test bool",
     "EltwiseParameter": "0 coeff_blob bool",
     "EmitConstraint": "0 emit_type EmitType; 0 emit_overlap float",
+    "FlipParameter": "0 flip_width bool; 0 flip_height bool",
     "ImageDataParameter": "0 ignore_label int; 0 label_type LabelType; 0 min_height uint; 0 min_width uint",
+    "InsanityParameter": "0 lb float; 0 ub float",
     "InterpParameter": "0 height int; 0 width int; 0 zoom_factor int; 0 shrink_factor int; 0 pad_beg int; 0 pad_end int",
     "LayerParameter": """
         0 annotated_data_param AnnotatedDataParameter; 0 detection_evaluate_param DetectionEvaluateParameter;
@@ -35,8 +42,12 @@ FORK_MESSAGES = {
         0 upsample_param UpsampleParameter; 0 box_annotator_ohem_param BoxAnnotatorOHEMParameter;
         0 psroi_pooling_param PSROIPoolingParameter; 0 shuffle_channel_param ShuffleChannelParameter; 0 normalize_param NormalizeParameter;
         0 relu6_param ReLUParameter; 0 engine string; 0 forward_type string; 0 backward_type string; 0 forward_math string;
-        0 backward_math string; 0 quantization_param QuantizationParameter""",
+        0 backward_math string; 0 quantization_param QuantizationParameter;
+        0 reorg_param ReorgParameter; 0 mergecrop_param MergeCropParameter;
+        0 flip_param FlipParameter; 0 insanity_param InsanityParameter; 0 center_loss_param CenterLossParameter;
+        0 box_output_param BoxOutputParameter; 0 bbox_reg_param BBoxRegParameter""",
     "LossParameter": "0 weight_by_label_freqs bool; 0 class_weighting float*; 0 pre_fixed_normalizer float",
+    "MergeCropParameter": "0 operation MergeOp; 0 forward bool*; 0 backward bool*",
     "MultiBoxLossParameter": """
         0 loc_loss_type LocLossType; 0 conf_loss_type ConfLossType; 0 loc_weight float; 0 num_classes uint; 0 share_location bool;
         0 match_type MatchType; 0 overlap_threshold float; 0 use_prior_for_matching bool; 0 background_label_id uint;
@@ -49,7 +60,7 @@ FORK_MESSAGES = {
     "NoiseParameter": """
         0 prob float; 0 hist_eq bool; 0 inverse bool; 0 decolorize bool; 0 gauss_blur bool; 0 jpeg float; 0 posterize bool; 0 erode bool;
         0 saltpepper bool; 0 saltpepper_param SaltPepperParameter; 0 clahe bool; 0 convert_to_hsv bool; 0 convert_to_lab bool""",
-    "NonMaximumSuppressionParameter": "0 nms_threshold float; 0 top_k int",
+    "NonMaximumSuppressionParameter": "0 nms_threshold float; 0 top_k int; 0 eta float",
     "NormalizeParameter": "0 across_spatial bool; 0 scale_filler FillerParameter; 0 channel_shared bool; 0 eps float",
     "PSROIPoolingParameter": "0 spatial_scale float; 0 output_dim int; 0 group_size int",
     "PermuteParameter": "0 order uint*",
@@ -62,6 +73,7 @@ FORK_MESSAGES = {
         0 scale_out float*; 0 scale_params float*; 0 precision string; 0 is_negative_input bool; 0 bw_add int; 0 bw_multiply int;
         0 exp_min int; 0 exp_max int; 0 rounding_scheme string; 0 rounding_time string; 0 unit_scale bool""",
     "ROIPoolingParameter": "0 pooled_h uint; 0 pooled_w uint; 0 spatial_scale float",
+    "ReorgParameter": "0 stride uint; 0 reverse bool",
     "ResizeParameter": """
         0 prob float; 0 resize_mode ResizeMode; 0 height uint; 0 width uint; 0 pad_mode PadMode; 0 pad_value float*;
         0 interp_mode InterpMode*""",
@@ -95,6 +107,7 @@ FORK_ENUMS = {
     "LabelType": {"NONE": 0, "IMAGE": 1, "PIXEL": 2},
     "LocLossType": {"L2": 0, "SMOOTH_L1": 1},
     "MatchType": {"BIPARTITE": 0, "PER_PREDICTION": 1},
+    "MergeOp": {"STACK": 0, "ADD": 1},
     "MiningType": {"NONE": 0, "MAX_NEGATIVE": 1, "HARD_EXAMPLE": 2},
     "NormalizationMode": {"PRE_FIXED": 3},
     "PadMode": {"CONSTANT": 1, "MIRRORED": 2, "REPEAT_NEAREST": 3},

@@ -1,7 +1,7 @@
 """Random sizes, words and values for the nets of formulas.py, from one seed; and the text of a net of one layer."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ class Dice(random.Random):
         return self.numbers.integers(0, below, shape).astype(float)
 
 
-def repeated(name: str, values: Sequence[Any]) -> str:
+def repeated(name: str, values: Iterable[Any]) -> str:
     return " ".join(f"{name}: {value}" for value in values)
 
 

@@ -168,6 +168,17 @@ def pooled(x: Array, pool: str, w: Windows, up: bool = True) -> tuple[Array, Arr
     return y, mask
 
 
+def averages(d: Dice) -> Drawn:
+    """AVE with borders up to the window's length less one, where the divisor tells."""
+    kernel, stride, up = d.sizes(2, 5, 2), d.sizes(1, 4, 2), d.chance(0.7)
+    w = Windows(kernel, stride, [d.size(k // 2, k - 1) for k in kernel], [1, 1])
+    shape = [*d.sizes(1, 2, 2), *(max(1, k - 2 * p) + d.size(0, 6) for k, p in zip(kernel, w.pad, strict=True))]
+    words = f"round_mode: {'CEIL' if up else 'FLOOR'} "
+    words += " ".join(f"{n}_h: {p[0]} {n}_w: {p[1]}" for n, p in zip(("kernel", "stride", "pad"), w, strict=False))
+    text = layer_text("Pooling", f"pooling_param {{ pool: AVE {words} }}")
+    return Drawn(text, {"x": d.normal(shape)}, lambda a: {"y": pooled(a["x"], "AVE", w, up)[0]})
+
+
 def pooling(d: Dice) -> Drawn:
     pool, up, mask = d.choice(["MAX", "AVE"]), d.chance(0.7), d.chance(0.4)
     kernel, stride = d.sizes(1, 4, 2), d.sizes(1, 4, 2)
@@ -340,6 +351,7 @@ DRAWS: dict[str, Callable[[Dice], Drawn]] = {
     "deconvolution": lambda d: filters(d, "Deconvolution"),
     "im2col": im2col,
     "pooling": pooling,
+    "averages": averages,
     "pyramid": pyramid,
     "lrn": lrn,
     "batch_norm": batch_norm,

@@ -7,24 +7,13 @@ import numpy as np
 
 from tests.conformance.caffe.dice import Arrays, Dice, layer_text, repeated
 from tests.conformance.caffe.formulas import Array, Drawn, convolved, windows
+from tests.conformance.caffe.formulas_more import softmax
 
 __all__ = ["FORKS"]
-
-REFUSED = "TRAIN"
-"""The phase of layers without an ONNX form: they behave alike in both, and only nets of phase TEST are exported."""
 
 
 def said(value: bool) -> str:
     return str(value).lower()
-
-
-def half_away(value: float) -> int:
-    """C's round."""
-    return int(math.copysign(math.floor(abs(value) + 0.5), value))
-
-
-def within(value: float, most: int) -> int:
-    return int(min(max(value, 0), most))
 
 
 # --- maps -------------------------------------------------------------------------------------------------------------
@@ -165,155 +154,6 @@ def segnet_bn(d: Dice) -> Drawn:
     return Drawn(layer_text("BN", f"bn_param {{ bn_mode: {mode} }}"), {"x": d.normal(shape) + 1}, reference, None, 1e-4, phase)
 
 
-# --- detection --------------------------------------------------------------------------------------------------------
-
-
-def regions(d: Dice, images: int, h: int, w: int, scale: float) -> Array:
-    """(image, x1, y1, x2, y2), some of them partly outside or of no size."""
-    count = d.size(1, 3)
-    ends = [d.numbers.uniform(-0.2 * n / scale, n / scale, count) for n in (w, h)]
-    far = [begin + d.numbers.uniform(0, n / scale, count) for begin, n in zip(ends, (w, h), strict=True)]
-    return np.float32(np.stack([d.numbers.integers(0, images, count), *ends, *far], 1))
-
-
-def roi_pooling(d: Dice) -> Drawn:
-    n, h, w = d.size(1, 2), *d.sizes(4, 8, 2)
-    (rows, columns), scale = d.sizes(1, 3, 2), d.choice([1, 0.5, 0.25])
-
-    def reference(a: Arrays) -> Arrays:
-        y = np.zeros((len(a["r"]), 2, rows, columns))
-        for place in np.ndindex(len(a["r"]), rows, columns):
-            image, x1, y1, x2, y2 = (half_away(v * s) for v, s in zip(a["r"][place[0]], (1, *(scale,) * 4), strict=True))
-            spans = []
-            for i, count, begin, end, size in ((place[1], rows, y1, y2, h), (place[2], columns, x1, x2, w)):
-                length = max(end - begin + 1, 1)
-                low, high = i * length // count, -(-(i + 1) * length // count)
-                spans.append(slice(within(low + begin, size), within(high + begin, size)))
-            inside = a["x"][(image, slice(None), *spans)]
-            y[(place[0], slice(None), *place[1:])] = inside.max((1, 2)) if inside.size else 0
-        return {"y": y}
-
-    words = f"pooled_h: {rows} pooled_w: {columns} spatial_scale: {scale}"
-    inputs = {"x": d.normal([n, 2, h, w]), "r": regions(d, n, h, w, scale)}
-    return Drawn(layer_text("ROIPooling", f"roi_pooling_param {{ {words} }}", ("x", "r")), inputs, reference, ("x",), phase=REFUSED)
-
-
-def psroi_pooling(d: Dice) -> Drawn:
-    bins, maps, h, w, scale = d.size(1, 3), d.size(1, 2), *d.sizes(4, 8, 2), d.choice([1, 0.5])
-
-    def reference(a: Arrays) -> Arrays:
-        y = np.zeros((len(a["r"]), maps, bins, bins))
-        for r, c, i, j in np.ndindex(*y.shape):
-            image, *corners = a["r"][r]
-            x1, y1, x2, y2 = (scale * (half_away(v) + (k > 1)) for k, v in enumerate(corners))
-            spans = []
-            for at, begin, end, size in ((i, y1, y2, h), (j, x1, x2, w)):
-                step = np.float32(max(end - begin, 0.1)) / np.float32(bins)
-                low, high = math.floor(at * step + np.float32(begin)), math.ceil((at + 1) * step + np.float32(begin))
-                spans.append(slice(within(low, size), within(high, size)))
-            inside = a["x"][(int(image), (c * bins + i) * bins + j, *spans)]
-            y[r, c, i, j] = inside.mean() if inside.size else 0
-        return {"y": y}
-
-    words = f"output_dim: {maps} group_size: {bins} spatial_scale: {scale}"
-    inputs = {"x": d.normal([2, maps * bins * bins, h, w]), "r": regions(d, 2, h, w, scale)}
-    return Drawn(layer_text("PSROIPooling", f"psroi_pooling_param {{ {words} }}", ("x", "r")), inputs, reference, ("x",), phase=REFUSED)
-
-
-def prior_box(d: Dice) -> Drawn:
-    (h, w), (height, width) = d.sizes(1, 4, 2), d.sizes(8, 40, 2)
-    mins = [d.choice([3, 5, 8.5]) for _ in range(d.size(1, 2))]
-    maxs = [m * d.choice([2, 3]) for m in mins] if d.chance(0.5) else []
-    ratios, flip, clip = [d.choice([1, 2, 3, 0.5]) for _ in range(d.size(0, 3))], d.chance(0.5), d.chance(0.5)
-    variances, step, offset = d.choice([[], [0.2], [0.1, 0.1, 0.2, 0.3]]), d.choice([0, 8]), d.choice([0.5, 0])
-
-    def sides() -> list[tuple[float, float]]:
-        shapes = [1.0]
-        for ratio in ratios:
-            if all(abs(ratio - one) >= 1e-6 for one in shapes):
-                shapes += [ratio, 1 / ratio] if flip else [ratio]
-        found = []
-        for i, least in enumerate(mins):
-            found.append((least, least))
-            found += [(math.sqrt(least * maxs[i]),) * 2] if maxs else []
-            found += [(least * math.sqrt(a), least / math.sqrt(a)) for a in shapes[1:]]
-        return found
-
-    def reference(_: Arrays) -> Arrays:
-        step_y, step_x = (step, step) if step else (height / h, width / w)
-        boxes = []
-        for i, j in np.ndindex(h, w):
-            x, y = (j + offset) * step_x, (i + offset) * step_y
-            boxes += [[(x - a / 2) / width, (y - b / 2) / height, (x + a / 2) / width, (y + b / 2) / height] for a, b in sides()]
-        flat = np.clip(boxes, 0, 1) if clip else np.array(boxes)
-        spread = variances if len(variances) == 4 else (variances or [0.1]) * 4
-        return {"y": np.stack([flat.ravel(), np.tile(spread, len(boxes))])[None]}
-
-    words = " ".join(
-        (repeated("min_size", mins), repeated("max_size", maxs), repeated("aspect_ratio", ratios), repeated("variance", variances))
-    )
-    words += f" flip: {said(flip)} clip: {said(clip)} offset: {offset}" + (f" step: {step}" if step else "")
-    inputs = {"x": d.normal([1, 2, h, w]), "d": d.normal([1, 3, height, width])}
-    return Drawn(layer_text("PriorBox", f"prior_box_param {{ {words} }}", ("x", "d")), inputs, reference, (), phase=REFUSED)
-
-
-def jaccard(a: Array, b: Array) -> float:
-    sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    shared = float(sides.prod()) if (sides > 0).all() else 0.0
-    areas = [float((one[2:] - one[:2]).prod()) if (one[2:] >= one[:2]).all() else 0.0 for one in (a, b)]
-    return shared / (sum(areas) - shared) if shared else 0.0
-
-
-def detection_output(d: Dice) -> Drawn:
-    images, count, classes, shared = d.size(1, 2), d.size(2, 8), d.size(2, 4), d.chance(0.6)
-    code, in_target = d.choice(["CORNER", "CENTER_SIZE", "CORNER_SIZE"]), d.chance(0.3)
-    background, threshold, eta = d.choice([-1, 0, 1]), d.choice([0.1, 0.3, 0.6, 0.9]), d.choice([1, 0.8])
-    top_k, keep, confidence = d.choice([-1, 3]), d.choice([-1, 4]), d.choice([None, 0.3, 0.99])
-    corner = d.numbers.uniform(0, 0.5, (count, 2))
-    priors = np.stack([np.concatenate([corner, corner + d.numbers.uniform(0.2, 0.5, (count, 2))], 1).ravel(), d.numbers.random(4 * count)])
-
-    def decoded(offset: Array, prior: Array, variance: Array) -> Array:
-        t, size = offset * (1 if in_target else variance), prior[2:] - prior[:2]
-        if code != "CENTER_SIZE":
-            return prior + t * (np.tile(size, 2) if code == "CORNER_SIZE" else 1)
-        centre, half = (prior[:2] + prior[2:]) / 2 + t[:2] * size, np.exp(t[2:]) * size / 2
-        return np.concatenate([centre - half, centre + half])
-
-    def kept(boxes: list[Array], scores: Array) -> list[int]:
-        order = sorted((i for i in range(count) if confidence is None or scores[i] > confidence), key=lambda i: -scores[i])
-        found: list[int] = []
-        bound = threshold
-        for i in order[:top_k] if top_k >= 0 else order:
-            if all(jaccard(boxes[i], boxes[j]) <= bound for j in found):
-                found.append(i)
-                bound *= eta if eta < 1 and bound > 0.5 else 1
-        return found
-
-    def of_image(image: int, offsets: Array, scores: Array, priors: Array) -> list[list[float]]:
-        rows: list[list[float]] = []
-        for label in set(range(classes)) - {background}:
-            boxes = [decoded(offsets[i, 0 if shared else label], priors[0, i], priors[1, i]) for i in range(count)]
-            rows += [[image, label, scores[i, label], *boxes[i]] for i in kept(boxes, scores[:, label])]
-        if 0 <= keep < len(rows):
-            cut = sorted((row[2] for row in rows), reverse=True)[keep - 1]
-            rows = [row for row in rows if row[2] >= cut]
-        return rows
-
-    def reference(a: Arrays) -> Arrays:
-        offsets, scores = a["x"].reshape(images, count, -1, 4), a["s"].reshape(images, count, classes)
-        rows = [row for i in range(images) for row in of_image(i, offsets[i], scores[i], a["p"].reshape(2, count, 4))]
-        rows = rows or [[i, *[-1.0] * 6] for i in range(images)]
-        return {"y": np.array(rows)[None, None]}
-
-    words = f"num_classes: {classes} share_location: {said(shared)} background_label_id: {background} code_type: {code} keep_top_k: {keep} "
-    words += f"nms_param {{ nms_threshold: {threshold} eta: {eta} {f'top_k: {top_k}' if top_k >= 0 else ''} }} "
-    words += f"variance_encoded_in_target: {said(in_target)} " + ("" if confidence is None else f"confidence_threshold: {confidence}")
-    offsets = d.normal([images, count * (1 if shared else classes) * 4]) * 0.3
-    inputs = {"x": offsets, "s": d.numbers.random((images, count * classes)), "p": priors[None]}
-    text = layer_text("DetectionOutput", f"detection_output_param {{ {words} }}", list(inputs))
-    return Drawn(text, inputs, reference, (), phase=REFUSED)
-
-
 # --- losses -----------------------------------------------------------------------------------------------------------
 
 
@@ -330,6 +170,155 @@ def smooth_l1(d: Dice) -> Drawn:
     return Drawn(text, inputs, reference, ("x", "z"))
 
 
+def softmax_ohem(d: Dice) -> Drawn:
+    n, classes, places, ignored = d.size(1, 4), d.size(2, 4), d.choice([(), (2, 3)]), d.choice([None, -1])
+    labels = d.whole(classes, (n, *places))
+    if ignored is not None:
+        labels[d.numbers.random(labels.shape) < 0.4] = ignored
+    mode, tops = d.choice(["VALID", "FULL", "BATCH_SIZE", "NONE"]), ["y", "p", "e"][: d.size(1, 3)]
+
+    def reference(a: Arrays) -> Arrays:
+        p = softmax(a["x"], 1)
+        kept = a["l"] != ignored
+        own = np.take_along_axis(p, np.expand_dims(np.where(kept, a["l"], 0).astype(int), 1), 1)[:, 0]
+        each = np.where(kept, -np.log(own), 0)
+        count = max(1, {"VALID": kept.sum(), "FULL": kept.size, "BATCH_SIZE": n, "NONE": 1}[mode])
+        return dict(zip(tops, (np.array(each.sum() / count), p, each), strict=False))
+
+    words = f"normalization: {mode} " + ("" if ignored is None else f"ignore_label: {ignored}")
+    text = layer_text("SoftmaxWithLossOHEM", f"loss_param {{ {words} }}", ("x", "l"), tops)
+    return Drawn(text, {"x": d.normal((n, classes, *places)), "l": labels}, reference, ("x",))
+
+
+def smooth_l1_ohem(d: Dice) -> Drawn:
+    shape, weighted, fixed = [*d.sizes(1, 4, 2), *d.choice([[], [2, 3]])], d.chance(0.6), d.choice([0.5, 128])
+    mode, tops = d.choice(["VALID", "FULL", "BATCH_SIZE", "PRE_FIXED", "NONE"]), ["y", "e"][: d.size(1, 2)]
+    inputs = {"x": d.normal(shape) * 2, "z": d.normal(shape)} | ({"w": d.normal(shape)} if weighted else {})
+    places = shape[0] * math.prod(shape[2:])
+    count = max(1, {"BATCH_SIZE": shape[0], "PRE_FIXED": fixed, "NONE": 1}.get(mode, places))
+
+    def gap(a: Arrays) -> Array:
+        return (a["x"] - a["z"]) * a.get("w", 1)
+
+    def reference(a: Arrays) -> Arrays:
+        away = np.abs(gap(a))
+        each = np.where(away < 1, away**2 / 2, away - 0.5)
+        sums = each.sum(1, keepdims=True).reshape(shape[0], 1, *(shape[2:] or (1, 1)))
+        return dict(zip(tops, (np.array(each.sum() / count), sums), strict=False))
+
+    def slopes(a: Arrays, given: Arrays) -> Arrays:
+        slope = np.clip(gap(a), -1, 1) * given["y"] / count
+        return {"x": slope, "z": -slope}
+
+    words = f"normalization: {mode} pre_fixed_normalizer: {fixed}"
+    text = layer_text("SmoothL1LossOHEM", f"loss_param {{ {words} }}", list(inputs), tops)
+    return Drawn(text, inputs, reference, ("x", "z"), slopes=slopes)
+
+
+def reorg(d: Dice) -> Drawn:
+    """Darknet's loops, index by index."""
+    s, reverse = d.size(1, 3), d.chance(0.5)
+    n, c, h, w = d.size(1, 2), s * s * d.size(1, 2), *(s * d.size(1, 2) for _ in range(2))
+    top = (n, c // s**2, h * s, w * s) if reverse else (n, c * s**2, h // s, w // s)
+
+    def reference(a: Arrays) -> Arrays:
+        flat, made = a["x"].ravel(), np.zeros(a["x"].size)
+        for number, (b, k, j, i) in enumerate(np.ndindex(n, c, h, w)):
+            offset, channel = divmod(k, c // s**2)
+            other = i * s + offset % s + w * s * (j * s + offset // s + h * s * (channel + c // s**2 * b))
+            if reverse:
+                made[other] = flat[number]
+            else:
+                made[number] = flat[other]
+        return {"y": made.reshape(top)}
+
+    return Drawn(layer_text("Reorg", f"reorg_param {{ stride: {s} reverse: {said(reverse)} }}"), {"x": d.normal([n, c, h, w])}, reference)
+
+
+def merge_crop(d: Dice) -> Drawn:
+    axes, add = d.size(1, 3), d.chance(0.5)
+    small = [d.size(1, 2), d.size(1, 3), *d.sizes(1, 3, axes)]
+    large = [*small[:2], *(n + d.size(0, 3) for n in small[2:])]
+    passes = [d.chance(0.8), d.chance(0.8)] if d.chance(0.5) else []
+    learns = [d.chance(0.5), d.chance(0.5)] if d.chance(0.7) else []
+
+    def cut(a: Arrays) -> Array:
+        begins = [(n - m) // 2 for n, m in zip(large[2:], small[2:], strict=True)]
+        return a["z"][(..., *(slice(b, b + m) for b, m in zip(begins, small[2:], strict=True)))]
+
+    def reference(a: Arrays) -> Arrays:
+        sides = [part * passing for part, passing in zip((a["x"], cut(a)), passes or (True, True), strict=True)]
+        return {"y": sides[0] + sides[1] if add else np.concatenate(sides, 1)}
+
+    def slopes(a: Arrays, given: Arrays) -> Arrays:
+        own, other = (given["y"],) * 2 if add else np.split(given["y"], 2, 1)
+        found = {"x": np.zeros(small), "z": np.zeros(large)}
+        first, second = learns or (True, False)
+        found["x"] += own * first
+        cut(found)[...] += other * second
+        return found
+
+    words = f"operation: {'ADD' if add else 'STACK'} {repeated('forward', map(said, passes))} {repeated('backward', map(said, learns))}"
+    inputs = {"x": d.normal(small), "z": d.normal(large)}
+    reached = () if learns == [False, False] else None
+    return Drawn(layer_text("MergeCrop", f"mergecrop_param {{ {words} }}", ("x", "z")), inputs, reference, reached, slopes=slopes)
+
+
+def flip(d: Dice) -> Drawn:
+    across, down = d.chance(0.5), d.chance(0.5)
+    words = f"flip_param {{ flip_width: {said(across)} flip_height: {said(down)} }}"
+    steps = (slice(None, None, -1 if down else 1), slice(None, None, -1 if across else 1))
+    return Drawn(layer_text("Flip", words), {"x": d.normal(d.sizes(1, 4, 4))}, lambda a: {"y": a["x"][(..., *steps)]})
+
+
+def insanity(d: Dice) -> Drawn:
+    low, high = d.choice([(5, 10), (3, 5), (-4, -2)])
+    mean = (high - low) / math.log(abs(high / low))
+    text = layer_text("Insanity", f"insanity_param {{ lb: {low} ub: {high} }}")
+    return Drawn(text, {"x": d.normal(d.sizes(1, 4, d.size(2, 4)))}, lambda a: {"y": np.where(a["x"] > 0, a["x"], a["x"] / mean)})
+
+
+def center_loss(d: Dice) -> Drawn:
+    n, classes, shape = d.size(1, 6), d.size(1, 3), d.sizes(1, 3, d.size(1, 2))
+    labels = d.whole(classes, [n])
+
+    def away(a: Arrays) -> Array:
+        return a["x"].reshape(n, -1) - a["w0"][labels.astype(int)]
+
+    def slopes(a: Arrays, given: Arrays) -> Arrays:
+        member = np.eye(classes)[labels.astype(int)]
+        own = -(member.T @ away(a)) / (1 + member.sum(0))[:, None]
+        return {"x": (away(a) * given["y"] / n).reshape(n, *shape), "w0": own}
+
+    text = layer_text("CenterLoss", f"center_loss_param {{ num_output: {classes} }}", ("x", "l"))
+    inputs = {"x": d.normal([n, *shape]), "l": labels}
+    return Drawn(text, inputs, lambda a: {"y": np.array((away(a) ** 2).sum() / (2 * n))}, ("x",), slopes=slopes)
+
+
+def seg_accuracy(d: Dice) -> Drawn:
+    n, classes, h, w = d.size(1, 2), d.size(2, 4), *d.sizes(1, 4, 2)
+    ignored = d.choice([[], [255], [0, 1]])
+    labels = d.whole(classes, [n, 1, h, w])
+    if 255 in ignored:
+        labels[d.numbers.random(labels.shape) < 0.3] = 255
+    scores = d.whole(3, [n, classes, h, w]) if d.chance(0.5) else d.normal([n, classes, h, w])
+
+    def reference(a: Arrays) -> Arrays:
+        seen = np.zeros((classes, classes))
+        for i, y, x in np.ndindex(n, h, w):
+            label = int(a["l"][i, 0, y, x])
+            if label not in ignored:
+                seen[label, max(range(classes), key=lambda c: (a["x"][i, c, y, x], c))] += 1
+        rows, hits, unions = seen.sum(1), seen.diagonal(), seen.sum(0) + seen.sum(1) - seen.diagonal()
+        shares = [hits[c] / rows[c] for c in range(classes) if rows[c]]
+        overlaps = [1 if hits[c] == unions[c] else hits[c] / unions[c] for c in range(classes)]
+        values = [hits.sum() / max(seen.sum(), 1), np.mean(shares) if shares else 0, np.mean(overlaps)]
+        return {"y": np.array(values).reshape(1, 1, 1, 3)}
+
+    text = layer_text("SegAccuracy", f"seg_accuracy_param {{ {repeated('ignore_label', ignored)} }}", ("x", "l"))
+    return Drawn(text, {"x": scores, "l": labels}, reference, ())
+
+
 FORKS: dict[str, Callable[[Dice], Drawn]] = {
     draw.__name__: draw
     for draw in (
@@ -342,10 +331,14 @@ FORKS: dict[str, Callable[[Dice], Drawn]] = {
         unit_length,
         gathered_bn,
         segnet_bn,
-        roi_pooling,
-        psroi_pooling,
-        prior_box,
-        detection_output,
         smooth_l1,
+        softmax_ohem,
+        smooth_l1_ohem,
+        reorg,
+        merge_crop,
+        flip,
+        insanity,
+        center_loss,
+        seg_accuracy,
     )
 }

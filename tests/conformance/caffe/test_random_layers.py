@@ -16,10 +16,11 @@ from netspec.importers.prototxt import import_prototxt
 from netspec.resolve.deploy import deployed
 from tests.conformance.caffe.dice import Arrays, Dice, net_text
 from tests.conformance.caffe.formulas import DRAWS, Drawn
+from tests.conformance.caffe.formulas_boxes import BOXES
 from tests.conformance.caffe.formulas_forks import FORKS
 from tests.conformance.caffe.formulas_more import MORE
 
-FAMILIES = {**DRAWS, **MORE, **FORKS}
+FAMILIES = {**DRAWS, **MORE, **FORKS, **BOXES}
 ASIDE = {"loss", "metric", "data", "input"}
 STEP = 1e-6
 
