@@ -142,6 +142,10 @@ def check_source(source: Source, reading: Reading = PLAIN) -> list[Diagnostic]:
         resolved = resolve_source(source, Diagnostics(), reading)
         expected = resolved is not None and resolved.spec.section("expect") is not None
         found = blamed(found, source, lambda text: findings(text, reading), expected=expected)
+    if any(d.code in ("NS201", "NS203", "NS208") and d.others for d in found):
+        from netspec.analysis.rivals import settled
+
+        found = settled(found, source, lambda text: findings(text, reading))
     if not any(fix.edits for d in found for fix in d.fixes):
         return found
     from netspec.diagnostics.fixing import tried

@@ -253,11 +253,12 @@ class Budget:
         return None
 
     def stranger(self, name: str, at: Located, known: Iterable[str], fact: str) -> None:
+        """Report a name at the key or value that says it."""
         near = nearest(name, known)
-        fixes = (
-            (Fix(f"write {near[0]}", (Edit(at.span, near[0]),) if at.span is not None and at.span.text == name else ()),) if near else ()
-        )
-        self.diagnostics.add(Diagnostic("NS330", f"{name} {fact}", at.span, f"did you mean {near[0]}?" if near else "", fixes=fixes))
+        keys = (body.keys[name] for body in self.section.mapping.values() if body.get(name) is at)
+        span = next(keys, at.span)
+        fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span is not None and span.text == name else ()),) if near else ()
+        self.diagnostics.add(Diagnostic("NS330", f"{name} {fact}", span, f"did you mean {near[0]}?" if near else "", fixes=fixes))
 
 
 def origin(value: Value) -> tuple[Label, ...]:

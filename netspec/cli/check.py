@@ -49,8 +49,20 @@ def command(specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | 
         before = stamps(specs)
         code = checked(specs, how, strict, dialect, reading)
         click.echo(f"watching {', '.join(specs)} (exit code now {code})", err=True)
+        warm()
         while stamps(specs) == before:
             sleep(POLL)
+
+
+def warm() -> None:
+    """Import what only a faulty spec needs while nobody waits: the next look then has it."""
+    import jsonschema  # noqa: F401
+
+    import netspec.analysis.blame
+    import netspec.analysis.rivals
+    import netspec.diagnostics.fixing
+    import netspec.resolve.wording
+    import netspec.syntax.damage  # noqa: F401
 
 
 def checked(specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | None, reading: "Reading") -> int:

@@ -243,7 +243,9 @@ class Builder:
         near = nearest(name, visible)
         fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()
         label = f"did you mean {' or '.join(near)}?" if near else "nothing makes this"
-        return Diagnostic("NS201", f"{reader} reads {name}", span, label, fixes=fixes)
+        maker = self.made.get(scope.prefix + near[0]) if near else None
+        others = (Label(maker, "a similar name"),) if maker is not None else ()
+        return Diagnostic("NS201", f"{reader} reads {name}", span, label, others=others, fixes=fixes)
 
     def left_out(self, full: str) -> Draft | None:
         """A layer that makes a value in other states of the net only; None where this state keeps a maker, or no layer makes it."""
@@ -271,11 +273,12 @@ class Builder:
         return False
 
     def check_tops(self, draft: Draft, tops: tuple[str, ...], bottoms: tuple[Value, ...], scope: Scope) -> None:
-        """A top may repeat an earlier name only in place: as one of the layer's own bottoms."""
+        """A top may repeat an earlier name only in place: as one of the layer's own bottoms. A layer's name given twice is said already."""
         for i, name in enumerate(tops):
             local = name.removeprefix(scope.prefix)
             in_place = local in draft.fields.bottom or (not draft.fields.bottom and any(b.name == name for b in bottoms))
-            if name in self.made and not in_place and not self.declared(draft, name, scope):
+            said = "top" not in draft.places and draft.name in self.nodes
+            if name in self.made and not in_place and not said and not self.declared(draft, name, scope):
                 first = self.made[name]
                 self.diagnostics.add(
                     Diagnostic(

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
 from netspec.frozen import changed, frozen
 from netspec.ir.dims import Size, symbol
@@ -101,12 +101,15 @@ def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deplo
             outputs.append(graph.blobs[output])
         elif not diagnostics.failed:
             near = nearest(output, graph.blobs)
+            maker = graph.blobs[near[0]].node if near else None
+            place = maker.places["name"] if maker is not None else None
             diagnostics.add(
                 Diagnostic(
                     "NS208",
                     f"output {output} is made by no layer",
                     span,
                     f"did you mean {near[0]}?" if near else "",
+                    others=(Label(place, "a similar name"),) if place is not None and place.text == near[0] else (),
                     fixes=(Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else (),
                 )
             )

@@ -57,8 +57,8 @@ BROKEN = [
     ("statistics: 3", "NS320", "3"), ("macs: {max: 2M}", "NS321", "{max"), ("activation_memory: {max: 50KiB}", "NS322", "{max"),
     ("receptive_field: {pool2: 15}", "NS323", "15"), ("receptive_field: {ip1: {max: 28}}", "NS323", "{max"),
     ("shapes: {pool1: [N, 20, 11, 11], prob: [N, 9]}", "NS324", "[N, 20, 11"), ("units: {hidden: 1}", "NS325", "1"), ("connections: 1", "NS326", "1"),
-    ("causal: pool1", "NS327", "pool1"), ("equivariant: [pool2, ip1]", "NS328", "ip1"), ("shapes: {pool3: [N]}", "NS330", "[N]"),
-    ("units: {hiden: 1}", "NS330", "1"), ("causal: nothing", "NS330", "nothing"), ("parameters: lots", "NS104", "lots"),
+    ("causal: pool1", "NS327", "pool1"), ("equivariant: [pool2, ip1]", "NS328", "ip1"), ("shapes: {pool3: [N]}", "NS330", "pool3"),
+    ("units: {hiden: 1}", "NS330", "hiden"), ("causal: nothing", "NS330", "nothing"), ("parameters: lots", "NS104", "lots"),
     ("train: {parameters: 1}", "NS320", "1"), ("parametres: 1", "NS102", "parametres"), ("shapes: {prob: [N, 10.5]}", "NS109", "10.5"),
     ('shapes: {prob: [N, "__import__(1)"]}', "NS109", '"__import__'),
 ]  # fmt: skip

@@ -1,0 +1,112 @@
+"""Of two places that may both be the wrong one of a name, the one whose change makes more of the net agree. In: findings, a way to check.
+
+Two layers of one name: each is renamed in turn. A name that nothing makes: the readers against the layer of a like name. Knows no graph.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from netspec.diagnostics.fixing import Check, belongs, edited
+from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
+from netspec.source import Source, Span
+
+__all__ = ["DUPLICATE", "MISSING", "settled"]
+
+DUPLICATE = "NS203"
+MISSING = ("NS201", "NS208")
+WANTED = (*MISSING, "NS330")
+"""Findings whose place is a name that nothing makes."""
+WORD = re.compile(r"[A-Za-z_][\w./-]*")
+NAMES = 4
+"""Names that a renamed layer is tried with, and findings that are settled by trials."""
+WORK = 2_000_000
+"""Characters that all trials together may check; the first finding is settled in any case."""
+
+
+class Trial(NamedTuple):
+    """What check says with an edit made: errors first, then warnings; `name` is the one that was written, "" for one that nothing reads."""
+
+    errors: int
+    warnings: int
+    name: str
+    after: list[Diagnostic]
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return self.errors, self.warnings
+
+
+def settled(found: Sequence[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
+    """The findings, those on names at the place that a trial blames. What goes with a clean trial's edit is left out."""
+    kept, left = list(found), WORK
+    for d in [d for d in found if disputed(d, source)][:NAMES]:
+        if d not in kept or left < 0:
+            continue
+        left -= len(source.text) * (NAMES if d.code == DUPLICATE else 2)
+        kept = told_apart(d, kept, source, check) if d.code == DUPLICATE else misnamed(d, kept, source, check)
+    return kept
+
+
+def disputed(d: Diagnostic, source: Source) -> bool:
+    """Whether a finding on a name has a second place in the same text, and both are whole names."""
+    if d.code not in (DUPLICATE, *MISSING) or d.span is None or not d.others:
+        return False
+    return all(belongs(source, Edit(span, "")) and WORD.fullmatch(span.text) for span in (d.span, d.others[0].span))
+
+
+def told_apart(d: Diagnostic, found: list[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
+    """Two layers of one name: the finding at the one without which the net has fewer errors; on a tie where it is."""
+    assert d.span is not None
+    here, there = (renamed(span, source, check) for span in (d.span, d.others[0].span))
+    moved = there.rank < here.rank
+    best, span, other = (there, d.others[0].span, d.span) if moved else (here, d.span, d.others[0].span)
+    settled_one = d
+    if moved:
+        settled_one = replace(d, span=span, label="this one is called so too", others=(Label(other, "used here"), *d.others[1:]))
+    if not best.name or best.errors or there.rank == here.rank:
+        return [settled_one if each is d else each for each in found]
+    fix = Fix(f"write {best.name}, a name that is read and that no layer has", (Edit(span, best.name),))
+    return left_over(found, d, replace(settled_one, fixes=(fix,)), best.after)
+
+
+def renamed(span: Span, source: Source, check: Check) -> Trial:
+    """The best of a layer under a name that nothing reads, and under those that are read and that nothing makes."""
+    first = tried(source, [Edit(span, f"{span.text}_")], check)
+    missing = [d.span.text for d in first.after if d.code in WANTED and d.span is not None and WORD.fullmatch(d.span.text)]
+    trials = [tried(source, [Edit(span, name)], check)._replace(name=name) for name in list(dict.fromkeys(missing))[:NAMES]]
+    return min([first, *trials], key=lambda trial: trial.rank)
+
+
+def misnamed(d: Diagnostic, found: list[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
+    """A name that nothing makes: at the layer of the like name where renaming it helps more than changing all that read it.
+
+    On a tie the one with fewer places is blamed, and the reader where both have one.
+    """
+    assert d.span is not None
+    maker, name = d.others[0].span, d.span.text
+    readers = [each for each in found if each.code in MISSING and each.span is not None and each.span.text == name]
+    reading = tried(source, [Edit(each.span, maker.text) for each in readers if each.span is not None], check)
+    making = tried(source, [Edit(maker, name)], check)
+    if making.rank > reading.rank or (making.rank == reading.rank and len(readers) == 1):
+        return found
+    others = tuple(Label(each.span, f"reads {name}") for each in readers if each.span is not None)
+    told = replace(d, span=maker, label=f"is {name} meant?", others=others, fixes=(Fix(f"write {name}", (Edit(maker, name),)),))
+    return left_over(found, d, told, making.after)
+
+
+def tried(source: Source, edits: Sequence[Edit], check: Check) -> Trial:
+    changed = edited(source, edits)
+    after = check(changed) if changed is not None else []
+    errors = sum(d.severity == "error" for d in after) if changed is not None else 1 << 30
+    return Trial(errors, len(after) - errors, "", after)
+
+
+def left_over(found: Iterable[Diagnostic], d: Diagnostic, told: Diagnostic, after: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The findings with one told anew, without the errors of the net's names and sizes that its fix clears."""
+    still = {(each.code, each.fact) for each in after}
+    kept = [each for each in found if each is d or each.code[2] not in "23" or (each.code, each.fact) in still]
+    gone = len(list(found)) - len(kept)
+    notes = (*told.notes, *([f"{gone} other {'finding goes' if gone == 1 else 'findings go'} with it"] if gone else []))
+    return sorted((replace(told, notes=notes) if each is d else each for each in kept), key=lambda each: each.order)
