@@ -12,6 +12,7 @@ from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.scalars import look_alike
 from netspec.syntax.scalars import resolve as scalar
+from netspec.syntax.settings import is_setting
 
 __all__ = ["Subject", "misspelt", "unknown_key", "what_it_is", "worded"]
 
@@ -98,13 +99,23 @@ def unknown_key(key: str, at: Located, known: Iterable[str], what: str, notes: t
     known = list(known)
     span, near = at.key_span(key), meant_by(key, known)
     text = f"{what} has no {key}"
+    elsewhere = home_of(key, near, known, what)
+    if elsewhere:
+        return Diagnostic("NS102", text, span, elsewhere)
     if not near:
         names = sorted(known)
         listed = (f"known: {', '.join(names)}",) if names else ()
         return Diagnostic("NS102", text, span, "not known here", notes=listed if notes is None else notes)
-    edits = (Edit(span, near[0]),) if span and near[0] not in at.mapping else ()
+    edits = (Edit(span, near[0]),) if span and near[0] not in at.mapping and not is_setting(span.source) else ()
     fix = Fix(f"write {near[0]}", edits, certain(key, near[0], known))
     return Diagnostic("NS102", text, span, f"did you mean {' or '.join(near)}?", fixes=(fix,))
+
+
+def home_of(key: str, near: list[str], known: list[str], where: str) -> str:
+    """Where a word of another section stands; another framework's word only where it is not clearly one of this section misspelt."""
+    from netspec.resolve.homes import home, is_section
+
+    return home(key, where, foreign=not (near and certain(key, near[0], known))) if is_section(where) else ""
 
 
 def meant_by(word: str, known: Iterable[str]) -> list[str]:

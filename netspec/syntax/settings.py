@@ -36,10 +36,12 @@ def place_in(tree: Located, steps: list[str], value: Located) -> bool:
         return False
     if len(steps) > 1 and steps[0] not in tree.value and (layers := tree.get("layers")) is not None and in_list(layers, steps, value):
         return True
+    if value.span is not None:
+        tree.keys.setdefault(steps[0], value.span)
     if len(steps) == 1:
         tree.value[steps[0]] = value
         return True
-    return place_in(tree.value.setdefault(steps[0], Located({})), steps[1:], value)
+    return place_in(tree.value.setdefault(steps[0], Located({}, value.span)), steps[1:], value)
 
 
 def in_list(items: Located, steps: list[str], value: Located) -> bool:
