@@ -33,9 +33,10 @@ class DataSection(Record):
     path: str | None = param(default=None, doc="file or folder, inside the spec's folder or the one that NETSPEC_DATA names")
     batch_size: int = param(default=64, ge=1, doc="samples in a batch")
     split: Literal["train", "test", "all"] | None = param(
-        default=None, doc="the part to take: the source's own where it has parts, else test is every fifth sample (index % 5 == 0)"
+        default=None,
+        doc="the part to take: the source's own where it has parts, else test is every fifth sample (index % 5 == 0), of streams the end",
     )
-    shuffle: bool | None = param(default=None, doc="draw a new order for each epoch; true in training, false in a test")
+    shuffle: bool | None = param(default=None, doc="draw a new order for each epoch; true in training but of streams, false in a test")
     fields: dict[str, str] = param(default={}, doc="field of the source that feeds each input, as in {data: image}")
     images: str | None = param(default=None, doc="idx: file of the samples, in `path` if that is given")
     labels: str | None = param(default=None, doc="idx: file of the labels, in `path` if that is given")
@@ -45,7 +46,7 @@ class DataSection(Record):
     streams: bool = param(
         default=False,
         doc="text: batch_size streams run through it side by side, and recurrent layers carry their state from batch to batch (truncated "
-        "backpropagation through time); else each window begins anew",
+        "backpropagation through time); the last windows that do not reach all streams are left out; else each window begins anew",
     )
     options: dict[str, Any] = param(default={}, doc="python: keyword arguments of the class")
     transform_param: TransformParam | None = param(default=None, doc="Caffe's transform_param, for an input without `image:`")
