@@ -1,6 +1,7 @@
-"""Which layers do something else at every place of a map. In: a layer, its bottoms, the axes along which they move with the input.
+"""Which axis is time, and which layers do something else at every place of a map.
 
-Knows no layer type: weights whose shape grows with such an axis belong to places.
+In: a layer, its bottoms, the axes along which they move with the input. Knows no layer type: weights whose shape grows with such an axis
+belong to places.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,15 @@ from netspec.ir.layer import Layer
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 
-__all__ = ["place_bound"]
+__all__ = ["named_time", "place_bound"]
+
+
+def named_time(given: TensorType) -> int | None:
+    """The axis of an input that is called T; else axis 0 where axis 1 is N, as recurrent layers have it; None where no letter tells."""
+    names = [str(size) for size in given.shape]
+    if "T" in names:
+        return names.index("T")
+    return 0 if len(names) > 1 and names[1] == "N" else None
 
 
 def place_bound(layer: Layer, bottoms: Sequence[TensorType], moving: Sequence[frozenset[int]]) -> bool:

@@ -4,10 +4,12 @@ A field is kept for the widest and the narrowest of the branches that lead to a 
 """
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from math import ceil, floor, inf, lcm
 from typing import Any, NamedTuple
 
-from netspec.analysis.places import place_bound
+from netspec.analysis.places import named_time, place_bound
+from netspec.analysis.reads import of_batch, reads, reads_of
 from netspec.ir.field import Number, Reads, Step
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Layer
@@ -17,7 +19,8 @@ __all__ = ["DEFINITION", "Extent", "Field", "Fields", "as_json", "culprit", "fie
 EPS = 1e-6
 DEFINITION = (
     "receptive field: input pixels from the first to the last that one unit sees, over the narrowest and the widest branch; stride: pixels "
-    "from one unit's field to the next's; begin: the first pixel that unit 0 sees, negative in the padding; all: it sees the whole axis"
+    "from one unit's field to the next's; begin: the first pixel that unit 0 sees, negative in the padding, whatever pad_mode puts there; "
+    "all: it sees the whole axis"
 )
 
 
@@ -38,7 +41,9 @@ class Extent(NamedTuple):
     def size(self) -> Number:
         """Pixels from the first that a unit can see to the last; inf where there is no bound."""
         span = self.last - self.first
-        return inf if span == inf else self.grid * floor(span / self.grid + EPS) + self.width if self.grid else span + self.width
+        if span == inf:
+            return inf
+        return floor((self.grid * floor(span / self.grid + EPS) if self.grid else span) + self.width + EPS)
 
     @property
     def begin(self) -> Number:
@@ -88,12 +93,14 @@ class Field(NamedTuple):
     """The field along one axis of a blob: which axis of the input it lies on, over the widest and over the narrowest branch.
 
     period: the least shift of the input that shifts the blob; more than the stride where it was coarser on the way.
+    edge: how far past the end of its field a unit near the border may see, where a border was made of what it pads.
     """
 
     axis: int
     wide: Extent = Extent()
     narrow: Extent = Extent()
     period: int = 1
+    edge: Number = 0
 
     @property
     def stride(self) -> Number:
@@ -120,11 +127,12 @@ def fields(typed: TypedGraph) -> Fields:
         if single and "elementwise" in node.layer.traits and type(node.layer).field is Layer.field:
             found.update(dict.fromkeys(node.tops, behind[0]))
             continue
-        reads = node.layer.field(*typed.bottoms(node)) if any(behind) else ()
+        steps = reads(typed, node) if any(behind) else ()
         for top in node.tops:
             rank = typed.types[top].rank
             merged: dict[Value, Axes] = {}
-            for each, looks in zip(behind, reads, strict=False):
+            for each, first in zip(behind, steps, strict=False):
+                looks = reads_of(typed, top, node.tops[0], first)
                 for source, axes in each.items():
                     seen = through(axes, looks, rank)
                     merged[source] = seen if single or source not in merged else join(merged[source], seen)
@@ -139,7 +147,7 @@ def through(axes: Axes, reads: Reads, rank: int) -> Axes:
     result = Field(0)
     for step in reads[:rank]:
         field = axes[step.axis] if step is not None and step.axis < len(axes) else None
-        if field is None or step is None or step[1:] == (1, 0, 0):
+        if field is None or step is None or step[1:] == (1, 0, 0, 0):
             made.append(field)
             continue
         if known != (key := (field[1:], step[1:])):
@@ -150,8 +158,9 @@ def through(axes: Axes, reads: Reads, rank: int) -> Axes:
 
 def moved(field: Field, step: Step) -> Field:
     wide = field.wide.through(step)
-    period = lcm(field.period, round(wide.stride)) if abs(wide.stride - round(wide.stride)) < EPS and wide.stride >= 1 else field.period
-    return Field(field.axis, wide, wide if field.narrow is field.wide else field.narrow.through(step), period)
+    shift = wide.stride if isinstance(wide.stride, int) else Fraction(wide.stride).limit_denominator(100_000).numerator
+    narrow = wide if field.narrow is field.wide else field.narrow.through(step)
+    return Field(field.axis, wide, narrow, lcm(field.period, shift), field.edge + step.edge * field.stride)
 
 
 def join(a: Axes, b: Axes) -> Axes:
@@ -163,24 +172,30 @@ def join(a: Axes, b: Axes) -> Axes:
         elif x is y:
             made.append(x)
         else:
-            made.append(Field(x.axis, x.wide.joined(y.wide), min(x.narrow, y.narrow, key=lambda e: e.size), lcm(x.period, y.period)))
+            narrow = min(x.narrow, y.narrow, key=lambda e: e.size)
+            made.append(Field(x.axis, x.wide.joined(y.wide), narrow, lcm(x.period, y.period), max(x.edge, y.edge)))
     return tuple(made)
 
 
 def spatial(typed: TypedGraph, source: Value) -> tuple[int, ...]:
     """The axes of an input that a field is told for: all after the channels; where there are none, the time axis."""
-    time = time_axis(typed, source)
-    return tuple(range(2, typed.types[source].rank)) if time != 0 else (0,)
+    time = named_time(typed.types[source])
+    return tuple(range(2, typed.types[source].rank)) if time not in (0, 1) else (time,)
 
 
-def time_axis(typed: TypedGraph, source: Value) -> int | None:
-    """The axis called T; else axis 0 where axis 1 is N, as recurrent layers have it; else the last one after the channels."""
-    shape = typed.types[source].shape
-    names = [str(size) for size in shape]
-    if "T" in names:
-        return names.index("T")
-    if len(shape) > 1 and names[1] == "N":
-        return 0
+def time_axis(typed: TypedGraph, source: Value, known: Fields) -> int | None:
+    """The axis that letters tell; else the one along which a layer reads all that came before; else the last one after the channels.
+
+    None where it is one step long, as that of a first state, which has nothing later.
+    """
+    named, shape = named_time(typed.types[source]), typed.types[source].shape
+    if named is not None:
+        return named if shape[named] != 1 else None
+    for each in known.values():
+        for other, axes in each.items():
+            run = next((f.axis for f in axes if f is not None and f.wide.begin == -inf), None)
+            if run is not None and run < len(shape) and shape[run] in (1, typed.types[other].shape[run]):
+                return run if shape[run] != 1 else None
     return len(shape) - 1 if len(shape) > 2 else None
 
 
@@ -214,16 +229,22 @@ def numbers(field: Field | None) -> dict[str, Number | None] | None:
 def later(typed: TypedGraph, value: Value, known: Fields) -> str | None:
     """Why a value is not proven causal; None where no part of it depends on a later input: unit i reads no input past its own time."""
     timed = False
+    mixing = next((node for node in behind(typed, value) if of_batch(node, typed.graph.phase)), None)
+    if mixing is not None:
+        return f"{mixing.name} takes the statistics of the whole batch in training"
     for source, axes in known.get(value, {}).items():
-        time = time_axis(typed, source)
+        time = time_axis(typed, source, known)
         if time is None:
             continue
         timed = True
         field = next((f for f in axes if f is not None and f.axis == time), None)
         if field is None:
             return f"it sees the whole time axis of {source.name}"
-        if field.wide.end > 0:
-            return f"it sees {field.wide.end:g} {'step' if field.wide.end == 1 else 'steps'} of {source.name} ahead"
+        ahead = field.wide.end + field.edge
+        if ahead == inf:
+            return f"it sees the end of {source.name} in the border at its beginning"
+        if ahead > EPS:
+            return f"it sees {ahead:g} {'step' if ahead == 1 else 'steps'} of {source.name} ahead"
     return None if timed else "no input it depends on has a time axis"
 
 
@@ -231,15 +252,23 @@ def unshifted(typed: TypedGraph, value: Value, known: Fields) -> str | None:
     """Why a shift of the input by the value's stride does not shift the value; None where it does, the border apart."""
     if not known.get(value):
         return "it depends on no input"
+    if not any(spatial(typed, source) for source in known[value]):
+        return "no input it depends on has an axis to shift along"
     for source, axes in known[value].items():
         by_axis = {f.axis: f for f in axes if f is not None}
         for axis in spatial(typed, source):
             field = by_axis.get(axis)
             if field is None:
                 return f"axis {axis} of {source.name} is seen whole"
+            if field.size == inf:
+                return f"along axis {axis} of {source.name} it sees all there is before it, the border too"
             if field.period != field.stride:
                 return f"its stride along axis {axis} is {field.stride:g}, but only shifts by {field.period} are kept on the way"
-    bound = next((node for node in behind(typed, value) if bound_to_places(typed, node, known)), None)
+    makers = behind(typed, value)
+    mixing = next((node for node in makers if of_batch(node, typed.graph.phase)), None)
+    if mixing is not None:
+        return f"{mixing.name} takes the statistics of the whole batch in training"
+    bound = next((node for node in makers if bound_to_places(typed, node, known)), None)
     return f"{bound.name} does something else at every place" if bound is not None else None
 
 

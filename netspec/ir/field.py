@@ -11,12 +11,16 @@ Number = Union[int, float]
 
 
 class Step(NamedTuple):
-    """Unit i of a top's axis reads the units stride*i + first to stride*i + last of the bottom's axis `axis`."""
+    """Unit i of a top's axis reads the units stride*i + first to stride*i + last of the bottom's axis `axis`.
+
+    edge: how far past its last a unit at the border reads, where the border is made of the bottom's own units.
+    """
 
     axis: int
     stride: Number = 1
     first: Number = 0
     last: Number = 0
+    edge: Number = 0
 
 
 Reads = tuple[Step | None, ...]
@@ -38,8 +42,17 @@ def over(a: int, b: int) -> Number:
     return a // b if a % b == 0 else a / b
 
 
-def window_steps(window: Any, space: tuple[Size, ...], rank: int, *, transposed: bool) -> Reads:
-    """The steps of a window (kernel, stride, pads, dilation, per spatial axis) over the last axes; channels are read whole."""
+def borrowed(mode: str, begin: int, reach: int) -> Number:
+    """How far past its window's last tap a unit reads through `begin` border units that pad_mode fills from the bottom."""
+    furthest = {"reflect": begin, "symmetric": begin - 1, "replicate": 0, "circular": inf}
+    return max(0, furthest[mode] - (reach - begin)) if begin > 0 and mode in furthest else 0
+
+
+def window_steps(window: Any, space: tuple[Size, ...], rank: int, *, transposed: bool, mode: str = "constant") -> Reads:
+    """The steps of a window (kernel, stride, pads, dilation, per spatial axis) over the last axes; channels are read whole.
+
+    mode: what the border holds, a pad_mode.
+    """
     lead = rank - len(space)
     steps: list[Step | None] = [Step(axis) for axis in range(lead - 1)] + [None] * min(lead, 1)
     for i, size in enumerate(space):
@@ -54,5 +67,6 @@ def window_steps(window: Any, space: tuple[Size, ...], rank: int, *, transposed:
         if transposed:
             steps.append(Step(lead + i, over(1, stride), over(begin - reach, stride), over(begin, stride)))
         else:
-            steps.append(None if size == kernel and window.pads[i] in (0, (0, 0)) else Step(lead + i, stride, -begin, reach - begin))
+            whole = size == kernel and window.pads[i] in (0, (0, 0))
+            steps.append(None if whole else Step(lead + i, stride, -begin, reach - begin, borrowed(mode, begin, reach)))
     return tuple(steps)

@@ -192,7 +192,9 @@ class Layer(Record):
         if "windowed" in self.traits:
             layer: Any = self
             image = layer.bottom(bottoms[0]) if hasattr(layer, "bottom") else bottoms[0]
-            return (window_steps(layer.window(image), image.space, bottoms[0].rank, transposed="transposed" in self.traits),)
+            mode = getattr(layer, "pad_mode", "constant")
+            steps = window_steps(layer.window(image), image.space, bottoms[0].rank, transposed="transposed" in self.traits, mode=mode)
+            return (steps,)
         if "elementwise" in self.traits:
             return tuple(same_place(b.rank if b.rank == bottoms[0].rank else min(b.rank, 1)) for b in bottoms)
         return ((),) * len(bottoms)

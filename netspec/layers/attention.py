@@ -1,6 +1,7 @@
 """Layers of transformers: MultiHeadAttention, ClassToken."""
 
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 from netspec.ir.dims import Size, product
@@ -23,7 +24,7 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
     y = W_o [head_1; ...; head_h] + b_o,  head = softmax(Q K^T / sqrt(d)) V,  Q, K, V = W x + b     (Vaswani et al. 2017)
 
     Bottoms: x (N, T, C), for itself; or queries and the memory (N, S, C) that they look at; and a mask (N, S) or (N, T, S), 0 for what may
-    not be seen. A query that may see nothing sees all alike. For a mask over x itself list x twice.
+    not be seen. A query that may see nothing sees all alike, a causal one all up to its place. For a mask over x itself list x twice.
     """
 
     num_heads: int = param(ge=1, doc="heads; each has C / num_heads channels")
@@ -70,7 +71,8 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
 
     def field(self, *bottoms: TensorType) -> tuple[Reads, ...]:
         token = past(1) if self.causal else None
-        mask: tuple[Reads, ...] = ((Step(0), None, None),) if len(bottoms) > 2 else ()
+        row = Step(1) if len(bottoms) > 2 and bottoms[2].rank == 3 else token
+        mask: tuple[Reads, ...] = ((Step(0), row, None),) if len(bottoms) > 2 else ()
         memory: tuple[Reads, ...] = ((Step(0), token, None),) if len(bottoms) > 1 else ()
         return ((Step(0), Step(1) if len(bottoms) > 1 else token, None), *memory, *mask)
 
@@ -98,20 +100,20 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
 
         q, k, v = heads(x, 0, t, (0, 2, 1, 3)), heads(seen, 1, s, (0, 2, 3, 1)), heads(seen, 2, s, (0, 2, 1, 3))
         scores = g.typed(g.Mul(g.MatMul(q, k), float(number(width)) ** -0.5), TensorType((n, self.num_heads, t, s)))
-        for hidden in self.hidden(g, (t, s), bottoms[2] if len(bottoms) > 2 else None):
-            scores = g.typed(g.Where(hidden, LOWEST, scores), scores.type)
+        for hidden, score in self.hidden(g, (t, s), bottoms[2] if len(bottoms) > 2 else None):
+            scores = g.typed(g.Where(hidden, score, scores), scores.type)
         y = g.typed(g.MatMul(g.Softmax(scores, axis=-1), v), TensorType((n, self.num_heads, t, width)))
         rows = g.reshape(g.transpose(y, (0, 2, 1, 3)), (product((n, t)), c))
         return g.reshape(g.Gemm(rows, weights["out_weight"], weights.get("bias"), transB=1), x.type.shape)
 
     def hidden(self, g: Any, sizes: tuple[Size, Size], mask: Any) -> Iterator[Any]:
-        """What may not be seen, as booleans that broadcast over (N, heads, T, S)."""
-        if self.causal:
-            yield g.Greater(g.Trilu(g.full(sizes, 1.0), 1, upper=1), 0.5)
+        """What may not be seen, as booleans that broadcast over (N, heads, T, S), and its score: what is later never counts."""
         if mask is not None:
             n, *_, s = mask.type.shape
             places = g.reshape(mask, (n, 1, 1, s) if mask.type.rank == 2 else (n, 1, mask.type.shape[1], s))
-            yield g.Equal(places, 0.0)
+            yield g.Equal(places, 0.0), LOWEST
+        if self.causal:
+            yield g.Greater(g.Trilu(g.full(sizes, 1.0), 1, upper=1), 0.5), -inf
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -121,6 +123,7 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         yield accepts("{num_heads: 2, dropout_ratio: 0.1}", "N,T,4; N,S,4 -> N,T,4", weights=80)
         yield accepts("{num_heads: 2}", "N,T,4; N,S,4; N,S -> N,T,4", weights=80)
         yield accepts("{num_heads: 4}", "N,T,4; N,S,4; N,T,S -> N,T,4", weights=80)
+        yield accepts("{num_heads: 2, causal: true}", "N,T,4; N,T,4; N,T -> N,T,4", weights=80)
         yield rejects("{num_heads: 4}", "N,T,6", code="NS302", at="num_heads")
         yield rejects("{num_heads: 2}", "N,6", code="NS303", at="bottom.0")
         yield rejects("{num_heads: 2}", "N,T,C", code="NS304")

@@ -44,6 +44,11 @@ class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elem
         yield Weight("variance", (self.channels(x),), kind="statistic")
         yield Weight("scale_factor", (1,), kind="statistic")
 
+    @property
+    def batch_in_training(self) -> bool:
+        """Whether training normalises by the batch's statistics."""
+        return self.use_global_stats is not True
+
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return batch_field(x) if self.use_global_stats is False else super().field(x)
 
@@ -126,6 +131,11 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "normalizes"
         yield Weight("bias", shape, self.bias_filler or constant(0.0))
         yield Weight("mean", shape, kind="statistic")
         yield Weight("variance", shape, constant(1.0), kind="statistic")
+
+    @property
+    def batch_in_training(self) -> bool:
+        """Whether training normalises by the batch's statistics."""
+        return self.bn_mode != "INFERENCE" if self.segnet else not self.frozen
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return batch_field(x) if self.segnet and self.bn_mode != "INFERENCE" else super().field(x)

@@ -51,11 +51,10 @@ class MultiHeadAttention(nn.Module):
     def forward(self, x: Tensor, memory: "Tensor | None" = None, mask: "Tensor | None" = None) -> Tensor:
         q, k, v = (self.parted(value, i) for i, value in enumerate((x, *(x if memory is None else memory,) * 2)))
         scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
-        least = torch.finfo(scores.dtype).min
-        if self.causal:
-            scores = scores.masked_fill(scores.new_ones(scores.shape[-2:], dtype=torch.bool).triu(1), least)
         if mask is not None:
-            scores = scores.masked_fill((mask[:, None, None] if mask.dim() == 2 else mask[:, None]) == 0, least)
+            scores = scores.masked_fill((mask[:, None, None] if mask.dim() == 2 else mask[:, None]) == 0, torch.finfo(scores.dtype).min)
+        if self.causal:
+            scores = scores.masked_fill(scores.new_ones(scores.shape[-2:], dtype=torch.bool).triu(1), -math.inf)
         y = F.dropout(scores.softmax(-1), self.dropout, self.training) @ v
         return F.linear(y.transpose(1, 2).flatten(2), self.out_weight, self.bias)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.ir.dims import Size
+from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
@@ -38,6 +39,12 @@ class Spread(Layer):
         for i, size in enumerate(other.shape):
             same(size, x.shape[first + i], f"axis {i} of the second bottom must be axis {first + i} of the first", at="bottom.1")
         return other.shape
+
+    def field(self, x: TensorType, other: TensorType | None = None) -> tuple[Reads, ...]:
+        if other is None:
+            return (same_place(x.rank),)
+        first = self.first(x, other)
+        return same_place(x.rank), (*(None,) * first, *same_place(other.rank))
 
     def infer(self, x: TensorType, other: TensorType | None = None) -> TensorType:
         self.extent(x, other)
@@ -149,6 +156,9 @@ class Axpy(Layer, type="Axpy", bottoms=3, traits=("elementwise",)):
         for i in range(x.rank):
             same(z.shape[i], x.shape[i], f"axis {i} of the third bottom must be that of the second", at="bottom.2")
         return x
+
+    def field(self, a: TensorType, x: TensorType, z: TensorType) -> tuple[Reads, ...]:
+        return same_place(2), same_place(x.rank), same_place(x.rank)
 
     def torch(self, a: TensorType, x: TensorType, z: TensorType) -> ModuleText:
         return module("Axpy")

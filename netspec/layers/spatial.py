@@ -70,7 +70,7 @@ class Crop(Layer, type="Crop", param="crop_param", bottoms=2, traits=("spatial",
         yield rejects("{}", "N,3,6,7", code="NS205")
 
 
-class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), traits=("spatial",)):
+class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), traits=("spatial", "unpools")):
     """Undo a MAX pooling: put every value where the mask says it came from, 0 elsewhere. Without a mask: repeat every value.
 
     y[n,c,m[n,c,i]] = x[n,c,i]     (SegNet: Badrinarayanan et al. 2015; forks of Caffe)
@@ -115,8 +115,9 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
         return x.replaced(space=self.size(x))
 
     def field(self, x: TensorType, mask: TensorType | None = None) -> tuple[Reads, ...]:
-        steps = (Step(i, over(1, s), over(1 - s, s), 0) for i, s in enumerate(spread(self.scale, x.axes, "scale"), 2))
-        return ((*same_place(2), *steps),) * (1 if mask is None else 2)
+        if mask is not None:
+            return (same_place(2),) * 2
+        return ((*same_place(2), *(Step(i, over(1, s), over(1 - s, s), 0) for i, s in enumerate(spread(self.scale, x.axes, "scale"), 2))),)
 
     def torch(self, x: TensorType, mask: TensorType | None = None) -> ModuleText:
         if self.upsample_size is not None:

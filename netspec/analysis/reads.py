@@ -1,0 +1,44 @@
+"""What the tops of a node read of its bottoms: what its layer says of itself, and what only its place in the net tells.
+
+In: a typed graph and a node; out: per bottom a step for each axis. Knows no layer type.
+"""
+
+from typing import Any
+
+from netspec.ir.field import Reads, same_place, window_steps
+from netspec.ir.graph import Node, TypedGraph, Value
+
+__all__ = ["of_batch", "reads", "reads_of"]
+
+
+def reads(typed: TypedGraph, node: Node) -> tuple[Reads, ...]:
+    """Per bottom, what one unit of the first top reads."""
+    if "unpools" in node.layer.traits and len(node.bottoms) == 2:
+        return (unpooled(typed, node),) * 2
+    return node.layer.field(*typed.bottoms(node))
+
+
+def reads_of(typed: TypedGraph, top: Value, first: Value, looks: Reads) -> Reads:
+    """What a unit of any top reads: along an axis of another length than the first top's, as of a last state, the whole."""
+    a, b = typed.types[top].shape, typed.types[first].shape
+    if a == b:
+        return looks
+    return tuple(step if i < min(len(a), len(b)) and a[i] == b[i] else None for i, step in enumerate(looks))
+
+
+def unpooled(typed: TypedGraph, node: Node) -> Reads:
+    """A value goes back to anywhere in the window that it was pooled from; where the mask is not that pooling's, to anywhere at all.
+
+    A mask counts places row by row: they are the same in two images whose axes after the first are as long.
+    """
+    top, maker = typed.tops(node)[0], node.bottoms[1].node
+    layer: Any = maker.layer if maker is not None else None
+    image = typed.bottoms(maker)[0] if maker is not None and maker.bottoms else None
+    if image is None or "pooling" not in layer.traits or "windowed" not in layer.traits or image.shape[3:] != top.shape[3:]:
+        return same_place(2)
+    return (*same_place(2), *window_steps(layer.window(image), image.space, image.rank, transposed=True)[2:])
+
+
+def of_batch(node: Node, phase: str) -> bool:
+    """Whether a node takes the statistics of the batch in a phase, so that each of its units depends on every place of every sample."""
+    return (node.mode or phase).upper() == "TRAIN" and bool(getattr(node.layer, "batch_in_training", False))
