@@ -208,9 +208,14 @@ def wrong_type(where: str, schema: Mapping[str, Any], at: Located) -> Diagnostic
         return wrong_word(where, words, at)
     names = " or ".join(type_words(wanted, words))
     label = names if len(names) < LONGEST_LABEL else " or ".join(type_words(wanted, []))
-    meant = repaired(at, wanted)
-    fixes = fix(at, meant) if meant else ()
-    return Diagnostic("NS104", f"{where} must be {names}: {what_it_is(at, wanted)}", at.span, f"must be {label}", fixes=fixes)
+    meant, notes = repaired(at, wanted), ()
+    if meant is None and isinstance(at.value, str):
+        from netspec.syntax.uncomputed import dollar_note, with_dollar
+
+        meant, notes = with_dollar(at) or None, dollar_note(at)
+    fixes = fix(at, meant) if meant and not computed(at) else ()
+    fact = f"{where} must be {names}: {what_it_is(at, wanted)}"
+    return Diagnostic("NS104", fact, at.span, f"must be {label}", notes=() if fixes else notes, fixes=fixes)
 
 
 def type_words(wanted: list[str], words: list[str]) -> list[str]:

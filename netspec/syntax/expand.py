@@ -102,7 +102,10 @@ class Expansion:
             return True
         value = scope.fill(when, self.diagnostics)
         if not isinstance(value.value, bool):
-            self.diagnostics.error("NS104", f"when must be true or false: it is {value.value!r}", when.span)
+            from netspec.syntax.uncomputed import dollar_note
+
+            fact = f"when must be true or false: it is {value.value!r}"
+            self.diagnostics.error("NS104", fact, when.span, notes=dollar_note(when))
         return value.value is not False
 
     def entry(self, full: str, body: Located, scope: Variables, defaults: tuple[Located, ...]) -> Entry:

@@ -1,0 +1,51 @@
+"""Text that was meant to be computed: `width` for `$width`, `2*$width` for `${2*width}`. A value comes in, what to write goes out.
+
+Imported on errors only: it reads the file again for the names of its variables.
+"""
+
+import ast
+
+from netspec.diagnostics.model import Diagnostics
+from netspec.source import Source
+from netspec.syntax.expression import CALLS, CONSTANTS, ExpressionError, parsed
+from netspec.syntax.located import Located
+from netspec.syntax.reader import read
+
+__all__ = ["dollar_note", "with_dollar"]
+
+OPERATIONS = (ast.BinOp, ast.Compare, ast.IfExp, ast.BoolOp, ast.Call, ast.Subscript)
+
+
+def dollar_note(at: Located) -> tuple[str, ...]:
+    """A note on what a value was probably meant to be; none where it is a plain text."""
+    meant = with_dollar(at)
+    return (f"only what stands in ${{...}} is computed: write {meant} for {written(at)}",) if meant else ()
+
+
+def with_dollar(at: Located) -> str:
+    """`$width`, `"${2*width}"` for a text that is a variable's name or an expression over variables; else empty."""
+    text = written(at)
+    if not text or "${" in text:
+        return ""
+    names = declared(at.sources[0].source if at.sources else at.span.source if at.span is not None else None) | {"i"}
+    try:
+        tree = parsed(text.replace("$", " "))
+    except ExpressionError:
+        return ""
+    if isinstance(tree, ast.Name):
+        return f"${text}" if text in names and "$" not in text else ""
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - CALLS.keys() - CONSTANTS.keys()
+    return f'"${{{text.replace("$", "")}}}"' if isinstance(tree, OPERATIONS) and used <= names and (used or at.why) else ""
+
+
+def written(at: Located) -> str:
+    """The text as it was written; of a variable alone its value, as text."""
+    if at.why.startswith("$") and at.why[1:].isidentifier():
+        return at.value if isinstance(at.value, str) else ""
+    return at.why if "$" in at.why else at.value if isinstance(at.value, str) else ""
+
+
+def declared(source: Source | None) -> set[str]:
+    """Names of the variables that a file declares, at its top and in its blocks."""
+    tree = read(source, Diagnostics()) if source is not None else None
+    return {name for part in tree.walk() if (own := part.get("vars")) is not None for name in own.mapping} if tree is not None else set()
