@@ -1,5 +1,6 @@
 """Writing files whole or not at all: a draft in the same folder, brought to disk, then put in place. Knows no format."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from netspec.diagnostics.model import fail
 
-__all__ = ["is_special", "replacing", "write_text"]
+__all__ = ["is_special", "refusal", "replacing", "write_text"]
 
 
 @contextmanager
@@ -23,7 +24,15 @@ def replacing(path: str | Path, code: str = "NS501") -> Iterator[Path]:
         with streaming(Path(path)) if is_special(path) else swapping(Path(os.path.realpath(path))) as draft:
             yield draft
     except OSError as error:
-        raise fail(code, os.strerror(error.errno) if error.errno else str(error), path=str(path)) from error
+        raise fail(code, refusal(error, Path(path)), path=str(path)) from error
+
+
+def refusal(error: OSError, path: Path) -> str:
+    """Why a file cannot be written, in the system's words; of folders that are not there, the first."""
+    missing = [each for each in path.parents if not each.exists()]
+    if error.errno == errno.ENOENT and missing:
+        return f"there is no folder {missing[-1]}"
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def is_special(path: str | Path) -> bool:

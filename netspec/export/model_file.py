@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from netspec.diagnostics import fail
 from netspec.emit.onnx_model import Outline
 from netspec.emit.onnx_proto import element_type
-from netspec.files import is_special
+from netspec.files import is_special, refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ def publishing(path: Path) -> Iterator[Path]:
         synced(path.parent)
         forget_others(path, {file.name for file in files})
     except OSError as error:
-        raise fail("NS704", error.strerror or str(error), path=str(path)) from error
+        raise fail("NS704", refusal(error, path), path=str(path)) from error
     finally:
         if draft is not None:
             shutil.rmtree(draft, ignore_errors=True)

@@ -208,7 +208,8 @@ def wrong_type(where: str, schema: Mapping[str, Any], at: Located) -> Diagnostic
         return wrong_word(where, words, at)
     names = " or ".join(type_words(wanted, words))
     label = names if len(names) < LONGEST_LABEL else " or ".join(type_words(wanted, []))
-    meant, notes = repaired(at, wanted), ()
+    notes: tuple[str, ...] = ()
+    meant = repaired(at, wanted)
     if meant is None and isinstance(at.value, str):
         from netspec.syntax.uncomputed import dollar_note, with_dollar
 

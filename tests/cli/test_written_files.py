@@ -73,3 +73,9 @@ def test_a_model_is_no_pipe(tmp_path: Path) -> None:
     assert isinstance(result.exception, SpecError)
     assert [d.code for d in result.exception.diagnostics] == ["NS704"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_the_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as error:
+        write_text(tmp_path / "none" / "deeper" / "a.txt", "words")
+    assert [d.fact for d in error.value.diagnostics] == [f"there is no folder {tmp_path / 'none'}"]
