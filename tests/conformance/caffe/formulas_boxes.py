@@ -175,12 +175,12 @@ def box_output(d: Dice) -> Drawn:
     images, classes, branches = d.size(1, 2), d.size(2, 3), d.size(1, 2)
     rates, fields = [d.choice([4, 8]) for _ in range(branches)], [d.sizes(12, 40, 2) for _ in range(branches)]
     threshold, overlap, least, mode = (
-        d.choice([-1, 0.5, 9]),
+        d.choice([-3, -3, 0.5, 9]),
         d.choice([0.2, 0.5, 0.8]),
         d.choice([0, 15]),
         d.choice(["IOU", "IOMU", "IOFU"]),
     )
-    looked, kept, shift, stretch = d.choice([0, 5]), d.choice([0, 3]), d.choice([2, 4]), d.choice([2, 1.5])
+    looked, kept, shift, stretch = d.choice([0, 1, 3]), d.choice([0, 2]), d.choice([2, 4]), d.choice([2, 1.5])
     norm = ([0.1, -0.1, 0.2, 0.0], [0.5, 1, 2, 0.5]) if d.chance(0.4) else None
     tops = ["y", "v"][: d.size(1, 2)]
 
@@ -219,13 +219,89 @@ def box_output(d: Dice) -> Drawn:
         places = np.array([row[:5] for row in rows] or [[0, 1, 1, 10, 10]])
         return dict(zip(tops, (places[:, :, None, None], np.array(rows or [[0] * 6])[:, :, None, None]), strict=False))
 
-    inputs = {f"x{i}": d.normal([images, classes + 4, *d.sizes(1, 4, 2)]) for i in range(branches)}
+    inputs = {f"x{i}": d.normal([images, classes + 4, *d.sizes(2, 4, 2)]) for i in range(branches)}
     words = f'fg_thr: {threshold} iou_thr: {overlap} nms_type: "{mode}" field_whr: {stretch} field_xyr: {shift} min_size: {least} '
     words += f"max_nms_num: {looked} max_post_nms_num: {kept} {repeated('downsample_rate', rates)} "
     words += repeated("field_h", [f[0] for f in fields]) + " " + repeated("field_w", [f[1] for f in fields])
     more = f"bbox_reg_param {{ {repeated('bbox_mean', norm[0])} {repeated('bbox_std', norm[1])} }}" if norm else ""
     text = layer_text("BoxOutput", f"box_output_param {{ {words} }} {more}", list(inputs), tops)
     return Drawn(text, inputs, reference, (), 1e-4, phase=REFUSED)
+
+
+def encoded(code: str, box: Array, prior: Array, scale: Array | float) -> Array:
+    """The offsets of a box from its prior."""
+    size = prior[2:] - prior[:2]
+    if code != "CENTER_SIZE":
+        return (box - prior) / (np.tile(size, 2) if code == "CORNER_SIZE" else 1) / scale
+    centre = (box[:2] + box[2:] - prior[:2] - prior[2:]) / 2
+    return np.concatenate([centre / size, np.log((box[2:] - box[:2]) / size)]) / scale
+
+
+def multibox(d: Dice) -> Drawn:
+    """SSD's loss, box by box and prior by prior."""
+    images, count, classes, truths = d.size(1, 2), d.size(3, 9), d.size(2, 4), d.size(1, 4)
+    code, in_target, logistic, square = d.choice(["CORNER", "CENTER_SIZE", "CORNER_SIZE"]), d.chance(0.3), d.chance(0.3), d.chance(0.3)
+    background = 0 if logistic else d.size(0, classes - 1)
+    mines, several, difficult = logistic or d.chance(0.8), d.chance(0.7), d.chance(0.6)
+    least, most, ratio, weight = d.choice([0.3, 0.5]), d.choice([0.2, 0.5]), d.choice([1, 1.5, 3]), d.choice([1, 0.5])
+    mode = d.choice(["VALID", "FULL", "BATCH_SIZE", "NONE"])
+
+    def corners(number: int) -> Array:
+        begin = d.numbers.uniform(0, 0.5, (number, 2))
+        return np.concatenate([begin, begin + d.numbers.uniform(0.2, 0.5, (number, 2))], 1)
+
+    priors = np.stack([corners(count).ravel(), d.numbers.uniform(0.1, 1, 4 * count)])[None]
+    labels = d.numbers.choice([c for c in range(classes) if c != background], truths)
+    truth = np.concatenate([np.stack([d.numbers.integers(-1, images, truths), labels, np.zeros(truths)], 1), corners(truths)], 1)
+    truth = np.concatenate([truth, d.whole(2, [truths, 1])], 1)
+
+    def matched(boxes: list[Array], own: Array) -> tuple[dict[int, int], dict[int, float]]:
+        overlaps = {(i, j): o for i, j in np.ndindex(count, len(boxes)) if (o := jaccard(own[i], boxes[j][3:7])) > 1e-6}
+        found: dict[int, int] = {}
+        free = dict(overlaps)
+        while free:
+            i, j = max(free, key=lambda pair: free[pair])
+            found[i] = j
+            free = {pair: o for pair, o in free.items() if pair[0] != i and pair[1] != j}
+        best = {i: max((o for pair, o in overlaps.items() if pair[0] == i), default=0.0) for i in range(count)}
+        for i in range(count):
+            if several and i not in found and best[i] >= least:
+                found[i] = next(j for j in range(len(boxes)) if overlaps.get((i, j)) == best[i])
+        return found, best
+
+    def entropy(scores: Array, label: int) -> float:
+        if logistic:
+            target = np.eye(classes)[label]
+            return float((target * np.logaddexp(0, -scores) + (1 - target) * np.logaddexp(0, scores)).sum())
+        return float(np.logaddexp.reduce(scores) - scores[label])
+
+    def of_image(offsets: Array, scores: Array, boxes: list[Array], own: Array, variances: Array) -> tuple[float, int]:
+        found, best = matched(boxes, own) if boxes else ({}, dict.fromkeys(range(count), 0.0))
+        total = 0.0
+        for i, j in found.items():
+            away = np.abs(offsets[i] - encoded(code, boxes[j][3:7], own[i], 1 if in_target else variances[i]))
+            place = away**2 / 2 if square else np.where(away < 1, away**2 / 2, away - 0.5)
+            total += weight * float(place.sum()) + entropy(scores[i], int(boxes[j][1]))
+        misses = [entropy(scores[i], background) for i in range(count) if i not in found and (best[i] < most or not mines)]
+        return total + sum(sorted(misses, reverse=True)[: int(len(found) * ratio)] if mines else misses), len(found)
+
+    def reference(a: Arrays) -> Arrays:
+        offsets, scores = a["x"].reshape(images, count, 4), a["s"].reshape(images, count, classes)
+        rows = [row for row in a["t"].reshape(-1, 8) if difficult or not row[7]]
+        own, variances = a["p"].reshape(2, count, 4)
+        parts = [of_image(offsets[i], scores[i], [r for r in rows if r[0] == i], own, variances) for i in range(images)]
+        matches = sum(number for _, number in parts)
+        count_of = {"VALID": matches, "FULL": images * count, "BATCH_SIZE": images, "NONE": 1}
+        return {"y": np.array(sum(total for total, _ in parts) / max(1, count_of[mode]))}
+
+    words = f"num_classes: {classes} code_type: {code} encode_variance_in_target: {said(in_target)} loc_weight: {weight} "
+    words += f"conf_loss_type: {'LOGISTIC' if logistic else 'SOFTMAX'} loc_loss_type: {'L2' if square else 'SMOOTH_L1'} "
+    words += f"mining_type: {'MAX_NEGATIVE' if mines else 'NONE'} match_type: {'PER_PREDICTION' if several else 'BIPARTITE'} "
+    words += f"overlap_threshold: {least} neg_overlap: {most} neg_pos_ratio: {ratio} background_label_id: {background} "
+    words += f"use_difficult_gt: {said(difficult)}"
+    inputs = {"x": d.normal([images, 4 * count]), "s": d.normal([images, classes * count]), "p": priors, "t": truth[None, None]}
+    text = layer_text("MultiBoxLoss", f"multibox_loss_param {{ {words} }} loss_param {{ normalization: {mode} }}", list(inputs))
+    return Drawn(text, inputs, reference, ("x", "s"), 1e-4, phase=REFUSED)
 
 
 def box_annotator(d: Dice) -> Drawn:
@@ -246,5 +322,5 @@ def box_annotator(d: Dice) -> Drawn:
 
 
 BOXES: dict[str, Callable[[Dice], Drawn]] = {
-    draw.__name__: draw for draw in (roi_pooling, psroi_pooling, prior_box, detection_output, box_output, box_annotator)
+    draw.__name__: draw for draw in (roi_pooling, psroi_pooling, prior_box, detection_output, box_output, multibox, box_annotator)
 }

@@ -192,7 +192,7 @@ def softmax_ohem(d: Dice) -> Drawn:
 
 def smooth_l1_ohem(d: Dice) -> Drawn:
     shape, weighted, fixed = [*d.sizes(1, 4, 2), *d.choice([[], [2, 3]])], d.chance(0.6), d.choice([0.5, 3, 128])
-    mode, tops = d.choice(["VALID", "FULL", "BATCH_SIZE", "PRE_FIXED", "PRE_FIXED", "NONE"]), ["y", "e"][: d.size(1, 2)]
+    mode, tops = d.choice(["VALID", "FULL", "BATCH_SIZE", *["PRE_FIXED"] * 4, "NONE"]), ["y", "e"][: d.size(1, 2)]
     inputs = {"x": d.normal(shape) * 2, "z": d.normal(shape)} | ({"w": d.normal(shape)} if weighted else {})
     places = shape[0] * math.prod(shape[2:])
     count = max(1, {"BATCH_SIZE": shape[0], "PRE_FIXED": fixed, "NONE": 1}.get(mode, places))
