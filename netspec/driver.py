@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Program", "check_source", "fix_source", "load", "load_source", "read_file"]
 
+DAMAGES = 3
+"""Places where a text is no YAML behind which reading goes on."""
+
 
 @frozen
 class Program:
@@ -133,9 +136,19 @@ def with_file_types(graph: Graph) -> Graph:
     return typed_inputs(graph)
 
 
-def check_source(source: Source, reading: Reading = PLAIN) -> list[Diagnostic]:
-    """All findings on a spec, sorted; each fix that they offer was made, and the text checked again."""
+def check_source(source: Source, reading: Reading = PLAIN, damages: int = DAMAGES) -> list[Diagnostic]:
+    """All findings on a spec, sorted; each fix that they offer was made, and the text checked again.
+
+    damages: how many times reading goes on behind a place that is no YAML, with the text mended as the finding there offers.
+    """
     found = findings(source, reading)
+    if damages and found and found[0].code.startswith("NS0"):
+        from netspec.diagnostics.recovery import ended, read_on
+
+        if ended(found, source):
+            further = read_on(found, source, lambda text: check_source(text, reading, damages - 1))
+            if further is not None:
+                return further
     if any(d.suspects for d in found):
         from netspec.analysis.blame import blamed
 
@@ -146,6 +159,11 @@ def check_source(source: Source, reading: Reading = PLAIN) -> list[Diagnostic]:
         from netspec.analysis.rivals import settled
 
         found = settled(found, source, lambda text: findings(text, reading))
+    return tried_out(found, source, reading)
+
+
+def tried_out(found: list[Diagnostic], source: Source, reading: Reading) -> list[Diagnostic]:
+    """The findings, each fix tried: what does not help is left out."""
     if not any(fix.edits for d in found for fix in d.fixes):
         return found
     from netspec.diagnostics.fixing import tried

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.source import Source
 
-__all__ = ["Check", "Repair", "edited", "helps", "repaired", "tried"]
+__all__ = ["Check", "Repair", "belongs", "edited", "end_of", "helps", "repaired", "tried"]
 
 Check = Callable[[Source], list[Diagnostic]]
 TRIALS = 2_000_000

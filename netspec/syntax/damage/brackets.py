@@ -10,6 +10,7 @@ __all__ = ["close_quote", "closes_nothing", "expression", "missing_comma", "not_
 
 _CLOSERS = {"[": "]", "{": "}"}
 _EXPRESSIONS = 50
+_NUMBER = re.compile(r"[-+]?[0-9][0-9.e+-]*|\$\w+")
 _BLOCK_LINE = re.compile(r"\s*(?:- |[^\s,:{}\[\]]+:(?:\s|$))")
 
 
@@ -42,6 +43,9 @@ def closes_nothing(wound: Wound) -> list[Diagnostic] | None:
     here = wound.span(wound.at, wound.at + 1)
     remove = Edit(here, "")
     if not wound.flow or wound.opened is None:
+        opener = {"]": "[", "}": "{"}[closer]
+        if closer in wound.line[wound.column + 1 :] and (fixes := wound.fix(f"write `{opener}` for `{closer}`", Edit(here, opener))):
+            return wound.finding("NS016", f"`{closer}` closes nothing", here, label="nothing is open here", fixes=fixes)
         return wound.finding("NS016", f"`{closer}` closes nothing", here, label="nothing is open here",
                              fixes=wound.fix(f"remove `{closer}`", remove, safe=True))  # fmt: skip
     opener = wound.text[wound.opened]
@@ -100,11 +104,14 @@ def missing_comma(wound: Wound) -> list[Diagnostic] | None:
 
 
 def close_quote(wound: Wound, start: int) -> tuple[Fix, ...]:
-    """The quote at `start` closed before the first comma or closing bracket after it, or at the end of its line."""
+    """The quote at `start` closed before the first comma or closing bracket after it, or at the end of its line; gone from a number."""
     line_start = wound.text.rfind("\n", 0, start) + 1
     line = re.compile(r"[^\r\n]*").match(wound.text, line_start)
     stop = line_start + len(line[0].rstrip()) if line else len(wound.text)
     for end in [*(m.start() for m in re.compile(r"[,\]}]").finditer(wound.text, start, stop)), stop]:
+        word = wound.text[start + 1 : end]
+        if _NUMBER.fullmatch(word) and (fixes := wound.fix(f"write {word}", Edit(wound.span(start, start + 1), ""))):
+            return fixes
         closed = wound.text[start:end] + wound.text[start]
         if fixes := wound.fix(f"write {closed}", wound.insert(end, wound.text[start])):
             return fixes
@@ -112,7 +119,7 @@ def close_quote(wound: Wound, start: int) -> tuple[Fix, ...]:
 
 
 def _quote(wound: Wound, dollar: int) -> Edit:
-    """The edit that quotes the plain text around an expression that begins at `dollar`."""
+    """The edit that quotes the plain text around an expression that begins at `dollar`; one of the quotes may stand there."""
     text = wound.text
     start = dollar
     while start > 0 and text[start - 1] not in ",[{\n" and text[start - 2 : start] not in (": ", "- "):
@@ -122,7 +129,9 @@ def _quote(wound: Wound, dollar: int) -> Edit:
     while end < len(text) and text[end] not in ",]}\n":
         end = _expression_end(text, end + 1) if text[end : end + 2] == "${" else end + 1
     span = wound.span(start, start + len(text[start:end].rstrip()))
-    return Edit(span, quoted(span.text))
+    sign = span.text[-1:]
+    opened = sign in ("'", '"') and sign not in span.text[:-1]
+    return Edit(span, sign + span.text if opened else quoted(span.text))
 
 
 def _expression_end(text: str, at: int) -> int:

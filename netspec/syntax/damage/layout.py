@@ -42,7 +42,8 @@ def tab(wound: Wound) -> list[Diagnostic] | None:
 
 def _untabbed(wound: Wound) -> tuple[Fix, ...]:
     lines = [(n, m[0]) for n in range(1, wound.lines + 1) if (m := re.match(r"[ -]*\t[\t -]*", wound.source.line(n)))]
-    for width in _WIDTHS:
+    beside = {content(wound.source.line(n)) for n in (wound.previous(wound.number), wound.following(wound.number)) if n}
+    for width in sorted(_WIDTHS, key=lambda width: width not in beside):
         edits = [Edit(wound.span(wound.start(n), wound.start(n) + len(lead)), lead.replace("\t", " " * width)) for n, lead in lines]
         if fixes := wound.fix(f"write {width} spaces for each tab", *edits, safe=True):
             return fixes

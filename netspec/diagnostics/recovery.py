@@ -1,0 +1,102 @@
+"""Reading on behind damage: the text as its findings would mend it is checked, and what else is wrong there is told at its place in the
+text as it stands. In: findings that ended the reading, and a way to check; knows no YAML and no spec.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from netspec.diagnostics.fixing import Check, belongs, edited, end_of, helps
+from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
+from netspec.source import Source, Span
+
+__all__ = ["ended", "read_on"]
+
+READING = "0"
+"""The hundreds digit of findings on the text itself."""
+EXPECTED = "NS32"
+"""Findings on expectations: they hang on the whole net, so also on the change."""
+
+
+def ended(found: Sequence[Diagnostic], source: Source) -> bool:
+    """Whether all errors are on the text itself, and each has a change of this text that was tried."""
+    errors = [d for d in found if d.severity == "error"]
+    return bool(errors) and all(d.code[2] == READING and any(certain(source, fix) for fix in d.fixes[:1]) for d in errors)
+
+
+def certain(source: Source, fix: Fix) -> bool:
+    return bool(fix.edits) and all(belongs(source, edit) for edit in fix.edits)
+
+
+def read_on(found: list[Diagnostic], source: Source, check: Check) -> list[Diagnostic] | None:
+    """The findings, and the errors of the mended text, sorted. None where the change may be wrong: it does not help, or an error stands
+    on a line that it touches, or is of a value that comes from there.
+    """
+    mending = [d for d in found if d.severity == "error"]
+    edits = sorted(dict.fromkeys(edit for d in mending for edit in d.fixes[0].edits), key=lambda e: (e.span.start, e.span.end))
+    mended = edited(source, edits)
+    if mended is None:
+        return None
+    after = check(mended)
+    errors, back = [d for d in after if d.severity == "error"], Back(source, mended, edits)
+    places = [d.span for d in errors] + [label.span for d in errors if d.code[2] == "1" for label in d.others]
+    if (
+        any(map(back.touches, places))
+        or any(d.code == "NS901" for d in errors)
+        or not helps(found, after, mending, end_of(source, mended, edits))
+    ):
+        return None
+    more = [told for d in errors if not d.code.startswith(EXPECTED) and (told := back.finding(d)) is not None]
+    offered = [replace(d, fixes=(d.fixes[0], *(fix for fix in d.fixes[1:] if not fix.edits))) if d in mending else d for d in found]
+    return sorted([*offered, *more], key=lambda d: d.order)
+
+
+class Back:
+    """From a mended text to the one that it was made of."""
+
+    def __init__(self, source: Source, mended: Source, edits: Sequence[Edit]) -> None:
+        self.source, self.mended = source, mended
+        self.moves: list[tuple[int, int, int]] = []
+        """For each edit: where its text begins and ends in the mended text, and by how much what follows has moved."""
+        shift = 0
+        for edit in edits:
+            start = edit.span.start + shift
+            shift += len(edit.text) - (edit.span.end - edit.span.start)
+            self.moves.append((start, start + len(edit.text), shift))
+        self.lines = [(mended.position(start)[0], mended.position(end)[0]) for start, end, _ in self.moves]
+
+    def touches(self, span: Span | None) -> bool:
+        """Whether a place shares a line with a change; no place at all counts as one."""
+        if span is None:
+            return True
+        return span.source is self.mended and any(span.begin[0] <= last and first <= span.finish[0] for first, last in self.lines)
+
+    def offset(self, at: int) -> int | None:
+        """The offset in the source; None inside what was written anew."""
+        shift = 0
+        for start, end, after in self.moves:
+            if at <= start:
+                break
+            if at < end:
+                return None
+            shift = after
+        return at - shift
+
+    def span(self, span: Span) -> Span | None:
+        if span.source is not self.mended:
+            return span
+        start, end = self.offset(span.start), self.offset(span.end)
+        return Span(self.source, start, end) if start is not None and end is not None and start <= end else None
+
+    def finding(self, d: Diagnostic) -> Diagnostic | None:
+        """The same finding on the source; None where its place is new. Labels and changes go if theirs is."""
+        span = self.span(d.span) if d.span is not None else None
+        if span is None:
+            return None
+        others = tuple(Label(place, label.text) for label in d.others if (place := self.span(label.span)) is not None)
+        fixes = tuple(fix._replace(edits=self.edits(fix)) for fix in d.fixes)
+        return replace(d, span=span, others=others, fixes=fixes, suspects=())
+
+    def edits(self, fix: Fix) -> tuple[Edit, ...]:
+        placed = [(self.span(edit.span), edit.text) for edit in fix.edits]
+        made = tuple(Edit(span, text) for span, text in placed if span is not None)
+        return made if len(made) == len(placed) else ()
