@@ -27,6 +27,7 @@ def command(spec: str, folder: str | None, resume: bool, device: str, weights: s
     """Train the network of SPEC as its section `train` says. Ctrl-C takes a snapshot and stops with exit code 130; --resume goes on."""
     if resume and weights:
         raise click.UsageError("--weights starts a training, --resume goes on with one: give one of them")
+    from netspec.cli import report
     from netspec.training.progress import Silent, reporter
     from netspec.training.session import find_run, reread, train_program
 
@@ -35,6 +36,7 @@ def command(spec: str, folder: str | None, resume: bool, device: str, weights: s
     progress = Silent() if quiet else reporter(sys.stderr)
     result = train_program(program, run, device=device, resume=resume, weights=weights, progress=progress)
     click.echo(summary(result), nl=False)
+    report(list(result.findings))
     return result.exit_code
 
 

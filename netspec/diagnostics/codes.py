@@ -182,6 +182,7 @@ CODES: dict[str, Code] = {
     "NS687": Code("two players train the same weights"),
     "NS688": Code("no player learns it"),
     "NS689": Code("cannot fill this input"),
+    "NS690": Code("weights that no longer learn", "warning"),
     # 5: compiling
     "NS501": Code("cannot write the file"),
     "NS502": Code("two definitions of one name"),

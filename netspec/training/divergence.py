@@ -1,4 +1,7 @@
-"""Where a net went wrong. In: a net and the batch on which its loss is not finite; out: words for the first thing that is not."""
+"""Where a net went wrong. In: a net and the batch on which its loss is not finite; out: words for the first thing that is not.
+
+And what no longer learns, told by gradients that are 0.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -6,9 +9,37 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from netspec.diagnostics import Diagnostic
 from netspec.training.solver import ParameterSpec
 
-__all__ = ["all_finite", "first_not_finite"]
+__all__ = ["Idle", "all_finite", "first_not_finite"]
+
+LISTED = 4
+
+
+class Idle:
+    """Watches the last iterations of a training for tensors whose gradient is 0 everywhere in each: what they stand for has died."""
+
+    LAST = 10
+
+    def __init__(self) -> None:
+        self.looked = 0
+        self.names: list[str] = []
+
+    def look(self, parameters: Iterable[ParameterSpec]) -> None:
+        """An iteration, after its backward passes and before its update."""
+        zero = [each.name for each in parameters if each.trained and each.tensor.grad is not None and not bool(each.tensor.grad.any())]
+        self.names = [name for name in zero if self.looked == 0 or name in self.names]
+        self.looked += 1
+
+    def findings(self, run: str) -> tuple[Diagnostic, ...]:
+        """NS690, or nothing."""
+        if self.looked < self.LAST or not self.names:
+            return ()
+        more = f" and {len(self.names) - LISTED} more" if len(self.names) > LISTED else ""
+        fact = f"in the last {self.LAST} iterations the gradient is 0 everywhere for {', '.join(self.names[:LISTED])}{more}"
+        notes = ("a smaller base_lr, warmup_iter, or an input scaled to about 1 keep units alive",)
+        return (Diagnostic("NS690", fact, path=run, notes=notes),)
 
 
 def first_not_finite(net: nn.Module, batch: Mapping[str, Tensor], parameters: Sequence[ParameterSpec], layer_of: Mapping[str, str]) -> str:

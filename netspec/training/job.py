@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from netspec.diagnostics import Diagnostic
 from netspec.resolve.solver_section import SolverParameter
 from netspec.training.solver import ParameterSpec
 
@@ -79,7 +80,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """How a training ended. iteration: how many were made. loss: mean over the last average_loss. metrics: of the last test."""
+    """How a training ended. iteration: how many were made. loss: mean over the last average_loss. metrics: of the last test.
+
+    findings: what is odd about it, though it went through (NS690).
+    """
 
     run: Path
     iteration: int
@@ -87,6 +91,7 @@ class TrainingResult:
     metrics: Mapping[str, float]
     best: Mapping[str, Any]
     signal: int | None = None
+    findings: tuple[Diagnostic, ...] = ()
 
     @property
     def exit_code(self) -> int:

@@ -16,7 +16,7 @@ from torch import Tensor
 from netspec.diagnostics import fail
 from netspec.training.checkpoint import SOLVER, WEIGHTS, Checkpoint
 from netspec.training.device import exact_float32, find_device, move, to_device
-from netspec.training.divergence import all_finite, first_not_finite
+from netspec.training.divergence import Idle, all_finite, first_not_finite
 from netspec.training.evaluation import evaluate
 from netspec.training.interrupt import Interrupt
 from netspec.training.job import Job, TrainingResult
@@ -81,6 +81,7 @@ class Training:
         self.metrics: dict[str, float] = {}
         self.best: dict[str, Any] = {}
         self.outputs: Any = {}
+        self.idle = Idle()
 
     def go(self, resume: bool) -> TrainingResult:
         """All iterations that are left, then the last test."""
@@ -140,6 +141,8 @@ class Training:
             if len(learner.losses.waiting) >= self.read_every:
                 self.read_losses(learner)
             torch.autograd.backward(loss)
+        if self.team.alone and self.max_iter - self.team.iteration <= Idle.LAST:
+            self.idle.look(self.parameters)
         learner.solver.step()
 
     def read_losses(self, learner: Learner) -> None:
@@ -253,4 +256,5 @@ class Training:
     def end(self, finished: bool) -> TrainingResult:
         i = self.team.iteration
         self.log.write({"phase": "end", "iteration": i, "reason": "finished" if finished else "interrupted"})
-        return TrainingResult(self.run, i, self.team.loss, self.metrics, self.best, None if finished else self.interrupt.signal)
+        signal, findings = (None, self.idle.findings(str(self.run))) if finished else (self.interrupt.signal, ())
+        return TrainingResult(self.run, i, self.team.loss, self.metrics, self.best, signal, findings)

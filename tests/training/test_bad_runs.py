@@ -224,3 +224,23 @@ def test_devices() -> None:
         assert [d.code for d in error.value.diagnostics] == ["NS678"]
     if not torch.cuda.is_available():
         assert find_device("auto").type == "cpu"
+
+
+class DeadNet(TinyNet):
+    """Every unit is below 0 for every sample: only the last bias learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bn.bias.data.fill_(-100.0)
+
+    def forward(self, data: Tensor, label: Tensor) -> dict[str, Tensor]:
+        scores = self.ip2(torch.relu(self.bn(self.ip1(data))))
+        self.total_loss = nn.functional.cross_entropy(scores, label)
+        return {"loss": self.total_loss}
+
+
+@pytest.mark.parametrize(("net", "count", "dead"), [(DeadNet, 12, True), (DeadNet, 9, False), (TinyNet, 12, False)])
+def test_weights_that_no_longer_learn(tmp_path: Path, net: type[TinyNet], count: int, dead: bool) -> None:
+    result = train(job(words(max_iter=count, test_interval=0), net=net()), tmp_path / "run", device="cpu")
+    assert [(d.code, d.severity, d.path) for d in result.findings] == [("NS690", "warning", str(tmp_path / "run"))] * dead
+    assert not dead or "for ip1" in result.findings[0].fact
