@@ -23,9 +23,10 @@ DEFINITIONS = {
     "MACs": "multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and attention products; "
     "all else counts 0",
     "units": "outputs of layers that own weights, N = 1: hidden, with input and output units counted apart (LeCun et al. 1989)",
-    "connections": "inputs read per unit, those in the padding too, plus one where it has a bias, over all units; N = 1",
-    "memory": "bytes of the values that are alive at the same time, at most, N = 1; in training all values are kept for the backward pass; "
-    "weights, gradients and work space are not counted",
+    "connections": "inputs read per unit, those in the padding too, plus one where it has a bias, over all units; a layer that only scales "
+    "or normalises reads one; N = 1",
+    "memory": "bytes of the values that are alive at the same time, at most, N = 1; views (Flatten, Slice, Crop) take none; in training "
+    "all values are kept for the backward pass; weights, gradients and work space are not counted",
     "intensity": "operations (two per MAC) for each byte of input, output and weights that a layer reads or writes, in float32",
 }
 

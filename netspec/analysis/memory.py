@@ -14,7 +14,10 @@ def activation_memory(typed: TypedGraph, sizes: Mapping[str, int], *, training: 
     """Peak bytes with sizes put in for the symbols; None where one stays open.
 
     Inference: a value lives from the layer that makes it to the last that reads it, outputs to the end. Training: all values live
-    to the end, since the backward pass reads them. A view of another value takes nothing of its own.
+    to the end, since the backward pass reads them. A view of another value takes nothing of its own, but keeps that one alive.
+    PyTorch comes near: the caller holds the inputs besides, a block's caller the block's, and some layers need work space (VGG-16: 1.02
+    times as much in inference, U-Net 1.3, ResNet-18 1.6). For the backward pass it keeps less where a layer needs only its result
+    (0.6 to 0.95 times as much), and indices of MAX pooling besides (LeNet: 1.34).
     """
     found = at_peak(typed, sizes, training=training)
     return None if found is None else sum(found.values())
@@ -22,7 +25,7 @@ def activation_memory(typed: TypedGraph, sizes: Mapping[str, int], *, training: 
 
 def at_peak(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> dict[Value, int] | None:
     """The values alive when most bytes are, with their bytes."""
-    own = storage(typed)
+    own = storage(typed, training=training)
     weights: dict[Value, int] = {}
     for value in set(own.values()):
         count: Size = evaluate(typed.types[value].size, sizes)
@@ -34,11 +37,12 @@ def at_peak(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> d
     return peak(typed, own, weights)
 
 
-def storage(typed: TypedGraph) -> dict[Value, Value]:
-    """The value whose memory each value uses: its own, or where it is only a view, its bottom's."""
+def storage(typed: TypedGraph, *, training: bool) -> dict[Value, Value]:
+    """The value whose memory each value uses: its own, or where it is only a view, its bottom's. Dropout in inference is its bottom."""
     own: dict[Value, Value] = {i.value: i.value for i in typed.graph.inputs}
     for node in typed.graph.nodes:
-        view = "view" in node.layer.traits
+        idle = "dropout" in node.layer.traits and not training and node.mode != "TRAIN"
+        view = "view" in node.layer.traits or idle
         for top in node.tops:
             own[top] = own[node.bottoms[0]] if view else top
     return own

@@ -9,6 +9,8 @@ from netspec.cli.options import spec_options
 if TYPE_CHECKING:
     from netspec.analysis.cost import NetCost
     from netspec.driver import Program
+    from netspec.ir.dims import Size
+    from netspec.ir.graph import TypedGraph
     from netspec.reading import Reading
 
 __all__ = ["command"]
@@ -61,8 +63,9 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
 
         fields = field_json(typed)
     seen = samples(program, add["examples"]) if add["training"] else None
+    links = found.connections // batch_made(typed)
     if as_json:
-        show_json(found, fields, seen)
+        show_json(found, fields, seen, links)
         return
     from netspec.cli.table import COUNTS, FIELD, number, rows_of, table
 
@@ -73,9 +76,7 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
     if add["counts"]:
         click.echo("\n".join(summary(found)))
     if seen is not None:
-        click.echo(
-            f"training: {number(found.connections * seen)} operations: {number(found.connections)} connections x {seen:,} examples seen"
-        )
+        click.echo(f"training: {number(links * seen)} operations: {number(links)} connections x {seen:,} examples seen")
 
 
 def summary(found: "NetCost") -> list[str]:
@@ -92,7 +93,7 @@ def summary(found: "NetCost") -> list[str]:
     return [line for line in lines if line]
 
 
-def show_json(found: "NetCost", fields: dict[str, Any] | None, seen: int | None) -> None:
+def show_json(found: "NetCost", fields: dict[str, Any] | None, seen: int | None, links: "Size") -> None:
     import json
 
     from netspec.analysis.cost import as_json
@@ -102,7 +103,7 @@ def show_json(found: "NetCost", fields: dict[str, Any] | None, seen: int | None)
         for layer in document["layers"]:
             layer["field"] = {top: fields.get(top, {}) for top in layer["tops"]}
     if seen is not None:
-        operations = found.connections * seen
+        operations = links * seen
         document["training"] = {"examples_seen": seen, "operations": operations if isinstance(operations, int) else None}
     click.echo(json.dumps(document, indent=2))
 
@@ -114,8 +115,14 @@ def samples(program: "Program", examples: int | None) -> int:
         raise click.UsageError("--training needs a spec with a section train")
     solver = section.solver
     if solver.max_iter:
-        batch = section.data.batch_size if section.data is not None else 1
+        batch = section.data.batch_size if section.data is not None else batch_made(program.training_graph("train"))
         return int(solver.max_iter * solver.iter_size * batch)
     if examples is None:
         raise click.UsageError("the solver counts epochs: say with --examples how many examples there are in one")
     return round(solver.epochs * examples)
+
+
+def batch_made(typed: "TypedGraph") -> int:
+    """Samples in the batches that a net's data layers make, where that is a number: the counts of such a net are of so many. Else 1."""
+    made = [typed.types[i.value].shape for i in typed.graph.inputs if i.node is not None and "data" in i.node.layer.traits]
+    return max((size for shape in made if shape and isinstance(size := shape[0], int)), default=1)

@@ -104,7 +104,7 @@ class Concat(Layer, type="Concat", param="concat_param", legacy=("CONCAT", "conc
         yield rejects("{concat_dim: 3}", "N,3,5; N,3,5", code="NS303", at="concat_dim")
 
 
-class Slice(Layer, type="Slice", param="slice_param", legacy=("SLICE",), tops=(1, None)):
+class Slice(Layer, type="Slice", param="slice_param", legacy=("SLICE",), tops=(1, None), traits=("view",)):
     """Cut a value along an axis: at slice_point, or into equal parts, as many as there are tops.
 
     y_i = x[..., p_i : p_{i+1}, ...]     (Caffe's Slice)

@@ -15,7 +15,7 @@ from netspec.record import param
 __all__ = ["Crop", "Upsample"]
 
 
-class Crop(Layer, type="Crop", param="crop_param", bottoms=2, traits=("spatial", "no_gradient.1")):
+class Crop(Layer, type="Crop", param="crop_param", bottoms=2, traits=("spatial", "view", "no_gradient.1")):
     """Cut the first bottom to the size of the second, from axis on.
 
     y[..., i, j] = x[..., i + offset_0, j + offset_1]     (Caffe's Crop; Long et al. 2015 align skips with it)

@@ -122,3 +122,15 @@ def test_watch_checks_again_when_the_file_changes(tmp_path: Path) -> None:
         process.terminate()
         out, _ = process.communicate(timeout=30)
     assert "NS101" in out
+
+
+def test_training_of_a_net_that_makes_its_own_batches(run: Any) -> None:
+    text = (
+        "layers:\n"
+        "  - {name: d, type: DummyData, top: [data, label], dummy_data_param: {shape: [{dim: [16, 3, 8, 8]}, {dim: [16]}]}}\n"
+        "  - {name: ip, type: InnerProduct, bottom: data, num_output: 4, weight_filler: xavier}\n"
+        "  - {name: loss, type: SoftmaxWithLoss, bottom: [ip, label]}\n"
+        "train:\n  solver: {type: SGD, base_lr: 0.1, max_iter: 10, iter_size: 3}\n"
+    )
+    last = run(text, "show", "--training")[1].splitlines()[-1]
+    assert last == "training: 370,560 operations: 772 connections x 480 examples seen"
