@@ -11,6 +11,7 @@ __all__ = ["explain_damage"]
 _RECOGNISERS = (
     words.unprintable,
     layout.tab,
+    layout.block_text,
     words.missing_space,
     words.missing_colon,
     brackets.expression,

@@ -9,7 +9,7 @@ from netspec.source import Span
 from netspec.syntax.damage.wound import Wound, content
 from netspec.syntax.located import Located
 
-__all__ = ["indentation", "tab"]
+__all__ = ["block_text", "indentation", "tab"]
 
 _WIDTHS = (2, 4, 8)
 _WINDOW = 400  # lines from which the usual step is learnt
@@ -17,6 +17,7 @@ _WIDE = 1 << 30
 _NEAR = 6  # lines before the fault that are always suspected
 _SUSPECTS = 14
 _LEVELS = 8
+_BLOCK_TEXT = re.compile(r":\s+[|>][-+\d]*\s*(?:#.*)?$")
 _SIGNS = (
     "did not find expected key",
     "expected '-' indicator",
@@ -52,6 +53,43 @@ def _untabbed(wound: Wound) -> tuple[Fix, ...]:
     start = wound.start(wound.number)
     edit = Edit(wound.span(start, start + (lead.end() if lead else 0)), " " * content(above))
     return wound.fix(f"indent this line by {content(above)} spaces", edit, key_at=start + content(above))
+
+
+def block_text(wound: Wound) -> list[Diagnostic] | None:
+    """A line of a text in lines (`|`, `>`) that stands less deep than the first: the odd one of the two, by the lines between and after."""
+    head = _head(wound)
+    if not head:
+        return None
+    first, floor, here = wound.number, _indent(wound.source.line(head)), _indent(wound.line)
+    indents: Counter[int] = Counter()
+    number = head + 1
+    while number <= wound.lines and (not (line := wound.source.line(number)).strip() or _indent(line) > floor):
+        if line.strip():
+            first = min(first, number)
+            indents[_indent(line)] += 1
+        number += 1
+    usual = _indent(wound.source.line(first))
+    if not floor < here < usual:
+        return None
+    begins_odd = indents[here] > indents[usual] or (indents[here] == indents[usual] and here == floor + _step(wound))
+    odd, other, level = (first, wound.number, here) if begins_odd else (wound.number, first, usual)
+    fixes = wound.fix(f"indent line {odd} by {level} spaces", _move(wound, odd, level))
+    label, beside = (f"column {_indent(wound.source.line(n)) + 1}" for n in (odd, other))
+    others = (Label(_first_word(wound, other), beside),)
+    return wound.finding("NS017", _fact(wound, odd, other), _first_word(wound, odd), fixes=fixes, label=label, others=others)
+
+
+def _head(wound: Wound) -> int:
+    """The line above that begins the text in lines in which this line may stand, or 0."""
+    number, indent = wound.number - 1, _indent(wound.line)
+    for _ in range(_WINDOW):
+        if number < 1:
+            return 0
+        line = wound.source.line(number)
+        if line.strip() and _indent(line) < indent:
+            return number if _BLOCK_TEXT.search(line) else 0
+        number -= 1
+    return 0
 
 
 def indentation(wound: Wound) -> list[Diagnostic] | None:
@@ -163,10 +201,11 @@ def _irregular(wound: Wound, number: int, level: int, step: int) -> int:
 
 
 def _step(wound: Wound) -> int:
-    """The commonest positive difference of indentation between one line and the next."""
+    """The commonest positive difference of indentation between one line and the next; 2 where none is seen three times."""
     indents = [_indent(line) for n in range(1, min(wound.lines, _WINDOW) + 1) if (line := wound.source.line(n)).strip()]
     rises = Counter(b - a for a, b in pairwise(indents) if b > a)
-    return rises.most_common(1)[0][0] if rises else 2
+    common = rises.most_common(1)
+    return common[0][0] if common and common[0][1] > 2 else 2
 
 
 def _first_word(wound: Wound, number: int) -> Span:
