@@ -72,7 +72,7 @@ FORK_MESSAGES = {
         0 bw_layer_in int; 0 bw_layer_out int; 0 bw_params int; 0 fl_layer_in int; 0 fl_layer_out int; 0 fl_params int; 0 scale_in float*;
         0 scale_out float*; 0 scale_params float*; 0 precision string; 0 is_negative_input bool; 0 bw_add int; 0 bw_multiply int;
         0 exp_min int; 0 exp_max int; 0 rounding_scheme string; 0 rounding_time string; 0 unit_scale bool""",
-    "ROIPoolingParameter": "0 pooled_h uint; 0 pooled_w uint; 0 spatial_scale float",
+    "ROIPoolingParameter": "0 pooled_h uint; 0 pooled_w uint; 0 spatial_scale float; 0 pad_ratio float",
     "ReorgParameter": "0 stride uint; 0 reverse bool",
     "ResizeParameter": """
         0 prob float; 0 resize_mode ResizeMode; 0 height uint; 0 width uint; 0 pad_mode PadMode; 0 pad_value float*;

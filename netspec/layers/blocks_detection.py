@@ -23,11 +23,11 @@ def places(low: Tensor, high: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 class ROIPooling(nn.Module):
-    """Greatest value in each bin of each region (image, x1, y1, x2, y2); an empty bin gives 0."""
+    """Greatest value in each bin of each region (image, x1, y1, x2, y2), widened by pad_ratio; an empty bin gives 0."""
 
-    def __init__(self, pooled_h: int, pooled_w: int, spatial_scale: float = 1.0) -> None:
+    def __init__(self, pooled_h: int, pooled_w: int, spatial_scale: float = 1.0, pad_ratio: float = 0.0) -> None:
         super().__init__()
-        self.pooled, self.spatial_scale = (pooled_h, pooled_w), spatial_scale
+        self.pooled, self.spatial_scale, self.pad_ratio = (pooled_h, pooled_w), spatial_scale, pad_ratio
 
     def forward(self, x: Tensor, regions: Tensor) -> Tensor:
         regions = regions.reshape(len(regions), -1)
@@ -35,7 +35,8 @@ class ROIPooling(nn.Module):
         return torch.cat(parts) if parts else x.new_zeros(0, x.shape[1], *self.pooled)
 
     def pool(self, x: Tensor, regions: Tensor) -> Tensor:
-        corners = rounded(regions[:, 1:] * self.spatial_scale)
+        wider = (regions[:, 3:] - regions[:, 1:3] + 1) * self.pad_ratio
+        corners = rounded(torch.cat((regions[:, 1:3] - wider, regions[:, 3:] + wider), 1) * self.spatial_scale)
         rows, row_counts = self.bins(corners[:, 1], corners[:, 3], self.pooled[0], x.shape[2])
         columns, column_counts = self.bins(corners[:, 0], corners[:, 2], self.pooled[1], x.shape[3])
         counts = row_counts[:, :, None, :, None] & column_counts[:, None, :, None, :]

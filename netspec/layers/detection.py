@@ -34,18 +34,23 @@ class ROIPooling(Regions, type="ROIPooling", param="roi_pooling_param"):
     y[r, c, i, j] = max of x over rows floor(i s) .. ceil((i + 1) s) - 1 from the region's first, s = height / pooled_h, and columns alike
     (Girshick 2015)
 
-    Corners are rounded to whole places first; an empty bin gives 0.
+    Corners are rounded to whole places first; an empty bin gives 0. pad_ratio r moves them outwards before: x1 - r w, x2 + r w with
+    w = x2 - x1 + 1, and rows alike (MS-CNN: Cai et al. 2016).
     """
 
     pooled_h: int = param(ge=1, doc="rows of bins")
     pooled_w: int = param(ge=1, doc="columns of bins")
     spatial_scale: float = param(default=1.0, gt=0, doc="places of x for each pixel of the image")
+    pad_ratio: float = param(default=0.0, ge=0, doc="how much of its size each region is widened by, on each side")
 
     def infer(self, x: TensorType, regions: TensorType) -> TensorType:
         return TensorType((self.checked(x, regions), x.channels, self.pooled_h, self.pooled_w))
 
     def torch(self, x: TensorType, regions: TensorType) -> ModuleText:
-        return module("ROIPooling", self.pooled_h, self.pooled_w, defaults={"spatial_scale": 1.0}, spatial_scale=self.spatial_scale)
+        usual = {"spatial_scale": 1.0, "pad_ratio": 0.0}
+        return module(
+            "ROIPooling", self.pooled_h, self.pooled_w, defaults=usual, spatial_scale=self.spatial_scale, pad_ratio=self.pad_ratio
+        )
 
     def onnx(self, g: Any, x: Any, regions: Any) -> Any:
         raise g.refuse("onnxruntime runs MaxRoiPool up to opset 21 only")
@@ -53,6 +58,7 @@ class ROIPooling(Regions, type="ROIPooling", param="roi_pooling_param"):
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts("{pooled_h: 7, pooled_w: 7, spatial_scale: 0.0625}", "N,512,H,W; R,5 -> R,512,7,7")
+        yield accepts("{pooled_h: 3, pooled_w: 3, spatial_scale: 0.5, pad_ratio: 0.25}", "N,4,9,9; R,5 -> R,4,3,3")
         yield accepts("{pooled_h: 2, pooled_w: 3}", "N,4,9,9; R,5,1,1 -> R,4,2,3")
         yield rejects("{pooled_h: 7, pooled_w: 7}", "N,512,H,W; R,4", code="NS302", at="bottom.1")
         yield rejects("{pooled_h: 7}", "N,512,H,W; R,5", code="NS103")

@@ -34,22 +34,24 @@ def regions(d: Dice, images: int, h: int, w: int, scale: float) -> Array:
 
 def roi_pooling(d: Dice) -> Drawn:
     n, h, w = d.size(1, 2), *d.sizes(4, 8, 2)
-    (rows, columns), scale = d.sizes(1, 3, 2), d.choice([1, 0.5, 0.25])
+    (rows, columns), scale, ratio = d.sizes(1, 3, 2), d.choice([1, 0.5, 0.25]), d.choice([0, 0, 0.25])
 
     def reference(a: Arrays) -> Arrays:
         y = np.zeros((len(a["r"]), 2, rows, columns))
         for place in np.ndindex(len(a["r"]), rows, columns):
-            image, x1, y1, x2, y2 = (half_away(v * s) for v, s in zip(a["r"][place[0]], (1, *(scale,) * 4), strict=True))
+            image, *ends = a["r"][place[0]]
+            wide = [(ends[i + 2] - ends[i] + 1) * ratio for i in (0, 1)]
+            x1, y1, x2, y2 = (half_away(scale * v) for v in (ends[0] - wide[0], ends[1] - wide[1], ends[2] + wide[0], ends[3] + wide[1]))
             spans = []
             for i, count, begin, end, size in ((place[1], rows, y1, y2, h), (place[2], columns, x1, x2, w)):
                 length = max(end - begin + 1, 1)
                 low, high = i * length // count, -(-(i + 1) * length // count)
                 spans.append(slice(within(low + begin, size), within(high + begin, size)))
-            inside = a["x"][(image, slice(None), *spans)]
+            inside = a["x"][(int(image), slice(None), *spans)]
             y[(place[0], slice(None), *place[1:])] = inside.max((1, 2)) if inside.size else 0
         return {"y": y}
 
-    words = f"pooled_h: {rows} pooled_w: {columns} spatial_scale: {scale}"
+    words = f"pooled_h: {rows} pooled_w: {columns} spatial_scale: {scale} pad_ratio: {ratio}"
     inputs = {"x": d.normal([n, 2, h, w]), "r": regions(d, n, h, w, scale)}
     return Drawn(layer_text("ROIPooling", f"roi_pooling_param {{ {words} }}", ("x", "r")), inputs, reference, ("x",), phase=REFUSED)
 
@@ -175,9 +177,9 @@ def box_output(d: Dice) -> Drawn:
     images, classes, branches = d.size(1, 2), d.size(2, 3), d.size(1, 2)
     rates, fields = [d.choice([4, 8]) for _ in range(branches)], [d.sizes(12, 40, 2) for _ in range(branches)]
     threshold, overlap, least, mode = (
-        d.choice([-3, -3, 0.5, 9]),
+        d.choice([-3, -3, -3, 0.5, 9]),
         d.choice([0.2, 0.5, 0.8]),
-        d.choice([0, 15]),
+        d.choice([0, 0, 15]),
         d.choice(["IOU", "IOMU", "IOFU"]),
     )
     looked, kept, shift, stretch = d.choice([0, 1, 3]), d.choice([0, 2]), d.choice([2, 4]), d.choice([2, 1.5])
