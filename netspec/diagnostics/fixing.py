@@ -42,16 +42,28 @@ def belongs(source: Source, edit: Edit) -> bool:
 def helps(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequence[Diagnostic], beyond: int) -> bool:
     """Whether a change leaves the fixed findings out and makes no new error in their phase or an earlier one.
 
-    Errors of later phases may come to light, and where reading broke off (phase 0), what stands behind the change, from `beyond` on:
-    nobody looked there before.
+    Errors of later phases may come to light, and where nobody looked before: behind the change, from `beyond` on, where reading broke off
+    (phase 0), and in what a fixed finding hid (the parameters of a layer of unknown type).
     """
     last = max(phase(d) for d in fixed)
-    seen = [d for d in after if not (last == phase(d) == "0" and d.span is not None and d.span.start >= beyond)]
+    seen = [
+        d
+        for d in after
+        if not (last == phase(d) == "0" and d.span is not None and d.span.start >= beyond) and not any(came_to_light(d, f) for f in fixed)
+    ]
 
     def errors(found: Iterable[Diagnostic]) -> Counter[tuple[str, str]]:
         return Counter((d.code, d.fact) for d in found if phase(d) <= last and (d.severity == "error" or d in fixed))
 
     return not errors(seen) - (errors(before) - errors(fixed))
+
+
+def came_to_light(found: Diagnostic, fixed: Diagnostic) -> bool:
+    """Whether another finding stands in the lines that a fixed one hid; edits of words leave the number of lines."""
+    if fixed.hides is None or found.span is None or found.code == fixed.code:
+        return False
+    first = fixed.hides.begin[0]
+    return first <= found.span.begin[0] <= first + fixed.hides.text.rstrip().count("\n")
 
 
 def end_of(source: Source, changed: Source, edits: Iterable[Edit]) -> int:

@@ -46,7 +46,7 @@ class Diagnostic:
     """One finding. `fact` says what is the case here, with the numbers; the code's title says which requirement it breaks.
 
     `path` names the file concerned where there is no span (a missing file, a data set). suspects: what may be wrong in the text, the
-    likeliest first; not tried yet, never shown.
+    likeliest first; not tried yet, never shown. hides: what could not be looked at because of it.
     """
 
     code: str
@@ -59,6 +59,7 @@ class Diagnostic:
     fixes: tuple[Fix, ...] = ()
     path: str | None = None
     suspects: tuple[Suspect, ...] = ()
+    hides: Span | None = None
 
     @property
     def title(self) -> str:

@@ -78,7 +78,7 @@ def without_type(name: str, kind: Located | None, body: Located, known: Vocabula
     if kind is None:
         return typeless(name, body)
     if as_text(kind) and kind.value is not None:
-        return unknown_type(name, kind, known.types())
+        return unknown_type(name, kind, known.types(), body.span)
     fact = f"type of layer {name} must be text: {what_it_is(kind, ['string'])}"
     return Diagnostic("NS104", fact, kind.span, "must be the name of a layer type")
 

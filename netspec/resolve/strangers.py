@@ -25,14 +25,17 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(every[: MOST_NAMED - 1])} and {len(every) - MOST_NAMED + 1} others"
 
 
-def unknown_type(name: str, kind: Located, known: list[str]) -> Diagnostic:
-    """A type that no layer has; `Conv2d` is also looked for without its 2d."""
+def unknown_type(name: str, kind: Located, known: list[str], body: Span | None = None) -> Diagnostic:
+    """A type that no layer has; `Conv2d` is also looked for without its 2d. body: the layer, whose parameters nobody can judge.
+
+    They are no argument against a type that another framework's name leads to; against one that is only spelt alike they are.
+    """
     text = as_text(kind)
     word = instead_of_type(text)
     if word is not None:
         notes = (f"other frameworks say {text}; Caffe's word is {word.type}",)
         return Diagnostic("NS101", f"layer {name} has type {text}", kind.span, f"did you mean {' '.join(filter(None, word))}?", notes=notes,
-                          fixes=written(kind.span, [word.type], not word.more))  # fmt: skip
+                          fixes=written(kind.span, [word.type], not word.more), hides=body)  # fmt: skip
     near = nearest(text, known) or nearest(text.rstrip("dD").rstrip("0123456789"), known)
     label = f"did you mean {' or '.join(near)}?" if near else "no layer has this type"
     notes = ("`netspec layers` lists the types",)

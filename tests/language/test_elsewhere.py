@@ -72,3 +72,44 @@ def test_a_layer_in_another_tongue_is_translated() -> None:
     repair = fix_source(Source("s.yaml", HEAD + said.replace("Conv2d", "Convolution")))
     want = "{name: a, type: Convolution, num_output: 8, kernel_size: 3, pad: 1, stride: 2, group: 1, bias_term: false}\n"
     assert repair.source.text == HEAD + want
+
+
+FLOW = "{name: a, type: nn.Conv2d, out_channels: 3, kernel_size: 2, padding: 1, stridse: 2}"
+BLOCK = "name: a\n    type: Conv2D\n    filters: 3\n    kernel_size: 2"
+TORCH = """input: {data: [N, 1, 28, 28]}
+layers:
+  - {name: c, type: Conv2d, out_channels: 6, kernel_size: 5, padding: 2}
+  - {name: f, type: Linear, out_features: 10}
+  - name: g
+    type: Dense
+    units: 10
+    activation: relu
+"""
+
+
+@pytest.mark.parametrize(
+    ("entry", "mended"),
+    [
+        (FLOW, "{name: a, type: Convolution, num_output: 3, kernel_size: 2, pad: 1, stride: 2}"),
+        (BLOCK, "name: a\n    type: Convolution\n    num_output: 3\n    kernel_size: 2"),
+    ],
+)
+def test_a_layer_of_another_framework_is_translated_whole(entry: str, mended: str) -> None:
+    repair = fix_source(Source("s.yaml", HEAD + entry + "\n"))
+    assert repair.source.text == HEAD + mended + "\n"
+    assert [d for d in check_source(repair.source) if d.severity == "error"] == []
+
+
+def test_what_has_no_word_is_left_and_said() -> None:
+    repair = fix_source(Source("s.yaml", TORCH))
+    assert "type: Convolution, num_output: 6, kernel_size: 5, pad: 2" in repair.source.text
+    assert "type: InnerProduct, num_output: 10" in repair.source.text
+    assert "    type: InnerProduct\n    num_output: 10\n    activation: relu" in repair.source.text
+    (found,) = [d for d in check_source(repair.source) if d.severity == "error"]
+    assert found.fact == "InnerProduct g has no activation" and "a layer of its own" in found.notes[0]
+
+
+def test_a_type_is_named_though_its_words_need_more() -> None:
+    """The edit alone would bring other errors to light: it stays a word of help."""
+    (found,) = errors(FLOW)
+    assert [(fix.text, fix.edits) for fix in found.fixes] == [("write Convolution", ())]
