@@ -8,7 +8,7 @@ from typing import Any
 from netspec.ir.field import Reads, same_place, window_steps
 from netspec.ir.graph import Node, TypedGraph, Value
 
-__all__ = ["of_batch", "reads", "reads_of"]
+__all__ = ["behind", "mixed", "reads", "reads_of"]
 
 
 def reads(typed: TypedGraph, node: Node) -> tuple[Reads, ...]:
@@ -42,3 +42,18 @@ def unpooled(typed: TypedGraph, node: Node) -> Reads:
 def of_batch(node: Node, phase: str) -> bool:
     """Whether a node takes the statistics of the batch in a phase, so that each of its units depends on every place of every sample."""
     return (node.mode or phase).upper() == "TRAIN" and bool(getattr(node.layer, "batch_in_training", False))
+
+
+def mixed(typed: TypedGraph, value: Value) -> str | None:
+    """The layer that lets each unit depend on the whole batch, in words."""
+    found = next((node for node in behind(typed, value) if of_batch(node, typed.graph.phase)), None)
+    return f"{found.name} takes the statistics of the whole batch in training" if found is not None else None
+
+
+def behind(typed: TypedGraph, value: Value) -> list[Node]:
+    """The nodes that a value is made by, in order."""
+    needed: set[Value] = {value}
+    for node in reversed(typed.graph.nodes):
+        if needed.intersection(node.tops):
+            needed.update(node.bottoms)
+    return [node for node in typed.graph.nodes if needed.intersection(node.tops)]

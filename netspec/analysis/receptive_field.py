@@ -9,7 +9,7 @@ from math import ceil, floor, inf, lcm
 from typing import Any, NamedTuple
 
 from netspec.analysis.places import named_time, place_bound
-from netspec.analysis.reads import of_batch, reads, reads_of
+from netspec.analysis.reads import behind, mixed, reads, reads_of
 from netspec.ir.field import Number, Reads, Step
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Layer
@@ -184,9 +184,9 @@ def spatial(typed: TypedGraph, source: Value) -> tuple[int, ...]:
 
 
 def time_axis(typed: TypedGraph, source: Value, known: Fields) -> int | None:
-    """The axis that letters tell; else the one along which a layer reads all that came before; else the last one after the channels.
+    """The axis that letters tell; else the one along which a layer reads all that came before; else, where windows slide, the last.
 
-    None where it is one step long, as that of a first state, which has nothing later.
+    None where it is one step long, as that of a first state, which has nothing later; -1 where nothing tells.
     """
     named, shape = named_time(typed.types[source]), typed.types[source].shape
     if named is not None:
@@ -196,7 +196,8 @@ def time_axis(typed: TypedGraph, source: Value, known: Fields) -> int | None:
             run = next((f.axis for f in axes if f is not None and f.wide.begin == -inf), None)
             if run is not None and run < len(shape) and shape[run] in (1, typed.types[other].shape[run]):
                 return run if shape[run] != 1 else None
-    return len(shape) - 1 if len(shape) > 2 else None
+    slid = any("windowed" in node.layer.traits for node in typed.graph.nodes)
+    return None if len(shape) <= 2 else len(shape) - 1 if slid else -1
 
 
 def fields_of(typed: TypedGraph, value: Value, known: Fields) -> dict[str, dict[int, Field | None]]:
@@ -229,13 +230,14 @@ def numbers(field: Field | None) -> dict[str, Number | None] | None:
 def later(typed: TypedGraph, value: Value, known: Fields) -> str | None:
     """Why a value is not proven causal; None where no part of it depends on a later input: unit i reads no input past its own time."""
     timed = False
-    mixing = next((node for node in behind(typed, value) if of_batch(node, typed.graph.phase)), None)
-    if mixing is not None:
-        return f"{mixing.name} takes the statistics of the whole batch in training"
+    if (mixing := mixed(typed, value)) is not None:
+        return mixing
     for source, axes in known.get(value, {}).items():
         time = time_axis(typed, source, known)
         if time is None:
             continue
+        if time < 0:
+            return f"nothing tells which axis of {source.name} is time: call its size T"
         timed = True
         field = next((f for f in axes if f is not None and f.axis == time), None)
         if field is None:
@@ -264,11 +266,9 @@ def unshifted(typed: TypedGraph, value: Value, known: Fields) -> str | None:
                 return f"along axis {axis} of {source.name} it sees all there is before it, the border too"
             if field.period != field.stride:
                 return f"its stride along axis {axis} is {field.stride:g}, but only shifts by {field.period} are kept on the way"
-    makers = behind(typed, value)
-    mixing = next((node for node in makers if of_batch(node, typed.graph.phase)), None)
-    if mixing is not None:
-        return f"{mixing.name} takes the statistics of the whole batch in training"
-    bound = next((node for node in makers if bound_to_places(typed, node, known)), None)
+    if (mixing := mixed(typed, value)) is not None:
+        return mixing
+    bound = next((node for node in behind(typed, value) if bound_to_places(typed, node, known)), None)
     return f"{bound.name} does something else at every place" if bound is not None else None
 
 
@@ -279,15 +279,6 @@ def bound_to_places(typed: TypedGraph, node: Node, known: Fields) -> bool:
         sources = [(set(spatial(typed, source)), axes) for source, axes in known.get(bottom, {}).items()]
         moving.append(frozenset(i for own, axes in sources for i, f in enumerate(axes) if f is not None and f.axis in own))
     return place_bound(node.layer, typed.bottoms(node), moving)
-
-
-def behind(typed: TypedGraph, value: Value) -> list[Node]:
-    """The nodes that a value is made by, in order."""
-    needed: set[Value] = {value}
-    for node in reversed(typed.graph.nodes):
-        if needed.intersection(node.tops):
-            needed.update(node.bottoms)
-    return [node for node in typed.graph.nodes if needed.intersection(node.tops)]
 
 
 def culprit(typed: TypedGraph, value: Value, known: Fields, reason: Callable[[TypedGraph, Value, Fields], str | None]) -> Node | None:

@@ -98,7 +98,7 @@ PROOFS = [
     ("[1, 2, 9]", "a, type: Convolution, num_output: 1, kernel_size: 4, pad: causal, pad_mode: reflect", "it sees 3 steps of x ahead"),
     ("[1, 2, 9]", "a, type: Convolution, num_output: 1, kernel_size: 4, pad: causal, pad_mode: circular", "it sees the end of x"),
     ("[1, 9, 4]", "a, type: MultiHeadAttention, num_heads: 2, causal: true", None),
-    ("[1, 9, 4]", "a, type: MultiHeadAttention, num_heads: 2", "it sees the whole time axis"),
+    ("[1, T, 4]", "a, type: MultiHeadAttention, num_heads: 2", "it sees the whole time axis"),
     ("[1, T, 4]", "a, type: LayerNorm, axis: 2", None),
 ]  # fmt: skip
 
@@ -151,3 +151,11 @@ def test_a_causal_query_that_may_see_nothing_sees_nothing_later() -> None:
     (slope,) = torch.autograd.grad(module(x, m)[0, 1].sum(), x)
     assert slope[0, :2].abs().min() > 0
     assert not slope[0, 2:].any()
+
+
+@pytest.mark.parametrize(
+    "layer", ["Reverse, axis: 1", "Softmax, axis: 1", "LayerNorm, axis: 1", "Slice, axis: 1, slice_point: 1, top: [z, a]"]
+)
+def test_no_proof_where_nothing_tells_which_axis_is_time(layer: str) -> None:
+    typed = load_source(Source("net.yaml", text([f"a, type: {layer}"], "a", "[1, 6, 4]"))).graph()
+    assert later(typed, typed.graph.outputs[0], fields(typed)) == "nothing tells which axis of x is time: call its size T"
