@@ -32,8 +32,9 @@ TYPES = table({
     Word("Deconvolution"): "convtranspose convtransposed transposedconv transposedconvolution deconv convolutiontranspose upconv",
     Word("DepthwiseConvolution"): "depthwiseconv",
     Word("DepthwiseConvolution", "and a Convolution with kernel_size: 1 after it"): "separableconv separableconvolution",
-    Word("Pooling", "with pool: MAX"): "maxpool maxpooling",
-    Word("Pooling", "with pool: AVE"): "avgpool avgpooling averagepool averagepooling meanpool meanpooling",
+    Word("Pooling", "with pool: MAX, and a stride (left out it is 1)"): "maxpool maxpooling",
+    Word("Pooling", "with pool: AVE, and a stride (left out it is 1)"): "avgpool avgpooling averagepool averagepooling meanpool "
+                                                                             "meanpooling",
     Word("Pooling", "with pool: LP"): "lppool lppooling",
     Word("Pooling", "with pool: MAX and global_pooling: true"): "globalmaxpool globalmaxpooling",
     Word("Pooling", "with pool: AVE and global_pooling: true"): "globalavgpool globalaveragepool globalaveragepooling globalavgpooling gap",

@@ -58,7 +58,11 @@ def train_program(
     before = read_record(run) if resume else {}
     made = session(program, place, seed=before.get("seed"), weights=weights)
     if resume and before.get("spec_hash") != made.job.spec_hash:
-        raise fail("NS675", f"it was trained as {before.get('spec_hash')}, the spec is {made.job.spec_hash}", path=str(run))
+        fact = f"it was trained as {before.get('spec_hash')}, the spec is {made.job.spec_hash}"
+        notes = (
+            "its layers or inputs were changed; another network is another run: train SPEC --run NEW, with --weights what fits is kept",
+        )
+        raise fail("NS675", fact, path=str(run), notes=notes)
     if made.left_out and progress is not None:
         progress.say(f"{weights} lacks {listed(made.left_out)}: filled as the spec says")
     prepare(run, resume)

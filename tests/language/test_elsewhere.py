@@ -37,7 +37,7 @@ def test_every_word_of_ours_exists() -> None:
     ("entry", "label"),
     [
         ("{name: a, type: Linear, num_output: 3}", "did you mean InnerProduct?"),
-        ("{name: a, type: nn.MaxPool2d, kernel_size: 2}", "did you mean Pooling with pool: MAX?"),
+        ("{name: a, type: nn.MaxPool2d, kernel_size: 2}", "did you mean Pooling with pool: MAX, and a stride (left out it is 1)?"),
         ("{name: a, type: Conv2DTranspose, num_output: 3, kernel_size: 2}", "did you mean Deconvolution?"),
         (
             "{name: a, type: BatchNormalization}",
