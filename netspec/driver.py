@@ -201,7 +201,13 @@ def findings(source: Source, reading: Reading) -> list[Diagnostic]:
         if not diagnostics.failed:
             expect(resolved, views, diagnostics)
             lint(resolved, views, diagnostics)
-    return diagnostics.sorted()
+    return one_cause(diagnostics.sorted())
+
+
+def one_cause(found: list[Diagnostic]) -> list[Diagnostic]:
+    """The findings without those that an expression without a value leads to in its own place."""
+    without = {d.span for d in found if d.code in ("NS110", "NS111")}
+    return [d for d in found if d.code != "NS104" or d.span not in without]
 
 
 def is_library(source: Source) -> bool:

@@ -13,6 +13,8 @@ __all__ = ["ended", "read_on"]
 
 READING = "0"
 """The hundreds digit of findings on the text itself."""
+VARIABLE = "$"
+"""In a finding on a value: it came from elsewhere, maybe from a mended line."""
 EXPECTED = "NS32"
 """Findings on expectations: they hang on the whole net, so also on the change."""
 
@@ -45,7 +47,8 @@ def read_on(found: list[Diagnostic], source: Source, check: Check) -> list[Diagn
         or not helps(found, after, mending, end_of(source, mended, edits))
     ):
         return None
-    more = [told for d in errors if not d.code.startswith(EXPECTED) and (told := back.finding(d)) is not None]
+    independent = [d for d in errors if not d.code.startswith(EXPECTED) and not (d.code[2] == "1" and VARIABLE in d.fact)]
+    more = [told for d in independent if (told := back.finding(d)) is not None]
     offered = [replace(d, fixes=(d.fixes[0], *(fix for fix in d.fixes[1:] if not fix.edits))) if d in mending else d for d in found]
     return sorted([*offered, *more], key=lambda d: d.order)
 

@@ -17,6 +17,7 @@ _RECOGNISERS = (
     brackets.expression,
     brackets.closes_nothing,
     brackets.not_closed,
+    brackets.nothing_between,
     brackets.missing_comma,
     words.forbidden_start,
     words.list_beside_key,

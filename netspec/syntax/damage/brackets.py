@@ -6,7 +6,7 @@ from netspec.diagnostics import Diagnostic, Edit, Fix, Label
 from netspec.syntax.accidents import quoted
 from netspec.syntax.damage.wound import Wound
 
-__all__ = ["close_quote", "closes_nothing", "expression", "missing_comma", "not_closed"]
+__all__ = ["close_quote", "closes_nothing", "expression", "missing_comma", "not_closed", "nothing_between"]
 
 _CLOSERS = {"[": "]", "{": "}"}
 _EXPRESSIONS = 50
@@ -83,6 +83,14 @@ def not_closed(wound: Wound) -> list[Diagnostic] | None:
     )
 
 
+def nothing_between(wound: Wound) -> list[Diagnostic] | None:
+    """A comma before which nothing stands."""
+    if not wound.flow or wound.text[wound.at : wound.at + 1] != "," or wound.text[: wound.at].rstrip()[-1:] not in ("[", "{", ","):
+        return None
+    here = wound.span(wound.at, wound.at + 1)
+    return wound.finding("NS030", "nothing stands before this comma", here, label="a value is missing, or the comma is one too many")
+
+
 def missing_comma(wound: Wound) -> list[Diagnostic] | None:
     """Two entries in brackets or braces with nothing between them."""
     if not wound.flow or wound.opened is None or wound.at >= len(wound.text):
@@ -108,6 +116,9 @@ def close_quote(wound: Wound, start: int) -> tuple[Fix, ...]:
     line_start = wound.text.rfind("\n", 0, start) + 1
     line = re.compile(r"[^\r\n]*").match(wound.text, line_start)
     stop = line_start + len(line[0].rstrip()) if line else len(wound.text)
+    key = re.compile(r"[\w.]+(?=:\s)").match(wound.text, start + 1)
+    if key and (fixes := wound.fix(f"write {key[0]}", Edit(wound.span(start, start + 1), ""), key_at=start)):
+        return fixes
     for end in [*(m.start() for m in re.compile(r"[,\]}]").finditer(wound.text, start, stop)), stop]:
         word = wound.text[start + 1 : end]
         if _NUMBER.fullmatch(word) and (fixes := wound.fix(f"write {word}", Edit(wound.span(start, start + 1), ""))):

@@ -11,7 +11,7 @@ from netspec.syntax.located import Located
 
 __all__ = ["block_text", "indentation", "tab"]
 
-_WIDTHS = (2, 4, 8)
+_WIDTHS = (2, 4, 8, 0)
 _WINDOW = 400  # lines from which the usual step is learnt
 _WIDE = 1 << 30
 _NEAR = 6  # lines before the fault that are always suspected
@@ -44,10 +44,17 @@ def tab(wound: Wound) -> list[Diagnostic] | None:
 def _untabbed(wound: Wound) -> tuple[Fix, ...]:
     lines = [(n, m[0]) for n in range(1, wound.lines + 1) if (m := re.match(r"[ -]*\t[\t -]*", wound.source.line(n)))]
     beside = {content(wound.source.line(n)) for n in (wound.previous(wound.number), wound.following(wound.number)) if n}
-    for width in sorted(_WIDTHS, key=lambda width: width not in beside):
+    best: tuple[tuple[int, bool], tuple[Fix, ...]] | None = None
+    for width in _WIDTHS:
         edits = [Edit(wound.span(wound.start(n), wound.start(n) + len(lead)), lead.replace("\t", " " * width)) for n, lead in lines]
-        if fixes := wound.fix(f"write {width} spaces for each tab", *edits, safe=True):
-            return fixes
+        text = f"write {width} spaces for each tab" if width else "remove each tab"
+        first = len(lines[0][1].replace("\t", " " * width)) if lines else 0
+        tree = wound.heals(edits, wound.start(lines[0][0]) + first) if lines else None
+        score = (_nulls(tree), width not in beside) if tree is not None else (_WIDE, width not in beside)
+        if (best is None or score < best[0]) and (tree is not None or wound.clears(edits)):
+            best = score, (Fix(text, tuple(edits), True),)
+    if best:
+        return best[1]
     above = wound.source.line(wound.previous(wound.number)) if wound.previous(wound.number) else ""
     lead = re.match(r"[ \t]*", wound.line)
     start = wound.start(wound.number)

@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SIZE = re.compile(r"\d+|\$\w+")
 _GLUED_DASH = re.compile(r" *(?:- +)*-(?=[^\s\d.\-])")
 _GLUED_COLON = re.compile(r" *(?:- +)*[^\W\d][\w.]*:(?=[^\s:/])")
 
@@ -97,7 +98,8 @@ def forbidden_start(wound: Wound) -> list[Diagnostic] | None:
         return None
     end = re.compile(r"(?:[^\n\r#,\]}]|(?<=\S)#|[,\]}](?=[^\s,\]}]))*").match(wound.text, start)
     value = wound.span(start, start + len(end[0].rstrip())) if end else wound.span(start, start + 1)
-    fixes = wound.fix(f"write {quoted(value.text)}", Edit(value, quoted(value.text)))
+    meant = value.text[1:] if _SIZE.fullmatch(value.text[1:]) else quoted(value.text)
+    fixes = wound.fix(f"write {meant}", Edit(value, meant))
     return wound.finding("NS018", f"a plain value may not begin with {wound.text[start]}", wound.span(start, start + 1), fixes=fixes)
 
 
