@@ -163,11 +163,11 @@ class Builder:
         else:
             given = [self.preceding(use.name, scope, use.span)]
         if len(given) != len(use.inputs) and None not in given:
-            self.diagnostics.error(
-                "NS205",
-                f"block {use.template} takes {len(use.inputs)} bottoms ({', '.join(use.inputs)}): {use.name} has {len(given)}",
-                use.span,
-            )
+            takes = f"{len(use.inputs)} bottom{'s' if len(use.inputs) > 1 else ''} ({', '.join(use.inputs)})"
+            chain = "in a repeat each copy reads the tops of the copy before it, so the block needs as many tops as bottoms"
+            whole = use.name.rpartition(".")[0]
+            notes = (chain, f"what else is read of a copy needs no top: {whole}.0.LAYER") if use.bottom is None and use.chained else ()
+            self.diagnostics.error("NS205", f"block {use.template} takes {takes}: {use.name} has {len(given)}", use.span, notes=notes)
             given = [None]
         if None in given:
             self.forget((use.name, *(f"{use.name}.{o}" for o in use.outputs)), scope)
