@@ -1,5 +1,6 @@
 """The Python API (LANGUAGE, section 7): load, check, compile. torch is imported by compile alone."""
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Union
 
@@ -29,13 +30,13 @@ def program_of(net: "nn.Module") -> driver.Program | None:
 
 def load(path: str, stages: Iterable[str] = (), level: int = 0, *, allow_code: bool = False) -> driver.Program:
     """Read a spec. allow_code: plug-ins that it names may run. Raises SpecError (with `.diagnostics`) if it is not sound."""
-    return driver.load(str(path), Reading(frozenset(stages), level, allow_code=allow_code))
+    return driver.load(os.fspath(path), Reading(frozenset(stages), level, allow_code=allow_code))
 
 
 def check(path: str, *, allow_code: bool = False) -> list[Diagnostic]:
     """All findings on a spec, sorted by place; none for a clean one."""
     diagnostics = Diagnostics()
-    source = read_file(str(path), diagnostics)
+    source = read_file(os.fspath(path), diagnostics)
     return driver.check_source(source, Reading(allow_code=allow_code)) if source is not None else diagnostics.sorted()
 
 

@@ -1,6 +1,7 @@
 """Means over samples, the window of losses, tests of a net, and tensors that stay shared when nets move."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -91,6 +92,12 @@ def test_training_learns(tmp_path_factory: pytest.TempPathFactory) -> None:
 def test_scores_that_are_no_numbers_are_missed() -> None:
     scores = torch.tensor([[0.0, 1.0], [math.nan, math.nan], [1.0, math.nan]])
     assert Accuracy()(scores, torch.tensor([1, 0, 0])).item() == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("call", [netspec.load, netspec.check, netspec.compile])
+def test_what_is_no_path_is_refused_by_its_type(call: Any) -> None:
+    with pytest.raises(TypeError, match="not dict"):
+        call({"netspec": 1})
 
 
 def test_a_phase_that_there_is_not() -> None:
