@@ -23,6 +23,7 @@ MOST, WORK = 64, 15_000
 """Changes that are tried for a small net, and layers that trying all of them may visit: none in a net of more."""
 NUMBER = re.compile(r"(?<![\w.$])\d+(?![\w.])")
 KEY = re.compile(r"([A-Za-z_]\w*):\s*\[?[\w,\s]*$")
+SHAPE = re.compile(r"[\"']?\s*:\s*(?:\{?\s*shape\s*:\s*)?(\[[^\[\]]*\])")
 STEP = 0.4
 """What twice the distance costs, where a number that looks like others of its name costs 2."""
 
@@ -84,14 +85,10 @@ def within(span: Span) -> Iterator[Written]:
         yield Written(Span(span.source, span.start + match.start(), span.start + match.end()), int(match[0]))
 
 
-def shape_of(span: Span) -> Span:
-    """The first list in an input's body."""
-    start, end = span.text.find("["), span.text.find("]")
-    return (
-        Span(span.source, span.start + max(start, 0), span.start + end + 1)
-        if 0 <= start < end
-        else Span(span.source, span.start, span.start)
-    )
+def shape_of(key: Span) -> Span:
+    """The list of sizes behind an input's name, as it is or under `shape:`; nothing where there is none."""
+    found = SHAPE.match(key.source.text, key.end)
+    return Span(key.source, found.start(1), found.end(1)) if found else Span(key.source, key.end, key.end)
 
 
 def usual(node: Node, name: str) -> int | None:

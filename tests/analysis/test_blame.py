@@ -88,3 +88,10 @@ def test_what_copies_of_a_block_repeat_is_said_once() -> None:
 def test_a_file_of_blocks_alone_is_clean() -> None:
     assert driver.check_source(Source("spec.yaml", "blocks: {u: {layers: [{name: r, type: ReLU}]}}\n")) == []
     assert [d.code for d in driver.check_source(Source("spec.yaml", "netspec: 1\nvars: {a: 1}\n"))] == ["NS209"]
+
+
+def test_a_size_of_an_input_may_be_the_wrong_number() -> None:
+    for text in (RESIDUAL + EXPECT, RESIDUAL.replace("[N, 3, 32, 32]", "{shape: [N, 3, 32, 32]}") + EXPECT):
+        found = driver.check_source(Source("spec.yaml", text.replace("3, 32, 32]}", "3, 32, 2]}", 1)))
+        places = [span for d in found for span in (d.span, *(label.span for label in d.others)) if span is not None]
+        assert ("2", 2) in [(span.text, span.begin[0]) for span in places]
