@@ -2,104 +2,90 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from netspec.importers.block_names import distinct, identifier
 from netspec.importers.layer_types import definition
-from netspec.importers.repeats import Item
+from netspec.importers.parts import Block, Entry, Numbers, Part
 
-__all__ = ["Body", "Template"]
-
-Entry = dict[str, Any]
-Numbers = tuple[float, ...]
-
-
-class Body(NamedTuple):
-    """A block as a spec writes it, and for each use the variables that it must give."""
-
-    block: dict[str, Any]
-    values: list[dict[str, float]]
+__all__ = ["Template"]
 
 
 class Template:
-    """The layers of the first stretch, the numbers of each layer in each stretch, and the names inside the block."""
+    """Stretches that are alike, part by part; the values that the first reads from outside; the names of its parts inside the block."""
 
-    def __init__(
-        self,
-        entries: Sequence[Entry],
-        numbers: Sequence[Sequence[Numbers]],
-        items: Sequence[Item],
-        inputs: tuple[int, ...],
-        local: tuple[str, ...],
-    ) -> None:
-        self.entries = entries
-        self.numbers = numbers
-        self.items = items
+    def __init__(self, stretches: Sequence[Sequence[Part]], inputs: tuple[int, ...], local: tuple[str, ...]) -> None:
+        self.parts = stretches[0]
+        self.numbers = [tuple(stretch[k].numbers for stretch in stretches) for k in range(len(local))]
+        """The numbers of each part in each stretch."""
         self.local = local
-        self.blobs = self.blob_names(inputs)
         self.inputs = inputs
-        self.columns: dict[Numbers, str] = {}
-        """Name of the variable by its values, one for each use."""
+        self.blobs = self.blob_names()
+        self.columns = self.name_columns()
+        """Name of the variable by its values, one for each stretch."""
 
-    def blob_names(self, inputs: tuple[int, ...]) -> dict[int, str]:
+    def blob_names(self) -> dict[int, str]:
         """Names inside the block of the values that it reads and makes; in place a value has the name of the one before."""
-        names = {value: "x" if number == 0 else f"x{number + 1}" for number, value in enumerate(inputs)}
-        for item, local in zip(self.items, self.local, strict=True):
-            old = [names[value] for value in item.replaces]
-            new = [local, *(f"{local}_top{number}" for number in range(1, len(item.makes)))]
-            names.update(zip(item.makes, old + new[len(old) :], strict=True))
+        names = {value: "x" if number == 0 else f"x{number + 1}" for number, value in enumerate(self.inputs)}
+        for part, local in zip(self.parts, self.local, strict=True):
+            old = [names[value] for value in part.item.replaces]
+            new = [local, *(f"{local}_top{number}" for number in range(1, len(part.item.makes)))]
+            names.update(zip(part.item.makes, old + new[len(old) :], strict=True))
         return names
 
-    def body(self) -> Body:
-        """The block, and what each use gives."""
-        self.name_columns()
-        values: list[dict[str, float]] = [{} for _ in self.numbers[0]]
+    def block(self, name: str) -> Block:
+        """The block, with the usual value of each variable."""
         variables: dict[str, Any] = {}
-        for column, name in self.columns.items():
+        for column, variable in self.columns.items():
             usual, count = Counter(column).most_common(1)[0]
-            variables[name] = usual if count * 2 > len(column) else "required"
-            for use, value in zip(values, column, strict=True):
-                if value != variables[name]:
-                    use[name] = value
-        block: dict[str, Any] = {"vars": variables} if variables else {}
+            variables[variable] = usual if count * 2 > len(column) else "required"
+        text: dict[str, Any] = {"vars": variables} if variables else {}
         if len(self.inputs) > 1:
-            block["bottom"] = [self.blobs[value] for value in self.inputs]
-        top = self.blobs[self.items[-1].makes[0]]
-        block["layers"] = [self.layer(k) for k in range(len(self.items))]
-        return Body({**block, "top": top} if top != self.local[-1] else block, values)
+            text["bottom"] = [self.blobs[value] for value in self.inputs]
+        top = self.blobs[self.parts[-1].item.makes[0]]
+        text["layers"] = layers = [self.layer(k) for k in range(len(self.parts))]
+        if top != self.local[-1]:
+            text["top"] = top
+        return Block(name, text, self.local, tuple("repeat" in layer for layer in layers))
 
-    def name_columns(self) -> None:
+    def values(self) -> list[dict[str, float]]:
+        """What each stretch has for the variables."""
+        return [{name: column[use] for column, name in self.columns.items()} for use in range(len(self.numbers[0]))]
+
+    def name_columns(self) -> dict[Numbers, str]:
         """Find the variables: numbers that differ between uses, without those that are a multiple of another."""
         found: dict[Numbers, tuple[int, str]] = {}
         for k, uses in enumerate(self.numbers):
-            keys = list(number_keys(self.entries[k]))
+            keys = list(number_keys(self.parts[k].entry))
             for key, column in zip(keys, zip(*uses, strict=True), strict=True):
                 if len(set(column)) > 1 and column not in found and not any(ratio(column, other) for other in found):
                     found[column] = k, key
         count = Counter(key for _, key in found.values())
         long = [self.local[k] if key == "num_output" else f"{self.local[k]}_{key}" for k, key in found.values()]
         names = [key if count[key] == 1 else name for name, (_, key) in zip(long, found.values(), strict=True)]
-        self.columns = dict(zip(found, distinct(map(identifier, names)), strict=True))
+        return dict(zip(found, distinct(map(identifier, names)), strict=True))
 
     def layer(self, k: int) -> Entry:
-        """A layer inside the block."""
-        item, entry, local = self.items[k], self.entries[k], self.local[k]
-        made: Entry = {"name": local, "type": entry["type"]}
+        """A layer inside the block, or a use of another block."""
+        part, local = self.parts[k], self.local[k]
+        kind = "type" if part.use is None else "block"
+        made: Entry = {"name": local, kind: part.entry[kind]}
         if not self.follows(k):
-            bottoms = [self.blobs[value] for value in item.reads]
+            bottoms = [self.blobs[value] for value in part.item.reads]
             made["bottom"] = bottoms[0] if len(bottoms) == 1 else bottoms
-        tops = [self.blobs[value] for value in item.makes]
+        tops = [self.blobs[value] for value in part.item.makes]
         if tops != [local]:
             made["top"] = tops[0] if len(tops) == 1 else tops
-        rest = {key: value for key, value in entry.items() if key not in ("name", "type", "bottom", "top")}
-        written = iter([self.written(column) for column in zip(*self.numbers[k], strict=True)])
-        return {**made, **with_numbers({"type": entry["type"], **rest}, written)}
+        rest = {key: value for key, value in part.entry.items() if key not in ("name", kind, "bottom", "top")}
+        rest = with_numbers(rest, iter([self.written(column) for column in zip(*self.numbers[k], strict=True)]))
+        return {**made, **(rest if part.use is None else said(part.use.block, rest))}
 
     def follows(self, k: int) -> bool:
-        """Whether a bottom left out means what the layer reads: the first top of the layer before, or the block's only input."""
-        cls = definition(str(self.entries[k]["type"]))
-        before = self.items[k - 1].makes[:1] if k else self.inputs if len(self.inputs) == 1 else ()
-        return cls is not None and cls.bottoms[0] == 1 and self.items[k].reads == before
+        """Whether a bottom left out means what the part reads: the first top of the part before, or the block's only input."""
+        part = self.parts[k]
+        cls = definition(part.entry["type"]) if part.use is None else None
+        before = self.parts[k - 1].item.makes[:1] if k else self.inputs if len(self.inputs) == 1 else ()
+        return (part.use is not None or (cls is not None and cls.bottoms[0] == 1)) and part.item.reads == before
 
     def written(self, column: Numbers) -> Any:
         """A number of the block: itself, a variable, or an expression in one."""
@@ -108,6 +94,12 @@ class Template:
         if column in self.columns:
             return f"${self.columns[column]}"
         return next(f"${{{text.format(name)}}}" for other, name in self.columns.items() if (text := ratio(column, other)))
+
+
+def said(block: Block, entry: Entry) -> Entry:
+    """Of a use's `repeat` and `vars` what must be said."""
+    given = block.given(entry["vars"])
+    return {**({"repeat": entry["repeat"]} if entry["repeat"] != 1 else {}), **({"vars": given} if given else {})}
 
 
 def ratio(column: Numbers, other: Numbers) -> str:

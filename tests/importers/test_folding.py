@@ -76,20 +76,15 @@ def same(folded: Converted, flat: Converted) -> None:
 
 
 def test_residual_net(tmp_path: Path) -> None:
+    """A stage is a block that holds the other block, three times in a chain."""
     folded, flat = both(residual(), tmp_path)
     same(folded, flat)
-    assert folded.blocks == 2
-    assert folded.text.count("\n") < 50 < flat.text.count("\n")
-    uses = {entry["name"]: entry for entry in folded.tree["layers"] if "block" in entry}
-    assert [(name, use.get("repeat", 1)) for name, use in uses.items()] == [
-        ("res2a", 1),
-        ("res2", 3),
-        ("res3a", 1),
-        ("res3", 3),
-        ("res4a", 1),
-        ("res4", 3),
-    ]
-    assert folded.names["res3.1.bn_b"] == "bn3c_b"
+    assert folded.text.count("\n") < 45 < flat.text.count("\n")
+    unit, stage = folded.tree["blocks"]
+    inner = folded.tree["blocks"][stage]["layers"][-1]
+    assert (inner["block"], inner["repeat"], inner["vars"]) == (unit, 3, {"num_output": "$num_output"})
+    assert [entry["name"] for entry in folded.tree["layers"] if entry.get("block") == stage] == ["res2", "res3", "res4"]
+    assert folded.names["res3.res_b.1.bn_b"] == "bn3c_b"
     assert flat.names == {}
     assert "blocks" not in flat.tree
 
@@ -99,7 +94,25 @@ def test_variables(tmp_path: Path) -> None:
     first, second = folded.tree["blocks"].values()
     assert [set(block["vars"]) for block in (first, second)] == [{"num_output"}, {"num_output", "stride"}]
     assert second["vars"]["stride"] == 2
-    assert next(entry for entry in folded.tree["layers"] if entry["name"] == "res2a")["vars"] == {"num_output": 4, "stride": 1}
+    assert next(entry for entry in folded.tree["layers"] if entry["name"] == "res2")["vars"] == {"num_output": 4, "stride": 1}
+
+
+def test_stages_of_different_lengths(tmp_path: Path) -> None:
+    """How often a block repeats in another is a variable; a stage of one unit has a chain of one."""
+    text, x = 'input: "data" input_shape { dim: 1 dim: 3 dim: 16 dim: 16 }\n', "data"
+    for stage, count in enumerate((2, 5, 1, 3, 4)):
+        down = f"convolution_param {{ num_output: {8 * (stage + 1)} kernel_size: 3 pad: 1 }}"
+        text += layer(f"s{stage}/down", "Convolution", x, more=down) + layer(f"s{stage}/down_act", "TanH", f"s{stage}/down")
+        text += layer(f"s{stage}/norm", "LRN", f"s{stage}/down_act")
+        x = f"s{stage}/norm"
+        for n in range(count):
+            text += unit(f"s{stage}/u{n}", x, 8 * (stage + 1))
+            x = f"ress{stage}/u{n}"
+    folded, flat = both(text, tmp_path)
+    same(folded, flat)
+    stage = list(folded.tree["blocks"].values())[-1]
+    assert stage["layers"][-1]["repeat"] == "$repeat"
+    assert [entry["vars"]["repeat"] for entry in folded.tree["layers"] if "repeat" in entry.get("vars", {})]
 
 
 def test_a_multiple_of_a_variable(tmp_path: Path) -> None:
@@ -117,7 +130,7 @@ def test_a_multiple_of_a_variable(tmp_path: Path) -> None:
 
 
 def test_what_is_not_a_block(tmp_path: Path) -> None:
-    """A value in the middle that is read from outside; layers of one phase; names without a rule; shared weights."""
+    """A value in the middle that is read from outside; layers of one phase; names without a rule."""
 
     def chain(extra: str = "", more: str = "", names: str = "abc") -> str:
         text, x = 'input: "data" input_shape { dim: 1 dim: 8 dim: 8 }\n', "data"
@@ -133,9 +146,26 @@ def test_what_is_not_a_block(tmp_path: Path) -> None:
     for text in (chain(taps), chain(more="include { phase: TEST }"), chain(names="pqr")):
         folded, flat = both(text, tmp_path)
         assert folded.tree == flat.tree
-    fused = 'inner_product_param { num_output: 8 axis: 2 } param { name: "w" }'
-    folded, flat = both(chain(more=fused).replace('"TanH"', '"InnerProduct"'), tmp_path)
-    assert folded.tree == flat.tree
+
+
+def test_weights_shared_by_name(tmp_path: Path) -> None:
+    """An unrolled cell: every step has the weights of the first, and data of its own."""
+    dense = 'inner_product_param {{ num_output: 8 {} }} param {{ name: "{}" }}'
+    text = 'input: "seq" input_shape { dim: 12 dim: 8 } layer { name: "cut" type: "Slice" bottom: "seq" '
+    text += " ".join(f'top: "in{n}"' for n in range(12)) + " slice_param { axis: 0 } }\n"
+    x = "in0"
+    for n in range(1, 12):
+        text += layer(f"h{n}/x", "InnerProduct", f"in{n}", more=dense.format("bias_term: false", "w_x"))
+        text += layer(f"h{n}/h", "InnerProduct", x, more=dense.format("bias_term: false", "w_h"))
+        text += layer(f"h{n}/sum", "Eltwise", (f"h{n}/x", f"h{n}/h")) + layer(f"h{n}/act", "TanH", f"h{n}/sum")
+        x = f"h{n}/act"
+    folded, flat = both(text, tmp_path)
+    same(folded, flat)
+    assert folded.blocks == 1
+    one, other = (driver.load_source(Source("s.yaml", made.text)).graph("test").weight_refs() for made in (folded, flat))
+    shared = [ref.shared for ref in other]
+    assert [ref.shared for ref in one] == shared
+    assert any(shared)
 
 
 def test_skips_over_blocks(tmp_path: Path) -> None:
