@@ -19,9 +19,7 @@ class Python(Layer, type="Python", param="python_param", legacy=("PYTHON",), bot
 
     module: str = param(doc="Caffe's module; netspec looks among the plug-ins that the spec names, and the installed ones")
     layer: str = param(doc="the plug-in's layer type")
-    param_str: str = param(
-        default="", doc="its parameters, a mapping in YAML or JSON; given as it is where it declares param_str"
-    )
+    param_str: str = param(default="", doc="its parameters, a mapping in YAML or JSON; given as it is where it declares param_str")
     share_in_parallel: bool = param(default=False, doc="Caffe's, for several solvers in one process; nothing here")
 
     def stands_for(self) -> tuple[str, str]:
