@@ -8,7 +8,6 @@ from netspec import layers
 from netspec.diagnostics import SpecError
 from netspec.driver import load_source
 from netspec.emit.onnx_model import outlined
-from netspec.source import Source
 from tests.layers import rows
 
 PAGE = Path(netspec.__file__).parents[1] / "docs" / "caffe.md"
