@@ -6,6 +6,8 @@ Each phase takes the findings so far and stops the run where it reported errors.
 from typing import TYPE_CHECKING
 
 from netspec.analysis.budget import expect
+from netspec.analysis.expect_words import check_words
+from netspec.analysis.feasible import feasible
 from netspec.analysis.infer import infer
 from netspec.analysis.lint import lint
 from netspec.analysis.players import Part, parts
@@ -107,7 +109,10 @@ def typed_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics: D
     """Resolved to TypedGraph, for one phase."""
     state = state_of(phase, reading)
     graph = wire(resolved, state, diagnostics, deploy=phase == "deploy")
-    return infer(with_file_types(graph), diagnostics)
+    typed = infer(with_file_types(graph), diagnostics)
+    if typed is not None:
+        feasible(typed, diagnostics)
+    return typed
 
 
 def training_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics: Diagnostics) -> TypedGraph | None:
@@ -201,6 +206,8 @@ def findings(source: Source, reading: Reading) -> list[Diagnostic]:
         if not diagnostics.failed:
             expect(resolved, views, diagnostics)
             lint(resolved, views, diagnostics)
+        else:
+            check_words(resolved, diagnostics)
     return one_cause(diagnostics.sorted())
 
 

@@ -16,7 +16,7 @@ from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.rule import WORDS, Fact, RuleError, at_least, collecting, same
 from netspec.ir.types import SPACE, TensorType
 
-__all__ = ["LIMIT", "Axis", "LegalSizes", "Violation", "as_json", "legal_sizes"]
+__all__ = ["LIMIT", "Axis", "LegalSizes", "Violation", "as_json", "counted", "legal_sizes", "shown"]
 
 LIMIT = 4096
 Demand = tuple[Node, Fact]
@@ -195,15 +195,22 @@ def shown(side: Size, sizes: Mapping[str, int]) -> str:
 
 def compiled(facts: Iterable[Fact], name: str) -> Callable[[int], bool]:
     """One function of the symbol that says whether all facts hold; common parts are computed once."""
+    every = tuple(facts)
+    kept, count = counted(every, name), len(every)
+    return lambda n: kept(n) == count
+
+
+def counted(facts: Iterable[Fact], name: str) -> Callable[[int], int]:
+    """One function of the symbol that says how many facts hold before the first that does not."""
     work = Work(name)
-    for fact in facts:
+    for count, fact in enumerate(facts, 1):
         left, right = work.size(fact.left), work.size(fact.right)
         test = {"same": f"{left} != {right}", "at_least": f"{left} < {right}", "divides": f"{left} == 0 or {right} % {left}"}[fact.kind]
-        work.lines.append(f"  if {test}: return False")
-    text = "\n".join(["def legal(n):", " try:", "  pass", *work.lines, "  return True", " except ZeroDivisionError: return False"])
+        work.lines += [f"  if {test}: return kept", f"  kept = {count}"]
+    text = "\n".join(["def legal(n):", " kept = 0", " try:", "  pass", *work.lines, " except ZeroDivisionError: pass", " return kept"])
     space: dict[str, Any] = {}
     exec(text, space)
-    found: Callable[[int], bool] = space["legal"]
+    found: Callable[[int], int] = space["legal"]
     return found
 
 

@@ -90,6 +90,7 @@ CODES: dict[str, Code] = {
     "NS305": Code("windows do not end at the border"),
     "NS306": Code("shapes stand in a file that cannot be read"),
     "NS307": Code("border too wide"),
+    "NS308": Code("no size will do"),
     "NS320": Code("number of weights not as expected"),
     "NS321": Code("MACs not as expected"),
     "NS322": Code("activation memory not as expected"),
