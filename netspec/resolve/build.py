@@ -49,6 +49,8 @@ class Builder:
     """Every value by its full name; an in-place layer's replaces the one before."""
     made: dict[str, Span | None] = fresh(default_factory=dict)
     nodes: dict[str, Node] = fresh(default_factory=dict)
+    order: list[Node] = fresh(default_factory=list)
+    """All of them: two of one name are reported, and what reads each is judged by its own."""
     inputs: list[Input] = fresh(default_factory=list)
     broken: set[str] = fresh(default_factory=set)
     """Tops of layers that were reported: reading them is no further error."""
@@ -115,6 +117,7 @@ class Builder:
             mode=fields.phase,
         )
         self.nodes[draft.name] = node
+        self.order.append(node)
         for name, value in zip(tops, node.tops, strict=True):
             self.blobs[name] = value
             if name.removeprefix(scope.prefix) in scope.inputs:
@@ -358,9 +361,9 @@ def build(
         builder.blobs[given.value.name] = given.value
         builder.made[given.value.name] = given.span
     builder.walk(items, Scope("", {given.value.name: given.value for given in inputs}))
-    makers = [node for node in builder.nodes.values() if node.layer.traits & {"data", "input"} and not node.bottoms]
+    makers = [node for node in builder.order if node.layer.traits & {"data", "input"} and not node.bottoms]
     sources = tuple(node for node in makers if "data" in node.layer.traits)
-    nodes = tuple(node for node in builder.nodes.values() if node not in makers)
+    nodes = tuple(node for node in builder.order if node not in makers)
     read = {value for node in nodes for value in node.bottoms}
     ends = tuple(value for node in nodes for value in node.tops if value not in read)
     return Graph(name, inputs_of(inputs, makers, sources), nodes, ends, builder.blobs, state.phase, sources)
