@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from netspec.diagnostics.back import Back
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.source import Source
 
@@ -111,6 +112,20 @@ def nothing_new(before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> bo
     return not errors(after) - errors(before)
 
 
+EXPECTED = "NS32"
+"""Findings on expectations: they hang on the whole net, so also on a change."""
+
+
+def doubted(before: Sequence[Diagnostic], after: Sequence[Diagnostic], change: Back) -> bool:
+    """Whether an error that is new speaks against a change: it stands in a changed line or nowhere, or the net is not the expected one.
+
+    Other errors come to light because the change lets them be seen.
+    """
+    known = {(d.code, d.fact) for d in before}
+    new = [d for d in after if d.severity == "error" and (d.code, d.fact) not in known]
+    return any(d.code.startswith(EXPECTED) or change.touches(d.span) for d in new)
+
+
 def repaired(source: Source, check: Check) -> Repair:
     """Make every safe fix that helps: all of a round together, or one by one where together they do not."""
     done: list[tuple[Diagnostic, Fix]] = []
@@ -124,7 +139,12 @@ def repaired(source: Source, check: Check) -> Repair:
             edits = [edit for _, fix in group for edit in fix.edits]
             changed = edited(source, edits)
             after = check(changed) if changed is not None else found
-            if changed is not None and helps(found, after, [d for d, _ in group], end_of(source, changed, edits)):
+            helped = changed is not None and helps(found, after, [d for d, _ in group], end_of(source, changed, edits))
+            if (
+                changed is not None
+                and helped
+                and not doubted(found, after, Back(source, changed, sorted(edits, key=lambda e: (e.span.start, e.span.end))))
+            ):
                 source, found = changed, after
                 done += group
                 break

@@ -104,3 +104,49 @@ def test_line_ends_byte_order_mark_and_mode_stay(tmp_path: Path) -> None:
 def test_options_that_do_not_go_together(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "spec.yaml").write_text(SOUND, encoding="utf-8")
     assert check(tmp_path / "spec.yaml", *words).exception is not None
+
+
+RAGGED = """input: {data: [N, 1, 8, 8]}
+layers:
+  - name: conv1
+    type: Convolution
+    num_output: 1
+    kernel_size: 2
+    weight_filler:
+      type: given
+      values:
+        - - - [1, 2]
+            - [3, 4]
+    bias_term: false
+"""
+
+
+def test_a_tab_that_may_stand_for_several_columns_is_not_a_safe_fix(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    text = RAGGED.replace("            - [3, 4]", "\t- [3, 4]")
+    spec.write_text(text, encoding="utf-8")
+    assert check(spec, "--fix").return_value == 1
+    assert spec.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["kernel_size: 1_000", 'kernel_size: "50"', "kernel_size:50", "kernal_size: 50"],
+    ids=["grouped", "quoted", "glued", "misspelt"],
+)
+def test_a_fix_that_leads_to_another_error_in_its_line_is_not_made(tmp_path: Path, wrong: str) -> None:
+    spec = tmp_path / "spec.yaml"
+    text = SOUND.replace("kernel_size: 5", wrong)
+    spec.write_text(text, encoding="utf-8")
+    result = check(spec, "--fix")
+    assert result.return_value == 1
+    assert "fixed" not in result.output
+    assert spec.read_text(encoding="utf-8") == text
+
+
+def test_errors_that_come_to_light_elsewhere_keep_no_fix_back(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SOUND.replace("kernel_size: 5", "kernal_size: 5").replace("kernel_size: 2", "kernel_size: 40"), encoding="utf-8")
+    result = check(spec, "--fix")
+    assert result.return_value == 1
+    assert spec.read_text(encoding="utf-8") == SOUND.replace("kernel_size: 2", "kernel_size: 40")

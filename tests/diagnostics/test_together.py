@@ -1,4 +1,4 @@
-"""All independent errors in one run: faults of different kinds in branches of their own, each told once, and nothing that follows from them."""
+"""All independent errors in one run: faults of several kinds, each in a branch of its own, told once; nothing that follows from them."""
 
 import random
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from netspec.diagnostics import Diagnostic, Edit, Fix, Label
 from netspec.source import Span
 from netspec.syntax.damage.wound import Wound, content
-from netspec.syntax.located import Located
+from netspec.syntax.located import Located, plain
 
 __all__ = ["block_text", "indentation", "tab"]
 
@@ -42,24 +42,35 @@ def tab(wound: Wound) -> list[Diagnostic] | None:
 
 
 def _untabbed(wound: Wound) -> tuple[Fix, ...]:
+    """Spaces for tabs, of the width that reads most regularly; a safe fix where all widths that read mean the same."""
     lines = [(n, m[0]) for n in range(1, wound.lines + 1) if (m := re.match(r"[ -]*\t[\t -]*", wound.source.line(n)))]
     beside = {content(wound.source.line(n)) for n in (wound.previous(wound.number), wound.following(wound.number)) if n}
-    best: tuple[tuple[int, bool], tuple[Fix, ...]] | None = None
-    for width in _WIDTHS:
-        edits = [Edit(wound.span(wound.start(n), wound.start(n) + len(lead)), lead.replace("\t", " " * width)) for n, lead in lines]
-        text = f"write {width} spaces for each tab" if width else "remove each tab"
-        first = len(lines[0][1].replace("\t", " " * width)) if lines else 0
-        tree = wound.heals(edits, wound.start(lines[0][0]) + first) if lines else None
-        score = (_nulls(tree), width not in beside) if tree is not None else (_WIDE, width not in beside)
-        if (best is None or score < best[0]) and (tree is not None or wound.clears(edits)):
-            best = score, (Fix(text, tuple(edits), True),)
+    best: tuple[tuple[int, bool], tuple[Edit, ...], int] | None = None
+    meanings: tuple[set[str], set[str]] = (set(), set())  # of texts that read on beyond the line, and of those that read whole
+    for width in _widths(wound, lines):
+        edits = tuple(Edit(wound.span(wound.start(n), wound.start(n) + len(lead)), lead.replace("\t", " " * width)) for n, lead in lines)
+        first = len(lines[0][1].replace("\t", " " * width))
+        tree = wound.heals(edits, wound.start(lines[0][0]) + first)
+        score = (_nulls(tree) if tree is not None else _WIDE, first not in beside)
+        if tree is None and not wound.clears(edits):
+            continue
+        meanings[tree is not None].add(repr(plain(tree)) if tree is not None else str(width))
+        if best is None or score < best[0]:
+            best = score, edits, width
     if best:
-        return best[1]
+        text = f"write {best[2]} spaces for each tab" if best[2] else "remove each tab"
+        return (Fix(text, best[1], len(meanings[1] or meanings[0]) == 1),)
     above = wound.source.line(wound.previous(wound.number)) if wound.previous(wound.number) else ""
     lead = re.match(r"[ \t]*", wound.line)
     start = wound.start(wound.number)
     edit = Edit(wound.span(start, start + (lead.end() if lead else 0)), " " * content(above))
     return wound.fix(f"indent this line by {content(above)} spaces", edit, key_at=start + content(above))
+
+
+def _widths(wound: Wound, lines: list[tuple[int, str]]) -> list[int]:
+    """Spaces that a tab may stand for; where only one line begins with one, also those that bring it to where lines around it stand."""
+    alone = len(lines) == 1 and lines[0][1].startswith("\t") and lines[0][1].count("\t") == 1
+    return list(dict.fromkeys((*_WIDTHS, *(_levels(wound, lines[0][0], _step(wound)) if alone else ())))) if lines else []
 
 
 def block_text(wound: Wound) -> list[Diagnostic] | None:
