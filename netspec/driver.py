@@ -5,7 +5,7 @@ Each phase takes the findings so far and stops the run where it reported errors.
 
 from typing import TYPE_CHECKING
 
-from netspec.analysis.budget import expect
+from netspec.analysis.budget import expect, expected_shapes
 from netspec.analysis.expect_words import check_words
 from netspec.analysis.feasible import feasible
 from netspec.analysis.infer import infer
@@ -155,16 +155,26 @@ def check_source(source: Source, reading: Reading = PLAIN, damages: int = DAMAGE
             if further is not None:
                 return further
     if any(d.suspects for d in found):
-        from netspec.analysis.blame import blamed
-
-        resolved = resolve_source(source, Diagnostics(), reading)
-        expected = resolved is not None and resolved.spec.section("expect") is not None
-        found = blamed(found, source, lambda text: findings(text, reading), expected=expected)
+        found = with_blame(found, source, reading)
     if any(d.code in ("NS201", "NS203", "NS208") and d.others for d in found):
         from netspec.analysis.rivals import settled
 
         found = settled(found, source, lambda text: findings(text, reading))
     return tried_out(found, source, reading)
+
+
+def with_blame(found: list[Diagnostic], source: Source, reading: Reading) -> list[Diagnostic]:
+    """The findings on sizes moved to the one number whose change mends them, where there is one."""
+    from netspec.analysis.blame import blamed
+    from netspec.analysis.trials import Trials
+
+    resolved = resolve_source(source, Diagnostics(), reading)
+    if resolved is None:
+        return found
+    graph = with_file_types(wire(resolved, state_of("test", reading), Diagnostics()))
+    trials = Trials(graph, expected_shapes(resolved, graph))
+    expected = resolved.spec.section("expect") is not None
+    return blamed(found, source, lambda text: findings(text, reading), trials, expected=expected)
 
 
 def tried_out(found: list[Diagnostic], source: Source, reading: Reading) -> list[Diagnostic]:

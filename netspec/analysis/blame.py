@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from netspec.analysis.trials import Trials
 from netspec.diagnostics.fixing import Check, belongs, edited
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.source import Source
@@ -11,17 +12,23 @@ __all__ = ["blamed"]
 
 EXPECTED = ("NS320", "NS321", "NS322", "NS323", "NS325", "NS326")
 """Counts that a wrong size changes too."""
+MOST, WORK = 64, 15_000
+"""Checks of a whole changed text, and layers that all of them may visit: none in a net of more."""
 
 
-def blamed(found: Sequence[Diagnostic], source: Source, check: Check, *, expected: bool) -> list[Diagnostic]:
+def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Trials, *, expected: bool) -> list[Diagnostic]:
     """The findings; where one edited number clears all that have suspects and raises nothing else, the first points there, the rest go.
 
     expected: the spec has an `expect:`, so that there is mostly one such number; without it only plain suspects are tried.
     """
     accused = [d for d in found if d.suspects]
+    left = min(MOST, WORK // (len(trials.graph.nodes) + 1))
     others = {(d.code, d.fact) for d in found if d.severity == "error" and not d.suspects and d.code not in EXPECTED}
     for edit in dict.fromkeys(suspect.edit for d in accused for suspect in d.suspects if expected or suspect.plain):
-        changed = edited(source, [edit]) if belongs(source, edit) else None
+        if left <= 0:
+            break
+        changed = edited(source, [edit]) if belongs(source, edit) and not trials.refutes(edit) else None
+        left -= changed is not None
         if changed is not None and {(d.code, d.fact) for d in check(changed) if d.severity == "error"} <= others:
             first = pointed(accused[0], edit, len(accused) - 1)
             return [first if d is accused[0] else d for d in found if d is accused[0] or not d.suspects]
@@ -33,7 +40,7 @@ def pointed(d: Diagnostic, edit: Edit, more: int) -> Diagnostic:
     fix = Fix(f"write {edit.text} in place of {edit.span.text}", (edit,))
     notes = (*d.notes, *([f"{more} other {'finding goes' if more == 1 else 'findings go'} with it"] if more else []))
     if d.span is None or (edit.span.source is d.span.source and d.span.start <= edit.span.start and edit.span.end <= d.span.end):
-        return replace(d, notes=notes, fixes=(fix, *(f for f in d.fixes if f.edits != (edit,))))
+        return replace(d, span=edit.span, notes=notes, fixes=(fix, *(f for f in d.fixes if f.edits != (edit,))))
     if d.code.startswith("NS32"):
         label = Label(edit.span, f"with {edit.text} here all is as expected")
         return replace(d, others=(label, *(other for other in d.others if other.span != edit.span)), notes=notes, fixes=(fix, *d.fixes))

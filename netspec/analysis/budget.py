@@ -18,7 +18,7 @@ from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import changed, frozen
 from netspec.ir.dims import Size, evaluate, total
-from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.graph import Graph, Node, TypedGraph, Value
 from netspec.resolve.deploy import deployed
 from netspec.resolve.expect_section import Expectations, ExpectSection, LatencyLimit, Limit, shown_amount
 from netspec.resolve.resolve import Resolved
@@ -26,7 +26,7 @@ from netspec.resolve.schema import read_record
 from netspec.source import Span
 from netspec.syntax.located import Located
 
-__all__ = ["deploy_view", "expect", "latency", "latency_limit"]
+__all__ = ["deploy_view", "expect", "expected_shapes", "latency", "latency_limit"]
 
 
 def expect(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagnostics) -> None:
@@ -42,6 +42,18 @@ def expect(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Dia
     inner, trained = section.get("train"), next(typed[kind] for kind in ("learning", "train", "test") if kind in typed)
     if said.train is not None and inner is not None:
         Budget(trained, said.train, inner, "the net in training", diagnostics).check()
+
+
+def expected_shapes(resolved: Resolved, graph: Graph) -> dict[Value, tuple[Size, ...]]:
+    """What `expect.shapes` says of a graph's values, as far as it can be read."""
+    section = resolved.spec.section("expect")
+    said = section.get("shapes") if section is not None else None
+    found: dict[Value, tuple[Size, ...]] = {}
+    for name, at in (said.mapping if said is not None else {}).items():
+        sizes = tuple(size for item in at.items if (size := size_of(item)) is not None)
+        if name in graph.blobs and len(sizes) == len(at.items):
+            found[graph.blobs[name]] = sizes
+    return found
 
 
 def deploy_view(resolved: Resolved, typed: TypedGraph) -> TypedGraph:
@@ -204,7 +216,8 @@ class Budget:
         maker = f"{value.node.layer.type} {value.node.name}" if value.node is not None else f"input {value.name}"
         fact = f"{maker} must give {wanted(at)}: it gives {self.typed.types[value]}"
         others = [Label(place, f"gives {self.typed.types[n.tops[0]]}") for n in suspected if (place := n.places["name"]) is not None]
-        accused = suspects(self.typed.graph, suspected[::-1], ())
+        sizes = [size for size in (*(size_of(item) for item in at.items), *self.typed.types[value].shape) if isinstance(size, int)]
+        accused = suspects(suspected[::-1], self.typed.graph.inputs, others=sizes)
         self.diagnostics.add(Diagnostic("NS324", fact, at.span, others=tuple(others[-8:]), notes=tuple(notes), suspects=accused))
 
     def agrees(self, value: Value, at: Located) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
-from netspec.analysis.suspects import sizes_of, suspects, upward
+from netspec.analysis.suspects import numbers_of, sizes_of, suspects, upward
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.ir.dims import Size, Traced, product
 from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
@@ -16,7 +16,7 @@ from netspec.ir.layer import Layer, Weight
 from netspec.ir.rule import Change, Fact, RuleError, collecting
 from netspec.ir.types import SPACE, TensorType, shown
 
-__all__ = ["infer", "retraced"]
+__all__ = ["BUGS", "Pass", "infer", "retraced"]
 
 Types = dict[Value, TensorType | Unknown]
 VARIABLE = re.compile(r"""["']?\$(\w+|\{\s*\w+\s*\})["']?""")
@@ -146,7 +146,7 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     given = node.places.sources.get(error.at, ())
     span = given[0] if len(given) == 1 else place
     used = (Label(place, f"{error.at} of {node.name}"),) if place is not None and span is not place else ()
-    accused = suspects(found.graph, list(upward(node)), sizes_of(node.bottoms, found.types))
+    accused = suspects(list(upward(node)), found.graph.inputs, sizes_of(node.bottoms, found.types), numbers_of(node.layer))
     if error.at in node.places.spans and not error.at.startswith("bottom"):
         accused = tuple(suspect._replace(plain=False) for suspect in accused)
     return Diagnostic(

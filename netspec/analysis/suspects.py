@@ -10,44 +10,42 @@ from functools import lru_cache
 from math import log2
 from typing import NamedTuple
 
+from netspec.analysis.numbers import Written, axes, uses, within
 from netspec.diagnostics.model import Edit, Suspect
-from netspec.ir.graph import Graph, Node, Unknown, Value
+from netspec.ir.graph import Input, Node, Unknown, Value
+from netspec.ir.layer import Layer
 from netspec.ir.types import TensorType
 from netspec.source import Source, Span
 
-__all__ = ["sizes_of", "suspects", "upward"]
+__all__ = ["numbers_of", "sizes_of", "suspects", "upward"]
 
 FARTHEST = 300
 """Layers that are looked at on the way up from an error."""
-MOST, WORK = 64, 15_000
-"""Changes that are tried for a small net, and layers that trying all of them may visit: none in a net of more."""
-NUMBER = re.compile(r"(?<![\w.$])\d+(?![\w.])")
+MOST = 4000
+"""Changes that are named for one error."""
 KEY = re.compile(r"([A-Za-z_]\w*):\s*\[?[\w,\s]*$")
-SHAPE = re.compile(r"[\"']?\s*:\s*(?:\{?\s*shape\s*:\s*)?(\[[^\[\]]*\])")
 STEP = 0.4
 """What twice the distance costs, where a number that looks like others of its name costs 2."""
+GAPS = 12
+"""Differences of sizes that a number is tried with, the least first."""
 
 
-class Written(NamedTuple):
-    """A number in the text, and the size that it is."""
+def suspects(nodes: Sequence[Node], inputs: Iterable[Input], sizes: Iterable[int] = (), others: Iterable[int] = ()) -> tuple[Suspect, ...]:
+    """Changes of one number each that may mend an error. `nodes`, nearest first, may be its cause.
 
-    span: Span
-    value: int
-
-
-def suspects(graph: Graph, nodes: Sequence[Node], targets: Iterable[int]) -> tuple[Suspect, ...]:
-    """Changes of one number each that may mend an error; `nodes`, nearest first, may be its cause, `targets` are sizes that disagree."""
-    wanted = sorted(set(targets))
+    sizes: what disagrees; others: further numbers that one may have been meant as.
+    """
+    beside = set(sizes)
+    wanted = sorted(beside.union(others))
+    gaps = sorted({a - b for a in wanted for b in wanted} - {0}, key=abs)[:GAPS]
     ranked: dict[Suspect, float] = {}
-    for i, (written, conventional) in enumerate(numbers(graph, nodes)):
+    for i, (written, ordinary, factor) in enumerate(numbers(nodes, inputs)):
         distance = log2(1 + i)
-        for value, cost in values(written, conventional, wanted):
-            plain = value == conventional or (written.value in wanted and value in wanted)
+        for value, cost in values(written, ordinary, Targets(wanted, gaps, factor)):
+            plain = value == ordinary.plain or (written.value in beside and value in beside)
             suspect = Suspect(Edit(written.span, str(value)), plain)
             ranked[suspect] = min(cost + STEP * distance, ranked.get(suspect, cost + STEP * distance))
-    affordable = WORK // (len(graph.nodes) + 1)
-    most = min(MOST, affordable)
-    return tuple(sorted(ranked, key=lambda suspect: ranked[suspect])[:most])
+    return tuple(sorted(ranked, key=lambda suspect: ranked[suspect])[:MOST])
 
 
 def upward(node: Node) -> Iterator[Node]:
@@ -60,62 +58,67 @@ def upward(node: Node) -> Iterator[Node]:
         seen.update(level)
 
 
-def numbers(graph: Graph, nodes: Sequence[Node]) -> Iterator[tuple[Written, int | None]]:
-    """Each number that makes a whole-number parameter, once, with what is usual for it beside the layer's other parameters."""
+class Usual(NamedTuple):
+    """Sizes that are usual for a parameter beside its layer's others: the plain one, if there is one, and all of them."""
+
+    plain: int | None = None
+    ways: tuple[int, ...] = ()
+
+
+def numbers(nodes: Sequence[Node], inputs: Iterable[Input]) -> Iterator[tuple[Written, Usual, int]]:
+    """Each number that makes a whole-number parameter, once, with what is usual for it and its factor there."""
     seen: set[Span] = set()
     for node in nodes:
-        for name in node.layer.params:
-            value = node.layer.__dict__.get(name)
-            if type(value) is not int and not (isinstance(value, tuple) and value and all(type(v) is int for v in value)):
-                continue
-            for span in node.places.sources.get(name) or ((node.places.spans[name],) if name in node.places.spans else ()):
-                for written in within(span):
-                    if written.span not in seen:
-                        seen.add(written.span)
-                        yield written, usual(node, name) if written.value == value else None
+        for written, use in uses(node):
+            if written.span not in seen:
+                seen.add(written.span)
+                yield written, usual(node, use.name) if written.value == node.layer.__dict__[use.name] else Usual(), use.factor
     read = {v for node in nodes for v in node.bottoms}
-    for given in graph.inputs:
-        if given.value in read and given.span is not None:
-            yield from ((written, None) for written in within(shape_of(given.span)) if written.span not in seen)
+    for given in inputs:
+        if given.value in read:
+            yield from ((written, Usual(), 1) for written, _ in axes(given) if written.span not in seen)
 
 
-def within(span: Span) -> Iterator[Written]:
-    """The numbers in a stretch of text."""
-    for match in NUMBER.finditer(span.text):
-        yield Written(Span(span.source, span.start + match.start(), span.start + match.end()), int(match[0]))
-
-
-def shape_of(key: Span) -> Span:
-    """The list of sizes behind an input's name, as it is or under `shape:`; nothing where there is none."""
-    found = SHAPE.match(key.source.text, key.end)
-    return Span(key.source, found.start(1), found.end(1)) if found else Span(key.source, key.end, key.end)
-
-
-def usual(node: Node, name: str) -> int | None:
-    """A window that keeps its input's size: kernel = 2 pad + 1."""
+def usual(node: Node, name: str) -> Usual:
+    """Windows that keep their input's size (plain: kernel = 2 pad + 1), that lie side by side, or that overlap by half."""
     own = node.layer.__dict__
-    kernel, pad, dilation = own.get("kernel_size"), own.get("pad"), own.get("dilation", 1)
-    if type(kernel) is not int or type(pad) is not int or type(dilation) is not int:
-        return None
-    if name == "kernel_size" and pad:
-        return 2 * pad // dilation + 1
-    return dilation * (kernel - 1) // 2 if name == "pad" else None
+    kernel, pad, stride, dilation = (own.get(word, 1) for word in ("kernel_size", "pad", "stride", "dilation"))
+    if any(type(size) is not int for size in (kernel, pad, stride, dilation)) or dilation < 1:
+        return Usual()
+    keeping = {"kernel_size": 2 * pad // dilation + 1 if pad else None, "pad": dilation * (kernel - 1) // 2}.get(name)
+    ways = {
+        "kernel_size": (stride, 2 * stride, stride + 2 * pad),
+        "pad": ((kernel - stride) // 2,),
+        "stride": (kernel, kernel // 2, kernel - 2 * pad),
+    }.get(name, ())
+    kept = (keeping,) if keeping is not None else ()
+    return Usual(keeping, tuple(dict.fromkeys(way for way in (*kept, *ways) if way >= (name != "pad"))))
 
 
-def values(written: Written, conventional: int | None, targets: list[int]) -> Iterator[tuple[int, float]]:
+class Targets(NamedTuple):
+    """Sizes that disagree, by how much they do, and the factor that leads from a number to its size (0: not known)."""
+
+    sizes: Sequence[int]
+    gaps: Sequence[int]
+    factor: int
+
+
+def values(written: Written, ordinary: Usual, targets: Targets) -> Iterator[tuple[int, float]]:
     """What a number may have been meant as, with what it costs to believe so."""
-    value = written.value
+    value, factor = written.value, targets.factor
     peers = peers_of(written.span)
-    odd = 2.0 if value in peers else 0.0 if peers else 0.4
-    if value in targets:
-        yield from ((target, odd) for target in targets if target != value)
-    if conventional is not None and conventional != value:
-        yield conventional, odd
+    odd = 2.0 if value in peers or value in ordinary.ways else 0.0 if peers else 0.4
+    if factor and value * factor in targets.sizes:
+        yield from ((size // factor, odd) for size in targets.sizes if size != value * factor and size % factor == 0)
+        yield from ((value + gap // factor, odd + 0.6) for gap in targets.gaps if gap % factor == 0 and value * factor + gap > 0)
+    yield from ((way, odd if way == ordinary.plain else odd + 0.3) for way in ordinary.ways if way != value)
     for i, peer in enumerate([peer for peer, _ in peers.most_common(4) if peer != value]):
         yield peer, odd + 0.5 + 0.3 * i
     for i, other in enumerate(slips(value)):
         if other > 0 or value > 0:
             yield other, odd + 0.8 + 0.15 * i
+    if factor and value * factor not in targets.sizes:
+        yield from ((value + gap // factor, odd + 2.5) for gap in targets.gaps if gap % factor == 0 and value * factor + gap > 0)
 
 
 def slips(value: int) -> Iterator[int]:
@@ -157,6 +160,11 @@ def said(source: Source, key: str) -> tuple[tuple[int, int], ...]:
     """Where a number stands under a key, and the number."""
     found = re.finditer(rf"(?<!\w){re.escape(key)}:\s*(\d+)(?![\w.])", source.text)
     return tuple((match.start(1), int(match[1])) for match in found if len(match[1]) < 10)
+
+
+def numbers_of(layer: Layer) -> list[int]:
+    """Whole numbers among a layer's parameters."""
+    return [value for name in layer.params if type(value := layer.__dict__.get(name)) is int]
 
 
 def sizes_of(values: Iterable[Value], types: Mapping[Value, TensorType | Unknown]) -> list[int]:

@@ -95,3 +95,60 @@ def test_a_size_of_an_input_may_be_the_wrong_number() -> None:
         found = driver.check_source(Source("spec.yaml", text.replace("3, 32, 32]}", "3, 32, 2]}", 1)))
         places = [span for d in found for span in (d.span, *(label.span for label in d.others)) if span is not None]
         assert ("2", 2) in [(span.text, span.begin[0]) for span in places]
+
+
+SEPARABLE = """\
+netspec: 1
+input: {data: [N, 3, 32, 32]}
+vars: {base: 8}
+blocks:
+  part:
+    vars: {channels: required, width: required, times: 2}
+    layers:
+      - {name: dw, type: DepthwiseConvolution, num_output: $channels, kernel_size: 3, pad: 1}
+      - {name: wide, type: Convolution, num_output: "${times * channels}", kernel_size: 1}
+      - {name: check, type: DepthwiseConvolution, num_output: "${2 * channels}", kernel_size: 1}
+      - {name: pw, type: Convolution, num_output: $width, kernel_size: 1}
+defaults: {Pooling: {kernel_size: 2, stride: 2, round_mode: EXACT}}
+layers:
+  - {name: stem, type: Convolution, num_output: $base, kernel_size: 3, pad: 1}
+  - {name: part, block: part, repeat: 3, vars: {channels: "${[8, 24, 48][i]}", width: "${[24, 48, 96][i]}"}}
+  - {name: pool, type: Pooling}
+  - {name: fc, type: InnerProduct, num_output: 5}
+expect: {shapes: {stem: [N, 8, 32, 32], part.0: [N, 24, 32, 32], part: [N, 96, 32, 32], pool: [N, 96, 16, 16]}, parameters: 142349}
+"""
+
+
+def pointed(text: str, old: str, new: str) -> tuple[str, int, list[str]]:
+    """The place and the help of the only finding on a text with one stretch changed."""
+    assert text.count(old) == 1
+    found = only(text.replace(old, new))
+    assert found.span is not None
+    return found.span.text, found.span.begin[0], [fix.text for fix in found.fixes][:1]
+
+
+def test_numbers_behind_expressions_are_found() -> None:
+    assert [d.fact for d in driver.check_source(Source("spec.yaml", SEPARABLE))] == []
+    assert pointed(SEPARABLE, "base: 8", "base: 12") == ("12", 3, ["write 8 in place of 12"])
+    assert pointed(SEPARABLE, "[8, 24, 48]", "[8, 25, 48]") == ("25", 15, ["write 24 in place of 25"])
+    assert pointed(SEPARABLE, "[24, 48, 96]", "[42, 48, 96]") == ("42", 15, ["write 24 in place of 42"])
+    assert pointed(SEPARABLE, "times: 2", "times: 3") == ("3", 6, ["write 2 in place of 3"])
+    assert pointed(SEPARABLE, "stride: 2, round", "stride: 4, round") == ("4", 12, ["write 2 in place of 4"])
+
+
+OPEN = """\
+netspec: 1
+input: {data: [N, 3, H, W]}
+layers:
+  - {name: down, type: Pooling, kernel_size: 2, stride: 2, round_mode: EXACT}
+  - {name: conv, type: Convolution, num_output: 3, kernel_size: 3, pad: 1}
+  - {name: up, type: Deconvolution, num_output: 3, kernel_size: 4, stride: 2, pad: 1}
+  - {name: sum, type: Eltwise, bottom: [data, up]}
+expect: {shapes: {sum: [N, 3, H, W]}, parameters: 231}
+"""
+
+
+def test_open_sizes_that_can_never_fit_are_blamed_too() -> None:
+    assert [d.fact for d in driver.check_source(Source("spec.yaml", OPEN))] == []
+    assert pointed(OPEN, "num_output: 3, kernel_size: 3, pad: 1", "num_output: 3, kernel_size: 3, pad: 2")[:2] == ("2", 5)
+    assert pointed(OPEN, "kernel_size: 4, stride: 2", "kernel_size: 3, stride: 2")[:2] == ("3", 6)

@@ -1,0 +1,99 @@
+"""Tells quickly which changes of a number cannot mend a net: the layers that it makes are typed anew, not the text.
+
+In: a graph with its errors, and shapes that some values should have; out: yes or no for an edit.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from netspec.analysis.infer import BUGS, Pass
+from netspec.analysis.numbers import Axis, Use, axes, uses
+from netspec.diagnostics.model import Edit
+from netspec.ir.dims import Size
+from netspec.ir.graph import UNKNOWN, Graph, Node, Unknown, Value
+from netspec.ir.layer import Layer
+from netspec.ir.rule import RuleError
+from netspec.ir.types import TensorType
+
+__all__ = ["Trials"]
+
+Shape = tuple[Size, ...]
+VISITS = 300_000
+"""Layers that all trials together may type."""
+
+
+class Change(NamedTuple):
+    """What an edit makes of a graph."""
+
+    layers: Mapping[Node, Layer]
+    inputs: Mapping[Value, TensorType]
+
+
+class Trials:
+    """Changes of one number each, tried on one graph."""
+
+    def __init__(self, graph: Graph, goals: Mapping[Value, Shape]) -> None:
+        self.graph = graph
+        self.goals = goals
+        self.base = Pass(graph).run()
+        self.wrong = {node for node, _ in self.base.errors}
+        self.left = VISITS
+        self.order = {node: i for i, node in enumerate(graph.nodes)}
+        self.makes: dict[tuple[int, int], list[Use | Axis]] = {}
+        for written, made in (pair for node in graph.nodes for pair in uses(node)):
+            self.makes.setdefault((written.span.start, written.span.end), []).append(made)
+        for written, axis in (pair for given in graph.inputs for pair in axes(given)):
+            self.makes.setdefault((written.span.start, written.span.end), []).append(axis)
+
+    def refutes(self, edit: Edit) -> bool:
+        """Whether a layer still refuses, or a goal is missed, with the edit made; False where it is not known what the number makes."""
+        made = self.makes.get((edit.span.start, edit.span.end), [])
+        change = changed(made, int(edit.text)) if self.left > 0 else None
+        return change is not None and not self.mends(change)
+
+    def mends(self, change: Change) -> bool:
+        types: dict[Value, TensorType | Unknown] = dict(change.inputs)
+        rules = Pass(self.graph)
+        first = 0 if change.inputs else min((self.order[node] for node in change.layers), default=0)
+        for node in self.graph.nodes[first:]:
+            if node in change.layers or any(v in types for v in node.bottoms):
+                self.left -= 1
+                if not self.typed(node, change.layers.get(node, node.layer), types, rules):
+                    return False
+            elif node in self.wrong:
+                return False
+        return all(self.shape(value, types) == shape for value, shape in self.goals.items())
+
+    def shape(self, value: Value, types: Mapping[Value, TensorType | Unknown]) -> Shape | None:
+        found = types.get(value, self.base.types.get(value))
+        return found.shape if isinstance(found, TensorType) else None
+
+    def typed(self, node: Node, layer: Layer, types: dict[Value, TensorType | Unknown], rules: Pass) -> bool:
+        """Type a layer; only tops that became others are noted. False where it refuses."""
+        bottoms = [types[v] if v in types else self.base.types.get(v, UNKNOWN) for v in node.bottoms]
+        known = tuple(b for b in bottoms if isinstance(b, TensorType))
+        if len(known) < len(bottoms):
+            return False
+        try:
+            tops = rules.ruling(layer, known, len(node.tops)).tops
+        except (RuleError, *BUGS):
+            return False
+        types.update((value, top) for value, top in zip(node.tops, tops, strict=True) if top != self.base.types.get(value))
+        return True
+
+
+def changed(made: list[Use | Axis], number: int) -> Change | None:
+    """The layers and inputs that another number makes; None where that is not known."""
+    parameters: dict[Node, dict[str, object]] = {}
+    inputs: dict[Value, TensorType] = {}
+    for each in made:
+        if isinstance(each, Use):
+            if not each.factor:
+                return None
+            parameters.setdefault(each.node, {})[each.name] = each.made(number)
+        elif each.given.type is None or each.given.type.rank <= each.axis:
+            return None
+        else:
+            shape = each.given.type.shape
+            inputs[each.given.value] = each.given.type._replace(shape=(*shape[: each.axis], number, *shape[each.axis + 1 :]))
+    return Change({node: node.layer.changed(**own) for node, own in parameters.items()}, inputs) if parameters or inputs else None
