@@ -1,7 +1,8 @@
 """A name for what a network computes: two specs with the same hash are the same network, however they are written.
 
 Left out: the order of layers where it does not matter, names of layers, blocks, anchors, variables, values that equal what is filled in.
-Kept: names and shapes of inputs, types and parameters, wiring, sharing, fillers, learning rate and loss weights, in every phase.
+Kept: names and shapes of inputs, types and parameters, wiring, sharing, fillers, learning rates, loss weights, gradients that are stopped,
+a layer's own phase; what each phase runs.
 """
 
 from collections.abc import Iterable
@@ -19,7 +20,9 @@ Hashes = dict[Value, str]
 
 def network_hash(graphs: Iterable[TypedGraph]) -> str:
     """64 hexadecimal digits for a net given by the graphs of its phases."""
-    return digest("netspec 1", sorted({graph_hash(typed) for typed in graphs}))
+    found = sorted({(typed.graph.phase, graph_hash(typed)) for typed in graphs})
+    alike = len({each for _, each in found}) == 1
+    return digest("netspec 1", [each for _, each in found[:1]] if alike else found)
 
 
 def graph_hash(typed: TypedGraph) -> str:
@@ -38,10 +41,24 @@ def node_hashes(typed: TypedGraph) -> dict[Node, str]:
     """Of each node, what it is and what it reads, all the way to the inputs."""
     values: Hashes = {i.value: input_hash(typed, i.value) for i in typed.graph.inputs}
     found: dict[Node, str] = {}
+    learning: set[Value] = set()
     for node in typed.graph.nodes:
-        found[node] = digest(content(typed, node), [values[v] for v in node.bottoms], len(node.tops), node.loss_weights)
+        shut = stopped(typed, node, learning)
+        found[node] = digest(content(typed, node), [values[v] for v in node.bottoms], len(node.tops), node.loss_weights, shut, node.mode)
+        if not learning.isdisjoint(node.bottoms) or any(weight.kind == "parameter" for weight in typed.weights[node]):
+            learning.update(node.tops)
         values.update((top, digest(found[node], i)) for i, top in enumerate(node.tops))
     return found
+
+
+def stopped(typed: TypedGraph, node: Node, learning: set[Value]) -> list[int]:
+    """Bottoms that `propagate_down: false` keeps a gradient from: not those that have nothing to learn, nor those that get none anyway."""
+    if not node.stopped:
+        return []
+    blind = node.layer.indices(*typed.bottoms(node))
+    return [
+        i for i in sorted(node.stopped) if node.bottoms[i] in learning and i not in blind and f"no_gradient.{i}" not in node.layer.traits
+    ]
 
 
 def value_hashes(typed: TypedGraph, nodes: dict[Node, str]) -> Hashes:

@@ -71,6 +71,36 @@ def test_another_network_has_another_hash(change: tuple[str, str]) -> None:
     assert hash_of(SMALL) != hash_of(SMALL.replace(*change))
 
 
+LEARNT = """netspec: 1
+input: {data: [N, 5], label: [N]}
+layers:
+  - {name: ip, type: InnerProduct, bottom: data, num_output: 4}
+  - {name: d, type: Dropout}
+  - {name: r, type: ReLU}
+  - {name: ip2, type: InnerProduct, num_output: 3}
+  - {name: loss, type: SoftmaxWithLoss, bottom: [ip2, label]}
+"""
+
+
+def test_what_only_training_sees_counts() -> None:
+    changes_made = [
+        ("type: ReLU", "type: ReLU, include: {phase: TRAIN}"), ("type: ReLU", "type: ReLU, include: {phase: TEST}"), ("type: Dropout", "type: Dropout, phase: TRAIN"),
+        ("type: ReLU", "type: ReLU, propagate_down: [false]"), ("bottom: [ip2, label]", "bottom: [ip2, label], loss_weight: 2"),
+        ("num_output: 4", "num_output: 4, param: [{decay_mult: 0}]"), ("type: Dropout", "type: Dropout, dropout_ratio: 0.4"),
+    ]  # fmt: skip
+    hashes = [hash_of(LEARNT), *(hash_of(LEARNT.replace(*change)) for change in changes_made)]
+    assert len(set(hashes)) == len(hashes)
+
+
+@pytest.mark.parametrize("change", [
+    ("bottom: [ip2, label]", "bottom: [ip2, label], propagate_down: [true, false]"), ("num_output: 4", "num_output: 4, propagate_down: [false]"),
+    ("type: ReLU", "type: ReLU, engine: CAFFE"), ("type: Dropout", "type: Dropout, allow: [NS404]"), ("num_output: 4", "num_output: 4, param: [{name: w}]"),
+])  # fmt: skip
+def test_what_changes_nothing_leaves_the_hash(change: tuple[str, str]) -> None:
+    assert change[0] in LEARNT
+    assert hash_of(LEARNT) == hash_of(LEARNT.replace(*change))
+
+
 def test_sharing_and_order_of_bottoms_count() -> None:
     twin = net(
         "[N, 4, 8, 8]",
