@@ -3,13 +3,13 @@
 Layers are matched by name, then by what they are and read, then by the order of what is left. Knows no file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from netspec.analysis.canonical import node_hashes
 from netspec.analysis.cost import NetCost, cost
 from netspec.ir.dims import Size, product
-from netspec.ir.graph import Node, TypedGraph, Value, WeightRef
+from netspec.ir.graph import Input, Node, ParamSpec, TypedGraph, Value, WeightRef
 from netspec.ir.types import shown
 from netspec.record import as_written
 
@@ -98,9 +98,10 @@ def changes(a: TypedGraph, b: TypedGraph) -> list[Change]:
     found: list[Change] = []
     for given in b.graph.inputs:
         old = next((i for i in a.graph.inputs if i.value.name == given.value.name), None)
-        if old is None or a.types[old.value] != b.types[given.value]:
-            fact = (f"{a.types[old.value]} -> {b.types[given.value]}",) if old is not None else (str(b.types[given.value]),)
-            found.append(Change("changed" if old is not None else "added", None if old is None else old.value.name, given.value.name, fact))
+        if old is None:
+            found.append(Change("added", None, given.value.name, (str(b.types[given.value]),)))
+        elif told := tuple(facts_of_input(a, b, old, given)):
+            found.append(Change("changed", old.value.name, given.value.name, told))
     for node in b.graph.nodes:
         twin = pairs.get(node)
         if twin is None:
@@ -111,11 +112,26 @@ def changes(a: TypedGraph, b: TypedGraph) -> list[Change]:
             found.append(Change("renamed" if twin.name != node.name else "changed", twin.name, node.name, facts))
     gone = [i.value.name for i in a.graph.inputs if i.value.name not in {j.value.name for j in b.graph.inputs}]
     taken = set(pairs.values())
+    if {origin(v, {}) for v in a.graph.outputs} != {origin(v, pairs) for v in b.graph.outputs}:
+        found.append(Change("changed", "the outputs", "the outputs", (f"{names_of(a.graph.outputs)} -> {names_of(b.graph.outputs)}",)))
     return [
         *found,
         *(Change("removed", name, None) for name in gone),
         *(Change("removed", n.name, None, (n.layer.type,)) for n in left(a, taken)),
     ]
+
+
+def facts_of_input(a: TypedGraph, b: TypedGraph, old: Input, new: Input) -> Iterator[str]:
+    before, after = a.types[old.value], b.types[new.value]
+    if before != after:
+        yield f"{before} -> {after}" if before.shape != after.shape else f"{before.dtype} -> {after.dtype}"
+    contracts = [as_written(i.contract) if i.contract is not None else "none" for i in (old, new)]
+    if contracts[0] != contracts[1]:
+        yield f"image {contracts[0]} -> {contracts[1]}"
+
+
+def names_of(values: Iterable[Value]) -> str:
+    return ", ".join(v.name for v in values)
 
 
 def facts_of(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Node, Node]) -> Iterator[str]:
@@ -130,8 +146,26 @@ def facts_of(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Nod
         yield f"reads {', '.join(v.name for v in old.bottoms)} -> {', '.join(v.name for v in new.bottoms)}"
     if old.loss_weights != new.loss_weights:
         yield f"loss_weight {list(old.loss_weights)} -> {list(new.loss_weights)}"
+    yield from facts_of_training(a, b, old, new, pairs)
     shapes = [(a.types[x], b.types[y]) for x, y in zip(old.tops, new.tops, strict=False)]
     yield from (f"gives {before} -> {after}" for before, after in shapes if before.shape != after.shape)
+
+
+def facts_of_training(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Node, Node]) -> Iterator[str]:
+    """What a layer's weights learn by, whose they are, and how the layer behaves."""
+    for index, (mine, weight) in enumerate(zip(a.weights[old], b.weights[new], strict=False)):
+        before, after = (node.params[index] if index < len(node.params) else ParamSpec() for node in (old, new))
+        for name in ("lr_mult", "decay_mult"):
+            if mine.name == weight.name and getattr(before, name) != getattr(after, name):
+                yield f"{name} of {weight.name} {getattr(before, name):g} -> {getattr(after, name):g}"
+        owner, theirs = a.shared.get((old, index)), b.shared.get((new, index))
+        if (owner and (owner[0], owner[1])) != (theirs and (pairs.get(theirs[0]), theirs[1])):
+            of = [f"of {each[0].name}" if each else "its own" for each in (owner, theirs)]
+            yield f"{weight.name} {of[0]} -> {of[1]}"
+    if old.stopped != new.stopped:
+        yield " -> ".join(f"propagate_down {[i not in node.stopped for i in range(len(node.bottoms))]}".lower() for node in (old, new))
+    if old.mode != new.mode:
+        yield f"phase {old.mode or 'as called'} -> {new.mode or 'as called'}"
 
 
 def spread(value: Any) -> Any:

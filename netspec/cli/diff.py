@@ -7,6 +7,8 @@ import click
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
+    from netspec.driver import Program
+    from netspec.ir.graph import TypedGraph
     from netspec.reading import Reading
 
 __all__ = ["command"]
@@ -31,9 +33,12 @@ def command(before: str, after: str, as_json: bool, phase: str, reading: "Readin
     programs = [driver.load(path, reading) for path in (before, after)]
     a, b = (program.graph(phase) for program in programs)
     same = network_hash(programs[0].graphs()) == network_hash(programs[1].graphs())
+    mine = changes(a, b)
+    beside = [] if same else [change for change in changes(*other) if change not in mine] if (other := elsewhere(programs, phase)) else []
     found: dict[str, Any] = {
         "same": same,
-        "layers": [change._asdict() for change in changes(a, b)],
+        "layers": [change._asdict() for change in mine],
+        "elsewhere": [change._asdict() for change in beside],
         "totals": {name: [plain(x), plain(y)] for name, x, y in totals(a, b)},
         "weights": [tensor(move) for move in moves(a, b)],
     }
@@ -43,7 +48,11 @@ def command(before: str, after: str, as_json: bool, phase: str, reading: "Readin
         click.echo(json.dumps(found, indent=2))
         return 0 if same else 1
     click.echo("the same network" if same else "different networks")
-    for change in changes(a, b):
+    for change in mine:
+        click.echo(f"  {change.text}")
+    if beside:
+        click.echo("in training:" if phase != "train" else "in test:")
+    for change in beside:
         click.echo(f"  {change.text}")
     for name, (x, y) in found["totals"].items():
         click.echo(
@@ -56,6 +65,17 @@ def command(before: str, after: str, as_json: bool, phase: str, reading: "Readin
     for row in (row for row in rows if row.status != "kept"):
         click.echo(f"  {row.text}")
     return 0 if same else 1
+
+
+def elsewhere(programs: "list[Program]", phase: str) -> "tuple[TypedGraph, TypedGraph] | None":
+    """Both nets in the phase that was not asked for; None where one of them has no net there."""
+    from netspec.diagnostics.model import SpecError
+
+    try:
+        a, b = (program.graph("test" if phase == "train" else "train") for program in programs)
+    except SpecError:
+        return None
+    return a, b
 
 
 def tensor(move: Any) -> dict[str, Any]:

@@ -92,6 +92,37 @@ def test_what_only_training_sees_counts() -> None:
     assert len(set(hashes)) == len(hashes)
 
 
+@pytest.mark.parametrize(("change", "row"), [
+    (("type: ReLU", "type: ReLU, propagate_down: [false]"), "changed  r: propagate_down [true] -> propagate_down [false]"),
+    (("type: Dropout", "type: Dropout, phase: TRAIN"), "changed  d: phase as called -> TRAIN"),
+    (("num_output: 4", "num_output: 4, param: [{lr_mult: 2}, {decay_mult: 0}]"), "changed  ip: lr_mult of weight 1 -> 2; decay_mult of bias 1 -> 0"),
+    (("[ip2, label]}", "[ip2, label]}\noutput: r"), "changed  the outputs: loss -> r, loss"),
+    (("data: [N, 5]", "data: {shape: [N, 5], dtype: int64}"), "changed  data: float32 -> int64"),
+    (("type: Dropout", "type: Dropout, dropout_ratio: 0.4"), "changed  d: dropout_ratio 0.5 -> 0.4"),
+])  # fmt: skip
+def test_every_difference_that_the_hash_sees_is_told(change: tuple[str, str], row: str) -> None:
+    assert change[0] in LEARNT
+    assert rows(LEARNT, LEARNT.replace(*change)) == [row]
+
+
+def test_sharing_that_changes_is_told() -> None:
+    two = net("[N, 4]", "name: a, type: InnerProduct, num_output: 4{}\nname: b, type: InnerProduct, num_output: 4{}".replace("{}", "{}"))
+    assert rows(two.replace("{}", ""), two.replace("{}", ", param: [{name: w}]")) == ["changed  b: weight its own -> of a"]
+
+
+def test_what_only_the_other_phase_runs_is_told(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from netspec.cli import group
+
+    text = LEARNT.replace("type: Dropout", "type: Dropout, include: {phase: TRAIN}")
+    for name, each in (("a", text), ("b", text.replace("type: Dropout", "type: Dropout, dropout_ratio: 0.4"))):
+        (tmp_path / f"{name}.yaml").write_text(each, encoding="utf-8")
+    result = CliRunner().invoke(group, ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")], standalone_mode=False)
+    assert result.return_value == 1
+    assert result.output.splitlines()[:3] == ["different networks", "in training:", "  changed  d: dropout_ratio 0.5 -> 0.4"]
+
+
 @pytest.mark.parametrize("change", [
     ("bottom: [ip2, label]", "bottom: [ip2, label], propagate_down: [true, false]"), ("num_output: 4", "num_output: 4, propagate_down: [false]"),
     ("type: ReLU", "type: ReLU, engine: CAFFE"), ("type: Dropout", "type: Dropout, allow: [NS404]"), ("num_output: 4", "num_output: 4, param: [{name: w}]"),
