@@ -10,12 +10,17 @@ __all__ = ["factored", "joint"]
 
 
 def joint(found: LegalSizes) -> tuple[str, ...]:
-    """`H and W are coupled by ip1: 16*(H//4)*(W//4) = 400`, for each requirement that holds several of the sizes, in the net's order."""
+    """`H and W are coupled by ip1: 16*(H//4)*(W//4) = 400`, for each requirement that holds several symbols, in the net's order.
+
+    A requirement on the batch alone is told, too: `N is bound by r: 4 divides N`.
+    """
     said: dict[str, None] = {}
     for node, fact in found.demands:
-        names = sorted((symbols(fact.left) | symbols(fact.right)) & found.places.keys())
+        names = sorted(symbols(fact.left) | symbols(fact.right))
         if len(names) > 1:
             said[f"{', '.join(names[:-1])} and {names[-1]} are coupled by {node.name}: {stated(fact)}"] = None
+        elif names and names[0] not in found.places:
+            said[f"{names[0]} is bound by {node.name}: {stated(fact)}"] = None
     return tuple(said)
 
 

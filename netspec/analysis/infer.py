@@ -9,8 +9,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from netspec.analysis.suspects import numbers_of, sizes_of, suspects, upward
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
-from netspec.ir.dims import Size, Traced, product
+from netspec.diagnostics.model import COMES_FROM, Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.ir.dims import Dim, Size, Traced, product
 from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
 from netspec.ir.layer import Layer, Weight
 from netspec.ir.rule import Change, Fact, RuleError, collecting
@@ -84,6 +84,7 @@ class Pass:
                 tops = inferred(layer, bottoms, count)
                 weights = tuple(layer.weights(*bottoms))
                 check_weights(weights)
+                check_module(layer, bottoms)
             self.rulings[key] = Ruling(layer, tops, weights, tuple(facts))
         return self.rulings[key]
 
@@ -118,6 +119,23 @@ def check_weights(weights: tuple[Weight, ...]) -> None:
             given = len(weight.filler.numbers)
             fact = f"{weight.name} {shown(weight.shape)} needs {product(weight.shape)} values: its filler has {given}"
             raise RuleError("NS302", fact, at=f"{weight.name}_filler")
+
+
+def check_module(layer: Layer, bottoms: tuple[TensorType, ...]) -> None:
+    """A module is built of numbers. Only sizes other than the batch's can keep it from being so."""
+    if all(isinstance(size, int) for b in bottoms for size in b.shape[1:]) or type(layer).torch is Layer.torch:
+        return
+    made = layer.torch(*bottoms)
+    for size in open_sizes((made.arguments, *made.keywords.values())):
+        raise RuleError("NS304", f"its module is built of numbers: a size in it would be {size}", at="bottom")
+
+
+def open_sizes(part: object) -> Iterator[Dim]:
+    """The sizes with symbols among a module's arguments."""
+    if isinstance(part, Dim):
+        yield part
+    for inner in part if isinstance(part, tuple) else ():
+        yield from open_sizes(inner)
 
 
 def infer(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
@@ -195,7 +213,7 @@ def origins(node: Node, bottoms: tuple[TensorType, ...], error: RuleError) -> tu
         span = maker.places["name"] if maker is not None else None
         if span is not None and span != node.places[error.at] and span not in [label.span for label in labels]:
             labels.append(Label(span, f"gives {bottoms[i]}"))
-    labels += [Label(span, f"{node.name} comes from here") for span in node.places.used[:2] if span not in [label.span for label in labels]]
+    labels += [Label(span, f"{node.name} {COMES_FROM}") for span in node.places.used[:2] if span not in [label.span for label in labels]]
     return tuple(labels)
 
 

@@ -38,7 +38,7 @@ class Violation(NamedTuple):
 class Axis(NamedTuple):
     """The sizes that one symbol may take by itself. given: the fixed size it stands for; coupled: symbols it shares a requirement with.
 
-    illegal: the sizes nearest to the given one, or to the least legal one, that will not do, and why.
+    assumed: what stands for each of these; illegal: the sizes nearest to the given one, or to the least legal one, that will not do.
     """
 
     name: str
@@ -47,12 +47,14 @@ class Axis(NamedTuple):
     progressions: tuple[Progression, ...]
     coupled: tuple[str, ...]
     illegal: tuple[Violation, ...]
+    assumed: Mapping[str, Size]
 
     @property
     def text(self) -> str:
         """`H = 188 + 16n`."""
         if not self.progressions:
-            return f"{self.name}: no size from 1 to {LIMIT} will do"
+            where = f" with {', '.join(f'{other} = {size}' for other, size in self.assumed.items())}" if self.assumed else ""
+            return f"{self.name}: no size from 1 to {LIMIT} will do{where}"
         return ", or ".join(p.text(self.name) for p in self.progressions)
 
 
@@ -70,28 +72,40 @@ class LegalSizes:
         """Every symbol solved; where it is coupled to others, these keep their given numbers, or take the same size."""
         return tuple(self.solve(name) for name in self.places)
 
-    def of(self, name: str) -> list[Demand]:
-        return [d for d in self.demands if name in symbols(d[1].left) | symbols(d[1].right)]
+    def of(self, names: Iterable[str]) -> list[Demand]:
+        """The demands in which any of these symbols stands."""
+        wanted = frozenset(names)
+        return [d for d in self.demands if wanted & named(d[1])]
 
     def coupled(self, name: str) -> tuple[str, ...]:
         """The other symbols that stand in a requirement with this one."""
-        names = frozenset[str]().union(*(symbols(f.left) | symbols(f.right) for _, f in self.of(name)))
-        return tuple(sorted(names - {name}))
+        return tuple(sorted(frozenset[str]().union(*(named(f) for _, f in self.of([name]))) - {name}))
 
     def solve(self, name: str) -> Axis:
-        others = self.coupled(name)
-        demands = [(node, put_in(fact, self.fixed(name, others))) for node, fact in self.of(name)]
+        """Where others hang together with it, their own requirements count too."""
+        together = self.together(name)
+        assumed = self.assumed(name, frozenset[str]().union(*(named(f) for _, f in self.of(together))) - {name})
+        demands = [(node, put_in(fact, assumed)) for node, fact in self.of(together)]
         decide = compiled([fact for _, fact in demands], name)
         legal = [decide(n) for n in range(1, LIMIT + 1)]
-        around = self.given.get(name) or next((n for n, fine in enumerate(legal, 1) if fine), 1)
+        around = self.given.get(name) or next((n for n, fine in enumerate(legal, 1) if fine), 0)
         below = next((n for n in range(around - 1, 0, -1) if not legal[n - 1]), None)
         above = next((n for n in range(around + 1, LIMIT + 1) if not legal[n - 1]), None)
         bad = tuple(self.violation({name: n}, demands) for n in (below, above) if n is not None)
-        return Axis(name, self.places[name], self.given.get(name), compressed(legal), others, bad)
+        others = self.coupled(name)
+        return Axis(name, self.places[name], self.given.get(name), compressed(legal), others, bad, {o: assumed[o] for o in others})
 
-    def fixed(self, name: str, others: Iterable[str]) -> dict[str, Size]:
-        """What stands in for symbols that one is coupled to: their numbers, 1 for the batch, else the symbol itself (square inputs)."""
-        return {o: self.given[o] if o in self.given else 1 if o == self.batch else symbol(name) for o in others}
+    def together(self, name: str) -> frozenset[str]:
+        """The symbols to solve for that hang together with one, directly or through others, and itself."""
+        found, fresh = frozenset[str](), frozenset((name,))
+        while fresh:
+            found |= fresh
+            fresh = frozenset(o for _, fact in self.of(fresh) for o in named(fact) if o in self.places) - found
+        return found
+
+    def assumed(self, name: str, others: Iterable[str]) -> dict[str, Size]:
+        """What stands in for other symbols: their numbers, 1 for a count of samples, else the symbol itself (square inputs)."""
+        return {o: self.given[o] if o in self.given else symbol(name) if o in self.places else 1 for o in sorted(others)}
 
     def violation(self, sizes: Mapping[str, int], demands: Iterable[Demand]) -> Violation:
         for node, fact in demands:
@@ -102,9 +116,34 @@ class LegalSizes:
 
     def refuses(self, sizes: Mapping[str, int]) -> Violation | None:
         """The first requirement that sizes for all symbols break; None where they are legal."""
-        every = {**self.given, self.batch: 1, **sizes}
+        samples = dict.fromkeys(frozenset[str]().union(*(named(fact) for _, fact in self.demands)) - self.places.keys(), 1)
+        every = {**self.given, **samples, **sizes}
         broken = [(node, fact) for node, fact in self.demands if verdict(fact, every) is not True]
         return self.violation(every, broken) if broken else None
+
+
+def named(fact: Fact) -> frozenset[str]:
+    """The symbols that stand in a requirement."""
+    return symbols(fact.left) | symbols(fact.right)
+
+
+def telling(demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
+    """Without demands on several symbols that follow from those on each by itself: (H - 4)*(W - 4) >= 0 where H and W are at least 5."""
+    several = [fact for _, fact in demands if len(named(fact)) > 1]
+    if not several:
+        return demands
+    own: dict[str, list[Fact]] = {name: [] for fact in several for name in sorted(named(fact))}
+    for _, fact in demands:
+        for name in named(fact) if len(named(fact)) == 1 else ():
+            own.setdefault(name, []).append(fact)
+    from_there: dict[str, Size] = {name: symbol(name) + (least(facts, name) - 1) for name, facts in own.items()}
+    return tuple((node, fact) for node, fact in demands if len(named(fact)) < 2 or fact.holds(from_there) is not True)
+
+
+def least(facts: Iterable[Fact], name: str) -> int:
+    """The least size that meets requirements on one symbol; 1 where none is found."""
+    decide = compiled(facts, name)
+    return next((n for n in range(1, LIMIT + 1) if decide(n)), 1)
 
 
 def legal_sizes(typed: TypedGraph) -> LegalSizes:
@@ -120,13 +159,17 @@ def legal_sizes(typed: TypedGraph) -> LegalSizes:
                 for name in sorted(symbols(size) - {batch}):
                     places.setdefault(name, f"axis {axis} of {given.value.name}")
     if places:
-        return LegalSizes(tuple(retyped(typed, typed.types)), places, {}, batch)
+        return LegalSizes(telling(tuple(retyped(typed, typed.types))), places, {}, batch)
     types, places, numbers = opened(typed)
-    return LegalSizes(tuple(retyped(typed, types)), places, numbers, batch)
+    return LegalSizes(telling(tuple(retyped(typed, types))), places, numbers, batch)
 
 
 def opened(typed: TypedGraph) -> tuple[dict[Value, TensorType], dict[str, str], dict[str, int]]:
-    """Inputs with symbols put in for their spatial axes: H and W for the first input that has any, H2 and W2 for the next."""
+    """Inputs with symbols put in for their spatial axes: H and W for the first input that has any, H2 and W2 for the next.
+
+    A letter that stands for something else, such as the batch, is passed over: then H2 and W2 are the first.
+    """
+    taken = {name for i in typed.graph.inputs for size in typed.types[i.value].shape for name in symbols(size)}
     types: dict[Value, TensorType] = {}
     places: dict[str, str] = {}
     numbers: dict[str, int] = {}
@@ -134,14 +177,20 @@ def opened(typed: TypedGraph) -> tuple[dict[Value, TensorType], dict[str, str], 
     for given in typed.graph.inputs:
         type_ = typed.types[given.value]
         count += type_.axes > 0
-        mark = "" if count < 2 else str(count)
+        while taken & set(axis_letters(type_.axes, count)):
+            count += 1
         space: list[Size] = []
-        for i, (letter, size) in enumerate(zip(SPACE.get(type_.axes, tuple(f"D{i}" for i in range(type_.axes))), type_.space, strict=True)):
+        for axis, (letter, size) in enumerate(zip(axis_letters(type_.axes, count), type_.space, strict=True), 2):
             if isinstance(size, int):
-                places[letter + mark], numbers[letter + mark] = f"axis {i + 2} of {given.value.name}", size
-            space.append(symbol(letter + mark) if isinstance(size, int) else size)
+                places[letter], numbers[letter] = f"axis {axis} of {given.value.name}", size
+            space.append(symbol(letter) if isinstance(size, int) else size)
         types[given.value] = type_.replaced(space=tuple(space)) if space else type_
     return types, places, numbers
+
+
+def axis_letters(axes: int, count: int) -> tuple[str, ...]:
+    """H and W for the spatial axes of the first input, H2 and W2 of the second."""
+    return tuple(f"{letter}{count if count > 1 else ''}" for letter in SPACE.get(axes, tuple(f"D{i}" for i in range(axes))))
 
 
 def retyped(typed: TypedGraph, given: Mapping[Value, TensorType]) -> Iterable[Demand]:

@@ -20,7 +20,7 @@ def command(spec: str, as_json: bool, reading: "Reading") -> int:
     """Say which input sizes the deployed net takes: all of 1 to 4096 are tried, axis by axis.
 
     Letters in the input's shape are solved for, the batch apart; of a net of fixed size, its spatial axes. Axes that stand in one
-    requirement are coupled: then the others keep their fixed size, or take the same size.
+    requirement are coupled: then the others keep their fixed size, or take the same size; a count of samples is 1.
     """
     from netspec import driver
     from netspec.analysis.coupling import joint
@@ -39,8 +39,8 @@ def command(spec: str, as_json: bool, reading: "Reading") -> int:
     for axis in () if as_json else found.axes:
         click.echo(f"{axis.text}   ({axis.where}{'' if axis.given is None else f', now {axis.given}'})")
         if axis.coupled:
-            fixed = [f"{other} = {found.given[other]}" if other in found.given else f"{other} = {axis.name}" for other in axis.coupled]
-            click.echo(f"  coupled with {', '.join(axis.coupled)}: solved for {', '.join(fixed)}")
+            fixed = ", ".join(f"{other} = {size}" for other, size in axis.assumed.items())
+            click.echo(f"  coupled with {', '.join(axis.coupled)}: solved for {fixed}")
         for violation in axis.illegal:
             click.echo(f"  not {violation.text}")
-    return 0 if all(axis.progressions for axis in found.axes) else 1
+    return 0 if all(axis.progressions or axis.coupled for axis in found.axes) else 1

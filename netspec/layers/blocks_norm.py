@@ -6,7 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WITHIN_POOL: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+
+def average_volume(x: Tensor, size: int, stride: int, pad: int) -> Tensor:
+    """F.avg_pool3d for volumes of any size: torch's own refuses one smaller than its window, whatever the padding."""
+    return F.avg_pool3d(F.pad(x, [pad] * 6), size, stride)
+
+
+WITHIN_POOL: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: average_volume}
 
 
 class BatchNorm(nn.Module):
@@ -140,6 +146,13 @@ class WithinChannelNorm(nn.Module):
         mean = WITHIN_POOL[x.dim() - 2](x.square(), self.size, 1, self.size // 2)
         y: Tensor = x * (1 + self.alpha * mean).pow(-self.beta)
         return y
+
+
+class GroupNorm(nn.GroupNorm):
+    """nn.GroupNorm where a group may be a single value, which nn refuses: it becomes the bias."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
 def aligned(w: Tensor, axis: int, rank: int) -> Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from netspec.ir.dims import product, untraced
+from netspec.ir.dims import bounds, product, untraced
 from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError, divides
@@ -118,7 +118,9 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param", traits=("norm
         if not isinstance(untraced(x.channels), int):
             raise RuleError("NS304", f"the number of channels must be known: it is {x.channels}", at="bottom")
         usual = {"eps": 1e-5, "affine": True}
-        return module("nn.GroupNorm", self.group_count(x), x.channels, defaults=usual, eps=self.eps, affine=self.affine)
+        group = product(x.shape[1:]) // self.group_count(x)
+        name = "nn.GroupNorm" if bounds(untraced(group))[0] > 1 else "GroupNorm"
+        return module(name, self.group_count(x), x.channels, defaults=usual, eps=self.eps, affine=self.affine)
 
     def onnx(self, g: Any, x: Any, weight: Any = None, bias: Any = None) -> Any:
         groups, shape = self.group_count(x.type), x.type.shape
@@ -132,6 +134,7 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param", traits=("norm
         yield accepts("{group: 2}", "N,6,H,W -> N,6,H,W", weights=12)
         yield accepts("{group: 1, affine: false}", "N,6,T -> N,6,T", weights=0)
         yield accepts("{group: 3, eps: 0.1}", "N,6 -> N,6", weights=12)
+        yield accepts("{group: 6}", "1,6 -> 1,6", weights=12)
         yield accepts("{}", "N,64,2,2 -> N,64,2,2", weights=128, dialect="tf")
         yield rejects("{group: 4}", "N,6,4,4", code="NS302", at="group")
         yield rejects("{group: 2}", "N,C,4,4", code="NS304")
@@ -161,6 +164,7 @@ class InstanceNorm(GroupNorm, type="InstanceNorm", param="instance_norm_param"):
     def examples() -> Iterator[Example]:
         yield accepts("{}", "N,3,H,W -> N,3,H,W", weights=0)
         yield accepts("{affine: true, eps: 0.01}", "N,3,T -> N,3,T", weights=6)
+        yield accepts("{}", "1,3,1,1 -> 1,3,1,1", weights=0)
         yield rejects("{affine: true}", "N,C,4,4", code="NS304")
         yield rejects("{}", "N,3", code="NS303")
         yield rejects("{group: 2}", "N,4,2,2", code="NS106", at="group")

@@ -71,6 +71,7 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn"), traits=("
         yield accepts("{local_size: 3}", "N,6,T -> N,6,T")
         yield accepts("{norm_region: WITHIN_CHANNEL, local_size: 3, k: 2}", "N,2,H,W -> N,2,H,W")
         yield accepts("{norm_region: WITHIN_CHANNEL}", "N,2,7,6 -> N,2,7,6", dialect="torch")
+        yield accepts("{norm_region: WITHIN_CHANNEL, local_size: 3}", "N,2,4,1,D -> N,2,4,1,D")
         yield rejects("{local_size: 4}", "N,7,3,4", code="NS106", at="local_size")
         yield rejects("{}", "N,7", code="NS303")
         yield rejects("{norm_region: ACROSS}", "N,7,3,4", code="NS105", at="norm_region")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from netspec.ir.dims import Size, ceil_div, product, total, untraced
+from netspec.ir.dims import Size, bounds, ceil_div, product, total, untraced
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import Change, RuleError, at_least
 from netspec.ir.types import TensorType
@@ -91,6 +91,13 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         w = self.window(x)
         if not w.symmetric or any(2 * number(ends(p)[0]) > number(k) for p, k in zip(w.pads, w.kernel, strict=True)):
             return False
+        if (
+            self.pool == "AVE"
+            and x.axes == 3
+            and self.bordered(x)
+            and any(bounds(n)[0] < number(k) for n, k in zip(x.space, w.kernel, strict=True))
+        ):
+            return False  # nn.AvgPool3d refuses an input smaller than its window, whatever the padding
         gaps = any(number(s) > number(k) for s, k in zip(w.stride, w.kernel, strict=True)) and all(p == 0 for p in w.pads)
         return not (self.rounding == "CEIL" and gaps)
 
@@ -170,6 +177,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         yield accepts("{pool: AVE, kernel_size: 3, pad: same}", "N,3,5,6 -> N,3,5,6", dialect="tf")
         yield accepts("{pool: AVE, kernel_size: 2, stride: 2}", "N,3,5 -> N,3,3")
         yield accepts("{pool: AVE, kernel_size: 2, stride: 2}", "N,3,5,4,3 -> N,3,3,2,2")
+        yield accepts("{pool: AVE, kernel_size: 3, stride: 2, pad: 1}", "N,3,5,1,W -> N,3,3,1,W//2+1")
         yield accepts("{pool: AVE, global_pooling: true}", "N,C,H,W -> N,C,1,1")
         yield accepts("{pool: AVE, global_pooling: true}", "N,3,2,3,4 -> N,3,1,1,1")
         yield accepts("{pool: L2, kernel_size: 2, stride: 2}", "N,3,5,H -> N,3,3,(H+1)//2")

@@ -89,7 +89,8 @@ class Reshape(Layer, type="Reshape", param="reshape_param", traits=("view",)):
             rest = product(size for size, dim in zip(made, dims, strict=True) if dim != -1)
             divides(rest, replaced, "the sizes given must divide the elements there are", at="shape")
             made[dims.index(-1)] = replaced // rest
-        same(product(made), replaced, "a reshape keeps the number of elements", at="shape")
+        else:
+            same(product(made), replaced, "a reshape keeps the number of elements", at="shape")
         return TensorType((*x.shape[:begin], *made, *x.shape[end:]), x.dtype)
 
     def size(self, x: TensorType, place: int, dim: int | str) -> Size:

@@ -4,13 +4,14 @@
 import random
 
 import pytest
-from analysis_specs import net, typed
+from analysis_specs import codes, net, typed
 
+from netspec.analysis.coupling import joint
 from netspec.analysis.infer import Pass
 from netspec.analysis.legal_sizes import LIMIT, legal_sizes
 from netspec.analysis.progressions import Progression, compressed
 from netspec.frozen import changed
-from netspec.ir.dims import evaluate
+from netspec.ir.dims import evaluate, symbol
 from netspec.ir.graph import TypedGraph
 from netspec.ir.types import TensorType
 
@@ -170,6 +171,90 @@ def test_coupled_axes_are_said_to_be() -> None:
     assert (height.coupled, width.coupled) == (("W",), ("H",))
     free = legal_sizes(typed(net(*NETS["u-net"]))).axes
     assert [axis.coupled for axis in free] == [(), ()]
+
+
+def test_axes_that_only_share_what_each_demands_are_not_coupled() -> None:
+    """(H - 4)*(W - 4) >= 0 says nothing that H >= 5 and W >= 5 do not."""
+    found = legal_sizes(typed(net("[N, 4, H, W]", f"name: c, {CONV}: 5\nname: f, type: Flatten")))
+    assert [(axis.text, axis.coupled) for axis in found.axes] == [("H >= 5", ()), ("W >= 5", ())]
+    assert joint(found) == ()
+
+
+def test_a_size_that_takes_another_with_it_meets_what_that_one_must() -> None:
+    """W = H is assumed: what W must be by itself counts."""
+    found = legal_sizes(typed(net("[N, 4, H, W]", f"name: c, {CONV}: [1, 7]\nname: r, type: Reshape, shape: [0, -1, 5]")))
+    assert [axis.text for axis in found.axes] == ["H = 10 + 5n, or H = 11 + 5n", "W = 10 + 5n, or W = 11 + 5n"]
+    assert [axis.assumed["W"] for axis in found.axes if axis.name == "H"] == [symbol("H")]
+
+
+def test_a_count_of_samples_is_one_and_is_said_to_matter() -> None:
+    found = legal_sizes(typed(net("[N, 4, H, 9]", "name: r, type: Reshape, shape: [-1, 7]")))
+    (axis,) = found.axes
+    assert (axis.text, axis.coupled, axis.assumed) == ("H = 7 + 7n", ("N",), {"N": 1})
+    assert joint(found) == ("H and N are coupled by r: 7 divides 36*H*N",)
+    bound = legal_sizes(typed(net("[N, H]", "name: s, type: Reduction, axis: 1\nname: r, type: Reshape, shape: [-1, 4]")))
+    assert joint(bound) == ("N is bound by r: 4 divides N",)
+    assert [axis.text for axis in bound.axes] == ["H >= 1"]
+    kept = "netspec: 1\ninput: {x: [N, 1, W], s: [N, 1]}\nlayers:\n  - {name: f, type: Filter, bottom: [x, s]}\n"
+    (axis,) = legal_sizes(typed(kept + "  - {name: r, type: Reshape, shape: [-1, 7]}\n")).axes
+    assert (axis.text, axis.assumed) == ("W = 7 + 7n", {"kept": 1})
+
+
+def test_letters_of_fixed_axes_are_not_the_batch_s() -> None:
+    found = legal_sizes(typed(net("[H, 3, 28, 28]", "name: r, type: Reshape, shape: [-1, 49]\nname: i, type: InnerProduct, num_output: 3")))
+    assert [(axis.name, axis.text, axis.coupled) for axis in found.axes] == [
+        ("H2", "H2 = 7 + 7n", ("H", "W2")),
+        ("W2", "W2 = 7 + 7n", ("H", "H2")),
+    ]
+
+
+def test_coupled_axes_without_a_common_size_are_said_to_be_without_one() -> None:
+    text = "netspec: 1\ninput: {x: [N, 2, H], y: [N, 2, H2]}\nlayers:\n  - {name: p, type: Convolution, bottom: x, num_output: 2, kernel_size: 3}\n"
+    found = legal_sizes(typed(text + "  - {name: e, type: Eltwise, bottom: [p, y]}\n"))
+    assert [axis.text for axis in found.axes] == [
+        "H: no size from 1 to 4096 will do with H2 = H",
+        "H2: no size from 1 to 4096 will do with H = H2",
+    ]
+    assert found.refuses({"H": 9, "H2": 7}) is None
+
+
+SMALL = [
+    ("[N, 2, D, 1, 1]", "name: p, type: Pooling, pool: AVE, kernel_size: 3, pad: 1"),
+    ("[N, 2, D, 1, 1]", "name: l, type: LRN, local_size: 3, norm_region: WITHIN_CHANNEL"),
+    ("[N, 2, H, 1]", "name: i, type: InstanceNorm"),
+    ("[N, 2, H]", "name: g, type: GroupNorm, group: 2"),
+]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("shape", "layer"), SMALL)
+def test_maps_of_one_place_run_where_they_are_legal(shape: str, layer: str) -> None:
+    """torch's AvgPool3d refuses a volume smaller than its window, its GroupNorm a group of one value."""
+    torch = pytest.importorskip("torch")
+    from netspec.api import compile
+
+    graph = typed(net(shape, layer))
+    (axis,) = legal_sizes(graph).axes
+    assert axis.text == f"{axis.name} >= 1"
+    for n in (1, 2, 5):
+        sizes = [
+            1 if str(size) == "N" else n if str(size) == axis.name else int(str(size))
+            for size in graph.types[graph.graph.inputs[0].value].shape
+        ]
+        assert compile(graph)(torch.rand(*sizes)).shape == tuple(sizes)
+
+
+OPEN_CHANNELS = [
+    "type: DepthwiseConvolution, num_output: 4, kernel_size: 3",
+    "type: InstanceNorm",
+    "type: LayerNorm, axis: 1, affine: false",
+]
+
+
+@pytest.mark.parametrize("layer", OPEN_CHANNELS)
+def test_a_module_that_needs_a_number_says_so_in_check(layer: str) -> None:
+    text = net("[N, 4, H, W]", f"name: r, type: Reshape, shape: [0, -1, 4]\nname: a, {layer}")
+    assert codes(text) == ["NS304"]
 
 
 def test_sizes_are_refused_with_the_first_requirement_they_break() -> None:
