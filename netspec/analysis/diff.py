@@ -194,10 +194,21 @@ def moves(a: TypedGraph, b: TypedGraph) -> list[Move]:
     for ref in b.weight_refs():
         if not ref.shared:
             twin = pairs.get(ref.node)
-            found.append(move(olds.get((twin, ref.index)) if twin is not None else None, ref))
+            old = olds.get((twin, ref.index)) if twin is not None else None
+            found.append(move(old if old is not None and same_order(a, b, old, ref) else None, ref))
     used = {m.source for m in found}
     gone = [ref for ref in olds.values() if not ref.shared and ref.name not in used]
     return [*found, *(Move("dropped", ref.name, ref.weight.shape, None, None) for ref in gone)]
+
+
+def same_order(a: TypedGraph, b: TypedGraph, old: WeightRef, new: WeightRef) -> bool:
+    """Whether a window's weights and a dense layer's run over the same inputs in one order: the dense layer reads what fills the window."""
+    flat, folded, typed = (old, new, a) if len(old.weight.shape) == 2 else (new, old, b)
+    if len(flat.weight.shape) != 2 or len(folded.weight.shape) <= 2 or not flat.node.bottoms:
+        return True
+    axis = getattr(flat.node.layer, "axis", 1)
+    read, window = ([size for size in shape if size != 1] for shape in (typed.bottoms(flat.node)[0].shape[axis:], folded.weight.shape[1:]))
+    return read == window or len(read) == 1
 
 
 def move(old: WeightRef | None, new: WeightRef) -> Move:

@@ -37,10 +37,15 @@ def command(weights: str, before: str, after: str, output: str, seed: int, phase
     old, new = (driver.load(path, reading).graph(phase) for path in (before, after))
     rows = moves(old, new)
     tensors, _ = read_tensors(weights_file(Path(weights), "last") if is_run(weights) else Path(weights))
-    carried = {row.target: taken(row, tensors, weights) for row in rows if row.source is not None and row.target is not None}
+    wanted = [row for row in rows if row.source is not None and row.target is not None]
+    refuse(wanted, tensors, weights)
+    carried = {row.target: taken(row, tensors) for row in wanted}
+    kinds = {tensor.dtype for tensor in carried.values()}
     started = fresh(new, seed) if any(row.status == "new" for row in rows) else {}
     targets = [row.target for row in rows if row.target is not None]
-    write_tensors(Path(output), {name: carried[name] if name in carried else started[name] for name in targets}, {})
+    if len(kinds) == 1:
+        started = {name: tensor.to(*kinds) for name, tensor in started.items()}
+    write_tensors(Path(output), {name: carried[name] if name in carried else started[name] for name in targets}, {}, "NS501")
     moved = sum(tensor.numel() for tensor in carried.values())
     every = moved + sum(tensors[row.source].numel() for row in rows if row.status == "dropped" and row.source in tensors)
     share = f" ({moved / every:.0%})" if every else ""
@@ -49,15 +54,30 @@ def command(weights: str, before: str, after: str, output: str, seed: int, phase
         click.echo(f"  {row.text}")
 
 
-def taken(row: "Move", tensors: dict[str, Any], path: str) -> Any:
-    """A tensor of the file in the shape of its new place. NS031: it is not there, or has another shape than the spec says."""
-    from netspec.diagnostics import fail
+def refuse(rows: "list[Move]", tensors: dict[str, Any], path: str) -> None:
+    """NS031 for each tensor that is to be carried and is not in the file, has another shape than the spec says, or holds no fractions."""
+    from netspec.diagnostics.model import Diagnostic, SpecError
 
-    assert row.source is not None and row.before is not None and row.after is not None
-    tensor = tensors.get(row.source)
-    if tensor is None or tuple(tensor.shape) != row.before:
-        have = "it is not in the file" if tensor is None else f"in the file it has {list(tensor.shape)}"
-        raise fail("NS031", f"{row.source} must have shape {list(row.before)}: {have}", path=path)
+    found = []
+    for row in rows:
+        tensor = tensors.get(str(row.source))
+        if tensor is None:
+            have = "it is not in the file"
+        elif tuple(tensor.shape) != row.before:
+            have = f"in the file it has {list(tensor.shape)}"
+        elif not tensor.is_floating_point():
+            have = f"in the file it holds {str(tensor.dtype).removeprefix('torch.')}, not floating-point numbers"
+        else:
+            continue
+        found.append(Diagnostic("NS031", f"{row.source} must have shape {list(row.before or ())}: {have}", path=path))
+    if found:
+        raise SpecError(found)
+
+
+def taken(row: "Move", tensors: dict[str, Any]) -> Any:
+    """A tensor of the file in the shape of its new place."""
+    assert row.source is not None and row.after is not None
+    tensor = tensors[row.source]
     return (tensor.T if row.transposed else tensor).reshape(row.after)
 
 

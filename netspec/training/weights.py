@@ -41,18 +41,18 @@ def reason(error: Exception) -> str:
     return os.strerror(number) if (number := next(known, None)) else str(error)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Facts) -> None:
-    """Write tensors by name, and facts (JSON) as metadata; whole or not at all. NS673: it cannot be written.
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Facts, code: str = "NS673") -> None:
+    """Write tensors by name, and facts (JSON) as metadata; whole or not at all. Raises SpecError with `code` where it cannot be written.
 
     Equal content gives equal bytes: safetensors keeps tensors in order, but not the keys of its metadata, so there is one key only.
     """
     values = {name: plain(tensor) for name, tensor in tensors.items()}
     text = json.dumps({**facts, CHECKSUM: checksum(facts, values)}, sort_keys=True)
-    with replacing(path, "NS673") as draft:
+    with replacing(path, code) as draft:
         try:
             save_file(values, draft, {FACTS: text})
         except SafetensorError as error:
-            raise fail("NS673", reason(error), path=str(path)) from error
+            raise fail(code, reason(error), path=str(path)) from error
 
 
 def plain(tensor: Tensor) -> Tensor:

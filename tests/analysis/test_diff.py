@@ -227,6 +227,38 @@ def test_transplanted_weights_give_the_same_values(tmp_path: Path, after: str, s
         torch.testing.assert_close(new(x).flatten(1), old(x).flatten(1))
 
 
+def test_a_window_over_other_inputs_is_no_reshaped_dense_layer() -> None:
+    other = FCN.replace("num_output: 4, kernel_size: 3", "num_output: 16, kernel_size: 3").replace("kernel_size: 8", "kernel_size: 4")
+    assert carried(VGG, other)["fc6-conv.weight"] == "new"
+    assert carried(other, VGG)["fc6.weight"] == "new"
+    assert carried(FCN, VGG)["fc6.weight"] == "reshaped"
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("kind", "kept"), [("float16", "float16"), ("float64", "float64"), ("int64", None)])
+def test_numbers_keep_their_kind_and_whole_numbers_are_refused(tmp_path: Path, kind: str, kept: str | None) -> None:
+    import torch
+    from click.testing import CliRunner
+
+    from netspec.cli import group
+    from netspec.diagnostics import SpecError
+    from netspec.training.weights import read_tensors, write_tensors
+
+    for name, text in (("a", SMALL), ("b", SMALL.replace("num_output: 5", "num_output: 6"))):
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    named = {r.name: torch.ones(tuple(r.weight.shape), dtype=getattr(torch, kind)) for r in typed(SMALL, "test").weight_refs()}
+    write_tensors(tmp_path / "w.safetensors", named, {})
+    files = [str(tmp_path / name) for name in ("w.safetensors", "a.yaml", "b.yaml")]
+    result = CliRunner().invoke(group, ["transplant", *files, "-o", str(tmp_path / "o.safetensors")])
+    if kept is None:
+        assert isinstance(result.exception, SpecError)
+        assert [d.code for d in result.exception.diagnostics] == ["NS031"] * 4
+        assert not (tmp_path / "o.safetensors").exists()
+    else:
+        tensors, _ = read_tensors(tmp_path / "o.safetensors")
+        assert {str(t.dtype).removeprefix("torch.") for t in tensors.values()} == {kept}
+
+
 @pytest.mark.torch
 def test_weights_of_another_net_are_refused(tmp_path: Path) -> None:
     import torch
@@ -243,7 +275,8 @@ def test_weights_of_another_net_are_refused(tmp_path: Path) -> None:
         group, ["transplant", str(tmp_path / "w.safetensors"), str(tmp_path / "a.yaml"), str(tmp_path / "a.yaml"), "-o", str(target)]
     )
     assert isinstance(result.exception, SpecError)
-    assert [d.code for d in result.exception.diagnostics] == ["NS031"]
+    assert [d.code for d in result.exception.diagnostics] == ["NS031"] * 6
+    assert {d.fact.rpartition(": ")[2] for d in result.exception.diagnostics[1:]} == {"it is not in the file"}
     assert not target.exists()
 
 
