@@ -3,6 +3,7 @@
 Each phase takes the findings so far and stops the run where it reported errors.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from netspec.analysis.budget import expect, expected_shapes
@@ -154,13 +155,18 @@ def check_source(source: Source, reading: Reading = PLAIN, damages: int = DAMAGE
             further = read_on(found, source, lambda text: check_source(text, reading, damages - 1))
             if further is not None:
                 return further
+    check = partial(findings, reading=reading)
     if any(d.suspects for d in found):
         found = with_blame(found, source, reading)
     if any(d.code in ("NS201", "NS203", "NS208") and d.others for d in found):
         from netspec.analysis.rivals import settled
 
-        found = settled(found, source, lambda text: findings(text, reading))
-    return tried_out(found, source, reading)
+        found = settled(found, source, check)
+    if any(fix.edits for d in found for fix in d.fixes):
+        from netspec.diagnostics.fixing import tried
+
+        found = tried(found, source, check)
+    return found
 
 
 def with_blame(found: list[Diagnostic], source: Source, reading: Reading) -> list[Diagnostic]:
@@ -174,23 +180,14 @@ def with_blame(found: list[Diagnostic], source: Source, reading: Reading) -> lis
     graph = with_file_types(wire(resolved, state_of("test", reading), Diagnostics()))
     trials = Trials(graph, expected_shapes(resolved, graph))
     expected = resolved.spec.section("expect") is not None
-    return blamed(found, source, lambda text: findings(text, reading), trials, expected=expected)
-
-
-def tried_out(found: list[Diagnostic], source: Source, reading: Reading) -> list[Diagnostic]:
-    """The findings, each fix tried: what does not help is left out."""
-    if not any(fix.edits for d in found for fix in d.fixes):
-        return found
-    from netspec.diagnostics.fixing import tried
-
-    return tried(found, source, lambda text: findings(text, reading))
+    return blamed(found, source, partial(findings, reading=reading), trials, expected=expected)
 
 
 def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":
     """The text with every safe fix made that helps, and what was done."""
     from netspec.diagnostics.fixing import repaired
 
-    return repaired(source, lambda text: findings(text, reading))
+    return repaired(source, partial(findings, reading=reading))
 
 
 def findings(source: Source, reading: Reading) -> list[Diagnostic]:
@@ -251,8 +248,8 @@ def check_as(source: Source, dialect: str, reading: Reading = PLAIN) -> list[Dia
 
 
 def phased(resolved: Resolved) -> bool:
-    """Whether any layer depends on the phase."""
-    return any(d.fields.include or d.fields.exclude or d.fields.phase for d in resolved.drafts.values())
+    """Whether the phases may have other layers. A layer's own `phase` only says how it behaves."""
+    return any(d.fields.include or d.fields.exclude for d in resolved.drafts.values())
 
 
 def load(path: str, reading: Reading = PLAIN) -> Program:

@@ -2,7 +2,10 @@
 
 from netspec.frozen import frozen
 
-__all__ = ["PLAIN", "Reading"]
+__all__ = ["ALLOW", "PLAIN", "Reading"]
+
+ALLOW = "with --allow-code it runs, with your rights: look at it first"
+"""What goes with NS121."""
 
 
 @frozen

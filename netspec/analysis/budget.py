@@ -20,13 +20,12 @@ from netspec.frozen import changed, frozen
 from netspec.ir.dims import Size, evaluate, total
 from netspec.ir.graph import Graph, Node, TypedGraph, Value
 from netspec.resolve.deploy import deployed
-from netspec.resolve.expect_section import Expectations, ExpectSection, LatencyLimit, Limit, shown_amount
+from netspec.resolve.expect_section import Expectations, ExpectSection, Limit, shown_amount
 from netspec.resolve.resolve import Resolved
 from netspec.resolve.schema import read_record
-from netspec.source import Span
 from netspec.syntax.located import Located
 
-__all__ = ["deploy_view", "expect", "expected_shapes", "latency", "latency_limit"]
+__all__ = ["deploy_view", "expect", "expected_shapes"]
 
 
 def expect(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagnostics) -> None:
@@ -277,34 +276,3 @@ class Budget:
 def origin(value: Value) -> tuple[Label, ...]:
     span = value.node.places["name"] if value.node is not None else None
     return (Label(span, f"makes {value.name}"),) if span is not None else ()
-
-
-def latency_limit(resolved: Resolved) -> tuple[LatencyLimit | None, Span | None]:
-    """What `expect.latency` says, and where; None where it says nothing."""
-    section = resolved.spec.section("expect")
-    body = section.get("latency") if section is not None else None
-    said = read_record(ExpectSection, section, Diagnostics(), what="expect") if section is not None and body is not None else None
-    return (said.latency if said is not None else None), (body.span if body is not None else None)
-
-
-def latency(resolved: Resolved, measured: Mapping[str, float], device: str, spent: Mapping[str, float] | None = None) -> list[Diagnostic]:
-    """Failures of `expect.latency` against measured seconds by "p50", "p95", "p99", "mean", on a device; none where it is about another.
-
-    spent: seconds of each layer; those that take most are named.
-    """
-    limit, span = latency_limit(resolved)
-    section = resolved.spec.section("expect")
-    body = section.get("latency") if section is not None else None
-    if limit is None or body is None or limit.device != device:
-        return []
-    diagnostics, whole = Diagnostics(), sum((spent or {}).values())
-    slowest = sorted((spent or {}).items(), key=lambda pair: -pair[1])[:5]
-    shares = [f"{layer} {shown_amount(seconds, 's')} ({seconds / whole:.0%})" for layer, seconds in slowest if whole]
-    notes = (f"spent by {', '.join(shares)}",) if shares else ()
-    for name, seconds in measured.items():
-        most: Any = getattr(limit, name, None)
-        if most is not None and seconds > most:
-            at = body.get(name)
-            fact = f"{name} on {device} must be at most {shown_amount(most, 's')}: it is {shown_amount(seconds, 's')}"
-            diagnostics.error("NS329", fact, at.span if at is not None else span, notes=notes)
-    return diagnostics.sorted()

@@ -32,7 +32,8 @@ def command(source: str, device: str, engine: str, top: int, as_json: bool, read
     spec sets (expect: {latency: {p95: 3ms, device: cpu}}) is held against onnxruntime's times on that device.
     """
     from netspec.cli import report
-    from netspec.export.export import device_for, origin_of
+    from netspec.export.devices import device_for
+    from netspec.export.export import origin_of
     from netspec.export.latency import judged, timings
     from netspec.export.timing import Plan
 

@@ -79,9 +79,6 @@ class Diagnostic:
         """The file that the finding is about."""
         return self.span.source.name if self.span else self.path
 
-    def with_fixes(self, *fixes: Fix) -> "Diagnostic":
-        return replace(self, fixes=(*self.fixes, *fixes))
-
     @property
     def cause(self) -> str:
         """What tells findings of one code at one place apart: nothing for sizes and lints, which repeat in each copy of a block."""

@@ -12,9 +12,10 @@ from netspec.diagnostics.model import Diagnostic, SpecError
 from netspec.driver import Program, load
 from netspec.emit.onnx_model import fitted, outlined
 from netspec.export import certify as certification
+from netspec.export.devices import device_for
 from netspec.export.labels import labels_of
 from netspec.export.latency import hold
-from netspec.export.model_file import add_metadata, publishing, write_model
+from netspec.export.model_file import add_metadata, arrays, publishing, write_model
 from netspec.export.sizes import KEY as SIZES
 from netspec.export.sizes import sizes_of
 from netspec.ir.graph import TypedGraph
@@ -133,12 +134,6 @@ def copy_weights(given: Any, net: Any, program: Program) -> None:
             net.layer_parameters(ref.node.name)[ref.index].copy_(given.layer_parameters(ref.node.name)[ref.index])
 
 
-def arrays(net: Any, typed: TypedGraph) -> dict[str, Any]:
-    """The weights as arrays that share torch's memory."""
-    refs = [ref for ref in typed.weight_refs() if not ref.shared]
-    return {ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in refs}
-
-
 def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
     """netspec.version, .spec (name and hash), .labels, .sizes (`sizes_of`); .image.NAME: what a caller has yet to do with an image."""
     from netspec import __version__
@@ -157,18 +152,3 @@ def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
             left = {"color": "rgb" if whole.color == "bgr" else whole.color, "resize": whole.resize, "interpolation": whole.interpolation}
             found[f"netspec.image.{given.value.name}"] = json.dumps({k: v for k, v in left.items() if v is not None})
     return found
-
-
-def device_for(word: str) -> str:
-    """cpu or cuda. auto: cuda where torch and onnxruntime both have it. Raises SpecError NS722."""
-    import onnxruntime as ort
-    import torch
-
-    both = torch.cuda.is_available() and "CUDAExecutionProvider" in ort.get_available_providers()
-    if word == "cuda" and not both:
-        raise fail(
-            "NS722",
-            f"cuda was asked for: torch {'sees' if torch.cuda.is_available() else 'does not see'} a GPU, onnxruntime has "
-            f"{', '.join(ort.get_available_providers())}",
-        )
-    return "cuda" if both and word != "cpu" else "cpu"

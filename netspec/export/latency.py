@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netspec.analysis.budget import latency, latency_limit
+from netspec.analysis.latency import demanded, latency
 from netspec.analysis.legal_sizes import legal_sizes
 from netspec.diagnostics import fail
 from netspec.diagnostics.model import Diagnostic
@@ -13,8 +13,9 @@ from netspec.driver import Program
 from netspec.emit.onnx_model import fitted, outlined
 from netspec.export.bench import Bench
 from netspec.export.cases import Case
-from netspec.export.model_file import write_model
-from netspec.export.timing import Plan, Timing, absent, time_model, time_net
+from netspec.export.devices import absent
+from netspec.export.model_file import arrays, write_model
+from netspec.export.timing import Plan, Timing, time_model, time_net
 from netspec.ir.dims import symbols
 from netspec.ir.graph import TypedGraph
 
@@ -28,21 +29,21 @@ ORDINARY = Plan()
 
 def hold(program: Program, net: "nn.Module", typed: TypedGraph, model: Path) -> list[Diagnostic]:
     """Measure the file where the spec demands a latency: what breaks it (NS329), or that its device is not here (NS332)."""
-    limit, span = latency_limit(program.resolved)
-    if limit is None:
+    demand = demanded(program.resolved)
+    if demand is None:
         return []
-    missing = absent(limit.device)
+    limit, missing = demand.limit, absent(demand.limit.device)
     if missing is not None:
         fact = f"latency is demanded on {limit.device}, and it is not here: {missing}"
-        return [Diagnostic("NS332", fact, span, notes=("`netspec time` measures it where the device is",))]
+        return [Diagnostic("NS332", fact, demand.body.span, notes=("`netspec time` measures it where the device is",))]
     feed = feed_of(net, typed, limit.batch, {})
-    return judged(program, time_model(model, typed, feed, limit.device, Plan()))
+    return judged(program, time_model(model, typed, feed, limit.device, ORDINARY))
 
 
 def judged(program: Program, timing: Timing) -> list[Diagnostic]:
     """NS329 for each limit of the spec that a timing breaks, if it is about this device and batch; the layers that spend the time."""
-    limit, _ = latency_limit(program.resolved)
-    if limit is None or limit.batch != timing.batch:
+    demand = demanded(program.resolved)
+    if demand is None or demand.limit.batch != timing.batch:
         return []
     return latency(program.resolved, timing.summary, timing.device, timing.layers)
 
@@ -52,15 +53,12 @@ def timings(
 ) -> list[Timing]:
     """The deployed net under torch and onnxruntime, as `engines` names them, N and other open sizes as `sizes` has them.
 
-    A size that is not given is an ordinary legal one, N the batch of `expect.latency`, else 1. Raises SpecError: NS722 (no such device),
+    A size that is not given is an ordinary legal one, N the batch of `expect.latency`, else 1. device: one that is here. Raises SpecError:
     NS726 (no such symbol), NS727 (a size that the net does not take), and what export raises.
     """
-    missing = absent(device)
-    if missing is not None:
-        raise fail("NS722", f"{device} was asked for: {missing}")
     typed = program.graph("deploy")
-    limit, _ = latency_limit(program.resolved)
-    feed = feed_of(net, typed, limit.batch if limit is not None else 1, sizes)
+    demand = demanded(program.resolved)
+    feed = feed_of(net, typed, demand.limit.batch if demand is not None else 1, sizes)
     found = []
     for engine in engines:
         if engine == "torch":
@@ -69,9 +67,7 @@ def timings(
         else:
             with tempfile.TemporaryDirectory() as folder:
                 outline, model = outlined(typed), Path(folder) / "model.onnx"
-                refs = [ref for ref in typed.weight_refs() if not ref.shared]
-                arrays = {ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in refs}  # type: ignore[operator]
-                write_model(outline, fitted(outline, arrays), model)
+                write_model(outline, fitted(outline, arrays(net, typed)), model)
                 found.append(time_model(model, typed, feed, device, plan))
     return found
 

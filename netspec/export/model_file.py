@@ -18,13 +18,14 @@ from netspec.diagnostics import fail
 from netspec.emit.onnx_model import Outline
 from netspec.emit.onnx_proto import element_type
 from netspec.files import is_special, refusal
+from netspec.ir.graph import TypedGraph
 
 if TYPE_CHECKING:
     import numpy as np
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
-__all__ = ["LIMIT", "add_metadata", "publishing", "write_model"]
+__all__ = ["LIMIT", "add_metadata", "arrays", "publishing", "write_model"]
 
 LIMIT = 2**31 - 2**20
 """Bytes of a file that holds its weights itself; the rest up to 2 GiB is for metadata."""
@@ -78,6 +79,12 @@ def forget_others(path: Path, kept: set[str]) -> None:
         if pattern.fullmatch(file.name) and file.name not in kept:
             with suppress(OSError):
                 file.unlink()
+
+
+def arrays(net: Any, typed: TypedGraph) -> dict[str, Any]:
+    """The weights as arrays that share torch's memory, by their names."""
+    refs = [ref for ref in typed.weight_refs() if not ref.shared]
+    return {ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in refs}
 
 
 def write_model(outline: Outline, arrays: "Arrays", path: Path) -> None:

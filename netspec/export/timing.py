@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Feed = Mapping[str, np.ndarray[Any, Any]]
 
-__all__ = ["Plan", "Timing", "absent", "time_model", "time_net"]
+__all__ = ["Plan", "Timing", "time_model", "time_net"]
 
 OTHER = "(between layers)"
 """What no layer of the spec owns: copies and reorderings that onnxruntime puts in."""
@@ -66,20 +66,6 @@ class Timing:
         """mean, p50, p95, p99, in seconds."""
         found = {f"p{percent}": self.percentile(percent) for percent in (50, 95, 99)}
         return {"mean": sum(self.times) / len(self.times), **found}
-
-
-def absent(device: str) -> str | None:
-    """Why nothing can be measured on a device, cpu or cuda; None where it is there."""
-    if device == "cpu":
-        return None
-    import onnxruntime as ort
-    import torch
-
-    if not torch.cuda.is_available():
-        return "torch sees no GPU"
-    if "CUDAExecutionProvider" not in ort.get_available_providers():
-        return f"onnxruntime has only {', '.join(ort.get_available_providers())}"
-    return None
 
 
 def time_model(model: Path, typed: TypedGraph, feed: "Feed", device: str, plan: Plan) -> Timing:

@@ -78,7 +78,7 @@ class Template:
             made["top"] = tops[0] if len(tops) == 1 else tops
         rest = {key: value for key, value in part.entry.items() if key not in ("name", kind, "bottom", "top")}
         rest = with_numbers(rest, iter([self.written(column) for column in zip(*self.numbers[k], strict=True)]))
-        return {**made, **(rest if part.use is None else said(part.use.block, rest))}
+        return {**made, **(rest if part.use is None else part.use.block.said(rest))}
 
     def follows(self, k: int) -> bool:
         """Whether a bottom left out means what the part reads: the first top of the part before, or the block's only input."""
@@ -94,12 +94,6 @@ class Template:
         if column in self.columns:
             return f"${self.columns[column]}"
         return next(f"${{{text.format(name)}}}" for other, name in self.columns.items() if (text := ratio(column, other)))
-
-
-def said(block: Block, entry: Entry) -> Entry:
-    """Of a use's `repeat` and `vars` what must be said."""
-    given = block.given(entry["vars"])
-    return {**({"repeat": entry["repeat"]} if entry["repeat"] != 1 else {}), **({"vars": given} if given else {})}
 
 
 def ratio(column: Numbers, other: Numbers) -> str:

@@ -65,10 +65,7 @@ class Writing:
         entry: Entry = {"name": name, "block": part.entry["block"]}
         if part.item.reads and part.item.reads != (last,):
             entry["bottom"] = self.bottom(part)
-        if part.entry["repeat"] > 1:
-            entry["repeat"] = part.entry["repeat"]
-        given = part.use.block.given(part.entry["vars"])
-        return {**entry, "vars": given} if given else entry
+        return {**entry, **part.use.block.said(part.entry)}
 
     def entry(self, part: Part) -> Entry:
         """A layer that stands by itself, with the new names of what it reads."""

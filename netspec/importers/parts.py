@@ -23,10 +23,11 @@ class Block(NamedTuple):
     local: tuple[str, ...]
     repeated: tuple[bool, ...]
 
-    def given(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Of some values for its variables, those that a use must say."""
+    def said(self, entry: "Entry") -> "Entry":
+        """Of a use's `repeat` and `vars` what must be said."""
         usual = self.text.get("vars", {})
-        return {name: value for name, value in values.items() if value != usual[name]}
+        given = {name: value for name, value in entry["vars"].items() if value != usual[name]}
+        return {**({"repeat": entry["repeat"]} if entry["repeat"] != 1 else {}), **({"vars": given} if given else {})}
 
 
 class Use(NamedTuple):

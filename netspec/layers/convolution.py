@@ -1,6 +1,7 @@
 """Layers that slide filters over their input: Convolution, DepthwiseConvolution, Im2col."""
 
 from collections.abc import Iterator
+from functools import partial
 from math import prod
 from typing import Any, Literal
 
@@ -49,20 +50,8 @@ class Convolution(
 
     def infer(self, x: TensorType) -> TensorType:
         image = self.bottom(x)
-        divides(
-            self.group_count(image),
-            image.channels,
-            "group must divide the input channels",
-            at="group",
-            changes=lambda: fewer_groups(image.channels),
-        )
-        divides(
-            self.group_count(image),
-            self.num_output,
-            "group must divide num_output",
-            at="group",
-            changes=lambda: fewer_groups(self.num_output),
-        )
+        for size, what in ((image.channels, "the input channels"), (self.num_output, "num_output")):
+            divides(self.group_count(image), size, f"group must divide {what}", at="group", changes=partial(fewer_groups, size))
         w = self.window(image)
         mirrored(image.space, w, self.pad_mode)
         return unfolded(image.replaced(channels=self.num_output, space=windows(image.space, w, self.round_mode)), x, self.axis)

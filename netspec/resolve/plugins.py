@@ -8,6 +8,7 @@ from netspec.diagnostics.suggest import nearest
 from netspec.frozen import changed
 from netspec.ir.layer import Layer
 from netspec.layers.plugins import PluginError, Vocabulary, defined
+from netspec.reading import ALLOW
 from netspec.source import Source, Span
 from netspec.syntax.located import Located, place
 from netspec.syntax.paths import OutsideError, resolved
@@ -24,7 +25,7 @@ def vocabulary(spec: Spec, allow_code: bool, diagnostics: Diagnostics) -> Vocabu
     if paths and not allow_code:
         names = ", ".join(item.text for item in paths)
         diagnostics.error("NS121", f"the plug-in {names} is Python code, which only the reader of a spec may allow", paths[0].span,
-                          notes=("with --allow-code it runs, with your rights: look at it first",))  # fmt: skip
+                          notes=(ALLOW,))  # fmt: skip
         return Vocabulary(complete=False)
     found = Vocabulary()
     for item in paths:

@@ -5,7 +5,7 @@ import pytest
 from analysis_specs import codes, findings, net
 
 from netspec import driver
-from netspec.analysis.budget import latency
+from netspec.analysis.latency import latency
 from netspec.diagnostics.model import Diagnostics
 from netspec.resolve.expect_section import worth
 from netspec.source import Source

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
+from netspec.reading import ALLOW
 from netspec.resolve.train_section import DataSection
 from netspec.syntax.located import Located, plain
 from netspec.training.data.source import Array, Field, Rows, Source, as_labels, divided
@@ -124,5 +125,4 @@ def beside(module: str, root: Path) -> Path | None:
 
 def not_allowed(name: str, fact: str) -> SpecError:
     """NS121 for a source."""
-    note = "with --allow-code it runs, with your rights: look at it first"
-    return fail("NS121", f"{fact}: only the reader of a spec may allow such code", path=name, notes=(note,))
+    return fail("NS121", f"{fact}: only the reader of a spec may allow such code", path=name, notes=(ALLOW,))
