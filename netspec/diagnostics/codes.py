@@ -69,6 +69,7 @@ CODES: dict[str, Code] = {
     "NS121": Code("code that nobody allowed"),
     "NS122": Code("plug-in cannot be used"),
     "NS123": Code("Python layer without its plug-in"),
+    "NS124": Code("change of a base that is not there"),
     # 2: names and graph
     "NS201": Code("unknown bottom"),
     "NS202": Code("bottom is made later"),

@@ -1,15 +1,17 @@
 """What netspec has to say about an input, as data: no layout, no wording beyond the facts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from netspec.diagnostics.codes import CODES
 from netspec.source import Span
 
-__all__ = ["Diagnostic", "Diagnostics", "Edit", "Fix", "Label", "Severity", "SpecError", "Suspect", "fail"]
+__all__ = ["COMES_FROM", "Diagnostic", "Diagnostics", "Edit", "Fix", "Label", "Severity", "SpecError", "Suspect", "fail"]
 
 Severity = Literal["error", "warning"]
+COMES_FROM = "comes from here"
+"""The label of a use of a block."""
 
 
 class Label(NamedTuple):
@@ -120,6 +122,14 @@ class Diagnostics:
         for d in self.found:
             groups.setdefault((d.code, d.span, d.path, d.cause), []).append(d)
         return sorted((d for same in [*groups.values()][::-1] for d in said_once(same)), key=lambda d: d.order)
+
+    def mark_uses(self, since: int, name: str, uses: Iterable[Span]) -> None:
+        """Give each finding from number `since` on the uses of blocks that lead to it, innermost first; `name` is what comes from there."""
+        for i, d in enumerate(self.found[since:], since):
+            taken = {d.span, *(label.span for label in d.others)}
+            added = tuple(Label(span, f"{name} {COMES_FROM}") for span in uses if span not in taken)
+            if added and d.span is not None:
+                self.found[i] = replace(d, others=(*d.others, *added))
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.sorted())

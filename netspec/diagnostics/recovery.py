@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from netspec.diagnostics.back import Back
 from netspec.diagnostics.fixing import Check, belongs, edited, end_of, helps
-from netspec.diagnostics.model import Diagnostic, Fix
+from netspec.diagnostics.model import COMES_FROM, Diagnostic, Fix
 from netspec.source import Source
 
 __all__ = ["ended", "read_on"]
@@ -41,7 +41,9 @@ def read_on(found: list[Diagnostic], source: Source, check: Check) -> list[Diagn
         return None
     after = check(mended)
     errors, back = [d for d in after if d.severity == "error"], Back(source, mended, edits)
-    places = [d.span for d in errors] + [label.span for d in errors if d.code[2] == "1" for label in d.others]
+    places = [d.span for d in errors] + [
+        label.span for d in errors if d.code[2] == "1" for label in d.others if COMES_FROM not in label.text
+    ]
     if (
         any(map(back.touches, places))
         or any(d.code == "NS901" for d in errors)

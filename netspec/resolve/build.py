@@ -166,7 +166,7 @@ class Builder:
         else:
             given = [self.preceding(use.name, scope, use.span)]
         if len(given) != len(use.inputs) and None not in given:
-            takes = f"{len(use.inputs)} bottom{'s' if len(use.inputs) > 1 else ''} ({', '.join(use.inputs)})"
+            takes = f"{len(use.inputs)} bottom{'' if len(use.inputs) == 1 else 's'}" + (f" ({', '.join(use.inputs)})" if use.inputs else "")
             chain = "in a repeat each copy reads the tops of the copy before it, so the block needs as many tops as bottoms"
             whole = use.name.rpartition(".")[0]
             notes = (chain, f"what else is read of a copy needs no top: {whole}.0.LAYER") if use.bottom is None and use.chained else ()
@@ -178,8 +178,11 @@ class Builder:
         inputs = dict(zip(use.inputs, [g for g in given if g is not None], strict=True))
         block = Block(use.name, use.template, tuple(sorted(use.variables.items())), tuple(inputs.items()))
         inner = Scope(use.name + ".", inputs, (*scope.blocks, block), use.share + "." if use.share else None, tuple(inputs.values())[:1])
+        before = len(self.diagnostics)
         self.walk(use.items, inner)
-        outs = tuple(self.look_up(o, inner, use.span, use.name) or Value(o) for o in use.outputs)
+        at = use.places or (use.span,)
+        outs = tuple(self.look_up(o, inner, place, use.name) or Value(o) for o, place in zip(use.outputs, at, strict=False))
+        self.diagnostics.mark_uses(before, use.name, [use.span] if use.span is not None else ())
         self.leave(use, outs)
         scope.last = outs
 

@@ -28,8 +28,10 @@ class Draft(NamedTuple):
     places: Places
 
 
-def draft(entry: Entry, defaults: Mapping[str, Located], dialect: str, known: Vocabulary, diagnostics: Diagnostics) -> Draft | None:
-    """Read one layer by its own type; None where that was reported to fail."""
+def draft(
+    entry: Entry, defaults: tuple[Mapping[str, Located], ...], dialect: str, known: Vocabulary, diagnostics: Diagnostics
+) -> Draft | None:
+    """Read one layer by its own type; None where that was reported to fail. defaults: the blocks' that it stands in, then the net's."""
     body = entry.body
     if diagnostics.failed and any(part.why == FAILED for part in body.walk()):
         return None
@@ -48,9 +50,8 @@ def draft(entry: Entry, defaults: Mapping[str, Located], dialect: str, known: Vo
     if own.body is None:
         return None
     given = own.body
-    for section in entry.defaults:
+    for section in defaults:
         given = with_defaults(given, section.get(cls.type), cls)
-    given = with_defaults(given, defaults.get(cls.type), cls)
     layer = read_layer(f"{cls.type} {entry.name}", cls, own._replace(body=given), dialect, diagnostics, kind.span)
     if layer is not None and "stands_in" in cls.traits:
         layer = stood_for(entry.name, layer, kind, dialect, known, diagnostics)

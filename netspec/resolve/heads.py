@@ -93,7 +93,7 @@ class Heads:
                 self.unclear(each)
                 return None
             body = Located({**body.mapping, "bottom": place([scores.name, LABEL])}, body.span, keys=body.keys, used=body.used)
-        made = draft(Entry(each.name, body), {}, self.resolved.file.dialect, self.resolved.vocabulary, self.diagnostics)
+        made = draft(Entry(each.name, body), (), self.resolved.file.dialect, self.resolved.vocabulary, self.diagnostics)
         return made._replace(layer=self.along_the_classes(made.layer, body)) if made is not None else None
 
     def unclear(self, each: Entry) -> None:

@@ -46,16 +46,23 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
         file = what_can_be_read(spec.root)
     check_training(spec, file, diagnostics)
     known = vocabulary(spec, allow_code, diagnostics)
-    defaults = defaults_of(spec, known, diagnostics)
+    defaults = defaults_of(spec.section("defaults"), known, diagnostics)
     inputs = inputs_of(spec, diagnostics)
     train = spec.section("train")
     if file.train is not None and train is not None and file.train.fill:
         check_fillers(train, file.train.fill, inputs, diagnostics)
     entries = drafts_in(spec.items)
     read: dict[int, Draft | None] = {}
+    own: dict[int, dict[str, Located]] = {}
     for entry in entries:
         if id(entry.body) not in read:
-            read[id(entry.body)] = draft(entry, defaults, file.dialect, known, diagnostics)
+            before = len(diagnostics)
+            for section in entry.defaults:
+                if id(section) not in own:
+                    own[id(section)] = defaults_of(section, known, diagnostics)
+            given = (*(own[id(section)] for section in entry.defaults), defaults)
+            read[id(entry.body)] = draft(entry, given, file.dialect, known, diagnostics)
+            diagnostics.mark_uses(before, entry.name, entry.body.used[:2])
     drafts = {entry: made._replace(name=entry.name) for entry in entries if (made := read[id(entry.body)]) is not None}
     if not entries:
         if not reported(spec):
@@ -124,9 +131,8 @@ def with_outputs(graph: Graph, named: tuple[Value, ...]) -> Graph:
     return changed(graph, outputs=named + scores)
 
 
-def defaults_of(spec: Spec, known: Vocabulary, diagnostics: Diagnostics) -> dict[str, Located]:
-    """Default parameters by canonical layer type, each checked to be a mapping of parameters that the type has."""
-    section = spec.section("defaults")
+def defaults_of(section: Located | None, known: Vocabulary, diagnostics: Diagnostics) -> dict[str, Located]:
+    """Default parameters by canonical layer type, each checked to be a mapping of parameters that the type has; a net's or a block's."""
     found: dict[str, Located] = {}
     for kind, body in (section.mapping if section is not None else {}).items():
         cls = known.find(kind)

@@ -51,10 +51,12 @@ def word(
     """
     from jsonschema import Draft202012Validator
 
-    from netspec.resolve.wording import Subject, misspelt, worded
+    from netspec.resolve.wording import RANGES, Subject, misspelt, worded
 
     subject = Subject(what, anchor, known, notes)
     errors = sorted(Draft202012Validator(schema).iter_errors(as_json(body)), key=lambda e: [str(step) for step in e.absolute_path])
+    mistyped = {tuple(e.absolute_path) for e in errors if e.validator == "type"}
+    errors = [e for e in errors if e.validator not in RANGES or tuple(e.absolute_path) not in mistyped]
     meant = misspelt(errors, subject)
     found = {(d.code, d.span, d.fact): d for error in errors for d in worded(error, body, subject, meant)}
     for diagnostic in found.values():

@@ -5,7 +5,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
-from netspec.diagnostics.suggest import clearly, nearest
+from netspec.diagnostics.suggest import nearest
 from netspec.frozen import changed, fresh, mutable
 from netspec.source import Source
 from netspec.syntax.expression import variables_in
@@ -13,13 +13,13 @@ from netspec.syntax.inherit import CHANGES, Files, inherited, overridden
 from netspec.syntax.located import Located, plain
 from netspec.syntax.settings import put
 from netspec.syntax.spec import Entry, Instance, Item, Spec
-from netspec.syntax.variables import Variables, declared
+from netspec.syntax.uses import check_blocks, mapping_of, names_in, strangers, yes_or_no
+from netspec.syntax.variables import FAILED, Variables, declared
 
 __all__ = ["expand"]
 
 MOST_LAYERS = 100_000
 INSTANCE_KEYS = ("name", "block", "bottom", "repeat", "share", "vars", "when")
-BLOCK_KEYS = ("vars", "bottom", "top", "layers", "defaults", "description")
 APART = ("layers", "blocks", "vars", "override", "import", "base", "insert", "remove")
 """Sections that expansion itself reads; the rest has variables put in and goes on."""
 
@@ -35,11 +35,14 @@ def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, settings:
     folder = os.path.dirname(source.name) or "."
     joining = tuple(each for each in settings if each.split("=")[0].split(".")[0] in CHANGES)
     put(tree, joining, diagnostics)
-    tree = inherited(tree, folder, Files(diagnostics, inside, [os.path.normpath(source.name)]))
+    files = Files(diagnostics, inside, [os.path.normpath(source.name)])
+    tree = inherited(tree, folder, files)
     put(tree, tuple(each for each in settings if each not in joining), diagnostics)
     variables = declared(tree.get("vars"), Variables({}), Located({}), diagnostics, what="the spec", anchor=tree.span)
     root = Located({k: v if k in APART else variables.fill(v, diagnostics) for k, v in tree.mapping.items()}, tree.span, keys=tree.keys)
-    work = Expansion(tree.get("blocks") or Located({}), variables, diagnostics)
+    blocks = tree.get("blocks") or Located({})
+    check_blocks(blocks, diagnostics)
+    work = Expansion(blocks, variables, diagnostics, unread=files.failed)
     items = work.items(tree.get("layers"), variables, "", ())
     late = tree.get("override")
     if late is not None:
@@ -68,6 +71,8 @@ class Expansion:
     filled: dict[object, Located] = fresh(default_factory=dict)
     """Bodies with variables put in, by body and values: copies of a block that agree share them, and so all that is made of them."""
     ring: list[str] = fresh(default_factory=list)
+    unread: bool = False
+    """Whether a file that may hold blocks could not be read."""
 
     def items(self, layers: Located | None, scope: Variables, prefix: str, defaults: tuple[Located, ...]) -> tuple[Item, ...]:
         """Entries and instances for a list of layers."""
@@ -88,7 +93,10 @@ class Expansion:
                 if name is not None or not near:
                     continue
                 body, name = renamed(body, near[0], "name"), body.mapping[near[0]]
-            full = prefix + scope.fill(name, self.diagnostics).text
+            called = scope.fill(name, self.diagnostics)
+            if called.why == FAILED:
+                continue
+            full = prefix + called.text
             if body.get("block") is not None:
                 found += self.instances(full, body, scope)
             else:
@@ -101,12 +109,7 @@ class Expansion:
         if when is None:
             return True
         value = scope.fill(when, self.diagnostics)
-        if not isinstance(value.value, bool):
-            from netspec.syntax.uncomputed import dollar_note
-
-            fact = f"when must be true or false: it is {value.value!r}"
-            self.diagnostics.error("NS104", fact, when.span, notes=dollar_note(when))
-        return value.value is not False
+        return value.why == FAILED or yes_or_no(value, "when", self.diagnostics) is not False
 
     def entry(self, full: str, body: Located, scope: Variables, defaults: tuple[Located, ...]) -> Entry:
         self.count += 1
@@ -119,19 +122,24 @@ class Expansion:
     def instances(self, full: str, body: Located, scope: Variables) -> list[Item]:
         """Every copy of one use of a block."""
         use = body.mapping["block"]
-        name = scope.fill(use, self.diagnostics).text
+        asked = scope.fill(use, self.diagnostics)
+        name = asked.text
         block = self.blocks.get(name)
         if block is None or not isinstance(block.value, dict):
-            self.diagnostics.add(unknown_block(full, name, use, self.blocks))
+            if not name and asked.why != FAILED:
+                self.diagnostics.error("NS104", f"block of {full} must be the name of a block", use.span, label="must be a name")
+            elif block is None and asked.why != FAILED and not self.unread:
+                self.diagnostics.add(unknown_block(full, name, use, self.blocks))
             return []
         if name in self.ring:
             self.diagnostics.error("NS115", " -> ".join([*self.ring[self.ring.index(name) :], name]), use.span, label="uses itself")
             return []
-        self.strangers(body, INSTANCE_KEYS, f"use of block {name}")
-        self.strangers(block, BLOCK_KEYS, f"block {name}")
+        strangers(body, INSTANCE_KEYS, f"use of block {name}", self.diagnostics)
+        if not names_in(body.get("bottom"), f"bottom of {full}", self.diagnostics):
+            return []
         copies = self.repeat(body, scope)
-        share = body.get("share")
-        shared = share is not None and scope.fill(share, self.diagnostics).value is True
+        share = scope.fill(body.get("share") or Located(False), self.diagnostics)
+        shared = share.why != FAILED and yes_or_no(share, f"share of {full}", self.diagnostics) is True
         wanted = [Copy(full)]
         if copies is not None:
             last = copies - 1
@@ -159,21 +167,21 @@ class Expansion:
             return None
         full, index = copy.name, {} if copy.number is None else {"i": copy.number}
         outer = scope.plus(index)
-        given = outer.fill(body.get("vars") or Located({}), self.diagnostics)
+        given = mapping_of(outer.fill(body.get("vars") or Located({}), self.diagnostics), f"vars of {full}", self.diagnostics)
         at = body.mapping["block"].span
         used = (at,) if at is not None else ()
         own = declared(block.get("vars"), self.globals.plus(index), given, self.diagnostics, what=f"block {name}", anchor=at)
         values = own.values if self.counts(block) else {k: v for k, v in own.values.items() if k != "i"}
-        inner = Variables(values, (*used, *scope.used), own.places)
+        inner = Variables(values, (*used, *scope.used), own.places, scope.added)
+        before = len(self.diagnostics)
         defaults = tuple(inner.fill(d, self.diagnostics) for d in [block.get("defaults")] if d is not None)
         self.ring.append(name)
-        before = len(self.diagnostics)
         items = self.items(block.get("layers"), inner, f"{full}.", defaults)
         self.ring.pop()
-        if not items and len(self.diagnostics) > before:
-            return None
-        if not items:
+        if not items and len(self.diagnostics) == before:
             self.diagnostics.error("NS209", f"block {name} has no layers here", block.key_span("layers"))
+        self.diagnostics.mark_uses(before, full, used)
+        if not items:
             return None
         bottom = body.get("bottom")
         variables = {k: own.values[k] for k in (block.get("vars") or Located({})).mapping}
@@ -185,6 +193,7 @@ class Expansion:
             bool(copy.number),
             names_of(block.get("bottom"), inner, "x", self.diagnostics),
             names_of(block.get("top"), inner, local_name(items[-1], full), self.diagnostics),
+            tuple(item.span for item in block.mapping["top"].items) if block.get("top") is not None else (),
             items,
             variables,
             copy.share,
@@ -198,24 +207,6 @@ class Expansion:
             texts = [part.value for part in block.walk() if isinstance(part.value, str) and "$" in part.value]
             self.counting[id(block)] = any("i" in variables_in(text) for text in texts)
         return self.counting[id(block)]
-
-    def strangers(self, body: Located, known: tuple[str, ...], what: str) -> None:
-        for key in body.mapping:
-            if key not in known:
-                near = nearest(key, known)
-                span = body.key_span(key)
-                safe = bool(near) and clearly(key, near[0], known)
-                fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),), safe),) if near and span is not None else ()
-                self.diagnostics.add(
-                    Diagnostic(
-                        "NS102",
-                        f"{what} has no {key}",
-                        span,
-                        f"did you mean {near[0]}?" if near else "not known here",
-                        notes=(f"known: {', '.join(known)}",),
-                        fixes=fixes,
-                    )
-                )
 
     def override(self, items: tuple[Item, ...], changes: dict[str, Located], section: Located) -> tuple[Item, ...]:
         """Changes by full name, inside blocks too; a name that leads nowhere is an error."""

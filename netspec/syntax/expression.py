@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["ExpressionError", "evaluate", "substitute", "variables_in"]
+__all__ = ["NO_VALUE", "ExpressionError", "evaluate", "extent", "substitute", "variables_in"]
 
 LONGEST, NODES, LARGEST, WIDEST = 2000, 400, 2**63, 100_000
 
@@ -33,20 +33,23 @@ COMPARE: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
 }
 CALLS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "ceil": math.ceil, "floor": math.floor, "abs": abs, "len": len}
 CONSTANTS = {"true": True, "false": False, "null": None}
+NO_VALUE = object()
+"""The value of a variable whose own expression was reported: what is made of it is reported no more."""
 
 
 class ExpressionError(Exception):
-    """Why an expression has no value; `name` is the variable that is unknown, if that is why."""
+    """Why an expression has no value; `name` is the variable that is unknown, if that is why. said: the reason was reported before."""
 
-    def __init__(self, fact: str, name: str | None = None) -> None:
+    def __init__(self, fact: str, name: str | None = None, *, said: bool = False) -> None:
         super().__init__(fact)
         self.name = name
+        self.said = said
 
 
 def evaluate(text: str, variables: Mapping[str, Any]) -> Any:
     """The value of an expression. Raises ExpressionError."""
     if text in variables:
-        return variables[text]
+        return named(text, variables)
     try:
         return value_of(parsed(text), variables)
     except (TypeError, ValueError, ZeroDivisionError, IndexError, KeyError, OverflowError) as error:
@@ -72,9 +75,22 @@ def value_of(node: ast.expr, variables: Mapping[str, Any]) -> Any:
     result = computed(node, variables)
     if isinstance(result, (int, float)) and not isinstance(result, bool) and abs(result) > LARGEST:
         raise ExpressionError(f"a value is at most 2^63: {ast.unparse(node)} is larger")
-    if isinstance(result, (str, list)) and len(result) > WIDEST:
+    if isinstance(result, (str, list)) and extent(result) > WIDEST:
         raise ExpressionError(f"a text or list has at most {WIDEST} items")
     return result
+
+
+def extent(value: Any) -> int:
+    """The number of values in a value, lists in lists counted through, or of characters in a text; counting ends a little beyond WIDEST."""
+    if isinstance(value, str):
+        return len(value)
+    total, open_ = 0, [value]
+    while open_ and total <= WIDEST:
+        part = open_.pop()
+        if isinstance(part, (list, dict)):
+            total += len(part)
+            open_ += part.values() if isinstance(part, dict) else part
+    return max(total, 1)
 
 
 def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: PLR0912 - one case per kind of node
@@ -96,6 +112,8 @@ def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: PLR0
             return +of(part)
         case ast.Compare(left=left, ops=ops, comparators=rights):
             values = [of(part) for part in (left, *rights)]
+            if not {type(op) for op in ops} <= COMPARE.keys():
+                raise ExpressionError(f"{ast.unparse(node)} is not allowed: values are compared by == != < <= > >= in, not in")
             return all(COMPARE[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
         case ast.BoolOp(op=ast.And(), values=parts):
             return all(of(part) for part in parts)
@@ -116,6 +134,8 @@ def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: PLR0
 
 def named(name: str, variables: Mapping[str, Any]) -> Any:
     if name in variables:
+        if variables[name] is NO_VALUE:
+            raise ExpressionError(f"{name} has no value", said=True)
         return variables[name]
     if name in CONSTANTS:
         return CONSTANTS[name]
@@ -132,7 +152,11 @@ def arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
     if isinstance(op, ast.Pow):
         if not (isinstance(a, (int, float)) and isinstance(b, (int, float))) or abs(b) > 64 or abs(a) > 2**32:
             raise ExpressionError("a power has a base up to 2^32 and an exponent up to 64")
+        if a < 0 and not float(b).is_integer():
+            raise ExpressionError(f"a negative number has no power {b}")
         return a**b
+    if isinstance(op, ast.Mod) and isinstance(a, str):
+        raise ExpressionError("a text is put together with ${...}, not with %")
     if type(op) not in BINARY:
         raise ExpressionError("there are + - * / // % and **")
     return BINARY[type(op)](a, b)

@@ -14,6 +14,7 @@ __all__ = ["CHANGES", "Files", "inherited", "overridden"]
 
 MERGED = ("vars", "blocks", "defaults", "input")
 """Sections whose keys are joined with the base's; every other section replaces the base's."""
+INSERTED = ("after", "layers")
 CHANGES = ("base", "override", "insert", "remove", "import")
 
 
@@ -24,10 +25,25 @@ class Files:
     diagnostics: Diagnostics
     inside: bool = True
     open: list[str] = fresh(default_factory=list)
+    known: dict[str, tuple[Source, Located] | None] = fresh(default_factory=dict)
+    """By path what was read before; None where that failed."""
+    joined: dict[str, Located] = fresh(default_factory=dict)
+    """By path files with their imports joined in."""
+    failed: bool = False
 
-    def tree(self, path: Located, folder: str) -> tuple[Source, Located] | None:
-        """The file that a path in a spec means; None where that was reported."""
+    def tree(self, path: Located, folder: str, key: str) -> tuple[Source, Located] | None:
+        """The file that a path in a spec means, under `key`; None where that was reported."""
+        found = self.read(path, folder, key)
+        self.failed |= found is None
+        return found
+
+    def read(self, path: Located, folder: str, key: str) -> tuple[Source, Located] | None:
         name = path.text
+        if path.value is None or isinstance(path.value, (dict, list)):  # the record of the top level says so
+            return None
+        if not name:
+            self.diagnostics.error("NS104", f"{key} must be the path of a spec", path.span, label="must be a path")
+            return None
         try:
             full = resolved(name, folder, self.inside)
         except OutsideError:
@@ -45,6 +61,8 @@ class Files:
             ring = " -> ".join([*self.open[self.open.index(full) :], full])
             self.diagnostics.error("NS115", f"{ring}", path.span, label="leads back here")
             return None
+        if full in self.known:
+            return self.known[full]
         own = Diagnostics()
         source = read_file(full, own)
         tree = read(source, own) if source is not None else None
@@ -53,7 +71,8 @@ class Files:
             self.diagnostics.add(
                 Diagnostic(finding.code, finding.fact, place, finding.label, finding.others, finding.rule, finding.notes, finding.fixes)
             )
-        return (source, tree) if source is not None and tree is not None else None
+        self.known[full] = (source, tree) if source is not None and tree is not None else None
+        return self.known[full]
 
 
 def inherited(tree: Located, folder: str, files: Files) -> Located:
@@ -61,8 +80,9 @@ def inherited(tree: Located, folder: str, files: Files) -> Located:
     tree = with_imports(tree, folder, files)
     base = tree.get("base")
     if base is None:
+        check_no_changes(tree, files.diagnostics)
         return tree
-    found = files.tree(base, folder)
+    found = files.tree(base, folder, "base")
     if found is None:
         return Located({k: v for k, v in tree.mapping.items() if k not in CHANGES or k == "base"}, tree.span, keys=tree.keys)
     source, below = found
@@ -76,6 +96,14 @@ def inherited(tree: Located, folder: str, files: Files) -> Located:
     return Located(merged, made.span, keys=made.keys)
 
 
+def check_no_changes(tree: Located, diagnostics: Diagnostics) -> None:
+    """Report changes of a base where there is none: nothing would come of them."""
+    for key in ("insert", "remove"):
+        section = tree.get(key)
+        if section is not None and section.value not in (None, []):
+            diagnostics.error("NS124", f"{key} changes a base, and this spec has none", tree.key_span(key), label="base is missing")
+
+
 def folder_of(path: str) -> str:
     return path.rpartition("/")[0] or "."
 
@@ -87,13 +115,15 @@ def with_imports(tree: Located, folder: str, files: Files) -> Located:
         return tree
     merged = dict(tree.mapping)
     for path in section.items:
-        found = files.tree(path, folder)
+        found = files.tree(path, folder, "import")
         if found is None:
             continue
         source, body = found
-        files.open.append(source.name)
-        body = with_imports(body, folder_of(source.name), files)
-        files.open.pop()
+        if source.name not in files.joined:
+            files.open.append(source.name)
+            files.joined[source.name] = with_imports(body, folder_of(source.name), files)
+            files.open.pop()
+        body = files.joined[source.name]
         for key in ("vars", "blocks"):
             if body.get(key) is not None:
                 merged[key] = under(body.mapping[key], merged.get(key))
@@ -143,14 +173,18 @@ def joined(below: Located, above: Located, diagnostics: Diagnostics) -> Located:
             merged[key] = body
     layers = below.get("layers")
     items = list(layers.items) if layers is not None and layers.value is not None else []
-    items = removed(items, above.get("remove"), diagnostics)
-    items = inserted(items, above.get("insert"), diagnostics)
+    gone = above.get("remove")
+    items = removed(items, gone, diagnostics)
+    items = inserted(items, above.get("insert"), [name.text for name in gone.items] if gone is not None else [], diagnostics)
     late: dict[str, Located] = {key: below.mapping["override"].mapping[key] for key in (below.get("override") or Located({})).mapping}
     override = above.get("override")
     for name, change in (override.mapping if override is not None else {}).items():
+        if not isinstance(change.value, dict):
+            diagnostics.error("NS104", f"override of {name} must be a mapping of parameters", change.span, label="must be a mapping")
+            continue
         at = index_of(items, name)
         if at is None:
-            late[name] = change
+            late[name] = overriding(late[name], change) if name in late else change
         else:
             items[at] = overridden(items[at], change)
     merged["layers"] = Located(items, layers.span if layers is not None else above.span)
@@ -178,6 +212,16 @@ def overridden(body: Located, change: Located) -> Located:
     return Located(merged, body.span, keys={**body.keys, **change.keys}, used=body.used)
 
 
+def overriding(below: Located, above: Located) -> Located:
+    """Two overrides of one layer as one: the upper's keys win, and its null still takes a key of the layer out."""
+    if not isinstance(below.value, dict) or not isinstance(above.value, dict):
+        return above
+    merged = dict(below.value)
+    for key, value in above.value.items():
+        merged[key] = overriding(merged[key], value) if key in merged else value
+    return Located(merged, above.span, keys={**below.keys, **above.keys})
+
+
 def missing(name: str, items: list[Located], span: Span | None, what: str) -> Diagnostic:
     names = [own.text for item in items if (own := item.get("name")) is not None]
     near = nearest(name, names)
@@ -194,14 +238,17 @@ def removed(items: list[Located], section: Located | None, diagnostics: Diagnost
     return items
 
 
-def inserted(items: list[Located], section: Located | None, diagnostics: Diagnostics) -> list[Located]:
+def inserted(items: list[Located], section: Located | None, gone: list[str], diagnostics: Diagnostics) -> list[Located]:
+    """The layers with those of `insert:` among them. gone: what `remove:` took out before."""
     for entry in section.items if section is not None and section.value is not None else ():
         anchor, layers = entry.get("after") or entry.get("before"), entry.get("layers")
-        if anchor is None or layers is None:
-            diagnostics.error("NS117", "an insert is {after: layer, layers: [...]}", entry.span)
+        if anchor is None or layers is None or not isinstance(layers.value, list) or len(entry.mapping) != len(INSERTED):
+            diagnostics.error("NS104", "an insert is {after: layer, layers: [...]}, or before instead of after", entry.span)
             continue
         at = index_of(items, anchor.text)
-        if at is None:
+        if at is None and anchor.text in gone:
+            diagnostics.error("NS117", f"insert names {anchor.text}, which remove takes out", anchor.span, label="taken out before")
+        elif at is None:
             diagnostics.add(missing(anchor.text, items, anchor.span, "insert"))
         else:
             at += entry.get("after") is not None

@@ -24,7 +24,8 @@ class Instance:
     """One use of a block.
 
     bottom: what the use lists, or None for the ordinary rule; chained: a later copy of a repeat, reading all tops of the copy before.
-    inputs, outputs: the block's own names for its bottoms and tops. template: the block's name; variables: its vars, resolved.
+    inputs, outputs: the block's own names for its bottoms and tops; places: where it names its tops, if it does.
+    template: the block's name; variables: its vars, resolved.
     share: the full name of the first copy whose weights this copy uses. alias: the name of the whole repeat, on its last copy.
     """
 
@@ -35,6 +36,7 @@ class Instance:
     chained: bool
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    places: tuple[Span | None, ...]
     items: "tuple[Item, ...]"
     variables: Mapping[str, Any] = fresh(default_factory=dict)
     share: str | None = None

@@ -7,7 +7,7 @@ from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import fresh, frozen
 from netspec.source import Span
-from netspec.syntax.expression import ExpressionError, substitute, variables_in
+from netspec.syntax.expression import NO_VALUE, ExpressionError, extent, substitute, variables_in
 from netspec.syntax.located import Located, place, plain
 
 __all__ = ["FAILED", "REQUIRED", "Variables", "declared"]
@@ -15,6 +15,8 @@ __all__ = ["FAILED", "REQUIRED", "Variables", "declared"]
 REQUIRED = "required"
 FAILED = "failed"
 """`why` of a value whose expression was reported: what it stands in is not looked at further."""
+MOST_ADDED = 1_000_000
+"""Values that lists and mappings in variables may add in all; lists of lists of lists would otherwise fill the memory."""
 
 
 @frozen
@@ -24,6 +26,8 @@ class Variables:
     values: Mapping[str, Any]
     used: tuple[Span, ...] = ()
     places: Mapping[str, tuple[Span, ...]] = fresh(default_factory=dict)
+    added: list[int] = fresh(default_factory=lambda: [0])
+    """How many values variables have added so far: one count for all scopes of a spec."""
 
     @property
     def signature(self) -> tuple[object, ...]:
@@ -31,7 +35,7 @@ class Variables:
         return (*((name, repr(value)) for name, value in self.values.items()), *map(id, self.used))
 
     def plus(self, values: Mapping[str, Any], places: Mapping[str, tuple[Span, ...]] | None = None) -> "Variables":
-        return Variables({**self.values, **values}, self.used, {**self.places, **(places or {})})
+        return Variables({**self.values, **values}, self.used, {**self.places, **(places or {})}, self.added)
 
     def sources(self, text: str) -> tuple[Span, ...]:
         """Where the variables of an expression were given their values."""
@@ -59,8 +63,11 @@ class Variables:
     def scalar(self, tree: Located, text: str, diagnostics: Diagnostics) -> Located:
         try:
             value = substitute(text, self.values)
+            if isinstance(value, (list, dict)):
+                self.count(value)
         except ExpressionError as error:
-            diagnostics.add(failed(error, tree.span, self.values))
+            if not error.said:
+                diagnostics.add(failed(error, tree.span, self.values))
             return Located(None, tree.span, used=self.used, why=FAILED)
         if not isinstance(value, (list, dict)):
             return Located(
@@ -76,6 +83,13 @@ class Variables:
         for part in filled.walk():
             part.span, part.used, part.why, part.sources = tree.span, self.used, text, self.sources(text)
         return filled
+
+    def count(self, value: object) -> None:
+        """Count what a variable adds. Raises ExpressionError where it is too much, said once."""
+        said = self.added[0] > MOST_ADDED
+        self.added[0] += 0 if said else extent(value)
+        if self.added[0] > MOST_ADDED:
+            raise ExpressionError(f"variables may add {MOST_ADDED:,} values in all; with this one it is more", said=said)
 
 
 def failed(error: ExpressionError, span: Span | None, values: Mapping[str, Any]) -> Diagnostic:
@@ -115,11 +129,16 @@ def declared(
             )
     for name, body in names.items():
         if name in given.mapping:
-            scope = scope.plus({name: plain(given.mapping[name])}, {name: given.mapping[name].written})
+            scope = scope.plus({name: value_of(given.mapping[name])}, {name: given.mapping[name].written})
         elif body.value == REQUIRED and body.plain_style:
             diagnostics.error("NS113", f"{what} needs the variable {name}", anchor, label=f"{name} is not given")
-            scope = scope.plus({name: 1})
+            scope = scope.plus({name: NO_VALUE})
         else:
             filled = scope.fill(body, diagnostics)
-            scope = scope.plus({name: plain(filled)}, {name: filled.written})
+            scope = scope.plus({name: value_of(filled)}, {name: filled.written})
     return scope
+
+
+def value_of(filled: Located) -> Any:
+    """A value as ordinary Python; none where a part of it was reported."""
+    return NO_VALUE if any(part.why == FAILED for part in filled.walk()) else plain(filled)
