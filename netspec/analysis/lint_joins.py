@@ -1,11 +1,12 @@
 """Lints on what follows what: NS404, NS405, NS409; and on labels: NS410."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from netspec.analysis.lint_view import Found, View, finding, place_of
 from netspec.analysis.receptive_field import Extent
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.ir.graph import Node, Value
+from netspec.ir.types import TensorType
 from netspec.syntax.paths import OutsideError, resolved
 
 __all__ = ["idle_bias", "misaligned", "miscounted", "twice"]
@@ -14,16 +15,22 @@ __all__ = ["idle_bias", "misaligned", "miscounted", "twice"]
 def idle_bias(view: View) -> Iterator[Found]:
     """NS404: a bias per channel that the mean taken next removes."""
     for node in view.nodes:
-        if "has_bias" not in node.layer.traits or "recurrent" in node.layer.traits or not node.tops or getattr(node.layer, "axis", 1) != 1:
+        adds = not node.layer.traits.isdisjoint(("has_bias", "scales")) and "recurrent" not in node.layer.traits
+        if not adds or not node.tops or getattr(node.layer, "axis", 1) != 1:
             continue
         readers = view.uses.get(node.tops[0], [])
         bias = [i for i, w in enumerate(view.typed.weights[node]) if w.name == "bias" and len(w.shape) == 1 and w.kind == "parameter"]
-        if bias and readers and all("batch_statistics" in r.layer.traits for r in readers) and node.tops[0] not in view.typed.graph.outputs:
+        if bias and readers and all(map(takes_mean, readers)) and node.tops[0] not in view.typed.graph.outputs:
             span = readers[0].places["name"]
             others = (Label(span, "takes the mean away"),) if span is not None else ()
             yield finding(
                 "NS404", node, f"the mean that {readers[0].name} takes away holds its bias", "bias_term", "bias_term: false", others=others
             )
+
+
+def takes_mean(node: Node) -> bool:
+    """Whether training takes the batch's mean away here; a stored one leaves a bias its effect."""
+    return "batch_statistics" in node.layer.traits and getattr(node.layer, "batch_in_training", True)
 
 
 PAIRS = (("takes_scores", "normalizes_scores", "softmax"), ("takes_logits", "logistic", "sigmoid"))
@@ -35,7 +42,8 @@ def twice(view: View) -> Iterator[Found]:
     for node in view.nodes:
         for asks, does, name in PAIRS:
             if asks in node.layer.traits and node.bottoms:
-                before = node.bottoms[0].node
+                scores = unchanged(node.bottoms[0])
+                before = scores.node
                 if before is not None and does in before.layer.traits:
                     fact = f"{before.name} takes a {name} before the loss, which takes one itself"
                     yield finding(
@@ -44,18 +52,31 @@ def twice(view: View) -> Iterator[Found]:
                         fact,
                         "bottom",
                         f"read {before.bottoms[0].name} instead",
-                        others=place_of(node.bottoms[0], "taken here"),
+                        others=place_of(scores, "taken here"),
                     )
+
+
+def unchanged(value: Value) -> Value:
+    """The value that another is a view of, or is but for what dropout takes."""
+    while value.node is not None and value.node.bottoms and not value.node.layer.traits.isdisjoint(("view", "dropout")):
+        value = value.node.bottoms[0]
+    return value
 
 
 def misaligned(view: View) -> Iterator[Found]:
     """NS409: branches join whose units stand for different places of the input."""
     for node in view.nodes:
-        if len(node.bottoms) < 2 or not node.layer.traits & {"elementwise", "joins"}:
+        if len(node.bottoms) < 2 or not node.layer.traits & {"elementwise", "joins"} or not beside(view, node):
             continue
         for other, fact in shifts(view, node):
             yield finding("NS409", node, fact, "bottom", others=place_of(other, "one of them"))
             break
+
+
+def beside(view: View, node: Node) -> bool:
+    """Whether what a layer joins stands at the same places: not one behind the other along the batch or an image's axis."""
+    along: Callable[[TensorType], int] | None = getattr(node.layer, "along", None)
+    return along is None or along(view.typed.bottoms(node)[0]) == 1
 
 
 def shifts(view: View, node: Node) -> Iterator[tuple[Value, str]]:

@@ -40,8 +40,10 @@ def chequered(view: View) -> Iterator[Found]:
     for node in view.nodes:
         if {"windowed", "transposed"} <= node.layer.traits:
             layer: Any = node.layer
-            window = layer.window(layer.bottom(view.typed.bottoms(node)[0]))
-            uneven = [(k, s) for k, s, d in zip(window.kernel, window.stride, window.dilation, strict=True) if d == 1 and k % s]
+            image = layer.bottom(view.typed.bottoms(node)[0])
+            window = layer.window(image)
+            axes = zip(window.kernel, window.stride, window.dilation, image.space, strict=True)
+            uneven = [(k, s) for k, s, d, size in axes if d == 1 and k % s and size != 1]  # a single window overlaps with none
             for kernel, stride in uneven[:1]:
                 yield finding(
                     "NS403", node, f"stride must divide kernel_size for even cover: {kernel} % {stride} = {kernel % stride}", "kernel_size"
@@ -63,6 +65,7 @@ def far_sighted(view: View) -> Iterator[Found]:
     """NS408: even the narrowest branch sees more than twice the input: most of what it sees is padding."""
     reported: set[tuple[Value, int]] = set()
     for node in view.nodes:
+        alike: dict[tuple[str, float, int], list[int]] = {}
         for source, axes in view.fields.get(node.tops[0], {}).items() if node.tops else ():
             for field in axes:
                 if field is None or (source, field.axis) in reported:
@@ -70,9 +73,7 @@ def far_sighted(view: View) -> Iterator[Found]:
                 size: Size = view.typed.types[source].shape[field.axis]
                 if isinstance(size, int) and field.axis > 0 and 2 * size < field.narrow.size < inf:
                     reported.add((source, field.axis))
-                    yield finding(
-                        "NS408",
-                        node,
-                        f"a unit sees {field.narrow.size:g} along axis {field.axis} of {source.name}, which has {size}",
-                        "name",
-                    )
+                    alike.setdefault((source.name, field.narrow.size, size), []).append(field.axis)
+        for (name, seen, size), found in alike.items():
+            where = f"{'axis' if len(found) == 1 else 'axes'} {' and '.join(map(str, sorted(found)))}"
+            yield finding("NS408", node, f"a unit sees {seen:g} along {where} of {name}, which has {size}", "name")

@@ -27,11 +27,14 @@ FIRE = {
     "NS404": [
         net("[N, 3, 8, 8]", CONV + "\nname: b, type: BatchNorm"),
         net("[N, 3]", "name: ip, type: InnerProduct, num_output: 4\nname: b, type: BatchNorm"),
+        net("[N, 3, 8, 8]", "name: s, type: Scale, bias_term: true\nname: b, type: BatchNorm"),
     ],
     "NS405": [
         labelled(IP.strip()[3:-1], "name: prob, type: Softmax", "name: loss, type: SoftmaxWithLoss, bottom: [prob, label]"),
         "netspec: 1\ninput: {data: [N, 5], goal: [N, 3]}\nlayers:\n" + IP + "  - {name: s, type: Sigmoid}\n"
         "  - {name: loss, type: SigmoidCrossEntropyLoss, bottom: [s, goal]}\n",
+        labelled(IP.strip()[3:-1], "name: prob, type: Softmax", "name: d, type: Dropout", "name: f, type: Flatten",
+                 "name: loss, type: SoftmaxWithLoss, bottom: [f, label]"),
     ],
     "NS406": [
         net("[N, 3, 8, 8]", CONV + "\nname: d, type: Convolution, num_output: 2, kernel_size: 1\nname: e, type: ReLU, bottom: c", "output: e\n"),
@@ -73,12 +76,16 @@ QUIET = {
     "NS403": [
         net("[N, 3, 8, 8]", "name: u, type: Deconvolution, num_output: 8, kernel_size: 4, stride: 2"),
         net("[N, 3, 8, 8]", "name: u, type: Deconvolution, num_output: 8, kernel_size: 3"),
+        net("[N, 3, 1, 1]", "name: u, type: Deconvolution, num_output: 8, kernel_size: 3, stride: 2"),
     ],
     "NS404": [
         net("[N, 3, 8, 8]", CONV + ", bias_term: false\nname: b, type: BatchNorm"),
         net("[N, 3, 8, 8]", CONV + "\nname: r, type: ReLU\nname: b, type: BatchNorm"),
         net("[N, 8, 8, 8]", CONV + ", pad: 1\nname: b, type: BatchNorm\nname: s, type: Eltwise, bottom: [b, c]"),
         net("[N, 3, 8, 8]", CONV + "\nname: b, type: MVN"),
+        net("[N, 3, 8, 8]", CONV + "\nname: b, type: BatchNorm, use_global_stats: true"),
+        net("[N, 3, 8, 8]", CONV + "\nname: b, type: BN, frozen: true"),
+        net("[N, 3, 8, 8]", "name: s, type: Scale\nname: b, type: BatchNorm"),
     ],
     "NS405": [labelled(IP.strip()[3:-1], "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]", "name: prob, type: Softmax, bottom: ip")],
     "NS406": [
@@ -109,6 +116,8 @@ QUIET = {
         net("[N, 8, 32, 32]", CONV + ", stride: 2, pad: 1\nname: s, type: Convolution, bottom: data, num_output: 8, kernel_size: 1, stride: 2\n"
             "name: e, type: Eltwise, bottom: [c, s]"),
         net("[N, 8, T]", "name: c, type: Convolution, num_output: 8, kernel_size: 2, dilation: 8, pad: causal\nname: e, type: Eltwise, bottom: [c, data]"),
+        net("[N, 3, 8, 8]", CONV + "\nname: v, type: Convolution, bottom: data, num_output: 8, kernel_size: 1\n"
+            "name: s, type: Crop, bottom: [v, c], offset: 2\nname: e, type: Concat, bottom: [c, s], axis: 0"),
         net("[N, 8, 8, 8]", "name: p, type: Pooling, kernel_size: 2, stride: 2\nname: u, type: Deconvolution, num_output: 8, kernel_size: 4, stride: 2, pad: 1\n"
             "name: e, type: Concat, bottom: [u, data]"),
     ],
@@ -178,3 +187,8 @@ def test_labels_in_a_file_are_counted(tmp_path) -> None:
     (tmp_path / "labels.txt").write_text("cat\ndog\n\n", encoding="utf-8")
     text = net("[N, 5]", "name: ip, type: InnerProduct, num_output: 3", "output: {ip: {labels: labels.txt}}\n")
     assert [f.code for f in findings(text, str(tmp_path / "spec.yaml"))] == ["NS410"]
+
+
+def test_one_finding_for_a_field_alike_along_both_axes() -> None:
+    (found,) = [f for f in findings(net("[N, 3, 16, 16]", CONV + ", dilation: 16, pad: same")) if f.code == "NS408"]
+    assert found.fact == "c: a unit sees 33 along axes 2 and 3 of data, which has 16"
