@@ -225,9 +225,10 @@ def one_cause(found: list[Diagnostic]) -> list[Diagnostic]:
 
 
 def is_library(source: Source) -> bool:
-    """Whether a file only offers blocks to others: it is no net, and need not be one."""
+    """Whether a file only offers blocks or variables to others: it is no net, and need not be one."""
     tree = read(source, Diagnostics())
-    return tree is not None and "blocks" in tree.mapping and tree.mapping.keys() <= {"netspec", "description", "import", "vars", "blocks"}
+    keys = set(tree.mapping if tree is not None else ())
+    return bool(keys & {"blocks", "vars"}) and keys <= {"netspec", "description", "import", "vars", "blocks"}
 
 
 def check_as(source: Source, dialect: str, reading: Reading = PLAIN) -> list[Diagnostic]:
