@@ -116,13 +116,14 @@ EXPECTED = "NS32"
 """Findings on expectations: they hang on the whole net, so also on a change."""
 
 
-def doubted(before: Sequence[Diagnostic], after: Sequence[Diagnostic], change: Back) -> bool:
+def doubted(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequence[Diagnostic], change: Back) -> bool:
     """Whether an error that is new speaks against a change: it stands in a changed line or nowhere, or the net is not the expected one.
 
-    Other errors come to light because the change lets them be seen.
+    Other errors come to light because the change lets them be seen, in its own line what a fixed finding hid.
     """
     known = {(d.code, d.fact) for d in before}
-    new = [d for d in after if d.severity == "error" and (d.code, d.fact) not in known]
+    seen = [d for d in after if d.severity == "error" and (d.code, d.fact) not in known]
+    new = [d for d in seen if not any(came_to_light(d, f) for f in fixed)]
     return any(d.code.startswith(EXPECTED) or change.touches(d.span) for d in new)
 
 
@@ -139,11 +140,11 @@ def repaired(source: Source, check: Check) -> Repair:
             edits = [edit for _, fix in group for edit in fix.edits]
             changed = edited(source, edits)
             after = check(changed) if changed is not None else found
-            helped = changed is not None and helps(found, after, [d for d, _ in group], end_of(source, changed, edits))
+            fixed = [d for d, _ in group]
             if (
                 changed is not None
-                and helped
-                and not doubted(found, after, Back(source, changed, sorted(edits, key=lambda e: (e.span.start, e.span.end))))
+                and helps(found, after, fixed, end_of(source, changed, edits))
+                and not doubted(found, after, fixed, Back(source, changed, sorted(edits, key=lambda e: (e.span.start, e.span.end))))
             ):
                 source, found = changed, after
                 done += group
