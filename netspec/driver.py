@@ -3,6 +3,7 @@
 Each phase takes the findings so far and stops the run where it reported errors.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from netspec.analysis.feasible import feasible
 from netspec.analysis.infer import infer
 from netspec.analysis.lint import lint
 from netspec.analysis.players import Part, parts
+from netspec.collector import no_collection
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
 from netspec.frozen import changed, frozen
 from netspec.ir.graph import Graph, TypedGraph
@@ -106,6 +108,7 @@ def state_of(phase: str, reading: Reading) -> NetState:
     return NetState("TRAIN" if phase.lower() == "train" else "TEST", reading.stages, reading.level)
 
 
+@no_collection()
 def typed_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics: Diagnostics) -> TypedGraph | None:
     """Resolved to TypedGraph, for one phase."""
     state = state_of(phase, reading)
@@ -142,12 +145,17 @@ def with_file_types(graph: Graph) -> Graph:
     return typed_inputs(graph)
 
 
-def check_source(source: Source, reading: Reading = PLAIN, damages: int = DAMAGES) -> list[Diagnostic]:
+def check_source(
+    source: Source, reading: Reading = PLAIN, damages: int = DAMAGES, early: Callable[[list[Diagnostic]], None] | None = None
+) -> list[Diagnostic]:
     """All findings on a spec, sorted; each fix that they offer was made, and the text checked again.
 
     damages: how many times reading goes on behind a place that is no YAML, with the text mended as the finding there offers.
+    early: called with the findings before changes are tried on them, if there is anything to try.
     """
     found = findings(source, reading)
+    if early is not None and any(d.suspects or any(fix.edits for fix in d.fixes) for d in found):
+        early(found)
     if damages and found and found[0].code.startswith("NS0"):
         from netspec.diagnostics.recovery import ended, read_on
 
@@ -190,6 +198,7 @@ def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":
     return repaired(source, partial(findings, reading=reading))
 
 
+@no_collection()
 def findings(source: Source, reading: Reading) -> list[Diagnostic]:
     """All findings on a spec, sorted: each phase of the net is wired and typed, the same finding is made once."""
     diagnostics = Diagnostics()
@@ -262,6 +271,7 @@ def load(path: str, reading: Reading = PLAIN) -> Program:
     return load_source(source, reading)
 
 
+@no_collection()
 def load_source(source: Source, reading: Reading = PLAIN) -> Program:
     """The same for a text. Raises SpecError."""
     diagnostics = Diagnostics()

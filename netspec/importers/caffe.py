@@ -6,10 +6,11 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netspec.collector import no_collection
 from netspec.diagnostics import Diagnostic
 from netspec.importers.folding import Folded, fold
 from netspec.importers.missing_data import Shape
-from netspec.importers.prototxt import Imported, import_prototxt, no_collection
+from netspec.importers.prototxt import Imported, import_prototxt
 from netspec.importers.weights import Row, match, wanted_by
 from netspec.source import Source
 from netspec.syntax.writer import dump

@@ -3,14 +3,13 @@
 Unknown fields and types are kept and listed; nothing is left out without a finding.
 """
 
-import gc
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import fspath
 from pathlib import Path
 from typing import Any
 
+from netspec.collector import no_collection
 from netspec.diagnostics import Diagnostic, Diagnostics, SpecError, fail
 from netspec.importers.decode import Piece, decode
 from netspec.importers.missing_data import Shape, wanting_shapes, without_replaced
@@ -24,7 +23,7 @@ from netspec.importers.upgrade import upgrade
 from netspec.source import Source
 from netspec.syntax.writer import dump
 
-__all__ = ["Imported", "import_prototxt", "no_collection", "read_source"]
+__all__ = ["Imported", "import_prototxt", "read_source"]
 
 MAX_BYTES = 64 * 1024 * 1024
 NET_FIELDS = ("layer", "layers", "input")
@@ -55,18 +54,6 @@ class Imported:
     @property
     def text(self) -> str:
         return dump(self.tree)
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Without garbage collection, which would go over hundreds of thousands of new objects again and again."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def import_prototxt(path: str | Path, *, solver: str | Path | None = None, inputs: Mapping[str, Shape] | None = None) -> Imported:

@@ -1,9 +1,9 @@
 """A file or a text in, a tree with places out. Knows YAML; knows no layer. Whatever the bytes, a fault is a finding, never a traceback."""
 
-import gc
 import os
 import sys
 
+from netspec.collector import no_collection
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.source import Source
 from netspec.syntax.limits import BYTES
@@ -41,6 +41,7 @@ def read_file(path: str, diagnostics: Diagnostics) -> Source | None:
     return Source(name, text)
 
 
+@no_collection()
 def read(source: Source, diagnostics: Diagnostics) -> Located | None:
     """The tree of a YAML 1.2 text, every key and value with its span; None where it could not be read (NS003 to NS019, NS030).
 
@@ -49,8 +50,6 @@ def read(source: Source, diagnostics: Diagnostics) -> Located | None:
     if len(source.text) > BYTES:
         diagnostics.add(Diagnostic("NS008", f"a spec may have {BYTES:,} characters; this one has {len(source.text):,}", path=source.name))
         return None
-    collecting = gc.isenabled()
-    gc.disable()
     if source.text[:1] == "\ufeff":
         source = Source(source.name, source.text.lstrip("\ufeff"))
     before = len(diagnostics)
@@ -63,9 +62,6 @@ def read(source: Source, diagnostics: Diagnostics) -> Located | None:
         for diagnostic in explain_damage(source, damage):
             diagnostics.add(diagnostic)
         return None
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _bytes(path: str) -> bytes:

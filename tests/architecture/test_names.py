@@ -17,7 +17,7 @@ ORDER = (
     ("kinds",),
     ("record",),
     ("diagnostics",),
-    ("files", "reading"),
+    ("collector", "files", "reading"),
     ("caffe",),
     ("syntax", "ir"),
     ("layers",),
