@@ -20,9 +20,10 @@ from netspec.resolve.published import published_schema
 from netspec.resolve.schema import as_json, read_record
 from netspec.resolve.sections import LayerFields
 from netspec.source import Source
-from netspec.syntax.expand import BLOCK_KEYS, INSTANCE_KEYS
+from netspec.syntax.expand import INSTANCE_KEYS
 from netspec.syntax.located import Located, place, plain
 from netspec.syntax.reader import read
+from netspec.syntax.uses import BLOCK_KEYS
 from netspec.syntax.words import BlockSection, BlockUse
 
 TYPES = layers.every()
