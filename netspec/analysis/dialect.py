@@ -1,21 +1,25 @@
 """What another dialect would make of a spec. In: the graph of a phase, and the same under the other dialect; out: a warning per layer.
 
-A layer is listed where its size or its value would change, with the parameters that the spec leaves open and the dialects fill differently.
+A layer is listed where its size, the size of its weights or its value would change, with the parameters that the spec leaves open and the
+dialects fill differently; of a net that is trained also where what it gathers would change, or what its weights start at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from netspec.analysis.infer import Pass, explained
 from netspec.diagnostics.model import Diagnostic
 from netspec.ir.graph import Graph, Node, TypedGraph
-from netspec.ir.layer import Filler, Layer
-from netspec.ir.types import TensorType
+from netspec.ir.layer import Filler, Layer, Weight
+from netspec.ir.types import TensorType, shown
 from netspec.record import as_written
 
 __all__ = ["differences"]
 
 SIZING = frozenset(("round_mode",))
 """Parameters that matter by the size alone: where that stays, so do the values."""
+GATHERING = frozenset(("moving_average_fraction",))
+"""Parameters that matter to what training gathers: the value for given weights stays."""
 Types = tuple[TensorType, ...]
 
 
@@ -36,14 +40,35 @@ def differences(typed: TypedGraph, other: Graph, dialect: str, *, trained: bool)
             continue
         tops = tuple(t for v in twin.tops if isinstance(t := found.types.get(v), TensorType))
         why = changes(node, twin, typed)
-        first = start(node.layer, twin.layer) if trained else []
+        gathers = [parameter for parameter in why if parameter.split()[0] in GATHERING]
+        why = [parameter for parameter in why if parameter not in gathers]
+        later = [*(gathers if trained else ()), *(start(node, twin, typed) if trained else ())]
         sizes = [
             f"{v.name} is {typed.types[v]}, would be {t}" for v, t in zip(node.tops, tops, strict=False) if typed.types[v].shape != t.shape
         ]
-        what = [*sizes] or (["its values would change"] if why else ["its weights would start otherwise"])
-        cause = [*why, *first] or [f"its bottom {', '.join(v.name for v in node.bottoms)} would be another"]
-        if sizes or why or first:
+        sizes += other_weights(typed.weights[node], found.weights.get(twin, ()))
+        what = [*sizes] or (["its values would change"] if why else [LATER[bool(gathers)]])
+        cause = [*why, *later] or [f"its bottom {', '.join(v.name for v in node.bottoms)} would be another"]
+        if sizes or why or later:
             yield Diagnostic("NS413", f"{node.name} under {dialect}: {'; '.join(what)}, since {', '.join(cause)}", node.places["type"])
+
+
+LATER = ("its weights would start otherwise", "its statistics would be gathered otherwise")
+
+
+def other_weights(here: Sequence[Weight], there: Sequence[Weight]) -> list[str]:
+    """The weights that are of another size, or in one dialect only; none where nothing is known of the other's."""
+    if not there:
+        return []
+    shapes = {w.name: w.shape for w in there}
+    pairs = [(w.name, w.shape, shapes[w.name]) for w in here if w.name in shapes]
+    found = [f"{name} of {shown(old)} would be {shown(new)}" for name, old, new in pairs if old != new]
+    own = {w.name for w in here}
+    return (
+        found
+        + [f"{w.name} would be left out" for w in here if w.name not in shapes]
+        + [f"{w.name} would be added" for w in there if w.name not in own]
+    )
 
 
 def changes(node: Node, twin: Node, typed: TypedGraph) -> list[str]:
@@ -62,6 +87,8 @@ def matters(layer: Layer, name: str, other: Layer, bottoms: Types) -> bool:
     changed = layer.changed(**{name: other.__dict__[name]})
     if shapes(layer, bottoms) != shapes(changed, bottoms):
         return True
+    if name == "pad" and windows(layer, bottoms) == windows(changed, bottoms):
+        return False
     return name not in SIZING and layer.torch(*bottoms) != changed.torch(*bottoms)
 
 
@@ -70,9 +97,21 @@ def shapes(layer: Layer, bottoms: Types) -> list[object]:
     return [t.shape for t in ((tops,) if isinstance(tops, TensorType) else tops)]
 
 
-def start(layer: Layer, other: Layer) -> list[str]:
-    """Fillers: they matter to a net that is trained."""
-    return [written(name, layer, other) for name in differing(layer, other) if isinstance(getattr(layer, name), Filler)]
+def windows(layer: Any, bottoms: Types) -> object:
+    """Where the windows begin: two pad words may come to the same, and with as many windows the rest of the border is not reached."""
+    w = layer.window(layer.bottom(bottoms[0]) if hasattr(layer, "bottom") else bottoms[0])
+    return w.kernel, w.stride, w.dilation, [pad[0] if isinstance(pad, tuple) else pad for pad in w.pads]
+
+
+def start(node: Node, twin: Node, typed: TypedGraph) -> list[str]:
+    """Fillers of the weights that it has and does not share from another: they matter to a net that is trained."""
+    bottoms, found = typed.bottoms(node), []
+    for name in differing(node.layer, twin.layer):
+        if isinstance(getattr(node.layer, name), Filler):
+            pairs = zip(typed.weights[node], node.layer.changed(**{name: twin.layer.__dict__[name]}).weights(*bottoms), strict=True)
+            if any(old.filler != new.filler and (node, i) not in typed.shared for i, (old, new) in enumerate(pairs)):
+                found.append(written(name, node.layer, twin.layer))
+    return found
 
 
 def written(name: str, layer: Layer, other: Layer) -> str:

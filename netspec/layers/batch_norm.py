@@ -58,7 +58,7 @@ class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elem
             self.channels(x),
             defaults={"eps": 1e-5, "moving_average_fraction": 0.999, "use_global_stats": None},
             eps=self.eps,
-            moving_average_fraction=self.moving_average_fraction,
+            moving_average_fraction=self.moving_average_fraction if self.batch_in_training else 0.999,
             use_global_stats=self.use_global_stats,
         )
 

@@ -106,8 +106,16 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         return self.pool == "AVE" and self.count_include_pad and self.bordered(x)
 
     def bordered(self, x: TensorType) -> bool:
-        """Whether there is a border, as far as sizes are known."""
-        return any(not (isinstance(untraced(n), int) and number(n) == 0) for p in self.window(x).pads for n in ends(p))
+        """Whether a window reaches into the border, as far as sizes are known."""
+        w = self.window(x)
+        if all(isinstance(untraced(n), int) and number(n) == 0 for p in w.pads for n in ends(p)):
+            return False
+        for size, count, k, s, pad in zip(x.space, pooled(x.space, w, self.rounding), w.kernel, w.stride, w.pads, strict=True):
+            begin, end = ends(pad)
+            past = (count - 1) * s + k - begin - size
+            if not (begin == 0 and isinstance(past, int) and (end == 0 or past <= 0)):
+                return True
+        return False
 
     def torch(self, x: TensorType) -> ModuleText:
         n, mask = x.axes, self.top_count == 2

@@ -105,7 +105,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
             defaults=usual,
             expose_hidden=self.expose_hidden,
             static=0 if static is None else product(static.shape[1:]),
-            carry=self.carry_state,
+            carry=self.carry_state or self.expose_hidden,
         )
 
     def onnx(self, g: Any, *bottoms: Any, **weights: Any) -> Any:
