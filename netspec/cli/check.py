@@ -1,5 +1,8 @@
 """`netspec check`."""
 
+import gc
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -13,10 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-POLL = 0.1
-"""Seconds between two looks at the files; a change is checked within 300 ms."""
-MOST_FILES = 5000
-"""Files of any kind that are looked at: beyond that, folders further down are left out."""
+PATIENCE = 0.05
+"""Seconds of a first check beyond which its findings are said before fixes are tried: each fix takes as long again."""
 
 
 @click.command("check")
@@ -41,17 +42,18 @@ def command(specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | 
             fix_file(path, doing["dry_run"], reading)
     if not doing["watch"]:
         return checked(specs, how, strict, dialect, reading)
-    from time import sleep
-
     if "-" in specs:
         raise click.UsageError("--watch needs files: standard input cannot change")
+    from netspec.cli.watch import Files
+
+    files = Files(specs)
+    gc.disable()
     while True:
-        before = stamps(specs)
-        code = checked(specs, how, strict, dialect, reading)
+        code = checked(specs, how, strict, dialect, reading, early=Early())
         click.echo(f"watching {', '.join(specs)} (exit code now {code})", err=True)
         warm()
-        while stamps(specs) == before:
-            sleep(POLL)
+        gc.collect()  # now, while nobody waits
+        files.wait()
 
 
 def warm() -> None:
@@ -65,11 +67,27 @@ def warm() -> None:
     import netspec.syntax.damage  # noqa: F401
 
 
-def checked(specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | None, reading: "Reading") -> int:
+class Early:
+    """Says in a line each what is found in a large spec, before the time is taken to try fixes."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+
+    def __call__(self, found: "list[Diagnostic]") -> None:
+        from netspec.cli import report
+
+        if time.monotonic() - self.began > PATIENCE:
+            report([replace(d, fixes=(), others=()) for d in found], "concise")
+            click.echo("trying fixes ...", err=True)
+
+
+def checked(
+    specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | None, reading: "Reading", early: Early | None = None
+) -> int:
     """Report all findings of all specs; the exit code."""
     from netspec.cli import report
 
-    by_spec = {path: findings(path, dialect, reading) for path in specs}
+    by_spec = {path: findings(path, dialect, reading, early) for path in specs}
     found = [d for each in by_spec.values() for d in each]
     report(found, how, err=False)
     if how == "full":
@@ -78,7 +96,7 @@ def checked(specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | 
     return 1 if any(d.severity == "error" or strict for d in found) else 0
 
 
-def findings(path: str, dialect: str | None, reading: "Reading") -> "list[Diagnostic]":
+def findings(path: str, dialect: str | None, reading: "Reading", early: Early | None = None) -> "list[Diagnostic]":
     """Of one spec; with a dialect, those on what it would change too, if the spec is sound."""
     from netspec import driver
     from netspec.diagnostics.model import Diagnostics
@@ -87,28 +105,7 @@ def findings(path: str, dialect: str | None, reading: "Reading") -> "list[Diagno
     source = driver.read_file(path, diagnostics)
     if source is None:
         return diagnostics.sorted()
-    found = driver.check_source(source, reading)
+    found = driver.check_source(source, reading, early=early)
     if dialect is not None and not any(d.severity == "error" for d in found):
         found += driver.check_as(source, dialect, reading)
-    return found
-
-
-def stamps(specs: tuple[str, ...]) -> dict[str, int]:
-    """When each spec, and each YAML file beside or below one (bases, imports), was changed last."""
-    import os
-
-    files, seen = set(specs), 0
-    for folder in {os.path.dirname(path) or "." for path in specs}:
-        for place, folders, names in os.walk(folder):
-            seen += len(names) + len(folders)
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            files.update(os.path.join(place, name) for name in names if name.endswith((".yaml", ".yml")))
-            if seen > MOST_FILES:
-                break
-    found = {}
-    for path in files:
-        try:
-            found[path] = os.stat(path).st_mtime_ns
-        except OSError:
-            found[path] = 0
     return found

@@ -1,0 +1,118 @@
+"""`netspec check --watch`: every way in which a file changes, an answer each, and a clean end."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from netspec.cli.watch import Files
+
+SOUND = "netspec: 1\ninput: {data: [N, 3, 8, 8]}\nlayers:\n  - {name: p, type: Pooling, kernel_size: 2, stride: 2}\n"
+BROKEN = SOUND.replace("Pooling", "Poolin")
+CHILD = "netspec: 1\nbase: sub/base.yaml\noverride: {p: {pad: 1}}\n"
+LARGE = "".join(
+    f"  - {{name: c{i}, type: Convolution, num_output: 4, kernel_size: 3, pad: 1, weight_filler: xavier}}\n" for i in range(1500)
+)
+
+
+class Watch:
+    def __init__(self, *words: str) -> None:
+        command = [sys.executable, "-m", "netspec", "check", "--watch", *words]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def answer(self) -> str:
+        """What is said up to the next exit code."""
+        assert self.process.stdout is not None
+        said = ""
+        while "exit code now" not in said:
+            line = self.process.stdout.readline()
+            assert line, said
+            said += line
+        return said
+
+
+@pytest.fixture
+def watch() -> Iterator[Callable[..., Watch]]:
+    started: list[Watch] = []
+
+    def start(*words: str) -> Watch:
+        started.append(Watch(*words))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.communicate()
+
+
+def test_a_base_a_mended_error_and_the_end(tmp_path: Path, watch: Callable[..., Watch]) -> None:
+    (tmp_path / "sub").mkdir()
+    base, child = tmp_path / "sub" / "base.yaml", tmp_path / "child.yaml"
+    base.write_text(SOUND, encoding="utf-8")
+    child.write_text(CHILD, encoding="utf-8")
+    running = watch(str(child))
+    assert "exit code now 0" in running.answer()
+    base.write_text(BROKEN, encoding="utf-8")
+    answer = running.answer()
+    assert "base.yaml:4" in answer
+    assert "exit code now 1" in answer
+    base.write_text(SOUND, encoding="utf-8")
+    assert "exit code now 0" in running.answer()
+    running.process.send_signal(signal.SIGINT)
+    out, _ = running.process.communicate(timeout=30)
+    assert (running.process.returncode, out.strip()) == (130, "interrupted")
+
+
+def test_a_file_that_is_taken_away_and_written_again_is_waited_for(tmp_path: Path, watch: Callable[..., Watch]) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SOUND, encoding="utf-8")
+    running = watch("--format", "concise", str(spec))
+    running.answer()
+    spec.rename(tmp_path / "spec.yaml~")
+    spec.write_text(BROKEN, encoding="utf-8")
+    answer = running.answer()
+    assert "NS101" in answer
+    assert "NS001" not in answer
+
+
+def test_a_file_that_stays_away_is_told(tmp_path: Path, watch: Callable[..., Watch]) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SOUND, encoding="utf-8")
+    running = watch(str(spec))
+    running.answer()
+    spec.unlink()
+    assert "NS001" in running.answer()
+
+
+def test_what_is_found_in_a_large_spec_is_said_before_fixes_are_tried(tmp_path: Path, watch: Callable[..., Watch]) -> None:
+    spec = tmp_path / "spec.yaml"
+    head = "netspec: 1\ninput: {data: [N, 3, 8, 8]}\nlayers:\n"
+    spec.write_text(head + LARGE.replace("kernel_size: 3", "kernel_size: 33", 1), encoding="utf-8")
+    early, _, full = watch(str(spec)).answer().partition("trying fixes ...\n")
+    assert "error[NS301]" in early
+    assert len(early.splitlines()) == 1
+    assert "= help" in full
+
+
+def test_one_file_in_the_place_of_another_is_a_change_whatever_its_time(tmp_path: Path) -> None:
+    spec, other = tmp_path / "spec.yaml", tmp_path / "other"
+    spec.write_text(SOUND, encoding="utf-8")
+    files = Files((str(spec),))
+    other.write_text(SOUND.replace("size: 2", "size: 3"), encoding="utf-8")
+    os.utime(other, ns=(spec.stat().st_atime_ns, spec.stat().st_mtime_ns))
+    other.replace(spec)
+    files.wait()
+    assert files.look() == files.seen
+
+
+def test_folders_that_the_command_line_allows_are_watched_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "blocks.yaml").write_text(SOUND, encoding="utf-8")
+    monkeypatch.setenv("NETSPEC_ALLOW_OUTSIDE", str(tmp_path / "there"))
+    files = Files((str(tmp_path / "here" / "spec.yaml"),))
+    assert any(path.endswith("blocks.yaml") for path in files.seen)
