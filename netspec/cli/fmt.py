@@ -9,7 +9,8 @@ __all__ = ["command"]
 @click.argument("specs", nargs=-1, required=True)
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; exit code 1 where a file would change.")
 @click.option("--diff", "as_diff", is_flag=True, help="Change nothing; show what would change.")
-def command(specs: tuple[str, ...], only_check: bool, as_diff: bool) -> int:
+@click.option("--upgrade", is_flag=True, help="Also bring files of an older version of the language up: write down the version.")
+def command(specs: tuple[str, ...], only_check: bool, as_diff: bool, upgrade: bool) -> int:
     """Tidy specs: spacing, quotes, indentation, ends of lines. Form, order and comments stay; the meaning is held to be the same.
 
     `-` reads standard input and writes standard output.
@@ -20,12 +21,14 @@ def command(specs: tuple[str, ...], only_check: bool, as_diff: bool) -> int:
     from netspec.source import Source
     from netspec.syntax.layout import tidied
     from netspec.syntax.reader import read_file
+    from netspec.syntax.upgrade import upgraded
 
     code = 0
     for path in specs:
         diagnostics = Diagnostics()
         source = read_file(path, diagnostics)
-        text = tidied(source, diagnostics) if source is not None else None
+        newer = upgraded(source, diagnostics) if upgrade and source is not None else source
+        text = tidied(newer, diagnostics) if newer is not None else None
         if source is None or text is None:
             report(diagnostics.sorted())
             code = 1

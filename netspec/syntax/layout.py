@@ -3,7 +3,9 @@
 Works on YAML tokens and nodes; knows no layer. Each step whose result would read otherwise than the original is not taken.
 """
 
+import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -20,7 +22,12 @@ Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 WIDTH = 2
 OPENING = (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
 CLOSING = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+NESTED = (yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken)
+"""What makes a dash's gap a matter of indentation: the lines below stand where the first key stands."""
+DASH = re.compile(r"- +")
 SPACED = (yaml.FlowEntryToken, yaml.ValueToken, yaml.BlockEntryToken)
+ODD_BREAK = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
+"""What ends a line to YAML's scanner and to nobody else: in such a text its line numbers are not those of an editor."""
 MARKED = ("required",)
 """Words that mean something else in quotes."""
 
@@ -31,7 +38,7 @@ def tidied(source: Source, diagnostics: Diagnostics) -> str | None:
     if tree is None or len(diagnostics):
         return None
     wanted, text = list(meaning(tree)), source.text
-    steps: tuple[Callable[[str], str], ...] = (spaced, indented, trimmed)
+    steps: tuple[Callable[[str], str], ...] = (trimmed,) if ODD_BREAK.search(text) else (spaced, indented, trimmed)
     for step in steps:
         changed = step(text)
         again = read(Source(source.name, changed), found := Diagnostics())
@@ -56,14 +63,16 @@ def meaning(tree: Located) -> Iterator[object]:
 
 def spaced(text: str) -> str:
     """One space after a comma, a colon and a dash, none inside brackets; quotes only where they are needed. Comments keep their column."""
-    tokens = [t for t in yaml.scan(text, Loader=Loader) if t.end_mark.index > t.start_mark.index]
+    scanned = list(yaml.scan(text, Loader=Loader))
+    held = {a.start_mark.index for a, b in pairwise(scanned) if isinstance(a, yaml.BlockEntryToken) and isinstance(b, NESTED)}
+    tokens = [t for t in scanned if t.end_mark.index > t.start_mark.index]
     edits: list[tuple[int, int, str]] = []
     columns = rows(text.split("\n"))
     for i, token in enumerate(tokens):
         start, end = token.start_mark.index, token.end_mark.index
         if isinstance(token, yaml.ScalarToken) and token.style in ("'", '"') and bare(token.value) and "\n" not in text[start:end]:
             edits.append((start, end, token.value))
-        gap = between(token, tokens[i + 1]) if i + 1 < len(tokens) else None
+        gap = between(token, tokens[i + 1]) if i + 1 < len(tokens) and start not in held else None
         if gap is not None and token.start_mark.line not in columns and not text[end : tokens[i + 1].start_mark.index].strip(" \t"):
             edits.append((end, tokens[i + 1].start_mark.index, gap))
     return applied(text, [edit for edit in edits if text[edit[0] : edit[1]] != edit[2]])
@@ -128,19 +137,19 @@ def comment_at(line: str) -> int | None:
 
 def indented(text: str) -> str:
     """Two spaces for each level, list items one level below their key; other lines move with the line that they belong to."""
-    wanted: dict[int, int] = {}
-    root = yaml.compose(text, Loader=Loader)
-    place(root, 0, wanted, set())
     lines = text.split("\n")
-    moved = {n: column - width(lines[n]) for n, column in wanted.items()}
+    columns = Columns(lines)
+    columns.place(yaml.compose(text, Loader=Loader), 0)
+    moved = {n: column - width(lines[n]) for n, column in columns.wanted.items()}
     for n, line in enumerate(lines):
         if not line.strip():
             continue
         if n not in moved:
-            comment = line.lstrip().startswith("#")
-            owner = next((m for m in range(n + 1, len(lines)) if m in wanted), None) if comment else None
-            moved[n] = moved[owner] if owner is not None else moved.get(previous(lines, n), 0)
-        lines[n] = " " * max(width(line) + moved[n], 0) + line.lstrip(" ")
+            comment = line.lstrip().startswith("#") and n not in columns.within
+            owner = next((m for m in range(n + 1, len(lines)) if m in columns.wanted), None) if comment else None
+            moved[n] = moved[owner] if owner is not None else moved.get(columns.within.get(n, previous(lines, n)), 0)
+        body = DASH.sub("- ", line.lstrip(" "), count=columns.dashes[n]) if n in columns.dashes else line.lstrip(" ")
+        lines[n] = " " * max(width(line) + moved[n], 0) + body
     return "\n".join(lines)
 
 
@@ -153,15 +162,42 @@ def width(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def place(node: Any, column: int, wanted: dict[int, int], seen: set[int]) -> None:
-    """Note, for each line that begins with an entry of a block collection, the column that it belongs in."""
-    if id(node) in seen or isinstance(node, yaml.ScalarNode) or node.flow_style:
-        return
-    seen.add(id(node))
-    pairs = node.value if isinstance(node, yaml.MappingNode) else [(item, item) for item in node.value]
-    for key, value in pairs:
-        wanted.setdefault(key.start_mark.line, column)
-        place(value, column + WIDTH, wanted, seen)
+class Columns:
+    """Which lines begin with an entry of a block collection.
+
+    wanted: the column that each belongs in; dashes: how many of its dashes stand before a collection of its own;
+    within: for each further line of a text of several lines, the line where the text begins.
+    """
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        self.wanted: dict[int, int] = {}
+        self.dashes: dict[int, int] = {}
+        self.within: dict[int, int] = {}
+        self.seen: set[int] = set()
+
+    def place(self, node: Any, column: int) -> None:
+        """Note the lines of a node whose entries belong in a column."""
+        if isinstance(node, yaml.ScalarNode):
+            start, end = node.start_mark.line, node.end_mark
+            self.within.update((n, start) for n in range(start + 1, end.line + (end.column > 0)))
+        if id(node) in self.seen or isinstance(node, yaml.ScalarNode) or node.flow_style:
+            return
+        self.seen.add(id(node))
+        items = isinstance(node, yaml.SequenceNode)
+        for key, value in [(item, item) for item in node.value] if items else node.value:
+            line = self.dash_of(key.start_mark) if items else key.start_mark.line
+            self.wanted.setdefault(line, column)
+            if items and line == key.start_mark.line and not isinstance(value, yaml.ScalarNode) and not value.flow_style:
+                self.dashes[line] = self.dashes.get(line, 0) + 1
+            self.place(value, column + WIDTH)
+
+    def dash_of(self, mark: Any) -> int:
+        """The line on which the dash of an item stands: its own, or one above it that holds a dash and no more."""
+        line: int = mark.line
+        while line > 0 and not self.lines[line][: mark.column if line == mark.line else None].lstrip().startswith("-"):
+            line -= 1
+        return line
 
 
 def trimmed(text: str) -> str:

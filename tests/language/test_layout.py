@@ -118,6 +118,9 @@ ODD = [
     "*x : 1\n",
     "{a: 1, }\n",
     "a: é   \n",
+    "a: 1\rb:   2\r",
+    "a: {b:  1}   # x\u2028y\nc:    2\n",
+    'a: "q\u0085z"\n#  z\nb:\n      c: 1\n',
 ]
 
 
@@ -153,3 +156,59 @@ def test_the_command(tmp_path: Path) -> None:
     spec.write_text("a: [", encoding="utf-8")
     assert fmt(str(spec))[0] == 1
     assert spec.read_text(encoding="utf-8") == "a: ["
+
+
+WIDE_DASHES = """layers:
+-   name: a
+    text: |
+        # no comment
+          in it
+    of:
+    -   - 1
+        -   2
+    # of it
+-   # said later
+    name: b
+"""
+NARROW_DASHES = """layers:
+  - name: a
+    text: |
+        # no comment
+          in it
+    of:
+      - - 1
+        - 2
+      # of it
+  -   # said later
+    name: b
+"""
+
+
+def test_wide_gaps_behind_dashes_are_indentation() -> None:
+    assert tidy(WIDE_DASHES) == NARROW_DASHES
+    assert meant(NARROW_DASHES) == meant(WIDE_DASHES)
+    assert tidy(NARROW_DASHES) == NARROW_DASHES
+
+
+VERSIONS = {
+    "# a\nname:  x\n": "# a\nnetspec: 1\nname: x\n",
+    "name: x\r\n": "netspec: 1\r\nname: x\r\n",
+    "{name: x}\n": "{netspec: 1, name: x}\n",
+    "name: x\nnetspec: 1\n": "name: x\nnetspec: 1\n",
+}
+
+
+@pytest.mark.parametrize("text", VERSIONS)
+def test_upgrade_writes_the_version_down(tmp_path: Path, text: str) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_bytes(text.encode())
+    assert CliRunner().invoke(group, ["fmt", "--upgrade", str(spec)], standalone_mode=False).return_value == 0
+    assert spec.read_bytes().decode() == VERSIONS[text]
+
+
+def test_a_version_that_is_not_known_is_left_and_told(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("netspec:   2\n", encoding="utf-8")
+    result = CliRunner().invoke(group, ["fmt", "--upgrade", str(spec)], standalone_mode=False)
+    assert (result.return_value, "NS106" in result.output) == (1, True)
+    assert spec.read_text(encoding="utf-8") == "netspec:   2\n"
