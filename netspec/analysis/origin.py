@@ -73,6 +73,11 @@ class Finder:
                 found = self.variable(path, use, rest) if isinstance(use.item, Instance) else self.parameter(path, use, rest.split("."))
                 if found is not None:
                     return found
+        for use in every:
+            whole = use.item.name.rpartition(".")[0] if isinstance(use.item, Instance) and use.item.body.get("repeat") is not None else ""
+            said = self.word_of(path, use, path.removeprefix(f"{whole}.").split(".")) if whole and path.startswith(f"{whole}.") else None
+            if said is not None:
+                return said
         return self.section(path) or self.nowhere(path, [use.item.name for use in every])
 
     def nowhere(self, path: str, names: list[str]) -> list[str]:
@@ -195,8 +200,19 @@ class Finder:
         """A variable of a block's instance."""
         assert isinstance(use.item, Instance)
         if name not in use.item.variables:
-            return None
+            return self.word_of(path, use, name.split("."))
         return [f"{path} = {shown(use.item.variables[name])}", *self.variable_lines(name, (*use.chain, use.item), ())]
+
+    def word_of(self, path: str, use: Use, steps: list[str]) -> list[str] | None:
+        """A word of the use itself, such as repeat, or bottom.0; None where it does not say it."""
+        node: Located | None = use.item.body
+        for step in steps:
+            node = part_of(node, step) if node is not None else None
+        if node is None:
+            return None
+        lines = self.written(node, steps[-1], [], "", use, use.item.body)
+        copy = use.item if isinstance(use.item, Instance) else None
+        return [f"{path} = {shown(plain(node))}", *lines, *self.variables(raw(node), use.chain, copy=copy)]
 
     # --- sections ---
 
@@ -207,7 +223,7 @@ class Finder:
             return None
         node: Located | None = self.root
         for i, step in enumerate(steps):
-            below = node.get(step) if node is not None else None
+            below = part_of(node, step) if node is not None else None
             if below is None:
                 return self.section_default(path, steps, i)
             node = below
@@ -231,6 +247,13 @@ class Finder:
         if span is None:
             return ""
         return f"{span.source.name}: " if is_setting(span.source) else f"{span.source.name}:{span.begin[0]}: "
+
+
+def part_of(node: Located, step: str) -> Located | None:
+    """The value under a key of a mapping, or at an index of a list."""
+    if isinstance(node.value, list):
+        return node.value[int(step)] if step.isdigit() and int(step) < len(node.value) else None
+    return node.get(step)
 
 
 def spellings(word: str, declared: Param) -> tuple[str, ...]:

@@ -143,8 +143,9 @@ def anchor_of(error: Any, at: Located, subject: Subject) -> Span | None:
 
 def said_twice(where: str, error: Any, at: Located) -> Diagnostic:
     """kernel_h beside kernel_size."""
-    half = next(option["required"][0] for option in error.validator_value["anyOf"] if option["required"][0] in error.instance)
-    whole = next((key for key in at.mapping if key != half and key.startswith(half.rpartition("_")[0])), "")
+    halves = [option["required"][0] for option in error.validator_value["anyOf"]]
+    half = next(name for name in halves if name in error.instance)
+    whole = next((key for key in at.mapping if key not in halves and key.startswith(half.rpartition("_")[0])), "")
     other = at.keys.get(whole)
     return Diagnostic("NS108", f"{where} has {half} beside {whole}, which stands for every axis", at.key_span(half),
                       others=(Label(other, "said here for every axis"),) if other is not None else ())  # fmt: skip

@@ -11,7 +11,7 @@ from netspec.source import Source
 from netspec.syntax.expression import variables_in
 from netspec.syntax.inherit import CHANGES, Files, inherited, overridden
 from netspec.syntax.located import Located, plain
-from netspec.syntax.settings import put
+from netspec.syntax.settings import Inside, leads_nowhere, put, with_value
 from netspec.syntax.spec import Entry, Instance, Item, Spec
 from netspec.syntax.uses import check_blocks, mapping_of, names_in, strangers, yes_or_no
 from netspec.syntax.variables import FAILED, Variables, declared
@@ -37,7 +37,7 @@ def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, settings:
     put(tree, joining, diagnostics)
     files = Files(diagnostics, inside, [os.path.normpath(source.name)])
     tree = inherited(tree, folder, files)
-    put(tree, tuple(each for each in settings if each not in joining), diagnostics)
+    deep = put(tree, tuple(each for each in settings if each not in joining), diagnostics)
     variables = declared(tree.get("vars"), Variables({}), Located({}), diagnostics, what="the spec", anchor=tree.span)
     root = Located({k: v if k in APART else variables.fill(v, diagnostics) for k, v in tree.mapping.items()}, tree.span, keys=tree.keys)
     blocks = tree.get("blocks") or Located({})
@@ -47,6 +47,8 @@ def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, settings:
     late = tree.get("override")
     if late is not None:
         items = work.override(items, {k: variables.fill(v, diagnostics) for k, v in late.mapping.items()}, late)
+    for each in deep:
+        items = work.set_inside(items, each._replace(value=variables.fill(each.value, diagnostics)))
     return Spec(source, root, items, folder)
 
 
@@ -229,6 +231,23 @@ class Expansion:
                 )
             )
         return done
+
+    def set_inside(self, items: tuple[Item, ...], setting: Inside) -> tuple[Item, ...]:
+        """A value of the command line in a layer of a block; the longest layer's name that the path begins with wins."""
+        names = all_names(items)
+        name = max((name for name in names if setting.path.startswith(f"{name}.")), key=len, default=None)
+        if name is None:
+            near = nearest(setting.path.rpartition(".")[0], names)
+            leads_nowhere(setting.path, self.diagnostics, f"did you mean {near[0]}?" if near else "")
+            return items
+        steps = setting.path.removeprefix(f"{name}.").split(".")
+
+        def changing(item: Item) -> Item:
+            if isinstance(item, Instance):
+                return changed(item, items=tuple(map(changing, item.items)))
+            return changed(item, body=with_value(item.body, steps, setting.value)) if item.name == name else item
+
+        return tuple(map(changing, items))
 
 
 def nameless(number: int, body: Located) -> Diagnostic:

@@ -1,13 +1,23 @@
 """`--set PATH=VALUE`: values put into a located tree before anything else is done with it."""
 
+from typing import NamedTuple
+
 from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read
 
-__all__ = ["is_setting", "put"]
+__all__ = ["Inside", "is_setting", "leads_nowhere", "put", "with_value"]
 
 SIGN = "--set "
+USE_KEYS = ("name", "block", "bottom", "repeat", "share", "vars", "when")
+
+
+class Inside(NamedTuple):
+    """A setting of a layer that stands in a block: it is made once the blocks are unrolled."""
+
+    path: str
+    value: Located
 
 
 def is_setting(source: Source) -> bool:
@@ -15,15 +25,50 @@ def is_setting(source: Source) -> bool:
     return source.name.startswith(SIGN)
 
 
-def put(tree: Located, settings: tuple[str, ...], diagnostics: Diagnostics) -> None:
-    """Set each `path=value` in the tree. A path goes through sections, or begins with a layer's name, the longest wins."""
+def put(tree: Located, settings: tuple[str, ...], diagnostics: Diagnostics) -> tuple[Inside, ...]:
+    """Set each `path=value` in the tree. A path goes through sections, or begins with a layer's name, the longest wins.
+
+    Answers the settings that lead into a block's use.
+    """
+    inside: list[Inside] = []
     for setting in settings:
-        path, sign, text = setting.partition("=")
-        value = read(Source(f"{SIGN}{path}", text), diagnostics) if text.strip() else Located(None)
-        if not sign or not path or value is None:
+        path, sign, text = (part.strip() for part in setting.partition("="))
+        if not sign or not all(path.split(".")):
             diagnostics.error("NS119", f"{setting} is not of the form PATH=VALUE", notes=("for example --set train.solver.base_lr=0.01",))
+            continue
+        value = read(Source(f"{SIGN}{path}", text), diagnostics) if text else Located(None)
+        if value is None:
+            continue
+        if enters_block(tree, path.split(".")):
+            inside.append(Inside(path, value))
         elif not place_in(tree, path.split("."), value):
-            diagnostics.error("NS119", f"{path} leads nowhere in this spec")
+            leads_nowhere(path, diagnostics)
+    return tuple(inside)
+
+
+def leads_nowhere(path: str, diagnostics: Diagnostics, note: str = "") -> None:
+    """Report a path that means nothing here."""
+    diagnostics.error("NS119", f"{path} leads nowhere in this spec", notes=(note,) if note else ())
+
+
+def enters_block(tree: Located, steps: list[str]) -> bool:
+    """Whether a path goes through a use of a block to something that is no word of the use itself."""
+    layers = tree.get("layers")
+    if steps[0] in tree.mapping or layers is None:
+        return False
+    for count in range(len(steps) - 1, 0, -1):
+        found = named(layers, ".".join(steps[:count]))
+        if found is not None:
+            return found.get("block") is not None and steps[count] not in USE_KEYS
+    return False
+
+
+def with_value(body: Located, steps: list[str], value: Located) -> Located:
+    """A copy of a mapping with a value at a path; mappings that are missing are made."""
+    inner = body.get(steps[0])
+    below = value if len(steps) == 1 else with_value(inner if inner is not None else Located({}, value.span), steps[1:], value)
+    keys = {steps[0]: value.span, **body.keys} if value.span is not None else body.keys
+    return Located({**body.mapping, steps[0]: below}, body.span, keys=keys, used=body.used)
 
 
 def place_in(tree: Located, steps: list[str], value: Located) -> bool:
@@ -52,9 +97,12 @@ def in_list(items: Located, steps: list[str], value: Located) -> bool:
             return True
         return place_in(items.items[int(steps[0])], steps[1:], value)
     for count in range(len(steps) - 1, 0, -1):
-        name = ".".join(steps[:count])
-        for item in items.items:
-            own = item.get("name")
-            if own is not None and own.text == name:
-                return place_in(item, steps[count:], value)
+        item = named(items, ".".join(steps[:count]))
+        if item is not None:
+            return place_in(item, steps[count:], value)
     return False
+
+
+def named(items: Located, name: str) -> Located | None:
+    """The first layer of a name."""
+    return next((item for item in items.items if (own := item.get("name")) is not None and own.text == name), None)

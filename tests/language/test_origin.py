@@ -65,6 +65,9 @@ ROWS = [
     ("train.solver.base_lr", ["train.solver.base_lr = 0.1", "base.yaml:16: base_lr: 0.1"]),
     ("train.solver.momentum2", ["train.solver.momentum2 = 0.999", "default of train.solver"]),
     ("dialect", ["dialect = caffe", "default of a spec"]),
+    ("input.data.2", ["input.data.2 = 16", "base.yaml:3: 2: 16"]),
+    ("res.repeat", ["res.repeat = 2", "base.yaml:13: repeat: 2"]),
+    ("res.vars.width", ["res.vars.width = $wide", "base.yaml:13: width: $wide", "$wide <- base.yaml:2: vars: 8"]),
 ]  # fmt: skip
 
 
@@ -94,3 +97,35 @@ def test_the_command_tells_layers_from_values(explained) -> None:  # type: ignor
     runs = {path: CliRunner().invoke(group, ["explain", "base.yaml", path], standalone_mode=False).output for path in ("p", "p.stride")}
     assert runs["p"].startswith("p: Pooling")
     assert runs["p.stride"].startswith("p.stride = 1\n  default of Pooling")
+
+
+SETTINGS = [
+    ("res.1.a.stride=3", "res.1.a.stride", ["res.1.a.stride = 3", "--set res.1.a.stride: stride: 3"]),
+    ("res.1.a.stride=3", "res.0.a.stride", ["res.0.a.stride = 1", "base.yaml:10: stride: $step", "used at base.yaml:13",
+                                            '$step = 1 <- base.yaml:13: vars of res.0: "${1 + i}"', "$i = 0 <- number of the copy"]),
+    ("res.1.a.weight_filler.type=xavier", "res.1.a.weight_filler", ["res.1.a.weight_filler = {type: xavier}",
+                                                                  "--set res.1.a.weight_filler.type: weight_filler: xavier"]),
+    (" vars.wide = 3 ", "vars.wide", ["vars.wide = 3", "--set vars.wide: wide: 3"]),
+    ("input.data.2=20", "input.data.2", ["input.data.2 = 20", "--set input.data.2: 2: 20"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("setting", "path", "lines"), SETTINGS, ids=[f"{row[0]} {row[1]}" for row in SETTINGS])
+def test_a_setting_inside_a_block_and_in_a_list(explained, setting: str, path: str, lines: list[str]) -> None:  # type: ignore[no-untyped-def]
+    assert explained(path, "base.yaml", setting) == lines
+
+
+@pytest.mark.parametrize(
+    ("setting", "code"),
+    [
+        ("res.0.b.stride=3", "NS119"),
+        ("res.0.step=3", "NS119"),
+        ("res.0.a.strid=3", "NS102"),
+        ("vars..w=3", "NS119"),
+        ("vars.w=[1", "NS016"),
+    ],
+)
+def test_a_setting_that_cannot_be_made_is_said_once(explained, setting: str, code: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(SpecError) as found:
+        explained("conv1.stride", "base.yaml", setting)
+    assert [d.code for d in found.value.diagnostics] == [code]
