@@ -26,7 +26,8 @@ DEFINITIONS = {
     "connections": "inputs read per unit, those in the padding too, plus one where it has a bias, over all units; a layer that only scales "
     "or normalises reads one; N = 1",
     "memory": "bytes of the values that are alive at the same time, at most, N = 1; views (Flatten, Slice, Crop) take none; in training "
-    "all values are kept for the backward pass; weights, gradients and work space are not counted",
+    "what the layers keep for the backward pass stays: values that are read again, masks, indices, padded copies; weights, gradients and "
+    "work space are not counted",
     "intensity": "operations (two per MAC) for each byte of input, output and weights that a layer reads or writes, in float32",
 }
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from netspec.ir.dims import Size, evaluate
-from netspec.ir.graph import TypedGraph, Value
+from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.layer import Kept
 
 __all__ = ["activation_memory", "at_peak"]
 
@@ -13,18 +14,18 @@ BYTES = {"float32": 4, "int64": 8}
 def activation_memory(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> int | None:
     """Peak bytes with sizes put in for the symbols; None where one stays open.
 
-    Inference: a value lives from the layer that makes it to the last that reads it, outputs to the end. Training: all values live
-    to the end, since the backward pass reads them. A view of another value takes nothing of its own, but keeps that one alive.
-    PyTorch comes near: the caller holds the inputs besides, a block's caller the block's, and some layers need work space (VGG-16: 1.02
-    times as much in inference, U-Net 1.3, ResNet-18 1.6). For the backward pass it keeps less where a layer needs only its result
-    (0.6 to 0.95 times as much), and indices of MAX pooling besides (LeNet: 1.34).
+    Inference: a value lives from the layer that makes it to the last that reads it, outputs to the end. Training: what a layer's module
+    keeps for the backward pass (`Layer.kept`) lives to the end besides; nothing is kept before the first weight that is trained.
+    A view of another value takes nothing of its own, but keeps that one alive.
+    PyTorch comes near in inference: the caller holds the inputs besides, a block's caller the block's, and some layers need work space
+    (VGG-16: 1.02 times as much, U-Net 1.3, ResNet-18 1.6). What it keeps for the backward pass is told within a few percent.
     """
     found = at_peak(typed, sizes, training=training)
     return None if found is None else sum(found.values())
 
 
 def at_peak(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> dict[Value, int] | None:
-    """The values alive when most bytes are, with their bytes."""
+    """The values alive when most bytes are, with their bytes; what a layer keeps of its own counts with its first top."""
     own = storage(typed, training=training)
     weights: dict[Value, int] = {}
     for value in set(own.values()):
@@ -32,24 +33,49 @@ def at_peak(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> d
         if not isinstance(count, int):
             return None
         weights[value] = count * BYTES.get(typed.types[value].dtype, 4)
-    if training:
-        return {value: weights[value] for value in own if own[value] is value}
-    return peak(typed, own, weights)
+    if not training:
+        return peak(typed, own, weights, frozenset(), {})
+    values, extra = kept(typed, sizes)
+    return None if extra is None else peak(typed, own, weights, frozenset(own[value] for value in values), extra)
+
+
+def kept(typed: TypedGraph, sizes: Mapping[str, int]) -> tuple[set[Value], dict[Node, int] | None]:
+    """The values that layers read again in the backward pass, and the bytes that each keeps of its own; None where a size stays open."""
+    learns, values, extra = set[Value](), set[Value](), dict[Node, int]()
+    for node in typed.graph.nodes:
+        reached = any(v in learns and i not in node.stopped for i, v in enumerate(node.bottoms))
+        trained = any(w.kind == "parameter" for w in typed.weights[node])
+        if "no_gradient" in node.layer.traits or not (reached or trained):
+            continue
+        learns.update(node.tops)
+        found = Kept() if idle(node, training=True) else node.layer.kept(typed.bottoms(node), typed.tops(node))
+        values |= {node.bottoms[i] for i in found.bottoms} | {node.tops[i] for i in found.tops}
+        count = evaluate(found.own, sizes)
+        if not isinstance(count, int):
+            return values, None
+        extra[node] = count
+    return values, extra
+
+
+def idle(node: Node, *, training: bool) -> bool:
+    """Whether a dropout passes its bottom on."""
+    return "dropout" in node.layer.traits and (node.mode or ("TRAIN" if training else "TEST")) != "TRAIN"
 
 
 def storage(typed: TypedGraph, *, training: bool) -> dict[Value, Value]:
     """The value whose memory each value uses: its own, or where it is only a view, its bottom's. Dropout in inference is its bottom."""
     own: dict[Value, Value] = {i.value: i.value for i in typed.graph.inputs}
     for node in typed.graph.nodes:
-        idle = "dropout" in node.layer.traits and not training and node.mode != "TRAIN"
-        view = "view" in node.layer.traits or idle
+        view = "view" in node.layer.traits or idle(node, training=training)
         for top in node.tops:
             own[top] = own[node.bottoms[0]] if view else top
     return own
 
 
-def peak(typed: TypedGraph, own: Mapping[Value, Value], weights: Mapping[Value, int]) -> dict[Value, int]:
-    """Walk the layers in order: tops come to life, then what is not read any more dies."""
+def peak(
+    typed: TypedGraph, own: Mapping[Value, Value], weights: Mapping[Value, int], lasting: frozenset[Value], extra: Mapping[Node, int]
+) -> dict[Value, int]:
+    """Walk the layers in order: tops come to life, then what is not read any more dies, unless it is lasting. extra stays."""
     nodes = typed.graph.nodes
     last = {own[value]: step for step, node in enumerate(nodes) for value in (*node.tops, *node.bottoms)}
     last.update({own[value]: len(nodes) for value in typed.graph.outputs if value in own})
@@ -64,8 +90,14 @@ def peak(typed: TypedGraph, own: Mapping[Value, Value], weights: Mapping[Value, 
             if own[top] is top:
                 alive[top] = weights[top]
                 now += weights[top]
+        if extra.get(node) and node.tops:
+            alive[node.tops[0]] = alive.get(node.tops[0], 0) + extra[node]
+            now += extra[node]
         if now > most:
             most, best = now, dict(alive)
         for value in ending.get(step, ()):
-            now -= alive.pop(value, 0)
+            if value not in lasting:
+                stays = extra.get(value.node, 0) if value.node is not None and value is value.node.tops[0] else 0
+                now -= alive.pop(value, 0) - stays
+                alive.update({value: stays} if stays else {})
     return best

@@ -9,7 +9,7 @@ from netspec.ir.types import TensorType
 from netspec.record import Param, Record, param
 from netspec.source import Source
 
-__all__ = ["REGISTRY", "Example", "Filler", "Layer", "ModuleText", "Weight", "accepts", "constant", "module", "rejects"]
+__all__ = ["REGISTRY", "Example", "Filler", "Kept", "Layer", "ModuleText", "Weight", "accepts", "constant", "module", "rejects"]
 
 Range = tuple[int, int | None]
 FillerType = Literal["constant", "uniform", "gaussian", "xavier", "msra", "positive_unitball", "bilinear", "kaiming_uniform", "values"]
@@ -111,6 +111,17 @@ def parts(shapes: str) -> tuple[str, ...]:
     return tuple(s.strip() for s in shapes.split(";") if s.strip())
 
 
+class Kept(NamedTuple):
+    """What a call in training keeps for the backward pass: bottoms and tops, by their place, and bytes of its own.
+
+    These are masks, indices, padded copies; statistics of a few numbers are left out.
+    """
+
+    bottoms: tuple[int, ...] = ()
+    tops: tuple[int, ...] = ()
+    own: Size = 0
+
+
 REGISTRY: dict[str, type["Layer"]] = {}
 PACKAGE = f"{__name__.partition('.')[0]}."
 
@@ -121,6 +132,8 @@ class Layer(Record):
     type: Caffe's name; groups: the param maps that hold its parameters, the first by default; legacy: names of older Caffe versions;
     bottoms, tops: how many, as (least, most), most None for any; traits: what passes may ask (elementwise, windowed, has_bias, loss,
     metric, data, input, stochastic, ...; no_gradient: none reaches its bottoms; no_gradient.1: none reaches bottom 1).
+    keeps: what its torch module keeps for the backward pass: "bottom", "top", "bottom.0" (one of several), "values" (as many numbers of its
+    own as the first bottom has); bottoms and tops where nothing is said. Where it depends on parameters, `kept` says it.
     """
 
     type: ClassVar[str] = ""
@@ -129,6 +142,7 @@ class Layer(Record):
     bottoms: ClassVar[Range] = (1, 1)
     tops: ClassVar[Range] = (1, 1)
     traits: ClassVar[frozenset[str]] = frozenset()
+    keeps: ClassVar[tuple[str, ...]] = ("bottom", "top")
     home: ClassVar[Source | None] = None
     """The file of a plug-in, with the torch modules that it names; None for netspec's own."""
     top_count: int
@@ -143,6 +157,7 @@ class Layer(Record):
         bottoms: int | Range | None = None,
         tops: int | Range | None = None,
         traits: tuple[str, ...] = (),
+        keeps: tuple[str, ...] | None = None,
         **header: Any,
     ) -> None:
         super().__init_subclass__(**header)
@@ -154,6 +169,8 @@ class Layer(Record):
             cls.tops = (tops, tops) if isinstance(tops, int) else tops
         if traits:
             cls.traits = cls.traits | frozenset(traits)
+        if keeps is not None:
+            cls.keeps = keeps
         if type:
             cls.type = type
             cls.legacy = legacy
@@ -213,6 +230,12 @@ class Layer(Record):
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         """Multiply-accumulate operations; 0 but for convolutions, dense, recurrent and attention products."""
         return 0
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """What its torch module keeps for the backward pass. Default: as `keeps` says."""
+        found = {word: tuple(i for i in range(n) if {word, f"{word}.{i}"} & set(self.keeps)) for word, n in
+                 (("bottom", len(bottoms)), ("top", len(tops)))}  # fmt: skip
+        return Kept(found["bottom"], found["top"], 4 * bottoms[0].size if "values" in self.keeps and bottoms else 0)
 
     def torch(self, *bottoms: Any, **none: Any) -> ModuleText:
         """The torch module, as data."""

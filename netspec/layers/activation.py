@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.types import TensorType
 from netspec.layers.shared import ENGINE, Engine
 from netspec.record import param
@@ -28,6 +28,9 @@ class ReLU(Elementwise, type="ReLU", param="relu_param", legacy=("RELU", "relu")
 
     negative_slope: float = param(default=0.0, doc="factor of negative values")
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept(tops=(0,)) if self.negative_slope == 0 else Kept((0,))
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.LeakyReLU", self.negative_slope) if self.negative_slope else module("nn.ReLU")
@@ -56,6 +59,9 @@ class ReLU6(Elementwise, type="ReLU6", param="relu6_param", traits=("activation"
     negative_slope: float = param(default=0.0, doc="factor of negative values")
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept((0,), own=0 if self.negative_slope == 0 else 4 * bottoms[0].size)
+
     def torch(self, x: TensorType) -> ModuleText:
         return module("LeakyReLU6", self.negative_slope) if self.negative_slope else module("nn.ReLU6")
 
@@ -76,7 +82,7 @@ class ReLU6(Elementwise, type="ReLU6", param="relu6_param", traits=("activation"
         yield rejects("{negative_slope: a}", "N,C", code="NS104", at="negative_slope")
 
 
-class PReLU(Elementwise, type="PReLU", param="prelu_param", traits=("activation",)):
+class PReLU(Elementwise, type="PReLU", keeps=("bottom",), param="prelu_param", traits=("activation",)):
     """ReLU whose negative slope is trained, one per channel or one for all.
 
     y = max(x, 0) + a min(x, 0)     (He et al. 2015)
@@ -109,7 +115,7 @@ class PReLU(Elementwise, type="PReLU", param="prelu_param", traits=("activation"
         yield rejects("{}", "N", code="NS303")
 
 
-class ELU(Elementwise, type="ELU", param="elu_param", traits=("activation",)):
+class ELU(Elementwise, type="ELU", keeps=("bottom",), param="elu_param", traits=("activation",)):
     """Let negative values approach -alpha.
 
     y = x for x > 0, alpha (e^x - 1) else     (Clevert et al. 2015)
@@ -131,7 +137,12 @@ class ELU(Elementwise, type="ELU", param="elu_param", traits=("activation",)):
 
 
 class Sigmoid(
-    Elementwise, type="Sigmoid", param="sigmoid_param", legacy=("SIGMOID", "sigmoid"), traits=("activation", "saturates", "logistic")
+    Elementwise,
+    type="Sigmoid",
+    keeps=("top",),
+    param="sigmoid_param",
+    legacy=("SIGMOID", "sigmoid"),
+    traits=("activation", "saturates", "logistic"),
 ):
     """Press every value into (0, 1).
 
@@ -153,7 +164,7 @@ class Sigmoid(
         yield rejects("{engine: fast}", "N,C", code="NS105", at="engine")
 
 
-class TanH(Elementwise, type="TanH", param="tanh_param", legacy=("TANH", "tanh"), traits=("activation", "saturates")):
+class TanH(Elementwise, type="TanH", keeps=("top",), param="tanh_param", legacy=("TANH", "tanh"), traits=("activation", "saturates")):
     """Press every value into (-1, 1).
 
     y = (e^x - e^-x) / (e^x + e^-x)     (LeCun et al. 1998; Caffe's TanH)
@@ -174,7 +185,7 @@ class TanH(Elementwise, type="TanH", param="tanh_param", legacy=("TANH", "tanh")
         yield rejects("{engine: fast}", "N,C", code="NS105", at="engine")
 
 
-class AbsVal(Elementwise, type="AbsVal", legacy=("ABSVAL",), traits=("activation",)):
+class AbsVal(Elementwise, type="AbsVal", keeps=("bottom",), legacy=("ABSVAL",), traits=("activation",)):
     """Drop the sign.
 
     y = |x|     (Caffe's AbsVal)
@@ -195,7 +206,7 @@ class AbsVal(Elementwise, type="AbsVal", legacy=("ABSVAL",), traits=("activation
         yield rejects("{power: 1}", "N,C", code="NS102", at="power")
 
 
-class BNLL(Elementwise, type="BNLL", legacy=("BNLL", "bnll"), traits=("activation",)):
+class BNLL(Elementwise, type="BNLL", keeps=("bottom",), legacy=("BNLL", "bnll"), traits=("activation",)):
     """A smooth ReLU: the binomial normal log likelihood.
 
     y = log(1 + e^x)     (Caffe's BNLL; Dugas et al. 2000 call it softplus)
@@ -225,6 +236,9 @@ class Swish(Elementwise, type="Swish", param="swish_param", legacy=("SiLU",), tr
 
     beta: float = param(default=1.0, doc="how steep the sigmoid is")
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept((0,), own=0 if self.beta == 1 else 4 * bottoms[0].size)
+
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.SiLU") if self.beta == 1 else module("Swish", self.beta)
 
@@ -238,7 +252,9 @@ class Swish(Elementwise, type="Swish", param="swish_param", legacy=("SiLU",), tr
         yield rejects("{beta: true}", "N,C", code="NS104", at="beta")
 
 
-class Dropout(Elementwise, type="Dropout", param="dropout_param", legacy=("DROPOUT", "dropout"), traits=("stochastic", "dropout")):
+class Dropout(
+    Elementwise, type="Dropout", keeps=("values",), param="dropout_param", legacy=("DROPOUT", "dropout"), traits=("stochastic", "dropout")
+):
     """While training set values to 0 at random, each with probability dropout_ratio, and enlarge the rest; in test do nothing.
 
     y = x m / (1 - dropout_ratio), m = 0 with probability dropout_ratio, else 1     (Srivastava et al. 2014)

@@ -18,6 +18,7 @@ __all__ = [
     "folded",
     "mirrored",
     "number",
+    "padded",
     "pooled",
     "spread",
     "transposed",
@@ -178,6 +179,11 @@ def pooled(space: tuple[Size, ...], w: Window, rounding: str) -> tuple[Size, ...
     if rounding != "CEIL" or all(untraced(b) == 0 == untraced(e) for b, e in map(ends, w.pads)):
         return sizes
     return tuple(smallest(out, ceil_div(size + ends(p)[0], s)) for out, size, p, s in zip(sizes, space, w.pads, w.stride, strict=True))
+
+
+def padded(x: TensorType, w: Window) -> Size:
+    """Elements of a bottom with its border written out."""
+    return product([*x.shape[:2], *(size + both(pad) for size, pad in zip(x.space, w.pads, strict=True))])
 
 
 def mirrored(space: tuple[Size, ...], w: Window, mode: str) -> None:

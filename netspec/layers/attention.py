@@ -6,7 +6,7 @@ from typing import Any
 
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, past
-from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import RuleError, divides, same
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import number
@@ -76,6 +76,13 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         memory: tuple[Reads, ...] = ((Step(0), token, None),) if len(bottoms) > 1 else ()
         return ((Step(0), Step(1) if len(bottoms) > 1 else token, None), *memory, *mask)
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Queries, keys, values, what the heads gathered, and the softmax."""
+        n, t, c = bottoms[0].shape
+        s = bottoms[1].shape[1] if len(bottoms) > 1 else t
+        scores = self.num_heads * n * t * s * (3 if self.dropout_ratio else 1)
+        return Kept(tuple(range(min(len(bottoms), 2))), own=4 * (2 * n * t * c + 2 * n * s * c + scores))
+
     def torch(self, *bottoms: TensorType) -> ModuleText:
         return module(
             "MultiHeadAttention",
@@ -133,7 +140,7 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         yield rejects("{}", "N,T,6", code="NS103")
 
 
-class ClassToken(Layer, type="ClassToken", param="class_token_param"):
+class ClassToken(Layer, type="ClassToken", keeps=(), param="class_token_param"):
     """Put a trained token before all others: what it has gathered at the end stands for the whole.
 
     y = [w; x_1; ...; x_T]     (BERT: Devlin et al. 2018; ViT: Dosovitskiy et al. 2020)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from netspec.ir.dims import Size
 from netspec.ir.field import Reads, Step
-from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.shared import ENGINE, Engine, exclude
@@ -51,6 +51,10 @@ class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elem
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return batch_field(x) if self.use_global_stats is False else super().field(x)
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The statistics of the batch, too, and what they are divided by."""
+        return Kept((0,), own=16 * self.channels(bottoms[0]))
 
     def torch(self, x: TensorType) -> ModuleText:
         return module(
@@ -139,6 +143,9 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "normalizes"
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return batch_field(x) if self.segnet and self.bn_mode != "INFERENCE" else super().field(x)
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept((0,), own=8 * bottoms[0].channels)
 
     def torch(self, x: TensorType) -> ModuleText:
         if self.segnet:

@@ -6,7 +6,7 @@ from typing import Any
 
 import netspec.layers.arithmetic as sizes
 from netspec.ir.dims import Size, product, untraced
-from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import PerAxis, Window, windows
@@ -79,6 +79,13 @@ class MappedConvolution(Sliding, type="MappedConvolution", param="mapped_convolu
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         return product([tops[0].batch, *tops[0].space, self.count(bottoms[0]), *self.window(bottoms[0]).kernel])
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The weights with the table laid on; a border is written out."""
+        x, w = bottoms[0], self.window(bottoms[0])
+        plain = all(n == 0 for pad in w.pads for n in sizes.ends(pad))
+        weights = 4 * self.num_output * x.channels * product(w.kernel)
+        return Kept((0,) if plain else (), own=weights + (0 if plain else 4 * sizes.padded(x, w)))
+
     def torch(self, x: TensorType) -> ModuleText:
         bias = [w.shape for w in self.weights(x)][1:]
         usual = {**self.usual(x), "table": None, "bias": (self.num_output,)}
@@ -128,6 +135,10 @@ class LocallyConnected(Sliding, type="LocallyConnected", param="locally_connecte
 
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         return product([*tops[0].shape, bottoms[0].channels, *self.window(bottoms[0]).kernel])
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The values of every window side by side."""
+        return Kept(own=4 * tops[0].size // self.num_output * bottoms[0].channels * product(self.window(bottoms[0]).kernel))
 
     def torch(self, x: TensorType) -> ModuleText:
         usual = {**self.usual(x), "bias": True}
@@ -194,6 +205,9 @@ class Subsampling(Layer, type="Subsampling", param="subsampling_param", traits=(
     def connections(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         return tops[0].size * (product(self.window(bottoms[0]).kernel) + int(self.bias_term))
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept((0,), own=4 * tops[0].size)
+
     def torch(self, x: TensorType) -> ModuleText:
         w = self.window(x)
         return module("Subsample", x.channels, w.kernel, w.stride, defaults={"bias": True}, bias=self.bias_term)
@@ -236,6 +250,9 @@ class RBF(Layer, type="RBF", param="rbf_param"):
 
     def connections(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         return bottoms[0].size * self.num_output
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept(own=4 * bottoms[0].size * self.num_output)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("Distances", product(x.shape[1:]), self.num_output)

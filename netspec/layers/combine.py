@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from netspec.ir.dims import Size, symbol, total
 from netspec.ir.field import Reads, same_place
-from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, at_least, divides, same
 from netspec.ir.types import TensorType, shown
 from netspec.layers.shared import exclude
@@ -34,6 +34,13 @@ class Eltwise(Layer, type="Eltwise", param="eltwise_param", legacy=("ELTWISE",),
         if self.coeff and len(self.coeff) != len(xs):
             raise RuleError("NS107", f"coeff needs a factor for each bottom: {len(self.coeff)} for {len(xs)} bottoms", at="coeff")
         return TensorType(xs[0].shape)
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        if self.operation == "SUM":
+            return Kept()
+        if self.operation == "MAX":
+            return Kept(own=(len(bottoms) - 1) * bottoms[0].size)
+        return Kept(tuple(range(len(bottoms))), own=4 * (len(bottoms) - 2) * bottoms[0].size)
 
     def torch(self, *xs: TensorType) -> ModuleText:
         if self.operation == "SUM":
@@ -64,7 +71,7 @@ class Eltwise(Layer, type="Eltwise", param="eltwise_param", legacy=("ELTWISE",),
         yield rejects("{operation: MEAN}", "N,3; N,3", code="NS105", at="operation")
 
 
-class Concat(Layer, type="Concat", param="concat_param", legacy=("CONCAT", "concat"), bottoms=(1, None), traits=("joins",)):
+class Concat(Layer, type="Concat", keeps=(), param="concat_param", legacy=("CONCAT", "concat"), bottoms=(1, None), traits=("joins",)):
     """Lay values side by side along an axis; in all others they must agree.
 
     y = [x_1; x_2; ...]     (Caffe's Concat)
@@ -104,7 +111,7 @@ class Concat(Layer, type="Concat", param="concat_param", legacy=("CONCAT", "conc
         yield rejects("{concat_dim: 3}", "N,3,5; N,3,5", code="NS303", at="concat_dim")
 
 
-class Slice(Layer, type="Slice", param="slice_param", legacy=("SLICE",), tops=(1, None), traits=("view",)):
+class Slice(Layer, type="Slice", keeps=(), param="slice_param", legacy=("SLICE",), tops=(1, None), traits=("view",)):
     """Cut a value along an axis: at slice_point, or into equal parts, as many as there are tops.
 
     y_i = x[..., p_i : p_{i+1}, ...]     (Caffe's Slice)
@@ -160,7 +167,7 @@ class Slice(Layer, type="Slice", param="slice_param", legacy=("SLICE",), tops=(1
         yield rejects("{axis: 2}", "N,8", code="NS303", at="axis", outputs=2)
 
 
-class Split(Layer, type="Split", legacy=("SPLIT", "split"), tops=(1, None), traits=("view",)):
+class Split(Layer, type="Split", keeps=(), legacy=("SPLIT", "split"), tops=(1, None), traits=("view",)):
     """Give a value several names. Caffe inserts these itself; here a value may simply be read many times.
 
     y_i = x     (Caffe's Split)
@@ -185,7 +192,7 @@ class Split(Layer, type="Split", legacy=("SPLIT", "split"), tops=(1, None), trai
         yield rejects("{axis: 1}", "N,3", code="NS102", at="axis")
 
 
-class Filter(Layer, type="Filter", bottoms=(2, None), tops=(1, None)):
+class Filter(Layer, type="Filter", keeps=(), bottoms=(2, None), tops=(1, None)):
     """Keep the samples whose selector, the last bottom, is not 0.
 
     y_i = x_i[selector != 0]     (Caffe's Filter)
@@ -221,7 +228,7 @@ class Filter(Layer, type="Filter", bottoms=(2, None), tops=(1, None)):
         yield rejects("{}", "5,3; 5,2", code="NS302", at="bottom.1")
 
 
-class BatchReindex(Layer, type="BatchReindex", bottoms=2):
+class BatchReindex(Layer, type="BatchReindex", keeps=(), bottoms=2):
     """Samples in the order of an index; the same one may come again.
 
     y[i] = x[index[i]]     (Caffe's BatchReindex)

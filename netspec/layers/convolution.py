@@ -6,10 +6,10 @@ from math import prod
 from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
-from netspec.ir.layer import Example, Filler, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.layer import Example, Filler, Kept, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import Change, divides, same
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import PadMode, Window, ends, mirrored, number, pointwise, unfolded, windows
+from netspec.layers.arithmetic import PadMode, Window, ends, mirrored, number, padded, pointwise, unfolded, windows
 from netspec.layers.shared import KAIMING
 from netspec.layers.windowed import Windowed
 from netspec.record import param
@@ -66,12 +66,26 @@ class Convolution(
         image = self.bottom(bottoms[0])
         return product([*tops[0].shape, image.channels // self.group_count(image), *self.window(image).kernel])
 
+    def plain(self, x: TensorType) -> bool:
+        """Whether nothing is written out beside the bottom: a border of zeros, even on both sides, or none at all."""
+        image = self.bottom(x)
+        w = self.window(image)
+        if all(n == 0 for p in w.pads for n in ends(p)):
+            return True
+        return w.symmetric and x.axis(self.axis) == 1 and image.axes <= 3 and self.pad_mode == "constant" and self.pad_value == 0
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        image = self.bottom(bottoms[0])
+        if self.plain(bottoms[0]):
+            return Kept(tuple(range(len(bottoms))))
+        return Kept((0,) if self.pad_mode in ("reflect", "replicate") else (), own=4 * padded(image, self.window(image)))
+
     def torch(self, x: TensorType) -> ModuleText:
         image = self.bottom(x)
         w, axes = self.window(image), image.axes
         rest = {"stride": w.stride, "dilation": w.dilation, "groups": self.group_count(image), "bias": self.bias_term}
         usual = {"stride": (1,) * axes, "padding": (0,) * axes, "dilation": (1,) * axes, "groups": 1, "bias": True}
-        if w.symmetric and x.axis(self.axis) == 1 and 1 <= axes <= 3 and self.pad_mode == "constant" and self.pad_value == 0:
+        if x.axis(self.axis) == 1 and 1 <= axes <= 3 and self.plain(x):
             return module(
                 f"nn.Conv{axes}d",
                 image.channels,
@@ -178,7 +192,7 @@ class DepthwiseConvolution(Convolution, type="DepthwiseConvolution", param="conv
         yield rejects("{num_output: 4, kernel_size: 9}", "N,4,8,8", code="NS301", at="kernel_size")
 
 
-class Im2col(Windowed, type="Im2col", param="convolution_param", legacy=("IM2COL", "im2col"), traits=("windowed",)):
+class Im2col(Windowed, type="Im2col", keeps=(), param="convolution_param", legacy=("IM2COL", "im2col"), traits=("windowed",)):
     """Write each window's values one under the other, as channels; a convolution is then a matrix product.
 
     y[n, (c K_h + u) K_w + v, i, j] = x[n, c, s i + d u - p, s j + d v - p]     (Caffe's Im2col; Chellapilla et al. 2006)

@@ -17,6 +17,7 @@ __all__ = ["Deconvolution"]
 class Deconvolution(
     Layer,
     type="Deconvolution",
+    keeps=("bottom",),
     param="convolution_param",
     legacy=("DECONVOLUTION",),
     traits=("windowed", "has_bias", "transposed", "each_bottom"),

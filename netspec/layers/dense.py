@@ -5,7 +5,7 @@ from typing import Any
 
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, same_place
-from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.shapes import BlobShape, sizes
@@ -15,7 +15,14 @@ from netspec.record import param
 __all__ = ["Embed", "InnerProduct", "Parameter"]
 
 
-class InnerProduct(Layer, type="InnerProduct", param="inner_product_param", legacy=("INNER_PRODUCT", "innerproduct"), traits=("has_bias",)):
+class InnerProduct(
+    Layer,
+    type="InnerProduct",
+    keeps=("bottom",),
+    param="inner_product_param",
+    legacy=("INNER_PRODUCT", "innerproduct"),
+    traits=("has_bias",),
+):
     """Multiply by a matrix and add a bias: every output sees every input.
 
     y = W x + b, where x holds all axes from `axis` on, flattened     (Caffe's InnerProduct; Rosenblatt 1958)
@@ -30,14 +37,14 @@ class InnerProduct(Layer, type="InnerProduct", param="inner_product_param", lega
     axis: int = param(default=1, doc="first axis that is flattened; negative counts from the back")
     transpose: bool = param(default=False, doc="store the matrix as (inputs, outputs)")
 
-    def kept(self, x: TensorType) -> int:
+    def first(self, x: TensorType) -> int:
         return x.axis(self.axis)
 
     def infer(self, x: TensorType) -> TensorType:
-        return TensorType((*x.shape[: self.kept(x)], self.num_output))
+        return TensorType((*x.shape[: self.first(x)], self.num_output))
 
     def weights(self, x: TensorType) -> Iterator[Weight]:
-        inputs = product(x.shape[self.kept(x) :])
+        inputs = product(x.shape[self.first(x) :])
         yield Weight("weight", (inputs, self.num_output) if self.transpose else (self.num_output, inputs), self.weight_filler)
         if self.bias_term:
             yield Weight("bias", (self.num_output,), self.bias_filler)
@@ -46,10 +53,10 @@ class InnerProduct(Layer, type="InnerProduct", param="inner_product_param", lega
         return product(bottoms[0].shape) * self.num_output
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
-        return (same_place(self.kept(x)),)
+        return (same_place(self.first(x)),)
 
     def torch(self, x: TensorType) -> ModuleText:
-        axis, inputs = self.kept(x), product(x.shape[self.kept(x) :])
+        axis, inputs = self.first(x), product(x.shape[self.first(x) :])
         if axis == x.rank - 1 and not self.transpose:
             return module("nn.Linear", inputs, self.num_output, defaults={"bias": True}, bias=self.bias_term)
         return module(
@@ -63,7 +70,7 @@ class InnerProduct(Layer, type="InnerProduct", param="inner_product_param", lega
         )
 
     def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
-        axis, top = self.kept(x.type), self.infer(x.type)
+        axis, top = self.first(x.type), self.infer(x.type)
         if axis == 1:
             return g.typed(g.Gemm(g.matrix(x), weight, bias, transB=int(not self.transpose)), top)
         y = g.Gemm(g.matrix(x, axis), weight, bias, transB=int(not self.transpose))
@@ -113,6 +120,9 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return (same_place(x.rank),)
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept(own=8 * bottoms[0].size)
+
     def torch(self, x: TensorType) -> ModuleText:
         return module("Embed", self.input_dim, self.num_output, defaults={"bias": True}, bias=self.bias_term)
 
@@ -129,7 +139,7 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
         yield rejects("{num_output: 5, input_dim: 0}", "N", code="NS106", at="input_dim")
 
 
-class Parameter(Layer, type="Parameter", param="parameter_param", bottoms=0):
+class Parameter(Layer, type="Parameter", keeps=(), param="parameter_param", bottoms=0):
     """A tensor of weights as a value that other layers can read.
 
     y = w     (Caffe's Parameter)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from netspec.ir.dims import Size, product, untraced
 from netspec.ir.field import Reads, Step, same_place
-from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import RuleError, at_least, divides, same
 from netspec.ir.types import TensorType
 from netspec.layers.activation import Elementwise
@@ -17,7 +17,7 @@ from netspec.record import param
 __all__ = ["CenterLoss", "Flip", "Insanity", "MergeCrop", "Reorg", "SegAccuracy"]
 
 
-class Reorg(Layer, type="Reorg", param="reorg_param"):
+class Reorg(Layer, type="Reorg", keeps=(), param="reorg_param"):
     """Move places to channels by stride x stride, or with reverse channels to places: YOLOv2's passthrough.
 
     reverse: y[c, s i + u, s j + v] = x[(s u + v) C/s^2 + c, i, j]; else its inverse     (Redmon and Farhadi 2017; Darknet's reorg)
@@ -60,7 +60,7 @@ class Reorg(Layer, type="Reorg", param="reorg_param"):
         yield rejects("{}", "N,8,4,4", code="NS103")
 
 
-class MergeCrop(Layer, type="MergeCrop", param="mergecrop_param", bottoms=2, traits=("spatial",)):
+class MergeCrop(Layer, type="MergeCrop", keeps=(), param="mergecrop_param", bottoms=2, traits=("spatial",)):
     """Cut the middle of the second bottom to the size of the first, and put it behind its channels, or add it: U-Net's skip.
 
     y = [a, b[o : o + size of a]],  o = floor((size of b - size of a) / 2) along each axis     (Ronneberger et al. 2015; naibaf7's Caffe)
@@ -122,7 +122,7 @@ class MergeCrop(Layer, type="MergeCrop", param="mergecrop_param", bottoms=2, tra
         yield rejects("{forward: [true, true, true]}", "N,4,5,6; N,4,8,6", code="NS107", at="forward")
 
 
-class Flip(Layer, type="Flip", param="flip_param"):
+class Flip(Layer, type="Flip", keeps=(), param="flip_param"):
     """Turn maps left to right, upside down, or both.
 
     y[i, j] = x[H - 1 - i, W - 1 - j], each axis where it is asked for     (happynear's Caffe)
@@ -173,6 +173,9 @@ class Insanity(Elementwise, type="Insanity", param="insanity_param", traits=("ac
         refuse_value(self.lb >= self.ub, f"ub must be greater than lb: {self.ub} <= {self.lb}", at="ub")
         refuse_value(self.lb * self.ub <= 0, f"lb and ub must be of one sign, and not 0: they are {self.lb} and {self.ub}", at="lb")
         return x
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept(own=5 * bottoms[0].size)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("Insanity", defaults={"lb": 5.0, "ub": 10.0}, lb=self.lb, ub=self.ub)

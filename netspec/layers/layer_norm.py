@@ -5,7 +5,7 @@ from typing import Any
 
 from netspec.ir.dims import bounds, product, untraced
 from netspec.ir.field import Reads, Step, same_place
-from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError, divides
 from netspec.ir.types import TensorType
 from netspec.record import param
@@ -49,6 +49,10 @@ class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param", traits=("norm
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         first, last = self.extent(x)
         return (tuple(None if first <= axis < last else Step(axis) for axis in range(x.rank)),)
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        first, last = self.extent(bottoms[0])
+        return Kept((0,), own=8 * product([*bottoms[0].shape[:first], *bottoms[0].shape[last:]]))
 
     def torch(self, x: TensorType) -> ModuleText:
         first, last = self.extent(x)
@@ -113,6 +117,9 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param", traits=("norm
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return (same_place(1),)
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept((0,), own=8 * bottoms[0].batch * self.group_count(bottoms[0]))
 
     def torch(self, x: TensorType) -> ModuleText:
         if not isinstance(untraced(x.channels), int):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
-from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import same
 from netspec.ir.types import TensorType
 from netspec.layers.shared import ENGINE, Engine
@@ -15,7 +15,7 @@ __all__ = ["EuclideanLoss", "HingeLoss", "Loss", "NormalizedLoss", "SigmoidCross
 SCALAR = TensorType(())
 
 
-class Loss(Layer, bottoms=2, traits=("loss",)):
+class Loss(Layer, bottoms=2, traits=("loss",), keeps=("values",)):
     """What all losses share: a number without axes; there is no ONNX form, since a served model has no labels."""
 
     def onnx(self, g: Any, *xs: Any, **weights: Any) -> Any:
@@ -67,6 +67,10 @@ class SoftmaxWithLoss(
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
         return {1: x.shape[x.axis(self.axis)]}
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The logarithms and the labels as whole numbers."""
+        return Kept(own=4 * bottoms[0].size + 8 * bottoms[1].size)
+
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         usual = {"axis": 1, "ignore_label": None, "normalization": "VALID", "probabilities": False}
         return module(
@@ -95,6 +99,7 @@ class SoftmaxWithLoss(
 class SigmoidCrossEntropyLoss(
     NormalizedLoss,
     type="SigmoidCrossEntropyLoss",
+    keeps=("bottom",),
     param="loss_param",
     legacy=("SIGMOID_CROSS_ENTROPY_LOSS",),
     tops=(1, 2),
@@ -131,7 +136,7 @@ class SigmoidCrossEntropyLoss(
         yield rejects("{}", "N,6; N", code="NS302", at="bottom.1")
 
 
-class EuclideanLoss(Loss, type="EuclideanLoss", legacy=("EUCLIDEAN_LOSS", "euclidean_loss")):
+class EuclideanLoss(Loss, type="EuclideanLoss", keeps=("bottom",), legacy=("EUCLIDEAN_LOSS", "euclidean_loss")):
     """Half the mean squared distance of two values.
 
     E = 1/(2N) sum_i |a_i - b_i|^2     (Caffe's EuclideanLoss)

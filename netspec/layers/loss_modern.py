@@ -21,7 +21,7 @@ class Distance(Loss):
         return SCALAR
 
 
-class MSELoss(Distance, type="MSELoss"):
+class MSELoss(Distance, type="MSELoss", keeps=("bottom",)):
     """The mean squared distance of two values.
 
     E = 1/n sum_i (a_i - b_i)^2, n all elements     (PyTorch's MSELoss)
@@ -55,7 +55,7 @@ class L1Loss(Distance, type="L1Loss"):
         yield rejects("{}", "N,4; N,3", code="NS302", at="bottom.1")
 
 
-class GaussianKLLoss(Loss, type="GaussianKLLoss"):
+class GaussianKLLoss(Loss, type="GaussianKLLoss", keeps=("bottom", "values")):
     """How far normal distributions are from the unit normal: what holds the code of a variational autoencoder together.
 
     E = -1/(2N) sum_i (1 + log s_i^2 - m_i^2 - s_i^2), summed over the code, averaged over samples     (Kingma and Welling 2013)

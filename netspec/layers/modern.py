@@ -12,7 +12,7 @@ from netspec.record import param
 __all__ = ["GELU", "DropPath", "Dropout2d", "HardSigmoid", "HardSwish"]
 
 
-class GELU(Elementwise, type="GELU", param="gelu_param", traits=("activation",)):
+class GELU(Elementwise, type="GELU", keeps=("bottom",), param="gelu_param", traits=("activation",)):
     """Weigh every value by the probability that a normal variable lies below it.
 
     y = x Phi(x) = x/2 (1 + erf(x / sqrt 2));  TANH: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))     (Hendrycks and Gimpel 2016)
@@ -33,7 +33,7 @@ class GELU(Elementwise, type="GELU", param="gelu_param", traits=("activation",))
         yield rejects("{approximate: erf}", "N,4", code="NS105", at="approximate")
 
 
-class HardSigmoid(Elementwise, type="HardSigmoid", traits=("activation", "saturates")):
+class HardSigmoid(Elementwise, type="HardSigmoid", keeps=("bottom",), traits=("activation", "saturates")):
     """A sigmoid made of three straight lines.
 
     y = min(max(x/6 + 1/2, 0), 1)     (Howard et al. 2019, MobileNetV3)
@@ -52,7 +52,7 @@ class HardSigmoid(Elementwise, type="HardSigmoid", traits=("activation", "satura
         yield rejects("{slope: 0.2}", "N,C", code="NS102", at="slope")
 
 
-class HardSwish(Elementwise, type="HardSwish", traits=("activation",)):
+class HardSwish(Elementwise, type="HardSwish", keeps=("bottom",), traits=("activation",)):
     """A Swish without exponential: every value weighed by its hard sigmoid.
 
     y = x min(max(x/6 + 1/2, 0), 1)     (Howard et al. 2019, MobileNetV3)
@@ -71,7 +71,7 @@ class HardSwish(Elementwise, type="HardSwish", traits=("activation",)):
         yield rejects("{beta: 2}", "N,C", code="NS102", at="beta")
 
 
-class DropPath(Elementwise, type="DropPath", param="drop_path_param", traits=("stochastic", "dropout")):
+class DropPath(Elementwise, type="DropPath", keeps=(), param="drop_path_param", traits=("stochastic", "dropout")):
     """While training set whole samples to 0 at random and enlarge the rest; on a residual branch: leave the branch out. In test do nothing.
 
     y_n = x_n m_n / (1 - drop_ratio), m_n = 0 with probability drop_ratio, else 1     (stochastic depth: Huang et al. 2016)
@@ -97,7 +97,7 @@ class DropPath(Elementwise, type="DropPath", param="drop_path_param", traits=("s
         yield rejects("{drop_ratio: 1}", "N,4", code="NS106", at="drop_ratio")
 
 
-class Dropout2d(Elementwise, type="Dropout2d", param="dropout_param", traits=("stochastic", "dropout")):
+class Dropout2d(Elementwise, type="Dropout2d", keeps=(), param="dropout_param", traits=("stochastic", "dropout")):
     """Dropout of whole maps: neighbours within a map are too alike for it to matter which of them is missing.
 
     y_{nc} = x_{nc} m_{nc} / (1 - dropout_ratio), m_{nc} = 0 with probability dropout_ratio, else 1     (Tompson et al. 2015)

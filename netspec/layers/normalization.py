@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from netspec.ir.dims import product
 from netspec.ir.field import Reads, Step, same_place
-from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import Window
@@ -42,6 +43,11 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn"), traits=("
             return (same_place(x.rank, 1),)
         half = self.local_size // 2
         return ((*same_place(2), *(Step(axis, 1, -half, half) for axis in range(2, x.rank))),)
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The squares with a border of channels, their mean and its power."""
+        x, more = bottoms[0], 0 if self.norm_region == "WITHIN_CHANNEL" else self.local_size - 1
+        return Kept((0,), own=4 * (3 * x.size + more * product([x.batch, *x.space])))
 
     def torch(self, x: TensorType) -> ModuleText:
         if self.norm_region == "WITHIN_CHANNEL":
@@ -95,6 +101,9 @@ class MVN(Layer, type="MVN", param="mvn_param", legacy=("MVN",), traits=("normal
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return (same_place(1),)
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept(own=4 * bottoms[0].size if self.normalize_variance else 0)
+
     def torch(self, x: TensorType) -> ModuleText:
         return module(
             "MeanVariance",
@@ -123,7 +132,7 @@ class MVN(Layer, type="MVN", param="mvn_param", legacy=("MVN",), traits=("normal
         yield rejects("{eps: tiny}", "N,3,4,5", code="NS104", at="eps")
 
 
-class Normalize(Layer, type="Normalize", param="norm_param", traits=("normalizes",)):
+class Normalize(Layer, type="Normalize", keeps=("bottom", "values"), param="norm_param", traits=("normalizes",)):
     """Scale every sample to length 1, or the channels at each place, then by a trained factor.
 
     y = scale x / sqrt(sum x^2 + eps)     (ParseNet: Liu et al. 2015; SSD's Normalize)

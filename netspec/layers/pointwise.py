@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from netspec.ir.layer import Example, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.types import TensorType
 from netspec.layers.activation import Elementwise
 from netspec.layers.shared import refuse_value
@@ -35,6 +35,9 @@ class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
 
     power: float = param(default=1.0, doc="the exponent")
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept(own=0 if self.power == 1 else 4 * bottoms[0].size)
+
     def torch(self, x: TensorType) -> ModuleText:
         return module("Power", defaults={"power": 1.0, "scale": 1.0, "shift": 0.0}, power=self.power, scale=self.scale, shift=self.shift)
 
@@ -52,7 +55,7 @@ class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
         yield rejects("{power: two}", "N,C", code="NS104", at="power")
 
 
-class Exp(Affine, type="Exp", param="exp_param", legacy=("EXP",)):
+class Exp(Affine, type="Exp", keeps=("top",), param="exp_param", legacy=("EXP",)):
     """An exponential of an affine function.
 
     y = base^(shift + scale x); base -1 stands for e     (Caffe's Exp)
@@ -84,7 +87,7 @@ class Exp(Affine, type="Exp", param="exp_param", legacy=("EXP",)):
         yield rejects("{base: -2}", "N,C", code="NS106", at="base")
 
 
-class Log(Affine, type="Log", param="log_param"):
+class Log(Affine, type="Log", keeps=("values",), param="log_param"):
     """A logarithm of an affine function.
 
     y = log_base(shift + scale x); base -1 stands for e     (Caffe's Log)
@@ -118,7 +121,7 @@ class Log(Affine, type="Log", param="log_param"):
         yield rejects("{base: -3}", "N,C", code="NS106", at="base")
 
 
-class Clip(Elementwise, type="Clip", param="clip_param"):
+class Clip(Elementwise, type="Clip", keeps=("bottom",), param="clip_param"):
     """Hold every value between two bounds.
 
     y = max(min, min(x, max))     (Caffe's Clip)
@@ -147,7 +150,7 @@ class Clip(Elementwise, type="Clip", param="clip_param"):
         yield rejects("{min: 1, max: 0}", "N,C", code="NS106", at="max")
 
 
-class Threshold(Elementwise, type="Threshold", param="threshold_param", legacy=("THRESHOLD",), traits=("no_gradient",)):
+class Threshold(Elementwise, type="Threshold", keeps=(), param="threshold_param", legacy=("THRESHOLD",), traits=("no_gradient",)):
     """Say which values are greater than a threshold.
 
     y = 1 for x > threshold, 0 else     (Caffe's Threshold)

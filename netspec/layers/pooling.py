@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from netspec.ir.dims import Size, bounds, ceil_div, product, total, untraced
-from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import Change, RuleError, at_least
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import Pad, PerAxis, Window, ends, number, pooled, window
+from netspec.layers.arithmetic import Pad, PerAxis, Window, ends, number, padded, pooled, window
 from netspec.layers.pooling_onnx import export_average, export_max, export_norm, export_stochastic
 from netspec.layers.shared import ENGINE, Engine, exclude
 from netspec.layers.windowed import DialectPad
@@ -116,6 +116,29 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
             if not (begin == 0 and isinstance(past, int) and (end == 0 or past <= 0)):
                 return True
         return False
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Places of the greatest as indices, unless they are the second top; a border that reaches past the input is written out."""
+        x, size = bottoms[0], tops[0].size
+        index = Kept(tops=(1,)) if len(tops) == 2 else Kept(own=8 * size)
+        if self.global_pooling:
+            return index._replace(bottoms=(0,)) if self.pool == "MAX" else Kept() if self.pool == "AVE" else Kept((0,), own=4 * x.size)
+        if self.pool in ("MAX", "AVE") and self.plain(x):
+            return index._replace(bottoms=(0,)) if self.pool == "MAX" else Kept((0,))
+        reached = 4 * padded(x, self.reached(x))
+        if self.pool == "MAX":
+            return Kept(own=reached + 8 * size)
+        if self.pool == "STOCHASTIC":
+            return Kept(own=(8 + 4 * product(self.window(x).kernel)) * size)
+        return Kept((0,) if self.pool != "AVE" else (), own=reached + (5 * size if self.pool != "AVE" else 0))
+
+    def reached(self, x: TensorType) -> Window:
+        """The window, its border ending where the last window does."""
+        w = self.window(x)
+        counts = pooled(x.space, w, self.rounding)
+        begins = [ends(p)[0] for p in w.pads]
+        ended = [(n - 1) * s + k - b - size for n, s, k, b, size in zip(counts, w.stride, w.kernel, begins, x.space, strict=True)]
+        return w._replace(pads=tuple(zip(begins, ended, strict=True)))
 
     def torch(self, x: TensorType) -> ModuleText:
         n, mask = x.axes, self.top_count == 2
@@ -235,6 +258,10 @@ class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
         if self.pyramid_height == 1:
             return x.replaced(space=(1,) * x.axes)
         return TensorType((x.batch, x.channels * total((2**x.axes) ** level for level in range(self.pyramid_height))))
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Each level writes its border out and, for MAX, keeps places."""
+        return Kept(own=4 * self.pyramid_height * bottoms[0].size + (8 * tops[0].size if self.pool == "MAX" else 0))
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("PyramidPool", self.pyramid_height, self.pool)

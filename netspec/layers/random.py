@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.types import TensorType
 from netspec.layers.combine import alike
 
@@ -21,6 +21,9 @@ class Reparameterization(Layer, type="Reparameterization", bottoms=2, traits=("e
     def infer(self, mean: TensorType, log_variance: TensorType) -> TensorType:
         alike(mean, log_variance, 1, "Reparameterization needs a log variance for each mean")
         return TensorType(mean.shape)
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept(own=8 * bottoms[0].size)
 
     def torch(self, mean: TensorType, log_variance: TensorType) -> ModuleText:
         return module("Reparameterization")

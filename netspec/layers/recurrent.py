@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, past
-from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
 from netspec.record import param
@@ -22,6 +22,8 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
 
     hidden: ClassVar[int]
     gates: ClassVar[int]
+    made: ClassVar[int]
+    """Numbers that a step keeps for each unit until the backward pass."""
 
     num_output: int = param(ge=1, doc="length of the state and of the output")
     weight_filler: Filler = param(default=Filler(), doc="how the matrices are initialised")
@@ -95,6 +97,11 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         rest: tuple[Reads, ...] = ((None, Step(0)),) * (static is not None) + ((None, Step(1)),) * len(state)
         return ((past(0), Step(1)), (past(0), Step(1)), *rest)
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """All but a given state, and what the equations of a step make: so many numbers a unit, the first cell state among them."""
+        first = (self.hidden - 1) * bottoms[0].shape[1] * self.num_output
+        return Kept(tuple(range(3 if self.parted(bottoms)[0] is not None else 2)), own=4 * (self.made * tops[0].size - first))
+
     def torch(self, *bottoms: TensorType) -> ModuleText:
         static = self.parted(bottoms)[0]
         usual = {"static": 0, "expose_hidden": False, "carry": True}
@@ -153,7 +160,7 @@ class RNN(Recurrent, type="RNN"):
     The state is carried from call to call until reset_state().
     """
 
-    hidden, gates = 1, 1
+    hidden, gates, made = 1, 1, 3
 
     def weights(self, *bottoms: TensorType) -> Iterator[Weight]:
         yield from super().weights(*bottoms)
@@ -198,7 +205,7 @@ class LSTM(Recurrent, type="LSTM"):
     The state is carried from call to call until reset_state().
     """
 
-    hidden, gates = 2, 4
+    hidden, gates, made = 2, 4, 8
 
     def step(self, g: Any, weights: dict[str, Any]) -> Any:
         def one(h: Any, c: Any, x: Any, cont: Any) -> tuple[Any, Any, Any]:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, same_place
-from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, divides, same
 from netspec.ir.types import TensorType, shown
 from netspec.layers.shapes import BlobShape, size_of
@@ -15,7 +15,7 @@ from netspec.record import param
 __all__ = ["Flatten", "Permute", "Reduction", "Reshape", "ShuffleChannel", "Silence", "Tile"]
 
 
-class Flatten(Layer, type="Flatten", param="flatten_param", legacy=("FLATTEN", "flatten"), traits=("view",)):
+class Flatten(Layer, type="Flatten", keeps=(), param="flatten_param", legacy=("FLATTEN", "flatten"), traits=("view",)):
     """Make one axis of the axes from `axis` to end_axis, the last varying fastest.
 
     (n, c, h, w) -> (n, c h w)     (Caffe's Flatten)
@@ -57,7 +57,7 @@ class Flatten(Layer, type="Flatten", param="flatten_param", legacy=("FLATTEN", "
         yield rejects("{axis: 3}", "N,3,4", code="NS303", at="axis")
 
 
-class Reshape(Layer, type="Reshape", param="reshape_param", traits=("view",)):
+class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("view",)):
     """Give the same elements, in the same order, another shape.
 
     `shape` takes the place of num_axes axes from `axis` on; 0 copies the axis in its own place, one -1 is inferred     (Caffe's Reshape)
@@ -135,7 +135,7 @@ class Reshape(Layer, type="Reshape", param="reshape_param", traits=("view",)):
         yield rejects("{shape: [6], axis: 2, num_axes: 2}", "2,3,4", code="NS303", at="num_axes")
 
 
-class Permute(Layer, type="Permute", param="permute_param"):
+class Permute(Layer, type="Permute", keeps=(), param="permute_param"):
     """Put the axes into another order; those not named follow in their old one.
 
     axis i of y is axis order[i] of x     (Permute of the SSD fork: Liu et al. 2016)
@@ -185,6 +185,9 @@ class Reduction(Layer, type="Reduction", param="reduction_param"):
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return (same_place(x.axis(self.axis)),)
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept((0,) if self.operation in ("ASUM", "SUMSQ") else ())
+
     def torch(self, x: TensorType) -> ModuleText:
         return module("Reduction", self.operation, defaults={"axis": 0, "coeff": 1.0}, axis=x.axis(self.axis), coeff=self.coeff)
 
@@ -203,7 +206,7 @@ class Reduction(Layer, type="Reduction", param="reduction_param"):
         yield rejects("{operation: MAX}", "N,3,4", code="NS105", at="operation")
 
 
-class Tile(Layer, type="Tile", param="tile_param"):
+class Tile(Layer, type="Tile", keeps=(), param="tile_param"):
     """Repeat a value along an axis.
 
     y = [x; x; ...; x], `tiles` times     (Caffe's Tile)
@@ -236,7 +239,7 @@ class Tile(Layer, type="Tile", param="tile_param"):
         yield rejects("{}", "N,2", code="NS103")
 
 
-class Silence(Layer, type="Silence", legacy=("SILENCE",), bottoms=(1, None), tops=0):
+class Silence(Layer, type="Silence", keeps=(), legacy=("SILENCE",), bottoms=(1, None), tops=0):
     """Read values that no other layer reads, so that they are no outputs of the net.
 
     It makes nothing     (Caffe's Silence)
@@ -258,7 +261,7 @@ class Silence(Layer, type="Silence", legacy=("SILENCE",), bottoms=(1, None), top
         yield rejects("{axis: 1}", "N,3", code="NS102", at="axis", outputs=0)
 
 
-class ShuffleChannel(Layer, type="ShuffleChannel", param="shuffle_channel_param"):
+class ShuffleChannel(Layer, type="ShuffleChannel", keeps=(), param="shuffle_channel_param"):
     """Deal the channels out anew, so that the next grouped convolution sees all groups.
 
     y[:, c g + k] = x[:, k (C/g) + c] for g groups of C/g channels     (Zhang et al. 2018)

@@ -51,7 +51,7 @@ class Spread(Layer):
         return x
 
 
-class Scale(Spread, type="Scale", param="scale_param", bottoms=(1, 2), traits=("elementwise", "scales")):
+class Scale(Spread, type="Scale", keeps=("bottom",), param="scale_param", bottoms=(1, 2), traits=("elementwise", "scales")):
     """Multiply by a trained factor per channel, or by a second bottom, and add a trained bias if asked for.
 
     y = x * w + b, w and b at axis, axis + 1, ... and the same along all other axes     (Caffe's Scale)
@@ -105,7 +105,7 @@ class Scale(Spread, type="Scale", param="scale_param", bottoms=(1, 2), traits=("
         yield rejects("{num_axes: -2}", "N,3,4,4", code="NS106", at="num_axes")
 
 
-class Bias(Spread, type="Bias", param="bias_param", bottoms=(1, 2), traits=("elementwise", "has_bias")):
+class Bias(Spread, type="Bias", keeps=(), param="bias_param", bottoms=(1, 2), traits=("elementwise", "has_bias")):
     """Add a trained term per channel, or a second bottom.
 
     y = x + b, b at axis, axis + 1, ... and the same along all other axes     (Caffe's Bias)
@@ -140,7 +140,7 @@ class Bias(Spread, type="Bias", param="bias_param", bottoms=(1, 2), traits=("ele
         yield rejects("{}", "N,3; 3,5", code="NS303", at="bottom.1")
 
 
-class Axpy(Layer, type="Axpy", bottoms=3, traits=("elementwise",)):
+class Axpy(Layer, type="Axpy", keeps=("bottom.0", "bottom.1"), bottoms=3, traits=("elementwise",)):
     """Weigh the channels of one bottom and add another.
 
     y[n,c,i,j] = a[n,c] x[n,c,i,j] + z[n,c,i,j]     (squeeze and excitation: Hu et al. 2018; forks of Caffe)

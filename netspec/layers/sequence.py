@@ -21,7 +21,7 @@ class GRU(Recurrent, type="GRU"):
     reset_after has r (W_h h + bias_h) in n_t, as cuDNN and PyTorch do.
     """
 
-    hidden, gates = 1, 3
+    hidden, gates, made = 1, 3, 6
 
     reset_after: bool = param(default=False, dialects={"torch": True, "tf": True}, doc="reset what W_h made of the state, not the state")
 
@@ -62,7 +62,7 @@ class GRU(Recurrent, type="GRU"):
         yield rejects("{}", "T,N,5; T,N", code="NS103")
 
 
-class Reverse(Layer, type="Reverse", param="reverse_param"):
+class Reverse(Layer, type="Reverse", keeps=(), param="reverse_param"):
     """Turn an axis back to front: a recurrent layer between two of them reads its sequence from the end.
 
     y[i] = x[n - 1 - i] along axis     (Schuster and Paliwal 1997 join both directions)

@@ -14,7 +14,7 @@ from netspec.record import param
 __all__ = ["ArgMax", "Softmax"]
 
 
-class Softmax(Layer, type="Softmax", param="softmax_param", legacy=("SOFTMAX", "softmax"), traits=("normalizes_scores",)):
+class Softmax(Layer, type="Softmax", keeps=("top",), param="softmax_param", legacy=("SOFTMAX", "softmax"), traits=("normalizes_scores",)):
     """Turn scores along an axis into positive numbers that sum to 1.
 
     y_k = exp(x_k - m) / sum_j exp(x_j - m),  m = max_j x_j     (Caffe's Softmax; Bridle 1990)

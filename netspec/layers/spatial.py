@@ -5,7 +5,7 @@ from typing import Any
 
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, over, same_place
-from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, at_least, same
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import PerAxis, axis_names, spread
@@ -15,7 +15,7 @@ from netspec.record import param
 __all__ = ["Crop", "Upsample"]
 
 
-class Crop(Layer, type="Crop", param="crop_param", bottoms=2, traits=("spatial", "view", "no_gradient.1")):
+class Crop(Layer, type="Crop", keeps=(), param="crop_param", bottoms=2, traits=("spatial", "view", "no_gradient.1")):
     """Cut the first bottom to the size of the second, from axis on.
 
     y[..., i, j] = x[..., i + offset_0, j + offset_1]     (Caffe's Crop; Long et al. 2015 align skips with it)
@@ -118,6 +118,12 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
         if mask is not None:
             return (same_place(2),) * 2
         return ((*same_place(2), *(Step(i, over(1, s), over(1 - s, s), 0) for i, s in enumerate(spread(self.scale, x.axes, "scale"), 2))),)
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The mask, as whole numbers."""
+        if len(bottoms) == 1:
+            return Kept()
+        return Kept((1,)) if bottoms[1].dtype == "int64" else Kept(own=8 * bottoms[1].size)
 
     def torch(self, x: TensorType, mask: TensorType | None = None) -> ModuleText:
         if self.upsample_size is not None:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from netspec.ir.dims import ceil_div
 from netspec.ir.field import Reads, Step, over
-from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, divides
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import PerAxis, spread
@@ -14,7 +14,7 @@ from netspec.record import param
 __all__ = ["AdaptivePooling", "PixelShuffle"]
 
 
-class PixelShuffle(Layer, type="PixelShuffle", param="pixel_shuffle_param", traits=("spatial",)):
+class PixelShuffle(Layer, type="PixelShuffle", keeps=(), param="pixel_shuffle_param", traits=("spatial",)):
     """Turn r^2 channels into one map r times as high and wide: a convolution before it upsamples without a chequered result.
 
     y[n, c, r i + u, r j + v] = x[n, c r^2 + u r + v, i, j]     (sub-pixel convolution: Shi et al. 2016)
@@ -63,6 +63,11 @@ class AdaptivePooling(Layer, type="AdaptivePooling", param="adaptive_pooling_par
         if x.axes not in (1, 2, 3):
             raise RuleError("NS303", f"pools 1 to 3 spatial axes, after batch and channels: its bottom is {x}", at="bottom")
         return x.replaced(space=spread(self.output_size, x.axes, "output_size"))
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        if self.pool == "MAX":
+            return Kept((0,), own=8 * tops[0].size)
+        return Kept() if all(size == 1 for size in tops[0].space) else Kept((0,))
 
     def torch(self, x: TensorType) -> ModuleText:
         name = {"MAX": "Max", "AVE": "Avg"}[self.pool]
