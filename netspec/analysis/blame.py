@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from netspec.analysis.budget import AMONG
 from netspec.analysis.trials import Trials
 from netspec.diagnostics.fixing import Check, belongs, edited
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
@@ -30,19 +31,21 @@ def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Tr
         changed = edited(source, [edit]) if belongs(source, edit) and not trials.refutes(edit) else None
         left -= changed is not None
         if changed is not None and {(d.code, d.fact) for d in check(changed) if d.severity == "error"} <= others:
-            first = pointed(accused[0], edit, len(accused) - 1)
+            first = pointed(accused[0], edit, len(accused) - 1, trials.first(edit))
             return [first if d is accused[0] else d for d in found if d is accused[0] or not d.suspects]
     return list(found)
 
 
-def pointed(d: Diagnostic, edit: Edit, more: int) -> Diagnostic:
-    """The finding with its place at a number, and the change of it as a help."""
+def pointed(d: Diagnostic, edit: Edit, more: int, differs: str) -> Diagnostic:
+    """The finding with its place at a number, and the change of it as a help; on expectations with what differs first."""
     fix = Fix(f"write {edit.text} in place of {edit.span.text}", (edit,))
     notes = (*d.notes, *([f"{more} other {'finding goes' if more == 1 else 'findings go'} with it"] if more else []))
     if d.span is None or (edit.span.source is d.span.source and d.span.start <= edit.span.start and edit.span.end <= d.span.end):
         return replace(d, span=edit.span, notes=notes, fixes=(fix, *(f for f in d.fixes if f.edits != (edit,))))
     if d.code.startswith("NS32"):
         label = Label(edit.span, f"with {edit.text} here all is as expected")
+        if differs:
+            notes = (differs, *(note for note in notes if AMONG not in note))
         return replace(d, others=(label, *(other for other in d.others if other.span != edit.span)), notes=notes, fixes=(fix, *d.fixes))
     before = Label(d.span, "shows here")
     others = (before, *(other for other in d.others if other.span != edit.span))

@@ -12,6 +12,7 @@ from netspec.analysis.cost import NetCost, batch_symbol, cost, weight_counts
 from netspec.analysis.expected_shape import size_of, wanted
 from netspec.analysis.infer import sharing
 from netspec.analysis.memory import at_peak
+from netspec.analysis.numbers import uses
 from netspec.analysis.receptive_field import Fields, culprit, fields, fields_of, later, unshifted
 from netspec.analysis.suspects import suspects
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
@@ -25,7 +26,10 @@ from netspec.resolve.resolve import Resolved
 from netspec.resolve.schema import read_record
 from netspec.syntax.located import Located
 
-__all__ = ["deploy_view", "expect", "expected_shapes"]
+__all__ = ["AMONG", "deploy_view", "expect", "expected_shapes"]
+
+AMONG = "first layer that differs is among"
+"""What goes before the layers of which one made a shape another."""
 
 
 def expect(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagnostics) -> None:
@@ -206,11 +210,8 @@ class Budget:
         agreeing = [v for v, _ in pairs if order[v] < order[value]]
         suspected = self.between(agreeing[-1] if agreeing else None, value)
         names = ", ".join(node.name for node in suspected)
-        notes = (
-            [f"{agreeing[-1].name} is as expected: the first layer that differs is among {names}"]
-            if agreeing and len(suspected) > 1
-            else []
-        )
+        begin = f"{agreeing[-1].name} is as expected: the" if agreeing else "the"
+        notes = [f"{begin} {AMONG} {names}"] if len(suspected) > 1 else []
         notes += [f"{', '.join(v.name for v, _ in differ[1:])} {'differs' if len(differ) == 2 else 'differ'} too"] if differ[1:] else []
         maker = f"{value.node.layer.type} {value.node.name}" if value.node is not None else f"input {value.name}"
         fact = f"{maker} must give {wanted(at)}: it gives {self.typed.types[value]}"
@@ -230,7 +231,7 @@ class Budget:
         return tuple(sizes) == self.typed.types[value].shape
 
     def between(self, first: Value | None, last: Value) -> list[Node]:
-        """The nodes on the way to `last` that come after `first` was made and give another shape than they take."""
+        """The nodes on the way to `last`, after `first` was made, that give another shape than they take, or have sizes to say."""
         needed, found = {last}, []
         for node in reversed(self.typed.graph.nodes):
             if first is not None and node is first.node:
@@ -238,7 +239,10 @@ class Budget:
             if needed.intersection(node.tops):
                 needed.update(node.bottoms)
                 found.append(node)
-        return [node for node in found[::-1] if node is last.node or self.typed.tops(node)[:1] != self.typed.bottoms(node)[:1]]
+        return [node for node in found[::-1] if node is last.node or self.reshapes(node)]
+
+    def reshapes(self, node: Node) -> bool:
+        return self.typed.tops(node)[:1] != self.typed.bottoms(node)[:1] or any(True for _ in uses(node))
 
     # --- names -------------------------------------------------------------------------------------------------------
 

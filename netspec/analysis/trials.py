@@ -51,6 +51,17 @@ class Trials:
         change = changed(made, int(edit.text)) if self.left > 0 else None
         return change is not None and not self.mends(change)
 
+    def first(self, edit: Edit) -> str:
+        """The first layer whose tops are others with the edit made, and what it would give; empty where that is not known."""
+        change = changed(self.makes.get((edit.span.start, edit.span.end), []), int(edit.text))
+        if change is None:
+            return ""
+        types: dict[Value, TensorType | Unknown] = dict(change.inputs)
+        for node in sorted(change.layers, key=self.order.__getitem__):
+            if self.typed(node, change.layers[node], types, Pass(self.graph)) and not types.keys().isdisjoint(node.tops):
+                return f"the first layer that differs is {node.name}: with {edit.text} it gives {types[node.tops[0]]}"
+        return ""
+
     def mends(self, change: Change) -> bool:
         types: dict[Value, TensorType | Unknown] = dict(change.inputs)
         rules = Pass(self.graph)

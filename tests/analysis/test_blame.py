@@ -87,7 +87,7 @@ def test_what_copies_of_a_block_repeat_is_said_once() -> None:
 
 def test_a_file_of_blocks_alone_is_clean() -> None:
     assert driver.check_source(Source("spec.yaml", "blocks: {u: {layers: [{name: r, type: ReLU}]}}\n")) == []
-    assert [d.code for d in driver.check_source(Source("spec.yaml", "netspec: 1\nvars: {a: 1}\n"))] == ["NS209"]
+    assert [d.code for d in driver.check_source(Source("spec.yaml", "netspec: 1\ndescription: a net\n"))] == ["NS209"]
 
 
 def test_a_size_of_an_input_may_be_the_wrong_number() -> None:
@@ -152,3 +152,25 @@ def test_open_sizes_that_can_never_fit_are_blamed_too() -> None:
     assert [d.fact for d in driver.check_source(Source("spec.yaml", OPEN))] == []
     assert pointed(OPEN, "num_output: 3, kernel_size: 3, pad: 1", "num_output: 3, kernel_size: 3, pad: 2")[:2] == ("2", 5)
     assert pointed(OPEN, "kernel_size: 4, stride: 2", "kernel_size: 3, stride: 2")[:2] == ("3", 6)
+
+
+FLAT = """\
+netspec: 1
+input: {data: [N, 3, 8, 8]}
+layers:
+  - {name: conv1, type: Convolution, num_output: 4, kernel_size: 3, pad: 1}
+  - {name: relu1, type: ReLU}
+  - {name: conv2, type: Convolution, num_output: 6, kernel_size: 3, pad: 1}
+  - {name: pool, type: Pooling, kernel_size: 2, stride: 2}
+expect: {shapes: {pool: [N, 6, 4, 4]}, parameters: 334}
+"""
+
+
+def test_a_failed_shape_names_the_first_layer_that_differs() -> None:
+    """Also one that gives what it takes, as conv2 does here."""
+    assert driver.check_source(Source("spec.yaml", FLAT)) == []
+    found = driver.check_source(Source("spec.yaml", FLAT.replace("num_output: 6", "num_output: 4")))
+    (failed,) = [d for d in found if d.code == "NS324"]
+    assert failed.notes == ("the first layer that differs is conv2: with 6 it gives [N, 6, 8, 8]",)
+    (unclear,) = [d for d in driver.check_source(Source("spec.yaml", FLAT.replace("[N, 6, 4, 4]", "[N, 777, 4, 4]"))) if d.code == "NS324"]
+    assert unclear.notes == ("the first layer that differs is among conv1, conv2, pool",)
