@@ -21,6 +21,7 @@ from netspec.resolve.sections import InputSection, SpecFile
 from netspec.resolve.training import check_contract, check_fillers, check_training
 from netspec.source import Span
 from netspec.syntax.located import Located
+from netspec.syntax.settings import is_setting
 from netspec.syntax.spec import Entry, Spec
 from netspec.syntax.variables import FAILED
 
@@ -44,6 +45,7 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
     file = read_record(SpecFile, spec.root, diagnostics, what="the spec")
     if file is None:
         file = what_can_be_read(spec.root)
+        diagnostics.found = [of_setting(d, spec) for d in diagnostics.found]
     check_training(spec, file, diagnostics)
     known = vocabulary(spec, allow_code, diagnostics)
     defaults = defaults_of(spec.section("defaults"), known, diagnostics)
@@ -88,6 +90,19 @@ def what_can_be_read(root: Located) -> SpecFile:
         with suppress(Reject, KeyError):
             values[key] = SpecFile.params[key].kind.read(node, SpecFile.params[key].bounds)
     return SpecFile(**values)
+
+
+def of_setting(found: Diagnostic, spec: Spec) -> Diagnostic:
+    """NS119 in place of NS102 where `--set conv9.num_output=8` begins with neither a section nor a layer's name."""
+    if found.code != "NS102" or found.span is None or not is_setting(found.span.source):
+        return found
+    path = found.span.source.name.partition(" ")[2]
+    first, dot, _ = path.partition(".")
+    if not dot or spec.root.key_span(first) != found.span or first in SpecFile.names:
+        return found
+    near = nearest(first, [*SpecFile.names, *(item.name for item in spec.items)])
+    note = f"did you mean {' or '.join(near)}?" if near else "a path begins with a section or with a layer's name"
+    return Diagnostic("NS119", f"{path} leads nowhere in this spec", notes=(f"no section and no layer is called {first}", note))
 
 
 def reported(spec: Spec) -> bool:

@@ -122,6 +122,7 @@ def test_a_setting_inside_a_block_and_in_a_list(explained, setting: str, path: s
         ("res.0.step=3", "NS119"),
         ("res.0.a.strid=3", "NS102"),
         ("vars..w=3", "NS119"),
+        ("conv9.num_output=3", "NS119"),
         ("vars.w=[1", "NS016"),
     ],
 )
