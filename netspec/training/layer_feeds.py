@@ -64,6 +64,11 @@ class LayerBatches:
         for part in self.parts:
             part.load(position)
 
+    def close(self) -> None:
+        """End the threads that read ahead."""
+        for part in self.parts:
+            part.close()
+
 
 def layer_batches(typed: TypedGraph, names: Mapping[str, str], role: Role, seed: int, device: torch.device) -> LayerBatches:
     """The batches of the data layers that read files; `names` leads from a top to the net's argument. Raises SpecError NS642 to NS657."""

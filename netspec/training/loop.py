@@ -6,7 +6,7 @@ Caffe's order: test, iterate, log, snapshot. Knows no spec, no source of data, n
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,11 @@ def train(job: Job, run: Path, *, device: str = "auto", resume: bool = False, pr
     """
     place = find_device(device)
     prepare(run, resume)
-    with exact_float32(), Interrupt() as interrupt, progress or Silent() as reporter:
+    with exact_float32(), Interrupt() as interrupt, progress or Silent() as reporter, ExitStack() as at_end:
+        # a thread that still reads while Python shuts down can take the process down with it
+        at_end.callback(job.train_batches.close)
+        if job.test_batches is not None:
+            at_end.callback(job.test_batches.close)
         return Training(job, run, place, interrupt, reporter).go(resume)
 
 

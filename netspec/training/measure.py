@@ -1,5 +1,6 @@
 """A run measured on its test data. In: the run's folder; out: losses and metrics by name."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,6 @@ def measure(folder: str | Path, weights: str = "last", device: str = "auto", rea
     if not feeds.tested:
         raise fail("NS684", "its section train has no test_data", path=str(run))
     batches = feeds.batches("test", tested, net, 0, place)
-    with exact_float32():
+    with exact_float32(), closing(batches):
         metrics = evaluate(net.to(place), batches, place)
     return Measured(path, len(batches.source) if batches.source is not None else 0, metrics or {})

@@ -1,5 +1,6 @@
 """`netspec init FOLDER`: the spec that is written checks, trains, exports and predicts, whatever the images' sizes, colours and names."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,15 @@ def test_folders_that_will_not_do(home: Path, made: tuple[str, ...], code: str) 
 def test_one_start_or_the_other(home: Path) -> None:
     assert CliRunner().invoke(group, ["init"]).exit_code == 2
     assert CliRunner().invoke(group, ["init", "d", "--from", "zoo:lenet"]).exit_code == 2
+
+
+def test_what_is_said_of_the_images_and_no_thread_outlives_the_training(home: Path) -> None:
+    """A thread that still reads while Python shuts down can take the process down: exit code 134 behind a whole run."""
+    for i in range(2):
+        for j in range(40 - 30 * i):
+            draw(home / "odd" / "ab"[i] / f"{j}.png", (9, 8), 100 * i, True, 50 * i + j)
+    run("init", "odd")
+    assert "# 50 of 50 images were looked at" in (home / "odd.yaml").read_text(encoding="utf-8")
+    run("train", "odd.yaml", "--quiet", "--run", "run", "--set", "train.solver.epochs=1")
+    run("test", "run")
+    assert "netspec-prefetch" not in [thread.name for thread in threading.enumerate()]

@@ -64,6 +64,9 @@ class Shuffled:
     def load_state(self, state: Any) -> None:
         self.position = state["position"]
 
+    def close(self) -> None:
+        """It reads nothing ahead."""
+
 
 class OnePass:
     """Batches once through the data, the last one short."""
@@ -80,6 +83,9 @@ class OnePass:
 
     def load(self, position: int) -> None:
         self.position = position
+
+    def close(self) -> None:
+        """It reads nothing ahead."""
 
 
 def words(**more: Any) -> SolverParameter:

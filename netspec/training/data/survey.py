@@ -18,13 +18,15 @@ MOST = 100
 
 
 class Survey(NamedTuple):
-    """classes: the names of the folders, sorted; total: images in the training part; sizes: (height, width) of those looked at.
+    """classes: the names of the folders, sorted; total: images in the training part; whole: in the folder, or its part for training.
 
-    gray: whether none of them has colour; mean: of each channel, 0 to 255, all images counting alike.
+    sizes: (height, width) of those looked at. gray: whether none of them has colour; mean: of each channel, 0 to 255, all images
+    counting alike.
     """
 
     classes: tuple[str, ...]
     total: int
+    whole: int
     sizes: tuple[tuple[int, int], ...]
     gray: bool
     mean: tuple[float, ...]
@@ -48,7 +50,7 @@ def survey(folder: Path) -> Survey:
     gray = all((image == image[:1]).all() for image in images)
     means = np.mean([image.mean((1, 2)) for image in images], 0)
     sizes = tuple((image.shape[1], image.shape[2]) for image in images)
-    return Survey(classes, len(training), sizes, gray, tuple(float(m) for m in means[: 1 if gray else 3]))
+    return Survey(classes, len(training), len(whole), sizes, gray, tuple(float(m) for m in means[: 1 if gray else 3]))
 
 
 def files_of(source: Source) -> ImageFolder:
