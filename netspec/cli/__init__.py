@@ -122,7 +122,8 @@ def report(diagnostics: list[Diagnostic], how: "Format" = "full", *, err: bool =
 
 
 def colored(stream: object) -> bool:
-    """Colours on a terminal, unless NO_COLOR is set; FORCE_COLOR sets them elsewhere too."""
-    if os.environ.get("NO_COLOR"):
+    """Colours on a terminal that is not dumb, unless NO_COLOR is set; FORCE_COLOR sets them elsewhere too, FORCE_COLOR=0 nowhere."""
+    force = os.environ.get("FORCE_COLOR")
+    if os.environ.get("NO_COLOR") or force == "0":
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or bool(getattr(stream, "isatty", lambda: False)())
+    return bool(force) or (os.environ.get("TERM") != "dumb" and bool(getattr(stream, "isatty", lambda: False)()))

@@ -70,8 +70,10 @@ def _concise(d: Diagnostic) -> str:
 
 
 def _github(d: Diagnostic) -> str:
-    """A workflow command: https://docs.github.com/actions/reference/workflow-commands-for-github-actions."""
+    """A workflow command: https://docs.github.com/actions/reference/workflow-commands-for-github-actions. Columns only within one line."""
     places = _range(d.span)
+    if places["line"] != places["end_line"]:
+        places |= {"column": None, "end_column": None}
     names = {"line": "line", "col": "column", "endLine": "end_line", "endColumn": "end_column"}
     found = {"file": d.place, **{name: places[key] for name, key in names.items()}, "title": f"{d.code}: {d.title}"}
     properties = ",".join(f"{name}={_property(str(value))}" for name, value in found.items() if value is not None)

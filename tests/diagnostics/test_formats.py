@@ -1,11 +1,16 @@
 """The forms for tools: keys and numbers of json, escapes of github, the shape of sarif."""
 
+import io
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from netspec.cli import colored
 from netspec.diagnostics import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.formats import FORMATS, format_findings
+from netspec.driver import check_source
 from netspec.source import Source, Span
 
 _SOURCE = Source("dir a/é.yaml", "x: 日本\ny: {a:3}\n")
@@ -51,6 +56,57 @@ def test_json_has_the_promised_keys() -> None:
     assert second["path"] == "p.yaml"
     assert {second[key] for key in ("line", "column", "end_line", "end_column")} == {None}
     assert (third["path"], third["help"], third["rule"]) == (None, None, [])
+
+
+def test_the_documented_keys_are_those_that_are_written() -> None:
+    table = (Path(__file__).parents[2] / "docs/formats.md").read_text(encoding="utf-8").partition("## json")[2].partition("## github")[0]
+    (found,) = json.loads(format_findings([_FOUND], "json"))["diagnostics"]
+    assert re.findall(r"^\| (\w+) \|", table, re.MULTILINE)[1:] == list(found)
+    for key in ("labels", "fixes"):
+        said = re.search(rf"^\| {key} \| [^:]*: (.*) \|$", table, re.MULTILINE)
+        assert said is not None
+        assert [word.split()[0] for word in re.sub(r" \(.*?\)", "", said[1]).split(", ")] == list(found[key][0])
+
+
+def test_github_gives_columns_within_one_line_only() -> None:
+    source = Source("s.yaml", "layers:\n  - a\n  - b\n")
+    assert format_findings([Diagnostic("NS209", "none", Span(source, 10, 19))], "github") == (
+        "::error file=s.yaml,line=2,endLine=3,title=NS209%3A network without layers::none"
+    )
+
+
+@pytest.mark.parametrize(("set_to", "terminal", "wanted"), [
+    ({}, True, True), ({}, False, False), ({"NO_COLOR": "1"}, True, False), ({"NO_COLOR": ""}, True, True),
+    ({"FORCE_COLOR": "1"}, False, True),
+    ({"FORCE_COLOR": "0"}, True, False), ({"TERM": "dumb"}, True, False), ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
+])  # fmt: skip
+def test_colours_by_environment(monkeypatch: pytest.MonkeyPatch, set_to: dict[str, str], terminal: bool, wanted: bool) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in set_to.items():
+        monkeypatch.setenv(name, value)
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal  # type: ignore[method-assign]
+    assert colored(stream) is wanted
+
+
+CRLF = '# 日本\r\ninput: {data: [N, 3, 8, 8]}\r\nlayers:\r\n  - {name: "é😀", type: Convolution, num_output: 4, kernal_size: 3}\r\n'
+
+
+def test_places_count_code_points_whatever_ends_the_lines() -> None:
+    (found,) = json.loads(format_findings(check_source(Source("s.yaml", CRLF)), "json"))["diagnostics"]
+    line = CRLF.split("\r\n")[3]
+    assert (found["line"], found["column"], found["end_column"]) == (4, line.index("kernal") + 1, line.index("kernal") + 12)
+    (edit,) = found["fixes"][0]["edits"]
+    assert line[: edit["column"] - 1] + edit["text"] + line[edit["end_column"] - 1 :] == line.replace("kernal", "kernel")
+
+
+def test_findings_in_a_base_stand_in_the_base(tmp_path: Path) -> None:
+    base = "input: {data: [N, 3, 8, 8]}\nlayers:\n  - {name: p, type: Pooling, kernel_size: 40}\n"
+    (tmp_path / "base.yaml").write_text(base, encoding="utf-8")
+    (found,) = json.loads(format_findings(check_source(Source(str(tmp_path / "s.yaml"), "base: base.yaml\n")), "json"))["diagnostics"]
+    assert (Path(found["path"]).name, found["line"], found["column"]) == ("base.yaml", 3, 43)
 
 
 def test_json_without_findings() -> None:

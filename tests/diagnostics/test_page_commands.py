@@ -1,0 +1,297 @@
+"""Every page whose example is a command, or a section of a spec for training: it is run, and its code must come of it.
+
+What an example takes for granted (a folder of photos, a run, a model) is made in `GIVEN`; what cannot be run here says why in `NOT_RUN`.
+"""
+
+import re
+import shlex
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from netspec.cli import group
+from netspec.diagnostics.codes import CODES
+from netspec.diagnostics.model import SpecError
+
+pytestmark = [pytest.mark.torch, pytest.mark.onnx]
+
+ROOT = Path(__file__).parents[2]
+NOT_RUN = {
+    "NS331": "no layer that ships is without sizes as symbols",
+    "NS332": "needs a machine without the device that the spec names",
+    "NS657": "every extra is installed where the tests run",
+    "NS665": "who may do anything can write everywhere",
+    "NS673": "who may do anything can write everywhere",
+    "NS678": "needs a machine without a GPU",
+    "NS703": "torch and onnxruntime agree",
+    "NS706": "every zoo net has sizes that all layers accept",
+    "NS722": "needs a machine without a GPU",
+    "NS901": "no bug is known",
+}
+HEAD = """netspec: 1
+name: demo
+input: {data: %s}
+layers:
+  - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}
+"""
+SHAPES = {"NS652": "[N, 1, 9, 9]", "NS651": "[N, 1, 4, 4]", "NS654": "[N, 3]", "NS650": "[N, 3]", "NS661": "[N, 3]", "NS641": "[N, 3]"}
+PHOTOS = "{shape: [N, 3, 8, 8]}"
+TINY = """netspec: 1
+name: tiny
+input: {data: [N, 1, 8, 8]}
+layers:
+  - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}
+  - {name: prob, type: Softmax}
+output: prob
+train:
+  data: {source: digits, batch_size: 64}
+  test_data: {source: digits, split: test, batch_size: 64}
+  solver: {base_lr: 0.1, max_iter: 2, random_seed: 1}
+"""
+
+
+def run(*words: str) -> list[str]:
+    """The codes that a command ends with or prints."""
+    result = CliRunner().invoke(group, list(words), standalone_mode=False)
+    if result.exception is not None and not isinstance(result.exception, SpecError):
+        raise AssertionError(f"{words}: {result.exception!r}\n{result.output}") from result.exception
+    raised = [d.code for d in result.exception.diagnostics] if isinstance(result.exception, SpecError) else []
+    return raised + re.findall(r"\[(NS\d{3})\]", result.output)
+
+
+def image(path: Path, size: tuple[int, int] = (8, 8)) -> None:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (9, 8, 7)).save(path)
+
+
+def idx(path: Path, values: np.ndarray) -> None:
+    path.write_bytes(bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + values.astype(">u1").tobytes())
+
+
+def photos(folder: Path) -> None:
+    for name in ("cat/a.png", "dog/b.png"):
+        image(folder / "photos" / name)
+
+
+def broken_photo(folder: Path) -> None:
+    photos(folder)
+    (folder / "photos/cat/a.png").write_bytes(b"\x89PNG\r\n\x1a\nand no more")
+
+
+def huge_photo(folder: Path) -> None:
+    import zlib
+
+    photos(folder)
+    header = b"IHDR" + struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    chunks = [header, b"IDAT" + zlib.compress(b"\0" * 9), b"IEND"]
+    packed = (struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks)
+    (folder / "photos/cat/a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+
+
+def empty_class(folder: Path) -> None:
+    photos(folder)
+    (folder / "photos/bird").mkdir()
+
+
+def unlike_photos(folder: Path) -> None:
+    photos(folder)
+    image(folder / "photos/dog/b.png", (9, 7))
+
+
+def cut_mnist(folder: Path) -> None:
+    (folder / "truncated").mkdir()
+    for part in ("train", "t10k"):
+        idx(folder / f"truncated/{part}-images-idx3-ubyte", np.zeros((4, 28, 28)))
+        idx(folder / f"truncated/{part}-labels-idx1-ubyte", np.zeros(4))
+        whole = (folder / f"truncated/{part}-images-idx3-ubyte").read_bytes()
+        (folder / f"truncated/{part}-images-idx3-ubyte").write_bytes(whole[:-9])
+
+
+def labels_from_one(folder: Path) -> None:
+    idx(folder / "i.idx", np.zeros((10, 4, 4)))
+    idx(folder / "one-to-ten.idx", np.arange(1, 11))
+
+
+def other_class(folder: Path) -> None:
+    photos(folder)
+    image(folder / "more/bird/c.png")
+
+
+def grown(folder: Path) -> None:
+    photos(folder)
+    (folder / "photos").rename(folder / "folder-that-grew")
+    spec = HEAD % PHOTOS + "train:\n  data: {source: images, path: folder-that-grew}\n  solver: {base_lr: 0.01, max_iter: 1}\n"
+    (folder / "begun.yaml").write_text(spec, encoding="utf-8")
+    assert run("train", "begun.yaml", "--run", "run", "--quiet") == []
+    image(folder / "folder-that-grew/cat/new.png")
+
+
+def module(folder: Path) -> None:
+    (folder / "mydata.py").write_text("class Faces:\n    def __init__(self):\n        raise ValueError('no faces')\n", encoding="utf-8")
+
+
+def trained(folder: Path) -> None:
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    for name in ("demo", "LeNet/2026-11-21T10-00-00"):
+        spec = "tiny.yaml" if name == "demo" else "untested.yaml"
+        (folder / "untested.yaml").write_text(re.sub("  test_data.*\n", "", TINY), encoding="utf-8")
+        assert run("train", spec, "--run", f"runs/{name}", "--quiet") == []
+
+
+def begun(folder: Path) -> None:
+    assert run("train", "specs/lenet-digits.yaml", "--set", "train.solver.max_iter=1", "--run", "runs/demo", "--quiet") == []
+
+
+def other_blobs(folder: Path) -> None:
+    text = "input: {data: [1, 3, 8, 8]}\nlayers:\n  - {name: c, type: Convolution, num_output: 4, kernel_size: 3, weight_filler: xavier}\n"
+    import torch
+
+    from netspec.training.weights import write_tensors
+
+    write_tensors(folder / "w.safetensors", {"c.weight": torch.zeros(4, 3, 3, 3), "c.bias": torch.zeros(4)}, {})
+    for name, spec, more in (
+        ("other_net", text, ("--weights", "w.safetensors")),
+        ("train_val", text.replace("num_output: 4", "num_output: 5"), ()),
+    ):
+        (folder / f"{name}.yaml").write_text(spec, encoding="utf-8")
+        assert run("export", f"{name}.yaml", "--to", "prototxt", "-o", f"{name}.prototxt", *more) == []
+
+
+def two_plugins(folder: Path) -> None:
+    for name in ("One", "Two"):
+        text = f"""from netspec.plugin import Layer, module
+import torch
+from torch import nn
+
+
+class {name}(Layer, type="{name}", param="{name.lower()}_param", traits=("elementwise",)):
+    \"\"\"Squash values.\"\"\"
+
+    def infer(self, x):
+        return x
+
+    def torch(self, x):
+        return module("Squash{name}")
+
+    def onnx(self, g, x):
+        return g.Tanh(x)
+
+
+def squashed(x):
+    return torch.tanh(x)  # {name}
+
+
+class Squash{name}(nn.Module):
+    def forward(self, x):
+        return squashed(x)
+"""
+        (folder / f"{name.lower()}.py").write_text(text, encoding="utf-8")
+    spec = "plugins: [one.py, two.py]\ninput: {data: [N, 3]}\nlayers:\n  - {name: a, type: One}\n  - {name: b, type: Two}\n"
+    (folder / "net.yaml").write_text(spec, encoding="utf-8")
+
+
+def model(folder: Path) -> None:
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    assert run("export", "tiny.yaml", "-o", "model.onnx") == []
+
+
+def sequence(folder: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    made = helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("SequenceConstruct", ["x"], ["y"])], "g", [given], [made])
+    onnx.save(helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 17)]), folder / "sequence.onnx")
+
+
+ONE = ("--set", "train.solver.max_iter=1", "--quiet")
+ADDED = {
+    "NS658": ("--allow-code",),
+    "NS659": ("--resume",),
+    "NS675": ONE,
+    "NS676": ONE,
+    "NS677": ONE,
+    "NS690": ("--set", "train.solver.max_iter=25"),
+}
+"""What is added to commands: they would train for long, or say only beside the example what they do."""
+GIVEN: dict[str, Callable[[Path], None]] = {
+    "NS031": other_blobs,
+    "NS502": two_plugins,
+    "NS644": cut_mnist,
+    "NS645": lambda f: (f / "notes.txt").write_text("notes", encoding="utf-8") and None,
+    "NS646": lambda f: np.savez(f / "unequal.npz", image=np.zeros((4, 8, 8)), label=np.zeros(3)),
+    "NS647": broken_photo,
+    "NS648": huge_photo,
+    "NS649": empty_class,
+    "NS650": lambda f: (f / "header-only.csv").write_text("a,b,c,label\n", encoding="utf-8") and None,
+    "NS651": labels_from_one,
+    "NS653": unlike_photos,
+    "NS654": lambda f: (f / "gaps.csv").write_text("a,b,c,label\n1,2,3,0\n1,,3,1\n", encoding="utf-8") and None,
+    "NS655": lambda f: np.savez(f / "objects.npz", image=np.array([{}, {}], dtype=object), label=np.zeros(2)),
+    "NS658": module,
+    "NS659": grown,
+    "NS661": lambda f: (f / "table.csv").write_text("a,b,c,label\n1,2,3,0\n1,2,3,1\n", encoding="utf-8") and None,
+    "NS662": lambda f: (f / "book.txt").write_text("abc" * 9000, encoding="utf-8") and None,
+    "NS663": other_class,
+    "NS674": begun,
+    "NS684": trained,
+    "NS685": model,
+    "NS721": model,
+    "NS723": sequence,
+    "NS724": model,
+    "NS725": model,
+}
+
+
+def pages() -> list[str]:
+    """The codes whose example is not a whole spec that `check` finds it in."""
+    from test_pages import checked
+
+    return [code for code in CODES if code not in NOT_RUN and not checked(code)]
+
+
+def example(code: str) -> str:
+    page = (ROOT / f"netspec/diagnostics/pages/{code}.md").read_text(encoding="utf-8")
+    return page[page.index("## Example") : page.index("## Fix")]
+
+
+@pytest.mark.parametrize("code", pages())
+def test_the_example_of_a_page_fires_its_code(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
+    (tmp_path / "specs").symlink_to(ROOT / "specs")
+    GIVEN.get(code, lambda folder: None)(tmp_path)
+    assert code in [
+        found
+        for kind, text in re.findall(r"```(\w+)\n(.*?)^```", example(code), re.DOTALL | re.MULTILINE)
+        for found in codes(code, kind, text)
+    ]
+
+
+def codes(code: str, kind: str, text: str) -> list[str]:
+    """What comes of one block of an example: a spec is trained (a section stands in a small net), lines of a shell are run."""
+    if kind == "yaml":
+        whole = (
+            HEAD % SHAPES.get(code, PHOTOS if "images" in text or "photos" in text else "[N, 1, 8, 8]") + text
+            if text.startswith("train:")
+            else text
+        )
+        Path("spec.yaml").write_text(whole, encoding="utf-8")
+        return run("train", "spec.yaml", "--run", "run", "--quiet", *ADDED.get(code, ())) if "train:" in whole else []
+    found: list[str] = []
+    for part in re.split(r"^(?:\$ )?(netspec .*)\n", text, flags=re.MULTILINE):
+        if part.startswith("netspec "):
+            found += run(*shlex.split(part, comments=True)[1:], *ADDED.get(code, ()))
+        elif part.strip():
+            done = subprocess.run(["bash", "-c", part], capture_output=True, text=True, check=False, timeout=100)
+            found += re.findall(r"\[(NS\d{3})\]", done.stderr + done.stdout)
+    return found
