@@ -22,9 +22,10 @@ FACTORS = {
     "ms": 1e-3,
     "s": 1.0,
 }
-AMOUNT = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)? ?(us|ms|s|(k|M|G|T|Ki|Mi|Gi|Ti)?B?)$(?!\n)"
-QUANTITY = f"^-?{AMOUNT}"
-WRITTEN = re.compile(QUANTITY)
+NUMBER = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)? ?"
+PREFIX = "(k|M|G|T|Ki|Mi|Gi|Ti)?"
+END = r"$(?!\n)"
+WRITTEN = re.compile(f"^-?{NUMBER}(us|ms|s|{PREFIX}B?){END}")
 
 
 def worth(text: str) -> float | None:
@@ -49,26 +50,47 @@ def shown_amount(value: float, unit: str = "") -> str:
 
 
 class Quantity(Record):
-    """A number, or one with a unit: `5M`, `8GiB`, `3ms`. Read as a number: bytes for B, seconds for s."""
+    """A number, or one with a prefix: `5M`. Its kinds take units, too, and are read as numbers of bytes or seconds."""
+
+    unit = PREFIX
+    described = "a quantity such as 5M or 1.5k"
 
     @classmethod
     def kind(cls) -> Kind:
+        amount = f"{NUMBER}{cls.unit}{END}"
+        fits = re.compile(f"^-?{amount}")
+
         def read(node: Any, bounds: Bounds) -> float:
-            value = node.value if type(node.value) in (int, float) else worth(node.value) if isinstance(node.value, str) else None
+            written = isinstance(node.value, str) and fits.match(node.value)
+            value = node.value if type(node.value) in (int, float) else worth(node.value) if written else None
             negative = isinstance(node.value, str) and node.value[:1] == "-"
             if value is None or isnan(value) or not bounds.allow(value) or (negative and bounds.ge is not None):
                 raise Reject(node)
             return float(value) if isinstance(value, float) and not value.is_integer() else int(value)
 
         def schema(bounds: Bounds) -> dict[str, Any]:
-            pattern = QUANTITY if bounds.ge is None else f"^{AMOUNT}"
+            pattern = f"^-?{amount}" if bounds.ge is None else f"^{amount}"
             return {
                 "type": ["number", "string"],
-                "allOf": [{"if": {"type": "string"}, "then": {"pattern": pattern, "description": "a quantity such as 5M, 8GiB or 3ms"}}],
+                "allOf": [{"if": {"type": "string"}, "then": {"pattern": pattern, "description": cls.described}}],
                 **bounds.schema,
             }
 
-        return Kind("a quantity such as 5M, 8GiB or 3ms", ("integer", "number", "string"), read, schema)
+        return Kind(cls.described, ("integer", "number", "string"), read, schema)
+
+
+class Bytes(Quantity):
+    """A number of bytes: `8GiB`, `64M`."""
+
+    unit = f"{PREFIX}B?"
+    described = "a number of bytes such as 8GiB"
+
+
+class Seconds(Quantity):
+    """A time: `3ms`; a number without unit counts seconds."""
+
+    unit = "(us|ms|s)?"
+    described = "a time such as 3ms"
 
 
 class Limit(Record):
@@ -99,16 +121,20 @@ class Limit(Record):
 class MemoryLimit(Limit):
     """Limits of memory, for a number of samples."""
 
+    exactly: Bytes | None = param(default=None, doc="the number itself")
+    min: Bytes | None = param(default=None, doc="the least that will do")
+    max: Bytes | None = param(default=None, doc="the most that will do")
+    about: Bytes | None = param(default=None, doc="roughly this, within tolerance")
     batch: int = param(default=1, ge=1, doc="samples at a time")
 
 
 class LatencyLimit(Record):
     """Limits of the time that one call takes. `check` knows no clock: export and time measure it."""
 
-    p50: Quantity | None = param(default=None, ge=0, doc="half of the calls take at most this")
-    p95: Quantity | None = param(default=None, ge=0, doc="95 of 100 calls take at most this")
-    p99: Quantity | None = param(default=None, ge=0, doc="99 of 100 calls take at most this")
-    mean: Quantity | None = param(default=None, ge=0, doc="the calls take at most this on average")
+    p50: Seconds | None = param(default=None, ge=0, doc="half of the calls take at most this")
+    p95: Seconds | None = param(default=None, ge=0, doc="95 of 100 calls take at most this")
+    p99: Seconds | None = param(default=None, ge=0, doc="99 of 100 calls take at most this")
+    mean: Seconds | None = param(default=None, ge=0, doc="the calls take at most this on average")
     device: Literal["cpu", "cuda"] = param(default="cpu", doc="where it is measured")
     batch: int = param(default=1, ge=1, doc="samples in a call")
 

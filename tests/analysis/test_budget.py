@@ -128,3 +128,18 @@ def test_latency_is_held_to_what_was_measured() -> None:
     assert latency(resolved, {"p95": 0.5}, "cuda") == []
     (found,) = latency(resolved, {"p95": 0.0031, "p99": 5.0}, "cpu")
     assert (found.code, found.fact) == ("NS329", "p95 on cpu must be at most 3 ms: it is 3.1 ms")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "parameters: 5ms",
+        "parameters: {max: 8MiB}",
+        "macs: {max: 3MB}",
+        "activation_memory: {max: 3s}",
+        "latency: {p95: 3MB}",
+        "latency: {p95: 3k}",
+    ],
+)
+def test_a_unit_of_another_quantity_is_refused(line: str) -> None:
+    assert [d.code for d in findings(LENET + f"expect: {{{line}}}\n")] == ["NS104"]
