@@ -157,8 +157,10 @@ def check_source(
     if early is not None and any(d.suspects or any(fix.edits for fix in d.fixes) for d in found):
         early(found)
     if damages and found and found[0].code.startswith("NS0"):
+        from netspec.diagnostics.readings import settled as read_soundly
         from netspec.diagnostics.recovery import ended, read_on
 
+        found = read_soundly(found, source, partial(findings, reading=reading))
         if ended(found, source):
             further = read_on(found, source, lambda text: check_source(text, reading, damages - 1))
             if further is not None:

@@ -129,9 +129,11 @@ def doubted(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Se
 
 def repaired(source: Source, check: Check) -> Repair:
     """Make every safe fix that helps: all of a round together, or one by one where together they do not."""
+    from netspec.diagnostics.readings import settled
+
     done: list[tuple[Diagnostic, Fix]] = []
     refused: set[tuple[str, str]] = set()
-    found = check(source)
+    found = settled(check(source), source, check)
     for _ in range(ROUNDS):
         safe = [(d, fix) for d in found for fix in d.fixes[:1] if fix.safe and fix.edits and (d.code, d.fact) not in refused]
         if not safe:
@@ -139,7 +141,7 @@ def repaired(source: Source, check: Check) -> Repair:
         for group in (safe, safe[:1]) if len(safe) > 1 else (safe,):
             edits = [edit for _, fix in group for edit in fix.edits]
             changed = edited(source, edits)
-            after = check(changed) if changed is not None else found
+            after = settled(check(changed), changed, check) if changed is not None else found
             fixed = [d for d, _ in group]
             if (
                 changed is not None

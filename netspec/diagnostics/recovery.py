@@ -8,6 +8,7 @@ from dataclasses import replace
 from netspec.diagnostics.back import Back
 from netspec.diagnostics.fixing import Check, belongs, edited, end_of, helps
 from netspec.diagnostics.model import COMES_FROM, Diagnostic, Fix
+from netspec.diagnostics.readings import SEVERAL
 from netspec.source import Source
 
 __all__ = ["ended", "read_on"]
@@ -52,5 +53,8 @@ def read_on(found: list[Diagnostic], source: Source, check: Check) -> list[Diagn
         return None
     independent = [d for d in errors if not d.code.startswith(EXPECTED) and not (d.code[2] == "1" and VARIABLE in d.fact)]
     more = [told for d in independent if (told := back.finding(d)) is not None]
-    offered = [replace(d, fixes=(d.fixes[0], *(fix for fix in d.fixes[1:] if not fix.edits))) if d in mending else d for d in found]
+    offered = [
+        replace(d, fixes=(d.fixes[0], *(fix for fix in d.fixes[1:] if not fix.edits or d.code == SEVERAL))) if d in mending else d
+        for d in found
+    ]
     return sorted([*offered, *more], key=lambda d: d.order)

@@ -150,3 +150,38 @@ def test_errors_that_come_to_light_elsewhere_keep_no_fix_back(tmp_path: Path) ->
     result = check(spec, "--fix")
     assert result.return_value == 1
     assert spec.read_text(encoding="utf-8") == SOUND.replace("kernel_size: 2", "kernel_size: 40")
+
+
+IP = "layers:\n  - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}\n"
+DATA = "input: {data: [N, 1, 8, 8]}\n"
+TABBED = {
+    "a key that one of two sections has": (
+        DATA + "train:\n  data:\n    source: digits\n\tbatch_size: 32\n  solver: {base_lr: 0.1, max_iter: 3}\n" + IP, "    batch_size"),
+    "a key deeper than the tab usually is": (
+        DATA + "layers:\n  - name: c\n    type: Convolution\n    convolution_param:\n      num_output: 4\n      kernel_size: 3\n"
+        "      weight_filler:\n        type: xavier\n\tvariance_norm: AVERAGE\n", "        variance_norm"),
+    "an expectation that holds in one place": (DATA + "expect:\n  shapes:\n    ip: [N, 10]\n\tparameters: 650\n" + IP, "  parameters"),
+    "a layer's own keys": (DATA + "layers:\n  - name: p\n\ttype: Pooling\n\tkernel_size: 2\n\tstride: 2\n", "    type"),
+    "a whole list": (DATA + IP.replace("  -", "\t-"), "  - {name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TABBED)
+def test_a_tab_stands_for_the_width_that_alone_is_sound(tmp_path: Path, kind: str) -> None:
+    text, mended = TABBED[kind]
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(text, encoding="utf-8")
+    assert check(spec, "--fix").return_value == 0
+    assert f"\n{mended}" in spec.read_text(encoding="utf-8")
+
+
+def test_a_tab_of_two_sound_meanings_is_left_and_both_are_offered(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    text = DATA + "blocks:\n  u:\n    vars:\n      k: 3\n\tbottom: x\n    layers: [{name: a, type: ReLU}]\nlayers: [{name: p, block: u}]\n"
+    spec.write_text(text, encoding="utf-8")
+    result = check(spec, "--fix")
+    assert result.return_value == 1
+    assert spec.read_text(encoding="utf-8") == text
+    assert {"write 4 spaces for each tab", "write 6 spaces for each tab"} <= {
+        line.rpartition("help: ")[2] for line in result.output.splitlines()
+    }

@@ -42,24 +42,26 @@ def tab(wound: Wound) -> list[Diagnostic] | None:
 
 
 def _untabbed(wound: Wound) -> tuple[Fix, ...]:
-    """Spaces for tabs, of the width that reads most regularly; a safe fix where all widths that read mean the same."""
+    """Spaces for tabs: a fix for each meaning that the text then has, the most regular first; a safe one where there is one meaning."""
     lines = [(n, m[0]) for n in range(1, wound.lines + 1) if (m := re.match(r"[ -]*\t[\t -]*", wound.source.line(n)))]
     beside = {content(wound.source.line(n)) for n in (wound.previous(wound.number), wound.following(wound.number)) if n}
-    best: tuple[tuple[int, bool], tuple[Edit, ...], int] | None = None
-    meanings: tuple[set[str], set[str]] = (set(), set())  # of texts that read on beyond the line, and of those that read whole
+    whole: dict[str, tuple[tuple[int, bool], Fix]] = {}
+    further: list[Fix] = []  # of widths with which the text reads on beyond the line, and not to its end
     for width in _widths(wound, lines):
         edits = tuple(Edit(wound.span(wound.start(n), wound.start(n) + len(lead)), lead.replace("\t", " " * width)) for n, lead in lines)
         first = len(lines[0][1].replace("\t", " " * width))
         tree = wound.heals(edits, wound.start(lines[0][0]) + first)
-        score = (_nulls(tree) if tree is not None else _WIDE, first not in beside)
-        if tree is None and not wound.clears(edits):
-            continue
-        meanings[tree is not None].add(repr(plain(tree)) if tree is not None else str(width))
-        if best is None or score < best[0]:
-            best = score, edits, width
-    if best:
-        text = f"write {best[2]} spaces for each tab" if best[2] else "remove each tab"
-        return (Fix(text, best[1], len(meanings[1] or meanings[0]) == 1),)
+        fix = Fix(f"write {width} spaces for each tab" if width else "remove each tab", edits)
+        if tree is not None and (width or not whole):  # a tab was seen to indent
+            scored = (_nulls(tree), first not in beside), fix
+            meaning = repr(plain(tree))
+            whole[meaning] = min(whole.get(meaning, scored), scored, key=lambda one: one[0])
+        elif tree is None and wound.clears(edits):
+            further.append(fix)
+    if whole:
+        return tuple(fix._replace(safe=len(whole) == 1) for _, fix in sorted(whole.values(), key=lambda one: one[0]))
+    if further:
+        return (further[0]._replace(safe=len(further) == 1),)
     above = wound.source.line(wound.previous(wound.number)) if wound.previous(wound.number) else ""
     lead = re.match(r"[ \t]*", wound.line)
     start = wound.start(wound.number)
@@ -70,7 +72,8 @@ def _untabbed(wound: Wound) -> tuple[Fix, ...]:
 def _widths(wound: Wound, lines: list[tuple[int, str]]) -> list[int]:
     """Spaces that a tab may stand for; where only one line begins with one, also those that bring it to where lines around it stand."""
     alone = len(lines) == 1 and lines[0][1].startswith("\t") and lines[0][1].count("\t") == 1
-    return list(dict.fromkeys((*_WIDTHS, *(_levels(wound, lines[0][0], _step(wound)) if alone else ())))) if lines else []
+    near = _levels(wound, lines[0][0], _step(wound)) if alone else ()
+    return sorted({*_WIDTHS, *near}, key=lambda width: (not width, width not in _WIDTHS, width)) if lines else []
 
 
 def block_text(wound: Wound) -> list[Diagnostic] | None:
