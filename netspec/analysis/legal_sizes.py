@@ -115,10 +115,14 @@ class LegalSizes:
         raise ValueError(f"{sizes} is legal")
 
     def refuses(self, sizes: Mapping[str, int]) -> Violation | None:
-        """The first requirement that sizes for all symbols break; None where they are legal."""
+        """The first requirement that sizes for all symbols break; None where they are legal.
+
+        A count of samples that is not among the sizes is 1; what it alone must be is not judged.
+        """
         samples = dict.fromkeys(frozenset[str]().union(*(named(fact) for _, fact in self.demands)) - self.places.keys(), 1)
         every = {**self.given, **samples, **sizes}
-        broken = [(node, fact) for node, fact in self.demands if verdict(fact, every) is not True]
+        asked = self.places.keys() | sizes.keys()
+        broken = [(node, fact) for node, fact in self.demands if named(fact) & asked and verdict(fact, every) is not True]
         return self.violation(every, broken) if broken else None
 
 

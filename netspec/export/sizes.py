@@ -39,13 +39,14 @@ def sizes_of(typed: TypedGraph) -> str | None:
         coupled = joint(found)
     if not demands:
         return None
-    first = {json.dumps([demand[key] for key in ("kind", "left", "right")]): demand for demand in reversed(demands)}
-    demands = list(reversed(first.values()))
-    return json.dumps({"axes": axes, "coupled": coupled, "parts": writing.parts, "demands": demands}, separators=(",", ":"))
+    first: dict[str, dict[str, Any]] = {}
+    for demand in demands:
+        first.setdefault(json.dumps([demand[key] for key in ("kind", "left", "right")]), demand)
+    return json.dumps({"axes": axes, "coupled": coupled, "parts": writing.parts, "demands": [*first.values()]}, separators=(",", ":"))
 
 
 def described(axis: Axis, found: LegalSizes) -> dict[str, Any]:
-    together = [name for name in axis.coupled if name != found.batch]
+    together = [name for name in axis.coupled if name in found.places]
     alone = not axis.coupled
     said = {"where": axis.where, "text": axis.text if alone else f"{axis.name} is coupled with {', '.join(axis.coupled)}"}
     return said | ({"progressions": [list(p) for p in axis.progressions]} if alone else {"together": together})

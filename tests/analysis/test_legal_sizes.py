@@ -195,6 +195,9 @@ def test_a_count_of_samples_is_one_and_is_said_to_matter() -> None:
     bound = legal_sizes(typed(net("[N, H]", "name: s, type: Reduction, axis: 1\nname: r, type: Reshape, shape: [-1, 4]")))
     assert joint(bound) == ("N is bound by r: 4 divides N",)
     assert [axis.text for axis in bound.axes] == ["H >= 1"]
+    assert bound.refuses({"H": 5}) is None
+    assert bound.refuses({"N": 4, "H": 5}) is None
+    assert bound.refuses({"N": 3, "H": 5}) is not None
     kept = "netspec: 1\ninput: {x: [N, 1, W], s: [N, 1]}\nlayers:\n  - {name: f, type: Filter, bottom: [x, s]}\n"
     (axis,) = legal_sizes(typed(kept + "  - {name: r, type: Reshape, shape: [-1, 7]}\n")).axes
     assert (axis.text, axis.assumed) == ("W = 7 + 7n", {"kept": 1})

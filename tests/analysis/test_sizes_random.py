@@ -98,6 +98,23 @@ def served(found: Conditions | None, sizes: dict[str, int]) -> bool:
     return found is None or found.refusal({"N": 1, **sizes}) is None
 
 
+def blamed(found: Conditions | None, sizes: dict[str, int]) -> str | None:
+    """The layer that the server names."""
+    refusal = found.refusal({"N": 1, **sizes}) if found is not None else None
+    return refusal.layer if refusal is not None else None
+
+
+def test_a_requirement_made_twice_keeps_its_first_place() -> None:
+    """The server names the first layer that fails, as the solver does."""
+    pool, conv = "type: Pooling, kernel_size: 5", "type: Convolution, num_output: 2, kernel_size: 5"
+    text = "netspec: 1\ninput: {x: [N, 2, H, W], y: [N, 2, V, W]}\nlayers:\n"
+    graph = typed(text + f"  - {{name: p, bottom: x, {pool}}}\n  - {{name: c, bottom: y, {conv}}}\noutput: [p, c]\n")
+    for sizes in ({"H": 9, "W": 4, "V": 4}, {"H": 9, "W": 9, "V": 4}, {"H": 4, "W": 4, "V": 9}):
+        found = legal_sizes(graph).refuses(sizes)
+        assert found is not None
+        assert blamed(read(graph), sizes) == found.node.name
+
+
 SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -114,6 +131,7 @@ def test_solver_server_and_brute_force_agree(text: str, seed: int) -> None:
         legal = takes(graph, sizes)
         assert (found.refuses(sizes) is None) == legal, sizes
         assert served(data, sizes) == legal, sizes
+        assert blamed(data, sizes) == (None if legal else found.refuses(sizes).node.name), sizes  # type: ignore[union-attr]
         for axis in found.axes:
             if legal and not set(axis.coupled) - {found.batch}:
                 assert inside(axis.progressions, sizes[axis.name]), sizes
