@@ -161,4 +161,4 @@ def test_hover_gives_the_documentation(editor: Editor, text: str, words: str) ->
     assert found is not None
     shown = found["contents"]["value"] if isinstance(found["contents"], dict) else str(found["contents"])
     assert shown.strip()
-    assert words in shown
+    assert words in shown.replace("\\", "")  # some versions escape what Markdown might take for its own
