@@ -9,6 +9,7 @@ from math import inf
 from typing import Any
 
 from netspec.analysis.cost import NetCost, batch_symbol, cost, weight_counts
+from netspec.analysis.expect_words import sensible
 from netspec.analysis.expected_shape import size_of, wanted
 from netspec.analysis.infer import sharing
 from netspec.analysis.memory import at_peak
@@ -38,7 +39,7 @@ def expect(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Dia
     if section is None or not typed:
         return
     said = read_record(ExpectSection, section, diagnostics, what="expect")
-    if said is None:
+    if said is None or not sensible(section, said, diagnostics):
         return
     if "test" in typed:
         Budget(deploy_view(resolved, typed["test"]), said, section, "the deployed net", diagnostics).check()
@@ -121,7 +122,7 @@ class Budget:
                 code, f"{name} of {self.view} is not known while sizes are open: {value}", span, label="depends on open sizes"
             )
             return
-        broken = limit.broken(value)
+        broken = limit.broken(value, unit)
         if broken is None:
             return
         most = sorted(((n, k) for n, k in spent.items() if isinstance(k, int) and k), key=lambda pair: -pair[1])[:3]
@@ -166,6 +167,7 @@ class Budget:
             if name in known or name in layers:
                 behind = self.cost.output_layers
                 spent = {n: k for n, k in layers.items() if (n in behind) == (name == "output") or name == "total"}
+                spent = spent if name in known else {name: layers[name]}
                 self.hold("NS325", f"units.{name}", limit, known.get(name, layers.get(name, 0)), spent, at=at)
             else:
                 self.stranger(name, at, [*known, *layers], "is neither hidden, input, output, total nor a layer with weights")

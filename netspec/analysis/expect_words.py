@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
-from netspec.resolve.expect_section import Expectations, ExpectSection
+from netspec.resolve.expect_section import Expectations, ExpectSection, Limit
 from netspec.resolve.resolve import Resolved
 from netspec.resolve.schema import read_record
 from netspec.source import Span
@@ -40,11 +40,34 @@ def check_words(resolved: Resolved, diagnostics: Diagnostics) -> None:
         if span not in told:
             check("NS208", output, "is made by no layer", span)
     expected = resolved.spec.section("expect")
-    if expected is None or read_record(ExpectSection, expected, diagnostics, what="expect") is None:
+    said = read_record(ExpectSection, expected, diagnostics, what="expect") if expected is not None else None
+    if expected is None or said is None:
         return
+    sensible(expected, said, diagnostics)
     for body in (expected, expected.get("train")):
         for name, span in named(body) if body is not None else ():
             check("NS330", name, "is no blob or layer of the net", span)
+
+
+def sensible(section: Located, said: Expectations, diagnostics: Diagnostics) -> bool:
+    """Whether every limit demands something that can be met; NS103 and NS120 at those that do not."""
+    before = len(diagnostics)
+    for name in said.params:
+        value, body = said.__dict__[name], section.get(name)
+        if body is None or value is None:
+            continue
+        if isinstance(value, Expectations):
+            sensible(body, value, diagnostics)
+        elif name == "latency" and not {"p50", "p95", "p99", "mean"} & body.mapping.keys():
+            diagnostics.error("NS103", "latency demands nothing: it needs p50, p95, p99 or mean", body.span)
+        limits = {name: (value, body)} if isinstance(value, Limit) else {}
+        if isinstance(value, dict):
+            limits = {f"{name}.{key}": (each, body.mapping[key]) for key, each in value.items() if isinstance(each, Limit)}
+        for path, (limit, at) in limits.items():
+            fault = limit.fault()
+            if fault is not None:
+                diagnostics.error(fault[0], f"{path} {fault[1]}", at.span)
+    return len(diagnostics) == before
 
 
 def every(items: tuple[Item, ...]) -> Iterator[Item]:

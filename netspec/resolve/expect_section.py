@@ -98,33 +98,43 @@ class Limit(Record):
 
     short = "exactly"
 
-    exactly: Quantity | None = param(default=None, doc="the number itself")
-    min: Quantity | None = param(default=None, doc="the least that will do")
-    max: Quantity | None = param(default=None, doc="the most that will do")
-    about: Quantity | None = param(default=None, doc="roughly this, within tolerance")
+    exactly: Quantity | None = param(default=None, ge=0, doc="the number itself")
+    min: Quantity | None = param(default=None, ge=0, doc="the least that will do")
+    max: Quantity | None = param(default=None, ge=0, doc="the most that will do")
+    about: Quantity | None = param(default=None, ge=0, doc="roughly this, within tolerance")
     tolerance: float = param(default=0.01, ge=0, doc="how far from `about`, as a share of it")
 
-    def broken(self, value: float) -> str | None:
+    def broken(self, value: float, unit: str = "") -> str | None:
         """The limit that a number breaks, in words; None where it keeps to all. Quantities have been read as numbers."""
         exactly, least, most, about = (self.__dict__[name] for name in ("exactly", "min", "max", "about"))
         if exactly is not None and value != exactly:
-            return f"exactly {exactly:,}"
+            return f"exactly {shown_amount(exactly, unit)}"
         if least is not None and value < least:
-            return f"at least {least:,}"
+            return f"at least {shown_amount(least, unit)}"
         if most is not None and value > most:
-            return f"at most {most:,}"
+            return f"at most {shown_amount(most, unit)}"
         if about is not None and abs(value - about) > self.tolerance * abs(about):
-            return f"about {about:,}, within {self.tolerance:.3g} of it,"
+            return f"about {shown_amount(about, unit)}, within {self.tolerance:.3g} of it,"
         return None
+
+    def fault(self) -> tuple[str, str] | None:
+        """Why no number can keep to this limit, or every number does: a code, and the words; None for a limit that means something."""
+        exactly, least, most, about = (self.__dict__[name] for name in ("exactly", "min", "max", "about"))
+        if exactly is None and least is None and most is None and about is None:
+            return "NS103", "demands nothing: it needs a number, min, max or about"
+        if least is not None and most is not None and least > most:
+            return "NS120", f"cannot be met: min must be at most max: {shown_amount(least)} > {shown_amount(most)}"
+        broken = self.broken(exactly) if exactly is not None else None
+        return ("NS120", f"cannot be met: {shown_amount(exactly)} is not {broken.rstrip(',')}") if broken is not None else None
 
 
 class MemoryLimit(Limit):
     """Limits of memory, for a number of samples."""
 
-    exactly: Bytes | None = param(default=None, doc="the number itself")
-    min: Bytes | None = param(default=None, doc="the least that will do")
-    max: Bytes | None = param(default=None, doc="the most that will do")
-    about: Bytes | None = param(default=None, doc="roughly this, within tolerance")
+    exactly: Bytes | None = param(default=None, ge=0, doc="the number itself")
+    min: Bytes | None = param(default=None, ge=0, doc="the least that will do")
+    max: Bytes | None = param(default=None, ge=0, doc="the most that will do")
+    about: Bytes | None = param(default=None, ge=0, doc="roughly this, within tolerance")
     batch: int = param(default=1, ge=1, doc="samples at a time")
 
 

@@ -98,9 +98,11 @@ def of_setting(found: Diagnostic, spec: Spec) -> Diagnostic:
         return found
     path = found.span.source.name.partition(" ")[2]
     first, dot, _ = path.partition(".")
-    if not dot or spec.root.key_span(first) != found.span or first in SpecFile.names:
+    from netspec.resolve.wording import NOWHERE
+
+    if not dot or spec.root.key_span(first) != found.span or found.label != NOWHERE:
         return found
-    near = nearest(first, [*SpecFile.names, *(item.name for item in spec.items)])
+    near = nearest(first, [item.name for item in spec.items])
     note = f"did you mean {' or '.join(near)}?" if near else "a path begins with a section or with a layer's name"
     return Diagnostic("NS119", f"{path} leads nowhere in this spec", notes=(f"no section and no layer is called {first}", note))
 

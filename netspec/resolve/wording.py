@@ -14,7 +14,7 @@ from netspec.syntax.scalars import look_alike
 from netspec.syntax.scalars import resolve as scalar
 from netspec.syntax.settings import is_setting
 
-__all__ = ["Subject", "misspelt", "unknown_key", "what_it_is", "worded"]
+__all__ = ["NOWHERE", "Subject", "misspelt", "unknown_key", "what_it_is", "worded"]
 
 RANGES = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 TYPES = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false", "array": "a list",
@@ -22,6 +22,8 @@ TYPES = {"integer": "an integer", "number": "a number", "string": "text", "boole
 TEXT = {"string", "number", "boolean"}
 SIZES = re.compile(r"\d{1,2}(?:\s*[x,;]\s*\d{1,2})+")
 LONGEST_LABEL = 80
+NOWHERE = "not known here"
+"""The label of a key that is like none and belongs nowhere."""
 
 
 class Subject(NamedTuple):
@@ -105,7 +107,7 @@ def unknown_key(key: str, at: Located, known: Iterable[str], what: str, notes: t
     if not near:
         names = sorted(known)
         listed = (f"known: {', '.join(names)}",) if names else ()
-        return Diagnostic("NS102", text, span, "not known here", notes=listed if notes is None else notes)
+        return Diagnostic("NS102", text, span, NOWHERE, notes=listed if notes is None else notes)
     edits = (Edit(span, near[0]),) if span and near[0] not in at.mapping and not is_setting(span.source) else ()
     fix = Fix(f"write {near[0]}", edits, certain(key, near[0], known))
     return Diagnostic("NS102", text, span, f"did you mean {' or '.join(near)}?", fixes=(fix,))

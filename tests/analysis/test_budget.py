@@ -72,6 +72,27 @@ def test_a_broken_expectation_is_reported_at_its_entry(line: str, code: str, at:
     assert found[0].span.text.startswith(at)
 
 
+@pytest.mark.parametrize(("line", "code", "fact"), [
+    ("parameters: {}", "NS103", "parameters demands nothing: it needs a number, min, max or about"),
+    ("macs: {tolerance: 0.1}", "NS103", "macs demands nothing: it needs a number, min, max or about"),
+    ("units: {hidden: {}}", "NS103", "units.hidden demands nothing: it needs a number, min, max or about"),
+    ("latency: {device: cpu}", "NS103", "latency demands nothing: it needs p50, p95, p99 or mean"),
+    ("train: {parameters: {min: 2k, max: 1k}}", "NS120", "parameters cannot be met: min must be at most max: 2,000 > 1,000"),
+    ("parameters: {exactly: 5, min: 6}", "NS120", "parameters cannot be met: 5 is not at least 6"),
+    ("parameters: {max: -1}", "NS106", "parameters.max must be >= 0: it is -1"),
+    ("activation_memory: {max: 1kB}", "NS322", "activation_memory of 1 sample of the deployed net must be at most 1,000 bytes: it is 57,600 bytes (56.2 KiB)"),
+])  # fmt: skip
+@pytest.mark.parametrize("rest", ["", "output: nothing\n"])
+def test_limits_that_demand_nothing_or_too_much(line: str, code: str, fact: str, rest: str) -> None:
+    found = [f for f in findings(LENET + f"expect: {{{line}}}\n{rest}") if f.code != "NS208"]
+    assert [(f.code, f.fact) for f in found] == ([(code, fact)] if code != "NS322" or not rest else [])
+
+
+def test_a_layers_units_are_spent_by_that_layer() -> None:
+    (found,) = findings(LENET + "expect: {units: {conv1: 1}}\n")
+    assert found.notes == ("spent by conv1 11,520 (100%)",)
+
+
 def test_the_spenders_are_named_by_size() -> None:
     (found,) = findings(LENET + "expect: {parameters: {max: 400k}}\n")
     assert found.notes == ("spent by ip1 400,500 (93%), conv2 25,050 (6%), ip2 5,010 (1%)",)
