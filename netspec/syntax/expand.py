@@ -38,7 +38,7 @@ def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, settings:
     files = Files(diagnostics, inside, [os.path.normpath(source.name)])
     tree = inherited(tree, folder, files)
     deep = put(tree, tuple(each for each in settings if each not in joining), diagnostics)
-    variables = declared(tree.get("vars"), Variables({}), Located({}), diagnostics, what="the spec", anchor=tree.span)
+    variables = declared(tree.get("vars"), Variables({}), Located({}), diagnostics, what="the spec", anchor=None)
     root = Located({k: v if k in APART else variables.fill(v, diagnostics) for k, v in tree.mapping.items()}, tree.span, keys=tree.keys)
     blocks = tree.get("blocks") or Located({})
     check_blocks(blocks, diagnostics)

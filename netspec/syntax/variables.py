@@ -1,13 +1,14 @@
 """Variables put into located trees. Comes in: a tree and a scope; goes out: a new tree whose values know which variable made them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import fresh, frozen
 from netspec.source import Span
-from netspec.syntax.expression import NO_VALUE, ExpressionError, extent, substitute, variables_in
+from netspec.syntax.expression import NO_VALUE, UNKNOWN, ExpressionError, extent, substitute, variables_in
 from netspec.syntax.located import Located, place, plain
 
 __all__ = ["FAILED", "REQUIRED", "Variables", "declared"]
@@ -15,6 +16,8 @@ __all__ = ["FAILED", "REQUIRED", "Variables", "declared"]
 REQUIRED = "required"
 FAILED = "failed"
 """`why` of a value whose expression was reported: what it stands in is not looked at further."""
+COPY = "i"
+"""The variable that counts the copies of a repeat."""
 MOST_ADDED = 1_000_000
 """Values that lists and mappings in variables may add in all; lists of lists of lists would otherwise fill the memory."""
 
@@ -96,6 +99,9 @@ def failed(error: ExpressionError, span: Span | None, values: Mapping[str, Any])
     """An expression without a value; for an unknown variable the nearest names."""
     if error.name is None:
         return Diagnostic("NS110", str(error), span)
+    if error.name == COPY:
+        notes = ("i is the number of a copy: it stands where a block is used with repeat, and in that block",)
+        return Diagnostic("NS111", str(error), span, "no copy is counted here", notes=notes)
     near = nearest(error.name, values)
     known = f"known here: {', '.join(sorted(values))}" if values else "no variables are declared here: add vars:"
     fixes: tuple[Fix, ...] = ()
@@ -131,10 +137,15 @@ def declared(
         if name in given.mapping:
             scope = scope.plus({name: value_of(given.mapping[name])}, {name: given.mapping[name].written})
         elif body.value == REQUIRED and body.plain_style:
-            diagnostics.error("NS113", f"{what} needs the variable {name}", anchor, label=f"{name} is not given")
+            diagnostics.error("NS113", f"{what} needs the variable {name}", anchor or body.span, label=f"{name} is not given")
             scope = scope.plus({name: NO_VALUE})
         else:
+            before = len(diagnostics)
             filled = scope.fill(body, diagnostics)
+            for i, d in enumerate(diagnostics.found[before:], before):
+                if d.code == "NS111" and d.fact.removeprefix(UNKNOWN) in names:
+                    notes = ("variables are computed from the top: each sees those above it",)
+                    diagnostics.found[i] = replace(d, label="not declared above", notes=notes, fixes=())
             scope = scope.plus({name: value_of(filled)}, {name: filled.written})
     return scope
 

@@ -195,3 +195,17 @@ def test_blocks_of_a_file_that_cannot_be_read_are_not_called_unknown(tmp_path: P
         s=f"{HEAD}import: x.yaml\nlayers: [{{name: a, block: z}}]\n",
     )
     assert [d.code for d in check("s")] == ["NS030"]
+
+
+NOTED = [
+    ("vars: {w: required}\nlayers: [{name: a, type: ReLU}]", "NS113", "required", ""),
+    ("vars: {a: $b, b: 3}\nlayers: [{name: a, type: ReLU}]", "NS111", "$b", "each sees those above it"),
+    ("layers: [{name: a, type: ReLU, top: $i}]", "NS111", "$i", "number of a copy"),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "place", "note"), NOTED, ids=[row[0][:18] for row in NOTED])
+def test_what_a_variable_cannot_be_is_said_where_it_stands(text: str, code: str, place: str, note: str) -> None:
+    [d] = found(f"{HEAD}{text}\n")
+    assert (d.code, marked(d)) == (code, place)
+    assert note in " ".join(d.notes)
