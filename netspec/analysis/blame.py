@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from netspec.analysis.budget import AMONG
-from netspec.analysis.trials import Trials
+from netspec.analysis.trials import Trials, said
 from netspec.diagnostics.fixing import Check, belongs, edited
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.source import Source
@@ -33,7 +33,27 @@ def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Tr
         if changed is not None and {(d.code, d.fact) for d in check(changed) if d.severity == "error"} <= others:
             first = pointed(accused[0], edit, len(accused) - 1, trials.first(edit))
             return [first if d is accused[0] else d for d in found if d is accused[0] or not d.suspects]
+    told = one_each([one for d in accused for one in d.like or (d,)], trials)
+    edits = [edit for _, edit, _ in told]
+    changed = edited(source, edits) if len(edits) > 1 and all(belongs(source, edit) for edit in edits) else None
+    if changed is not None and {(d.code, d.fact) for d in check(changed) if d.severity == "error"} <= others:
+        heads = [pointed(d, edit, more, "") for d, edit, more in told]
+        return sorted([*heads, *(d for d in found if not d.suspects)], key=lambda d: d.order)
     return list(found)
+
+
+def one_each(accused: Sequence[Diagnostic], trials: Trials) -> list[tuple[Diagnostic, Edit, int]]:
+    """Independent faults: findings with the plain change that clears each, and how many others it clears; empty unless all are cleared."""
+    told: list[tuple[Diagnostic, Edit, int]] = []
+    wrong = {said(node) for node in trials.wrong}
+    for d in accused:
+        for suspect in d.suspects if d.layer in wrong else ():
+            left = trials.remaining([*(edit for _, edit, _ in told), suspect.edit]) if suspect.plain else None
+            if left is not None and left <= wrong - {d.layer}:
+                told.append((d, suspect.edit, len(wrong - left) - 1))
+                wrong = left
+                break
+    return told if not wrong else []
 
 
 def pointed(d: Diagnostic, edit: Edit, more: int, differs: str) -> Diagnostic:

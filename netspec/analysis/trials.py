@@ -3,7 +3,7 @@
 In: a graph with its errors, and shapes that some values should have; out: yes or no for an edit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from netspec.analysis.infer import BUGS, Pass
@@ -15,7 +15,7 @@ from netspec.ir.layer import Layer
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 
-__all__ = ["Trials"]
+__all__ = ["Trials", "said"]
 
 Shape = tuple[Size, ...]
 VISITS = 300_000
@@ -47,13 +47,17 @@ class Trials:
 
     def refutes(self, edit: Edit) -> bool:
         """Whether a layer still refuses, or a goal is missed, with the edit made; False where it is not known what the number makes."""
-        made = self.makes.get((edit.span.start, edit.span.end), [])
-        change = changed(made, int(edit.text)) if self.left > 0 else None
+        change = self.change([edit]) if self.left > 0 else None
         return change is not None and not self.mends(change)
+
+    def remaining(self, edits: Sequence[Edit]) -> set[str] | None:
+        """The layers, by type and name, that refuse with edits made; None where that is not known."""
+        change = self.change(edits) if self.left > 0 else None
+        return {said(node) for node in self.refusing(change, dict(change.inputs))} if change is not None else None
 
     def first(self, edit: Edit) -> str:
         """The first layer whose tops are others with the edit made, and what it would give; empty where that is not known."""
-        change = changed(self.makes.get((edit.span.start, edit.span.end), []), int(edit.text))
+        change = self.change([edit])
         if change is None:
             return ""
         types: dict[Value, TensorType | Unknown] = dict(change.inputs)
@@ -62,29 +66,40 @@ class Trials:
                 return f"the first layer that differs is {node.name}: with {edit.text} it gives {types[node.tops[0]]}"
         return ""
 
+    def change(self, edits: Iterable[Edit]) -> Change | None:
+        """What edits make; None where that is not known."""
+        made = [(each, int(e.text)) for e in edits for each in self.makes.get((e.span.start, e.span.end), [])]
+        return changed(made)
+
     def mends(self, change: Change) -> bool:
         types: dict[Value, TensorType | Unknown] = dict(change.inputs)
+        if next(self.refusing(change, types), None) is not None:
+            return False
+        return all(self.shape(value, types) == shape for value, shape in self.goals.items())
+
+    def refusing(self, change: Change, types: dict[Value, TensorType | Unknown]) -> Iterator[Node]:
+        """The layers that refuse with a change made, in order. `types` begins with what became of the inputs, and is filled."""
         rules = Pass(self.graph)
-        first = 0 if change.inputs else min((self.order[node] for node in change.layers), default=0)
-        for node in self.graph.nodes[first:]:
+        for node in self.graph.nodes:
             if node in change.layers or any(v in types for v in node.bottoms):
                 self.left -= 1
                 if not self.typed(node, change.layers.get(node, node.layer), types, rules):
-                    return False
+                    types.update(dict.fromkeys(node.tops, UNKNOWN))
+                    yield node
             elif node in self.wrong:
-                return False
-        return all(self.shape(value, types) == shape for value, shape in self.goals.items())
+                yield node
 
     def shape(self, value: Value, types: Mapping[Value, TensorType | Unknown]) -> Shape | None:
         found = types.get(value, self.base.types.get(value))
         return found.shape if isinstance(found, TensorType) else None
 
     def typed(self, node: Node, layer: Layer, types: dict[Value, TensorType | Unknown], rules: Pass) -> bool:
-        """Type a layer; only tops that became others are noted. False where it refuses."""
+        """Type a layer; only tops that became others are noted. False where it refuses; behind one that does nothing is said."""
         bottoms = [types[v] if v in types else self.base.types.get(v, UNKNOWN) for v in node.bottoms]
         known = tuple(b for b in bottoms if isinstance(b, TensorType))
         if len(known) < len(bottoms):
-            return False
+            types.update(dict.fromkeys(node.tops, UNKNOWN))
+            return True
         try:
             tops = rules.ruling(layer, known, len(node.tops)).tops
         except (RuleError, *BUGS):
@@ -93,18 +108,23 @@ class Trials:
         return True
 
 
-def changed(made: list[Use | Axis], number: int) -> Change | None:
-    """The layers and inputs that another number makes; None where that is not known."""
+def said(node: Node) -> str:
+    """A layer as findings on sizes begin."""
+    return f"{node.layer.type} {node.name}"
+
+
+def changed(made: Iterable[tuple[Use | Axis, int]]) -> Change | None:
+    """The layers and inputs that other numbers make; None where that is not known."""
     parameters: dict[Node, dict[str, object]] = {}
     inputs: dict[Value, TensorType] = {}
-    for each in made:
+    for each, number in made:
         if isinstance(each, Use):
             if not each.factor:
                 return None
             parameters.setdefault(each.node, {})[each.name] = each.made(number)
-        elif each.given.type is None or each.given.type.rank <= each.axis:
-            return None
         else:
-            shape = each.given.type.shape
-            inputs[each.given.value] = each.given.type._replace(shape=(*shape[: each.axis], number, *shape[each.axis + 1 :]))
+            given = inputs.get(each.given.value, each.given.type)
+            if given is None or given.rank <= each.axis:
+                return None
+            inputs[each.given.value] = given._replace(shape=(*given.shape[: each.axis], number, *given.shape[each.axis + 1 :]))
     return Change({node: node.layer.changed(**own) for node, own in parameters.items()}, inputs) if parameters or inputs else None

@@ -12,6 +12,8 @@ __all__ = ["COMES_FROM", "Diagnostic", "Diagnostics", "Edit", "Fix", "Label", "S
 Severity = Literal["error", "warning"]
 COMES_FROM = "comes from here"
 """The label of a use of a block."""
+USES = 3
+"""Further uses of a block that are shown for what repeats in them."""
 
 
 class Label(NamedTuple):
@@ -48,7 +50,8 @@ class Diagnostic:
     """One finding. `fact` says what is the case here, with the numbers; the code's title says which requirement it breaks.
 
     `path` names the file concerned where there is no span (a missing file, a data set). suspects: what may be wrong in the text, the
-    likeliest first; not tried yet, never shown. hides: what could not be looked at because of it.
+    likeliest first; not tried yet, never shown. hides: what could not be looked at because of it. like: for one that stands for several
+    uses of a block, the finding of each.
     """
 
     code: str
@@ -62,6 +65,7 @@ class Diagnostic:
     path: str | None = None
     suspects: tuple[Suspect, ...] = ()
     hides: Span | None = None
+    like: tuple["Diagnostic", ...] = ()
 
     @property
     def title(self) -> str:
@@ -146,9 +150,16 @@ def said_once(same: list[Diagnostic]) -> list[Diagnostic]:
     mine = [
         d for d in {d.fact: d for d in reversed(same)}.values() if d.fact == first.fact or (first.code[2] == "4" and d.layer == first.layer)
     ]
-    more = len({d.fact if first.code[2] == "3" else d.layer for d in same}) - 1
-    note = f"the same holds for {more} other {'layer' if more == 1 else 'layers'} made here"
-    return [replace(d, notes=(*d.notes, note)) for d in mine] if more else mine
+    others = list({d.fact if first.code[2] == "3" else d.layer: d for d in reversed(same) if d.layer != first.layer}.values())[::-1]
+    if not others:
+        return mine
+    note = f"the same holds for {len(others)} other {'layer' if len(others) == 1 else 'layers'} made here"
+    if first.code[2] == "4":
+        return [replace(d, notes=(*d.notes, note)) for d in mine]
+    uses = dict.fromkeys(label for d in others for label in d.others if label.text.endswith(COMES_FROM))
+    known = {label.span for label in first.others}
+    more = tuple(label for label in uses if label.span not in known)[:USES]
+    return [replace(first, others=(*first.others, *more), notes=(*first.notes, note), like=(first, *others))]
 
 
 class SpecError(Exception):

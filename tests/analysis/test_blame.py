@@ -174,3 +174,13 @@ def test_a_failed_shape_names_the_first_layer_that_differs() -> None:
     assert failed.notes == ("the first layer that differs is conv2: with 6 it gives [N, 6, 8, 8]",)
     (unclear,) = [d for d in driver.check_source(Source("spec.yaml", FLAT.replace("[N, 6, 4, 4]", "[N, 777, 4, 4]"))) if d.code == "NS324"]
     assert unclear.notes == ("the first layer that differs is among conv1, conv2, pool",)
+
+
+def test_independent_faults_are_told_apart_also_in_uses_of_one_block() -> None:
+    text = RESIDUAL.replace("res2, block: unit, vars: {width: 16}}", "res2, block: unit, vars: {width: 61}}")
+    text += "  - {name: wide, type: Convolution, bottom: stem, num_output: 24, kernel_size: 3, pad: 1}\n"
+    text += "  - {name: res3, block: unit, vars: {width: 42}}\n  - {name: res4, block: unit, vars: {width: 24}}\n"
+    for expect in ("", "output: [res2, res4]\nexpect: {shapes: {res2: [N, 16, 32, 32], res4: [N, 24, 32, 32]}, parameters: 34040}\n"):
+        found = [d for d in driver.check_source(Source("spec.yaml", text + expect)) if d.severity == "error"]
+        assert [(d.code, d.span.text, d.span.begin[0]) for d in found if d.span is not None] == [("NS302", "61", 13), ("NS302", "42", 15)]
+        assert [fix.text for d in found for fix in d.fixes] == ["write 16 in place of 61", "write 24 in place of 42"]
