@@ -55,7 +55,9 @@ class Axis(NamedTuple):
         if not self.progressions:
             where = f" with {', '.join(f'{other} = {size}' for other, size in self.assumed.items())}" if self.assumed else ""
             return f"{self.name}: no size from 1 to {LIMIT} will do{where}"
-        return ", or ".join(p.text(self.name) for p in self.progressions)
+        said = ", or ".join(p.text(self.name) for p in self.progressions)
+        ends = [p.last for p in self.progressions]
+        return said + (f" (none was tried beyond {LIMIT})" if None not in ends and max(e for e in ends if e) > LIMIT // 2 else "")
 
 
 class LegalSizes:

@@ -203,6 +203,12 @@ def test_a_count_of_samples_is_one_and_is_said_to_matter() -> None:
     assert (axis.text, axis.assumed) == ("W = 7 + 7n", {"kept": 1})
 
 
+def test_a_period_too_long_to_be_seen_is_not_said_to_end() -> None:
+    layers = f"name: a, {CONV}: 1, stride: 37\nname: b, type: Pooling, kernel_size: 41, stride: 41, round_mode: EXACT"
+    (axis,) = legal_sizes(typed(net("[N, 4, T]", layers))).axes
+    assert axis.text == "T = 1481..1517, or T = 2998..3034 (none was tried beyond 4096)"
+
+
 def test_letters_of_fixed_axes_are_not_the_batch_s() -> None:
     found = legal_sizes(typed(net("[H, 3, 28, 28]", "name: r, type: Reshape, shape: [-1, 49]\nname: i, type: InnerProduct, num_output: 3")))
     assert [(axis.name, axis.text, axis.coupled) for axis in found.axes] == [
