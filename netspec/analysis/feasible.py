@@ -9,7 +9,7 @@ from itertools import chain
 from netspec.analysis.legal_sizes import LIMIT, counted, shown
 from netspec.analysis.progressions import compressed
 from netspec.analysis.suspects import suspects, upward
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
+from netspec.diagnostics.model import COMES_FROM, Diagnostic, Diagnostics, Label
 from netspec.ir.dims import symbols
 from netspec.ir.graph import Node, TypedGraph
 from netspec.ir.rule import WORDS, Fact
@@ -79,6 +79,7 @@ def taken(demands: Sequence[Demand], name: str) -> str:
 
 
 def made(typed: TypedGraph, node: Node) -> tuple[Label, ...]:
-    """Where the bottoms were made, with their shapes."""
+    """Where the bottoms were made, with their shapes, and the uses of blocks that the layer comes from."""
     places = ((v, v.node.places["name"]) for v in node.bottoms if v.node is not None)
-    return tuple(dict.fromkeys(Label(place, f"gives {typed.types[v]}") for v, place in places if place is not None))
+    given = [Label(place, f"gives {typed.types[v]}") for v, place in places if place is not None]
+    return tuple(dict.fromkeys([*given, *(Label(span, f"{node.name} {COMES_FROM}") for span in node.places.used[:2])]))

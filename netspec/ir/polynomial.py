@@ -280,9 +280,11 @@ def quotient(a: Size, b: Size) -> Size:
 
 
 def by_number(a: Size, k: int) -> Size:
+    if k == 0:
+        raise ZeroDivisionError(f"{a} // 0")
     if k < 0:
         return by_number(-a, -k)
-    if isinstance(a, int) or k == 0:
+    if isinstance(a, int):
         return a // k
     whole = {m: c // k for m, c in a.terms.items() if c % k == 0 or m == ()}
     rest = {m: c for m, c in a.terms.items() if c % k and m != ()}

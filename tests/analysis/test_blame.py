@@ -1,7 +1,10 @@
 """Which number an error in sizes points at: the one whose change alone makes the spec check clean."""
 
+import pytest
+
 from netspec import driver
 from netspec.diagnostics.model import Diagnostic
+from netspec.ir.dims import symbol
 from netspec.source import Source
 
 RESIDUAL = """\
@@ -184,3 +187,11 @@ def test_independent_faults_are_told_apart_also_in_uses_of_one_block() -> None:
         found = [d for d in driver.check_source(Source("spec.yaml", text + expect)) if d.severity == "error"]
         assert [(d.code, d.span.text, d.span.begin[0]) for d in found if d.span is not None] == [("NS302", "61", 13), ("NS302", "42", 15)]
         assert [fix.text for d in found for fix in d.fixes] == ["write 16 in place of 61", "write 24 in place of 42"]
+
+
+def test_a_number_is_also_tried_as_0() -> None:
+    """A stride of 0 divides an open size by nothing."""
+    found = driver.check_source(Source("spec.yaml", OPEN.replace("bottom: [data, up]", "bottom: [down, up]")))
+    assert [d.code for d in found] == ["NS308"]
+    with pytest.raises(ZeroDivisionError):
+        symbol("H") // 0
