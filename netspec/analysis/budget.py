@@ -219,7 +219,7 @@ class Budget:
         fact = f"{maker} must give {wanted(at)}: it gives {self.typed.types[value]}"
         others = [Label(place, f"gives {self.typed.types[n.tops[0]]}") for n in suspected if (place := n.places["name"]) is not None]
         sizes = [size for size in (*(size_of(item) for item in at.items), *self.typed.types[value].shape) if isinstance(size, int)]
-        accused = suspects(suspected[::-1], self.typed.graph.inputs, others=sizes)
+        accused = suspects(self.typed.graph, suspected[::-1], others=sizes)
         self.diagnostics.add(Diagnostic("NS324", fact, at.span, others=tuple(others[-8:]), notes=tuple(notes), suspects=accused))
 
     def agrees(self, value: Value, at: Located) -> bool:

@@ -69,7 +69,7 @@ def unmet(typed: TypedGraph, name: str, demands: Sequence[Demand], index: int) -
         f"{who} gives {wanted}",
         others=made(typed, node),
         notes=(f"{name} = {example}: {values}",),
-        suspects=suspects(list(upward(node)), typed.graph.inputs),
+        suspects=suspects(typed.graph, upward(node)),
     )
 
 

@@ -164,7 +164,7 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     given = node.places.sources.get(error.at, ())
     span = given[0] if len(given) == 1 else place
     used = (Label(place, f"{error.at} of {node.name}"),) if place is not None and span is not place else ()
-    accused = suspects(list(upward(node)), found.graph.inputs, sizes_of(node.bottoms, found.types), numbers_of(node.layer))
+    accused = suspects(found.graph, upward(node), sizes_of(node.bottoms, found.types), numbers_of(node.layer))
     if error.at in node.places.spans and not error.at.startswith("bottom"):
         accused = tuple(suspect._replace(plain=False) for suspect in accused)
     return Diagnostic(

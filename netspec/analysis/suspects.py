@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from netspec.analysis.numbers import Written, axes, uses, within
 from netspec.diagnostics.model import Edit, Suspect
-from netspec.ir.graph import Input, Node, Unknown, Value
+from netspec.ir.graph import Graph, Input, Node, Unknown, Value
 from netspec.ir.layer import Layer
 from netspec.ir.types import TensorType
 from netspec.source import Source, Span
@@ -23,6 +23,8 @@ FARTHEST = 300
 """Layers that are looked at on the way up from an error."""
 MOST = 4000
 """Changes that are named for one error."""
+LARGEST = 6000
+"""Layers of a net in which changes are tried."""
 KEY = re.compile(r"([A-Za-z_]\w*):\s*\[?[\w,\s]*$")
 STEP = 0.4
 """What twice the distance costs, where a number that looks like others of its name costs 2."""
@@ -30,16 +32,18 @@ GAPS = 12
 """Differences of sizes that a number is tried with, the least first."""
 
 
-def suspects(nodes: Sequence[Node], inputs: Iterable[Input], sizes: Iterable[int] = (), others: Iterable[int] = ()) -> tuple[Suspect, ...]:
-    """Changes of one number each that may mend an error. `nodes`, nearest first, may be its cause.
+def suspects(graph: Graph, nodes: Iterable[Node], sizes: Iterable[int] = (), others: Iterable[int] = ()) -> tuple[Suspect, ...]:
+    """Changes of one number each that may mend an error; none in a net too large to try them. `nodes`, nearest first, may be its cause.
 
     sizes: what disagrees; others: further numbers that one may have been meant as.
     """
+    if len(graph.nodes) > LARGEST:
+        return ()
     beside = set(sizes)
     wanted = sorted(beside.union(others))
     gaps = sorted({a - b for a in wanted for b in wanted} - {0}, key=abs)[:GAPS]
     ranked: dict[Suspect, float] = {}
-    for i, (written, ordinary, factor) in enumerate(numbers(nodes, inputs)):
+    for i, (written, ordinary, factor) in enumerate(numbers(list(nodes), graph.inputs)):
         distance = log2(1 + i)
         for value, cost in values(written, ordinary, Targets(wanted, gaps, factor)):
             plain = value == ordinary.plain or (written.value in beside and value in beside)

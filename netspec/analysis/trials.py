@@ -18,8 +18,8 @@ from netspec.ir.types import TensorType
 __all__ = ["Trials", "said"]
 
 Shape = tuple[Size, ...]
-VISITS = 300_000
-"""Layers that all trials together may type."""
+VISITS, PASSED = 200_000, 16
+"""Layers that all trials together may type; so many that are only passed by count as one."""
 
 
 class Change(NamedTuple):
@@ -36,7 +36,7 @@ class Trials:
         self.graph = graph
         self.goals = goals
         self.base = Pass(graph).run()
-        self.wrong = {node for node, _ in self.base.errors}
+        self.wrong = dict.fromkeys(node for node, _ in self.base.errors)
         self.left = VISITS
         self.order = {node: i for i, node in enumerate(graph.nodes)}
         self.makes: dict[tuple[int, int], list[Use | Axis]] = {}
@@ -80,7 +80,10 @@ class Trials:
     def refusing(self, change: Change, types: dict[Value, TensorType | Unknown]) -> Iterator[Node]:
         """The layers that refuse with a change made, in order. `types` begins with what became of the inputs, and is filled."""
         rules = Pass(self.graph)
-        for node in self.graph.nodes:
+        first = 0 if change.inputs else min((self.order[node] for node in change.layers), default=0)
+        yield from (node for node in self.wrong if self.order[node] < first)
+        self.left -= (len(self.order) - first) // PASSED
+        for node in self.graph.nodes[first:]:
             if node in change.layers or any(v in types for v in node.bottoms):
                 self.left -= 1
                 if not self.typed(node, change.layers.get(node, node.layer), types, rules):
