@@ -114,12 +114,14 @@ def parts(shapes: str) -> tuple[str, ...]:
 class Kept(NamedTuple):
     """What a call in training keeps for the backward pass: bottoms and tops, by their place, and bytes of its own.
 
-    These are masks, indices, padded copies; statistics of a few numbers are left out.
+    These are masks, indices, padded copies; statistics of a few numbers are left out. passing: bottoms that are kept only where a gradient
+    goes on to them.
     """
 
     bottoms: tuple[int, ...] = ()
     tops: tuple[int, ...] = ()
     own: Size = 0
+    passing: tuple[int, ...] = ()
 
 
 REGISTRY: dict[str, type["Layer"]] = {}

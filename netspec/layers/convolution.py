@@ -78,7 +78,7 @@ class Convolution(
         image = self.bottom(bottoms[0])
         if self.plain(bottoms[0]):
             return Kept(tuple(range(len(bottoms))))
-        return Kept((0,) if self.pad_mode in ("reflect", "replicate") else (), own=4 * padded(image, self.window(image)))
+        return Kept(passing=(0,) if self.pad_mode in ("reflect", "replicate") else (), own=4 * padded(image, self.window(image)))
 
     def torch(self, x: TensorType) -> ModuleText:
         image = self.bottom(x)

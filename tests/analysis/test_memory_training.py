@@ -127,7 +127,7 @@ def test_attention_keeps_what_it_says(more: str) -> None:
 
 ZOO = (
     "lenet", "lenet-1", "lenet-1989", "neocognitron", "nin-cifar", "cifar10-quick", "alexnet", "googlenet", "resnet-20", "mobilenet-v1", "char-rnn",
-    "bidirectional-lstm", "wavenet", "conv-autoencoder", "vae-digits", "dcgan-digits", "deepbind", "u-net-shapes", "segnet-shapes",
+    "bidirectional-lstm", "wavenet", "conv-autoencoder", "vae-digits", "dcgan-digits", "deepbind", "unsharp", "u-net-shapes", "segnet-shapes",
 )  # fmt: skip
 
 
