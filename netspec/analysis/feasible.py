@@ -44,9 +44,10 @@ def alone(facts: Iterable[Demand]) -> dict[str, list[Demand]]:
 
 
 def fits(met: Callable[[int], int], count: int) -> bool:
-    """Whether some size meets all `count` requirements: up to FARTHEST, or in a stretch behind a greater power of two."""
-    further = (range(1 << power, (1 << power) + LIMIT) for power in FURTHER)
-    return any(met(n) == count for n in chain(range(1, FARTHEST + 1), *further))
+    """Whether some size meets all `count` requirements: a power of two, one up to FARTHEST, or one in a stretch behind a greater power."""
+    powers = (1 << power for power in range(FURTHER.stop))
+    stretches = (range(1 << power, (1 << power) + LIMIT) for power in FURTHER)
+    return any(met(n) == count for n in chain(powers, range(1, FARTHEST + 1), *stretches))
 
 
 def unmet(typed: TypedGraph, name: str, demands: Sequence[Demand], index: int) -> Diagnostic:
