@@ -99,6 +99,9 @@ class Builder:
         if down and len(down) != len(wired):
             fact = f"propagate_down of {draft.name} needs one value for each bottom: {len(down)} for {len(wired)}"
             self.diagnostics.error("NS107", fact, places["propagate_down"])
+        if len(fields.loss_weight) > len(tops):
+            fact = f"loss_weight of {draft.name} has one value for each top: {len(fields.loss_weight)} for {len(tops)}"
+            self.diagnostics.error("NS107", fact, places["loss_weight"])
         self.check_tops(draft, tops, wired, scope)
         params = tuple(ParamSpec(p.name, p.lr_mult, p.decay_mult, p.share_mode) for p in fields.param)
         weights = loss_weights(layer, fields.loss_weight, len(tops))

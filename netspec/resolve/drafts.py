@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from netspec.diagnostics.model import Diagnostic, Diagnostics
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
 from netspec.ir.graph import Places
 from netspec.ir.layer import Layer
 from netspec.layers.plugins import PluginError, Vocabulary
@@ -56,6 +56,11 @@ def draft(
     if layer is not None and "stands_in" in cls.traits:
         layer = stood_for(entry.name, layer, kind, dialect, known, diagnostics)
     if fields is None or layer is None or not own.sound:
+        return None
+    if fields.include and fields.exclude:
+        fact = f"layer {entry.name} has include and exclude: as in Caffe, one of them says when it is in the net"
+        others = tuple(Label(span, "beside this") for span in [common.keys.get("include")] if span is not None)
+        diagnostics.add(Diagnostic("NS120", fact, common.keys.get("exclude"), "not both", others=others))
         return None
     most = 1 if layer.tops[1] is None else layer.tops[1]
     layer.__dict__["top_count"] = len(fields.top) or min(1, most)

@@ -15,7 +15,7 @@ from netspec.record import Param
 from netspec.resolve.expect_section import ExpectSection
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.published_values import EXPRESSION, described, fields, opened, record, ref, shared_records
-from netspec.resolve.sections import InputSection, LayerFields, SpecFile
+from netspec.resolve.sections import InputSection, LayerFields, OutputSection, SpecFile
 from netspec.resolve.train_section import TrainSection
 from netspec.source import Source
 from netspec.syntax.located import plain
@@ -189,7 +189,9 @@ def sections() -> Schema:
         "required": ["shape"],
         "additionalProperties": False,
     }
-    outputs = {"type": ["string", "number", "boolean", "array", "object"], "items": {"type": ["string", "number", "boolean"]}}
+    names = ["string", "number", "boolean"]
+    said = {"type": ["object", "string", "array", "null"], "properties": fields(OutputSection), "additionalProperties": False}
+    outputs = {"type": [*names, "array", "object"], "items": {"type": names}, "additionalProperties": said}
     change = {"type": ["object", "string"], **EXPRESSION, "description": "parameters to set otherwise; null takes one out"}
     insert = {
         "type": "object",

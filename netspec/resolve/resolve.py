@@ -17,7 +17,7 @@ from netspec.resolve.deploy import deployed
 from netspec.resolve.drafts import Draft, draft
 from netspec.resolve.plugins import vocabulary
 from netspec.resolve.schema import read_record, word
-from netspec.resolve.sections import InputSection, SpecFile
+from netspec.resolve.sections import InputSection, OutputSection, SpecFile
 from netspec.resolve.training import check_contract, check_fillers, check_training
 from netspec.source import Span
 from netspec.syntax.located import Located
@@ -72,7 +72,7 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
         return None
     if not known.complete or not inputs_told(spec, inputs):
         return None
-    return Resolved(spec, file, inputs, drafts, outputs_of(spec), known)
+    return Resolved(spec, file, inputs, drafts, outputs_of(spec.section("output"), diagnostics), known)
 
 
 def inputs_told(spec: Spec, inputs: tuple[Input, ...]) -> bool:
@@ -225,11 +225,20 @@ def size_of(item: Located, diagnostics: Diagnostics) -> Size | None:
     return None
 
 
-def outputs_of(spec: Spec) -> tuple[tuple[str, Span | None], ...]:
-    """The names under `output:`, a name, a list or a mapping."""
-    section = spec.section("output")
+def outputs_of(section: Located | None, diagnostics: Diagnostics) -> tuple[tuple[str, Span | None], ...]:
+    """The names under `output:`, a name, a list or a mapping, each once; what is said of them is checked."""
     if section is None:
         return ()
     if isinstance(section.value, dict):
+        for name, body in section.value.items():
+            if body.value is not None:
+                read_record(OutputSection, body, diagnostics, what=f"output {name}")
         return tuple((name, section.key_span(name)) for name in section.value)
-    return tuple((item.text, item.span) for item in section.items)
+    found: dict[str, Span | None] = {}
+    for item in section.items:
+        if item.text in found:
+            first = found[item.text]
+            others = (Label(first, "first here"),) if first is not None else ()
+            diagnostics.add(Diagnostic("NS108", f"{item.text} is an output already", item.span, "listed again", others=others))
+        found.setdefault(item.text, item.span)
+    return tuple(found.items())

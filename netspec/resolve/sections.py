@@ -6,7 +6,7 @@ from netspec.record import Record, param
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import TrainSection
 
-__all__ = ["InputSection", "LayerFields", "ParamFields", "Rule", "SpecFile"]
+__all__ = ["InputSection", "LayerFields", "OutputSection", "ParamFields", "Rule", "SpecFile"]
 
 Dialect = Literal["caffe", "torch", "tf"]
 Phase = Literal["TRAIN", "TEST"]
@@ -47,6 +47,12 @@ class InputSection(Record):
     image: ImageContract | None = param(
         default=None, doc="the input contract of images: colour order, resize, crop_size, mean_value, scale"
     )
+
+
+class OutputSection(Record):
+    """One output, where more is said of it than its name."""
+
+    labels: tuple[str, ...] = param(default=(), doc="names of the classes, or the file that lists them, one a line")
 
 
 class Rule(Record):

@@ -209,3 +209,22 @@ def test_what_a_variable_cannot_be_is_said_where_it_stands(text: str, code: str,
     [d] = found(f"{HEAD}{text}\n")
     assert (d.code, marked(d)) == (code, place)
     assert note in " ".join(d.notes)
+
+
+SAID = {
+    "layers: [{name: a, type: ReLU, include: {phase: TRAIN}, exclude: {phase: TEST}}, {name: b, type: ReLU, bottom: data}]": (
+        "NS120",
+        "{phase: TEST}",
+    ),
+    "layers: [{name: a, type: ReLU, loss_weight: [1, 2]}]": ("NS107", "[1, 2]"),
+    "layers: [{name: a, type: ReLU}]\noutput: [a, a]": ("NS108", "a"),
+    "layers: [{name: a, type: ReLU}]\noutput: {a: {label: [x, y, z]}}": ("NS102", "label"),
+    "layers: [{name: a, type: ReLU}]\noutput: {a: {labels: {x: y}}}": ("NS104", "{x: y}"),
+}
+
+
+@pytest.mark.parametrize("text", SAID)
+def test_what_caffe_or_the_words_forbid_is_not_passed_over(text: str) -> None:
+    [d] = found(f"{HEAD}{text}\n")
+    assert d.code == SAID[text][0]
+    assert marked(d) in (SAID[text][1], "exclude")
