@@ -27,7 +27,10 @@ SAME = [
     ("torch", net("[N, 3, 7, 7]", POOL, "dialect: torch\n")),
     ("caffe", net("[N, 3, 7, 7]", POOL)),
     ("torch", net("[N, 3, 7, 7]", "name: b, type: BatchNorm")),
-    ("torch", net("[N, 3, 7, 7]", "name: c, type: Convolution, num_output: 3, kernel_size: 3, bias_term: false, weight_filler: xavier", TRAIN)),
+    (
+        "torch",
+        net("[N, 3, 7, 7]", "name: c, type: Convolution, num_output: 3, kernel_size: 3, bias_term: false, weight_filler: xavier", TRAIN),
+    ),
     ("tf", net("[N, 3, 8, 8]", "name: p, type: Pooling, pool: AVE, kernel_size: 2, stride: 2, pad: [[0, 1], [0, 1]], round_mode: FLOOR")),
     ("tf", net("[N, 3, 8, 8]", "name: i, type: Im2col, kernel_size: 2, stride: 2, pad: same")),
 ]
