@@ -89,11 +89,18 @@ def misnamed(d: Diagnostic, found: list[Diagnostic], source: Source, check: Chec
     readers = [each for each in found if each.code in MISSING and each.span is not None and each.span.text == name]
     reading = tried(source, [Edit(each.span, maker.text) for each in readers if each.span is not None], check)
     making = tried(source, [Edit(maker, name)], check)
-    if making.rank > reading.rank or (making.rank == reading.rank and len(readers) == 1):
+    here, there = ((fresh(trial.after, found), *trial.rank) for trial in (reading, making))
+    if there > here or (there == here and len(readers) == 1):
         return found
     others = tuple(Label(each.span, f"reads {name}") for each in readers if each.span is not None)
     told = replace(d, span=maker, label=f"is {name} meant?", others=others, fixes=(Fix(f"write {name}", (Edit(maker, name),)),))
     return left_over(found, d, told, making.after)
+
+
+def fresh(after: Iterable[Diagnostic], found: Iterable[Diagnostic]) -> int:
+    """How many errors of names a change makes that were not there."""
+    known = {(d.code, d.fact) for d in found}
+    return sum(d.severity == "error" and d.code[2] == "2" and (d.code, d.fact) not in known for d in after)
 
 
 def tried(source: Source, edits: Sequence[Edit], check: Check) -> Trial:
