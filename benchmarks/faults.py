@@ -65,8 +65,8 @@ class Tally(NamedTuple):
 class Bench:
     """One spec, its mutants, and the rules."""
 
-    def __init__(self, path: Path) -> None:
-        self.seeded = Seeded(path)
+    def __init__(self, path: Path, bare: bool = False) -> None:
+        self.seeded = Seeded(path, bare)
         self.name = str(path)
         try:
             self.net: Net | None = Net(path)
@@ -131,9 +131,9 @@ def covers(span: Span, line: int) -> bool:
     return bool(span.begin[0] <= line <= span.finish[0])
 
 
-def measured(path: Path, each: int, seed: int = 1, kinds: tuple[str, ...] = ()) -> Tally:
-    """Everything of one spec; `kinds` limits it to mutants of these."""
-    bench, tally, made = Bench(path), Tally({row: [] for row in ROWS}, [], [], 0), 0
+def measured(path: Path, each: int, seed: int = 1, kinds: tuple[str, ...] = (), bare: bool = False) -> Tally:
+    """Everything of one spec; `kinds` limits it to mutants of these, `bare` takes the spec without its `expect:`."""
+    bench, tally, made = Bench(path, bare), Tally({row: [] for row in ROWS}, [], [], 0), 0
     for mutant in bench.seeded.mutants(each, seed):
         if kinds and mutant.kind not in kinds:
             continue
@@ -183,7 +183,7 @@ def report(args: argparse.Namespace, made: int, specs: int, rows: dict[str, list
     """The page: what was measured, on how much, and what came out."""
     illegal: Any = sum(map(len, rows.values()))
     return (
-        f"# Seeded faults\n\nMeasured {date.today()} by `benchmarks/faults.py --each {args.each} --seed {args.seed}`.\n\n"
+        f"# Seeded faults\n\nMeasured {date.today()} by `benchmarks/faults.py --each {args.each} --seed {args.seed}{' --bare' * args.bare}`.\n\n"
         f"{made} mutants of {specs} specs, {illegal} of them illegal by an independent rule.\n\n{table(rows)}\n\n{expectations(expected)}"
     )
 
@@ -193,6 +193,7 @@ def main() -> int:
     parser.add_argument("--each", type=int, default=200, help="mutants per spec")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", nargs="*", default=(), choices=KINDS)
+    parser.add_argument("--bare", action="store_true", help="specs without their expect section")
     parser.add_argument("--only", default="", help="specs whose name holds this")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--write", type=Path)
@@ -205,7 +206,7 @@ def main() -> int:
     made = 0
     with ProcessPoolExecutor(args.workers) as pool:
         for done, tally in enumerate(
-            pool.map(measured, paths, *([each] * len(paths) for each in (args.each, args.seed, tuple(args.kinds)))), 1
+            pool.map(measured, paths, *([each] * len(paths) for each in (args.each, args.seed, tuple(args.kinds), args.bare))), 1
         ):
             made += tally.made
             short += tally.short

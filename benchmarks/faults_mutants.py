@@ -1,6 +1,7 @@
 """One change in a sound spec at a time: the ways people get sizes, names, wiring, scalars and layout wrong. Judges nothing."""
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ SIZES = (
     *("kernel_size", "kernel_h", "kernel_w", "stride", "stride_h", "stride_w", "pad", "pad_h", "pad_w", "dilation", "group", "num_output"),
     *("axis", "slice_point", "dim", "shape", "offset", "crop_size"),
 )
+EXPECT = re.compile(r"^expect:.*\n(?:[ #].*\n|\n)*", re.MULTILINE)
 FREE = ("vars", "input", "output", "shapes", "receptive_field", "fields", "options", "blocks", "override")
 
 
@@ -31,11 +33,12 @@ class Mutant(NamedTuple):
 
 
 class Seeded:
-    """A spec to make mutants of."""
+    """A spec to make mutants of; bare: without what it expects of itself."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bare: bool = False) -> None:
         self.path = path
-        self.text = path.read_text(encoding="utf-8")
+        whole = path.read_text(encoding="utf-8")
+        self.text = EXPECT.sub("", whole) if bare else whole
         self.source = Source(str(path), self.text)
         tree = read(self.source, Diagnostics())
         assert tree is not None
@@ -143,7 +146,8 @@ class Seeded:
 
 def other_size(text: str, rng: random.Random) -> int:
     """A size that someone might have written instead: near it, half, double, a digit too many or too few, two digits swapped."""
-    value = int(text)
+    value = abs(int(text))
+    text = str(value)
     near = [value + 1, value - 1, value + 2, value - 2, value * 2, value // 2]
     slips = [int(text + rng.choice("0123456789")), int(text[:-1] or "0"), int(text[1:] or "0"), int(text[:-2] + text[-1] + text[-2:-1])]
     wild = [0, value * 3 + 1, value * 40 + 7]
