@@ -183,7 +183,8 @@ def report(args: argparse.Namespace, made: int, specs: int, rows: dict[str, list
     """The page: what was measured, on how much, and what came out."""
     illegal: Any = sum(map(len, rows.values()))
     return (
-        f"# Seeded faults\n\nMeasured {date.today()} by `benchmarks/faults.py --each {args.each} --seed {args.seed}{' --bare' * args.bare}`.\n\n"
+        f"# Seeded faults\n\nMeasured {date.today()} by "
+        f"`benchmarks/faults.py --each {args.each} --seed {args.seed}{' --bare' * args.bare}`.\n\n"
         f"{made} mutants of {specs} specs, {illegal} of them illegal by an independent rule.\n\n{table(rows)}\n\n{expectations(expected)}"
     )
 
