@@ -23,7 +23,7 @@ __all__ = ["Net", "names_are_wrong", "schema_takes"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES_TRIED = 64
-"""Consecutive sizes of an open axis: a net that none of them suits counts as illegal."""
+"""Sizes of an open axis, the first ones and as many from 512 on: a net that none of them suits counts as illegal."""
 
 
 # --- the published schema --------------------------------------------------------------------------------------------
@@ -130,6 +130,7 @@ class Net:
         yield self.sizes
         for more in range(1, SIZES_TRIED if self.open else 1):
             yield {letter: size + more if letter in self.open else size for letter, size in self.sizes.items()}
+            yield {letter: more if letter in self.open else size for letter, size in self.sizes.items()}
 
     def shapes(self, text: str, name: str) -> Shapes | None:
         """Shape of each top that torch makes, in order of execution, up to the first that it has no operator for."""

@@ -165,6 +165,7 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     span = given[0] if len(given) == 1 else place
     used = (Label(place, f"{error.at} of {node.name}"),) if place is not None and span is not place else ()
     accused = suspects(found.graph, upward(node), sizes_of(node.bottoms, found.types), numbers_of(node.layer))
+    own = error.at in node.places.spans and error.at in node.layer.params and not error.at.endswith("_filler")
     if error.at in node.places.spans and not error.at.startswith("bottom"):
         accused = tuple(suspect._replace(plain=False) for suspect in accused)
     return Diagnostic(
@@ -176,6 +177,7 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
         rule=traced.rule,
         fixes=fixes,
         suspects=accused,
+        own=own,
     )
 
 

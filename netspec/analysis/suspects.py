@@ -4,6 +4,7 @@ A number is likelier the nearer its layer, the less it looks like others of its 
 """
 
 import re
+from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -28,6 +29,15 @@ LARGEST = 6000
 KEY = re.compile(r"([A-Za-z_]\w*):\s*\[?[\w,\s]*$")
 STEP = 0.4
 """What twice the distance costs, where a number that looks like others of its name costs 2."""
+WINDOWED = ("kernel_size", "stride", "pad", "dilation")
+"""Parameters that are no count of anything: they are not meant to equal a size."""
+COMMON: Mapping[str, tuple[int, ...]] = {"kernel_size": (1, 3, 5, 7), "stride": (1, 2)}
+MAP = 3
+"""Axes of a shape beyond which its last ones are space."""
+CHANNELS = 8
+"""Numbers from which on a parameter is taken for a count of channels, not for a window's size."""
+ROUND = 0.5
+"""What one step of roundness counts: from 31 to 32 is likelier than back."""
 GAPS = 12
 """Differences of sizes that a number is tried with, the least first."""
 
@@ -42,14 +52,16 @@ def suspects(graph: Graph, nodes: Iterable[Node], sizes: Iterable[int] = (), oth
     beside = set(sizes)
     wanted = sorted(beside.union(others))
     gaps = sorted({a - b for a in wanted for b in wanted} - {0}, key=abs)[:GAPS]
-    ranked: dict[Suspect, float] = {}
+    ranked: dict[Edit, Suspect] = {}
     for i, (written, ordinary, factor) in enumerate(numbers(list(nodes), graph.inputs)):
         distance = log2(1 + i)
-        for value, cost in values(written, ordinary, Targets(wanted, gaps, factor)):
+        for value, base in values(written, ordinary, Targets(wanted, gaps, factor)):
+            cost = base + (ROUND * (roundness(written.value) - roundness(value)) if factor else 0.0)
             plain = value == ordinary.plain or (written.value in beside and value in beside)
-            suspect = Suspect(Edit(written.span, str(value)), plain)
-            ranked[suspect] = min(cost + STEP * distance, ranked.get(suspect, cost + STEP * distance))
-    return tuple(sorted(ranked, key=lambda suspect: ranked[suspect])[:MOST])
+            suspect = Suspect(Edit(written.span, str(value)), plain, cost + STEP * distance)
+            if suspect.edit not in ranked or suspect.cost < ranked[suspect.edit].cost:
+                ranked[suspect.edit] = suspect
+    return tuple(sorted(ranked.values(), key=lambda suspect: suspect.cost)[:MOST])
 
 
 def upward(node: Node) -> Iterator[Node]:
@@ -63,24 +75,33 @@ def upward(node: Node) -> Iterator[Node]:
 
 
 class Usual(NamedTuple):
-    """Sizes that are usual for a parameter beside its layer's others: the plain one, if there is one, and all of them."""
+    """Sizes that are usual for a parameter beside its layer's others: the plain one, if there is one, and all of them.
+
+    common: whether the number as it stands is nothing odd; None: as others of its name tell.
+    """
 
     plain: int | None = None
     ways: tuple[int, ...] = ()
+    common: bool | None = None
 
 
 def numbers(nodes: Sequence[Node], inputs: Iterable[Input]) -> Iterator[tuple[Written, Usual, int]]:
-    """Each number that makes a whole-number parameter, once, with what is usual for it and its factor there."""
+    """Each number that makes a whole-number parameter, once, with what is usual for it, and its factor in a count (0: in none)."""
     seen: set[Span] = set()
     for node in nodes:
         for written, use in uses(node):
             if written.span not in seen:
                 seen.add(written.span)
-                yield written, usual(node, use.name) if written.value == node.layer.__dict__[use.name] else Usual(), use.factor
+                ordinary = usual(node, use.name) if written.value == node.layer.__dict__[use.name] else Usual()
+                yield written, ordinary, 0 if use.name in WINDOWED else use.factor
     read = {v for node in nodes for v in node.bottoms}
     for given in inputs:
-        if given.value in read:
-            yield from ((written, Usual(), 1) for written, _ in axes(given) if written.span not in seen)
+        found = [(written, made.axis) for written, made in axes(given) if given.value in read and written.span not in seen]
+        space = tuple(dict.fromkeys(written.value for written, axis in found if axis > 1))
+        yield from (
+            (written, Usual(ways=space, common=len(space) == 1) if axis > 1 else Usual(common=True), int(axis < 2))
+            for written, axis in found
+        )
 
 
 def usual(node: Node, name: str) -> Usual:
@@ -91,12 +112,13 @@ def usual(node: Node, name: str) -> Usual:
         return Usual()
     keeping = {"kernel_size": 2 * pad // dilation + 1 if pad else None, "pad": dilation * (kernel - 1) // 2}.get(name)
     ways = {
-        "kernel_size": (stride, 2 * stride, stride + 2 * pad),
+        "kernel_size": (stride, 2 * stride, stride + 2 * pad) if stride > 1 else (),
         "pad": ((kernel - stride) // 2,),
         "stride": (kernel, kernel // 2, kernel - 2 * pad),
     }.get(name, ())
     kept = (keeping,) if keeping is not None else ()
-    return Usual(keeping, tuple(dict.fromkeys(way for way in (*kept, *ways) if way >= (name != "pad"))))
+    found = tuple(dict.fromkeys(way for way in (*kept, *ways) if way >= (name != "pad")))
+    return Usual(keeping, found, own[name] in (*found, *COMMON.get(name, ())) or None)
 
 
 class Targets(NamedTuple):
@@ -111,7 +133,7 @@ def values(written: Written, ordinary: Usual, targets: Targets) -> Iterator[tupl
     """What a number may have been meant as, with what it costs to believe so."""
     value, factor = written.value, targets.factor
     peers = peers_of(written.span)
-    odd = 2.0 if value in peers or value in ordinary.ways else 0.0 if peers else 0.4
+    odd = 2.0 if ordinary.common or (ordinary.common is None and value in peers) else 0.0 if peers else 0.4
     if factor and value * factor in targets.sizes:
         yield from ((size // factor, odd) for size in targets.sizes if size != value * factor and size % factor == 0)
         yield from ((value + gap // factor, odd + 0.6) for gap in targets.gaps if gap % factor == 0 and value * factor + gap > 0)
@@ -123,6 +145,13 @@ def values(written: Written, ordinary: Usual, targets: Targets) -> Iterator[tupl
             yield other, odd + 0.8 + 0.15 * i
     if factor and value * factor not in targets.sizes:
         yield from ((value + gap // factor, odd + 2.5) for gap in targets.gaps if gap % factor == 0 and value * factor + gap > 0)
+
+
+def roundness(value: int) -> int:
+    """0 for most numbers, 1 for multiples of 8 and of 10, 2 for powers of two from 8 on; small numbers are all alike."""
+    if value < CHANNELS:
+        return 1
+    return 2 if value & (value - 1) == 0 else int(value % 8 == 0 or value % 10 == 0)
 
 
 def slips(value: int) -> Iterator[int]:
@@ -144,11 +173,19 @@ def peers_of(span: Span) -> Counter[int]:
     if key is None:
         return Counter()
     found = Counter(dict.fromkeys(beside(span), 4))
-    here = span.begin[0]
-    for at, number in said(span.source, key[1]):
-        if at != span.start:
-            found[number] += 3 if abs(span.source.position(at)[0] - here) <= 1 else 1
-    return found
+    places, counts = said(span.source, key[1])
+    found.update(counts)
+    found[int(span.text)] -= 1
+    for at, number in places[slice(*(bisect(places, (edge, -1)) for edge in lines_beside(span)))]:
+        found[number] += 2 * (at != span.start)
+    return +found
+
+
+def lines_beside(span: Span) -> tuple[int, int]:
+    """Where the line before that of a span begins, and where the line after it ends."""
+    text = span.source.text
+    before, after = text.rfind("\n", 0, span.start), text.find("\n", span.start)
+    return text.rfind("\n", 0, max(before, 0)) + 1, len(text) if after < 0 else (text.find("\n", after + 1) + 1 or len(text) + 1)
 
 
 def beside(span: Span) -> Iterator[int]:
@@ -160,17 +197,19 @@ def beside(span: Span) -> Iterator[int]:
 
 
 @lru_cache(64)
-def said(source: Source, key: str) -> tuple[tuple[int, int], ...]:
-    """Where a number stands under a key, and the number."""
+def said(source: Source, key: str) -> tuple[Sequence[tuple[int, int]], Counter[int]]:
+    """Where a number stands under a key, in the text's order, and the number; and how often each number does."""
     found = re.finditer(rf"(?<!\w){re.escape(key)}:\s*(\d+)(?![\w.])", source.text)
-    return tuple((match.start(1), int(match[1])) for match in found if len(match[1]) < 10)
+    places = tuple((match.start(1), int(match[1])) for match in found if len(match[1]) < 10)
+    return places, Counter(number for _, number in places)
 
 
 def numbers_of(layer: Layer) -> list[int]:
-    """Whole numbers among a layer's parameters."""
-    return [value for name in layer.params if type(value := layer.__dict__.get(name)) is int]
+    """Whole numbers among a layer's parameters that may be a count of channels."""
+    return [value for name in layer.params if type(value := layer.__dict__.get(name)) is int and value >= CHANNELS]
 
 
 def sizes_of(values: Iterable[Value], types: Mapping[Value, TensorType | Unknown]) -> list[int]:
-    """Numbers among the sizes of values."""
-    return [size for value in values if isinstance(t := types.get(value), TensorType) for size in t.shape if type(size) is int]
+    """Numbers among the sizes of values that a count may be meant to equal: of a map its channels."""
+    found = [t.shape for value in values if isinstance(t := types.get(value), TensorType)]
+    return [size for shape in found for size in (shape[1:2] if len(shape) > MAP else shape) if type(size) is int]

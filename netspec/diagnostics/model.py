@@ -31,10 +31,14 @@ class Edit(NamedTuple):
 
 
 class Suspect(NamedTuple):
-    """A change of one number that may be what was meant. plain: it makes sizes agree that stand beside each other in the finding."""
+    """A change of one number that may be what was meant. plain: it makes sizes agree that stand beside each other in the finding.
+
+    cost: how unlikely it is; the smaller, the likelier.
+    """
 
     edit: Edit
     plain: bool = False
+    cost: float = 0.0
 
 
 class Fix(NamedTuple):
@@ -50,8 +54,8 @@ class Diagnostic:
     """One finding. `fact` says what is the case here, with the numbers; the code's title says which requirement it breaks.
 
     `path` names the file concerned where there is no span (a missing file, a data set). suspects: what may be wrong in the text, the
-    likeliest first; not tried yet, never shown. hides: what could not be looked at because of it. like: for one that stands for several
-    uses of a block, the finding of each.
+    likeliest first; not tried yet, never shown. own: the place is a parameter that the layer's own rule refuses. hides: what could not be
+    looked at because of it. like: for one that stands for several uses of a block, the finding of each.
     """
 
     code: str
@@ -64,6 +68,7 @@ class Diagnostic:
     fixes: tuple[Fix, ...] = ()
     path: str | None = None
     suspects: tuple[Suspect, ...] = ()
+    own: bool = False
     hides: Span | None = None
     like: tuple["Diagnostic", ...] = ()
 

@@ -195,3 +195,18 @@ def test_a_number_is_also_tried_as_0() -> None:
     assert [d.code for d in found] == ["NS308"]
     with pytest.raises(ZeroDivisionError):
         symbol("H") // 0
+
+
+def test_without_expectations_the_odd_one_is_told_first() -> None:
+    """What is round, usual or said elsewhere is likelier meant than what is not; the layer's own remedies stay."""
+    head = "netspec: 1\ninput: {data: [N, 3, 28, 28]}\nlayers:\n  - {name: conv1, type: Convolution, num_output: 32, kernel_size: 5}\n"
+    pool = "  - {name: pool1, type: Pooling, kernel_size: 2, stride: 2}\n"
+    text = head + pool + "  - {name: dw, type: DepthwiseConvolution, num_output: 32, kernel_size: 3}\n"
+    text += "  - {name: conv2, type: Convolution, num_output: 9, kernel_size: 5}\n"
+    assert driver.check_source(Source("spec.yaml", text)) == []
+    assert pointed(text, "conv1, type: Convolution, num_output: 32", "conv1, type: Convolution, num_output: 31")[:2] == ("31", 4)
+    place, line, helps = pointed(text, "kernel_size: 2, stride: 2", "kernel_size: 2, stride: 27")
+    assert (place, line, helps) == ("27", 5, ["write 2 in place of 27"])
+    assert pointed(text, "[N, 3, 28, 28]", "[N, 3, 8, 28]")[:2] == ("8", 2)
+    found = only(text.replace("kernel_size: 2, stride: 2", "kernel_size: 2, stride: 27"))
+    assert "shows here" in [label.text for label in found.others]
