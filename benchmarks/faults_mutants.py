@@ -33,12 +33,12 @@ class Mutant(NamedTuple):
 
 
 class Seeded:
-    """A spec to make mutants of; bare: without what it expects of itself."""
+    """A spec to make mutants of; bare: without what it expects of itself, unless it has a base, whose expectations it replaces."""
 
     def __init__(self, path: Path, bare: bool = False) -> None:
         self.path = path
         whole = path.read_text(encoding="utf-8")
-        self.text = EXPECT.sub("", whole) if bare else whole
+        self.text = EXPECT.sub("", whole) if bare and "\nbase:" not in whole else whole
         self.source = Source(str(path), self.text)
         tree = read(self.source, Diagnostics())
         assert tree is not None
