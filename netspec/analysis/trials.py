@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from netspec.analysis.infer import BUGS, Pass
-from netspec.analysis.numbers import Axis, Use, axes, uses
+from netspec.analysis.numbers import PAD, Axis, Use, axes, unpadded, uses
 from netspec.diagnostics.model import Edit
 from netspec.ir.dims import Size
 from netspec.ir.graph import UNKNOWN, Graph, Node, Unknown, Value
@@ -40,6 +40,9 @@ class Trials:
         self.left = VISITS
         self.order = {node: i for i, node in enumerate(graph.nodes)}
         self.makes: dict[tuple[int, int], list[Use | Axis]] = {}
+        self.pads: dict[tuple[int, int], list[Use]] = {}
+        for kernel, use in ((kernel, Use(node, "pad")) for node in graph.nodes if (kernel := unpadded(node)) is not None):
+            self.pads.setdefault((kernel.span.start, kernel.span.end), []).append(use)
         for written, made in (pair for node in graph.nodes for pair in uses(node)):
             self.makes.setdefault((written.span.start, written.span.end), []).append(made)
         for written, axis in (pair for given in graph.inputs for pair in axes(given)):
@@ -62,13 +65,21 @@ class Trials:
             return ""
         types: dict[Value, TensorType | Unknown] = dict(change.inputs)
         for node in sorted(change.layers, key=self.order.__getitem__):
-            if self.typed(node, change.layers[node], types, Pass(self.graph)) and not types.keys().isdisjoint(node.tops):
-                return f"the first layer that differs is {node.name}: with {edit.text} it gives {types[node.tops[0]]}"
+            made = self.typed(node, change.layers[node], types, Pass(self.graph))
+            other = next((types[top] for top in node.tops if made and top in types), None)
+            if other is not None:
+                return f"the first layer that differs is {node.name}: with {edit.text} it gives {other}"
         return ""
 
     def change(self, edits: Iterable[Edit]) -> Change | None:
         """What edits make; None where that is not known."""
-        made = [(each, int(e.text)) for e in edits for each in self.makes.get((e.span.start, e.span.end), [])]
+        made: list[tuple[Use | Axis, int]] = []
+        for edit in edits:
+            number, pad, added = edit.text.partition(PAD)
+            place = edit.span.start, edit.span.end
+            made += (
+                [(each, int(added)) for each in self.pads[place]] if pad else [(each, int(number)) for each in self.makes.get(place, [])]
+            )
         return changed(made)
 
     def mends(self, change: Change) -> bool:

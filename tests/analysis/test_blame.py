@@ -210,3 +210,10 @@ def test_without_expectations_the_odd_one_is_told_first() -> None:
     assert pointed(text, "[N, 3, 28, 28]", "[N, 3, 8, 28]")[:2] == ("8", 2)
     found = only(text.replace("kernel_size: 2, stride: 2", "kernel_size: 2, stride: 27"))
     assert "shows here" in [label.text for label in found.others]
+
+
+def test_a_layer_may_keep_its_first_top() -> None:
+    text = "netspec: 1\ninput: {data: [8, 4]}\nlayers:\n  - {name: cut, type: Slice, axis: 0, slice_point: [2, 5], top: [a, b, c]}\n"
+    found = only(text + "  - {name: sum, type: Eltwise, bottom: [a, b]}\n")
+    assert found.span is not None
+    assert (found.span.text, [fix.text for fix in found.fixes]) == ("5", ["write 4 in place of 5"])

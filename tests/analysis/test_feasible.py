@@ -5,6 +5,7 @@ import random
 import pytest
 
 from netspec import driver
+from netspec.diagnostics.model import Diagnostic
 from netspec.source import Source
 
 HEAD = "netspec: 1\ninput: {data: [N, 3, H, 32]}\nlayers:\n"
@@ -56,3 +57,56 @@ def test_a_size_far_up_counts() -> None:
     assert codes(text) == set()
     assert codes(text, H=2999999) == {"NS301"}
     assert codes(text, H=3000000) == set()
+
+
+OTHER = "netspec: 1\ninput: {data: [1, 1, T], other: [1, 1, %d]}\nlayers:\n"
+SUM = "  - {name: sum, type: Eltwise, bottom: [%s, other]}\n"
+
+
+@pytest.mark.parametrize(("other", "layers", "size"), [
+    (480_000, SUM % "data", 480_000),
+    (200_001, "  - {name: c, type: Convolution, bottom: data, num_output: 1, kernel_size: 400, stride: 160}\n" + SUM % "c", 32_000_400),
+    (7, "  - {name: r, type: Reshape, bottom: data, shape: {dim: [0, 600, 500]}}\n", 300_000),
+    (7, "".join(f"  - {{name: r{k}, type: Reshape, bottom: data, shape: {{dim: [0, {k}, -1]}}}}\n" for k in (512, 441)), 512 * 441),
+])  # fmt: skip
+def test_one_size_far_up_is_enough(other: int, layers: str, size: int) -> None:
+    text = OTHER % other + layers
+    assert codes(text.replace(", T]", f", {size}]")) == set()
+    assert codes(text) == set()
+
+
+def test_what_takes_too_long_to_repeat_is_not_judged() -> None:
+    window = "  - {name: %s, type: Pooling, bottom: data, kernel_size: %d, stride: %d, round_mode: EXACT}\n"
+    text = OTHER % 7 + window % ("a", 160_000, 99_991) + window % ("b", 7, 4)
+    assert codes(text.replace(", T]", f", {160_000 + 99_991}]")) == set()
+    assert codes(text) == set()
+
+
+def only(text: str) -> Diagnostic:
+    (found,) = [d for d in driver.check_source(Source("spec.yaml", text)) if d.severity == "error"]
+    return found
+
+
+def test_sizes_beyond_those_listed_are_named() -> None:
+    exact = "  - {name: p, type: Pooling, kernel_size: 7, stride: 7, round_mode: EXACT}\n"
+    found = only(OTHER % 480_000 + SUM % "data" + exact)
+    assert "none of the T that the layers before and its own other rules take (such as T = 480000) gives 7 divides T - 7" in found.fact
+    assert found.notes == ("T = 480000: T - 7 = 479993",)
+    assert "asks for 480000 == T" in [label.text for label in found.others]
+
+
+def test_all_that_hangs_together_is_shown() -> None:
+    text = HEAD.replace("H, 32", "H, H") + "  - {name: r, type: Reshape, bottom: data, shape: {dim: [1, 49, -1]}}\n"
+    found = only(text.replace("[N,", "[1,") + "  - {name: s, type: Reshape, bottom: data, shape: {dim: [1, 3, 25]}}\n")
+    assert "Reshape s" in found.fact
+    assert "none of the H that the layers before take (H = 7 + 7n) gives 75 == 3*H*H" in found.fact
+    assert "asks for 49 divides 3*H*H" in [label.text for label in found.others]
+
+
+def test_layers_that_only_need_room_are_passed_by() -> None:
+    """Not one by one: each of 400 windows asks for a greater size than the one before."""
+    room = "".join(f"  - {{name: c{i}, type: Pooling, kernel_size: [{2 + i % 3}, 1]}}\n" for i in range(400))
+    last = joined(2, 0, 3, "EXACT").replace("bottom: [data,", "bottom: [c399,")
+    found = only(HEAD + room + last)
+    assert "Eltwise sum" in found.fact
+    assert "(H = 801 + 2n)" in found.fact
