@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from netspec.analysis.budget import AMONG
+from netspec.analysis.numbers import PAD
 from netspec.analysis.trials import Trials, said
 from netspec.diagnostics.fixing import Check, belongs, edited
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label, Suspect
@@ -75,22 +76,27 @@ def pointed(d: Diagnostic, edits: Sequence[Edit], more: int, differs: str) -> Di
     Where the number is part of the place, the finding stays there.
     """
     edit = edits[0]
-    fixes = tuple(Fix(f"write {each.text} in place of {each.span.text}", (each,)) for each in edits)
+    fixes = tuple(help_for(each) for each in edits)
     notes = (*d.notes, *([f"{more} other {'finding goes' if more == 1 else 'findings go'} with it"] if more else []))
-    also = tuple(Label(each.span, f"or {each.text} here") for each in edits[1:])
+    also = tuple(Label(each.span, f"or {worded(each)}") for each in edits[1:])
     kept = (*also, *(other for other in d.others if other.span not in {each.span for each in edits}))
     if d.span is None or inside(edit.span, d.span):
         return replace(
             d, span=edit.span, others=kept, notes=notes, fixes=(*fixes, *(f for f in d.fixes if f.edits not in [(e,) for e in edits]))
         )
     if d.code.startswith("NS32"):
-        label = Label(edit.span, f"with {edit.text} here all is as expected")
+        label = Label(edit.span, f"with {worded(edit)} all is as expected")
         if differs:
             notes = (differs, *(note for note in notes if AMONG not in note))
         return replace(d, others=(label, *kept), notes=notes, fixes=(*fixes, *d.fixes))
     before = Label(d.span, "shows here")
     return replace(
-        d, span=edit.span, label=f"with {edit.text} the sizes agree", others=(before, *kept), notes=notes, fixes=(*fixes, *d.fixes)
+        d,
+        span=edit.span,
+        label=f"with {worded(edit).removesuffix(' here')} the sizes agree",
+        others=(before, *kept),
+        notes=notes,
+        fixes=(*fixes, *d.fixes),
     )
 
 
@@ -102,8 +108,19 @@ def own_cost(d: Diagnostic) -> float:
 def beside(d: Diagnostic, edits: Sequence[Edit]) -> Diagnostic:
     """The finding where its layer's rule sees it, with numbers elsewhere that may be the wrong ones."""
     more = [edit for edit in edits if d.span is None or not inside(edit.span, d.span)]
-    others = (*(Label(edit.span, f"or {edit.text} here") for edit in more), *(o for o in d.others if o.span not in [e.span for e in more]))
-    return replace(d, others=others, fixes=(*d.fixes, *(Fix(f"write {e.text} in place of {e.span.text}", (e,)) for e in more)))
+    others = (*(Label(edit.span, f"or {worded(edit)}") for edit in more), *(o for o in d.others if o.span not in [e.span for e in more]))
+    return replace(d, others=others, fixes=(*d.fixes, *(help_for(e) for e in more)))
+
+
+def worded(edit: Edit) -> str:
+    """A change as labels say it: `16 here`, `pad: 1 beside it`."""
+    _, pad, added = edit.text.partition(PAD)
+    return f"{pad.lstrip(', ')}{added} beside it" if pad else f"{edit.text} here"
+
+
+def help_for(edit: Edit) -> Fix:
+    _, pad, added = edit.text.partition(PAD)
+    return Fix(f"add {pad.lstrip(', ')}{added}" if pad else f"write {edit.text} in place of {edit.span.text}", (edit,))
 
 
 def inside(part: Span, whole: Span) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from netspec.analysis.numbers import PAD
 from netspec.analysis.suspects import numbers_of, sizes_of, suspects, upward
 from netspec.diagnostics.model import COMES_FROM, Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.ir.dims import Dim, Size, Traced, product
@@ -167,7 +168,7 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     accused = suspects(found.graph, upward(node), sizes_of(node.bottoms, found.types), numbers_of(node.layer))
     own = error.at in node.places.spans and error.at in node.layer.params and not error.at.endswith("_filler")
     if error.at in node.places.spans and not error.at.startswith("bottom"):
-        accused = tuple(suspect._replace(plain=False) for suspect in accused)
+        accused = tuple(suspect._replace(plain=False) for suspect in accused if PAD not in suspect.edit.text)
     return Diagnostic(
         error.code,
         f"{node.layer.type} {node.name}: {error.fact}",

@@ -8,7 +8,10 @@ from typing import NamedTuple
 from netspec.ir.graph import Input, Node
 from netspec.source import Span
 
-__all__ = ["Axis", "Use", "Written", "axes", "uses", "within"]
+__all__ = ["PAD", "Axis", "Use", "Written", "axes", "unpadded", "uses", "within"]
+
+PAD = ", pad: "
+"""What goes behind a kernel_size where a pad is to be said."""
 
 NUMBER = re.compile(r"(?<![\w.$])\d+(?![\w.])")
 SHAPE = re.compile(r"[\"']?\s*:\s*(?:\{?\s*shape\s*:\s*)?(\[[^\[\]]*\])")
@@ -60,6 +63,15 @@ def uses(node: Node) -> Iterator[tuple[Written, Use]]:
                 yield from (
                     picked(node, name, value, each) if "[" in span.text else scaled(node, name, value, each, whole or len(spans) == 1)
                 )
+
+
+def unpadded(node: Node) -> Written | None:
+    """The kernel_size of a layer that says no pad, where one can be written behind it: in a mapping in braces, by itself."""
+    own, span = node.layer.__dict__, node.places.spans.get("kernel_size")
+    if span is None or "pad" in node.places or "kernel_size" in node.places.sources or own.get("pad") != 0:
+        return None
+    line = span.source.text[span.source.text.rfind("\n", 0, span.start) + 1 : span.start]
+    return Written(span, own["kernel_size"]) if span.text == str(own["kernel_size"]) and line.count("{") > line.count("}") else None
 
 
 def listed(node: Node, name: str, value: tuple[int, ...], found: list[Written]) -> Iterator[tuple[Written, Use]]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import log2
 from typing import NamedTuple
 
-from netspec.analysis.numbers import Written, axes, uses, within
+from netspec.analysis.numbers import PAD, Written, axes, unpadded, uses, within
 from netspec.diagnostics.model import Edit, Suspect
 from netspec.ir.graph import Graph, Input, Node, Unknown, Value
 from netspec.ir.layer import Layer
@@ -38,6 +38,8 @@ CHANNELS = 8
 """Numbers from which on a parameter is taken for a count of channels, not for a window's size."""
 ROUND = 0.5
 """What one step of roundness counts: from 31 to 32 is likelier than back."""
+LEFT_OUT = 0.3
+"""What it costs to believe that a pad was left out."""
 GAPS = 12
 """Differences of sizes that a number is tried with, the least first."""
 
@@ -53,7 +55,11 @@ def suspects(graph: Graph, nodes: Iterable[Node], sizes: Iterable[int] = (), oth
     wanted = sorted(beside.union(others))
     gaps = sorted({a - b for a in wanted for b in wanted} - {0}, key=abs)[:GAPS]
     ranked: dict[Edit, Suspect] = {}
-    for i, (written, ordinary, factor) in enumerate(numbers(list(nodes), graph.inputs)):
+    near = list(nodes)
+    for i, node in enumerate(near):
+        for suspect in pads(node, STEP * log2(1 + i)):
+            ranked.setdefault(suspect.edit, suspect)
+    for i, (written, ordinary, factor) in enumerate(numbers(near, graph.inputs)):
         distance = log2(1 + i)
         for value, base in values(written, ordinary, Targets(wanted, gaps, factor)):
             cost = base + (ROUND * (roundness(written.value) - roundness(value)) if factor else 0.0)
@@ -62,6 +68,16 @@ def suspects(graph: Graph, nodes: Iterable[Node], sizes: Iterable[int] = (), oth
             if suspect.edit not in ranked or suspect.cost < ranked[suspect.edit].cost:
                 ranked[suspect.edit] = suspect
     return tuple(sorted(ranked.values(), key=lambda suspect: suspect.cost)[:MOST])
+
+
+def pads(node: Node, distance: float) -> Iterator[Suspect]:
+    """A pad that is left out and may be meant: the one that keeps the size, or that gives a whole multiple or part of it."""
+    kernel = unpadded(node)
+    stride, dilation = (node.layer.__dict__.get(word, 1) for word in ("stride", "dilation"))
+    if kernel is not None and type(stride) is int and type(dilation) is int:
+        for pad in dict.fromkeys((dilation * (kernel.value - 1) // 2, (kernel.value - stride) // 2)):
+            if pad > 0:
+                yield Suspect(Edit(kernel.span, f"{kernel.value}{PAD}{pad}"), False, LEFT_OUT + distance)
 
 
 def upward(node: Node) -> Iterator[Node]:

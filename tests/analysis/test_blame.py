@@ -217,3 +217,18 @@ def test_a_layer_may_keep_its_first_top() -> None:
     found = only(text + "  - {name: sum, type: Eltwise, bottom: [a, b]}\n")
     assert found.span is not None
     assert (found.span.text, [fix.text for fix in found.fixes]) == ("5", ["write 4 in place of 5"])
+
+
+def test_a_pad_that_was_left_out_is_offered() -> None:
+    """Beside a literal kernel_size, where a join needs it; a window that does not fit has its rule's own remedies."""
+    text = RESIDUAL.replace("kernel_size: 3, pad: 1}\n      - {name: sum", "kernel_size: 3}\n      - {name: sum")
+    assert text != RESIDUAL
+    for each in (text, text + EXPECT):
+        found = only(each)
+        assert found.span is not None
+        assert (found.span.text, found.span.begin[0]) == ("3", 8)
+        assert found.label == "with pad: 1 beside it the sizes agree"
+        assert [(fix.text, fix.edits[0].text) for fix in found.fixes] == [("add pad: 1", "3, pad: 1")]
+    up = OPEN.replace("kernel_size: 4, stride: 2, pad: 1", "kernel_size: 4, stride: 2")
+    assert [fix.text for fix in only(up).fixes] == ["add pad: 1"]
+    assert driver.fix_source(Source("spec.yaml", up)).done == ()
