@@ -90,10 +90,13 @@ def picked(node: Node, name: str, value: int, found: list[Written]) -> Iterator[
 
 
 def scaled(node: Node, name: str, value: int, found: list[Written], product: bool) -> Iterator[tuple[Written, Use]]:
-    """Numbers of which a parameter is a multiple: `${4 * width}`."""
+    """Numbers of which a parameter is a multiple: `${4 * width}`; 0 is one where it stands by itself."""
     for written in found:
-        divides = product and written.value and value % written.value == 0
-        yield written, Use(node, name, factor=value // written.value if divides else 0)
+        if written.value == value == 0:
+            yield written, Use(node, name, factor=int(node.places.spans.get(name) == written.span))
+        else:
+            divides = product and written.value and value % written.value == 0
+            yield written, Use(node, name, factor=value // written.value if divides else 0)
 
 
 def axes(given: Input) -> Iterator[tuple[Written, Axis]]:

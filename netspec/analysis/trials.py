@@ -9,10 +9,10 @@ from typing import NamedTuple
 from netspec.analysis.infer import BUGS, Pass
 from netspec.analysis.numbers import PAD, Axis, Use, axes, unpadded, uses
 from netspec.diagnostics.model import Edit
-from netspec.ir.dims import Size
+from netspec.ir.dims import Size, symbols
 from netspec.ir.graph import UNKNOWN, Graph, Node, Unknown, Value
 from netspec.ir.layer import Layer
-from netspec.ir.rule import RuleError
+from netspec.ir.rule import Fact, RuleError
 from netspec.ir.types import TensorType
 
 __all__ = ["Trials", "said"]
@@ -36,6 +36,7 @@ class Trials:
         self.graph = graph
         self.goals = goals
         self.base = Pass(graph).run()
+        self.pinned = pins(fact for _, fact in self.base.facts)
         self.wrong = dict.fromkeys(node for node, _ in self.base.errors)
         self.left = VISITS
         self.order = {node: i for i, node in enumerate(graph.nodes)}
@@ -108,18 +109,27 @@ class Trials:
         return found.shape if isinstance(found, TensorType) else None
 
     def typed(self, node: Node, layer: Layer, types: dict[Value, TensorType | Unknown], rules: Pass) -> bool:
-        """Type a layer; only tops that became others are noted. False where it refuses; behind one that does nothing is said."""
+        """Type a layer; only tops that became others are noted. False where it refuses, or leaves one number of an open size.
+
+        Behind a layer that refuses nothing is said.
+        """
         bottoms = [types[v] if v in types else self.base.types.get(v, UNKNOWN) for v in node.bottoms]
         known = tuple(b for b in bottoms if isinstance(b, TensorType))
         if len(known) < len(bottoms):
             types.update(dict.fromkeys(node.tops, UNKNOWN))
             return True
         try:
-            tops = rules.ruling(layer, known, len(node.tops)).tops
+            found = rules.ruling(layer, known, len(node.tops))
         except (RuleError, *BUGS):
             return False
-        types.update((value, top) for value, top in zip(node.tops, tops, strict=True) if top != self.base.types.get(value))
-        return True
+        types.update((value, top) for value, top in zip(node.tops, found.tops, strict=True) if top != self.base.types.get(value))
+        return self.pinned >= pins(found.facts)
+
+
+def pins(facts: Iterable[Fact]) -> set[tuple[str, int]]:
+    """The open sizes of which one number is asked, and the number: N == 16."""
+    pairs = (pair for fact in facts if fact.kind == "same" for pair in ((fact.left, fact.right), (fact.right, fact.left)))
+    return {(str(size), number) for size, number in pairs if isinstance(number, int) and str(size) in symbols(size)}
 
 
 def said(node: Node) -> str:
