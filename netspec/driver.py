@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Program", "check_source", "fix_source", "load", "load_source", "read_file"]
 
+BEHIND = 2
+"""Faults in sizes that are told behind a first one."""
 DAMAGES = 3
 """Places where a text is no YAML behind which reading goes on."""
 
@@ -179,8 +181,12 @@ def check_source(
     return found
 
 
-def with_blame(found: list[Diagnostic], source: Source, reading: Reading) -> list[Diagnostic]:
-    """The findings on sizes moved to the one number whose change mends them, where there is one."""
+def with_blame(found: list[Diagnostic], source: Source, reading: Reading, behind: int = BEHIND) -> list[Diagnostic]:
+    """The findings on sizes moved to the one number whose change mends them, where there is one.
+
+    behind: how many faults are looked for one behind another, where the first alone hides the rest.
+    """
+    from netspec.analysis.behind import behind as further
     from netspec.analysis.blame import blamed
     from netspec.analysis.trials import Trials
 
@@ -190,7 +196,10 @@ def with_blame(found: list[Diagnostic], source: Source, reading: Reading) -> lis
     graph = with_file_types(wire(resolved, state_of("test", reading), Diagnostics()))
     trials = Trials(graph, expected_shapes(resolved, graph))
     expected = resolved.spec.section("expect") is not None
-    return blamed(found, source, partial(findings, reading=reading), trials, expected=expected)
+    moved = blamed(found, source, partial(findings, reading=reading), trials, expected=expected)
+    if moved != found or not behind:
+        return moved
+    return further(found, source, trials, lambda text: with_blame(findings(text, reading), text, reading, behind - 1))
 
 
 def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":

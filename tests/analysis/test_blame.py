@@ -239,3 +239,36 @@ def test_no_change_is_told_that_leaves_one_number_of_an_open_size() -> None:
     text = "netspec: 1\ninput: {a: [N, 16, 8, 8], g: [N, 8]}\nlayers: [{name: s, type: Scale, bottom: [a, g], axis: 0}]\n"
     assert [fix.text for fix in only(text).fixes] == ["write 8 in place of 16", "write 16 in place of 8"]
     assert driver.check_source(Source("spec.yaml", text.replace("axis: 0", "axis: 1").replace("a: [N", "a: [16"))) == []
+
+
+CHAIN = """\
+netspec: 1
+input: {data: [N, 3, 32, 32]}
+layers:
+  - {name: s, type: Convolution, num_output: 16, kernel_size: 3, pad: 1}
+  - {name: a1, type: Convolution, num_output: 16, kernel_size: 3, pad: 1}
+  - {name: a2, type: Convolution, num_output: 61, kernel_size: 3, pad: 1}
+  - {name: as, type: Eltwise, bottom: [s, a2]}
+  - {name: b1, type: Convolution, num_output: 16, kernel_size: 3, pad: 1}
+  - {name: b2, type: Convolution, num_output: 15, kernel_size: 3, pad: 1}
+  - {name: bs, type: Eltwise, bottom: [as, b2]}
+"""
+
+
+def test_faults_one_behind_another_are_all_told() -> None:
+    for expect in ("", "expect: {shapes: {bs: [N, 16, 32, 32]}}\n"):
+        found = [d for d in driver.check_source(Source("spec.yaml", CHAIN + expect)) if d.severity == "error"]
+        assert [(d.code, d.span.text, d.span.begin[0]) for d in found if d.span is not None] == [("NS302", "61", 6), ("NS302", "15", 9)]
+        assert [fix.text for d in found for fix in d.fixes] == ["write 16 in place of 61", "write 16 in place of 15"]
+        assert found[1].notes[-1] == "shows once 16 stands in place of 61"
+
+
+def test_a_wrong_bottom_is_no_row_of_wrong_numbers() -> None:
+    text = (
+        CHAIN.replace("61", "16")
+        .replace("15", "16")
+        .replace("name: b1,", "name: p, type: Pooling, kernel_size: 2, stride: 2}\n  - {name: b1,")
+    )
+    found = only(text)
+    assert found.span is not None
+    assert found.span.text == "b2"
