@@ -79,7 +79,9 @@ class Trials:
             number, pad, added = edit.text.partition(PAD)
             place = edit.span.start, edit.span.end
             made += (
-                [(each, int(added)) for each in self.pads[place]] if pad else [(each, int(number)) for each in self.makes.get(place, [])]
+                [(each, int(added)) for each in self.pads.get(place, [])]
+                if pad
+                else [(each, int(number)) for each in self.makes.get(place, [])]
             )
         return changed(made)
 
