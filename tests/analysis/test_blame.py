@@ -276,6 +276,6 @@ def test_a_wrong_bottom_is_no_row_of_wrong_numbers() -> None:
 
 def test_layers_of_the_training_phase_alone_are_looked_at_too() -> None:
     """What is tried on the net of the test phase has no such layer."""
-    text = OPEN.split("expect:")[0].replace("H, W]", "8, 8]").replace("kernel_size: 4, stride: 2, pad: 1", "kernel_size: 4, stride: 2")
+    text = OPEN.partition("expect:")[0].replace("H, W]", "8, 8]").replace("kernel_size: 4, stride: 2, pad: 1", "kernel_size: 4, stride: 2")
     phased = "".join(f"{line[:-1]}, include: {{phase: TRAIN}}}}\n" if "up" in line else f"{line}\n" for line in text.splitlines())
     assert "NS302" in {d.code for d in driver.check_source(Source("spec.yaml", phased))}
