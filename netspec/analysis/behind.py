@@ -21,7 +21,7 @@ Blame = Callable[[Source], list[Diagnostic]]
 def behind(found: Sequence[Diagnostic], source: Source, trials: Trials, blame: Blame) -> list[Diagnostic]:
     """The findings; where an odd number clears the only one on sizes, and what then shows has its number too, all of these are told.
 
-    blame: the findings on a text, at their numbers where these are known.
+    Not where one number, though none so odd, would clear all. blame: the findings on a text, at their numbers where these are known.
     """
     accused = [d for d in found if d.suspects]
     if len(accused) != 1 or any(d.severity == "error" for d in found if d is not accused[0]):
@@ -37,6 +37,6 @@ def behind(found: Sequence[Diagnostic], source: Source, trials: Trials, blame: B
             back = Back(source, changed, [edit])
             first = f"shows once {edit.text} stands in place of {edit.span.text}"
             further = [replace(one, notes=(*one.notes, first)) for each in after if (one := back.finding(each)) is not None]
-            if len(further) == len(after):
+            if len(further) == len(after) and not any(trials.remaining([s.edit]) == set() for s in d.suspects):
                 return sorted([pointed(d, [edit], 0, ""), *further, *(one for one in found if one is not d)], key=lambda one: one.order)
     return list(found)

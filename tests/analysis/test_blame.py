@@ -1,5 +1,7 @@
 """Which number an error in sizes points at: the one whose change alone makes the spec check clean."""
 
+from pathlib import Path
+
 import pytest
 
 from netspec import driver
@@ -279,3 +281,11 @@ def test_layers_of_the_training_phase_alone_are_looked_at_too() -> None:
     text = OPEN.partition("expect:")[0].replace("H, W]", "8, 8]").replace("kernel_size: 4, stride: 2, pad: 1", "kernel_size: 4, stride: 2")
     phased = "".join(f"{line[:-1]}, include: {{phase: TRAIN}}}}\n" if "up" in line else f"{line}\n" for line in text.splitlines())
     assert "NS302" in {d.code for d in driver.check_source(Source("spec.yaml", phased))}
+
+
+def test_one_number_that_clears_all_is_no_row_of_two() -> None:
+    """A branch of 8 in place of 384 leaves 712 channels where two layers say 1088, and 1704 where one says 2080."""
+    text = (Path(__file__).parents[2] / "specs/imagenet/inception-resnet-v2.yaml").read_text().partition("\nexpect:")[0] + "\n"
+    narrow = text.replace("block: valid, bottom: x, vars: {width: 384,", "block: valid, bottom: x, vars: {width: 8,", 1)
+    assert narrow != text
+    assert not any(note.startswith("shows once") for note in only(narrow).notes)
