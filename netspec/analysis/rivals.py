@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from netspec.diagnostics.fixing import Check, belongs, edited
-from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
+from netspec.diagnostics.model import COMES_FROM, Diagnostic, Edit, Fix, Label
 from netspec.source import Source, Span
 
 __all__ = ["DUPLICATE", "MISSING", "settled"]
@@ -51,7 +51,7 @@ def settled(found: Sequence[Diagnostic], source: Source, check: Check) -> list[D
 
 def disputed(d: Diagnostic, source: Source) -> bool:
     """Whether a finding on a name has a second place in the same text, and both are whole names."""
-    if d.code not in (DUPLICATE, *MISSING) or d.span is None or not d.others:
+    if d.code not in (DUPLICATE, *MISSING) or d.span is None or not d.others or d.others[0].text.endswith(COMES_FROM):
         return False
     return all(belongs(source, Edit(span, "")) and WORD.fullmatch(span.text) for span in (d.span, d.others[0].span))
 

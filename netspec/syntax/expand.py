@@ -19,7 +19,8 @@ from netspec.syntax.variables import FAILED, Variables, declared
 __all__ = ["expand"]
 
 MOST_LAYERS = 100_000
-INSTANCE_KEYS = ("name", "block", "bottom", "repeat", "share", "vars", "when")
+USES = ("repeat", "share", "vars")
+INSTANCE_KEYS = ("name", "block", "bottom", *USES, "when")
 APART = ("layers", "blocks", "vars", "override", "import", "base", "insert", "remove")
 """Sections that expansion itself reads; the rest has variables put in and goes on."""
 
@@ -117,7 +118,9 @@ class Expansion:
         self.count += 1
         key = (id(body), scope.signature)
         if key not in self.filled:
-            bare = {k: v for k, v in body.mapping.items() if k != "when"}
+            # Without a type, what only the use of a block has is not looked at: the misspelt word is the fault.
+            left_out = ("when",) if "type" in body.mapping else ("when", *USES)
+            bare = {k: v for k, v in body.mapping.items() if k not in left_out}
             self.filled[key] = scope.fill(Located(bare, body.span, keys=body.keys, used=body.used), self.diagnostics)
         return Entry(full, self.filled[key], defaults)
 

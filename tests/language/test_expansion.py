@@ -228,3 +228,11 @@ def test_what_caffe_or_the_words_forbid_is_not_passed_over(text: str) -> None:
     [d] = found(f"{HEAD}{text}\n")
     assert d.code == SAID[text][0]
     assert marked(d) in (SAID[text][1], "exclude")
+
+
+def test_a_misspelt_block_is_the_only_fault() -> None:
+    """Though `i` in its variables then counts no copies."""
+    blocks = "blocks: {u: {vars: {w: required}, layers: [{name: c, type: Convolution, num_output: $w, kernel_size: 1}]}}\n"
+    text = f'{HEAD}{blocks}layers: [{{name: p, bloc: u, repeat: 2, vars: {{w: "${{[4, 8][i]}}"}}}}]\n'
+    assert [(d.code, marked(d)) for d in found(text)] == [("NS102", "bloc")]
+    assert found(text.replace("bloc:", "block:")) == []
