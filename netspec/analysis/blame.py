@@ -6,7 +6,7 @@ from dataclasses import replace
 from netspec.analysis.budget import AMONG
 from netspec.analysis.numbers import PAD
 from netspec.analysis.trials import Trials, said
-from netspec.diagnostics.fixing import Check, belongs, edited
+from netspec.diagnostics.fixing import Check, belongs, edited, faults
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label, Suspect
 from netspec.source import Source, Span
 
@@ -27,7 +27,13 @@ def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Tr
     """
     accused = [d for d in found if d.suspects]
     left = min(MOST, WORK // (len(trials.graph.nodes) + 1))
-    others = {(d.code, d.fact) for d in found if d.severity == "error" and not d.suspects and d.code not in EXPECTED}
+    others = faults(d for d in found if not d.suspects and d.code not in EXPECTED)
+
+    def cleared(edits: Sequence[Edit]) -> bool:
+        """Whether the text checks with no other errors than those that no size explains."""
+        changed = edited(source, edits)
+        return changed is not None and faults(check(changed)) <= others
+
     likely = (s for d in accused for s in d.suspects if expected or s.plain or s.cost <= LIKELY)
     ways: list[Suspect] = []
     for suspect in sorted(likely, key=lambda s: not (expected or s.plain)):
@@ -36,9 +42,8 @@ def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Tr
             break
         if not belongs(source, edit) or any(way.edit.span == edit.span for way in ways) or trials.refutes(edit):
             continue
-        changed = edited(source, [edit])
         left -= 1
-        if changed is not None and {(d.code, d.fact) for d in check(changed) if d.severity == "error"} <= others:
+        if cleared([edit]):
             ways.append(suspect)
     if ways:
         edits = [way.edit for way in ways]
@@ -49,8 +54,7 @@ def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Tr
         return [first if d is accused[0] else d for d in found if d is accused[0] or not d.suspects]
     told = one_each([one for d in accused for one in d.like or (d,)], trials)
     edits = [edit for _, edit, _ in told]
-    changed = edited(source, edits) if len(edits) > 1 and all(belongs(source, edit) for edit in edits) else None
-    if changed is not None and {(d.code, d.fact) for d in check(changed) if d.severity == "error"} <= others:
+    if len(edits) > 1 and all(belongs(source, edit) for edit in edits) and cleared(edits):
         heads = [pointed(d, [edit], more, "") for d, edit, more in told]
         return sorted([*heads, *(d for d in found if not d.suspects)], key=lambda d: d.order)
     return list(found)

@@ -9,7 +9,7 @@ from netspec.diagnostics.back import Back
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.source import Source
 
-__all__ = ["Check", "Repair", "belongs", "edited", "end_of", "helps", "repaired", "tried"]
+__all__ = ["Check", "Repair", "belongs", "edited", "end_of", "faults", "helps", "repaired", "tried"]
 
 Check = Callable[[Source], list[Diagnostic]]
 TRIALS = 2_000_000
@@ -34,6 +34,11 @@ def edited(source: Source, edits: Iterable[Edit]) -> Source | None:
         parts += [source.text[at : edit.span.start], edit.text]
         at = edit.span.end
     return Source(source.name, "".join(parts) + source.text[at:])
+
+
+def faults(found: Iterable[Diagnostic]) -> frozenset[tuple[str, str]]:
+    """The errors among some findings, by code and fact."""
+    return frozenset((d.code, d.fact) for d in found if d.severity == "error")
 
 
 def belongs(source: Source, edit: Edit) -> bool:

@@ -1,9 +1,8 @@
 """Of several readings of a damaged line, the one that is sound. Comes in: findings and a way to check; knows no YAML and no spec."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from netspec.diagnostics.fixing import Check, belongs, edited
+from netspec.diagnostics.fixing import Check, belongs, edited, faults
 from netspec.diagnostics.model import Diagnostic
 from netspec.source import Source
 
@@ -27,7 +26,3 @@ def chosen(d: Diagnostic, source: Source, check: Check) -> Diagnostic:
     shared = frozenset.intersection(*errors)
     sound = tuple(fix for fix, own in zip(fixes, errors, strict=True) if own == shared)
     return replace(d, fixes=(sound[0]._replace(safe=True),) if len(sound) == 1 else sound or d.fixes)
-
-
-def faults(found: Sequence[Diagnostic]) -> frozenset[tuple[str, str]]:
-    return frozenset((d.code, d.fact) for d in found if d.severity == "error")
