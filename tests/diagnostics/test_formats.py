@@ -147,4 +147,4 @@ def test_sarif() -> None:
 def test_hostile_text_in_every_form(how: str) -> None:
     source = Source("\ud800\x1b.yaml", "\ud800\x1b[31m\n")
     found = Diagnostic("NS004", "\ud800\x1b", Span(source, 0, 2), label="\ud800", notes=("\ud800",), fixes=(Fix("\ud800"),))
-    format_findings([found], how, color=True)
+    assert "NS004" in format_findings([found], how, color=True)

@@ -199,6 +199,7 @@ def test_an_announced_length_above_the_limit_is_refused(two):
 def test_a_client_that_goes_away_mid_body(two):
     with socket.create_connection((two.host, two.port)) as connection:
         connection.sendall(b"POST /v2/models/two/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+    assert post(two, "/v2/models/two/infer", body(tensor(), B))[0] == 200
 
 
 def test_not_http(two):
