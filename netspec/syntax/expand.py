@@ -13,14 +13,12 @@ from netspec.syntax.inherit import CHANGES, Files, inherited, overridden
 from netspec.syntax.located import Located, plain
 from netspec.syntax.settings import Inside, leads_nowhere, put, with_value
 from netspec.syntax.spec import Entry, Instance, Item, Spec
-from netspec.syntax.uses import check_blocks, mapping_of, names_in, strangers, yes_or_no
+from netspec.syntax.uses import OF_USES, USE_KEYS, check_blocks, mapping_of, names_in, strangers, yes_or_no
 from netspec.syntax.variables import FAILED, Variables, declared
 
 __all__ = ["expand"]
 
 MOST_LAYERS = 100_000
-USES = ("repeat", "share", "vars")
-INSTANCE_KEYS = ("name", "block", "bottom", *USES, "when")
 APART = ("layers", "blocks", "vars", "override", "import", "base", "insert", "remove")
 """Sections that expansion itself reads; the rest has variables put in and goes on."""
 
@@ -119,7 +117,7 @@ class Expansion:
         key = (id(body), scope.signature)
         if key not in self.filled:
             # Without a type, what only the use of a block has is not looked at: the misspelt word is the fault.
-            left_out = ("when",) if "type" in body.mapping else ("when", *USES)
+            left_out = ("when",) if "type" in body.mapping else ("when", *OF_USES)
             bare = {k: v for k, v in body.mapping.items() if k not in left_out}
             self.filled[key] = scope.fill(Located(bare, body.span, keys=body.keys, used=body.used), self.diagnostics)
         return Entry(full, self.filled[key], defaults)
@@ -139,7 +137,7 @@ class Expansion:
         if name in self.ring:
             self.diagnostics.error("NS115", " -> ".join([*self.ring[self.ring.index(name) :], name]), use.span, label="uses itself")
             return []
-        strangers(body, INSTANCE_KEYS, f"use of block {name}", self.diagnostics)
+        strangers(body, USE_KEYS, f"use of block {name}", self.diagnostics)
         if not names_in(body.get("bottom"), f"bottom of {full}", self.diagnostics):
             return []
         copies = self.repeat(body, scope)

@@ -6,11 +6,11 @@ from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read
+from netspec.syntax.uses import USE_KEYS
 
 __all__ = ["Inside", "is_setting", "leads_nowhere", "put", "with_value"]
 
 SIGN = "--set "
-USE_KEYS = ("name", "block", "bottom", "repeat", "share", "vars", "when")
 
 
 class Inside(NamedTuple):

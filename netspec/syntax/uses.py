@@ -6,6 +6,9 @@ from netspec.syntax.located import Located
 
 __all__ = ["check_blocks", "mapping_of", "names_in", "strangers", "yes_or_no"]
 
+OF_USES = ("repeat", "share", "vars")
+"""What a use of a block says and no layer does."""
+USE_KEYS = ("name", "block", "bottom", *OF_USES, "when")
 BLOCK_KEYS = ("vars", "bottom", "top", "layers", "defaults", "description")
 WORDS = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False}
 """Words that YAML 1.1 read as true and false; to YAML 1.2 they are texts."""

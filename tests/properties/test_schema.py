@@ -20,10 +20,9 @@ from netspec.resolve.published import published_schema
 from netspec.resolve.schema import as_json, read_record
 from netspec.resolve.sections import LayerFields
 from netspec.source import Source
-from netspec.syntax.expand import INSTANCE_KEYS
 from netspec.syntax.located import Located, place, plain
 from netspec.syntax.reader import read
-from netspec.syntax.uses import BLOCK_KEYS
+from netspec.syntax.uses import BLOCK_KEYS, USE_KEYS
 from netspec.syntax.words import BlockSection, BlockUse
 
 TYPES = layers.every()
@@ -287,6 +286,6 @@ def written(text: str) -> Any:
     return plain(tree)
 
 
-@pytest.mark.parametrize(("cls", "keys"), [(BlockUse, INSTANCE_KEYS), (BlockSection, BLOCK_KEYS)])
+@pytest.mark.parametrize(("cls", "keys"), [(BlockUse, USE_KEYS), (BlockSection, BLOCK_KEYS)])
 def test_words_that_expansion_reads_are_the_declared_ones(cls: type[Record], keys: tuple[str, ...]) -> None:
     assert set(cls.names) == set(keys)
