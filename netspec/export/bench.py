@@ -62,8 +62,7 @@ class Bench:
 
     def plan(self) -> list[Case]:
         """The cases; finds out what values the module takes where its layers do not say. Raises SpecError NS706 where none can be run."""
-        crops = [(i.value.name, i.contract.crop) for i in self.typed.graph.inputs if i.contract is not None and i.contract.crop]
-        planned = cases(self.typed, self.inputs, {f"{name}_{axis}": n for name, crop in crops for axis, n in zip("HW", crop, strict=True)})
+        planned = cases(self.typed, self.inputs, self.least)
         words = ", ".join(f"{name} {type_}" for name, type_ in self.inputs.items()) or "none"
         if not planned:
             raise fail("NS706", f"no sizes up to 4096 are legal for all layers; inputs: {words}")
@@ -78,6 +77,13 @@ class Bench:
             else:
                 return planned
         raise fail("NS706", f"the torch module refuses every input that was tried ({words}): {reason(refusal or RuntimeError())}")
+
+    @property
+    def least(self) -> dict[str, int]:
+        """The crop bounds the open sizes of an image that it is cut from; where the contract's `resize` is exact, none is open."""
+        given = [(i.contract.crop, self.inputs[i.value.name].space) for i in self.typed.graph.inputs if i.contract is not None]
+        pairs = [(size, n) for crop, space in given for size, n in zip(space, crop or (), strict=False)]
+        return {str(size): n for size, n in pairs if not isinstance(size, int)}
 
     def trials(self) -> Iterator[dict[str, Values]]:
         """What inputs may hold: what they hold now, then whole numbers (below 10, below 2, 0) in one of them, then in all."""

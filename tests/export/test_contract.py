@@ -1,0 +1,59 @@
+"""The image contract inside the model is the training's own: crops at both parities, square or not, exact sizes and open ones."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from netspec.driver import load
+from netspec.export.export import export_model
+from netspec.training.images import prepare
+
+pytestmark = [pytest.mark.onnx, pytest.mark.torch]
+
+SPEC = """
+netspec: 1
+name: cut
+input: {{data: {{shape: [N, 3, {h}, {w}], image: {contract}}}}}
+layers:
+  - {{name: same, type: Power}}
+"""
+MORE = "color: bgr, mean_value: [104, 117, 123], scale: 0.017"
+
+
+def exported(folder: Path, contract: str, h: int, w: int) -> tuple[Any, Any]:
+    """The contract, and a session of the model of a net that leaves what it is given."""
+    spec = folder / "cut.yaml"
+    spec.write_text(SPEC.format(contract=contract, h=h, w=w))
+    path = export_model(spec, folder / "cut.onnx", device="cpu").path
+    (given,) = load(str(spec)).graph("deploy").graph.inputs
+    return given.contract, ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+def pictures(h: int, w: int) -> Any:
+    return np.random.default_rng(h * w).integers(0, 256, (2, 3, h, w)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("resize", "crop"),
+    [((36, 36), (28, 28)), ((36, 36), (27, 27)), ((35, 36), (28, 27)), ((40, 31), (28, 28)), ((28, 28), (28, 28)), ((29, 28), (28, 28))],
+)
+def test_an_exact_size_and_a_crop(tmp_path: Path, resize: tuple[int, int], crop: tuple[int, int]) -> None:
+    """Caffe's own way: every image to one size, then the middle of it."""
+    words = f"{{resize: [{resize[0]}, {resize[1]}], crop_size: [{crop[0]}, {crop[1]}], {MORE}}}"
+    contract, session = exported(tmp_path, words, *crop)
+    assert session.get_inputs()[0].shape[2:] == list(resize)
+    x = pictures(*resize)
+    wanted = prepare(x[:, ::-1], contract)  # the model takes rgb, as files hold it
+    assert wanted.shape[2:] == crop
+    np.testing.assert_allclose(session.run(None, {"data": x})[0], wanted, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("crop", [27, 28])
+def test_an_open_size_and_a_crop(tmp_path: Path, crop: int) -> None:
+    contract, session = exported(tmp_path, f"{{resize: 32, crop_size: {crop}, {MORE}}}", crop, crop)
+    for h, w in ((crop, crop), (crop + 1, crop), (crop, crop + 1), (crop + 2, crop + 3), (crop + 7, crop + 4)):
+        x = pictures(h, w)
+        np.testing.assert_allclose(session.run(None, {"data": x})[0], prepare(x[:, ::-1], contract), rtol=1e-6, atol=1e-6)
