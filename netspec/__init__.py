@@ -4,9 +4,11 @@ Names are imported when first used, so that `import netspec` costs nothing.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # not from typing: under `python -m netspec` the working folder is on the module path until __main__ runs
 if TYPE_CHECKING:
+    from typing import Any
+
     from netspec.api import check, compile, load, load_weights
     from netspec.diagnostics import SpecError
     from netspec.export.export import export
@@ -23,7 +25,7 @@ PLACES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name == "export":
         return import_module("netspec.export")  # a package that is callable
     if name in PLACES:

@@ -12,7 +12,7 @@ ALLOW = "with --allow-code it runs, with your rights: look at it first"
 class Reading:
     """stages, level: for include and exclude rules (Caffe's NetState); settings: PATH=VALUE texts put into the spec first.
 
-    allow_code: Python files that the spec names may run; without it they are refused (NS121).
+    allow_code: Python code that the spec names, plug-ins and `python:` sources, may run; without it that is refused (NS121).
     """
 
     stages: frozenset[str] = frozenset()

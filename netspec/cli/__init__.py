@@ -76,6 +76,7 @@ def group() -> None:
 
 def main() -> None:
     """Entry point. Exit codes: 0 clean, 1 findings, 2 usage, 101 a bug in netspec, 130 interrupted."""
+    os.environ.setdefault("PYTHONSAFEPATH", "1")  # processes that Python or a library starts import nothing from the working folder either
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin make torch 50 times slower where cores are shared
     gc.set_threshold(50_000, 20, 20)  # a net of 20,000 layers is many objects and few cycles: a quarter of its check went to the collector
     try:

@@ -9,7 +9,9 @@ import click
 __all__ = ["FORMATS", "code_option", "format_option", "spec_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-code_option = click.option("--allow-code", is_flag=True, help="Let the Python files run that the spec names as plug-ins.")
+code_option = click.option(
+    "--allow-code", is_flag=True, help="Let the Python code run that the spec names: plug-ins, data sources python:module:Class."
+)
 FORMATS = ("full", "concise", "json", "github", "sarif")
 
 

@@ -56,7 +56,7 @@ def command(model: str, images: tuple[str, ...], data: str | None, top: int, as_
     samples = (
         from_files(images, predictor.contract, predictor.shape)
         if images
-        else [from_data(data or "", options["index"], options["split"], predictor.contract, predictor.shape)]
+        else [from_data(data or "", options["index"], options["split"], predictor.contract, predictor.shape, options["allow_code"])]
     )
     found = [described(sample, predictor, top) for sample in samples]
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(line for each in found for line in lines(each)))

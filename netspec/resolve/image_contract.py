@@ -17,10 +17,13 @@ from typing import Literal
 from netspec.diagnostics import fail
 from netspec.record import Record, param
 
-__all__ = ["ImageContract", "Shape", "pair"]
+__all__ = ["MAX_PIXELS", "ImageContract", "Shape", "pair"]
 
 Shape = tuple[int | None, ...]
 """Shape of one sample, (C, H, W) for an image; None where the size is open."""
+
+MAX_PIXELS = 1 << 26
+"""More pixels than this (67 million) are neither decoded nor made by resizing: a file of a few bytes can ask for any size."""
 
 
 def pair(size: int | Sequence[int]) -> tuple[int, int]:
@@ -76,6 +79,8 @@ class ImageContract(Record):
         for name, size in (("crop_size", self.crop_size), ("resize", self.resize)):
             if isinstance(size, tuple) and len(size) > 2:
                 return f"{name} takes one or two numbers, here are {len(size)}"
+            if size is not None and pair(size)[0] * pair(size)[1] > MAX_PIXELS:
+                return f"{name} {' x '.join(map(str, pair(size)))} makes more than {MAX_PIXELS:,} pixels"
         if self.crop and any(want not in (None, got) for want, got in zip(shape[1:], self.crop, strict=True)):
             return f"crop_size {list(self.crop)} is not the input's height and width {list(shape[1:])}"
         smallest = None if self.resize is None else pair(self.resize)

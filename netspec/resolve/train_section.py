@@ -79,7 +79,7 @@ class Augmentation(Record):
     crop_size: int | tuple[int, ...] | None = param(
         default=None, ge=1, least=1, doc="height and width of a random crop, in place of the centre crop"
     )
-    pad: int = param(default=0, ge=0, doc="black border added on each side before the crop")
+    pad: int = param(default=0, ge=0, le=1024, doc="black border added on each side before the crop")
     mirror: bool = param(default=False, doc="flip left to right with probability 1/2")
     rotate: float | None = param(default=None, gt=0, le=180, doc="turn by -rotate to rotate degrees")
     affine: Affine | None = param(default=None, doc="random affine map")

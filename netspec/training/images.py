@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from netspec.diagnostics import fail
-from netspec.resolve.image_contract import ImageContract, Shape, pair
+from netspec.resolve.image_contract import MAX_PIXELS, ImageContract, Shape, pair
 from netspec.training.data.paths import existing, reading_error
 from netspec.training.data.source import Array
 
-__all__ = ["MAX_PIXELS", "arrive", "decode", "load_image", "prepare", "recolor"]
+__all__ = ["FORMATS", "MAX_PIXELS", "arrive", "decode", "load_image", "open_picture", "prepare", "recolor"]
 
-MAX_PIXELS = 1 << 26
-"""More pixels than this (67 million) are not decoded: a file of a few kilobytes can claim any size."""
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
+"""What is opened, whatever a file is called. Pillow knows 40 formats more; for EPS it starts Ghostscript on what the file says."""
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -49,16 +49,23 @@ def decode(data: bytes, contract: ImageContract, name: str) -> Array:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data))
-            if image.width * image.height > MAX_PIXELS:
-                raise fail("NS648", f"{image.width} x {image.height} pixels are more than {MAX_PIXELS}", path=name)
-            return arrive(ImageOps.exif_transpose(to_eight_bit(image, name)), contract)
+            image = open_picture(data, name)
+            return arrive(ImageOps.exif_transpose(to_eight_bit(image, name)), contract, name)
     except Image.DecompressionBombError as error:
         raise fail("NS648", f"its header claims more than {MAX_PIXELS} pixels", path=name) from error
     except UnidentifiedImageError as error:
-        raise fail("NS647", f"{len(data)} bytes that no image format begins with" if data else "an empty file", path=name) from error
+        known = f"{len(data)} bytes that none of {', '.join(FORMATS)} begins with"
+        raise fail("NS647", known if data else "an empty file", path=name) from error
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
         raise fail("NS647", f"{str(error) or type(error).__name__} ({len(data)} bytes)", path=name) from error
+
+
+def open_picture(data: bytes, name: str) -> Image.Image:
+    """An encoded image of one of FORMATS, its header read. The only place that opens one. Raises what Pillow raises, SpecError NS648."""
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        raise fail("NS648", f"{image.width} x {image.height} pixels are more than {MAX_PIXELS}", path=name)
+    return image
 
 
 def to_eight_bit(image: Image.Image, name: str) -> Image.Image:
@@ -71,17 +78,20 @@ def to_eight_bit(image: Image.Image, name: str) -> Image.Image:
     return image
 
 
-def arrive(image: Image.Image, contract: ImageContract) -> Array:
-    """Colour and resize: an 8-bit image to (C, h, w) uint8, contiguous."""
-    image = resized(image.convert("L" if contract.color == "gray" else "RGB"), contract)
+def arrive(image: Image.Image, contract: ImageContract, name: str = "image") -> Array:
+    """Colour and resize: an 8-bit image to (C, h, w) uint8, contiguous. Raises SpecError NS648."""
+    image = resized(image.convert("L" if contract.color == "gray" else "RGB"), contract, name)
     pixels = np.asarray(image, dtype=np.uint8)
     if pixels.ndim == 2:
         return pixels[None].copy()
     return np.ascontiguousarray(pixels[:, :, :: -1 if contract.color == "bgr" else 1].transpose(2, 0, 1))
 
 
-def resized(image: Image.Image, contract: ImageContract) -> Image.Image:
-    """The image at the contract's size: exactly [h, w], or its shorter side at one number and the other in proportion, rounded."""
+def resized(image: Image.Image, contract: ImageContract, name: str = "image") -> Image.Image:
+    """The image at the contract's size: exactly [h, w], or its shorter side at one number and the other in proportion, rounded.
+
+    Raises SpecError NS648 where that would be too large.
+    """
     if contract.resize is None:
         return image
     if isinstance(contract.resize, int) or len(contract.resize) == 1:
@@ -90,6 +100,8 @@ def resized(image: Image.Image, contract: ImageContract) -> Image.Image:
         size = (max(1, round(image.width * side / short)), max(1, round(image.height * side / short)))
     else:
         size = (contract.resize[1], contract.resize[0])
+    if size[0] * max(size[1], image.height) > MAX_PIXELS:  # Pillow resizes the width first: of that, too, there is an image
+        raise fail("NS648", f"resized to {size[0]} x {size[1]} it would have more than {MAX_PIXELS} pixels", path=name)
     return image if image.size == size else image.resize(size, FILTERS[contract.interpolation])
 
 
@@ -113,11 +125,22 @@ def prepare(batch: Any, contract: ImageContract, name: str = "image") -> Any:
     """
     if contract.crop is not None:
         batch = centre_crop(batch, contract.crop, name)
+    mean = np.asarray(contract.mean_value or (0,), np.float32).reshape(-1, 1, 1)
+    if isinstance(batch, np.ndarray) and mean.shape[0] in (1, batch.shape[-3]):
+        return in_place(batch.astype(np.float32), mean, contract.scale)
     batch = batch.astype(np.float32) if isinstance(batch, np.ndarray) else batch.float()
     if any(contract.mean_value):
-        mean = np.asarray(contract.mean_value, np.float32).reshape(-1, 1, 1)
         batch = batch - (mean if isinstance(batch, np.ndarray) else batch.new_tensor(contract.mean_value).reshape(-1, 1, 1))
     return batch if contract.scale == 1 else batch * contract.scale
+
+
+def in_place(batch: Array, mean: Array, scale: float) -> Array:
+    """(batch - mean) * scale without a copy: of the largest image there would be three of 800 MB."""
+    if mean.any():
+        batch -= mean
+    if scale != 1:
+        batch *= scale
+    return batch
 
 
 def centre_crop(batch: Any, size: tuple[int, int], name: str = "image") -> Any:

@@ -32,11 +32,14 @@ def from_files(paths: Sequence[str], contract: ImageContract | None, shape: Shap
     return [Sample(path, load_image(path, contract or ImageContract(), shape)) for path in paths]
 
 
-def from_data(words: str, index: int, split: str | None, contract: ImageContract | None, shape: Shape) -> Sample:
-    """Sample `index` of a source: `digits`, or with a place, `images:folder`. Raises SpecError NS685 (no such index), NS640 to NS663."""
+def from_data(words: str, index: int, split: str | None, contract: ImageContract | None, shape: Shape, allow_code: bool = False) -> Sample:
+    """Sample `index` of a source: `digits`, or with a place, `images:folder`.
+
+    Raises SpecError NS685 (no such index), NS121 (a Python source without allow_code), NS640 to NS663.
+    """
     kind, _, path = (words, "", "") if words.startswith("python:") else words.partition(":")
     section = DataSection(source=kind, path=path or None)
-    source = open_source(section, split, Place(Path.cwd(), shape, contract, None, allow_outside=True, allow_code=True))
+    source = open_source(section, split, Place(Path.cwd(), shape, contract, None, allow_outside=True, allow_code=allow_code))
     if not 0 <= index < len(source):
         raise fail("NS685", f"index {index} of {len(source)} samples", path=source.name)
     rows = source.batch(np.array([index]))

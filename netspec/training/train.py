@@ -26,7 +26,8 @@ def train(
 
     spec: a file, a Program, or with `resume` a run's folder. run: the folder to train in, by default runs/<name>/<time>. weights: a
     safetensors file to start from. settings: PATH=VALUE, as --set has them.
-    allow_code: Python files that the spec names may run. Ctrl-C takes a snapshot and returns (`result.signal`).
+    allow_code: Python code that the spec names, plug-ins and `python:` sources, may run; a run does not remember it.
+    Ctrl-C takes a snapshot and returns (`result.signal`).
     Raises SpecError.
     """
     folder = Path(run) if run is not None else None

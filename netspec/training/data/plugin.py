@@ -1,4 +1,4 @@
-"""Sources of the user's own: `python:module:Class`, of an installed module or, where the spec's reader allows code, of one beside it."""
+"""Sources of the user's own: `python:module:Class`, of an installed module or of one beside the spec; only where its reader allows code."""
 
 import importlib
 import sys
@@ -73,33 +73,29 @@ def guarded(name: str, call: Any) -> Any:
 def open_python(section: DataSection, split: str | None, root: Path, allow_code: bool = False) -> Source:
     """The class called with `options`. A Source is used as it is, other objects as a Plugin.
 
-    allow_code: the module may lie in `root`, the spec's folder, and what it gives may be anything that can be called. Without it the module
-    is one that Python finds anyway, and gives a class of samples. Raises SpecError NS121, NS640, NS650, NS655, NS658.
+    allow_code: the one who reads the spec lets it run code. Without that there is no such source, whatever is installed: what a module does
+    when it is imported or called with a stranger's `options` cannot be known. Raises SpecError NS121, NS640, NS650, NS655, NS658.
     """
     module_name, _, class_name = section.source.removeprefix("python:").partition(":")
     if not module_name or not class_name:
         raise fail("NS640", f"{section.source}: a Python source is written python:module:Class")
-    module = guarded(section.source, lambda: module_of(section.source, module_name, root.resolve(), allow_code))
+    if not allow_code:
+        fact = f"it calls {class_name} of the module {module_name}: only the reader of a spec may allow such code"
+        raise fail("NS121", fact, path=section.source, notes=(ALLOW,))
+    module = guarded(section.source, lambda: module_of(section.source, module_name, root.resolve()))
     made = getattr(module, class_name, None)
     if made is None:
         raise fail("NS658", f"module {module_name} has no {class_name}", path=section.source)
-    if not allow_code and not holds_samples(made):
-        raise not_allowed(section.source, f"{class_name} is no class with __len__ and __getitem__")
     options = {key: plain(value) if isinstance(value, Located) else value for key, value in section.options.items()}
     source = guarded(section.source, lambda: made(**options))
     return source if isinstance(source, Source) else divided(Plugin(section.source, source), split)
 
 
-def module_of(name: str, module: str, root: Path, allow_code: bool) -> ModuleType:
-    """A module, of the folder `root` if it is there and may run. NS121: it may not; NS658: another one of its name is loaded."""
+def module_of(name: str, module: str, root: Path) -> ModuleType:
+    """A module, of the folder `root` if it is there. NS658: another one of its name is loaded."""
     path = beside(module, root)
-    if path is None or not allow_code:
-        try:
-            return importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if path is None or error.name not in (module, module.partition(".")[0]):
-                raise
-            raise not_allowed(name, f"{path.name} lies beside the spec") from error
+    if path is None:
+        return importlib.import_module(module)
     importlib.invalidate_caches()
     sys.path.insert(0, str(root))
     try:
@@ -111,18 +107,8 @@ def module_of(name: str, module: str, root: Path, allow_code: bool) -> ModuleTyp
     return found
 
 
-def holds_samples(made: Any) -> bool:
-    """Whether something is a class of samples, not just anything that can be called."""
-    return isinstance(made, type) and (issubclass(made, Source) or (hasattr(made, "__len__") and hasattr(made, "__getitem__")))
-
-
 def beside(module: str, root: Path) -> Path | None:
     """The file of a module in a folder; None where there is none, or only one that leads out of it."""
     stem = root.joinpath(*module.split("."))
     found = next((path.resolve() for path in (stem / "__init__.py", stem.with_name(stem.name + ".py")) if path.is_file()), None)
     return found if found is not None and found.is_relative_to(root) else None
-
-
-def not_allowed(name: str, fact: str) -> SpecError:
-    """NS121 for a source."""
-    return fail("NS121", f"{fact}: only the reader of a spec may allow such code", path=name, notes=(ALLOW,))

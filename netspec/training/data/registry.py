@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
     root: the spec's folder.   shape: of one sample of the input, without N.   contract: the input's `image:`, if it has one.
     classes: names that training gave the labels, for a test or another file.   allow_outside: paths may leave root.
-    allow_code: a Python source may lie in root.
+    allow_code: a Python source may run.
     """
 
     root: Path

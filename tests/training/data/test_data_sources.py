@@ -5,6 +5,7 @@ import json
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from netspec.diagnostics import SpecError
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.registry import Place, open_source, open_sources
-from netspec.training.data.source import write_classes
+from netspec.training.data.source import Source, write_classes
 
 
 def fails(code: str, word: str, call: object, *args: object, **words: object) -> None:
@@ -364,16 +365,19 @@ class Pairs:
 
 def test_python_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pairs_for_test.py").write_text(MODULE)
-    fails("NS121", "pairs_for_test.py lies beside the spec", opened, tmp_path, source="python:pairs_for_test:Pairs")
-    fails("NS658", "ModuleNotFoundError", opened, tmp_path, source="python:not_there_for_test:Pairs")
+
+    def allowed(split: str | None = None, **words: Any) -> Source:
+        return open_source(DataSection(**words), split, Place(tmp_path, allow_code=True))
+
+    fails("NS658", "ModuleNotFoundError", allowed, source="python:not_there_for_test:Pairs")
     monkeypatch.syspath_prepend(str(tmp_path))
     word = "python:pairs_for_test:Pairs"
-    source = opened(tmp_path, "test", source=word, options={"count": 11})
+    source = allowed("test", source=word, options={"count": 11})
     rows = source.batch(np.array([2, 1]))
     assert len(source) == 3 and np.asarray(rows["data"]).tolist() == [[[10, 11.5]], [[5, 6.5]]] and rows["label"].tolist() == [0, 1]
-    fails("NS658", "pairs_for_test.py:9", opened(tmp_path, source=word, options={"count": 5, "fault": 3}).batch, np.array([3]))
-    fails("NS658", "no Absent", opened, tmp_path, source="python:pairs_for_test:Absent")
-    fails("NS650", "", opened, tmp_path, source=word, options={"count": 0})
+    fails("NS658", "pairs_for_test.py:9", allowed(source=word, options={"count": 5, "fault": 3}).batch, np.array([3]))
+    fails("NS658", "no Absent", allowed, source="python:pairs_for_test:Absent")
+    fails("NS650", "", allowed, source=word, options={"count": 0})
     sys.modules.pop("pairs_for_test")
 
 
@@ -398,10 +402,27 @@ def test_python_file_beside_the_spec(tmp_path: Path) -> None:
         sys.modules.pop(name)
 
 
-def test_python_runs_no_function_unasked(tmp_path: Path) -> None:
-    words = {"source": "python:subprocess:Popen", "options": {"args": ["touch", str(tmp_path / "made")]}}
-    fails("NS121", "Popen is no class with __len__", opened, tmp_path, **words)
-    assert not (tmp_path / "made").exists()
+@pytest.mark.parametrize(
+    ("word", "options"),
+    [
+        ("subprocess:Popen", {"args": ["touch", "made"]}),
+        ("numpy:memmap", {"filename": "made", "mode": "w+", "shape": [4], "dtype": "uint8"}),
+        ("sympy:ImmutableDenseNDimArray", {"iterable": "__import__('os').system('touch made')"}),
+        ("torch.utils.data:TensorDataset", {}),
+        ("netspec.training.data.source:ArraySource", {"name": "made", "arrays": {}}),
+        ("made_on_import:Samples", {}),
+        ("not_there_at_all:Samples", {}),
+    ],
+)
+def test_no_python_source_without_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, options: dict[str, Any]) -> None:
+    """Neither imported nor called, whatever is installed and whatever it is."""
+    (tmp_path / "installed").mkdir()
+    (tmp_path / "installed/made_on_import.py").write_text("open('made', 'w').close()\n" + MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path / "installed"))
+    monkeypatch.chdir(tmp_path)
+    loaded = set(sys.modules)
+    fails("NS121", word.partition(":")[2], opened, tmp_path, source=f"python:{word}", options=options)
+    assert not (tmp_path / "made").exists() and set(sys.modules) <= loaded
 
 
 def test_unknown_source(tmp_path: Path) -> None:
