@@ -1,10 +1,13 @@
-"""Caffe's BlobProto and Datum on the wire -> numpy arrays, each no larger than the stretch of the file it came from."""
+"""Caffe's BlobProto and Datum on the wire -> numpy arrays, each no larger than the stretch of the file it came from.
+
+Numbers of less than four bytes, which NVIDIA's fork writes, grow to float32.
+"""
 
 from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from netspec.caffe.schema import message_fields
+from netspec.caffe.schema import enum_names, message_fields
 from netspec.caffe.wire import BYTES, FIXED32, FIXED64, VARINT, Budget, Fields, WireError, WireField, signed, varints
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ BLOB = {name: field.number for name, field in message_fields("BlobProto").items(
 DATUM = {name: field.number for name, field in message_fields("Datum").items()}
 LEGACY_AXES = (BLOB["num"], BLOB["channels"], BLOB["height"], BLOB["width"])
 FIXED_SIZES = {FIXED32: 4, FIXED64: 8}
+RAW_TYPES = {"DOUBLE": "<f8", "FLOAT": "<f4", "FLOAT16": "<f2", "INT": "<i4", "UINT": "<u4", "BOOL": "|b1"}
+RAW = {n: RAW_TYPES[name] for name, n in enum_names("RawType").items()}
+"""How NVIDIA's fork packs numbers, by its enum's."""
 
 
 class Datum(NamedTuple):
@@ -44,6 +50,8 @@ def read_blob(data: memoryview, start: int, end: int, budget: Budget) -> "NDArra
     legacy: dict[int, int] = {}
     singles: list[Chunk] = []
     doubles: list[Chunk] = []
+    raw: list[WireField] = []
+    kind = -1
     fields = Fields(data, start, end, budget)
     for field in fields:
         if field.number == BLOB["shape"] and field.wire == BYTES:
@@ -54,8 +62,25 @@ def read_blob(data: memoryview, start: int, end: int, budget: Budget) -> "NDArra
             singles += numbers(fields, field, "<f4")
         elif field.number == BLOB["double_data"]:
             doubles += numbers(fields, field, "<f8")
-    values = np.concatenate(doubles or singles or [np.empty(0, "<f4")]).astype(np.float32, copy=False)
+        elif field.number == BLOB["raw_data_type"] and field.wire == VARINT:
+            kind = field.value
+        elif field.number == BLOB["raw_data"] and field.wire == BYTES:
+            raw = [field]  # of a field that is not repeated the last one counts
+    packed = [read_raw(data, field, kind) for field in raw if not doubles and not singles]
+    values = np.concatenate(doubles or singles or packed or [np.empty(0, "<f4")]).astype(np.float32, copy=False)
     return shaped(values, [legacy.get(axis, 0) for axis in LEGACY_AXES] if legacy else shape, start)
+
+
+def read_raw(data: memoryview, field: WireField, kind: int) -> "Chunk":
+    """Numbers as they lie in the memory of NVIDIA's fork, of one of its types."""
+    import numpy as np
+
+    if kind not in RAW:
+        raise WireError(field.start, "raw numbers without a type" if kind < 0 else f"raw numbers of type {kind}, which does not exist")
+    size = np.dtype(RAW[kind]).itemsize
+    if (field.end - field.start) % size:
+        raise WireError(field.start, f"{field.end - field.start:,} bytes are no whole number of {size}-byte values")
+    return np.frombuffer(data[field.start : field.end], RAW[kind])
 
 
 def read_shape(data: memoryview, field: WireField, budget: Budget) -> list[int]:

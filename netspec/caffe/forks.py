@@ -1,4 +1,7 @@
-"""Fields, messages and enums that well-known forks of Caffe added, in the notation of schema; number 0: known by name only."""
+"""Fields, messages and enums that well-known forks of Caffe added, in the notation of schema; number 0: known by name only.
+
+BlobProto has numbers: NVIDIA's fork writes its weights so, and no other fork uses them.
+"""
 
 __all__ = ["FORK_ENUMS", "FORK_MESSAGES"]
 
@@ -8,10 +11,12 @@ FORK_MESSAGES = {
     "BNParameter": """
         0 slope_filler FillerParameter; 0 bias_filler FillerParameter; 0 momentum float; 0 eps float; 0 frozen bool; 0 engine Engine;
         0 bn_mode BNMode; 0 scale_filler FillerParameter; 0 shift_filler FillerParameter""",
-    "BatchNormParameter": "0 update_global_stats bool",
+    "BatchNormParameter": """
+        0 update_global_stats bool; 0 scale_bias bool; 0 scale_filler FillerParameter; 0 bias_filler FillerParameter; 0 engine Engine""",
     "BatchSampler": """
         0 use_original_image bool; 0 sampler Sampler; 0 sample_constraint SampleConstraint; 0 max_sample uint; 0 max_trials uint""",
     "BBoxRegParameter": "0 bbox_mean float*; 0 bbox_std float*; 0 cls_aware bool",
+    "BlobProto": "10 raw_data_type RawType; 11 raw_diff_type RawType; 12 raw_data bytes; 13 raw_diff bytes",
     "BoxAnnotatorOHEMParameter": "0 roi_per_img uint; 0 ignore_label int",
     "BoxOutputParameter": """
         0 fg_thr float; 0 iou_thr float; 0 nms_type string; 0 field_h uint*; 0 field_w uint*; 0 downsample_rate uint*; 0 field_whr float;
@@ -111,6 +116,7 @@ FORK_ENUMS = {
     "MiningType": {"NONE": 0, "MAX_NEGATIVE": 1, "HARD_EXAMPLE": 2},
     "NormalizationMode": {"PRE_FIXED": 3},
     "PadMode": {"CONSTANT": 1, "MIRRORED": 2, "REPEAT_NEAREST": 3},
+    "RawType": {"DOUBLE": 0, "FLOAT": 1, "FLOAT16": 2, "INT": 3, "UINT": 4, "BOOL": 5},
     "ResizeMode": {"WARP": 1, "FIT_SMALL_SIZE": 2, "FIT_LARGE_SIZE_AND_PAD": 3},
     "VideoType": {"WEBCAM": 0, "VIDEO": 1},
 }

@@ -1,7 +1,7 @@
 """The messages of Caffe's protocol as facts: field name -> number, kind, repeated, packed. Read by the text and the wire reader alike.
 
 Numbers are those of BVLC Caffe 1.0. Fields of forks are marked with number 0: they are read as text, where only the name counts, since
-forks gave the same numbers to different fields.
+forks gave the same numbers to different fields. Only NVIDIA's fields of a blob, which weights files hold, have theirs.
 """
 
 from functools import cache

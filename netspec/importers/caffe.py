@@ -10,6 +10,7 @@ from netspec.collector import no_collection
 from netspec.diagnostics import Diagnostic
 from netspec.importers.folding import Folded, fold
 from netspec.importers.missing_data import Shape
+from netspec.importers.nvidia import blobs_apart
 from netspec.importers.prototxt import Imported, import_prototxt
 from netspec.importers.weights import Row, match, wanted_by
 from netspec.source import Source
@@ -18,6 +19,8 @@ from netspec.syntax.writer import dump
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Weights = dict[str, list[NDArray[np.float32]]]
 
 __all__ = ["Converted", "convert"]
 
@@ -58,12 +61,15 @@ def convert(
     Raises SpecError: as import_prototxt; with weights also NS026, NS027, NS031, and what check finds in the net.
     """
     with no_collection():
-        imported = import_prototxt(net, solver=solver, inputs=inputs)
+        stored = read(weights) if weights is not None else {}
+        blobs = {name: len(found) for name, found in stored.items()}
+        imported = import_prototxt(net, solver=solver, inputs=inputs, blobs=blobs)
         tree, names = (imported.tree, imported.renamed) if flat else folded(imported)
         text = dump(tree)
     if weights is None:
         return Converted(tree, text, imported.findings, names)
-    tensors, rows = matched(text, fspath(net), weights, names)
+    stored = blobs_apart(stored, imported.scales)
+    tensors, rows = matched(text, fspath(net), stored, fspath(weights), names)
     return Converted(tree, text, imported.findings, names, tensors, tuple(rows))
 
 
@@ -85,11 +91,18 @@ def with_blocks(tree: dict[str, Any], made: Folded) -> Iterator[tuple[str, Any]]
         yield key, made.layers if key == "layers" else value
 
 
-def matched(text: str, name: str, weights: str | Path, names: Mapping[str, str]) -> "tuple[dict[str, NDArray[np.float32]], list[Row]]":
-    """The tensors that the net of a spec wants, out of a weights file."""
-    from netspec import driver
+def read(weights: str | Path) -> "Weights":
+    """The blobs of a weights file by layer."""
     from netspec.importers.caffemodel import read_weights
 
-    stored = read_weights(weights)
+    return read_weights(weights)
+
+
+def matched(
+    text: str, name: str, stored: "Weights", file: str, names: Mapping[str, str]
+) -> "tuple[dict[str, NDArray[np.float32]], list[Row]]":
+    """The tensors that the net of a spec wants, out of the blobs of a file."""
+    from netspec import driver
+
     program = driver.load_source(Source(str(Path(name).with_suffix(".yaml")), text))
-    return match(stored, wanted_by(program.graphs(), names), fspath(weights))
+    return match(stored, wanted_by(program.graphs(), names), file)

@@ -1,7 +1,7 @@
 """Layers that bring data in from files that are not here -> inputs of the net, where their shapes are said. In and out: decoded layers.
 
-A layer without bottoms that netspec cannot run (a fork's data layer, a Python one) goes once its tops are inputs; Caffe's own stay, and
-take the shapes.
+A layer without bottoms that netspec cannot run (a fork's data layer, a Python one, one of DIGITS that names no source) goes once its tops
+are inputs; Caffe's own stay, and take the shapes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,13 +39,12 @@ def wanting_shapes(layers: Iterable[Piece], inputs: Iterable[str], file: Path, d
         source = source_of(layer)
         if runs(layer) and (not source or any(there(folder / source) for folder in (file.parent, Path()))):
             continue
-        why = f"reads {source}, which is not here" if source and runs(layer) else f"has type {layer['type']}, which netspec cannot run"
         options = " ".join(f"--input {top}={','.join(map(str, shape))}" for top, shape in likely(layer, missing).items())
         known.update(missing)
         diagnostics.add(
             Diagnostic(
                 "NS033",
-                f"{layer.owner} {why}",
+                f"{layer.owner} {why(layer, source)}",
                 layer.span("type") or layer.opening,
                 "say the shapes of its tops",
                 notes=(f"for example: netspec import ... {options}", "or under input: in the spec, by the same names"),
@@ -60,8 +59,22 @@ def brings_in(layer: Piece) -> bool:
 
 
 def runs(layer: Piece) -> bool:
+    """Whether netspec could read the data, were they here: it knows the type, and the layer names the source that its type needs."""
     cls = definition(layer["type"])
-    return cls is not None and "stands_in" not in cls.traits
+    return cls is not None and "stands_in" not in cls.traits and not unsourced(layer)
+
+
+def unsourced(layer: Piece) -> bool:
+    """Whether a layer lacks the source that its type must have: DIGITS fills it in when it trains."""
+    cls = definition(layer["type"])
+    return cls is not None and "source" in cls.params and cls.params["source"].required and not source_of(layer)
+
+
+def why(layer: Piece, source: str) -> str:
+    """What keeps a layer from bringing its data in."""
+    if unsourced(layer):
+        return "names no source"
+    return f"reads {source}, which is not here" if source and runs(layer) else f"has type {layer['type']}, which netspec cannot run"
 
 
 def there(path: Path) -> bool:

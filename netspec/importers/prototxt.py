@@ -15,6 +15,7 @@ from netspec.importers.decode import Piece, decode
 from netspec.importers.missing_data import Shape, wanting_shapes, without_replaced
 from netspec.importers.names import distinct, only_test
 from netspec.importers.net_inputs import net_inputs
+from netspec.importers.nvidia import scales_apart
 from netspec.importers.prototxt_text import read_prototxt
 from netspec.importers.prototxt_tree import Message
 from netspec.importers.solver import solver_section
@@ -44,20 +45,30 @@ class Imported:
     """A spec as plain values and as text, and the findings on the way (warnings only), in the file's order.
 
     renamed: leads from a layer of the spec to its name in the file, where that differs. wires: for each layer, the blobs in the file.
+    scales: leads from a BatchNorm that is NVIDIA's to the Scale that was made of it.
     """
 
     tree: dict[str, Any]
     findings: list[Diagnostic] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
     wires: list[Wires] = field(default_factory=list)
+    scales: dict[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         return dump(self.tree)
 
 
-def import_prototxt(path: str | Path, *, solver: str | Path | None = None, inputs: Mapping[str, Shape] | None = None) -> Imported:
+def import_prototxt(
+    path: str | Path,
+    *,
+    solver: str | Path | None = None,
+    inputs: Mapping[str, Shape] | None = None,
+    blobs: Mapping[str, int] | None = None,
+) -> Imported:
     """Read a network definition, and a solver's. inputs: shapes of blobs that come from outside, for data that are not at hand.
+
+    blobs: how many each layer has in a weights file: forks of Caffe are told by it.
 
     Raises SpecError: NS001, NS002, NS007, NS008, NS020, NS023, NS028.
     """
@@ -67,7 +78,7 @@ def import_prototxt(path: str | Path, *, solver: str | Path | None = None, input
         words = open_solver(solver, diagnostics) if solver is not None else own_solver
         if diagnostics.failed:  # a value of another kind than its field's would mislead all that follows
             raise SpecError(diagnostics.sorted())
-        imported = spec_of(net, inputs or {}, diagnostics)
+        imported = spec_of(net, inputs or {}, blobs or {}, diagnostics)
     if words is not None:
         imported.tree["train"] = {"solver": solver_section(words, diagnostics)}
     if diagnostics.failed:
@@ -122,9 +133,9 @@ def open_message(path: str | Path, diagnostics: Diagnostics) -> Message:
     return message
 
 
-def spec_of(net: Piece, given: Mapping[str, Shape], diagnostics: Diagnostics) -> Imported:
+def spec_of(net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], diagnostics: Diagnostics) -> Imported:
     """The spec of a decoded network, with the shapes that are given for some of its blobs."""
-    layers = upgrade(in_order(net), diagnostics)
+    layers, scales = scales_apart(upgrade(in_order(net), diagnostics), blobs, diagnostics)
     declared, layers = net_inputs(net, layers, diagnostics)
     inputs = {**declared, **given}
     layers = without_replaced(layers, given, diagnostics)
@@ -140,7 +151,7 @@ def spec_of(net: Piece, given: Mapping[str, Shape], diagnostics: Diagnostics) ->
     tree["layers"] = found = entries(layers, list(inputs), diagnostics)
     only_test(found, list(tree.get("input", ())), layers, diagnostics)
     wires = [Wires(tuple(layer.get("bottom", ())), tuple(layer.get("top", ()))) for layer in layers]
-    return Imported(tree, renamed=distinct(found, layers, diagnostics), wires=wires)
+    return Imported(tree, renamed=distinct(found, layers, diagnostics), wires=wires, scales=scales)
 
 
 def in_order(net: Piece) -> Iterator[tuple[str, Piece]]:

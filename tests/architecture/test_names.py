@@ -47,6 +47,7 @@ NAMED = {
     "emit/prototxt.py": {"Input"},  # an input of the net becomes such a layer
     "importers/oldest.py": None,  # what V0 and V1 files say otherwise of certain types
     "importers/upgrade.py": None,
+    "importers/nvidia.py": None,
 }
 """Where a word that is also a layer type's name means something else, or a file format's history is told."""
 

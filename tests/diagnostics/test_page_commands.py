@@ -54,6 +54,16 @@ train:
 """
 
 
+def five_blobs(folder: Path) -> None:
+    """Weights of a BatchNorm as NVIDIA's fork writes them."""
+
+    def piece(field: int, payload: bytes) -> bytes:
+        return bytes([field << 3 & 127 | 130, field >> 4, len(payload)] if field > 15 else [field << 3 | 2, len(payload)]) + payload
+
+    blobs = [piece(7, piece(7, piece(1, bytes([n]))) + piece(5, struct.pack(f"<{n}f", *range(1, n + 1)))) for n in (4, 4, 1, 4, 4)]
+    (folder / "five_blobs.caffemodel").write_bytes(piece(100, piece(1, b"bn1") + b"".join(blobs)))
+
+
 def run(*words: str) -> list[str]:
     """The codes that a command ends with or prints."""
     result = CliRunner().invoke(group, list(words), standalone_mode=False)
@@ -222,6 +232,7 @@ ADDED = {
 GIVEN: dict[str, Callable[[Path], None]] = {
     "NS031": other_blobs,
     "NS502": two_plugins,
+    "NS040": five_blobs,
     "NS644": cut_mnist,
     "NS645": lambda f: (f / "notes.txt").write_text("notes", encoding="utf-8") and None,
     "NS646": lambda f: np.savez(f / "unequal.npz", image=np.zeros((4, 8, 8)), label=np.zeros(3)),

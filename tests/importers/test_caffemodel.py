@@ -94,6 +94,31 @@ def test_every_spelling_of_a_blob(blob: bytes, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read, np.arange(6, dtype=np.float32).reshape(2, 3))
 
 
+@pytest.mark.parametrize(("kind", "form"), [(0, "<6d"), (1, "<6f"), (2, "<6e"), (3, "<6i"), (4, "<6I")])
+def test_raw_numbers_of_nvidias_fork(kind: int, form: str, tmp_path: Path) -> None:
+    raw, diff = struct.pack(form, *range(6)), struct.pack("<6f", *range(7, 13))
+    blob = SHAPE_2_3 + number(10, kind) + number(11, 1) + piece(12, raw) + piece(13, diff)
+    (tmp_path / "w").write_bytes(layer(blob))
+    (read,) = read_caffemodel(tmp_path / "w")["ip"]
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, np.arange(6, dtype=np.float32).reshape(2, 3))
+
+
+def test_raw_halves_and_truths(tmp_path: Path) -> None:
+    halves = np.array([65504, -0.1, 6e-8, np.inf, 1 / 3, -2048.5], np.float16)
+    truths = piece(7, piece(1, b"\3")) + number(10, 5) + piece(12, b"\1\0\1")
+    blob = piece(12, halves.tobytes()) + number(10, 2) + SHAPE_2_3
+    (tmp_path / "w").write_bytes(layer(blob, b"a") + layer(truths, b"b"))
+    weights = read_caffemodel(tmp_path / "w")
+    np.testing.assert_array_equal(weights["a"][0].ravel(), halves.astype(np.float32))
+    assert weights["b"][0].tolist() == [1, 0, 1]
+
+
+def test_numbers_in_the_usual_field_are_not_replaced_by_raw_ones(tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(layer(SHAPE_2_3 + piece(5, SIX) + number(10, 2) + piece(12, bytes(12))))
+    assert read_caffemodel(tmp_path / "w")["ip"][0].ravel().tolist() == [0, 1, 2, 3, 4, 5]
+
+
 def test_oldest_form(tmp_path: Path) -> None:
     blob = number(1, 1) + number(2, 1) + number(3, 2) + number(4, 3) + piece(5, SIX)
     (tmp_path / "w").write_bytes(piece(2, piece(1, piece(1, b"fc") + piece(50, blob)) + piece(2, b"data")))
@@ -121,8 +146,12 @@ def test_oldest_form(tmp_path: Path) -> None:
         (varint(9 << 3 | 7), "NS026"),
         (number(0, 1), "NS026"),
         (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "NS026"),
+        (layer(SHAPE_2_3 + piece(12, bytes(12))), "NS026"),
+        (layer(SHAPE_2_3 + number(10, 6) + piece(12, bytes(12))), "NS026"),
+        (layer(SHAPE_2_3 + number(10, 2) + piece(12, bytes(13))), "NS026"),
+        (layer(SHAPE_2_3 + number(10, 2) + piece(12, bytes(14))), "NS026"),
     ],
-    ids=range(18),
+    ids=range(22),
 )
 def test_hostile_files_give_a_diagnostic(content: bytes, expected: str, tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(content)

@@ -10,6 +10,7 @@ from netspec import driver
 from netspec.cli import group
 from netspec.diagnostics import SpecError
 from netspec.importers.caffe import convert
+from netspec.reading import Reading
 from netspec.source import Source
 
 NET = """
@@ -84,6 +85,32 @@ def test_a_maker_that_the_phase_leaves_out_is_named(tmp_path: Path) -> None:
     (finding, *_) = caught.value.diagnostics
     assert finding.code == "NS210"
     assert "in phase TEST that layer is left out" in finding.fact
+
+
+DIGITS = """
+layer { name: "train-data" type: "Data" top: "data" top: "label" data_param { batch_size: 64 } include { stage: "train" } }
+layer { name: "val-data" type: "Data" top: "data" top: "label" data_param { batch_size: 32 } include { stage: "val" } }
+layer { name: "scale" type: "Power" bottom: "data" top: "scaled" power_param { scale: 0.0125 } }
+layer { name: "ip" type: "InnerProduct" bottom: "scaled" top: "ip" inner_product_param { num_output: 10 weight_filler { type: "xavier" } } }
+layer { name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "label" top: "accuracy" include { stage: "val" } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" exclude { stage: "deploy" } }
+layer { name: "softmax" type: "Softmax" bottom: "ip" top: "softmax" include { stage: "deploy" } }
+"""
+
+
+def test_digits_nets_name_no_source(tmp_path: Path) -> None:
+    (finding,) = brought(DIGITS, tmp_path).findings
+    assert finding.code == "NS033"
+    assert "layer train-data names no source" in finding.fact
+    made = brought(DIGITS, tmp_path, inputs={"data": ["N", 1, 28, 28], "label": ["N"]})
+    assert [d.code for d in made.findings] == ["NS025"] * 2
+    program = {
+        stage: driver.load_source(Source("net.yaml", made.text), Reading(stages=frozenset({stage}))) for stage in ("train", "val", "deploy")
+    }
+    tops = {s: [n.name for n in p.graph("train" if s == "train" else "test").graph.nodes] for s, p in program.items()}
+    assert tops == {"train": ["scale", "ip", "loss"], "val": ["scale", "ip", "accuracy", "loss"], "deploy": ["scale", "ip", "softmax"]}
+    for stage in tops:
+        assert driver.check_source(Source("net.yaml", made.text), Reading(stages=frozenset({stage}))) == []
 
 
 def test_engines_and_precisions_of_forks_are_left_out(tmp_path: Path) -> None:
