@@ -2,51 +2,154 @@
 
 Left out: the order of layers where it does not matter, names of layers, blocks, anchors, variables, values that equal what is filled in.
 Kept: names and shapes of inputs, types and parameters, wiring, sharing, fillers, learning rates, loss weights, gradients that are stopped,
-a layer's own phase; what each phase runs.
+a layer's own phase; what each phase runs. Every layer is an individual, and so is every weight tensor: of two that are equal it counts
+which one a third reads.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from netspec.analysis.labelling import Choice, Things, ranked
 from netspec.ir.dims import Dim
-from netspec.ir.graph import Node, ParamSpec, TypedGraph, Value
+from netspec.ir.graph import Input, Node, ParamSpec, TypedGraph, Value
 from netspec.syntax.located import Located, plain
 
-__all__ = ["network_hash", "node_hashes"]
+__all__ = ["counterparts", "graph_hash", "network_hash", "node_hashes"]
 
 Hashes = dict[Value, str]
+Tensor = tuple[str, int]
+"""A weight of a layer, by the layer's name: the same in every phase."""
 
 
 def network_hash(graphs: Iterable[TypedGraph]) -> str:
     """64 hexadecimal digits for a net given by the graphs of its phases."""
-    found = sorted({(typed.graph.phase, graph_hash(typed)) for typed in graphs})
-    alike = len({each for _, each in found}) == 1
-    return digest("netspec 1", [each for _, each in found[:1]] if alike else found)
+    every = sorted(graphs, key=lambda typed: typed.graph.phase)
+    alike = len({digest(by_name(typed)) for typed in every}) == 1
+    return Individuals(every[:1] if alike else every, phased=not alike).hash()
 
 
 def graph_hash(typed: TypedGraph) -> str:
-    nodes = node_hashes(typed)
-    values = value_hashes(typed, nodes)
-    groups: dict[tuple[Node, int], list[tuple[str, int]]] = {}
-    for (node, index), owner in typed.shared.items():
-        groups.setdefault(owner, [(nodes[owner[0]], owner[1])]).append((nodes[node], index))
-    outputs = sorted(values[v] for v in typed.graph.outputs)
-    return digest(
-        sorted(values[i.value] for i in typed.graph.inputs), sorted(nodes.values()), outputs, sorted(map(sorted, groups.values()))
-    )
+    """The same of one phase by itself."""
+    return Individuals([typed]).hash()
 
 
-def node_hashes(typed: TypedGraph) -> dict[Node, str]:
-    """Of each node, what it is and what it reads, all the way to the inputs."""
-    values: Hashes = {i.value: input_hash(typed, i.value) for i in typed.graph.inputs}
+def counterparts(a: TypedGraph, b: TypedGraph) -> dict[Node, Node]:
+    """The nodes of b with those of a that stand for them, where the graphs have one hash. Of twins those of one name are paired."""
+    first, second = Individuals([a]), Individuals([b])
+    marked: list[str] = []
+
+    def mark(alike: Sequence[int]) -> int:
+        marked.append(first.names[min(alike)])
+        return min(alike)
+
+    def mark_likewise(alike: Sequence[int]) -> int:
+        """The one of the name that was marked in the first graph, or else one whose name that graph does not have."""
+        wanted = marked.pop(0) if marked else ""
+        return min(alike, key=lambda v: (second.names[v] != wanted, second.names[v] in first.names, v))
+
+    order = first.order(mark)
+    pairs = [(first.things[v], second.things[w]) for v, w in zip(order, second.order(mark_likewise), strict=True)]
+    return {y: x for x, y in pairs if isinstance(x, Node) and isinstance(y, Node)}
+
+
+class Individuals:
+    """The inputs and layers of a net in one or several phases, and its weight tensors, as vertices of a labelled graph."""
+
+    def __init__(self, graphs: Sequence[TypedGraph], phased: bool = False) -> None:
+        self.things: list[Value | Node | Tensor] = []
+        self.labels: list[str] = []
+        self.reads: list[list[tuple[int, Any]]] = []
+        for typed in graphs:
+            self.add(typed, owners(graphs), typed.graph.phase if phased else "")
+        self.names = [thing[0] if isinstance(thing, tuple) else thing.name for thing in self.things]
+
+    def add(self, typed: TypedGraph, owner: Mapping[Tensor, Tensor], phase: str) -> None:
+        at: dict[Value, tuple[int, int]] = {}
+        tensors = {thing: i for i, thing in enumerate(self.things) if isinstance(thing, tuple)}
+        for given in typed.graph.inputs:
+            at[given.value] = (self.vertex(given.value, digest(phase, input_hash(typed, given), outside(typed, [given.value])), []), 0)
+        labels = node_labels(typed)
+        for node in typed.graph.nodes:
+            reads: list[tuple[int, Any]] = [at[v] for v in node.bottoms]
+            for index in range(len(typed.weights[node])):
+                tensor = owner.get((node.name, index), (node.name, index))
+                if tensor not in tensors:
+                    tensors[tensor] = self.vertex(tensor, "tensor", [])
+                reads.append((tensors[tensor], -1))
+            here = self.vertex(node, digest(phase, labels[node], outside(typed, node.tops)), reads)
+            at.update((top, (here, i)) for i, top in enumerate(node.tops))
+
+    def vertex(self, thing: Value | Node | Tensor, label: str, reads: list[tuple[int, Any]]) -> int:
+        self.things.append(thing)
+        self.labels.append(label)
+        self.reads.append(reads)
+        return len(self.things) - 1
+
+    def order(self, choose: Choice = min) -> list[int]:
+        """Numbers of the vertices in an order that names and spelling do not change."""
+        return ranked(Things(self.labels, self.reads), choose)
+
+    def hash(self) -> str:
+        order = self.order()
+        rank = {vertex: i for i, vertex in enumerate(order)}
+        return digest("netspec 2", [(self.labels[v], [(rank[other], part) for other, part in self.reads[v]]) for v in order])
+
+
+def owners(graphs: Sequence[TypedGraph]) -> dict[Tensor, Tensor]:
+    """Which weights are one tensor, in any phase: each that is not its own owner leads to the first that has it."""
+    found: dict[Tensor, Tensor] = {}
+
+    def root(tensor: Tensor) -> Tensor:
+        while tensor in found:
+            tensor = found[tensor]
+        return tensor
+
+    for typed in graphs:
+        for (node, index), (first, at) in typed.shared.items():
+            one, other = root((node.name, index)), root((first.name, at))
+            if one != other:
+                found[one] = other
+    return {tensor: root(tensor) for tensor in found}
+
+
+def by_name(typed: TypedGraph) -> list[Any]:
+    """All that a hash tells of, with the layers' names: equal for phases that run the same."""
+    labels = node_labels(typed)
+    given = [(i.value.name, input_hash(typed, i), outside(typed, [i.value])) for i in typed.graph.inputs]
+    return [
+        given,
+        owners([typed]),
+        [(n.name, labels[n], [source(v) for v in n.bottoms], outside(typed, n.tops)) for n in typed.graph.nodes],
+    ]
+
+
+def source(value: Value) -> tuple[str, int]:
+    return (value.node.name if value.node is not None else f"input {value.name}", value.index)
+
+
+def outside(typed: TypedGraph, values: Sequence[Value]) -> list[int]:
+    """Which of some values the net gives, and how often."""
+    return [typed.graph.outputs.count(value) for value in values]
+
+
+def node_labels(typed: TypedGraph) -> dict[Node, str]:
+    """Of each node, what it is by itself."""
     found: dict[Node, str] = {}
     learning: set[Value] = set()
     for node in typed.graph.nodes:
-        shut = stopped(typed, node, learning)
-        found[node] = digest(content(typed, node), [values[v] for v in node.bottoms], len(node.tops), node.loss_weights, shut, node.mode)
+        found[node] = digest(content(typed, node), len(node.tops), node.loss_weights, stopped(typed, node, learning), node.mode)
         if not learning.isdisjoint(node.bottoms) or any(weight.kind == "parameter" for weight in typed.weights[node]):
             learning.update(node.tops)
+    return found
+
+
+def node_hashes(typed: TypedGraph) -> dict[Node, str]:
+    """Of each node, what it is and what it reads, all the way to the inputs. Twins have one."""
+    values: Hashes = {i.value: input_hash(typed, i) for i in typed.graph.inputs}
+    found: dict[Node, str] = {}
+    for node, label in node_labels(typed).items():
+        found[node] = digest(label, [values[v] for v in node.bottoms])
         values.update((top, digest(found[node], i)) for i, top in enumerate(node.tops))
     return found
 
@@ -61,17 +164,10 @@ def stopped(typed: TypedGraph, node: Node, learning: set[Value]) -> list[int]:
     ]
 
 
-def value_hashes(typed: TypedGraph, nodes: dict[Node, str]) -> Hashes:
-    values = {i.value: input_hash(typed, i.value) for i in typed.graph.inputs}
-    values.update((top, digest(nodes[node], i)) for node in typed.graph.nodes for i, top in enumerate(node.tops))
-    return values
-
-
-def input_hash(typed: TypedGraph, value: Value) -> str:
-    given = next(i for i in typed.graph.inputs if i.value is value)
+def input_hash(typed: TypedGraph, given: Input) -> str:
     contract = plain(given.contract) if isinstance(given.contract, Located) else given.contract
     source = (given.node.layer.type, parameters(given.node)) if given.node is not None else ()
-    return digest("input", value.name, typed.types[value], contract, source)
+    return digest("input", given.value.name, typed.types[given.value], contract, source)
 
 
 def content(typed: TypedGraph, node: Node) -> Any:

@@ -1,19 +1,20 @@
 """How two networks differ. In: two typed graphs; out: layers, shapes, counts, and for each weight tensor where it can be taken from.
 
-Layers are matched by name, then by what they are and read, then by the order of what is left. Knows no file.
+Layers are matched by name, then by what they are and read, then by the order of what is left; of two spellings of one network as the one
+stands for the other. Knows no file.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from netspec.analysis.canonical import node_hashes
+from netspec.analysis.canonical import counterparts, graph_hash, node_hashes
 from netspec.analysis.cost import NetCost, cost
 from netspec.ir.dims import Size, product
 from netspec.ir.graph import Input, Node, ParamSpec, TypedGraph, Value, WeightRef
 from netspec.ir.types import shown
 from netspec.record import as_written
 
-__all__ = ["Change", "Move", "changes", "moves", "totals"]
+__all__ = ["Change", "Move", "changes", "moves", "totals", "untold"]
 
 COUNTED = ("parameters", "statistics", "fixed", "macs", "connections")
 
@@ -56,6 +57,8 @@ class Move(NamedTuple):
 def matched(a: TypedGraph, b: TypedGraph) -> dict[Node, Node]:
     """Nodes of b with their counterparts in a."""
     by_name = {node.name: node for node in a.graph.nodes}
+    if graph_hash(a) == graph_hash(b):
+        return counterparts(a, b)
     pairs = {node: by_name[node.name] for node in b.graph.nodes if node.name in by_name}
     here, there = left(a, set(pairs.values())), left(b, set(pairs))
     if here and there:
@@ -93,8 +96,10 @@ def signature(typed: TypedGraph, node: Node) -> tuple[Any, ...]:
 
 
 def changes(a: TypedGraph, b: TypedGraph) -> list[Change]:
-    """What became of each layer, in the order of the second net; removed ones come last."""
+    """What became of each layer, in the order of the second net; removed ones come last. Of one network only names can differ."""
     pairs = matched(a, b)
+    if graph_hash(a) == graph_hash(b):
+        return [Change("renamed", pairs[node].name, node.name) for node in b.graph.nodes if pairs[node].name != node.name]
     found: list[Change] = []
     for given in b.graph.inputs:
         old = next((i for i in a.graph.inputs if i.value.name == given.value.name), None)
@@ -128,13 +133,25 @@ def facts_of_input(a: TypedGraph, b: TypedGraph, old: Input, new: Input) -> Iter
     contracts = [as_written(i.contract) if i.contract is not None else "none" for i in (old, new)]
     if contracts[0] != contracts[1]:
         yield f"image {contracts[0]} -> {contracts[1]}"
+    if old.node is not None and new.node is not None:
+        yield from facts_of_layer(old.node, new.node)
+    elif old.node is not new.node:
+        yield " -> ".join(i.node.layer.type if i.node is not None else "given from outside" for i in (old, new))
 
 
 def names_of(values: Iterable[Value]) -> str:
     return ", ".join(v.name for v in values)
 
 
-def facts_of(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Node, Node]) -> Iterator[str]:
+def untold(found: Iterable[Change]) -> list[Change]:
+    """What is added to the changes of networks that are not the same, so that a list of mere names never stands below that headline."""
+    if any(change.facts or change.status != "renamed" for change in found):
+        return []
+    return [Change("changed", "the net", "the net", ("by what no row tells: `netspec show --resolved` of both has it",))]
+
+
+def facts_of_layer(old: Node, new: Node) -> Iterator[str]:
+    """Another type, or other values of parameters."""
     if old.layer.type != new.layer.type:
         yield f"{old.layer.type} -> {new.layer.type}"
     else:
@@ -142,6 +159,10 @@ def facts_of(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Nod
             before, after = old.layer.__dict__[name], new.layer.__dict__[name]
             if before != after and spread(before) != spread(after):
                 yield f"{name} {said(before)} -> {said(after)}"
+
+
+def facts_of(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Node, Node]) -> Iterator[str]:
+    yield from facts_of_layer(old, new)
     if [origin(v, {}) for v in old.bottoms] != [origin(v, pairs) for v in new.bottoms]:
         yield f"reads {', '.join(v.name for v in old.bottoms)} -> {', '.join(v.name for v in new.bottoms)}"
     if old.loss_weights != new.loss_weights:

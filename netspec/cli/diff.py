@@ -28,13 +28,14 @@ def command(before: str, after: str, as_json: bool, phase: str, reading: "Readin
     """
     from netspec import driver
     from netspec.analysis.canonical import network_hash
-    from netspec.analysis.diff import changes, moves, totals
+    from netspec.analysis.diff import changes, moves, totals, untold
 
     programs = [driver.load(path, reading) for path in (before, after)]
     a, b = (program.graph(phase) for program in programs)
     same = network_hash(programs[0].graphs()) == network_hash(programs[1].graphs())
     mine = changes(a, b)
     beside = [] if same else [change for change in changes(*other) if change not in mine] if (other := elsewhere(programs, phase)) else []
+    mine += [] if same else untold([*mine, *beside])
     found: dict[str, Any] = {
         "same": same,
         "layers": [change._asdict() for change in mine],
