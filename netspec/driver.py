@@ -8,11 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from netspec.analysis.budget import expect, expected_shapes
+from netspec.analysis.courses import said_length
 from netspec.analysis.expect_words import check_words
 from netspec.analysis.feasible import feasible
 from netspec.analysis.infer import infer
 from netspec.analysis.lint import lint
 from netspec.analysis.players import Part, parts
+from netspec.analysis.rate_faults import rate_faults
 from netspec.collector import no_collection
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
 from netspec.frozen import changed, frozen
@@ -230,6 +232,7 @@ def findings(source: Source, reading: Reading) -> list[Diagnostic]:
             if learning is not None:
                 views["learning"] = learning
                 parts(resolved, learning, diagnostics)
+            diagnostics.found += rate_faults(resolved, said_length(resolved))
         if not diagnostics.failed:
             expect(resolved, views, diagnostics)
             lint(resolved, views, diagnostics)

@@ -5,7 +5,9 @@ Rules ask traits and sizes, never names of types. `allow: [NS404]` on a layer or
 
 from collections.abc import Callable, Iterator, Mapping
 
+from netspec.analysis.courses import said_length
 from netspec.analysis.lint_joins import idle_bias, misaligned, miscounted, twice
+from netspec.analysis.lint_solver import odd_course, unread_words
 from netspec.analysis.lint_training import dead, untrained, zero_start, zero_weights
 from netspec.analysis.lint_view import Found, View
 from netspec.analysis.lint_windows import chequered, dropped, far_sighted, padded_pooling, skipped
@@ -14,7 +16,7 @@ from netspec.diagnostics.model import Diagnostics
 from netspec.ir.graph import TypedGraph
 from netspec.resolve.resolve import Resolved
 
-__all__ = ["lint", "zero_weights"]
+__all__ = ["lint", "lint_training", "zero_weights"]
 
 LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
     dropped,
@@ -28,29 +30,50 @@ LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
     padded_pooling,
 )
 """Those that look at every phase."""
-LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (untrained, zero_start)
+COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (unread_words, odd_course)
+"""Those that depend on how long the training lasts, which may be known only where it begins."""
+LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (untrained, zero_start, *COURSE)
 """Those that look at the net in training."""
+
+
+LINTED = sorted(code for code in CODES if code.startswith("NS4"))
 
 
 def lint(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagnostics) -> None:
     """Warn of everything in the views of a spec ("test", "train", "learning") that its `allow:` does not name."""
-    allowed, by_layer = allowances(resolved, diagnostics)
-    views = tuple(View(resolved, graph, kind) for kind, graph in typed.items())
+    allowed = allowances(resolved, diagnostics)
+    views = tuple(View(resolved, graph, kind, said_length(resolved)) for kind, graph in typed.items())
     found = list(dead(views))
     for view in views:
         found += [each for rule in LINTS for each in rule(view)]
     trained = next((view for kind in ("learning", "train", "test") for view in views if view.kind == kind), None)
     if trained is not None:
         found += [each for rule in LEARNING for each in rule(trained)]
+    warn(found, allowed, diagnostics)
+
+
+def lint_training(resolved: Resolved, typed: TypedGraph, length: int, diagnostics: Diagnostics) -> None:
+    """Warn of what is odd about a training of so many iterations. typed: the net in training."""
+    allowed = allowances(resolved, Diagnostics())
+    view = View(resolved, typed, "learning", length)
+    warn([each for rule in COURSE for each in rule(view)], allowed, diagnostics)
+
+
+def warn(found: list[Found], allowed: "Allowed", diagnostics: Diagnostics) -> None:
+    """Report what is not allowed, each once."""
+    by_file, by_layer = allowed
     said: set[tuple[str, str | None, str]] = set()
     for node, diagnostic in found:
         key = (diagnostic.code, node.name if node is not None else None, diagnostic.fact)
-        if diagnostic.code not in allowed and key not in said and (node is None or diagnostic.code not in by_layer.get(node.name, ())):
+        if diagnostic.code not in by_file and key not in said and (node is None or diagnostic.code not in by_layer.get(node.name, ())):
             said.add(key)
             diagnostics.add(diagnostic)
 
 
-def allowances(resolved: Resolved, diagnostics: Diagnostics) -> tuple[frozenset[str], dict[str, frozenset[str]]]:
+Allowed = tuple[frozenset[str], dict[str, frozenset[str]]]
+
+
+def allowances(resolved: Resolved, diagnostics: Diagnostics) -> Allowed:
     """Codes that the file and that each layer allows; a word that is no lint's code is refused."""
     layers = {d.name: frozenset(d.fields.allow) for d in resolved.drafts.values() if d.fields.allow}
     places = {d.name: d.places["allow"] for d in resolved.drafts.values() if d.fields.allow}
@@ -59,5 +82,7 @@ def allowances(resolved: Resolved, diagnostics: Diagnostics) -> tuple[frozenset[
     for who, codes, span in [*named, *((name, codes, places[name]) for name, codes in layers.items())]:
         for code in sorted(codes):
             if not (code.startswith("NS4") and code in CODES):
-                diagnostics.error("NS105", f"allow of {who} names {code}, which is no lint", span, notes=("lints are NS401 to NS412",))
+                diagnostics.error(
+                    "NS105", f"allow of {who} names {code}, which is no lint", span, notes=(f"lints are {LINTED[0]} to {LINTED[-1]}",)
+                )
     return frozenset(resolved.file.allow), layers

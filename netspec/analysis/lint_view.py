@@ -23,11 +23,15 @@ class Found(NamedTuple):
 
 @frozen
 class View:
-    """One typed graph of a spec: "test", "train", or "learning", the net with the heads that training adds."""
+    """One typed graph of a spec: "test", "train", or "learning", the net with the heads that training adds.
+
+    length: iterations of the training, where they are known.
+    """
 
     resolved: Resolved
     typed: TypedGraph
     kind: str
+    length: int | None = None
 
     @property
     def nodes(self) -> tuple[Node, ...]:

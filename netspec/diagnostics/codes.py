@@ -120,6 +120,8 @@ CODES: dict[str, Code] = {
     "NS411": Code("padding is pooled", "warning"),
     "NS412": Code("all weights start at 0", "warning"),
     "NS413": Code("another dialect makes another layer", "warning"),
+    "NS425": Code("solver word that nothing reads", "warning"),
+    "NS426": Code("odd course of the learning rate", "warning"),
     # 6: data
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),
@@ -186,6 +188,8 @@ CODES: dict[str, Code] = {
     "NS688": Code("no player learns it"),
     "NS689": Code("cannot fill this input"),
     "NS690": Code("weights that no longer learn", "warning"),
+    "NS694": Code("the learning rate is 0"),
+    "NS695": Code("the learning rate is no rate"),
     # 5: compiling
     "NS501": Code("cannot write the file"),
     "NS502": Code("two definitions of one name"),

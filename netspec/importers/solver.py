@@ -1,10 +1,13 @@
 """A decoded SolverParameter -> the words of a spec's `train.solver`."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.importers.decode import Piece
 from netspec.importers.spec_layers import clean
+from netspec.record import Reject
+from netspec.syntax.located import place
 
 __all__ = ["solver_section"]
 
@@ -21,7 +24,10 @@ ELSEWHERE = {
 
 
 def solver_section(solver: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
-    """The solver's words in the file's order, with the type in today's spelling. NS025 for each word that a spec has no place for."""
+    """The solver's words in the file's order, with the type in today's spelling. NS025 for each word that a spec has no place for.
+
+    NS425, NS426: what is odd about the training that they ask for.
+    """
     from netspec.resolve.solver_section import SolverParameter
 
     known = SolverParameter.names
@@ -34,4 +40,24 @@ def solver_section(solver: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
         else:
             why = ELSEWHERE.get(key, "a spec has no such word")
             diagnostics.add(Diagnostic("NS025", f"{key} of the solver: {why}", solver.span(key)))
+    diagnostics.found += odd(section, solver)
     return section
+
+
+def odd(section: Mapping[str, Any], solver: Piece) -> Iterator[Diagnostic]:
+    """What is odd about the words, at their places in the file; nothing where they do not go together, which check says of the spec."""
+    from netspec.analysis.courses import Course
+    from netspec.analysis.lint_solver import of_solver
+    from netspec.resolve.solver_section import SolverParameter, solver_faults
+
+    said = place(section)
+    for word, value in said.mapping.items():
+        value.span = solver.span(word) or solver.span("solver_type")
+        if value.span is not None:
+            said.keys[word] = value.span
+    try:
+        words = SolverParameter.read(said.mapping, whole=said)
+    except Reject:
+        return
+    if not any(solver_faults(words)):
+        yield from of_solver(Course("", words, words.max_iter, said, said))

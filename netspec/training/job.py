@@ -79,6 +79,11 @@ class Job:
     spec_hash: str = ""
     players: Sequence[Player] = ()
 
+    @property
+    def max_iter(self) -> int:
+        """The length of the training in iterations, epochs resolved."""
+        return self.words.iterations(len(self.train_batches), sum(each.steps * each.words.iter_size for each in self.players))
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:

@@ -71,7 +71,7 @@ class Training:
         self.job, self.run, self.device, self.interrupt, self.reporter = job, run, device, interrupt, reporter
         words = job.words
         self.words = words
-        self.max_iter = words.iterations(len(job.train_batches), sum(each.steps * each.words.iter_size for each in job.players))
+        self.max_iter = job.max_iter
         nets = [job.net, *(each.net for each in job.players), *([job.test_net] if job.test_net else [])]
         self.parameters = move(nets, job.parameters, device)
         self.team = Team(job, self.parameters, self.max_iter)

@@ -10,8 +10,11 @@ from pathlib import Path
 import torch
 
 from netspec import api, driver
+from netspec.analysis.lint import lint_training
+from netspec.analysis.rate_faults import rate_faults
 from netspec.diagnostics import Diagnostic, SpecError, fail
-from netspec.diagnostics.model import Fix, Label
+from netspec.diagnostics.model import Diagnostics, Fix, Label
+from netspec.diagnostics.render import render
 from netspec.ir.graph import TypedGraph
 from netspec.reading import PLAIN, Reading
 from netspec.resolve.solver_section import SolverParameter
@@ -52,7 +55,8 @@ def train_program(
 ) -> TrainingResult:
     """Train a program in a folder, or go on there.
 
-    Nothing is written before spec, data and net are known to fit. Raises SpecError as `session` and `loop.train` do.
+    Nothing is written before spec, data, net and the course of the rate are known to fit. Raises SpecError as `session`, `foretold` and
+    `loop.train` do.
     """
     place = find_device(device)
     before = read_record(run) if resume else {}
@@ -63,6 +67,7 @@ def train_program(
             "its layers or inputs were changed; another network is another run: train SPEC --run NEW, with --weights what fits is kept",
         )
         raise fail("NS675", fact, path=str(run), notes=notes)
+    foretold(program, made.job, progress)
     if made.left_out and progress is not None:
         progress.say(f"{weights} lacks {listed(made.left_out)}: filled as the spec says")
     prepare(run, resume)
@@ -71,6 +76,16 @@ def train_program(
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
     return train(made.job, run, device=device, resume=resume, progress=progress)
+
+
+def foretold(program: driver.Program, job: Job, progress: Reporter | None) -> None:
+    """Say what is odd about a training of this length, before it begins. Raises SpecError: NS694, NS695."""
+    if faults := list(rate_faults(program.resolved, job.max_iter)):
+        raise SpecError(faults)
+    found = Diagnostics()
+    lint_training(program.resolved, program.training_graph("train"), job.max_iter, found)
+    if progress is not None and len(found):
+        progress.say(render(found.sorted(), color=False))
 
 
 def listed(names: Sequence[str]) -> str:

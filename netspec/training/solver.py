@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from netspec.diagnostics import fail
+from netspec.resolve.rates import learning_rate
 from netspec.resolve.solver_section import SolverParameter, solver_faults
-from netspec.training.rates import learning_rate
 from netspec.training.rules import RULES, Group, multiply
 
 __all__ = ["ParameterSpec", "Solver"]

@@ -343,6 +343,23 @@ def test_solver(imported: Any) -> None:
     assert sorted(d.fact.split(" of ")[0] for d in result.findings) == ["momentum_typo", "momentum_typo", "net", "solver_mode"]
 
 
+def test_a_solver_that_stops_learning_is_told_at_its_place(imported: Any) -> None:
+    layer = INPUT + 'layer { name: "r" type: "ReLU" bottom: "data" top: "r" }'
+    words = 'base_lr: 0.01 lr_policy: "step" stepsize: 20 max_iter: 60 delta: 0.1 type: "SGD"'
+    found = [d for d in imported(layer, words).findings if d.code != "NS025"]
+    assert [(d.code, d.severity, d.fact) for d in found] == [
+        ("NS426", "warning", "solver: the learning rate is 0 from iteration 20 of 60 on, by lr_policy step: gamma is not given"),
+        ("NS425", "warning", "solver: type SGD reads no delta"),
+    ]
+    assert [d.span.begin[1] for d in found if d.span is not None] == [15, 59]
+    plain = imported(
+        layer, 'base_lr: 0.01 lr_policy: "step" gamma: 0.1 stepsize: 20 max_iter: 60 solver_type: ADAM momentum2: 0.9 delta: 0.1'
+    )
+    assert plain.findings == []
+    for odd in ('lr_policy: "plateau" ', 'type: "Momentum" ', 'lr_policy: "step" '):
+        assert [d.code for d in imported(layer, f"base_lr: 0.01 max_iter: 60 {odd}").findings if d.code != "NS025"] == []
+
+
 @pytest.mark.parametrize("path", sorted(SOLVERS.glob("*.solver.prototxt")), ids=lambda path: path.name)
 def test_recorded_solvers_are_understood(path: Path) -> None:
     result = import_prototxt(SOLVERS / "net.prototxt", solver=path)

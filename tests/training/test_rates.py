@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from netspec.resolve.rates import learning_rate
 from netspec.resolve.solver_section import SolverParameter, solver_faults
-from netspec.training.rates import learning_rate
 
 
 def rates(count: int, **words: object) -> list[float]:

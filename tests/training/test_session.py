@@ -60,6 +60,27 @@ def test_the_seed_decides_everything(tmp_path: Path) -> None:
     assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
 
 
+def test_a_rate_of_0_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """Where only the data tell how long an epoch is, too."""
+    for length in ({"max_iter": 60}, {"max_iter": 0, "epochs": 2.0}):
+        with pytest.raises(SpecError) as error:
+            trained(tmp_path / "run", solver={"lr_policy": "step", "stepsize": 20, **length})
+        (found,) = error.value.diagnostics
+        assert found.code == "NS694"
+        assert "from iteration 20 of" in found.fact
+    assert not (tmp_path / "run").exists()
+    assert trained(tmp_path / "short", solver={"lr_policy": "step", "stepsize": 20, "max_iter": 10}).iteration == 10
+
+
+def test_odd_solver_words_are_said_before_it_begins(tmp_path: Path) -> None:
+    shown = io.StringIO()
+    spec = program(solver={"max_iter": 0, "epochs": 0.1, "lr_policy": "multistep", "gamma": 0.1, "stepvalue": [10000], "rms_decay": 0.5})
+    train_program(spec, tmp_path / "run", device="cpu", progress=Lines(shown))
+    before = shown.getvalue().partition("train ")[0]
+    assert "NS425" in before
+    assert "stepvalue 10000 is never reached" in before
+
+
 def test_data_from_a_python_file_beside_the_spec(tmp_path: Path) -> None:
     source = (
         "class Ramps:\n    def __len__(self):\n        return 40\n    def __getitem__(self, i):\n        return [[[i] * 8] * 8], i % 10\n"

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netspec.diagnostics import SpecError
+from netspec.resolve.rates import learning_rate
 from netspec.resolve.solver_section import SolverParameter
-from netspec.training.rates import learning_rate
 from netspec.training.solver import ParameterSpec, Solver
 
 pytestmark = pytest.mark.torch

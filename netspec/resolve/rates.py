@@ -58,7 +58,7 @@ def poly(p: SolverParameter, max_iter: int) -> Rate:
 
 def sigmoid(p: SolverParameter, max_iter: int) -> Rate:
     """base / (1 + exp(-gamma (i - stepsize))): rises, since gamma >= 0"""
-    return lambda i: p.base_lr * (1 + math.tanh(p.gamma * (i - p.stepsize) / 2)) / 2
+    return lambda i: p.base_lr * logistic(p.gamma * (i - p.stepsize))
 
 
 def cosine(p: SolverParameter, max_iter: int) -> Rate:
@@ -80,6 +80,11 @@ def one_cycle(p: SolverParameter, max_iter: int) -> Rate:
         return between(p.base_lr, last, min(1.0, (i - peak) / (end - peak)) if end > peak else 1.0)
 
     return rate
+
+
+def logistic(x: float) -> float:
+    """1 / (1 + e^-x), small rather than 0 far to the left."""
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
 def between(a: float, b: float, t: float) -> float:
