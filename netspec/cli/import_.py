@@ -22,6 +22,7 @@ __all__ = ["command"]
 @click.option("--solver", type=click.Path(), help="The solver's prototxt; becomes the section train.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=SIZES", help="Shape of data that are not at hand: data=1,3,227,227.")
 @click.option("--flat", is_flag=True, help="List every layer; otherwise repeats are folded into blocks.")
+@click.option("--keep-batch", is_flag=True, help="Leave the batch of a deploy file a number, where it could be any.")
 @click.option("-o", "--output", required=True, type=click.Path(), help="The spec to write; - for standard output.")
 @format_option
 @click.option("--strict", is_flag=True, help="Warnings count as errors; the spec is written all the same.")
@@ -33,7 +34,8 @@ def command(net: str, weights: str | None, flat: bool, output: str, how: "Format
 
     if output == "-" and weights:
         raise click.UsageError("--weights needs a file for the spec: the weights are written beside it")
-    converted = convert(net, weights=weights, solver=options["solver"], flat=flat, inputs=dict(map(shape_of, options["inputs"])))
+    given = dict(map(shape_of, options["inputs"]))
+    converted = convert(net, weights=weights, solver=options["solver"], flat=flat, inputs=given, keep_batch=options["keep_batch"])
     target = Path(output).with_suffix(".safetensors")
     if output == "-":
         click.echo(converted.text, nl=False)

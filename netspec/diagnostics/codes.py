@@ -46,6 +46,7 @@ CODES: dict[str, Code] = {
     "NS032": Code("layer renamed in the spec", "warning"),
     "NS033": Code("data not at hand", "warning"),
     "NS040": Code("layer added to the spec", "warning"),
+    "NS041": Code("the batch stays fixed", "warning"),
     # 1: schema and parameters
     "NS101": Code("unknown layer type"),
     "NS102": Code("unknown key"),

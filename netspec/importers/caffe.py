@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.collector import no_collection
 from netspec.diagnostics import Diagnostic
+from netspec.importers.batch import open_batch
 from netspec.importers.folding import Folded, fold
 from netspec.importers.missing_data import Shape
 from netspec.importers.nvidia import blobs_apart
@@ -55,8 +56,9 @@ def convert(
     solver: str | Path | None = None,
     flat: bool = False,
     inputs: Mapping[str, Shape] | None = None,
+    keep_batch: bool = False,
 ) -> Converted:
-    """Import a network; `inputs` as for import_prototxt.
+    """Import a network; `inputs` as for import_prototxt. keep_batch: leave the batch of the file's inputs a number (see open_batch).
 
     Raises SpecError: as import_prototxt; with weights also NS026, NS027, NS031, and what check finds in the net.
     """
@@ -65,6 +67,9 @@ def convert(
         blobs = {name: len(found) for name, found in stored.items()}
         imported = import_prototxt(net, solver=solver, inputs=inputs, blobs=blobs)
         tree, names = (imported.tree, imported.renamed) if flat else folded(imported)
+        if not keep_batch:
+            tree, found = open_batch(tree, imported.places, names)
+            imported.findings.extend(found)
         text = dump(tree)
     if weights is None:
         return Converted(tree, text, imported.findings, names)

@@ -4,8 +4,9 @@ from typing import Any
 
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.importers.decode import Piece
+from netspec.source import Span
 
-__all__ = ["net_inputs"]
+__all__ = ["input_places", "net_inputs"]
 
 LEGACY_AXES = 4
 Shapes = dict[str, list[int]]
@@ -24,6 +25,17 @@ def net_inputs(net: Piece, layers: list[Piece], diagnostics: Diagnostics) -> tup
         else:
             kept.append(layer)
     return inputs, kept
+
+
+def input_places(net: Piece, layers: list[Piece]) -> dict[str, Span]:
+    """Where the shape of each input stands, or the first of several."""
+    own = net.span("input_shape") or net.span("input_dim") or net.opening
+    found = dict.fromkeys(net.get("input", ()), own)
+    for layer in layers:
+        if layer["type"] == "Input":
+            place = layer.span("input_param") or layer.opening
+            found.update(dict.fromkeys(layer.get("top") or [layer.get("name", "data")], place))
+    return found
 
 
 def declared(net: Piece, diagnostics: Diagnostics) -> Shapes:

@@ -14,14 +14,14 @@ from netspec.diagnostics import Diagnostic, Diagnostics, SpecError, fail
 from netspec.importers.decode import Piece, decode
 from netspec.importers.missing_data import Shape, wanting_shapes, without_replaced
 from netspec.importers.names import distinct, only_test
-from netspec.importers.net_inputs import net_inputs
+from netspec.importers.net_inputs import input_places, net_inputs
 from netspec.importers.nvidia import scales_apart
 from netspec.importers.prototxt_text import read_prototxt
 from netspec.importers.prototxt_tree import Message
 from netspec.importers.solver import solver_section
 from netspec.importers.spec_layers import Wires, entries, literal
 from netspec.importers.upgrade import upgrade
-from netspec.source import Source
+from netspec.source import Source, Span
 from netspec.syntax.writer import dump
 
 __all__ = ["Imported", "import_prototxt", "read_source"]
@@ -45,7 +45,7 @@ class Imported:
     """A spec as plain values and as text, and the findings on the way (warnings only), in the file's order.
 
     renamed: leads from a layer of the spec to its name in the file, where that differs. wires: for each layer, the blobs in the file.
-    scales: leads from a BatchNorm that is NVIDIA's to the Scale that was made of it.
+    scales: leads from a BatchNorm that is NVIDIA's to the Scale that was made of it. places: where the file declares each input's shape.
     """
 
     tree: dict[str, Any]
@@ -53,6 +53,7 @@ class Imported:
     renamed: dict[str, str] = field(default_factory=dict)
     wires: list[Wires] = field(default_factory=list)
     scales: dict[str, str] = field(default_factory=dict)
+    places: dict[str, Span] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -136,6 +137,7 @@ def open_message(path: str | Path, diagnostics: Diagnostics) -> Message:
 def spec_of(net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], diagnostics: Diagnostics) -> Imported:
     """The spec of a decoded network, with the shapes that are given for some of its blobs."""
     layers, scales = scales_apart(upgrade(in_order(net), diagnostics), blobs, diagnostics)
+    places = input_places(net, layers)
     declared, layers = net_inputs(net, layers, diagnostics)
     inputs = {**declared, **given}
     layers = without_replaced(layers, given, diagnostics)
@@ -151,7 +153,13 @@ def spec_of(net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], di
     tree["layers"] = found = entries(layers, list(inputs), diagnostics)
     only_test(found, list(tree.get("input", ())), layers, diagnostics)
     wires = [Wires(tuple(layer.get("bottom", ())), tuple(layer.get("top", ()))) for layer in layers]
-    return Imported(tree, renamed=distinct(found, layers, diagnostics), wires=wires, scales=scales)
+    return Imported(
+        tree,
+        renamed=distinct(found, layers, diagnostics),
+        wires=wires,
+        scales=scales,
+        places={n: p for n, p in places.items() if n not in given},
+    )
 
 
 def in_order(net: Piece) -> Iterator[tuple[str, Piece]]:

@@ -110,8 +110,14 @@ def _check_shape(tensor: TensorInfo, shape: Sequence[int], symbols: dict[str, tu
                 if size != bound:
                     fault = f"axis {axis} is {size} where {want} = {bound} by input {by!r}"
             elif want is not None and size != want:
-                fault = f"axis {axis} is {size} instead of {want}"
+                fault = f"axis {axis} is {size} instead of {want}" + (opening(tensor) if axis == 0 and len(shape) > 1 else "")
             if fault:
                 break
     if fault:
         raise RequestError(f"input {tensor.name!r} must have shape {shape_text(tensor.shape)}: got {shape_text(shape)}, {fault}")
+
+
+def opening(tensor: TensorInfo) -> str:
+    """How a model whose batch is a number gets an open one."""
+    shape = shape_text(("N", *tensor.shape[1:]))
+    return f"; for any batch, write `{tensor.name}: {shape}` under input: in the spec and export it again"

@@ -54,7 +54,7 @@ def test_the_network_comes_back(path: Path, tmp_path: Path) -> None:
     (tmp_path / "net.prototxt").write_text(text)
     program = batch_of_one(path)
     for flat in (True, False):
-        back = driver.load_source(Source("spec.yaml", convert(tmp_path / "net.prototxt", flat=flat).text))
+        back = driver.load_source(Source("spec.yaml", convert(tmp_path / "net.prototxt", flat=flat, keep_batch=True).text))
         for phase in ("test", "train"):
             want = layers(program, phase)
             assert want is None or layers(back, phase) == want

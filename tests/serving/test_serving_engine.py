@@ -110,3 +110,13 @@ def test_classify():
 def test_an_unknown_device(models):
     with pytest.raises(SpecError, match="device must be one of auto, cpu, cuda: got 'tpu'"):
         open_model(models / "lenet.onnx", "tpu")
+
+
+def test_another_batch_than_a_fixed_one_says_what_to_write():
+    declared = (TensorInfo("data", "FP32", (10, 3, 8, 8)),)
+    with pytest.raises(
+        RequestError, match=r"axis 0 is 1 instead of 10; for any batch, write `data: \[N, 3, 8, 8\]` under input: in the spec"
+    ):
+        check_inputs(declared, {"data": ("FP32", (1, 3, 8, 8))})
+    with pytest.raises(RequestError, match=r"axis 1 is 4 instead of 3$"):
+        check_inputs(declared, {"data": ("FP32", (10, 4, 8, 8))})
