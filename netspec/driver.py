@@ -25,6 +25,7 @@ from netspec.resolve.heads import heads_of, learning, with_heads
 from netspec.resolve.resolve import Resolved, resolve, wire
 from netspec.source import Source
 from netspec.syntax.expand import expand
+from netspec.syntax.printable import check_names
 from netspec.syntax.reader import read, read_file
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ def resolve_source(source: Source, diagnostics: Diagnostics, reading: Reading = 
         return None
     spec = expand(source, tree, diagnostics, settings=reading.settings)
     if spec is None:
+        return None
+    if not check_names(spec, diagnostics):
         return None
     return resolve(spec, diagnostics, reading.allow_code)
 

@@ -56,12 +56,17 @@ def scalar(field: FieldType, value: Any, path: tuple[str, ...]) -> str:
     if isinstance(value, str):
         if field.kind in NUMBERS or (field.is_enum and value not in enum_names(field.kind)):
             raise UnwritableError(path)
-        return value if field.is_enum else '"' + "".join(ESCAPES.get(c, c) for c in value) + '"'
+        return value if field.is_enum else f'"{"".join(map(written, value))}"'
     if isinstance(value, float):
         if field.kind in ("int", "uint") or isnan(value) or isinf(value):
             return special(field, value, path)
         return repr(value)
     return str(value)
+
+
+def written(c: str) -> str:
+    """A character between quotes: what cannot be seen as its bytes."""
+    return ESCAPES.get(c) or (c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in c.encode("utf-8", "surrogatepass")))
 
 
 def special(field: FieldType, value: float, path: tuple[str, ...]) -> str:

@@ -85,6 +85,8 @@ CODES: dict[str, Code] = {
     "NS210": Code("bottom is left out of this phase"),
     "NS211": Code("shared weights differ"),
     "NS212": Code("no such layer"),
+    "NS213": Code("name with a character that cannot be seen"),
+    "NS214": Code("name too long"),
     # 3: shapes
     "NS301": Code("window does not fit its input"),
     "NS302": Code("sizes do not agree"),

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from netspec.diagnostics import fail
+from netspec.emit.quote import Code, own_code
 from netspec.source import Source
 
-__all__ = ["definitions", "import_lines", "inlined"]
+__all__ = ["definitions", "import_lines", "inlined", "module_names", "used"]
 
 IMPORTS = (
     "import math",
@@ -42,11 +43,11 @@ def definitions() -> dict[str, Definition]:
 def cut(text: str) -> dict[str, Definition]:
     """Every top-level class, function and constant of a Python text, in order."""
     found: dict[str, Definition] = {}
-    lines = text.splitlines()
+    lines = text.split("\n")
     for node in ast.parse(text).body:
         names = defined(node)
         start = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-        uses = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+        uses = names_in(node)
         for name in names:
             if name != "__all__":
                 found[name] = Definition("\n".join(lines[start - 1 : node.end_lineno]), uses)
@@ -74,8 +75,19 @@ def defined(node: ast.stmt) -> list[str]:
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
-def inlined(names: set[str], homes: Iterable[Source] = ()) -> list[str]:
+def names_in(tree: ast.AST) -> frozenset[str]:
+    return frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name))
+
+
+def used(text: str) -> frozenset[str]:
+    """Names that Python code uses by themselves: not as an attribute, nor in a string or a comment."""
+    return names_in(ast.parse(text))
+
+
+def inlined(names: frozenset[str], homes: Iterable[Source] = ()) -> tuple[list[Code], frozenset[str]]:
     """The definitions of these names and of all they use, in the order of the files (base classes come first there); plug-ins last.
+
+    With them, all names that they use.
 
     NS502: two of the files define the same name.
     """
@@ -87,7 +99,8 @@ def inlined(names: set[str], homes: Iterable[Source] = ()) -> list[str]:
         if name in known and name not in needed:
             needed.add(name)
             queue += known[name].uses
-    return list(dict.fromkeys(d.text for name, d in known.items() if name in needed))
+    found = [d for name, d in known.items() if name in needed]
+    return [own_code(text) for text in dict.fromkeys(d.text for d in found)], frozenset().union(*(d.uses for d in found))
 
 
 def unlike(name: str, new: Definition, known: Mapping[str, Definition], home: Source) -> bool:
@@ -99,6 +112,21 @@ def unlike(name: str, new: Definition, known: Mapping[str, Definition], home: So
     return name not in known
 
 
-def import_lines(homes: Iterable[Source]) -> list[str]:
-    """What an emitted file may import: what blocks do, then what plug-ins do."""
-    return list(dict.fromkeys([*IMPORTS, *(line for home in homes for line in imports(home.text).values())]))
+def import_lines(homes: Iterable[Source], names: frozenset[str]) -> list[Code]:
+    """What an emitted file that uses these names imports: what blocks do, then what plug-ins do."""
+    lines = [*IMPORTS, *(line for home in homes for line in imports(home.text).values())]
+    return [own_code(line) for line in dict.fromkeys(lines) if bound(line) & names]
+
+
+@cache
+def bound(line: str) -> frozenset[str]:
+    """The names that a line of imports binds."""
+    (node,) = ast.parse(line).body
+    assert isinstance(node, (ast.Import, ast.ImportFrom))
+    return frozenset(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+
+
+def module_names(homes: Iterable[Source] = ()) -> frozenset[str]:
+    """What an emitted text may define or import beside the classes of its net."""
+    own = (name for line in IMPORTS for name in bound(line))
+    return frozenset((*definitions(), *own, *(name for home in homes for name in (*cut(home.text), *imports(home.text)))))

@@ -1,8 +1,11 @@
 """Names in emitted source: a spec's names made into attributes and variables that Python and torch leave free."""
 
+import builtins
 import keyword
 
-__all__ = ["FORBIDDEN", "Names", "attribute"]
+from netspec.emit.quote import Code, identifier
+
+__all__ = ["BUILTINS", "FORBIDDEN", "Names", "attribute"]
 
 FORBIDDEN = frozenset(
     (
@@ -88,11 +91,14 @@ FORBIDDEN = frozenset(
     )
 )
 
+BUILTINS = frozenset(dir(builtins))
+"""Names that Python gives every module, and that the modules in an emitted text may use."""
+
 
 def attribute(name: str) -> str:
-    """The name with characters outside letters, digits and _ replaced by _; it never begins with a digit or two underscores."""
+    """The name with characters outside letters, digits and _ replaced by _; it never begins with a digit or an underscore."""
     text = "".join(c if (c.isascii() and c.isalnum()) or c == "_" else "_" for c in name) or "_"
-    if text.startswith("__") or text[0].isdigit():
+    if text[0] == "_" or text[0].isdigit():
         text = "n" + text
     return text
 
@@ -102,14 +108,18 @@ class Names:
 
     def __init__(self, taken: frozenset[str] = frozenset()) -> None:
         self.taken = set(taken)
-        self.given: dict[str, str] = {}
+        self.given: dict[str, Code] = {}
 
-    def __getitem__(self, name: str) -> str:
+    def __getitem__(self, name: str) -> Code:
         """The attribute for a spec's name; the same name gives the same attribute."""
         if name not in self.given:
-            text = attribute(name)
-            while text in self.taken or text in FORBIDDEN:
-                text += "_"
-            self.taken.add(text)
-            self.given[name] = text
+            self.given[name] = self.fresh(name)
         return self.given[name]
+
+    def fresh(self, name: str) -> Code:
+        """A name like this one that was not given before."""
+        text = attribute(name)
+        while text in self.taken or text in FORBIDDEN:
+            text += "_"
+        self.taken.add(text)
+        return identifier(text)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Union
 
 from netspec.emit.names import Names
+from netspec.emit.quote import Code, code, identifier, joined
 from netspec.ir.graph import Block, Node, TypedGraph, Value
 from netspec.ir.layer import ModuleText
 
@@ -104,29 +105,34 @@ def group_of(
 
 
 class Structure:
-    """The classes of a net's blocks: instances of the same template whose layers and wiring are equal share one."""
+    """The classes of a net's blocks: instances of the same template whose layers and wiring are equal share one.
 
-    def __init__(self, typed: TypedGraph) -> None:
+    taken: names that the text uses beside them; neither a class nor a constructor's argument is called so.
+    """
+
+    def __init__(self, typed: TypedGraph, taken: frozenset[str] = frozenset()) -> None:
         self.typed = typed
-        self.paths: dict[Node, str] = {}
+        self.reserved = taken
+        self.paths: dict[Node, Code] = {}
         self.modules: dict[Node, ModuleText] = {
             node: node.layer.torch(*typed.bottoms(node)) for node in (*typed.graph.sources, *typed.graph.nodes)
         }
         self.instances: dict[Any, list[Group]] = {}
         self.keys: dict[Group, Any] = {}
-        self.given: dict[Any, str] = {}
-        self.names = Names(frozenset(m.target for m in self.modules.values()))
-        self.found: dict[Any, dict[tuple[str, str], tuple[str, list[Any]]]] = {}
+        self.given: dict[Any, Code] = {}
+        self.names = Names(taken)
+        self.found: dict[Any, dict[tuple[str, str], tuple[Code, list[Any]]]] = {}
 
     def learn(self, root: Group) -> None:
-        self.place(root, "")
+        self.place(root, None)
         for child in root.children:
             if isinstance(child, Group):
                 self.key(child)
 
-    def place(self, group: Group, path: str) -> None:
+    def place(self, group: Group, path: Code | None) -> None:
         for child in group.children:
-            full = f"{path}.{group.names[child.name]}" if path else group.names[child.name]
+            own = group.names[child.name]
+            full = code("{}.{}", path, own) if path is not None else own
             if isinstance(child, Group):
                 self.place(child, full)
             else:
@@ -156,15 +162,15 @@ class Structure:
         self.keys[group] = key
         self.instances.setdefault(key, []).append(group)
         if key not in self.given:
-            self.given[key] = self.names[
-                "".join(p[:1].upper() + p[1:] for p in (group.block.template if group.block else "Block").replace("-", "_").split("_"))
-                + ("" if not self.taken(group) else str(self.taken(group) + 1))
-            ]
+            self.given[key] = self.names.fresh(self.wanted(group))
         return key
 
-    def taken(self, group: Group) -> int:
+    def wanted(self, group: Group) -> str:
+        """The name that a block's class has if it is free: the block's, and from its second class on a number."""
         template = group.block.template if group.block else ""
-        return sum(1 for key in self.given if key[0] == template)
+        before = sum(1 for key in self.given if key[0] == template)
+        words = (template or "Block").replace("-", "_").split("_")
+        return "".join(p[:1].upper() + p[1:] for p in words) + (str(before + 1) if before else "")
 
     def node_key(self, node: Node) -> Any:
         text = self.modules[node]
@@ -178,20 +184,17 @@ class Structure:
         """One instance of each class, inner classes first."""
         return [groups[0] for groups in self.instances.values()]
 
-    def class_names(self) -> Iterator[str]:
-        return iter(self.given.values())
-
-    def class_of(self, group: Group) -> str:
+    def class_of(self, group: Group) -> Code:
         return self.given[self.key(group)]
 
-    def varying(self, key: Any) -> dict[tuple[str, str], tuple[str, list[Any]]]:
+    def varying(self, key: Any) -> dict[tuple[str, str], tuple[Code, list[Any]]]:
         """What differs between the instances of a class: (child, slot) -> (parameter name, value per instance)."""
         if key in self.found:
             return self.found[key]
         groups = self.instances[key]
         found = self.found[key] = {}
-        names = Names()
-        by_value: dict[str, str] = {}
+        names = Names(self.reserved | set(self.given.values()))
+        by_value: dict[str, Code] = {}
         for i, child in enumerate(groups[0].children):
             local = groups[0].local[child.name]
             peers = [g.children[i] for g in groups]
@@ -199,7 +202,7 @@ class Structure:
                 if any(repr(v) != repr(values[0]) for v in values):
                     column = repr(values)
                     if column not in by_value:
-                        by_value[column] = names[self.variable(groups, values) or f"{local}_{slot}"]
+                        by_value[column] = names.fresh(self.variable(groups, values) or f"{local}_{slot}")
                     found[local, slot] = (by_value[column], values)
         return found
 
@@ -223,27 +226,28 @@ class Structure:
         tables = [dict(g.block.variables) if g.block else {} for g in groups]
         return next((name for name in tables[0] if all(repr(t.get(name)) == repr(v) for t, v in zip(tables, values, strict=True))), None)
 
-    def parameters(self, group: Group) -> dict[str, str]:
+    def parameters(self, group: Group) -> dict[Code, Code]:
         """The constructor's arguments with their types."""
         return {name: kind(values) for name, values in self.varying(self.key(group)).values()}
 
-    def construction(self, group: Group, child: Child) -> str:
+    def construction(self, group: Group, child: Child) -> Code:
         """`nn.Conv2d(1, 20, (5, 5))`, with the class's parameters where instances differ."""
         local = group.local[child.name]
         inside = self.varying(self.key(group)) if group.block else {}
+
+        def said(slot: str, value: object) -> object:
+            return inside[local, slot][0] if (local, slot) in inside else value
+
         if isinstance(child, Group):
             inner = self.varying(self.key(child))
             index = self.instances[self.key(child)].index(child)
-            values = {name: inside[local, name][0] if (local, name) in inside else repr(v[index]) for name, v in inner.values()}
-            return f"{self.class_of(child)}({', '.join(f'{n}={v}' for n, v in values.items())})"
+            words = {name: said(name, values[index]) for name, values in inner.values()}
+            return called(self.class_of(child), (), words)
         text = self.modules[child]
-        arguments = [
-            inside[local, f"argument{i}"][0] if (local, f"argument{i}") in inside else repr(a) for i, a in enumerate(text.arguments)
-        ]
-        arguments += [f"{k}={inside[local, k][0] if (local, k) in inside else repr(v)}" for k, v in text.keywords.items()]
-        return f"{text.target}({', '.join(arguments)})"
+        arguments = tuple(said(f"argument{i}", a) for i, a in enumerate(text.arguments))
+        return called(identifier(text.target), arguments, {identifier(k): said(k, v) for k, v in text.keywords.items()})
 
-    def ties(self, group: Group, child: Child) -> list[str]:
+    def ties(self, group: Group, child: Child) -> list[Code]:
         """Lines that make shared weights one tensor: written in the outermost class that sees both."""
         if group.block is not None:
             return []
@@ -251,17 +255,21 @@ class Structure:
         for (node, index), (owner, at) in self.typed.shared.items():
             if node is child or (isinstance(child, Group) and node.name.startswith(child.name + ".")):
                 mine, first = self.typed.weights[node][index], self.typed.weights[owner][at]
-                left, right = f"self.{self.paths[node]}.{mine.name}", f"self.{self.paths[owner]}.{first.name}"
+                here, there = self.paths[node], self.paths[owner]
                 if mine.shape == first.shape:
-                    lines.append(f"{left} = {right}")
+                    lines.append(code("self.{}.{} = self.{}.{}", here, identifier(mine.name), there, identifier(first.name)))
                 else:
-                    lines.append(
-                        f"share_reshaped(self.{self.paths[node]}, {mine.name!r}, self.{self.paths[owner]}, {first.name!r}, {mine.shape!r})"
-                    )
+                    lines.append(code("share_reshaped(self.{}, {}, self.{}, {}, {})", here, mine.name, there, first.name, mine.shape))
         return lines
 
 
-def kind(values: list[Any]) -> str:
+def called(target: Code, arguments: tuple[object, ...], words: dict[Code, object]) -> Code:
+    """A call: what is not Code already is written as a literal."""
+    given = [code("{}", a) for a in arguments] + [code("{}={}", name, value) for name, value in words.items()]
+    return code("{}({})", target, joined(", ", given))
+
+
+def kind(values: list[Any]) -> Code:
     """The annotation for an argument that takes these values."""
     names = {type(v).__name__ for v in values}
-    return names.pop() if len(names) == 1 else "float" if names == {"int", "float"} else "Any"
+    return identifier(names.pop() if len(names) == 1 else "float" if names == {"int", "float"} else "Any")

@@ -22,12 +22,14 @@ from netspec.importers.solver import solver_section
 from netspec.importers.spec_layers import Wires, entries, literal
 from netspec.importers.upgrade import upgrade
 from netspec.source import Source, Span
+from netspec.syntax.printable import unfit
 from netspec.syntax.writer import dump
 
 __all__ = ["Imported", "import_prototxt", "read_source"]
 
 MAX_BYTES = 64 * 1024 * 1024
 NET_FIELDS = ("layer", "layers", "input")
+NAMES = ("name", "bottom", "top", "input", "type")
 SOLVER_NETS = ("net_param", "train_net_param")
 WITHOUT_PLACE = {
     "force_backward": "gradients are computed where they are needed",
@@ -71,7 +73,7 @@ def import_prototxt(
 
     blobs: how many each layer has in a weights file: forks of Caffe are told by it.
 
-    Raises SpecError: NS001, NS002, NS007, NS008, NS020, NS023, NS028.
+    Raises SpecError: NS001, NS002, NS007, NS008, NS020, NS023, NS028, NS213, NS214.
     """
     diagnostics = Diagnostics()
     with no_collection():
@@ -129,9 +131,19 @@ def open_solver(path: str | Path, diagnostics: Diagnostics) -> Piece:
 def open_message(path: str | Path, diagnostics: Diagnostics) -> Message:
     """The tree of a file; its syntax errors end the import, since what they cut off would be missed everywhere."""
     message = read_prototxt(read_source(path, diagnostics), diagnostics)
+    diagnostics.found += unfit_names(message)
     if diagnostics.failed:
         raise SpecError(diagnostics.sorted())
     return message
+
+
+def unfit_names(message: Message) -> Iterator[Diagnostic]:
+    """NS213 and NS214 for each name that a spec could not hold, at any depth."""
+    for part in message.fields:
+        if isinstance(part.value, Message):
+            yield from unfit_names(part.value)
+        elif part.name in NAMES and (finding := unfit(str(part.value), part.name, message.value_span(part))) is not None:
+            yield finding
 
 
 def spec_of(net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], diagnostics: Diagnostics) -> Imported:
