@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from netspec.analysis.courses import said_length
 from netspec.analysis.lint_joins import idle_bias, misaligned, miscounted, twice
+from netspec.analysis.lint_norm import lagging, lone
 from netspec.analysis.lint_solver import odd_course, unread_words
 from netspec.analysis.lint_training import dead, untrained, zero_start, zero_weights
 from netspec.analysis.lint_view import Found, View
@@ -28,9 +29,10 @@ LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
     misaligned,
     miscounted,
     padded_pooling,
+    lone,
 )
 """Those that look at every phase."""
-COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (unread_words, odd_course)
+COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (unread_words, odd_course, lagging)
 """Those that depend on how long the training lasts, which may be known only where it begins."""
 LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (untrained, zero_start, *COURSE)
 """Those that look at the net in training."""

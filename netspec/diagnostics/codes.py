@@ -125,6 +125,8 @@ CODES: dict[str, Code] = {
     "NS413": Code("another dialect makes another layer", "warning"),
     "NS425": Code("solver word that nothing reads", "warning"),
     "NS426": Code("odd course of the learning rate", "warning"),
+    "NS427": Code("statistics of the whole training", "warning"),
+    "NS428": Code("mean of a single value", "warning"),
     # 6: data
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),

@@ -218,6 +218,10 @@ class Layer(Record):
             return tuple(same_place(b.rank if b.rank == bottoms[0].rank else min(b.rank, 1)) for b in bottoms)
         return ((),) * len(bottoms)
 
+    def population(self, *bottoms: Any, **none: Any) -> Size | None:
+        """With trait normalizes: of how many values each mean is taken; None where none is."""
+        return None
+
     def connections(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         """Inputs read per unit, plus one where it has a bias, over all units. Default: the MACs, or one input a unit where these are 0."""
         reads = self.macs(bottoms, tops)

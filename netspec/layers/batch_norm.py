@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from netspec.ir.dims import Size
+from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError
@@ -48,6 +48,14 @@ class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elem
     def batch_in_training(self) -> bool:
         """Whether training normalises by the batch's statistics."""
         return self.use_global_stats is not True
+
+    @property
+    def remembers(self) -> tuple[str, float] | None:
+        """The word for what is kept of the statistics per batch, and how much; None where test reads none that training gathers."""
+        return ("moving_average_fraction", self.moving_average_fraction) if self.use_global_stats is None else None
+
+    def population(self, x: TensorType) -> Size:
+        return values_per_channel(x)
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return batch_field(x) if self.use_global_stats is False else super().field(x)
@@ -141,6 +149,14 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "normalizes"
         """Whether training normalises by the batch's statistics."""
         return self.bn_mode != "INFERENCE" if self.segnet else not self.frozen
 
+    @property
+    def remembers(self) -> tuple[str, float] | None:
+        """As that of BatchNorm."""
+        return ("momentum", self.momentum) if not (self.segnet or self.frozen) else None
+
+    def population(self, x: TensorType) -> Size:
+        return values_per_channel(x)
+
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return batch_field(x) if self.segnet and self.bn_mode != "INFERENCE" else super().field(x)
 
@@ -186,6 +202,11 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "normalizes"
         yield rejects("{bn_mode: INFERENCE, frozen: true}", "N,4,5,5", code="NS120")
         yield rejects("{}", "N", code="NS303")
         yield rejects("{momentum: 2}", "N,4,5,5", code="NS106", at="momentum")
+
+
+def values_per_channel(x: TensorType) -> Size:
+    """The values that a channel's mean is taken of."""
+    return product([x.batch, *x.shape[2:]])
 
 
 def batch_field(x: TensorType) -> tuple[Reads, ...]:

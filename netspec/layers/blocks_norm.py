@@ -34,6 +34,11 @@ class BatchNorm(nn.Module):
         self.register_buffer("scale_factor", torch.zeros(1))
         self.eps, self.moving_average_fraction, self.use_global_stats = eps, moving_average_fraction, use_global_stats
 
+    @property
+    def ungathered(self) -> bool:
+        """Whether the stored statistics would be used, and there are none yet: mean and variance count as 0 then."""
+        return self.use_global_stats is not False and not self.training and not bool(self.scale_factor.any())
+
     def forward(self, x: Tensor) -> Tensor:
         stored = self.use_global_stats if self.use_global_stats is not None else not self.training
         rows = x if x.dim() > 1 else x.unsqueeze(1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from netspec.ir.dims import bounds, product, untraced
+from netspec.ir.dims import Size, bounds, product, untraced
 from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError, divides
@@ -49,6 +49,10 @@ class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param", traits=("norm
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         first, last = self.extent(x)
         return (tuple(None if first <= axis < last else Step(axis) for axis in range(x.rank)),)
+
+    def population(self, x: TensorType) -> Size:
+        first, last = self.extent(x)
+        return product(x.shape[first:last])
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         first, last = self.extent(bottoms[0])
@@ -117,6 +121,10 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param", traits=("norm
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return (same_place(1),)
+
+    def population(self, x: TensorType) -> Size:
+        count: Size = product(x.shape[1:]) // self.group_count(x)
+        return count
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         return Kept((0,), own=8 * bottoms[0].batch * self.group_count(bottoms[0]))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from netspec.ir.dims import product
+from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError
@@ -100,6 +100,9 @@ class MVN(Layer, type="MVN", param="mvn_param", legacy=("MVN",), traits=("normal
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return (same_place(1),)
+
+    def population(self, x: TensorType) -> Size:
+        return product(x.shape[1:] if self.across_channels else x.space)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         return Kept(own=4 * bottoms[0].size if self.normalize_variance else 0)

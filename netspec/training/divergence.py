@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from netspec.diagnostics import Diagnostic
 from netspec.training.solver import ParameterSpec
 
-__all__ = ["Idle", "all_finite", "first_not_finite"]
+__all__ = ["Idle", "all_finite", "first_not_finite", "layer_name", "listed"]
 
 LISTED = 4
 
@@ -36,8 +36,7 @@ class Idle:
         """NS690, or nothing."""
         if self.looked < self.LAST or not self.names:
             return ()
-        more = f" and {len(self.names) - LISTED} more" if len(self.names) > LISTED else ""
-        fact = f"in the last {self.LAST} iterations the gradient is 0 everywhere for {', '.join(self.names[:LISTED])}{more}"
+        fact = f"in the last {self.LAST} iterations the gradient is 0 everywhere for {listed(self.names)}"
         notes = ("a smaller base_lr, warmup_iter, or an input scaled to about 1 keep units alive",)
         return (Diagnostic("NS690", fact, path=run, notes=notes),)
 
@@ -80,6 +79,11 @@ def tensors_in(value: Any) -> list[Tensor]:
         return [value]
     parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (tuple, list)) else ()
     return [tensor for part in parts for tensor in tensors_in(part)]
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a, b, c, d and 3 more`"""
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
 def layer_name(path: str, layer_of: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 from netspec.diagnostics import fail
 from netspec.training.checkpoint import SOLVER, WEIGHTS, Checkpoint
 from netspec.training.device import exact_float32, find_device, move, to_device
-from netspec.training.divergence import Idle, all_finite, first_not_finite
+from netspec.training.divergence import Idle, all_finite, first_not_finite, layer_name, listed
 from netspec.training.evaluation import evaluate
 from netspec.training.interrupt import Interrupt
 from netspec.training.job import Job, TrainingResult
@@ -195,18 +195,30 @@ class Training:
             if metrics is None:
                 return False
             self.metrics = metrics
-            improved = self.improved(metrics)
+            improved = not self.ungathered() and self.improved(metrics)
             if improved:
                 self.best = {"iteration": i, **metrics}
                 self.checkpoint.save_weights(self.run / BEST, {"metrics": metrics})
             self.report({"phase": "test", "iteration": i, **metrics, "best": improved})
         return True
 
+    def ungathered(self) -> bool:
+        """Whether a test stands before the first iteration with layers whose statistics are not there yet, which is said; it is no best."""
+        assert self.job.test_net is not None
+        names = [layer_name(path, self.job.layer_of) for path, m in self.job.test_net.named_modules() if getattr(m, "ungathered", False)]
+        if names:
+            self.reporter.say(f"{listed(names)} {'has' if len(names) == 1 else 'have'} gathered no statistics yet: this test says nothing")
+        return bool(names)
+
     def improved(self, metrics: Mapping[str, float]) -> bool:
         """Whether a test is better than the best: by the first metric that is not a loss (more is better), else by the loss.
 
+        One with a loss that is not finite is never better, whatever its metrics.
+
         Players who learn against each other have no loss in common: without a metric none of their tests is best.
         """
+        if not all(math.isfinite(metrics[name]) for name in metrics if name in self.job.losses):
+            return False
         name = next((name for name in metrics if name not in self.job.losses), None)
         if name is None and not self.team.alone:
             return False

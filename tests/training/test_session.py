@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from netspec.diagnostics import Diagnostic, SpecError
 from netspec.export.export import export_model
 from netspec.reading import Reading
 from netspec.source import Source
+from netspec.training import loop
+from netspec.training.interrupt import Interrupt
 from netspec.training.job import TrainingResult
 from netspec.training.loop import train
 from netspec.training.measure import measure
@@ -79,6 +82,39 @@ def test_odd_solver_words_are_said_before_it_begins(tmp_path: Path) -> None:
     before = shown.getvalue().partition("train ")[0]
     assert "NS425" in before
     assert "stepvalue 10000 is never reached" in before
+
+
+NORMED = [
+    layer
+    for i in range(16)
+    for layer in (
+        {"name": f"ip{i}", "type": "InnerProduct", "num_output": 8, "weight_filler": "msra", "bias_term": False},
+        {"name": f"bn{i}", "type": "BatchNorm", "moving_average_fraction": 0.5},
+    )
+] + [{"name": "scores", "type": "InnerProduct", "num_output": 10, "weight_filler": "xavier"}]
+
+
+def test_a_test_before_anything_is_gathered_is_no_best(tmp_path: Path) -> None:
+    """Mean 0 and variance 0 multiply by 300 in each layer: a deep net overflows, and its accuracy, of NaN, is 0."""
+    shown = io.StringIO()
+    solver = {"max_iter": 4, "test_interval": 4, "snapshot": 0}
+    result = train_program(program(layers=NORMED, solver=solver), tmp_path / "run", device="cpu", progress=Lines(shown))
+    lines = shown.getvalue().splitlines()
+    assert "bn0, bn1, bn2, bn3 and 12 more have gathered no statistics yet: this test says nothing" in lines
+    (first,) = [line for line in lines if line.startswith("test 0/4")]
+    assert "loss nan" in first
+    assert "best" not in first
+    assert result.best["iteration"] == 4
+    shallow = train_program(program(layers=NORMED[:2] + NORMED[-1:], solver=solver), tmp_path / "shallow", device="cpu")
+    assert shallow.best["iteration"] == 4
+
+
+def test_a_loss_that_is_not_finite_is_never_best(tmp_path: Path) -> None:
+    """Whatever the accuracy says."""
+    training = loop.Training(session(program(), CPU).job, tmp_path, CPU, Interrupt(), Silent())
+    assert not training.improved({"loss": math.nan, "accuracy": 0.5})
+    assert not training.improved({"loss": math.inf, "accuracy": 0.5})
+    assert training.improved({"loss": 1.0, "accuracy": 0.1})
 
 
 def test_data_from_a_python_file_beside_the_spec(tmp_path: Path) -> None:
