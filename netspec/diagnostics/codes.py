@@ -127,6 +127,7 @@ CODES: dict[str, Code] = {
     "NS426": Code("odd course of the learning rate", "warning"),
     "NS427": Code("statistics of the whole training", "warning"),
     "NS428": Code("mean of a single value", "warning"),
+    "NS414": Code("an open size that one number alone meets", "warning"),
     # 6: data
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),
@@ -172,6 +173,7 @@ CODES: dict[str, Code] = {
     "NS725": Code("model name cannot stand in a URL"),
     "NS726": Code("inputs do not fit the model"),
     "NS727": Code("the net does not take this size"),
+    "NS728": Code("an open size cannot be certified"),
     "NS670": Code("solver settings do not go together"),
     "NS671": Code("nothing to train"),
     "NS672": Code("the loss is not finite"),

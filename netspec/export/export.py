@@ -16,6 +16,7 @@ from netspec.export.devices import device_for
 from netspec.export.labels import labels_of
 from netspec.export.latency import hold
 from netspec.export.model_file import add_metadata, arrays, publishing, write_model
+from netspec.export.promises import refuse_fixed_sizes
 from netspec.export.sizes import KEY as SIZES
 from netspec.export.sizes import sizes_of
 from netspec.ir.graph import TypedGraph
@@ -62,7 +63,7 @@ def export(
     device: where to compare, cpu, cuda or auto. Without `certify` the file says that it is uncertified.
     Where the spec demands a latency, it is measured (NS329).
     Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree), NS704 (cannot write), NS683, NS705 (not a source), NS706,
-    NS707, NS708, NS722; for weights NS001, NS674, NS676. In each case nothing is written.
+    NS707, NS708, NS722, NS728 (a letter that one number alone meets); for weights NS001, NS674, NS676. In each case nothing is written.
     """
     return export_model(source, path, weights=weights, certify=certify, device=device).path
 
@@ -81,6 +82,8 @@ def export_model(
     with publishing(path) as draft:
         origin = origin_of(source, weights, reading)
         typed, net = origin.program.graph("deploy"), origin.net
+        if certify:
+            refuse_fixed_sizes(typed)
         outline = outlined(typed, metadata(origin, typed))
         write_model(outline, fitted(outline, arrays(net, typed)), draft)
         certificate = certification.certify(net, typed, draft, device=device_for(device)) if certify else None

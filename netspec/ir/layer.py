@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from netspec.ir.dims import Size
 from netspec.ir.field import Reads, same_place, window_steps
+from netspec.ir.rule import Change
 from netspec.ir.types import TensorType
 from netspec.record import Param, Record, param
 from netspec.source import Source
@@ -200,6 +201,10 @@ class Layer(Record):
 
     def weights(self, *bottoms: Any, **none: Any) -> Iterator[Weight]:
         """The tensors it owns, in Caffe's order and layout."""
+        return iter(())
+
+    def reopened(self, *bottoms: Any, **none: Any) -> Iterator[Change]:
+        """Parameters with which it takes any number where it fixes a bottom's open size now. Each is tried before it is shown."""
         return iter(())
 
     def indices(self, *bottoms: Any, **none: Any) -> dict[int, Size]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
-from netspec.ir.rule import RuleError, divides, same
+from netspec.ir.rule import Change, RuleError, divides, same
 from netspec.ir.types import TensorType, shown
 from netspec.layers.shapes import BlobShape, size_of
 from netspec.layers.shared import exclude
@@ -97,6 +97,14 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
         if dim == 0 and place >= x.rank:
             raise RuleError("NS303", f"0 copies axis {place} of a bottom with {x.rank} axes: {shown(x.shape)}", at="shape")
         return x.shape[place] if dim == 0 else 1 if dim == -1 else size_of(dim, "shape")
+
+    def reopened(self, x: TensorType) -> Iterator[Change]:
+        """0 or -1 for a number that stands in the place of an open size."""
+        begin, dims = self.span(x)[0], self.shape.dim
+        free = [i for i, dim in enumerate(dims) if dim not in (0, -1) and begin + i < x.rank and not isinstance(x.shape[begin + i], int)]
+        for i, new in ((i, new) for new in (0, -1) if new == 0 or -1 not in dims for i in free):
+            meant = "copies the axis" if new == 0 else "takes what is left"
+            yield Change(f"dim {new} in place of {dims[i]}, which {meant}", {"shape": BlobShape(dim=(*dims[:i], new, *dims[i + 1 :]))})
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         copied = next((i for i, dim in enumerate(self.shape.dim) if dim != 0), len(self.shape.dim))

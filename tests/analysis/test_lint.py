@@ -61,6 +61,13 @@ FIRE = {
         labelled("name: ip, type: InnerProduct, bottom: data, num_output: 3", "name: loss, type: SoftmaxWithLoss, bottom: [ip, label]"),
         net("[N, 1, 8, 8]", "name: ip, type: InnerProduct, num_output: 10", "train: {data: digits, solver: {base_lr: 0.1, max_iter: 10}}\n"),
     ],
+    "NS414": [
+        net("[N, 8]", "name: r, type: Reshape, shape: [1, 2, 4]"),
+        net("[N, 8]", "name: r, type: Reshape, shape: [8]"),
+        net("[N, 3, H, H]", "name: r, type: Reshape, shape: {dim: [0, 48]}"),
+        net("{shape: [N, 4]}, other: [3, 4]", "name: e, type: Eltwise, bottom: [data, other]"),
+        net("{shape: [N, 4]}, label: [32]", "name: loss, type: EuclideanLoss, bottom: [data, label]").replace("label: [32]", "label: [32, 4]"),
+    ],
 }  # fmt: skip
 QUIET = {
     "NS401": [
@@ -134,6 +141,12 @@ QUIET = {
         net("[N, 5]", "name: ip, type: InnerProduct, num_output: 3"),
         labelled("name: ip, type: InnerProduct, bottom: data, num_output: 3", "name: ip2, type: InnerProduct, num_output: 3, weight_filler: xavier",
                  "name: loss, type: SoftmaxWithLoss, bottom: [ip2, label]"),
+    ],
+    "NS414": [
+        net("[1, 8]", "name: r, type: Reshape, shape: [1, 2, 4]"),
+        net("[N, 8]", "name: r, type: Reshape, shape: [0, 2, 4]"),
+        net("[N, 8]", "name: r, type: Reshape, shape: [2, -1]"),
+        net("[N, 3, H, W]", "name: p, type: Pooling, kernel_size: 7, stride: 7\nname: q, type: Pooling, kernel_size: 5, stride: 5"),
     ],
 }  # fmt: skip
 
