@@ -12,7 +12,7 @@ from netspec.analysis.lint_norm import lagging, lone
 from netspec.analysis.lint_solver import odd_course, unread_words
 from netspec.analysis.lint_training import dead, untrained, zero_start, zero_weights
 from netspec.analysis.lint_view import Found, View
-from netspec.analysis.lint_windows import chequered, dropped, far_sighted, padded_pooling, skipped
+from netspec.analysis.lint_windows import chequered, dropped, far_sighted, overhanging, padded_pooling, skipped
 from netspec.diagnostics.codes import CODES
 from netspec.diagnostics.model import Diagnostics
 from netspec.ir.graph import TypedGraph
@@ -32,6 +32,7 @@ LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
     padded_pooling,
     lone,
     fixed,
+    overhanging,
 )
 """Those that look at every phase."""
 COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (unread_words, odd_course, lagging)

@@ -1,4 +1,4 @@
-"""Lints on windows and what they see: NS401, NS402, NS403, NS408, NS411."""
+"""Lints on windows and what they see: NS401, NS402, NS403, NS408, NS411, NS440."""
 
 from collections.abc import Iterable, Iterator
 from math import inf
@@ -7,8 +7,9 @@ from typing import Any
 from netspec.analysis.lint_view import Found, Slide, View, finding
 from netspec.ir.dims import Size
 from netspec.ir.graph import Value
+from netspec.layers.arithmetic import both
 
-__all__ = ["chequered", "dropped", "far_sighted", "padded_pooling", "skipped"]
+__all__ = ["chequered", "dropped", "far_sighted", "overhanging", "padded_pooling", "skipped"]
 
 
 def dropped(view: View) -> Iterator[Found]:
@@ -59,6 +60,23 @@ def padded_pooling(view: View) -> Iterator[Found]:
         if "pooling" in node.layer.traits and getattr(node.layer, "averages_border", lambda x: False)(view.typed.bottoms(node)[0]):
             note = "count_include_pad: false divides by the values that are there"
             yield finding("NS411", node, "the means at the border count the padding's zeros", "pad", note)
+
+
+def overhanging(view: View) -> Iterator[Found]:
+    """NS440: a pooling's window is larger than its padded input, which Caffe allows where it rounds up."""
+    for node in view.nodes:
+        layer: Any = node.layer
+        if not {"pooling", "windowed"} <= layer.traits:
+            continue
+        image = view.typed.bottoms(node)[0]
+        window = layer.window(image)
+        over = [
+            (k, size + both(p)) for k, p, size in zip(window.reach, window.pads, image.space, strict=True) if type(size + both(p)) is int
+        ]
+        larger = [(k, room) for k, room in over if k > room]
+        for kernel, room in larger[:1]:
+            fact = f"kernel_size {kernel} is larger than the padded input {room}: its one window ends there"
+            yield finding("NS440", node, fact, "kernel_size", "Caffe rounds up and takes it; PyTorch by default, EXACT and FLOOR refuse it")
 
 
 def far_sighted(view: View) -> Iterator[Found]:

@@ -129,19 +129,31 @@ def padding(word: str, margin: Size, stride: Size, size: Size) -> Border:
     return (missing // 2, missing - missing // 2)
 
 
-def windows(space: tuple[Size, ...], w: Window, rounding: str = "FLOOR") -> tuple[Size, ...]:
-    """Number of windows along each axis: floor((in + 2 pad - reach) / stride) + 1, or rounded up, or exact."""
+def windows(space: tuple[Size, ...], w: Window, rounding: str = "FLOOR", *, over: bool = False) -> tuple[Size, ...]:
+    """Number of windows along each axis: floor((in + 2 pad - reach) / stride) + 1, or rounded up, or exact.
+
+    over: rounded up, a window may be larger than its padded input, as long as there is one by that count.
+    """
     sizes = []
     for i, (size, name) in enumerate(zip(space, axis_names(len(space)), strict=True)):
         free = size + both(w.pads[i]) - w.dilation[i] * (w.kernel[i] - 1) - 1
         if untraced(w.dilation[i]) == 1:
             free = size + both(w.pads[i]) - w.kernel[i]
         count = ceil_div(free, w.stride[i]) + 1 if rounding == "CEIL" else free // w.stride[i] + 1
-        fits(space, w, i, f"{name}_out", count)
+        if not (over and rounding == "CEIL" and counted(free, w.stride[i])):
+            fits(space, w, i, f"{name}_out", count)
         if rounding == "EXACT":
             divides(w.stride[i], free, "round_mode EXACT: windows must end at the border", at="stride", code="NS305")
         sizes.append(count)
     return tuple(sizes)
+
+
+def counted(free: Size, stride: Size) -> bool:
+    """Whether ceil(free / stride) + 1 windows are at least one, which becomes a fact where it is open; False where they are none."""
+    if isinstance(untraced(free), int):
+        return number(free) + number(stride) >= 1
+    at_least(free + stride, 1, "a window, rounded up, must begin in its input", code="NS301", at="kernel_size")
+    return True
 
 
 def fits(space: tuple[Size, ...], w: Window, i: int, name: str, count: Size) -> None:
@@ -173,9 +185,12 @@ def smaller_windows(space: tuple[Size, ...], w: Window) -> list[Change]:
     return changes
 
 
-def pooled(space: tuple[Size, ...], w: Window, rounding: str) -> tuple[Size, ...]:
-    """Caffe's pooling sizes: rounded up, and where there is padding no window begins past the input and its first border."""
-    sizes = windows(space, w, rounding)
+def pooled(space: tuple[Size, ...], w: Window, rounding: str, *, over: bool = True) -> tuple[Size, ...]:
+    """Caffe's pooling sizes: rounded up, and where there is padding no window begins past the input and its first border.
+
+    over: as for windows.
+    """
+    sizes = windows(space, w, rounding, over=over)
     if rounding != "CEIL" or all(untraced(b) == 0 == untraced(e) for b, e in map(ends, w.pads)):
         return sizes
     return tuple(smallest(out, ceil_div(size + ends(p)[0], s)) for out, size, p, s in zip(sizes, space, w.pads, w.stride, strict=True))

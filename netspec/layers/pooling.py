@@ -1,7 +1,7 @@
 """Layers that summarise windows: Pooling, and SPP, the pyramid of poolings."""
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Self
 
 from netspec.ir.dims import Size, bounds, ceil_div, product, total, untraced
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
@@ -24,6 +24,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
 
     Caffe rounds the number of windows up, PyTorch down: `round_mode`. The area of AVE counts the padding, not what reaches past it.
     Of equal values the first, in row order, is MAX's; a second top holds its index h W + w, counted from 0 in its own map.
+    Rounded up as Caffe does, a window larger than its padded input is one window, cut off at the input's end; other dialects refuse it.
     A window wholly outside, possible where stride exceeds kernel_size, gives -3.4e38 or 0/0, as in Caffe.
     """
 
@@ -48,6 +49,14 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
     norm_type: float = param(default=2.0, ge=1, doc="the exponent p of LP")
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
 
+    over: bool = True
+    """Whether a window may be larger than its padded input where the number of windows is rounded up: Caffe's rule."""
+
+    @classmethod
+    def read(cls, fields: Mapping[str, Any], dialect: str = "caffe", whole: Any = None) -> Self:
+        layer = super().read(fields, dialect, whole)
+        return layer.changed(over=False) if dialect != "caffe" and layer.__dict__["round_mode"] == "CEIL" else layer
+
     @property
     def rounding(self) -> str:
         return "FLOOR" if isinstance(self.pad, str) and self.round_mode == "CEIL" else self.round_mode
@@ -63,7 +72,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         for kernel, pad in zip(w.kernel, w.pads, strict=True):
             for side in ends(pad):
                 at_least(kernel, side + 1, "pad must be smaller than kernel_size", code="NS307", at="pad")
-        y = x.replaced(space=(1,) * x.axes if self.global_pooling else pooled(x.space, w, self.rounding))
+        y = x.replaced(space=(1,) * x.axes if self.global_pooling else pooled(x.space, w, self.rounding, over=self.over))
         return (y, TensorType(y.shape, "int64")) if self.pool == "MAX" else (y,)
 
     def check(self, x: TensorType) -> None:
@@ -94,7 +103,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         if (
             self.pool == "AVE"
             and x.axes == 3
-            and self.bordered(x)
+            and (self.bordered(x) or self.rounding == "CEIL")
             and any(bounds(n)[0] < number(k) for n, k in zip(x.space, w.kernel, strict=True))
         ):
             return False  # nn.AvgPool3d refuses an input smaller than its window, whatever the padding
@@ -217,7 +226,11 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         yield accepts("{pool: AVE, kernel_size: 1, stride: 3}", "N,2,8,W -> N,2,4,(W+1)//3+1")
         yield accepts("{pool: L2, global_pooling: true}", "N,3,5,W -> N,3,1,1")
         yield accepts("{pool: STOCHASTIC, kernel_size: 3, stride: 2}", "N,3,7,8 -> N,3,3,4")
+        yield accepts("{kernel_size: 9, stride: 3, pad: 1}", "N,2,6,5 -> N,2,1,1; N,2,1,1")
+        yield accepts("{pool: AVE, kernel_size: 7, stride: 4, pad: 1}", "N,3,2,6 -> N,3,1,2")
+        yield accepts("{pool: AVE, kernel_size: 3, stride: 2}", "N,2,2,4,4 -> N,2,1,2,2")
         yield rejects("{kernel_size: 9}", "N,3,8,8", code="NS301", at="kernel_size")
+        yield rejects("{kernel_size: 9, stride: 2, round_mode: CEIL}", "N,3,8,8", code="NS301", at="kernel_size", dialect="torch")
         yield rejects("{kernel_size: 2, pad: 2}", "N,3,8,8", code="NS307", at="pad")
         yield rejects("{kernel_size: 2, stride: 2, round_mode: EXACT}", "N,3,7,8", code="NS305", at="stride")
         yield rejects("{global_pooling: true, stride: 2}", "N,3,8,8", code="NS120", at="stride")
