@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Union
 
 from netspec import driver
 from netspec.diagnostics.model import Diagnostic, Diagnostics
-from netspec.emit.execute import execute
-from netspec.emit.torch_source import class_name, torch_source
+from netspec.emit.execute import execute, network_of
+from netspec.emit.proof import prove
+from netspec.emit.torch_source import torch_source
 from netspec.ir.graph import TypedGraph
 from netspec.reading import Reading
 from netspec.syntax.reader import read_file
@@ -45,14 +46,16 @@ def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -
 
     `phase` picks the layers: "test" (in eval mode), "train" (in train mode), or "deploy", what the outputs need (in eval mode).
     Weights are filled as the spec says, from torch's current random state. Data layers read what a call does not pass in; HDF5Output writes
-    where a spec is given, not where a graph is. Raises SpecError, and ValueError for another phase.
+    where a spec is given, not where a graph is. Raises SpecError (NS503 where what was built is not what
+    the graph says), and ValueError for another phase.
     """
     if phase not in PHASES:
         raise ValueError(f"phase must be one of {', '.join(PHASES)}: it is {phase!r}")
     program = spec if isinstance(spec, driver.Program) else load(spec) if not isinstance(spec, TypedGraph) else None
     typed = spec if isinstance(spec, TypedGraph) else program.graph(phase)  # type: ignore[union-attr]
     module = execute(torch_source(typed))
-    net: Any = getattr(module, class_name(typed.graph.name))()
+    net: Any = network_of(module)()
+    prove(typed, net)
     if program is not None:
         PROGRAMS[type(net)] = program
     if any(getattr(node.layer, "reads", "") or getattr(node.layer, "writes", "") for node in (*typed.graph.sources, *typed.graph.nodes)):

@@ -201,6 +201,7 @@ CODES: dict[str, Code] = {
     # 5: compiling
     "NS501": Code("cannot write the file"),
     "NS502": Code("two definitions of one name"),
+    "NS503": Code("the compiled network is not what the spec says"),
     # 9: bugs in netspec
     "NS901": Code("a bug in netspec"),
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-__all__ = ["execute"]
+__all__ = ["execute", "network_of"]
 
 
 def execute(text: str) -> ModuleType:
@@ -29,6 +29,11 @@ def execute(text: str) -> ModuleType:
         if isinstance(value, type) and value.__module__ == name:
             value.__reduce__ = reducer(text)  # type: ignore[method-assign, assignment]
     return module
+
+
+def network_of(module: ModuleType) -> Any:
+    """The class of the network in a module that was executed: the last that the text defines."""
+    return [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__][-1]
 
 
 def reducer(text: str) -> Callable[[Any], tuple[Any, ...]]:

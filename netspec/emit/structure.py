@@ -184,6 +184,10 @@ class Structure:
         """One instance of each class, inner classes first."""
         return [groups[0] for groups in self.instances.values()]
 
+    @property
+    def class_names(self) -> list[Code]:
+        return list(self.given.values())
+
     def class_of(self, group: Group) -> Code:
         return self.given[self.key(group)]
 

@@ -6,6 +6,7 @@ Block instances become nested modules, one class per structure (emit/structure.p
 from collections.abc import Mapping
 from typing import Any
 
+from netspec.diagnostics import fail
 from netspec.emit.inline import import_lines, inlined, module_names, used
 from netspec.emit.names import BUILTINS, FORBIDDEN, Names, attribute
 from netspec.emit.quote import Code, code, comment, docstring, identifier, joined, source
@@ -36,6 +37,7 @@ def torch_source(typed: TypedGraph, origin: str = "") -> str:
     name = class_name(typed.graph.name, taken)
     structure = Structure(typed, taken | {name})
     root = grouped(typed, structure)
+    once(taken, [name, *structure.class_names])
     bodies = [block_class(cls, structure) for cls in structure.classes]
     bodies.append(network_class(name, root, typed, structure))
     words = frozenset().union(*map(used, bodies))
@@ -44,6 +46,13 @@ def torch_source(typed: TypedGraph, origin: str = "") -> str:
     made_from = f" from {origin}" if origin else ""
     title = docstring(f"{typed.graph.name}: compiled by netspec{made_from}, {typed.graph.phase} phase. Needs only torch.")
     return joined("\n\n\n", [joined("\n\n", [title, source(heads)]), *helpers, *bodies]) + "\n"
+
+
+def once(taken: frozenset[str], classes: list[Code]) -> None:
+    """NS503: two classes have one name, or one has the name of something else in the text."""
+    double = [name for i, name in enumerate(classes) if name in taken or name in classes[:i]]
+    if double:
+        raise fail("NS503", f"{', '.join(double)} would be defined twice")
 
 
 def network_class(name: Code, root: Group, typed: TypedGraph, structure: Structure) -> Code:
