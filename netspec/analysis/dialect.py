@@ -18,8 +18,11 @@ __all__ = ["differences"]
 
 SIZING = frozenset(("round_mode",))
 """Parameters that matter by the size alone: where that stays, so do the values."""
-GATHERING = frozenset(("moving_average_fraction",))
-"""Parameters that matter to what training gathers: the value for given weights stays."""
+GATHERING = {
+    "moving_average_fraction": "its statistics would be gathered otherwise",
+    "state_gradient": "its last state would pass gradients on otherwise",
+}
+"""Parameters that matter to training alone, and what they change there: the value for given weights stays."""
 Types = tuple[TensorType, ...]
 
 
@@ -47,13 +50,14 @@ def differences(typed: TypedGraph, other: Graph, dialect: str, *, trained: bool)
             f"{v.name} is {typed.types[v]}, would be {t}" for v, t in zip(node.tops, tops, strict=False) if typed.types[v].shape != t.shape
         ]
         sizes += other_weights(typed.weights[node], found.weights.get(twin, ()))
-        what = [*sizes] or (["its values would change"] if why else [LATER[bool(gathers)]])
+        what = [*sizes] or (["its values would change"] if why else in_training(gathers))
         cause = [*why, *later] or [f"its bottom {', '.join(v.name for v in node.bottoms)} would be another"]
         if sizes or why or later:
             yield Diagnostic("NS413", f"{node.name} under {dialect}: {'; '.join(what)}, since {', '.join(cause)}", node.places["type"])
 
 
-LATER = ("its weights would start otherwise", "its statistics would be gathered otherwise")
+def in_training(gathers: Sequence[str]) -> list[str]:
+    return [GATHERING[parameter.split()[0]] for parameter in gathers] or ["its weights would start otherwise"]
 
 
 def other_weights(here: Sequence[Weight], there: Sequence[Weight]) -> list[str]:

@@ -10,7 +10,7 @@ from netspec.analysis.lint_batch import fixed
 from netspec.analysis.lint_joins import idle_bias, misaligned, miscounted, twice
 from netspec.analysis.lint_norm import lagging, lone
 from netspec.analysis.lint_solver import odd_course, unread_words
-from netspec.analysis.lint_training import dead, untrained, zero_start, zero_weights
+from netspec.analysis.lint_training import dead, muted, untrained, zero_start, zero_weights
 from netspec.analysis.lint_view import Found, View
 from netspec.analysis.lint_windows import chequered, dropped, far_sighted, overhanging, padded_pooling, skipped
 from netspec.diagnostics.codes import CODES
@@ -37,7 +37,7 @@ LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
 """Those that look at every phase."""
 COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (unread_words, odd_course, lagging)
 """Those that depend on how long the training lasts, which may be known only where it begins."""
-LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (untrained, zero_start, *COURSE)
+LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (untrained, muted, zero_start, *COURSE)
 """Those that look at the net in training."""
 
 

@@ -1,4 +1,4 @@
-"""Lints on what is for nothing: dead branches, parameters that cannot learn. NS406, NS407, NS412."""
+"""Lints on what is for nothing: dead branches, parameters that cannot learn. NS406, NS407, NS412, NS429."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from netspec.analysis.lint_view import Found, View, finding
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.resolve.deploy import deployed
 
-__all__ = ["dead", "untrained", "zero_start", "zero_weights"]
+__all__ = ["dead", "muted", "untrained", "zero_start", "zero_weights"]
 
 
 def dead(views: tuple[View, ...]) -> Iterator[Found]:
@@ -43,16 +43,47 @@ def untrained(view: View) -> Iterator[Found]:
     reached = with_gradient(view)
     shared = {owner[0] for (node, _), owner in view.typed.shared.items() if node in reached}
     without = dict.fromkeys(ref.node for ref in view.typed.weight_refs() if ref.kind == "parameter" and not ref.shared)
+    told = {node for node, _ in stopped(view)}
     for node in without:
-        if node not in reached and node not in shared:
+        if node not in reached and node not in shared and node not in told:
             yield finding("NS407", node, "no loss sends its weights a gradient", "name", "lr_mult: 0 says that they are not to learn")
 
 
-def with_gradient(view: View) -> set[Node]:
-    """Nodes whose tops a loss depends on by a path that gradients take."""
-    values, found = set[Value](), set[Node]()
+def muted(view: View) -> Iterator[Found]:
+    """NS429: a loss asks a layer to learn through a top that sends no gradient back, as the last state of Caffe's recurrent layers."""
+    reached = with_gradient(view)
+    for node, tops in stopped(view):
+        names = " and ".join(top.name for top in tops)
+        if node in reached:
+            fact = f"a loss depends on {names}, whose gradient ends there: only that of {node.tops[0].name} goes on"
+        else:
+            fact = f"a loss depends on {names} alone, whose gradient ends there: the layer is not trained"
+        yield finding(
+            "NS429",
+            node,
+            fact,
+            "expose_hidden" if "expose_hidden" in node.places else "type",
+            "Caffe drops it; state_gradient: true lets it flow",
+        )
+
+
+def stopped(view: View) -> list[tuple[Node, list[Value]]]:
+    """The nodes with tops that send no gradient back, and those of them that one arrives at, where it would teach something."""
+    values = set[Value]()
+    with_gradient(view, values)
+    return [
+        (node, tops)
+        for node in view.nodes
+        if node.layer.silent and (tops := [node.tops[i] for i in sorted(node.layer.silent) if node.tops[i] in values])
+    ]
+
+
+def with_gradient(view: View, values: set[Value] | None = None) -> set[Node]:
+    """Nodes whose tops a loss depends on by a path that gradients take. values: the ones that a gradient arrives at are put there."""
+    values, found = set[Value]() if values is None else values, set[Node]()
     for node in reversed(view.nodes):
-        if not (any(node.loss_weights) or values.intersection(node.tops)):
+        heard = (top for i, top in enumerate(node.tops) if i not in node.layer.silent)
+        if not (any(node.loss_weights) or any(top in values for top in heard)):
             continue
         found.add(node)
         if "no_gradient" in node.layer.traits:

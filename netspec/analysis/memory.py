@@ -48,7 +48,7 @@ def kept(typed: TypedGraph, sizes: Mapping[str, int]) -> tuple[set[Value], dict[
         trained = any(w.kind == "parameter" for w in typed.weights[node])
         if "no_gradient" in node.layer.traits or not (reached or trained):
             continue
-        learns.update(node.tops)
+        learns.update(top for i, top in enumerate(node.tops) if i not in node.layer.silent)
         found = Kept() if idle(node, training=True) else node.layer.kept(typed.bottoms(node), typed.tops(node))
         values |= {node.bottoms[i] for i in found.bottoms} | {node.tops[i] for i in found.tops}
         values |= {node.bottoms[i] for i in found.passing if node.bottoms[i] in learns}

@@ -128,6 +128,7 @@ CODES: dict[str, Code] = {
     "NS427": Code("statistics of the whole training", "warning"),
     "NS428": Code("mean of a single value", "warning"),
     "NS414": Code("an open size that one number alone meets", "warning"),
+    "NS429": Code("gradient that ends at a state", "warning"),
     "NS440": Code("window larger than its input", "warning"),
     # 6: data
     "NS640": Code("unknown data source"),

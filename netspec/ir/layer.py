@@ -223,6 +223,11 @@ class Layer(Record):
             return tuple(same_place(b.rank if b.rank == bottoms[0].rank else min(b.rank, 1)) for b in bottoms)
         return ((),) * len(bottoms)
 
+    @property
+    def silent(self) -> frozenset[int]:
+        """Tops, by their place, that send no gradient back."""
+        return frozenset()
+
     def population(self, *bottoms: Any, **none: Any) -> Size | None:
         """With trait normalizes: of how many values each mean is taken; None where none is."""
         return None

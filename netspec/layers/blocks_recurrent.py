@@ -9,6 +9,7 @@ class Recurrent(nn.Module):
     """Time on axis 0, streams on axis 1; `cont` is 0 where a sequence begins, which forgets the state before.
 
     The state, `hidden` tensors, is a plain attribute, made from the first input and, where `carry`, kept from call to call.
+    Caffe drops the gradients of an exposed last state; with state_gradient they flow.
     """
 
     hidden = 1
@@ -16,9 +17,9 @@ class Recurrent(nn.Module):
     weight_static: Tensor
     bias: Tensor
 
-    def __init__(self, outputs: int, expose_hidden: bool = False, carry: bool = True) -> None:
+    def __init__(self, outputs: int, expose_hidden: bool = False, carry: bool = True, state_gradient: bool = False) -> None:
         super().__init__()
-        self.outputs, self.expose_hidden, self.carry = outputs, expose_hidden, carry
+        self.outputs, self.expose_hidden, self.carry, self.state_gradient = outputs, expose_hidden, carry, state_gradient
         self.state: tuple[Tensor, ...] | None = None
 
     def reset_state(self) -> None:
@@ -36,7 +37,7 @@ class Recurrent(nn.Module):
             results.append(y)
         top = torch.stack(results)
         if self.expose_hidden:
-            return (top, *(s.detach().unsqueeze(0) for s in state))
+            return (top, *((s if self.state_gradient else s.detach()).unsqueeze(0) for s in state))
         if self.carry:
             self.state = tuple(s.detach() for s in state)
         return top
@@ -62,8 +63,10 @@ class Recurrent(nn.Module):
 class RNN(Recurrent):
     """h = tanh(W_x x + b + W_h (cont h) [+ W_static s]), y = tanh(W_o h + b_o)."""
 
-    def __init__(self, inputs: int, outputs: int, static: int = 0, expose_hidden: bool = False, carry: bool = True) -> None:
-        super().__init__(outputs, expose_hidden, carry)
+    def __init__(
+        self, inputs: int, outputs: int, static: int = 0, expose_hidden: bool = False, carry: bool = True, state_gradient: bool = False
+    ) -> None:
+        super().__init__(outputs, expose_hidden, carry, state_gradient)
         self.weight_x = nn.Parameter(torch.zeros(outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
         if static:
@@ -89,8 +92,10 @@ class LSTM(Recurrent):
 
     hidden = 2
 
-    def __init__(self, inputs: int, outputs: int, static: int = 0, expose_hidden: bool = False, carry: bool = True) -> None:
-        super().__init__(outputs, expose_hidden, carry)
+    def __init__(
+        self, inputs: int, outputs: int, static: int = 0, expose_hidden: bool = False, carry: bool = True, state_gradient: bool = False
+    ) -> None:
+        super().__init__(outputs, expose_hidden, carry, state_gradient)
         self.weight_x = nn.Parameter(torch.zeros(4 * outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(4 * outputs))
         if static:

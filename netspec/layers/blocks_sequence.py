@@ -11,9 +11,16 @@ class GRU(Recurrent):
     """z, r = sigmoid(W x + b + W_h h), n = tanh(W x + b + W_h (r h)), h = z h + (1 - z) n; reset_after: r (W_h h + bias_h) in n."""
 
     def __init__(
-        self, inputs: int, outputs: int, static: int = 0, expose_hidden: bool = False, carry: bool = True, reset_after: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        static: int = 0,
+        expose_hidden: bool = False,
+        carry: bool = True,
+        state_gradient: bool = False,
+        reset_after: bool = False,
     ) -> None:
-        super().__init__(outputs, expose_hidden, carry)
+        super().__init__(outputs, expose_hidden, carry, state_gradient)
         self.weight_x = nn.Parameter(torch.zeros(3 * outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(3 * outputs))
         if static:

@@ -36,6 +36,12 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         doc="begin from the state that the call before left, unless expose_hidden (beyond Caffe, which always does)",
     )
 
+    state_gradient: bool = param(
+        default=False,
+        dialects={"torch": True, "tf": True},
+        doc="with expose_hidden: gradients that reach the last state go back through time (beyond Caffe, which drops them)",
+    )
+
     def parted(self, bottoms: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """The static input, or None, and the exposed state."""
         exposed = self.hidden if self.expose_hidden else 0
@@ -74,6 +80,10 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
     def indices(self, *bottoms: TensorType) -> dict[int, Size]:
         return {1: 2}
 
+    @property
+    def silent(self) -> frozenset[int]:
+        return frozenset(range(1, 1 + self.hidden)) if self.expose_hidden and not self.state_gradient else frozenset()
+
     def weights(self, *bottoms: TensorType) -> Iterator[Weight]:
         static, rows = self.parted(bottoms)[0], self.gates * self.num_output
         yield Weight("weight_x", (rows, product(bottoms[0].shape[2:])), self.weight_filler)
@@ -104,7 +114,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
 
     def torch(self, *bottoms: TensorType) -> ModuleText:
         static = self.parted(bottoms)[0]
-        usual = {"static": 0, "expose_hidden": False, "carry": True}
+        usual = {"static": 0, "expose_hidden": False, "carry": True, "state_gradient": False}
         return module(
             self.type,
             product(bottoms[0].shape[2:]),
@@ -113,6 +123,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
             expose_hidden=self.expose_hidden,
             static=0 if static is None else product(static.shape[1:]),
             carry=self.carry_state or self.expose_hidden,
+            state_gradient=self.state_gradient and self.expose_hidden,
         )
 
     def onnx(self, g: Any, *bottoms: Any, **weights: Any) -> Any:
@@ -190,6 +201,7 @@ class RNN(Recurrent, type="RNN"):
         yield accepts("{num_output: 4}", "T,N,5; T,N -> T,N,4", weights=60)
         yield accepts("{num_output: 4}", "T,N,5; T,N; N,2 -> T,N,4", weights=68)
         yield accepts("{num_output: 4, expose_hidden: true}", "4,N,5; 4,N; 1,N,4 -> 4,N,4; 1,N,4", weights=60)
+        yield accepts("{num_output: 4, expose_hidden: true, state_gradient: true}", "4,N,5; 4,N; 1,N,4 -> 4,N,4; 1,N,4", weights=60)
         yield accepts("{num_output: 2, carry_state: false}", "T,N,3,2; T,N -> T,N,2", weights=24)
         yield rejects("{num_output: 4}", "T,N; T,N", code="NS303", at="bottom.0")
         yield rejects("{num_output: 4}", "4,3,5; 4,2", code="NS302", at="bottom.1")

@@ -58,7 +58,7 @@ def bottoms(node: Node, types: tuple[TensorType, ...], generator: torch.Generato
 
 
 def outcome(graph: TypedGraph, weights: dict[str, torch.Tensor] | None, given: list[torch.Tensor], training: bool) -> Any:
-    """What a layer gives in test, called twice; in training also what it has gathered, and what its weights begin with."""
+    """What a layer gives in test, called twice; in training also what it has gathered, what its weights begin with, and what learns."""
     torch.manual_seed(0)
     module = compile(graph)
     start = [w.clone() for w in module.state_dict().values()] if training else []
@@ -77,7 +77,9 @@ def outcome(graph: TypedGraph, weights: dict[str, torch.Tensor] | None, given: l
             out = module.train(mode)(*given)
             made += list(out.values()) if isinstance(out, dict) else [out]
     if training:
-        made += [*module.state_dict().values(), *start]
+        out = module(*given)
+        learns = [top.requires_grad for top in (out.values() if isinstance(out, dict) else [out])]
+        made += [*module.state_dict().values(), *start, torch.tensor(learns)]
     return made, kept
 
 

@@ -162,6 +162,19 @@ def test_lint_fires(code: str, text: str) -> None:
     assert all(f.severity == "warning" and f.span is not None for f in found)
 
 
+@pytest.mark.parametrize("read", ["y", "h1", "c1"])
+@pytest.mark.parametrize(("word", "told"), [("", True), (", state_gradient: true", False), (", state_gradient: false", True)])
+def test_each_state_that_sends_no_gradient(read: str, word: str, told: bool) -> None:
+    """Said at the layer itself, with its name; what stands before it is told apart (NS407)."""
+    lstm = "type: LSTM, num_output: 4, weight_filler: xavier, expose_hidden: true"
+    text = "netspec: 1\ninput: {x: [3, 2, 4], cont: [3, 2], h0: [1, 2, 4], c0: [1, 2, 4]}\nlayers:\n"
+    text += "  - {name: first, type: LSTM, num_output: 4, weight_filler: xavier, bottom: [x, cont]}\n"
+    text += f"  - {{name: l, {lstm}{word}, bottom: [first, cont, h0, c0], top: [y, h1, c1]}}\n"
+    text += f"  - {{name: loss, type: Reduction, bottom: {read}, loss_weight: 1}}\noutput: [y, h1, c1]\n"
+    expected = [("NS407", "first"), ("NS429", "l")] if told and read != "y" else []
+    assert [(d.code, d.layer) for d in findings(text)] == expected
+
+
 @pytest.mark.parametrize(("code", "text"), rows(QUIET))
 def test_lint_keeps_quiet(code: str, text: str) -> None:
     found = findings(text)

@@ -51,6 +51,48 @@ def test_state_goes_from_call_to_call(kind: str) -> None:
     torch.testing.assert_close(made(x, cont), whole)
 
 
+STATES = {"RNN": "h0", "LSTM": "h0, c0", "GRU": "h0"}
+
+
+@pytest.mark.parametrize("kind", STATES)
+@pytest.mark.parametrize("words", ["", ", state_gradient: true", ", state_gradient: false"])
+@pytest.mark.parametrize("dialect", ["caffe", "torch", "tf"])
+def test_the_gradient_of_an_exposed_last_state(kind: str, words: str, dialect: str) -> None:
+    """It is that of a small move of all weights and inputs, where it flows; else there is none, and that of the first top stays."""
+    state, last = STATES[kind], STATES[kind].replace("0", "n")
+    given = "".join(f", {name}: [1, N, 4]" for name in state.split(", "))
+    layer = f"type: {kind}, bottom: [x, cont, {state}], top: [y, {last}], num_output: 4, expose_hidden: true{words}"
+    text = f"dialect: {dialect}\ninput: {{x: [T, N, 3], cont: [T, N]{given}}}\nlayers:\n  - {{name: l, {layer}}}\noutput: [y, {last}]\n"
+    made = fill(netspec.compile(load_source(Source("one.yaml", text)))).double()
+    cont = torch.ones(5, 2).double()
+    cont[2, 1] = 0
+    given_tensors = {name: torch.randn(1, 2, 4).double() for name in state.split(", ")}
+    moved = [*made.parameters(), x := torch.randn(5, 2, 3).double(), *given_tensors.values()]
+    ways = [torch.randn_like(tensor) for tensor in moved]
+    flows = "true" in words or (not words and dialect != "caffe")
+    for top in ("y", *last.split(", ")):
+        weight = torch.randn_like(made(x=x, cont=cont, **given_tensors)[top])
+
+        def value(step: float = 0.0, top: str = top, weight: torch.Tensor = weight) -> torch.Tensor:
+            with torch.no_grad():
+                for tensor, way in zip(moved, ways, strict=True):
+                    tensor.add_(way, alpha=step)
+            return (made(x=x, cont=cont, **given_tensors)[top] * weight).sum()
+
+        for tensor in moved:
+            tensor.requires_grad_()
+        measured = (value(1e-5).item() - value(-2e-5).item()) / 2e-5
+        assert abs(measured) > 1e-3
+        value(1e-5)
+        found = value()
+        if top == "y" or flows:
+            gradients = torch.autograd.grad(found, moved, allow_unused=True)
+            along = sum(float((g * way).sum()) for g, way in zip(gradients, ways, strict=True) if g is not None)
+            assert along == pytest.approx(measured, rel=1e-6)
+        else:
+            assert not found.requires_grad
+
+
 @pytest.mark.parametrize("kind", ["RNN", "LSTM"])
 def test_cont_zero_forgets(kind: str) -> None:
     made = fill(net("x: [T, N, 3], cont: [T, N]", f"type: {kind}, bottom: [x, cont], num_output: 4"))

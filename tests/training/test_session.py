@@ -4,6 +4,7 @@ import io
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,9 @@ def test_a_test_before_anything_is_gathered_is_no_best(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_not_finite_is_never_best(tmp_path: Path) -> None:
     """Whatever the accuracy says."""
-    training = loop.Training(session(program(), CPU).job, tmp_path, CPU, Interrupt(), Silent())
+    job = replace(session(program(), CPU).job, losses=frozenset({"loss", "side"}))
+    training = loop.Training(job, tmp_path, CPU, Interrupt(), Silent())
+    assert not training.improved({"loss": 1.0, "side": math.nan, "accuracy": 0.5})
     assert not training.improved({"loss": math.nan, "accuracy": 0.5})
     assert not training.improved({"loss": math.inf, "accuracy": 0.5})
     assert training.improved({"loss": 1.0, "accuracy": 0.1})
