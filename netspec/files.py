@@ -1,27 +1,42 @@
-"""Writing files whole or not at all: a draft in the same folder, brought to disk, then put in place. Knows no format."""
+"""Writing files by one rule: whole or not at all, from a draft in the same folder that nobody else can have made. Knows no format.
+
+A draft is called TARGET.PID-HOST-RANDOM.part. What a killed process left is removed by the next one that writes to the same target.
+"""
 
 import errno
 import os
+import re
+import secrets
 import shutil
+import stat
 import tempfile
+import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from netspec.diagnostics.model import fail
 
-__all__ = ["is_special", "refusal", "replacing", "write_text"]
+__all__ = ["append_text", "aside", "draft_of", "forget_drafts", "is_special", "refusal", "refuse_link", "replacing", "write_text"]
+
+DRAFT = re.compile(r"(?P<target>.+)\.(?P<pid>[0-9]{1,10})-(?P<host>[0-9a-f]{8})-[0-9a-f]{16}\.part", re.DOTALL)
+DAY = 86_400
+"""Seconds after which a draft of another machine, whose processes cannot be asked for, is a left one."""
 
 
 @contextmanager
-def replacing(path: str | Path, code: str = "NS501") -> Iterator[Path]:
+def replacing(path: str | Path, code: str = "NS501", *, follow: bool = True) -> Iterator[Path]:
     """A draft beside `path` to write to; at the end it takes the place of `path`, on any error it is removed.
 
-    A link stays one: what it leads to is replaced. A file keeps its permissions, a new one has the user's usual ones. A device or a pipe is
-    written to. Raises SpecError with `code` where the system refuses: no such folder, no permission, disk full.
+    A link stays one: what it leads to is replaced; without `follow`, as for the files of a run, a link is refused. A file keeps its
+    permissions, a new one has the user's usual ones. A device or a pipe that the user named is written to.
+    Raises SpecError with `code` where the system refuses: no such folder, no permission, disk full.
     """
+    if not follow:
+        refuse_link(path, code)
     try:
-        with streaming(Path(path)) if is_special(path) else swapping(Path(os.path.realpath(path))) as draft:
+        with streaming(Path(path)) if follow and is_special(path) else swapping(Path(os.path.realpath(path) if follow else path)) as draft:
             yield draft
     except OSError as error:
         raise fail(code, refusal(error, Path(path)), path=str(path)) from error
@@ -43,9 +58,10 @@ def is_special(path: str | Path) -> bool:
 @contextmanager
 def swapping(target: Path) -> Iterator[Path]:
     """A draft that takes the place of a file, or makes a new one. Raises OSError."""
-    draft = target.with_name(f"{target.name}.{os.getpid()}.part")
+    forget_drafts(target.parent, target.name)
+    draft = draft_of(target)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o666))
     try:
-        draft.touch()
         mode = (target if target.is_file() else draft).stat().st_mode
         yield draft
         if draft.stat().st_mode != mode:  # some writers make files that only their owner may read
@@ -58,6 +74,97 @@ def swapping(target: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def aside(path: str | Path) -> Iterator[None]:
+    """While the block runs, a file stands under a draft's name; it comes back if the block fails, else it is removed."""
+    target = Path(os.path.realpath(path))
+    kept = draft_of(target)
+    there = target.is_file()
+    if there:
+        target.replace(kept)
+    try:
+        yield
+    except BaseException:
+        if there:
+            kept.replace(target)
+        raise
+    if there:
+        kept.unlink()
+
+
+def draft_of(target: Path) -> Path:
+    """A name for a draft of a target: whose it is, and a part that nobody can guess."""
+    return target.with_name(f"{target.name}.{os.getpid()}-{this_host()}-{secrets.token_hex(8)}.part")
+
+
+def this_host() -> str:
+    """This machine in eight digits: process numbers mean nothing on another."""
+    import platform
+
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def forget_drafts(folder: Path, target: str | None = None) -> None:
+    """Remove the drafts in a folder, of one target or of all, whose process is gone: only what bears our name for it and is our user's."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in list(entries):
+            found = DRAFT.fullmatch(entry.name)
+            if found is None or target not in (None, found["target"]):
+                continue
+            with suppress(OSError):
+                kind = entry.stat(follow_symlinks=False)
+                if is_left(found, kind):
+                    remove(Path(entry.path), kind)
+
+
+def is_left(draft: "re.Match[str]", found: os.stat_result) -> bool:
+    """Whether nobody writes to a draft any more."""
+    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
+        return False
+    if draft["host"] != this_host() or os.name == "nt":  # there, asking whether a process lives would end it
+        return time.time() - found.st_mtime > DAY
+    return not lives(int(draft["pid"]))
+
+
+def lives(process: int) -> bool:
+    """Whether a process of that number runs."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        return True
+    return True
+
+
+def remove(path: Path, found: os.stat_result) -> None:
+    """A draft, which is a file or (of a model with its data) a folder; a link is removed, not followed."""
+    if stat.S_ISDIR(found.st_mode):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
+
+
+def refuse_link(path: str | Path, code: str) -> None:
+    """Raises SpecError where a file of a run is a link: its folder may come from a stranger, and nothing is written through it."""
+    if os.path.islink(path):
+        raise fail(code, "it is a link; the files of a run are written in its own folder only", path=str(path))
+
+
+def append_text(path: str | Path, text: str, code: str) -> None:
+    """Add text to the end of a file of a run, which is no link and has no second name elsewhere. Raises SpecError."""
+    refuse_link(path, code)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        with os.fdopen(os.open(path, flags, 0o666), "a", encoding="utf-8") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+                raise fail(code, "it is no file of its own: another name leads to it too", path=str(path))
+            file.write(text)
+    except OSError as error:
+        raise fail(code, refusal(error, Path(path)), path=str(path)) from error
 
 
 @contextmanager
@@ -79,7 +186,7 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: str | Path, text: str, code: str = "NS501") -> None:
+def write_text(path: str | Path, text: str, code: str = "NS501", *, follow: bool = True) -> None:
     """Write a text file whole or not at all. Raises SpecError."""
-    with replacing(path, code) as draft:
+    with replacing(path, code, follow=follow) as draft:
         draft.write_text(text, encoding="utf-8")

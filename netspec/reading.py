@@ -19,6 +19,8 @@ class Reading:
     level: int = 0
     settings: tuple[str, ...] = ()
     allow_code: bool = False
+    recorded: int = 0
+    """How many of the settings, the first ones, a run's folder remembers: its word, not the caller's, so they may not lead outside."""
 
 
 PLAIN = Reading()

@@ -7,7 +7,8 @@ from netspec.analysis.receptive_field import Extent
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.ir.graph import Node, Value
 from netspec.ir.types import TensorType
-from netspec.syntax.paths import OutsideError, resolved
+from netspec.opening import open_text
+from netspec.syntax.paths import OutsideError, resolved, roots
 
 __all__ = ["idle_bias", "misaligned", "miscounted", "twice"]
 
@@ -122,7 +123,7 @@ def lines_of(folder: str, path: str) -> int | None:
     if not path.endswith(".txt"):
         return None
     try:
-        with open(resolved(path, folder), encoding="utf-8") as file:
+        with open_text(resolved(path, folder), roots(folder)) as file:
             return sum(1 for line in file if line.strip())
     except (OSError, UnicodeDecodeError, OutsideError):
         return None

@@ -43,8 +43,8 @@ def show_diff(before: Source, after: Source) -> None:
 def write_source(source: Source) -> None:
     """Write a spec in place, whole or not at all: a byte order mark, links and permissions stay. Raises SpecError."""
     from netspec.files import replacing
+    from netspec.opening import read_bytes
 
-    with open(source.name, "rb") as file:
-        mark = file.read(3) == b"\xef\xbb\xbf"
+    mark = read_bytes(source.name, most=3) == b"\xef\xbb\xbf"
     with replacing(source.name) as draft:
         draft.write_bytes(source.text.encode("utf-8-sig" if mark else "utf-8"))

@@ -39,12 +39,12 @@ def command(net: str, weights: str | None, flat: bool, output: str, how: "Format
     target = Path(output).with_suffix(".safetensors")
     if output == "-":
         click.echo(converted.text, nl=False)
+    elif converted.tensors is not None:
+        from netspec.importers.weights import write_both
+
+        write_both(output, converted.text, target, converted.tensors)
     else:
         write_text(output, converted.text)
-    if converted.tensors is not None:
-        from netspec.importers.weights import write_safetensors
-
-        write_safetensors(target, converted.tensors)
     if how == "json" and output != "-":
         click.echo(as_json(converted, output, str(target)))
     else:

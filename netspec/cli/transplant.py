@@ -45,7 +45,7 @@ def command(weights: str, before: str, after: str, output: str, seed: int, phase
     targets = [row.target for row in rows if row.target is not None]
     if len(kinds) == 1:
         started = {name: tensor.to(*kinds) for name, tensor in started.items()}
-    write_tensors(Path(output), {name: carried[name] if name in carried else started[name] for name in targets}, {}, "NS501")
+    write_tensors(Path(output), {name: carried[name] if name in carried else started[name] for name in targets}, {}, "NS501", follow=True)
     moved = sum(tensor.numel() for tensor in carried.values())
     every = moved + sum(tensors[row.source].numel() for row in rows if row.status == "dropped" and row.source in tensors)
     share = f" ({moved / every:.0%})" if every else ""

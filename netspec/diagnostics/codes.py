@@ -156,6 +156,7 @@ CODES: dict[str, Code] = {
     "NS662": Code("cannot run through it in streams"),
     "NS663": Code("class unknown to the training"),
     "NS665": Code("cannot write the class map"),
+    "NS666": Code("a layer would write over a file"),
     # 7: serving
     "NS701": Code("layer has no ONNX form"),
     "NS702": Code("weights do not fit the net"),

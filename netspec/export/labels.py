@@ -1,13 +1,14 @@
 """Class names for the outputs of a model. In: what the spec says under `output:`, or the class map of a run; out: names by output."""
 
-import json
 from pathlib import Path
 
 from netspec.diagnostics import fail
 from netspec.driver import Program
 from netspec.ir.graph import TypedGraph, Value
+from netspec.opening import read_bytes, read_text
+from netspec.strict_json import JsonError, member, read_object
 from netspec.syntax.located import Located
-from netspec.syntax.paths import OutsideError, resolved
+from netspec.syntax.paths import OutsideError, resolved, roots
 
 __all__ = ["labels_of"]
 
@@ -35,7 +36,11 @@ def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str
 def named(said: Located, program: Program, typed: TypedGraph, output: str) -> list[str]:
     """The names listed there, or the lines of the file named, whose path starts at the spec's folder."""
     source = "it" if isinstance(said.value, list) else file_of(said, program.resolved.spec.folder)
-    names = [item.text for item in said.items] if isinstance(said.value, list) else lines(Path(source), said, output)
+    names = (
+        [item.text for item in said.items]
+        if isinstance(said.value, list)
+        else lines(Path(source), program.resolved.spec.folder, said, output)
+    )
     wanted = next((size(typed, v) for v in typed.graph.outputs if v.name == output), None)
     if wanted is not None and wanted != len(names):
         raise fail("NS707", f"{source} has {len(names)} names: {output} has {wanted} classes", span=said.span)
@@ -51,10 +56,10 @@ def file_of(said: Located, folder: str) -> str:
         raise fail("NS114", f"{said.text} lies outside the spec's folder", span=said.span, notes=(note,)) from error
 
 
-def lines(path: Path, said: Located, output: str) -> list[str]:
+def lines(path: Path, folder: str, said: Located, output: str) -> list[str]:
     """The lines of a label file."""
     try:
-        names = path.read_text(encoding="utf-8-sig").split("\n")
+        names = read_text(path, roots(folder), encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise fail("NS707", f"labels of {output}: {path}: {why}", span=said.span) from error
@@ -67,8 +72,10 @@ def learned(run: Path) -> list[str]:
     if not path.is_file():
         return []
     try:
-        numbers = {str(name): int(number) for name, number in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+        numbers = read_object(read_bytes(path, [run]))
+        for name in numbers:
+            member(numbers, name, int)
+    except (OSError, JsonError) as error:
         raise fail("NS707", f"it is not a map from names to numbers: {error}", path=str(path)) from error
     names = sorted(numbers, key=lambda name: numbers[name])
     if [numbers[name] for name in names] != list(range(len(names))):

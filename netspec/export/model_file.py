@@ -7,7 +7,6 @@ at no moment a model stands beside the data of another.
 import os
 import re
 import shutil
-import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from netspec.diagnostics import fail
 from netspec.emit.onnx_model import Outline
 from netspec.emit.onnx_proto import element_type
-from netspec.files import is_special, refusal
+from netspec.files import draft_of, forget_drafts, is_special, refusal
 from netspec.ir.graph import TypedGraph
 
 if TYPE_CHECKING:
@@ -45,7 +44,9 @@ def publishing(path: Path) -> Iterator[Path]:
             raise fail("NS704", "it is a folder", path=str(path))
         if is_special(path):
             raise fail("NS704", "it is a device or a pipe, not a file", path=str(path))
-        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        forget_drafts(path.parent, path.name)
+        draft = draft_of(path)
+        draft.mkdir(mode=0o700)
         yield draft / path.name
         files = sorted(draft.iterdir(), key=lambda f: f.name == path.name)
         for file in files:

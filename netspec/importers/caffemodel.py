@@ -12,6 +12,7 @@ from netspec.caffe.blobs import read_blob, text
 from netspec.caffe.schema import message_fields
 from netspec.caffe.wire import BYTES, Budget, Fields, WireError, WireField
 from netspec.diagnostics import fail
+from netspec.opening import open_file, read_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ def read_weights(path: str | Path) -> "Weights":
 def read_caffemodel(path: str | Path) -> "Weights":
     """The same from a .caffemodel alone. Raises NS026 for damaged bytes, NS027 for a file of another kind."""
     first_bytes(path)
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     try:
         weights, layers = read_net(data)
@@ -56,8 +57,7 @@ def read_caffemodel(path: str | Path) -> "Weights":
 def first_bytes(path: str | Path) -> bytes:
     """The head of a file that can be read and is not empty."""
     try:
-        with open(path, "rb") as file:
-            head = file.read(len(HDF5_MAGIC))
+        head = read_bytes(path, most=len(HDF5_MAGIC))
     except OSError as error:
         raise fail("NS001", error.strerror or str(error), path=fspath(path)) from None
     if not head:

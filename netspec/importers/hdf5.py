@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import SpecError, fail
+from netspec.opening import open_file
 
 if TYPE_CHECKING:
     import h5py
@@ -25,7 +26,7 @@ def read_hdf5(path: str | Path) -> "Weights":
     except ImportError:
         raise fail("NS027", "reading HDF5 needs h5py: pip install 'netspec[data]'", path=fspath(path)) from None
     try:
-        with h5py.File(path, "r") as file:
+        with open_file(path) as plain, h5py.File(plain, "r") as file:
             return Walk(fspath(path), stat(path).st_size).layers(file)
     except SpecError:
         raise

@@ -21,6 +21,7 @@ from netspec.importers.prototxt_tree import Message
 from netspec.importers.solver import solver_section
 from netspec.importers.spec_layers import Wires, entries, literal
 from netspec.importers.upgrade import upgrade
+from netspec.opening import read_given
 from netspec.source import Source, Span
 from netspec.syntax.printable import unfit
 from netspec.syntax.writer import dump
@@ -94,8 +95,7 @@ def read_source(path: str | Path, diagnostics: Diagnostics) -> Source:
     """The text of a prototxt. Old files hold comments in other encodings than UTF-8: such bytes are read as Latin-1 (NS029)."""
     name = fspath(path)
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_given(path, MAX_BYTES + 1)
     except OSError as error:
         raise fail("NS001", error.strerror or str(error), path=name) from None
     if len(data) > MAX_BYTES:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from netspec.diagnostics import Diagnostic, SpecError
-from netspec.files import replacing
+from netspec.files import aside, replacing, write_text
 from netspec.ir.graph import TypedGraph
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Weights = dict[str, list[NDArray[np.float32]]]
     Tensors = dict[str, NDArray[np.float32]]
 
-__all__ = ["Row", "Wanted", "match", "wanted_by", "write_safetensors"]
+__all__ = ["Row", "Wanted", "match", "wanted_by", "write_both"]
 
 LEGACY_AXES = 4
 Shape = tuple[int, ...]
@@ -78,8 +78,19 @@ def match(weights: "Weights", wanted: Mapping[str, Wanted], path: str) -> "tuple
     return tensors, rows
 
 
-def write_safetensors(path: str | Path, tensors: "Tensors") -> None:
-    """Write tensors by name, one after the other, whole or not at all: 8 bytes of length, a JSON header, the values (little endian)."""
+def write_both(spec: str | Path, text: str, path: str | Path, tensors: "Tensors") -> None:
+    """Write a spec and its weights: never new weights beside an old spec, or the other way round, whenever the process ends.
+
+    Both are drafts first; then the old weights are put aside, the spec takes its place, then the weights. Raises SpecError.
+    """
+    with replacing(path) as draft:
+        put_safetensors(draft, tensors)
+        with aside(path):
+            write_text(spec, text)
+
+
+def put_safetensors(path: Path, tensors: "Tensors") -> None:
+    """Write tensors by name, one after the other: 8 bytes of length, a JSON header, the values (little endian). Raises OSError."""
     header: dict[str, object] = {}
     at = 0
     for name, tensor in tensors.items():
@@ -87,7 +98,7 @@ def write_safetensors(path: str | Path, tensors: "Tensors") -> None:
         at += tensor.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with replacing(path) as draft, open(draft, "wb") as file:
+    with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors.values():
             file.write(tensor.astype("<f4", copy=False).tobytes())

@@ -29,7 +29,7 @@ class HDF5Output(
 
     writes: ClassVar[str] = "hdf5"
 
-    file_name: str = param(doc="the file, inside the spec's folder; one that exists is replaced at the first call")
+    file_name: str = param(doc="the file, inside the spec's folder; the first call makes it, one that exists is refused")
 
     def infer(self, *xs: TensorType) -> tuple[TensorType, ...]:
         for x in xs[1:]:

@@ -138,6 +138,8 @@ def installed(name: str) -> type[Layer] | None:
     from importlib.metadata import entry_points
     from importlib.util import find_spec
 
+    from netspec.opening import read_text
+
     entry = next(iter(entry_points(group=GROUP, name=name)), None)
     if entry is None:
         return None
@@ -146,8 +148,7 @@ def installed(name: str) -> type[Layer] | None:
         spec = find_spec(entry.module)
         if spec is None or spec.origin is None or not spec.has_location:
             raise PluginError(f"{where}: there is no file of module {entry.module}")
-        with open(spec.origin, encoding="utf-8") as file:
-            source = Source(spec.origin, file.read())
+        source = Source(spec.origin, read_text(spec.origin))
     except (ImportError, OSError, ValueError) as error:
         raise PluginError(f"{where}: {error}") from error
     cls = defined(source, spec.parent or "").get(name)

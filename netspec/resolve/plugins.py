@@ -11,7 +11,7 @@ from netspec.layers.plugins import PluginError, Vocabulary, defined
 from netspec.reading import ALLOW
 from netspec.source import Source, Span
 from netspec.syntax.located import Located, place
-from netspec.syntax.paths import OutsideError, resolved
+from netspec.syntax.paths import OutsideError, resolved, roots
 from netspec.syntax.reader import read, read_file
 from netspec.syntax.spec import Spec
 
@@ -38,7 +38,7 @@ def with_plugin(known: Vocabulary, item: Located, folder: str, diagnostics: Diag
     own = Diagnostics()
     source = None
     try:
-        source = read_file(resolved(item.text, folder, inside), own)
+        source = read_file(resolved(item.text, folder, inside), own, roots(folder) if inside else None)
         types = defined(source) if source is not None else {}
     except OutsideError:
         own.error("NS114", f"{item.text} lies outside the spec's folder", item.span)

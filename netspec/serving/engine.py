@@ -9,12 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
+from netspec.opening import open_file
 from netspec.serving.sizes import KEY, Conditions, conditions
 from netspec.serving.tensors import ONNX_TYPES, RequestError, TensorInfo, batch_symbol, check_inputs
+from netspec.strict_json import JsonError, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def open_model(path: str | os.PathLike[str], device: str = "auto", threads: int 
 
 def _check_readable(path: str) -> None:
     try:
-        with Path(path).open("rb"):
+        with open_file(path):
             return
     except OSError as error:
         raise fail("NS720", error.strerror or str(error), path=path) from error
@@ -182,12 +183,10 @@ def _labels(metadata: Mapping[str, str], outputs: Sequence[TensorInfo], path: st
     """`netspec.labels`: a JSON object of lists by output name, or one list where the model has one output."""
     if LABELS not in metadata:
         return {}
-    import orjson
-
     try:
-        labels = orjson.loads(metadata[LABELS])
-    except orjson.JSONDecodeError as error:
-        raise fail("NS721", f"the metadata {LABELS} must be JSON: {error}", path=path) from error
+        labels = read_json(metadata[LABELS])
+    except JsonError as error:
+        raise fail("NS721", f"the metadata {LABELS} must be sound JSON: {error}", path=path) from error
     if isinstance(labels, list) and len(outputs) == 1:
         labels = {outputs[0].name: labels}
     if not isinstance(labels, dict) or not all(isinstance(v, list) and all(isinstance(x, str) for x in v) for v in labels.values()):

@@ -1,6 +1,5 @@
 """Runs of an ONNX file without a server: arrays in, arrays out. What the command line's `predict` is made of."""
 
-import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from netspec.diagnostics import fail
 from netspec.serving.engine import Model, open_model
 from netspec.serving.tensors import RequestError, datatype_of
+from netspec.strict_json import JsonError, read_object
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,9 +43,6 @@ def image_words(model: Model, name: str, path: str | os.PathLike[str] = "") -> d
     Raises SpecError NS721 where the metadata are damaged.
     """
     try:
-        words = json.loads(model.metadata.get(f"{IMAGE}{name}", "{}"))
-    except ValueError as error:
-        raise fail("NS721", f"the metadata {IMAGE}{name} must be JSON: {error}", path=os.fspath(path)) from error
-    if not isinstance(words, dict):
-        raise fail("NS721", f"the metadata {IMAGE}{name} must be a JSON object", path=os.fspath(path))
-    return words
+        return read_object(model.metadata.get(f"{IMAGE}{name}", "{}"))
+    except JsonError as error:
+        raise fail("NS721", f"the metadata {IMAGE}{name} must be a sound JSON object: {error}", path=os.fspath(path)) from error

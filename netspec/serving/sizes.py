@@ -3,13 +3,14 @@
 Plain integers only: neither the spec, nor netspec's rules, nor torch are needed.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
 from operator import mul
 from typing import Any, NamedTuple
+
+from netspec.strict_json import read_json
 
 __all__ = ["KEY", "Conditions", "Refusal", "conditions"]
 
@@ -156,7 +157,7 @@ def conditions(text: str | None) -> Conditions | None:
     """The conditions in a model's metadata; None where it has none. Raises ValueError where they are damaged: bounded, no recursion."""
     if text is None:
         return None
-    found = json.loads(text)
+    found = read_json(text)
     try:
         made = Conditions(found["axes"], found["parts"], found["demands"])
         for i, (word, *arguments) in enumerate(made.parts):

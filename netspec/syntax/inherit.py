@@ -7,7 +7,7 @@ from netspec.diagnostics.suggest import nearest
 from netspec.frozen import fresh, mutable
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
-from netspec.syntax.paths import OutsideError, resolved
+from netspec.syntax.paths import OutsideError, resolved, roots
 from netspec.syntax.reader import read, read_file
 
 __all__ = ["CHANGES", "Files", "inherited", "overridden"]
@@ -64,7 +64,7 @@ class Files:
         if full in self.known:
             return self.known[full]
         own = Diagnostics()
-        source = read_file(full, own)
+        source = read_file(full, own, roots(folder) if self.inside else None)
         tree = read(source, own) if source is not None else None
         for finding in own:
             place = finding.span or path.span

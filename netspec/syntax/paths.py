@@ -9,7 +9,7 @@ from netspec.outside import reachable
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["PREFIX", "OutsideError", "not_in_zoo", "resolved", "zoo_folder", "zoo_path", "zoo_specs"]
+__all__ = ["PREFIX", "OutsideError", "not_in_zoo", "resolved", "roots", "zoo_folder", "zoo_path", "zoo_specs"]
 
 PREFIX = "zoo:"
 
@@ -48,6 +48,11 @@ def not_in_zoo(name: str) -> str:
 
     near = nearest(name, [stem for stem, _ in zoo_specs()])
     return f"the zoo has no {name}; " + (f"did you mean {' or '.join(near)}?" if near else "`netspec zoo` lists what it has")
+
+
+def roots(folder: str) -> tuple[str, ...]:
+    """Where the files lie that a spec of `folder` names: there, or in the zoo."""
+    return folder or os.curdir, str(zoo_folder())
 
 
 def resolved(path: str, folder: str, inside: bool = True) -> str:

@@ -2,9 +2,11 @@
 
 import os
 import sys
+from collections.abc import Iterable
 
 from netspec.collector import no_collection
 from netspec.diagnostics import Diagnostic, Diagnostics
+from netspec.opening import read_bytes, read_given
 from netspec.source import Source
 from netspec.syntax.limits import BYTES
 from netspec.syntax.located import Located
@@ -16,16 +18,17 @@ __all__ = ["read", "read_file"]
 _SOUND = frozenset({"NS006"})  # findings after which the tree still says what was written
 
 
-def read_file(path: str, diagnostics: Diagnostics) -> Source | None:
+def read_file(path: str, diagnostics: Diagnostics, roots: Iterable[str] | None = None) -> Source | None:
     """The text of a file ("-": standard input, named "<stdin>"; `zoo:NAME`: of the zoo), without a byte order mark; None where that fails.
 
-    NS001 (missing, a folder, not permitted), NS002 (not UTF-8 text), NS003 (empty), NS008 (larger than 64 MiB).
+    roots: of a file that a spec names, the folders that it must lie in.
+    NS001 (missing, no file, not permitted), NS002 (not UTF-8 text), NS003 (empty), NS008 (larger than 64 MiB).
     """
     if path.startswith(PREFIX):
         path = zoo_path(path.removeprefix(PREFIX))
     name = "<stdin>" if path == "-" else path
     try:
-        data = _bytes(path)
+        data = _bytes(path, roots)
     except (OSError, ValueError) as error:
         diagnostics.add(Diagnostic("NS001", _reason(name, error), path=name))
         return None
@@ -64,11 +67,12 @@ def read(source: Source, diagnostics: Diagnostics) -> Located | None:
         return None
 
 
-def _bytes(path: str) -> bytes:
+def _bytes(path: str, roots: Iterable[str] | None) -> bytes:
     if path == "-":
         return sys.stdin.buffer.read(BYTES + 1)
-    with open(path, "rb") as file:
-        return file.read(BYTES + 1)
+    if roots is None:
+        return read_given(path, BYTES + 1)
+    return read_bytes(path, roots, BYTES + 1)
 
 
 def _reason(name: str, error: OSError | ValueError) -> str:

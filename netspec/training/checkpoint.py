@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from netspec.diagnostics import SpecError, fail
+from netspec.strict_json import JsonError, member
 from netspec.training.solver import ParameterSpec
 from netspec.training.team import Team
 from netspec.training.weights import Facts, fit, load_weights, read_tensors, write_tensors
@@ -21,6 +22,7 @@ __all__ = ["SOLVER", "WEIGHTS", "Checkpoint"]
 WEIGHTS = "weights.safetensors"
 SOLVER = "solver.safetensors"
 PENDING = "weights.next.safetensors"
+MOST = 2**53
 RANDOM = "random:"
 CARRIED = "carried:"
 
@@ -72,15 +74,19 @@ class Checkpoint:
         if load_weights(self.run / WEIGHTS, self.parameters).get("iteration") != facts["iteration"]:
             raise fail("NS674", f"{SOLVER} is of iteration {facts['iteration']}, {WEIGHTS} is not", path=str(self.run / WEIGHTS))
         self.team.load_state(state, facts)
-        carry_on(self.net, streams, self.device)
+        try:
+            carry_on(self.net, streams, self.device)
+        except ValueError as error:
+            raise fail("NS674", f"what the layers carried is not usable: {error}", path=str(path)) from error
         set_random_state(random, self.device, path)
         return dict(facts["more"])
 
     def check(self, facts: Facts, path: Path) -> None:
         """Whether the facts of a solver file are ours."""
-        types = {"iteration": int, "type": str, "scales": dict, "more": dict, "spec_hash": str}
-        if not all(isinstance(facts.get(key), kind) for key, kind in types.items()):
-            raise fail("NS674", "it is a safetensors file, but not the state of a solver", path=str(path))
+        try:
+            check_facts(facts)
+        except JsonError as error:
+            raise fail("NS674", f"it is a safetensors file, but not the state of a solver: {error}", path=str(path)) from error
         if facts["spec_hash"] != self.spec_hash:
             raise fail("NS675", f"it was trained as {facts['spec_hash']}, the spec is {self.spec_hash}", path=str(path))
         if facts["type"] != self.team.type:
@@ -108,6 +114,38 @@ class Checkpoint:
     @property
     def device(self) -> torch.device:
         return self.team.device
+
+
+def check_facts(facts: Facts) -> None:
+    """Raises JsonError where the facts of a solver file are not what `save` writes."""
+    for key, kind in {"iteration": int, "type": str, "scales": dict, "more": dict, "spec_hash": str}.items():
+        member(facts, key, kind)
+    if not 0 <= facts["iteration"] < MOST:
+        raise JsonError(f"iteration must be from 0 to {MOST}: it is {facts['iteration']}")
+    for name in facts["scales"]:
+        if not member(facts["scales"], name, float, int) > 0:
+            raise JsonError(f"the scale of {name:.80} must be above 0")
+    more = facts["more"]
+    check_place(member(more, "data", dict))
+    losses, best = member(more, "losses", dict), member(more, "best", dict)
+    for name in best:
+        member(best, name, float, int)
+    if best:
+        member(best, "iteration", int)
+    for name in losses:
+        if not all(type(each) in (int, float) for each in member(losses, name, list)):
+            raise JsonError(f"losses of {name:.80} must be numbers")
+
+
+def check_place(state: Mapping[str, Any]) -> None:
+    """Raises JsonError where a place in the data is not what the batches' `state` gives: numbers, or those of several sources."""
+    for key in state:
+        member(state, key, int, list)
+    for part in (part for value in state.values() if isinstance(value, list) for part in value):
+        if not isinstance(part, dict):
+            raise JsonError("a place in the data must be an object")
+        for key in part:
+            member(part, key, int)
 
 
 def divided(tensors: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

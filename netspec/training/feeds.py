@@ -26,7 +26,7 @@ from netspec.training.data.registry import Place, Role, open_sources
 from netspec.training.data.source import Source
 from netspec.training.layer_feeds import LayerBatches, layer_batches
 
-__all__ = ["Feeds", "arguments", "label_rule", "place_of", "ports_of", "section_of"]
+__all__ = ["Feeds", "arguments", "label_rules", "place_of", "ports_of", "section_of"]
 
 BATCH = symbol("N")
 
@@ -59,12 +59,12 @@ class Feeds:
         data = section.data if role == "train" else section.test_data
         source = self.train if role == "train" else self.test
         if data is None or source is None:
-            return layer_batches(typed, arguments(net), role, seed, device)
+            return layer_batches(typed, arguments(net), role, seed, device, label_rules(typed))
         ports = with_label({name: port for name, port in ports_of(typed).items() if name not in section.fill}, source)
         check_fixed_batch(typed, data, source, role)
         if data.streams:
             check_streams(typed, section, data)
-        feed = feed_of(source, data, ports, section.augment, role, self.place, label_rule(typed, source.label, data.fields))
+        feed = feed_of(source, data, ports, section.augment, role, self.place, label_rules(typed))
         names = arguments(net)
         feed = feed._replace(
             fields={names[name]: field for name, field in feed.fields.items()},
@@ -136,7 +136,7 @@ def with_label(ports: dict[str, Port], source: Source) -> dict[str, Port]:
 
 def place_of(program: driver.Program, typed: TypedGraph) -> Place:
     """Where the data section stands, and the input that its first field feeds: the first that is not the label."""
-    root, allow_outside = Path(program.resolved.spec.folder), names_data(program.reading.settings)
+    root, allow_outside = Path(program.resolved.spec.folder), names_data(program.reading.settings[program.reading.recorded :])
     filled = section_of(program).fill
     first = next((given for given in fed(typed) if given.value.name != LABEL and given.value.name not in filled), None)
     if first is None:
@@ -149,18 +149,23 @@ def names_data(settings: tuple[str, ...]) -> bool:
     return any(each.startswith(("train.data", "train.test_data")) for each in settings)
 
 
-def label_rule(typed: TypedGraph, field: str | None, fields: Mapping[str, str]) -> LabelRule | None:
-    """What the labels in a field of the source may be: the narrowest that a layer which reads them as classes takes."""
-    name = next((name for name, each in fields.items() if each == field), LABEL)
-    found = []
+def label_rules(typed: TypedGraph) -> dict[str, LabelRule]:
+    """What may stand in each input whose values count classes, by its name: the narrowest that a layer which reads them takes.
+
+    Layers that judge (losses, metrics) count; for an input called label, all. A width of 1 counts something else than classes.
+    """
+    found: dict[str, list[LabelRule]] = {}
     for node in typed.graph.nodes:
         widths = node.layer.indices(*typed.bottoms(node)) if node.bottoms else {}
+        judges = bool({"loss", "metric"} & set(node.layer.traits))
         for at, width in widths.items():
-            if node.bottoms[at].name == name and node.bottoms[at].node in (None, *typed.graph.sources) and isinstance(width, int):
+            value = node.bottoms[at]
+            given = value.node in (None, *typed.graph.sources) and (judges or value.name == LABEL)
+            if given and isinstance(width, int) and width > 1:
                 maker = node.bottoms[0].node
                 layer = maker.name if maker is not None and at else node.name
-                found.append(LabelRule(width, getattr(node.layer, "ignore_label", None), layer))
-    return min(found, key=lambda rule: rule.width, default=None)
+                found.setdefault(value.name, []).append(LabelRule(width, getattr(node.layer, "ignore_label", None), layer))
+    return {name: min(rules, key=lambda rule: rule.width) for name, rules in found.items()}
 
 
 def check_streams(typed: TypedGraph, section: TrainSection, data: DataSection) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,16 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from netspec.diagnostics import fail
+from netspec.opening import read_bytes
 from netspec.resolve.image_contract import MAX_PIXELS, ImageContract, Shape, pair
 from netspec.training.data.paths import existing, reading_error
 from netspec.training.data.source import Array
 
-__all__ = ["FORMATS", "MAX_PIXELS", "arrive", "decode", "load_image", "open_picture", "prepare", "recolor"]
+__all__ = ["FORMATS", "MAX_PIXELS", "arrive", "decode", "encoded", "load_image", "open_picture", "prepare", "recolor"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 """What is opened, whatever a file is called. Pillow knows 40 formats more; for EPS it starts Ghostscript on what the file says."""
+MAX_BYTES = 1 << 28
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -34,14 +37,22 @@ def load_image(path: str | Path, contract: ImageContract, shape: Shape) -> Array
     """
     contract = contract.checked(shape).for_files(shape)
     path = existing(Path(path))
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise reading_error(path, error) from error
+    data = encoded(path)
     batch: Array = prepare(decode(data, contract, str(path))[None], contract, str(path))
     if any(want not in (None, got) for want, got in zip(shape, batch.shape[1:], strict=True)):
         raise fail("NS652", f"the input takes {list(shape)}, the image gives {list(batch.shape[1:])}", path=str(path))
     return batch
+
+
+def encoded(path: Path, roots: Sequence[Path] | None = None) -> bytes:
+    """The bytes of an image file, below `roots` where it was found and not named. Raises SpecError NS642, NS643, NS648."""
+    try:
+        data = read_bytes(path, roots, MAX_BYTES + 1)
+    except OSError as error:
+        raise reading_error(path, error) from error
+    if len(data) > MAX_BYTES:
+        raise fail("NS648", f"more than {MAX_BYTES:,} bytes", path=str(path))
+    return data
 
 
 def decode(data: bytes, contract: ImageContract, name: str) -> Array:

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from netspec.diagnostics import fail
 from netspec.ir.graph import Node, TypedGraph
+from netspec.training.data.binding import LabelRule
 from netspec.training.data.layer_paths import folder_of, reads
 from netspec.training.data.layer_source import fields_of
 from netspec.training.data.loader import Batches, Feed, Order
@@ -54,8 +56,12 @@ class LayerBatches:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on where a checkpoint stood. Raises SpecError NS659."""
+        parts = state.get("parts")
+        if not isinstance(state.get("own"), int) or not isinstance(parts, list) or len(parts) != len(self.parts):
+            count = len(parts) if isinstance(parts, list) else 0
+            raise fail("NS659", f"the data layers are {len(self.parts)}, in the checkpoint {count}")
         self.own = state["own"]
-        for part, each in zip(self.parts, state["parts"], strict=True):
+        for part, each in zip(self.parts, parts, strict=True):
             part.load_state(each)
 
     def load(self, position: int) -> None:
@@ -70,20 +76,27 @@ class LayerBatches:
             part.close()
 
 
-def layer_batches(typed: TypedGraph, names: Mapping[str, str], role: Role, seed: int, device: torch.device) -> LayerBatches:
-    """The batches of the data layers that read files; `names` leads from a top to the net's argument. Raises SpecError NS642 to NS657."""
-    parts = [part_of(node, names, role, seed + i, device) for i, node in enumerate(typed.graph.sources) if reads(node.layer)]
+def layer_batches(
+    typed: TypedGraph, names: Mapping[str, str], role: Role, seed: int, device: torch.device, rules: Mapping[str, LabelRule]
+) -> LayerBatches:
+    """The batches of the data layers that read files; `names` leads from a top to the net's argument, `rules` to what may stand in it.
+
+    Raises SpecError NS642 to NS657.
+    """
+    parts = [part_of(node, names, role, seed + i, device, rules) for i, node in enumerate(typed.graph.sources) if reads(node.layer)]
     return LayerBatches(parts, parts[0].batch_size if parts else 1)
 
 
-def part_of(node: Node, names: Mapping[str, str], role: Role, seed: int, device: torch.device) -> Batches:
+def part_of(node: Node, names: Mapping[str, str], role: Role, seed: int, device: torch.device, rules: Mapping[str, LabelRule]) -> Batches:
     """The batches of one data layer, in the file's order unless it shuffles."""
     layer: Any = node.layer
     tops = tuple(top.name for top in node.tops)
     reader = Reader(layer, tops, folder_of(node), role == "train")
     source: Source = reader.source()
-    fields = {names[top]: field for top, field in fields_of(source, tops, layer).items() if top in names}
+    feeds = fields_of(source, tops, layer)
+    fields = {names[top]: field for top, field in feeds.items() if top in names}
+    labels = {field: rules[top] for top, field in feeds.items() if top in rules}
     change = reader.transform()
     transforms = {name: change for name, field in fields.items() if field == "image" and change is not None}
     order = Order(bool(getattr(layer, "shuffle", False)) and role == "train", role == "train", seed)
-    return Batches(source, layer.batch_size, order, Feed(fields, transforms), device)
+    return Batches(source, layer.batch_size, order, Feed(fields, transforms, labels=labels), device)

@@ -3,6 +3,7 @@
 In: a compiled net and its typed graph. Out: readers and writers attached to its modules. Files are opened when first needed.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,16 @@ from torch import Tensor, nn
 
 from netspec.caffe.blobs import read_whole_blob
 from netspec.diagnostics import fail
+from netspec.files import refuse_link
 from netspec.ir.graph import TypedGraph
 from netspec.ir.layer import Layer
+from netspec.opening import read_bytes
+from netspec.outside import within
 from netspec.resolve.train_section import TransformParam
 from netspec.training.data.layer_paths import folder_of, located
 from netspec.training.data.layer_source import fields_of, open_layer
 from netspec.training.data.mean import read_mean
-from netspec.training.data.paths import existing, reading_error, resolve_path
+from netspec.training.data.paths import existing, reading_error
 from netspec.training.data.source import Array, Source
 from netspec.training.transforms import CaffeTransform
 
@@ -95,32 +99,43 @@ class Reader:
 
 
 class Writer:
-    """Appends rows to the data sets `data` and `label` of an HDF5 file, which it begins anew."""
+    """Appends rows to the data sets `data` and `label` of an HDF5 file, which it makes: below `folder`, where none was before."""
 
     def __init__(self, file_name: str, folder: Path) -> None:
-        self.path = resolve_path(file_name, folder)
+        self.path = Path(os.path.abspath(folder / file_name.replace("\0", "\\0")))
+        if not within(os.path.realpath(self.path.parent), os.path.realpath(folder)):
+            raise fail("NS642", f"{file_name} leads out of {folder}: a layer writes in there only", path=str(self.path))
         self.begun = False
 
     def __call__(self, *values: Tensor) -> None:
-        """Write one batch. Raises SpecError NS657 (h5py is missing), NS673 (not writable)."""
+        """Write one batch. Raises SpecError NS657 (h5py is missing), NS666 (a file is there), NS673 (not writable, or of other sizes)."""
         try:
             import h5py
         except ImportError as error:
             raise fail("NS657", "an HDF5 file needs h5py: pip install 'netspec[data]'", path=str(self.path)) from error
+        if not self.begun and os.path.lexists(self.path):
+            raise fail("NS666", "there is something already: a layer that writes makes a new file", path=str(self.path))
+        if self.begun:
+            refuse_link(self.path, "NS673")
         try:
-            with h5py.File(self.path, "a" if self.begun else "w") as file:
+            with h5py.File(self.path, "a" if self.begun else "x") as file:
                 for name, value in zip(("data", "label"), values, strict=False):
-                    append(file, name, value.cpu().numpy())
+                    append(file, name, value.detach().cpu().numpy(), self.path)
+        except FileExistsError as error:
+            raise fail("NS666", "there is something already: a layer that writes makes a new file", path=str(self.path)) from error
         except OSError as error:
             raise fail("NS673", f"cannot be written: {error}", path=str(self.path)) from error
         self.begun = True
 
 
-def append(file: Any, name: str, rows: Array) -> None:
-    """Rows at the end of a data set, which is made if it is not there."""
+def append(file: Any, name: str, rows: Array, path: Path) -> None:
+    """Rows at the end of a data set, which is made if it is not there. Raises SpecError NS673 where the sizes differ."""
     if name not in file:
         file.create_dataset(name, data=rows, maxshape=(None, *rows.shape[1:]))
         return
+    if file[name].shape[1:] != rows.shape[1:]:
+        fact = f"{name} holds rows of {list(file[name].shape[1:])}, these are {list(rows.shape[1:])}"
+        raise fail("NS673", fact, path=str(path))
     file[name].resize(len(file[name]) + len(rows), axis=0)
     file[name][-len(rows) :] = rows
 
@@ -128,7 +143,7 @@ def append(file: Any, name: str, rows: Array) -> None:
 def matrix(path: Path, shape: tuple[int, ...]) -> Array:
     """The K x K numbers of a BlobProto file. Raises SpecError NS643, NS645."""
     try:
-        values = read_whole_blob(existing(path).read_bytes())
+        values = read_whole_blob(read_bytes(existing(path)))
     except ValueError as error:
         raise fail("NS645", f"not a matrix: {error}", path=str(path)) from error
     except OSError as error:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from netspec.diagnostics import fail
-from netspec.files import replacing
+from netspec.files import append_text, replacing
+from netspec.opening import read_text
+from netspec.strict_json import JsonError, read_object
 
 __all__ = ["LOG", "Log", "Record"]
 
@@ -29,31 +31,27 @@ class Log:
     def write(self, record: Record) -> None:
         """Add a line. NS673: it cannot be written."""
         line = {key: finite(value) for key, value in record.items()} | {"time": datetime.now(UTC).isoformat(timespec="milliseconds")}
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-        except OSError as error:
-            raise fail("NS673", error.strerror or str(error), path=str(self.path)) from error
+        append_text(self.path, json.dumps(line) + "\n", "NS673")
 
     def rewind(self, iteration: int) -> None:
         """Drop what was written after the snapshot of `iteration`: it is done, and logged, again. A line cut off by a kill goes too."""
         try:
-            lines = self.path.read_text("utf-8", errors="replace").splitlines()
+            lines = read_text(self.path, [self.path.parent], errors="replace").splitlines()
         except FileNotFoundError:
             return
         except OSError as error:
             raise fail("NS673", error.strerror or str(error), path=str(self.path)) from error
         kept = [line for line in lines if before(line, iteration)]
-        with replacing(self.path, "NS673") as draft:
+        with replacing(self.path, "NS673", follow=False) as draft:
             draft.write_text("".join(line + "\n" for line in kept), "utf-8")
 
 
 def before(line: str, iteration: int) -> bool:
     """Whether a line was written before the snapshot of an iteration: a test follows the snapshot, training lines precede it."""
     try:
-        record = json.loads(line)
+        record = read_object(line)
         return bool(record["iteration"] < iteration or (record["iteration"] == iteration and record["phase"] == "train"))
-    except (ValueError, TypeError, KeyError):
+    except (JsonError, TypeError, KeyError):
         return False
 
 

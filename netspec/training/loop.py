@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from netspec.diagnostics import fail
+from netspec.files import forget_drafts, refuse_link
 from netspec.training.checkpoint import SOLVER, WEIGHTS, Checkpoint
 from netspec.training.device import exact_float32, find_device, move, to_device
 from netspec.training.divergence import Idle, all_finite, first_not_finite, layer_name, listed
@@ -50,18 +51,27 @@ def train(job: Job, run: Path, *, device: str = "auto", resume: bool = False, pr
         return Training(job, run, place, interrupt, reporter).go(resume)
 
 
+WRITTEN = (".yaml", ".json", ".jsonl", ".safetensors")
+"""What the files of a run are called."""
+
+
 def prepare(run: Path, resume: bool) -> None:
-    """Make the folder of a new run; refuse one that holds a run, or to resume where there is none. Drafts that a kill left are removed."""
+    """Make the folder of a new run; refuse one that holds a run, or to resume where there is none. Drafts that a kill left are removed.
+
+    A run's folder may come from a stranger: where one of the files that training writes is a link there, nothing is written at all.
+    """
     if resume and not run.is_dir():
         raise fail("NS679", "no such folder", path=str(run))
     if not resume and (run / SOLVER).exists():
         raise fail("NS677", f"it holds {SOLVER}", path=str(run))
     try:
         run.mkdir(parents=True, exist_ok=True)
-        for draft in run.glob("*.part"):
-            draft.unlink()
+        forget_drafts(run)
     except OSError as error:
         raise fail("NS673", error.strerror or str(error), path=str(run)) from error
+    for path in sorted(run.iterdir()):
+        if path.suffix in WRITTEN:
+            refuse_link(path, "NS673")
 
 
 class Training:

@@ -23,8 +23,11 @@ from netspec.diagnostics import Diagnostics, SpecError, fail
 from netspec.files import write_text
 from netspec.frozen import changed
 from netspec.ir.graph import TypedGraph
+from netspec.opening import read_bytes, real_file
+from netspec.outside import reachable
 from netspec.reading import PLAIN, Reading
 from netspec.source import Source
+from netspec.strict_json import JsonError, member, read_object
 from netspec.syntax.located import plain
 from netspec.syntax.settings import is_setting
 from netspec.syntax.writer import dump
@@ -52,6 +55,8 @@ CHOICES = {"last": WEIGHTS, "best": BEST}
 APART = ("layers", "blocks", "vars", "override")
 """Sections of a joined spec in which variables still stand."""
 CHANGES = ("base", "import", "insert", "remove")
+SEEDS = 2**63
+LONGEST = 1 << 26
 
 Record = Mapping[str, Any]
 """run.json. spec: the path as given; root: the folder its paths start from; settings, stages, level: how it was read; seed; device; ..."""
@@ -87,10 +92,21 @@ def load_run(folder: str | Path, weights: str = "last", device: str = "cpu", rea
 
 def weights_file(run: Path, weights: str) -> Path:
     """The file that last, best or a path means. NS683: the run has no such weights."""
-    path = run / CHOICES[weights] if weights in CHOICES else Path(weights)
-    if weights in CHOICES and not path.is_file():
+    if weights not in CHOICES:
+        return Path(weights)
+    path = run / CHOICES[weights]
+    if not path.exists():
         raise fail("NS683", f"it holds no {path.name}" + (": no test was made" if weights == "best" else ""), path=str(run))
-    return path
+    return own_file(run, path.name)
+
+
+def own_file(run: Path, name: str) -> Path:
+    """A file of a run. NS683: it is none, or a link that leads out of the folder."""
+    try:
+        real_file(run / name, [run])
+    except OSError as error:
+        raise fail("NS683", f"{name}: {error.strerror or error}", path=str(run)) from error
+    return run / name
 
 
 def is_run(path: str | Path) -> bool:
@@ -105,33 +121,64 @@ def again(record: Record, reading: Reading) -> Reading:
         stages=reading.stages or frozenset(record["stages"]),
         level=reading.level or record["level"],
         settings=(*record["settings"], *reading.settings),
+        recorded=len(record["settings"]),
     )
 
 
 def program_of(run: Path, record: Record, reading: Reading = PLAIN) -> driver.Program:
-    """The Program that was trained, its paths starting where they did."""
+    """The Program that was trained, its paths starting where they did, if that is proven or allowed, else in the run's folder.
+
+    A run may come from a stranger, and its record may name any folder. Proof is the spec itself: where it still stands in that folder, as
+    it was trained, the run reaches what the spec would reach. --allow-outside, on the command line, allows the folder without.
+    """
     diagnostics = Diagnostics()
-    source = driver.read_file(str(run / SPEC), diagnostics)
+    source = driver.read_file(str(own_file(run, SPEC)), diagnostics)
     if source is None:
         raise SpecError(diagnostics.sorted())
-    there = Source(os.path.join(record["root"], os.path.basename(record["spec"]) or SPEC), source.text)
-    return driver.load_source(there, again(record, reading))
+    named = os.path.join(record["root"], os.path.basename(record["spec"]) or SPEC)
+    as_then = again(record, reading)
+    if reachable(record["root"], str(run)) or stands_there(named, source.text, as_then):
+        return driver.load_source(Source(named, source.text), as_then)
+    return driver.load_source(Source(os.path.join(run, os.path.basename(named)), source.text), as_then)
+
+
+def stands_there(path: str, text: str, reading: Reading) -> bool:
+    """Whether the spec that a run was trained by is the file at a path: the same text, or, of one with bases, the same once joined."""
+    try:
+        found = read_bytes(path, most=LONGEST).decode("utf-8-sig")
+    except (OSError, ValueError):
+        return False
+    if found == text:
+        return True
+    try:
+        return text_of(driver.load_source(Source(path, found), reading)) == text
+    except SpecError:
+        return False
 
 
 def read_record(run: Path) -> Record:
     """run.json. NS683: there is none, or it is damaged."""
     try:
-        record = json.loads((run / RECORD).read_text("utf-8"))
+        return checked(read_object(read_bytes(run / RECORD, [run])))
     except OSError as error:
         why = "there is no such folder" if not run.exists() else "it is a file, not the folder of a run" if run.is_file() else ""
         raise fail("NS683", why or f"{RECORD}: {error.strerror or error}", path=str(run)) from error
-    except ValueError as error:
+    except JsonError as error:
         raise fail("NS683", f"{RECORD} is damaged: {error}", path=str(run)) from error
-    types = {"root": str, "spec": str, "settings": list, "stages": list, "level": int, "seed": int}
-    wrong = [key for key, kind in types.items() if not isinstance(record, dict) or not isinstance(record.get(key), kind)]
-    if wrong:
-        raise fail("NS683", f"{RECORD} is damaged: it has no {', '.join(wrong)}", path=str(run))
-    return dict(record)
+
+
+def checked(record: dict[str, Any]) -> Record:
+    """The record, its fields of the right types. Raises JsonError."""
+    for key, kind in {"root": str, "spec": str, "settings": list, "stages": list, "level": int, "seed": int}.items():
+        member(record, key, kind)
+    for key in ("settings", "stages"):
+        if not all(isinstance(item, str) for item in record[key]):
+            raise JsonError(f"{key} must be a list of texts")
+    if any("\0" in record[key] for key in ("root", "spec")):
+        raise JsonError("a path in it holds a null character")
+    if not 0 <= record["seed"] < SEEDS:
+        raise JsonError(f"seed must be from 0 to {SEEDS - 1}: it is {record['seed']}")
+    return record
 
 
 def read_classes(run: Path) -> tuple[str, ...] | None:
@@ -140,9 +187,11 @@ def read_classes(run: Path) -> tuple[str, ...] | None:
     if not path.is_file():
         return None
     try:
-        numbers = json.loads(path.read_text("utf-8"))
-        return tuple(sorted(numbers, key=numbers.__getitem__))
-    except (ValueError, TypeError, AttributeError) as error:
+        numbers = read_object(read_bytes(path, [run]))
+        return tuple(sorted(numbers, key=lambda name: int(member(numbers, name, int))))
+    except OSError as error:
+        raise fail("NS683", f"{CLASSES}: {error.strerror or error}", path=str(run)) from error
+    except JsonError as error:
         raise fail("NS683", f"{CLASSES} is damaged: {error}", path=str(run)) from error
 
 
@@ -168,8 +217,8 @@ def record_of(program: driver.Program, seed: int, device: str, spec_hash: str) -
 
 def write_run(run: Path, program: driver.Program, record: Record) -> None:
     """Write spec.yaml and run.json. NS673: the folder cannot be written to."""
-    write_text(run / SPEC, text_of(program), "NS673")
-    write_text(run / RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n", "NS673")
+    write_text(run / SPEC, text_of(program), "NS673", follow=False)
+    write_text(run / RECORD, json.dumps(record, indent=1, ensure_ascii=False) + "\n", "NS673", follow=False)
 
 
 def text_of(program: driver.Program) -> str:

@@ -164,8 +164,15 @@ def through_kornia(x: Tensor, operations: Sequence[Any], generator: Generator, r
     with torch.random.fork_rng([x.device] if x.is_cuda else []):
         torch.manual_seed(seed)
         for operation in operations:
-            x = operation(x)
+            x = changed(x, operation)
     return 255 * (x.flip(1) if reverse else x)
+
+
+def changed(x: Tensor, operation: Any) -> Tensor:
+    """One change of kornia's. Those of colour take three channels; gray is three alike, which brightness and contrast leave alike."""
+    if x.shape[1] == 1 and type(operation).__name__.startswith("Color"):
+        return torch.as_tensor(operation(x.expand(-1, 3, -1, -1))[:, :1])
+    return torch.as_tensor(operation(x))
 
 
 @dataclass(frozen=True)

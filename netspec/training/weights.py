@@ -18,6 +18,8 @@ from torch import Tensor
 
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.files import replacing
+from netspec.opening import open_file, read_bytes
+from netspec.strict_json import read_object
 
 __all__ = ["Facts", "NamedTensor", "fit", "load_weights", "read_tensors", "write_tensors"]
 
@@ -41,14 +43,15 @@ def reason(error: Exception) -> str:
     return os.strerror(number) if (number := next(known, None)) else str(error)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Facts, code: str = "NS673") -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Facts, code: str = "NS673", *, follow: bool = False) -> None:
     """Write tensors by name, and facts (JSON) as metadata; whole or not at all. Raises SpecError with `code` where it cannot be written.
 
+    follow: a path that the user named may be a link; a run's file may not.
     Equal content gives equal bytes: safetensors keeps tensors in order, but not the keys of its metadata, so there is one key only.
     """
     values = {name: plain(tensor) for name, tensor in tensors.items()}
     text = json.dumps({**facts, CHECKSUM: checksum(facts, values)}, sort_keys=True)
-    with replacing(path, code) as draft:
+    with replacing(path, code, follow=follow) as draft:
         try:
             save_file(values, draft, {FACTS: text})
         except SafetensorError as error:
@@ -64,24 +67,25 @@ def plain(tensor: Tensor) -> Tensor:
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], Facts]:
     """The tensors of a safetensors file and our facts about them (none in a foreign file). NS001: no such file. NS674: damaged."""
     try:
+        with open_file(path):  # a file: what reads it opens it by its name, and would wait at a pipe
+            pass
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
-        facts = json.loads(metadata.get(FACTS, "{}"))
-    except (SafetensorError, ValueError, RuntimeError) as error:
+        facts = read_object(metadata.get(FACTS, "{}"), constants=True)
+    except (SafetensorError, ValueError, RuntimeError, TypeError, OverflowError, MemoryError) as error:
         raise fail("NS674", f"not a whole safetensors file: {error}", path=str(path), notes=of_others(path)) from error
     except OSError as error:
         why = "it is a folder" if path.is_dir() else error.strerror or str(error)
         raise fail("NS001", why, path=str(path)) from error
-    if FACTS in metadata and (not isinstance(facts, dict) or facts.pop(CHECKSUM, None) != checksum(facts, tensors)):
+    if FACTS in metadata and facts.pop(CHECKSUM, None) != checksum(facts, tensors):
         raise fail("NS674", "its content does not match its checksum", path=str(path))
     return tensors, facts
 
 
 def of_others(path: Path) -> tuple[str, ...]:
     """What to do with a weights file of another format, told by its first bytes."""
-    with path.open("rb") as file:
-        begins = file.read(8)
+    begins = read_bytes(path, most=8)
     if begins.startswith((b"PK\x03\x04", b"\x80\x02")):
         return ("it is a PyTorch file: safetensors.torch.save_file(torch.load(FILE), NEW) writes its tensors anew",)
     if path.suffix == ".caffemodel" or begins == b"\x89HDF\r\n\x1a\n":

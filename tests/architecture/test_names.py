@@ -17,6 +17,7 @@ ORDER = (
     ("kinds",),
     ("record",),
     ("diagnostics",),
+    ("strict_json", "opening"),
     ("collector", "files", "reading"),
     ("caffe",),
     ("syntax", "ir"),
@@ -36,7 +37,7 @@ ORDER = (
 """Each may import those above it, and those beside it. `driver` and `api` reach for `training` when a spec's data layers are asked for
 their shapes: inside a function."""
 UPWARD = {("driver", "training"), ("api", "training")}
-SERVING_KNOWS = {"source", "frozen", "__version__", "diagnostics", "files", "record", "kinds"}
+SERVING_KNOWS = {"source", "frozen", "__version__", "diagnostics", "files", "opening", "strict_json", "outside", "record", "kinds"}
 
 NAMED = {
     "emit/onnx_idioms.py": {"Split"},  # ONNX's operator of that name

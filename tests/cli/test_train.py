@@ -151,7 +151,8 @@ def test_data_from_the_command_line_may_lie_anywhere(line: Line, tmp_path: Path)
     write(tmp_path / "home/s.yaml", train=train, solver={"max_iter": 2})
     assert line("train", "home/s.yaml", "--run", "run") == 1 and codes(line) == ["NS642"]
     assert line("train", "home/s.yaml", "--run", "run", "--set", f"train.data.path={tmp_path}/photos", "--quiet") == 0
-    assert line("test", "run") == 1 and codes(line) == ["NS684"]
+    assert line("test", "run") == 1 and codes(line) == ["NS642"], "what a run remembers is no word of the command line"
+    assert line("test", "run", "--allow-outside", tmp_path / "photos") == 1 and codes(line) == ["NS684"]
 
 
 def test_usage(line: Line, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from netspec.export.caffemodel import stored_layers, write_caffemodel
 from netspec.export.prototxt import export_prototxt, to_prototxt, views_of
 from netspec.importers.caffe import convert
 from netspec.importers.caffemodel import read_caffemodel
-from netspec.importers.weights import write_safetensors
+from netspec.importers.weights import put_safetensors
 from netspec.reading import Reading
 from netspec.source import Source
 
@@ -65,7 +65,7 @@ def random_weights(program: driver.Program, path: Path) -> dict[str, Any]:
     random = np.random.default_rng(1)
     refs = {ref.name: ref for view in views_of(program) for ref in view.weights if not ref.shared}
     tensors = {name: random.standard_normal([int(n) for n in ref.weight.shape]).astype(np.float32) for name, ref in refs.items()}
-    write_safetensors(path, tensors)
+    put_safetensors(path, tensors)
     return tensors
 
 
@@ -125,12 +125,12 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     program = driver.load_source(Source("net.yaml", SHARED))
     file = tmp_path / "w.safetensors"
     tensors = random_weights(program, file)
-    write_safetensors(file, {"c.weight": tensors["c.weight"], "c.bias": tensors["c.bias"], "d.weight": tensors["c.bias"]})
+    put_safetensors(file, {"c.weight": tensors["c.weight"], "c.bias": tensors["c.bias"], "d.weight": tensors["c.bias"]})
     layers, notes = stored_layers(views_of(program), file)
     assert [layer.name for layer in layers] == ["c"]
     assert [note.code for note in notes] == ["NS711"] * 3
     for broken, code in (({"c.weight": tensors["c.weight"]}, "NS676"), ({**tensors, "c.bias": tensors["c.weight"]}, "NS676")):
-        write_safetensors(file, broken)
+        put_safetensors(file, broken)
         with pytest.raises(SpecError) as caught:
             export_prototxt(program, tmp_path / "net.prototxt", weights=file)
         assert [d.code for d in caught.value.diagnostics] == [code]

@@ -1,5 +1,6 @@
 """Damaged and foreign snapshots, places that cannot be written, a full disk, a loss that is not finite: each has a code."""
 
+import errno
 import json
 import os
 import subprocess
@@ -142,10 +143,13 @@ def test_log_that_cannot_be_written(tmp_path: Path) -> None:
     assert [d.code for d in failure(tmp_path, resume=False)] == ["NS673"]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_log_on_a_full_disk(tmp_path: Path) -> None:
+def test_log_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = Log(tmp_path)
-    log.path.symlink_to("/dev/full")
+
+    def full(*words: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("netspec.files.os.fdopen", full)
     with pytest.raises(SpecError) as error:
         log.write({"phase": "train", "iteration": 1})
     assert [(d.code, d.fact) for d in error.value.diagnostics] == [("NS673", "No space left on device")]

@@ -33,6 +33,9 @@ class Arrived(Source):
     def labels(self) -> Array | None:
         return self.source.labels()
 
+    def where(self, index: int) -> str:
+        return self.source.where(index)
+
     def batch(self, indices: Array) -> Rows:
         rows = dict(self.source.batch(indices))
         pixels = rows[self.first]
@@ -64,7 +67,9 @@ def arrived(source: Source, contract: ImageContract | None, channels: int | None
     if arrays is None:
         return view
     done = {**arrays, view.first: view.arrive(arrays[view.first])}
-    return ArraySource(source.name, done, source.label, source.classes, view.color)
+    made = ArraySource(source.name, done, source.label, source.classes, view.color)
+    made.places = source.where
+    return made
 
 
 def natural(have: str | None, channels: int | None) -> str | None:

@@ -1,6 +1,6 @@
 """Which field feeds which input, and whether it fits: names, shapes, labels. Says so before the first step is taken."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -73,20 +73,24 @@ def mended(have: Shape, want: Shape) -> tuple[str, ...]:
     return ()
 
 
-def check_labels(labels: Array, rule: LabelRule, name: str, first: int = 0) -> None:
+def check_labels(labels: Array, rule: LabelRule, name: str, first: int = 0, where: Callable[[int], str] | None = None) -> None:
     """Raises SpecError NS651 for the first label that is not 0 .. width - 1 and not the ignored one; `first` is the number of sample 0.
 
-    Labels are integers; floats are refused only where they are out of range too, since a regression's targets have no range.
+    Labels may be floats, as HDF5 files and tables have them, but must be whole: NaN and 1.5 are no classes. where: how a source calls the
+    place of a sample, such as the line of a list.
     """
-    wrong = (labels < 0) | (labels >= rule.width)
+    wrong = ~((labels >= 0) & (labels < rule.width))
+    if labels.dtype.kind == "f":
+        wrong |= labels != np.rint(labels)
     if rule.ignore is not None:
         wrong &= labels != rule.ignore
     if wrong.any():
+        place = where or "sample {}".format
         at = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
         raise fail(
             "NS651",
             f"{rule.layer} tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
-            f"sample {first + int(at[0])} has {labels[at]}",
+            f"{place(first + int(at[0]))} has {labels[at]}",
             path=name,
             notes=("labels count from 0: take 1 from labels that count from 1",) if labels[at] == rule.width and labels.min() > 0 else (),
         )

@@ -1,14 +1,16 @@
 """CIFAR-10 in its binary format (Krizhevsky 2009): records of a label byte and 3 x 32 x 32 pixels; or as class folders of images."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.opening import open_file
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.images import open_images
-from netspec.training.data.paths import existing, find_folder, reading_error, resolve_path
+from netspec.training.data.paths import existing, find_folder, judged, reading_error, resolve_path
 from netspec.training.data.source import Array, ArraySource, Source
 
 __all__ = ["open_cifar10", "read_records"]
@@ -23,7 +25,8 @@ def read_records(path: Path) -> Array:
     """The records of one file, (N, 3073) uint8, memory-mapped. Raises SpecError NS644 (the file ends within a record), NS651 (a label)."""
     existing(path)
     try:
-        size = path.stat().st_size
+        file = open_file(path)
+        size = os.fstat(file.fileno()).st_size
         if size == 0 or size % RECORD:
             raise fail(
                 "NS644",
@@ -31,7 +34,8 @@ def read_records(path: Path) -> Array:
                 f"{size} bytes end {size % RECORD} bytes into record {size // RECORD}",
                 path=str(path),
             )
-        records = np.memmap(path, dtype=np.uint8, mode="r").reshape(-1, RECORD)
+        with file:
+            records = np.memmap(file, dtype=np.uint8, mode="r").reshape(-1, RECORD)
     except OSError as error:
         raise reading_error(path, error) from error
     wrong = np.flatnonzero(records[:, 0] >= len(CLASSES))
@@ -50,6 +54,7 @@ def open_cifar10(section: DataSection, split: str | None, root: Path, contract: 
             return open_images(section, split, root, contract, allow_outside=allow_outside)
     pattern = PATTERNS[split or "train"]
     folder = find_folder(section.path, root, FOLDERS, pattern, allow_outside)
-    records = np.concatenate([read_records(path) for path in sorted(folder.glob(pattern))])
+    paths = [judged(path, root, folder, allow_outside) for path in sorted(folder.glob(pattern))]
+    records = np.concatenate([read_records(path) for path in paths])
     pixels = records[:, 1:].reshape(-1, 3, 32, 32)
     return ArraySource(str(folder), {"image": pixels, "label": records[:, 0]}, "label", CLASSES, "rgb")

@@ -38,7 +38,7 @@ def feed_of(
     augment: Sequence[Augmentation],
     role: Role,
     place: Place,
-    labels: LabelRule | None = None,
+    labels: Mapping[str, LabelRule] = {},
 ) -> Feed:
     """What feeds each input of `ports`. augment counts in training only.
 
@@ -52,12 +52,14 @@ def feed_of(
         made = transform_of(section, ports[name], changes, role, place, have) if field != source.label else None
         if made is not None:
             transforms[name] = made
+        if isinstance(made, Pipeline):
+            check_colors(source, field, made.augment)
         want = ports[name].shape
         if want is not None:
             check_shape(source, name, field, made.shape(have) if made else have, want)
     check_augment(source, changes, transforms)
     integers = frozenset(name for name in fields if ports[name].integer)
-    return Feed(fields, transforms, integers, labels if source.label in fields.values() else None)
+    return Feed(fields, transforms, integers, {fields[name]: rule for name, rule in labels.items() if name in fields})
 
 
 def transform_of(
@@ -75,6 +77,13 @@ def transform_of(
         contract = port.contract.checked(port.shape) if port.shape is not None else port.contract
         return Pipeline(contract, augment)
     return Pipeline(ImageContract(), augment) if augment and len(have) == 3 else None
+
+
+def check_colors(source: Source, field: str, augment: tuple[Augmentation, ...]) -> None:
+    """Raises SpecError NS661 where colours are to change and the samples have none: gray has at least its brightness."""
+    shape = source.fields[field].shape
+    if any(entry.color_jitter is not None for entry in augment) and shape[0] not in (1, 3, None):
+        raise fail("NS661", f"color_jitter changes gray or three colours, samples of {field} have {shape[0]} channels", path=source.name)
 
 
 def check_augment(source: Source, augment: tuple[Augmentation, ...], transforms: Mapping[str, object]) -> None:

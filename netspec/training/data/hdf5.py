@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.opening import open_file, read_bytes, read_text
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.npz import from_arrays
 from netspec.training.data.paths import existing, reading_error, resolve_path
@@ -79,9 +80,30 @@ class Stored(Source):
 
 
 def datasets(h5py: Any, path: Path) -> dict[str, Any]:
-    """The data sets at the top of a file, by name."""
+    """The data sets at the top of a file, by name. Raises SpecError NS642 for one whose values lie in another file."""
     with reading(path):
-        return {str(name): item for name, item in h5py.File(path, "r").items() if isinstance(item, h5py.Dataset)}
+        file = h5py.File(open_file(path), "r")  # the data sets keep both open
+        found = {str(name): own(h5py, file, str(name), path) for name in file}
+    return {name: item for name, item in found.items() if isinstance(item, h5py.Dataset)}
+
+
+def own(h5py: Any, file: Any, name: str, path: Path) -> Any:
+    """What bears a name in a file, if it is of that file: no link leads elsewhere, and its values are stored there."""
+    place = file
+    for part in parts_of(h5py, file, name):
+        link = place.get(part, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise fail("NS642", f"{name} is a link that leads elsewhere; data are read from the file itself", path=str(path))
+        place = place[part]
+    if isinstance(place, h5py.Dataset) and (place.is_virtual or place.external):
+        raise fail("NS642", f"the values of {name} lie in another file; data are read from the file itself", path=str(path))
+    return place
+
+
+def parts_of(h5py: Any, file: Any, name: str) -> list[str]:
+    """The steps to what bears a name at the top: one, or those of the path that a soft link gives."""
+    link = file.get(name, getlink=True)
+    return [part for part in link.path.split("/") if part not in ("", ".")] if isinstance(link, h5py.SoftLink) else [name]
 
 
 def check_sets(path: Path, sets: dict[str, Any]) -> None:
@@ -120,8 +142,7 @@ def joined(parts: list[Any], name: str, files: list[Path]) -> Array:
 def is_hdf5(path: Path) -> bool:
     """Whether a file is meant to be HDF5: it begins as one, or is named as one."""
     try:
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC or path.suffix.lower() in (".h5", ".hdf5")
+        return read_bytes(path, most=len(MAGIC)) == MAGIC or path.suffix.lower() in (".h5", ".hdf5")
     except OSError as error:
         raise reading_error(path, error) from error
 
@@ -129,7 +150,7 @@ def is_hdf5(path: Path) -> bool:
 def listed(path: Path, root: Path, allow_outside: bool) -> list[Path]:
     """The files that a list names."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_text(path).split("\n")
     except UnicodeDecodeError as error:
         raise fail("NS645", "neither an HDF5 file nor a list of such files", path=str(path)) from error
     except OSError as error:

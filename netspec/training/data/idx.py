@@ -10,8 +10,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
+from netspec.opening import open_file
 from netspec.resolve.train_section import DataSection
-from netspec.training.data.paths import existing, find_folder, reading_error, resolve_path
+from netspec.training.data.paths import existing, find_folder, judged, reading_error, resolve_path
 from netspec.training.data.source import Array, ArraySource, Source, divided
 
 __all__ = ["open_idx", "open_mnist", "read_idx"]
@@ -29,10 +30,10 @@ def read_idx(path: Path) -> Array:
     """
     existing(path)
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
-            return read_body(cast(BinaryIO, file), path, packed)
+        with open_file(path) as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+            plain.seek(0)
+            return read_body(cast(BinaryIO, gzip.GzipFile(fileobj=plain)) if packed else plain, path, packed)
     except EOFError as error:
         raise fail("NS644", f"the gzip stream of {path.stat().st_size} bytes ends early", path=str(path)) from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -51,7 +52,7 @@ def read_body(file: BinaryIO, path: Path, packed: bool) -> Array:
     if packed and start + size > RATIO * held:
         raise fail("NS644", f"the header announces {start + size} bytes, {held} packed ones hold at most {RATIO * held}", path=str(path))
     if not packed and dtype.itemsize == 1 and size:
-        return np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)
+        return np.memmap(file, dtype=dtype, mode="r", offset=start, shape=shape)
     data = file.read(size)
     if len(data) < size or file.read(1):
         raise wrong_size(path, shape, start + size, start + len(data) + (len(data) == size))
@@ -106,7 +107,9 @@ def open_mnist(section: DataSection, split: str | None, root: Path, allow_outsid
     if split == "all":
         raise fail("NS641", "mnist has the parts train and test, not all")
     part = MNIST[split or "train"]
-    source = paired(named(folder, f"{part}-images-idx3-ubyte"), named(folder, f"{part}-labels-idx1-ubyte"))
+    names = (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte")
+    images, labels = (judged(named(folder, name), root, folder, allow_outside) for name in names)
+    source = paired(images, labels)
     source.classes = tuple(map(str, range(10))) if int(source.arrays["label"].max(initial=0)) < 10 else None
     return source
 

@@ -1,5 +1,6 @@
 """A folder of images with one subfolder per class. Files of any size come in; the input contract's arriving half gives them one form."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.outside import reachable
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
-from netspec.training.data.paths import existing, reading_error, resolve_path
+from netspec.training.data.paths import OUTSIDE, existing, reading_error, resolve_path, roots_of
 from netspec.training.data.source import MEMORY, Array, Field, Rows, Source, divided
-from netspec.training.images import decode
+from netspec.training.images import decode, encoded
 
 __all__ = ["ImageFolder", "open_images"]
 
@@ -26,9 +28,12 @@ class ImageFolder(Source):
     Decoded files are kept while they fit in memory.
     """
 
-    def __init__(self, name: str, files: Sequence[Path], labels: Array, classes: tuple[str, ...], contract: ImageContract) -> None:
+    def __init__(
+        self, name: str, files: Sequence[Path], labels: Array, classes: tuple[str, ...], contract: ImageContract, roots: Sequence[Path]
+    ) -> None:
         self.name = name
         self.files = files
+        self.roots = roots
         self.marks = labels.astype(np.int64)
         self.classes = classes
         self.label = "label"
@@ -48,6 +53,9 @@ class ImageFolder(Source):
     def labels(self) -> Array | None:
         return self.marks
 
+    def where(self, index: int) -> str:
+        return str(self.files[index])
+
     def batch(self, indices: Array) -> Rows:
         if self.pool is None:
             self.pool = ThreadPoolExecutor(DECODERS, "decode")
@@ -60,11 +68,7 @@ class ImageFolder(Source):
         kept = self.kept[index]
         if kept is None:
             path = self.files[index]
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise reading_error(path, error) from error
-            kept = decode(data, self.contract, str(path))
+            kept = decode(encoded(path, self.roots), self.contract, str(path))
             if self.room > kept.nbytes:
                 self.room -= kept.nbytes
                 self.kept[index] = kept
@@ -87,8 +91,11 @@ def open_images(
     if section.path is None:
         raise fail("NS641", "source images needs `path:`, a folder with a folder per class")
     top = existing(resolve_path(section.path, root, allow_outside), "folder")
+    roots = roots_of(root, top, allow_outside)
     folder = part_of(top, split)
     found = sorted(p.name for p in listing(folder) if p.is_dir() and not p.name.startswith("."))
+    for path in (folder, *(folder / name for name in found)):
+        check_link(path, roots)
     if not found:
         raise fail("NS650", "holds no folder per class", path=str(folder))
     names = tuple(classes) if classes is not None else tuple(found)
@@ -96,12 +103,12 @@ def open_images(
     for name in found:
         if name not in names:
             raise fail("NS663", f"class {name} was not there in training, which knew {', '.join(names)}", path=str(folder / name))
-        own = sorted(image_files(folder / name))
+        own = sorted(image_files(folder / name, roots))
         if not own:
             raise fail("NS649", f"no image among its {sum(1 for _ in listing(folder / name))} entries", path=str(folder / name))
         files += own
         labels += [names.index(name)] * len(own)
-    source = ImageFolder(str(folder), files, np.array(labels), names, contract)
+    source = ImageFolder(str(folder), files, np.array(labels), names, contract, roots)
     return source if folder != top else divided(source, split)
 
 
@@ -115,13 +122,24 @@ def part_of(top: Path, split: str | None) -> Path:
     return test if split == "test" and test is not None else train
 
 
-def image_files(folder: Path) -> Iterator[Path]:
-    """Image files anywhere below a class folder."""
+def image_files(folder: Path, roots: Sequence[Path], above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Image files anywhere below a class folder. Raises SpecError NS642 for a file or folder that a link leads to elsewhere."""
+    full = os.path.realpath(folder)
+    if full in above:
+        raise fail("NS642", "a link that leads back to a folder it lies in", path=str(folder))
     for path in listing(folder):
+        if path.is_symlink():
+            check_link(path, roots)
         if path.is_dir():
-            yield from image_files(path)
+            yield from image_files(path, roots, (*above, full))
         elif path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             yield path
+
+
+def check_link(path: Path, roots: Sequence[Path]) -> None:
+    """Raises SpecError NS642 for a link that leads out of the folders that a spec may read."""
+    if not any(reachable(str(path), str(root)) for root in roots):
+        raise fail("NS642", f"a link that leads to {os.path.realpath(path)}", path=str(path), notes=(OUTSIDE,))
 
 
 def listing(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from netspec.frozen import changed
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Node
 from netspec.ir.types import TensorType
+from netspec.opening import read_text
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.hdf5 import open_hdf5
@@ -18,7 +19,7 @@ from netspec.training.data.layer_paths import folder_of, home, located, reads
 from netspec.training.data.lmdb import open_lmdb
 from netspec.training.data.paths import existing, reading_error
 from netspec.training.data.source import Array, Field, Rows, Source
-from netspec.training.images import decode
+from netspec.training.images import decode, encoded
 
 __all__ = ["fields_of", "open_layer", "typed_inputs"]
 
@@ -71,13 +72,12 @@ class ImageList(Source):
         self.name = str(path)
         self.label = "label"
         try:
-            text = path.read_text(encoding="utf-8", errors="surrogateescape")
-            lines = [line.rsplit(None, 1) for line in text.splitlines() if line.strip()]
-            self.rows = [(located(layer.root_folder + name, folder), int(label)) for name, label in lines]
-        except ValueError as error:
-            raise fail("NS654", f"each line needs a path and a number: {error}", path=self.name) from error
+            text = read_text(path, errors="surrogateescape")
+            lines = [(number, line.rsplit(None, 1)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         except OSError as error:
             raise reading_error(path, error) from error
+        self.lines = [number for number, _ in lines]
+        self.rows = [(located(layer.root_folder + name, folder), mark) for name, mark in (entry(*line, self.name) for line in lines)]
         if not self.rows:
             raise fail("NS650", "an empty list", path=self.name)
         size = (layer.new_height, layer.new_width) if layer.new_height else None
@@ -90,18 +90,27 @@ class ImageList(Source):
     def __len__(self) -> int:
         return len(self.rows)
 
+    def labels(self) -> Array | None:
+        return np.array([label for _, label in self.rows], np.int64)
+
+    def where(self, index: int) -> str:
+        return f"line {self.lines[index]}"
+
     def batch(self, indices: Array) -> Rows:
         rows = [self.rows[i] for i in indices.tolist()]
-        images = [decode(content(path), self.contract, str(path)) for path, _ in rows]
+        images = [decode(encoded(existing(path)), self.contract, str(path)) for path, _ in rows]
         return {"image": images, "label": np.array([label for _, label in rows], np.int64)}
 
 
-def content(path: Path) -> bytes:
-    """The bytes of an image file. Raises SpecError NS643."""
+def entry(number: int, words: list[str], name: str) -> tuple[str, int]:
+    """The path and the label of a line of a list. Raises SpecError NS654."""
     try:
-        return existing(path).read_bytes()
-    except OSError as error:
-        raise reading_error(path, error) from error
+        path, label = words
+        if -(2**31) <= int(label) < 2**31:
+            return path, int(label)
+    except ValueError:
+        pass
+    raise fail("NS654", f"line {number}: a path and a whole number are needed: {' '.join(words):.80}", path=name)
 
 
 OPEN: dict[str, Callable[[Any, Path], Source]] = {

@@ -11,7 +11,7 @@ from netspec.diagnostics import fail
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.lmdb_pages import DamagedStoreError, Place, TruncatedStoreError, entries, mapped
-from netspec.training.data.paths import exists, reading_error, resolve_path
+from netspec.training.data.paths import exists, judged, reading_error, resolve_path
 from netspec.training.data.source import Array, ArraySource, Field, Rows, Source, divided
 from netspec.training.images import decode
 
@@ -53,6 +53,9 @@ class Store(Source):
             return {"image": images, "label": labels}
         return {"image": np.stack(images), "label": labels}
 
+    def where(self, index: int) -> str:
+        return f"key {self.keys[index].decode('latin-1')!r:.80}"
+
     def datum(self, index: int) -> Datum:
         start, size = self.places[index]
         try:
@@ -72,7 +75,7 @@ def open_lmdb(section: DataSection, split: str | None, root: Path, contract: Ima
     if section.path is None:
         raise fail("NS641", "source lmdb needs `path:`, the folder of a store")
     path = resolve_path(section.path, root, allow_outside)
-    data = path / "data.mdb" if path.is_dir() else path
+    data = judged(path / "data.mdb", root, path, allow_outside) if path.is_dir() else path
     if not data.is_file():
         raise fail("NS643", "no such store" if not exists(path) else "holds no data.mdb", path=str(path))
     store = Store(str(path), data, contract)
@@ -82,7 +85,9 @@ def open_lmdb(section: DataSection, split: str | None, root: Path, contract: Ima
     rows = store.batch(np.arange(len(store)))
     if isinstance(rows["image"], list):
         return divided(store, split)
-    return divided(ArraySource(store.name, {"image": rows["image"], "label": np.asarray(rows["label"])}, "label"), split)
+    source = ArraySource(store.name, {"image": rows["image"], "label": np.asarray(rows["label"])}, "label")
+    source.places = store.where
+    return divided(source, split)
 
 
 def contents(path: Path) -> tuple[mmap | bytes, list[bytes], list[Place]]:

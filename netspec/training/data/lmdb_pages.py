@@ -6,10 +6,13 @@ branch node leads to a page, a leaf node holds a value or the number of the over
 """
 
 import mmap
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from netspec.opening import open_file
 
 __all__ = ["DamagedStoreError", "Place", "TruncatedStoreError", "entries", "mapped"]
 
@@ -46,8 +49,8 @@ class Tree(NamedTuple):
 
 def mapped(path: Path) -> mmap.mmap | bytes:
     """The file's bytes, not read before they are used."""
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
+    with open_file(path) as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
 
 
 def entries(data: mmap.mmap | bytes) -> Iterator[tuple[bytes, Place]]:

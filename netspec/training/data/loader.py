@@ -40,13 +40,13 @@ class Order(NamedTuple):
 class Feed(NamedTuple):
     """What becomes of a source's fields: field by input, transforms by input, the inputs that want integers, what labels may be.
 
-    fills: the inputs that no field feeds.
+    labels: by field. fills: the inputs that no field feeds.
     """
 
     fields: Mapping[str, str]
     transforms: Mapping[str, Transform] = {}
     integers: frozenset[str] = frozenset()
-    labels: LabelRule | None = None
+    labels: Mapping[str, LabelRule] = {}
     fills: Mapping[str, Fill] = {}
 
 
@@ -110,11 +110,14 @@ class Batches:
         self.indices = Indices(len(source), order)
         self.position = 0
         self.ahead: Prefetch[dict[str, Raw]] | None = None
-        labels = source.labels() if feed.labels else None
-        self.unchecked = feed.labels if labels is None else None
-        if feed.labels and labels is not None:
-            check_labels(labels, feed.labels, source.name)
         arrays = source.whole()
+        self.unchecked: dict[str, LabelRule] = {}
+        for field, rule in feed.labels.items():
+            labels = source.labels() if field == source.label else (arrays or {}).get(field)
+            if labels is None:
+                self.unchecked[field] = rule
+            else:
+                check_labels(labels, rule, source.name, where=source.where)
         self.resident = (
             None if arrays is None else {field: tensor_of(arrays[field], copy=True).to(self.device) for field in set(feed.fields.values())}
         )
@@ -188,11 +191,12 @@ class Batches:
         """Go on where a checkpoint stood. Raises SpecError NS659 where the data or their order are not those of the checkpoint."""
         now, state = self.state(), {"streams": 0, **state}
         for word in ("samples", "seed", "shuffle", "streams"):
-            if int(state.get(word, -1)) != now[word]:
+            if state.get(word, -1) != now[word]:
                 raise fail("NS659", f"{word} is {now[word]}, in the checkpoint {state.get(word)}", path=self.source.name)
-        if not 0 <= int(state["position"]) < len(self.source) or int(state["epoch"]) < 0:
-            raise fail("NS659", f"sample {state['position']} of epoch {state['epoch']} does not exist", path=self.source.name)
-        self.load(int(state["epoch"]) * len(self.source) + int(state["position"]))
+        position, epoch = state.get("position", -1), state.get("epoch", -1)
+        if not 0 <= position < len(self.source) or not 0 <= epoch < 2**31:
+            raise fail("NS659", f"sample {position} of epoch {epoch} does not exist", path=self.source.name)
+        self.load(epoch * len(self.source) + position)
 
     def load(self, position: int) -> None:
         """Go to a position, counted in samples over all epochs."""
@@ -220,16 +224,18 @@ class Reader:
         self.fields = dict.fromkeys(batches.feed.fields.values())
         self.indices = Indices(len(batches.source), batches.order)
         self.position = position
-        self.rule = batches.unchecked
+        self.rules = batches.unchecked
 
     def __call__(self, number: int) -> dict[str, Raw] | None:
         at = self.indices.at(self.position + number * self.size, self.size)
         if not len(at):
             return None
         rows = self.source.batch(at)
-        if self.rule and self.source.label in self.fields:
-            for row, index in zip(np.asarray(rows[self.source.label]), at, strict=True):
-                check_labels(row[None], self.rule, self.source.name, int(index))
+        for field, rule in self.rules.items():
+            axis = self.source.fields[field].batch_axis
+            labels = rows[field] if isinstance(rows[field], list) else np.moveaxis(np.asarray(rows[field]), axis, 0)
+            for row, index in zip(labels, at, strict=True):
+                check_labels(np.asarray(row)[None], rule, self.source.name, int(index), self.source.where)
         return {field: self.moved(rows[field]) for field in self.fields}
 
     def moved(self, rows: Array | list[Array]) -> Raw:

@@ -6,6 +6,7 @@ import numpy as np
 
 from netspec.caffe.blobs import read_whole_blob
 from netspec.diagnostics import fail
+from netspec.opening import open_file, read_bytes
 from netspec.training.data.paths import existing, reading_error
 from netspec.training.data.source import Array
 
@@ -19,10 +20,10 @@ def read_mean(path: Path) -> Array:
     existing(path)
     try:
         if path.suffix == ".npy":
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 mean = read_npy(file, path.stat().st_size, "mean", path).astype(np.float32)
         else:
-            mean = read_whole_blob(path.read_bytes())
+            mean = read_whole_blob(read_bytes(path))
     except ValueError as error:
         raise fail("NS645", f"not a mean image: {error}", path=str(path)) from error
     except OSError as error:

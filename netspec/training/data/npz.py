@@ -1,6 +1,8 @@
 """NumPy archives: the arrays of an .npz by name, nothing unpickled, no array larger than its member."""
 
+import lzma
 import math
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import IO
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
+from netspec.opening import open_file
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.paths import existing, reading_error, resolve_path
 from netspec.training.data.source import Array, ArraySource, Source, divided
@@ -16,6 +19,10 @@ from netspec.training.data.source import Array, ArraySource, Source, divided
 __all__ = ["open_npz", "read_npz"]
 
 RATIO = 1032
+AXES, LONGEST = 32, 2**48
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, ArithmeticError, EOFError, LookupError, MemoryError, RuntimeError,
+          TypeError, ValueError)  # fmt: skip
+"""What zipfile and its decompressors raise on damaged bytes."""
 
 
 def open_npz(section: DataSection, split: str | None, root: Path, allow_outside: bool = False) -> Source:
@@ -53,9 +60,9 @@ def from_arrays(name: str, arrays: dict[str, Array], label: str | None, split: s
 
 def member_names(path: Path) -> list[str]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+    except DAMAGE as error:
         raise damaged(path, f"not an .npz archive: {error}") from error
     except OSError as error:
         raise reading_error(path, error) from error
@@ -68,9 +75,9 @@ def member_names(path: Path) -> list[str]:
 def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
     """Some arrays of an archive. Raises SpecError NS644 (shorter than it announces), NS645 (damaged), NS655 (Python objects)."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
             return {name: read_member(archive, name, path) for name in names}
-    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError, RuntimeError) as error:
+    except DAMAGE as error:
         raise damaged(path, str(error) or type(error).__name__) from error
     except OSError as error:
         raise reading_error(path, error) from error
@@ -86,11 +93,20 @@ def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> Array:
 
 def read_npy(file: IO[bytes], size: int, name: str, path: Path) -> Array:
     """An array in .npy form of `size` bytes; the header is checked against that before anything is allocated."""
-    version = np.lib.format.read_magic(file)
+    try:
+        version = np.lib.format.read_magic(file)
+    except ValueError as error:
+        raise damaged(path, f"{name} is no array: {error}") from error
     if version not in ((1, 0), (2, 0)):
         raise damaged(path, f"{name} is in version {version[0]}.{version[1]} of the .npy format, 1.0 and 2.0 are known")
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = header(file)
+    try:
+        shape, fortran, dtype = header(file)
+    except Exception as error:  # numpy evaluates the header as a Python literal: a damaged one raises whatever the parser raises
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise damaged(path, f"the header of {name} is damaged: {why:.120}") from error
+    if len(shape) > AXES or not all(0 <= n < LONGEST for n in shape):
+        raise damaged(path, f"{name} announces the shape {list(shape)!s:.80}")
     if dtype.hasobject or dtype.kind not in "biuf":
         raise fail("NS655", f"{name} holds {'Python objects' if dtype.hasobject else dtype}, numbers are needed", path=str(path))
     expected, held = math.prod(shape) * dtype.itemsize, size - file.tell()

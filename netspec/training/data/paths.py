@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 from netspec.diagnostics import SpecError, fail
+from netspec.opening import OutsideRootError
 from netspec.outside import reachable
 
-__all__ = ["data_root", "find_folder", "resolve_path"]
+__all__ = ["data_root", "find_folder", "judged", "resolve_path", "roots_of"]
+
+OUTSIDE = "NETSPEC_DATA, --allow-outside FOLDER, or a path given on the command line, may name any folder"
 
 
 def data_root() -> Path | None:
@@ -33,7 +36,7 @@ def resolve_path(path: str | Path, base: str | Path, allow_outside: bool = False
             "NS642",
             f"{text} leads to {real(reached[0])}, outside {real(homes[0])}",
             path=text,
-            notes=("NETSPEC_DATA, --allow-outside FOLDER, or a path given on the command line, may name any folder",),
+            notes=(OUTSIDE,),
         )
     return absolute(next((place for place in allowed if exists(place)), allowed[0]))
 
@@ -59,6 +62,16 @@ def find_folder(path: str | None, base: str | Path, names: tuple[str, ...], want
     raise fail("NS643", f"no file {wanted} in {', '.join(map(str, places))}", path=str(top))
 
 
+def judged(path: Path, base: str | Path, top: Path, allow_outside: bool) -> Path:
+    """A file that was found in the folder `top`, which may be a link: as resolve_path; where the user named `top`, it stays in there."""
+    return resolve_path(path.absolute(), top if allow_outside else base)
+
+
+def roots_of(base: str | Path, top: Path, allow_outside: bool) -> list[Path]:
+    """The folders that what is found in `top` may lie in: where the user named it, itself, else the spec's and NETSPEC_DATA's."""
+    return [top] if allow_outside else [Path(base), *([root] if (root := data_root()) else [])]
+
+
 def existing(path: Path, kind: str = "file") -> Path:
     """The path itself if a file (or folder) is there; raises SpecError NS643 otherwise."""
     there = path.is_dir() if kind == "folder" else path.is_file()
@@ -68,7 +81,9 @@ def existing(path: Path, kind: str = "file") -> Path:
 
 
 def reading_error(path: Path, error: OSError) -> SpecError:
-    """The diagnostic for a file that is there but cannot be read."""
+    """The diagnostic for a file that is there but cannot be read, or that a link leads to out of its folder."""
+    if isinstance(error, OutsideRootError):
+        return fail("NS642", str(error.strerror), path=str(path), notes=(OUTSIDE,))
     return fail("NS643", f"cannot be read: {error.strerror or error}", path=str(path))
 
 

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -60,6 +60,10 @@ class Source(ABC):
         """All samples, for a source that lies in memory and is small; else None."""
         return None
 
+    def where(self, index: int) -> str:
+        """How messages call a sample: its number, or the line of the file that it stands on."""
+        return f"sample {index}"
+
     def labels(self) -> Array | None:
         """All labels, where they can be had without reading the samples; else None."""
         arrays = self.whole()
@@ -89,9 +93,13 @@ class ArraySource(Source):
             counts = ", ".join(f"{n} in {key}" for key, n in lengths.items())
             raise fail("NS646", f"every field needs as many samples: {counts}", path=name)
         self.count = min(lengths.values(), default=0)
+        self.places: Callable[[int], str] | None = None
 
     def __len__(self) -> int:
         return self.count
+
+    def where(self, index: int) -> str:
+        return self.places(index) if self.places is not None else super().where(index)
 
     def batch(self, indices: Array) -> Rows:
         return {key: a[indices] for key, a in self.arrays.items()}
@@ -119,6 +127,9 @@ class Subset(Source):
         arrays = self.source.whole()
         return None if arrays is None else {key: a[self.indices] for key, a in arrays.items()}
 
+    def where(self, index: int) -> str:
+        return self.source.where(int(self.indices[index]))
+
     def labels(self) -> Array | None:
         labels = self.source.labels()
         return None if labels is None else labels[self.indices]
@@ -143,5 +154,5 @@ def write_classes(source: Source, folder: str | Path) -> Path | None:
         return None
     path = Path(folder) / "classes.json"
     text = json.dumps({name: label for label, name in enumerate(source.classes)}, indent=1, ensure_ascii=False)
-    write_text(path, text + "\n", "NS665")
+    write_text(path, text + "\n", "NS665", follow=False)
     return path

@@ -1,12 +1,14 @@
 """CSV tables: numbers in columns, one of them the label. Every cell that does not fit is named with its line."""
 
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.opening import open_text
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.paths import existing, reading_error, resolve_path
 from netspec.training.data.source import Array, ArraySource, Source, divided
@@ -36,13 +38,15 @@ def open_csv(
     for number, row in enumerate(rows):
         data[number] = numbers(row[:column] + row[column + 1 :], first + number, path)
     labels, names = labels_of([row[column] for row in rows], classes, path, first)
-    return divided(ArraySource(str(path), {"data": data, "label": labels}, "label", names), split)
+    source = ArraySource(str(path), {"data": data, "label": labels}, "label", names)
+    source.places = lambda index: f"line {first + index}"
+    return divided(source, split)
 
 
 def read_rows(path: Path) -> tuple[list[str] | None, int, list[list[str]]]:
     """Header (or None), the line that the first row stands on, and the rows, all of one length."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with open_text(path, newline="", encoding="utf-8-sig") as file:
             rows = list(lines(csv.reader(file), path))
     except UnicodeDecodeError as error:
         raise fail("NS645", f"byte {error.start} is not UTF-8 text", path=str(path)) from error
@@ -94,6 +98,9 @@ def numbers(cells: list[str], line: int, path: Path) -> list[float]:
 def labels_of(cells: list[str], classes: Sequence[str] | None, path: Path, first: int) -> tuple[Array, tuple[str, ...] | None]:
     """Labels as whole numbers, targets, or numbered names."""
     if classes is None and all(map(is_number, cells)):
+        lost = next((n for n, cell in enumerate(cells) if not math.isfinite(float(cell))), None)
+        if lost is not None:
+            raise fail("NS654", f"line {first + lost}: the label {cells[lost]!r} is not a finite number", path=str(path))
         values = np.array(list(map(float, cells)))
         whole = np.isfinite(values).all() and (values == np.rint(values)).all() and np.abs(values).max() < 2**53
         return (values.astype(np.int64) if whole else values.astype(np.float32)), None

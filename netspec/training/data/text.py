@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from netspec.diagnostics import fail
+from netspec.opening import read_text
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.paths import existing, reading_error, resolve_path
 from netspec.training.data.source import ArraySource, Source, divided
@@ -31,7 +32,7 @@ def open_text(
         raise fail("NS641", "source text needs `path:`, a file")
     path = existing(resolve_path(section.path, root, allow_outside))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise fail("NS645", f"byte {error.start} is not UTF-8 text", path=str(path)) from error
     except OSError as error:

@@ -158,15 +158,15 @@ def test_an_error_while_reading_reaches_the_user_and_ends_the_thread() -> None:
 
 
 def test_labels_are_checked_first_or_as_they_come() -> None:
-    feed = FEED._replace(labels=LabelRule(2))
+    feed = FEED._replace(labels={"label": LabelRule(2)})
     with pytest.raises(SpecError, match=r"NS651.*0 to 1; sample 2 has 2"):
         Batches(numbered(7), 3, Order(True, True), feed)
     with Batches(Reading(numbered(7)), 2, Order(False, True), feed) as batches:
         next(batches)
         with pytest.raises(SpecError, match=r"NS651.*sample 2 has 2"):
             next(batches)
-    Batches(numbered(7), 3, Order(True, True), feed._replace(labels=LabelRule(2, ignore=2)))
-    Batches(numbered(7), 3, Order(True, True), feed._replace(labels=LabelRule(3)))
+    Batches(numbered(7), 3, Order(True, True), feed._replace(labels={"label": LabelRule(2, ignore=2)}))
+    Batches(numbered(7), 3, Order(True, True), feed._replace(labels={"label": LabelRule(3)}))
 
 
 @pytest.mark.parametrize(("labels", "noted"), [([1, 2, 3], True), ([0, 3, 1], False), ([1, 2, 4], False)])
@@ -208,7 +208,7 @@ def test_feeding_digits(tmp_path: Path) -> None:
     section, place = DataSection(source="digits"), Place(tmp_path, (1, 8, 8), contract)
     for role, count in (("train", 1437), ("test", 360)):
         source = opened(tmp_path, role, contract, (1, 8, 8), source="digits")
-        feed = feed_of(source, section, ports, (), role, place, LabelRule(10))
+        feed = feed_of(source, section, ports, (), role, place, {"label": LabelRule(10)})
         batches = batches_of(source, section, feed, role, 1)
         assert (batches.order.shuffle, batches.order.wrap, len(batches)) == (role == "train", role == "train", -(-count // 64))
         batch = next(batches)
@@ -273,7 +273,9 @@ def test_images_of_mixed_sizes_train_with_a_random_crop(tmp_path: Path) -> None:
     assert source.fields["image"].shape == (1, None, None)
     ports = {"data": Port((1, 12, 12), contract), "label": Port()}
     for augment in ((), (Augmentation(crop_size=12, mirror=True),)):
-        with batches_of(source, section, feed_of(source, section, ports, augment, "train", place, LabelRule(2)), "train", 1) as batches:
+        with batches_of(
+            source, section, feed_of(source, section, ports, augment, "train", place, {"label": LabelRule(2)}), "train", 1
+        ) as batches:
             assert next(batches)["data"].shape == (4, 1, 12, 12)
 
 
