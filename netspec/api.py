@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Union
+from weakref import WeakKeyDictionary
 
 from netspec import driver
 from netspec.diagnostics.model import Diagnostic, Diagnostics
@@ -20,7 +21,7 @@ __all__ = ["check", "compile", "load", "load_weights"]
 
 
 PHASES = ("test", "train", "deploy")
-PROGRAMS: "dict[type[nn.Module], driver.Program]" = {}
+PROGRAMS: "WeakKeyDictionary[type[nn.Module], driver.Program]" = WeakKeyDictionary()
 """Which program a network's class was compiled from: copies and unpickled networks are of the same class."""
 
 
