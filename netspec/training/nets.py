@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from netspec import api
-from netspec.diagnostics import Diagnostic, SpecError, fail
+from netspec.diagnostics import Diagnostic, Fix, SpecError, fail
 from netspec.ir.graph import TypedGraph, WeightRef
 from netspec.training.divergence import all_finite
 from netspec.training.solver import ParameterSpec
@@ -103,8 +103,8 @@ def fill(net: nn.Module, typed: TypedGraph, path: Path, known: TypedGraph | None
     return facts
 
 
-def start_from(parameters: list[ParameterSpec], path: Path) -> list[str]:
-    """Copy what a file has for these parameters; the names of those that it lacks, which keep their fillers.
+def start_from(parameters: list[ParameterSpec], path: Path, spec: str = "SPEC") -> list[str]:
+    """Copy what a file has for these parameters; the names of those that it lacks, which keep their fillers. spec: what the net is read from.
 
     NS676: a tensor is of another shape or not finite, or the file has none of them; then none is copied.
     """
@@ -116,8 +116,27 @@ def start_from(parameters: list[ParameterSpec], path: Path) -> list[str]:
     wrong = [name for name, tensor in common.items() if not all_finite([tensor])]
     if wrong:
         raise SpecError([Diagnostic("NS676", f"{name} holds values that are not finite", path=str(path)) for name in wrong])
+    unlike = {name: tensor for name, tensor in common.items() if tensor.shape != ours[name].shape}
+    if unlike:
+        raise SpecError(list(misfits(unlike, ours, path, spec)))
     copy_all(common, ours, path)
     return [name for name in ours if name not in common]
+
+
+def misfits(unlike: Mapping[str, Tensor], ours: Mapping[str, Tensor], path: Path, spec: str) -> Iterator[Diagnostic]:
+    """NS676 for each tensor of another shape; with the first of a layer, what can be done about it."""
+    run = path.parent if (path.parent / "run.json").is_file() and (path.parent / "spec.yaml").is_file() else None
+    before = f"{run} {run / 'spec.yaml'}" if run is not None else f"{path} BEFORE.yaml"
+    told: set[str] = set()
+    for name, tensor in unlike.items():
+        layer = name.rpartition(".")[0]
+        helps = (
+            f"rename layer {layer} in {spec}, and where it is read: it then starts as its fillers say, the others from the file",
+            f"netspec transplant {before} {spec} -o start.safetensors, and start from --weights start.safetensors",
+        )
+        fact = f"{name} is {list(tensor.shape)} in the file, {list(ours[name].shape)} in the net"
+        yield Diagnostic("NS676", fact, path=str(path), fixes=() if layer in told else tuple(map(Fix, helps)))
+        told.add(layer)
 
 
 def copy_all(values: Mapping[str, Tensor | None], targets: Mapping[str, Tensor], path: Path) -> None:

@@ -108,7 +108,7 @@ def session(program: driver.Program, device: torch.device, *, seed: int | None =
     feeds = Feeds.open(program, *graphs)
     torch.manual_seed(seed)
     nets = twins(*graphs)
-    left_out = start_from(nets.parameters, Path(weights)) if weights is not None else []
+    left_out = start_from(nets.parameters, Path(weights), program.resolved.spec.source.name) if weights is not None else []
     words = section.solver.changed(random_seed=seed)
     job = job_of(graphs, nets, feeds, words, device, players_of(program, nets, graphs[0], words))
     return Session(program, job, feeds, seed, tuple(left_out))
