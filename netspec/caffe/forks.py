@@ -22,6 +22,8 @@ FORK_MESSAGES = {
         0 fg_thr float; 0 iou_thr float; 0 nms_type string; 0 field_h uint*; 0 field_w uint*; 0 downsample_rate uint*; 0 field_whr float;
         0 field_xyr float; 0 max_nms_num uint; 0 max_post_nms_num uint; 0 min_size float""",
     "CenterLossParameter": "0 num_output uint; 0 center_filler FillerParameter; 0 axis int",
+    "DataParameter": """
+        0 shuffle bool; 0 threads uint; 0 parser_threads uint; 0 cache bool; 0 preclude_fusion bool; 0 data_format string""",
     "DenseImageDataParameter": """
         0 source string; 0 batch_size uint; 0 rand_skip uint; 0 shuffle bool; 0 new_height uint; 0 new_width uint; 0 is_color bool;
         0 mean_file string; 0 root_folder string""",
@@ -30,10 +32,15 @@ FORK_MESSAGES = {
     "DetectionOutputParameter": """
         0 num_classes uint; 0 share_location bool; 0 background_label_id int; 0 nms_param NonMaximumSuppressionParameter;
         0 save_output_param SaveOutputParameter; 0 variance_encoded_in_target bool; 0 keep_top_k int; 0 confidence_threshold float;
-        0 visualize bool; 0 visualize_threshold float; 0 code_type CodeType""",
+        0 visualize bool; 0 visualize_threshold float; 0 code_type CodeType; 0 save_file string""",
+    "DistortionParameter": """
+        0 brightness_prob float; 0 brightness_delta float; 0 contrast_prob float; 0 contrast_lower float; 0 contrast_upper float;
+        0 hue_prob float; 0 hue_delta float; 0 saturation_prob float; 0 saturation_lower float; 0 saturation_upper float;
+        0 random_order_prob float""",
     "DropoutParameter": "0 scale_train bool; 0 sample_weights_test bool",
     "EltwiseParameter": "0 coeff_blob bool",
     "EmitConstraint": "0 emit_type EmitType; 0 emit_overlap float",
+    "ExpansionParameter": "0 prob float; 0 max_expand_ratio float",
     "FlipParameter": "0 flip_width bool; 0 flip_height bool",
     "ImageDataParameter": "0 ignore_label int; 0 label_type LabelType; 0 min_height uint; 0 min_width uint",
     "InsanityParameter": "0 lb float; 0 ub float",
@@ -96,7 +103,11 @@ FORK_MESSAGES = {
     "SolverParameter": "0 eval_type string; 0 ap_version string",
     "TransformationParameter": """
         0 crop_h uint; 0 crop_w uint; 0 resize_param ResizeParameter; 0 noise_param NoiseParameter; 0 emit_constraint EmitConstraint;
-        0 scale_factors float*; 0 crop_width uint; 0 crop_height uint; 0 flow bool""",
+        0 scale_factors float*; 0 crop_width uint; 0 crop_height uint; 0 flow bool; 0 distort_param DistortionParameter;
+        0 expand_param ExpansionParameter; 0 use_gpu_transform bool; 0 img_rand_resize_lower uint; 0 img_rand_resize_upper uint;
+        0 rand_resize_ratio_lower float; 0 rand_resize_ratio_upper float; 0 vertical_stretch_lower float;
+        0 vertical_stretch_upper float; 0 horizontal_stretch_lower float; 0 horizontal_stretch_upper float;
+        0 interpolation_algo_up string; 0 interpolation_algo_down string; 0 allow_upscale bool; 0 random_seed int""",
     "UpsampleParameter": """
         0 scale uint; 0 scale_h uint; 0 scale_w uint; 0 pad_out_h bool; 0 pad_out_w bool; 0 upsample_h uint; 0 upsample_w uint""",
     "VideoDataParameter": "0 video_type VideoType; 0 device_id int; 0 video_file string",

@@ -9,6 +9,7 @@ from netspec.cli.options import format_option
 
 if TYPE_CHECKING:
     from netspec.diagnostics.formats import Format
+    from netspec.diagnostics.model import SpecError
     from netspec.importers.caffe import Converted
     from netspec.importers.missing_data import Shape
     from netspec.importers.weights import Row
@@ -29,13 +30,23 @@ __all__ = ["command"]
 def command(net: str, weights: str | None, flat: bool, output: str, how: "Format", strict: bool, **options: Any) -> int:
     """Turn a Caffe network, NET (a prototxt of any generation), into a spec; its weights into safetensors."""
     from netspec.cli import report
+    from netspec.diagnostics.model import SpecError
     from netspec.files import write_text
     from netspec.importers.caffe import convert
 
     if output == "-" and weights:
         raise click.UsageError("--weights needs a file for the spec: the weights are written beside it")
     given = dict(map(shape_of, options["inputs"]))
-    converted = convert(net, weights=weights, solver=options["solver"], flat=flat, inputs=given, keep_batch=options["keep_batch"])
+    try:
+        converted = convert(net, weights=weights, solver=options["solver"], flat=flat, inputs=given, keep_batch=options["keep_batch"])
+    except SpecError as error:
+        if how == "full":
+            raise
+        if how == "json" and output != "-":
+            click.echo(failed(error))
+        else:
+            report(error.diagnostics, how)
+        return 1
     target = Path(output).with_suffix(".safetensors")
     if output == "-":
         click.echo(converted.text, nl=False)
@@ -83,6 +94,15 @@ def line(row: "Row") -> str:
     """`  reshaped  fc.bias  [1, 1, 1, 5] -> [5]`"""
     shapes = [str(list(shape)) for shape in (row.stored, row.shape) if shape is not None]
     return f"  {row.status:8}  {row.name}  {' -> '.join(dict.fromkeys(shapes))}\n"
+
+
+def failed(error: "SpecError") -> str:
+    """The findings of an import that wrote nothing, in the same form."""
+    import json
+
+    from netspec.diagnostics.formats import as_json as finding
+
+    return json.dumps({"spec": None, "diagnostics": [finding(d) for d in error.diagnostics], "names": {}}, indent=2)
 
 
 def as_json(converted: "Converted", spec: str, weights: str) -> str:

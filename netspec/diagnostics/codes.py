@@ -47,6 +47,7 @@ CODES: dict[str, Code] = {
     "NS033": Code("data not at hand", "warning"),
     "NS040": Code("layer added to the spec", "warning"),
     "NS041": Code("the batch stays fixed", "warning"),
+    "NS042": Code("a file of another tool"),
     # 1: schema and parameters
     "NS101": Code("unknown layer type"),
     "NS102": Code("unknown key"),

@@ -23,6 +23,7 @@ from netspec.importers.spec_layers import Wires, entries, literal
 from netspec.importers.upgrade import upgrade
 from netspec.opening import read_given
 from netspec.source import Source, Span
+from netspec.syntax.foreign import foreign
 from netspec.syntax.printable import unfit
 from netspec.syntax.writer import dump
 
@@ -74,7 +75,7 @@ def import_prototxt(
 
     blobs: how many each layer has in a weights file: forks of Caffe are told by it.
 
-    Raises SpecError: NS001, NS002, NS007, NS008, NS020, NS023, NS028, NS213, NS214.
+    Raises SpecError: NS001, NS002, NS007, NS008, NS020, NS023, NS028, NS042, NS213, NS214.
     """
     diagnostics = Diagnostics()
     with no_collection():
@@ -100,6 +101,9 @@ def read_source(path: str | Path, diagnostics: Diagnostics) -> Source:
         raise fail("NS001", error.strerror or str(error), path=name) from None
     if len(data) > MAX_BYTES:
         raise fail("NS008", f"more than {MAX_BYTES:,} bytes", path=name)
+    stranger = foreign(name, data, importing=True)
+    if stranger is not None:
+        raise SpecError([stranger])
     if b"\0" in data[:8192]:
         raise fail("NS002", "it holds zero bytes; a .caffemodel goes to --weights", path=name)
     try:

@@ -13,6 +13,8 @@ __all__ = ["solver_section"]
 
 TYPES = {"SGD": "SGD", "NESTEROV": "Nesterov", "ADAGRAD": "AdaGrad", "RMSPROP": "RMSProp", "ADADELTA": "AdaDelta", "ADAM": "Adam"}
 NET = ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param")
+ONCE = ("test_iter",)
+"""Repeated in Caffe, once for each test net."""
 ELSEWHERE = {
     **dict.fromkeys(NET, "the network is the spec's own"),
     **dict.fromkeys(("solver_mode", "device_id"), "--device says where it runs"),
@@ -35,6 +37,10 @@ def solver_section(solver: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
     for key, value in solver.items():
         if key == "solver_type":
             section.setdefault("type", TYPES[value])
+        elif isinstance(value, list) and len(value) > 1 and key in ONCE:
+            section[key] = value[0]
+            fact = f"{key} of the solver: one for each of {len(value)} test nets; the spec has one, the first's {value[0]} is kept"
+            diagnostics.add(Diagnostic("NS025", fact, solver.span(key)))
         elif key in known:
             section[key] = clean(key, value)
         else:

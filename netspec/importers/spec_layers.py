@@ -19,6 +19,8 @@ ORDER = ("name", "type", "bottom", "top", "include", "exclude", "phase", "loss_w
 LISTS = frozenset(("dim", "param", "mean_value", "slice_point", "stepvalue"))
 EFFECTLESS = frozenset(("engine", "force_nd_im2col", "debug_info", "share_in_parallel", "prefetch", "cache_images", "force_encoded_color"))
 
+DRAWN = ("visualize", "visualize_threshold", "save_file")
+"""What SSD's fork draws or writes beside its boxes."""
 PRECISION = "the fork's choice of precision; netspec computes in float32"
 OF_FORKS = {
     "engine": "it does not change what the layer computes",
@@ -127,6 +129,11 @@ def keep(name: str, group: str, values: dict[str, Any], layer: Piece, diagnostic
     span = values.span(name) if isinstance(values, Piece) else layer.span(group)
     if name in EFFECTLESS:
         diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: it does not change what the layer computes", span))
+        return False
+    cls = definition(layer["type"])
+    if name in DRAWN or (cls is not None and "data" in cls.traits):
+        why = "it does not change what the layer computes" if name in DRAWN else "netspec's data layer has no such word"
+        diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: {why}", span))
         return False
     if name in known_fields(group):
         diagnostics.add(Diagnostic("NS021", f"{name} of {layer.owner}; {layer['type']} has no such parameter here; kept as it is", span))

@@ -1,6 +1,7 @@
 """A file or a text in, a tree with places out. Knows YAML; knows no layer. Whatever the bytes, a fault is a finding, never a traceback."""
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 
@@ -15,6 +16,8 @@ from netspec.syntax.tree import TreeBuilder, YamlDamage
 
 __all__ = ["read", "read_file"]
 
+_OWN = re.compile(rb"^netspec:", re.MULTILINE)
+"""What a spec mostly says near its beginning: it is no other tool's file."""
 _SOUND = frozenset({"NS006"})  # findings after which the tree still says what was written
 
 
@@ -23,6 +26,7 @@ def read_file(path: str, diagnostics: Diagnostics, roots: Iterable[str] | None =
 
     roots: of a file that a spec names, the folders that it must lie in.
     NS001 (missing, no file, not permitted), NS002 (not UTF-8 text), NS003 (empty), NS008 (larger than 64 MiB).
+    NS001 (missing, a folder, not permitted), NS002 (not UTF-8 text), NS003 (empty), NS008 (larger than 64 MiB), NS042 (of another tool).
     """
     if path.startswith(PREFIX):
         path = zoo_path(path.removeprefix(PREFIX))
@@ -35,6 +39,13 @@ def read_file(path: str, diagnostics: Diagnostics, roots: Iterable[str] | None =
     if len(data) > BYTES:
         diagnostics.add(Diagnostic("NS008", f"a spec may have {BYTES:,} bytes; {name} has more", path=name))
         return None
+    if not _OWN.search(data[:4096]):
+        from netspec.syntax.foreign import foreign
+
+        stranger = foreign(name, data)
+        if stranger is not None:
+            diagnostics.add(stranger)
+            return None
     text = _text(name, data, diagnostics)
     if text is None:
         return None

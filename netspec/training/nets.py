@@ -104,8 +104,9 @@ def fill(net: nn.Module, typed: TypedGraph, path: Path, known: TypedGraph | None
 
 
 def start_from(parameters: list[ParameterSpec], path: Path, spec: str = "SPEC") -> list[str]:
-    """Copy what a file has for these parameters; the names of those that it lacks, which keep their fillers. spec: what the net is read from.
+    """Copy what a file has for these parameters; the names of those that it lacks, which keep their fillers.
 
+    spec: the file that the net is read from, for a message.
     NS676: a tensor is of another shape or not finite, or the file has none of them; then none is copied.
     """
     tensors, _ = read_tensors(path)

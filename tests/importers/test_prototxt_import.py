@@ -30,6 +30,44 @@ def imported(tmp_path: Path) -> Any:
     return run
 
 
+SSD = (
+    INPUT
+    + """
+layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 8 kernel_size: 3 } }
+layer { name: "p" type: "PriorBox" bottom: "c" bottom: "data" top: "p" prior_box_param { min_size: 4 } }
+layer { name: "loc" type: "Flatten" bottom: "c" top: "loc" }
+layer { name: "conf" type: "Flatten" bottom: "c" top: "conf" }
+layer { name: "d" type: "DetectionOutput" bottom: "loc" bottom: "conf" bottom: "p" top: "d" detection_output_param {
+  num_classes: 2 visualize: true visualize_threshold: 0.5 save_file: "out.avi" save_output_param { resize_param { height: 3 width: 3 } } } }
+layer { name: "in" type: "Data" top: "x" top: "l" include { phase: TRAIN } data_param {
+  source: "db" batch_size: 2 cache: true shuffle: true }
+  transform_param { resize_param { prob: 1 resize_mode: WARP height: 300 width: 300 } distort_param { hue_prob: 0.5 } crop_size: 8 } }
+"""
+)
+
+
+def test_what_ssd_draws_and_how_it_resizes_is_left_out(imported: Any) -> None:
+    result = imported(SSD)
+    left = [d for d in result.findings if d.code == "NS025"]
+    assert {d.fact.partition(" of ")[0] for d in left} == {
+        "visualize", "visualize_threshold", "save_file", "cache", "shuffle", "resize_param", "distort_param",
+    }  # fmt: skip
+    assert all(d.span is not None and d.span.text == d.fact.partition(" of ")[0] for d in left)
+    assert not any(d.code == "NS102" for d in driver_findings(result.text))
+
+
+def driver_findings(text: str) -> list[Any]:
+    from netspec.driver import check_source
+
+    return check_source(Source("net.yaml", text))
+
+
+def test_several_test_nets(imported: Any) -> None:
+    result = imported(SSD, "net: 'n' test_iter: 100 test_iter: 7 test_interval: 5 base_lr: 0.1 max_iter: 9 lr_policy: 'fixed'")
+    assert result.tree["train"]["solver"]["test_iter"] == 100
+    assert any("one for each of 2 test nets" in d.fact for d in result.findings)
+
+
 def codes(result: Imported) -> list[str]:
     return [d.code for d in result.findings]
 
