@@ -124,11 +124,11 @@ CODES: dict[str, Code] = {
     "NS411": Code("padding is pooled", "warning"),
     "NS412": Code("all weights start at 0", "warning"),
     "NS413": Code("another dialect makes another layer", "warning"),
+    "NS414": Code("an open size that one number alone meets", "warning"),
     "NS425": Code("solver word that nothing reads", "warning"),
     "NS426": Code("odd course of the learning rate", "warning"),
     "NS427": Code("statistics of the whole training", "warning"),
     "NS428": Code("mean of a single value", "warning"),
-    "NS414": Code("an open size that one number alone meets", "warning"),
     "NS429": Code("gradient that ends at a state", "warning"),
     "NS440": Code("window larger than its input", "warning"),
     # 6: data

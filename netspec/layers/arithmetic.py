@@ -104,7 +104,15 @@ def window(space: tuple[Size, ...], *, kernel_size: PerAxis, stride: PerAxis = 1
         pads = tuple(padding(pad, d * (k - 1), s, size) for k, s, d, size in zip(kernel, strides, dilations, space, strict=True))
     else:
         pads = spread(pad, axes, "pad")
-    return Window(kernel, strides, pads, dilations)
+    return Window(kernel, strides, tuple(map(plainest, pads)), dilations)
+
+
+def plainest(pad: Border) -> Border:
+    """One number where a border is as wide on both sides: however it was written, what is asked of it later has one answer."""
+    if isinstance(pad, tuple):
+        begin, end = map(untraced, pad)
+        return pad[0] if isinstance(begin, int) and begin == end else pad
+    return pad
 
 
 def pointwise(axis: int, axes: int) -> bool:

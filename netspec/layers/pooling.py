@@ -82,7 +82,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         if self.global_pooling:
             exclude(self.kernel_size is not None, "global_pooling takes the whole input: kernel_size must be left out", "kernel_size")
             exclude(self.stride not in (1, (1,) * x.axes), "global_pooling has one window: stride must be 1", "stride")
-            exclude(self.pad not in (0, (0,) * x.axes), "global_pooling has no border: pad must be 0", "pad")
+            exclude(bordering(self.pad), "global_pooling has no border: pad must be 0", "pad")
         elif self.kernel_size is None:
             raise RuleError(
                 "NS103",
@@ -90,7 +90,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
                 changes=[Change("add global_pooling: true", {"global_pooling": True})],
             )
         exclude(
-            self.pool == "STOCHASTIC" and self.pad not in (0, "valid") and any(ends(p) != (0, 0) for p in self.window(x).pads),
+            self.pool == "STOCHASTIC" and bordering(self.pad) and any(ends(p) != (0, 0) for p in self.window(x).pads),
             "STOCHASTIC pooling has no border: pad must be 0",
             "pad",
         )
@@ -242,6 +242,11 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         yield rejects("{pool: MEAN, kernel_size: 2}", "N,3,8,8", code="NS105", at="pool")
         yield rejects("{kernel_size: 2}", "N,3", code="NS303")
         yield rejects("{kernel_h: 2}", "N,3,8,8", code="NS103")
+
+
+def bordering(pad: Pad) -> bool:
+    """Whether a pad may be more than nothing, in whatever form it is written."""
+    return pad != "valid" if isinstance(pad, str) else any(ends(p) != (0, 0) for p in (pad if isinstance(pad, tuple) else (pad,)))
 
 
 class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
