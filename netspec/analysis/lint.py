@@ -6,7 +6,7 @@ Rules ask traits and sizes, never names of types. `allow: [NS404]` on a layer or
 from collections.abc import Callable, Iterator, Mapping
 
 from netspec.analysis.courses import said_length
-from netspec.analysis.lint_batch import fixed
+from netspec.analysis.lint_batch import fixed, mixed_rows
 from netspec.analysis.lint_joins import idle_bias, misaligned, miscounted, twice
 from netspec.analysis.lint_norm import lagging, lone
 from netspec.analysis.lint_solver import odd_course, unread_words
@@ -33,6 +33,7 @@ LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
     lone,
     fixed,
     overhanging,
+    mixed_rows,
 )
 """Those that look at every phase."""
 COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (unread_words, odd_course, lagging)

@@ -1,11 +1,12 @@
-"""Lints on what the letter of an input promises: NS414."""
+"""Lints on what the letter of an input promises: NS414, NS415."""
 
 import re
 from collections.abc import Iterator
 
 from netspec.analysis.fixed_sizes import Fixed, fixed_sizes, reopened
-from netspec.analysis.lint_view import Found, View
+from netspec.analysis.lint_view import Found, View, finding
 from netspec.analysis.numbers import SHAPE, axes, within
+from netspec.analysis.rows import mixing
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.ir.dims import symbols
 from netspec.ir.graph import Input, Node, TypedGraph
@@ -13,7 +14,7 @@ from netspec.ir.rule import Change
 from netspec.record import as_written
 from netspec.source import Span
 
-__all__ = ["fixed"]
+__all__ = ["fixed", "mixed_rows"]
 
 
 def fixed(view: View) -> Iterator[Found]:
@@ -32,6 +33,16 @@ def place(node: Node, fixes: tuple[Fix, ...]) -> Span | None:
     edits = (edit.span for fix in fixes for edit in fix.edits)
     found = (e for e in edits if any(s.source is e.source and s.start <= e.start and e.end <= s.end for s in own))
     return next(found, node.places["bottom" if "bottom" in node.places else "name"])
+
+
+def mixed_rows(view: View) -> Iterator[Found]:
+    """NS415: outside training, what an output says of one sample depends on the others of the batch."""
+    for node in mixing(view.typed) if view.kind == "test" else ():
+        learnt = "batch_statistics" in node.layer.traits and "use_global_stats" in node.layer.params
+        way = ("without use_global_stats, training takes the statistics of the batch, and tests those that were gathered",) * learnt
+        at = next((name for name in ("use_global_stats", "bn_mode", "axis") if name in node.places), "type")
+        fact = "what comes out for one sample depends on the others in the batch, in test as well"
+        yield finding("NS415", node, fact, at, *way, "a server runs each request of such a net alone")
 
 
 def holds(typed: TypedGraph, given: Input, name: str) -> bool:

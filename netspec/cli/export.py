@@ -20,6 +20,7 @@ __all__ = ["command"]
 @click.option("--weights", help="A safetensors file to take the weights from.")
 @click.option("--solver", help="With --to prototxt: the file for train.solver.  [default: NAME.solver.prototxt]")
 @click.option("--no-certify", is_flag=True, help="Do not compare with torch; the file then says that it is uncertified.")
+@click.option("--allow-batch-dependence", is_flag=True, help="Certify a net whose answer for one sample depends on the rest of its batch.")
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to compare.")
 @spec_options
 def command(source: str, to: str, output: str | None, no_certify: bool, reading: "Reading", **options: Any) -> None:
@@ -34,7 +35,7 @@ def command(source: str, to: str, output: str | None, no_certify: bool, reading:
     elif options["solver"]:
         raise click.UsageError("--solver goes with --to prototxt")
     else:
-        write_onnx(source, path, options["weights"], not no_certify, options["device"], reading)
+        write_onnx(source, path, options["weights"], not no_certify, options["device"], reading, options["allow_batch_dependence"])
 
 
 def write_prototxt(source: Path, path: Path, weights: str | None, solver: str | None, reading: "Reading") -> None:
@@ -55,12 +56,12 @@ def write_prototxt(source: Path, path: Path, weights: str | None, solver: str | 
         click.echo(f"wrote {written}")
 
 
-def write_onnx(source: str, path: Path, weights: str | None, certify: bool, device: str, reading: "Reading") -> None:
+def write_onnx(source: str, path: Path, weights: str | None, certify: bool, device: str, reading: "Reading", batch: bool) -> None:
     """The deployed net as ONNX, and what its certificate says."""
     from netspec.cli import report
     from netspec.export.export import export_model
 
-    made = export_model(source, path, weights=weights, certify=certify, device=device, reading=reading)
+    made = export_model(source, path, weights=weights, certify=certify, device=device, reading=reading, allow_batch_dependence=batch)
     report(list(made.findings))
     click.echo(f"wrote {made.path} ({readable(made.size)})")
     found = made.certificate

@@ -14,6 +14,7 @@ __all__ = ["command"]
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="auto: cuda where it works.")
 @click.option("--name", help="Name of the model in URLs.  [default: the file's name]")
 @click.option("--max-batch", type=click.IntRange(1), default=64, show_default=True, help="Most rows that waiting requests are joined to.")
+@click.option("--join", is_flag=True, help="Join requests of a file, not of netspec's making, that does not say that rows stay apart.")
 @click.option("--queue", type=click.IntRange(1), default=256, show_default=True, help="Most requests that wait; beyond, the answer is 503.")
 @click.option("--threads", type=click.IntRange(0), default=0, show_default=True, help="Threads of one run; 0 is one per core.")
 def command(model: str, **options: Any) -> None:

@@ -131,6 +131,7 @@ CODES: dict[str, Code] = {
     "NS428": Code("mean of a single value", "warning"),
     "NS429": Code("gradient that ends at a state", "warning"),
     "NS440": Code("window larger than its input", "warning"),
+    "NS415": Code("samples of a batch depend on each other", "warning"),
     # 6: data
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),
@@ -178,6 +179,7 @@ CODES: dict[str, Code] = {
     "NS726": Code("inputs do not fit the model"),
     "NS727": Code("the net does not take this size"),
     "NS728": Code("an open size cannot be certified"),
+    "NS729": Code("answers depend on the rest of the batch"),
     "NS670": Code("solver settings do not go together"),
     "NS671": Code("nothing to train"),
     "NS672": Code("the loss is not finite"),

@@ -16,7 +16,7 @@ from netspec.export.devices import device_for
 from netspec.export.labels import labels_of
 from netspec.export.latency import hold
 from netspec.export.model_file import add_metadata, arrays, publishing, write_model
-from netspec.export.promises import refuse_fixed_sizes
+from netspec.export.promises import ROWS, refuse, rows_word
 from netspec.export.sizes import KEY as SIZES
 from netspec.export.sizes import sizes_of
 from netspec.ir.graph import TypedGraph
@@ -56,6 +56,7 @@ def export(
     weights: str | os.PathLike[str] | None = None,
     certify: bool = True,
     device: str = "auto",
+    allow_batch_dependence: bool = False,
 ) -> Path:
     """Write the deploy view of a network as ONNX and certify that onnxruntime computes what torch does. Answers the path.
 
@@ -63,9 +64,12 @@ def export(
     device: where to compare, cpu, cuda or auto. Without `certify` the file says that it is uncertified.
     Where the spec demands a latency, it is measured (NS329).
     Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree), NS704 (cannot write), NS683, NS705 (not a source), NS706,
-    NS707, NS708, NS722, NS728 (a letter that one number alone meets); for weights NS001, NS674, NS676. In each case nothing is written.
+    NS707, NS708, NS722, NS728 (a letter that one number alone meets),
+    NS729 (answers that depend on the rest of the batch, and no `allow_batch_dependence`); for weights NS001, NS674,
+    NS676. In each case nothing is written.
     """
-    return export_model(source, path, weights=weights, certify=certify, device=device).path
+    made = export_model(source, path, weights=weights, certify=certify, device=device, allow_batch_dependence=allow_batch_dependence)
+    return made.path
 
 
 def export_model(
@@ -75,6 +79,7 @@ def export_model(
     weights: str | os.PathLike[str] | None = None,
     certify: bool = True,
     device: str = "auto",
+    allow_batch_dependence: bool = False,
     reading: Reading = PLAIN,
 ) -> Export:
     """`export`, with the certificate. reading: how to read the spec."""
@@ -83,7 +88,7 @@ def export_model(
         origin = origin_of(source, weights, reading)
         typed, net = origin.program.graph("deploy"), origin.net
         if certify:
-            refuse_fixed_sizes(typed)
+            refuse(typed, allow_batch_dependence)
         outline = outlined(typed, metadata(origin, typed))
         write_model(outline, fitted(outline, arrays(net, typed)), draft)
         certificate = certification.certify(net, typed, draft, device=device_for(device)) if certify else None
@@ -138,10 +143,13 @@ def copy_weights(given: Any, net: Any, program: Program) -> None:
 
 
 def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
-    """netspec.version, .spec (name and hash), .labels, .sizes (`sizes_of`); .image.NAME: what a caller has yet to do with an image."""
+    """netspec.version, .spec (name and hash), .rows (`rows_word`), .labels, .sizes (`sizes_of`).
+
+    .image.NAME: what a caller has yet to do with an image."""
     from netspec import __version__
 
     found = {"netspec.version": __version__, "netspec.spec": f"{origin.program.name} {network_hash(origin.program.graphs())}"}
+    found[ROWS] = rows_word(typed)
     labels = labels_of(origin.program, typed, origin.folder)
     if labels:
         found["netspec.labels"] = json.dumps(labels, ensure_ascii=False)

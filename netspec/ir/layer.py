@@ -134,7 +134,8 @@ class Layer(Record):
 
     type: Caffe's name; groups: the param maps that hold its parameters, the first by default; legacy: names of older Caffe versions;
     bottoms, tops: how many, as (least, most), most None for any; traits: what passes may ask (elementwise, windowed, has_bias, loss,
-    metric, data, input, stochastic, ...; no_gradient: none reaches its bottoms; no_gradient.1: none reaches bottom 1).
+    metric, data, input, stochastic, rearranges (each number
+    is one of a bottom's), ...; no_gradient: none reaches its bottoms; no_gradient.1: none reaches bottom 1).
     keeps: what its torch module keeps for the backward pass: "bottom", "top", "bottom.0" (one of several), "values" (as many numbers of its
     own as the first bottom has); bottoms and tops where nothing is said. Where it depends on parameters, `kept` says it.
     """

@@ -6,6 +6,7 @@ from typing import Any
 
 import netspec.layers.arithmetic as sizes
 from netspec.ir.dims import Size, product, untraced
+from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
@@ -247,6 +248,9 @@ class RBF(Layer, type="RBF", param="rbf_param"):
 
     def weights(self, x: TensorType) -> Iterator[Weight]:
         yield Weight("weight", (self.num_output, product(x.shape[1:])), self.weight_filler)
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(1),)
 
     def connections(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         return bottoms[0].size * self.num_output

@@ -71,7 +71,9 @@ class Eltwise(Layer, type="Eltwise", param="eltwise_param", legacy=("ELTWISE",),
         yield rejects("{operation: MEAN}", "N,3; N,3", code="NS105", at="operation")
 
 
-class Concat(Layer, type="Concat", keeps=(), param="concat_param", legacy=("CONCAT", "concat"), bottoms=(1, None), traits=("joins",)):
+class Concat(
+    Layer, type="Concat", keeps=(), param="concat_param", legacy=("CONCAT", "concat"), bottoms=(1, None), traits=("joins", "rearranges")
+):
     """Lay values side by side along an axis; in all others they must agree.
 
     y = [x_1; x_2; ...]     (Caffe's Concat)

@@ -214,7 +214,7 @@ class Reduction(Layer, type="Reduction", param="reduction_param"):
         yield rejects("{operation: MAX}", "N,3,4", code="NS105", at="operation")
 
 
-class Tile(Layer, type="Tile", keeps=(), param="tile_param"):
+class Tile(Layer, type="Tile", keeps=(), param="tile_param", traits=("rearranges",)):
     """Repeat a value along an axis.
 
     y = [x; x; ...; x], `tiles` times     (Caffe's Tile)

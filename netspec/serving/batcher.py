@@ -1,6 +1,7 @@
 """Dynamic batching: requests in, each its own outputs out; what queued up while the model ran is joined into the next run.
 
-It never waits for a batch to fill: an idle model runs at once. Requests are joined along the batch symbol if all else is equal.
+It never waits for a batch to fill: an idle model runs at once. Requests are joined along the batch symbol if all else is equal
+and the model's rows are known to stay apart: then an answer does not depend on what else arrives.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from netspec.serving.engine import Model
 from netspec.serving.tensors import RequestError
@@ -17,7 +18,7 @@ from netspec.serving.tensors import RequestError
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Batcher"]
+__all__ = ["Batcher", "Batching"]
 
 Arrays = Mapping[str, "np.ndarray"]
 
@@ -33,6 +34,14 @@ class Waiting:
     future: "asyncio.Future[Arrays]"
 
 
+class Batching(NamedTuple):
+    """How requests are joined: the most rows of a joined run, the most that wait, and whether also where the file is silent."""
+
+    max_batch: int
+    limit: int
+    join: bool = False
+
+
 class Batcher:
     """One thread that runs the model, and the bounded queue before it.
 
@@ -40,13 +49,13 @@ class Batcher:
     `observe` is told the rows of every run. Use it within a running event loop: `start`, `submit`, `stop`.
     """
 
-    def __init__(self, model: Model, max_batch: int, limit: int, observe: Callable[[int], None]) -> None:
+    def __init__(self, model: Model, batching: Batching, observe: Callable[[int], None]) -> None:
         self.model = model
-        self.max_batch = max_batch
-        self.limit = limit
+        self.max_batch = batching.max_batch
+        self.limit = batching.limit
         self.observe = observe
         self.queue: deque[Waiting] = deque()
-        self._joins = model.batch is not None
+        self._joins = model.joins(batching.join)
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "netspec-model")
 

@@ -26,6 +26,7 @@ __all__ = ["DEVICES", "Model", "open_model"]
 
 DEVICES = ("auto", "cpu", "cuda")
 LABELS = "netspec.labels"
+ROWS = "netspec.rows"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ class Model:
     def batch(self) -> str | None:
         """The symbol along which requests may be joined, or None."""
         return batch_symbol(self.inputs, self.outputs)
+
+    def joins(self, anyway: bool = False) -> bool:
+        """Whether rows of several requests may run together: the file says that each row of an answer depends on its own row alone.
+
+        anyway: also where it says nothing, as a file of another tool.
+        """
+        return self.batch is not None and (self.metadata.get(ROWS) == "apart" or (anyway and ROWS not in self.metadata))
 
     def run(self, inputs: "Mapping[str, np.ndarray]", outputs: Sequence[str]) -> "dict[str, np.ndarray]":
         """Run on inputs that passed check_inputs; the named outputs by name.

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from netspec import __version__
-from netspec.serving.batcher import Batcher
+from netspec.serving.batcher import Batcher, Batching
 from netspec.serving.body import read_body
 from netspec.serving.engine import Model
 from netspec.serving.metrics import Metrics
@@ -36,9 +36,9 @@ LARGE = 1024**2
 T = TypeVar("T")
 
 
-def create_app(model: Model, name: str, *, max_batch: int, queue: int, max_body: int = MAX_BODY) -> Starlette:
+def create_app(model: Model, name: str, *, max_batch: int, queue: int, max_body: int = MAX_BODY, join: bool = False) -> Starlette:
     """An ASGI application that serves `model` as `name`: joined runs of at most `max_batch` rows, at most `queue` waiting requests."""
-    service = Service(model, name, max_batch, queue, max_body)
+    service = Service(model, name, Batching(max_batch, queue, join), max_body)
     routes = []
     for at in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
         routes += [
@@ -58,12 +58,12 @@ def create_app(model: Model, name: str, *, max_batch: int, queue: int, max_body:
 class Service:
     """The endpoints, with what they share."""
 
-    def __init__(self, model: Model, name: str, max_batch: int, queue: int, max_body: int) -> None:
+    def __init__(self, model: Model, name: str, batching: Batching, max_body: int) -> None:
         self.model = model
         self.name = name
         self.max_body = max_body
         self.metrics = Metrics(name)
-        self.batcher = Batcher(model, max_batch, queue, self.metrics.rows.observe)
+        self.batcher = Batcher(model, batching, self.metrics.rows.observe)
         self.metrics.watch_queue(lambda: len(self.batcher.queue))
 
     @asynccontextmanager

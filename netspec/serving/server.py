@@ -22,7 +22,7 @@ KEEP_ALIVE = 75
 GRACE = 60
 
 
-def serve(
+def serve(  # noqa: PLR0913 - the command's options
     path: str | os.PathLike[str],
     *,
     host: str = "127.0.0.1",
@@ -32,11 +32,14 @@ def serve(
     max_batch: int = 64,
     queue: int = 256,
     threads: int = 0,
+    join: bool = False,
 ) -> None:
     """Serve an ONNX file until SIGINT or SIGTERM; prints `serving NAME on http://host:port` once it answers.
 
     `port` 0 takes a free one; `name` defaults to the file's stem; a joined run has at most `max_batch` rows; above `queue` waiting
-    requests the answer is 503; `threads` as in open_model. Requests in flight when the signal comes are answered (within 60 s).
+    requests the answer is 503; `threads` as in open_model;
+    join: run requests together though the file does not say that rows stay apart.
+    Requests in flight when the signal comes are answered (within 60 s).
     Raises SpecError: NS720 to NS723 as open_model, NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
     """
     name = Path(path).stem if name is None else name
@@ -45,7 +48,8 @@ def serve(
     with _bound(host, port) as listener:
         model = open_model(path, device, threads)
         config = uvicorn.Config(
-            create_app(model, name, max_batch=max_batch, queue=queue), ws="none", lifespan="on", access_log=False, log_level="error",
+            create_app(model, name, max_batch=max_batch, queue=queue, join=join), ws="none", lifespan="on",
+            access_log=False, log_level="error",
             server_header=False, timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=GRACE,
         )  # fmt: skip
         shown = f"[{host}]" if ":" in host else host

@@ -68,6 +68,13 @@ FIRE = {
         net("{shape: [N, 4]}, other: [3, 4]", "name: e, type: Eltwise, bottom: [data, other]"),
         net("{shape: [N, 4]}, label: [32]", "name: loss, type: EuclideanLoss, bottom: [data, label]").replace("label: [32]", "label: [32, 4]"),
     ],
+    "NS415": [
+        net("[N, 3, 8, 8]", CONV + "\nname: b, type: BatchNorm, use_global_stats: false"),
+        net("[4, 3]", "name: s, type: Softmax, axis: 0"),
+        net("[N, 3]", "name: b, type: BN, bn_mode: LEARN\nname: r, type: ReLU"),
+        net("[N, 3]", "name: m, type: Reduction, axis: 0\nname: e, type: Flatten, bottom: data", "output: [m, e]\n"),
+        net("[N, 2]", "name: p, type: Permute, order: [1, 0]\nname: s, type: Softmax"),
+    ],
 }  # fmt: skip
 QUIET = {
     "NS401": [
@@ -147,6 +154,14 @@ QUIET = {
         net("[N, 8]", "name: r, type: Reshape, shape: [0, 2, 4]"),
         net("[N, 8]", "name: r, type: Reshape, shape: [2, -1]"),
         net("[N, 3, H, W]", "name: p, type: Pooling, kernel_size: 7, stride: 7\nname: q, type: Pooling, kernel_size: 5, stride: 5"),
+    ],
+    "NS415": [
+        net("[N, 3, 8, 8]", CONV + "\nname: b, type: BatchNorm"),
+        net("[N, 3, 8, 8]", CONV + "\nname: b, type: BatchNorm, use_global_stats: false, include: {phase: TRAIN}"),
+        net("[T, N, 4]", "name: s, type: Softmax, axis: 0"),
+        net("[N, 4, 6]", "name: r, type: Reshape, shape: [-1, 6]\nname: i, type: InnerProduct, num_output: 2, weight_filler: xavier"),
+        net("[N, 2]", "name: p, type: Permute, order: [1, 0]\nname: s, type: Softmax, axis: 0"),
+        net("[N, 3]", "name: c, type: Concat, bottom: [data, data], axis: 0"),
     ],
 }  # fmt: skip
 

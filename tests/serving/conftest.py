@@ -16,7 +16,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     node, real = helper.make_node, TensorProto.FLOAT
     labels = {"netspec.labels": '{"prob": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"]}',
-              "netspec.certified": "difference 1e-7, tolerance 1e-6", "author": "someone"}  # fmt: skip
+              "netspec.certified": "difference 1e-7, tolerance 1e-6", "netspec.rows": "apart", "author": "someone"}  # fmt: skip
     lenet = [node("Conv", ["data", "w1", "b1"], ["c1"]), node("Relu", ["c1"], ["r1"]),
              node("MaxPool", ["r1"], ["p1"], kernel_shape=[2, 2], strides=[2, 2]), node("Flatten", ["p1"], ["f"]),
              node("Gemm", ["f", "w2"], ["ip"], transB=1), node("Softmax", ["ip"], ["prob"], axis=1)]  # fmt: skip
