@@ -17,7 +17,7 @@ from netspec.ir.layer import Layer, Weight
 from netspec.ir.rule import Change, Fact, RuleError, collecting
 from netspec.ir.types import SPACE, TensorType, shown
 
-__all__ = ["BUGS", "Pass", "infer", "retraced"]
+__all__ = ["BUGS", "Pass", "infer", "open_sizes", "retraced"]
 
 Types = dict[Value, TensorType | Unknown]
 VARIABLE = re.compile(r"""["']?\$(\w+|\{\s*\w+\s*\})["']?""")
@@ -123,8 +123,8 @@ def check_weights(weights: tuple[Weight, ...]) -> None:
 
 
 def check_module(layer: Layer, bottoms: tuple[TensorType, ...]) -> None:
-    """A module is built of numbers. Only sizes other than the batch's can keep it from being so."""
-    if all(isinstance(size, int) for b in bottoms for size in b.shape[1:]) or type(layer).torch is Layer.torch:
+    """A module is built of numbers, whatever the sizes of what it reads."""
+    if type(layer).torch is Layer.torch or (all(isinstance(size, int) for b in bottoms for size in b.shape) and bottoms):
         return
     made = layer.torch(*bottoms)
     for size in open_sizes((made.arguments, *made.keywords.values())):
@@ -135,7 +135,7 @@ def open_sizes(part: object) -> Iterator[Dim]:
     """The sizes with symbols among a module's arguments."""
     if isinstance(part, Dim):
         yield part
-    for inner in part if isinstance(part, tuple) else ():
+    for inner in part if isinstance(part, (tuple, list)) else part.values() if isinstance(part, dict) else ():
         yield from open_sizes(inner)
 
 

@@ -88,6 +88,7 @@ CODES: dict[str, Code] = {
     "NS212": Code("no such layer"),
     "NS213": Code("name with a character that cannot be seen"),
     "NS214": Code("name too long"),
+    "NS215": Code("data that nothing reads", "warning"),
     # 3: shapes
     "NS301": Code("window does not fit its input"),
     "NS302": Code("sizes do not agree"),

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Union
 
+from netspec.analysis.infer import open_sizes
+from netspec.diagnostics import fail
 from netspec.emit.names import Names
 from netspec.emit.quote import Code, code, identifier, joined
 from netspec.ir.graph import Block, Node, TypedGraph, Value
@@ -114,9 +116,7 @@ class Structure:
         self.typed = typed
         self.reserved = taken
         self.paths: dict[Node, Code] = {}
-        self.modules: dict[Node, ModuleText] = {
-            node: node.layer.torch(*typed.bottoms(node)) for node in (*typed.graph.sources, *typed.graph.nodes)
-        }
+        self.modules: dict[Node, ModuleText] = {node: module_of(node, typed) for node in (*typed.graph.sources, *typed.graph.nodes)}
         self.instances: dict[Any, list[Group]] = {}
         self.keys: dict[Group, Any] = {}
         self.given: dict[Any, Code] = {}
@@ -265,6 +265,18 @@ class Structure:
                 else:
                     lines.append(code("share_reshaped(self.{}, {}, self.{}, {}, {})", here, mine.name, there, first.name, mine.shape))
         return lines
+
+
+def module_of(node: Node, typed: TypedGraph) -> ModuleText:
+    """A layer's module. NS304: an argument of it is an open size."""
+    made = node.layer.torch(*typed.bottoms(node))
+    for size in open_sizes((made.arguments, made.keywords)):
+        raise fail(
+            "NS304",
+            f"{node.layer.type} {node.name}: its module is built of numbers: a size in it would be {size}",
+            span=node.places["type"],
+        )
+    return made
 
 
 def called(target: Code, arguments: tuple[object, ...], words: dict[Code, object]) -> Code:

@@ -98,7 +98,7 @@ class DummyData(DataLayer, type="DummyData", param="dummy_data_param", legacy=("
         exclude(bool(self.shape) and any(older), "shape and num, channels, height, width cannot both be given", at="shape")
         if self.shape:
             given: tuple[BlobShape, ...] = self.shape  # type: ignore[assignment]
-            return self.each("shape", tuple(sizes(shape) for shape in given))
+            return self.each("shape", tuple(numbers(shape) for shape in given))
         columns = [self.each(name, values) for name, values in zip(("num", "channels", "height", "width"), older, strict=True)]
         return tuple(zip(*columns, strict=True))
 
@@ -133,4 +133,15 @@ class DummyData(DataLayer, type="DummyData", param="dummy_data_param", legacy=("
         yield accepts("{num: 2, channels: [1, 3], height: 5, width: 5, data_filler: [gaussian, constant]}", " -> 2,1,5,5; 2,3,5,5")
         yield rejects("{shape: [2, 3], num: 2}", "", code="NS120", at="shape")
         yield rejects("{num: 2, channels: 3, height: 5}", "", code="NS107", at="width")
+        yield rejects("{shape: [N, 3]}", "", code="NS109", at="shape")
+        yield rejects("{shape: [{dim: [2, 3]}, {dim: [2, T]}]}", "", code="NS109", at="shape", outputs=2)
         yield rejects("{shape: [[2], [3], [4]]}", "", code="NS107", at="shape", outputs=2)
+
+
+def numbers(shape: BlobShape) -> tuple[Size, ...]:
+    """The sizes of a shape in which nothing is open: values are made of that many, as Caffe makes them."""
+    found = sizes(shape)
+    for size in found:
+        if not isinstance(size, int):
+            raise RuleError("NS109", f"the values are made here, so each size is a number, as in Caffe: {size} is open", at="shape")
+    return found

@@ -37,6 +37,8 @@ class Scope:
     same_as: str | None = None
     last: tuple[Value, ...] | None = None
     """Tops of the layer or instance before, for a bottom left out."""
+    behind: list[Node] = fresh(default_factory=list)
+    """Data layers since then: a bottom left out passes them over."""
     items: tuple[Item, ...] = ()
 
 
@@ -55,6 +57,8 @@ class Builder:
     broken: set[str] = fresh(default_factory=set)
     """Tops of layers that were reported: reading them is no further error."""
     later: Mapping[str, Span | None] = fresh(default_factory=dict)
+    passed: list[tuple[Draft, Value, tuple[Node, ...]]] = fresh(default_factory=list)
+    """Layers whose bottom is left out, with what they read and the data layers that stand between."""
     uses: dict[str, Span | None] = fresh(default_factory=dict)
     """Where each use of a block is named, by its full name; the copies of a repeat go by the name of the whole."""
 
@@ -125,9 +129,14 @@ class Builder:
             self.blobs[name] = value
             if name.removeprefix(scope.prefix) in scope.inputs:
                 scope.inputs[name.removeprefix(scope.prefix)] = value
+        if scope.behind and not fields.bottom and wired:
+            self.passed.append((draft, wired[0], tuple(scope.behind)))
         first_source = scope.last is None and bool(layer.traits & {"data", "input"})
         if node.tops and (first_source or not layer.traits & SKIPPED):
             scope.last = node.tops[:1]
+            scope.behind = []
+        elif "data" in layer.traits:
+            scope.behind.append(node)
 
     def check_name(self, name: str, span: Span | None, scope: Scope) -> bool:
         """Whether nothing before has this name, neither a layer nor a use of a block; says so where something has.
@@ -371,8 +380,21 @@ def build(
     sources = tuple(node for node in makers if "data" in node.layer.traits)
     nodes = tuple(node for node in builder.order if node not in makers)
     read = {value for node in nodes for value in node.bottoms}
+    tell_passed(builder, read)
     ends = tuple(value for node in nodes for value in node.tops if value not in read)
     return Graph(name, inputs_of(inputs, makers, sources), nodes, ends, builder.blobs, state.phase, sources)
+
+
+def tell_passed(builder: Builder, read: set[Value]) -> None:
+    """Report NS215 where a bottom that is left out passes over a data layer that no other layer reads: it may be the one that is meant."""
+    for draft, value, behind in builder.passed:
+        unread = [node for node in behind if not read.intersection(node.tops)]
+        if unread:
+            near = unread[-1]
+            fact = f"{draft.name} reads {value.name}: a bottom that is left out passes over data layers, and no layer reads {near.name}"
+            place = near.places["name"]
+            others = (Label(place, "passed over"),) if place is not None else ()
+            builder.diagnostics.add(Diagnostic("NS215", fact, draft.places["name"], f"reads {value.name}", others=others))
 
 
 def inputs_of(declared: list[Input], makers: list[Node], sources: tuple[Node, ...]) -> tuple[Input, ...]:

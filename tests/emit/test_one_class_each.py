@@ -17,6 +17,7 @@ from netspec.emit.names import Names
 from netspec.export.prototxt import to_prototxt
 from netspec.importers.caffe import convert
 from netspec.ir.graph import TypedGraph
+from netspec.layers.shapes import sizes
 from netspec.source import Source
 
 pytestmark = pytest.mark.torch
@@ -308,3 +309,20 @@ def test_arguments_of_two_layers_are_two() -> None:
     text = "input: {data: [N, 4]}\nblocks:\n  u:\n    vars: {v: 1, w: 1}\n    layers:\n"
     text += "      - {name: a, type: Power, power: $v, scale: 2}\n      - {name: a_scale, type: Power, scale: $w}\n"
     unrolled(text + "layers: [{name: x, block: u, vars: {v: 2, w: 3}}, {name: y, block: u, vars: {v: 3, w: 5}}]")
+
+
+# --- a module is built of numbers -------------------------------------------------------------------------------------
+
+OPEN_SIZES = "input: {data: [N, 3, H, W]}\nlayers:\n  - {name: d, type: DummyData, shape: [N, 3]}\n  - {name: r, type: TanH, bottom: data}"
+
+
+def test_an_open_size_never_reaches_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layer says it; without that, inference does; without that, the emitter."""
+    found = []
+    for wall in ("netspec.layers.data.numbers", "netspec.analysis.infer.check_module", ""):
+        with pytest.raises(SpecError) as raised:
+            emitter.torch_source(load(OPEN_SIZES))
+        found.append(raised.value.diagnostics[0].code)
+        if wall:
+            monkeypatch.setattr(wall, sizes if wall.endswith("numbers") else lambda layer, bottoms: None)
+    assert found == ["NS109", "NS304", "NS304"]
