@@ -21,6 +21,8 @@ class Reading:
     allow_code: bool = False
     recorded: int = 0
     """How many of the settings, the first ones, a run's folder remembers: its word, not the caller's, so they may not lead outside."""
+    unproven: str = ""
+    """The folder where the paths of a run started, says its record, where nothing proves it: they start in the run's folder then."""
 
 
 PLAIN = Reading()

@@ -16,6 +16,16 @@ CLASSES = "classes.json"
 
 
 def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str, list[str]]:
+    """`names_of`; of a run whose paths lead nowhere, findings say how the folder that its record names is confirmed."""
+    if not program.reading.unproven:
+        return names_of(program, typed, run)
+    from netspec.training.run import telling
+
+    with telling(program.reading.unproven):
+        return names_of(program, typed, run)
+
+
+def names_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str, list[str]]:
     """Names by output: what `labels:` lists, or the lines of the file that it names; else the run's classes, where their number fits.
 
     Raises SpecError NS707 where a file cannot be read, or its names do not match the output's size, NS114 where it lies outside.

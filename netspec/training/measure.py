@@ -11,7 +11,7 @@ from netspec.training.device import exact_float32, find_device
 from netspec.training.evaluation import evaluate
 from netspec.training.feeds import Feeds
 from netspec.training.nets import fill
-from netspec.training.run import program_of, read_record, weights_file
+from netspec.training.run import program_of, read_record, telling, weights_file
 
 __all__ = ["Measured", "measure"]
 
@@ -36,7 +36,8 @@ def measure(folder: str | Path, weights: str = "last", device: str = "auto", rea
     trained, tested = program.training_graph("train"), program.training_graph("test")
     net = api.compile(tested)
     fill(net, tested, path, trained)
-    feeds = Feeds.open(program, trained, tested)
+    with telling(program.reading.unproven):
+        feeds = Feeds.open(program, trained, tested)
     if not feeds.tested:
         raise fail("NS684", "its section train has no test_data", path=str(run))
     batches = feeds.batches("test", tested, net, 0, place)

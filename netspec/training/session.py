@@ -25,7 +25,7 @@ from netspec.training.job import Job, Player, TrainingResult
 from netspec.training.loop import prepare, train
 from netspec.training.nets import Twins, joined, start_from, twins
 from netspec.training.progress import Reporter
-from netspec.training.run import again, is_run, program_of, read_record, record_of, write_run
+from netspec.training.run import again, is_run, program_of, read_record, record_of, telling, write_run
 
 __all__ = ["Session", "find_run", "hash_of", "reread", "session", "train_program"]
 
@@ -60,7 +60,8 @@ def train_program(
     """
     place = find_device(device)
     before = read_record(run) if resume else {}
-    made = session(program, place, seed=before.get("seed"), weights=weights)
+    with telling(program.reading.unproven):
+        made = session(program, place, seed=before.get("seed"), weights=weights)
     if resume and before.get("spec_hash") != made.job.spec_hash:
         fact = f"it was trained as {before.get('spec_hash')}, the spec is {made.job.spec_hash}"
         notes = (

@@ -248,6 +248,9 @@ def test_a_run_reaches_what_its_spec_reaches(folder: Path) -> None:
     assert codes("train", "run", "--resume", *more) == []
     (folder / "net.yaml").write_text(HEAD + LAYERS + "# changed\n" + NPZ + SOLVER, encoding="utf-8")
     assert codes("train", "run", "--resume", *more) == ["NS643"]
+    with pytest.raises(SpecError) as error:
+        netspec.train("run", resume=True)
+    assert f"--allow-outside {folder} confirms it" in error.value.diagnostics[0].notes[-1]
     assert codes("train", "run", "--resume", *more, "--allow-outside", str(folder)) == []
     assert codes("train", "net.yaml", "--run", "run", "--resume", *more) == [], "the spec itself was named"
 
