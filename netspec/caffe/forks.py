@@ -65,7 +65,7 @@ FORK_MESSAGES = {
         0 match_type MatchType; 0 overlap_threshold float; 0 use_prior_for_matching bool; 0 background_label_id uint;
         0 use_difficult_gt bool; 0 do_neg_mining bool; 0 neg_pos_ratio float; 0 neg_overlap float; 0 encode_variance_in_target bool;
         0 map_object_to_agnostic bool; 0 code_type CodeType; 0 mining_type MiningType; 0 nms_param NonMaximumSuppressionParameter;
-        0 bp_inside bool; 0 bp_outside bool; 0 use_prior_for_nms bool""",
+        0 bp_inside bool; 0 bp_outside bool; 0 use_prior_for_nms bool; 0 ignore_cross_boundary_bbox bool""",
     "NetParameter": """
         0 default_forward_type string; 0 default_backward_type string; 0 default_forward_math string; 0 default_backward_math string;
         0 engine string""",

@@ -75,6 +75,10 @@ class Writer:
         # a name may serve once in each phase; the places tell which of its layers a node is
         self.nodes = [{(node.name, id(node.places)): node for node in every_node(view.graph)} for view in views]
         self.params = params_of(views)
+        self.contracts = {i.value.name: i.contract for v in views for i in v.graph.inputs if i.node is None and i.contract is not None}
+        taken = {value.name for view in views for node in view.graph.nodes for value in (*node.bottoms, *node.tops)}
+        self.prepared = {name: free(f"{name}_prepared", taken) for name, contract in self.contracts.items() if power_of(contract)}
+        """What layers read in place of an input whose pixels are scaled first."""
         for view in views:
             self.check_names(view.graph)
 
@@ -97,14 +101,27 @@ class Writer:
                 if item.node is None and item.type is not None:
                     states.setdefault(item.value.name, set()).add(view.graph.phase)
                     shapes[item.value.name] = item.type.shape
-                    if item.contract is not None:
-                        self.left_out(f"image of input {item.value.name}: Caffe's data layers hold it in transform_param")
         all_phases = {view.graph.phase for view in self.views}
         for name, shape in shapes.items():
             values: dict[str, Any] = {"name": name, "type": "Input", "top": [name]}
             if states[name] != all_phases:
                 values["include"] = [{"phase": phase} for phase in sorted(states[name])]
             yield self.text("layer", {**values, "input_param": {"shape": [{"dim": self.numbers(name, shape)}]}}, f"input {name}")
+            if name in self.contracts:
+                yield self.preparation(name, {key: value for key, value in values.items() if key == "include"})
+
+    def preparation(self, name: str, condition: dict[str, Any]) -> str:
+        """The layer that scales an input's pixels as its contract says, if it does; NS711 for the rest of the contract."""
+        contract, top = self.contracts[name], self.prepared.get(name)
+        words = power_of(contract)
+        said = {key for key, _ in given(contract)} - {{"scale": "scale", "shift": "mean_value"}[word] for word in words}
+        if said:
+            done = f"its scale is layer {top}; " if top else ""
+            self.left_out(f"image of input {name}: {done}Caffe's data layers hold {', '.join(sorted(said))} in transform_param")
+        if top is None:
+            return ""
+        values = {"name": top, "type": "Power", "bottom": [name], "top": [top], **condition, "power_param": words}
+        return self.text("layer", values, f"input {name}")
 
     def numbers(self, name: str, shape: tuple[Size, ...]) -> list[int]:
         """A shape in numbers: a batch that is open is written as 1. NS710 for another size that is open."""
@@ -136,6 +153,7 @@ class Writer:
             self.refuse(draft, f"layer {draft.name} {fact}", "bottom")
             return ""
         (wiring,) = wirings
+        wiring = Wiring(*(tuple(self.prepared.get(name, name) for name in names) for names in wiring))
         values: dict[str, Any] = {"name": draft.name, "type": layer.type, "bottom": wiring.bottoms, "top": wiring.tops}
         values |= {"loss_weight": fields.loss_weight, "param": self.params.get(draft.name) or trimmed(nodes[0].params)}
         values |= {"include": [rule(r) for r in fields.include], "exclude": [rule(r) for r in fields.exclude]}
@@ -166,6 +184,18 @@ class Writer:
         except UnwritableError as error:
             self.diagnostics.error("NS710", f"{'.'.join(error.path[1:])} of {owner} has no form in Caffe's messages")
             return ""
+
+
+def power_of(contract: Any) -> dict[str, float]:
+    """(pixel - mean) * scale as the words of a Power layer; a mean of several numbers stays outside, where Caffe subtracts it."""
+    words = {"scale": contract.scale} if contract.scale != 1 else {}
+    mean = contract.mean_value[0] if contract.mean_value and len(set(contract.mean_value)) == 1 else 0.0
+    return words | ({"shift": -mean * contract.scale} if mean else {})
+
+
+def free(name: str, taken: set[str]) -> str:
+    """That name, or with a number behind it where a blob has it."""
+    return next(n for n in (name, *(f"{name}_{i}" for i in range(2, len(taken) + 3))) if n not in taken)
 
 
 def every_node(graph: Graph) -> Iterator[Node]:

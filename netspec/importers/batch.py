@@ -31,14 +31,41 @@ def open_batch(tree: Tree, places: Mapping[str, Span], names: Mapping[str, str])
     batch = next((shape[0] for shape in declared.values() if isinstance(shape[0], int)), None)
     if batch is None:
         return tree, []
-    opened = {name: [BATCH, *shape[1:]] for name, shape in declared.items() if shape[0] == batch}
-    candidate = {**tree, "input": {**tree["input"], **opened}}
+    named = {name: f"{BATCH}{i + 1 if i else ''}" for i, name in enumerate(n for n, shape in declared.items() if shape[0] == batch)}
+    letters = together(with_letters(tree, named), named)
+    opened = {name: [letter, *declared[name][1:]] for name, letter in letters.items()}
+    candidate = with_letters(tree, letters)
     why, proven = dependence(candidate, tree, names)
     if why is None:
         return (candidate if proven else tree), []
     first = next(iter(opened))
     fact = f"{first} takes batches of {batch} only: {why}"
     return tree, [Diagnostic("NS041", fact, places[first], "the batch is not opened")]
+
+
+def with_letters(tree: Tree, letters: Mapping[str, str]) -> Tree:
+    """The spec with a symbol for the first size of some inputs."""
+    shapes = {name: [letters[name], *shape[1:]] if name in letters else shape for name, shape in tree["input"].items()}
+    return {**tree, "input": shapes}
+
+
+def together(tree: Tree, letters: Mapping[str, str]) -> dict[str, str]:
+    """Which inputs are of one batch: those that the net demands to be, in a phase; regions of images need not be as many as these.
+
+    Where that cannot be asked, all are.
+    """
+    if len(letters) < 2:
+        return dict(letters)
+    source, first = Source("net.yaml", dump(tree)), {letter: letter for letter in letters.values()}
+    try:
+        for phase, stage in states(tree):
+            for _, fact in graph(source, phase, stage).facts:
+                if fact.kind == "same" and str(fact.left) in first and str(fact.right) in first:
+                    one, other = sorted((first[str(fact.left)], first[str(fact.right)]))
+                    first = {letter: one if root == other else root for letter, root in first.items()}
+    except SpecError:
+        return dict.fromkeys(letters, BATCH)
+    return {name: first[letter] for name, letter in letters.items()}
 
 
 def dependence(opened: Tree, fixed: Tree, names: Mapping[str, str]) -> tuple[str | None, bool]:
@@ -56,19 +83,19 @@ def dependence(opened: Tree, fixed: Tree, names: Mapping[str, str]) -> tuple[str
                 return error.diagnostics[0].fact, True
             continue
         proven = True
-        why = demand(typed, names)
+        why = demand(typed, names, frozenset(str(shape[0]) for shape in opened["input"].values() if shape and isinstance(shape[0], str)))
         if why is not None:
             return why, True
     return None, proven
 
 
-def demand(typed: TypedGraph, names: Mapping[str, str]) -> str | None:
-    """What a graph demands of N, or None."""
+def demand(typed: TypedGraph, names: Mapping[str, str], letters: frozenset[str]) -> str | None:
+    """What a graph demands of the batch, or None."""
     for node in typed.graph.nodes:
         if "recurrent" in node.layer.traits:
             return f"axis 0 is time in layer {names.get(node.name, node.name)}"
     for node, fact in typed.facts:
-        if BATCH in symbols(fact.left) | symbols(fact.right):
+        if letters & (symbols(fact.left) | symbols(fact.right)):
             return f"{fact.because} in layer {names.get(node.name, node.name)}, where {fact}"
     return None
 

@@ -21,6 +21,8 @@ EFFECTLESS = frozenset(("engine", "force_nd_im2col", "debug_info", "share_in_par
 
 DRAWN = ("visualize", "visualize_threshold", "save_file")
 """What SSD's fork draws or writes beside its boxes."""
+OFF = ("ignore_cross_boundary_bbox",)
+"""What forks can switch on, and netspec cannot."""
 PRECISION = "the fork's choice of precision; netspec computes in float32"
 OF_FORKS = {
     "engine": "it does not change what the layer computes",
@@ -134,6 +136,9 @@ def keep(name: str, group: str, values: dict[str, Any], layer: Piece, diagnostic
     if name in DRAWN or (cls is not None and "data" in cls.traits):
         why = "it does not change what the layer computes" if name in DRAWN else "netspec's data layer has no such word"
         diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: {why}", span))
+        return False
+    if name in OFF and values[name] is False:
+        diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: it is false, as here", span))
         return False
     if name in known_fields(group):
         diagnostics.add(Diagnostic("NS021", f"{name} of {layer.owner}; {layer['type']} has no such parameter here; kept as it is", span))

@@ -45,7 +45,7 @@ NAMED = {
     "training/log.py": {"Log"},  # the class of a run's log
     "importers/net_inputs.py": {"Input"},  # Caffe's input: of a net becomes such a layer
     "caffe/messages.py": None,  # Caffe's own enum of types
-    "emit/prototxt.py": {"Input"},  # an input of the net becomes such a layer
+    "emit/prototxt.py": {"Input", "Power"},  # an input of the net becomes such a layer, and the scale of its pixels
     "importers/oldest.py": None,  # what V0 and V1 files say otherwise of certain types
     "importers/upgrade.py": None,
     "importers/nvidia.py": None,

@@ -93,6 +93,18 @@ def test_what_is_given_and_what_has_another_number_stay(tmp_path: Path) -> None:
     assert done.tree["input"] == {"data": ["N", 8, 9, 9], "rois": [7, 5], "given": [2, 3]}
 
 
+def test_inputs_of_one_batch_have_one_letter_and_others_their_own(tmp_path: Path) -> None:
+    text = 'input: "data" input: "rois" input: "more" input_shape { dim: 1 dim: 8 dim: 9 dim: 9 } input_shape { dim: 1 dim: 5 }'
+    text += (
+        " input_shape { dim: 1 dim: 3 }\n" + layer("ROIPooling", 'bottom: "rois" roi_pooling_param { pooled_h: 2 pooled_w: 2 }') + IP % "r"
+    )
+    text += 'layer { name: "ip2" type: "InnerProduct" bottom: "data" top: "ip2" inner_product_param { num_output: 3 } }\n'
+    text += 'layer { name: "sum" type: "Eltwise" bottom: "ip2" bottom: "more" top: "sum" }\n'
+    done = brought(tmp_path, text)
+    assert done.tree["input"] == {"data": ["N", 8, 9, 9], "rois": ["N2", 5], "more": ["N", 3]}
+    assert done.findings == []
+
+
 def test_a_faulty_net_is_left_alone(tmp_path: Path) -> None:
     done = brought(tmp_path, HEAD + layer("Mystery", "") + IP % "r")
     assert done.tree["input"]["data"][0] == 10

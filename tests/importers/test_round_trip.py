@@ -11,6 +11,7 @@ from netspec.analysis.canonical import network_hash
 from netspec.cli import group
 from netspec.diagnostics import Diagnostics, SpecError
 from netspec.export.prototxt import states_of, to_prototxt
+from netspec.importers.caffe import convert
 from netspec.importers.prototxt import import_prototxt
 from netspec.ir.graph import Graph, ParamSpec
 from netspec.resolve.resolve import wire
@@ -152,3 +153,41 @@ train: {data: {source: digits, batch_size: 2}, solver: {type: Adam, base_lr: 0.1
     again = import_prototxt(out, solver=solver)
     assert again.tree["train"]["solver"] == {"type": "Adam", "base_lr": 0.1, "max_iter": 5}
     assert again.tree["input"] == {"data": [2, 3]}
+
+
+CONTRACTS = {
+    "scale": "{scale: 0.0125}",
+    "scale and mean": "{scale: 0.02, mean_value: 100}",
+    "one mean for all": "{mean_value: [90, 90, 90], color: rgb}",
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("words", CONTRACTS.values(), ids=CONTRACTS)
+@pytest.mark.parametrize("inplace", [False, True])
+def test_the_contracts_numbers_are_kept(words: str, inplace: bool, tmp_path: Path) -> None:
+    import torch
+
+    import netspec
+
+    act = "{name: r, type: ReLU, bottom: data, top: data}" if inplace else "{name: r, type: ReLU, bottom: data}"
+    text = f"input: {{data: {{shape: [N, 3, 4, 4], image: {words}}}}}\nlayers:\n  - {act}\n  - {{name: p, type: Power, shift: 1}}\n"
+    program = driver.load_source(Source("net.yaml", text))
+    contract = program.graph().graph.inputs[0].contract
+    assert contract is not None
+    (tmp_path / "net.prototxt").write_text(to_prototxt(program).net)
+    back = netspec.compile(driver.load_source(Source("back.yaml", convert(tmp_path / "net.prototxt").text)).graph())
+    pixels = torch.randint(0, 256, (2, 3, 4, 4)).float()
+    mean = contract.mean_value[0] if contract.mean_value else 0
+    torch.testing.assert_close(back(pixels), netspec.compile(program.graph())((pixels - mean) * contract.scale))
+
+
+def test_a_mean_of_each_channel_stays_outside() -> None:
+    text = (
+        "input: {data: {shape: [N, 3, 4, 4], image: {scale: 0.5, mean_value: [1, 2, 3], color: bgr}}}\nlayers:\n  - {name: r, type: ReLU}\n"
+    )
+    made = to_prototxt(driver.load_source(Source("net.yaml", text)))
+    assert "power_param {\n    scale: 0.5\n  }" in made.net
+    assert 'bottom: "data_prepared"' in made.net
+    (finding,) = [d for d in made.findings if d.fact.startswith("image")]
+    assert "its scale is layer data_prepared; Caffe's data layers hold color, mean_value in transform_param" in finding.fact
