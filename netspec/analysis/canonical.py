@@ -176,7 +176,7 @@ def content(typed: TypedGraph, node: Node) -> Any:
         made: Any = node.layer.torch(*typed.bottoms(node))
     except Exception:
         made = parameters(node)
-    weights = [(w.name, w.shape, w.kind, w.filler) for w in typed.weights[node]]
+    weights = [(w.name, w.shape, w.kind, w.drawn) for w in typed.weights[node]]
     settings = [node.params[i][1:3] if i < len(node.params) else ParamSpec()[1:3] for i in range(len(weights))]
     return node.layer.type, made, weights, settings
 

@@ -115,6 +115,9 @@ def start(node: Node, twin: Node, typed: TypedGraph) -> list[str]:
             pairs = zip(typed.weights[node], node.layer.changed(**{name: twin.layer.__dict__[name]}).weights(*bottoms), strict=True)
             if any(old.filler != new.filler and (node, i) not in typed.shared for i, (old, new) in enumerate(pairs)):
                 found.append(written(name, node.layer, twin.layer))
+    pairs = zip(typed.weights[node], twin.layer.weights(*bottoms), strict=False)
+    if not found and any(old.filler == new.filler and old.drawn != new.drawn for old, new in pairs):
+        found.append("its fans are counted otherwise")
     return found
 
 

@@ -175,8 +175,8 @@ class Structure:
     def node_key(self, node: Node) -> Any:
         text = self.modules[node]
         tied = any(owner[0] is node for owner in self.typed.shared)
-        fillers = tuple(repr(w.filler) for w in self.typed.weights[node])
-        fans = tuple(w.shape[1:] if w.filler.type == "kaiming_uniform" else () for w in self.typed.weights[node][:1])
+        fillers = tuple(repr(w.drawn) for w in self.typed.weights[node])
+        fans = tuple(w.seen if w.filler.type == "kaiming_uniform" else () for w in self.typed.weights[node][:1])
         return text.target, len(text.arguments), tuple(text.keywords), fillers, fans, tied, node.layer.top_count, node.stopped
 
     @property

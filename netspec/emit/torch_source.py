@@ -168,13 +168,12 @@ def filling(node: Node, path: Code, structure: Structure) -> list[Code]:
     for index, weight in enumerate(weights):
         if (node, index) in structure.typed.shared:
             continue
-        f = weight.filler
+        f = weight.drawn
         given = {name: f.__dict__[name] for name in FILLER_WORDS[f.type] if f.__dict__[name] != DEFAULT_FILLER.__dict__[name]}
         arguments = [code("{}.{}", path, identifier(weight.name)), *(code("{}={}", identifier(k), v) for k, v in given.items())]
         if f.type == "kaiming_uniform":
-            first = weights[0].shape
             count = 1
-            for size in first[1:]:
+            for size in weights[0].seen:
                 count *= size if isinstance(size, int) else 1
             arguments.append(code("fan_in={}", count))
         if f.type == "values":

@@ -58,13 +58,34 @@ def constant(value: float) -> Filler:
     return Filler(value=value)
 
 
+SWAPPED = {"FAN_IN": "FAN_OUT", "FAN_OUT": "FAN_IN"}
+
+
 class Weight(NamedTuple):
-    """A tensor that a layer owns. parameter: trained; statistic: gathered while training; fixed: never changed by training."""
+    """A tensor that a layer owns. parameter: trained; statistic: gathered while training; fixed: never changed by training.
+
+    outputs: the axis along which the outputs stand. true_fans: xavier and msra count what an output sees; else, as Caffe, what stands
+    behind axis 0.
+    """
 
     name: str
     shape: tuple[Size, ...]
     filler: Filler = Filler()
     kind: Literal["parameter", "statistic", "fixed"] = "parameter"
+    outputs: int = 0
+    true_fans: bool = False
+
+    @property
+    def seen(self) -> tuple[Size, ...]:
+        """The sizes whose product is what one output sees."""
+        return self.shape[: self.outputs] + self.shape[self.outputs + 1 :]
+
+    @property
+    def drawn(self) -> Filler:
+        """The filler in terms of the tensor as it is stored."""
+        if self.true_fans and self.outputs == 1 and self.filler.type in ("xavier", "msra"):
+            return self.filler.changed(variance_norm=SWAPPED.get(self.filler.variance_norm, self.filler.variance_norm))
+        return self.filler
 
 
 class ModuleText(NamedTuple):

@@ -1,7 +1,7 @@
 """Layers with a full matrix of weights: InnerProduct, Embed, and Parameter, which is nothing but weights."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, same_place
@@ -37,6 +37,14 @@ class InnerProduct(
     axis: int = param(default=1, doc="first axis that is flattened; negative counts from the back")
     transpose: bool = param(default=False, doc="store the matrix as (inputs, outputs)")
 
+    true_fans: bool = False
+    """Whether xavier and msra count the inputs as fan_in with transpose, too: not in Caffe, which counts what stands behind axis 0."""
+
+    @classmethod
+    def read(cls, fields: Mapping[str, Any], dialect: str = "caffe", whole: Any = None) -> Self:
+        layer = super().read(fields, dialect, whole)
+        return layer.changed(true_fans=True) if dialect != "caffe" and layer.transpose else layer
+
     def first(self, x: TensorType) -> int:
         return x.axis(self.axis)
 
@@ -45,7 +53,8 @@ class InnerProduct(
 
     def weights(self, x: TensorType) -> Iterator[Weight]:
         inputs = product(x.shape[self.first(x) :])
-        yield Weight("weight", (inputs, self.num_output) if self.transpose else (self.num_output, inputs), self.weight_filler)
+        shape = (inputs, self.num_output) if self.transpose else (self.num_output, inputs)
+        yield Weight("weight", shape, self.weight_filler, outputs=int(self.transpose), true_fans=self.true_fans)
         if self.bias_term:
             yield Weight("bias", (self.num_output,), self.bias_filler)
 

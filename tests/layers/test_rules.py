@@ -51,6 +51,35 @@ def test_state_goes_from_call_to_call(kind: str) -> None:
     torch.testing.assert_close(made(x, cont), whole)
 
 
+@pytest.mark.parametrize(
+    "filler", ["", ", weight_filler: xavier", ", weight_filler: msra", ", weight_filler: {type: xavier, variance_norm: FAN_OUT}"]
+)
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("dialect", ["torch", "tf", "caffe"])
+def test_a_transposed_matrix_starts_as_its_dialect_has_it(dialect: str, axis: int, filler: str) -> None:
+    """PyTorch's fan_in is the inputs, however they are stored: the matrix turned has the same distribution. Caffe counts what is stored."""
+
+    def made(words: str, outputs: int) -> Any:
+        layer = f"type: InnerProduct, axis: {axis}, num_output: {outputs}{words}{filler}"
+        text = f"dialect: {dialect}\ninput: {{x: [N, 2, 400]}}\nlayers:\n  - {{name: l, {layer}}}\n"
+        torch.manual_seed(0)
+        return netspec.compile(load_source(Source("one.yaml", text))).l
+
+    inputs = 800 if axis == 1 else 400
+    turned, plain = made(", transpose: true", 30), made("", 30)
+    assert turned.weight.shape == (inputs, 30)
+    alike = plain if dialect != "caffe" else made(", transpose: false", 30)
+    if dialect == "caffe" and filler:  # n is 30 in place of the inputs, and the other way round
+        ratio = (inputs / 30) ** (0.5 if "FAN_OUT" not in filler else -0.5)
+        assert float(turned.weight.std() / alike.weight.std()) == pytest.approx(ratio, rel=0.1)
+    elif filler or dialect == "torch":
+        assert float(turned.weight.std()) == pytest.approx(float(alike.weight.std()), rel=0.05)
+    else:
+        assert not turned.weight.any()
+    if dialect == "torch":
+        assert float(turned.bias.abs().max()) == pytest.approx(inputs**-0.5, rel=0.2)
+
+
 STATES = {"RNN": "h0", "LSTM": "h0, c0", "GRU": "h0"}
 
 
