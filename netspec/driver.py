@@ -4,6 +4,7 @@ Each phase takes the findings so far and stops the run where it reported errors.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from netspec.analysis.lint import lint
 from netspec.analysis.players import Part, parts
 from netspec.analysis.rate_faults import rate_faults
 from netspec.collector import no_collection
+from netspec.diagnostics.effort import SECOND, Check, Effort, SpentError, weight
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
+from netspec.diagnostics.suggest import bounded
 from netspec.frozen import changed, frozen
 from netspec.ir.graph import Graph, TypedGraph
 from netspec.reading import PLAIN, Reading
@@ -35,6 +38,9 @@ __all__ = ["Program", "check_source", "fix_source", "load", "load_source", "read
 
 BEHIND = 2
 """Faults in sizes that are told behind a first one."""
+GUESSES = 0.6
+"""The part of what is left of the effort that is spent on whose fault it is, before fixes are tried."""
+REPAIR = 10 * SECOND
 DAMAGES = 3
 """Places where a text is no YAML behind which reading goes on."""
 
@@ -120,6 +126,7 @@ def typed_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics: D
     """Resolved to TypedGraph, for one phase."""
     state = state_of(phase, reading)
     graph = wire(resolved, state, diagnostics, deploy=phase == "deploy")
+    diagnostics.layers += len(graph.nodes)
     typed = infer(with_file_types(graph), diagnostics)
     if typed is not None:
         feasible(typed, diagnostics)
@@ -159,34 +166,46 @@ def check_source(
 
     damages: how many times reading goes on behind a place that is no YAML, with the text mended as the finding there offers.
     early: called with the findings before changes are tried on them, if there is anything to try.
+    All trials together cost about a second; what was not tried is not offered.
     """
-    found = findings(source, reading)
+    return settled_findings(source, reading, damages, early, Effort(SECOND))
+
+
+def settled_findings(
+    source: Source, reading: Reading, damages: int, early: Callable[[list[Diagnostic]], None] | None, effort: Effort
+) -> list[Diagnostic]:
+    """The findings with the places and fixes that trials decide, as far as the effort goes."""
+    found, layers = look(source, reading)
+    cost = weight(source, layers, len(found))
+    check = effort.paying(partial(findings, reading=reading), cost)
     if early is not None and any(d.suspects or any(fix.edits for fix in d.fixes) for d in found):
         early(found)
     if damages and found and found[0].code.startswith("NS0"):
         from netspec.diagnostics.readings import settled as read_soundly
         from netspec.diagnostics.recovery import ended, read_on
 
-        found = read_soundly(found, source, partial(findings, reading=reading))
-        if ended(found, source):
-            further = read_on(found, source, lambda text: check_source(text, reading, damages - 1))
+        with suppress(SpentError):
+            found = read_soundly(found, source, check)
+            whole = partial(settled_findings, reading=reading, damages=damages - 1, early=None, effort=effort)
+            further = read_on(found, source, whole) if ended(found, source) else None
             if further is not None:
                 return further
-    check = partial(findings, reading=reading)
     if any(d.suspects for d in found):
-        found = with_blame(found, source, reading)
+        with effort.part(GUESSES) as part, suppress(SpentError):
+            found = with_blame(found, source, reading, part.paying(partial(findings, reading=reading), cost))
     if any(d.code in ("NS201", "NS203", "NS208") and d.others for d in found):
         from netspec.analysis.rivals import settled
 
-        found = settled(found, source, check)
+        with effort.part(GUESSES) as part:
+            found = settled(found, source, part.paying(partial(findings, reading=reading), cost))
     if any(fix.edits for d in found for fix in d.fixes):
         from netspec.diagnostics.fixing import tried
 
-        found = tried(found, source, check)
+        found = tried(found, source, check, effort.left // cost)
     return found
 
 
-def with_blame(found: list[Diagnostic], source: Source, reading: Reading, behind: int = BEHIND) -> list[Diagnostic]:
+def with_blame(found: list[Diagnostic], source: Source, reading: Reading, check: Check, behind: int = BEHIND) -> list[Diagnostic]:
     """The findings on sizes moved to the one number whose change mends them, where there is one.
 
     behind: how many faults are looked for one behind another, where the first alone hides the rest.
@@ -201,35 +220,44 @@ def with_blame(found: list[Diagnostic], source: Source, reading: Reading, behind
     graph = with_file_types(wire(resolved, state_of("test", reading), Diagnostics()))
     trials = Trials(graph, expected_shapes(resolved, graph))
     expected = resolved.spec.section("expect") is not None
-    moved = blamed(found, source, partial(findings, reading=reading), trials, expected=expected)
+    moved = blamed(found, source, check, trials, expected=expected)
     if moved != found or not behind:
         return moved
-    return further(found, source, trials, lambda text: with_blame(findings(text, reading), text, reading, behind - 1))
+    return further(found, source, trials, lambda text: with_blame(check(text), text, reading, check, behind - 1))
 
 
 def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":
     """The text with every safe fix made that helps, and what was done."""
     from netspec.diagnostics.fixing import repaired
 
-    return repaired(source, partial(findings, reading=reading))
+    found, layers = look(source, reading)
+    cost = weight(source, layers, len(found))
+    return repaired(source, Effort(REPAIR).paying(partial(findings, reading=reading), cost))
+
+
+def findings(source: Source, reading: Reading) -> list[Diagnostic]:
+    """All findings on a spec, sorted: each phase of the net is wired and typed, the same finding is made once."""
+    return look(source, reading)[0]
 
 
 @no_collection()
-def findings(source: Source, reading: Reading) -> list[Diagnostic]:
-    """All findings on a spec, sorted: each phase of the net is wired and typed, the same finding is made once."""
+@bounded()
+def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
+    """The findings, and how many layers were looked at for them."""
     diagnostics = Diagnostics()
     resolved = resolve_source(source, diagnostics, reading)
     if resolved is None and [d.code for d in diagnostics.found] == ["NS209"] and is_library(source):
-        return []
+        return [], 0
     if resolved is not None:
         views: dict[str, TypedGraph] = {}
         for phase in ("test", "train") if phased(resolved) else ("test",):
             found = Diagnostics()
             found.found = list(diagnostics.found)
             typed = typed_graph(resolved, phase, reading, found)
+            diagnostics.layers += found.layers
             if typed is not None:
                 views[phase] = typed
-            diagnostics.found += [d for d in found.found if d not in diagnostics.found]
+            diagnostics.found = list(dict.fromkeys((*diagnostics.found, *found.found)))
         if resolved.file.train is not None and not diagnostics.failed:
             learning = training_graph(resolved, "train", reading, diagnostics)
             if learning is not None:
@@ -241,7 +269,7 @@ def findings(source: Source, reading: Reading) -> list[Diagnostic]:
             lint(resolved, views, diagnostics)
         else:
             check_words(resolved, diagnostics)
-    return one_cause(diagnostics.sorted())
+    return one_cause(diagnostics.sorted()), diagnostics.layers
 
 
 def one_cause(found: list[Diagnostic]) -> list[Diagnostic]:

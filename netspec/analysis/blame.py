@@ -6,7 +6,8 @@ from dataclasses import replace
 from netspec.analysis.budget import AMONG
 from netspec.analysis.numbers import PAD
 from netspec.analysis.trials import Trials, said
-from netspec.diagnostics.fixing import Check, belongs, edited, faults
+from netspec.diagnostics.effort import Check, SpentError
+from netspec.diagnostics.fixing import belongs, edited, faults
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label, Suspect
 from netspec.source import Source, Span
 
@@ -32,7 +33,10 @@ def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Tr
     def cleared(edits: Sequence[Edit]) -> bool:
         """Whether the text checks with no other errors than those that no size explains."""
         changed = edited(source, edits)
-        return changed is not None and faults(check(changed)) <= others
+        try:
+            return changed is not None and faults(check(changed)) <= others
+        except SpentError:
+            return False
 
     likely = (s for d in accused for s in d.suspects if expected or s.plain or s.cost <= LIKELY)
     ways: list[Suspect] = []

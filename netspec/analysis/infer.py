@@ -15,7 +15,7 @@ from netspec.ir.dims import Dim, Size, Traced, product
 from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
 from netspec.ir.layer import Layer, Weight
 from netspec.ir.rule import Change, Fact, RuleError, collecting
-from netspec.ir.types import SPACE, TensorType, shown
+from netspec.ir.types import MOST_AXES, SPACE, TensorType, shown
 
 __all__ = ["BUGS", "Pass", "infer", "open_sizes", "retraced"]
 
@@ -33,7 +33,19 @@ class Ruling(NamedTuple):
     facts: tuple[Fact, ...]
 
 
-Rulings = dict[tuple[int, tuple[TensorType, ...], int], Ruling]
+Rulings = dict[tuple[int, tuple[TensorType, ...], int], "Ruling | Refusal"]
+VISITS, NEAR = 40_000, 10_000
+"""Layers that all trials of changes in one graph may visit, and those among which the number to blame is looked for, over all errors.
+
+A change that was not tried is not offered.
+"""
+
+
+class Refusal(NamedTuple):
+    """What kept a layer's rules from speaking; said again without asking."""
+
+    layer: Layer
+    error: Exception
 
 
 class Pass:
@@ -47,6 +59,7 @@ class Pass:
         self.weights: dict[Node, tuple[Weight, ...]] = {}
         self.facts: list[tuple[Node, Fact]] = []
         self.errors: list[tuple[Node, RuleError | Exception]] = []
+        self.left, self.near = VISITS, NEAR
 
     def run(self) -> "Pass":
         for given in self.graph.inputs:
@@ -81,13 +94,24 @@ class Pass:
         """Ask the layer's rules, or what they said of the same bottoms before. Raises RuleError."""
         key = (id(layer), bottoms, count)
         if key not in self.rulings:
-            with collecting() as facts:
-                tops = inferred(layer, bottoms, count)
-                weights = tuple(layer.weights(*bottoms))
-                check_weights(weights)
-                check_module(layer, bottoms)
-            self.rulings[key] = Ruling(layer, tops, weights, tuple(facts))
-        return self.rulings[key]
+            self.rulings[key] = asked(layer, bottoms, count)
+        found = self.rulings[key]
+        if isinstance(found, Refusal):
+            raise found.error.with_traceback(None)
+        return found
+
+
+def asked(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> Ruling | Refusal:
+    """What a layer's rules say of some bottoms."""
+    try:
+        with collecting() as facts:
+            tops = inferred(layer, bottoms, count)
+            weights = tuple(layer.weights(*bottoms))
+            check_weights(weights)
+            check_module(layer, bottoms)
+    except (RuleError, *BUGS) as error:
+        return Refusal(layer, error.with_traceback(None))
+    return Ruling(layer, tops, weights, tuple(facts))
 
 
 BUGS = (TypeError, ValueError, IndexError, ZeroDivisionError, KeyError, AttributeError, AssertionError, OverflowError)
@@ -101,6 +125,8 @@ def inferred(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> tuple
     if len(tops) < count:
         raise RuleError("NS206", f"{layer.type} makes {len(tops)} tops here: {count} are named", at="top")
     for top in tops:
+        if top.rank > MOST_AXES:
+            raise RuleError("NS309", f"a shape has at most {MOST_AXES} axes: this one would have {top.rank:,}")
         for size in top.shape:
             if isinstance(size, int) and size < 0:
                 raise RuleError("NS302", f"a size would be {size}: {top}")
@@ -165,7 +191,9 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     given = node.places.sources.get(error.at, ())
     span = given[0] if len(given) == 1 else place
     used = (Label(place, f"{error.at} of {node.name}"),) if place is not None and span is not place else ()
-    accused = suspects(found.graph, upward(node), sizes_of(node.bottoms, found.types), numbers_of(node.layer))
+    near = list(upward(node)) if found.near > 0 else []
+    found.near -= len(near)
+    accused = suspects(found.graph, near, sizes_of(node.bottoms, found.types), numbers_of(node.layer)) if near else ()
     own = error.at in node.places.spans and error.at in node.layer.params and not error.at.endswith("_filler")
     if error.at in node.places.spans and not error.at.startswith("bottom"):
         accused = tuple(suspect._replace(plain=False) for suspect in accused if PAD not in suspect.edit.text)
@@ -183,7 +211,10 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
 
 
 def mends(node: Node, change: Change, found: Pass) -> bool:
-    """Whether the net has one error less, and no other, with the change made."""
+    """Whether the net has one error less, and no other, with the change made; no where too much was tried before."""
+    found.left -= len(found.graph.nodes)
+    if found.left < 0:
+        return False
     tried = Pass(found.graph, {**found.replaced, node: node.layer.changed(**change.parameters)}, found.rulings).run()
     before = {n for n, _ in found.errors}
     return {n for n, _ in tried.errors} <= before - {node}

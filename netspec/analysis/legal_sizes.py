@@ -18,7 +18,8 @@ from netspec.ir.types import SPACE, TensorType
 
 __all__ = ["LIMIT", "Axis", "LegalSizes", "Violation", "as_json", "counted", "legal_sizes", "shown"]
 
-LIMIT = 4096
+LIMIT, FARTHEST = 4096, 1 << 16
+"""Sizes that are tried; behind a net's own size as many more, where that is not too far."""
 Demand = tuple[Node, Fact]
 
 
@@ -38,7 +39,8 @@ class Violation(NamedTuple):
 class Axis(NamedTuple):
     """The sizes that one symbol may take by itself. given: the fixed size it stands for; coupled: symbols it shares a requirement with.
 
-    assumed: what stands for each of these; illegal: the sizes nearest to the given one, or to the least legal one, that will not do.
+    assumed: what stands for each of these; limit: the largest size tried;
+    illegal: the sizes nearest to the given one, or to the least legal one, that will not do.
     """
 
     name: str
@@ -48,16 +50,17 @@ class Axis(NamedTuple):
     coupled: tuple[str, ...]
     illegal: tuple[Violation, ...]
     assumed: Mapping[str, Size]
+    limit: int = LIMIT
 
     @property
     def text(self) -> str:
         """`H = 188 + 16n`."""
         if not self.progressions:
             where = f" with {', '.join(f'{other} = {size}' for other, size in self.assumed.items())}" if self.assumed else ""
-            return f"{self.name}: no size from 1 to {LIMIT} will do{where}"
+            return f"{self.name}: no size from 1 to {self.limit} will do{where}"
         said = ", or ".join(p.text(self.name) for p in self.progressions)
         ends = [p.last for p in self.progressions]
-        return said + (f" (none was tried beyond {LIMIT})" if None not in ends and max(e for e in ends if e) > LIMIT // 2 else "")
+        return said + (f" (none was tried beyond {self.limit})" if None not in ends and max(e for e in ends if e) > self.limit // 2 else "")
 
 
 class LegalSizes:
@@ -89,13 +92,16 @@ class LegalSizes:
         assumed = self.assumed(name, frozenset[str]().union(*(named(f) for _, f in self.of(together))) - {name})
         demands = [(node, put_in(fact, assumed)) for node, fact in self.of(together)]
         decide = compiled([fact for _, fact in demands], name)
-        legal = [decide(n) for n in range(1, LIMIT + 1)]
+        given = self.given.get(name, 0)
+        limit = given + LIMIT if LIMIT // 2 < given <= FARTHEST else LIMIT
+        legal = [decide(n) for n in range(1, limit + 1)]
         around = self.given.get(name) or next((n for n, fine in enumerate(legal, 1) if fine), 0)
-        below = next((n for n in range(around - 1, 0, -1) if not legal[n - 1]), None)
-        above = next((n for n in range(around + 1, LIMIT + 1) if not legal[n - 1]), None)
+        below = next((n for n in range(min(around - 1, limit), 0, -1) if not legal[n - 1]), None)
+        above = next((n for n in range(around + 1, limit + 1) if not legal[n - 1]), None)
         bad = tuple(self.violation({name: n}, demands) for n in (below, above) if n is not None)
         others = self.coupled(name)
-        return Axis(name, self.places[name], self.given.get(name), compressed(legal), others, bad, {o: assumed[o] for o in others})
+        found = compressed(legal) if given <= limit else (*compressed(legal), Progression(given, 1, given))
+        return Axis(name, self.places[name], self.given.get(name), found, others, bad, {o: assumed[o] for o in others}, limit)
 
     def together(self, name: str) -> frozenset[str]:
         """The symbols to solve for that hang together with one, directly or through others, and itself."""

@@ -5,10 +5,12 @@ Two layers of one name: each is renamed in turn. A name that nothing makes: the 
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
-from netspec.diagnostics.fixing import Check, belongs, edited
+from netspec.diagnostics.effort import Check, SpentError
+from netspec.diagnostics.fixing import belongs, edited
 from netspec.diagnostics.model import COMES_FROM, Diagnostic, Edit, Fix, Label
 from netspec.source import Source, Span
 
@@ -21,8 +23,6 @@ WANTED = (*MISSING, "NS330")
 WORD = re.compile(r"[A-Za-z_][\w./-]*")
 NAMES = 4
 """Names that a renamed layer is tried with, and findings that are settled by trials."""
-WORK = 2_000_000
-"""Characters that all trials together may check; the first finding is settled in any case."""
 
 
 class Trial(NamedTuple):
@@ -39,13 +39,15 @@ class Trial(NamedTuple):
 
 
 def settled(found: Sequence[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
-    """The findings, those on names at the place that a trial blames. What goes with a clean trial's edit is left out."""
-    kept, left = list(found), WORK
-    for d in [d for d in found if disputed(d, source)][:NAMES]:
-        if d not in kept or left < 0:
-            continue
-        left -= len(source.text) * (NAMES if d.code == DUPLICATE else 2)
-        kept = told_apart(d, kept, source, check) if d.code == DUPLICATE else misnamed(d, kept, source, check)
+    """The findings, those on names at the place that a trial blames. What goes with a clean trial's edit is left out.
+
+    Those behind the effort that is left stay as they are.
+    """
+    kept = list(found)
+    with suppress(SpentError):
+        for d in [d for d in found if disputed(d, source)][:NAMES]:
+            if d in kept:
+                kept = told_apart(d, kept, source, check) if d.code == DUPLICATE else misnamed(d, kept, source, check)
     return kept
 
 

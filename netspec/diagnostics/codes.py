@@ -73,6 +73,7 @@ CODES: dict[str, Code] = {
     "NS122": Code("plug-in cannot be used"),
     "NS123": Code("Python layer without its plug-in"),
     "NS124": Code("change of a base that is not there"),
+    "NS128": Code("input of too many axes"),
     # 2: names and graph
     "NS201": Code("unknown bottom"),
     "NS202": Code("bottom is made later"),
@@ -98,6 +99,7 @@ CODES: dict[str, Code] = {
     "NS306": Code("shapes stand in a file that cannot be read"),
     "NS307": Code("border too wide"),
     "NS308": Code("no size will do"),
+    "NS309": Code("shape of too many axes"),
     "NS320": Code("number of weights not as expected"),
     "NS321": Code("MACs not as expected"),
     "NS322": Code("activation memory not as expected"),

@@ -1,20 +1,22 @@
 """Fixes tried: edits made on a text, the text checked again. Comes in: findings and a way to check; knows no spec and no file."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
 from netspec.diagnostics.back import Back
+from netspec.diagnostics.effort import Check, SpentError
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.source import Source
 
 __all__ = ["Check", "Repair", "belongs", "edited", "end_of", "faults", "helps", "repaired", "tried"]
 
-Check = Callable[[Source], list[Diagnostic]]
-TRIALS = 2_000_000
-"""Characters that trials may check in all; at least one fix is tried, what is left over is not offered."""
 ROUNDS = 100
+ALONE = 3
+"""Fixes of one kind of which each is tried alone."""
+UNTRIED = "{} change{} that may help here and below were not tried: there are too many faults at once"
 
 
 class Repair(NamedTuple):
@@ -52,11 +54,8 @@ def helps(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequ
     (phase 0), and in what a fixed finding hid (the parameters of a layer of unknown type).
     """
     last = max(phase(d) for d in fixed)
-    seen = [
-        d
-        for d in after
-        if not (last == phase(d) == "0" and d.span is not None and d.span.start >= beyond) and not any(came_to_light(d, f) for f in fixed)
-    ]
+    hidden = Hidden(fixed)
+    seen = [d for d in after if not (last == phase(d) == "0" and d.span is not None and d.span.start >= beyond) and d not in hidden]
 
     def errors(found: Iterable[Diagnostic]) -> Counter[tuple[str, str]]:
         return Counter((d.code, d.fact) for d in found if phase(d) <= last and (d.severity == "error" or d in fixed))
@@ -64,12 +63,18 @@ def helps(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequ
     return not errors(seen) - (errors(before) - errors(fixed))
 
 
-def came_to_light(found: Diagnostic, fixed: Diagnostic) -> bool:
-    """Whether another finding stands in the lines that a fixed one hid; edits of words leave the number of lines."""
-    if fixed.hides is None or found.span is None or found.code == fixed.code:
-        return False
-    first = fixed.hides.begin[0]
-    return first <= found.span.begin[0] <= first + fixed.hides.text.rstrip().count("\n")
+class Hidden:
+    """The lines that fixed findings hid; edits of words leave the number of lines. `d in hidden`: whether a finding came to light there."""
+
+    def __init__(self, fixed: Iterable[Diagnostic]) -> None:
+        self.by_line: dict[int, set[str]] = {}
+        for d in fixed:
+            first = d.hides.begin[0] if d.hides is not None else 0
+            for line in range(first, first + d.hides.text.rstrip().count("\n") + 1) if d.hides is not None else ():
+                self.by_line.setdefault(line, set()).add(d.code)
+
+    def __contains__(self, found: Diagnostic) -> bool:
+        return found.span is not None and bool(self.by_line.get(found.span.begin[0], set()) - {found.code})
 
 
 def end_of(source: Source, changed: Source, edits: Iterable[Edit]) -> int:
@@ -82,30 +87,111 @@ def phase(diagnostic: Diagnostic) -> str:
     return diagnostic.code[2].replace("9", "")
 
 
-def tried(found: Sequence[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
+class Offer(NamedTuple):
+    """A fix with edits that can be tried, and the finding that it is for."""
+
+    finding: Diagnostic
+    fix: Fix
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What fixes have in common that may be tried together: one word that is written for many, each in its own place."""
+        return (self.finding.code, *(edit.text for edit in self.fix.edits))
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return id(self.finding), id(self.fix)
+
+
+def tried(found: Sequence[Diagnostic], source: Source, check: Check, affordable: int = ROUNDS) -> list[Diagnostic]:
     """The findings without the fixes that do not help. What edits another text, or is only words, stays as it is.
 
     A fix after which other errors come to light keeps its words and loses its edits: only what checks clean is offered as an edit.
+    More than a few of one kind are tried together, and all together where `affordable` trials are too few. What was not tried is not
+    offered, and the first such finding says how many there are.
     """
-    left = TRIALS
-    verdicts: dict[str, list[Diagnostic]] = {}
+    offers = [Offer(d, fix) for d in found for fix in d.fixes if fix.edits and all(belongs(source, edit) for edit in fix.edits)]
+    trial = Trial(found, source, check)
+    for group in groups(offers, affordable):
+        with suppress(SpentError):
+            trial.of(group)
+    mine = {offer.key for offer in offers}
+    left = mine - trial.verdicts.keys()
+    untried = len(left)
+    told: list[Diagnostic] = []
+    for d in found:
+        fixes = tuple(
+            kept for fix in d.fixes if (kept := trial.verdicts.get((id(d), id(fix))) if (id(d), id(fix)) in mine else fix) is not None
+        )
+        if untried and any((id(d), id(fix)) in left for fix in d.fixes):
+            d, untried = replace(d, notes=(*d.notes, UNTRIED.format(f"{untried:,}", "s" * (untried > 1)))), 0
+        told.append(replace(d, fixes=fixes) if d.fixes else d)
+    return told
 
-    def kept(diagnostic: Diagnostic, fix: Fix) -> Fix | None:
-        nonlocal left
-        if not fix.edits or not all(belongs(source, edit) for edit in fix.edits):
-            return fix
-        changed = edited(source, fix.edits)
-        if changed is None or left < 0:
-            return None
-        if changed.text not in verdicts:
-            left -= len(changed.text)
-            verdicts[changed.text] = check(changed)
-        after = verdicts[changed.text]
-        if not helps(found, after, [diagnostic], end_of(source, changed, fix.edits)):
-            return None
-        return fix if nothing_new(found, after) else fix._replace(edits=())
 
-    return [replace(d, fixes=tuple(one for fix in d.fixes if (one := kept(d, fix)) is not None)) if d.fixes else d for d in found]
+def groups(offers: Sequence[Offer], affordable: int) -> list[list[Offer]]:
+    """What is tried together: few fixes of one kind each alone, more of them at once; the first of each finding where that is too much."""
+    kinds: dict[object, list[Offer]] = {}
+    alternatives: list[list[Offer]] = []
+    for offer in offers:
+        same = kinds.setdefault(offer.kind, [])
+        if same and same[-1].finding is offer.finding:
+            alternatives.append([offer])
+        else:
+            same.append(offer)
+    made = [part for same in kinds.values() for part in ([same] if together(same) else [[offer] for offer in same])]
+    if len(made) <= affordable or not offers:
+        return [*made, *alternatives]
+    firsts = list({id(offer.finding): offer for offer in reversed(offers)}.values())[::-1]
+    return [*([firsts] if together(firsts) else []), *sorted(made, key=len, reverse=True), *alternatives]
+
+
+def together(offers: Sequence[Offer]) -> bool:
+    """Whether fixes may be judged in one trial: not what damage to the text itself is mended by, where one changes how all is read."""
+    return len(offers) > ALONE and all(phase(offer.finding) not in ("", "0") for offer in offers)
+
+
+class Trial:
+    """Fixes tried on one text. verdicts: what is left of each fix; None for one that does not help."""
+
+    def __init__(self, found: Sequence[Diagnostic], source: Source, check: Check) -> None:
+        self.found = found
+        self.source = source
+        self.check = check
+        self.verdicts: dict[tuple[int, int], Fix | None] = {}
+        self.after: dict[str, list[Diagnostic]] = {}
+
+    def of(self, group: Sequence[Offer]) -> None:
+        """Judge some fixes: together where they are several and all is well so, else each alone. Raises SpentError."""
+        left = [offer for offer in group if offer.key not in self.verdicts]
+        clean = self.judged(left) if len(left) > 1 else None
+        if clean:
+            self.verdicts.update((offer.key, offer.fix) for offer in left)
+            return
+        all_helped = clean is False
+        if len(left) == len(group) > 1 and len({offer.kind for offer in group}) > 1:
+            return  # of many kinds: these come next
+        for i, offer in enumerate(left):
+            try:
+                clean = self.judged([offer])
+            except SpentError:
+                if all_helped:
+                    self.verdicts.update((each.key, each.fix._replace(edits=())) for each in left[i:])
+                raise
+            self.verdicts[offer.key] = None if clean is None else offer.fix if clean else offer.fix._replace(edits=())
+
+    def judged(self, offers: Sequence[Offer]) -> bool | None:
+        """Whether the text with fixes made has no error that is new; None where they do not help or exclude each other."""
+        edits = [edit for offer in offers for edit in offer.fix.edits]
+        changed = edited(self.source, edits)
+        if changed is None:
+            return None
+        if changed.text not in self.after:
+            self.after[changed.text] = self.check(changed)
+        after = self.after[changed.text]
+        if not helps(self.found, after, [offer.finding for offer in offers], end_of(self.source, changed, edits)):
+            return None
+        return nothing_new(self.found, after)
 
 
 def nothing_new(before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> bool:
@@ -128,34 +214,36 @@ def doubted(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Se
     """
     known = {(d.code, d.fact) for d in before}
     seen = [d for d in after if d.severity == "error" and (d.code, d.fact) not in known]
-    new = [d for d in seen if not any(came_to_light(d, f) for f in fixed)]
+    hidden = Hidden(fixed)
+    new = [d for d in seen if d not in hidden]
     return any(d.code.startswith(EXPECTED) or change.touches(d.span) for d in new)
 
 
 def repaired(source: Source, check: Check) -> Repair:
-    """Make every safe fix that helps: all of a round together, or one by one where together they do not."""
+    """Make every safe fix that helps: all of a round together, or one by one where together they do not; as far as the effort goes."""
     from netspec.diagnostics.readings import settled
 
     done: list[tuple[Diagnostic, Fix]] = []
     refused: set[tuple[str, str]] = set()
-    found = settled(check(source), source, check)
-    for _ in range(ROUNDS):
-        safe = [(d, fix) for d in found for fix in d.fixes[:1] if fix.safe and fix.edits and (d.code, d.fact) not in refused]
-        if not safe:
-            break
-        for group in (safe, safe[:1]) if len(safe) > 1 else (safe,):
-            edits = [edit for _, fix in group for edit in fix.edits]
-            changed = edited(source, edits)
-            after = settled(check(changed), changed, check) if changed is not None else found
-            fixed = [d for d, _ in group]
-            if (
-                changed is not None
-                and helps(found, after, fixed, end_of(source, changed, edits))
-                and not doubted(found, after, fixed, Back(source, changed, sorted(edits, key=lambda e: (e.span.start, e.span.end))))
-            ):
-                source, found = changed, after
-                done += group
+    with suppress(SpentError):
+        found = settled(check(source), source, check)
+        for _ in range(ROUNDS):
+            safe = [(d, fix) for d in found for fix in d.fixes[:1] if fix.safe and fix.edits and (d.code, d.fact) not in refused]
+            if not safe:
                 break
-        else:
-            refused.add((safe[0][0].code, safe[0][0].fact))
+            for group in (safe, safe[:1]) if len(safe) > 1 else (safe,):
+                edits = [edit for _, fix in group for edit in fix.edits]
+                changed = edited(source, edits)
+                after = settled(check(changed), changed, check) if changed is not None else found
+                fixed = [d for d, _ in group]
+                if (
+                    changed is not None
+                    and helps(found, after, fixed, end_of(source, changed, edits))
+                    and not doubted(found, after, fixed, Back(source, changed, sorted(edits, key=lambda e: (e.span.start, e.span.end))))
+                ):
+                    source, found = changed, after
+                    done += group
+                    break
+            else:
+                refused.add((safe[0][0].code, safe[0][0].fact))
     return Repair(source, tuple(done))

@@ -107,12 +107,13 @@ class Diagnostic:
 
 
 class Diagnostics:
-    """The findings of one run, in the order they were made."""
+    """The findings of one run, in the order they were made. layers: how many were looked at, once for each look: what the run cost."""
 
-    __slots__ = ("found",)
+    __slots__ = ("found", "layers")
 
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
+        self.layers = 0
 
     def add(self, diagnostic: Diagnostic) -> None:
         self.found.append(diagnostic)

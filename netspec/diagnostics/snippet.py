@@ -6,11 +6,15 @@ __all__ = ["Line", "clean"]
 
 _TAB = 4
 _WIDTH = 120  # columns of a line that are shown
+_LONGEST, _TAIL = 2000, 200  # characters of a text that are shown, and of them at its end
+_AROUND = 2000  # characters before and behind the place that are looked at
 _LEAD = 30  # of them, before the place, where the line is clipped
 
 
 def clean(text: str) -> str:
-    """Text that is safe in a terminal: a line break becomes a space, any other control character U+FFFD."""
+    """Text that is safe in a terminal: a line break becomes a space, any other control character U+FFFD, the middle of a long text "…"."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - _TAIL]} … {text[-_TAIL:]}"
     if text.isascii() and text.isprintable():
         return text
     return "".join(" " if c in "\n\t" else _cell(c)[0] for c in text)
@@ -20,6 +24,9 @@ class Line:
     """A line and the columns its characters stand in; `start` and `end` (None: the line's end) say which part must stay visible."""
 
     def __init__(self, line: str, start: int, end: int | None) -> None:
+        self.cut = max(start - _AROUND, 0)
+        line = line[self.cut : start + _AROUND]
+        start, end = start - self.cut, None if end is None else end - self.cut
         self.cells: list[str] = []
         self.at = [0]  # the column of each character, and of the end
         for c in line:
@@ -28,14 +35,14 @@ class Line:
             self.cells.append(shown)
             self.at.append(self.at[-1] + width)
         self.first, self.last = self._window(start, len(line) if end is None else end)
-        head, tail = "…" * (self.first > 0), "…" * (self.last < len(line))
+        head, tail = "…" * (self.first + self.cut > 0), "…" * (self.last < len(line))
         self.text = (head + "".join(self.cells[self.first : self.last]) + tail).rstrip()
         self.shift = self.at[self.first] - len(head)
 
     def columns(self, start: int, end: int | None) -> tuple[int, int]:
         """Where a stretch of characters stands in the shown text: columns before it, and how many it takes (1 at least)."""
-        stop = len(self.cells) if end is None else end
-        left = min(max(start, self.first), self.last)
+        stop = len(self.cells) if end is None else end - self.cut
+        left = min(max(start - self.cut, self.first), self.last)
         right = min(max(stop, left), self.last)
         return self.at[left] - self.shift, max(self.at[right] - self.at[left], 1)
 

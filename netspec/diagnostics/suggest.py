@@ -1,11 +1,33 @@
 """Did you mean: a word and the words that are known in, the nearest of these out. Knows nothing of what the words name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
 
-__all__ = ["clearly", "distance", "nearest"]
+__all__ = ["bounded", "clearly", "distance", "nearest"]
 
 _BEGINS = 2
 """Rank of a word that begins another."""
+_WORK = 750_000
+"""What one check may spend on comparing words, about a second; a pair takes 1, one whose letters are alike 4 more.
+
+Behind that no name is suggested any more.
+"""
+_ALIKE = 4
+_LONG, _SPELT = 200, 100
+"""Characters of a word that are compared, and of one that is looked at letter by letter."""
+_LEFT: ContextVar[list[int] | None] = ContextVar("left", default=None)
+
+
+@contextmanager
+def bounded(work: int = _WORK) -> Iterator[None]:
+    """What is asked inside costs so much in all; a text with thousands of misspelt names is told of them soon, too."""
+    token = _LEFT.set([work])
+    try:
+        yield
+    finally:
+        _LEFT.reset(token)
 
 
 def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
@@ -14,56 +36,82 @@ def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
     Equal but for case, underscores and hyphens (`numOutput`, num_output) comes first; then a word that it begins or that begins it
     (`Conv`, Convolution); then a Damerau-Levenshtein distance of at most a third of its length (one for words of three letters or fewer).
     """
-    folded = _fold(word)
-    if not folded:
+    left = _LEFT.get()
+    if left is not None and left[0] < 0:
         return []
-    ranked = []
-    for candidate in dict.fromkeys(known):
-        rank = _rank(folded, _fold(candidate))
-        if rank is not None and candidate != word:
-            ranked.append((rank, candidate))
-    return [candidate for _, candidate in sorted(ranked)[:limit]]
+    ranked, cost = _ranked(word, tuple(known))
+    if left is not None:
+        left[0] -= cost
+    return [candidate for _, candidate in ranked[:limit]]
 
 
 def clearly(word: str, meant: str, known: Iterable[str]) -> bool:
     """Whether `word` is a misspelling of `meant` and of no other known word: few letters apart, and nothing else is as near."""
-    ranks = {candidate: _rank(_fold(word), _fold(candidate)) for candidate in known if candidate != word}
+    ranks = {candidate: rank for rank, candidate in _ranked(word, tuple(known))[0]}
     own = ranks.pop(meant, None)
-    return own is not None and own[0] != _BEGINS and all(other is None or other > own for other in ranks.values())
+    return own is not None and own[0] != _BEGINS and all(other > own for other in ranks.values())
+
+
+@lru_cache(maxsize=64)
+def _ranked(word: str, known: tuple[str, ...]) -> tuple[tuple[tuple[tuple[int, int], str], ...], int]:
+    """The known words near a word, best first, each with how near; and what it cost to know."""
+    folded, letters = _folded(word)
+    bound = max(1, (len(folded) + 1) // 3)
+    ranked: list[tuple[tuple[int, int], str]] = []
+    cost = len(known)
+    for candidate in dict.fromkeys(known) if folded else ():
+        other, others = _folded(candidate)
+        alike = (letters & ~others).bit_count() <= bound and (others & ~letters).bit_count() <= bound and len(folded) < _SPELT
+        cost += _ALIKE * alike
+        rank = _rank(folded, other, bound, distance(folded, other, bound) if alike else bound + 1)
+        if rank is not None and candidate != word:
+            ranked.append((rank, candidate))
+    return tuple(sorted(ranked)), cost
 
 
 def distance(a: str, b: str, bound: int) -> int:
     """Insertions, deletions, substitutions and swaps of neighbours between two words (Damerau 1964, optimal string alignment).
 
-    Anything beyond `bound` is bound + 1.
+    Anything beyond `bound` is bound + 1. The columns of the table are bits: Hyyro, "A bit-vector algorithm for computing Levenshtein and
+    Damerau edit distances", Nordic Journal of Computing 10 (2003).
     """
     if abs(len(a) - len(b)) > bound:
         return bound + 1
-    before: list[int] = []
-    above = list(range(len(b) + 1))
-    for i, left in enumerate(a, 1):
-        row = [i]
-        for j, right in enumerate(b, 1):
-            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (left != right))
-            if i > 1 and j > 1 and left == b[j - 2] and right == a[i - 2]:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        if min(row) > bound:
+    if not a:
+        return len(b)
+    where: dict[str, int] = {}
+    for i, c in enumerate(a):
+        where[c] = where.get(c, 0) | 1 << i
+    every, last = (1 << len(a)) - 1, 1 << (len(a) - 1)
+    up, down, same, here = every, 0, 0, 0  # steps +1 and -1 down a column; cells equal to their diagonal; where the letter stands
+    steps, left = len(a), len(b)
+    for c in b:
+        before, here = here, where.get(c, 0)
+        same = (((here & up) + up) ^ up) | here | down | (((~same & here) << 1) & before)
+        rising, falling = (down | ~(same | up)) & every, same & up & every
+        steps += (rising & last != 0) - (falling & last != 0)
+        left -= 1
+        if steps - left > bound:
             return bound + 1
-        before, above = above, row
-    return min(above[-1], bound + 1)
+        rising = rising << 1 | 1
+        up, down = (falling << 1 | ~(same | rising)) & every, rising & same & every
+    return steps
 
 
-def _fold(word: str) -> str:
-    return word.replace("_", "").replace("-", "").casefold()
+@lru_cache(maxsize=16384)
+def _folded(word: str) -> tuple[str, int]:
+    """A word without what is not compared, and the set of its characters as bits: far apart in these, two words are far apart."""
+    folded = word[:_LONG].replace("_", "").replace("-", "").casefold()
+    bits = 0
+    for c in folded:
+        bits |= 1 << (ord(c) & 63)
+    return folded, bits
 
 
-def _rank(word: str, candidate: str) -> tuple[int, int] | None:
+def _rank(word: str, candidate: str, bound: int, steps: int) -> tuple[int, int] | None:
     """Class and distance, smaller is nearer; None: not near."""
     if word == candidate:
         return (0, 0)
-    bound = max(1, (len(word) + 1) // 3)
-    steps = distance(word, candidate, bound) if len(word) < 100 else bound + 1
     if steps <= 1:
         return (1, steps) if len(word) > 2 or len(candidate) > 2 else None
     if _begins(word, candidate):

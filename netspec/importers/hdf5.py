@@ -51,6 +51,7 @@ class Walk:
             raise fail("NS027", "the HDF5 file has no group 'data', as Caffe's weights have", path=self.path)
         weights: Weights = {}
         waiting = [("", top)]
+        met = {h5py.h5o.get_info(top.id).addr}
         for count in range(MAX_GROUPS):
             if not waiting:
                 return weights
@@ -59,6 +60,10 @@ class Walk:
             for key in group:
                 item = self.member(group, key)
                 if isinstance(item, h5py.Group):
+                    address = h5py.h5o.get_info(item.id).addr
+                    if address in met:
+                        raise fail("NS026", f"group '{name}/{key}' is another one too, or holds itself", path=self.path)
+                    met.add(address)
                     waiting.append((f"{name}/{key}" if count else key, item))
                 elif isinstance(item, h5py.Dataset) and key.isdecimal():
                     blobs[int(key)] = self.array(item, f"{name}/{key}")

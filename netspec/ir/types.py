@@ -5,7 +5,10 @@ from typing import NamedTuple
 from netspec.ir.dims import Size, product
 from netspec.ir.rule import RuleError
 
-__all__ = ["TensorType", "shown"]
+__all__ = ["MOST_AXES", "TensorType", "shown"]
+
+MOST_AXES = 32
+"""Axes that a shape may have: as many as NumPy had, and Caffe."""
 
 SPACE = {0: (), 1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 

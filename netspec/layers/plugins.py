@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 from netspec.frozen import fresh, frozen
 from netspec.ir.layer import Layer
@@ -133,14 +134,21 @@ def bound_by(node: ast.stmt) -> set[str]:
 
 
 @cache
+def offered() -> dict[str, Any]:
+    """The entry points of installed packages by name; looking for them reads hundreds of files, so they are looked for once."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in reversed(tuple(entry_points(group=GROUP)))}
+
+
+@cache
 def installed(name: str) -> type[Layer] | None:
     """The type that an installed package offers under this name. PluginError: its entry point leads to none."""
-    from importlib.metadata import entry_points
     from importlib.util import find_spec
 
     from netspec.opening import read_text
 
-    entry = next(iter(entry_points(group=GROUP, name=name)), None)
+    entry = offered().get(name)
     if entry is None:
         return None
     where = f"entry point {name} = {entry.value}"

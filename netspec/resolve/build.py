@@ -1,6 +1,7 @@
 """Wiring: drafts and block instances become a Graph of one phase, every value made once. Knows no shape and no particular layer."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
@@ -42,6 +43,10 @@ class Scope:
     items: tuple[Item, ...] = ()
 
 
+NAMESAKES = 16
+"""Second layers of a name for which it is asked which of the two is odd: each question looks at all layers beside them."""
+
+
 @mutable
 class Builder:
     drafts: Mapping[Entry, Draft]
@@ -59,6 +64,7 @@ class Builder:
     later: Mapping[str, Span | None] = fresh(default_factory=dict)
     passed: list[tuple[Draft, Value, tuple[Node, ...]]] = fresh(default_factory=list)
     """Layers whose bottom is left out, with what they read and the data layers that stand between."""
+    doubles: int = 0
     uses: dict[str, Span | None] = fresh(default_factory=dict)
     """Where each use of a block is named, by its full name; the copies of a repeat go by the name of the whole."""
 
@@ -147,7 +153,9 @@ class Builder:
             return True
         first = self.nodes[name].places["name"] if name in self.nodes else self.uses[name]
         label, other = "used a second time", "first used here"
-        if first is not None and span is not None and earlier_is_odd(scope.items, name, scope.prefix):
+        self.doubles += 1
+        judged = first is not None and span is not None and self.doubles <= NAMESAKES
+        if judged and earlier_is_odd(scope.items, name, scope.prefix):
             first, span, label, other = span, first, "this one is called so too", "used here"
         others = (Label(first, other),) if first else ()
         self.diagnostics.add(Diagnostic("NS203", f"two layers are called {name}", span, label, others=others))
@@ -257,7 +265,7 @@ class Builder:
                 others=others,
                 notes=("layers run in the order of the list",),
             )
-        visible = [n.removeprefix(scope.prefix) for n in (*self.blobs, *scope.inputs) if n.startswith(scope.prefix)]
+        visible = (n.removeprefix(scope.prefix) for n in chain(self.blobs, scope.inputs) if n.startswith(scope.prefix))
         near = nearest(name, visible)
         fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()
         label = f"did you mean {' or '.join(near)}?" if near else "nothing makes this"

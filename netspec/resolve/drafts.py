@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
 from netspec.ir.graph import Places
 from netspec.ir.layer import Layer
+from netspec.kinds import Schema
 from netspec.layers.plugins import PluginError, Vocabulary
 from netspec.record import Reject
 from netspec.resolve.plugins import meant, refused
@@ -170,9 +172,18 @@ def read_layer(what: str, cls: type[Layer], own: Own, dialect: str, diagnostics:
         from netspec.resolve.strangers import notes_on
 
         known = () if own.nested else (*LayerFields.names, *cls.groups, "when")
-        schema = {"type": "object", **cls.schema()}
-        word(schema, body, diagnostics, what=what, anchor=anchor, known=known, notes=lambda key: notes_on(cls, key))
+        word(schema_of(cls), body, diagnostics, what=what, anchor=anchor, known=known, notes=lambda key: notes_on(cls, key))
         return None
+
+
+SCHEMAS: "WeakKeyDictionary[type[Layer], Schema]" = WeakKeyDictionary()
+"""JSON Schema words for a layer's own parameters, made once for thousands of layers with the same fault."""
+
+
+def schema_of(cls: type[Layer]) -> Schema:
+    if cls not in SCHEMAS:
+        SCHEMAS[cls] = {"type": "object", **cls.schema()}
+    return SCHEMAS[cls]
 
 
 def places(body: Located, own: Located) -> Places:

@@ -8,7 +8,7 @@ from netspec.frozen import changed, frozen
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
 from netspec.ir.layer import Layer
-from netspec.ir.types import TensorType
+from netspec.ir.types import MOST_AXES, TensorType
 from netspec.kinds import INT
 from netspec.layers.plugins import Vocabulary
 from netspec.record import Reject
@@ -199,8 +199,11 @@ def inputs_of(spec: Spec, diagnostics: Diagnostics) -> tuple[Input, ...]:
             shape, dtype, contract = body, "float32", None
         if shape is None:
             continue
-        sizes = [size_of(item, diagnostics) for item in shape.items]
-        if isinstance(shape.value, list) and None not in sizes:
+        sizes = [size_of(item, diagnostics) for item in shape.items] if len(shape.items) <= MOST_AXES else [1] * len(shape.items)
+        if isinstance(shape.value, list) and len(sizes) > MOST_AXES:
+            fact = f"a shape has at most {MOST_AXES} axes: input {name} has {len(sizes):,}"
+            diagnostics.error("NS128", fact, section.key_span(name) if section else None, label=f"{len(sizes):,} axes")
+        elif isinstance(shape.value, list) and None not in sizes:
             type_ = TensorType(tuple(s for s in sizes if s is not None), dtype)
             check_contract(name, contract, type_.shape, body, diagnostics)
             found.append(Input(Value(name), type_, contract, span=section.key_span(name) if section else None))

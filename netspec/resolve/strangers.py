@@ -36,7 +36,8 @@ def unknown_type(name: str, kind: Located, known: list[str], body: Span | None =
         notes = (f"other frameworks say {text}; Caffe's word is {word.type}",)
         return Diagnostic("NS101", f"layer {name} has type {text}", kind.span, f"did you mean {' '.join(filter(None, word))}?", notes=notes,
                           fixes=written(kind.span, [word.type], not word.more), hides=body)  # fmt: skip
-    near = nearest(text, known) or nearest(text.rstrip("dD").rstrip("0123456789"), known)
+    bare = text.rstrip("dD").rstrip("0123456789")
+    near = nearest(text, known) or (nearest(bare, known) if bare != text else [])
     label = f"did you mean {' or '.join(near)}?" if near else "no layer has this type"
     notes = ("`netspec layers` lists the types",)
     fixes = written(kind.span, near, bool(near) and clearly(text, near[0], known))

@@ -43,6 +43,7 @@ def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, settings:
     check_blocks(blocks, diagnostics)
     work = Expansion(blocks, variables, diagnostics, unread=files.failed)
     items = work.items(tree.get("layers"), variables, "", ())
+    diagnostics.layers += work.count
     late = tree.get("override")
     if late is not None:
         items = work.override(items, {k: variables.fill(v, diagnostics) for k, v in late.mapping.items()}, late)

@@ -13,6 +13,8 @@ from typing import Any
 __all__ = ["NO_VALUE", "UNKNOWN", "ExpressionError", "evaluate", "extent", "substitute", "variables_in"]
 
 LONGEST, NODES, LARGEST, WIDEST = 2000, 400, 2**63, 100_000
+LETTERS = 100
+"""Characters that weigh as much as a value."""
 
 BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -82,13 +84,18 @@ def value_of(node: ast.expr, variables: Mapping[str, Any]) -> Any:
 
 
 def extent(value: Any) -> int:
-    """The number of values in a value, lists in lists counted through, or of characters in a text; counting ends a little beyond WIDEST."""
+    """The number of values in a value, lists in lists counted through, or of characters in a text; counting ends a little beyond WIDEST.
+
+    A text in a list counts for the values that would weigh as much.
+    """
     if isinstance(value, str):
         return len(value)
     total, open_ = 0, [value]
     while open_ and total <= WIDEST:
         part = open_.pop()
-        if isinstance(part, (list, dict)):
+        if isinstance(part, str):
+            total += len(part) // LETTERS
+        elif isinstance(part, (list, dict)):
             total += len(part)
             open_ += part.values() if isinstance(part, dict) else part
     return max(total, 1)
@@ -171,7 +178,13 @@ def substitute(text: str, variables: Mapping[str, Any]) -> Any:
     parts = pieces(text)
     if len(parts) == 1 and parts[0][0]:
         return evaluate(parts[0][1], variables)
-    return "".join(written(evaluate(part, variables)) if is_expression else part for is_expression, part in parts)
+    made, length = [], 0
+    for is_expression, part in parts:
+        made.append(written(evaluate(part, variables)) if is_expression else part)
+        length += len(made[-1]) if is_expression else 0
+        if length > WIDEST:
+            raise ExpressionError(f"a text takes at most {WIDEST:,} characters from variables")
+    return "".join(made)
 
 
 def written(value: Any) -> str:

@@ -4,6 +4,7 @@ Imported on errors only: it reads the file again for the names of its variables.
 """
 
 import ast
+from functools import lru_cache
 
 from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
@@ -45,7 +46,9 @@ def written(at: Located) -> str:
     return at.why if "$" in at.why else at.value if isinstance(at.value, str) else ""
 
 
-def declared(source: Source | None) -> set[str]:
+@lru_cache(maxsize=4)
+def declared(source: Source | None) -> frozenset[str]:
     """Names of the variables that a file declares, at its top and in its blocks."""
     tree = read(source, Diagnostics()) if source is not None else None
-    return {name for part in tree.walk() if (own := part.get("vars")) is not None for name in own.mapping} if tree is not None else set()
+    parts = tree.walk() if tree is not None else ()
+    return frozenset(name for part in parts if (own := part.get("vars")) is not None for name in own.mapping)

@@ -8,7 +8,7 @@ from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import fresh, frozen
 from netspec.source import Span
-from netspec.syntax.expression import NO_VALUE, UNKNOWN, ExpressionError, extent, substitute, variables_in
+from netspec.syntax.expression import LETTERS, NO_VALUE, UNKNOWN, ExpressionError, extent, substitute, variables_in
 from netspec.syntax.located import Located, place, plain
 
 __all__ = ["FAILED", "REQUIRED", "Variables", "declared"]
@@ -18,8 +18,8 @@ FAILED = "failed"
 """`why` of a value whose expression was reported: what it stands in is not looked at further."""
 COPY = "i"
 """The variable that counts the copies of a repeat."""
-MOST_ADDED = 1_000_000
-"""Values that lists and mappings in variables may add in all; lists of lists of lists would otherwise fill the memory."""
+MOST_ADDED = 250_000
+"""Values that variables may add in all, LETTERS characters of a text for one; lists of lists of lists would otherwise fill the memory."""
 
 
 @frozen
@@ -66,7 +66,7 @@ class Variables:
     def scalar(self, tree: Located, text: str, diagnostics: Diagnostics) -> Located:
         try:
             value = substitute(text, self.values)
-            if isinstance(value, (list, dict)):
+            if isinstance(value, (str, list, dict)):
                 self.count(value)
         except ExpressionError as error:
             if not error.said:
@@ -90,7 +90,7 @@ class Variables:
     def count(self, value: object) -> None:
         """Count what a variable adds. Raises ExpressionError where it is too much, said once."""
         said = self.added[0] > MOST_ADDED
-        self.added[0] += 0 if said else extent(value)
+        self.added[0] += 0 if said else len(value) // LETTERS if isinstance(value, str) else extent(value)
         if self.added[0] > MOST_ADDED:
             raise ExpressionError(f"variables may add {MOST_ADDED:,} values in all; with this one it is more", said=said)
 

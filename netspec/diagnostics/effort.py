@@ -1,0 +1,64 @@
+"""What trials of changes may cost, counted in work and not in seconds: the same text gets the same answer on every machine.
+
+Comes in: a way to check and what one check costs; goes out: one that raises SpentError before it would cost too much.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from netspec.diagnostics.model import Diagnostic
+from netspec.source import Source
+
+__all__ = ["SECOND", "Check", "Effort", "SpentError", "weight"]
+
+SECOND = 1_000_000
+"""What all trials of one check may cost, about a second."""
+LAYER, FINDING, UNREAD = 100, 300, 4
+"""What a layer costs, and a finding, where a character of the text costs 1; and what one costs of which no layer was read."""
+
+Check = Callable[[Source], list[Diagnostic]]
+
+
+class SpentError(Exception):
+    """A trial was not made: the effort that is left does not pay for it."""
+
+
+class Effort:
+    """The work that is left for trials. One trial is paid for in any case, unless it alone would cost several times as much as all."""
+
+    FIRST = 3
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+        self.largest = self.FIRST * most
+
+    def pay(self, cost: int) -> None:
+        """Raises SpentError, and takes nothing, where it is too much."""
+        if cost > max(self.left, self.largest):
+            raise SpentError
+        self.left -= cost
+        self.largest = 0
+
+    @contextmanager
+    def part(self, share: float) -> Iterator["Effort"]:
+        """A part of what is left; what it leaves comes back."""
+        part = Effort(int(self.left * share))
+        given = part.left
+        try:
+            yield part
+        finally:
+            self.left -= given - part.left
+
+    def paying(self, check: Check, cost: int) -> Check:
+        """The check, each call paid for. Raises SpentError."""
+
+        def paid(source: Source) -> list[Diagnostic]:
+            self.pay(cost)
+            return check(source)
+
+        return paid
+
+
+def weight(source: Source, layers: int, found: int) -> int:
+    """What checking a text costs that has so many layers, blocks unrolled and each phase counted, and so many findings."""
+    return len(source.text) * (1 if layers else UNREAD) + LAYER * layers + FINDING * found

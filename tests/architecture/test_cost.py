@@ -1,0 +1,69 @@
+"""What a hostile or very faulty text may cost: processor time and memory of `netspec` in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SECONDS, MEGABYTES = 9.0, 500
+"""Three times what is aimed at: a loaded machine counts more processor time for the same work."""
+LAYERS = 2000
+
+PROBE = """
+import json, resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
+from netspec.cli import main
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+spent = resource.getrusage(resource.RUSAGE_SELF)
+print("\\n" + json.dumps([code, spent.ru_utime + spent.ru_stime, spent.ru_maxrss // 1024]), file=sys.stderr)
+"""
+
+
+def chain(layer: str) -> str:
+    """A net of many layers of one form; {i} is the number of a layer, {before} the one before."""
+    rows = (layer.format(i=i, before=f"r{i - 1}" if i else "data") for i in range(LAYERS))
+    return "input: {data: [N, 3, 8, 8]}\nlayers:\n" + "".join(f"  - {{{row}}}\n" for row in rows)
+
+
+def doubling(text: str, joined: str) -> str:
+    rows = [f"  a{i + 1}: {joined.replace('a', f'a{i}')}\n" for i in range(20)]
+    return f"input: {{data: [N, 3]}}\nvars:\n  a0: {text}\n{''.join(rows)}layers:\n  - {{name: r, type: ReLU}}\n"
+
+
+SPECS = {
+    "one misspelt type": chain("name: r{i}, type: Relu, bottom: {before}"),
+    "many misspelt types": chain("name: r{i}, type: Convolut{i}ion, bottom: {before}"),
+    "misspelt bottoms": chain("name: r{i}, type: ReLU, bottom: x{before}"),
+    "misspelt keys": chain("name: r{i}, type: Convolution, nun_output: 3, kernel_size: 1, bottom: {before}"),
+    "no numbers": chain("name: r{i}, type: Convolution, num_output: 3x, kernel_size: 1, bottom: {before}"),
+    "windows too large": chain("name: r{i}, type: Convolution, num_output: 3, kernel_size: 9, bottom: data"),
+    "one name for all": chain("name: r, type: ReLU, bottom: data"),
+    "texts that double": doubling("x" * 30, "$a$a$a$a"),
+    "lists that double": doubling("[1, 2, 3, 4]", "${a + a}"),
+    "lists of texts": doubling(f"[{'x' * 900}]", "${a + a + a}"),
+    "axes": f"input: {{data: [{', '.join('1' * 5001)}]}}\nlayers:\n  - {{name: r, type: ReLU}}\n",
+    "aliases": "input: {data: [N, 3]}\nlayers:\n  - &a {name: r, type: ReLU}\n" + "  - *a\n" * 60_000,
+    "a long word": f"input: {{data: [N, 3]}}\nlayers:\n  - {{name: r, type: {'x' * 1_000_000}, bottom: {'z' * 1_000_000}}}\n",
+}
+
+
+@pytest.mark.parametrize("what", SPECS)
+def test_check_costs_little(what: str, tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(SPECS[what])
+    done = subprocess.run([sys.executable, "-c", PROBE, "check", "spec.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    code, seconds, megabytes = json.loads(done.stderr.splitlines()[-1])
+    assert code == 1, done.stderr[-2000:]
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES
+    assert len(done.stdout) < 4_000_000
+
+
+def test_one_trial_serves_all_fixes_of_a_kind(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(SPECS["one misspelt type"])
+    done = subprocess.run([sys.executable, "-c", PROBE, "check", "spec.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.count("= help: write ReLU") == LAYERS
