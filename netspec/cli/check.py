@@ -58,11 +58,10 @@ def command(specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | 
 
 def warm() -> None:
     """Import what only a faulty spec needs while nobody waits: the next look then has it."""
-    import jsonschema  # noqa: F401
-
     import netspec.analysis.blame
     import netspec.analysis.rivals
     import netspec.diagnostics.fixing
+    import netspec.resolve.judge
     import netspec.resolve.wording
     import netspec.syntax.damage  # noqa: F401
 

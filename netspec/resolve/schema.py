@@ -1,6 +1,6 @@
 """Reads typed records from located trees. The records check themselves; where one refuses, its JSON Schema finds the words.
 
-`jsonschema` is imported only then. Comes in: a mapping and a Record class. Goes out: the record, or findings.
+Comes in: a mapping and a Record class. Goes out: the record, or findings.
 """
 
 from collections.abc import Callable
@@ -49,14 +49,13 @@ def word(
 
     what: its name in messages; anchor: where a missing key is reported; known: further keys that would be right; notes: on a wrong one.
     """
-    from jsonschema import Draft202012Validator
-
+    from netspec.resolve.judge import faults
     from netspec.resolve.wording import RANGES, Subject, misspelt, worded
 
     subject = Subject(what, anchor, known, notes)
-    errors = sorted(Draft202012Validator(schema).iter_errors(as_json(body)), key=lambda e: [str(step) for step in e.absolute_path])
-    mistyped = {tuple(e.absolute_path) for e in errors if e.validator == "type"}
-    errors = [e for e in errors if e.validator not in RANGES or tuple(e.absolute_path) not in mistyped]
+    errors = sorted(faults(schema, as_json(body)), key=lambda e: [str(step) for step in e.absolute_path])
+    mistyped = {e.absolute_path for e in errors if e.validator == "type"}
+    errors = [e for e in errors if e.validator not in RANGES or e.absolute_path not in mistyped]
     meant = misspelt(errors, subject)
     found = {(d.code, d.span, d.fact): d for error in errors for d in worded(error, body, subject, meant)}
     for diagnostic in found.values():

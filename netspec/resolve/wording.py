@@ -8,6 +8,7 @@ from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
 from netspec.kinds import is_nan
 from netspec.layers.elsewhere import instead_of_word
+from netspec.resolve.judge import Fault
 from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.scalars import look_alike
@@ -35,7 +36,7 @@ class Subject(NamedTuple):
     notes: Callable[[str], tuple[str, ...]] | None = None
 
 
-def worded(error: Any, body: Located, subject: Subject, meant: set[str]) -> list[Diagnostic]:
+def worded(error: Fault, body: Located, subject: Subject, meant: set[str]) -> list[Diagnostic]:
     """The findings of one schema error about `body`; keys in `meant` are there, misspelt."""
     at, where = follow(body, error.absolute_path), place_name(error.absolute_path, subject.what)
     keyword, value = error.validator, error.instance
@@ -76,7 +77,7 @@ def place_name(path: Iterable[str | int], what: str) -> str:
 # --- keys ------------------------------------------------------------------------------------------------------------
 
 
-def misspelt(errors: Iterable[Any], subject: Subject) -> set[str]:
+def misspelt(errors: Iterable[Fault], subject: Subject) -> set[str]:
     """Keys that unknown keys probably mean: they are not missing on top of it."""
     found: set[str] = set()
     for error in errors:
@@ -86,11 +87,11 @@ def misspelt(errors: Iterable[Any], subject: Subject) -> set[str]:
     return found
 
 
-def known_keys(error: Any, subject: Subject) -> list[str]:
+def known_keys(error: Fault, subject: Subject) -> list[str]:
     return [*error.schema.get("properties", {}), *(() if error.absolute_path else subject.known)]
 
 
-def unknown_keys(error: Any, at: Located, where: str, subject: Subject) -> list[Diagnostic]:
+def unknown_keys(error: Fault, at: Located, where: str, subject: Subject) -> list[Diagnostic]:
     known = known_keys(error, subject)
     notes = None if error.absolute_path else subject.notes
     return [unknown_key(key, at, known, where, notes(key) if notes is not None else None) for key in error.instance if key not in known]
@@ -133,17 +134,17 @@ def certain(word: str, meant: str, known: Iterable[str]) -> bool:
     return instead_of_word(word, known) == meant or clearly(word, meant, known)
 
 
-def missing(where: str, key: str, error: Any, at: Located, subject: Subject) -> Diagnostic:
+def missing(where: str, key: str, error: Fault, at: Located, subject: Subject) -> Diagnostic:
     """`Convolution conv1 needs num_output, the number of filters`."""
     doc = error.schema.get("properties", {}).get(key, {}).get("description", "")
     return Diagnostic("NS103", f"{where} needs {key}" + (f": {doc}" if doc else ""), anchor_of(error, at, subject), f"{key} is missing")
 
 
-def anchor_of(error: Any, at: Located, subject: Subject) -> Span | None:
+def anchor_of(error: Fault, at: Located, subject: Subject) -> Span | None:
     return at.span if error.absolute_path else subject.anchor or at.span
 
 
-def said_twice(where: str, error: Any, at: Located) -> Diagnostic:
+def said_twice(where: str, error: Fault, at: Located) -> Diagnostic:
     """kernel_h beside kernel_size."""
     halves = [option["required"][0] for option in error.validator_value["anyOf"]]
     half = next(name for name in halves if name in error.instance)
@@ -153,7 +154,7 @@ def said_twice(where: str, error: Any, at: Located) -> Diagnostic:
                       others=(Label(other, "said here for every axis"),) if other is not None else ())  # fmt: skip
 
 
-def alternatives(error: Any, body: Located, at: Located, where: str, subject: Subject, meant: set[str]) -> list[Diagnostic]:
+def alternatives(error: Fault, body: Located, at: Located, where: str, subject: Subject, meant: set[str]) -> list[Diagnostic]:
     """None of several forms fits: required spellings, words of a list, or shapes of a value."""
     spellings = [required_in(option) for option in error.validator_value]
     if all(spellings):
@@ -177,11 +178,11 @@ def required_in(option: Mapping[str, Any]) -> list[str]:
     return [name for inner in option["anyOf"] for name in required_in(inner)] if option.keys() == {"anyOf"} else []
 
 
-def likely_form(error: Any) -> list[Any]:
+def likely_form(error: Fault) -> list[Fault]:
     """The errors of the only alternative that takes this type of value; none where that is not clear."""
-    forms: dict[Any, list[Any]] = {}
-    for inner in error.context:
-        forms.setdefault(inner.relative_schema_path[0], []).append(inner)
+    forms: dict[int, list[Fault]] = {}
+    for number, inner in error.context:
+        forms.setdefault(number, []).append(inner)
     fitting = [found for found in forms.values() if not any(e.validator == "type" and not e.relative_path for e in found)]
     return fitting[0] if len(fitting) == 1 else []
 

@@ -8,13 +8,23 @@ import yaml
 from netspec.diagnostics import Diagnostic, Diagnostics, Label
 from netspec.source import Source, Span
 from netspec.syntax import accidents
-from netspec.syntax.limits import ALIAS_NODES, DEPTH, NODES
+from netspec.syntax.limits import ALIAS_NODES, DEPTH, LOOK_AHEAD, NODES
 from netspec.syntax.located import Located
 from netspec.syntax.scalars import resolve
 
 __all__ = ["TreeBuilder", "YamlDamage"]
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be without its C part, as in a browser
+_TOO_DEEP = f"collections may be nested {DEPTH} deep; this one is deeper"
+_NESTING = {
+    yaml.FlowSequenceStartToken: 1,
+    yaml.FlowMappingStartToken: 1,
+    yaml.FlowSequenceEndToken: -1,
+    yaml.FlowMappingEndToken: -1,
+    yaml.BlockSequenceStartToken: 1,
+    yaml.BlockMappingStartToken: 1,
+    yaml.BlockEndToken: -1,
+}
 
 
 class YamlDamage(Exception):  # noqa: N818 - what befell the text
@@ -68,6 +78,7 @@ class TreeBuilder:
         self.added = 0  # of them, by aliases
         self.end = 0  # where the last value ended
         self.last = Span(source, 0, 0)  # the last scalar, for the account of damage
+        self.event: Any = None  # the last one
 
     def build(self) -> Located | None:
         """The tree, or None with a finding. Raises YamlDamage where the text is not YAML."""
@@ -76,6 +87,8 @@ class TreeBuilder:
         except _Stop:
             return None
         except yaml.MarkedYAMLError as error:
+            if self._deep_ahead(error.problem_mark.index if error.problem_mark else len(self.source.text)):
+                return None
             opened = error.context_mark.index if error.context_mark else None
             at = error.problem_mark.index if error.problem_mark else len(self.source.text)
             raise YamlDamage(f"{error.problem} ({error.context})", at, opened, self.last) from None
@@ -99,6 +112,7 @@ class TreeBuilder:
         }
         next_event = _Loader(self.source.text).get_event
         while (event := next_event()).__class__ is not yaml.StreamEndEvent:
+            self.event = event
             handler = handlers.get(event.__class__)
             if handler:
                 handler(event)
@@ -159,9 +173,7 @@ class TreeBuilder:
             self.diagnostics.add(accidents.collection_as_key(span))
             raise _Stop
         if len(self.stack) >= DEPTH:
-            self._stop(
-                "NS007", f"collections may be nested {DEPTH} deep; this one is deeper", Span(self.source, span.start, span.start + 1)
-            )
+            self._stop("NS007", _TOO_DEEP, Span(self.source, span.start, span.start + 1))
         if event.anchor is not None:
             self.anchors[event.anchor] = _Anchor(None, span, 0)
         self.stack.append(frame)
@@ -240,6 +252,28 @@ class TreeBuilder:
             return Span(self.source, start, start + len(text[start : span.end].rstrip()))
         end = span.start + len(text[span.start : span.end].rstrip())
         return Span(self.source, end, end)
+
+    def _deep_ahead(self, failed: int) -> bool:
+        """Whether what the parser saw ahead, between the last event and its failure, is nested too deep: then that is the finding.
+
+        Parsers look ahead over a thousand characters for the colon of a key, and newer ones give up there over a depth of their own.
+        """
+        start, depth = self.event.end_mark.index if self.event is not None else 0, len(self.stack)
+        if failed - start > LOOK_AHEAD:
+            return False
+        scanner: Any = yaml.SafeLoader(self.source.text[start:failed])
+        scanner.flow_level = depth  # inside brackets: no indentation counts
+        try:
+            while scanner.check_token():
+                token = scanner.get_token()
+                depth += _NESTING.get(token.__class__, 0)
+                if depth > DEPTH:
+                    at = start + token.start_mark.index
+                    self.diagnostics.error("NS007", _TOO_DEEP, Span(self.source, at, at + 1))
+                    return True
+        except yaml.YAMLError:
+            pass  # the failure itself, or a text cut off at it
+        return False
 
     def _stop(self, code: str, fact: str, span: Span, *others: Label) -> NoReturn:
         self.diagnostics.error(code, fact, span, others=others)

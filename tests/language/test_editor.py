@@ -1,6 +1,6 @@
 """What an editor shows: the published schema in yaml-language-server, spoken to over stdio.
 
-The server is Node's (npm install yaml-language-server). Run with NETSPEC_YAML_LS=/path/to/yaml-language-server, else the tests are skipped.
+The server is Node's: `npm install --prefix .ci` brings it; NETSPEC_YAML_LS names another. Without one the tests are skipped.
 """
 
 import json
@@ -18,7 +18,8 @@ import pytest
 import netspec
 from netspec.syntax.paths import zoo_specs
 
-SERVER = os.environ.get("NETSPEC_YAML_LS") or shutil.which("yaml-language-server")
+INSTALLED = Path(__file__).resolve().parents[2] / ".ci" / "node_modules" / ".bin"
+SERVER = os.environ.get("NETSPEC_YAML_LS") or shutil.which("yaml-language-server", path=f"{INSTALLED}{os.pathsep}{os.environ['PATH']}")
 pytestmark = [pytest.mark.skipif(not SERVER, reason="yaml-language-server is not installed"), pytest.mark.xdist_group("editor")]
 SCHEMA = Path(netspec.__file__).parent.parent / "schemas" / "netspec.schema.json"
 HEAD = "netspec: 1\ninput: {data: [N, 3, 32, 32]}\nlayers:\n"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.source import Source
@@ -58,6 +59,46 @@ def test_scalar_of_the_core_schema(written: str, value: object) -> None:
     assert node.value == value and type(node.value) is type(value)
     assert node.plain_style == (written[:1] not in ("'", '"'))
     assert node.text == (written if node.plain_style else value)
+
+
+LOADERS = [loader for loader in (getattr(yaml, "CSafeLoader", None), yaml.SafeLoader) if loader is not None]
+
+
+class Shallow:
+    """A parser that gives up over a depth of its own before it has told of anything, as libyaml does from PyYAML 6.0.4 on."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def get_event(self) -> None:
+        mark = yaml.Mark("", 1000, 0, 1000, None, 0)
+        raise yaml.scanner.ScannerError("while increasing flow level", mark, "exceeded maximum nesting depth", mark)
+
+
+@pytest.mark.parametrize("loader", [*LOADERS, Shallow], ids=lambda loader: loader.__name__)
+@pytest.mark.parametrize(("before", "opening"), [("", "["), ("a: ", "["), ("a: [']]]', \"}\"] # ]]]\nb: ", "{c: "), ("a: ", "[{b: ")])
+def test_depth_is_told_by_us_whatever_the_parser(loader: type, before: str, opening: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netspec.syntax.tree._Loader", loader)
+    (found,) = _read(before + opening * 2000)[1]
+    depth = DEPTH + 1 - (1 if before else 0)  # the mapping around it counts
+    brackets = [len(before) + i for i, c in enumerate(opening * 100) if c in "[{"]
+    assert (found.code, found.span and found.span.start) == ("NS007", brackets[depth - 1])
+
+
+@pytest.mark.parametrize("loader", LOADERS, ids=lambda loader: loader.__name__)
+@pytest.mark.parametrize(
+    ("text", "code", "place"),
+    [
+        ("a: - b\n   - c\n", "NS017", "-"),
+        ('a: "\\d"\n', "NS018", "\\d"),
+        ("a: %b\n", "NS018", "%"),
+        ("a: [1 2: 3, 4\nb: 2\n", "NS016", "["),
+    ],
+)
+def test_damage_is_explained_alike(loader: type, text: str, code: str, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netspec.syntax.tree._Loader", loader)
+    found = _finding(text)
+    assert found.code == code and found.span is not None and found.span.text == place
 
 
 def test_nan() -> None:
@@ -130,6 +171,7 @@ def test_aliased_value_knows_who_brought_it() -> None:
         ("- a: 3\n \t b: 4\n", "NS005", "\t"),
         ("a: 1\nb: 2\na: 3\n", "NS006", "a"),
         ("[" * 100_000, "NS007", "["),
+        ("x: [1, 2]\ny: " + "[" * 70 + "]" * 70, "NS007", "["),
         ("a: &x [1, *x]\n", "NS010", "*x"),
         ("{kernel_size:3}", "NS011", "kernel_size:3"),
         ("- name: a\n  kernel_size:3\n  stride: 2\n", "NS011", ":"),

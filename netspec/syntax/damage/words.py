@@ -110,10 +110,9 @@ def escape(wound: Wound) -> list[Diagnostic] | None:
     match = re.compile(r'"((?:[^"\\\n]|\\.)*)"').match(wound.text, wound.opened)
     single = "'" + match[1].replace("'", "''") + "'" if match else ""
     fixes = wound.fix(f"write {single}", Edit(wound.span(match.start(), match.end()), single)) if match else ()
-    sign = wound.text[wound.at : wound.at + 2]
-    return wound.finding(
-        "NS018", f"`{sign}` is not an escape of a text in double quotes", wound.span(wound.at, wound.at + len(sign)), fixes=fixes
-    )
+    start = max(wound.text.rfind("\\", wound.opened, wound.at + 1), wound.opened)  # the parsers point at the sign or behind it
+    sign = wound.text[start : start + 2]
+    return wound.finding("NS018", f"`{sign}` is not an escape of a text in double quotes", wound.span(start, start + 2), fixes=fixes)
 
 
 def after_quotes(wound: Wound) -> list[Diagnostic] | None:
@@ -136,7 +135,7 @@ def after_quotes(wound: Wound) -> list[Diagnostic] | None:
 
 def list_beside_key(wound: Wound) -> list[Diagnostic] | None:
     """`key: - item`: a list in lines that begins on the line of its key."""
-    if "block sequence entries are not allowed" not in wound.problem:
+    if "sequence entries are not allowed" not in wound.problem:
         return None
     before = wound.line[: wound.column]
     gap = wound.span(wound.start(wound.number) + len(before.rstrip()), wound.at)

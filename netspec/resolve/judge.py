@@ -1,0 +1,146 @@
+"""What JSON Schema has against a tree: a schema and a value come in, faults go out. Knows no place in a text, and no words for people.
+
+It knows the words of JSON Schema that netspec's own schemas use, no others; a fault bears the names that `jsonschema` gives its parts, and
+tests hold the two to the same faults.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from netspec.kinds import Schema
+
+__all__ = ["WORDS", "Fault", "faults"]
+
+Path = tuple[str | int, ...]
+
+
+class Fault(NamedTuple):
+    """A word of a schema that a value does not meet. Paths lead to the value: from the root, and from the `anyOf` that tried it."""
+
+    validator: str
+    validator_value: Any
+    instance: Any
+    schema: Schema
+    absolute_path: Path
+    relative_path: Path
+    message: str = ""
+    context: "tuple[tuple[int, Fault], ...]" = ()
+    """Of an `anyOf`: what each alternative, by its number, has against the value."""
+
+
+class At(NamedTuple):
+    """A value, and where it stands."""
+
+    value: Any
+    path: Path = ()
+    inner: Path = ()
+
+    def below(self, step: str | int) -> "At":
+        return At(self.value[step], (*self.path, step), (*self.inner, step))
+
+
+def faults(schema: Schema, value: Any) -> Iterator[Fault]:
+    """The faults of a value, in the order of the schema's words."""
+    yield from judged(schema, At(value))
+
+
+def judged(schema: Schema, at: At) -> Iterator[Fault]:
+    for word, wanted in schema.items():
+        for inner, place in PARTS[word](wanted, schema, at) if word in PARTS else ():
+            yield from judged(inner, place)
+        if word == "anyOf":
+            yield from no_alternative(wanted, schema, at)
+        elif word == "required":
+            yield from (fault(word, schema, at) for key in wanted if isinstance(at.value, dict) and key not in at.value)
+        elif word in TESTS and not TESTS[word](wanted, schema, at.value):
+            yield fault(word, schema, at)
+
+
+def fault(word: str, schema: Schema, at: At, context: tuple[tuple[int, Fault], ...] = ()) -> Fault:
+    wanted = schema[word]
+    message = {"pattern": f"{at.value!r} does not match {wanted!r}", "enum": f"{at.value!r} is not one of {wanted!r}"}.get(word, "")
+    return Fault(word, wanted, at.value, schema, at.path, at.inner, message, context)
+
+
+def meets(schema: Schema, value: Any) -> bool:
+    return next(faults(schema, value), None) is None
+
+
+# --- words that lead into parts ----------------------------------------------------------------------------------------
+
+Parts = Iterator[tuple[Schema, At]]
+
+
+def of_items(wanted: Any, schema: Schema, at: At) -> Parts:
+    if isinstance(at.value, list):
+        yield from ((wanted, at.below(i)) for i in range(len(at.value)))
+
+
+def of_properties(wanted: Any, schema: Schema, at: At) -> Parts:
+    if isinstance(at.value, dict):
+        yield from ((inner, at.below(key)) for key, inner in wanted.items() if key in at.value)
+
+
+def of_others(wanted: Any, schema: Schema, at: At) -> Parts:
+    if isinstance(at.value, dict) and isinstance(wanted, dict):
+        yield from ((wanted, at.below(key)) for key in further(schema, at.value))
+
+
+def of_all(wanted: Any, schema: Schema, at: At) -> Parts:
+    yield from ((inner, at) for inner in wanted)
+
+
+def of_case(wanted: Any, schema: Schema, at: At) -> Parts:
+    if "then" in schema and meets(wanted, at.value):
+        yield schema["then"], at
+
+
+PARTS = {"items": of_items, "properties": of_properties, "additionalProperties": of_others, "allOf": of_all, "if": of_case}
+
+
+def no_alternative(wanted: Any, schema: Schema, at: At) -> Iterator[Fault]:
+    tried = [(i, list(judged(option, At(at.value, at.path)))) for i, option in enumerate(wanted)]
+    if all(found for _, found in tried):
+        yield fault("anyOf", schema, at, tuple((i, each) for i, found in tried for each in found))
+
+
+# --- words that ask for something --------------------------------------------------------------------------------------
+
+
+def further(schema: Schema, value: dict[str, Any]) -> list[str]:
+    """The keys that a schema does not name."""
+    return [key for key in value if key not in schema.get("properties", ())]
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_of(type_: str, value: Any) -> bool:
+    if type_ in ("integer", "number"):
+        return is_number(value) and (type_ == "number" or isinstance(value, int) or value.is_integer())
+    classes = {"boolean": bool, "string": str, "array": list, "object": dict, "null": type(None)}
+    return isinstance(value, classes[type_])
+
+
+def compares(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Schema, Any], bool]:
+    return lambda wanted, schema, value: not is_number(value) or holds(value, wanted)
+
+
+TESTS: dict[str, Callable[[Any, Schema, Any], bool]] = {
+    "type": lambda wanted, schema, value: any(is_of(type_, value) for type_ in ([wanted] if isinstance(wanted, str) else wanted)),
+    "enum": lambda wanted, schema, value: value in wanted,
+    "pattern": lambda wanted, schema, value: not isinstance(value, str) or re.search(wanted, value) is not None,
+    "minimum": compares(lambda value, limit: value >= limit),
+    "exclusiveMinimum": compares(lambda value, limit: value > limit),
+    "maximum": compares(lambda value, limit: value <= limit),
+    "exclusiveMaximum": compares(lambda value, limit: value < limit),
+    "minItems": lambda wanted, schema, value: not isinstance(value, list) or len(value) >= wanted,
+    "maxItems": lambda wanted, schema, value: not isinstance(value, list) or len(value) <= wanted,
+    "additionalProperties": lambda wanted, schema, value: wanted is not False or not isinstance(value, dict) or not further(schema, value),
+    "not": lambda wanted, schema, value: not meets(wanted, value),
+}
+
+WORDS = {*PARTS, *TESTS, "anyOf", "required", "then", "description"}
+"""The words that are known; a test holds netspec's schemas to them."""
