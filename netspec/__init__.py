@@ -11,16 +11,17 @@ if TYPE_CHECKING:
 
     from netspec.api import check, compile, load, load_weights
     from netspec.diagnostics import SpecError
-    from netspec.export.export import export
+    from netspec.export.export import certify, export
     from netspec.training.train import train
 
-__all__ = ["SpecError", "check", "compile", "export", "load", "load_weights", "train"]
+__all__ = ["SpecError", "certify", "check", "compile", "export", "load", "load_weights", "train"]
 
 __version__ = "0.1.0"
 
 PLACES = {
     "SpecError": "netspec.diagnostics",
     "train": "netspec.training.train",
+    "certify": "netspec.export.export",
     **dict.fromkeys(("check", "compile", "load", "load_weights"), "netspec.api"),
 }
 

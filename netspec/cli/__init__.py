@@ -32,6 +32,7 @@ COMMANDS = {
     "test": "Measure a trained run on the test data.",
     "time": "Measure how long a call takes, and which layers take it.",
     "export": "Write the network as ONNX, certified against torch.",
+    "verify": "Check that a model is the one that was certified.",
     "predict": "Run one input through an exported model.",
     "serve": "Serve an exported model over HTTP.",
     "import": "Turn Caffe's prototxt and caffemodel into a spec and weights.",

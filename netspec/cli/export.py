@@ -8,6 +8,9 @@ import click
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netspec.export.certificate import Certificate
     from netspec.reading import Reading
 
 __all__ = ["command"]
@@ -19,11 +22,14 @@ __all__ = ["command"]
 @click.option("-o", "--output", help="The file to write.  [default: RUN/model.onnx, or the spec's name with .onnx or .prototxt]")
 @click.option("--weights", help="A safetensors file to take the weights from.")
 @click.option("--solver", help="With --to prototxt: the file for train.solver.  [default: NAME.solver.prototxt]")
+@click.option(
+    "--certify", type=click.Choice(("quick", "full")), default="full", show_default=True, help="How much to compare; quick is partial."
+)
 @click.option("--no-certify", is_flag=True, help="Do not compare with torch; the file then says that it is uncertified.")
 @click.option("--allow-batch-dependence", is_flag=True, help="Certify a net whose answer for one sample depends on the rest of its batch.")
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to compare.")
 @spec_options
-def command(source: str, to: str, output: str | None, no_certify: bool, reading: "Reading", **options: Any) -> None:
+def command(source: str, to: str, output: str | None, reading: "Reading", **options: Any) -> None:
     """Write the network of a SPEC or a RUN as ONNX, certified: onnxruntime computes what torch does, or no file is written.
 
     With --to prototxt: as Caffe's text, blocks unrolled; the weights go to NAME.caffemodel, a solver of the spec's to NAME.solver.prototxt.
@@ -35,7 +41,8 @@ def command(source: str, to: str, output: str | None, no_certify: bool, reading:
     elif options["solver"]:
         raise click.UsageError("--solver goes with --to prototxt")
     else:
-        write_onnx(source, path, options["weights"], not no_certify, options["device"], reading, options["allow_batch_dependence"])
+        level = False if options["no_certify"] else options["certify"]
+        write_onnx(source, path, options["weights"], level, options["device"], reading, options["allow_batch_dependence"])
 
 
 def write_prototxt(source: Path, path: Path, weights: str | None, solver: str | None, reading: "Reading") -> None:
@@ -56,28 +63,68 @@ def write_prototxt(source: Path, path: Path, weights: str | None, solver: str | 
         click.echo(f"wrote {written}")
 
 
-def write_onnx(source: str, path: Path, weights: str | None, certify: bool, device: str, reading: "Reading", batch: bool) -> None:
+def write_onnx(source: str, path: Path, weights: str | None, level: Any, device: str, reading: "Reading", batch: bool) -> None:
     """The deployed net as ONNX, and what its certificate says."""
     from netspec.cli import report
     from netspec.export.export import export_model
 
-    made = export_model(source, path, weights=weights, certify=certify, device=device, reading=reading, allow_batch_dependence=batch)
+    told, words = Told(), {"weights": weights, "certify": level, "device": device, "allow_batch_dependence": batch}
+    try:
+        made = export_model(source, path, reading=reading, progress=told, **words)
+    finally:
+        told.clear()
     report(list(made.findings))
     click.echo(f"wrote {made.path} ({readable(made.size)})")
-    found = made.certificate
-    if found is None:
+    if made.certificate is None:
         click.echo("not certified: nobody has compared it with torch")
         return
-    click.echo(f"certified on {found.device}: {found.cases} cases, {found.tensors} tensors compared with torch {found.torch} in float64")
-    click.echo(
-        f"largest difference {found.largest_difference:.3g} in {found.tensor}, whose values reach {found.size:.3g} "
-        f"({found.tolerance:.3g} is allowed); "
-        f"nowhere more than {found.closest:.2g} of what is allowed"
+    for line in certified_lines(made.certificate):
+        click.echo(line)
+    plain, spent = made.seconds
+    click.echo(f"certifying took {spent:.1f} s, {spent / max(plain, 1e-3):.1f} times as long as the export itself")
+
+
+def certified_lines(found: "Certificate") -> "Iterator[str]":
+    """What a certificate says, in words."""
+    how = f"certified in part ({found.level})" if found.partial else "certified"
+    contract = f", {found.contract} of its image contract" if found.contract else ""
+    yield (
+        f"{how} on {found.device}: {found.cases} cases, {found.layers} comparisons of a layer alone, {found.outputs} of outputs{contract}, "
+        f"with torch {found.torch} in float64"
     )
-    if found.overflown:
-        click.echo(f"warning: in {found.overflown} of the comparisons float32 overflows in torch too: they say nothing")
+    yield (
+        f"largest difference {found.largest_difference:.3g} in {found.tensor}, whose values reach {found.size:.3g} "
+        f"({found.tolerance:.3g} is allowed); nowhere more than {found.closest:.2g} of what is allowed"
+    )
+    if found.void:
+        yield f"{found.void} comparisons say nothing: rounding alone may change more than a hundredth of the values there"
+    if found.unproven:
+        yield f"warning: nothing is known of {', '.join(found.unproven[:5])}{' and others' if len(found.unproven) > 5 else ''}"
     if found.left_out:
-        click.echo(f"{found.left_out} further cases were left out for lack of time")
+        yield f"left out: {found.left_out} of the comparisons of a full certificate"
+
+
+class Told:
+    """Progress on stderr: on a terminal only, and once it takes long."""
+
+    PATIENCE = 2.0
+
+    def __init__(self) -> None:
+        import sys
+        import time
+
+        self.clock, self.start, self.shown = time.monotonic, time.monotonic(), False
+        self.terminal = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int, word: str) -> None:
+        if self.terminal and self.clock() - self.start > self.PATIENCE:
+            click.echo(f"\r\x1b[Kcertifying, step {done} of {total}: {word}"[:120], nl=False, err=True)
+            self.shown = True
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self.shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def readable(size: int) -> str:

@@ -38,6 +38,7 @@ class Predictor(NamedTuple):
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to show.")
 @click.option("--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights of a RUN.")
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to run.")
+@click.option("--allow-uncertified", is_flag=True, help="Run a model without a certificate, or that is not the file it was given for.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @code_option
 def command(model: str, images: tuple[str, ...], data: str | None, top: int, as_json: bool, **options: Any) -> None:
@@ -50,6 +51,9 @@ def command(model: str, images: tuple[str, ...], data: str | None, top: int, as_
     if is_folder(model):
         predictor = run_predictor(model, options["weights"], device, Reading(allow_code=options["allow_code"]))
     else:
+        from netspec.seal import allowed
+
+        allowed(model, options["allow_uncertified"])
         predictor = onnx_predictor(model, device)
     from netspec.training.samples import from_data, from_files
 

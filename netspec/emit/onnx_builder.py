@@ -27,7 +27,7 @@ from netspec.ir.types import TensorType
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["OPSET", "Body", "Call", "Calls", "NotExportableError", "Operand"]
+__all__ = ["OPSET", "Body", "Call", "Calls", "NotExportableError", "Operand", "unique"]
 
 OPSET = 22
 """From 22 on, shape inference clips ceil-mode pooling as Caffe and PyTorch do; onnxruntime 1.22 and later run all of it."""
@@ -78,6 +78,16 @@ class Body:
     name: str = ""
 
 
+def unique(name: str, taken: set[str]) -> str:
+    """The name, or the first of name_1, name_2, ... that is not taken; taken from now on."""
+    found, count = name, 0
+    while found in taken:
+        count += 1
+        found = f"{name}_{count}"
+    taken.add(found)
+    return found
+
+
 class Calls:
     """Collects the calls of the layer at hand. `onnx_model` drives it: begin(layer), then the layer's method, then take()."""
 
@@ -98,12 +108,7 @@ class Calls:
 
     def unique(self, name: str) -> str:
         """The name, or the first of name_1, name_2, ... that nothing bears yet; taken from now on."""
-        found, count = name, 0
-        while found in self.taken:
-            count += 1
-            found = f"{name}_{count}"
-        self.taken.add(found)
-        return found
+        return unique(name, self.taken)
 
     def __getattr__(self, op: str) -> Callable[..., Any]:
         from onnx import defs

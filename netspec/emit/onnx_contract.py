@@ -4,6 +4,7 @@ In: an input's contract (`resolve.image_contract.ImageContract`, or None) and th
 Decoding and resizing stay outside: they work on files of any size.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from netspec.emit.onnx_builder import Operand
@@ -11,7 +12,10 @@ from netspec.emit.onnx_idioms import Builder
 from netspec.ir.dims import Size, symbol
 from netspec.ir.types import TensorType
 
-__all__ = ["prepared", "raw_type"]
+__all__ = ["STAGES", "prepared", "raw_type"]
+
+STAGES = ("crop", "color", "mean", "scale")
+"""What the graph does to a picture, in this order; of each the tensor that it leaves has a name, so that it can be compared by itself."""
 
 
 def raw_type(contract: Any, type_: TensorType, name: str) -> TensorType:
@@ -23,18 +27,25 @@ def raw_type(contract: Any, type_: TensorType, name: str) -> TensorType:
     return type_.replaced(space=space)
 
 
-def prepared(g: Builder, x: Operand, contract: Any, type_: TensorType) -> Operand:
-    """x as the net wants it: centre crop at floor((size - crop) / 2), channels reversed for bgr, then (pixel - mean_value) * scale."""
+def prepared(g: Builder, x: Operand, contract: Any, type_: TensorType, names: Mapping[str, str]) -> Operand:
+    """x as the net wants it: centre crop at floor((size - crop) / 2), channels reversed for bgr, then (pixel - mean_value) * scale.
+
+    names: what the tensor after each of STAGES is called.
+    """
     if contract is None:
         return x
     if contract.crop is not None and x.type.space != contract.crop:
         x = centre_cropped(g, x, contract.crop)
+        x.name = names["crop"]
     if contract.color == "bgr":
         x = g.typed(g.Gather(x, (2, 1, 0), axis=1), x.type)
+        x.name = names["color"]
     if any(contract.mean_value):
         x = g.typed(g.Sub(x, g.const([[[mean]] for mean in contract.mean_value], "float32")), type_)
+        x.name = names["mean"]
     if contract.scale != 1:
         x = g.typed(g.Mul(x, float(contract.scale)), type_)
+        x.name = names["scale"]
     return x
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.model import Diagnostic, SpecError, fail
-from netspec.emit.onnx_builder import OPSET, Body, Call, NotExportableError, Operand
-from netspec.emit.onnx_contract import prepared, raw_type
+from netspec.emit.onnx_builder import OPSET, Body, Call, NotExportableError, Operand, unique
+from netspec.emit.onnx_contract import STAGES, prepared, raw_type
 from netspec.emit.onnx_idioms import Builder
 from netspec.emit.onnx_proto import node_proto, readers, tensor_proto, value_info
 from netspec.ir.dims import Dim, untraced
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
-__all__ = ["Outline", "onnx_model", "outlined"]
+__all__ = ["Names", "Outline", "names_of", "onnx_model", "outlined"]
 
 IR_VERSION = 10
 """The version that came with opset 22."""
@@ -93,8 +93,9 @@ class Assembly:
         self.states: dict[str, tuple[Operand, Operand]] = {}
         self.node_names: set[str] = {node.name for node in self.graph.nodes}
         self.refused: list[Diagnostic] = []
-        self.names = tensor_names(typed)
-        self.g.taken.update(self.names.values())
+        self.fixed = names_of(typed)
+        self.names = self.fixed.tensors
+        self.g.taken.update(self.fixed.all())
 
     def run(self) -> Outline:
         self.declare_weights()
@@ -116,7 +117,7 @@ class Assembly:
             whole = shapes.setdefault(ref.name, mine)
             self.refs.setdefault(ref.node, []).append((ref.name, whole, mine))
             if ref.name not in self.weights:
-                self.weights[ref.name] = Operand(self.g.unique(ref.name), whole)
+                self.weights[ref.name] = Operand(self.fixed.weights[ref.name], whole)
 
     def input(self, given: Input) -> None:
         """A graph input; where it has a contract, what the net computes with is made from it by the contract's arithmetic."""
@@ -124,7 +125,7 @@ class Assembly:
         operand = Operand(name, raw_type(given.contract, type_, name))
         self.inputs.append(operand)
         self.g.begin(name, {})
-        made = prepared(self.g, operand, given.contract, type_)
+        made = prepared(self.g, operand, given.contract, type_, self.fixed.stages[name])
         for axis, size in enumerate(type_.shape):
             if isinstance(size, Dim) and str(size).isidentifier():
                 self.g.symbols.setdefault(str(size), (made, axis))
@@ -236,6 +237,27 @@ class Assembly:
             tuple(o.name for o in outputs),
             {b.name: (a.name, b.type) for b, a in states},
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """What things are called in a model, known before it is built: values; weights by their spec's name; the contract's stages by input."""
+
+    tensors: Mapping[Value, str]
+    weights: Mapping[str, str]
+    stages: Mapping[str, Mapping[str, str]]
+
+    def all(self) -> set[str]:
+        return {*self.tensors.values(), *self.weights.values(), *(name for named in self.stages.values() for name in named.values())}
+
+
+def names_of(typed: TypedGraph) -> Names:
+    """The names that a model of this graph has."""
+    tensors = tensor_names(typed)
+    taken = set(tensors.values())
+    weights = {name: unique(name, taken) for name in dict.fromkeys(ref.name for ref in typed.weight_refs())}
+    stages = {i.value.name: {stage: unique(f"{i.value.name}/{stage}", taken) for stage in STAGES} for i in typed.graph.inputs}
+    return Names(tensors, weights, stages)
 
 
 def tensor_names(typed: TypedGraph) -> dict[Value, str]:

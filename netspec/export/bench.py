@@ -1,21 +1,20 @@
 """Runs a case on both sides: onnxruntime, and torch in float64 and float32. In: a net, its TypedGraph, cases; out: Runs. Judges nothing."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
 from math import inf, prod
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
 from netspec.emit.onnx_contract import raw_type
-from netspec.emit.onnx_model import tensor_names
+from netspec.emit.onnx_model import names_of
 from netspec.export.cases import Case, Values, array, cases, number
 from netspec.export.compare import EPS
 from netspec.export.reference import Reference
 from netspec.export.session import Session, reason
 from netspec.ir.dims import Size
 from netspec.ir.field import Reads
-from netspec.ir.graph import Input, TypedGraph, Value
+from netspec.ir.graph import Input, Node, TypedGraph, Value
 from netspec.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -25,26 +24,16 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Tensors = Mapping[Value, Array]
 
-__all__ = ["Bench", "Run", "moved"]
+__all__ = ["Bench", "Run", "longest_sums", "moved", "terms"]
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What one run made, by value: onnxruntime, torch in float64 and in float32. sums: see `longest_sums`.
-
-    shaken: torch in float32 on inputs that are changed in their last bit, made when first asked for; nothing of a net with state.
-    """
+    """One call with a case: what the model's tensors hold, by value (of an input: what the net is given of it), and what went in."""
 
     case: Case
+    feed: "Mapping[str, Array]"
     got: "Tensors"
-    truth: "Tensors"
-    single: "Tensors"
-    sums: Mapping[Value, float]
-    make_shaken: "Callable[[], Tensors]"
-
-    @cached_property
-    def shaken(self) -> "Tensors":
-        return self.make_shaken()
 
 
 class Bench:
@@ -52,17 +41,24 @@ class Bench:
 
     def __init__(self, net: "nn.Module", typed: TypedGraph, device: str) -> None:
         self.typed = typed
+        self.device = device
         self.exact = Reference(net, typed, device, double=True)
         self.single = Reference(net, typed, device, double=False)
-        self.names = tensor_names(typed)
+        self.names = names_of(typed)
         given = typed.graph.inputs
         self.inputs = {i.value.name: raw_type(i.contract, typed.types[i.value], i.value.name) for i in given}
         self.values = {i.value.name: values_of(i, typed) for i in given}
         self.states = {f"{node.name}.{name}": shape for node in typed.graph.nodes for name, shape in node.layer.state(*typed.bottoms(node))}
 
+    def take(self, net: "nn.Module") -> None:
+        """From here on with this network, of the same class."""
+        self.exact.take(net)
+        self.single = Reference(net, self.typed, self.device, double=False)
+
     def plan(self) -> list[Case]:
         """The cases; finds out what values the module takes where its layers do not say. Raises SpecError NS706 where none can be run."""
-        planned = cases(self.typed, self.inputs, self.least)
+        pictures = any(values == "pixels" for values in self.values.values())
+        planned = cases(self.typed, self.inputs, self.least, pictures)
         words = ", ".join(f"{name} {type_}" for name, type_ in self.inputs.items()) or "none"
         if not planned:
             raise fail("NS706", f"no sizes up to 4096 are legal for all layers; inputs: {words}")
@@ -81,9 +77,13 @@ class Bench:
     @property
     def least(self) -> dict[str, int]:
         """The crop bounds the open sizes of an image that it is cut from; where the contract's `resize` is exact, none is open."""
-        given = [(i.contract.crop, self.inputs[i.value.name].space) for i in self.typed.graph.inputs if i.contract is not None]
-        pairs = [(size, n) for crop, space in given for size, n in zip(space, crop or (), strict=False)]
-        return {str(size): n for size, n in pairs if not isinstance(size, int)}
+        return {name: n for given in self.typed.graph.inputs for name, n in self.cut(given)}
+
+    def cut(self, given: Input) -> list[tuple[str, int]]:
+        """The open sizes of an input that is cropped, and the crop's."""
+        crop = given.contract.crop if given.contract is not None else None
+        pairs = zip(self.inputs[given.value.name].space, crop or (), strict=False)
+        return [(str(size), n) for size, n in pairs if not isinstance(size, int)]
 
     def trials(self) -> Iterator[dict[str, Values]]:
         """What inputs may hold: what they hold now, then whole numbers (below 10, below 2, 0) in one of them, then in all."""
@@ -102,18 +102,27 @@ class Bench:
         """Run the case; twice where the net has state, the second time with what the first left."""
         self.exact.reset()
         self.single.reset()
-        feed, sums = self.feed(case), longest_sums(self.typed, case)
+        feed = self.feed(case)
         for _ in range(2 if self.states else 1):
-            truth, single = self.exact.run(feed, values), self.single.run(feed, values)
             made = session.run(feed)
-            got = {v: made[self.names[v]] for v in values if self.names[v] in made}
-            yield Run(case, got, truth, single, sums, partial(self.shaken, feed, values))
+            got = {v: made[self.names.tensors[v]] for v in values if self.names.tensors[v] in made}
+            yield Run(case, feed, {**got, **{i.value: self.given(i, feed, made) for i in self.typed.graph.inputs}})
             if any(f"{name}.next" not in made for name in self.states):
                 return
             feed = {**feed, **{name: made[f"{name}.next"] for name in self.states}}
 
+    def given(self, given: Input, feed: "Mapping[str, Array]", made: "Mapping[str, Array]") -> "Array":
+        """What the model hands to its layers of an input: after the last stage of its contract that it has."""
+        last = [name for name in self.names.stages[given.value.name].values() if name in made]
+        return made[last[-1]] if last else feed[given.value.name]
+
+    def tensors(self, values: Sequence[Value]) -> list[str]:
+        """The names of values in the model, of an input those of its stages."""
+        inner = [self.names.tensors[v] for v in values]
+        return [*inner, *(name for stages in self.names.stages.values() for name in stages.values())]
+
     def shaken(self, feed: "Mapping[str, Array]", values: Sequence[Value]) -> "Tensors":
-        """torch in float32, each input moved in its last bit."""
+        """torch in float32, each input moved in its last bit; nothing of a net with state."""
         return {} if self.states else self.single.run({name: moved(array, i) for i, (name, array) in enumerate(feed.items())}, values)
 
     def memory(self, value: Value, case: Case) -> int:
@@ -145,12 +154,16 @@ def longest_sums(typed: TypedGraph, case: Case) -> dict[Value, float]:
     """fan_in of each tensor: the most elements that the layer that makes it, or any before it, reads for one element."""
     found: dict[Value, float] = {i.value: 1.0 for i in typed.graph.inputs}
     for node in typed.graph.nodes:
-        outside = sum(number(t.size, case) for t in typed.tops(node)) or 1
-        products = number(typed.macs(node), case) / outside
-        fields = zip(typed.bottoms(node), node.layer.field(*typed.bottoms(node)), strict=False)
-        terms = max([products, 1.0, *(elements(bottom, reads, case) for bottom, reads in fields)])
-        found.update(dict.fromkeys(node.tops, max([terms, *(found[v] for v in node.bottoms)])))
+        found.update(dict.fromkeys(node.tops, max([terms(typed, node, case), *(found[v] for v in node.bottoms)])))
     return found
+
+
+def terms(typed: TypedGraph, node: Node, case: Case) -> float:
+    """The most elements that a layer reads for one of its own."""
+    outside = sum(number(t.size, case) for t in typed.tops(node)) or 1
+    products = number(typed.macs(node), case) / outside
+    fields = zip(typed.bottoms(node), node.layer.field(*typed.bottoms(node)), strict=False)
+    return max([products, 1.0, *(elements(bottom, reads, case) for bottom, reads in fields)])
 
 
 def elements(bottom: TensorType, reads: Reads, case: Case) -> float:

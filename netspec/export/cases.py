@@ -3,7 +3,7 @@
 Data are made from fixed seeds, so a certificate can be repeated. Knows neither torch nor onnxruntime.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["BATCHES", "Case", "LegalSizes", "Values", "array", "cases", "number"]
+__all__ = ["BATCHES", "Case", "LegalSizes", "Values", "array", "cases", "crop_cases", "number"]
 
 BATCHES = (1, 2, 3, 7)
 """Batch sizes tried: one, even, and odd ones that no vector width divides."""
 KINDS = ("normal", "borders", "planes", "normal", "ties", "small", "large")
+PICTURES = ("normal", "white", "borders", "black", "two", "natural", "ties", "planes")
+"""Kinds of data: of real numbers, and where any input takes pictures. The first two are the most telling."""
 SCALES = {"small": 0.1, "large": 10.0}
 LARGEST = 4096
 ORDINARY = 10
 """Open axes are longer than this for most cases, where that is legal: wide enough that borders and the middle differ."""
-BUDGET = 400e9
-"""Multiply-accumulates of all cases together; beyond, larger sizes are left out."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def positive(size: Size) -> bool:
     return isinstance(size, int) and size >= 1
 
 
-def cases(typed: TypedGraph, inputs: Mapping[str, TensorType], least: Mapping[str, int]) -> list[Case]:
+def cases(typed: TypedGraph, inputs: Mapping[str, TensorType], least: Mapping[str, int], pictures: bool = False) -> list[Case]:
     """Every kind of data at ordinary sizes with several batch sizes, then other sizes, the least first; none if no size is legal."""
     shapes = [t.shape for t in inputs.values()]
     counts = sorted({str(s) for shape in shapes for s in shape[:1] if not isinstance(s, int)})
@@ -103,12 +103,12 @@ def cases(typed: TypedGraph, inputs: Mapping[str, TensorType], least: Mapping[st
     usual = legal.next(base, names, max([ORDINARY, *(base[name] + base[name] // 2 for name in names)])) if names else None
     usual = usual or base
     batches = [b for n in BATCHES if legal.legal(b := {**usual, **dict.fromkeys(counts, n)})] or [usual]
-    found = [Case(kind, batches[i % len(batches)], i) for i, kind in enumerate(KINDS)]
+    found = [Case(kind, batches[i % len(batches)], i) for i, kind in enumerate(PICTURES if pictures else KINDS)]
     others = [base] if usual != base else []
     for i, sizes in enumerate([*others, *grown(legal, usual, [name for name in names if name not in least])]):
         small = {**sizes, **dict.fromkeys(counts, 2)}
         found.append(Case(("normal", "ties", "borders")[i % 3], small if legal.legal(small) else sizes, len(found)))
-    return affordable(typed, found, counts)
+    return found
 
 
 def grown(legal: LegalSizes, base: dict[str, int], names: Sequence[str]) -> Iterator[dict[str, int]]:
@@ -119,19 +119,16 @@ def grown(legal: LegalSizes, base: dict[str, int], names: Sequence[str]) -> Iter
         yield from (sizes for sizes in (one, two) if sizes)
 
 
-def affordable(typed: TypedGraph, found: list[Case], counts: Sequence[str]) -> list[Case]:
-    """The cases within the budget, with a smaller batch where that helps; the first two stay whatever they cost."""
-    macs = [typed.macs(node) for node in typed.graph.nodes]
-    least, spent, kept = found[0].sizes, 0, list[Case]()
-    for case in found:
-        cheaper = replace(case, sizes={**case.sizes, **{name: least[name] for name in counts}})
-        for trial in (case, cheaper):
-            cost = sum(number(m, trial) for m in macs)
-            if len(kept) < 2 or spent + cost <= BUDGET:
-                spent += cost
-                kept.append(trial)
-                break
-    return kept
+BEYOND = ((0, 0), (1, 0), (0, 1), (2, 1), (1, 2), (3, 3), (4, 7), (9, 2))
+"""How much larger than its crop a picture is, in height and width: every parity, each axis by itself, square and not."""
+
+
+def crop_cases(base: Case, axes: Sequence[tuple[str, int]]) -> list[Case]:
+    """Pictures for an input whose open `axes` (symbol, least) bound a crop; of one size where none is open."""
+    if not axes:
+        return [replace(base, kind=kind, seed=i) for i, kind in enumerate(("normal", "natural"))]
+    trials = [{name: least + more for (name, least), more in zip(axes, pair, strict=False)} for pair in BEYOND]
+    return [Case(("normal", "natural")[i % 2], {**base.sizes, **sizes}, i) for i, sizes in enumerate(trials)]
 
 
 Values = Literal["real", "pixels"] | Size
@@ -147,8 +144,9 @@ def array(case: Case, type_: TensorType, values: Values, index: int) -> "Array":
     if not isinstance(values, str):
         return whole(rng, shape, number(values, case)).astype(type_.dtype)
     data = MAKERS.get(case.kind, normal)(rng, shape)
-    scaled = (128 + 40 * data).clip(0, 255) if values == "pixels" else data * SCALES.get(case.kind, 1.0)
-    return scaled.astype(type_.dtype)
+    if values == "pixels":
+        return np.asarray(PIXELS.get(case.kind, spread)(rng, shape, data), type_.dtype)
+    return np.asarray(data * SCALES.get(case.kind, 1.0), type_.dtype)
 
 
 def number(size: Size, case: Case) -> int:
@@ -201,4 +199,59 @@ def ties(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
     return rng.integers(-1, 2, shape).astype(float)
 
 
-MAKERS = {"borders": borders, "planes": planes, "ties": ties}
+def two_valued(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
+    """-1 and 1 only, as a drawing has it."""
+    return rng.choice((-1.0, 1.0), shape)
+
+
+def natural(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
+    """Smooth over space, the channels alike, a little noise: what a photograph has, in units of its contrast."""
+    import numpy as np
+
+    if len(shape) < 3:
+        return rng.standard_normal(shape)
+    data = np.zeros(shape)
+    for axis in range(2, len(shape)):
+        place = np.linspace(0, 1, shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+        phase, waves = (rng.uniform(low, high, (shape[0], 1) + (1,) * (len(shape) - 2)) for low, high in ((0, 6.3), (0.5, 4)))
+        data = data + np.sin(6.283 * waves * place + phase)
+    return data + 0.3 * rng.standard_normal((*shape[:2], *(1,) * (len(shape) - 2))) + 0.1 * rng.standard_normal(shape)
+
+
+MAKERS = {
+    "borders": borders,
+    "planes": planes,
+    "ties": ties,
+    "two": two_valued,
+    "white": two_valued,
+    "black": two_valued,
+    "natural": natural,
+}
+
+
+def spread(rng: "np.random.Generator", shape: tuple[int, ...], data: "Array") -> "Array":
+    """Numbers around 0 as pixels, whole ones, which is what files hold."""
+    import numpy as np
+
+    return np.round(128 + 50 * data).clip(0, 255)
+
+
+def even(level: float) -> "Callable[[np.random.Generator, tuple[int, ...], Array], Array]":
+    """Pictures of one level, and where there are several, half of the others with one corner that is not."""
+
+    def made(rng: "np.random.Generator", shape: tuple[int, ...], data: "Array") -> "Array":
+        import numpy as np
+
+        found = np.full(shape, level)
+        if shape and len(shape) > 2:
+            found[1::2, ..., -1] = 255 - level
+        return found
+
+    return made
+
+
+PIXELS: "dict[str, Callable[[np.random.Generator, tuple[int, ...], Array], Array]]" = {
+    "white": even(255.0),
+    "black": even(0.0),
+    "two": lambda rng, shape, data: 127.5 + 127.5 * data,
+}

@@ -1,155 +1,170 @@
 """Is an ONNX file the net? In: the emitted module, its TypedGraph, the model; out: a Certificate, or SpecError NS703 naming the layer.
 
-The truth is the module in float64. A tensor of onnxruntime may be off by 8 max(|torch32 - truth|, eps sqrt(fan_in) max|truth|): eight times
-what float32 costs torch itself, or what rounding costs the longest sum before it at least, whichever is more.
+Its weights must be the net's, bit for bit. Then each layer is compared alone, on the bottoms that onnxruntime itself made, with weights
+that hide nothing and with the net's own; then the outputs of the whole. The truth is the module in float64.
 """
 
-import json
-import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Diagnostic, SpecError
-from netspec.export.bench import Bench, Run, moved
-from netspec.export.cases import Case
-from netspec.export.compare import Difference, difference
+from netspec.emit.onnx_model import names_of
+from netspec.export.bench import Bench, Run, longest_sums, terms
+from netspec.export.cases import Case, crop_cases
+from netspec.export.certificate import Certificate, Tally
+from netspec.export.compare import EPS, Difference, difference
+from netspec.export.drawn import drawn, settled
+from netspec.export.plan import Level, Step, planned
+from netspec.export.probes import probes
+from netspec.export.reference import rounding, stages
 from netspec.export.session import CannotRunError, Exported, Session
-from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.graph import Input, Node, TypedGraph, Value
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
-__all__ = ["Certificate", "certify"]
+    Array = np.ndarray[Any, Any]
 
-SECONDS = 60.0
-"""No case is begun after so long; the first ones are the most telling."""
+__all__ = ["Certificate", "Level", "Progress", "certify"]
+
 MEMORY = 2 << 30
 """Bytes of inner tensors that are held at once."""
-JUMP = 1e-3
-"""A tensor that is off by more of its size than this, from bottoms that agree, may come of a layer that jumps (an index, a threshold)."""
+
+ORDINARY = 100.0
+
+Progress = Callable[[int, int, str], None]
+"""Told after every step: how many are done, of how many, and what the next one does."""
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """What was compared, and how it came out.
-
-    tensors: comparisons made. largest_difference: the greatest |onnxruntime - truth| of all, made by `tensor`; tolerance: what was allowed
-    there; size: the greatest of its values. closest: the greatest ratio of difference to tolerance. overflown: comparisons that say
-    nothing, since float32 itself overflows (as it does in a net whose batch norms have gathered nothing yet). left_out: cases that there
-    was no time for.
-    """
-
-    cases: int
-    tensors: int
-    largest_difference: float
-    tolerance: float
-    size: float
-    tensor: str
-    closest: float
-    sizes: tuple[str, ...]
-    device: str
-    torch: str
-    onnxruntime: str
-    overflown: int
-    left_out: int
-
-    def metadata(self) -> dict[str, str]:
-        """As properties of the model: two numbers by themselves, and all as JSON."""
-        return {
-            "netspec.certified": "true",
-            "netspec.largest_difference": repr(self.largest_difference),
-            "netspec.tolerance": repr(self.tolerance),
-            "netspec.certificate": json.dumps(asdict(self)),
-        }
-
-
-def certify(net: "nn.Module", typed: TypedGraph, model: Path | bytes, *, device: str = "cpu") -> Certificate:
-    """Run both on every case and compare: each output of the model itself, and every blob of a copy that shows them.
+def certify(
+    net: "nn.Module",
+    typed: TypedGraph,
+    model: Path | bytes,
+    *,
+    device: str = "cpu",
+    level: Level = "full",
+    progress: Progress = lambda done, total, word: None,
+) -> Certificate:
+    """Compare the model with the net. What is left out, by the level or since it costs too much, is counted; seconds are not.
 
     The net moves to the device, and comes back in eval mode and without recurrent state.
-    Raises SpecError: NS703 where a tensor is off (the first one in order of execution), NS706 where no input can be made, NS722.
+    Raises SpecError: NS703 where a tensor is off (the first one in order of execution), NS706 where no input can be made, NS716 where
+    rounding hides an output from every comparison, NS722.
     """
-    return Certification(net.to(device).eval(), typed, model, device).run()
+    return Certification(net.to(device).eval(), typed, model, device, progress).run(level)
 
 
 class Certification:
     """One certification at work."""
 
-    def __init__(self, net: "nn.Module", typed: TypedGraph, model: Path | bytes, device: str) -> None:
-        self.typed = typed
-        self.device = device
-        self.bench = Bench(net, typed, device)
-        self.exported = Exported(model)
-        self.found: list[tuple[Difference, str]] = []
+    def __init__(self, net: "nn.Module", typed: TypedGraph, model: Path | bytes, device: str, progress: Progress) -> None:
+        self.typed, self.net, self.device, self.progress = typed, net, device, progress
+        self.names = names_of(typed).weights
+        self.exported = Exported(model, self.names.values())
+        self.tally = Tally()
+        self.weights: Mapping[str, Array] = {}
+        self.sessions: dict[bool, Session] = {}
 
-    @cached_property
-    def session(self) -> Session:
-        return Session(self.exported.model, self.device)
+    def run(self, level: Level) -> Certificate:
+        self.same_weights()
+        other = drawn(self.net, self.typed)
+        self.bench = Bench(other, self.typed, self.device)
+        cases = self.bench.plan()
+        steps, left_out = planned(self.typed, cases, level)
+        self.settle(other, replace(cases[0], sizes=cases[min(1, len(cases) - 1)].sizes))
+        self.weights = self.values_of(other)
+        self.contracts(cases[0])
+        for i, step in enumerate(steps):
+            if step.weights == "own" and self.bench.single.net is not self.net:
+                self.bench.take(self.net)
+                self.weights = {}
+            self.progress(i, len(steps), step.text)
+            self.take(step)
+        self.progress(len(steps), len(steps), "")
+        self.tally.demand(self.typed.graph.outputs, self.bench.names.tensors)
+        found = self.tally.certificate(level, steps, left_out, self.device)
+        return replace(found, probes=tuple(probes(self.bench, self.served, cases)))
 
-    def run(self) -> Certificate:
-        start, planned, done = time.monotonic(), self.bench.plan(), list[Case]()
-        for case in planned:
-            if done and time.monotonic() - start > SECONDS:
-                break
-            self.outputs(case)
-            if case.kind not in {c.kind for c in done} and len(self.portions(case)) <= (1 if done else 3):
-                self.inner(case)
-            done.append(case)
-        return self.certificate(done, len(planned) - len(done))
+    def settle(self, other: "nn.Module", case: Case) -> None:
+        """Adapt the drawn weights to what the case makes of them, layer by layer."""
+        settled(other, self.typed, lambda: self.bench.single.run(self.bench.feed(case), ()))
+        self.bench.exact.take(other)
 
-    def certificate(self, done: list[Case], left_out: int) -> Certificate:
-        import onnxruntime as ort
-        import torch
+    def values_of(self, net: Any) -> "dict[str, Array]":
+        """A net's weights as arrays of the shapes that the model has, by its names."""
+        found = {}
+        for ref in self.typed.weight_refs():
+            name = self.names[ref.name]
+            if not ref.shared and name in self.exported.weights:
+                tensor = net.layer_parameters(ref.node.name)[ref.index].detach().cpu().numpy()
+                found[name] = tensor.reshape(self.exported.weights[name].shape)
+        return found
 
-        sound = [(d, name) for d, name in self.found if not d.void] or [(Difference(0.0, 0.0), "")]
-        largest, tensor = max(sound, key=lambda f: f[0].distance)
-        sizes = tuple(dict.fromkeys(" ".join(f"{k}={v}" for k, v in case.sizes.items()) for case in done if case.sizes))
-        return Certificate(
-            len(done),
-            len(self.found),
-            largest.distance,
-            largest.tolerance,
-            largest.size,
-            tensor,
-            max(d.ratio for d, _ in sound),
-            sizes,
-            self.device,
-            torch.__version__,
-            ort.__version__,
-            sum(d.void for d, _ in self.found),
-            left_out,
-        )
+    def same_weights(self) -> None:
+        """The model's weights are the net's, to the bit."""
+        names = self.names
+        for ref in self.typed.weight_refs():
+            held = self.exported.weights.get(names[ref.name])
+            if ref.shared or held is None:  # what no operator reads is not in the model
+                continue
+            net: Any = self.net
+            wanted = net.layer_parameters(ref.node.name)[ref.index].detach().cpu().numpy()
+            found = unequal(names[ref.name], held, wanted)
+            if found is not None:
+                raise fault(layer_words(ref.node), found, None, ref.node)
 
-    # --- comparing ---------------------------------------------------------------------------------------------------
+    def take(self, step: Step) -> None:
+        if step.how == "layers":
+            self.layers(step.case)
+        else:
+            self.whole(step)
 
-    def outputs(self, case: Case) -> None:
-        """Compare the outputs of the model as it is; where one differs, find the layer."""
-        values = self.typed.graph.outputs
+    # --- the contract of pictures ------------------------------------------------------------------------------------
+
+    def contracts(self, base: Case) -> None:
+        """What the model does to pictures before its first layer, stage by stage, at every parity of a crop."""
+        for given in self.typed.graph.inputs:
+            if given.contract is not None:
+                for case in crop_cases(base, self.bench.cut(given)):
+                    self.contract(given, case)
+
+    def contract(self, given: Input, case: Case) -> None:
+        import numpy as np
+
+        name, feed = given.value.name, self.bench.feed(case)
+        names = self.bench.names.stages[name]
+        end = max((self.exported.places.get(n, 0) for n in names.values()), default=0)
         try:
-            for run in self.bench.rounds(case, self.session, values):
-                off = [v for v in values if not self.noted(v, measured(v, run))]
-                excused = self.inner(case) if off else set()
-                for value in off:
-                    if value not in excused:
-                        raise fault(value.node, measured(value, run), case)
+            with self.exported.shown([*names.values()], self.device, end) as session:
+                made = session.run(feed)
         except CannotRunError as error:
-            raise self.unable(case, error) from error
+            raise fault(f"the image contract of {name}", unrunnable(error), case) from error
+        exact, single = stages(feed[name], given.contract, np.float64), stages(feed[name], given.contract, np.float32)
+        got = feed[name]
+        for word in [w for w in exact if w != "pixels"]:
+            got = made.get(names[word], got)
+            found = difference(got, exact[word], single[word], 1.0)
+            if not found.agrees:
+                raise fault(f"the image contract of {name}, {WORDS[word]}", found, case)
+            self.tally.contract += 1
 
-    def inner(self, case: Case, layers: int | None = None) -> set[Value]:
-        """Compare every tensor, of the first `layers` layers if given. Answers those that differ for good reason: see `compared`."""
-        excused: set[Value] = set()
+    # --- each layer alone --------------------------------------------------------------------------------------------
+
+    def layers(self, case: Case, layers: int | None = None) -> None:
+        """Compare every layer, of the first `layers` if given, on the bottoms that onnxruntime made."""
         for nodes in self.portions(case, layers):
             values = list(dict.fromkeys(v for node in nodes for v in (*node.bottoms, *node.tops)))
-            with self.shown(values, cut=layers) as session:
-                for run in self.bench.rounds(case, session, values):
-                    for node in nodes:
-                        excused |= self.compared(node, run, excused)
-        return excused
+            try:
+                with self.shown(values, layers) as session:
+                    for run in self.bench.rounds(case, session, values):
+                        for node in nodes:
+                            self.alone(node, run)
+            except CannotRunError as error:
+                raise self.unable(case, error) from error
 
     def portions(self, case: Case, layers: int | None = None) -> list[list[Node]]:
         """The layers in stretches whose tensors fit into memory."""
@@ -164,40 +179,71 @@ class Certification:
             room -= cost
         return found
 
-    def compared(self, node: Node, run: Run, excused: set[Value]) -> set[Value]:
-        """Compare the tops of a layer. Where its bottoms are excused, or it jumps, what counts is the layer alone, on the bottoms it got;
-        tops that then agree are excused."""
-        found: set[Value] = set()
+    def alone(self, node: Node, run: Run) -> None:
+        """A layer by itself. What it makes may be off by what rounding costs this layer, and by no more."""
+        lacks = next((v for v in node.tops if v not in run.got), None)
+        if lacks is not None:
+            raise fault(
+                layer_words(node), Difference(inf, 0.0, text=f"the model has no tensor {self.bench.names.tensors[lacks]}"), run.case, node
+            )
+        if not node.tops:
+            return
+        bottoms = [run.got[v] for v in node.bottoms]
+        exact, single = self.bench.exact.layer(node, bottoms), self.bench.single.layer(node, bottoms)
+        stateful = any(True for _ in node.layer.state(*self.typed.bottoms(node)))
+        axis, fan_in, noise = (None if stateful else 1), terms(self.typed, node, run.case), None
         for i, value in enumerate(node.tops):
+            found = difference(run.got[value], exact[i], single[i], fan_in, axis=axis)
+            if not found.agrees and found.distance < inf and not stateful:
+                noise = noise or rounding(lambda given: self.bench.exact.layer(node, given), bottoms)
+                found = difference(run.got[value], exact[i], single[i], fan_in, floored(noise[i], exact[i]), axis)
+            if not found.agrees:
+                raise fault(layer_words(node), found, run.case, node)
+            self.tally.layer(value, self.bench.names.tensors[value], found)
+
+    # --- the whole ---------------------------------------------------------------------------------------------------
+
+    def whole(self, step: Step) -> None:
+        """Compare the outputs of the model as it will be served. Where one is off and every layer agrees alone, rounding is amplified on
+        the way or a layer jumps (an index, a threshold): the comparison is void."""
+        case, values = step.case, self.typed.graph.outputs
+        try:
+            session = self.served
+            for run in self.bench.rounds(case, session, values):
+                truth, single = self.bench.exact.run(run.feed, values), self.bench.single.run(run.feed, values)
+                found = self.measured(run, truth, single)
+                if not all(d.agrees for d in found.values()):
+                    self.layers(case)
+                    found = {v: d if d.agrees else Difference(d.distance, inf, d.size, d.text, void=True) for v, d in found.items()}
+                for value, each in found.items():
+                    self.tally.output(value, self.bench.names.tensors[value], each)
+        except CannotRunError as error:
+            raise self.unable(case, error) from error
+
+    def measured(self, run: Run, truth: "Mapping[Value, Array]", single: "Mapping[Value, Array]") -> dict[Value, Difference]:
+        """The outputs against the truth. One that is off gets a second look: float32 costs what a last bit of the inputs may change."""
+        import numpy as np
+
+        sums, shaken, found = longest_sums(self.typed, run.case), None, {}
+        for value, exact in truth.items():
             if value not in run.got:
-                continue
-            whole, tainted = measured(value, run), not excused.isdisjoint(node.bottoms)
-            if not tainted and self.noted(value, whole):
-                continue
-            alone = self.alone(node, i, run) if tainted or whole.distance > JUMP * whole.size else whole
-            if not self.noted(value, alone):
-                raise fault(node, alone if tainted else whole, run.case)
-            found.add(value)
+                raise fault("the model", Difference(inf, 0.0, text=f"it has no output {self.bench.names.tensors[value]}"), run.case)
+            found[value] = difference(run.got[value], exact, single[value], sums[value])
+            if not found[value].agrees and found[value].distance < inf:
+                shaken = self.bench.shaken(run.feed, [*truth]) if shaken is None else shaken
+                if value in shaken:
+                    noise = floored(np.abs(shaken[value].astype(np.float64) - exact), exact)
+                    found[value] = difference(run.got[value], exact, single[value], sums[value], noise)
         return found
 
-    def noted(self, value: Value, found: Difference) -> bool:
-        """Whether it agrees; then it goes into the certificate."""
-        if found.agrees:
-            self.found.append((found, self.bench.names[value]))
-        return found.agrees
-
-    def alone(self, node: Node, index: int, run: Run) -> Difference:
-        """The layer by itself, on the bottoms that onnxruntime gave it. One with state is not asked: its state is of the other run."""
-        value = node.tops[index]
-        if any(True for _ in node.layer.state(*self.typed.bottoms(node))):
-            return measured(value, run)
-        bottoms = [run.got.get(v, run.truth[v]) for v in node.bottoms]
-        near = [moved(b, i) for i, b in enumerate(bottoms)]
-        truth, single, shaken = (
-            net.layer(node, given)[index]
-            for net, given in ((self.bench.exact, bottoms), (self.bench.single, bottoms), (self.bench.single, near))
-        )
-        return difference(run.got[value], truth, single, run.sums[value], shaken)
+    @property
+    def served(self) -> Session:
+        """The model as it will be served; with the drawn weights in place of its own while these are tried."""
+        key = bool(self.weights)
+        if key not in self.sessions:
+            self.sessions.clear()
+            self.sessions[key] = self.exported.served(self.device, self.weights)
+        return self.sessions[key]
 
     # --- a model that does not run -----------------------------------------------------------------------------------
 
@@ -208,36 +254,65 @@ class Certification:
         while bad - good > 1:
             middle = (good + bad) // 2
             good, bad = (middle, bad) if self.runs(case, middle) else (good, middle)
-        if good:
-            self.inner(case, good)
-        return fault(nodes[min(good, len(nodes) - 1)], Difference(inf, 0.0, text=f"onnxruntime cannot run it: {error}"), case)
+        if 0 < good < len(nodes):
+            self.layers(case, good)
+        node = nodes[min(good, len(nodes) - 1)]
+        return fault(layer_words(node), unrunnable(error), case, node)
 
     def runs(self, case: Case, layers: int) -> bool:
         try:
-            with self.shown([v for node in self.typed.graph.nodes[:layers] for v in node.tops][-1:], cut=layers) as session:
+            with self.shown([v for node in self.typed.graph.nodes[:layers] for v in node.tops][-1:], layers) as session:
                 session.run(self.bench.feed(case))
         except CannotRunError:
             return False
         return True
 
-    def shown(self, values: Sequence[Value], cut: int | None) -> AbstractContextManager[Session]:
+    def shown(self, values: Sequence[Value], cut: int | None) -> Any:
         """The model with these values as outputs; cut off after its first `cut` layers, if given."""
-        kept = [self.bench.names[v] for node in self.typed.graph.nodes[:cut] for v in node.tops]
+        kept = [self.bench.names.tensors[v] for node in self.typed.graph.nodes[:cut] for v in node.tops]
         end = None if cut is None else max((self.exported.places.get(t, 0) for t in kept), default=0)
-        return self.exported.shown([self.bench.names[v] for v in values], self.device, end)
+        return self.exported.shown(self.bench.tensors(values), self.device, end, self.weights)
 
 
-def measured(value: Value, run: Run) -> Difference:
-    """A tensor against the truth. One that is off gets a second look: float32 costs what a last bit of the inputs may change."""
-    found = difference(run.got[value], run.truth[value], run.single[value], run.sums[value])
-    if found.agrees:
-        return found
-    return difference(run.got[value], run.truth[value], run.single[value], run.sums[value], run.shaken.get(value))
+WORDS = {"crop": "the crop", "color": "the order of colours", "mean": "mean_value", "scale": "the scale"}
 
 
-def fault(node: Node | None, found: Difference, case: Case) -> SpecError:
+def floored(noise: "Array", truth: "Array") -> "Array":
+    """Rounding's cost, for values of ordinary size at least one last bit of 1: squashing functions are exact to that, not to a part."""
+    import numpy as np
+
+    return np.maximum(noise, EPS) if truth.size and np.abs(truth).max() <= ORDINARY else noise
+
+
+def unequal(name: str, held: "Array", wanted: "Array") -> Difference | None:
+    """What keeps a tensor of the model from being the net's, if anything does."""
+    import numpy as np
+
+    if held.size != wanted.size:
+        return Difference(inf, 0.0, text=f"{name} is {list(held.shape)} in the model, {list(wanted.shape)} in the net")
+    a, b = (np.ascontiguousarray(x, np.float32).reshape(-1) for x in (held, wanted))
+    off = a.view(np.int32) != b.view(np.int32)
+    if not off.any():
+        return None
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.where(off, np.nan_to_num(np.abs(a.astype(np.float64) - b), nan=inf), -1.0)
+    place = int(apart.argmax())
+    index = [int(i) for i in np.unravel_index(place, wanted.shape)]
+    text = f"the model has {float(a[place]):.9g} at {index} of {name}, the net {float(b[place]):.9g}"
+    return Difference(float(apart[place]), 0.0, text=text)
+
+
+def unrunnable(error: CannotRunError) -> Difference:
+    return Difference(inf, 0.0, text=f"onnxruntime cannot run it: {error}")
+
+
+def layer_words(node: Node) -> str:
+    return f"{node.layer.type} {node.name}"
+
+
+def fault(name: str, found: Difference, case: Case | None, node: Node | None = None) -> SpecError:
     """NS703 at the layer, with the numbers and the case."""
-    name = f"{node.layer.type} {node.name}" if node is not None else "an input"
     apart = f"; {found.distance:.3g} apart, {found.tolerance:.3g} is allowed" if found.distance < inf else ""
     place = node.places["name"] if node is not None else None
-    return SpecError([Diagnostic("NS703", f"{name}: {found.text}{apart}", place, notes=(f"case: {case}",))])
+    notes = (f"case: {case}",) if case is not None else ("the weights in the file, before anything was run",)
+    return SpecError([Diagnostic("NS703", f"{name}: {found.text}{apart}", place, notes=notes)])

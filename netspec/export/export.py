@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,23 +22,28 @@ from netspec.export.sizes import KEY as SIZES
 from netspec.export.sizes import sizes_of
 from netspec.ir.graph import TypedGraph
 from netspec.reading import PLAIN, Reading
+from netspec.seal import SEAL, seal_of
 
 if TYPE_CHECKING:
     from torch import nn
 
     Source = str | os.PathLike[str] | Program | nn.Module
 
-__all__ = ["Export", "export", "export_model"]
+__all__ = ["Export", "certify", "export", "export_model"]
 
 
 @dataclass(frozen=True)
 class Export:
-    """What was written: the model, its size in bytes with its data, its certificate if one was asked for, and warnings."""
+    """What was written: the model, its size in bytes with its data, its certificate if one was asked for, and warnings.
+
+    seconds: what the export took without certifying, and what certifying took.
+    """
 
     path: Path
     size: int
     certificate: certification.Certificate | None
     findings: tuple[Diagnostic, ...] = ()
+    seconds: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,17 +60,17 @@ def export(
     path: str | os.PathLike[str],
     *,
     weights: str | os.PathLike[str] | None = None,
-    certify: bool = True,
+    certify: bool | certification.Level = True,
     device: str = "auto",
     allow_batch_dependence: bool = False,
 ) -> Path:
     """Write the deploy view of a network as ONNX and certify that onnxruntime computes what torch does. Answers the path.
 
     source: a spec file, a run's folder, a Program, or a network that netspec.compile made. weights: a safetensors file to take instead.
-    device: where to compare, cpu, cuda or auto. Without `certify` the file says that it is uncertified.
+    device: where to compare, cpu, cuda or auto. certify: how much, "full" (True) or "quick"; with False the file says so.
     Where the spec demands a latency, it is measured (NS329).
     Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree), NS704 (cannot write), NS683, NS705 (not a source), NS706,
-    NS707, NS708, NS722, NS728 (a letter that one number alone meets),
+    NS707, NS708, NS716, NS722, NS728 (a letter that one number alone meets),
     NS729 (answers that depend on the rest of the batch, and no `allow_batch_dependence`); for weights NS001, NS674,
     NS676. In each case nothing is written.
     """
@@ -77,13 +83,15 @@ def export_model(
     path: str | os.PathLike[str],
     *,
     weights: str | os.PathLike[str] | None = None,
-    certify: bool = True,
+    certify: bool | certification.Level = True,
     device: str = "auto",
     allow_batch_dependence: bool = False,
     reading: Reading = PLAIN,
+    progress: certification.Progress = lambda done, total, word: None,
 ) -> Export:
-    """`export`, with the certificate. reading: how to read the spec."""
-    path = Path(path)
+    """`export`, with the certificate. reading: how to read the spec; progress: told how far certifying is."""
+    path, start, spent = Path(path), time.perf_counter(), 0.0
+    level: certification.Level = certify if isinstance(certify, str) else "full"
     with publishing(path) as draft:
         origin = origin_of(source, weights, reading)
         typed, net = origin.program.graph("deploy"), origin.net
@@ -91,13 +99,36 @@ def export_model(
             refuse(typed, allow_batch_dependence)
         outline = outlined(typed, metadata(origin, typed))
         write_model(outline, fitted(outline, arrays(net, typed)), draft)
-        certificate = certification.certify(net, typed, draft, device=device_for(device)) if certify else None
+        certificate = None
+        if certify:
+            begun = time.perf_counter()
+            certificate = certification.certify(net, typed, draft, device=device_for(device), level=level, progress=progress)
+            spent = time.perf_counter() - begun
         findings = hold(origin.program, net, typed, draft)
         if any(d.severity == "error" for d in findings):
             raise SpecError(findings)
-        add_metadata(draft, certificate.metadata() if certificate else {"netspec.certified": "false"})
+        sealed = {**certificate.metadata(), SEAL: seal_of(draft).text()} if certificate else {"netspec.certified": "false"}
+        add_metadata(draft, sealed)
         size = sum(file.stat().st_size for file in draft.parent.iterdir())
-    return Export(path, size, certificate, tuple(findings))
+    return Export(path, size, certificate, tuple(findings), (time.perf_counter() - start - spent, spent))
+
+
+def certify(
+    net: "Source",
+    model: str | os.PathLike[str],
+    *,
+    device: str = "auto",
+    level: certification.Level = "full",
+) -> certification.Certificate:
+    """Compare a model file with the network it is said to be made from, weights and all. The file stays as it is.
+
+    net: a network that netspec.compile made, a Program, a spec file or a run's folder.
+    Raises SpecError: NS703 (they disagree; the layer is named), NS705, NS706, NS716, NS720 (no such file), NS722.
+    """
+    path = Path(model)
+    seal_of(path)
+    origin = origin_of(net, None, PLAIN)
+    return certification.certify(origin.net, origin.program.graph("deploy"), path, device=device_for(device), level=level)
 
 
 def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading: Reading) -> Origin:

@@ -3,9 +3,10 @@
 In: a net (emitted module, float32) and numpy arrays; out: numpy arrays by value. torch is imported inside.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from netspec.export.compare import EPS
 from netspec.ir.graph import Node, TypedGraph, Value
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Reference", "contracted"]
+__all__ = ["Reference", "contracted", "rounding", "stages", "twin"]
 
 
 class Reference:
@@ -26,6 +27,10 @@ class Reference:
         self.device = device
         self.net: Any = twin(net).to(device).double().eval() if double else net
         self.reset()
+
+    def take(self, net: "nn.Module") -> None:
+        """The weights of another network of the same class."""
+        self.net.load_state_dict(net.state_dict())
 
     def reset(self) -> None:
         """Forget recurrent state."""
@@ -72,6 +77,35 @@ class Reference:
         return [t.detach().cpu().numpy() for t in (made if isinstance(made, tuple) else (made,))]
 
 
+STEPS = (2.0**-30, 2.0**-34)
+DRAWS = 2
+JUMP = 4.0
+"""What a layer jumps by does not shrink with the step; then it tells nothing of rounding."""
+
+
+def rounding(layer: "Callable[[Sequence[Array]], list[Array]]", bottoms: "Sequence[Array]") -> "list[Array]":
+    """What float32's last bit in the bottoms costs at each element of the tops of a layer in float64, as far as the layer does not jump."""
+    import numpy as np
+
+    exact = [b.astype(np.float64) if b.dtype.kind == "f" else b for b in bottoms]
+    base, found = layer(exact), []
+    for seed in range(DRAWS):
+        large, small = (
+            [np.abs(y - z) * (EPS / step) for y, z in zip(layer(nudged(exact, step, seed)), base, strict=True)] for step in STEPS
+        )
+        found.append([np.where(s > JUMP * l, 0.0, l) for l, s in zip(large, small, strict=True)])
+    return [np.max(each, axis=0) for each in zip(*found, strict=True)]
+
+
+def nudged(bottoms: "Sequence[Array]", step: float, seed: int) -> "list[Array]":
+    """Each real number moved by `step` of itself, up or down; the same way for every step."""
+    import numpy as np
+
+    rngs = [np.random.default_rng((seed, i)) for i in range(len(bottoms))]
+    signs = (r.choice((-1.0, 1.0), b.shape) for b, r in zip(bottoms, rngs, strict=True))
+    return [np.asarray(b * (1 + step * sign)) if b.dtype.kind == "f" else b for b, sign in zip(bottoms, signs, strict=True)]
+
+
 def twin(net: "nn.Module") -> "nn.Module":
     """A network of the same class with the same weights. No deepcopy: weights that are views of others' (share_mode) would stay behind."""
     import torch
@@ -93,18 +127,24 @@ def real(data: "Array", dtype: Any) -> "Array":
 
 def contracted(data: "Array", contract: Any, dtype: Any) -> "Array":
     """Pixels as the net's input: what emit.onnx_contract builds into the model, written a second time, in numpy."""
+    return [*stages(data, contract, dtype).values()][-1]
+
+
+def stages(data: "Array", contract: Any, dtype: Any) -> "dict[str, Array]":
+    """The pixels, and what the contract makes of them step by step, by the names of emit.onnx_contract's STAGES."""
     import numpy as np
 
     data = real(data, dtype)
+    found = {"pixels": data}
     if contract is None:
-        return data
+        return found
     if contract.crop is not None:
         (height, width), (h, w) = data.shape[-2:], contract.crop
         top, left = (height - h) // 2, (width - w) // 2
-        data = data[..., top : top + h, left : left + w]
+        found["crop"] = data = data[..., top : top + h, left : left + w]
     if contract.color == "bgr":
-        data = data[:, ::-1]
+        found["color"] = data = data[:, ::-1]
     if any(contract.mean_value):
-        data = data - np.asarray(contract.mean_value, dtype).reshape(-1, 1, 1)
-    scaled: Array = data * dtype(contract.scale)
-    return scaled
+        found["mean"] = data = data - np.asarray(contract.mean_value, dtype).reshape(-1, 1, 1)
+    found["scale"] = data * dtype(contract.scale)
+    return found

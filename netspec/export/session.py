@@ -1,6 +1,6 @@
 """An exported model under onnxruntime: whole, with inner tensors shown, or cut off after a node. In: a file or bytes; out: arrays."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from netspec.diagnostics import fail
 
 if TYPE_CHECKING:
     import numpy as np
-    from onnx import ModelProto
+    from onnx import GraphProto, ModelProto
 
     Array = np.ndarray[Any, Any]
 
@@ -24,14 +24,24 @@ class CannotRunError(Exception):
 class Session:
     """A model that runs. With cuda, TensorFloat-32 is off, as it is in torch by default: it is no float32."""
 
-    def __init__(self, model: Path | bytes, device: str, profile: str = "") -> None:
-        """profile: where onnxruntime writes the times of its nodes, as the beginning of a file's name."""
+    def __init__(
+        self, model: Path | bytes, device: str, profile: str = "", weights: "Mapping[str, Array] | None" = None, optimised: bool = True
+    ) -> None:
+        """profile: where onnxruntime writes the times of its nodes, as the beginning of a file's name.
+
+        weights: values of the initializers that the model says are kept outside it. optimised: whether onnxruntime may change the graph.
+        """
         import onnxruntime as ort
 
         options = ort.SessionOptions()
         options.log_severity_level = 4
         if profile:
             options.enable_profiling, options.profile_file_prefix = True, profile
+        if not optimised:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if weights is not None:
+            self.held = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+            options.add_external_initializers(list(weights), self.held)
         providers: list[Any] = ["CPUExecutionProvider"]
         if device == "cuda":
             if hasattr(ort, "preload_dlls"):
@@ -55,32 +65,68 @@ class Session:
 
 
 class Exported:
-    """The model to be certified, and copies of it that show more or hold less."""
+    """The model to be certified, and copies of it that show more, hold less, or bear other weights; no copy has its weights in it."""
 
-    def __init__(self, model: Path | bytes) -> None:
-        self.model = model
+    def __init__(self, model: Path | bytes, weights: Collection[str]) -> None:
+        """weights: which initializers are such; constants of the graph stay in it, since onnxruntime infers shapes from them."""
+        self.model, self.names = model, frozenset(weights)
 
     @cached_property
     def places(self) -> dict[str, int]:
         """For each tensor that a node makes, how many nodes it takes to make it: itself and all before."""
-        return {name: i for i, node in enumerate(self.proto().graph.node, 1) for name in node.output}
+        return {name: i for i, node in enumerate(self.bare.graph.node, 1) for name in node.output}
+
+    @cached_property
+    def bare(self) -> "ModelProto":
+        """The model as a message, its weights outside of it, as `weights` holds them."""
+        from onnx import TensorProto
+
+        found = self.proto()
+        for tensor in found.graph.initializer:
+            if tensor.name in self.weights:
+                stub = TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type, data_location=TensorProto.EXTERNAL)
+                stub.external_data.add(key="location", value="outside")
+                tensor.CopyFrom(stub)
+        return found
+
+    @cached_property
+    def weights(self) -> "dict[str, Array]":
+        """The model's weights, wherever they lie, by name."""
+        from onnx import TensorProto, numpy_helper
+
+        folder = str(self.model.parent) if isinstance(self.model, Path) else ""
+        held = [t for t in self.proto().graph.initializer if t.data_type == TensorProto.FLOAT and t.name in self.names]
+        return {t.name: numpy_helper.to_array(t, folder) for t in held}
 
     @contextmanager
-    def shown(self, tensors: Sequence[str], device: str, nodes: int | None = None) -> Iterator[Session]:
-        """A copy whose outputs are the states it leaves and those of `tensors` that it makes; of its first `nodes` nodes, if given."""
-        copy = self.proto()
+    def shown(
+        self, tensors: Sequence[str], device: str, nodes: int | None = None, weights: "Mapping[str, Array] | None" = None
+    ) -> Iterator[Session]:
+        """A copy whose outputs are the states it leaves and those of `tensors` that it makes; of its first `nodes` nodes, if given.
+
+        weights: those that differ from the model's.
+        """
+        from onnx import ModelProto
+
+        copy = ModelProto()
+        copy.CopyFrom(self.bare)
         if nodes is not None:
             del copy.graph.node[nodes:]
         show(copy, tensors)
-        if not isinstance(self.model, Path) or not kept_apart(copy):
-            yield Session(copy.SerializeToString(), device)
-            return
-        beside = self.model.with_name(self.model.name + ".shown")
-        try:
-            beside.write_bytes(copy.SerializeToString())
-            yield Session(beside, device)
-        finally:
-            beside.unlink(missing_ok=True)
+        held = self.read_by(copy.graph, {**self.weights, **(weights or {})})
+        yield Session(copy.SerializeToString(), device, weights=held, optimised=False)
+
+    def served(self, device: str, weights: "Mapping[str, Array]") -> Session:
+        """The model as it is, optimised as onnxruntime pleases; with `weights` in place of its own where any are given."""
+        if not weights:
+            return Session(self.model, device)
+        held = self.read_by(self.bare.graph, {**self.weights, **weights})
+        return Session(self.bare.SerializeToString(), device, weights=held)
+
+    def read_by(self, graph: "GraphProto", weights: "Mapping[str, Array]") -> "dict[str, Array]":
+        """Those weights that are kept outside and that a node reads: onnxruntime knows no others."""
+        used = set(names_read(graph))
+        return {name: array for name, array in weights.items() if name in self.weights and name in used}
 
     def proto(self) -> "ModelProto":
         """The model as a message; data kept in a file beside it stay there."""
@@ -91,9 +137,13 @@ class Exported:
         return onnx.load(str(self.model), load_external_data=False)
 
 
-def kept_apart(model: "ModelProto") -> bool:
-    """Whether any weight lies in another file."""
-    return any(tensor.external_data for tensor in model.graph.initializer)
+def names_read(graph: "GraphProto") -> Iterator[str]:
+    """What the nodes of a graph read, those of inner graphs too."""
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from names_read(attribute.g)
 
 
 def show(model: "ModelProto", tensors: Sequence[str]) -> None:

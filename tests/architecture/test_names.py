@@ -18,7 +18,7 @@ ORDER = (
     ("record",),
     ("diagnostics",),
     ("strict_json", "opening"),
-    ("collector", "files", "reading"),
+    ("collector", "files", "reading", "seal"),
     ("caffe",),
     ("syntax", "ir"),
     ("layers",),
@@ -37,7 +37,7 @@ ORDER = (
 """Each may import those above it, and those beside it. `driver` and `api` reach for `training` when a spec's data layers are asked for
 their shapes: inside a function."""
 UPWARD = {("driver", "training"), ("api", "training")}
-SERVING_KNOWS = {"source", "frozen", "__version__", "diagnostics", "files", "opening", "strict_json", "outside", "record", "kinds"}
+SERVING_KNOWS = {"source", "frozen", "__version__", "diagnostics", "files", "opening", "strict_json", "outside", "record", "kinds", "seal"}
 
 NAMED = {
     "emit/onnx_idioms.py": {"Split"},  # ONNX's operator of that name

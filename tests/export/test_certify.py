@@ -116,7 +116,13 @@ def test_the_finding_has_place_numbers_and_case() -> None:
     assert found.span is not None
     assert found.span.text == "ip1"
     assert "0.5 apart" in found.fact
-    assert ", 2]" in found.fact
+    assert "at [2] of ip1.bias" in found.fact
+    assert found.notes == ("the weights in the file, before anything was run",)
+    net = made(CLASSIC)
+    attribute(net.model, "prob", "axis", 0)
+    with pytest.raises(SpecError) as raised:
+        certified(net)
+    (found,) = raised.value.diagnostics
     assert found.notes == ("case: normal N=1",)
 
 
@@ -155,8 +161,9 @@ def test_open_sizes_take_the_least_legal_ones_and_more() -> None:
         "data: [N, 3, H, W]",
     )
     found = certified(net)
-    assert "N=2 H=9 W=9" in found.sizes
-    assert "N=2 H=14 W=15" in found.sizes
+    assert "N=2 H=7 W=7" in found.sizes
+    assert "N=2 H=12 W=11" in found.sizes
+    assert "N=2 H=11 W=13" in found.sizes
 
 
 def test_sizes_follow_the_facts() -> None:

@@ -60,3 +60,36 @@ def test_nothing_is_learnt_where_float32_overflows_everywhere() -> None:
 
 def test_no_elements() -> None:
     assert difference(np.zeros((0, 3), np.float32), np.zeros((0, 3)), np.zeros((0, 3), np.float32), 1.0).agrees
+
+
+def test_a_large_channel_hides_no_other() -> None:
+    """A million times larger; the fault is of the size of the small one."""
+    rng = np.random.default_rng(0)
+    truth = rng.standard_normal((1, 2, 5, 5)) * np.array([1e6, 1.0]).reshape(1, 2, 1, 1)
+    near = truth.astype(np.float32)
+    assert difference(near, truth, near, 9.0).agrees
+    wrong = near.copy()
+    wrong[0, 1] += 0.01
+    found = difference(wrong, truth, near, 9.0)
+    assert not found.agrees
+    assert ", 1, " in found.text
+    assert difference(wrong, truth, near, 9.0, axis=None).agrees
+
+
+def test_channels_of_one_element_are_judged_by_those_like_them() -> None:
+    """A sum that happens to come out near zero is not to be exact."""
+    truth = np.array([[3.0, -2.0, 1e-3, 2.5]])
+    single = (truth + np.array([[4e-7, 0.0, 0.0, 0.0]])).astype(np.float32)
+    got = (truth + np.array([[0.0, 0.0, 1e-6, 0.0]])).astype(np.float32)
+    assert difference(got, truth, single, 100.0).agrees
+    assert not difference((truth + np.array([[0.0, 0.0, 1e-4, 0.0]])).astype(np.float32), truth, single, 100.0).agrees
+
+
+def test_a_tolerance_above_a_hundredth_of_the_values_proves_nothing() -> None:
+    truth = f64(1, 2, 3)
+    assert difference(f32(1, 2, 3), truth, f32(1, 2, 3.01), 1.0).void
+    assert not difference(f32(1, 2, 3), truth, f32(1, 2, 3.001), 1.0).void
+
+
+def test_what_a_processor_takes_for_zero() -> None:
+    assert difference(f32(0, 1), f64(4e-41, 1), f32(4e-41, 1), 1.0).agrees

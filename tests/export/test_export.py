@@ -93,6 +93,8 @@ def test_the_certificate_goes_into_the_metadata(spec: Path) -> None:
     assert float(found["netspec.tolerance"]) == made.certificate.tolerance > made.certificate.largest_difference > 0
     told = json.loads(found["netspec.certificate"])
     assert told["cases"] == made.certificate.cases >= 7
+    assert told["layers"] >= 8 * 4
+    assert told["contract"] >= 2
     assert told["onnxruntime"] == ort.__version__
     assert told["sizes"] == ["N=1", "N=2", "N=3", "N=7"]
     assert made.size == made.path.stat().st_size
@@ -276,8 +278,14 @@ def test_the_command_says_what_was_certified(spec: Path) -> None:
     assert told.returncode == 0, told.stderr
     lines = told.stdout.splitlines()
     assert lines[0].startswith("wrote tiny.onnx (")
-    assert lines[1].startswith("certified on cpu: 7 cases, ")
+    assert lines[1].startswith("certified on cpu: 8 cases, ")
     assert lines[2].startswith("largest difference ")
+    assert lines[-1].startswith("certifying took ")
+    assert told.stderr == ""
+    told = command("tiny.yaml", "--device", "cpu", "--certify", "quick", cwd=spec.parent)
+    assert told.stdout.splitlines()[1].startswith("certified in part (quick) on cpu: ")
+    assert any(line.startswith("left out: ") for line in told.stdout.splitlines())
+    assert metadata(spec.parent / "tiny.onnx")["netspec.certified"] == "partial"
 
 
 def test_the_command_fails_with_a_finding(spec: Path) -> None:

@@ -1,0 +1,269 @@
+"""Is a model file the one that was certified? In: a path; out: its hashes and properties, or SpecError NS712, NS713, NS715.
+
+Reads protobuf's wire itself, so that a server needs neither torch nor onnx: fields are hashed in the order of their numbers, as protobuf
+writes them, so a file that was loaded and saved again is the same. Weights count by name, shape and bytes, in the file or beside it.
+"""
+
+import hashlib
+import json
+import mmap
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netspec.diagnostics.model import fail
+from netspec.opening import open_below, open_file
+from netspec.strict_json import read_json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["CERTIFICATE", "PREFIXES", "PROBES", "SEAL", "Seal", "allowed", "certificate_of", "probe_array", "probed_places", "seal_of"]
+
+CERTIFICATE = "netspec.certificate"
+SEAL = "netspec.seal"
+PROBES = "netspec.probes"
+PREFIXES = ("netspec.certif", "netspec.seal", "netspec.probes", "netspec.largest_difference", "netspec.tolerance")
+"""Properties that are the certificate: they are not part of what is hashed."""
+METADATA = 16 << 20
+"""Bytes of properties that are read."""
+GRAPH, PROPERTIES = 7, 14
+INITIALIZER = 5
+NAME, RAW, DIMS, KIND, OUTSIDE, WHERE = 8, 9, 1, 2, 13, 14
+
+Field = tuple[int, int, memoryview]
+"""Number, wire type, and the bytes: of a length-delimited field its content, else the number as it is written."""
+
+
+class Seal(NamedTuple):
+    """The hashes of a model file, and its properties."""
+
+    graph: str
+    weights: str
+    properties: Mapping[str, str]
+
+    def text(self) -> str:
+        """The hashes as a property of the model."""
+        return json.dumps({"graph": self.graph, "weights": self.weights})
+
+
+def allowed(path: str | os.PathLike[str], uncertified: bool = False) -> None:
+    """Let a certified file pass whose hashes are those of the certificate, and any other only with `uncertified`.
+
+    Raises SpecError: NS712 (no certificate), NS713 (another graph or other weights), NS715 (the certificate cannot be read), NS720, NS721.
+    """
+    if not uncertified:
+        certificate_of(path)
+
+
+def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
+    """The certificate of a file that it belongs to. Raises SpecError as `allowed`."""
+    with opened(Path(path)) as data:
+        said = properties(data, path)
+    if said.get("netspec.certified") not in ("true", "partial"):
+        raise fail("NS712", why_not(said), path=os.fspath(path), notes=(DOING_WITHOUT,))
+    try:
+        claim, hashes = read_json(said[CERTIFICATE], constants=True), read_json(said[SEAL])
+        wanted = {key: str(hashes[key]) for key in ("graph", "weights")}
+        if not isinstance(claim, dict):
+            raise TypeError("it is no JSON object")
+    except (KeyError, TypeError, ValueError) as error:
+        why = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        raise fail("NS715", why, path=os.fspath(path), notes=(DOING_WITHOUT,)) from error
+    seal = seal_of(path)
+    changed = [name for name, hashed in (("graph", seal.graph), ("weights", seal.weights)) if hashed != wanted[name]]
+    if changed:
+        fact = f"its {' and '.join(changed)} {'are' if changed != ['graph'] else 'is'} not what was certified"
+        raise fail("NS713", fact, path=os.fspath(path), notes=(DOING_WITHOUT,))
+    return claim, seal
+
+
+DOING_WITHOUT = "`--allow-uncertified` takes the file as it is"
+
+
+def why_not(said: Mapping[str, str]) -> str:
+    if said.get("netspec.certified") == "false":
+        return "it was exported with --no-certify: nobody has compared it with torch"
+    return "it has no certificate: nobody has compared it with what was trained"
+
+
+def seal_of(path: str | os.PathLike[str]) -> Seal:
+    """Hash a model file. Raises SpecError: NS720 (not readable), NS721 (no model, or weights outside that are not there)."""
+    path = Path(path)
+    with opened(path) as data:
+        graph, weights = Parts(), dict[str, list[str]]()
+        for number, kind, content in fields(data, path):
+            if number == GRAPH and kind == 2:
+                for inner, sort, part in fields(content, path):
+                    if inner == INITIALIZER and sort == 2:
+                        name, digest = tensor(part, path)
+                        weights.setdefault(name, []).append(digest)
+                    else:
+                        graph.add(inner, part, 1)
+            elif number != PROPERTIES or not entry(content, path)[0].startswith(PREFIXES):
+                graph.add(number, content, 0)
+        every = json.dumps(sorted(weights.items())).encode()
+        return Seal(graph.digest(), hashlib.sha256(every).hexdigest(), properties(data, path))
+
+
+class Parts:
+    """Contents of fields, hashed in the order of their numbers; of one number as they come, properties sorted."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[int, int], list[bytes]] = {}
+
+    def add(self, number: int, content: memoryview, level: int) -> None:
+        self.found.setdefault((level, number), []).append(hashlib.sha256(content).digest())
+
+    def digest(self) -> str:
+        whole = hashlib.sha256()
+        for (level, number), parts in sorted(self.found.items()):
+            whole.update(f"{level} {number} {len(parts)}\n".encode())
+            whole.update(b"".join(sorted(parts) if (level, number) == (0, PROPERTIES) else parts))
+        return whole.hexdigest()
+
+
+def tensor(content: memoryview, path: Path) -> tuple[str, str]:
+    """Name and digest of an initializer: element type, shape, and bytes wherever they lie."""
+    name, dims, kind, outside = "", list[int](), 0, dict[str, str]()
+    body = hashlib.sha256()
+    for number, wire, part in fields(content, path):
+        if number == NAME:
+            name = text(part)
+        elif number == DIMS:
+            dims += numbers(part) if wire == 2 else [varint(part, 0)[0]]
+        elif number == KIND:
+            kind = varint(part, 0)[0]
+        elif number == OUTSIDE:
+            outside.update([entry(part, path)])
+        elif number == RAW:
+            body.update(part)
+        elif number != WHERE:
+            body.update(f"{number}:".encode())
+            body.update(part)
+    if outside:
+        beside(body, outside, path)
+    return name, hashlib.sha256(f"{kind} {dims} ".encode() + body.digest()).hexdigest()
+
+
+def beside(body: Any, outside: Mapping[str, str], path: Path) -> None:
+    """The bytes of a tensor that lie in a file of the model's own folder."""
+    name = outside.get("location", "")
+    if not name or Path(name).name != name:
+        raise fail("NS721", f"weights may lie in the folder of the model only: {name!r}", path=str(path))
+    with opened(path.with_name(name), "NS721", path.parent) as data:
+        try:
+            start = int(outside.get("offset", "0"))
+            end = start + int(outside["length"]) if "length" in outside else len(data)
+        except ValueError as error:
+            raise fail("NS721", f"a place in {name} must be a number", path=str(path)) from error
+        if not 0 <= start <= end <= len(data):
+            raise fail("NS721", f"{name} has {len(data)} bytes: a tensor is said to lie at {start} to {end}", path=str(path))
+        body.update(data[start:end])
+
+
+@contextmanager
+def opened(path: Path, code: str = "NS720", below: Path | None = None) -> Iterator[memoryview]:
+    """The bytes of a regular file, mapped. below: a folder that it must not lead out of."""
+    try:
+        with open_file(path) if below is None else open_below(path, [below]) as file:
+            size = os.fstat(file.fileno()).st_size
+            view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b"")  # unmapped with its last view
+    except (OSError, ValueError) as error:
+        raise fail(code, getattr(error, "strerror", None) or str(error), path=str(path)) from error
+    yield view
+
+
+def properties(data: memoryview, path: str | os.PathLike[str]) -> dict[str, str]:
+    """metadata_props of the model; of one key the last."""
+    found, room = dict[str, str](), METADATA
+    for number, kind, content in fields(data, path):
+        if number == PROPERTIES and kind == 2:
+            room -= len(content)
+            if room < 0:
+                raise fail("NS721", f"its properties are longer than {METADATA >> 20} MiB", path=os.fspath(path))
+            found.update([entry(content, path)])
+    return found
+
+
+def entry(content: memoryview, path: str | os.PathLike[str]) -> tuple[str, str]:
+    """Key and value of a StringStringEntryProto."""
+    found = {number: text(part) for number, _, part in fields(content, path)}
+    return found.get(1, ""), found.get(2, "")
+
+
+def fields(data: memoryview, path: str | os.PathLike[str]) -> Iterator[Field]:
+    """The fields of a message. Raises SpecError NS721 where the bytes are none."""
+    place, end = 0, len(data)
+    try:
+        while place < end:
+            tag, place = varint(data, place)
+            number, kind = tag >> 3, tag & 7
+            start = place
+            if kind == 2:
+                length, start = varint(data, place)
+                place = start + length
+            else:
+                place = varint(data, place)[1] if kind == 0 else place + {1: 8, 5: 4}[kind]
+            if place > end:
+                raise IndexError
+            yield number, kind, data[start:place]
+    except (IndexError, KeyError) as error:
+        raise fail("NS721", "it is cut off, or no ONNX model", path=os.fspath(path)) from error
+
+
+def varint(data: memoryview, place: int) -> tuple[int, int]:
+    """A number as protobuf writes it, and the place after it."""
+    found = 0
+    for i in range(10):
+        byte = data[place + i]
+        found |= (byte & 127) << 7 * i
+        if byte < 128:
+            return found, place + i + 1
+    raise IndexError
+
+
+def numbers(data: memoryview) -> list[int]:
+    found, place = list[int](), 0
+    while place < len(data):
+        number, place = varint(data, place)
+        found.append(number)
+    return found
+
+
+def text(data: memoryview) -> str:
+    return bytes(data).decode("utf-8", "replace")
+
+
+PROBED = 64
+"""Values of an output that a probe keeps."""
+
+
+def probed_places(size: int) -> list[int]:
+    """Which elements of an output of so many a probe keeps: evenly spread, the first and the last among them."""
+    return sorted({i * (size - 1) // (PROBED - 1) for i in range(PROBED)}) if size else []
+
+
+def probe_array(shape: tuple[int, ...], dtype: str, kind: str, most: int, seed: int) -> "np.ndarray[Any, Any]":
+    """An input of a probe, the same on every machine: whole numbers by arithmetic alone (Weyl's sequence, mixed), nothing random.
+
+    kind: pixels (0 to 255), real (-2 to 2 in steps of 1/64) or whole (below `most`).
+    """
+    import numpy as np
+
+    count = 1
+    for n in shape:
+        count *= n
+    x = (np.arange(count, dtype=np.uint64) + np.uint64(1 + 1000003 * seed)) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = x >> np.uint64(40)
+    if kind == "pixels":
+        made = (x % np.uint64(256)).astype(np.float64)
+    elif kind == "real":
+        made = (x % np.uint64(257)).astype(np.float64) / 64 - 2
+    else:
+        made = (x % np.uint64(max(most, 1))).astype(np.float64)
+    found: np.ndarray[Any, Any] = made.reshape(shape).astype(dtype)
+    return found
