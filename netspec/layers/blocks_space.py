@@ -49,14 +49,24 @@ class Unpool(nn.Module):
 class Interpolate(nn.Module):
     """Maps resized. size, or an output size of floor(in up / down) per axis; align: the outermost values keep their places.
 
-    grid: Caffe's Interp instead: floor((in - 1) / down) up + 1. crop: rows taken from the beginning and the end first.
+    grid: Caffe's Interp instead: floor((in - 1) / down) up + 1. crop: rows taken from the beginning and the end first. by_scale: a place is
+    found by dividing by up / down, not by the ratio of the sizes.
     """
 
     def __init__(
-        self, mode: str, size: Any = None, up: Any = None, down: Any = None, align: bool = False, grid: bool = False, crop: Any = None
+        self,
+        mode: str,
+        size: Any = None,
+        up: Any = None,
+        down: Any = None,
+        align: bool = False,
+        grid: bool = False,
+        crop: Any = None,
+        by_scale: bool = False,
     ) -> None:
         super().__init__()
         self.mode, self.size, self.up, self.down, self.align, self.grid, self.crop = mode, size, up, down, align, grid, crop
+        self.by_scale = by_scale
 
     def forward(self, x: Tensor, like: Tensor | None = None) -> Tensor:
         for i in range(2, x.dim()):
@@ -69,6 +79,11 @@ class Interpolate(nn.Module):
         else:
             pairs = zip(x.shape[2:], self.up, self.down, strict=True)
             size = [(n - 1) // down * up + 1 if self.grid else n * up // down for n, up, down in pairs]
+        if self.by_scale:
+            scales = [up / down for up, down in zip(self.up, self.down, strict=True)]
+            if size == [int(n * scale) for n, scale in zip(x.shape[2:], scales, strict=True)]:  # else all are whole, but for rounding
+                mode = LINEAR[x.dim() - 2] if self.mode == "linear" else self.mode
+                return F.interpolate(x, scale_factor=scales, mode=mode)
         if self.mode == "linear":
             return F.interpolate(x, size, mode=LINEAR[x.dim() - 2], align_corners=self.align)
         return F.interpolate(x, size, mode=self.mode, align_corners=self.align if self.mode == "bicubic" else None)

@@ -119,6 +119,18 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
         default="NEAREST", doc="how values between are found; LINEAR is bilinear for images"
     )
     align_corners: bool = param(default=False, doc="LINEAR, CUBIC: the outermost values keep their places")
+    by_scale: bool = param(
+        default=False,
+        dialects={"torch": True},
+        doc="with scale: a place is found by dividing by scale, as PyTorch's Upsample does; false: by the ratio of the sizes, "
+        "which is another where in * scale is no whole number",
+    )
+
+    def scaled(self, x: TensorType) -> bool:
+        """Whether places are found by scale, and that may be another than the ratio of the sizes."""
+        if not self.by_scale or self.scale is None or self.align_corners:
+            return False
+        return any(untraced(n * f.numerator % f.denominator) != 0 for n, f in zip(x.space, self.factors(x), strict=True))
 
     def factors(self, x: TensorType) -> tuple[Fraction, ...]:
         scales = self.scale if isinstance(self.scale, tuple) else (self.scale or 1.0,)
@@ -153,7 +165,7 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
             if self.align_corners:
                 steps.append(near(axis, ratio(n - 1, m - 1) if untraced(m) != 1 else None, Fraction(0), wide - 1, wide))
                 continue
-            step = 1 / scale if scale.denominator == 1 else ratio(n, m)
+            step = 1 / scale if scale.denominator == 1 or self.scaled(x) else ratio(n, m)
             steps.append(near(axis, step, Fraction(0) if not wide or step is None else (step - 1) / 2, max(wide - 1, 0), wide))
         return ((*same_place(2), *steps),)
 
@@ -167,7 +179,8 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
         return module(
             "Interpolate",
             mode,
-            defaults=defaults,
+            defaults={**defaults, "by_scale": False},
+            by_scale=self.scaled(x),
             up=tuple(f.numerator for f in factors),
             down=tuple(f.denominator for f in factors),
             align=self.align_corners,
@@ -176,7 +189,9 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
     def onnx(self, g: Any, x: Any, like: Any = None) -> Any:
         top = self.infer(x.type, None if like is None else like.type)
         mode = {"NEAREST": "nearest", "LINEAR": "linear", "CUBIC": "cubic"}[self.mode]
-        return resized(g, x, top, mode, "asymmetric" if mode == "nearest" else "align_corners" if self.align_corners else "half_pixel")
+        places = "asymmetric" if mode == "nearest" else "align_corners" if self.align_corners else "half_pixel"
+        scales = (1.0, 1.0, *map(float, self.factors(x.type))) if like is None and self.scaled(x.type) else None
+        return resized(g, x, top, mode, places, scales)
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -186,6 +201,8 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
         yield accepts("{size: 8, mode: CUBIC}", "N,3,4,5 -> N,3,8,8")
         yield accepts("{mode: LINEAR}", "N,3,4,5; N,1,H,W -> N,3,H,W")
         yield accepts("{scale: 2, mode: LINEAR}", "N,3,T -> N,3,2*T")
+        yield accepts("{scale: 1.5, mode: LINEAR}", "N,3,H,7 -> N,3,(3*H)//2,10", dialect="torch")
+        yield accepts("{scale: [0.75, 2.5]}", "N,3,5,5 -> N,3,3,12", dialect="torch")
         yield accepts("{size: [5, 4, 3], mode: LINEAR}", "N,2,2,3,4 -> N,2,5,4,3")
         yield accepts("{scale: 3}", "N,2,2,3,4 -> N,2,6,9,12")
         yield rejects("{}", "N,3,4,5", code="NS103")
@@ -224,7 +241,9 @@ def check_space(x: TensorType, like: TensorType | None) -> None:
         raise RuleError("NS303", f"needs a second bottom of as many axes: {x} and {like}", at="bottom.1")
 
 
-def resized(g: Any, x: Any, top: TensorType, mode: str, coordinates: str) -> Any:
-    """ONNX's Resize to the size of `top`."""
+def resized(g: Any, x: Any, top: TensorType, mode: str, coordinates: str, scales: tuple[float, ...] | None = None) -> Any:
+    """ONNX's Resize to the size of `top`; with scales places are found by these."""
     more = {"nearest_mode": "floor"} if mode == "nearest" else {"cubic_coeff_a": -0.75} if mode == "cubic" else {}
+    if scales is not None:
+        return g.typed(g.Resize(x, None, g.const(scales), mode=mode, coordinate_transformation_mode=coordinates, **more), top)
     return g.typed(g.Resize(x, None, None, g.sizes(top.shape), mode=mode, coordinate_transformation_mode=coordinates, **more), top)

@@ -80,6 +80,28 @@ def test_a_transposed_matrix_starts_as_its_dialect_has_it(dialect: str, axis: in
         assert float(turned.bias.abs().max()) == pytest.approx(inputs**-0.5, rel=0.2)
 
 
+@pytest.mark.parametrize("mode", ["NEAREST", "LINEAR", "CUBIC"])
+@pytest.mark.parametrize("scale", [1.5, 0.6, 0.75, 2.3, 0.29, 2.0, [1.25, 0.4]])
+@pytest.mark.parametrize("size", [(7, 10), (5, 9), (100, 3)])
+def test_resize_by_scale_is_upsample_under_dialect_torch(size: tuple[int, int], scale: Any, mode: str) -> None:
+    """Also where in * scale is no whole number: PyTorch divides places by the scale that is given."""
+    words = f"type: Resize, scale: {scale}, mode: {mode}"
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, *size)
+    if min(int(n * s) for n, s in zip(size, np.broadcast_to(scale, 2), strict=True)) < 1:
+        return
+    given = tuple(scale) if isinstance(scale, list) else scale
+    kind = {"NEAREST": "nearest", "LINEAR": "bilinear", "CUBIC": "bicubic"}[mode]
+    wanted = torch.nn.Upsample(scale_factor=given, mode=kind)(x)
+    text = f"input: {{x: [N, 3, H, W]}}\nlayers:\n  - {{name: l, {words}}}\n"
+    made = {d: netspec.compile(load_source(Source("one.yaml", f"dialect: {d}\n{text}"))) for d in ("torch", "caffe")}
+    if made["caffe"](x).shape == wanted.shape:  # but where torch's own product is rounded down below a whole number
+        torch.testing.assert_close(made["torch"](x), wanted)
+    whole = all(float(n * s).is_integer() for n, s in zip(size, np.broadcast_to(scale, 2), strict=True))
+    if whole:
+        torch.testing.assert_close(made["torch"](x), made["caffe"](x))
+
+
 STATES = {"RNN": "h0", "LSTM": "h0, c0", "GRU": "h0"}
 
 
