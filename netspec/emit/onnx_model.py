@@ -44,6 +44,12 @@ class Outline:
     states: Mapping[str, tuple[str, TensorType]]
 
 
+def before(node: Node) -> tuple[str, ...]:
+    """How the net is exported up to a layer that ONNX cannot hold: what it reads as outputs."""
+    made = dict.fromkeys(value.name for value in node.bottoms if value.node is not None)
+    return (f"to export the net up to there: --set 'output=[{', '.join(made)}]'",) if made else ()
+
+
 def onnx_model(typed: TypedGraph, weights: "Arrays", *, metadata: Mapping[str, str] | None = None) -> "ModelProto":
     """The model, weights and all, in memory. `weights` holds arrays by the spec's names (`conv1.weight`), as WeightRef names them.
 
@@ -147,7 +153,7 @@ class Assembly:
             self.settle(node.name, dict(zip(node.tops, tops, strict=False)))
         except (NotExportableError, NotImplementedError) as error:
             why = str(error) or f"ONNX has no form of {node.layer.type}"
-            self.refused.append(Diagnostic("NS701", f"{node.layer.type} {node.name}: {why}", node.places["type"]))
+            self.refused.append(Diagnostic("NS701", f"{node.layer.type} {node.name}: {why}", node.places["type"], notes=before(node)))
         except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, ZeroDivisionError) as error:
             text = f"the ONNX form of {node.layer.type} {node.name} failed: {type(error).__name__}: {error}"
             self.refused.append(Diagnostic("NS901", text, node.places["type"]))

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from math import sqrt
 from typing import Any, Literal
 
-from netspec.ir.dims import Size, product, symbol
+from netspec.ir.dims import Size, product, symbol, untraced
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, divides, same
 from netspec.ir.types import TensorType
+from netspec.layers.arithmetic import number
 from netspec.layers.shared import exclude, refuse_value
 from netspec.record import Record, param
 
@@ -154,13 +155,36 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
 
     def torch(self, x: TensorType, data: TensorType) -> ModuleText:
         image = (self.img_size, self.img_size) if self.img_size else (self.img_h, self.img_w) if self.img_h else None
-        step = (self.step, self.step) if self.step else (self.step_h, self.step_w) if self.step_h else None
+        step = self.spacing()
         variance = self.variance if len(self.variance) == 4 else (*(self.variance or (0.1,)),) * 4
         usual = {"clip": False, "image": None, "step": None, "offset": 0.5}
         return module("PriorBox", self.boxes(), variance, defaults=usual, clip=self.clip, image=image, step=step, offset=self.offset)
 
     def onnx(self, g: Any, x: Any, data: Any) -> Any:
-        raise g.refuse("prior boxes are constants of the sizes: fix them outside the model")
+        image = (self.img_size, self.img_size) if self.img_size else (self.img_h, self.img_w) if self.img_h else data.type.space
+        sizes = [untraced(size) for size in (*x.type.space, *image)]
+        if not all(isinstance(size, int) for size in sizes):
+            raise g.refuse(f"prior boxes are constants of the sizes, and these are open: map {x.type}, image {data.type}")
+        return g.typed(g.const(self.constants(*map(number, sizes)), "float32"), self.infer(x.type, data.type))
+
+    def spacing(self) -> Any:
+        """Pixels between rows and between columns, where they are said."""
+        return (self.step, self.step) if self.step else (self.step_h, self.step_w) if self.step_h else None
+
+    def constants(self, h: int, w: int, height: int, width: int) -> Any:
+        """The top for a map of h x w places in an image of these sizes, as an array in float64."""
+        import numpy as np
+
+        step = self.spacing() or (height / h, width / w)
+        rows, columns = ((np.arange(n) + self.offset) * s for n, s in zip((h, w), step, strict=True))
+        half = np.array(self.boxes()) / 2
+        boxes = np.empty((h, w, len(half), 4))
+        boxes[..., 0::2] = columns[None, :, None, None] + np.stack((-half[:, 0], half[:, 0]), -1)
+        boxes[..., 1::2] = rows[:, None, None, None] + np.stack((-half[:, 1], half[:, 1]), -1)
+        boxes /= (width, height, width, height)
+        variance = self.variance if len(self.variance) == 4 else (*(self.variance or (0.1,)),) * 4
+        spread = np.broadcast_to(np.array(variance), boxes.shape)
+        return np.stack(((np.clip(boxes, 0, 1) if self.clip else boxes).ravel(), spread.ravel()))[None]
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -169,6 +193,7 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
             "N,512,38,38; N,3,300,300 -> 1,2,23104",
         )
         yield accepts("{min_size: [4, 8], aspect_ratio: [2, 3], flip: true, clip: true}", "N,8,H,W; N,3,32,48 -> 1,2,40*H*W")
+        yield accepts("{min_size: [4, 8], aspect_ratio: 2, clip: true, step: 9, offset: 0.3}", "N,8,3,5; N,3,32,48 -> 1,2,360")
         yield accepts("{min_size: 4, img_size: 32}", "N,8,4,4; N,3,7,9 -> 1,2,64")
         yield rejects("{min_size: 4, img_size: 32, img_h: 32, img_w: 32}", "N,8,4,4; N,3,7,9", code="NS120", at="img_size")
         yield rejects("{min_size: 4, variance: [0.1, 0.2]}", "N,8,4,4; N,3,7,9", code="NS106", at="variance")

@@ -112,7 +112,7 @@ def prior_box(d: Dice) -> Drawn:
     )
     words += f" flip: {said(flip)} clip: {said(clip)} offset: {offset}" + (f" step: {step}" if step else "")
     inputs = {"x": d.normal([1, 2, h, w]), "d": d.normal([1, 3, height, width])}
-    return Drawn(layer_text("PriorBox", f"prior_box_param {{ {words} }}", ("x", "d")), inputs, reference, (), phase=REFUSED)
+    return Drawn(layer_text("PriorBox", f"prior_box_param {{ {words} }}", ("x", "d")), inputs, reference, ())
 
 
 def jaccard(a: Array, b: Array) -> float:
