@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from netspec.analysis.channels_last import turned, turned_inputs
 from netspec.analysis.numbers import PAD
 from netspec.analysis.suspects import numbers_of, sizes_of, suspects, upward
 from netspec.diagnostics.model import COMES_FROM, Diagnostic, Diagnostics, Edit, Fix, Label
@@ -194,6 +195,10 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     near = list(upward(node)) if found.near > 0 else []
     found.near -= len(near)
     accused = suspects(found.graph, near, sizes_of(node.bottoms, found.types), numbers_of(node.layer)) if near else ()
+    last = [given for given in turned_inputs(found.graph) if given.value in reached(node)]
+    if error.bound or last:
+        accused = ()
+    fixes = (*(fix for given in last for fix in turned(given)), *(fixes if not last else ()))
     own = error.at in node.places.spans and error.at in node.layer.params and not error.at.endswith("_filler")
     if error.at in node.places.spans and not error.at.startswith("bottom"):
         accused = tuple(suspect._replace(plain=False) for suspect in accused if PAD not in suspect.edit.text)
@@ -208,6 +213,11 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
         suspects=accused,
         own=own,
     )
+
+
+def reached(node: Node) -> set[Value]:
+    """All that a node depends on, itself apart."""
+    return {value for each in upward(node) for value in each.bottoms}
 
 
 def mends(node: Node, change: Change, found: Pass) -> bool:

@@ -9,6 +9,7 @@ from netspec.analysis.courses import said_length
 from netspec.analysis.lint_batch import fixed, mixed_rows
 from netspec.analysis.lint_joins import idle_bias, misaligned, miscounted, twice
 from netspec.analysis.lint_norm import lagging, lone
+from netspec.analysis.lint_pictures import channels_last, small_means
 from netspec.analysis.lint_solver import odd_course, unread_words
 from netspec.analysis.lint_training import dead, muted, untrained, zero_start, zero_weights
 from netspec.analysis.lint_view import Found, View
@@ -34,6 +35,8 @@ LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
     fixed,
     overhanging,
     mixed_rows,
+    channels_last,
+    small_means,
 )
 """Those that look at every phase."""
 COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (unread_words, odd_course, lagging)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from netspec.analysis.cost import batch_symbol
 from netspec.analysis.reads import reads, reads_of
-from netspec.analysis.receptive_field import Fields, fields, time_axis
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads
 from netspec.ir.graph import Node, TypedGraph, Value
@@ -39,10 +38,9 @@ Found = Mapping[Value, Mapping[Value, Rows]]
 
 def rows_of(typed: TypedGraph) -> Found:
     """Of every value, by input, where the rows of the input lie. An input without rows, or that a value does not depend on, is left out."""
-    known = fields(typed) if any("recurrent" in node.layer.traits for node in typed.graph.nodes) else None
     found: dict[Value, dict[Value, Rows]] = {}
     for given in typed.graph.inputs:
-        axis = row_axis(typed, given.value, known)
+        axis = row_axis(typed, given.value)
         found[given.value] = {given.value: Rows(APART, axis)} if axis is not None else {}
     for node in typed.graph.nodes:
         behind = [found.get(v, {}) for v in node.bottoms]
@@ -58,19 +56,13 @@ def rows_of(typed: TypedGraph) -> Found:
     return found
 
 
-def row_axis(typed: TypedGraph, source: Value, known: Fields | None) -> int | None:
-    """The axis of an input whose size is the batch's letter; of an input of fixed size the first, or the second behind the time."""
-    shape = typed.types[source].shape
-    letter = batch_symbol(typed)
+def row_axis(typed: TypedGraph, source: Value) -> int | None:
+    """The axis of an input whose size is the batch's letter; of a net of fixed size the first, but where time may be."""
+    shape, letter = typed.types[source].shape, batch_symbol(typed)
     named = next((i for i, size in enumerate(shape) if str(size) == letter), None)
-    if (
-        named is not None
-        or not shape
-        or any(not isinstance(size, int) for i in typed.graph.inputs for size in typed.types[i.value].shape[:1])
-    ):
-        return named
-    timed = known is not None and time_axis(typed, source, known) == 0
-    return (1 if len(shape) > 1 else None) if timed else 0
+    fixed = all(isinstance(size, int) for i in typed.graph.inputs for size in typed.types[i.value].shape[:1])
+    timed = any("recurrent" in node.layer.traits for node in typed.graph.nodes)
+    return 0 if named is None and shape and fixed and not timed else named
 
 
 def through(typed: TypedGraph, node: Node, bottom: int, top: Value, looks: Reads, rows: Rows) -> Rows:

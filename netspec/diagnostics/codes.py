@@ -135,6 +135,8 @@ CODES: dict[str, Code] = {
     "NS429": Code("gradient that ends at a state", "warning"),
     "NS440": Code("window larger than its input", "warning"),
     "NS415": Code("samples of a batch depend on each other", "warning"),
+    "NS416": Code("channels last", "warning"),
+    "NS417": Code("means of pixels from 0 to 1", "warning"),
     # 6: data
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from netspec.ir.dims import Dim, Size, Traced, bounds, evaluate, untraced
 
-__all__ = ["Change", "Fact", "RuleError", "arithmetic", "at_least", "collecting", "divides", "require", "same"]
+__all__ = ["Change", "Fact", "RuleError", "arithmetic", "at_least", "collecting", "divides", "require", "same", "within"]
 
 
 class Change(NamedTuple):
@@ -37,6 +37,7 @@ class RuleError(Exception):
     fact: what is the case, with the numbers; label: what to write at the place, if shorter.
     at: the parameter to blame, "bottom", or "bottom.1" for one of several; value: the traced size whose arithmetic is shown, called `name`.
     changes: parameters that may repair it, in order of preference, or a function that finds them: rules run often and seldom refuse.
+    bound: the parameter asks for more than there is: it alone is to blame, no number elsewhere that happens to be large enough.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class RuleError(Exception):
         name: str = "",
         value: Size | None = None,
         changes: "Sequence[Change] | Callable[[], Sequence[Change]]" = (),
+        bound: bool = False,
     ) -> None:
         super().__init__(fact)
         self.code = code
@@ -57,6 +59,7 @@ class RuleError(Exception):
         self.label = label
         self.name = name
         self.value = value
+        self.bound = bound
         self.changes = tuple(changes() if callable(changes) else changes)
 
     @property
@@ -103,6 +106,13 @@ def divides(divisor: Size, size: Size, because: str, **more: object) -> None:
 def at_least(size: Size, least: Size, because: str, **more: object) -> None:
     """Require size >= least."""
     require("at_least", size, least, because, **more)
+
+
+def within(size: Size, parameter: Size, name: str, because: str) -> None:
+    """Require that a size holds as many as the parameter of this name asks for; it is then the parameter that is too large."""
+    most = untraced(size)
+    fits = (Change(f"write {name}: {most}", {name: most}),) if isinstance(most, int) and most > 0 else ()
+    at_least(size, parameter, because, at=name, changes=fits, bound=True)
 
 
 def is_same(left: Size, right: Size) -> bool | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from netspec.ir.dims import Size
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
-from netspec.ir.rule import at_least
+from netspec.ir.rule import within
 from netspec.ir.types import TensorType
 from netspec.layers.loss import SCALAR, predictions
 from netspec.record import param
@@ -38,7 +38,7 @@ class Accuracy(
     def infer(self, x: TensorType, label: TensorType) -> tuple[TensorType, ...]:
         axis = x.axis(self.axis)
         predictions(x, label, axis)
-        at_least(x.shape[axis], self.top_k, "top_k must not exceed the classes", at="top_k")
+        within(x.shape[axis], self.top_k, "top_k", "top_k must not exceed the classes")
         return SCALAR, TensorType((x.shape[axis],))
 
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:

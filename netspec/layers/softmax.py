@@ -6,7 +6,7 @@ from typing import Any
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
-from netspec.ir.rule import at_least
+from netspec.ir.rule import within
 from netspec.ir.types import TensorType
 from netspec.layers.shared import ENGINE, Engine
 from netspec.record import param
@@ -60,10 +60,10 @@ class ArgMax(Layer, type="ArgMax", param="argmax_param", legacy=("ARGMAX",), tra
 
     def infer(self, x: TensorType) -> TensorType:
         if self.axis is None:
-            at_least(self.entries(x), self.top_k, "top_k must not exceed the entries of a sample", at="top_k")
+            within(self.entries(x), self.top_k, "top_k", "top_k must not exceed the entries of a sample")
             return TensorType((x.batch, 2 if self.out_max_val else 1, self.top_k, *(1,) * (x.rank - 3)))
         axis = x.axis(self.axis)
-        at_least(x.shape[axis], self.top_k, "top_k must not exceed the axis", at="top_k")
+        within(x.shape[axis], self.top_k, "top_k", "top_k must not exceed the axis")
         return TensorType(tuple(self.top_k if i == axis else s for i, s in enumerate(x.shape)))
 
     def entries(self, x: TensorType) -> Size:

@@ -18,7 +18,7 @@ from netspec.resolve.drafts import Draft, draft
 from netspec.resolve.plugins import vocabulary
 from netspec.resolve.schema import read_record, word
 from netspec.resolve.sections import InputSection, OutputSection, SpecFile
-from netspec.resolve.training import check_contract, check_fillers, check_training
+from netspec.resolve.training import check_contract, check_fillers, check_sources, check_training
 from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.settings import is_setting
@@ -51,6 +51,8 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
     defaults = defaults_of(spec.section("defaults"), known, diagnostics)
     inputs = inputs_of(spec, diagnostics)
     train = spec.section("train")
+    if file.train is not None and train is not None:
+        check_sources(train, diagnostics)
     if file.train is not None and train is not None and file.train.fill:
         check_fillers(train, file.train.fill, inputs, diagnostics)
     entries = drafts_in(spec.items)

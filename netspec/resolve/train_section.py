@@ -20,6 +20,10 @@ class TransformParam(Record):
     force_gray: bool = param(default=False, doc="decode encoded images to one channel")
 
 
+SOURCES = ("digits", "mnist", "cifar10", "idx", "images", "csv", "npz", "hdf5", "lmdb", "text")
+"""Names of data sources; beside them there is python:module:Class."""
+
+
 class DataSection(Record):
     """`train.data` and `train.test_data`.
 

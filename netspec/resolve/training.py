@@ -4,17 +4,18 @@ fillers of inputs that are there. Who learns what needs the typed net: analysis/
 
 from collections.abc import Mapping
 
-from netspec.diagnostics.model import Diagnostic, Diagnostics
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
 from netspec.ir.dims import Size
 from netspec.ir.graph import Input
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.sections import SpecFile
 from netspec.resolve.solver_section import solver_faults
+from netspec.resolve.train_section import SOURCES
 from netspec.syntax.located import Located
 from netspec.syntax.spec import Spec
 
-__all__ = ["check_contract", "check_fillers", "check_training"]
+__all__ = ["check_contract", "check_fillers", "check_sources", "check_training"]
 
 
 def check_training(spec: Spec, file: SpecFile, diagnostics: Diagnostics) -> None:
@@ -33,6 +34,19 @@ def check_training(spec: Spec, file: SpecFile, diagnostics: Diagnostics) -> None
             if fact not in said:
                 own = body.mapping["solver"].get(word) or body.mapping["solver"]
                 diagnostics.add(Diagnostic("NS670", f"{name}: {fact}", own.span))
+
+
+def check_sources(section: Located, diagnostics: Diagnostics) -> None:
+    """NS640 for a source of data that nothing knows. section: `train:`."""
+    for body in map(section.get, ("data", "val_data", "test_data")):
+        own = body.get("source") if body is not None and isinstance(body.value, dict) else body
+        if own is None or not isinstance(own.value, str) or own.value in SOURCES or own.value.startswith("python:"):
+            continue
+        near = nearest(own.value, SOURCES)
+        edits = (Edit(own.span, near[0]),) if near and own.span is not None and own.span.text == own.value else ()
+        notes = () if near else (f"there are {', '.join(SOURCES)}, python:module:Class",)
+        fixes = (Fix(f"write {near[0]}", edits),) if near else ()
+        diagnostics.add(Diagnostic("NS640", own.value, own.span, f"did you mean {near[0]}?" if near else "", notes=notes, fixes=fixes))
 
 
 def check_fillers(section: Located, fillers: Mapping[str, object], inputs: tuple[Input, ...], diagnostics: Diagnostics) -> None:

@@ -24,6 +24,11 @@ TEXT = {"string", "number", "boolean"}
 SIZES = re.compile(r"\d{1,2}(?:\s*[x,;]\s*\d{1,2})+")
 LONGEST_LABEL = 80
 NOWHERE = "not known here"
+QUOTIENT = re.compile(r"([-+]?\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)")
+DEVIATION = (
+    "a deviation for each channel is a Scale layer behind the input, its weights 1 over each: {type: Scale, bias_term: false, "
+    "filler: {type: values, values: [0.017125, 0.017507, 0.017429]}, param: [{lr_mult: 0}]}"
+)
 """The label of a key that is like none and belongs nowhere."""
 
 
@@ -108,7 +113,8 @@ def unknown_key(key: str, at: Located, known: Iterable[str], what: str, notes: t
     if not near:
         names = sorted(known)
         listed = (f"known: {', '.join(names)}",) if names else ()
-        return Diagnostic("NS102", text, span, NOWHERE, notes=listed if notes is None else notes)
+        more = (DEVIATION,) if key.casefold() in ("std", "std_value", "stddev") and {"mean_value", "color"} <= set(known) else ()
+        return Diagnostic("NS102", text, span, NOWHERE, notes=(*more, *(listed if notes is None else notes)))
     edits = (Edit(span, near[0]),) if span and near[0] not in at.mapping and not is_setting(span.source) else ()
     fix = Fix(f"write {near[0]}", edits, certain(key, near[0], known))
     return Diagnostic("NS102", text, span, f"did you mean {' or '.join(near)}?", fixes=(fix,))
@@ -214,7 +220,10 @@ def wrong_type(where: str, schema: Mapping[str, Any], at: Located) -> Diagnostic
     label = names if len(names) < LONGEST_LABEL else " or ".join(type_words(wanted, []))
     notes: tuple[str, ...] = ()
     meant = repaired(at, wanted)
-    if meant is None and isinstance(at.value, str):
+    quotient = QUOTIENT.fullmatch(at.value.strip()) if isinstance(at.value, str) and "number" in wanted and not computed(at) else None
+    if meant is None and quotient and float(quotient[2]):
+        meant, notes = repr(float(quotient[1]) / float(quotient[2])), ()
+    elif meant is None and isinstance(at.value, str):
         from netspec.syntax.uncomputed import dollar_note, with_dollar
 
         meant, notes = with_dollar(at) or None, dollar_note(at)

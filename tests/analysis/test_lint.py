@@ -75,6 +75,15 @@ FIRE = {
         net("[N, 3]", "name: m, type: Reduction, axis: 0\nname: e, type: Flatten, bottom: data", "output: [m, e]\n"),
         net("[N, 2]", "name: p, type: Permute, order: [1, 0]\nname: s, type: Softmax"),
     ],
+    "NS416": [
+        net("[N, 224, 224, 3]", CONV + ", pad: 1"),
+        net("[N, H, W, 1]", "name: p, type: Pooling, kernel_size: 1, stride: 1").replace("H, W", "64, 48"),
+        net("[2, 28, 28, 1]", "name: s, type: Power, scale: 0.1\nname: c, type: Convolution, num_output: 2, kernel_size: 3, pad: 1, weight_filler: msra"),
+    ],
+    "NS417": [
+        net("{shape: [N, 3, 8, 8], image: {mean_value: [0.485, 0.456, 0.406], scale: 0.0039}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {mean_value: 0.5}}", CONV),
+    ],
 }  # fmt: skip
 QUIET = {
     "NS401": [
@@ -162,6 +171,16 @@ QUIET = {
         net("[N, 4, 6]", "name: r, type: Reshape, shape: [-1, 6]\nname: i, type: InnerProduct, num_output: 2, weight_filler: xavier"),
         net("[N, 2]", "name: p, type: Permute, order: [1, 0]\nname: s, type: Softmax, axis: 0"),
         net("[N, 3]", "name: c, type: Concat, bottom: [data, data], axis: 0"),
+    ],
+    "NS416": [
+        net("[N, 3, 224, 224]", CONV),
+        net("[N, 3, 224, 3]", CONV + ", pad: 1"),
+        net("[N, 64, 5, 3]", CONV),
+        net("[N, 224, 224, 3]", "name: ip, type: InnerProduct, num_output: 2, weight_filler: xavier"),
+    ],
+    "NS417": [
+        net("{shape: [N, 3, 8, 8], image: {mean_value: [123.675, 116.28, 103.53], scale: 0.0039}}", CONV),
+        net("{shape: [N, 3, 8, 8], image: {mean_value: [0, 0, 0]}}", CONV),
     ],
 }  # fmt: skip
 
