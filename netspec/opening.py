@@ -6,6 +6,7 @@ Every reader opens through here (a test greps). Knows no format. The errors are 
 import io
 import os
 import stat
+import sys
 from collections.abc import Iterable
 from typing import BinaryIO, TextIO
 
@@ -23,10 +24,12 @@ __all__ = [
     "real_file",
 ]
 
-READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+PLAIN = sys.platform in ("win32", "emscripten")
+READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | (0 if PLAIN else os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
 STEP = getattr(os, "O_PATH", 0) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-BY_PARTS = os.open in os.supports_dir_fd and bool(getattr(os, "O_PATH", 0))
+NOFOLLOW = 0 if PLAIN else os.O_NOFOLLOW
+BY_PARTS = sys.platform == "linux"
+"""Where a folder can be held without leave to list it; elsewhere the judged path is opened whole, its last part not as a link."""
 KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -95,8 +98,6 @@ def regular(handle: int, path: Name) -> BinaryIO:
     """An open handle as a file; closed where it turns out to be none."""
     try:
         check_regular(os.fstat(handle), path)
-        if hasattr(os, "set_blocking"):
-            os.set_blocking(handle, True)
     except OSError:
         os.close(handle)
         raise

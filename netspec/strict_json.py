@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-__all__ = ["JsonError", "member", "read_json", "read_object"]
+__all__ = ["BYTES", "JsonError", "member", "read_json", "read_object"]
 
 BYTES = 64 << 20
 DEPTH = 64

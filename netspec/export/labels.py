@@ -5,8 +5,8 @@ from pathlib import Path
 from netspec.diagnostics import fail
 from netspec.driver import Program
 from netspec.ir.graph import TypedGraph, Value
-from netspec.opening import read_bytes, read_text
-from netspec.strict_json import JsonError, member, read_object
+from netspec.opening import read_bytes
+from netspec.strict_json import BYTES, JsonError, member, read_object
 from netspec.syntax.located import Located
 from netspec.syntax.paths import OutsideError, resolved, roots
 
@@ -69,7 +69,7 @@ def file_of(said: Located, folder: str) -> str:
 def lines(path: Path, folder: str, said: Located, output: str) -> list[str]:
     """The lines of a label file."""
     try:
-        names = read_text(path, roots(folder), encoding="utf-8-sig").split("\n")
+        names = read_bytes(path, roots(folder), BYTES).decode("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise fail("NS707", f"labels of {output}: {path}: {why}", span=said.span) from error
@@ -82,7 +82,7 @@ def learned(run: Path) -> list[str]:
     if not path.is_file():
         return []
     try:
-        numbers = read_object(read_bytes(path, [run]))
+        numbers = read_object(read_bytes(path, [run], BYTES + 1))
         for name in numbers:
             member(numbers, name, int)
     except (OSError, JsonError) as error:

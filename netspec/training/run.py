@@ -177,7 +177,7 @@ def stands_there(path: str, text: str, reading: Reading) -> bool:
 def read_record(run: Path) -> Record:
     """run.json. NS683: there is none, or it is damaged."""
     try:
-        return checked(read_object(read_bytes(run / RECORD, [run])))
+        return checked(read_object(read_bytes(run / RECORD, [run], LONGEST + 1)))
     except OSError as error:
         why = "there is no such folder" if not run.exists() else "it is a file, not the folder of a run" if run.is_file() else ""
         raise fail("NS683", why or f"{RECORD}: {error.strerror or error}", path=str(run)) from error
@@ -205,7 +205,7 @@ def read_classes(run: Path) -> tuple[str, ...] | None:
     if not path.is_file():
         return None
     try:
-        numbers = read_object(read_bytes(path, [run]))
+        numbers = read_object(read_bytes(path, [run], LONGEST + 1))
         return tuple(sorted(numbers, key=lambda name: int(member(numbers, name, int))))
     except OSError as error:
         raise fail("NS683", f"{CLASSES}: {error.strerror or error}", path=str(run)) from error

@@ -51,7 +51,7 @@ def mutated(value: Any, draw: random.Random) -> str:
         holder, key = draw.choice(places)
         kind = draw.random()
         if kind < 0.7:
-            holder[key] = draw.choice(WRONG)
+            holder[key] = copy.deepcopy(draw.choice(WRONG))
         elif isinstance(holder, dict):
             holder[str(draw.choice(WRONG))] = holder.pop(key)
         else:
@@ -171,7 +171,7 @@ def check_facts(run: Path, before: dict[str, Any], tensors: Any, seed: int) -> b
     made = json.loads(json.dumps(before))
     holder, key = draw.choice(list(walk(made)))
     if draw.random() < 0.8:
-        holder[key] = draw.choice([each for each in WRONG if each != "\ud800"])
+        holder[key] = copy.deepcopy(draw.choice([each for each in WRONG if each != "\ud800"]))
     else:
         holder.pop(key)
     write_tensors(run / "solver.safetensors", tensors, made)
