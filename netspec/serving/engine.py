@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
 from netspec.opening import open_file
+from netspec.seal import PROBES
 from netspec.serving.sizes import KEY, Conditions, conditions
 from netspec.serving.tensors import ONNX_TYPES, RequestError, TensorInfo, batch_symbol, check_inputs
 from netspec.strict_json import JsonError, read_json
@@ -87,7 +88,7 @@ def open_model(path: str | os.PathLike[str], device: str = "auto", threads: int 
     path = os.fspath(path)
     _check_readable(path)
     session = _open_session(path, device, threads)
-    metadata = {k: v for k, v in sorted(session.get_modelmeta().custom_metadata_map.items()) if k.startswith("netspec.")}
+    metadata = {k: v for k, v in sorted(session.get_modelmeta().custom_metadata_map.items()) if k.startswith("netspec.") and k != PROBES}
     inputs, outputs = _declared(session.get_inputs(), path), _declared(session.get_outputs(), path)
     used = "cuda" if session.get_providers()[0] == "CUDAExecutionProvider" else "cpu"
     return Model(session, inputs, outputs, used, metadata, _labels(metadata, outputs, path), _conditions(metadata, path))

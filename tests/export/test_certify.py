@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from nets import Made, made
 from onnx import helper, numpy_helper
 
@@ -242,3 +243,68 @@ def test_rounding_that_a_layer_blows_up_is_no_fault_but_its_eps_is() -> None:
     assert certified(net).cases >= 7
     attribute(net.model, "norm/InstanceNormalization", "epsilon", 1e-3)
     assert blamed(net).startswith("InstanceNorm norm: ")
+
+
+def test_the_same_file_gets_the_same_certificate() -> None:
+    assert certified(made(CLASSIC)) == certified(made(CLASSIC))
+
+
+def test_work_is_counted_and_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from netspec.export import plan
+
+    whole = certified(made(CLASSIC))
+    assert (whole.partial, whole.left_out) == (False, 0)
+    monkeypatch.setitem(plan.BUDGET, "full", whole.work / 4)
+    less = certified(made(CLASSIC))
+    assert less.partial
+    assert less.left_out > 0
+    assert less.work < whole.work
+    assert less.metadata()["netspec.certified"] == "partial"
+
+
+def test_an_output_of_which_nothing_is_known_is_not_certified() -> None:
+    from netspec.export.certificate import Tally
+    from netspec.export.compare import Difference
+
+    net, tally = made(CLASSIC), Tally()
+    (value,) = net.typed.graph.outputs
+    names = {value: "prob"}
+    tally.output(value, "prob", Difference(0.5, 1.0, 2.0, void=True))
+    with pytest.raises(SpecError) as raised:
+        tally.demand((value,), names)
+    assert raised.value.diagnostics[0].code == "NS716"
+    tally.layer(value, "prob", Difference(1e-7, 1e-6, 2.0))
+    tally.demand((value,), names)
+
+
+def test_a_loud_channel_hides_no_quiet_one() -> None:
+    """One filter a million times larger than the others, and the bias of another dropped."""
+    lines = """
+    {name: conv1, type: Convolution, num_output: 4, kernel_size: 3}
+    {name: more, type: Power, scale: 2}
+    """
+    net = made(lines)
+    with torch.no_grad():
+        net.net.layer_parameters("conv1")[0][2] *= 1e6
+    held = {"conv1.weight": net.net.layer_parameters("conv1")[0], "conv1.bias": net.net.layer_parameters("conv1")[1]}
+    for name, tensor in held.items():
+        weight(net.model, name, lambda _, tensor=tensor: tensor.detach().numpy())
+    certified(net)
+    conv = node(net.model, "conv1")
+    net.model.graph.initializer.append(numpy_helper.from_array(np.array([1, 1, 1, 0], np.float32), "planted"))
+    net.model.graph.node.insert(0, helper.make_node("Mul", [conv.input[2], "planted"], ["planted/bias"]))
+    conv.input[2] = "planted/bias"
+    assert blamed(net).startswith("Convolution conv1: ")
+
+
+def test_progress_is_told_on_a_terminal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    from netspec.cli.export import Told
+
+    told = Told()
+    told.PATIENCE = -1.0  # type: ignore[misc]
+    told(1, 5, "each layer")
+    assert capsys.readouterr().err == ""
+    told.terminal = True
+    told(1, 5, "each layer")
+    told.clear()
+    assert "certifying, step 1 of 5: each layer" in capsys.readouterr().err
