@@ -1,20 +1,21 @@
 """The whole of an import from Caffe: definition, solver and weights in; a spec, tensors by its names, and what is worth knowing out."""
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.collector import no_collection
-from netspec.diagnostics import Diagnostic
+from netspec.diagnostics import Diagnostic, SpecError
 from netspec.importers.batch import open_batch
 from netspec.importers.folding import Folded, fold
 from netspec.importers.missing_data import Shape
 from netspec.importers.nvidia import blobs_apart
 from netspec.importers.prototxt import Imported, import_prototxt
 from netspec.importers.weights import Row, match, wanted_by
-from netspec.source import Source
+from netspec.source import Source, Span
 from netspec.syntax.writer import dump
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     Weights = dict[str, list[NDArray[np.float32]]]
 
 __all__ = ["Converted", "convert"]
+
+NAMED = re.compile(r"name: (\"[^\"]*\"|'[^']*'|[^,}\s]+)")
+"""The name of the layer that a line of a written spec holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +78,21 @@ def convert(
     if weights is None:
         return Converted(tree, text, imported.findings, names)
     stored = blobs_apart(stored, imported.scales)
-    tensors, rows = matched(text, fspath(net), stored, fspath(weights), names)
+    try:
+        tensors, rows = matched(text, fspath(net), stored, fspath(weights), names)
+    except SpecError as error:
+        raise SpecError([placed(found, imported.layers, names, fspath(net)) for found in error.diagnostics]) from None
     return Converted(tree, text, imported.findings, names, tensors, tuple(rows))
+
+
+def placed(found: Diagnostic, layers: Mapping[str, Span], names: Mapping[str, str], file: str) -> Diagnostic:
+    """A finding in the spec, which is not written where the import fails, at the layer of the file that it is about; or in the file."""
+    if found.span is None:
+        return found
+    named = NAMED.search(found.span.source.line(found.span.begin[0]))
+    own = named[1].strip("'\"") if named else ""
+    place = layers.get(own) or layers.get(names.get(own, ""))
+    return replace(found, span=place, path=file, others=(), fixes=(), suspects=(), hides=None, like=())
 
 
 def folded(imported: Imported) -> tuple[dict[str, Any], dict[str, str]]:

@@ -50,6 +50,7 @@ class Imported:
 
     renamed: leads from a layer of the spec to its name in the file, where that differs. wires: for each layer, the blobs in the file.
     scales: leads from a BatchNorm that is NVIDIA's to the Scale that was made of it. places: where the file declares each input's shape.
+    layers: where each layer of the spec, by its name there, stands in the file.
     """
 
     tree: dict[str, Any]
@@ -58,6 +59,7 @@ class Imported:
     wires: list[Wires] = field(default_factory=list)
     scales: dict[str, str] = field(default_factory=dict)
     places: dict[str, Span] = field(default_factory=dict)
+    layers: dict[str, Span] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -169,13 +171,10 @@ def spec_of(net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], di
     tree["layers"] = found = entries(layers, list(inputs), diagnostics)
     only_test(found, list(tree.get("input", ())), layers, diagnostics)
     wires = [Wires(tuple(layer.get("bottom", ())), tuple(layer.get("top", ()))) for layer in layers]
-    return Imported(
-        tree,
-        renamed=distinct(found, layers, diagnostics),
-        wires=wires,
-        scales=scales,
-        places={n: p for n, p in places.items() if n not in given},
-    )
+    renamed = distinct(found, layers, diagnostics)
+    named = {str(entry["name"]): layer.span("name") or layer.opening for entry, layer in zip(found, layers, strict=True)}
+    declared_at = {name: place for name, place in places.items() if name not in given}
+    return Imported(tree, renamed=renamed, wires=wires, scales=scales, places=declared_at, layers=named)
 
 
 def in_order(net: Piece) -> Iterator[tuple[str, Piece]]:

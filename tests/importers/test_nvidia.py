@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netspec.diagnostics import SpecError
 from netspec.importers.caffe import Converted, convert
 
 pytestmark = pytest.mark.torch
@@ -94,3 +95,16 @@ def test_a_scale_of_that_name_is_another_layer(tmp_path: Path) -> None:
     text = PLAIN.replace('name: "sum"', 'name: "bn_scale"')
     (tmp_path / "net.prototxt").write_text(text % "scale_bias: true", encoding="utf-8")
     assert [layer["name"] for layer in convert(tmp_path / "net.prototxt").tree["layers"]] == ["bn", "bn_scale_2", "bn_scale"]
+
+
+def test_a_finding_of_a_spec_that_is_not_written_stands_in_the_prototxt(tmp_path: Path) -> None:
+    text = PLAIN % "" + 'layer { name: "odd" type: "Power" bottom: "sum" top: "odd" power_param { wrong: 3 } }\n'
+    (tmp_path / "net.prototxt").write_text(text, encoding="utf-8")
+    (tmp_path / "net.caffemodel").write_bytes(model(1, [MEAN, VARIANCE, [1.0]]))
+    with pytest.raises(SpecError) as caught:
+        convert(tmp_path / "net.prototxt", weights=tmp_path / "net.caffemodel")
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "NS102"
+    assert finding.span is not None
+    assert finding.span.source.name == str(tmp_path / "net.prototxt")
+    assert finding.span.begin[0] == 6
