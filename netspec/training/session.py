@@ -31,6 +31,7 @@ __all__ = ["Session", "find_run", "hash_of", "reread", "session", "train_program
 
 SHOWN = 5
 SEEDS = 2**31
+STAMP = len("2026-11-29T12-00-00")
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +202,7 @@ def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:
     """runs/<name>/<time>, a number added where that is taken; to resume, the latest there. NS679: there is none."""
     folder = base / (name.replace("/", "_").replace(os.sep, "_") or "net")
     if resume:
-        found = sorted(path for path in folder.glob("*") if is_run(path))
+        found = sorted((path for path in folder.glob("*") if is_run(path)), key=begun)
         if not found:
             raise fail("NS679", "it holds no run", path=str(folder))
         return found[-1]
@@ -211,3 +212,9 @@ def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:
         count += 1
         path = folder / f"{stamp}-{count}"
     return path
+
+
+def begun(path: Path) -> tuple[str, int, str]:
+    """When a run began, by the name that find_run gave it: the second, and which of those begun in it."""
+    count = path.name[STAMP + 1 :]
+    return path.name[:STAMP], int(count) if count.isascii() and count.isdecimal() else 1, path.name

@@ -265,3 +265,46 @@ def opened_session(model: bytes) -> Any:
 
 def tuple_of(made: Any) -> tuple[TensorType, ...]:
     return (made,) if isinstance(made, TensorType) else tuple(made)
+
+
+FIRST = {row.cls.type: row for row in reversed(rows.accepted()) if not row.cls.traits & {"data", "input"}}
+"""A row of each type; all of them are the slow test."""
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, marks=[] if row is FIRST[row.cls.type] else pytest.mark.slow, id=str(row))
+        for row in rows.accepted()
+        if not row.cls.traits & {"data", "input"}
+    ],
+)
+def test_no_gradient_outside_the_field(row: Row) -> None:
+    """What a unit of the first top says that it reads (`field`), against what its gradient reaches; `all` is a claim of nothing."""
+    sizes = rows.sizes_of(row, 1)[0]
+    graph, net = rows.at_sizes(row, sizes), rows.net(row)
+    node = rows.node(graph)
+    if node is None or row.tops == 0 or "no_gradient" in row.cls.traits:
+        return
+    feed = rows.data(row, sizes, 0.1, 0.9)
+    types, indices = graph.bottoms(node), node.layer.indices(*graph.bottoms(node))
+    given = [x.requires_grad_() if i not in indices else x for i, x in enumerate(feed.values())]
+    top = next(iter(rows.run(net, feed).values()))
+    if not top.requires_grad or top.shape != tuple(graph.tops(node)[0].shape):
+        return
+    draw = np.random.default_rng(3)
+    units = {tuple(int(draw.integers(n)) for n in top.shape) for _ in range(3)} | {(0,) * top.dim(), tuple(n - 1 for n in top.shape)}
+    for i, reads in enumerate(node.layer.field(*types)):
+        if i in indices or i >= len(given) or i in node.stopped:
+            continue
+        for unit in units:
+            (slope,) = torch.autograd.grad(top[unit], given[i], retain_graph=True, allow_unused=True)
+            if slope is None or not slope.any():
+                continue
+            for at in slope.nonzero().tolist():
+                for place, step in zip(unit, reads, strict=False):
+                    if step is not None and step.edge:  # a border made of the input's own elements
+                        continue
+                    first, last = (step.stride * place + end for end in (step.first, step.last)) if step is not None else (0, np.inf)
+                    inside = step is None or first - 1e-6 <= at[step.axis] <= last + 1e-6
+                    assert inside, f"unit {unit} reads {at} of bottom {i}: the field is {reads}"

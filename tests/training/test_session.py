@@ -21,6 +21,7 @@ from netspec.export.export import export_model
 from netspec.reading import Reading
 from netspec.source import Source
 from netspec.training import loop
+from netspec.training.checkpoint import Checkpoint
 from netspec.training.interrupt import Interrupt
 from netspec.training.job import TrainingResult
 from netspec.training.loop import train
@@ -28,7 +29,7 @@ from netspec.training.measure import measure
 from netspec.training.nets import tensors_of, twins
 from netspec.training.progress import Lines, Silent
 from netspec.training.run import load_run
-from netspec.training.session import hash_of, session, train_program
+from netspec.training.session import find_run, hash_of, session, train_program
 from netspec.training.weights import read_tensors, write_tensors
 from tests.training.specs import LAYERS, document, program, write
 
@@ -118,6 +119,49 @@ def test_a_loss_that_is_not_finite_is_never_best(tmp_path: Path) -> None:
     assert not training.improved({"loss": math.nan, "accuracy": 0.5})
     assert not training.improved({"loss": math.inf, "accuracy": 0.5})
     assert training.improved({"loss": 1.0, "accuracy": 0.1})
+
+
+def test_runs_of_one_second_and_the_latest_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.strftime", lambda form: "2026-11-29T12-00-00")
+    made = []
+    for _ in range(11):
+        made.append(find_run("a/net", resume=False, base=tmp_path))
+        assert not made[-1].exists()
+        made[-1].mkdir(parents=True)
+        (made[-1] / "run.json").write_text("{}")
+    assert [path.name for path in made[:2] + made[-1:]] == ["2026-11-29T12-00-00", "2026-11-29T12-00-00-2", "2026-11-29T12-00-00-11"]
+    assert {path.parent for path in made} == {tmp_path / "a_net"}
+    assert find_run("a/net", resume=True, base=tmp_path) == made[-1]
+    (tmp_path / "a_net" / "2026-11-29T11-59-59-30").mkdir()
+    (tmp_path / "a_net" / "2026-11-29T11-59-59-30" / "run.json").write_text("{}")
+    (tmp_path / "a_net" / "2026-11-29T12-00-01").mkdir()  # no run
+    assert find_run("a/net", resume=True, base=tmp_path) == made[-1]
+    with pytest.raises(SpecError, match="NS679"):
+        find_run("another", resume=True, base=tmp_path)
+
+
+def test_a_run_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    run = tmp_path / "deep" / "down" / "run"
+    trained(run, solver={"max_iter": 2, "snapshot": 0})
+    assert read_tensors(run / "weights.safetensors")[1]["iteration"] == 2
+    assert load_run(run) is not None
+
+
+def test_a_snapshot_says_its_iteration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In both files, each time, and its weights are those after so many iterations."""
+    seen, save = [], Checkpoint.save
+
+    def saved(self: Checkpoint, more: Any) -> None:
+        save(self, more)
+        solver, weights = read_tensors(self.run / "solver.safetensors")[1], read_tensors(self.run / "weights.safetensors")
+        seen.append((solver["iteration"], weights[1]["iteration"], weights[0]["ip1.weight"]))
+
+    monkeypatch.setattr(Checkpoint, "save", saved)
+    result = trained(tmp_path / "run", solver={"max_iter": 10, "snapshot": 4, "test_interval": 5})
+    assert [each[:2] for each in seen] == [(0, 0), (4, 4), (8, 8), (10, 10)]
+    shorter = trained(tmp_path / "shorter", solver={"max_iter": 4, "snapshot": 0, "test_interval": 5})
+    assert torch.equal(read_tensors(shorter.run / "weights.safetensors")[0]["ip1.weight"], seen[1][2])
+    assert read_tensors(tmp_path / "run" / "best.safetensors")[1]["iteration"] == result.best["iteration"]
 
 
 def test_data_from_a_python_file_beside_the_spec(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from netspec.training.data.loader import generator_at
 from netspec.training.data.mean import read_mean
 from netspec.training.data.registry import Place
 from netspec.training.images import centre_crop, load_image, prepare, recolor
-from netspec.training.transforms import CaffeTransform, Pipeline, gathered, random_crop, random_mirror, windows
+from netspec.training.transforms import CaffeTransform, Pipeline, gathered, random_crop, random_mirror, stacked, windows
 
 GENERATOR = generator_at(0, 0)
 CASES = {
@@ -231,3 +231,17 @@ def test_kornia_is_asked_for_when_it_is_missing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(__import__("sys").modules, "kornia.augmentation", None)
     with pytest.raises(SpecError, match=r"NS657.*rotate.*netspec\[augment\]"):
         Pipeline(ImageContract(), (Augmentation(rotate=5.0),))(torch.zeros(1, 1, 4, 4), GENERATOR)
+
+
+@pytest.mark.parametrize("odd", [0, 1, 2])
+@pytest.mark.parametrize("shape", [(3, 8, 7), (3, 7, 8), (1, 8, 8)])
+def test_samples_of_one_batch_that_differ_in_size(odd: int, shape: tuple[int, ...]) -> None:
+    """Whichever of them it is, along whichever axis; alike, they are one tensor in their order."""
+    samples = [torch.full((3, 8, 8), float(i)) for i in range(3)]
+    torch.testing.assert_close(stacked(samples, "image"), torch.stack(samples))
+    samples[odd] = torch.zeros(shape)
+    with pytest.raises(SpecError) as error:
+        stacked(samples, "image")
+    (found,) = error.value.diagnostics
+    assert (found.code, found.path) == ("NS653", "image")
+    assert all(" x ".join(map(str, size)) in found.fact for size in (shape, (3, 8, 8)))
