@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
+from netspec.syntax.limits import DEPTH
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read
 from netspec.syntax.uses import USE_KEYS
@@ -35,6 +36,9 @@ def put(tree: Located, settings: tuple[str, ...], diagnostics: Diagnostics) -> t
         path, sign, text = (part.strip() for part in setting.partition("="))
         if not sign or not all(path.split(".")):
             diagnostics.error("NS119", f"{setting} is not of the form PATH=VALUE", notes=("for example --set train.solver.base_lr=0.01",))
+            continue
+        if path.count(".") >= DEPTH:
+            leads_nowhere(f"{path[:DEPTH]}...", diagnostics, f"a path has at most {DEPTH} steps: this one has {path.count('.') + 1:,}")
             continue
         value = read(Source(f"{SIGN}{path}", text), diagnostics) if text else Located(None)
         if value is None:
