@@ -1,5 +1,16 @@
-"""What pyproject.toml cannot say: specs/ is installed as netspec/specs, so that `zoo:` names work from a wheel."""
+"""What pyproject.toml cannot say: specs/ is installed as netspec/specs, for `zoo:` names from a wheel; each data folder is named."""
+
+import os
 
 from setuptools import find_packages, setup
 
-setup(packages=[*find_packages(include=["netspec*"]), "netspec.specs"], package_dir={"netspec.specs": "specs"})
+FOLDERS = [folder for folder, _, files in os.walk("specs") if any(name.endswith(".yaml") for name in files)]
+SPECS = {"netspec." + folder.replace(os.sep, "."): folder for folder in sorted({"specs", *FOLDERS})}
+PAGES = "netspec.diagnostics.pages"
+
+setup(
+    packages=[*find_packages(include=["netspec*"]), PAGES, *SPECS],
+    package_dir=SPECS,
+    package_data={"netspec": ["py.typed"], PAGES: ["*.md"], **{name: ["*.yaml"] for name in SPECS}},
+    include_package_data=False,
+)

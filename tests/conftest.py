@@ -1,6 +1,20 @@
-"""`--update` rewrites recorded output: the rendered blocks of tests/diagnostics, the golden files of tests/golden."""
+"""`--update` rewrites recorded output: the rendered blocks of tests/diagnostics, the golden files of tests/golden.
+
+One thread for each process: as many as there are cores, times as many processes, wait for one another most of the time. Set before torch is
+imported, and inherited by the processes that tests start. In CI the examples of hypothesis are the same every time.
+"""
+
+import os
 
 import pytest
+from hypothesis import settings
+
+for library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+settings.register_profile("netspec-ci", derandomize=True, database=None, print_blob=True)
+if os.environ.get("CI"):
+    settings.load_profile("netspec-ci")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
