@@ -23,6 +23,8 @@ __all__ = ["prove"]
 PLAIN = (bool, int, float, str, type(None))
 OWN = frozenset(("training", "reshaped"))
 """What a module has beside what it was made with: its mode, and views of weights that are another's."""
+HOOKS = frozenset(("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_always_called"))
+"""What such views need while their module runs."""
 
 
 def prove(typed: TypedGraph, net: Any) -> None:
@@ -100,7 +102,8 @@ def unlike(module: "nn.Module", reference: "nn.Module", shared: set[str]) -> Ite
     if mine is not other and (mine.__name__ != other.__name__ or vars(mine).keys() - DIFFERS != vars(other).keys() - DIFFERS):
         yield f"is a {mine.__name__}, not a {other.__name__}"
         return
-    for name in sorted((vars(module).keys() | vars(reference).keys()) - OWN):
+    own = OWN | (HOOKS if vars(module).get("reshaped") else frozenset())
+    for name in sorted((vars(module).keys() | vars(reference).keys()) - own):
         if name.startswith("_") and not is_plain(vars(reference).get(name)):
             continue
         value, wanted = vars(module).get(name), vars(reference).get(name)

@@ -43,7 +43,7 @@ def test_health_and_metadata(lenet):
     assert found["versions"] == ["1"]
     assert found["inputs"] == [{"name": "data", "datatype": "FP32", "shape": [-1, 1, 28, 28]}]
     assert found["outputs"][0] == {"name": "prob", "datatype": "FP32", "shape": [-1, 10]}
-    assert sorted(found["parameters"]) == ["netspec.certified", "netspec.labels"]
+    assert sorted(found["parameters"]) == ["netspec.certified", "netspec.labels", "netspec.rows"]
 
 
 @pytest.mark.parametrize("sends", [True, False])
