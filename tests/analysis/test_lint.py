@@ -1,6 +1,8 @@
 """Every lint with nets that fire it and nets that must not."""
 # ruff: noqa: E501
 
+from itertools import product
+
 import pytest
 from analysis_specs import codes, findings, net
 
@@ -252,3 +254,37 @@ def test_labels_in_a_file_are_counted(tmp_path) -> None:
 def test_one_finding_for_a_field_alike_along_both_axes() -> None:
     (found,) = [f for f in findings(net("[N, 3, 16, 16]", CONV + ", dilation: 16, pad: same")) if f.code == "NS408"]
     assert found.fact == "c: a unit sees 33 along axes 2 and 3 of data, which has 16"
+
+
+@pytest.mark.parametrize("kind", ["Convolution", "Pooling"])
+def test_windows_at_the_border_by_hand(kind: str) -> None:
+    """NS401 where some unit is read by no window behind which none follows, NS411 where a window begins past the last unit; to the unit."""
+    words = {"Convolution": "num_output: 1, weight_filler: xavier", "Pooling": "pool: MAX, round_mode: FLOOR"}[kind]
+    told = {"NS401": 0, "none": 0}
+    for size, k, s, pad in product(range(3, 8), (1, 2, 3), (1, 2, 3), ("[[0, 0]]", "[[1, 0]]", "[[0, 1]]")):
+        begin, end = int(pad[2]), int(pad[5])
+        if s > k or k <= max(begin, end) or (kind == "Pooling" and k > size):
+            continue
+        starts = range(-begin, size + end - k + 1, s)
+        left = size - (starts[-1] + k)
+        found = findings(net(f"[N, 1, {size}]", f"name: c, type: {kind}, {words}, kernel_size: {k}, stride: {s}, pad: {pad}"))
+        facts = [d.fact for d in found if d.code == "NS401"]
+        verb = "is" if left == 1 else "are"
+        assert facts == ([f"c: the last {left} of {size} along L {verb} read by no window"] if left > 0 else []), (size, k, s, pad)
+        assert ("NS411" in [d.code for d in found]) == (kind == "Pooling" and starts[-1] >= size), (size, k, s, pad)
+        told["NS401" if left > 0 else "none"] += 1
+    assert told["NS401"] > 15
+    assert told["none"] > 40
+
+
+def test_a_window_that_begins_past_the_last_unit_by_hand() -> None:
+    """Rounded up, without a border: the last window may begin at the end, one unit behind it, or not."""
+    told = 0
+    for size, k, s in product(range(2, 9), (1, 2, 3), (1, 2, 3, 4)):
+        last = -(-(size - k) // s) * s
+        if k > size:
+            continue
+        codes = [d.code for d in findings(net(f"[N, 1, {size}]", f"name: p, type: Pooling, kernel_size: {k}, stride: {s}"))]
+        assert ("NS411" in codes) == (last >= size), (size, k, s)
+        told += last >= size
+    assert told > 5
