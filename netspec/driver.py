@@ -13,6 +13,7 @@ from netspec.analysis.courses import said_length
 from netspec.analysis.expect_words import check_words
 from netspec.analysis.feasible import feasible
 from netspec.analysis.infer import infer
+from netspec.analysis.legal_sizes import with_letters
 from netspec.analysis.lint import lint
 from netspec.analysis.players import Part, parts
 from netspec.analysis.rate_faults import rate_faults
@@ -64,6 +65,20 @@ class Program:
         if typed is None or diagnostics.failed:
             raise SpecError(diagnostics.sorted())
         return typed
+
+    def sized_graph(self) -> TypedGraph:
+        """The typed graph of the deployed net to ask which sizes it takes; where those in the file do not fit, with letters for them.
+
+        Raises SpecError where the sizes of the inputs' space are not what is wrong.
+        """
+        try:
+            return self.graph()
+        except SpecError:
+            graph = with_file_types(wire(self.resolved, state_of("deploy", self.reading), Diagnostics(), deploy=True))
+            typed = infer(with_letters(graph), Diagnostics())
+            if typed is None:
+                raise
+            return typed
 
     def training_graph(self, phase: str = "train") -> TypedGraph:
         """The typed graph that training runs in a phase ("train", "test"): with losses and metrics, without what they do not need.

@@ -11,12 +11,13 @@ from netspec.analysis.cost import batch_symbol
 from netspec.analysis.infer import inferred
 from netspec.analysis.progressions import Progression, compressed
 from netspec.diagnostics.model import fail
+from netspec.frozen import changed
 from netspec.ir.dims import Extremum, Quotient, Size, bounds, evaluate, symbol, symbols
-from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.graph import Graph, Input, Node, TypedGraph, Value
 from netspec.ir.rule import WORDS, Fact, RuleError, at_least, collecting, same
 from netspec.ir.types import SPACE, TensorType
 
-__all__ = ["LIMIT", "Axis", "LegalSizes", "Violation", "as_json", "counted", "legal_sizes", "shown"]
+__all__ = ["LIMIT", "Axis", "LegalSizes", "Violation", "as_json", "counted", "legal_sizes", "shown", "with_letters"]
 
 LIMIT, FARTHEST = 4096, 1 << 16
 """Sizes that are tried; behind a net's own size as many more, where that is not too far."""
@@ -174,6 +175,22 @@ def legal_sizes(typed: TypedGraph) -> LegalSizes:
         return LegalSizes(telling(tuple(retyped(typed, typed.types))), places, {}, batch)
     types, places, numbers = opened(typed)
     return LegalSizes(telling(tuple(retyped(typed, types))), places, numbers, batch)
+
+
+def with_letters(graph: Graph) -> Graph:
+    """A graph whose sizes may not fit, with letters for the numbers of its inputs' space: H, W, then H2, W2."""
+    given: list[Input] = []
+    for count, each in enumerate(graph.inputs, 1):
+        if each.type is None:
+            given.append(each)
+            continue
+        letters = axis_letters(each.type.axes, count)
+        space = [
+            symbol(letter) if isinstance(size, int) and size > 1 else size for letter, size in zip(letters, each.type.space, strict=True)
+        ]
+        lead = each.type.shape[: each.type.rank - len(space)]
+        given.append(each._replace(type=each.type._replace(shape=(*lead, *space))))
+    return changed(graph, inputs=tuple(given))
 
 
 def opened(typed: TypedGraph) -> tuple[dict[Value, TensorType], dict[str, str], dict[str, int]]:

@@ -19,15 +19,15 @@ __all__ = ["command"]
 def command(spec: str, as_json: bool, reading: "Reading") -> int:
     """Say which input sizes the deployed net takes: all of 1 to 4096 are tried, axis by axis.
 
-    Letters in the input's shape are solved for, the batch apart; of a net of fixed size, its spatial axes. Axes that stand in one
-    requirement are coupled: then the others keep their fixed size, or take the same size; a count of samples is 1.
+    Letters in the input's shape are solved for, the batch apart; of a net of fixed size, its spatial axes, also where they do not fit.
+    Axes that stand in one requirement are coupled: then the others keep their fixed size, or take the same size; a count of samples is 1.
     """
     from netspec import driver
     from netspec.analysis.coupling import joint
     from netspec.analysis.legal_sizes import as_json as to_json
     from netspec.analysis.legal_sizes import legal_sizes
 
-    found = legal_sizes(driver.load(spec, reading).graph("deploy"))
+    found = legal_sizes(driver.load(spec, reading).sized_graph())
     if as_json:
         import json
 

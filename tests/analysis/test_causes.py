@@ -94,3 +94,35 @@ def test_the_names_of_sources_are_those_that_can_be_opened() -> None:
     from netspec.training.data import registry
 
     assert tuple(registry.SOURCES) == SOURCES
+
+
+@pytest.mark.parametrize(("size", "code"), [("225, 225", 0), ("H, W", 0), ("224, 225", 0)])
+def test_sizes_are_told_of_a_net_whose_own_do_not_fit(tmp_path, size: str, code: int) -> None:
+    from click.testing import CliRunner
+
+    from netspec.cli import group
+
+    text = net(
+        f"[N, 3, {size}]",
+        "name: enc, type: Convolution, num_output: 8, kernel_size: 3, pad: 1\n"
+        "name: down, type: Pooling, kernel_size: 2, stride: 2, round_mode: FLOOR\n"
+        "name: up, type: Deconvolution, num_output: 8, kernel_size: 2, stride: 2\nname: cat, type: Concat, bottom: [up, enc]",
+    )
+    (tmp_path / "u.yaml").write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(group, ["sizes", str(tmp_path / "u.yaml")], standalone_mode=False)
+    assert result.exception is None, result.exception
+    assert [line.split("   ")[0] for line in result.output.splitlines() if "=" in line and "not" not in line] == [
+        "H = 2 + 2n",
+        "W = 2 + 2n",
+    ]
+    assert result.return_value == code
+
+
+def test_sizes_of_a_net_with_another_fault_are_not_told(tmp_path) -> None:
+    from netspec import driver
+    from netspec.diagnostics.model import SpecError
+
+    text = net("[N, 3, 8, 8]", "name: c, type: Convolution, num_output: 8, kernel_size: 3, group: 2, weight_filler: msra")
+    with pytest.raises(SpecError) as raised:
+        driver.load_source(Source("net.yaml", text)).sized_graph()
+    assert [d.code for d in raised.value.diagnostics] == ["NS302"]
