@@ -111,7 +111,7 @@ TEXTS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     )
 )
 CAFFE = re.compile(r"^[ \t]*layers?\s*\{", re.MULTILINE)
-OWN = re.compile(r"^(?:netspec|layers|input|blocks|base)\s*:(?!\s*[\"'])", re.MULTILINE)
+OWN = re.compile(r"^(?:netspec\s*:|(?:layers|input|blocks|base)\s*:(?!\s*[\"'\[]))", re.MULTILINE)
 BY_NAME = {
     ".onnx": ONNX,
     ".mlmodel": COREML,

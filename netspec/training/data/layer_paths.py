@@ -17,7 +17,7 @@ def reads(layer: Layer) -> str:
 def has_files(graph: Graph) -> bool:
     """Whether a data layer whose tops have no type yet names a file that is there."""
     makers = {i.node for i in graph.inputs if i.node is not None and i.type is None and reads(i.node.layer)}
-    return any((home(node.layer.source, folder_of(node)) / node.layer.source).exists() for node in makers)  # type: ignore[attr-defined]
+    return any(there(home(node.layer.source, folder_of(node)) / node.layer.source) for node in makers)  # type: ignore[attr-defined]
 
 
 def folder_of(node: Node) -> Path:
@@ -28,7 +28,15 @@ def folder_of(node: Node) -> Path:
 
 def home(path: str, folder: Path) -> Path:
     """The folder that a path counts from: the spec's, or, where nothing is there, the current one, as Caffe has it."""
-    return folder if (folder / path).exists() or not Path(path).exists() else Path.cwd()
+    return folder if there(folder / path) or not there(Path(path)) else Path.cwd()
+
+
+def there(path: Path) -> bool:
+    """Whether something lies at a path; what no file can be called does not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def located(path: str, folder: Path) -> Path:
