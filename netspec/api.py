@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterable
+from math import prod
 from typing import TYPE_CHECKING, Any, Union
 from weakref import WeakKeyDictionary
 
 from netspec import driver
-from netspec.diagnostics.model import Diagnostic, Diagnostics
+from netspec.diagnostics.model import Diagnostic, Diagnostics, fail
 from netspec.emit.execute import execute, network_of
 from netspec.emit.proof import prove
 from netspec.emit.torch_source import torch_source
@@ -54,6 +55,7 @@ def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -
         raise ValueError(f"phase must be one of {', '.join(PHASES)}: it is {phase!r}")
     program = spec if isinstance(spec, driver.Program) else load(spec) if not isinstance(spec, TypedGraph) else None
     typed = spec if isinstance(spec, TypedGraph) else program.graph(phase)  # type: ignore[union-attr]
+    fits(typed)
     module = execute(torch_source(typed))
     net: Any = network_of(module)()
     prove(typed, net)
@@ -64,6 +66,21 @@ def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -
 
         attach(net, typed, writing=not isinstance(spec, TypedGraph))
     return net.train(phase == "train")  # type: ignore[no-any-return]
+
+
+def fits(typed: TypedGraph) -> None:
+    """NS505: the weights alone take more memory than the machine has."""
+    sizes = [(prod(size for size in ref.weight.shape if isinstance(size, int)), ref) for ref in typed.weight_refs() if not ref.shared]
+    needed = 4 * sum(size for size, _ in sizes)
+    try:
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # a system that does not tell
+        return
+    if needed > there:
+        size, most = max(sizes, key=lambda pair: pair[0])
+        worked = f"{most.name} has {' * '.join(map(str, most.weight.shape))} = {size:,} of them"
+        fact = f"{needed:,} bytes of weights, 4 for each, where the machine has {there:,}; {worked}"
+        raise fail("NS505", fact, span=most.node.places["type"])
 
 
 def load_weights(net: "nn.Module", path: str) -> "nn.Module":

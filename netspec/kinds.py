@@ -5,7 +5,7 @@ from math import isnan
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Protocol, Union, get_args, get_origin
 
-__all__ = ["INT", "Bounds", "Kind", "Node", "Reject", "Schema", "is_nan", "kind_of", "merged"]
+__all__ = ["GREATEST", "INT", "LEAST", "Bounds", "Kind", "Node", "Reject", "Schema", "is_nan", "kind_of", "merged"]
 
 Schema = dict[str, Any]
 
@@ -52,6 +52,8 @@ class Bounds(NamedTuple):
 
 
 UNBOUNDED = Bounds()
+LEAST, GREATEST = -(1 << 31), (1 << 31) - 1
+"""Integers have 32 bits, as in Caffe's messages, where a parameter does not say otherwise."""
 Reader = Callable[[Any, Bounds], Any]
 
 
@@ -68,11 +70,17 @@ class Kind(NamedTuple):
     plural: str = ""
 
 
+def whole(bounds: Bounds) -> Bounds:
+    """The limits of an integer: those given, and 32 bits on a side where none is."""
+    low = LEAST if bounds.ge is None and bounds.gt is None else bounds.ge
+    return bounds._replace(ge=low, le=GREATEST if bounds.le is None and bounds.lt is None else bounds.le)
+
+
 def read_int(node: Any, bounds: Bounds) -> int:
     value = node.value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if type(value) is not int or not bounds.allow(value):
+    if type(value) is not int or not whole(bounds).allow(value):
         raise Reject(node)
     return value
 
@@ -110,7 +118,7 @@ def scalar(types: tuple[str, ...]) -> Callable[[Bounds], Schema]:
 
 
 NAMES = ("string", "number", "boolean")
-INT = Kind("an integer", ("integer",), read_int, scalar(("integer",)), "integers")
+INT = Kind("an integer", ("integer",), read_int, lambda bounds: scalar(("integer",))(whole(bounds)), "integers")
 FLOAT = Kind("a number", ("number",), read_float, scalar(("number",)), "numbers")
 BOOL = Kind("true or false", ("boolean",), read_bool, lambda bounds: {"type": "boolean"})
 TEXT = Kind("text", NAMES, read_text, lambda bounds: {"type": list(NAMES)}, "texts")
@@ -175,7 +183,12 @@ def merged(schemas: list[Schema]) -> Schema:
     words: Schema = {"type": list(dict.fromkeys(types))}
     for s in schemas:
         own = {word: limit for word, limit in s.items() if word != "type"}
-        if own.keys() <= SPECIFIC and not (own.keys() & words.keys() and any(words.get(w, own[w]) != own[w] for w in own)):
+        mixed = s.get("type") == "integer" and "number" in types  # limits of integers are none for other numbers
+        if (
+            not (mixed and own)
+            and own.keys() <= SPECIFIC
+            and not (own.keys() & words.keys() and any(words.get(w, own[w]) != own[w] for w in own))
+        ):
             words.update(own)
         else:
             words.setdefault("allOf", []).append({"if": {"type": s["type"]}, "then": own})

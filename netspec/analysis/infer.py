@@ -6,6 +6,7 @@ Rules run on plain sizes; one that refuses runs again on named leaves, so that i
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from math import prod
 from typing import NamedTuple
 
 from netspec.analysis.channels_last import turned, turned_inputs
@@ -21,6 +22,8 @@ from netspec.ir.types import MOST_AXES, SPACE, TensorType, shown
 __all__ = ["BUGS", "Pass", "infer", "open_sizes", "retraced"]
 
 Types = dict[Value, TensorType | Unknown]
+MOST = ((1 << 63) - 1) // 8
+"""Values of a tensor, at 8 bytes each."""
 VARIABLE = re.compile(r"""["']?\$(\w+|\{\s*\w+\s*\})["']?""")
 """A value that is one variable's."""
 
@@ -131,7 +134,18 @@ def inferred(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> tuple
         for size in top.shape:
             if isinstance(size, int) and size < 0:
                 raise RuleError("NS302", f"a size would be {size}: {top}")
+        bounded("a top", top.shape)
     return tops[:count]
+
+
+def bounded(what: str, shape: tuple[Size, ...]) -> None:
+    """A tensor's bytes are counted in 63 bits, by torch and by ONNX; an open size is 1 at least."""
+    sizes = [size for size in shape if isinstance(size, int)]
+    if prod(sizes) > MOST:
+        worked = " * ".join(map(str, sizes))
+        raise RuleError(
+            "NS216", f"{what} of shape {shown(shape)} would have {worked} = {prod(sizes)} values: at most {MOST} can be counted"
+        )
 
 
 def check_weights(weights: tuple[Weight, ...]) -> None:
@@ -143,6 +157,7 @@ def check_weights(weights: tuple[Weight, ...]) -> None:
                     f"{weight.name} would have shape {shown(weight.shape)}: a weight's sizes are numbers, not symbols",
                     at="bottom",
                 )
+        bounded(weight.name, weight.shape)
         if weight.filler.type == "values" and len(weight.filler.numbers) != product(weight.shape):
             given = len(weight.filler.numbers)
             fact = f"{weight.name} {shown(weight.shape)} needs {product(weight.shape)} values: its filler has {given}"
@@ -196,7 +211,7 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     found.near -= len(near)
     accused = suspects(found.graph, near, sizes_of(node.bottoms, found.types), numbers_of(node.layer)) if near else ()
     last = [given for given in turned_inputs(found.graph) if given.value in reached(node)]
-    if error.bound or last:
+    if error.bound or last or error.code == "NS216":
         accused = ()
     fixes = (*(fix for given in last for fix in turned(given)), *(fixes if not last else ()))
     own = error.at in node.places.spans and error.at in node.layer.params and not error.at.endswith("_filler")

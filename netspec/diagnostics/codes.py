@@ -89,6 +89,7 @@ CODES: dict[str, Code] = {
     "NS212": Code("no such layer"),
     "NS213": Code("name with a character that cannot be seen"),
     "NS214": Code("name too long"),
+    "NS216": Code("more values than a tensor can have"),
     "NS215": Code("data that nothing reads", "warning"),
     # 3: shapes
     "NS301": Code("window does not fit its input"),
@@ -216,6 +217,7 @@ CODES: dict[str, Code] = {
     # 5: compiling
     "NS501": Code("cannot write the file"),
     "NS502": Code("two definitions of one name"),
+    "NS505": Code("more weights than the machine has memory"),
     "NS503": Code("the compiled network is not what the spec says"),
     # 9: bugs in netspec
     "NS901": Code("a bug in netspec"),

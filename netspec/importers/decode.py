@@ -23,8 +23,8 @@ TYPE_NAME = "TYPE_NAME"
 LAYERS = ("LayerParameter", "V1LayerParameter")
 TRUE, FALSE = ("true", "True", "t", 1), ("false", "False", "f", 0)
 KINDS = {
-    "int": "an integer",
-    "uint": "an integer of at least 0",
+    "int": "an integer of 64 bits",
+    "uint": "an integer from 0 to 4294967295",
     "float": "a number",
     "double": "a number",
     "bool": "true or false",
@@ -162,11 +162,11 @@ def text(value: Scalar) -> str | None:
 
 
 def integer(value: Scalar) -> int | None:
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and -(1 << 63) <= value < 1 << 63 else None
 
 
 def natural(value: Scalar) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
+    return value if isinstance(value, int) and 0 <= value < 1 << 32 else None
 
 
 def truth(value: Scalar) -> bool | None:

@@ -9,7 +9,7 @@ from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
 from netspec.ir.layer import Layer
 from netspec.ir.types import MOST_AXES, TensorType
-from netspec.kinds import INT
+from netspec.kinds import GREATEST, INT
 from netspec.layers.plugins import Vocabulary
 from netspec.record import Reject
 from netspec.resolve.build import NetState, build, drafts_in
@@ -217,12 +217,12 @@ def inputs_of(spec: Spec, diagnostics: Diagnostics) -> tuple[Input, ...]:
 def size_of(item: Located, diagnostics: Diagnostics) -> Size | None:
     """A positive integer, or a symbol."""
     value = item.value
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= GREATEST:
         return value
     if isinstance(value, str) and value.isidentifier():
         return symbol(value)
     what = (
-        "a size is at least 1"
+        (f"a size is at most {GREATEST}" if value > 1 else "a size is at least 1")
         if isinstance(value, int) and not isinstance(value, bool)
         else "a size is a positive integer or a letter such as N"
     )

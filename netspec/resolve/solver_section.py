@@ -40,7 +40,9 @@ class SolverParameter(Record):
     display: int = param(default=0, ge=0, doc="iterations between lines of the log; 0: a hundredth of the training")
     average_loss: int = param(default=1, ge=1, doc="iterations in the loss that is shown")
     snapshot: int = param(default=0, ge=0, doc="iterations between snapshots; 0: only at the end")
-    random_seed: int = param(default=-1, doc="seed of weights, order and dropout; negative: another one each time")
+    random_seed: int = param(
+        default=-1, ge=-(1 << 63), le=(1 << 63) - 1, doc="seed of weights, order and dropout; negative: another one each time"
+    )
     epochs: float = param(default=0.0, ge=0, doc="length of the training in passes over the data, in place of max_iter")
     min_lr: float = param(default=0.0, ge=0, doc="rate at which cosine ends")
     warmup_iter: int = param(default=0, ge=0, doc="iterations over which the rate climbs linearly to that of lr_policy")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
-from netspec.kinds import is_nan
+from netspec.kinds import GREATEST, LEAST, is_nan
 from netspec.layers.elsewhere import instead_of_word
 from netspec.resolve.judge import Fault
 from netspec.source import Span
@@ -54,9 +54,8 @@ def worded(error: Fault, body: Located, subject: Subject, meant: set[str]) -> li
     if keyword == "type":
         return [wrong_type(where, error.schema, at)]
     if keyword in RANGES:
-        return [
-            Diagnostic("NS106", f"{where} must be {limits(error.schema)}: it is {shown(at)}", at.span, f"must be {limits(error.schema)}")
-        ]
+        limit = limits(error.schema, keyword)
+        return [Diagnostic("NS106", f"{where} must be {limit}: it is {shown(at)}", at.span, f"must be {limit}")]
     if keyword in ("minItems", "maxItems"):
         return [Diagnostic("NS107", f"{where} takes {length(error.schema)}: it has {len(value)}", at.span)]
     if keyword == "not":
@@ -276,11 +275,14 @@ def computed(at: Located) -> bool:
     return "$" in at.why
 
 
-def limits(schema: Mapping[str, Any]) -> str:
-    """`>= 0 and < 1`; `1` where there is only one value."""
+def limits(schema: Mapping[str, Any], broken: str = "") -> str:
+    """`>= 0 and < 1`; `1` where there is only one value. The limits of all integers are named where one of them is broken."""
     if "minimum" in schema and schema["minimum"] == schema.get("maximum"):
         return f"{schema['minimum']:g}"
-    return " and ".join(f"{sign} {schema[word]:g}" for word, sign in RANGES.items() if word in schema)
+    said = {word: schema[word] for word in RANGES if word in schema and (word == broken or schema[word] not in (LEAST, GREATEST))}
+    if said.get(broken) in (LEAST, GREATEST):
+        said = {broken: said[broken]}
+    return " and ".join(f"{RANGES[word]} {limit:{'' if isinstance(limit, int) else 'g'}}" for word, limit in said.items())
 
 
 def length(schema: Mapping[str, Any]) -> str:

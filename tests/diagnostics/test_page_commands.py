@@ -173,6 +173,10 @@ def other_blobs(folder: Path) -> None:
         assert run("export", f"{name}.yaml", "--to", "prototxt", "-o", f"{name}.prototxt", *more) == []
 
 
+def too_heavy(folder: Path) -> None:
+    (folder / "net.yaml").write_text("input: {data: [N, 4096]}\nlayers: [{name: ip, type: InnerProduct, num_output: 2000000000}]")
+
+
 def two_plugins(folder: Path) -> None:
     for name in ("One", "Two"):
         text = f"""from netspec.plugin import Layer, module
@@ -234,6 +238,7 @@ ADDED = {
 GIVEN: dict[str, Callable[[Path], None]] = {
     "NS031": other_blobs,
     "NS502": two_plugins,
+    "NS505": too_heavy,
     "NS040": five_blobs,
     "NS644": cut_mnist,
     "NS645": lambda f: (f / "notes.txt").write_text("notes", encoding="utf-8") and None,
