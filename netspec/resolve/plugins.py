@@ -38,7 +38,7 @@ def with_plugin(known: Vocabulary, item: Located, folder: str, diagnostics: Diag
     own = Diagnostics()
     source = None
     try:
-        source = read_file(resolved(item.text, folder, inside), own, roots(folder) if inside else None)
+        source = read_file(resolved(item.text, folder, inside), own, roots(folder) if inside else None, spec=False)
         types = defined(source) if source is not None else {}
     except OutsideError:
         own.error("NS114", f"{item.text} lies outside the spec's folder", item.span)

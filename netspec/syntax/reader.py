@@ -21,10 +21,10 @@ _OWN = re.compile(rb"^netspec:", re.MULTILINE)
 _SOUND = frozenset({"NS006"})  # findings after which the tree still says what was written
 
 
-def read_file(path: str, diagnostics: Diagnostics, roots: Iterable[str] | None = None) -> Source | None:
+def read_file(path: str, diagnostics: Diagnostics, roots: Iterable[str] | None = None, *, spec: bool = True) -> Source | None:
     """The text of a file ("-": standard input, named "<stdin>"; `zoo:NAME`: of the zoo), without a byte order mark; None where that fails.
 
-    roots: of a file that a spec names, the folders that it must lie in.
+    roots: of a file that a spec names, the folders that it must lie in. spec: it is to be one, not a plug-in's Python.
     NS001 (missing, no file, not permitted), NS002 (not UTF-8 text), NS003 (empty), NS008 (larger than 64 MiB).
     NS001 (missing, a folder, not permitted), NS002 (not UTF-8 text), NS003 (empty), NS008 (larger than 64 MiB), NS042 (of another tool).
     """
@@ -39,7 +39,7 @@ def read_file(path: str, diagnostics: Diagnostics, roots: Iterable[str] | None =
     if len(data) > BYTES:
         diagnostics.add(Diagnostic("NS008", f"a spec may have {BYTES:,} bytes; {name} has more", path=name))
         return None
-    if not _OWN.search(data[:4096]):
+    if spec and not _OWN.search(data[:4096]):
         from netspec.syntax.foreign import foreign
 
         stranger = foreign(name, data)
