@@ -26,7 +26,7 @@ from netspec.ir.graph import Graph, TypedGraph
 from netspec.reading import PLAIN, Reading
 from netspec.resolve.build import NetState
 from netspec.resolve.heads import heads_of, learning, with_heads
-from netspec.resolve.resolve import Resolved, resolve, wire
+from netspec.resolve.resolve import NO_LAYERS, Resolved, resolve, wire
 from netspec.source import Source
 from netspec.syntax.expand import expand
 from netspec.syntax.printable import check_names
@@ -261,8 +261,8 @@ def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
     """The findings, and how many layers were looked at for them."""
     diagnostics = Diagnostics()
     resolved = resolve_source(source, diagnostics, reading)
-    if resolved is None and [d.code for d in diagnostics.found] == ["NS209"] and is_library(source):
-        return [], 0
+    if resolved is None and any(d.code == "NS209" for d in diagnostics.found) and is_library(source):
+        diagnostics.found = [d for d in diagnostics.found if d.code != "NS209" or d.fact != NO_LAYERS]
     if resolved is not None:
         views: dict[str, TypedGraph] = {}
         for phase in ("test", "train") if phased(resolved) else ("test",):

@@ -19,13 +19,16 @@ from netspec.resolve.plugins import vocabulary
 from netspec.resolve.schema import read_record, word
 from netspec.resolve.sections import InputSection, OutputSection, SpecFile
 from netspec.resolve.training import check_contract, check_fillers, check_sources, check_training
+from netspec.resolve.unused import check_unused
 from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.settings import is_setting
 from netspec.syntax.spec import Entry, Spec
 from netspec.syntax.variables import FAILED
 
-__all__ = ["Resolved", "resolve", "wire"]
+__all__ = ["NO_LAYERS", "Resolved", "resolve", "wire"]
+
+NO_LAYERS = "layers is missing or empty"
 
 
 @frozen
@@ -67,10 +70,11 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
             given = (*(own[id(section)] for section in entry.defaults), defaults)
             read[id(entry.body)] = draft(entry, given, file.dialect, known, diagnostics)
             diagnostics.mark_uses(before, entry.name, entry.body.used[:2])
+    check_unused(spec, lambda section: defaults_of(section, known, diagnostics), known, diagnostics)
     drafts = {entry: made._replace(name=entry.name) for entry in entries if (made := read[id(entry.body)]) is not None}
     if not entries:
         if not reported(spec):
-            diagnostics.error("NS209", "layers is missing or empty", spec.root.key_span("layers"))
+            diagnostics.error("NS209", NO_LAYERS, spec.root.key_span("layers"))
         return None
     if not known.complete or not inputs_told(spec, inputs):
         return None

@@ -4,7 +4,7 @@ import os
 from itertools import takewhile
 from typing import NamedTuple
 
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import changed, fresh, mutable
 from netspec.source import Source
@@ -12,8 +12,19 @@ from netspec.syntax.expression import variables_in
 from netspec.syntax.inherit import CHANGES, Files, inherited, overridden
 from netspec.syntax.located import Located, plain
 from netspec.syntax.settings import Inside, leads_nowhere, put, with_value
-from netspec.syntax.spec import Entry, Instance, Item, Spec
-from netspec.syntax.uses import OF_USES, USE_KEYS, check_blocks, mapping_of, names_in, strangers, yes_or_no
+from netspec.syntax.spec import Blocks, Entry, Instance, Item, Spec
+from netspec.syntax.uses import (
+    OF_USES,
+    USE_KEYS,
+    check_blocks,
+    mapping_of,
+    nameless,
+    names_in,
+    renamed,
+    strangers,
+    unknown_block,
+    yes_or_no,
+)
 from netspec.syntax.variables import FAILED, Variables, declared
 
 __all__ = ["expand"]
@@ -49,7 +60,7 @@ def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, settings:
         items = work.override(items, {k: variables.fill(v, diagnostics) for k, v in late.mapping.items()}, late)
     for each in deep:
         items = work.set_inside(items, each._replace(value=variables.fill(each.value, diagnostics)))
-    return Spec(source, root, items, folder)
+    return Spec(source, root, items, folder, Blocks(blocks, frozenset(work.seen), not files.failed))
 
 
 class Copy(NamedTuple):
@@ -73,6 +84,8 @@ class Expansion:
     filled: dict[object, Located] = fresh(default_factory=dict)
     """Bodies with variables put in, by body and values: copies of a block that agree share them, and so all that is made of them."""
     ring: list[str] = fresh(default_factory=list)
+    seen: set[str] = fresh(default_factory=set)
+    """Blocks whose layers were unrolled somewhere."""
     unread: bool = False
     """Whether a file that may hold blocks could not be read."""
 
@@ -179,6 +192,7 @@ class Expansion:
         inner = Variables(values, (*used, *scope.used), own.places, scope.added)
         before = len(self.diagnostics)
         defaults = tuple(inner.fill(d, self.diagnostics) for d in [block.get("defaults")] if d is not None)
+        self.seen.add(name)
         self.ring.append(name)
         items = self.items(block.get("layers"), inner, f"{full}.", defaults)
         self.ring.pop()
@@ -250,35 +264,6 @@ class Expansion:
             return changed(item, body=with_value(item.body, steps, setting.value)) if item.name == name else item
 
         return tuple(map(changing, items))
-
-
-def nameless(number: int, body: Located) -> Diagnostic:
-    """A layer without name: not said, no text, or under a misspelt key."""
-    name = body.get("name")
-    if name is not None:
-        fact = "it is empty" if name.value is None else "this is not"
-        return Diagnostic("NS104", f"name of layer {number} must be text: {fact}", name.span, "must be text")
-    near = nearest("name", body.mapping, 1)
-    if not near:
-        first = next(iter(body.mapping.values()), body)
-        return Diagnostic("NS103", f"layer {number} needs name", first.span, "name is missing")
-    span = body.key_span(near[0])
-    fixes = (Fix("write name", (Edit(span, "name"),) if span is not None else (), safe=True),)
-    return Diagnostic("NS102", f"layer {number} has {near[0]} and no name", span, "did you mean name?", fixes=fixes)
-
-
-def renamed(body: Located, key: str, meant: str) -> Located:
-    """A mapping with a key as it was meant, so that what follows from its misspelling is not reported too."""
-    items = {meant if k == key else k: v for k, v in body.mapping.items()}
-    return Located(items, body.span, keys={meant if k == key else k: span for k, span in body.keys.items()}, used=body.used)
-
-
-def unknown_block(full: str, name: str, use: Located, blocks: Located) -> Diagnostic:
-    near = nearest(name, blocks.mapping)
-    fixes = (Fix(f"write {near[0]}", (Edit(use.span, near[0]),)),) if near and use.span is not None else ()
-    label = f"did you mean {near[0]}?" if near else "no block has this name"
-    others = (Label(span, "the blocks") for span in [blocks.span] if span is not None and not near)
-    return Diagnostic("NS118", f"{full} uses block {name}", use.span, label, others=tuple(others), fixes=fixes)
 
 
 def names_of(section: Located | None, scope: Variables, default: str, diagnostics: Diagnostics) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from netspec.frozen import fresh, frozen
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
 
-__all__ = ["Entry", "Instance", "Item", "Spec"]
+__all__ = ["Blocks", "Entry", "Instance", "Item", "Spec"]
 
 
 @frozen
@@ -48,6 +48,23 @@ Item = Union[Entry, Instance]
 
 
 @frozen
+class Blocks:
+    """The blocks that a spec may use, its own and imported ones, as written; `seen` are those that it uses.
+
+    complete: no file that may hold further ones was left unread.
+    """
+
+    section: Located = fresh(default_factory=lambda: Located({}))
+    seen: frozenset[str] = frozenset()
+    complete: bool = True
+
+    @property
+    def unseen(self) -> "dict[str, Located]":
+        """Blocks that no layer comes from."""
+        return {name: block for name, block in self.section.mapping.items() if name not in self.seen}
+
+
+@frozen
 class Spec:
     """A whole spec: `root` holds every section but the layers as written; `folder` is where its relative paths start."""
 
@@ -55,6 +72,7 @@ class Spec:
     root: Located
     items: tuple[Item, ...]
     folder: str = "."
+    blocks: Blocks = Blocks()
 
     def section(self, name: str) -> Located | None:
         return self.root.get(name)

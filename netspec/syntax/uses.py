@@ -1,10 +1,10 @@
 """What a block and a use of one may say: their keys, and what kind of value each takes. Comes in: their mappings; out: findings."""
 
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
 from netspec.syntax.located import Located
 
-__all__ = ["check_blocks", "mapping_of", "names_in", "strangers", "yes_or_no"]
+__all__ = ["check_blocks", "mapping_of", "nameless", "names_in", "renamed", "strangers", "unknown_block", "yes_or_no"]
 
 OF_USES = ("repeat", "share", "vars")
 """What a use of a block says and no layer does."""
@@ -69,3 +69,32 @@ def yes_or_no(value: Located, what: str, diagnostics: Diagnostics) -> bool | Non
     fixes = (Fix(f"write {word}", edits, value.plain_style),) if meant is not None else ()
     diagnostics.error("NS104", f"{what} must be true or false: it is {text}", value.span, notes=dollar_note(value), fixes=fixes)
     return None
+
+
+def nameless(number: int, body: Located) -> Diagnostic:
+    """A layer without name: not said, no text, or under a misspelt key."""
+    name = body.get("name")
+    if name is not None:
+        fact = "it is empty" if name.value is None else "this is not"
+        return Diagnostic("NS104", f"name of layer {number} must be text: {fact}", name.span, "must be text")
+    near = nearest("name", body.mapping, 1)
+    if not near:
+        first = next(iter(body.mapping.values()), body)
+        return Diagnostic("NS103", f"layer {number} needs name", first.span, "name is missing")
+    span = body.key_span(near[0])
+    fixes = (Fix("write name", (Edit(span, "name"),) if span is not None else (), safe=True),)
+    return Diagnostic("NS102", f"layer {number} has {near[0]} and no name", span, "did you mean name?", fixes=fixes)
+
+
+def renamed(body: Located, key: str, meant: str) -> Located:
+    """A mapping with a key as it was meant, so that what follows from its misspelling is not reported too."""
+    items = {meant if k == key else k: v for k, v in body.mapping.items()}
+    return Located(items, body.span, keys={meant if k == key else k: span for k, span in body.keys.items()}, used=body.used)
+
+
+def unknown_block(full: str, name: str, use: Located, blocks: Located) -> Diagnostic:
+    near = nearest(name, blocks.mapping)
+    fixes = (Fix(f"write {near[0]}", (Edit(use.span, near[0]),)),) if near and use.span is not None else ()
+    label = f"did you mean {near[0]}?" if near else "no block has this name"
+    others = (Label(span, "the blocks") for span in [blocks.span] if span is not None and not near)
+    return Diagnostic("NS118", f"{full} uses block {name}", use.span, label, others=tuple(others), fixes=fixes)
