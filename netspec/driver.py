@@ -5,6 +5,7 @@ Each phase takes the findings so far and stops the run where it reported errors.
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from netspec.diagnostics.suggest import bounded
 from netspec.frozen import changed, frozen
 from netspec.ir.graph import Graph, TypedGraph
 from netspec.reading import PLAIN, Reading
-from netspec.resolve.build import NetState
+from netspec.resolve.build import NetState, kept
 from netspec.resolve.heads import heads_of, learning, with_heads
 from netspec.resolve.resolve import NO_LAYERS, Resolved, resolve, wire
 from netspec.source import Source
@@ -273,6 +274,7 @@ def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
             if typed is not None:
                 views[phase] = typed
             diagnostics.found = list(dict.fromkeys((*diagnostics.found, *found.found)))
+        diagnostics.found += homeless(resolved, reading)
         if resolved.file.train is not None and not diagnostics.failed:
             learning = training_graph(resolved, "train", reading, diagnostics)
             if learning is not None:
@@ -285,6 +287,14 @@ def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
         else:
             check_words(resolved, diagnostics)
     return one_cause(diagnostics.sorted()), diagnostics.layers
+
+
+def homeless(resolved: Resolved, reading: Reading) -> list[Diagnostic]:
+    """NS441 for each layer of an unknown type that neither phase keeps, with the stages and the level that were asked for."""
+    states = [state_of(phase, reading) for phase in ("test", "train")]
+    alone = [each for each in resolved.strangers.values() if not any(kept(each, state) for state in states)]
+    alone = [each for each in alone if "NS441" not in (*resolved.file.allow, *each.fields.allow)]
+    return [replace(d, code="NS441", fact=f"{d.fact}; neither phase keeps the layer", hides=None) for s in alone for d in s.findings]
 
 
 def one_cause(found: list[Diagnostic]) -> list[Diagnostic]:
@@ -319,7 +329,7 @@ def check_as(source: Source, dialect: str, reading: Reading = PLAIN) -> list[Dia
 
 def phased(resolved: Resolved) -> bool:
     """Whether the phases may have other layers. A layer's own `phase` only says how it behaves."""
-    return any(d.fields.include or d.fields.exclude for d in resolved.drafts.values())
+    return bool(resolved.strangers) or any(d.fields.include or d.fields.exclude for d in resolved.drafts.values())
 
 
 def load(path: str, reading: Reading = PLAIN) -> Program:

@@ -97,7 +97,9 @@ class Finder:
         """A parameter of a layer: where it is written, else by which default it is what it is."""
         entry = use.item
         assert isinstance(entry, Entry)
-        draft = self.resolved.drafts[entry]
+        draft = self.resolved.drafts.get(entry)
+        if draft is None:
+            return None
         cls = type(draft.layer)
         if steps[0] in cls.groups and len(steps) > 1:
             steps = steps[1:]

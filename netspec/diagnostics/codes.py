@@ -135,6 +135,7 @@ CODES: dict[str, Code] = {
     "NS428": Code("mean of a single value", "warning"),
     "NS429": Code("gradient that ends at a state", "warning"),
     "NS440": Code("window larger than its input", "warning"),
+    "NS441": Code("unknown layer type in no phase", "warning"),
     "NS415": Code("samples of a batch depend on each other", "warning"),
     "NS416": Code("channels last", "warning"),
     "NS417": Code("means of pixels from 0 to 1", "warning"),

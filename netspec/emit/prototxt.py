@@ -46,6 +46,8 @@ def prototxt(resolved: Resolved, views: Sequence[View], diagnostics: Diagnostics
     parts = [text_of("NetParameter", {"name": resolved.file.name})] if resolved.file.name else []
     parts += writer.inputs()
     parts += [text for draft in resolved.drafts.values() if (text := writer.layer(draft))]
+    for stranger in resolved.strangers.values():
+        diagnostics.add(Diagnostic("NS711", f"layer {stranger.name}: no layer has its type", stranger.places["type"]))
     return "".join(parts)
 
 

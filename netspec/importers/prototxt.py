@@ -19,7 +19,7 @@ from netspec.importers.nvidia import scales_apart
 from netspec.importers.prototxt_text import read_prototxt
 from netspec.importers.prototxt_tree import Message
 from netspec.importers.solver import solver_section
-from netspec.importers.spec_layers import Wires, entries, literal
+from netspec.importers.spec_layers import Wires, entries, literal, without_idle_strangers
 from netspec.importers.upgrade import upgrade
 from netspec.opening import read_given
 from netspec.source import Source, Span
@@ -159,6 +159,7 @@ def spec_of(net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], di
     declared, layers = net_inputs(net, layers, diagnostics)
     inputs = {**declared, **given}
     layers = without_replaced(layers, given, diagnostics)
+    layers = without_idle_strangers(layers, diagnostics)
     wanting_shapes(layers, inputs, Path(net.message.source.name), diagnostics)
     tree: dict[str, Any] = {"netspec": 1}
     if "name" in net:

@@ -1,5 +1,6 @@
 """Upgraded layers -> layer entries of a spec: wiring that the defaults would give is left out, what has no place in a spec is listed."""
 
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from netspec.importers.layer_types import definition, known_types
 from netspec.ir.layer import Layer
 from netspec.resolve.sections import LayerFields
 
-__all__ = ["PASSED_OVER", "Wires", "entries", "literal"]
+__all__ = ["PASSED_OVER", "Wires", "entries", "literal", "without_idle_strangers"]
 
 PASSED_OVER = frozenset(("loss", "metric", "data", "input"))
 ORDER = ("name", "type", "bottom", "top", "include", "exclude", "phase", "loss_weight", "propagate_down", "param")
@@ -82,6 +83,29 @@ class Wiring:
         elif not cls.traits & PASSED_OVER and cls.tops[1] != 0:
             self.last = None if conditional else tops[0]
             self.begun = True
+
+
+def without_idle_strangers(layers: list[Piece], diagnostics: Diagnostics) -> list[Piece]:
+    """The layers without those of unknown types that only some phase has and that nothing reads, as a fork's evaluation; an NS025 for each.
+
+    One that may be misspelt stays, and so does one that others read: the phase that has it is not the same net without.
+    """
+    readers = Counter(name for layer in layers for name in set(layer.get("bottom", ())))
+    kept = []
+    for layer in layers:
+        conditional = "include" in layer or "exclude" in layer
+        if conditional and definition(layer["type"]) is None and not near_types(layer["type"]) and not read_by_others(layer, readers):
+            fact = f"{layer.owner}: its type {layer['type'] or '(none)'} is unknown, and no layer reads what it makes"
+            diagnostics.add(Diagnostic("NS025", fact, layer.span("type") or layer.opening))
+        else:
+            kept.append(layer)
+    return kept
+
+
+def read_by_others(layer: Piece, readers: Counter[str]) -> bool:
+    """Whether a layer makes anything that another one takes. readers: how many layers take each blob."""
+    own = layer.get("bottom", ())
+    return any(readers[top] > (top in own) for top in layer.get("top", ()))
 
 
 def unknown_type(layer: Piece, diagnostics: Diagnostics) -> None:

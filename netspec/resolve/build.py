@@ -9,7 +9,7 @@ from netspec.diagnostics.suggest import nearest
 from netspec.frozen import fresh, mutable
 from netspec.ir.graph import Block, Graph, Input, Node, ParamSpec, Value
 from netspec.ir.layer import Layer
-from netspec.resolve.drafts import Draft
+from netspec.resolve.drafts import Draft, Stranger
 from netspec.resolve.namesakes import earlier_is_odd
 from netspec.source import Span
 from netspec.syntax.spec import Entry, Instance, Item
@@ -65,6 +65,8 @@ class Builder:
     passed: list[tuple[Draft, Value, tuple[Node, ...]]] = fresh(default_factory=list)
     """Layers whose bottom is left out, with what they read and the data layers that stand between."""
     doubles: int = 0
+    strangers: Mapping[Entry, Stranger] = fresh(default_factory=dict)
+    """Layers of unknown types that some phase leaves out."""
     uses: dict[str, Span | None] = fresh(default_factory=dict)
     """Where each use of a block is named, by its full name; the copies of a repeat go by the name of the whole."""
 
@@ -75,8 +77,15 @@ class Builder:
                 self.instance(item, scope)
             elif item in self.drafts:
                 self.layer(self.drafts[item], scope)
-            else:
+            elif item not in self.strangers or self.met(self.strangers[item]):
                 self.skip(item, scope)
+
+    def met(self, stranger: Stranger) -> bool:
+        """Whether this state of the net keeps a layer of an unknown type; says so where it does."""
+        here = kept(stranger, self.state)
+        if here:
+            self.diagnostics.found += stranger.findings
+        return here
 
     def skip(self, entry: Entry, scope: Scope) -> None:
         """A layer that could not be read: its tops are known by name only."""
@@ -273,12 +282,13 @@ class Builder:
         others = (Label(maker, "a similar name"),) if maker is not None else ()
         return Diagnostic("NS201", f"{reader} reads {name}", span, label, others=others, fixes=fixes)
 
-    def left_out(self, full: str) -> Draft | None:
+    def left_out(self, full: str) -> Draft | Stranger | None:
         """A layer that makes a value in other states of the net only; None where this state keeps a maker, or no layer makes it."""
-        makers = [draft for draft in self.drafts.values() if full in full_tops(draft)]
+        every = chain[Draft | Stranger](self.drafts.values(), self.strangers.values())
+        makers = [draft for draft in every if full in full_tops(draft)]
         return None if not makers or any(kept(draft, self.state) for draft in makers) else makers[0]
 
-    def elsewhere(self, name: str, maker: Draft, span: Span | None, reader: str) -> Diagnostic:
+    def elsewhere(self, name: str, maker: Draft | Stranger, span: Span | None, reader: str) -> Diagnostic:
         """A bottom whose maker this state of the net leaves out."""
         state = " ".join((self.state.phase, *(f"stage {stage}" for stage in sorted(self.state.stages))))
         place = next((maker.places[key] for key in ("include", "exclude") if key in maker.places), maker.places["name"])
@@ -329,7 +339,7 @@ def count_of(least: int, most: int | None) -> str:
     return str(least) if least == most else f"{least} to {most}"
 
 
-def kept(draft: Draft, state: NetState) -> bool:
+def kept(draft: Draft | Stranger, state: NetState) -> bool:
     """Caffe's FilterNet: by include, or by exclude. The layer's own `phase` filters nothing: it is how the layer behaves."""
     fields = draft.fields
     if fields.include:
@@ -337,7 +347,7 @@ def kept(draft: Draft, state: NetState) -> bool:
     return not any(rule.holds(state.phase, state.stages, state.level) for rule in fields.exclude)
 
 
-def full_tops(draft: Draft) -> tuple[str, ...]:
+def full_tops(draft: Draft | Stranger) -> tuple[str, ...]:
     """Names that the values of a layer may have: as they stand, and inside a block behind the block's name."""
     prefix = draft.name.rpartition(".")[0]
     return (*draft.fields.top, *(f"{prefix}.{top}" for top in draft.fields.top)) or (draft.name,)
@@ -361,7 +371,7 @@ def drafts_in(items: tuple[Item, ...]) -> list[Entry]:
     return found
 
 
-def tops_to_come(items: tuple[Item, ...], drafts: Mapping[Entry, Draft], prefix: str = "") -> dict[str, Span | None]:
+def tops_to_come(items: tuple[Item, ...], drafts: Mapping[Entry, Draft | Stranger], prefix: str = "") -> dict[str, Span | None]:
     """Every top of the net by full name, to tell a later one from an unknown one."""
     found: dict[str, Span | None] = {}
     for item in items:
@@ -376,10 +386,16 @@ def tops_to_come(items: tuple[Item, ...], drafts: Mapping[Entry, Draft], prefix:
 
 
 def build(
-    items: tuple[Item, ...], drafts: Mapping[Entry, Draft], inputs: list[Input], state: NetState, name: str, diagnostics: Diagnostics
+    items: tuple[Item, ...],
+    drafts: Mapping[Entry, Draft],
+    inputs: list[Input],
+    state: NetState,
+    name: str,
+    diagnostics: Diagnostics,
+    strangers: Mapping[Entry, Stranger] = {},
 ) -> Graph:
-    """Wire the layers that a phase keeps. Outputs are the values that no layer reads, as in Caffe."""
-    builder = Builder(drafts, state, diagnostics, later=tops_to_come(items, drafts))
+    """Wire the layers that a phase keeps, and report strangers among them. Outputs are the values that no layer reads, as in Caffe."""
+    builder = Builder(drafts, state, diagnostics, later=tops_to_come(items, {**drafts, **strangers}), strangers=strangers)
     for given in inputs:
         builder.blobs[given.value.name] = given.value
         builder.made[given.value.name] = given.span

@@ -18,7 +18,7 @@ from netspec.syntax.located import Located
 from netspec.syntax.spec import Entry
 from netspec.syntax.variables import FAILED
 
-__all__ = ["Draft", "draft"]
+__all__ = ["Draft", "Stranger", "draft"]
 
 
 class Draft(NamedTuple):
@@ -30,9 +30,18 @@ class Draft(NamedTuple):
     places: Places
 
 
+class Stranger(NamedTuple):
+    """A layer of a type that nobody knows, and rules that say in which phases it is: a fault only where a phase keeps it."""
+
+    name: str
+    fields: LayerFields
+    places: Places
+    findings: tuple[Diagnostic, ...]
+
+
 def draft(
     entry: Entry, defaults: tuple[Mapping[str, Located], ...], dialect: str, known: Vocabulary, diagnostics: Diagnostics
-) -> Draft | None:
+) -> Draft | Stranger | None:
     """Read one layer by its own type; None where that was reported to fail. defaults: the blocks' that it stands in, then the net's."""
     body = entry.body
     if diagnostics.failed and any(part.why == FAILED for part in body.walk()):
@@ -41,11 +50,11 @@ def draft(
     try:
         cls = known.find(as_text(kind)) if kind is not None else None
     except PluginError as error:
-        diagnostics.add(refused(error, None, kind.span if kind is not None else None))
-        return None
+        found = refused(error, None, kind.span if kind is not None else None)
+        return told_later(entry, [found], diagnostics)
     if kind is None or cls is None:
         if kind is None or not as_text(kind) or known.complete:
-            diagnostics.add(without_type(entry.name, kind, body, known))
+            return told_later(entry, [without_type(entry.name, kind, body, known)], diagnostics)
         return None
     common, own = divide(entry.name, cls, body, diagnostics)
     fields = read_record(LayerFields, common, diagnostics, what=f"layer {entry.name}", anchor=kind.span)
@@ -56,7 +65,11 @@ def draft(
         given = with_defaults(given, section.get(cls.type), cls)
     layer = read_layer(f"{cls.type} {entry.name}", cls, own._replace(body=given), dialect, diagnostics, kind.span)
     if layer is not None and "stands_in" in cls.traits:
-        layer = stood_for(entry.name, layer, kind, dialect, known, diagnostics)
+        late = Diagnostics()
+        layer = stood_for(entry.name, layer, kind, dialect, known, late)
+        if layer is None:
+            return told_later(entry, late.found, diagnostics)
+        diagnostics.found += late.found
     if fields is None or layer is None or not own.sound:
         return None
     if fields.include and fields.exclude:
@@ -67,6 +80,20 @@ def draft(
     most = 1 if layer.tops[1] is None else layer.tops[1]
     layer.__dict__["top_count"] = len(fields.top) or min(1, most)
     return Draft(entry.name, layer, fields, places(body, given))
+
+
+def told_later(entry: Entry, found: list[Diagnostic], diagnostics: Diagnostics) -> Stranger | None:
+    """The layer with what is wrong with its type, to be told where a phase keeps it; None where that is told now: every phase does."""
+    common = {key: item for key, item in entry.body.mapping.items() if key in LayerFields.names}
+    anchor = common["type"].span if "type" in common else None
+    fields = None
+    if ("include" in common) != ("exclude" in common) and anchor is not None:
+        keys = Located(common, entry.body.span, keys=entry.body.keys, used=entry.body.used)
+        fields = read_record(LayerFields, keys, diagnostics, what=f"layer {entry.name}", anchor=anchor)
+    if fields is None:
+        diagnostics.found += found
+        return None
+    return Stranger(entry.name, fields, places(entry.body, entry.body), tuple(found))
 
 
 def stood_for(name: str, layer: Layer, kind: Located, dialect: str, known: Vocabulary, diagnostics: Diagnostics) -> Layer | None:

@@ -15,7 +15,7 @@ from netspec.layers.heads import DEFAULT_HEADS
 from netspec.layers.plugins import Vocabulary
 from netspec.resolve.build import Builder, NetState, Scope
 from netspec.resolve.deploy import deployed
-from netspec.resolve.drafts import Draft, draft
+from netspec.resolve.drafts import Draft, Stranger, draft
 from netspec.resolve.resolve import Resolved
 from netspec.source import Span
 from netspec.syntax.located import Located, place
@@ -94,6 +94,9 @@ class Heads:
                 return None
             body = Located({**body.mapping, "bottom": place([scores.name, LABEL])}, body.span, keys=body.keys, used=body.used)
         made = draft(Entry(each.name, body), (), self.resolved.file.dialect, self.resolved.vocabulary, self.diagnostics)
+        if isinstance(made, Stranger):
+            self.diagnostics.found += made.findings
+            return None
         return made._replace(layer=self.along_the_classes(made.layer, body)) if made is not None else None
 
     def unclear(self, each: Entry) -> None:

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
-from netspec.frozen import changed, frozen
+from netspec.frozen import changed, fresh, frozen
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
 from netspec.ir.layer import Layer
@@ -14,7 +14,7 @@ from netspec.layers.plugins import Vocabulary
 from netspec.record import Reject
 from netspec.resolve.build import NetState, build, drafts_in
 from netspec.resolve.deploy import deployed
-from netspec.resolve.drafts import Draft, draft
+from netspec.resolve.drafts import Draft, Stranger, draft
 from netspec.resolve.plugins import vocabulary
 from netspec.resolve.schema import read_record, word
 from netspec.resolve.sections import InputSection, OutputSection, SpecFile
@@ -33,7 +33,10 @@ NO_LAYERS = "layers is missing or empty"
 
 @frozen
 class Resolved:
-    """A spec whose every word was understood; not yet wired. `drafts` are its layers, in order; a name may serve once in each phase."""
+    """A spec whose every word was understood; not yet wired. `drafts` are its layers, in order; a name may serve once in each phase.
+
+    strangers: layers of unknown types, for the phases that leave them out.
+    """
 
     spec: Spec
     file: SpecFile
@@ -41,6 +44,7 @@ class Resolved:
     drafts: dict[Entry, Draft]
     outputs: tuple[tuple[str, Span | None], ...]
     vocabulary: Vocabulary
+    strangers: dict[Entry, Stranger] = fresh(default_factory=dict)
 
 
 def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> Resolved | None:
@@ -59,7 +63,7 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
     if file.train is not None and train is not None and file.train.fill:
         check_fillers(train, file.train.fill, inputs, diagnostics)
     entries = drafts_in(spec.items)
-    read: dict[int, Draft | None] = {}
+    read: dict[int, Draft | Stranger | None] = {}
     own: dict[int, dict[str, Located]] = {}
     for entry in entries:
         if id(entry.body) not in read:
@@ -71,14 +75,23 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
             read[id(entry.body)] = draft(entry, given, file.dialect, known, diagnostics)
             diagnostics.mark_uses(before, entry.name, entry.body.used[:2])
     check_unused(spec, lambda section: defaults_of(section, known, diagnostics), known, diagnostics)
-    drafts = {entry: made._replace(name=entry.name) for entry in entries if (made := read[id(entry.body)]) is not None}
+    drafts = {entry: made._replace(name=entry.name) for entry in entries if isinstance(made := read[id(entry.body)], Draft)}
+    strangers = {entry: told_of_uses(made, entry) for entry in entries if isinstance(made := read[id(entry.body)], Stranger)}
     if not entries:
         if not reported(spec):
             diagnostics.error("NS209", NO_LAYERS, spec.root.key_span("layers"))
         return None
     if not known.complete or not inputs_told(spec, inputs):
         return None
-    return Resolved(spec, file, inputs, drafts, outputs_of(spec.section("output"), diagnostics), known)
+    return Resolved(spec, file, inputs, drafts, outputs_of(spec.section("output"), diagnostics), known, strangers)
+
+
+def told_of_uses(stranger: Stranger, entry: Entry) -> Stranger:
+    """A stranger under the name that it has here, its findings with the uses of blocks that lead to it."""
+    late = Diagnostics()
+    late.found = list(stranger.findings)
+    late.mark_uses(0, entry.name, entry.body.used[:2])
+    return stranger._replace(name=entry.name, findings=tuple(late.found))
 
 
 def inputs_told(spec: Spec, inputs: tuple[Input, ...]) -> bool:
@@ -124,7 +137,7 @@ def reported(spec: Spec) -> bool:
 def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deploy: bool = False) -> Graph:
     """The graph of a phase; with `deploy`, only what the outputs need (LANGUAGE, section 1)."""
     name = resolved.file.name or "net"
-    graph = build(resolved.spec.items, resolved.drafts, list(resolved.inputs), state, name, diagnostics)
+    graph = build(resolved.spec.items, resolved.drafts, list(resolved.inputs), state, name, diagnostics, resolved.strangers)
     outputs: list[Value] = []
     for output, span in resolved.outputs:
         if output in graph.blobs:

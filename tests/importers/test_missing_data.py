@@ -10,6 +10,7 @@ from netspec import driver
 from netspec.cli import group
 from netspec.diagnostics import SpecError
 from netspec.importers.caffe import convert
+from netspec.importers.prototxt import import_prototxt
 from netspec.reading import Reading
 from netspec.source import Source
 
@@ -124,3 +125,29 @@ def test_engines_and_precisions_of_forks_are_left_out(tmp_path: Path) -> None:
     made = brought(text, tmp_path)
     assert [d.code for d in made.findings] == ["NS025"] * 5
     driver.load_source(Source(str(tmp_path / "net.yaml"), made.text)).graph()
+
+
+PHASED = """
+input: "data" input_shape {{ dim: 1 dim: 3 dim: 8 dim: 8 }}
+layer {{ name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param {{ num_output: 2 kernel_size: 3 }} }}
+layer {{ name: "odd" type: "{type}" bottom: "c" top: "{top}" include {{ phase: TEST }} }}
+layer {{ name: "r" type: "ReLU" bottom: "c" top: "r" }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("type_", "top", "code", "layers"),
+    [
+        ("SomeForkEval", "ap", "NS025", ["c", "r"]),
+        ("SomeForkEval", "c", "NS022", ["c", "odd", "r"]),
+        ("Acuracy", "ap", "NS022", ["c", "odd", "r"]),
+    ],
+)
+def test_an_unknown_layer_of_one_phase_goes_where_nothing_reads_it(
+    tmp_path: Path, type_: str, top: str, code: str, layers: list[str]
+) -> None:
+    file = tmp_path / "net.prototxt"
+    file.write_text(PHASED.format(type=type_, top=top))
+    imported = import_prototxt(file)
+    assert [entry["name"] for entry in imported.tree["layers"]] == layers
+    assert [d.code for d in imported.findings] == [code]
