@@ -15,7 +15,7 @@ from netspec.analysis.suspects import numbers_of, sizes_of, suspects, upward
 from netspec.diagnostics.model import COMES_FROM, Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.ir.dims import Dim, Size, Traced, product
 from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
-from netspec.ir.layer import Layer, Weight
+from netspec.ir.layer import Layer, Weight, as_read
 from netspec.ir.rule import Change, Fact, RuleError, collecting
 from netspec.ir.types import MOST_AXES, SPACE, TensorType, shown
 
@@ -107,6 +107,7 @@ class Pass:
 
 def asked(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> Ruling | Refusal:
     """What a layer's rules say of some bottoms."""
+    bottoms = as_read(layer, bottoms)
     try:
         with collecting() as facts:
             tops = inferred(layer, bottoms, count)

@@ -148,6 +148,8 @@ class Assembly:
         try:
             self.settled(node)
             read = {k: self.weights[n] if a == b else self.g.reshape(self.weights[n], b.shape) for k, (n, a, b) in weights.items()}
+            real = self.typed.converted(node)
+            bottoms = tuple(self.g.cast(b, "float32") if i in real else b for i, b in enumerate(bottoms))
             made = node.layer.onnx(self.g, *bottoms, **read)
             tops = tuple(made) if isinstance(made, (tuple, list)) else (made,) * len(node.tops[:1])
             self.settle(node.name, dict(zip(node.tops, tops, strict=False)))

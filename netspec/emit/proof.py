@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["prove"]
 
 PLAIN = (bool, int, float, str, type(None))
-OWN = frozenset(("training", "reshaped"))
-"""What a module has beside what it was made with: its mode, and views of weights that are another's."""
-HOOKS = frozenset(("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_always_called"))
-"""What such views need while their module runs."""
+HOOKED = frozenset(("reshaped", "read_as_real"))
+OWN = HOOKED | {"training"}
+"""What a module has beside what it was made with: its mode, views of weights that are another's, and which bottoms it converts."""
+CONVERTING = frozenset(("real_like",))
+"""The buffer whose precision such bottoms are converted to."""
+HOOKS = frozenset(("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_always_called", "_buffers"))
+"""What these need while their module runs; buffers are compared one by one all the same."""
 
 
 def prove(typed: TypedGraph, net: Any) -> None:
@@ -56,6 +59,8 @@ def faults(typed: TypedGraph, net: Any) -> Iterator[tuple[Node, str]]:
         except AttributeError:
             yield node, f"nothing stands at {path}"
             continue
+        if vars(module).get("read_as_real", ()) != typed.converted(node):
+            yield node, f"its module {path} reads other bottoms as real numbers than {list(typed.converted(node))}"
         shared = {typed.weights[node][index].name for index in range(len(typed.weights[node])) if (node, index) in typed.shared}
         yield from ((node, f"its module {path} {what}") for what in unlike(module, reference, shared))
         for weight in typed.weights[node]:
@@ -102,7 +107,7 @@ def unlike(module: "nn.Module", reference: "nn.Module", shared: set[str]) -> Ite
     if mine is not other and (mine.__name__ != other.__name__ or vars(mine).keys() - DIFFERS != vars(other).keys() - DIFFERS):
         yield f"is a {mine.__name__}, not a {other.__name__}"
         return
-    own = OWN | (HOOKS if vars(module).get("reshaped") else frozenset())
+    own = OWN | (HOOKS if vars(module).keys() & HOOKED else frozenset())
     for name in sorted((vars(module).keys() | vars(reference).keys()) - own):
         if name.startswith("_") and not is_plain(vars(reference).get(name)):
             continue
@@ -111,7 +116,7 @@ def unlike(module: "nn.Module", reference: "nn.Module", shared: set[str]) -> Ite
             yield f"has {name} = {value!r}, not {wanted!r}"
     for kind in ("_parameters", "_buffers"):
         tensors, wanted = vars(module)[kind], vars(reference)[kind]
-        for name in sorted((tensors.keys() | wanted.keys()) - shared):
+        for name in sorted((tensors.keys() | wanted.keys()) - shared - (CONVERTING if "read_as_real" in vars(module) else set())):
             one, two = (None if (t := side.get(name)) is None else tuple(t.shape) for side in (tensors, wanted))
             if one != two:
                 yield f"has {name} of shape {one}, not {two}"

@@ -117,6 +117,7 @@ class Structure:
         self.reserved = taken
         self.paths: dict[Node, Code] = {}
         self.modules: dict[Node, ModuleText] = {node: module_of(node, typed) for node in (*typed.graph.sources, *typed.graph.nodes)}
+        self.converted = {node: found for node in typed.graph.nodes if (found := typed.converted(node))}
         self.instances: dict[Any, list[Group]] = {}
         self.keys: dict[Group, Any] = {}
         self.given: dict[Any, Code] = {}
@@ -252,10 +253,11 @@ class Structure:
         return called(identifier(text.target), arguments, {identifier(k): said(k, v) for k, v in text.keywords.items()})
 
     def ties(self, group: Group, child: Child) -> list[Code]:
-        """Lines that make shared weights one tensor: written in the outermost class that sees both."""
+        """Lines that make shared weights one tensor, and whole numbers real ones: written in the outermost class, which sees all."""
         if group.block is not None:
             return []
-        lines = []
+        inner = [node for node in self.converted if node is child or (isinstance(child, Group) and node.name.startswith(child.name + "."))]
+        lines = [code("read_as_real(self.{}, {})", self.paths[node], joined(", ", self.converted[node])) for node in inner]
         for (node, index), (owner, at) in self.typed.shared.items():
             if node is child or (isinstance(child, Group) and node.name.startswith(child.name + ".")):
                 mine, first = self.typed.weights[node][index], self.typed.weights[owner][at]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from netspec.frozen import fresh, frozen
 from netspec.ir.dims import Size
-from netspec.ir.layer import Layer, Weight
+from netspec.ir.layer import Layer, Weight, as_read
 from netspec.ir.rule import Fact
 from netspec.ir.types import TensorType
 from netspec.source import Span
@@ -188,7 +188,13 @@ class TypedGraph:
     facts: tuple[tuple[Node, Fact], ...] = ()
 
     def bottoms(self, node: Node) -> tuple[TensorType, ...]:
-        return tuple(self.types[v] for v in node.bottoms)
+        """Types of what a node reads, as its layer reads them."""
+        return as_read(node.layer, tuple(self.types[v] for v in node.bottoms))
+
+    def converted(self, node: Node) -> tuple[int, ...]:
+        """Bottoms, by their place, whose whole numbers the layer reads as real ones."""
+        read = zip(node.bottoms, self.bottoms(node), strict=True)
+        return tuple(i for i, (value, type_) in enumerate(read) if self.types[value].dtype != type_.dtype)
 
     def tops(self, node: Node) -> tuple[TensorType, ...]:
         return tuple(self.types[v] for v in node.tops)

@@ -10,7 +10,7 @@ from netspec.ir.types import TensorType
 from netspec.record import Param, Record, param
 from netspec.source import Source
 
-__all__ = ["REGISTRY", "Example", "Filler", "Kept", "Layer", "ModuleText", "Weight", "accepts", "constant", "module", "rejects"]
+__all__ = ["REGISTRY", "Example", "Filler", "Kept", "Layer", "ModuleText", "Weight", "accepts", "as_read", "constant", "module", "rejects"]
 
 Range = tuple[int, int | None]
 FillerType = Literal["constant", "uniform", "gaussian", "xavier", "msra", "positive_unitball", "bilinear", "kaiming_uniform", "values"]
@@ -146,6 +146,17 @@ class Kept(NamedTuple):
     passing: tuple[int, ...] = ()
 
 
+def as_read(layer: "Layer", bottoms: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+    """Bottoms as a layer reads them: whole numbers that are no labels, indices or masks to it are real ones, as all of Caffe's are."""
+    if all(b.dtype != "int64" for b in bottoms):
+        return bottoms
+    try:
+        whole = layer.indices(*bottoms)
+    except Exception:  # bottoms that it does not take: its rule says so
+        return bottoms
+    return tuple(b if i in whole else b._replace(dtype="float32") for i, b in enumerate(bottoms))
+
+
 REGISTRY: dict[str, type["Layer"]] = {}
 PACKAGE = f"{__name__.partition('.')[0]}."
 
@@ -230,7 +241,10 @@ class Layer(Record):
         return iter(())
 
     def indices(self, *bottoms: Any, **none: Any) -> dict[int, Size]:
-        """Bottoms that hold whole numbers from 0 on, and how many there are: labels, indices, masks. No gradient reaches them."""
+        """Bottoms that hold whole numbers from 0 on, and how many there are: labels, indices, masks. No gradient reaches them.
+
+        Of other bottoms whole numbers are read as real ones (`as_read`): rules and modules meet int64 here alone.
+        """
         return {}
 
     def field(self, *bottoms: Any, **none: Any) -> tuple[Reads, ...]:

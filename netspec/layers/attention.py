@@ -118,7 +118,7 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         if mask is not None:
             n, *_, s = mask.type.shape
             places = g.reshape(mask, (n, 1, 1, s) if mask.type.rank == 2 else (n, 1, mask.type.shape[1], s))
-            yield g.Equal(places, 0.0), LOWEST
+            yield g.Equal(places, 0.0 if mask.type.dtype == "float32" else 0), LOWEST
         if self.causal:
             yield g.Greater(g.Trilu(g.full(sizes, 1.0), 1, upper=1), 0.5), -inf
 

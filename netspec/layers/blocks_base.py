@@ -101,6 +101,19 @@ def share_reshaped(module: nn.Module, name: str, owner: nn.Module, owned: str, s
     module.register_forward_hook(weight.leave, always_call=True)
 
 
+def read_as_real(module: nn.Module, *bottoms: int) -> None:
+    """Let a module read some bottoms, which hold whole numbers, as real ones, in the precision of the network."""
+    module.__dict__["read_as_real"] = bottoms
+    module.register_buffer("real_like", torch.empty(0), persistent=False)
+    module.register_forward_pre_hook(made_real)
+
+
+def made_real(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Before a call: the inputs, converted."""
+    dtype = module.get_buffer("real_like").dtype
+    return tuple(x.to(dtype) if i in module.__dict__["read_as_real"] else x for i, x in enumerate(inputs))
+
+
 @torch.no_grad()
 def constant_(weight: Tensor, value: float = 0.0) -> None:
     """Every value the same."""

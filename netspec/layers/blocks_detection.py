@@ -63,7 +63,7 @@ class PSROIPooling(nn.Module):
         self.output_dim, self.group_size, self.spatial_scale = output_dim, group_size, spatial_scale
 
     def forward(self, x: Tensor, regions: Tensor) -> Tensor:
-        g, regions = self.group_size, regions.reshape(len(regions), -1)
+        g, regions = self.group_size, regions.reshape(len(regions), -1).to(x.dtype)
         begin = rounded(regions[:, 1:3]) * self.spatial_scale
         end = (rounded(regions[:, 3:5]) + 1) * self.spatial_scale
         step = (end - begin).clamp_min(0.1) / g

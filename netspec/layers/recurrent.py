@@ -271,7 +271,8 @@ class LSTMUnit(Layer, type="LSTMUnit", bottoms=3, tops=2):
         return module("LSTMUnit")
 
     def onnx(self, g: Any, c: Any, gates: Any, cont: Any) -> Any:
-        h, after = cell(g, gates, g.reshape(cont, (1, c.type.shape[1], 1)), c)
+        marks = cont if cont.type.dtype == "float32" else g.cast(cont, "float32")
+        h, after = cell(g, gates, g.reshape(marks, (1, c.type.shape[1], 1)), c)
         return g.typed(after, c.type), g.typed(h, c.type)
 
     @staticmethod
