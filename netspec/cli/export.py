@@ -96,12 +96,26 @@ def certified_lines(found: "Certificate") -> "Iterator[str]":
         f"largest difference {found.largest_difference:.3g} in {found.tensor}, whose values reach {found.size:.3g} "
         f"({found.tolerance:.3g} is allowed); nowhere more than {found.closest:.2g} of what is allowed"
     )
+    yield from sample_lines(found.samples)
     if found.void:
         yield f"{found.void} comparisons say nothing: rounding alone may change more than a hundredth of the values there"
     if found.unproven:
         yield f"warning: nothing is known of {', '.join(found.unproven[:5])}{' and others' if len(found.unproven) > 5 else ''}"
     if found.left_out:
         yield f"left out: {found.left_out} of the comparisons of a full certificate"
+
+
+def sample_lines(found: Any) -> "Iterator[str]":
+    """What is said of real samples, in words; nothing of a certificate that says nothing, or nothing sound."""
+    if not isinstance(found, dict):
+        return
+    try:
+        best = [f"best class of {name} the same in {same:d} of {of:d}" for name, (same, of) in found.get("best", {}).items()]
+        metrics = [f"{name} {a:.4g} with torch, {b:.4g} with onnxruntime" for name, (a, b) in found.get("metrics", {}).items()]
+        count = f"{found['count']:d} real samples of the test data" if found["count"] else f"no samples of the test data: {found['why']}"
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return
+    yield ": ".join(part for part in (count, "; ".join((*best, *metrics))) if part)
 
 
 class Told:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netspec.cli.export import sample_lines
+
 if TYPE_CHECKING:
     from netspec.serving.verify import Verified
 
@@ -38,6 +40,7 @@ def lines(model: str, found: "Verified") -> Iterator[str]:
         if isinstance(said("largest_difference"), float)
         else "then: nothing that can be read"
     )
+    yield from sample_lines(said("samples"))
     if said("void"):
         yield f"{said('void')} of them say nothing, since rounding is amplified there"
     if said("left_out"):

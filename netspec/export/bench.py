@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netspec.diagnostics import fail
 from netspec.emit.onnx_contract import raw_type
 from netspec.emit.onnx_model import names_of
-from netspec.export.cases import Case, Values, array, cases, number
+from netspec.export.cases import SAMPLES, Case, Values, array, cases, number
 from netspec.export.compare import EPS
 from netspec.export.reference import Reference
 from netspec.export.session import Session, reason
@@ -48,6 +48,7 @@ class Bench:
         given = typed.graph.inputs
         self.inputs = {i.value.name: raw_type(i.contract, typed.types[i.value], i.value.name) for i in given}
         self.values = {i.value.name: values_of(i, typed) for i in given}
+        self.real: Mapping[str, Array] = {}
         self.states = {f"{node.name}.{name}": shape for node in typed.graph.nodes for name, shape in node.layer.state(*typed.bottoms(node))}
 
     def take(self, net: "nn.Module") -> None:
@@ -94,7 +95,9 @@ class Bench:
             yield dict.fromkeys(now, below)
 
     def feed(self, case: Case) -> "dict[str, Array]":
-        """What goes into the model: its inputs, and no state before the first call."""
+        """What goes into the model: its inputs, and no state before the first call; of SAMPLES those in `real`."""
+        if case.kind == SAMPLES:
+            return dict(self.real)
         data = {name: array(case, type_, self.values[name], i) for i, (name, type_) in enumerate(self.inputs.items())}
         return {**data, **{name: zeros(shape, case) for name, shape in self.states.items()}}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["BATCHES", "Case", "LegalSizes", "Values", "array", "cases", "crop_cases", "number"]
+__all__ = ["BATCHES", "SAMPLES", "Case", "LegalSizes", "Values", "array", "cases", "crop_cases", "number"]
 
 BATCHES = (1, 2, 3, 7)
 """Batch sizes tried: one, even, and odd ones that no vector width divides."""
@@ -24,6 +24,8 @@ KINDS = ("normal", "borders", "planes", "normal", "ties", "small", "large")
 PICTURES = ("normal", "white", "borders", "black", "two", "natural", "ties", "planes")
 """Kinds of data: of real numbers, and where any input takes pictures. The first two are the most telling."""
 SCALES = {"small": 0.1, "large": 10.0}
+SAMPLES = "samples"
+"""The kind of real samples: their arrays are not made here."""
 LARGEST = 4096
 ORDINARY = 10
 """Open axes are longer than this for most cases, where that is legal: wide enough that borders and the middle differ."""

@@ -28,6 +28,8 @@ class Certificate:
     tensors of which every comparison is void. left_out: steps of a full certification that were not made. work: multiply-accumulates.
     largest_difference: the greatest |onnxruntime - truth| of comparisons that are not void, made by `tensor`; tolerance: what was allowed
     there; size: the greatest of its values. closest: the greatest ratio of difference to tolerance. probes: see `probes.probes`.
+    samples: of a run, real ones of its test data: `count`; `best`, by output in how many places the best class was the same, of how many;
+    `metrics`, each with torch and with onnxruntime; or of none `why`.
     """
 
     level: Level
@@ -49,6 +51,7 @@ class Certificate:
     device: str
     torch: str
     onnxruntime: str
+    samples: dict[str, Any] | None = None
     probes: tuple[dict[str, Any], ...] = ()
 
     @property

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.emit.onnx_model import names_of
 from netspec.export.bench import Bench, Run, longest_sums, terms
-from netspec.export.cases import Case, crop_cases
+from netspec.export.cases import SAMPLES, Case, crop_cases
 from netspec.export.certificate import Certificate, Tally
 from netspec.export.compare import EPS, Difference, difference
 from netspec.export.drawn import drawn, settled
-from netspec.export.plan import Level, Step, planned
+from netspec.export.plan import Level, Step, affordable_samples, planned
 from netspec.export.probes import probes
 from netspec.export.reference import rounding, stages
-from netspec.export.session import CannotRunError, Exported, Session
+from netspec.export.sampled import Judging, best_classes, distribution
+from netspec.export.samples import MOST, Samples, Take, firsts
+from netspec.export.session import CannotRunError, Exported, Session, reason
 from netspec.ir.graph import Input, Node, TypedGraph, Value
 
 if TYPE_CHECKING:
@@ -47,15 +49,17 @@ def certify(
     *,
     device: str = "cpu",
     level: Level = "full",
+    samples: Samples | str | None = None,
     progress: Progress = lambda done, total, word: None,
 ) -> Certificate:
     """Compare the model with the net. What is left out, by the level or since it costs too much, is counted; seconds are not.
 
+    samples: real ones of a run's test data, or why there are none.
     The net moves to the device, and comes back in eval mode and without recurrent state.
     Raises SpecError: NS703 where a tensor is off (the first one in order of execution), NS706 where no input can be made, NS716 where
     rounding hides an output from every comparison, NS722.
     """
-    return Certification(net.to(device).eval(), typed, model, device, progress).run(level)
+    return Certification(net.to(device).eval(), typed, model, device, progress).run(level, samples)
 
 
 class Certification:
@@ -69,7 +73,7 @@ class Certification:
         self.weights: Mapping[str, Array] = {}
         self.sessions: dict[bool, Session] = {}
 
-    def run(self, level: Level) -> Certificate:
+    def run(self, level: Level, samples: Samples | str | None = None) -> Certificate:
         self.same_weights()
         other = drawn(self.net, self.typed)
         self.bench = Bench(other, self.typed, self.device)
@@ -79,15 +83,21 @@ class Certification:
         self.weights = self.values_of(other)
         self.contracts(cases[0])
         for i, step in enumerate(steps):
-            if step.weights == "own" and self.bench.single.net is not self.net:
-                self.bench.take(self.net)
-                self.weights = {}
+            if step.weights == "own":
+                self.own()
             self.progress(i, len(steps), step.text)
             self.take(step)
-        self.progress(len(steps), len(steps), "")
+        self.progress(len(steps), len(steps), "real samples" if isinstance(samples, Samples) else "")
+        said = self.samples(samples, level) if isinstance(samples, Samples) else {"count": 0, "why": samples} if samples else None
         self.tally.demand(self.typed.graph.outputs, self.bench.names.tensors)
         found = self.tally.certificate(level, steps, left_out, self.device)
-        return replace(found, probes=tuple(probes(self.bench, self.served, cases)))
+        return replace(found, samples=said, probes=tuple(probes(self.bench, self.served, cases)))
+
+    def own(self) -> None:
+        """From here on with the net's own weights."""
+        if self.bench.single.net is not self.net:
+            self.bench.take(self.net)
+            self.weights = {}
 
     def settle(self, other: "nn.Module", case: Case) -> None:
         """Adapt the drawn weights to what the case makes of them, layer by layer."""
@@ -244,6 +254,60 @@ class Certification:
             self.sessions.clear()
             self.sessions[key] = self.exported.served(self.device, self.weights)
         return self.sessions[key]
+
+    # --- real samples ------------------------------------------------------------------------------------------------
+
+    def samples(self, samples: Samples, level: Level) -> dict[str, Any]:
+        """The model on samples as its user gives them, beside the net on what training makes of them: what came of it, as plain data."""
+        self.own()
+        first, judging, best = samples.takes[0], Judging(samples), dict[str, list[int]]()
+        most = affordable_samples(self.typed, self.case_of(first), first.count, level)
+        for take in firsts(samples, min(most, MOST)):
+            try:
+                self.sample(take, judging, best)
+            except CannotRunError as error:
+                raise self.unable(self.case_of(take), error) from error
+            except (RuntimeError, IndexError, ValueError) as error:  # torch's: a size that the net does not take, say
+                return {"count": 0, "why": f"torch refuses them: {reason(error)}"}
+        return {"count": judging.count, "best": best, "metrics": judging.means()}
+
+    def case_of(self, take: Take) -> Case:
+        """The case of some samples, which it puts on the bench: the letters of the inputs' shapes are what they happen to be."""
+        self.bench.real = take.raw
+        pairs = [(n, k) for name, t in self.bench.inputs.items() for n, k in zip(t.shape, take.raw[name].shape, strict=True)]
+        return Case(SAMPLES, {str(size): n for size, n in pairs if not isinstance(size, int)}, 0)
+
+    def sample(self, take: Take, judging: Judging, best: dict[str, list[int]]) -> None:
+        """One call. Raises SpecError NS703 where a contract, an output or the best class is off."""
+        case, outputs = self.case_of(take), self.typed.graph.outputs
+        wanted = list(dict.fromkeys((*outputs, *judging.values())))
+        truth, single = (side.run(take.raw, wanted, take.prepared) for side in (self.bench.exact, self.bench.single))
+        with self.shown(wanted, None) as session:
+            run = next(iter(self.bench.rounds(case, session, wanted)))
+        self.arrived(take, run)
+        served = next(iter(self.bench.rounds(case, self.served, outputs)))
+        found = self.measured(served, {v: truth[v] for v in outputs}, single)
+        if not all(d.agrees for d in found.values()):
+            self.layers(case)
+        for value, each in found.items():
+            name = self.bench.names.tensors[value]
+            self.tally.output(value, name, each if each.agrees else replace(each, tolerance=inf, void=True))
+            if distribution(truth[value]):
+                same, of, wrong = best_classes(served.got[value], single[value], each.tolerance)
+                if wrong is not None:
+                    raise fault(name, wrong, case, value.node)
+                best[name] = [a + b for a, b in zip(best.get(name, (0, 0)), (same, of), strict=True)]
+        judging.add(take, (single, {**run.got, **served.got}))
+
+    def arrived(self, take: Take, run: Run) -> None:
+        """What the model makes of a sample before its first layer is what training makes of it."""
+        for given in self.typed.graph.inputs:
+            if given.contract is not None:
+                name = given.value.name
+                found = difference(run.got[given.value], take.prepared[name], take.prepared[name], 1.0)
+                if not found.agrees:
+                    raise fault(f"the image contract of {name}", found, run.case)
+                self.tally.contract += 1
 
     # --- a model that does not run -----------------------------------------------------------------------------------
 

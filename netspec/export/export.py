@@ -18,6 +18,7 @@ from netspec.export.labels import labels_of
 from netspec.export.latency import hold
 from netspec.export.model_file import add_metadata, arrays, publishing, write_model
 from netspec.export.promises import ROWS, refuse, rows_word
+from netspec.export.samples import Samples, samples_of
 from netspec.export.sizes import KEY as SIZES
 from netspec.export.sizes import sizes_of
 from netspec.ir.graph import TypedGraph
@@ -102,7 +103,13 @@ def export_model(
         certificate = None
         if certify:
             begun = time.perf_counter()
-            certificate = certification.certify(net, typed, draft, device=device_for(device), level=level, progress=progress)
+            words: dict[str, Any] = {
+                "device": device_for(device),
+                "level": level,
+                "samples": samples_for(origin, typed),
+                "progress": progress,
+            }
+            certificate = certification.certify(net, typed, draft, **words)
             spent = time.perf_counter() - begun
         findings = hold(origin.program, net, typed, draft)
         if any(d.severity == "error" for d in findings):
@@ -128,7 +135,15 @@ def certify(
     path = Path(model)
     seal_of(path)
     origin = origin_of(net, None, PLAIN)
-    return certification.certify(origin.net, origin.program.graph("deploy"), path, device=device_for(device), level=level)
+    typed = origin.program.graph("deploy")
+    return certification.certify(origin.net, typed, path, device=device_for(device), level=level, samples=samples_for(origin, typed))
+
+
+def samples_for(origin: Origin, typed: TypedGraph) -> Samples | str | None:
+    """Real samples of a run's test data, or why there are none; None of what is no run."""
+    if origin.folder is None:
+        return None
+    return samples_of(origin.program, origin.folder, typed, {name: asked.get("color") for name, asked in image_words(typed).items()})
 
 
 def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading: Reading) -> Origin:
@@ -187,10 +202,17 @@ def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
     sizes = sizes_of(typed)
     if sizes is not None:
         found[SIZES] = sizes
+    found |= {f"netspec.image.{name}": json.dumps(words) for name, words in image_words(typed).items()}
+    return found
+
+
+def image_words(typed: TypedGraph) -> dict[str, dict[str, Any]]:
+    """By input: what a caller has yet to do with an image."""
+    found = {}
     for given in typed.graph.inputs:
         if given.contract is not None:
             shape = tuple(s if isinstance(s, int) else None for s in typed.types[given.value].shape[1:])
             whole = given.contract.for_files(shape)
             left = {"color": "rgb" if whole.color == "bgr" else whole.color, "resize": whole.resize, "interpolation": whole.interpolation}
-            found[f"netspec.image.{given.value.name}"] = json.dumps({k: v for k, v in left.items() if v is not None})
+            found[given.value.name] = {k: v for k, v in left.items() if v is not None}
     return found

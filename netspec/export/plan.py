@@ -10,7 +10,7 @@ from typing import Literal
 from netspec.export.cases import Case, number
 from netspec.ir.graph import TypedGraph
 
-__all__ = ["Level", "Step", "planned"]
+__all__ = ["Level", "Step", "affordable_samples", "planned"]
 
 Level = Literal["quick", "full"]
 BUDGET: dict[Level, float] = {"quick": 60e9, "full": 400e9}
@@ -59,15 +59,25 @@ def in_order(cases: Sequence[Case]) -> Iterator[Step]:
 
 def affordable(typed: TypedGraph, steps: Sequence[Step], budget: float, least: Case) -> list[Step]:
     """The steps within the budget; one that would take more than its share of it gets the sizes of the first case."""
-    costs = [(typed.macs(node), *(t.size for t in typed.tops(node))) for node in typed.graph.nodes]
     spent, kept = 0.0, list[Step]()
     for step in steps:
         always = len(kept) < ALWAYS
         for case in (step.case, replace(step.case, sizes=least.sizes)):
-            cost = sum(float(number(macs, case)) + ELEMENT * sum(number(size, case) for size in sizes) for macs, *sizes in costs)
+            cost = work(typed, case)
             fits = cost <= budget / SHARES or case.sizes == least.sizes or (always and step.how == "whole")
             if fits and (always or spent + cost <= budget):
                 spent += cost
                 kept.append(replace(step, case=case, cost=cost))
                 break
     return kept
+
+
+def work(typed: TypedGraph, case: Case) -> float:
+    """What it costs to run a case and to compare it."""
+    costs = ((typed.macs(node), *(t.size for t in typed.tops(node))) for node in typed.graph.nodes)
+    return sum(float(number(macs, case)) + ELEMENT * sum(number(size, case) for size in sizes) for macs, *sizes in costs)
+
+
+def affordable_samples(typed: TypedGraph, case: Case, count: int, level: Level) -> int:
+    """How many of the `count` samples of a case are run: a quarter of the budget goes to them."""
+    return max(1, int(BUDGET[level] / 4 * count / max(work(typed, case), 1.0)))

@@ -36,8 +36,13 @@ class Reference:
         """Forget recurrent state."""
         self.net.reset_state()
 
-    def run(self, feed: "Mapping[str, Array]", wanted: Sequence[Value]) -> "dict[Value, Array]":
-        """Feed the inputs as callers of the model do (contract included), answer the wanted values. Raises what torch raises."""
+    def run(
+        self, feed: "Mapping[str, Array]", wanted: Sequence[Value], prepared: "Mapping[str, Array] | None" = None
+    ) -> "dict[Value, Array]":
+        """Feed the inputs as callers of the model do (contract included), answer the wanted values. Raises what torch raises.
+
+        prepared: the inputs behind their contracts, where somebody else has seen to these.
+        """
         import numpy as np
         import torch
 
@@ -46,7 +51,8 @@ class Reference:
         dtype = np.float64 if self.double else np.float32
         tensors = []
         for given in self.typed.graph.inputs:
-            data = contracted(feed[given.value.name], given.contract, dtype)
+            name = given.value.name
+            data = contracted(feed[name], given.contract, dtype) if prepared is None else real(prepared[name], dtype)
             tensors.append(torch.from_numpy(np.ascontiguousarray(data)).to(self.device))
         found: dict[Value, Any] = {}
         nodes = {v.node for v in wanted if v.node is not None}
