@@ -1,4 +1,4 @@
-"""Layers that write what they read to a file: HDF5Output."""
+"""Layers where values end: HDF5Output writes them to a file, Silence reads them only."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -8,7 +8,7 @@ from netspec.ir.rule import same
 from netspec.ir.types import TensorType
 from netspec.record import param
 
-__all__ = ["HDF5Output"]
+__all__ = ["HDF5Output", "Silence"]
 
 
 class HDF5Output(
@@ -48,3 +48,25 @@ class HDF5Output(
         yield accepts("{file_name: features.h5}", "N,64,2,2 -> ", outputs=0)
         yield rejects("{file_name: features.h5}", "4,64; 5", code="NS302", at="bottom.1", outputs=0)
         yield rejects("{}", "N,64; N", code="NS103", outputs=0)
+
+
+class Silence(Layer, type="Silence", keeps=(), legacy=("SILENCE",), bottoms=(1, None), tops=0):
+    """Read values that no other layer reads, so that they are no outputs of the net.
+
+    It makes nothing     (Caffe's Silence)
+    """
+
+    def infer(self, *xs: TensorType) -> tuple[TensorType, ...]:
+        return ()
+
+    def torch(self, *xs: TensorType) -> ModuleText:
+        return module("Silence")
+
+    def onnx(self, g: Any, *xs: Any) -> Any:
+        return ()
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,3 -> ", outputs=0)
+        yield accepts("{}", "N,3; T,2,4 -> ", outputs=0)
+        yield rejects("{axis: 1}", "N,3", code="NS102", at="axis", outputs=0)

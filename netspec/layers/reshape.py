@@ -1,4 +1,4 @@
-"""Layers that give a value another shape: Flatten, Reshape, Permute, Reduction, Tile, ShuffleChannel; and Silence, which makes none."""
+"""Layers that give a value another shape: Flatten, Reshape, Permute, Reduction, Tile, ShuffleChannel."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from netspec.layers.shapes import BlobShape, size_of
 from netspec.layers.shared import exclude
 from netspec.record import param
 
-__all__ = ["Flatten", "Permute", "Reduction", "Reshape", "ShuffleChannel", "Silence", "Tile"]
+__all__ = ["Flatten", "Permute", "Reduction", "Reshape", "ShuffleChannel", "Tile"]
 
 
 class Flatten(Layer, type="Flatten", keeps=(), param="flatten_param", legacy=("FLATTEN", "flatten"), traits=("view",)):
@@ -245,28 +245,6 @@ class Tile(Layer, type="Tile", keeps=(), param="tile_param", traits=("rearranges
         yield rejects("{tiles: 0}", "N,2", code="NS106", at="tiles")
         yield rejects("{axis: 2, tiles: 2}", "N,2", code="NS303", at="axis")
         yield rejects("{}", "N,2", code="NS103")
-
-
-class Silence(Layer, type="Silence", keeps=(), legacy=("SILENCE",), bottoms=(1, None), tops=0):
-    """Read values that no other layer reads, so that they are no outputs of the net.
-
-    It makes nothing     (Caffe's Silence)
-    """
-
-    def infer(self, *xs: TensorType) -> tuple[TensorType, ...]:
-        return ()
-
-    def torch(self, *xs: TensorType) -> ModuleText:
-        return module("Silence")
-
-    def onnx(self, g: Any, *xs: Any) -> Any:
-        return ()
-
-    @staticmethod
-    def examples() -> Iterator[Example]:
-        yield accepts("{}", "N,3 -> ", outputs=0)
-        yield accepts("{}", "N,3; T,2,4 -> ", outputs=0)
-        yield rejects("{axis: 1}", "N,3", code="NS102", at="axis", outputs=0)
 
 
 class ShuffleChannel(Layer, type="ShuffleChannel", keeps=(), param="shuffle_channel_param"):

@@ -1,0 +1,75 @@
+"""The pyramid of poolings: SPP."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from netspec.ir.dims import Size, ceil_div, product, total
+from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.rule import RuleError, at_least
+from netspec.ir.types import TensorType
+from netspec.layers.arithmetic import Window
+from netspec.layers.pooling_onnx import export_average, export_max
+from netspec.layers.shared import ENGINE, Engine
+from netspec.record import param
+
+__all__ = ["SPP"]
+
+
+class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
+    """Pool the input into 1, 4, 16, ... bins and join them all: a vector of fixed length whatever the image's size.
+
+    Level i: kernel = stride = ceil(size / 2^i), pad = floor((2^i kernel - size + 1) / 2)     (He et al. 2014; Caffe's SPP)
+
+    With pyramid_height 1 the result keeps its axes. A size whose pad would fill a window is refused, as in Caffe: 5 with 3 levels.
+    """
+
+    pyramid_height: int = param(ge=1, le=12, doc="number of levels")
+    pool: Literal["MAX", "AVE"] = param(default="MAX", doc="how a bin is summarised")
+    engine: Engine = param(default="DEFAULT", doc=ENGINE)
+
+    def level(self, size: Size, bins: int) -> tuple[Size, Size]:
+        """Window length and pad along an axis."""
+        kernel = ceil_div(size, bins)
+        return kernel, (kernel * bins - size + 1) // 2
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.axes not in (1, 2, 3):
+            raise RuleError("NS303", f"pools 1 to 3 spatial axes, after batch and channels: its bottom is {x}", at="bottom")
+        for level in range(self.pyramid_height):
+            for size in x.space:
+                kernel, pad = self.level(size, 2**level)
+                at_least(kernel, pad + 1, f"the border of level {level} must be smaller than its window", at="pyramid_height", code="NS307")
+        if self.pyramid_height == 1:
+            return x.replaced(space=(1,) * x.axes)
+        return TensorType((x.batch, x.channels * total((2**x.axes) ** level for level in range(self.pyramid_height))))
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Each level writes its border out and, for MAX, keeps places."""
+        return Kept(own=4 * self.pyramid_height * bottoms[0].size + (8 * tops[0].size if self.pool == "MAX" else 0))
+
+    def torch(self, x: TensorType) -> ModuleText:
+        return module("PyramidPool", self.pyramid_height, self.pool)
+
+    def onnx(self, g: Any, x: Any) -> Any:
+        if not all(isinstance(size, int) for size in x.type.space):
+            raise g.refuse(f"the windows of a pyramid depend on the input's size, which is open: {x.type}")
+        tops = []
+        for level in range(self.pyramid_height):
+            kernels, pads = zip(*(self.level(size, 2**level) for size in x.type.space), strict=True)
+            w = Window(kernels, kernels, pads, (1,) * x.type.axes)
+            y = export_max(g, x, w, "CEIL", False) if self.pool == "MAX" else export_average(g, x, w, "CEIL", True)
+            tops.append(
+                y if self.pyramid_height == 1 else g.reshape(y, (x.type.batch, x.type.channels * product((2**level,) * x.type.axes)))
+            )
+        return g.concat(tops, 1)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{pyramid_height: 1, pool: AVE}", "N,3,8,7 -> N,3,1,1")
+        yield accepts("{pyramid_height: 2, pool: AVE}", "N,3,8,7 -> N,15")
+        yield accepts("{pyramid_height: 3}", "N,3,7,9 -> N,63")
+        yield accepts("{pyramid_height: 2}", "N,3,T -> N,9")
+        yield accepts("{pyramid_height: 2}", "N,2,3,4,5 -> N,18")
+        yield rejects("{pyramid_height: 3}", "N,3,5,8", code="NS307", at="pyramid_height")
+        yield rejects("{pyramid_height: 0}", "N,3,8,8", code="NS106", at="pyramid_height")
+        yield rejects("{pyramid_height: 2}", "N,3", code="NS303")
