@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from netspec.caffe.blobs import read_blob, text
 from netspec.caffe.schema import message_fields
 from netspec.caffe.wire import BYTES, Budget, Fields, WireError, WireField
-from netspec.diagnostics import fail
+from netspec.diagnostics import SpecError, fail
 from netspec.opening import open_file, read_bytes
+from netspec.syntax.foreign import HEAD, foreign_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,22 @@ LAYER, V1, V0 = (
 
 
 def read_weights(path: str | Path) -> "Weights":
-    """The blobs of each layer that has any, in Caffe's order, from a .caffemodel or an HDF5 file (told by its first bytes)."""
+    """The blobs of each layer that has any, in Caffe's order, from a .caffemodel or an HDF5 file (told by its first bytes).
+
+    Raises NS026, NS027; NS042 in their place for a file of another tool.
+    """
+    try:
+        return read_either(path)
+    except SpecError as error:
+        if any(found.code in ("NS026", "NS027") for found in error.diagnostics):
+            stranger = foreign_weights(fspath(path), read_bytes(path, most=HEAD))
+            if stranger is not None:
+                raise SpecError([stranger]) from None
+        raise
+
+
+def read_either(path: str | Path) -> "Weights":
+    """By its first bytes."""
     if first_bytes(path).startswith(HDF5_MAGIC):
         from netspec.importers.hdf5 import read_hdf5
 

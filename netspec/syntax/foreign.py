@@ -9,7 +9,7 @@ from typing import NamedTuple
 from netspec.diagnostics import Diagnostic
 from netspec.source import Source, Span
 
-__all__ = ["foreign"]
+__all__ = ["HEAD", "foreign", "foreign_weights"]
 
 HEAD, TEXT = 1 << 16, 1 << 13
 """Bytes that are looked at, of a text fewer; of an archive, whose list of files stands at the end, twice as many."""
@@ -59,16 +59,14 @@ CAFFE2 = Kind("a Caffe2 net", (NO_IMPORTER, "its operators are written otherwise
 COREML = Kind("a Core ML model", (NO_IMPORTER, AS_ONNX))
 PROTOTXT = Kind("a Caffe prototxt", ("`netspec import FILE -o net.yaml` makes a spec of it",))
 CAFFEMODEL = Kind("Caffe's weights", ("`netspec import net.prototxt --weights FILE -o net.yaml` takes them beside their prototxt",))
+HDF5 = Kind("an HDF5 file", ("`netspec import net.prototxt --weights FILE` takes Caffe's; Keras's are not read", AS_ONNX))
 SPEC = Kind("a spec of netspec's already", ("`netspec check FILE` checks it; `netspec import` reads Caffe's prototxt",))
 
 BYTES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
     (re.compile(pattern, re.DOTALL), kind)
     for pattern, kind in (
         (rb"\x89HDF\r\n\x1a\n.*(model_config|keras_version|layer_names)", KERAS),
-        (
-            rb"\x89HDF\r\n\x1a\n",
-            Kind("an HDF5 file", ("`netspec import net.prototxt --weights FILE` takes Caffe's; Keras's are not read", AS_ONNX)),
-        ),
+        (rb"\x89HDF\r\n\x1a\n", HDF5),
         (rb"PK\x03\x04.*(model\.weights\.h5|metadata\.json.*config\.json)", KERAS),
         (rb"PK\x03\x04.*(/data\.pkl|constants\.pkl|/data/0|archive/|\.data/serialization_id)", TORCH),
         (rb"PK\x03\x04.*\.npy", Kind("a NumPy archive", ("as data: train: {data: {source: npz, path: FILE}}", "a spec is YAML text"))),
@@ -133,6 +131,15 @@ def foreign(name: str, data: bytes, *, importing: bool = False) -> Diagnostic | 
         return None
     fact = f"{name} is {kind.what}, not {'a Caffe prototxt' if importing else 'a spec'}"
     return Diagnostic("NS042", fact, span, notes=kind.notes, path=name)
+
+
+def foreign_weights(name: str, head: bytes) -> Diagnostic | None:
+    """NS042 for a file that could not be read as Caffe's weights because it is another tool's, or no weights. head: its first 64 KiB."""
+    kind, span = recognised(name, head, importing=False)
+    if kind is None or kind in (HDF5, CAFFEMODEL):
+        return None
+    notes = ("a prototxt is the first argument of `netspec import`, weights go to --weights",) if kind is PROTOTXT else kind.notes
+    return Diagnostic("NS042", f"{name} is {kind.what}, not Caffe's weights", span, notes=notes, path=name)
 
 
 def recognised(name: str, data: bytes, importing: bool) -> tuple[Kind | None, Span | None]:
