@@ -2,6 +2,7 @@
 
 import gc
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,8 @@ def command(specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | 
 
 def warm() -> None:
     """Import what only a faulty spec needs while nobody waits: the next look then has it."""
+    with suppress(ModuleNotFoundError):
+        import jsonschema  # noqa: F401
     import netspec.analysis.blame
     import netspec.analysis.rivals
     import netspec.diagnostics.fixing

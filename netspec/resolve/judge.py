@@ -1,7 +1,7 @@
 """What JSON Schema has against a tree: a schema and a value come in, faults go out. Knows no place in a text, and no words for people.
 
-It knows the words of JSON Schema that netspec's own schemas use, no others; a fault bears the names that `jsonschema` gives its parts, and
-tests hold the two to the same faults.
+`jsonschema` judges. Where it is not installed, as in a browser, the few words of it that netspec's own
+schemas use are judged here; tests hold the two to the same faults.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from netspec.kinds import Schema
 
-__all__ = ["WORDS", "Fault", "faults"]
+__all__ = ["WORDS", "Fault", "faults", "faults_by_jsonschema", "own_faults"]
 
 Path = tuple[str | int, ...]
 
@@ -40,9 +40,32 @@ class At(NamedTuple):
         return At(self.value[step], (*self.path, step), (*self.inner, step))
 
 
-def faults(schema: Schema, value: Any) -> Iterator[Fault]:
-    """The faults of a value, in the order of the schema's words."""
-    yield from judged(schema, At(value))
+def faults(schema: Schema, value: Any) -> list[Fault]:
+    """The faults of a value."""
+    try:
+        return faults_by_jsonschema(schema, value)
+    except ModuleNotFoundError:
+        return own_faults(schema, value)
+
+
+def faults_by_jsonschema(schema: Schema, value: Any) -> list[Fault]:
+    """The same as `jsonschema` finds them. Raises ModuleNotFoundError where it is not installed."""
+    from jsonschema import Draft202012Validator
+
+    return [as_fault(error) for error in Draft202012Validator(schema).iter_errors(value)]
+
+
+def as_fault(error: Any) -> Fault:
+    """An error of `jsonschema`."""
+    context = tuple((inner.relative_schema_path[0], as_fault(inner)) for inner in error.context)
+    message = error.message if error.validator in ("pattern", "enum") else ""
+    paths = (tuple(error.absolute_path), tuple(error.relative_path))
+    return Fault(error.validator, error.validator_value, error.instance, error.schema, *paths, message, context)
+
+
+def own_faults(schema: Schema, value: Any) -> list[Fault]:
+    """The same by the words that are known here."""
+    return list(judged(schema, At(value)))
 
 
 def judged(schema: Schema, at: At) -> Iterator[Fault]:
@@ -64,7 +87,7 @@ def fault(word: str, schema: Schema, at: At, context: tuple[tuple[int, Fault], .
 
 
 def meets(schema: Schema, value: Any) -> bool:
-    return next(faults(schema, value), None) is None
+    return next(judged(schema, At(value)), None) is None
 
 
 # --- words that lead into parts ----------------------------------------------------------------------------------------

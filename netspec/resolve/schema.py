@@ -1,6 +1,6 @@
 """Reads typed records from located trees. The records check themselves; where one refuses, its JSON Schema finds the words.
 
-Comes in: a mapping and a Record class. Goes out: the record, or findings.
+`jsonschema` is imported only then. Comes in: a mapping and a Record class. Goes out: the record, or findings.
 """
 
 from collections.abc import Callable

@@ -16,7 +16,7 @@ from netspec.diagnostics import Diagnostics
 from netspec.driver import check_source
 from netspec.ir.layer import Example, Layer
 from netspec.record import Record, Reject
-from netspec.resolve.judge import WORDS, Fault, faults
+from netspec.resolve.judge import WORDS, Fault, faults_by_jsonschema, own_faults
 from netspec.resolve.published import published_schema
 from netspec.resolve.schema import as_json, read_record
 from netspec.resolve.sections import LayerFields
@@ -116,14 +116,6 @@ def accepted(cls: type[Record], body: Located, dialect: str = "caffe") -> bool:
     return True
 
 
-def as_jsonschema_has_it(error: Any) -> Fault:
-    """A fault of `jsonschema` in our form."""
-    context = tuple((inner.relative_schema_path[0], as_jsonschema_has_it(inner)) for inner in error.context)
-    message = error.message if error.validator in ("pattern", "enum") else ""
-    return Fault(error.validator, error.validator_value, error.instance, error.schema, tuple(error.absolute_path),
-                 tuple(error.relative_path), message, context)  # fmt: skip
-
-
 def by_path(fault: Fault) -> list[str]:
     """Faults as the findings sort them; jsonschema goes through additional properties in the order of a set."""
     return [str(step) for step in fault.absolute_path]
@@ -144,15 +136,14 @@ def test_own_check_and_schema_agree_and_every_refusal_is_worded(cls: type[Record
     schema = {"type": "object", **cls.schema()}
     Draft202012Validator.check_schema(schema)
     assert words_of(schema) <= WORDS
-    validator = Draft202012Validator(schema)
 
     @settings(max_examples=150, deadline=None, database=None)
     @given(mappings(schema))
     def agree(value: dict[str, Any]) -> None:
         body = place(value)
         own = accepted(cls, body)
-        found = sorted(faults(schema, as_json(body)), key=by_path)
-        assert found == sorted(map(as_jsonschema_has_it, validator.iter_errors(as_json(body))), key=by_path)
+        found = sorted(own_faults(schema, as_json(body)), key=by_path)
+        assert found == sorted(faults_by_jsonschema(schema, as_json(body)), key=by_path)
         assert own == (not found)
         diagnostics = Diagnostics()
         assert (read_record(cls, body, diagnostics, what="it") is not None) == own
