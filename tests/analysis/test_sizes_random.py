@@ -118,23 +118,32 @@ def test_a_requirement_made_twice_keeps_its_first_place() -> None:
 SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@SOME
-@given(nets(), st.integers(0, 2**32))
-def test_solver_server_and_brute_force_agree(text: str, seed: int) -> None:
-    graph = accepted(text)
-    if graph is None:
-        return
-    found, data = legal_sizes(graph), read(graph)
-    draw = random.Random(seed)
-    trials = [{"H": n, "W": n} for n in range(1, 65)] + [{"H": draw.randint(1, 300), "W": draw.randint(1, 300)} for _ in range(60)]
-    for sizes in trials:
-        legal = takes(graph, sizes)
-        assert (found.refuses(sizes) is None) == legal, sizes
-        assert served(data, sizes) == legal, sizes
-        assert blamed(data, sizes) == (None if legal else found.refuses(sizes).node.name), sizes  # type: ignore[union-attr]
-        for axis in found.axes:
-            if legal and not set(axis.coupled) - {found.batch}:
-                assert inside(axis.progressions, sizes[axis.name]), sizes
+@pytest.mark.parametrize("more", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_solver_server_and_brute_force_agree(more: int) -> None:
+    """more: how many times as many sizes are tried."""
+    tried = 0
+
+    @SOME
+    @given(nets(), st.integers(0, 2**32))
+    def agree(text: str, seed: int) -> None:
+        nonlocal tried
+        graph = accepted(text)
+        if graph is None:
+            return
+        tried += 1
+        found, data, draw = legal_sizes(graph), read(graph), random.Random(seed)
+        alike = [{"H": n, "W": n} for n in range(1, 16 * more + 1)]
+        for sizes in alike + [{"H": draw.randint(1, 300), "W": draw.randint(1, 300)} for _ in range(15 * more)]:
+            legal = takes(graph, sizes)
+            assert (found.refuses(sizes) is None) == legal, sizes
+            assert served(data, sizes) == legal, sizes
+            assert blamed(data, sizes) == (None if legal else found.refuses(sizes).node.name), sizes  # type: ignore[union-attr]
+            for axis in found.axes:
+                if legal and not set(axis.coupled) - {found.batch}:
+                    assert inside(axis.progressions, sizes[axis.name]), sizes
+
+    agree()
+    assert tried >= 10
 
 
 @SOME
