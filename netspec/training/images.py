@@ -137,7 +137,7 @@ def prepare(batch: Any, contract: ImageContract, name: str = "image") -> Any:
     if contract.crop is not None:
         batch = centre_crop(batch, contract.crop, name)
     mean = np.asarray(contract.mean_value or (0,), np.float32).reshape(-1, 1, 1)
-    if isinstance(batch, np.ndarray) and mean.shape[0] in (1, batch.shape[-3]):
+    if isinstance(batch, np.ndarray) and mean.shape[0] in (1, *batch.shape[-3:-2]):
         return in_place(batch.astype(np.float32), mean, contract.scale)
     batch = batch.astype(np.float32) if isinstance(batch, np.ndarray) else batch.float()
     if any(contract.mean_value):

@@ -38,7 +38,7 @@ REFUSED = [
     ("train", "run", "--run", "other"),
     ("test", "run"),
     ("predict", "run", "--data", "python:ramps_with_leave:Ramps"),
-    ("predict", "net.onnx", "--data", "python:ramps_with_leave:Ramps"),
+    ("predict", "net.onnx", "--allow-uncertified", "--data", "python:ramps_with_leave:Ramps"),
 ]
 NOT_LOADED = [
     ("check", "net.yaml"),
