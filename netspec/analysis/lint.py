@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from netspec.analysis.courses import said_length
 from netspec.analysis.lint_batch import fixed, mixed_rows
+from netspec.analysis.lint_data import absent
 from netspec.analysis.lint_joins import idle_bias, misaligned, miscounted, twice
 from netspec.analysis.lint_norm import lagging, lone
 from netspec.analysis.lint_pictures import channels_last, small_means
@@ -41,7 +42,7 @@ LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
 """Those that look at every phase."""
 COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (unread_words, odd_course, lagging)
 """Those that depend on how long the training lasts, which may be known only where it begins."""
-LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (untrained, muted, zero_start, *COURSE)
+LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (untrained, muted, zero_start, absent, *COURSE)
 """Those that look at the net in training."""
 
 

@@ -139,6 +139,7 @@ CODES: dict[str, Code] = {
     "NS415": Code("samples of a batch depend on each other", "warning"),
     "NS416": Code("channels last", "warning"),
     "NS417": Code("means of pixels from 0 to 1", "warning"),
+    "NS418": Code("data are not there", "warning"),
     # 6: data
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),
