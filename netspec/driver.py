@@ -228,6 +228,7 @@ def with_blame(found: list[Diagnostic], source: Source, reading: Reading, check:
     """
     from netspec.analysis.behind import behind as further
     from netspec.analysis.blame import blamed
+    from netspec.analysis.nearby import with_nearby
     from netspec.analysis.trials import Trials
 
     resolved = resolve_source(source, Diagnostics(), reading)
@@ -239,7 +240,8 @@ def with_blame(found: list[Diagnostic], source: Source, reading: Reading, check:
     moved = blamed(found, source, check, trials, expected=expected)
     if moved != found or not behind:
         return moved
-    return further(found, source, trials, lambda text: with_blame(check(text), text, reading, check, behind - 1))
+    told = further(found, source, trials, lambda text: with_blame(check(text), text, reading, check, behind - 1))
+    return with_nearby(told, source, trials) if told == found else told
 
 
 def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":
