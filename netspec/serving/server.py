@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 
 from netspec.diagnostics import fail
+from netspec.seal import allowed
 from netspec.serving.engine import open_model
 from netspec.serving.http import create_app
 
@@ -33,15 +34,18 @@ def serve(  # noqa: PLR0913 - the command's options
     queue: int = 256,
     threads: int = 0,
     join: bool = False,
+    allow_uncertified: bool = False,
 ) -> None:
     """Serve an ONNX file until SIGINT or SIGTERM; prints `serving NAME on http://host:port` once it answers.
 
     `port` 0 takes a free one; `name` defaults to the file's stem; a joined run has at most `max_batch` rows; above `queue` waiting
     requests the answer is 503; `threads` as in open_model;
-    join: run requests together though the file does not say that rows stay apart.
+    join: run requests together though the file does not say that rows stay apart; allow_uncertified: whatever its certificate says.
     Requests in flight when the signal comes are answered (within 60 s).
-    Raises SpecError: NS720 to NS723 as open_model, NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
+    Raises SpecError: NS712, NS713, NS715 as `seal.allowed`, NS720 to NS723 as open_model,
+    NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
     """
+    allowed(path, allow_uncertified)
     name = Path(path).stem if name is None else name
     if not name or "/" in name:
         raise fail("NS725", f"a model's name must be non-empty and without '/': got {name!r}")

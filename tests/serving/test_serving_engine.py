@@ -120,3 +120,12 @@ def test_another_batch_than_a_fixed_one_says_what_to_write():
         check_inputs(declared, {"data": ("FP32", (1, 3, 8, 8))})
     with pytest.raises(RequestError, match=r"axis 1 is 4 instead of 3$"):
         check_inputs(declared, {"data": ("FP32", (10, 4, 8, 8))})
+
+
+def test_python_serves_what_was_certified_too(models):
+    from netspec.serving.server import serve
+
+    with pytest.raises(SpecError, match="NS712"):
+        serve(models / "lenet.onnx", port=0, device="cpu")
+    with pytest.raises(SpecError, match="NS725"):  # past the certificate, to the name
+        serve(models / "lenet.onnx", port=0, device="cpu", name="a/b", allow_uncertified=True)

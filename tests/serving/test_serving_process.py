@@ -121,7 +121,7 @@ def test_name_and_host(models):
 
 def refusal(*arguments):
     """The diagnostic with which the command ends."""
-    result = CliRunner().invoke(command, [str(a) for a in arguments])
+    result = CliRunner().invoke(command, [*map(str, arguments), "--allow-uncertified"])
     assert isinstance(result.exception, SpecError), result.output
     (found,) = result.exception.diagnostics
     return found
