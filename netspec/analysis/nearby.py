@@ -13,6 +13,8 @@ __all__ = ["with_nearby"]
 
 AWAY = 64
 """How far from the number in the file is looked, either way: nets that halve their maps six times take multiples of 64."""
+BORDER = "NS305"
+"""Windows that must end at the border are the only bound of a layer's own parameter that is mended at the input."""
 SPACE = 2
 """The first axis of space."""
 
@@ -20,7 +22,7 @@ SPACE = 2
 def with_nearby(found: Sequence[Diagnostic], source: Source, trials: Trials) -> list[Diagnostic]:
     """The findings; where nothing else is offered for the first one on sizes, the nearest smaller and larger sizes at which all agree."""
     accused = [d for d in found if d.suspects]
-    if not accused or any(fix.edits for d in accused for fix in d.fixes):
+    if not accused or any(fix.edits for d in accused for fix in d.fixes) or (accused[0].own and accused[0].code != BORDER):
         return list(found)
     fixes = next((ways for together in spaces(source, trials) if (ways := nearest(together, trials))), ())
     first = replace(accused[0], fixes=(*accused[0].fixes, *fixes))
