@@ -57,7 +57,7 @@ FORK_MESSAGES = {
         0 backward_math string; 0 quantization_param QuantizationParameter;
         0 reorg_param ReorgParameter; 0 mergecrop_param MergeCropParameter;
         0 flip_param FlipParameter; 0 insanity_param InsanityParameter; 0 center_loss_param CenterLossParameter;
-        0 box_output_param BoxOutputParameter; 0 bbox_reg_param BBoxRegParameter""",
+        0 box_output_param BoxOutputParameter; 0 proposal_param ProposalParameter; 0 bbox_reg_param BBoxRegParameter""",
     "LossParameter": "0 weight_by_label_freqs bool; 0 class_weighting float*; 0 pre_fixed_normalizer float",
     "MergeCropParameter": "0 operation MergeOp; 0 forward bool*; 0 backward bool*",
     "MultiBoxLossParameter": """
@@ -80,6 +80,9 @@ FORK_MESSAGES = {
     "PriorBoxParameter": """
         0 min_size float*; 0 max_size float*; 0 aspect_ratio float*; 0 flip bool; 0 clip bool; 0 variance float*; 0 img_size uint;
         0 img_h uint; 0 img_w uint; 0 step float; 0 step_h float; 0 step_w float; 0 offset float""",
+    "ProposalParameter": """
+        0 feat_stride uint; 0 base_size uint; 0 min_size uint; 0 ratio float*; 0 scale float*; 0 pre_nms_topn uint; 0 post_nms_topn uint;
+        0 nms_thresh float""",
     "QuantizationParameter": """
         0 bw_layer_in int; 0 bw_layer_out int; 0 bw_params int; 0 fl_layer_in int; 0 fl_layer_out int; 0 fl_params int; 0 scale_in float*;
         0 scale_out float*; 0 scale_params float*; 0 precision string; 0 is_negative_input bool; 0 bw_add int; 0 bw_multiply int;

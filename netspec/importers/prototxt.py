@@ -18,6 +18,7 @@ from netspec.importers.net_inputs import input_places, net_inputs
 from netspec.importers.nvidia import scales_apart
 from netspec.importers.prototxt_text import read_prototxt
 from netspec.importers.prototxt_tree import Message
+from netspec.importers.python_layers import published
 from netspec.importers.solver import solver_section
 from netspec.importers.spec_layers import Wires, entries, literal, without_idle_strangers
 from netspec.importers.upgrade import upgrade
@@ -154,7 +155,7 @@ def unfit_names(message: Message) -> Iterator[Diagnostic]:
 
 def spec_of(net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], diagnostics: Diagnostics) -> Imported:
     """The spec of a decoded network, with the shapes that are given for some of its blobs."""
-    layers, scales = scales_apart(upgrade(in_order(net), diagnostics), blobs, diagnostics)
+    layers, scales = scales_apart(published(upgrade(in_order(net), diagnostics)), blobs, diagnostics)
     places = input_places(net, layers)
     declared, layers = net_inputs(net, layers, diagnostics)
     inputs = {**declared, **given}

@@ -152,6 +152,7 @@ TYPES = {
     "Pooling": ("Pooling", "pooling"),
     "Power": ("Power", "pointwise"),
     "PriorBox": ("PriorBox", "detection"),
+    "Proposal": ("Proposal", "proposals"),
     "Python": ("Python", "python"),
     "RBF": ("RBF", "classics"),
     "RELU": ("ReLU", "activation"),

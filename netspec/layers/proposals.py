@@ -1,15 +1,15 @@
-"""Boxes out of dense predictions, as forks of Caffe have them: BoxOutput."""
+"""Boxes out of dense predictions, as forks of Caffe have them: BoxOutput, Proposal."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from netspec.ir.dims import symbol
+from netspec.ir.dims import product, symbol
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
-from netspec.ir.rule import RuleError, same
+from netspec.ir.rule import RuleError, at_least, same
 from netspec.ir.types import TensorType
 from netspec.record import param
 
-__all__ = ["BoxOutput"]
+__all__ = ["BoxOutput", "Proposal"]
 
 BOX = "bbox_reg_param"
 
@@ -83,3 +83,66 @@ class BoxOutput(Layer, type="BoxOutput", param=("box_output_param", BOX), bottom
         yield rejects(f"{{{fields}}}", "N,6,8,8", code="NS107", at="field_h")
         yield rejects(f"{{{fields}}}", "N,6,8,8; N,7,4,4", code="NS302", at="bottom.1")
         yield rejects(f"{{{fields}, bbox_mean: [0, 0]}}", "N,6,8,8; N,6,4,4", code="NS107", at="bbox_mean")
+
+
+class Proposal(Layer, type="Proposal", param="proposal_param", bottoms=3, tops=(1, 2), traits=("no_gradient",)):
+    """Regions worth a look, from the scores and offsets of a region proposal net: decode, clip, keep those that no better one overlaps.
+
+    centre = anchor + size (dx, dy), size = anchor's e^(dw, dh), for each of A = ratios x scales anchors at each place     (Ren et al. 2015)
+
+    Bottoms: scores (N, 2 A, H, W), the background's A first, offsets (N, 4 A, H, W), and for each image (height, width, scale).
+    Tops: rows (image, x1, y1, x2, y2) in pixels, best first, and their scores. How many there are is known at run time only: the size
+    `found`. Widths are x2 - x1 + 1. The defaults are py-faster-rcnn's of phase TEST; it trains with 12,000 and 2,000 boxes.
+    """
+
+    feat_stride: int = param(default=16, ge=1, doc="pixels between places")
+    base_size: int = param(default=16, ge=1, doc="side of the square that anchors grow from, in pixels")
+    min_size: int = param(default=16, ge=0, doc="least width and height of a box, times the image's scale")
+    ratio: tuple[float, ...] = param(default=(0.5, 1.0, 2.0), least=1, gt=0, doc="height over width of the anchors")
+    scale: tuple[float, ...] = param(default=(8.0, 16.0, 32.0), least=1, gt=0, doc="sizes of the anchors, in base_size")
+    pre_nms_topn: int = param(default=6000, ge=0, doc="best boxes of each image that are looked at; 0: all")
+    post_nms_topn: int = param(default=300, ge=0, doc="boxes of each image that are kept; 0: all")
+    nms_thresh: float = param(default=0.7, ge=0, doc="overlap above which a box gives way to a better one")
+
+    def infer(self, scores: TensorType, offsets: TensorType, info: TensorType) -> tuple[TensorType, ...]:
+        anchors = len(self.ratio) * len(self.scale)
+        for i, (x, numbers) in enumerate(((scores, 2 * anchors), (offsets, 4 * anchors))):
+            if x.rank != 4:
+                raise RuleError("NS303", f"needs (N, {numbers}, H, W): it is {x}", at=f"bottom.{i}")
+            same(x.channels, numbers, f"{anchors} anchors (ratios times scales) need {numbers} channels", at=f"bottom.{i}")
+        for own, other in zip(offsets.shape[2:], scores.shape[2:], strict=True):
+            same(own, other, "offsets and scores need as many places", at="bottom.1")
+        same(offsets.batch, scores.batch, "offsets and scores need as many images", at="bottom.1")
+        same(info.batch, scores.batch, "there must be a height, width and scale for each image", at="bottom.2")
+        at_least(product(info.shape[1:]), 3, "an image has height, width and scale", at="bottom.2")
+        found = symbol("found")
+        return (TensorType((found, 5)), TensorType((found, 1)))[: max(1, self.top_count)]
+
+    def torch(self, scores: TensorType, offsets: TensorType, info: TensorType) -> ModuleText:
+        usual = {"stride": 16, "base": 16, "least": 16, "before": 6000, "after": 300, "overlap": 0.7, "scores": False}
+        return module(
+            "Proposal",
+            self.ratio,
+            self.scale,
+            defaults=usual,
+            stride=self.feat_stride,
+            base=self.base_size,
+            least=self.min_size,
+            before=self.pre_nms_topn,
+            after=self.post_nms_topn,
+            overlap=self.nms_thresh,
+            scores=self.top_count > 1,
+        )
+
+    def onnx(self, g: Any, *bottoms: Any) -> Any:
+        raise g.refuse("regions are chosen outside the model: export up to the scores and offsets")
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,18,H,W; N,36,H,W; N,3 -> found,5")
+        yield accepts("{ratio: 1, scale: [2, 4], min_size: 0, pre_nms_topn: 20}", "N,4,5,6; N,8,5,6; N,3 -> found,5; found,1")
+        yield rejects("{}", "N,16,5,6; N,36,5,6; N,3", code="NS302", at="bottom.0")
+        yield rejects("{}", "N,18,5,6; N,32,5,6; N,3", code="NS302", at="bottom.1")
+        yield rejects("{}", "N,18,5,6; N,36,6,6; N,3", code="NS302", at="bottom.1")
+        yield rejects("{}", "N,18,5,6; N,36,5,6; N,2", code="NS302", at="bottom.2")
+        yield rejects("{ratio: 0}", "N,6,5,6; N,12,5,6; N,3", code="NS106", at="ratio")

@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from netspec.ir.layer import Example, Layer, rejects
 from netspec.record import param
 
-__all__ = ["Python"]
+__all__ = ["PUBLISHED", "Python"]
+
+PUBLISHED: dict[tuple[str, str], tuple[str, str, dict[str, str]]] = {
+    ("rpn.proposal_layer", "ProposalLayer"): ("Proposal", "proposal_param", {"feat_stride": "feat_stride", "scales": "scale"}),
+}
+"""Module and class, of py-faster-rcnn: the type, its param map, and what its names for the words of `param_str` are."""
 
 
 class Python(Layer, type="Python", param="python_param", legacy=("PYTHON",), bottoms=(0, None), tops=(0, None), traits=("stands_in",)):
