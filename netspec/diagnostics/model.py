@@ -12,6 +12,8 @@ __all__ = ["COMES_FROM", "Diagnostic", "Diagnostics", "Edit", "Fix", "Label", "S
 Severity = Literal["error", "warning"]
 COMES_FROM = "comes from here"
 """The label of a use of a block."""
+FEW = 100
+"""Findings of a kind, of those that a text can hold in any number, that are made; the others are counted."""
 USES = 3
 """Further uses of a block that are shown for what repeats in them."""
 
@@ -109,17 +111,32 @@ class Diagnostic:
 class Diagnostics:
     """The findings of one run, in the order they were made. layers: how many were looked at, once for each look: what the run cost."""
 
-    __slots__ = ("found", "layers")
+    __slots__ = ("few", "found", "layers")
 
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
         self.layers = 0
+        self.few: dict[str, int] = {}
 
     def add(self, diagnostic: Diagnostic) -> None:
         self.found.append(diagnostic)
 
     def error(self, code: str, fact: str, span: Span | None = None, **more: object) -> None:
         self.found.append(Diagnostic(code, fact, span, **more))  # type: ignore[arg-type]
+
+    def spared(self, code: str) -> bool:
+        """Whether a finding of a kind need not be made: of FEW before it one was asked for, and it is counted. For texts of any length."""
+        self.few[code] = self.few.get(code, 0) + 1
+        return self.few[code] > FEW
+
+    def with_counts(self) -> list[Diagnostic]:
+        """The findings, the last of each kind with the number of those that were spared."""
+        found = list(self.found)
+        for code, more in ((code, count - FEW) for code, count in self.few.items() if count > FEW):
+            last = max((i for i, d in enumerate(found) if d.code == code), default=None)
+            if last is not None:
+                found[last] = replace(found[last], notes=(*found[last].notes, f"and {more:,} more of this kind"))
+        return found
 
     @property
     def failed(self) -> bool:
@@ -129,7 +146,7 @@ class Diagnostics:
     def sorted(self) -> list[Diagnostic]:
         """By place; what several uses of one block repeat is said once, with how often it holds."""
         groups: dict[tuple[object, ...], list[Diagnostic]] = {}
-        for d in self.found:
+        for d in self.with_counts():
             groups.setdefault((d.code, d.span, d.path, d.cause), []).append(d)
         return sorted((d for same in [*groups.values()][::-1] for d in said_once(same)), key=lambda d: d.order)
 

@@ -7,7 +7,7 @@ __all__ = ["Line", "clean"]
 _TAB = 4
 _WIDTH = 120  # columns of a line that are shown
 _LONGEST, _TAIL = 2000, 200  # characters of a text that are shown, and of them at its end
-_AROUND = 2000  # characters before and behind the place that are looked at
+_AROUND = 400  # characters before and behind the place that are looked at
 _LEAD = 30  # of them, before the place, where the line is clipped
 
 

@@ -92,6 +92,10 @@ def layer_name(message: Message) -> str:
     return str(name) if isinstance(name, str) else "(no name)"
 
 
+KEPT = 10_000
+"""Unknown fields of a file that are kept in the spec: what custom layers bring, and no text made to cost much."""
+
+
 def decode(message: Message, kind: str, diagnostics: Diagnostics, owner: str = "the net") -> Piece:
     """The message as one of Caffe's. Findings: NS021 (unknown field), NS023 (unsuitable value), NS024 (given more than once)."""
     fields = fields_of(kind)
@@ -109,25 +113,36 @@ def decode(message: Message, kind: str, diagnostics: Diagnostics, owner: str = "
         else:
             suited = slot.convert(value)
         if suited is None:
-            diagnostics.add(unsuitable(field, slot.type, message, owner))
+            if not diagnostics.spared("NS023"):
+                diagnostics.add(unsuitable(field, slot.type, message, owner))
             suited = plain(value)
         if slot.repeated:
             piece.setdefault(name, []).append(suited)
             continue
-        if name in piece:
+        if name in piece and not diagnostics.spared("NS024"):
             diagnostics.error("NS024", f"{name} of {owner}; the last value counts", message.name_span(field))
         piece[name] = suited
     return piece
 
 
 def unknown(field: Field, kind: str, piece: Piece, diagnostics: Diagnostics) -> None:
-    """Keep a field that the tables do not know, and list it."""
+    """Keep a field that the tables do not know, and list it. NS008: there are more than any net has."""
+    listed, count = not diagnostics.spared("NS021"), diagnostics.few["NS021"]
+    if count > KEPT:
+        if count == KEPT + 1:
+            diagnostics.error("NS008", f"more than {KEPT:,} fields that are not known", piece.message.name_span(field))
+        return
     value = plain(field.value)
     if field.name in piece:
         before = piece[field.name]
-        piece[field.name] = [*before, value] if isinstance(before, list) else [before, value]
+        if isinstance(before, list):
+            before.append(value)
+        else:
+            piece[field.name] = [before, value]
     else:
         piece[field.name] = value
+    if not listed:
+        return
     near = near_names(field.name, kind)
     label = f"did you mean {near}?" if near else "not known here"
     diagnostics.add(Diagnostic("NS021", f"{field.name} of {piece.owner}; kept in the spec as it is", piece.message.name_span(field), label))

@@ -63,6 +63,37 @@ def test_check_costs_little(what: str, tmp_path: Path) -> None:
     assert len(done.stdout) < 4_000_000
 
 
+HEAD = 'layer { name: "d" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }\n'
+WORDS = 500_000
+
+
+def repeated(words: str, layer: str = "ReLU", group: str = "") -> str:
+    """A prototxt of one layer with words in any number, in a message of it or not."""
+    inside = f"{group} {{ {words} }}" if group else words
+    return f'{HEAD}layer {{ name: "r" type: "{layer}" bottom: "data" top: "r" {inside} }}\n'
+
+
+NETS = {
+    "one unknown word": repeated("nonsense: 3 " * WORDS),
+    "unknown words": repeated(" ".join(f"n{i}: 3" for i in range(WORDS))),
+    "unknown messages": repeated("nonsense { } " * (WORDS // 2)),
+    "no numbers": repeated("num_output: x " * WORDS, "Convolution", "convolution_param"),
+}
+
+
+@pytest.mark.parametrize("what", NETS)
+def test_import_costs_little(what: str, tmp_path: Path) -> None:
+    """Of many findings of a kind the first are shown and the others counted."""
+    (tmp_path / "net.prototxt").write_text(NETS[what])
+    command = [sys.executable, "-c", PROBE, "import", "net.prototxt", "-o", "net.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    _, seconds, megabytes = json.loads(done.stderr.splitlines()[-1])
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES
+    assert len(done.stdout) < 200_000
+    assert "more of this kind" in done.stdout + done.stderr
+
+
 def test_one_trial_serves_all_fixes_of_a_kind(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(SPECS["one misspelt type"])
     done = subprocess.run([sys.executable, "-c", PROBE, "check", "spec.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False)
