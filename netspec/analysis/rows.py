@@ -104,9 +104,11 @@ def joined(a: Rows, b: Rows) -> Rows:
 
 
 def mixing(typed: TypedGraph) -> list[Node]:
-    """The nodes behind which an output depends, for one sample, on the others of the batch."""
+    """The nodes behind which an output depends, for one sample, on the others of the batch. A loss is of the whole batch by its nature."""
     found = rows_of(typed)
-    nodes = (rows.by for value in typed.graph.outputs for rows in found.get(value, {}).values() if rows.by is not None)
+    losses = {top for node in typed.graph.nodes if any(node.loss_weights) for top in node.tops}
+    outputs = [value for value in typed.graph.outputs if value not in losses]
+    nodes = (rows.by for value in outputs for rows in found.get(value, {}).values() if rows.by is not None)
     order = {node: i for i, node in enumerate(typed.graph.nodes)}
     return sorted(dict.fromkeys(nodes), key=order.__getitem__)
 

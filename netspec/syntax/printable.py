@@ -34,8 +34,9 @@ def check_names(spec: Spec, diagnostics: Diagnostics) -> bool:
     at = next((i for i, c in enumerate(path) if category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")), None)
     if at is not None:
         diagnostics.add(Diagnostic("NS213", f"{reason(path, at)} of the path of the spec", path=escaped(path)))
+    told = {d.span for d in diagnostics.found}  # a path that leads nowhere for the same character
     found = {(span, name): finding for name, span, what in names_of(spec) if (finding := unfit(name, what, span)) is not None}
-    diagnostics.found += found.values()
+    diagnostics.found += (finding for (span, _), finding in found.items() if span is None or span not in told)
     return all(len(name) <= LONGEST for _, name in found)
 
 
