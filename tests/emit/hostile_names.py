@@ -124,8 +124,13 @@ def prototxt_layer(name: str, folder: Path) -> TypedGraph:
 
 
 def root_of_a_run(name: str, folder: Path) -> TypedGraph:
-    (folder / "spec.yaml").write_text("input: {data: [N, 4]}\nlayers: [{name: r, type: ReLU}]")
-    record = {"root": name, "spec": "net.yaml", "settings": [], "stages": [], "level": 0, "seed": 1}
+    """The spec stands in the folder that the record names: else the record's word counts for nothing."""
+    text = "input: {data: [N, 4]}\nlayers: [{name: r, type: ReLU}]"
+    home = folder / name
+    home.mkdir(exist_ok=True)
+    for place in (folder / "spec.yaml", home / "net.yaml"):
+        place.write_text(text)
+    record = {"root": str(home), "spec": "net.yaml", "settings": [], "stages": [], "level": 0, "seed": 1}
     return program_of(folder, record).graph("test")
 
 
@@ -145,9 +150,7 @@ PLACES: tuple[Net, ...] = (
 
 def can_stand_there(name: str, place: Net) -> bool:
     """A file's name holds no zero byte, and bytes of UTF-8; YAML and prototxt write no half of a pair."""
-    if place is imported_file:
-        return not {"\0", "/", "\ud800"} & set(name)
-    return "\ud800" not in name or place is root_of_a_run
+    return not ({"\0", "/", "\ud800"} if place in (imported_file, root_of_a_run) else {"\ud800"}) & set(name)
 
 
 def skeleton(text: str) -> list[str]:
