@@ -55,6 +55,11 @@ class TensorType(NamedTuple):
             raise RuleError("NS303", f"axis {index} of a bottom with {self.rank} axes: {shown(self.shape)}", at=at)
         return int(index) % self.rank
 
+    def require_axes(self, least: int, at: str = "bottom.0") -> None:
+        """Require so many axes: 1 where samples are counted, 2 where there are classes or channels."""
+        if self.rank < least:
+            raise RuleError("NS303", f"needs at least {least} ax{'i' if least == 1 else 'e'}s: it is {self}", at=at)
+
     def replaced(self, *, channels: Size | None = None, space: tuple[Size, ...] | None = None) -> "TensorType":
         """The same type with other channels or space."""
         shape = (self.shape[0], self.channels if channels is None else channels, *(self.space if space is None else space))

@@ -162,7 +162,7 @@ class GroupNorm(nn.GroupNorm):
 
 def aligned(w: Tensor, axis: int, rank: int) -> Tensor:
     """w reshaped so that it stands at axes axis.. of a tensor of that rank."""
-    return w.reshape(*w.shape, *[1] * (rank - axis - w.dim()))
+    return w.reshape((*w.shape, *(1,) * (rank - axis - w.dim())))
 
 
 class Scale(nn.Module):

@@ -206,6 +206,8 @@ class Filter(Layer, type="Filter", keeps=(), bottoms=(2, None), tops=(1, None)):
         selector = xs[-1]
         if len(xs) - 1 != self.top_count:
             raise RuleError("NS206", f"Filter needs a top for each bottom but the selector: {self.top_count} for {len(xs) - 1}", at="top")
+        for i, x in enumerate(xs):
+            x.require_axes(1, f"bottom.{i}")
         for size in selector.shape[1:]:
             same(size, 1, "the selector must be one number per sample", at=f"bottom.{len(xs) - 1}")
         for i, x in enumerate(xs[:-1]):
@@ -241,6 +243,7 @@ class BatchReindex(Layer, type="BatchReindex", keeps=(), bottoms=2):
     def infer(self, x: TensorType, index: TensorType) -> TensorType:
         if index.rank != 1:
             raise RuleError("NS303", f"the index must have one axis: it is {index}", at="bottom.1")
+        x.require_axes(1)
         return TensorType((index.batch, *x.shape[1:]))
 
     def indices(self, x: TensorType, index: TensorType) -> dict[int, Size]:

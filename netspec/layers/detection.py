@@ -229,6 +229,7 @@ class DetectionOutput(Layer, type="DetectionOutput", param="detection_output_par
     def infer(self, locations: TensorType, confidences: TensorType, priors: TensorType) -> TensorType:
         classes = 1 if self.share_location else self.num_classes
         same(priors.rank, 3, "priors are (1, 2, 4 boxes)", at="bottom.2")
+        same(priors.shape[1], 2, "priors are corners and variances: two rows", at="bottom.2")
         divides(4, priors.shape[2], "priors need four numbers for each box", at="bottom.2")
         same(product(locations.shape[1:]), priors.shape[2] * classes, "there must be four offsets for each prior", at="bottom.0")
         same(

@@ -242,6 +242,7 @@ class SegAccuracy(Layer, type="SegAccuracy", param="seg_accuracy_param", bottoms
     reset: bool = param(default=True, doc="each batch by itself; false: all since the net was made, or its state was reset")
 
     def infer(self, x: TensorType, label: TensorType) -> TensorType:
+        x.require_axes(2)
         predictions(x, label, 1)
         return TensorType((1, 1, 1, 3))
 

@@ -63,6 +63,7 @@ class SmoothL1LossOHEM(Loss, type="SmoothL1LossOHEM", param="loss_param", bottom
     pre_fixed_normalizer: float = param(default=1.0, doc="the divisor of PRE_FIXED; at least 1 counts")
 
     def infer(self, *xs: TensorType) -> tuple[TensorType, ...]:
+        xs[0].require_axes(2)
         for i, x in enumerate(xs[1:], 1):
             same(x.batch, xs[0].batch, "all bottoms need as many samples", at=f"bottom.{i}")
             same(x.size, xs[0].size, "all bottoms need as many elements", at=f"bottom.{i}")

@@ -115,6 +115,7 @@ class SigmoidCrossEntropyLoss(
     normal = "BATCH_SIZE"
 
     def infer(self, x: TensorType, target: TensorType) -> tuple[TensorType, ...]:
+        x.require_axes(1)
         same(target.size, x.size, "there must be a target for each score", at="bottom.1")
         return SCALAR, TensorType(x.shape)
 
@@ -145,6 +146,7 @@ class EuclideanLoss(Loss, type="EuclideanLoss", keeps=("bottom",), legacy=("EUCL
     """
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
+        a.require_axes(1)
         same(b.batch, a.batch, "both bottoms need as many samples", at="bottom.1")
         same(b.size, a.size, "both bottoms need as many elements", at="bottom.1")
         return SCALAR
@@ -171,6 +173,7 @@ class HingeLoss(Loss, type="HingeLoss", param="hinge_loss_param", legacy=("HINGE
     norm: Literal["L1", "L2"] = param(default="L1", doc="L1 sums the margins, L2 their squares")
 
     def infer(self, x: TensorType, label: TensorType) -> TensorType:
+        x.require_axes(2)
         same(label.size, x.batch, "there must be a label for each sample", at="bottom.1")
         return SCALAR
 

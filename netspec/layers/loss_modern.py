@@ -64,6 +64,7 @@ class GaussianKLLoss(Loss, type="GaussianKLLoss", keeps=("bottom", "values")):
     """
 
     def infer(self, mean: TensorType, log_variance: TensorType) -> TensorType:
+        mean.require_axes(1)
         alike(mean, log_variance, 1, "GaussianKLLoss needs a log variance for each mean")
         return SCALAR
 

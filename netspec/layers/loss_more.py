@@ -26,6 +26,8 @@ class ContrastiveLoss(Loss, type="ContrastiveLoss", param="contrastive_loss_para
     legacy_version: bool = param(default=False, doc="the formula of Caffe's first version")
 
     def infer(self, a: TensorType, b: TensorType, similar: TensorType) -> TensorType:
+        a.require_axes(2)
+        b.require_axes(2, "bottom.1")
         same(b.batch, a.batch, "both bottoms need as many samples", at="bottom.1")
         same(b.size, a.size, "both bottoms need as many elements", at="bottom.1")
         same(similar.size, a.batch, "there must be a number for each pair", at="bottom.2")
@@ -114,6 +116,7 @@ class MultinomialLogisticLoss(Loss, type="MultinomialLogisticLoss", legacy=("MUL
     """
 
     def infer(self, p: TensorType, label: TensorType) -> TensorType:
+        p.require_axes(2)
         same(label.size, p.batch, "there must be a label for each sample", at="bottom.1")
         return SCALAR
 
@@ -141,6 +144,7 @@ class SmoothL1Loss(Loss, type="SmoothL1Loss", param="smooth_l1_loss_param", bott
     sigma: float = param(default=1.0, gt=0, doc="where the square ends: at 1 / sigma^2")
 
     def infer(self, *xs: TensorType) -> TensorType:
+        xs[0].require_axes(1)
         same(xs[1].batch, xs[0].batch, "both bottoms need as many samples", at="bottom.1")
         for i, x in enumerate(xs[1:], 1):
             same(x.size, xs[0].size, "all bottoms need as many elements", at=f"bottom.{i}")

@@ -72,6 +72,7 @@ class MultiBoxLoss(
         refuse_value(not plain, "LOGISTIC needs mining, and background_label_id 0", at="conf_loss_type")
         refuse_value(self.background_label_id >= self.num_classes, "the background must be one of the classes", at="background_label_id")
         same(priors.rank, 3, "priors are (1, 2, 4 boxes)", at="bottom.2")
+        same(priors.shape[1], 2, "priors are corners and variances: two rows", at="bottom.2")
         divides(4, priors.shape[2], "priors need four numbers for each box", at="bottom.2")
         same(product(offsets.shape[1:]), priors.shape[2], "there must be four offsets for each prior", at="bottom.0")
         same(

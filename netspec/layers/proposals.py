@@ -47,6 +47,7 @@ class BoxOutput(Layer, type="BoxOutput", param=("box_output_param", BOX), bottom
         for i, branch in enumerate(branches):
             if branch.rank != 4:
                 raise RuleError("NS303", f"needs (N, classes + 4, H, W): it is {branch}", at=f"bottom.{i}")
+            at_least(branch.channels, 6, "a branch scores the background and a class, and offsets four sides", at=f"bottom.{i}")
             same(branch.batch, branches[0].batch, "all branches need as many samples", at=f"bottom.{i}")
             same(branch.channels, branches[0].channels, "all branches need as many channels", at=f"bottom.{i}")
         found = symbol("found")

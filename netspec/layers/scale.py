@@ -151,6 +151,7 @@ class Axpy(Layer, type="Axpy", keeps=("bottom.0", "bottom.1"), bottoms=3, traits
     def infer(self, a: TensorType, x: TensorType, z: TensorType) -> TensorType:
         if a.rank not in (2, x.rank) or z.rank != x.rank:
             raise RuleError("NS303", f"needs a of 2 axes, or as many as x, and z of as many: they are {a}, {x}, {z}", at="bottom")
+        x.require_axes(2, "bottom.1")
         for i in range(a.rank):
             same(a.shape[i], x.shape[i] if i < 2 else 1, f"axis {i} of the weights must fit the second bottom", at="bottom.0")
         for i in range(x.rank):
