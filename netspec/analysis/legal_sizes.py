@@ -101,7 +101,9 @@ class LegalSizes:
         above = next((n for n in range(around + 1, limit + 1) if not legal[n - 1]), None)
         bad = tuple(self.violation({name: n}, demands) for n in (below, above) if n is not None)
         others = self.coupled(name)
-        found = compressed(legal) if given <= limit else (*compressed(legal), Progression(given, 1, given))
+        found = compressed(legal)
+        if given > limit and decide(given) and not any(p.goes_on_to(given) for p in found):
+            found = (*found, Progression(given, 1, given))
         return Axis(name, self.places[name], self.given.get(name), found, others, bad, {o: assumed[o] for o in others}, limit)
 
     def together(self, name: str) -> frozenset[str]:

@@ -14,6 +14,10 @@ class Progression(NamedTuple):
     step: int = 1
     last: int | None = None
 
+    def goes_on_to(self, size: int) -> bool:
+        """Whether it holds a size, being without end."""
+        return self.last is None and size >= self.start and (size - self.start) % self.step == 0
+
     def text(self, name: str) -> str:
         """`188 + 16n`, `32..40`, `7`, `at least 5`."""
         if self.last is None:

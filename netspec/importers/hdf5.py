@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_hdf5"]
 
-MAX_GROUPS = 100_000
+MAX_GROUPS = 20_000
+"""Groups of a file, each counted under every name that it has: ten times those of the largest nets."""
 
 
 def read_hdf5(path: str | Path) -> "Weights":
@@ -32,6 +33,13 @@ def read_hdf5(path: str | Path) -> "Weights":
         raise
     except Exception as error:  # h5py raises whatever fits the broken byte: OSError, KeyError, RuntimeError, ValueError, UnicodeDecodeError
         raise fail("NS026", str(error) or type(error).__name__, path=fspath(path)) from None
+
+
+def place_of(group: "h5py.Group") -> int:
+    """Where a group lies in its file: the same under each of its names."""
+    import h5py
+
+    return int(h5py.h5o.get_info(group.id).addr)
 
 
 class Walk:
@@ -50,21 +58,18 @@ class Walk:
         if not isinstance(top, h5py.Group):
             raise fail("NS027", "the HDF5 file has no group 'data', as Caffe's weights have", path=self.path)
         weights: Weights = {}
-        waiting = [("", top)]
-        met = {h5py.h5o.get_info(top.id).addr}
+        waiting = [("", top, frozenset([place_of(top)]))]
         for count in range(MAX_GROUPS):
             if not waiting:
                 return weights
-            name, group = waiting.pop()
+            name, group, inside = waiting.pop()
             blobs = {}
             for key in group:
                 item = self.member(group, key)
                 if isinstance(item, h5py.Group):
-                    address = h5py.h5o.get_info(item.id).addr
-                    if address in met:
-                        raise fail("NS026", f"group '{name}/{key}' is another one too, or holds itself", path=self.path)
-                    met.add(address)
-                    waiting.append((f"{name}/{key}" if count else key, item))
+                    if (place := place_of(item)) in inside:
+                        raise fail("NS026", f"group '{name}/{key}' holds itself", path=self.path)
+                    waiting.append((f"{name}/{key}" if count else key, item, inside | {place}))
                 elif isinstance(item, h5py.Dataset) and key.isdecimal():
                     blobs[int(key)] = self.array(item, f"{name}/{key}")
             if blobs:

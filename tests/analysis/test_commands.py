@@ -49,6 +49,13 @@ def test_sizes_in_words_and_as_json(run: Any) -> None:
     }
 
 
+@pytest.mark.parametrize("length", [4096, 4097, 16_000, 480_000])
+def test_a_present_size_beyond_those_tried_is_answered(run: Any, length: int) -> None:
+    code, text = run(net(f"[N, 1, {length}]", "name: c, type: Convolution, num_output: 2, kernel_size: 9, stride: 4"), "sizes")
+    assert code == 0
+    assert text.splitlines()[0] == f"L >= 9   (axis 2 of data, now {length})"
+
+
 def test_coupled_axes_and_nets_without_sizes(run: Any) -> None:
     said = run(LENET, "sizes")[1]
     assert said.splitlines()[0] == "H and W are coupled by ip: 20*((H + 1)//2 - 2)*((W + 1)//2 - 2) = 2880"

@@ -212,6 +212,31 @@ def test_hdf5_that_leads_out_of_the_file_is_refused(tmp_path: Path) -> None:
     assert [code(tmp_path / name) for name in ("link.h5", "huge.h5", "raw.h5")] == ["NS026"] * 3
 
 
+def test_hdf5_group_that_holds_itself_and_one_of_two_names(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "ring.h5", "w") as file:
+        inner = file.create_group("data/ip/deep")
+        inner["up"] = file["data/ip"]
+    with pytest.raises(SpecError, match="holds itself"):
+        read_weights(tmp_path / "ring.h5")
+    with h5py.File(tmp_path / "twice.h5", "w") as file:
+        file["data/ip/0"] = np.ones((2, 3), np.float32)
+        file["data/ip_again"] = file["data/ip"]
+    assert sorted(read_weights(tmp_path / "twice.h5")) == ["ip", "ip_again"]
+
+
+def test_hdf5_groups_are_counted(tmp_path: Path) -> None:
+    """Each holds the next under two names: 20 groups make a million paths."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "doubled.h5", "w") as file:
+        group = file.create_group("data")
+        for _ in range(20):
+            group["b"] = group.create_group("a")
+            group = group["a"]
+    with pytest.raises(SpecError, match="groups"):
+        read_weights(tmp_path / "doubled.h5")
+
+
 def test_hdf5_layer_names_with_slashes(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "w.h5", "w") as file:
