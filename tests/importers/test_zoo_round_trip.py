@@ -46,13 +46,15 @@ def layers(program: driver.Program, phase: str) -> list[str] | None:
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_the_network_comes_back(path: Path, tmp_path: Path) -> None:
+    program = batch_of_one(path)
     try:
         text = to_prototxt(driver.load(str(path))).net
+        if "_prepared" in text:  # the contract's scale is a layer there, which test_round_trip has; here it is the net's own
+            text = to_prototxt(program).net
     except SpecError as refused:
         assert {d.code for d in refused.diagnostics} <= {"NS710"}
         return
     (tmp_path / "net.prototxt").write_text(text)
-    program = batch_of_one(path)
     for flat in (True, False):
         back = driver.load_source(Source("spec.yaml", convert(tmp_path / "net.prototxt", flat=flat, keep_batch=True).text))
         for phase in ("test", "train"):

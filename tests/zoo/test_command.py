@@ -61,7 +61,8 @@ def test_an_unknown_name_is_said_with_its_nearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name, path in zoo_specs() if "base:" in path.read_text() or name in ("lenet", "resnet-152")])
 def test_init_makes_a_spec_that_stands_elsewhere(name: str, tmp_path: Path) -> None:
     assert netspec("init", "--from", f"zoo:{name}", folder=tmp_path).returncode == 0
-    assert netspec("check", f"{name}.yaml", folder=tmp_path).stdout == f"{name}.yaml: no findings\n"
+    said = netspec("check", f"{name}.yaml", "--format", "json", folder=tmp_path).stdout
+    assert {finding["code"] for finding in json.loads(said)["diagnostics"]} <= {"NS418"}  # the user's own data are not there yet
 
 
 def test_init_writes_over_nothing_unasked(tmp_path: Path) -> None:
