@@ -51,10 +51,7 @@ def command(model: str, images: tuple[str, ...], data: str | None, top: int, as_
     if is_folder(model):
         predictor = run_predictor(model, options["weights"], device, Reading(allow_code=options["allow_code"]))
     else:
-        from netspec.seal import allowed
-
-        allowed(model, options["allow_uncertified"])
-        predictor = onnx_predictor(model, device)
+        predictor = onnx_predictor(model, device, options["allow_uncertified"])
     from netspec.training.samples import from_data, from_files
 
     samples = (
@@ -72,13 +69,13 @@ def is_folder(path: str) -> bool:
     return Path(path).is_dir()
 
 
-def onnx_predictor(path: str, device: str) -> Predictor:
+def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> Predictor:
     """An ONNX file under onnxruntime; its graph holds the contract's arithmetic, its metadata the rest."""
     from netspec.diagnostics import fail
     from netspec.serving.engine import open_model
     from netspec.serving.predict import image_words, run_model
 
-    model = open_model(path, device)
+    model = open_model(path, device, allow_uncertified=allow_uncertified)
     if len(model.inputs) != 1:
         raise fail("NS685", f"the inputs are {', '.join(t.name for t in model.inputs) or 'none'}: predict feeds one", path=path)
     only = model.inputs[0]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
 from netspec.opening import open_file
-from netspec.seal import PROBES
+from netspec.seal import PROBES, allowed
 from netspec.serving.sizes import KEY, Conditions, conditions
 from netspec.serving.tensors import ONNX_TYPES, RequestError, TensorInfo, batch_symbol, check_inputs
 from netspec.strict_json import JsonError, read_json
@@ -80,11 +80,14 @@ class Model:
             raise RequestError(f"the model cannot run on these inputs: {_reason(error)}", status) from error
 
 
-def open_model(path: str | os.PathLike[str], device: str = "auto", threads: int = 0) -> Model:
+def open_model(path: str | os.PathLike[str], device: str = "auto", threads: int = 0, *, allow_uncertified: bool = False) -> Model:
     """Load an ONNX file for inference. `device`: cpu, cuda, or auto (cuda where it works); `threads`: 0 is one per core.
 
-    Raises SpecError: NS720 (not readable), NS721 (not a model), NS722 (no such device), NS723 (types that cannot be served).
+    allow_uncertified: whatever its certificate says.
+    Raises SpecError: NS712, NS713, NS715 as `seal.allowed`, NS720 (not readable), NS721 (not a model), NS722 (no such device),
+    NS723 (types that cannot be served).
     """
+    allowed(path, allow_uncertified)
     path = os.fspath(path)
     _check_readable(path)
     session = _open_session(path, device, threads)

@@ -17,12 +17,15 @@ __all__ = ["image_words", "run_model", "run_once"]
 IMAGE = "netspec.image."
 
 
-def run_once(path: str | os.PathLike[str], inputs: "Mapping[str, np.ndarray]", device: str = "auto") -> "dict[str, np.ndarray]":
+def run_once(
+    path: str | os.PathLike[str], inputs: "Mapping[str, np.ndarray]", device: str = "auto", *, allow_uncertified: bool = False
+) -> "dict[str, np.ndarray]":
     """Load the model, run it once on inputs by name, and return every output by name.
 
-    Raises SpecError: NS720 to NS723 as open_model, NS726 and NS727 as run_model.
+    allow_uncertified: whatever its certificate says.
+    Raises SpecError: NS712, NS713, NS715 and NS720 to NS723 as open_model, NS726 and NS727 as run_model.
     """
-    return run_model(open_model(path, device), inputs, path)
+    return run_model(open_model(path, device, allow_uncertified=allow_uncertified), inputs, path)
 
 
 def run_model(model: Model, inputs: "Mapping[str, np.ndarray]", path: str | os.PathLike[str] = "") -> "dict[str, np.ndarray]":

@@ -50,7 +50,7 @@ def serve(  # noqa: PLR0913 - the command's options
     if not name or "/" in name:
         raise fail("NS725", f"a model's name must be non-empty and without '/': got {name!r}")
     with _bound(host, port) as listener:
-        model = open_model(path, device, threads)
+        model = open_model(path, device, threads, allow_uncertified=True)  # the certificate was looked at above
         config = uvicorn.Config(
             create_app(model, name, max_batch=max_batch, queue=queue, join=join), ws="none", lifespan="on",
             access_log=False, log_level="error",

@@ -59,7 +59,7 @@ def asked_again(path: str | os.PathLike[str], probe: Mapping[str, Any], device: 
 
     feed = {name: recipe(*words) for name, words in probe["inputs"].items()}
     feed |= {name: np.zeros(bounded(shape), np.float32) for name, shape in probe["states"].items()}
-    model = open_model(path, device)
+    model = open_model(path, device, allow_uncertified=True)  # its certificate was read by who asks
     names = list(probe["outputs"])
     try:
         made = dict(zip(names, model.session.run(names, feed), strict=True))

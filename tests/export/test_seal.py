@@ -20,6 +20,8 @@ from netspec.cli import group
 from netspec.diagnostics import SpecError
 from netspec.export.export import certify, export_model
 from netspec.seal import allowed, certificate_of, probe_array, seal_of
+from netspec.serving.engine import open_model
+from netspec.serving.predict import run_once
 from netspec.serving.verify import verify
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
@@ -91,7 +93,15 @@ def test_whatever_is_changed_is_refused(fault: str, certified: Path, tmp_path: P
     other = changed(certified, tmp_path / "other.onnx", FAULTS[fault])
     assert code(lambda: certificate_of(other)) == "NS713"
     assert code(lambda: verify(other)) == "NS713"
+    assert code(lambda: open_model(other, "cpu")) == "NS713"
     allowed(other, uncertified=True)
+
+
+def test_python_runs_what_was_certified(certified: Path, tmp_path: Path) -> None:
+    feed = {"data": np.zeros((1, 1, 6, 6), np.float32)}
+    other = changed(certified, tmp_path / "other.onnx", flip)
+    assert code(lambda: run_once(other, feed, "cpu")) == "NS713"
+    assert [*run_once(other, feed, "cpu", allow_uncertified=True)] == [*run_once(certified, feed, "cpu")] == ["prob"]
 
 
 def test_loaded_and_saved_again_it_is_the_same(certified: Path, tmp_path: Path) -> None:

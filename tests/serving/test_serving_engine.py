@@ -21,7 +21,7 @@ def identity(path, datatype=TensorProto.FLOAT, metadata=None):
 
 def test_run_once_gives_every_output(models, direct):
     inputs = {"a": random(0, 2, 3), "b": random(1, 2, 5)}
-    found = run_once(models / "two.onnx", inputs, "cpu")
+    found = run_once(models / "two.onnx", inputs, "cpu", allow_uncertified=True)
     assert list(found) == ["c", "sum"]
     for name, expected in direct("two", **inputs).items():
         np.testing.assert_array_equal(found[name], expected)
@@ -37,24 +37,24 @@ def test_run_once_gives_every_output(models, direct):
 ])  # fmt: skip
 def test_run_once_says_what_does_not_fit(models, inputs, expected):
     with pytest.raises(SpecError) as error:
-        run_once(models / "lenet.onnx", inputs, "cpu")
+        run_once(models / "lenet.onnx", inputs, "cpu", allow_uncertified=True)
     (found,) = error.value.diagnostics
     assert (found.code, found.fact) == ("NS726", expected)
 
 
 def test_signature_labels_and_metadata(models):
-    model = open_model(models / "lenet.onnx", "cpu")
+    model = open_model(models / "lenet.onnx", "cpu", allow_uncertified=True)
     assert model.inputs == (TensorInfo("data", "FP32", ("N", 1, 28, 28)),)
     assert model.outputs == (TensorInfo("prob", "FP32", ("N", 10)), TensorInfo("ip", "FP32", ("N", 10)))
     assert model.batch == "N"
     assert len(model.labels["prob"]) == 9
     assert "author" not in model.metadata
-    assert open_model(models / "open.onnx", "cpu").outputs[0].shape == ("N", 3, None, None)
+    assert open_model(models / "open.onnx", "cpu", allow_uncertified=True).outputs[0].shape == ("N", 3, None, None)
 
 
 @pytest.mark.parametrize("model, batch", [("lenet", "N"), ("two", "N"), ("open", "N"), ("fixed", None), ("gram", None), ("heavy", None)])
 def test_what_may_be_joined(models, batch, model):
-    assert open_model(models / f"{model}.onnx", "cpu").batch == batch
+    assert open_model(models / f"{model}.onnx", "cpu", allow_uncertified=True).batch == batch
 
 
 def test_axes_0_of_different_symbols_are_not_joined():
@@ -77,20 +77,20 @@ def test_a_symbol_has_one_size_in_a_request():
 def test_labels_that_are_not_labels(tmp_path, labels):
     path = identity(tmp_path / "m.onnx", metadata={"netspec.labels": labels})
     with pytest.raises(SpecError) as error:
-        open_model(path, "cpu")
+        open_model(path, "cpu", allow_uncertified=True)
     assert error.value.diagnostics[0].code == "NS721"
     assert "the metadata netspec.labels must" in error.value.diagnostics[0].fact
 
 
 def test_labels_as_one_list(tmp_path):
     path = identity(tmp_path / "m.onnx", metadata={"netspec.labels": '["a"]'})
-    assert open_model(path, "cpu").labels == {"y": ["a"]}
+    assert open_model(path, "cpu", allow_uncertified=True).labels == {"y": ["a"]}
 
 
 def test_types_that_cannot_be_served(tmp_path):
     path = identity(tmp_path / "m.onnx", TensorProto.BFLOAT16)
     with pytest.raises(SpecError) as error:
-        open_model(path, "cpu")
+        open_model(path, "cpu", allow_uncertified=True)
     assert error.value.diagnostics[0].code == "NS723"
     assert error.value.diagnostics[0].fact.startswith("'x' is tensor(bfloat16); served are tensor(bool), tensor(double)")
 
@@ -109,7 +109,7 @@ def test_classify():
 
 def test_an_unknown_device(models):
     with pytest.raises(SpecError, match="device must be one of auto, cpu, cuda: got 'tpu'"):
-        open_model(models / "lenet.onnx", "tpu")
+        open_model(models / "lenet.onnx", "tpu", allow_uncertified=True)
 
 
 def test_another_batch_than_a_fixed_one_says_what_to_write():
