@@ -20,7 +20,19 @@ from netspec.strict_json import read_json
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["CERTIFICATE", "PREFIXES", "PROBES", "SEAL", "Seal", "allowed", "certificate_of", "probe_array", "probed_places", "seal_of"]
+__all__ = [
+    "CERTIFICATE",
+    "PREFIXES",
+    "PROBES",
+    "SEAL",
+    "Seal",
+    "allowed",
+    "certificate_of",
+    "probe_array",
+    "probed_places",
+    "properties_of",
+    "seal_of",
+]
 
 CERTIFICATE = "netspec.certificate"
 SEAL = "netspec.seal"
@@ -81,6 +93,12 @@ def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
 
 
 DOING_WITHOUT = "`--allow-uncertified` takes the file as it is"
+
+
+def properties_of(path: str | os.PathLike[str]) -> dict[str, str]:
+    """What a model file says of itself. Raises SpecError: NS720 (not readable), NS721 (no model)."""
+    with opened(Path(path)) as data:
+        return properties(data, path)
 
 
 def why_not(said: Mapping[str, str]) -> str:

@@ -72,6 +72,7 @@ def is_folder(path: str) -> bool:
 def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> Predictor:
     """An ONNX file under onnxruntime; its graph holds the contract's arithmetic, its metadata the rest."""
     from netspec.diagnostics import fail
+    from netspec.resolve.image_words import contract_of
     from netspec.serving.engine import open_model
     from netspec.serving.predict import image_words, run_model
 
@@ -86,33 +87,6 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
         lambda batch: run_model(model, {only.name: batch}, path),
         model.labels,
     )
-
-
-class Plain:
-    """A value of JSON as records read it: with the texts of its parts."""
-
-    def __init__(self, value: Any) -> None:
-        self.inner = [Plain(item) for item in value] if isinstance(value, list) else []
-        self.value = self.inner if isinstance(value, list) else value
-        self.text = str(value)
-
-
-def contract_of(words: Mapping[str, Any], name: str, path: str) -> "ImageContract | None":
-    """What a model's metadata say of an input as the contract of files; None where they are silent.
-
-    Raises SpecError NS721 for a value that no spec could have: the file may come from anyone.
-    """
-    from netspec.diagnostics import fail
-    from netspec.kinds import Reject
-    from netspec.resolve.image_contract import ImageContract
-
-    found = {key: Plain(value) for key, value in words.items() if key in ImageContract.params}
-    try:
-        return ImageContract.read(found) if found else None
-    except Reject as error:
-        wrong = next((key for key, value in found.items() if error.node is value or error.node in value.inner), "a value")
-        fact = f"the metadata netspec.image.{name}: {words.get(wrong)!r:.80} is no {wrong} that `image:` could have"
-        raise fail("NS721", fact, path=path) from error
 
 
 def run_predictor(folder: str, weights: str, device: str, reading: "Reading") -> Predictor:

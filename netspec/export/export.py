@@ -23,7 +23,10 @@ from netspec.export.sizes import KEY as SIZES
 from netspec.export.sizes import sizes_of
 from netspec.ir.graph import TypedGraph
 from netspec.reading import PLAIN, Reading
-from netspec.seal import SEAL, seal_of
+from netspec.resolve.image_contract import ImageContract
+from netspec.resolve.image_words import contract_of
+from netspec.seal import SEAL, properties_of, seal_of
+from netspec.strict_json import JsonError, read_object
 
 if TYPE_CHECKING:
     from torch import nn
@@ -106,7 +109,7 @@ def export_model(
             words: dict[str, Any] = {
                 "device": device_for(device),
                 "level": level,
-                "samples": samples_for(origin, typed),
+                "samples": samples_for(origin, typed, draft),
                 "progress": progress,
             }
             certificate = certification.certify(net, typed, draft, **words)
@@ -136,14 +139,24 @@ def certify(
     seal_of(path)
     origin = origin_of(net, None, PLAIN)
     typed = origin.program.graph("deploy")
-    return certification.certify(origin.net, typed, path, device=device_for(device), level=level, samples=samples_for(origin, typed))
+    return certification.certify(origin.net, typed, path, device=device_for(device), level=level, samples=samples_for(origin, typed, path))
 
 
-def samples_for(origin: Origin, typed: TypedGraph) -> Samples | str | None:
-    """Real samples of a run's test data, or why there are none; None of what is no run."""
-    if origin.folder is None:
-        return None
-    return samples_of(origin.program, origin.folder, typed, {name: asked.get("color") for name, asked in image_words(typed).items()})
+def samples_for(origin: Origin, typed: TypedGraph, path: Path) -> Samples | str | None:
+    """Real samples of a run's test data, made into what the file asks for, or why there are none; None of what is no run."""
+    return None if origin.folder is None else samples_of(origin.program, origin.folder, typed, asked_of(typed, path))
+
+
+def asked_of(typed: TypedGraph, path: Path) -> dict[str, ImageContract]:
+    """By input with a contract: what the file itself says that its user does to a picture. Raises SpecError NS721."""
+    said, found = properties_of(path), dict[str, ImageContract]()
+    for name in (given.value.name for given in typed.graph.inputs if given.contract is not None):
+        try:
+            words = read_object(said.get(f"netspec.image.{name}", "{}"))
+        except JsonError as error:
+            raise fail("NS721", f"the metadata netspec.image.{name} must be a sound JSON object: {error}", path=str(path)) from error
+        found[name] = contract_of(words, name, str(path)) or ImageContract()
+    return found
 
 
 def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading: Reading) -> Origin:

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netspec.diagnostics import SpecError
+from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.codes import CODES
 from netspec.driver import Program
-from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.emit.onnx_contract import raw_type
+from netspec.ir.graph import Input, Node, TypedGraph, Value
+from netspec.resolve.image_contract import Shape
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from netspec.resolve.image_contract import ImageContract
     from netspec.training.data.source import Source
 
     Array = np.ndarray[Any, Any]
@@ -25,6 +28,7 @@ __all__ = ["MOST", "Judge", "Samples", "Take", "firsts", "samples_of"]
 
 MOST = 64
 """Samples at most: a number, not a time, so that a file gets the same certificate on every machine."""
+TOO_FEW = "too few for a batch of the model"
 UNCOUNTED = "their first axis does not count them"
 
 
@@ -62,20 +66,34 @@ class Samples:
     fixed: bool = False
 
 
-def samples_of(program: Program, folder: Path, typed: TypedGraph, asked: Mapping[str, str | None]) -> Samples | str:
+def samples_of(program: Program, folder: Path, typed: TypedGraph, asked: "Mapping[str, ImageContract]") -> Samples | str:
     """The first samples of the test data, or why there are none: it is no reason not to export a net.
 
-    asked: for each input with a contract the colour order that the file asks its user for.
+    asked: for each input with a contract what the file says that its user does to a picture: colours, size, interpolation.
+    Raises SpecError NS703 where pictures treated so are none that the model takes.
     """
+    from netspec.training.feeds import batch_axis, section_of
+
     try:
+        if any(True for node in typed.graph.nodes for _ in node.layer.state(*typed.bottoms(node))):
+            return "its layers carry a state from call to call"
+        if any(batch_axis(given, typed) for given in typed.graph.inputs):
+            return UNCOUNTED
+        if section_of(program).data is None:
+            return taken_of_layers(program, typed)
         opened = test_source(program, folder)
-        return opened if isinstance(opened, str) else taken(program, typed, opened, asked)
+        return opened if isinstance(opened, str) else taken(program, folder, typed, opened, asked)
     except SpecError as error:
+        if error.diagnostics[0].code == "NS703":
+            raise
         return CODES[error.diagnostics[0].code].title
 
 
-def test_source(program: Program, folder: Path) -> "Source | str":
-    """The test data of a run as training opens them; the classes are those that it wrote down, so training data need not be at hand."""
+def test_source(program: Program, folder: Path, contract: "ImageContract | None" = None, shape: Shape | None = None) -> "Source | str":
+    """The test data of a run as training opens them; the classes are those that it wrote down, so training data need not be at hand.
+
+    contract, shape: of the first input in place of the spec's.
+    """
     from netspec.training.data.registry import IN_PARTS, data_of, default_part, open_source
     from netspec.training.feeds import place_of, section_of
     from netspec.training.run import read_classes
@@ -84,26 +102,23 @@ def test_source(program: Program, folder: Path) -> "Source | str":
     parted = section.data is not None and section.data.source in IN_PARTS and section.data.split is None
     tested = section.test_data or (section.data if parted else None)
     if tested is None:
-        return "the spec names no test data" if section.data is not None else "its data come from layers"
+        return "the spec names no test data"
     alike = section.test_data is not None and section.data is not None and data_of(section.data) == data_of(tested)
     place = place_of(program, program.training_graph("train"))._replace(classes=read_classes(folder))
+    place = place if contract is None else place._replace(contract=contract, shape=shape)
     return open_source(tested, default_part(tested, "test", alike), place)
 
 
-def taken(program: Program, typed: TypedGraph, source: "Source", asked: Mapping[str, str | None]) -> Samples | str:
+def taken(program: Program, folder: Path, typed: TypedGraph, source: "Source", asked: "Mapping[str, ImageContract]") -> Samples | str:
     """Samples by input of the deployed net. Raises SpecError where data and net do not fit."""
     import numpy as np
 
     from netspec.training.data.feeding import batches_of, feed_of
     from netspec.training.data.source import Subset
-    from netspec.training.feeds import batch_axis, fills_of, label_rules, place_of, ports_of, section_of, with_label
+    from netspec.training.feeds import fills_of, label_rules, place_of, ports_of, section_of, with_label
 
     section, test = section_of(program), program.training_graph("test")
-    if any(True for node in typed.graph.nodes for _ in node.layer.state(*typed.bottoms(node))):
-        return "its layers carry a state from call to call"
     inputs = {given.value.name: given for given in typed.graph.inputs}
-    if any(batch_axis(given, typed) for given in inputs.values()):
-        return UNCOUNTED
     some = Subset(source, np.arange(min(MOST, len(source))))
     data = section.test_data or section.data
     assert data is not None
@@ -114,15 +129,72 @@ def taken(program: Program, typed: TypedGraph, source: "Source", asked: Mapping[
         every = {name: tensor.numpy() for name, tensor in next(iter(batches)).items()}
     if not inputs.keys() <= every.keys():
         return f"they do not feed {', '.join(inputs.keys() - every.keys())}"
-    rows = some.batch(np.arange(len(some)))
-    pixels = {name: rows[feed.fields[name]] for name, given in inputs.items() if given.contract is not None and name in feed.fields}
     raw = {name: list(every[name]) for name in inputs}
-    for name, images in pixels.items():
+    for name in (name for name, given in inputs.items() if given.contract is not None and name in feed.fields):
         contract: Any = inputs[name].contract
-        raw[name] = [turned(image, contract.color, asked.get(name)) for image in images]
+        want = as_fed(inputs[name], typed)
+        shown = some
+        if feed.fields[name] == next(iter(source.fields)) and (source.decoded or contract.resize is not None):
+            shown = Subset(handed(program, folder, inputs[name], asked[name], want), some.indices)
+        images = shown.batch(np.arange(len(some)))[feed.fields[name]]
+        raw[name] = [turned(image, contract.color, asked[name].color) for image in images]
+        fitting(name, want, raw[name])
     fixed = fixed_count(typed)
     takes = tuple(grouped(typed, raw, every, fixed))
-    return Samples(takes, test, tuple(judges(test, typed)), fixed is not None) if takes else "too few for a batch of the model"
+    return Samples(takes, test, tuple(judges(test, typed)), fixed is not None) if takes else TOO_FEW
+
+
+def taken_of_layers(program: Program, typed: TypedGraph) -> Samples | str:
+    """The first samples of the files that the test net's data layers read, as these layers hand them on.
+
+    Raises SpecError NS642 to NS657.
+    """
+    import torch
+
+    from netspec.training.data.layer_paths import reads
+    from netspec.training.feeds import label_rules
+    from netspec.training.layer_feeds import layer_batches
+
+    test = program.training_graph("test")
+    if not any(reads(node.layer) for node in test.graph.sources):
+        return "no layer of the test net reads data"
+    if any(given.contract is not None for given in typed.graph.inputs):
+        return "its data come from layers, past the image contract of its input"
+    tops = {top.name: top.name for node in test.graph.sources for top in node.tops}
+    with closing(layer_batches(test, tops, "test", 0, torch.device("cpu"), label_rules(test))) as batches:
+        every = {name: tensor.numpy()[:MOST] for name, tensor in next(iter(batches)).items()}
+    names = [given.value.name for given in typed.graph.inputs]
+    if not set(names) <= every.keys():
+        return f"its data layers do not feed {', '.join(sorted(set(names) - every.keys()))}"
+    fixed = fixed_count(typed)
+    takes = tuple(grouped(typed, {name: list(every[name]) for name in names}, every, fixed))
+    return Samples(takes, test, tuple(judges(test, typed)), fixed is not None) if takes else TOO_FEW
+
+
+def as_fed(given: Input, typed: TypedGraph) -> Shape:
+    """The shape of one sample that the model takes of an input, its contract's crop not yet made; None where the size is open."""
+    shape = raw_type(given.contract, typed.types[given.value], given.value.name).shape[1:]
+    return tuple(size if isinstance(size, int) else None for size in shape)
+
+
+def handed(program: Program, folder: Path, given: Input, asked: "ImageContract", shape: Shape) -> "Source":
+    """The test data as the user of the model makes them: decoded and resized by the file's words, the colours still those of training."""
+    contract: Any = given.contract
+    try:
+        found = test_source(program, folder, asked.changed(color=contract.color), shape)
+    except SpecError as error:
+        raise fail("NS703", f"the image contract of {given.value.name}, resize: {error.diagnostics[0].fact}") from error
+    assert not isinstance(found, str)
+    return found
+
+
+def fitting(name: str, want: Shape, images: "list[Array]") -> None:
+    """Raises SpecError NS703 where pictures made by the file's words are not of the size that it takes."""
+    for image in images:
+        if len(image.shape) != len(want) or any(w not in (None, have) for w, have in zip(want, image.shape, strict=True)):
+            raise fail(
+                "NS703", f"the image contract of {name}, resize: by its words a picture becomes {list(image.shape)}, it takes {list(want)}"
+            )
 
 
 def fixed_count(typed: TypedGraph) -> int | None:
@@ -166,15 +238,15 @@ def judges(test: TypedGraph, typed: TypedGraph) -> list[Judge]:
     for node in test.graph.nodes:
         if not {"loss", "metric"} & set(node.layer.traits) or test.weights[node]:
             continue
-        bottoms = [bottom_of(value, there) for value in node.bottoms]
+        bottoms = [value.name if value.node in (None, *test.graph.sources) else bottom_of(value, there) for value in node.bottoms]
         if None not in bottoms:
             found.append(Judge(node, tuple(b for b in bottoms if b is not None)))
     return found
 
 
-def bottom_of(value: Value, there: Mapping[str, Node]) -> Value | str | None:
+def bottom_of(value: Value, there: Mapping[str, Node]) -> Value | None:
     if value.node is None:
-        return value.name
+        return None
     twin = there.get(value.node.name)
     return twin.tops[value.index] if twin is not None and type(twin.layer) is type(value.node.layer) else None
 

@@ -1,5 +1,6 @@
 """Real samples of a run's test data in the certificate: the best class and the metrics of both sides, and faults that only they show."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,18 @@ train:
   data: DATA
   test_data: DATA
   solver: {base_lr: 0.01, max_iter: 2, test_interval: 2, snapshot: 2, random_seed: 1}
+"""
+
+LAYERS = """
+netspec: 1
+name: own
+layers:
+  - {name: data, type: HDF5Data, top: [data, label], source: list.txt, batch_size: 8}
+  - {name: fc, type: InnerProduct, bottom: data, num_output: 2, weight_filler: xavier}
+  - {name: loss, type: SoftmaxWithLoss, bottom: [fc, label]}
+  - {name: accuracy, type: Accuracy, bottom: [fc, label], include: {phase: TEST}}
+train:
+  solver: {base_lr: 0.5, max_iter: 40, random_seed: 1}
 """
 
 
@@ -142,6 +155,33 @@ def test_a_wrong_contract_is_seen_in_samples_alone(tmp_path: Path, monkeypatch: 
     assert not (run / "model.onnx").exists()
 
 
+WORDS = {
+    "height and width changed over": {"resize": [11, 12]},
+    "another interpolation": {"interpolation": "nearest"},
+    "another size": {"resize": [13, 10]},
+    "the shorter side": {"resize": 12},
+}
+
+
+@pytest.mark.parametrize("wrong", WORDS)
+@pytest.mark.parametrize("data", ["{source: images, path: pics, batch_size: 5}", "{source: npz, path: pics.npz, batch_size: 5}"])
+def test_what_the_file_asks_of_a_picture_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, data: str) -> None:
+    """A user who resizes as the metadata say gives the net what training gave it."""
+    exporting: Any = import_module("netspec.export.export")
+    sound = exporting.image_words
+    run = pictures(tmp_path, "resize: [12, 10]", data)
+    nothing_else(monkeypatch)
+    assert said(export_model(run, run / "sound.onnx"))["count"] == 6
+
+    def planted(typed: Any) -> Any:
+        changed = {**sound(typed)["data"], **WORDS[wrong]}
+        return {"data": {key: value for key, value in changed.items() if value is not None}}
+
+    monkeypatch.setattr(exporting, "image_words", planted)
+    with pytest.raises(SpecError, match=r"NS703.*the image contract of data"):
+        export(run, run / "model.onnx")
+
+
 def test_a_contract_that_is_misread_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the emitter and the second writing of the contract, for the other cases, err alike, training still knows better."""
     from netspec.export import reference
@@ -215,3 +255,17 @@ def test_best_classes() -> None:
 def test_words_of_a_stranger() -> None:
     for odd in ({"count": "many"}, {"count": 1, "best": {"y": 3}}, [1], {"count": 1, "metrics": {"loss": ["a", "b"]}}, {}):
         assert not list(sample_lines(odd))
+
+
+def test_samples_of_data_layers(tmp_path: Path) -> None:
+    """What the layers of the test net read; where the net carries a state, the certificate says that none could be drawn."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        label = np.arange(40) % 2
+        file["data"] = label[:, None] + 0.1 * np.random.default_rng(1).random((40, 3))
+        file["label"] = label.astype(np.float32)
+    (tmp_path / "list.txt").write_text("d.h5\n")
+    (tmp_path / "own.yaml").write_text(LAYERS)
+    train_program(load(str(tmp_path / "own.yaml")), tmp_path / "run", device="cpu")
+    found = said(export_model(tmp_path / "run", tmp_path / "run/model.onnx", certify="quick"))
+    assert found["count"] == 8 and found["metrics"]["accuracy"] == [1.0, 1.0] and found["metrics"]["loss"][0] < 0.2
