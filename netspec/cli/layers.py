@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netspec.cli.options import code_option
+
 if TYPE_CHECKING:
     from netspec.ir.layer import Layer
     from netspec.layers.plugins import Vocabulary
@@ -14,10 +16,11 @@ __all__ = ["command"]
 @click.command("layers")
 @click.argument("type_", metavar="[TYPE]", required=False)
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Also the types of this Python file, which runs.")
+@code_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON; for one type with the schema of its parameters.")
-def command(type_: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
+def command(type_: str | None, plugins: tuple[str, ...], allow_code: bool, as_json: bool) -> None:
     """List the layer types, or describe one: equation, parameters, weights, examples."""
-    vocabulary = vocabulary_of(plugins)
+    vocabulary = vocabulary_of(plugins, allow_code)
     found = vocabulary.every() if type_ is None else [known(type_, vocabulary)]
     if as_json:
         import json
@@ -32,14 +35,14 @@ def command(type_: str | None, plugins: tuple[str, ...], as_json: bool) -> None:
         click.echo(reference(found[0]).rstrip())
 
 
-def vocabulary_of(paths: tuple[str, ...]) -> "Vocabulary":
+def vocabulary_of(paths: tuple[str, ...], allow_code: bool) -> "Vocabulary":
     """netspec's types and those of some files. Raises SpecError."""
     from netspec.diagnostics.model import Diagnostics, SpecError
     from netspec.layers.plugins import Vocabulary
     from netspec.resolve.plugins import with_plugin
     from netspec.syntax.located import place
 
-    found, diagnostics = Vocabulary(), Diagnostics()
+    found, diagnostics = Vocabulary(allow_code=allow_code), Diagnostics()
     for path in paths:
         found = with_plugin(found, place(path), ".", diagnostics, inside=False)
     if diagnostics.failed:

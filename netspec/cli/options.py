@@ -10,7 +10,9 @@ __all__ = ["FORMATS", "code_option", "format_option", "spec_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 code_option = click.option(
-    "--allow-code", is_flag=True, help="Let the Python code run that the spec names: plug-ins, data sources python:module:Class."
+    "--allow-code",
+    is_flag=True,
+    help="Let the Python code run that the spec names: plug-ins, installed or not, and data sources python:module:Class.",
 )
 FORMATS = ("full", "concise", "json", "github", "sarif")
 

@@ -17,7 +17,7 @@ from netspec.ir.layer import Layer
 from netspec.layers import every, find, types
 from netspec.source import Source
 
-__all__ = ["GROUP", "PluginError", "Vocabulary", "defined", "installed", "light"]
+__all__ = ["GROUP", "NotAllowedError", "PluginError", "Vocabulary", "defined", "installed", "light"]
 
 GROUP = "netspec.layers"
 """The group of entry points: the name is the layer type, the object its class."""
@@ -32,17 +32,31 @@ class PluginError(Exception):
         self.line = line
 
 
+class NotAllowedError(PluginError):
+    """An installed package offers the type, and nobody allowed its code to run."""
+
+
 @frozen
 class Vocabulary:
-    """The layer types that a spec may name: netspec's, those of its plug-in files, and installed ones, asked last."""
+    """The layer types that a spec may name: netspec's, those of its plug-in files, and, if code may run, installed ones, asked last."""
 
     plugins: Mapping[str, type[Layer]] = fresh(default_factory=dict)
     complete: bool = True
     """Whether every plug-in that the spec names is in it."""
+    allow_code: bool = False
+    """Whether code may run that is not netspec's own: being installed is no leave, since a stranger's spec chooses what it calls."""
 
     def find(self, name: str) -> type[Layer] | None:
-        """The type of that name or older name; None if there is none. Raises PluginError where an installed one is at fault."""
-        return find(name) or self.plugins.get(name) or installed(name)
+        """The type of that name or older name; None if there is none.
+
+        Raises PluginError where an installed one is at fault, NotAllowedError where it may not run.
+        """
+        found = find(name) or self.plugins.get(name)
+        if found is not None or self.allow_code:
+            return found or installed(name)
+        if self.complete and name in offered():
+            raise NotAllowedError(f"the type {name} is Python code of {package_of(name)}, which only the reader of a spec may allow")
+        return None
 
     def types(self) -> list[str]:
         """Names of all types, without the older ones and what no spec has asked of the installed packages."""
@@ -139,6 +153,12 @@ def offered() -> dict[str, Any]:
     from importlib.metadata import entry_points
 
     return {entry.name: entry for entry in reversed(tuple(entry_points(group=GROUP)))}
+
+
+def package_of(name: str) -> str:
+    """The installed package that offers a type, in words."""
+    made = offered()[name].dist
+    return f"the installed package {made.name}" if made is not None else "an installed package"
 
 
 @cache

@@ -51,7 +51,8 @@ def draft(
         cls = known.find(as_text(kind)) if kind is not None else None
     except PluginError as error:
         found = refused(error, None, kind.span if kind is not None else None)
-        return told_later(entry, [found], diagnostics)
+        told = found.code == "NS121" and any(d.code == "NS121" for d in diagnostics.found)  # one leave serves all layers
+        return None if told else told_later(entry, [found], diagnostics)
     if kind is None or cls is None:
         if kind is None or not as_text(kind) or known.complete:
             return told_later(entry, [without_type(entry.name, kind, body, known)], diagnostics)

@@ -12,7 +12,7 @@ from netspec.ir.layer import Layer
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.heads import DEFAULT_HEADS
-from netspec.layers.plugins import Vocabulary
+from netspec.layers.plugins import PluginError, Vocabulary
 from netspec.resolve.build import Builder, NetState, Scope
 from netspec.resolve.deploy import deployed
 from netspec.resolve.drafts import Draft, Stranger, draft
@@ -164,7 +164,10 @@ class Heads:
 def normalising(body: Located, known: Vocabulary) -> bool:
     """Whether a head reads scores that are not normalised: one that normalises them itself, or only ranks them."""
     kind = body.get("type")
-    cls = known.find(kind.text) if kind is not None else None
+    try:
+        cls = known.find(kind.text) if kind is not None else None
+    except PluginError:  # told where the head is read
+        cls = None
     return cls is None or "softmax_param" in cls.groups or "metric" in cls.traits
 
 

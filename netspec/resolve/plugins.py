@@ -7,7 +7,7 @@ from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import changed
 from netspec.ir.layer import Layer
-from netspec.layers.plugins import PluginError, Vocabulary, defined
+from netspec.layers.plugins import NotAllowedError, PluginError, Vocabulary, defined
 from netspec.reading import ALLOW
 from netspec.source import Source, Span
 from netspec.syntax.located import Located, place
@@ -27,7 +27,7 @@ def vocabulary(spec: Spec, allow_code: bool, diagnostics: Diagnostics) -> Vocabu
         diagnostics.error("NS121", f"the plug-in {names} is Python code, which only the reader of a spec may allow", paths[0].span,
                           notes=(ALLOW,))  # fmt: skip
         return Vocabulary(complete=False)
-    found = Vocabulary()
+    found = Vocabulary(allow_code=allow_code)
     for item in paths:
         found = with_plugin(found, item, spec.folder, diagnostics)
     return found
@@ -56,7 +56,9 @@ def with_plugin(known: Vocabulary, item: Located, folder: str, diagnostics: Diag
 
 
 def refused(error: PluginError, source: Source | None, named: Span | None) -> Diagnostic:
-    """NS122 at the line of the plug-in that is to blame, or where the spec names it."""
+    """NS122 at the line of the plug-in that is to blame, or where the spec names it; NS121 where it may not run."""
+    if isinstance(error, NotAllowedError):
+        return Diagnostic("NS121", error.fact, named, notes=(ALLOW,))
     if source is None or not 0 < error.line <= len(source.starts):
         return Diagnostic("NS122", error.fact, named)
     start, text = source.starts[error.line - 1], source.line(error.line)
@@ -66,7 +68,7 @@ def refused(error: PluginError, source: Source | None, named: Span | None) -> Di
 
 
 def meant(layer: Layer, known: Vocabulary, kind: Span | None, diagnostics: Diagnostics) -> tuple[type[Layer], Located] | None:
-    """The type and the parameters of the plug-in that a layer stands for (Caffe's Python layer); None where that was reported: NS123."""
+    """The type and the parameters of the plug-in that a layer stands for (Caffe's Python layer); None: it was reported."""
     name, text = layer.stands_for()
     try:
         cls = known.find(name)

@@ -10,12 +10,12 @@ from netspec.ir.graph import Graph, Input, Value
 from netspec.ir.layer import Layer
 from netspec.ir.types import MOST_AXES, TensorType
 from netspec.kinds import GREATEST, INT
-from netspec.layers.plugins import Vocabulary
+from netspec.layers.plugins import PluginError, Vocabulary
 from netspec.record import Reject
 from netspec.resolve.build import NetState, build, drafts_in
 from netspec.resolve.deploy import deployed
 from netspec.resolve.drafts import Draft, Stranger, draft
-from netspec.resolve.plugins import vocabulary
+from netspec.resolve.plugins import refused, vocabulary
 from netspec.resolve.schema import read_record, word
 from netspec.resolve.sections import InputSection, OutputSection, SpecFile
 from netspec.resolve.training import check_contract, check_fillers, check_sources, check_training
@@ -171,7 +171,11 @@ def defaults_of(section: Located | None, known: Vocabulary, diagnostics: Diagnos
     """Default parameters by canonical layer type, each checked to be a mapping of parameters that the type has; a net's or a block's."""
     found: dict[str, Located] = {}
     for kind, body in (section.mapping if section is not None else {}).items():
-        cls = known.find(kind)
+        try:
+            cls = known.find(kind)
+        except PluginError as error:
+            diagnostics.add(refused(error, None, section.key_span(kind) if section else None))
+            continue
         if cls is None:
             near = nearest(kind, known.types())
             span = section.key_span(kind) if section else None

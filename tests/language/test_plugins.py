@@ -162,22 +162,55 @@ def test_a_plugin_at_fault(folder: Path, wrong: str, right: str, line: str) -> N
     assert done.stderr == ""
 
 
-def test_an_installed_package_needs_no_permission(folder: Path) -> None:
+@pytest.fixture
+def site(folder: Path) -> str:
+    """A folder of installed packages; one offers Softsign, and tells when it runs."""
     (folder / "site" / "mine").mkdir(parents=True)
-    (folder / "site" / "mine" / "__init__.py").write_text("")
-    (folder / "softsign.py").rename(folder / "site" / "mine" / "softsign.py")
+    for name, text in {"__init__.py": "", "softsign.py": PLUGIN}.items():
+        (folder / "site" / "mine" / name).write_text(f"open({str(folder / 'ran')!r}, 'a')\n{text}")
     info = folder / "site" / "mine-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[netspec.layers]\nSoftsign = mine.softsign:Softsign\nBroken = mine.nowhere:Broken\n")
     (folder / "net.yaml").write_text(SPEC.replace("plugins: [softsign.py]", "#"))
-    path = str(folder / "site")
-    assert "no findings" in run("check", "net.yaml", PYTHONPATH=path).stdout
-    assert "Bergstra" in run("layers", "Softsign", PYTHONPATH=path).stdout
+    return str(folder / "site")
+
+
+def test_an_installed_package_runs_with_leave(folder: Path, site: str) -> None:
+    assert "no findings" in run("check", "--allow-code", "net.yaml", PYTHONPATH=site).stdout
+    assert "Bergstra" in run("layers", "Softsign", "--allow-code", PYTHONPATH=site).stdout
     (folder / "net.yaml").write_text(SPEC.replace("plugins: [softsign.py]", "#").replace("Softsign", "Broken"))
-    done = run("check", "net.yaml", PYTHONPATH=path)
+    done = run("check", "--allow-code", "net.yaml", PYTHONPATH=site)
     assert "NS122" in done.stdout
     assert "mine.nowhere" in done.stdout
+
+
+USE = "  - {name: squash, type: Softsign, scale: 2}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SPEC,
+        SPEC.replace(USE, USE + USE.replace("squash", "again")),
+        SPEC.replace("layers:", "defaults: {Softsign: {scale: 2}}\nlayers:").replace(USE, ""),
+        SPEC.replace("layers:", f"blocks: {{unused: {{layers: [{USE.strip(' -')}]}}}}\nlayers:"),
+        PYTHON.replace("PARAM", "module: m, layer: Softsign"),
+    ],
+)
+def test_an_installed_package_does_not_run_without(folder: Path, site: str, text: str) -> None:
+    (folder / "net.yaml").write_text(text.replace("plugins: [softsign.py]", "#"))
+    done = run("check", "net.yaml", PYTHONPATH=site)
+    assert re.findall(r"^error\[(NS\d+)\]", done.stdout, re.MULTILINE) == ["NS121"], done.stdout
+    assert "the installed package mine" in done.stdout
+    assert not (folder / "ran").exists()
+
+
+def test_no_word_of_an_installed_package_without_leave(folder: Path, site: str) -> None:
+    assert "NS121" in run("layers", "Softsign", PYTHONPATH=site).stderr
+    assert not (folder / "ran").exists()
+    assert "NS101" in run("check", "net.yaml", "--set", "squash.type=Sofsign", PYTHONPATH=site).stdout
+    assert not (folder / "ran").exists()
 
 
 @pytest.mark.parametrize("parameters", ["{scale: 2}", '{"scale": 2}', "{'scale': 2}", "scale: 2"])
