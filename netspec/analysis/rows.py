@@ -38,10 +38,14 @@ Found = Mapping[Value, Mapping[Value, Rows]]
 
 def rows_of(typed: TypedGraph) -> Found:
     """Of every value, by input, where the rows of the input lie. An input without rows, or that a value does not depend on, is left out."""
+    return traced(typed, {i.value: axis for i in typed.graph.inputs if (axis := row_axis(typed, i.value)) is not None})
+
+
+def traced(typed: TypedGraph, axes: Mapping[Value, int]) -> Found:
+    """Of every value, by input, where the rows of the input lie that begin along an axis."""
     found: dict[Value, dict[Value, Rows]] = {}
     for given in typed.graph.inputs:
-        axis = row_axis(typed, given.value)
-        found[given.value] = {given.value: Rows(APART, axis)} if axis is not None else {}
+        found[given.value] = {given.value: Rows(APART, axes[given.value])} if given.value in axes else {}
     for node in typed.graph.nodes:
         behind = [found.get(v, {}) for v in node.bottoms]
         looks = reads(typed, node) if any(behind) else ()
@@ -57,12 +61,27 @@ def rows_of(typed: TypedGraph) -> Found:
 
 
 def row_axis(typed: TypedGraph, source: Value) -> int | None:
-    """The axis of an input whose size is the batch's letter; of a net of fixed size the first, but where time may be."""
+    """The axis of an input whose size is the batch's letter; of a net of fixed size the first, in one with time that of the streams."""
     shape, letter = typed.types[source].shape, batch_symbol(typed)
     named = next((i for i, size in enumerate(shape) if str(size) == letter), None)
     fixed = all(isinstance(size, int) for i in typed.graph.inputs for size in typed.types[i.value].shape[:1])
     timed = any("recurrent" in node.layer.traits for node in typed.graph.nodes)
-    return 0 if named is None and shape and fixed and not timed else named
+    if named is not None or not shape or not fixed:
+        return named
+    return stream_axis(typed, source) if timed else 0
+
+
+def stream_axis(typed: TypedGraph, source: Value) -> int | None:
+    """Of the first two axes of an input that which is not time for a recurrent layer behind it; None where none tells it."""
+    for axis in (0, 1) if len(typed.types[source].shape) > 1 else ():
+        found = traced(typed, {source: axis})
+        for node in (node for node in typed.graph.nodes if "recurrent" in node.layer.traits):
+            for value, looks in zip(node.bottoms, reads(typed, node), strict=False):
+                rows = found.get(value, {}).get(source, LOST)
+                step = next((s for s in looks if s is not None and s.axis == rows.axis), None)
+                if rows.state == APART and rows.own and step is not None:
+                    return 1 - axis if step.first != step.last else axis
+    return None
 
 
 def through(typed: TypedGraph, node: Node, bottom: int, top: Value, looks: Reads, rows: Rows) -> Rows:

@@ -40,6 +40,9 @@ class Reorg(Layer, type="Reorg", keeps=(), param="reorg_param"):
         divides(s, w, "stride must divide the width", at="stride")
         return TensorType((n, c * s * s, h // s, w // s))
 
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(1),)
+
     def torch(self, x: TensorType) -> ModuleText:
         return module("Reorg", self.stride, defaults={"reverse": False}, reverse=self.reverse)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from netspec.ir.dims import Size, ceil_div, product, total
+from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, at_least
 from netspec.ir.types import TensorType
@@ -42,6 +43,9 @@ class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
         if self.pyramid_height == 1:
             return x.replaced(space=(1,) * x.axes)
         return TensorType((x.batch, x.channels * total((2**x.axes) ** level for level in range(self.pyramid_height))))
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (same_place(1),)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """Each level writes its border out and, for MAX, keeps places."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from netspec.ir.dims import Size, product
-from netspec.ir.field import Reads, Step, past
+from netspec.ir.field import Reads, Step, past, same_place
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
@@ -266,6 +266,10 @@ class LSTMUnit(Layer, type="LSTMUnit", bottoms=3, tops=2):
 
     def indices(self, c: TensorType, gates: TensorType, cont: TensorType) -> dict[int, Size]:
         return {2: 2}
+
+    def field(self, c: TensorType, gates: TensorType, cont: TensorType) -> tuple[Reads, ...]:
+        marks: Reads = (None, Step(cont.rank - 1)) if cont.rank < 3 else ()
+        return same_place(3), same_place(2), marks
 
     def torch(self, c: TensorType, gates: TensorType, cont: TensorType) -> ModuleText:
         return module("LSTMUnit")

@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 from analysis_specs import codes, findings, net
 
+LSTM = "name: l, type: LSTM, bottom: [data, cont], num_output: 3, weight_filler: xavier"
 CONV = "name: c, type: Convolution, num_output: 8, kernel_size: 3, weight_filler: msra"
 LABELLED = "netspec: 1\ninput: {data: [N, 5], label: [N]}\nlayers:\n"
 IP = "  - {name: ip, type: InnerProduct, bottom: data, num_output: 3, weight_filler: xavier}\n"
@@ -76,6 +77,8 @@ FIRE = {
         net("[N, 3]", "name: b, type: BN, bn_mode: LEARN\nname: r, type: ReLU"),
         net("[N, 3]", "name: m, type: Reduction, axis: 0\nname: e, type: Flatten, bottom: data", "output: [m, e]\n"),
         net("[N, 2]", "name: p, type: Permute, order: [1, 0]\nname: s, type: Softmax"),
+        net("{shape: [5, 2, 4]}, cont: [5, 2]", LSTM + "\nname: s, type: Softmax"),
+        net("{shape: [5, 2, 4]}, cont: [5, 2]", "name: s, type: Softmax, bottom: data\n" + LSTM.replace("data", "s")),
     ],
     "NS416": [
         net("[N, 224, 224, 3]", CONV + ", pad: 1"),
@@ -173,6 +176,8 @@ QUIET = {
         net("[N, 4, 6]", "name: r, type: Reshape, shape: [-1, 6]\nname: i, type: InnerProduct, num_output: 2, weight_filler: xavier"),
         net("[N, 2]", "name: p, type: Permute, order: [1, 0]\nname: s, type: Softmax, axis: 0"),
         net("[N, 3]", "name: c, type: Concat, bottom: [data, data], axis: 0"),
+        net("{shape: [5, 2, 4]}, cont: [5, 2]", LSTM + "\nname: s, type: Softmax, axis: 0"),
+        net("{shape: [5, 2, 4]}, cont: [5, 2]", LSTM + "\nname: s, type: Softmax, axis: 2"),
     ],
     "NS416": [
         net("[N, 3, 224, 224]", CONV),
