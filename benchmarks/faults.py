@@ -19,6 +19,7 @@ from faults_rules import Net, Shapes, names_are_wrong, schema_takes
 from netspec import driver
 from netspec.diagnostics.fixing import edited
 from netspec.diagnostics.model import Diagnostic, SpecError
+from netspec.diagnostics.words import remarks
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
 from netspec.syntax.paths import zoo_specs
@@ -113,7 +114,7 @@ class Bench:
         layer = next(name for name in shapes if self.differing(shapes, [name]))
         every = driver.check_source(Source(self.name, mutant.text))
         found = [d for d in every if d.code == "NS324"]
-        said = [" ".join([d.fact, d.label, *d.notes, *(f"{label.text} {label.span.text}" for label in d.others)]) for d in found]
+        said = [" ".join([d.fact, d.label, *remarks(d), *(f"{label.text} {label.span.text}" for label in d.others)]) for d in found]
         refused = not found and any(d.severity == "error" and not d.code.startswith("NS32") for d in every)
         return Expected(refused, bool(found), any(first in text for text in said), any(layer in text for text in said))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from netspec.analysis.budget import expect, expected_shapes
 from netspec.analysis.courses import said_length
+from netspec.analysis.evidence import disagreement
 from netspec.analysis.expect_words import check_words
 from netspec.analysis.feasible import feasible
 from netspec.analysis.infer import infer
@@ -19,6 +20,7 @@ from netspec.analysis.lint import lint
 from netspec.analysis.players import Part, parts
 from netspec.analysis.rate_faults import rate_faults
 from netspec.collector import no_collection
+from netspec.diagnostics.codes import Phase
 from netspec.diagnostics.effort import SECOND, Check, Effort, SpentError, weight
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
 from netspec.diagnostics.suggest import bounded
@@ -27,7 +29,7 @@ from netspec.ir.graph import Graph, TypedGraph
 from netspec.reading import PLAIN, Reading
 from netspec.resolve.build import NetState, kept
 from netspec.resolve.heads import heads_of, learning, with_heads
-from netspec.resolve.resolve import NO_LAYERS, Resolved, resolve, wire
+from netspec.resolve.resolve import Resolved, resolve, wire
 from netspec.source import Source
 from netspec.syntax.expand import expand
 from netspec.syntax.printable import check_names
@@ -194,9 +196,9 @@ def settled_findings(
     found, layers = look(source, reading)
     cost = weight(source, layers, len(found))
     check = effort.paying(partial(findings, reading=reading), cost)
-    if early is not None and any(d.suspects or any(fix.edits for fix in d.fixes) for d in found):
+    if early is not None and (any(fix.edits for d in found for fix in d.fixes) or accused(found)):
         early(found)
-    if damages and found and found[0].code.startswith("NS0"):
+    if damages and found and found[0].phase == Phase.READING:
         from netspec.diagnostics.readings import settled as read_soundly
         from netspec.diagnostics.recovery import ended, read_on
 
@@ -206,7 +208,7 @@ def settled_findings(
             further = read_on(found, source, whole) if ended(found, source) else None
             if further is not None:
                 return further
-    if any(d.suspects for d in found):
+    if accused(found):
         with effort.part(GUESSES) as part, suppress(SpentError):
             found = with_blame(found, source, reading, part.paying(partial(findings, reading=reading), cost))
     if any(d.code in ("NS201", "NS203", "NS208") and d.others for d in found):
@@ -221,6 +223,15 @@ def settled_findings(
     return found
 
 
+def accused(found: list[Diagnostic]) -> bool:
+    """Whether a number of the text may be why there is a finding."""
+    if not any(map(disagreement, found)):
+        return False
+    from netspec.analysis.suspects import accusable
+
+    return any(map(accusable, found))
+
+
 def with_blame(found: list[Diagnostic], source: Source, reading: Reading, check: Check, behind: int = BEHIND) -> list[Diagnostic]:
     """The findings on sizes moved to the one number whose change mends them, where there is one.
 
@@ -231,7 +242,7 @@ def with_blame(found: list[Diagnostic], source: Source, reading: Reading, check:
     from netspec.analysis.nearby import with_nearby
     from netspec.analysis.trials import Trials
 
-    resolved = resolve_source(source, Diagnostics(), reading)
+    resolved = resolve_source(source, Diagnostics(), reading) if accused(found) else None
     if resolved is None:
         return found
     graph = with_file_types(wire(resolved, state_of("test", reading), Diagnostics()))
@@ -265,7 +276,7 @@ def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
     diagnostics = Diagnostics()
     resolved = resolve_source(source, diagnostics, reading)
     if resolved is None and any(d.code == "NS209" for d in diagnostics.found) and is_library(source):
-        diagnostics.found = [d for d in diagnostics.found if d.code != "NS209" or d.fact != NO_LAYERS]
+        diagnostics.found = [d for d in diagnostics.found if d.code != "NS209" or d.about.key != "layers"]
     if resolved is not None:
         views: dict[str, TypedGraph] = {}
         for phase in ("test", "train") if phased(resolved) else ("test",):
@@ -325,7 +336,7 @@ def check_as(source: Source, dialect: str, reading: Reading = PLAIN) -> list[Dia
         other = wire(resolved, state_of(typed.graph.phase, reading), diagnostics)
         trained = resolved.file.train is not None or any(any(node.loss_weights) for node in typed.graph.nodes)
         found += differences(typed, with_file_types(other), dialect, trained=trained)
-    unlike = {(d.span, d.fact): d for d in found}
+    unlike = {(d.span, d.identity): d for d in found}
     return [*diagnostics.sorted(), *unlike.values()]
 
 

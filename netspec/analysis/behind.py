@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from netspec.analysis.blame import LIKELY, pointed
-from netspec.analysis.trials import Trials, said
+from netspec.analysis.trials import Trials
 from netspec.diagnostics.back import Back
 from netspec.diagnostics.fixing import belongs, edited
 from netspec.diagnostics.model import Diagnostic
@@ -23,12 +23,12 @@ def behind(found: Sequence[Diagnostic], source: Source, trials: Trials, blame: B
 
     Not where one number, though none so odd, would clear all. blame: the findings on a text, at their numbers where these are known.
     """
-    accused = [d for d in found if d.suspects]
+    accused = [d for d in found if trials.suspects(d)]
     if len(accused) != 1 or any(d.severity == "error" for d in found if d is not accused[0]):
         return list(found)
     (d,) = accused
-    hidden = {said(node) for node in trials.wrong}
-    odd = (s.edit for s in d.suspects if s.plain and s.cost <= LIKELY and belongs(source, s.edit))
+    hidden = {node.name for node in trials.wrong}
+    odd = (s.edit for s in trials.suspects(d) if s.plain and s.cost <= LIKELY and belongs(source, s.edit))
     ways = [edit for edit in odd if (left := trials.remaining([edit])) and not left & hidden]
     for edit in ways[: min(MOST, WORK // (len(trials.graph.nodes) + 1))]:
         changed = edited(source, [edit])
@@ -37,6 +37,6 @@ def behind(found: Sequence[Diagnostic], source: Source, trials: Trials, blame: B
             back = Back(source, changed, [edit])
             first = f"shows once {edit.text} stands in place of {edit.span.text}"
             further = [replace(one, notes=(*one.notes, first)) for each in after if (one := back.finding(each)) is not None]
-            if len(further) == len(after) and not any(trials.remaining([s.edit]) == set() for s in d.suspects):
-                return sorted([pointed(d, [edit], 0, ""), *further, *(one for one in found if one is not d)], key=lambda one: one.order)
+            if len(further) == len(after) and not any(trials.remaining([s.edit]) == set() for s in trials.suspects(d)):
+                return sorted([pointed(d, [edit], 0), *further, *(one for one in found if one is not d)], key=lambda one: one.order)
     return list(found)

@@ -1,20 +1,20 @@
-"""Moves a finding on sizes to the number whose change alone makes the net sound. In: findings with suspects, and a way to check a text."""
+"""Moves a finding on sizes to the number whose change alone makes the net sound. In: findings with evidence, and a way to check."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from netspec.analysis.budget import AMONG
-from netspec.analysis.numbers import PAD
-from netspec.analysis.trials import Trials, said
+from netspec.analysis.evidence import disagreement
+from netspec.analysis.suspects import Suspect
+from netspec.analysis.trials import Trials
 from netspec.diagnostics.effort import Check, SpentError
+from netspec.diagnostics.evidence import First, Missed
 from netspec.diagnostics.fixing import belongs, edited, faults
-from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label, Suspect
+from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
+from netspec.frozen import changed as with_fields
 from netspec.source import Source, Span
 
 __all__ = ["blamed"]
 
-EXPECTED = ("NS320", "NS321", "NS322", "NS323", "NS325", "NS326")
-"""Counts that a wrong size changes too."""
 WAYS, LIKELY = 3, 2.0
 """Numbers that are told where no expectation decides between them, and the cost up to which they are likely enough for that."""
 MOST, WORK = 64, 15_000
@@ -26,9 +26,10 @@ def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Tr
 
     expected: the spec has an `expect:`, so that there is mostly one such number; without it several are told, the likeliest first.
     """
-    accused = [d for d in found if d.suspects]
+    accused = [d for d in found if trials.suspects(d)]
+    clear = [d for d in found if not trials.suspects(d)]
     left = min(MOST, WORK // (len(trials.graph.nodes) + 1))
-    others = faults(d for d in found if not d.suspects and d.code not in EXPECTED)
+    others = faults(d for d in clear if not (isinstance(d.evidence, Missed) and d.evidence.counted))
 
     def cleared(edits: Sequence[Edit]) -> bool:
         """Whether the text checks with no other errors than those that no size explains."""
@@ -38,7 +39,7 @@ def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Tr
         except SpentError:
             return False
 
-    likely = (s for d in accused for s in d.suspects if expected or s.plain or s.cost <= LIKELY)
+    likely = (s for d in accused for s in trials.suspects(d) if expected or s.plain or s.cost <= LIKELY)
     ways: list[Suspect] = []
     for suspect in sorted(likely, key=lambda s: not (expected or s.plain)):
         edit = suspect.edit
@@ -51,34 +52,36 @@ def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Tr
             ways.append(suspect)
     if ways:
         edits = [way.edit for way in ways]
-        if expected or not accused[0].own or ways[0].cost < own_cost(accused[0]):
+        evidence = disagreement(accused[0])
+        own = evidence is not None and evidence.own
+        if expected or not own or ways[0].cost < own_cost(accused[0], trials):
             first = pointed(accused[0], edits, len(accused) - 1, trials.first(edits[0]))
         else:
             first = beside(accused[0], edits)
-        return [first if d is accused[0] else d for d in found if d is accused[0] or not d.suspects]
+        return [first if d is accused[0] else d for d in found if d is accused[0] or not trials.suspects(d)]
     told = one_each([one for d in accused for one in d.like or (d,)], trials)
     edits = [edit for _, edit, _ in told]
     if len(edits) > 1 and all(belongs(source, edit) for edit in edits) and cleared(edits):
-        heads = [pointed(d, [edit], more, "") for d, edit, more in told]
-        return sorted([*heads, *(d for d in found if not d.suspects)], key=lambda d: d.order)
+        heads = [pointed(d, [edit], more) for d, edit, more in told]
+        return sorted([*heads, *clear], key=lambda d: d.order)
     return list(found)
 
 
 def one_each(accused: Sequence[Diagnostic], trials: Trials) -> list[tuple[Diagnostic, Edit, int]]:
     """Independent faults: findings with the plain change that clears each, and how many others it clears; empty unless all are cleared."""
     told: list[tuple[Diagnostic, Edit, int]] = []
-    wrong = {said(node) for node in trials.wrong}
+    wrong = {node.name for node in trials.wrong}
     for d in accused:
-        for suspect in d.suspects if d.layer in wrong else ():
+        for suspect in trials.suspects(d) if d.about.layer in wrong else ():
             left = trials.remaining([*(edit for _, edit, _ in told), suspect.edit]) if suspect.plain else None
-            if left is not None and left <= wrong - {d.layer}:
+            if left is not None and left <= wrong - {d.about.layer}:
                 told.append((d, suspect.edit, len(wrong - left) - 1))
                 wrong = left
                 break
     return told if not wrong else []
 
 
-def pointed(d: Diagnostic, edits: Sequence[Edit], more: int, differs: str) -> Diagnostic:
+def pointed(d: Diagnostic, edits: Sequence[Edit], more: int, differs: First | None = None) -> Diagnostic:
     """The finding with its place at the first of some numbers, and the change of each as a help; on expectations with what differs first.
 
     Where the number is part of the place, the finding stays there.
@@ -92,25 +95,24 @@ def pointed(d: Diagnostic, edits: Sequence[Edit], more: int, differs: str) -> Di
         return replace(
             d, span=edit.span, others=kept, notes=notes, fixes=(*fixes, *(f for f in d.fixes if f.edits not in [(e,) for e in edits]))
         )
-    if d.code.startswith("NS32"):
+    if isinstance(d.evidence, Missed):
         label = Label(edit.span, f"with {worded(edit)} all is as expected")
-        if differs:
-            notes = (differs, *(note for note in notes if AMONG not in note))
-        return replace(d, others=(label, *kept), notes=notes, fixes=(*fixes, *d.fixes))
+        evidence = with_fields(d.evidence, first=differs)
+        return replace(d, others=(label, *kept), notes=notes, fixes=(*fixes, *d.fixes), evidence=evidence)
     before = Label(d.span, "shows here")
     return replace(
         d,
         span=edit.span,
-        label=f"with {worded(edit).removesuffix(' here')} the sizes agree",
+        label=f"with {change(edit)} the sizes agree",
         others=(before, *kept),
         notes=notes,
         fixes=(*fixes, *d.fixes),
     )
 
 
-def own_cost(d: Diagnostic) -> float:
+def own_cost(d: Diagnostic, trials: Trials) -> float:
     """How unlikely the number at the place itself is to be the wrong one."""
-    return min((s.cost for s in d.suspects if d.span is not None and inside(s.edit.span, d.span)), default=0.0)
+    return min((s.cost for s in trials.suspects(d) if d.span is not None and inside(s.edit.span, d.span)), default=0.0)
 
 
 def beside(d: Diagnostic, edits: Sequence[Edit]) -> Diagnostic:
@@ -121,14 +123,18 @@ def beside(d: Diagnostic, edits: Sequence[Edit]) -> Diagnostic:
 
 
 def worded(edit: Edit) -> str:
-    """A change as labels say it: `16 here`, `pad: 1 beside it`."""
-    _, pad, added = edit.text.partition(PAD)
-    return f"{pad.lstrip(', ')}{added} beside it" if pad else f"{edit.text} here"
+    """A change as labels at its place say it: `16 here`, `pad: 1 beside it`."""
+    return f"{edit.text} here" if edit.adds is None else change(edit)
+
+
+def change(edit: Edit) -> str:
+    """A change as labels elsewhere say it: `16`, `pad: 1 beside it`."""
+    return edit.text if edit.adds is None else f"{edit.adds.key}: {edit.adds.value} beside it"
 
 
 def help_for(edit: Edit) -> Fix:
-    _, pad, added = edit.text.partition(PAD)
-    return Fix(f"add {pad.lstrip(', ')}{added}" if pad else f"write {edit.text} in place of {edit.span.text}", (edit,))
+    text = f"write {edit.text} in place of {edit.span.text}" if edit.adds is None else f"add {edit.adds.key}: {edit.adds.value}"
+    return Fix(text, (edit,))
 
 
 def inside(part: Span, whole: Span) -> bool:

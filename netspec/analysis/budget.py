@@ -9,13 +9,13 @@ from math import inf
 from typing import Any
 
 from netspec.analysis.cost import NetCost, batch_symbol, cost, weight_counts
+from netspec.analysis.evidence import Disagreement
 from netspec.analysis.expect_words import sensible
 from netspec.analysis.expected_shape import size_of, wanted
 from netspec.analysis.infer import sharing
 from netspec.analysis.memory import at_peak
-from netspec.analysis.numbers import uses
 from netspec.analysis.receptive_field import Fields, culprit, fields, fields_of, later, unshifted
-from netspec.analysis.suspects import suspects
+from netspec.diagnostics.evidence import About, Missed
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import changed, frozen
@@ -27,10 +27,9 @@ from netspec.resolve.resolve import Resolved
 from netspec.resolve.schema import read_record
 from netspec.syntax.located import Located
 
-__all__ = ["AMONG", "deploy_view", "expect", "expected_shapes"]
+__all__ = ["deploy_view", "expect", "expected_shapes"]
 
-AMONG = "first layer that differs is among"
-"""What goes before the layers of which one made a shape another."""
+COUNTED = Missed(counted=True)
 
 
 def expect(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagnostics) -> None:
@@ -119,7 +118,11 @@ class Budget:
         span = at.span if at is not None else None
         if not isinstance(value, int):
             self.diagnostics.error(
-                code, f"{name} of {self.view} is not known while sizes are open: {value}", span, label="depends on open sizes"
+                code,
+                f"{name} of {self.view} is not known while sizes are open: {value}",
+                span,
+                label="depends on open sizes",
+                evidence=COUNTED,
             )
             return
         broken = limit.broken(value, unit)
@@ -133,7 +136,7 @@ class Budget:
         )
         fact = f"{name} of {self.view} must be {broken}: {'it is' if unit else 'there are'} {shown_amount(value, unit)}"
         notes = (f"spent by {spenders}",) if spenders else ()
-        self.diagnostics.add(Diagnostic(code, fact, span, others=others if value else (), notes=notes))
+        self.diagnostics.add(Diagnostic(code, fact, span, others=others if value else (), notes=notes, evidence=COUNTED))
 
     def weights(self) -> None:
         """Numbers of weights: these need no walk over all the sizes."""
@@ -152,7 +155,8 @@ class Budget:
         name = f"activation_memory of {limit.batch} {'sample' if limit.batch == 1 else 'samples'}"
         at = self.section.get("activation_memory")
         if alive is None:
-            self.diagnostics.error("NS322", f"{name} is not known while sizes are open", at.span if at is not None else None)
+            span = at.span if at is not None else None
+            self.diagnostics.error("NS322", f"{name} is not known while sizes are open", span, evidence=COUNTED)
             return
         spent: dict[str, int] = {}
         for value, size in alive.items():
@@ -185,7 +189,9 @@ class Budget:
                 for axis, size in list(wrong.items())[:1]:
                     seen = f"{size:g} units" if size < inf else "the whole"
                     fact = f"a unit of {name} must see {limit.broken(size)} of {source}: it sees {seen} along axis {axis}"
-                    self.diagnostics.add(Diagnostic("NS323", fact, at.span, others=origin(value)))
+                    self.diagnostics.add(
+                        Diagnostic("NS323", fact, at.span, others=origin(value), about=About(value=name), evidence=COUNTED)
+                    )
 
     def prove(self, code: str, value: Value, at: Located, reason: Any, fact: str) -> None:
         why = reason(self.typed, value, self.fields)
@@ -194,7 +200,8 @@ class Budget:
         node = culprit(self.typed, value, self.fields, reason)
         place = node.places["name"] if node is not None else None
         others = (Label(place, "the first layer of which this is true"),) if place is not None else ()
-        self.diagnostics.add(Diagnostic(code, f"{value.name} {fact}: {why}", at.span, others=others))
+        about = About(value=value.name)
+        self.diagnostics.add(Diagnostic(code, f"{value.name} {fact}: {why}", at.span, others=others, about=about, evidence=Missed()))
 
     # --- shapes ------------------------------------------------------------------------------------------------------
 
@@ -211,16 +218,22 @@ class Budget:
         value, at = differ[0]
         agreeing = [v for v, _ in pairs if order[v] < order[value]]
         suspected = self.between(agreeing[-1] if agreeing else None, value)
-        names = ", ".join(node.name for node in suspected)
-        begin = f"{agreeing[-1].name} is as expected: the" if agreeing else "the"
-        notes = [f"{begin} {AMONG} {names}"] if len(suspected) > 1 else []
-        notes += [f"{', '.join(v.name for v, _ in differ[1:])} {'differs' if len(differ) == 2 else 'differ'} too"] if differ[1:] else []
+        notes = [f"{', '.join(v.name for v, _ in differ[1:])} {'differs' if len(differ) == 2 else 'differ'} too"] if differ[1:] else []
         maker = f"{value.node.layer.type} {value.node.name}" if value.node is not None else f"input {value.name}"
         fact = f"{maker} must give {wanted(at)}: it gives {self.typed.types[value]}"
-        others = [Label(place, f"gives {self.typed.types[n.tops[0]]}") for n in suspected if (place := n.places["name"]) is not None]
+        others = [
+            Label(place, f"gives {self.typed.types[n.tops[0]]}", "origin") for n in suspected if (place := n.places["name"]) is not None
+        ]
         sizes = [size for size in (*(size_of(item) for item in at.items), *self.typed.types[value].shape) if isinstance(size, int)]
-        accused = suspects(self.typed.graph, suspected[::-1], others=sizes)
-        self.diagnostics.add(Diagnostic("NS324", fact, at.span, others=tuple(others[-8:]), notes=tuple(notes), suspects=accused))
+        evidence = Missed(
+            among=tuple(node.name for node in suspected),
+            agreed=agreeing[-1].name if agreeing else "",
+            sizes=Disagreement(self.typed.graph, suspected[-1], tuple(suspected[::-1]), others=tuple(sizes)) if suspected else None,
+        )
+        about = About(value=value.name)
+        self.diagnostics.add(
+            Diagnostic("NS324", fact, at.span, others=tuple(others[-8:]), notes=tuple(notes), about=about, evidence=evidence)
+        )
 
     def agrees(self, value: Value, at: Located) -> bool:
         sizes = [size_of(item) for item in at.items]
@@ -244,7 +257,7 @@ class Budget:
         return [node for node in found[::-1] if node is last.node or self.reshapes(node)]
 
     def reshapes(self, node: Node) -> bool:
-        return self.typed.tops(node)[:1] != self.typed.bottoms(node)[:1] or any(True for _ in uses(node))
+        return self.typed.tops(node)[:1] != self.typed.bottoms(node)[:1] or has_sizes(node)
 
     # --- names -------------------------------------------------------------------------------------------------------
 
@@ -276,9 +289,20 @@ class Budget:
         keys = (body.keys[name] for body in self.section.mapping.values() if body.get(name) is at)
         span = next(keys, at.span)
         fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span is not None and span.text == name else ()),) if near else ()
-        self.diagnostics.add(Diagnostic("NS330", f"{name} {fact}", span, f"did you mean {near[0]}?" if near else "", fixes=fixes))
+        label = f"did you mean {near[0]}?" if near else ""
+        self.diagnostics.add(Diagnostic("NS330", f"{name} {fact}", span, label, fixes=fixes, about=About(value=name)))
+
+
+def has_sizes(node: Node) -> bool:
+    """Whether the text says a whole number for a parameter of a layer."""
+    whole = (name for name, value in node.layer.__dict__.items() if name in node.layer.params and is_whole(value))
+    return any(name in node.places.spans or name in node.places.sources for name in whole)
+
+
+def is_whole(value: object) -> bool:
+    return type(value) is int or (isinstance(value, tuple) and bool(value) and all(type(size) is int for size in value))
 
 
 def origin(value: Value) -> tuple[Label, ...]:
     span = value.node.places["name"] if value.node is not None else None
-    return (Label(span, f"makes {value.name}"),) if span is not None else ()
+    return (Label(span, f"makes {value.name}", "origin"),) if span is not None else ()

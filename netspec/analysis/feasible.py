@@ -8,10 +8,11 @@ from itertools import chain
 from math import lcm
 from typing import NamedTuple
 
+from netspec.analysis.evidence import Disagreement
 from netspec.analysis.legal_sizes import LIMIT, counted, shown
 from netspec.analysis.progressions import compressed
-from netspec.analysis.suspects import suspects, upward
-from netspec.diagnostics.model import COMES_FROM, Diagnostic, Diagnostics, Label
+from netspec.diagnostics.evidence import About
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, uses_of
 from netspec.ir.dims import Extremum, Quotient, Size, symbols
 from netspec.ir.graph import Node, TypedGraph
 from netspec.ir.polynomial import Atom
@@ -167,7 +168,8 @@ def unmet(typed: TypedGraph, name: str, demands: Sequence[Demand], found: Confli
         f"{who} gives {wanted}",
         others=(*made(typed, node), *asking([d for d in demands[: found.reached] if d[1] in found.enough and d[0] is not node])),
         notes=(f"{name} = {example}: {values}",),
-        suspects=suspects(typed.graph, upward(node)),
+        about=About(node.name, key=name),
+        evidence=Disagreement(typed.graph, node),
     )
 
 
@@ -197,5 +199,5 @@ def asking(demands: Iterable[Demand]) -> Iterator[Label]:
 def made(typed: TypedGraph, node: Node) -> tuple[Label, ...]:
     """Where the bottoms were made, with their shapes, and the uses of blocks that the layer comes from."""
     places = ((v, v.node.places["name"]) for v in node.bottoms if v.node is not None)
-    given = [Label(place, f"gives {typed.types[v]}") for v, place in places if place is not None]
-    return tuple(dict.fromkeys([*given, *(Label(span, f"{node.name} {COMES_FROM}") for span in node.places.used[:2])]))
+    given = [Label(place, f"gives {typed.types[v]}", "origin") for v, place in places if place is not None]
+    return tuple(dict.fromkeys([*given, *uses_of(node.name, node.places.used[:2])]))

@@ -10,9 +10,9 @@ from math import prod
 from typing import NamedTuple
 
 from netspec.analysis.channels_last import turned, turned_inputs
-from netspec.analysis.numbers import PAD
-from netspec.analysis.suspects import numbers_of, sizes_of, suspects, upward
-from netspec.diagnostics.model import COMES_FROM, Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.analysis.evidence import Disagreement, numbers_of, sizes_of, upward
+from netspec.diagnostics.evidence import About
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label, uses_of
 from netspec.ir.dims import Dim, Size, Traced, product
 from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
 from netspec.ir.layer import Layer, Weight, as_read
@@ -38,11 +38,8 @@ class Ruling(NamedTuple):
 
 
 Rulings = dict[tuple[int, tuple[TensorType, ...], int], "Ruling | Refusal"]
-VISITS, NEAR = 40_000, 10_000
-"""Layers that all trials of changes in one graph may visit, and those among which the number to blame is looked for, over all errors.
-
-A change that was not tried is not offered.
-"""
+VISITS = 40_000
+"""Layers that all trials of changes in one graph may visit. A change that was not tried is not offered."""
 
 
 class Refusal(NamedTuple):
@@ -63,7 +60,7 @@ class Pass:
         self.weights: dict[Node, tuple[Weight, ...]] = {}
         self.facts: list[tuple[Node, Fact]] = []
         self.errors: list[tuple[Node, RuleError | Exception]] = []
-        self.left, self.near = VISITS, NEAR
+        self.left = VISITS
 
     def run(self) -> "Pass":
         for given in self.graph.inputs:
@@ -199,7 +196,10 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     bottoms = tuple(t for v in node.bottoms if isinstance(t := found.types.get(v), TensorType))
     if not isinstance(error, RuleError):
         return Diagnostic(
-            "NS901", f"the rule of {node.layer.type} {node.name} failed: {type(error).__name__}: {error}", node.places["type"]
+            "NS901",
+            f"the rule of {node.layer.type} {node.name} failed: {type(error).__name__}: {error}",
+            node.places["type"],
+            about=About(node.name),
         )
     traced = retraced(node.layer, bottoms) or error
     changes = [c for c in traced.changes if mends(node, c, found)]
@@ -208,16 +208,17 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     given = node.places.sources.get(error.at, ())
     span = given[0] if len(given) == 1 else place
     used = (Label(place, f"{error.at} of {node.name}"),) if place is not None and span is not place else ()
-    near = list(upward(node)) if found.near > 0 else []
-    found.near -= len(near)
-    accused = suspects(found.graph, near, sizes_of(node.bottoms, found.types), numbers_of(node.layer)) if near else ()
     last = [given for given in turned_inputs(found.graph) if given.value in reached(node)]
-    if error.bound or last or error.code == "NS216":
-        accused = ()
     fixes = (*(fix for given in last for fix in turned(given)), *(fixes if not last else ()))
-    own = error.at in node.places.spans and error.at in node.layer.params and not error.at.endswith("_filler")
-    if error.at in node.places.spans and not error.at.startswith("bottom"):
-        accused = tuple(suspect._replace(plain=False) for suspect in accused if PAD not in suspect.edit.text)
+    evidence = Disagreement(
+        found.graph,
+        node,
+        sizes=sizes_of(node.bottoms, found.types),
+        others=numbers_of(node.layer),
+        given=error.at in node.places.spans and not error.at.startswith("bottom"),
+        own=error.at in node.places.spans and error.at in node.layer.params and not error.at.endswith("_filler"),
+        alone=error.bound or bool(last) or error.code == "NS216",
+    )
     return Diagnostic(
         error.code,
         f"{node.layer.type} {node.name}: {error.fact}",
@@ -226,8 +227,8 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
         others=(*used, *origins(node, bottoms, error), *causes(node, bottoms, error, found.types)),
         rule=traced.rule,
         fixes=fixes,
-        suspects=accused,
-        own=own,
+        about=About(node.name),
+        evidence=evidence,
     )
 
 
@@ -272,9 +273,9 @@ def origins(node: Node, bottoms: tuple[TensorType, ...], error: RuleError) -> tu
         maker = node.bottoms[i].node
         span = maker.places["name"] if maker is not None else None
         if span is not None and span != node.places[error.at] and span not in [label.span for label in labels]:
-            labels.append(Label(span, f"gives {bottoms[i]}"))
-    labels += [Label(span, f"{node.name} {COMES_FROM}") for span in node.places.used[:2] if span not in [label.span for label in labels]]
-    return tuple(labels)
+            labels.append(Label(span, f"gives {bottoms[i]}", "origin"))
+    told = {label.span for label in labels}
+    return (*labels, *uses_of(node.name, (span for span in node.places.used[:2] if span not in told)))
 
 
 def causes(node: Node, bottoms: tuple[TensorType, ...], error: RuleError, types: Mapping[Value, TensorType | Unknown]) -> tuple[Label, ...]:
@@ -376,6 +377,7 @@ def sharing(graph: Graph, weights: Mapping[Node, tuple[Weight, ...]], diagnostic
                         f"{node.name} has {list(weight.shape)}, {first.name} has {list(weights[first][at].shape)} under the name {name}",
                         node.places["param"],
                         others=(Label(span, "owned here"),) if span else (),
+                        about=About(node.name),
                     )
                 )
     return shared

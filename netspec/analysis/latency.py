@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from netspec.diagnostics.evidence import Missed
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.resolve.expect_section import ExpectSection, LatencyLimit, shown_amount
 from netspec.resolve.resolve import Resolved
@@ -46,5 +47,5 @@ def latency(resolved: Resolved, measured: Mapping[str, float], device: str, spen
         if most is not None and seconds > most:
             at = demand.body.get(name) or demand.body
             fact = f"{name} on {device} must be at most {shown_amount(most, 's')}: it is {shown_amount(seconds, 's')}"
-            diagnostics.error("NS329", fact, at.span, notes=notes)
+            diagnostics.error("NS329", fact, at.span, notes=notes, evidence=Missed())
     return diagnostics.sorted()

@@ -15,7 +15,7 @@ from netspec.analysis.lint_solver import odd_course, unread_words
 from netspec.analysis.lint_training import dead, muted, untrained, zero_start, zero_weights
 from netspec.analysis.lint_view import Found, View
 from netspec.analysis.lint_windows import chequered, dropped, far_sighted, overhanging, padded_pooling, skipped
-from netspec.diagnostics.codes import CODES
+from netspec.diagnostics.codes import CODES, Phase, phase_of
 from netspec.diagnostics.model import Diagnostics
 from netspec.ir.graph import TypedGraph
 from netspec.resolve.resolve import Resolved
@@ -46,7 +46,7 @@ LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (untrained, muted, zer
 """Those that look at the net in training."""
 
 
-LINTED = sorted(code for code in CODES if code.startswith("NS4"))
+LINTED = sorted(code for code in CODES if phase_of(code) == Phase.LINTS)
 
 
 def lint(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagnostics) -> None:
@@ -72,9 +72,9 @@ def lint_training(resolved: Resolved, typed: TypedGraph, length: int, diagnostic
 def warn(found: list[Found], allowed: "Allowed", diagnostics: Diagnostics) -> None:
     """Report what is not allowed, each once."""
     by_file, by_layer = allowed
-    said: set[tuple[str, str | None, str]] = set()
+    said: set[tuple[object, ...]] = set()
     for node, diagnostic in found:
-        key = (diagnostic.code, node.name if node is not None else None, diagnostic.fact)
+        key = (node.name if node is not None else None, diagnostic.identity)
         if diagnostic.code not in by_file and key not in said and (node is None or diagnostic.code not in by_layer.get(node.name, ())):
             said.add(key)
             diagnostics.add(diagnostic)
@@ -91,7 +91,7 @@ def allowances(resolved: Resolved, diagnostics: Diagnostics) -> Allowed:
     named = [("the file", frozenset(resolved.file.allow), section.span if section is not None else None)]
     for who, codes, span in [*named, *((name, codes, places[name]) for name, codes in layers.items())]:
         for code in sorted(codes):
-            if not (code.startswith("NS4") and code in CODES):
+            if code not in LINTED:
                 diagnostics.error(
                     "NS105", f"allow of {who} names {code}, which is no lint", span, notes=(f"lints are {LINTED[0]} to {LINTED[-1]}",)
                 )

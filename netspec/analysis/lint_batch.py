@@ -7,6 +7,7 @@ from netspec.analysis.fixed_sizes import Fixed, fixed_sizes, reopened
 from netspec.analysis.lint_view import Found, View, finding
 from netspec.analysis.numbers import SHAPE, axes, within
 from netspec.analysis.rows import mixing
+from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.ir.dims import symbols
 from netspec.ir.graph import Input, Node, TypedGraph
@@ -24,7 +25,7 @@ def fixed(view: View) -> Iterator[Found]:
         fixes = tuple(ways(view.typed, one, given))
         others = tuple(Label(i.span, f"any {one.name} here") for i in given if i.span is not None)
         fact = f"{node.name}: {one.text}, where {given[0].value.name} has any {one.name}"
-        yield Found(node, Diagnostic("NS414", fact, place(node, fixes), others=others, fixes=fixes))
+        yield Found(node, Diagnostic("NS414", fact, place(node, fixes), others=others, fixes=fixes, about=About(node.name, key=one.name)))
 
 
 def place(node: Node, fixes: tuple[Fix, ...]) -> Span | None:

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from netspec.analysis.receptive_field import Fields, fields
+from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.frozen import frozen
 from netspec.ir.graph import Node, TypedGraph, Value
@@ -89,9 +90,9 @@ def slides(typed: TypedGraph, node: Node) -> Iterator[Slide]:
 
 
 def finding(code: str, node: Node, fact: str, at: str, *notes: str, others: tuple[Label, ...] = ()) -> Found:
-    return Found(node, Diagnostic(code, f"{node.name}: {fact}", node.places[at], others=others, notes=notes))
+    return Found(node, Diagnostic(code, f"{node.name}: {fact}", node.places[at], others=others, notes=notes, about=About(node.name)))
 
 
 def place_of(value: Value, text: str) -> tuple[Label, ...]:
     span = value.node.places["name"] if value.node is not None else None
-    return (Label(span, text),) if span is not None else ()
+    return (Label(span, text, "origin"),) if span is not None else ()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from netspec.analysis.evidence import disagreement
 from netspec.analysis.numbers import Written, axes
 from netspec.analysis.trials import Trials
 from netspec.diagnostics.fixing import belongs
@@ -21,8 +22,9 @@ SPACE = 2
 
 def with_nearby(found: Sequence[Diagnostic], source: Source, trials: Trials) -> list[Diagnostic]:
     """The findings; where nothing else is offered for the first one on sizes, the nearest smaller and larger sizes at which all agree."""
-    accused = [d for d in found if d.suspects]
-    if not accused or any(fix.edits for d in accused for fix in d.fixes) or (accused[0].own and accused[0].code != BORDER):
+    accused = [d for d in found if trials.suspects(d)]
+    evidence = disagreement(accused[0]) if accused else None
+    if evidence is None or any(fix.edits for d in accused for fix in d.fixes) or (evidence.own and accused[0].code != BORDER):
         return list(found)
     fixes = next((ways for together in spaces(source, trials) if (ways := nearest(together, trials))), ())
     first = replace(accused[0], fixes=(*accused[0].fixes, *fixes))

@@ -8,10 +8,7 @@ from typing import NamedTuple
 from netspec.ir.graph import Input, Node
 from netspec.source import Span
 
-__all__ = ["PAD", "Axis", "Use", "Written", "axes", "unpadded", "uses", "within"]
-
-PAD = ", pad: "
-"""What goes behind a kernel_size where a pad is to be said."""
+__all__ = ["Axis", "Use", "Written", "axes", "unpadded", "uses", "within"]
 
 NUMBER = re.compile(r"(?<![\w.$])\d+(?![\w.])")
 SHAPE = re.compile(r"[\"']?\s*:\s*(?:\{?\s*shape\s*:\s*)?(\[[^\[\]]*\])")

@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
+from netspec.diagnostics.codes import Phase
 from netspec.diagnostics.effort import Check, SpentError
 from netspec.diagnostics.fixing import belongs, edited
-from netspec.diagnostics.model import COMES_FROM, Diagnostic, Edit, Fix, Label
+from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.source import Source, Span
 
 __all__ = ["DUPLICATE", "MISSING", "settled"]
@@ -53,7 +54,7 @@ def settled(found: Sequence[Diagnostic], source: Source, check: Check) -> list[D
 
 def disputed(d: Diagnostic, source: Source) -> bool:
     """Whether a finding on a name has a second place in the same text, and both are whole names."""
-    if d.code not in (DUPLICATE, *MISSING) or d.span is None or not d.others or d.others[0].text.endswith(COMES_FROM):
+    if d.code not in (DUPLICATE, *MISSING) or d.span is None or not d.others or d.others[0].kind == "use":
         return False
     return all(belongs(source, Edit(span, "")) and WORD.fullmatch(span.text) for span in (d.span, d.others[0].span))
 
@@ -101,8 +102,8 @@ def misnamed(d: Diagnostic, found: list[Diagnostic], source: Source, check: Chec
 
 def fresh(after: Iterable[Diagnostic], found: Iterable[Diagnostic]) -> int:
     """How many errors of names a change makes that were not there."""
-    known = {(d.code, d.fact) for d in found}
-    return sum(d.severity == "error" and d.code[2] == "2" and (d.code, d.fact) not in known for d in after)
+    known = {d.identity for d in found}
+    return sum(d.severity == "error" and d.phase == Phase.NAMES and d.identity not in known for d in after)
 
 
 def tried(source: Source, edits: Sequence[Edit], check: Check) -> Trial:
@@ -114,8 +115,8 @@ def tried(source: Source, edits: Sequence[Edit], check: Check) -> Trial:
 
 def left_over(found: Iterable[Diagnostic], d: Diagnostic, told: Diagnostic, after: Iterable[Diagnostic]) -> list[Diagnostic]:
     """The findings with one told anew, without the errors of the net's names and sizes that its fix clears."""
-    still = {(each.code, each.fact) for each in after}
-    kept = [each for each in found if each is d or each.code[2] not in "23" or (each.code, each.fact) in still]
+    still = {each.identity for each in after}
+    kept = [each for each in found if each is d or each.phase not in (Phase.NAMES, Phase.SIZES) or each.identity in still]
     gone = len(list(found)) - len(kept)
     notes = (*told.notes, *([f"{gone} other {'finding goes' if gone == 1 else 'findings go'} with it"] if gone else []))
     return sorted((replace(told, notes=notes) if each is d else each for each in kept), key=lambda each: each.order)

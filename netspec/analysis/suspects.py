@@ -1,4 +1,4 @@
-"""Which number of a text may be wrong where sizes do not agree: changes to try, the likeliest first. In: nodes and places; tries none.
+"""Which number of a text may be wrong where sizes do not agree: changes to try, the likeliest first. In: what disagrees; tries none.
 
 A number is likelier the nearer its layer, the less it looks like others of its name, and the plainer the slip that would have made it.
 """
@@ -11,17 +11,14 @@ from functools import lru_cache
 from math import log2
 from typing import NamedTuple
 
-from netspec.analysis.numbers import PAD, Written, axes, unpadded, uses, within
-from netspec.diagnostics.model import Edit, Suspect
-from netspec.ir.graph import Graph, Input, Node, Unknown, Value
-from netspec.ir.layer import Layer
-from netspec.ir.types import TensorType
+from netspec.analysis.evidence import CHANNELS, Disagreement, disagreement
+from netspec.analysis.numbers import Written, axes, unpadded, uses, within
+from netspec.diagnostics.model import Diagnostic, Edit, Insertion
+from netspec.ir.graph import Input, Node
 from netspec.source import Source, Span
 
-__all__ = ["numbers_of", "sizes_of", "suspects", "upward"]
+__all__ = ["Suspect", "accusable", "suspects"]
 
-FARTHEST = 300
-"""Layers that are looked at on the way up from an error."""
 MOST = 4000
 """Changes that are named for one error."""
 LARGEST = 6000
@@ -32,10 +29,6 @@ STEP = 0.4
 WINDOWED = ("kernel_size", "stride", "pad", "dilation")
 """Parameters that are no count of anything: they are not meant to equal a size."""
 COMMON: Mapping[str, tuple[int, ...]] = {"kernel_size": (1, 3, 5, 7), "stride": (1, 2)}
-MAP = 3
-"""Axes of a shape beyond which its last ones are space."""
-CHANNELS = 8
-"""Numbers from which on a parameter is taken for a count of channels, not for a window's size."""
 ROUND = 0.5
 """What one step of roundness counts: from 31 to 32 is likelier than back."""
 LEFT_OUT = 0.3
@@ -44,22 +37,37 @@ GAPS = 12
 """Differences of sizes that a number is tried with, the least first."""
 
 
-def suspects(graph: Graph, nodes: Iterable[Node], sizes: Iterable[int] = (), others: Iterable[int] = ()) -> tuple[Suspect, ...]:
-    """Changes of one number each that may mend an error; none in a net too large to try them. `nodes`, nearest first, may be its cause.
+class Suspect(NamedTuple):
+    """A change of one number that may be what was meant. plain: it makes sizes agree that stand beside each other in the finding.
 
-    sizes: what disagrees; others: further numbers that one may have been meant as.
+    cost: how unlikely it is; the smaller, the likelier.
     """
-    if len(graph.nodes) > LARGEST:
-        return ()
-    beside = set(sizes)
-    wanted = sorted(beside.union(others))
+
+    edit: Edit
+    plain: bool = False
+    cost: float = 0.0
+
+
+def accusable(d: Diagnostic) -> bool:
+    """Whether a number elsewhere may be why a finding is there; in a net too large to try them none is looked for."""
+    evidence = disagreement(d)
+    return evidence is not None and not evidence.alone and len(evidence.graph.nodes) <= LARGEST
+
+
+def suspects(evidence: Disagreement, nodes: Iterable[Node]) -> tuple[Suspect, ...]:
+    """Changes of one number each that may mend a disagreement. `nodes`, nearest first, may be its cause.
+
+    A parameter that stands in the text is more likely wrong than left without a pad, and no size beside it says what was meant.
+    """
+    beside = set(evidence.sizes)
+    wanted = sorted(beside.union(evidence.others))
     gaps = sorted({a - b for a in wanted for b in wanted} - {0}, key=abs)[:GAPS]
     ranked: dict[Edit, Suspect] = {}
     near = list(nodes)
     for i, node in enumerate(near):
         for suspect in pads(node, STEP * log2(1 + i)):
             ranked.setdefault(suspect.edit, suspect)
-    for i, (written, ordinary, factor) in enumerate(numbers(near, graph.inputs)):
+    for i, (written, ordinary, factor) in enumerate(numbers(near, evidence.graph.inputs)):
         distance = log2(1 + i)
         for value, base in values(written, ordinary, Targets(wanted, gaps, factor)):
             cost = base + (ROUND * (roundness(written.value) - roundness(value)) if factor else 0.0)
@@ -67,7 +75,8 @@ def suspects(graph: Graph, nodes: Iterable[Node], sizes: Iterable[int] = (), oth
             suspect = Suspect(Edit(written.span, str(value)), plain, cost + STEP * distance)
             if suspect.edit not in ranked or suspect.cost < ranked[suspect.edit].cost:
                 ranked[suspect.edit] = suspect
-    return tuple(sorted(ranked.values(), key=lambda suspect: suspect.cost)[:MOST])
+    found = tuple(sorted(ranked.values(), key=lambda suspect: suspect.cost)[:MOST])
+    return tuple(each._replace(plain=False) for each in found if each.edit.adds is None) if evidence.given else found
 
 
 def pads(node: Node, distance: float) -> Iterator[Suspect]:
@@ -77,17 +86,7 @@ def pads(node: Node, distance: float) -> Iterator[Suspect]:
     if kernel is not None and type(stride) is int and type(dilation) is int:
         for pad in dict.fromkeys((dilation * (kernel.value - 1) // 2, (kernel.value - stride) // 2)):
             if pad > 0:
-                yield Suspect(Edit(kernel.span, f"{kernel.value}{PAD}{pad}"), False, LEFT_OUT + distance)
-
-
-def upward(node: Node) -> Iterator[Node]:
-    """The node, then those that it depends on, level by level: both branches of a join are walked together."""
-    level, seen = [node], {node}
-    while level and len(seen) < FARTHEST:
-        yield from level
-        above = [v.node for each in level for v in each.bottoms if v.node is not None]
-        level = [each for each in dict.fromkeys(above) if each not in seen]
-        seen.update(level)
+                yield Suspect(Edit(kernel.span, f"{kernel.value}, pad: {pad}", Insertion("pad", pad)), False, LEFT_OUT + distance)
 
 
 class Usual(NamedTuple):
@@ -218,14 +217,3 @@ def said(source: Source, key: str) -> tuple[Sequence[tuple[int, int]], Counter[i
     found = re.finditer(rf"(?<!\w){re.escape(key)}:\s*(\d+)(?![\w.])", source.text)
     places = tuple((match.start(1), int(match[1])) for match in found if len(match[1]) < 10)
     return places, Counter(number for _, number in places)
-
-
-def numbers_of(layer: Layer) -> list[int]:
-    """Whole numbers among a layer's parameters that may be a count of channels."""
-    return [value for name in layer.params if type(value := layer.__dict__.get(name)) is int and value >= CHANNELS]
-
-
-def sizes_of(values: Iterable[Value], types: Mapping[Value, TensorType | Unknown]) -> list[int]:
-    """Numbers among the sizes of values that a count may be meant to equal: of a map its channels."""
-    found = [t.shape for value in values if isinstance(t := types.get(value), TensorType)]
-    return [size for shape in found for size in (shape[1:2] if len(shape) > MAP else shape) if type(size) is int]

@@ -6,20 +6,25 @@ In: a graph with its errors, and shapes that some values should have; out: yes o
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from netspec.analysis.evidence import Disagreement, disagreement, upward
 from netspec.analysis.infer import BUGS, Pass
-from netspec.analysis.numbers import PAD, Axis, Use, axes, unpadded, uses
-from netspec.diagnostics.model import Edit
+from netspec.analysis.numbers import Axis, Use, axes, unpadded, uses
+from netspec.analysis.suspects import Suspect, accusable, suspects
+from netspec.diagnostics.evidence import First
+from netspec.diagnostics.model import Diagnostic, Edit
 from netspec.ir.dims import Size, symbols
 from netspec.ir.graph import UNKNOWN, Graph, Node, Unknown, Value
 from netspec.ir.layer import Layer
 from netspec.ir.rule import Fact, RuleError
 from netspec.ir.types import TensorType
 
-__all__ = ["Trials", "said"]
+__all__ = ["Trials"]
 
 Shape = tuple[Size, ...]
 VISITS, PASSED = 200_000, 16
 """Layers that all trials together may type; so many that are only passed by count as one."""
+NEAR = 10_000
+"""Layers among which the number to blame is looked for, over all findings."""
 
 
 class Change(NamedTuple):
@@ -38,7 +43,8 @@ class Trials:
         self.base = Pass(graph).run()
         self.pinned = pins(fact for _, fact in self.base.facts)
         self.wrong = dict.fromkeys(node for node, _ in self.base.errors)
-        self.left = VISITS
+        self.left, self.near = VISITS, NEAR
+        self.accused: dict[int, tuple[Disagreement, tuple[Suspect, ...]]] = {}
         self.order = {node: i for i, node in enumerate(graph.nodes)}
         self.makes: dict[tuple[int, int], list[Use | Axis]] = {}
         self.pads: dict[tuple[int, int], list[Use]] = {}
@@ -49,40 +55,49 @@ class Trials:
         for written, axis in (pair for given in graph.inputs for pair in axes(given)):
             self.makes.setdefault((written.span.start, written.span.end), []).append(axis)
 
+    def suspects(self, d: Diagnostic) -> tuple[Suspect, ...]:
+        """The numbers that may be why a finding is there, the likeliest first; none for one that is on no sizes."""
+        evidence = disagreement(d)
+        if evidence is None or not accusable(d):
+            return ()
+        if id(evidence) not in self.accused:
+            nodes = evidence.nodes or (tuple(upward(evidence.node)) if self.near > 0 else ())
+            self.near -= 0 if evidence.nodes else len(nodes)
+            self.accused[id(evidence)] = evidence, suspects(evidence, nodes) if nodes else ()
+        return self.accused[id(evidence)][1]
+
     def refutes(self, edit: Edit) -> bool:
         """Whether a layer still refuses, or a goal is missed, with the edit made; False where it is not known what the number makes."""
         change = self.change([edit]) if self.left > 0 else None
         return change is not None and not self.mends(change)
 
     def remaining(self, edits: Sequence[Edit]) -> set[str] | None:
-        """The layers, by type and name, that refuse with edits made; None where that is not known."""
+        """The layers, by name, that refuse with edits made; None where that is not known."""
         change = self.change(edits) if self.left > 0 else None
-        return {said(node) for node in self.refusing(change, dict(change.inputs))} if change is not None else None
+        return {node.name for node in self.refusing(change, dict(change.inputs))} if change is not None else None
 
-    def first(self, edit: Edit) -> str:
-        """The first layer whose tops are others with the edit made, and what it would give; empty where that is not known."""
+    def first(self, edit: Edit) -> First | None:
+        """The first layer whose tops are others with the edit made, and what it would give; None where that is not known."""
         change = self.change([edit])
         if change is None:
-            return ""
+            return None
         types: dict[Value, TensorType | Unknown] = dict(change.inputs)
         for node in sorted(change.layers, key=self.order.__getitem__):
             made = self.typed(node, change.layers[node], types, Pass(self.graph))
             other = next((types[top] for top in node.tops if made and top in types), None)
             if other is not None:
-                return f"the first layer that differs is {node.name}: with {edit.text} it gives {other}"
-        return ""
+                return First(node.name, edit.text, str(other))
+        return None
 
     def change(self, edits: Iterable[Edit]) -> Change | None:
         """What edits make; None where that is not known."""
         made: list[tuple[Use | Axis, int]] = []
         for edit in edits:
-            number, pad, added = edit.text.partition(PAD)
             place = edit.span.start, edit.span.end
-            made += (
-                [(each, int(added)) for each in self.pads.get(place, [])]
-                if pad
-                else [(each, int(number)) for each in self.makes.get(place, [])]
-            )
+            if edit.adds is not None:
+                made += [(each, edit.adds.value) for each in self.pads.get(place, [])]
+            else:
+                made += [(each, int(edit.text)) for each in self.makes.get(place, [])]
         return changed(made)
 
     def mends(self, change: Change) -> bool:
@@ -132,11 +147,6 @@ def pins(facts: Iterable[Fact]) -> set[tuple[str, int]]:
     """The open sizes of which one number is asked, and the number: N == 16."""
     pairs = (pair for fact in facts if fact.kind == "same" for pair in ((fact.left, fact.right), (fact.right, fact.left)))
     return {(str(size), number) for size, number in pairs if isinstance(number, int) and str(size) in symbols(size)}
-
-
-def said(node: Node) -> str:
-    """A layer as findings on sizes begin."""
-    return f"{node.layer.type} {node.name}"
 
 
 def changed(made: Iterable[tuple[Use | Axis, int]]) -> Change | None:

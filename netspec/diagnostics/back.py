@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
+from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.source import Source, Span
 
 __all__ = ["Back"]
@@ -51,11 +51,10 @@ class Back:
         span = self.span(d.span) if d.span is not None else None
         if span is None:
             return None
-        others = tuple(Label(place, label.text) for label in d.others if (place := self.span(label.span)) is not None)
+        others = tuple(label._replace(span=place) for label in d.others if (place := self.span(label.span)) is not None)
         fixes = tuple(fix._replace(edits=self.edits(fix)) for fix in d.fixes)
-        return replace(d, span=span, others=others, fixes=fixes, suspects=())
+        return replace(d, span=span, others=others, fixes=fixes)
 
     def edits(self, fix: Fix) -> tuple[Edit, ...]:
-        placed = [(self.span(edit.span), edit.text) for edit in fix.edits]
-        made = tuple(Edit(span, text) for span, text in placed if span is not None)
-        return made if len(made) == len(placed) else ()
+        made = tuple(edit._replace(span=span) for edit in fix.edits if (span := self.span(edit.span)) is not None)
+        return made if len(made) == len(fix.edits) else ()

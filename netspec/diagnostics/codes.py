@@ -1,8 +1,32 @@
 """Every code with its title: the requirement that was broken, in a few words. Facts and numbers come from the place that found it."""
 
+from enum import IntEnum
 from typing import Literal, NamedTuple
 
-__all__ = ["CODES", "Code"]
+__all__ = ["CODES", "Code", "Phase", "phase_of"]
+
+
+class Phase(IntEnum):
+    """What was done when a finding was made, in the order of the compiler; bugs come first, for no fix may lead to one.
+
+    A code's hundreds digit says it: `phase_of` alone reads that.
+    """
+
+    BUG = -1
+    READING = 0
+    SCHEMA = 1
+    NAMES = 2
+    SIZES = 3
+    LINTS = 4
+    COMPILING = 5
+    DATA = 6
+    SERVING = 7
+
+
+def phase_of(code: str) -> Phase:
+    """The phase of a code: NS301 is one of SIZES."""
+    digit = int(code[2])
+    return Phase(digit) if digit < 9 else Phase.BUG
 
 
 class Code(NamedTuple):

@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from netspec.diagnostics.back import Back
+from netspec.diagnostics.codes import Phase
 from netspec.diagnostics.effort import Check, SpentError
+from netspec.diagnostics.evidence import About, Missed
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.source import Source
 
@@ -16,6 +18,7 @@ __all__ = ["Check", "Repair", "belongs", "edited", "end_of", "faults", "helps", 
 ROUNDS = 100
 ALONE = 3
 """Fixes of one kind of which each is tried alone."""
+Identity = tuple[str, About, str]
 UNTRIED = "{} change{} that may help here and below were not tried: there are too many faults at once"
 
 
@@ -38,9 +41,9 @@ def edited(source: Source, edits: Iterable[Edit]) -> Source | None:
     return Source(source.name, "".join(parts) + source.text[at:])
 
 
-def faults(found: Iterable[Diagnostic]) -> frozenset[tuple[str, str]]:
-    """The errors among some findings, by code and fact."""
-    return frozenset((d.code, d.fact) for d in found if d.severity == "error")
+def faults(found: Iterable[Diagnostic]) -> frozenset[Identity]:
+    """What errors there are among some findings."""
+    return frozenset(d.identity for d in found if d.severity == "error")
 
 
 def belongs(source: Source, edit: Edit) -> bool:
@@ -53,12 +56,13 @@ def helps(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequ
     Errors of later phases may come to light, and where nobody looked before: behind the change, from `beyond` on, where reading broke off
     (phase 0), and in what a fixed finding hid (the parameters of a layer of unknown type).
     """
-    last = max(phase(d) for d in fixed)
+    last = max(d.phase for d in fixed)
     hidden = Hidden(fixed)
-    seen = [d for d in after if not (last == phase(d) == "0" and d.span is not None and d.span.start >= beyond) and d not in hidden]
+    behind = last == Phase.READING
+    seen = [d for d in after if not (behind and d.phase == last and d.span is not None and d.span.start >= beyond) and d not in hidden]
 
-    def errors(found: Iterable[Diagnostic]) -> Counter[tuple[str, str]]:
-        return Counter((d.code, d.fact) for d in found if phase(d) <= last and (d.severity == "error" or d in fixed))
+    def errors(found: Iterable[Diagnostic]) -> Counter[Identity]:
+        return Counter(d.identity for d in found if d.phase <= last and (d.severity == "error" or d in fixed))
 
     return not errors(seen) - (errors(before) - errors(fixed))
 
@@ -80,11 +84,6 @@ class Hidden:
 def end_of(source: Source, changed: Source, edits: Iterable[Edit]) -> int:
     """Where, in the changed text, the last edit ends."""
     return max(edit.span.end for edit in edits) + len(changed.text) - len(source.text)
-
-
-def phase(diagnostic: Diagnostic) -> str:
-    """The hundreds digit of the code; bugs come first, for no fix may lead to one."""
-    return diagnostic.code[2].replace("9", "")
 
 
 class Offer(NamedTuple):
@@ -148,7 +147,7 @@ def groups(offers: Sequence[Offer], affordable: int) -> list[list[Offer]]:
 
 def together(offers: Sequence[Offer]) -> bool:
     """Whether fixes may be judged in one trial: not what damage to the text itself is mended by, where one changes how all is read."""
-    return len(offers) > ALONE and all(phase(offer.finding) not in ("", "0") for offer in offers)
+    return len(offers) > ALONE and all(offer.finding.phase > Phase.READING for offer in offers)
 
 
 class Trial:
@@ -197,26 +196,23 @@ class Trial:
 def nothing_new(before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> bool:
     """Whether every error of the text as changed stood there before."""
 
-    def errors(found: Iterable[Diagnostic]) -> Counter[tuple[str, str]]:
-        return Counter((d.code, d.fact) for d in found if d.severity == "error")
+    def errors(found: Iterable[Diagnostic]) -> Counter[Identity]:
+        return Counter(d.identity for d in found if d.severity == "error")
 
     return not errors(after) - errors(before)
-
-
-EXPECTED = "NS32"
-"""Findings on expectations: they hang on the whole net, so also on a change."""
 
 
 def doubted(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequence[Diagnostic], change: Back) -> bool:
     """Whether an error that is new speaks against a change: it stands in a changed line or nowhere, or the net is not the expected one.
 
-    Other errors come to light because the change lets them be seen, in its own line what a fixed finding hid.
+    Other errors come to light because the change lets them be seen, in its own line what a fixed finding hid. Expectations hang on the
+    whole net, so also on a change.
     """
-    known = {(d.code, d.fact) for d in before}
-    seen = [d for d in after if d.severity == "error" and (d.code, d.fact) not in known]
+    known = {d.identity for d in before}
+    seen = [d for d in after if d.severity == "error" and d.identity not in known]
     hidden = Hidden(fixed)
     new = [d for d in seen if d not in hidden]
-    return any(d.code.startswith(EXPECTED) or change.touches(d.span) for d in new)
+    return any(isinstance(d.evidence, Missed) or change.touches(d.span) for d in new)
 
 
 def repaired(source: Source, check: Check) -> Repair:
@@ -224,11 +220,11 @@ def repaired(source: Source, check: Check) -> Repair:
     from netspec.diagnostics.readings import settled
 
     done: list[tuple[Diagnostic, Fix]] = []
-    refused: set[tuple[str, str]] = set()
+    refused: set[Identity] = set()
     with suppress(SpentError):
         found = settled(check(source), source, check)
         for _ in range(ROUNDS):
-            safe = [(d, fix) for d in found for fix in d.fixes[:1] if fix.safe and fix.edits and (d.code, d.fact) not in refused]
+            safe = [(d, fix) for d in found for fix in d.fixes[:1] if fix.safe and fix.edits and d.identity not in refused]
             if not safe:
                 break
             for group in (safe, safe[:1]) if len(safe) > 1 else (safe,):
@@ -245,5 +241,5 @@ def repaired(source: Source, check: Check) -> Repair:
                     done += group
                     break
             else:
-                refused.add((safe[0][0].code, safe[0][0].fact))
+                refused.add(safe[0][0].identity)
     return Repair(source, tuple(done))

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 from netspec.diagnostics.codes import CODES
-from netspec.diagnostics.model import Diagnostic, Fix
+from netspec.diagnostics.model import Diagnostic, Fix, Label
 from netspec.diagnostics.render import render
 from netspec.diagnostics.snippet import clean
+from netspec.diagnostics.words import remarks
 from netspec.source import Span
 
 __all__ = ["FORMATS", "Format", "as_json", "format_findings"]
@@ -40,10 +41,16 @@ def as_json(diagnostic: Diagnostic) -> dict[str, Any]:
         "rule": list(d.rule),
         "help": _help(d),
         "label": d.label or None,
-        "notes": list(d.notes),
-        "labels": [{"message": other.text, "path": other.span.source.name, **_range(other.span)} for other in d.others],
+        "notes": list(remarks(d)),
+        "labels": [_label(other) for other in d.others],
         "fixes": [_fix(fix) for fix in d.fixes],
+        "phase": d.phase.name.lower(),
+        "about": {what: name or None for what, name in d.about._asdict().items()},
     }
+
+
+def _label(other: Label) -> dict[str, Any]:
+    return {"message": other.text, "path": other.span.source.name, **_range(other.span), "kind": other.kind}
 
 
 def _help(d: Diagnostic) -> str | None:
@@ -77,7 +84,7 @@ def _github(d: Diagnostic) -> str:
     names = {"line": "line", "col": "column", "endLine": "end_line", "endColumn": "end_column"}
     found = {"file": d.place, **{name: places[key] for name, key in names.items()}, "title": f"{d.code}: {d.title}"}
     properties = ",".join(f"{name}={_property(str(value))}" for name, value in found.items() if value is not None)
-    text = [d.fact or d.title, *d.rule, *d.notes, *(f"help: {fix.text}" for fix in d.fixes)]
+    text = [d.fact or d.title, *d.rule, *remarks(d), *(f"help: {fix.text}" for fix in d.fixes)]
     return f"::{d.severity} {properties}::{_escaped(chr(10).join(text))}"
 
 
@@ -105,7 +112,7 @@ def _sarif(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
 
 
 def _result(d: Diagnostic, index: int) -> dict[str, Any]:
-    text = "\n".join([d.message, *d.rule, *d.notes, *(f"help: {fix.text}" for fix in d.fixes)])
+    text = "\n".join([d.message, *d.rule, *remarks(d), *(f"help: {fix.text}" for fix in d.fixes)])
     found: dict[str, Any] = {"ruleId": d.code, "ruleIndex": index, "level": d.severity, "message": {"text": text}}
     if d.place:
         found["locations"] = [_location(d.place, d.span)]

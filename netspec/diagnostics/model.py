@@ -1,17 +1,16 @@
 """What netspec has to say about an input, as data: no layout, no wording beyond the facts."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
-from netspec.diagnostics.codes import CODES
+from netspec.diagnostics.codes import CODES, Phase, phase_of
+from netspec.diagnostics.evidence import NOTHING, About, Evidence
 from netspec.source import Span
 
-__all__ = ["COMES_FROM", "Diagnostic", "Diagnostics", "Edit", "Fix", "Label", "Severity", "SpecError", "Suspect", "fail"]
+__all__ = ["Diagnostic", "Diagnostics", "Edit", "Fix", "Insertion", "Label", "Severity", "SpecError", "fail", "uses_of"]
 
 Severity = Literal["error", "warning"]
-COMES_FROM = "comes from here"
-"""The label of a use of a block."""
 FEW = 100
 """Findings of a kind, of those that a text can hold in any number, that are made; the others are counted."""
 USES = 3
@@ -19,28 +18,29 @@ USES = 3
 
 
 class Label(NamedTuple):
-    """A second place that belongs to the finding: marked with -, not ^."""
+    """A second place that belongs to the finding: marked with -, not ^.
+
+    kind: where what is read was made, a use of the block that all this stands in, or any other party.
+    """
 
     span: Span
     text: str
+    kind: Literal["origin", "use", "other"] = "other"
+
+
+class Insertion(NamedTuple):
+    """A key that an edit writes behind what stands there, and its value."""
+
+    key: str
+    value: int
 
 
 class Edit(NamedTuple):
-    """Replace a stretch of a source (an empty one: insert) by a text."""
+    """Replace a stretch of a source (an empty one: insert) by a text. adds: what the text holds beyond what stands there."""
 
     span: Span
     text: str
-
-
-class Suspect(NamedTuple):
-    """A change of one number that may be what was meant. plain: it makes sizes agree that stand beside each other in the finding.
-
-    cost: how unlikely it is; the smaller, the likelier.
-    """
-
-    edit: Edit
-    plain: bool = False
-    cost: float = 0.0
+    adds: Insertion | None = None
 
 
 class Fix(NamedTuple):
@@ -55,9 +55,9 @@ class Fix(NamedTuple):
 class Diagnostic:
     """One finding. `fact` says what is the case here, with the numbers; the code's title says which requirement it breaks.
 
-    `path` names the file concerned where there is no span (a missing file, a data set). suspects: what may be wrong in the text, the
-    likeliest first; not tried yet, never shown. own: the place is a parameter that the layer's own rule refuses. hides: what could not be
-    looked at because of it. like: for one that stands for several uses of a block, the finding of each.
+    `path` names the file concerned where there is no span (a missing file, a data set). hides: what could not be looked at because of
+    it. like: for one that stands for several uses of a block, the finding of each. about, evidence: the same as values, for passes: these
+    never read a fact, a label or a note.
     """
 
     code: str
@@ -69,10 +69,10 @@ class Diagnostic:
     notes: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
     path: str | None = None
-    suspects: tuple[Suspect, ...] = ()
-    own: bool = False
     hides: Span | None = None
     like: tuple["Diagnostic", ...] = ()
+    about: About = NOTHING
+    evidence: Evidence | None = field(default=None, compare=False)
 
     @property
     def title(self) -> str:
@@ -81,6 +81,10 @@ class Diagnostic:
     @property
     def severity(self) -> Severity:
         return CODES[self.code].severity
+
+    @property
+    def phase(self) -> Phase:
+        return phase_of(self.code)
 
     @property
     def message(self) -> str:
@@ -93,14 +97,19 @@ class Diagnostic:
         return self.span.source.name if self.span else self.path
 
     @property
-    def cause(self) -> str:
-        """What tells findings of one code at one place apart: nothing for sizes and lints, which repeat in each copy of a block."""
-        return "" if self.span is not None and self.code[2] in "34" else self.label or self.fact if self.span is not None else self.fact
+    def repeats(self) -> bool:
+        """Whether each copy of a block may have it: findings on sizes and lints, at a layer's place."""
+        return self.span is not None and bool(self.about.layer) and self.phase in (Phase.SIZES, Phase.LINTS)
 
     @property
-    def layer(self) -> str:
-        """The layer that a lint's fact begins with."""
-        return self.fact.partition(": ")[0]
+    def cause(self) -> str:
+        """What tells findings of one code at one place apart; two that read the same there are one."""
+        return "" if self.repeats else (self.span and self.label) or self.fact
+
+    @property
+    def identity(self) -> tuple[str, About, str]:
+        """What makes two findings the same one, wherever an edit has moved it to. Facts are compared nowhere else, and only as a whole."""
+        return (self.code, self.about, self.fact)
 
     @property
     def order(self) -> tuple[str, int, str]:
@@ -154,7 +163,7 @@ class Diagnostics:
         """Give each finding from number `since` on the uses of blocks that lead to it, innermost first; `name` is what comes from there."""
         for i, d in enumerate(self.found[since:], since):
             taken = {d.span, *(label.span for label in d.others)}
-            added = tuple(Label(span, f"{name} {COMES_FROM}") for span in uses if span not in taken)
+            added = uses_of(name, (span for span in uses if span not in taken))
             if added and d.span is not None:
                 self.found[i] = replace(d, others=(*d.others, *added))
 
@@ -165,21 +174,25 @@ class Diagnostics:
         return len(self.found)
 
 
+def uses_of(name: str, uses: Iterable[Span]) -> tuple[Label, ...]:
+    """The uses of a block as labels; `name` is what comes from there."""
+    return tuple(Label(span, f"{name} comes from here", "use") for span in uses)
+
+
 def said_once(same: list[Diagnostic]) -> list[Diagnostic]:
     """The first of some findings of one cause, and all that a lint says of its layer, with the number of other layers that have it."""
     first = same[0]
-    if first.code[2] not in "34":
+    if not first.repeats:
         return [first]
-    mine = [
-        d for d in {d.fact: d for d in reversed(same)}.values() if d.fact == first.fact or (first.code[2] == "4" and d.layer == first.layer)
-    ]
-    others = list({d.fact if first.code[2] == "3" else d.layer: d for d in reversed(same) if d.layer != first.layer}.values())[::-1]
+    others = list({d.about: d for d in reversed(same) if d.about.layer != first.about.layer}.values())[::-1]
+    lint = first.phase == Phase.LINTS
+    mine = list({d.identity: d for d in reversed(same) if d.about.layer == first.about.layer}.values()) if lint else [first]
     if not others:
         return mine
     note = f"the same holds for {len(others)} other {'layer' if len(others) == 1 else 'layers'} made here"
-    if first.code[2] == "4":
+    if lint:
         return [replace(d, notes=(*d.notes, note)) for d in mine]
-    uses = dict.fromkeys(label for d in others for label in d.others if label.text.endswith(COMES_FROM))
+    uses = dict.fromkeys(label for d in others for label in d.others if label.kind == "use")
     known = {label.span for label in first.others}
     more = tuple(label for label in uses if label.span not in known)[:USES]
     return [replace(first, others=(*first.others, *more), notes=(*first.notes, note), like=(first, *others))]

@@ -6,25 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from netspec.diagnostics.back import Back
+from netspec.diagnostics.codes import Phase
+from netspec.diagnostics.evidence import Computed, Missed
 from netspec.diagnostics.fixing import Check, belongs, edited, end_of, helps
-from netspec.diagnostics.model import COMES_FROM, Diagnostic, Fix
+from netspec.diagnostics.model import Diagnostic, Fix
 from netspec.diagnostics.readings import SEVERAL
 from netspec.source import Source
 
 __all__ = ["ended", "read_on"]
 
-READING = "0"
-"""The hundreds digit of findings on the text itself."""
-VARIABLE = "$"
-"""In a finding on a value: it came from elsewhere, maybe from a mended line."""
-EXPECTED = "NS32"
-"""Findings on expectations: they hang on the whole net, so also on the change."""
-
 
 def ended(found: Sequence[Diagnostic], source: Source) -> bool:
     """Whether all errors are on the text itself, and each has a change of this text that was tried."""
     errors = [d for d in found if d.severity == "error"]
-    return bool(errors) and all(d.code[2] == READING and any(certain(source, fix) for fix in d.fixes[:1]) for d in errors)
+    return bool(errors) and all(d.phase == Phase.READING and any(certain(source, fix) for fix in d.fixes[:1]) for d in errors)
 
 
 def certain(source: Source, fix: Fix) -> bool:
@@ -42,16 +37,16 @@ def read_on(found: list[Diagnostic], source: Source, check: Check) -> list[Diagn
         return None
     after = check(mended)
     errors, back = [d for d in after if d.severity == "error"], Back(source, mended, edits)
-    places = [d.span for d in errors] + [
-        label.span for d in errors if d.code[2] == "1" for label in d.others if COMES_FROM not in label.text
-    ]
+    places = [d.span for d in errors]
+    places += [label.span for d in errors if d.phase == Phase.SCHEMA for label in d.others if label.kind != "use"]
     if (
         any(map(back.touches, places))
         or any(d.code == "NS901" for d in errors)
         or not helps(found, after, mending, end_of(source, mended, edits))
     ):
         return None
-    independent = [d for d in errors if not d.code.startswith(EXPECTED) and not (d.code[2] == "1" and VARIABLE in d.fact)]
+    # expectations hang on the whole net, a computed value may hang on a mended line
+    independent = [d for d in errors if not isinstance(d.evidence, (Missed, Computed))]
     more = [told for d in independent if (told := back.finding(d)) is not None]
     offered = [
         replace(d, fixes=(d.fixes[0], *(fix for fix in d.fixes[1:] if not fix.edits or d.code == SEVERAL))) if d in mending else d

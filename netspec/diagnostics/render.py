@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.diagnostics.snippet import Line, clean
+from netspec.diagnostics.words import remarks
 from netspec.source import Source
 
 __all__ = ["render", "summary"]
@@ -53,14 +54,14 @@ class _Block:
 
     def _words(self) -> tuple[str, tuple[str, ...]]:
         """The label of the primary place and the notes; the fact is always among the two, or in a headline without place."""
-        d = self.d
+        d, notes = self.d, remarks(self.d)
         if d.span is None:
-            return "", (d.label, *d.notes) if d.label and d.label != d.fact else d.notes
+            return "", (d.label, *notes) if d.label and d.label != d.fact else notes
         if d.label and d.label != d.fact:
-            return d.label, d.notes if d.fact.endswith(d.label) else (d.fact, *d.notes)
+            return d.label, notes if d.fact.endswith(d.label) else (d.fact, *notes)
         if d.span.begin[1] + len(d.fact) > _LABEL_END:
-            return "", (d.fact, *d.notes)
-        return d.fact, d.notes
+            return "", (d.fact, *notes)
+        return d.fact, notes
 
     def _places(self, label: str) -> list[str]:
         """The primary file first, then every other file that a label stands in."""

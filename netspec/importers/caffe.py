@@ -92,7 +92,7 @@ def placed(found: Diagnostic, layers: Mapping[str, Span], names: Mapping[str, st
     named = NAMED.search(found.span.source.line(found.span.begin[0]))
     own = named[1].strip("'\"") if named else ""
     place = layers.get(own) or layers.get(names.get(own, ""))
-    return replace(found, span=place, path=file, others=(), fixes=(), suspects=(), hides=None, like=())
+    return replace(found, span=place, path=file, others=(), fixes=(), hides=None, like=())
 
 
 def folded(imported: Imported) -> tuple[dict[str, Any], dict[str, str]]:

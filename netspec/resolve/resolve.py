@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from netspec.diagnostics.evidence import About, Unheard
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
 from netspec.frozen import changed, fresh, frozen
@@ -22,13 +23,11 @@ from netspec.resolve.training import check_contract, check_fillers, check_source
 from netspec.resolve.unused import check_unused
 from netspec.source import Span
 from netspec.syntax.located import Located
-from netspec.syntax.settings import is_setting
+from netspec.syntax.settings import is_setting, path_of
 from netspec.syntax.spec import Entry, Spec
 from netspec.syntax.variables import FAILED
 
-__all__ = ["NO_LAYERS", "Resolved", "resolve", "wire"]
-
-NO_LAYERS = "layers is missing or empty"
+__all__ = ["Resolved", "resolve", "wire"]
 
 
 @frozen
@@ -79,7 +78,7 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
     strangers = {entry: told_of_uses(made, entry) for entry in entries if isinstance(made := read[id(entry.body)], Stranger)}
     if not entries:
         if not reported(spec):
-            diagnostics.error("NS209", NO_LAYERS, spec.root.key_span("layers"))
+            diagnostics.error("NS209", "layers is missing or empty", spec.root.key_span("layers"), about=About(key="layers"))
         return None
     if not known.complete or not inputs_told(spec, inputs):
         return None
@@ -115,11 +114,9 @@ def of_setting(found: Diagnostic, spec: Spec) -> Diagnostic:
     """NS119 in place of NS102 where `--set conv9.num_output=8` begins with neither a section nor a layer's name."""
     if found.code != "NS102" or found.span is None or not is_setting(found.span.source):
         return found
-    path = found.span.source.name.partition(" ")[2]
+    path = path_of(found.span.source)
     first, dot, _ = path.partition(".")
-    from netspec.resolve.wording import NOWHERE
-
-    if not dot or spec.root.key_span(first) != found.span or found.label != NOWHERE:
+    if not dot or spec.root.key_span(first) != found.span or not isinstance(found.evidence, Unheard):
         return found
     near = nearest(first, [item.name for item in spec.items])
     note = f"did you mean {' or '.join(near)}?" if near else "a path begins with a section or with a layer's name"

@@ -57,7 +57,7 @@ def word(
     mistyped = {e.absolute_path for e in errors if e.validator == "type"}
     errors = [e for e in errors if e.validator not in RANGES or e.absolute_path not in mistyped]
     meant = misspelt(errors, subject)
-    found = {(d.code, d.span, d.fact): d for error in errors for d in worded(error, body, subject, meant)}
+    found = {(d.span, d.identity): d for error in errors for d in worded(error, body, subject, meant)}
     for diagnostic in found.values():
         diagnostics.add(diagnostic)
     if not errors:

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+from netspec.diagnostics.evidence import Computed, Unheard
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
 from netspec.kinds import GREATEST, LEAST, is_nan
@@ -15,7 +17,7 @@ from netspec.syntax.scalars import look_alike
 from netspec.syntax.scalars import resolve as scalar
 from netspec.syntax.settings import is_setting
 
-__all__ = ["NOWHERE", "Subject", "misspelt", "unknown_key", "what_it_is", "worded"]
+__all__ = ["Subject", "misspelt", "unknown_key", "what_it_is", "worded"]
 
 RANGES = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 TYPES = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false", "array": "a list",
@@ -23,13 +25,11 @@ TYPES = {"integer": "an integer", "number": "a number", "string": "text", "boole
 TEXT = {"string", "number", "boolean"}
 SIZES = re.compile(r"\d{1,2}(?:\s*[x,;]\s*\d{1,2})+")
 LONGEST_LABEL = 80
-NOWHERE = "not known here"
 QUOTIENT = re.compile(r"([-+]?\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)")
 DEVIATION = (
     "a deviation for each channel is a Scale layer behind the input, its weights 1 over each: {type: Scale, bias_term: false, "
     "filler: {type: values, values: [0.017125, 0.017507, 0.017429]}, param: [{lr_mult: 0}]}"
 )
-"""The label of a key that is like none and belongs nowhere."""
 
 
 class Subject(NamedTuple):
@@ -42,7 +42,15 @@ class Subject(NamedTuple):
 
 
 def worded(error: Fault, body: Located, subject: Subject, meant: set[str]) -> list[Diagnostic]:
-    """The findings of one schema error about `body`; keys in `meant` are there, misspelt."""
+    """The findings of one schema error about `body`; keys in `meant` are there, misspelt. A value that an expression made is marked so."""
+    found = said_of(error, body, subject, meant)
+    if not computed(follow(body, error.absolute_path)):
+        return found
+    return [replace(d, evidence=d.evidence or Computed()) for d in found]
+
+
+def said_of(error: Fault, body: Located, subject: Subject, meant: set[str]) -> list[Diagnostic]:
+    """The findings in words."""
     at, where = follow(body, error.absolute_path), place_name(error.absolute_path, subject.what)
     keyword, value = error.validator, error.instance
     if keyword == "additionalProperties":
@@ -113,7 +121,7 @@ def unknown_key(key: str, at: Located, known: Iterable[str], what: str, notes: t
         names = sorted(known)
         listed = (f"known: {', '.join(names)}",) if names else ()
         more = (DEVIATION,) if key.casefold() in ("std", "std_value", "stddev") and {"mean_value", "color"} <= set(known) else ()
-        return Diagnostic("NS102", text, span, NOWHERE, notes=(*more, *(listed if notes is None else notes)))
+        return Diagnostic("NS102", text, span, "not known here", notes=(*more, *(listed if notes is None else notes)), evidence=Unheard())
     edits = (Edit(span, near[0]),) if span and near[0] not in at.mapping and not is_setting(span.source) else ()
     fix = Fix(f"write {near[0]}", edits, certain(key, near[0], known))
     return Diagnostic("NS102", text, span, f"did you mean {' or '.join(near)}?", fixes=(fix,))

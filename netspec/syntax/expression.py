@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["NO_VALUE", "UNKNOWN", "ExpressionError", "evaluate", "extent", "substitute", "variables_in"]
+__all__ = ["NO_VALUE", "ExpressionError", "evaluate", "extent", "substitute", "variables_in"]
 
 LONGEST, NODES, LARGEST, WIDEST = 2000, 400, 2**63, 100_000
 LETTERS = 100
@@ -35,7 +35,6 @@ COMPARE: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
 }
 CALLS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "ceil": math.ceil, "floor": math.floor, "abs": abs, "len": len}
 CONSTANTS = {"true": True, "false": False, "null": None}
-UNKNOWN = "no variable "
 NO_VALUE = object()
 """The value of a variable whose own expression was reported: what is made of it is reported no more."""
 
@@ -147,7 +146,7 @@ def named(name: str, variables: Mapping[str, Any]) -> Any:
         return variables[name]
     if name in CONSTANTS:
         return CONSTANTS[name]
-    raise ExpressionError(f"{UNKNOWN}{name}", name)
+    raise ExpressionError(f"no variable {name}", name)
 
 
 def arithmetic(op: ast.operator, a: Any, b: Any) -> Any:

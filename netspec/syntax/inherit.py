@@ -1,6 +1,7 @@
 """`base:`, `import:`, `override:`, `insert:`, `remove:`: one spec as a change of another. Comes in: trees of files; goes out: one tree."""
 
 import os
+from dataclasses import replace
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
@@ -68,9 +69,7 @@ class Files:
         tree = read(source, own) if source is not None else None
         for finding in own:
             place = finding.span or path.span
-            self.diagnostics.add(
-                Diagnostic(finding.code, finding.fact, place, finding.label, finding.others, finding.rule, finding.notes, finding.fixes)
-            )
+            self.diagnostics.add(replace(finding, span=place))
         self.known[full] = (source, tree) if source is not None and tree is not None else None
         return self.known[full]
 

@@ -9,7 +9,7 @@ from netspec.syntax.located import Located
 from netspec.syntax.reader import read
 from netspec.syntax.uses import USE_KEYS
 
-__all__ = ["Inside", "is_setting", "leads_nowhere", "put", "with_value"]
+__all__ = ["Inside", "is_setting", "leads_nowhere", "path_of", "put", "with_value"]
 
 SIGN = "--set "
 
@@ -24,6 +24,11 @@ class Inside(NamedTuple):
 def is_setting(source: Source) -> bool:
     """Whether a source is the value of a setting, not a file."""
     return source.name.startswith(SIGN)
+
+
+def path_of(source: Source) -> str:
+    """The path that a setting leads along."""
+    return source.name.removeprefix(SIGN)
 
 
 def put(tree: Located, settings: tuple[str, ...], diagnostics: Diagnostics) -> tuple[Inside, ...]:

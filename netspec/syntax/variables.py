@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen import fresh, frozen
 from netspec.source import Span
-from netspec.syntax.expression import LETTERS, NO_VALUE, UNKNOWN, ExpressionError, extent, substitute, variables_in
+from netspec.syntax.expression import LETTERS, NO_VALUE, ExpressionError, extent, substitute, variables_in
 from netspec.syntax.located import Located, place, plain
 
 __all__ = ["FAILED", "REQUIRED", "Variables", "declared"]
@@ -101,14 +102,14 @@ def failed(error: ExpressionError, span: Span | None, values: Mapping[str, Any])
         return Diagnostic("NS110", str(error), span)
     if error.name == COPY:
         notes = ("i is the number of a copy: it stands where a block is used with repeat, and in that block",)
-        return Diagnostic("NS111", str(error), span, "no copy is counted here", notes=notes)
+        return Diagnostic("NS111", str(error), span, "no copy is counted here", notes=notes, about=About(key=error.name))
     near = nearest(error.name, values)
     known = f"known here: {', '.join(sorted(values))}" if values else "no variables are declared here: add vars:"
     fixes: tuple[Fix, ...] = ()
     if near and span is not None:
         fixes = (Fix(f"write {near[0]}", (Edit(span, span.text.replace(error.name, near[0], 1)),)),)
     label = f"did you mean {near[0]}?" if near else "not declared"
-    return Diagnostic("NS111", str(error), span, label, notes=(known,), fixes=fixes)
+    return Diagnostic("NS111", str(error), span, label, notes=(known,), fixes=fixes, about=About(key=error.name))
 
 
 def declared(
@@ -143,7 +144,7 @@ def declared(
             before = len(diagnostics)
             filled = scope.fill(body, diagnostics)
             for i, d in enumerate(diagnostics.found[before:], before):
-                if d.code == "NS111" and d.fact.removeprefix(UNKNOWN) in names:
+                if d.code == "NS111" and d.about.key in names:
                     notes = ("variables are computed from the top: each sees those above it",)
                     diagnostics.found[i] = replace(d, label="not declared above", notes=notes, fixes=())
             scope = scope.plus({name: value_of(filled)}, {name: filled.written})

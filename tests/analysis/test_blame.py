@@ -6,6 +6,7 @@ import pytest
 
 from netspec import driver
 from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics.words import remarks
 from netspec.ir.dims import symbol
 from netspec.source import Source
 
@@ -176,9 +177,9 @@ def test_a_failed_shape_names_the_first_layer_that_differs() -> None:
     assert driver.check_source(Source("spec.yaml", FLAT)) == []
     found = driver.check_source(Source("spec.yaml", FLAT.replace("num_output: 6", "num_output: 4")))
     (failed,) = [d for d in found if d.code == "NS324"]
-    assert failed.notes == ("the first layer that differs is conv2: with 6 it gives [N, 6, 8, 8]",)
+    assert remarks(failed) == ("the first layer that differs is conv2: with 6 it gives [N, 6, 8, 8]",)
     (unclear,) = [d for d in driver.check_source(Source("spec.yaml", FLAT.replace("[N, 6, 4, 4]", "[N, 777, 4, 4]"))) if d.code == "NS324"]
-    assert unclear.notes == ("the first layer that differs is among conv1, conv2, pool",)
+    assert remarks(unclear) == ("the first layer that differs is among conv1, conv2, pool",)
 
 
 def test_independent_faults_are_told_apart_also_in_uses_of_one_block() -> None:

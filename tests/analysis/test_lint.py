@@ -213,7 +213,7 @@ def test_each_state_that_sends_no_gradient(read: str, word: str, told: bool) -> 
     text += f"  - {{name: l, {lstm}{word}, bottom: [first, cont, h0, c0], top: [y, h1, c1]}}\n"
     text += f"  - {{name: loss, type: Reduction, bottom: {read}, loss_weight: 1}}\noutput: [y, h1, c1]\n"
     expected = [("NS407", "first"), ("NS429", "l")] if told and read != "y" else []
-    assert [(d.code, d.layer) for d in findings(text)] == expected
+    assert [(d.code, d.about.layer) for d in findings(text)] == expected
 
 
 @pytest.mark.parametrize(("code", "text"), rows(QUIET))

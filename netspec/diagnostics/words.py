@@ -1,0 +1,22 @@
+"""Words for what findings carry as values: the one place where evidence becomes sentences."""
+
+from netspec.diagnostics.evidence import Missed
+from netspec.diagnostics.model import Diagnostic
+
+__all__ = ["remarks"]
+
+
+def remarks(d: Diagnostic) -> tuple[str, ...]:
+    """The notes of a finding, what its evidence tells first."""
+    return (*of_shape(d.evidence), *d.notes) if isinstance(d.evidence, Missed) else d.notes
+
+
+def of_shape(missed: Missed) -> tuple[str, ...]:
+    """Which layer made a shape another, as far as that is known."""
+    if missed.first is not None:
+        first = missed.first
+        return (f"the first layer that differs is {first.layer}: with {first.number} it gives {first.gives}",)
+    if len(missed.among) > 1:
+        begin = f"{missed.agreed} is as expected: the" if missed.agreed else "the"
+        return (f"{begin} first layer that differs is among {', '.join(missed.among)}",)
+    return ()
