@@ -13,7 +13,8 @@ from pkgutil import iter_modules
 from netspec import layers
 from netspec.diagnostics.codes import CODES, Phase, phase_of
 from netspec.ir.layer import REGISTRY, Layer
-from netspec.layers.reference import default_of, markdown_table, record_page, reference, sentence
+from netspec.ir.traits import TRAITS
+from netspec.layers.reference import answered, default_of, markdown_table, record_page, reference, sentence
 from netspec.record import Record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -111,7 +112,25 @@ def zoo() -> Pages:
         yield f"docs/zoo/{name}.md" if name else "docs/zoo.md", f"{DO_NOT_EDIT}\n\n{text}"
 
 
-MAKERS: tuple[Callable[[], Pages], ...] = (index, schema, layer_pages, dialects, diagnostics, zoo)
+def traits() -> Pages:
+    """What passes may ask of a layer type: the closed set of traits, and what every layer answers."""
+    rows = [(f"`{name}`", trait.says, trait.owes) for name, trait in TRAITS.items()]
+    answers = [(f"`{name}`", said) for name, said in answered(Layer)]
+    about = (
+        'What a layer type says of itself in its header (`traits=("elementwise",)`), so that passes need not know its name. The set is\n'
+        "closed: a word that is not in it is refused where the class is made (NS122 in a plug-in), and so is a trait without a method\n"
+        "that it needs."
+    )
+    asked = (
+        "Passes ask these of every layer. A definition writes only those whose default is not right for it; no parameter may bear such\n"
+        "a name."
+    )
+    tables = markdown_table(("trait", "what is so", "what passes rely on"), rows), markdown_table(("asked", "answer"), answers)
+    parts = (DO_NOT_EDIT, "# Traits", about, tables[0], "## What every layer answers", asked, tables[1])
+    yield "docs/traits.md", "\n\n".join(parts) + "\n"
+
+
+MAKERS: tuple[Callable[[], Pages], ...] = (index, schema, layer_pages, dialects, traits, diagnostics, zoo)
 WHOLLY_GENERATED = ("docs/layers", "docs/zoo")
 
 

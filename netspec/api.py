@@ -61,7 +61,7 @@ def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -
     prove(typed, net)
     if program is not None:
         PROGRAMS[type(net)] = program
-    if any(getattr(node.layer, "reads", "") or getattr(node.layer, "writes", "") for node in (*typed.graph.sources, *typed.graph.nodes)):
+    if any(node.layer.reads or node.layer.writes for node in (*typed.graph.sources, *typed.graph.nodes)):
         from netspec.training.layer_files import attach
 
         attach(net, typed, writing=not isinstance(spec, TypedGraph))

@@ -166,7 +166,7 @@ def training_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics
 
 def with_file_types(graph: Graph) -> Graph:
     """The graph, data layers' tops typed by their files; numpy is imported only where there is such a file."""
-    if not any(i.type is None and getattr(i.node.layer, "reads", "") for i in graph.inputs if i.node is not None):
+    if not any(i.type is None and i.node.layer.reads for i in graph.inputs if i.node is not None):
         return graph
     from netspec.training.data.layer_paths import has_files
 

@@ -159,9 +159,8 @@ def stopped(typed: TypedGraph, node: Node, learning: set[Value]) -> list[int]:
     if not node.stopped:
         return []
     blind = node.layer.indices(*typed.bottoms(node))
-    return [
-        i for i in sorted(node.stopped) if node.bottoms[i] in learning and i not in blind and f"no_gradient.{i}" not in node.layer.traits
-    ]
+    stops = node.layer.stops_gradient
+    return [i for i in sorted(node.stopped) if node.bottoms[i] in learning and i not in blind and not stops(i)]
 
 
 def input_hash(typed: TypedGraph, given: Input) -> str:

@@ -5,10 +5,10 @@ dialects fill differently; of a net that is trained also where what it gathers w
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from netspec.analysis.infer import Pass, explained
 from netspec.diagnostics.model import Diagnostic
+from netspec.ir.field import ends
 from netspec.ir.graph import Graph, Node, TypedGraph
 from netspec.ir.layer import Filler, Layer, Weight
 from netspec.ir.types import TensorType, shown
@@ -101,10 +101,10 @@ def shapes(layer: Layer, bottoms: Types) -> list[object]:
     return [t.shape for t in ((tops,) if isinstance(tops, TensorType) else tops)]
 
 
-def windows(layer: Any, bottoms: Types) -> object:
+def windows(layer: Layer, bottoms: Types) -> object:
     """Where the windows begin: two pad words may come to the same, and with as many windows the rest of the border is not reached."""
-    w = layer.window(layer.bottom(bottoms[0]) if hasattr(layer, "bottom") else bottoms[0])
-    return w.kernel, w.stride, w.dilation, [pad[0] if isinstance(pad, tuple) else pad for pad in w.pads]
+    w = layer.window(layer.bottom(bottoms[0]))
+    return w.kernel, w.stride, w.dilation, [ends(pad)[0] for pad in w.pads]
 
 
 def start(node: Node, twin: Node, typed: TypedGraph) -> list[str]:

@@ -227,8 +227,9 @@ def same_order(a: TypedGraph, b: TypedGraph, old: WeightRef, new: WeightRef) -> 
     flat, folded, typed = (old, new, a) if len(old.weight.shape) == 2 else (new, old, b)
     if len(flat.weight.shape) != 2 or len(folded.weight.shape) <= 2 or not flat.node.bottoms:
         return True
-    axis = getattr(flat.node.layer, "axis", 1)
-    read, window = ([size for size in shape if size != 1] for shape in (typed.bottoms(flat.node)[0].shape[axis:], folded.weight.shape[1:]))
+    bottom = typed.bottoms(flat.node)[0]
+    axis = flat.node.layer.along(bottom)
+    read, window = ([size for size in shape if size != 1] for shape in (bottom.shape[axis:], folded.weight.shape[1:]))
     return read == window or len(read) == 1
 
 
@@ -236,7 +237,7 @@ def move(old: WeightRef | None, new: WeightRef) -> Move:
     fresh = Move("new", None, None, new.name, new.weight.shape)
     if old is None or product(old.weight.shape) != product(new.weight.shape):
         return fresh
-    turned = len(old.weight.shape) == 2 and getattr(old.node.layer, "transpose", False) != getattr(new.node.layer, "transpose", False)
+    turned = len(old.weight.shape) == 2 and old.weight.outputs != new.weight.outputs
     before = old.weight.shape[::-1] if turned else old.weight.shape
     if not flattens_alike(before, new.weight.shape):
         return fresh

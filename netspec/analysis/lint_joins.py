@@ -1,12 +1,11 @@
 """Lints on what follows what: NS404, NS405, NS409; and on labels: NS410."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from netspec.analysis.lint_view import Found, View, finding, place_of
 from netspec.analysis.receptive_field import Extent
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.ir.graph import Node, Value
-from netspec.ir.types import TensorType
 from netspec.opening import open_text
 from netspec.syntax.paths import OutsideError, resolved, roots
 
@@ -16,8 +15,8 @@ __all__ = ["idle_bias", "misaligned", "miscounted", "twice"]
 def idle_bias(view: View) -> Iterator[Found]:
     """NS404: a bias per channel that the mean taken next removes."""
     for node in view.nodes:
-        adds = not node.layer.traits.isdisjoint(("has_bias", "scales")) and "recurrent" not in node.layer.traits
-        if not adds or not node.tops or getattr(node.layer, "axis", 1) != 1:
+        adds = "has_bias" in node.layer.traits and node.bottoms and node.layer.along(view.typed.bottoms(node)[0]) == 1
+        if not adds or not node.tops:
             continue
         readers = view.uses.get(node.tops[0], [])
         bias = [i for i, w in enumerate(view.typed.weights[node]) if w.name == "bias" and len(w.shape) == 1 and w.kind == "parameter"]
@@ -31,7 +30,7 @@ def idle_bias(view: View) -> Iterator[Found]:
 
 def takes_mean(node: Node) -> bool:
     """Whether training takes the batch's mean away here; a stored one leaves a bias its effect."""
-    return "batch_statistics" in node.layer.traits and getattr(node.layer, "batch_in_training", True)
+    return node.layer.batch_in_training
 
 
 PAIRS = (("takes_scores", "normalizes_scores", "softmax"), ("takes_logits", "logistic", "sigmoid"))
@@ -76,8 +75,7 @@ def misaligned(view: View) -> Iterator[Found]:
 
 def beside(view: View, node: Node) -> bool:
     """Whether what a layer joins stands at the same places: not one behind the other along the batch or an image's axis."""
-    along: Callable[[TensorType], int] | None = getattr(node.layer, "along", None)
-    return along is None or along(view.typed.bottoms(node)[0]) == 1
+    return "joins" not in node.layer.traits or node.layer.along(view.typed.bottoms(node)[0]) == 1
 
 
 def shifts(view: View, node: Node) -> Iterator[tuple[Value, str]]:

@@ -20,10 +20,9 @@ def lagging(view: View) -> Iterator[Found]:
     if not updates:
         return
     for node in view.nodes:
-        remembers = getattr(node.layer, "remembers", None)
-        if remembers is None or not in_training(node, view):
+        if node.layer.remembers is None or not in_training(node, view):
             continue
-        word, share = remembers
+        word, share = node.layer.remembers
         memory = 1 / (1 - share) if share < 1 else math.inf
         if memory * (1 + 1e-9) >= LATEST * sum(updates):  # 1 / (1 - 0.999) is a little less than 1,000
             many = f"remembers {memory:,.0f} iterations" if share < 1 else "forgets nothing"
@@ -43,7 +42,7 @@ def lone(view: View) -> Iterator[Found]:
     batch = train.data.batch_size if train is not None and train.data is not None and in_learning(view) else None
     firsts = {name for given in view.typed.graph.inputs if given.type is not None for name in symbols(given.type.shape[0])}
     for node in view.nodes:
-        if "normalizes" not in node.layer.traits or ("batch_statistics" in node.layer.traits and not by_batch(node, view)):
+        if not node.bottoms or ("batch_statistics" in node.layer.traits and not by_batch(node, view)):
             continue
         count = node.layer.population(*view.typed.bottoms(node))
         if count is not None and batch is not None:
@@ -59,4 +58,4 @@ def in_learning(view: View) -> bool:
 
 
 def by_batch(node: Node, view: View) -> bool:
-    return in_training(node, view) and bool(getattr(node.layer, "batch_in_training", True))
+    return in_training(node, view) and node.layer.batch_in_training

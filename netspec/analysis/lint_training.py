@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from netspec.analysis.lint_view import Found, View, finding
 from netspec.ir.graph import Node, TypedGraph, Value
+from netspec.ir.traits import JUDGING
 from netspec.resolve.deploy import deployed
 
 __all__ = ["dead", "muted", "untrained", "zero_start", "zero_weights"]
@@ -29,7 +30,7 @@ def needed(view: View) -> set[Node]:
     roots = deployed(graph, outputs).outputs
     values, found = set(roots), set[Node]()
     for node in reversed(graph.nodes):
-        ends = node.layer.traits & {"loss", "metric", "writes_file"} or any(node.loss_weights) or not node.tops
+        ends = node.layer.traits & JUDGING or node.layer.writes or any(node.loss_weights) or not node.tops
         if ends or values.intersection(node.tops):
             found.add(node)
             values.update(node.bottoms)
@@ -86,11 +87,9 @@ def with_gradient(view: View, values: set[Value] | None = None) -> set[Node]:
         if not (any(node.loss_weights) or any(top in values for top in heard)):
             continue
         found.add(node)
-        if "no_gradient" in node.layer.traits:
-            continue
         blocked = node.layer.indices(*view.typed.bottoms(node)) if node.bottoms else {}
         for i, value in enumerate(node.bottoms):
-            if i not in blocked and f"no_gradient.{i}" not in node.layer.traits and i not in node.stopped:
+            if i not in blocked and not node.layer.stops_gradient(i) and i not in node.stopped:
                 values.add(value)
     return found
 

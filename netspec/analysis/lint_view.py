@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from netspec.analysis.receptive_field import Fields, fields
 from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.frozen import frozen
+from netspec.ir.field import ends
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.types import SPACE
 from netspec.resolve.resolve import Resolved
@@ -75,15 +76,13 @@ class Slide(NamedTuple):
 
 
 def slides(typed: TypedGraph, node: Node) -> Iterator[Slide]:
-    layer: Any = node.layer
-    bottom = typed.bottoms(node)[0]
-    image = layer.bottom(bottom) if hasattr(layer, "bottom") else bottom
-    window, tops = layer.window(image), typed.tops(node)[0].shape[-image.axes :]
+    image = node.layer.bottom(typed.bottoms(node)[0])
+    window, tops = node.layer.window(image), typed.tops(node)[0].shape[-image.axes :]
     letters = SPACE.get(image.axes, tuple(f"D{i}" for i in range(image.axes)))
     for i, name in enumerate(letters):
         size, out, stride, reach = image.space[i], tops[i], window.stride[i], window.reach[i]
-        begin = window.pads[i][0] if isinstance(window.pads[i], tuple) else window.pads[i]
-        if type(size) is int and type(out) is int and type(reach) is int and type(begin) is int:
+        begin, _ = ends(window.pads[i])
+        if type(size) is int and type(out) is int and type(stride) is int and type(reach) is int and type(begin) is int:
             slide = Slide(node, name, size, out, stride, reach, begin)
             if slide.left > 0 or stride > reach or slide.past:
                 yield slide

@@ -40,9 +40,8 @@ def chequered(view: View) -> Iterator[Found]:
     """NS403: windows of a transposed convolution overlap unevenly (Odena et al. 2016)."""
     for node in view.nodes:
         if {"windowed", "transposed"} <= node.layer.traits:
-            layer: Any = node.layer
-            image = layer.bottom(view.typed.bottoms(node)[0])
-            window = layer.window(image)
+            image = node.layer.bottom(view.typed.bottoms(node)[0])
+            window = node.layer.window(image)
             axes = zip(window.kernel, window.stride, window.dilation, image.space, strict=True)
             uneven = [(k, s) for k, s, d, size in axes if d == 1 and k % s and size != 1]  # a single window overlaps with none
             for kernel, stride in uneven[:1]:
@@ -57,7 +56,7 @@ def padded_pooling(view: View) -> Iterator[Found]:
     for s, axes in alike(s for s in pools if s.past):
         yield finding("NS411", s.node, f"the last window along {axes} begins past the {s.size} values there are", "stride")
     for node in view.nodes:
-        if "pooling" in node.layer.traits and getattr(node.layer, "averages_border", lambda x: False)(view.typed.bottoms(node)[0]):
+        if "pooling" in node.layer.traits and node.layer.averages_border(view.typed.bottoms(node)[0]):
             note = "count_include_pad: false divides by the values that are there"
             yield finding("NS411", node, "the means at the border count the padding's zeros", "pad", note)
 
@@ -65,15 +64,12 @@ def padded_pooling(view: View) -> Iterator[Found]:
 def overhanging(view: View) -> Iterator[Found]:
     """NS440: a pooling's window is larger than its padded input, which Caffe allows where it rounds up."""
     for node in view.nodes:
-        layer: Any = node.layer
-        if not {"pooling", "windowed"} <= layer.traits:
+        if not {"pooling", "windowed"} <= node.layer.traits:
             continue
-        image = view.typed.bottoms(node)[0]
-        window = layer.window(image)
-        over = [
-            (k, size + both(p)) for k, p, size in zip(window.reach, window.pads, image.space, strict=True) if type(size + both(p)) is int
-        ]
-        larger = [(k, room) for k, room in over if k > room]
+        image = node.layer.bottom(view.typed.bottoms(node)[0])
+        window = node.layer.window(image)
+        over = [(k, size + both(p)) for k, p, size in zip(window.reach, window.pads, image.space, strict=True)]
+        larger = [(k, room) for k, room in over if isinstance(k, int) and isinstance(room, int) and k > room]
         for kernel, room in larger[:1]:
             fact = f"kernel_size {kernel} is larger than the padded input {room}: its one window ends there"
             yield finding("NS440", node, fact, "kernel_size", "Caffe rounds up and takes it; PyTorch by default, EXACT and FLOOR refuse it")

@@ -61,7 +61,7 @@ def kept(typed: TypedGraph, sizes: Mapping[str, int]) -> tuple[set[Value], dict[
 
 def idle(node: Node, *, training: bool) -> bool:
     """Whether a dropout passes its bottom on."""
-    return "dropout" in node.layer.traits and (node.mode or ("TRAIN" if training else "TEST")) != "TRAIN"
+    return node.layer.passes_on and (node.mode or ("TRAIN" if training else "TEST")) != "TRAIN"
 
 
 def storage(typed: TypedGraph, *, training: bool) -> dict[Value, Value]:

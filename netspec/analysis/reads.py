@@ -3,8 +3,6 @@
 In: a typed graph and a node; out: per bottom a step for each axis. Knows no layer type.
 """
 
-from typing import Any
-
 from netspec.ir.field import Reads, same_place, window_steps
 from netspec.ir.graph import Node, TypedGraph, Value
 
@@ -32,16 +30,17 @@ def unpooled(typed: TypedGraph, node: Node) -> Reads:
     A mask counts places row by row: they are the same in two images whose axes after the first are as long.
     """
     top, maker = typed.tops(node)[0], node.bottoms[1].node
-    layer: Any = maker.layer if maker is not None else None
-    image = typed.bottoms(maker)[0] if maker is not None and maker.bottoms else None
-    if image is None or "pooling" not in layer.traits or "windowed" not in layer.traits or image.shape[3:] != top.shape[3:]:
+    if maker is None or not maker.bottoms or not {"pooling", "windowed"} <= maker.layer.traits:
         return same_place(2)
-    return (*same_place(2), *window_steps(layer.window(image), image.space, image.rank, transposed=True)[2:])
+    image = maker.layer.bottom(typed.bottoms(maker)[0])
+    if image.shape[3:] != top.shape[3:]:
+        return same_place(2)
+    return (*same_place(2), *window_steps(maker.layer.window(image), image.space, image.rank, transposed=True)[2:])
 
 
 def of_batch(node: Node, phase: str) -> bool:
     """Whether a node takes the statistics of the batch in a phase, so that each of its units depends on every place of every sample."""
-    return (node.mode or phase).upper() == "TRAIN" and bool(getattr(node.layer, "batch_in_training", False))
+    return (node.mode or phase).upper() == "TRAIN" and node.layer.batch_in_training
 
 
 def mixed(typed: TypedGraph, value: Value) -> str | None:

@@ -165,7 +165,7 @@ class Assembly:
     def settled(self, node: Node) -> None:
         """Refuse a layer that its own `phase` keeps training: a model draws nothing and gathers nothing."""
         gathers = any(w.kind == "statistic" for w in self.typed.weights[node])
-        if node.mode == "TRAIN" and (gathers or "stochastic" in node.layer.traits):
+        if node.mode == "TRAIN" and (gathers or node.layer.draws):
             raise self.g.refuse("its own phase is TRAIN: a served model has what training leaves")
 
     def settle(self, layer: str, tops: dict[Value, Operand]) -> None:

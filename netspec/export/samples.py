@@ -14,6 +14,7 @@ from netspec.diagnostics.codes import CODES
 from netspec.driver import Program
 from netspec.emit.onnx_contract import raw_type
 from netspec.ir.graph import Input, Node, TypedGraph, Value
+from netspec.ir.traits import JUDGING
 from netspec.resolve.image_contract import Shape
 
 if TYPE_CHECKING:
@@ -151,12 +152,11 @@ def taken_of_layers(program: Program, typed: TypedGraph) -> Samples | str:
     """
     import torch
 
-    from netspec.training.data.layer_paths import reads
     from netspec.training.feeds import label_rules
     from netspec.training.layer_feeds import layer_batches
 
     test = program.training_graph("test")
-    if not any(reads(node.layer) for node in test.graph.sources):
+    if not any(node.layer.reads for node in test.graph.sources):
         return "no layer of the test net reads data"
     if any(given.contract is not None for given in typed.graph.inputs):
         return "its data come from layers, past the image contract of its input"
@@ -236,7 +236,7 @@ def judges(test: TypedGraph, typed: TypedGraph) -> list[Judge]:
     there = {node.name: node for node in typed.graph.nodes}
     found = []
     for node in test.graph.nodes:
-        if not {"loss", "metric"} & set(node.layer.traits) or test.weights[node]:
+        if not node.layer.traits & JUDGING or test.weights[node]:
             continue
         bottoms = [value.name if value.node in (None, *test.graph.sources) else bottom_of(value, there) for value in node.bottoms]
         if None not in bottoms:

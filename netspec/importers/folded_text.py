@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from netspec.importers.block_names import beginning, unused
 from netspec.importers.layer_types import definition
 from netspec.importers.parts import CONDITIONAL, Block, Entry, Part, Use, layers_in
-from netspec.importers.spec_layers import PASSED_OVER
+from netspec.ir.traits import ASIDE
 
 __all__ = ["Folded", "Writing"]
 
@@ -81,9 +81,9 @@ def follow(part: Part, last: int) -> int:
     if part.use is not None:
         return part.item.makes[0]
     cls = definition(str(part.entry["type"]))
-    if cls is None or not CONDITIONAL.isdisjoint(part.entry) or (cls.traits & PASSED_OVER and last == -1):
+    if cls is None or not CONDITIONAL.isdisjoint(part.entry) or (cls.traits & ASIDE and last == -1):
         return -1
-    return last if cls.traits & PASSED_OVER or not part.item.makes else part.item.makes[0]
+    return last if cls.traits & ASIDE or not part.item.makes else part.item.makes[0]
 
 
 def use_name(places: Sequence[str], block: str) -> str:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from netspec.importers.layer_types import definition
 from netspec.importers.names import CONDITIONS
 from netspec.importers.repeats import Item
-from netspec.importers.spec_layers import PASSED_OVER, Wires
+from netspec.importers.spec_layers import Wires
+from netspec.ir.traits import ASIDE
 
 __all__ = ["Block", "Entry", "Numbers", "Part", "Parts", "Use", "layers_in"]
 
@@ -114,7 +115,7 @@ def abstract(value: Any, numbers: list[float]) -> Hashable:
 def movable(entry: Entry, wire: Wires) -> bool:
     """Whether a layer may go into a block: it is in every phase, and a bottom left out does not pass it over."""
     cls = definition(entry["type"])
-    if cls is None or not cls.traits.isdisjoint(PASSED_OVER) or not wire.tops or not wire.bottoms:
+    if cls is None or not cls.traits.isdisjoint(ASIDE) or not wire.tops or not wire.bottoms:
         return False
     if not CONDITIONAL.isdisjoint(entry):
         return False

@@ -11,11 +11,11 @@ from netspec.diagnostics.suggest import nearest
 from netspec.importers.decode import Piece, fields_of
 from netspec.importers.layer_types import definition, known_types
 from netspec.ir.layer import Layer
+from netspec.ir.traits import ASIDE, SOURCE
 from netspec.resolve.sections import LayerFields
 
-__all__ = ["PASSED_OVER", "Wires", "entries", "literal", "without_idle_strangers"]
+__all__ = ["Wires", "entries", "literal", "without_idle_strangers"]
 
-PASSED_OVER = frozenset(("loss", "metric", "data", "input"))
 ORDER = ("name", "type", "bottom", "top", "include", "exclude", "phase", "loss_weight", "propagate_down", "param")
 LISTS = frozenset(("dim", "param", "mean_value", "slice_point", "stepvalue"))
 EFFECTLESS = frozenset(("engine", "force_nd_im2col", "debug_info", "share_in_parallel", "prefetch", "cache_images", "force_encoded_color"))
@@ -78,9 +78,9 @@ class Wiring:
     def follow(self, layer: Piece, cls: type[Layer] | None, tops: list[str]) -> None:
         """The layer before the next one, for a bottom left out."""
         conditional = any(key in layer for key in ("include", "exclude"))
-        if cls is None or (cls.traits & {"data", "input"} and not self.begun):
+        if cls is None or (cls.traits & SOURCE and not self.begun):
             self.last = None
-        elif not cls.traits & PASSED_OVER and cls.tops[1] != 0:
+        elif not cls.traits & ASIDE and cls.tops[1] != 0:
             self.last = None if conditional else tops[0]
             self.begun = True
 

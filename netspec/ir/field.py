@@ -1,13 +1,38 @@
 """Where a layer looks: along each axis, which stretch of the bottom one unit of the top reads. Pure numbers; knows no layer."""
 
 from math import inf
-from typing import Any, NamedTuple, Union
+from typing import NamedTuple, Union
 
 from netspec.ir.dims import Size
 
-__all__ = ["Number", "Reads", "Step", "over", "past", "same_place", "window_steps"]
+__all__ = ["Border", "Number", "Reads", "Step", "Window", "ends", "over", "past", "same_place", "window_steps"]
 
 Number = Union[int, float]
+Border = Size | tuple[Size, Size]
+
+
+class Window(NamedTuple):
+    """A window along each spatial axis. `pads` holds one size for both sides, or (begin, end)."""
+
+    kernel: tuple[Size, ...]
+    stride: tuple[Size, ...]
+    pads: tuple[Border, ...]
+    dilation: tuple[Size, ...]
+
+    @property
+    def reach(self) -> tuple[Size, ...]:
+        """Extent from the first tap to the last: dilation (kernel - 1) + 1."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether each axis has the same padding, a number, on both sides."""
+        return all(isinstance(b, int) and b == e for b, e in map(ends, self.pads))
+
+
+def ends(pad: Border) -> tuple[Size, Size]:
+    """Padding at the beginning and at the end."""
+    return pad if isinstance(pad, tuple) else (pad, pad)
 
 
 class Step(NamedTuple):
@@ -48,7 +73,7 @@ def borrowed(mode: str, begin: int, reach: int) -> Number:
     return max(0, furthest[mode] - (reach - begin)) if begin > 0 and mode in furthest else 0
 
 
-def window_steps(window: Any, space: tuple[Size, ...], rank: int, *, transposed: bool, mode: str = "constant") -> Reads:
+def window_steps(window: Window, space: tuple[Size, ...], rank: int, *, transposed: bool, mode: str = "constant") -> Reads:
     """The steps of a window (kernel, stride, pads, dilation, per spatial axis) over the last axes; channels are read whole.
 
     mode: what the border holds, a pad_mode.
@@ -57,8 +82,8 @@ def window_steps(window: Any, space: tuple[Size, ...], rank: int, *, transposed:
     steps: list[Step | None] = [Step(axis) for axis in range(lead - 1)] + [None] * min(lead, 1)
     for i, size in enumerate(space):
         kernel, stride, dilation = window.kernel[i], window.stride[i], window.dilation[i]
-        begin = window.pads[i][0] if isinstance(window.pads[i], tuple) else window.pads[i]
-        if not all(isinstance(n, int) for n in (kernel, stride, dilation)):
+        begin, _ = ends(window.pads[i])
+        if not (isinstance(kernel, int) and isinstance(stride, int) and isinstance(dilation, int)):
             steps.append(None)
             continue
         reach = dilation * (kernel - 1)

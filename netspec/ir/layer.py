@@ -1,16 +1,32 @@
 """The abstract layer: all that a layer type must say of itself. The concrete ones stand in layers/; this knows none of them."""
 
+import re
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from netspec.ir.dims import Size
-from netspec.ir.field import Reads, same_place, window_steps
+from netspec.ir.field import Reads, Window, same_place, window_steps
 from netspec.ir.rule import Change
+from netspec.ir.traits import TRAITS, DefinitionError, check_traits
 from netspec.ir.types import TensorType
 from netspec.record import Param, Record, param
 from netspec.source import Source
 
-__all__ = ["REGISTRY", "Example", "Filler", "Kept", "Layer", "ModuleText", "Weight", "accepts", "as_read", "constant", "module", "rejects"]
+__all__ = [
+    "REGISTRY",
+    "Example",
+    "FileLayer",
+    "Filler",
+    "Kept",
+    "Layer",
+    "ModuleText",
+    "Weight",
+    "accepts",
+    "as_read",
+    "constant",
+    "module",
+    "rejects",
+]
 
 Range = tuple[int, int | None]
 FillerType = Literal["constant", "uniform", "gaussian", "xavier", "msra", "positive_unitball", "bilinear", "kaiming_uniform", "values"]
@@ -157,7 +173,19 @@ def as_read(layer: "Layer", bottoms: tuple[TensorType, ...]) -> tuple[TensorType
     return tuple(b if i in whole else b._replace(dtype="float32") for i, b in enumerate(bottoms))
 
 
+class FileLayer(Protocol):
+    """What is asked of a layer with trait data whose `reads` names a format: where its file is, and in what order it is read."""
+
+    reads: ClassVar[str]
+    source: str
+    batch_size: int
+    shuffle: bool
+    rand_skip: int
+
+
 REGISTRY: dict[str, type["Layer"]] = {}
+KEPT = re.compile(r"(bottom|top)(\.\d+)?|values")
+"""The words of `keeps`."""
 PACKAGE = f"{__name__.partition('.')[0]}."
 
 
@@ -165,9 +193,7 @@ class Layer(Record):
     """A layer type. Subclasses declare parameters with `param()` and override what differs from the defaults below.
 
     type: Caffe's name; groups: the param maps that hold its parameters, the first by default; legacy: names of older Caffe versions;
-    bottoms, tops: how many, as (least, most), most None for any; traits: what passes may ask (elementwise, windowed, has_bias, loss,
-    metric, data, input, stochastic, rearranges (each number
-    is one of a bottom's), ...; no_gradient: none reaches its bottoms; no_gradient.1: none reaches bottom 1).
+    bottoms, tops: how many, as (least, most), most None for any; traits: what passes may ask, words of ir/traits.py.
     keeps: what its torch module keeps for the backward pass: "bottom", "top", "bottom.0" (one of several), "values" (as many numbers of its
     own as the first bottom has); bottoms and tops where nothing is said. Where it depends on parameters, `kept` says it.
     """
@@ -181,6 +207,10 @@ class Layer(Record):
     keeps: ClassVar[tuple[str, ...]] = ("bottom", "top")
     home: ClassVar[Source | None] = None
     """The file of a plug-in, with the torch modules that it names; None for netspec's own."""
+    reads: ClassVar[str] = ""
+    """The format of the file that it reads (lmdb, hdf5, images, matrix), named by its parameter `source`; empty for none."""
+    writes: ClassVar[str] = ""
+    """The format of the file that it writes (hdf5), named by its parameter `file_name`; empty for none."""
     top_count: int
     """How many tops this instance has in its net: part of how it was built, not a parameter."""
 
@@ -205,13 +235,29 @@ class Layer(Record):
             cls.tops = (tops, tops) if isinstance(tops, int) else tops
         if traits:
             cls.traits = cls.traits | frozenset(traits)
+            check_traits(cls.__name__, cls.traits)
         if keeps is not None:
             cls.keeps = keeps
         if type:
+            cls.check_definition()
             cls.type = type
             cls.legacy = legacy
             if cls.__module__.startswith(PACKAGE):  # a plug-in's types are known to the specs that name it, and to no other
                 REGISTRY[type] = cls
+
+    @classmethod
+    def check_definition(cls) -> None:
+        """Refuse, as DefinitionError: parameters called as what every layer has, unknown words of `keeps`, traits without their methods."""
+        clash = next((name for name in cls.names if hasattr(Layer, name)), None)
+        if clash is not None:
+            raise DefinitionError(f"{cls.__name__} has a parameter called {clash}, as what every layer has: another name is needed")
+        wrong = next((word for word in cls.keeps if not KEPT.fullmatch(word)), None)
+        if wrong is not None:
+            raise DefinitionError(f"keeps of {cls.__name__} must be of bottom, bottom.0, ..., top, top.0, ..., values: {wrong!r} is none")
+        for trait in sorted(cls.traits & TRAITS.keys()):
+            missing = [name for name in TRAITS[trait].methods if getattr(cls, name) is getattr(Layer, name)]
+            if missing:
+                raise DefinitionError(f"{cls.__name__} has trait {trait}, which needs a method `{missing[0]}`")
 
     def __init__(self, *, top_count: int = 1, **values: Any) -> None:
         super().__init__(**values)
@@ -250,14 +296,64 @@ class Layer(Record):
     def field(self, *bottoms: Any, **none: Any) -> tuple[Reads, ...]:
         """Per bottom, what one unit of the top reads along each axis. Default: elementwise its own place, windowed its window, else all."""
         if "windowed" in self.traits:
-            layer: Any = self
-            image = layer.bottom(bottoms[0]) if hasattr(layer, "bottom") else bottoms[0]
-            mode = getattr(layer, "pad_mode", "constant")
-            steps = window_steps(layer.window(image), image.space, bottoms[0].rank, transposed="transposed" in self.traits, mode=mode)
-            return (steps,)
+            image, rank = self.bottom(bottoms[0]), bottoms[0].rank
+            transposed = "transposed" in self.traits
+            return (window_steps(self.window(image), image.space, rank, transposed=transposed, mode=self.border_mode),)
         if "elementwise" in self.traits:
             return tuple(same_place(b.rank if b.rank == bottoms[0].rank else min(b.rank, 1)) for b in bottoms)
         return ((),) * len(bottoms)
+
+    def bottom(self, x: TensorType) -> TensorType:
+        """With trait windowed: the first bottom as batch, channels and the axes that the window slides over. Default: as it stands."""
+        return x
+
+    def window(self, *bottoms: Any, **none: Any) -> Window:
+        """With trait windowed: the window over that bottom; with transposed, over the top."""
+        raise NotImplementedError
+
+    @property
+    def border_mode(self) -> str:
+        """With trait windowed: what the border holds. Default: its parameter `pad_mode`, else a constant."""
+        return str(self.__dict__.get("pad_mode", "constant"))
+
+    def averages_border(self, *bottoms: Any, **none: Any) -> bool:
+        """With trait pooling: whether means at the border count the padding's zeros."""
+        return False
+
+    def along(self, x: TensorType) -> int:
+        """The axis of x that it works along (its classes, its channels, what it joins). Default: its parameter `axis`, else axis 1."""
+        said = self.__dict__.get("axis")
+        return 1 if said is None else x.axis(said)
+
+    @property
+    def ignored(self) -> tuple[int, ...]:
+        """Labels that count for nothing. Default: those of its parameter `ignore_label`."""
+        said = self.__dict__.get("ignore_label")
+        return said if isinstance(said, tuple) else () if said is None else (said,)
+
+    @property
+    def batch_in_training(self) -> bool:
+        """Whether training normalises by the batch's own statistics. Default: where it has trait batch_statistics."""
+        return "batch_statistics" in self.traits
+
+    @property
+    def remembers(self) -> tuple[str, float] | None:
+        """The parameter that says how much of its statistics is kept from one batch to the next, and its value; None: it gathers none."""
+        return None
+
+    @property
+    def draws(self) -> bool:
+        """Whether it draws numbers in training. Default: where it has trait stochastic."""
+        return "stochastic" in self.traits
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether outside training its top is its bottom. Default: where it has trait dropout."""
+        return "dropout" in self.traits
+
+    def stops_gradient(self, bottom: int) -> bool:
+        """Whether a trait says that no gradient reaches a bottom, by its place."""
+        return "no_gradient" in self.traits or f"no_gradient.{bottom}" in self.traits
 
     @property
     def silent(self) -> frozenset[int]:
@@ -265,7 +361,7 @@ class Layer(Record):
         return frozenset()
 
     def population(self, *bottoms: Any, **none: Any) -> Size | None:
-        """With trait normalizes: of how many values each mean is taken; None where none is."""
+        """Of how many values each mean is taken that it takes away; None where it takes none."""
         return None
 
     def connections(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:

@@ -18,7 +18,7 @@ class Elementwise(Layer, traits=("elementwise",)):
         return x
 
 
-class ReLU(Elementwise, type="ReLU", param="relu_param", legacy=("RELU", "relu"), traits=("activation",)):
+class ReLU(Elementwise, type="ReLU", param="relu_param", legacy=("RELU", "relu")):
     """Keep what is positive; weaken what is negative by negative_slope.
 
     y = max(x, 0) + negative_slope min(x, 0)     (Nair and Hinton 2010; leaky: Maas et al. 2013)
@@ -48,7 +48,7 @@ class ReLU(Elementwise, type="ReLU", param="relu_param", legacy=("RELU", "relu")
         yield rejects("{slope: 0.1}", "N,3", code="NS102", at="slope")
 
 
-class ReLU6(Elementwise, type="ReLU6", param="relu6_param", traits=("activation",)):
+class ReLU6(Elementwise, type="ReLU6", param="relu6_param"):
     """ReLU that saturates at 6.
 
     y = min(max(x, 0), 6) + negative_slope min(x, 0)     (Krizhevsky 2010; MobileNets: Howard et al. 2017)
@@ -82,7 +82,7 @@ class ReLU6(Elementwise, type="ReLU6", param="relu6_param", traits=("activation"
         yield rejects("{negative_slope: a}", "N,C", code="NS104", at="negative_slope")
 
 
-class PReLU(Elementwise, type="PReLU", keeps=("bottom",), param="prelu_param", traits=("activation",)):
+class PReLU(Elementwise, type="PReLU", keeps=("bottom",), param="prelu_param"):
     """ReLU whose negative slope is trained, one per channel or one for all.
 
     y = max(x, 0) + a min(x, 0)     (He et al. 2015)
@@ -115,7 +115,7 @@ class PReLU(Elementwise, type="PReLU", keeps=("bottom",), param="prelu_param", t
         yield rejects("{}", "N", code="NS303")
 
 
-class ELU(Elementwise, type="ELU", keeps=("bottom",), param="elu_param", traits=("activation",)):
+class ELU(Elementwise, type="ELU", keeps=("bottom",), param="elu_param"):
     """Let negative values approach -alpha.
 
     y = x for x > 0, alpha (e^x - 1) else     (Clevert et al. 2015)
@@ -142,7 +142,7 @@ class Sigmoid(
     keeps=("top",),
     param="sigmoid_param",
     legacy=("SIGMOID", "sigmoid"),
-    traits=("activation", "saturates", "logistic"),
+    traits=("logistic",),
 ):
     """Press every value into (0, 1).
 
@@ -164,7 +164,7 @@ class Sigmoid(
         yield rejects("{engine: fast}", "N,C", code="NS105", at="engine")
 
 
-class TanH(Elementwise, type="TanH", keeps=("top",), param="tanh_param", legacy=("TANH", "tanh"), traits=("activation", "saturates")):
+class TanH(Elementwise, type="TanH", keeps=("top",), param="tanh_param", legacy=("TANH", "tanh")):
     """Press every value into (-1, 1).
 
     y = (e^x - e^-x) / (e^x + e^-x)     (LeCun et al. 1998; Caffe's TanH)
@@ -185,7 +185,7 @@ class TanH(Elementwise, type="TanH", keeps=("top",), param="tanh_param", legacy=
         yield rejects("{engine: fast}", "N,C", code="NS105", at="engine")
 
 
-class AbsVal(Elementwise, type="AbsVal", keeps=("bottom",), legacy=("ABSVAL",), traits=("activation",)):
+class AbsVal(Elementwise, type="AbsVal", keeps=("bottom",), legacy=("ABSVAL",)):
     """Drop the sign.
 
     y = |x|     (Caffe's AbsVal)
@@ -206,7 +206,7 @@ class AbsVal(Elementwise, type="AbsVal", keeps=("bottom",), legacy=("ABSVAL",), 
         yield rejects("{power: 1}", "N,C", code="NS102", at="power")
 
 
-class BNLL(Elementwise, type="BNLL", keeps=("bottom",), legacy=("BNLL", "bnll"), traits=("activation",)):
+class BNLL(Elementwise, type="BNLL", keeps=("bottom",), legacy=("BNLL", "bnll")):
     """A smooth ReLU: the binomial normal log likelihood.
 
     y = log(1 + e^x)     (Caffe's BNLL; Dugas et al. 2000 call it softplus)
@@ -228,7 +228,7 @@ class BNLL(Elementwise, type="BNLL", keeps=("bottom",), legacy=("BNLL", "bnll"),
         yield rejects("{beta: 1}", "N,C", code="NS102", at="beta")
 
 
-class Swish(Elementwise, type="Swish", param="swish_param", legacy=("SiLU",), traits=("activation",)):
+class Swish(Elementwise, type="Swish", param="swish_param", legacy=("SiLU",)):
     """Weigh every value by its own sigmoid.
 
     y = x / (1 + e^(-beta x))     (Ramachandran et al. 2017; Caffe's Swish)
@@ -266,8 +266,12 @@ class Dropout(
     scale_train: bool = param(default=True, doc="enlarge what is kept; false: weaken the test instead")
     sample_weights_test: bool = param(default=False, doc="draw in test too (Bayesian SegNet)")
 
+    @property
+    def passes_on(self) -> bool:
+        return self.scale_train and not self.sample_weights_test
+
     def torch(self, x: TensorType) -> ModuleText:
-        if self.scale_train and not self.sample_weights_test:
+        if self.passes_on:
             return module("nn.Dropout", self.dropout_ratio)
         return module(
             "ForkDropout",

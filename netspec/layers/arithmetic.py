@@ -1,8 +1,9 @@
 """Size rules that windowed layers share: kernel, stride, padding, dilation. Works on integers, Dims and traced sizes alike."""
 
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, overload
 
 from netspec.ir.dims import Size, ceil_div, largest, product, smallest, untraced
+from netspec.ir.field import Border, Window, ends
 from netspec.ir.rule import Change, RuleError, at_least, divides
 from netspec.ir.types import SPACE, TensorType
 
@@ -30,27 +31,7 @@ __all__ = [
 PerAxis = int | tuple[int, ...]
 Pad = int | tuple[int | tuple[int, int], ...] | Literal["valid", "same", "full", "causal", "same_tf"]
 PadMode = Literal["constant", "reflect", "symmetric", "replicate", "circular"]
-Border = Size | tuple[Size, Size]
 LONG = {"H": "height", "W": "width", "L": "length", "D": "depth"}
-
-
-class Window(NamedTuple):
-    """A window along each spatial axis. `pads` holds one size for both sides, or (begin, end)."""
-
-    kernel: tuple[Size, ...]
-    stride: tuple[Size, ...]
-    pads: tuple[Border, ...]
-    dilation: tuple[Size, ...]
-
-    @property
-    def reach(self) -> tuple[Size, ...]:
-        """Extent from the first tap to the last: dilation (kernel - 1) + 1."""
-        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
-
-    @property
-    def symmetric(self) -> bool:
-        """Whether each axis has the same padding, a number, on both sides."""
-        return all(isinstance(b, int) and b == e for b, e in map(ends, self.pads))
 
 
 def number(size: Size) -> int:
@@ -68,11 +49,6 @@ def axis_names(axes: int) -> tuple[str, ...]:
 def both(pad: Border) -> Size:
     """Padding on both sides together."""
     return pad[0] + pad[1] if isinstance(pad, tuple) else 2 * pad
-
-
-def ends(pad: Border) -> tuple[Size, Size]:
-    """Padding at the beginning and at the end."""
-    return pad if isinstance(pad, tuple) else (pad, pad)
 
 
 @overload

@@ -83,6 +83,10 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         scores = self.num_heads * n * t * s * (3 if self.dropout_ratio else 1)
         return Kept(tuple(range(min(len(bottoms), 2))), own=4 * (2 * n * t * c + 2 * n * s * c + scores))
 
+    @property
+    def draws(self) -> bool:
+        return self.dropout_ratio > 0
+
     def torch(self, *bottoms: TensorType) -> ModuleText:
         return module(
             "MultiHeadAttention",

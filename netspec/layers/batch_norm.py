@@ -14,7 +14,7 @@ from netspec.record import param
 __all__ = ["BN", "BatchNorm"]
 
 
-class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elementwise", "normalizes", "batch_statistics")):
+class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elementwise", "batch_statistics")):
     """Give every channel mean 0 and variance 1: by the batch's own statistics while training, by gathered ones in test.
 
     y = (x - E[x]) / sqrt(Var[x] + eps)     (Ioffe and Szegedy 2015; Caffe's BatchNorm)
@@ -96,7 +96,7 @@ class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elem
         yield rejects("{use_global_stats: maybe}", "N,3,3,2", code="NS104", at="use_global_stats")
 
 
-class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "normalizes", "batch_statistics", "has_bias")):
+class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_statistics", "has_bias")):
     """Batch normalisation with its own scale and shift, as forks of Caffe have it.
 
     y = slope (x - E[x]) / sqrt(Var[x] + eps) + bias     (Ioffe and Szegedy 2015)

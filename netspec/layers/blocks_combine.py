@@ -50,7 +50,7 @@ class ArgMax(nn.Module):
         self.top_k, self.axis, self.out_max_val = top_k, axis, out_max_val
 
     def forward(self, x: Tensor) -> Tensor:
-        axis = 1 if self.axis is None else self.axis
+        x, axis = x.detach(), 1 if self.axis is None else self.axis
         scores = x.reshape(x.shape[0], -1) if self.axis is None else x
         ordered, places = scores.flip(axis).sort(dim=axis, descending=True, stable=True)
         values = ordered.narrow(axis, 0, self.top_k)

@@ -53,9 +53,9 @@ class MultiBoxLoss(nn.Module):
         self.in_target, self.difficult, self.normalization = in_target, difficult, normalization
 
     def forward(self, offsets: Tensor, scores: Tensor, priors: Tensor, truth: Tensor) -> Tensor:
-        boxes, variances = priors.reshape(2, -1, 4)
+        boxes, variances = priors.detach().reshape(2, -1, 4)
         variances = torch.ones_like(variances) if self.in_target else variances
-        rows = truth.reshape(-1, 8)
+        rows = truth.detach().reshape(-1, 8)
         offsets, scores = offsets.reshape(len(offsets), -1, 4), scores.reshape(len(scores), -1, self.num_classes)
         total, matches = offsets.new_zeros(()), offsets.new_zeros(())
         for i in range(len(offsets)):

@@ -4,7 +4,7 @@ A data layer's tops are inputs too: what is not passed in is read (docs/decision
 """
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from netspec.ir.dims import Size
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, accepts, module, rejects
@@ -42,12 +42,12 @@ class Input(Layer, type="Input", param="input_param", bottoms=0, tops=(1, None),
 
 
 class DataLayer(Layer, bottoms=0, tops=(1, None), traits=("data",)):
-    """What data layers share: tops that are passed in, or else read.
+    """What data layers share: tops that are passed in, or else read. One whose `reads` names a format is a FileLayer."""
 
-    reads: the format of the files behind `source` (lmdb, hdf5, images), empty where there is nothing that netspec reads.
-    """
-
-    reads: ClassVar[str] = ""
+    shuffle: bool = False
+    """The order in the file; a parameter of this name may ask for another."""
+    rand_skip: int = 0
+    """No sample is skipped; a parameter of this name may ask for that."""
 
     def torch(self) -> ModuleText:
         return module("DataSource")

@@ -63,7 +63,7 @@ class Reorg(Layer, type="Reorg", keeps=(), param="reorg_param"):
         yield rejects("{}", "N,8,4,4", code="NS103")
 
 
-class MergeCrop(Layer, type="MergeCrop", keeps=(), param="mergecrop_param", bottoms=2, traits=("spatial",)):
+class MergeCrop(Layer, type="MergeCrop", keeps=(), param="mergecrop_param", bottoms=2):
     """Cut the middle of the second bottom to the size of the first, and put it behind its channels, or add it: U-Net's skip.
 
     y = [a, b[o : o + size of a]],  o = floor((size of b - size of a) / 2) along each axis     (Ronneberger et al. 2015; naibaf7's Caffe)
@@ -161,7 +161,7 @@ class Flip(Layer, type="Flip", keeps=(), param="flip_param"):
         yield rejects("{}", "N,3", code="NS303")
 
 
-class Insanity(Elementwise, type="Insanity", param="insanity_param", traits=("activation", "stochastic")):
+class Insanity(Elementwise, type="Insanity", param="insanity_param", traits=("stochastic",)):
     """ReLU whose negative values are divided by numbers drawn while training, and by their mean in test (RReLU).
 
     y = x where x > 0, else x / a,  a uniform on [lb, ub), in test (ub - lb) / (log |ub| - log |lb|)     (Xu et al. 2015)

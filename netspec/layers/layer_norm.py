@@ -13,7 +13,7 @@ from netspec.record import param
 __all__ = ["GroupNorm", "InstanceNorm", "LayerNorm"]
 
 
-class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param", traits=("normalizes",)):
+class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param"):
     """Give the values along some axes mean 0 and variance 1, at each place by itself, then scale and shift them.
 
     y = w (x - mean) / sqrt(variance + eps) + b     (Ba, Kiros, Hinton 2016)
@@ -93,7 +93,7 @@ class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param", traits=("norm
         yield rejects("{eps: 0}", "N,3", code="NS106", at="eps")
 
 
-class GroupNorm(Layer, type="GroupNorm", param="group_norm_param", traits=("normalizes",)):
+class GroupNorm(Layer, type="GroupNorm", param="group_norm_param"):
     """Give each group of channels of a sample mean 0 and variance 1, then scale and shift every channel.
 
     y_c = w_c (x_c - mean_g) / sqrt(variance_g + eps) + b_c, g the group of c     (Wu and He 2018)

@@ -56,7 +56,7 @@ class InfogainLoss(
     legacy=("INFOGAIN_LOSS", "infogain_loss"),
     bottoms=(2, 3),
     tops=(1, 2),
-    traits=("reads_file", "takes_scores"),
+    traits=("takes_scores",),
 ):
     """Cross-entropy in which a matrix says what each class is worth for each label; with the identity it is SoftmaxWithLoss.
 

@@ -12,7 +12,7 @@ from netspec.record import param
 __all__ = ["GELU", "DropPath", "Dropout2d", "HardSigmoid", "HardSwish"]
 
 
-class GELU(Elementwise, type="GELU", keeps=("bottom",), param="gelu_param", traits=("activation",)):
+class GELU(Elementwise, type="GELU", keeps=("bottom",), param="gelu_param"):
     """Weigh every value by the probability that a normal variable lies below it.
 
     y = x Phi(x) = x/2 (1 + erf(x / sqrt 2));  TANH: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))     (Hendrycks and Gimpel 2016)
@@ -33,7 +33,7 @@ class GELU(Elementwise, type="GELU", keeps=("bottom",), param="gelu_param", trai
         yield rejects("{approximate: erf}", "N,4", code="NS105", at="approximate")
 
 
-class HardSigmoid(Elementwise, type="HardSigmoid", keeps=("bottom",), traits=("activation", "saturates")):
+class HardSigmoid(Elementwise, type="HardSigmoid", keeps=("bottom",)):
     """A sigmoid made of three straight lines.
 
     y = min(max(x/6 + 1/2, 0), 1)     (Howard et al. 2019, MobileNetV3)
@@ -52,7 +52,7 @@ class HardSigmoid(Elementwise, type="HardSigmoid", keeps=("bottom",), traits=("a
         yield rejects("{slope: 0.2}", "N,C", code="NS102", at="slope")
 
 
-class HardSwish(Elementwise, type="HardSwish", keeps=("bottom",), traits=("activation",)):
+class HardSwish(Elementwise, type="HardSwish", keeps=("bottom",)):
     """A Swish without exponential: every value weighed by its hard sigmoid.
 
     y = x min(max(x/6 + 1/2, 0), 1)     (Howard et al. 2019, MobileNetV3)

@@ -15,7 +15,7 @@ from netspec.record import param
 __all__ = ["LRN", "MVN", "Normalize"]
 
 
-class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn"), traits=("normalizes",)):
+class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
     """Divide every value by a power of its neighbours' energy: neighbours across channels, or in a window of its own channel.
 
     ACROSS_CHANNELS: y_c = x_c (k + alpha/n sum_{|c'-c| <= (n-1)/2} x_c'^2)^-beta     (Krizhevsky et al. 2012)
@@ -83,7 +83,7 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn"), traits=("
         yield rejects("{norm_region: ACROSS}", "N,7,3,4", code="NS105", at="norm_region")
 
 
-class MVN(Layer, type="MVN", param="mvn_param", legacy=("MVN",), traits=("normalizes",)):
+class MVN(Layer, type="MVN", param="mvn_param", legacy=("MVN",)):
     """Give every map of every sample mean 0 and standard deviation 1; across_channels: every sample.
 
     y = (x - mean) / (std + eps), std = sqrt(mean (x - mean)^2)     (Caffe's MVN; Ulyanov et al. 2016 call it instance normalisation)
@@ -135,7 +135,7 @@ class MVN(Layer, type="MVN", param="mvn_param", legacy=("MVN",), traits=("normal
         yield rejects("{eps: tiny}", "N,3,4,5", code="NS104", at="eps")
 
 
-class Normalize(Layer, type="Normalize", keeps=("bottom", "values"), param="norm_param", traits=("normalizes",)):
+class Normalize(Layer, type="Normalize", keeps=("bottom", "values"), param="norm_param"):
     """Scale every sample to length 1, or the channels at each place, then by a trained factor.
 
     y = scale x / sqrt(sum x^2 + eps)     (ParseNet: Liu et al. 2015; SSD's Normalize)

@@ -18,7 +18,6 @@ class HDF5Output(
     legacy=("HDF5_OUTPUT", "hdf5_output"),
     bottoms=(1, 2),
     tops=0,
-    traits=("writes_file",),
 ):
     """Write its bottoms to an HDF5 file, as data sets `data` and `label`; each call adds its rows.
 

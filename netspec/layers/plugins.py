@@ -14,6 +14,7 @@ from typing import Any
 
 from netspec.frozen import fresh, frozen
 from netspec.ir.layer import Layer
+from netspec.ir.traits import DefinitionError
 from netspec.layers import every, find, types
 from netspec.source import Source
 
@@ -24,12 +25,13 @@ GROUP = "netspec.layers"
 
 
 class PluginError(Exception):
-    """What is wrong with a plug-in: the fact, and the line of its file, 0 where no line is to blame."""
+    """What is wrong with a plug-in: the fact, the line of its file, 0 where no line is to blame, and notes."""
 
-    def __init__(self, fact: str, line: int = 0) -> None:
+    def __init__(self, fact: str, line: int = 0, notes: tuple[str, ...] = ()) -> None:
         super().__init__(fact)
         self.fact = fact
         self.line = line
+        self.notes = notes
 
 
 class NotAllowedError(PluginError):
@@ -101,6 +103,8 @@ def run(name: str, text: str, package: str) -> ModuleType:
         exec(compile(ast.Module(list(light(tree)), []), name, "exec"), module.__dict__)
     except PluginError:
         raise
+    except DefinitionError as error:
+        raise PluginError(error.fact, line_in(name, error), error.notes) from error
     except Exception as error:
         raise PluginError(f"{type(error).__name__}: {error}", line_in(name, error)) from error
     return module

@@ -110,6 +110,10 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
         gaps = any(number(s) > number(k) for s, k in zip(w.stride, w.kernel, strict=True)) and all(p == 0 for p in w.pads)
         return not (self.rounding == "CEIL" and gaps)
 
+    @property
+    def draws(self) -> bool:
+        return self.pool == "STOCHASTIC"
+
     def averages_border(self, x: TensorType) -> bool:
         """Whether means at the border count the padding's zeros."""
         return self.pool == "AVE" and self.count_include_pad and self.bordered(x)

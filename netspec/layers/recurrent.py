@@ -15,7 +15,7 @@ __all__ = ["LSTM", "RNN", "LSTMUnit"]
 MARKS = "cont must have a number for each step and stream"
 
 
-class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), traits=("recurrent", "has_bias")):
+class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), traits=("recurrent",)):
     """What RNN and LSTM share. Bottoms: x (T, N, ...), cont (T, N), 0 where a sequence begins, then a static input (N, ...) and, with
     expose_hidden, the first state; tops: y (T, N, num_output) and, with expose_hidden, the last state.
     """

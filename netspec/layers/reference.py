@@ -1,6 +1,7 @@
 """The reference page of a layer type, made from its definition alone. Comes in: a Layer class; goes out: Markdown."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from types import FunctionType
 from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostics, SpecError
@@ -12,7 +13,7 @@ from netspec.source import Source
 from netspec.syntax.reader import read
 from netspec.syntax.writer import flow
 
-__all__ = ["Manual", "default_of", "markdown_table", "parameter_rows", "record_page", "reference", "sentence", "worked"]
+__all__ = ["Manual", "answered", "default_of", "markdown_table", "parameter_rows", "record_page", "reference", "sentence", "worked"]
 
 PAGES = "../../netspec/diagnostics/pages"
 HEADS = ("parameter", "type", "default", "bounds", "meaning")
@@ -90,8 +91,15 @@ def header(cls: type[Layer]) -> str:
     if cls.legacy:
         lines.append(f"- older names: {', '.join(f'`{name}`' for name in cls.legacy)}")
     if cls.traits:
-        lines.append(f"- traits: {', '.join(sorted(cls.traits))}")
+        lines.append(f"- [traits](../traits.md): {', '.join(sorted(cls.traits))}")
     return "\n".join(lines)
+
+
+def answered(cls: type[Layer]) -> Iterator[tuple[str, str]]:
+    """Methods and properties that are asked of a layer, in the order of its class, with what they mean in one line."""
+    for name, member in vars(cls).items():
+        if isinstance(member, (property, FunctionType)) and member.__doc__ and not name.startswith("_"):
+            yield name, " ".join(member.__doc__.partition("\n\n")[0].split())
 
 
 def counted(allowed: tuple[int, int | None]) -> str:

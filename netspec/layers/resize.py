@@ -17,7 +17,7 @@ from netspec.record import param
 __all__ = ["Interp", "Resize"]
 
 
-class Interp(Layer, type="Interp", keeps=(), param="interp_param", bottoms=(1, 2), traits=("spatial", "no_gradient.1")):
+class Interp(Layer, type="Interp", keeps=(), param="interp_param", bottoms=(1, 2), traits=("no_gradient.1",)):
     """Resize maps bilinearly; the corner values keep their places.
 
     y[i] = (1 - t) x[k] + t x[k + 1],  k + t = i (in - 1) / (out - 1)     along each axis     (DeepLab: Chen et al. 2014; forks of Caffe)
@@ -105,7 +105,7 @@ class Interp(Layer, type="Interp", keeps=(), param="interp_param", bottoms=(1, 2
         yield rejects("{zoom_factor: 2}", "N,3,4,5; N,3,8,8", code="NS120")
 
 
-class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2), traits=("spatial", "no_gradient.1")):
+class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2), traits=("no_gradient.1",)):
     """Resize maps to a size, by a factor, or to the second bottom's size.
 
     out = floor(in scale); NEAREST: y[i] = x[floor(i in / out)]; LINEAR, CUBIC: interpolated at (i + 1/2) in / out - 1/2     (PyTorch's)

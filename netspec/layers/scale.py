@@ -51,7 +51,7 @@ class Spread(Layer):
         return x
 
 
-class Scale(Spread, type="Scale", keeps=("bottom",), param="scale_param", bottoms=(1, 2), traits=("elementwise", "scales")):
+class Scale(Spread, type="Scale", keeps=("bottom",), param="scale_param", bottoms=(1, 2), traits=("elementwise", "has_bias")):
     """Multiply by a trained factor per channel, or by a second bottom, and add a trained bias if asked for.
 
     y = x * w + b, w and b at axis, axis + 1, ... and the same along all other axes     (Caffe's Scale)

@@ -15,7 +15,7 @@ from netspec.record import param
 __all__ = ["Crop", "Upsample"]
 
 
-class Crop(Layer, type="Crop", keeps=(), param="crop_param", bottoms=2, traits=("spatial", "view", "no_gradient.1")):
+class Crop(Layer, type="Crop", keeps=(), param="crop_param", bottoms=2, traits=("view", "no_gradient.1")):
     """Cut the first bottom to the size of the second, from axis on.
 
     y[..., i, j] = x[..., i + offset_0, j + offset_1]     (Caffe's Crop; Long et al. 2015 align skips with it)
@@ -70,7 +70,7 @@ class Crop(Layer, type="Crop", keeps=(), param="crop_param", bottoms=2, traits=(
         yield rejects("{}", "N,3,6,7", code="NS205")
 
 
-class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), traits=("spatial", "unpools")):
+class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), traits=("unpools",)):
     """Undo a MAX pooling: put every value where the mask says it came from, 0 elsewhere. Without a mask: repeat every value.
 
     y[n,c,m[n,c,i]] = x[n,c,i]     (SegNet: Badrinarayanan et al. 2015; forks of Caffe)

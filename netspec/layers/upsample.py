@@ -14,7 +14,7 @@ from netspec.record import param
 __all__ = ["AdaptivePooling", "PixelShuffle"]
 
 
-class PixelShuffle(Layer, type="PixelShuffle", keeps=(), param="pixel_shuffle_param", traits=("spatial",)):
+class PixelShuffle(Layer, type="PixelShuffle", keeps=(), param="pixel_shuffle_param"):
     """Turn r^2 channels into one map r times as high and wide: a convolution before it upsamples without a chequered result.
 
     y[n, c, r i + u, r j + v] = x[n, c r^2 + u r + v, i, j]     (sub-pixel convolution: Shi et al. 2016)

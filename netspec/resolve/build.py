@@ -9,15 +9,13 @@ from netspec.diagnostics.suggest import nearest
 from netspec.frozen import fresh, mutable
 from netspec.ir.graph import Block, Graph, Input, Node, ParamSpec, Value
 from netspec.ir.layer import Layer
+from netspec.ir.traits import ASIDE, SOURCE
 from netspec.resolve.drafts import Draft, Stranger
 from netspec.resolve.namesakes import earlier_is_odd
 from netspec.source import Span
 from netspec.syntax.spec import Entry, Instance, Item
 
 __all__ = ["NetState", "build", "drafts_in", "kept"]
-
-SKIPPED = frozenset(("loss", "metric", "data", "input"))
-"""Layers with these traits are passed over when a bottom is left out."""
 
 
 class NetState(NamedTuple):
@@ -146,8 +144,8 @@ class Builder:
                 scope.inputs[name.removeprefix(scope.prefix)] = value
         if scope.behind and not fields.bottom and wired:
             self.passed.append((draft, wired[0], tuple(scope.behind)))
-        first_source = scope.last is None and bool(layer.traits & {"data", "input"})
-        if node.tops and (first_source or not layer.traits & SKIPPED):
+        first_source = scope.last is None and bool(layer.traits & SOURCE)
+        if node.tops and (first_source or not layer.traits & ASIDE):
             scope.last = node.tops[:1]
             scope.behind = []
         elif "data" in layer.traits:
@@ -400,7 +398,7 @@ def build(
         builder.blobs[given.value.name] = given.value
         builder.made[given.value.name] = given.span
     builder.walk(items, Scope("", {given.value.name: given.value for given in inputs}))
-    makers = [node for node in builder.order if node.layer.traits & {"data", "input"} and not node.bottoms]
+    makers = [node for node in builder.order if node.layer.traits & SOURCE and not node.bottoms]
     sources = tuple(node for node in makers if "data" in node.layer.traits)
     nodes = tuple(node for node in builder.order if node not in makers)
     read = {value for node in nodes for value in node.bottoms}

@@ -1,6 +1,7 @@
 """The deploy view: what the outputs need, and nothing that only training needs. Comes in: a wired graph; goes out: a smaller one."""
 
 from netspec.ir.graph import Graph, Node, Value
+from netspec.ir.traits import JUDGING
 
 __all__ = ["deployed"]
 
@@ -24,8 +25,8 @@ def open_ends(graph: Graph) -> tuple[Value, ...]:
     Of those that only dropped layers read: labels and weights (their second bottom and later) go; scores (the first bottom) go
     where another output comes from the same bottom.
     """
-    kept = [node for node in graph.nodes if not node.layer.traits & {"loss", "metric"} and node.tops]
-    dropped = [node for node in graph.nodes if node.layer.traits & {"loss", "metric"}]
+    kept = [node for node in graph.nodes if not node.layer.traits & JUDGING and node.tops]
+    dropped = [node for node in graph.nodes if node.layer.traits & JUDGING]
     read = {value for node in kept for value in node.bottoms}
     ends = [value for node in kept for value in node.tops if value not in read]
     first = {node.bottoms[0] for node in dropped if node.bottoms}

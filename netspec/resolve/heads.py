@@ -10,6 +10,7 @@ from netspec.frozen import changed, frozen
 from netspec.ir.graph import Graph, Input, Node, Value
 from netspec.ir.layer import Layer
 from netspec.ir.rule import RuleError
+from netspec.ir.traits import JUDGING
 from netspec.ir.types import TensorType
 from netspec.layers.heads import DEFAULT_HEADS
 from netspec.layers.plugins import PluginError, Vocabulary
@@ -108,7 +109,7 @@ class Heads:
         """The layer with the axis of the layer that normalises the scores, unless it says one itself."""
         output = self.only_output()
         maker = output.node if output is not None and self.normalised(output) else None
-        axis = getattr(maker.layer, "axis", None) if maker is not None else None
+        axis = maker.layer.__dict__.get("axis") if maker is not None else None
         said = any("axis" in item.mapping for item in (body, *body.mapping.values()))
         return layer.changed(axis=axis) if axis is not None and "axis" in layer.params and not said else layer
 
@@ -175,13 +176,13 @@ def label_type(scores: TensorType, layer: Layer) -> TensorType:
     """Labels for scores: classes, one for each place; for a layer that takes no classes numbers, as many as scores."""
     if 1 not in layer.indices(scores, scores):
         return TensorType(scores.shape)
-    axis = scores.axis(getattr(layer, "axis", 1))
+    axis = layer.along(scores)
     return TensorType(scores.shape[:axis] + scores.shape[axis + 1 :], "int64")
 
 
 def learning(graph: Graph, weighted: frozenset[str]) -> Graph:
     """The part of a graph that a training step runs: what losses and metrics need, layers that own weights (`weighted`) or write files."""
-    roots = {node for node in graph.nodes if judges(node) or node.name in weighted or bool(getattr(node.layer, "writes", None))}
+    roots = {node for node in graph.nodes if judges(node) or node.name in weighted or bool(node.layer.writes)}
     return needed_by(roots, graph)
 
 
@@ -206,4 +207,4 @@ def needed_by(roots: Container[Node], graph: Graph) -> Graph:
 
 def judges(node: Node) -> bool:
     """Whether a layer is a loss or a metric."""
-    return bool(node.layer.traits & {"loss", "metric"}) or any(node.loss_weights)
+    return bool(node.layer.traits & JUDGING) or any(node.loss_weights)

@@ -60,11 +60,11 @@ def refused(error: PluginError, source: Source | None, named: Span | None) -> Di
     if isinstance(error, NotAllowedError):
         return Diagnostic("NS121", error.fact, named, notes=(ALLOW,))
     if source is None or not 0 < error.line <= len(source.starts):
-        return Diagnostic("NS122", error.fact, named)
+        return Diagnostic("NS122", error.fact, named, notes=error.notes)
     start, text = source.starts[error.line - 1], source.line(error.line)
     begin = start + len(text) - len(text.lstrip())
     others = (Label(named, "the plug-in is named here"),) if named is not None else ()
-    return Diagnostic("NS122", error.fact, Span(source, begin, start + len(text.rstrip())), others=others)
+    return Diagnostic("NS122", error.fact, Span(source, begin, start + len(text.rstrip())), others=others, notes=error.notes)
 
 
 def meant(layer: Layer, known: Vocabulary, kind: Span | None, diagnostics: Diagnostics) -> tuple[type[Layer], Located] | None:

@@ -9,6 +9,7 @@ from netspec.frozen import changed, fresh, frozen
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
 from netspec.ir.layer import Layer
+from netspec.ir.traits import JUDGING
 from netspec.ir.types import MOST_AXES, TensorType
 from netspec.kinds import GREATEST, INT
 from netspec.layers.plugins import PluginError, Vocabulary
@@ -160,7 +161,7 @@ def with_outputs(graph: Graph, named: tuple[Value, ...]) -> Graph:
     """The named outputs first, then losses and metrics; without names, whatever no layer reads."""
     if not named:
         return graph
-    scores = tuple(v for v in graph.outputs if v.node is not None and v.node.layer.traits & {"loss", "metric"} and v not in named)
+    scores = tuple(v for v in graph.outputs if v.node is not None and v.node.layer.traits & JUDGING and v not in named)
     return changed(graph, outputs=named + scores)
 
 

@@ -15,12 +15,12 @@ from netspec import driver
 from netspec.diagnostics import fail
 from netspec.ir.dims import symbol
 from netspec.ir.graph import Input, TypedGraph
+from netspec.ir.traits import JUDGING
 from netspec.resolve.heads import LABEL
 from netspec.resolve.train_section import DataSection, InputFiller, TrainSection
 from netspec.training.data.binding import LabelRule
 from netspec.training.data.feeding import Port, batches_of, feed_of
 from netspec.training.data.fills import Fill
-from netspec.training.data.layer_paths import reads
 from netspec.training.data.loader import Batches
 from netspec.training.data.registry import Place, Role, open_sources
 from netspec.training.data.source import Source
@@ -90,7 +90,7 @@ def arguments(net: nn.Module) -> dict[str, str]:
 
 def fed(typed: TypedGraph) -> Iterator[Input]:
     """The inputs that data can feed: all but those of data layers that read no file and make their values themselves."""
-    return (given for given in typed.graph.inputs if given.node not in typed.graph.sources or (given.node and reads(given.node.layer)))
+    return (given for given in typed.graph.inputs if given.node not in typed.graph.sources or (given.node and given.node.layer.reads))
 
 
 def batch_axis(given: Input, typed: TypedGraph) -> int:
@@ -157,14 +157,14 @@ def label_rules(typed: TypedGraph) -> dict[str, LabelRule]:
     found: dict[str, list[LabelRule]] = {}
     for node in typed.graph.nodes:
         widths = node.layer.indices(*typed.bottoms(node)) if node.bottoms else {}
-        judges = bool({"loss", "metric"} & set(node.layer.traits))
+        judges = bool(node.layer.traits & JUDGING)
         for at, width in widths.items():
             value = node.bottoms[at]
             given = value.node in (None, *typed.graph.sources) and (judges or value.name == LABEL)
             if given and isinstance(width, int) and width > 1:
                 maker = node.bottoms[0].node
                 layer = maker.name if maker is not None and at else node.name
-                found.setdefault(value.name, []).append(LabelRule(width, getattr(node.layer, "ignore_label", None), layer))
+                found.setdefault(value.name, []).append(LabelRule(width, node.layer.ignored, layer))
     return {name: min(rules, key=lambda rule: rule.width) for name, rules in found.items()}
 
 

@@ -4,15 +4,16 @@ A layer that reads no file (DummyData, MemoryData) feeds itself.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from netspec.diagnostics import fail
 from netspec.ir.graph import Node, TypedGraph
+from netspec.ir.layer import FileLayer
 from netspec.training.data.binding import LabelRule
-from netspec.training.data.layer_paths import folder_of, reads
+from netspec.training.data.layer_paths import folder_of
 from netspec.training.data.layer_source import fields_of
 from netspec.training.data.loader import Batches, Feed, Order
 from netspec.training.data.registry import Role
@@ -83,20 +84,20 @@ def layer_batches(
 
     Raises SpecError NS642 to NS657.
     """
-    parts = [part_of(node, names, role, seed + i, device, rules) for i, node in enumerate(typed.graph.sources) if reads(node.layer)]
+    parts = [part_of(node, names, role, seed + i, device, rules) for i, node in enumerate(typed.graph.sources) if node.layer.reads]
     return LayerBatches(parts, parts[0].batch_size if parts else 1)
 
 
 def part_of(node: Node, names: Mapping[str, str], role: Role, seed: int, device: torch.device, rules: Mapping[str, LabelRule]) -> Batches:
     """The batches of one data layer, in the file's order unless it shuffles."""
-    layer: Any = node.layer
+    layer = cast("FileLayer", node.layer)
     tops = tuple(top.name for top in node.tops)
-    reader = Reader(layer, tops, folder_of(node), role == "train")
+    reader = Reader(node.layer, tops, folder_of(node), role == "train")
     source: Source = reader.source()
-    feeds = fields_of(source, tops, layer)
+    feeds = fields_of(source, tops, node.layer)
     fields = {names[top]: field for top, field in feeds.items() if top in names}
     labels = {field: rules[top] for top, field in feeds.items() if top in rules}
     change = reader.transform()
     transforms = {name: change for name, field in fields.items() if field == "image" and change is not None}
-    order = Order(bool(getattr(layer, "shuffle", False)) and role == "train", role == "train", seed)
+    order = Order(layer.shuffle and role == "train", role == "train", seed)
     return Batches(source, layer.batch_size, order, Feed(fields, transforms, labels=labels), device)

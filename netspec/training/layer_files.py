@@ -6,7 +6,7 @@ In: a compiled net and its typed graph. Out: readers and writers attached to its
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from netspec.caffe.blobs import read_whole_blob
 from netspec.diagnostics import fail
 from netspec.files import refuse_link
 from netspec.ir.graph import TypedGraph
-from netspec.ir.layer import Layer
+from netspec.ir.layer import FileLayer, Layer
+from netspec.layers.data_images import Transformed
 from netspec.opening import read_bytes
 from netspec.outside import within
 from netspec.resolve.train_section import TransformParam
@@ -37,11 +38,10 @@ def attach(net: nn.Module, typed: TypedGraph, writing: bool = True) -> None:
     """
     paths: Any = net.layers
     for node in (*typed.graph.sources, *typed.graph.nodes):
-        reads, writes = getattr(node.layer, "reads", ""), getattr(node.layer, "writes", "")
-        if not reads and not (writes and writing):
+        if not node.layer.reads and not (node.layer.writes and writing):
             continue
         module: Any = net.get_submodule(paths[node.name][0])
-        if writes:
+        if node.layer.writes:
             module.writer = Writer(node.layer.file_name, folder_of(node))  # type: ignore[attr-defined]
         elif "data" in node.layer.traits:
             module.reader = Reader(node.layer, tuple(top.name for top in node.tops), folder_of(node), typed.graph.phase == "TRAIN")
@@ -53,7 +53,8 @@ class Reader:
     """Batches of a data layer's file, rows in order and beginning again at the end. A call answers a tensor for each top."""
 
     def __init__(self, layer: Layer, tops: tuple[str, ...], folder: Path, train: bool) -> None:
-        self.layer: Any = layer
+        self.layer = layer
+        self.file = cast("FileLayer", layer)
         self.tops, self.folder, self.train = tops, folder, train
         self.opened: Source | None = None
         self.order: Iterator[int] | None = None
@@ -71,15 +72,15 @@ class Reader:
     def __call__(self) -> tuple[Tensor, ...]:
         source = self.source()
         self.order = self.order or self.rows(len(source))
-        rows = source.batch(np.array([next(self.order) for _ in range(self.layer.batch_size)]))
+        rows = source.batch(np.array([next(self.order) for _ in range(self.file.batch_size)]))
         return tuple(self.tensor(field, rows[field]) for field in fields_of(source, self.tops, self.layer).values())
 
     def rows(self, count: int) -> Iterator[int]:
         """Row numbers without end."""
-        skip = getattr(self.layer, "rand_skip", 0)
+        skip = self.file.rand_skip
         begin = int(torch.randint(skip, ()).item()) if skip else 0
         while True:
-            order = torch.randperm(count).tolist() if getattr(self.layer, "shuffle", False) else range(count)
+            order = torch.randperm(count).tolist() if self.file.shuffle else range(count)
             yield from order[begin % count :]
             begin = 0
 
@@ -91,7 +92,7 @@ class Reader:
 
     def transform(self) -> CaffeTransform | None:
         """The layer's transform_param, if it has one."""
-        if not hasattr(self.layer, "crop_size"):
+        if not isinstance(self.layer, Transformed):
             return None
         given = TransformParam(**{name: getattr(self.layer, name) for name in TransformParam.params})
         mean = read_mean(located(given.mean_file, self.folder)) if given.mean_file else None

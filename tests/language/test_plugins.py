@@ -162,6 +162,32 @@ def test_a_plugin_at_fault(folder: Path, wrong: str, right: str, line: str) -> N
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right", "words"),
+    [
+        ('("elementwise",)', '("elementwize",)', "'elementwize', of Softsign, is no trait of a layer: did you mean elementwise?"),
+        (
+            '("elementwise",)',
+            '("no_gradient.first",)',
+            "'no_gradient.first', of Softsign, is no trait of a layer: did you mean no_gradient",
+        ),
+        ('("elementwise",)', '("windowed",)', "Softsign has trait windowed, which needs a method `window`"),
+        ('("elementwise",)', '("takes_scores",)', "Softsign has trait takes_scores, which needs trait loss"),
+        ('("elementwise",)', '("elementwise",), keeps=("botom",)', "keeps of Softsign must be of bottom, "),
+        ("scale: float = param(", "macs: float = param(", "Softsign has a parameter called macs, as what every layer has"),
+    ],
+)
+def test_a_definition_that_says_what_cannot_be(folder: Path, wrong: str, right: str, words: str) -> None:
+    """Where the class is made: a word that no pass asks for would be believed and do nothing."""
+    assert wrong in PLUGIN
+    (folder / "softsign.py").write_text(PLUGIN.replace(wrong, right))
+    done = run("check", "--allow-code", "net.yaml")
+    assert re.findall(r"^error\[(NS\d+)\]", done.stdout, re.MULTILINE) == ["NS122"], done.stdout
+    assert words in done.stdout
+    assert "class Softsign(" in done.stdout
+    assert ("there are batch_statistics, data, " in done.stdout) == ("is no trait" in words)
+
+
 @pytest.fixture
 def site(folder: Path) -> str:
     """A folder of installed packages; one offers Softsign, and tells when it runs."""

@@ -13,10 +13,10 @@ __all__ = ["LabelRule", "bind", "check_labels", "check_shape"]
 
 
 class LabelRule(NamedTuple):
-    """What labels may be: 0 .. width - 1, and the one that the loss ignores. `layer` makes the scores, one for each class."""
+    """What labels may be: 0 .. width - 1, and those that the loss ignores. `layer` makes the scores, one for each class."""
 
     width: int
-    ignore: int | None = None
+    ignored: tuple[int, ...] = ()
     layer: str = "the net"
 
 
@@ -74,7 +74,7 @@ def mended(have: Shape, want: Shape) -> tuple[str, ...]:
 
 
 def check_labels(labels: Array, rule: LabelRule, name: str, first: int = 0, where: Callable[[int], str] | None = None) -> None:
-    """Raises SpecError NS651 for the first label that is not 0 .. width - 1 and not the ignored one; `first` is the number of sample 0.
+    """Raises SpecError NS651 for the first label that is not 0 .. width - 1 and none of the ignored; `first` is the number of sample 0.
 
     Labels may be floats, as HDF5 files and tables have them, but must be whole: NaN and 1.5 are no classes. where: how a source calls the
     place of a sample, such as the line of a list.
@@ -82,8 +82,8 @@ def check_labels(labels: Array, rule: LabelRule, name: str, first: int = 0, wher
     wrong = ~((labels >= 0) & (labels < rule.width))
     if labels.dtype.kind == "f":
         wrong |= labels != np.rint(labels)
-    if rule.ignore is not None:
-        wrong &= labels != rule.ignore
+    for label in rule.ignored:
+        wrong &= labels != label
     if wrong.any():
         place = where or "sample {}".format
         at = np.unravel_index(int(np.argmax(wrong)), wrong.shape)

@@ -3,20 +3,14 @@
 from pathlib import Path
 
 from netspec.ir.graph import Graph, Node
-from netspec.ir.layer import Layer
 from netspec.training.data.paths import resolve_path
 
-__all__ = ["folder_of", "has_files", "home", "located", "reads"]
-
-
-def reads(layer: Layer) -> str:
-    """The format of the files that a layer reads; empty for none."""
-    return str(getattr(layer, "reads", ""))
+__all__ = ["folder_of", "has_files", "home", "located"]
 
 
 def has_files(graph: Graph) -> bool:
     """Whether a data layer whose tops have no type yet names a file that is there."""
-    makers = {i.node for i in graph.inputs if i.node is not None and i.type is None and reads(i.node.layer)}
+    makers = {i.node for i in graph.inputs if i.node is not None and i.type is None and i.node.layer.reads}
     return any(there(home(node.layer.source, folder_of(node)) / node.layer.source) for node in makers)  # type: ignore[attr-defined]
 
 

@@ -10,12 +10,14 @@ from netspec.diagnostics import SpecError, fail
 from netspec.frozen import changed
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Node
+from netspec.ir.layer import Layer
 from netspec.ir.types import TensorType
+from netspec.layers.data_images import Transformed
 from netspec.opening import read_text
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.hdf5 import open_hdf5
-from netspec.training.data.layer_paths import folder_of, home, located, reads
+from netspec.training.data.layer_paths import folder_of, home, located
 from netspec.training.data.lmdb import open_lmdb
 from netspec.training.data.paths import existing, reading_error
 from netspec.training.data.source import Array, Field, Rows, Source
@@ -26,7 +28,7 @@ __all__ = ["fields_of", "open_layer", "typed_inputs"]
 
 def typed_inputs(graph: Graph) -> Graph:
     """The graph with the types of data layers' tops as their files tell them; where no file can be read it stays as it is."""
-    makers = dict.fromkeys(i.node for i in graph.inputs if i.node is not None and i.type is None and reads(i.node.layer))
+    makers = dict.fromkeys(i.node for i in graph.inputs if i.node is not None and i.type is None and i.node.layer.reads)
     told = {top: type_ for node in makers for top, type_ in types_of(node).items()}
     return changed(graph, inputs=tuple(i if i.type is not None else i._replace(type=told.get(i.value.name)) for i in graph.inputs))
 
@@ -42,14 +44,14 @@ def types_of(node: Node) -> dict[str, TensorType]:
     return {top: TensorType((symbol("N"), *sizes_of(field, shape, node.layer))) for top, (field, shape) in found.items()}
 
 
-def sizes_of(field: str, shape: tuple[int | None, ...], layer: Any) -> tuple[Size, ...]:
+def sizes_of(field: str, shape: tuple[int | None, ...], layer: Layer) -> tuple[Size, ...]:
     """Sizes of a sample after the crop; those that differ from sample to sample are C, H, W."""
-    crop = getattr(layer, "crop_size", 0) if field == "image" else 0
+    crop = layer.crop_size if isinstance(layer, Transformed) and field == "image" else 0
     cropped = (*shape[:-2], crop, crop) if crop else shape
     return tuple(symbol("CHW"[i]) if size is None else size for i, size in enumerate(cropped))
 
 
-def fields_of(source: Source, tops: tuple[str, ...], layer: Any) -> dict[str, str]:
+def fields_of(source: Source, tops: tuple[str, ...], layer: Layer) -> dict[str, str]:
     """The field of the source for each top: by name, else by place. Raises SpecError NS656."""
     names = list(source.fields)
     if set(tops) <= set(names):
@@ -59,7 +61,7 @@ def fields_of(source: Source, tops: tuple[str, ...], layer: Any) -> dict[str, st
     return dict(zip(tops, names, strict=False))
 
 
-def open_layer(layer: Any, folder: Path) -> Source:
+def open_layer(layer: Layer, folder: Path) -> Source:
     """The source that a data layer reads. Raises SpecError NS642 to NS657 by what is wrong with it."""
     return OPEN[layer.reads](layer, folder)
 

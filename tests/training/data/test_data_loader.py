@@ -165,7 +165,7 @@ def test_labels_are_checked_first_or_as_they_come() -> None:
         next(batches)
         with pytest.raises(SpecError, match=r"NS651.*sample 2 has 2"):
             next(batches)
-    Batches(numbered(7), 3, Order(True, True), feed._replace(labels={"label": LabelRule(2, ignore=2)}))
+    Batches(numbered(7), 3, Order(True, True), feed._replace(labels={"label": LabelRule(2, ignored=(2,))}))
     Batches(numbered(7), 3, Order(True, True), feed._replace(labels={"label": LabelRule(3)}))
 
 
