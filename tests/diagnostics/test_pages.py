@@ -1,6 +1,7 @@
 """Every code has a page: its title, a cause, an example that fires it, a fix."""
 
 import re
+from functools import cache
 from importlib.resources import files
 
 import pytest
@@ -19,6 +20,7 @@ def _page(code: str) -> str:
     return (_FOLDER / f"{code}.md").read_text(encoding="utf-8")
 
 
+@cache
 def checked(code: str) -> bool:
     """Whether a page's example is a whole spec in which `check` finds the code; the others are run by test_page_commands.py."""
     found = _EXAMPLE.search(_page(code))
