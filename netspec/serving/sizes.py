@@ -5,7 +5,7 @@ Plain integers only: neither the spec, nor netspec's rules, nor torch are needed
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from itertools import product
 from operator import mul
 from typing import Any, NamedTuple
@@ -101,7 +101,10 @@ class Conditions:
         for choice in spiral([sizes[name] for name in names]):
             trial = {**sizes, **dict(zip(names, choice, strict=True))}
             run = Run(self.parts, trial)
-            if all(run.holds(demand) for demand in mine):
+            broken = next((i for i, demand in enumerate(mine) if not run.holds(demand)), None)
+            if broken is not None:
+                mine.insert(0, mine.pop(broken))  # what refuses one choice refuses most of those around it: it is asked first
+            else:
                 found.append(dict(zip(names, choice, strict=True)))
                 if len(found) == 3:
                     break
@@ -226,12 +229,18 @@ def around(progressions: Sequence[Sequence[Any]], size: int) -> list[int]:
 
 def spiral(centre: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """Choices around the given one, by the sum of the distances; of three axes and more, all moved alike or one by one."""
+    moved = (tuple(c + d for c, d in zip(centre, step, strict=True)) for step in around_nothing(len(centre)))
+    return (choice for choice in moved if min(choice) >= 1)
+
+
+@cache
+def around_nothing(axes: int) -> list[tuple[int, ...]]:
+    """The steps of the spiral, the shortest first."""
     reach = range(-REACH, REACH + 1)
     steps: set[tuple[int, ...]]
-    if len(centre) <= 2:
-        steps = set(product(reach, repeat=len(centre)))
+    if axes <= 2:
+        steps = set(product(reach, repeat=axes))
     else:
-        steps = {tuple(d if i == j else 0 for j in range(len(centre))) for i in range(len(centre)) for d in reach}
-        steps |= {(d,) * len(centre) for d in reach}
-    moved = (tuple(c + d for c, d in zip(centre, step, strict=True)) for step in sorted(steps, key=lambda s: (sum(map(abs, s)), s)))
-    return (choice for choice in moved if min(choice) >= 1)
+        steps = {tuple(d if i == j else 0 for j in range(axes)) for i in range(axes) for d in reach}
+        steps |= {(d,) * axes for d in reach}
+    return sorted(steps, key=lambda s: (sum(map(abs, s)), s))
