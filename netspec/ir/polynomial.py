@@ -1,7 +1,7 @@
 """Sizes in canonical form: polynomials over symbols, floor quotients, minima and maxima. Equal sizes have equal terms. Knows no history."""
 
 from collections.abc import Iterable, Mapping
-from math import gcd, inf
+from math import gcd, inf, isinf
 from typing import Union
 
 __all__ = [
@@ -70,9 +70,7 @@ class Quotient(Atom):
         least, most = bounds(self.denominator)
         if least < 1:
             return -inf, inf
-        floor = low // most if low < 0 and most < inf else low // least if low < 0 else (low // most if most < inf else 0)
-        ceiling = high // least if high >= 0 else (high // most if most < inf else -1)
-        return floor, ceiling if high < inf else inf
+        return min(floored(low, least), floored(low, most)), max(floored(high, least), floored(high, most))
 
 
 class Extremum(Atom):
@@ -236,6 +234,13 @@ def finite(x: float, y: float) -> float:
     return 0 if x == 0 or y == 0 else x * y
 
 
+def floored(x: float, y: float) -> float:
+    """floor(x / y) for y >= 1, at the ends of intervals: Python's -inf // 2 is no number."""
+    if isinf(x):
+        return x
+    return x // y if y < inf else 0 if x >= 0 else -1
+
+
 def parts(size: Size) -> Terms:
     return size.terms if isinstance(size, Dim) else ({(): size} if size else {})
 
@@ -349,7 +354,7 @@ def written(terms: Terms) -> str:
     text = ""
     for monomial in sorted(terms, key=lambda m: (-sum(p for _, p in m), [a.text for a, _ in m])):
         count = terms[monomial]
-        alone = abs(count) == 1 and len(monomial) == 1 and monomial[0][1] == 1
+        alone = len(monomial) == 1 and monomial[0][1] == 1 and (count == 1 or (count == -1 and text != ""))  # -(H//2) is not -H//2
         factors = [f"({a.text})" if isinstance(a, Quotient) and not alone else a.text for a, p in monomial for _ in range(p)]
         if abs(count) != 1 or not factors:
             factors.insert(0, str(abs(count)))
