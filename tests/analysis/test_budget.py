@@ -7,7 +7,7 @@ from analysis_specs import codes, findings, net
 from netspec import driver
 from netspec.analysis.latency import latency
 from netspec.diagnostics.model import Diagnostics
-from netspec.resolve.expect_section import worth
+from netspec.resolve.expect_section import Limit, worth
 from netspec.source import Source
 
 LENET = """netspec: 1
@@ -86,6 +86,35 @@ def test_a_broken_expectation_is_reported_at_its_entry(line: str, code: str, at:
 def test_limits_that_demand_nothing_or_too_much(line: str, code: str, fact: str, rest: str) -> None:
     found = [f for f in findings(LENET + f"expect: {{{line}}}\n{rest}") if f.code != "NS208"]
     assert [(f.code, f.fact) for f in found] == ([(code, fact)] if code != "NS322" or not rest else [])
+
+
+SIGHT = """netspec: 1
+input: {data: [N, 1, 12, 12]}
+layers:
+  - {name: conv, type: Convolution, bottom: data, num_output: 1, kernel_size: [3, 5]}
+"""
+
+
+@pytest.mark.parametrize(("limit", "seen"), [
+    ("{min: 3, max: 5}", None), ("{max: 4}", "at most 4 of data: it sees 5 units along axis 3"), ("{min: 4}", "at least 4 of data: it sees 3 units along axis 2"),
+    ("{max: 2}", "at most 2 of data: it sees 3 units along axis 2"), ("{min: 6}", "at least 6 of data: it sees 3 units along axis 2"),
+    ("4", "exactly 4 of data: it sees 3 units along axis 2"), ("3", "exactly 3 of data: it sees 5 units along axis 3"),
+])  # fmt: skip
+def test_a_field_out_of_its_limits_is_said_once_whatever_the_axes(limit: str, seen: str | None) -> None:
+    """Broken along one axis or along both: one finding, at the first axis that breaks it."""
+    facts = [f.fact for f in findings(SIGHT + f"expect: {{receptive_field: {{conv: {limit}}}}}\n")]
+    assert facts == ([] if seen is None else [f"a unit of conv must see {seen}"])
+
+
+def test_limits_hold_at_their_very_ends() -> None:
+    """What is at least or at most a number may be it; about, the share counts from what was asked, on both sides."""
+    for limit, least, most in (
+        ({"min": 7}, 7, 10**6), ({"max": 7}, 0, 7), ({"min": 3, "max": 5}, 3, 5), ({"exactly": 6}, 6, 6),
+        ({"about": 200}, 198, 202), ({"about": 200, "tolerance": 0.05}, 190, 210), ({"about": 0, "tolerance": 1}, 0, 0),
+    ):  # fmt: skip
+        held = Limit(**limit)
+        for value, inside in ((least - 1, least == 0 and "max" in limit), (least, True), (most, True), (most + 1, most == 10**6)):
+            assert (held.broken(value) is None) == inside, (limit, value)
 
 
 def test_a_layers_units_are_spent_by_that_layer() -> None:
