@@ -15,8 +15,10 @@ from netspec.outside import allowed, within
 __all__ = [
     "NotRegularError",
     "OutsideRootError",
+    "Roots",
     "open_below",
     "open_file",
+    "open_in",
     "open_text",
     "read_bytes",
     "read_given",
@@ -39,6 +41,8 @@ KINDS = (
 )
 
 Name = str | os.PathLike[str]
+Roots = Iterable[Name] | None
+"""The folders that a file must lie in; None: its user named it, so it may lie anywhere."""
 
 
 class NotRegularError(OSError):
@@ -53,6 +57,11 @@ def open_file(path: Name) -> BinaryIO:
     """A file that its user named, links followed. Raises OSError, NotRegularError before anything could block."""
     check_regular(os.stat(path), path)
     return regular(os.open(path, READ), path)
+
+
+def open_in(path: Name, roots: Roots) -> BinaryIO:
+    """A file below some folders, or, without them, as its user named it."""
+    return open_file(path) if roots is None else open_below(path, roots)
 
 
 def read_given(path: Name, most: int = -1) -> bytes:
@@ -114,17 +123,17 @@ def check_regular(found: os.stat_result, path: Name) -> None:
     raise NotRegularError(0, f"it is {kind}, not a file", os.fspath(path))
 
 
-def open_text(path: Name, roots: Iterable[Name] | None = None, *, encoding: str = "utf-8", newline: str | None = None) -> TextIO:
+def open_text(path: Name, roots: Roots = None, *, encoding: str = "utf-8", newline: str | None = None) -> TextIO:
     """The same as text: below `roots`, or, without them, as its user named it."""
-    return io.TextIOWrapper(open_file(path) if roots is None else open_below(path, roots), encoding=encoding, newline=newline)
+    return io.TextIOWrapper(open_in(path, roots), encoding=encoding, newline=newline)
 
 
-def read_bytes(path: Name, roots: Iterable[Name] | None = None, most: int = -1) -> bytes:
+def read_bytes(path: Name, roots: Roots = None, most: int = -1) -> bytes:
     """The bytes of a file, at most so many."""
-    with open_file(path) if roots is None else open_below(path, roots) as file:
+    with open_in(path, roots) as file:
         return file.read(most)
 
 
-def read_text(path: Name, roots: Iterable[Name] | None = None, *, encoding: str = "utf-8", errors: str = "strict") -> str:
+def read_text(path: Name, roots: Roots = None, *, encoding: str = "utf-8", errors: str = "strict") -> str:
     """The text of a file. Raises OSError, UnicodeDecodeError."""
     return read_bytes(path, roots).decode(encoding, errors)

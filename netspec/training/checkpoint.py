@@ -63,7 +63,7 @@ class Checkpoint:
         NS674: damaged, or the two files are not of one snapshot. NS675: of another network or another rule. NS676: a tensor does not fit.
         """
         path = self.run / SOLVER
-        tensors, facts = read_tensors(path)
+        tensors, facts = read_tensors(path, [path.parent])
         self.check(facts, path)
         self.recover(facts["iteration"])
         random, state = divided(tensors, RANDOM)
@@ -102,7 +102,7 @@ class Checkpoint:
     def recover(self, iteration: int) -> None:
         """Finish a snapshot that was killed after its solver's file (of `iteration`) had been replaced; drop one killed before."""
         pending = self.run / PENDING
-        if pending.exists() and read_tensors(pending)[1].get("iteration") == iteration:
+        if pending.exists() and read_tensors(pending, [pending.parent])[1].get("iteration") == iteration:
             self.settle()
 
     def weights(self) -> dict[str, Tensor]:

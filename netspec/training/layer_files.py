@@ -21,7 +21,7 @@ from netspec.layers.data_images import Transformed
 from netspec.opening import read_bytes
 from netspec.outside import within
 from netspec.resolve.train_section import TransformParam
-from netspec.training.data.layer_paths import folder_of, located
+from netspec.training.data.layer_paths import folder_of, located, reach
 from netspec.training.data.layer_source import fields_of, open_layer
 from netspec.training.data.mean import read_mean
 from netspec.training.data.paths import existing, reading_error
@@ -46,7 +46,7 @@ def attach(net: nn.Module, typed: TypedGraph, writing: bool = True) -> None:
         elif "data" in node.layer.traits:
             module.reader = Reader(node.layer, tuple(top.name for top in node.tops), folder_of(node), typed.graph.phase == "TRAIN")
         elif "H" in module._buffers:
-            module.H.copy_(torch.from_numpy(matrix(located(node.layer.source, folder_of(node)), module.H.shape)))  # type: ignore[attr-defined]
+            module.H.copy_(torch.from_numpy(matrix(node.layer.source, folder_of(node), module.H.shape)))  # type: ignore[attr-defined]
 
 
 class Reader:
@@ -95,7 +95,7 @@ class Reader:
         if not isinstance(self.layer, Transformed):
             return None
         given = TransformParam(**{name: getattr(self.layer, name) for name in TransformParam.params})
-        mean = read_mean(located(given.mean_file, self.folder)) if given.mean_file else None
+        mean = read_mean(located(given.mean_file, self.folder), reach(given.mean_file, self.folder)) if given.mean_file else None
         return CaffeTransform(given, self.train, mean, self.source().name)
 
 
@@ -141,10 +141,11 @@ def append(file: Any, name: str, rows: Array, path: Path) -> None:
     file[name][-len(rows) :] = rows
 
 
-def matrix(path: Path, shape: tuple[int, ...]) -> Array:
-    """The K x K numbers of a BlobProto file. Raises SpecError NS643, NS645."""
+def matrix(name: str, folder: Path, shape: tuple[int, ...]) -> Array:
+    """The K x K numbers of a BlobProto file that a layer names. Raises SpecError NS642, NS643, NS645."""
+    path = existing(located(name, folder))
     try:
-        values = read_whole_blob(read_bytes(existing(path)))
+        values = read_whole_blob(read_bytes(path, reach(name, folder)))
     except ValueError as error:
         raise fail("NS645", f"not a matrix: {error}", path=str(path)) from error
     except OSError as error:

@@ -135,7 +135,7 @@ def program_of(run: Path, record: Record, reading: Reading = PLAIN) -> driver.Pr
     it was trained, the run reaches what the spec would reach. --allow-outside, on the command line, allows the folder without.
     """
     diagnostics = Diagnostics()
-    source = driver.read_file(str(own_file(run, SPEC)), diagnostics)
+    source = driver.read_file(str(own_file(run, SPEC)), diagnostics, [str(run)])
     if source is None:
         raise SpecError(diagnostics.sorted())
     named = os.path.join(record["root"], os.path.basename(record["spec"]) or SPEC)

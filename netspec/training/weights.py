@@ -18,7 +18,7 @@ from torch import Tensor
 
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.files import replacing
-from netspec.opening import open_file, read_bytes
+from netspec.opening import Roots, open_in, read_bytes
 from netspec.strict_json import read_object
 
 __all__ = ["Facts", "NamedTensor", "fit", "load_weights", "read_tensors", "write_tensors"]
@@ -64,10 +64,13 @@ def plain(tensor: Tensor) -> Tensor:
     return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], Facts]:
-    """The tensors of a safetensors file and our facts about them (none in a foreign file). NS001: no such file. NS674: damaged."""
+def read_tensors(path: Path, roots: Roots = None) -> tuple[dict[str, Tensor], Facts]:
+    """The tensors of a safetensors file, below `roots`, and our facts about them (none in a foreign file).
+
+    NS001: no such file. NS674: damaged.
+    """
     try:
-        with open_file(path):  # a file: what reads it opens it by its name, and would wait at a pipe
+        with open_in(path, roots):  # a file: what reads it opens it by its name, and would wait at a pipe
             pass
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -104,7 +107,7 @@ def checksum(facts: Facts, tensors: Mapping[str, Tensor]) -> str:
 
 def load_weights(path: Path, parameters: Iterable[NamedTensor]) -> Facts:
     """Copy the weights of a file into the tensors of a net, all or none; the file's facts. NS676: names or shapes differ."""
-    tensors, facts = read_tensors(path)
+    tensors, facts = read_tensors(path, [path.parent])
     parameters = list(parameters)
     fit(tensors, {each.name: tuple(each.tensor.shape) for each in parameters}, path)
     with torch.no_grad():

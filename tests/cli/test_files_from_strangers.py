@@ -147,6 +147,12 @@ FIFOS = [
     ("caffemodel", "n.caffemodel", "", ("import", "ok.prototxt", "--weights", "n.caffemodel", "-o", "x.yaml"), "NS001"),
     ("record", "run/run.json", "", ("test", "run"), "NS683"),
     ("record", "run/run.json", "", ("predict", "run", "x.png"), "NS683"),
+    ("hdf5 weights", "n.caffemodel.h5", "", ("import", "ok.prototxt", "--weights", "n.caffemodel.h5", "-o", "x.yaml"), "NS001"),
+    ("model", "m.onnx", "", ("verify", "m.onnx"), "NS720"),
+    ("model", "m.onnx", "", ("serve", "m.onnx", "--allow-uncertified"), "NS720"),
+    ("weights", "w.safetensors", HEAD + LAYERS, ("transplant", "w.safetensors", "net.yaml", "net.yaml", "-o", "x"), "NS001"),
+    ("picture", "p.png", HEAD + LAYERS, ("init", "p.png", "-o", "x.yaml"), "NS643"),
+    ("solver", "s.prototxt", "", ("import", "s.prototxt", "-o", "x.yaml"), "NS001"),
 ]  # fmt: skip
 
 
@@ -161,6 +167,26 @@ def test_nobody_waits_at_a_pipe(folder: Path, kind: str, pipe: str, spec: str, w
     os.mkfifo(folder / pipe)
     found = codes(*words)
     assert (code in found) if code else (set(found) <= {"NS410"}), found
+
+
+OF_A_RUN = [
+    ("spec.yaml", ("test", "run"), "NS683"),
+    ("classes.json", ("predict", "run", "--data", "npz:d.npz"), ""),
+    ("weights.safetensors", ("test", "run"), "NS683"),
+    ("weights.safetensors", ("export", "run", "-o", "m.onnx", "--no-certify"), "NS683"),
+    ("solver.safetensors", ("train", "run", "--resume", "--set", "train.solver.max_iter=3"), "NS001"),
+    ("log.jsonl", ("train", "run", "--resume", "--set", "train.solver.max_iter=3"), "NS6"),
+    ("weights.next.safetensors", ("train", "run", "--resume", "--set", "train.solver.max_iter=3"), "NS001"),
+]
+
+
+@pytest.mark.parametrize(("name", "words", "code"), OF_A_RUN, ids=[f"{row[0]}-{row[1][0]}" for row in OF_A_RUN])
+def test_nobody_waits_at_a_pipe_in_a_run(folder: Path, name: str, words: tuple[str, ...], code: str) -> None:
+    run = trained(folder)
+    (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / name)
+    found = codes(*words)
+    assert any(each.startswith(code) for each in found) if code else found == [], found
 
 
 def test_pictures_that_are_links_stay_in_their_folder(folder: Path) -> None:

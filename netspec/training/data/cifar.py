@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from netspec.diagnostics import fail
-from netspec.opening import open_file
+from netspec.opening import Roots, open_in
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.images import open_images
-from netspec.training.data.paths import existing, find_folder, judged, reading_error, resolve_path
+from netspec.training.data.paths import existing, find_folder, judged, reading_error, resolve_path, roots_of
 from netspec.training.data.source import Array, ArraySource, Source
 
 __all__ = ["open_cifar10", "read_records"]
@@ -21,11 +21,11 @@ FOLDERS = ("cifar10", "cifar-10-batches-bin", "cifar10-subset")
 PATTERNS = {"train": "data_batch_*.bin", "test": "test_batch*.bin"}
 
 
-def read_records(path: Path) -> Array:
+def read_records(path: Path, roots: Roots = None) -> Array:
     """The records of one file, (N, 3073) uint8, memory-mapped. Raises SpecError NS644 (the file ends within a record), NS651 (a label)."""
     existing(path)
     try:
-        file = open_file(path)
+        file = open_in(path, roots)
         size = os.fstat(file.fileno()).st_size
         if size == 0 or size % RECORD:
             raise fail(
@@ -55,6 +55,6 @@ def open_cifar10(section: DataSection, split: str | None, root: Path, contract: 
     pattern = PATTERNS[split or "train"]
     folder = find_folder(section.path, root, FOLDERS, pattern, allow_outside)
     paths = [judged(path, root, folder, allow_outside) for path in sorted(folder.glob(pattern))]
-    records = np.concatenate([read_records(path) for path in paths])
+    records = np.concatenate([read_records(path, roots_of(root, folder, allow_outside)) for path in paths])
     pixels = records[:, 1:].reshape(-1, 3, 32, 32)
     return ArraySource(str(folder), {"image": pixels, "label": records[:, 0]}, "label", CLASSES, "rgb")

@@ -9,7 +9,7 @@ from netspec.resolve.train_section import Augmentation, DataSection
 from netspec.training.data.binding import LabelRule, bind, check_shape
 from netspec.training.data.loader import Batches, Feed, Order
 from netspec.training.data.mean import read_mean
-from netspec.training.data.paths import resolve_path
+from netspec.training.data.paths import resolve_path, roots_for
 from netspec.training.data.registry import Place, Role
 from netspec.training.data.source import Source
 from netspec.training.transforms import CaffeTransform, Pipeline
@@ -71,7 +71,8 @@ def transform_of(
         if port.contract is not None or augment:
             other = "`image:` of the input" if port.contract is not None else "`augment`"
             raise fail("NS660", f"transform_param and {other} both change the samples; keep one", path=section.path)
-        mean = read_mean(resolve_path(param.mean_file, place.root, place.allow_outside)) if param.mean_file else None
+        roots = roots_for(place.root, place.allow_outside)
+        mean = read_mean(resolve_path(param.mean_file, place.root, place.allow_outside), roots) if param.mean_file else None
         return CaffeTransform(param, role == "train", mean)
     if port.contract is not None:
         contract = port.contract.checked(port.shape) if port.shape is not None else port.contract

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from netspec.diagnostics import fail
-from netspec.opening import open_file, read_bytes, read_text
+from netspec.opening import Roots, open_in, read_bytes, read_text
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.npz import from_arrays
-from netspec.training.data.paths import existing, reading_error, resolve_path
+from netspec.training.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.training.data.source import MEMORY, Array, Field, Rows, Source, divided
 
 __all__ = ["open_hdf5"]
@@ -30,12 +30,13 @@ def open_hdf5(section: DataSection, split: str | None, root: Path, allow_outside
     if section.path is None:
         raise fail("NS641", "source hdf5 needs `path:`, a file or a list of files")
     path = existing(resolve_path(section.path, root, allow_outside))
-    files = [path] if is_hdf5(path) else listed(path, root, allow_outside)
+    roots = roots_for(root, allow_outside)
+    files = [path] if is_hdf5(path, roots) else listed(path, root, allow_outside)
     try:
         import h5py
     except ImportError as error:
         raise fail("NS657", "source hdf5 needs h5py: pip install 'netspec[data]'", path=str(path)) from error
-    opened = [datasets(h5py, file) for file in files]
+    opened = [datasets(h5py, file, roots) for file in files]
     for file, sets in zip(files, opened, strict=True):
         with reading(file):
             check_sets(file, sets)
@@ -79,12 +80,20 @@ class Stored(Source):
         return np.concatenate(parts)[back]
 
 
-def datasets(h5py: Any, path: Path) -> dict[str, Any]:
+def datasets(h5py: Any, path: Path, roots: Roots) -> dict[str, Any]:
     """The data sets at the top of a file, by name. Raises SpecError NS642 for one whose values lie in another file."""
     with reading(path):
-        file = h5py.File(open_file(path), "r")  # the data sets keep both open
+        file = h5py.File(file_of(path, roots), "r")  # the data sets keep both open
         found = {str(name): own(h5py, file, str(name), path) for name in file}
     return {name: item for name, item in found.items() if isinstance(item, h5py.Dataset)}
+
+
+def file_of(path: Path, roots: Roots) -> BinaryIO:
+    """The file itself. Raises SpecError NS642, NS643."""
+    try:
+        return open_in(path, roots)
+    except OSError as error:
+        raise reading_error(path, error) from error
 
 
 def own(h5py: Any, file: Any, name: str, path: Path) -> Any:
@@ -139,10 +148,10 @@ def joined(parts: list[Any], name: str, files: list[Path]) -> Array:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def is_hdf5(path: Path) -> bool:
+def is_hdf5(path: Path, roots: Roots) -> bool:
     """Whether a file is meant to be HDF5: it begins as one, or is named as one."""
     try:
-        return read_bytes(path, most=len(MAGIC)) == MAGIC or path.suffix.lower() in (".h5", ".hdf5")
+        return read_bytes(path, roots, len(MAGIC)) == MAGIC or path.suffix.lower() in (".h5", ".hdf5")
     except OSError as error:
         raise reading_error(path, error) from error
 
@@ -150,7 +159,7 @@ def is_hdf5(path: Path) -> bool:
 def listed(path: Path, root: Path, allow_outside: bool) -> list[Path]:
     """The files that a list names."""
     try:
-        lines = read_text(path).split("\n")
+        lines = read_text(path, roots_for(root, allow_outside)).split("\n")
     except UnicodeDecodeError as error:
         raise fail("NS645", "neither an HDF5 file nor a list of such files", path=str(path)) from error
     except OSError as error:

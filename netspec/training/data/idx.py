@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
-from netspec.opening import open_file
+from netspec.opening import Roots, open_in
 from netspec.resolve.train_section import DataSection
-from netspec.training.data.paths import existing, find_folder, judged, reading_error, resolve_path
+from netspec.training.data.paths import existing, find_folder, judged, reading_error, resolve_path, roots_for, roots_of
 from netspec.training.data.source import Array, ArraySource, Source, divided
 
 __all__ = ["open_idx", "open_mnist", "read_idx"]
@@ -23,17 +24,18 @@ RATIO = 1032
 MNIST = {"train": "train", "test": "t10k"}
 
 
-def read_idx(path: Path) -> Array:
-    """The array of an IDX file, memory-mapped where it is plain single bytes.
+def read_idx(path: Path, roots: Roots = None) -> Array:
+    """The array of an IDX file below `roots`, memory-mapped where it is plain single bytes.
 
     Raises SpecError NS643 (no such file), NS644 (fewer bytes than the header announces), NS645 (not IDX, damaged gzip, bytes to spare).
     """
     existing(path)
     try:
-        with open_file(path) as plain:
+        with open_in(path, roots) as plain:
+            held = os.fstat(plain.fileno()).st_size
             packed = plain.read(2) == b"\x1f\x8b"
             plain.seek(0)
-            return read_body(cast(BinaryIO, gzip.GzipFile(fileobj=plain)) if packed else plain, path, packed)
+            return read_body(cast(BinaryIO, gzip.GzipFile(fileobj=plain)) if packed else plain, path, packed, held)
     except EOFError as error:
         raise fail("NS644", f"the gzip stream of {path.stat().st_size} bytes ends early", path=str(path)) from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -42,11 +44,10 @@ def read_idx(path: Path) -> Array:
         raise reading_error(path, error) from error
 
 
-def read_body(file: BinaryIO, path: Path, packed: bool) -> Array:
-    """Header, then data: exactly as many bytes as the header announces."""
+def read_body(file: BinaryIO, path: Path, packed: bool, held: int) -> Array:
+    """Header, then data: exactly as many bytes as the header announces. held: those of the file, packed or not."""
     dtype, shape, start = read_header(file, path)
     size = math.prod(shape) * dtype.itemsize
-    held = path.stat().st_size
     if not packed and held != start + size:
         raise wrong_size(path, shape, start + size, held)
     if packed and start + size > RATIO * held:
@@ -83,9 +84,9 @@ def wrong_size(path: Path, shape: tuple[int, ...], expected: int, found: int) ->
     return fail(code, f"the header announces {sizes}, {expected} bytes in all, here are {word} {found}", path=str(path))
 
 
-def paired(images: Path, labels: Path, split: str | None = None) -> ArraySource:
+def paired(images: Path, labels: Path, roots: Roots) -> ArraySource:
     """Images and labels as one source: images gain a channel axis, (N, H, W) becomes (N, 1, H, W)."""
-    pixels, marks = read_idx(images), read_idx(labels)
+    pixels, marks = read_idx(images, roots), read_idx(labels, roots)
     if marks.ndim != 1 or marks.dtype.kind not in "iu":
         raise fail("NS645", f"labels need one axis of integers, here are {marks.ndim} axes of {marks.dtype}", path=str(labels))
     if pixels.ndim == 3:
@@ -109,7 +110,7 @@ def open_mnist(section: DataSection, split: str | None, root: Path, allow_outsid
     part = MNIST[split or "train"]
     names = (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte")
     images, labels = (judged(named(folder, name), root, folder, allow_outside) for name in names)
-    source = paired(images, labels)
+    source = paired(images, labels, roots_of(root, folder, allow_outside))
     source.classes = tuple(map(str, range(10))) if int(source.arrays["label"].max(initial=0)) < 10 else None
     return source
 
@@ -120,4 +121,4 @@ def open_idx(section: DataSection, split: str | None, root: Path, allow_outside:
         raise fail("NS641", "source idx needs `images:` and `labels:`, the two files")
     base = resolve_path(section.path, root, allow_outside) if section.path else root
     images, labels = (resolve_path(Path(base) / name, root, allow_outside) for name in (section.images, section.labels))
-    return divided(paired(images, labels), split)
+    return divided(paired(images, labels, roots_for(root, allow_outside)), split)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from netspec.ir.graph import Graph, Node
-from netspec.training.data.paths import resolve_path
+from netspec.training.data.paths import resolve_path, roots_of
 
-__all__ = ["folder_of", "has_files", "home", "located"]
+__all__ = ["folder_of", "has_files", "home", "located", "reach"]
 
 
 def has_files(graph: Graph) -> bool:
@@ -36,3 +36,8 @@ def there(path: Path) -> bool:
 def located(path: str, folder: Path) -> Path:
     """A file that a layer names. Raises SpecError NS642 for a place outside both folders."""
     return resolve_path(path, home(path, folder))
+
+
+def reach(path: str, folder: Path) -> list[Path]:
+    """The folders that a file which a layer names may lie in when it is opened."""
+    return roots_of(home(path, folder), folder, allow_outside=False)

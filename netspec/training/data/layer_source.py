@@ -17,7 +17,7 @@ from netspec.opening import read_text
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.hdf5 import open_hdf5
-from netspec.training.data.layer_paths import folder_of, home, located
+from netspec.training.data.layer_paths import folder_of, home, located, reach
 from netspec.training.data.lmdb import open_lmdb
 from netspec.training.data.paths import existing, reading_error
 from netspec.training.data.source import Array, Field, Rows, Source
@@ -74,12 +74,14 @@ class ImageList(Source):
         self.name = str(path)
         self.label = "label"
         try:
-            text = read_text(path, errors="surrogateescape")
+            text = read_text(path, reach(layer.source, folder), errors="surrogateescape")
             lines = [(number, line.rsplit(None, 1)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         except OSError as error:
             raise reading_error(path, error) from error
         self.lines = [number for number, _ in lines]
-        self.rows = [(located(layer.root_folder + name, folder), mark) for name, mark in (entry(*line, self.name) for line in lines)]
+        named = [(layer.root_folder + name, mark) for name, mark in (entry(*line, self.name) for line in lines)]
+        self.rows = [(located(name, folder), mark) for name, mark in named]
+        self.folder, self.names = folder, [name for name, _ in named]
         if not self.rows:
             raise fail("NS650", "an empty list", path=self.name)
         size = (layer.new_height, layer.new_width) if layer.new_height else None
@@ -99,9 +101,9 @@ class ImageList(Source):
         return f"line {self.lines[index]}"
 
     def batch(self, indices: Array) -> Rows:
-        rows = [self.rows[i] for i in indices.tolist()]
-        images = [decode(encoded(existing(path)), self.contract, str(path)) for path, _ in rows]
-        return {"image": images, "label": np.array([label for _, label in rows], np.int64)}
+        rows = [(*self.rows[i], reach(self.names[i], self.folder)) for i in indices.tolist()]
+        images = [decode(encoded(existing(path), roots), self.contract, str(path)) for path, _, roots in rows]
+        return {"image": images, "label": np.array([label for _, label, _ in rows], np.int64)}
 
 
 def entry(number: int, words: list[str], name: str) -> tuple[str, int]:

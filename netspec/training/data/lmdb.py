@@ -8,10 +8,11 @@ import numpy as np
 
 from netspec.caffe.blobs import Datum, read_datum
 from netspec.diagnostics import fail
+from netspec.opening import Roots
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import DataSection
 from netspec.training.data.lmdb_pages import DamagedStoreError, Place, TruncatedStoreError, entries, mapped
-from netspec.training.data.paths import exists, judged, reading_error, resolve_path
+from netspec.training.data.paths import exists, judged, reading_error, resolve_path, roots_for, roots_of
 from netspec.training.data.source import Array, ArraySource, Field, Rows, Source, divided
 from netspec.training.images import decode
 
@@ -27,10 +28,10 @@ class Store(Source):
     Encoded images go through the contract's arriving half, bgr where it names no order, since that is what Caffe decodes to.
     """
 
-    def __init__(self, name: str, data: Path, contract: ImageContract) -> None:
+    def __init__(self, name: str, data: Path, roots: Roots, contract: ImageContract) -> None:
         self.name = name
         self.contract = contract.changed(color=contract.color or "bgr")
-        self.bytes, self.keys, self.places = contents(data)
+        self.bytes, self.keys, self.places = contents(data, roots)
         if not self.keys:
             raise fail("NS650", "an empty store", path=name)
         first = self.datum(0)
@@ -75,12 +76,13 @@ def open_lmdb(section: DataSection, split: str | None, root: Path, contract: Ima
     if section.path is None:
         raise fail("NS641", "source lmdb needs `path:`, the folder of a store")
     path = resolve_path(section.path, root, allow_outside)
-    data = judged(path / "data.mdb", root, path, allow_outside) if path.is_dir() else path
+    folder = path.is_dir()
+    data = judged(path / "data.mdb", root, path, allow_outside) if folder else path
+    roots = roots_of(root, path, allow_outside) if folder else roots_for(root, allow_outside)
     if not data.is_file():
         raise fail("NS643", "no such store" if not exists(path) else "holds no data.mdb", path=str(path))
-    store = Store(str(path), data, contract)
-    size = data.stat().st_size
-    if store.decoded or size > SMALL:
+    store = Store(str(path), data, roots, contract)
+    if store.decoded or len(store.bytes) > SMALL:
         return divided(store, split)
     rows = store.batch(np.arange(len(store)))
     if isinstance(rows["image"], list):
@@ -90,10 +92,10 @@ def open_lmdb(section: DataSection, split: str | None, root: Path, contract: Ima
     return divided(source, split)
 
 
-def contents(path: Path) -> tuple[mmap | bytes, list[bytes], list[Place]]:
+def contents(path: Path, roots: Roots) -> tuple[mmap | bytes, list[bytes], list[Place]]:
     """The file's bytes, its keys in order and the places of their values. Raises SpecError NS643, NS644, NS645."""
     try:
-        data = mapped(path)
+        data = mapped(path, roots)
         pairs = list(entries(data))
     except TruncatedStoreError as error:
         raise fail("NS644", str(error), path=str(path)) from error

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from netspec.opening import open_file
+from netspec.opening import Roots, open_in
 
 __all__ = ["DamagedStoreError", "Place", "TruncatedStoreError", "entries", "mapped"]
 
@@ -47,9 +47,9 @@ class Tree(NamedTuple):
     size: int
 
 
-def mapped(path: Path) -> mmap.mmap | bytes:
+def mapped(path: Path, roots: Roots = None) -> mmap.mmap | bytes:
     """The file's bytes, not read before they are used."""
-    with open_file(path) as file:
+    with open_in(path, roots) as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
 
 

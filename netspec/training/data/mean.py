@@ -1,29 +1,30 @@
 """Mean images of Caffe's data sets. In: a .binaryproto or .npy file; out: its pixels."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from netspec.caffe.blobs import read_whole_blob
 from netspec.diagnostics import fail
-from netspec.opening import open_file, read_bytes
+from netspec.opening import Roots, open_in, read_bytes
 from netspec.training.data.paths import existing, reading_error
 from netspec.training.data.source import Array
 
 __all__ = ["read_mean"]
 
 
-def read_mean(path: Path) -> Array:
-    """A mean image, (C, H, W) float32, from a .binaryproto or .npy file. Raises SpecError NS643, NS645."""
+def read_mean(path: Path, roots: Roots = None) -> Array:
+    """A mean image, (C, H, W) float32, from a .binaryproto or .npy file below `roots`. Raises SpecError NS643, NS645."""
     from netspec.training.data.npz import read_npy
 
     existing(path)
     try:
         if path.suffix == ".npy":
-            with open_file(path) as file:
-                mean = read_npy(file, path.stat().st_size, "mean", path).astype(np.float32)
+            with open_in(path, roots) as file:
+                mean = read_npy(file, os.fstat(file.fileno()).st_size, "mean", path).astype(np.float32)
         else:
-            mean = read_whole_blob(read_bytes(path))
+            mean = read_whole_blob(read_bytes(path, roots))
     except ValueError as error:
         raise fail("NS645", f"not a mean image: {error}", path=str(path)) from error
     except OSError as error:

@@ -11,9 +11,9 @@ from typing import IO
 import numpy as np
 
 from netspec.diagnostics import SpecError, fail
-from netspec.opening import open_file
+from netspec.opening import Roots, open_in
 from netspec.resolve.train_section import DataSection
-from netspec.training.data.paths import existing, reading_error, resolve_path
+from netspec.training.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.training.data.source import Array, ArraySource, Source, divided
 
 __all__ = ["open_npz", "read_npz"]
@@ -34,7 +34,8 @@ def open_npz(section: DataSection, split: str | None, root: Path, allow_outside:
     if section.path is None:
         raise fail("NS641", "source npz needs `path:`, a file")
     path = existing(resolve_path(section.path, root, allow_outside))
-    names = member_names(path)
+    roots = roots_for(root, allow_outside)
+    names = member_names(path, roots)
     part = split or "train"
     in_parts = any(name.endswith(("_train", "_test")) for name in names)
     if in_parts and part == "all":
@@ -42,7 +43,7 @@ def open_npz(section: DataSection, split: str | None, root: Path, allow_outside:
     chosen = {name.removesuffix("_" + part): name for name in names if not in_parts or name.endswith("_" + part)}
     if not chosen:
         raise fail("NS650", f"no arrays for {part}; there are {', '.join(names) or 'none'}", path=str(path))
-    arrays = read_npz(path, tuple(chosen.values()))
+    arrays = read_npz(path, tuple(chosen.values()), roots)
     return from_arrays(str(path), {field: arrays[name] for field, name in chosen.items()}, section.label, split if not in_parts else None)
 
 
@@ -58,9 +59,9 @@ def from_arrays(name: str, arrays: dict[str, Array], label: str | None, split: s
     return divided(ArraySource(name, ordered, marks), split)
 
 
-def member_names(path: Path) -> list[str]:
+def member_names(path: Path, roots: Roots = None) -> list[str]:
     try:
-        with open_file(path) as file, zipfile.ZipFile(file) as archive:
+        with open_in(path, roots) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
     except DAMAGE as error:
         raise damaged(path, f"not an .npz archive: {error}") from error
@@ -72,10 +73,10 @@ def member_names(path: Path) -> list[str]:
     return [name.removesuffix(".npy") for name in names]
 
 
-def read_npz(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+def read_npz(path: Path, names: tuple[str, ...], roots: Roots = None) -> dict[str, Array]:
     """Some arrays of an archive. Raises SpecError NS644 (shorter than it announces), NS645 (damaged), NS655 (Python objects)."""
     try:
-        with open_file(path) as file, zipfile.ZipFile(file) as archive:
+        with open_in(path, roots) as file, zipfile.ZipFile(file) as archive:
             return {name: read_member(archive, name, path) for name in names}
     except DAMAGE as error:
         raise damaged(path, str(error) or type(error).__name__) from error

@@ -7,7 +7,7 @@ from netspec.diagnostics import SpecError, fail
 from netspec.opening import OutsideRootError
 from netspec.outside import reachable
 
-__all__ = ["data_root", "find_folder", "judged", "resolve_path", "roots_of"]
+__all__ = ["data_root", "find_folder", "judged", "resolve_path", "roots_for", "roots_of"]
 
 OUTSIDE = "NETSPEC_DATA, --allow-outside FOLDER, or a path given on the command line, may name any folder"
 
@@ -70,6 +70,11 @@ def judged(path: Path, base: str | Path, top: Path, allow_outside: bool) -> Path
 def roots_of(base: str | Path, top: Path, allow_outside: bool) -> list[Path]:
     """The folders that what is found in `top` may lie in: where the user named it, itself, else the spec's and NETSPEC_DATA's."""
     return [top] if allow_outside else [Path(base), *([root] if (root := data_root()) else [])]
+
+
+def roots_for(base: str | Path, allow_outside: bool) -> list[Path] | None:
+    """The folders that a file which resolve_path found may lie in, once more when it is opened: a link may have come in between."""
+    return None if allow_outside else roots_of(base, Path(base), False)
 
 
 def existing(path: Path, kind: str = "file") -> Path:

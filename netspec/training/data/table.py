@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from netspec.diagnostics import fail
-from netspec.opening import open_text
+from netspec.opening import Roots, open_text
 from netspec.resolve.train_section import DataSection
-from netspec.training.data.paths import existing, reading_error, resolve_path
+from netspec.training.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.training.data.source import Array, ArraySource, Source, divided
 
 __all__ = ["open_csv"]
@@ -30,7 +30,7 @@ def open_csv(
     if section.path is None:
         raise fail("NS641", "source csv needs `path:`, a file")
     path = existing(resolve_path(section.path, root, allow_outside))
-    header, first, rows = read_rows(path)
+    header, first, rows = read_rows(path, roots_for(root, allow_outside))
     if not rows:
         raise fail("NS650", "holds no rows" + (" below its header" if header else ""), path=str(path))
     column = label_column(section.label, header, len(rows[0]), path)
@@ -43,10 +43,10 @@ def open_csv(
     return divided(source, split)
 
 
-def read_rows(path: Path) -> tuple[list[str] | None, int, list[list[str]]]:
+def read_rows(path: Path, roots: Roots = None) -> tuple[list[str] | None, int, list[list[str]]]:
     """Header (or None), the line that the first row stands on, and the rows, all of one length."""
     try:
-        with open_text(path, newline="", encoding="utf-8-sig") as file:
+        with open_text(path, roots, newline="", encoding="utf-8-sig") as file:
             rows = list(lines(csv.reader(file), path))
     except UnicodeDecodeError as error:
         raise fail("NS645", f"byte {error.start} is not UTF-8 text", path=str(path)) from error

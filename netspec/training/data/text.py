@@ -8,7 +8,7 @@ import numpy as np
 from netspec.diagnostics import fail
 from netspec.opening import read_text
 from netspec.resolve.train_section import DataSection
-from netspec.training.data.paths import existing, reading_error, resolve_path
+from netspec.training.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.training.data.source import ArraySource, Source, divided
 from netspec.training.data.streams import in_streams, stretch
 
@@ -32,7 +32,7 @@ def open_text(
         raise fail("NS641", "source text needs `path:`, a file")
     path = existing(resolve_path(section.path, root, allow_outside))
     try:
-        text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
+        text = read_text(path, roots_for(root, allow_outside)).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise fail("NS645", f"byte {error.start} is not UTF-8 text", path=str(path)) from error
     except OSError as error:
