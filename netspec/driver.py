@@ -145,7 +145,7 @@ def typed_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics: D
     state = state_of(phase, reading)
     graph = wire(resolved, state, diagnostics, deploy=phase == "deploy")
     diagnostics.layers += len(graph.nodes)
-    typed = infer(with_file_types(graph), diagnostics)
+    typed = typed_or_told(with_file_types(graph), diagnostics)
     if typed is not None:
         feasible(typed, diagnostics)
     return typed
@@ -161,7 +161,18 @@ def training_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics
     graph = with_heads(resolved, typed.graph, typed.types, heads_of(resolved, trained), state, diagnostics)
     if diagnostics.failed:
         return None
-    return infer(learning(graph, frozenset(node.name for node, weights in typed.weights.items() if weights)), diagnostics)
+    return typed_or_told(learning(graph, frozenset(node.name for node, weights in typed.weights.items() if weights)), diagnostics)
+
+
+def typed_or_told(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
+    """The typed graph, or None and the findings with what the rules themselves offer, tried."""
+    before = len(diagnostics.found)
+    typed = infer(graph, diagnostics)
+    if any(map(disagreement, diagnostics.found[before:])):
+        from netspec.analysis.rule_fixes import with_rule_fixes
+
+        diagnostics.found[before:] = with_rule_fixes(diagnostics.found[before:])
+    return typed
 
 
 def with_file_types(graph: Graph) -> Graph:

@@ -1,15 +1,9 @@
-"""Inputs written height, width, channels, where layers take channels, height, width. In: a graph; out: the shape turned round."""
+"""Inputs written height, width, channels, where layers take channels, height, width. In: a graph; out: such inputs."""
 
-from collections.abc import Iterator
-
-from netspec.analysis.numbers import SHAPE
-from netspec.diagnostics.model import Edit, Fix
 from netspec.ir.dims import Size
 from netspec.ir.graph import Graph, Input, Value
-from netspec.ir.types import shown
-from netspec.source import Span
 
-__all__ = ["turned", "turned_inputs"]
+__all__ = ["turned_inputs"]
 
 COLORS = (1, 3, 4)
 """Channels of a picture: gray, colours, colours with transparency."""
@@ -37,18 +31,3 @@ def slid_over(graph: Graph, value: Value) -> bool:
             if "elementwise" in node.layer.traits:
                 values.update(node.tops)
     return False
-
-
-def turned(given: Input) -> Iterator[Fix]:
-    """The shape with its last axis behind the first."""
-    if given.type is None:
-        return
-    first, *sides, channels = given.type.shape
-    words = f"write {shown((first, channels, *sides))}, the channels before the height and the width"
-    text = given.span and SHAPE.match(given.span.source.text, given.span.end)
-    parts = text[1][1:-1].split(",") if text else []
-    if text and given.span is not None and len(parts) == given.type.rank:
-        made = ", ".join(part.strip() for part in (parts[0], parts[-1], *parts[1:-1]))
-        yield Fix(words, (Edit(Span(given.span.source, text.start(1), text.end(1)), f"[{made}]"),))
-    else:
-        yield Fix(words)

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from netspec.diagnostics.evidence import Evidence, Missed
 from netspec.diagnostics.model import Diagnostic
 from netspec.frozen import frozen
-from netspec.ir.graph import Graph, Node, Unknown, Value
+from netspec.ir.graph import Graph, Input, Node, Unknown, Value
 from netspec.ir.layer import Layer
+from netspec.ir.rule import Change
 from netspec.ir.types import TensorType
 
 __all__ = ["CHANNELS", "Disagreement", "disagreement", "numbers_of", "sizes_of", "upward"]
@@ -26,7 +27,7 @@ class Disagreement(Evidence):
     node: the layer that shows it; nodes: those that may be why, nearest first; none: it and all that it depends on.
     sizes: what disagrees; others: further numbers that one may have been meant as.
     given: it is about a parameter that stands in the text; own: that parameter breaks its layer's own rule. alone: nothing elsewhere is
-    to blame.
+    to blame. changes: what the layer's rule names that may repair it; turned: the inputs it depends on whose channels stand last.
     """
 
     graph: Graph
@@ -37,6 +38,8 @@ class Disagreement(Evidence):
     given: bool = False
     own: bool = False
     alone: bool = False
+    changes: tuple[Change, ...] = ()
+    turned: tuple[Input, ...] = ()
 
 
 def disagreement(d: Diagnostic) -> Disagreement | None:

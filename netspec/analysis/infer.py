@@ -3,20 +3,19 @@
 Rules run on plain sizes; one that refuses runs again on named leaves, so that its arithmetic can be printed.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from math import prod
 from typing import NamedTuple
 
-from netspec.analysis.channels_last import turned, turned_inputs
+from netspec.analysis.channels_last import turned_inputs
 from netspec.analysis.evidence import Disagreement, numbers_of, sizes_of, upward
 from netspec.diagnostics.evidence import About
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label, uses_of
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, uses_of
 from netspec.ir.dims import Dim, Size, Traced, product
 from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
 from netspec.ir.layer import Layer, Weight, as_read
-from netspec.ir.rule import Change, Fact, RuleError, collecting
+from netspec.ir.rule import Fact, RuleError, collecting
 from netspec.ir.types import MOST_AXES, SPACE, TensorType, shown
 
 __all__ = ["BUGS", "Pass", "infer", "open_sizes", "retraced"]
@@ -24,8 +23,6 @@ __all__ = ["BUGS", "Pass", "infer", "open_sizes", "retraced"]
 Types = dict[Value, TensorType | Unknown]
 MOST = ((1 << 63) - 1) // 8
 """Values of a tensor, at 8 bytes each."""
-VARIABLE = re.compile(r"""["']?\$(\w+|\{\s*\w+\s*\})["']?""")
-"""A value that is one variable's."""
 
 
 class Ruling(NamedTuple):
@@ -38,8 +35,6 @@ class Ruling(NamedTuple):
 
 
 Rulings = dict[tuple[int, tuple[TensorType, ...], int], "Ruling | Refusal"]
-VISITS = 40_000
-"""Layers that all trials of changes in one graph may visit. A change that was not tried is not offered."""
 
 
 class Refusal(NamedTuple):
@@ -60,7 +55,6 @@ class Pass:
         self.weights: dict[Node, tuple[Weight, ...]] = {}
         self.facts: list[tuple[Node, Fact]] = []
         self.errors: list[tuple[Node, RuleError | Exception]] = []
-        self.left = VISITS
 
     def run(self) -> "Pass":
         for given in self.graph.inputs:
@@ -180,7 +174,7 @@ def open_sizes(part: object) -> Iterator[Dim]:
 
 
 def infer(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
-    """Type the whole graph; every independent error is reported, each with its arithmetic and with fixes that were tried."""
+    """Type the whole graph; every independent error is reported with its arithmetic."""
     found = Pass(graph).run()
     for node, error in found.errors:
         diagnostics.add(explained(node, error, found))
@@ -192,7 +186,7 @@ def infer(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
 
 
 def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
-    """The error with its place, its arithmetic, where its bottoms come from, and the fixes that hold."""
+    """The error with its place, its arithmetic, where its bottoms come from, and the sizes that disagree."""
     bottoms = tuple(t for v in node.bottoms if isinstance(t := found.types.get(v), TensorType))
     if not isinstance(error, RuleError):
         return Diagnostic(
@@ -202,14 +196,11 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
             about=About(node.name),
         )
     traced = retraced(node.layer, bottoms) or error
-    changes = [c for c in traced.changes if mends(node, c, found)]
-    fixes = tuple(Fix(c.text, edits_for(node, c)) for c in changes)
     place = node.places[error.at]
     given = node.places.sources.get(error.at, ())
     span = given[0] if len(given) == 1 else place
     used = (Label(place, f"{error.at} of {node.name}"),) if place is not None and span is not place else ()
-    last = [given for given in turned_inputs(found.graph) if given.value in reached(node)]
-    fixes = (*(fix for given in last for fix in turned(given)), *(fixes if not last else ()))
+    last = tuple(given for given in turned_inputs(found.graph) if given.value in reached(node))
     evidence = Disagreement(
         found.graph,
         node,
@@ -218,6 +209,8 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
         given=error.at in node.places.spans and not error.at.startswith("bottom"),
         own=error.at in node.places.spans and error.at in node.layer.params and not error.at.endswith("_filler"),
         alone=error.bound or bool(last) or error.code == "NS216",
+        changes=traced.changes,
+        turned=last,
     )
     return Diagnostic(
         error.code,
@@ -226,7 +219,6 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
         error.label or error.fact,
         others=(*used, *origins(node, bottoms, error), *causes(node, bottoms, error, found.types)),
         rule=traced.rule,
-        fixes=fixes,
         about=About(node.name),
         evidence=evidence,
     )
@@ -235,34 +227,6 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
 def reached(node: Node) -> set[Value]:
     """All that a node depends on, itself apart."""
     return {value for each in upward(node) for value in each.bottoms}
-
-
-def mends(node: Node, change: Change, found: Pass) -> bool:
-    """Whether the net has one error less, and no other, with the change made; no where too much was tried before."""
-    found.left -= len(found.graph.nodes)
-    if found.left < 0:
-        return False
-    tried = Pass(found.graph, {**found.replaced, node: node.layer.changed(**change.parameters)}, found.rulings).run()
-    before = {n for n, _ in found.errors}
-    return {n for n, _ in tried.errors} <= before - {node}
-
-
-def edits_for(node: Node, change: Change) -> tuple[Edit, ...]:
-    """Replace the values where they stand, a variable's where it got it; what is not there yet or calculated needs the reader's hand."""
-    edits = []
-    for name, value in change.parameters.items():
-        if name not in node.places:
-            return ()
-        span, given = node.places[name], node.places.sources.get(name, ())
-        if given and span is not None:
-            if len(given) > 1 or not VARIABLE.fullmatch(span.text):
-                return ()
-            span = given[0]
-        if span is not None:
-            edits.append(
-                Edit(span, str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value))
-            )
-    return tuple(edits)
 
 
 def origins(node: Node, bottoms: tuple[TensorType, ...], error: RuleError) -> tuple[Label, ...]:

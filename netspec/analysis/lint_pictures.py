@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from netspec.analysis.channels_last import turned, turned_inputs
+from netspec.analysis.channels_last import turned_inputs
 from netspec.analysis.lint_view import Found, View
+from netspec.analysis.rule_fixes import turned
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.ir.graph import Input
 from netspec.record import as_written

@@ -125,7 +125,7 @@ def test_no_pass_reads_a_sentence() -> None:
 
 CHECKS = ("analysis/infer.py", "analysis/budget.py", "analysis/feasible.py")
 REPAIR = {
-    *(f"analysis/{name}.py" for name in ("behind", "blame", "nearby", "rivals", "suspects", "trials")),
+    *(f"analysis/{name}.py" for name in ("behind", "blame", "nearby", "numbers", "rivals", "rule_fixes", "suspects", "trials")),
     *(f"diagnostics/{name}.py" for name in ("back", "effort", "fixing", "readings", "recovery")),
 }
 
