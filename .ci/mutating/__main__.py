@@ -1,0 +1,240 @@
+"""The command: makes the map of tests, draws mutants, asks the tests of each, reports.
+
+A mutant is caught where a test that passes without it fails, or takes more than its time. Those of equivalent.toml change nothing that
+can be seen and count on neither side.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+import tomllib
+from dataclasses import asdict
+from fnmatch import fnmatch
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from mutating import instrument
+from mutating.choose import Map, read_map
+from mutating.draw import Mutant, mutants_of, sample
+from mutating.plugins import Chosen, Recorder, map_name
+from mutating.workshop import Workshop
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "netspec"
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+WITHOUT = ("tests/architecture", "tests/browser", "tests/hostile")
+"""Tests that look at texts of the code, need another machine, or sweep."""
+FLOOR = 0.95
+FILE, TEST = 2.0, 10.0
+"""Seconds of processor time of a test file, and of one test, while the map is made."""
+MARGIN = 60.0
+"""Seconds that a mutant may take beyond what its tests took."""
+QUIET = ["-q", "-x", "-p", "no:xdist", "-p", "no:cacheprovider", "--no-header", "--tb=line", "-W", "ignore"]
+
+
+def main() -> int:
+    asked = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a child's tests end with it, and the copy is as it was
+    folder = Path(asked.folder)
+    (folder / "map").mkdir(parents=True, exist_ok=True)
+    workshop = Workshop(ROOT, folder)
+    workshop.prepare()
+    os.environ["PYTHONPATH"] = str(workshop.tree)
+    make_map(workshop, folder, asked.tests)
+    if asked.map_only:
+        return 0
+    every = [m for p in sorted((ROOT / PACKAGE).rglob("*.py")) if matches(p, asked.module) for m in mutants_of(p, ROOT)]
+    drawn = sample(every, ROOT, asked.seed, asked.count)
+    print(f"{len(drawn)} of {len(every)} mutants, seed {asked.seed}", flush=True)
+    results = Results(Path(asked.report) if asked.report else folder / f"report-{asked.seed}.json")
+    if asked.control:
+        control(workshop, read_map(folder / "map"), drawn[: asked.control], asked.seconds)
+    judge(workshop, read_map(folder / "map"), drawn[: asked.only], results, asked)
+    return results.tell(drawn, equivalent(), asked)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=".ci/mutants", description=__doc__)
+    parser.add_argument("--count", type=int, default=300, help="mutants drawn")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--module", action="append", help="modules that are changed, netspec/ir/*.py")
+    parser.add_argument("--tests", action="append", help="test files of the map, tests/ir/*")
+    parser.add_argument("--only", type=int, help="no more than so many of those drawn")
+    parser.add_argument("--report", help="results are kept here, and those that are there are not asked again")
+    parser.add_argument("--again", action="store_true", help="ask again those that survived")
+    parser.add_argument("--seconds", type=float, default=20, help="of tests for one mutant, as they take without it")
+    parser.add_argument("--folder", default=os.path.join(tempfile.gettempdir(), f"mutants-{os.getuid()}"), help="of the copy and the map")
+    parser.add_argument("--map-only", action="store_true", help="only make the map of tests")
+    parser.add_argument("--control", type=int, default=0, help="first run the tests of so many mutants without them: all must pass")
+    return parser.parse_args()
+
+
+def matches(path: Path, patterns: list[str] | None) -> bool:
+    return not patterns or any(fnmatch(path.relative_to(ROOT).as_posix(), p) for p in patterns)
+
+
+# --- the map of tests ------------------------------------------------------------------------------------------------
+
+
+def make_map(workshop: Workshop, folder: Path, patterns: list[str] | None) -> None:
+    """Run each test file once, noting what it runs; files that have not changed since the last time are known."""
+    hook = folder / "hook"
+    hook.mkdir(exist_ok=True)
+    (hook / "sitecustomize.py").write_text(
+        f"import sys\nsys.path.append({str(ROOT / '.ci')!r})\nfrom mutating.instrument import at_start\nat_start()\n"
+    )
+    code = folder / "hits" / "code"
+    code.mkdir(parents=True, exist_ok=True)
+    for old in code.iterdir():
+        old.unlink()
+    known_file = folder / "map" / "known"
+    known: dict[str, str] = json.loads(known_file.read_text()) if known_file.exists() else {}
+    variables = {"PYTHONPATH": f"{hook}:{workshop.tree}", instrument.FOLDER: str(folder / "hits")}
+    variables[instrument.FOLDER + "_ROOT"] = str(workshop.tree)
+    names = [p.relative_to(workshop.tree).as_posix() for p in sorted((workshop.tree / "tests").rglob("test_*.py"))]
+    names = [n for n in names if not n.startswith(WITHOUT)]
+    texts = {n: sha256((workshop.tree / n).read_bytes()).hexdigest() for n in names}
+    for gone in {p.name for p in folder.glob("map/*.json")} - {map_name(n) for n in names}:
+        (folder / "map" / gone).unlink()
+    asked = [n for n in names if matches(ROOT / n, patterns)]
+    while new := [n for n in asked if known.get(n) != texts[n] or not (folder / "map" / map_name(n)).exists()]:
+        together = [n for n in new if os.path.dirname(n) == os.path.dirname(new[0])]
+        begun = time.time()
+
+        def work(names: list[str] = together) -> int:
+            import pytest
+
+            instrument.install(workshop.tree)
+            options = [o for o in QUIET if o != "-x"]
+            return int(pytest.main([*names, *options, f"--basetemp={folder / 'scratch'}"], plugins=[Recorder(folder / "map", FILE, TEST)]))
+
+        for name in together:
+            (folder / "map" / map_name(name)).unlink(missing_ok=True)
+        status = workshop.forked(work, 5 * FILE * len(together) + MARGIN, variables)
+        made = [n for n in together if (folder / "map" / map_name(n)).exists()]
+        for name in made or together[:1]:  # one at least, lest what kills the process be tried for ever
+            (folder / "map" / map_name(name)).touch()
+            known[name] = texts[name]
+        known_file.write_text(json.dumps(known))
+        print(
+            f"map: {os.path.dirname(new[0])}: {len(made)} of {len(together)} files, {time.time() - begun:.0f} s, status {status}",
+            flush=True,
+        )
+
+
+# --- asking ----------------------------------------------------------------------------------------------------------
+
+
+def judge(workshop: Workshop, tests: Map, drawn: list[Mutant], results: "Results", asked: argparse.Namespace) -> None:
+    same = equivalent()
+    for i, mutant in enumerate(drawn):
+        known = results.of(mutant)
+        if mutant.key in same or (known and not (asked.again and known["verdict"] == "survived")):
+            continue
+        text = (ROOT / mutant.module).read_text(encoding="utf-8")
+        begun = time.monotonic()
+        with workshop.changed(mutant.module, mutant.put_in(text)):
+            verdict, by = asked_of(workshop, tests, mutant, text, asked.seconds)
+        results.add(mutant, verdict, by, time.monotonic() - begun)
+        print(f"{i + 1}/{len(drawn)} {verdict} {mutant.module}:{mutant.line} {mutant.after[:90]!r} {by}", flush=True)
+
+
+def asked_of(workshop: Workshop, tests: Map, mutant: Mutant, text: str, seconds: float) -> tuple[str, str]:
+    """caught or survived, and which test caught it, or how many did not."""
+    rounds = tests.rounds(mutant, text, seconds)
+    count = 0
+    for names in rounds:
+        status, failed, ran = run_tests(workshop, names, seconds)
+        count += ran
+        if status is None:
+            return "caught", "time"
+        if failed or status not in (0, 5):
+            return "caught", failed or f"status {status}"
+    return "survived", f"{count} tests"
+
+
+def run_tests(workshop: Workshop, names: list[str], seconds: float) -> tuple[int | None, str, int]:
+    """Exit status, the first test that failed, how many ran."""
+    said = workshop.folder / "said.json"
+    said.unlink(missing_ok=True)
+
+    def work() -> int:
+        import pytest
+
+        sys.dont_write_bytecode = False
+        chosen = Chosen(names)
+        files = list(dict.fromkeys(name.partition("::")[0] for name in names))
+        status = int(pytest.main([*files, *QUIET, f"--basetemp={workshop.folder / 'scratch'}"], plugins=[chosen]))
+        said.write_text(json.dumps([chosen.failed, chosen.count]))
+        return status
+
+    status = workshop.forked(work, seconds + MARGIN, {"PYTHONPATH": str(workshop.tree)})
+    failed, ran = json.loads(said.read_text()) if said.exists() else ("", 0)
+    return status, failed, ran
+
+
+def control(workshop: Workshop, tests: Map, drawn: list[Mutant], seconds: float) -> None:
+    """The tests of some mutants without them: a test that fails here would catch everything."""
+    for mutant in drawn:
+        text = (ROOT / mutant.module).read_text(encoding="utf-8")
+        verdict, by = asked_of(workshop, tests, mutant, text, seconds)
+        print(f"control: {mutant.module}:{mutant.line} {verdict} {by}", flush=True)
+
+
+# --- what came of it -------------------------------------------------------------------------------------------------
+
+
+def equivalent() -> dict[tuple[Any, ...], str]:
+    """The mutants that change nothing that can be seen, with the reason."""
+    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("equivalent", [])
+    return {(e["module"], e["function"], e["before"], e["after"], e.get("nth", 0)): e["reason"] for e in listed}
+
+
+class Results:
+    """The verdicts so far, in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        listed = json.loads(path.read_text()) if path.exists() else []
+        self.found: dict[tuple[Any, ...], dict[str, Any]] = {tuple(each["key"]): each for each in listed}
+
+    def of(self, mutant: Mutant) -> dict[str, Any] | None:
+        return self.found.get(mutant.key)
+
+    def add(self, mutant: Mutant, verdict: str, by: str, seconds: float) -> None:
+        more = {k: v for k, v in asdict(mutant).items() if k in ("line", "old", "new")}
+        self.found[mutant.key] = {"key": mutant.key, **more, "verdict": verdict, "by": by, "seconds": round(seconds, 1)}
+        draft = self.path.with_suffix(".draft")
+        draft.write_text(json.dumps(list(self.found.values()), indent=1))
+        draft.rename(self.path)
+
+    def tell(self, drawn: list[Mutant], same: dict[tuple[Any, ...], str], asked: argparse.Namespace) -> int:
+        """The survivors, and the share that was caught; 1 where it is below the floor."""
+        here = [m for m in drawn if m.key not in same]
+        judged = [(m, r) for m in here if (r := self.of(m))]
+        survivors = [(m, r) for m, r in judged if r["verdict"] == "survived"]
+        for m, r in survivors:
+            print(f"survived: {m.module}:{m.line} in {m.function or 'the module'}, after {r['by']}\n  - {m.before}\n  + {m.after}")
+        caught = len(judged) - len(survivors)
+        share = caught / (len(judged) or 1)
+        left = len(here) - len(judged)
+        print(f"{len(drawn)} drawn, {len(drawn) - len(here)} equivalent, {caught} caught, {len(survivors)} survived: {share:.1%} caught"
+              + (f", {left} not asked" if left else ""))  # fmt: skip
+        gone = [key for key in same if not stands(key)]
+        for key in gone:
+            print(f"equivalent.toml: {key[0]} has no such line any more: {key[2]}")
+        return 0 if share >= FLOOR and not left and not gone else 1
+
+
+def stands(key: tuple[Any, ...]) -> bool:
+    path = ROOT / key[0]
+    return path.exists() and any(m.key == key for m in mutants_of(path, ROOT))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""Which tests belong to a place of the code: those that ran its block while the map was made, the closest and fastest first."""
+
+import ast
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mutating.draw import Mutant
+from mutating.instrument import block_of, blocks
+
+__all__ = ["Map", "Test", "read_map"]
+
+FIRST = 40
+"""Tests of the first round: those that run little else."""
+EACH = 4
+"""Tests of every file of the second round."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """One test: its node id, the seconds it took, the blocks that it ran, and those of other modules."""
+
+    name: str
+    seconds: float
+    blocks: frozenset[str]
+    modules: dict[str, int] = field(hash=False, compare=False, default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        return self.name.partition("::")[0]
+
+    def closeness(self, module: str) -> float:
+        """The share of a module in what a test runs."""
+        return self.modules.get(module, 0) / (len(self.blocks) or 1)
+
+
+class Map:
+    """Every test that passed."""
+
+    def __init__(self, tests: Iterable[Test], shared: dict[str, frozenset[str]]) -> None:
+        self.tests = list(tests)
+        self.shared = shared
+        self.by_block: defaultdict[str, list[Test]] = defaultdict(list)
+        self.by_file: defaultdict[str, list[Test]] = defaultdict(list)
+        for test in self.tests:
+            self.by_file[test.file].append(test)
+            for block in test.blocks:
+                self.by_block[block].append(test)
+        for file, found in shared.items():
+            for block in found:
+                for test in self.by_file[file]:
+                    if block not in test.blocks:
+                        self.by_block[block].append(test)
+
+    def rounds(self, mutant: Mutant, text: str, seconds: float) -> list[list[str]]:
+        """Tests for a mutant, in rounds: the closest, some of each file, then what else there is time for; at last by the module alone."""
+        found = self.reaching(mutant, text)
+        module = mutant.module
+        close = sorted(found, key=lambda t: (-round(t.closeness(module), 2), t.seconds))
+        first = [*affordable(close[:FIRST], seconds / 4)]
+        each: list[Test] = []
+        for file in sorted({t.file for t in found}):
+            of_file = [t for t in close if t.file == file]
+            each += [*of_file[: EACH // 2], *sorted(of_file, key=lambda t: t.seconds)[: EACH // 2]]
+        rest = sorted(found, key=lambda t: (t.seconds > 1, -t.modules.get(module, 0), t.seconds))
+        done: set[str] = set()
+        made = []
+        for tests, share in ((first, 0.25), (each, 0.5), (rest, 1.0)):
+            names = [t.name for t in affordable((t for t in dict.fromkeys(tests) if t.name not in done), share * seconds)]
+            done.update(names)
+            if names:
+                made.append(names)
+        return made or [[t.name] for t in sorted(found, key=lambda t: t.seconds)[:1]]
+
+    def reaching(self, mutant: Mutant, text: str) -> list[Test]:
+        """The tests that run a mutant's block; what runs at import is reached by what reads it."""
+        tree = ast.parse(text)
+        block = block_of(mutant.module, tree, mutant.line)
+        wanted = [block] if block is not None else readers(mutant.module, tree, mutant.line)
+        found = dict.fromkeys(t for each in wanted for t in self.by_block.get(each, ()))
+        if not found:
+            found = dict.fromkeys(t for t in self.tests if mutant.module in t.modules)
+        return list(found)
+
+
+def affordable(tests: Iterable[Test], seconds: float) -> list[Test]:
+    """Tests as long as the time lasts."""
+    found: list[Test] = []
+    for test in tests:
+        if test.seconds <= seconds:
+            found.append(test)
+            seconds -= test.seconds + 0.005
+    return found
+
+
+def readers(module: str, tree: ast.Module, line: int) -> Sequence[str]:
+    """The blocks that read what a line outside of functions defines: of a class its methods, of a name the functions that hold it."""
+    top = next((n for n in tree.body if n.lineno <= line <= (n.end_lineno or 0)), None)
+    names: set[str] = set()
+    if isinstance(top, ast.ClassDef):
+        inside = [n for n in top.body if n.lineno <= line <= (n.end_lineno or 0) and not isinstance(n, ast.FunctionDef)]
+        names = {t.id for n in inside for t in ast.walk(n) if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store)}
+    elif top is not None:
+        names = {n.id for n in ast.walk(top) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    found = []
+    for name, number, statements in blocks(tree):
+        read = {
+            n.id if isinstance(n, ast.Name) else n.attr for s in statements for n in ast.walk(s) if isinstance(n, ast.Name | ast.Attribute)
+        }
+        if names & read:
+            found.append(f"{module}:{name}:{number}")
+    if not found and isinstance(top, ast.ClassDef):
+        found = [f"{module}:{name}:{number}" for name, number, _ in blocks(tree) if name.startswith(top.name + ".")]
+    return found
+
+
+def read_map(folder: Path) -> Map:
+    tests: list[Test] = []
+    shared: dict[str, frozenset[str]] = {}
+    known: dict[str, str] = {}
+    for path in sorted(folder.glob("*.json")):
+        written = json.loads(path.read_text() or "{}")
+        for name, (seconds, listed) in written.items():
+            found = frozenset(known.setdefault(b, b) for b in listed)
+            if name == "":
+                shared[path.stem.replace("__", "/") + ".py"] = found
+                continue
+            modules: dict[str, int] = {}
+            for block in found:
+                module = block.partition(":")[0]
+                modules[module] = modules.get(module, 0) + 1
+            tests.append(Test(name, seconds, found, modules))
+    return Map(tests, shared)

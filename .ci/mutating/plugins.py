@@ -1,0 +1,142 @@
+"""Two plug-ins of pytest: one writes down which blocks each test runs, one runs chosen tests in a given order."""
+
+import json
+import os
+import random
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from mutating.instrument import HITS, collected
+
+__all__ = ["Chosen", "Recorder", "map_name"]
+
+
+MANY = 50
+
+
+def spent() -> float:
+    """Processor time so far, that of children that ended included: on a busy machine seconds of the clock say little."""
+    return sum(os.times()[:4])
+
+
+class TooSlow(BaseException):
+    """A test that takes longer than the map has time for."""
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    raise TooSlow
+
+
+class Recorder:
+    """For each file the blocks and seconds of its tests that passed; under the name "" those of what several of them share.
+
+    A file ends after `most` seconds of processor time: of a long one, which is shuffled, a sample is known.
+    """
+
+    def __init__(self, folder: Path, most: float, longest: float) -> None:
+        self.folder, self.most, self.longest = folder, most, longest
+        self.tests: dict[str, dict[str, tuple[float, list[str]]]] = {}
+        self.spent: dict[str, float] = {}
+        self.shared: set[str] = set()
+        self.passed = True
+        signal.signal(signal.SIGALRM, stop)
+        signal.signal(signal.SIGPROF, stop)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Iterator[None]:
+        HITS.clear()
+        made = yield
+        if isinstance(collector, pytest.Module):
+            self.tests[collector.nodeid] = {"": (0.0, sorted(HITS))}
+        return made
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        of_file: dict[str, list[pytest.Item]] = {}
+        for item in items:
+            of_file.setdefault(file_of(item), []).append(item)
+        for listed in of_file.values():
+            if len(listed) > MANY:
+                random.Random(0).shuffle(listed)
+        items[:] = [item for listed in of_file.values() for item in listed]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]) -> Iterator[None]:
+        before = set(HITS)
+        made = yield
+        if fixturedef.scope != "function":
+            self.shared |= HITS - before
+        return made
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        file = file_of(item)
+        if self.spent.get(file, 0.0) < self.most:
+            self.noted(item, nextitem, file)
+        if nextitem is None or file_of(nextitem) != file:
+            self.write(file)
+        return True
+
+    def noted(self, item: pytest.Item, nextitem: pytest.Item | None, file: str) -> None:
+        HITS.clear()
+        self.passed = True
+        begun = spent()
+        signal.setitimer(signal.ITIMER_PROF, self.longest)
+        signal.setitimer(signal.ITIMER_REAL, 10 * self.longest)  # it may wait for another process
+        try:
+            runtestprotocol(item, nextitem=nextitem)
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        took = spent() - begun
+        self.spent[file] = self.spent.get(file, 0.0) + took
+        if self.passed:
+            self.tests[file][item.nodeid] = round(took, 3), sorted(HITS | collected())
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.passed &= report.passed
+
+    def write(self, file: str) -> None:
+        found = self.tests.pop(file, {})
+        found[""] = 0.0, sorted({*found.get("", (0.0, []))[1], *self.shared})
+        self.shared.clear()
+        path = self.folder / map_name(file)
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(found))
+        draft.rename(path)
+
+
+def map_name(file: str) -> str:
+    """The name of a test file's part of the map."""
+    return file.removesuffix(".py").replace("/", "__") + ".json"
+
+
+def file_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+class Chosen:
+    """Of what is collected, the chosen tests in their order; the first that failed is `failed`."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.order = {name: i for i, name in enumerate(names)}
+        self.failed = ""
+        self.count = 0
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = sorted((i for i in items if i.nodeid in self.order), key=lambda i: self.order[i.nodeid])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.count += report.when == "call"
+        if report.failed:
+            self.failed = self.failed or report.nodeid
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.failed = self.failed or report.nodeid or "collection"

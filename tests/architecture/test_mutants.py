@@ -1,0 +1,117 @@
+"""`.ci/mutants`: what it changes and what it leaves alone, which blocks ran, which tests are asked. What they notice its own run says."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = '''"""Texts stay."""
+from dataclasses import dataclass
+
+__all__ = ["a"]
+FEW: "int | None" = 3
+
+
+@dataclass(frozen=True)
+class A:
+    size: int | None = 4
+
+
+def f(a: int, b: int = 7, *, c: bool = True) -> int | None:
+    """Not 5."""
+    if a < 2 and not b:
+        return a + 1
+    assert a != b, f"{a - 9}"
+    for x, y in zip([a], [b], strict=True):
+        a -= -x * (y) // max(a, 8)
+    return a if a not in (b,) else None
+
+
+def examples():
+    return 1
+'''
+
+
+@pytest.fixture
+def mutating(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(ROOT / ".ci"))
+    from mutating import choose, draw, instrument
+
+    return draw, instrument, choose
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    path = tmp_path / "module.py"
+    path.write_text(TEXT)
+    return path
+
+
+def test_one_token_changes_where_something_is_computed(mutating: Any, module: Path) -> None:
+    draw, _, _ = mutating
+    found = draw.mutants_of(module, module.parent)
+    changes = sorted({(m.line, m.old, m.new) for m in found})
+    assert changes == sorted([
+        (5, "3", "4"), (5, "3", "2"), (10, "4", "5"), (10, "4", "3"), (13, "7", "8"), (13, "7", "6"), (13, "True", "False"),
+        (15, "<", "<="), (15, "<", ">"), (15, "2", "3"), (15, "2", "1"), (15, "and", "or"), (15, "not ", ""),
+        (16, "+", "-"), (16, "1", "2"), (16, "1", "0"), (16, "a + 1", "None"), (17, "!=", "=="),
+        (19, "-=", "+="), (19, "-", ""), (19, "*", "//"), (19, "*", "+"), (19, "//", "*"), (19, "max", "min"),
+        (19, "8", "9"), (19, "8", "7"),
+        (20, "not in", "in"), (20, "a if a not in (b,) else None", "None"),
+    ])  # fmt: skip
+    assert len({m.key for m in found}) == len(found)
+    for mutant in found:
+        text = mutant.put_in(TEXT)
+        assert ast.dump(ast.parse(text)) != ast.dump(ast.parse(TEXT))
+        assert text.splitlines()[mutant.line - 1].strip() == mutant.after and TEXT.splitlines()[mutant.line - 1].strip() == mutant.before
+
+
+def test_a_sample_is_its_seed_s_and_little_moves_with_the_code(mutating: Any, module: Path) -> None:
+    draw, _, _ = mutating
+    every = draw.mutants_of(module, module.parent)
+    first = draw.sample(every, module.parent, 1, 9)
+    assert first == draw.sample(reversed(every), module.parent, 1, 9) and len(first) == 9
+    assert first != draw.sample(every, module.parent, 2, 9)
+    module.write_text(TEXT.replace("\nFEW", "\nMORE = 6\nFEW"))
+    again = draw.sample(draw.mutants_of(module, module.parent), module.parent, 1, 9)
+    assert len({m.key for m in first} & {m.key for m in again}) >= 7
+
+
+def test_what_compiles_to_the_same_is_not_drawn(mutating: Any, module: Path) -> None:
+    draw, _, _ = mutating
+    module.write_text("def f():\n    return 4 // 2\n")
+    drawn = draw.sample(draw.mutants_of(module, module.parent), module.parent, 1, 99)
+    assert {(m.old, m.new) for m in drawn} == {("4", "3"), ("//", "*"), ("2", "3"), ("2", "1"), ("4 // 2", "None")}  # 5 // 2 is 2
+
+
+def test_blocks_that_run_are_noted(mutating: Any, module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import builtins
+
+    _, instrument, _ = mutating
+    noted: set[str] = set()
+    monkeypatch.setattr(builtins, "__mutating_hits__", noted, raising=False)
+    made: dict[str, Any] = {}
+    tree = ast.parse(TEXT)
+    exec(compile(instrument.instrumented(TEXT, "module.py"), "module.py", "exec"), made)
+    assert not noted and made["f"].__doc__ == "Not 5."
+    made["f"](1, 0)
+    assert noted == {instrument.block_of("module.py", tree, 15), instrument.block_of("module.py", tree, 16)}
+    noted.clear()
+    made["f"](5, 3)
+    assert noted == {instrument.block_of("module.py", tree, 20), instrument.block_of("module.py", tree, 19)}
+    assert instrument.block_of("module.py", tree, 5) is None
+
+
+def test_the_closest_tests_are_asked_first(mutating: Any, module: Path) -> None:
+    draw, instrument, choose = mutating
+    (mutant, *_) = (m for m in draw.mutants_of(module, module.parent) if m.line == 16)
+    block = instrument.block_of("module.py", ast.parse(TEXT), 16)
+    near = choose.Test("a.py::near", 0.5, frozenset({block}), {"module.py": 1})
+    far = choose.Test("b.py::far", 0.1, frozenset({block, "x", "y"}), {"module.py": 1})
+    slow = choose.Test("b.py::slow", 90.0, frozenset({block, "x"}), {"module.py": 1})
+    other = choose.Test("c.py::other", 0.1, frozenset({"x"}), {})
+    rounds = choose.Map([far, slow, near, other], {}).rounds(mutant, TEXT, 20.0)
+    assert rounds[0][0] == "a.py::near"
+    assert sorted(name for names in rounds for name in names) == ["a.py::near", "b.py::far"]
