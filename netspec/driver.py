@@ -19,6 +19,7 @@ from netspec.analysis.legal_sizes import with_letters
 from netspec.analysis.lint import lint
 from netspec.analysis.players import Part, parts
 from netspec.analysis.rate_faults import rate_faults
+from netspec.analysis.still import still
 from netspec.collector import no_collection
 from netspec.diagnostics.codes import Phase
 from netspec.diagnostics.effort import SECOND, Check, Effort, SpentError, weight
@@ -303,6 +304,8 @@ def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
             learning = training_graph(resolved, "train", reading, diagnostics)
             if learning is not None:
                 views["learning"] = learning
+                idle = still(learning, resolved.spec.root.key_span("train"))
+                diagnostics.found += [idle] if idle is not None else []
                 parts(resolved, learning, diagnostics)
             diagnostics.found += rate_faults(resolved, said_length(resolved))
         if not diagnostics.failed:

@@ -3,7 +3,7 @@
 Rules ask traits and sizes, never names of types. `allow: [NS404]` on a layer or on the file keeps one quiet.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from netspec.analysis.courses import said_length
 from netspec.analysis.lint_batch import fixed, mixed_rows
@@ -47,6 +47,17 @@ LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (untrained, muted, zer
 
 
 LINTED = sorted(code for code in CODES if phase_of(code) == Phase.LINTS)
+
+
+def stretches(codes: Sequence[str]) -> str:
+    """`NS401 to NS418, NS425 to NS429, NS440`: codes in order, the gaps left out."""
+    found: list[list[str]] = []
+    for code in codes:
+        if found and int(code[2:]) == int(found[-1][-1][2:]) + 1:
+            found[-1].append(code)
+        else:
+            found.append([code])
+    return ", ".join(part[0] if len(part) == 1 else f"{part[0]} to {part[-1]}" for part in found)
 
 
 def lint(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagnostics) -> None:
@@ -93,6 +104,6 @@ def allowances(resolved: Resolved, diagnostics: Diagnostics) -> Allowed:
         for code in sorted(codes):
             if code not in LINTED:
                 diagnostics.error(
-                    "NS105", f"allow of {who} names {code}, which is no lint", span, notes=(f"lints are {LINTED[0]} to {LINTED[-1]}",)
+                    "NS105", f"allow of {who} names {code}, which is no lint", span, notes=(f"lints are {stretches(LINTED)}",)
                 )
     return frozenset(resolved.file.allow), layers

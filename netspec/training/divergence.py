@@ -25,10 +25,12 @@ class Idle:
     def __init__(self) -> None:
         self.looked = 0
         self.names: list[str] = []
+        self.spent = False
 
-    def look(self, parameters: Iterable[ParameterSpec]) -> None:
-        """An iteration, after its backward passes and before its update."""
+    def look(self, parameters: Iterable[ParameterSpec], loss: Tensor) -> None:
+        """An iteration, after its backward passes and before its update; its last loss."""
         zero = [each.name for each in parameters if each.trained and each.tensor.grad is not None and not bool(each.tensor.grad.any())]
+        self.spent = not bool(loss)
         self.names = [name for name in zero if self.looked == 0 or name in self.names]
         self.looked += 1
 
@@ -37,7 +39,8 @@ class Idle:
         if self.looked < self.LAST or not self.names:
             return ()
         fact = f"in the last {self.LAST} iterations the gradient is 0 everywhere for {listed(self.names)}"
-        notes = ("a smaller base_lr, warmup_iter, or an input scaled to about 1 keep units alive",)
+        alive = "a smaller base_lr, warmup_iter, or an input scaled to about 1 keep units alive"
+        notes = ("the loss itself is 0 at the end: it asks for nothing more" if self.spent else alive,)
         return (Diagnostic("NS690", fact, path=run, notes=notes),)
 
 

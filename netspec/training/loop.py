@@ -95,7 +95,7 @@ class Training:
         self.metrics: dict[str, float] = {}
         self.best: dict[str, Any] = {}
         self.outputs: Any = {}
-        self.idle = Idle()
+        self.idle, self.last = Idle(), torch.zeros(())
 
     def go(self, resume: bool) -> TrainingResult:
         """All iterations that are left, then the last test."""
@@ -152,11 +152,12 @@ class Training:
             if not isinstance(loss, Tensor) or not loss.requires_grad:
                 raise fail("NS671", "the net has no loss, or none that depends on trained weights")
             learner.losses.add(loss)
+            self.last = loss.detach()
             if len(learner.losses.waiting) >= self.read_every:
                 self.read_losses(learner)
             torch.autograd.backward(loss)
         if self.team.alone and self.max_iter - self.team.iteration <= Idle.LAST:
-            self.idle.look(self.parameters)
+            self.idle.look(self.parameters, self.last)
         learner.solver.step()
 
     def read_losses(self, learner: Learner) -> None:

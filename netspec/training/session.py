@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 
 from netspec import api, driver
-from netspec.analysis.lint import lint_training
+from netspec.analysis.lint import lint_training, zero_weights
 from netspec.analysis.rate_faults import rate_faults
+from netspec.analysis.still import still
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.model import Diagnostics, Fix, Label
 from netspec.diagnostics.render import render
@@ -99,10 +100,13 @@ def listed(names: Sequence[str]) -> str:
 def session(program: driver.Program, device: torch.device, *, seed: int | None = None, weights: str | None = None) -> Session:
     """The job of a program. seed: in place of the spec's; weights: a file to start from.
 
-    Raises SpecError: NS680 (all weights start at 0), NS681 (no section train), NS676 (the file does not fit), those of Feeds.
+    Raises SpecError: NS671 (nothing to train), NS680 (all weights start at 0), NS681 (no section train), NS676 (the file does not
+    fit), those of Feeds.
     """
     section = section_of(program)
     graphs = program.training_graph("train"), program.training_graph("test")
+    if (idle := still(graphs[0], program.resolved.spec.root.key_span("train"))) is not None:
+        raise SpecError([idle])
     if weights is None:
         check_fillers(graphs[0])
     seed = seed if seed is not None else section.solver.random_seed
@@ -170,16 +174,18 @@ def hash_of(typed: TypedGraph, players: tuple[Player, ...] = ()) -> str:
 
 
 def check_fillers(typed: TypedGraph) -> None:
-    """NS680 where every weight matrix that is to be trained is filled with 0, at the layers."""
-    trained = [ref for ref in typed.weight_refs() if not ref.shared and ref.kind == "parameter" and len(ref.weight.shape) > 1]
-    if not trained or any(ref.weight.filler.type != "constant" or ref.weight.filler.value for ref in trained):
+    """NS680 where every weight matrix of the net is filled with 0, at the layers."""
+    nodes = zero_weights(typed)
+    if not nodes:
         return
-    nodes = list(dict.fromkeys(ref.node for ref in trained))
-    spans = [span for node in nodes[1:SHOWN] if (span := node.places["type"]) is not None]
-    fact = f"{listed([node.name for node in nodes])} {'has' if len(nodes) == 1 else 'have'} no weight_filler, and the default is constant 0"
-    others = tuple(Label(span, "so is this") for span in spans)
+    said = [node for node in nodes if "weight_filler" in node.places]
+    bare = "no weight_filler, and the default is constant 0"
+    why = bare if not said else "a weight_filler of constant 0" if len(said) == len(nodes) else "none but constant 0 as weight_filler"
+    at = [span for node in nodes[:SHOWN] if (span := node.places["weight_filler"]) is not None]
+    fact = f"{listed([node.name for node in nodes])} {'has' if len(nodes) == 1 else 'have'} {why}"
+    others = tuple(Label(span, "so is this") for span in at[1:])
     fix = Fix("give the layers weight_filler: xavier, each or under defaults")
-    raise SpecError([Diagnostic("NS680", fact, nodes[0].places["type"], "filled with 0", others=others, fixes=(fix,))])
+    raise SpecError([Diagnostic("NS680", fact, at[0] if at else None, "filled with 0", others=others, fixes=(fix,))])
 
 
 def reread(spec: str, run: Path | None, resume: bool, reading: Reading = PLAIN) -> tuple[Path | None, driver.Program]:

@@ -243,6 +243,22 @@ class DeadNet(TinyNet):
         return {"loss": self.total_loss}
 
 
+class SpentNet(TinyNet):
+    """A loss that is 0 whatever the weights are."""
+
+    def forward(self, data: Tensor, label: Tensor) -> dict[str, Tensor]:
+        self.total_loss = 0 * self.ip2(self.bn(self.ip1(data))).sum()
+        return {"loss": self.total_loss}
+
+
+def test_what_is_blamed_where_nothing_learns(tmp_path: Path) -> None:
+    """A rate that is too high kills units; it is not blamed where the loss itself asks for nothing more."""
+    notes = [train(job(words(max_iter=12, test_interval=0), net=net()), tmp_path / net.__name__, device="cpu").findings[0].notes[0]
+             for net in (DeadNet, SpentNet)]  # fmt: skip
+    assert ["base_lr" in note for note in notes] == [True, False]
+    assert "the loss itself is 0" in notes[1]
+
+
 @pytest.mark.parametrize(("net", "count", "dead"), [(DeadNet, 12, True), (DeadNet, 9, False), (TinyNet, 12, False)])
 def test_weights_that_no_longer_learn(tmp_path: Path, net: type[TinyNet], count: int, dead: bool) -> None:
     result = train(job(words(max_iter=count, test_interval=0), net=net()), tmp_path / "run", device="cpu")

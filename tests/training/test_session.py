@@ -252,6 +252,19 @@ def test_weights_that_all_start_at_zero_are_refused() -> None:
     assert session(program(layers=[LAYERS[0], *bare[1:]]), CPU).job.parameters
 
 
+def test_zeros_that_are_written_are_said_to_be(tmp_path: Path) -> None:
+    zero = [{**layer, "weight_filler": {"type": "constant"}} if "weight_filler" in layer else layer for layer in LAYERS]
+    (found,) = failure(layers=zero)
+    assert found.code == "NS680" and found.span is not None and "constant" in found.span.text
+    assert "have a weight_filler of constant 0" in found.fact
+
+
+def test_zeros_behind_weights_that_are_held_fast_learn() -> None:
+    held = [{**layer, "param": [{"lr_mult": 0}, {"lr_mult": 0}]} if layer["name"] == "ip1" else layer for layer in LAYERS]
+    bare = [{k: v for k, v in layer.items() if k != "weight_filler"} if layer["name"] != "ip1" else layer for layer in held]
+    assert session(program(layers=bare), CPU).job.parameters
+
+
 def test_weights_to_start_from(tmp_path: Path) -> None:
     trained(tmp_path / "run")
     bare = [{k: v for k, v in layer.items() if k != "weight_filler"} for layer in LAYERS[:-2]]
