@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from netspec.analysis.places import named_time, place_bound
 from netspec.analysis.reads import behind, mixed, reads, reads_of
-from netspec.ir.field import Number, Reads, Step
+from netspec.ir.field import HERE, Number, Reads, Step
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Layer
 
@@ -147,7 +147,7 @@ def through(axes: Axes, reads: Reads, rank: int) -> Axes:
     result = Field(0)
     for step in reads[:rank]:
         field = axes[step.axis] if step is not None and step.axis < len(axes) else None
-        if field is None or step is None or step[1:] == (1, 0, 0, 0):
+        if field is None or step is None or step[1:] == HERE:
             made.append(field)
             continue
         if known != (key := (field[1:], step[1:])):

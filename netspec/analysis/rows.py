@@ -10,7 +10,7 @@ from typing import NamedTuple
 from netspec.analysis.cost import batch_symbol
 from netspec.analysis.reads import reads, reads_of
 from netspec.ir.dims import Size, product
-from netspec.ir.field import Reads
+from netspec.ir.field import HERE, Reads
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Layer
 from netspec.ir.rule import is_same
@@ -89,8 +89,8 @@ def through(typed: TypedGraph, node: Node, bottom: int, top: Value, looks: Reads
     if rows.state != APART:
         return rows
     for axis, step in enumerate(looks):
-        if step is not None and step.axis == rows.axis and step.edge == 0 and step.first == step.last:
-            return Rows(APART, axis, rows.own and step[1:] == (1, 0, 0, 0))
+        if step is not None and step.axis == rows.axis and step.edge == step.back == 0 and step.first == step.last:
+            return Rows(APART, axis, rows.own and step[1:] == HERE)
     if "view" in node.layer.traits:
         return viewed(typed.types[node.bottoms[bottom]].shape, typed.types[top].shape, rows)
     return Rows(MIXED, own=False, by=node) if says(node.layer) else LOST

@@ -5,7 +5,7 @@ from typing import NamedTuple, Union
 
 from netspec.ir.dims import Size
 
-__all__ = ["Border", "Number", "Reads", "Step", "Window", "ends", "over", "past", "same_place", "window_steps"]
+__all__ = ["HERE", "Border", "Number", "Reads", "Step", "Window", "ends", "over", "past", "same_place", "window_steps"]
 
 Number = Union[int, float]
 Border = Size | tuple[Size, Size]
@@ -38,7 +38,7 @@ def ends(pad: Border) -> tuple[Size, Size]:
 class Step(NamedTuple):
     """Unit i of a top's axis reads the units stride*i + first to stride*i + last of the bottom's axis `axis`.
 
-    edge: how far past its last a unit at the border reads, where the border is made of the bottom's own units.
+    edge, back: how far past its last, and before its first, a unit at the border reads, where the border is made of the bottom's own units.
     """
 
     axis: int
@@ -46,8 +46,11 @@ class Step(NamedTuple):
     first: Number = 0
     last: Number = 0
     edge: Number = 0
+    back: Number = 0
 
 
+HERE = Step(0)[1:]
+"""What a step along any axis says behind its axis where a unit reads the unit at its own place alone."""
 Reads = tuple[Step | None, ...]
 """A step for each axis of the top; None: no single axis of the bottom lies behind it. A bottom's axis that no step names is read whole."""
 
@@ -67,10 +70,10 @@ def over(a: int, b: int) -> Number:
     return a // b if a % b == 0 else a / b
 
 
-def borrowed(mode: str, begin: int, reach: int) -> Number:
-    """How far past its window's last tap a unit reads through `begin` border units that pad_mode fills from the bottom."""
-    furthest = {"reflect": begin, "symmetric": begin - 1, "replicate": 0, "circular": inf}
-    return max(0, furthest[mode] - (reach - begin)) if begin > 0 and mode in furthest else 0
+def borrowed(mode: str, border: int, own: int) -> Number:
+    """How far past its window's other end, `own` units off, a unit reads through `border` units that pad_mode fills from the bottom."""
+    furthest = {"reflect": border, "symmetric": border - 1, "replicate": 0, "circular": inf}
+    return max(0, furthest[mode] - own) if border > 0 and mode in furthest else 0
 
 
 def window_steps(window: Window, space: tuple[Size, ...], rank: int, *, transposed: bool, mode: str = "constant") -> Reads:
@@ -82,16 +85,18 @@ def window_steps(window: Window, space: tuple[Size, ...], rank: int, *, transpos
     steps: list[Step | None] = [Step(axis) for axis in range(lead - 1)] + [None] * min(lead, 1)
     for i, size in enumerate(space):
         kernel, stride, dilation = window.kernel[i], window.stride[i], window.dilation[i]
-        begin, _ = ends(window.pads[i])
+        begin, end = ends(window.pads[i])
         if not (isinstance(kernel, int) and isinstance(stride, int) and isinstance(dilation, int)):
             steps.append(None)
             continue
         reach = dilation * (kernel - 1)
-        if not isinstance(begin, int):
-            begin = max(reach + 1 - stride, 0) // 2
+        if not isinstance(begin, int) or not isinstance(end, int):
+            both = max(reach + 1 - stride, 0)
+            begin, end = both // 2, both - both // 2
         if transposed:
             steps.append(Step(lead + i, over(1, stride), over(begin - reach, stride), over(begin, stride)))
         else:
             whole = size == kernel and window.pads[i] in (0, (0, 0))
-            steps.append(None if whole else Step(lead + i, stride, -begin, reach - begin, borrowed(mode, begin, reach)))
+            beyond = borrowed(mode, begin, reach - begin), borrowed(mode, end, begin)
+            steps.append(None if whole else Step(lead + i, stride, -begin, reach - begin, *beyond))
     return tuple(steps)

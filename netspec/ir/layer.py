@@ -153,13 +153,14 @@ class Kept(NamedTuple):
     """What a call in training keeps for the backward pass: bottoms and tops, by their place, and bytes of its own.
 
     These are masks, indices, padded copies; statistics of a few numbers are left out. passing: bottoms that are kept only where a gradient
-    goes on to them.
+    goes on to them. about: how much of its own depends on the values, `own` is what is usual.
     """
 
     bottoms: tuple[int, ...] = ()
     tops: tuple[int, ...] = ()
     own: Size = 0
     passing: tuple[int, ...] = ()
+    about: bool = False
 
 
 def as_read(layer: "Layer", bottoms: tuple[TensorType, ...]) -> tuple[TensorType, ...]:

@@ -232,7 +232,7 @@ class Filter(Layer, type="Filter", keeps=(), bottoms=(2, None), tops=(1, None)):
         yield rejects("{}", "5,3; 5,2", code="NS302", at="bottom.1")
 
 
-class BatchReindex(Layer, type="BatchReindex", keeps=(), bottoms=2):
+class BatchReindex(Layer, type="BatchReindex", bottoms=2):
     """Samples in the order of an index; the same one may come again.
 
     y[i] = x[index[i]]     (Caffe's BatchReindex)
@@ -248,6 +248,9 @@ class BatchReindex(Layer, type="BatchReindex", keeps=(), bottoms=2):
 
     def indices(self, x: TensorType, index: TensorType) -> dict[int, Size]:
         return {1: x.batch}
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept(own=8 * bottoms[1].size)
 
     def torch(self, x: TensorType, index: TensorType) -> ModuleText:
         return module("BatchReindex")

@@ -9,7 +9,7 @@ from netspec.ir.dims import Size, product
 from netspec.ir.layer import Example, Filler, Kept, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import Change, divides, same
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import PadMode, Window, ends, mirrored, number, padded, pointwise, unfolded, windows
+from netspec.layers.arithmetic import PadMode, Window, both, ends, mirrored, number, padded, pointwise, unfolded, windows
 from netspec.layers.shared import KAIMING
 from netspec.layers.windowed import Windowed
 from netspec.record import param
@@ -76,9 +76,17 @@ class Convolution(
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         image = self.bottom(bottoms[0])
+        if image.axes > 3:
+            return Kept(own=4 * self.slabs(image))
         if self.plain(bottoms[0]):
             return Kept(tuple(range(len(bottoms))))
         return Kept(passing=(0,) if self.pad_mode in ("reflect", "replicate") else (), own=4 * padded(image, self.window(image)))
+
+    def slabs(self, image: TensorType) -> Size:
+        """Numbers in the slabs that it is computed from, of more than three axes: the taps along all but the last three are taken apart."""
+        w, apart = self.window(image), image.axes - 3
+        taps = product(k * n for k, n in zip(w.kernel[:apart], windows(image.space, w)[:apart], strict=True))
+        return image.batch * image.channels * taps * product(n + both(p) for n, p in zip(image.space[apart:], w.pads[apart:], strict=True))
 
     def torch(self, x: TensorType) -> ModuleText:
         image = self.bottom(x)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from math import sqrt
 from typing import Any, Literal
 
-from netspec.ir.dims import Size, product, symbol, untraced
-from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.dims import Size, product, symbol, total, untraced
+from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, divides, same
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import number
@@ -47,6 +47,10 @@ class ROIPooling(Regions, type="ROIPooling", param="roi_pooling_param"):
     def infer(self, x: TensorType, regions: TensorType) -> TensorType:
         return TensorType((self.checked(x, regions), x.channels, self.pooled_h, self.pooled_w))
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The place of the greatest value of each bin."""
+        return Kept(own=8 * tops[0].size, about=True)
+
     def torch(self, x: TensorType, regions: TensorType) -> ModuleText:
         usual = {"spatial_scale": 1.0, "pad_ratio": 0.0}
         return module(
@@ -79,6 +83,11 @@ class PSROIPooling(Regions, type="PSROIPooling", param="psroi_pooling_param"):
         count = self.checked(x, regions)
         same(x.channels, self.output_dim * self.group_size * self.group_size, "x needs output_dim maps for each bin", at="output_dim")
         return TensorType((count, self.output_dim, self.group_size, self.group_size))
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Which rows and columns each bin takes, and how many places these are."""
+        r, _, g, _ = tops[0].shape
+        return Kept(own=4 * r * g * (total(bottoms[0].space) + g) + 8 * r)
 
     def torch(self, x: TensorType, regions: TensorType) -> ModuleText:
         return module("PSROIPooling", self.output_dim, self.group_size, defaults={"spatial_scale": 1.0}, spatial_scale=self.spatial_scale)

@@ -218,6 +218,10 @@ class CenterLoss(Loss, type="CenterLoss", param="center_loss_param"):
     def weights(self, x: TensorType, label: TensorType) -> Iterator[Weight]:
         yield Weight("center", (self.num_output, product(x.shape[1:])), self.center_filler)
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The distances, the bottom, which the centres' gradient is made of, and the labels as whole numbers."""
+        return Kept((0,), own=4 * bottoms[0].size + 8 * bottoms[0].batch)
+
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         return module("CenterLoss", self.num_output, product(x.shape[1:]))
 

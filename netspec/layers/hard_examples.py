@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from netspec.ir.dims import product
-from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import same
 from netspec.ir.types import TensorType
 from netspec.layers.loss import SCALAR, Loss, SoftmaxWithLoss
@@ -28,6 +28,9 @@ class SoftmaxWithLossOHEM(SoftmaxWithLoss, type="SoftmaxWithLossOHEM", param=("s
 
     def infer(self, x: TensorType, label: TensorType) -> tuple[TensorType, ...]:
         return (*super().infer(x, label), TensorType(label.shape))
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return super().kept(bottoms, tops[:1])
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         return module(
@@ -68,6 +71,10 @@ class SmoothL1LossOHEM(Loss, type="SmoothL1LossOHEM", param="loss_param", bottom
             same(x.batch, xs[0].batch, "all bottoms need as many samples", at=f"bottom.{i}")
             same(x.size, xs[0].size, "all bottoms need as many elements", at=f"bottom.{i}")
         return SCALAR, maps(xs[0], 1)
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Differences, and what they are held against."""
+        return Kept(own=8 * bottoms[0].size)
 
     def torch(self, *xs: TensorType) -> ModuleText:
         mode = self.normalization or ("BATCH_SIZE" if self.normalize is False else "VALID")

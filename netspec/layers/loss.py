@@ -69,7 +69,7 @@ class SoftmaxWithLoss(
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """The logarithms and the labels as whole numbers."""
-        return Kept(own=4 * bottoms[0].size + 8 * bottoms[1].size)
+        return Kept(tops=(1,) if len(tops) > 1 else (), own=4 * bottoms[0].size + 8 * bottoms[1].size)
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         usual = {"axis": 1, "ignore_label": None, "normalization": "VALID", "probabilities": False}
@@ -99,7 +99,6 @@ class SoftmaxWithLoss(
 class SigmoidCrossEntropyLoss(
     NormalizedLoss,
     type="SigmoidCrossEntropyLoss",
-    keeps=("bottom",),
     param="loss_param",
     legacy=("SIGMOID_CROSS_ENTROPY_LOSS",),
     tops=(1, 2),
@@ -118,6 +117,9 @@ class SigmoidCrossEntropyLoss(
         x.require_axes(1)
         same(target.size, x.size, "there must be a target for each score", at="bottom.1")
         return SCALAR, TensorType(x.shape)
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept((0, 1), own=0 if self.ignore_label is None else bottoms[0].size)
 
     def torch(self, x: TensorType, target: TensorType) -> ModuleText:
         usual = {"ignore_label": None, "normalization": "BATCH_SIZE", "losses": False}
@@ -179,6 +181,10 @@ class HingeLoss(Loss, type="HingeLoss", param="hinge_loss_param", legacy=("HINGE
 
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
         return {1: product(x.shape[1:])}
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Signs and margins."""
+        return Kept(own=8 * bottoms[0].size)
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         return module("HingeLoss", defaults={"squared": False}, squared=self.norm == "L2")

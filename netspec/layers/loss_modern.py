@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from netspec.ir.dims import Size
-from netspec.ir.layer import Example, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.rule import same
 from netspec.ir.types import TensorType
 from netspec.layers.combine import alike
@@ -55,7 +55,7 @@ class L1Loss(Distance, type="L1Loss"):
         yield rejects("{}", "N,4; N,3", code="NS302", at="bottom.1")
 
 
-class GaussianKLLoss(Loss, type="GaussianKLLoss", keeps=("bottom", "values")):
+class GaussianKLLoss(Loss, type="GaussianKLLoss", keeps=("bottom.0", "values")):
     """How far normal distributions are from the unit normal: what holds the code of a variational autoencoder together.
 
     E = -1/(2N) sum_i (1 + log s_i^2 - m_i^2 - s_i^2), summed over the code, averaged over samples     (Kingma and Welling 2013)
@@ -94,6 +94,10 @@ class KLDivLoss(Loss, type="KLDivLoss", param="kl_div_loss_param", traits=("no_g
         alike(x, target, 1, "KLDivLoss needs a target score for each score")
         return SCALAR
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Both distributions."""
+        return Kept(own=8 * bottoms[0].size)
+
     def torch(self, x: TensorType, target: TensorType) -> ModuleText:
         usual = {"temperature": 1.0, "axis": 1}
         return module("KLDivLoss", defaults=usual, temperature=self.temperature, axis=x.axis(self.axis))
@@ -114,6 +118,10 @@ class BinaryCrossEntropyLoss(Distance, type="BinaryCrossEntropyLoss"):
 
     After a Sigmoid, SigmoidCrossEntropyLoss on its bottom is more accurate.
     """
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Each probability and its opposite bounded, and what else they are factors of."""
+        return Kept((0, 1), own=16 * bottoms[0].size)
 
     def torch(self, x: TensorType, target: TensorType) -> ModuleText:
         return module("BinaryCrossEntropyLoss")
@@ -147,6 +155,10 @@ class LabelSmoothingLoss(Labelled, type="LabelSmoothingLoss", param="label_smoot
 
     smoothing: float = param(default=0.1, ge=0, lt=1, doc="e, the share that is spread")
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The logarithms and the labels as whole numbers."""
+        return Kept(own=4 * bottoms[0].size + (8 if self.ignore_label is None else 9) * bottoms[1].size)
+
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         usual = {"axis": 1, "ignore_label": None}
         return module("LabelSmoothingLoss", self.smoothing, defaults=usual, axis=x.axis(self.axis), ignore_label=self.ignore_label)
@@ -168,6 +180,10 @@ class FocalLoss(Labelled, type="FocalLoss", param="focal_loss_param"):
 
     gamma: float = param(default=2.0, ge=0, doc="how fast easy places fade; 0 is plain cross-entropy")
     alpha: float = param(default=1.0, gt=0, doc="factor of the whole")
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The logarithms, the labels as whole numbers, and five numbers for each place."""
+        return Kept(own=4 * bottoms[0].size + (28 if self.ignore_label is None else 29) * bottoms[1].size)
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         usual = {"alpha": 1.0, "axis": 1, "ignore_label": None}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from netspec.ir.dims import Size, product, untraced
-from netspec.ir.layer import Example, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
 from netspec.layers.loss import SCALAR, Loss, NormalizedLoss, predictions
@@ -35,6 +35,10 @@ class ContrastiveLoss(Loss, type="ContrastiveLoss", param="contrastive_loss_para
 
     def indices(self, a: TensorType, b: TensorType, similar: TensorType) -> dict[int, Size]:
         return {2: 2}
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Differences, and for each pair which side counts and how much."""
+        return Kept(own=4 * bottoms[0].size + 5 * bottoms[0].batch)
 
     def torch(self, a: TensorType, b: TensorType, similar: TensorType) -> ModuleText:
         return module(
@@ -84,6 +88,11 @@ class InfogainLoss(
     def indices(self, x: TensorType, label: TensorType, matrix: TensorType | None = None) -> dict[int, Size]:
         return {1: x.shape[x.axis(self.axis)]}
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The logarithms and what each is worth."""
+        places = 0 if self.ignore_label is None else bottoms[1].size
+        return Kept(tops=(1,) if len(tops) > 1 else (), own=8 * bottoms[0].size + places)
+
     def torch(self, x: TensorType, label: TensorType, matrix: TensorType | None = None) -> ModuleText:
         usual = {"axis": 1, "ignore_label": None, "normalization": "VALID", "classes": None, "probabilities": False}
         axis = x.axis(self.axis)
@@ -123,6 +132,9 @@ class MultinomialLogisticLoss(Loss, type="MultinomialLogisticLoss", legacy=("MUL
     def indices(self, p: TensorType, label: TensorType) -> dict[int, Size]:
         return {1: product(p.shape[1:])}
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept((0,), own=12 * bottoms[0].batch)
+
     def torch(self, p: TensorType, label: TensorType) -> ModuleText:
         return module("MultinomialLogisticLoss")
 
@@ -149,6 +161,10 @@ class SmoothL1Loss(Loss, type="SmoothL1Loss", param="smooth_l1_loss_param", bott
         for i, x in enumerate(xs[1:], 1):
             same(x.size, xs[0].size, "all bottoms need as many elements", at=f"bottom.{i}")
         return SCALAR
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Differences, what they are held against, and the weights."""
+        return Kept(tuple(range(2, len(bottoms))), own=8 * bottoms[0].size)
 
     def torch(self, *xs: TensorType) -> ModuleText:
         return module("SmoothL1Loss", defaults={"sigma": 1.0}, sigma=self.sigma)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.ir.dims import Size
-from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
 from netspec.layers.loss import SCALAR, Loss, predictions
@@ -23,6 +23,10 @@ class DiceLoss(Labelled, type="DiceLoss", param="dice_loss_param"):
     """
 
     smooth: float = param(default=1.0, ge=0, doc="s, which keeps a class that does not occur from dividing by 0")
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Shares and labels as such."""
+        return Kept(own=8 * bottoms[0].size + (0 if self.ignore_label is None else bottoms[1].size))
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         usual = {"smooth": 1.0, "axis": 1, "ignore_label": None}
@@ -57,6 +61,11 @@ class CTCLoss(Loss, type="CTCLoss", param="ctc_loss_param", traits=("takes_score
 
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
         return {1: x.shape[2]}
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """The logarithms, and for each time how probable each beginning of the labelling is, blanks between."""
+        (t, n, _), s = bottoms[0].shape, bottoms[1].shape[1]
+        return Kept(own=4 * (bottoms[0].size + t * n * (2 * s + 1)))
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         return module("CTCLoss", defaults={"blank": 0}, blank=self.blank)

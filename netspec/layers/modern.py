@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from netspec.ir.layer import Example, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.activation import Elementwise
@@ -71,7 +71,7 @@ class HardSwish(Elementwise, type="HardSwish", keeps=("bottom",)):
         yield rejects("{beta: 2}", "N,C", code="NS102", at="beta")
 
 
-class DropPath(Elementwise, type="DropPath", keeps=(), param="drop_path_param", traits=("stochastic", "dropout")):
+class DropPath(Elementwise, type="DropPath", param="drop_path_param", traits=("stochastic", "dropout")):
     """While training set whole samples to 0 at random and enlarge the rest; on a residual branch: leave the branch out. In test do nothing.
 
     y_n = x_n m_n / (1 - drop_ratio), m_n = 0 with probability drop_ratio, else 1     (stochastic depth: Huang et al. 2016)
@@ -83,6 +83,9 @@ class DropPath(Elementwise, type="DropPath", keeps=(), param="drop_path_param", 
         if x.rank == 0:
             raise RuleError("NS303", "needs axis 0, the batch: its bottom has no axes", at="bottom")
         return x
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept(own=4 * bottoms[0].batch)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("DropPath", self.drop_ratio)
@@ -97,7 +100,7 @@ class DropPath(Elementwise, type="DropPath", keeps=(), param="drop_path_param", 
         yield rejects("{drop_ratio: 1}", "N,4", code="NS106", at="drop_ratio")
 
 
-class Dropout2d(Elementwise, type="Dropout2d", keeps=(), param="dropout_param", traits=("stochastic", "dropout")):
+class Dropout2d(Elementwise, type="Dropout2d", param="dropout_param", traits=("stochastic", "dropout")):
     """Dropout of whole maps: neighbours within a map are too alike for it to matter which of them is missing.
 
     y_{nc} = x_{nc} m_{nc} / (1 - dropout_ratio), m_{nc} = 0 with probability dropout_ratio, else 1     (Tompson et al. 2015)
@@ -111,6 +114,9 @@ class Dropout2d(Elementwise, type="Dropout2d", keeps=(), param="dropout_param", 
         if x.axes not in (1, 2, 3):
             raise RuleError("NS303", f"drops maps of 1 to 3 axes, after batch and channels: its bottom is {x}", at="bottom")
         return x
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept(own=4 * bottoms[0].batch * bottoms[0].channels)
 
     def torch(self, x: TensorType) -> ModuleText:
         return module(f"nn.Dropout{x.axes}d", self.dropout_ratio)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from netspec.ir.dims import Size, product
-from netspec.ir.layer import Example, ModuleText, accepts, module, rejects
+from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.rule import divides, same
 from netspec.ir.types import TensorType
 from netspec.layers.loss import SCALAR, NormalizedLoss
@@ -86,6 +86,10 @@ class MultiBoxLoss(
 
     def indices(self, offsets: TensorType, scores: TensorType, priors: TensorType, truth: TensorType) -> dict[int, Size]:
         return {3: 1}
+
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        """Logarithms and encoded boxes, as many as there are matches."""
+        return Kept(own=10 * bottoms[0].size + 8 * bottoms[1].size, about=True)
 
     def torch(self, offsets: TensorType, scores: TensorType, priors: TensorType, truth: TensorType) -> ModuleText:
         return module(

@@ -45,9 +45,12 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
         return ((*same_place(2), *(Step(axis, 1, -half, half) for axis in range(2, x.rank))),)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        """The squares with a border of channels, their mean and its power."""
-        x, more = bottoms[0], 0 if self.norm_region == "WITHIN_CHANNEL" else self.local_size - 1
-        return Kept((0,), own=4 * (3 * x.size + more * product([x.batch, *x.space])))
+        """The squares with a border, of channels or (in torch's means of three axes) of space, their mean and its power."""
+        x, more = bottoms[0], self.local_size - 1
+        squares = x.size + more * product([x.batch, *x.space])
+        if self.norm_region == "WITHIN_CHANNEL":
+            squares = x.size if x.axes < 3 else x.batch * x.channels * product(size + more for size in x.space)
+        return Kept((0,), own=4 * (2 * x.size + squares))
 
     def torch(self, x: TensorType) -> ModuleText:
         if self.norm_region == "WITHIN_CHANNEL":

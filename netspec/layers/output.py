@@ -14,6 +14,7 @@ __all__ = ["HDF5Output", "Silence"]
 class HDF5Output(
     Layer,
     type="HDF5Output",
+    keeps=(),
     param="hdf5_output_param",
     legacy=("HDF5_OUTPUT", "hdf5_output"),
     bottoms=(1, 2),

@@ -133,9 +133,12 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """Places of the greatest as indices, unless they are the second top; a border that reaches past the input is written out."""
         x, size = bottoms[0], tops[0].size
+        more = 4 * x.size if self.pool == "LP" and self.norm_type != 2 else 0  # without their signs, where these are not squared away
         index = Kept(tops=(1,)) if len(tops) == 2 else Kept(own=8 * size)
         if self.global_pooling:
-            return index._replace(bottoms=(0,)) if self.pool == "MAX" else Kept() if self.pool == "AVE" else Kept((0,), own=4 * x.size)
+            return (
+                index._replace(bottoms=(0,)) if self.pool == "MAX" else Kept() if self.pool == "AVE" else Kept((0,), own=4 * x.size + more)
+            )
         if self.pool in ("MAX", "AVE") and self.plain(x):
             return index._replace(bottoms=(0,)) if self.pool == "MAX" else Kept((0,))
         reached = 4 * padded(x, self.reached(x))
@@ -143,7 +146,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
             return Kept(own=reached + 8 * size)
         if self.pool == "STOCHASTIC":
             return Kept(own=(8 + 4 * product(self.window(x).kernel)) * size)
-        return Kept((0,) if self.pool != "AVE" else (), own=reached + (5 * size if self.pool != "AVE" else 0))
+        return Kept((0,) if self.pool != "AVE" else (), own=reached + (5 * size + more if self.pool != "AVE" else 0))
 
     def reached(self, x: TensorType) -> Window:
         """The window, its border ending where the last window does."""

@@ -49,7 +49,9 @@ class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """Each level writes its border out and, for MAX, keeps places."""
-        return Kept(own=4 * self.pyramid_height * bottoms[0].size + (8 * tops[0].size if self.pool == "MAX" else 0))
+        x = bottoms[0]
+        covered = total(product(self.level(size, 2**i)[0] * 2**i for size in x.space) for i in range(self.pyramid_height))
+        return Kept(own=4 * x.batch * x.channels * covered + (8 * tops[0].size if self.pool == "MAX" else 0))
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("PyramidPool", self.pyramid_height, self.pool)

@@ -271,6 +271,9 @@ class LSTMUnit(Layer, type="LSTMUnit", bottoms=3, tops=2):
         marks: Reads = (None, Step(cont.rank - 1)) if cont.rank < 3 else ()
         return same_place(3), same_place(2), marks
 
+    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
+        return Kept((0, 2), own=4 * (2 * bottoms[0].size + bottoms[1].size))
+
     def torch(self, c: TensorType, gates: TensorType, cont: TensorType) -> ModuleText:
         return module("LSTMUnit")
 
