@@ -35,7 +35,7 @@ def behind(found: Sequence[Diagnostic], source: Source, trials: Trials, blame: B
         after = [one for one in blame(changed) if one.severity == "error"] if changed is not None else []
         if changed is not None and after and all(any(fix.edits for fix in one.fixes) for one in after):
             back = Back(source, changed, [edit])
-            first = f"shows once {edit.text} stands in place of {edit.span.text}"
+            first = f"appears once {edit.text} is written in place of {edit.span.text}"
             further = [replace(one, notes=(*one.notes, first)) for each in after if (one := back.finding(each)) is not None]
             if len(further) == len(after) and not any(trials.remaining([s.edit]) == set() for s in trials.suspects(d)):
                 return sorted([pointed(d, [edit], 0), *further, *(one for one in found if one is not d)], key=lambda one: one.order)

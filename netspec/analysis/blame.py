@@ -10,6 +10,7 @@ from netspec.diagnostics.effort import Check, SpentError
 from netspec.diagnostics.evidence import First, Missed
 from netspec.diagnostics.fixing import belongs, edited, faults
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
+from netspec.diagnostics.words import further
 from netspec.frozen import changed as with_fields
 from netspec.source import Source, Span
 
@@ -88,7 +89,7 @@ def pointed(d: Diagnostic, edits: Sequence[Edit], more: int, differs: First | No
     """
     edit = edits[0]
     fixes = tuple(help_for(each) for each in edits)
-    notes = (*d.notes, *([f"{more} other {'finding goes' if more == 1 else 'findings go'} with it"] if more else []))
+    notes = (*d.notes, *further(more))
     also = tuple(Label(each.span, f"or {worded(each)}") for each in edits[1:])
     kept = (*also, *(other for other in d.others if other.span not in {each.span for each in edits}))
     if d.span is None or inside(edit.span, d.span):

@@ -135,7 +135,7 @@ class Budget:
             Label(place, f"spends {k / value:.0%}") for n, k in most[:2] if n in nodes and (place := nodes[n].places["name"]) is not None
         )
         fact = f"{name} of {self.view} must be {broken}: {'it is' if unit else 'there are'} {shown_amount(value, unit)}"
-        notes = (f"spent by {spenders}",) if spenders else ()
+        notes = (f"the largest shares: {spenders}",) if spenders else ()
         self.diagnostics.add(Diagnostic(code, fact, span, others=others if value else (), notes=notes, evidence=COUNTED))
 
     def weights(self) -> None:

@@ -193,7 +193,7 @@ def asking(demands: Iterable[Demand]) -> Iterator[Label]:
     """The layers above that leave no size, with what they ask for."""
     for node, fact in demands:
         if (span := node.places["name"]) is not None:
-            yield Label(span, f"asks for {fact.left} {WORDS[fact.kind]} {fact.right}")
+            yield Label(span, f"requires {fact.left} {WORDS[fact.kind]} {fact.right}")
 
 
 def made(typed: TypedGraph, node: Node) -> tuple[Label, ...]:

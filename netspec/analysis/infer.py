@@ -256,7 +256,7 @@ def causes(node: Node, bottoms: tuple[TensorType, ...], error: RuleError, types:
         maker = find(bottom, types)
         span = maker.places["name"] if maker is not None else None
         if maker is not None and span is not None and maker is not bottom.node and maker is not node:
-            labels.append(Label(span, f"makes {types[maker.tops[0]]} of {types[maker.bottoms[0]]}"))
+            labels.append(Label(span, f"turns {types[maker.bottoms[0]]} into {types[maker.tops[0]]}"))
     seen = {node.places[error.at], *(v.node.places["name"] for v in node.bottoms if v.node is not None)}
     return tuple(dict.fromkeys(label for label in labels if label.span not in seen))
 

@@ -41,7 +41,7 @@ def latency(resolved: Resolved, measured: Mapping[str, float], device: str, spen
     diagnostics, whole = Diagnostics(), sum((spent or {}).values())
     slowest = sorted((spent or {}).items(), key=lambda pair: -pair[1])[:5]
     shares = [f"{layer} {shown_amount(seconds, 's')} ({seconds / whole:.0%})" for layer, seconds in slowest if whole]
-    notes = (f"spent by {', '.join(shares)}",) if shares else ()
+    notes = (f"the largest shares: {', '.join(shares)}",) if shares else ()
     for name, seconds in measured.items():
         most: Any = getattr(demand.limit, name, None)
         if most is not None and seconds > most:

@@ -22,10 +22,9 @@ def idle_bias(view: View) -> Iterator[Found]:
         bias = [i for i, w in enumerate(view.typed.weights[node]) if w.name == "bias" and len(w.shape) == 1 and w.kind == "parameter"]
         if bias and readers and all(map(takes_mean, readers)) and node.tops[0] not in view.typed.graph.outputs:
             span = readers[0].places["name"]
-            others = (Label(span, "takes the mean away"),) if span is not None else ()
-            yield finding(
-                "NS404", node, f"the mean that {readers[0].name} takes away holds its bias", "bias_term", "bias_term: false", others=others
-            )
+            others = (Label(span, "subtracts the mean"),) if span is not None else ()
+            fact = f"{readers[0].name} subtracts the mean, and this bias with it"
+            yield finding("NS404", node, fact, "bias_term", "bias_term: false", others=others)
 
 
 def takes_mean(node: Node) -> bool:

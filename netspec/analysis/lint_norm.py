@@ -49,7 +49,7 @@ def lone(view: View) -> Iterator[Found]:
             count = evaluate(count, dict.fromkeys(firsts, batch))
         if count is not None and untraced(count) == 1:
             samples = f", batch_size is {batch}" if batch is not None and "batch_statistics" in node.layer.traits else ""
-            fact = f"each mean is taken of one value of {view.typed.bottoms(node)[0]}{samples}: what is left is 0"
+            fact = f"each mean is over a single value of {view.typed.bottoms(node)[0]}{samples}: what remains is always 0"
             yield finding("NS428", node, fact, "type")
 
 

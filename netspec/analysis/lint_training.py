@@ -47,7 +47,9 @@ def untrained(view: View) -> Iterator[Found]:
     told = {node for node, _ in stopped(view)}
     for node in without:
         if node not in reached and node not in shared and node not in told:
-            yield finding("NS407", node, "no loss sends its weights a gradient", "name", "lr_mult: 0 says that they are not to learn")
+            yield finding(
+                "NS407", node, "no gradient of any loss reaches its weights", "name", "lr_mult: 0 says that they are not to learn"
+            )
 
 
 def muted(view: View) -> Iterator[Found]:

@@ -54,7 +54,7 @@ def padded_pooling(view: View) -> Iterator[Found]:
     """NS411: a mean that counts the border's zeros, or a window that lies wholly in the border."""
     pools = [s for s in view.windows if "pooling" in s.node.layer.traits]
     for s, axes in alike(s for s in pools if s.past):
-        yield finding("NS411", s.node, f"the last window along {axes} begins past the {s.size} values there are", "stride")
+        yield finding("NS411", s.node, f"the last window along {axes} begins after the last of the {s.size} values", "stride")
     for node in view.nodes:
         if "pooling" in node.layer.traits and node.layer.averages_border(view.typed.bottoms(node)[0]):
             note = "count_include_pad: false divides by the values that are there"

@@ -107,7 +107,7 @@ class Casting:
         span = section.key_span("players")
         if left:
             note = "name its layer under a player's layers, or write param: [{lr_mult: 0}]"
-            self.diagnostics.add(Diagnostic("NS688", f"{some(list(dict.fromkeys(left)))}: trained by no player", span, notes=(note,)))
+            self.diagnostics.add(Diagnostic("NS688", f"no player trains {some(list(dict.fromkeys(left)))}", span, notes=(note,)))
         learnt = frozenset(name for part in found for name in part.said.loss)
         for node in self.typed.graph.nodes:
             if judges(node) and any(node.loss_weights) and learnt.isdisjoint(top.name for top in node.tops):

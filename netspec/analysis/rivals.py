@@ -13,6 +13,7 @@ from netspec.diagnostics.codes import Phase
 from netspec.diagnostics.effort import Check, SpentError
 from netspec.diagnostics.fixing import belongs, edited
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
+from netspec.diagnostics.words import further
 from netspec.source import Source, Span
 
 __all__ = ["DUPLICATE", "MISSING", "settled"]
@@ -67,7 +68,7 @@ def told_apart(d: Diagnostic, found: list[Diagnostic], source: Source, check: Ch
     best, span, other = (there, d.others[0].span, d.span) if moved else (here, d.span, d.others[0].span)
     settled_one = d
     if moved:
-        settled_one = replace(d, span=span, label="this one is called so too", others=(Label(other, "used here"), *d.others[1:]))
+        settled_one = replace(d, span=span, label="this one has the same name", others=(Label(other, "used here"), *d.others[1:]))
     if not best.name or best.errors or there.rank == here.rank:
         return [settled_one if each is d else each for each in found]
     fix = Fix(f"write {best.name}, a name that is read and that no layer has", (Edit(span, best.name),))
@@ -118,5 +119,5 @@ def left_over(found: Iterable[Diagnostic], d: Diagnostic, told: Diagnostic, afte
     still = {each.identity for each in after}
     kept = [each for each in found if each is d or each.phase not in (Phase.NAMES, Phase.SIZES) or each.identity in still]
     gone = len(list(found)) - len(kept)
-    notes = (*told.notes, *([f"{gone} other {'finding goes' if gone == 1 else 'findings go'} with it"] if gone else []))
+    notes = (*told.notes, *further(gone))
     return sorted((replace(told, notes=notes) if each is d else each for each in kept), key=lambda each: each.order)

@@ -3,12 +3,17 @@
 from netspec.diagnostics.evidence import Missed
 from netspec.diagnostics.model import Diagnostic
 
-__all__ = ["remarks"]
+__all__ = ["further", "remarks"]
 
 
 def remarks(d: Diagnostic) -> tuple[str, ...]:
     """The notes of a finding, what its evidence tells first."""
     return (*of_shape(d.evidence), *d.notes) if isinstance(d.evidence, Missed) else d.notes
+
+
+def further(count: int) -> tuple[str, ...]:
+    """The note on findings that are left out because one change clears them all."""
+    return (f"{count} other {'finding has' if count == 1 else 'findings have'} the same cause",) if count else ()
 
 
 def of_shape(missed: Missed) -> tuple[str, ...]:

@@ -163,7 +163,7 @@ class Builder:
         self.doubles += 1
         judged = first is not None and span is not None and self.doubles <= NAMESAKES
         if judged and earlier_is_odd(scope.items, name, scope.prefix):
-            first, span, label, other = span, first, "this one is called so too", "used here"
+            first, span, label, other = span, first, "this one has the same name", "used here"
         others = (Label(first, other),) if first else ()
         self.diagnostics.add(Diagnostic("NS203", f"two layers are called {name}", span, label, others=others))
         return False

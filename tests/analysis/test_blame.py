@@ -264,7 +264,7 @@ def test_faults_one_behind_another_are_all_told() -> None:
         found = [d for d in driver.check_source(Source("spec.yaml", CHAIN + expect)) if d.severity == "error"]
         assert [(d.code, d.span.text, d.span.begin[0]) for d in found if d.span is not None] == [("NS302", "61", 6), ("NS302", "15", 9)]
         assert [fix.text for d in found for fix in d.fixes] == ["write 16 in place of 61", "write 16 in place of 15"]
-        assert found[1].notes[-1] == "shows once 16 stands in place of 61"
+        assert found[1].notes[-1] == "appears once 16 is written in place of 61"
 
 
 def test_a_wrong_bottom_is_no_row_of_wrong_numbers() -> None:

@@ -119,12 +119,12 @@ def test_limits_hold_at_their_very_ends() -> None:
 
 def test_a_layers_units_are_spent_by_that_layer() -> None:
     (found,) = findings(LENET + "expect: {units: {conv1: 1}}\n")
-    assert found.notes == ("spent by conv1 11,520 (100%)",)
+    assert found.notes == ("the largest shares: conv1 11,520 (100%)",)
 
 
 def test_the_spenders_are_named_by_size() -> None:
     (found,) = findings(LENET + "expect: {parameters: {max: 400k}}\n")
-    assert found.notes == ("spent by ip1 400,500 (93%), conv2 25,050 (6%), ip2 5,010 (1%)",)
+    assert found.notes == ("the largest shares: ip1 400,500 (93%), conv2 25,050 (6%), ip2 5,010 (1%)",)
     assert [label.span.text for label in found.others] == ["ip1", "conv2"]
 
 

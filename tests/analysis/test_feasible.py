@@ -92,7 +92,7 @@ def test_sizes_beyond_those_listed_are_named() -> None:
     found = only(OTHER % 480_000 + SUM % "data" + exact)
     assert "none of the T that the layers before and its own other rules take (such as T = 480000) gives 7 divides T - 7" in found.fact
     assert found.notes == ("T = 480000: T - 7 = 479993",)
-    assert "asks for 480000 == T" in [label.text for label in found.others]
+    assert "requires 480000 == T" in [label.text for label in found.others]
 
 
 def test_all_that_hangs_together_is_shown() -> None:
@@ -100,7 +100,7 @@ def test_all_that_hangs_together_is_shown() -> None:
     found = only(text.replace("[N,", "[1,") + "  - {name: s, type: Reshape, bottom: data, shape: {dim: [1, 3, 25]}}\n")
     assert "Reshape s" in found.fact
     assert "none of the H that the layers before take (H = 7 + 7n) gives 75 == 3*H*H" in found.fact
-    assert "asks for 49 divides 3*H*H" in [label.text for label in found.others]
+    assert "requires 49 divides 3*H*H" in [label.text for label in found.others]
 
 
 def test_layers_that_only_need_room_are_passed_by() -> None:

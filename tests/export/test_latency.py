@@ -87,7 +87,7 @@ def test_a_demand_that_is_met_and_one_that_is_not(spec: str, tmp_path: Path) -> 
         CliRunner().invoke(group, ["export", spec, "-o", str(out), "--no-certify", *tight], standalone_mode=False, catch_exceptions=False)
     (finding,) = found.value.diagnostics
     assert "p95 on cpu must be at most 0.001 ms" in finding.fact
-    assert finding.notes[0].startswith("spent by c/1")
+    assert finding.notes[0].startswith("the largest shares: c/1")
     assert run("export", spec, "-o", str(out), "--no-certify", *loose)[0] == 0
     assert out.exists()
 

@@ -167,7 +167,7 @@ FAULTS = [
     ("loss: fooling_loss", "loss: drawn", "NS686", "drawn is no loss"),
     ("loss: fooling_loss", "loss: real_loss", "NS686", "do not depend on drawn.bias"),
     ("layers: [hidden, drawn]", "layers: [hidden, drawn, real.a]", "NS687", "critic and painter both train fake.a.bias, fake.a.weight"),
-    ("layers: [hidden, drawn]", "layers: drawn", "NS688", "hidden.weight, hidden.bias: trained by no player"),
+    ("layers: [hidden, drawn]", "layers: drawn", "NS688", "no player trains hidden.weight, hidden.bias"),
     ("loss: [real_loss, fake_loss]", "loss: fake_loss", "NS688", "real_loss is a loss that no player learns by"),
     ("solver: {base_lr: 0.05}", "solver: {base_lr: 0.05, lr_policy: step}", "NS670", "critic: lr_policy step needs stepsize"),
     ("solver: {base_lr: 0.05}", "solver: {max_iter: 5}", "NS102", "max_iter"),
