@@ -1,6 +1,7 @@
 """`netspec train`, `test`, `predict` and `export` as a user meets them: the whole way, and everything that can go wrong on it."""
 
 import gzip
+import io
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import yaml
 from PIL import Image
 
 from netspec.training.run import load_run
+from tests.children import Child, netspec
 from tests.training.specs import LAYERS, Line, document, write
 
 pytestmark = pytest.mark.torch
@@ -216,61 +218,52 @@ def test_a_loss_that_is_not_finite(line: Line, tmp_path: Path) -> None:
     assert not list((tmp_path / "run").glob("*.part"))
 
 
-def child(*arguments: str, folder: Path, limit: int | None = None) -> subprocess.Popen[str]:
-    """The command in a process of its own, on one thread. limit: size of files in KiB, which stands for a full disk."""
-    begin = f"ulimit -f {limit}; " if limit is not None else ""
-    return subprocess.Popen(
-        ["bash", "-c", begin + 'exec "$@"', "bash", sys.executable, "-m", "netspec", *arguments],
-        cwd=folder,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def wait_for(run: Path, iteration: int, process: subprocess.Popen[str]) -> None:
+def wait_for(run: Path, iteration: int, child: Child) -> None:
     while not (run / "log.jsonl").exists() or not any(
         json.loads(row)["iteration"] >= iteration for row in (run / "log.jsonl").read_text().splitlines() if row.endswith("}")
     ):
-        assert process.poll() is None, "it ended early"
+        assert child.process.is_alive(), "it ended early"
         time.sleep(0.01)
 
 
+LONG = {"max_iter": 600, "snapshot": 40, "test_interval": 100, "display": 10}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A long run that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    write(folder / "s.yaml", solver=LONG)
+    assert Child(netspec, "train", "s.yaml", "--run", "whole", "--quiet", folder=folder).wait() == 0
+    return folder / "whole"
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
-def test_stopped_and_resumed(number: signal.Signals, code: int, line: Line, tmp_path: Path) -> None:
-    write(tmp_path / "s.yaml", solver={"max_iter": 900, "snapshot": 40, "test_interval": 100, "display": 10})
-    process = child("train", "s.yaml", "--run", "parts", folder=tmp_path)
-    wait_for(tmp_path / "parts", 130, process)
-    process.send_signal(number)
-    out, err = process.communicate()
-    assert process.returncode == code, err
+def test_stopped_and_resumed(number: signal.Signals, code: int, line: Line, tmp_path: Path, whole: Path) -> None:
+    write(tmp_path / "s.yaml", solver=LONG)
+    child = Child(netspec, "train", "s.yaml", "--run", "parts", folder=tmp_path)
+    wait_for(tmp_path / "parts", 90, child)
+    assert child.process.pid is not None
+    os.kill(child.process.pid, number)
+    ended, out, err = child
+    assert ended == code, err
     assert number == signal.SIGKILL or "go on with: netspec train parts --resume" in out
     assert line("train", "s.yaml", "--run", "parts", "--resume", "--quiet") == 0
-    assert line("train", "s.yaml", "--run", "whole", "--quiet") == 0
     for name in ("weights.safetensors", "best.safetensors"):
-        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert (tmp_path / "parts" / name).read_bytes() == (whole / name).read_bytes()
     assert not list((tmp_path / "parts").glob("*.part"))
 
 
 def test_disk_full(tmp_path: Path) -> None:
     write(tmp_path / "s.yaml", solver={"test_interval": 0})
-    process = child("train", "s.yaml", "--run", "run", "--quiet", folder=tmp_path, limit=9)
-    _, err = process.communicate()
-    assert process.returncode == 1 and "NS673" in err and "File too large" in err and "Traceback" not in err
+    code, _, err = Child(netspec, "train", "s.yaml", "--run", "run", "--quiet", folder=tmp_path, limit=9 << 10)
+    assert code == 1 and "NS673" in err and "File too large" in err and "Traceback" not in err
     assert not [path.name for path in (tmp_path / "run").iterdir() if "part" in path.name or "next" in path.name]
 
 
-def test_a_spec_from_standard_input_is_kept(tmp_path: Path) -> None:
+def test_a_spec_from_standard_input_is_kept(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = yaml.safe_dump(document(solver={"max_iter": 2}), sort_keys=False)
-    done = subprocess.run(
-        [sys.executable, "-m", "netspec", "train", "-", "--run", "run", "--quiet"],
-        cwd=tmp_path,
-        input=text,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert line("train", "-", "--run", "run", "--quiet") == 0, line.err
     assert (tmp_path / "run/spec.yaml").read_text() == text
     assert load_run(tmp_path / "run").program.name == "tiny"

@@ -3,8 +3,6 @@
 import errno
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,8 @@ from netspec.training.device import find_device
 from netspec.training.log import Log
 from netspec.training.loop import train
 from netspec.training.weights import load_weights, read_tensors, write_tensors
-from tests.training.tiny import TinyNet, data, job, words
+from tests.children import Child
+from tests.training.tiny import TinyNet, data, job, train_in_child, words
 
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[2]
@@ -123,16 +122,10 @@ def test_run_folder_below_a_file(tmp_path: Path) -> None:
 
 def test_disk_full_while_saving(tmp_path: Path) -> None:
     """A limit on the size of files stands for a full disk: the first, small snapshot fits, one with momentum does not."""
-    script = (
-        "import sys; from pathlib import Path; import resource; from netspec.diagnostics import SpecError\n"
-        "from tests.training.tiny import job, train, words\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (6200, 6200))\n"
-        "try: train(job(words(display=0, test_interval=0)), Path(sys.argv[1]), device='cpu')\n"
-        "except SpecError as e: print(e); sys.exit(1)\n"
-    )
-    child = subprocess.run([sys.executable, "-c", script, str(tmp_path / "run")], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert child.returncode == 1, child.stderr
-    assert "NS673" in child.stdout and "File too large" in child.stdout
+    more = {"display": 0, "test_interval": 0}
+    code, _, err = Child(train_in_child, tmp_path / "run", more, folder=tmp_path, limit=6200)
+    assert code == 1
+    assert "SpecError" in err and "NS673" in err and "File too large" in err
     files = {p.name for p in (tmp_path / "run").iterdir()}
     assert {"solver.safetensors", "weights.safetensors"} <= files and not [name for name in files if "part" in name or "next" in name]
     assert train(job(words()), tmp_path / "run", device="cpu", resume=True).iteration == 40

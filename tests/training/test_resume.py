@@ -1,11 +1,7 @@
 """A run that is killed and resumed ends with the very weights of one that was not; a run that is interrupted says so and can go on."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +11,10 @@ import torch
 from netspec.diagnostics import SpecError
 from netspec.training.loop import train
 from netspec.training.weights import read_tensors
-from tests.training.tiny import job, words
+from tests.children import Child
+from tests.training.tiny import job, train_in_child, words
 
 pytestmark = pytest.mark.torch
-TINY = [sys.executable, "-m", "tests.training.tiny"]
-ROOT = Path(__file__).parents[2]
 SETTINGS: dict[str, dict[str, Any]] = {
     "sgd": {},
     "adam": {"type": "Adam", "base_lr": 0.01},
@@ -36,20 +31,9 @@ def one_thread() -> Any:
     torch.set_num_threads(before)
 
 
-def spawn(run: Path, more: dict[str, Any], *flags: str, crash: str = "") -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*TINY, str(run), repr(more), *flags], cwd=ROOT, env=os.environ | {"CRASH_AT": crash})
-
-
 def lines(run: Path) -> list[dict[str, Any]]:
     path = run / "log.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
-
-
-def wait_for(run: Path, iteration: int, child: subprocess.Popen[bytes]) -> None:
-    """Until the child has logged an iteration."""
-    while not any(line["iteration"] >= iteration for line in lines(run)):
-        assert child.poll() is None, "the child ended early"
-        time.sleep(0.005)
 
 
 def same_weights(one: Path, two: Path) -> None:
@@ -65,40 +49,43 @@ def comparable(run: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in line.items() if k not in ("time", "images_per_second")} for line in lines(run)]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing stopped."""
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    train(job(words()), run, device="cpu")
+    return run
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_kill_and_resume(name: str, tmp_path: Path) -> None:
-    more = SETTINGS[name] | {"max_iter": 600, "snapshot": 37, "test_interval": 50}
+    """Killed in iteration 95, behind the snapshot of 74 and lines of the log that come again."""
+    more = SETTINGS[name] | {"max_iter": 200, "snapshot": 37, "test_interval": 50}
     train(job(words(**more)), tmp_path / "whole", device="cpu")
-    child = spawn(tmp_path / "killed", more)
-    wait_for(tmp_path / "killed", 120, child)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    batch = 95 * SETTINGS[name].get("iter_size", 1)
+    assert Child(train_in_child, tmp_path / "killed", more, "", (batch, signal.SIGKILL), folder=tmp_path).wait() == -signal.SIGKILL
+    assert lines(tmp_path / "killed")[-1]["iteration"] == 90
     result = train(job(words(**more)), tmp_path / "killed", device="cpu", resume=True)
-    assert (result.iteration, result.exit_code) == (600, 0)
+    assert (result.iteration, result.exit_code) == (200, 0)
     same_weights(tmp_path / "whole", tmp_path / "killed")
     assert comparable(tmp_path / "whole") == comparable(tmp_path / "killed")
 
 
 @pytest.mark.parametrize("crash", ["before", "1", "2", "3", "5", "6"])
-def test_killed_while_saving(crash: str, tmp_path: Path) -> None:
+def test_killed_while_saving(crash: str, tmp_path: Path, whole: Path) -> None:
     """Each snapshot replaces three files; the child kills itself just before (by number) one of the first snapshots' replacements."""
-    train(job(words()), tmp_path / "whole", device="cpu")
-    child = spawn(tmp_path / "killed", {}, crash=crash)
-    assert child.wait() == -signal.SIGKILL
+    assert Child(train_in_child, tmp_path / "killed", {}, crash, folder=tmp_path).wait() == -signal.SIGKILL
     train(job(words()), tmp_path / "killed", device="cpu", resume=True)
-    same_weights(tmp_path / "whole", tmp_path / "killed")
-    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == sorted(p.name for p in (tmp_path / "whole").iterdir())
+    same_weights(whole, tmp_path / "killed")
+    assert sorted(p.name for p in (tmp_path / "killed").iterdir()) == sorted(p.name for p in whole.iterdir())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_saves_and_stops(number: signal.Signals, tmp_path: Path) -> None:
-    more = {"max_iter": 3000, "snapshot": 0}
-    child = spawn(tmp_path / "stopped", more)
-    wait_for(tmp_path / "stopped", 100, child)
-    child.send_signal(number)
-    assert child.wait() == 128 + number
+    more = {"max_iter": 150, "snapshot": 0}
+    assert Child(train_in_child, tmp_path / "stopped", more, "", (100, number), folder=tmp_path).wait() == 128 + number
     end = lines(tmp_path / "stopped")[-1]
-    assert end["phase"] == "end" and end["reason"] == "interrupted" and 100 <= end["iteration"] < 3000
+    assert end["phase"] == "end" and end["reason"] == "interrupted" and 100 <= end["iteration"] <= 101
     assert read_tensors(tmp_path / "stopped" / "weights.safetensors")[1]["iteration"] == end["iteration"]
     train(job(words(**more)), tmp_path / "stopped", device="cpu", resume=True)
     train(job(words(**more)), tmp_path / "whole", device="cpu")

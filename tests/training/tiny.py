@@ -41,7 +41,9 @@ def data(count: int = SAMPLES) -> dict[str, Tensor]:
 
 
 class Shuffled:
-    """Endless batches in an order that follows from the epoch."""
+    """Endless batches in an order that follows from the epoch. strike: at which batch this process gets a signal, and which one."""
+
+    strike: tuple[int, int] | None = None
 
     def __init__(self, tensors: dict[str, Tensor], size: int) -> None:
         self.tensors, self.size, self.position = tensors, size, 0
@@ -53,6 +55,8 @@ class Shuffled:
     def __next__(self) -> dict[str, Tensor]:
         at = [self.order(p // self.count)[p % self.count] for p in range(self.position, self.position + self.size)]
         self.position += self.size
+        if self.strike is not None and self.position == self.strike[0] * self.size:
+            os.kill(os.getpid(), self.strike[1])
         return {name: tensor[at] for name, tensor in self.tensors.items()}
 
     def order(self, epoch: int) -> list[int]:
@@ -139,9 +143,11 @@ def crash_at(moment: str) -> None:
     Path.replace = replacing  # type: ignore[method-assign, assignment]
 
 
-if __name__ == "__main__":
+def train_in_child(run: Path, more: dict[str, Any], crash: str = "", strike: tuple[int, int] | None = None) -> None:
+    """What a child does: trains, and is killed or interrupted where it is told to be; ends with the training's exit code."""
     torch.set_num_threads(1)
-    if os.environ.get("CRASH_AT"):
-        crash_at(os.environ["CRASH_AT"])
-    result = train(job(words(**eval(sys.argv[2]))), Path(sys.argv[1]), device="cpu", resume="--resume" in sys.argv)
-    sys.exit(result.exit_code)
+    if crash:
+        crash_at(crash)
+    work = job(words(**more))
+    work.train_batches.strike = strike  # type: ignore[attr-defined]
+    sys.exit(train(work, run, device="cpu").exit_code)

@@ -1,7 +1,7 @@
 """What nets written by hand are made of: products whose weights follow from their shapes (`alike`), and what was spent."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from alike import bare, numbers
@@ -10,9 +10,13 @@ from torch.nn import functional as F  # noqa: N812 - as everyone calls it
 
 
 class Hand:
-    """Makes weights as they are asked for, and counts them and what they are multiplied with. The input is a batch."""
+    """Makes weights as they are asked for, and counts them and what they are multiplied with. The input is a batch.
 
-    def __init__(self) -> None:
+    width: how many channels there are where a net's function says so many.
+    """
+
+    def __init__(self, width: Callable[[int], int] = int) -> None:
+        self.width = width
         self.tensors: Counter[tuple[int, ...]] = Counter()
         self.macs = 0
 
@@ -22,7 +26,7 @@ class Hand:
         return torch.from_numpy(numbers(shape, "scale" if role == "weight" and len(bare(shape)) == 1 else role))
 
     def conv(self, x: Tensor, n: int, k: int | Sequence[int], bias: bool = True, groups: int = 1, **settings: object) -> Tensor:
-        axes = x.dim() - 2
+        axes, n = x.dim() - 2, self.width(n)
         window = (k,) * axes if isinstance(k, int) else tuple(k)
         w = self.weight(n, x.shape[1] // groups, *window)
         b = self.weight(n, role="shift") if bias else None
@@ -31,12 +35,13 @@ class Hand:
         return y  # type: ignore[no-any-return]
 
     def deconv(self, x: Tensor, n: int, k: int, bias: bool = True, **settings: int) -> Tensor:
+        n = self.width(n)
         w = self.weight(x.shape[1], n, k, k)
         self.macs += w.numel() * x[0, 0].numel()
         return F.conv_transpose2d(x, w, self.weight(n, role="shift") if bias else None, **settings)
 
     def dense(self, x: Tensor, n: int, bias: bool = True) -> Tensor:
-        x = x.flatten(1)
+        x, n = x.flatten(1), self.width(n)
         w = self.weight(n, x.shape[1])
         self.macs += w.numel()
         return F.linear(x, w, self.weight(n, role="shift") if bias else None)

@@ -10,7 +10,9 @@ import venv
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from netspec.cli import group
 from netspec.syntax.paths import zoo_folder, zoo_specs
 
 ROOT = Path(__file__).parents[2]
@@ -59,9 +61,10 @@ def test_an_unknown_name_is_said_with_its_nearest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, path in zoo_specs() if "base:" in path.read_text() or name in ("lenet", "resnet-152")])
-def test_init_makes_a_spec_that_stands_elsewhere(name: str, tmp_path: Path) -> None:
-    assert netspec("init", "--from", f"zoo:{name}", folder=tmp_path).returncode == 0
-    said = netspec("check", f"{name}.yaml", "--format", "json", folder=tmp_path).stdout
+def test_init_makes_a_spec_that_stands_elsewhere(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(group, ["init", "--from", f"zoo:{name}"]).exit_code == 0
+    said = CliRunner().invoke(group, ["check", f"{name}.yaml", "--format", "json"]).stdout
     assert {finding["code"] for finding in json.loads(said)["diagnostics"]} <= {"NS418"}  # the user's own data are not there yet
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from zoo_nets import LARGE, PATHS, SMALL, feed, parameters, ready, shape, typed
+from zoo_nets import LARGE, PATHS, TINY, feed, narrow, parameters, ready, shape, typed
 
 from netspec import driver
 from netspec.api import compile as compiled
@@ -21,8 +21,6 @@ from netspec.export.certify import Certification
 from netspec.ir.graph import TypedGraph
 
 NAMES = pytest.mark.parametrize("name", PATHS)
-TINY = 1_000_000
-"""Parameters up to which a net is compared layer by layer by default."""
 
 
 @NAMES
@@ -42,7 +40,8 @@ def test_spec_says_what_it_is_and_what_is_known_of_it(name: str) -> None:
 
 
 @NAMES
-def test_torch_makes_the_inferred_shapes(name: str) -> None:
+def test_torch_makes_the_inferred_shapes_and_weights_in_memory_and_from_the_file(name: str, tmp_path: Path) -> None:
+    """Without memory, on the meta device; the file that compile writes takes the same weights."""
     graph = typed(name)
     with torch.device("meta"):
         net: Any = compiled(graph)
@@ -55,38 +54,39 @@ def test_torch_makes_the_inferred_shapes(name: str) -> None:
     }
     assert wanted
     assert {blob: tuple(found[blob].shape) for blob in wanted} == wanted
-
-
-@NAMES
-def test_weights_are_those_that_the_spec_counts(name: str) -> None:
-    graph = typed(name)
-    with torch.device("meta"):
-        net: Any = compiled(graph)
     for node in graph.graph.nodes:
         assert [tuple(w.shape) for w in net.layer_parameters(node.name)] == [tuple(w.shape) for w in graph.weights[node]]
-
-
-@NAMES
-def test_emitted_file_takes_the_same_weights(name: str, tmp_path: Path) -> None:
-    graph, cls = typed(name), emitted(name, tmp_path)
     with torch.device("meta"):
-        cls().load_state_dict(compiled(graph).state_dict(), strict=True, assign=True)
-    if parameters(name) <= SMALL:
-        agrees_with_file(name, cls)
+        emitted(name, tmp_path)().load_state_dict(net.state_dict(), strict=True, assign=True)
+
+
+ONLY_SHAPES = 8_000_000
+"""Parameters above which a net that cannot be thin is exported without its numbers by default."""
 
 
 @NAMES
-def test_exports_and_onnxruntime_agrees_with_torch(name: str) -> None:
-    if parameters(name) <= (TINY if switches(name) else SMALL):
-        agrees_with_onnxruntime(name)
-    else:
+def test_file_and_onnxruntime_agree_with_torch(name: str, tmp_path: Path) -> None:
+    run = narrow(name)
+    if run != name:
         outlined(typed(name))
+    if parameters(run) > ONLY_SHAPES:
+        outlined(typed(run))
+        return
+    agrees_with_file(run, emitted(run, tmp_path))
+    agrees_with_onnxruntime(run)
+
+
+def test_most_large_nets_run_thin() -> None:
+    large = [name for name in PATHS if parameters(name) > TINY]
+    left = [name for name in large if narrow(name) == name]
+    assert len(left) <= len(large) // 5, left
+    assert len([name for name in left if parameters(name) > ONLY_SHAPES]) <= 5, left
 
 
 @pytest.mark.slow
 @NAMES
 def test_large_nets_agree_too(name: str, tmp_path: Path) -> None:
-    if not (TINY if switches(name) else SMALL) < parameters(name) <= LARGE:
+    if not TINY < parameters(name) <= LARGE:
         pytest.skip("run by default, or too large to build")
     ready.cache_clear()
     agrees_with_file(name, emitted(name, tmp_path))

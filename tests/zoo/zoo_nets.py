@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from alike import bare
+from thin import thinned
 
 from netspec import driver
 from netspec.api import compile as compiled
@@ -20,16 +21,29 @@ from netspec.syntax.paths import zoo_specs
 torch.set_num_threads(1)  # several workers with a thread per core each would wait for one another
 
 PATHS = {name: str(path) for name, path in zoo_specs()}
+THIN = "thin:"
+TINY = 1_000_000
+"""Parameters up to which a net is run on numbers as it is by default; larger ones run thin, and as they are under the marker slow."""
 SMALL = 30_000_000
-"""Parameters up to which a net is run on numbers by default; larger ones are checked without memory, and run under the marker slow."""
+"""Parameters up to which a net is compared with a recorded one by default."""
 LARGE = 200_000_000
 """Parameters up to which a net is built at all."""
 
 
 @cache
 def typed(name: str) -> TypedGraph:
-    """The deployed net as tests run it."""
+    """The deployed net as tests run it; `thin:NAME` has an eighth of its channels."""
+    if name.startswith(THIN):
+        narrow = thinned(typed(name.removeprefix(THIN)))
+        assert narrow is not None
+        return narrow
     return scored(driver.load(PATHS[name]).graph())
+
+
+@cache
+def narrow(name: str) -> str:
+    """The net to run on numbers by default: itself where it is small, a thin one of the same structure where its layers take that."""
+    return name if parameters(name) <= TINY or thinned(typed(name)) is None else THIN + name
 
 
 def scored(found: TypedGraph) -> TypedGraph:
