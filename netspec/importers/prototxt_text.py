@@ -4,7 +4,9 @@ Depth and size are bounded, nothing recurses, and a syntax error is a finding af
 """
 
 import re
+from collections import Counter
 from contextlib import suppress
+from operator import itemgetter
 
 from netspec.diagnostics import Diagnostics
 from netspec.importers.prototxt_scalars import number, unquote
@@ -14,7 +16,11 @@ from netspec.source import Source, Span
 __all__ = ["MAX_DEPTH", "MAX_FIELDS", "read_prototxt"]
 
 MAX_DEPTH = 64
-MAX_FIELDS = 2_000_000
+MAX_FIELDS = 500_000
+"""Of a whole text: a net of 5,000 layers has about 100,000."""
+MAX_REPEATS = 1_000
+"""Of one field in one message: bottoms, dims, kernel sizes. Layers, and the numbers of a blob, may be more."""
+MANY = frozenset(("layer", "layers", "data", "diff", "double_data", "double_diff", "float_data"))
 MAX_PROBLEMS = 100
 
 GAP = r"(?:[\s;,]++|\#[^\n]*+)*+"
@@ -38,14 +44,18 @@ CLOSING = {"{": "}", "<": ">"}
 
 
 class Frame:
-    """A message that is being read, its opening brace, and the field whose list `[...]` is being read in it ("" if none)."""
+    """A message that is being read, its opening brace, and the field whose list `[...]` is being read in it ("" if none).
 
-    __slots__ = ("list_of", "message", "opening")
+    room: how many fields it may have before they are counted by name.
+    """
+
+    __slots__ = ("list_of", "message", "opening", "room")
 
     def __init__(self, message: Message, opening: str) -> None:
         self.message = message
         self.opening = opening
         self.list_of = ""
+        self.room = MAX_REPEATS
 
 
 class TooMuchError(Exception):
@@ -53,7 +63,7 @@ class TooMuchError(Exception):
 
 
 def read_prototxt(source: Source, diagnostics: Diagnostics) -> Message:
-    """The top-level message of a text. Findings: NS020 (syntax), NS007 (over 64 levels), NS008 (over two million fields)."""
+    """The top-level message of a text. Findings: NS020 (syntax), NS007 (over 64 levels), NS008 (too many fields)."""
     reader = Reader(source, diagnostics)
     with suppress(TooMuchError):
         reader.read()
@@ -88,6 +98,8 @@ class Reader:
                 self.list_item()
             else:
                 self.unusual_field()
+        if len(self.root.fields) > MAX_REPEATS:
+            self.count(self.stack[0])
         last = self.stack[-1]
         if last.list_of:
             self.complain(f"the list of '{last.list_of}' is never closed", len(self.text) - 1)
@@ -110,6 +122,8 @@ class Reader:
                 else:
                     value = words.get(literal) or words.setdefault(literal, Word(literal))
                 fields.append(Field(found[1], value, found.start(1), found.start(kind), at))
+                if len(fields) > frame.room:
+                    self.count(frame)
                 continue
             if kind == CLOSE:
                 self.close(found[CLOSE], at - 1)
@@ -178,7 +192,27 @@ class Reader:
                 parts.append(unquote(more[1]))
                 self.at = more.end()
             value = "".join(parts)
-        self.stack[-1].message.fields.append(Field(name, value, start, found.start(), self.at))
+        self.add(Field(name, value, start, found.start(), self.at))
+
+    def add(self, field: Field) -> None:
+        """Add a field to the innermost message."""
+        frame = self.stack[-1]
+        frame.message.fields.append(field)
+        if len(frame.message.fields) > frame.room:
+            self.count(frame)
+
+    def count(self, frame: Frame) -> None:
+        """NS008 where a field stands too often in a message; else there is room for as many fields again."""
+        fields = frame.message.fields
+        name, most = max(Counter(field.name for field in fields if field.name not in MANY).items(), key=itemgetter(1), default=("", 0))
+        if most <= MAX_REPEATS:
+            frame.room = 2 * len(fields)  # counting costs no more than reading
+            return
+        there = len(re.findall(rf"(?<!\w){re.escape(name)}\s*+[:{{<]", self.text, re.ASCII))
+        last = [field for field in fields if field.name == name][MAX_REPEATS]
+        all_in_all = f", {there:,} times in the file" if there > MAX_REPEATS else ""
+        fact = f"{name} stands more than {MAX_REPEATS:,} times in one message{all_in_all}; at most {MAX_REPEATS:,} are read"
+        self.refuse("NS008", fact, last.start)
 
     def unquoted(self, found: re.Match[str]) -> Value:
         """The value of a numeral, a name, or either of them after a minus sign."""
@@ -196,7 +230,7 @@ class Reader:
         if len(self.stack) > MAX_DEPTH:
             self.refuse("NS007", f"more than {MAX_DEPTH} messages inside each other", at)
         message = Message(self.source, at)
-        self.stack[-1].message.fields.append(Field(name, message, start, at, at + 1))
+        self.add(Field(name, message, start, at, at + 1))
         self.stack.append(Frame(message, self.text[at]))
 
     def close(self, brace: str, at: int) -> None:
@@ -207,6 +241,8 @@ class Reader:
             return
         if CLOSING[frame.opening] != brace:
             self.complain(f"'{frame.opening}' is closed by '{brace}'", at)
+        if len(frame.message.fields) > MAX_REPEATS:
+            self.count(frame)
         frame.message.end = at + 1
         self.stack.pop()
 
