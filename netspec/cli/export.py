@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from netspec.export.certificate import Certificate
+    from netspec.export.endings import Format
     from netspec.reading import Reading
 
 __all__ = ["command"]
@@ -18,7 +19,7 @@ __all__ = ["command"]
 
 @click.command("export")
 @click.argument("source", metavar="SPEC|RUN")
-@click.option("--to", type=click.Choice(("onnx", "prototxt")), default="onnx", show_default=True, help="What to write.")
+@click.option("--to", type=click.Choice(("onnx", "prototxt")), help="What to write.  [default: as the ending of -o says, else onnx]")
 @click.option("-o", "--output", help="The file to write.  [default: RUN/model.onnx, or the spec's name with .onnx or .prototxt]")
 @click.option("--weights", help="A safetensors file to take the weights from.")
 @click.option("--solver", help="With --to prototxt: the file for train.solver.  [default: NAME.solver.prototxt]")
@@ -29,13 +30,17 @@ __all__ = ["command"]
 @click.option("--allow-batch-dependence", is_flag=True, help="Certify a net whose answer for one sample depends on the rest of its batch.")
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to compare.")
 @spec_options
-def command(source: str, to: str, output: str | None, reading: "Reading", **options: Any) -> None:
+def command(source: str, to: "Format | None", output: str | None, reading: "Reading", **options: Any) -> None:
     """Write the network of a SPEC or a RUN as ONNX, certified: onnxruntime computes what torch does, or no file is written.
 
     With --to prototxt: as Caffe's text, blocks unrolled; the weights go to NAME.caffemodel, a solver of the spec's to NAME.solver.prototxt.
     """
+    from netspec.export.endings import format_of, held
+
     given = Path(source)
+    to = to or (format_of(Path(output)) if output else None) or "onnx"
     path = Path(output) if output else given / f"model.{to}" if given.is_dir() else Path(given.with_suffix(f".{to}").name)
+    held(path, to)
     if to == "prototxt":
         write_prototxt(given, path, options["weights"], options["solver"], reading)
     elif options["solver"]:

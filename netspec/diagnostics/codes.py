@@ -200,6 +200,7 @@ CODES: dict[str, Code] = {
     "NS706": Code("no input to certify with"),
     "NS707": Code("labels do not fit the output"),
     "NS708": Code("network without outputs"),
+    "NS709": Code("the file's ending speaks of another format"),
     "NS710": Code("no form in a prototxt"),
     "NS711": Code("left out of the prototxt", "warning"),
     "NS712": Code("the model is not certified"),

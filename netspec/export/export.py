@@ -14,6 +14,7 @@ from netspec.driver import Program, load
 from netspec.emit.onnx_model import fitted, outlined
 from netspec.export import certify as certification
 from netspec.export.devices import device_for
+from netspec.export.endings import held
 from netspec.export.labels import labels_of
 from netspec.export.latency import hold
 from netspec.export.model_file import add_metadata, arrays, publishing, write_model
@@ -74,7 +75,7 @@ def export(
     device: where to compare, cpu, cuda or auto. certify: how much, "full" (True) or "quick"; with False the file says so.
     Where the spec demands a latency, it is measured (NS329).
     Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree), NS704 (cannot write), NS683, NS705 (not a source), NS706,
-    NS707, NS708, NS716, NS722, NS728 (a letter that one number alone meets),
+    NS707, NS708, NS709 (an ending of another format), NS716, NS722, NS728 (a letter that one number alone meets),
     NS729 (answers that depend on the rest of the batch, and no `allow_batch_dependence`); for weights NS001, NS674,
     NS676. In each case nothing is written.
     """
@@ -95,6 +96,7 @@ def export_model(
 ) -> Export:
     """`export`, with the certificate. reading: how to read the spec; progress: told how far certifying is."""
     path, start, spent = Path(path), time.perf_counter(), 0.0
+    held(path, "onnx")
     level: certification.Level = certify if isinstance(certify, str) else "full"
     with publishing(path) as draft:
         origin = origin_of(source, weights, reading)

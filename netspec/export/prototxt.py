@@ -11,6 +11,7 @@ from netspec.diagnostics import Diagnostic, Diagnostics, SpecError
 from netspec.driver import Program
 from netspec.emit.prototxt import View, prototxt, solver_prototxt
 from netspec.export.caffemodel import stored_layers, write_caffemodel
+from netspec.export.endings import held
 from netspec.files import write_text
 from netspec.resolve.build import NetState
 from netspec.resolve.resolve import wire
@@ -79,9 +80,10 @@ def export_prototxt(
 ) -> Written:
     """Write a program as prototxt; its solver to `solver`, by default NAME.solver.prototxt; `weights` (safetensors) to NAME.caffemodel.
 
-    Nothing is written before all of it is known. Raises SpecError: as to_prototxt and stored_layers, NS704.
+    Nothing is written before all of it is known. Raises SpecError: as to_prototxt and stored_layers, NS704, NS709.
     """
     path = Path(path)
+    held(path, "prototxt")
     made = to_prototxt(program, path.name)
     layers, notes = stored_layers(views_of(program), weights) if weights is not None else ([], [])
     files = [path]

@@ -134,7 +134,7 @@ class Exported:
 
         if isinstance(self.model, bytes):
             return onnx.load_model_from_string(self.model)
-        return onnx.load(str(self.model), load_external_data=False)
+        return onnx.load(str(self.model), format="protobuf", load_external_data=False)  # whatever its name ends in
 
 
 def names_read(graph: "GraphProto") -> Iterator[str]:

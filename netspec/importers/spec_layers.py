@@ -1,5 +1,6 @@
 """Upgraded layers -> layer entries of a spec: wiring that the defaults would give is left out, what has no place in a spec is listed."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
@@ -88,18 +89,25 @@ class Wiring:
 def without_idle_strangers(layers: list[Piece], diagnostics: Diagnostics) -> list[Piece]:
     """The layers without those of unknown types that only some phase has and that nothing reads, as a fork's evaluation; an NS025 for each.
 
-    One that may be misspelt stays, and so does one that others read: the phase that has it is not the same net without.
+    One that may be misspelt stays (a fork's own, as SSD's DetectionEvaluate, is none), and so does one that others read: the phase that has
+    it is not the same net without.
     """
     readers = Counter(name for layer in layers for name in set(layer.get("bottom", ())))
     kept = []
     for layer in layers:
         conditional = "include" in layer or "exclude" in layer
-        if conditional and definition(layer["type"]) is None and not near_types(layer["type"]) and not read_by_others(layer, readers):
+        sure = of_a_fork(layer["type"]) or not near_types(layer["type"])
+        if conditional and definition(layer["type"]) is None and sure and not read_by_others(layer, readers):
             fact = f"{layer.owner}: its type {layer['type'] or '(none)'} is unknown, and no layer reads what it makes"
             diagnostics.add(Diagnostic("NS025", fact, layer.span("type") or layer.opening))
         else:
             kept.append(layer)
     return kept
+
+
+def of_a_fork(type_: str) -> bool:
+    """Whether an unknown type is one that a fork of Caffe has, by the name of its parameters: no other type is misspelt so."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type_).lower() + "_param" in fields_of("LayerParameter")
 
 
 def read_by_others(layer: Piece, readers: Counter[str]) -> bool:

@@ -141,6 +141,8 @@ layer {{ name: "r" type: "ReLU" bottom: "c" top: "r" }}
         ("SomeForkEval", "ap", "NS025", ["c", "r"]),
         ("SomeForkEval", "c", "NS022", ["c", "odd", "r"]),
         ("Acuracy", "ap", "NS022", ["c", "odd", "r"]),
+        ("DetectionEvaluate", "ap", "NS025", ["c", "r"]),
+        ("DetectionEvaluat", "ap", "NS022", ["c", "odd", "r"]),
     ],
 )
 def test_an_unknown_layer_of_one_phase_goes_where_nothing_reads_it(
