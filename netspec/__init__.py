@@ -5,6 +5,8 @@ Names are imported when first used, so that `import netspec` costs nothing.
 
 from importlib import import_module
 
+from netspec.version import __version__
+
 TYPE_CHECKING = False  # not from typing: under `python -m netspec` the working folder is on the module path until __main__ runs
 if TYPE_CHECKING:
     from typing import Any
@@ -14,9 +16,7 @@ if TYPE_CHECKING:
     from netspec.export.export import certify, export
     from netspec.training.train import train
 
-__all__ = ["SpecError", "certify", "check", "compile", "export", "load", "load_weights", "train"]
-
-__version__ = "0.1.0"
+__all__ = ["SpecError", "__version__", "certify", "check", "compile", "export", "load", "load_weights", "train"]
 
 PLACES = {
     "SpecError": "netspec.diagnostics",

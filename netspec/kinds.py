@@ -246,9 +246,10 @@ def kind_of(annotation: Any) -> Kind:
     """The kind that a type annotation stands for: int, float, bool, str, Literal, X | None, tuple, dict, Record, or unions of them."""
     if annotation in SIMPLE:
         return SIMPLE[annotation]
-    if annotation not in KNOWN:
-        KNOWN[annotation] = made(annotation)
-    return KNOWN[annotation]
+    key = annotation, str(annotation)  # words in another order are equal, and would be listed as those that came first
+    if key not in KNOWN:
+        KNOWN[key] = made(annotation)
+    return KNOWN[key]
 
 
 def made(annotation: Any, lone: bool = True) -> Kind:

@@ -22,6 +22,24 @@ class Phase(IntEnum):
     DATA = 6
     SERVING = 7
 
+    @property
+    def title(self) -> str:
+        """As a heading."""
+        return TITLES[self]
+
+
+TITLES = {
+    Phase.BUG: "Bugs in netspec",
+    Phase.READING: "Reading",
+    Phase.SCHEMA: "Schema and parameters",
+    Phase.NAMES: "Names and graph",
+    Phase.SIZES: "Shapes",
+    Phase.LINTS: "Lints",
+    Phase.COMPILING: "Compiling",
+    Phase.DATA: "Training and data",
+    Phase.SERVING: "Export and serving",
+}
+
 
 def phase_of(code: str) -> Phase:
     """The phase of a code: NS301 is one of SIZES."""

@@ -9,7 +9,7 @@ from typing import Any
 from netspec.emit.onnx_builder import Operand
 from netspec.emit.onnx_sizes import Sizes
 from netspec.ir.dims import Size, product, total, untraced
-from netspec.ir.types import TensorType
+from netspec.ir.types import LOWEST, TensorType
 from netspec.layers.arithmetic import Window, ends, pooled
 
 __all__ = ["Builder"]
@@ -17,7 +17,6 @@ __all__ = ["Builder"]
 Shape = tuple[Size, ...]
 Borders = Sequence[tuple[Size, Size]]
 PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-LOWEST = -3.4028234663852886e38
 """-FLT_MAX: what Caffe's maximum starts from."""
 
 

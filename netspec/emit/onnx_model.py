@@ -303,6 +303,6 @@ def check(model: "ModelProto", weights: list[Operand]) -> None:
 
 
 def version() -> str:
-    from netspec import __version__
+    from netspec.version import __version__
 
     return __version__

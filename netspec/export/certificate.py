@@ -66,7 +66,7 @@ class Certificate:
 
     def metadata(self) -> dict[str, str]:
         """As properties of the model: two numbers by themselves, and all as JSON."""
-        from netspec import __version__
+        from netspec.version import __version__
 
         said = {**asdict(self), "netspec": __version__, "made": today()}
         asked = said.pop("probes")

@@ -207,7 +207,7 @@ def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
     """netspec.version, .spec (name and hash), .rows (`rows_word`), .labels, .sizes (`sizes_of`).
 
     .image.NAME: what a caller has yet to do with an image."""
-    from netspec import __version__
+    from netspec.version import __version__
 
     found = {"netspec.version": __version__, "netspec.spec": f"{origin.program.name} {network_hash(origin.program.graphs())}"}
     found[ROWS] = rows_word(typed)

@@ -5,10 +5,13 @@ from typing import NamedTuple
 from netspec.ir.dims import Size, product
 from netspec.ir.rule import RuleError
 
-__all__ = ["MOST_AXES", "TensorType", "shown"]
+__all__ = ["LOWEST", "MOST_AXES", "TensorType", "shown"]
 
 MOST_AXES = 32
 """Axes that a shape may have: as many as NumPy had, and Caffe."""
+
+LOWEST = -3.4028234663852886e38
+"""The least number of float32: what a border holds that no maximum may come from."""
 
 SPACE = {0: (), 1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 

@@ -8,14 +8,13 @@ from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, past
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.rule import RuleError, divides, same
-from netspec.ir.types import TensorType
+from netspec.ir.types import LOWEST, TensorType
 from netspec.layers.arithmetic import number
 from netspec.record import param
 
 __all__ = ["ClassToken", "MultiHeadAttention"]
 
 XAVIER = Filler(type="xavier", variance_norm="AVERAGE")
-LOWEST = -3.4028234663852886e38
 
 
 class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_param", bottoms=(1, 3)):

@@ -4,12 +4,10 @@ from math import prod
 from typing import Any
 
 from netspec.ir.dims import Dim, untraced
-from netspec.ir.types import TensorType
+from netspec.ir.types import LOWEST, TensorType
 from netspec.layers.arithmetic import Window, ends, number, pooled
 
 __all__ = ["export_average", "export_max", "export_norm", "export_stochastic"]
-
-LOWEST = -3.4028234663852886e38
 
 
 def export_max(g: Any, x: Any, w: Window, rounding: str, mask: bool) -> Any:

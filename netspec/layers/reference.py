@@ -188,19 +188,25 @@ def total(weights: Sequence[Weight]) -> str:
 
 
 def worked(cls: type[Layer], example: Example) -> Worked | None:
-    """The example carried out; None where its bottoms are not plain sizes."""
+    """The example carried out; None where its bottoms are not plain sizes. Raises Reject where its parameters do not fit."""
+    layer = layer_of(cls, example)
     bottoms = tuple(type_ for text in example.bottoms if (type_ := plain_type(text)) is not None)
     if len(bottoms) != len(example.bottoms):
         return None
+    made = layer.infer(*bottoms)
+    tops = (made,) if isinstance(made, TensorType) else made
+    return Worked(bottoms, tuple(layer.weights(*bottoms)), layer.macs(bottoms, tops))
+
+
+def layer_of(cls: type[Layer], example: Example) -> Layer:
+    """The layer that an example's parameters make."""
     diagnostics = Diagnostics()
     tree = read(Source(cls.type, example.parameters), diagnostics)
     if tree is None:
         raise SpecError(diagnostics.sorted())
     layer = cls.read(tree.mapping, example.dialect, whole=tree)
     layer.__dict__["top_count"] = example.outputs or len(example.tops)
-    made = layer.infer(*bottoms)
-    tops = (made,) if isinstance(made, TensorType) else made
-    return Worked(bottoms, tuple(layer.weights(*bottoms)), layer.macs(bottoms, tops))
+    return layer
 
 
 def plain_type(text: str) -> TensorType | None:

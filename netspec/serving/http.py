@@ -17,13 +17,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from netspec import __version__
 from netspec.serving.batcher import Batcher, Batching
 from netspec.serving.body import read_body
 from netspec.serving.engine import Model
 from netspec.serving.metrics import Metrics
 from netspec.serving.protocol import encode, parse
 from netspec.serving.tensors import RequestError
+from netspec.version import __version__
 
 __all__ = ["MAX_BODY", "create_app"]
 

@@ -3,13 +3,13 @@
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
 from netspec.syntax.located import Located
+from netspec.syntax.words import BlockSection, BlockUse
 
 __all__ = ["check_blocks", "mapping_of", "nameless", "names_in", "renamed", "strangers", "unknown_block", "yes_or_no"]
 
-OF_USES = ("repeat", "share", "vars")
+USE_KEYS, BLOCK_KEYS = tuple(BlockUse.names), tuple(BlockSection.names)
+OF_USES = tuple(key for key in USE_KEYS if key not in ("name", "block", "bottom", "when"))
 """What a use of a block says and no layer does."""
-USE_KEYS = ("name", "block", "bottom", *OF_USES, "when")
-BLOCK_KEYS = ("vars", "bottom", "top", "layers", "defaults", "description")
 WORDS = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": False}
 """Words that YAML 1.1 read as true and false; to YAML 1.2 they are texts."""
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from netspec import __version__, api, driver
+from netspec import api, driver
 from netspec.diagnostics import Diagnostics, SpecError, fail
 from netspec.files import write_text
 from netspec.frozen import changed
@@ -35,6 +35,7 @@ from netspec.syntax.writer import dump
 from netspec.training.checkpoint import WEIGHTS
 from netspec.training.loop import BEST
 from netspec.training.nets import fill
+from netspec.version import __version__
 
 __all__ = [
     "CLASSES",

@@ -13,7 +13,7 @@ ROOT = Path(netspec.__file__).parent
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if "__pycache__" not in path.parts]
 
 ORDER = (
-    ("source", "frozen", "outside", "__version__"),
+    ("source", "frozen", "outside", "version"),
     ("kinds",),
     ("record",),
     ("diagnostics",),
@@ -37,7 +37,7 @@ ORDER = (
 """Each may import those above it, and those beside it. `driver` and `api` reach for `training` when a spec's data layers are asked for
 their shapes: inside a function."""
 UPWARD = {("driver", "training"), ("api", "training")}
-SERVING_KNOWS = {"source", "frozen", "__version__", "diagnostics", "files", "opening", "strict_json", "outside", "record", "kinds", "seal"}
+SERVING_KNOWS = {"source", "frozen", "version", "diagnostics", "files", "opening", "strict_json", "outside", "record", "kinds", "seal"}
 
 NAMED = {
     "emit/onnx_idioms.py": {"Split"},  # ONNX's operator of that name

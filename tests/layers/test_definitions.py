@@ -1,11 +1,13 @@
 """What every definition must hold, whatever its layer does: words for all it says, names that do not clash, rows for both answers."""
 
 from pathlib import Path
+from typing import Literal, get_args
 
 import pytest
 
 from netspec import layers
 from netspec.ir.layer import Layer
+from netspec.kinds import Bounds, kind_of
 from netspec.layers.reference import manual
 from netspec.resolve.sections import LayerFields
 
@@ -78,3 +80,9 @@ def test_blocks_import_only_what_an_emitted_file_may(path: Path) -> None:
     names = {line.split("import ")[1] for line in lines}
     allowed = {line.split("import ")[1] for line in IMPORTS} | {"Any", "ClassVar", "Tensor", "nn"}
     assert names <= allowed
+
+
+def test_words_of_a_choice_are_listed_as_they_are_declared() -> None:
+    """Whatever other declaration of the same words was read before: typing takes the two for equal."""
+    for words in (Literal["one", "two"], Literal["two", "one"]):
+        assert kind_of(words).schema(Bounds())["enum"] == list(get_args(words))
