@@ -22,11 +22,13 @@ ALLOWED = ("/dev/null", "/proc/self")
 
 
 class Outcome(NamedTuple):
-    """How a run ended: exit code (-9 killed for time or memory), what it did that it may not, its last words."""
+    """How a run ended: exit code (-9 killed for time or memory), what it did that it may not, its last words, what it cost."""
 
     code: int
     offences: tuple[str, ...]
     words: str
+    seconds: float
+    megabytes: int
 
     @property
     def faults(self) -> list[str]:
@@ -49,10 +51,24 @@ def run(arguments: list[str], folder: Path) -> Outcome:
             child(arguments, folder, report, words)
         finally:
             os._exit(99)
-    status = os.waitpid(pid, 0)[1]
+    _, status, spent = os.wait4(pid, 0)
     code = os.waitstatus_to_exitcode(status)
+    note(code, spent)
     noted = json.loads(report.read_text()) if report.exists() else []
-    return Outcome(code, tuple(noted), words.read_text(errors="replace") if words.exists() else "")
+    return Outcome(
+        code,
+        tuple(noted),
+        words.read_text(errors="replace") if words.exists() else "",
+        spent.ru_utime + spent.ru_stime,
+        spent.ru_maxrss >> 10,
+    )
+
+
+def note(code: int, spent: resource.struct_rusage) -> None:
+    """A line for each run in the file that NETSPEC_SWEEP names, if it names one: the test, exit code, seconds, megabytes."""
+    if where := os.environ.get("NETSPEC_SWEEP"):
+        with Path(where).open("a") as file:
+            file.write(f"{os.environ.get('PYTEST_CURRENT_TEST')} {code} {spent.ru_utime + spent.ru_stime:.2f} {spent.ru_maxrss >> 10}\n")
 
 
 def warm() -> None:

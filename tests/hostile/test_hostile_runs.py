@@ -3,7 +3,7 @@
 import random
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -63,26 +63,49 @@ def pictures(chance: random.Random, folder: Path) -> str:
     return "source: images, path: pics"
 
 
+def text(chance: random.Random, folder: Path) -> str:
+    (folder / "d.txt").write_text("".join(chance.choice("abc\u00e9\n") for _ in range(400)))
+    return "source: text, path: d.txt, window: 4"
+
+
+def lmdb(chance: random.Random, folder: Path) -> str:
+    (folder / "store").mkdir()
+    shutil.copy(STORES / chance.choice(("data_lmdb", "data_lmdb_float")) / "data.mdb", folder / "store")
+    return "source: lmdb, path: store"
+
+
+def cifar(chance: random.Random, folder: Path) -> str:
+    for name in ("data_batch_1.bin", "test_batch.bin"):
+        (folder / name).write_bytes(b"".join(bytes([i % 10]) + chance.randbytes(3072) for i in range(8)))
+    return "source: cifar10, path: ."
+
+
 def trained_on(source: Callable[[random.Random, Path], str], chance: random.Random, folder: Path) -> list[str]:
     words = source(chance, folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     victim = chance.choice(files)
     victim.write_bytes(damaged(victim.read_bytes(), chance))
-    (folder / "spec.yaml").write_text(NET.replace("SOURCE", words))
+    (folder / "spec.yaml").write_text(NET.replace("SOURCE", words).replace("[N, 1, 2, 2]", INPUTS.get(source.__name__, "[N, 1, 2, 2]")))
     return ["train", "spec.yaml", "--run", "out"]
 
 
-SOURCES = {"npz": npz, "csv": csv, "hdf5": hdf5, "idx": idx, "pictures": pictures}
+SOURCES = {"npz": npz, "csv": csv, "hdf5": hdf5, "idx": idx, "pictures": pictures, "text": text, "lmdb": lmdb, "cifar": cifar}
+INPUTS = {"lmdb": "[N, 3, 7, 6]", "cifar": "[N, 3, 32, 32]", "text": "[4, N]"}
+STORES = Path(__file__).resolve().parents[1] / "training" / "data" / "caffe"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def torch_at_hand() -> None:
-    """Imported once: a child costs a fork."""
+def torch_at_hand() -> Iterator[None]:
+    """Imported once: a child costs a fork. A server ends once it has loaded its model."""
     import torch
 
+    import netspec.serving.server
     import netspec.training.train  # noqa: F401
 
     torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("netspec.serving.server._Server.run", lambda server, sockets: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +134,21 @@ def run_folder(finished: Path, chance: random.Random, folder: Path) -> list[str]
 
 def model(finished: Path, chance: random.Random, folder: Path) -> list[str]:
     (folder / "model.onnx").write_bytes(damaged((finished / "model.onnx").read_bytes(), chance))
-    return ["predict", "model.onnx", "--data", "digits"]
+    ways = (["predict", "model.onnx", "--data", "digits"], ["verify", "model.onnx"], ["serve", "model.onnx", "--port", "0"])
+    words = chance.choice(ways)
+    return [*words, "--allow-uncertified"] if words[0] != "verify" and chance.random() < 0.5 else words
+
+
+def safetensors(finished: Path, chance: random.Random, folder: Path) -> list[str]:
+    """Weights by themselves, read by each command that takes them."""
+    for name in ("spec.yaml", "d.npz"):
+        shutil.copy(finished / name, folder)
+    (folder / "w.safetensors").write_bytes(damaged((finished / "out" / "weights.safetensors").read_bytes(), chance))
+    return chance.choice((
+        ["export", "spec.yaml", "--weights", "w.safetensors", "-o", "made.onnx", "--no-certify"],
+        ["train", "spec.yaml", "--weights", "w.safetensors", "--run", "new"],
+        ["transplant", "w.safetensors", "spec.yaml", "spec.yaml", "-o", "moved.safetensors"],
+    ))  # fmt: skip
 
 
 def faults(make: Callable[[random.Random, Path], list[str]], kind: str, seeds: range, tmp_path: Path) -> list[str]:
@@ -140,3 +177,8 @@ def test_hostile_runs_are_answered(finished: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_hostile_models_are_answered(finished: Path, tmp_path: Path) -> None:
     assert faults(partial(model, finished), "model", range(80), tmp_path) == []
+
+
+@pytest.mark.slow
+def test_hostile_weights_are_answered(finished: Path, tmp_path: Path) -> None:
+    assert faults(partial(safetensors, finished), "safetensors", range(60), tmp_path) == []

@@ -82,6 +82,16 @@ def test_enlarging_is_no_fault() -> None:
     assert decode(file.getvalue(), ImageContract(resize=1000), "x.png").shape == (3, 1000, 2000)
 
 
+def test_a_picture_has_so_many_pixels(tmp_path: Path) -> None:
+    """Above ours and below Pillow's own bound, which is two and a half times as high."""
+    from netspec.training.images import MAX_PIXELS
+
+    Image.new("1", (8193, 8192)).save(tmp_path / "large.png")
+    assert MAX_PIXELS < 8193 * 8192 < Image.MAX_IMAGE_PIXELS
+    with pytest.raises(SpecError, match="8193 x 8192 pixels are more than"):
+        decode((tmp_path / "large.png").read_bytes(), ImageContract(color="gray", resize=(2, 2)), "large.png")
+
+
 @pytest.mark.parametrize("words", ["resize: 1000000", "resize: [70000, 70000]", "crop_size: 100000"])
 def test_a_spec_cannot_ask_for_it(tmp_path: Path, words: str) -> None:
     path = tmp_path / "net.yaml"
