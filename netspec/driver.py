@@ -273,7 +273,7 @@ def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":
 
     found, layers = look(source, reading)
     cost = weight(source, layers, len(found))
-    return repaired(source, Effort(REPAIR).paying(partial(findings, reading=reading), cost))
+    return repaired(source, found, Effort(REPAIR).paying(partial(findings, reading=reading), cost))
 
 
 def findings(source: Source, reading: Reading) -> list[Diagnostic]:

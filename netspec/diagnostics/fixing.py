@@ -215,14 +215,17 @@ def doubted(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Se
     return any(isinstance(d.evidence, Missed) or change.touches(d.span) for d in new)
 
 
-def repaired(source: Source, check: Check) -> Repair:
-    """Make every safe fix that helps: all of a round together, or one by one where together they do not; as far as the effort goes."""
+def repaired(source: Source, found: list[Diagnostic], check: Check) -> Repair:
+    """Make every safe fix that helps: all of a round together, or one by one where together they do not; as far as the effort goes.
+
+    found: what the check says of the text as it stands.
+    """
     from netspec.diagnostics.readings import settled
 
     done: list[tuple[Diagnostic, Fix]] = []
     refused: set[Identity] = set()
     with suppress(SpentError):
-        found = settled(check(source), source, check)
+        found = settled(found, source, check)
         for _ in range(ROUNDS):
             safe = [(d, fix) for d in found for fix in d.fixes[:1] if fix.safe and fix.edits and d.identity not in refused]
             if not safe:

@@ -17,8 +17,8 @@ from netspec.resolve.sections import LayerFields
 from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.spec import Spec
-from netspec.syntax.uses import OF_USES, USE_KEYS, nameless, names_in, strangers, unknown_block
-from netspec.syntax.variables import FAILED
+from netspec.syntax.uses import OF_USES, USE_KEYS, mapping_of, nameless, names_in, strangers, unknown_block
+from netspec.syntax.variables import FAILED, check_given
 
 __all__ = ["check_unused"]
 
@@ -66,8 +66,14 @@ def check_use(full: str, body: Located, spec: Spec, diagnostics: Diagnostics) ->
     names_in(body.get("bottom"), f"bottom of {full}", diagnostics)
     if is_open(use) or not as_text(use):
         return
-    if use.text not in spec.blocks.section.mapping and spec.blocks.complete:
+    meant = spec.blocks.section.mapping.get(use.text)
+    if meant is None and spec.blocks.complete:
         diagnostics.add(unknown_block(full, use.text, use, spec.blocks.section))
+    if meant is not None and isinstance(meant.value, dict):
+        given, silent = mapping_of(body.get("vars"), f"vars of {full}", diagnostics), Diagnostics()
+        names = mapping_of(meant.get("vars"), "", silent).mapping
+        if not len(silent):
+            check_given(names, given, diagnostics, what=f"block {use.text}", anchor=use.span)
 
 
 def check_layer(full: str, body: Located, known: Vocabulary, diagnostics: Diagnostics) -> None:

@@ -12,7 +12,7 @@ from netspec.source import Span
 from netspec.syntax.expression import LETTERS, NO_VALUE, ExpressionError, extent, substitute, variables_in
 from netspec.syntax.located import Located, place, plain
 
-__all__ = ["FAILED", "REQUIRED", "Variables", "declared"]
+__all__ = ["FAILED", "REQUIRED", "Variables", "check_given", "declared"]
 
 REQUIRED = "required"
 FAILED = "failed"
@@ -112,15 +112,8 @@ def failed(error: ExpressionError, span: Span | None, values: Mapping[str, Any])
     return Diagnostic("NS111", str(error), span, label, notes=(known,), fixes=fixes, about=About(key=error.name))
 
 
-def declared(
-    section: Located | None, outer: Variables, given: Located, diagnostics: Diagnostics, *, what: str, anchor: Span | None
-) -> Variables:
-    """The scope that a `vars:` section makes: declared values in order, `given` ones in place of their defaults.
-
-    Reports given names that are not declared, and required ones that are not given.
-    """
-    names = section.mapping if section is not None else {}
-    scope = outer
+def check_given(names: Mapping[str, Located], given: Located, diagnostics: Diagnostics, *, what: str, anchor: Span | None) -> None:
+    """NS112 for given names that are not declared, NS113 for required ones that are not given."""
     for name in given.mapping:
         if name not in names:
             near = nearest(name, names)
@@ -135,10 +128,29 @@ def declared(
                 fixes=fixes,
             )
     for name, body in names.items():
+        if name not in given.mapping and required(body):
+            diagnostics.error("NS113", f"{what} needs the variable {name}", anchor or body.span, label=f"{name} is not given")
+
+
+def required(body: Located) -> bool:
+    """Whether a declared variable has no default."""
+    return body.value == REQUIRED and body.plain_style
+
+
+def declared(
+    section: Located | None, outer: Variables, given: Located, diagnostics: Diagnostics, *, what: str, anchor: Span | None
+) -> Variables:
+    """The scope that a `vars:` section makes: declared values in order, `given` ones in place of their defaults.
+
+    Reports given names that are not declared, and required ones that are not given.
+    """
+    names = section.mapping if section is not None else {}
+    scope = outer
+    check_given(names, given, diagnostics, what=what, anchor=anchor)
+    for name, body in names.items():
         if name in given.mapping:
             scope = scope.plus({name: value_of(given.mapping[name])}, {name: given.mapping[name].written})
-        elif body.value == REQUIRED and body.plain_style:
-            diagnostics.error("NS113", f"{what} needs the variable {name}", anchor or body.span, label=f"{name} is not given")
+        elif required(body):
             scope = scope.plus({name: NO_VALUE})
         else:
             before = len(diagnostics)

@@ -81,15 +81,14 @@ def layer(name: str, folder: Path) -> TypedGraph:
 
 
 def blob(name: str, folder: Path) -> TypedGraph:
+    """An input, and what a layer makes in its place."""
     key = quoted(name)
-    rows = (f"name: r, type: ReLU, top: [{key}]", f"name: a, type: TanH, bottom: {key}", f"name: b, type: Eltwise, bottom: [{key}, a]")
-    return loaded(f"input: {{data: [N, 4]}}\nlayers: [{', '.join(f'{{{row}}}' for row in rows)}]")
-
-
-def blob_that_goes_in(name: str, folder: Path) -> TypedGraph:
-    return loaded(
-        f"input: {{{quoted(name)}: [N, 4]}}\nlayers: [{{name: r, type: ReLU}}, {{name: s, type: Eltwise, bottom: [r, {quoted(name)}]}}]"
+    rows = (
+        f"name: r, type: ReLU, bottom: {key}, top: {key}",
+        f"name: a, type: TanH, bottom: {key}",
+        f"name: b, type: Eltwise, bottom: [{key}, a]",
     )
+    return loaded(f"input: {{{key}: [N, 4]}}\nlayers: [{', '.join(f'{{{row}}}' for row in rows)}]")
 
 
 def block(name: str, folder: Path) -> TypedGraph:
@@ -138,7 +137,6 @@ PLACES: tuple[Net, ...] = (
     net,
     layer,
     blob,
-    blob_that_goes_in,
     block,
     use,
     weights_in_common,

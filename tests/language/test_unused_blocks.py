@@ -74,6 +74,24 @@ def test_no_sound_block_of_a_page_is_told_anything() -> None:
     assert looked_at >= 5
 
 
+USES = "blocks: {inner: {vars: {n: required, m: 2}, layers: [{name: a, type: TanH}]}, outer: {layers: [{name: u, block: inner%s}]}}"
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("", ["NS113"]),
+        (", vars: {n: 1}", []),
+        (", vars: {n: $n, m: 3}", []),
+        (", vars: {n: 1, k: 2}", ["NS112"]),
+        (", vars: {k: 2}", ["NS112", "NS113"]),
+        (", vars: 3", ["NS104", "NS113"]),
+    ],
+)
+def test_a_use_gives_what_the_block_declares(given: str, found: list[str]) -> None:
+    assert sorted(codes(USES % given)) == found
+
+
 def misspelt(word: str, draw: random.Random) -> str:
     at = draw.randrange(len(word))
     return word[:at] + "qz" + word[at + 1 :]
@@ -119,7 +137,7 @@ def test_a_misspelt_word_in_an_unused_block_is_found(seed: int) -> None:
         ("{name: a, type: ReLU, bottom: y}", ["NS201"]),
         ("{name: a, type: ReLU, bottom: b}, {name: b, type: ReLU, bottom: x}", ["NS202"]),
         ("{name: a, block: unti}", ["NS118"]),
-        ("{name: a, block: unit, repat: 3}", ["NS102"]),
+        ("{name: a, block: unit, repat: 3, vars: {n: 1}}", ["NS102"]),
     ],
 )
 def test_each_fault(layer: str, expected: list[str]) -> None:

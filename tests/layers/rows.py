@@ -8,11 +8,14 @@ from itertools import product as combinations
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import torch
 
 from netspec import layers
 from netspec.api import compile as compiled
+from netspec.diagnostics import SpecError
 from netspec.driver import Program, load_source
+from netspec.emit.onnx_model import onnx_model
 from netspec.ir.dims import Size, evaluate, symbol, symbols
 from netspec.ir.graph import Node, TypedGraph
 from netspec.ir.layer import Example, Layer
@@ -188,3 +191,20 @@ def run(module: Any, feed: Mapping[str, Any]) -> dict[str, Any]:
     module.reset_state()
     made = module(*feed.values())
     return made if isinstance(made, dict) else {} if made is None else dict(zip(module.outputs, (made,), strict=True))
+
+
+UNEXPORTED = frozenset(("NS701", "NS708"))
+
+
+def exported(graph: TypedGraph, module: Any, feed: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What onnxruntime answers of a compiled net of one layer, its states at 0; None where ONNX has no form of the layer."""
+    arrays = {r.name: module.layer_parameters(r.node.name)[r.index].detach().numpy() for r in graph.weight_refs() if not r.shared}
+    try:
+        model = onnx_model(graph, arrays).SerializeToString()
+    except SpecError as refused:
+        assert {d.code for d in refused.diagnostics} <= UNEXPORTED, refused
+        return None
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    empty = {i.name: np.zeros([s if isinstance(s, int) else 1 for s in i.shape], np.float32) for i in session.get_inputs()}
+    given = {name: feed[name].numpy() if name in feed else zeros for name, zeros in empty.items()}
+    return dict(zip((o.name for o in session.get_outputs()), session.run(None, given), strict=True))

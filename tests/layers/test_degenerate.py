@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import onnxruntime
 import pytest
 import rows
 import torch
@@ -13,7 +11,6 @@ from rows import Row
 import netspec
 from netspec.diagnostics import SpecError
 from netspec.driver import load_source
-from netspec.emit.onnx_model import onnx_model
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
 
@@ -77,14 +74,7 @@ def runs(graph: TypedGraph) -> None:
     for value in graph.graph.outputs:
         wanted, shape = graph.types[value].shape, made[value.name].shape
         assert len(wanted) == len(shape) and all(not isinstance(w, int) or w == s for w, s in zip(wanted, shape, strict=True))
-    arrays = {r.name: net.layer_parameters(r.node.name)[r.index].detach().numpy() for r in graph.weight_refs() if not r.shared}
-    try:
-        model = onnx_model(graph, arrays).SerializeToString()
-    except SpecError:
-        return
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    empty = {i.name: np.zeros([s if isinstance(s, int) else 1 for s in i.shape], np.float32) for i in session.get_inputs()}
-    session.run(None, {name: feed[name].numpy() if name in feed else zeros for name, zeros in empty.items()})
+    rows.exported(graph, net, feed)
 
 
 def test_there_are_enough_cases() -> None:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 import rows
 import torch
@@ -12,14 +11,11 @@ from rows import Row
 import netspec
 from netspec.diagnostics import SpecError
 from netspec.driver import load_source
-from netspec.emit.onnx_model import onnx_model
 from netspec.emit.proof import prove
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
 
 pytestmark = pytest.mark.torch
-
-UNEXPORTED = frozenset(("NS701", "NS708"))
 
 
 def cases() -> list[tuple[Row, int]]:
@@ -53,20 +49,6 @@ def drawn(net: Any) -> Any:
     return net
 
 
-def exported(graph: TypedGraph, net: Any, feed: dict[str, Any]) -> dict[str, Any] | None:
-    """What ONNX Runtime answers; None where ONNX has no form of the layer."""
-    arrays = {r.name: net.layer_parameters(r.node.name)[r.index].detach().numpy() for r in graph.weight_refs() if not r.shared}
-    try:
-        model = onnx_model(graph, arrays)
-    except SpecError as refused:
-        assert {d.code for d in refused.diagnostics} <= UNEXPORTED, refused
-        return None
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    empty = {i.name: np.zeros([s if isinstance(s, int) else 1 for s in i.shape], np.float32) for i in session.get_inputs()}
-    given = {name: feed[name].numpy() if name in feed else zeros for name, zeros in empty.items()}
-    return dict(zip((o.name for o in session.get_outputs()), session.run(None, given), strict=True))
-
-
 def tried(row: Row, at: int) -> bool:
     """One row with one bottom of whole numbers: as with the same numbers as floats; whether ONNX had a part in it."""
     sizes = rows.sizes_of(row, 1)[0]
@@ -80,7 +62,7 @@ def tried(row: Row, at: int) -> bool:
         wanted = rows.run(plain, {name: t.float() for name, t in feed.items()})
         rows.run(net.double(), {name: t if t.dtype == torch.int64 else t.double() for name, t in feed.items()})
     net.float()
-    answers = exported(graph, net, feed)
+    answers = rows.exported(graph, net, feed)
     for value in graph.graph.outputs:
         if value.name not in made:
             continue
