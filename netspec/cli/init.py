@@ -44,7 +44,7 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
         raise click.UsageError("a spec for images has a file of labels beside it: name a file with -o")
     found = survey(folder)
     full = Path(os.path.abspath(folder))
-    home = Path.cwd() if reachable(str(full), str(Path.cwd())) and full != Path.cwd() else full.parent
+    home = Path() if reachable(str(full), str(Path.cwd())) and full != Path.cwd() else full.parent
     target = Path(output) if output else home / f"{full.name}.yaml"
     place = Path(os.path.abspath(target)).parent
     if not reachable(str(full), str(place)):
