@@ -202,7 +202,7 @@ SEQUENCES = [
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(14), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(14, 40))])
 def test_what_is_listed_is_what_torch_sees_differ(seed: int) -> None:
     text = image_net(seed)
     for dialect in ("caffe", "torch", "tf"):

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,11 +10,11 @@ from analysis_specs import net, typed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_legal_sizes import NETS, inside, numbers, takes
+from test_legal_sizes import tried as sizes_tried
 
 from netspec import driver
 from netspec.analysis.infer import Pass
 from netspec.analysis.legal_sizes import LIMIT, legal_sizes
-from netspec.analysis.progressions import Progression
 from netspec.diagnostics.model import SpecError
 from netspec.export.sizes import sizes_of
 from netspec.ir.graph import TypedGraph
@@ -114,13 +114,6 @@ def test_a_requirement_made_twice_keeps_its_first_place() -> None:
         assert broken(read(graph), sizes) == found.node.name
 
 
-def chosen(progressions: Sequence[Progression]) -> set[int]:
-    """Sizes where an answer turns if it is off by one: about the first and second steps of a progression, and about its end."""
-    some = [*progressions[:3], *progressions[-1:]]
-    edges = [p.start + k * p.step for p in some for k in (0, 1, 2)] + [p.last or LIMIT for p in some]
-    return {n for edge in edges for n in (edge - 1, edge, edge + 1) if 1 <= n <= LIMIT}
-
-
 SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -164,7 +157,7 @@ def test_each_axis_alone_is_solved_exactly() -> None:
             return
         (axis,) = legal_sizes(graph).axes
         tried += 1
-        for n in {*range(1, 65), *random.Random(0).sample(range(65, LIMIT + 1), 20), *chosen(axis.progressions)}:
+        for n in sizes_tried(axis.progressions, few=True):
             assert inside(axis.progressions, n) == takes(graph, {"H": n}), n
 
     solved()
@@ -271,9 +264,7 @@ def brute_force(name: str, few: bool) -> None:
     for axis in found.axes:
         rest = {o: found.given.get(o) for o in axis.coupled if o != found.batch}
         others = {o.name: o.progressions[0].start for o in found.axes if o.name != axis.name}
-        upto, drawn = (24, 12) if few else (256, 200)
-        tried = {*range(1, upto + 1), *random.Random(2).sample(range(257, LIMIT + 1), drawn), *chosen(axis.progressions)}
-        for n in sorted(tried):
+        for n in sizes_tried(axis.progressions, few):
             sizes = {**others, **{o: size or n for o, size in rest.items()}, axis.name: n}
             legal = takes(graph, sizes)
             assert inside(axis.progressions, n) == legal, (axis.name, n)

@@ -44,7 +44,12 @@ def layers(program: driver.Program, phase: str) -> list[str] | None:
         return None
 
 
-@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+DEEPER = {"resnet-101", "resnet-152", "resnet-56", "resnet-110", "resnet-34", "vgg-13", "vgg-16", "inception-v4"}
+"""Nets of the same blocks as others of the list, more of them: under the marker slow."""
+OFTEN = [pytest.param(path, marks=pytest.mark.slow) if path.stem in DEEPER else path for path in SPECS]
+
+
+@pytest.mark.parametrize("path", OFTEN, ids=lambda path: path.stem)
 def test_the_network_comes_back(path: Path, tmp_path: Path) -> None:
     program = batch_of_one(path)
     try:

@@ -95,7 +95,7 @@ def test_ceilings_and_extremes_keep_their_history() -> None:
 
 def test_the_arithmetic_that_is_printed_gives_the_value() -> None:
     """Read again by Python, the words with numbers for names are the value; so are the numbers."""
-    draw, names = random.Random(1), ("a", "b", "c")
+    draw, names, told = random.Random(1), ("a", "b", "c"), 0
     for _ in range(300):
         values = {name: draw.choice((1, 2, 3, 7)) for name in names}
         size = grown(draw, [Traced(values[name], name) for name in names], 3)
@@ -106,6 +106,8 @@ def test_the_arithmetic_that_is_printed_gives_the_value() -> None:
         read = [part for line in (words, *more) for part in line.split(" = ")[1:]]
         for text in (part for part in read if "ceil" not in part):
             assert eval(text, {"min": min, "max": max, **values}) == size.value, (words, more)
+            told += 1
+    assert told >= 300
 
 
 # --- polynomials -----------------------------------------------------------------------------------------------------
