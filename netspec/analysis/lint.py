@@ -15,7 +15,7 @@ from netspec.analysis.lint_solver import odd_course, unread_words
 from netspec.analysis.lint_training import dead, muted, untrained, zero_start, zero_weights
 from netspec.analysis.lint_view import Found, View
 from netspec.analysis.lint_windows import chequered, dropped, far_sighted, overhanging, padded_pooling, skipped
-from netspec.diagnostics.codes import CODES, Phase, phase_of
+from netspec.diagnostics.codes import CODES, Phase, number_of, phase_of
 from netspec.diagnostics.model import Diagnostics
 from netspec.ir.graph import TypedGraph
 from netspec.resolve.resolve import Resolved
@@ -53,7 +53,7 @@ def stretches(codes: Sequence[str]) -> str:
     """`NS401 to NS418, NS425 to NS429, NS440`: codes in order, the gaps left out."""
     found: list[list[str]] = []
     for code in codes:
-        if found and int(code[2:]) == int(found[-1][-1][2:]) + 1:
+        if found and number_of(code) == number_of(found[-1][-1]) + 1:
             found[-1].append(code)
         else:
             found.append([code])

@@ -3,13 +3,13 @@
 from enum import IntEnum
 from typing import Literal, NamedTuple
 
-__all__ = ["CODES", "Code", "Phase", "phase_of"]
+__all__ = ["CODES", "Code", "Phase", "number_of", "phase_of"]
 
 
 class Phase(IntEnum):
     """What was done when a finding was made, in the order of the compiler; bugs come first, for no fix may lead to one.
 
-    A code's hundreds digit says it: `phase_of` alone reads that.
+    A code's hundreds digit says it: `number_of` alone reads a code.
     """
 
     BUG = -1
@@ -41,10 +41,15 @@ TITLES = {
 }
 
 
+def number_of(code: str) -> int:
+    """301 of NS301."""
+    return int(code.removeprefix("NS"))
+
+
 def phase_of(code: str) -> Phase:
     """The phase of a code: NS301 is one of SIZES."""
-    digit = int(code[2])
-    return Phase(digit) if digit < 9 else Phase.BUG
+    hundreds = number_of(code) // 100
+    return Phase(hundreds) if hundreds <= max(Phase) else Phase.BUG
 
 
 class Code(NamedTuple):

@@ -23,7 +23,7 @@ LAYOUT = {"diagnostics/render.py", "diagnostics/formats.py", "diagnostics/words.
 """Where sentences are made and laid out."""
 ALLOWED = {
     "diagnostics/model.py identity": "whole facts tell findings apart that nothing else does",
-    "diagnostics/codes.py phase_of": "the numbering of codes, said once",
+    "diagnostics/codes.py number_of": "the numbering of codes, said once",
 }
 FIELD_OF_LABELS = "training/"
 """There a source's `label` is the name of a field of its data."""
