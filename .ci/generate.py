@@ -16,6 +16,7 @@ from netspec import layers
 from netspec.diagnostics.codes import CODES, Phase, phase_of
 from netspec.diagnostics.model import Diagnostics
 from netspec.ir.layer import REGISTRY, Example, Layer
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.traits import TRAITS, DefinitionError
 from netspec.layers.reference import answered, default_of, markdown_table, record_page, reference, sentence, worked
 from netspec.record import Record, Reject
@@ -129,7 +130,13 @@ def traits() -> Pages:
         "a name."
     )
     tables = markdown_table(("trait", "what is so", "what passes rely on"), rows), markdown_table(("asked", "answer"), answers)
-    parts = (DO_NOT_EDIT, "# Traits", about, tables[0], "## What every layer answers", asked, tables[1])
+    built = markdown_table(("`g.`", "what it makes"), [(f"`{name}`", said) for name, said in answered(OnnxBuilder)])
+    onnx = (
+        "A layer's `onnx(self, g, *bottoms, **weights)` builds its part of the model with `g`, an `OnnxBuilder`: any operator of ONNX\n"
+        "by its name, `g.Conv(x, weight, kernel_shape=(3, 3))`, and these. Values are `OnnxValue`s: `x.type` is the shape and the\n"
+        "element type."
+    )
+    parts = (DO_NOT_EDIT, "# Traits", about, tables[0], "## What every layer answers", asked, tables[1], "## The ONNX form", onnx, built)
     yield "docs/traits.md", "\n\n".join(parts) + "\n"
 
 

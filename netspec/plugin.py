@@ -2,6 +2,7 @@
 
 from netspec.ir.dims import Size, ceil_div, largest, product, smallest, total
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.onnx import OnnxBuilder, OnnxValue
 from netspec.ir.rule import RuleError, at_least, divides, require, same
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import windows
@@ -13,6 +14,8 @@ __all__ = [
     "Kept",
     "Layer",
     "ModuleText",
+    "OnnxBuilder",
+    "OnnxValue",
     "Record",
     "RuleError",
     "Size",

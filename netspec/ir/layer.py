@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from netspec.ir.dims import Size
 from netspec.ir.field import Reads, Window, same_place, window_steps
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change
 from netspec.ir.traits import TRAITS, DefinitionError, check_traits
 from netspec.ir.types import TensorType
@@ -390,7 +391,7 @@ class Layer(Record):
         """The torch module, as data."""
         raise NotImplementedError
 
-    def onnx(self, g: Any, *bottoms: Any, **weights: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *bottoms: Any, **weights: Any) -> Any:
         """Build its nodes with `g`; answers the value (or tuple of values) of its tops."""
         raise NotImplementedError
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.types import TensorType
 from netspec.layers.shared import ENGINE, Engine
 from netspec.record import param
@@ -35,7 +36,7 @@ class ReLU(Elementwise, type="ReLU", param="relu_param", legacy=("RELU", "relu")
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.LeakyReLU", self.negative_slope) if self.negative_slope else module("nn.ReLU")
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.LeakyRelu(x, alpha=self.negative_slope) if self.negative_slope else g.Relu(x)
 
     @staticmethod
@@ -65,7 +66,7 @@ class ReLU6(Elementwise, type="ReLU6", param="relu6_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("LeakyReLU6", self.negative_slope) if self.negative_slope else module("nn.ReLU6")
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         if not self.negative_slope:
             return g.Clip(x, 0.0, 6.0)
         return (
@@ -102,7 +103,7 @@ class PReLU(Elementwise, type="PReLU", keeps=("bottom",), param="prelu_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("SharedPReLU") if self.channel_shared else module("nn.PReLU", x.channels)
 
-    def onnx(self, g: Any, x: Any, weight: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any) -> Any:
         return g.PRelu(x, weight if self.channel_shared else g.aligned(weight, 1, x.type.rank))
 
     @staticmethod
@@ -126,7 +127,7 @@ class ELU(Elementwise, type="ELU", keeps=("bottom",), param="elu_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.ELU", defaults={"alpha": 1.0}, alpha=self.alpha)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.Elu(x, alpha=self.alpha)
 
     @staticmethod
@@ -154,7 +155,7 @@ class Sigmoid(
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.Sigmoid")
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.Sigmoid(x)
 
     @staticmethod
@@ -175,7 +176,7 @@ class TanH(Elementwise, type="TanH", keeps=("top",), param="tanh_param", legacy=
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.Tanh")
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.Tanh(x)
 
     @staticmethod
@@ -196,7 +197,7 @@ class AbsVal(Elementwise, type="AbsVal", keeps=("bottom",), legacy=("ABSVAL",)):
     def torch(self, x: TensorType) -> ModuleText:
         return module("Absolute")
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.Abs(x)
 
     @staticmethod
@@ -218,7 +219,7 @@ class BNLL(Elementwise, type="BNLL", keeps=("bottom",), legacy=("BNLL", "bnll"))
         # nn.Softplus turns linear at its threshold: 40 is past what float64 can tell apart, and before e^x overflows float32
         return module("nn.Softplus", threshold=40.0)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.Softplus(x)
 
     @staticmethod
@@ -242,7 +243,7 @@ class Swish(Elementwise, type="Swish", param="swish_param", legacy=("SiLU",)):
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.SiLU") if self.beta == 1 else module("Swish", self.beta)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.Mul(x, g.Sigmoid(x if self.beta == 1 else g.Mul(x, self.beta)))
 
     @staticmethod
@@ -281,7 +282,7 @@ class Dropout(
             sample_weights_test=self.sample_weights_test,
         )
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         if self.sample_weights_test:
             raise g.refuse("sample_weights_test draws at random in test: an exported model must answer the same every time")
         return x if self.scale_train else g.Mul(x, 1 - self.dropout_ratio)

@@ -7,6 +7,7 @@ from typing import Any
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, past
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, divides, same
 from netspec.ir.types import LOWEST, TensorType
 from netspec.layers.arithmetic import number
@@ -97,7 +98,7 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
             dropout=self.dropout_ratio,
         )
 
-    def onnx(self, g: Any, *bottoms: Any, **weights: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *bottoms: Any, **weights: Any) -> Any:
         x = bottoms[0]
         seen = bottoms[1] if len(bottoms) > 1 else x
         (n, t, c), s, width = x.type.shape, seen.type.shape[1], x.type.shape[2] // self.num_heads
@@ -116,7 +117,7 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         rows = g.reshape(g.transpose(y, (0, 2, 1, 3)), (product((n, t)), c))
         return g.reshape(g.Gemm(rows, weights["out_weight"], weights.get("bias"), transB=1), x.type.shape)
 
-    def hidden(self, g: Any, sizes: tuple[Size, Size], mask: Any) -> Iterator[Any]:
+    def hidden(self, g: OnnxBuilder, sizes: tuple[Size, Size], mask: Any) -> Iterator[Any]:
         """What may not be seen, as booleans that broadcast over (N, heads, T, S), and its score: what is later never counts."""
         if mask is not None:
             n, *_, s = mask.type.shape
@@ -165,7 +166,7 @@ class ClassToken(Layer, type="ClassToken", keeps=(), param="class_token_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("ClassToken", x.shape[2])
 
-    def onnx(self, g: Any, x: Any, weight: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any) -> Any:
         token = g.expand(g.reshape(weight, (1, 1, x.type.shape[2])), (x.type.shape[0], 1, x.type.shape[2]))
         return g.concat((token, x), 1)
 

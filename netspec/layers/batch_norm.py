@@ -6,6 +6,7 @@ from typing import Any, Literal
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.shared import ENGINE, Engine, exclude
@@ -74,7 +75,7 @@ class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elem
             use_global_stats=self.use_global_stats,
         )
 
-    def onnx(self, g: Any, x: Any, mean: Any, variance: Any, scale_factor: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, mean: Any, variance: Any, scale_factor: Any) -> Any:
         if self.use_global_stats is False:
             return normalized(g, x, tuple(i for i in range(x.type.rank) if i != 1), self.eps)
         factor = g.Where(g.Equal(scale_factor, 0.0), 0.0, g.Reciprocal(scale_factor))
@@ -183,7 +184,7 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
             frozen=self.frozen,
         )
 
-    def onnx(self, g: Any, x: Any, **weights: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, **weights: Any) -> Any:
         if not self.segnet:
             flat = {name: g.reshape(w, (x.type.channels,)) for name, w in weights.items()}
             return g.BatchNormalization(x, flat["slope"], flat["bias"], flat["mean"], flat["variance"], epsilon=self.epsilon)
@@ -214,7 +215,7 @@ def batch_field(x: TensorType) -> tuple[Reads, ...]:
     return (tuple(Step(axis) if axis == 1 else None for axis in range(x.rank)),)
 
 
-def normalized(g: Any, x: Any, axes: tuple[int, ...], eps: float) -> Any:
+def normalized(g: OnnxBuilder, x: Any, axes: tuple[int, ...], eps: float) -> Any:
     """(x - mean) / sqrt(variance + eps) over some axes."""
     centred = g.typed(g.Sub(x, g.reduce("Mean", x, axes, keep=True)), x.type)
     variance = g.reduce("Mean", g.typed(g.Mul(centred, centred), x.type), axes, keep=True)

@@ -8,6 +8,7 @@ import netspec.layers.arithmetic as sizes
 from netspec.ir.dims import Size, product, untraced
 from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import PerAxis, Window, windows
@@ -93,7 +94,7 @@ class MappedConvolution(Sliding, type="MappedConvolution", param="mapped_convolu
         more = {"table": self.table, "bias": bias[0] if bias else None}
         return module("MappedConv", x.channels, self.num_output, self.window(x).kernel, defaults=usual, **self.place(x), **more)
 
-    def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
         w, top, channels = self.window(x.type), self.infer(x.type), known_channels(x.type)
         rows = {(o, c): i for i, (o, c) in enumerate((o, c) for o, row in enumerate(self.entries(x.type)) for c in row)}
         index = tuple(rows.get((o, c), len(rows)) for o in range(self.num_output) for c in range(channels))
@@ -147,7 +148,7 @@ class LocallyConnected(Sliding, type="LocallyConnected", param="locally_connecte
             "LocalConv", x.channels, self.infer(x).shape[1:], self.window(x).kernel, defaults=usual, **self.place(x), bias=self.bias_term
         )
 
-    def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
         import numpy as np
 
         w, top, channels = self.window(x.type), self.infer(x.type), known_channels(x.type)
@@ -213,7 +214,7 @@ class Subsampling(Layer, type="Subsampling", param="subsampling_param", traits=(
         w = self.window(x)
         return module("Subsample", x.channels, w.kernel, w.stride, defaults={"bias": True}, bias=self.bias_term)
 
-    def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
         w = self.window(x.type)
         mean = g.average_pool(x, w, "FLOOR")
         y = g.Mul(g.Mul(mean, float(sizes.number(product(w.kernel)))), g.aligned(weight, 1, x.type.rank))
@@ -261,7 +262,7 @@ class RBF(Layer, type="RBF", param="rbf_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("Distances", product(x.shape[1:]), self.num_output)
 
-    def onnx(self, g: Any, x: Any, weight: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any) -> Any:
         inputs = product(x.type.shape[1:])
         gap = g.Sub(g.reshape(x, (x.type.batch, 1, inputs)), weight)
         return g.reduce("SumSquare", g.typed(gap, TensorType((x.type.batch, self.num_output, inputs))), (2,))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from netspec.ir.dims import Size, symbol, total
 from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least, divides, same
 from netspec.ir.types import TensorType, shown
 from netspec.layers.shared import exclude
@@ -47,7 +48,7 @@ class Eltwise(Layer, type="Eltwise", param="eltwise_param", legacy=("ELTWISE",),
             return module("EltwiseSum", defaults={"coeff": ()}, coeff=() if set(self.coeff) == {1.0} else self.coeff)
         return module({"PROD": "EltwiseProd", "MAX": "EltwiseMax"}[self.operation])
 
-    def onnx(self, g: Any, *xs: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *xs: Any) -> Any:
         if self.operation == "MAX":
             return g.typed(g.Max(*xs), xs[0].type)
         if self.coeff:
@@ -97,7 +98,7 @@ class Concat(
     def torch(self, *xs: TensorType) -> ModuleText:
         return module("Concat", defaults={"axis": 1}, axis=self.along(xs[0]))
 
-    def onnx(self, g: Any, *xs: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *xs: Any) -> Any:
         return g.concat(xs, self.along(xs[0].type))
 
     @staticmethod
@@ -151,7 +152,7 @@ class Slice(Layer, type="Slice", keeps=(), param="slice_param", legacy=("SLICE",
     def torch(self, x: TensorType) -> ModuleText:
         return module("Slice", self.slice_point or self.top_count, defaults={"axis": 1}, axis=self.along(x))
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.split(x, self.along(x.type), self.parts(x.type))
 
     @staticmethod
@@ -184,7 +185,7 @@ class Split(Layer, type="Split", keeps=(), legacy=("SPLIT", "split"), tops=(1, N
     def torch(self, x: TensorType) -> ModuleText:
         return module("Split", self.top_count) if self.top_count > 1 else module("nn.Identity")
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return (x,) * self.top_count
 
     @staticmethod
@@ -220,7 +221,7 @@ class Filter(Layer, type="Filter", keeps=(), bottoms=(2, None), tops=(1, None)):
     def torch(self, *xs: TensorType) -> ModuleText:
         return module("Filter")
 
-    def onnx(self, g: Any, *xs: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *xs: Any) -> Any:
         condition = g.cast(g.reshape(xs[-1], (xs[-1].type.batch,)), "bool")
         return tuple(g.typed(g.Compress(x, condition, axis=0), t) for x, t in zip(xs, self.infer(*(x.type for x in xs)), strict=False))
 
@@ -255,7 +256,7 @@ class BatchReindex(Layer, type="BatchReindex", bottoms=2):
     def torch(self, x: TensorType, index: TensorType) -> ModuleText:
         return module("BatchReindex")
 
-    def onnx(self, g: Any, x: Any, index: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, index: Any) -> Any:
         return g.typed(g.Gather(x, g.cast(index, "int64")), self.infer(x.type, index.type))
 
     @staticmethod

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
 from netspec.ir.layer import Example, Filler, Kept, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change, divides, same
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import PadMode, Window, both, ends, mirrored, number, padded, pointwise, unfolded, windows
@@ -117,7 +118,7 @@ class Convolution(
             **rest,
         )
 
-    def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
         top, image = self.infer(x.type), self.bottom(x.type)
         w = self.window(image)
         if image.axes == 0:
@@ -219,7 +220,7 @@ class Im2col(Windowed, type="Im2col", keeps=(), param="convolution_param", legac
         pads = "same_tf" if self.pad == "same_tf" else tuple(map(ends, w.pads))
         return module("Columns", w.kernel, w.stride, pads, w.dilation, defaults={"axis": 1}, axis=x.axis(self.axis))
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         import numpy as np
 
         top, image = self.infer(x.type), self.bottom(x.type)

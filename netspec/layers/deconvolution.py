@@ -5,6 +5,7 @@ from typing import Any
 
 from netspec.ir.dims import Size, largest, product
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least, divides
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import PerAxis, Window, both, ends, folded, pointwise, spread, transposed, unfolded, window
@@ -112,7 +113,7 @@ class Deconvolution(
             **rest,
         )
 
-    def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
         top, image = self.infer(x.type), self.bottom(x.type)
         w = self.window(image)
         if image.axes == 0:

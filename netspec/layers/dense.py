@@ -6,6 +6,7 @@ from typing import Any, Self
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.shapes import BlobShape, sizes
@@ -78,7 +79,7 @@ class InnerProduct(
             bias=self.bias_term,
         )
 
-    def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
         axis, top = self.first(x.type), self.infer(x.type)
         if axis == 1:
             return g.typed(g.Gemm(g.matrix(x), weight, bias, transB=int(not self.transpose)), top)
@@ -135,7 +136,7 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
     def torch(self, x: TensorType) -> ModuleText:
         return module("Embed", self.input_dim, self.num_output, defaults={"bias": True}, bias=self.bias_term)
 
-    def onnx(self, g: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
         rows = g.Gather(weight, g.cast(x, "int64"))
         return g.typed(rows if bias is None else g.Add(rows, bias), self.infer(x.type))
 
@@ -171,7 +172,7 @@ class Parameter(Layer, type="Parameter", keeps=(), param="parameter_param", bott
     def torch(self) -> ModuleText:
         return module("Parameter", sizes(self.shape))
 
-    def onnx(self, g: Any, weight: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, weight: Any) -> Any:
         return weight
 
     @staticmethod

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from netspec.ir.dims import Size, product, symbol, total, untraced
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, divides, same
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import number
@@ -57,7 +58,7 @@ class ROIPooling(Regions, type="ROIPooling", param="roi_pooling_param"):
             "ROIPooling", self.pooled_h, self.pooled_w, defaults=usual, spatial_scale=self.spatial_scale, pad_ratio=self.pad_ratio
         )
 
-    def onnx(self, g: Any, x: Any, regions: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, regions: Any) -> Any:
         raise g.refuse("onnxruntime runs MaxRoiPool up to opset 21 only")
 
     @staticmethod
@@ -92,7 +93,7 @@ class PSROIPooling(Regions, type="PSROIPooling", param="psroi_pooling_param"):
     def torch(self, x: TensorType, regions: TensorType) -> ModuleText:
         return module("PSROIPooling", self.output_dim, self.group_size, defaults={"spatial_scale": 1.0}, spatial_scale=self.spatial_scale)
 
-    def onnx(self, g: Any, x: Any, regions: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, regions: Any) -> Any:
         raise g.refuse("ONNX has no operator that pools each bin over maps of its own")
 
     @staticmethod
@@ -169,7 +170,7 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
         usual = {"clip": False, "image": None, "step": None, "offset": 0.5}
         return module("PriorBox", self.boxes(), variance, defaults=usual, clip=self.clip, image=image, step=step, offset=self.offset)
 
-    def onnx(self, g: Any, x: Any, data: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, data: Any) -> Any:
         image = (self.img_size, self.img_size) if self.img_size else (self.img_h, self.img_w) if self.img_h else data.type.space
         sizes = [untraced(size) for size in (*x.type.space, *image)]
         if not all(isinstance(size, int) for size in sizes):
@@ -276,7 +277,7 @@ class DetectionOutput(Layer, type="DetectionOutput", param="detection_output_par
             in_target=self.variance_encoded_in_target,
         )
 
-    def onnx(self, g: Any, locations: Any, confidences: Any, priors: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, locations: Any, confidences: Any, priors: Any) -> Any:
         raise g.refuse("suppression by class is done outside the model: export up to the boxes and scores")
 
     @staticmethod

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from netspec.ir.dims import Size, product, untraced
 from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least, divides, same
 from netspec.ir.types import TensorType
 from netspec.layers.activation import Elementwise
@@ -46,7 +47,7 @@ class Reorg(Layer, type="Reorg", keeps=(), param="reorg_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("Reorg", self.stride, defaults={"reverse": False}, reverse=self.reverse)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         (n, c, h, w), s = x.type.shape, self.stride
         top = self.infer(x.type).shape
         if self.reverse:
@@ -107,7 +108,7 @@ class MergeCrop(Layer, type="MergeCrop", keeps=(), param="mergecrop_param", bott
             backwards=self.both(self.backward, (True, False)),
         )
 
-    def onnx(self, g: Any, a: Any, b: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, a: Any, b: Any) -> Any:
         for axis in range(2, a.type.rank):
             begin = (b.type.shape[axis] - a.type.shape[axis]) // 2
             b = g.slice(b, axis, begin, begin + a.type.shape[axis])
@@ -148,7 +149,7 @@ class Flip(Layer, type="Flip", keeps=(), param="flip_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("Flip", self.axes())
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         for axis in self.axes():
             x = g.typed(g.flipped(x, axis), x.type)
         return x
@@ -183,7 +184,7 @@ class Insanity(Elementwise, type="Insanity", param="insanity_param", traits=("st
     def torch(self, x: TensorType) -> ModuleText:
         return module("Insanity", defaults={"lb": 5.0, "ub": 10.0}, lb=self.lb, ub=self.ub)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.LeakyRelu(x, alpha=(log(abs(self.ub)) - log(abs(self.lb))) / (self.ub - self.lb))
 
     @staticmethod
@@ -259,7 +260,7 @@ class SegAccuracy(Layer, type="SegAccuracy", param="seg_accuracy_param", bottoms
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         return module("SegAccuracy", defaults={"ignore_label": (), "reset": True}, ignore_label=self.ignore_label, reset=self.reset)
 
-    def onnx(self, g: Any, x: Any, label: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, label: Any) -> Any:
         raise g.refuse("SegAccuracy needs labels, which a served model has not")
 
     @staticmethod

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from netspec.ir.dims import product
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import same
 from netspec.ir.types import TensorType
 from netspec.layers.loss import SCALAR, Loss, SoftmaxWithLoss
@@ -114,7 +115,7 @@ class BoxAnnotatorOHEM(Layer, type="BoxAnnotatorOHEM", param="box_annotator_ohem
     def torch(self, *xs: TensorType) -> ModuleText:
         return module("BoxAnnotatorOHEM", self.roi_per_img, defaults={"ignore_label": -1}, ignore_label=self.ignore_label)
 
-    def onnx(self, g: Any, *xs: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *xs: Any) -> Any:
         raise g.refuse("hard examples are chosen while training")
 
     @staticmethod

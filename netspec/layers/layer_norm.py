@@ -6,6 +6,7 @@ from typing import Any
 from netspec.ir.dims import Size, bounds, product, untraced
 from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, divides
 from netspec.ir.types import TensorType
 from netspec.record import param
@@ -68,7 +69,7 @@ class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param"):
             return module("nn.LayerNorm", shape, defaults={"eps": 1e-5, "elementwise_affine": True}, **words)
         return module("LayerNormAt", shape, first, defaults={"eps": 1e-5, "elementwise_affine": True}, **words)
 
-    def onnx(self, g: Any, x: Any, weight: Any = None, bias: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any = None, bias: Any = None) -> Any:
         first, last = self.extent(x.type)
         rest = x.type.rank - last
         order = (*range(first), *range(last, x.type.rank), *range(first, last))
@@ -137,7 +138,7 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param"):
         name = "nn.GroupNorm" if bounds(untraced(group))[0] > 1 else "GroupNorm"
         return module(name, self.group_count(x), x.channels, defaults=usual, eps=self.eps, affine=self.affine)
 
-    def onnx(self, g: Any, x: Any, weight: Any = None, bias: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, weight: Any = None, bias: Any = None) -> Any:
         groups, shape = self.group_count(x.type), x.type.shape
         rows = g.reshape(x, (shape[0], groups, product(shape[1:]) // groups))
         made = g.InstanceNormalization(rows, g.full((groups,), 1.0), g.full((groups,), 0.0), epsilon=self.eps)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import same
 from netspec.ir.types import TensorType
 from netspec.layers.shared import ENGINE, Engine
@@ -18,7 +19,7 @@ SCALAR = TensorType(())
 class Loss(Layer, bottoms=2, traits=("loss",), keeps=("values",)):
     """What all losses share: a number without axes; there is no ONNX form, since a served model has no labels."""
 
-    def onnx(self, g: Any, *xs: Any, **weights: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *xs: Any, **weights: Any) -> Any:
         raise g.refuse(f"{self.type} is for training: a served model needs no loss")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from netspec.ir.dims import Size
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
 from netspec.layers.loss import SCALAR, Loss, predictions
@@ -98,7 +99,7 @@ class ByClass(Layer, bottoms=2, tops=(1, 2), traits=("metric", "no_gradient")):
         more = {"axis": x.axis(self.axis), "ignore_label": self.ignore_label, "per_class": self.top_count > 1}
         return module(self.type, defaults=usual, **more)
 
-    def onnx(self, g: Any, x: Any, label: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, label: Any) -> Any:
         raise g.refuse(f"{self.type} needs labels, which a served model has not")
 
 

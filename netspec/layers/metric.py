@@ -5,6 +5,7 @@ from typing import Any
 
 from netspec.ir.dims import Size
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import within
 from netspec.ir.types import TensorType
 from netspec.layers.loss import SCALAR, predictions
@@ -55,7 +56,7 @@ class Accuracy(
             per_class=self.top_count > 1,
         )
 
-    def onnx(self, g: Any, x: Any, label: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, label: Any) -> Any:
         raise g.refuse("Accuracy needs labels, which a served model has not")
 
     @staticmethod

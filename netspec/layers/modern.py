@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.activation import Elementwise
@@ -23,7 +24,7 @@ class GELU(Elementwise, type="GELU", keeps=("bottom",), param="gelu_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.GELU", defaults={"approximate": "none"}, approximate=self.approximate.lower())
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.Gelu(x, approximate=self.approximate.lower())
 
     @staticmethod
@@ -42,7 +43,7 @@ class HardSigmoid(Elementwise, type="HardSigmoid", keeps=("bottom",)):
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.Hardsigmoid")
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.HardSigmoid(x, alpha=1 / 6, beta=0.5)
 
     @staticmethod
@@ -61,7 +62,7 @@ class HardSwish(Elementwise, type="HardSwish", keeps=("bottom",)):
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.Hardswish")
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.HardSwish(x)
 
     @staticmethod
@@ -90,7 +91,7 @@ class DropPath(Elementwise, type="DropPath", param="drop_path_param", traits=("s
     def torch(self, x: TensorType) -> ModuleText:
         return module("DropPath", self.drop_ratio)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return x
 
     @staticmethod
@@ -121,7 +122,7 @@ class Dropout2d(Elementwise, type="Dropout2d", param="dropout_param", traits=("s
     def torch(self, x: TensorType) -> ModuleText:
         return module(f"nn.Dropout{x.axes}d", self.dropout_ratio)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return x
 
     @staticmethod

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import Window
@@ -64,7 +65,7 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
             k=self.k,
         )
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         if self.norm_region == "ACROSS_CHANNELS":
             return g.lrn(x, self.local_size, self.alpha, self.beta, self.k)
         axes = x.type.axes
@@ -119,7 +120,7 @@ class MVN(Layer, type="MVN", param="mvn_param", legacy=("MVN",)):
             eps=self.eps,
         )
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         axes = tuple(range(1 if self.across_channels else 2, x.type.rank))
         centred = g.typed(g.Sub(x, g.reduce("Mean", x, axes, keep=True)), x.type)
         if not self.normalize_variance:
@@ -169,7 +170,7 @@ class Normalize(Layer, type="Normalize", keeps=("bottom", "values"), param="norm
             eps=self.eps,
         )
 
-    def onnx(self, g: Any, x: Any, scale: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, scale: Any) -> Any:
         axes = tuple(range(1, x.type.rank)) if self.across_spatial else (1,)
         norm = g.Sqrt(g.Add(g.reduce("SumSquare", x, axes, keep=True), self.eps))
         return g.Mul(g.Div(x, norm), g.aligned(scale, 1, x.type.rank) if scale.type.rank else scale)

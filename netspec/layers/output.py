@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import same
 from netspec.ir.types import TensorType
 from netspec.record import param
@@ -39,7 +40,7 @@ class HDF5Output(
     def torch(self, *xs: TensorType) -> ModuleText:
         return module("HDF5Output")
 
-    def onnx(self, g: Any, *xs: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *xs: Any) -> Any:
         return ()
 
     @staticmethod
@@ -62,7 +63,7 @@ class Silence(Layer, type="Silence", keeps=(), legacy=("SILENCE",), bottoms=(1, 
     def torch(self, *xs: TensorType) -> ModuleText:
         return module("Silence")
 
-    def onnx(self, g: Any, *xs: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *xs: Any) -> Any:
         return ()
 
     @staticmethod

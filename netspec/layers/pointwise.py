@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.types import TensorType
 from netspec.layers.activation import Elementwise
 from netspec.layers.shared import refuse_value
@@ -19,7 +20,7 @@ class Affine(Elementwise):
     scale: float = param(default=1.0, doc="factor of x")
     shift: float = param(default=0.0, doc="added to scale x")
 
-    def inner(self, g: Any, x: Any) -> Any:
+    def inner(self, g: OnnxBuilder, x: Any) -> Any:
         """shift + scale x in ONNX."""
         y = x if self.scale == 1 else g.Mul(x, self.scale)
         return y if self.shift == 0 else g.Add(y, self.shift)
@@ -41,7 +42,7 @@ class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
     def torch(self, x: TensorType) -> ModuleText:
         return module("Power", defaults={"power": 1.0, "scale": 1.0, "shift": 0.0}, power=self.power, scale=self.scale, shift=self.shift)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         y = self.inner(g, x)
         return y if self.power == 1 else g.Pow(y, self.power)
 
@@ -74,7 +75,7 @@ class Exp(Affine, type="Exp", keeps=("top",), param="exp_param", legacy=("EXP",)
     def torch(self, x: TensorType) -> ModuleText:
         return module("Exponential", defaults={"rate": 1.0, "scale": 1.0, "shift": 0.0}, rate=self.rate, scale=self.scale, shift=self.shift)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         y = self.inner(g, x)
         return g.Exp(y if self.rate == 1 else g.Mul(y, self.rate))
 
@@ -109,7 +110,7 @@ class Log(Affine, type="Log", keeps=("values",), param="log_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("Logarithm", defaults={"rate": 1.0, "scale": 1.0, "shift": 0.0}, rate=self.rate, scale=self.scale, shift=self.shift)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         y = g.Log(self.inner(g, x))
         return y if self.rate == 1 else g.Div(y, self.rate)
 
@@ -139,7 +140,7 @@ class Clip(Elementwise, type="Clip", keeps=("bottom",), param="clip_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("Clip", self.min, self.max)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.Clip(x, self.min, self.max)
 
     @staticmethod
@@ -163,7 +164,7 @@ class Threshold(Elementwise, type="Threshold", keeps=(), param="threshold_param"
     def torch(self, x: TensorType) -> ModuleText:
         return module("Threshold", defaults={"threshold": 0.0}, threshold=self.threshold)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.cast(g.Greater(x, self.threshold), "float32")
 
     @staticmethod

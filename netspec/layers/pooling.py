@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from netspec.ir.dims import bounds, product, untraced
 from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change, RuleError, at_least
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import Pad, PerAxis, Window, ends, number, padded, pooled, window
@@ -187,7 +188,7 @@ class Pooling(DialectPad, type="Pooling", param="pooling_param", legacy=("POOLIN
             return module("StochasticPool", *place, defaults=usual, **rounding)
         return module("LpPool", 2.0 if self.pool == "L2" else self.norm_type, *place, defaults=usual, **rounding)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         w = self.window(x.type)
         if self.pool == "MAX":
             return export_max(g, x, w, self.rounding, self.top_count == 2)

@@ -4,13 +4,14 @@ from math import prod
 from typing import Any
 
 from netspec.ir.dims import Dim, untraced
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.types import LOWEST, TensorType
 from netspec.layers.arithmetic import Window, ends, number, pooled
 
 __all__ = ["export_average", "export_max", "export_norm", "export_stochastic"]
 
 
-def export_max(g: Any, x: Any, w: Window, rounding: str, mask: bool) -> Any:
+def export_max(g: OnnxBuilder, x: Any, w: Window, rounding: str, mask: bool) -> Any:
     """Maximum of each window; with mask also its place."""
     if mask and not all(isinstance(untraced(k), int) for k in w.kernel):
         y = g.max_pool(x, w, rounding)
@@ -22,7 +23,7 @@ def export_max(g: Any, x: Any, w: Window, rounding: str, mask: bool) -> Any:
     return g.max_pool_indices(x, w, rounding) if mask else g.max_pool(x, w, rounding)
 
 
-def export_average(g: Any, x: Any, w: Window, rounding: str, inside: bool) -> Any:
+def export_average(g: OnnxBuilder, x: Any, w: Window, rounding: str, inside: bool) -> Any:
     """Mean of each window, over the area that count_include_pad means."""
     if fixed(w):
         return g.average_pool(x, w, rounding, count_include_pad=inside)
@@ -34,14 +35,14 @@ def export_average(g: Any, x: Any, w: Window, rounding: str, inside: bool) -> An
     return g.typed(g.Div(mean, g.average_pool(ones, bare, "FLOOR")), mean.type)
 
 
-def export_norm(g: Any, x: Any, w: Window, rounding: str, p: float) -> Any:
+def export_norm(g: OnnxBuilder, x: Any, w: Window, rounding: str, p: float) -> Any:
     """p-norm of each window: the p-th root of the sum of |x|^p."""
     powers = g.typed(g.Mul(x, x) if p == 2 else g.Pow(g.Abs(x), p), x.type)
     total, type_ = window_sum(g, powers, w, rounding)
     return g.typed(g.Sqrt(total) if p == 2 else g.Pow(total, 1 / p), type_)
 
 
-def export_stochastic(g: Any, x: Any, w: Window, rounding: str) -> Any:
+def export_stochastic(g: OnnxBuilder, x: Any, w: Window, rounding: str) -> Any:
     """What test does: sum of squares over sum, 0 where the sum is not positive."""
     sums, type_ = window_sum(g, x, w, rounding)
     squares, _ = window_sum(g, g.typed(g.Mul(x, x), x.type), w, rounding)
@@ -49,7 +50,7 @@ def export_stochastic(g: Any, x: Any, w: Window, rounding: str) -> Any:
     return g.typed(g.Where(some, g.Div(squares, g.Where(some, sums, 1.0)), 0.0), type_)
 
 
-def window_sum(g: Any, x: Any, w: Window, rounding: str) -> Any:
+def window_sum(g: OnnxBuilder, x: Any, w: Window, rounding: str) -> Any:
     """Sum of each window, and its type. The whole input of open size is a ReduceSum."""
     if not all(isinstance(untraced(k), int) for k in w.kernel):
         total = g.reduce("Sum", x, tuple(range(2, x.type.rank)), keep=True)
@@ -64,7 +65,7 @@ def fixed(w: Window) -> bool:
     return all(isinstance(untraced(side), int) for p in w.pads for side in ends(p))
 
 
-def reached(g: Any, x: Any, w: Window, rounding: str, value: float) -> tuple[Any, Window]:
+def reached(g: OnnxBuilder, x: Any, w: Window, rounding: str, value: float) -> tuple[Any, Window]:
     """x with what its windows reach past it, and the window without a border; rows that no window reads are cut off."""
     counts = pooled(x.type.space, w, rounding)
     begins = [ends(p)[0] for p in w.pads]
@@ -77,7 +78,7 @@ def reached(g: Any, x: Any, w: Window, rounding: str, value: float) -> tuple[Any
     return x, bare
 
 
-def extended(g: Any, x: Any, axis: int, begin: int, end: int, value: float) -> Any:
+def extended(g: OnnxBuilder, x: Any, axis: int, begin: int, end: int, value: float) -> Any:
     """One axis with more elements at both ends; a negative end is cut off.
 
     Joined, not padded: onnxruntime would fold a Pad into the pooling behind it, which refuses a border as wide as its window.

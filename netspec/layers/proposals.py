@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from netspec.ir.dims import product, symbol
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least, same
 from netspec.ir.types import TensorType
 from netspec.record import param
@@ -73,7 +74,7 @@ class BoxOutput(Layer, type="BoxOutput", param=("box_output_param", BOX), bottom
             scores=self.top_count > 1,
         )
 
-    def onnx(self, g: Any, *branches: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *branches: Any) -> Any:
         raise g.refuse("boxes are chosen outside the model: export up to the branches")
 
     @staticmethod
@@ -135,7 +136,7 @@ class Proposal(Layer, type="Proposal", param="proposal_param", bottoms=3, tops=(
             scores=self.top_count > 1,
         )
 
-    def onnx(self, g: Any, *bottoms: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *bottoms: Any) -> Any:
         raise g.refuse("regions are chosen outside the model: export up to the scores and offsets")
 
     @staticmethod

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from netspec.ir.dims import Size, ceil_div, product, total
 from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import Window
@@ -56,7 +57,7 @@ class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
     def torch(self, x: TensorType) -> ModuleText:
         return module("PyramidPool", self.pyramid_height, self.pool)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         if not all(isinstance(size, int) for size in x.type.space):
             raise g.refuse(f"the windows of a pyramid depend on the input's size, which is open: {x.type}")
         tops = []

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.types import TensorType
 from netspec.layers.combine import alike
 
@@ -28,7 +29,7 @@ class Reparameterization(Layer, type="Reparameterization", bottoms=2, traits=("e
     def torch(self, mean: TensorType, log_variance: TensorType) -> ModuleText:
         return module("Reparameterization")
 
-    def onnx(self, g: Any, mean: Any, log_variance: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, mean: Any, log_variance: Any) -> Any:
         return mean
 
     @staticmethod

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, past, same_place
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
 from netspec.record import param
@@ -126,7 +127,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
             state_gradient=self.state_gradient and self.expose_hidden,
         )
 
-    def onnx(self, g: Any, *bottoms: Any, **weights: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, *bottoms: Any, **weights: Any) -> Any:
         """A Scan over time: exact whatever cont says, for any number of steps and streams."""
         (x, cont), (static, state) = bottoms[:2], self.parted(bottoms)
         t, n, one = x.type.shape[0], x.type.shape[1], (x.type.shape[1], self.num_output)
@@ -148,17 +149,17 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
             g.keep(name, value)
         return y
 
-    def project(self, g: Any, x: Any, weight: Any, bias: Any, steps: tuple[Size, Size]) -> Any:
+    def project(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any, steps: tuple[Size, Size]) -> Any:
         """W_x x + b for all steps at once."""
         rows = self.gates * self.num_output
         y = g.Gemm(g.matrix(x, 2), weight, bias, transB=1)
         return g.reshape(g.typed(y, TensorType((steps[0] * steps[1], rows))), (*steps, rows))
 
-    def step(self, g: Any, weights: dict[str, Any]) -> Any:
+    def step(self, g: OnnxBuilder, weights: dict[str, Any]) -> Any:
         """The function of one step: state and inputs to new state and output."""
         raise NotImplementedError
 
-    def read_out(self, g: Any, y: Any, weights: dict[str, Any], steps: tuple[Size, Size]) -> Any:
+    def read_out(self, g: OnnxBuilder, y: Any, weights: dict[str, Any], steps: tuple[Size, Size]) -> Any:
         """The top from what the steps gave."""
         return y
 
@@ -181,14 +182,14 @@ class RNN(Recurrent, type="RNN"):
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         return super().macs(bottoms, tops) + product(tops[0].shape) * self.num_output
 
-    def step(self, g: Any, weights: dict[str, Any]) -> Any:
+    def step(self, g: OnnxBuilder, weights: dict[str, Any]) -> Any:
         def one(h: Any, x: Any, cont: Any) -> tuple[Any, Any]:
             h = g.Tanh(g.Add(x, g.Gemm(g.Mul(cont, h), weights["weight_h"], transB=1)))
             return h, h
 
         return one
 
-    def read_out(self, g: Any, y: Any, weights: dict[str, Any], steps: tuple[Size, Size]) -> Any:
+    def read_out(self, g: OnnxBuilder, y: Any, weights: dict[str, Any], steps: tuple[Size, Size]) -> Any:
         rows = g.typed(y, TensorType((*steps, self.num_output)))
         flat = g.typed(
             g.Tanh(g.Gemm(g.matrix(rows, 2), weights["weight_o"], weights["bias_o"], transB=1)),
@@ -219,7 +220,7 @@ class LSTM(Recurrent, type="LSTM"):
 
     hidden, gates, made = 2, 4, 8
 
-    def step(self, g: Any, weights: dict[str, Any]) -> Any:
+    def step(self, g: OnnxBuilder, weights: dict[str, Any]) -> Any:
         def one(h: Any, c: Any, x: Any, cont: Any) -> tuple[Any, Any, Any]:
             h, c = cell(g, g.Add(x, g.Gemm(g.Mul(cont, h), weights["weight_h"], transB=1)), cont, c)
             return h, c, h
@@ -277,7 +278,7 @@ class LSTMUnit(Layer, type="LSTMUnit", bottoms=3, tops=2):
     def torch(self, c: TensorType, gates: TensorType, cont: TensorType) -> ModuleText:
         return module("LSTMUnit")
 
-    def onnx(self, g: Any, c: Any, gates: Any, cont: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, c: Any, gates: Any, cont: Any) -> Any:
         marks = cont if cont.type.dtype == "float32" else g.cast(cont, "float32")
         h, after = cell(g, gates, g.reshape(marks, (1, c.type.shape[1], 1)), c)
         return g.typed(after, c.type), g.typed(h, c.type)
@@ -290,7 +291,7 @@ class LSTMUnit(Layer, type="LSTMUnit", bottoms=3, tops=2):
         yield rejects("{}", "N,4; N,16; N", code="NS303", at="bottom.0", outputs=2)
 
 
-def cell(g: Any, gates: Any, cont: Any, c: Any) -> tuple[Any, Any]:
+def cell(g: OnnxBuilder, gates: Any, cont: Any, c: Any) -> tuple[Any, Any]:
     """The new h and c; the gates i, f, o, g lie side by side on the last axis."""
     i, f, o, new = g.Split(gates, outputs=4, axis=-1, num_outputs=4)
     c = g.Add(g.Mul(g.Mul(cont, g.Sigmoid(f)), c), g.Mul(g.Sigmoid(i), g.Tanh(new)))

@@ -95,7 +95,7 @@ def header(cls: type[Layer]) -> str:
     return "\n".join(lines)
 
 
-def answered(cls: type[Layer]) -> Iterator[tuple[str, str]]:
+def answered(cls: type) -> Iterator[tuple[str, str]]:
     """Methods and properties that are asked of a layer, in the order of its class, with what they mean in one line."""
     for name, member in vars(cls).items():
         if isinstance(member, (property, FunctionType)) and member.__doc__ and not name.startswith("_"):

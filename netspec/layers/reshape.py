@@ -6,6 +6,7 @@ from typing import Any, Literal
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change, RuleError, divides, same
 from netspec.ir.types import TensorType, shown
 from netspec.layers.shapes import BlobShape, size_of
@@ -43,7 +44,7 @@ class Flatten(Layer, type="Flatten", keeps=(), param="flatten_param", legacy=("F
         usual = {"start_dim": 1, "end_dim": -1}
         return module("nn.Flatten", defaults=usual, start_dim=begin, end_dim=-1 if end == x.rank - 1 else end)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.flatten(x, *self.span(x.type))
 
     @staticmethod
@@ -120,7 +121,7 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
             raise RuleError("NS109", f"at most one size can be left to the data: shape is {list(self.shape.dim)}", at="shape")
         return module("Reshape", tuple(dims), defaults={"begin": 0, "end": None}, begin=begin, end=None if end == x.rank else end)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.reshape(x, self.infer(x.type).shape)
 
     @staticmethod
@@ -165,7 +166,7 @@ class Permute(Layer, type="Permute", keeps=(), param="permute_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("Permute", self.full(x))
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.transpose(x, self.full(x.type))
 
     @staticmethod
@@ -199,7 +200,7 @@ class Reduction(Layer, type="Reduction", param="reduction_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("Reduction", self.operation, defaults={"axis": 0, "coeff": 1.0}, axis=x.axis(self.axis), coeff=self.coeff)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         kind = {"SUM": "Sum", "ASUM": "L1", "SUMSQ": "SumSquare", "MEAN": "Mean"}[self.operation]
         y = g.reduce(kind, x, range(x.type.axis(self.axis), x.type.rank))
         return y if self.coeff == 1 else g.typed(g.Mul(y, self.coeff), y.type)
@@ -233,7 +234,7 @@ class Tile(Layer, type="Tile", keeps=(), param="tile_param", traits=("rearranges
     def torch(self, x: TensorType) -> ModuleText:
         return module("Tile", self.tiles, defaults={"axis": 1}, axis=x.axis(self.axis))
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         axis = x.type.axis(self.axis)
         return g.typed(g.Tile(x, tuple(self.tiles if i == axis else 1 for i in range(x.type.rank))), self.infer(x.type))
 
@@ -265,7 +266,7 @@ class ShuffleChannel(Layer, type="ShuffleChannel", keeps=(), param="shuffle_chan
     def torch(self, x: TensorType) -> ModuleText:
         return module("ShuffleChannel", defaults={"group": 1}, group=self.group)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         n, c, *space = x.type.shape
         parted = g.reshape(x, (n, self.group, c // self.group, product(space)))
         return g.reshape(g.transpose(parted, (0, 2, 1, 3)), x.type.shape)

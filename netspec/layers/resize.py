@@ -8,6 +8,7 @@ from typing import Any, Literal
 from netspec.ir.dims import Size, untraced
 from netspec.ir.field import Reads, Step, over, same_place
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import PerAxis, spread
@@ -80,7 +81,7 @@ class Interp(Layer, type="Interp", keeps=(), param="interp_param", bottoms=(1, 2
             crop=crop,
         )
 
-    def onnx(self, g: Any, x: Any, like: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, like: Any = None) -> Any:
         top = self.infer(x.type, None if like is None else like.type)
         for i, size in enumerate(x.type.space, 2):
             if self.pad_beg or self.pad_end:
@@ -186,7 +187,7 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
             align=self.align_corners,
         )
 
-    def onnx(self, g: Any, x: Any, like: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, like: Any = None) -> Any:
         top = self.infer(x.type, None if like is None else like.type)
         mode = {"NEAREST": "nearest", "LINEAR": "linear", "CUBIC": "cubic"}[self.mode]
         places = "asymmetric" if mode == "nearest" else "align_corners" if self.align_corners else "half_pixel"
@@ -241,7 +242,7 @@ def check_space(x: TensorType, like: TensorType | None) -> None:
         raise RuleError("NS303", f"needs a second bottom of as many axes: {x} and {like}", at="bottom.1")
 
 
-def resized(g: Any, x: Any, top: TensorType, mode: str, coordinates: str, scales: tuple[float, ...] | None = None) -> Any:
+def resized(g: OnnxBuilder, x: Any, top: TensorType, mode: str, coordinates: str, scales: tuple[float, ...] | None = None) -> Any:
     """ONNX's Resize to the size of `top`; with scales places are found by these."""
     more = {"nearest_mode": "floor"} if mode == "nearest" else {"cubic_coeff_a": -0.75} if mode == "cubic" else {}
     if scales is not None:

@@ -6,6 +6,7 @@ from typing import Any
 from netspec.ir.dims import Size
 from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
 from netspec.record import param
@@ -79,7 +80,7 @@ class Scale(Spread, type="Scale", keeps=("bottom",), param="scale_param", bottom
             bias=shape if self.bias_term else None,
         )
 
-    def onnx(self, g: Any, x: Any, other: Any = None, weight: Any = None, bias: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, other: Any = None, weight: Any = None, bias: Any = None) -> Any:
         factor = weight if other is None else other
         first = self.first(x.type, None if other is None else other.type)
         y = g.Mul(x, g.aligned(factor, first, x.type.rank) if factor.type.rank else factor)
@@ -123,7 +124,7 @@ class Bias(Spread, type="Bias", keeps=(), param="bias_param", bottoms=(1, 2), tr
         shape = self.extent(x, other) if other is None else None
         return module("Bias", defaults={"shape": None, "axis": 1}, shape=shape, axis=self.first(x, other))
 
-    def onnx(self, g: Any, x: Any, other: Any = None, bias: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, other: Any = None, bias: Any = None) -> Any:
         term = bias if other is None else other
         first = self.first(x.type, None if other is None else other.type)
         return g.Add(x, g.aligned(term, first, x.type.rank) if term.type.rank else term)
@@ -164,7 +165,7 @@ class Axpy(Layer, type="Axpy", keeps=("bottom.0", "bottom.1"), bottoms=3, traits
     def torch(self, a: TensorType, x: TensorType, z: TensorType) -> ModuleText:
         return module("Axpy")
 
-    def onnx(self, g: Any, a: Any, x: Any, z: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, a: Any, x: Any, z: Any) -> Any:
         weights = a if a.type.rank == x.type.rank else g.aligned(a, 0, x.type.rank)
         return g.Add(g.Mul(weights, x), z)
 

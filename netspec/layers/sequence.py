@@ -5,6 +5,7 @@ from typing import Any
 
 from netspec.ir.field import Reads, Step
 from netspec.ir.layer import Example, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.types import TensorType
 from netspec.layers.recurrent import Recurrent
 from netspec.record import param
@@ -34,7 +35,7 @@ class GRU(Recurrent, type="GRU"):
         made = super().torch(*bottoms)
         return made._replace(keywords={**made.keywords, "reset_after": True}) if self.reset_after else made
 
-    def step(self, g: Any, weights: dict[str, Any]) -> Any:
+    def step(self, g: OnnxBuilder, weights: dict[str, Any]) -> Any:
         n = self.num_output
         of_gates, of_new = g.split(weights["weight_h"], 0, (2 * n, n))
 
@@ -82,7 +83,7 @@ class Reverse(Layer, type="Reverse", keeps=(), param="reverse_param"):
     def torch(self, x: TensorType) -> ModuleText:
         return module("Reverse", x.axis(self.axis))
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.flipped(x, x.type.axis(self.axis))
 
     @staticmethod

@@ -6,6 +6,7 @@ from typing import Any
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import within
 from netspec.ir.types import TensorType
 from netspec.layers.shared import ENGINE, Engine
@@ -33,7 +34,7 @@ class Softmax(Layer, type="Softmax", keeps=("top",), param="softmax_param", lega
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.Softmax", dim=x.axis(self.axis))
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.typed(g.Softmax(x, axis=x.type.axis(self.axis)), x.type)
 
     @staticmethod
@@ -79,7 +80,7 @@ class ArgMax(Layer, type="ArgMax", param="argmax_param", legacy=("ARGMAX",), tra
             "ArgMax", defaults={"top_k": 1, "axis": None, "out_max_val": False}, top_k=self.top_k, axis=axis, out_max_val=self.out_max_val
         )
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         top, axis = self.infer(x.type), 1 if self.axis is None else x.type.axis(self.axis)
         scores = x if self.axis is not None else g.reshape(x, (x.type.batch, self.entries(x.type)))
         values, places = g.TopK(g.flipped(scores, axis), (self.top_k,), outputs=2, axis=axis)

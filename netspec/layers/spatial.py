@@ -6,6 +6,7 @@ from typing import Any
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, over, same_place
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least, same
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import PerAxis, axis_names, spread
@@ -49,7 +50,7 @@ class Crop(Layer, type="Crop", keeps=(), param="crop_param", bottoms=2, traits=(
     def torch(self, x: TensorType, like: TensorType) -> ModuleText:
         return module("Crop", x.axis(self.axis), self.offsets(x))
 
-    def onnx(self, g: Any, x: Any, like: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, like: Any) -> Any:
         first = x.type.axis(self.axis)
         for i, offset in enumerate(self.offsets(x.type), first):
             x = g.slice(x, i, offset, like.type.shape[i] + offset)
@@ -131,7 +132,7 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
         less = self.less(x)
         return module("Unpool", defaults={"less": (0,) * x.axes}, scale=spread(self.scale, x.axes, "scale"), less=less)
 
-    def onnx(self, g: Any, x: Any, mask: Any = None) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any, mask: Any = None) -> Any:
         top = self.infer(x.type, None if mask is None else mask.type)
         if mask is None:
             y = g.Resize(

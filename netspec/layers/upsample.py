@@ -6,6 +6,7 @@ from typing import Any, Literal
 from netspec.ir.dims import ceil_div
 from netspec.ir.field import Reads, Step, over
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, divides
 from netspec.ir.types import TensorType
 from netspec.layers.arithmetic import PerAxis, spread
@@ -36,7 +37,7 @@ class PixelShuffle(Layer, type="PixelShuffle", keeps=(), param="pixel_shuffle_pa
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.PixelShuffle", self.upscale_factor)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.DepthToSpace(x, blocksize=self.upscale_factor, mode="CRD")
 
     @staticmethod
@@ -76,7 +77,7 @@ class AdaptivePooling(Layer, type="AdaptivePooling", param="adaptive_pooling_par
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return ((Step(0), Step(1), *(None,) * x.axes),)
 
-    def onnx(self, g: Any, x: Any) -> Any:
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         kind = {"MAX": "Max", "AVE": "Mean"}[self.pool]
         for axis, m in enumerate(spread(self.output_size, x.type.axes, "output_size"), 2):
             n = x.type.shape[axis]
