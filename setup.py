@@ -6,11 +6,11 @@ from setuptools import find_packages, setup
 
 FOLDERS = [folder for folder, _, files in os.walk("specs") if any(name.endswith(".yaml") for name in files)]
 SPECS = {"netspec." + folder.replace(os.sep, "."): folder for folder in sorted({"specs", *FOLDERS})}
-PAGES = "netspec.diagnostics.pages"
+PAGES = ("netspec.diagnostics.pages", "netspec.reference.pages")
 
 setup(
-    packages=[*find_packages(include=["netspec*"]), PAGES, *SPECS],
+    packages=[*find_packages(include=["netspec*"]), *PAGES, *SPECS],
     package_dir=SPECS,
-    package_data={"netspec": ["py.typed"], PAGES: ["*.md"], **{name: ["*.yaml"] for name in SPECS}},
+    package_data={"netspec": ["py.typed"], **{name: ["*.md"] for name in PAGES}, **{name: ["*.yaml"] for name in SPECS}},
     include_package_data=False,
 )

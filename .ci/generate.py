@@ -116,6 +116,15 @@ def zoo() -> Pages:
         yield f"docs/zoo/{name}.md" if name else "docs/zoo.md", f"{DO_NOT_EDIT}\n\n{text}"
 
 
+def language() -> Pages:
+    """The pages on the language, and the door to them."""
+    from netspec.reference.language import PAGES, door, markdown_page
+
+    yield "docs/language/README.md", f"{DO_NOT_EDIT}\n\n{door()}"
+    for name in PAGES:
+        yield f"docs/language/{name}.md", f"{DO_NOT_EDIT}\n\n{markdown_page(name)}"
+
+
 def traits() -> Pages:
     """What passes may ask of a layer type: the closed set of traits, and what every layer answers."""
     rows = [(f"`{name}`", trait.says, trait.owes) for name, trait in TRAITS.items()]
@@ -140,8 +149,8 @@ def traits() -> Pages:
     yield "docs/traits.md", "\n\n".join(parts) + "\n"
 
 
-MAKERS: tuple[Callable[[], Pages], ...] = (schema, layer_pages, dialects, traits, diagnostics, zoo)
-WHOLLY_GENERATED = ("docs/layers", "docs/zoo")
+MAKERS: tuple[Callable[[], Pages], ...] = (schema, layer_pages, dialects, traits, language, diagnostics, zoo)
+WHOLLY_GENERATED = ("docs/layers", "docs/language", "docs/zoo")
 
 
 class UnmadeError(Exception):

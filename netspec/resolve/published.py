@@ -20,12 +20,11 @@ from netspec.resolve.train_section import TrainSection
 from netspec.source import Source
 from netspec.syntax.located import plain
 from netspec.syntax.reader import read
-from netspec.syntax.words import BlockSection, BlockUse, InsertEntry
+from netspec.syntax.words import BlockSection, BlockUse, InsertEntry, LayerSwitch
 
 __all__ = ["published_schema"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-WHEN = {"description": "whether the layer is in the net", "type": ["boolean", "string"], **EXPRESSION}
 SHAPE = {"type": "array", "items": {"description": "a size, or a letter that stands for any", "type": ["integer", "string"], "minimum": 1}}
 
 
@@ -116,7 +115,7 @@ def layer_type(cls: type[Layer]) -> Schema:
     words = {
         "title": cls.type,
         "description": sentence(cls),
-        "properties": {**common, "when": WHEN, **maps, **own},
+        "properties": {**common, **fields(LayerSwitch), **maps, **own},
         "additionalProperties": False,
     }
     return {**words, **({"allOf": rules} if rules else {}), "examples": list(examples(cls))}

@@ -4,7 +4,7 @@ from typing import Any
 
 from netspec.record import Record, param
 
-__all__ = ["BlockSection", "BlockUse", "InsertEntry"]
+__all__ = ["BlockSection", "BlockUse", "InsertEntry", "LayerSwitch"]
 
 
 class BlockSection(Record):
@@ -28,6 +28,12 @@ class BlockUse(Record):
     repeat: int | None = param(default=None, ge=1, doc="number of copies in a row; i counts them from 0")
     share: bool = param(default=False, doc="all copies have the weights of the first")
     when: bool = param(default=True, doc="whether it is in the net")
+
+
+class LayerSwitch(Record):
+    """What expansion asks of every layer: whether it is there at all."""
+
+    when: bool = param(default=True, doc="whether the layer is in the net")
 
 
 class InsertEntry(Record):

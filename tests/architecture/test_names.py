@@ -31,6 +31,7 @@ ORDER = (
     ("importers",),
     ("training", "export"),
     ("serving",),
+    ("reference",),
     ("cli",),
     ("__main__",),
 )

@@ -1,0 +1,187 @@
+"""The pages on the language: prose and examples stand in pages/*.md, the tables of keys are put in from the records.
+
+Comes in: the name of a page; goes out: Markdown for docs/language, or text for a terminal. Knows no layer type.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.resources import files
+from textwrap import fill
+from typing import NamedTuple
+
+from netspec.layers.reference import default_of, limits_of, markdown_table
+from netspec.record import Record
+from netspec.reference.keys import Key, every_key, keys_of
+
+__all__ = [
+    "PAGES",
+    "Section",
+    "describe",
+    "door",
+    "markdown_page",
+    "page_of",
+    "section_on",
+    "sections_of",
+    "summary",
+    "terminal_page",
+    "title",
+]
+
+PAGES = (
+    *("spec", "values", "input", "image", "output", "layers", "sizes", "dialects", "variables", "blocks", "base-and-override"),
+    *("expect", "train", "data", "augment", "solver", "players"),
+)
+"""In the order in which a newcomer meets them."""
+DOOR = """# The language
+
+A spec is a YAML file in Caffe's words. These pages explain it section by section, and every example on
+them is checked. `netspec explain blocks` and `netspec explain train.solver.gamma` print the same in a
+terminal. The parameters of each layer type are in [layers](../layers/README.md)."""
+DIRECTIVE = re.compile(r"^<!-- keys: (\w+) -->$", re.MULTILINE)
+HEADS = ("key", "value", "default", "meaning")
+WIDTH = 100
+LINK = re.compile(r"\[([^\]]+)\]\([^)\s]+\)")
+
+
+class Section(NamedTuple):
+    """A part of a page: its heading (the page's title for the first part), and its text with the heading."""
+
+    heading: str
+    text: str
+
+
+@cache
+def source_of(name: str) -> str:
+    """A page as it is written, without its tables."""
+    return files("netspec.reference").joinpath("pages", f"{name}.md").read_text(encoding="utf-8")
+
+
+def title(name: str) -> str:
+    return source_of(name).partition("\n")[0].removeprefix("# ")
+
+
+def summary(name: str) -> str:
+    """The first paragraph of a page, on one line."""
+    return " ".join(source_of(name).split("\n\n")[1].split())
+
+
+@cache
+def places() -> dict[str, str]:
+    """The page of each record's table, by the record's name."""
+    return {name: page for page in PAGES for name in DIRECTIVE.findall(source_of(page))}
+
+
+def page_of(owner: type[Record]) -> str | None:
+    """The page that has the table of a record's keys."""
+    return places().get(owner.__name__)
+
+
+def expand(text: str, table: Callable[[list[Key]], str]) -> str:
+    """A text with its tables of keys."""
+    first = {key.owner.__name__: key for key in reversed(every_key())}
+    return DIRECTIVE.sub(lambda found: table(beside(first[found[1]])), text)
+
+
+def beside(key: Key) -> list[Key]:
+    """All keys of the record that declares a key."""
+    return list(keys_of((key.owner,), key.path.rpartition(".")[0]))
+
+
+def markdown_page(name: str) -> str:
+    """The page as it stands in docs/language."""
+    return re.sub(r"^```yaml .*$", "```yaml", expand(source_of(name), as_table), flags=re.MULTILINE)
+
+
+def door() -> str:
+    """The list of the pages, and every key with the page that explains it."""
+    pages = markdown_table(("page", "what it says"), [(f"[{title(name)}]({name}.md)", summary(name)) for name in PAGES])
+    keys = [(f"`{key.path}`", key.declared.doc, f"[{page}]({page}.md)") for key in every_key() if (page := page_of(key.owner)) is not None]
+    return "\n\n".join([DOOR, pages, "## Every key", markdown_table(("key", "meaning", "page"), keys)]) + "\n"
+
+
+def terminal_page(name: str) -> str:
+    """The page for a terminal: tables as lists, links as their words."""
+    return for_terminal(source_of(name))
+
+
+def for_terminal(text: str) -> str:
+    return LINK.sub(r"\1", re.sub(r"^```yaml .*$", "```yaml", expand(text, as_list), flags=re.MULTILINE)).rstrip()
+
+
+def as_table(keys: list[Key]) -> str:
+    return markdown_table(
+        HEADS, [(f"`{key.declared.name}`", value_of(key) + link_to(key), default_text(key), key.declared.doc) for key in keys]
+    )
+
+
+def link_to(key: Key) -> str:
+    """To the page of the keys below it, where that is known."""
+    page = page_of(key.inner[0]) if key.inner else None
+    return f", [here]({page}.md)" if page is not None else ""
+
+
+def as_list(keys: list[Key]) -> str:
+    """Two lines a key: its name and what it takes, then what it means."""
+    return "\n".join(line for key in keys for line in (f"  {headline(key, key.declared.name)}", indented(key.declared.doc, 6)))
+
+
+def indented(text: str, by: int = 4) -> str:
+    return fill(text, WIDTH, initial_indent=" " * by, subsequent_indent=" " * by)
+
+
+def headline(key: Key, name: str) -> str:
+    """`gamma: a number >= 0; default 0.0`."""
+    default = default_text(key)
+    return f"{name}: {value_of(key)}" + (
+        f"; {default}" if default == "required" else f"; default {default.replace('`', '')}" if default else ""
+    )
+
+
+def value_of(key: Key) -> str:
+    limits = limits_of(key.declared)
+    return key.held.words + (f" {limits}" if limits else "")
+
+
+def default_text(key: Key) -> str:
+    """`0`; nothing where a key left out is empty or means something of its own."""
+    declared = key.declared
+    return "" if not declared.required and declared.default in (None, (), {}, "") else default_of(declared)
+
+
+def sections_of(name: str) -> list[Section]:
+    """The parts of a page, as it is written."""
+    parts = re.split(r"^(?=## )", source_of(name), flags=re.MULTILINE)
+    return [Section(part.partition("\n")[0].lstrip("# "), part) for part in parts]
+
+
+def section_on(key: Key) -> Section | None:
+    """The part of the pages that says most of a key: the first that names it in prose, else the first that uses it in an example.
+
+    Its own page comes first; then those of records that have the same key again, as a player's solver has train.solver's.
+    """
+    same = [k.owner for k in every_key() if k.declared.name == key.declared.name and k.declared.doc == key.declared.doc]
+    pages = dict.fromkeys(page for owner in (key.owner, *same) if (page := page_of(owner)) is not None)
+    prose = re.compile(rf"`{re.escape(key.declared.name)}[:`]")
+    used = re.compile(rf"(^|[\s{{,]){re.escape(key.declared.name)}:", re.MULTILINE)
+    parts = [[*sections_of(page)] for page in pages]
+    return next((p for each in parts for wanted in (prose, used) for p in each if wanted.search(p.text)), None)
+
+
+def describe(key: Key) -> str:
+    """What there is to say of one key: its value, its meaning, the keys below it, and the part of the page that is about it."""
+    return "\n\n".join([headline(key, key.path) + "\n" + indented(key.declared.doc), *(for_terminal(part) for part in parts_on(key))])
+
+
+def parts_on(key: Key) -> Iterator[str]:
+    """The part of the page that is about a key; of a section of the language, its own page."""
+    below = page_of(key.inner[0]) if key.inner else None
+    own = page_of(key.owner)
+    if below is not None and below != own:
+        yield source_of(below)
+        return
+    section = section_on(key)
+    if section is not None:
+        yield section.text
+    if own is not None:
+        yield f"The whole page: netspec explain {own}"
