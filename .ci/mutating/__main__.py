@@ -34,7 +34,7 @@ FILE, TEST = 2.0, 10.0
 """Seconds of processor time of a test file, and of one test, while the map is made."""
 MARGIN = 60.0
 """Seconds that a mutant may take beyond what its tests took."""
-QUIET = ["-q", "-x", "-p", "no:xdist", "-p", "no:cacheprovider", "--no-header", "--tb=line", "-W", "ignore"]
+QUIET = ["-q", "-x", "-p", "no:xdist", "-p", "no:cacheprovider", "--no-header", "--tb=short", "-W", "ignore"]
 
 
 def main() -> int:
@@ -52,9 +52,10 @@ def main() -> int:
     drawn = sample(every, ROOT, asked.seed, asked.count)
     print(f"{len(drawn)} of {len(every)} mutants, seed {asked.seed}", flush=True)
     results = Results(Path(asked.report) if asked.report else folder / f"report-{asked.seed}.json")
+    tests = read_map(folder / "map", ROOT / PACKAGE)
     if asked.control:
-        control(workshop, read_map(folder / "map"), drawn[: asked.control], asked.seconds)
-    judge(workshop, read_map(folder / "map"), drawn[: asked.only], results, asked)
+        control(workshop, tests, drawn[: asked.control], asked.seconds)
+    judge(workshop, tests, drawn[: asked.only], results, asked)
     return results.tell(drawn, equivalent(), asked)
 
 
@@ -110,7 +111,7 @@ def make_map(workshop: Workshop, folder: Path, patterns: list[str] | None) -> No
             import pytest
 
             instrument.install(workshop.tree)
-            options = [o for o in QUIET if o != "-x"]
+            options = [*(o for o in QUIET if o != "-x"), "--continue-on-collection-errors"]
             return int(pytest.main([*names, *options, f"--basetemp={folder / 'scratch'}"], plugins=[Recorder(folder / "map", FILE, TEST)]))
 
         for name in together:

@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from mutating.draw import Mutant
@@ -14,8 +15,8 @@ __all__ = ["Map", "Test", "read_map"]
 
 FIRST = 40
 """Tests of the first round: those that run little else."""
-EACH = 4
-"""Tests of every file of the second round."""
+FILES, EACH = 8, 4
+"""Files of the second round, and the tests of each that come before others: to read a file costs more than most tests do."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class Test:
 class Map:
     """Every test that passed."""
 
-    def __init__(self, tests: Iterable[Test], shared: dict[str, frozenset[str]]) -> None:
+    def __init__(self, tests: Iterable[Test], shared: dict[str, frozenset[str]], package: Path) -> None:
         self.tests = list(tests)
+        self.package = package
         self.shared = shared
         self.by_block: defaultdict[str, list[Test]] = defaultdict(list)
         self.by_file: defaultdict[str, list[Test]] = defaultdict(list)
@@ -55,30 +57,26 @@ class Map:
                         self.by_block[block].append(test)
 
     def rounds(self, mutant: Mutant, text: str, seconds: float) -> list[list[str]]:
-        """Tests for a mutant, in rounds: the closest, some of each file, then what else there is time for; at last by the module alone."""
+        """Tests for a mutant: the closest, then some of each of the closest files and what else there is time for in these."""
         found = self.reaching(mutant, text)
         module = mutant.module
         close = sorted(found, key=lambda t: (-round(t.closeness(module), 2), t.seconds))
-        first = [*affordable(close[:FIRST], seconds / 4)]
+        files = list(dict.fromkeys(t.file for t in close))[:FILES]
         each: list[Test] = []
-        for file in sorted({t.file for t in found}):
+        for file in files:
             of_file = [t for t in close if t.file == file]
             each += [*of_file[: EACH // 2], *sorted(of_file, key=lambda t: t.seconds)[: EACH // 2]]
-        rest = sorted(found, key=lambda t: (t.seconds > 1, -t.modules.get(module, 0), t.seconds))
-        done: set[str] = set()
-        made = []
-        for tests, share in ((first, 0.25), (each, 0.5), (rest, 1.0)):
-            names = [t.name for t in affordable((t for t in dict.fromkeys(tests) if t.name not in done), share * seconds)]
-            done.update(names)
-            if names:
-                made.append(names)
+        rest = sorted((t for t in found if t.file in files), key=lambda t: (t.seconds > 1, -t.modules.get(module, 0), t.seconds))
+        first = affordable(close[:FIRST], seconds / 4)
+        second = affordable((t for t in dict.fromkeys([*each, *rest]) if t not in first), seconds)
+        made = [[t.name for t in tests] for tests in (first, second) if tests]
         return made or [[t.name] for t in sorted(found, key=lambda t: t.seconds)[:1]]
 
     def reaching(self, mutant: Mutant, text: str) -> list[Test]:
         """The tests that run a mutant's block; what runs at import is reached by what reads it."""
         tree = ast.parse(text)
         block = block_of(mutant.module, tree, mutant.line)
-        wanted = [block] if block is not None else readers(mutant.module, tree, mutant.line)
+        wanted = [block] if block is not None else readers(mutant.module, tree, mutant.line, self.package)
         found = dict.fromkeys(t for each in wanted for t in self.by_block.get(each, ()))
         if not found:
             found = dict.fromkeys(t for t in self.tests if mutant.module in t.modules)
@@ -95,28 +93,38 @@ def affordable(tests: Iterable[Test], seconds: float) -> list[Test]:
     return found
 
 
-def readers(module: str, tree: ast.Module, line: int) -> Sequence[str]:
-    """The blocks that read what a line outside of functions defines: of a class its methods, of a name the functions that hold it."""
+def defined(tree: ast.Module, line: int) -> tuple[set[str], str]:
+    """The names that a line outside of functions defines, and the class in which it stands."""
     top = next((n for n in tree.body if n.lineno <= line <= (n.end_lineno or 0)), None)
-    names: set[str] = set()
+    inside: list[ast.stmt] = [top] if top is not None else []
     if isinstance(top, ast.ClassDef):
         inside = [n for n in top.body if n.lineno <= line <= (n.end_lineno or 0) and not isinstance(n, ast.FunctionDef)]
-        names = {t.id for n in inside for t in ast.walk(n) if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store)}
-    elif top is not None:
-        names = {n.id for n in ast.walk(top) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    found = []
-    for name, number, statements in blocks(tree):
-        read = {
-            n.id if isinstance(n, ast.Name) else n.attr for s in statements for n in ast.walk(s) if isinstance(n, ast.Name | ast.Attribute)
-        }
-        if names & read:
-            found.append(f"{module}:{name}:{number}")
-    if not found and isinstance(top, ast.ClassDef):
-        found = [f"{module}:{name}:{number}" for name, number, _ in blocks(tree) if name.startswith(top.name + ".")]
+    names = {t.id for n in inside for t in ast.walk(n) if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store)}
+    return names, top.name if isinstance(top, ast.ClassDef) else ""
+
+
+def readers(module: str, tree: ast.Module, line: int, package: Path) -> Sequence[str]:
+    """The blocks that read what a line outside of functions defines, in its module, else anywhere; else the methods of its class."""
+    names, owner = defined(tree, line)
+    here = [block for name in sorted(names) for block in reading(package).get(name, ())]
+    own = [block for block in here if block.startswith(module + ":")]
+    return own or here or [f"{module}:{name}:{number}" for name, number, _ in blocks(tree) if name.startswith(owner + ".")]
+
+
+@cache
+def reading(package: Path) -> dict[str, list[str]]:
+    """For each name the blocks of a package that read it, as a name or as an attribute."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for path in sorted(package.rglob("*.py")):
+        module = path.relative_to(package.parent).as_posix()
+        for name, number, statements in blocks(ast.parse(path.read_text(encoding="utf-8"))):
+            inner = (n for s in statements for n in ast.walk(s))
+            for word in {n.id if isinstance(n, ast.Name) else n.attr for n in inner if isinstance(n, ast.Name | ast.Attribute)}:
+                found[word].append(f"{module}:{name}:{number}")
     return found
 
 
-def read_map(folder: Path) -> Map:
+def read_map(folder: Path, package: Path) -> Map:
     tests: list[Test] = []
     shared: dict[str, frozenset[str]] = {}
     known: dict[str, str] = {}
@@ -132,4 +140,4 @@ def read_map(folder: Path) -> Map:
                 module = block.partition(":")[0]
                 modules[module] = modules.get(module, 0) + 1
             tests.append(Test(name, seconds, found, modules))
-    return Map(tests, shared)
+    return Map(tests, shared, package)

@@ -112,6 +112,18 @@ def test_the_closest_tests_are_asked_first(mutating: Any, module: Path) -> None:
     far = choose.Test("b.py::far", 0.1, frozenset({block, "x", "y"}), {"module.py": 1})
     slow = choose.Test("b.py::slow", 90.0, frozenset({block, "x"}), {"module.py": 1})
     other = choose.Test("c.py::other", 0.1, frozenset({"x"}), {})
-    rounds = choose.Map([far, slow, near, other], {}).rounds(mutant, TEXT, 20.0)
+    rounds = choose.Map([far, slow, near, other], {}, module.parent).rounds(mutant, TEXT, 20.0)
     assert rounds[0][0] == "a.py::near"
     assert sorted(name for names in rounds for name in names) == ["a.py::near", "b.py::far"]
+
+
+def test_what_runs_at_import_belongs_to_what_reads_it(mutating: Any, tmp_path: Path) -> None:
+    _, _, choose = mutating
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "one.py").write_text("class A:\n    size: int = 3\n    more: int = 4\n    def f(self):\n        return 1\nLEAST = 2\n")
+    (package / "two.py").write_text("from package.one import LEAST\ndef g(a):\n    return a.size > LEAST\n")
+    tree = ast.parse((package / "one.py").read_text())
+    assert [choose.readers("package/one.py", tree, line, package) for line in (2, 3, 6)] == [
+        ["package/two.py:g:0"], ["package/one.py:A.f:0"], ["package/two.py:g:0"]
+    ]  # fmt: skip
