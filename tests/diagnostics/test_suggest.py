@@ -1,5 +1,7 @@
 """Did you mean: which known word is offered for which unknown one."""
 
+import random
+
 import pytest
 
 from netspec.diagnostics.suggest import distance, nearest
@@ -52,3 +54,23 @@ def test_at_most_limit_and_stable() -> None:
 def test_distance(a: str, b: str, steps: int) -> None:
     assert distance(a, b, 10) == distance(b, a, 10) == steps
     assert distance(a, b, 0) == min(steps, 1)
+
+
+def by_table(a: str, b: str) -> int:
+    """The textbook's table of insertions, deletions, substitutions and swaps of neighbours."""
+    rows = [[max(i, j) if not i or not j else 0 for j in range(len(b) + 1)] for i in range(len(a) + 1)]
+    for i in range(1, len(a) + 1):
+        for j in range(1, len(b) + 1):
+            rows[i][j] = min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]))
+            if i > 1 and j > 1 and a[i - 1] == b[j - 2] and a[i - 2] == b[j - 1]:
+                rows[i][j] = min(rows[i][j], rows[i - 2][j - 2] + 1)
+    return rows[-1][-1]
+
+
+def test_distance_is_that_of_the_table() -> None:
+    draw = random.Random(0)
+    for _ in range(1500):
+        a, b = ("".join(draw.choices("abc", k=draw.randrange(9))) for _ in range(2))
+        steps, bound = by_table(a, b), draw.randrange(8)
+        assert distance(a, b, 20) == steps, (a, b)
+        assert distance(a, b, bound) == min(steps, bound + 1), (a, b, bound)

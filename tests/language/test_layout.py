@@ -184,6 +184,15 @@ NARROW_DASHES = """layers:
 """
 
 
+def test_a_table_of_numbers_keeps_its_columns_from_the_first_line_to_the_last() -> None:
+    """Lists whose brackets close in one column with a neighbour's; a line that stands alone is written with one space."""
+    table = "v:\n  - [ 1,   2,   3]\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n"
+    assert tidy(table) == table
+    assert tidy("v:\n  - [ 1,   2]\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n") == "v:\n  - [1, 2]\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n"
+    assert tidy("v:\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n  - [ 1,   2]\n") == "v:\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n  - [1, 2]\n"
+    assert tidy("v:\n  - [ 1,   2]\nw: [10,  20,  30]\n") == "v:\n  - [1, 2]\nw: [10, 20, 30]\n"
+
+
 def test_wide_gaps_behind_dashes_are_indentation() -> None:
     assert tidy(WIDE_DASHES) == NARROW_DASHES
     assert meant(NARROW_DASHES) == meant(WIDE_DASHES)

@@ -125,3 +125,14 @@ def test_lines_keep_the_width(count: int) -> None:
     text = dump(tree)
     assert max(map(len, text.splitlines())) <= WIDTH or count == 30
     assert reread(text) == tree
+
+
+@pytest.mark.parametrize("short", [0, 1])
+def test_a_line_may_be_as_wide_as_the_width(short: int) -> None:
+    """Of a layer in a list, and of a key with its value: exactly WIDTH stands on one line, one more does not."""
+    layer = {"name": "x" * (WIDTH - len("  - {name: , type: A}") + 1 - short), "type": "A"}
+    lines = dump({"layers": [layer]}).splitlines()
+    assert [max(map(len, lines)), len(lines)] == ([WIDTH, 2] if short else [len(layer["name"]) + 10, 3])
+    values = {"aa": "y" * (WIDTH - len("    k: {aa: , b: 1}") + 1 - short), "b": 1}
+    lines = dump({"layers": {"one": {"k": values}}}).splitlines()
+    assert [len(line) for line in lines[2:]] == ([WIDTH] if short else [len("    k:"), WIDTH])
