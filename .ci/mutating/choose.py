@@ -16,7 +16,7 @@ __all__ = ["Map", "Test", "read_map"]
 FIRST = 40
 """Tests of the first round: those that run little else."""
 FILES, EACH = 8, 4
-"""Files of the second round, and the tests of each that come before others: to read a file costs more than most tests do."""
+"""Files of the second round, more where there is time, and the tests of each that come first: a file costs more than most tests do."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Map:
         found = self.reaching(mutant, text)
         module = mutant.module
         close = sorted(found, key=lambda t: (-round(t.closeness(module), 2), t.seconds))
-        files = list(dict.fromkeys(t.file for t in close))[:FILES]
+        files = list(dict.fromkeys(t.file for t in close))[: max(FILES, int(seconds / 2))]
         each: list[Test] = []
         for file in files:
             of_file = [t for t in close if t.file == file]

@@ -126,7 +126,7 @@ def decoded(offsets: Tensor, priors: Tensor, variances: Tensor, code: str) -> Te
     return torch.cat((centre - half, centre + half), -1)
 
 
-def kept_boxes(boxes: Tensor, scores: Tensor, threshold: float, top_k: int, eta: float = 1.0) -> Tensor:
+def kept_boxes(boxes: Tensor, scores: Tensor, threshold: float, top_k: int, eta: float) -> Tensor:
     """Indices of boxes, best first, that overlap no better one by more than the threshold, which shrinks by eta down to 0.5."""
     order = scores.sort(descending=True, stable=True).indices
     order = order[:top_k] if top_k >= 0 else order

@@ -6,7 +6,7 @@ import random
 import pytest
 from analysis_specs import net, typed
 
-from netspec.analysis.receptive_field import Field, fields, later, unshifted
+from netspec.analysis.receptive_field import Extent, Field, fields, later, unshifted
 from netspec.ir.graph import TypedGraph
 
 
@@ -177,3 +177,19 @@ def test_weights_for_every_place_are_not_equivariant(layer: str, moves: bool) ->
 def test_a_table_of_positions_is_not_equivariant() -> None:
     graph = typed(net("[N, 1, 8, 8]", "name: p, type: Parameter, shape: [1, 1, 8, 8]\nname: s, type: Eltwise, bottom: [data, p]"))
     assert unshifted(graph, graph.graph.blobs["s"], fields(graph)) == "s does something else at every place"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_two_branches_see_together(seed: int) -> None:
+    """The hull of both; where one holds the other, up to a common end too, it is that one, with all that it knows."""
+    draw = random.Random(seed)
+    for _ in range(200):
+        a, b = (
+            Extent(draw.choice((1, 2)), first := draw.randint(-4, 3), first + draw.choice((0, 0, 2)), 0, 2, draw.randint(1, 6))
+            for _ in "ab"
+        )
+        inside = [all(one.begin <= n <= one.end for n in (two.begin, two.end)) for one, two in ((a, b), (b, a))]
+        found = a.joined(b)
+        assert (found.begin, found.end) == (min(a.begin, b.begin), max(a.end, b.end))
+        assert found.stride == max(a.stride, b.stride) or any(inside)
+        assert found is a if inside[0] else found is b if inside[1] else True

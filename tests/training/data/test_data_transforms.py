@@ -13,6 +13,7 @@ from PIL import Image
 from netspec.diagnostics import SpecError
 from netspec.resolve.image_contract import ImageContract
 from netspec.resolve.train_section import Affine, Augmentation, ColorJitter, DataSection, TransformParam
+from netspec.training.data.arrived import natural
 from netspec.training.data.feeding import Port, batches_of, feed_of
 from netspec.training.data.loader import generator_at
 from netspec.training.data.mean import read_mean
@@ -147,6 +148,14 @@ def test_colours_agree_with_pillow() -> None:
     np.testing.assert_array_equal(recolor(rgb, "rgb", "gray"), gray)
     np.testing.assert_array_equal(recolor(rgb[:, ::-1], "bgr", "gray"), gray)
     np.testing.assert_array_equal(recolor(gray, "gray", "rgb")[:, 2], gray[:, 0])
+
+
+@pytest.mark.parametrize("have", [None, "gray", "rgb", "bgr"])
+@pytest.mark.parametrize("channels", [None, 1, 2, 3])
+def test_pixels_of_no_named_order(have: str | None, channels: int | None) -> None:
+    """As they are where they fit, where the net takes any number or they say nothing; else as files are, for one channel or three."""
+    fits = have is None or channels is None or channels == (1 if have == "gray" else 3)
+    assert natural(have, channels) == (have if fits else {1: "gray", 3: "rgb"}.get(channels or 0))
 
 
 def test_kinds_of_pixels(tmp_path: Path) -> None:
