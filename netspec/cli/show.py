@@ -40,7 +40,8 @@ class ShowCommand(click.Command):
 @click.option("--counts", is_flag=True, help="Add units, connections and arithmetic intensity.")
 @click.option("--field", is_flag=True, help="Add the receptive field, its stride, and its first pixel for unit 0.")
 @click.option("--training", is_flag=True, help="Add the operations of the whole training: connections x examples x epochs.")
-@click.option("--examples", type=click.IntRange(1), help="With --training: examples in an epoch, where the solver counts epochs.")
+@click.option("--epochs", type=click.FloatRange(0, min_open=True), help="With --training: epochs, whatever the solver says.")
+@click.option("--examples", type=click.IntRange(1), help="With --training: examples in an epoch, where epochs are counted.")
 @click.option("--resolved", is_flag=True, help="The complete spec instead: blocks unrolled, every default and bottom written out.")
 @spec_options
 def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any) -> None:
@@ -51,6 +52,8 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
     from netspec import driver
     from netspec.analysis.cost import cost
 
+    if not add["training"] and (add["epochs"] or add["examples"]):
+        raise click.UsageError("--epochs and --examples go with --training")
     program = driver.load(spec, reading)
     if add["resolved"]:
         click.echo(program.resolved_text(), nl=False)
@@ -62,7 +65,7 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
         from netspec.analysis.receptive_field import as_json as field_json
 
         fields = field_json(typed)
-    seen = samples(program, add["examples"]) if add["training"] else None
+    seen = samples(program, add["epochs"], add["examples"]) if add["training"] else None
     links = found.connections // batch_made(typed)
     if as_json:
         show_json(found, fields, seen, links)
@@ -108,18 +111,21 @@ def show_json(found: "NetCost", fields: dict[str, Any] | None, seen: int | None,
     click.echo(json.dumps(document, indent=2))
 
 
-def samples(program: "Program", examples: int | None) -> int:
-    """Examples that the whole training sees, each counted every time. UsageError where the spec does not say."""
+def samples(program: "Program", epochs: float | None, examples: int | None) -> int:
+    """Examples that the whole training sees, each counted every time. UsageError where neither the spec nor the command line says.
+
+    epochs: of the command line, in place of what the solver says, if the spec has one.
+    """
     section = program.resolved.file.train
-    if section is None:
-        raise click.UsageError("--training needs a spec with a section train")
-    solver = section.solver
-    if solver.max_iter:
+    if epochs is None and section is None:
+        raise click.UsageError("the spec has no section train: say with --epochs and --examples how long it is trained, and on how many")
+    if epochs is None and section is not None and section.solver.max_iter:
+        solver = section.solver
         batch = section.data.batch_size if section.data is not None else batch_made(program.training_graph("train"))
         return int(solver.max_iter * solver.iter_size * batch)
     if examples is None:
-        raise click.UsageError("the solver counts epochs: say with --examples how many examples there are in one")
-    return round(solver.epochs * examples)
+        raise click.UsageError("epochs are counted: say with --examples how many examples there are in one")
+    return round((epochs if epochs is not None else section.solver.epochs) * examples)  # type: ignore[union-attr]
 
 
 def batch_made(typed: "TypedGraph") -> int:

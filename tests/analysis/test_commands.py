@@ -145,3 +145,29 @@ def test_training_of_a_net_that_makes_its_own_batches(run: Any) -> None:
     )
     last = run(text, "show", "--training")[1].splitlines()[-1]
     assert last == "training: 370,560 operations: 772 connections x 480 examples seen"
+
+
+def test_training_of_a_spec_that_does_not_say_how_long(run: Any) -> None:
+    text = net("[N, 4]", "name: ip, type: InnerProduct, num_output: 3")
+    assert run(text, "show", "--training", "--epochs", "20", "--examples", "1000")[1].splitlines()[-1] == (
+        "training: 300,000 operations: 15 connections x 20,000 examples seen"
+    )
+    found = json.loads(run(text, "show", "--json", "--training", "--epochs", "0.5", "--examples", "1000")[1])
+    assert found["training"] == {"examples_seen": 500, "operations": 7500}
+    assert run(LENET, "show", "--training", "--epochs", "2", "--examples", "5")[1].endswith(
+        " x 10 examples seen\n"
+    )  # the command line wins
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--training",), "the spec has no section train: say with --epochs and --examples"),
+        (("--training", "--epochs", "3"), "say with --examples how many examples"),
+        (("--epochs", "3", "--examples", "5"), "--epochs and --examples go with --training"),
+        (("--training", "--epochs", "0", "--examples", "5"), "0.0 is not in the range x>0"),
+    ],
+)
+def test_training_of_unknown_length_is_a_usage_error(words: tuple[str, ...], said: str) -> None:
+    result = CliRunner().invoke(group, ["show", "zoo:lenet-5", *words])
+    assert result.exit_code == 2 and said in " ".join(result.output.split())

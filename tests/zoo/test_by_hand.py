@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from alike import image, numbers
+from click.testing import CliRunner
 from hand import Hand
 from thin import width
 from torch import Tensor
@@ -16,6 +17,7 @@ from zoo_nets import THIN, role, typed
 
 from netspec.analysis.cost import cost
 from netspec.api import compile as compiled
+from netspec.cli import group
 from netspec.ir.dims import evaluate, symbols
 
 NETS: dict[str, tuple[Callable[[Hand, Tensor], Tensor], str]] = {
@@ -79,3 +81,34 @@ def same_as_by_hand(name: str) -> None:
     found = cost(typed(name))
     assert found.parameters == sum(math.prod(shape) * n for shape, n in hand.tensors.items())
     assert evaluate(found.macs, open_sizes) == hand.macs
+
+
+class Links(Hand):
+    """Counts what the units of convolutions and dense layers read, a bias as one more."""
+
+    links = 0
+
+    def read(self, y: Tensor, inputs: int, bias: bool) -> Tensor:
+        self.links += y[0].numel() * (inputs + bias)
+        return y
+
+    def conv(self, x: Tensor, n: int, k: Any, bias: bool = True, groups: int = 1, **settings: object) -> Tensor:
+        window = k ** (x.dim() - 2) if isinstance(k, int) else math.prod(k)
+        return self.read(super().conv(x, n, k, bias, groups, **settings), x.shape[1] // groups * window, bias)
+
+    def dense(self, x: Tensor, n: int, bias: bool = True) -> Tensor:
+        return self.read(super().dense(x, n, bias), x[0].numel(), bias)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("name", "epochs", "examples"), [("lenet", 20, 60_000), ("tdnn", 7, 778), ("autoencoder", 0.5, 60_001), ("nin", 90, 1_281_167)]
+)
+def test_operations_of_a_training_are_those_counted_by_hand(name: str, epochs: float, examples: int) -> None:
+    """`show --training` on specs without a section train: every link is used once for each example that is seen."""
+    hand, function = Links(), NETS[name][0]
+    function(hand, torch.zeros(1, *(int(size) for size in cost(typed(name)).inputs["data"][1:])))  # type: ignore[call-overload]
+    words = ("show", f"zoo:{name}", "--training", "--epochs", str(epochs), "--examples", str(examples))
+    last = CliRunner().invoke(group, words, catch_exceptions=False).output.splitlines()[-1]
+    seen = round(epochs * examples)
+    assert last == f"training: {hand.links * seen:,} operations: {hand.links:,} connections x {seen:,} examples seen"
