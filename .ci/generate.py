@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -149,7 +150,24 @@ def traits() -> Pages:
     yield "docs/traits.md", "\n\n".join(parts) + "\n"
 
 
-MAKERS: tuple[Callable[[], Pages], ...] = (schema, layer_pages, dialects, traits, language, diagnostics, zoo)
+def decisions() -> Pages:
+    """The list of decision records: number, title, and the sentence in a quotation below it."""
+    records = sorted(path for path in (ROOT / "docs/decisions").glob("*.md") if path.name != "README.md")
+    rows = [decision(path.name, path.read_text(encoding="utf-8"), number) for number, path in enumerate(records, 1)]
+    head = "# Decisions\n\nWhy things are as they are. A record says the context, the decision, its consequence, and what would reverse it."
+    yield "docs/decisions/README.md", f"{DO_NOT_EDIT}\n\n{head}\n\n{markdown_table(('', 'decision', 'in a sentence'), rows)}\n"
+
+
+def decision(name: str, text: str, number: int) -> tuple[str, str, str]:
+    """A record's line. Raises ValueError for one that is not numbered, named and begun like the others."""
+    found = re.match(rf"# {number:04}: (.+)\n\n> (.+)\n\n", text)
+    if not name.startswith(f"{number:04}-") or found is None:
+        form = f"{number:04}-NAME.md and begin with `# {number:04}: Title`, an empty line, `> One sentence.`, an empty line"
+        raise ValueError(f"docs/decisions/{name} must be called {form}")
+    return f"[{number:04}]({name})", found[1], found[2]
+
+
+MAKERS: tuple[Callable[[], Pages], ...] = (schema, layer_pages, dialects, traits, language, diagnostics, zoo, decisions)
 WHOLLY_GENERATED = ("docs/layers", "docs/language", "docs/zoo")
 
 

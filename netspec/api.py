@@ -1,4 +1,4 @@
-"""The Python API (LANGUAGE, section 7): load, check, compile. torch is imported by compile alone."""
+"""The Python API: load, check, compile. torch is imported by compile alone."""
 
 import os
 from collections.abc import Iterable

@@ -109,7 +109,7 @@ def zero_start(view: View) -> Iterator[Found]:
 def zero_weights(typed: TypedGraph) -> list[Node]:
     """The layers whose multiplying weights are trained and start at 0, where that is true of all that have such weights; else none.
 
-    `train` refuses such a net: no gradient ever leaves 0 (LANGUAGE, section 3).
+    `train` refuses such a net: no gradient ever leaves 0.
     """
     zero: list[Node] = []
     for node in typed.graph.nodes:

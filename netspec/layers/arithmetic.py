@@ -66,7 +66,7 @@ def spread(value: Any, axes: int, at: str) -> tuple[Any, ...]:
 
 
 def window(space: tuple[Size, ...], *, kernel_size: PerAxis, stride: PerAxis = 1, pad: "Pad" = 0, dilation: PerAxis = 1) -> Window:
-    """The window that the parameters mean for an input of this space; pad words become numbers (LANGUAGE, section 3)."""
+    """The window that the parameters mean for an input of this space; pad words become numbers (docs/layers/Convolution.md)."""
     axes = len(space)
     if axes == 0:
         raise RuleError("NS303", "a window needs a spatial axis, after batch and channels", at="bottom")

@@ -7,7 +7,7 @@ __all__ = ["deployed"]
 
 
 def deployed(graph: Graph, outputs: tuple[Value, ...]) -> Graph:
-    """Keep what `outputs` need; without them, what is left when losses, metrics and what only they read go (LANGUAGE, section 1)."""
+    """Keep what `outputs` need; without them, what is left when losses, metrics and what only they read go."""
     outputs = outputs or open_ends(graph)
     needed: set[Value] = set(outputs)
     nodes: list[Node] = []

@@ -133,7 +133,7 @@ def reported(spec: Spec) -> bool:
 
 
 def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deploy: bool = False) -> Graph:
-    """The graph of a phase; with `deploy`, only what the outputs need (LANGUAGE, section 1)."""
+    """The graph of a phase; with `deploy`, only what the outputs need."""
     name = resolved.file.name or "net"
     graph = build(resolved.spec.items, resolved.drafts, list(resolved.inputs), state, name, diagnostics, resolved.strangers)
     outputs: list[Value] = []
