@@ -3,7 +3,6 @@
 `--check` writes nothing and names the files that are not fresh (exit 1).
 """
 
-import json
 import os
 import re
 import sys
@@ -57,8 +56,9 @@ def index() -> Pages:
 
 def schema() -> Pages:
     from netspec.resolve.published import published_schema
+    from netspec.resolve.published_shared import written_out
 
-    yield "schemas/netspec.schema.json", json.dumps(published_schema(), indent=1, ensure_ascii=False) + "\n"
+    yield "schemas/netspec.schema.json", written_out(published_schema())
 
 
 def layer_pages() -> Pages:

@@ -4,6 +4,7 @@ Unlike the strict schemas that word findings, it takes any `$...` text for any v
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from netspec import layers
@@ -14,6 +15,7 @@ from netspec.layers.reference import sentence
 from netspec.record import Param
 from netspec.resolve.expect_section import ExpectSection
 from netspec.resolve.image_contract import ImageContract
+from netspec.resolve.published_shared import share
 from netspec.resolve.published_values import EXPRESSION, described, fields, opened, record, ref, shared_records
 from netspec.resolve.sections import InputSection, LayerFields, OutputSection, SpecFile
 from netspec.resolve.train_section import TrainSection
@@ -25,13 +27,15 @@ from netspec.syntax.words import BlockSection, BlockUse, InsertEntry, LayerSwitc
 __all__ = ["published_schema"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+EXAMPLES = 3
+"""Example rows of a type that editors show."""
 SHAPE = {"type": "array", "items": {"description": "a size, or a letter that stands for any", "type": ["integer", "string"], "minimum": 1}}
 
 
 def published_schema() -> Schema:
     """The schema of a spec file: its sections, and one definition per layer type, chosen by `type`."""
     every = layers.every()
-    return {
+    whole = {
         "$schema": DIALECT,
         "title": "netspec",
         "description": "A network in the netspec language.",
@@ -43,16 +47,24 @@ def published_schema() -> Schema:
         "then": whole_spec(),
         "$defs": definitions(every),
     }
+    return share(whole)
 
 
 def definitions(every: list[type[Layer]]) -> Schema:
-    """All that is referred to by name."""
+    """All that is referred to by name.
+
+    Of a type `TYPE.values` describes each parameter, once; `TYPE`, `TYPE.map` and, where it has several, its param maps say which of them
+    may stand there: a mapping is closed by the names in its own `properties` alone.
+    """
     found: Schema = {"layer": layer(every), "complete": complete(every), "defaults": defaults(every), "block": block(), "use": use()}
-    found["fields"] = {"properties": fields(LayerFields)}
+    found["fields"] = {"properties": {**fields(LayerFields), **fields(LayerSwitch)}}
     for cls in every:
         found[cls.type] = layer_type(cls)
-        for group in cls.groups:
-            found[f"{cls.type}.{group}"] = param_map(cls, group)
+        if cls.params:
+            found[f"{cls.type}.values"] = {"properties": fields(cls)}
+        found[f"{cls.type}.map"] = param_map(cls, cls.names)
+        for group in cls.groups if len(cls.groups) > 1 else ():
+            found[f"{cls.type}.{group}"] = param_map(cls, spellings_in(cls, group))
     return with_records(found)
 
 
@@ -104,39 +116,43 @@ def older(cls: type[Layer]) -> list[str]:
 
 def layer_type(cls: type[Layer]) -> Schema:
     """A layer of one type: in shorthand, or with its param maps, never both."""
-    common: Schema = {name: {"$ref": f"#/$defs/fields/properties/{name}"} for name in LayerFields.names}
+    common: Schema = dict.fromkeys([*LayerFields.names, *LayerSwitch.names], True)
     common["type"] = {"title": cls.type, "description": " ".join((cls.__doc__ or "").split())}  # what an editor shows over the word
-    maps = {group: {"description": f"its parameters, as Caffe nests them in {group}", **ref(f"{cls.type}.{group}")} for group in cls.groups}
-    own = fields(cls)
-    rules = [opened(rule) for rule in cls.schema().get("allOf", []) if "if" in rule]
-    if own:
+    maps = {group: group_map(cls, group) for group in cls.groups}
+    rules = [ref("fields"), *([ref(f"{cls.type}.values")] if cls.params else []), *pairing(cls, cls.params)]
+    if cls.params:
         any_map = {"anyOf": [{"required": [group]} for group in cls.groups]}
-        rules.append({"if": any_map, "then": {"properties": dict.fromkeys(own, False)}})
-    words = {
-        "title": cls.type,
-        "description": sentence(cls),
-        "properties": {**common, **fields(LayerSwitch), **maps, **own},
-        "additionalProperties": False,
-    }
-    return {**words, **({"allOf": rules} if rules else {}), "examples": list(examples(cls))}
+        rules.append({"if": any_map, "then": {"properties": dict.fromkeys(cls.names, False)}})
+    properties = {**common, **maps, **dict.fromkeys(cls.names, True)}
+    words = {"title": cls.type, "description": sentence(cls), "properties": properties, "additionalProperties": False}
+    return {**words, "allOf": rules, "examples": list(islice(examples(cls), EXAMPLES))}
 
 
-def param_map(cls: type[Layer], group: str) -> Schema:
+def group_map(cls: type[Layer], group: str) -> Schema:
     """The parameters of one param map, nested as in Caffe."""
-    names = [p.name for p in cls.params.values() if cls.group_of(p) == group]
-    words = cls.schema(names)
-    known = {
-        name: {"description": body["description"], "$ref": f"#/$defs/{cls.type}/properties/{name}"}
-        for name, body in words["properties"].items()
-    }
-    rules = [{**rule, "if": {"type": "object", **rule["if"]}} for rule in words.get("allOf", []) if "if" in rule]
-    return {
-        "type": ["object", "string"],
-        **EXPRESSION,
-        "properties": known,
-        "additionalProperties": False,
-        **({"allOf": rules} if rules else {}),
-    }
+    body = ref(f"{cls.type}.{group}" if len(cls.groups) > 1 else f"{cls.type}.map")
+    rules = [{**rule, "if": {"type": "object", **rule["if"]}} for rule in pairing(cls, names_in(cls, group))]
+    return {"description": f"its parameters, as Caffe nests them in {group}", **body, **({"allOf": rules} if rules else {})}
+
+
+def param_map(cls: type[Layer], spellings: Iterable[str]) -> Schema:
+    """Some parameters of a type in a mapping of their own; an expression may stand for the whole."""
+    names = dict.fromkeys(spellings, True)
+    words = {"description": sentence(cls), "type": ["object", "string"], **EXPRESSION, "properties": names, "additionalProperties": False}
+    return {**words, "allOf": [ref(f"{cls.type}.values")]} if names else words
+
+
+def names_in(cls: type[Layer], group: str) -> list[str]:
+    return [p.name for p in cls.params.values() if cls.group_of(p) == group]
+
+
+def spellings_in(cls: type[Layer], group: str) -> list[str]:
+    return [spelling for spelling, p in cls.names.items() if cls.group_of(p) == group]
+
+
+def pairing(cls: type[Layer], names: Iterable[str]) -> list[Schema]:
+    """What must or must not stand beside each other: kernel_size, or kernel_h and kernel_w."""
+    return [opened(rule) for rule in cls.schema(names).get("allOf", []) if "if" in rule]
 
 
 def examples(cls: type[Layer]) -> Iterator[Schema]:
@@ -237,12 +253,8 @@ def defaults(every: list[type[Layer]]) -> Schema:
     """Parameters by layer type, in shorthand."""
     found = {}
     for cls in every:
-        own = {name: {"$ref": f"#/$defs/{cls.type}/properties/{name}"} for name in cls.names}
-        body = {"description": sentence(cls), "type": ["object", "string"], **EXPRESSION, "properties": own, "additionalProperties": False}
-        found[cls.type] = body
-        found.update(
-            {name: {"description": f"older name of {cls.type}", "$ref": f"#/$defs/defaults/properties/{cls.type}"} for name in older(cls)}
-        )
+        found[cls.type] = ref(f"{cls.type}.map")
+        found.update({name: {"description": f"older name of {cls.type}", **ref(f"{cls.type}.map")} for name in older(cls)})
     return {"type": ["object", "string"], **EXPRESSION, "properties": found, "additionalProperties": False}
 
 

@@ -33,7 +33,7 @@ def opened(schema: Any) -> Any:
     if "pattern" in found:
         return {**{word: value for word, value in found.items() if word != "pattern"}, "anyOf": [{"pattern": found["pattern"]}, EXPRESSION]}
     if any("enum" in part for part in found.get("anyOf", [])):
-        return {**found, "anyOf": [*found["anyOf"], EXPRESSION]}
+        return {**found, "anyOf": [*schema["anyOf"], EXPRESSION]}
     return found
 
 
