@@ -43,7 +43,7 @@ class Map:
     def __init__(self, tests: Iterable[Test], shared: dict[str, frozenset[str]], package: Path) -> None:
         self.tests = list(tests)
         self.package = package
-        self.shared = shared
+        self.names = {test.name for test in self.tests}
         self.by_block: defaultdict[str, list[Test]] = defaultdict(list)
         self.by_file: defaultdict[str, list[Test]] = defaultdict(list)
         for test in self.tests:

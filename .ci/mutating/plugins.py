@@ -3,8 +3,9 @@
 import json
 import os
 import random
+import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +18,7 @@ __all__ = ["Chosen", "Recorder", "map_name"]
 
 
 MANY = 50
+DIGITS = re.compile(r"\d+")
 
 
 def spent() -> float:
@@ -121,16 +123,21 @@ def file_of(item: pytest.Item) -> str:
 
 
 class Chosen:
-    """Of what is collected, the chosen tests in their order; the first that failed is `failed`."""
+    """Of what is collected, the chosen tests in their order, then some that the map does not know and that differ from these in numbers
+    alone: other rows of a table. The first that failed is `failed`."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], known: Container[str], more: int) -> None:
         self.order = {name: i for i, name in enumerate(names)}
+        self.alike = {DIGITS.sub("0", name) for name in names}
+        self.known, self.more = known, more
         self.failed = ""
         self.count = 0
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = sorted((i for i in items if i.nodeid in self.order), key=lambda i: self.order[i.nodeid])
+        chosen = sorted((i for i in items if i.nodeid in self.order), key=lambda i: self.order[i.nodeid])
+        others = [i for i in items if i.nodeid not in self.known and DIGITS.sub("0", i.nodeid) in self.alike]
+        items[:] = [*chosen, *others[: self.more]]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.count += report.when == "call"

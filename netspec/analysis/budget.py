@@ -114,7 +114,7 @@ class Budget:
         self, code: str, name: str, limit: Limit, value: Size, spent: Mapping[str, Size], unit: str = "", at: Located | None = None
     ) -> None:
         """Report a number that breaks its limit, with what spends most of it."""
-        at = at or self.section.get(name.split(".", maxsplit=1)[0])
+        at = at or self.section.get(name)
         span = at.span if at is not None else None
         if not isinstance(value, int):
             self.diagnostics.error(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -116,3 +117,31 @@ def test_folders_that_the_command_line_allows_are_watched_too(tmp_path: Path, mo
     monkeypatch.setenv("NETSPEC_ALLOW_OUTSIDE", str(tmp_path / "there"))
     files = Files((str(tmp_path / "here" / "spec.yaml"),))
     assert any(path.endswith("blocks.yaml") for path in files.seen)
+
+
+@pytest.mark.parametrize(("looks", "rounds"), [
+    (["1"], 1),  # written at once
+    (["1", "2", "3"], 3),  # still being written
+    (["-", "1"], 2),  # taken away and written anew
+    (["-", "-", "-", "1", "2"], 5),
+    (["-"], None), ([*"12345678901234567890"], None),  # not for ever
+])  # fmt: skip
+def test_what_an_editor_writes_is_waited_for(looks: list[str], rounds: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until a look is like the one before and no spec is missing; at most as long as an editor may take."""
+    from netspec.cli import watch
+
+    clock, states = [0.0], iter(["0", "0", *looks])
+    last = ["0"]
+
+    def look(self: Files) -> dict[str, tuple[int, int, int]]:
+        last.append(next(states, last[-1]))
+        return {"spec": watch.GONE if last[-1] == "-" else (int(last[-1]) + 1, 0, 1)}
+
+    monkeypatch.setattr(watch.Files, "look", look)
+    time = SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    monkeypatch.setattr(watch, "time", time)
+    files = Files(("spec",))
+    files.wait()
+    waited = round(watch.SETTLING / watch.POLL)
+    assert len(last) - 3 == rounds + 1 if rounds is not None else waited <= len(last) - 3 <= waited + 2
+    assert files.seen == {"spec": watch.GONE if last[-1] == "-" else (int(last[-1]) + 1, 0, 1)}

@@ -1,0 +1,25 @@
+"""What `predict` makes of one output: the best classes of a vector of scores, with axes of one place or without; else its numbers."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netspec.cli.predict import output
+
+
+def top(*ranked: tuple[str, int, float]) -> dict[str, Any]:
+    return {"top": [{"class": name, "index": i, "score": score} for name, i, score in ranked]}
+
+
+@pytest.mark.parametrize(("shape", "vector"), [((4,), True), ((4, 1, 1), True), ((1, 4), True), ((2, 2), False), ((4, 1, 2), False)])
+def test_a_vector_of_scores(shape: tuple[int, ...], vector: bool) -> None:
+    scores = np.resize(np.array([0.5, 2.0, 0.25, 2.0], np.float32), shape)
+    found = output(scores, ["a", "b", "c"], 3)
+    assert found == (top(("b", 1, 2.0), ("3", 3, 2.0), ("a", 0, 0.5)) if vector else {"shape": [*shape], "values": scores.tolist()})
+
+
+def test_few_scores() -> None:
+    assert output(np.float32(3), ["a"], 5) == top(("a", 0, 3.0))
+    assert output(np.array([7.0]), [], 5) == top(("0", 0, 7.0))
+    assert output(np.array([2, 9]), ["a", "b"], 1) == top(("b", 1, 9.0))
