@@ -16,10 +16,11 @@ from netspec import layers
 from netspec.diagnostics.codes import CODES, Phase, phase_of
 from netspec.diagnostics.model import Diagnostics
 from netspec.ir.layer import REGISTRY, Example, Layer
+from netspec.ir.manual import sentence
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.traits import TRAITS, DefinitionError
-from netspec.layers.reference import answered, default_of, markdown_table, record_page, reference, sentence, worked
 from netspec.record import Record, Reject
+from netspec.reference.layer_page import answered, default_of, markdown_table, record_page, reference, worked
 from netspec.source import Source
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read
@@ -31,7 +32,7 @@ Pages = Iterator[tuple[str, str]]
 
 def families() -> list[str]:
     """The modules of netspec/layers that define layer types, all imported."""
-    modules = [m.name for m in iter_modules(layers.__path__) if not m.name.startswith("blocks") and m.name != "index"]
+    modules = [m.name for m in iter_modules(layers.__path__) if not m.ispkg and m.name != "index"]
     for module in modules:
         import_module(f"netspec.layers.{module}")
     return sorted({family_of(cls) for cls in types()} & set(modules))
@@ -55,7 +56,7 @@ def index() -> Pages:
 
 
 def schema() -> Pages:
-    from netspec.resolve.published import published_schema
+    from netspec.resolve.json_schema.publish import published_schema
     from netspec.resolve.published_shared import written_out
 
     yield "schemas/netspec.schema.json", written_out(published_schema())
@@ -111,7 +112,7 @@ def diagnostics() -> Pages:
 
 def zoo() -> Pages:
     """The list of the zoo's nets, and a page for each."""
-    from netspec.cli.zoo_page import zoo_pages
+    from netspec.reference.zoo_page import zoo_pages
 
     for name, text in zoo_pages():
         yield f"docs/zoo/{name}.md" if name else "docs/zoo.md", f"{DO_NOT_EDIT}\n\n{text}"

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from faults_mutants import KINDS, Mutant, Seeded
 from faults_rules import Net, Shapes, names_are_wrong, schema_takes
 
-from netspec import driver
-from netspec.diagnostics.fixing import edited
 from netspec.diagnostics.model import Diagnostic, SpecError
 from netspec.diagnostics.words import remarks
+from netspec.repair.check import check_source
+from netspec.repair.edits import edited
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
 from netspec.syntax.paths import zoo_specs
@@ -92,7 +92,7 @@ class Bench:
     def judged(self, mutant: Mutant) -> Verdict:
         source = Source(self.name, mutant.text)
         try:
-            found = driver.check_source(source)
+            found = check_source(source)
         except Exception:
             return Verdict(False, False, False, 0, 0, True)
         errors = [d for d in found if d.severity == "error"]
@@ -100,7 +100,7 @@ class Bench:
         primary = any(d.span is not None and covers(d.span, mutant.line) for d in errors)
         secondary = primary or any(covers(label.span, mutant.line) for d in errors for label in d.others)
         offered = [text for d in errors for fix in d.fixes if fix.edits and (text := edited(source, fix.edits)) is not None]
-        clean = sum(fewer(errors, driver.check_source(text)) for text in offered)
+        clean = sum(fewer(errors, check_source(text)) for text in offered)
         return Verdict(bool(errors) and not crashed, primary, secondary, len(offered), clean, crashed)
 
     def expectation(self, mutant: Mutant) -> Expected | None:
@@ -112,7 +112,7 @@ class Bench:
             return None
         first = next(name for name in shapes if name in self.covered and self.differing(shapes, [name]))
         layer = next(name for name in shapes if self.differing(shapes, [name]))
-        every = driver.check_source(Source(self.name, mutant.text))
+        every = check_source(Source(self.name, mutant.text))
         found = [d for d in every if d.code == "NS324"]
         said = [" ".join([d.fact, d.label, *remarks(d), *(f"{label.text} {label.span.text}" for label in d.others)]) for d in found]
         refused = not found and any(d.severity == "error" and not d.code.startswith("NS32") for d in every)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from faults_slips import SLIPS, slip
 
-from netspec import driver
+from netspec.repair.check import check_source
 from netspec.source import Source
 from netspec.syntax.paths import zoo_specs
 
@@ -39,7 +39,7 @@ def tried(path: Path, count: int, seed: int) -> Outcome:
             changed, _ = slip(changed, rng)
         outcome.made[kind] += 1
         try:
-            errors = [d for d in driver.check_source(Source(str(path), changed)) if d.severity == "error"]
+            errors = [d for d in check_source(Source(str(path), changed)) if d.severity == "error"]
         except Exception:
             outcome.crashes.append(f"{path.stem} {kind}:\n{traceback.format_exc()[-1500:]}")
             continue

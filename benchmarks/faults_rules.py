@@ -15,8 +15,8 @@ from netspec.diagnostics.model import Diagnostics
 from netspec.driver import load, resolve_source, with_file_types
 from netspec.ir.dims import Dim, evaluate
 from netspec.ir.graph import Graph, Node
-from netspec.resolve.build import NetState
 from netspec.resolve.resolve import wire
+from netspec.resolve.wiring import NetState
 from netspec.source import Source
 
 __all__ = ["Net", "names_are_wrong", "schema_takes"]

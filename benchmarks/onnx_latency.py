@@ -19,7 +19,7 @@ import torch
 
 import netspec
 from netspec import driver
-from netspec.reading import Reading
+from netspec.read_options import Reading
 
 HERE = Path(__file__).resolve().parent
 NETS = (("zoo:lenet", (1, 1, 28, 28)), ("zoo:resnet-18", (1, 3, 224, 224)), ("zoo:squeezenet-1.1", (1, 3, 224, 224)))

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from netspec.resolve.solver_section import SolverParameter
-from netspec.training.solver import ParameterSpec, Solver
+from netspec.resolve.sections.solver import SolverParameter
+from netspec.training.optim.solver import ParameterSpec, Solver
 
 RESULTS = Path(__file__).parents[1] / "benchmarks/results/solvers.md"
 WARM_UP = 20

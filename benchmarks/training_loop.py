@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netspec.resolve.solver_section import SolverParameter
+from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.interrupt import Interrupt
 from netspec.training.job import Job
 from netspec.training.loop import Training
+from netspec.training.optim.solver import ParameterSpec, Solver
 from netspec.training.progress import Silent
-from netspec.training.solver import ParameterSpec, Solver
 
 
 class LeNet(nn.Module):

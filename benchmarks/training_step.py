@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from netspec import api, driver
+from netspec import compiled, driver
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results/training.md"
@@ -76,7 +76,7 @@ def paired(one: Callable[[], None], two: Callable[[], None], steps: int, device:
 
 def emitted() -> nn.Module:
     """The net that `netspec train specs/lenet.yaml` trains."""
-    return api.compile(driver.load(str(ROOT / "specs/lenet.yaml")).training_graph("train"), "train")
+    return compiled.compile(driver.load(str(ROOT / "specs/lenet.yaml")).training_graph("train"), "train")
 
 
 def check_same(one: nn.Module, two: nn.Module, batch: dict[str, Tensor]) -> None:

@@ -11,9 +11,10 @@ TYPE_CHECKING = False  # not from typing: under `python -m netspec` the working 
 if TYPE_CHECKING:
     from typing import Any
 
-    from netspec.api import check, compile, load, load_weights
+    from netspec.api import check, load_weights
+    from netspec.compiled import compile, load
     from netspec.diagnostics import SpecError
-    from netspec.export.export import certify, export
+    from netspec.exporters.export import certify, export
     from netspec.training.train import train
 
 __all__ = ["SpecError", "__version__", "certify", "check", "compile", "export", "load", "load_weights", "train"]
@@ -21,14 +22,13 @@ __all__ = ["SpecError", "__version__", "certify", "check", "compile", "export", 
 PLACES = {
     "SpecError": "netspec.diagnostics",
     "train": "netspec.training.train",
-    "certify": "netspec.export.export",
-    **dict.fromkeys(("check", "compile", "load", "load_weights"), "netspec.api"),
+    **dict.fromkeys(("check", "load_weights"), "netspec.api"),
+    **dict.fromkeys(("compile", "load"), "netspec.compiled"),
+    **dict.fromkeys(("certify", "export"), "netspec.exporters.export"),
 }
 
 
 def __getattr__(name: str) -> "Any":
-    if name == "export":
-        return import_module("netspec.export")  # a package that is callable
     if name in PLACES:
         return getattr(import_module(PLACES[name]), name)
     raise AttributeError(f"module 'netspec' has no attribute {name!r}")

@@ -1,90 +1,31 @@
 """The Python API: load, check, compile. torch is imported by compile alone."""
 
 import os
-from collections.abc import Iterable
-from math import prod
-from typing import TYPE_CHECKING, Any, Union
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
-from netspec import driver
-from netspec.diagnostics.model import Diagnostic, Diagnostics, fail
-from netspec.emit.execute import execute, network_of
-from netspec.emit.proof import prove
-from netspec.emit.torch_source import torch_source
-from netspec.ir.graph import TypedGraph
-from netspec.reading import Reading
+from netspec.diagnostics.model import Diagnostic, Diagnostics
+from netspec.read_options import Reading
+from netspec.repair.check import check_source
 from netspec.syntax.reader import read_file
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["check", "compile", "load", "load_weights"]
-
-
-PHASES = ("test", "train", "deploy")
-PROGRAMS: "WeakKeyDictionary[type[nn.Module], driver.Program]" = WeakKeyDictionary()
-"""Which program a network's class was compiled from: copies and unpickled networks are of the same class."""
-
-
-def program_of(net: "nn.Module") -> driver.Program | None:
-    """The program that a network was compiled from; None for a module that compile did not make, or made from a TypedGraph."""
-    return PROGRAMS.get(type(net))
-
-
-def load(path: str, stages: Iterable[str] = (), level: int = 0, *, allow_code: bool = False) -> driver.Program:
-    """Read a spec. allow_code: plug-ins that it names may run. Raises SpecError (with `.diagnostics`) if it is not sound."""
-    return driver.load(os.fspath(path), Reading(frozenset(stages), level, allow_code=allow_code))
+__all__ = ["check", "load_weights"]
 
 
 def check(path: str, *, allow_code: bool = False) -> list[Diagnostic]:
     """All findings on a spec, sorted by place; none for a clean one."""
     diagnostics = Diagnostics()
     source = read_file(os.fspath(path), diagnostics)
-    return driver.check_source(source, Reading(allow_code=allow_code)) if source is not None else diagnostics.sorted()
-
-
-def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -> "nn.Module":
-    """The network as a torch module.
-
-    `phase` picks the layers: "test" (in eval mode), "train" (in train mode), or "deploy", what the outputs need (in eval mode).
-    Weights are filled as the spec says, from torch's current random state. Data layers read what a call does not pass in; HDF5Output writes
-    where a spec is given, not where a graph is. Raises SpecError (NS503 where what was built is not what
-    the graph says), and ValueError for another phase.
-    """
-    if phase not in PHASES:
-        raise ValueError(f"phase must be one of {', '.join(PHASES)}: it is {phase!r}")
-    program = spec if isinstance(spec, driver.Program) else load(spec) if not isinstance(spec, TypedGraph) else None
-    typed = spec if isinstance(spec, TypedGraph) else program.graph(phase)  # type: ignore[union-attr]
-    fits(typed)
-    module = execute(torch_source(typed))
-    net: Any = network_of(module)()
-    prove(typed, net)
-    if program is not None:
-        PROGRAMS[type(net)] = program
-    if any(node.layer.reads or node.layer.writes for node in (*typed.graph.sources, *typed.graph.nodes)):
-        from netspec.training.layer_files import attach
-
-        attach(net, typed, writing=not isinstance(spec, TypedGraph))
-    return net.train(phase == "train")  # type: ignore[no-any-return]
-
-
-def fits(typed: TypedGraph) -> None:
-    """NS505: the weights alone take more memory than the machine has."""
-    sizes = [(prod(size for size in ref.weight.shape if isinstance(size, int)), ref) for ref in typed.weight_refs() if not ref.shared]
-    needed = 4 * sum(size for size, _ in sizes)
-    try:
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # a system that does not tell
-        return
-    if needed > there:
-        size, most = max(sizes, key=lambda pair: pair[0])
-        worked = f"{most.name} has {' * '.join(map(str, most.weight.shape))} = {size:,} of them"
-        fact = f"{needed:,} bytes of weights, 4 for each, where the machine has {there:,}; {worked}"
-        raise fail("NS505", fact, span=most.node.places["type"])
+    return check_source(source, Reading(allow_code=allow_code)) if source is not None else diagnostics.sorted()
 
 
 def load_weights(net: "nn.Module", path: str) -> "nn.Module":
-    """Copy the weights of a safetensors file into a compiled network, all or none; answers it. Raises SpecError (training/loading.py)."""
-    from netspec.training import loading
+    """Copy the weights of a safetensors file into a compiled network, all or none; answers it.
+
+    Raises SpecError (training/run/loading.py).
+    """
+    from netspec.training.run import loading
 
     return loading.load_weights(net, path)

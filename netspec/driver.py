@@ -3,51 +3,38 @@
 Each phase takes the findings so far and stops the run where it reported errors.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-from netspec.analysis.budget import expect, expected_shapes
-from netspec.analysis.courses import said_length
 from netspec.analysis.evidence import disagreement
-from netspec.analysis.expect_words import check_words
-from netspec.analysis.feasible import feasible
+from netspec.analysis.expect.budget import expect
+from netspec.analysis.expect.words import check_words
 from netspec.analysis.infer import infer
-from netspec.analysis.legal_sizes import with_letters
-from netspec.analysis.lint import lint
+from netspec.analysis.learning_rate.courses import said_length
+from netspec.analysis.learning_rate.faults import rate_faults
+from netspec.analysis.lint.run import lint
 from netspec.analysis.players import Part, parts
-from netspec.analysis.rate_faults import rate_faults
+from netspec.analysis.sizes.feasible import feasible
+from netspec.analysis.sizes.legal import with_letters
 from netspec.analysis.still import still
-from netspec.collector import no_collection
-from netspec.diagnostics.codes import Phase
-from netspec.diagnostics.effort import SECOND, Check, Effort, SpentError, weight
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
 from netspec.diagnostics.suggest import bounded
-from netspec.frozen import changed, frozen
+from netspec.frozen_classes import frozen
+from netspec.garbage_collection import no_collection
 from netspec.ir.graph import Graph, TypedGraph
-from netspec.reading import PLAIN, Reading
-from netspec.resolve.build import NetState, kept
-from netspec.resolve.heads import heads_of, learning, with_heads
+from netspec.read_options import PLAIN, Reading
 from netspec.resolve.resolve import Resolved, resolve, wire
+from netspec.resolve.training_heads import heads_of, learning, with_heads
+from netspec.resolve.wiring import NetState, kept
 from netspec.source import Source
 from netspec.syntax.expand import expand
 from netspec.syntax.printable import check_names
 from netspec.syntax.reader import read, read_file
 
 if TYPE_CHECKING:
-    from netspec.diagnostics.fixing import Repair
+    pass
 
-__all__ = ["Program", "check_source", "fix_source", "load", "load_source", "read_file"]
-
-BEHIND = 2
-"""Faults in sizes that are told behind a first one."""
-GUESSES = 0.6
-"""The part of what is left of the effort that is spent on whose fault it is, before fixes are tried."""
-REPAIR = 10 * SECOND
-DAMAGES = 3
-"""Places where a text is no YAML behind which reading goes on."""
+__all__ = ["Program", "accused", "findings", "load", "load_source", "look", "resolve_source", "state_of", "with_file_types"]
 
 
 @frozen
@@ -180,100 +167,22 @@ def with_file_types(graph: Graph) -> Graph:
     """The graph, data layers' tops typed by their files; numpy is imported only where there is such a file."""
     if not any(i.type is None and i.node.layer.reads for i in graph.inputs if i.node is not None):
         return graph
-    from netspec.training.data.layer_paths import has_files
+    from netspec.data.layer_paths import has_files
 
     if not has_files(graph):
         return graph
-    from netspec.training.data.layer_source import typed_inputs
+    from netspec.data.layer_sources import typed_inputs
 
     return typed_inputs(graph)
-
-
-def check_source(
-    source: Source, reading: Reading = PLAIN, damages: int = DAMAGES, early: Callable[[list[Diagnostic]], None] | None = None
-) -> list[Diagnostic]:
-    """All findings on a spec, sorted; each fix that they offer was made, and the text checked again.
-
-    damages: how many times reading goes on behind a place that is no YAML, with the text mended as the finding there offers.
-    early: called with the findings before changes are tried on them, if there is anything to try.
-    All trials together cost about a second; what was not tried is not offered.
-    """
-    return settled_findings(source, reading, damages, early, Effort(SECOND))
-
-
-def settled_findings(
-    source: Source, reading: Reading, damages: int, early: Callable[[list[Diagnostic]], None] | None, effort: Effort
-) -> list[Diagnostic]:
-    """The findings with the places and fixes that trials decide, as far as the effort goes."""
-    found, layers = look(source, reading)
-    cost = weight(source, layers, len(found))
-    check = effort.paying(partial(findings, reading=reading), cost)
-    if early is not None and (any(fix.edits for d in found for fix in d.fixes) or accused(found)):
-        early(found)
-    if damages and found and found[0].phase == Phase.READING:
-        from netspec.diagnostics.readings import settled as read_soundly
-        from netspec.diagnostics.recovery import ended, read_on
-
-        with suppress(SpentError):
-            found = read_soundly(found, source, check)
-            whole = partial(settled_findings, reading=reading, damages=damages - 1, early=None, effort=effort)
-            further = read_on(found, source, whole) if ended(found, source) else None
-            if further is not None:
-                return further
-    if accused(found):
-        with effort.part(GUESSES) as part, suppress(SpentError):
-            found = with_blame(found, source, reading, part.paying(partial(findings, reading=reading), cost))
-    if any(d.code in ("NS201", "NS203", "NS208") and d.others for d in found):
-        from netspec.analysis.rivals import settled
-
-        with effort.part(GUESSES) as part:
-            found = settled(found, source, part.paying(partial(findings, reading=reading), cost))
-    if any(fix.edits for d in found for fix in d.fixes):
-        from netspec.diagnostics.fixing import tried
-
-        found = tried(found, source, check, effort.left // cost)
-    return found
 
 
 def accused(found: list[Diagnostic]) -> bool:
     """Whether a number of the text may be why there is a finding."""
     if not any(map(disagreement, found)):
         return False
-    from netspec.analysis.suspects import accusable
+    from netspec.analysis.evidence import accusable
 
     return any(map(accusable, found))
-
-
-def with_blame(found: list[Diagnostic], source: Source, reading: Reading, check: Check, behind: int = BEHIND) -> list[Diagnostic]:
-    """The findings on sizes moved to the one number whose change mends them, where there is one.
-
-    behind: how many faults are looked for one behind another, where the first alone hides the rest.
-    """
-    from netspec.analysis.behind import behind as further
-    from netspec.analysis.blame import blamed
-    from netspec.analysis.nearby import with_nearby
-    from netspec.analysis.trials import Trials
-
-    resolved = resolve_source(source, Diagnostics(), reading) if accused(found) else None
-    if resolved is None:
-        return found
-    graph = with_file_types(wire(resolved, state_of("test", reading), Diagnostics()))
-    trials = Trials(graph, expected_shapes(resolved, graph))
-    expected = resolved.spec.section("expect") is not None
-    moved = blamed(found, source, check, trials, expected=expected)
-    if moved != found or not behind:
-        return moved
-    told = further(found, source, trials, lambda text: with_blame(check(text), text, reading, check, behind - 1))
-    return with_nearby(told, source, trials) if told == found else told
-
-
-def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":
-    """The text with every safe fix made that helps, and what was done."""
-    from netspec.diagnostics.fixing import repaired
-
-    found, layers = look(source, reading)
-    cost = weight(source, layers, len(found))
-    return repaired(source, found, Effort(REPAIR).paying(partial(findings, reading=reading), cost))
 
 
 def findings(source: Source, reading: Reading) -> list[Diagnostic]:
@@ -335,23 +244,6 @@ def is_library(source: Source) -> bool:
     tree = read(source, Diagnostics())
     keys = set(tree.mapping if tree is not None else ())
     return bool(keys & {"blocks", "vars"}) and keys <= {"netspec", "description", "import", "vars", "blocks"}
-
-
-def check_as(source: Source, dialect: str, reading: Reading = PLAIN) -> list[Diagnostic]:
-    """NS413 for each layer of a sound spec whose size or value would change if `dialect` filled what it leaves open. Raises SpecError."""
-    from netspec.analysis.dialect import differences
-
-    diagnostics = Diagnostics()
-    program = load_source(source, reading)
-    resolved = resolve_source(source, diagnostics, changed(reading, settings=(*reading.settings, f"dialect={dialect}")))
-    found: list[Diagnostic] = []
-    for typed in program.graphs() if resolved is not None else ():
-        assert resolved is not None
-        other = wire(resolved, state_of(typed.graph.phase, reading), diagnostics)
-        trained = resolved.file.train is not None or any(any(node.loss_weights) for node in typed.graph.nodes)
-        found += differences(typed, with_file_types(other), dialect, trained=trained)
-    unlike = {(d.span, d.identity): d for d in found}
-    return [*diagnostics.sorted(), *unlike.values()]
 
 
 def phased(resolved: Resolved) -> bool:

@@ -5,7 +5,7 @@ from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, a
 from netspec.ir.onnx import OnnxBuilder, OnnxValue
 from netspec.ir.rule import RuleError, at_least, divides, require, same
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import windows
+from netspec.layers.common.windows import windows
 from netspec.record import Record, param
 
 __all__ = [

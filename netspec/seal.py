@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netspec.diagnostics.model import fail
-from netspec.opening import open_below, open_file
+from netspec.file_reading import open_below, open_file
 from netspec.strict_json import read_json
 
 if TYPE_CHECKING:

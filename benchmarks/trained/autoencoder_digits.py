@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from netspec.training.run import load_run
+from netspec.training.run.folder import load_run
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:

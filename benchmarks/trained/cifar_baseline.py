@@ -25,8 +25,8 @@ from torch.nn.functional import avg_pool2d, cross_entropy, max_pool2d, relu
 
 import netspec
 from netspec.driver import load
-from netspec.reading import Reading
-from netspec.training.data.loader import permutation
+from netspec.read_options import Reading
+from netspec.training.batches.loader import permutation
 from netspec.training.session import session
 
 SPEC = Path(__file__).parents[2] / "specs/imagenet/cifar10-quick.yaml"

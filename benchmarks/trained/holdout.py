@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netspec.training.data.idx import named, read_idx
+from netspec.data.sources.idx import named, read_idx
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from autoencoder_digits import digits
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from netspec.training.run import load_run
+from netspec.training.run.folder import load_run
 
 HIDDEN, CODE, STEPS, BATCH = 256, 10, 6000, 64
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from netspec.analysis.memory import activation_memory
-from netspec.frozen import changed, frozen
+from netspec.frozen_classes import changed, frozen
 from netspec.ir.dims import Size, evaluate, product, total
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.types import TensorType

@@ -7,8 +7,8 @@ stands for the other. Knows no file.
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from netspec.analysis.canonical import counterparts, graph_hash, node_hashes
 from netspec.analysis.cost import NetCost, cost
+from netspec.analysis.fingerprint import counterparts, graph_hash, node_hashes
 from netspec.ir.dims import Size, product
 from netspec.ir.graph import Input, Node, ParamSpec, TypedGraph, Value, WeightRef
 from netspec.ir.types import shown

@@ -4,18 +4,33 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from netspec.diagnostics.evidence import Evidence, Missed
 from netspec.diagnostics.model import Diagnostic
-from netspec.frozen import frozen
+from netspec.frozen_classes import frozen
 from netspec.ir.graph import Graph, Input, Node, Unknown, Value
 from netspec.ir.layer import Layer
 from netspec.ir.rule import Change
 from netspec.ir.types import TensorType
 
-__all__ = ["CHANNELS", "Disagreement", "disagreement", "numbers_of", "sizes_of", "upward"]
+__all__ = ["CHANNELS", "Disagreement", "accusable", "disagreement", "numbers_of", "sizes_of", "upward"]
+
+
+LARGEST = 6000
+"""Layers of a net in which changes are tried."""
+
+
+def accusable(d: Diagnostic) -> bool:
+    """Whether a number elsewhere may be why a finding is there; in a net too large to try them none is looked for."""
+    evidence = disagreement(d)
+    return evidence is not None and not evidence.alone and len(evidence.graph.nodes) <= LARGEST
+
 
 FARTHEST = 300
 """Layers that are looked at on the way up from an error."""
+
+
 MAP = 3
 """Axes of a shape beyond which its last ones are space."""
+
+
 CHANNELS = 8
 """Numbers from which on a parameter is taken for a count of channels, not for a window's size."""
 

@@ -8,7 +8,7 @@ from netspec.ir.graph import Node, TypedGraph
 from netspec.ir.layer import Filler
 from netspec.ir.rule import arithmetic
 from netspec.ir.types import SPACE, TensorType
-from netspec.resolve.complete import spelled
+from netspec.resolve.written_out import spelled
 
 __all__ = ["explanation"]
 

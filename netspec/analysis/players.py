@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from netspec.analysis.infer import infer
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
-from netspec.frozen import frozen
+from netspec.frozen_classes import frozen
 from netspec.ir.graph import TypedGraph, WeightRef
-from netspec.resolve.heads import judges, learning_by
 from netspec.resolve.resolve import Resolved
-from netspec.resolve.train_section import PlayerSection
+from netspec.resolve.sections.train import PlayerSection
+from netspec.resolve.training_heads import judges, learning_by
 from netspec.syntax.located import Located
 
 __all__ = ["Part", "parts"]

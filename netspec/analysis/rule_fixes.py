@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from netspec.analysis.evidence import Disagreement, disagreement
 from netspec.analysis.infer import Pass
-from netspec.analysis.numbers import SHAPE
+from netspec.analysis.number_places import SHAPE
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.ir.graph import Graph, Input, Node
 from netspec.ir.rule import Change

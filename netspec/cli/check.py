@@ -13,7 +13,7 @@ from netspec.cli.options import format_option, spec_options
 if TYPE_CHECKING:
     from netspec.diagnostics.formats import Format
     from netspec.diagnostics.model import Diagnostic
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
 
 __all__ = ["command"]
 
@@ -61,11 +61,11 @@ def warm() -> None:
     """Import what only a faulty spec needs while nobody waits: the next look then has it."""
     with suppress(ModuleNotFoundError):
         import jsonschema  # noqa: F401
-    import netspec.analysis.blame
-    import netspec.analysis.rivals
-    import netspec.diagnostics.fixing
-    import netspec.resolve.judge
-    import netspec.resolve.wording
+    import netspec.repair.autofix
+    import netspec.repair.names
+    import netspec.repair.sizes
+    import netspec.resolve.json_schema.judge
+    import netspec.resolve.messages.schema
     import netspec.syntax.damage  # noqa: F401
 
 
@@ -100,14 +100,15 @@ def checked(
 
 def findings(path: str, dialect: str | None, reading: "Reading", early: Early | None = None) -> "list[Diagnostic]":
     """Of one spec; with a dialect, those on what it would change too, if the spec is sound."""
-    from netspec import driver
     from netspec.diagnostics.model import Diagnostics
+    from netspec.repair.check import check_as, check_source
+    from netspec.syntax.reader import read_file
 
     diagnostics = Diagnostics()
-    source = driver.read_file(path, diagnostics)
+    source = read_file(path, diagnostics)
     if source is None:
         return diagnostics.sorted()
-    found = driver.check_source(source, reading, early=early)
+    found = check_source(source, reading, early=early)
     if dialect is not None and not any(d.severity == "error" for d in found):
-        found += driver.check_as(source, dialect, reading)
+        found += check_as(source, dialect, reading)
     return found

@@ -7,7 +7,7 @@ import click
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
 
 __all__ = ["command"]
 
@@ -21,7 +21,7 @@ def command(spec: str, output: str, phase: str, reading: "Reading") -> None:
     """Write the network as a Python file that needs only torch: the very text that netspec itself runs."""
     from netspec import driver
     from netspec.emit.torch_source import torch_source
-    from netspec.files import write_text
+    from netspec.file_writing import write_text
 
     text = torch_source(driver.load(spec, reading).graph(phase), origin=spec)
     if output == "-":

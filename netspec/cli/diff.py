@@ -9,7 +9,7 @@ from netspec.cli.options import spec_options
 if TYPE_CHECKING:
     from netspec.driver import Program
     from netspec.ir.graph import TypedGraph
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
 
 __all__ = ["command"]
 
@@ -27,8 +27,8 @@ def command(before: str, after: str, as_json: bool, phase: str, reading: "Readin
     network, 1 for another.
     """
     from netspec import driver
-    from netspec.analysis.canonical import network_hash
     from netspec.analysis.diff import changes, moves, totals, untold
+    from netspec.analysis.fingerprint import network_hash
 
     programs = [driver.load(path, reading) for path in (before, after)]
     a, b = (program.graph(phase) for program in programs)

@@ -8,7 +8,7 @@ import click
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
 
 __all__ = ["command"]
 
@@ -29,7 +29,7 @@ def command(what: str, path: str | None, reading: "Reading") -> None:
         return
     from netspec import driver
     from netspec.analysis.explain import explanation
-    from netspec.analysis.origin import is_layer, origin
+    from netspec.analysis.provenance import is_layer, origin
 
     program = driver.load(what, reading)
     click.echo(explanation(program.graph("test"), path) if is_layer(program.resolved, path) else origin(program.resolved, path))

@@ -10,9 +10,9 @@ from netspec.cli.options import spec_options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netspec.export.certificate import Certificate
-    from netspec.export.endings import Format
-    from netspec.reading import Reading
+    from netspec.exporters.certification.certificate import Certificate
+    from netspec.exporters.endings import Format
+    from netspec.read_options import Reading
 
 __all__ = ["command"]
 
@@ -35,7 +35,7 @@ def command(source: str, to: "Format | None", output: str | None, reading: "Read
 
     With --to prototxt: as Caffe's text, blocks unrolled; the weights go to NAME.caffemodel, a solver of the spec's to NAME.solver.prototxt.
     """
-    from netspec.export.endings import format_of, held
+    from netspec.exporters.endings import format_of, held
 
     given = Path(source)
     to = to or (format_of(Path(output)) if output else None) or "onnx"
@@ -54,10 +54,10 @@ def write_prototxt(source: Path, path: Path, weights: str | None, solver: str | 
     """The net, its solver and its weights, in Caffe's formats; of a run, with the weights that it has."""
     from netspec import driver
     from netspec.cli import report
-    from netspec.export.prototxt import export_prototxt
+    from netspec.exporters.prototxt import export_prototxt
 
     if source.is_dir():
-        from netspec.export.export import trained
+        from netspec.exporters.export import trained
 
         program, own = trained(source, reading, weights)
         made = export_prototxt(program, path, weights=own, solver=solver)
@@ -71,7 +71,7 @@ def write_prototxt(source: Path, path: Path, weights: str | None, solver: str | 
 def write_onnx(source: str, path: Path, weights: str | None, level: Any, device: str, reading: "Reading", batch: bool) -> None:
     """The deployed net as ONNX, and what its certificate says."""
     from netspec.cli import report
-    from netspec.export.export import export_model
+    from netspec.exporters.export import export_model
 
     told, words = Told(), {"weights": weights, "certify": level, "device": device, "allow_batch_dependence": batch}
     try:

@@ -8,19 +8,20 @@ from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
 
 if TYPE_CHECKING:
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
 
 __all__ = ["fix_file", "show_diff", "write_source"]
 
 
 def fix_file(path: str, dry_run: bool, reading: "Reading") -> None:
     """Make a spec's safe fixes, and say on standard error what was done. What cannot be read is left to the check that follows."""
-    from netspec import driver
+    from netspec.repair.check import fix_source
+    from netspec.syntax.reader import read_file
 
-    source = driver.read_file(path, Diagnostics())
+    source = read_file(path, Diagnostics())
     if source is None:
         return
-    repair = driver.fix_source(source, reading)
+    repair = fix_source(source, reading)
     if not repair.done:
         return
     if dry_run:
@@ -42,8 +43,8 @@ def show_diff(before: Source, after: Source) -> None:
 
 def write_source(source: Source) -> None:
     """Write a spec in place, whole or not at all: a byte order mark, links and permissions stay. Raises SpecError."""
-    from netspec.files import replacing
-    from netspec.opening import read_bytes
+    from netspec.file_reading import read_bytes
+    from netspec.file_writing import replacing
 
     mark = read_bytes(source.name, most=3) == b"\xef\xbb\xbf"
     with replacing(source.name) as draft:

@@ -7,7 +7,7 @@ import click
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
 
 __all__ = ["command"]
 
@@ -22,7 +22,7 @@ def command(specs: tuple[str, ...], reading: "Reading") -> None:
     sharing, fillers and rates do.
     """
     from netspec import driver
-    from netspec.analysis.canonical import network_hash
+    from netspec.analysis.fingerprint import network_hash
 
     for path in specs:
         click.echo(f"{network_hash(driver.load(path, reading).graphs())}  {path}")

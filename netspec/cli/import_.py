@@ -31,7 +31,7 @@ def command(net: str, weights: str | None, flat: bool, output: str, how: "Format
     """Turn a Caffe network, NET (a prototxt of any generation), into a spec; its weights into safetensors."""
     from netspec.cli import report
     from netspec.diagnostics.model import SpecError
-    from netspec.files import write_text
+    from netspec.file_writing import write_text
     from netspec.importers.caffe import convert
 
     if output == "-" and weights:

@@ -34,11 +34,11 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
     """Write NAME.yaml and NAME.labels.txt, by default into the current folder if the images lie in it, else beside them."""
     import os
 
+    from netspec.allowed_paths import reachable
+    from netspec.data.survey import survey
     from netspec.diagnostics.model import fail
-    from netspec.files import write_text
-    from netspec.outside import reachable
-    from netspec.training.data.survey import survey
-    from netspec.training.start import spec_text
+    from netspec.file_writing import write_text
+    from netspec.training.first_spec import spec_text
 
     if output == "-":
         raise click.UsageError("a spec for images has a file of labels beside it: name a file with -o")
@@ -68,13 +68,13 @@ def refuse_overwriting(path: Path, force: bool) -> None:
 
 def from_zoo(start: str, output: str | None, force: bool) -> None:
     """Copy a spec of the zoo."""
-    from netspec import driver
     from netspec.diagnostics.model import Diagnostics, SpecError
-    from netspec.files import write_text
+    from netspec.file_writing import write_text
     from netspec.syntax.paths import PREFIX
+    from netspec.syntax.reader import read_file
 
     diagnostics = Diagnostics()
-    source = driver.read_file(start if start.startswith(PREFIX) else PREFIX + start, diagnostics)
+    source = read_file(start if start.startswith(PREFIX) else PREFIX + start, diagnostics)
     if source is None:
         raise SpecError(diagnostics.sorted())
     target, text = output or Path(source.name).name, standing_alone(source)

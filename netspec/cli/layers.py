@@ -8,7 +8,7 @@ from netspec.cli.options import code_option
 
 if TYPE_CHECKING:
     from netspec.ir.layer import Layer
-    from netspec.layers.plugins import Vocabulary
+    from netspec.plugins.vocabulary import Vocabulary
 
 __all__ = ["command"]
 
@@ -30,7 +30,7 @@ def command(type_: str | None, plugins: tuple[str, ...], allow_code: bool, as_js
     elif type_ is None:
         click.echo(listing(found))
     else:
-        from netspec.layers.reference import reference
+        from netspec.reference.layer_page import reference
 
         click.echo(reference(found[0]).rstrip())
 
@@ -38,7 +38,7 @@ def command(type_: str | None, plugins: tuple[str, ...], allow_code: bool, as_js
 def vocabulary_of(paths: tuple[str, ...], allow_code: bool) -> "Vocabulary":
     """netspec's types and those of some files. Raises SpecError."""
     from netspec.diagnostics.model import Diagnostics, SpecError
-    from netspec.layers.plugins import Vocabulary
+    from netspec.plugins.vocabulary import Vocabulary
     from netspec.resolve.plugins import with_plugin
     from netspec.syntax.located import place
 
@@ -54,7 +54,7 @@ def known(name: str, vocabulary: "Vocabulary") -> "type[Layer]":
     """The type of that name, in any case, or of that older name; a usage error with the nearest names for any other."""
     from netspec.diagnostics.model import SpecError
     from netspec.diagnostics.suggest import nearest
-    from netspec.layers.plugins import PluginError
+    from netspec.plugins.vocabulary import PluginError
     from netspec.resolve.plugins import refused
 
     try:
@@ -71,14 +71,14 @@ def known(name: str, vocabulary: "Vocabulary") -> "type[Layer]":
 def listing(found: "list[type[Layer]]") -> str:
     """A line per type: name, param maps, sentence."""
     from netspec.cli.table import table
-    from netspec.layers.reference import sentence
+    from netspec.ir.manual import sentence
 
     return table(("type", "param map", "what it does"), [(cls.type, ", ".join(cls.groups), sentence(cls)) for cls in found])
 
 
 def entry(cls: "type[Layer]", *, whole: bool) -> dict[str, Any]:
     """One type as JSON."""
-    from netspec.layers.reference import sentence
+    from netspec.ir.manual import sentence
 
     short: dict[str, Any] = {"type": cls.type, "summary": sentence(cls), "param": list(cls.groups), "legacy": list(cls.legacy)}
     short |= {"bottoms": list(cls.bottoms), "tops": list(cls.tops), "traits": sorted(cls.traits)}

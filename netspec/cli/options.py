@@ -32,8 +32,8 @@ def spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def read(*arguments: Any, settings: tuple[str, ...], stages: tuple[str, ...], level: int, allow_code: bool, **others: Any) -> Any:
-        from netspec.outside import allowing
-        from netspec.reading import Reading
+        from netspec.allowed_paths import allowing
+        from netspec.read_options import Reading
 
         with allowing(others.pop("outside")):
             return function(*arguments, reading=Reading(frozenset(stages), level, settings, allow_code), **others)

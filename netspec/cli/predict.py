@@ -11,9 +11,9 @@ from netspec.cli.options import code_option
 if TYPE_CHECKING:
     import numpy as np
 
-    from netspec.reading import Reading
-    from netspec.resolve.image_contract import ImageContract
-    from netspec.training.samples import Sample
+    from netspec.data.samples import Sample
+    from netspec.read_options import Reading
+    from netspec.resolve.sections.image import ImageContract
 
     Array = np.ndarray[Any, Any]
 
@@ -43,7 +43,7 @@ class Predictor(NamedTuple):
 @code_option
 def command(model: str, images: tuple[str, ...], data: str | None, top: int, as_json: bool, **options: Any) -> None:
     """Run images, or one sample of a data source, through an exported MODEL (with onnxruntime) or a trained RUN (with torch)."""
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
 
     if bool(images) == bool(data):
         raise click.UsageError("name images, or a source with --data")
@@ -52,7 +52,7 @@ def command(model: str, images: tuple[str, ...], data: str | None, top: int, as_
         predictor = run_predictor(model, options["weights"], device, Reading(allow_code=options["allow_code"]))
     else:
         predictor = onnx_predictor(model, device, options["allow_uncertified"])
-    from netspec.training.samples import from_data, from_files
+    from netspec.data.samples import from_data, from_files
 
     samples = (
         from_files(images, predictor.contract, predictor.shape)
@@ -91,7 +91,7 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
 
 def run_predictor(folder: str, weights: str, device: str, reading: "Reading") -> Predictor:
     """A run's net under torch."""
-    from netspec.export.labels import labels_of
+    from netspec.exporters.labels import labels_of
     from netspec.training.predict import open_run
 
     opened = open_run(folder, weights, device, reading)

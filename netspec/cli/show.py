@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from netspec.driver import Program
     from netspec.ir.dims import Size
     from netspec.ir.graph import TypedGraph
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
 
 __all__ = ["command"]
 
@@ -21,7 +21,7 @@ class ShowCommand(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from netspec.analysis.cost import DEFINITIONS
-        from netspec.analysis.receptive_field import DEFINITION
+        from netspec.analysis.field.receptive_field import DEFINITION
 
         with formatter.section("Numbers"):
             formatter.write_dl([*DEFINITIONS.items(), ("field", DEFINITION)])
@@ -62,7 +62,7 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
     found = cost(typed)
     fields = None
     if add["field"]:
-        from netspec.analysis.receptive_field import as_json as field_json
+        from netspec.analysis.field.receptive_field import as_json as field_json
 
         fields = field_json(typed)
     seen = samples(program, add["epochs"], add["examples"]) if add["training"] else None
@@ -85,7 +85,7 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
 def summary(found: "NetCost") -> list[str]:
     """The sums that `--counts` adds."""
     from netspec.cli.table import number
-    from netspec.resolve.expect_section import shown_amount
+    from netspec.resolve.sections.expect import shown_amount
 
     memory = ", ".join(f"{shown_amount(size, 'B')} in {use}" for use, size in found.memory.items() if size is not None)
     lines = [

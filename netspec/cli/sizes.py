@@ -7,7 +7,7 @@ import click
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
 
 __all__ = ["command"]
 
@@ -23,9 +23,9 @@ def command(spec: str, as_json: bool, reading: "Reading") -> int:
     Axes that stand in one requirement are coupled: then the others keep their fixed size, or take the same size; a count of samples is 1.
     """
     from netspec import driver
-    from netspec.analysis.coupling import joint
-    from netspec.analysis.legal_sizes import as_json as to_json
-    from netspec.analysis.legal_sizes import legal_sizes
+    from netspec.analysis.sizes.coupling import joint
+    from netspec.analysis.sizes.legal import as_json as to_json
+    from netspec.analysis.sizes.legal import legal_sizes
 
     found = legal_sizes(driver.load(spec, reading).sized_graph())
     if as_json:

@@ -8,7 +8,7 @@ import click
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
 
 __all__ = ["command"]
 
@@ -21,7 +21,7 @@ __all__ = ["command"]
 @spec_options
 def command(run: str, weights: str, device: str, as_json: bool, reading: "Reading") -> None:
     """Measure a trained RUN on all its test data: every loss and metric, each sample counted once."""
-    from netspec.training.measure import measure
+    from netspec.training.test import measure
 
     found = measure(run, weights, device, reading)
     if as_json:

@@ -8,8 +8,8 @@ import click
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
-    from netspec.export.timing import Timing
-    from netspec.reading import Reading
+    from netspec.exporters.timing import Timing
+    from netspec.read_options import Reading
 
 __all__ = ["command"]
 
@@ -32,10 +32,10 @@ def command(source: str, device: str, engine: str, top: int, as_json: bool, read
     spec sets (expect: {latency: {p95: 3ms, device: cpu}}) is held against onnxruntime's times on that device.
     """
     from netspec.cli import report
-    from netspec.export.devices import device_for
-    from netspec.export.export import origin_of
-    from netspec.export.latency import judged, timings
-    from netspec.export.timing import Plan
+    from netspec.exporters.devices import device_for
+    from netspec.exporters.export import origin_of
+    from netspec.exporters.latency import judged, timings
+    from netspec.exporters.timing import Plan
 
     origin = origin_of(source, None, reading)
     engines = ENGINES if engine == "both" else (engine,)

@@ -9,7 +9,7 @@ import click
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
     from netspec.training.job import TrainingResult
 
 __all__ = ["command"]

@@ -10,7 +10,7 @@ from netspec.cli.options import spec_options
 if TYPE_CHECKING:
     from netspec.analysis.diff import Move
     from netspec.ir.graph import TypedGraph
-    from netspec.reading import Reading
+    from netspec.read_options import Reading
 
 __all__ = ["command"]
 
@@ -31,8 +31,8 @@ def command(weights: str, before: str, after: str, output: str, seed: int, phase
     """
     from netspec import driver
     from netspec.analysis.diff import moves
-    from netspec.training.run import is_run, weights_file
-    from netspec.training.weights import read_tensors, write_tensors
+    from netspec.training.run.folder import is_run, weights_file
+    from netspec.training.run.weights import read_tensors, write_tensors
 
     old, new = (driver.load(path, reading).graph(phase) for path in (before, after))
     rows = moves(old, new)
@@ -85,7 +85,7 @@ def fresh(typed: "TypedGraph", seed: int) -> dict[str, Any]:
     """Every tensor of a net as its filler makes it, by name."""
     import torch
 
-    from netspec.api import compile
+    from netspec.compiled import compile
 
     torch.manual_seed(seed)
     net: Any = compile(typed)

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from netspec.outside import allowed
+from netspec.allowed_paths import allowed
 
 __all__ = ["Files"]
 

@@ -1,16 +1,14 @@
 """`netspec zoo`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from netspec.ir.dims import Size
+    pass
+from netspec.reference.zoo_entry import amount, entry, inputs
 
-__all__ = ["amount", "command", "entry", "formula", "inputs"]
-
-READABLE = 40
-"""Characters that a formula may have."""
+__all__ = ["command"]
 
 
 @click.command("zoo")
@@ -41,7 +39,7 @@ def show_one(name: str, as_json: bool) -> None:
         click.echo(json.dumps(entry(name, path)[0], indent=2, ensure_ascii=False))
         return
     from netspec.cli.plain_page import plain_page
-    from netspec.cli.zoo_page import page
+    from netspec.reference.zoo_page import page
 
     program = driver.load(path)
     stem = Path(path).stem
@@ -63,38 +61,3 @@ def show_all(as_json: bool) -> None:
 
     rows = [(e["name"], inputs(e["input"]), amount(e["parameters"]), macs, e["source"]) for e, macs in found]
     click.echo(table(("name", "input", "parameters", "MACs", "paper"), rows, right=(2, 3)))
-
-
-def entry(name: str, path: str) -> tuple[dict[str, Any], str]:
-    """What the zoo tells of it, `{name, path, input, parameters, statistics, macs, source}`, and its MACs in words. Raises SpecError."""
-    from netspec import driver
-    from netspec.analysis.cost import as_json, cost
-
-    program = driver.load(path)
-    found = cost(program.graph())
-    told = as_json(found)
-    counts = told["totals"]
-    return {
-        "name": name,
-        "path": path,
-        "input": told["inputs"],
-        "parameters": counts["parameters"],
-        "statistics": counts["statistics"],
-        "macs": counts["macs"],
-        "source": program.resolved.file.source,
-    }, formula(found.macs)
-
-
-def formula(macs: "Size") -> str:
-    """The number, or a formula of the open sizes where it is a short one."""
-    return amount(macs) if isinstance(macs, int) else str(macs) if len(str(macs)) <= READABLE else "open"
-
-
-def inputs(shapes: dict[str, list[int | str]]) -> str:
-    """`1x28x28`; several inputs are parted by commas; the batch is left out."""
-    return ", ".join("x".join(map(str, shape[1:] or shape)) for shape in shapes.values())
-
-
-def amount(count: int | None) -> str:
-    """With commas; a count that depends on a symbol is open."""
-    return "open" if count is None else f"{count:,}"

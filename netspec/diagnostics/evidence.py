@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from netspec.frozen import frozen
+from netspec.frozen_classes import frozen
 
 __all__ = ["NOTHING", "About", "Computed", "Evidence", "First", "Missed", "Unheard"]
 

@@ -1,4 +1,4 @@
-"""The source of modules that torch lacks, cut out of layers/blocks*.py and of plug-ins, so that an emitted file needs only torch.
+"""The source of modules that torch lacks, cut out of torch_modules/ and of plug-ins, so that an emitted file needs only torch.
 
 Reads text; imports none of it.
 """
@@ -32,9 +32,9 @@ class Definition(NamedTuple):
 
 @cache
 def definitions() -> dict[str, Definition]:
-    """Every top-level class, function and constant of the blocks files, in order."""
+    """Every top-level class, function and constant of torch_modules/, in order."""
     found: dict[str, Definition] = {}
-    for path in sorted((Path(__file__).parent.parent / "layers").glob("blocks*.py")):
+    for path in sorted((Path(__file__).parent.parent / "torch_modules").glob("*.py")):
         found |= cut(path.read_text(encoding="utf-8"))
     return found
 
@@ -85,7 +85,7 @@ def used(text: str) -> frozenset[str]:
 
 
 def inlined(names: frozenset[str], homes: Iterable[Source] = ()) -> tuple[list[Code], frozenset[str]]:
-    """The definitions of these names and of all they use, in the order of the files (base classes come first there); plug-ins last.
+    """The definitions of these names and of all they use, each behind those that it uses; plug-ins last.
 
     With them, all names that they use.
 
@@ -99,8 +99,24 @@ def inlined(names: frozenset[str], homes: Iterable[Source] = ()) -> tuple[list[C
         if name in known and name not in needed:
             needed.add(name)
             queue += known[name].uses
-    found = [d for name, d in known.items() if name in needed]
+    found = [known[name] for name in sorted_by_use(known, needed)]
     return [own_code(text) for text in dict.fromkeys(d.text for d in found)], frozenset().union(*(d.uses for d in found))
+
+
+def sorted_by_use(known: dict[str, Definition], needed: set[str]) -> list[str]:
+    """Names in the order of the files, but each behind those that its definition uses: a base class has to be there first."""
+    done: dict[str, None] = {}
+    waiting = [name for name in reversed(known) if name in needed]
+    entered: set[str] = set()
+    while waiting:
+        name = waiting[-1]
+        before = [other for other in known if other in known[name].uses & needed and other not in done and other not in entered]
+        entered.add(name)
+        if before:
+            waiting += reversed(before)
+        else:
+            done[waiting.pop()] = None
+    return list(done)
 
 
 def unlike(name: str, new: Definition, known: Mapping[str, Definition], home: Source) -> bool:

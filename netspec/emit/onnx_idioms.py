@@ -10,7 +10,7 @@ from netspec.emit.onnx_builder import Operand
 from netspec.emit.onnx_sizes import Sizes
 from netspec.ir.dims import Size, product, total, untraced
 from netspec.ir.types import LOWEST, TensorType
-from netspec.layers.arithmetic import Window, ends, pooled
+from netspec.layers.common.windows import Window, ends, pooled
 
 __all__ = ["Builder"]
 

@@ -97,8 +97,8 @@ def class_of(target: str, emitted: ModuleType) -> Any:
 @cache
 def blocks() -> tuple[ModuleType, ...]:
     """The files whose classes are inlined."""
-    folder = Path(__file__).parent.parent / "layers"
-    return tuple(import_module(f"netspec.layers.{path.stem}") for path in sorted(folder.glob("blocks*.py")))
+    folder = Path(__file__).parent.parent / "torch_modules"
+    return tuple(import_module(f"netspec.torch_modules.{path.stem}") for path in sorted(folder.glob("*.py")))
 
 
 def unlike(module: "nn.Module", reference: "nn.Module", shared: set[str]) -> Iterator[str]:

@@ -15,9 +15,9 @@ from netspec.ir.dims import Size
 from netspec.ir.graph import Graph, Node, ParamSpec, WeightRef
 from netspec.ir.layer import Layer
 from netspec.record import Param, Record, as_written
-from netspec.resolve.drafts import Draft
+from netspec.resolve.layers_read import Draft
 from netspec.resolve.resolve import Resolved
-from netspec.resolve.sections import Rule
+from netspec.resolve.sections.spec_file import Rule
 
 __all__ = ["View", "prototxt", "solver_prototxt"]
 

@@ -7,12 +7,12 @@ Written out and resolved again it gives the same text.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from netspec.frozen import frozen
+from netspec.frozen_classes import frozen
 from netspec.ir.graph import Node, ParamSpec, TypedGraph
-from netspec.resolve.build import NetState, kept
-from netspec.resolve.complete import completed
-from netspec.resolve.drafts import Draft
+from netspec.resolve.layers_read import Draft
 from netspec.resolve.resolve import Resolved
+from netspec.resolve.wiring import NetState, kept
+from netspec.resolve.written_out import completed
 from netspec.syntax.located import plain
 from netspec.syntax.writer import dump
 

@@ -10,7 +10,7 @@ from netspec.diagnostics import Diagnostic, SpecError
 from netspec.importers.names import CONDITIONS, rules, several
 from netspec.ir.dims import symbols
 from netspec.ir.graph import TypedGraph
-from netspec.reading import Reading
+from netspec.read_options import Reading
 from netspec.source import Source, Span
 from netspec.syntax.writer import dump
 

@@ -7,10 +7,10 @@ from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netspec.collector import no_collection
 from netspec.diagnostics import Diagnostic, SpecError
+from netspec.garbage_collection import no_collection
 from netspec.importers.batch import open_batch
-from netspec.importers.folding import Folded, fold
+from netspec.importers.folding.fold import Folded, fold
 from netspec.importers.missing_data import Shape
 from netspec.importers.nvidia import blobs_apart
 from netspec.importers.prototxt import Imported, import_prototxt

@@ -12,7 +12,7 @@ from netspec.caffe.blobs import read_blob, text
 from netspec.caffe.schema import message_fields
 from netspec.caffe.wire import BYTES, Budget, Fields, WireError, WireField
 from netspec.diagnostics import SpecError, fail
-from netspec.opening import open_file, read_bytes
+from netspec.file_reading import open_file, read_bytes
 from netspec.syntax.foreign import HEAD, foreign_weights
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import SpecError, fail
-from netspec.opening import open_file
+from netspec.file_reading import open_file
 
 if TYPE_CHECKING:
     import h5py

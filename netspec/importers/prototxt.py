@@ -9,8 +9,9 @@ from os import fspath
 from pathlib import Path
 from typing import Any
 
-from netspec.collector import no_collection
 from netspec.diagnostics import Diagnostic, Diagnostics, SpecError, fail
+from netspec.file_reading import read_given
+from netspec.garbage_collection import no_collection
 from netspec.importers.decode import Piece, decode
 from netspec.importers.missing_data import Shape, wanting_shapes, without_replaced
 from netspec.importers.names import distinct, only_test
@@ -22,7 +23,6 @@ from netspec.importers.python_layers import published
 from netspec.importers.solver import solver_section
 from netspec.importers.spec_layers import Wires, entries, literal, without_idle_strangers
 from netspec.importers.upgrade import upgrade
-from netspec.opening import read_given
 from netspec.source import Source, Span
 from netspec.syntax.foreign import foreign
 from netspec.syntax.printable import unfit

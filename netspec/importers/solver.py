@@ -30,7 +30,7 @@ def solver_section(solver: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
 
     NS425, NS426: what is odd about the training that they ask for.
     """
-    from netspec.resolve.solver_section import SolverParameter
+    from netspec.resolve.sections.solver import SolverParameter
 
     known = SolverParameter.names
     section: dict[str, Any] = {}
@@ -52,9 +52,9 @@ def solver_section(solver: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
 
 def odd(section: Mapping[str, Any], solver: Piece) -> Iterator[Diagnostic]:
     """What is odd about the words, at their places in the file; nothing where they do not go together, which check says of the spec."""
-    from netspec.analysis.courses import Course
-    from netspec.analysis.lint_solver import of_solver
-    from netspec.resolve.solver_section import SolverParameter, solver_faults
+    from netspec.analysis.learning_rate.courses import Course
+    from netspec.analysis.lint.solver import of_solver
+    from netspec.resolve.sections.solver import SolverParameter, solver_faults
 
     said = place(section)
     for word, value in said.mapping.items():

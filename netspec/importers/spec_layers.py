@@ -13,7 +13,7 @@ from netspec.importers.decode import Piece, fields_of
 from netspec.importers.layer_types import definition, known_types
 from netspec.ir.layer import Layer
 from netspec.ir.traits import ASIDE, SOURCE
-from netspec.resolve.sections import LayerFields
+from netspec.resolve.sections.spec_file import LayerFields
 
 __all__ = ["Wires", "entries", "literal", "without_idle_strangers"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from netspec.diagnostics import Diagnostic, SpecError
-from netspec.files import aside, replacing, write_text
+from netspec.file_writing import aside, replacing, write_text
 from netspec.ir.graph import TypedGraph
 
 if TYPE_CHECKING:

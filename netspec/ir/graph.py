@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from netspec.frozen import fresh, frozen
+from netspec.frozen_classes import fresh, frozen
 from netspec.ir.dims import Size
 from netspec.ir.layer import Layer, Weight, as_read
 from netspec.ir.rule import Fact

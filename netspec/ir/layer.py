@@ -106,7 +106,7 @@ class Weight(NamedTuple):
 
 
 class ModuleText(NamedTuple):
-    """The torch module of a layer, as data: `target(*arguments, **keywords)`. A target without a dot is one of layers/blocks.py."""
+    """The torch module of a layer, as data: `target(*arguments, **keywords)`. A target without a dot is a class of torch_modules/."""
 
     target: str
     arguments: tuple[Any, ...]

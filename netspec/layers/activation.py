@@ -1,15 +1,16 @@
-"""Layers that bend every value by itself: ReLU and its kin, Sigmoid, TanH, AbsVal, BNLL, Swish, and Dropout."""
+"""Layers that bend every value by itself, made of straight lines but for ELU: ReLU and its kin, AbsVal, Insanity."""
 
 from collections.abc import Iterator
+from math import log
 from typing import Any
 
 from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.types import TensorType
-from netspec.layers.shared import ENGINE, Engine
+from netspec.layers.common.words import ENGINE, Engine, refuse_value
 from netspec.record import param
 
-__all__ = ["BNLL", "ELU", "AbsVal", "Dropout", "Elementwise", "PReLU", "ReLU", "ReLU6", "Sigmoid", "Swish", "TanH"]
+__all__ = ["ELU", "AbsVal", "Elementwise", "Insanity", "PReLU", "ReLU", "ReLU6"]
 
 
 class Elementwise(Layer, traits=("elementwise",)):
@@ -137,55 +138,6 @@ class ELU(Elementwise, type="ELU", keeps=("bottom",), param="elu_param"):
         yield rejects("{alpha: [1, 2]}", "N,C", code="NS104", at="alpha")
 
 
-class Sigmoid(
-    Elementwise,
-    type="Sigmoid",
-    keeps=("top",),
-    param="sigmoid_param",
-    legacy=("SIGMOID", "sigmoid"),
-    traits=("logistic",),
-):
-    """Press every value into (0, 1).
-
-    y = 1 / (1 + e^-x)     (the logistic function; Caffe's Sigmoid)
-    """
-
-    engine: Engine = param(default="DEFAULT", doc=ENGINE)
-
-    def torch(self, x: TensorType) -> ModuleText:
-        return module("nn.Sigmoid")
-
-    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
-        return g.Sigmoid(x)
-
-    @staticmethod
-    def examples() -> Iterator[Example]:
-        yield accepts("{}", "N,3,H,W -> N,3,H,W")
-        yield accepts("{engine: CAFFE}", "N,C -> N,C")
-        yield rejects("{engine: fast}", "N,C", code="NS105", at="engine")
-
-
-class TanH(Elementwise, type="TanH", keeps=("top",), param="tanh_param", legacy=("TANH", "tanh")):
-    """Press every value into (-1, 1).
-
-    y = (e^x - e^-x) / (e^x + e^-x)     (LeCun et al. 1998; Caffe's TanH)
-    """
-
-    engine: Engine = param(default="DEFAULT", doc=ENGINE)
-
-    def torch(self, x: TensorType) -> ModuleText:
-        return module("nn.Tanh")
-
-    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
-        return g.Tanh(x)
-
-    @staticmethod
-    def examples() -> Iterator[Example]:
-        yield accepts("{}", "N,3,H,W -> N,3,H,W")
-        yield accepts("{}", "T,N,C -> T,N,C")
-        yield rejects("{engine: fast}", "N,C", code="NS105", at="engine")
-
-
 class AbsVal(Elementwise, type="AbsVal", keeps=("bottom",), legacy=("ABSVAL",)):
     """Drop the sign.
 
@@ -207,91 +159,34 @@ class AbsVal(Elementwise, type="AbsVal", keeps=("bottom",), legacy=("ABSVAL",)):
         yield rejects("{power: 1}", "N,C", code="NS102", at="power")
 
 
-class BNLL(Elementwise, type="BNLL", keeps=("bottom",), legacy=("BNLL", "bnll")):
-    """A smooth ReLU: the binomial normal log likelihood.
+class Insanity(Elementwise, type="Insanity", param="insanity_param", traits=("stochastic",)):
+    """ReLU whose negative values are divided by numbers drawn while training, and by their mean in test (RReLU).
 
-    y = log(1 + e^x)     (Caffe's BNLL; Dugas et al. 2000 call it softplus)
+    y = x where x > 0, else x / a,  a uniform on [lb, ub), in test (ub - lb) / (log |ub| - log |lb|)     (Xu et al. 2015)
 
-    For large x it is x itself, without overflow.
+    PyTorch's RReLU multiplies by numbers drawn from 1/ub to 1/lb: another distribution.
     """
 
-    def torch(self, x: TensorType) -> ModuleText:
-        # nn.Softplus turns linear at its threshold: 40 is past what float64 can tell apart, and before e^x overflows float32
-        return module("nn.Softplus", threshold=40.0)
+    lb: float = param(default=5.0, doc="least divisor")
+    ub: float = param(default=10.0, doc="greatest divisor")
 
-    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
-        return g.Softplus(x)
-
-    @staticmethod
-    def examples() -> Iterator[Example]:
-        yield accepts("{}", "N,3,H,W -> N,3,H,W")
-        yield accepts("{}", "N,C -> N,C")
-        yield rejects("{beta: 1}", "N,C", code="NS102", at="beta")
-
-
-class Swish(Elementwise, type="Swish", param="swish_param", legacy=("SiLU",)):
-    """Weigh every value by its own sigmoid.
-
-    y = x / (1 + e^(-beta x))     (Ramachandran et al. 2017; Caffe's Swish)
-    """
-
-    beta: float = param(default=1.0, doc="how steep the sigmoid is")
+    def infer(self, x: TensorType) -> TensorType:
+        refuse_value(self.lb >= self.ub, f"ub must be greater than lb: {self.ub} <= {self.lb}", at="ub")
+        refuse_value(self.lb * self.ub <= 0, f"lb and ub must be of one sign, and not 0: they are {self.lb} and {self.ub}", at="lb")
+        return x
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        return Kept((0,), own=0 if self.beta == 1 else 4 * bottoms[0].size)
+        return Kept(own=5 * bottoms[0].size)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("nn.SiLU") if self.beta == 1 else module("Swish", self.beta)
+        return module("Insanity", defaults={"lb": 5.0, "ub": 10.0}, lb=self.lb, ub=self.ub)
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
-        return g.Mul(x, g.Sigmoid(x if self.beta == 1 else g.Mul(x, self.beta)))
+        return g.LeakyRelu(x, alpha=(log(abs(self.ub)) - log(abs(self.lb))) / (self.ub - self.lb))
 
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts("{}", "N,3,H,W -> N,3,H,W")
-        yield accepts("{beta: 2.5}", "N,C -> N,C")
-        yield rejects("{beta: true}", "N,C", code="NS104", at="beta")
-
-
-class Dropout(
-    Elementwise, type="Dropout", keeps=("values",), param="dropout_param", legacy=("DROPOUT", "dropout"), traits=("stochastic", "dropout")
-):
-    """While training set values to 0 at random, each with probability dropout_ratio, and enlarge the rest; in test do nothing.
-
-    y = x m / (1 - dropout_ratio), m = 0 with probability dropout_ratio, else 1     (Srivastava et al. 2014)
-
-    scale_train: false leaves the rest as it is, and the test multiplies by 1 - dropout_ratio instead (forks of Caffe).
-    """
-
-    dropout_ratio: float = param(default=0.5, ge=0, lt=1, doc="probability that a value is set to 0")
-    scale_train: bool = param(default=True, doc="enlarge what is kept; false: weaken the test instead")
-    sample_weights_test: bool = param(default=False, doc="draw in test too (Bayesian SegNet)")
-
-    @property
-    def passes_on(self) -> bool:
-        return self.scale_train and not self.sample_weights_test
-
-    def torch(self, x: TensorType) -> ModuleText:
-        if self.passes_on:
-            return module("nn.Dropout", self.dropout_ratio)
-        return module(
-            "ForkDropout",
-            self.dropout_ratio,
-            defaults={"scale_train": True, "sample_weights_test": False},
-            scale_train=self.scale_train,
-            sample_weights_test=self.sample_weights_test,
-        )
-
-    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
-        if self.sample_weights_test:
-            raise g.refuse("sample_weights_test draws at random in test: an exported model must answer the same every time")
-        return x if self.scale_train else g.Mul(x, 1 - self.dropout_ratio)
-
-    @staticmethod
-    def examples() -> Iterator[Example]:
-        yield accepts("{}", "N,3,H,W -> N,3,H,W")
-        yield accepts("{dropout_ratio: 0.3}", "N,C -> N,C")
-        yield accepts("{scale_train: false, dropout_ratio: 0.2}", "N,C -> N,C")
-        yield accepts("{sample_weights_test: true}", "N,3,T -> N,3,T")
-        yield rejects("{dropout_ratio: 1}", "N,C", code="NS106", at="dropout_ratio")
-        yield rejects("{dropout_ratio: -0.1}", "N,C", code="NS106", at="dropout_ratio")
+        yield accepts("{lb: 3, ub: 8}", "N,C -> N,C")
+        yield rejects("{lb: 3, ub: 3}", "N,C", code="NS106", at="ub")
+        yield rejects("{lb: -1, ub: 3}", "N,C", code="NS106", at="lb")

@@ -10,7 +10,7 @@ from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, a
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, divides, same
 from netspec.ir.types import LOWEST, TensorType
-from netspec.layers.arithmetic import number
+from netspec.layers.common.windows import number
 from netspec.record import param
 
 __all__ = ["ClassToken", "MultiHeadAttention"]

@@ -9,7 +9,7 @@ from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, a
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
-from netspec.layers.shared import ENGINE, Engine, exclude
+from netspec.layers.common.words import ENGINE, Engine, exclude
 from netspec.record import param
 
 __all__ = ["BN", "BatchNorm"]

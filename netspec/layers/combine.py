@@ -10,7 +10,7 @@ from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, 
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least, divides, same
 from netspec.ir.types import TensorType, shown
-from netspec.layers.shared import exclude
+from netspec.layers.common.words import exclude
 from netspec.record import param
 
 __all__ = ["BatchReindex", "Concat", "Eltwise", "Filter", "Slice", "Split"]

@@ -10,9 +10,9 @@ from netspec.ir.layer import Example, Filler, Kept, ModuleText, Weight, accepts,
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change, divides, same
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import PadMode, Window, both, ends, mirrored, number, padded, pointwise, unfolded, windows
-from netspec.layers.shared import KAIMING
-from netspec.layers.windowed import Windowed
+from netspec.layers.common.windowed import Windowed
+from netspec.layers.common.windows import PadMode, Window, both, ends, mirrored, number, padded, pointwise, unfolded, windows
+from netspec.layers.common.words import KAIMING
 from netspec.record import param
 
 __all__ = ["Convolution", "DepthwiseConvolution", "Im2col"]

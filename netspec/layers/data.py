@@ -10,8 +10,8 @@ from netspec.ir.dims import Size
 from netspec.ir.layer import Example, Filler, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
-from netspec.layers.shapes import BlobShape, BlobShapes, sizes
-from netspec.layers.shared import exclude, refuse_value
+from netspec.layers.common.shapes import BlobShape, BlobShapes, sizes
+from netspec.layers.common.words import exclude, refuse_value
 from netspec.record import param
 
 __all__ = ["DataLayer", "DummyData", "HDF5Data", "Input"]

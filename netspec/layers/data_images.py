@@ -6,8 +6,8 @@ from typing import Literal
 from netspec.ir.dims import Size, symbol
 from netspec.ir.layer import Example, ModuleText, accepts, module, rejects
 from netspec.ir.types import TensorType
+from netspec.layers.common.words import exclude
 from netspec.layers.data import DataLayer
-from netspec.layers.shared import exclude
 from netspec.record import param
 
 __all__ = ["Data", "ImageData", "MemoryData", "Transformed", "WindowData"]

@@ -8,8 +8,8 @@ from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least, divides
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import PerAxis, Window, both, ends, folded, pointwise, spread, transposed, unfolded, window
-from netspec.layers.shared import ENGINE, KAIMING, Engine
+from netspec.layers.common.windows import PerAxis, Window, both, ends, folded, pointwise, spread, transposed, unfolded, window
+from netspec.layers.common.words import ENGINE, KAIMING, Engine
 from netspec.record import param
 
 __all__ = ["Deconvolution"]

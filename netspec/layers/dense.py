@@ -9,8 +9,8 @@ from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, a
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
-from netspec.layers.shapes import BlobShape, sizes
-from netspec.layers.shared import KAIMING
+from netspec.layers.common.shapes import BlobShape, sizes
+from netspec.layers.common.words import KAIMING
 from netspec.record import param
 
 __all__ = ["Embed", "InnerProduct", "Parameter"]

@@ -9,8 +9,8 @@ from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, 
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, divides, same
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import number
-from netspec.layers.shared import exclude, refuse_value
+from netspec.layers.common.windows import number
+from netspec.layers.common.words import exclude, refuse_value
 from netspec.record import Record, param
 
 __all__ = ["DetectionOutput", "PSROIPooling", "PriorBox", "ROIPooling"]

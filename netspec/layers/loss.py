@@ -8,10 +8,11 @@ from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, 
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import same
 from netspec.ir.types import TensorType
-from netspec.layers.shared import ENGINE, Engine
+from netspec.layers.common.words import ENGINE, Engine
 from netspec.record import param
 
 __all__ = ["EuclideanLoss", "HingeLoss", "Loss", "NormalizedLoss", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss", "predictions"]
+
 
 SCALAR = TensorType(())
 

@@ -1,7 +1,7 @@
-"""Layers that measure a net and train nothing: Accuracy."""
+"""Layers that measure a net and train nothing: Accuracy, SegAccuracy."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from netspec.ir.dims import Size
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
@@ -11,7 +11,43 @@ from netspec.ir.types import TensorType
 from netspec.layers.loss import SCALAR, predictions
 from netspec.record import param
 
-__all__ = ["Accuracy"]
+__all__ = ["Accuracy", "SegAccuracy"]
+
+
+class SegAccuracy(Layer, type="SegAccuracy", param="seg_accuracy_param", bottoms=2, traits=("metric", "no_gradient")):
+    """Three measures of a segmentation: share of right places, mean share of each class that occurs, mean intersection over union.
+
+    With n_ij places of class i taken for j: sum_i n_ii / n,  mean_i n_ii / n_i,  mean_i n_ii / (n_i + sum_j n_ji - n_ii)
+    (DeepLab's Caffe: Chen et al. 2015)
+
+    A class that neither occurs nor is guessed has an overlap of 1. The top is (1, 1, 1, 3).
+    """
+
+    metric: Literal["PixelAccuracy", "ClassAccuracy", "PixelIOU"] = param(
+        default="PixelAccuracy", doc="the fork's: without meaning, all are given"
+    )
+    ignore_label: tuple[int, ...] = param(default=(), doc="places with these labels count for nothing")
+    reset: bool = param(default=True, doc="each batch by itself; false: all since the net was made, or its state was reset")
+
+    def infer(self, x: TensorType, label: TensorType) -> TensorType:
+        x.require_axes(2)
+        predictions(x, label, 1)
+        return TensorType((1, 1, 1, 3))
+
+    def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
+        return {1: x.channels}
+
+    def torch(self, x: TensorType, label: TensorType) -> ModuleText:
+        return module("SegAccuracy", defaults={"ignore_label": (), "reset": True}, ignore_label=self.ignore_label, reset=self.reset)
+
+    def onnx(self, g: OnnxBuilder, x: Any, label: Any) -> Any:
+        raise g.refuse("SegAccuracy needs labels, which a served model has not")
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{ignore_label: 255}", "N,21,H,W; N,1,H,W -> 1,1,1,3")
+        yield accepts("{ignore_label: [0, 3], reset: false}", "N,4,H,W; N,H,W -> 1,1,1,3")
+        yield rejects("{}", "N,4,5,6; N,1,6,6", code="NS302", at="bottom.1")
 
 
 class Accuracy(

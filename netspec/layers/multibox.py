@@ -7,8 +7,8 @@ from netspec.ir.dims import Size, product
 from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.rule import divides, same
 from netspec.ir.types import TensorType
+from netspec.layers.common.words import refuse_value
 from netspec.layers.loss import SCALAR, NormalizedLoss
-from netspec.layers.shared import refuse_value
 from netspec.record import param
 
 __all__ = ["MultiBoxLoss"]

@@ -9,8 +9,8 @@ from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, a
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import Window
-from netspec.layers.shared import ENGINE, Engine, refuse_value
+from netspec.layers.common.windows import Window
+from netspec.layers.common.words import ENGINE, Engine, refuse_value
 from netspec.record import param
 
 __all__ = ["LRN", "MVN", "Normalize"]

@@ -8,7 +8,7 @@ from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.types import TensorType
 from netspec.layers.activation import Elementwise
-from netspec.layers.shared import refuse_value
+from netspec.layers.common.words import refuse_value
 from netspec.record import param
 
 __all__ = ["Clip", "Exp", "Log", "Power", "Threshold"]

@@ -8,10 +8,10 @@ from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change, RuleError, at_least
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import Pad, PerAxis, Window, ends, number, padded, pooled, window
-from netspec.layers.pooling_onnx import export_average, export_max, export_norm, export_stochastic
-from netspec.layers.shared import ENGINE, Engine, exclude
-from netspec.layers.windowed import DialectPad
+from netspec.layers.common.pooling_onnx import export_average, export_max, export_norm, export_stochastic
+from netspec.layers.common.windowed import DialectPad
+from netspec.layers.common.windows import Pad, PerAxis, Window, ends, number, padded, pooled, window
+from netspec.layers.common.words import ENGINE, Engine, exclude
 from netspec.record import param
 
 __all__ = ["Pooling"]

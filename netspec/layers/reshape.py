@@ -9,8 +9,8 @@ from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, 
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change, RuleError, divides, same
 from netspec.ir.types import TensorType, shown
-from netspec.layers.shapes import BlobShape, size_of
-from netspec.layers.shared import exclude
+from netspec.layers.common.shapes import BlobShape, size_of
+from netspec.layers.common.words import exclude
 from netspec.record import param
 
 __all__ = ["Flatten", "Permute", "Reduction", "Reshape", "ShuffleChannel", "Tile"]

@@ -11,8 +11,8 @@ from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, reject
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import PerAxis, spread
-from netspec.layers.shared import exclude
+from netspec.layers.common.windows import PerAxis, spread
+from netspec.layers.common.words import exclude
 from netspec.record import param
 
 __all__ = ["Interp", "Resize"]

@@ -9,7 +9,7 @@ from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, reject
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import within
 from netspec.ir.types import TensorType
-from netspec.layers.shared import ENGINE, Engine
+from netspec.layers.common.words import ENGINE, Engine
 from netspec.record import param
 
 __all__ = ["ArgMax", "Softmax"]

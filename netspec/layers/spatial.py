@@ -1,19 +1,117 @@
-"""Layers that cut maps or spread them out: Crop, Upsample."""
+"""Layers that cut maps, turn them or spread them out: Crop, MergeCrop, Flip, Upsample."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
-from netspec.ir.dims import Size, product
+from netspec.ir.dims import Size, product, untraced
 from netspec.ir.field import Reads, Step, over, same_place
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least, same
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import PerAxis, axis_names, spread
-from netspec.layers.shared import exclude
+from netspec.layers.common.windows import PerAxis, axis_names, spread
+from netspec.layers.common.words import exclude
 from netspec.record import param
 
-__all__ = ["Crop", "Upsample"]
+__all__ = ["Crop", "Flip", "MergeCrop", "Upsample"]
+
+
+class Flip(Layer, type="Flip", keeps=(), param="flip_param"):
+    """Turn maps left to right, upside down, or both.
+
+    y[i, j] = x[H - 1 - i, W - 1 - j], each axis where it is asked for     (happynear's Caffe)
+    """
+
+    flip_width: bool = param(default=True, doc="left to right")
+    flip_height: bool = param(default=False, doc="upside down")
+
+    def axes(self) -> tuple[int, ...]:
+        return (2,) * self.flip_height + (3,) * self.flip_width
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.rank != 4:
+            raise RuleError("NS303", f"needs (N, C, H, W): it is {x}", at="bottom")
+        return x
+
+    def field(self, x: TensorType) -> tuple[Reads, ...]:
+        return (tuple(None if axis in self.axes() else Step(axis) for axis in range(x.rank)),)
+
+    def torch(self, x: TensorType) -> ModuleText:
+        return module("Flip", self.axes())
+
+    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
+        for axis in self.axes():
+            x = g.typed(g.flipped(x, axis), x.type)
+        return x
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,3,H,W -> N,3,H,W")
+        yield accepts("{flip_height: true}", "N,3,4,5 -> N,3,4,5")
+        yield accepts("{flip_width: false}", "N,3,4,5 -> N,3,4,5")
+        yield rejects("{}", "N,3", code="NS303")
+
+
+class MergeCrop(Layer, type="MergeCrop", keeps=(), param="mergecrop_param", bottoms=2):
+    """Cut the middle of the second bottom to the size of the first, and put it behind its channels, or add it: U-Net's skip.
+
+    y = [a, b[o : o + size of a]],  o = floor((size of b - size of a) / 2) along each axis     (Ronneberger et al. 2015; naibaf7's Caffe)
+
+    Unless backward says so, the second bottom gets no gradient. The fork's STACK needs as many channels in both.
+    """
+
+    operation: Literal["STACK", "ADD"] = param(default="STACK", doc="channels behind channels, or sums")
+    forward: tuple[bool, ...] = param(default=(), doc="for each bottom, whether its values count; left out: both")
+    backward: tuple[bool, ...] = param(default=(), doc="for each bottom, whether it gets a gradient; left out: the first only")
+
+    def both(self, given: tuple[bool, ...], usual: tuple[bool, bool]) -> tuple[bool, bool]:
+        first, second = (*given, *usual[len(given) :])
+        return first, second
+
+    def infer(self, a: TensorType, b: TensorType) -> TensorType:
+        for name in ("forward", "backward"):
+            given = len(getattr(self, name))
+            if given > 2:
+                raise RuleError("NS107", f"{name} has one value for each bottom: {given} for 2", at=name)
+        if a.rank != b.rank or a.rank < 3:
+            raise RuleError("NS303", f"needs bottoms of as many axes, three or more: {a} and {b}", at="bottom.1")
+        same(b.batch, a.batch, "both bottoms need as many samples", at="bottom.1")
+        same(b.channels, a.channels, "both bottoms need as many channels", at="bottom.1")
+        for axis in range(2, a.rank):
+            at_least(b.shape[axis], a.shape[axis], f"axis {axis} of the second bottom must hold the first's", at="bottom.1")
+        return a.replaced(channels=a.channels + b.channels) if self.operation == "STACK" else a
+
+    def field(self, a: TensorType, b: TensorType) -> tuple[Reads, ...]:
+        apart = 1 if self.operation == "STACK" else None
+        offsets = [untraced((have - want) // 2) for have, want in zip(b.shape[2:], a.shape[2:], strict=True)]
+        cut = [Step(i, 1, o, o) if isinstance(o, int) else None for i, o in enumerate(offsets, 2)]
+        return same_place(a.rank, apart), (*same_place(2, apart), *cut)
+
+    def torch(self, a: TensorType, b: TensorType) -> ModuleText:
+        return module(
+            "MergeCrop",
+            defaults={"add": False, "forwards": (True, True), "backwards": (True, False)},
+            add=self.operation == "ADD",
+            forwards=self.both(self.forward, (True, True)),
+            backwards=self.both(self.backward, (True, False)),
+        )
+
+    def onnx(self, g: OnnxBuilder, a: Any, b: Any) -> Any:
+        for axis in range(2, a.type.rank):
+            begin = (b.type.shape[axis] - a.type.shape[axis]) // 2
+            b = g.slice(b, axis, begin, begin + a.type.shape[axis])
+        sides = [x if passes else g.full(x.type.shape) for x, passes in zip((a, b), self.both(self.forward, (True, True)), strict=True)]
+        return g.Add(*sides) if self.operation == "ADD" else g.concat(sides, 1)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{backward: [true, true]}", "N,4,5,6; N,4,8,6 -> N,8,5,6")
+        yield accepts("{backward: [true, true]}", "N,4,4,4,4; N,4,7,8,9 -> N,8,4,4,4")
+        yield accepts("{operation: ADD, forward: [true, true], backward: [true, true]}", "N,4,T; N,4,9 -> N,4,T")
+        yield accepts("{forward: [false, true], backward: [true, true]}", "N,2,3; N,2,5 -> N,4,3")
+        yield rejects("{}", "N,4,9,6; N,4,8,6", code="NS302", at="bottom.1")
+        yield rejects("{operation: ADD}", "N,4,5,6; N,3,8,6", code="NS302", at="bottom.1")
+        yield rejects("{forward: [true, true, true]}", "N,4,5,6; N,4,8,6", code="NS107", at="forward")
 
 
 class Crop(Layer, type="Crop", keeps=(), param="crop_param", bottoms=2, traits=("view", "no_gradient.1")):

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, get_args, get_origin
 
 from netspec.record import Param, Record
-from netspec.resolve.expect_section import ExpectSection
-from netspec.resolve.sections import InputSection, LayerFields, OutputSection, SpecFile
-from netspec.resolve.train_section import TrainSection
-from netspec.syntax.words import BlockSection, BlockUse, InsertEntry, LayerSwitch
+from netspec.resolve.sections.expect import ExpectSection
+from netspec.resolve.sections.spec_file import InputSection, LayerFields, OutputSection, SpecFile
+from netspec.resolve.sections.train import TrainSection
+from netspec.syntax.block_records import BlockSection, BlockUse, InsertEntry, LayerSwitch
 
 __all__ = ["Key", "Records", "every_key", "find_key", "keys_of"]
 

@@ -10,9 +10,9 @@ from importlib.resources import files
 from textwrap import fill
 from typing import NamedTuple
 
-from netspec.layers.reference import default_of, limits_of, markdown_table
 from netspec.record import Record
 from netspec.reference.keys import Key, every_key, keys_of
+from netspec.reference.layer_page import default_of, limits_of, markdown_table
 
 __all__ = [
     "PAGES",

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from netspec import layers
 from netspec.diagnostics.suggest import nearest
 from netspec.ir.layer import Layer
-from netspec.layers.reference import case, reference
 from netspec.record import Param
 from netspec.reference.keys import Key, every_key, find_key, keys_of
 from netspec.reference.language import PAGES, as_list, describe, headline, indented, terminal_page
+from netspec.reference.layer_page import case, reference
 
 __all__ = ["explain_topic", "nearest_topics"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from netspec.diagnostics import fail
 from netspec.kinds import Reject
-from netspec.resolve.image_contract import ImageContract
+from netspec.resolve.sections.image import ImageContract
 
 __all__ = ["contract_of"]
 

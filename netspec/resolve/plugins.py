@@ -5,10 +5,10 @@ Nothing runs unless the reader of the spec allowed it.
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
 from netspec.diagnostics.suggest import nearest
-from netspec.frozen import changed
+from netspec.frozen_classes import changed
 from netspec.ir.layer import Layer
-from netspec.layers.plugins import NotAllowedError, PluginError, Vocabulary, defined
-from netspec.reading import ALLOW
+from netspec.plugins.vocabulary import NotAllowedError, PluginError, Vocabulary, defined
+from netspec.read_options import ALLOW
 from netspec.source import Source, Span
 from netspec.syntax.located import Located, place
 from netspec.syntax.paths import OutsideError, resolved, roots

@@ -5,23 +5,23 @@ from contextlib import suppress
 from netspec.diagnostics.evidence import About, Unheard
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
-from netspec.frozen import changed, fresh, frozen
+from netspec.frozen_classes import changed, fresh, frozen
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
 from netspec.ir.layer import Layer
 from netspec.ir.traits import JUDGING
 from netspec.ir.types import MOST_AXES, TensorType
 from netspec.kinds import GREATEST, INT
-from netspec.layers.plugins import PluginError, Vocabulary
+from netspec.plugins.vocabulary import PluginError, Vocabulary
 from netspec.record import Reject
-from netspec.resolve.build import NetState, build, drafts_in
+from netspec.resolve.check_train import check_contract, check_fillers, check_sources, check_training
 from netspec.resolve.deploy import deployed
-from netspec.resolve.drafts import Draft, Stranger, draft
+from netspec.resolve.layers_read import Draft, Stranger, draft
 from netspec.resolve.plugins import refused, vocabulary
-from netspec.resolve.schema import read_record, word
-from netspec.resolve.sections import InputSection, OutputSection, SpecFile
-from netspec.resolve.training import check_contract, check_fillers, check_sources, check_training
-from netspec.resolve.unused import check_unused
+from netspec.resolve.read_record import read_record, word
+from netspec.resolve.sections.spec_file import InputSection, OutputSection, SpecFile
+from netspec.resolve.unused_blocks import check_unused
+from netspec.resolve.wiring import NetState, build, drafts_in
 from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.settings import is_setting, path_of
@@ -184,8 +184,8 @@ def defaults_of(section: Located | None, known: Vocabulary, diagnostics: Diagnos
             continue
         strangers = [key for key in body.mapping if key not in cls.names]
         if strangers:
-            from netspec.resolve.strangers import notes_on
-            from netspec.resolve.wording import unknown_key
+            from netspec.resolve.messages.schema import unknown_key
+            from netspec.resolve.messages.unknown_words import notes_on
 
             for key in strangers:
                 diagnostics.add(unknown_key(key, body, cls.names, f"defaults of {kind}", notes_on(cls, key)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
-from netspec.opening import open_file
+from netspec.file_reading import open_file
 from netspec.seal import PROBES, allowed
 from netspec.serving.sizes import KEY, Conditions, conditions
 from netspec.serving.tensors import ONNX_TYPES, RequestError, TensorInfo, batch_symbol, check_inputs

@@ -6,14 +6,9 @@ from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
-from netspec.frozen import changed, fresh, mutable
+from netspec.frozen_classes import changed, fresh, mutable
 from netspec.source import Source
-from netspec.syntax.expression import variables_in
-from netspec.syntax.inherit import CHANGES, Files, inherited, overridden
-from netspec.syntax.located import Located, plain
-from netspec.syntax.settings import Inside, leads_nowhere, put, with_value
-from netspec.syntax.spec import Blocks, Entry, Instance, Item, Spec
-from netspec.syntax.uses import (
+from netspec.syntax.block_checks import (
     OF_USES,
     USE_KEYS,
     check_blocks,
@@ -25,6 +20,11 @@ from netspec.syntax.uses import (
     unknown_block,
     yes_or_no,
 )
+from netspec.syntax.expression import variables_in
+from netspec.syntax.inherit import CHANGES, Files, inherited, overridden
+from netspec.syntax.located import Located, plain
+from netspec.syntax.settings import Inside, leads_nowhere, put, with_value
+from netspec.syntax.spec import Blocks, Entry, Instance, Item, Spec
 from netspec.syntax.variables import FAILED, Variables, declared
 
 __all__ = ["expand"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
-from netspec.frozen import fresh, mutable
+from netspec.frozen_classes import fresh, mutable
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
 from netspec.syntax.paths import OutsideError, resolved, roots

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from netspec.outside import reachable
+from netspec.allowed_paths import reachable
 
 if TYPE_CHECKING:
     from pathlib import Path

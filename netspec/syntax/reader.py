@@ -5,9 +5,9 @@ import re
 import sys
 from collections.abc import Iterable
 
-from netspec.collector import no_collection
 from netspec.diagnostics import Diagnostic, Diagnostics
-from netspec.opening import read_bytes, read_given
+from netspec.file_reading import read_bytes, read_given
+from netspec.garbage_collection import no_collection
 from netspec.source import Source
 from netspec.syntax.limits import BYTES
 from netspec.syntax.located import Located

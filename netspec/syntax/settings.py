@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
+from netspec.syntax.block_checks import USE_KEYS
 from netspec.syntax.limits import DEPTH
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read
-from netspec.syntax.uses import USE_KEYS
 
 __all__ = ["Inside", "is_setting", "leads_nowhere", "path_of", "put", "with_value"]
 

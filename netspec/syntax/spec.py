@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Union
 
-from netspec.frozen import fresh, frozen
+from netspec.frozen_classes import fresh, frozen
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
 

@@ -7,7 +7,7 @@ import yaml
 
 from netspec.diagnostics import Diagnostic, Diagnostics, Label
 from netspec.source import Source, Span
-from netspec.syntax import accidents
+from netspec.syntax import yaml_slips as accidents
 from netspec.syntax.limits import ALIAS_NODES, DEPTH, LOOK_AHEAD, NODES
 from netspec.syntax.located import Located
 from netspec.syntax.scalars import resolve

@@ -7,7 +7,7 @@ from typing import Any
 from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
 from netspec.diagnostics.suggest import nearest
-from netspec.frozen import fresh, frozen
+from netspec.frozen_classes import fresh, frozen
 from netspec.source import Span
 from netspec.syntax.expression import LETTERS, NO_VALUE, ExpressionError, extent, substitute, variables_in
 from netspec.syntax.located import Located, place, plain

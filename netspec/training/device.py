@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from netspec.diagnostics import fail
-from netspec.training.solver import ParameterSpec
+from netspec.training.optim.solver import ParameterSpec
 
 __all__ = ["exact_float32", "find_device", "move", "to_device"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from netspec.diagnostics import Diagnostic
-from netspec.training.solver import ParameterSpec
+from netspec.training.optim.solver import ParameterSpec
 
 __all__ = ["Idle", "all_finite", "first_not_finite", "layer_name", "listed"]
 

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from netspec.diagnostics import Diagnostic
-from netspec.resolve.solver_section import SolverParameter
-from netspec.training.solver import ParameterSpec
+from netspec.resolve.sections.solver import SolverParameter
+from netspec.training.optim.solver import ParameterSpec
 
 __all__ = ["Batch", "Job", "Player", "TestBatches", "TrainBatches", "TrainingResult"]
 

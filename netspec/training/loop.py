@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 from netspec.diagnostics import fail
-from netspec.files import forget_drafts, refuse_link
-from netspec.training.checkpoint import SOLVER, WEIGHTS, Checkpoint
+from netspec.file_writing import forget_drafts, refuse_link
 from netspec.training.device import exact_float32, find_device, move, to_device
 from netspec.training.divergence import Idle, all_finite, first_not_finite, layer_name, listed
-from netspec.training.evaluation import evaluate
+from netspec.training.evaluate import evaluate
 from netspec.training.interrupt import Interrupt
 from netspec.training.job import Job, TrainingResult
-from netspec.training.log import Log
+from netspec.training.learners import Learner, Team
 from netspec.training.metrics import scalars
 from netspec.training.progress import Reporter, Silent
-from netspec.training.team import Learner, Team
+from netspec.training.run.checkpoint import SOLVER, WEIGHTS, Checkpoint
+from netspec.training.run.log import Log
 
 __all__ = ["BEST", "LAST_FINITE", "train"]
 

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netspec import api
+from netspec import compiled
 from netspec.diagnostics import Diagnostic, Fix, SpecError, fail
 from netspec.ir.graph import TypedGraph, WeightRef
 from netspec.training.divergence import all_finite
-from netspec.training.solver import ParameterSpec
-from netspec.training.weights import Facts, read_tensors
+from netspec.training.optim.solver import ParameterSpec
+from netspec.training.run.weights import Facts, read_tensors
 
 __all__ = ["Twins", "fill", "joined", "start_from", "tensors_of", "twins"]
 
@@ -35,7 +35,7 @@ class Twins:
 
 def twins(train: TypedGraph, test: TypedGraph) -> Twins:
     """Compile both phases. A weight belongs together by its layer's name, as in Caffe; what only the test net has is kept, not trained."""
-    net, other = api.compile(train, "train"), api.compile(test, "test")
+    net, other = compiled.compile(train, "train"), compiled.compile(test, "test")
     specs = [ParameterSpec(ref.name, tensor, rate(ref), ref.settings.decay_mult) for ref, tensor in owned(net, train)]
     for ref, tensor in joined(other, test, net, train):
         if not ref.shared:

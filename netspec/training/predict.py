@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from netspec.data.source import Array
 from netspec.diagnostics import fail
-from netspec.reading import PLAIN, Reading
-from netspec.resolve.image_contract import ImageContract
-from netspec.training.data.source import Array
+from netspec.read_options import PLAIN, Reading
+from netspec.resolve.sections.image import ImageContract
+from netspec.training.batches.feeds import ports_of
 from netspec.training.device import exact_float32, find_device
-from netspec.training.feeds import ports_of
-from netspec.training.run import LoadedRun, load_run
+from netspec.training.run.folder import LoadedRun, load_run
 
 __all__ = ["Opened", "open_run"]
 

@@ -9,24 +9,24 @@ from pathlib import Path
 
 import torch
 
-from netspec import api, driver
-from netspec.analysis.lint import lint_training, zero_weights
-from netspec.analysis.rate_faults import rate_faults
+from netspec import compiled, driver
+from netspec.analysis.learning_rate.faults import rate_faults
+from netspec.analysis.lint.run import lint_training, zero_weights
 from netspec.analysis.still import still
+from netspec.data.source import write_classes
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.model import Diagnostics, Fix, Label
 from netspec.diagnostics.render import render
 from netspec.ir.graph import TypedGraph
-from netspec.reading import PLAIN, Reading
-from netspec.resolve.solver_section import SolverParameter
-from netspec.training.data.source import write_classes
+from netspec.read_options import PLAIN, Reading
+from netspec.resolve.sections.solver import SolverParameter
+from netspec.training.batches.feeds import Feeds, arguments, section_of
 from netspec.training.device import find_device
-from netspec.training.feeds import Feeds, arguments, section_of
 from netspec.training.job import Job, Player, TrainingResult
 from netspec.training.loop import prepare, train
 from netspec.training.nets import Twins, joined, start_from, twins
 from netspec.training.progress import Reporter
-from netspec.training.run import again, is_run, program_of, read_record, record_of, telling, write_run
+from netspec.training.run.folder import again, is_run, program_of, read_record, record_of, telling, write_run
 
 __all__ = ["Session", "find_run", "hash_of", "reread", "session", "train_program"]
 
@@ -124,7 +124,7 @@ def players_of(program: driver.Program, nets: Twins, trained: TypedGraph, words:
     """Who learns in turn: a net for each player's losses, which holds the tensors of the whole one."""
     found = []
     for part in program.players():
-        net = api.compile(part.typed, "train")
+        net = compiled.compile(part.typed, "train")
         joined(net, part.typed, nets.train, trained)
         own = part.said.solver.over(words) if part.said.solver is not None else words
         found.append(Player(part.name, net, own, part.weights, frozenset(arguments(net).values()), part.said.steps))

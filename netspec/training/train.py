@@ -5,7 +5,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from netspec.driver import Program
-from netspec.reading import Reading
+from netspec.read_options import Reading
 from netspec.training.job import TrainingResult
 from netspec.training.session import find_run, reread, train_program
 

@@ -3,11 +3,12 @@
 from netspec import driver
 from netspec.diagnostics.model import Diagnostic
 from netspec.ir.graph import TypedGraph
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 
 def findings(text: str, name: str = "spec.yaml") -> list[Diagnostic]:
-    return driver.check_source(Source(name, text))
+    return check_source(Source(name, text))
 
 
 def codes(text: str) -> list[str]:

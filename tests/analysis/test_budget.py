@@ -5,9 +5,9 @@ import pytest
 from analysis_specs import codes, findings, net
 
 from netspec import driver
-from netspec.analysis.latency import latency
+from netspec.analysis.expect.latency import latency
 from netspec.diagnostics.model import Diagnostics
-from netspec.resolve.expect_section import Limit, worth
+from netspec.resolve.sections.expect import Limit, worth
 from netspec.source import Source
 
 LENET = """netspec: 1

@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 from analysis_specs import net, typed
 
-from netspec.analysis.coupling import factored, joint, primitive, split
-from netspec.analysis.legal_sizes import legal_sizes
+from netspec.analysis.sizes.coupling import factored, joint, primitive, split
+from netspec.analysis.sizes.legal import legal_sizes
 from netspec.ir.dims import Dim, Size, bounds, evaluate, smallest, symbol, symbols
 
 H, W, N = symbol("H"), symbol("W"), symbol("N")

@@ -4,14 +4,14 @@
 import pytest
 from analysis_specs import net
 
-from netspec import driver
+from netspec.repair.check import check_as
 from netspec.source import Source
 
 POOL = "name: pool, type: Pooling, kernel_size: 2, stride: 2"
 
 
 def listed(text: str, dialect: str) -> list[str]:
-    found = driver.check_as(Source("spec.yaml", text), dialect)
+    found = check_as(Source("spec.yaml", text), dialect)
     assert {d.code for d in found} <= {"NS413"}
     assert all(d.severity == "warning" and d.span is not None for d in found)
     return [d.fact for d in found]

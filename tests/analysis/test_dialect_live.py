@@ -13,13 +13,14 @@ from analysis_specs import net
 
 from netspec import driver
 from netspec.analysis.infer import Pass, infer
-from netspec.api import compile
+from netspec.compiled import compile
 from netspec.diagnostics.model import Diagnostics
-from netspec.frozen import changed
+from netspec.frozen_classes import changed
 from netspec.ir.graph import Graph, Input, Node, TypedGraph
 from netspec.ir.layer import Layer
 from netspec.ir.types import TensorType
-from netspec.reading import Reading
+from netspec.read_options import Reading
+from netspec.repair.check import check_as
 from netspec.source import Source
 
 BOTTOM = re.compile(r", since its bottoms? .* would be another$")
@@ -28,7 +29,7 @@ BOTTOM = re.compile(r", since its bottoms? .* would be another$")
 def listed(source: Source, dialect: str) -> tuple[set[str], set[str]]:
     """Layers that are another by themselves, and those that are so through their bottoms alone."""
     own, inherited = set(), set()
-    for found in driver.check_as(source, dialect):
+    for found in check_as(source, dialect):
         name = found.fact.split(" ")[0]
         (inherited if BOTTOM.search(found.fact) else own).add(name)
     return own, inherited - own

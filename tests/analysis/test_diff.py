@@ -7,8 +7,8 @@ import pytest
 from analysis_specs import net, typed
 
 from netspec import driver
-from netspec.analysis.canonical import network_hash
 from netspec.analysis.diff import changes, moves, totals
+from netspec.analysis.fingerprint import network_hash
 from netspec.source import Source
 
 CONV = "type: Convolution, num_output: 4, kernel_size"
@@ -202,9 +202,9 @@ def test_transplanted_weights_give_the_same_values(tmp_path: Path, after: str, s
     import torch
     from click.testing import CliRunner
 
-    from netspec.api import compile
     from netspec.cli import group
-    from netspec.training.weights import read_tensors, write_tensors
+    from netspec.compiled import compile
+    from netspec.training.run.weights import read_tensors, write_tensors
 
     for name, text in (("a", VGG), ("b", after)):
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
@@ -242,7 +242,7 @@ def test_numbers_keep_their_kind_and_whole_numbers_are_refused(tmp_path: Path, k
 
     from netspec.cli import group
     from netspec.diagnostics import SpecError
-    from netspec.training.weights import read_tensors, write_tensors
+    from netspec.training.run.weights import read_tensors, write_tensors
 
     for name, text in (("a", SMALL), ("b", SMALL.replace("num_output: 5", "num_output: 6"))):
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
@@ -266,7 +266,7 @@ def test_weights_of_another_net_are_refused(tmp_path: Path) -> None:
 
     from netspec.cli import group
     from netspec.diagnostics import SpecError
-    from netspec.training.weights import write_tensors
+    from netspec.training.run.weights import write_tensors
 
     (tmp_path / "a.yaml").write_text(VGG, encoding="utf-8")
     write_tensors(tmp_path / "w.safetensors", {"c1.weight": torch.zeros(4, 3, 5, 5)}, {})

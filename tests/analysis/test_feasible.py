@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from netspec import driver
 from netspec.diagnostics.model import Diagnostic
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 HEAD = "netspec: 1\ninput: {data: [N, 3, H, 32]}\nlayers:\n"
@@ -23,7 +23,7 @@ def joined(kernel: int, pad: int, up: int, round_mode: str) -> str:
 def codes(text: str, **sizes: int) -> set[str]:
     for name, size in sizes.items():
         text = text.replace(f", {name},", f", {size},")
-    return {d.code for d in driver.check_source(Source("spec.yaml", text)) if d.severity == "error"}
+    return {d.code for d in check_source(Source("spec.yaml", text)) if d.severity == "error"}
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -45,7 +45,7 @@ def test_both_answers_occur() -> None:
 def test_the_layer_with_which_no_size_is_left() -> None:
     even = "  - {name: even, type: Pooling, kernel_size: [2, 1], stride: [2, 1], round_mode: EXACT}\n"
     odd = joined(2, 0, 3, "FLOOR").replace("name: down,", "name: down, bottom: data,")
-    (found,) = [d for d in driver.check_source(Source("spec.yaml", HEAD + even + odd)) if d.severity == "error"]
+    (found,) = [d for d in check_source(Source("spec.yaml", HEAD + even + odd)) if d.severity == "error"]
     assert found.code == "NS308"
     assert "Eltwise sum" in found.fact
     assert "none of the H that the layers before take (H = 2 + 2n)" in found.fact
@@ -83,7 +83,7 @@ def test_what_takes_too_long_to_repeat_is_not_judged() -> None:
 
 
 def only(text: str) -> Diagnostic:
-    (found,) = [d for d in driver.check_source(Source("spec.yaml", text)) if d.severity == "error"]
+    (found,) = [d for d in check_source(Source("spec.yaml", text)) if d.severity == "error"]
     return found
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from analysis_specs import findings, net, typed
 
-from netspec.analysis.fixed_sizes import fixed_sizes
-from netspec.diagnostics.fixing import edited
+from netspec.analysis.sizes.fixed import fixed_sizes
 from netspec.diagnostics.model import SpecError
+from netspec.repair.edits import edited
 from netspec.source import Source
 
 SHUFFLE = net(
@@ -71,7 +71,7 @@ def is_legal(text: str) -> bool:
 
 @pytest.mark.torch
 def test_it_is_not_certified(tmp_path: Path) -> None:
-    from netspec.export.export import export
+    from netspec.exporters.export import export
 
     (tmp_path / "net.yaml").write_text(SHUFFLE, encoding="utf-8")
     with pytest.raises(SpecError) as raised:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 from analysis_specs import codes, net, typed
 
-from netspec.analysis.coupling import joint
 from netspec.analysis.infer import Pass
-from netspec.analysis.legal_sizes import LIMIT, legal_sizes
-from netspec.analysis.progressions import Progression, compressed
-from netspec.frozen import changed
+from netspec.analysis.sizes.coupling import joint
+from netspec.analysis.sizes.legal import LIMIT, legal_sizes
+from netspec.analysis.sizes.progressions import Progression, compressed
+from netspec.frozen_classes import changed
 from netspec.ir.dims import evaluate, symbol
 from netspec.ir.graph import TypedGraph
 from netspec.ir.types import TensorType
@@ -128,7 +128,7 @@ def first(progressions: tuple[Progression, ...]) -> int | None:
 @pytest.mark.parametrize("name", NETS)
 def test_torch_runs_what_is_legal_and_refuses_what_it_cannot(name: str) -> None:
     torch = pytest.importorskip("torch")
-    from netspec.api import compile
+    from netspec.compiled import compile
 
     graph = typed(net(*NETS[name]))
     found = legal_sizes(graph)
@@ -251,7 +251,7 @@ SMALL = [
 def test_maps_of_one_place_run_where_they_are_legal(shape: str, layer: str) -> None:
     """torch's AvgPool3d refuses a volume smaller than its window, its GroupNorm a group of one value."""
     torch = pytest.importorskip("torch")
-    from netspec.api import compile
+    from netspec.compiled import compile
 
     graph = typed(net(shape, layer))
     (axis,) = legal_sizes(graph).axes

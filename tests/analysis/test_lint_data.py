@@ -85,7 +85,7 @@ def test_the_zoo_is_told_of_only_where_its_data_have_a_folder(tmp_path: Path, mo
 
 
 def test_a_text_has_no_folder() -> None:
-    from netspec.driver import check_source
+    from netspec.repair.check import check_source
     from netspec.source import Source
 
     text = NET.replace("DATA", "{source: npz, path: a.npz}")

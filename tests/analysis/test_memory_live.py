@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from netspec.analysis.cost import cost
-from netspec.api import compile
+from netspec.compiled import compile
 
 CONV = "type: Convolution, num_output: 4, kernel_size: 3"
 

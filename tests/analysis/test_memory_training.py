@@ -9,7 +9,7 @@ from analysis_specs import net
 
 from netspec import driver
 from netspec.analysis.memory import BYTES, kept, storage
-from netspec.api import compile
+from netspec.compiled import compile
 from netspec.ir.dims import Size, evaluate
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source

@@ -6,7 +6,7 @@ import random
 import pytest
 from analysis_specs import net, typed
 
-from netspec.analysis.receptive_field import Extent, Field, fields, later, unshifted
+from netspec.analysis.field.receptive_field import Extent, Field, fields, later, unshifted
 from netspec.ir.graph import TypedGraph
 
 
@@ -84,7 +84,7 @@ def chain(seed: int) -> tuple[str, int]:
 def test_fields_are_the_support_of_gradients(seed: int) -> None:
     """Within the field always; over some phase of the transposed layers exactly as wide."""
     torch = pytest.importorskip("torch")
-    from netspec.api import compile
+    from netspec.compiled import compile
 
     text, _ = chain(seed)
     graph = typed(text)
@@ -132,7 +132,7 @@ def test_causality(layers: str, reason: str | None) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_proof_of_causality_holds_in_torch(seed: int) -> None:
     torch = pytest.importorskip("torch")
-    from netspec.api import compile
+    from netspec.compiled import compile
 
     draw = random.Random(seed)
     pads = [draw.choice(("causal", "causal", "same", "1")) for _ in range(3)]

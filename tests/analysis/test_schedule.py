@@ -7,9 +7,9 @@ from analysis_specs import findings, net
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netspec.analysis.schedule import NOTHING, Stretch, schedule
-from netspec.resolve.rates import POLICIES, learning_rate
-from netspec.resolve.solver_section import SolverParameter
+from netspec.analysis.learning_rate.schedule import NOTHING, Stretch, schedule
+from netspec.resolve.learning_rates import POLICIES, learning_rate
+from netspec.resolve.sections.solver import SolverParameter
 
 NUMBERS = st.sampled_from([0.0, 1e-30, 0.1, 0.5, 0.999, 1.0, 1.5, 10.0, 1e200])
 WORDS = st.fixed_dictionaries({

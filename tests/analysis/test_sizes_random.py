@@ -14,9 +14,9 @@ from test_legal_sizes import tried as sizes_tried
 
 from netspec import driver
 from netspec.analysis.infer import Pass
-from netspec.analysis.legal_sizes import LIMIT, legal_sizes
+from netspec.analysis.sizes.legal import LIMIT, legal_sizes
 from netspec.diagnostics.model import SpecError
-from netspec.export.sizes import sizes_of
+from netspec.exporters.sizes import sizes_of
 from netspec.ir.graph import TypedGraph
 from netspec.serving.sizes import Conditions, Refusal, around, conditions
 
@@ -168,7 +168,7 @@ def test_each_axis_alone_is_solved_exactly() -> None:
 def test_torch_runs_whatever_is_legal() -> None:
     """On the meta device, with the shapes that inference gives."""
     torch = pytest.importorskip("torch")
-    from netspec.api import compile
+    from netspec.compiled import compile
 
     nets_run = sizes_run = 0
 
@@ -274,7 +274,7 @@ def brute_force(name: str, few: bool) -> None:
 
 def meta_agrees(name: str, sizes: tuple[int, ...]) -> None:
     torch = pytest.importorskip("torch")
-    from netspec.api import compile
+    from netspec.compiled import compile
 
     graph = driver.load(f"zoo:{name}").graph()
     found = legal_sizes(graph)

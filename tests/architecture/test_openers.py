@@ -10,7 +10,7 @@ import pytest
 import netspec
 
 ROOT = Path(netspec.__file__).parent
-HOMES = ("opening.py", "files.py")
+HOMES = ("file_reading.py", "file_writing.py")
 CALLS = re.compile(
     r"(?:^|\.)(?:read_text|read_bytes|write_text|write_bytes|memmap|fromfile|tofile|loadtxt|genfromtxt|load_file|safe_open|save_file|touch)$"
     r"|^(?:open|io\.open|os\.open|os\.fdopen|Image\.open|gzip\.open|bz2\.open|lzma\.open|tarfile\.open|zipfile\.Path|shelve\.open)$"
@@ -20,36 +20,36 @@ CALLS = re.compile(
     r"|^(?:path|draft|file|target|self\.path|data|beside|run|Path\(.*\))\.open$"
 )
 DRAFTS = "writes into a draft, a path that `replacing` or `publishing` made"
-OPENED = "reads what opening.open_file gave it"
+OPENED = "reads what file_reading.open_file gave it"
 OWN = "a file of the package itself"
 ALLOWED = {
     "emit/inline.py read_text": OWN,
     "cli/explain.py read_text": OWN,
     "reference/language.py read_text": OWN,
-    "cli/zoo_page.py read_text": OWN,
+    "reference/zoo_page.py read_text": OWN,
     "cli/__init__.py os.open": "the null device, in place of a closed pipe",
     "cli/fix.py write_bytes": DRAFTS,
-    "training/log.py write_text": DRAFTS,
-    "training/weights.py save_file": DRAFTS,
+    "training/run/log.py write_text": DRAFTS,
+    "training/run/weights.py save_file": DRAFTS,
     "importers/weights.py open": DRAFTS,
-    "export/caffemodel.py open": DRAFTS,
-    "export/model_file.py os.open": DRAFTS,
-    "export/model_file.py path.open": DRAFTS,
-    "export/model_file.py data.open": DRAFTS,
-    "export/session.py onnx.load": DRAFTS,
-    "export/session.py InferenceSession": DRAFTS,
-    "export/timing.py read_text": "onnxruntime's profile, in a temporary folder of our own",
+    "exporters/caffemodel.py open": DRAFTS,
+    "exporters/model_file.py os.open": DRAFTS,
+    "exporters/model_file.py path.open": DRAFTS,
+    "exporters/model_file.py data.open": DRAFTS,
+    "exporters/certification/session.py onnx.load": DRAFTS,
+    "exporters/certification/session.py InferenceSession": DRAFTS,
+    "exporters/timing.py read_text": "onnxruntime's profile, in a temporary folder of our own",
     "serving/engine.py InferenceSession": "onnxruntime opens the model by its name, after open_file found a regular file there",
-    "training/weights.py safe_open": "safetensors opens by name, after open_file found a regular file there",
-    "training/layer_files.py h5py.File": "makes a new file (mode x) in the spec's folder",
-    "training/images.py Image.open": "bytes in memory, by a list of formats",
-    "training/data/hdf5.py h5py.File": OPENED,
+    "training/run/weights.py safe_open": "safetensors opens by name, after open_file found a regular file there",
+    "data/layer_files.py h5py.File": "makes a new file (mode x) in the spec's folder",
+    "data/decode.py Image.open": "bytes in memory, by a list of formats",
+    "data/sources/hdf5.py h5py.File": OPENED,
     "importers/hdf5.py h5py.File": OPENED,
-    "training/data/npz.py zipfile.ZipFile": OPENED,
-    "training/data/idx.py gzip.GzipFile": OPENED,
-    "training/data/idx.py np.memmap": OPENED,
-    "training/data/cifar.py np.memmap": OPENED,
-    "training/data/lmdb_pages.py mmap.mmap": OPENED,
+    "data/sources/npz.py zipfile.ZipFile": OPENED,
+    "data/sources/idx.py gzip.GzipFile": OPENED,
+    "data/sources/idx.py np.memmap": OPENED,
+    "data/sources/cifar.py np.memmap": OPENED,
+    "data/sources/lmdb_pages.py mmap.mmap": OPENED,
     "importers/caffemodel.py mmap.mmap": OPENED,
     "seal.py mmap.mmap": OPENED,
 }
@@ -75,7 +75,7 @@ FILES = [path for path in sorted(ROOT.rglob("*.py")) if "__pycache__" not in pat
 
 def test_files_are_opened_in_two_modules() -> None:
     found = {key(path, name) for path in FILES for name in opening_calls(path)}
-    assert found - set(ALLOWED) == set(), "open it by netspec.opening or netspec.files, or say here why not"
+    assert found - set(ALLOWED) == set(), "open it by netspec.file_reading or netspec.file_writing, or say here why not"
     assert set(ALLOWED) - found == set(), "no longer so: take it off the list"
 
 

@@ -25,7 +25,7 @@ ALLOWED = {
     "diagnostics/model.py identity": "whole facts tell findings apart that nothing else does",
     "diagnostics/codes.py number_of": "the numbering of codes, said once",
 }
-FIELD_OF_LABELS = "training/"
+FIELD_OF_LABELS = ("training/", "data/")
 """There a source's `label` is the name of a field of its data."""
 
 
@@ -123,11 +123,8 @@ def test_no_pass_reads_a_sentence() -> None:
     assert {path: found for path, text in FILES.items() if path not in LAYOUT and (found := reading(path, text))} == {}
 
 
-CHECKS = ("analysis/infer.py", "analysis/budget.py", "analysis/feasible.py")
-REPAIR = {
-    *(f"analysis/{name}.py" for name in ("behind", "blame", "nearby", "numbers", "rivals", "rule_fixes", "suspects", "trials")),
-    *(f"diagnostics/{name}.py" for name in ("back", "effort", "fixing", "readings", "recovery")),
-}
+CHECKS = ("analysis/infer.py", "analysis/expect/budget.py", "analysis/sizes/feasible.py")
+REPAIR = {f for f in FILES if f.startswith("repair/")} | {"analysis/rule_fixes.py"}
 
 
 def known_to(path: str, text: str) -> set[str]:
@@ -139,7 +136,7 @@ def known_to(path: str, text: str) -> set[str]:
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_what_checks_sizes_knows_nothing_of_repair(check: str) -> None:
-    assert FILES.keys() >= REPAIR
+    assert len(REPAIR) > 10
     seen, ahead = set[str](), {check}
     while ahead:
         seen |= ahead

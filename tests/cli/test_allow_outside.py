@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from netspec.allowed_paths import VARIABLE
 from netspec.cli import COMMANDS, group
 from netspec.diagnostics.model import SpecError
-from netspec.outside import VARIABLE
 
 TINY = """netspec: 1
 input: {data: [N, 4]}

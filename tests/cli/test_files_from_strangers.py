@@ -19,9 +19,9 @@ from PIL import Image
 import netspec
 from netspec.cli import group
 from netspec.diagnostics import SpecError
-from netspec.files import DRAFT, draft_of, replacing, write_text
+from netspec.file_reading import NotRegularError, OutsideRootError, open_below, open_file, read_bytes
+from netspec.file_writing import DRAFT, draft_of, replacing, write_text
 from netspec.importers.weights import write_both
-from netspec.opening import NotRegularError, OutsideRootError, open_below, open_file, read_bytes
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx, pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX")]
 
@@ -97,7 +97,7 @@ def test_a_link_put_in_after_the_judgement_is_not_followed(folder: Path, monkeyp
     (folder / "a").mkdir()
     (folder / "a/f").write_text("inner")
     (folder.parent / "outside/f").write_text("secret")
-    from netspec import opening
+    from netspec import file_reading as opening
 
     judged = opening.real_file
 
@@ -319,7 +319,7 @@ def test_nothing_of_a_run_goes_through_a_link(folder: Path, name: str) -> None:
 
 
 def test_a_second_name_of_the_log_is_not_written_to(folder: Path) -> None:
-    from netspec.training.log import Log
+    from netspec.training.run.log import Log
 
     victim = folder.parent / "outside/log"
     victim.write_text("mine\n")
@@ -399,7 +399,7 @@ def test_a_link_in_place_of_a_draft_is_not_written_through(folder: Path, monkeyp
     victim = folder.parent / "outside/victim"
     victim.write_text("mine")
     (folder / "draft").symlink_to(victim)
-    monkeypatch.setattr("netspec.files.draft_of", lambda target: folder / "draft")
+    monkeypatch.setattr("netspec.file_writing.draft_of", lambda target: folder / "draft")
     with pytest.raises(SpecError):
         write_text(folder / "f", "new")
     assert victim.read_text() == "mine"

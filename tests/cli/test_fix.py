@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from netspec.cli import group
-from netspec.driver import check_source
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 SOUND = """# a comment

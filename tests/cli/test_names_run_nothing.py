@@ -183,7 +183,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     home.mkdir()
     monkeypatch.chdir(home)
     monkeypatch.setattr("netspec.serving.server._Server.run", lambda server, sockets: None)
-    monkeypatch.setattr("netspec.export.timing.WARM_SECONDS", 0.0)
+    monkeypatch.setattr("netspec.exporters.timing.WARM_SECONDS", 0.0)
     yield home
     assert [path for path in tmp_path.rglob("*") if path.name == "PWN"] == []
 

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from netspec.cli import group
 from netspec.cli.plain_page import plain_page
-from netspec.cli.zoo_page import zoo_pages
 from netspec.diagnostics.model import SpecError
+from netspec.reference.zoo_page import zoo_pages
 
 
 def zoo(*words: str) -> str:

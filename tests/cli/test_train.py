@@ -17,7 +17,7 @@ import torch
 import yaml
 from PIL import Image
 
-from netspec.training.run import load_run
+from netspec.training.run.folder import load_run
 from tests.children import Child, netspec
 from tests.training.specs import LAYERS, Line, document, write
 
@@ -68,7 +68,7 @@ def test_prediction_imports_no_torch(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "import sys; import netspec.cli.predict, netspec.training.samples, netspec.serving.predict\nsys.exit('torch' in sys.modules)",
+            "import sys; import netspec.cli.predict, netspec.data.samples, netspec.serving.predict\nsys.exit('torch' in sys.modules)",
         ],
         check=False,
     )

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from netspec.cli import group
 from netspec.diagnostics import SpecError
-from netspec.files import replacing, write_text
+from netspec.file_writing import replacing, write_text
 
 SPEC = "netspec: 1\ninput: {data: [N, 4]}\nlayers:\n  - {name: ip, type: InnerProduct, num_output: 2, weight_filler: xavier}\n"
 

@@ -10,7 +10,7 @@ import pytest
 from netspec.cli import colored
 from netspec.diagnostics import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.formats import FORMATS, format_findings
-from netspec.driver import check_source
+from netspec.repair.check import check_source
 from netspec.source import Source, Span
 
 _SOURCE = Source("dir a/é.yaml", "x: 日本\ny: {a:3}\n")

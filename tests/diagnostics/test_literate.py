@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from netspec.diagnostics.render import render
-from netspec.driver import check_source
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 _CASE = re.compile(r"^```yaml\n(?P<spec>.*?)^```\n\s*^```text\n(?P<shown>.*?)^```$", re.DOTALL | re.MULTILINE)

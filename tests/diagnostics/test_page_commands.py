@@ -165,7 +165,7 @@ def begun(folder: Path) -> None:
 
 def other_blobs(folder: Path) -> None:
     text = "input: {data: [1, 3, 8, 8]}\nlayers:\n  - {name: c, type: Convolution, num_output: 4, kernel_size: 3, weight_filler: xavier}\n"
-    from netspec.training.weights import write_tensors
+    from netspec.training.run.weights import write_tensors
 
     write_tensors(folder / "w.safetensors", {"c.weight": torch.zeros(4, 3, 3, 3), "c.bias": torch.zeros(4)}, {})
     for name, spec, more in (

@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 
 from netspec.diagnostics.codes import CODES, Phase, phase_of
-from netspec.driver import check_source
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 _FOLDER = files("netspec.diagnostics") / "pages"

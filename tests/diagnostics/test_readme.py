@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from netspec.diagnostics.render import render
-from netspec.driver import check_source
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from netspec.driver import check_source
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 BRANCH = (

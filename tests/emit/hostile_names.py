@@ -9,7 +9,7 @@ from netspec import driver
 from netspec.importers.caffe import convert
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
-from netspec.training.run import program_of
+from netspec.training.run.folder import program_of
 
 RAN = "open('PWN','w').write('ran')"
 BREAKS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\0", "\x1a", "\x1b[2J", "\x7f"]

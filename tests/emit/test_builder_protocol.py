@@ -19,7 +19,7 @@ def test_the_builder_has_every_idiom_with_these_parameters() -> None:
 
 def test_layers_use_no_other_idiom() -> None:
     """Operators begin with a capital; anything else that is asked of `g` is one of the Protocol's, which mypy cannot tell from one."""
-    texts = [path.read_text(encoding="utf-8") for path in Path(layers.__file__).parent.glob("*.py")]
+    texts = [path.read_text(encoding="utf-8") for path in Path(layers.__file__).parent.rglob("*.py")]
     used = {word for text in texts for word in re.findall(r"\bg\.([a-z]\w*)", text)}
     assert used <= set(IDIOMS)
     assert set(IDIOMS) - used <= {"body"}

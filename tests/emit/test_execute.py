@@ -16,7 +16,8 @@ import pytest
 import torch
 
 import netspec
-from netspec import api, driver
+from netspec import driver
+from netspec.compiled import PROGRAMS
 from netspec.emit.execute import execute
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
@@ -45,7 +46,7 @@ def live() -> int:
 
 def kept() -> tuple[int, int, int]:
     """What the interpreter has of emitted modules: modules, lines of source, programs."""
-    return sum(n.startswith("netspec_") for n in sys.modules), sum(n.startswith("<netspec_") for n in linecache.cache), len(api.PROGRAMS)
+    return sum(n.startswith("netspec_") for n in sys.modules), sum(n.startswith("<netspec_") for n in linecache.cache), len(PROGRAMS)
 
 
 def test_two_hundred_nets_leave_nothing() -> None:

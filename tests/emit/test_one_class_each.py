@@ -14,10 +14,10 @@ from netspec import driver
 from netspec.diagnostics import SpecError
 from netspec.emit import torch_source as emitter
 from netspec.emit.names import Names
-from netspec.export.prototxt import to_prototxt
+from netspec.exporters.prototxt import to_prototxt
 from netspec.importers.caffe import convert
 from netspec.ir.graph import TypedGraph
-from netspec.layers.shapes import sizes
+from netspec.layers.common.shapes import sizes
 from netspec.source import Source
 
 pytestmark = pytest.mark.torch
@@ -280,12 +280,12 @@ layers:
   - {name: five, type: InnerProduct, num_output: 5}
   - {name: ip, type: InnerProduct, num_output: 4}
 """
-    from netspec import api
+    from netspec import compiled
 
-    real = api.torch_source
+    real = compiled.torch_source
     made = real(load(text))
     assert made.count(written) >= 1, made
-    monkeypatch.setattr(api, "torch_source", lambda typed: real(typed).replace(written, built))
+    monkeypatch.setattr(compiled, "torch_source", lambda typed: real(typed).replace(written, built))
     with pytest.raises(SpecError) as raised:
         netspec.compile(load(text))
     found = {d.fact for d in raised.value.diagnostics if d.code == "NS503"}

@@ -29,6 +29,7 @@ from netspec.emit.quote import Code, UnquotableError, code, comment, docstring, 
 from netspec.emit.torch_source import torch_source
 from netspec.importers import prototxt
 from netspec.importers.prototxt_text import read_prototxt
+from netspec.repair.check import check_source
 from netspec.source import Source
 from netspec.syntax.printable import LONGEST
 
@@ -86,7 +87,7 @@ def test_a_name_has_a_bounded_length() -> None:
     ],
 )
 def test_each_kind_of_name_is_looked_at(text: str) -> None:
-    assert {d.code for d in driver.check_source(Source("net.yaml", text))} & {"NS213", "NS109"}
+    assert {d.code for d in check_source(Source("net.yaml", text))} & {"NS213", "NS109"}
 
 
 # --- the wall in the emitter ------------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ def test_no_other_way_leads_into_emitted_python() -> None:
         for n in ast.walk(ast.parse(text))
         if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in ("exec", "eval")
     }
-    assert runs == {"emit/execute.py", "layers/plugins.py", "analysis/legal_sizes.py"}
+    assert runs == {"emit/execute.py", "plugins/vocabulary.py", "analysis/sizes/legal.py"}
 
 
 # --- other texts ------------------------------------------------------------------------------------------------------
@@ -189,7 +190,7 @@ def test_a_prototxt_holds_any_name() -> None:
 
 def test_a_hostile_name_says_where() -> None:
     text = f"input: {{data: [N, 4]}}\nlayers: [{{name: {quoted(UNPRINTABLE[0])}, type: ReLU}}]"
-    (finding,) = driver.check_source(Source("net.yaml", text))
+    (finding,) = check_source(Source("net.yaml", text))
     assert finding.code == "NS213"
     assert finding.span is not None and finding.span.begin[0] == 2
     assert "U+000A is character 2" in finding.fact and RAN in finding.fact and "\n" not in finding.fact

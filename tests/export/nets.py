@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from netspec import api
+from netspec import compiled
 from netspec.driver import Program, load_source
 from netspec.emit.onnx_model import onnx_model
 from netspec.ir.graph import TypedGraph
@@ -23,7 +23,7 @@ def made(layers: str, inputs: str = "data: [N, 3, 9, 8]", more: str = "", seed: 
     lines = "".join(f"  - {line.strip()}\n" for line in layers.strip().splitlines())
     program = load_source(Source("small.yaml", f"netspec: 1\nname: small\ninput: {{{inputs}}}\nlayers:\n{lines}{more}"))
     typed = program.graph("deploy")
-    net = api.compile(typed)
+    net = compiled.compile(typed)
     torch.manual_seed(seed)
     with torch.no_grad():
         for tensor in [*net.parameters(), *net.buffers()]:

@@ -10,7 +10,7 @@ from nets import Made, made
 from onnx import helper, numpy_helper
 
 from netspec.diagnostics import SpecError
-from netspec.export.certify import Certificate, certify
+from netspec.exporters.certification.certify import Certificate, certify
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 
@@ -250,7 +250,7 @@ def test_the_same_file_gets_the_same_certificate() -> None:
 
 
 def test_work_is_counted_and_what_is_left_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from netspec.export import plan
+    from netspec.exporters.certification import plan
 
     whole = certified(made(CLASSIC))
     assert (whole.partial, whole.left_out) == (False, 0)
@@ -263,8 +263,8 @@ def test_work_is_counted_and_what_is_left_out_is_said(monkeypatch: pytest.Monkey
 
 
 def test_an_output_of_which_nothing_is_known_is_not_certified() -> None:
-    from netspec.export.certificate import Tally
-    from netspec.export.compare import Difference
+    from netspec.exporters.certification.certificate import Tally
+    from netspec.exporters.certification.compare import Difference
 
     net, tally = made(CLASSIC), Tally()
     (value,) = net.typed.graph.outputs

@@ -5,7 +5,7 @@ from math import inf, nan, sqrt
 import numpy as np
 import pytest
 
-from netspec.export.compare import EPS, FACTOR, difference
+from netspec.exporters.certification.compare import EPS, FACTOR, difference
 
 
 def f32(*values: float) -> np.ndarray:

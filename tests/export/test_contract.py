@@ -7,9 +7,9 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from netspec.data.decode import prepare
 from netspec.driver import load
-from netspec.export.export import export_model
-from netspec.training.images import prepare
+from netspec.exporters.export import export_model
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 

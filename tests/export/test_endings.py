@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from netspec.cli import group
 from netspec.diagnostics import SpecError
 from netspec.driver import load
-from netspec.export.export import export
-from netspec.export.prototxt import export_prototxt
+from netspec.exporters.export import export
+from netspec.exporters.prototxt import export_prototxt
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
 SPEC = """netspec: 1

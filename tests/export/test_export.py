@@ -14,12 +14,12 @@ import torch
 from nets import arrays, made
 
 import netspec
-from netspec import api
+from netspec import compiled
 from netspec.diagnostics import SpecError
 from netspec.emit.onnx_model import fitted, outlined
-from netspec.export.export import export, export_model
-from netspec.export.model_file import publishing, write_model
-from netspec.training.weights import write_tensors
+from netspec.exporters.export import export, export_model
+from netspec.exporters.model_file import publishing, write_model
+from netspec.training.run.weights import write_tensors
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 
@@ -109,7 +109,7 @@ def test_uncertified_is_said(spec: Path) -> None:
 @pytest.mark.parametrize("phase", ["test", "train", "deploy"])
 def test_a_network_of_any_phase_with_its_own_weights(spec: Path, phase: str) -> None:
     torch.manual_seed(1)
-    net: Any = api.compile(str(spec), phase)
+    net: Any = compiled.compile(str(spec), phase)
     path = netspec.export(net, spec.parent / "net.onnx")
     x = np.random.default_rng(0).uniform(0, 255, (3, 1, 4, 4)).astype(np.float32)
     seen = torch.from_numpy((x - 100) * np.float32(0.01))
@@ -218,7 +218,7 @@ def test_a_full_disk_leaves_nothing(spec: Path) -> None:
     """In a process of its own, whose files may not grow beyond 1 kB."""
     code = (
         f"import resource, sys; sys.path.insert(0, {str(Path(netspec.__file__).parents[1])!r})\n"
-        "import netspec, torch, onnxruntime, netspec.export.export, netspec.training.loading\n"
+        "import netspec, torch, onnxruntime, netspec.exporters.export, netspec.training.run.loading\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         f"try: netspec.export({str(spec)!r}, {str(spec.parent / 'tiny.onnx')!r})\n"
         "except netspec.SpecError as error: print(error.diagnostics[0].code, error.diagnostics[0].fact)\n"
@@ -238,7 +238,7 @@ def test_the_file_in_one_pass_is_the_model_in_memory(tmp_path: Path) -> None:
 
 
 def test_large_models_keep_their_weights_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netspec.export.model_file.LIMIT", 1000)
+    monkeypatch.setattr("netspec.exporters.model_file.LIMIT", 1000)
     net = made("{name: ip, type: InnerProduct, num_output: 500}", "data: [N, 40]")
     path, outline = tmp_path / "m.onnx", outlined(net.typed)
     for scale in (1.0, 2.0):
@@ -255,7 +255,7 @@ def test_large_models_keep_their_weights_beside_them(tmp_path: Path, monkeypatch
 
 
 def test_weights_beside_the_model_are_certified_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netspec.export.model_file.LIMIT", 100)
+    monkeypatch.setattr("netspec.exporters.model_file.LIMIT", 100)
     (tmp_path / "s.yaml").write_text("netspec: 1\ninput: {data: [N, 40]}\nlayers:\n  - {name: ip, type: InnerProduct, num_output: 500}\n")
     found = export_model(tmp_path / "s.yaml", tmp_path / "m.onnx")
     assert found.certificate is not None

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from netspec.cli import group
 from netspec.diagnostics.model import SpecError
-from netspec.export.timing import Timing, by_layer
+from netspec.exporters.timing import Timing, by_layer
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
 TINY = """netspec: 1

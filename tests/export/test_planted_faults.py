@@ -12,11 +12,11 @@ import torch
 from nets import arrays
 from onnx import helper, numpy_helper
 
-from netspec import api
+from netspec import compiled
 from netspec.diagnostics import SpecError
 from netspec.driver import load_source
 from netspec.emit.onnx_model import onnx_model
-from netspec.export.certify import certify
+from netspec.exporters.certification.certify import certify
 from netspec.source import Source
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
@@ -35,7 +35,7 @@ def fresh(layers: str, inputs: str) -> Net:
     lines = "".join(f"  - {line.strip()}\n" for line in layers.split(";;"))
     typed = load_source(Source("small.yaml", f"netspec: 1\nname: small\ninput: {{{inputs}}}\nlayers:\n{lines}")).graph("deploy")
     torch.manual_seed(0)
-    net = api.compile(typed)
+    net = compiled.compile(typed)
     return Net(typed, net, onnx_model(typed, arrays(net, typed)))
 
 

@@ -13,10 +13,10 @@ from netspec.cli.export import sample_lines
 from netspec.diagnostics import SpecError
 from netspec.driver import load
 from netspec.emit import onnx_model
-from netspec.export import certify, plan
-from netspec.export.export import Export, export, export_model
-from netspec.export.export import certify as certify_file
-from netspec.export.sampled import best_classes, distribution
+from netspec.exporters.certification import certify, plan
+from netspec.exporters.certification.sampled import best_classes, distribution
+from netspec.exporters.export import Export, export, export_model
+from netspec.exporters.export import certify as certify_file
 from netspec.seal import certificate_of
 from netspec.training.session import train_program
 from tests.training.specs import write
@@ -103,7 +103,7 @@ def test_digits(tmp_path: Path) -> None:
 
 def test_accuracy_is_that_of_the_test(tmp_path: Path) -> None:
     """Of a test set that is taken whole, the numbers are those that `netspec test` gives."""
-    from netspec.training.measure import measure
+    from netspec.training.test import measure
 
     run = pictures(tmp_path)
     found, measured = said(export_model(run, run / "model.onnx", certify="quick")), measure(run, device="cpu")
@@ -167,7 +167,7 @@ WORDS = {
 @pytest.mark.parametrize("data", ["{source: images, path: pics, batch_size: 5}", "{source: npz, path: pics.npz, batch_size: 5}"])
 def test_what_the_file_asks_of_a_picture_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, data: str) -> None:
     """A user who resizes as the metadata say gives the net what training gave it."""
-    exporting: Any = import_module("netspec.export.export")
+    exporting: Any = import_module("netspec.exporters.export")
     sound = exporting.image_words
     run = pictures(tmp_path, "resize: [12, 10]", data)
     nothing_else(monkeypatch)
@@ -184,7 +184,7 @@ def test_what_the_file_asks_of_a_picture_is_tried(tmp_path: Path, monkeypatch: p
 
 def test_a_contract_that_is_misread_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the emitter and the second writing of the contract, for the other cases, err alike, training still knows better."""
-    from netspec.export import reference
+    from netspec.exporters.certification import reference
 
     run, sound, stages = pictures(tmp_path), onnx_model.prepared, reference.stages
 

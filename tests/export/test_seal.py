@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from onnx import helper, numpy_helper
 
 import netspec
-from netspec import api
+from netspec import compiled
 from netspec.cli import group
 from netspec.diagnostics import SpecError
-from netspec.export.export import certify, export_model
+from netspec.exporters.export import certify, export_model
 from netspec.seal import allowed, certificate_of, probe_array, seal_of
 from netspec.serving.engine import open_model
 from netspec.serving.predict import run_once
@@ -228,13 +228,13 @@ def test_predict_and_serve_refuse_what_is_not_certified(certified: Path, tmp_pat
 def test_a_file_is_held_against_a_net_from_python(certified: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     spec = str(certified.parent / "tiny.yaml")
-    net: Any = api.compile(spec, "deploy")
+    net: Any = compiled.compile(spec, "deploy")
     before = certified.read_bytes()
     assert netspec.certify(net, certified, device="cpu", level="quick").layers > 0
     assert certified.read_bytes() == before
     torch.manual_seed(1)
     with pytest.raises(SpecError) as raised:
-        certify(api.compile(spec, "deploy"), certified, device="cpu")
+        certify(compiled.compile(spec, "deploy"), certified, device="cpu")
     assert raised.value.diagnostics[0].code == "NS703"
     assert raised.value.diagnostics[0].fact.startswith("Convolution conv1: ")
     other = changed(certified, tmp_path / "other.onnx", attribute)

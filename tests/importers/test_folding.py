@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 import netspec
 from netspec import driver
-from netspec.analysis.canonical import network_hash
+from netspec.analysis.fingerprint import network_hash
 from netspec.cli import group
-from netspec.importers.block_names import naming, systematic
 from netspec.importers.caffe import Converted, convert
+from netspec.importers.folding.block_names import naming, systematic
 from netspec.ir.graph import Graph
 from netspec.source import Source
 

@@ -11,7 +11,8 @@ from netspec.cli import group
 from netspec.diagnostics import SpecError
 from netspec.importers.caffe import convert
 from netspec.importers.prototxt import import_prototxt
-from netspec.reading import Reading
+from netspec.read_options import Reading
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 NET = """
@@ -111,7 +112,7 @@ def test_digits_nets_name_no_source(tmp_path: Path) -> None:
     tops = {s: [n.name for n in p.graph("train" if s == "train" else "test").graph.nodes] for s, p in program.items()}
     assert tops == {"train": ["scale", "ip", "loss"], "val": ["scale", "ip", "accuracy", "loss"], "deploy": ["scale", "ip", "softmax"]}
     for stage in tops:
-        assert driver.check_source(Source("net.yaml", made.text), Reading(stages=frozenset({stage}))) == []
+        assert check_source(Source("net.yaml", made.text), Reading(stages=frozenset({stage}))) == []
 
 
 def test_engines_and_precisions_of_forks_are_left_out(tmp_path: Path) -> None:

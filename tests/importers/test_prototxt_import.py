@@ -8,7 +8,7 @@ import pytest
 from netspec.diagnostics import Diagnostics, SpecError
 from netspec.driver import load_source
 from netspec.importers.prototxt import Imported, import_prototxt
-from netspec.reading import Reading
+from netspec.read_options import Reading
 from netspec.source import Source
 from netspec.syntax.located import plain
 from netspec.syntax.reader import read
@@ -57,7 +57,7 @@ def test_what_ssd_draws_and_how_it_resizes_is_left_out(imported: Any) -> None:
 
 
 def driver_findings(text: str) -> list[Any]:
-    from netspec.driver import check_source
+    from netspec.repair.check import check_source
 
     return check_source(Source("net.yaml", text))
 

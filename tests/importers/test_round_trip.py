@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from netspec import driver
-from netspec.analysis.canonical import network_hash
+from netspec.analysis.fingerprint import network_hash
 from netspec.cli import group
 from netspec.diagnostics import Diagnostics, SpecError
-from netspec.export.prototxt import states_of, to_prototxt
+from netspec.exporters.prototxt import states_of, to_prototxt
 from netspec.importers.caffe import convert
 from netspec.importers.prototxt import import_prototxt
 from netspec.ir.graph import Graph, ParamSpec

@@ -8,16 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from netspec import driver
-from netspec.analysis.canonical import node_hashes
+from netspec.analysis.fingerprint import node_hashes
 from netspec.caffe.wire_writer import StoredLayer, caffemodel
 from netspec.cli import group
 from netspec.diagnostics import SpecError
-from netspec.export.caffemodel import stored_layers, write_caffemodel
-from netspec.export.prototxt import export_prototxt, to_prototxt, views_of
+from netspec.exporters.caffemodel import stored_layers, write_caffemodel
+from netspec.exporters.prototxt import export_prototxt, to_prototxt, views_of
 from netspec.importers.caffe import convert
 from netspec.importers.caffemodel import read_caffemodel
 from netspec.importers.weights import put_safetensors
-from netspec.reading import Reading
+from netspec.read_options import Reading
 from netspec.source import Source
 
 ZOO = Path(__file__).parents[2] / "specs"

@@ -4,11 +4,11 @@ import pytest
 
 from netspec import layers
 from netspec.diagnostics.model import Diagnostic
-from netspec.driver import check_source, fix_source
 from netspec.kinds import Bounds
-from netspec.layers import elsewhere
-from netspec.resolve.sections import LayerFields, SpecFile
-from netspec.resolve.solver_section import SolverParameter
+from netspec.layers.common import foreign_words as elsewhere
+from netspec.repair.check import check_source, fix_source
+from netspec.resolve.sections.solver import SolverParameter
+from netspec.resolve.sections.spec_file import LayerFields, SpecFile
 from netspec.source import Source
 
 HEAD = "input: {data: [N, 3, 32, 32]}\nlayers:\n  - "

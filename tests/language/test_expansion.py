@@ -7,7 +7,8 @@ import pytest
 
 from netspec import driver
 from netspec.diagnostics.model import Diagnostic
-from netspec.reading import PLAIN, Reading
+from netspec.read_options import PLAIN, Reading
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 INPUT = "input: {data: [N, 3, 32, 32]}\n"
@@ -16,7 +17,7 @@ LAYER = "{name: c, type: Convolution, kernel_size: 3, num_output: %s}"
 
 
 def found(text: str, reading: Reading = PLAIN) -> list[Diagnostic]:
-    return [d for d in driver.check_source(Source("s.yaml", text), reading) if d.severity == "error"]
+    return [d for d in check_source(Source("s.yaml", text), reading) if d.severity == "error"]
 
 
 def marked(d: Diagnostic) -> str:
@@ -146,7 +147,7 @@ layers:
 def written(folder: Path, **files: str) -> Any:
     for name, text in files.items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    return lambda name: driver.check_source(Source(str(folder / f"{name}.yaml"), files[name]))
+    return lambda name: check_source(Source(str(folder / f"{name}.yaml"), files[name]))
 
 
 def test_overrides_of_a_layer_in_a_block_add_up_over_bases(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from netspec import driver
+from netspec.repair.check import check_source
 from netspec.source import Source
 from netspec.syntax.paths import zoo_specs
 
@@ -64,11 +64,11 @@ HEAD = "netspec: 1\ninput: {data: [N, 3, 8, 8]}\nblocks: {b: {layers: [{name: r,
     ],
 )
 def test_a_use_of_a_block_has_a_name_of_its_own(layers: str) -> None:
-    found = driver.check_source(Source("spec.yaml", HEAD + layers))
+    found = check_source(Source("spec.yaml", HEAD + layers))
     assert [(d.code, d.span.begin[0] if d.span else 0) for d in found] == [("NS203", 6)]
 
 
 def test_a_default_that_no_layer_needs_is_checked() -> None:
     head = "netspec: 1\ninput: {data: [N, 3, 8, 8]}\ndefaults: {Pooling: {stride: many}}\n"
     text = head + "layers: [{name: p, type: Pooling, stride: 2, kernel_size: 2}]"
-    assert [d.code for d in driver.check_source(Source("spec.yaml", text))] == ["NS104"]
+    assert [d.code for d in check_source(Source("spec.yaml", text))] == ["NS104"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from netspec.driver import check_source
-from netspec.reading import Reading
-from netspec.resolve import homes
+from netspec.read_options import Reading
+from netspec.repair.check import check_source
+from netspec.resolve.messages import sections_of_words as homes
 from netspec.source import Source
 
 NET = "input: {data: [N, 1, 8, 8]}\nlayers:\n  - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}\n"

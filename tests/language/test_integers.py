@@ -12,6 +12,7 @@ from netspec.ir.layer import REGISTRY, Filler
 from netspec.kinds import GREATEST, INT, LEAST
 from netspec.layers import every
 from netspec.record import Bounds, Param, Reject
+from netspec.repair.check import check_source
 from netspec.source import Source
 from netspec.syntax.located import place
 
@@ -50,10 +51,10 @@ def test_the_limits_themselves_are_taken() -> None:
 @pytest.mark.parametrize("number", ["1e23", "2147483648", "4294967297", "9223372036854775808"])
 def test_check_says_it(number: str) -> None:
     text = f"input: {{data: [N, 4]}}\nlayers: [{{name: ip, type: InnerProduct, num_output: {number}}}]"
-    (found,) = driver.check_source(Source("net.yaml", text))
+    (found,) = check_source(Source("net.yaml", text))
     assert (found.code, found.label) == ("NS106", "must be <= 2147483647")
     inside = f"input: {{data: [N, {number}]}}\nlayers: [{{name: r, type: ReLU}}]"
-    assert {d.code for d in driver.check_source(Source("net.yaml", inside))} == {"NS109"}
+    assert {d.code for d in check_source(Source("net.yaml", inside))} == {"NS109"}
 
 
 @pytest.mark.parametrize("number", ["4294967297", "4294967296", "18446744073709551617", "-1"])
@@ -73,7 +74,7 @@ def test_import_says_it(number: str, tmp_path: Path) -> None:
 )
 def test_a_tensor_can_be_counted(layers: str) -> None:
     text = f"input: {{data: [N, 100000, 100000, 3]}}\nlayers: [{layers}]"
-    found = driver.check_source(Source("net.yaml", text))
+    found = check_source(Source("net.yaml", text))
     assert [d.code for d in found if d.severity == "error"] == ["NS216"]
     assert "2000000000" in found[0].fact or "200000000000000" in found[0].fact
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from netspec import driver
-from netspec.analysis.canonical import network_hash
+from netspec.analysis.fingerprint import network_hash
 from netspec.cli import group
 from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source

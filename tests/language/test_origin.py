@@ -6,10 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from netspec import driver
-from netspec.analysis.origin import origin
+from netspec.analysis.provenance import origin
 from netspec.cli import group
 from netspec.diagnostics.model import SpecError
-from netspec.reading import Reading
+from netspec.read_options import Reading
 
 BASE = """netspec: 1
 vars: {wide: 8}

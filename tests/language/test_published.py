@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netspec.resolve import published
+from netspec.resolve.json_schema import publish as published
 from netspec.resolve.published_shared import share, written_out
 
 MOST_BYTES = 400_000

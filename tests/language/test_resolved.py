@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from netspec import driver
-from netspec.analysis.canonical import network_hash
+from netspec.analysis.fingerprint import network_hash
 from netspec.diagnostics.model import Diagnostics
-from netspec.reading import Reading
+from netspec.read_options import Reading
+from netspec.repair.check import check_source
 from netspec.source import Source
 from netspec.syntax.located import plain
 from netspec.syntax.paths import zoo_specs
@@ -89,8 +90,8 @@ def test_zoo(name: str) -> None:
     path = str(SPECS[name])
     first = driver.load(path)
     same_net_and_fixed(first, path)
-    findings = {d.code for d in driver.check_source(Source(path, first.resolved_text()))}
-    assert findings == {d.code for d in driver.check_source(Source(path, SPECS[name].read_text(encoding="utf-8")))}
+    findings = {d.code for d in check_source(Source(path, first.resolved_text()))}
+    assert findings == {d.code for d in check_source(Source(path, SPECS[name].read_text(encoding="utf-8")))}
 
 
 @pytest.mark.parametrize("stages", [(), ("extra",)])

@@ -3,8 +3,9 @@
 import pytest
 
 from netspec.diagnostics import SpecError
-from netspec.driver import check_source, load_source
-from netspec.reading import PLAIN, Reading
+from netspec.driver import load_source
+from netspec.read_options import PLAIN, Reading
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 NET = """

@@ -3,7 +3,7 @@
 import pytest
 
 from netspec.diagnostics.model import Diagnostic
-from netspec.driver import check_source, fix_source
+from netspec.repair.check import check_source, fix_source
 from netspec.source import Source
 
 NET = """vars: {width: 16, deep: true}

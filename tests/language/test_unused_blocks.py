@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from netspec.driver import findings
-from netspec.reading import PLAIN
+from netspec.read_options import PLAIN
 from netspec.source import Source
 
 ROOT = Path(__file__).parents[2]

@@ -10,11 +10,12 @@ from click.testing import CliRunner
 from netspec import driver
 from netspec.analysis.diff import moves
 from netspec.analysis.infer import Pass
-from netspec.analysis.origin import origin
+from netspec.analysis.provenance import origin
 from netspec.diagnostics.model import Diagnostics
 from netspec.ir.types import TensorType
-from netspec.reading import Reading
-from netspec.resolve.complete import spelled
+from netspec.read_options import Reading
+from netspec.repair.check import check_as
+from netspec.resolve.written_out import spelled
 from netspec.source import Source
 from netspec.syntax.paths import zoo_folder, zoo_specs
 from netspec.syntax.writer import flow
@@ -56,7 +57,7 @@ def test_explain_is_true_of_every_parameter(name: str) -> None:
 @pytest.mark.parametrize("name", SPECS)
 def test_another_dialect_changes_the_sizes_that_are_listed_and_no_others(name: str, dialect: str) -> None:
     source = Source(str(SPECS[name]), SPECS[name].read_text(encoding="utf-8"))
-    facts = [d.fact for d in driver.check_as(source, dialect)]
+    facts = [d.fact for d in check_as(source, dialect)]
     here = driver.load(str(SPECS[name])).graph("test")
     resolved = driver.resolve_source(source, Diagnostics(), Reading(settings=(f"dialect={dialect}",)))
     assert resolved is not None
@@ -87,7 +88,7 @@ def test_its_weights_are_carried_at_full_scale(tmp_path: Path) -> None:
     """134 million numbers: what is carried is the same tensor, dense layers as convolutions."""
     torch = pytest.importorskip("torch")
     from netspec.cli import group
-    from netspec.training.weights import read_tensors, write_tensors
+    from netspec.training.run.weights import read_tensors, write_tensors
 
     before, after = tmp_path / "vgg.safetensors", tmp_path / "fcn.safetensors"
     refs = [ref for ref in driver.load("zoo:vgg-16").graph("test").weight_refs() if not ref.shared]

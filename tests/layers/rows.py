@@ -12,7 +12,7 @@ import onnxruntime
 import torch
 
 from netspec import layers
-from netspec.api import compile as compiled
+from netspec.compiled import compile as compiled
 from netspec.diagnostics import SpecError
 from netspec.driver import Program, load_source
 from netspec.emit.onnx_model import onnx_model

@@ -7,12 +7,13 @@ import pytest
 
 from netspec import layers
 from netspec.ir.layer import Layer
+from netspec.ir.manual import manual
 from netspec.kinds import Bounds, kind_of
-from netspec.layers.reference import manual
-from netspec.resolve.sections import LayerFields
+from netspec.resolve.sections.spec_file import LayerFields
 
 TYPES = pytest.mark.parametrize("cls", layers.every(), ids=lambda cls: cls.type)
 FOLDER = Path(layers.__file__).parent
+MODULES = FOLDER.parent / "torch_modules"
 
 
 @TYPES
@@ -64,19 +65,19 @@ def test_older_names_are_each_one_type_s() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted([*FOLDER.rglob("*.py"), *MODULES.glob("*.py")]), ids=lambda p: p.name)
 def test_files_are_of_readable_length(path: Path) -> None:
     if path.name != "index.py":
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("blocks*.py")), ids=lambda p: p.name)
-def test_blocks_import_only_what_an_emitted_file_may(path: Path) -> None:
+@pytest.mark.parametrize("path", sorted(MODULES.glob("[!_]*.py")), ids=lambda p: p.name)
+def test_torch_modules_import_only_what_an_emitted_file_may(path: Path) -> None:
     from netspec.emit.inline import IMPORTS
 
-    """Or what is inlined with them: definitions of other blocks."""
+    """Or what is inlined with them: definitions of other families."""
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith(("import ", "from "))]
-    lines = [line for line in lines if not line.startswith("from netspec.layers.blocks")]
+    lines = [line for line in lines if not line.startswith("from netspec.torch_modules.")]
     names = {line.split("import ")[1] for line in lines}
     allowed = {line.split("import ")[1] for line in IMPORTS} | {"Any", "ClassVar", "Tensor", "nn"}
     assert names <= allowed

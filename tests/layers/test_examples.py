@@ -12,14 +12,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from netspec.analysis.infer import named, named_type
 from netspec.diagnostics.model import SpecError
-from netspec.driver import check_source
 from netspec.driver import findings as rule_findings
 from netspec.emit.torch_source import class_name, torch_source
 from netspec.ir.dims import Dim, bounds, evaluate, symbol, symbols, untraced
 from netspec.ir.rule import RuleError, collecting
 from netspec.ir.types import TensorType
-from netspec.reading import PLAIN
+from netspec.read_options import PLAIN
 from netspec.record import as_written
+from netspec.repair.check import check_source
 from netspec.syntax.writer import flow
 
 pytestmark = pytest.mark.torch
@@ -39,7 +39,7 @@ def test_schema_accepts_and_tops_are_as_the_row_says(row: Row) -> None:
 
 @REJECTED
 def test_refused_with_its_code_at_its_parameter(row: Row) -> None:
-    """As the rule says it: `check` may then point at the number whose change alone mends it (analysis/blame.py)."""
+    """As the rule says it: `check` may then point at the number whose change alone mends it (repair/sizes.py)."""
     findings = [d for d in rule_findings(rows.source(row), PLAIN) if d.severity == "error"]
     assert [d.code for d in findings] == [row.example.code]
     at, span, text = row.example.at, findings[0].span, row.text()

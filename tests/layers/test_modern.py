@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, jaccard_score
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - as everywhere
 
-from netspec.api import compile as compiled
+from netspec.compiled import compile as compiled
 from netspec.driver import load_source
 from netspec.source import Source
 

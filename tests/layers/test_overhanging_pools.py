@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netspec.driver import check_source, load_source
+from netspec.driver import load_source
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 pytestmark = pytest.mark.torch
@@ -72,7 +73,7 @@ def test_windows_and_values_are_caffes() -> None:
 
 
 def test_sizes_know_it() -> None:
-    from netspec.analysis.legal_sizes import legal_sizes
+    from netspec.analysis.sizes.legal import legal_sizes
 
     source = Source("net.yaml", "input: {x: [N, 1, H, H]}\nlayers:\n  - {name: p, type: Pooling, kernel_size: 7, stride: 3, pad: 1}\n")
     (axis,) = [axis for axis in legal_sizes(load_source(source).graph()).axes if axis.name == "H"]

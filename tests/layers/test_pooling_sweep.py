@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from netspec.ir.types import TensorType
-from netspec.layers import blocks_windows
-from netspec.layers.arithmetic import pooled
+from netspec.layers.common.windows import pooled
 from netspec.layers.pooling import Pooling
+from netspec.torch_modules import pooling
 
 pytestmark = pytest.mark.torch
 
@@ -22,7 +22,7 @@ CASES = [(size, k, s, p) for size, k, s, p in product(range(1, 8), range(1, 5), 
 def made(layer: Pooling, x: TensorType) -> Any:
     text = layer.torch(x)
     target = text.target.removeprefix("nn.")
-    return getattr(nn if "." in text.target else blocks_windows, target)(*text.arguments, **text.keywords).eval()
+    return getattr(nn if "." in text.target else pooling, target)(*text.arguments, **text.keywords).eval()
 
 
 def count(size: int, k: int, s: int, p: int, up: bool) -> int:

@@ -16,7 +16,7 @@ PUBLISHED = [[-84, -40, 99, 55], [-176, -88, 191, 103], [-360, -184, 375, 199], 
 
 @pytest.mark.torch
 def test_anchors_are_the_published_ones() -> None:
-    from netspec.layers.blocks_proposals import anchor_boxes
+    from netspec.torch_modules.proposals import anchor_boxes
 
     assert np.array_equal(np.array(anchor_boxes(16, RATIOS, SCALES)), PUBLISHED)
 
@@ -55,7 +55,7 @@ def looped(
 def test_regions_are_those_of_a_loop(least: int, before: int, after: int, thresh: float) -> None:
     import torch
 
-    from netspec.layers.blocks_proposals import Proposal
+    from netspec.torch_modules.proposals import Proposal
 
     dice = np.random.default_rng(int(sqrt(before)) + after)
     scores, offsets = dice.uniform(size=(2, 18, 4, 5)), dice.normal(size=(2, 36, 4, 5)) / 3
@@ -84,7 +84,7 @@ LAYER = 'layer {{ name: "p" type: "{}" bottom: "s" bottom: "d" bottom: "im_info"
     ],
 )  # fmt: skip
 def test_both_forms_are_imported(tmp_path: Path, type_: str, words: str, kept: dict[str, object]) -> None:
-    from netspec.driver import check_source
+    from netspec.repair.check import check_source
     from netspec.source import Source
 
     file = tmp_path / "net.prototxt"

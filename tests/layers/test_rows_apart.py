@@ -1,4 +1,4 @@
-"""Whether samples stay apart in a layer, as `analysis/rows.py` has it, against what changing one sample changes."""
+"""Whether samples stay apart in a layer, as `analysis/batch_rows.py` has it, against what changing one sample changes."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ import rows
 import torch
 from rows import Row
 
-from netspec.analysis.rows import APART, MIXED, UNKNOWN, rows_of
+from netspec.analysis.batch_rows import APART, MIXED, UNKNOWN, rows_of
 from netspec.ir.dims import evaluate
 
 pytestmark = pytest.mark.torch

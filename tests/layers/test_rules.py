@@ -12,7 +12,8 @@ from PIL import Image
 
 import netspec
 from netspec.diagnostics import SpecError
-from netspec.driver import check_source, load_source
+from netspec.driver import load_source
+from netspec.repair.check import check_source
 from netspec.source import Source
 
 pytestmark = pytest.mark.torch

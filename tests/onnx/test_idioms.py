@@ -13,7 +13,7 @@ from netspec.diagnostics import SpecError
 from netspec.emit.onnx_model import onnx_model
 from netspec.ir.dims import evaluate, largest, smallest, symbol
 from netspec.ir.types import TensorType
-from netspec.layers.arithmetic import Window, pooled
+from netspec.layers.common.windows import Window, pooled
 
 pytestmark = pytest.mark.onnx
 RNG = np.random.default_rng(0)

@@ -9,13 +9,13 @@ import torch
 from graphs import session, single
 from onnx import checker, numpy_helper
 
-from netspec import api
+from netspec import compiled
+from netspec.data.decode import prepare
 from netspec.diagnostics import SpecError
 from netspec.driver import Program, load_source
 from netspec.emit.onnx_model import onnx_model, outlined
 from netspec.ir.dims import symbol
 from netspec.source import Source
-from netspec.training.images import prepare
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 
@@ -41,7 +41,7 @@ def program(text: str) -> Program:
 def built(text: str, phase: str = "deploy", **more: Any) -> tuple[Any, Any]:
     """The torch module and the model."""
     typed = program(text).graph(phase)
-    net: Any = api.compile(typed)
+    net: Any = compiled.compile(typed)
     arrays = {r.name: net.layer_parameters(r.node.name)[r.index].detach().numpy() for r in typed.weight_refs() if not r.shared}
     return net, onnx_model(typed, arrays, **more)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import netspec
-from netspec.analysis.receptive_field import Field, fields, later, unshifted
+from netspec.analysis.field.receptive_field import Field, fields, later, unshifted
 from netspec.driver import load_source
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from netspec.cli.predict import contract_of
+from netspec.data.sources.npz import member_names, read_npz
 from netspec.diagnostics import SpecError
 from netspec.serving.engine import _conditions, _labels
 from netspec.serving.predict import image_words
 from netspec.strict_json import JsonError, read_json
-from netspec.training.data.npz import member_names, read_npz
 
 pytestmark = pytest.mark.torch
 
@@ -164,8 +164,8 @@ def test_headers_of_many_archives(tmp_path: Path) -> None:
 
 def check_facts(run: Path, before: dict[str, Any], tensors: Any, seed: int) -> bool:
     """Resume with mutated facts under a right checksum; whether that was refused."""
+    from netspec.training.run.weights import write_tensors
     from netspec.training.train import train
-    from netspec.training.weights import write_tensors
 
     draw = random.Random(seed)
     made = json.loads(json.dumps(before))
@@ -186,8 +186,8 @@ def check_facts(run: Path, before: dict[str, Any], tensors: Any, seed: int) -> b
 def solver_facts(tmp_path: Path, seeds: range) -> int:
     import torch
 
+    from netspec.training.run.weights import read_tensors
     from netspec.training.train import train
-    from netspec.training.weights import read_tensors
 
     torch.set_num_threads(1)
     spec = "input: {data: [N, 1, 8, 8]}\nlayers:\n  - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}\n"

@@ -13,18 +13,18 @@ from jsonschema import Draft202012Validator
 
 from netspec import layers, resolve
 from netspec.diagnostics import Diagnostics
-from netspec.driver import check_source
 from netspec.ir.layer import Example, Layer
 from netspec.record import Record, Reject
-from netspec.resolve.judge import WORDS, Fault, faults_by_jsonschema, own_faults
-from netspec.resolve.published import published_schema
-from netspec.resolve.schema import as_json, read_record
-from netspec.resolve.sections import LayerFields
+from netspec.repair.check import check_source
+from netspec.resolve.json_schema.judge import WORDS, Fault, faults_by_jsonschema, own_faults
+from netspec.resolve.json_schema.publish import published_schema
+from netspec.resolve.read_record import as_json, read_record
+from netspec.resolve.sections.spec_file import LayerFields
 from netspec.source import Source
+from netspec.syntax.block_checks import BLOCK_KEYS, USE_KEYS
+from netspec.syntax.block_records import BlockSection, BlockUse
 from netspec.syntax.located import Located, place, plain
 from netspec.syntax.reader import read
-from netspec.syntax.uses import BLOCK_KEYS, USE_KEYS
-from netspec.syntax.words import BlockSection, BlockUse
 
 TYPES = layers.every()
 

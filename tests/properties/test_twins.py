@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from netspec import driver
-from netspec.analysis.canonical import counterparts, graph_hash, network_hash
 from netspec.analysis.diff import changes, moves, untold
+from netspec.analysis.fingerprint import counterparts, graph_hash, network_hash
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
 
@@ -87,7 +87,7 @@ def values(a: TypedGraph, b: TypedGraph, pairs: dict) -> list[float]:  # type: i
     """What b gives, its outputs in order of size, with the weights that its counterparts have in a."""
     import torch
 
-    from netspec.api import compile
+    from netspec.compiled import compile
 
     torch.manual_seed(0)
     modules = [compile(t).double() for t in (a, b)]

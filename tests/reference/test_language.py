@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from netspec.cli import group
 from netspec.diagnostics.model import Diagnostics, SpecError
 from netspec.diagnostics.render import render
-from netspec.driver import check_source
 from netspec.reference.keys import Key, Records, every_key, keys_of
 from netspec.reference.language import DIRECTIVE, PAGES, markdown_page, page_of, section_on, source_of, summary
 from netspec.reference.topics import explain_topic
-from netspec.resolve.sections import SpecFile
+from netspec.repair.check import check_source
+from netspec.resolve.sections.spec_file import SpecFile
 from netspec.source import Source
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read

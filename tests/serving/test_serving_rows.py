@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from netspec.diagnostics.model import SpecError
-from netspec.export.export import export
+from netspec.exporters.export import export
 from netspec.serving.batcher import Batcher, Batching
 from netspec.serving.engine import open_model
 

@@ -13,7 +13,7 @@ import pytest
 from serving_parts import Server
 
 from netspec.diagnostics.model import SpecError
-from netspec.export.export import export_model
+from netspec.exporters.export import export_model
 from netspec.serving.engine import open_model
 from netspec.serving.predict import run_once
 from netspec.serving.sizes import KEY
@@ -135,6 +135,6 @@ def test_reading_them_needs_no_torch(folder: Path) -> None:
     code = (
         "import sys; from netspec.serving.engine import open_model; "
         f"m = open_model({str(folder / 'free.onnx')!r}, 'cpu'); assert m.sizes.refusal({{'N': 1, 'H': 9, 'W': 8}}); "
-        "assert not {'torch', 'yaml', 'netspec.analysis.legal_sizes', 'netspec.layers'} & set(sys.modules)"
+        "assert not {'torch', 'yaml', 'netspec.analysis.sizes.legal', 'netspec.layers'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

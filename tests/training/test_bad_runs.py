@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.training.device import find_device
-from netspec.training.log import Log
 from netspec.training.loop import train
-from netspec.training.weights import load_weights, read_tensors, write_tensors
+from netspec.training.run.log import Log
+from netspec.training.run.weights import load_weights, read_tensors, write_tensors
 from tests.children import Child
 from tests.training.tiny import TinyNet, data, job, train_in_child, words
 
@@ -142,7 +142,7 @@ def test_log_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def full(*words: object, **more: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("netspec.files.os.fdopen", full)
+    monkeypatch.setattr("netspec.file_writing.os.fdopen", full)
     with pytest.raises(SpecError) as error:
         log.write({"phase": "train", "iteration": 1})
     assert [(d.code, d.fact) for d in error.value.diagnostics] == [("NS673", "No space left on device")]

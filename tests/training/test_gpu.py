@@ -8,7 +8,7 @@ import torch
 from netspec.diagnostics import SpecError
 from netspec.training.job import Job
 from netspec.training.loop import train
-from netspec.training.weights import read_tensors
+from netspec.training.run.weights import read_tensors
 from tests.training.tiny import TinyNet, data, job, words
 
 pytestmark = [pytest.mark.torch, pytest.mark.gpu]

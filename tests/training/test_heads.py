@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from netspec.diagnostics import SpecError
-from netspec.driver import check_source
 from netspec.ir.graph import TypedGraph
+from netspec.repair.check import check_source
 from netspec.source import Source
 from tests.training.specs import LAYERS, document, program
 

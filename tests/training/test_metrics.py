@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 import netspec
-from netspec.layers.blocks_loss import Accuracy
+from netspec.torch_modules.metric import Accuracy
 from netspec.training.device import move
-from netspec.training.evaluation import evaluate
+from netspec.training.evaluate import evaluate
 from netspec.training.loop import train
 from netspec.training.metrics import LossWindow, WeightedMeans, scalars
-from netspec.training.solver import ParameterSpec
+from netspec.training.optim.solver import ParameterSpec
 from tests.training.tiny import OnePass, TinyNet, data, job, words
 
 pytestmark = pytest.mark.torch

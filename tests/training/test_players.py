@@ -11,17 +11,18 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from netspec import driver
 from netspec.diagnostics import SpecError
-from netspec.export.export import export
-from netspec.reading import Reading
-from netspec.resolve.train_section import InputFiller
+from netspec.exporters.export import export
+from netspec.read_options import Reading
+from netspec.repair.check import check_source
+from netspec.resolve.sections.train import InputFiller
 from netspec.source import Source
-from netspec.training.data.fills import Fill
+from netspec.training.batches.fills import Fill
 from netspec.training.loop import train
-from netspec.training.measure import measure
 from netspec.training.nets import tensors_of
-from netspec.training.run import load_run
+from netspec.training.run.folder import load_run
+from netspec.training.run.weights import read_tensors
 from netspec.training.session import session, train_program
-from netspec.training.weights import read_tensors
+from netspec.training.test import measure
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")
@@ -181,7 +182,7 @@ FAULTS = [
 @pytest.mark.parametrize(("old", "new", "code", "words"), FAULTS, ids=[f"{code}-{i}" for i, (_, _, code, _) in enumerate(FAULTS)])
 def test_faults_are_found_by_check(old: str, new: str, code: str, words: str) -> None:
     assert SPEC.count(old) == 1
-    found = driver.check_source(Source("duel.yaml", SPEC.replace(old, new)))
+    found = check_source(Source("duel.yaml", SPEC.replace(old, new)))
     assert any(d.code == code and words in d.fact + " ".join(d.notes) for d in found), [(d.code, d.fact) for d in found]
 
 

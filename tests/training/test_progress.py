@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from netspec.training.log import Log
 from netspec.training.loop import train
 from netspec.training.progress import Bar, Lines, reporter
+from netspec.training.run.log import Log
 from tests.training.tiny import job, words
 
 pytestmark = pytest.mark.torch

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from netspec.resolve.rates import learning_rate
-from netspec.resolve.solver_section import SolverParameter, solver_faults
+from netspec.resolve.learning_rates import learning_rate
+from netspec.resolve.sections.solver import SolverParameter, solver_faults
 
 
 def rates(count: int, **words: object) -> list[float]:

@@ -10,7 +10,7 @@ import torch
 
 from netspec.diagnostics import SpecError
 from netspec.training.loop import train
-from netspec.training.weights import read_tensors
+from netspec.training.run.weights import read_tensors
 from tests.children import Child
 from tests.training.tiny import job, train_in_child, words
 

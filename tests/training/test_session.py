@@ -14,23 +14,23 @@ import torch
 import yaml
 from click.testing import CliRunner
 
-from netspec import api, driver
+from netspec import compiled, driver
 from netspec.cli import group
 from netspec.diagnostics import Diagnostic, SpecError
-from netspec.export.export import export_model
-from netspec.reading import Reading
+from netspec.exporters.export import export_model
+from netspec.read_options import Reading
 from netspec.source import Source
 from netspec.training import loop
-from netspec.training.checkpoint import Checkpoint
 from netspec.training.interrupt import Interrupt
 from netspec.training.job import TrainingResult
 from netspec.training.loop import train
-from netspec.training.measure import measure
 from netspec.training.nets import tensors_of, twins
 from netspec.training.progress import Lines, Silent
-from netspec.training.run import load_run
+from netspec.training.run.checkpoint import Checkpoint
+from netspec.training.run.folder import load_run
+from netspec.training.run.weights import read_tensors, write_tensors
 from netspec.training.session import find_run, hash_of, session, train_program
-from netspec.training.weights import read_tensors, write_tensors
+from netspec.training.test import measure
 from tests.training.specs import LAYERS, document, program, write
 
 pytestmark = pytest.mark.torch
@@ -406,7 +406,7 @@ def test_a_run_loads_from_its_folder_alone(tmp_path: Path) -> None:
     result = train_program(spec, tmp_path / "run", device="cpu")
     assert result.iteration == 5
     x = torch.rand(3, 1, 8, 8)
-    net = api.compile(spec.graph("deploy"))
+    net = compiled.compile(spec.graph("deploy"))
     for name, tensor in read_tensors(tmp_path / "run/weights.safetensors")[0].items():
         layer, _, weight = name.rpartition(".")
         net.layer_parameters(layer)[["weight", "bias"].index(weight)].data.copy_(tensor)  # type: ignore[operator]

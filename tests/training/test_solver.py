@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netspec.diagnostics import SpecError
-from netspec.resolve.rates import learning_rate
-from netspec.resolve.solver_section import SolverParameter
-from netspec.training.solver import ParameterSpec, Solver
+from netspec.resolve.learning_rates import learning_rate
+from netspec.resolve.sections.solver import SolverParameter
+from netspec.training.optim.solver import ParameterSpec, Solver
 
 pytestmark = pytest.mark.torch
 STEPS = 8

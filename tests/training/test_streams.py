@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from netspec import driver
+from netspec.allowed_paths import allowing
+from netspec.data.registry import Place
 from netspec.diagnostics import SpecError
-from netspec.outside import allowing
-from netspec.resolve.train_section import DataSection
-from netspec.training.data.feeding import Port, batches_of, feed_of
-from netspec.training.data.loader import Batches
-from netspec.training.data.registry import Place
-from netspec.training.measure import measure
+from netspec.resolve.sections.train import DataSection
+from netspec.training.batches.feeding import Port, batches_of, feed_of
+from netspec.training.batches.loader import Batches
 from netspec.training.session import session, train_program
-from tests.training.data.data_files import opened
+from netspec.training.test import measure
+from tests.data.data_files import opened
 
 pytestmark = pytest.mark.torch
 LETTERS = "abcdefg"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from netspec.training.data.loader import Batches, Feed, Order
-from netspec.training.data.source import ArraySource
+from netspec.data.source import ArraySource
+from netspec.training.batches.loader import Batches, Feed, Order
 from netspec.training.job import Job
 from netspec.training.loop import train
 from tests.training.tiny import data, job, words

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netspec.resolve.solver_section import SolverParameter
+from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.job import Job
 from netspec.training.loop import train
-from netspec.training.solver import ParameterSpec
+from netspec.training.optim.solver import ParameterSpec
 
 SAMPLES, FEATURES, CLASSES = 50, 6, 3
 

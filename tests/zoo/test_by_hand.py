@@ -16,8 +16,8 @@ from torch import Tensor
 from zoo_nets import THIN, role, typed
 
 from netspec.analysis.cost import cost
-from netspec.api import compile as compiled
 from netspec.cli import group
+from netspec.compiled import compile as compiled
 from netspec.ir.dims import evaluate, symbols
 
 NETS: dict[str, tuple[Callable[[Hand, Tensor], Tensor], str]] = {

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from zoo_nets import ready, typed
 
-from netspec.api import compile as compiled
+from netspec.compiled import compile as compiled
 
 
 class Bottleneck(nn.Module):

@@ -15,7 +15,7 @@ from zoo_nets import PATHS, SMALL, role, scored, typed
 
 from netspec import driver
 from netspec.analysis.cost import cost
-from netspec.api import compile as compiled
+from netspec.compiled import compile as compiled
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
 

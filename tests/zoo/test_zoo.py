@@ -11,23 +11,25 @@ import torch
 from zoo_nets import LARGE, PATHS, TINY, feed, narrow, parameters, ready, shape, typed
 
 from netspec import driver
-from netspec.api import compile as compiled
+from netspec.compiled import compile as compiled
 from netspec.diagnostics.model import Diagnostics
 from netspec.diagnostics.render import render
 from netspec.emit.onnx_model import onnx_model, outlined
 from netspec.emit.torch_source import class_name, torch_source
-from netspec.export.bench import Bench
-from netspec.export.certify import Certification
+from netspec.exporters.certification.bench import Bench
+from netspec.exporters.certification.certify import Certification
 from netspec.ir.graph import TypedGraph
+from netspec.repair.check import check_source
+from netspec.syntax.reader import read_file
 
 NAMES = pytest.mark.parametrize("name", PATHS)
 
 
 @NAMES
 def test_spec_is_clean_and_its_facts_are_met(name: str) -> None:
-    source = driver.read_file(PATHS[name], Diagnostics())
+    source = read_file(PATHS[name], Diagnostics())
     assert source is not None
-    assert render(driver.check_source(source), color=False) == ""
+    assert render(check_source(source), color=False) == ""
 
 
 @NAMES

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from netspec import driver
-from netspec.cli.zoo_page import zoo_pages
-from netspec.cli.zoo_parts import drawn, inside, parts_of, templates
+from netspec.reference.zoo_page import zoo_pages
+from netspec.reference.zoo_parts import drawn, inside, parts_of, templates
 from netspec.syntax.paths import zoo_specs
 
 PATHS = dict(zoo_specs())

@@ -4,7 +4,7 @@ from typing import Any
 
 from netspec.analysis.infer import infer
 from netspec.diagnostics.model import Diagnostics
-from netspec.frozen import changed
+from netspec.frozen_classes import changed
 from netspec.ir.graph import Graph, Node, TypedGraph, Value
 from netspec.ir.layer import Layer
 

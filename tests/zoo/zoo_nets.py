@@ -11,8 +11,8 @@ from alike import bare
 from thin import thinned
 
 from netspec import driver
-from netspec.api import compile as compiled
-from netspec.frozen import changed
+from netspec.compiled import compile as compiled
+from netspec.frozen_classes import changed
 from netspec.ir.dims import evaluate, symbols
 from netspec.ir.graph import TypedGraph, Value, WeightRef
 from netspec.ir.layer import Filler

@@ -3,7 +3,7 @@
 from netspec.diagnostics import Diagnostic
 from netspec.source import Source
 from netspec.syntax.damage import brackets, layout, words
-from netspec.syntax.damage.wound import Wound
+from netspec.syntax.damage.parse_error import Wound
 from netspec.syntax.tree import YamlDamage
 
 __all__ = ["explain_damage"]

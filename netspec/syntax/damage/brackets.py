@@ -3,8 +3,8 @@
 import re
 
 from netspec.diagnostics import Diagnostic, Edit, Fix, Label
-from netspec.syntax.accidents import quoted
-from netspec.syntax.damage.wound import Wound
+from netspec.syntax.damage.parse_error import Wound
+from netspec.syntax.yaml_slips import quoted
 
 __all__ = ["close_quote", "closes_nothing", "expression", "missing_comma", "not_closed", "nothing_between"]
 

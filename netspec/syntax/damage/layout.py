@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from netspec.diagnostics import Diagnostic, Edit, Fix, Label
 from netspec.source import Span
-from netspec.syntax.damage.wound import Wound, content
+from netspec.syntax.damage.parse_error import Wound, content
 from netspec.syntax.located import Located, plain
 
 __all__ = ["block_text", "indentation", "tab"]

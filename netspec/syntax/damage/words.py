@@ -3,9 +3,9 @@
 import re
 
 from netspec.diagnostics import Diagnostic, Edit, Label
-from netspec.syntax.accidents import quoted
 from netspec.syntax.damage.brackets import close_quote
-from netspec.syntax.damage.wound import Wound, content
+from netspec.syntax.damage.parse_error import Wound, content
+from netspec.syntax.yaml_slips import quoted
 
 __all__ = [
     "after_quotes",

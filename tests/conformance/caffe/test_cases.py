@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import netspec
 from netspec.driver import load_source
 from netspec.emit.onnx_model import onnx_model
-from netspec.frozen import changed
+from netspec.frozen_classes import changed
 from netspec.importers.prototxt import import_prototxt
 from netspec.layers import find
 from netspec.resolve.deploy import deployed

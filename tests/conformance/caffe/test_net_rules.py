@@ -12,7 +12,7 @@ from torch import nn
 import netspec
 from netspec.diagnostics import SpecError
 from netspec.driver import load_source
-from netspec.export.certify import certify
+from netspec.exporters.certification.certify import certify
 from netspec.importers.prototxt import import_prototxt
 from netspec.source import Source
 

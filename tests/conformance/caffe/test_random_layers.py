@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import netspec
 from netspec.emit.onnx_model import onnx_model
-from netspec.frozen import changed
+from netspec.frozen_classes import changed
 from netspec.importers.prototxt import import_prototxt
 from netspec.resolve.deploy import deployed
 from tests.conformance.caffe.dice import Arrays, Dice, net_text

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from netspec.resolve.solver_section import SolverParameter
-from netspec.training.solver import ParameterSpec, Solver
+from netspec.resolve.sections.solver import SolverParameter
+from netspec.training.optim.solver import ParameterSpec, Solver
 
 FOLDER = Path(__file__).parent / "solver"
 RUNS = sorted(path.stem for path in FOLDER.glob("*.npz"))

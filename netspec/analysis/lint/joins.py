@@ -1,0 +1,126 @@
+"""Lints on what follows what: NS404, NS405, NS409; and on labels: NS410."""
+
+from collections.abc import Iterator
+
+from netspec.analysis.field.receptive_field import Extent
+from netspec.analysis.lint.view import Found, View, finding, place_of
+from netspec.diagnostics.model import Diagnostic, Label
+from netspec.file_reading import open_text
+from netspec.ir.graph import Node, Value
+from netspec.syntax.paths import OutsideError, resolved, roots
+
+__all__ = ["idle_bias", "misaligned", "miscounted", "twice"]
+
+
+def idle_bias(view: View) -> Iterator[Found]:
+    """NS404: a bias per channel that the mean taken next removes."""
+    for node in view.nodes:
+        adds = "has_bias" in node.layer.traits and node.bottoms and node.layer.along(view.typed.bottoms(node)[0]) == 1
+        if not adds or not node.tops:
+            continue
+        readers = view.uses.get(node.tops[0], [])
+        bias = [i for i, w in enumerate(view.typed.weights[node]) if w.name == "bias" and len(w.shape) == 1 and w.kind == "parameter"]
+        if bias and readers and all(map(takes_mean, readers)) and node.tops[0] not in view.typed.graph.outputs:
+            span = readers[0].places["name"]
+            others = (Label(span, "subtracts the mean"),) if span is not None else ()
+            fact = f"{readers[0].name} subtracts the mean, and this bias with it"
+            yield finding("NS404", node, fact, "bias_term", "bias_term: false", others=others)
+
+
+def takes_mean(node: Node) -> bool:
+    """Whether training takes the batch's mean away here; a stored one leaves a bias its effect."""
+    return node.layer.batch_in_training
+
+
+PAIRS = (("takes_scores", "normalizes_scores", "softmax"), ("takes_logits", "logistic", "sigmoid"))
+"""Trait of a loss, trait of what it does itself, and the name of that."""
+
+
+def twice(view: View) -> Iterator[Found]:
+    """NS405: what the loss does anyway is done before it."""
+    for node in view.nodes:
+        for asks, does, name in PAIRS:
+            if asks in node.layer.traits and node.bottoms:
+                scores = unchanged(node.bottoms[0])
+                before = scores.node
+                if before is not None and does in before.layer.traits:
+                    fact = f"{before.name} takes a {name} before the loss, which takes one itself"
+                    yield finding(
+                        "NS405",
+                        node,
+                        fact,
+                        "bottom",
+                        f"read {before.bottoms[0].name} instead",
+                        others=place_of(scores, "taken here"),
+                    )
+
+
+def unchanged(value: Value) -> Value:
+    """The value that another is a view of, or is but for what dropout takes."""
+    while value.node is not None and value.node.bottoms and not value.node.layer.traits.isdisjoint(("view", "dropout")):
+        value = value.node.bottoms[0]
+    return value
+
+
+def misaligned(view: View) -> Iterator[Found]:
+    """NS409: branches join whose units stand for different places of the input."""
+    for node in view.nodes:
+        if len(node.bottoms) < 2 or not node.layer.traits & {"elementwise", "joins"} or not beside(view, node):
+            continue
+        for other, fact in shifts(view, node):
+            yield finding("NS409", node, fact, "bottom", others=place_of(other, "one of them"))
+            break
+
+
+def beside(view: View, node: Node) -> bool:
+    """Whether what a layer joins stands at the same places: not one behind the other along the batch or an image's axis."""
+    return "joins" not in node.layer.traits or node.layer.along(view.typed.bottoms(node)[0]) == 1
+
+
+def shifts(view: View, node: Node) -> Iterator[tuple[Value, str]]:
+    """Bottoms that lie apart from the first, and by how much."""
+    first, *rest = node.bottoms
+    for other in rest:
+        for source, axes in view.fields.get(other, {}).items():
+            for a, b in zip(view.fields.get(first, {}).get(source, ()), axes, strict=False):
+                if a is None or b is None or a.axis != b.axis or a.axis == 0:
+                    continue
+                if a.stride != b.stride:
+                    yield other, f"{first.name} steps by {a.stride:g} pixels of {source.name}, {other.name} by {b.stride:g}"
+                elif apart(a.wide, b.wide) and apart(a.narrow, b.narrow):
+                    gap = abs(a.wide.center - b.wide.center)
+                    yield (
+                        other,
+                        f"{first.name} and {other.name} lie {gap:g} pixels of {source.name} apart: half a stride is {a.stride / 2:g}",
+                    )
+
+
+def apart(a: Extent, b: Extent) -> bool:
+    """Whether the centres disagree; causal branches, which see nothing ahead, may lie behind each other."""
+    return abs(a.center - b.center) > a.stride / 2 and not a.end == b.end <= 0
+
+
+def miscounted(view: View) -> Iterator[Found]:
+    """NS410: as many labels as an output has channels."""
+    section = view.resolved.spec.section("output")
+    for name, body in (section.mapping if section is not None else {}).items():
+        labels = body.get("labels")
+        value = view.typed.graph.blobs.get(name)
+        if labels is None or value is None or value not in view.typed.types:
+            continue
+        shape = view.typed.types[value].shape
+        count = len(labels.items) if isinstance(labels.value, list) else lines_of(view.resolved.spec.folder, labels.text)
+        if count is not None and len(shape) > 1 and isinstance(shape[1], int) and count != shape[1]:
+            fact = f"{count} labels for {name}, which has {shape[1]} channels"
+            yield Found(value.node, Diagnostic("NS410", fact, labels.span, others=place_of(value, f"gives {view.typed.types[value]}")))
+
+
+def lines_of(folder: str, path: str) -> int | None:
+    """Lines with text in a labels file; None where it cannot be read (export says so) or is no list of lines."""
+    if not path.endswith(".txt"):
+        return None
+    try:
+        with open_text(resolved(path, folder), roots(folder)) as file:
+            return sum(1 for line in file if line.strip())
+    except (OSError, UnicodeDecodeError, OutsideError):
+        return None

@@ -1,0 +1,164 @@
+"""Lints on the words of a solver: words that nothing reads, and a course of the learning rate that is odd. NS425, NS426."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netspec.analysis.learning_rate.courses import Course, courses
+from netspec.analysis.learning_rate.faults import BLAMED, idle, nothing, unusable
+from netspec.analysis.learning_rate.schedule import schedule
+from netspec.analysis.lint.view import Found, View
+from netspec.diagnostics.model import Diagnostic
+from netspec.resolve.sections.solver import SolverParameter
+
+__all__ = ["odd_course", "of_solver", "unread_words"]
+
+POLICY = {
+    "fixed": (),
+    "step": ("gamma", "stepsize"),
+    "exp": ("gamma",),
+    "inv": ("gamma", "power"),
+    "multistep": ("gamma", "stepvalue"),
+    "poly": ("power",),
+    "sigmoid": ("gamma", "stepsize"),
+    "cosine": ("min_lr",),
+    "one_cycle": ("pct_start", "div_factor", "final_div_factor"),
+}
+"""What each policy reads."""
+TYPE = {
+    "SGD": ("momentum",),
+    "Nesterov": ("momentum",),
+    "AdaGrad": ("delta",),
+    "RMSProp": ("rms_decay", "delta"),
+    "AdaDelta": ("momentum", "delta"),
+    "Adam": ("momentum", "momentum2", "delta"),
+    "AdamW": ("momentum", "momentum2", "delta"),
+}
+"""What each rule of the update reads."""
+STEEP = 10
+"""A rate that rises above so many times base_lr was most often meant to fall."""
+FAINT = 1e-9
+"""A share of the greatest rate at which float32 weights no longer move."""
+
+
+def unread_words(view: View) -> Iterator[Found]:
+    """NS425: a word that neither lr_policy nor the solver's type reads, with another value than it has anyway."""
+    return (Found(None, each) for each in unread_in(list(courses(view.resolved, None))))
+
+
+def odd_course(view: View) -> Iterator[Found]:
+    """NS426: steps that never come, in no order, or that change nothing; a rate that climbs high, or is next to 0 for most of the time."""
+    said = {(each.span, each.fact): each for course in courses(view.resolved, view.length) for each in oddities(course)}
+    return (Found(None, each) for each in said.values())
+
+
+def of_solver(course: Course) -> Iterator[Diagnostic]:
+    """Everything that is odd about a solver by itself, as warnings: one that is not yet a spec's."""
+    faults = [each for each in (unusable(course), nothing(course)) if each is not None][:1]
+    for fault in faults:
+        yield replace(
+            fault,
+            code="NS426",
+            fact=course.fact(f"{fault.title} {fault.fact}"),
+            notes=(*fault.notes, f"check and train refuse it: {fault.code}"),
+        )
+    yield from unread_in([course])
+    yield from () if faults else oddities(course)
+
+
+def unread_in(made: list[Course]) -> Iterator[Diagnostic]:
+    for said in dict.fromkeys(said for course in made for said in (course.own, course.shared)):
+        readers = [course for course in made if said in (course.own, course.shared)]
+        for word in said.mapping:
+            reasons = [unread(course, word) for course in readers if course.own is said or course.own.get(word) is None]
+            if reasons and all(reasons) and written(word, readers):
+                who = "solver" if said is readers[0].shared else readers[0].name
+                yield Diagnostic("NS425", f"{who}: {reasons[0]}", said.key_span(word))
+
+
+def written(word: str, readers: list[Course]) -> bool:
+    """Whether a word has another value than the default, which is no use to say and no harm."""
+    return any(getattr(course.words, word) != SolverParameter.params[word].default for course in readers)
+
+
+def unread(course: Course, word: str) -> str:
+    """Why a word is not read; "" where it is."""
+    words = course.words
+    if any(word in each for each in POLICY.values()) and word not in POLICY[words.lr_policy]:
+        return f"lr_policy {words.lr_policy} reads no {word}"
+    if any(word in each for each in TYPE.values()) and word not in TYPE[words.type]:
+        return f"type {words.type} reads no {word}"
+    if word == "warmup_start_lr" and words.warmup_iter == 0:
+        return "warmup_start_lr is read where warmup_iter is above 0"
+    if word == "regularization_type" and words.weight_decay == 0:
+        return "regularization_type is read where weight_decay is above 0"
+    return ""
+
+
+def oddities(course: Course) -> Iterator[Diagnostic]:
+    for word, fact in [*disorder(course), *(late(course) or shape(course))]:
+        yield Diagnostic("NS426", course.fact(fact), course.place(word, "lr_policy"))
+
+
+def disorder(course: Course) -> Iterator[tuple[str, str]]:
+    """What is odd whatever the length of the training."""
+    words = course.words
+    if words.lr_policy == "multistep":
+        before = -1
+        for value in words.stepvalue:
+            if value <= before:
+                yield (
+                    "stepvalue",
+                    f"stepvalue {value} stands behind {before}: steps come in the order written, each after the last",
+                )
+                break
+            before = value
+        if words.stepvalue[:1] == (0,):
+            yield "stepvalue", "a step at iteration 0: base_lr itself is never the rate"
+    if course.length is None and words.gamma == 0 and (first := first_step(words)) is not None:
+        yield "gamma", f"the rate is 0 from iteration {first} on, should the training last so long: {course.value('gamma')}"
+
+
+def first_step(words: SolverParameter) -> int | None:
+    """The iteration at which gamma first counts, where the rate is multiplied by it."""
+    firsts = {"step": words.stepsize, "exp": 1, "multistep": min(words.stepvalue, default=0)}
+    return firsts.get(words.lr_policy)
+
+
+def late(course: Course) -> list[tuple[str, str]]:
+    """What lies behind the end of the training."""
+    words, length = course.words, course.length
+    if length is None:
+        return []
+    found = []
+    if words.warmup_iter >= length:
+        found.append(("warmup_iter", f"the warm-up of {words.warmup_iter} iterations is not over in {length}"))
+    if "stepsize" in POLICY[words.lr_policy] and words.stepsize >= length:
+        what = "its middle" if words.lr_policy == "sigmoid" else "the first step"
+        found.append(("stepsize", f"{what}, stepsize {words.stepsize}, is behind the end: iterations are {length}"))
+    never = [value for value in words.stepvalue if value >= length] if words.lr_policy == "multistep" else []
+    if never:
+        values = f"{never[0]}" if len(never) == 1 else f"{never[0]} and {len(never) - 1} more"
+        found.append(("stepvalue", f"stepvalue {values} is never reached: iterations are {length}"))
+    return found
+
+
+def shape(course: Course) -> Iterator[tuple[str, str]]:
+    """What the rates of the whole training show."""
+    words, length = course.words, course.length
+    if length is None:
+        return
+    made = schedule(words, length)
+    rates = dict(made.ends)
+    word = "gamma" if words.lr_policy == "inv" and words.gamma == 0 else BLAMED[words.lr_policy]
+    highest = max(rates.values())
+    first = min(words.warmup_iter, length - 1)
+    if words.lr_policy != "fixed" and length > 1 and len({rate for i, rate in rates.items() if i >= first}) == 1 and first < length - 1:
+        yield word, f"lr_policy {words.lr_policy} leaves the rate at {rates[first]:g} all through: {course.value(word)}"
+    if highest > STEEP * words.base_lr:
+        at = next(i for i, rate in rates.items() if rate == highest)
+        yield word, f"the rate rises to {highest:g} in iteration {at}, base_lr is {words.base_lr:g}: {course.value(word)}"
+    if idle(course) and idle(course)[0][0] == length - 1:
+        yield word, f"the rate is 0 in the last iteration: {course.value(word)}"
+    faint = made.where(lambda rate: rate < FAINT * highest)
+    if sum(last - begin + 1 for begin, last in faint) > length / 2:
+        yield word, f"from iteration {faint[-1][0]} of {length} on the rate is below a billionth of {highest:g}: {course.value(word)}"

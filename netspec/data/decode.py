@@ -1,0 +1,163 @@
+"""Image files as arrays: decode, orientation, colour, resize, all uint8: the arriving half of the input contract. Knows no torch."""
+
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from netspec.data.paths import existing, reading_error
+from netspec.data.source import Array
+from netspec.diagnostics import fail
+from netspec.file_reading import read_bytes
+from netspec.resolve.sections.image import MAX_PIXELS, ImageContract, Shape, pair
+
+__all__ = ["FORMATS", "MAX_PIXELS", "arrive", "decode", "encoded", "load_image", "open_picture", "prepare", "recolor"]
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
+"""What is opened, whatever a file is called. Pillow knows 40 formats more; for EPS it starts Ghostscript on what the file says."""
+MAX_BYTES = 1 << 28
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "area": Image.Resampling.BOX,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+
+
+def load_image(path: str | Path, contract: ImageContract, shape: Shape) -> Array:
+    """An image file as the input of a net of shape (C, H, W): (1, C, H, W) float32, by the whole contract.
+
+    Raises SpecError NS643 (no such file), NS647 (damaged), NS648 (too large to decode), NS652 (not what the input takes), NS653, NS660.
+    """
+    contract = contract.checked(shape).for_files(shape)
+    path = existing(Path(path))
+    data = encoded(path)
+    batch: Array = prepare(decode(data, contract, str(path))[None], contract, str(path))
+    if any(want not in (None, got) for want, got in zip(shape, batch.shape[1:], strict=True)):
+        raise fail("NS652", f"the input takes {list(shape)}, the image gives {list(batch.shape[1:])}", path=str(path))
+    return batch
+
+
+def encoded(path: Path, roots: Sequence[Path] | None = None) -> bytes:
+    """The bytes of an image file, below `roots` where it was found and not named. Raises SpecError NS642, NS643, NS648."""
+    try:
+        data = read_bytes(path, roots, MAX_BYTES + 1)
+    except OSError as error:
+        raise reading_error(path, error) from error
+    if len(data) > MAX_BYTES:
+        raise fail("NS648", f"more than {MAX_BYTES:,} bytes", path=str(path))
+    return data
+
+
+def decode(data: bytes, contract: ImageContract, name: str) -> Array:
+    """An encoded image as (C, H, W) uint8 in the contract's colour order (rgb if it names none) and size. Raises SpecError NS647, NS648."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = open_picture(data, name)
+            return arrive(ImageOps.exif_transpose(to_eight_bit(image, name)), contract, name)
+    except Image.DecompressionBombError as error:
+        raise fail("NS648", f"its header claims more than {MAX_PIXELS} pixels", path=name) from error
+    except UnidentifiedImageError as error:
+        known = f"{len(data)} bytes that none of {', '.join(FORMATS)} begins with"
+        raise fail("NS647", known if data else "an empty file", path=name) from error
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
+        raise fail("NS647", f"{str(error) or type(error).__name__} ({len(data)} bytes)", path=name) from error
+
+
+def open_picture(data: bytes, name: str) -> Image.Image:
+    """An encoded image of one of FORMATS, its header read. The only place that opens one. Raises what Pillow raises, SpecError NS648."""
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        raise fail("NS648", f"{image.width} x {image.height} pixels are more than {MAX_PIXELS}", path=name)
+    return image
+
+
+def to_eight_bit(image: Image.Image, name: str) -> Image.Image:
+    """The image with 8 bits a channel; 16-bit gray is divided by 257, so white stays white."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        wide = np.asarray(image).astype(np.int64)
+        return Image.fromarray(((wide + 128) // 257).clip(0, 255).astype(np.uint8))
+    if image.mode not in EIGHT_BIT:
+        raise fail("NS647", f"pixels of the kind {image.mode} are not 8 or 16 bit integers", path=name)
+    return image
+
+
+def arrive(image: Image.Image, contract: ImageContract, name: str = "image") -> Array:
+    """Colour and resize: an 8-bit image to (C, h, w) uint8, contiguous. Raises SpecError NS648."""
+    image = resized(image.convert("L" if contract.color == "gray" else "RGB"), contract, name)
+    pixels = np.asarray(image, dtype=np.uint8)
+    if pixels.ndim == 2:
+        return pixels[None].copy()
+    return np.ascontiguousarray(pixels[:, :, :: -1 if contract.color == "bgr" else 1].transpose(2, 0, 1))
+
+
+def resized(image: Image.Image, contract: ImageContract, name: str = "image") -> Image.Image:
+    """The image at the contract's size: exactly [h, w], or its shorter side at one number and the other in proportion, rounded.
+
+    Raises SpecError NS648 where that would be too large.
+    """
+    if contract.resize is None:
+        return image
+    if isinstance(contract.resize, int) or len(contract.resize) == 1:
+        side = pair(contract.resize)[0]
+        short = min(image.size)
+        size = (max(1, round(image.width * side / short)), max(1, round(image.height * side / short)))
+    else:
+        size = (contract.resize[1], contract.resize[0])
+    if size[0] * max(size[1], image.height) > MAX_PIXELS:  # Pillow resizes the width first: of that, too, there is an image
+        raise fail("NS648", f"resized to {size[0]} x {size[1]} it would have more than {MAX_PIXELS} pixels", path=name)
+    return image if image.size == size else image.resize(size, FILTERS[contract.interpolation])
+
+
+def recolor(pixels: Array, have: str, want: str) -> Array:
+    """(N, C, H, W) from one colour order to another: bgr reverses rgb, gray repeats, rgb becomes gray by ITU-R 601 as Pillow rounds it."""
+    if have == want:
+        return pixels
+    if have == "gray":
+        return np.repeat(pixels, 3, axis=1)
+    if want != "gray":
+        return pixels[:, ::-1]
+    r, g, b = np.moveaxis((pixels if have == "rgb" else pixels[:, ::-1]).astype(np.uint32), 1, 0)
+    gray: Array = ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16).astype(np.uint8)
+    return gray[:, None]
+
+
+def prepare(batch: Any, contract: ImageContract, name: str = "image") -> Any:
+    """The arithmetic half of the contract on (N, C, h, w), an array or a tensor: centre crop, then (pixel - mean) * scale in float32.
+
+    Raises SpecError NS653 where the image is smaller than the crop.
+    """
+    if contract.crop is not None:
+        batch = centre_crop(batch, contract.crop, name)
+    mean = np.asarray(contract.mean_value or (0,), np.float32).reshape(-1, 1, 1)
+    if isinstance(batch, np.ndarray) and mean.shape[0] in (1, *batch.shape[-3:-2]):
+        return in_place(batch.astype(np.float32), mean, contract.scale)
+    batch = batch.astype(np.float32) if isinstance(batch, np.ndarray) else batch.float()
+    if any(contract.mean_value):
+        batch = batch - (mean if isinstance(batch, np.ndarray) else batch.new_tensor(contract.mean_value).reshape(-1, 1, 1))
+    return batch if contract.scale == 1 else batch * contract.scale
+
+
+def in_place(batch: Array, mean: Array, scale: float) -> Array:
+    """(batch - mean) * scale without a copy: of the largest image there would be three of 800 MB."""
+    if mean.any():
+        batch -= mean
+    if scale != 1:
+        batch *= scale
+    return batch
+
+
+def centre_crop(batch: Any, size: tuple[int, int], name: str = "image") -> Any:
+    """The middle of (..., h, w), beginning at floor((h - size) / 2)."""
+    (height, width), (h, w) = batch.shape[-2:], size
+    if h > height or w > width:
+        raise fail("NS653", f"crop_size {h} x {w} needs an image at least as large, here are {height} x {width}", path=name)
+    top, left = (height - h) // 2, (width - w) // 2
+    return batch[..., top : top + h, left : left + w]

@@ -1,0 +1,129 @@
+"""What a data layer reads: its source, opened, and the types of its tops as the file tells them. Knows numpy; knows no torch."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netspec.data.decode import decode, encoded
+from netspec.data.layer_paths import folder_of, home, located, reach
+from netspec.data.paths import existing, reading_error
+from netspec.data.source import Array, Field, Rows, Source
+from netspec.data.sources.hdf5 import open_hdf5
+from netspec.data.sources.lmdb import open_lmdb
+from netspec.diagnostics import SpecError, fail
+from netspec.file_reading import read_text
+from netspec.frozen_classes import changed
+from netspec.ir.dims import Size, symbol
+from netspec.ir.graph import Graph, Node
+from netspec.ir.layer import Layer
+from netspec.ir.types import TensorType
+from netspec.layers.data_images import Transformed
+from netspec.resolve.sections.image import ImageContract
+from netspec.resolve.sections.train import DataSection
+
+__all__ = ["fields_of", "open_layer", "typed_inputs"]
+
+
+def typed_inputs(graph: Graph) -> Graph:
+    """The graph with the types of data layers' tops as their files tell them; where no file can be read it stays as it is."""
+    makers = dict.fromkeys(i.node for i in graph.inputs if i.node is not None and i.type is None and i.node.layer.reads)
+    told = {top: type_ for node in makers for top, type_ in types_of(node).items()}
+    return changed(graph, inputs=tuple(i if i.type is not None else i._replace(type=told.get(i.value.name)) for i in graph.inputs))
+
+
+def types_of(node: Node) -> dict[str, TensorType]:
+    """Types of a data layer's tops from its file; none where that cannot be read."""
+    tops = tuple(top.name for top in node.tops)
+    try:
+        source = open_layer(node.layer, folder_of(node))
+        found = {top: (field, source.fields[field].shape) for top, field in fields_of(source, tops, node.layer).items()}
+    except SpecError:
+        return {}
+    return {top: TensorType((symbol("N"), *sizes_of(field, shape, node.layer))) for top, (field, shape) in found.items()}
+
+
+def sizes_of(field: str, shape: tuple[int | None, ...], layer: Layer) -> tuple[Size, ...]:
+    """Sizes of a sample after the crop; those that differ from sample to sample are C, H, W."""
+    crop = layer.crop_size if isinstance(layer, Transformed) and field == "image" else 0
+    cropped = (*shape[:-2], crop, crop) if crop else shape
+    return tuple(symbol("CHW"[i]) if size is None else size for i, size in enumerate(cropped))
+
+
+def fields_of(source: Source, tops: tuple[str, ...], layer: Layer) -> dict[str, str]:
+    """The field of the source for each top: by name, else by place. Raises SpecError NS656."""
+    names = list(source.fields)
+    if set(tops) <= set(names):
+        return {top: top for top in tops}
+    if len(names) < len(tops) or layer.reads == "hdf5":
+        raise fail("NS656", f"{', '.join(tops)} are to be read, the file has {', '.join(names)}", path=source.name)
+    return dict(zip(tops, names, strict=False))
+
+
+def open_layer(layer: Layer, folder: Path) -> Source:
+    """The source that a data layer reads. Raises SpecError NS642 to NS657 by what is wrong with it."""
+    return OPEN[layer.reads](layer, folder)
+
+
+class ImageList(Source):
+    """Images and labels from a list, a path and a number on each line. Fields image, uint8 and blue first, and label."""
+
+    def __init__(self, layer: Any, folder: Path) -> None:
+        path = existing(located(layer.source, folder))
+        self.name = str(path)
+        self.label = "label"
+        try:
+            text = read_text(path, reach(layer.source, folder), errors="surrogateescape")
+            lines = [(number, line.rsplit(None, 1)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        except OSError as error:
+            raise reading_error(path, error) from error
+        self.lines = [number for number, _ in lines]
+        named = [(layer.root_folder + name, mark) for name, mark in (entry(*line, self.name) for line in lines)]
+        self.rows = [(located(name, folder), mark) for name, mark in named]
+        self.folder, self.names = folder, [name for name, _ in named]
+        if not self.rows:
+            raise fail("NS650", "an empty list", path=self.name)
+        size = (layer.new_height, layer.new_width) if layer.new_height else None
+        self.contract = ImageContract(color="bgr" if layer.is_color else "gray", resize=size)
+        self.fields = {
+            "image": Field((3 if layer.is_color else 1, *(size or (None, None))), np.dtype(np.uint8)),
+            "label": Field((), np.dtype(np.int64)),
+        }
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def labels(self) -> Array | None:
+        return np.array([label for _, label in self.rows], np.int64)
+
+    def where(self, index: int) -> str:
+        return f"line {self.lines[index]}"
+
+    def batch(self, indices: Array) -> Rows:
+        rows = [(*self.rows[i], reach(self.names[i], self.folder)) for i in indices.tolist()]
+        images = [decode(encoded(existing(path), roots), self.contract, str(path)) for path, _, roots in rows]
+        return {"image": images, "label": np.array([label for _, label, _ in rows], np.int64)}
+
+
+def entry(number: int, words: list[str], name: str) -> tuple[str, int]:
+    """The path and the label of a line of a list. Raises SpecError NS654."""
+    try:
+        path, label = words
+        if -(2**31) <= int(label) < 2**31:
+            return path, int(label)
+    except ValueError:
+        pass
+    raise fail("NS654", f"line {number}: a path and a whole number are needed: {' '.join(words):.80}", path=name)
+
+
+OPEN: dict[str, Callable[[Any, Path], Source]] = {
+    "lmdb": lambda layer, folder: open_lmdb(DataSection(source="lmdb", path=layer.source), None, home(layer.source, folder), colors(layer)),
+    "hdf5": lambda layer, folder: open_hdf5(DataSection(source="hdf5", path=layer.source), None, home(layer.source, folder)),
+    "images": ImageList,
+}
+
+
+def colors(layer: Any) -> ImageContract:
+    """How encoded images of a store are decoded."""
+    return ImageContract(color="gray" if layer.force_gray else "bgr")

@@ -1,0 +1,158 @@
+"""A source: samples by index, each with named fields. Sources hold raw values; transforms and devices are other people's business."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from netspec.diagnostics import fail
+from netspec.file_writing import write_text
+from netspec.resolve.sections.image import Shape
+
+__all__ = ["Array", "ArraySource", "Field", "Rows", "Source", "Subset", "divided", "write_classes"]
+
+Array = npt.NDArray[Any]
+Rows = Mapping[str, "Array | list[Array]"]
+"""Fields of some samples, sample axis first; a list of arrays where the samples differ in size."""
+
+Color = Literal["rgb", "bgr", "gray"]
+MEMORY = 1 << 30
+"""Sources up to so many bytes are handed out whole, to be kept on the device."""
+
+
+class Field(NamedTuple):
+    """One field: shape of a sample (None where samples differ), its type, and the axis of the batch that counts samples."""
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    batch_axis: int = 0
+
+
+class Source(ABC):
+    """Samples 0 .. len - 1. The first field feeds the only input of a net; `label` names the field that feeds its labels.
+
+    name: what messages call it (a path, or the source's word).   classes: names of the labels 0, 1, ..., where they have names.
+    color: the order of the first field's channels, where it is known.   decoded: its images went through the input contract when they were
+    decoded, so their colour and size are as the input wants them.   streams: sample i + streams goes on where sample i ended, so batches
+    have so many and keep their order; 0: samples stand for themselves.
+    """
+
+    name: str
+    fields: dict[str, Field]
+    label: str | None = None
+    classes: tuple[str, ...] | None = None
+    color: Color | None = None
+    decoded: bool = False
+    streams: int = 0
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def batch(self, indices: Array) -> Rows:
+        """The samples at some indices, in that order, sample axis first; may be called from another thread."""
+
+    def whole(self) -> dict[str, Array] | None:
+        """All samples, for a source that lies in memory and is small; else None."""
+        return None
+
+    def where(self, index: int) -> str:
+        """How messages call a sample: its number, or the line of the file that it stands on."""
+        return f"sample {index}"
+
+    def labels(self) -> Array | None:
+        """All labels, where they can be had without reading the samples; else None."""
+        arrays = self.whole()
+        return arrays[self.label] if arrays is not None and self.label in arrays else None
+
+
+class ArraySource(Source):
+    """Samples in arrays that share their first axis, in memory or memory-mapped."""
+
+    def __init__(
+        self,
+        name: str,
+        arrays: Mapping[str, Array],
+        label: str | None = None,
+        classes: tuple[str, ...] | None = None,
+        color: Color | None = None,
+        axes: Mapping[str, int] | None = None,
+    ) -> None:
+        self.name = name
+        self.arrays = {key: as_labels(a) if key == label else a for key, a in arrays.items()}
+        self.label = label
+        self.classes = classes
+        self.color = color
+        self.fields = {key: Field(a.shape[1:], a.dtype, (axes or {}).get(key, 0)) for key, a in self.arrays.items()}
+        lengths = {key: len(a) for key, a in self.arrays.items()}
+        if len(set(lengths.values())) > 1:
+            counts = ", ".join(f"{n} in {key}" for key, n in lengths.items())
+            raise fail("NS646", f"every field needs as many samples: {counts}", path=name)
+        self.count = min(lengths.values(), default=0)
+        self.places: Callable[[int], str] | None = None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def where(self, index: int) -> str:
+        return self.places(index) if self.places is not None else super().where(index)
+
+    def batch(self, indices: Array) -> Rows:
+        return {key: a[indices] for key, a in self.arrays.items()}
+
+    def whole(self) -> dict[str, Array] | None:
+        return self.arrays if sum(a.nbytes for a in self.arrays.values()) <= MEMORY else None
+
+
+class Subset(Source):
+    """Some samples of a source, in a given order."""
+
+    def __init__(self, source: Source, indices: Array) -> None:
+        self.source = source
+        self.indices = indices
+        self.name, self.fields, self.label = source.name, source.fields, source.label
+        self.classes, self.color, self.decoded = source.classes, source.color, source.decoded
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, indices: Array) -> Rows:
+        return self.source.batch(self.indices[indices])
+
+    def whole(self) -> dict[str, Array] | None:
+        arrays = self.source.whole()
+        return None if arrays is None else {key: a[self.indices] for key, a in arrays.items()}
+
+    def where(self, index: int) -> str:
+        return self.source.where(int(self.indices[index]))
+
+    def labels(self) -> Array | None:
+        labels = self.source.labels()
+        return None if labels is None else labels[self.indices]
+
+
+def divided(source: Source, split: str | None) -> Source:
+    """The part of a source without parts of its own: `test` is every fifth sample (index % 5 == 0), `train` the rest, else all."""
+    if split not in ("train", "test"):
+        return source
+    index = np.arange(len(source))
+    return Subset(source, index[(index % 5 == 0) == (split == "test")])
+
+
+def as_labels(values: Array) -> Array:
+    """Labels as int64 where they are integers: what indexes classes must not be a byte; floats (targets) stay."""
+    return values.astype(np.int64) if values.dtype.kind in "iub" and values.dtype != np.int64 else values
+
+
+def write_classes(source: Source, folder: str | Path) -> Path | None:
+    """Write the class map {name: label}, in the order of the labels, to `folder`/classes.json (whole or not at all); None without names."""
+    if source.classes is None:
+        return None
+    path = Path(folder) / "classes.json"
+    text = json.dumps({name: label for label, name in enumerate(source.classes)}, indent=1, ensure_ascii=False)
+    write_text(path, text + "\n", "NS665", follow=False)
+    return path

@@ -1,0 +1,125 @@
+"""CSV tables: numbers in columns, one of them the label. Every cell that does not fit is named with its line."""
+
+import csv
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from netspec.data.paths import existing, reading_error, resolve_path, roots_for
+from netspec.data.source import Array, ArraySource, Source, divided
+from netspec.diagnostics import fail
+from netspec.file_reading import Roots, open_text
+from netspec.resolve.sections.train import DataSection
+
+__all__ = ["open_csv"]
+
+csv.field_size_limit(1 << 20)
+
+
+def open_csv(
+    section: DataSection, split: str | None, root: Path, classes: Sequence[str] | None = None, allow_outside: bool = False
+) -> Source:
+    """Fields data (columns,) float32, every column but the label's in the file's order, and label.
+
+    A first line with a cell that is no number is the header. Labels that are whole numbers stand for themselves; other numbers are
+    targets, float32; words are classes, numbered in sorted order.
+    Raises SpecError NS643, NS650 (no rows), NS654 (a cell or row), NS641 (no such column), NS663 (a class unknown to the training).
+    """
+    if section.path is None:
+        raise fail("NS641", "source csv needs `path:`, a file")
+    path = existing(resolve_path(section.path, root, allow_outside))
+    header, first, rows = read_rows(path, roots_for(root, allow_outside))
+    if not rows:
+        raise fail("NS650", "holds no rows" + (" below its header" if header else ""), path=str(path))
+    column = label_column(section.label, header, len(rows[0]), path)
+    data = np.empty((len(rows), len(rows[0]) - 1), np.float32)
+    for number, row in enumerate(rows):
+        data[number] = numbers(row[:column] + row[column + 1 :], first + number, path)
+    labels, names = labels_of([row[column] for row in rows], classes, path, first)
+    source = ArraySource(str(path), {"data": data, "label": labels}, "label", names)
+    source.places = lambda index: f"line {first + index}"
+    return divided(source, split)
+
+
+def read_rows(path: Path, roots: Roots = None) -> tuple[list[str] | None, int, list[list[str]]]:
+    """Header (or None), the line that the first row stands on, and the rows, all of one length."""
+    try:
+        with open_text(path, roots, newline="", encoding="utf-8-sig") as file:
+            rows = list(lines(csv.reader(file), path))
+    except UnicodeDecodeError as error:
+        raise fail("NS645", f"byte {error.start} is not UTF-8 text", path=str(path)) from error
+    except csv.Error as error:
+        raise fail("NS645", f"not a table: {error}", path=str(path)) from error
+    except OSError as error:
+        raise reading_error(path, error) from error
+    if not rows or all(is_number(cell) for cell in rows[0][:-1] or rows[0]):
+        return None, 1, rows
+    return [cell.strip() for cell in rows[0]], 2, rows[1:]
+
+
+def lines(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
+    width = 0
+    for number, row in enumerate(reader, 1):
+        if not row:
+            continue
+        width = width or len(row)
+        if len(row) != width:
+            raise fail("NS654", f"line {number} has {len(row)} cells, the lines before it have {width}", path=str(path))
+        yield row
+
+
+def label_column(label: str | None, header: list[str] | None, width: int, path: Path) -> int:
+    """Where the label stands: the column named, else `label`, else the last."""
+    if width < 2:
+        raise fail("NS654", "a table needs a column of labels and one of data, here is one column", path=str(path))
+    if label is None:
+        return header.index("label") if header and "label" in header else width - 1
+    if header and label in header:
+        return header.index(label)
+    if label.isdecimal() and int(label) < width:
+        return int(label)
+    columns = ", ".join(header) if header else f"0 to {width - 1} (there is no header)"
+    raise fail("NS641", f"no column {label}; the columns are {columns}", path=str(path))
+
+
+def numbers(cells: list[str], line: int, path: Path) -> list[float]:
+    try:
+        values = list(map(float, cells))
+    except ValueError:
+        wrong = next(cell for cell in cells if not is_number(cell))
+        raise fail("NS654", f"line {line}: {wrong!r} is not a number", path=str(path)) from None
+    if not np.isfinite(values).all():
+        raise fail("NS654", f"line {line}: {cells[int(np.flatnonzero(~np.isfinite(values))[0])]!r} is not a finite number", path=str(path))
+    return values
+
+
+def labels_of(cells: list[str], classes: Sequence[str] | None, path: Path, first: int) -> tuple[Array, tuple[str, ...] | None]:
+    """Labels as whole numbers, targets, or numbered names."""
+    if classes is None and all(map(is_number, cells)):
+        lost = next((n for n, cell in enumerate(cells) if not math.isfinite(float(cell))), None)
+        if lost is not None:
+            raise fail("NS654", f"line {first + lost}: the label {cells[lost]!r} is not a finite number", path=str(path))
+        values = np.array(list(map(float, cells)))
+        whole = np.isfinite(values).all() and (values == np.rint(values)).all() and np.abs(values).max() < 2**53
+        return (values.astype(np.int64) if whole else values.astype(np.float32)), None
+    words = [cell.strip() for cell in cells]
+    names = tuple(classes) if classes is not None else tuple(sorted(set(words)))
+    number = {name: n for n, name in enumerate(names)}
+    unknown = next((n for n, word in enumerate(words) if word not in number), None)
+    if unknown is not None:
+        raise fail(
+            "NS663",
+            f"line {first + unknown}: class {words[unknown]!r} was not there in training, which knew {', '.join(names)}",
+            path=str(path),
+        )
+    return np.array([number[word] for word in words], np.int64), names
+
+
+def is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

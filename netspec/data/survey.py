@@ -1,0 +1,60 @@
+"""What a folder of images holds, as far as a first network needs to know it. In: the folder; out: a Survey. Writes nothing."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from netspec.data.source import Source
+from netspec.data.sources.image_folder import ImageFolder, open_images
+from netspec.diagnostics import fail
+from netspec.resolve.sections.image import ImageContract
+from netspec.resolve.sections.train import DataSection
+
+__all__ = ["Survey", "survey"]
+
+MOST = 100
+"""Images that are looked at, spread evenly over the folder."""
+
+
+class Survey(NamedTuple):
+    """classes: the names of the folders, sorted; total: images in the training part; whole: in the folder, or its part for training.
+
+    sizes: (height, width) of those looked at. gray: whether none of them has colour; mean: of each channel, 0 to 255, all images
+    counting alike.
+    """
+
+    classes: tuple[str, ...]
+    total: int
+    whole: int
+    sizes: tuple[tuple[int, int], ...]
+    gray: bool
+    mean: tuple[float, ...]
+
+
+def survey(folder: Path) -> Survey:
+    """Look at a folder with a folder per class, or with such a part for training.
+
+    Raises SpecError: NS643 (no such folder), NS647, NS648 (an image that cannot be read), NS649 (a class without images), NS650 (fewer
+    than two classes).
+    """
+    section, contract = DataSection(source="images", path=str(folder.absolute())), ImageContract(color="rgb")
+    training = open_images(section, "train", folder.absolute(), contract)
+    open_images(section, "test", folder.absolute(), contract)  # raises where its classes are others
+    whole = files_of(training)
+    classes = whole.classes or ()
+    if len(classes) < 2:
+        raise fail("NS650", f"holds one class, {', '.join(classes)}: there is nothing to tell apart", path=str(folder))
+    chosen = np.unique(np.linspace(0, len(whole) - 1, min(MOST, len(whole))).round().astype(int))
+    images = [whole.image(int(i)) for i in chosen]
+    gray = all((image == image[:1]).all() for image in images)
+    means = np.mean([image.mean((1, 2)) for image in images], 0)
+    sizes = tuple((image.shape[1], image.shape[2]) for image in images)
+    return Survey(classes, len(training), len(whole), sizes, gray, tuple(float(m) for m in means[: 1 if gray else 3]))
+
+
+def files_of(source: Source) -> ImageFolder:
+    """The folder behind a part of it."""
+    while not isinstance(source, ImageFolder):
+        source = source.source  # type: ignore[attr-defined]
+    return source

@@ -1,0 +1,263 @@
+"""Real samples of a run's test data. In: its Program and folder, the deployed graph; out: Samples, or in words why there are none.
+
+As the model's user gives them (pixels in the order that the file asks for), and beside it as training itself prepares them. Judges nothing.
+"""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.codes import CODES
+from netspec.driver import Program
+from netspec.emit.onnx_contract import raw_type
+from netspec.ir.graph import Input, Node, TypedGraph, Value
+from netspec.ir.traits import JUDGING
+from netspec.resolve.sections.image import Shape
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from netspec.data.source import Source
+    from netspec.resolve.sections.image import ImageContract
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["MOST", "Judge", "Samples", "Take", "firsts", "samples_of"]
+
+MOST = 64
+"""Samples at most: a number, not a time, so that a file gets the same certificate on every machine."""
+TOO_FEW = "too few for a batch of the model"
+UNCOUNTED = "their first axis does not count them"
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """Samples of one size, for one call. raw: as the model is fed; prepared: the same inputs as training makes them; every: all that the
+    test net is fed, labels too. count: how many."""
+
+    count: int
+    raw: "Mapping[str, Array]"
+    prepared: "Mapping[str, Array]"
+    every: "Mapping[str, Array]"
+
+    def first(self, count: int) -> "Take":
+        """Fewer of them."""
+        parts = ({name: values[:count] for name, values in fed.items()} for fed in (self.raw, self.prepared, self.every))
+        return Take(min(count, self.count), *parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A loss or metric of the test net whose bottoms the model has too. bottoms: the tensors there, of inputs their names."""
+
+    node: Node
+    bottoms: tuple[Value | str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Takes, in order; what the test net, of graph `test`, measures of them. fixed: the deployed net takes just so many at once."""
+
+    takes: tuple[Take, ...]
+    test: TypedGraph
+    judges: tuple[Judge, ...]
+    fixed: bool = False
+
+
+def samples_of(program: Program, folder: Path, typed: TypedGraph, asked: "Mapping[str, ImageContract]") -> Samples | str:
+    """The first samples of the test data, or why there are none: it is no reason not to export a net.
+
+    asked: for each input with a contract what the file says that its user does to a picture: colours, size, interpolation.
+    Raises SpecError NS703 where pictures treated so are none that the model takes.
+    """
+    from netspec.training.batches.feeds import batch_axis, section_of
+
+    try:
+        if any(True for node in typed.graph.nodes for _ in node.layer.state(*typed.bottoms(node))):
+            return "its layers carry a state from call to call"
+        if any(batch_axis(given, typed) for given in typed.graph.inputs):
+            return UNCOUNTED
+        if section_of(program).data is None:
+            return taken_of_layers(program, typed)
+        opened = test_source(program, folder)
+        return opened if isinstance(opened, str) else taken(program, folder, typed, opened, asked)
+    except SpecError as error:
+        if error.diagnostics[0].code == "NS703":
+            raise
+        return CODES[error.diagnostics[0].code].title
+
+
+def test_source(program: Program, folder: Path, contract: "ImageContract | None" = None, shape: Shape | None = None) -> "Source | str":
+    """The test data of a run as training opens them; the classes are those that it wrote down, so training data need not be at hand.
+
+    contract, shape: of the first input in place of the spec's.
+    """
+    from netspec.data.registry import IN_PARTS, data_of, default_part, open_source
+    from netspec.training.batches.feeds import place_of, section_of
+    from netspec.training.run.folder import read_classes
+
+    section = section_of(program)
+    parted = section.data is not None and section.data.source in IN_PARTS and section.data.split is None
+    tested = section.test_data or (section.data if parted else None)
+    if tested is None:
+        return "the spec names no test data"
+    alike = section.test_data is not None and section.data is not None and data_of(section.data) == data_of(tested)
+    place = place_of(program, program.training_graph("train"))._replace(classes=read_classes(folder))
+    place = place if contract is None else place._replace(contract=contract, shape=shape)
+    return open_source(tested, default_part(tested, "test", alike), place)
+
+
+def taken(program: Program, folder: Path, typed: TypedGraph, source: "Source", asked: "Mapping[str, ImageContract]") -> Samples | str:
+    """Samples by input of the deployed net. Raises SpecError where data and net do not fit."""
+    import numpy as np
+
+    from netspec.data.source import Subset
+    from netspec.training.batches.feeding import batches_of, feed_of
+    from netspec.training.batches.feeds import fills_of, label_rules, place_of, ports_of, section_of, with_label
+
+    section, test = section_of(program), program.training_graph("test")
+    inputs = {given.value.name: given for given in typed.graph.inputs}
+    some = Subset(source, np.arange(min(MOST, len(source))))
+    data = section.test_data or section.data
+    assert data is not None
+    data = data.changed(batch_size=len(some), shuffle=False)
+    ports = with_label({name: port for name, port in ports_of(test).items() if name not in section.fill}, some)
+    feed = feed_of(some, data, ports, (), "test", place_of(program, test), label_rules(test))
+    with closing(batches_of(some, data, feed._replace(fills=fills_of(test, section.fill)), "test", 0)) as batches:
+        every = {name: tensor.numpy() for name, tensor in next(iter(batches)).items()}
+    if not inputs.keys() <= every.keys():
+        return f"they do not feed {', '.join(inputs.keys() - every.keys())}"
+    raw = {name: list(every[name]) for name in inputs}
+    for name in (name for name, given in inputs.items() if given.contract is not None and name in feed.fields):
+        contract: Any = inputs[name].contract
+        want = as_fed(inputs[name], typed)
+        shown = some
+        if feed.fields[name] == next(iter(source.fields)) and (source.decoded or contract.resize is not None):
+            shown = Subset(handed(program, folder, inputs[name], asked[name], want), some.indices)
+        images = shown.batch(np.arange(len(some)))[feed.fields[name]]
+        raw[name] = [turned(image, contract.color, asked[name].color) for image in images]
+        fitting(name, want, raw[name])
+    fixed = fixed_count(typed)
+    takes = tuple(grouped(typed, raw, every, fixed))
+    return Samples(takes, test, tuple(judges(test, typed)), fixed is not None) if takes else TOO_FEW
+
+
+def taken_of_layers(program: Program, typed: TypedGraph) -> Samples | str:
+    """The first samples of the files that the test net's data layers read, as these layers hand them on.
+
+    Raises SpecError NS642 to NS657.
+    """
+    import torch
+
+    from netspec.training.batches.data_layers import layer_batches
+    from netspec.training.batches.feeds import label_rules
+
+    test = program.training_graph("test")
+    if not any(node.layer.reads for node in test.graph.sources):
+        return "no layer of the test net reads data"
+    if any(given.contract is not None for given in typed.graph.inputs):
+        return "its data come from layers, past the image contract of its input"
+    tops = {top.name: top.name for node in test.graph.sources for top in node.tops}
+    with closing(layer_batches(test, tops, "test", 0, torch.device("cpu"), label_rules(test))) as batches:
+        every = {name: tensor.numpy()[:MOST] for name, tensor in next(iter(batches)).items()}
+    names = [given.value.name for given in typed.graph.inputs]
+    if not set(names) <= every.keys():
+        return f"its data layers do not feed {', '.join(sorted(set(names) - every.keys()))}"
+    fixed = fixed_count(typed)
+    takes = tuple(grouped(typed, {name: list(every[name]) for name in names}, every, fixed))
+    return Samples(takes, test, tuple(judges(test, typed)), fixed is not None) if takes else TOO_FEW
+
+
+def as_fed(given: Input, typed: TypedGraph) -> Shape:
+    """The shape of one sample that the model takes of an input, its contract's crop not yet made; None where the size is open."""
+    shape = raw_type(given.contract, typed.types[given.value], given.value.name).shape[1:]
+    return tuple(size if isinstance(size, int) else None for size in shape)
+
+
+def handed(program: Program, folder: Path, given: Input, asked: "ImageContract", shape: Shape) -> "Source":
+    """The test data as the user of the model makes them: decoded and resized by the file's words, the colours still those of training."""
+    contract: Any = given.contract
+    try:
+        found = test_source(program, folder, asked.changed(color=contract.color), shape)
+    except SpecError as error:
+        raise fail("NS703", f"the image contract of {given.value.name}, resize: {error.diagnostics[0].fact}") from error
+    assert not isinstance(found, str)
+    return found
+
+
+def fitting(name: str, want: Shape, images: "list[Array]") -> None:
+    """Raises SpecError NS703 where pictures made by the file's words are not of the size that it takes."""
+    for image in images:
+        if len(image.shape) != len(want) or any(w not in (None, have) for w, have in zip(want, image.shape, strict=True)):
+            raise fail(
+                "NS703", f"the image contract of {name}, resize: by its words a picture becomes {list(image.shape)}, it takes {list(want)}"
+            )
+
+
+def fixed_count(typed: TypedGraph) -> int | None:
+    """How many samples the deployed net takes at once, where that is fixed."""
+    sizes = (typed.types[given.value].shape[:1] for given in typed.graph.inputs)
+    return next((size[0] for size in sizes if size and isinstance(size[0], int)), None)
+
+
+def turned(image: Any, have: str | None, want: str | None) -> "Array":
+    """The pixels of a sample as training has them, in the colour order that the file asks for."""
+    import numpy as np
+
+    from netspec.data.decode import recolor
+
+    pixels = np.asarray(image)
+    return pixels if have is None or want is None else recolor(pixels[None], have, want)[0]
+
+
+def grouped(typed: TypedGraph, raw: "Mapping[str, list[Array]]", every: "Mapping[str, Array]", fixed: int | None) -> list[Take]:
+    """Calls with samples of the same size, of `fixed` samples where that is given; what is left is not taken."""
+    import numpy as np
+
+    types = {given.value.name: typed.types[given.value].dtype for given in typed.graph.inputs}
+    alike: dict[Any, list[int]] = {}
+    for i, sizes in enumerate(zip(*([sample.shape for sample in samples] for samples in raw.values()), strict=True)):
+        alike.setdefault(sizes, []).append(i)
+    found = []
+    for places in alike.values():
+        size = fixed or len(places)
+        for at in (places[i : i + size] for i in range(0, len(places) - size + 1, size)):
+            fed = {name: np.stack([samples[i] for i in at]).astype(types[name]) for name, samples in raw.items()}
+            rows = {name: values[at] for name, values in every.items()}
+            found.append(Take(len(at), fed, {name: rows[name].astype(kind) for name, kind in types.items()}, rows))
+    return found
+
+
+def judges(test: TypedGraph, typed: TypedGraph) -> list[Judge]:
+    """The losses and metrics of the test net whose bottoms the model has too: those of a layer of the same name and type, and inputs."""
+    there = {node.name: node for node in typed.graph.nodes}
+    found = []
+    for node in test.graph.nodes:
+        if not node.layer.traits & JUDGING or test.weights[node]:
+            continue
+        bottoms = [value.name if value.node in (None, *test.graph.sources) else bottom_of(value, there) for value in node.bottoms]
+        if None not in bottoms:
+            found.append(Judge(node, tuple(b for b in bottoms if b is not None)))
+    return found
+
+
+def bottom_of(value: Value, there: Mapping[str, Node]) -> Value | None:
+    if value.node is None:
+        return None
+    twin = there.get(value.node.name)
+    return twin.tops[value.index] if twin is not None and type(twin.layer) is type(value.node.layer) else None
+
+
+def firsts(samples: Samples, most: int) -> list[Take]:
+    """The first of so many samples, at least one; a net that takes a fixed number of them at once gets them whole."""
+    found: list[Take] = []
+    for take in samples.takes:
+        room = max(most - sum(each.count for each in found), 0 if found else 1)
+        if samples.fixed and (take.count <= room or not found):
+            found.append(take)
+        elif room and not samples.fixed:
+            found.append(take.first(room))
+    return found

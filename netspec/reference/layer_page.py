@@ -1,0 +1,207 @@
+"""The reference page of a layer type, made from its definition alone. Comes in: a Layer class; goes out: Markdown."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from types import FunctionType
+from typing import NamedTuple
+
+from netspec.diagnostics.model import Diagnostics, SpecError
+from netspec.ir.dims import Size, symbol
+from netspec.ir.layer import Example, Layer, Weight
+from netspec.ir.manual import manual
+from netspec.ir.types import TensorType, shown
+from netspec.record import Param, Record, as_written
+from netspec.source import Source
+from netspec.syntax.reader import read
+from netspec.syntax.writer import flow
+
+__all__ = ["answered", "default_of", "markdown_table", "parameter_rows", "record_page", "reference", "worked"]
+
+
+PAGES = "../../netspec/diagnostics/pages"
+
+
+HEADS = ("parameter", "type", "default", "bounds", "meaning")
+
+
+class Worked(NamedTuple):
+    """An accepted example carried out: the bottoms, and the weights and multiply-accumulates that they give."""
+
+    bottoms: tuple[TensorType, ...]
+    weights: tuple[Weight, ...]
+    macs: Size
+
+
+def reference(cls: type[Layer]) -> str:
+    """The whole page, in Markdown."""
+    return "\n\n".join(part for part in sections(cls) if part) + "\n"
+
+
+def sections(cls: type[Layer]) -> Iterator[str]:
+    said = manual(cls)
+    yield f"# {cls.type}"
+    yield said.sentence
+    yield f"```text\n{said.equation}\n```" if said.equation else ""
+    yield f"Source: {said.source}." if said.source else ""
+    yield from said.notes
+    yield header(cls)
+    for group in cls.groups or (None,):
+        rows = parameter_rows([p for p in cls.params.values() if cls.group_of(p) == group])
+        yield f"## Parameters (`{group}`)\n\n{markdown_table(HEADS, rows)}" if rows else ""
+    if not cls.params:
+        yield "## Parameters\n\nNone of its own."
+    yield weights_table(cls)
+    yield examples_table(cls)
+    yield refused_table(cls)
+
+
+def header(cls: type[Layer]) -> str:
+    """Bottoms, tops, older names, traits."""
+    lines = [f"- bottoms: {counted(cls.bottoms)}", f"- tops: {counted(cls.tops)}"]
+    if cls.legacy:
+        lines.append(f"- older names: {', '.join(f'`{name}`' for name in cls.legacy)}")
+    if cls.traits:
+        lines.append(f"- [traits](../traits.md): {', '.join(sorted(cls.traits))}")
+    return "\n".join(lines)
+
+
+def answered(cls: type) -> Iterator[tuple[str, str]]:
+    """Methods and properties that are asked of a layer, in the order of its class, with what they mean in one line."""
+    for name, member in vars(cls).items():
+        if isinstance(member, (property, FunctionType)) and member.__doc__ and not name.startswith("_"):
+            yield name, " ".join(member.__doc__.partition("\n\n")[0].split())
+
+
+def counted(allowed: tuple[int, int | None]) -> str:
+    least, most = allowed
+    return f"{least} or more" if most is None else str(least) if least == most else f"{least} to {most}"
+
+
+def parameter_rows(params: Iterable[Param]) -> list[tuple[str, ...]]:
+    """A row per parameter: spellings, type, default with those of other dialects, bounds, meaning."""
+    return [(", ".join(f"`{name}`" for name in (p.name, *p.pair)), type_of(p), default_of(p), limits_of(p), p.doc) for p in params]
+
+
+def type_of(declared: Param) -> str:
+    """Its kind; a record is a link to its own table."""
+    name = declared.kind.name
+    return f"[{name}](records.md#{name.lower()})" if name.isidentifier() and name[0].isupper() else name
+
+
+def default_of(declared: Param) -> str:
+    """`0`, with what other dialects take; nothing where a parameter left out means something of its own."""
+    if declared.required:
+        return "required"
+    usual = "" if declared.default is None else f"`{flow(as_written(declared.default))}`"
+    return "; ".join([*filter(None, [usual]), *(f"{dialect}: `{flow(as_written(value))}`" for dialect, value in declared.dialects.items())])
+
+
+def limits_of(declared: Param) -> str:
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    limits = [f"{signs[word]} {limit:g}" for word, limit in declared.bounds._asdict().items() if word in signs and limit is not None]
+    if declared.bounds.least:
+        limits.append(f"at least {declared.bounds.least} values")
+    return ", ".join(limits)
+
+
+def weights_table(cls: type[Layer]) -> str:
+    """Every tensor that any example has, in order, with its shape there."""
+    found: dict[str, tuple[str, ...]] = {}
+    for example in accepted(cls):
+        done = worked(cls, example)
+        for weight in done.weights if done is not None else ():
+            found.setdefault(weight.name, (f"`{weight.name}`", weight.kind, f"`{shown(weight.shape)}`", case(example)))
+    if not found:
+        return ""
+    return "## Weights\n\nIn Caffe's order and layout.\n\n" + markdown_table(("weight", "kind", "shape", "for"), found.values())
+
+
+def case(example: Example) -> str:
+    """`{num_output: 20}` on [N, 1, 28, 28]."""
+    bottoms = " and ".join(f"`{type_text(b)}`" for b in example.bottoms)
+    dialect = "" if example.dialect == "caffe" else f", dialect {example.dialect}"
+    return f"`{example.parameters}`" + (f" on {bottoms}" if bottoms else "") + dialect
+
+
+def examples_table(cls: type[Layer]) -> str:
+    """Accepted rows: what comes out, how many trained values, how many multiply-accumulates at N = 1."""
+    rows = []
+    for example in accepted(cls):
+        done = worked(cls, example)
+        count = "" if done is None else total(done.weights)
+        macs = "" if done is None or done.macs == 0 else f"{done.macs}"
+        rows.append((case(example), ", ".join(f"`{type_text(t)}`" for t in example.tops), count, macs))
+    heads = ("example", "tops", "weights", "MACs")
+    kept = [i for i in range(4) if i < 2 or any(row[i] for row in rows)]
+    return "## Examples\n\n" + markdown_table([heads[i] for i in kept], [[row[i] for i in kept] for row in rows]) if rows else ""
+
+
+def refused_table(cls: type[Layer]) -> str:
+    """Refused rows with their code."""
+    rows = [
+        (case(e), f"[{e.code}]({PAGES}/{e.code}.md)", "" if e.at is None else f"`{e.at}`") for e in cls.examples() if e.code is not None
+    ]
+    return "## Refused\n\n" + markdown_table(("example", "code", "at"), rows) if rows else ""
+
+
+def accepted(cls: type[Layer]) -> list[Example]:
+    return [example for example in cls.examples() if example.code is None]
+
+
+def total(weights: Sequence[Weight]) -> str:
+    """`520`, or `8 + 9 statistics`; nothing for no weights at all."""
+    sums: dict[str, Size] = {}
+    for weight in weights:
+        sums[weight.kind] = sums.get(weight.kind, 0) + TensorType(weight.shape).size
+    words = {"parameter": "", "statistic": " statistics", "fixed": " fixed"}
+    return " + ".join(f"{count}{words[kind]}" for kind, count in sums.items())
+
+
+def worked(cls: type[Layer], example: Example) -> Worked | None:
+    """The example carried out; None where its bottoms are not plain sizes. Raises Reject where its parameters do not fit."""
+    layer = layer_of(cls, example)
+    bottoms = tuple(type_ for text in example.bottoms if (type_ := plain_type(text)) is not None)
+    if len(bottoms) != len(example.bottoms):
+        return None
+    made = layer.infer(*bottoms)
+    tops = (made,) if isinstance(made, TensorType) else made
+    return Worked(bottoms, tuple(layer.weights(*bottoms)), layer.macs(bottoms, tops))
+
+
+def layer_of(cls: type[Layer], example: Example) -> Layer:
+    """The layer that an example's parameters make."""
+    diagnostics = Diagnostics()
+    tree = read(Source(cls.type, example.parameters), diagnostics)
+    if tree is None:
+        raise SpecError(diagnostics.sorted())
+    layer = cls.read(tree.mapping, example.dialect, whole=tree)
+    layer.__dict__["top_count"] = example.outputs or len(example.tops)
+    return layer
+
+
+def plain_type(text: str) -> TensorType | None:
+    """`N,1,28,28` as a type; None where a size is an expression."""
+    sizes = [] if text == "()" else [part.strip() for part in text.split(",")]
+    if not all(size.isdigit() or size.isidentifier() for size in sizes):
+        return None
+    return TensorType(tuple(int(size) if size.isdigit() else symbol(size) for size in sizes))
+
+
+def type_text(text: str) -> str:
+    """`N,1,28,28` as a spec writes it: `[N, 1, 28, 28]`."""
+    return "[]" if text == "()" else f"[{', '.join(part.strip() for part in text.split(','))}]"
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; bars inside cells are escaped."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines)
+
+
+def record_page(records: Iterable[type[Record]]) -> str:
+    """The page of the mappings that stand inside parameters."""
+    parts = ["# Mappings inside parameters"]
+    for cls in records:
+        short = f" A bare value stands for `{cls.short}`." if cls.short else ""
+        text = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
+        parts.append(f"## {cls.__name__}\n\n{text}{short}\n\n" + markdown_table(HEADS, parameter_rows(cls.params.values())))
+    return "\n\n".join(parts) + "\n"

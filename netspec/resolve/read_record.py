@@ -1,0 +1,79 @@
+"""Reads typed records from located trees. The records check themselves; where one refuses, its JSON Schema finds the words.
+
+`jsonschema` is imported only then. Comes in: a mapping and a Record class. Goes out: the record, or findings.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from netspec.diagnostics.model import Diagnostics
+from netspec.kinds import Bounds, Reject, Schema, is_nan
+from netspec.record import Record
+from netspec.source import Span
+from netspec.syntax.located import Located
+
+__all__ = ["as_json", "as_text", "read_record", "word"]
+
+R = TypeVar("R", bound=Record)
+
+
+def read_record(
+    cls: type[R], body: Located, diagnostics: Diagnostics, *, what: str, dialect: str = "caffe", anchor: Span | None = None
+) -> R | None:
+    """The record that a mapping holds. `what` names it in messages; `anchor` is where a missing parameter is reported."""
+    if isinstance(body.value, dict):
+        try:
+            return cls.read(body.value, dialect, whole=body)
+        except Reject:
+            pass
+    elif cls.short is not None and body.value is not None:
+        try:
+            return cls.read({cls.short: body}, dialect, whole=body)
+        except Reject:
+            pass
+    word(cls.kind().schema(Bounds()), body, diagnostics, what=what, anchor=anchor)
+    return None
+
+
+def word(
+    schema: Schema,
+    body: Located,
+    diagnostics: Diagnostics,
+    *,
+    what: str,
+    anchor: Span | None = None,
+    known: tuple[str, ...] = (),
+    notes: Callable[[str], tuple[str, ...]] | None = None,
+) -> None:
+    """Say what JSON Schema has against a tree. At least one finding is made: the two checks agree (tests hold them to it).
+
+    what: its name in messages; anchor: where a missing key is reported; known: further keys that would be right; notes: on a wrong one.
+    """
+    from netspec.resolve.json_schema.judge import faults
+    from netspec.resolve.messages.schema import RANGES, Subject, misspelt, worded
+
+    subject = Subject(what, anchor, known, notes)
+    errors = sorted(faults(schema, as_json(body)), key=lambda e: [str(step) for step in e.absolute_path])
+    mistyped = {e.absolute_path for e in errors if e.validator == "type"}
+    errors = [e for e in errors if e.validator not in RANGES or e.absolute_path not in mistyped]
+    meant = misspelt(errors, subject)
+    found = {(d.span, d.identity): d for error in errors for d in worded(error, body, subject, meant)}
+    for diagnostic in found.values():
+        diagnostics.add(diagnostic)
+    if not errors:
+        diagnostics.error("NS901", f"netspec refuses this {what}, its JSON Schema does not: {as_json(body)!r}", body.span)
+
+
+def as_json(tree: Located) -> Any:
+    """The tree as JSON Schema sees it: JSON has no NaN, so that is the text it was written as."""
+    value = tree.value
+    if isinstance(value, dict):
+        return {key: as_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_json(item) for item in value]
+    return tree.text if is_nan(value) else value
+
+
+def as_text(item: Located | None) -> str:
+    """A scalar as it was written; empty for none."""
+    return item.text if item is not None and not isinstance(item.value, (list, dict)) else ""

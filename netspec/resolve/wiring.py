@@ -1,0 +1,432 @@
+"""Wiring: drafts and block instances become a Graph of one phase, every value made once. Knows no shape and no particular layer."""
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import NamedTuple
+
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.diagnostics.suggest import nearest
+from netspec.frozen_classes import fresh, mutable
+from netspec.ir.graph import Block, Graph, Input, Node, ParamSpec, Value
+from netspec.ir.layer import Layer
+from netspec.ir.traits import ASIDE, SOURCE
+from netspec.resolve.layers_read import Draft, Stranger
+from netspec.resolve.messages.duplicate_names import earlier_is_odd
+from netspec.source import Span
+from netspec.syntax.spec import Entry, Instance, Item
+
+__all__ = ["NetState", "build", "drafts_in", "kept"]
+
+
+class NetState(NamedTuple):
+    """What include and exclude ask for: Caffe's NetState."""
+
+    phase: str = "TEST"
+    stages: frozenset[str] = frozenset()
+    level: int = 0
+
+
+@mutable
+class Scope:
+    """The names that one list of layers sees: its own full names start with `prefix`; `inputs` are what it was given, by its own names."""
+
+    prefix: str
+    inputs: dict[str, Value]
+    blocks: tuple[Block, ...] = ()
+    same_as: str | None = None
+    last: tuple[Value, ...] | None = None
+    """Tops of the layer or instance before, for a bottom left out."""
+    behind: list[Node] = fresh(default_factory=list)
+    """Data layers since then: a bottom left out passes them over."""
+    items: tuple[Item, ...] = ()
+
+
+NAMESAKES = 16
+"""Second layers of a name for which it is asked which of the two is odd: each question looks at all layers beside them."""
+
+
+@mutable
+class Builder:
+    drafts: Mapping[Entry, Draft]
+    state: NetState
+    diagnostics: Diagnostics
+    blobs: dict[str, Value] = fresh(default_factory=dict)
+    """Every value by its full name; an in-place layer's replaces the one before."""
+    made: dict[str, Span | None] = fresh(default_factory=dict)
+    nodes: dict[str, Node] = fresh(default_factory=dict)
+    order: list[Node] = fresh(default_factory=list)
+    """All of them: two of one name are reported, and what reads each is judged by its own."""
+    inputs: list[Input] = fresh(default_factory=list)
+    broken: set[str] = fresh(default_factory=set)
+    """Tops of layers that were reported: reading them is no further error."""
+    later: Mapping[str, Span | None] = fresh(default_factory=dict)
+    passed: list[tuple[Draft, Value, tuple[Node, ...]]] = fresh(default_factory=list)
+    """Layers whose bottom is left out, with what they read and the data layers that stand between."""
+    doubles: int = 0
+    strangers: Mapping[Entry, Stranger] = fresh(default_factory=dict)
+    """Layers of unknown types that some phase leaves out."""
+    uses: dict[str, Span | None] = fresh(default_factory=dict)
+    """Where each use of a block is named, by its full name; the copies of a repeat go by the name of the whole."""
+
+    def walk(self, items: tuple[Item, ...], scope: Scope) -> None:
+        scope.items = items
+        for item in items:
+            if isinstance(item, Instance):
+                self.instance(item, scope)
+            elif item in self.drafts:
+                self.layer(self.drafts[item], scope)
+            elif item not in self.strangers or self.met(self.strangers[item]):
+                self.skip(item, scope)
+
+    def met(self, stranger: Stranger) -> bool:
+        """Whether this state of the net keeps a layer of an unknown type; says so where it does."""
+        here = kept(stranger, self.state)
+        if here:
+            self.diagnostics.found += stranger.findings
+        return here
+
+    def skip(self, entry: Entry, scope: Scope) -> None:
+        """A layer that could not be read: its tops are known by name only."""
+        tops = entry.body.get("top")
+        names = [t.text for t in tops.items] if tops is not None else [entry.name.removeprefix(scope.prefix)]
+        self.broken.update(scope.prefix + name for name in names)
+        value = Value(scope.prefix + names[0]) if names else None
+        if value is not None:
+            self.blobs.setdefault(value.name, value)
+            scope.last = (value,)
+
+    def layer(self, draft: Draft, scope: Scope) -> None:
+        if not kept(draft, self.state):
+            return
+        layer, fields, places = draft.layer, draft.fields, draft.places
+        self.check_name(draft.name, places["name"], scope)
+        bottoms = self.bottoms(draft, scope)
+        local = fields.top or ((draft.name.removeprefix(scope.prefix),) if layer.top_count else ())
+        told = bool(fields.bottom) or None not in bottoms
+        if (told and not self.counted(draft, "bottom", len(bottoms), layer.bottoms)) or not self.counted(
+            draft, "top", len(local), layer.tops
+        ):
+            bottoms = [None]
+        tops = tuple(scope.prefix + name for name in local)
+        if any(value is None for value in bottoms):
+            self.forget(tops, scope)
+            return
+        wired = tuple(value for value in bottoms if value is not None)
+        down = fields.propagate_down
+        if down and len(down) != len(wired):
+            fact = f"propagate_down of {draft.name} needs one value for each bottom: {len(down)} for {len(wired)}"
+            self.diagnostics.error("NS107", fact, places["propagate_down"])
+        if len(fields.loss_weight) > len(tops):
+            fact = f"loss_weight of {draft.name} has one value for each top: {len(fields.loss_weight)} for {len(tops)}"
+            self.diagnostics.error("NS107", fact, places["loss_weight"])
+        self.check_tops(draft, tops, wired, scope)
+        params = tuple(ParamSpec(p.name, p.lr_mult, p.decay_mult, p.share_mode) for p in fields.param)
+        weights = loss_weights(layer, fields.loss_weight, len(tops))
+        owner = self.nodes.get(scope.same_as + draft.name.removeprefix(scope.prefix)) if scope.same_as else None
+        node = Node(
+            draft.name,
+            layer,
+            wired,
+            tops,
+            params=params,
+            loss_weights=weights,
+            places=places,
+            blocks=scope.blocks,
+            same_as=owner,
+            stopped=frozenset(i for i, passes in enumerate(down) if not passes),
+            mode=fields.phase,
+        )
+        self.nodes[draft.name] = node
+        self.order.append(node)
+        for name, value in zip(tops, node.tops, strict=True):
+            self.blobs[name] = value
+            if name.removeprefix(scope.prefix) in scope.inputs:
+                scope.inputs[name.removeprefix(scope.prefix)] = value
+        if scope.behind and not fields.bottom and wired:
+            self.passed.append((draft, wired[0], tuple(scope.behind)))
+        first_source = scope.last is None and bool(layer.traits & SOURCE)
+        if node.tops and (first_source or not layer.traits & ASIDE):
+            scope.last = node.tops[:1]
+            scope.behind = []
+        elif "data" in layer.traits:
+            scope.behind.append(node)
+
+    def check_name(self, name: str, span: Span | None, scope: Scope) -> bool:
+        """Whether nothing before has this name, neither a layer nor a use of a block; says so where something has.
+
+        The finding stands at the one whose name suits it less, by default the second.
+        """
+        if name not in self.nodes and name not in self.uses:
+            return True
+        first = self.nodes[name].places["name"] if name in self.nodes else self.uses[name]
+        label, other = "used a second time", "first used here"
+        self.doubles += 1
+        judged = first is not None and span is not None and self.doubles <= NAMESAKES
+        if judged and earlier_is_odd(scope.items, name, scope.prefix):
+            first, span, label, other = span, first, "this one has the same name", "used here"
+        others = (Label(first, other),) if first else ()
+        self.diagnostics.add(Diagnostic("NS203", f"two layers are called {name}", span, label, others=others))
+        return False
+
+    def forget(self, tops: tuple[str, ...], scope: Scope) -> None:
+        """Tops of a layer already reported."""
+        for name in tops:
+            self.broken.add(name)
+            self.blobs[name] = Value(name)
+        if tops:
+            scope.last = (self.blobs[tops[0]],)
+
+    def instance(self, use: Instance, scope: Scope) -> None:
+        """One copy of a block: its layers see the block's own names for its bottoms."""
+        own = use.body.get("name")
+        span = own.span if own is not None else use.span
+        whole = use.name.rpartition(".")[0] if use.body.get("repeat") is not None else use.name
+        if (whole not in self.uses or self.uses[whole] != span) and not self.check_name(whole, span, scope):
+            self.forget((use.name, whole), scope)
+            return
+        self.uses[whole] = span
+        given: list[Value | None]
+        if use.bottom is not None:
+            given = [self.look_up(b.text, scope, b.span, use.name) for b in use.bottom.items]
+        elif use.chained:
+            given = list(scope.last or ())
+        else:
+            given = [self.preceding(use.name, scope, use.span)]
+        if len(given) != len(use.inputs) and None not in given:
+            takes = f"{len(use.inputs)} bottom{'' if len(use.inputs) == 1 else 's'}" + (f" ({', '.join(use.inputs)})" if use.inputs else "")
+            chain = "in a repeat each copy reads the tops of the copy before it, so the block needs as many tops as bottoms"
+            whole = use.name.rpartition(".")[0]
+            notes = (chain, f"what else is read of a copy needs no top: {whole}.0.LAYER") if use.bottom is None and use.chained else ()
+            self.diagnostics.error("NS205", f"block {use.template} takes {takes}: {use.name} has {len(given)}", use.span, notes=notes)
+            given = [None]
+        if None in given:
+            self.forget((use.name, *(f"{use.name}.{o}" for o in use.outputs)), scope)
+            return
+        inputs = dict(zip(use.inputs, [g for g in given if g is not None], strict=True))
+        block = Block(use.name, use.template, tuple(sorted(use.variables.items())), tuple(inputs.items()))
+        inner = Scope(use.name + ".", inputs, (*scope.blocks, block), use.share + "." if use.share else None, tuple(inputs.values())[:1])
+        before = len(self.diagnostics)
+        self.walk(use.items, inner)
+        at = use.places or (use.span,)
+        outs = tuple(self.look_up(o, inner, place, use.name) or Value(o) for o, place in zip(use.outputs, at, strict=False))
+        self.diagnostics.mark_uses(before, use.name, [use.span] if use.span is not None else ())
+        self.leave(use, outs)
+        scope.last = outs
+
+    def leave(self, use: Instance, outs: tuple[Value, ...]) -> None:
+        """The instance's blobs: its own name, or name.top where it has several; the last copy of a repeat speaks for the whole."""
+        for name in (use.name, use.alias) if use.alias else (use.name,):
+            if len(outs) == 1:
+                self.blobs[name] = outs[0]
+                continue
+            for local, value in zip(use.outputs, outs, strict=True):
+                self.blobs.setdefault(f"{name}.{local}", value)
+
+    def bottoms(self, draft: Draft, scope: Scope) -> list[Value | None]:
+        if draft.fields.bottom:
+            return [self.look_up(name, scope, draft.places[f"bottom.{i}"], draft.name) for i, name in enumerate(draft.fields.bottom)]
+        if draft.layer.bottoms[1] == 0 or (draft.layer.bottoms[0] == 0 and "bottom" not in draft.places):
+            return []
+        if draft.layer.bottoms[0] > 1:
+            least, most = draft.layer.bottoms
+            self.diagnostics.error(
+                "NS205",
+                f"{draft.layer.type} {draft.name} takes {count_of(least, most)} bottoms: list them",
+                draft.places["type"],
+                label="bottom is missing",
+            )
+            return [None]
+        return [self.preceding(draft.name, scope, draft.places["name"])]
+
+    def preceding(self, name: str, scope: Scope, span: Span | None) -> Value | None:
+        """The first top of the layer before; for the first layer the only input."""
+        if scope.last is not None:
+            return scope.last[0]
+        if len(scope.inputs) == 1:
+            return next(iter(scope.inputs.values()))
+        names = ", ".join(scope.inputs) or "none"
+        self.diagnostics.error("NS207", f"{name} is the first layer, and the inputs are {names}", span, label="say which bottom it reads")
+        return None
+
+    def look_up(self, name: str, scope: Scope, span: Span | None, reader: str) -> Value | None:
+        if name in scope.inputs:
+            return scope.inputs[name]
+        full = scope.prefix + name
+        if full in self.blobs:
+            return None if full in self.broken else self.blobs[full]
+        self.diagnostics.add(self.unknown(name, full, scope, span, reader))
+        return None
+
+    def unknown(self, name: str, full: str, scope: Scope, span: Span | None, reader: str) -> Diagnostic:
+        """A bottom that nothing before makes."""
+        if full in self.later and (absent := self.left_out(full)) is not None:
+            return self.elsewhere(name, absent, span, reader)
+        if full in self.later:
+            there = self.later[full]
+            others = (Label(there, "made here, after it is read"),) if there else ()
+            return Diagnostic(
+                "NS202",
+                f"{reader} reads {name}, which a later layer makes",
+                span,
+                "not made yet",
+                others=others,
+                notes=("layers run in the order of the list",),
+            )
+        visible = (n.removeprefix(scope.prefix) for n in chain(self.blobs, scope.inputs) if n.startswith(scope.prefix))
+        near = nearest(name, visible)
+        fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()
+        label = f"did you mean {' or '.join(near)}?" if near else "nothing makes this"
+        maker = self.made.get(scope.prefix + near[0]) if near else None
+        others = (Label(maker, "a similar name"),) if maker is not None else ()
+        return Diagnostic("NS201", f"{reader} reads {name}", span, label, others=others, fixes=fixes)
+
+    def left_out(self, full: str) -> Draft | Stranger | None:
+        """A layer that makes a value in other states of the net only; None where this state keeps a maker, or no layer makes it."""
+        every = chain[Draft | Stranger](self.drafts.values(), self.strangers.values())
+        makers = [draft for draft in every if full in full_tops(draft)]
+        return None if not makers or any(kept(draft, self.state) for draft in makers) else makers[0]
+
+    def elsewhere(self, name: str, maker: Draft | Stranger, span: Span | None, reader: str) -> Diagnostic:
+        """A bottom whose maker this state of the net leaves out."""
+        state = " ".join((self.state.phase, *(f"stage {stage}" for stage in sorted(self.state.stages))))
+        place = next((maker.places[key] for key in ("include", "exclude") if key in maker.places), maker.places["name"])
+        others = (Label(place, f"not in {state}"),) if place is not None else ()
+        fact = f"{reader} reads {name}, which {maker.name} makes; in phase {state} that layer is left out"
+        return Diagnostic("NS210", fact, span, "not made in this phase", others=others)
+
+    def counted(self, draft: Draft, what: str, count: int, allowed: tuple[int, int | None]) -> bool:
+        least, most = allowed
+        if count >= least and (most is None or count <= most):
+            return True
+        code = "NS205" if what == "bottom" else "NS206"
+        self.diagnostics.error(
+            code,
+            f"{draft.layer.type} {draft.name} takes {count_of(least, most)} {what}{'' if most == 1 else 's'}: it has {count}",
+            draft.places[what],
+        )
+        return False
+
+    def check_tops(self, draft: Draft, tops: tuple[str, ...], bottoms: tuple[Value, ...], scope: Scope) -> None:
+        """A top may repeat an earlier name only in place: as one of the layer's own bottoms. A layer's name given twice is said already."""
+        for i, name in enumerate(tops):
+            local = name.removeprefix(scope.prefix)
+            in_place = local in draft.fields.bottom or (not draft.fields.bottom and any(b.name == name for b in bottoms))
+            said = "top" not in draft.places and draft.name in self.nodes
+            if name in self.made and not in_place and not said and not self.declared(draft, name, scope):
+                first = self.made[name]
+                self.diagnostics.add(
+                    Diagnostic(
+                        "NS204",
+                        f"{draft.name} makes {local} again",
+                        draft.places[f"top.{i}"],
+                        "made a second time",
+                        others=(Label(first, "first made here"),) if first else (),
+                    )
+                )
+            self.made[name] = draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"]
+
+    def declared(self, draft: Draft, name: str, scope: Scope) -> bool:
+        """Whether `input:` says the type of what this data layer makes."""
+        given = scope.inputs.get(name)
+        return "data" in draft.layer.traits and not scope.prefix and given is not None and given.node is None
+
+
+def count_of(least: int, most: int | None) -> str:
+    if most is None:
+        return f"{least} or more"
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def kept(draft: Draft | Stranger, state: NetState) -> bool:
+    """Caffe's FilterNet: by include, or by exclude. The layer's own `phase` filters nothing: it is how the layer behaves."""
+    fields = draft.fields
+    if fields.include:
+        return any(rule.holds(state.phase, state.stages, state.level) for rule in fields.include)
+    return not any(rule.holds(state.phase, state.stages, state.level) for rule in fields.exclude)
+
+
+def full_tops(draft: Draft | Stranger) -> tuple[str, ...]:
+    """Names that the values of a layer may have: as they stand, and inside a block behind the block's name."""
+    prefix = draft.name.rpartition(".")[0]
+    return (*draft.fields.top, *(f"{prefix}.{top}" for top in draft.fields.top)) or (draft.name,)
+
+
+def loss_weights(layer: Layer, given: tuple[float, ...], tops: int) -> tuple[float, ...]:
+    """Weight of each top in the total loss: Caffe gives a loss layer's first top 1."""
+    if given:
+        return given + (0.0,) * (tops - len(given))
+    return (1.0, *(0.0,) * (tops - 1)) if "loss" in layer.traits and tops else (0.0,) * tops
+
+
+def drafts_in(items: tuple[Item, ...]) -> list[Entry]:
+    """All layer entries, in order, through every block."""
+    found: list[Entry] = []
+    for item in items:
+        if isinstance(item, Instance):
+            found += drafts_in(item.items)
+        else:
+            found.append(item)
+    return found
+
+
+def tops_to_come(items: tuple[Item, ...], drafts: Mapping[Entry, Draft | Stranger], prefix: str = "") -> dict[str, Span | None]:
+    """Every top of the net by full name, to tell a later one from an unknown one."""
+    found: dict[str, Span | None] = {}
+    for item in items:
+        if isinstance(item, Instance):
+            found.setdefault(item.name, item.span)
+            found.update(tops_to_come(item.items, drafts, item.name + "."))
+        elif item in drafts:
+            draft = drafts[item]
+            for i, top in enumerate(draft.fields.top or (item.name.removeprefix(prefix),)):
+                found.setdefault(prefix + top, draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"])
+    return found
+
+
+def build(
+    items: tuple[Item, ...],
+    drafts: Mapping[Entry, Draft],
+    inputs: list[Input],
+    state: NetState,
+    name: str,
+    diagnostics: Diagnostics,
+    strangers: Mapping[Entry, Stranger] = {},
+) -> Graph:
+    """Wire the layers that a phase keeps, and report strangers among them. Outputs are the values that no layer reads, as in Caffe."""
+    builder = Builder(drafts, state, diagnostics, later=tops_to_come(items, {**drafts, **strangers}), strangers=strangers)
+    for given in inputs:
+        builder.blobs[given.value.name] = given.value
+        builder.made[given.value.name] = given.span
+    builder.walk(items, Scope("", {given.value.name: given.value for given in inputs}))
+    makers = [node for node in builder.order if node.layer.traits & SOURCE and not node.bottoms]
+    sources = tuple(node for node in makers if "data" in node.layer.traits)
+    nodes = tuple(node for node in builder.order if node not in makers)
+    read = {value for node in nodes for value in node.bottoms}
+    tell_passed(builder, read)
+    ends = tuple(value for node in nodes for value in node.tops if value not in read)
+    return Graph(name, inputs_of(inputs, makers, sources), nodes, ends, builder.blobs, state.phase, sources)
+
+
+def tell_passed(builder: Builder, read: set[Value]) -> None:
+    """Report NS215 where a bottom that is left out passes over a data layer that no other layer reads: it may be the one that is meant."""
+    for draft, value, behind in builder.passed:
+        unread = [node for node in behind if not read.intersection(node.tops)]
+        if unread:
+            near = unread[-1]
+            fact = f"{draft.name} reads {value.name}: a bottom that is left out passes over data layers, and no layer reads {near.name}"
+            place = near.places["name"]
+            others = (Label(place, "passed over"),) if place is not None else ()
+            builder.diagnostics.add(Diagnostic("NS215", fact, draft.places["name"], f"reads {value.name}", others=others))
+
+
+def inputs_of(declared: list[Input], makers: list[Node], sources: tuple[Node, ...]) -> tuple[Input, ...]:
+    """Declared inputs, then tops of input layers, then those of data layers; what is declared of a data layer's top is its type."""
+    said = {given.value.name: given for given in declared}
+    fed = {top.name for node in sources for top in node.tops}
+    made: list[Input] = [given for given in declared if given.value.name not in fed]
+    for node in sorted(makers, key=lambda node: node in sources):
+        for top in node.tops:
+            known = said.get(top.name) if node in sources else None
+            span, type_, contract = (known.span, known.type, known.contract) if known else (node.places["name"], None, None)
+            made.append(Input(top, type_, contract, node, span))
+    return tuple(made)

@@ -1,0 +1,89 @@
+"""Torch modules of layers/loss.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LOG_FLT_MIN = math.log(1.1754943508222875e-38)
+
+
+def bounded(x: Tensor, least: float) -> Tensor:
+    """x, at least `least`; the gradient passes as if nothing were bounded."""
+    return x.detach().clamp_min(least) + (x - x.detach())
+
+
+def planes(x: Tensor, axis: int) -> Tensor:
+    """x as (outer, classes, inner), classes on `axis`; scores that are (outer, classes) already stay so."""
+    return x if axis == 1 and x.dim() == 2 else x.reshape(math.prod(x.shape[:axis]), x.shape[axis], -1)
+
+
+def normalizer(normalization: str, outer: int, count: int, valid: Tensor | None) -> Tensor | float:
+    """What a summed loss is divided by: all places, those not ignored (at least 1), samples, or 1."""
+    if normalization == "VALID" and valid is not None:
+        return valid.sum().clamp_min(1)
+    return max(1, {"FULL": count, "VALID": count, "BATCH_SIZE": outer, "NONE": 1}[normalization])
+
+
+class SoftmaxWithLoss(nn.Module):
+    """-sum log max(p_label, FLT_MIN) / Z; with `probabilities`, the softmax itself as a second value."""
+
+    def __init__(self, axis: int = 1, ignore_label: int | None = None, normalization: str = "VALID", probabilities: bool = False) -> None:
+        super().__init__()
+        self.axis, self.normalization, self.probabilities = axis, normalization, probabilities
+        self.ignore_label = ignore_label
+
+    def forward(self, x: Tensor, label: Tensor) -> "Tensor | tuple[Tensor, Tensor]":
+        scores = planes(x, self.axis)
+        target = label.reshape(scores.shape[0], *scores.shape[2:]).long()
+        ordinary = self.ignore_label is None and self.normalization in ("VALID", "FULL")
+        words: dict[str, Any] = {
+            "ignore_index": -100 if self.ignore_label is None else self.ignore_label,
+            "reduction": "mean" if ordinary else "sum",
+        }
+        logs = F.log_softmax(scores, 1)
+        loss = F.nll_loss(logs, target, **words)
+        loss = F.nll_loss(logs.detach().clamp_min(LOG_FLT_MIN), target, **words) + (loss - loss.detach())
+        if not ordinary:
+            valid = None if self.ignore_label is None else target != self.ignore_label
+            loss = loss / normalizer(self.normalization, target.shape[0], target.numel(), valid)
+        return (loss, x.softmax(self.axis)) if self.probabilities else loss
+
+
+class SigmoidCrossEntropyLoss(nn.Module):
+    """-sum (t log s + (1 - t) log(1 - s)) / Z for s the sigmoid of the scores; with `losses`, each summand as a second value."""
+
+    def __init__(self, ignore_label: int | None = None, normalization: str = "BATCH_SIZE", losses: bool = False) -> None:
+        super().__init__()
+        self.ignore_label, self.normalization, self.losses = ignore_label, normalization, losses
+
+    def forward(self, x: Tensor, target: Tensor) -> "Tensor | tuple[Tensor, Tensor]":
+        losses = F.binary_cross_entropy_with_logits(x, target.reshape(x.shape).to(x.dtype), reduction="none")
+        valid = None if self.ignore_label is None else target.reshape(x.shape).trunc() != self.ignore_label
+        if valid is not None:
+            losses = losses.where(valid, 0.0)
+        loss = losses.sum() / normalizer(self.normalization, x.shape[0], x.numel(), valid)
+        return (loss, losses) if self.losses else loss
+
+
+class EuclideanLoss(nn.Module):
+    """sum (a - b)^2 / (2 N)."""
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return F.mse_loss(a, b.reshape(a.shape).to(a.dtype), reduction="sum") / (2 * a.shape[0])
+
+
+class HingeLoss(nn.Module):
+    """One class against the others: sum of max(0, 1 - x) for the true class and max(0, 1 + x) for each other, or of squares, over N."""
+
+    def __init__(self, squared: bool = False) -> None:
+        super().__init__()
+        self.squared = squared
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+        scores = x.flatten(1)
+        sign = torch.ones_like(scores).scatter(1, label.reshape(-1, 1).long(), -1.0)
+        margins = F.relu(1 + sign * scores)
+        return (margins * margins if self.squared else margins).sum() / x.shape[0]

@@ -1,0 +1,115 @@
+"""Torch modules of layers/recurrent.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Recurrent(nn.Module):
+    """Time on axis 0, streams on axis 1; `cont` is 0 where a sequence begins, which forgets the state before.
+
+    The state, `hidden` tensors, is a plain attribute, made from the first input and, where `carry`, kept from call to call.
+    Caffe drops the gradients of an exposed last state; with state_gradient they flow.
+    """
+
+    hidden = 1
+    weight_x: Tensor
+    weight_static: Tensor
+    bias: Tensor
+
+    def __init__(self, outputs: int, expose_hidden: bool = False, carry: bool = True, state_gradient: bool = False) -> None:
+        super().__init__()
+        self.outputs, self.expose_hidden, self.carry, self.state_gradient = outputs, expose_hidden, carry, state_gradient
+        self.state: tuple[Tensor, ...] | None = None
+
+    def reset_state(self) -> None:
+        """Begin the next call from zero."""
+        self.state = None
+
+    def forward(self, x: Tensor, cont: Tensor, *more: Tensor) -> "Tensor | tuple[Tensor, ...]":
+        given = more[len(more) - self.hidden :] if self.expose_hidden else ()
+        static = more[0] if len(more) > len(given) else None
+        state = tuple(s.squeeze(0) for s in given) or self.begun(x)
+        steps = self.projected(x.flatten(2), static)
+        results = []
+        for step, mark in zip(steps.unbind(0), cont.to(x.dtype).unsqueeze(-1).unbind(0), strict=True):
+            y, state = self.step(step, mark, state)
+            results.append(y)
+        top = torch.stack(results)
+        if self.expose_hidden:
+            return (top, *((s if self.state_gradient else s.detach()).unsqueeze(0) for s in state))
+        if self.carry:
+            self.state = tuple(s.detach() for s in state)
+        return top
+
+    def begun(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The state that the call before left, or zeros where there is none of this number of streams."""
+        if torch.compiler.is_exporting() and self.carry:
+            raise RuntimeError("a layer that carries its state from call to call cannot be exported: use expose_hidden, or export to ONNX")
+        kept = self.state
+        if kept is not None and kept[0].shape[0] == x.shape[1] and kept[0].dtype == x.dtype and kept[0].device == x.device:
+            return kept
+        return (x.new_zeros(x.shape[1], self.outputs),) * self.hidden
+
+    def projected(self, x: Tensor, static: Tensor | None) -> Tensor:
+        """What the inputs add at each step: all steps at once."""
+        steps = F.linear(x, self.weight_x, self.bias)
+        return steps if static is None else steps + F.linear(static.flatten(1), self.weight_static)
+
+    def step(self, x: Tensor, cont: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        raise NotImplementedError
+
+
+class RNN(Recurrent):
+    """h = tanh(W_x x + b + W_h (cont h) [+ W_static s]), y = tanh(W_o h + b_o)."""
+
+    def __init__(
+        self, inputs: int, outputs: int, static: int = 0, expose_hidden: bool = False, carry: bool = True, state_gradient: bool = False
+    ) -> None:
+        super().__init__(outputs, expose_hidden, carry, state_gradient)
+        self.weight_x = nn.Parameter(torch.zeros(outputs, inputs))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        if static:
+            self.weight_static = nn.Parameter(torch.zeros(outputs, static))
+        self.weight_h = nn.Parameter(torch.zeros(outputs, outputs))
+        self.weight_o = nn.Parameter(torch.zeros(outputs, outputs))
+        self.bias_o = nn.Parameter(torch.zeros(outputs))
+
+    def step(self, x: Tensor, cont: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        h = torch.tanh(x + F.linear(cont * state[0], self.weight_h))
+        return torch.tanh(F.linear(h, self.weight_o, self.bias_o)), (h,)
+
+
+def lstm_cell(gates: Tensor, cont: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """The new h and c from gates i, f, o, g, side by side: c = cont sigmoid(f) c + sigmoid(i) tanh(g), h = sigmoid(o) tanh(c)."""
+    i, f, o, g = gates.chunk(4, -1)
+    c = cont * torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+class LSTM(Recurrent):
+    """gates = W_x x + b + W_h (cont h) [+ W_static s], then the cell."""
+
+    hidden = 2
+
+    def __init__(
+        self, inputs: int, outputs: int, static: int = 0, expose_hidden: bool = False, carry: bool = True, state_gradient: bool = False
+    ) -> None:
+        super().__init__(outputs, expose_hidden, carry, state_gradient)
+        self.weight_x = nn.Parameter(torch.zeros(4 * outputs, inputs))
+        self.bias = nn.Parameter(torch.zeros(4 * outputs))
+        if static:
+            self.weight_static = nn.Parameter(torch.zeros(4 * outputs, static))
+        self.weight_h = nn.Parameter(torch.zeros(4 * outputs, outputs))
+
+    def step(self, x: Tensor, cont: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        h, c = lstm_cell(x + F.linear(cont * state[0], self.weight_h), cont, state[1])
+        return h, (h, c)
+
+
+class LSTMUnit(nn.Module):
+    """One step of the cell: from c, gates and cont the new c and h."""
+
+    def forward(self, c: Tensor, gates: Tensor, cont: Tensor) -> tuple[Tensor, Tensor]:
+        h, c = lstm_cell(gates, cont.to(gates.dtype).unsqueeze(-1), c)
+        return c, h

@@ -1,0 +1,255 @@
+"""Batches of a source, in an order that follows from (seed, epoch) alone: a resumed run goes on with the very sample it would have had.
+
+Rows are read ahead by a thread, or, where the source is small, lie on the device and are indexed there; the batches are the same.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from netspec.data.binding import LabelRule, check_labels
+from netspec.data.source import Array, Source
+from netspec.diagnostics import fail
+from netspec.training.batches.fills import Fill
+from netspec.training.batches.prefetch import Prefetch
+
+__all__ = ["Batches", "Feed", "Order", "generator_at", "permutation"]
+
+Raw = Tensor | list[Tensor]
+Transform = Callable[[Raw, Generator], Tensor]
+DEPTH = 4
+TORCH_TYPES = {"u2": np.int32, "u4": np.int64, "u8": np.int64, "f2": np.float32, "b1": np.uint8}
+
+
+class Order(NamedTuple):
+    """How samples follow each other.
+
+    wrap: batches run over the end of the data and never stop (training); else one pass, the last batch being what is left (a test).
+    shuffle: a new order in each epoch, from (seed, epoch); else 0, 1, 2, ... as Caffe reads.
+    """
+
+    shuffle: bool
+    wrap: bool
+    seed: int = 0
+
+
+class Feed(NamedTuple):
+    """What becomes of a source's fields: field by input, transforms by input, the inputs that want integers, what labels may be.
+
+    labels: by field. fills: the inputs that no field feeds.
+    """
+
+    fields: Mapping[str, str]
+    transforms: Mapping[str, Transform] = {}
+    integers: frozenset[str] = frozenset()
+    labels: Mapping[str, LabelRule] = {}
+    fills: Mapping[str, Fill] = {}
+
+
+def entropy(*numbers: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence([n & (2**64 - 1) for n in numbers])
+
+
+def permutation(count: int, seed: int, epoch: int) -> Array:
+    """The order of an epoch, from NumPy's frozen RandomState: the same in all versions and on all machines."""
+    return np.random.RandomState(np.random.MT19937(entropy(seed, 0, epoch))).permutation(count)
+
+
+def generator_at(seed: int, position: int) -> Generator:
+    """The source of a batch's random draws: a CPU generator that follows from the seed and the number of samples before the batch."""
+    return Generator().manual_seed(int(entropy(seed, 1, position).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+
+
+class Indices:
+    """Indices of the samples from any position on; keeps the order of the epoch it was asked for last."""
+
+    def __init__(self, count: int, order: Order) -> None:
+        self.count = count
+        self.order = order
+        self.known: tuple[int, Array] | None = None
+
+    def at(self, position: int, size: int) -> Array:
+        """`size` indices from a position counted over all epochs; fewer at the end of a single pass."""
+        if not self.order.wrap:
+            size = min(size, self.count - position)
+        parts = []
+        while size > 0:
+            epoch, start = divmod(position, self.count)
+            parts.append(self.epoch(epoch)[start : start + size])
+            size -= len(parts[-1])
+            position += len(parts[-1])
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    def epoch(self, number: int) -> Array:
+        if self.known is None or self.known[0] != number:
+            order = permutation(self.count, self.order.seed, number) if self.order.shuffle else np.arange(self.count)
+            self.known = number, order
+        return self.known[1]
+
+
+class Batches:
+    """Batches by input name, as tensors on a device: images and numbers float32, integer labels int64.
+
+    With `order.wrap` it is an endless iterator; without, each `for` goes once through the data.
+    Close it (or use it in a `with`) to end its thread.
+    """
+
+    def __init__(
+        self, source: Source, batch_size: int, order: Order, feed: Feed, device: torch.device | str = "cpu", prefetch: int = DEPTH
+    ) -> None:
+        self.source = source
+        self.batch_size = batch_size
+        self.order = order
+        self.feed = feed
+        self.device = torch.device(device)
+        self.prefetch = prefetch
+        self.indices = Indices(len(source), order)
+        self.position = 0
+        self.ahead: Prefetch[dict[str, Raw]] | None = None
+        arrays = source.whole()
+        self.unchecked: dict[str, LabelRule] = {}
+        for field, rule in feed.labels.items():
+            labels = source.labels() if field == source.label else (arrays or {}).get(field)
+            if labels is None:
+                self.unchecked[field] = rule
+            else:
+                check_labels(labels, rule, source.name, where=source.where)
+        self.resident = (
+            None if arrays is None else {field: tensor_of(arrays[field], copy=True).to(self.device) for field in set(feed.fields.values())}
+        )
+
+    def __len__(self) -> int:
+        """Batches in a pass, the last one included where it is not full."""
+        return math.ceil(len(self.source) / self.batch_size)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        if not self.order.wrap:
+            self.load(0)
+        return self
+
+    def __next__(self) -> dict[str, Tensor]:
+        start = self.position
+        rows = self.rows(start)
+        if rows is None:
+            self.load(0)
+            raise StopIteration
+        generator, count = generator_at(self.order.seed, start), len(next(iter(rows.values())))
+        batch = self.prepared(rows, generator)
+        batch |= {name: fill.batch(count, generator).to(self.device) for name, fill in self.feed.fills.items()}
+        self.position += count
+        return batch
+
+    def rows(self, position: int) -> dict[str, Raw] | None:
+        """Raw rows of the batch at a position, on the device; None past the end of a single pass."""
+        if self.resident is not None:
+            at = torch.from_numpy(self.indices.at(position, self.batch_size)).to(self.device)
+            return {field: array.index_select(0, at) for field, array in self.resident.items()} if len(at) else None
+        if self.ahead is None:
+            self.ahead = Prefetch(Reader(self, position), self.prefetch)
+        try:
+            return self.ahead.next()
+        except BaseException:
+            self.close()
+            raise
+
+    def prepared(self, rows: Mapping[str, Raw], generator: Generator) -> dict[str, Tensor]:
+        """Rows by field as the net's inputs: transformed, of the right type, the sample axis where the field has it."""
+        batch = {}
+        for name, field in self.feed.fields.items():
+            transform = self.feed.transforms.get(name)
+            value = transform(rows[field], generator) if transform else rows[field]
+            if isinstance(value, list):
+                raise fail("NS653", f"samples of field {field} differ in size", path=self.source.name)
+            keep = name in self.feed.integers or (field == self.source.label and not value.is_floating_point())
+            value = value.long() if keep else value.float()
+            axis = self.source.fields[field].batch_axis
+            batch[name] = value.movedim(0, axis).contiguous() if axis else value
+        return batch
+
+    def samples(self, batch: Mapping[str, Tensor]) -> int:
+        """Samples in a batch."""
+        name, field = next(iter(self.feed.fields.items()))
+        return batch[name].shape[self.source.fields[field].batch_axis]
+
+    def state(self) -> dict[str, int]:
+        """Where the next batch begins: what a checkpoint keeps."""
+        epoch, offset = divmod(self.position, len(self.source))
+        return {
+            "epoch": epoch,
+            "position": offset,
+            "samples": len(self.source),
+            "seed": self.order.seed,
+            "shuffle": int(self.order.shuffle),
+            "streams": self.source.streams,
+        }
+
+    def load_state(self, state: Mapping[str, int]) -> None:
+        """Go on where a checkpoint stood. Raises SpecError NS659 where the data or their order are not those of the checkpoint."""
+        now, state = self.state(), {"streams": 0, **state}
+        for word in ("samples", "seed", "shuffle", "streams"):
+            if state.get(word, -1) != now[word]:
+                raise fail("NS659", f"{word} is {now[word]}, in the checkpoint {state.get(word)}", path=self.source.name)
+        position, epoch = state.get("position", -1), state.get("epoch", -1)
+        if not 0 <= position < len(self.source) or not 0 <= epoch < 2**31:
+            raise fail("NS659", f"sample {position} of epoch {epoch} does not exist", path=self.source.name)
+        self.load(epoch * len(self.source) + position)
+
+    def load(self, position: int) -> None:
+        """Go to a position, counted in samples over all epochs."""
+        self.close()
+        self.position = position
+
+    def close(self) -> None:
+        """End the thread that reads ahead; the next batch starts it anew."""
+        if self.ahead is not None:
+            self.ahead.close()
+            self.ahead = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class Reader:
+    """What the reading thread does: the rows of batch 0, 1, ... after a position, on the device. Shares nothing that changes."""
+
+    def __init__(self, batches: Batches, position: int) -> None:
+        self.source, self.size, self.device = batches.source, batches.batch_size, batches.device
+        self.fields = dict.fromkeys(batches.feed.fields.values())
+        self.indices = Indices(len(batches.source), batches.order)
+        self.position = position
+        self.rules = batches.unchecked
+
+    def __call__(self, number: int) -> dict[str, Raw] | None:
+        at = self.indices.at(self.position + number * self.size, self.size)
+        if not len(at):
+            return None
+        rows = self.source.batch(at)
+        for field, rule in self.rules.items():
+            axis = self.source.fields[field].batch_axis
+            labels = rows[field] if isinstance(rows[field], list) else np.moveaxis(np.asarray(rows[field]), axis, 0)
+            for row, index in zip(labels, at, strict=True):
+                check_labels(np.asarray(row)[None], rule, self.source.name, int(index), self.source.where)
+        return {field: self.moved(rows[field]) for field in self.fields}
+
+    def moved(self, rows: Array | list[Array]) -> Raw:
+        if isinstance(rows, list):
+            return [self.moved_one(row) for row in rows]
+        return self.moved_one(rows)
+
+    def moved_one(self, array: Array) -> Tensor:
+        tensor = tensor_of(array)
+        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor.to(self.device)
+
+
+def tensor_of(array: Array, copy: bool = False) -> Tensor:
+    """An array as a tensor of a type that torch has, in the machine's byte order; `copy` where it may be read-only memory."""
+    dtype: Any = TORCH_TYPES.get(array.dtype.str[1:], array.dtype.newbyteorder("="))
+    array = np.array(array, dtype) if copy else np.require(array, dtype, ["W"])
+    return torch.from_numpy(array)

@@ -1,0 +1,189 @@
+"""What a training needs to go on, on disk. In: weights, solver, carried state, random numbers, place in the data; out: two files, and back.
+
+RUN/weights.safetensors: the weights by the spec's names. RUN/solver.safetensors: all the rest. They change together: the new weights are
+written beside the old, then the solver's file is replaced (from then on the snapshot counts), then the weights take their name.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netspec.diagnostics import SpecError, fail
+from netspec.strict_json import JsonError, member
+from netspec.training.learners import Team
+from netspec.training.optim.solver import ParameterSpec
+from netspec.training.run.weights import Facts, fit, load_weights, read_tensors, write_tensors
+
+__all__ = ["SOLVER", "WEIGHTS", "Checkpoint"]
+
+WEIGHTS = "weights.safetensors"
+SOLVER = "solver.safetensors"
+PENDING = "weights.next.safetensors"
+MOST = 2**53
+RANDOM = "random:"
+CARRIED = "carried:"
+
+
+class Checkpoint:
+    """The snapshot of one run. `spec_hash` is that of the network: a snapshot of another one is refused."""
+
+    def __init__(self, run: Path, net: nn.Module, parameters: Sequence[ParameterSpec], team: Team, spec_hash: str) -> None:
+        self.run = run
+        self.net = net
+        self.parameters = parameters
+        self.team = team
+        self.spec_hash = spec_hash
+
+    @property
+    def exists(self) -> bool:
+        return (self.run / SOLVER).exists()
+
+    def save(self, more: Facts) -> None:
+        """Take a snapshot; `more` is kept beside the solver's state (JSON). NS673: it cannot be written; the one before stays whole."""
+        write_tensors(self.run / PENDING, self.weights(), self.facts())
+        tensors, facts = self.team.state()
+        try:
+            whole = tensors | random_state(self.device) | carried(self.net)
+            write_tensors(self.run / SOLVER, whole, {**self.facts(), **facts, "more": more})
+        except SpecError:
+            (self.run / PENDING).unlink(missing_ok=True)
+            raise
+        self.settle()
+
+    def save_weights(self, path: Path, more: Facts) -> None:
+        """Write the weights alone, with their facts."""
+        write_tensors(path, self.weights(), {**self.facts(), **more})
+
+    def load(self) -> Facts:
+        """Go back to the snapshot: weights, solver, carried state, random numbers; what was given as `more`.
+
+        NS674: damaged, or the two files are not of one snapshot. NS675: of another network or another rule. NS676: a tensor does not fit.
+        """
+        path = self.run / SOLVER
+        tensors, facts = read_tensors(path, [path.parent])
+        self.check(facts, path)
+        self.recover(facts["iteration"])
+        random, state = divided(tensors, RANDOM)
+        streams, state = divided(state, CARRIED)
+        if state:
+            needed = self.team.state_shapes()
+            fit({name: state[name] for name in needed if name in state}, needed, path)
+        if load_weights(self.run / WEIGHTS, self.parameters).get("iteration") != facts["iteration"]:
+            raise fail("NS674", f"{SOLVER} is of iteration {facts['iteration']}, {WEIGHTS} is not", path=str(self.run / WEIGHTS))
+        self.team.load_state(state, facts)
+        try:
+            carry_on(self.net, streams, self.device)
+        except ValueError as error:
+            raise fail("NS674", f"what the layers carried is not usable: {error}", path=str(path)) from error
+        set_random_state(random, self.device, path)
+        return dict(facts["more"])
+
+    def check(self, facts: Facts, path: Path) -> None:
+        """Whether the facts of a solver file are ours."""
+        try:
+            check_facts(facts)
+        except JsonError as error:
+            raise fail("NS674", f"it is a safetensors file, but not the state of a solver: {error}", path=str(path)) from error
+        if facts["spec_hash"] != self.spec_hash:
+            raise fail("NS675", f"it was trained as {facts['spec_hash']}, the spec is {self.spec_hash}", path=str(path))
+        if facts["type"] != self.team.type:
+            raise fail("NS675", f"its solver is {facts['type']}, the spec's is {self.team.type}", path=str(path))
+
+    def settle(self) -> None:
+        """Give the new weights, which belong to the solver's file, their name."""
+        try:
+            (self.run / PENDING).replace(self.run / WEIGHTS)
+        except OSError as error:
+            raise fail("NS673", error.strerror or str(error), path=str(self.run / WEIGHTS)) from error
+
+    def recover(self, iteration: int) -> None:
+        """Finish a snapshot that was killed after its solver's file (of `iteration`) had been replaced; drop one killed before."""
+        pending = self.run / PENDING
+        if pending.exists() and read_tensors(pending, [pending.parent])[1].get("iteration") == iteration:
+            self.settle()
+
+    def weights(self) -> dict[str, Tensor]:
+        return {each.name: each.tensor for each in self.parameters}
+
+    def facts(self) -> Facts:
+        return {"spec_hash": self.spec_hash, "iteration": self.team.iteration}
+
+    @property
+    def device(self) -> torch.device:
+        return self.team.device
+
+
+def check_facts(facts: Facts) -> None:
+    """Raises JsonError where the facts of a solver file are not what `save` writes."""
+    for key, kind in {"iteration": int, "type": str, "scales": dict, "more": dict, "spec_hash": str}.items():
+        member(facts, key, kind)
+    if not 0 <= facts["iteration"] < MOST:
+        raise JsonError(f"iteration must be from 0 to {MOST}: it is {facts['iteration']}")
+    for name in facts["scales"]:
+        if not member(facts["scales"], name, float, int) > 0:
+            raise JsonError(f"the scale of {name:.80} must be above 0")
+    more = facts["more"]
+    check_place(member(more, "data", dict))
+    losses, best = member(more, "losses", dict), member(more, "best", dict)
+    for name in best:
+        member(best, name, float, int)
+    if best:
+        member(best, "iteration", int)
+    for name in losses:
+        if not all(type(each) in (int, float) for each in member(losses, name, list)):
+            raise JsonError(f"losses of {name:.80} must be numbers")
+
+
+def check_place(state: Mapping[str, Any]) -> None:
+    """Raises JsonError where a place in the data is not what the batches' `state` gives: numbers, or those of several sources."""
+    for key in state:
+        member(state, key, list if key == "parts" else int)
+    for part in state.get("parts", ()):
+        if not isinstance(part, dict):
+            raise JsonError("a place in the data must be an object")
+        for key in part:
+            member(part, key, int)
+
+
+def divided(tensors: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The tensors whose names begin with a prefix, without it; and the others."""
+    found = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return found, {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
+
+
+def streams_of(net: nn.Module) -> dict[str, Any]:
+    """The recurrent layers by the paths of their modules: each carries `state`, a tuple of tensors or None, from call to call."""
+    return {path: module for path, module in net.named_modules() if hasattr(module, "reset_state") and hasattr(module, "state")}
+
+
+def carried(net: nn.Module) -> dict[str, Tensor]:
+    """What recurrent layers carry to the next call."""
+    return {f"{CARRIED}{path}:{i}": part for path, module in streams_of(net).items() for i, part in enumerate(module.state or ())}
+
+
+def carry_on(net: nn.Module, parts: Mapping[str, Tensor], device: torch.device) -> None:
+    """Give recurrent layers what they carried; those of which nothing was kept begin anew."""
+    for path, module in streams_of(net).items():
+        names = sorted((name for name in parts if name.rpartition(":")[0] == path), key=lambda name: int(name.rpartition(":")[2]))
+        module.state = tuple(parts[name].to(device) for name in names) or None
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """PyTorch's generators: the CPU's, and the GPU's where the net is there."""
+    states = {f"{RANDOM}cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states[f"{RANDOM}cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def set_random_state(states: Mapping[str, Tensor], device: torch.device, path: Path) -> None:
+    """Set what was kept; a run that moves to another kind of device keeps that device's own generator."""
+    try:
+        torch.set_rng_state(states["cpu"])
+        if device.type == "cuda" and "cuda" in states:
+            torch.cuda.set_rng_state(states["cuda"], device)
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise fail("NS674", f"the state of the random numbers is not usable: {error}", path=str(path)) from error

@@ -1,0 +1,60 @@
+"""The log of a run: one JSON object a line, appended as the training goes. In: records; out: RUN/log.jsonl."""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from netspec.diagnostics import fail
+from netspec.file_reading import read_text
+from netspec.file_writing import append_text, replacing
+from netspec.strict_json import JsonError, read_object
+
+__all__ = ["LOG", "Log", "Record"]
+
+LOG = "log.jsonl"
+Record = Mapping[str, Any]
+
+
+class Log:
+    """Lines of `phase` train or test, each with `iteration` (how many were made), `loss`, the metrics by name and `time` (UTC).
+
+    A train line also has learning_rate (of its last iteration) and images_per_second; `best` marks the best test so far; the line of phase
+    end says why the training stopped. A number that is not finite is null.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.path = run / LOG
+
+    def write(self, record: Record) -> None:
+        """Add a line. NS673: it cannot be written."""
+        line = {key: finite(value) for key, value in record.items()} | {"time": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        append_text(self.path, json.dumps(line) + "\n", "NS673")
+
+    def rewind(self, iteration: int) -> None:
+        """Drop what was written after the snapshot of `iteration`: it is done, and logged, again. A line cut off by a kill goes too."""
+        try:
+            lines = read_text(self.path, [self.path.parent], errors="replace").splitlines()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise fail("NS673", error.strerror or str(error), path=str(self.path)) from error
+        kept = [line for line in lines if before(line, iteration)]
+        with replacing(self.path, "NS673", follow=False) as draft:
+            draft.write_text("".join(line + "\n" for line in kept), "utf-8")
+
+
+def before(line: str, iteration: int) -> bool:
+    """Whether a line was written before the snapshot of an iteration: a test follows the snapshot, training lines precede it."""
+    try:
+        record = read_object(line)
+        return bool(record["iteration"] < iteration or (record["iteration"] == iteration and record["phase"] == "train"))
+    except (JsonError, TypeError, KeyError):
+        return False
+
+
+def finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,129 @@
+"""Weights and other tensors on disk, as safetensors: never half-written, nothing unpickled. In: tensors by name; out: a file, and back.
+
+Knows neither solver nor net; export and training share it.
+"""
+
+import errno
+import json
+import os
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from netspec.diagnostics import Diagnostic, SpecError, fail
+from netspec.file_reading import Roots, open_in, read_bytes
+from netspec.file_writing import replacing
+from netspec.strict_json import read_object
+
+__all__ = ["Facts", "NamedTensor", "fit", "load_weights", "read_tensors", "write_tensors"]
+
+Facts = dict[str, Any]
+FACTS, CHECKSUM = "netspec", "crc32"
+
+
+class NamedTensor(Protocol):
+    """A tensor of a net under the spec's name, as in solver.ParameterSpec."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tensor(self) -> Tensor: ...
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in the operating system's words; safetensors hides the number in its text."""
+    numbers = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+    known = (number for number in numbers if f"os error {number})" in str(error))
+    return os.strerror(number) if (number := next(known, None)) else str(error)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Facts, code: str = "NS673", *, follow: bool = False) -> None:
+    """Write tensors by name, and facts (JSON) as metadata; whole or not at all. Raises SpecError with `code` where it cannot be written.
+
+    follow: a path that the user named may be a link; a run's file may not.
+    Equal content gives equal bytes: safetensors keeps tensors in order, but not the keys of its metadata, so there is one key only.
+    """
+    values = {name: plain(tensor) for name, tensor in tensors.items()}
+    text = json.dumps({**facts, CHECKSUM: checksum(facts, values)}, sort_keys=True)
+    with replacing(path, code, follow=follow) as draft:
+        try:
+            save_file(values, draft, {FACTS: text})
+        except SafetensorError as error:
+            raise fail(code, reason(error), path=str(path)) from error
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """The values alone, on the CPU, in row order, in a storage of their own."""
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+
+
+def read_tensors(path: Path, roots: Roots = None) -> tuple[dict[str, Tensor], Facts]:
+    """The tensors of a safetensors file, below `roots`, and our facts about them (none in a foreign file).
+
+    NS001: no such file. NS674: damaged.
+    """
+    try:
+        with open_in(path, roots):  # a file: what reads it opens it by its name, and would wait at a pipe
+            pass
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+        facts = read_object(metadata.get(FACTS, "{}"), constants=True)
+    except (SafetensorError, ValueError, RuntimeError, TypeError, OverflowError, MemoryError) as error:
+        raise fail("NS674", f"not a whole safetensors file: {error}", path=str(path), notes=of_others(path)) from error
+    except OSError as error:
+        why = "it is a folder" if path.is_dir() else error.strerror or str(error)
+        raise fail("NS001", why, path=str(path)) from error
+    if FACTS in metadata and facts.pop(CHECKSUM, None) != checksum(facts, tensors):
+        raise fail("NS674", "its content does not match its checksum", path=str(path))
+    return tensors, facts
+
+
+def of_others(path: Path) -> tuple[str, ...]:
+    """What to do with a weights file of another format, told by its first bytes."""
+    begins = read_bytes(path, most=8)
+    if begins.startswith((b"PK\x03\x04", b"\x80\x02")):
+        return ("it is a PyTorch file: safetensors.torch.save_file(torch.load(FILE), NEW) writes its tensors anew",)
+    if path.suffix == ".caffemodel" or begins == b"\x89HDF\r\n\x1a\n":
+        return ("`netspec import NET.prototxt --weights FILE` reads Caffe's weights",)
+    return ()
+
+
+def checksum(facts: Facts, tensors: Mapping[str, Tensor]) -> str:
+    """CRC-32 over the facts, then name, type, shape and bytes of each tensor in the order of names."""
+    crc = zlib.crc32(json.dumps(facts, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), crc)
+        crc = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, crc)
+    return f"{crc:08x}"
+
+
+def load_weights(path: Path, parameters: Iterable[NamedTensor]) -> Facts:
+    """Copy the weights of a file into the tensors of a net, all or none; the file's facts. NS676: names or shapes differ."""
+    tensors, facts = read_tensors(path, [path.parent])
+    parameters = list(parameters)
+    fit(tensors, {each.name: tuple(each.tensor.shape) for each in parameters}, path)
+    with torch.no_grad():
+        for each in parameters:
+            each.tensor.copy_(tensors[each.name])
+    return facts
+
+
+def fit(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    """Check that a file holds just the tensors that a net has, each of its shape. NS676, one for each tensor that does not fit."""
+    facts = [f"{name} is not in the file" for name in shapes if name not in tensors]
+    facts += [f"{name} is in the file but not in the net" for name in tensors if name not in shapes]
+    facts += [
+        f"{name} is {list(tensors[name].shape)} in the file, {list(shape)} in the net"
+        for name, shape in shapes.items()
+        if name in tensors and tuple(tensors[name].shape) != shape
+    ]
+    if facts:
+        raise SpecError([Diagnostic("NS676", fact, path=str(path)) for fact in facts])

@@ -1,0 +1,46 @@
+"""A run measured on its test data. In: the run's folder; out: losses and metrics by name."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from netspec import compiled
+from netspec.diagnostics import fail
+from netspec.read_options import PLAIN, Reading
+from netspec.training.batches.feeds import Feeds
+from netspec.training.device import exact_float32, find_device
+from netspec.training.evaluate import evaluate
+from netspec.training.nets import fill
+from netspec.training.run.folder import program_of, read_record, telling, weights_file
+
+__all__ = ["Measured", "measure"]
+
+
+class Measured(NamedTuple):
+    """What a test gave: the file of the weights, how many samples, and the means of losses and metrics over them."""
+
+    weights: Path
+    samples: int
+    metrics: dict[str, float]
+
+
+def measure(folder: str | Path, weights: str = "last", device: str = "auto", reading: Reading = PLAIN) -> Measured:
+    """Test a run over its whole test data. weights: last, best or a file; reading: its settings come after the run's own.
+
+    Raises SpecError: NS678, NS683, NS684 (the spec names no test data), NS674, NS676, and those of the data.
+    """
+    place, run = find_device(device), Path(folder)
+    record = read_record(run)
+    program = program_of(run, record, reading)
+    path = weights_file(run, weights)
+    trained, tested = program.training_graph("train"), program.training_graph("test")
+    net = compiled.compile(tested)
+    fill(net, tested, path, trained)
+    with telling(program.reading.unproven):
+        feeds = Feeds.open(program, trained, tested)
+    if not feeds.tested:
+        raise fail("NS684", "its section train has no test_data", path=str(run))
+    batches = feeds.batches("test", tested, net, 0, place)
+    with exact_float32(), closing(batches):
+        metrics = evaluate(net.to(place), batches, place)
+    return Measured(path, len(batches.source) if batches.source is not None else 0, metrics or {})
