@@ -11,6 +11,10 @@ PAGES = ("netspec.diagnostics.pages", "netspec.reference.pages")
 setup(
     packages=[*find_packages(include=["netspec*"]), *PAGES, *SPECS],
     package_dir=SPECS,
-    package_data={"netspec": ["py.typed"], **{name: ["*.md"] for name in PAGES}, **{name: ["*.yaml"] for name in SPECS}},
+    package_data={
+        "netspec": ["py.typed"],
+        **{name: ["*.md"] for name in PAGES},
+        **{name: ["*.yaml"] for name in SPECS},
+    },
     include_package_data=False,
 )

@@ -53,7 +53,9 @@ def cost(command: list[str]) -> tuple[float, float, str]:
         "print(r.stdout[-200:], r.stderr[-2000:])"
     )
     usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run([sys.executable, "-c", probe, *command], capture_output=True, text=True, check=True, env=usual)
+    done = subprocess.run(
+        [sys.executable, "-c", probe, *command], capture_output=True, text=True, check=True, env=usual
+    )
     seconds, memory, code = done.stdout.split("\n")[0].split()
     if code != "0":
         raise SystemExit(done.stdout)
@@ -70,7 +72,9 @@ def main() -> None:
     for _ in range(given.rounds):
         ours.append(cost([sys.executable, "-m", "netspec", "check", str(SPEC)])[:2])
         peers.append(cost([sys.executable, "-c", PEER])[:2])
-    mine, theirs = (tuple(statistics.median(column) for column in zip(*rows, strict=True)) for rows in (ours, peers))
+    mine, theirs = (
+        tuple(statistics.median(column) for column in zip(*rows, strict=True)) for rows in (ours, peers)
+    )
     row = (
         f"| {date.today()} | {mine[0] * 1000:.0f} ms | {theirs[0] * 1000:.0f} ms | 1/{theirs[0] / mine[0]:.1f} "
         f"| {mine[1]:.0f} MB | {theirs[1]:.0f} MB "

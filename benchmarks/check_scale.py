@@ -28,7 +28,9 @@ def measure(layers: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net.yaml"
         path.write_text(spec(layers), encoding="utf-8")
-        process = subprocess.Popen([sys.executable, "-m", "netspec", "check", str(path)], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "netspec", "check", str(path)], stdout=subprocess.DEVNULL
+        )
         _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"the check of {layers} layers failed")

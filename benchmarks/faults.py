@@ -99,7 +99,12 @@ class Bench:
         crashed = any(d.code == "NS901" for d in errors)
         primary = any(d.span is not None and covers(d.span, mutant.line) for d in errors)
         secondary = primary or any(covers(label.span, mutant.line) for d in errors for label in d.others)
-        offered = [text for d in errors for fix in d.fixes if fix.edits and (text := edited(source, fix.edits)) is not None]
+        offered = [
+            text
+            for d in errors
+            for fix in d.fixes
+            if fix.edits and (text := edited(source, fix.edits)) is not None
+        ]
         clean = sum(fewer(errors, check_source(text)) for text in offered)
         return Verdict(bool(errors) and not crashed, primary, secondary, len(offered), clean, crashed)
 
@@ -114,9 +119,16 @@ class Bench:
         layer = next(name for name in shapes if self.differing(shapes, [name]))
         every = check_source(Source(self.name, mutant.text))
         found = [d for d in every if d.code == "NS324"]
-        said = [" ".join([d.fact, d.label, *remarks(d), *(f"{label.text} {label.span.text}" for label in d.others)]) for d in found]
+        said = [
+            " ".join(
+                [d.fact, d.label, *remarks(d), *(f"{label.text} {label.span.text}" for label in d.others)]
+            )
+            for d in found
+        ]
         refused = not found and any(d.severity == "error" and not d.code.startswith("NS32") for d in every)
-        return Expected(refused, bool(found), any(first in text for text in said), any(layer in text for text in said))
+        return Expected(
+            refused, bool(found), any(first in text for text in said), any(layer in text for text in said)
+        )
 
     def differing(self, shapes: Shapes, names: list[str]) -> bool:
         return any(name in shapes and shapes[name] != self.sound.get(name, shapes[name]) for name in names)
@@ -156,13 +168,24 @@ def measured(path: Path, each: int, seed: int = 1, kinds: tuple[str, ...] = (), 
 
 def table(found: dict[str, list[Verdict]]) -> str:
     """A row per kind, and one for each kind of two rows together."""
-    lines = ["| fault | illegal | reported | primary on the line | or secondary | fixes | of them clean | tracebacks |", "|" + "---|" * 8]
-    rows = {**found, **{kind: [v for row, vs in found.items() if row.startswith(kind) for v in vs] for kind in LAX}}
+    lines = [
+        "| fault | illegal | reported | primary on the line | or secondary | fixes | of them clean | tracebacks |",
+        "|" + "---|" * 8,
+    ]
+    rows = {
+        **found,
+        **{kind: [v for row, vs in found.items() if row.startswith(kind) for v in vs] for kind in LAX},
+    }
     for kind, vs in rows.items():
         if vs:
-            share = [f"{sum(getattr(v, what) for v in vs) / len(vs):.1%}" for what in ("reported", "primary", "secondary")]
+            share = [
+                f"{sum(getattr(v, what) for v in vs) / len(vs):.1%}"
+                for what in ("reported", "primary", "secondary")
+            ]
             counts = [str(sum(getattr(v, what) for v in vs)) for what in ("fixes", "clean", "crashed")]
-            lines.append(f"| {' | '.join([kind + (', all' if kind in LAX else ''), str(len(vs)), *share, *counts])} |")
+            lines.append(
+                f"| {' | '.join([kind + (', all' if kind in LAX else ''), str(len(vs)), *share, *counts])} |"
+            )
     return "\n".join(lines)
 
 
@@ -171,7 +194,9 @@ def expectations(found: list[Expected]) -> str:
     if not found:
         return ""
     legal = [e for e in found if not e.refused]
-    share = {what: f"{sum(getattr(e, what) for e in legal) / max(len(legal), 1):.1%}" for what in Expected._fields}
+    share = {
+        what: f"{sum(getattr(e, what) for e in legal) / max(len(legal), 1):.1%}" for what in Expected._fields
+    }
     return (
         f"{len(found)} further mutants are nets that torch's walk takes and whose expected shapes differ. "
         f"{len(found) - len(legal)} are refused for what the walk does not look at (labels, fillers, losses). "
@@ -180,7 +205,9 @@ def expectations(found: list[Expected]) -> str:
     )
 
 
-def report(args: argparse.Namespace, made: int, specs: int, rows: dict[str, list[Verdict]], expected: list[Expected]) -> str:
+def report(
+    args: argparse.Namespace, made: int, specs: int, rows: dict[str, list[Verdict]], expected: list[Expected]
+) -> str:
     """The page: what was measured, on how much, and what came out."""
     illegal: Any = sum(map(len, rows.values()))
     return (
@@ -208,7 +235,12 @@ def main() -> int:
     made = 0
     with ProcessPoolExecutor(args.workers) as pool:
         for done, tally in enumerate(
-            pool.map(measured, paths, *([each] * len(paths) for each in (args.each, args.seed, tuple(args.kinds), args.bare))), 1
+            pool.map(
+                measured,
+                paths,
+                *([each] * len(paths) for each in (args.each, args.seed, tuple(args.kinds), args.bare)),
+            ),
+            1,
         ):
             made += tally.made
             short += tally.short

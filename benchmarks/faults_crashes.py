@@ -48,9 +48,13 @@ def tried(path: Path, count: int, seed: int) -> Outcome:
     return outcome
 
 
-def report(args: argparse.Namespace, specs: int, made: Counter[str], found: Counter[str], crashes: list[str]) -> str:
+def report(
+    args: argparse.Namespace, specs: int, made: Counter[str], found: Counter[str], crashes: list[str]
+) -> str:
     """The page: what was measured, on how much, and what came out."""
-    rows = "\n".join(f"| {kind} | {made[kind]} | {found[kind] / made[kind]:.1%} |" for kind in SLIPS if made[kind])
+    rows = "\n".join(
+        f"| {kind} | {made[kind]} | {found[kind] / made[kind]:.1%} |" for kind in SLIPS if made[kind]
+    )
     return (
         f"# Tracebacks\n\nMeasured {date.today()} by `benchmarks/faults_crashes.py --mutants {args.mutants} --seed {args.seed}`.\n\n"
         f"{made.total()} slips in {specs} specs: {len(crashes)} tracebacks or NS901.\n\n"

@@ -17,7 +17,20 @@ KINDS = ("key", "type", "scalar", "indentation", "name", "wiring", "size")
 OFTEN = {"size": 5, "wiring": 2}
 """Kinds that are made so many times as often: most of them are legal nets."""
 SIZES = (
-    *("kernel_size", "kernel_h", "kernel_w", "stride", "stride_h", "stride_w", "pad", "pad_h", "pad_w", "dilation", "group", "num_output"),
+    *(
+        "kernel_size",
+        "kernel_h",
+        "kernel_w",
+        "stride",
+        "stride_h",
+        "stride_w",
+        "pad",
+        "pad_h",
+        "pad_w",
+        "dilation",
+        "group",
+        "num_output",
+    ),
     *("axis", "slice_point", "dim", "shape", "offset", "crop_size"),
 )
 EXPECT = re.compile(r"^expect:.*\n(?:[ #].*\n|\n)*", re.MULTILINE)
@@ -43,7 +56,9 @@ class Seeded:
         tree = read(self.source, Diagnostics())
         assert tree is not None
         self.tree = tree
-        self.layers = [body for body in (tree.get("layers") or Located([])).items if isinstance(body.value, dict)]
+        self.layers = [
+            body for body in (tree.get("layers") or Located([])).items if isinstance(body.value, dict)
+        ]
         blocks = tree.get("blocks") or Located({})
         inner = [e for block in blocks.mapping.values() for e in (block.get("layers") or Located([])).items]
         self.every = [*self.layers, *(body for body in inner if isinstance(body.value, dict))]
@@ -52,12 +67,16 @@ class Seeded:
     def size_nodes(self) -> Iterator[Located]:
         """Whole numbers that stand for sizes: parameters of layers and defaults, variables, sizes of inputs."""
         ahead: list[tuple[str, Located]] = [
-            (key, body) for key in ("layers", "blocks", "vars", "defaults", "input") if (body := self.tree.get(key)) is not None
+            (key, body)
+            for key in ("layers", "blocks", "vars", "defaults", "input")
+            if (body := self.tree.get(key)) is not None
         ]
         while ahead:
             key, node = ahead.pop()
             if isinstance(node.value, dict):
-                ahead += [(word if key != "vars" else "num_output", body) for word, body in node.mapping.items()]
+                ahead += [
+                    (word if key != "vars" else "num_output", body) for word, body in node.mapping.items()
+                ]
             elif isinstance(node.value, list):
                 ahead += [(key, item) for item in node.items]
             elif type(node.value) is int and node.span is not None and not node.used and key in SIZES:
@@ -82,17 +101,31 @@ class Seeded:
                 return
 
     def key(self, rng: random.Random) -> Mutant | None:
-        keys = [span for name, body in self.tree.mapping.items() if name not in FREE for part in body.walk() for span in part.keys.values()]
-        keys = [span for span in keys if not self.under_free_name(span)] + [s for k, s in self.tree.keys.items() if k != "description"]
+        keys = [
+            span
+            for name, body in self.tree.mapping.items()
+            if name not in FREE
+            for part in body.walk()
+            for span in part.keys.values()
+        ]
+        keys = [span for span in keys if not self.under_free_name(span)] + [
+            s for k, s in self.tree.keys.items() if k != "description"
+        ]
         span = rng.choice(keys)
         return self.replaced("key", span, misspelt(span.text, rng))
 
     def under_free_name(self, span: Span) -> bool:
         line = self.source.line(span.begin[0])
-        return any(f"{word}:" in line[: span.begin[1]] for word in ("vars", "shapes", "receptive_field", "options"))
+        return any(
+            f"{word}:" in line[: span.begin[1]] for word in ("vars", "shapes", "receptive_field", "options")
+        )
 
     def type(self, rng: random.Random) -> Mutant | None:
-        kinds = [body.mapping["type"] for body in self.every if body.get("type") is not None and "$" not in body.mapping["type"].text]
+        kinds = [
+            body.mapping["type"]
+            for body in self.every
+            if body.get("type") is not None and "$" not in body.mapping["type"].text
+        ]
         if not kinds:
             return None
         node = rng.choice(kinds)
@@ -101,12 +134,18 @@ class Seeded:
     def scalar(self, rng: random.Random) -> Mutant | None:
         nodes = [n for n in self.tree.walk() if isinstance(n.value, (int, float)) and n.span is not None]
         node = rng.choice(nodes)
-        return self.replaced("scalar", node.span, rng.choice(["many", "-3", "no", f'"{node.text}"', "[]", "1_000", "0.5", "3x3", "~"]))
+        return self.replaced(
+            "scalar",
+            node.span,
+            rng.choice(["many", "-3", "no", f'"{node.text}"', "[]", "1_000", "0.5", "3x3", "~"]),
+        )
 
     def indentation(self, rng: random.Random) -> Mutant | None:
         starts = self.source.starts
         lines = [
-            n for n in range(1, len(starts) + 1) if self.source.line(n).startswith(" ") and not self.source.line(n).strip().startswith("#")
+            n
+            for n in range(1, len(starts) + 1)
+            if self.source.line(n).startswith(" ") and not self.source.line(n).strip().startswith("#")
         ]
         if not lines:
             return None
@@ -117,8 +156,18 @@ class Seeded:
         return Mutant("indentation", self.text[:start] + new + self.text[start + width :], number)
 
     def name(self, rng: random.Random) -> Mutant | None:
-        nodes = [n for body in self.layers if (b := body.get("bottom")) is not None for n in b.items if n.span and "$" not in n.text]
-        nodes += [n for n in ((self.tree.get("output") or Located({})).items) if n.span is not None and isinstance(n.value, str)]
+        nodes = [
+            n
+            for body in self.layers
+            if (b := body.get("bottom")) is not None
+            for n in b.items
+            if n.span and "$" not in n.text
+        ]
+        nodes += [
+            n
+            for n in ((self.tree.get("output") or Located({})).items)
+            if n.span is not None and isinstance(n.value, str)
+        ]
         if not nodes:
             return None
         node = rng.choice(nodes)
@@ -131,7 +180,11 @@ class Seeded:
             return None
         i, j = rng.sample(range(len(named)), 2)
         at, name = named[i], named[j].mapping["name"].text
-        bottoms = [b for b in (at.get("bottom") or Located([])).items if b.span is not None and isinstance(b.value, str)]
+        bottoms = [
+            b
+            for b in (at.get("bottom") or Located([])).items
+            if b.span is not None and isinstance(b.value, str)
+        ]
         if bottoms and rng.random() < 0.8:
             bottom = rng.choice(bottoms)
             return self.replaced("wiring", bottom.span, name) if bottom.text != name else None
@@ -149,7 +202,12 @@ def other_size(text: str, rng: random.Random) -> int:
     value = abs(int(text))
     text = str(value)
     near = [value + 1, value - 1, value + 2, value - 2, value * 2, value // 2]
-    slips = [int(text + rng.choice("0123456789")), int(text[:-1] or "0"), int(text[1:] or "0"), int(text[:-2] + text[-1] + text[-2:-1])]
+    slips = [
+        int(text + rng.choice("0123456789")),
+        int(text[:-1] or "0"),
+        int(text[1:] or "0"),
+        int(text[:-2] + text[-1] + text[-2:-1]),
+    ]
     wild = [0, value * 3 + 1, value * 40 + 7]
     ways = [number for number in rng.choice([near, near, slips, wild]) if number >= 0 and number != value]
     return rng.choice(ways or [value + 1])

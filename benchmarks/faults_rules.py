@@ -41,7 +41,12 @@ def validator() -> Any:
             test = rule.get("if", {})
             which = test.get("properties", {}).get("type", {})
             kinds = which.get("enum") or [which.get("const")]
-            if test.get("required") != ["type"] or not which.keys() & {"const", "enum"} or "else" in rule or kind in kinds:
+            if (
+                test.get("required") != ["type"]
+                or not which.keys() & {"const", "enum"}
+                or "else" in rule
+                or kind in kinds
+            ):
                 yield from validator.descend(instance, rule, schema_path=i)
 
     quick = extend(Draft202012Validator, {"allOf": all_of})
@@ -61,7 +66,11 @@ def loader() -> Any:
     for tag, pattern, first in (
         ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
         ("tag:yaml.org,2002:int", r"^[-+]?[0-9]+$", "-+0123456789"),
-        ("tag:yaml.org,2002:float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
+        (
+            "tag:yaml.org,2002:float",
+            r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$",
+            "-+.0123456789",
+        ),
         ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
     ):
         Core.add_implicit_resolver(tag, re.compile(pattern), list(first))
@@ -101,7 +110,9 @@ def names_are_wrong(text: str) -> bool:
             named[body.get("name", "")] += 1
     outputs = tree.get("output", [])
     wanted = [outputs] if isinstance(outputs, str) else list(outputs)
-    return max(named.values(), default=0) > 1 or any(name not in made and name.split(".")[0] not in made for name in wanted)
+    return max(named.values(), default=0) > 1 or any(
+        name not in made and name.split(".")[0] not in made for name in wanted
+    )
 
 
 # --- torch on the meta device ----------------------------------------------------------------------------------------
@@ -114,12 +125,20 @@ class Net:
 
     def __init__(self, path: Path) -> None:
         typed = load(str(path)).graph("test")
-        letters = sorted({str(s) for i in typed.graph.inputs for s in typed.types[i.value].shape if isinstance(s, Dim)})
+        letters = sorted(
+            {str(s) for i in typed.graph.inputs for s in typed.types[i.value].shape if isinstance(s, Dim)}
+        )
         self.sizes = {letter: 2 if letter == "N" else 512 for letter in letters}
         self.open = [letter for letter in letters if letter != "N"]
         self.nodes = {node.name: node for node in typed.graph.nodes}
-        self.tops = {n.name: [tuple(evaluate(s, self.sizes) for s in t.shape) for t in typed.tops(n)] for n in typed.graph.nodes}
-        self.bottoms = {n.name: [tuple(evaluate(s, self.sizes) for s in t.shape) for t in typed.bottoms(n)] for n in typed.graph.nodes}
+        self.tops = {
+            n.name: [tuple(evaluate(s, self.sizes) for s in t.shape) for t in typed.tops(n)]
+            for n in typed.graph.nodes
+        }
+        self.bottoms = {
+            n.name: [tuple(evaluate(s, self.sizes) for s in t.shape) for t in typed.bottoms(n)]
+            for n in typed.graph.nodes
+        }
 
     def illegal(self, text: str, name: str) -> bool | None:
         """Whether torch refuses the net of a text; None where its layers cannot be listed."""
@@ -129,7 +148,9 @@ class Net:
     def tries(self) -> Iterator[dict[str, int]]:
         yield self.sizes
         for more in range(1, SIZES_TRIED if self.open else 1):
-            yield {letter: size + more if letter in self.open else size for letter, size in self.sizes.items()}
+            yield {
+                letter: size + more if letter in self.open else size for letter, size in self.sizes.items()
+            }
             yield {letter: more if letter in self.open else size for letter, size in self.sizes.items()}
 
     def shapes(self, text: str, name: str) -> Shapes | None:
@@ -160,7 +181,9 @@ def walk(net: Net, graph: Graph, sizes: dict[str, int]) -> Walk:
     blobs: dict[Any, Any] = {}
     for given in graph.inputs:
         if given.type is not None:
-            blobs[given.value] = torch.empty([evaluate(s, {"N": 2, **sizes}) for s in given.type.shape], device="meta")
+            blobs[given.value] = torch.empty(
+                [evaluate(s, {"N": 2, **sizes}) for s in given.type.shape], device="meta"
+            )
     shapes: Shapes = {}
     for node in graph.nodes:
         xs = [blobs.get(v) for v in node.bottoms]
@@ -184,13 +207,31 @@ def known(net: Net, node: Node, xs: list[Any]) -> list[Any] | None:
     import torch
 
     sound = net.nodes.get(node.name)
-    if sound is None or sound.layer.__dict__ != node.layer.__dict__ or [tuple(x.shape) for x in xs] != net.bottoms[node.name]:
+    if (
+        sound is None
+        or sound.layer.__dict__ != node.layer.__dict__
+        or [tuple(x.shape) for x in xs] != net.bottoms[node.name]
+    ):
         return None
     return [torch.empty(shape, device="meta") for shape in net.tops[node.name]]
 
 
 SAME = (
-    *("ReLU", "ReLU6", "Dropout", "DropPath", "LRN", "BatchNorm", "Sigmoid", "TanH", "Softmax", "ELU", "GELU", "Swish", "Power"),
+    *(
+        "ReLU",
+        "ReLU6",
+        "Dropout",
+        "DropPath",
+        "LRN",
+        "BatchNorm",
+        "Sigmoid",
+        "TanH",
+        "Softmax",
+        "ELU",
+        "GELU",
+        "Swish",
+        "Power",
+    ),
     *("LayerNorm", "Reverse"),
 )
 
@@ -216,9 +257,13 @@ def step(node: Node, xs: list[Any]) -> tuple[Any, ...] | None:
     if kind == "Concat":
         return (torch.cat(xs, own["axis"]),)
     if kind == "ShuffleChannel":
-        return (x.reshape(x.shape[0], own["group"], x.shape[1] // own["group"], *x.shape[2:]).reshape(x.shape),)
+        return (
+            x.reshape(x.shape[0], own["group"], x.shape[1] // own["group"], *x.shape[2:]).reshape(x.shape),
+        )
     if kind == "Axpy":
-        return (xs[0].reshape(*xs[0].shape[:2], 1, 1).expand(xs[1].shape) + xs[1] + xs[2].expand(xs[1].shape),)
+        return (
+            xs[0].reshape(*xs[0].shape[:2], 1, 1).expand(xs[1].shape) + xs[1] + xs[2].expand(xs[1].shape),
+        )
     return None
 
 
@@ -233,7 +278,10 @@ def per_axis(value: Any, axes: int) -> list[int]:
 def padding(pad: Any, kernel: list[int], dilation: list[int]) -> list[int] | None:
     """Numbers for what is the same at both ends; None for the rest."""
     if isinstance(pad, str):
-        return {"valid": [0] * len(kernel), "full": [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]}.get(pad)
+        return {
+            "valid": [0] * len(kernel),
+            "full": [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)],
+        }.get(pad)
     if not isinstance(pad, int) and any(not isinstance(p, int) for p in pad):
         return None
     return per_axis(pad, len(kernel))
@@ -244,7 +292,12 @@ def convolved(kind: str, own: dict[str, Any], x: Any) -> tuple[Any, ...] | None:
     from torch.nn import functional
 
     axes = x.dim() - 2
-    if own["axis"] != 1 or axes not in (1, 2, 3) or own.get("pad_mode", "constant") != "constant" or own.get("round_mode") == "EXACT":
+    if (
+        own["axis"] != 1
+        or axes not in (1, 2, 3)
+        or own.get("pad_mode", "constant") != "constant"
+        or own.get("round_mode") == "EXACT"
+    ):
         return None
     kernel, stride, dilation = (per_axis(own[word], axes) for word in ("kernel_size", "stride", "dilation"))
     pad = padding(own["pad"], kernel, dilation)
@@ -257,7 +310,9 @@ def convolved(kind: str, own: dict[str, Any], x: Any) -> tuple[Any, ...] | None:
         raise ValueError("group")
     if kind == "Deconvolution":
         weight = torch.empty(channels, out // group, *kernel, device="meta")
-        return (getattr(functional, f"conv_transpose{axes}d")(x, weight, None, stride, pad, 0, group, dilation),)
+        return (
+            getattr(functional, f"conv_transpose{axes}d")(x, weight, None, stride, pad, 0, group, dilation),
+        )
     weight = torch.empty(out, channels // group, *kernel, device="meta")
     return (getattr(functional, f"conv{axes}d")(x, weight, None, stride, pad, dilation, group),)
 

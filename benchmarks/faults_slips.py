@@ -36,7 +36,9 @@ def shifted(lines: list[str], rng: random.Random) -> None:
     lines[i] = " " * rng.randrange(9) + lines[i].lstrip()
 
 
-def at(pattern: str, change: Callable[[str, random.Random], str]) -> Callable[[list[str], random.Random], None]:
+def at(
+    pattern: str, change: Callable[[str, random.Random], str]
+) -> Callable[[list[str], random.Random], None]:
     """A slip at one place where a pattern stands."""
 
     def made(lines: list[str], rng: random.Random) -> None:
@@ -83,7 +85,8 @@ SLIPS: dict[str, Callable[[list[str], random.Random], None]] = {
     "sign": at(r"(?<=[ \[])\d+", lambda text, _: "-" + text),
     "odd byte": at(r".", lambda text, rng: text + rng.choice("\x00\x07\u2028\ufeff\ud83d\u00a0%@`!&*|>?#\\")),
     "value other": at(
-        r"(?<=: )[\w.]+", lambda _, rng: rng.choice(["null", "[]", "{}", "1e999", "-0", ".inf", "'", "*x", "&x", "<<", "0x10"])
+        r"(?<=: )[\w.]+",
+        lambda _, rng: rng.choice(["null", "[]", "{}", "1e999", "-0", ".inf", "'", "*x", "&x", "<<", "0x10"]),
     ),
     "anchor": at(r"(?<=: )[\[{]", lambda text, _: "&a " + text),
 }

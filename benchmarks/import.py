@@ -63,7 +63,9 @@ SUM = 'layer {{\n  name: "res{u}"\n  type: "Eltwise"\n  bottom: "{x}"\n  bottom:
 
 def net_of(size: int) -> str:
     """A prototxt of about `size` bytes."""
-    parts = ['name: "big"\nlayer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 64 dim: 56 dim: 56 } } }\n']
+    parts = [
+        'name: "big"\nlayer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 64 dim: 56 dim: 56 } } }\n'
+    ]
     written, unit, x = len(parts[0]), 0, "data"
     while written < size:
         bottom = x
@@ -94,7 +96,9 @@ def net_parameter() -> Any:
 
 
 def described(name: str, type_: FieldType) -> Any:
-    field = descriptor_pb2.FieldDescriptorProto(name=name, number=type_.number, label=REPEATED if type_.repeated else OPTIONAL)
+    field = descriptor_pb2.FieldDescriptorProto(
+        name=name, number=type_.number, label=REPEATED if type_.repeated else OPTIONAL
+    )
     if type_.is_enum:
         field.type, field.type_name = ENUM, f".caffe.In{type_.kind}.{type_.kind}"
     elif type_.is_message:
@@ -125,7 +129,11 @@ def main(megabytes: float) -> None:
     theirs = least_cpu(lambda: text_format.Parse(text, parse()))
     print(f"{len(text) / 1e6:.1f} MB, {text.count('layer {'):,} layers")
     print("| what | CPU s | beside protobuf |\n|---|---|---|")
-    for what, seconds in (("protobuf text_format.Parse", theirs), ("netspec import --flat", flat), ("netspec import", folded)):
+    for what, seconds in (
+        ("protobuf text_format.Parse", theirs),
+        ("netspec import --flat", flat),
+        ("netspec import", folded),
+    ):
         print(f"| {what} | {seconds:.2f} | {seconds / theirs:.2f} |")
 
 

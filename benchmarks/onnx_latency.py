@@ -22,7 +22,11 @@ from netspec import driver
 from netspec.read_options import Reading
 
 HERE = Path(__file__).resolve().parent
-NETS = (("zoo:lenet", (1, 1, 28, 28)), ("zoo:resnet-18", (1, 3, 224, 224)), ("zoo:squeezenet-1.1", (1, 3, 224, 224)))
+NETS = (
+    ("zoo:lenet", (1, 1, 28, 28)),
+    ("zoo:resnet-18", (1, 3, 224, 224)),
+    ("zoo:squeezenet-1.1", (1, 3, 224, 224)),
+)
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
@@ -53,7 +57,9 @@ def measure(spec: str, shape: tuple[int, ...], runs: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         ours, traced = Path(folder) / "ours.onnx", Path(folder) / "traced.onnx"
         netspec.export(net, ours)
-        torch.onnx.export(net, (x,), str(traced), dynamo=True, verbose=False, dynamic_shapes=({0: torch.export.Dim("N")},))
+        torch.onnx.export(
+            net, (x,), str(traced), dynamo=True, verbose=False, dynamic_shapes=({0: torch.export.Dim("N")},)
+        )
         mine, theirs, again = latency([session(ours), session(traced), session(ours)], x.numpy(), runs)
     return f"| {spec} | {mine:.3f} | {theirs:.3f} | {theirs / mine:.3f} | {again / mine:.3f} |"
 
@@ -63,7 +69,10 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=300)
     options.add_argument("--record", action="store_true", help="append to benchmarks/results/onnx_latency.md")
     given = options.parse_args()
-    rows = [measure(spec, shape, given.runs if spec == "zoo:lenet" else max(10, given.runs // 5)) for spec, shape in NETS]
+    rows = [
+        measure(spec, shape, given.runs if spec == "zoo:lenet" else max(10, given.runs // 5))
+        for spec, shape in NETS
+    ]
     head = (
         f"## {date.today()}: Python {platform.python_version()}, torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, "
         f"{os.cpu_count()} cores, CPU, 1 thread, batch 1\n\n"

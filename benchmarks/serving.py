@@ -34,15 +34,22 @@ def build(path: Path, channels: int, size: int) -> None:
     """Three convolutions, global pooling and a softmax over ten classes, N dynamic."""
     rng, weights, nodes, x, width = np.random.default_rng(0), {}, [], "data", 3
     for i in range(3):
-        weights[f"w{i}"] = rng.standard_normal((channels, width, 3, 3), dtype=np.float32) / np.float32(3 * width**0.5)
-        nodes += [helper.make_node("Conv", [x, f"w{i}"], [f"c{i}"], pads=[1] * 4), helper.make_node("Relu", [f"c{i}"], [f"r{i}"])]
+        weights[f"w{i}"] = rng.standard_normal((channels, width, 3, 3), dtype=np.float32) / np.float32(
+            3 * width**0.5
+        )
+        nodes += [
+            helper.make_node("Conv", [x, f"w{i}"], [f"c{i}"], pads=[1] * 4),
+            helper.make_node("Relu", [f"c{i}"], [f"r{i}"]),
+        ]
         x, width = f"r{i}", channels
     weights["w"] = rng.standard_normal((10, channels), dtype=np.float32)
     nodes += [helper.make_node("GlobalAveragePool", [x], ["g"]), helper.make_node("Flatten", ["g"], ["f"]),
               helper.make_node("Gemm", ["f", "w"], ["ip"], transB=1), helper.make_node("Softmax", ["ip"], ["prob"])]  # fmt: skip
     data = helper.make_tensor_value_info("data", TensorProto.FLOAT, ["N", 3, size, size])
     prob = helper.make_tensor_value_info("prob", TensorProto.FLOAT, ["N", 10])
-    graph = helper.make_graph(nodes, "net", [data], [prob], [numpy_helper.from_array(a, n) for n, a in weights.items()])
+    graph = helper.make_graph(
+        nodes, "net", [data], [prob], [numpy_helper.from_array(a, n) for n, a in weights.items()]
+    )
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10), path)
 
 
@@ -70,10 +77,14 @@ async def client(port: int, request: bytes, until: float) -> int:
     return count
 
 
-def clients(port: int, request: bytes, connections: int, start: float, answers: "multiprocessing.Queue[int]") -> None:
+def clients(
+    port: int, request: bytes, connections: int, start: float, answers: "multiprocessing.Queue[int]"
+) -> None:
     async def all_of_them() -> int:
         await asyncio.sleep(max(0.0, start - time.time()))
-        return sum(await asyncio.gather(*(client(port, request, start + SECONDS) for _ in range(connections))))
+        return sum(
+            await asyncio.gather(*(client(port, request, start + SECONDS) for _ in range(connections)))
+        )
 
     answers.put(asyncio.run(all_of_them()))
 
@@ -82,7 +93,10 @@ def served(port: int, request: bytes, connections: int) -> float:
     """Requests per second over HTTP, from two processes of clients."""
     answers: multiprocessing.Queue[int] = multiprocessing.Queue()
     start = time.time() + 0.5
-    processes = [multiprocessing.Process(target=clients, args=(port, request, connections // 2, start, answers)) for _ in range(2)]
+    processes = [
+        multiprocessing.Process(target=clients, args=(port, request, connections // 2, start, answers))
+        for _ in range(2)
+    ]
     for process in processes:
         process.start()
     total = sum(answers.get(timeout=60) for _ in processes)
@@ -93,7 +107,12 @@ def served(port: int, request: bytes, connections: int) -> float:
 
 def request_bytes(data: np.ndarray) -> bytes:
     """A whole HTTP request with the array as a binary tensor."""
-    tensor = {"name": "data", "datatype": "FP32", "shape": data.shape, "parameters": {"binary_data_size": data.nbytes}}
+    tensor = {
+        "name": "data",
+        "datatype": "FP32",
+        "shape": data.shape,
+        "parameters": {"binary_data_size": data.nbytes},
+    }
     header = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     body = header + data.tobytes()
     lengths = f"Inference-Header-Content-Length: {len(header)}\r\nContent-Length: {len(body)}"
@@ -104,11 +123,19 @@ def mean_rows(port: int) -> float:
     """Rows of a run of the model, as /metrics has counted them so far."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.request("GET", "/metrics")
-    lines = dict(x.rsplit(" ", 1) for x in connection.getresponse().read().decode().splitlines() if not x.startswith("#"))
-    return float(lines['netspec_batch_rows_sum{model="net"}']) / float(lines['netspec_batch_rows_count{model="net"}'])
+    lines = dict(
+        x.rsplit(" ", 1)
+        for x in connection.getresponse().read().decode().splitlines()
+        if not x.startswith("#")
+    )
+    return float(lines['netspec_batch_rows_sum{model="net"}']) / float(
+        lines['netspec_batch_rows_count{model="net"}']
+    )
 
 
-def measure(case: tuple[int, int, int], connections: int, rounds: int) -> tuple[float, float, list[float], float]:
+def measure(
+    case: tuple[int, int, int], connections: int, rounds: int
+) -> tuple[float, float, list[float], float]:
     """Loop and server in requests per second (medians), the sorted ratios of the rounds, and the mean rows of a joined run."""
     channels, size, rows = case
     with tempfile.TemporaryDirectory() as folder:
@@ -120,7 +147,9 @@ def measure(case: tuple[int, int, int], connections: int, rounds: int) -> tuple[
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             port = int(server.stdout.readline().rsplit(":", 1)[1])
-            pairs = [(loop(session, data), served(port, request_bytes(data), connections)) for _ in range(rounds)]
+            pairs = [
+                (loop(session, data), served(port, request_bytes(data), connections)) for _ in range(rounds)
+            ]
             joined = mean_rows(port)
             server.terminate()
     looped, over_http = zip(*pairs, strict=True)
@@ -134,7 +163,9 @@ def main() -> None:
     chosen = options.parse_args()
     cores = f"{len(os.sched_getaffinity(0))} cores, CPU, load {os.getloadavg()[0]:.1f} before"
     versions = f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}, {cores}"
-    lines = [f"\n## {datetime.date.today()}: {versions}; {chosen.connections} connections, {chosen.rounds} rounds of {SECONDS:g} s\n"]
+    lines = [
+        f"\n## {datetime.date.today()}: {versions}; {chosen.connections} connections, {chosen.rounds} rounds of {SECONDS:g} s\n"
+    ]
     lines += [
         "| model and request | loop, requests/s | served, requests/s | median ratio (range) | rows of a joined run |",
         "|---|---|---|---|---|",

@@ -48,10 +48,14 @@ def peers(fused: dict[str, bool], fused_adagrad: dict[str, bool]) -> dict[str, P
     rate = {"lr": 1e-3, "weight_decay": DECAY}
     return {
         "SGD": Peer({"momentum": 0.9}, lambda p: torch.optim.SGD(p, momentum=0.9, **rate, **fused)),
-        "Nesterov": Peer({"momentum": 0.9}, lambda p: torch.optim.SGD(p, momentum=0.9, nesterov=True, **rate, **fused)),
+        "Nesterov": Peer(
+            {"momentum": 0.9}, lambda p: torch.optim.SGD(p, momentum=0.9, nesterov=True, **rate, **fused)
+        ),
         "AdaGrad": Peer({"delta": 1e-6}, lambda p: torch.optim.Adagrad(p, **rate, **fused_adagrad)),
         "RMSProp": Peer({"rms_decay": 0.99}, lambda p: torch.optim.RMSprop(p, **rate, **foreach)),
-        "AdaDelta": Peer({"momentum": 0.95, "delta": 1e-6}, lambda p: torch.optim.Adadelta(p, rho=0.95, **rate, **foreach)),
+        "AdaDelta": Peer(
+            {"momentum": 0.95, "delta": 1e-6}, lambda p: torch.optim.Adadelta(p, rho=0.95, **rate, **foreach)
+        ),
         "Adam": Peer({"momentum": 0.9, "momentum2": 0.999}, lambda p: torch.optim.Adam(p, **rate, **fused)),
         "AdamW": Peer({"momentum": 0.9, "momentum2": 0.999}, lambda p: torch.optim.AdamW(p, **rate, **fused)),
     }
@@ -91,7 +95,14 @@ class Racer:
 def ours(name: str, peer: Peer, net: nn.Module) -> Solver:
     """netspec's solver: lr_policy inv, so that the rate is another at every step."""
     words = SolverParameter(
-        type=name, base_lr=1e-3, lr_policy="inv", gamma=1e-4, power=0.75, weight_decay=DECAY, max_iter=STEPS, **peer.words
+        type=name,
+        base_lr=1e-3,
+        lr_policy="inv",
+        gamma=1e-4,
+        power=0.75,
+        weight_decay=DECAY,
+        max_iter=STEPS,
+        **peer.words,
     )
     return Solver(words, [ParameterSpec(n, p) for n, p in net.named_parameters()], STEPS)
 
@@ -127,7 +138,9 @@ def measured(name: str, peer: Peer, options: argparse.Namespace) -> Row:
 
     def racer(mine: bool) -> Racer:
         net = network(options.width, options.depth).to(options.device)
-        return Racer(net, batch, ours(name, peer, net) if mine else peer.build(list(net.parameters())), options.device)
+        return Racer(
+            net, batch, ours(name, peer, net) if mine else peer.build(list(net.parameters())), options.device
+        )
 
     runs, noise = [], []
     for _ in range(options.repeats):
@@ -139,10 +152,12 @@ def measured(name: str, peer: Peer, options: argparse.Namespace) -> Row:
 
 def page(rows: list[Row], options: argparse.Namespace, load: str) -> str:
     parameters = sum(p.numel() for p in network(options.width, options.depth).parameters())
-    where = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, {torch.get_num_threads()} thread(s)"
-    command = (
-        f"python benchmarks/solvers.py --width {options.width} --depth {options.depth} --batch {options.batch} --pairs {options.pairs}"
+    where = (
+        torch.cuda.get_device_name()
+        if options.device == "cuda"
+        else f"CPU, {torch.get_num_threads()} thread(s)"
     )
+    command = f"python benchmarks/solvers.py --width {options.width} --depth {options.depth} --batch {options.batch} --pairs {options.pairs}"
     clock = "wall time" if options.device == "cuda" else "CPU time of the process"
     lines = [
         "# Caffe's solvers against torch.optim",
@@ -163,14 +178,28 @@ def page(rows: list[Row], options: argparse.Namespace, load: str) -> str:
     ]
     for row in rows:
         low, high = row.spread
-        figures = (f"{row.ours.step:.3f}", f"{low:.3f} to {high:.3f}", f"{row.ours.update:.3f}", f"{row.noise.step:.3f}")
+        figures = (
+            f"{row.ours.step:.3f}",
+            f"{low:.3f} to {high:.3f}",
+            f"{row.ours.update:.3f}",
+            f"{row.noise.step:.3f}",
+        )
         lines.append(f"| {row.name} | {' | '.join(figures)} | {row.noise.update:.3f} |")
     return "\n".join([*lines, "", *LIMITS]) + "\n"
 
 
 def options_of() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("width", 512), ("depth", 6), ("batch", 32), ("pairs", 200), ("repeats", 5), ("threads", 1)):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, value in (
+        ("width", 512),
+        ("depth", 6),
+        ("batch", 32),
+        ("pairs", 200),
+        ("repeats", 5),
+        ("threads", 1),
+    ):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--write", action="store_true")
@@ -180,7 +209,9 @@ def options_of() -> argparse.Namespace:
 def main() -> None:
     options = options_of()
     torch.set_num_threads(options.threads)
-    torch.set_flush_denormal(True)  # two nets that train apart meet different numbers of them, each a hundred times slower
+    torch.set_flush_denormal(
+        True
+    )  # two nets that train apart meet different numbers of them, each a hundred times slower
     before = os.getloadavg()[0]
     fused = {"fused": True}
     table = peers(fused, fused if options.device == "cpu" else {"foreach": True})

@@ -51,7 +51,11 @@ class Stream:
 
     def __init__(self, batch: int, device: str) -> None:
         self.batches = [
-            {"data": torch.randn(batch, 1, 28, 28, device=device), "label": torch.randint(10, (batch,), device=device)} for _ in range(8)
+            {
+                "data": torch.randn(batch, 1, 28, 28, device=device),
+                "label": torch.randint(10, (batch,), device=device),
+            }
+            for _ in range(8)
         ]
         self.position, self.batch = 0, batch
 
@@ -71,7 +75,14 @@ class Stream:
 
 def words(steps: int) -> SolverParameter:
     return SolverParameter(
-        base_lr=0.01, momentum=0.9, weight_decay=0.0005, lr_policy="inv", gamma=1e-4, power=0.75, max_iter=steps, display=100
+        base_lr=0.01,
+        momentum=0.9,
+        weight_decay=0.0005,
+        lr_policy="inv",
+        gamma=1e-4,
+        power=0.75,
+        max_iter=steps,
+        display=100,
     )
 
 
@@ -99,7 +110,9 @@ def by_hand(stream: Stream, device: str) -> Callable[[], None]:
 def by_netspec(stream: Stream, device: str, run: Path, steps: int) -> Callable[[], None]:
     net = LeNet()
     specs = [ParameterSpec(name, tensor) for name, tensor in net.named_parameters()]
-    training = Training(Job(net, specs, words(steps), stream), run, torch.device(device), Interrupt(), Silent())
+    training = Training(
+        Job(net, specs, words(steps), stream), run, torch.device(device), Interrupt(), Silent()
+    )
     training.begin(resume=False)
     return training.advance
 
@@ -116,7 +129,11 @@ def paired(one: Callable[[], None], two: Callable[[], None], steps: int, device:
     """Median of the time of `one` over the time of `two`, after a warm-up."""
     ratios = []
     for i in range(steps + 20):
-        a, b = (timed(one, device), timed(two, device)) if i % 2 else reversed((timed(two, device), timed(one, device)))
+        a, b = (
+            (timed(one, device), timed(two, device))
+            if i % 2
+            else reversed((timed(two, device), timed(one, device)))
+        )
         ratios.append(a / b)
     return statistics.median(ratios[20:])
 
@@ -133,7 +150,9 @@ def updates(device: str) -> Iterator[Callable[[], None]]:
         optimizer.step()
 
     yield plain
-    yield Solver(words(10**6), [ParameterSpec(name, tensor) for name, tensor in other.named_parameters()], 10**6).step
+    yield Solver(
+        words(10**6), [ParameterSpec(name, tensor) for name, tensor in other.named_parameters()], 10**6
+    ).step
 
 
 def main() -> None:
@@ -148,12 +167,19 @@ def main() -> None:
         ours = by_netspec(stream, options.device, Path(folder), options.steps + 20)
         result = {
             "step": paired(hand, ours, options.steps, options.device),
-            "step, hand against hand": paired(hand, by_hand(stream, options.device), options.steps, options.device),
+            "step, hand against hand": paired(
+                hand, by_hand(stream, options.device), options.steps, options.device
+            ),
             "update": paired(*updates(options.device), options.steps, options.device),
         }
     print(
         json.dumps(
-            {"torch": torch.__version__, "device": options.device, "threads": torch.get_num_threads(), "batch": options.batch}
+            {
+                "torch": torch.__version__,
+                "device": options.device,
+                "threads": torch.get_num_threads(),
+                "batch": options.batch,
+            }
             | {name: round(value, 3) for name, value in result.items()}
         )
     )

@@ -60,7 +60,9 @@ def timed(step: Callable[[], None], device: str) -> float:
     return time.perf_counter() - begin
 
 
-def paired(one: Callable[[], None], two: Callable[[], None], steps: int, device: str) -> tuple[float, float, float]:
+def paired(
+    one: Callable[[], None], two: Callable[[], None], steps: int, device: str
+) -> tuple[float, float, float]:
     """Median of time(one) / time(two), and the median times in seconds, after a warm-up."""
     ratios, times = [], []
     for i in range(steps + WARM_UP):
@@ -71,7 +73,11 @@ def paired(one: Callable[[], None], two: Callable[[], None], steps: int, device:
         ratios.append(a / b)
         times.append((a, b))
     kept = times[WARM_UP:]
-    return statistics.median(ratios[WARM_UP:]), statistics.median(a for a, _ in kept), statistics.median(b for _, b in kept)
+    return (
+        statistics.median(ratios[WARM_UP:]),
+        statistics.median(a for a, _ in kept),
+        statistics.median(b for _, b in kept),
+    )
 
 
 def emitted() -> nn.Module:
@@ -88,7 +94,9 @@ def check_same(one: nn.Module, two: nn.Module, batch: dict[str, Tensor]) -> None
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--batch", type=int, default=64)
     arguments.add_argument("--steps", type=int, default=400)
     arguments.add_argument("--repeats", type=int, default=3)

@@ -1,4 +1,5 @@
-"""netspec: a network spec in Caffe's words, checked, compiled to PyTorch, trained, exported to ONNX and served.
+"""netspec: a network spec in Caffe's words, checked, compiled to PyTorch, trained, exported to ONNX
+and served.
 
 Names are imported when first used, so that `import netspec` costs nothing.
 """
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
     from netspec.exporters.export import certify, export
     from netspec.training.train import train
 
-__all__ = ["SpecError", "__version__", "certify", "check", "compile", "export", "load", "load_weights", "train"]
+__all__ = [
+    "SpecError",
+    "__version__",
+    "certify",
+    "check",
+    "compile",
+    "export",
+    "load",
+    "load_weights",
+    "train",
+]
 
 PLACES = {
     "SpecError": "netspec.diagnostics",

@@ -1,4 +1,6 @@
-"""`python -m netspec`. Python puts the working folder first on the module path then; it is taken off before anything is found there."""
+"""`python -m netspec`. Python puts the working folder first on the module path then; it is taken
+off before anything is found there.
+"""
 
 import sys
 

@@ -1,4 +1,5 @@
-"""What a spec may reach besides its own folder: places that the command line names (--allow-outside). Knows no spec and no kind of path.
+"""What a spec may reach besides its own folder: places that the command line names
+(--allow-outside). Knows no spec and no kind of path.
 
 They are kept in the environment, where processes that load data find them too.
 """
@@ -34,7 +35,9 @@ def allowing(places: Iterable[str]) -> Iterator[None]:
 
 
 def reachable(path: str, folder: str) -> bool:
-    """Whether a spec of `folder` may reach a path: it lies there, or in an allowed place. Symbolic links are followed before judging."""
+    """Whether a spec of `folder` may reach a path: it lies there, or in an allowed place. Symbolic
+    links are followed before judging.
+    """
     full = os.path.realpath(path)
     return within(full, os.path.realpath(folder)) or any(within(full, place) for place in allowed())
 

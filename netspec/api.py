@@ -18,7 +18,9 @@ def check(path: str, *, allow_code: bool = False) -> list[Diagnostic]:
     """All findings on a spec, sorted by place; none for a clean one."""
     diagnostics = Diagnostics()
     source = read_file(os.fspath(path), diagnostics)
-    return check_source(source, Reading(allow_code=allow_code)) if source is not None else diagnostics.sorted()
+    if source is not None:
+        return check_source(source, Reading(allow_code=allow_code))
+    return diagnostics.sorted()
 
 
 def load_weights(net: "nn.Module", path: str) -> "nn.Module":

@@ -1,4 +1,6 @@
-"""A spec as a torch module, and which program a module was compiled from. torch is imported by compile alone."""
+"""A spec as a torch module, and which program a module was compiled from. torch is imported by
+compile alone.
+"""
 
 import os
 from collections.abc import Iterable
@@ -24,30 +26,41 @@ PHASES = ("test", "train", "deploy")
 
 
 PROGRAMS: "WeakKeyDictionary[type[nn.Module], driver.Program]" = WeakKeyDictionary()
-"""Which program a network's class was compiled from: copies and unpickled networks are of the same class."""
+"""Which program a network's class was compiled from: copies and unpickled networks are of the same
+class.
+"""
 
 
 def program_of(net: "nn.Module") -> driver.Program | None:
-    """The program that a network was compiled from; None for a module that compile did not make, or made from a TypedGraph."""
+    """The program that a network was compiled from; None for a module that compile did not make, or
+    made from a TypedGraph.
+    """
     return PROGRAMS.get(type(net))
 
 
-def load(path: str, stages: Iterable[str] = (), level: int = 0, *, allow_code: bool = False) -> driver.Program:
-    """Read a spec. allow_code: plug-ins that it names may run. Raises SpecError (with `.diagnostics`) if it is not sound."""
+def load(
+    path: str, stages: Iterable[str] = (), level: int = 0, *, allow_code: bool = False
+) -> driver.Program:
+    """Read a spec. allow_code: plug-ins that it names may run. Raises SpecError (with
+    `.diagnostics`) if it is not sound.
+    """
     return driver.load(os.fspath(path), Reading(frozenset(stages), level, allow_code=allow_code))
 
 
 def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -> "nn.Module":
     """The network as a torch module.
 
-    `phase` picks the layers: "test" (in eval mode), "train" (in train mode), or "deploy", what the outputs need (in eval mode).
-    Weights are filled as the spec says, from torch's current random state. Data layers read what a call does not pass in; HDF5Output writes
-    where a spec is given, not where a graph is. Raises SpecError (NS503 where what was built is not what
-    the graph says), and ValueError for another phase.
+    `phase` picks the layers: "test" (in eval mode), "train" (in train mode), or "deploy", what the
+    outputs need (in eval mode). Weights are filled as the spec says, from torch's current random
+    state. Data layers read what a call does not pass in; HDF5Output writes where a spec is given,
+    not where a graph is. Raises SpecError (NS503 where what was built is not what the graph says),
+    and ValueError for another phase.
     """
     if phase not in PHASES:
         raise ValueError(f"phase must be one of {', '.join(PHASES)}: it is {phase!r}")
-    program = spec if isinstance(spec, driver.Program) else load(spec) if not isinstance(spec, TypedGraph) else None
+    program = (
+        spec if isinstance(spec, driver.Program) else load(spec) if not isinstance(spec, TypedGraph) else None
+    )
     typed = spec if isinstance(spec, TypedGraph) else program.graph(phase)  # type: ignore[union-attr]
     fits(typed)
     module = execute(torch_source(typed))
@@ -64,7 +77,11 @@ def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -
 
 def fits(typed: TypedGraph) -> None:
     """NS505: the weights alone take more memory than the machine has."""
-    sizes = [(prod(size for size in ref.weight.shape if isinstance(size, int)), ref) for ref in typed.weight_refs() if not ref.shared]
+    sizes = [
+        (prod(size for size in ref.weight.shape if isinstance(size, int)), ref)
+        for ref in typed.weight_refs()
+        if not ref.shared
+    ]
     needed = 4 * sum(size for size, _ in sizes)
     try:
         there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

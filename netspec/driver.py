@@ -1,4 +1,5 @@
-"""The compiler, phase by phase: text -> Located -> Spec -> Resolved -> Graph -> TypedGraph. This is the file to read first.
+"""The compiler, phase by phase: text -> Located -> Spec -> Resolved -> Graph -> TypedGraph. This is
+the file to read first.
 
 Each phase takes the findings so far and stops the run where it reported errors.
 """
@@ -34,7 +35,17 @@ from netspec.syntax.reader import read, read_file
 if TYPE_CHECKING:
     pass
 
-__all__ = ["Program", "accused", "findings", "load", "load_source", "look", "resolve_source", "state_of", "with_file_types"]
+__all__ = [
+    "Program",
+    "accused",
+    "findings",
+    "load",
+    "load_source",
+    "look",
+    "resolve_source",
+    "state_of",
+    "with_file_types",
+]
 
 
 @frozen
@@ -58,21 +69,25 @@ class Program:
         return typed
 
     def sized_graph(self) -> TypedGraph:
-        """The typed graph of the deployed net to ask which sizes it takes; where those in the file do not fit, with letters for them.
+        """The typed graph of the deployed net to ask which sizes it takes; where those in the file
+        do not fit, with letters for them.
 
         Raises SpecError where the sizes of the inputs' space are not what is wrong.
         """
         try:
             return self.graph()
         except SpecError:
-            graph = with_file_types(wire(self.resolved, state_of("deploy", self.reading), Diagnostics(), deploy=True))
+            graph = with_file_types(
+                wire(self.resolved, state_of("deploy", self.reading), Diagnostics(), deploy=True)
+            )
             typed = infer(with_letters(graph), Diagnostics())
             if typed is None:
                 raise
             return typed
 
     def training_graph(self, phase: str = "train") -> TypedGraph:
-        """The typed graph that training runs in a phase ("train", "test"): with losses and metrics, without what they do not need.
+        """The typed graph that training runs in a phase ("train", "test"): with losses and metrics,
+        without what they do not need.
 
         Raises SpecError.
         """
@@ -83,7 +98,9 @@ class Program:
         return typed
 
     def players(self) -> tuple[Part, ...]:
-        """Who learns which part of the net, in turn; none where one learns everything. Raises SpecError."""
+        """Who learns which part of the net, in turn; none where one learns everything. Raises
+        SpecError.
+        """
         diagnostics = Diagnostics()
         found = parts(self.resolved, self.training_graph("train"), diagnostics)
         if diagnostics.failed:
@@ -91,7 +108,9 @@ class Program:
         return found
 
     def graphs(self) -> list[TypedGraph]:
-        """The typed graphs of test and train, without one that the spec does not describe. Raises SpecError if it describes neither."""
+        """The typed graphs of test and train, without one that the spec does not describe. Raises
+        SpecError if it describes neither.
+        """
         found, faults = [], []
         for phase in ("test", "train"):
             try:
@@ -103,10 +122,14 @@ class Program:
         return found
 
     def resolved_text(self) -> str:
-        """The complete spec that this program stands for: flat layers, every default written out. Raises SpecError."""
+        """The complete spec that this program stands for: flat layers, every default written out.
+        Raises SpecError.
+        """
         from netspec.emit.resolved_spec import resolved_text
 
-        return resolved_text(self.resolved, {state_of(typed.graph.phase, self.reading): typed for typed in self.graphs()})
+        return resolved_text(
+            self.resolved, {state_of(typed.graph.phase, self.reading): typed for typed in self.graphs()}
+        )
 
 
 def resolve_source(source: Source, diagnostics: Diagnostics, reading: Reading = PLAIN) -> Resolved | None:
@@ -128,7 +151,9 @@ def state_of(phase: str, reading: Reading) -> NetState:
 
 
 @no_collection()
-def typed_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics: Diagnostics) -> TypedGraph | None:
+def typed_graph(
+    resolved: Resolved, phase: str, reading: Reading, diagnostics: Diagnostics
+) -> TypedGraph | None:
     """Resolved to TypedGraph, for one phase."""
     state = state_of(phase, reading)
     graph = wire(resolved, state, diagnostics, deploy=phase == "deploy")
@@ -139,17 +164,27 @@ def typed_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics: D
     return typed
 
 
-def training_graph(resolved: Resolved, phase: str, reading: Reading, diagnostics: Diagnostics) -> TypedGraph | None:
-    """Resolved to the TypedGraph that training runs in a phase. What the net learns by is decided in TRAIN, for both."""
+def training_graph(
+    resolved: Resolved, phase: str, reading: Reading, diagnostics: Diagnostics
+) -> TypedGraph | None:
+    """Resolved to the TypedGraph that training runs in a phase. What the net learns by is decided
+    in TRAIN, for both.
+    """
     typed = typed_graph(resolved, phase, reading, diagnostics)
     if typed is None or diagnostics.failed:
         return None
-    trained = typed.graph if phase == "train" else wire(resolved, state_of("train", reading), Diagnostics())
+    if phase == "train":
+        trained = typed.graph
+    else:
+        trained = wire(resolved, state_of("train", reading), Diagnostics())
     state = state_of(phase, reading)
     graph = with_heads(resolved, typed.graph, typed.types, heads_of(resolved, trained), state, diagnostics)
     if diagnostics.failed:
         return None
-    return typed_or_told(learning(graph, frozenset(node.name for node, weights in typed.weights.items() if weights)), diagnostics)
+    return typed_or_told(
+        learning(graph, frozenset(node.name for node, weights in typed.weights.items() if weights)),
+        diagnostics,
+    )
 
 
 def typed_or_told(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
@@ -164,7 +199,9 @@ def typed_or_told(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
 
 
 def with_file_types(graph: Graph) -> Graph:
-    """The graph, data layers' tops typed by their files; numpy is imported only where there is such a file."""
+    """The graph, data layers' tops typed by their files; numpy is imported only where there is such
+    a file.
+    """
     if not any(i.type is None and i.node.layer.reads for i in graph.inputs if i.node is not None):
         return graph
     from netspec.data.layer_paths import has_files
@@ -186,7 +223,9 @@ def accused(found: list[Diagnostic]) -> bool:
 
 
 def findings(source: Source, reading: Reading) -> list[Diagnostic]:
-    """All findings on a spec, sorted: each phase of the net is wired and typed, the same finding is made once."""
+    """All findings on a spec, sorted: each phase of the net is wired and typed, the same finding is
+    made once.
+    """
     return look(source, reading)[0]
 
 
@@ -226,11 +265,17 @@ def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
 
 
 def homeless(resolved: Resolved, reading: Reading) -> list[Diagnostic]:
-    """NS441 for each layer of an unknown type that neither phase keeps, with the stages and the level that were asked for."""
+    """NS441 for each layer of an unknown type that neither phase keeps, with the stages and the
+    level that were asked for.
+    """
     states = [state_of(phase, reading) for phase in ("test", "train")]
     alone = [each for each in resolved.strangers.values() if not any(kept(each, state) for state in states)]
     alone = [each for each in alone if "NS441" not in (*resolved.file.allow, *each.fields.allow)]
-    return [replace(d, code="NS441", fact=f"{d.fact}; neither phase keeps the layer", hides=None) for s in alone for d in s.findings]
+    return [
+        replace(d, code="NS441", fact=f"{d.fact}; neither phase keeps the layer", hides=None)
+        for s in alone
+        for d in s.findings
+    ]
 
 
 def one_cause(found: list[Diagnostic]) -> list[Diagnostic]:
@@ -248,7 +293,9 @@ def is_library(source: Source) -> bool:
 
 def phased(resolved: Resolved) -> bool:
     """Whether the phases may have other layers. A layer's own `phase` only says how it behaves."""
-    return bool(resolved.strangers) or any(d.fields.include or d.fields.exclude for d in resolved.drafts.values())
+    return bool(resolved.strangers) or any(
+        d.fields.include or d.fields.exclude for d in resolved.drafts.values()
+    )
 
 
 def load(path: str, reading: Reading = PLAIN) -> Program:

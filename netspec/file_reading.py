@@ -1,6 +1,8 @@
-"""Opening files to read, by one rule: regular files only, and no link followed out of the folder that a file was asked for in.
+"""Opening files to read, by one rule: regular files only, and no link followed out of the folder
+that a file was asked for in.
 
-Every reader opens through here (a test greps). Knows no format. The errors are OSErrors, so that a reader words them as it words any.
+Every reader opens through here (a test greps). Knows no format. The errors are OSErrors, so that a
+reader words them as it words any.
 """
 
 import io
@@ -31,7 +33,9 @@ READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | (0 if PLAIN else os.O_NONBLOCK
 STEP = getattr(os, "O_PATH", 0) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 NOFOLLOW = 0 if PLAIN else os.O_NOFOLLOW
 BY_PARTS = sys.platform == "linux"
-"""Where a folder can be held without leave to list it; elsewhere the judged path is opened whole, its last part not as a link."""
+"""Where a folder can be held without leave to list it; elsewhere the judged path is opened whole,
+its last part not as a link.
+"""
 KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -54,18 +58,24 @@ class OutsideRootError(OSError):
 
 
 def open_file(path: Name) -> BinaryIO:
-    """A file that its user named, links followed. Raises OSError, NotRegularError before anything could block."""
+    """A file that its user named, links followed. Raises OSError, NotRegularError before anything
+    could block.
+    """
     check_regular(os.stat(path), path)
     return regular(os.open(path, READ), path)
 
 
 def open_in(path: Name, roots: Roots) -> BinaryIO:
     """A file below some folders, or, without them, as its user named it."""
-    return open_file(path) if roots is None else open_below(path, roots)
+    if roots is None:
+        return open_file(path)
+    return open_below(path, roots)
 
 
 def read_given(path: Name, most: int = -1) -> bytes:
-    """The bytes of a file that the command line names; of what the shell opened for the program (/dev/stdin, /dev/fd/63), too."""
+    """The bytes of a file that the command line names; of what the shell opened for the program
+    (/dev/stdin, /dev/fd/63), too.
+    """
     if os.path.abspath(path).startswith(("/dev/stdin", "/dev/fd/", "/proc/self/fd/")):
         with open(path, "rb") as file:
             return file.read(most)
@@ -73,10 +83,11 @@ def read_given(path: Name, most: int = -1) -> bytes:
 
 
 def open_below(path: Name, roots: Iterable[Name]) -> BinaryIO:
-    """A file below one of some folders, or where --allow-outside lets it be. Raises OSError, NotRegularError, OutsideRootError.
+    """A file below one of some folders, or where --allow-outside lets it be. Raises OSError,
+    NotRegularError, OutsideRootError.
 
-    A link that stays below is fine. The path is judged once with all its links followed, then opened part by part without following any, so
-    that what is opened is what was judged.
+    A link that stays below is fine. The path is judged once with all its links followed, then
+    opened part by part without following any, so that what is opened is what was judged.
     """
     full = real_file(path, roots)
     if not BY_PARTS:
@@ -94,11 +105,15 @@ def open_below(path: Name, roots: Iterable[Name]) -> BinaryIO:
 
 
 def real_file(path: Name, roots: Iterable[Name]) -> str:
-    """The path of a regular file with its links followed, for libraries that open files themselves. Raises as open_below does."""
+    """The path of a regular file with its links followed, for libraries that open files themselves.
+    Raises as open_below does.
+    """
     full = os.path.realpath(path)
     homes = [*(os.path.realpath(root) for root in roots), *allowed()]
     if not any(within(full, home) for home in homes):
-        raise OutsideRootError(0, f"it leads to {full}, outside {homes[0] if homes else 'every folder'}", os.fspath(path))
+        raise OutsideRootError(
+            0, f"it leads to {full}, outside {homes[0] if homes else 'every folder'}", os.fspath(path)
+        )
     check_regular(os.stat(full), path)
     return full
 
@@ -123,7 +138,9 @@ def check_regular(found: os.stat_result, path: Name) -> None:
     raise NotRegularError(0, f"it is {kind}, not a file", os.fspath(path))
 
 
-def open_text(path: Name, roots: Roots = None, *, encoding: str = "utf-8", newline: str | None = None) -> TextIO:
+def open_text(
+    path: Name, roots: Roots = None, *, encoding: str = "utf-8", newline: str | None = None
+) -> TextIO:
     """The same as text: below `roots`, or, without them, as its user named it."""
     return io.TextIOWrapper(open_in(path, roots), encoding=encoding, newline=newline)
 

@@ -1,6 +1,8 @@
-"""Writing files by one rule: whole or not at all, from a draft in the same folder that nobody else can have made. Knows no format.
+"""Writing files by one rule: whole or not at all, from a draft in the same folder that nobody else
+can have made. Knows no format.
 
-A draft is called TARGET.PID-HOST-RANDOM.part. What a killed process left is removed by the next one that writes to the same target.
+A draft is called TARGET.PID-HOST-RANDOM.part. What a killed process left is removed by the next one
+that writes to the same target.
 """
 
 import errno
@@ -18,36 +20,60 @@ from pathlib import Path
 
 from netspec.diagnostics.model import fail
 
-__all__ = ["append_text", "aside", "draft_of", "forget_drafts", "is_special", "refusal", "refuse_link", "replacing", "write_text"]
+__all__ = [
+    "append_text",
+    "aside",
+    "draft_of",
+    "forget_drafts",
+    "is_special",
+    "refusal",
+    "refuse_link",
+    "replacing",
+    "write_text",
+]
 
-DRAFT = re.compile(r"(?P<target>.+)\.(?P<pid>[0-9]{1,10})-(?P<host>[0-9a-f]{8})-[0-9a-f]{16}\.part", re.DOTALL)
+DRAFT = re.compile(
+    r"(?P<target>.+)\.(?P<pid>[0-9]{1,10})-(?P<host>[0-9a-f]{8})-[0-9a-f]{16}\.part", re.DOTALL
+)
 DAY = 86_400
-"""Seconds after which a draft of another machine, whose processes cannot be asked for, is a left one."""
+"""Seconds after which a draft of another machine, whose processes cannot be asked for, is a left
+one.
+"""
 
 
 @contextmanager
 def replacing(path: str | Path, code: str = "NS501", *, follow: bool = True) -> Iterator[Path]:
-    """A draft beside `path` to write to; at the end it takes the place of `path`, on any error it is removed.
+    """A draft beside `path` to write to; at the end it takes the place of `path`, on any error it
+    is removed.
 
-    A link stays one: what it leads to is replaced; without `follow`, as for the files of a run, a link is refused. A file keeps its
-    permissions, a new one has the user's usual ones. A device or a pipe that the user named is written to.
-    Raises SpecError with `code` where the system refuses: no such folder, no permission, disk full.
+    A link stays one: what it leads to is replaced; without `follow`, as for the files of a run, a
+    link is refused. A file keeps its permissions, a new one has the user's usual ones. A device or
+    a pipe that the user named is written to. Raises SpecError with `code` where the system refuses:
+    no such folder, no permission, disk full.
     """
     if not follow:
         refuse_link(path, code)
     try:
-        with streaming(Path(path)) if follow and is_special(path) else swapping(Path(os.path.realpath(path) if follow else path)) as draft:
+        with (
+            streaming(Path(path))
+            if follow and is_special(path)
+            else swapping(Path(os.path.realpath(path) if follow else path)) as draft
+        ):
             yield draft
     except OSError as error:
         raise fail(code, refusal(error, Path(path)), path=str(path)) from error
 
 
 def refusal(error: OSError, path: Path) -> str:
-    """Why a file cannot be written, in the system's words; of folders that are not there, the first."""
+    """Why a file cannot be written, in the system's words; of folders that are not there, the
+    first.
+    """
     missing = [each for each in path.parents if not each.exists()]
     if error.errno == errno.ENOENT and missing:
         return f"there is no folder {missing[-1]}"
-    return os.strerror(error.errno) if error.errno else str(error)
+    if error.errno:
+        return os.strerror(error.errno)
+    return str(error)
 
 
 def is_special(path: str | Path) -> bool:
@@ -78,7 +104,9 @@ def swapping(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def aside(path: str | Path) -> Iterator[None]:
-    """While the block runs, a file stands under a draft's name; it comes back if the block fails, else it is removed."""
+    """While the block runs, a file stands under a draft's name; it comes back if the block fails,
+    else it is removed.
+    """
     target = Path(os.path.realpath(path))
     kept = draft_of(target)
     there = target.is_file()
@@ -107,7 +135,9 @@ def this_host() -> str:
 
 
 def forget_drafts(folder: Path, target: str | None = None) -> None:
-    """Remove the drafts in a folder, of one target or of all, whose process is gone: only what bears our name for it and is our user's."""
+    """Remove the drafts in a folder, of one target or of all, whose process is gone: only what
+    bears our name for it and is our user's.
+    """
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in list(entries):
             found = DRAFT.fullmatch(entry.name)
@@ -140,7 +170,9 @@ def lives(process: int) -> bool:
 
 
 def remove(path: Path, found: os.stat_result) -> None:
-    """A draft, which is a file or (of a model with its data) a folder; a link is removed, not followed."""
+    """A draft, which is a file or (of a model with its data) a folder; a link is removed, not
+    followed.
+    """
     if stat.S_ISDIR(found.st_mode):
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -148,15 +180,23 @@ def remove(path: Path, found: os.stat_result) -> None:
 
 
 def refuse_link(path: str | Path, code: str) -> None:
-    """Raises SpecError where a file of a run is a link: its folder may come from a stranger, and nothing is written through it."""
+    """Raises SpecError where a file of a run is a link: its folder may come from a stranger, and
+    nothing is written through it.
+    """
     if os.path.islink(path):
-        raise fail(code, "it is a link; the files of a run are written in its own folder only", path=str(path))
+        raise fail(
+            code, "it is a link; the files of a run are written in its own folder only", path=str(path)
+        )
 
 
 def append_text(path: str | Path, text: str, code: str) -> None:
-    """Add text to the end of a file of a run, which is no link and has no second name elsewhere. Raises SpecError."""
+    """Add text to the end of a file of a run, which is no link and has no second name elsewhere.
+    Raises SpecError.
+    """
     refuse_link(path, code)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags = (
+        os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    )
     try:
         with os.fdopen(os.open(path, flags, 0o666), "a", encoding="utf-8") as file:
             found = os.fstat(file.fileno())

@@ -1,6 +1,8 @@
-"""Classes of fields, made thirty times faster than by `dataclasses`, whose cost `check` would pay twenty times over at its start.
+"""Classes of fields, made thirty times faster than by `dataclasses`, whose cost `check` would pay
+twenty times over at its start.
 
-`@frozen`: no change after birth; `@mutable`: work in progress. Both compare by identity. Imports nothing of netspec.
+`@frozen`: no change after birth; `@mutable`: work in progress. Both compare by identity. Imports
+nothing of netspec.
 """
 
 from collections.abc import Callable
@@ -27,7 +29,11 @@ def fresh(*, default_factory: Callable[[], Any]) -> Any:
 
 def fields_of(cls: type) -> None:
     """Give a class an `__init__` over its annotations, in their order, and a repr."""
-    names = tuple(name for name in cls.__annotations__ if not str(cls.__annotations__[name]).startswith("typing.ClassVar"))
+    names = tuple(
+        name
+        for name in cls.__annotations__
+        if not str(cls.__annotations__[name]).startswith("typing.ClassVar")
+    )
     defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
     factories = {name: default.factory for name, default in defaults.items() if isinstance(default, Fresh)}
     allowed = frozenset(names)
@@ -41,7 +47,9 @@ def fields_of(cls: type) -> None:
         values.update(given)
         if len(values) != len(names) or len(arguments) > len(names) or not given.keys() <= allowed:
             wrong = sorted(allowed.symmetric_difference(values))
-            raise TypeError(f"{cls.__name__} takes {', '.join(names)}: {', '.join(wrong) or 'too many values'}")
+            raise TypeError(
+                f"{cls.__name__} takes {', '.join(names)}: {', '.join(wrong) or 'too many values'}"
+            )
 
     def represent(self: Any) -> str:
         return f"{cls.__name__}({', '.join(f'{name}={self.__dict__[name]!r}' for name in names)})"
@@ -57,7 +65,9 @@ def refuse(self: object, name: str, value: object) -> NoReturn:
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(fresh,))
 def frozen(cls: type[T]) -> type[T]:
-    """A class whose instances hold its annotated fields and never change. Raises TypeError on missing or unknown ones."""
+    """A class whose instances hold its annotated fields and never change. Raises TypeError on
+    missing or unknown ones.
+    """
     fields_of(cls)
     cls.__setattr__ = refuse  # type: ignore[method-assign]
     return cls

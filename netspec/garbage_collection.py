@@ -1,4 +1,6 @@
-"""Holds Python's garbage collector still while much is built that stays: it would go over hundreds of thousands of objects in vain."""
+"""Holds Python's garbage collector still while much is built that stays: it would go over hundreds
+of thousands of objects in vain.
+"""
 
 import gc
 from collections.abc import Iterator

@@ -1,17 +1,33 @@
-"""Types of values that a spec can hold: how each is read from a node, and its JSON Schema; the two accept alike. Knows no parameter."""
+"""Types of values that a spec can hold: how each is read from a node, and its JSON Schema; the two
+accept alike. Knows no parameter.
+"""
 
 from collections.abc import Callable
 from math import isnan
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Protocol, Union, get_args, get_origin
 
-__all__ = ["GREATEST", "INT", "LEAST", "Bounds", "Kind", "Node", "Reject", "Schema", "is_nan", "kind_of", "merged"]
+__all__ = [
+    "GREATEST",
+    "INT",
+    "LEAST",
+    "Bounds",
+    "Kind",
+    "Node",
+    "Reject",
+    "Schema",
+    "is_nan",
+    "kind_of",
+    "merged",
+]
 
 Schema = dict[str, Any]
 
 
 class Node(Protocol):
-    """What reading needs of a tree: a value (scalar, list or dict of nodes) and a scalar's text as written."""
+    """What reading needs of a tree: a value (scalar, list or dict of nodes) and a scalar's text as
+    written.
+    """
 
     @property
     def value(self) -> Any: ...
@@ -47,7 +63,12 @@ class Bounds(NamedTuple):
 
     @property
     def schema(self) -> Schema:
-        words = {"minimum": self.ge, "exclusiveMinimum": self.gt, "maximum": self.le, "exclusiveMaximum": self.lt}
+        words = {
+            "minimum": self.ge,
+            "exclusiveMinimum": self.gt,
+            "maximum": self.le,
+            "exclusiveMaximum": self.lt,
+        }
         return {word: limit for word, limit in words.items() if limit is not None}
 
 
@@ -58,7 +79,8 @@ Reader = Callable[[Any, Bounds], Any]
 
 
 class Kind(NamedTuple):
-    """A type of value: how it is read from a node, and its JSON Schema. `types` are the JSON types that it takes.
+    """A type of value: how it is read from a node, and its JSON Schema. `types` are the JSON types
+    that it takes.
 
     name: "an integer", for the manual; plural: "integers", where a list of them is named.
     """
@@ -114,15 +136,22 @@ def read_any(node: Any, bounds: Bounds) -> Any:
 
 
 def scalar(types: tuple[str, ...]) -> Callable[[Bounds], Schema]:
-    return lambda bounds: {"type": types[0] if len(types) == 1 else list(types), **(bounds.schema if "string" not in types else {})}
+    return lambda bounds: {
+        "type": types[0] if len(types) == 1 else list(types),
+        **(bounds.schema if "string" not in types else {}),
+    }
 
 
 NAMES = ("string", "number", "boolean")
-INT = Kind("an integer", ("integer",), read_int, lambda bounds: scalar(("integer",))(whole(bounds)), "integers")
+INT = Kind(
+    "an integer", ("integer",), read_int, lambda bounds: scalar(("integer",))(whole(bounds)), "integers"
+)
 FLOAT = Kind("a number", ("number",), read_float, scalar(("number",)), "numbers")
 BOOL = Kind("true or false", ("boolean",), read_bool, lambda bounds: {"type": "boolean"})
 TEXT = Kind("text", NAMES, read_text, lambda bounds: {"type": list(NAMES)}, "texts")
-ANY = Kind("anything", ("string", "number", "boolean", "array", "object", "null"), read_any, lambda bounds: {})
+ANY = Kind(
+    "anything", ("string", "number", "boolean", "array", "object", "null"), read_any, lambda bounds: {}
+)
 
 
 def choice(words: tuple[str, ...]) -> Kind:
@@ -130,13 +159,19 @@ def choice(words: tuple[str, ...]) -> Kind:
     canonical = {word.lower(): word for word in words}
 
     def read(node: Any, bounds: Bounds) -> str:
-        word = canonical.get(node.value.lower()) if isinstance(node.value, str) and node.value.isascii() else None
+        word = (
+            canonical.get(node.value.lower())
+            if isinstance(node.value, str) and node.value.isascii()
+            else None
+        )
         if word is None:
             raise Reject(node)
         return word
 
     def schema(bounds: Bounds) -> Schema:
-        pattern = "|".join("".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else c for c in word) for word in words)
+        pattern = "|".join(
+            "".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else c for c in word) for word in words
+        )
         return {"type": "string", "anyOf": [{"enum": list(words)}, {"pattern": f"^({pattern})$(?!\\n)"}]}
 
     return Kind("one of " + ", ".join(words), ("string",), read, schema)
@@ -155,13 +190,23 @@ def listing(item: Kind, exactly: int | None, lone: bool) -> Kind:
         return tuple(item.read(each, bounds) for each in node.value)
 
     def schema(bounds: Bounds) -> Schema:
-        size = {"minItems": exactly, "maxItems": exactly} if exactly is not None else {"minItems": bounds.least} if bounds.least else {}
+        size = (
+            {"minItems": exactly, "maxItems": exactly}
+            if exactly is not None
+            else {"minItems": bounds.least}
+            if bounds.least
+            else {}
+        )
         words = {"type": "array", "items": item.schema(bounds), **size}
-        return merged([words, item.schema(bounds)]) if lone else words
+        if lone:
+            return merged([words, item.schema(bounds)])
+        return words
 
     types = ("array", *item.types) if lone else ("array",)
     of = item.plural or item.name
-    name, plural = (f"a pair of {of}", f"pairs of {of}") if exactly == 2 else (f"a list of {of}", f"lists of {of}")
+    name, plural = (
+        (f"a pair of {of}", f"pairs of {of}") if exactly == 2 else (f"a list of {of}", f"lists of {of}")
+    )
     return Kind(name, types, read, schema, plural)
 
 
@@ -174,16 +219,27 @@ def mapping(item: Kind) -> Kind:
         return {key: item.read(each, bounds) for key, each in node.value.items()}
 
     name = f"a mapping from names to {item.plural or item.name}"
-    return Kind(name, ("object",), read, lambda bounds: {"type": "object", "additionalProperties": item.schema(bounds)})
+    return Kind(
+        name,
+        ("object",),
+        read,
+        lambda bounds: {"type": "object", "additionalProperties": item.schema(bounds)},
+    )
 
 
 def merged(schemas: list[Schema]) -> Schema:
-    """One schema for values of several JSON types; words that could meet another's type stand behind an `if`."""
-    types = [t for s in schemas for t in ([s["type"]] if isinstance(s.get("type"), str) else s.get("type", []))]
+    """One schema for values of several JSON types; words that could meet another's type stand
+    behind an `if`.
+    """
+    types = [
+        t for s in schemas for t in ([s["type"]] if isinstance(s.get("type"), str) else s.get("type", []))
+    ]
     words: Schema = {"type": list(dict.fromkeys(types))}
     for s in schemas:
         own = {word: limit for word, limit in s.items() if word != "type"}
-        mixed = s.get("type") == "integer" and "number" in types  # limits of integers are none for other numbers
+        mixed = (
+            s.get("type") == "integer" and "number" in types
+        )  # limits of integers are none for other numbers
         if (
             not (mixed and own)
             and own.keys() <= SPECIFIC
@@ -211,19 +267,29 @@ SPECIFIC = {
 
 
 def json_type(value: Any) -> str:
-    """The JSON type of a node's value: a number without a fraction is an integer, as JSON Schema counts; NaN, which JSON lacks, is text."""
+    """The JSON type of a node's value: a number without a fraction is an integer, as JSON Schema
+    counts; NaN, which JSON lacks, is text.
+    """
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, float):
-        return "string" if isnan(value) else "integer" if value.is_integer() else "number"
-    return {int: "integer", str: "string", list: "array", dict: "object", NoneType: "null"}.get(type(value), "null")
+        if isnan(value):
+            return "string"
+        if value.is_integer():
+            return "integer"
+        return "number"
+    return {int: "integer", str: "string", list: "array", dict: "object", NoneType: "null"}.get(
+        type(value), "null"
+    )
 
 
 def either(kinds: list[Kind]) -> Kind:
     """The first kind that takes the value's JSON type decides."""
 
     def chosen(type_: str) -> Kind | None:
-        return next((k for k in kinds if type_ in k.types or (type_ == "integer" and "number" in k.types)), None)
+        return next(
+            (k for k in kinds if type_ in k.types or (type_ == "integer" and "number" in k.types)), None
+        )
 
     def read(node: Any, bounds: Bounds) -> Any:
         kind = chosen(json_type(node.value))
@@ -235,7 +301,13 @@ def either(kinds: list[Kind]) -> Kind:
         return merged([k.schema(bounds) for k in kinds])
 
     types = tuple(dict.fromkeys(t for k in kinds for t in k.types))
-    return Kind(" or ".join(k.name for k in kinds), types, read, schema, " or ".join(k.plural or k.name for k in kinds))
+    return Kind(
+        " or ".join(k.name for k in kinds),
+        types,
+        read,
+        schema,
+        " or ".join(k.plural or k.name for k in kinds),
+    )
 
 
 SIMPLE: dict[Any, Kind] = {int: INT, float: FLOAT, bool: BOOL, str: TEXT, Any: ANY, object: ANY}
@@ -243,10 +315,15 @@ KNOWN: dict[Any, Kind] = {}
 
 
 def kind_of(annotation: Any) -> Kind:
-    """The kind that a type annotation stands for: int, float, bool, str, Literal, X | None, tuple, dict, Record, or unions of them."""
+    """The kind that a type annotation stands for: int, float, bool, str, Literal, X | None, tuple,
+    dict, Record, or unions of them.
+    """
     if annotation in SIMPLE:
         return SIMPLE[annotation]
-    key = annotation, str(annotation)  # words in another order are equal, and would be listed as those that came first
+    key = (
+        annotation,
+        str(annotation),
+    )  # words in another order are equal, and would be listed as those that came first
     if key not in KNOWN:
         KNOWN[key] = made(annotation)
     return KNOWN[key]
@@ -257,11 +334,21 @@ def made(annotation: Any, lone: bool = True) -> Kind:
     if origin is Literal:
         return choice(arguments)
     if origin in (Union, UnionType):
-        kinds = [made(a, lone=False) if get_origin(a) is tuple else kind_of(a) for a in arguments if a is not NoneType]
-        return kinds[0] if len(kinds) == 1 else either(kinds)
+        kinds = [
+            made(a, lone=False) if get_origin(a) is tuple else kind_of(a)
+            for a in arguments
+            if a is not NoneType
+        ]
+        if len(kinds) == 1:
+            return kinds[0]
+        return either(kinds)
     if origin is tuple:
         fixed = None if arguments[-1] is Ellipsis else len(arguments)
-        return listing(kind_of(arguments[0]), fixed, lone=lone and fixed is None and "array" not in kind_of(arguments[0]).types)
+        return listing(
+            kind_of(arguments[0]),
+            fixed,
+            lone=lone and fixed is None and "array" not in kind_of(arguments[0]).types,
+        )
     if origin is dict:
         return mapping(kind_of(arguments[1]))
     if hasattr(annotation, "kind"):  # a Record

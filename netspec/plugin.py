@@ -1,7 +1,20 @@
-"""The words that a layer type of one's own is written with: `from netspec.plugin import Layer, param, module, ...` (docs/plugins.md)."""
+"""The words that a layer type of one's own is written with: `from netspec.plugin import Layer,
+param, module, ...` (docs/plugins.md).
+"""
 
 from netspec.ir.dims import Size, ceil_div, largest, product, smallest, total
-from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.layer import (
+    Example,
+    Filler,
+    Kept,
+    Layer,
+    ModuleText,
+    Weight,
+    accepts,
+    constant,
+    module,
+    rejects,
+)
 from netspec.ir.onnx import OnnxBuilder, OnnxValue
 from netspec.ir.rule import RuleError, at_least, divides, require, same
 from netspec.ir.types import TensorType

@@ -1,4 +1,6 @@
-"""How a spec is read: what picks a net out of it, and what it may do. Said by the command line or the caller, never by the spec."""
+"""How a spec is read: what picks a net out of it, and what it may do. Said by the command line or
+the caller, never by the spec.
+"""
 
 from netspec.frozen_classes import frozen
 
@@ -10,9 +12,11 @@ ALLOW = "with --allow-code it runs, with your rights: look at it first"
 
 @frozen
 class Reading:
-    """stages, level: for include and exclude rules (Caffe's NetState); settings: PATH=VALUE texts put into the spec first.
+    """stages, level: for include and exclude rules (Caffe's NetState); settings: PATH=VALUE texts
+    put into the spec first.
 
-    allow_code: Python code that the spec names, plug-ins and `python:` sources, may run; without it that is refused (NS121).
+    allow_code: Python code that the spec names, plug-ins and `python:` sources, may run; without it
+    that is refused (NS121).
     """
 
     stages: frozenset[str] = frozenset()
@@ -20,9 +24,13 @@ class Reading:
     settings: tuple[str, ...] = ()
     allow_code: bool = False
     recorded: int = 0
-    """How many of the settings, the first ones, a run's folder remembers: its word, not the caller's, so they may not lead outside."""
+    """How many of the settings, the first ones, a run's folder remembers: its word, not the
+    caller's, so they may not lead outside.
+    """
     unproven: str = ""
-    """The folder where the paths of a run started, says its record, where nothing proves it: they start in the run's folder then."""
+    """The folder where the paths of a run started, says its record, where nothing proves it: they
+    start in the run's folder then.
+    """
 
 
 PLAIN = Reading()

@@ -1,7 +1,8 @@
-"""Parameters declared once: a `Record` subclass with `param()` fields knows its defaults, its checks and its JSON Schema.
+"""Parameters declared once: a `Record` subclass with `param()` fields knows its defaults, its
+checks and its JSON Schema.
 
-Reading takes any tree whose nodes have `.value` and `.text` (syntax.Located); it gives the record or raises a `Reject`. Knows no layer, no
-place.
+Reading takes any tree whose nodes have `.value` and `.text` (syntax.Located); it gives the record
+or raises a `Reject`. Knows no layer, no place.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,12 +14,32 @@ __all__ = ["Bounds", "Kind", "Node", "Param", "Record", "Reject", "as_written", 
 
 
 class Param:
-    """One declared parameter. `pair`: names of the per-axis spellings (kernel_h, kernel_w); `group`: the Caffe message that holds it."""
+    """One declared parameter. `pair`: names of the per-axis spellings (kernel_h, kernel_w);
+    `group`: the Caffe message that holds it.
+    """
 
-    __slots__ = ("_kind", "annotation", "bounds", "default", "dialects", "doc", "group", "name", "pair", "required")
+    __slots__ = (
+        "_kind",
+        "annotation",
+        "bounds",
+        "default",
+        "dialects",
+        "doc",
+        "group",
+        "name",
+        "pair",
+        "required",
+    )
 
     def __init__(
-        self, default: Any, required: bool, doc: str, bounds: Bounds, pair: tuple[str, ...], dialects: Mapping[str, Any], group: str | None
+        self,
+        default: Any,
+        required: bool,
+        doc: str,
+        bounds: Bounds,
+        pair: tuple[str, ...],
+        dialects: Mapping[str, Any],
+        group: str | None,
     ) -> None:
         self.default = default
         self.required = required
@@ -38,7 +59,9 @@ class Param:
         return self._kind
 
     def schema(self) -> Schema:
-        """Sub-schema of the value, with the description; the caller adds what concerns the whole mapping."""
+        """Sub-schema of the value, with the description; the caller adds what concerns the whole
+        mapping.
+        """
         words = self.kind.schema(self.bounds)
         return {"description": self.doc, **words}
 
@@ -68,20 +91,32 @@ def param(  # noqa: PLR0913 - the words of a declaration
     dialects: Mapping[str, Any] | None = None,
     group: str | None = None,
 ) -> Any:
-    """Declare a parameter of a Record: its default (required without one), bounds, and what it means.
+    """Declare a parameter of a Record: its default (required without one), bounds, and what it
+    means.
 
-    ge, gt, le, lt bound each number in it; least is the least length of a list; pair names the _h and _w spellings;
-    dialects gives other defaults by dialect; group names the param map where a layer has several.
+    ge, gt, le, lt bound each number in it; least is the least length of a list; pair names the _h
+    and _w spellings; dialects gives other defaults by dialect; group names the param map where a
+    layer has several.
     """
     required = default is MISSING
-    return Param(None if required else default, required, doc, Bounds(ge, gt, le, lt, least), pair, dialects or {}, group)
+    return Param(
+        None if required else default,
+        required,
+        doc,
+        Bounds(ge, gt, le, lt, least),
+        pair,
+        dialects or {},
+        group,
+    )
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(param,), frozen_default=True)
 class Record:
-    """Base of everything that is written in a spec: layer parameters, fillers, solver, data sections.
+    """Base of everything that is written in a spec: layer parameters, fillers, solver, data
+    sections.
 
-    A field whose name is a Python keyword is declared with a trailing underscore, which its spelling drops.
+    A field whose name is a Python keyword is declared with a trailing underscore, which its
+    spelling drops.
     """
 
     params: ClassVar[dict[str, Param]] = {}
@@ -92,7 +127,10 @@ class Record:
     def __init_subclass__(cls, **header: Any) -> None:
         super().__init_subclass__(**header)
         own: dict[str, Param] = {}
-        for name, annotation in cls.__annotations__.items():  # of this class alone, evaluated; from 3.14 on not in its __dict__
+        for (
+            name,
+            annotation,
+        ) in cls.__annotations__.items():  # of this class alone, evaluated; from 3.14 on not in its __dict__
             declared = cls.__dict__.get(name)
             if isinstance(declared, Param):
                 declared.name, declared.annotation = name.rstrip("_"), annotation
@@ -118,7 +156,9 @@ class Record:
         return hash((type(self), tuple(map(repr, self.__dict__.values()))))
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{n}={self.__dict__[n]!r}" for n, p in self.params.items() if self.__dict__[n] != p.default)
+        given = ", ".join(
+            f"{n}={self.__dict__[n]!r}" for n, p in self.params.items() if self.__dict__[n] != p.default
+        )
         return f"{type(self).__name__}({given})"
 
     def changed(self, **values: Any) -> Self:
@@ -129,7 +169,9 @@ class Record:
 
     @classmethod
     def read(cls, fields: Mapping[str, Any], dialect: str = "caffe", whole: Any = None) -> Self:
-        """Build from nodes by spelling; raises Reject(node) for one that does not fit, Reject(whole) for one that is missing or unknown."""
+        """Build from nodes by spelling; raises Reject(node) for one that does not fit,
+        Reject(whole) for one that is missing or unknown.
+        """
         values: dict[str, Any] = {}
         for spelling, node in fields.items():
             declared = cls.names.get(spelling)
@@ -149,10 +191,17 @@ class Record:
             if name not in values:
                 if declared.required:
                     raise Reject(whole, name)
-                built.__dict__[name] = declared.dialects.get(dialect, declared.default) if declared.dialects else declared.default
+                built.__dict__[name] = (
+                    declared.dialects.get(dialect, declared.default)
+                    if declared.dialects
+                    else declared.default
+                )
             else:
                 value = values[name]
-                built.__dict__[name] = joined(declared, value, whole) if isinstance(value, dict) and declared.pair else value
+                if isinstance(value, dict) and declared.pair:
+                    built.__dict__[name] = joined(declared, value, whole)
+                else:
+                    built.__dict__[name] = value
         return built
 
     @classmethod
@@ -178,7 +227,9 @@ class Record:
 
     @classmethod
     def schema(cls, names: Iterable[str] | None = None) -> Schema:
-        """JSON Schema words for a mapping with these parameters (all by default): properties, required, no others."""
+        """JSON Schema words for a mapping with these parameters (all by default): properties,
+        required, no others.
+        """
         chosen = [p for p in cls.params.values() if names is None or p.name in names]
         properties: Schema = {}
         rules: list[Schema] = []
@@ -198,15 +249,25 @@ class Record:
 
 
 def as_written(value: Any) -> Any:
-    """A parameter's value as a spec would write it: tuples as lists, a record as its short form or the mapping of what it sets."""
+    """A parameter's value as a spec would write it: tuples as lists, a record as its short form or
+    the mapping of what it sets.
+    """
     if isinstance(value, Record):
-        given = {name: as_written(value.__dict__[name]) for name, p in value.params.items() if value.__dict__[name] != p.default}
+        given = {
+            name: as_written(value.__dict__[name])
+            for name, p in value.params.items()
+            if value.__dict__[name] != p.default
+        }
         if value.short is not None and given.keys() <= {value.short}:
             return as_written(value.__dict__[value.short])
-        return given if value.short is None else {value.short: as_written(value.__dict__[value.short]), **given}
+        if value.short is None:
+            return given
+        return {value.short: as_written(value.__dict__[value.short]), **given}
     if isinstance(value, (list, tuple)):
         return [as_written(item) for item in value]
-    return {name: as_written(item) for name, item in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {name: as_written(item) for name, item in value.items()}
+    return value
 
 
 def joined(declared: Param, halves: dict[str, int], whole: Any) -> tuple[int, ...]:

@@ -1,7 +1,9 @@
-"""Is a model file the one that was certified? In: a path; out: its hashes and properties, or SpecError NS712, NS713, NS715.
+"""Is a model file the one that was certified? In: a path; out: its hashes and properties, or
+SpecError NS712, NS713, NS715.
 
-Reads protobuf's wire itself, so that a server needs neither torch nor onnx: fields are hashed in the order of their numbers, as protobuf
-writes them, so a file that was loaded and saved again is the same. Weights count by name, shape and bytes, in the file or beside it.
+Reads protobuf's wire itself, so that a server needs neither torch nor onnx: fields are hashed in
+the order of their numbers, as protobuf writes them, so a file that was loaded and saved again is
+the same. Weights count by name, shape and bytes, in the file or beside it.
 """
 
 import hashlib
@@ -37,7 +39,13 @@ __all__ = [
 CERTIFICATE = "netspec.certificate"
 SEAL = "netspec.seal"
 PROBES = "netspec.probes"
-PREFIXES = ("netspec.certif", "netspec.seal", "netspec.probes", "netspec.largest_difference", "netspec.tolerance")
+PREFIXES = (
+    "netspec.certif",
+    "netspec.seal",
+    "netspec.probes",
+    "netspec.largest_difference",
+    "netspec.tolerance",
+)
 """Properties that are the certificate: they are not part of what is hashed."""
 METADATA = 16 << 20
 """Bytes of properties that are read."""
@@ -46,7 +54,9 @@ INITIALIZER = 5
 NAME, RAW, DIMS, KIND, OUTSIDE, WHERE = 8, 9, 1, 2, 13, 14
 
 Field = tuple[int, int, memoryview]
-"""Number, wire type, and the bytes: of a length-delimited field its content, else the number as it is written."""
+"""Number, wire type, and the bytes: of a length-delimited field its content, else the number as it
+is written.
+"""
 
 
 class Seal(NamedTuple):
@@ -62,9 +72,11 @@ class Seal(NamedTuple):
 
 
 def allowed(path: str | os.PathLike[str], uncertified: bool = False) -> None:
-    """Let a certified file pass whose hashes are those of the certificate, and any other only with `uncertified`.
+    """Let a certified file pass whose hashes are those of the certificate, and any other only with
+    `uncertified`.
 
-    Raises SpecError: NS712 (no certificate), NS713 (another graph or other weights), NS715 (the certificate cannot be read), NS720, NS721.
+    Raises SpecError: NS712 (no certificate), NS713 (another graph or other weights), NS715 (the
+    certificate cannot be read), NS720, NS721.
     """
     if not uncertified:
         certificate_of(path)
@@ -82,10 +94,15 @@ def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
         if not isinstance(claim, dict):
             raise TypeError("it is no JSON object")
     except (KeyError, TypeError, ValueError) as error:
-        why = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        if isinstance(error, KeyError):
+            why = f"{error.args[0]} is missing"
+        else:
+            why = str(error)
         raise fail("NS715", why, path=os.fspath(path), notes=(DOING_WITHOUT,)) from error
     seal = seal_of(path)
-    changed = [name for name, hashed in (("graph", seal.graph), ("weights", seal.weights)) if hashed != wanted[name]]
+    changed = [
+        name for name, hashed in (("graph", seal.graph), ("weights", seal.weights)) if hashed != wanted[name]
+    ]
     if changed:
         fact = f"its {' and '.join(changed)} {'are' if changed != ['graph'] else 'is'} not what was certified"
         raise fail("NS713", fact, path=os.fspath(path), notes=(DOING_WITHOUT,))
@@ -108,7 +125,9 @@ def why_not(said: Mapping[str, str]) -> str:
 
 
 def seal_of(path: str | os.PathLike[str]) -> Seal:
-    """Hash a model file. Raises SpecError: NS720 (not readable), NS721 (no model, or weights outside that are not there)."""
+    """Hash a model file. Raises SpecError: NS720 (not readable), NS721 (no model, or weights
+    outside that are not there).
+    """
     path = Path(path)
     with opened(path) as data:
         graph, weights = Parts(), dict[str, list[str]]()
@@ -127,7 +146,9 @@ def seal_of(path: str | os.PathLike[str]) -> Seal:
 
 
 class Parts:
-    """Contents of fields, hashed in the order of their numbers; of one number as they come, properties sorted."""
+    """Contents of fields, hashed in the order of their numbers; of one number as they come,
+    properties sorted.
+    """
 
     def __init__(self) -> None:
         self.found: dict[tuple[int, int], list[bytes]] = {}
@@ -174,11 +195,18 @@ def beside(body: Any, outside: Mapping[str, str], path: Path) -> None:
     with opened(path.with_name(name), "NS721", path.parent) as data:
         try:
             start = int(outside.get("offset", "0"))
-            end = start + int(outside["length"]) if "length" in outside else len(data)
+            if "length" in outside:
+                end = start + int(outside["length"])
+            else:
+                end = len(data)
         except ValueError as error:
             raise fail("NS721", f"a place in {name} must be a number", path=str(path)) from error
         if not 0 <= start <= end <= len(data):
-            raise fail("NS721", f"{name} has {len(data)} bytes: a tensor is said to lie at {start} to {end}", path=str(path))
+            raise fail(
+                "NS721",
+                f"{name} has {len(data)} bytes: a tensor is said to lie at {start} to {end}",
+                path=str(path),
+            )
         body.update(data[start:end])
 
 
@@ -188,7 +216,9 @@ def opened(path: Path, code: str = "NS720", below: Path | None = None) -> Iterat
     try:
         with open_file(path) if below is None else open_below(path, [below]) as file:
             size = os.fstat(file.fileno()).st_size
-            view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b"")  # unmapped with its last view
+            view = memoryview(
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+            )  # unmapped with its last view
     except (OSError, ValueError) as error:
         raise fail(code, getattr(error, "strerror", None) or str(error), path=str(path)) from error
     yield view
@@ -201,7 +231,9 @@ def properties(data: memoryview, path: str | os.PathLike[str]) -> dict[str, str]
         if number == PROPERTIES and kind == 2:
             room -= len(content)
             if room < 0:
-                raise fail("NS721", f"its properties are longer than {METADATA >> 20} MiB", path=os.fspath(path))
+                raise fail(
+                    "NS721", f"its properties are longer than {METADATA >> 20} MiB", path=os.fspath(path)
+                )
             found.update([entry(content, path)])
     return found
 
@@ -223,8 +255,10 @@ def fields(data: memoryview, path: str | os.PathLike[str]) -> Iterator[Field]:
             if kind == 2:
                 length, start = varint(data, place)
                 place = start + length
+            elif kind == 0:
+                place = varint(data, place)[1]
             else:
-                place = varint(data, place)[1] if kind == 0 else place + {1: 8, 5: 4}[kind]
+                place = place + {1: 8, 5: 4}[kind]
             if place > end:
                 raise IndexError
             yield number, kind, data[start:place]
@@ -260,12 +294,19 @@ PROBED = 64
 
 
 def probed_places(size: int) -> list[int]:
-    """Which elements of an output of so many a probe keeps: evenly spread, the first and the last among them."""
-    return sorted({i * (size - 1) // (PROBED - 1) for i in range(PROBED)}) if size else []
+    """Which elements of an output of so many a probe keeps: evenly spread, the first and the last
+    among them.
+    """
+    if size:
+        return sorted({i * (size - 1) // (PROBED - 1) for i in range(PROBED)})
+    return []
 
 
-def probe_array(shape: tuple[int, ...], dtype: str, kind: str, most: int, seed: int) -> "np.ndarray[Any, Any]":
-    """An input of a probe, the same on every machine: whole numbers by arithmetic alone (Weyl's sequence, mixed), nothing random.
+def probe_array(
+    shape: tuple[int, ...], dtype: str, kind: str, most: int, seed: int
+) -> "np.ndarray[Any, Any]":
+    """An input of a probe, the same on every machine: whole numbers by arithmetic alone (Weyl's
+    sequence, mixed), nothing random.
 
     kind: pixels (0 to 255), real (-2 to 2 in steps of 1/64) or whole (below `most`).
     """

@@ -1,4 +1,6 @@
-"""Texts and places in them. Everything that carries a position builds on this; it imports nothing of netspec."""
+"""Texts and places in them. Everything that carries a position builds on this; it imports nothing
+of netspec.
+"""
 
 from bisect import bisect_right
 from typing import NamedTuple
@@ -7,7 +9,9 @@ __all__ = ["Source", "Span"]
 
 
 class Source:
-    """A text and the name it goes by in messages. Offsets count code points from 0; lines and columns count from 1."""
+    """A text and the name it goes by in messages. Offsets count code points from 0; lines and
+    columns count from 1.
+    """
 
     __slots__ = ("_starts", "name", "text")
 

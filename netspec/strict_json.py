@@ -1,6 +1,8 @@
-"""JSON from strangers: one reader that raises one error, whatever the text is. Comes in: text or bytes; goes out: plain values.
+"""JSON from strangers: one reader that raises one error, whatever the text is. Comes in: text or
+bytes; goes out: plain values.
 
-Bounded are size, depth and integers; refused are keys that stand twice, NaN and Infinity, and texts that no UTF-8 can hold.
+Bounded are size, depth and integers; refused are keys that stand twice, NaN and Infinity, and texts
+that no UTF-8 can hold.
 """
 
 import json
@@ -12,7 +14,14 @@ __all__ = ["BYTES", "JsonError", "member", "read_json", "read_object"]
 
 BYTES = 64 << 20
 DEPTH = 64
-KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list", dict: "an object"}
+KINDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
 
 
 class JsonError(ValueError):
@@ -20,13 +29,22 @@ class JsonError(ValueError):
 
 
 def read_json(text: str | bytes, constants: bool = False) -> Any:
-    """The value of a JSON text; `constants`: NaN and Infinity may stand in it, as Python writes them. Raises JsonError."""
+    """The value of a JSON text; `constants`: NaN and Infinity may stand in it, as Python writes
+    them. Raises JsonError.
+    """
     if len(text) > BYTES:
         raise JsonError(f"{len(text):,} bytes, at most {BYTES:,} are read")
     try:
-        words = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        if isinstance(text, bytes):
+            words = text.decode("utf-8-sig")
+        else:
+            words = text
         value = json.loads(
-            words, object_pairs_hook=once, parse_constant=float if constants else no_constant, parse_int=whole, parse_float=finite
+            words,
+            object_pairs_hook=once,
+            parse_constant=float if constants else no_constant,
+            parse_int=whole,
+            parse_float=finite,
         )
     except RecursionError:
         raise JsonError(f"nested deeper than {DEPTH}") from None
@@ -92,7 +110,9 @@ def finite(digits: str) -> float:
 
 
 def check_depth(value: Any) -> None:
-    """Raises JsonError for what is nested too deep, or a text with half of a surrogate pair. Uses no recursion."""
+    """Raises JsonError for what is nested too deep, or a text with half of a surrogate pair. Uses
+    no recursion.
+    """
     level = [value]
     for _ in range(DEPTH + 1):
         texts = [item for item in level if isinstance(item, str)]
@@ -100,7 +120,12 @@ def check_depth(value: Any) -> None:
         for text in texts:
             if not text.isascii():
                 check_text(text)
-        level = [inner for item in level if isinstance(item, (list, dict)) for inner in (item if isinstance(item, list) else item.values())]
+        level = [
+            inner
+            for item in level
+            if isinstance(item, (list, dict))
+            for inner in (item if isinstance(item, list) else item.values())
+        ]
         if not level:
             return
     raise JsonError(f"nested deeper than {DEPTH}")

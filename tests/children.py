@@ -11,13 +11,17 @@ from typing import Any
 __all__ = ["Child", "netspec"]
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["torch", "tests.training.tiny", "netspec.cli", "netspec.api", "netspec.training.train"])
+FORKS.set_forkserver_preload(
+    ["torch", "tests.training.tiny", "netspec.cli", "netspec.api", "netspec.training.train"]
+)
 
 
 class Child:
     """A function in a process of its own; what it prints goes to files beside `folder`."""
 
-    def __init__(self, work: Callable[..., Any], *arguments: Any, folder: Path, limit: int | None = None) -> None:
+    def __init__(
+        self, work: Callable[..., Any], *arguments: Any, folder: Path, limit: int | None = None
+    ) -> None:
         """limit: size of files in bytes, which stands for a full disk."""
         self.out, self.err = (folder.with_name(f"{folder.name}.{word}") for word in ("out", "err"))
         self.process = FORKS.Process(target=begin, args=(work, arguments, folder, self.out, self.err, limit))
@@ -34,7 +38,14 @@ class Child:
         yield from (self.wait(), self.out.read_text(), self.err.read_text())
 
 
-def begin(work: Callable[..., Any], arguments: tuple[Any, ...], folder: Path, out: Path, err: Path, limit: int | None) -> None:
+def begin(
+    work: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    folder: Path,
+    out: Path,
+    err: Path,
+    limit: int | None,
+) -> None:
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     os.chdir(folder)

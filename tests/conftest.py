@@ -27,4 +27,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update", action="store_true", default=False, help="rewrite the recorded output of literate and golden tests")
+    parser.addoption(
+        "--update",
+        action="store_true",
+        default=False,
+        help="rewrite the recorded output of literate and golden tests",
+    )

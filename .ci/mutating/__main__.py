@@ -45,7 +45,9 @@ QUIET = ["-q", "-x", "-p", "no:xdist", "-p", "no:cacheprovider", "--no-header", 
 
 def main() -> int:
     asked = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a child's tests end with it, and the copy is as it was
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # a child's tests end with it, and the copy is as it was
     folder = Path(asked.folder)
     (folder / "map").mkdir(parents=True, exist_ok=True)
     workshop = Workshop(ROOT, folder)
@@ -55,7 +57,12 @@ def main() -> int:
     if asked.map_only:
         return 0
     tree = workshop.tree
-    every = [m for p in sorted((tree / PACKAGE).rglob("*.py")) if matches(p, tree, asked.module) for m in mutants_of(p, tree)]
+    every = [
+        m
+        for p in sorted((tree / PACKAGE).rglob("*.py"))
+        if matches(p, tree, asked.module)
+        for m in mutants_of(p, tree)
+    ]
     drawn = sample(every, tree, asked.seed, asked.count)
     print(f"{len(drawn)} of {len(every)} mutants, seed {asked.seed}", flush=True)
     results = Results(Path(asked.report) if asked.report else folder / f"report-{asked.seed}.json")
@@ -73,12 +80,25 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--module", action="append", help="modules that are changed, netspec/ir/*.py")
     parser.add_argument("--tests", action="append", help="test files of the map, tests/ir/*")
     parser.add_argument("--only", type=int, help="no more than so many of those drawn")
-    parser.add_argument("--report", help="results are kept here, and those that are there are not asked again")
+    parser.add_argument(
+        "--report", help="results are kept here, and those that are there are not asked again"
+    )
     parser.add_argument("--again", action="store_true", help="ask again those that survived")
-    parser.add_argument("--seconds", type=float, default=20, help="of tests for one mutant, as they take without it")
-    parser.add_argument("--folder", default=os.path.join(tempfile.gettempdir(), f"mutants-{os.getuid()}"), help="of the copy and the map")
+    parser.add_argument(
+        "--seconds", type=float, default=20, help="of tests for one mutant, as they take without it"
+    )
+    parser.add_argument(
+        "--folder",
+        default=os.path.join(tempfile.gettempdir(), f"mutants-{os.getuid()}"),
+        help="of the copy and the map",
+    )
     parser.add_argument("--map-only", action="store_true", help="only make the map of tests")
-    parser.add_argument("--control", type=int, default=0, help="first run the tests of so many mutants without them: all must pass")
+    parser.add_argument(
+        "--control",
+        type=int,
+        default=0,
+        help="first run the tests of so many mutants without them: all must pass",
+    )
     return parser.parse_args()
 
 
@@ -104,13 +124,17 @@ def make_map(workshop: Workshop, folder: Path, patterns: list[str] | None) -> No
     known: dict[str, str] = json.loads(known_file.read_text()) if known_file.exists() else {}
     variables = {"PYTHONPATH": f"{hook}:{workshop.tree}", instrument.FOLDER: str(folder / "hits")}
     variables[instrument.FOLDER + "_ROOT"] = str(workshop.tree)
-    names = [p.relative_to(workshop.tree).as_posix() for p in sorted((workshop.tree / "tests").rglob("test_*.py"))]
+    names = [
+        p.relative_to(workshop.tree).as_posix() for p in sorted((workshop.tree / "tests").rglob("test_*.py"))
+    ]
     names = [n for n in names if not n.startswith(WITHOUT)]
     texts = {n: sha256((workshop.tree / n).read_bytes()).hexdigest() for n in names}
     for gone in {p.name for p in folder.glob("map/*.json")} - {map_name(n) for n in names}:
         (folder / "map" / gone).unlink()
     asked = [n for n in names if matches(ROOT / n, ROOT, patterns)]
-    while new := [n for n in asked if known.get(n) != texts[n] or not (folder / "map" / map_name(n)).exists()]:
+    while new := [
+        n for n in asked if known.get(n) != texts[n] or not (folder / "map" / map_name(n)).exists()
+    ]:
         together = [n for n in new if os.path.dirname(n) == os.path.dirname(new[0])]
         begun = time.time()
 
@@ -119,7 +143,12 @@ def make_map(workshop: Workshop, folder: Path, patterns: list[str] | None) -> No
 
             instrument.install(workshop.tree)
             options = [*(o for o in QUIET if o != "-x"), "--continue-on-collection-errors"]
-            return int(pytest.main([*names, *options, f"--basetemp={folder / 'scratch'}"], plugins=[Recorder(folder / "map", FILE, TEST)]))
+            return int(
+                pytest.main(
+                    [*names, *options, f"--basetemp={folder / 'scratch'}"],
+                    plugins=[Recorder(folder / "map", FILE, TEST)],
+                )
+            )
 
         for name in together:
             (folder / "map" / map_name(name)).unlink(missing_ok=True)
@@ -138,7 +167,9 @@ def make_map(workshop: Workshop, folder: Path, patterns: list[str] | None) -> No
 # --- asking ----------------------------------------------------------------------------------------------------------
 
 
-def judge(workshop: Workshop, tests: Map, drawn: list[Mutant], results: "Results", asked: argparse.Namespace) -> None:
+def judge(
+    workshop: Workshop, tests: Map, drawn: list[Mutant], results: "Results", asked: argparse.Namespace
+) -> None:
     same = equivalent()
     for i, mutant in enumerate(drawn):
         known = results.of(mutant)
@@ -151,7 +182,10 @@ def judge(workshop: Workshop, tests: Map, drawn: list[Mutant], results: "Results
         if verdict == "caught" and stands_alone(workshop, tests, by, asked.seconds):
             verdict, by = "survived", f"and {by} fails without it"
         results.add(mutant, verdict, by, time.monotonic() - begun)
-        print(f"{i + 1}/{len(drawn)} {verdict} {mutant.module}:{mutant.line} {mutant.after[:90]!r} {by}", flush=True)
+        print(
+            f"{i + 1}/{len(drawn)} {verdict} {mutant.module}:{mutant.line} {mutant.after[:90]!r} {by}",
+            flush=True,
+        )
 
 
 def asked_of(workshop: Workshop, tests: Map, mutant: Mutant, text: str, seconds: float) -> tuple[str, str]:
@@ -180,7 +214,9 @@ def in_function(mutant: Mutant, text: str) -> bool:
     return instrument.block_of(mutant.module, ast.parse(text), mutant.line) is not None
 
 
-def run_tests(workshop: Workshop, names: list[str], seconds: float, known: Container[str], more: int) -> tuple[int | None, str, int]:
+def run_tests(
+    workshop: Workshop, names: list[str], seconds: float, known: Container[str], more: int
+) -> tuple[int | None, str, int]:
     """Exit status, the first test that failed, how many ran."""
     said = workshop.folder / "said.json"
     said.unlink(missing_ok=True)
@@ -191,7 +227,9 @@ def run_tests(workshop: Workshop, names: list[str], seconds: float, known: Conta
         sys.dont_write_bytecode = False
         chosen = Chosen(names, known, more)
         files = list(dict.fromkeys(name.partition("::")[0] for name in names))
-        status = int(pytest.main([*files, *QUIET, f"--basetemp={workshop.folder / 'scratch'}"], plugins=[chosen]))
+        status = int(
+            pytest.main([*files, *QUIET, f"--basetemp={workshop.folder / 'scratch'}"], plugins=[chosen])
+        )
         said.write_text(json.dumps([chosen.failed, chosen.count]))
         return status
 
@@ -214,7 +252,9 @@ def control(workshop: Workshop, tests: Map, drawn: list[Mutant], seconds: float)
 def equivalent() -> dict[tuple[Any, ...], str]:
     """The mutants that change nothing that can be seen, with the reason."""
     listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")).get("equivalent", [])
-    return {(e["module"], e["function"], e["before"], e["after"], e.get("nth", 0)): e["reason"] for e in listed}
+    return {
+        (e["module"], e["function"], e["before"], e["after"], e.get("nth", 0)): e["reason"] for e in listed
+    }
 
 
 class Results:
@@ -230,7 +270,13 @@ class Results:
 
     def add(self, mutant: Mutant, verdict: str, by: str, seconds: float) -> None:
         more = {k: v for k, v in asdict(mutant).items() if k in ("line", "old", "new")}
-        self.found[mutant.key] = {"key": mutant.key, **more, "verdict": verdict, "by": by, "seconds": round(seconds, 1)}
+        self.found[mutant.key] = {
+            "key": mutant.key,
+            **more,
+            "verdict": verdict,
+            "by": by,
+            "seconds": round(seconds, 1),
+        }
         draft = self.path.with_suffix(".draft")
         draft.write_text(json.dumps(list(self.found.values()), indent=1))
         draft.rename(self.path)
@@ -241,7 +287,9 @@ class Results:
         judged = [(m, r) for m in here if (r := self.of(m))]
         survivors = [(m, r) for m, r in judged if r["verdict"] == "survived"]
         for m, r in survivors:
-            print(f"survived: {m.module}:{m.line} in {m.function or 'the module'}, after {r['by']}\n  - {m.before}\n  + {m.after}")
+            print(
+                f"survived: {m.module}:{m.line} in {m.function or 'the module'}, after {r['by']}\n  - {m.before}\n  + {m.after}"
+            )
         caught = len(judged) - len(survivors)
         share = caught / (len(judged) or 1)
         left = len(here) - len(judged)

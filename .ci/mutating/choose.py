@@ -66,7 +66,10 @@ class Map:
         for file in files:
             of_file = [t for t in close if t.file == file]
             each += [*of_file[: EACH // 2], *sorted(of_file, key=lambda t: t.seconds)[: EACH // 2]]
-        rest = sorted((t for t in found if t.file in files), key=lambda t: (t.seconds > 1, -t.modules.get(module, 0), t.seconds))
+        rest = sorted(
+            (t for t in found if t.file in files),
+            key=lambda t: (t.seconds > 1, -t.modules.get(module, 0), t.seconds),
+        )
         first = affordable(close[:FIRST], seconds / 4)
         second = affordable((t for t in dict.fromkeys([*each, *rest]) if t not in first), seconds)
         made = [[t.name for t in tests] for tests in (first, second) if tests]
@@ -98,8 +101,14 @@ def defined(tree: ast.Module, line: int) -> tuple[set[str], str]:
     top = next((n for n in tree.body if n.lineno <= line <= (n.end_lineno or 0)), None)
     inside: list[ast.stmt] = [top] if top is not None else []
     if isinstance(top, ast.ClassDef):
-        inside = [n for n in top.body if n.lineno <= line <= (n.end_lineno or 0) and not isinstance(n, ast.FunctionDef)]
-    names = {t.id for n in inside for t in ast.walk(n) if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store)}
+        inside = [
+            n
+            for n in top.body
+            if n.lineno <= line <= (n.end_lineno or 0) and not isinstance(n, ast.FunctionDef)
+        ]
+    names = {
+        t.id for n in inside for t in ast.walk(n) if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store)
+    }
     return names, top.name if isinstance(top, ast.ClassDef) else ""
 
 
@@ -108,7 +117,11 @@ def readers(module: str, tree: ast.Module, line: int, package: Path) -> Sequence
     names, owner = defined(tree, line)
     here = [block for name in sorted(names) for block in reading(package).get(name, ())]
     own = [block for block in here if block.startswith(module + ":")]
-    return own or here or [f"{module}:{name}:{number}" for name, number, _ in blocks(tree) if name.startswith(owner + ".")]
+    return (
+        own
+        or here
+        or [f"{module}:{name}:{number}" for name, number, _ in blocks(tree) if name.startswith(owner + ".")]
+    )
 
 
 @cache
@@ -119,7 +132,11 @@ def reading(package: Path) -> dict[str, list[str]]:
         module = path.relative_to(package.parent).as_posix()
         for name, number, statements in blocks(ast.parse(path.read_text(encoding="utf-8"))):
             inner = (n for s in statements for n in ast.walk(s))
-            for word in {n.id if isinstance(n, ast.Name) else n.attr for n in inner if isinstance(n, ast.Name | ast.Attribute)}:
+            for word in {
+                n.id if isinstance(n, ast.Name) else n.attr
+                for n in inner
+                if isinstance(n, ast.Name | ast.Attribute)
+            }:
                 found[word].append(f"{module}:{name}:{number}")
     return found
 

@@ -17,9 +17,26 @@ from types import CodeType
 
 __all__ = ["Mutant", "mutants_of", "sample"]
 
-COMPARED = {"<": ("<=", ">"), "<=": ("<", ">="), ">": (">=", "<"), ">=": (">", "<="), "==": ("!=",), "!=": ("==",)}
+COMPARED = {
+    "<": ("<=", ">"),
+    "<=": ("<", ">="),
+    ">": (">=", "<"),
+    ">=": (">", "<="),
+    "==": ("!=",),
+    "!=": ("==",),
+}
 COMPARED |= {"in": ("not in",), "not in": ("in",), "is": ("is not",), "is not": ("is",)}
-COMPUTED = {"+": ("-",), "-": ("+",), "*": ("//", "+"), "//": ("*",), "%": ("//",), "/": ("*",), "**": ("*",), "|": ("&",), "&": ("|",)}
+COMPUTED = {
+    "+": ("-",),
+    "-": ("+",),
+    "*": ("//", "+"),
+    "//": ("*",),
+    "%": ("//",),
+    "/": ("*",),
+    "**": ("*",),
+    "|": ("&",),
+    "&": ("|",),
+}
 COMPUTED |= {"<<": (">>",), ">>": ("<<",)}
 ASSIGNED = {"+=": "-=", "-=": "+=", "*=": "+=", "//=": "*=", "/=": "*=", "|=": "&=", "%=": "//="}
 CALLED = {"min": "max", "max": "min", "any": "all", "all": "any"}
@@ -74,7 +91,9 @@ def mutants_of(path: Path, root: Path) -> list[Mutant]:
     lines = Lines(text)
     for function, begin, end, new in sorted(Finder(text, tree, lines).changes(tree), key=lambda c: c[1:]):
         line, before, after = lines.both(begin, end, new)
-        mutant = Mutant(path.relative_to(root).as_posix(), function, line, begin, end, text[begin:end], new, before, after)
+        mutant = Mutant(
+            path.relative_to(root).as_posix(), function, line, begin, end, text[begin:end], new, before, after
+        )
         key = (function, before, after)
         made.append(replace(mutant, nth=found.get(key, 0)))
         found[key] = found.get(key, 0) + 1
@@ -90,7 +109,9 @@ def changed_code(text: str) -> object:
 
 
 def stripped(code: CodeType) -> object:
-    constants = tuple(stripped(c) if isinstance(c, CodeType) else (type(c).__name__, repr(c)) for c in code.co_consts)
+    constants = tuple(
+        stripped(c) if isinstance(c, CodeType) else (type(c).__name__, repr(c)) for c in code.co_consts
+    )
     return code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
 
 
@@ -141,7 +162,9 @@ class Finder:
             case ast.Compare(left, _, comparators):
                 for a, b in zip([left, *comparators], comparators, strict=False):
                     yield from self.between(a, b, COMPARED)
-            case ast.BinOp(left, op, right) if function or not isinstance(op, ast.BitOr):  # else it is a union of types
+            case ast.BinOp(left, op, right) if function or not isinstance(
+                op, ast.BitOr
+            ):  # else it is a union of types
                 yield from self.between(left, right, COMPUTED)
             case ast.BoolOp(op, values):
                 for a, b in pairwise(values):
@@ -156,10 +179,14 @@ class Finder:
                 yield *self.span(node), (str(value + 1), str(value - 1) if value >= 1 else f"({value - 1})")
             case ast.Call(ast.Name(name)) if name in CALLED:
                 yield *self.span(node.func), (CALLED[name],)
-            case ast.Return(ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+            case ast.Return(ast.expr() as value) if not (
+                isinstance(value, ast.Constant) and value.value is None
+            ):
                 yield *self.span(value), ("None",)
 
-    def between(self, left: ast.expr, right: ast.expr, news: dict[str, tuple[str, ...]]) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    def between(
+        self, left: ast.expr, right: ast.expr, news: dict[str, tuple[str, ...]]
+    ) -> Iterator[tuple[int, int, tuple[str, ...]]]:
         """The operator between two operands, of one token or two (`not in`)."""
         begin, end = self.span(left)[1], self.offset(right)
         at = bisect_left(self.tokens, (begin, 0, ""))
@@ -178,7 +205,11 @@ class Finder:
 def children(node: ast.AST) -> Iterator[ast.AST]:
     """The parts of a node in which something may change."""
     match node:
-        case ast.JoinedStr() | ast.AnnAssign(target=ast.Name("__all__")) | ast.Assign(targets=[ast.Name("__all__")]):
+        case (
+            ast.JoinedStr()
+            | ast.AnnAssign(target=ast.Name("__all__"))
+            | ast.Assign(targets=[ast.Name("__all__")])
+        ):
             return
         case ast.AnnAssign(target, _, value):
             yield from (each for each in (target, value) if each is not None)

@@ -73,7 +73,9 @@ class Loader(SourceFileLoader):
         kept = Path(os.environ[FOLDER], "code", inside.replace("/", "__"))
         if kept.exists():
             return marshal.loads(kept.read_bytes())
-        code = compile(instrumented(path.read_text(encoding="utf-8"), inside), self.path, "exec", dont_inherit=True)
+        code = compile(
+            instrumented(path.read_text(encoding="utf-8"), inside), self.path, "exec", dont_inherit=True
+        )
         draft = kept.with_name(f"{kept.name}.{os.getpid()}")
         draft.write_bytes(marshal.dumps(code))
         draft.rename(kept)

@@ -33,7 +33,9 @@ class Workshop:
     def prepare(self) -> None:
         """Copy what git knows and does not ignore; import what is heavy."""
         shutil.rmtree(self.tree, ignore_errors=True)
-        listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=self.root, capture_output=True, check=True)
+        listed = subprocess.run(
+            ["git", "ls-files", "-coz", "--exclude-standard"], cwd=self.root, capture_output=True, check=True
+        )
         for name in filter(None, listed.stdout.decode().split("\0")):
             if (self.root / name).is_file():
                 (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +92,10 @@ class Workshop:
                 os.dup2(log, stream)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.chdir(self.tree)
-            sys.path[:] = [str(self.tree), *(p for p in sys.path if Path(p or ".").resolve() not in (self.root, self.root / ".ci"))]
+            sys.path[:] = [
+                str(self.tree),
+                *(p for p in sys.path if Path(p or ".").resolve() not in (self.root, self.root / ".ci")),
+            ]
             os.environ.update(variables)
             code = work()
             sys.stdout.flush()

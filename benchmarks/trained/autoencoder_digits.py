@@ -24,7 +24,9 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     import torch
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run")
     run = load_run(parser.parse_args().run)
     code = int(run.typed.types[run.typed.graph.blobs["encode3"]].shape[1])
@@ -39,7 +41,9 @@ def main() -> None:
     print(f"the mean digit  {np.square(train.mean(0) - test).mean():.5f}")
     for wider in (16, 20, 24):
         other = PCA(wider, random_state=0).fit(train)
-        print(f"PCA with {wider}     {np.square(other.inverse_transform(other.transform(test)) - test).mean():.5f}")
+        print(
+            f"PCA with {wider}     {np.square(other.inverse_transform(other.transform(test)) - test).mean():.5f}"
+        )
 
 
 if __name__ == "__main__":

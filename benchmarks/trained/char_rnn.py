@@ -39,7 +39,9 @@ class Reader:
         cont = np.ones((len(numbers), 1), np.float32)
         cont[0] = self.begun
         names = ["prob", *(f"{name}.next" for name in self.state)]
-        prob, *after = self.session.run(names, {"data": numbers[:, None].astype(np.float32), "cont": cont, **self.state})
+        prob, *after = self.session.run(
+            names, {"data": numbers[:, None].astype(np.float32), "cont": cont, **self.state}
+        )
         self.state, self.begun = dict(zip(self.state, after, strict=True)), True
         return prob[:, 0]
 
@@ -96,7 +98,9 @@ def drawn(path: str, letters: list[str], start: str, count: int, temperature: fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model")
     parser.add_argument("run", type=Path)
     parser.add_argument("folder", type=Path)
@@ -104,14 +108,20 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=0.7)
     parser.add_argument("--start", default="The ")
     given = parser.parse_args()
-    train, test = ((given.folder / f"python-topics-{part}.txt").read_text("utf-8") for part in ("train", "test"))
+    train, test = (
+        (given.folder / f"python-topics-{part}.txt").read_text("utf-8") for part in ("train", "test")
+    )
     numbers = json.loads((given.run / "classes.json").read_text("utf-8"))
     for order, name in ((1, "unigram"), (2, "bigram"), (3, "trigram"), (5, "5-gram"), (8, "8-gram")):
         print(f"{name:10} {counted(train, test, order):.3f} bits per character")
     text = np.array([numbers[c] for c in test])
     bits = forgetting(given.model, text)
-    print(f"char-RNN   {bits:.3f} bits per character, perplexity {2**bits:.2f}; as one stream {streamed(given.model, text):.3f}")
-    print(f"\n{drawn(given.model, sorted(numbers, key=numbers.__getitem__), given.start, given.letters, given.temperature)}")
+    print(
+        f"char-RNN   {bits:.3f} bits per character, perplexity {2**bits:.2f}; as one stream {streamed(given.model, text):.3f}"
+    )
+    print(
+        f"\n{drawn(given.model, sorted(numbers, key=numbers.__getitem__), given.start, given.letters, given.temperature)}"
+    )
 
 
 if __name__ == "__main__":

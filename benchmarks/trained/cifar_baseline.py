@@ -59,8 +59,12 @@ class Quick(nn.Module):
 
 def records(folder: Path, pattern: str) -> tuple[Tensor, Tensor]:
     """Images (N, 3, 32, 32) uint8 and labels (N) of CIFAR's binary files."""
-    raw = np.concatenate([np.fromfile(path, np.uint8).reshape(-1, 3073) for path in sorted(folder.glob(pattern))])
-    return torch.from_numpy(raw[:, 1:].reshape(-1, 3, 32, 32).copy()), torch.from_numpy(raw[:, 0].astype(np.int64))
+    raw = np.concatenate(
+        [np.fromfile(path, np.uint8).reshape(-1, 3073) for path in sorted(folder.glob(pattern))]
+    )
+    return torch.from_numpy(raw[:, 1:].reshape(-1, 3, 32, 32).copy()), torch.from_numpy(
+        raw[:, 0].astype(np.int64)
+    )
 
 
 def orders(count: int, epoch: Callable[[int], Tensor]) -> Iterator[Tensor]:
@@ -93,7 +97,9 @@ def drawn(folder: Path, seed: int) -> dict[str, Tensor]:
     return {each.name.replace("/", "."): each.tensor.detach().clone() for each in made.job.parameters}
 
 
-def by_hand(folder: Path, seed: int, iterations: int, start: dict[str, Tensor] | None) -> tuple[float, list[float]]:
+def by_hand(
+    folder: Path, seed: int, iterations: int, start: dict[str, Tensor] | None
+) -> tuple[float, list[float]]:
     """Train and test; the accuracy and the loss of each step. Without weights to start from it draws its own, and its own order."""
     torch.manual_seed(seed)
     images, labels = records(folder, "data_batch_*.bin")
@@ -101,10 +107,17 @@ def by_hand(folder: Path, seed: int, iterations: int, start: dict[str, Tensor] |
     net, losses = Quick(), []
     if start is not None:
         net.load_state_dict(start)
-    weights, biases = ([p for name, p in net.named_parameters() if name.endswith(kind)] for kind in ("weight", "bias"))
+    weights, biases = (
+        [p for name, p in net.named_parameters() if name.endswith(kind)] for kind in ("weight", "bias")
+    )
     groups = [{"params": weights, "lr": 0.001}, {"params": biases, "lr": 0.002}]
     optimizer = torch.optim.SGD(groups, lr=0.001, momentum=0.9, weight_decay=0.004, fused=True)
-    batches = orders(count, lambda epoch: torch.randperm(count) if start is None else torch.from_numpy(permutation(count, seed, epoch)))
+    batches = orders(
+        count,
+        lambda epoch: (
+            torch.randperm(count) if start is None else torch.from_numpy(permutation(count, seed, epoch))
+        ),
+    )
     for i in range(iterations):
         if i == iterations * 4 // 5:
             fall(optimizer, 0.1)
@@ -117,7 +130,8 @@ def by_hand(folder: Path, seed: int, iterations: int, start: dict[str, Tensor] |
     images, labels = records(folder, "test_batch*.bin")
     with torch.no_grad():
         right = sum(
-            int((net(x.float() - MEAN).argmax(1) == y).sum()) for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True)
+            int((net(x.float() - MEAN).argmax(1) == y).sum())
+            for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True)
         )
     return right / len(labels), losses
 
@@ -139,15 +153,27 @@ def by_netspec(folder: Path, seed: int, iterations: int) -> tuple[float, list[fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--iterations", type=int, default=1000)
     parser.add_argument("--apart", action="store_true")
     given = parser.parse_args()
     rows = []
-    print(f"{torch.get_num_threads()} threads, {given.iterations} iterations of {BATCH}, {'apart' if given.apart else 'paired'}\n")
-    columns = ("netspec", "by hand", "loss, 20 steps", "loss, all", "netspec CPU s", "by hand CPU s", "hand / netspec")
+    print(
+        f"{torch.get_num_threads()} threads, {given.iterations} iterations of {BATCH}, {'apart' if given.apart else 'paired'}\n"
+    )
+    columns = (
+        "netspec",
+        "by hand",
+        "loss, 20 steps",
+        "loss, all",
+        "netspec CPU s",
+        "by hand CPU s",
+        "hand / netspec",
+    )
     print(f"| seed | {' | '.join(columns)} |\n|{'---|' * (1 + len(columns))}")
     for seed in given.seeds:
         start = None if given.apart else drawn(given.folder, seed)
@@ -162,7 +188,17 @@ def main() -> None:
             seconds[name] = time.process_time() - begin
         (ours, our_losses), (theirs, their_losses) = found["netspec"], found["hand"]
         apart = [abs(a - b) for a, b in zip(our_losses, their_losses, strict=True)]
-        rows.append((ours, theirs, max(apart[:20]), max(apart), seconds["netspec"], seconds["hand"], seconds["hand"] / seconds["netspec"]))
+        rows.append(
+            (
+                ours,
+                theirs,
+                max(apart[:20]),
+                max(apart),
+                seconds["netspec"],
+                seconds["hand"],
+                seconds["hand"] / seconds["netspec"],
+            )
+        )
         print(f"| {seed} | {' | '.join(f'{value:.4g}' for value in rows[-1])} |", flush=True)
     print(f"| mean | {' | '.join(f'{statistics.mean(column):.4g}' for column in zip(*rows, strict=True))} |")
 

@@ -17,7 +17,9 @@ from autoencoder_digits import digits
 COUNT, NOISE = 1000, 32
 
 
-def judged(classifier: onnxruntime.InferenceSession, name: str, pixels: np.ndarray, train: np.ndarray) -> None:
+def judged(
+    classifier: onnxruntime.InferenceSession, name: str, pixels: np.ndarray, train: np.ndarray
+) -> None:
     """Print a row about images (count, 64), pixels from 0 to 255."""
     prob = classifier.run(["prob"], {"data": pixels.reshape(-1, 1, 8, 8)})[0]
     counts = np.bincount(prob.argmax(1), minlength=10)
@@ -31,20 +33,31 @@ def judged(classifier: onnxruntime.InferenceSession, name: str, pixels: np.ndarr
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("generator")
     parser.add_argument("classifier")
     parser.add_argument("--grid", type=Path)
     given = parser.parse_args()
-    generator, classifier = (onnxruntime.InferenceSession(path) for path in (given.generator, given.classifier))
+    generator, classifier = (
+        onnxruntime.InferenceSession(path) for path in (given.generator, given.classifier)
+    )
     rng = np.random.default_rng(0)
-    drawn = generator.run(None, {"z": rng.standard_normal((COUNT, NOISE)).astype(np.float32)})[0].reshape(COUNT, 64)
+    drawn = generator.run(None, {"z": rng.standard_normal((COUNT, NOISE)).astype(np.float32)})[0].reshape(
+        COUNT, 64
+    )
     pixels = np.clip(np.rint(drawn * 127.5 + 127.5), 0, 255).astype(np.float32)
     train, test = digits()
     judged(classifier, "drawn", pixels, train)
     judged(classifier, "real, test", test, train)
     judged(classifier, "pixels shuffled", rng.permuted(test, axis=1), train)
-    judged(classifier, "two real halves", np.concatenate([test[:, :32], np.roll(test, 1, axis=0)[:, 32:]], axis=1), train)
+    judged(
+        classifier,
+        "two real halves",
+        np.concatenate([test[:, :32], np.roll(test, 1, axis=0)[:, 32:]], axis=1),
+        train,
+    )
     if given.grid:
         from PIL import Image
 

@@ -41,10 +41,19 @@ def words(onehot: NDArray[np.uint8], length: int) -> csr_matrix:
 def by_words(arrays: dict[str, NDArray[np.uint8]], length: int) -> float:
     """The area of a logistic regression on word counts."""
     model = LogisticRegressionCV(
-        Cs=np.logspace(-3, 0, 7), cv=3, scoring="roc_auc", max_iter=200, l1_ratios=(0,), use_legacy_attributes=False
+        Cs=np.logspace(-3, 0, 7),
+        cv=3,
+        scoring="roc_auc",
+        max_iter=200,
+        l1_ratios=(0,),
+        use_legacy_attributes=False,
     )
     model.fit(words(arrays["data_train"], length), arrays["label_train"].ravel())
-    return float(roc_auc_score(arrays["label_test"].ravel(), model.decision_function(words(arrays["data_test"], length))))
+    return float(
+        roc_auc_score(
+            arrays["label_test"].ravel(), model.decision_function(words(arrays["data_test"], length))
+        )
+    )
 
 
 def by_truth(arrays: dict[str, NDArray[np.uint8]]) -> float:
@@ -57,7 +66,10 @@ def by_truth(arrays: dict[str, NDArray[np.uint8]]) -> float:
 def found_motifs(model: onnx.ModelProto, onehot: NDArray[np.uint8]) -> Iterator[tuple[int, int, Array]]:
     """Filter, number of windows, and their letter frequencies (4, 24), for filters that answer to enough windows."""
     tensors = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    kernel, bias = (next(value for name, value in tensors.items() if name == f"motif.{part}") for part in ("weight", "bias"))
+    kernel, bias = (
+        next(value for name, value in tensors.items() if name == f"motif.{part}")
+        for part in ("weight", "bias")
+    )
     size = kernel.shape[2]
     padded = np.pad(onehot.astype(float), ((0, 0), (0, 0), (size - 1, size - 1)), constant_values=0.25)
     windows = sliding_window_view(padded, size, 2)
@@ -86,10 +98,14 @@ def main() -> None:
     for path in map(Path, sys.argv[2:]):
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         [scores] = session.run(None, {"data": arrays["data_test"].astype(np.float32)})
-        print(f"| DeepBind, {path.parent.name} | {roc_auc_score(arrays['label_test'].ravel(), scores.ravel()):.4f} |")
+        print(
+            f"| DeepBind, {path.parent.name} | {roc_auc_score(arrays['label_test'].ravel(), scores.ravel()):.4f} |"
+        )
         filters = list(found_motifs(onnx.load(path), positive))
         for i, motif in enumerate(MOTIFS):
-            value, number, count = max((correlation(motif, found), number, count) for number, count, found in filters)
+            value, number, count = max(
+                (correlation(motif, found), number, count) for number, count, found in filters
+            )
             lines.append(f"| {path.parent.name} | {i} | {number} | {count} | {value:.3f} |")
     print("\n| run | planted motif | nearest filter | windows | correlation |\n|---|---|---|---|---|")
     print("\n".join(lines))

@@ -23,7 +23,12 @@ LETTERS = "ACGT"
 
 def motif(consensus: str) -> NDArray[np.float64]:
     """Letter frequencies by column, (4, SITE)."""
-    return np.array([[PREFERENCE if letter == wanted else (1 - PREFERENCE) / 3 for wanted in consensus] for letter in LETTERS])
+    return np.array(
+        [
+            [PREFERENCE if letter == wanted else (1 - PREFERENCE) / 3 for wanted in consensus]
+            for letter in LETTERS
+        ]
+    )
 
 
 MOTIFS = [motif(each) for each in CONSENSUS]
@@ -39,7 +44,9 @@ def sequence(rng: Generator, positive: bool) -> NDArray[np.int64]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()

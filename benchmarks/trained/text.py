@@ -13,7 +13,9 @@ from pydoc_data.topics import topics  # type: ignore[import-not-found, unused-ig
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
     parts, seen = {"train": "", "test": ""}, set[str]()

@@ -24,7 +24,11 @@ HIDDEN, CODE, STEPS, BATCH = 256, 10, 6000, 64
 class ByHand(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.encode, self.mean, self.log_variance = nn.Linear(64, HIDDEN), nn.Linear(HIDDEN, CODE), nn.Linear(HIDDEN, CODE)
+        self.encode, self.mean, self.log_variance = (
+            nn.Linear(64, HIDDEN),
+            nn.Linear(HIDDEN, CODE),
+            nn.Linear(HIDDEN, CODE),
+        )
         self.decode, self.draw = nn.Linear(CODE, HIDDEN), nn.Linear(HIDDEN, 64)
 
     def code(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,19 +57,26 @@ def trained_by_hand(train: Tensor, seed: int) -> ByHand:
             order = torch.cat([order, torch.randperm(len(train))])
         x, order = train[order[:BATCH]], order[BATCH:]
         mean, log_variance = net.code(x)
-        loss = reconstruction(net.scores(mean + (log_variance / 2).exp() * torch.randn_like(mean)), x) + divergence(mean, log_variance)
+        loss = reconstruction(
+            net.scores(mean + (log_variance / 2).exp() * torch.randn_like(mean)), x
+        ) + divergence(mean, log_variance)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     return net
 
 
-def bound(code: Callable[[Tensor], tuple[Tensor, Tensor]], scores: Callable[[Tensor], Tensor], x: Tensor) -> str:
+def bound(
+    code: Callable[[Tensor], tuple[Tensor, Tensor]], scores: Callable[[Tensor], Tensor], x: Tensor
+) -> str:
     """Reconstruction (sampled, and from the mean), divergence, and the bound."""
     torch.manual_seed(0)
     with torch.no_grad():
         mean, log_variance = code(x)
-        draws = [reconstruction(scores(mean + (log_variance / 2).exp() * torch.randn_like(mean)), x) for _ in range(20)]
+        draws = [
+            reconstruction(scores(mean + (log_variance / 2).exp() * torch.randn_like(mean)), x)
+            for _ in range(20)
+        ]
         sampled, at_mean, kl = (
             float(torch.stack(draws).mean()),
             float(reconstruction(scores(mean), x)),
@@ -75,7 +86,9 @@ def bound(code: Callable[[Tensor], tuple[Tensor, Tensor]], scores: Callable[[Ten
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--grid", type=Path)
@@ -98,8 +111,12 @@ def main() -> None:
         from PIL import Image
 
         with torch.no_grad():
-            drawn = scores(torch.randn(100, CODE, generator=torch.Generator().manual_seed(0))).sigmoid().numpy()
-        pixels = np.rint(drawn * 255).astype(np.uint8).reshape(10, 10, 8, 8).transpose(0, 2, 1, 3).reshape(80, 80)
+            drawn = (
+                scores(torch.randn(100, CODE, generator=torch.Generator().manual_seed(0))).sigmoid().numpy()
+            )
+        pixels = (
+            np.rint(drawn * 255).astype(np.uint8).reshape(10, 10, 8, 8).transpose(0, 2, 1, 3).reshape(80, 80)
+        )
         Image.fromarray(pixels).resize((320, 320), Image.Resampling.NEAREST).save(given.grid)
 
 

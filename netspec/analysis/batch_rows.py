@@ -1,7 +1,8 @@
-"""Whether the samples of a batch stay apart on their way through a net. In: a typed graph; out: where rows lie
-in each value, and what mixes them.
+"""Whether the samples of a batch stay apart on their way through a net. In: a typed graph; out:
+where rows lie in each value, and what mixes them.
 
-Layers say what they read (`Layer.field`); of one that does not say it nothing is held. Knows no layer type.
+Layers say what they read (`Layer.field`); of one that does not say it nothing is held. Knows no
+layer type.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ APART, UNKNOWN, MIXED = "apart", "unknown", "mixed"
 
 
 class Rows(NamedTuple):
-    """Where the rows of an input lie in a value. apart: each unit along `axis` depends on one row; own: unit i on row i.
+    """Where the rows of an input lie in a value. apart: each unit along `axis` depends on one row;
+    own: unit i on row i.
 
     mixed: by a layer that says so, which is `by`; unknown: nothing is proven.
     """
@@ -37,8 +39,12 @@ Found = Mapping[Value, Mapping[Value, Rows]]
 
 
 def rows_of(typed: TypedGraph) -> Found:
-    """Of every value, by input, where the rows of the input lie. An input without rows, or that a value does not depend on, is left out."""
-    return traced(typed, {i.value: axis for i in typed.graph.inputs if (axis := row_axis(typed, i.value)) is not None})
+    """Of every value, by input, where the rows of the input lie. An input without rows, or that a
+    value does not depend on, is left out.
+    """
+    return traced(
+        typed, {i.value: axis for i in typed.graph.inputs if (axis := row_axis(typed, i.value)) is not None}
+    )
 
 
 def traced(typed: TypedGraph, axes: Mapping[Value, int]) -> Found:
@@ -55,24 +61,33 @@ def traced(typed: TypedGraph, axes: Mapping[Value, int]) -> Found:
                 step = reads_of(typed, top, node.tops[0], first)
                 for source, rows in each.items():
                     moved = through(typed, node, i, top, step, rows)
-                    merged[source] = joined(merged[source], moved) if source in merged else moved
+                    if source in merged:
+                        merged[source] = joined(merged[source], moved)
+                    else:
+                        merged[source] = moved
             found[top] = merged
     return found
 
 
 def row_axis(typed: TypedGraph, source: Value) -> int | None:
-    """The axis of an input whose size is the batch's letter; of a net of fixed size the first, in one with time that of the streams."""
+    """The axis of an input whose size is the batch's letter; of a net of fixed size the first, in
+    one with time that of the streams.
+    """
     shape, letter = typed.types[source].shape, batch_symbol(typed)
     named = next((i for i, size in enumerate(shape) if str(size) == letter), None)
     fixed = all(isinstance(size, int) for i in typed.graph.inputs for size in typed.types[i.value].shape[:1])
     timed = any("recurrent" in node.layer.traits for node in typed.graph.nodes)
     if named is not None or not shape or not fixed:
         return named
-    return stream_axis(typed, source) if timed else 0
+    if timed:
+        return stream_axis(typed, source)
+    return 0
 
 
 def stream_axis(typed: TypedGraph, source: Value) -> int | None:
-    """Of the first two axes of an input that which is not time for a recurrent layer behind it; None where none tells it."""
+    """Of the first two axes of an input that which is not time for a recurrent layer behind it;
+    None where none tells it.
+    """
     for axis in (0, 1) if len(typed.types[source].shape) > 1 else ():
         found = traced(typed, {source: axis})
         for node in (node for node in typed.graph.nodes if "recurrent" in node.layer.traits):
@@ -80,7 +95,9 @@ def stream_axis(typed: TypedGraph, source: Value) -> int | None:
                 rows = found.get(value, {}).get(source, LOST)
                 step = next((s for s in looks if s is not None and s.axis == rows.axis), None)
                 if rows.state == APART and rows.own and step is not None:
-                    return 1 - axis if step.first != step.last else axis
+                    if step.first != step.last:
+                        return 1 - axis
+                    return axis
     return None
 
 
@@ -89,20 +106,31 @@ def through(typed: TypedGraph, node: Node, bottom: int, top: Value, looks: Reads
     if rows.state != APART:
         return rows
     for axis, step in enumerate(looks):
-        if step is not None and step.axis == rows.axis and step.edge == step.back == 0 and step.first == step.last:
+        if (
+            step is not None
+            and step.axis == rows.axis
+            and step.edge == step.back == 0
+            and step.first == step.last
+        ):
             return Rows(APART, axis, rows.own and step[1:] == HERE)
     if "view" in node.layer.traits:
         return viewed(typed.types[node.bottoms[bottom]].shape, typed.types[top].shape, rows)
-    return Rows(MIXED, own=False, by=node) if says(node.layer) else LOST
+    if says(node.layer):
+        return Rows(MIXED, own=False, by=node)
+    return LOST
 
 
 def says(layer: Layer) -> bool:
-    """Whether a layer says itself what it reads, so that what it does not keep apart is mixed indeed, not only moved."""
+    """Whether a layer says itself what it reads, so that what it does not keep apart is mixed
+    indeed, not only moved.
+    """
     return type(layer).field is not Layer.field and "rearranges" not in layer.traits
 
 
 def viewed(before: Sequence[Size], after: Sequence[Size], rows: Rows) -> Rows:
-    """Rows in the same numbers in another shape: on the axis that whole axes, the rows' among them, have become."""
+    """Rows in the same numbers in another shape: on the axis that whole axes, the rows' among them,
+    have become.
+    """
     for axis in range(len(after)):
         for begin in range(rows.axis + 1):
             for end in range(rows.axis + 1, len(before) + 1):
@@ -119,11 +147,15 @@ def joined(a: Rows, b: Rows) -> Rows:
         found = next((rows for rows in (a, b) if rows.state == state), None)
         if found is not None:
             return found
-    return Rows(APART, a.axis, a.own and b.own) if a.axis == b.axis else LOST
+    if a.axis == b.axis:
+        return Rows(APART, a.axis, a.own and b.own)
+    return LOST
 
 
 def mixing(typed: TypedGraph) -> list[Node]:
-    """The nodes behind which an output depends, for one sample, on the others of the batch. A loss is of the whole batch by its nature."""
+    """The nodes behind which an output depends, for one sample, on the others of the batch. A loss
+    is of the whole batch by its nature.
+    """
     found = rows_of(typed)
     losses = {top for node in typed.graph.nodes if any(node.loss_weights) for top in node.tops}
     outputs = [value for value in typed.graph.outputs if value not in losses]
@@ -133,8 +165,12 @@ def mixing(typed: TypedGraph) -> list[Node]:
 
 
 def kept_apart(typed: TypedGraph) -> bool:
-    """Whether row i of every output is proven to depend on row i of the inputs alone, each along the first axis."""
+    """Whether row i of every output is proven to depend on row i of the inputs alone, each along
+    the first axis.
+    """
     found = rows_of(typed)
     own = Rows(APART)
     given = all(found[i.value].get(i.value) == own for i in typed.graph.inputs)
-    return given and all(rows == own for value in typed.graph.outputs for rows in found.get(value, {}).values())
+    return given and all(
+        rows == own for value in typed.graph.outputs for rows in found.get(value, {}).values()
+    )

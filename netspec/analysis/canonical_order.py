@@ -1,7 +1,9 @@
-"""An order of the vertices of a labelled graph that does not depend on how they were given: equal graphs read the same in it.
+"""An order of the vertices of a labelled graph that does not depend on how they were given: equal
+graphs read the same in it.
 
-In: labels, and what each vertex refers to, in order; out: ranks. Classes of vertices that look alike are split by what surrounds them
-(colour refinement); where that ends, one of a class is marked and splitting goes on. Knows nothing of nets.
+In: labels, and what each vertex refers to, in order; out: ranks. Classes of vertices that look
+alike are split by what surrounds them (colour refinement); where that ends, one of a class is
+marked and splitting goes on. Knows nothing of nets.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,8 +17,10 @@ Pick = tuple[int, Any]
 Choice = Callable[[Sequence[int]], int]
 """Which one to mark of a class of vertices that nothing tells apart."""
 TRIES = 500_000
-"""Vertices that may be looked at to find whether those of a class are alike indeed. Beyond that they are held to be: then two spellings of
-one graph might be told apart, but never two graphs held for one."""
+"""Vertices that may be looked at to find whether those of a class are alike indeed. Beyond that
+they are held to be: then two spellings of one graph might be told apart, but never two graphs
+held for one.
+"""
 
 
 class Things:
@@ -37,9 +41,15 @@ class Partition:
     def __init__(self, things: Things) -> None:
         self.things = things
         groups: dict[str, list[int]] = {}
-        above: list[str] = []  # all that a vertex refers to, to the first: a long chain would be split one by one
+        above: list[
+            str
+        ] = []  # all that a vertex refers to, to the first: a long chain would be split one by one
         for vertex, label in enumerate(things.labels):
-            above.append(sha256(repr((label, [(above[other], part) for other, part in things.reads[vertex]])).encode()).hexdigest())
+            above.append(
+                sha256(
+                    repr((label, [(above[other], part) for other, part in things.reads[vertex]])).encode()
+                ).hexdigest()
+            )
             groups.setdefault(above[-1], []).append(vertex)
         self.members = dict(enumerate(groups[label] for label in sorted(groups)))
         self.of = [0] * len(things.labels)
@@ -62,7 +72,9 @@ class Partition:
         return reads, tuple(sorted((self.of[other], part) for other, part in self.things.readers[vertex]))
 
     def refine(self, changed: Iterable[int] | None = None) -> "Partition":
-        """Split classes until all of one have the same surroundings. changed: vertices whose class is new; all by default."""
+        """Split classes until all of one have the same surroundings. changed: vertices whose class
+        is new; all by default.
+        """
         moved = list(range(len(self.of)) if changed is None else changed)
         while moved:
             around = (other for v in moved for other, _ in (*self.things.reads[v], *self.things.readers[v]))
@@ -70,7 +82,9 @@ class Partition:
         return self
 
     def split(self, number: int) -> list[int]:
-        """Part a class by surroundings; the vertices that come into classes of their own. The most stay."""
+        """Part a class by surroundings; the vertices that come into classes of their own. The most
+        stay.
+        """
         if len(self.members[number]) == 1:
             return []
         groups: dict[tuple[Any, ...], list[int]] = {}
@@ -97,8 +111,13 @@ class Partition:
         return self.refine([vertex, *self.members[number]])
 
     def shape(self) -> tuple[Any, ...]:
-        """What the classes look like, whatever the vertices: equal for two marks that an automorphism leads from one to the other."""
-        rows = ((number, len(vertices), self.surroundings(vertices[0])) for number, vertices in self.members.items())
+        """What the classes look like, whatever the vertices: equal for two marks that an
+        automorphism leads from one to the other.
+        """
+        rows = (
+            (number, len(vertices), self.surroundings(vertices[0]))
+            for number, vertices in self.members.items()
+        )
         return tuple(sorted(rows))
 
 

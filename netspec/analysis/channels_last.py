@@ -1,4 +1,6 @@
-"""Inputs written height, width, channels, where layers take channels, height, width. In: a graph; out: such inputs."""
+"""Inputs written height, width, channels, where layers take channels, height, width. In: a graph;
+out: such inputs.
+"""
 
 from netspec.ir.dims import Size
 from netspec.ir.graph import Graph, Input, Value
@@ -12,13 +14,23 @@ LEAST = 8
 
 
 def turned_inputs(graph: Graph) -> list[Input]:
-    """The inputs of pictures, read by windows, whose last axis holds a picture's channels and whose second one does not."""
-    return [i for i in graph.inputs if i.type is not None and looks_turned(i.type.shape) and slid_over(graph, i.value)]
+    """The inputs of pictures, read by windows, whose last axis holds a picture's channels and whose
+    second one does not.
+    """
+    return [
+        i
+        for i in graph.inputs
+        if i.type is not None and looks_turned(i.type.shape) and slid_over(graph, i.value)
+    ]
 
 
 def looks_turned(shape: tuple[Size, ...]) -> bool:
     sides = shape[1:-1]
-    return len(shape) in (4, 5) and shape[-1] in COLORS and all(not isinstance(size, int) or size >= LEAST for size in sides)
+    return (
+        len(shape) in (4, 5)
+        and shape[-1] in COLORS
+        and all(not isinstance(size, int) or size >= LEAST for size in sides)
+    )
 
 
 def slid_over(graph: Graph, value: Value) -> bool:

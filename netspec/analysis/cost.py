@@ -1,6 +1,8 @@
-"""What a net costs, at N = 1: weights by kind (a shared tensor once), multiply-accumulates, units, connections, memory, intensity.
+"""What a net costs, at N = 1: weights by kind (a shared tensor once), multiply-accumulates, units,
+connections, memory, intensity.
 
-DEFINITIONS says of each number what it counts; the command line and the manual print them from there.
+DEFINITIONS says of each number what it counts; the command line and the manual print them from
+there.
 """
 
 from collections.abc import Mapping
@@ -20,21 +22,35 @@ DEFINITIONS = {
     "parameters": "numbers that training changes; a shared weight counts once, at its first owner",
     "statistics": "numbers that training gathers: batch norm's mean and variance",
     "fixed": "weights that training leaves alone: lr_mult 0, or fixed by the layer",
-    "MACs": "multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and attention products; "
-    "all else counts 0",
-    "units": "outputs of layers that own weights, N = 1: hidden, with input and output units counted apart (LeCun et al. 1989)",
-    "connections": "inputs read per unit, those in the padding too, plus one where it has a bias, over all units; a layer that only scales "
-    "or normalises reads one; N = 1",
-    "memory": "bytes of the values that are alive at the same time, at most, N = 1; views (Flatten, Slice, Crop) take none; in training "
-    "what the layers keep for the backward pass stays: values that are read again, masks, indices, padded copies; weights, gradients and "
-    "work space are not counted",
-    "intensity": "operations (two per MAC) for each byte of input, output and weights that a layer reads or writes, in float32",
+    "MACs": (
+        "multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and"
+        " attention products; all else counts 0"
+    ),
+    "units": (
+        "outputs of layers that own weights, N = 1: hidden, with input and output units counted apart (LeCun"
+        " et al. 1989)"
+    ),
+    "connections": (
+        "inputs read per unit, those in the padding too, plus one where it has a bias, over all units; a"
+        " layer that only scales or normalises reads one; N = 1"
+    ),
+    "memory": (
+        "bytes of the values that are alive at the same time, at most, N = 1; views (Flatten, Slice, Crop)"
+        " take none; in training what the layers keep for the backward pass stays: values that are read"
+        " again, masks, indices, padded copies; weights, gradients and work space are not counted"
+    ),
+    "intensity": (
+        "operations (two per MAC) for each byte of input, output and weights that a layer reads or writes, in"
+        " float32"
+    ),
 }
 
 
 @frozen
 class LayerCost:
-    """One layer: shapes of its tops, its weights by kind, and counts (formulas where H or W is open). moved: elements read and written."""
+    """One layer: shapes of its tops, its weights by kind, and counts (formulas where H or W is
+    open). moved: elements read and written.
+    """
 
     name: str
     type: str
@@ -55,7 +71,9 @@ class LayerCost:
 
 @frozen
 class NetCost:
-    """All layers and their sums. units: hidden, input, output. sample: the graph of one sample that was counted."""
+    """All layers and their sums. units: hidden, input, output. sample: the graph of one sample that
+    was counted.
+    """
 
     name: str
     inputs: Mapping[str, tuple[Size, ...]]
@@ -67,7 +85,10 @@ class NetCost:
     @cached_property
     def memory(self) -> dict[str, int | None]:
         """Bytes by use, inference and training; None where a size is open."""
-        return {use: activation_memory(self.sample, {}, training=use == "training") for use in ("inference", "training")}
+        return {
+            use: activation_memory(self.sample, {}, training=use == "training")
+            for use in ("inference", "training")
+        }
 
     @property
     def parameters(self) -> int:
@@ -96,7 +117,9 @@ class NetCost:
 
 def ratio(macs: Size, moved: Size) -> float | None:
     """2 macs operations over 4 moved bytes."""
-    return 2 * macs / (4 * moved) if isinstance(macs, int) and isinstance(moved, int) and moved else None
+    if isinstance(macs, int) and isinstance(moved, int) and moved:
+        return 2 * macs / (4 * moved)
+    return None
 
 
 def cost(typed: TypedGraph) -> NetCost:
@@ -104,7 +127,9 @@ def cost(typed: TypedGraph) -> NetCost:
     counts = weight_counts(typed)
     weighed = {node for node, weights in typed.weights.items() if any(w.kind != "statistic" for w in weights)}
     sample = one_sample(typed)
-    layers = tuple(layer_cost(typed, sample, node, counts[node], node in weighed) for node in typed.graph.nodes)
+    layers = tuple(
+        layer_cost(typed, sample, node, counts[node], node in weighed) for node in typed.graph.nodes
+    )
     shapes = {i.value.name: typed.types[i.value].shape for i in typed.graph.inputs}
     last = frozenset(node.name for node in output_layers(typed, weighed))
     given = total(sample.types[i.value].size for i in typed.graph.inputs)
@@ -114,7 +139,13 @@ def cost(typed: TypedGraph) -> NetCost:
 def one_sample(typed: TypedGraph) -> TypedGraph:
     """The graph with 1 put in for the batch: its sizes are numbers, unless H or W is open."""
     one = {batch_symbol(typed): 1}
-    return changed(typed, types={v: TensorType(tuple(evaluate(size, one) for size in t.shape), t.dtype) for v, t in typed.types.items()})
+    return changed(
+        typed,
+        types={
+            v: TensorType(tuple(evaluate(size, one) for size in t.shape), t.dtype)
+            for v, t in typed.types.items()
+        },
+    )
 
 
 def weight_counts(typed: TypedGraph) -> dict[Node, dict[str, int]]:
@@ -128,9 +159,17 @@ def weight_counts(typed: TypedGraph) -> dict[Node, dict[str, int]]:
     return counts
 
 
-def layer_cost(typed: TypedGraph, sample: TypedGraph, node: Node, counts: Mapping[str, int], weighed: bool) -> LayerCost:
+def layer_cost(
+    typed: TypedGraph, sample: TypedGraph, node: Node, counts: Mapping[str, int], weighed: bool
+) -> LayerCost:
     bottoms, tops = sample.bottoms(node), sample.tops(node)
-    read = total([*(t.size for t in bottoms), *(t.size for t in tops), *(product(w.shape) for w in typed.weights[node])])
+    read = total(
+        [
+            *(t.size for t in bottoms),
+            *(t.size for t in tops),
+            *(product(w.shape) for w in typed.weights[node]),
+        ]
+    )
     return LayerCost(
         node.name,
         node.layer.type,
@@ -146,8 +185,12 @@ def layer_cost(typed: TypedGraph, sample: TypedGraph, node: Node, counts: Mappin
 
 
 def units(layers: tuple[LayerCost, ...], last: frozenset[str], given: Size) -> dict[str, Size]:
-    """Units by place. The output layers, `last`, are those that own weights with none behind them on the way to an output."""
-    hidden, output = (total(layer.units for layer in layers if (layer.name in last) == behind) for behind in (False, True))
+    """Units by place. The output layers, `last`, are those that own weights with none behind them
+    on the way to an output.
+    """
+    hidden, output = (
+        total(layer.units for layer in layers if (layer.name in last) == behind) for behind in (False, True)
+    )
     return {"hidden": hidden, "input": given, "output": output}
 
 
@@ -176,14 +219,25 @@ def batch_symbol(typed: TypedGraph) -> str:
 
 
 def as_json(found: NetCost) -> dict[str, Any]:
-    """The form of `netspec show --json`: shapes as `["N", 20, 24, 24]`, open counts as null with a formula."""
+    """The form of `netspec show --json`: shapes as `["N", 20, 24, 24]`, open counts as null with a
+    formula.
+    """
     inputs = {k: sizes(v) for k, v in found.inputs.items()}
-    return {"name": found.name, "inputs": inputs, "layers": [layer_json(layer) for layer in found.layers], "totals": totals_json(found)}
+    return {
+        "name": found.name,
+        "inputs": inputs,
+        "layers": [layer_json(layer) for layer in found.layers],
+        "totals": totals_json(found),
+    }
 
 
 def layer_json(layer: LayerCost) -> dict[str, Any]:
     weights = {"parameters": layer.parameters, "statistics": layer.statistics, "fixed": layer.fixed}
-    links = {**count("units", layer.units), **count("connections", layer.connections), "intensity": layer.intensity}
+    links = {
+        **count("units", layer.units),
+        **count("connections", layer.connections),
+        "intensity": layer.intensity,
+    }
     return {"name": layer.name, "type": layer.type, "tops": {k: sizes(v) for k, v in layer.tops.items()}, **weights,
             **count("macs", layer.macs), **links}  # fmt: skip
 
@@ -205,4 +259,6 @@ def sizes(shape: tuple[Size, ...]) -> list[int | str]:
 
 
 def count(name: str, number: Size) -> dict[str, Any]:
-    return {name: number} if isinstance(number, int) else {name: None, f"{name}_formula": str(number)}
+    if isinstance(number, int):
+        return {name: number}
+    return {name: None, f"{name}_formula": str(number)}

@@ -1,7 +1,9 @@
-"""What another dialect would make of a spec. In: the graph of a phase, and the same under the other dialect; out: a warning per layer.
+"""What another dialect would make of a spec. In: the graph of a phase, and the same under the other
+dialect; out: a warning per layer.
 
-A layer is listed where its size, the size of its weights or its value would change, with the parameters that the spec leaves open and the
-dialects fill differently; of a net that is trained also where what it gathers would change, or what its weights start at.
+A layer is listed where its size, the size of its weights or its value would change, with the
+parameters that the spec leaves open and the dialects fill differently; of a net that is trained
+also where what it gathers would change, or what its weights start at.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,12 +24,16 @@ GATHERING = {
     "moving_average_fraction": "its statistics would be gathered otherwise",
     "state_gradient": "its last state would pass gradients on otherwise",
 }
-"""Parameters that matter to training alone, and what they change there: the value for given weights stays."""
+"""Parameters that matter to training alone, and what they change there: the value for given weights
+stays.
+"""
 Types = tuple[TensorType, ...]
 
 
 def differences(typed: TypedGraph, other: Graph, dialect: str, *, trained: bool) -> Iterator[Diagnostic]:
-    """NS413 for each layer of the graph that is another under `dialect`, or illegal, in order. trained: what weights start at matters."""
+    """NS413 for each layer of the graph that is another under `dialect`, or illegal, in order.
+    trained: what weights start at matters.
+    """
     found = Pass(other).run()
     broken = dict(found.errors)
     twins = {node.name: node for node in other.nodes}
@@ -38,7 +44,10 @@ def differences(typed: TypedGraph, other: Graph, dialect: str, *, trained: bool)
         if twin in broken:
             error = explained(twin, broken[twin], found)
             yield Diagnostic(
-                "NS413", f"{node.name} would be illegal under {dialect}: {error.message}", node.places["type"], rule=error.rule
+                "NS413",
+                f"{node.name} would be illegal under {dialect}: {error.message}",
+                node.places["type"],
+                rule=error.rule,
             )
             continue
         tops = tuple(t for v in twin.tops if isinstance(t := found.types.get(v), TensorType))
@@ -47,13 +56,19 @@ def differences(typed: TypedGraph, other: Graph, dialect: str, *, trained: bool)
         why = [parameter for parameter in why if parameter not in gathers]
         later = [*(gathers if trained else ()), *(start(node, twin, typed) if trained else ())]
         sizes = [
-            f"{v.name} is {typed.types[v]}, would be {t}" for v, t in zip(node.tops, tops, strict=False) if typed.types[v].shape != t.shape
+            f"{v.name} is {typed.types[v]}, would be {t}"
+            for v, t in zip(node.tops, tops, strict=False)
+            if typed.types[v].shape != t.shape
         ]
         sizes += other_weights(typed.weights[node], found.weights.get(twin, ()))
         what = [*sizes] or (["its values would change"] if why else in_training(gathers))
         cause = [*why, *later] or [f"its bottom {', '.join(v.name for v in node.bottoms)} would be another"]
         if sizes or why or later:
-            yield Diagnostic("NS413", f"{node.name} under {dialect}: {'; '.join(what)}, since {', '.join(cause)}", node.places["type"])
+            yield Diagnostic(
+                "NS413",
+                f"{node.name} under {dialect}: {'; '.join(what)}, since {', '.join(cause)}",
+                node.places["type"],
+            )
 
 
 def in_training(gathers: Sequence[str]) -> list[str]:
@@ -61,7 +76,9 @@ def in_training(gathers: Sequence[str]) -> list[str]:
 
 
 def other_weights(here: Sequence[Weight], there: Sequence[Weight]) -> list[str]:
-    """The weights that are of another size, or in one dialect only; none where nothing is known of the other's."""
+    """The weights that are of another size, or in one dialect only; none where nothing is known of
+    the other's.
+    """
     if not there:
         return []
     shapes = {w.name: w.shape for w in there}
@@ -76,10 +93,20 @@ def other_weights(here: Sequence[Weight], there: Sequence[Weight]) -> list[str]:
 
 
 def changes(node: Node, twin: Node, typed: TypedGraph) -> list[str]:
-    """Parameters that another dialect fills with something else, where that changes the size or the value for the bottoms there are."""
+    """Parameters that another dialect fills with something else, where that changes the size or the
+    value for the bottoms there are.
+    """
     bottoms = typed.bottoms(node)
-    differ = [name for name in differing(node.layer, twin.layer) if not isinstance(getattr(node.layer, name), Filler)]
-    return [written(name, node.layer, twin.layer) for name in differ if matters(node.layer, name, twin.layer, bottoms)]
+    differ = [
+        name
+        for name in differing(node.layer, twin.layer)
+        if not isinstance(getattr(node.layer, name), Filler)
+    ]
+    return [
+        written(name, node.layer, twin.layer)
+        for name in differ
+        if matters(node.layer, name, twin.layer, bottoms)
+    ]
 
 
 def differing(layer: Layer, other: Layer) -> list[str]:
@@ -102,18 +129,29 @@ def shapes(layer: Layer, bottoms: Types) -> list[object]:
 
 
 def windows(layer: Layer, bottoms: Types) -> object:
-    """Where the windows begin: two pad words may come to the same, and with as many windows the rest of the border is not reached."""
+    """Where the windows begin: two pad words may come to the same, and with as many windows the
+    rest of the border is not reached.
+    """
     w = layer.window(layer.bottom(bottoms[0]))
     return w.kernel, w.stride, w.dilation, [ends(pad)[0] for pad in w.pads]
 
 
 def start(node: Node, twin: Node, typed: TypedGraph) -> list[str]:
-    """Fillers of the weights that it has and does not share from another: they matter to a net that is trained."""
+    """Fillers of the weights that it has and does not share from another: they matter to a net that
+    is trained.
+    """
     bottoms, found = typed.bottoms(node), []
     for name in differing(node.layer, twin.layer):
         if isinstance(getattr(node.layer, name), Filler):
-            pairs = zip(typed.weights[node], node.layer.changed(**{name: twin.layer.__dict__[name]}).weights(*bottoms), strict=True)
-            if any(old.filler != new.filler and (node, i) not in typed.shared for i, (old, new) in enumerate(pairs)):
+            pairs = zip(
+                typed.weights[node],
+                node.layer.changed(**{name: twin.layer.__dict__[name]}).weights(*bottoms),
+                strict=True,
+            )
+            if any(
+                old.filler != new.filler and (node, i) not in typed.shared
+                for i, (old, new) in enumerate(pairs)
+            ):
                 found.append(written(name, node.layer, twin.layer))
     pairs = zip(typed.weights[node], twin.layer.weights(*bottoms), strict=False)
     if not found and any(old.filler == new.filler and old.drawn != new.drawn for old, new in pairs):
@@ -124,5 +162,8 @@ def start(node: Node, twin: Node, typed: TypedGraph) -> list[str]:
 def written(name: str, layer: Layer, other: Layer) -> str:
     """`round_mode is CEIL, not FLOOR`."""
     here, there = (as_written(each.__dict__[name]) for each in (layer, other))
-    short = [v.get("type", v) if isinstance(v, dict) else str(v).lower() if isinstance(v, bool) else v for v in (here, there)]
+    short = [
+        v.get("type", v) if isinstance(v, dict) else str(v).lower() if isinstance(v, bool) else v
+        for v in (here, there)
+    ]
     return f"{name} is {short[1]}, not {short[0]}"

@@ -1,7 +1,8 @@
-"""How two networks differ. In: two typed graphs; out: layers, shapes, counts, and for each weight tensor where it can be taken from.
+"""How two networks differ. In: two typed graphs; out: layers, shapes, counts, and for each weight
+tensor where it can be taken from.
 
-Layers are matched by name, then by what they are and read, then by the order of what is left; of two spellings of one network as the one
-stands for the other. Knows no file.
+Layers are matched by name, then by what they are and read, then by the order of what is left; of
+two spellings of one network as the one stands for the other. Knows no file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,7 +35,8 @@ class Change(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A weight tensor of the second net and where it comes from: kept, renamed, reshaped or new; or dropped, of the first.
+    """A weight tensor of the second net and where it comes from: kept, renamed, reshaped or new; or
+    dropped, of the first.
 
     transposed: the two layers store it the other way round.
     """
@@ -50,7 +52,9 @@ class Move(NamedTuple):
     def text(self) -> str:
         """`reshaped fc6.weight [4096, 25088] -> [4096, 512, 7, 7]`."""
         names = " -> ".join(dict.fromkeys(name for name in (self.source, self.target) if name is not None))
-        shapes = " -> ".join(dict.fromkeys(shown(shape) for shape in (self.before, self.after) if shape is not None))
+        shapes = " -> ".join(
+            dict.fromkeys(shown(shape) for shape in (self.before, self.after) if shape is not None)
+        )
         return f"{self.status:8} {names} {shapes}{', transposed' if self.transposed else ''}"
 
 
@@ -77,7 +81,9 @@ def left(typed: TypedGraph, taken: set[Node]) -> list[Node]:
     return [node for node in typed.graph.nodes if node not in taken]
 
 
-def in_order(a: TypedGraph, b: TypedGraph, here: list[Node], there: list[Node]) -> Iterator[tuple[Node, Node]]:
+def in_order(
+    a: TypedGraph, b: TypedGraph, here: list[Node], there: list[Node]
+) -> Iterator[tuple[Node, Node]]:
     """Nodes that own weights of the same counts, in the same order."""
     if not here or not there:
         return
@@ -85,7 +91,9 @@ def in_order(a: TypedGraph, b: TypedGraph, here: list[Node], there: list[Node]) 
 
     before, after = ([signature(t, n) for n in nodes] for t, nodes in ((a, here), (b, there)))
     for block in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
-        yield from zip(there[block.b : block.b + block.size], here[block.a : block.a + block.size], strict=True)
+        yield from zip(
+            there[block.b : block.b + block.size], here[block.a : block.a + block.size], strict=True
+        )
 
 
 def signature(typed: TypedGraph, node: Node) -> tuple[Any, ...]:
@@ -96,10 +104,16 @@ def signature(typed: TypedGraph, node: Node) -> tuple[Any, ...]:
 
 
 def changes(a: TypedGraph, b: TypedGraph) -> list[Change]:
-    """What became of each layer, in the order of the second net; removed ones come last. Of one network only names can differ."""
+    """What became of each layer, in the order of the second net; removed ones come last. Of one
+    network only names can differ.
+    """
     pairs = matched(a, b)
     if graph_hash(a) == graph_hash(b):
-        return [Change("renamed", pairs[node].name, node.name) for node in b.graph.nodes if pairs[node].name != node.name]
+        return [
+            Change("renamed", pairs[node].name, node.name)
+            for node in b.graph.nodes
+            if pairs[node].name != node.name
+        ]
     found: list[Change] = []
     for given in b.graph.inputs:
         old = next((i for i in a.graph.inputs if i.value.name == given.value.name), None)
@@ -114,11 +128,22 @@ def changes(a: TypedGraph, b: TypedGraph) -> list[Change]:
             continue
         facts = tuple(facts_of(a, b, twin, node, pairs))
         if facts or twin.name != node.name:
-            found.append(Change("renamed" if twin.name != node.name else "changed", twin.name, node.name, facts))
-    gone = [i.value.name for i in a.graph.inputs if i.value.name not in {j.value.name for j in b.graph.inputs}]
+            found.append(
+                Change("renamed" if twin.name != node.name else "changed", twin.name, node.name, facts)
+            )
+    gone = [
+        i.value.name for i in a.graph.inputs if i.value.name not in {j.value.name for j in b.graph.inputs}
+    ]
     taken = set(pairs.values())
     if {origin(v, {}) for v in a.graph.outputs} != {origin(v, pairs) for v in b.graph.outputs}:
-        found.append(Change("changed", "the outputs", "the outputs", (f"{names_of(a.graph.outputs)} -> {names_of(b.graph.outputs)}",)))
+        found.append(
+            Change(
+                "changed",
+                "the outputs",
+                "the outputs",
+                (f"{names_of(a.graph.outputs)} -> {names_of(b.graph.outputs)}",),
+            )
+        )
     return [
         *found,
         *(Change("removed", name, None) for name in gone),
@@ -136,7 +161,9 @@ def facts_of_input(a: TypedGraph, b: TypedGraph, old: Input, new: Input) -> Iter
     if old.node is not None and new.node is not None:
         yield from facts_of_layer(old.node, new.node)
     elif old.node is not new.node:
-        yield " -> ".join(i.node.layer.type if i.node is not None else "given from outside" for i in (old, new))
+        yield " -> ".join(
+            i.node.layer.type if i.node is not None else "given from outside" for i in (old, new)
+        )
 
 
 def names_of(values: Iterable[Value]) -> str:
@@ -144,10 +171,19 @@ def names_of(values: Iterable[Value]) -> str:
 
 
 def untold(found: Iterable[Change]) -> list[Change]:
-    """What is added to the changes of networks that are not the same, so that a list of mere names never stands below that headline."""
+    """What is added to the changes of networks that are not the same, so that a list of mere names
+    never stands below that headline.
+    """
     if any(change.facts or change.status != "renamed" for change in found):
         return []
-    return [Change("changed", "the net", "the net", ("by what no row tells: `netspec show --resolved` of both has it",))]
+    return [
+        Change(
+            "changed",
+            "the net",
+            "the net",
+            ("by what no row tells: `netspec show --resolved` of both has it",),
+        )
+    ]
 
 
 def facts_of_layer(old: Node, new: Node) -> Iterator[str]:
@@ -172,10 +208,14 @@ def facts_of(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Nod
     yield from (f"gives {before} -> {after}" for before, after in shapes if before.shape != after.shape)
 
 
-def facts_of_training(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Node, Node]) -> Iterator[str]:
+def facts_of_training(
+    a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Node, Node]
+) -> Iterator[str]:
     """What a layer's weights learn by, whose they are, and how the layer behaves."""
     for index, (mine, weight) in enumerate(zip(a.weights[old], b.weights[new], strict=False)):
-        before, after = (node.params[index] if index < len(node.params) else ParamSpec() for node in (old, new))
+        before, after = (
+            node.params[index] if index < len(node.params) else ParamSpec() for node in (old, new)
+        )
         for name in ("lr_mult", "decay_mult"):
             if mine.name == weight.name and getattr(before, name) != getattr(after, name):
                 yield f"{name} of {weight.name} {getattr(before, name):g} -> {getattr(after, name):g}"
@@ -184,24 +224,33 @@ def facts_of_training(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs:
             of = [f"of {each[0].name}" if each else "its own" for each in (owner, theirs)]
             yield f"{weight.name} {of[0]} -> {of[1]}"
     if old.stopped != new.stopped:
-        yield " -> ".join(f"propagate_down {[i not in node.stopped for i in range(len(node.bottoms))]}".lower() for node in (old, new))
+        yield " -> ".join(
+            f"propagate_down {[i not in node.stopped for i in range(len(node.bottoms))]}".lower()
+            for node in (old, new)
+        )
     if old.mode != new.mode:
         yield f"phase {old.mode or 'as called'} -> {new.mode or 'as called'}"
 
 
 def spread(value: Any) -> Any:
     """3 and [3, 3] as one."""
-    return value[0] if isinstance(value, tuple) and value and all(v == value[0] for v in value) else value
+    if isinstance(value, tuple) and value and all(v == value[0] for v in value):
+        return value[0]
+    return value
 
 
 def said(value: Any) -> str:
     written = as_written(value)
-    return str(written).lower() if isinstance(written, bool) else str(written)
+    if isinstance(written, bool):
+        return str(written).lower()
+    return str(written)
 
 
 def origin(value: Value, pairs: dict[Node, Node]) -> tuple[Any, ...]:
     """Which node of the first net makes a value, or which input it is."""
-    return (pairs.get(value.node, value.node), value.index) if value.node is not None else (value.name,)
+    if value.node is not None:
+        return (pairs.get(value.node, value.node), value.index)
+    return (value.name,)
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------
@@ -223,13 +272,17 @@ def moves(a: TypedGraph, b: TypedGraph) -> list[Move]:
 
 
 def same_order(a: TypedGraph, b: TypedGraph, old: WeightRef, new: WeightRef) -> bool:
-    """Whether a window's weights and a dense layer's run over the same inputs in one order: the dense layer reads what fills the window."""
+    """Whether a window's weights and a dense layer's run over the same inputs in one order: the
+    dense layer reads what fills the window.
+    """
     flat, folded, typed = (old, new, a) if len(old.weight.shape) == 2 else (new, old, b)
     if len(flat.weight.shape) != 2 or len(folded.weight.shape) <= 2 or not flat.node.bottoms:
         return True
     bottom = typed.bottoms(flat.node)[0]
     axis = flat.node.layer.along(bottom)
-    read, window = ([size for size in shape if size != 1] for shape in (bottom.shape[axis:], folded.weight.shape[1:]))
+    read, window = (
+        [size for size in shape if size != 1] for shape in (bottom.shape[axis:], folded.weight.shape[1:])
+    )
     return read == window or len(read) == 1
 
 
@@ -242,12 +295,19 @@ def move(old: WeightRef | None, new: WeightRef) -> Move:
     if not flattens_alike(before, new.weight.shape):
         return fresh
     same = before == new.weight.shape and not turned
-    status = "reshaped" if not same else "kept" if old.name == new.name else "renamed"
+    if not same:
+        status = "reshaped"
+    elif old.name == new.name:
+        status = "kept"
+    else:
+        status = "renamed"
     return Move(status, old.name, old.weight.shape, new.name, new.weight.shape, turned)
 
 
 def flattens_alike(a: tuple[Size, ...], b: tuple[Size, ...]) -> bool:
-    """Whether one is the other with axes folded or ones put in, the first axis staying: dense to convolution, [5] to [1, 5, 1, 1]."""
+    """Whether one is the other with axes folded or ones put in, the first axis staying: dense to
+    convolution, [5] to [1, 5, 1, 1].
+    """
     short, long = ([size for size in shape if size != 1] for shape in (a, b))
     return short == long or (bool(short) and bool(long) and short[0] == long[0])
 
@@ -255,6 +315,8 @@ def flattens_alike(a: tuple[Size, ...], b: tuple[Size, ...]) -> bool:
 def totals(a: TypedGraph, b: TypedGraph) -> list[tuple[str, Size | None, Size | None]]:
     """Counts that differ, by name: of both nets."""
     costs: tuple[NetCost, NetCost] = (cost(a), cost(b))
-    rows: list[tuple[str, Size | None, Size | None]] = [(name, getattr(costs[0], name), getattr(costs[1], name)) for name in COUNTED]
+    rows: list[tuple[str, Size | None, Size | None]] = [
+        (name, getattr(costs[0], name), getattr(costs[1], name)) for name in COUNTED
+    ]
     rows += [(f"memory in {use}", costs[0].memory[use], costs[1].memory[use]) for use in costs[0].memory]
     return [row for row in rows if row[1] != row[2]]

@@ -1,4 +1,6 @@
-"""What the checks of sizes leave for others to ask: the sizes that disagree, and the layers that may be why. Knows no way to mend."""
+"""What the checks of sizes leave for others to ask: the sizes that disagree, and the layers that
+may be why. Knows no way to mend.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -18,7 +20,9 @@ LARGEST = 6000
 
 
 def accusable(d: Diagnostic) -> bool:
-    """Whether a number elsewhere may be why a finding is there; in a net too large to try them none is looked for."""
+    """Whether a number elsewhere may be why a finding is there; in a net too large to try them none
+    is looked for.
+    """
     evidence = disagreement(d)
     return evidence is not None and not evidence.alone and len(evidence.graph.nodes) <= LARGEST
 
@@ -39,10 +43,11 @@ CHANNELS = 8
 class Disagreement(Evidence):
     """Sizes that do not agree in a graph.
 
-    node: the layer that shows it; nodes: those that may be why, nearest first; none: it and all that it depends on.
-    sizes: what disagrees; others: further numbers that one may have been meant as.
-    given: it is about a parameter that stands in the text; own: that parameter breaks its layer's own rule. alone: nothing elsewhere is
-    to blame. changes: what the layer's rule names that may repair it; turned: the inputs it depends on whose channels stand last.
+    node: the layer that shows it; nodes: those that may be why, nearest first; none: it and all
+    that it depends on. sizes: what disagrees; others: further numbers that one may have been meant
+    as. given: it is about a parameter that stands in the text; own: that parameter breaks its
+    layer's own rule. alone: nothing elsewhere is to blame. changes: what the layer's rule names
+    that may repair it; turned: the inputs it depends on whose channels stand last.
     """
 
     graph: Graph
@@ -59,12 +64,19 @@ class Disagreement(Evidence):
 
 def disagreement(d: Diagnostic) -> Disagreement | None:
     """The sizes that a finding rests on, if that is what it is about."""
-    evidence = d.evidence.sizes if isinstance(d.evidence, Missed) else d.evidence
-    return evidence if isinstance(evidence, Disagreement) else None
+    if isinstance(d.evidence, Missed):
+        evidence = d.evidence.sizes
+    else:
+        evidence = d.evidence
+    if isinstance(evidence, Disagreement):
+        return evidence
+    return None
 
 
 def upward(node: Node) -> Iterator[Node]:
-    """The node, then those that it depends on, level by level: both branches of a join are walked together."""
+    """The node, then those that it depends on, level by level: both branches of a join are walked
+    together.
+    """
     level, seen = [node], {node}
     while level and len(seen) < FARTHEST:
         yield from level
@@ -75,10 +87,14 @@ def upward(node: Node) -> Iterator[Node]:
 
 def numbers_of(layer: Layer) -> tuple[int, ...]:
     """Whole numbers among a layer's parameters that may be a count of channels."""
-    return tuple(value for name in layer.params if type(value := layer.__dict__.get(name)) is int and value >= CHANNELS)
+    return tuple(
+        value for name in layer.params if type(value := layer.__dict__.get(name)) is int and value >= CHANNELS
+    )
 
 
 def sizes_of(values: Iterable[Value], types: Mapping[Value, TensorType | Unknown]) -> tuple[int, ...]:
     """Numbers among the sizes of values that a count may be meant to equal: of a map its channels."""
     found = [t.shape for value in values if isinstance(t := types.get(value), TensorType)]
-    return tuple(size for shape in found for size in (shape[1:2] if len(shape) > MAP else shape) if type(size) is int)
+    return tuple(
+        size for shape in found for size in (shape[1:2] if len(shape) > MAP else shape) if type(size) is int
+    )

@@ -1,4 +1,6 @@
-"""How a layer's sizes come about, in words: its rule run on named leaves. Comes in: a typed graph and a layer's name; goes out: text."""
+"""How a layer's sizes come about, in words: its rule run on named leaves. Comes in: a typed graph
+and a layer's name; goes out: text.
+"""
 
 from netspec.analysis.infer import named, named_type
 from netspec.diagnostics.model import fail
@@ -14,7 +16,9 @@ __all__ = ["explanation"]
 
 
 def explanation(typed: TypedGraph, path: str) -> str:
-    """The layer's type, where it stands, what it reads and makes, and the arithmetic of every size. Raises SpecError (NS212)."""
+    """The layer's type, where it stands, what it reads and makes, and the arithmetic of every size.
+    Raises SpecError (NS212).
+    """
     nodes = {node.name: node for node in typed.graph.nodes}
     if path not in nodes:
         near = nearest(path, nodes)
@@ -24,7 +28,10 @@ def explanation(typed: TypedGraph, path: str) -> str:
 
 def described(node: Node, typed: TypedGraph) -> str:
     span = node.places["name"]
-    place = f"{span.source.name}:{span.begin[0]}" if span is not None else ""
+    if span is not None:
+        place = f"{span.source.name}:{span.begin[0]}"
+    else:
+        place = ""
     lines = [f"{node.name}: {node.layer.type}  {place}".rstrip()]
     lines += [f"  reads {v.name} {typed.types[v]}" for v in node.bottoms]
     lines += [f"  makes {v.name} {typed.types[v]}" for v in node.tops]
@@ -32,7 +39,10 @@ def described(node: Node, typed: TypedGraph) -> str:
         for i, size in enumerate(top.shape):
             if isinstance(size, Traced) and not isinstance(size.tree, str):
                 lines += [f"    {line}" for line in arithmetic(axis_name(top, i), size)]
-    lines += [f"  {w.kind} {w.name} [{', '.join(map(str, w.shape))}]  {filled(w.filler)}" for w in typed.weights[node]]
+    lines += [
+        f"  {w.kind} {w.name} [{', '.join(map(str, w.shape))}]  {filled(w.filler)}"
+        for w in typed.weights[node]
+    ]
     return "\n".join(lines)
 
 
@@ -41,7 +51,10 @@ def filled(filler: Filler) -> str:
     said = spelled(filler)
     if filler.type == "constant":
         return f"constant (value {filler.value:g})"
-    words = ", ".join(f"{name} {value}" for name, value in said.items() if name != "type") if isinstance(said, dict) else ""
+    if isinstance(said, dict):
+        words = ", ".join(f"{name} {value}" for name, value in said.items() if name != "type")
+    else:
+        words = ""
     return filler.type + (f" ({words})" if words else "")
 
 
@@ -49,13 +62,19 @@ def traced(node: Node, typed: TypedGraph) -> tuple[TensorType, ...]:
     """The tops, every size with its history; nothing where the rule takes plain sizes only."""
     bottoms = typed.bottoms(node)
     try:
-        found = named(node.layer).infer(*(named_type(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms)))
+        found = named(node.layer).infer(
+            *(named_type(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))
+        )
     except Exception:
         return ()
-    return (found,) if isinstance(found, TensorType) else tuple(found)
+    if isinstance(found, TensorType):
+        return (found,)
+    return tuple(found)
 
 
 def axis_name(type_: TensorType, index: int) -> str:
     """N_out, C_out, H_out, ..."""
     letters = ("N", "C", *SPACE.get(type_.axes, ()))
-    return f"{letters[index]}_out" if index < len(letters) else f"axis {index}"
+    if index < len(letters):
+        return f"{letters[index]}_out"
+    return f"axis {index}"

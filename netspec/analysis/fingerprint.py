@@ -1,9 +1,11 @@
-"""A name for what a network computes: two specs with the same hash are the same network, however they are written.
+"""A name for what a network computes: two specs with the same hash are the same network, however
+they are written.
 
-Left out: the order of layers where it does not matter, names of layers, blocks, anchors, variables, values that equal what is filled in.
-Kept: names and shapes of inputs, types and parameters, wiring, sharing, fillers, learning rates, loss weights, gradients that are stopped,
-a layer's own phase; what each phase runs. Every layer is an individual, and so is every weight tensor: of two that are equal it counts
-which one a third reads.
+Left out: the order of layers where it does not matter, names of layers, blocks, anchors, variables,
+values that equal what is filled in. Kept: names and shapes of inputs, types and parameters, wiring,
+sharing, fillers, learning rates, loss weights, gradients that are stopped, a layer's own phase;
+what each phase runs. Every layer is an individual, and so is every weight tensor: of two that are
+equal it counts which one a third reads.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +37,9 @@ def graph_hash(typed: TypedGraph) -> str:
 
 
 def counterparts(a: TypedGraph, b: TypedGraph) -> dict[Node, Node]:
-    """The nodes of b with those of a that stand for them, where the graphs have one hash. Of twins those of one name are paired."""
+    """The nodes of b with those of a that stand for them, where the graphs have one hash. Of twins
+    those of one name are paired.
+    """
     first, second = Individuals([a]), Individuals([b])
     marked: list[str] = []
 
@@ -44,17 +48,23 @@ def counterparts(a: TypedGraph, b: TypedGraph) -> dict[Node, Node]:
         return min(alike)
 
     def mark_likewise(alike: Sequence[int]) -> int:
-        """The one of the name that was marked in the first graph, or else one whose name that graph does not have."""
+        """The one of the name that was marked in the first graph, or else one whose name that graph
+        does not have.
+        """
         wanted = marked.pop(0) if marked else ""
         return min(alike, key=lambda v: (second.names[v] != wanted, second.names[v] in first.names, v))
 
     order = first.order(mark)
-    pairs = [(first.things[v], second.things[w]) for v, w in zip(order, second.order(mark_likewise), strict=True)]
+    pairs = [
+        (first.things[v], second.things[w]) for v, w in zip(order, second.order(mark_likewise), strict=True)
+    ]
     return {y: x for x, y in pairs if isinstance(x, Node) and isinstance(y, Node)}
 
 
 class Individuals:
-    """The inputs and layers of a net in one or several phases, and its weight tensors, as vertices of a labelled graph."""
+    """The inputs and layers of a net in one or several phases, and its weight tensors, as vertices
+    of a labelled graph.
+    """
 
     def __init__(self, graphs: Sequence[TypedGraph], phased: bool = False) -> None:
         self.things: list[Value | Node | Tensor] = []
@@ -68,7 +78,12 @@ class Individuals:
         at: dict[Value, tuple[int, int]] = {}
         tensors = {thing: i for i, thing in enumerate(self.things) if isinstance(thing, tuple)}
         for given in typed.graph.inputs:
-            at[given.value] = (self.vertex(given.value, digest(phase, input_hash(typed, given), outside(typed, [given.value])), []), 0)
+            at[given.value] = (
+                self.vertex(
+                    given.value, digest(phase, input_hash(typed, given), outside(typed, [given.value])), []
+                ),
+                0,
+            )
         labels = node_labels(typed)
         for node in typed.graph.nodes:
             reads: list[tuple[int, Any]] = [at[v] for v in node.bottoms]
@@ -93,11 +108,16 @@ class Individuals:
     def hash(self) -> str:
         order = self.order()
         rank = {vertex: i for i, vertex in enumerate(order)}
-        return digest("netspec 2", [(self.labels[v], [(rank[other], part) for other, part in self.reads[v]]) for v in order])
+        return digest(
+            "netspec 2",
+            [(self.labels[v], [(rank[other], part) for other, part in self.reads[v]]) for v in order],
+        )
 
 
 def owners(graphs: Sequence[TypedGraph]) -> dict[Tensor, Tensor]:
-    """Which weights are one tensor, in any phase: each that is not its own owner leads to the first that has it."""
+    """Which weights are one tensor, in any phase: each that is not its own owner leads to the first
+    that has it.
+    """
     found: dict[Tensor, Tensor] = {}
 
     def root(tensor: Tensor) -> Tensor:
@@ -120,7 +140,10 @@ def by_name(typed: TypedGraph) -> list[Any]:
     return [
         given,
         owners([typed]),
-        [(n.name, labels[n], [source(v) for v in n.bottoms], outside(typed, n.tops)) for n in typed.graph.nodes],
+        [
+            (n.name, labels[n], [source(v) for v in n.bottoms], outside(typed, n.tops))
+            for n in typed.graph.nodes
+        ],
     ]
 
 
@@ -138,8 +161,12 @@ def node_labels(typed: TypedGraph) -> dict[Node, str]:
     found: dict[Node, str] = {}
     learning: set[Value] = set()
     for node in typed.graph.nodes:
-        found[node] = digest(content(typed, node), len(node.tops), node.loss_weights, stopped(typed, node, learning), node.mode)
-        if not learning.isdisjoint(node.bottoms) or any(weight.kind == "parameter" for weight in typed.weights[node]):
+        found[node] = digest(
+            content(typed, node), len(node.tops), node.loss_weights, stopped(typed, node, learning), node.mode
+        )
+        if not learning.isdisjoint(node.bottoms) or any(
+            weight.kind == "parameter" for weight in typed.weights[node]
+        ):
             learning.update(node.tops)
     return found
 
@@ -155,28 +182,39 @@ def node_hashes(typed: TypedGraph) -> dict[Node, str]:
 
 
 def stopped(typed: TypedGraph, node: Node, learning: set[Value]) -> list[int]:
-    """Bottoms that `propagate_down: false` keeps a gradient from: not those that have nothing to learn, nor those that get none anyway."""
+    """Bottoms that `propagate_down: false` keeps a gradient from: not those that have nothing to
+    learn, nor those that get none anyway.
+    """
     if not node.stopped:
         return []
     blind = node.layer.indices(*typed.bottoms(node))
     stops = node.layer.stops_gradient
-    return [i for i in sorted(node.stopped) if node.bottoms[i] in learning and i not in blind and not stops(i)]
+    return [
+        i for i in sorted(node.stopped) if node.bottoms[i] in learning and i not in blind and not stops(i)
+    ]
 
 
 def input_hash(typed: TypedGraph, given: Input) -> str:
-    contract = plain(given.contract) if isinstance(given.contract, Located) else given.contract
+    if isinstance(given.contract, Located):
+        contract = plain(given.contract)
+    else:
+        contract = given.contract
     source = (given.node.layer.type, parameters(given.node)) if given.node is not None else ()
     return digest("input", given.value.name, typed.types[given.value], contract, source)
 
 
 def content(typed: TypedGraph, node: Node) -> Any:
-    """What a node does, in the form its module is built from, where spellings of one thing have become one."""
+    """What a node does, in the form its module is built from, where spellings of one thing have
+    become one.
+    """
     try:
         made: Any = node.layer.torch(*typed.bottoms(node))
     except Exception:
         made = parameters(node)
     weights = [(w.name, w.shape, w.kind, w.drawn) for w in typed.weights[node]]
-    settings = [node.params[i][1:3] if i < len(node.params) else ParamSpec()[1:3] for i in range(len(weights))]
+    settings = [
+        node.params[i][1:3] if i < len(node.params) else ParamSpec()[1:3] for i in range(len(weights))
+    ]
     return node.layer.type, made, weights, settings
 
 
@@ -197,5 +235,7 @@ def text_of(part: Any) -> str:
     if isinstance(part, (bool, Dim)) or part is None:
         return str(part)
     if isinstance(part, (int, float)):
-        return repr(float(part)) if float(part) == part else repr(part)
+        if float(part) == part:
+            return repr(float(part))
+        return repr(part)
     return repr(part)

@@ -1,6 +1,8 @@
-"""Types for every value: walks the graph, asks each layer's rule. In: a Graph; out: a TypedGraph, or findings with the arithmetic.
+"""Types for every value: walks the graph, asks each layer's rule. In: a Graph; out: a TypedGraph,
+or findings with the arithmetic.
 
-Rules run on plain sizes; one that refuses runs again on named leaves, so that its arithmetic can be printed.
+Rules run on plain sizes; one that refuses runs again on named leaves, so that its arithmetic can be
+printed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +28,9 @@ MOST = ((1 << 63) - 1) // 8
 
 
 class Ruling(NamedTuple):
-    """What a layer's rules said of some bottoms. Rules are pure: copies of a block that share a layer ask once."""
+    """What a layer's rules said of some bottoms. Rules are pure: copies of a block that share a
+    layer ask once.
+    """
 
     layer: Layer
     tops: tuple[TensorType, ...]
@@ -47,7 +51,9 @@ class Refusal(NamedTuple):
 class Pass:
     """One walk over a graph. With `replaced`, some nodes' layers are others: how a fix is tried."""
 
-    def __init__(self, graph: Graph, replaced: Mapping[Node, Layer] | None = None, rulings: Rulings | None = None) -> None:
+    def __init__(
+        self, graph: Graph, replaced: Mapping[Node, Layer] | None = None, rulings: Rulings | None = None
+    ) -> None:
         self.graph = graph
         self.replaced = replaced or {}
         self.rulings: Rulings = {} if rulings is None else rulings
@@ -110,7 +116,16 @@ def asked(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> Ruling |
     return Ruling(layer, tops, weights, tuple(facts))
 
 
-BUGS = (TypeError, ValueError, IndexError, ZeroDivisionError, KeyError, AttributeError, AssertionError, OverflowError)
+BUGS = (
+    TypeError,
+    ValueError,
+    IndexError,
+    ZeroDivisionError,
+    KeyError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+)
 """What a rule raises only by mistake: reported as such, with the layer's place."""
 
 
@@ -122,7 +137,9 @@ def inferred(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> tuple
         raise RuleError("NS206", f"{layer.type} makes {len(tops)} tops here: {count} are named", at="top")
     for top in tops:
         if top.rank > MOST_AXES:
-            raise RuleError("NS309", f"a shape has at most {MOST_AXES} axes: this one would have {top.rank:,}")
+            raise RuleError(
+                "NS309", f"a shape has at most {MOST_AXES} axes: this one would have {top.rank:,}"
+            )
         for size in top.shape:
             if isinstance(size, int) and size < 0:
                 raise RuleError("NS302", f"a size would be {size}: {top}")
@@ -136,7 +153,9 @@ def bounded(what: str, shape: tuple[Size, ...]) -> None:
     if prod(sizes) > MOST:
         worked = " * ".join(map(str, sizes))
         raise RuleError(
-            "NS216", f"{what} of shape {shown(shape)} would have {worked} = {prod(sizes)} values: at most {MOST} can be counted"
+            "NS216",
+            f"{what} of shape {shown(shape)} would have {worked} = {prod(sizes)} values: at most {MOST} can"
+            " be counted",
         )
 
 
@@ -146,19 +165,25 @@ def check_weights(weights: tuple[Weight, ...]) -> None:
             if not isinstance(size, int):
                 raise RuleError(
                     "NS304",
-                    f"{weight.name} would have shape {shown(weight.shape)}: a weight's sizes are numbers, not symbols",
+                    f"{weight.name} would have shape {shown(weight.shape)}: a weight's sizes are numbers, not"
+                    " symbols",
                     at="bottom",
                 )
         bounded(weight.name, weight.shape)
         if weight.filler.type == "values" and len(weight.filler.numbers) != product(weight.shape):
             given = len(weight.filler.numbers)
-            fact = f"{weight.name} {shown(weight.shape)} needs {product(weight.shape)} values: its filler has {given}"
+            fact = (
+                f"{weight.name} {shown(weight.shape)} needs {product(weight.shape)} values: its filler has"
+                f" {given}"
+            )
             raise RuleError("NS302", fact, at=f"{weight.name}_filler")
 
 
 def check_module(layer: Layer, bottoms: tuple[TensorType, ...]) -> None:
     """A module is built of numbers, whatever the sizes of what it reads."""
-    if type(layer).torch is Layer.torch or (all(isinstance(size, int) for b in bottoms for size in b.shape) and bottoms):
+    if type(layer).torch is Layer.torch or (
+        all(isinstance(size, int) for b in bottoms for size in b.shape) and bottoms
+    ):
         return
     made = layer.torch(*bottoms)
     for size in open_sizes((made.arguments, *made.keywords.values())):
@@ -186,7 +211,9 @@ def infer(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
 
 
 def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
-    """The error with its place, its arithmetic, where its bottoms come from, and the sizes that disagree."""
+    """The error with its place, its arithmetic, where its bottoms come from, and the sizes that
+    disagree.
+    """
     bottoms = tuple(t for v in node.bottoms if isinstance(t := found.types.get(v), TensorType))
     if not isinstance(error, RuleError):
         return Diagnostic(
@@ -207,7 +234,9 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
         sizes=sizes_of(node.bottoms, found.types),
         others=numbers_of(node.layer),
         given=error.at in node.places.spans and not error.at.startswith("bottom"),
-        own=error.at in node.places.spans and error.at in node.layer.params and not error.at.endswith("_filler"),
+        own=error.at in node.places.spans
+        and error.at in node.layer.params
+        and not error.at.endswith("_filler"),
         alone=error.bound or bool(last) or error.code == "NS216",
         changes=traced.changes,
         turned=last,
@@ -232,18 +261,30 @@ def reached(node: Node) -> set[Value]:
 def origins(node: Node, bottoms: tuple[TensorType, ...], error: RuleError) -> tuple[Label, ...]:
     """Where each bottom was made, with its shape."""
     labels: list[Label] = []
-    wanted = [int(error.at.split(".")[1])] if error.at.startswith("bottom.") and len(bottoms) == 1 else range(len(bottoms))
+    wanted = (
+        [int(error.at.split(".")[1])]
+        if error.at.startswith("bottom.") and len(bottoms) == 1
+        else range(len(bottoms))
+    )
     for i in wanted:
         maker = node.bottoms[i].node
         span = maker.places["name"] if maker is not None else None
-        if span is not None and span != node.places[error.at] and span not in [label.span for label in labels]:
+        if (
+            span is not None
+            and span != node.places[error.at]
+            and span not in [label.span for label in labels]
+        ):
             labels.append(Label(span, f"gives {bottoms[i]}", "origin"))
     told = {label.span for label in labels}
     return (*labels, *uses_of(node.name, (span for span in node.places.used[:2] if span not in told)))
 
 
-def causes(node: Node, bottoms: tuple[TensorType, ...], error: RuleError, types: Mapping[Value, TensorType | Unknown]) -> tuple[Label, ...]:
-    """Where the sizes come from that do not fit: parameters beside the one to blame, and further up, the layers that made the sizes so."""
+def causes(
+    node: Node, bottoms: tuple[TensorType, ...], error: RuleError, types: Mapping[Value, TensorType | Unknown]
+) -> tuple[Label, ...]:
+    """Where the sizes come from that do not fit: parameters beside the one to blame, and further
+    up, the layers that made the sizes so.
+    """
     labels: list[Label] = []
     if error.at.endswith("_filler"):
         for name in node.layer.params:
@@ -266,7 +307,9 @@ FARTHEST = 500
 
 
 def upstream(value: Value, types: Mapping[Value, TensorType | Unknown]) -> Iterator[tuple[Node, float]]:
-    """The layers that lead to a value along first bottoms, nearest first, and how many times fewer places each leaves."""
+    """The layers that lead to a value along first bottoms, nearest first, and how many times fewer
+    places each leaves.
+    """
     while value.node is not None and value.node.bottoms:
         node = value.node
         before, after = types.get(node.bottoms[0]), types.get(value)
@@ -280,7 +323,9 @@ def upstream(value: Value, types: Mapping[Value, TensorType | Unknown]) -> Itera
 def steepest(value: Value, types: Mapping[Value, TensorType | Unknown]) -> Node | None:
     """The layer above that shrinks its input most."""
     node, ratio = max(islice(upstream(value, types), FARTHEST), key=lambda one: one[1], default=(None, 1.0))
-    return node if ratio > 1 else None
+    if ratio > 1:
+        return node
+    return None
 
 
 def nearest_change(value: Value, types: Mapping[Value, TensorType | Unknown]) -> Node | None:
@@ -289,10 +334,14 @@ def nearest_change(value: Value, types: Mapping[Value, TensorType | Unknown]) ->
 
 
 def retraced(layer: Layer, bottoms: tuple[TensorType, ...]) -> RuleError | None:
-    """Run a rule that refused again, on named leaves: H, W for the bottom's axes, and the parameters by their names."""
+    """Run a rule that refused again, on named leaves: H, W for the bottom's axes, and the
+    parameters by their names.
+    """
     try:
         with collecting():
-            tops = named(layer).infer(*(named_type(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms)))
+            tops = named(layer).infer(
+                *(named_type(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))
+            )
             del tops
     except RuleError as error:
         return error
@@ -317,28 +366,48 @@ def named_type(type_: TensorType, index: int | None) -> TensorType:
     """N, C, H, W as names, with a number where a layer has several bottoms."""
     letters = ("N", "C", *SPACE.get(type_.axes, tuple(f"D{i}" for i in range(type_.axes))))
     mark = "" if index is None else str(index)
-    return TensorType(tuple(Traced(s, letter + mark) for s, letter in zip(type_.shape, letters, strict=False)), type_.dtype)
+    return TensorType(
+        tuple(Traced(s, letter + mark) for s, letter in zip(type_.shape, letters, strict=False)), type_.dtype
+    )
 
 
-def sharing(graph: Graph, weights: Mapping[Node, tuple[Weight, ...]], diagnostics: Diagnostics) -> dict[tuple[Node, int], tuple[Node, int]]:
-    """Which weights are one tensor: those of the same ParamSpec name, and those of shared copies of a block."""
+def sharing(
+    graph: Graph, weights: Mapping[Node, tuple[Weight, ...]], diagnostics: Diagnostics
+) -> dict[tuple[Node, int], tuple[Node, int]]:
+    """Which weights are one tensor: those of the same ParamSpec name, and those of shared copies of
+    a block.
+    """
     owners: dict[str, tuple[Node, int]] = {}
     shared: dict[tuple[Node, int], tuple[Node, int]] = {}
     for node in graph.nodes:
         for index, weight in enumerate(weights.get(node, ())):
-            name = node.params[index].name if index < len(node.params) else ""
-            owner = owners.setdefault(name, (node, index)) if name else (node.same_as, index) if node.same_as else (node, index)
+            if index < len(node.params):
+                name = node.params[index].name
+            else:
+                name = ""
+            owner = (
+                owners.setdefault(name, (node, index))
+                if name
+                else (node.same_as, index)
+                if node.same_as
+                else (node, index)
+            )
             owner = shared.get(owner, owner)
             if owner == (node, index) or owner[0] not in weights:
                 continue
             shared[node, index] = owner
             first, at = owner
-            if not agree(weights[first][at], weight, node.params[index].share_mode if index < len(node.params) else "STRICT"):
+            if not agree(
+                weights[first][at],
+                weight,
+                node.params[index].share_mode if index < len(node.params) else "STRICT",
+            ):
                 span = first.places["param"]
                 diagnostics.add(
                     Diagnostic(
                         "NS211",
-                        f"{node.name} has {list(weight.shape)}, {first.name} has {list(weights[first][at].shape)} under the name {name}",
+                        f"{node.name} has {list(weight.shape)}, {first.name} has"
+                        f" {list(weights[first][at].shape)} under the name {name}",
                         node.places["param"],
                         others=(Label(span, "owned here"),) if span else (),
                         about=About(node.name),

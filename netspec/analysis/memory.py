@@ -1,4 +1,6 @@
-"""How much memory the values of a net need at the same time. In: a typed graph; out: bytes, weights apart."""
+"""How much memory the values of a net need at the same time. In: a typed graph; out: bytes, weights
+apart.
+"""
 
 from collections.abc import Mapping
 
@@ -14,19 +16,25 @@ BYTES = {"float32": 4, "int64": 8}
 def activation_memory(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> int | None:
     """Peak bytes with sizes put in for the symbols; None where one stays open.
 
-    Inference: a value lives from the layer that makes it to the last that reads it, outputs to the end. Training: what a layer's module
-    keeps for the backward pass (`Layer.kept`) lives to the end besides; nothing is kept before the first weight that is trained.
-    A view of another value takes nothing of its own, but keeps that one alive.
-    PyTorch comes near in inference: the caller holds the inputs besides, a block's caller the block's, and some layers need work space, as
-    MAX pooling does, whose indices are made though nobody reads them (VGG-16: 1.02 times as much, U-Net 1.3, ResNet-18 1.6). What it keeps
-    for the backward pass is told within 1.5 %, for most nets to the byte.
+    Inference: a value lives from the layer that makes it to the last that reads it, outputs to the
+    end. Training: what a layer's module keeps for the backward pass (`Layer.kept`) lives to the end
+    besides; nothing is kept before the first weight that is trained. A view of another value takes
+    nothing of its own, but keeps that one alive. PyTorch comes near in inference: the caller holds
+    the inputs besides, a block's caller the block's, and some layers need work space, as MAX
+    pooling does, whose indices are made though nobody reads them (VGG-16: 1.02 times as much, U-Net
+    1.3, ResNet-18 1.6). What it keeps for the backward pass is told within 1.5 %, for most nets to
+    the byte.
     """
     found = at_peak(typed, sizes, training=training)
-    return None if found is None else sum(found.values())
+    if found is None:
+        return None
+    return sum(found.values())
 
 
 def at_peak(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> dict[Value, int] | None:
-    """The values alive when most bytes are, with their bytes; what a layer keeps of its own counts with its first top."""
+    """The values alive when most bytes are, with their bytes; what a layer keeps of its own counts
+    with its first top.
+    """
     own = storage(typed, training=training)
     weights: dict[Value, int] = {}
     for value in set(own.values()):
@@ -37,11 +45,15 @@ def at_peak(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> d
     if not training:
         return peak(typed, own, weights, frozenset(), {})
     values, extra = kept(typed, sizes)
-    return None if extra is None else peak(typed, own, weights, frozenset(own[value] for value in values), extra)
+    if extra is None:
+        return None
+    return peak(typed, own, weights, frozenset(own[value] for value in values), extra)
 
 
 def kept(typed: TypedGraph, sizes: Mapping[str, int]) -> tuple[set[Value], dict[Node, int] | None]:
-    """The values that layers read again in the backward pass, and the bytes that each keeps of its own; None where a size stays open."""
+    """The values that layers read again in the backward pass, and the bytes that each keeps of its
+    own; None where a size stays open.
+    """
     learns, values, extra = set[Value](), set[Value](), dict[Node, int]()
     for node in typed.graph.nodes:
         reached = any(v in learns and i not in node.stopped for i, v in enumerate(node.bottoms))
@@ -49,7 +61,10 @@ def kept(typed: TypedGraph, sizes: Mapping[str, int]) -> tuple[set[Value], dict[
         if "no_gradient" in node.layer.traits or not (reached or trained):
             continue
         learns.update(top for i, top in enumerate(node.tops) if i not in node.layer.silent)
-        found = Kept() if idle(node, training=True) else node.layer.kept(typed.bottoms(node), typed.tops(node))
+        if idle(node, training=True):
+            found = Kept()
+        else:
+            found = node.layer.kept(typed.bottoms(node), typed.tops(node))
         values |= {node.bottoms[i] for i in found.bottoms} | {node.tops[i] for i in found.tops}
         values |= {node.bottoms[i] for i in found.passing if node.bottoms[i] in learns}
         count = evaluate(found.own, sizes)
@@ -65,7 +80,9 @@ def idle(node: Node, *, training: bool) -> bool:
 
 
 def storage(typed: TypedGraph, *, training: bool) -> dict[Value, Value]:
-    """The value whose memory each value uses: its own, or where it is only a view, its bottom's. Dropout in inference is its bottom."""
+    """The value whose memory each value uses: its own, or where it is only a view, its bottom's.
+    Dropout in inference is its bottom.
+    """
     own: dict[Value, Value] = {i.value: i.value for i in typed.graph.inputs}
     for node in typed.graph.nodes:
         view = "view" in node.layer.traits or idle(node, training=training)
@@ -75,9 +92,15 @@ def storage(typed: TypedGraph, *, training: bool) -> dict[Value, Value]:
 
 
 def peak(
-    typed: TypedGraph, own: Mapping[Value, Value], weights: Mapping[Value, int], lasting: frozenset[Value], extra: Mapping[Node, int]
+    typed: TypedGraph,
+    own: Mapping[Value, Value],
+    weights: Mapping[Value, int],
+    lasting: frozenset[Value],
+    extra: Mapping[Node, int],
 ) -> dict[Value, int]:
-    """Walk the layers in order: tops come to life, then what is not read any more dies, unless it is lasting. extra stays."""
+    """Walk the layers in order: tops come to life, then what is not read any more dies, unless it
+    is lasting. extra stays.
+    """
     nodes = typed.graph.nodes
     last = {own[value]: step for step, node in enumerate(nodes) for value in (*node.tops, *node.bottoms)}
     last.update({own[value]: len(nodes) for value in typed.graph.outputs if value in own})
@@ -99,7 +122,10 @@ def peak(
             most, best = now, dict(alive)
         for value in ending.get(step, ()):
             if value not in lasting:
-                stays = extra.get(value.node, 0) if value.node is not None and value is value.node.tops[0] else 0
+                if value.node is not None and value is value.node.tops[0]:
+                    stays = extra.get(value.node, 0)
+                else:
+                    stays = 0
                 now -= alive.pop(value, 0) - stays
                 alive.update({value: stays} if stays else {})
     return best

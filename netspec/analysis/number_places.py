@@ -1,4 +1,6 @@
-"""Where the whole numbers of a shape stand in a text. In: an input, or a stretch of text; out: each number with its place."""
+"""Where the whole numbers of a shape stand in a text. In: an input, or a stretch of text; out: each
+number with its place.
+"""
 
 import re
 from collections.abc import Iterator

@@ -1,6 +1,8 @@
-"""Who learns what, where a spec has `train.players`. In: the net in training; out: each player's part of it, or why it has none.
+"""Who learns what, where a spec has `train.players`. In: the net in training; out: each player's
+part of it, or why it has none.
 
-A player's part is what its losses need; it trains the weights of its layers. Every weight and every loss is some player's.
+A player's part is what its losses need; it trains the weights of its layers. Every weight and every
+loss is some player's.
 """
 
 from collections.abc import Iterator
@@ -22,7 +24,9 @@ SHOWN = 5
 
 @frozen
 class Part:
-    """A player's part. said: its entry in the spec; typed: what its losses need; weights: names of those that it trains."""
+    """A player's part. said: its entry in the spec; typed: what its losses need; weights: names of
+    those that it trains.
+    """
 
     name: str
     said: PlayerSection
@@ -31,16 +35,20 @@ class Part:
 
 
 def parts(resolved: Resolved, typed: TypedGraph, diagnostics: Diagnostics) -> tuple[Part, ...]:
-    """The players of a net in training (with its losses), in the order of their turns; none where one learns everything.
+    """The players of a net in training (with its losses), in the order of their turns; none where
+    one learns everything.
 
-    NS686: a loss or layer that is none, or weights that its losses do not read. NS687: trained by two. NS688: by none; a loss of none.
+    NS686: a loss or layer that is none, or weights that its losses do not read. NS687: trained by
+    two. NS688: by none; a loss of none.
     """
     section = resolved.spec.section("train")
     players = section.get("players") if section is not None else None
     if resolved.file.train is None or section is None or players is None or not resolved.file.train.players:
         return ()
     work = Casting(typed, diagnostics)
-    found = [work.part(name, said, players.mapping[name]) for name, said in resolved.file.train.players.items()]
+    found = [
+        work.part(name, said, players.mapping[name]) for name, said in resolved.file.train.players.items()
+    ]
     made = tuple(part for part in found if part is not None)
     if len(made) == len(found):
         work.each_once(made, players)
@@ -72,13 +80,25 @@ class Casting:
         if len(self.diagnostics.found) > before or typed is None:
             return None
         return self.reached(
-            Part(name, said, typed, frozenset(r.name for r in trainable(self.typed) if any(of(r, n) for n in said.layers))), body
+            Part(
+                name,
+                said,
+                typed,
+                frozenset(r.name for r in trainable(self.typed) if any(of(r, n) for n in said.layers)),
+            ),
+            body,
         )
 
     def missing(self, fact: str, word: str, known: list[str], item: Located) -> None:
         near = nearest(word, known)
         fixes = (Fix(f"write {near[0]}", (Edit(item.span, near[0]),) if item.span else ()),) if near else ()
-        notes = () if near else (f"there are {', '.join(known[:SHOWN]) or 'none'}" + ("" if len(known) <= SHOWN else ", ..."),)
+        notes = (
+            ()
+            if near
+            else (
+                f"there are {', '.join(known[:SHOWN]) or 'none'}" + ("" if len(known) <= SHOWN else ", ..."),
+            )
+        )
         label = f"did you mean {near[0]}?" if near else ""
         self.diagnostics.add(Diagnostic("NS686", fact, item.span, label, fixes=fixes, notes=notes))
 
@@ -89,7 +109,9 @@ class Casting:
         unread = sorted(part.weights - read)
         if unread:
             self.diagnostics.error(
-                "NS686", f"{part.name}: its losses do not depend on {some(unread)}", body.key_span("layers") or body.span
+                "NS686",
+                f"{part.name}: its losses do not depend on {some(unread)}",
+                body.key_span("layers") or body.span,
             )
             return None
         return part
@@ -99,7 +121,11 @@ class Casting:
             for other in found[:i]:
                 both = sorted(part.weights & other.weights)
                 if both:
-                    self.diagnostics.error("NS687", f"{other.name} and {part.name} both train {some(both)}", players.key_span(part.name))
+                    self.diagnostics.error(
+                        "NS687",
+                        f"{other.name} and {part.name} both train {some(both)}",
+                        players.key_span(part.name),
+                    )
 
     def none_left(self, found: tuple[Part, ...], section: Located) -> None:
         taken = frozenset(name for part in found for name in part.weights)
@@ -107,13 +133,22 @@ class Casting:
         span = section.key_span("players")
         if left:
             note = "name its layer under a player's layers, or write param: [{lr_mult: 0}]"
-            self.diagnostics.add(Diagnostic("NS688", f"no player trains {some(list(dict.fromkeys(left)))}", span, notes=(note,)))
+            self.diagnostics.add(
+                Diagnostic(
+                    "NS688", f"no player trains {some(list(dict.fromkeys(left)))}", span, notes=(note,)
+                )
+            )
         learnt = frozenset(name for part in found for name in part.said.loss)
         for node in self.typed.graph.nodes:
             if judges(node) and any(node.loss_weights) and learnt.isdisjoint(top.name for top in node.tops):
                 note = "name it under a player's loss, or write loss_weight: 0"
                 self.diagnostics.add(
-                    Diagnostic("NS688", f"{node.name} is a loss that no player learns by", node.places["name"], notes=(note,))
+                    Diagnostic(
+                        "NS688",
+                        f"{node.name} is a loss that no player learns by",
+                        node.places["name"],
+                        notes=(note,),
+                    )
                 )
 
 

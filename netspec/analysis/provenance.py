@@ -1,6 +1,8 @@
-"""Where a value of a spec comes from: file and line, variables, `defaults:`, override, --set, or the default that a dialect fills in.
+"""Where a value of a spec comes from: file and line, variables, `defaults:`, override, --set, or
+the default that a dialect fills in.
 
-Comes in: a resolved spec and a path such as `res2.0.a.stride`; goes out: text. Looks at the places that expansion left; check pays nothing.
+Comes in: a resolved spec and a path such as `res2.0.a.stride`; goes out: text. Looks at the places
+that expansion left; check pays nothing.
 """
 
 from collections.abc import Iterator
@@ -40,9 +42,11 @@ def is_layer(resolved: Resolved, path: str) -> bool:
 
 
 def origin(resolved: Resolved, path: str) -> str:
-    """The value at a path, and on the lines below it each place that had a say. Raises SpecError (NS212) for a path that leads nowhere.
+    """The value at a path, and on the lines below it each place that had a say. Raises SpecError
+    (NS212) for a path that leads nowhere.
 
-    A path is a layer's name (the longest wins) and a parameter, a use's name and a variable, or goes through sections of the spec.
+    A path is a layer's name (the longest wins) and a parameter, a use's name and a variable, or
+    goes through sections of the spec.
     """
     found = Finder(resolved).lines(path)
     return "\n".join([found[0], *(f"  {line}" for line in found[1:])])
@@ -70,26 +74,49 @@ class Finder:
         for use in sorted(every, key=lambda use: (-len(use.item.name), isinstance(use.item, Instance))):
             rest = path.removeprefix(f"{use.item.name}.")
             if rest != path:
-                found = self.variable(path, use, rest) if isinstance(use.item, Instance) else self.parameter(path, use, rest.split("."))
+                if isinstance(use.item, Instance):
+                    found = self.variable(path, use, rest)
+                else:
+                    found = self.parameter(path, use, rest.split("."))
                 if found is not None:
                     return found
         for use in every:
-            whole = use.item.name.rpartition(".")[0] if isinstance(use.item, Instance) and use.item.body.get("repeat") is not None else ""
-            said = self.word_of(path, use, path.removeprefix(f"{whole}.").split(".")) if whole and path.startswith(f"{whole}.") else None
+            if isinstance(use.item, Instance) and use.item.body.get("repeat") is not None:
+                whole = use.item.name.rpartition(".")[0]
+            else:
+                whole = ""
+            said = (
+                self.word_of(path, use, path.removeprefix(f"{whole}.").split("."))
+                if whole and path.startswith(f"{whole}.")
+                else None
+            )
             if said is not None:
                 return said
         return self.section(path) or self.nowhere(path, [use.item.name for use in every])
 
     def nowhere(self, path: str, names: list[str]) -> list[str]:
         name, _, key = path.rpartition(".")
-        near = nearest(name, names) if name and name not in names else nearest(path, names)
+        if name and name not in names:
+            near = nearest(name, names)
+        else:
+            near = nearest(path, names)
         if name in names:
             near = [f"{name}.{word}" for word in nearest(key, self.words(name))]
-        raise fail("NS212", path + (f": did you mean {near[0]}?" if near else " is neither a layer, nor a parameter of one, nor a section"))
+        raise fail(
+            "NS212",
+            path
+            + (
+                f": did you mean {near[0]}?"
+                if near
+                else " is neither a layer, nor a parameter of one, nor a section"
+            ),
+        )
 
     def words(self, name: str) -> list[str]:
         entry = next((e for e in self.resolved.drafts if e.name == name), None)
-        return [*LayerFields.names, *type(self.resolved.drafts[entry].layer).names] if entry is not None else []
+        if entry is not None:
+            return [*LayerFields.names, *type(self.resolved.drafts[entry].layer).names]
+        return []
 
     # --- parameters of layers ---
 
@@ -120,19 +147,32 @@ class Finder:
         return [head, self.default(entry.name, cls, declared, steps)]
 
     def trees(self, entry: Entry, cls: type[Layer]) -> Iterator[tuple[Located, str]]:
-        """Where a parameter may stand, first come first served: the layer, its param maps, the blocks' `defaults:`, the spec's."""
+        """Where a parameter may stand, first come first served: the layer, its param maps, the
+        blocks' `defaults:`, the spec's.
+        """
         yield entry.body, ""
         yield from ((entry.body.mapping[group], "") for group in cls.groups if group in entry.body.mapping)
-        for section, owner in [*((d, " of the block") for d in entry.defaults), *((d, "") for d in [self.root.get("defaults")] if d)]:
+        for section, owner in [
+            *((d, " of the block") for d in entry.defaults),
+            *((d, "") for d in [self.root.get("defaults")] if d),
+        ]:
             for kind, body in section.mapping.items():
                 if self.resolved.vocabulary.find(kind) is cls:
                     yield body, f"defaults{owner} for {cls.type}"
 
-    def written(self, node: Located | None, word: str, steps: list[str], why: str, use: Use, body: Located) -> list[str]:
+    def written(
+        self, node: Located | None, word: str, steps: list[str], why: str, use: Use, body: Located
+    ) -> list[str]:
         """Lines on a value that stands in a text; none where it does not."""
         for step in steps:
             inner = node.get(step) if node is not None else None
-            if inner is None and node is not None and isinstance(node.value, list) and step.isdigit() and int(step) < len(node.value):
+            if (
+                inner is None
+                and node is not None
+                and isinstance(node.value, list)
+                and step.isdigit()
+                and int(step) < len(node.value)
+            ):
                 inner = node.value[int(step)]
             if node is not None and isinstance(node.value, (dict, list)):
                 node, word = inner, step if inner is not None else word
@@ -157,21 +197,35 @@ class Finder:
             return "left out: the top of the layer before it, or the only input"
         if declared.name == "top":
             return "left out: the layer's name"
-        owner = cls.type if declared.name in cls.params else "every layer"
+        if declared.name in cls.params:
+            owner = cls.type
+        else:
+            owner = "every layer"
         if declared.dialects:
             other = {"caffe": declared.default, **declared.dialects}
             each = ", ".join(f"{dialect} {shown(spelled(value))}" for dialect, value in other.items())
             return f"default of {owner} in dialect {self.resolved.file.dialect} ({each})"
-        return f"default of {owner}" + (f", {'.'.join(steps)}" if len(steps) > 1 else "") + ", in every dialect"
+        return (
+            f"default of {owner}" + (f", {'.'.join(steps)}" if len(steps) > 1 else "") + ", in every dialect"
+        )
 
     # --- variables ---
 
-    def variables(self, text: str, chain: tuple[Instance, ...], seen: tuple[str, ...] = (), copy: Instance | None = None) -> Iterator[str]:
-        """For each variable of an expression: the place that gave it its value, and so on. `copy`: the use whose own values these are."""
+    def variables(
+        self, text: str, chain: tuple[Instance, ...], seen: tuple[str, ...] = (), copy: Instance | None = None
+    ) -> Iterator[str]:
+        """For each variable of an expression: the place that gave it its value, and so on. `copy`:
+        the use whose own values these are.
+        """
         for name in sorted(variables_in(text)) if "$" in text else ():
             if (mark := f"{len(chain)} {name}") not in seen:
                 number = next(
-                    (use.name.rpartition(".")[2] for use in (copy, *chain[-1:]) if use is not None and use.body.get("repeat")), None
+                    (
+                        use.name.rpartition(".")[2]
+                        for use in (copy, *chain[-1:])
+                        if use is not None and use.body.get("repeat")
+                    ),
+                    None,
                 )
                 if name == "i" and number is not None:
                     yield f"$i = {number} <- number of the copy"
@@ -179,18 +233,26 @@ class Finder:
                     yield from self.variable_lines(name, chain, (*seen, mark))
 
     def variable_lines(self, name: str, chain: tuple[Instance, ...], seen: tuple[str, ...]) -> Iterator[str]:
-        """Where a variable got its value: from the use of the innermost block, by that block's default, or from the spec's `vars:`."""
+        """Where a variable got its value: from the use of the innermost block, by that block's
+        default, or from the spec's `vars:`.
+        """
         if chain:
             use = chain[-1]
             given = (use.body.get("vars") or Located({})).get(name)
             block = (self.root.get("blocks") or Located({})).get(use.template) or Located({})
             own = (block.get("vars") or Located({})).get(name)
             if own is not None and given is not None:
-                yield f"${name} = {shown(use.variables[name])} <- {self.place(given.span)}vars of {use.name}: {as_text(given)}"
+                yield (
+                    f"${name} = {shown(use.variables[name])} <- {self.place(given.span)}vars of {use.name}:"
+                    f" {as_text(given)}"
+                )
                 yield from self.variables(raw(given), chain[:-1], seen, use)
                 return
             if own is not None:
-                yield f"${name} = {shown(use.variables[name])} <- {self.place(own.span)}default of block {use.template}: {as_text(own)}"
+                yield (
+                    f"${name} = {shown(use.variables[name])} <- {self.place(own.span)}default of block"
+                    f" {use.template}: {as_text(own)}"
+                )
                 yield from self.variables(raw(own), chain, seen)
                 return
         everywhere = (self.root.get("vars") or Located({})).get(name)
@@ -203,7 +265,10 @@ class Finder:
         assert isinstance(use.item, Instance)
         if name not in use.item.variables:
             return self.word_of(path, use, name.split("."))
-        return [f"{path} = {shown(use.item.variables[name])}", *self.variable_lines(name, (*use.chain, use.item), ())]
+        return [
+            f"{path} = {shown(use.item.variables[name])}",
+            *self.variable_lines(name, (*use.chain, use.item), ()),
+        ]
 
     def word_of(self, path: str, use: Use, steps: list[str]) -> list[str] | None:
         """A word of the use itself, such as repeat, or bottom.0; None where it does not say it."""
@@ -242,29 +307,40 @@ class Finder:
             return None
         value = spelled(record.__dict__[attribute(record, steps[-1])])
         short = record.short == steps[-1] and at == len(steps) - 1
-        return [f"{path} = {shown(value)}", f"default of {'.'.join(steps[:-1]) or 'a spec'}" if not short else "written in its short form"]
+        return [
+            f"{path} = {shown(value)}",
+            f"default of {'.'.join(steps[:-1]) or 'a spec'}" if not short else "written in its short form",
+        ]
 
     def place(self, span: Span | None) -> str:
         """`file:line: `; the setting for what the command line sets."""
         if span is None:
             return ""
-        return f"{span.source.name}: " if is_setting(span.source) else f"{span.source.name}:{span.begin[0]}: "
+        if is_setting(span.source):
+            return f"{span.source.name}: "
+        return f"{span.source.name}:{span.begin[0]}: "
 
 
 def part_of(node: Located, step: str) -> Located | None:
     """The value under a key of a mapping, or at an index of a list."""
     if isinstance(node.value, list):
-        return node.value[int(step)] if step.isdigit() and int(step) < len(node.value) else None
+        if step.isdigit() and int(step) < len(node.value):
+            return node.value[int(step)]
+        return None
     return node.get(step)
 
 
 def spellings(word: str, declared: Param) -> tuple[str, ...]:
     """A parameter's own name and its halves; for a half, that and the whole."""
-    return (declared.name, *declared.pair) if word == declared.name else (word, declared.name)
+    if word == declared.name:
+        return (declared.name, *declared.pair)
+    return (word, declared.name)
 
 
 def attribute(record: Any, name: str) -> str:
-    return name if name in record.__dict__ else f"{name}_"
+    if name in record.__dict__:
+        return name
+    return f"{name}_"
 
 
 def inner_value(value: Any, steps: list[str]) -> Any:
@@ -278,7 +354,9 @@ def inner_value(value: Any, steps: list[str]) -> Any:
 
 
 def shown(value: Any) -> str:
-    return flow(spelled(value)) if value is not None else "not set"
+    if value is not None:
+        return flow(spelled(value))
+    return "not set"
 
 
 def raw(node: Located) -> str:
@@ -288,19 +366,28 @@ def raw(node: Located) -> str:
 
 def as_text(node: Located) -> str:
     """A value as it is written, on one line."""
-    return " ".join(node.span.text.split()) if node.span is not None else flow(plain(node))
+    if node.span is not None:
+        return " ".join(node.span.text.split())
+    return flow(plain(node))
 
 
 def remark(why: str, section: str) -> str:
     said = why or SECTIONS.get(section, "")
-    return f"   ({said})" if said else ""
+    if said:
+        return f"   ({said})"
+    return ""
 
 
 def section_of(span: Span | None) -> str:
     """The section of its file that a place lies in."""
     tree = tree_of(span.source) if span is not None and not is_setting(span.source) else None
     for key, body in tree.mapping.items() if tree is not None else ():
-        if body.span is not None and span is not None and body.span.start <= span.start and span.end <= body.span.end:
+        if (
+            body.span is not None
+            and span is not None
+            and body.span.start <= span.start
+            and span.end <= body.span.end
+        ):
             return key
     return ""
 

@@ -1,4 +1,5 @@
-"""Fixes for what a layer's rule refuses: the changes that the rule names, typed anew, and an input's shape turned round.
+"""Fixes for what a layer's rule refuses: the changes that the rule names, typed anew, and an
+input's shape turned round.
 
 In: findings with the sizes that disagree; out: the same with fixes. Reads and checks no text.
 """
@@ -19,7 +20,9 @@ from netspec.source import Span
 __all__ = ["turned", "with_rule_fixes"]
 
 VISITS = 40_000
-"""Layers that all trials of changes in one graph may visit. A change that was not tried is not offered."""
+"""Layers that all trials of changes in one graph may visit. A change that was not tried is not
+offered.
+"""
 VARIABLE = re.compile(r"""["']?\$(\w+|\{\s*\w+\s*\})["']?""")
 """A value that is one variable's."""
 
@@ -34,7 +37,9 @@ class Walks:
         self.left = VISITS
 
     def mends(self, node: Node, change: Change) -> bool:
-        """Whether the net has one error less, and no other, with the change made; no where too much was tried before."""
+        """Whether the net has one error less, and no other, with the change made; no where too much
+        was tried before.
+        """
         self.left -= len(self.graph.nodes)
         if self.left < 0:
             return False
@@ -45,7 +50,10 @@ class Walks:
 def with_rule_fixes(found: Iterable[Diagnostic]) -> list[Diagnostic]:
     """The findings, those on one graph's sizes with the changes that clear them."""
     trials: dict[Graph, Walks] = {}
-    return [replace(d, fixes=(*d.fixes, *fixes_for(evidence, trials))) if (evidence := disagreement(d)) else d for d in found]
+    return [
+        replace(d, fixes=(*d.fixes, *fixes_for(evidence, trials))) if (evidence := disagreement(d)) else d
+        for d in found
+    ]
 
 
 def fixes_for(evidence: Disagreement, trials: dict[Graph, Walks]) -> Iterator[Fix]:
@@ -60,7 +68,9 @@ def fixes_for(evidence: Disagreement, trials: dict[Graph, Walks]) -> Iterator[Fi
 
 
 def edits_for(node: Node, change: Change) -> tuple[Edit, ...]:
-    """Replace the values where they stand, a variable's where it got it; what is not there yet or calculated needs the reader's hand."""
+    """Replace the values where they stand, a variable's where it got it; what is not there yet or
+    calculated needs the reader's hand.
+    """
     edits = []
     for name, value in change.parameters.items():
         if name not in node.places:
@@ -72,7 +82,12 @@ def edits_for(node: Node, change: Change) -> tuple[Edit, ...]:
             span = given[0]
         if span is not None:
             edits.append(
-                Edit(span, str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value))
+                Edit(
+                    span,
+                    str(value).lower()
+                    if isinstance(value, bool)
+                    else str(list(value) if isinstance(value, tuple) else value),
+                )
             )
     return tuple(edits)
 

@@ -1,4 +1,6 @@
-"""Nets that training would not change. In: the typed graph of a training; out: NS671, in `check` and before `train` begins."""
+"""Nets that training would not change. In: the typed graph of a training; out: NS671, in `check`
+and before `train` begins.
+"""
 
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.ir.graph import TypedGraph
@@ -10,14 +12,22 @@ SHOWN = 4
 
 
 def still(typed: TypedGraph, section: Span | None = None) -> Diagnostic | None:
-    """NS671 where no weight is to learn: there are none, or each has lr_mult 0. section: where the spec speaks of training."""
+    """NS671 where no weight is to learn: there are none, or each has lr_mult 0. section: where the
+    spec speaks of training.
+    """
     own = [ref for ref in typed.weight_refs() if not ref.shared]
     learnable = [ref for ref in own if ref.weight.kind == "parameter"]
     if any(ref.kind == "parameter" for ref in own):
         return None
     if not learnable:
         return Diagnostic("NS671", "no layer of the net has weights", section)
-    places = [span for node in dict.fromkeys(ref.node for ref in learnable) if (span := node.places["param"]) is not None]
+    places = [
+        span
+        for node in dict.fromkeys(ref.node for ref in learnable)
+        if (span := node.places["param"]) is not None
+    ]
     others = tuple(Label(span, "and here") for span in places[1:SHOWN])
-    fact = f"lr_mult is 0 for all of its {len(learnable)} weights and biases: the training would change nothing"
+    fact = (
+        f"lr_mult is 0 for all of its {len(learnable)} weights and biases: the training would change nothing"
+    )
     return Diagnostic("NS671", fact, places[0] if places else section, others=others)

@@ -1,4 +1,5 @@
-"""Caffe's BlobProto and Datum on the wire -> numpy arrays, each no larger than the stretch of the file it came from.
+"""Caffe's BlobProto and Datum on the wire -> numpy arrays, each no larger than the stretch of the
+file it came from.
 
 Numbers of less than four bytes, which NVIDIA's fork writes, grow to float32.
 """
@@ -8,7 +9,18 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from netspec.caffe.schema import enum_names, message_fields
-from netspec.caffe.wire import BYTES, FIXED32, FIXED64, VARINT, Budget, Fields, WireError, WireField, signed, varints
+from netspec.caffe.wire import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    VARINT,
+    Budget,
+    Fields,
+    WireError,
+    WireField,
+    signed,
+    varints,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +42,9 @@ RAW = {n: RAW_TYPES[name] for name, n in enum_names("RawType").items()}
 
 
 class Datum(NamedTuple):
-    """A row of Caffe's databases: pixels (channels, height, width), uint8 or float32, or an encoded image's bytes; and its label."""
+    """A row of Caffe's databases: pixels (channels, height, width), uint8 or float32, or an encoded
+    image's bytes; and its label.
+    """
 
     pixels: "NDArray[np.generic] | None"
     encoded: bytes | None
@@ -38,12 +52,16 @@ class Datum(NamedTuple):
 
 
 def read_whole_blob(payload: bytes) -> "NDArray[np.float32]":
-    """The one blob of a .binaryproto file, as mean images and InfogainLoss's matrices are stored. Raises WireError."""
+    """The one blob of a .binaryproto file, as mean images and InfogainLoss's matrices are stored.
+    Raises WireError.
+    """
     return read_blob(memoryview(payload), 0, len(payload), Budget(len(payload) + 1))
 
 
 def read_blob(data: memoryview, start: int, end: int, budget: Budget) -> "NDArray[np.float32]":
-    """The blob in data[start:end] as float32, in its own shape, or (num, channels, height, width) where it gives these instead."""
+    """The blob in data[start:end] as float32, in its own shape, or (num, channels, height, width)
+    where it gives these instead.
+    """
     import numpy as np
 
     shape: list[int] = []
@@ -67,7 +85,9 @@ def read_blob(data: memoryview, start: int, end: int, budget: Budget) -> "NDArra
         elif field.number == BLOB["raw_data"] and field.wire == BYTES:
             raw = [field]  # of a field that is not repeated the last one counts
     packed = [read_raw(data, field, kind) for field in raw if not doubles and not singles]
-    values = np.concatenate(doubles or singles or packed or [np.empty(0, "<f4")]).astype(np.float32, copy=False)
+    values = np.concatenate(doubles or singles or packed or [np.empty(0, "<f4")]).astype(
+        np.float32, copy=False
+    )
     return shaped(values, [legacy.get(axis, 0) for axis in LEGACY_AXES] if legacy else shape, start)
 
 
@@ -76,10 +96,15 @@ def read_raw(data: memoryview, field: WireField, kind: int) -> "Chunk":
     import numpy as np
 
     if kind not in RAW:
-        raise WireError(field.start, "raw numbers without a type" if kind < 0 else f"raw numbers of type {kind}, which does not exist")
+        raise WireError(
+            field.start,
+            "raw numbers without a type" if kind < 0 else f"raw numbers of type {kind}, which does not exist",
+        )
     size = np.dtype(RAW[kind]).itemsize
     if (field.end - field.start) % size:
-        raise WireError(field.start, f"{field.end - field.start:,} bytes are no whole number of {size}-byte values")
+        raise WireError(
+            field.start, f"{field.end - field.start:,} bytes are no whole number of {size}-byte values"
+        )
     return np.frombuffer(data[field.start : field.end], RAW[kind])
 
 
@@ -104,20 +129,26 @@ def shaped(values: "NDArray[np.float32]", shape: list[int], at: int) -> "NDArray
 
 
 def numbers(fields: Fields, field: WireField, dtype: str) -> "Iterator[Chunk]":
-    """The values of a repeated floating field from here on: a packed stretch, or single ones that follow each other directly."""
+    """The values of a repeated floating field from here on: a packed stretch, or single ones that
+    follow each other directly.
+    """
     import numpy as np
 
     size = int(dtype[-1])
     if field.wire == BYTES:
         if (field.end - field.start) % size:
-            raise WireError(field.start, f"{field.end - field.start:,} bytes are no whole number of {size}-byte values")
+            raise WireError(
+                field.start, f"{field.end - field.start:,} bytes are no whole number of {size}-byte values"
+            )
         yield np.frombuffer(fields.data[field.start : field.end], dtype)
     elif FIXED_SIZES.get(field.wire) == size:
         yield run(fields, field, dtype)
 
 
 def run(fields: Fields, field: WireField, dtype: str) -> "Chunk":
-    """The values of unpacked fields with the same one-byte tag, from `field` on; moves `fields` behind the last of them."""
+    """The values of unpacked fields with the same one-byte tag, from `field` on; moves `fields`
+    behind the last of them.
+    """
     import numpy as np
 
     step = 1 + int(dtype[-1])
@@ -135,7 +166,9 @@ def run(fields: Fields, field: WireField, dtype: str) -> "Chunk":
 
 
 def read_datum(payload: bytes) -> Datum:
-    """One row of an LMDB or LevelDB that Caffe wrote. Raises WireError if it is none, empty, or of another size than its values."""
+    """One row of an LMDB or LevelDB that Caffe wrote. Raises WireError if it is none, empty, or of
+    another size than its values.
+    """
     import numpy as np
 
     data = memoryview(payload)
@@ -157,7 +190,10 @@ def read_datum(payload: bytes) -> Datum:
             floats += numbers(fields, field, "<f4")
     if encoded:
         return Datum(None, bytes(octets), label)
-    values = np.concatenate(floats) if floats and not len(octets) else np.frombuffer(octets, np.uint8)
+    if floats and not len(octets):
+        values = np.concatenate(floats)
+    else:
+        values = np.frombuffer(octets, np.uint8)
     shape = list(sizes.values())
     if any(dim < 1 for dim in shape) or prod(shape) != values.size:
         raise WireError(0, f"a datum of {shape} has {values.size:,} values")

@@ -1,4 +1,5 @@
-"""Fields, messages and enums that well-known forks of Caffe added, in the notation of schema; number 0: known by name only.
+"""Fields, messages and enums that well-known forks of Caffe added, in the notation of schema;
+number 0: known by name only.
 
 BlobProto has numbers: NVIDIA's fork writes its weights so, and no other fork uses them.
 """

@@ -1,9 +1,22 @@
-"""BVLC Caffe's messages and enums: public facts of its file formats, in a notation of ours (see schema)."""
+"""BVLC Caffe's messages and enums: public facts of its file formats, in a notation of ours (see
+schema).
+"""
 
 __all__ = ["ENUMS", "MESSAGES", "WITHOUT_MAP"]
 
 WITHOUT_MAP = frozenset(
-    ["AbsVal", "Axpy", "BNLL", "BatchReindex", "EuclideanLoss", "Filter", "LSTMUnit", "MultinomialLogisticLoss", "Silence", "Split"]
+    [
+        "AbsVal",
+        "Axpy",
+        "BNLL",
+        "BatchReindex",
+        "EuclideanLoss",
+        "Filter",
+        "LSTMUnit",
+        "MultinomialLogisticLoss",
+        "Silence",
+        "Split",
+    ]
 )
 """Types, of Caffe and its forks, whose layers have no param map of their own."""
 

@@ -1,4 +1,6 @@
-"""Values by field name -> protobuf text, as Caffe reads it. Knows Caffe's messages, not what they mean."""
+"""Values by field name -> protobuf text, as Caffe reads it. Knows Caffe's messages, not what they
+mean.
+"""
 
 from collections.abc import Iterator, Mapping
 from math import isinf, isnan
@@ -21,17 +23,23 @@ class UnwritableError(Exception):
 
 
 def text_of(message: str, values: Mapping[str, Any], indent: int = 0) -> str:
-    """A message's fields, one on a line. Values are scalars, mappings for messages, lists for repeated fields. Raises UnwritableError."""
+    """A message's fields, one on a line. Values are scalars, mappings for messages, lists for
+    repeated fields. Raises UnwritableError.
+    """
     return "".join(f"{'  ' * depth}{line}\n" for depth, line in lines(message, values, indent, ()))
 
 
-def lines(message: str, values: Mapping[str, Any], depth: int, path: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+def lines(
+    message: str, values: Mapping[str, Any], depth: int, path: tuple[str, ...]
+) -> Iterator[tuple[int, str]]:
     """Indentation and text of each line."""
     fields = message_fields(message)
     for name, value in values.items():
         field = fields.get(name)
         here = (*path, name)
-        if field is None or (isinstance(value, (list, tuple)) and not field.repeated and not field.is_message):
+        if field is None or (
+            isinstance(value, (list, tuple)) and not field.repeated and not field.is_message
+        ):
             raise UnwritableError(here)
         for item in value if isinstance(value, (list, tuple)) and field.repeated else (value,):
             if field.is_message:
@@ -44,7 +52,9 @@ def lines(message: str, values: Mapping[str, Any], depth: int, path: tuple[str, 
 
 def unfolded(kind: str, item: Any) -> Mapping[str, Any]:
     """The fields of a message that a spec may write as a scalar or a list: the first field's value."""
-    return item if isinstance(item, Mapping) else {next(iter(message_fields(kind))): item}
+    if isinstance(item, Mapping):
+        return item
+    return {next(iter(message_fields(kind))): item}
 
 
 def scalar(field: FieldType, value: Any, path: tuple[str, ...]) -> str:
@@ -52,11 +62,15 @@ def scalar(field: FieldType, value: Any, path: tuple[str, ...]) -> str:
     if value is None or isinstance(value, (Mapping, list, tuple)):
         raise UnwritableError(path)
     if isinstance(value, bool):
-        return "true" if value else "false"
+        if value:
+            return "true"
+        return "false"
     if isinstance(value, str):
         if field.kind in NUMBERS or (field.is_enum and value not in enum_names(field.kind)):
             raise UnwritableError(path)
-        return value if field.is_enum else f'"{"".join(map(written, value))}"'
+        if field.is_enum:
+            return value
+        return f'"{"".join(map(written, value))}"'
     if isinstance(value, float):
         if field.kind in ("int", "uint") or isnan(value) or isinf(value):
             return special(field, value, path)
@@ -66,7 +80,9 @@ def scalar(field: FieldType, value: Any, path: tuple[str, ...]) -> str:
 
 def written(c: str) -> str:
     """A character between quotes: what cannot be seen as its bytes."""
-    return ESCAPES.get(c) or (c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in c.encode("utf-8", "surrogatepass")))
+    return ESCAPES.get(c) or (
+        c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in c.encode("utf-8", "surrogatepass"))
+    )
 
 
 def special(field: FieldType, value: float, path: tuple[str, ...]) -> str:
@@ -75,4 +91,8 @@ def special(field: FieldType, value: float, path: tuple[str, ...]) -> str:
         if not value.is_integer():
             raise UnwritableError(path)
         return str(int(value))
-    return "nan" if isnan(value) else "inf" if value > 0 else "-inf"
+    if isnan(value):
+        return "nan"
+    if value > 0:
+        return "inf"
+    return "-inf"

@@ -1,13 +1,25 @@
-"""Protobuf's wire format, read from untrusted bytes: fields as numbers and stretches of the buffer. Knows no message.
+"""Protobuf's wire format, read from untrusted bytes: fields as numbers and stretches of the buffer.
+Knows no message.
 
-Nothing is copied and nothing recurses: a message inside is only a stretch, which the caller may read in turn. Whatever the bytes are,
-the answer is a list of fields or a WireError.
+Nothing is copied and nothing recurses: a message inside is only a stretch, which the caller may
+read in turn. Whatever the bytes are, the answer is a list of fields or a WireError.
 """
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["BYTES", "FIXED32", "FIXED64", "VARINT", "Budget", "Fields", "WireError", "WireField", "signed", "varints"]
+__all__ = [
+    "BYTES",
+    "FIXED32",
+    "FIXED64",
+    "VARINT",
+    "Budget",
+    "Fields",
+    "WireError",
+    "WireField",
+    "signed",
+    "varints",
+]
 
 VARINT, FIXED64, BYTES, GROUP, GROUP_END, FIXED32 = range(6)
 MAX_GROUPS = 100
@@ -21,7 +33,9 @@ class WireError(ValueError):
 
 
 class WireField(NamedTuple):
-    """A field: number, wire type, and the stretch of its payload; `value` is the integer of a varint, else 0."""
+    """A field: number, wire type, and the stretch of its payload; `value` is the integer of a
+    varint, else 0.
+    """
 
     number: int
     wire: int
@@ -31,7 +45,9 @@ class WireField(NamedTuple):
 
 
 class Budget:
-    """How many fields a file may still have before it is refused; unlike a length, a count is not bounded by what a user waits for."""
+    """How many fields a file may still have before it is refused; unlike a length, a count is not
+    bounded by what a user waits for.
+    """
 
     __slots__ = ("left", "limit")
 
@@ -46,9 +62,11 @@ class Budget:
 
 
 class Fields:
-    """The fields of the message that fills data[start:end], one by one. Raises WireError where they do not fill it exactly.
+    """The fields of the message that fills data[start:end], one by one. Raises WireError where they
+    do not fill it exactly.
 
-    `at` is the offset after the field read last; a caller that takes more than that field moves it on.
+    `at` is the offset after the field read last; a caller that takes more than that field moves it
+    on.
     """
 
     __slots__ = ("at", "budget", "data", "end")
@@ -79,7 +97,9 @@ class Fields:
 
 
 def varint(data: memoryview, at: int, end: int) -> tuple[int, int]:
-    """The integer at an offset, and the offset after it: seven bits a byte, low ones first, at most ten bytes."""
+    """The integer at an offset, and the offset after it: seven bits a byte, low ones first, at most
+    ten bytes.
+    """
     value = shift = 0
     for here in range(at, min(at + 10, end)):
         byte = data[here]
@@ -87,7 +107,9 @@ def varint(data: memoryview, at: int, end: int) -> tuple[int, int]:
         if byte < 0x80:
             return value & 0xFFFFFFFFFFFFFFFF, here + 1
         shift += 7
-    raise WireError(at, "the file ends inside a number" if end - at < 10 else "a number has more than ten bytes")
+    raise WireError(
+        at, "the file ends inside a number" if end - at < 10 else "a number has more than ten bytes"
+    )
 
 
 def payload(data: memoryview, at: int, end: int, wire: int) -> tuple[int, int]:
@@ -107,7 +129,9 @@ def payload(data: memoryview, at: int, end: int, wire: int) -> tuple[int, int]:
 
 
 def skip_group(data: memoryview, at: int, end: int, number: int, budget: Budget) -> int:
-    """The offset after a group (an outdated form that Caffe does not use), passed over without descending."""
+    """The offset after a group (an outdated form that Caffe does not use), passed over without
+    descending.
+    """
     begin, open_groups = at, [number]
     while open_groups:
         budget.spend(at)
@@ -129,7 +153,9 @@ def skip_group(data: memoryview, at: int, end: int, number: int, budget: Budget)
 
 def signed(value: int) -> int:
     """A varint as the two's complement number that int32 and int64 fields store."""
-    return value - (1 << 64) if value >> 63 else value
+    if value >> 63:
+        return value - (1 << 64)
+    return value
 
 
 def varints(data: memoryview, start: int, end: int, budget: Budget) -> Iterator[int]:

@@ -1,4 +1,6 @@
-"""Blobs by layer -> the bytes of a .caffemodel, piece by piece: Caffe's NetParameter on protobuf's wire. Knows no spec."""
+"""Blobs by layer -> the bytes of a .caffemodel, piece by piece: Caffe's NetParameter on protobuf's
+wire. Knows no spec.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +20,9 @@ LOW, MORE = 0x7F, 0x80
 
 
 class StoredLayer(NamedTuple):
-    """A layer as a weights file holds it: its blobs in Caffe's order, each float32 in its own shape."""
+    """A layer as a weights file holds it: its blobs in Caffe's order, each float32 in its own
+    shape.
+    """
 
     name: str
     type: str
@@ -26,7 +30,9 @@ class StoredLayer(NamedTuple):
 
 
 def caffemodel(name: str, layers: Iterable[StoredLayer]) -> Iterator[bytes]:
-    """A NetParameter in today's form, as Caffe's snapshot writes it; no more than one blob is copied at a time."""
+    """A NetParameter in today's form, as Caffe's snapshot writes it; no more than one blob is
+    copied at a time.
+    """
     net = numbers("NetParameter")
     if name:
         yield text(net["name"], name)
@@ -39,8 +45,12 @@ def layer_bytes(field: int, layer: StoredLayer) -> Iterator[bytes]:
     at = numbers("LayerParameter")
     start = text(at["name"], layer.name) + text(at["type"], layer.type)
     heads = [blob_head(blob) for blob in layer.blobs]
-    openings = [opening(at["blobs"], len(head) + blob.nbytes) for head, blob in zip(heads, layer.blobs, strict=True)]
-    size = len(start) + sum(map(len, heads)) + sum(map(len, openings)) + sum(blob.nbytes for blob in layer.blobs)
+    openings = [
+        opening(at["blobs"], len(head) + blob.nbytes) for head, blob in zip(heads, layer.blobs, strict=True)
+    ]
+    size = (
+        len(start) + sum(map(len, heads)) + sum(map(len, openings)) + sum(blob.nbytes for blob in layer.blobs)
+    )
     yield opening(field, size) + start
     for before, head, blob in zip(openings, heads, layer.blobs, strict=True):
         yield before + head
@@ -48,7 +58,9 @@ def layer_bytes(field: int, layer: StoredLayer) -> Iterator[bytes]:
 
 
 def blob_head(blob: "NDArray[np.float32]") -> bytes:
-    """What stands in a BlobProto before its numbers: the shape, and the opening of the packed numbers."""
+    """What stands in a BlobProto before its numbers: the shape, and the opening of the packed
+    numbers.
+    """
     at = numbers("BlobProto")
     dims = b"".join(varint(size) for size in blob.shape)
     shape = opening(numbers("BlobShape")["dim"], len(dims)) + dims

@@ -1,4 +1,6 @@
-"""The command line: a lazy group, one file per command. Every failure ends here, as findings and an exit code, never as a traceback."""
+"""The command line: a lazy group, one file per command. Every failure ends here, as findings and an
+exit code, never as a traceback.
+"""
 
 import gc
 import os
@@ -59,7 +61,9 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from netspec.diagnostics.suggest import nearest
 
@@ -69,17 +73,27 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="netspec", message="netspec %(version)s")
 def group() -> None:
-    """Networks as YAML in Caffe's words: checked, compiled to PyTorch, trained, exported to ONNX, served."""
+    """Networks as YAML in Caffe's words: checked, compiled to PyTorch, trained, exported to ONNX,
+    served.
+    """
 
 
 def main() -> None:
     """Entry point. Exit codes: 0 clean, 1 findings, 2 usage, 101 a bug in netspec, 130 interrupted."""
-    os.environ.setdefault("PYTHONSAFEPATH", "1")  # processes that Python or a library starts import nothing from the working folder either
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin make torch 50 times slower where cores are shared
-    gc.set_threshold(50_000, 20, 20)  # a net of 20,000 layers is many objects and few cycles: a quarter of its check went to the collector
+    os.environ.setdefault(
+        "PYTHONSAFEPATH", "1"
+    )  # processes that Python or a library starts import nothing from the working folder either
+    os.environ.setdefault(
+        "OMP_WAIT_POLICY", "PASSIVE"
+    )  # threads that spin make torch 50 times slower where cores are shared
+    gc.set_threshold(
+        50_000, 20, 20
+    )  # a net of 20,000 layers is many objects and few cycles: a quarter of its check went to the collector
     try:
         code = group.main(prog_name="netspec", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -109,7 +123,9 @@ def internal(error: Exception) -> Diagnostic:
     if os.environ.get("NETSPEC_TRACEBACK"):
         traceback.print_exc()
     return Diagnostic(
-        "NS901", f"{type(error).__name__}: {error} ({where})", notes=("please report it with the spec; NETSPEC_TRACEBACK=1 shows more",)
+        "NS901",
+        f"{type(error).__name__}: {error} ({where})",
+        notes=("please report it with the spec; NETSPEC_TRACEBACK=1 shows more",),
     )
 
 
@@ -124,8 +140,12 @@ def report(diagnostics: list[Diagnostic], how: "Format" = "full", *, err: bool =
 
 
 def colored(stream: object) -> bool:
-    """Colours on a terminal that is not dumb, unless NO_COLOR is set; FORCE_COLOR sets them elsewhere too, FORCE_COLOR=0 nowhere."""
+    """Colours on a terminal that is not dumb, unless NO_COLOR is set; FORCE_COLOR sets them
+    elsewhere too, FORCE_COLOR=0 nowhere.
+    """
     force = os.environ.get("FORCE_COLOR")
     if os.environ.get("NO_COLOR") or force == "0":
         return False
-    return bool(force) or (os.environ.get("TERM") != "dumb" and bool(getattr(stream, "isatty", lambda: False)()))
+    return bool(force) or (
+        os.environ.get("TERM") != "dumb" and bool(getattr(stream, "isatty", lambda: False)())
+    )

@@ -18,19 +18,41 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 PATIENCE = 0.05
-"""Seconds of a first check beyond which its findings are said before fixes are tried: each fix takes as long again."""
+"""Seconds of a first check beyond which its findings are said before fixes are tried: each fix
+takes as long again.
+"""
 
 
 @click.command("check")
 @click.argument("specs", nargs=-1, required=True)
 @format_option
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
-@click.option("--as", "dialect", type=click.Choice(("caffe", "torch", "tf")), help="Also list each layer that this dialect makes another.")
-@click.option("--watch", is_flag=True, help="Check again whenever a YAML file beside or below a spec changes, until Ctrl-C.")
-@click.option("--fix", is_flag=True, help="First make the safe fixes, those with one clear meaning; each is checked again.")
+@click.option(
+    "--as",
+    "dialect",
+    type=click.Choice(("caffe", "torch", "tf")),
+    help="Also list each layer that this dialect makes another.",
+)
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Check again whenever a YAML file beside or below a spec changes, until Ctrl-C.",
+)
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="First make the safe fixes, those with one clear meaning; each is checked again.",
+)
 @click.option("--dry-run", is_flag=True, help="With --fix: show what would be changed, change nothing.")
 @spec_options
-def command(specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | None, reading: "Reading", **doing: bool) -> int:
+def command(
+    specs: tuple[str, ...],
+    how: "Format",
+    strict: bool,
+    dialect: str | None,
+    reading: "Reading",
+    **doing: bool,
+) -> int:
     """Check specs: are they legal, and if not, why. `-` reads standard input."""
     if doing["dry_run"] and not doing["fix"]:
         raise click.UsageError("--dry-run goes with --fix")
@@ -84,7 +106,12 @@ class Early:
 
 
 def checked(
-    specs: tuple[str, ...], how: "Format", strict: bool, dialect: str | None, reading: "Reading", early: Early | None = None
+    specs: tuple[str, ...],
+    how: "Format",
+    strict: bool,
+    dialect: str | None,
+    reading: "Reading",
+    early: Early | None = None,
 ) -> int:
     """Report all findings of all specs; the exit code."""
     from netspec.cli import report
@@ -95,10 +122,14 @@ def checked(
     if how == "full":
         for path in (path for path, each in by_spec.items() if not each):
             click.echo(f"{'<stdin>' if path == '-' else path}: no findings")
-    return 1 if any(d.severity == "error" or strict for d in found) else 0
+    if any(d.severity == "error" or strict for d in found):
+        return 1
+    return 0
 
 
-def findings(path: str, dialect: str | None, reading: "Reading", early: Early | None = None) -> "list[Diagnostic]":
+def findings(
+    path: str, dialect: str | None, reading: "Reading", early: Early | None = None
+) -> "list[Diagnostic]":
     """Of one spec; with a dialect, those on what it would change too, if the spec is sound."""
     from netspec.diagnostics.model import Diagnostics
     from netspec.repair.check import check_as, check_source

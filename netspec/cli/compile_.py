@@ -15,10 +15,18 @@ __all__ = ["command"]
 @click.command("compile")
 @click.argument("spec")
 @click.option("-o", "--output", required=True, help="The Python file to write; - for standard output.")
-@click.option("--phase", type=click.Choice(("deploy", "test", "train")), default="test", show_default=True, help="Which layers.")
+@click.option(
+    "--phase",
+    type=click.Choice(("deploy", "test", "train")),
+    default="test",
+    show_default=True,
+    help="Which layers.",
+)
 @spec_options
 def command(spec: str, output: str, phase: str, reading: "Reading") -> None:
-    """Write the network as a Python file that needs only torch: the very text that netspec itself runs."""
+    """Write the network as a Python file that needs only torch: the very text that netspec itself
+    runs.
+    """
     from netspec import driver
     from netspec.emit.torch_source import torch_source
     from netspec.file_writing import write_text

@@ -18,13 +18,20 @@ __all__ = ["command"]
 @click.argument("before")
 @click.argument("after")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--phase", type=click.Choice(("deploy", "test", "train")), default="test", show_default=True, help="Which layers.")
+@click.option(
+    "--phase",
+    type=click.Choice(("deploy", "test", "train")),
+    default="test",
+    show_default=True,
+    help="Which layers.",
+)
 @spec_options
 def command(before: str, after: str, as_json: bool, phase: str, reading: "Reading") -> int:
-    """Say how two specs differ as networks: layers, shapes, counts, and what becomes of each weight tensor.
+    """Say how two specs differ as networks: layers, shapes, counts, and what becomes of each weight
+    tensor.
 
-    The order of layers where it does not matter, anchors, variables and blocks written out make no difference. Exit code: 0 for the same
-    network, 1 for another.
+    The order of layers where it does not matter, anchors, variables and blocks written out make no
+    difference. Exit code: 0 for the same network, 1 for another.
     """
     from netspec import driver
     from netspec.analysis.diff import changes, moves, totals, untold
@@ -34,7 +41,13 @@ def command(before: str, after: str, as_json: bool, phase: str, reading: "Readin
     a, b = (program.graph(phase) for program in programs)
     same = network_hash(programs[0].graphs()) == network_hash(programs[1].graphs())
     mine = changes(a, b)
-    beside = [] if same else [change for change in changes(*other) if change not in mine] if (other := elsewhere(programs, phase)) else []
+    beside = (
+        []
+        if same
+        else [change for change in changes(*other) if change not in mine]
+        if (other := elsewhere(programs, phase))
+        else []
+    )
     mine += [] if same else untold([*mine, *beside])
     found: dict[str, Any] = {
         "same": same,
@@ -47,7 +60,9 @@ def command(before: str, after: str, as_json: bool, phase: str, reading: "Readin
         import json
 
         click.echo(json.dumps(found, indent=2))
-        return 0 if same else 1
+        if same:
+            return 0
+        return 1
     click.echo("the same network" if same else "different networks")
     for change in mine:
         click.echo(f"  {change.text}")
@@ -57,15 +72,21 @@ def command(before: str, after: str, as_json: bool, phase: str, reading: "Readin
         click.echo(f"  {change.text}")
     for name, (x, y) in found["totals"].items():
         click.echo(
-            f"{name}: {written(x)} -> {written(y)}" + (f" ({y / x - 1:+.1%})" if isinstance(x, int) and isinstance(y, int) and x else "")
+            f"{name}: {written(x)} -> {written(y)}"
+            + (f" ({y / x - 1:+.1%})" if isinstance(x, int) and isinstance(y, int) and x else "")
         )
     rows = moves(a, b)
-    count = {status: sum(row.status == status for row in rows) for status in ("kept", "renamed", "reshaped", "new", "dropped")}
+    count = {
+        status: sum(row.status == status for row in rows)
+        for status in ("kept", "renamed", "reshaped", "new", "dropped")
+    }
     if rows:
         click.echo(f"weights: {', '.join(f'{n} {status}' for status, n in count.items() if n)}")
     for row in (row for row in rows if row.status != "kept"):
         click.echo(f"  {row.text}")
-    return 0 if same else 1
+    if same:
+        return 0
+    return 1
 
 
 def elsewhere(programs: "list[Program]", phase: str) -> "tuple[TypedGraph, TypedGraph] | None":
@@ -81,12 +102,20 @@ def elsewhere(programs: "list[Program]", phase: str) -> "tuple[TypedGraph, Typed
 
 def tensor(move: Any) -> dict[str, Any]:
     fields: dict[str, Any] = move._asdict()
-    return {name: list(map(plain, value)) if isinstance(value, tuple) else value for name, value in fields.items()}
+    return {
+        name: list(map(plain, value)) if isinstance(value, tuple) else value for name, value in fields.items()
+    }
 
 
 def plain(size: Any) -> Any:
-    return size if size is None or isinstance(size, (int, str, bool)) else str(size)
+    if size is None or isinstance(size, (int, str, bool)):
+        return size
+    return str(size)
 
 
 def written(size: Any) -> str:
-    return f"{size:,}" if isinstance(size, int) else "open" if size is None else str(size)
+    if isinstance(size, int):
+        return f"{size:,}"
+    if size is None:
+        return "open"
+    return str(size)

@@ -20,9 +20,10 @@ __all__ = ["command"]
 def command(what: str, path: str | None, reading: "Reading") -> None:
     """Explain a code, a word of the language, a layer's sizes, or where a value comes from.
 
-    `netspec explain NS301`: the code's page. `netspec explain blocks`, `... train.solver.gamma`, `... Convolution.pad`: a section, a key,
-    a layer type or its parameter. `netspec explain lenet.yaml conv1`: how the layer's sizes come about.
-    `netspec explain lenet.yaml conv1.stride`, `... train.solver.base_lr`: file and line, variables, defaults, override.
+    `netspec explain NS301`: the code's page. `netspec explain blocks`, `... train.solver.gamma`,
+    `... Convolution.pad`: a section, a key, a layer type or its parameter. `netspec explain
+    lenet.yaml conv1`: how the layer's sizes come about. `netspec explain lenet.yaml conv1.stride`,
+    `... train.solver.base_lr`: file and line, variables, defaults, override.
     """
     if path is None:
         explain_code(what.upper()) if is_code(what) else explain_word(what)
@@ -32,7 +33,11 @@ def command(what: str, path: str | None, reading: "Reading") -> None:
     from netspec.analysis.provenance import is_layer, origin
 
     program = driver.load(what, reading)
-    click.echo(explanation(program.graph("test"), path) if is_layer(program.resolved, path) else origin(program.resolved, path))
+    click.echo(
+        explanation(program.graph("test"), path)
+        if is_layer(program.resolved, path)
+        else origin(program.resolved, path)
+    )
 
 
 def is_code(word: str) -> bool:
@@ -48,7 +53,10 @@ def explain_word(word: str) -> None:
         raise click.UsageError(f"name a layer or a value of {word}: netspec explain {word} LAYER")
     if text is None:
         near = nearest_topics(word)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "`netspec explain spec` is the page to begin with."
+        if near:
+            hint = f"Did you mean {' or '.join(near)}?"
+        else:
+            hint = "`netspec explain spec` is the page to begin with."
         raise click.UsageError(f"nothing is called {word!r}. {hint}")
     click.echo(text)
 
@@ -68,4 +76,6 @@ def explain_code(code: str) -> None:
     if code not in CODES:
         near = nearest(code, CODES)
         raise click.UsageError(f"no code {code}." + (f" Did you mean {' or '.join(near)}?" if near else ""))
-    click.echo(files("netspec.diagnostics").joinpath("pages", f"{code}.md").read_text(encoding="utf-8").rstrip())
+    click.echo(
+        files("netspec.diagnostics").joinpath("pages", f"{code}.md").read_text(encoding="utf-8").rstrip()
+    )

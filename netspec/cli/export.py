@@ -19,27 +19,60 @@ __all__ = ["command"]
 
 @click.command("export")
 @click.argument("source", metavar="SPEC|RUN")
-@click.option("--to", type=click.Choice(("onnx", "prototxt")), help="What to write.  [default: as the ending of -o says, else onnx]")
-@click.option("-o", "--output", help="The file to write.  [default: RUN/model.onnx, or the spec's name with .onnx or .prototxt]")
-@click.option("--weights", help="A safetensors file to take the weights from.")
-@click.option("--solver", help="With --to prototxt: the file for train.solver.  [default: NAME.solver.prototxt]")
 @click.option(
-    "--certify", type=click.Choice(("quick", "full")), default="full", show_default=True, help="How much to compare; quick is partial."
+    "--to",
+    type=click.Choice(("onnx", "prototxt")),
+    help="What to write.  [default: as the ending of -o says, else onnx]",
 )
-@click.option("--no-certify", is_flag=True, help="Do not compare with torch; the file then says that it is uncertified.")
-@click.option("--allow-batch-dependence", is_flag=True, help="Certify a net whose answer for one sample depends on the rest of its batch.")
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to compare.")
+@click.option(
+    "-o",
+    "--output",
+    help="The file to write.  [default: RUN/model.onnx, or the spec's name with .onnx or .prototxt]",
+)
+@click.option("--weights", help="A safetensors file to take the weights from.")
+@click.option(
+    "--solver", help="With --to prototxt: the file for train.solver.  [default: NAME.solver.prototxt]"
+)
+@click.option(
+    "--certify",
+    type=click.Choice(("quick", "full")),
+    default="full",
+    show_default=True,
+    help="How much to compare; quick is partial.",
+)
+@click.option(
+    "--no-certify", is_flag=True, help="Do not compare with torch; the file then says that it is uncertified."
+)
+@click.option(
+    "--allow-batch-dependence",
+    is_flag=True,
+    help="Certify a net whose answer for one sample depends on the rest of its batch.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda")),
+    default="auto",
+    show_default=True,
+    help="Where to compare.",
+)
 @spec_options
 def command(source: str, to: "Format | None", output: str | None, reading: "Reading", **options: Any) -> None:
-    """Write the network of a SPEC or a RUN as ONNX, certified: onnxruntime computes what torch does, or no file is written.
+    """Write the network of a SPEC or a RUN as ONNX, certified: onnxruntime computes what torch
+    does, or no file is written.
 
-    With --to prototxt: as Caffe's text, blocks unrolled; the weights go to NAME.caffemodel, a solver of the spec's to NAME.solver.prototxt.
+    With --to prototxt: as Caffe's text, blocks unrolled; the weights go to NAME.caffemodel, a
+    solver of the spec's to NAME.solver.prototxt.
     """
     from netspec.exporters.endings import format_of, held
 
     given = Path(source)
     to = to or (format_of(Path(output)) if output else None) or "onnx"
-    path = Path(output) if output else given / f"model.{to}" if given.is_dir() else Path(given.with_suffix(f".{to}").name)
+    if output:
+        path = Path(output)
+    elif given.is_dir():
+        path = given / f"model.{to}"
+    else:
+        path = Path(given.with_suffix(f".{to}").name)
     held(path, to)
     if to == "prototxt":
         write_prototxt(given, path, options["weights"], options["solver"], reading)
@@ -47,11 +80,23 @@ def command(source: str, to: "Format | None", output: str | None, reading: "Read
         raise click.UsageError("--solver goes with --to prototxt")
     else:
         level = False if options["no_certify"] else options["certify"]
-        write_onnx(source, path, options["weights"], level, options["device"], reading, options["allow_batch_dependence"])
+        write_onnx(
+            source,
+            path,
+            options["weights"],
+            level,
+            options["device"],
+            reading,
+            options["allow_batch_dependence"],
+        )
 
 
-def write_prototxt(source: Path, path: Path, weights: str | None, solver: str | None, reading: "Reading") -> None:
-    """The net, its solver and its weights, in Caffe's formats; of a run, with the weights that it has."""
+def write_prototxt(
+    source: Path, path: Path, weights: str | None, solver: str | None, reading: "Reading"
+) -> None:
+    """The net, its solver and its weights, in Caffe's formats; of a run, with the weights that it
+    has.
+    """
     from netspec import driver
     from netspec.cli import report
     from netspec.exporters.prototxt import export_prototxt
@@ -68,12 +113,17 @@ def write_prototxt(source: Path, path: Path, weights: str | None, solver: str | 
         click.echo(f"wrote {written}")
 
 
-def write_onnx(source: str, path: Path, weights: str | None, level: Any, device: str, reading: "Reading", batch: bool) -> None:
+def write_onnx(
+    source: str, path: Path, weights: str | None, level: Any, device: str, reading: "Reading", batch: bool
+) -> None:
     """The deployed net as ONNX, and what its certificate says."""
     from netspec.cli import report
     from netspec.exporters.export import export_model
 
-    told, words = Told(), {"weights": weights, "certify": level, "device": device, "allow_batch_dependence": batch}
+    told, words = (
+        Told(),
+        {"weights": weights, "certify": level, "device": device, "allow_batch_dependence": batch},
+    )
     try:
         made = export_model(source, path, reading=reading, progress=told, **words)
     finally:
@@ -86,38 +136,64 @@ def write_onnx(source: str, path: Path, weights: str | None, level: Any, device:
     for line in certified_lines(made.certificate):
         click.echo(line)
     plain, spent = made.seconds
-    click.echo(f"certifying took {spent:.1f} s, {spent / max(plain, 1e-3):.1f} times as long as the export itself")
+    click.echo(
+        f"certifying took {spent:.1f} s, {spent / max(plain, 1e-3):.1f} times as long as the export itself"
+    )
 
 
 def certified_lines(found: "Certificate") -> "Iterator[str]":
     """What a certificate says, in words."""
-    how = f"certified in part ({found.level})" if found.partial else "certified"
-    contract = f", {found.contract} of its image contract" if found.contract else ""
+    if found.partial:
+        how = f"certified in part ({found.level})"
+    else:
+        how = "certified"
+    if found.contract:
+        contract = f", {found.contract} of its image contract"
+    else:
+        contract = ""
     yield (
-        f"{how} on {found.device}: {found.cases} cases, {found.layers} comparisons of a layer alone, {found.outputs} of outputs{contract}, "
-        f"with torch {found.torch} in float64"
+        f"{how} on {found.device}: {found.cases} cases, {found.layers} comparisons of a layer alone,"
+        f" {found.outputs} of outputs{contract}, with torch {found.torch} in float64"
     )
     yield (
-        f"largest difference {found.largest_difference:.3g} in {found.tensor}, whose values reach {found.size:.3g} "
-        f"({found.tolerance:.3g} is allowed); nowhere more than {found.closest:.2g} of what is allowed"
+        f"largest difference {found.largest_difference:.3g} in {found.tensor}, whose values reach"
+        f" {found.size:.3g} ({found.tolerance:.3g} is allowed); nowhere more than {found.closest:.2g} of what"
+        " is allowed"
     )
     yield from sample_lines(found.samples)
     if found.void:
-        yield f"{found.void} comparisons say nothing: rounding alone may change more than a hundredth of the values there"
+        yield (
+            f"{found.void} comparisons say nothing: rounding alone may change more than a hundredth of the"
+            " values there"
+        )
     if found.unproven:
-        yield f"warning: nothing is known of {', '.join(found.unproven[:5])}{' and others' if len(found.unproven) > 5 else ''}"
+        yield (
+            "warning: nothing is known of"
+            f" {', '.join(found.unproven[:5])}{' and others' if len(found.unproven) > 5 else ''}"
+        )
     if found.left_out:
         yield f"left out: {found.left_out} of the comparisons of a full certificate"
 
 
 def sample_lines(found: Any) -> "Iterator[str]":
-    """What is said of real samples, in words; nothing of a certificate that says nothing, or nothing sound."""
+    """What is said of real samples, in words; nothing of a certificate that says nothing, or
+    nothing sound.
+    """
     if not isinstance(found, dict):
         return
     try:
-        best = [f"best class of {name} the same in {same:d} of {of:d}" for name, (same, of) in found.get("best", {}).items()]
-        metrics = [f"{name} {a:.4g} with torch, {b:.4g} with onnxruntime" for name, (a, b) in found.get("metrics", {}).items()]
-        count = f"{found['count']:d} real samples of the test data" if found["count"] else f"no samples of the test data: {found['why']}"
+        best = [
+            f"best class of {name} the same in {same:d} of {of:d}"
+            for name, (same, of) in found.get("best", {}).items()
+        ]
+        metrics = [
+            f"{name} {a:.4g} with torch, {b:.4g} with onnxruntime"
+            for name, (a, b) in found.get("metrics", {}).items()
+        ]
+        if found["count"]:
+            count = f"{found['count']:d} real samples of the test data"
+        else:
+            count = f"no samples of the test data: {found['why']}"
     except (KeyError, TypeError, ValueError, AttributeError):
         return
     yield ": ".join(part for part in (count, "; ".join((*best, *metrics))) if part)

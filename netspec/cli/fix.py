@@ -1,4 +1,6 @@
-"""What `netspec check --fix` does to a file: safe fixes made, told, and written whole; or shown as a diff."""
+"""What `netspec check --fix` does to a file: safe fixes made, told, and written whole; or shown as
+a diff.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,9 @@ __all__ = ["fix_file", "show_diff", "write_source"]
 
 
 def fix_file(path: str, dry_run: bool, reading: "Reading") -> None:
-    """Make a spec's safe fixes, and say on standard error what was done. What cannot be read is left to the check that follows."""
+    """Make a spec's safe fixes, and say on standard error what was done. What cannot be read is
+    left to the check that follows.
+    """
     from netspec.repair.check import fix_source
     from netspec.syntax.reader import read_file
 
@@ -30,19 +34,25 @@ def fix_file(path: str, dry_run: bool, reading: "Reading") -> None:
         write_source(repair.source)
     for found, fix in repair.done:
         line = found.span.begin[0] if found.span is not None else 1
-        click.echo(f"{source.name}:{line}: {'would fix' if dry_run else 'fixed'} {found.code}: {fix.text}", err=True)
+        click.echo(
+            f"{source.name}:{line}: {'would fix' if dry_run else 'fixed'} {found.code}: {fix.text}", err=True
+        )
 
 
 def show_diff(before: Source, after: Source) -> None:
     """A unified diff of two versions of a file."""
     from difflib import unified_diff
 
-    for line in unified_diff(before.text.splitlines(keepends=True), after.text.splitlines(keepends=True), before.name, after.name):
+    for line in unified_diff(
+        before.text.splitlines(keepends=True), after.text.splitlines(keepends=True), before.name, after.name
+    ):
         click.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
 
 
 def write_source(source: Source) -> None:
-    """Write a spec in place, whole or not at all: a byte order mark, links and permissions stay. Raises SpecError."""
+    """Write a spec in place, whole or not at all: a byte order mark, links and permissions stay.
+    Raises SpecError.
+    """
     from netspec.file_reading import read_bytes
     from netspec.file_writing import replacing
 

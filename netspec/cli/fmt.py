@@ -7,11 +7,18 @@ __all__ = ["command"]
 
 @click.command("fmt")
 @click.argument("specs", nargs=-1, required=True)
-@click.option("--check", "only_check", is_flag=True, help="Change nothing; exit code 1 where a file would change.")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Change nothing; exit code 1 where a file would change."
+)
 @click.option("--diff", "as_diff", is_flag=True, help="Change nothing; show what would change.")
-@click.option("--upgrade", is_flag=True, help="Also bring files of an older version of the language up: write down the version.")
+@click.option(
+    "--upgrade",
+    is_flag=True,
+    help="Also bring files of an older version of the language up: write down the version.",
+)
 def command(specs: tuple[str, ...], only_check: bool, as_diff: bool, upgrade: bool) -> int:
-    """Tidy specs: spacing, quotes, indentation, ends of lines. Form, order and comments stay; the meaning is held to be the same.
+    """Tidy specs: spacing, quotes, indentation, ends of lines. Form, order and comments stay; the
+    meaning is held to be the same.
 
     `-` reads standard input and writes standard output.
     """
@@ -27,7 +34,10 @@ def command(specs: tuple[str, ...], only_check: bool, as_diff: bool, upgrade: bo
     for path in specs:
         diagnostics = Diagnostics()
         source = read_file(path, diagnostics)
-        newer = upgraded(source, diagnostics) if upgrade and source is not None else source
+        if upgrade and source is not None:
+            newer = upgraded(source, diagnostics)
+        else:
+            newer = source
         text = tidied(newer, diagnostics) if newer is not None else None
         if source is None or text is None:
             report(diagnostics.sorted())

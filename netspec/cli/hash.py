@@ -16,10 +16,11 @@ __all__ = ["command"]
 @click.argument("specs", nargs=-1, required=True)
 @spec_options
 def command(specs: tuple[str, ...], reading: "Reading") -> None:
-    """Print a hash of the network that each spec describes: equal for the same network, however it is written.
+    """Print a hash of the network that each spec describes: equal for the same network, however it
+    is written.
 
-    Names of layers, their order where it does not matter, blocks, anchors and variables make no difference; inputs, parameters, wiring,
-    sharing, fillers and rates do.
+    Names of layers, their order where it does not matter, blocks, anchors and variables make no
+    difference; inputs, parameters, wiring, sharing, fillers and rates do.
     """
     from netspec import driver
     from netspec.analysis.fingerprint import network_hash

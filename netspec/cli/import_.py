@@ -19,16 +19,34 @@ __all__ = ["command"]
 
 @click.command("import")
 @click.argument("net", type=click.Path())
-@click.option("--weights", type=click.Path(), help="A .caffemodel or Caffe's .h5; written as safetensors beside the spec.")
+@click.option(
+    "--weights",
+    type=click.Path(),
+    help="A .caffemodel or Caffe's .h5; written as safetensors beside the spec.",
+)
 @click.option("--solver", type=click.Path(), help="The solver's prototxt; becomes the section train.")
-@click.option("--input", "inputs", multiple=True, metavar="NAME=SIZES", help="Shape of data that are not at hand: data=1,3,227,227.")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=SIZES",
+    help="Shape of data that are not at hand: data=1,3,227,227.",
+)
 @click.option("--flat", is_flag=True, help="List every layer; otherwise repeats are folded into blocks.")
-@click.option("--keep-batch", is_flag=True, help="Leave the batch of a deploy file a number, where it could be any.")
-@click.option("-o", "--output", required=True, type=click.Path(), help="The spec to write; - for standard output.")
+@click.option(
+    "--keep-batch", is_flag=True, help="Leave the batch of a deploy file a number, where it could be any."
+)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(), help="The spec to write; - for standard output."
+)
 @format_option
 @click.option("--strict", is_flag=True, help="Warnings count as errors; the spec is written all the same.")
-def command(net: str, weights: str | None, flat: bool, output: str, how: "Format", strict: bool, **options: Any) -> int:
-    """Turn a Caffe network, NET (a prototxt of any generation), into a spec; its weights into safetensors."""
+def command(
+    net: str, weights: str | None, flat: bool, output: str, how: "Format", strict: bool, **options: Any
+) -> int:
+    """Turn a Caffe network, NET (a prototxt of any generation), into a spec; its weights into
+    safetensors.
+    """
     from netspec.cli import report
     from netspec.diagnostics.model import SpecError
     from netspec.file_writing import write_text
@@ -38,7 +56,14 @@ def command(net: str, weights: str | None, flat: bool, output: str, how: "Format
         raise click.UsageError("--weights needs a file for the spec: the weights are written beside it")
     given = dict(map(shape_of, options["inputs"]))
     try:
-        converted = convert(net, weights=weights, solver=options["solver"], flat=flat, inputs=given, keep_batch=options["keep_batch"])
+        converted = convert(
+            net,
+            weights=weights,
+            solver=options["solver"],
+            flat=flat,
+            inputs=given,
+            keep_batch=options["keep_batch"],
+        )
     except SpecError as error:
         if how == "full":
             raise
@@ -62,15 +87,21 @@ def command(net: str, weights: str | None, flat: bool, output: str, how: "Format
         report(converted.findings, how)
         if output != "-" and how == "full":
             click.echo(summary(converted, output, str(target)), nl=False)
-    return 1 if strict and converted.findings else 0
+    if strict and converted.findings:
+        return 1
+    return 0
 
 
 def shape_of(text: str) -> "tuple[str, Shape]":
-    """`data=1,3,227,227`, read from the right, since a blob's name may hold `=`; letters are symbols."""
+    """`data=1,3,227,227`, read from the right, since a blob's name may hold `=`; letters are
+    symbols.
+    """
     name, _, sizes = text.rpartition("=")
     found = [size.strip().strip("[]") for size in sizes.split(",")]
     if not name or not all(size.isidentifier() or (size.isdecimal() and int(size) > 0) for size in found):
-        raise click.UsageError(f"--input {text}: NAME=SIZES is wanted, as in data=1,3,227,227; sizes are at least 1, or letters")
+        raise click.UsageError(
+            f"--input {text}: NAME=SIZES is wanted, as in data=1,3,227,227; sizes are at least 1, or letters"
+        )
     return name, [int(size) if size.isdecimal() else size for size in found]
 
 
@@ -80,12 +111,15 @@ def summary(converted: "Converted", spec: str, weights: str) -> str:
     if converted.blocks:
         last = list(converted.names.items())[-1]
         text = (
-            f"wrote {spec}: {converted.layers} layers and uses of {converted.blocks} blocks\n"
-            f"layers in blocks have new names: {last[1]} is {last[0]} (--format json lists all; --flat keeps the old ones)\n"
+            f"wrote {spec}: {converted.layers} layers and uses of {converted.blocks} blocks\nlayers in blocks"
+            f" have new names: {last[1]} is {last[0]} (--format json lists all; --flat keeps the old ones)\n"
         )
     if converted.tensors is None:
         return text
-    count = {status: sum(row.status == status for row in converted.rows) for status in ("kept", "reshaped", "missing", "unused")}
+    count = {
+        status: sum(row.status == status for row in converted.rows)
+        for status in ("kept", "reshaped", "missing", "unused")
+    }
     text += f"wrote {weights}: {', '.join(f'{n} {status}' for status, n in count.items())}\n"
     return text + "".join(line(row) for row in converted.rows)
 
@@ -102,7 +136,9 @@ def failed(error: "SpecError") -> str:
 
     from netspec.diagnostics.formats import as_json as finding
 
-    return json.dumps({"spec": None, "diagnostics": [finding(d) for d in error.diagnostics], "names": {}}, indent=2)
+    return json.dumps(
+        {"spec": None, "diagnostics": [finding(d) for d in error.diagnostics], "names": {}}, indent=2
+    )
 
 
 def as_json(converted: "Converted", spec: str, weights: str) -> str:
@@ -111,10 +147,17 @@ def as_json(converted: "Converted", spec: str, weights: str) -> str:
 
     from netspec.diagnostics.formats import as_json as finding
 
-    document: dict[str, object] = {"spec": spec, "diagnostics": [finding(d) for d in converted.findings], "names": converted.names}
+    document: dict[str, object] = {
+        "spec": spec,
+        "diagnostics": [finding(d) for d in converted.findings],
+        "names": converted.names,
+    }
     if converted.tensors is not None:
         document["weights"] = {
             "path": weights,
-            "tensors": [{"name": row.name, "status": row.status, "stored": row.stored, "shape": row.shape} for row in converted.rows],
+            "tensors": [
+                {"name": row.name, "status": row.status, "stored": row.stored, "shape": row.shape}
+                for row in converted.rows
+            ],
         }
     return json.dumps(document, indent=2)

@@ -14,13 +14,20 @@ EDITOR = "# yaml-language-server:"
 @click.command("init")
 @click.argument("images", required=False, type=click.Path())
 @click.option("--from", "start", metavar="zoo:NAME", help="The spec to start from; `netspec zoo` lists them.")
-@click.option("-o", "--output", metavar="FILE", help="The spec to write; - for standard output. By default NAME.yaml, here.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="The spec to write; - for standard output. By default NAME.yaml, here.",
+)
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def command(images: str | None, start: str | None, output: str | None, force: bool) -> None:
-    """Start a spec of your own: from IMAGES, a folder with a folder per class, or as a copy of one of the zoo.
+    """Start a spec of your own: from IMAGES, a folder with a folder per class, or as a copy of one
+    of the zoo.
 
-    From images: a small net that fits their sizes and colours, how they are read, and how it is trained; the class names go to a file
-    beside it. From the zoo: the text, comments and all; the files it builds on, bases and blocks, stay in the zoo.
+    From images: a small net that fits their sizes and colours, how they are read, and how it is
+    trained; the class names go to a file beside it. From the zoo: the text, comments and all; the
+    files it builds on, bases and blocks, stay in the zoo.
     """
     if (images is None) == (start is None):
         raise click.UsageError("name a folder of images, or a spec with --from")
@@ -31,7 +38,9 @@ def command(images: str | None, start: str | None, output: str | None, force: bo
 
 
 def from_images(folder: Path, output: str | None, force: bool) -> None:
-    """Write NAME.yaml and NAME.labels.txt, by default into the current folder if the images lie in it, else beside them."""
+    """Write NAME.yaml and NAME.labels.txt, by default into the current folder if the images lie in
+    it, else beside them.
+    """
     import os
 
     from netspec.allowed_paths import reachable
@@ -44,7 +53,10 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
         raise click.UsageError("a spec for images has a file of labels beside it: name a file with -o")
     found = survey(folder)
     full = Path(os.path.abspath(folder))
-    home = Path() if reachable(str(full), str(Path.cwd())) and full != Path.cwd() else full.parent
+    if reachable(str(full), str(Path.cwd())) and full != Path.cwd():
+        home = Path()
+    else:
+        home = full.parent
     target = Path(output) if output else home / f"{full.name}.yaml"
     place = Path(os.path.abspath(target)).parent
     if not reachable(str(full), str(place)):
@@ -55,7 +67,9 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
         refuse_overwriting(path, force)
     write_text(labels, "".join(f"{name}\n" for name in found.classes))
     write_text(target, spec_text(found, full.name, os.path.relpath(full, place), labels.name))
-    click.echo(f"wrote {target} and {labels}: {len(found.classes)} classes, {found.total:,} images to train on")
+    click.echo(
+        f"wrote {target} and {labels}: {len(found.classes)} classes, {found.total:,} images to train on"
+    )
     click.echo(f"next: netspec train {target}")
 
 
@@ -87,14 +101,21 @@ def from_zoo(start: str, output: str | None, force: bool) -> None:
 
 
 def standing_alone(source: Source) -> str:
-    """A zoo spec's text for another folder: files beside it get their `zoo:` names, the editor's path to the schema goes."""
+    """A zoo spec's text for another folder: files beside it get their `zoo:` names, the editor's
+    path to the schema goes.
+    """
     from netspec.diagnostics.model import Diagnostics
     from netspec.syntax.paths import PREFIX
     from netspec.syntax.reader import read
 
     tree = read(source, Diagnostics())
     text = source.text
-    named = [item for key in ("import", "base") if tree is not None and (section := tree.get(key)) is not None for item in section.items]
+    named = [
+        item
+        for key in ("import", "base")
+        if tree is not None and (section := tree.get(key)) is not None
+        for item in section.items
+    ]
     for item in sorted(named, key=lambda item: item.span.start if item.span is not None else 0, reverse=True):
         if item.span is not None and not item.text.startswith(PREFIX):
             text = text[: item.span.start] + PREFIX + zoo_name(item.text, source.name) + text[item.span.end :]
@@ -102,8 +123,12 @@ def standing_alone(source: Source) -> str:
 
 
 def zoo_name(path: str, origin: str) -> str:
-    """What the zoo calls the file that `path` means in the spec `origin`: its name, or for blocks the path below the zoo's folder."""
+    """What the zoo calls the file that `path` means in the spec `origin`: its name, or for blocks
+    the path below the zoo's folder.
+    """
     from netspec.syntax.paths import zoo_folder, zoo_path
 
     full = Path(origin).parent.joinpath(path).resolve()
-    return full.stem if zoo_path(full.stem) == str(full) else full.relative_to(zoo_folder()).as_posix()
+    if zoo_path(full.stem) == str(full):
+        return full.stem
+    return full.relative_to(zoo_folder()).as_posix()

@@ -15,9 +15,17 @@ __all__ = ["command"]
 
 @click.command("layers")
 @click.argument("type_", metavar="[TYPE]", required=False)
-@click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Also the types of this Python file, which runs.")
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE",
+    help="Also the types of this Python file, which runs.",
+)
 @code_option
-@click.option("--json", "as_json", is_flag=True, help="As JSON; for one type with the schema of its parameters.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="As JSON; for one type with the schema of its parameters."
+)
 def command(type_: str | None, plugins: tuple[str, ...], allow_code: bool, as_json: bool) -> None:
     """List the layer types, or describe one: equation, parameters, weights, examples."""
     vocabulary = vocabulary_of(plugins, allow_code)
@@ -51,19 +59,26 @@ def vocabulary_of(paths: tuple[str, ...], allow_code: bool) -> "Vocabulary":
 
 
 def known(name: str, vocabulary: "Vocabulary") -> "type[Layer]":
-    """The type of that name, in any case, or of that older name; a usage error with the nearest names for any other."""
+    """The type of that name, in any case, or of that older name; a usage error with the nearest
+    names for any other.
+    """
     from netspec.diagnostics.model import SpecError
     from netspec.diagnostics.suggest import nearest
     from netspec.plugins.vocabulary import PluginError
     from netspec.resolve.plugins import refused
 
     try:
-        cls = vocabulary.find(name) or next((vocabulary.find(t) for t in vocabulary.types() if t.lower() == name.lower()), None)
+        cls = vocabulary.find(name) or next(
+            (vocabulary.find(t) for t in vocabulary.types() if t.lower() == name.lower()), None
+        )
     except PluginError as error:
         raise SpecError([refused(error, None, None)]) from error
     if cls is None:
         near = nearest(name, vocabulary.types())
-        hint = f" Did you mean {' or '.join(near)}?" if near else " `netspec layers` lists them."
+        if near:
+            hint = f" Did you mean {' or '.join(near)}?"
+        else:
+            hint = " `netspec layers` lists them."
         raise click.UsageError(f"no layer type {name!r}.{hint}")
     return cls
 
@@ -73,13 +88,23 @@ def listing(found: "list[type[Layer]]") -> str:
     from netspec.cli.table import table
     from netspec.ir.manual import sentence
 
-    return table(("type", "param map", "what it does"), [(cls.type, ", ".join(cls.groups), sentence(cls)) for cls in found])
+    return table(
+        ("type", "param map", "what it does"),
+        [(cls.type, ", ".join(cls.groups), sentence(cls)) for cls in found],
+    )
 
 
 def entry(cls: "type[Layer]", *, whole: bool) -> dict[str, Any]:
     """One type as JSON."""
     from netspec.ir.manual import sentence
 
-    short: dict[str, Any] = {"type": cls.type, "summary": sentence(cls), "param": list(cls.groups), "legacy": list(cls.legacy)}
+    short: dict[str, Any] = {
+        "type": cls.type,
+        "summary": sentence(cls),
+        "param": list(cls.groups),
+        "legacy": list(cls.legacy),
+    }
     short |= {"bottoms": list(cls.bottoms), "tops": list(cls.tops), "traits": sorted(cls.traits)}
-    return {**short, "schema": cls.schema()} if whole else short
+    if whole:
+        return {**short, "schema": cls.schema()}
+    return short

@@ -12,31 +12,49 @@ F = TypeVar("F", bound=Callable[..., Any])
 code_option = click.option(
     "--allow-code",
     is_flag=True,
-    help="Let the Python code run that the spec names: plug-ins, installed or not, and data sources python:module:Class.",
+    help=(
+        "Let the Python code run that the spec names: plug-ins, installed or not, and data sources"
+        " python:module:Class."
+    ),
 )
 FORMATS = ("full", "concise", "json", "github", "sarif")
 
 
 def format_option(function: F) -> F:
     """--format for findings."""
-    return click.option("--format", "how", type=click.Choice(FORMATS), default="full", show_default=True, help="How findings are written.")(
-        function
-    )
+    return click.option(
+        "--format",
+        "how",
+        type=click.Choice(FORMATS),
+        default="full",
+        show_default=True,
+        help="How findings are written.",
+    )(function)
 
 
 def spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What picks a net out of a spec, and what the spec may do: --set, --stage, --level, --allow-code, --allow-outside.
+    """What picks a net out of a spec, and what the spec may do: --set, --stage, --level,
+    --allow-code, --allow-outside.
 
     The command gets one `reading`; the places that it allows hold while it runs.
     """
 
     @wraps(function)
-    def read(*arguments: Any, settings: tuple[str, ...], stages: tuple[str, ...], level: int, allow_code: bool, **others: Any) -> Any:
+    def read(
+        *arguments: Any,
+        settings: tuple[str, ...],
+        stages: tuple[str, ...],
+        level: int,
+        allow_code: bool,
+        **others: Any,
+    ) -> Any:
         from netspec.allowed_paths import allowing
         from netspec.read_options import Reading
 
         with allowing(others.pop("outside")):
-            return function(*arguments, reading=Reading(frozenset(stages), level, settings, allow_code), **others)
+            return function(
+                *arguments, reading=Reading(frozenset(stages), level, settings, allow_code), **others
+            )
 
     options = (
         click.option(
@@ -47,7 +65,9 @@ def spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Set a value of the spec: train.solver.max_iter=100, conv1.num_output=32.",
         ),
         click.option("--stage", "stages", multiple=True, help="A stage for include and exclude rules."),
-        click.option("--level", type=int, default=0, show_default=True, help="The level for include and exclude rules."),
+        click.option(
+            "--level", type=int, default=0, show_default=True, help="The level for include and exclude rules."
+        ),
         code_option,
         click.option(
             "--allow-outside",

@@ -1,4 +1,5 @@
-"""A page of Markdown as a terminal shows it. In: its text; out: text without pictures, marks and addresses.
+"""A page of Markdown as a terminal shows it. In: its text; out: text without pictures, marks and
+addresses.
 
 Must not know what the page is about.
 """
@@ -20,7 +21,9 @@ COUNT = re.compile(r"[\d,]*")
 
 
 def plain_page(text: str) -> str:
-    """Sections with a picture are left out, tables get columns, code is indented, links are their words."""
+    """Sections with a picture are left out, tables get columns, code is indented, links are their
+    words.
+    """
     sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
     shown = [section for section in sections if "```mermaid" not in section]
     return "\n\n".join(part for section in shown for part in plain_parts(section))
@@ -44,13 +47,24 @@ def plain_paragraphs(text: str) -> Iterator[str]:
             title = LINK.sub(r"\1", paragraph.lstrip("# "))
             yield f"{title}\n{('=' if paragraph.startswith('# ') else '-') * len(title)}"
         else:
-            yield fill(LINK.sub(r"\1", ONLY_A_LINK.sub("", paragraph)), WIDTH, break_long_words=False, break_on_hyphens=False)
+            yield fill(
+                LINK.sub(r"\1", ONLY_A_LINK.sub("", paragraph)),
+                WIDTH,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
 
 
 def plain_table(text: str) -> str:
     """Columns of numbers flush right."""
-    heads, _, *rows = [[plain_cell(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in text.splitlines()]
-    right = [i for i in range(len(heads)) if any(row[i] for row in rows) and all(COUNT.fullmatch(row[i]) for row in rows)]
+    heads, _, *rows = [
+        [plain_cell(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in text.splitlines()
+    ]
+    right = [
+        i
+        for i in range(len(heads))
+        if any(row[i] for row in rows) and all(COUNT.fullmatch(row[i]) for row in rows)
+    ]
     return table(heads, rows, right)
 
 

@@ -21,7 +21,9 @@ __all__ = ["command"]
 
 
 class Predictor(NamedTuple):
-    """A model that predicts: what its only input takes, a function from a batch to outputs by name, and class names by output."""
+    """A model that predicts: what its only input takes, a function from a batch to outputs by name,
+    and class names by output.
+    """
 
     contract: "ImageContract | None"
     shape: tuple[int | None, ...]
@@ -32,24 +34,50 @@ class Predictor(NamedTuple):
 @click.command("predict")
 @click.argument("model", metavar="MODEL.onnx|RUN")
 @click.argument("images", nargs=-1, metavar="[IMAGE]...", type=click.Path())
-@click.option("--data", metavar="SOURCE[:PATH]", help="Take a sample of a data source: digits, mnist, images:FOLDER.")
+@click.option(
+    "--data", metavar="SOURCE[:PATH]", help="Take a sample of a data source: digits, mnist, images:FOLDER."
+)
 @click.option("--index", type=int, default=0, show_default=True, help="Which sample of --data.")
-@click.option("--split", type=click.Choice(("train", "test", "all")), default="test", show_default=True, help="Which part of --data.")
+@click.option(
+    "--split",
+    type=click.Choice(("train", "test", "all")),
+    default="test",
+    show_default=True,
+    help="Which part of --data.",
+)
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to show.")
-@click.option("--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights of a RUN.")
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to run.")
-@click.option("--allow-uncertified", is_flag=True, help="Run a model without a certificate, or that is not the file it was given for.")
+@click.option(
+    "--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights of a RUN."
+)
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda")),
+    default="auto",
+    show_default=True,
+    help="Where to run.",
+)
+@click.option(
+    "--allow-uncertified",
+    is_flag=True,
+    help="Run a model without a certificate, or that is not the file it was given for.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @code_option
-def command(model: str, images: tuple[str, ...], data: str | None, top: int, as_json: bool, **options: Any) -> None:
-    """Run images, or one sample of a data source, through an exported MODEL (with onnxruntime) or a trained RUN (with torch)."""
+def command(
+    model: str, images: tuple[str, ...], data: str | None, top: int, as_json: bool, **options: Any
+) -> None:
+    """Run images, or one sample of a data source, through an exported MODEL (with onnxruntime) or a
+    trained RUN (with torch).
+    """
     from netspec.read_options import Reading
 
     if bool(images) == bool(data):
         raise click.UsageError("name images, or a source with --data")
     device = options["device"]
     if is_folder(model):
-        predictor = run_predictor(model, options["weights"], device, Reading(allow_code=options["allow_code"]))
+        predictor = run_predictor(
+            model, options["weights"], device, Reading(allow_code=options["allow_code"])
+        )
     else:
         predictor = onnx_predictor(model, device, options["allow_uncertified"])
     from netspec.data.samples import from_data, from_files
@@ -57,10 +85,23 @@ def command(model: str, images: tuple[str, ...], data: str | None, top: int, as_
     samples = (
         from_files(images, predictor.contract, predictor.shape)
         if images
-        else [from_data(data or "", options["index"], options["split"], predictor.contract, predictor.shape, options["allow_code"])]
+        else [
+            from_data(
+                data or "",
+                options["index"],
+                options["split"],
+                predictor.contract,
+                predictor.shape,
+                options["allow_code"],
+            )
+        ]
     )
     found = [described(sample, predictor, top) for sample in samples]
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(line for each in found for line in lines(each)))
+    click.echo(
+        json.dumps(found, indent=2, ensure_ascii=False)
+        if as_json
+        else "\n".join(line for each in found for line in lines(each))
+    )
 
 
 def is_folder(path: str) -> bool:
@@ -70,7 +111,9 @@ def is_folder(path: str) -> bool:
 
 
 def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> Predictor:
-    """An ONNX file under onnxruntime; its graph holds the contract's arithmetic, its metadata the rest."""
+    """An ONNX file under onnxruntime; its graph holds the contract's arithmetic, its metadata the
+    rest.
+    """
     from netspec.diagnostics import fail
     from netspec.resolve.image_words import contract_of
     from netspec.serving.engine import open_model
@@ -78,7 +121,11 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
 
     model = open_model(path, device, allow_uncertified=allow_uncertified)
     if len(model.inputs) != 1:
-        raise fail("NS685", f"the inputs are {', '.join(t.name for t in model.inputs) or 'none'}: predict feeds one", path=path)
+        raise fail(
+            "NS685",
+            f"the inputs are {', '.join(t.name for t in model.inputs) or 'none'}: predict feeds one",
+            path=path,
+        )
     only = model.inputs[0]
     shape = tuple(n if isinstance(n, int) else None for n in only.shape[1:])
     return Predictor(
@@ -100,8 +147,13 @@ def run_predictor(folder: str, weights: str, device: str, reading: "Reading") ->
 
 
 def described(sample: "Sample", predictor: Predictor, top: int) -> dict[str, Any]:
-    """A prediction as plain data: for each output the best classes, or shape and values where it is no vector of scores."""
-    outputs = {name: output(values[0], predictor.labels.get(name, ()), top) for name, values in predictor.run(sample.array).items()}
+    """A prediction as plain data: for each output the best classes, or shape and values where it is
+    no vector of scores.
+    """
+    outputs = {
+        name: output(values[0], predictor.labels.get(name, ()), top)
+        for name, values in predictor.run(sample.array).items()
+    }
     return {"sample": sample.name, "label": sample.label, "outputs": outputs}
 
 
@@ -113,7 +165,12 @@ def output(row: "Array", labels: Sequence[str], top: int) -> dict[str, Any]:
         return {"shape": list(scores.shape), "values": scores.tolist()}
     scores = scores.reshape(-1)
     order = np.argsort(-scores.astype(np.float64), kind="stable")[:top]
-    return {"top": [{"class": labels[i] if i < len(labels) else str(i), "index": int(i), "score": float(scores[i])} for i in order]}
+    return {
+        "top": [
+            {"class": labels[i] if i < len(labels) else str(i), "index": int(i), "score": float(scores[i])}
+            for i in order
+        ]
+    }
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:

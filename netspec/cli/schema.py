@@ -7,7 +7,9 @@ __all__ = ["command"]
 
 @click.command("schema")
 def command() -> None:
-    """Print the JSON Schema (draft 2020-12) of the spec language, for editors and for other programs."""
+    """Print the JSON Schema (draft 2020-12) of the spec language, for editors and for other
+    programs.
+    """
     from netspec.resolve.json_schema.publish import published_schema
     from netspec.resolve.published_shared import written_out
 

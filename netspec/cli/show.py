@@ -38,11 +38,29 @@ class ShowCommand(click.Command):
     help="Which net: what the outputs need, or all layers of a phase.",
 )
 @click.option("--counts", is_flag=True, help="Add units, connections and arithmetic intensity.")
-@click.option("--field", is_flag=True, help="Add the receptive field, its stride, and its first pixel for unit 0.")
-@click.option("--training", is_flag=True, help="Add the operations of the whole training: connections x examples x epochs.")
-@click.option("--epochs", type=click.FloatRange(0, min_open=True), help="With --training: epochs, whatever the solver says.")
-@click.option("--examples", type=click.IntRange(1), help="With --training: examples in an epoch, where epochs are counted.")
-@click.option("--resolved", is_flag=True, help="The complete spec instead: blocks unrolled, every default and bottom written out.")
+@click.option(
+    "--field", is_flag=True, help="Add the receptive field, its stride, and its first pixel for unit 0."
+)
+@click.option(
+    "--training",
+    is_flag=True,
+    help="Add the operations of the whole training: connections x examples x epochs.",
+)
+@click.option(
+    "--epochs",
+    type=click.FloatRange(0, min_open=True),
+    help="With --training: epochs, whatever the solver says.",
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(1),
+    help="With --training: examples in an epoch, where epochs are counted.",
+)
+@click.option(
+    "--resolved",
+    is_flag=True,
+    help="The complete spec instead: blocks unrolled, every default and bottom written out.",
+)
 @spec_options
 def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any) -> None:
     """Show every layer: type, output shape, parameters, MACs.
@@ -72,14 +90,29 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
         return
     from netspec.cli.table import COUNTS, FIELD, number, rows_of, table
 
-    heads = ("layer", "type", "output", "parameters", "MACs", *(COUNTS if add["counts"] else ()), *(FIELD if add["field"] else ()))
+    heads = (
+        "layer",
+        "type",
+        "output",
+        "parameters",
+        "MACs",
+        *(COUNTS if add["counts"] else ()),
+        *(FIELD if add["field"] else ()),
+    )
     click.echo(table(heads, rows_of(found, add["counts"], fields), right=range(3, len(heads))))
-    extra = "".join(f", {count:,} {what}" for count, what in ((found.statistics, "statistics"), (found.fixed, "fixed")) if count)
+    extra = "".join(
+        f", {count:,} {what}"
+        for count, what in ((found.statistics, "statistics"), (found.fixed, "fixed"))
+        if count
+    )
     click.echo(f"\n{found.name}: {found.parameters:,} parameters{extra}, {number(found.macs)} MACs at N = 1")
     if add["counts"]:
         click.echo("\n".join(summary(found)))
     if seen is not None:
-        click.echo(f"training: {number(links * seen)} operations: {number(links)} connections x {seen:,} examples seen")
+        click.echo(
+            f"training: {number(links * seen)} operations: {number(links)} connections x {seen:,} examples"
+            " seen"
+        )
 
 
 def summary(found: "NetCost") -> list[str]:
@@ -87,9 +120,14 @@ def summary(found: "NetCost") -> list[str]:
     from netspec.cli.table import number
     from netspec.resolve.sections.expect import shown_amount
 
-    memory = ", ".join(f"{shown_amount(size, 'B')} in {use}" for use, size in found.memory.items() if size is not None)
+    memory = ", ".join(
+        f"{shown_amount(size, 'B')} in {use}" for use, size in found.memory.items() if size is not None
+    )
     lines = [
-        f"units: {', '.join(f'{number(count)} {place}' for place, count in found.units.items())}; connections: {number(found.connections)}",
+        (
+            f"units: {', '.join(f'{number(count)} {place}' for place, count in found.units.items())};"
+            f" connections: {number(found.connections)}"
+        ),
         f"intensity: {number(found.intensity)} operations per byte" if found.intensity is not None else "",
         f"activation memory: {memory}" if memory else "",
     ]
@@ -107,21 +145,31 @@ def show_json(found: "NetCost", fields: dict[str, Any] | None, seen: int | None,
             layer["field"] = {top: fields.get(top, {}) for top in layer["tops"]}
     if seen is not None:
         operations = links * seen
-        document["training"] = {"examples_seen": seen, "operations": operations if isinstance(operations, int) else None}
+        document["training"] = {
+            "examples_seen": seen,
+            "operations": operations if isinstance(operations, int) else None,
+        }
     click.echo(json.dumps(document, indent=2))
 
 
 def samples(program: "Program", epochs: float | None, examples: int | None) -> int:
-    """Examples that the whole training sees, each counted every time. UsageError where neither the spec nor the command line says.
+    """Examples that the whole training sees, each counted every time. UsageError where neither the
+    spec nor the command line says.
 
     epochs: of the command line, in place of what the solver says, if the spec has one.
     """
     section = program.resolved.file.train
     if epochs is None and section is None:
-        raise click.UsageError("the spec has no section train: say with --epochs and --examples how long it is trained, and on how many")
+        raise click.UsageError(
+            "the spec has no section train: say with --epochs and --examples how long it is trained, and on"
+            " how many"
+        )
     if epochs is None and section is not None and section.solver.max_iter:
         solver = section.solver
-        batch = section.data.batch_size if section.data is not None else batch_made(program.training_graph("train"))
+        if section.data is not None:
+            batch = section.data.batch_size
+        else:
+            batch = batch_made(program.training_graph("train"))
         return int(solver.max_iter * solver.iter_size * batch)
     if examples is None:
         raise click.UsageError("epochs are counted: say with --examples how many examples there are in one")
@@ -129,6 +177,12 @@ def samples(program: "Program", epochs: float | None, examples: int | None) -> i
 
 
 def batch_made(typed: "TypedGraph") -> int:
-    """Samples in the batches that a net's data layers make, where that is a number: the counts of such a net are of so many. Else 1."""
-    made = [typed.types[i.value].shape for i in typed.graph.inputs if i.node is not None and "data" in i.node.layer.traits]
+    """Samples in the batches that a net's data layers make, where that is a number: the counts of
+    such a net are of so many. Else 1.
+    """
+    made = [
+        typed.types[i.value].shape
+        for i in typed.graph.inputs
+        if i.node is not None and "data" in i.node.layer.traits
+    ]
     return max((size for shape in made if shape and isinstance(size := shape[0], int)), default=1)

@@ -19,8 +19,9 @@ __all__ = ["command"]
 def command(spec: str, as_json: bool, reading: "Reading") -> int:
     """Say which input sizes the deployed net takes: all of 1 to 4096 are tried, axis by axis.
 
-    Letters in the input's shape are solved for, the batch apart; of a net of fixed size, its spatial axes, also where they do not fit.
-    Axes that stand in one requirement are coupled: then the others keep their fixed size, or take the same size; a count of samples is 1.
+    Letters in the input's shape are solved for, the batch apart; of a net of fixed size, its
+    spatial axes, also where they do not fit. Axes that stand in one requirement are coupled: then
+    the others keep their fixed size, or take the same size; a count of samples is 1.
     """
     from netspec import driver
     from netspec.analysis.sizes.coupling import joint
@@ -43,4 +44,6 @@ def command(spec: str, as_json: bool, reading: "Reading") -> int:
             click.echo(f"  coupled with {', '.join(axis.coupled)}: solved for {fixed}")
         for violation in axis.illegal:
             click.echo(f"  not {violation.text}")
-    return 0 if all(axis.progressions or axis.coupled for axis in found.axes) else 1
+    if all(axis.progressions or axis.coupled for axis in found.axes):
+        return 0
+    return 1

@@ -17,14 +17,25 @@ FIELD = ("field", "stride", "begin")
 
 def number(value: Size | float | None) -> str:
     """`11,520`, a formula, or nothing; intensities with two digits behind the point."""
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.2f}" if isinstance(value, float) else str(value)
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return str(value)
 
 
-def rows_of(found: NetCost, counts: bool = False, fields: dict[str, Any] | None = None) -> list[tuple[str, ...]]:
-    """A row per input and per layer; `counts` adds COUNTS, `fields` (by blob) the receptive field, its stride and where it begins."""
+def rows_of(
+    found: NetCost, counts: bool = False, fields: dict[str, Any] | None = None
+) -> list[tuple[str, ...]]:
+    """A row per input and per layer; `counts` adds COUNTS, `fields` (by blob) the receptive field,
+    its stride and where it begins.
+    """
     blank = ("",) * (2 + len(COUNTS) * counts + len(FIELD) * (fields is not None))
     return [(name, "input", shown(shape), *blank) for name, shape in found.inputs.items()] + [
-        (layer.name, layer.type, "  ".join(map(shown, layer.tops.values())), *cells(layer, counts, fields)) for layer in found.layers
+        (layer.name, layer.type, "  ".join(map(shown, layer.tops.values())), *cells(layer, counts, fields))
+        for layer in found.layers
     ]
 
 
@@ -38,14 +49,19 @@ def cells(layer: LayerCost, counts: bool, fields: dict[str, Any] | None) -> tupl
 
 
 def field_cells(by_input: dict[str, Any]) -> tuple[str, ...]:
-    """`11..1507`, `32`, `-751`: narrowest and widest branch, stride, first pixel of unit 0; axes and inputs that differ side by side."""
+    """`11..1507`, `32`, `-751`: narrowest and widest branch, stride, first pixel of unit 0; axes
+    and inputs that differ side by side.
+    """
     texts: list[tuple[str, ...]] = []
     for axes in by_input.values():
         for axis in axes.values():
             if axis is None:
                 texts.append(("all", "", ""))
                 continue
-            narrow = "" if axis["narrowest"] == axis["size"] else f"{number(axis['narrowest'])}.."
+            if axis["narrowest"] == axis["size"]:
+                narrow = ""
+            else:
+                narrow = f"{number(axis['narrowest'])}.."
             texts.append(
                 (
                     narrow + (number(axis["size"]) if axis["size"] is not None else "all before"),
@@ -54,7 +70,9 @@ def field_cells(by_input: dict[str, Any]) -> tuple[str, ...]:
                 )
             )
     unlike = list(dict.fromkeys(texts))
-    return tuple(" x ".join(column) for column in zip(*unlike, strict=True)) if unlike else ("",) * len(FIELD)
+    if unlike:
+        return tuple(" x ".join(column) for column in zip(*unlike, strict=True))
+    return ("",) * len(FIELD)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
@@ -62,7 +80,10 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[i
     lines = [tuple(heads), *map(tuple, rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     text = [
-        "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))).rstrip()
+        "  ".join(
+            c.rjust(w) if i in right else c.ljust(w)
+            for i, (c, w) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
         for line in lines
     ]
     return "\n".join([text[0], "-" * max(map(len, text)), *text[1:]])

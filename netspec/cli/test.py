@@ -15,7 +15,9 @@ __all__ = ["command"]
 
 @click.command("test")
 @click.argument("run", type=click.Path())
-@click.option("--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights to measure.")
+@click.option(
+    "--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights to measure."
+)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to run.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @spec_options
@@ -25,7 +27,17 @@ def command(run: str, weights: str, device: str, as_json: bool, reading: "Readin
 
     found = measure(run, weights, device, reading)
     if as_json:
-        click.echo(json.dumps({"run": run, "weights": str(found.weights), "samples": found.samples, "metrics": found.metrics}, indent=2))
+        click.echo(
+            json.dumps(
+                {
+                    "run": run,
+                    "weights": str(found.weights),
+                    "samples": found.samples,
+                    "metrics": found.metrics,
+                },
+                indent=2,
+            )
+        )
         return
     click.echo(f"{found.weights}: {found.samples} samples")
     for name, value in found.metrics.items():

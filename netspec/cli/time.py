@@ -18,18 +18,42 @@ ENGINES = ("torch", "onnxruntime")
 
 @click.command("time")
 @click.argument("source", metavar="SPEC|RUN")
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True, help="Where to run.")
-@click.option("--engine", type=click.Choice(("both", *ENGINES)), default="both", show_default=True, help="What to run it with.")
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda")),
+    default="auto",
+    show_default=True,
+    help="Where to run.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(("both", *ENGINES)),
+    default="both",
+    show_default=True,
+    help="What to run it with.",
+)
 @click.option("--size", "sizes", multiple=True, metavar="NAME=NUMBER", help="An open size: N=8, H=512.")
-@click.option("--calls", type=click.IntRange(1), help="Calls to measure.  [default: a second's worth, 30 at least]")
-@click.option("--top", type=click.IntRange(0), default=10, show_default=True, help="How many layers to show, the slowest first.")
+@click.option(
+    "--calls", type=click.IntRange(1), help="Calls to measure.  [default: a second's worth, 30 at least]"
+)
+@click.option(
+    "--top",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="How many layers to show, the slowest first.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with every layer.")
 @spec_options
-def command(source: str, device: str, engine: str, top: int, as_json: bool, reading: "Reading", **options: Any) -> int:
-    """Measure how long a call of the deployed net takes, in torch and in onnxruntime, and which layers spend the time.
+def command(
+    source: str, device: str, engine: str, top: int, as_json: bool, reading: "Reading", **options: Any
+) -> int:
+    """Measure how long a call of the deployed net takes, in torch and in onnxruntime, and which
+    layers spend the time.
 
-    Calls begin and end with arrays in memory; those of the warm-up do not count. p95: 95 of 100 calls take at most this. A limit that the
-    spec sets (expect: {latency: {p95: 3ms, device: cpu}}) is held against onnxruntime's times on that device.
+    Calls begin and end with arrays in memory; those of the warm-up do not count. p95: 95 of 100
+    calls take at most this. A limit that the spec sets (expect: {latency: {p95: 3ms, device: cpu}})
+    is held against onnxruntime's times on that device.
     """
     from netspec.cli import report
     from netspec.exporters.devices import device_for
@@ -39,7 +63,14 @@ def command(source: str, device: str, engine: str, top: int, as_json: bool, read
 
     origin = origin_of(source, None, reading)
     engines = ENGINES if engine == "both" else (engine,)
-    found = timings(origin.program, origin.net, device_for(device), engines, numbers(options["sizes"]), Plan(options["calls"] or 0))
+    found = timings(
+        origin.program,
+        origin.net,
+        device_for(device),
+        engines,
+        numbers(options["sizes"]),
+        Plan(options["calls"] or 0),
+    )
     if as_json:
         click.echo(json.dumps([{"engine": t.engine, "device": t.device, "batch": t.batch, "calls": len(t.times),
                                 "seconds": t.summary, "layers": dict(t.layers)} for t in found], indent=2))  # fmt: skip
@@ -47,7 +78,9 @@ def command(source: str, device: str, engine: str, top: int, as_json: bool, read
         click.echo(shown(found, top))
     findings = [d for t in found if t.engine == "onnxruntime" for d in judged(origin.program, t)]
     report(findings)
-    return 1 if findings else 0
+    if findings:
+        return 1
+    return 0
 
 
 def numbers(said: tuple[str, ...]) -> dict[str, int]:
@@ -66,9 +99,15 @@ def shown(found: "list[Timing]", top: int) -> str:
     from netspec.cli.table import table
 
     heads = ("engine", "device", "batch", "calls", "mean ms", "p50", "p95", "p99")
-    rows = [(t.engine, t.device, str(t.batch), f"{len(t.times):,}", *(ms(s) for s in t.summary.values())) for t in found]
+    rows = [
+        (t.engine, t.device, str(t.batch), f"{len(t.times):,}", *(ms(s) for s in t.summary.values()))
+        for t in found
+    ]
     text = table(heads, rows, right=range(2, 8))
-    names = sorted(dict.fromkeys(name for t in found for name in t.layers), key=lambda n: -max(t.layers.get(n, 0) for t in found))
+    names = sorted(
+        dict.fromkeys(name for t in found for name in t.layers),
+        key=lambda n: -max(t.layers.get(n, 0) for t in found),
+    )
     if not top or not names:
         return text
     sums = [sum(t.layers.values()) or 1 for t in found]
@@ -84,7 +123,10 @@ def shown(found: "list[Timing]", top: int) -> str:
         for name in names[:top]
     ]
     columns = ("layer", *(word for t in found for word in (f"{t.engine} ms", "share")))
-    rest = f"\n({len(names) - top} more: --top)" if len(names) > top else ""
+    if len(names) > top:
+        rest = f"\n({len(names) - top} more: --top)"
+    else:
+        rest = ""
     return f"{text}\n\n{table(columns, lines, right=range(1, len(columns)))}{rest}"
 
 

@@ -17,14 +17,39 @@ __all__ = ["command"]
 
 @click.command("train")
 @click.argument("spec", metavar="SPEC|RUN")
-@click.option("--run", "folder", type=click.Path(), help="Folder of the run.  [default: runs/NAME/TIME; with --resume the latest there]")
+@click.option(
+    "--run",
+    "folder",
+    type=click.Path(),
+    help="Folder of the run.  [default: runs/NAME/TIME; with --resume the latest there]",
+)
 @click.option("--resume", is_flag=True, help="Go on from the run's last snapshot.")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where; auto takes a GPU if there is one.")
-@click.option("--weights", type=click.Path(), help="A safetensors file to start from; tensors that it lacks are filled as the spec says.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda",
+    help="Where; auto takes a GPU if there is one.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(),
+    help="A safetensors file to start from; tensors that it lacks are filled as the spec says.",
+)
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @spec_options
-def command(spec: str, folder: str | None, resume: bool, device: str, weights: str | None, quiet: bool, reading: "Reading") -> int:
-    """Train the network of SPEC as its section `train` says. Ctrl-C takes a snapshot and stops with exit code 130; --resume goes on."""
+def command(
+    spec: str,
+    folder: str | None,
+    resume: bool,
+    device: str,
+    weights: str | None,
+    quiet: bool,
+    reading: "Reading",
+) -> int:
+    """Train the network of SPEC as its section `train` says. Ctrl-C takes a snapshot and stops with
+    exit code 130; --resume goes on.
+    """
     if resume and weights:
         raise click.UsageError("--weights starts a training, --resume goes on with one: give one of them")
     from netspec.cli import report
@@ -42,15 +67,25 @@ def command(spec: str, folder: str | None, resume: bool, device: str, weights: s
 
 def summary(result: "TrainingResult") -> str:
     """How it ended, and where everything lies."""
-    lines = [f"{'interrupted after' if result.signal else 'trained'} {result.iteration} iterations, loss {result.loss:.4g}"]
+    lines = [
+        f"{'interrupted after' if result.signal else 'trained'} {result.iteration} iterations, loss"
+        f" {result.loss:.4g}"
+    ]
     if result.metrics:
         lines.append("test: " + numbers(result.metrics))
     best = {name: value for name, value in result.best.items() if name != "iteration"}
     if best and result.best["iteration"] != result.iteration:
         lines.append(f"best: {numbers(best)} after {result.best['iteration']} iterations")
     lines += ["", f"run      {result.run}"]
-    names = {"weights": "weights.safetensors", "best": "best.safetensors", "log": "log.jsonl", "spec": "spec.yaml"}
-    lines += [f"{word:8} {result.run / name}" for word, name in names.items() if (result.run / name).is_file()]
+    names = {
+        "weights": "weights.safetensors",
+        "best": "best.safetensors",
+        "log": "log.jsonl",
+        "spec": "spec.yaml",
+    }
+    lines += [
+        f"{word:8} {result.run / name}" for word, name in names.items() if (result.run / name).is_file()
+    ]
     if result.signal:
         lines.append(f"go on with: netspec train {result.run} --resume")
     return "\n".join(lines) + "\n"

@@ -20,14 +20,29 @@ __all__ = ["command"]
 @click.argument("before")
 @click.argument("after")
 @click.option("-o", "--output", required=True, type=click.Path(), help="The safetensors file to write.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="For the fillers of tensors that are new.")
-@click.option("--phase", type=click.Choice(("deploy", "test", "train")), default="test", show_default=True, help="Which layers.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="For the fillers of tensors that are new.",
+)
+@click.option(
+    "--phase",
+    type=click.Choice(("deploy", "test", "train")),
+    default="test",
+    show_default=True,
+    help="Which layers.",
+)
 @spec_options
-def command(weights: str, before: str, after: str, output: str, seed: int, phase: str, reading: "Reading") -> None:
-    """Carry WEIGHTS, a safetensors file or a run's folder, of the spec BEFORE, over to the spec AFTER.
+def command(
+    weights: str, before: str, after: str, output: str, seed: int, phase: str, reading: "Reading"
+) -> None:
+    """Carry WEIGHTS, a safetensors file or a run's folder, of the spec BEFORE, over to the spec
+    AFTER.
 
-    A tensor is kept, renamed or reshaped (a dense layer becomes a convolution of the same weights); what is new in AFTER starts as its
-    filler says.
+    A tensor is kept, renamed or reshaped (a dense layer becomes a convolution of the same weights);
+    what is new in AFTER starts as its filler says.
     """
     from netspec import driver
     from netspec.analysis.diff import moves
@@ -45,9 +60,17 @@ def command(weights: str, before: str, after: str, output: str, seed: int, phase
     targets = [row.target for row in rows if row.target is not None]
     if len(kinds) == 1:
         started = {name: tensor.to(*kinds) for name, tensor in started.items()}
-    write_tensors(Path(output), {name: carried[name] if name in carried else started[name] for name in targets}, {}, "NS501", follow=True)
+    write_tensors(
+        Path(output),
+        {name: carried[name] if name in carried else started[name] for name in targets},
+        {},
+        "NS501",
+        follow=True,
+    )
     moved = sum(tensor.numel() for tensor in carried.values())
-    every = moved + sum(tensors[row.source].numel() for row in rows if row.status == "dropped" and row.source in tensors)
+    every = moved + sum(
+        tensors[row.source].numel() for row in rows if row.status == "dropped" and row.source in tensors
+    )
     share = f" ({moved / every:.0%})" if every else ""
     click.echo(f"wrote {output}: {moved:,} of {every:,} numbers of {before} carried{share}")
     for row in (row for row in rows if row.status != "kept"):
@@ -55,7 +78,9 @@ def command(weights: str, before: str, after: str, output: str, seed: int, phase
 
 
 def refuse(rows: "list[Move]", tensors: dict[str, Any], path: str) -> None:
-    """NS031 for each tensor that is to be carried and is not in the file, has another shape than the spec says, or holds no fractions."""
+    """NS031 for each tensor that is to be carried and is not in the file, has another shape than
+    the spec says, or holds no fractions.
+    """
     from netspec.diagnostics.model import Diagnostic, SpecError
 
     found = []
@@ -66,10 +91,14 @@ def refuse(rows: "list[Move]", tensors: dict[str, Any], path: str) -> None:
         elif tuple(tensor.shape) != row.before:
             have = f"in the file it has {list(tensor.shape)}"
         elif not tensor.is_floating_point():
-            have = f"in the file it holds {str(tensor.dtype).removeprefix('torch.')}, not floating-point numbers"
+            have = (
+                f"in the file it holds {str(tensor.dtype).removeprefix('torch.')}, not floating-point numbers"
+            )
         else:
             continue
-        found.append(Diagnostic("NS031", f"{row.source} must have shape {list(row.before or ())}: {have}", path=path))
+        found.append(
+            Diagnostic("NS031", f"{row.source} must have shape {list(row.before or ())}: {have}", path=path)
+        )
     if found:
         raise SpecError(found)
 
@@ -89,4 +118,8 @@ def fresh(typed: "TypedGraph", seed: int) -> dict[str, Any]:
 
     torch.manual_seed(seed)
     net: Any = compile(typed)
-    return {ref.name: net.layer_parameters(ref.node.name)[ref.index] for ref in typed.weight_refs() if not ref.shared}
+    return {
+        ref.name: net.layer_parameters(ref.node.name)[ref.index]
+        for ref in typed.weight_refs()
+        if not ref.shared
+    }

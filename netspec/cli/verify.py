@@ -15,11 +15,19 @@ __all__ = ["command"]
 
 @click.command("verify")
 @click.argument("model", metavar="MODEL.onnx", type=click.Path())
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="cpu", show_default=True, help="Where to ask the probes.")
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda")),
+    default="cpu",
+    show_default=True,
+    help="Where to ask the probes.",
+)
 def command(model: str, device: str) -> None:
-    """Check that MODEL is the file that was certified, and that it answers here as it did there; says what was proven, and when.
+    """Check that MODEL is the file that was certified, and that it answers here as it did there;
+    says what was proven, and when.
 
-    Needs no torch. The exit status is 1 where it has no certificate, is another file, or answers otherwise.
+    Needs no torch. The exit status is 1 where it has no certificate, is another file, or answers
+    otherwise.
     """
     from netspec.serving.verify import verify
 
@@ -35,8 +43,9 @@ def lines(model: str, found: "Verified") -> Iterator[str]:
     yield f"graph   {found.seal.graph}"
     yield f"weights {found.seal.weights}"
     yield (
-        f"then: {said('layers')} comparisons of a layer alone and {said('outputs')} of outputs with torch {said('torch')}, "
-        f"onnxruntime {said('onnxruntime')} on {said('device')}; largest difference {said('largest_difference'):.3g} in {said('tensor')}"
+        f"then: {said('layers')} comparisons of a layer alone and {said('outputs')} of outputs with torch"
+        f" {said('torch')}, onnxruntime {said('onnxruntime')} on {said('device')}; largest difference"
+        f" {said('largest_difference'):.3g} in {said('tensor')}"
         if isinstance(said("largest_difference"), float)
         else "then: nothing that can be read"
     )
@@ -46,6 +55,6 @@ def lines(model: str, found: "Verified") -> Iterator[str]:
     if said("left_out"):
         yield f"left out then: {said('left_out')} of the comparisons of a full certificate"
     yield (
-        f"here: {found.probes} probes answered by onnxruntime {found.onnxruntime}, largest difference {found.largest:.3g}; "
-        f"nowhere more than {found.closest:.2g} of what is allowed"
+        f"here: {found.probes} probes answered by onnxruntime {found.onnxruntime}, largest difference"
+        f" {found.largest:.3g}; nowhere more than {found.closest:.2g} of what is allowed"
     )

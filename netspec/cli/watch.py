@@ -1,4 +1,6 @@
-"""Waiting for a change of files: specs, and the YAML files that they may be made of. Comes in: their paths; knows no spec."""
+"""Waiting for a change of files: specs, and the YAML files that they may be made of. Comes in:
+their paths; knows no spec.
+"""
 
 import os
 import time
@@ -11,18 +13,24 @@ __all__ = ["Files"]
 POLL = 0.02
 """Seconds between two looks at the files that are known."""
 SEARCH = 0.1
-"""Least number of seconds between two searches for new files; a search takes at most a tenth of the time."""
+"""Least number of seconds between two searches for new files; a search takes at most a tenth of the
+time.
+"""
 SETTLING = 0.2
 """Seconds that an editor may take to write: a file that is gone or still changing is waited for."""
 MOST_FILES = 5000
-"""Files of any kind that are looked at in one folder: beyond that, folders further down are left out."""
+"""Files of any kind that are looked at in one folder: beyond that, folders further down are left
+out.
+"""
 
 Stamp = tuple[int, int, int]
 GONE = (0, 0, 0)
 
 
 class Files:
-    """The specs, and the YAML files beside or below them or in places that the command line allows: bases, imports."""
+    """The specs, and the YAML files beside or below them or in places that the command line allows:
+    bases, imports.
+    """
 
     def __init__(self, specs: tuple[str, ...]) -> None:
         self.specs = specs
@@ -31,7 +39,9 @@ class Files:
         self.seen = self.look()
 
     def look(self) -> dict[str, Stamp]:
-        """What tells a file's states apart (time, size, number of its inode), by path; one that is gone has GONE."""
+        """What tells a file's states apart (time, size, number of its inode), by path; one that is
+        gone has GONE.
+        """
         now = time.monotonic()
         if now >= self.next_search:
             self.known = set(self.found())

@@ -15,9 +15,11 @@ __all__ = ["command"]
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(name: str | None, as_json: bool) -> None:
-    """List the specs that ship with netspec (input, parameters, MACs, paper), or show the page of the one called NAME.
+    """List the specs that ship with netspec (input, parameters, MACs, paper), or show the page of
+    the one called NAME.
 
-    A name of this list serves wherever a spec is asked for: `netspec check zoo:lenet-5`; `netspec init --from zoo:lenet-5` copies one.
+    A name of this list serves wherever a spec is asked for: `netspec check zoo:lenet-5`; `netspec
+    init --from zoo:lenet-5` copies one.
     """
     if name is not None:
         show_one(name.removeprefix("zoo:"), as_json)
@@ -26,7 +28,9 @@ def command(name: str | None, as_json: bool) -> None:
 
 
 def show_one(name: str, as_json: bool) -> None:
-    """A net's page, or its line of the list as JSON. Raises SpecError for a name that the zoo has not."""
+    """A net's page, or its line of the list as JSON. Raises SpecError for a name that the zoo has
+    not.
+    """
     from pathlib import Path
 
     from netspec import driver
@@ -44,7 +48,8 @@ def show_one(name: str, as_json: bool) -> None:
     program = driver.load(path)
     stem = Path(path).stem
     click.echo(
-        f"{plain_page(page(stem, Path(path), program))}\n\nPictures: docs/zoo/{stem}.md. The text: netspec init --from {PREFIX}{stem} -o -"
+        f"{plain_page(page(stem, Path(path), program))}\n\nPictures: docs/zoo/{stem}.md. The text: netspec"
+        f" init --from {PREFIX}{stem} -o -"
     )
 
 

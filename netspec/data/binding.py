@@ -1,4 +1,6 @@
-"""Which field feeds which input, and whether it fits: names, shapes, labels. Says so before the first step is taken."""
+"""Which field feeds which input, and whether it fits: names, shapes, labels. Says so before the
+first step is taken.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -13,7 +15,9 @@ __all__ = ["LabelRule", "bind", "check_labels", "check_shape"]
 
 
 class LabelRule(NamedTuple):
-    """What labels may be: 0 .. width - 1, and those that the loss ignores. `layer` makes the scores, one for each class."""
+    """What labels may be: 0 .. width - 1, and those that the loss ignores. `layer` makes the
+    scores, one for each class.
+    """
 
     width: int
     ignored: tuple[int, ...] = ()
@@ -21,8 +25,9 @@ class LabelRule(NamedTuple):
 
 
 def bind(source: Source, inputs: Iterable[str], fields: Mapping[str, str]) -> dict[str, str]:
-    """Field of the source for each input: as `fields` says, else the label's field for `label`, else the field of that name, else, for the
-    one input that is left, the first field that is left.
+    """Field of the source for each input: as `fields` says, else the label's field for `label`,
+    else the field of that name, else, for the one input that is left, the first field that is
+    left.
 
     Raises SpecError NS656 for a field or input that does not exist, or where the choice is open.
     """
@@ -30,13 +35,22 @@ def bind(source: Source, inputs: Iterable[str], fields: Mapping[str, str]) -> di
     there = ", ".join(source.fields)
     for name, field in fields.items():
         if name not in inputs:
-            raise fail("NS656", f"fields names {name}, which is no input; the inputs are {', '.join(inputs)}", path=source.name)
+            raise fail(
+                "NS656",
+                f"fields names {name}, which is no input; the inputs are {', '.join(inputs)}",
+                path=source.name,
+            )
         if field not in source.fields:
-            raise fail("NS656", f"input {name} is to be fed by {field}; the source has {there}", path=source.name)
+            raise fail(
+                "NS656", f"input {name} is to be fed by {field}; the source has {there}", path=source.name
+            )
     bound = dict(fields)
     for name in inputs:
         if name not in bound and ((name == "label" and source.label) or name in source.fields):
-            bound[name] = (source.label or name) if name == "label" else name
+            if name == "label":
+                bound[name] = source.label or name
+            else:
+                bound[name] = name
     left = [name for name in inputs if name not in bound]
     free = [field for field in source.fields if field not in bound.values() and field != source.label]
     if len(left) > 1 or (left and not free):
@@ -46,7 +60,10 @@ def bind(source: Source, inputs: Iterable[str], fields: Mapping[str, str]) -> di
             path=source.name,
             notes=(
                 "`fields: {input: field}` in the data section says which field feeds which input",
-                "`train.fill: {input: gaussian}` makes noise, {value: 1} a constant, for an input that no data feed",
+                (
+                    "`train.fill: {input: gaussian}` makes noise, {value: 1} a constant, for an input that no"
+                    " data feed"
+                ),
             ),
         )
     bound.update(zip(left, free, strict=False))
@@ -54,18 +71,37 @@ def bind(source: Source, inputs: Iterable[str], fields: Mapping[str, str]) -> di
 
 
 def check_shape(source: Source, name: str, field: str, have: Shape, want: Shape) -> None:
-    """Raises SpecError NS652 where samples of shape `have` cannot feed an input of shape `want`, both without N; None fits anything."""
-    if len(have) == len(want) and all(a is None or b is None or a == b for a, b in zip(have, want, strict=True)):
+    """Raises SpecError NS652 where samples of shape `have` cannot feed an input of shape `want`,
+    both without N; None fits anything.
+    """
+    if len(have) == len(want) and all(
+        a is None or b is None or a == b for a, b in zip(have, want, strict=True)
+    ):
         return
-    raise fail("NS652", f"input {name} takes {shown(want)}, field {field} gives {shown(have)}", path=source.name, notes=mended(have, want))
+    raise fail(
+        "NS652",
+        f"input {name} takes {shown(want)}, field {field} gives {shown(have)}",
+        path=source.name,
+        notes=mended(have, want),
+    )
 
 
 def mended(have: Shape, want: Shape) -> tuple[str, ...]:
     """How samples of shape `have` could come to feed an input of shape `want`."""
     if len(have) > 1 and have != want and (*have[-1:], *have[:-1]) == want:
-        return ("the data have their channels last; netspec reads them first: transpose the array to [N, C, H, W]",)
+        return (
+            (
+                "the data have their channels last; netspec reads them first: transpose the array to [N, C,"
+                " H, W]"
+            ),
+        )
     if want[:1] == (1,) and have == want[1:]:
-        return ("the data have no axis of channels: write the array with one of size 1 after N, or the input without it",)
+        return (
+            (
+                "the data have no axis of channels: write the array with one of size 1 after N, or the input"
+                " without it"
+            ),
+        )
     if not want and len(have) == 1:
         return ("a label is the number of a class, from 0: of one-hot vectors take the argmax",)
     if len(have) == len(want) == 3 and have[0] in (want[0], None) and None not in want[1:]:
@@ -73,11 +109,14 @@ def mended(have: Shape, want: Shape) -> tuple[str, ...]:
     return ()
 
 
-def check_labels(labels: Array, rule: LabelRule, name: str, first: int = 0, where: Callable[[int], str] | None = None) -> None:
-    """Raises SpecError NS651 for the first label that is not 0 .. width - 1 and none of the ignored; `first` is the number of sample 0.
+def check_labels(
+    labels: Array, rule: LabelRule, name: str, first: int = 0, where: Callable[[int], str] | None = None
+) -> None:
+    """Raises SpecError NS651 for the first label that is not 0 .. width - 1 and none of the
+    ignored; `first` is the number of sample 0.
 
-    Labels may be floats, as HDF5 files and tables have them, but must be whole: NaN and 1.5 are no classes. where: how a source calls the
-    place of a sample, such as the line of a list.
+    Labels may be floats, as HDF5 files and tables have them, but must be whole: NaN and 1.5 are no
+    classes. where: how a source calls the place of a sample, such as the line of a list.
     """
     wrong = ~((labels >= 0) & (labels < rule.width))
     if labels.dtype.kind == "f":
@@ -92,7 +131,11 @@ def check_labels(labels: Array, rule: LabelRule, name: str, first: int = 0, wher
             f"{rule.layer} tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
             f"{place(first + int(at[0]))} has {labels[at]}",
             path=name,
-            notes=("labels count from 0: take 1 from labels that count from 1",) if labels[at] == rule.width and labels.min() > 0 else (),
+            notes=(
+                ("labels count from 0: take 1 from labels that count from 1",)
+                if labels[at] == rule.width and labels.min() > 0
+                else ()
+            ),
         )
 
 

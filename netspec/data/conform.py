@@ -1,4 +1,6 @@
-"""Arrays through the arriving half of the input contract: what files get when they are decoded, samples from arrays get here."""
+"""Arrays through the arriving half of the input contract: what files get when they are decoded,
+samples from arrays get here.
+"""
 
 import numpy as np
 from PIL import Image
@@ -25,7 +27,10 @@ class Arrived(Source):
         self.first, field = next(iter(source.fields.items()))
         sample = self.arrive(np.zeros((1, *(n or 1 for n in field.shape)), field.dtype))
         fixed = None not in field.shape or (isinstance(contract.resize, tuple) and len(contract.resize) == 2)
-        self.fields = {**source.fields, self.first: Field(sample.shape[1:] if fixed else (sample.shape[1], None, None), sample.dtype)}
+        self.fields = {
+            **source.fields,
+            self.first: Field(sample.shape[1:] if fixed else (sample.shape[1], None, None), sample.dtype),
+        }
 
     def __len__(self) -> int:
         return len(self.source)
@@ -39,7 +44,10 @@ class Arrived(Source):
     def batch(self, indices: Array) -> Rows:
         rows = dict(self.source.batch(indices))
         pixels = rows[self.first]
-        rows[self.first] = [self.arrive(x[None])[0] for x in pixels] if isinstance(pixels, list) else self.arrive(pixels)
+        if isinstance(pixels, list):
+            rows[self.first] = [self.arrive(x[None])[0] for x in pixels]
+        else:
+            rows[self.first] = self.arrive(pixels)
         return rows
 
     def arrive(self, pixels: Array) -> Array:
@@ -50,12 +58,17 @@ class Arrived(Source):
             return pixels
         if pixels.dtype != np.uint8:
             raise fail("NS660", f"resize works on bytes, {self.name} holds {pixels.dtype}", path=self.name)
-        planes = [[np.asarray(resized(Image.fromarray(plane), self.contract)) for plane in sample] for sample in pixels]
+        planes = [
+            [np.asarray(resized(Image.fromarray(plane), self.contract)) for plane in sample]
+            for sample in pixels
+        ]
         return np.array(planes, np.uint8)
 
 
 def arrived(source: Source, contract: ImageContract | None, channels: int | None) -> Source:
-    """The source as the contract wants it on arrival, itself where nothing changes; in memory it is done once, for all samples."""
+    """The source as the contract wants it on arrival, itself where nothing changes; in memory it is
+    done once, for all samples.
+    """
     first = next(iter(source.fields.values()))
     if contract is None or source.decoded or len(first.shape) != 3:
         return source
@@ -73,7 +86,9 @@ def arrived(source: Source, contract: ImageContract | None, channels: int | None
 
 
 def natural(have: str | None, channels: int | None) -> str | None:
-    """The order for a net of so many channels where the contract names none: that of files, unless the source's own fits or is unknown."""
+    """The order for a net of so many channels where the contract names none: that of files, unless
+    the source's own fits or is unknown.
+    """
     if have is None or CHANNELS[have] == channels or channels is None:
         return have
     return {1: "gray", 3: "rgb"}.get(channels)

@@ -1,4 +1,6 @@
-"""Image files as arrays: decode, orientation, colour, resize, all uint8: the arriving half of the input contract. Knows no torch."""
+"""Image files as arrays: decode, orientation, colour, resize, all uint8: the arriving half of the
+input contract. Knows no torch.
+"""
 
 import io
 import warnings
@@ -15,10 +17,22 @@ from netspec.diagnostics import fail
 from netspec.file_reading import read_bytes
 from netspec.resolve.sections.image import MAX_PIXELS, ImageContract, Shape, pair
 
-__all__ = ["FORMATS", "MAX_PIXELS", "arrive", "decode", "encoded", "load_image", "open_picture", "prepare", "recolor"]
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "arrive",
+    "decode",
+    "encoded",
+    "load_image",
+    "open_picture",
+    "prepare",
+    "recolor",
+]
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
-"""What is opened, whatever a file is called. Pillow knows 40 formats more; for EPS it starts Ghostscript on what the file says."""
+"""What is opened, whatever a file is called. Pillow knows 40 formats more; for EPS it starts
+Ghostscript on what the file says.
+"""
 MAX_BYTES = 1 << 28
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -31,21 +45,27 @@ EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CM
 
 
 def load_image(path: str | Path, contract: ImageContract, shape: Shape) -> Array:
-    """An image file as the input of a net of shape (C, H, W): (1, C, H, W) float32, by the whole contract.
+    """An image file as the input of a net of shape (C, H, W): (1, C, H, W) float32, by the whole
+    contract.
 
-    Raises SpecError NS643 (no such file), NS647 (damaged), NS648 (too large to decode), NS652 (not what the input takes), NS653, NS660.
+    Raises SpecError NS643 (no such file), NS647 (damaged), NS648 (too large to decode), NS652 (not
+    what the input takes), NS653, NS660.
     """
     contract = contract.checked(shape).for_files(shape)
     path = existing(Path(path))
     data = encoded(path)
     batch: Array = prepare(decode(data, contract, str(path))[None], contract, str(path))
     if any(want not in (None, got) for want, got in zip(shape, batch.shape[1:], strict=True)):
-        raise fail("NS652", f"the input takes {list(shape)}, the image gives {list(batch.shape[1:])}", path=str(path))
+        raise fail(
+            "NS652", f"the input takes {list(shape)}, the image gives {list(batch.shape[1:])}", path=str(path)
+        )
     return batch
 
 
 def encoded(path: Path, roots: Sequence[Path] | None = None) -> bytes:
-    """The bytes of an image file, below `roots` where it was found and not named. Raises SpecError NS642, NS643, NS648."""
+    """The bytes of an image file, below `roots` where it was found and not named. Raises SpecError
+    NS642, NS643, NS648.
+    """
     try:
         data = read_bytes(path, roots, MAX_BYTES + 1)
     except OSError as error:
@@ -56,7 +76,9 @@ def encoded(path: Path, roots: Sequence[Path] | None = None) -> bytes:
 
 
 def decode(data: bytes, contract: ImageContract, name: str) -> Array:
-    """An encoded image as (C, H, W) uint8 in the contract's colour order (rgb if it names none) and size. Raises SpecError NS647, NS648."""
+    """An encoded image as (C, H, W) uint8 in the contract's colour order (rgb if it names none) and
+    size. Raises SpecError NS647, NS648.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -67,12 +89,24 @@ def decode(data: bytes, contract: ImageContract, name: str) -> Array:
     except UnidentifiedImageError as error:
         known = f"{len(data)} bytes that none of {', '.join(FORMATS)} begins with"
         raise fail("NS647", known if data else "an empty file", path=name) from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        MemoryError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise fail("NS647", f"{str(error) or type(error).__name__} ({len(data)} bytes)", path=name) from error
 
 
 def open_picture(data: bytes, name: str) -> Image.Image:
-    """An encoded image of one of FORMATS, its header read. The only place that opens one. Raises what Pillow raises, SpecError NS648."""
+    """An encoded image of one of FORMATS, its header read. The only place that opens one. Raises
+    what Pillow raises, SpecError NS648.
+    """
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     if image.width * image.height > MAX_PIXELS:
         raise fail("NS648", f"{image.width} x {image.height} pixels are more than {MAX_PIXELS}", path=name)
@@ -99,7 +133,8 @@ def arrive(image: Image.Image, contract: ImageContract, name: str = "image") -> 
 
 
 def resized(image: Image.Image, contract: ImageContract, name: str = "image") -> Image.Image:
-    """The image at the contract's size: exactly [h, w], or its shorter side at one number and the other in proportion, rounded.
+    """The image at the contract's size: exactly [h, w], or its shorter side at one number and the
+    other in proportion, rounded.
 
     Raises SpecError NS648 where that would be too large.
     """
@@ -111,13 +146,23 @@ def resized(image: Image.Image, contract: ImageContract, name: str = "image") ->
         size = (max(1, round(image.width * side / short)), max(1, round(image.height * side / short)))
     else:
         size = (contract.resize[1], contract.resize[0])
-    if size[0] * max(size[1], image.height) > MAX_PIXELS:  # Pillow resizes the width first: of that, too, there is an image
-        raise fail("NS648", f"resized to {size[0]} x {size[1]} it would have more than {MAX_PIXELS} pixels", path=name)
-    return image if image.size == size else image.resize(size, FILTERS[contract.interpolation])
+    if (
+        size[0] * max(size[1], image.height) > MAX_PIXELS
+    ):  # Pillow resizes the width first: of that, too, there is an image
+        raise fail(
+            "NS648",
+            f"resized to {size[0]} x {size[1]} it would have more than {MAX_PIXELS} pixels",
+            path=name,
+        )
+    if image.size == size:
+        return image
+    return image.resize(size, FILTERS[contract.interpolation])
 
 
 def recolor(pixels: Array, have: str, want: str) -> Array:
-    """(N, C, H, W) from one colour order to another: bgr reverses rgb, gray repeats, rgb becomes gray by ITU-R 601 as Pillow rounds it."""
+    """(N, C, H, W) from one colour order to another: bgr reverses rgb, gray repeats, rgb becomes
+    gray by ITU-R 601 as Pillow rounds it.
+    """
     if have == want:
         return pixels
     if have == "gray":
@@ -130,7 +175,8 @@ def recolor(pixels: Array, have: str, want: str) -> Array:
 
 
 def prepare(batch: Any, contract: ImageContract, name: str = "image") -> Any:
-    """The arithmetic half of the contract on (N, C, h, w), an array or a tensor: centre crop, then (pixel - mean) * scale in float32.
+    """The arithmetic half of the contract on (N, C, h, w), an array or a tensor: centre crop, then
+    (pixel - mean) * scale in float32.
 
     Raises SpecError NS653 where the image is smaller than the crop.
     """
@@ -139,10 +185,17 @@ def prepare(batch: Any, contract: ImageContract, name: str = "image") -> Any:
     mean = np.asarray(contract.mean_value or (0,), np.float32).reshape(-1, 1, 1)
     if isinstance(batch, np.ndarray) and mean.shape[0] in (1, *batch.shape[-3:-2]):
         return in_place(batch.astype(np.float32), mean, contract.scale)
-    batch = batch.astype(np.float32) if isinstance(batch, np.ndarray) else batch.float()
+    if isinstance(batch, np.ndarray):
+        batch = batch.astype(np.float32)
+    else:
+        batch = batch.float()
     if any(contract.mean_value):
-        batch = batch - (mean if isinstance(batch, np.ndarray) else batch.new_tensor(contract.mean_value).reshape(-1, 1, 1))
-    return batch if contract.scale == 1 else batch * contract.scale
+        batch = batch - (
+            mean if isinstance(batch, np.ndarray) else batch.new_tensor(contract.mean_value).reshape(-1, 1, 1)
+        )
+    if contract.scale == 1:
+        return batch
+    return batch * contract.scale
 
 
 def in_place(batch: Array, mean: Array, scale: float) -> Array:
@@ -158,6 +211,10 @@ def centre_crop(batch: Any, size: tuple[int, int], name: str = "image") -> Any:
     """The middle of (..., h, w), beginning at floor((h - size) / 2)."""
     (height, width), (h, w) = batch.shape[-2:], size
     if h > height or w > width:
-        raise fail("NS653", f"crop_size {h} x {w} needs an image at least as large, here are {height} x {width}", path=name)
+        raise fail(
+            "NS653",
+            f"crop_size {h} x {w} needs an image at least as large, here are {height} x {width}",
+            path=name,
+        )
     top, left = (height - h) // 2, (width - w) // 2
     return batch[..., top : top + h, left : left + w]

@@ -1,6 +1,8 @@
-"""The files that layers name: data layers read them when a call passes nothing in, others write one, or have a matrix there.
+"""The files that layers name: data layers read them when a call passes nothing in, others write
+one, or have a matrix there.
 
-In: a compiled net and its typed graph. Out: readers and writers attached to its modules. Files are opened when first needed.
+In: a compiled net and its typed graph. Out: readers and writers attached to its modules. Files are
+opened when first needed.
 """
 
 import os
@@ -32,9 +34,11 @@ __all__ = ["Reader", "Writer", "attach"]
 
 
 def attach(net: nn.Module, typed: TypedGraph, writing: bool = True) -> None:
-    """Give the layers of a compiled net what they need of files: readers to data layers, matrices and, if `writing`, writers.
+    """Give the layers of a compiled net what they need of files: readers to data layers, matrices
+    and, if `writing`, writers.
 
-    Raises SpecError NS643, NS645 for a matrix that cannot be read; what readers and writers meet is raised by the call that uses them.
+    Raises SpecError NS643, NS645 for a matrix that cannot be read; what readers and writers meet is
+    raised by the call that uses them.
     """
     paths: Any = net.layers
     for node in (*typed.graph.sources, *typed.graph.nodes):
@@ -44,13 +48,20 @@ def attach(net: nn.Module, typed: TypedGraph, writing: bool = True) -> None:
         if node.layer.writes:
             module.writer = Writer(node.layer.file_name, folder_of(node))  # type: ignore[attr-defined]
         elif "data" in node.layer.traits:
-            module.reader = Reader(node.layer, tuple(top.name for top in node.tops), folder_of(node), typed.graph.phase == "TRAIN")
+            module.reader = Reader(
+                node.layer,
+                tuple(top.name for top in node.tops),
+                folder_of(node),
+                typed.graph.phase == "TRAIN",
+            )
         elif "H" in module._buffers:
             module.H.copy_(torch.from_numpy(matrix(node.layer.source, folder_of(node), module.H.shape)))  # type: ignore[attr-defined]
 
 
 class Reader:
-    """Batches of a data layer's file, rows in order and beginning again at the end. A call answers a tensor for each top."""
+    """Batches of a data layer's file, rows in order and beginning again at the end. A call answers
+    a tensor for each top.
+    """
 
     def __init__(self, layer: Layer, tops: tuple[str, ...], folder: Path, train: bool) -> None:
         self.layer = layer
@@ -73,7 +84,9 @@ class Reader:
         source = self.source()
         self.order = self.order or self.rows(len(source))
         rows = source.batch(np.array([next(self.order) for _ in range(self.file.batch_size)]))
-        return tuple(self.tensor(field, rows[field]) for field in fields_of(source, self.tops, self.layer).values())
+        return tuple(
+            self.tensor(field, rows[field]) for field in fields_of(source, self.tops, self.layer).values()
+        )
 
     def rows(self, count: int) -> Iterator[int]:
         """Row numbers without end."""
@@ -86,36 +99,58 @@ class Reader:
 
     def tensor(self, field: str, values: Array | list[Array]) -> Tensor:
         """One field of a batch as float32, images transformed."""
-        samples = [torch.from_numpy(v) for v in values] if isinstance(values, list) else torch.from_numpy(values)
+        samples = (
+            [torch.from_numpy(v) for v in values] if isinstance(values, list) else torch.from_numpy(values)
+        )
         transform = self.transform() if field == "image" else None
-        return (transform(samples, torch.default_generator) if transform else torch.as_tensor(samples)).float()
+        return (
+            transform(samples, torch.default_generator) if transform else torch.as_tensor(samples)
+        ).float()
 
     def transform(self) -> CaffeTransform | None:
         """The layer's transform_param, if it has one."""
         if not isinstance(self.layer, Transformed):
             return None
         given = TransformParam(**{name: getattr(self.layer, name) for name in TransformParam.params})
-        mean = read_mean(located(given.mean_file, self.folder), reach(given.mean_file, self.folder)) if given.mean_file else None
+        mean = (
+            read_mean(located(given.mean_file, self.folder), reach(given.mean_file, self.folder))
+            if given.mean_file
+            else None
+        )
         return CaffeTransform(given, self.train, mean, self.source().name)
 
 
 class Writer:
-    """Appends rows to the data sets `data` and `label` of an HDF5 file, which it makes: below `folder`, where none was before."""
+    """Appends rows to the data sets `data` and `label` of an HDF5 file, which it makes: below
+    `folder`, where none was before.
+    """
 
     def __init__(self, file_name: str, folder: Path) -> None:
         self.path = Path(os.path.abspath(folder / file_name.replace("\0", "\\0")))
         if not within(os.path.realpath(self.path.parent), os.path.realpath(folder)):
-            raise fail("NS642", f"{file_name} leads out of {folder}: a layer writes in there only", path=str(self.path))
+            raise fail(
+                "NS642",
+                f"{file_name} leads out of {folder}: a layer writes in there only",
+                path=str(self.path),
+            )
         self.begun = False
 
     def __call__(self, *values: Tensor) -> None:
-        """Write one batch. Raises SpecError NS657 (h5py is missing), NS666 (a file is there), NS673 (not writable, or of other sizes)."""
+        """Write one batch. Raises SpecError NS657 (h5py is missing), NS666 (a file is there), NS673
+        (not writable, or of other sizes).
+        """
         try:
             import h5py
         except ImportError as error:
-            raise fail("NS657", "an HDF5 file needs h5py: pip install 'netspec[data]'", path=str(self.path)) from error
+            raise fail(
+                "NS657", "an HDF5 file needs h5py: pip install 'netspec[data]'", path=str(self.path)
+            ) from error
         if not self.begun and os.path.lexists(self.path):
-            raise fail("NS666", "there is something already: a layer that writes makes a new file", path=str(self.path))
+            raise fail(
+                "NS666",
+                "there is something already: a layer that writes makes a new file",
+                path=str(self.path),
+            )
         if self.begun:
             refuse_link(self.path, "NS673")
         try:
@@ -123,14 +158,20 @@ class Writer:
                 for name, value in zip(("data", "label"), values, strict=False):
                     append(file, name, value.detach().cpu().numpy(), self.path)
         except FileExistsError as error:
-            raise fail("NS666", "there is something already: a layer that writes makes a new file", path=str(self.path)) from error
+            raise fail(
+                "NS666",
+                "there is something already: a layer that writes makes a new file",
+                path=str(self.path),
+            ) from error
         except OSError as error:
             raise fail("NS673", f"cannot be written: {error}", path=str(self.path)) from error
         self.begun = True
 
 
 def append(file: Any, name: str, rows: Array, path: Path) -> None:
-    """Rows at the end of a data set, which is made if it is not there. Raises SpecError NS673 where the sizes differ."""
+    """Rows at the end of a data set, which is made if it is not there. Raises SpecError NS673 where
+    the sizes differ.
+    """
     if name not in file:
         file.create_dataset(name, data=rows, maxshape=(None, *rows.shape[1:]))
         return
@@ -142,7 +183,9 @@ def append(file: Any, name: str, rows: Array, path: Path) -> None:
 
 
 def matrix(name: str, folder: Path, shape: tuple[int, ...]) -> Array:
-    """The K x K numbers of a BlobProto file that a layer names. Raises SpecError NS642, NS643, NS645."""
+    """The K x K numbers of a BlobProto file that a layer names. Raises SpecError NS642, NS643,
+    NS645.
+    """
     path = existing(located(name, folder))
     try:
         values = read_whole_blob(read_bytes(path, reach(name, folder)))
@@ -151,5 +194,9 @@ def matrix(name: str, folder: Path, shape: tuple[int, ...]) -> Array:
     except OSError as error:
         raise reading_error(path, error) from error
     if values.size != shape[0] * shape[1]:
-        raise fail("NS645", f"{shape[0]} classes need {shape[0] * shape[1]} numbers: here are {values.size}", path=str(path))
+        raise fail(
+            "NS645",
+            f"{shape[0]} classes need {shape[0] * shape[1]} numbers: here are {values.size}",
+            path=str(path),
+        )
     return np.array(values.reshape(shape), np.float32)

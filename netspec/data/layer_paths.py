@@ -17,12 +17,18 @@ def has_files(graph: Graph) -> bool:
 def folder_of(node: Node) -> Path:
     """The folder of the spec that a layer stands in."""
     span = node.places["name"]
-    return Path(span.source.name).absolute().parent if span is not None else Path.cwd()
+    if span is not None:
+        return Path(span.source.name).absolute().parent
+    return Path.cwd()
 
 
 def home(path: str, folder: Path) -> Path:
-    """The folder that a path counts from: the spec's, or, where nothing is there, the current one, as Caffe has it."""
-    return folder if there(folder / path) or not there(Path(path)) else Path.cwd()
+    """The folder that a path counts from: the spec's, or, where nothing is there, the current one,
+    as Caffe has it.
+    """
+    if there(folder / path) or not there(Path(path)):
+        return folder
+    return Path.cwd()
 
 
 def there(path: Path) -> bool:

@@ -1,4 +1,6 @@
-"""What a data layer reads: its source, opened, and the types of its tops as the file tells them. Knows numpy; knows no torch."""
+"""What a data layer reads: its source, opened, and the types of its tops as the file tells them.
+Knows numpy; knows no torch.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,10 +29,19 @@ __all__ = ["fields_of", "open_layer", "typed_inputs"]
 
 
 def typed_inputs(graph: Graph) -> Graph:
-    """The graph with the types of data layers' tops as their files tell them; where no file can be read it stays as it is."""
-    makers = dict.fromkeys(i.node for i in graph.inputs if i.node is not None and i.type is None and i.node.layer.reads)
+    """The graph with the types of data layers' tops as their files tell them; where no file can be
+    read it stays as it is.
+    """
+    makers = dict.fromkeys(
+        i.node for i in graph.inputs if i.node is not None and i.type is None and i.node.layer.reads
+    )
     told = {top: type_ for node in makers for top, type_ in types_of(node).items()}
-    return changed(graph, inputs=tuple(i if i.type is not None else i._replace(type=told.get(i.value.name)) for i in graph.inputs))
+    return changed(
+        graph,
+        inputs=tuple(
+            i if i.type is not None else i._replace(type=told.get(i.value.name)) for i in graph.inputs
+        ),
+    )
 
 
 def types_of(node: Node) -> dict[str, TensorType]:
@@ -38,15 +49,24 @@ def types_of(node: Node) -> dict[str, TensorType]:
     tops = tuple(top.name for top in node.tops)
     try:
         source = open_layer(node.layer, folder_of(node))
-        found = {top: (field, source.fields[field].shape) for top, field in fields_of(source, tops, node.layer).items()}
+        found = {
+            top: (field, source.fields[field].shape)
+            for top, field in fields_of(source, tops, node.layer).items()
+        }
     except SpecError:
         return {}
-    return {top: TensorType((symbol("N"), *sizes_of(field, shape, node.layer))) for top, (field, shape) in found.items()}
+    return {
+        top: TensorType((symbol("N"), *sizes_of(field, shape, node.layer)))
+        for top, (field, shape) in found.items()
+    }
 
 
 def sizes_of(field: str, shape: tuple[int | None, ...], layer: Layer) -> tuple[Size, ...]:
     """Sizes of a sample after the crop; those that differ from sample to sample are C, H, W."""
-    crop = layer.crop_size if isinstance(layer, Transformed) and field == "image" else 0
+    if isinstance(layer, Transformed) and field == "image":
+        crop = layer.crop_size
+    else:
+        crop = 0
     cropped = (*shape[:-2], crop, crop) if crop else shape
     return tuple(symbol("CHW"[i]) if size is None else size for i, size in enumerate(cropped))
 
@@ -57,7 +77,9 @@ def fields_of(source: Source, tops: tuple[str, ...], layer: Layer) -> dict[str, 
     if set(tops) <= set(names):
         return {top: top for top in tops}
     if len(names) < len(tops) or layer.reads == "hdf5":
-        raise fail("NS656", f"{', '.join(tops)} are to be read, the file has {', '.join(names)}", path=source.name)
+        raise fail(
+            "NS656", f"{', '.join(tops)} are to be read, the file has {', '.join(names)}", path=source.name
+        )
     return dict(zip(tops, names, strict=False))
 
 
@@ -67,7 +89,9 @@ def open_layer(layer: Layer, folder: Path) -> Source:
 
 
 class ImageList(Source):
-    """Images and labels from a list, a path and a number on each line. Fields image, uint8 and blue first, and label."""
+    """Images and labels from a list, a path and a number on each line. Fields image, uint8 and blue
+    first, and label.
+    """
 
     def __init__(self, layer: Any, folder: Path) -> None:
         path = existing(located(layer.source, folder))
@@ -75,11 +99,17 @@ class ImageList(Source):
         self.label = "label"
         try:
             text = read_text(path, reach(layer.source, folder), errors="surrogateescape")
-            lines = [(number, line.rsplit(None, 1)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+            lines = [
+                (number, line.rsplit(None, 1))
+                for number, line in enumerate(text.split("\n"), 1)
+                if line.strip()
+            ]
         except OSError as error:
             raise reading_error(path, error) from error
         self.lines = [number for number, _ in lines]
-        named = [(layer.root_folder + name, mark) for name, mark in (entry(*line, self.name) for line in lines)]
+        named = [
+            (layer.root_folder + name, mark) for name, mark in (entry(*line, self.name) for line in lines)
+        ]
         self.rows = [(located(name, folder), mark) for name, mark in named]
         self.folder, self.names = folder, [name for name, _ in named]
         if not self.rows:
@@ -114,12 +144,18 @@ def entry(number: int, words: list[str], name: str) -> tuple[str, int]:
             return path, int(label)
     except ValueError:
         pass
-    raise fail("NS654", f"line {number}: a path and a whole number are needed: {' '.join(words):.80}", path=name)
+    raise fail(
+        "NS654", f"line {number}: a path and a whole number are needed: {' '.join(words):.80}", path=name
+    )
 
 
 OPEN: dict[str, Callable[[Any, Path], Source]] = {
-    "lmdb": lambda layer, folder: open_lmdb(DataSection(source="lmdb", path=layer.source), None, home(layer.source, folder), colors(layer)),
-    "hdf5": lambda layer, folder: open_hdf5(DataSection(source="hdf5", path=layer.source), None, home(layer.source, folder)),
+    "lmdb": lambda layer, folder: open_lmdb(
+        DataSection(source="lmdb", path=layer.source), None, home(layer.source, folder), colors(layer)
+    ),
+    "hdf5": lambda layer, folder: open_hdf5(
+        DataSection(source="hdf5", path=layer.source), None, home(layer.source, folder)
+    ),
     "images": ImageList,
 }
 

@@ -15,7 +15,9 @@ __all__ = ["read_mean"]
 
 
 def read_mean(path: Path, roots: Roots = None) -> Array:
-    """A mean image, (C, H, W) float32, from a .binaryproto or .npy file below `roots`. Raises SpecError NS643, NS645."""
+    """A mean image, (C, H, W) float32, from a .binaryproto or .npy file below `roots`. Raises
+    SpecError NS643, NS645.
+    """
     from netspec.data.sources.npz import read_npy
 
     existing(path)
@@ -32,5 +34,7 @@ def read_mean(path: Path, roots: Roots = None) -> Array:
     if mean.ndim == 4 and len(mean) == 1:
         mean = mean[0]
     if mean.ndim != 3:
-        raise fail("NS645", f"a mean image has the axes C, H, W, this one is {list(mean.shape)}", path=str(path))
+        raise fail(
+            "NS645", f"a mean image has the axes C, H, W, this one is {list(mean.shape)}", path=str(path)
+        )
     return mean

@@ -1,4 +1,6 @@
-"""Which files a spec may name: those of its own folder, and of the folder that NETSPEC_DATA names. Reads nothing but the environment."""
+"""Which files a spec may name: those of its own folder, and of the folder that NETSPEC_DATA names.
+Reads nothing but the environment.
+"""
 
 import os
 from pathlib import Path
@@ -15,22 +17,28 @@ OUTSIDE = "NETSPEC_DATA, --allow-outside FOLDER, or a path given on the command 
 def data_root() -> Path | None:
     """The folder that NETSPEC_DATA names, if it is set."""
     folder = os.environ.get("NETSPEC_DATA")
-    return Path(folder) if folder else None
+    if folder:
+        return Path(folder)
+    return None
 
 
 def resolve_path(path: str | Path, base: str | Path, allow_outside: bool = False) -> Path:
-    """The absolute path that `path`, written in a spec in the folder `base`, stands for; it need not exist.
+    """The absolute path that `path`, written in a spec in the folder `base`, stands for; it need
+    not exist.
 
-    Relative paths count from base; one that is missing there is looked for under NETSPEC_DATA. Symbolic links are followed before judging.
-    Raises SpecError NS642 for a place outside both folders and those of --allow-outside, unless the caller allows it (a path given on
-    the command line).
+    Relative paths count from base; one that is missing there is looked for under NETSPEC_DATA.
+    Symbolic links are followed before judging. Raises SpecError NS642 for a place outside both
+    folders and those of --allow-outside, unless the caller allows it (a path given on the command
+    line).
     """
     text = str(path)
     if "\0" in text:
         raise fail("NS642", f"{text!r} holds a null character", path=text.replace("\0", "\\0"))
     homes = [Path(base), *([root] if (root := data_root()) else [])]
     reached = [home / text for home in homes]
-    allowed = [place for place in reached if allow_outside or any(reachable(str(place), str(home)) for home in homes)]
+    allowed = [
+        place for place in reached if allow_outside or any(reachable(str(place), str(home)) for home in homes)
+    ]
     if not allowed:
         raise fail(
             "NS642",
@@ -41,8 +49,11 @@ def resolve_path(path: str | Path, base: str | Path, allow_outside: bool = False
     return absolute(next((place for place in allowed if exists(place)), allowed[0]))
 
 
-def find_folder(path: str | None, base: str | Path, names: tuple[str, ...], wanted: str, allow_outside: bool = False) -> Path:
-    """The folder of a known data set: the one named, else NETSPEC_DATA's; itself, or the first subfolder of `names`, that holds `wanted`.
+def find_folder(
+    path: str | None, base: str | Path, names: tuple[str, ...], wanted: str, allow_outside: bool = False
+) -> Path:
+    """The folder of a known data set: the one named, else NETSPEC_DATA's; itself, or the first
+    subfolder of `names`, that holds `wanted`.
 
     wanted is a glob pattern. Raises SpecError NS643 naming the places that were tried.
     """
@@ -51,7 +62,9 @@ def find_folder(path: str | None, base: str | Path, names: tuple[str, ...], want
         raise fail(
             "NS643",
             f"the {names[0]} data has no place: neither `path` nor the variable NETSPEC_DATA is given",
-            notes=(f"set NETSPEC_DATA to a folder that holds {names[0]}/, or write `path:` in the data section",),
+            notes=(
+                f"set NETSPEC_DATA to a folder that holds {names[0]}/, or write `path:` in the data section",
+            ),
         )
     places = [top, *(top / name for name in names)]
     for place in places:
@@ -63,18 +76,28 @@ def find_folder(path: str | None, base: str | Path, names: tuple[str, ...], want
 
 
 def judged(path: Path, base: str | Path, top: Path, allow_outside: bool) -> Path:
-    """A file that was found in the folder `top`, which may be a link: as resolve_path; where the user named `top`, it stays in there."""
+    """A file that was found in the folder `top`, which may be a link: as resolve_path; where the
+    user named `top`, it stays in there.
+    """
     return resolve_path(path.absolute(), top if allow_outside else base)
 
 
 def roots_of(base: str | Path, top: Path, allow_outside: bool) -> list[Path]:
-    """The folders that what is found in `top` may lie in: where the user named it, itself, else the spec's and NETSPEC_DATA's."""
-    return [top] if allow_outside else [Path(base), *([root] if (root := data_root()) else [])]
+    """The folders that what is found in `top` may lie in: where the user named it, itself, else the
+    spec's and NETSPEC_DATA's.
+    """
+    if allow_outside:
+        return [top]
+    return [Path(base), *([root] if (root := data_root()) else [])]
 
 
 def roots_for(base: str | Path, allow_outside: bool) -> list[Path] | None:
-    """The folders that a file which resolve_path found may lie in, once more when it is opened: a link may have come in between."""
-    return None if allow_outside else roots_of(base, Path(base), False)
+    """The folders that a file which resolve_path found may lie in, once more when it is opened: a
+    link may have come in between.
+    """
+    if allow_outside:
+        return None
+    return roots_of(base, Path(base), False)
 
 
 def existing(path: Path, kind: str = "file") -> Path:
@@ -86,7 +109,9 @@ def existing(path: Path, kind: str = "file") -> Path:
 
 
 def reading_error(path: Path, error: OSError) -> SpecError:
-    """The diagnostic for a file that is there but cannot be read, or that a link leads to out of its folder."""
+    """The diagnostic for a file that is there but cannot be read, or that a link leads to out of
+    its folder.
+    """
     if isinstance(error, OutsideRootError):
         return fail("NS642", str(error.strerror), path=str(path), notes=(OUTSIDE,))
     return fail("NS643", f"cannot be read: {error.strerror or error}", path=str(path))

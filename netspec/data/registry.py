@@ -1,4 +1,6 @@
-"""From a data section to an opened source: the table of the kinds of source, and which part of the data each role takes."""
+"""From a data section to an opened source: the table of the kinds of source, and which part of the
+data each role takes.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -45,7 +47,9 @@ class Place(NamedTuple):
     def file_contract(self) -> ImageContract:
         """The contract that decodes files: the default one where the input has none."""
         contract = self.contract or ImageContract()
-        return contract.for_files(self.shape) if self.shape and len(self.shape) == 3 else contract
+        if self.shape and len(self.shape) == 3:
+            return contract.for_files(self.shape)
+        return contract
 
 
 Opener = Callable[[DataSection, str | None, Place], Source]
@@ -54,24 +58,33 @@ IN_PARTS = ("digits", "mnist", "cifar10")
 SOURCES: dict[str, Opener] = {
     "digits": lambda section, split, place: open_digits(split),
     "mnist": lambda section, split, place: open_mnist(section, split, place.root, place.allow_outside),
-    "cifar10": lambda section, split, place: open_cifar10(section, split, place.root, place.file_contract, place.allow_outside),
+    "cifar10": lambda section, split, place: open_cifar10(
+        section, split, place.root, place.file_contract, place.allow_outside
+    ),
     "idx": lambda section, split, place: open_idx(section, split, place.root, place.allow_outside),
     "images": lambda section, split, place: open_images(
         section, split, place.root, place.file_contract, place.classes, place.allow_outside
     ),
-    "csv": lambda section, split, place: open_csv(section, split, place.root, place.classes, place.allow_outside),
+    "csv": lambda section, split, place: open_csv(
+        section, split, place.root, place.classes, place.allow_outside
+    ),
     "npz": lambda section, split, place: open_npz(section, split, place.root, place.allow_outside),
     "hdf5": lambda section, split, place: open_hdf5(section, split, place.root, place.allow_outside),
-    "lmdb": lambda section, split, place: open_lmdb(section, split, place.root, place.file_contract, place.allow_outside),
-    "text": lambda section, split, place: open_text(section, split, place.root, place.classes, place.allow_outside),
+    "lmdb": lambda section, split, place: open_lmdb(
+        section, split, place.root, place.file_contract, place.allow_outside
+    ),
+    "text": lambda section, split, place: open_text(
+        section, split, place.root, place.classes, place.allow_outside
+    ),
 }
 
 
 def open_source(section: DataSection, split: str | None, place: Place) -> Source:
     """The source that a section names, its first field as the contract wants it on arrival.
 
-    split is the part to take where the section says none: train, test, all, or None for the source's default, its training part where it
-    has parts, else everything. Raises SpecError NS640 (unknown source), NS650 (empty), NS641 to NS663 by what is wrong with the data.
+    split is the part to take where the section says none: train, test, all, or None for the
+    source's default, its training part where it has parts, else everything. Raises SpecError NS640
+    (unknown source), NS650 (empty), NS641 to NS663 by what is wrong with the data.
     """
     part = section.split or split
     if section.source.startswith("python:"):
@@ -88,22 +101,28 @@ def open_source(section: DataSection, split: str | None, place: Place) -> Source
     return source
 
 
-def open_sources(data: DataSection, test_data: DataSection | None, place: Place) -> tuple[Source, Source | None]:
+def open_sources(
+    data: DataSection, test_data: DataSection | None, place: Place
+) -> tuple[Source, Source | None]:
     """The sources of training and test. The test numbers its classes as the training does.
 
-    Without `split`, sources with parts of their own give each role its part; data that both sections name alike are divided, every fifth
-    sample to the test; anything else is taken whole.
+    Without `split`, sources with parts of their own give each role its part; data that both
+    sections name alike are divided, every fifth sample to the test; anything else is taken whole.
     """
     alike = test_data is not None and data_of(data) == data_of(test_data)
     train = open_source(data, default_part(data, "train", alike), place)
     if test_data is None:
         return train, None
-    return train, open_source(test_data, default_part(test_data, "test", alike), place._replace(classes=train.classes))
+    return train, open_source(
+        test_data, default_part(test_data, "test", alike), place._replace(classes=train.classes)
+    )
 
 
 def default_part(section: DataSection, role: Role, alike: bool) -> str | None:
     """The part of a role: None where the section's data are all for it."""
-    return role if alike or section.source in IN_PARTS else None
+    if alike or section.source in IN_PARTS:
+        return role
+    return None
 
 
 def data_of(section: DataSection) -> tuple[object, ...]:

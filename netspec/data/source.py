@@ -1,4 +1,6 @@
-"""A source: samples by index, each with named fields. Sources hold raw values; transforms and devices are other people's business."""
+"""A source: samples by index, each with named fields. Sources hold raw values; transforms and
+devices are other people's business.
+"""
 
 import json
 from abc import ABC, abstractmethod
@@ -25,7 +27,9 @@ MEMORY = 1 << 30
 
 
 class Field(NamedTuple):
-    """One field: shape of a sample (None where samples differ), its type, and the axis of the batch that counts samples."""
+    """One field: shape of a sample (None where samples differ), its type, and the axis of the batch
+    that counts samples.
+    """
 
     shape: Shape
     dtype: np.dtype[Any]
@@ -33,7 +37,8 @@ class Field(NamedTuple):
 
 
 class Source(ABC):
-    """Samples 0 .. len - 1. The first field feeds the only input of a net; `label` names the field that feeds its labels.
+    """Samples 0 .. len - 1. The first field feeds the only input of a net; `label` names the field
+    that feeds its labels.
 
     name: what messages call it (a path, or the source's word).   classes: names of the labels 0, 1, ..., where they have names.
     color: the order of the first field's channels, where it is known.   decoded: its images went through the input contract when they were
@@ -54,7 +59,9 @@ class Source(ABC):
 
     @abstractmethod
     def batch(self, indices: Array) -> Rows:
-        """The samples at some indices, in that order, sample axis first; may be called from another thread."""
+        """The samples at some indices, in that order, sample axis first; may be called from another
+        thread.
+        """
 
     def whole(self) -> dict[str, Array] | None:
         """All samples, for a source that lies in memory and is small; else None."""
@@ -67,7 +74,9 @@ class Source(ABC):
     def labels(self) -> Array | None:
         """All labels, where they can be had without reading the samples; else None."""
         arrays = self.whole()
-        return arrays[self.label] if arrays is not None and self.label in arrays else None
+        if arrays is not None and self.label in arrays:
+            return arrays[self.label]
+        return None
 
 
 class ArraySource(Source):
@@ -87,7 +96,9 @@ class ArraySource(Source):
         self.label = label
         self.classes = classes
         self.color = color
-        self.fields = {key: Field(a.shape[1:], a.dtype, (axes or {}).get(key, 0)) for key, a in self.arrays.items()}
+        self.fields = {
+            key: Field(a.shape[1:], a.dtype, (axes or {}).get(key, 0)) for key, a in self.arrays.items()
+        }
         lengths = {key: len(a) for key, a in self.arrays.items()}
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{n} in {key}" for key, n in lengths.items())
@@ -99,13 +110,17 @@ class ArraySource(Source):
         return self.count
 
     def where(self, index: int) -> str:
-        return self.places(index) if self.places is not None else super().where(index)
+        if self.places is not None:
+            return self.places(index)
+        return super().where(index)
 
     def batch(self, indices: Array) -> Rows:
         return {key: a[indices] for key, a in self.arrays.items()}
 
     def whole(self) -> dict[str, Array] | None:
-        return self.arrays if sum(a.nbytes for a in self.arrays.values()) <= MEMORY else None
+        if sum(a.nbytes for a in self.arrays.values()) <= MEMORY:
+            return self.arrays
+        return None
 
 
 class Subset(Source):
@@ -125,18 +140,24 @@ class Subset(Source):
 
     def whole(self) -> dict[str, Array] | None:
         arrays = self.source.whole()
-        return None if arrays is None else {key: a[self.indices] for key, a in arrays.items()}
+        if arrays is None:
+            return None
+        return {key: a[self.indices] for key, a in arrays.items()}
 
     def where(self, index: int) -> str:
         return self.source.where(int(self.indices[index]))
 
     def labels(self) -> Array | None:
         labels = self.source.labels()
-        return None if labels is None else labels[self.indices]
+        if labels is None:
+            return None
+        return labels[self.indices]
 
 
 def divided(source: Source, split: str | None) -> Source:
-    """The part of a source without parts of its own: `test` is every fifth sample (index % 5 == 0), `train` the rest, else all."""
+    """The part of a source without parts of its own: `test` is every fifth sample (index % 5 == 0),
+    `train` the rest, else all.
+    """
     if split not in ("train", "test"):
         return source
     index = np.arange(len(source))
@@ -144,15 +165,23 @@ def divided(source: Source, split: str | None) -> Source:
 
 
 def as_labels(values: Array) -> Array:
-    """Labels as int64 where they are integers: what indexes classes must not be a byte; floats (targets) stay."""
-    return values.astype(np.int64) if values.dtype.kind in "iub" and values.dtype != np.int64 else values
+    """Labels as int64 where they are integers: what indexes classes must not be a byte; floats
+    (targets) stay.
+    """
+    if values.dtype.kind in "iub" and values.dtype != np.int64:
+        return values.astype(np.int64)
+    return values
 
 
 def write_classes(source: Source, folder: str | Path) -> Path | None:
-    """Write the class map {name: label}, in the order of the labels, to `folder`/classes.json (whole or not at all); None without names."""
+    """Write the class map {name: label}, in the order of the labels, to `folder`/classes.json
+    (whole or not at all); None without names.
+    """
     if source.classes is None:
         return None
     path = Path(folder) / "classes.json"
-    text = json.dumps({name: label for label, name in enumerate(source.classes)}, indent=1, ensure_ascii=False)
+    text = json.dumps(
+        {name: label for label, name in enumerate(source.classes)}, indent=1, ensure_ascii=False
+    )
     write_text(path, text + "\n", "NS665", follow=False)
     return path

@@ -1,4 +1,6 @@
-"""What a folder of images holds, as far as a first network needs to know it. In: the folder; out: a Survey. Writes nothing."""
+"""What a folder of images holds, as far as a first network needs to know it. In: the folder; out: a
+Survey. Writes nothing.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +20,11 @@ MOST = 100
 
 
 class Survey(NamedTuple):
-    """classes: the names of the folders, sorted; total: images in the training part; whole: in the folder, or its part for training.
+    """classes: the names of the folders, sorted; total: images in the training part; whole: in the
+    folder, or its part for training.
 
-    sizes: (height, width) of those looked at. gray: whether none of them has colour; mean: of each channel, 0 to 255, all images
-    counting alike.
+    sizes: (height, width) of those looked at. gray: whether none of them has colour; mean: of each
+    channel, 0 to 255, all images counting alike.
     """
 
     classes: tuple[str, ...]
@@ -35,8 +38,8 @@ class Survey(NamedTuple):
 def survey(folder: Path) -> Survey:
     """Look at a folder with a folder per class, or with such a part for training.
 
-    Raises SpecError: NS643 (no such folder), NS647, NS648 (an image that cannot be read), NS649 (a class without images), NS650 (fewer
-    than two classes).
+    Raises SpecError: NS643 (no such folder), NS647, NS648 (an image that cannot be read), NS649 (a
+    class without images), NS650 (fewer than two classes).
     """
     section, contract = DataSection(source="images", path=str(folder.absolute())), ImageContract(color="rgb")
     training = open_images(section, "train", folder.absolute(), contract)
@@ -44,13 +47,19 @@ def survey(folder: Path) -> Survey:
     whole = files_of(training)
     classes = whole.classes or ()
     if len(classes) < 2:
-        raise fail("NS650", f"holds one class, {', '.join(classes)}: there is nothing to tell apart", path=str(folder))
+        raise fail(
+            "NS650",
+            f"holds one class, {', '.join(classes)}: there is nothing to tell apart",
+            path=str(folder),
+        )
     chosen = np.unique(np.linspace(0, len(whole) - 1, min(MOST, len(whole))).round().astype(int))
     images = [whole.image(int(i)) for i in chosen]
     gray = all((image == image[:1]).all() for image in images)
     means = np.mean([image.mean((1, 2)) for image in images], 0)
     sizes = tuple((image.shape[1], image.shape[2]) for image in images)
-    return Survey(classes, len(training), len(whole), sizes, gray, tuple(float(m) for m in means[: 1 if gray else 3]))
+    return Survey(
+        classes, len(training), len(whole), sizes, gray, tuple(float(m) for m in means[: 1 if gray else 3])
+    )
 
 
 def files_of(source: Source) -> ImageFolder:

@@ -1,4 +1,6 @@
-"""Every code with its title: the requirement that was broken, in a few words. Facts and numbers come from the place that found it."""
+"""Every code with its title: the requirement that was broken, in a few words. Facts and numbers
+come from the place that found it.
+"""
 
 from enum import IntEnum
 from typing import Literal, NamedTuple
@@ -7,7 +9,8 @@ __all__ = ["CODES", "Code", "Phase", "number_of", "phase_of"]
 
 
 class Phase(IntEnum):
-    """What was done when a finding was made, in the order of the compiler; bugs come first, for no fix may lead to one.
+    """What was done when a finding was made, in the order of the compiler; bugs come first, for no
+    fix may lead to one.
 
     A code's hundreds digit says it: `number_of` alone reads a code.
     """
@@ -49,7 +52,9 @@ def number_of(code: str) -> int:
 def phase_of(code: str) -> Phase:
     """The phase of a code: NS301 is one of SIZES."""
     hundreds = number_of(code) // 100
-    return Phase(hundreds) if hundreds <= max(Phase) else Phase.BUG
+    if hundreds <= max(Phase):
+        return Phase(hundreds)
+    return Phase.BUG
 
 
 class Code(NamedTuple):

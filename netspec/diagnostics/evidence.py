@@ -1,4 +1,6 @@
-"""What findings are about and rest on, as values that passes may ask for; words are made of them. Knows no graph and no way to mend."""
+"""What findings are about and rest on, as values that passes may ask for; words are made of them.
+Knows no graph and no way to mend.
+"""
 
 from typing import NamedTuple
 
@@ -8,7 +10,9 @@ __all__ = ["NOTHING", "About", "Computed", "Evidence", "First", "Missed", "Unhea
 
 
 class About(NamedTuple):
-    """What a finding is about, by name: a layer, a value of the net, a key or a variable of the text; "" for what it is not about."""
+    """What a finding is about, by name: a layer, a value of the net, a key or a variable of the
+    text; "" for what it is not about.
+    """
 
     layer: str = ""
     value: str = ""
@@ -44,8 +48,9 @@ class First(NamedTuple):
 class Missed(Evidence):
     """An expectation that the net does not meet.
 
-    counted: a number that any wrong size changes too. among: of these layers one made the shape another; agreed: the last value before
-    them that is as expected. first: what is known of that layer once a number is blamed. sizes: those that disagree.
+    counted: a number that any wrong size changes too. among: of these layers one made the shape
+    another; agreed: the last value before them that is as expected. first: what is known of that
+    layer once a number is blamed. sizes: those that disagree.
     """
 
     counted: bool = False

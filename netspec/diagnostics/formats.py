@@ -1,4 +1,6 @@
-"""Findings in, text for a reader or a tool out: full, concise, json, github, sarif. Knows no wording."""
+"""Findings in, text for a reader or a tool out: full, concise, json, github, sarif. Knows no
+wording.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
@@ -17,7 +19,9 @@ FORMATS: tuple[str, ...] = get_args(Format)
 
 
 def format_findings(diagnostics: Sequence[Diagnostic], how: Format, *, color: bool = False) -> str:
-    """The findings in one of FORMATS, without a line break at the end; "" for none, but json and sarif are always whole documents."""
+    """The findings in one of FORMATS, without a line break at the end; "" for none, but json and
+    sarif are always whole documents.
+    """
     if how == "full":
         return render(diagnostics, color=color)
     if how == "concise":
@@ -26,11 +30,15 @@ def format_findings(diagnostics: Sequence[Diagnostic], how: Format, *, color: bo
         return "\n".join(_github(d) for d in diagnostics)
     import json
 
-    return json.dumps({"diagnostics": [as_json(d) for d in diagnostics]} if how == "json" else _sarif(diagnostics), indent=2)
+    return json.dumps(
+        {"diagnostics": [as_json(d) for d in diagnostics]} if how == "json" else _sarif(diagnostics), indent=2
+    )
 
 
 def as_json(diagnostic: Diagnostic) -> dict[str, Any]:
-    """One finding as plain data. Lines and columns count code points from 1, ends are exclusive; null where there is no place."""
+    """One finding as plain data. Lines and columns count code points from 1, ends are exclusive;
+    null where there is no place.
+    """
     d = diagnostic
     return {
         "code": d.code,
@@ -77,13 +85,22 @@ def _concise(d: Diagnostic) -> str:
 
 
 def _github(d: Diagnostic) -> str:
-    """A workflow command: https://docs.github.com/actions/reference/workflow-commands-for-github-actions. Columns only within one line."""
+    """A workflow command:
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions. Columns only
+    within one line.
+    """
     places = _range(d.span)
     if places["line"] != places["end_line"]:
         places |= {"column": None, "end_column": None}
     names = {"line": "line", "col": "column", "endLine": "end_line", "endColumn": "end_column"}
-    found = {"file": d.place, **{name: places[key] for name, key in names.items()}, "title": f"{d.code}: {d.title}"}
-    properties = ",".join(f"{name}={_property(str(value))}" for name, value in found.items() if value is not None)
+    found = {
+        "file": d.place,
+        **{name: places[key] for name, key in names.items()},
+        "title": f"{d.code}: {d.title}",
+    }
+    properties = ",".join(
+        f"{name}={_property(str(value))}" for name, value in found.items() if value is not None
+    )
     text = [d.fact or d.title, *d.rule, *remarks(d), *(f"help: {fix.text}" for fix in d.fixes)]
     return f"::{d.severity} {properties}::{_escaped(chr(10).join(text))}"
 
@@ -100,7 +117,11 @@ def _sarif(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
     """SARIF 2.1.0 (OASIS), one run, with a rule for each code that occurs."""
     codes = sorted({d.code for d in diagnostics})
     rules = [
-        {"id": code, "shortDescription": {"text": CODES[code].title}, "defaultConfiguration": {"level": CODES[code].severity}}
+        {
+            "id": code,
+            "shortDescription": {"text": CODES[code].title},
+            "defaultConfiguration": {"level": CODES[code].severity},
+        }
         for code in codes
     ]
     run = {
@@ -113,11 +134,18 @@ def _sarif(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
 
 def _result(d: Diagnostic, index: int) -> dict[str, Any]:
     text = "\n".join([d.message, *d.rule, *remarks(d), *(f"help: {fix.text}" for fix in d.fixes)])
-    found: dict[str, Any] = {"ruleId": d.code, "ruleIndex": index, "level": d.severity, "message": {"text": text}}
+    found: dict[str, Any] = {
+        "ruleId": d.code,
+        "ruleIndex": index,
+        "level": d.severity,
+        "message": {"text": text},
+    }
     if d.place:
         found["locations"] = [_location(d.place, d.span)]
     if d.others:
-        found["relatedLocations"] = [{**_location(o.span.source.name, o.span), "message": {"text": o.text}} for o in d.others]
+        found["relatedLocations"] = [
+            {**_location(o.span.source.name, o.span), "message": {"text": o.text}} for o in d.others
+        ]
     if fixes := [_sarif_fix(fix) for fix in d.fixes if fix.edits]:
         found["fixes"] = fixes
     return found
@@ -140,7 +168,10 @@ def _sarif_fix(fix: Fix) -> dict[str, Any]:
     for edit in fix.edits:
         replacement = {"deletedRegion": _region(edit.span), "insertedContent": {"text": edit.text}}
         changes.setdefault(edit.span.source.name, []).append(replacement)
-    files = [{"artifactLocation": {"uri": _uri(path)}, "replacements": replacements} for path, replacements in changes.items()]
+    files = [
+        {"artifactLocation": {"uri": _uri(path)}, "replacements": replacements}
+        for path, replacements in changes.items()
+    ]
     return {"description": {"text": fix.text}, "artifactChanges": files}
 
 

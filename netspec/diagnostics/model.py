@@ -8,11 +8,24 @@ from netspec.diagnostics.codes import CODES, Phase, phase_of
 from netspec.diagnostics.evidence import NOTHING, About, Evidence
 from netspec.source import Span
 
-__all__ = ["Diagnostic", "Diagnostics", "Edit", "Fix", "Insertion", "Label", "Severity", "SpecError", "fail", "uses_of"]
+__all__ = [
+    "Diagnostic",
+    "Diagnostics",
+    "Edit",
+    "Fix",
+    "Insertion",
+    "Label",
+    "Severity",
+    "SpecError",
+    "fail",
+    "uses_of",
+]
 
 Severity = Literal["error", "warning"]
 FEW = 100
-"""Findings of a kind, of those that a text can hold in any number, that are made; the others are counted."""
+"""Findings of a kind, of those that a text can hold in any number, that are made; the others are
+counted.
+"""
 USES = 3
 """Further uses of a block that are shown for what repeats in them."""
 
@@ -20,7 +33,8 @@ USES = 3
 class Label(NamedTuple):
     """A second place that belongs to the finding: marked with -, not ^.
 
-    kind: where what is read was made, a use of the block that all this stands in, or any other party.
+    kind: where what is read was made, a use of the block that all this stands in, or any other
+    party.
     """
 
     span: Span
@@ -36,7 +50,9 @@ class Insertion(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """Replace a stretch of a source (an empty one: insert) by a text. adds: what the text holds beyond what stands there."""
+    """Replace a stretch of a source (an empty one: insert) by a text. adds: what the text holds
+    beyond what stands there.
+    """
 
     span: Span
     text: str
@@ -44,7 +60,9 @@ class Edit(NamedTuple):
 
 
 class Fix(NamedTuple):
-    """A concrete change that was tried and clears the finding; edits are empty where only words can say it."""
+    """A concrete change that was tried and clears the finding; edits are empty where only words can
+    say it.
+    """
 
     text: str
     edits: tuple[Edit, ...] = ()
@@ -53,11 +71,13 @@ class Fix(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. `fact` says what is the case here, with the numbers; the code's title says which requirement it breaks.
+    """One finding. `fact` says what is the case here, with the numbers; the code's title says which
+    requirement it breaks.
 
-    `path` names the file concerned where there is no span (a missing file, a data set). hides: what could not be looked at because of
-    it. like: for one that stands for several uses of a block, the finding of each. about, evidence: the same as values, for passes: these
-    never read a fact, a label or a note.
+    `path` names the file concerned where there is no span (a missing file, a data set). hides: what
+    could not be looked at because of it. like: for one that stands for several uses of a block, the
+    finding of each. about, evidence: the same as values, for passes: these never read a fact, a
+    label or a note.
     """
 
     code: str
@@ -89,26 +109,36 @@ class Diagnostic:
     @property
     def message(self) -> str:
         """Title and fact in one line."""
-        return f"{self.title}: {self.fact}" if self.fact else self.title
+        if self.fact:
+            return f"{self.title}: {self.fact}"
+        return self.title
 
     @property
     def place(self) -> str | None:
         """The file that the finding is about."""
-        return self.span.source.name if self.span else self.path
+        if self.span:
+            return self.span.source.name
+        return self.path
 
     @property
     def repeats(self) -> bool:
-        """Whether each copy of a block may have it: findings on sizes and lints, at a layer's place."""
+        """Whether each copy of a block may have it: findings on sizes and lints, at a layer's
+        place.
+        """
         return self.span is not None and bool(self.about.layer) and self.phase in (Phase.SIZES, Phase.LINTS)
 
     @property
     def cause(self) -> str:
         """What tells findings of one code at one place apart; two that read the same there are one."""
-        return "" if self.repeats else (self.span and self.label) or self.fact
+        if self.repeats:
+            return ""
+        return (self.span and self.label) or self.fact
 
     @property
     def identity(self) -> tuple[str, About, str]:
-        """What makes two findings the same one, wherever an edit has moved it to. Facts are compared nowhere else, and only as a whole."""
+        """What makes two findings the same one, wherever an edit has moved it to. Facts are
+        compared nowhere else, and only as a whole.
+        """
         return (self.code, self.about, self.fact)
 
     @property
@@ -118,7 +148,9 @@ class Diagnostic:
 
 
 class Diagnostics:
-    """The findings of one run, in the order they were made. layers: how many were looked at, once for each look: what the run cost."""
+    """The findings of one run, in the order they were made. layers: how many were looked at, once
+    for each look: what the run cost.
+    """
 
     __slots__ = ("few", "found", "layers")
 
@@ -134,7 +166,9 @@ class Diagnostics:
         self.found.append(Diagnostic(code, fact, span, **more))  # type: ignore[arg-type]
 
     def spared(self, code: str) -> bool:
-        """Whether a finding of a kind need not be made: of FEW before it one was asked for, and it is counted. For texts of any length."""
+        """Whether a finding of a kind need not be made: of FEW before it one was asked for, and it
+        is counted. For texts of any length.
+        """
         self.few[code] = self.few.get(code, 0) + 1
         return self.few[code] > FEW
 
@@ -144,7 +178,9 @@ class Diagnostics:
         for code, more in ((code, count - FEW) for code, count in self.few.items() if count > FEW):
             last = max((i for i, d in enumerate(found) if d.code == code), default=None)
             if last is not None:
-                found[last] = replace(found[last], notes=(*found[last].notes, f"and {more:,} more of this kind"))
+                found[last] = replace(
+                    found[last], notes=(*found[last].notes, f"and {more:,} more of this kind")
+                )
         return found
 
     @property
@@ -157,10 +193,14 @@ class Diagnostics:
         groups: dict[tuple[object, ...], list[Diagnostic]] = {}
         for d in self.with_counts():
             groups.setdefault((d.code, d.span, d.path, d.cause), []).append(d)
-        return sorted((d for same in [*groups.values()][::-1] for d in said_once(same)), key=lambda d: d.order)
+        return sorted(
+            (d for same in [*groups.values()][::-1] for d in said_once(same)), key=lambda d: d.order
+        )
 
     def mark_uses(self, since: int, name: str, uses: Iterable[Span]) -> None:
-        """Give each finding from number `since` on the uses of blocks that lead to it, innermost first; `name` is what comes from there."""
+        """Give each finding from number `since` on the uses of blocks that lead to it, innermost
+        first; `name` is what comes from there.
+        """
         for i, d in enumerate(self.found[since:], since):
             taken = {d.span, *(label.span for label in d.others)}
             added = uses_of(name, (span for span in uses if span not in taken))
@@ -180,13 +220,19 @@ def uses_of(name: str, uses: Iterable[Span]) -> tuple[Label, ...]:
 
 
 def said_once(same: list[Diagnostic]) -> list[Diagnostic]:
-    """The first of some findings of one cause, and all that a lint says of its layer, with the number of other layers that have it."""
+    """The first of some findings of one cause, and all that a lint says of its layer, with the
+    number of other layers that have it.
+    """
     first = same[0]
     if not first.repeats:
         return [first]
     others = list({d.about: d for d in reversed(same) if d.about.layer != first.about.layer}.values())[::-1]
     lint = first.phase == Phase.LINTS
-    mine = list({d.identity: d for d in reversed(same) if d.about.layer == first.about.layer}.values()) if lint else [first]
+    mine = (
+        list({d.identity: d for d in reversed(same) if d.about.layer == first.about.layer}.values())
+        if lint
+        else [first]
+    )
     if not others:
         return mine
     note = f"the same holds for {len(others)} other {'layer' if len(others) == 1 else 'layers'} made here"
@@ -210,7 +256,13 @@ class SpecError(Exception):
 
 
 def fail(
-    code: str, fact: str, *, path: str | None = None, span: Span | None = None, notes: tuple[str, ...] = (), fixes: tuple[Fix, ...] = ()
+    code: str,
+    fact: str,
+    *,
+    path: str | None = None,
+    span: Span | None = None,
+    notes: tuple[str, ...] = (),
+    fixes: tuple[Fix, ...] = (),
 ) -> SpecError:
     """The exception for a single finding: `raise fail("NS610", "...", path=p)`."""
     return SpecError([Diagnostic(code, fact, span, path=path, notes=notes, fixes=fixes)])

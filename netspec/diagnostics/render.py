@@ -1,4 +1,6 @@
-"""Findings in, the full text out: headline, places with carets, rule, notes, help. Owns the layout; knows no wording."""
+"""Findings in, the full text out: headline, places with carets, rule, notes, help. Owns the layout;
+knows no wording.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,7 +16,9 @@ _LABEL_END = 140  # columns: a fact that would end beyond this becomes a note
 
 
 def render(diagnostics: Sequence[Diagnostic], *, color: bool) -> str:
-    """Each finding in full, a blank line between two, and a line that counts them; "" for none. color: ANSI escapes, as rustc's."""
+    """Each finding in full, a blank line between two, and a line that counts them; "" for none.
+    color: ANSI escapes, as rustc's.
+    """
     if not diagnostics:
         return ""
     return "\n\n".join([*("\n".join(_Block(d, color).lines()) for d in diagnostics), summary(diagnostics)])
@@ -37,7 +41,9 @@ class _Block:
         self.gutter = max((len(str(span.begin[0])) for span in places), default=1)
 
     def paint(self, text: str, style: str) -> str:
-        return f"{style}{text}{_RESET}" if self.color and text else text
+        if self.color and text:
+            return f"{style}{text}{_RESET}"
+        return text
 
     def lines(self) -> list[str]:
         d = self.d
@@ -53,7 +59,9 @@ class _Block:
         return [*found, *self._remark("more", f"netspec explain {d.code}")]
 
     def _words(self) -> tuple[str, tuple[str, ...]]:
-        """The label of the primary place and the notes; the fact is always among the two, or in a headline without place."""
+        """The label of the primary place and the notes; the fact is always among the two, or in a
+        headline without place.
+        """
         d, notes = self.d, remarks(self.d)
         if d.span is None:
             return "", (d.label, *notes) if d.label and d.label != d.fact else notes
@@ -67,7 +75,9 @@ class _Block:
         """The primary file first, then every other file that a label stands in."""
         span = self.d.span
         if span is None:
-            return [self._arrow("-->", self.d.path)] if self.d.path else []
+            if self.d.path:
+                return [self._arrow("-->", self.d.path)]
+            return []
         marks = [(Label(span, label), True), *((other, False) for other in self.d.others)]
         found: list[str] = []
         for source in _distinct(mark.span.source for mark, _ in marks):
@@ -89,7 +99,11 @@ class _Block:
                 found.append(" " + self.paint("...", _BLUE))
             here = [(mark, primary) for mark, primary in by_line if mark.span.begin[0] == number]
             focus = next((mark.span for mark, primary in here if primary), here[0][0].span)
-            line = Line(source.line(number), focus.begin[1] - 1, focus.finish[1] - 1 if focus.finish[0] == number else None)
+            line = Line(
+                source.line(number),
+                focus.begin[1] - 1,
+                focus.finish[1] - 1 if focus.finish[0] == number else None,
+            )
             found.append(self._row(line.text, str(number)))
             found += [self._marks(line, mark, primary, number) for mark, primary in here]
             before = number

@@ -1,4 +1,6 @@
-"""A source line as it is shown: tabs spread, wide characters counted, control characters replaced, long lines clipped around the place."""
+"""A source line as it is shown: tabs spread, wide characters counted, control characters replaced,
+long lines clipped around the place.
+"""
 
 from functools import cache
 
@@ -12,7 +14,9 @@ _LEAD = 30  # of them, before the place, where the line is clipped
 
 
 def clean(text: str) -> str:
-    """Text that is safe in a terminal: a line break becomes a space, any other control character U+FFFD, the middle of a long text "…"."""
+    """Text that is safe in a terminal: a line break becomes a space, any other control character
+    U+FFFD, the middle of a long text "…".
+    """
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST - _TAIL]} … {text[-_TAIL:]}"
     if text.isascii() and text.isprintable():
@@ -21,7 +25,9 @@ def clean(text: str) -> str:
 
 
 class Line:
-    """A line and the columns its characters stand in; `start` and `end` (None: the line's end) say which part must stay visible."""
+    """A line and the columns its characters stand in; `start` and `end` (None: the line's end) say
+    which part must stay visible.
+    """
 
     def __init__(self, line: str, start: int, end: int | None) -> None:
         self.cut = max(start - _AROUND, 0)
@@ -40,7 +46,9 @@ class Line:
         self.shift = self.at[self.first] - len(head)
 
     def columns(self, start: int, end: int | None) -> tuple[int, int]:
-        """Where a stretch of characters stands in the shown text: columns before it, and how many it takes (1 at least)."""
+        """Where a stretch of characters stands in the shown text: columns before it, and how many
+        it takes (1 at least).
+        """
         stop = len(self.cells) if end is None else end - self.cut
         left = min(max(start - self.cut, self.first), self.last)
         right = min(max(stop, left), self.last)

@@ -1,4 +1,6 @@
-"""Did you mean: a word and the words that are known in, the nearest of these out. Knows nothing of what the words name."""
+"""Did you mean: a word and the words that are known in, the nearest of these out. Knows nothing of
+what the words name.
+"""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,7 +12,8 @@ __all__ = ["bounded", "clearly", "distance", "nearest"]
 _BEGINS = 2
 """Rank of a word that begins another."""
 _WORK = 750_000
-"""What one check may spend on comparing words, about a second; a pair takes 1, one whose letters are alike 4 more.
+"""What one check may spend on comparing words, about a second; a pair takes 1, one whose letters
+are alike 4 more.
 
 Behind that no name is suggested any more.
 """
@@ -22,7 +25,9 @@ _LEFT: ContextVar[list[int] | None] = ContextVar("left", default=None)
 
 @contextmanager
 def bounded(work: int = _WORK) -> Iterator[None]:
-    """What is asked inside costs so much in all; a text with thousands of misspelt names is told of them soon, too."""
+    """What is asked inside costs so much in all; a text with thousands of misspelt names is told of
+    them soon, too.
+    """
     token = _LEFT.set([work])
     try:
         yield
@@ -33,8 +38,9 @@ def bounded(work: int = _WORK) -> Iterator[None]:
 def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """The known words that `word` most likely stands for, best first, at most `limit`.
 
-    Equal but for case, underscores and hyphens (`numOutput`, num_output) comes first; then a word that it begins or that begins it
-    (`Conv`, Convolution); then a Damerau-Levenshtein distance of at most a third of its length (one for words of three letters or fewer).
+    Equal but for case, underscores and hyphens (`numOutput`, num_output) comes first; then a word
+    that it begins or that begins it (`Conv`, Convolution); then a Damerau-Levenshtein distance of
+    at most a third of its length (one for words of three letters or fewer).
     """
     left = _LEFT.get()
     if left is not None and left[0] < 0:
@@ -46,7 +52,9 @@ def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
 
 
 def clearly(word: str, meant: str, known: Iterable[str]) -> bool:
-    """Whether `word` is a misspelling of `meant` and of no other known word: few letters apart, and nothing else is as near."""
+    """Whether `word` is a misspelling of `meant` and of no other known word: few letters apart, and
+    nothing else is as near.
+    """
     ranks = {candidate: rank for rank, candidate in _ranked(word, tuple(known))[0]}
     own = ranks.pop(meant, None)
     return own is not None and own[0] != _BEGINS and all(other > own for other in ranks.values())
@@ -61,7 +69,11 @@ def _ranked(word: str, known: tuple[str, ...]) -> tuple[tuple[tuple[tuple[int, i
     cost = len(known)
     for candidate in dict.fromkeys(known) if folded else ():
         other, others = _folded(candidate)
-        alike = (letters & ~others).bit_count() <= bound and (others & ~letters).bit_count() <= bound and len(folded) < _SPELT
+        alike = (
+            (letters & ~others).bit_count() <= bound
+            and (others & ~letters).bit_count() <= bound
+            and len(folded) < _SPELT
+        )
         cost += _ALIKE * alike
         rank = _rank(folded, other, bound, distance(folded, other, bound) if alike else bound + 1)
         if rank is not None and candidate != word:
@@ -70,10 +82,12 @@ def _ranked(word: str, known: tuple[str, ...]) -> tuple[tuple[tuple[tuple[int, i
 
 
 def distance(a: str, b: str, bound: int) -> int:
-    """Insertions, deletions, substitutions and swaps of neighbours between two words (Damerau 1964, optimal string alignment).
+    """Insertions, deletions, substitutions and swaps of neighbours between two words (Damerau 1964,
+    optimal string alignment).
 
-    Anything beyond `bound` is bound + 1. The columns of the table are bits: Hyyro, "A bit-vector algorithm for computing Levenshtein and
-    Damerau edit distances", Nordic Journal of Computing 10 (2003).
+    Anything beyond `bound` is bound + 1. The columns of the table are bits: Hyyro, "A bit-vector
+    algorithm for computing Levenshtein and Damerau edit distances", Nordic Journal of Computing 10
+    (2003).
     """
     if abs(len(a) - len(b)) > bound:
         return bound + 1
@@ -83,7 +97,12 @@ def distance(a: str, b: str, bound: int) -> int:
     for i, c in enumerate(a):
         where[c] = where.get(c, 0) | 1 << i
     every, last = (1 << len(a)) - 1, 1 << (len(a) - 1)
-    up, down, same, here = every, 0, 0, 0  # steps +1 and -1 down a column; cells equal to their diagonal; where the letter stands
+    up, down, same, here = (
+        every,
+        0,
+        0,
+        0,
+    )  # steps +1 and -1 down a column; cells equal to their diagonal; where the letter stands
     steps, left = len(a), len(b)
     for c in b:
         before, here = here, where.get(c, 0)
@@ -100,7 +119,9 @@ def distance(a: str, b: str, bound: int) -> int:
 
 @lru_cache(maxsize=16384)
 def _folded(word: str) -> tuple[str, int]:
-    """A word without what is not compared, and the set of its characters as bits: far apart in these, two words are far apart."""
+    """A word without what is not compared, and the set of its characters as bits: far apart in
+    these, two words are far apart.
+    """
     folded = word[:_LONG].replace("_", "").replace("-", "").casefold()
     bits = 0
     for c in folded:
@@ -113,12 +134,20 @@ def _rank(word: str, candidate: str, bound: int, steps: int) -> tuple[int, int] 
     if word == candidate:
         return (0, 0)
     if steps <= 1:
-        return (1, steps) if len(word) > 2 or len(candidate) > 2 else None
+        if len(word) > 2 or len(candidate) > 2:
+            return (1, steps)
+        return None
     if _begins(word, candidate):
         return (_BEGINS, abs(len(candidate) - len(word)))
-    return (3, steps) if steps <= bound else None
+    if steps <= bound:
+        return (3, steps)
+    return None
 
 
 def _begins(word: str, candidate: str) -> bool:
     shorter, longer = sorted((word, candidate), key=len)
-    return len(shorter) >= 3 and longer.startswith(shorter) and (len(word) < len(candidate) or len(shorter) * 3 > len(longer))
+    return (
+        len(shorter) >= 3
+        and longer.startswith(shorter)
+        and (len(word) < len(candidate) or len(shorter) * 3 > len(longer))
+    )

@@ -8,12 +8,16 @@ __all__ = ["further", "remarks"]
 
 def remarks(d: Diagnostic) -> tuple[str, ...]:
     """The notes of a finding, what its evidence tells first."""
-    return (*of_shape(d.evidence), *d.notes) if isinstance(d.evidence, Missed) else d.notes
+    if isinstance(d.evidence, Missed):
+        return (*of_shape(d.evidence), *d.notes)
+    return d.notes
 
 
 def further(count: int) -> tuple[str, ...]:
     """The note on findings that are left out because one change clears them all."""
-    return (f"{count} other {'finding has' if count == 1 else 'findings have'} the same cause",) if count else ()
+    if count:
+        return (f"{count} other {'finding has' if count == 1 else 'findings have'} the same cause",)
+    return ()
 
 
 def of_shape(missed: Missed) -> tuple[str, ...]:
@@ -22,6 +26,9 @@ def of_shape(missed: Missed) -> tuple[str, ...]:
         first = missed.first
         return (f"the first layer that differs is {first.layer}: with {first.number} it gives {first.gives}",)
     if len(missed.among) > 1:
-        begin = f"{missed.agreed} is as expected: the" if missed.agreed else "the"
+        if missed.agreed:
+            begin = f"{missed.agreed} is as expected: the"
+        else:
+            begin = "the"
         return (f"{begin} first layer that differs is among {', '.join(missed.among)}",)
     return ()

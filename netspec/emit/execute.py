@@ -1,4 +1,5 @@
-"""Runs emitted source as a module of its own: tracebacks show it, and its networks pickle as (text, class name, state).
+"""Runs emitted source as a module of its own: tracebacks show it, and its networks pickle as (text,
+class name, state).
 
 A module lives as long as something that it defines does; nothing here holds it.
 """
@@ -17,11 +18,15 @@ LIVE: "weakref.WeakValueDictionary[str, Emitted]" = weakref.WeakValueDictionary(
 
 
 class Emitted(ModuleType):
-    """A module made of emitted text. Its own names hold it: each class of it does, through the functions in the class."""
+    """A module made of emitted text. Its own names hold it: each class of it does, through the
+    functions in the class.
+    """
 
 
 class Stand(ModuleType):
-    """What `sys.modules` has of an emitted module: its name, and a way to it that keeps nothing alive."""
+    """What `sys.modules` has of an emitted module: its name, and a way to it that keeps nothing
+    alive.
+    """
 
     def __init__(self, module: Emitted) -> None:
         super().__init__(module.__name__)
@@ -37,11 +42,15 @@ class Stand(ModuleType):
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
         """The module's names: whoever resolves annotations asks for them."""
         module = self.__reach()
-        return module.__dict__ if module is not None else {}
+        if module is not None:
+            return module.__dict__
+        return {}
 
 
 def execute(text: str) -> ModuleType:
-    """The module that the source defines; the same source gives the same module while that is in use."""
+    """The module that the source defines; the same source gives the same module while that is in
+    use.
+    """
     name = f"netspec_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     known = LIVE.get(name)
     if known is not None:
@@ -74,7 +83,11 @@ def forget(name: str, filename: str, stand: "weakref.ref[Stand]") -> None:
 
 def network_of(module: ModuleType) -> Any:
     """The class of the network in a module that was executed: the last that the text defines."""
-    return [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__][-1]
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and value.__module__ == module.__name__
+    ][-1]
 
 
 def reducer(text: str) -> Callable[[Any], tuple[Any, ...]]:

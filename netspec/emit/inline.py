@@ -1,4 +1,5 @@
-"""The source of modules that torch lacks, cut out of torch_modules/ and of plug-ins, so that an emitted file needs only torch.
+"""The source of modules that torch lacks, cut out of torch_modules/ and of plug-ins, so that an
+emitted file needs only torch.
 
 Reads text; imports none of it.
 """
@@ -56,13 +57,20 @@ def cut(text: str) -> dict[str, Definition]:
 
 @cache
 def imports(text: str) -> dict[str, str]:
-    """The top-level imports of a plug-in's text, one line by the name that it binds; those of netspec are inlined instead."""
+    """The top-level imports of a plug-in's text, one line by the name that it binds; those of
+    netspec are inlined instead.
+    """
     found: dict[str, str] = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.Import):
-            found |= {alias.asname or alias.name.partition(".")[0]: ast.unparse(ast.Import([alias])) for alias in node.names}
+            found |= {
+                alias.asname or alias.name.partition(".")[0]: ast.unparse(ast.Import([alias]))
+                for alias in node.names
+            }
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] != "netspec":
-            lines = {alias: ast.unparse(ast.ImportFrom(node.module, [alias], node.level)) for alias in node.names}
+            lines = {
+                alias: ast.unparse(ast.ImportFrom(node.module, [alias], node.level)) for alias in node.names
+            }
             found |= {alias.asname or alias.name: line for alias, line in lines.items()}
     return found
 
@@ -71,7 +79,13 @@ def defined(node: ast.stmt) -> list[str]:
     """The names that a top-level statement defines."""
     if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
         return [node.name]
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    targets = (
+        node.targets
+        if isinstance(node, ast.Assign)
+        else [node.target]
+        if isinstance(node, ast.AnnAssign)
+        else []
+    )
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
@@ -85,7 +99,8 @@ def used(text: str) -> frozenset[str]:
 
 
 def inlined(names: frozenset[str], homes: Iterable[Source] = ()) -> tuple[list[Code], frozenset[str]]:
-    """The definitions of these names and of all they use, each behind those that it uses; plug-ins last.
+    """The definitions of these names and of all they use, each behind those that it uses; plug-ins
+    last.
 
     With them, all names that they use.
 
@@ -100,17 +115,25 @@ def inlined(names: frozenset[str], homes: Iterable[Source] = ()) -> tuple[list[C
             needed.add(name)
             queue += known[name].uses
     found = [known[name] for name in sorted_by_use(known, needed)]
-    return [own_code(text) for text in dict.fromkeys(d.text for d in found)], frozenset().union(*(d.uses for d in found))
+    return [own_code(text) for text in dict.fromkeys(d.text for d in found)], frozenset().union(
+        *(d.uses for d in found)
+    )
 
 
 def sorted_by_use(known: dict[str, Definition], needed: set[str]) -> list[str]:
-    """Names in the order of the files, but each behind those that its definition uses: a base class has to be there first."""
+    """Names in the order of the files, but each behind those that its definition uses: a base class
+    has to be there first.
+    """
     done: dict[str, None] = {}
     waiting = [name for name in reversed(known) if name in needed]
     entered: set[str] = set()
     while waiting:
         name = waiting[-1]
-        before = [other for other in known if other in known[name].uses & needed and other not in done and other not in entered]
+        before = [
+            other
+            for other in known
+            if other in known[name].uses & needed and other not in done and other not in entered
+        ]
         entered.add(name)
         if before:
             waiting += reversed(before)
@@ -123,7 +146,9 @@ def unlike(name: str, new: Definition, known: Mapping[str, Definition], home: So
     """Whether a definition is not there yet. NS502: something else of that name is."""
     if name in known and known[name].text != new.text:
         raise fail(
-            "NS502", f"it defines {name}, and so does a file of netspec's, or another plug-in, that the network needs", path=home.name
+            "NS502",
+            f"it defines {name}, and so does a file of netspec's, or another plug-in, that the network needs",
+            path=home.name,
         )
     return name not in known
 
@@ -145,4 +170,6 @@ def bound(line: str) -> frozenset[str]:
 def module_names(homes: Iterable[Source] = ()) -> frozenset[str]:
     """What an emitted text may define or import beside the classes of its net."""
     own = (name for line in IMPORTS for name in bound(line))
-    return frozenset((*definitions(), *own, *(name for home in homes for name in (*cut(home.text), *imports(home.text)))))
+    return frozenset(
+        (*definitions(), *own, *(name for home in homes for name in (*cut(home.text), *imports(home.text))))
+    )

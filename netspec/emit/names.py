@@ -1,4 +1,6 @@
-"""Names in emitted source: a spec's names made into attributes and variables that Python and torch leave free."""
+"""Names in emitted source: a spec's names made into attributes and variables that Python and torch
+leave free.
+"""
 
 import builtins
 import keyword
@@ -96,7 +98,9 @@ BUILTINS = frozenset(dir(builtins))
 
 
 def attribute(name: str) -> str:
-    """The name with characters outside letters, digits and _ replaced by _; it never begins with a digit or an underscore."""
+    """The name with characters outside letters, digits and _ replaced by _; it never begins with a
+    digit or an underscore.
+    """
     text = "".join(c if (c.isascii() and c.isalnum()) or c == "_" else "_" for c in name) or "_"
     if text[0] == "_" or text[0].isdigit():
         text = "n" + text

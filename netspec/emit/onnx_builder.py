@@ -1,5 +1,5 @@
-"""What a layer's `onnx(g, ...)` method builds with. In: calls such as `g.Conv(x, weight, bias, kernel_shape=...)`; out: `Call`s,
-which `onnx_model` turns into protobuf. Knows no layer.
+"""What a layer's `onnx(g, ...)` method builds with. In: calls such as `g.Conv(x, weight, bias,
+kernel_shape=...)`; out: `Call`s, which `onnx_model` turns into protobuf. Knows no layer.
 
 For one who writes a layer:
 
@@ -30,15 +30,21 @@ if TYPE_CHECKING:
 __all__ = ["OPSET", "Body", "Call", "Calls", "NotExportableError", "Operand", "unique"]
 
 OPSET = 22
-"""From 22 on, shape inference clips ceil-mode pooling as Caffe and PyTorch do; onnxruntime 1.22 and later run all of it."""
+"""From 22 on, shape inference clips ceil-mode pooling as Caffe and PyTorch do; onnxruntime 1.22 and
+later run all of it.
+"""
 
 
 class NotExportableError(Exception):
-    """A layer that the exported model cannot hold, with the reason; `onnx_model` adds the layer's place."""
+    """A layer that the exported model cannot hold, with the reason; `onnx_model` adds the layer's
+    place.
+    """
 
 
 class Operand:
-    """A tensor of the graph being built. Its name is given when the layer that makes it is done; compared by identity."""
+    """A tensor of the graph being built. Its name is given when the layer that makes it is done;
+    compared by identity.
+    """
 
     __slots__ = ("known", "name")
 
@@ -48,9 +54,13 @@ class Operand:
 
     @property
     def type(self) -> TensorType:
-        """Its shape and element type; raises TypeError where only a bare operator's result is at hand."""
+        """Its shape and element type; raises TypeError where only a bare operator's result is at
+        hand.
+        """
         if self.known is None:
-            raise TypeError(f"the type of {self.name or 'this result'} is not known here: say it with g.typed(x, type)")
+            raise TypeError(
+                f"the type of {self.name or 'this result'} is not known here: say it with g.typed(x, type)"
+            )
         return self.known
 
     def __repr__(self) -> str:
@@ -59,7 +69,9 @@ class Operand:
 
 @dataclass(eq=False)
 class Call:
-    """One node to be: an operator, its operands, its attributes. `name` is given when its layer is done."""
+    """One node to be: an operator, its operands, its attributes. `name` is given when its layer is
+    done.
+    """
 
     op: str
     inputs: tuple[Operand | None, ...]
@@ -89,7 +101,9 @@ def unique(name: str, taken: set[str]) -> str:
 
 
 class Calls:
-    """Collects the calls of the layer at hand. `onnx_model` drives it: begin(layer), then the layer's method, then take()."""
+    """Collects the calls of the layer at hand. `onnx_model` drives it: begin(layer), then the
+    layer's method, then take().
+    """
 
     def __init__(self) -> None:
         self.layer = ""
@@ -114,7 +128,9 @@ class Calls:
         from onnx import defs
 
         if not op[:1].isupper() or not defs.has(op, OPSET):
-            raise AttributeError(f"{op} is neither an operator of ONNX opset {OPSET} nor an idiom of the builder")
+            raise AttributeError(
+                f"{op} is neither an operator of ONNX opset {OPSET} nor an idiom of the builder"
+            )
         return partial(self.call, op)
 
     def call(self, op: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Any:
@@ -123,15 +139,23 @@ class Calls:
         operands = [None if i is None else self.operand(i) for i in inputs]
         while operands and operands[-1] is None:
             operands.pop()
-        self.scope.append(Call(op, tuple(operands), made, {k: v for k, v in attributes.items() if v is not None}))
-        return made[0] if outputs == 1 else made
+        self.scope.append(
+            Call(op, tuple(operands), made, {k: v for k, v in attributes.items() if v is not None})
+        )
+        if outputs == 1:
+            return made[0]
+        return made
 
     def operand(self, value: Any) -> Operand:
         """An operand as it is; a number or a tuple of numbers as a constant."""
-        return value if isinstance(value, Operand) else self.const(value)
+        if isinstance(value, Operand):
+            return value
+        return self.const(value)
 
     def typed(self, x: Operand, type_: TensorType) -> Operand:
-        """The operand, with its type said: no check is made here, the model's shape inference makes one."""
+        """The operand, with its type said: no check is made here, the model's shape inference makes
+        one.
+        """
         x.known = type_
         return x
 
@@ -144,7 +168,9 @@ class Calls:
 
         array = np.asarray(value, dtype or None)
         if not dtype and not isinstance(value, np.ndarray):
-            array = array.astype({"f": "float32", "i": "int64", "b": "bool"}[array.dtype.kind] if array.size else "int64")
+            array = array.astype(
+                {"f": "float32", "i": "int64", "b": "bool"}[array.dtype.kind] if array.size else "int64"
+            )
         key = (str(array.dtype), array.shape, array.tobytes())
         if key not in self.constants:
             made = Operand(self.unique(f"{self.layer}/const"), TensorType(array.shape, str(array.dtype)))
@@ -153,7 +179,9 @@ class Calls:
         return self.constants[key]
 
     def state(self, name: str) -> Operand:
-        """What the call before left under this name: an input of the graph called `layer.name`, typed."""
+        """What the call before left under this name: an input of the graph called `layer.name`,
+        typed.
+        """
         return self.states[name]
 
     def keep(self, name: str, value: Operand) -> None:
@@ -162,15 +190,21 @@ class Calls:
             raise KeyError(f"{self.layer} declares no state {name}")
         self.kept[name] = value
 
-    def body(self, function: "Callable[..., Operand | tuple[Operand, ...]]", *types: TensorType | None) -> Body:
-        """A subgraph: `function` is called with one operand for each type (None: not known) and answers the subgraph's outputs."""
+    def body(
+        self, function: "Callable[..., Operand | tuple[Operand, ...]]", *types: TensorType | None
+    ) -> Body:
+        """A subgraph: `function` is called with one operand for each type (None: not known) and
+        answers the subgraph's outputs.
+        """
         inputs = tuple(Operand("", t) for t in types)
         outer, self.scope = self.scope, []
         try:
             made = function(*inputs)
             own = {o for call in self.scope for o in call.outputs}
             outputs: list[Operand] = []
-            for o in made if isinstance(made, tuple) else (made,):  # each made by a node of the subgraph itself, no two alike
+            for o in (
+                made if isinstance(made, tuple) else (made,)
+            ):  # each made by a node of the subgraph itself, no two alike
                 outputs.append(o if o in own and o not in outputs else self.call("Identity", o))
             return Body(inputs, self.scope, tuple(outputs))
         finally:
@@ -186,12 +220,16 @@ class Calls:
         reverse: bool = False,
         outputs: int = 1,
     ) -> tuple[Operand, ...]:
-        """Run `step(*states, *slices) -> (*new_states, *results)` along `axis` of the inputs (typed operands, as the states).
+        """Run `step(*states, *slices) -> (*new_states, *results)` along `axis` of the inputs (typed
+        operands, as the states).
 
-        Answers the final states, then `outputs` results, each stacked along `axis`, whose length must be at least 1: over none,
-        onnxruntime 1.31 ends the process.
+        Answers the final states, then `outputs` results, each stacked along `axis`, whose length
+        must be at least 1: over none, onnxruntime 1.31 ends the process.
         """
-        slices = [TensorType(tuple(s for i, s in enumerate(x.type.shape) if i != axis), x.type.dtype) for x in inputs]
+        slices = [
+            TensorType(tuple(s for i, s in enumerate(x.type.shape) if i != axis), x.type.dtype)
+            for x in inputs
+        ]
         body = self.body(step, *(s.type for s in states), *slices)
         n, m = len(inputs), len(body.outputs) - len(states)
         if m != outputs:
@@ -208,8 +246,12 @@ class Calls:
             scan_input_directions=(1,) * n if reverse else None,
             scan_output_directions=(1,) * m if reverse and m else None,
         )
-        return made if isinstance(made, tuple) else (made,)
+        if isinstance(made, tuple):
+            return made
+        return (made,)
 
     def refuse(self, why: str) -> NotExportableError:
-        """The exception to raise where ONNX cannot hold the layer; `why` states the requirement, then the numbers."""
+        """The exception to raise where ONNX cannot hold the layer; `why` states the requirement,
+        then the numbers.
+        """
         return NotExportableError(why)

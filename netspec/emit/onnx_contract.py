@@ -1,7 +1,8 @@
-"""The input contract inside the model: colour order, centre crop, mean and scale, so that whoever feeds it gives pixels as files hold them.
+"""The input contract inside the model: colour order, centre crop, mean and scale, so that whoever
+feeds it gives pixels as files hold them.
 
-In: an input's contract (`resolve.image_contract.ImageContract`, or None) and the type that the net computes with; out: operands.
-Decoding and resizing stay outside: they work on files of any size.
+In: an input's contract (`resolve.image_contract.ImageContract`, or None) and the type that the net
+computes with; out: operands. Decoding and resizing stay outside: they work on files of any size.
 """
 
 from collections.abc import Mapping
@@ -15,11 +16,15 @@ from netspec.ir.types import TensorType
 __all__ = ["STAGES", "prepared", "raw_type"]
 
 STAGES = ("crop", "color", "mean", "scale")
-"""What the graph does to a picture, in this order; of each the tensor that it leaves has a name, so that it can be compared by itself."""
+"""What the graph does to a picture, in this order; of each the tensor that it leaves has a name, so
+that it can be compared by itself.
+"""
 
 
 def raw_type(contract: Any, type_: TensorType, name: str) -> TensorType:
-    """What a caller feeds: with a centre crop, images of the contract's exact `resize`, or of any height and width from the crop's on."""
+    """What a caller feeds: with a centre crop, images of the contract's exact `resize`, or of any
+    height and width from the crop's on.
+    """
     if contract is None or contract.crop is None:
         return type_
     exact = contract.resize if isinstance(contract.resize, tuple) and len(contract.resize) == 2 else None
@@ -28,7 +33,8 @@ def raw_type(contract: Any, type_: TensorType, name: str) -> TensorType:
 
 
 def prepared(g: Builder, x: Operand, contract: Any, type_: TensorType, names: Mapping[str, str]) -> Operand:
-    """x as the net wants it: centre crop at floor((size - crop) / 2), channels reversed for bgr, then (pixel - mean_value) * scale.
+    """x as the net wants it: centre crop at floor((size - crop) / 2), channels reversed for bgr,
+    then (pixel - mean_value) * scale.
 
     names: what the tensor after each of STAGES is called.
     """
@@ -50,7 +56,9 @@ def prepared(g: Builder, x: Operand, contract: Any, type_: TensorType, names: Ma
 
 
 def centre_cropped(g: Builder, x: Operand, crop: tuple[int, int]) -> Operand:
-    """The middle of the last two axes. The sizes are measured on x: its symbols stand in no other shape."""
+    """The middle of the last two axes. The sizes are measured on x: its symbols stand in no other
+    shape.
+    """
     have = g.shape_of(x, 2)
     begin = g.Div(g.Sub(have, crop), (2,))
     return g.typed(g.Slice(x, begin, g.Add(begin, crop), (2, 3)), x.type.replaced(space=crop))

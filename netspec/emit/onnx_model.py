@@ -1,6 +1,8 @@
-"""A TypedGraph as an ONNX model, node by node, with the spec's names. In: the graph, weights by name; out: a ModelProto. Knows no torch.
+"""A TypedGraph as an ONNX model, node by node, with the spec's names. In: the graph, weights by
+name; out: a ModelProto. Knows no torch.
 
-The model is made and checked in full (onnx's strict shape inference against our own types) before any weight goes in: an `Outline`.
+The model is made and checked in full (onnx's strict shape inference against our own types) before
+any weight goes in: an `Outline`.
 """
 
 from collections.abc import Mapping
@@ -32,8 +34,9 @@ IR_VERSION = 10
 class Outline:
     """A checked model that still lacks its weights.
 
-    weights: name in the model -> name in weight files, and shape. tensors: name in the model of every value. inputs, outputs: what goes in
-    and comes out; states: name of the input of each recurrent state -> name of its output, and type.
+    weights: name in the model -> name in weight files, and shape. tensors: name in the model of
+    every value. inputs, outputs: what goes in and comes out; states: name of the input of each
+    recurrent state -> name of its output, and type.
     """
 
     model: "ModelProto"
@@ -47,13 +50,19 @@ class Outline:
 def before(node: Node) -> tuple[str, ...]:
     """How the net is exported up to a layer that ONNX cannot hold: what it reads as outputs."""
     made = dict.fromkeys(value.name for value in node.bottoms if value.node is not None)
-    return (f"to export the net up to there: --set 'output=[{', '.join(made)}]'",) if made else ()
+    if made:
+        return (f"to export the net up to there: --set 'output=[{', '.join(made)}]'",)
+    return ()
 
 
-def onnx_model(typed: TypedGraph, weights: "Arrays", *, metadata: Mapping[str, str] | None = None) -> "ModelProto":
-    """The model, weights and all, in memory. `weights` holds arrays by the spec's names (`conv1.weight`), as WeightRef names them.
+def onnx_model(
+    typed: TypedGraph, weights: "Arrays", *, metadata: Mapping[str, str] | None = None
+) -> "ModelProto":
+    """The model, weights and all, in memory. `weights` holds arrays by the spec's names
+    (`conv1.weight`), as WeightRef names them.
 
-    Raises SpecError: NS701 (a layer that ONNX cannot hold), NS702 (weights that do not fit), NS708 (no output), NS901.
+    Raises SpecError: NS701 (a layer that ONNX cannot hold), NS702 (weights that do not fit), NS708
+    (no output), NS901.
     """
     outline = outlined(typed, metadata)
     for name, array in fitted(outline, weights).items():
@@ -62,7 +71,9 @@ def onnx_model(typed: TypedGraph, weights: "Arrays", *, metadata: Mapping[str, s
 
 
 def outlined(typed: TypedGraph, metadata: Mapping[str, str] | None = None) -> Outline:
-    """The model without weights, checked. Raises SpecError: NS701 for each layer that ONNX cannot hold, NS708 without outputs, NS901."""
+    """The model without weights, checked. Raises SpecError: NS701 for each layer that ONNX cannot
+    hold, NS708 without outputs, NS901.
+    """
     outline = Assembly(typed).run()
     for key, value in (metadata or {}).items():
         outline.model.metadata_props.add(key=key, value=value)
@@ -70,7 +81,9 @@ def outlined(typed: TypedGraph, metadata: Mapping[str, str] | None = None) -> Ou
 
 
 def fitted(outline: Outline, weights: "Arrays") -> "dict[str, np.ndarray[Any, Any]]":
-    """The arrays by their names in the model, float32 and contiguous; those that are so already are not copied. Raises SpecError NS702."""
+    """The arrays by their names in the model, float32 and contiguous; those that are so already are
+    not copied. Raises SpecError NS702.
+    """
     import numpy as np
 
     found = {}
@@ -112,11 +125,15 @@ class Assembly:
         if self.refused:
             raise SpecError(self.refused)
         if not self.graph.outputs:
-            raise fail("NS708", "a model needs an output, and every layer's top is read by another or dropped")
+            raise fail(
+                "NS708", "a model needs an output, and every layer's top is read by another or dropped"
+            )
         return self.outline()
 
     def declare_weights(self) -> None:
-        """One operand for each tensor; of each use the name, the tensor's shape and the shape it is read in."""
+        """One operand for each tensor; of each use the name, the tensor's shape and the shape it is
+        read in.
+        """
         shapes: dict[str, TensorType] = {}
         for ref in self.typed.weight_refs():
             mine = TensorType(tuple(untraced(s) for s in ref.weight.shape))
@@ -126,7 +143,9 @@ class Assembly:
                 self.weights[ref.name] = Operand(self.fixed.weights[ref.name], whole)
 
     def input(self, given: Input) -> None:
-        """A graph input; where it has a contract, what the net computes with is made from it by the contract's arithmetic."""
+        """A graph input; where it has a contract, what the net computes with is made from it by the
+        contract's arithmetic.
+        """
         type_, name = self.typed.types[given.value], given.value.name
         operand = Operand(name, raw_type(given.contract, type_, name))
         self.inputs.append(operand)
@@ -147,23 +166,43 @@ class Assembly:
         self.g.begin(node.name, states)
         try:
             self.settled(node)
-            read = {k: self.weights[n] if a == b else self.g.reshape(self.weights[n], b.shape) for k, (n, a, b) in weights.items()}
+            read = {
+                k: self.weights[n] if a == b else self.g.reshape(self.weights[n], b.shape)
+                for k, (n, a, b) in weights.items()
+            }
             real = self.typed.converted(node)
             bottoms = tuple(self.g.cast(b, "float32") if i in real else b for i, b in enumerate(bottoms))
             made = node.layer.onnx(self.g, *bottoms, **read)
-            tops = tuple(made) if isinstance(made, (tuple, list)) else (made,) * len(node.tops[:1])
+            if isinstance(made, (tuple, list)):
+                tops = tuple(made)
+            else:
+                tops = (made,) * len(node.tops[:1])
             self.settle(node.name, dict(zip(node.tops, tops, strict=False)))
         except (NotExportableError, NotImplementedError) as error:
             why = str(error) or f"ONNX has no form of {node.layer.type}"
-            self.refused.append(Diagnostic("NS701", f"{node.layer.type} {node.name}: {why}", node.places["type"], notes=before(node)))
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, ZeroDivisionError) as error:
+            self.refused.append(
+                Diagnostic(
+                    "NS701", f"{node.layer.type} {node.name}: {why}", node.places["type"], notes=before(node)
+                )
+            )
+        except (
+            TypeError,
+            ValueError,
+            KeyError,
+            IndexError,
+            AttributeError,
+            AssertionError,
+            ZeroDivisionError,
+        ) as error:
             text = f"the ONNX form of {node.layer.type} {node.name} failed: {type(error).__name__}: {error}"
             self.refused.append(Diagnostic("NS901", text, node.places["type"]))
         for value in node.tops:
             self.values.setdefault(value, Operand(self.names[value], self.typed.types[value]))
 
     def settled(self, node: Node) -> None:
-        """Refuse a layer that its own `phase` keeps training: a model draws nothing and gathers nothing."""
+        """Refuse a layer that its own `phase` keeps training: a model draws nothing and gathers
+        nothing.
+        """
         gathers = any(w.kind == "statistic" for w in self.typed.weights[node])
         if node.mode == "TRAIN" and (gathers or node.layer.draws):
             raise self.g.refuse("its own phase is TRAIN: a served model has what training leaves")
@@ -194,7 +233,10 @@ class Assembly:
         return operand
 
     def name(self, call: Call, layer: str, main: Call | None) -> None:
-        call.name = layer if call is main else self.unique_node(f"{layer}/{call.op}")
+        if call is main:
+            call.name = layer
+        else:
+            call.name = self.unique_node(f"{layer}/{call.op}")
         for body in call.attributes.values():
             if isinstance(body, Body):
                 body.name = f"{call.name}/body"
@@ -220,7 +262,11 @@ class Assembly:
         weights = {o.name: (name, numbers(o.type)) for name, o in self.weights.items() if o in used}
         outputs = [self.values[v] for v in self.graph.outputs]
         states = [*self.states.values()]
-        inner = [o for v, o in self.values.items() if v.node is not None and o not in outputs and o not in self.inputs]
+        inner = [
+            o
+            for v, o in self.values.items()
+            if v.node is not None and o not in outputs and o not in self.inputs
+        ]
         graph = helper.make_graph(
             self.protos,
             self.graph.name or "net",
@@ -249,14 +295,20 @@ class Assembly:
 
 @dataclass(frozen=True, eq=False)
 class Names:
-    """What things are called in a model, known before it is built: values; weights by their spec's name; the contract's stages by input."""
+    """What things are called in a model, known before it is built: values; weights by their spec's
+    name; the contract's stages by input.
+    """
 
     tensors: Mapping[Value, str]
     weights: Mapping[str, str]
     stages: Mapping[str, Mapping[str, str]]
 
     def all(self) -> set[str]:
-        return {*self.tensors.values(), *self.weights.values(), *(name for named in self.stages.values() for name in named.values())}
+        return {
+            *self.tensors.values(),
+            *self.weights.values(),
+            *(name for named in self.stages.values() for name in named.values()),
+        }
 
 
 def names_of(typed: TypedGraph) -> Names:
@@ -264,12 +316,16 @@ def names_of(typed: TypedGraph) -> Names:
     tensors = tensor_names(typed)
     taken = set(tensors.values())
     weights = {name: unique(name, taken) for name in dict.fromkeys(ref.name for ref in typed.weight_refs())}
-    stages = {i.value.name: {stage: unique(f"{i.value.name}/{stage}", taken) for stage in STAGES} for i in typed.graph.inputs}
+    stages = {
+        i.value.name: {stage: unique(f"{i.value.name}/{stage}", taken) for stage in STAGES}
+        for i in typed.graph.inputs
+    }
     return Names(tensors, weights, stages)
 
 
 def tensor_names(typed: TypedGraph) -> dict[Value, str]:
-    """The name of each value in the model: its blob's. Where in-place layers make a blob anew, only the last has it, others `blob/layer`.
+    """The name of each value in the model: its blob's. Where in-place layers make a blob anew, only
+    the last has it, others `blob/layer`.
 
     An input keeps its name, since it is fed by it.
     """
@@ -278,7 +334,10 @@ def tensor_names(typed: TypedGraph) -> dict[Value, str]:
     last = {v.name: v for node in typed.graph.nodes for v in node.tops}
     for node in typed.graph.nodes:
         for value in node.tops:
-            names[value] = value.name if last[value.name] is value and value.name not in given else f"{value.name}/{node.name}"
+            if last[value.name] is value and value.name not in given:
+                names[value] = value.name
+            else:
+                names[value] = f"{value.name}/{node.name}"
     return names
 
 
@@ -288,7 +347,9 @@ def numbers(type_: TensorType) -> tuple[int, ...]:
 
 
 def check(model: "ModelProto", weights: list[Operand]) -> None:
-    """onnx's own full check, weights as typed inputs. Raises SpecError NS901: whatever it finds is a fault of ours."""
+    """onnx's own full check, weights as typed inputs. Raises SpecError NS901: whatever it finds is
+    a fault of ours.
+    """
     from onnx import checker, shape_inference
 
     graph: GraphProto = model.graph

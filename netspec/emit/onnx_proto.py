@@ -1,4 +1,6 @@
-"""Calls as protobuf: nodes, subgraphs, typed tensors. In: what the builder collected, every operand named; out: onnx's messages."""
+"""Calls as protobuf: nodes, subgraphs, typed tensors. In: what the builder collected, every operand
+named; out: onnx's messages.
+"""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -14,7 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["attribute_value", "element_type", "node_proto", "tensor_proto", "value_info"]
 
-ELEMENTS = {"float32": "FLOAT", "float64": "DOUBLE", "bool": "BOOL", "int64": "INT64", "int32": "INT32", "uint8": "UINT8"}
+ELEMENTS = {
+    "float32": "FLOAT",
+    "float64": "DOUBLE",
+    "bool": "BOOL",
+    "int64": "INT64",
+    "int32": "INT32",
+    "uint8": "UINT8",
+}
 
 
 def element_type(dtype: str) -> int:
@@ -53,7 +62,9 @@ def attribute_value(call: Call, name: str, value: Any) -> Any:
     if isinstance(value, Dim):
         raise NotExportableError(f"{name} of ONNX's {call.op} must be a number: it is {value}")
     if isinstance(value, (bool, int)):
-        return float(value) if is_real(call.op, name) else int(value)
+        if is_real(call.op, name):
+            return float(value)
+        return int(value)
     return value
 
 
@@ -61,16 +72,22 @@ def graph_proto(body: Body) -> "GraphProto":
     from onnx import helper
 
     nodes = [node_proto(call) for call in body.calls]
-    return helper.make_graph(nodes, body.name, [value_info(i) for i in body.inputs], [value_info(o) for o in body.outputs])
+    return helper.make_graph(
+        nodes, body.name, [value_info(i) for i in body.inputs], [value_info(o) for o in body.outputs]
+    )
 
 
 def value_info(operand: Operand) -> "ValueInfoProto":
-    """Name and type; symbolic sizes by their text. An operand of unknown type, in a subgraph, is left to shape inference."""
+    """Name and type; symbolic sizes by their text. An operand of unknown type, in a subgraph, is
+    left to shape inference.
+    """
     from onnx import ValueInfoProto, helper
 
     if operand.known is None:
         return ValueInfoProto(name=operand.name)
-    return helper.make_tensor_value_info(operand.name, element_type(operand.known.dtype), dimensions(operand.known))
+    return helper.make_tensor_value_info(
+        operand.name, element_type(operand.known.dtype), dimensions(operand.known)
+    )
 
 
 def dimensions(type_: TensorType) -> list[int | str]:

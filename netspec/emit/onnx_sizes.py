@@ -1,4 +1,6 @@
-"""Sizes at run time: an expression over symbols becomes int64 arithmetic on the shapes of the graph's inputs. Knows no layer."""
+"""Sizes at run time: an expression over symbols becomes int64 arithmetic on the shapes of the
+graph's inputs. Knows no layer.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +11,9 @@ __all__ = ["Sizes"]
 
 
 class Sizes(Calls):
-    """`size` and `sizes`: what a Dim is worth in the call at hand, as a constant where it is a number."""
+    """`size` and `sizes`: what a Dim is worth in the call at hand, as a constant where it is a
+    number.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +29,9 @@ class Sizes(Calls):
         return self.Concat(*(self.size(s) for s in shape), axis=0) if len(shape) > 1 else self.size(shape[0])
 
     def size(self, size: Size) -> Operand:
-        """One size as an int64 tensor of shape [1]. Computed once, in the main graph, so that subgraphs can use it too."""
+        """One size as an int64 tensor of shape [1]. Computed once, in the main graph, so that
+        subgraphs can use it too.
+        """
         size = untraced(size)
         if isinstance(size, int):
             return self.const((size,), "int64")
@@ -42,7 +48,10 @@ class Sizes(Calls):
             for atom, power in monomial:
                 value = self.atom(atom)
                 for _ in range(power):
-                    term = value if term is None else self.Mul(term, value)
+                    if term is None:
+                        term = value
+                    else:
+                        term = self.Mul(term, value)
             total = term if total is None else self.Add(total, term)
         assert total is not None, "a Dim has at least one term"
         return total
@@ -54,14 +63,19 @@ class Sizes(Calls):
             operands = [self.size(a) for a in atom.arguments]
             return self.call("Min" if atom.kind == "min" else "Max", *operands)  # type: ignore[no-any-return]
         if atom.text not in self.symbols:
-            raise self.refuse(f"a size that depends on {atom.text} must be computed, and {atom.text} stands alone in no input's shape")
+            raise self.refuse(
+                f"a size that depends on {atom.text} must be computed, and {atom.text} stands alone in no"
+                " input's shape"
+            )
         if atom.text not in self.measured:
             value, axis = self.symbols[atom.text]
             self.measured[atom.text] = self.Shape(value, start=axis, end=axis + 1)
         return self.measured[atom.text]
 
     def floor_quotient(self, atom: Quotient) -> Operand:
-        """floor(a / b). ONNX's Div cuts towards zero, its Mod has the divisor's sign: (a - a mod b) / b where a may be negative."""
+        """floor(a / b). ONNX's Div cuts towards zero, its Mod has the divisor's sign: (a - a mod b)
+        / b where a may be negative.
+        """
         a, b = self.size(atom.numerator), self.size(atom.denominator)
         if bounds(atom.numerator)[0] < 0:
             a = self.Sub(a, self.Mod(a, b))

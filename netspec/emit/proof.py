@@ -1,6 +1,8 @@
-"""Whether a network that was built is the one that its graph describes. In: a TypedGraph and the module; out: nothing, or NS503.
+"""Whether a network that was built is the one that its graph describes. In: a TypedGraph and the
+module; out: nothing, or NS503.
 
-The emitted text has no part in it: each layer's module is built once more, by itself and without memory, and compared.
+The emitted text has no part in it: each layer's module is built once more, by itself and without
+memory, and compared.
 """
 
 import math
@@ -23,7 +25,9 @@ __all__ = ["prove"]
 PLAIN = (bool, int, float, str, type(None))
 HOOKED = frozenset(("reshaped", "read_as_real"))
 OWN = HOOKED | {"training"}
-"""What a module has beside what it was made with: its mode, views of weights that are another's, and which bottoms it converts."""
+"""What a module has beside what it was made with: its mode, views of weights that are another's,
+and which bottoms it converts.
+"""
 CONVERTING = frozenset(("real_like",))
 """The buffer whose precision such bottoms are converted to."""
 HOOKS = frozenset(("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_always_called", "_buffers"))
@@ -31,11 +35,16 @@ HOOKS = frozenset(("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_alway
 
 
 def prove(typed: TypedGraph, net: Any) -> None:
-    """Raise NS503 unless at each layer's path stands a module of the layer's type, made with its arguments, with its weights."""
+    """Raise NS503 unless at each layer's path stands a module of the layer's type, made with its
+    arguments, with its weights.
+    """
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        found = [Diagnostic("NS503", f"{node.name}: {fault}", node.places["name"]) for node, fault in faults(typed, net)]
+        found = [
+            Diagnostic("NS503", f"{node.name}: {fault}", node.places["name"])
+            for node, fault in faults(typed, net)
+        ]
     if found:
         raise SpecError(found)
 
@@ -60,11 +69,21 @@ def faults(typed: TypedGraph, net: Any) -> Iterator[tuple[Node, str]]:
             yield node, f"nothing stands at {path}"
             continue
         if vars(module).get("read_as_real", ()) != typed.converted(node):
-            yield node, f"its module {path} reads other bottoms as real numbers than {list(typed.converted(node))}"
-        shared = {typed.weights[node][index].name for index in range(len(typed.weights[node])) if (node, index) in typed.shared}
+            yield (
+                node,
+                f"its module {path} reads other bottoms as real numbers than {list(typed.converted(node))}",
+            )
+        shared = {
+            typed.weights[node][index].name
+            for index in range(len(typed.weights[node]))
+            if (node, index) in typed.shared
+        }
         yield from ((node, f"its module {path} {what}") for what in unlike(module, reference, shared))
         for weight in typed.weights[node]:
-            shape = tuple(getattr(module, weight.name).shape) if weight.name not in shared else weight.shape
+            if weight.name not in shared:
+                shape = tuple(getattr(module, weight.name).shape)
+            else:
+                shape = weight.shape
             if shape != weight.shape:
                 yield node, f"its weight {weight.name} has shape {list(shape)}, not {list(weight.shape)}"
 
@@ -87,11 +106,15 @@ def class_of(target: str, emitted: ModuleType) -> Any:
 
     head, dot, rest = target.partition(".")
     if dot:
-        found: Any = {"nn": torch.nn, "torch": torch, "F": torch.nn.functional}.get(head) or getattr(emitted, head)
+        found: Any = {"nn": torch.nn, "torch": torch, "F": torch.nn.functional}.get(head) or getattr(
+            emitted, head
+        )
         for step in rest.split("."):
             found = getattr(found, step)
         return found
-    return next((vars(each)[target] for each in blocks() if target in vars(each)), None) or getattr(emitted, target)
+    return next((vars(each)[target] for each in blocks() if target in vars(each)), None) or getattr(
+        emitted, target
+    )
 
 
 @cache
@@ -104,7 +127,9 @@ def blocks() -> tuple[ModuleType, ...]:
 def unlike(module: "nn.Module", reference: "nn.Module", shared: set[str]) -> Iterator[str]:
     """In what a module differs from one that was made as the layer says."""
     mine, other = type(module), type(reference)
-    if mine is not other and (mine.__name__ != other.__name__ or vars(mine).keys() - DIFFERS != vars(other).keys() - DIFFERS):
+    if mine is not other and (
+        mine.__name__ != other.__name__ or vars(mine).keys() - DIFFERS != vars(other).keys() - DIFFERS
+    ):
         yield f"is a {mine.__name__}, not a {other.__name__}"
         return
     own = OWN | (HOOKS if vars(module).keys() & HOOKED else frozenset())
@@ -116,8 +141,14 @@ def unlike(module: "nn.Module", reference: "nn.Module", shared: set[str]) -> Ite
             yield f"has {name} = {value!r}, not {wanted!r}"
     for kind in ("_parameters", "_buffers"):
         tensors, wanted = vars(module)[kind], vars(reference)[kind]
-        for name in sorted((tensors.keys() | wanted.keys()) - shared - (CONVERTING if "read_as_real" in vars(module) else set())):
-            one, two = (None if (t := side.get(name)) is None else tuple(t.shape) for side in (tensors, wanted))
+        for name in sorted(
+            (tensors.keys() | wanted.keys())
+            - shared
+            - (CONVERTING if "read_as_real" in vars(module) else set())
+        ):
+            one, two = (
+                None if (t := side.get(name)) is None else tuple(t.shape) for side in (tensors, wanted)
+            )
             if one != two:
                 yield f"has {name} of shape {one}, not {two}"
     inner, expected = dict(module.named_children()), dict(reference.named_children())
@@ -129,7 +160,15 @@ def unlike(module: "nn.Module", reference: "nn.Module", shared: set[str]) -> Ite
 
 
 DIFFERS = frozenset(
-    ("__module__", "__reduce__", "__firstlineno__", "__static_attributes__", "__doc__", "__annotations__", "__annotate_func__")
+    (
+        "__module__",
+        "__reduce__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__doc__",
+        "__annotations__",
+        "__annotate_func__",
+    )
 )
 """What tells an inlined class from the file's own."""
 

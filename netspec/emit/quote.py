@@ -1,4 +1,5 @@
-"""The one wall between a spec's words and emitted Python. Text comes in; Code, which may stand in a program as it is, goes out.
+"""The one wall between a spec's words and emitted Python. Text comes in; Code, which may stand in a
+program as it is, goes out.
 
 What is not Code is quoted: as a literal, a docstring or a comment. Knows no graph and no layer.
 """
@@ -8,14 +9,28 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
-__all__ = ["Code", "UnquotableError", "code", "comment", "docstring", "identifier", "joined", "literal", "own_code", "shown", "source"]
+__all__ = [
+    "Code",
+    "UnquotableError",
+    "code",
+    "comment",
+    "docstring",
+    "identifier",
+    "joined",
+    "literal",
+    "own_code",
+    "shown",
+    "source",
+]
 
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 PLAIN = (bool, int, str, type(None))
 
 
 class Code(str):
-    """A piece of Python. Made by the functions here alone; an emitter takes nothing else into its text."""
+    """A piece of Python. Made by the functions here alone; an emitter takes nothing else into its
+    text.
+    """
 
     __slots__ = ()
 
@@ -29,7 +44,9 @@ class UnquotableError(TypeError):
 
 
 def code(template: str, *parts: object) -> Code:
-    """The template, written in netspec's own text, with each `{}` filled: Code as it is, any other value as a literal."""
+    """The template, written in netspec's own text, with each `{}` filled: Code as it is, any other
+    value as a literal.
+    """
     return Code(template.format(*(part if type(part) is Code else literal(part) for part in parts)))
 
 
@@ -84,9 +101,13 @@ def comment(text: str) -> Code:
 
 def shown(text: str) -> str:
     """A text on one line: what is not printable is written as Python escapes it."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def own_code(text: str) -> Code:
-    """Python that is code already: cut out of netspec's own files, or of plug-ins that the command line lets run."""
+    """Python that is code already: cut out of netspec's own files, or of plug-ins that the command
+    line lets run.
+    """
     return Code(text)

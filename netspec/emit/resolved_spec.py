@@ -1,7 +1,8 @@
-"""A resolved spec -> the complete spec it stands for: flat layers, every default and bottom written out. Knows no layer type.
+"""A resolved spec -> the complete spec it stands for: flat layers, every default and bottom written
+out. Knows no layer type.
 
-Comes in: the typed graph of each phase. The stages and the level they were wired with are settled; phases stay.
-Written out and resolved again it gives the same text.
+Comes in: the typed graph of each phase. The stages and the level they were wired with are settled;
+phases stay. Written out and resolved again it gives the same text.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +21,9 @@ __all__ = ["resolved_text", "resolved_tree"]
 
 
 def resolved_text(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> str:
-    """The canonical text of a spec, from the typed graphs of the states that it describes a net for."""
+    """The canonical text of a spec, from the typed graphs of the states that it describes a net
+    for.
+    """
     return dump(resolved_tree(resolved, views))
 
 
@@ -42,13 +45,17 @@ def resolved_tree(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> d
         "train": training(resolved, names),
         "allow": list(file.allow),
     }
-    tree: dict[str, Any] = escaped({key: value for key, value in sections.items() if value not in (None, "", [], {})})
+    tree: dict[str, Any] = escaped(
+        {key: value for key, value in sections.items() if value not in (None, "", [], {})}
+    )
     return tree
 
 
 def section(resolved: Resolved, name: str) -> Any:
     found = resolved.spec.section(name)
-    return plain(found) if found is not None else None
+    if found is not None:
+        return plain(found)
+    return None
 
 
 def escaped(value: Any) -> Any:
@@ -57,12 +64,21 @@ def escaped(value: Any) -> Any:
         return {key: escaped(item) for key, item in value.items()}
     if isinstance(value, list):
         return [escaped(item) for item in value]
-    return value.replace("$", "$$") if isinstance(value, str) else value
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    return value
 
 
 def blob_names(graphs: Iterable[TypedGraph]) -> dict[str, str]:
-    """The name that a value was made under, by every name that leads to it: a block's instance leaves a value of a layer inside."""
-    return {name: value.name for typed in graphs for name, value in typed.graph.blobs.items() if value.node is not None}
+    """The name that a value was made under, by every name that leads to it: a block's instance
+    leaves a value of a layer inside.
+    """
+    return {
+        name: value.name
+        for typed in graphs
+        for name, value in typed.graph.blobs.items()
+        if value.node is not None
+    }
 
 
 # --- sections --------------------------------------------------------------------------------------------------------
@@ -81,7 +97,11 @@ def inputs(resolved: Resolved) -> dict[str, Any]:
 def outputs(written: Any, names: Mapping[str, str]) -> Any:
     if isinstance(written, dict):
         return {names.get(name, name): item for name, item in written.items()}
-    listed = [names.get(str(name), str(name)) for name in (written if isinstance(written, list) else [written]) if name is not None]
+    listed = [
+        names.get(str(name), str(name))
+        for name in (written if isinstance(written, list) else [written])
+        if name is not None
+    ]
     return single(listed)
 
 
@@ -99,7 +119,9 @@ def expectations(written: Any, names: Mapping[str, str]) -> Any:
 
 
 def training(resolved: Resolved, names: Mapping[str, str]) -> dict[str, Any]:
-    """`train:` with its defaults; the bottoms of its losses by the names that their layers give them."""
+    """`train:` with its defaults; the bottoms of its losses by the names that their layers give
+    them.
+    """
     record = resolved.file.train
     if record is None:
         return {}
@@ -130,7 +152,11 @@ def layers(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> Iterator
     """Every layer that a phase keeps, once; one that the phases wire unlike, once for each."""
     wired = {state: wired_layers(typed) for state, typed in views.items()}
     for draft in resolved.drafts.values():
-        here = {state.phase: found[draft.name] for state, found in wired.items() if draft.name in found and kept(draft, state)}
+        here = {
+            state.phase: found[draft.name]
+            for state, found in wired.items()
+            if draft.name in found and kept(draft, state)
+        }
         if len({(tuple(one.bottoms), tuple(one.shared.items())) for one in here.values()}) > 1:
             for phase, one in here.items():
                 yield layer(draft, one, phase)
@@ -142,12 +168,16 @@ def layers(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> Iterator
 def only_phase(draft: Draft) -> str | None:
     """The phase that a layer's rules ask for, where one net alone was sound."""
     asked = {rule.phase for rule in draft.fields.include} - {None}
-    return asked.pop() if len(asked) == 1 else None
+    if len(asked) == 1:
+        return asked.pop()
+    return None
 
 
 def wired_layers(typed: TypedGraph) -> dict[str, Wired]:
     graph = typed.graph
-    makers = dict.fromkeys(node for node in (*(i.node for i in graph.inputs), *graph.sources) if node is not None)
+    makers = dict.fromkeys(
+        node for node in (*(i.node for i in graph.inputs), *graph.sources) if node is not None
+    )
     shared: dict[Node, dict[int, str]] = {}
     for (node, index), (owner, at) in typed.shared.items():
         given = owner.params[at].name if at < len(owner.params) else ""
@@ -166,7 +196,9 @@ def layer(draft: Draft, wired: Wired, phase: str | None) -> dict[str, Any]:
         "top": single([value.name for value in node.tops]),
         "include": {"phase": phase} if phase is not None else None,
         "phase": fields.phase,
-        "loss_weight": single(list(node.loss_weights)) if any(node.loss_weights) or fields.loss_weight else None,
+        "loss_weight": (
+            single(list(node.loss_weights)) if any(node.loss_weights) or fields.loss_weight else None
+        ),
         "propagate_down": single(list(fields.propagate_down)),
         "param": list(weight_settings(node.params, wired.shared)),
         "allow": list(fields.allow),
@@ -193,4 +225,8 @@ def parameters(draft: Draft) -> dict[str, Any]:
 
 def single(values: list[Any]) -> Any:
     """One value by itself; None for none."""
-    return values if len(values) > 1 else values[0] if values else None
+    if len(values) > 1:
+        return values
+    if values:
+        return values[0]
+    return None

@@ -1,4 +1,6 @@
-"""Which nodes form which block, and which block instances are the same class. Compares instances by structure; arguments may differ."""
+"""Which nodes form which block, and which block instances are the same class. Compares instances by
+structure; arguments may differ.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Union
@@ -14,7 +16,9 @@ __all__ = ["Child", "Group", "Structure", "grouped"]
 
 
 class Group:
-    """The whole net, or one block instance: its children in order, the values that come in, and those that others read."""
+    """The whole net, or one block instance: its children in order, the values that come in, and
+    those that others read.
+    """
 
     def __init__(
         self,
@@ -41,10 +45,14 @@ class Group:
         """What goes into a child: for a data layer, its own tops as they were passed in."""
         if isinstance(child, Group):
             return child.inputs
-        return child.tops if child in self.sources else child.bottoms
+        if child in self.sources:
+            return child.tops
+        return child.bottoms
 
     def makes(self, child: "Child") -> tuple[Value, ...]:
-        return child.outputs if isinstance(child, Group) else child.tops
+        if isinstance(child, Group):
+            return child.outputs
+        return child.tops
 
     def readers(self, value: Value) -> list[int]:
         """Places in `children` that read a value."""
@@ -52,7 +60,9 @@ class Group:
 
     def own_name(self, value: Value) -> str:
         """A value's name as the block itself says it."""
-        return value.name.removeprefix(f"{self.name}.") if self.block else value.name
+        if self.block:
+            return value.name.removeprefix(f"{self.name}.")
+        return value.name
 
     def last_uses(self) -> dict[Value, int]:
         return {value: i for i, child in enumerate(self.children) for value in self.reads(child)}
@@ -70,7 +80,16 @@ def grouped(typed: TypedGraph, structure: "Structure") -> Group:
             uses.setdefault(value, set()).add(node)
     for value in graph.outputs:
         uses.setdefault(value, set()).add(None)
-    root = group_of("", None, list(graph.nodes), 0, uses, tuple(i.value for i in graph.inputs), graph.outputs, graph.sources)
+    root = group_of(
+        "",
+        None,
+        list(graph.nodes),
+        0,
+        uses,
+        tuple(i.value for i in graph.inputs),
+        graph.outputs,
+        graph.sources,
+    )
     structure.learn(root)
     return root
 
@@ -85,7 +104,9 @@ def group_of(
     outputs: tuple[Value, ...],
     sources: tuple[Node, ...] = (),
 ) -> Group:
-    """Nodes of one instance, those of inner instances gathered; of the whole net, first its data layers."""
+    """Nodes of one instance, those of inner instances gathered; of the whole net, first its data
+    layers.
+    """
     children: list[Child] = [*sources]
     i = 0
     while i < len(nodes):
@@ -107,16 +128,20 @@ def group_of(
 
 
 class Structure:
-    """The classes of a net's blocks: instances of the same template whose layers and wiring are equal share one.
+    """The classes of a net's blocks: instances of the same template whose layers and wiring are
+    equal share one.
 
-    taken: names that the text uses beside them; neither a class nor a constructor's argument is called so.
+    taken: names that the text uses beside them; neither a class nor a constructor's argument is
+    called so.
     """
 
     def __init__(self, typed: TypedGraph, taken: frozenset[str] = frozenset()) -> None:
         self.typed = typed
         self.reserved = taken
         self.paths: dict[Node, Code] = {}
-        self.modules: dict[Node, ModuleText] = {node: module_of(node, typed) for node in (*typed.graph.sources, *typed.graph.nodes)}
+        self.modules: dict[Node, ModuleText] = {
+            node: module_of(node, typed) for node in (*typed.graph.sources, *typed.graph.nodes)
+        }
         self.converted = {node: found for node in typed.graph.nodes if (found := typed.converted(node))}
         self.instances: dict[Any, list[Group]] = {}
         self.keys: dict[Group, Any] = {}
@@ -149,7 +174,10 @@ class Structure:
             reads = tuple(numbers[v] for v in group.reads(child))
             for value in group.makes(child):
                 numbers[value] = len(numbers)
-            what = self.key(child) if isinstance(child, Group) else self.node_key(child)
+            if isinstance(child, Group):
+                what = self.key(child)
+            else:
+                what = self.node_key(child)
             rows.append(
                 (
                     group.local[child.name],
@@ -159,7 +187,12 @@ class Structure:
                     tuple(v.name.removeprefix(f"{group.name}.") for v in group.makes(child)),
                 )
             )
-        key = (group.block.template if group.block else "", len(group.inputs), tuple(rows), tuple(numbers[v] for v in group.outputs))
+        key = (
+            group.block.template if group.block else "",
+            len(group.inputs),
+            tuple(rows),
+            tuple(numbers[v] for v in group.outputs),
+        )
         self.keys[group] = key
         self.instances.setdefault(key, []).append(group)
         if key not in self.given:
@@ -167,7 +200,9 @@ class Structure:
         return key
 
     def wanted(self, group: Group) -> str:
-        """The name that a block's class has if it is free: the block's, and from its second class on a number."""
+        """The name that a block's class has if it is free: the block's, and from its second class
+        on a number.
+        """
         template = group.block.template if group.block else ""
         before = sum(1 for key in self.given if key[0] == template)
         words = (template or "Block").replace("-", "_").split("_")
@@ -177,8 +212,19 @@ class Structure:
         text = self.modules[node]
         tied = any(owner[0] is node for owner in self.typed.shared)
         fillers = tuple(repr(w.drawn) for w in self.typed.weights[node])
-        fans = tuple(w.seen if w.filler.type == "kaiming_uniform" else () for w in self.typed.weights[node][:1])
-        return text.target, len(text.arguments), tuple(text.keywords), fillers, fans, tied, node.layer.top_count, node.stopped
+        fans = tuple(
+            w.seen if w.filler.type == "kaiming_uniform" else () for w in self.typed.weights[node][:1]
+        )
+        return (
+            text.target,
+            len(text.arguments),
+            tuple(text.keywords),
+            fillers,
+            fans,
+            tied,
+            node.layer.top_count,
+            node.stopped,
+        )
 
     @property
     def classes(self) -> list[Group]:
@@ -193,7 +239,9 @@ class Structure:
         return self.given[self.key(group)]
 
     def varying(self, key: Any) -> dict[tuple[str, str], tuple[Code, list[Any]]]:
-        """What differs between the instances of a class: (child, slot) -> (parameter name, value per instance)."""
+        """What differs between the instances of a class: (child, slot) -> (parameter name, value
+        per instance).
+        """
         if key in self.found:
             return self.found[key]
         groups = self.instances[key]
@@ -229,7 +277,14 @@ class Structure:
     def variable(self, groups: list[Group], values: list[Any]) -> str | None:
         """The block's variable that has just these values in these instances."""
         tables = [dict(g.block.variables) if g.block else {} for g in groups]
-        return next((name for name in tables[0] if all(repr(t.get(name)) == repr(v) for t, v in zip(tables, values, strict=True))), None)
+        return next(
+            (
+                name
+                for name in tables[0]
+                if all(repr(t.get(name)) == repr(v) for t, v in zip(tables, values, strict=True))
+            ),
+            None,
+        )
 
     def parameters(self, group: Group) -> dict[Code, Code]:
         """The constructor's arguments with their types."""
@@ -241,7 +296,9 @@ class Structure:
         inside = self.varying(self.key(group)) if group.block else {}
 
         def said(slot: str, value: object) -> object:
-            return inside[local, slot][0] if (local, slot) in inside else value
+            if (local, slot) in inside:
+                return inside[local, slot][0]
+            return value
 
         if isinstance(child, Group):
             inner = self.varying(self.key(child))
@@ -250,22 +307,50 @@ class Structure:
             return called(self.class_of(child), (), words)
         text = self.modules[child]
         arguments = tuple(said(f"argument{i}", a) for i, a in enumerate(text.arguments))
-        return called(identifier(text.target), arguments, {identifier(k): said(k, v) for k, v in text.keywords.items()})
+        return called(
+            identifier(text.target), arguments, {identifier(k): said(k, v) for k, v in text.keywords.items()}
+        )
 
     def ties(self, group: Group, child: Child) -> list[Code]:
-        """Lines that make shared weights one tensor, and whole numbers real ones: written in the outermost class, which sees all."""
+        """Lines that make shared weights one tensor, and whole numbers real ones: written in the
+        outermost class, which sees all.
+        """
         if group.block is not None:
             return []
-        inner = [node for node in self.converted if node is child or (isinstance(child, Group) and node.name.startswith(child.name + "."))]
-        lines = [code("read_as_real(self.{}, {})", self.paths[node], joined(", ", self.converted[node])) for node in inner]
+        inner = [
+            node
+            for node in self.converted
+            if node is child or (isinstance(child, Group) and node.name.startswith(child.name + "."))
+        ]
+        lines = [
+            code("read_as_real(self.{}, {})", self.paths[node], joined(", ", self.converted[node]))
+            for node in inner
+        ]
         for (node, index), (owner, at) in self.typed.shared.items():
             if node is child or (isinstance(child, Group) and node.name.startswith(child.name + ".")):
                 mine, first = self.typed.weights[node][index], self.typed.weights[owner][at]
                 here, there = self.paths[node], self.paths[owner]
                 if mine.shape == first.shape:
-                    lines.append(code("self.{}.{} = self.{}.{}", here, identifier(mine.name), there, identifier(first.name)))
+                    lines.append(
+                        code(
+                            "self.{}.{} = self.{}.{}",
+                            here,
+                            identifier(mine.name),
+                            there,
+                            identifier(first.name),
+                        )
+                    )
                 else:
-                    lines.append(code("share_reshaped(self.{}, {}, self.{}, {}, {})", here, mine.name, there, first.name, mine.shape))
+                    lines.append(
+                        code(
+                            "share_reshaped(self.{}, {}, self.{}, {}, {})",
+                            here,
+                            mine.name,
+                            there,
+                            first.name,
+                            mine.shape,
+                        )
+                    )
         return lines
 
 

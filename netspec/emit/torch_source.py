@@ -1,6 +1,8 @@
-"""A TypedGraph as readable Python that needs only torch. Comes in: the graph; goes out: the text. Imports no torch.
+"""A TypedGraph as readable Python that needs only torch. Comes in: the graph; goes out: the text.
+Imports no torch.
 
-Block instances become nested modules, one class per structure (emit/structure.py); everything else is a line per layer.
+Block instances become nested modules, one class per structure (emit/structure.py); everything else
+is a line per layer.
 """
 
 from collections.abc import Mapping
@@ -21,7 +23,9 @@ EMPTY = code("")
 
 
 def class_name(name: str, taken: frozenset[str] = frozenset()) -> Code:
-    """`LeNet`, `resnet_50` and `9x9` as names of classes; `softmax`, which a module bears, as SoftmaxNet. taken: further names."""
+    """`LeNet`, `resnet_50` and `9x9` as names of classes; `softmax`, which a module bears, as
+    SoftmaxNet. taken: further names.
+    """
     text = "".join(part[:1].upper() + part[1:] for part in attribute(name).split("_"))
     others = taken | module_names() | BUILTINS | FORBIDDEN
     return Names(others).fresh(text if text and text not in others else f"{text}Net")
@@ -30,7 +34,8 @@ def class_name(name: str, taken: frozenset[str] = frozenset()) -> Code:
 def torch_source(typed: TypedGraph, origin: str = "") -> str:
     """The module's text: imports, what torch lacks, a class per block, the network, last.
 
-    Whatever the spec calls its parts, its words come into the text through emit/quote.py alone, and no two classes have one name.
+    Whatever the spec calls its parts, its words come into the text through emit/quote.py alone, and
+    no two classes have one name.
     """
     homes = list(dict.fromkeys(home for n in typed.graph.nodes if (home := type(n.layer).home) is not None))
     taken = module_names(homes) | BUILTINS
@@ -44,7 +49,9 @@ def torch_source(typed: TypedGraph, origin: str = "") -> str:
     helpers, further = inlined(words, homes)
     heads = import_lines(homes, words | further)
     made_from = f" from {origin}" if origin else ""
-    title = docstring(f"{typed.graph.name}: compiled by netspec{made_from}, {typed.graph.phase} phase. Needs only torch.")
+    title = docstring(
+        f"{typed.graph.name}: compiled by netspec{made_from}, {typed.graph.phase} phase. Needs only torch."
+    )
     return joined("\n\n\n", [joined("\n\n", [title, source(heads)]), *helpers, *bodies]) + "\n"
 
 
@@ -67,9 +74,17 @@ def network_class(name: Code, root: Group, typed: TypedGraph, structure: Structu
     if optional:
         lines.append(code("    optional = {}", optional))
     lines += table(
-        code("layers"), {n.name: (str(structure.paths[n]), *(w.name for w in typed.weights[n])) for n in (*graph.sources, *graph.nodes)}
+        code("layers"),
+        {
+            n.name: (str(structure.paths[n]), *(w.name for w in typed.weights[n]))
+            for n in (*graph.sources, *graph.nodes)
+        },
     )
-    made = {name: (str(structure.paths[v.node]), v.index) for name, v in graph.blobs.items() if v.node in structure.paths}
+    made = {
+        name: (str(structure.paths[v.node]), v.index)
+        for name, v in graph.blobs.items()
+        if v.node in structure.paths
+    }
     lines += table(code("blobs"), made)
     modes = {str(structure.paths[n]): n.mode == "TRAIN" for n in graph.nodes if n.mode is not None}
     if modes:
@@ -84,7 +99,10 @@ def network_class(name: Code, root: Group, typed: TypedGraph, structure: Structu
         code("{}: Tensor | None = None" if i.value.name in optional else "{}: Tensor", a)
         for a, i in zip(arguments, graph.inputs, strict=True)
     ]
-    lines += [EMPTY, code("    def forward({}) -> Tensor | dict[str, Tensor]:", joined(", ", [code("self"), *declared]))]
+    lines += [
+        EMPTY,
+        code("    def forward({}) -> Tensor | dict[str, Tensor]:", joined(", ", [code("self"), *declared])),
+    ]
     variables = dict(zip((i.value for i in graph.inputs), arguments, strict=True))
     losses = [(top, w) for n in graph.nodes for top, w in zip(n.tops, n.loss_weights, strict=False) if w]
     lines += forward(root, variables, names, typed, structure, keep=frozenset(v for v, _ in losses))
@@ -101,7 +119,9 @@ def network_class(name: Code, root: Group, typed: TypedGraph, structure: Structu
 
 def loss_term(variable: Code, weight: float, rank: int) -> Code:
     value = variable if rank == 0 else code("{}.sum()", variable)
-    return value if weight == 1 else code("{} * {}", weight, value)
+    if weight == 1:
+        return value
+    return code("{} * {}", weight, value)
 
 
 def table(name: Code, entries: Mapping[str, Any]) -> list[Code]:
@@ -123,7 +143,13 @@ def block_class(group: Group, structure: Structure) -> Code:
     lines += [*constructor(group, parameters, structure), EMPTY, *fillers(group, structure), EMPTY]
     several = code("tuple[{}]", joined(", ", [code("Tensor")] * len(group.outputs)))
     returns = code("Tensor") if len(group.outputs) == 1 else several
-    lines.append(code("    def forward({}) -> {}:", joined(", ", [code("self"), *(code("{}: Tensor", i) for i in inputs)]), returns))
+    lines.append(
+        code(
+            "    def forward({}) -> {}:",
+            joined(", ", [code("self"), *(code("{}: Tensor", i) for i in inputs)]),
+            returns,
+        )
+    )
     variables = dict(zip(group.inputs, inputs, strict=True))
     lines += forward(group, variables, names, structure.typed, structure)
     lines.append(code("        return {}", joined(", ", [variables[v] for v in group.outputs])))
@@ -133,10 +159,15 @@ def block_class(group: Group, structure: Structure) -> Code:
 def constructor(group: Group, parameters: Mapping[Code, Code], structure: Structure) -> list[Code]:
     """`__init__`: a comment with name, place and shapes, then the module."""
     declared = [code("{}: {}", name, kind) for name, kind in parameters.items()]
-    lines = [code("    def __init__({}) -> None:", joined(", ", [code("self"), *declared])), code("        super().__init__()")]
+    lines = [
+        code("    def __init__({}) -> None:", joined(", ", [code("self"), *declared])),
+        code("        super().__init__()"),
+    ]
     for child in group.children:
         lines.append(code("        {}", comment(remark(child, structure))))
-        lines.append(code("        self.{} = {}", group.names[child.name], structure.construction(group, child)))
+        lines.append(
+            code("        self.{} = {}", group.names[child.name], structure.construction(group, child))
+        )
     for child in group.children:
         lines += [code("        {}", line) for line in structure.ties(group, child)]
     lines.append(code("        self.reset_parameters()"))
@@ -148,17 +179,29 @@ def remark(child: Child, structure: Structure) -> str:
     if isinstance(child, Group):
         return f"{child.name}: block {child.block.template if child.block else ''}"
     span = child.places["name"]
-    place = f"{span.source.name}:{span.begin[0]}  " if span is not None else ""
+    if span is not None:
+        place = f"{span.source.name}:{span.begin[0]}  "
+    else:
+        place = ""
     bottoms, tops = structure.typed.bottoms(child), structure.typed.tops(child)
-    return f"{place}{child.name}: {child.layer.type} {', '.join(map(str, bottoms))} -> {', '.join(map(str, tops))}"
+    return (
+        f"{place}{child.name}: {child.layer.type} {', '.join(map(str, bottoms))} ->"
+        f" {', '.join(map(str, tops))}"
+    )
 
 
 def fillers(group: Group, structure: Structure) -> list[Code]:
     """`reset_parameters`: each weight by the filler of the spec."""
-    lines = [code("    def reset_parameters(self) -> None:"), code("        {}", docstring("Fill the weights as the spec says."))]
+    lines = [
+        code("    def reset_parameters(self) -> None:"),
+        code("        {}", docstring("Fill the weights as the spec says.")),
+    ]
     for child in group.children:
         if isinstance(child, Node):
-            lines += [code("        {}", line) for line in filling(child, code("self.{}", group.names[child.name]), structure)]
+            lines += [
+                code("        {}", line)
+                for line in filling(child, code("self.{}", group.names[child.name]), structure)
+            ]
     return lines
 
 
@@ -169,8 +212,15 @@ def filling(node: Node, path: Code, structure: Structure) -> list[Code]:
         if (node, index) in structure.typed.shared:
             continue
         f = weight.drawn
-        given = {name: f.__dict__[name] for name in FILLER_WORDS[f.type] if f.__dict__[name] != DEFAULT_FILLER.__dict__[name]}
-        arguments = [code("{}.{}", path, identifier(weight.name)), *(code("{}={}", identifier(k), v) for k, v in given.items())]
+        given = {
+            name: f.__dict__[name]
+            for name in FILLER_WORDS[f.type]
+            if f.__dict__[name] != DEFAULT_FILLER.__dict__[name]
+        }
+        arguments = [
+            code("{}.{}", path, identifier(weight.name)),
+            *(code("{}={}", identifier(k), v) for k, v in given.items()),
+        ]
         if f.type == "kaiming_uniform":
             count = 1
             for size in weights[0].seen:
@@ -196,26 +246,51 @@ FILLER_WORDS: dict[str, tuple[str, ...]] = {
 
 
 def forward(
-    group: Group, variables: dict[Value, Code], names: Names, typed: TypedGraph, structure: Structure, keep: frozenset[Value] = frozenset()
+    group: Group,
+    variables: dict[Value, Code],
+    names: Names,
+    typed: TypedGraph,
+    structure: Structure,
+    keep: frozenset[Value] = frozenset(),
 ) -> list[Code]:
-    """A line per child. What only the next line reads is called h; other values bear their blob's name, dropped after their last use."""
+    """A line per child. What only the next line reads is called h; other values bear their blob's
+    name, dropped after their last use.
+    """
     lines: list[Code] = []
     last = group.last_uses()
     held = set(group.outputs) | keep
     given = set(variables)
     for i, child in enumerate(group.children):
         reads = group.reads(child)
-        stopped = child.stopped if isinstance(child, Node) else frozenset()
-        given_to = [code("{}.detach()" if at in stopped else "{}", variables[v]) for at, v in enumerate(reads)]
+        if isinstance(child, Node):
+            stopped = child.stopped
+        else:
+            stopped = frozenset()
+        given_to = [
+            code("{}.detach()" if at in stopped else "{}", variables[v]) for at, v in enumerate(reads)
+        ]
         call = code("self.{}({})", group.names[child.name], joined(", ", given_to))
         makes = group.makes(child)
         for value in makes:
             soon = len(makes) == 1 and value not in held and group.readers(value) == [i + 1]
-            final = len(makes) == 1 and value in held and group.outputs == (value,) and i == len(group.children) - 1 and value not in keep
-            variables[value] = code("h") if soon or final else names[group.own_name(value)]
+            final = (
+                len(makes) == 1
+                and value in held
+                and group.outputs == (value,)
+                and i == len(group.children) - 1
+                and value not in keep
+            )
+            if soon or final:
+                variables[value] = code("h")
+            else:
+                variables[value] = names[group.own_name(value)]
         made = joined(", ", [variables[v] for v in makes])
         lines.append(code("        {} = {}", made, call) if makes else code("        {}", call))
-        spent = [v for v in dict.fromkeys(reads) if last.get(v) == i and v not in held and v not in given and variables[v] != "h"]
+        spent = [
+            v
+            for v in dict.fromkeys(reads)
+            if last.get(v) == i and v not in held and v not in given and variables[v] != "h"
+        ]
         spent += [v for v in makes if v not in last and v not in held and variables[v] != "h"]
         live = {variables[v] for v in makes if v in held or last.get(v, -1) > i}
         gone = [variables[v] for v in spent if variables[v] not in live]

@@ -24,4 +24,6 @@ def device_for(word: str) -> str:
     missing = absent("cuda") if word != "cpu" else ""
     if word == "cuda" and missing is not None:
         raise fail("NS722", f"cuda was asked for: {missing}")
-    return "cuda" if missing is None else "cpu"
+    if missing is None:
+        return "cuda"
+    return "cpu"

@@ -1,4 +1,6 @@
-"""Which format a file's ending speaks of. In: a path and what is to be written; out: nothing, or SpecError NS709."""
+"""Which format a file's ending speaks of. In: a path and what is to be written; out: nothing, or
+SpecError NS709.
+"""
 
 from pathlib import Path
 from typing import Literal
@@ -30,7 +32,12 @@ def held(path: Path, wanted: Format) -> None:
     other = format_of(path)
     if other not in (None, wanted):
         raise fail(
-            "NS709", f"{wanted} would be written to a file that ends in {ending}", path=str(path), notes=(f"--to {other} writes {other}",)
+            "NS709",
+            f"{wanted} would be written to a file that ends in {ending}",
+            path=str(path),
+            notes=(f"--to {other} writes {other}",),
         )
     if ending in WRITERS:
-        raise fail("NS709", f"export writes onnx or prototxt, not {ending}", path=str(path), notes=(WRITERS[ending],))
+        raise fail(
+            "NS709", f"export writes onnx or prototxt, not {ending}", path=str(path), notes=(WRITERS[ending],)
+        )

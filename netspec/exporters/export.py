@@ -1,4 +1,6 @@
-"""A net becomes an ONNX file. In: a spec, a run, or a network; out: the file, certified, or SpecError and no file."""
+"""A net becomes an ONNX file. In: a spec, a run, or a network; out: the file, certified, or
+SpecError and no file.
+"""
 
 import json
 import os
@@ -39,7 +41,8 @@ __all__ = ["Export", "certify", "export", "export_model"]
 
 @dataclass(frozen=True)
 class Export:
-    """What was written: the model, its size in bytes with its data, its certificate if one was asked for, and warnings.
+    """What was written: the model, its size in bytes with its data, its certificate if one was
+    asked for, and warnings.
 
     seconds: what the export took without certifying, and what certifying took.
     """
@@ -53,7 +56,9 @@ class Export:
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """What is to be exported: the program, the deployed network with its weights, and the run's folder if it is one."""
+    """What is to be exported: the program, the deployed network with its weights, and the run's
+    folder if it is one.
+    """
 
     program: Program
     net: "nn.Module"
@@ -69,17 +74,26 @@ def export(
     device: str = "auto",
     allow_batch_dependence: bool = False,
 ) -> Path:
-    """Write the deploy view of a network as ONNX and certify that onnxruntime computes what torch does. Answers the path.
+    """Write the deploy view of a network as ONNX and certify that onnxruntime computes what torch
+    does. Answers the path.
 
-    source: a spec file, a run's folder, a Program, or a network that netspec.compile made. weights: a safetensors file to take instead.
-    device: where to compare, cpu, cuda or auto. certify: how much, "full" (True) or "quick"; with False the file says so.
-    Where the spec demands a latency, it is measured (NS329).
-    Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree), NS704 (cannot write), NS683, NS705 (not a source), NS706,
-    NS707, NS708, NS709 (an ending of another format), NS716, NS722, NS728 (a letter that one number alone meets),
-    NS729 (answers that depend on the rest of the batch, and no `allow_batch_dependence`); for weights NS001, NS674,
-    NS676. In each case nothing is written.
+    source: a spec file, a run's folder, a Program, or a network that netspec.compile made. weights:
+    a safetensors file to take instead. device: where to compare, cpu, cuda or auto. certify: how
+    much, "full" (True) or "quick"; with False the file says so. Where the spec demands a latency,
+    it is measured (NS329). Raises SpecError: NS701 (a layer without ONNX form), NS703 (they
+    disagree), NS704 (cannot write), NS683, NS705 (not a source), NS706, NS707, NS708, NS709 (an
+    ending of another format), NS716, NS722, NS728 (a letter that one number alone meets), NS729
+    (answers that depend on the rest of the batch, and no `allow_batch_dependence`); for weights
+    NS001, NS674, NS676. In each case nothing is written.
     """
-    made = export_model(source, path, weights=weights, certify=certify, device=device, allow_batch_dependence=allow_batch_dependence)
+    made = export_model(
+        source,
+        path,
+        weights=weights,
+        certify=certify,
+        device=device,
+        allow_batch_dependence=allow_batch_dependence,
+    )
     return made.path
 
 
@@ -94,7 +108,9 @@ def export_model(
     reading: Reading = PLAIN,
     progress: certification.Progress = lambda done, total, word: None,
 ) -> Export:
-    """`export`, with the certificate. reading: how to read the spec; progress: told how far certifying is."""
+    """`export`, with the certificate. reading: how to read the spec; progress: told how far
+    certifying is.
+    """
     path, start, spent = Path(path), time.perf_counter(), 0.0
     held(path, "onnx")
     level: certification.Level = certify if isinstance(certify, str) else "full"
@@ -119,7 +135,11 @@ def export_model(
         findings = hold(origin.program, net, typed, draft)
         if any(d.severity == "error" for d in findings):
             raise SpecError(findings)
-        sealed = {**certificate.metadata(), SEAL: seal_of(draft).text()} if certificate else {"netspec.certified": "false"}
+        sealed = (
+            {**certificate.metadata(), SEAL: seal_of(draft).text()}
+            if certificate
+            else {"netspec.certified": "false"}
+        )
         add_metadata(draft, sealed)
         size = sum(file.stat().st_size for file in draft.parent.iterdir())
     return Export(path, size, certificate, tuple(findings), (time.perf_counter() - start - spent, spent))
@@ -132,37 +152,58 @@ def certify(
     device: str = "auto",
     level: certification.Level = "full",
 ) -> certification.Certificate:
-    """Compare a model file with the network it is said to be made from, weights and all. The file stays as it is.
+    """Compare a model file with the network it is said to be made from, weights and all. The file
+    stays as it is.
 
-    net: a network that netspec.compile made, a Program, a spec file or a run's folder.
-    Raises SpecError: NS703 (they disagree; the layer is named), NS705, NS706, NS716, NS720 (no such file), NS722.
+    net: a network that netspec.compile made, a Program, a spec file or a run's folder. Raises
+    SpecError: NS703 (they disagree; the layer is named), NS705, NS706, NS716, NS720 (no such file),
+    NS722.
     """
     path = Path(model)
     seal_of(path)
     origin = origin_of(net, None, PLAIN)
     typed = origin.program.graph("deploy")
-    return certification.certify(origin.net, typed, path, device=device_for(device), level=level, samples=samples_for(origin, typed, path))
+    return certification.certify(
+        origin.net,
+        typed,
+        path,
+        device=device_for(device),
+        level=level,
+        samples=samples_for(origin, typed, path),
+    )
 
 
 def samples_for(origin: Origin, typed: TypedGraph, path: Path) -> Samples | str | None:
-    """Real samples of a run's test data, made into what the file asks for, or why there are none; None of what is no run."""
-    return None if origin.folder is None else samples_of(origin.program, origin.folder, typed, asked_of(typed, path))
+    """Real samples of a run's test data, made into what the file asks for, or why there are none;
+    None of what is no run.
+    """
+    if origin.folder is None:
+        return None
+    return samples_of(origin.program, origin.folder, typed, asked_of(typed, path))
 
 
 def asked_of(typed: TypedGraph, path: Path) -> dict[str, ImageContract]:
-    """By input with a contract: what the file itself says that its user does to a picture. Raises SpecError NS721."""
+    """By input with a contract: what the file itself says that its user does to a picture. Raises
+    SpecError NS721.
+    """
     said, found = properties_of(path), dict[str, ImageContract]()
     for name in (given.value.name for given in typed.graph.inputs if given.contract is not None):
         try:
             words = read_object(said.get(f"netspec.image.{name}", "{}"))
         except JsonError as error:
-            raise fail("NS721", f"the metadata netspec.image.{name} must be a sound JSON object: {error}", path=str(path)) from error
+            raise fail(
+                "NS721",
+                f"the metadata netspec.image.{name} must be a sound JSON object: {error}",
+                path=str(path),
+            ) from error
         found[name] = contract_of(words, name, str(path)) or ImageContract()
     return found
 
 
 def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading: Reading) -> Origin:
-    """What a source stands for. Raises SpecError: NS683 (a folder that is no run), NS705, and what reading spec and weights raises."""
+    """What a source stands for. Raises SpecError: NS683 (a folder that is no run), NS705, and what
+    reading spec and weights raises.
+    """
     from netspec import compiled
     from netspec.training.run.loading import load_weights
 
@@ -182,7 +223,9 @@ def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading:
 
 
 def trained(folder: Path, reading: Reading, weights: str | os.PathLike[str] | None) -> tuple[Program, Path]:
-    """The program of a run as it was read to be trained, settings of `reading` after its own, and the file of its weights."""
+    """The program of a run as it was read to be trained, settings of `reading` after its own, and
+    the file of its weights.
+    """
     from netspec.training.run.folder import program_of, read_record, weights_file
 
     record = read_record(folder)
@@ -191,7 +234,9 @@ def trained(folder: Path, reading: Reading, weights: str | os.PathLike[str] | No
 
 
 def copy_weights(given: Any, net: Any, program: Program) -> None:
-    """The weights of a network of any phase into the deployed one, layer by layer. Raises SpecError NS702 where a layer is missing."""
+    """The weights of a network of any phase into the deployed one, layer by layer. Raises SpecError
+    NS702 where a layer is missing.
+    """
     import torch
 
     with torch.no_grad():
@@ -200,7 +245,9 @@ def copy_weights(given: Any, net: Any, program: Program) -> None:
                 continue
             if ref.node.name not in given.layers:
                 raise fail("NS702", f"the network has no layer {ref.node.name}, which the deployed net needs")
-            net.layer_parameters(ref.node.name)[ref.index].copy_(given.layer_parameters(ref.node.name)[ref.index])
+            net.layer_parameters(ref.node.name)[ref.index].copy_(
+                given.layer_parameters(ref.node.name)[ref.index]
+            )
 
 
 def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
@@ -209,7 +256,10 @@ def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
     .image.NAME: what a caller has yet to do with an image."""
     from netspec.version import __version__
 
-    found = {"netspec.version": __version__, "netspec.spec": f"{origin.program.name} {network_hash(origin.program.graphs())}"}
+    found = {
+        "netspec.version": __version__,
+        "netspec.spec": f"{origin.program.name} {network_hash(origin.program.graphs())}",
+    }
     found[ROWS] = rows_word(typed)
     labels = labels_of(origin.program, typed, origin.folder)
     if labels:
@@ -228,6 +278,10 @@ def image_words(typed: TypedGraph) -> dict[str, dict[str, Any]]:
         if given.contract is not None:
             shape = tuple(s if isinstance(s, int) else None for s in typed.types[given.value].shape[1:])
             whole = given.contract.for_files(shape)
-            left = {"color": "rgb" if whole.color == "bgr" else whole.color, "resize": whole.resize, "interpolation": whole.interpolation}
+            left = {
+                "color": "rgb" if whole.color == "bgr" else whole.color,
+                "resize": whole.resize,
+                "interpolation": whole.interpolation,
+            }
             found[given.value.name] = {k: v for k, v in left.items() if v is not None}
     return found

@@ -1,4 +1,6 @@
-"""Class names for the outputs of a model. In: what the spec says under `output:`, or the class map of a run; out: names by output."""
+"""Class names for the outputs of a model. In: what the spec says under `output:`, or the class map
+of a run; out: names by output.
+"""
 
 from pathlib import Path
 
@@ -16,7 +18,9 @@ CLASSES = "classes.json"
 
 
 def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str, list[str]]:
-    """`names_of`; of a run whose paths lead nowhere, findings say how the folder that its record names is confirmed."""
+    """`names_of`; of a run whose paths lead nowhere, findings say how the folder that its record
+    names is confirmed.
+    """
     if not program.reading.unproven:
         return names_of(program, typed, run)
     from netspec.training.run.folder import telling
@@ -26,13 +30,17 @@ def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str
 
 
 def names_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str, list[str]]:
-    """Names by output: what `labels:` lists, or the lines of the file that it names; else the run's classes, where their number fits.
+    """Names by output: what `labels:` lists, or the lines of the file that it names; else the run's
+    classes, where their number fits.
 
-    Raises SpecError NS707 where a file cannot be read, or its names do not match the output's size, NS114 where it lies outside.
+    Raises SpecError NS707 where a file cannot be read, or its names do not match the output's size,
+    NS114 where it lies outside.
     """
     section = program.resolved.spec.section("output")
     found: dict[str, list[str]] = {}
-    for name, body in section.mapping.items() if section is not None and isinstance(section.value, dict) else ():
+    for name, body in (
+        section.mapping.items() if section is not None and isinstance(section.value, dict) else ()
+    ):
         said = body.get("labels") if isinstance(body.value, dict) else None
         if said is not None:
             found[name] = named(said, program, typed, name)
@@ -44,13 +52,17 @@ def names_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str,
 
 
 def named(said: Located, program: Program, typed: TypedGraph, output: str) -> list[str]:
-    """The names listed there, or the lines of the file named, whose path starts at the spec's folder."""
-    source = "it" if isinstance(said.value, list) else file_of(said, program.resolved.spec.folder)
-    names = (
-        [item.text for item in said.items]
-        if isinstance(said.value, list)
-        else lines(Path(source), program.resolved.spec.folder, said, output)
-    )
+    """The names listed there, or the lines of the file named, whose path starts at the spec's
+    folder.
+    """
+    if isinstance(said.value, list):
+        source = "it"
+    else:
+        source = file_of(said, program.resolved.spec.folder)
+    if isinstance(said.value, list):
+        names = [item.text for item in said.items]
+    else:
+        names = lines(Path(source), program.resolved.spec.folder, said, output)
     wanted = next((size(typed, v) for v in typed.graph.outputs if v.name == output), None)
     if wanted is not None and wanted != len(names):
         raise fail("NS707", f"{source} has {len(names)} names: {output} has {wanted} classes", span=said.span)
@@ -63,7 +75,9 @@ def file_of(said: Located, folder: str) -> str:
         return resolved(said.text, folder)
     except OutsideError as error:
         note = "--allow-outside FOLDER, on the command line, lets a spec reach another folder"
-        raise fail("NS114", f"{said.text} lies outside the spec's folder", span=said.span, notes=(note,)) from error
+        raise fail(
+            "NS114", f"{said.text} lies outside the spec's folder", span=said.span, notes=(note,)
+        ) from error
 
 
 def lines(path: Path, folder: str, said: Located, output: str) -> list[str]:
@@ -71,7 +85,10 @@ def lines(path: Path, folder: str, said: Located, output: str) -> list[str]:
     try:
         names = read_bytes(path, roots(folder), BYTES).decode("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        if isinstance(error, OSError):
+            why = error.strerror
+        else:
+            why = "it is not UTF-8"
         raise fail("NS707", f"labels of {output}: {path}: {why}", span=said.span) from error
     return [name.strip() for name in names[: -1 if names[-1] == "" else None]]
 
@@ -96,4 +113,6 @@ def learned(run: Path) -> list[str]:
 def size(typed: TypedGraph, value: Value) -> int | None:
     """Number of classes of an output: its axis 1, or its only axis after the batch."""
     shape = typed.types[value].shape
-    return shape[1] if len(shape) > 1 and isinstance(shape[1], int) else None
+    if len(shape) > 1 and isinstance(shape[1], int):
+        return shape[1]
+    return None

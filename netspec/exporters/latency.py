@@ -1,4 +1,6 @@
-"""Holds a net to `expect.latency`, and measures for `netspec time`. In: a program, its net, its file; out: Timings and findings."""
+"""Holds a net to `expect.latency`, and measures for `netspec time`. In: a program, its net, its
+file; out: Timings and findings.
+"""
 
 import tempfile
 from collections.abc import Mapping
@@ -28,20 +30,28 @@ ORDINARY = Plan()
 
 
 def hold(program: Program, net: "nn.Module", typed: TypedGraph, model: Path) -> list[Diagnostic]:
-    """Measure the file where the spec demands a latency: what breaks it (NS329), or that its device is not here (NS332)."""
+    """Measure the file where the spec demands a latency: what breaks it (NS329), or that its device
+    is not here (NS332).
+    """
     demand = demanded(program.resolved)
     if demand is None:
         return []
     limit, missing = demand.limit, absent(demand.limit.device)
     if missing is not None:
         fact = f"latency is demanded on {limit.device}, and it is not here: {missing}"
-        return [Diagnostic("NS332", fact, demand.body.span, notes=("`netspec time` measures it where the device is",))]
+        return [
+            Diagnostic(
+                "NS332", fact, demand.body.span, notes=("`netspec time` measures it where the device is",)
+            )
+        ]
     feed = feed_of(net, typed, limit.batch, {})
     return judged(program, time_model(model, typed, feed, limit.device, ORDINARY))
 
 
 def judged(program: Program, timing: Timing) -> list[Diagnostic]:
-    """NS329 for each limit of the spec that a timing breaks, if it is about this device and batch; the layers that spend the time."""
+    """NS329 for each limit of the spec that a timing breaks, if it is about this device and batch;
+    the layers that spend the time.
+    """
     demand = demanded(program.resolved)
     if demand is None or demand.limit.batch != timing.batch:
         return []
@@ -49,12 +59,19 @@ def judged(program: Program, timing: Timing) -> list[Diagnostic]:
 
 
 def timings(
-    program: Program, net: "nn.Module", device: str, engines: tuple[str, ...], sizes: Mapping[str, int], plan: Plan = ORDINARY
+    program: Program,
+    net: "nn.Module",
+    device: str,
+    engines: tuple[str, ...],
+    sizes: Mapping[str, int],
+    plan: Plan = ORDINARY,
 ) -> list[Timing]:
-    """The deployed net under torch and onnxruntime, as `engines` names them, N and other open sizes as `sizes` has them.
+    """The deployed net under torch and onnxruntime, as `engines` names them, N and other open sizes
+    as `sizes` has them.
 
-    A size that is not given is an ordinary legal one, N the batch of `expect.latency`, else 1. device: one that is here. Raises SpecError:
-    NS726 (no such symbol), NS727 (a size that the net does not take), and what export raises.
+    A size that is not given is an ordinary legal one, N the batch of `expect.latency`, else 1.
+    device: one that is here. Raises SpecError: NS726 (no such symbol), NS727 (a size that the net
+    does not take), and what export raises.
     """
     typed = program.graph("deploy")
     demand = demanded(program.resolved)
@@ -82,7 +99,9 @@ def feed_of(net: "nn.Module", typed: TypedGraph, batch: int, sizes: Mapping[str,
         if name not in known:
             raise fail("NS726", f"no input has a size {name}: open are {', '.join(sorted(known)) or 'none'}")
     chosen = {**planned.sizes, **dict.fromkeys(counts, batch), **sizes}
-    inside = {name for i in typed.graph.inputs for size in typed.types[i.value].shape for name in symbols(size)}
+    inside = {
+        name for i in typed.graph.inputs for size in typed.types[i.value].shape for name in symbols(size)
+    }
     refused = legal_sizes(typed).refuses({k: v for k, v in chosen.items() if k in inside}) if inside else None
     if refused is not None:
         raise fail("NS727", refused.text)

@@ -1,7 +1,8 @@
-"""ONNX files on disk: written in one pass, no tensor copied, whole or not at all. In: an Outline and arrays; out: a file, or two.
+"""ONNX files on disk: written in one pass, no tensor copied, whole or not at all. In: an Outline
+and arrays; out: a file, or two.
 
-Above 2 GiB (protobuf's limit) the weights lie in one file beside the model, `<model>.<crc32>.data`: its name tells its content, so that
-at no moment a model stands beside the data of another.
+Above 2 GiB (protobuf's limit) the weights lie in one file beside the model, `<model>.<crc32>.data`:
+its name tells its content, so that at no moment a model stands beside the data of another.
 """
 
 import os
@@ -34,7 +35,8 @@ ALIGNMENT = 4096
 
 @contextmanager
 def publishing(path: Path) -> Iterator[Path]:
-    """A path in a hidden folder beside `path` to write the model to; at the end what lies there is brought to disk and moved to its place.
+    """A path in a hidden folder beside `path` to write the model to; at the end what lies there is
+    brought to disk and moved to its place.
 
     On an error nothing is left. Raises SpecError NS704 where the place cannot be written to.
     """
@@ -89,7 +91,9 @@ def arrays(net: Any, typed: TypedGraph) -> dict[str, Any]:
 
 
 def write_model(outline: Outline, arrays: "Arrays", path: Path) -> None:
-    """Write the model with these arrays (by names in the model, as `fitted` gives them); above LIMIT bytes they go beside it. OSError."""
+    """Write the model with these arrays (by names in the model, as `fitted` gives them); above
+    LIMIT bytes they go beside it. OSError.
+    """
     from onnx import ModelProto
 
     head = ModelProto()
@@ -147,11 +151,17 @@ def outside(arrays: "Arrays", path: Path) -> "Iterator[tuple[bytes, None]]":
 
 
 def add_metadata(path: Path, metadata: Mapping[str, str]) -> None:
-    """Append properties to a model as it lies on disk: messages written one after the other are one to protobuf. No other byte changes."""
+    """Append properties to a model as it lies on disk: messages written one after the other are one
+    to protobuf. No other byte changes.
+    """
     from onnx import ModelProto, StringStringEntryProto
 
     with path.open("ab") as file:
-        file.write(ModelProto(metadata_props=[StringStringEntryProto(key=k, value=v) for k, v in metadata.items()]).SerializeToString())
+        file.write(
+            ModelProto(
+                metadata_props=[StringStringEntryProto(key=k, value=v) for k, v in metadata.items()]
+            ).SerializeToString()
+        )
 
 
 def put(file: IO[bytes], array: "np.ndarray[Any, Any]") -> None:

@@ -1,4 +1,6 @@
-"""A spec's file becomes a prototxt, and its solver's a second one. In: a program; out: texts, findings, files."""
+"""A spec's file becomes a prototxt, and its solver's a second one. In: a program; out: texts,
+findings, files.
+"""
 
 import os
 from collections.abc import Iterator
@@ -50,7 +52,9 @@ class Written(NamedTuple):
 
 
 def to_prototxt(program: Program, net_file: str = "net.prototxt") -> Prototxt:
-    """A program as prototxt; `net_file` is what its solver calls it. Raises SpecError NS710, and what wiring the net raises."""
+    """A program as prototxt; `net_file` is what its solver calls it. Raises SpecError NS710, and
+    what wiring the net raises.
+    """
     diagnostics = Diagnostics()
     views = list(views_of(program))
     net = prototxt(program.resolved, views, diagnostics)
@@ -78,9 +82,11 @@ def export_prototxt(
     weights: str | os.PathLike[str] | None = None,
     solver: str | os.PathLike[str] | None = None,
 ) -> Written:
-    """Write a program as prototxt; its solver to `solver`, by default NAME.solver.prototxt; `weights` (safetensors) to NAME.caffemodel.
+    """Write a program as prototxt; its solver to `solver`, by default NAME.solver.prototxt;
+    `weights` (safetensors) to NAME.caffemodel.
 
-    Nothing is written before all of it is known. Raises SpecError: as to_prototxt and stored_layers, NS704, NS709.
+    Nothing is written before all of it is known. Raises SpecError: as to_prototxt and
+    stored_layers, NS704, NS709.
     """
     path = Path(path)
     held(path, "prototxt")
@@ -98,7 +104,9 @@ def export_prototxt(
 
 
 def views_of(program: Program) -> Iterator[View]:
-    """The net in each phase, with every stage and level that its layers name. Raises SpecError if it can be wired in none."""
+    """The net in each phase, with every stage and level that its layers name. Raises SpecError if
+    it can be wired in none.
+    """
     faults: list[Diagnostic] = []
     wired = False
     for state in states_of(program):
@@ -110,15 +118,29 @@ def views_of(program: Program) -> Iterator[View]:
         typed = infer(graph, diagnostics)
         known = typed is not None and not diagnostics.failed
         wired = True
-        yield View(graph, tuple(sorted(typed.weight_refs(), key=lambda ref: ref.shared)) if typed is not None and known else ())
+        yield View(
+            graph,
+            tuple(sorted(typed.weight_refs(), key=lambda ref: ref.shared))
+            if typed is not None and known
+            else (),
+        )
     if not wired:
         raise SpecError(faults)
 
 
 def states_of(program: Program) -> Iterator[NetState]:
-    """Both phases, with the program's own stages and level, and with each stage and level that a rule names."""
-    rules = [rule for draft in program.resolved.drafts.values() for rule in (*draft.fields.include, *draft.fields.exclude)]
+    """Both phases, with the program's own stages and level, and with each stage and level that a
+    rule names.
+    """
+    rules = [
+        rule
+        for draft in program.resolved.drafts.values()
+        for rule in (*draft.fields.include, *draft.fields.exclude)
+    ]
     stages = {program.reading.stages, *(frozenset(rule.stage) for rule in rules)}
-    levels = {program.reading.level, *(level for rule in rules for level in (rule.min_level, rule.max_level) if level is not None)}
+    levels = {
+        program.reading.level,
+        *(level for rule in rules for level in (rule.min_level, rule.max_level) if level is not None),
+    }
     for phase, chosen, level in product(("TEST", "TRAIN"), sorted(stages, key=sorted), sorted(levels)):
         yield NetState(phase, chosen, level)

@@ -1,4 +1,5 @@
-"""How long a call takes, as a whole and layer by layer. In: a model file or a net, and what to feed; out: seconds. Judges nothing.
+"""How long a call takes, as a whole and layer by layer. In: a model file or a net, and what to
+feed; out: seconds. Judges nothing.
 
 A layer's time is measured in calls of their own, since looking costs time.
 """
@@ -30,7 +31,9 @@ OTHER = "(between layers)"
 
 @dataclass(frozen=True)
 class Plan:
-    """How to measure: at least `warmup` calls and WARM_SECONDS first, then `calls` (0: enough for `seconds`, from 30 to 2,000)."""
+    """How to measure: at least `warmup` calls and WARM_SECONDS first, then `calls` (0: enough for
+    `seconds`, from 30 to 2,000).
+    """
 
     calls: int = 0
     warmup: int = 5
@@ -57,7 +60,9 @@ class Timing:
     layers: Mapping[str, float]
 
     def percentile(self, percent: int) -> float:
-        """The time that `percent` of 100 calls do not exceed: the least of the measured ones for which that is true (nearest rank)."""
+        """The time that `percent` of 100 calls do not exceed: the least of the measured ones for
+        which that is true (nearest rank).
+        """
         ranked = sorted(self.times)
         return ranked[-(-percent * len(ranked) // 100) - 1]
 
@@ -69,7 +74,9 @@ class Timing:
 
 
 def time_model(model: Path, typed: TypedGraph, feed: "Feed", device: str, plan: Plan) -> Timing:
-    """An exported file under onnxruntime, arrays in and arrays out. Raises CannotRunError, SpecError NS722."""
+    """An exported file under onnxruntime, arrays in and arrays out. Raises CannotRunError,
+    SpecError NS722.
+    """
     session = Session(model, device)
     times = measured(lambda: session.run(feed), plan)
     layers = profiled(model, typed, feed, device) if plan.layers else {}
@@ -77,7 +84,9 @@ def time_model(model: Path, typed: TypedGraph, feed: "Feed", device: str, plan: 
 
 
 def time_net(net: Any, typed: TypedGraph, feed: "Feed", device: str, plan: Plan) -> Timing:
-    """The emitted module in torch, float32, without gradient: arrays in, the outputs' arrays out. Raises what torch raises."""
+    """The emitted module in torch, float32, without gradient: arrays in, the outputs' arrays out.
+    Raises what torch raises.
+    """
     reference = Reference(net, typed, device, double=False)
     wanted = [v for v in typed.graph.outputs if v.node is not None]
     times = measured(lambda: reference.run(feed, wanted), plan)
@@ -97,7 +106,9 @@ def measured(call: Callable[[], object], plan: Plan) -> tuple[float, ...]:
         count += 1
     times: list[float] = []
     begin = last = perf_counter()
-    while len(times) < (plan.calls or LEAST) or (not plan.calls and last - begin < plan.seconds and len(times) < MOST):
+    while len(times) < (plan.calls or LEAST) or (
+        not plan.calls and last - begin < plan.seconds and len(times) < MOST
+    ):
         call()
         now = perf_counter()
         times.append(now - last)
@@ -128,12 +139,15 @@ def profiled(model: Path, typed: TypedGraph, feed: "Feed", device: str) -> dict[
                 products[node] = 1.0
     names = [*(i.value.name for i in typed.graph.inputs), *(node.name for node in typed.graph.nodes)]
     # The first call also prepares; it is left out.
-    layers = by_layer({node: sum(times[len(times) // (PROFILED + 1) :]) / PROFILED for node, times in found.items()}, names)
+    layers = by_layer(
+        {node: sum(times[len(times) // (PROFILED + 1) :]) / PROFILED for node, times in found.items()}, names
+    )
     return joined(layers, typed, set(by_layer(products, names)))
 
 
 def by_layer(nodes: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
-    """The times of nodes summed by layer, in the spec's order. A node is named `layer` or `layer/Op`; the longest layer name wins.
+    """The times of nodes summed by layer, in the spec's order. A node is named `layer` or
+    `layer/Op`; the longest layer name wins.
 
     onnxruntime's optimizer decorates names: `fused ip1`, `conv1_nchwc`, `conv1_token_3`.
     """
@@ -150,23 +164,36 @@ def owner_of(node: str, known: set[str]) -> str:
 
 
 def joined(layers: Mapping[str, float], typed: TypedGraph, products: set[str]) -> dict[str, float]:
-    """What a layer without products spends in a node that has some belongs to the layer that it was fused with: the one before it.
+    """What a layer without products spends in a node that has some belongs to the layer that it was
+    fused with: the one before it.
 
-    products: layers that own such a node. onnxruntime calls the fusion of a convolution and what follows by the name of the last.
+    products: layers that own such a node. onnxruntime calls the fusion of a convolution and what
+    follows by the name of the last.
     """
     found: dict[str, float] = {}
     nodes = {node.name: node for node in typed.graph.nodes}
     for name, seconds in layers.items():
         node = nodes.get(name)
-        while name in products and node is not None and typed.macs(node) == 0 and node.bottoms and node.bottoms[0].node is not None:
+        while (
+            name in products
+            and node is not None
+            and typed.macs(node) == 0
+            and node.bottoms
+            and node.bottoms[0].node is not None
+        ):
             node = node.bottoms[0].node
-        owner = node.name if node is not None and name in products and typed.macs(node) != 0 else name
+        if node is not None and name in products and typed.macs(node) != 0:
+            owner = node.name
+        else:
+            owner = name
         found[owner] = found.get(owner, 0.0) + seconds
     return found
 
 
 def watched(reference: Reference, typed: TypedGraph, feed: "Feed", device: str) -> dict[str, float]:
-    """The time between a module's call and its answer, by hooks; on a GPU the device is waited for on both sides."""
+    """The time between a module's call and its answer, by hooks; on a GPU the device is waited for
+    on both sides.
+    """
     import torch
 
     def wait() -> None:

@@ -1,6 +1,8 @@
-"""The fixed batch of a deploy file -> an open one, where the typed graph proves that nothing depends on the number.
+"""The fixed batch of a deploy file -> an open one, where the typed graph proves that nothing
+depends on the number.
 
-In: a spec as plain values, and where the file declares its inputs. Caffe needs a number there, a net does not.
+In: a spec as plain values, and where the file declares its inputs. Caffe needs a number there, a
+net does not.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,16 +24,23 @@ STAGES = 16
 Tree = dict[str, Any]
 
 
-def open_batch(tree: Tree, places: Mapping[str, Span], names: Mapping[str, str]) -> tuple[Tree, list[Diagnostic]]:
-    """The spec with N in place of the batch of the inputs in `places`; or as it is, with a NS041 that says what depends on the number.
+def open_batch(
+    tree: Tree, places: Mapping[str, Span], names: Mapping[str, str]
+) -> tuple[Tree, list[Diagnostic]]:
+    """The spec with N in place of the batch of the inputs in `places`; or as it is, with a NS041
+    that says what depends on the number.
 
-    names: leads from a layer of the spec to its name in the file. A net that is faulty as it stands is left alone.
+    names: leads from a layer of the spec to its name in the file. A net that is faulty as it stands
+    is left alone.
     """
     declared = {name: shape for name, shape in tree.get("input", {}).items() if name in places and shape}
     batch = next((shape[0] for shape in declared.values() if isinstance(shape[0], int)), None)
     if batch is None:
         return tree, []
-    named = {name: f"{BATCH}{i + 1 if i else ''}" for i, name in enumerate(n for n, shape in declared.items() if shape[0] == batch)}
+    named = {
+        name: f"{BATCH}{i + 1 if i else ''}"
+        for i, name in enumerate(n for n, shape in declared.items() if shape[0] == batch)
+    }
     letters = together(with_letters(tree, named), named)
     opened = {name: [letter, *declared[name][1:]] for name, letter in letters.items()}
     candidate = with_letters(tree, letters)
@@ -45,12 +54,16 @@ def open_batch(tree: Tree, places: Mapping[str, Span], names: Mapping[str, str])
 
 def with_letters(tree: Tree, letters: Mapping[str, str]) -> Tree:
     """The spec with a symbol for the first size of some inputs."""
-    shapes = {name: [letters[name], *shape[1:]] if name in letters else shape for name, shape in tree["input"].items()}
+    shapes = {
+        name: [letters[name], *shape[1:]] if name in letters else shape
+        for name, shape in tree["input"].items()
+    }
     return {**tree, "input": shapes}
 
 
 def together(tree: Tree, letters: Mapping[str, str]) -> dict[str, str]:
-    """Which inputs are of one batch: those that the net demands to be, in a phase; regions of images need not be as many as these.
+    """Which inputs are of one batch: those that the net demands to be, in a phase; regions of
+    images need not be as many as these.
 
     Where that cannot be asked, all are.
     """
@@ -69,7 +82,8 @@ def together(tree: Tree, letters: Mapping[str, str]) -> dict[str, str]:
 
 
 def dependence(opened: Tree, fixed: Tree, names: Mapping[str, str]) -> tuple[str | None, bool]:
-    """What depends on N, in a sentence, or None for nothing in whatever phase and stage; and whether any of these could be asked.
+    """What depends on N, in a sentence, or None for nothing in whatever phase and stage; and
+    whether any of these could be asked.
 
     One that the net with its numbers does not describe is not.
     """
@@ -83,7 +97,13 @@ def dependence(opened: Tree, fixed: Tree, names: Mapping[str, str]) -> tuple[str
                 return error.diagnostics[0].fact, True
             continue
         proven = True
-        why = demand(typed, names, frozenset(str(shape[0]) for shape in opened["input"].values() if shape and isinstance(shape[0], str)))
+        why = demand(
+            typed,
+            names,
+            frozenset(
+                str(shape[0]) for shape in opened["input"].values() if shape and isinstance(shape[0], str)
+            ),
+        )
         if why is not None:
             return why, True
     return None, proven
@@ -101,9 +121,16 @@ def demand(typed: TypedGraph, names: Mapping[str, str], letters: frozenset[str])
 
 
 def states(tree: Tree) -> Iterator[tuple[str, str | None]]:
-    """Both phases, without a stage and with each that a layer names; one phase where no layer has conditions, none of too many."""
+    """Both phases, without a stage and with each that a layer names; one phase where no layer has
+    conditions, none of too many.
+    """
     conditions = [rule for layer in tree["layers"] for key in CONDITIONS for rule in rules(layer, key)]
-    named = {str(stage) for rule in conditions for key in ("stage", "not_stage") for stage in several(rule.get(key))}
+    named = {
+        str(stage)
+        for rule in conditions
+        for key in ("stage", "not_stage")
+        for stage in several(rule.get(key))
+    }
     for stage in (None, *sorted(named)) if len(named) <= STAGES else ():
         yield from (("test", stage), ("train", stage)) if conditions else (("test", stage),)
 

@@ -1,4 +1,6 @@
-"""The whole of an import from Caffe: definition, solver and weights in; a spec, tensors by its names, and what is worth knowing out."""
+"""The whole of an import from Caffe: definition, solver and weights in; a spec, tensors by its
+names, and what is worth knowing out.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -32,7 +34,8 @@ NAMED = re.compile(r"name: (\"[^\"]*\"|'[^']*'|[^,}\s]+)")
 
 @dataclass(frozen=True, eq=False)
 class Converted:
-    """tree: the spec as plain values. names: leads from each layer that is called otherwise than in the file to its name there.
+    """tree: the spec as plain values. names: leads from each layer that is called otherwise than in
+    the file to its name there.
 
     tensors, rows: the weights and what became of each; None and () without a weights file.
     """
@@ -62,9 +65,11 @@ def convert(
     inputs: Mapping[str, Shape] | None = None,
     keep_batch: bool = False,
 ) -> Converted:
-    """Import a network; `inputs` as for import_prototxt. keep_batch: leave the batch of the file's inputs a number (see open_batch).
+    """Import a network; `inputs` as for import_prototxt. keep_batch: leave the batch of the file's
+    inputs a number (see open_batch).
 
-    Raises SpecError: as import_prototxt; with weights also NS026, NS027, NS031, and what check finds in the net.
+    Raises SpecError: as import_prototxt; with weights also NS026, NS027, NS031, and what check
+    finds in the net.
     """
     with no_collection():
         stored = read(weights) if weights is not None else {}
@@ -81,12 +86,16 @@ def convert(
     try:
         tensors, rows = matched(text, fspath(net), stored, fspath(weights), names)
     except SpecError as error:
-        raise SpecError([placed(found, imported.layers, names, fspath(net)) for found in error.diagnostics]) from None
+        raise SpecError(
+            [placed(found, imported.layers, names, fspath(net)) for found in error.diagnostics]
+        ) from None
     return Converted(tree, text, imported.findings, names, tensors, tuple(rows))
 
 
 def placed(found: Diagnostic, layers: Mapping[str, Span], names: Mapping[str, str], file: str) -> Diagnostic:
-    """A finding in the spec, which is not written where the import fails, at the layer of the file that it is about; or in the file."""
+    """A finding in the spec, which is not written where the import fails, at the layer of the file
+    that it is about; or in the file.
+    """
     if found.span is None:
         return found
     named = NAMED.search(found.span.source.line(found.span.begin[0]))
@@ -96,12 +105,17 @@ def placed(found: Diagnostic, layers: Mapping[str, Span], names: Mapping[str, st
 
 
 def folded(imported: Imported) -> tuple[dict[str, Any], dict[str, str]]:
-    """The spec with its repeats as blocks, and the names in the file of the layers that are called otherwise."""
+    """The spec with its repeats as blocks, and the names in the file of the layers that are called
+    otherwise.
+    """
     tree = imported.tree
     made = fold(tree["layers"], imported.wires, list(tree.get("input", ())))
     if not made.blocks:
         return tree, imported.renamed
-    names = {**imported.renamed, **{full: imported.renamed.get(flat, flat) for full, flat in made.names.items()}}
+    names = {
+        **imported.renamed,
+        **{full: imported.renamed.get(flat, flat) for full, flat in made.names.items()},
+    }
     return dict(with_blocks(tree, made)), names
 
 

@@ -1,6 +1,8 @@
-"""Weights files of Caffe (.caffemodel in its three generations, .h5), untrusted -> numpy arrays by layer name.
+"""Weights files of Caffe (.caffemodel in its three generations, .h5), untrusted -> numpy arrays by
+layer name.
 
-Memory stays below the file's own size; whatever the bytes are, the answer is arrays or a diagnostic.
+Memory stays below the file's own size; whatever the bytes are, the answer is arrays or a
+diagnostic.
 """
 
 import mmap
@@ -33,7 +35,8 @@ LAYER, V1, V0 = (
 
 
 def read_weights(path: str | Path) -> "Weights":
-    """The blobs of each layer that has any, in Caffe's order, from a .caffemodel or an HDF5 file (told by its first bytes).
+    """The blobs of each layer that has any, in Caffe's order, from a .caffemodel or an HDF5 file
+    (told by its first bytes).
 
     Raises NS026, NS027; NS042 in their place for a file of another tool.
     """
@@ -57,7 +60,9 @@ def read_either(path: str | Path) -> "Weights":
 
 
 def read_caffemodel(path: str | Path) -> "Weights":
-    """The same from a .caffemodel alone. Raises NS026 for damaged bytes, NS027 for a file of another kind."""
+    """The same from a .caffemodel alone. Raises NS026 for damaged bytes, NS027 for a file of
+    another kind.
+    """
     first_bytes(path)
     with open_file(path) as file:
         data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
@@ -82,7 +87,9 @@ def first_bytes(path: str | Path) -> bytes:
 
 
 def read_net(data: memoryview) -> "tuple[Weights, int]":
-    """The blobs by layer name in a NetParameter, and the number of layers. A name that occurs again with blobs replaces the first."""
+    """The blobs by layer name in a NetParameter, and the number of layers. A name that occurs again
+    with blobs replaces the first.
+    """
     budget = Budget(MAX_WIRE_FIELDS)
     weights: Weights = {}
     layers = 0
@@ -96,7 +103,9 @@ def read_net(data: memoryview) -> "tuple[Weights, int]":
     return weights, layers
 
 
-def read_layer(data: memoryview, layer: WireField, numbers: dict[str, int], budget: Budget) -> "tuple[str, list[NDArray[np.float32]]]":
+def read_layer(
+    data: memoryview, layer: WireField, numbers: dict[str, int], budget: Budget
+) -> "tuple[str, list[NDArray[np.float32]]]":
     """Name and blobs of a layer; in the oldest form they lie one message deeper."""
     name, blobs = "", []
     inner = numbers.get("layer")

@@ -1,6 +1,8 @@
-"""A message of Caffe's protocol as text -> plain values by field name, each of its field's kind. Comes in: a tree; goes out: Pieces.
+"""A message of Caffe's protocol as text -> plain values by field name, each of its field's kind.
+Comes in: a tree; goes out: Pieces.
 
-What the tables do not know is kept as it stands and listed; a value that does not suit its field is an error.
+What the tables do not know is kept as it stands and listed; a value that does not suit its field is
+an error.
 """
 
 from collections.abc import Callable
@@ -18,7 +20,9 @@ __all__ = ["Piece", "decode", "fields_of"]
 Scalar = str | int | float
 NAME_OR_SPEC = "NAME_OR_SPEC"
 EFFECTLESS = frozenset(("Engine",))
-"""Enums that choose how a layer is computed, not what: forks have words of their own there, and any is taken."""
+"""Enums that choose how a layer is computed, not what: forks have words of their own there, and any
+is taken.
+"""
 TYPE_NAME = "TYPE_NAME"
 LAYERS = ("LayerParameter", "V1LayerParameter")
 TRUE, FALSE = ("true", "True", "t", 1), ("false", "False", "f", 0)
@@ -36,7 +40,9 @@ KINDS = {
 
 
 class Piece(dict[str, Any]):
-    """A message's values by field name, in the text's order; repeated fields are lists, messages Pieces. `owner` says whose it is."""
+    """A message's values by field name, in the text's order; repeated fields are lists, messages
+    Pieces. `owner` says whose it is.
+    """
 
     __slots__ = ("message", "owner")
 
@@ -56,7 +62,9 @@ class Piece(dict[str, Any]):
 
 
 class Slot(NamedTuple):
-    """How a field is read: `message` is the kind of message that it holds, `convert` makes a scalar suit, or answers None."""
+    """How a field is read: `message` is the kind of message that it holds, `convert` makes a scalar
+    suit, or answers None.
+    """
 
     type: FieldType
     repeated: bool
@@ -66,7 +74,9 @@ class Slot(NamedTuple):
 
 @cache
 def fields_of(kind: str) -> dict[str, Slot]:
-    """Fields of a message. A layer has those of every generation; its type may be an enum's name, its param a name or a ParamSpec."""
+    """Fields of a message. A layer has those of every generation; its type may be an enum's name,
+    its param a name or a ParamSpec.
+    """
     fields = message_fields(kind)
     if kind in LAYERS:
         both = {**message_fields("V1LayerParameter"), **message_fields("LayerParameter")}
@@ -82,22 +92,30 @@ def slot(type_: FieldType) -> Slot:
         return Slot(type_, type_.repeated, "", text)
     if type_.is_enum:
         return Slot(type_, type_.repeated, "", partial(enum_word, names=enum_names(type_.kind)))
-    return Slot(type_, type_.repeated, "ParamSpec" if type_.kind == NAME_OR_SPEC else "", CONVERTERS[type_.kind])
+    return Slot(
+        type_, type_.repeated, "ParamSpec" if type_.kind == NAME_OR_SPEC else "", CONVERTERS[type_.kind]
+    )
 
 
 def layer_name(message: Message) -> str:
     """A layer's name; in the oldest form it stands one message deeper."""
     inner = message.first("layer")
     name = message.first("name") or (inner.first("name") if isinstance(inner, Message) else None)
-    return str(name) if isinstance(name, str) else "(no name)"
+    if isinstance(name, str):
+        return str(name)
+    return "(no name)"
 
 
 KEPT = 10_000
-"""Unknown fields of a file that are kept in the spec: what custom layers bring, and no text made to cost much."""
+"""Unknown fields of a file that are kept in the spec: what custom layers bring, and no text made to
+cost much.
+"""
 
 
 def decode(message: Message, kind: str, diagnostics: Diagnostics, owner: str = "the net") -> Piece:
-    """The message as one of Caffe's. Findings: NS021 (unknown field), NS023 (unsuitable value), NS024 (given more than once)."""
+    """The message as one of Caffe's. Findings: NS021 (unknown field), NS023 (unsuitable value),
+    NS024 (given more than once).
+    """
     fields = fields_of(kind)
     if kind in LAYERS:
         owner = f"layer {layer_name(message)}"
@@ -126,11 +144,15 @@ def decode(message: Message, kind: str, diagnostics: Diagnostics, owner: str = "
 
 
 def unknown(field: Field, kind: str, piece: Piece, diagnostics: Diagnostics) -> None:
-    """Keep a field that the tables do not know, and list it. NS008: there are more than any net has."""
+    """Keep a field that the tables do not know, and list it. NS008: there are more than any net
+    has.
+    """
     listed, count = not diagnostics.spared("NS021"), diagnostics.few["NS021"]
     if count > KEPT:
         if count == KEPT + 1:
-            diagnostics.error("NS008", f"more than {KEPT:,} fields that are not known", piece.message.name_span(field))
+            diagnostics.error(
+                "NS008", f"more than {KEPT:,} fields that are not known", piece.message.name_span(field)
+            )
         return
     value = plain(field.value)
     if field.name in piece:
@@ -145,7 +167,14 @@ def unknown(field: Field, kind: str, piece: Piece, diagnostics: Diagnostics) -> 
         return
     near = near_names(field.name, kind)
     label = f"did you mean {near}?" if near else "not known here"
-    diagnostics.add(Diagnostic("NS021", f"{field.name} of {piece.owner}; kept in the spec as it is", piece.message.name_span(field), label))
+    diagnostics.add(
+        Diagnostic(
+            "NS021",
+            f"{field.name} of {piece.owner}; kept in the spec as it is",
+            piece.message.name_span(field),
+            label,
+        )
+    )
 
 
 @cache
@@ -155,7 +184,9 @@ def near_names(name: str, kind: str) -> str:
 
 
 def plain(value: Value) -> Any:
-    """A value whose kind is not known: words as text or truth, messages as dicts, repeated fields as lists."""
+    """A value whose kind is not known: words as text or truth, messages as dicts, repeated fields
+    as lists.
+    """
     if isinstance(value, Message):
         found: dict[str, Any] = {}
         for field in value.fields:
@@ -173,31 +204,47 @@ def plain(value: Value) -> Any:
 
 
 def text(value: Scalar) -> str | None:
-    return value if isinstance(value, str) else None
+    if isinstance(value, str):
+        return value
+    return None
 
 
 def integer(value: Scalar) -> int | None:
-    return value if isinstance(value, int) and -(1 << 63) <= value < 1 << 63 else None
+    if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
+        return value
+    return None
 
 
 def natural(value: Scalar) -> int | None:
-    return value if isinstance(value, int) and 0 <= value < 1 << 32 else None
+    if isinstance(value, int) and 0 <= value < 1 << 32:
+        return value
+    return None
 
 
 def truth(value: Scalar) -> bool | None:
-    return True if value in TRUE else False if value in FALSE else None
+    if value in TRUE:
+        return True
+    if value in FALSE:
+        return False
+    return None
 
 
 def number(value: Scalar) -> int | float | None:
     if isinstance(value, Word):
-        return {"inf": float("inf"), "infinity": float("inf"), "nan": float("nan"), "-nan": float("nan")}.get(value.lower())
-    return None if isinstance(value, str) else value
+        return {"inf": float("inf"), "infinity": float("inf"), "nan": float("nan"), "-nan": float("nan")}.get(
+            value.lower()
+        )
+    if isinstance(value, str):
+        return None
+    return value
 
 
 def enum_word(value: Scalar, names: dict[str, int]) -> str | None:
     """An enum's name, spelt as declared, from its name in any case or its number."""
     if isinstance(value, str):
-        return str(value) if value in names else next((name for name in names if name.lower() == value.lower()), None)
+        if value in names:
+            return str(value)
+        return next((name for name in names if name.lower() == value.lower()), None)
     return next((name for name, numeral in names.items() if numeral == value), None)
 
 
@@ -217,7 +264,18 @@ CONVERTERS: dict[str, Callable[[Scalar], Any]] = {
 def unsuitable(field: Field, type_: FieldType, message: Message, owner: str) -> Diagnostic:
     """`num_output of layer ip must be an integer: "abc" is not`."""
     span = message.value_span(field)
-    wanted = f"one of {', '.join(enum_names(type_.kind))}" if type_.is_enum else KINDS.get(type_.kind, "{ ... }")
+    if type_.is_enum:
+        wanted = f"one of {', '.join(enum_names(type_.kind))}"
+    else:
+        wanted = KINDS.get(type_.kind, "{ ... }")
     near = nearest(str(field.value), enum_names(type_.kind), 1) if type_.is_enum else []
-    text = "{ ... }" if isinstance(field.value, Message) else span.text[:40]
-    return Diagnostic("NS023", f"{field.name} of {owner} must be {wanted}: {text} is not", span, f"did you mean {near[0]}?" if near else "")
+    if isinstance(field.value, Message):
+        text = "{ ... }"
+    else:
+        text = span.text[:40]
+    return Diagnostic(
+        "NS023",
+        f"{field.name} of {owner} must be {wanted}: {text} is not",
+        span,
+        f"did you mean {near[0]}?" if near else "",
+    )

@@ -1,4 +1,6 @@
-"""Caffe's HDF5 weights (data/LAYER/0, 1, ...) -> numpy arrays by layer name. Needs h5py (extra `data`)."""
+"""Caffe's HDF5 weights (data/LAYER/0, 1, ...) -> numpy arrays by layer name. Needs h5py (extra
+`data`).
+"""
 
 from os import fspath, stat
 from pathlib import Path
@@ -21,11 +23,15 @@ MAX_GROUPS = 20_000
 
 
 def read_hdf5(path: str | Path) -> "Weights":
-    """The blobs of each layer that has any, in Caffe's order. Raises NS026 for damaged files, NS027 for other ones or without h5py."""
+    """The blobs of each layer that has any, in Caffe's order. Raises NS026 for damaged files, NS027
+    for other ones or without h5py.
+    """
     try:
         import h5py
     except ImportError:
-        raise fail("NS027", "reading HDF5 needs h5py: pip install 'netspec[data]'", path=fspath(path)) from None
+        raise fail(
+            "NS027", "reading HDF5 needs h5py: pip install 'netspec[data]'", path=fspath(path)
+        ) from None
     try:
         with open_file(path) as plain, h5py.File(plain, "r") as file:
             return Walk(fspath(path), stat(path).st_size).layers(file)
@@ -89,9 +95,18 @@ class Walk:
         """The values of a dataset that is stored plainly, within the file's size."""
         import numpy as np
 
-        if dataset.is_virtual or dataset.external or dataset.dtype.kind != "f" or dataset.dtype.itemsize not in (4, 8):
+        if (
+            dataset.is_virtual
+            or dataset.external
+            or dataset.dtype.kind != "f"
+            or dataset.dtype.itemsize not in (4, 8)
+        ):
             raise fail("NS026", f"'{name}' is not a plain array of floating numbers", path=self.path)
         self.room -= dataset.nbytes
         if dataset.nbytes > dataset.id.get_storage_size() or self.room < 0:
-            raise fail("NS026", f"'{name}' claims {dataset.nbytes:,} bytes in a file of {self.size:,}", path=self.path)
+            raise fail(
+                "NS026",
+                f"'{name}' claims {dataset.nbytes:,} bytes in a file of {self.size:,}",
+                path=self.path,
+            )
         return np.asarray(dataset[()], np.float32)

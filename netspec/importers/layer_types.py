@@ -1,4 +1,6 @@
-"""Layer types as files of any Caffe generation name them -> today's names. The names are facts of the layer definitions."""
+"""Layer types as files of any Caffe generation name them -> today's names. The names are facts of
+the layer definitions.
+"""
 
 from functools import cache
 
@@ -11,7 +13,9 @@ __all__ = ["definition", "known_types", "modern_type"]
 
 @cache
 def modern_type(name: str) -> str:
-    """Today's name of a layer type: CONVOLUTION and conv are Convolution, a fork's INTERP is Interp; an unknown one stays as it is."""
+    """Today's name of a layer type: CONVOLUTION and conv are Convolution, a fork's INTERP is
+    Interp; an unknown one stays as it is.
+    """
     if name in TYPES:
         return TYPES[name][0]
     return folded_types().get(fold(name), name)

@@ -1,7 +1,8 @@
-"""Layers that bring data in from files that are not here -> inputs of the net, where their shapes are said. In and out: decoded layers.
+"""Layers that bring data in from files that are not here -> inputs of the net, where their shapes
+are said. In and out: decoded layers.
 
-A layer without bottoms that netspec cannot run (a fork's data layer, a Python one, one of DIGITS that names no source) goes once its tops
-are inputs; Caffe's own stay, and take the shapes.
+A layer without bottoms that netspec cannot run (a fork's data layer, a Python one, one of DIGITS
+that names no source) goes once its tops are inputs; Caffe's own stay, and take the shapes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,8 +18,12 @@ __all__ = ["Shape", "wanting_shapes", "without_replaced"]
 Shape = list[int | str]
 
 
-def without_replaced(layers: Iterable[Piece], given: Mapping[str, Shape], diagnostics: Diagnostics) -> list[Piece]:
-    """The layers without those that netspec cannot run and whose tops are all given as inputs; an NS025 for each."""
+def without_replaced(
+    layers: Iterable[Piece], given: Mapping[str, Shape], diagnostics: Diagnostics
+) -> list[Piece]:
+    """The layers without those that netspec cannot run and whose tops are all given as inputs; an
+    NS025 for each.
+    """
     kept = []
     for layer in layers:
         if brings_in(layer) and not runs(layer) and set(layer.get("top", ())) <= given.keys():
@@ -29,8 +34,12 @@ def without_replaced(layers: Iterable[Piece], given: Mapping[str, Shape], diagno
     return kept
 
 
-def wanting_shapes(layers: Iterable[Piece], inputs: Iterable[str], file: Path, diagnostics: Diagnostics) -> None:
-    """NS033 for each layer that brings in data which are not here, as long as the shapes of its tops are not said."""
+def wanting_shapes(
+    layers: Iterable[Piece], inputs: Iterable[str], file: Path, diagnostics: Diagnostics
+) -> None:
+    """NS033 for each layer that brings in data which are not here, as long as the shapes of its
+    tops are not said.
+    """
     known = set(inputs)
     for layer in layers:
         missing = [top for top in layer.get("top", ()) if top not in known]
@@ -39,7 +48,9 @@ def wanting_shapes(layers: Iterable[Piece], inputs: Iterable[str], file: Path, d
         source = source_of(layer)
         if runs(layer) and (not source or any(there(folder / source) for folder in (file.parent, Path()))):
             continue
-        options = " ".join(f"--input {top}={','.join(map(str, shape))}" for top, shape in likely(layer, missing).items())
+        options = " ".join(
+            f"--input {top}={','.join(map(str, shape))}" for top, shape in likely(layer, missing).items()
+        )
         known.update(missing)
         diagnostics.add(
             Diagnostic(
@@ -47,19 +58,30 @@ def wanting_shapes(layers: Iterable[Piece], inputs: Iterable[str], file: Path, d
                 f"{layer.owner} {why(layer, source)}",
                 layer.span("type") or layer.opening,
                 "say the shapes of its tops",
-                notes=(f"for example: netspec import ... {options}", "or under input: in the spec, by the same names"),
+                notes=(
+                    f"for example: netspec import ... {options}",
+                    "or under input: in the spec, by the same names",
+                ),
             )
         )
 
 
 def brings_in(layer: Piece) -> bool:
-    """Whether a layer has tops out of nothing, and no definition of ours says that this is all it needs."""
+    """Whether a layer has tops out of nothing, and no definition of ours says that this is all it
+    needs.
+    """
     cls = definition(layer["type"])
-    return not layer.get("bottom") and bool(layer.get("top")) and (cls is None or bool(cls.traits & {"data", "stands_in"}))
+    return (
+        not layer.get("bottom")
+        and bool(layer.get("top"))
+        and (cls is None or bool(cls.traits & {"data", "stands_in"}))
+    )
 
 
 def runs(layer: Piece) -> bool:
-    """Whether netspec could read the data, were they here: it knows the type, and the layer names the source that its type needs."""
+    """Whether netspec could read the data, were they here: it knows the type, and the layer names
+    the source that its type needs.
+    """
     cls = definition(layer["type"])
     return cls is not None and "stands_in" not in cls.traits and not unsourced(layer)
 
@@ -67,14 +89,18 @@ def runs(layer: Piece) -> bool:
 def unsourced(layer: Piece) -> bool:
     """Whether a layer lacks the source that its type must have: DIGITS fills it in when it trains."""
     cls = definition(layer["type"])
-    return cls is not None and "source" in cls.params and cls.params["source"].required and not source_of(layer)
+    return (
+        cls is not None and "source" in cls.params and cls.params["source"].required and not source_of(layer)
+    )
 
 
 def why(layer: Piece, source: str) -> str:
     """What keeps a layer from bringing its data in."""
     if unsourced(layer):
         return "names no source"
-    return f"reads {source}, which is not here" if source and runs(layer) else f"has type {layer['type']}, which netspec cannot run"
+    if source and runs(layer):
+        return f"reads {source}, which is not here"
+    return f"has type {layer['type']}, which netspec cannot run"
 
 
 def there(path: Path) -> bool:
@@ -92,7 +118,9 @@ def source_of(layer: Piece) -> str:
 
 
 def likely(layer: Piece, tops: Iterable[str]) -> dict[str, Shape]:
-    """Shapes that such data mostly have, with letters where the layer does not say: images first, then labels."""
+    """Shapes that such data mostly have, with letters where the layer does not say: images first,
+    then labels.
+    """
     batch = number(layer, "batch_size") or "N"
     height = number(layer, "crop_size") or number(layer, "new_height") or "H"
     width = number(layer, "crop_size") or number(layer, "new_width") or "W"

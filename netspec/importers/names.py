@@ -1,4 +1,6 @@
-"""What Caffe lets pass and a spec does not: two layers of one name, a net that exists in one phase only. In and out: layer entries."""
+"""What Caffe lets pass and a spec does not: two layers of one name, a net that exists in one phase
+only. In and out: layer entries.
+"""
 
 from collections.abc import Iterator
 from itertools import product
@@ -16,7 +18,9 @@ State = tuple[str, frozenset[str]]
 
 
 def distinct(entries: list[Entry], layers: list[Piece], diagnostics: Diagnostics) -> dict[str, str]:
-    """Give a layer whose name is another's in the same net a name of its own, with a NS032; new name -> the name in the file."""
+    """Give a layer whose name is another's in the same net a name of its own, with a NS032; new
+    name -> the name in the file.
+    """
     seen: dict[str, list[Entry]] = {}
     taken = {entry["name"] for entry in entries}
     renamed: dict[str, str] = {}
@@ -45,7 +49,12 @@ def coexist(one: Entry, other: Entry) -> bool:
 
 def states(entries: tuple[Entry, ...]) -> Iterator[State]:
     """Both phases, with each stage that these layers name and with none."""
-    named = {s for entry in entries for rule in rules(entry, "include") + rules(entry, "exclude") for s in several(rule.get("stage"))}
+    named = {
+        s
+        for entry in entries
+        for rule in rules(entry, "include") + rules(entry, "exclude")
+        for s in several(rule.get("stage"))
+    }
     for phase, stage in product(PHASES, (None, *sorted(named))):
         yield phase, frozenset({stage} if stage is not None else ())
 
@@ -53,7 +62,9 @@ def states(entries: tuple[Entry, ...]) -> Iterator[State]:
 def kept(entry: Entry, state: State) -> bool:
     """Whether a state of the net keeps a layer, at level 0."""
     include, exclude = rules(entry, "include"), rules(entry, "exclude")
-    return any(holds(rule, state) for rule in include) if include else not any(holds(rule, state) for rule in exclude)
+    if include:
+        return any(holds(rule, state) for rule in include)
+    return not any(holds(rule, state) for rule in exclude)
 
 
 def holds(rule: dict[str, Any], state: State) -> bool:
@@ -71,11 +82,17 @@ def rules(entry: Entry, key: str) -> list[dict[str, Any]]:
 
 
 def several(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+    if isinstance(value, list):
+        return value
+    if value is None:
+        return []
+    return [value]
 
 
 def only_test(entries: list[Entry], inputs: list[str], layers: list[Piece], diagnostics: Diagnostics) -> None:
-    """Drop `phase: TEST` where the net exists in no other phase: in TRAIN some layer would read what none makes. NS025."""
+    """Drop `phase: TEST` where the net exists in no other phase: in TRAIN some layer would read
+    what none makes. NS025.
+    """
     conditional = [entry for entry in entries if any(key in entry for key in CONDITIONS)]
     if not conditional or any(not plainly_test(entry) for entry in conditional):
         return

@@ -1,4 +1,6 @@
-"""What a network takes from outside, in its three spellings (input_dim, input_shape, Input layers) -> input names with their shapes."""
+"""What a network takes from outside, in its three spellings (input_dim, input_shape, Input layers)
+-> input names with their shapes.
+"""
 
 from typing import Any
 
@@ -13,7 +15,8 @@ Shapes = dict[str, list[int]]
 
 
 def net_inputs(net: Piece, layers: list[Piece], diagnostics: Diagnostics) -> tuple[Shapes, list[Piece]]:
-    """Shapes by name, and the layers without those Input layers that became inputs. NS023 for an input without a shape.
+    """Shapes by name, and the layers without those Input layers that became inputs. NS023 for an
+    input without a shape.
 
     An Input layer that only some phases keep stays a layer.
     """
@@ -39,18 +42,26 @@ def input_places(net: Piece, layers: list[Piece]) -> dict[str, Span]:
 
 
 def declared(net: Piece, diagnostics: Diagnostics) -> Shapes:
-    """The net's own `input` fields: with input_shape each its own, with input_dim four numbers each."""
+    """The net's own `input` fields: with input_shape each its own, with input_dim four numbers
+    each.
+    """
     names, shapes, dims = net.get("input", []), net.get("input_shape", []), net.get("input_dim", [])
-    listed = (
-        [list(shape.get("dim", [])) for shape in shapes if isinstance(shape, dict)]
-        if shapes
-        else [dims[i : i + LEGACY_AXES] for i in range(0, len(dims) - len(dims) % LEGACY_AXES, LEGACY_AXES)]
-    )
+    if shapes:
+        listed = [list(shape.get("dim", [])) for shape in shapes if isinstance(shape, dict)]
+    else:
+        listed = [
+            dims[i : i + LEGACY_AXES] for i in range(0, len(dims) - len(dims) % LEGACY_AXES, LEGACY_AXES)
+        ]
     if len(listed) != len(names) or (not shapes and len(dims) % LEGACY_AXES):
-        given = f"{len(shapes)} input_shape" if shapes else f"{len(dims)} input_dim"
+        if shapes:
+            given = f"{len(shapes)} input_shape"
+        else:
+            given = f"{len(dims)} input_dim"
         need = "" if shapes else f" ({LEGACY_AXES} each)"
         span = net.span("input") or net.span("input_shape") or net.span("input_dim")
-        diagnostics.add(Diagnostic("NS023", f"{len(names)} inputs need as many shapes{need}: there are {given}", span))
+        diagnostics.add(
+            Diagnostic("NS023", f"{len(names)} inputs need as many shapes{need}: there are {given}", span)
+        )
     return dict(zip(names, listed, strict=False))
 
 

@@ -1,4 +1,6 @@
-"""Caffe's oldest layers (V0: one flat message, padding as a layer of its own) -> the form after it. In and out: decoded layers."""
+"""Caffe's oldest layers (V0: one flat message, padding as a layer of its own) -> the form after it.
+In and out: decoded layers.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,9 +12,17 @@ from netspec.importers.layer_types import modern_type
 __all__ = ["fold_padding", "from_v0"]
 
 # Where a flat field goes, by the layer's type: today's param map, and its name there if that changed.
-CONVOLUTION, DENSE, POOLING = ("Convolution", "convolution_param"), ("InnerProduct", "inner_product_param"), ("Pooling", "pooling_param")
+CONVOLUTION, DENSE, POOLING = (
+    ("Convolution", "convolution_param"),
+    ("InnerProduct", "inner_product_param"),
+    ("Pooling", "pooling_param"),
+)
 LRN, CONCAT, DROPOUT = ("LRN", "lrn_param"), ("Concat", "concat_param"), ("Dropout", "dropout_param")
-DATA, IMAGES, WINDOWS = ("Data", "data_param"), ("ImageData", "image_data_param"), ("WindowData", "window_data_param")
+DATA, IMAGES, WINDOWS = (
+    ("Data", "data_param"),
+    ("ImageData", "image_data_param"),
+    ("WindowData", "window_data_param"),
+)
 HDF5, INFOGAIN = ("HDF5Data", "hdf5_data_param"), ("InfogainLoss", "infogain_loss_param")
 FLAT: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "num_output": ("num_output", (CONVOLUTION, DENSE)),
@@ -48,7 +58,9 @@ PADDED = ("Convolution", "Pooling")
 
 
 def from_v0(connection: Piece, diagnostics: Diagnostics) -> Piece:
-    """The layer of a V0 connection (`layers { layer { ... } bottom top }`). NS025 for a field that its type does not take."""
+    """The layer of a V0 connection (`layers { layer { ... } bottom top }`). NS025 for a field that
+    its type does not take.
+    """
     flat = connection["layer"]
     layer = Piece(connection.message, connection.owner)
     layer.update({key: value for key, value in connection.items() if key != "layer"})
@@ -70,7 +82,9 @@ def from_v0(connection: Piece, diagnostics: Diagnostics) -> Piece:
 
 
 def fold_padding(layers: Iterable[tuple[str, Piece]], diagnostics: Diagnostics) -> list[tuple[str, Piece]]:
-    """V0's padding layers become the pad of the convolution or pooling that reads them. NS025 for one that nothing reads."""
+    """V0's padding layers become the pad of the convolution or pooling that reads them. NS025 for
+    one that nothing reads.
+    """
     kept: list[tuple[str, Piece]] = []
     padding: dict[str, Piece] = {}
     unread: dict[str, Piece] = {}
@@ -92,11 +106,16 @@ def fold_padding(layers: Iterable[tuple[str, Piece]], diagnostics: Diagnostics) 
 
 
 def take_padding(layer: Piece, index: int, source: Piece, diagnostics: Diagnostics) -> None:
-    """Let a layer's bottom be what its padding layer read, with that layer's pad as its own. NS023 where it takes no pad."""
+    """Let a layer's bottom be what its padding layer read, with that layer's pad as its own. NS023
+    where it takes no pad.
+    """
     flat = layer.get("layer")
     layer["bottom"][index] = source["bottom"][0]
     if flat is not None and modern_type(str(flat.get("type", ""))) in PADDED and len(layer["bottom"]) == 1:
         flat["pad"] = source["layer"].get("pad", 0)
     else:
-        fact = f"the padding of {source.owner}: {layer.owner} reads it, and only a convolution or a pooling can take it over"
+        fact = (
+            f"the padding of {source.owner}: {layer.owner} reads it, and only a convolution or a pooling can"
+            " take it over"
+        )
         diagnostics.add(Diagnostic("NS023", fact, source.opening))

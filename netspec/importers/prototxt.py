@@ -1,4 +1,5 @@
-"""A Caffe network (prototxt of any generation, its solver, its weights) -> the text of a spec and a list of what is worth knowing.
+"""A Caffe network (prototxt of any generation, its solver, its weights) -> the text of a spec and a
+list of what is worth knowing.
 
 Unknown fields and types are kept and listed; nothing is left out without a finding.
 """
@@ -38,7 +39,8 @@ WITHOUT_PLACE = {
     "force_backward": "gradients are computed where they are needed",
     "debug_info": "it does not change what the net computes",
     **dict.fromkeys(
-        ("default_forward_type", "default_backward_type", "default_forward_math", "default_backward_math"), "netspec computes in float32"
+        ("default_forward_type", "default_backward_type", "default_forward_math", "default_backward_math"),
+        "netspec computes in float32",
     ),
     "engine": "it does not change what the net computes",
     "state": "give the phase and the stages where the spec is used",
@@ -47,11 +49,13 @@ WITHOUT_PLACE = {
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """A spec as plain values and as text, and the findings on the way (warnings only), in the file's order.
+    """A spec as plain values and as text, and the findings on the way (warnings only), in the
+    file's order.
 
-    renamed: leads from a layer of the spec to its name in the file, where that differs. wires: for each layer, the blobs in the file.
-    scales: leads from a BatchNorm that is NVIDIA's to the Scale that was made of it. places: where the file declares each input's shape.
-    layers: where each layer of the spec, by its name there, stands in the file.
+    renamed: leads from a layer of the spec to its name in the file, where that differs. wires: for
+    each layer, the blobs in the file. scales: leads from a BatchNorm that is NVIDIA's to the Scale
+    that was made of it. places: where the file declares each input's shape. layers: where each
+    layer of the spec, by its name there, stands in the file.
     """
 
     tree: dict[str, Any]
@@ -74,7 +78,8 @@ def import_prototxt(
     inputs: Mapping[str, Shape] | None = None,
     blobs: Mapping[str, int] | None = None,
 ) -> Imported:
-    """Read a network definition, and a solver's. inputs: shapes of blobs that come from outside, for data that are not at hand.
+    """Read a network definition, and a solver's. inputs: shapes of blobs that come from outside,
+    for data that are not at hand.
 
     blobs: how many each layer has in a weights file: forks of Caffe are told by it.
 
@@ -96,7 +101,9 @@ def import_prototxt(
 
 
 def read_source(path: str | Path, diagnostics: Diagnostics) -> Source:
-    """The text of a prototxt. Old files hold comments in other encodings than UTF-8: such bytes are read as Latin-1 (NS029)."""
+    """The text of a prototxt. Old files hold comments in other encodings than UTF-8: such bytes are
+    read as Latin-1 (NS029).
+    """
     name = fspath(path)
     try:
         data = read_given(path, MAX_BYTES + 1)
@@ -112,12 +119,16 @@ def read_source(path: str | Path, diagnostics: Diagnostics) -> Source:
     try:
         return Source(name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        diagnostics.add(Diagnostic("NS029", f"byte {error.start:,} and others; the file is read as Latin-1", path=name))
+        diagnostics.add(
+            Diagnostic("NS029", f"byte {error.start:,} and others; the file is read as Latin-1", path=name)
+        )
         return Source(name, data.decode("latin-1"))
 
 
 def open_net(path: str | Path, diagnostics: Diagnostics) -> tuple[Piece, Piece | None]:
-    """The network of a file; and the solver, where the file is a solver's that holds its network. NS028: neither."""
+    """The network of a file; and the solver, where the file is a solver's that holds its network.
+    NS028: neither.
+    """
     message = open_message(path, diagnostics)
     names = {field.name for field in message.fields}
     if not names.isdisjoint(NET_FIELDS):
@@ -136,7 +147,9 @@ def open_solver(path: str | Path, diagnostics: Diagnostics) -> Piece:
 
 
 def open_message(path: str | Path, diagnostics: Diagnostics) -> Message:
-    """The tree of a file; its syntax errors end the import, since what they cut off would be missed everywhere."""
+    """The tree of a file; its syntax errors end the import, since what they cut off would be missed
+    everywhere.
+    """
     message = read_prototxt(read_source(path, diagnostics), diagnostics)
     diagnostics.found += unfit_names(message)
     if diagnostics.failed:
@@ -149,11 +162,16 @@ def unfit_names(message: Message) -> Iterator[Diagnostic]:
     for part in message.fields:
         if isinstance(part.value, Message):
             yield from unfit_names(part.value)
-        elif part.name in NAMES and (finding := unfit(str(part.value), part.name, message.value_span(part))) is not None:
+        elif (
+            part.name in NAMES
+            and (finding := unfit(str(part.value), part.name, message.value_span(part))) is not None
+        ):
             yield finding
 
 
-def spec_of(net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], diagnostics: Diagnostics) -> Imported:
+def spec_of(
+    net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], diagnostics: Diagnostics
+) -> Imported:
     """The spec of a decoded network, with the shapes that are given for some of its blobs."""
     layers, scales = scales_apart(published(upgrade(in_order(net), diagnostics)), blobs, diagnostics)
     places = input_places(net, layers)
@@ -174,13 +192,18 @@ def spec_of(net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], di
     only_test(found, list(tree.get("input", ())), layers, diagnostics)
     wires = [Wires(tuple(layer.get("bottom", ())), tuple(layer.get("top", ()))) for layer in layers]
     renamed = distinct(found, layers, diagnostics)
-    named = {str(entry["name"]): layer.span("name") or layer.opening for entry, layer in zip(found, layers, strict=True)}
+    named = {
+        str(entry["name"]): layer.span("name") or layer.opening
+        for entry, layer in zip(found, layers, strict=True)
+    }
     declared_at = {name: place for name, place in places.items() if name not in given}
     return Imported(tree, renamed=renamed, wires=wires, scales=scales, places=declared_at, layers=named)
 
 
 def in_order(net: Piece) -> Iterator[tuple[str, Piece]]:
-    """The layers with the field that held each, as they follow in the file, whichever field that is."""
+    """The layers with the field that held each, as they follow in the file, whichever field that
+    is.
+    """
     queues = {key: iter(net.get(key, ())) for key in ("layer", "layers")}
     for item in net.message.fields:
         if item.name in queues and isinstance(item.value, Message):

@@ -5,7 +5,9 @@ from functools import lru_cache
 
 __all__ = ["number", "unquote"]
 
-ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+ESCAPE = re.compile(
+    rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
+)
 CONTROL = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 LONGEST_INTEGER = 24
 
@@ -23,7 +25,9 @@ def number(text: str) -> int | float:
 
 
 def unquote(literal: str) -> str:
-    """The content of a quoted string. Its escapes make bytes; bytes that are no UTF-8 are read as Latin-1."""
+    """The content of a quoted string. Its escapes make bytes; bytes that are no UTF-8 are read as
+    Latin-1.
+    """
     body = literal[1:-1]
     if "\\" not in body:
         return body

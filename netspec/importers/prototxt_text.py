@@ -1,6 +1,8 @@
-"""Protobuf text format -> a tree of messages, every field with its place. Knows the syntax, no field of Caffe's.
+"""Protobuf text format -> a tree of messages, every field with its place. Knows the syntax, no
+field of Caffe's.
 
-Depth and size are bounded, nothing recurses, and a syntax error is a finding after which reading goes on.
+Depth and size are bounded, nothing recurses, and a syntax error is a finding after which reading
+goes on.
 """
 
 import re
@@ -19,20 +21,25 @@ MAX_DEPTH = 64
 MAX_FIELDS = 500_000
 """Of a whole text: a net of 5,000 layers has about 100,000."""
 MAX_REPEATS = 1_000
-"""Of one field in one message: bottoms, dims, kernel sizes. Layers, and the numbers of a blob, may be more."""
+"""Of one field in one message: bottoms, dims, kernel sizes. Layers, and the numbers of a blob, may
+be more.
+"""
 MANY = frozenset(("layer", "layers", "data", "diff", "double_data", "double_diff", "float_data"))
 MAX_PROBLEMS = 100
 
 GAP = r"(?:[\s;,]++|\#[^\n]*+)*+"
 BLANK = r"(?:\s++|\#[^\n]*+)*+"
 QUOTED = r""""(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'"""
-NUMERAL = r"-?(?:0[xX][0-9a-fA-F]{1,16}|(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?[fF]?)(?![\w.])"
+NUMERAL = (
+    r"-?(?:0[xX][0-9a-fA-F]{1,16}|(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?[fF]?)(?![\w.])"
+)
 NAME = r"[A-Za-z_]\w*+"
 
 # One match per field of the usual form. What this does not take (a comment inside a field, lists, joined strings, errors) is read token
 # by token below. Repeats are possessive, so no text makes it backtrack. The last group that matched tells the form.
 FIELD = re.compile(
-    rf"{GAP}(?:({NAME})\s*+(?::\s*+(?:({QUOTED})(?!{GAP}[\"'])|({NUMERAL})|({NAME})(?!{GAP}[:{{<])|[{{<]())|[{{<]())|([}}>]))", re.ASCII
+    rf"{GAP}(?:({NAME})\s*+(?::\s*+(?:({QUOTED})(?!{GAP}[\"'])|({NUMERAL})|({NAME})(?!{GAP}[:{{<])|[{{<]())|[{{<]())|([}}>]))",
+    re.ASCII,
 )
 STRING, NUMBER, WORD, OPEN_AFTER_COLON, OPEN, CLOSE = range(2, 8)
 SKIP = re.compile(GAP, re.ASCII)
@@ -44,7 +51,8 @@ CLOSING = {"{": "}", "<": ">"}
 
 
 class Frame:
-    """A message that is being read, its opening brace, and the field whose list `[...]` is being read in it ("" if none).
+    """A message that is being read, its opening brace, and the field whose list `[...]` is being
+    read in it ("" if none).
 
     room: how many fields it may have before they are counted by name.
     """
@@ -63,7 +71,9 @@ class TooMuchError(Exception):
 
 
 def read_prototxt(source: Source, diagnostics: Diagnostics) -> Message:
-    """The top-level message of a text. Findings: NS020 (syntax), NS007 (over 64 levels), NS008 (too many fields)."""
+    """The top-level message of a text. Findings: NS020 (syntax), NS007 (over 64 levels), NS008 (too
+    many fields).
+    """
     reader = Reader(source, diagnostics)
     with suppress(TooMuchError):
         reader.read()
@@ -107,7 +117,9 @@ class Reader:
             self.complain(f"'{last.opening}' is never closed", last.message.start)
 
     def usual_fields(self) -> None:
-        """Read fields for as long as they have the usual form. Most of the time that reading takes goes here."""
+        """Read fields for as long as they have the usual form. Most of the time that reading takes
+        goes here.
+        """
         text, match, words, frame, at = self.text, FIELD.match, self.words, self.stack[-1], self.at
         fields = frame.message.fields
         while not frame.list_of and (found := match(text, at)):
@@ -180,7 +192,12 @@ class Reader:
         self.complain(fact, self.at)
         found = RESUME.search(self.text, self.at)
         bracket = self.text.find("]", self.at, found.start() if found else len(self.text))
-        self.at = bracket + 1 if bracket >= 0 else found.start() if found else len(self.text)
+        if bracket >= 0:
+            self.at = bracket + 1
+        elif found:
+            self.at = found.start()
+        else:
+            self.at = len(self.text)
 
     def scalar(self, name: str, start: int, found: re.Match[str]) -> None:
         """Add a field whose value is no message; neighbouring strings are joined: "a" 'b' is "ab"."""
@@ -202,16 +219,28 @@ class Reader:
             self.count(frame)
 
     def count(self, frame: Frame) -> None:
-        """NS008 where a field stands too often in a message; else there is room for as many fields again."""
+        """NS008 where a field stands too often in a message; else there is room for as many fields
+        again.
+        """
         fields = frame.message.fields
-        name, most = max(Counter(field.name for field in fields if field.name not in MANY).items(), key=itemgetter(1), default=("", 0))
+        name, most = max(
+            Counter(field.name for field in fields if field.name not in MANY).items(),
+            key=itemgetter(1),
+            default=("", 0),
+        )
         if most <= MAX_REPEATS:
             frame.room = 2 * len(fields)  # counting costs no more than reading
             return
         there = len(re.findall(rf"(?<!\w){re.escape(name)}\s*+[:{{<]", self.text, re.ASCII))
         last = [field for field in fields if field.name == name][MAX_REPEATS]
-        all_in_all = f", {there:,} times in the file" if there > MAX_REPEATS else ""
-        fact = f"{name} stands more than {MAX_REPEATS:,} times in one message{all_in_all}; at most {MAX_REPEATS:,} are read"
+        if there > MAX_REPEATS:
+            all_in_all = f", {there:,} times in the file"
+        else:
+            all_in_all = ""
+        fact = (
+            f"{name} stands more than {MAX_REPEATS:,} times in one message{all_in_all}; at most"
+            f" {MAX_REPEATS:,} are read"
+        )
         self.refuse("NS008", fact, last.start)
 
     def unquoted(self, found: re.Match[str]) -> Value:
@@ -223,7 +252,9 @@ class Reader:
         negated = found[3]
         if negated[0] in "0123456789.":
             return -number(negated)
-        return float("-inf") if negated.lower() in ("inf", "infinity") else Word("-" + negated)
+        if negated.lower() in ("inf", "infinity"):
+            return float("-inf")
+        return Word("-" + negated)
 
     def open(self, name: str, start: int, at: int) -> None:
         """Enter a message whose brace stands at `at`."""
@@ -249,17 +280,23 @@ class Reader:
     def skip(self, at: int) -> int:
         """The offset after blanks, comments and separators."""
         found = SKIP.match(self.text, at)
-        return found.end() if found else at
+        if found:
+            return found.end()
+        return at
 
     def skip_blank(self, at: int) -> int:
         """The offset after blanks and comments."""
         found = SKIP_BLANK.match(self.text, at)
-        return found.end() if found else at
+        if found:
+            return found.end()
+        return at
 
     def glimpse(self) -> str:
         """What stands at the current place, for a message."""
         rest = self.text[self.at : self.at + 16].split()
-        return repr(rest[0]) if rest else "the end of the file"
+        if rest:
+            return repr(rest[0])
+        return "the end of the file"
 
     def refuse(self, code: str, fact: str, at: int) -> None:
         """Add a finding that ends the reading."""

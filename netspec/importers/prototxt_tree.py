@@ -1,4 +1,6 @@
-"""What reading protobuf text leaves: messages of fields, each with its place. Knows no field of Caffe's."""
+"""What reading protobuf text leaves: messages of fields, each with its place. Knows no field of
+Caffe's.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple, Union
@@ -18,7 +20,9 @@ Value = Union[str, int, float, "Message"]
 
 
 class Field(NamedTuple):
-    """A field as it stands in the text: offsets of its name, of its value, and of its end (exclusive; of a message: past its brace)."""
+    """A field as it stands in the text: offsets of its name, of its value, and of its end
+    (exclusive; of a message: past its brace).
+    """
 
     name: str
     value: Value
@@ -28,7 +32,9 @@ class Field(NamedTuple):
 
 
 class Message:
-    """The fields between two braces in the text's order, repeated ones one by one. `start` is the brace, `end` past the closing one."""
+    """The fields between two braces in the text's order, repeated ones one by one. `start` is the
+    brace, `end` past the closing one.
+    """
 
     __slots__ = ("end", "fields", "source", "start")
 

@@ -1,4 +1,6 @@
-"""Python layers of well-known projects -> the layer types that do the same. In and out: upgraded layers."""
+"""Python layers of well-known projects -> the layer types that do the same. In and out: upgraded
+layers.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,7 +15,9 @@ __all__ = ["published"]
 
 
 def published(layers: Iterable[Piece]) -> Iterator[Piece]:
-    """The layers, those whose class is known, and each word of their `param_str`, in the words of the type that stands for it."""
+    """The layers, those whose class is known, and each word of their `param_str`, in the words of
+    the type that stands for it.
+    """
     for layer in layers:
         words = layer.get("python_param")
         if not isinstance(words, Piece):
@@ -42,6 +46,15 @@ def values_of(text: str) -> dict[str, Any] | None:
     tree = read(Source("param_str", text), Diagnostics())
     if tree is None or not isinstance(tree.value, dict):
         return None
-    plain = {key: [each.value for each in item.items] if isinstance(item.value, list) else item.value for key, item in tree.mapping.items()}
-    sound = all(isinstance(n, int | float) for value in plain.values() for n in (value if isinstance(value, list) else [value]))
-    return plain if sound else None
+    plain = {
+        key: [each.value for each in item.items] if isinstance(item.value, list) else item.value
+        for key, item in tree.mapping.items()
+    }
+    sound = all(
+        isinstance(n, int | float)
+        for value in plain.values()
+        for n in (value if isinstance(value, list) else [value])
+    )
+    if sound:
+        return plain
+    return None

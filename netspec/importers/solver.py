@@ -11,14 +11,23 @@ from netspec.syntax.located import place
 
 __all__ = ["solver_section"]
 
-TYPES = {"SGD": "SGD", "NESTEROV": "Nesterov", "ADAGRAD": "AdaGrad", "RMSPROP": "RMSProp", "ADADELTA": "AdaDelta", "ADAM": "Adam"}
+TYPES = {
+    "SGD": "SGD",
+    "NESTEROV": "Nesterov",
+    "ADAGRAD": "AdaGrad",
+    "RMSPROP": "RMSProp",
+    "ADADELTA": "AdaDelta",
+    "ADAM": "Adam",
+}
 NET = ("net", "train_net", "test_net", "net_param", "train_net_param", "test_net_param")
 ONCE = ("test_iter",)
 """Repeated in Caffe, once for each test net."""
 ELSEWHERE = {
     **dict.fromkeys(NET, "the network is the spec's own"),
     **dict.fromkeys(("solver_mode", "device_id"), "--device says where it runs"),
-    **dict.fromkeys(("train_state", "test_state"), "give level and stages where the spec is used: --level, --stage"),
+    **dict.fromkeys(
+        ("train_state", "test_state"), "give level and stages where the spec is used: --level, --stage"
+    ),
     "snapshot_prefix": "snapshots go to the run's folder",
     "snapshot_format": "snapshots are safetensors",
     "weights": "give weights to start from where training is started",
@@ -26,7 +35,8 @@ ELSEWHERE = {
 
 
 def solver_section(solver: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
-    """The solver's words in the file's order, with the type in today's spelling. NS025 for each word that a spec has no place for.
+    """The solver's words in the file's order, with the type in today's spelling. NS025 for each
+    word that a spec has no place for.
 
     NS425, NS426: what is odd about the training that they ask for.
     """
@@ -39,7 +49,10 @@ def solver_section(solver: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
             section.setdefault("type", TYPES[value])
         elif isinstance(value, list) and len(value) > 1 and key in ONCE:
             section[key] = value[0]
-            fact = f"{key} of the solver: one for each of {len(value)} test nets; the spec has one, the first's {value[0]} is kept"
+            fact = (
+                f"{key} of the solver: one for each of {len(value)} test nets; the spec has one, the first's"
+                f" {value[0]} is kept"
+            )
             diagnostics.add(Diagnostic("NS025", fact, solver.span(key)))
         elif key in known:
             section[key] = clean(key, value)
@@ -51,7 +64,9 @@ def solver_section(solver: Piece, diagnostics: Diagnostics) -> dict[str, Any]:
 
 
 def odd(section: Mapping[str, Any], solver: Piece) -> Iterator[Diagnostic]:
-    """What is odd about the words, at their places in the file; nothing where they do not go together, which check says of the spec."""
+    """What is odd about the words, at their places in the file; nothing where they do not go
+    together, which check says of the spec.
+    """
     from netspec.analysis.learning_rate.courses import Course
     from netspec.analysis.lint.solver import of_solver
     from netspec.resolve.sections.solver import SolverParameter, solver_faults

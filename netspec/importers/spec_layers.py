@@ -1,4 +1,6 @@
-"""Upgraded layers -> layer entries of a spec: wiring that the defaults would give is left out, what has no place in a spec is listed."""
+"""Upgraded layers -> layer entries of a spec: wiring that the defaults would give is left out, what
+has no place in a spec is listed.
+"""
 
 import re
 from collections import Counter
@@ -17,9 +19,30 @@ from netspec.resolve.sections.spec_file import LayerFields
 
 __all__ = ["Wires", "entries", "literal", "without_idle_strangers"]
 
-ORDER = ("name", "type", "bottom", "top", "include", "exclude", "phase", "loss_weight", "propagate_down", "param")
+ORDER = (
+    "name",
+    "type",
+    "bottom",
+    "top",
+    "include",
+    "exclude",
+    "phase",
+    "loss_weight",
+    "propagate_down",
+    "param",
+)
 LISTS = frozenset(("dim", "param", "mean_value", "slice_point", "stepvalue"))
-EFFECTLESS = frozenset(("engine", "force_nd_im2col", "debug_info", "share_in_parallel", "prefetch", "cache_images", "force_encoded_color"))
+EFFECTLESS = frozenset(
+    (
+        "engine",
+        "force_nd_im2col",
+        "debug_info",
+        "share_in_parallel",
+        "prefetch",
+        "cache_images",
+        "force_encoded_color",
+    )
+)
 
 DRAWN = ("visualize", "visualize_threshold", "save_file")
 """What SSD's fork draws or writes beside its boxes."""
@@ -42,7 +65,9 @@ class Wires(NamedTuple):
 
 
 def entries(layers: Iterable[Piece], inputs: list[str], diagnostics: Diagnostics) -> list[dict[str, Any]]:
-    """One mapping per layer. NS022: unknown type; NS021: a parameter that its type does not have here; NS025: left out."""
+    """One mapping per layer. NS022: unknown type; NS021: a parameter that its type does not have
+    here; NS025: left out.
+    """
     wiring = Wiring(inputs)
     found = []
     for index, layer in enumerate(layers):
@@ -52,14 +77,22 @@ def entries(layers: Iterable[Piece], inputs: list[str], diagnostics: Diagnostics
             unknown_type(layer, diagnostics)
         entry = {"name": literal(name), "type": literal(layer["type"]), **wiring.of(name, layer, cls)}
         fields = parameters(layer, cls, diagnostics)
-        entry.update({key: fields[key] for key in ORDER if key in fields and key not in entry and key not in ("bottom", "top")})
+        entry.update(
+            {
+                key: fields[key]
+                for key in ORDER
+                if key in fields and key not in entry and key not in ("bottom", "top")
+            }
+        )
         entry.update({key: value for key, value in fields.items() if key not in ORDER})
         found.append(entry)
     return found
 
 
 class Wiring:
-    """Follows which value a bottom left out would mean, in every phase; where phases could differ there is none."""
+    """Follows which value a bottom left out would mean, in every phase; where phases could differ
+    there is none.
+    """
 
     def __init__(self, inputs: list[str]) -> None:
         self.last = inputs[0] if len(inputs) == 1 else None
@@ -87,10 +120,11 @@ class Wiring:
 
 
 def without_idle_strangers(layers: list[Piece], diagnostics: Diagnostics) -> list[Piece]:
-    """The layers without those of unknown types that only some phase has and that nothing reads, as a fork's evaluation; an NS025 for each.
+    """The layers without those of unknown types that only some phase has and that nothing reads, as
+    a fork's evaluation; an NS025 for each.
 
-    One that may be misspelt stays (a fork's own, as SSD's DetectionEvaluate, is none), and so does one that others read: the phase that has
-    it is not the same net without.
+    One that may be misspelt stays (a fork's own, as SSD's DetectionEvaluate, is none), and so does
+    one that others read: the phase that has it is not the same net without.
     """
     readers = Counter(name for layer in layers for name in set(layer.get("bottom", ())))
     kept = []
@@ -98,7 +132,10 @@ def without_idle_strangers(layers: list[Piece], diagnostics: Diagnostics) -> lis
         conditional = "include" in layer or "exclude" in layer
         sure = of_a_fork(layer["type"]) or not near_types(layer["type"])
         if conditional and definition(layer["type"]) is None and sure and not read_by_others(layer, readers):
-            fact = f"{layer.owner}: its type {layer['type'] or '(none)'} is unknown, and no layer reads what it makes"
+            fact = (
+                f"{layer.owner}: its type {layer['type'] or '(none)'} is unknown, and no layer reads what it"
+                " makes"
+            )
             diagnostics.add(Diagnostic("NS025", fact, layer.span("type") or layer.opening))
         else:
             kept.append(layer)
@@ -106,12 +143,16 @@ def without_idle_strangers(layers: list[Piece], diagnostics: Diagnostics) -> lis
 
 
 def of_a_fork(type_: str) -> bool:
-    """Whether an unknown type is one that a fork of Caffe has, by the name of its parameters: no other type is misspelt so."""
+    """Whether an unknown type is one that a fork of Caffe has, by the name of its parameters: no
+    other type is misspelt so.
+    """
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type_).lower() + "_param" in fields_of("LayerParameter")
 
 
 def read_by_others(layer: Piece, readers: Counter[str]) -> bool:
-    """Whether a layer makes anything that another one takes. readers: how many layers take each blob."""
+    """Whether a layer makes anything that another one takes. readers: how many layers take each
+    blob.
+    """
     own = layer.get("bottom", ())
     return any(readers[top] > (top in own) for top in layer.get("top", ()))
 
@@ -120,7 +161,14 @@ def unknown_type(layer: Piece, diagnostics: Diagnostics) -> None:
     near = near_types(layer["type"])
     label = f"did you mean {near}?" if near else "no layer has this type"
     span = layer.span("type") or layer.opening
-    diagnostics.add(Diagnostic("NS022", f"{layer.owner} has type {layer['type'] or '(none)'}; kept in the spec as it is", span, label))
+    diagnostics.add(
+        Diagnostic(
+            "NS022",
+            f"{layer.owner} has type {layer['type'] or '(none)'}; kept in the spec as it is",
+            span,
+            label,
+        )
+    )
 
 
 @cache
@@ -140,7 +188,11 @@ def parameters(layer: Piece, cls: type[Layer] | None, diagnostics: Diagnostics) 
         elif key in LayerFields.names or cls is None or not isinstance(value, dict):
             found[key] = clean(key, value)
         elif key in cls.groups:
-            found[key] = {name: clean(name, item) for name, item in value.items() if keep(name, key, value, layer, diagnostics)}
+            found[key] = {
+                name: clean(name, item)
+                for name, item in value.items()
+                if keep(name, key, value, layer, diagnostics)
+            }
         elif key in fields_of("LayerParameter"):
             left_out(layer, key, f"Caffe does not read it in a layer of type {layer['type']}", diagnostics)
         else:
@@ -152,35 +204,59 @@ def parameters(layer: Piece, cls: type[Layer] | None, diagnostics: Diagnostics) 
 def names_in(type_: str, group: str) -> frozenset[str]:
     """The parameters that a layer type has in a param map, in every spelling."""
     cls = definition(type_)
-    return frozenset(spelling for spelling, declared in (cls.names if cls else {}).items() if cls and cls.group_of(declared) == group)
+    return frozenset(
+        spelling
+        for spelling, declared in (cls.names if cls else {}).items()
+        if cls and cls.group_of(declared) == group
+    )
 
 
 def keep(name: str, group: str, values: dict[str, Any], layer: Piece, diagnostics: Diagnostics) -> bool:
-    """Whether a field of a param map goes into the spec; one that has no effect on the numbers does not."""
-    foreign = name in EFFECTLESS and isinstance(values[name], str) and values[name] not in enum_names("Engine")
+    """Whether a field of a param map goes into the spec; one that has no effect on the numbers does
+    not.
+    """
+    foreign = (
+        name in EFFECTLESS and isinstance(values[name], str) and values[name] not in enum_names("Engine")
+    )
     if name in names_in(layer["type"], group) and not foreign:
         return True
-    span = values.span(name) if isinstance(values, Piece) else layer.span(group)
+    if isinstance(values, Piece):
+        span = values.span(name)
+    else:
+        span = layer.span(group)
     if name in EFFECTLESS:
-        diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: it does not change what the layer computes", span))
+        diagnostics.add(
+            Diagnostic("NS025", f"{name} of {layer.owner}: it does not change what the layer computes", span)
+        )
         return False
     cls = definition(layer["type"])
     if name in DRAWN or (cls is not None and "data" in cls.traits):
-        why = "it does not change what the layer computes" if name in DRAWN else "netspec's data layer has no such word"
+        if name in DRAWN:
+            why = "it does not change what the layer computes"
+        else:
+            why = "netspec's data layer has no such word"
         diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: {why}", span))
         return False
     if name in OFF and values[name] is False:
         diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: it is false, as here", span))
         return False
     if name in known_fields(group):
-        diagnostics.add(Diagnostic("NS021", f"{name} of {layer.owner}; {layer['type']} has no such parameter here; kept as it is", span))
+        diagnostics.add(
+            Diagnostic(
+                "NS021",
+                f"{name} of {layer.owner}; {layer['type']} has no such parameter here; kept as it is",
+                span,
+            )
+        )
     return True
 
 
 def known_fields(group: str) -> dict[str, Any]:
     """The fields that the tables know of a param map; others were listed when they were read."""
     slot = fields_of("LayerParameter").get(group)
-    return dict(fields_of(slot.message)) if slot is not None and slot.message else {}
+    if slot is not None and slot.message:
+        return dict(fields_of(slot.message))
+    return {}
 
 
 def left_out(layer: Piece, key: str, why: str, diagnostics: Diagnostics) -> None:
@@ -188,21 +264,29 @@ def left_out(layer: Piece, key: str, why: str, diagnostics: Diagnostics) -> None
 
 
 def clean(key: str, value: Any) -> Any:
-    """A value as a spec writes it: text that means itself, a list of one as that one where the spec takes both."""
+    """A value as a spec writes it: text that means itself, a list of one as that one where the spec
+    takes both.
+    """
     if isinstance(value, str):
         return literal(value)
     if isinstance(value, list):
         items = [clean(key, item) for item in value]
-        return items if key in LISTS else single(items)
+        if key in LISTS:
+            return items
+        return single(items)
     if isinstance(value, dict):
         return {name: clean(name, item) for name, item in value.items()}
     return value
 
 
 def single(items: list[Any]) -> Any:
-    return items[0] if len(items) == 1 else items
+    if len(items) == 1:
+        return items[0]
+    return items
 
 
 def literal(value: Any) -> Any:
     """A text in which `$` means itself, as a spec spells it."""
-    return value.replace("$", "$$") if isinstance(value, str) else value
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    return value

@@ -1,7 +1,9 @@
-"""Layers of every Caffe generation -> layers in today's form: Caffe's own upgrade, rule by rule. In and out: decoded layers.
+"""Layers of every Caffe generation -> layers in today's form: Caffe's own upgrade, rule by rule. In
+and out: decoded layers.
 
-V0 (before December 2013) has one flat message and padding layers; V1 (to January 2015) enum types, blobs_lr and transforms in the data
-parameters; files that mix `layer` and `layers`, which Caffe refuses, are taken layer by layer.
+V0 (before December 2013) has one flat message and padding layers; V1 (to January 2015) enum types,
+blobs_lr and transforms in the data parameters; files that mix `layer` and `layers`, which Caffe
+refuses, are taken layer by layer.
 """
 
 from collections.abc import Iterable
@@ -21,7 +23,9 @@ BATCH_NORM_BLOBS = 3
 
 
 def upgrade(layers: Iterable[tuple[str, Piece]], diagnostics: Diagnostics) -> list[Piece]:
-    """Today's form of layers, each given with the field that held it (`layer` or `layers`). NS025 where a field has no effect."""
+    """Today's form of layers, each given with the field that held it (`layer` or `layers`). NS025
+    where a field has no effect.
+    """
     done = []
     for field, layer in fold_padding(layers, diagnostics):
         if "layer" in layer:
@@ -36,7 +40,9 @@ def upgrade(layers: Iterable[tuple[str, Piece]], diagnostics: Diagnostics) -> li
 
 
 def parted(layer: Piece) -> list[Piece]:
-    """A layer that does the same to each of several bottoms, as Caffe's convolutions may: one layer for each, with the same weights."""
+    """A layer that does the same to each of several bottoms, as Caffe's convolutions may: one layer
+    for each, with the same weights.
+    """
     bottoms, tops = layer.get("bottom", ()), layer.get("top", ())
     cls = definition(layer["type"])
     if cls is None or "each_bottom" not in cls.traits or len(bottoms) < 2 or len(bottoms) != len(tops):
@@ -49,8 +55,13 @@ def parted(layer: Piece) -> list[Piece]:
     made = []
     for i, (bottom, top) in enumerate(zip(bottoms, tops, strict=True)):
         one = Piece(layer.message, layer.owner)
-        one.update(layer, name=name if i == 0 else f"{name}_{i + 1}", bottom=[bottom], top=[top], param=shared)
-        for key, value in (("loss_weight", weighted[i : i + 1]), ("propagate_down", layer.get("propagate_down", ())[i : i + 1])):
+        one.update(
+            layer, name=name if i == 0 else f"{name}_{i + 1}", bottom=[bottom], top=[top], param=shared
+        )
+        for key, value in (
+            ("loss_weight", weighted[i : i + 1]),
+            ("propagate_down", layer.get("propagate_down", ())[i : i + 1]),
+        ):
             one.pop(key, None)
             one.update({key: value} if any(value) or (key == "propagate_down" and value) else {})
         made.append(one)
@@ -59,7 +70,9 @@ def parted(layer: Piece) -> list[Piece]:
 
 def move_params(layer: Piece) -> None:
     """Names, share modes, blobs_lr and weight_decay of V1 become entries of `param`."""
-    specs: list[dict[str, Any]] = [{"name": p} if isinstance(p, str) else dict(p) for p in layer.get("param", ())]
+    specs: list[dict[str, Any]] = [
+        {"name": p} if isinstance(p, str) else dict(p) for p in layer.get("param", ())
+    ]
     for old, new in PER_BLOB.items():
         for index, value in enumerate(layer.pop(old, ())):
             while len(specs) <= index:
@@ -70,7 +83,9 @@ def move_params(layer: Piece) -> None:
 
 
 def move_transforms(layer: Piece, field: str, diagnostics: Diagnostics) -> None:
-    """scale, mean_file, crop_size and mirror of V1's data parameters become transform_param; in today's form Caffe does not read them."""
+    """scale, mean_file, crop_size and mirror of V1's data parameters become transform_param; in
+    today's form Caffe does not read them.
+    """
     data = layer.get(TRANSFORMED.get(layer["type"], ""))
     if not isinstance(data, Piece):
         return
@@ -81,11 +96,19 @@ def move_transforms(layer: Piece, field: str, diagnostics: Diagnostics) -> None:
         if field == "layers":
             layer.setdefault("transform_param", {})[name] = value
         else:
-            diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: Caffe reads it from transform_param only", data.span(name)))
+            diagnostics.add(
+                Diagnostic(
+                    "NS025",
+                    f"{name} of {layer.owner}: Caffe reads it from transform_param only",
+                    data.span(name),
+                )
+            )
 
 
 def fix_batch_norm(layer: Piece) -> None:
-    """A BatchNorm that declares its three blobs: they are statistics, which the solver leaves alone."""
+    """A BatchNorm that declares its three blobs: they are statistics, which the solver leaves
+    alone.
+    """
     if layer["type"] == "BatchNorm" and len(layer.get("param", ())) == BATCH_NORM_BLOBS:
         layer["param"] = [{**spec, "lr_mult": 0, "decay_mult": 0} for spec in layer["param"]]
 

@@ -1,4 +1,6 @@
-"""Weights by layer name, as Caffe saves them -> tensors by the names that a spec's weights have, and a row on each of them."""
+"""Weights by layer name, as Caffe saves them -> tensors by the names that a spec's weights have,
+and a row on each of them.
+"""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -23,14 +25,18 @@ Shape = tuple[int, ...]
 
 
 class Wanted(NamedTuple):
-    """A tensor of the net: its shape, and the layers that use it with their blob's place, the owner first."""
+    """A tensor of the net: its shape, and the layers that use it with their blob's place, the owner
+    first.
+    """
 
     shape: Shape
     users: tuple[tuple[str, int], ...]
 
 
 class Row(NamedTuple):
-    """What became of a tensor. missing: in the net only; unused: in the file only. stored: its shape there, shape: in the net."""
+    """What became of a tensor. missing: in the net only; unused: in the file only. stored: its
+    shape there, shape: in the net.
+    """
 
     name: str
     status: Literal["kept", "reshaped", "missing", "unused"]
@@ -39,7 +45,9 @@ class Row(NamedTuple):
 
 
 def wanted_by(graphs: Iterable[TypedGraph], names: Mapping[str, str]) -> dict[str, Wanted]:
-    """The tensors of a net in some phases. `names` leads from a spec's layer to the name it had in Caffe, where that differs."""
+    """The tensors of a net in some phases. `names` leads from a spec's layer to the name it had in
+    Caffe, where that differs.
+    """
     shapes: dict[str, Shape] = {}
     users: dict[str, dict[tuple[str, int], None]] = {}
     for graph in graphs:
@@ -52,20 +60,35 @@ def wanted_by(graphs: Iterable[TypedGraph], names: Mapping[str, str]) -> dict[st
 def match(weights: "Weights", wanted: Mapping[str, Wanted], path: str) -> "tuple[Tensors, list[Row]]":
     """Tensors for a net and a row on each, those of the file that the net has no use for last.
 
-    Raises NS031 where a shape differs from the net's by more than the leading ones of Caffe's old four-axis blobs.
+    Raises NS031 where a shape differs from the net's by more than the leading ones of Caffe's old
+    four-axis blobs.
     """
     tensors: Tensors = {}
     rows: list[Row] = []
     faults: list[Diagnostic] = []
     for name, tensor in wanted.items():
-        blob = next((weights[layer][index] for layer, index in tensor.users if index < len(weights.get(layer, ()))), None)
+        blob = next(
+            (weights[layer][index] for layer, index in tensor.users if index < len(weights.get(layer, ()))),
+            None,
+        )
         if blob is None:
             rows.append(Row(name, "missing", shape=tensor.shape))
-        elif blob.shape != tensor.shape and (1,) * (LEGACY_AXES - len(tensor.shape)) + tensor.shape != blob.shape:
-            faults.append(Diagnostic("NS031", f"{name} is {list(blob.shape)} in the file, {list(tensor.shape)} in the net", path=path))
+        elif (
+            blob.shape != tensor.shape
+            and (1,) * (LEGACY_AXES - len(tensor.shape)) + tensor.shape != blob.shape
+        ):
+            faults.append(
+                Diagnostic(
+                    "NS031",
+                    f"{name} is {list(blob.shape)} in the file, {list(tensor.shape)} in the net",
+                    path=path,
+                )
+            )
         else:
             tensors[name] = blob.reshape(tensor.shape)
-            rows.append(Row(name, "kept" if blob.shape == tensor.shape else "reshaped", blob.shape, tensor.shape))
+            rows.append(
+                Row(name, "kept" if blob.shape == tensor.shape else "reshaped", blob.shape, tensor.shape)
+            )
     if faults:
         raise SpecError(faults)
     used = {place for tensor in wanted.values() for place in tensor.users}
@@ -79,9 +102,11 @@ def match(weights: "Weights", wanted: Mapping[str, Wanted], path: str) -> "tuple
 
 
 def write_both(spec: str | Path, text: str, path: str | Path, tensors: "Tensors") -> None:
-    """Write a spec and its weights: never new weights beside an old spec, or the other way round, whenever the process ends.
+    """Write a spec and its weights: never new weights beside an old spec, or the other way round,
+    whenever the process ends.
 
-    Both are drafts first; then the old weights are put aside, the spec takes its place, then the weights. Raises SpecError.
+    Both are drafts first; then the old weights are put aside, the spec takes its place, then the
+    weights. Raises SpecError.
     """
     with replacing(path) as draft:
         put_safetensors(draft, tensors)
@@ -90,7 +115,9 @@ def write_both(spec: str | Path, text: str, path: str | Path, tensors: "Tensors"
 
 
 def put_safetensors(path: Path, tensors: "Tensors") -> None:
-    """Write tensors by name, one after the other: 8 bytes of length, a JSON header, the values (little endian). Raises OSError."""
+    """Write tensors by name, one after the other: 8 bytes of length, a JSON header, the values
+    (little endian). Raises OSError.
+    """
     header: dict[str, object] = {}
     at = 0
     for name, tensor in tensors.items():

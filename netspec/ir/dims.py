@@ -1,6 +1,8 @@
-"""Sizes: an integer, or a `Dim`, a canonical polynomial over symbols, floor quotients, minima and maxima.
+"""Sizes: an integer, or a `Dim`, a canonical polynomial over symbols, floor quotients, minima and
+maxima.
 
-A size rule is written once in ordinary arithmetic; with `Traced` leaves the same rule remembers how it was computed. Knows no layer.
+A size rule is written once in ordinary arithmetic; with `Traced` leaves the same rule remembers how
+it was computed. Knows no layer.
 """
 
 from netspec.ir.polynomial import (
@@ -43,7 +45,8 @@ __all__ = [
 
 
 class Traced(Dim):
-    """A size with a name, or computed from such: carries the value and the expression, to print the arithmetic of one rule.
+    """A size with a name, or computed from such: carries the value and the expression, to print the
+    arithmetic of one rule.
 
     Where the value is an integer it behaves as one (indexing, range, comparison).
     """
@@ -125,7 +128,9 @@ class Traced(Dim):
 
 def untraced(size: Size) -> Size:
     """The value without its history."""
-    return size.value if isinstance(size, Traced) else size
+    if isinstance(size, Traced):
+        return size.value
+    return size
 
 
 def symbol(name: str) -> Dim:

@@ -1,11 +1,25 @@
-"""Where a layer looks: along each axis, which stretch of the bottom one unit of the top reads. Pure numbers; knows no layer."""
+"""Where a layer looks: along each axis, which stretch of the bottom one unit of the top reads. Pure
+numbers; knows no layer.
+"""
 
 from math import inf
 from typing import NamedTuple, Union
 
 from netspec.ir.dims import Size
 
-__all__ = ["HERE", "Border", "Number", "Reads", "Step", "Window", "ends", "over", "past", "same_place", "window_steps"]
+__all__ = [
+    "HERE",
+    "Border",
+    "Number",
+    "Reads",
+    "Step",
+    "Window",
+    "ends",
+    "over",
+    "past",
+    "same_place",
+    "window_steps",
+]
 
 Number = Union[int, float]
 Border = Size | tuple[Size, Size]
@@ -32,13 +46,17 @@ class Window(NamedTuple):
 
 def ends(pad: Border) -> tuple[Size, Size]:
     """Padding at the beginning and at the end."""
-    return pad if isinstance(pad, tuple) else (pad, pad)
+    if isinstance(pad, tuple):
+        return pad
+    return (pad, pad)
 
 
 class Step(NamedTuple):
-    """Unit i of a top's axis reads the units stride*i + first to stride*i + last of the bottom's axis `axis`.
+    """Unit i of a top's axis reads the units stride*i + first to stride*i + last of the bottom's
+    axis `axis`.
 
-    edge, back: how far past its last, and before its first, a unit at the border reads, where the border is made of the bottom's own units.
+    edge, back: how far past its last, and before its first, a unit at the border reads, where the
+    border is made of the bottom's own units.
     """
 
     axis: int
@@ -50,9 +68,13 @@ class Step(NamedTuple):
 
 
 HERE = Step(0)[1:]
-"""What a step along any axis says behind its axis where a unit reads the unit at its own place alone."""
+"""What a step along any axis says behind its axis where a unit reads the unit at its own place
+alone.
+"""
 Reads = tuple[Step | None, ...]
-"""A step for each axis of the top; None: no single axis of the bottom lies behind it. A bottom's axis that no step names is read whole."""
+"""A step for each axis of the top; None: no single axis of the bottom lies behind it. A bottom's
+axis that no step names is read whole.
+"""
 
 
 def same_place(rank: int, apart: int | None = None) -> Reads:
@@ -67,17 +89,26 @@ def past(axis: int) -> Step:
 
 def over(a: int, b: int) -> Number:
     """a / b, an integer where b divides a."""
-    return a // b if a % b == 0 else a / b
+    if a % b == 0:
+        return a // b
+    return a / b
 
 
 def borrowed(mode: str, border: int, own: int) -> Number:
-    """How far past its window's other end, `own` units off, a unit reads through `border` units that pad_mode fills from the bottom."""
+    """How far past its window's other end, `own` units off, a unit reads through `border` units
+    that pad_mode fills from the bottom.
+    """
     furthest = {"reflect": border, "symmetric": border - 1, "replicate": 0, "circular": inf}
-    return max(0, furthest[mode] - own) if border > 0 and mode in furthest else 0
+    if border > 0 and mode in furthest:
+        return max(0, furthest[mode] - own)
+    return 0
 
 
-def window_steps(window: Window, space: tuple[Size, ...], rank: int, *, transposed: bool, mode: str = "constant") -> Reads:
-    """The steps of a window (kernel, stride, pads, dilation, per spatial axis) over the last axes; channels are read whole.
+def window_steps(
+    window: Window, space: tuple[Size, ...], rank: int, *, transposed: bool, mode: str = "constant"
+) -> Reads:
+    """The steps of a window (kernel, stride, pads, dilation, per spatial axis) over the last axes;
+    channels are read whole.
 
     mode: what the border holds, a pad_mode.
     """

@@ -1,4 +1,6 @@
-"""The network as values and the nodes between them, in execution order, every value made once. Knows no YAML and no particular layer."""
+"""The network as values and the nodes between them, in execution order, every value made once.
+Knows no YAML and no particular layer.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -10,7 +12,19 @@ from netspec.ir.rule import Fact
 from netspec.ir.types import TensorType
 from netspec.source import Span
 
-__all__ = ["UNKNOWN", "Block", "Graph", "Input", "Node", "ParamSpec", "Places", "TypedGraph", "Unknown", "Value", "WeightRef"]
+__all__ = [
+    "UNKNOWN",
+    "Block",
+    "Graph",
+    "Input",
+    "Node",
+    "ParamSpec",
+    "Places",
+    "TypedGraph",
+    "Unknown",
+    "Value",
+    "WeightRef",
+]
 
 
 class Unknown:
@@ -24,7 +38,9 @@ UNKNOWN = Unknown()
 
 
 class Value:
-    """A tensor of the network. `name` is the blob's name; an in-place layer makes a new value of the same name. Compared by identity."""
+    """A tensor of the network. `name` is the blob's name; an in-place layer makes a new value of
+    the same name. Compared by identity.
+    """
 
     __slots__ = ("index", "name", "node")
 
@@ -38,15 +54,20 @@ class Value:
 
 
 class Places:
-    """Where the parts of a layer stand in the text: `places["kernel_size"]`, falling back to the layer's type, then its name.
+    """Where the parts of a layer stand in the text: `places["kernel_size"]`, falling back to the
+    layer's type, then its name.
 
-    used: the uses of blocks that brought it here; sources: for a parameter made of variables, where these were given their values.
+    used: the uses of blocks that brought it here; sources: for a parameter made of variables, where
+    these were given their values.
     """
 
     __slots__ = ("sources", "spans", "used")
 
     def __init__(
-        self, spans: Mapping[str, Span], used: tuple[Span, ...] = (), sources: Mapping[str, tuple[Span, ...]] | None = None
+        self,
+        spans: Mapping[str, Span],
+        used: tuple[Span, ...] = (),
+        sources: Mapping[str, tuple[Span, ...]] | None = None,
     ) -> None:
         self.spans = spans
         self.used = used
@@ -76,7 +97,9 @@ class ParamSpec(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A block instance that a node belongs to: full name, the block it was made from, variables, what it reads by the block's names."""
+    """A block instance that a node belongs to: full name, the block it was made from, variables,
+    what it reads by the block's names.
+    """
 
     name: str
     template: str
@@ -85,12 +108,26 @@ class Block(NamedTuple):
 
 
 class Node:
-    """A layer at its place in the net, compared by identity. `same_as` is the node whose weights it uses, in shared copies of a block.
+    """A layer at its place in the net, compared by identity. `same_as` is the node whose weights it
+    uses, in shared copies of a block.
 
-    stopped: bottoms, by their place, that propagate_down keeps from a gradient. mode: the phase whose behaviour it has; None: the net's.
+    stopped: bottoms, by their place, that propagate_down keeps from a gradient. mode: the phase
+    whose behaviour it has; None: the net's.
     """
 
-    __slots__ = ("blocks", "bottoms", "layer", "loss_weights", "mode", "name", "params", "places", "same_as", "stopped", "tops")
+    __slots__ = (
+        "blocks",
+        "bottoms",
+        "layer",
+        "loss_weights",
+        "mode",
+        "name",
+        "params",
+        "places",
+        "same_as",
+        "stopped",
+        "tops",
+    )
 
     def __init__(  # noqa: PLR0913 - all of it is fixed at birth
         self,
@@ -124,7 +161,9 @@ class Node:
 
 
 class Input(NamedTuple):
-    """A value that comes from outside. `node` is the input or data layer that declares it, if one does: it then tells the type."""
+    """A value that comes from outside. `node` is the input or data layer that declares it, if one
+    does: it then tells the type.
+    """
 
     value: Value
     type: TensorType | None
@@ -137,7 +176,8 @@ class Input(NamedTuple):
 class Graph:
     """A wired network of one phase. `blobs` leads from every name to the value that bears it last.
 
-    sources: data layers, which read those of their tops, all of them inputs, that a call does not pass in.
+    sources: data layers, which read those of their tops, all of them inputs, that a call does not
+    pass in.
     """
 
     name: str
@@ -159,7 +199,9 @@ class Graph:
 
 @frozen
 class WeightRef:
-    """A weight as the whole net sees it: `name` is its name in weight files, `owner` the first layer that has the tensor."""
+    """A weight as the whole net sees it: `name` is its name in weight files, `owner` the first
+    layer that has the tensor.
+    """
 
     name: str
     node: Node
@@ -171,14 +213,17 @@ class WeightRef:
     @property
     def kind(self) -> str:
         """parameter, statistic or fixed; a parameter that lr_mult 0 keeps from training is fixed."""
-        return "fixed" if self.weight.kind == "parameter" and self.settings.lr_mult == 0 else self.weight.kind
+        if self.weight.kind == "parameter" and self.settings.lr_mult == 0:
+            return "fixed"
+        return self.weight.kind
 
 
 @frozen
 class TypedGraph:
     """A graph in which every value has a type and every weight a shape.
 
-    shared: leads from a weight (node, index) to the one that owns its tensor; facts: what must hold of the symbols, and for which node.
+    shared: leads from a weight (node, index) to the one that owns its tensor; facts: what must hold
+    of the symbols, and for which node.
     """
 
     graph: Graph
@@ -204,9 +249,17 @@ class TypedGraph:
         for node in self.graph.nodes:
             for index, weight in enumerate(self.weights[node]):
                 owner, at = self.shared.get((node, index), (node, index))
-                settings = node.params[index] if index < len(node.params) else ParamSpec()
+                if index < len(node.params):
+                    settings = node.params[index]
+                else:
+                    settings = ParamSpec()
                 yield WeightRef(
-                    f"{owner.name}.{self.weights[owner][at].name}", node, index, weight, owner is not node or at != index, settings
+                    f"{owner.name}.{self.weights[owner][at].name}",
+                    node,
+                    index,
+                    weight,
+                    owner is not node or at != index,
+                    settings,
                 )
 
     def macs(self, node: Node) -> Size:

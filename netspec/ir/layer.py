@@ -1,4 +1,6 @@
-"""The abstract layer: all that a layer type must say of itself. The concrete ones stand in layers/; this knows none of them."""
+"""The abstract layer: all that a layer type must say of itself. The concrete ones stand in layers/;
+this knows none of them.
+"""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +32,17 @@ __all__ = [
 ]
 
 Range = tuple[int, int | None]
-FillerType = Literal["constant", "uniform", "gaussian", "xavier", "msra", "positive_unitball", "bilinear", "kaiming_uniform", "values"]
+FillerType = Literal[
+    "constant",
+    "uniform",
+    "gaussian",
+    "xavier",
+    "msra",
+    "positive_unitball",
+    "bilinear",
+    "kaiming_uniform",
+    "values",
+]
 Row = tuple[float, ...]
 Nested = tuple[float | tuple[float | tuple[float | Row, ...], ...], ...]
 """Numbers in lists within lists, up to four deep."""
@@ -43,16 +55,23 @@ class Filler(Record):
 
     type: FillerType = param(
         default="constant",
-        doc="distribution: constant value, uniform on [min, max), gaussian, xavier (uniform on +-sqrt(3/n)), msra (normal, std sqrt(2/n)), "
-        "positive_unitball, bilinear (an upsampling kernel), kaiming_uniform (PyTorch's default), values (each number as given)",
+        doc=(
+            "distribution: constant value, uniform on [min, max), gaussian, xavier (uniform on +-sqrt(3/n)),"
+            " msra (normal, std sqrt(2/n)), positive_unitball, bilinear (an upsampling kernel),"
+            " kaiming_uniform (PyTorch's default), values (each number as given)"
+        ),
     )
     value: float = param(default=0.0, doc="the constant")
     min: float = param(default=0.0, doc="lower end of uniform")
     max: float = param(default=1.0, doc="upper end of uniform")
     mean: float = param(default=0.0, doc="mean of gaussian")
     std: float = param(default=1.0, doc="standard deviation of gaussian")
-    sparse: int = param(default=-1, doc="gaussian: each value is kept with probability sparse / outputs; -1 keeps all")
-    variance_norm: Literal["FAN_IN", "FAN_OUT", "AVERAGE"] = param(default="FAN_IN", doc="which fan n is, for xavier and msra")
+    sparse: int = param(
+        default=-1, doc="gaussian: each value is kept with probability sparse / outputs; -1 keeps all"
+    )
+    variance_norm: Literal["FAN_IN", "FAN_OUT", "AVERAGE"] = param(
+        default="FAN_IN", doc="which fan n is, for xavier and msra"
+    )
     values: Nested = param(default=(), doc="the weight's numbers in row order, in lists within lists or not")
 
     @property
@@ -79,10 +98,11 @@ SWAPPED = {"FAN_IN": "FAN_OUT", "FAN_OUT": "FAN_IN"}
 
 
 class Weight(NamedTuple):
-    """A tensor that a layer owns. parameter: trained; statistic: gathered while training; fixed: never changed by training.
+    """A tensor that a layer owns. parameter: trained; statistic: gathered while training; fixed:
+    never changed by training.
 
-    outputs: the axis along which the outputs stand. true_fans: xavier and msra count what an output sees; else, as Caffe, what stands
-    behind axis 0.
+    outputs: the axis along which the outputs stand. true_fans: xavier and msra count what an output
+    sees; else, as Caffe, what stands behind axis 0.
     """
 
     name: str
@@ -101,26 +121,38 @@ class Weight(NamedTuple):
     def drawn(self) -> Filler:
         """The filler in terms of the tensor as it is stored."""
         if self.true_fans and self.outputs == 1 and self.filler.type in ("xavier", "msra"):
-            return self.filler.changed(variance_norm=SWAPPED.get(self.filler.variance_norm, self.filler.variance_norm))
+            return self.filler.changed(
+                variance_norm=SWAPPED.get(self.filler.variance_norm, self.filler.variance_norm)
+            )
         return self.filler
 
 
 class ModuleText(NamedTuple):
-    """The torch module of a layer, as data: `target(*arguments, **keywords)`. A target without a dot is a class of torch_modules/."""
+    """The torch module of a layer, as data: `target(*arguments, **keywords)`. A target without a
+    dot is a class of torch_modules/.
+    """
 
     target: str
     arguments: tuple[Any, ...]
     keywords: dict[str, Any]
 
 
-def module(target: str, *arguments: Any, defaults: dict[str, Any] | None = None, **keywords: Any) -> ModuleText:
-    """A module's construction; keywords equal to the module's own defaults are left out of the text."""
+def module(
+    target: str, *arguments: Any, defaults: dict[str, Any] | None = None, **keywords: Any
+) -> ModuleText:
+    """A module's construction; keywords equal to the module's own defaults are left out of the
+    text.
+    """
     defaults = defaults or {}
-    return ModuleText(target, arguments, {k: v for k, v in keywords.items() if k not in defaults or v != defaults[k]})
+    return ModuleText(
+        target, arguments, {k: v for k, v in keywords.items() if k not in defaults or v != defaults[k]}
+    )
 
 
 class Example(NamedTuple):
-    """A row of the table that tests, manual and schema share: parameters, bottoms, and what must come of them."""
+    """A row of the table that tests, manual and schema share: parameters, bottoms, and what must
+    come of them.
+    """
 
     parameters: str
     bottoms: tuple[str, ...]
@@ -136,7 +168,9 @@ class Example(NamedTuple):
 
 
 def accepts(parameters: str, shapes: str, **more: Any) -> Example:
-    """`accepts("{num_output: 20, kernel_size: 5}", "N,1,28,28 -> N,20,24,24", weights=520)`; several shapes are parted by `;`."""
+    """`accepts("{num_output: 20, kernel_size: 5}", "N,1,28,28 -> N,20,24,24", weights=520)`;
+    several shapes are parted by `;`.
+    """
     bottoms, tops = shapes.split("->")
     return Example(parameters, parts(bottoms), parts(tops), **more)
 
@@ -151,10 +185,12 @@ def parts(shapes: str) -> tuple[str, ...]:
 
 
 class Kept(NamedTuple):
-    """What a call in training keeps for the backward pass: bottoms and tops, by their place, and bytes of its own.
+    """What a call in training keeps for the backward pass: bottoms and tops, by their place, and
+    bytes of its own.
 
-    These are masks, indices, padded copies; statistics of a few numbers are left out. passing: bottoms that are kept only where a gradient
-    goes on to them. about: how much of its own depends on the values, `own` is what is usual.
+    These are masks, indices, padded copies; statistics of a few numbers are left out. passing:
+    bottoms that are kept only where a gradient goes on to them. about: how much of its own depends
+    on the values, `own` is what is usual.
     """
 
     bottoms: tuple[int, ...] = ()
@@ -165,7 +201,9 @@ class Kept(NamedTuple):
 
 
 def as_read(layer: "Layer", bottoms: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
-    """Bottoms as a layer reads them: whole numbers that are no labels, indices or masks to it are real ones, as all of Caffe's are."""
+    """Bottoms as a layer reads them: whole numbers that are no labels, indices or masks to it are
+    real ones, as all of Caffe's are.
+    """
     if all(b.dtype != "int64" for b in bottoms):
         return bottoms
     try:
@@ -176,7 +214,9 @@ def as_read(layer: "Layer", bottoms: tuple[TensorType, ...]) -> tuple[TensorType
 
 
 class FileLayer(Protocol):
-    """What is asked of a layer with trait data whose `reads` names a format: where its file is, and in what order it is read."""
+    """What is asked of a layer with trait data whose `reads` names a format: where its file is, and
+    in what order it is read.
+    """
 
     reads: ClassVar[str]
     source: str
@@ -192,12 +232,15 @@ PACKAGE = f"{__name__.partition('.')[0]}."
 
 
 class Layer(Record):
-    """A layer type. Subclasses declare parameters with `param()` and override what differs from the defaults below.
+    """A layer type. Subclasses declare parameters with `param()` and override what differs from the
+    defaults below.
 
-    type: Caffe's name; groups: the param maps that hold its parameters, the first by default; legacy: names of older Caffe versions;
-    bottoms, tops: how many, as (least, most), most None for any; traits: what passes may ask, words of ir/traits.py.
-    keeps: what its torch module keeps for the backward pass: "bottom", "top", "bottom.0" (one of several), "values" (as many numbers of its
-    own as the first bottom has); bottoms and tops where nothing is said. Where it depends on parameters, `kept` says it.
+    type: Caffe's name; groups: the param maps that hold its parameters, the first by default;
+    legacy: names of older Caffe versions; bottoms, tops: how many, as (least, most), most None for
+    any; traits: what passes may ask, words of ir/traits.py. keeps: what its torch module keeps for
+    the backward pass: "bottom", "top", "bottom.0" (one of several), "values" (as many numbers of
+    its own as the first bottom has); bottoms and tops where nothing is said. Where it depends on
+    parameters, `kept` says it.
     """
 
     type: ClassVar[str] = ""
@@ -210,9 +253,13 @@ class Layer(Record):
     home: ClassVar[Source | None] = None
     """The file of a plug-in, with the torch modules that it names; None for netspec's own."""
     reads: ClassVar[str] = ""
-    """The format of the file that it reads (lmdb, hdf5, images, matrix), named by its parameter `source`; empty for none."""
+    """The format of the file that it reads (lmdb, hdf5, images, matrix), named by its parameter
+    `source`; empty for none.
+    """
     writes: ClassVar[str] = ""
-    """The format of the file that it writes (hdf5), named by its parameter `file_name`; empty for none."""
+    """The format of the file that it writes (hdf5), named by its parameter `file_name`; empty for
+    none.
+    """
     top_count: int
     """How many tops this instance has in its net: part of how it was built, not a parameter."""
 
@@ -244,22 +291,34 @@ class Layer(Record):
             cls.check_definition()
             cls.type = type
             cls.legacy = legacy
-            if cls.__module__.startswith(PACKAGE):  # a plug-in's types are known to the specs that name it, and to no other
+            if cls.__module__.startswith(
+                PACKAGE
+            ):  # a plug-in's types are known to the specs that name it, and to no other
                 REGISTRY[type] = cls
 
     @classmethod
     def check_definition(cls) -> None:
-        """Refuse, as DefinitionError: parameters called as what every layer has, unknown words of `keeps`, traits without their methods."""
+        """Refuse, as DefinitionError: parameters called as what every layer has, unknown words of
+        `keeps`, traits without their methods.
+        """
         clash = next((name for name in cls.names if hasattr(Layer, name)), None)
         if clash is not None:
-            raise DefinitionError(f"{cls.__name__} has a parameter called {clash}, as what every layer has: another name is needed")
+            raise DefinitionError(
+                f"{cls.__name__} has a parameter called {clash}, as what every layer has: another name is"
+                " needed"
+            )
         wrong = next((word for word in cls.keeps if not KEPT.fullmatch(word)), None)
         if wrong is not None:
-            raise DefinitionError(f"keeps of {cls.__name__} must be of bottom, bottom.0, ..., top, top.0, ..., values: {wrong!r} is none")
+            raise DefinitionError(
+                f"keeps of {cls.__name__} must be of bottom, bottom.0, ..., top, top.0, ..., values:"
+                f" {wrong!r} is none"
+            )
         for trait in sorted(cls.traits & TRAITS.keys()):
             missing = [name for name in TRAITS[trait].methods if getattr(cls, name) is getattr(Layer, name)]
             if missing:
-                raise DefinitionError(f"{cls.__name__} has trait {trait}, which needs a method `{missing[0]}`")
+                raise DefinitionError(
+                    f"{cls.__name__} has trait {trait}, which needs a method `{missing[0]}`"
+                )
 
     def __init__(self, *, top_count: int = 1, **values: Any) -> None:
         super().__init__(**values)
@@ -285,28 +344,40 @@ class Layer(Record):
         return iter(())
 
     def reopened(self, *bottoms: Any, **none: Any) -> Iterator[Change]:
-        """Parameters with which it takes any number where it fixes a bottom's open size now. Each is tried before it is shown."""
+        """Parameters with which it takes any number where it fixes a bottom's open size now. Each
+        is tried before it is shown.
+        """
         return iter(())
 
     def indices(self, *bottoms: Any, **none: Any) -> dict[int, Size]:
-        """Bottoms that hold whole numbers from 0 on, and how many there are: labels, indices, masks. No gradient reaches them.
+        """Bottoms that hold whole numbers from 0 on, and how many there are: labels, indices,
+        masks. No gradient reaches them.
 
-        Of other bottoms whole numbers are read as real ones (`as_read`): rules and modules meet int64 here alone.
+        Of other bottoms whole numbers are read as real ones (`as_read`): rules and modules meet
+        int64 here alone.
         """
         return {}
 
     def field(self, *bottoms: Any, **none: Any) -> tuple[Reads, ...]:
-        """Per bottom, what one unit of the top reads along each axis. Default: elementwise its own place, windowed its window, else all."""
+        """Per bottom, what one unit of the top reads along each axis. Default: elementwise its own
+        place, windowed its window, else all.
+        """
         if "windowed" in self.traits:
             image, rank = self.bottom(bottoms[0]), bottoms[0].rank
             transposed = "transposed" in self.traits
-            return (window_steps(self.window(image), image.space, rank, transposed=transposed, mode=self.border_mode),)
+            return (
+                window_steps(
+                    self.window(image), image.space, rank, transposed=transposed, mode=self.border_mode
+                ),
+            )
         if "elementwise" in self.traits:
             return tuple(same_place(b.rank if b.rank == bottoms[0].rank else min(b.rank, 1)) for b in bottoms)
         return ((),) * len(bottoms)
 
     def bottom(self, x: TensorType) -> TensorType:
-        """With trait windowed: the first bottom as batch, channels and the axes that the window slides over. Default: as it stands."""
+        """With trait windowed: the first bottom as batch, channels and the axes that the window
+        slides over. Default: as it stands.
+        """
         return x
 
     def window(self, *bottoms: Any, **none: Any) -> Window:
@@ -315,7 +386,9 @@ class Layer(Record):
 
     @property
     def border_mode(self) -> str:
-        """With trait windowed: what the border holds. Default: its parameter `pad_mode`, else a constant."""
+        """With trait windowed: what the border holds. Default: its parameter `pad_mode`, else a
+        constant.
+        """
         return str(self.__dict__.get("pad_mode", "constant"))
 
     def averages_border(self, *bottoms: Any, **none: Any) -> bool:
@@ -323,24 +396,36 @@ class Layer(Record):
         return False
 
     def along(self, x: TensorType) -> int:
-        """The axis of x that it works along (its classes, its channels, what it joins). Default: its parameter `axis`, else axis 1."""
+        """The axis of x that it works along (its classes, its channels, what it joins). Default:
+        its parameter `axis`, else axis 1.
+        """
         said = self.__dict__.get("axis")
-        return 1 if said is None else x.axis(said)
+        if said is None:
+            return 1
+        return x.axis(said)
 
     @property
     def ignored(self) -> tuple[int, ...]:
         """Labels that count for nothing. Default: those of its parameter `ignore_label`."""
         said = self.__dict__.get("ignore_label")
-        return said if isinstance(said, tuple) else () if said is None else (said,)
+        if isinstance(said, tuple):
+            return said
+        if said is None:
+            return ()
+        return (said,)
 
     @property
     def batch_in_training(self) -> bool:
-        """Whether training normalises by the batch's own statistics. Default: where it has trait batch_statistics."""
+        """Whether training normalises by the batch's own statistics. Default: where it has trait
+        batch_statistics.
+        """
         return "batch_statistics" in self.traits
 
     @property
     def remembers(self) -> tuple[str, float] | None:
-        """The parameter that says how much of its statistics is kept from one batch to the next, and its value; None: it gathers none."""
+        """The parameter that says how much of its statistics is kept from one batch to the next,
+        and its value; None: it gathers none.
+        """
         return None
 
     @property
@@ -367,7 +452,9 @@ class Layer(Record):
         return None
 
     def connections(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
-        """Inputs read per unit, plus one where it has a bias, over all units. Default: the MACs, or one input a unit where these are 0."""
+        """Inputs read per unit, plus one where it has a bias, over all units. Default: the MACs, or
+        one input a unit where these are 0.
+        """
         reads = self.macs(bottoms, tops)
         size = tops[0].size if tops else 0
         bias = any(w.name == "bias" for w in self.weights(*bottoms))
@@ -378,14 +465,18 @@ class Layer(Record):
         return iter(())
 
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
-        """Multiply-accumulate operations; 0 but for convolutions, dense, recurrent and attention products."""
+        """Multiply-accumulate operations; 0 but for convolutions, dense, recurrent and attention
+        products.
+        """
         return 0
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """What its torch module keeps for the backward pass. Default: as `keeps` says."""
         found = {word: tuple(i for i in range(n) if {word, f"{word}.{i}"} & set(self.keeps)) for word, n in
                  (("bottom", len(bottoms)), ("top", len(tops)))}  # fmt: skip
-        return Kept(found["bottom"], found["top"], 4 * bottoms[0].size if "values" in self.keeps and bottoms else 0)
+        return Kept(
+            found["bottom"], found["top"], 4 * bottoms[0].size if "values" in self.keeps and bottoms else 0
+        )
 
     def torch(self, *bottoms: Any, **none: Any) -> ModuleText:
         """The torch module, as data."""

@@ -1,4 +1,6 @@
-"""What a layer's `onnx(g, ...)` builds with, as a Protocol: `emit/onnx_idioms.Builder` is one. Knows neither ONNX nor a layer."""
+"""What a layer's `onnx(g, ...)` builds with, as a Protocol: `emit/onnx_idioms.Builder` is one.
+Knows neither ONNX nor a layer.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -19,20 +21,26 @@ class OnnxValue(Protocol):
 
 
 class OnnxBuilder(Protocol):
-    """`g`: any operator of ONNX by its name, `g.Conv(x, weight, kernel_shape=(3, 3))`, and what is made of several.
+    """`g`: any operator of ONNX by its name, `g.Conv(x, weight, kernel_shape=(3, 3))`, and what is
+    made of several.
 
-    Where a value is asked for, a number or a tuple of numbers is a constant, None an input left out. Sizes may be symbols in the idioms,
-    not in attributes. An operator answers an untyped value: what asks for its type needs `typed` before.
+    Where a value is asked for, a number or a tuple of numbers is a constant, None an input left
+    out. Sizes may be symbols in the idioms, not in attributes. An operator answers an untyped
+    value: what asks for its type needs `typed` before.
     """
 
     def __getattr__(self, op: str) -> Callable[..., Any]:
-        """An operator of ONNX: inputs, `outputs=` how many it makes where not one, attributes by name."""
+        """An operator of ONNX: inputs, `outputs=` how many it makes where not one, attributes by
+        name.
+        """
 
     def call(self, op: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Any:
         """The same with the operator's name as a text."""
 
     def refuse(self, why: str) -> Exception:
-        """The exception to raise where ONNX cannot hold the layer; `why` states the requirement, then the numbers."""
+        """The exception to raise where ONNX cannot hold the layer; `why` states the requirement,
+        then the numbers.
+        """
 
     def typed(self, x: Any, type_: TensorType) -> OnnxValue:
         """The value with its type said."""
@@ -47,7 +55,9 @@ class OnnxBuilder(Protocol):
         """Leave a value for the next call."""
 
     def body(self, function: Callable[..., Any], *types: TensorType | None) -> Any:
-        """A subgraph for an attribute of Loop or If: the function is called with a value of each type."""
+        """A subgraph for an attribute of Loop or If: the function is called with a value of each
+        type.
+        """
 
     def scan(
         self,
@@ -59,7 +69,9 @@ class OnnxBuilder(Protocol):
         reverse: bool = False,
         outputs: int = 1,
     ) -> Any:
-        """Run `step(*states, *slices) -> (*new_states, *results)` along an axis: the final states, then the stacked results."""
+        """Run `step(*states, *slices) -> (*new_states, *results)` along an axis: the final states,
+        then the stacked results.
+        """
 
     def size(self, size: Size) -> OnnxValue:
         """A size as a whole number, computed at run time where it is a symbol."""
@@ -103,10 +115,14 @@ class OnnxBuilder(Protocol):
     def cast(self, x: Any, dtype: str) -> OnnxValue:
         """Of another element type."""
 
-    def pad(self, x: Any, borders: Sequence[tuple[Size, Size]], mode: str = "constant", value: float = 0.0) -> OnnxValue:
+    def pad(
+        self, x: Any, borders: Sequence[tuple[Size, Size]], mode: str = "constant", value: float = 0.0
+    ) -> OnnxValue:
         """A border along each spatial axis, in the modes of pad_mode."""
 
-    def padded(self, x: Any, window: Window, mode: str = "constant", value: float = 0.0) -> tuple[OnnxValue, list[int]]:
+    def padded(
+        self, x: Any, window: Window, mode: str = "constant", value: float = 0.0
+    ) -> tuple[OnnxValue, list[int]]:
         """x with what of its border an operator's `pads` cannot say, and those pads."""
 
     def flipped(self, x: Any, axis: int) -> OnnxValue:
@@ -118,7 +134,9 @@ class OnnxBuilder(Protocol):
     def max_pool_indices(self, x: Any, window: Window, rounding: str) -> tuple[OnnxValue, OnnxValue]:
         """The greatest of each window and its place in the plane."""
 
-    def average_pool(self, x: Any, window: Window, rounding: str, *, count_include_pad: bool = True) -> OnnxValue:
+    def average_pool(
+        self, x: Any, window: Window, rounding: str, *, count_include_pad: bool = True
+    ) -> OnnxValue:
         """The mean of each window."""
 
     def lrn(self, x: Any, size: int, alpha: float, beta: float, k: float) -> OnnxValue:

@@ -1,4 +1,6 @@
-"""Sizes in canonical form: polynomials over symbols, floor quotients, minima and maxima. Equal sizes have equal terms. Knows no history."""
+"""Sizes in canonical form: polynomials over symbols, floor quotients, minima and maxima. Equal
+sizes have equal terms. Knows no history.
+"""
 
 from collections.abc import Iterable, Mapping
 from math import gcd, inf, isinf
@@ -58,7 +60,9 @@ class Quotient(Atom):
     __slots__ = ("denominator", "numerator")
 
     def __init__(self, numerator: "Dim", denominator: Size) -> None:
-        super().__init__(f"{wrapped(numerator)}//{wrapped(denominator)}", symbols(numerator) | symbols(denominator))
+        super().__init__(
+            f"{wrapped(numerator)}//{wrapped(denominator)}", symbols(numerator) | symbols(denominator)
+        )
         self.numerator = numerator
         self.denominator = denominator
 
@@ -79,7 +83,9 @@ class Extremum(Atom):
     __slots__ = ("arguments", "kind")
 
     def __init__(self, kind: str, arguments: tuple[Size, ...]) -> None:
-        super().__init__(f"{kind}({', '.join(map(str, arguments))})", frozenset[str]().union(*map(symbols, arguments)))
+        super().__init__(
+            f"{kind}({', '.join(map(str, arguments))})", frozenset[str]().union(*map(symbols, arguments))
+        )
         self.kind = kind
         self.arguments = arguments
 
@@ -94,10 +100,11 @@ class Extremum(Atom):
 
 
 class Dim:
-    """A size that depends on symbols: sum of coefficient * product of atoms, in canonical form, so equal sizes are equal objects' values.
+    """A size that depends on symbols: sum of coefficient * product of atoms, in canonical form, so
+    equal sizes are equal objects' values.
 
-    Arithmetic with integers and Dims gives an `int` whenever the symbols cancel. Division is floor division.
-    `==` is structural; rules ask `same`, which also knows "cannot be decided".
+    Arithmetic with integers and Dims gives an `int` whenever the symbols cancel. Division is floor
+    division. `==` is structural; rules ask `same`, which also knows "cannot be decided".
     """
 
     __slots__ = ("_text", "terms")
@@ -118,7 +125,9 @@ class Dim:
         return Dim({m: -c for m, c in self.terms.items()})
 
     def __sub__(self, other: Size) -> Size:
-        return NotImplemented if remembers(other) else self + -other
+        if remembers(other):
+            return NotImplemented
+        return self + -other
 
     def __rsub__(self, other: int) -> Size:
         return -self + other
@@ -137,13 +146,17 @@ class Dim:
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Size) -> Size:
-        return NotImplemented if remembers(other) else quotient(self, other)
+        if remembers(other):
+            return NotImplemented
+        return quotient(self, other)
 
     def __rfloordiv__(self, other: int) -> Size:
         return quotient(other, self)
 
     def __mod__(self, other: Size) -> Size:
-        return NotImplemented if remembers(other) else self - other * (self // other)
+        if remembers(other):
+            return NotImplemented
+        return self - other * (self // other)
 
     def __rmod__(self, other: int) -> Size:
         return other - self * quotient(other, self)
@@ -214,7 +227,10 @@ def product(sizes: Iterable[Size]) -> Size:
     """Product of all sizes, 1 for none."""
     value: Size = 1
     for size in sizes:
-        value = size if isinstance(value, int) and value == 1 else value * size
+        if isinstance(value, int) and value == 1:
+            value = size
+        else:
+            value = value * size
     return value
 
 
@@ -222,7 +238,10 @@ def total(sizes: Iterable[Size]) -> Size:
     """Sum of all sizes, 0 for none."""
     value: Size = 0
     for size in sizes:
-        value = size if isinstance(value, int) and value == 0 else value + size
+        if isinstance(value, int) and value == 0:
+            value = size
+        else:
+            value = value + size
     return value
 
 
@@ -231,18 +250,28 @@ def total(sizes: Iterable[Size]) -> Size:
 
 def finite(x: float, y: float) -> float:
     """x * y with 0 * inf = 0."""
-    return 0 if x == 0 or y == 0 else x * y
+    if x == 0 or y == 0:
+        return 0
+    return x * y
 
 
 def floored(x: float, y: float) -> float:
     """floor(x / y) for y >= 1, at the ends of intervals: Python's -inf // 2 is no number."""
     if isinf(x):
         return x
-    return x // y if y < inf else 0 if x >= 0 else -1
+    if y < inf:
+        return x // y
+    if x >= 0:
+        return 0
+    return -1
 
 
 def parts(size: Size) -> Terms:
-    return size.terms if isinstance(size, Dim) else ({(): size} if size else {})
+    if isinstance(size, Dim):
+        return size.terms
+    if size:
+        return {(): size}
+    return {}
 
 
 def simplest(terms: Terms) -> Size:
@@ -315,7 +344,9 @@ def exact_quotient(a: Size, b: Dim) -> Size | None:
     left = a
     for _ in range(64):
         if isinstance(left, int):
-            return found if left == 0 else None
+            if left == 0:
+                return found
+            return None
         top = max(left.terms, key=rank)
         factor = divided(top, lead)
         if factor is None or left.terms[top] % b.terms[lead]:
@@ -346,7 +377,9 @@ def extreme(kind: str, sizes: Iterable[Size]) -> Size:
 
 def wrapped(size: Size) -> str:
     text = str(size)
-    return text if text.isidentifier() or text.isdigit() else f"({text})"
+    if text.isidentifier() or text.isdigit():
+        return text
+    return f"({text})"
 
 
 def written(terms: Terms) -> str:
@@ -354,10 +387,24 @@ def written(terms: Terms) -> str:
     text = ""
     for monomial in sorted(terms, key=lambda m: (-sum(p for _, p in m), [a.text for a, _ in m])):
         count = terms[monomial]
-        alone = len(monomial) == 1 and monomial[0][1] == 1 and (count == 1 or (count == -1 and text != ""))  # -(H//2) is not -H//2
-        factors = [f"({a.text})" if isinstance(a, Quotient) and not alone else a.text for a, p in monomial for _ in range(p)]
+        alone = (
+            len(monomial) == 1 and monomial[0][1] == 1 and (count == 1 or (count == -1 and text != ""))
+        )  # -(H//2) is not -H//2
+        factors = [
+            f"({a.text})" if isinstance(a, Quotient) and not alone else a.text
+            for a, p in monomial
+            for _ in range(p)
+        ]
         if abs(count) != 1 or not factors:
             factors.insert(0, str(abs(count)))
-        sign = (" - " if text else "-") if count < 0 else (" + " if text else "")
+        if count < 0:
+            if text:
+                sign = " - "
+            else:
+                sign = "-"
+        elif text:
+            sign = " + "
+        else:
+            sign = ""
         text += sign + "*".join(factors)
     return text

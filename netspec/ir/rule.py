@@ -1,11 +1,24 @@
-"""What a layer's rules say: requirements over sizes, decided, refused with a RuleError, or kept as a Fact. Knows no place in any text."""
+"""What a layer's rules say: requirements over sizes, decided, refused with a RuleError, or kept as
+a Fact. Knows no place in any text.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from netspec.ir.dims import Dim, Size, Traced, bounds, evaluate, untraced
 
-__all__ = ["Change", "Fact", "RuleError", "arithmetic", "at_least", "collecting", "divides", "require", "same", "within"]
+__all__ = [
+    "Change",
+    "Fact",
+    "RuleError",
+    "arithmetic",
+    "at_least",
+    "collecting",
+    "divides",
+    "require",
+    "same",
+    "within",
+]
 
 
 class Change(NamedTuple):
@@ -34,10 +47,12 @@ class Fact(NamedTuple):
 class RuleError(Exception):
     """A requirement that does not hold.
 
-    fact: what is the case, with the numbers; label: what to write at the place, if shorter.
-    at: the parameter to blame, "bottom", or "bottom.1" for one of several; value: the traced size whose arithmetic is shown, called `name`.
-    changes: parameters that may repair it, in order of preference, or a function that finds them: rules run often and seldom refuse.
-    bound: the parameter asks for more than there is: it alone is to blame, no number elsewhere that happens to be large enough.
+    fact: what is the case, with the numbers; label: what to write at the place, if shorter. at: the
+    parameter to blame, "bottom", or "bottom.1" for one of several; value: the traced size whose
+    arithmetic is shown, called `name`. changes: parameters that may repair it, in order of
+    preference, or a function that finds them: rules run often and seldom refuse. bound: the
+    parameter asks for more than there is: it alone is to blame, no number elsewhere that happens to
+    be large enough.
     """
 
     def __init__(
@@ -65,7 +80,9 @@ class RuleError(Exception):
     @property
     def rule(self) -> tuple[str, ...]:
         """The arithmetic, if the rule ran on named leaves."""
-        return arithmetic(self.name, self.value) if isinstance(self.value, Traced) else ()
+        if isinstance(self.value, Traced):
+            return arithmetic(self.name, self.value)
+        return ()
 
 
 OPEN: list[list[Fact]] = []
@@ -83,7 +100,9 @@ class collecting:  # noqa: N801 - used as a statement
 
 
 def require(kind: str, left: Size, right: Size, because: str, **more: object) -> None:
-    """Refuse, accept, or note as a fact. `because` is the requirement in words; more goes to RuleError (code, at, ...)."""
+    """Refuse, accept, or note as a fact. `because` is the requirement in words; more goes to
+    RuleError (code, at, ...).
+    """
     verdict = VERDICTS[kind](untraced(left), untraced(right))
     if verdict is None:
         if OPEN:
@@ -109,7 +128,9 @@ def at_least(size: Size, least: Size, because: str, **more: object) -> None:
 
 
 def within(size: Size, parameter: Size, name: str, because: str) -> None:
-    """Require that a size holds as many as the parameter of this name asks for; it is then the parameter that is too large."""
+    """Require that a size holds as many as the parameter of this name asks for; it is then the
+    parameter that is too large.
+    """
     most = untraced(size)
     fits = (Change(f"write {name}: {most}", {name: most}),) if isinstance(most, int) and most > 0 else ()
     at_least(size, parameter, because, at=name, changes=fits, bound=True)
@@ -120,22 +141,34 @@ def is_same(left: Size, right: Size) -> bool | None:
     if isinstance(gap, int):
         return gap == 0
     low, high = bounds(gap)
-    return False if low > 0 or high < 0 else None
+    if low > 0 or high < 0:
+        return False
+    return None
 
 
 def is_divisor(divisor: Size, size: Size) -> bool | None:
     if divisor == 0:
         return False
     rest = size % divisor
-    return rest == 0 if isinstance(rest, int) else None
+    if isinstance(rest, int):
+        return rest == 0
+    return None
 
 
 def is_at_least(size: Size, least: Size) -> bool | None:
     low, high = bounds(size - least)
-    return True if low >= 0 else False if high < 0 else None
+    if low >= 0:
+        return True
+    if high < 0:
+        return False
+    return None
 
 
-VERDICTS: dict[str, Callable[[Size, Size], bool | None]] = {"same": is_same, "divides": is_divisor, "at_least": is_at_least}
+VERDICTS: dict[str, Callable[[Size, Size], bool | None]] = {
+    "same": is_same,
+    "divides": is_divisor,
+    "at_least": is_at_least,
+}
 WORDS = {"same": "==", "divides": "divides", "at_least": ">="}
 REFUSED: dict[str, Callable[[Size, Size], str]] = {
     "same": lambda a, b: f"{a} is not {b}",
@@ -169,14 +202,15 @@ def rendered(size: Size, named: bool) -> tuple[str, int]:
         loose = isinstance(size, Dim) and (len(size.terms) > 1 or "*" in str(size) or "//" in str(size))
         return str(size), 1 if loose or (isinstance(size, int) and size < 0) else 9
     if isinstance(size.tree, str):
-        return (size.tree, 9) if named else rendered(size.value, named)
+        if named:
+            return (size.tree, 9)
+        return rendered(size.value, named)
     operator, left, right = size.tree
     if operator not in PRECEDENCE:
-        inside = (
-            f"{expression(left, named)} / {bracketed(right, named, 3)}"
-            if operator == "ceil"
-            else (f"{expression(left, named)}, {expression(right, named)}")
-        )
+        if operator == "ceil":
+            inside = f"{expression(left, named)} / {bracketed(right, named, 3)}"
+        else:
+            inside = f"{expression(left, named)}, {expression(right, named)}"
         if operator == "ceil":
             inside = f"{bracketed(left, named, 2)} / {bracketed(right, named, 3)}"
         return f"{operator}({inside})", 9
@@ -188,4 +222,6 @@ def rendered(size: Size, named: bool) -> tuple[str, int]:
 
 def bracketed(size: Size, named: bool, least: int) -> str:
     text, tightness = rendered(size, named)
-    return text if tightness >= least else f"({text})"
+    if tightness >= least:
+        return text
+    return f"({text})"

@@ -17,7 +17,9 @@ SPACE = {0: (), 1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 
 
 class TensorType(NamedTuple):
-    """Shape of a tensor, sizes being integers or Dims, and its element type. Everything Caffe passes on is float32."""
+    """Shape of a tensor, sizes being integers or Dims, and its element type. Everything Caffe
+    passes on is float32.
+    """
 
     shape: tuple[Size, ...]
     dtype: str = "float32"
@@ -28,13 +30,17 @@ class TensorType(NamedTuple):
 
     @property
     def batch(self) -> Size:
-        return self.shape[0] if self.shape else 1
+        if self.shape:
+            return self.shape[0]
+        return 1
 
     @property
     def channels(self) -> Size:
         """Size of axis 1."""
         if len(self.shape) < 2:
-            raise RuleError("NS303", f"needs axis 1, the channels: its bottom is {shown(self.shape)}", at="bottom")
+            raise RuleError(
+                "NS303", f"needs axis 1, the channels: its bottom is {shown(self.shape)}", at="bottom"
+            )
         return self.shape[1]
 
     @property
@@ -55,17 +61,27 @@ class TensorType(NamedTuple):
     def axis(self, index: int, at: str = "axis") -> int:
         """An axis counted from the front (negative: from the back), checked: 0 <= axis < rank."""
         if not -self.rank <= index < self.rank:
-            raise RuleError("NS303", f"axis {index} of a bottom with {self.rank} axes: {shown(self.shape)}", at=at)
+            raise RuleError(
+                "NS303", f"axis {index} of a bottom with {self.rank} axes: {shown(self.shape)}", at=at
+            )
         return int(index) % self.rank
 
     def require_axes(self, least: int, at: str = "bottom.0") -> None:
         """Require so many axes: 1 where samples are counted, 2 where there are classes or channels."""
         if self.rank < least:
-            raise RuleError("NS303", f"needs at least {least} ax{'i' if least == 1 else 'e'}s: it is {self}", at=at)
+            raise RuleError(
+                "NS303", f"needs at least {least} ax{'i' if least == 1 else 'e'}s: it is {self}", at=at
+            )
 
-    def replaced(self, *, channels: Size | None = None, space: tuple[Size, ...] | None = None) -> "TensorType":
+    def replaced(
+        self, *, channels: Size | None = None, space: tuple[Size, ...] | None = None
+    ) -> "TensorType":
         """The same type with other channels or space."""
-        shape = (self.shape[0], self.channels if channels is None else channels, *(self.space if space is None else space))
+        shape = (
+            self.shape[0],
+            self.channels if channels is None else channels,
+            *(self.space if space is None else space),
+        )
         return TensorType(shape, self.dtype)
 
     def __str__(self) -> str:

@@ -1,4 +1,6 @@
-"""The vocabulary: one definition per layer type, one file per family. Families are imported when a type of theirs is first asked for."""
+"""The vocabulary: one definition per layer type, one file per family. Families are imported when a
+type of theirs is first asked for.
+"""
 
 from collections.abc import Iterable
 from importlib import import_module
@@ -10,7 +12,9 @@ __all__ = ["every", "find", "types"]
 
 
 def find(name: str) -> type[Layer] | None:
-    """The layer type of that name, or of that older name (`CONVOLUTION`, `conv`); None if there is none."""
+    """The layer type of that name, or of that older name (`CONVOLUTION`, `conv`); None if there is
+    none.
+    """
     if name in TYPES:
         canonical, family = TYPES[name]
         if canonical not in REGISTRY:

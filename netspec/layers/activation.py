@@ -1,10 +1,23 @@
-"""Layers that bend every value by itself, made of straight lines but for ELU: ReLU and its kin, AbsVal, Insanity."""
+"""Layers that bend every value by itself, made of straight lines but for ELU: ReLU and its kin,
+AbsVal, Insanity.
+"""
 
 from collections.abc import Iterator
 from math import log
 from typing import Any
 
-from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.layer import (
+    Example,
+    Filler,
+    Kept,
+    Layer,
+    ModuleText,
+    Weight,
+    accepts,
+    constant,
+    module,
+    rejects,
+)
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.types import TensorType
 from netspec.layers.common.words import ENGINE, Engine, refuse_value
@@ -32,13 +45,19 @@ class ReLU(Elementwise, type="ReLU", param="relu_param", legacy=("RELU", "relu")
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        return Kept(tops=(0,)) if self.negative_slope == 0 else Kept((0,))
+        if self.negative_slope == 0:
+            return Kept(tops=(0,))
+        return Kept((0,))
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("nn.LeakyReLU", self.negative_slope) if self.negative_slope else module("nn.ReLU")
+        if self.negative_slope:
+            return module("nn.LeakyReLU", self.negative_slope)
+        return module("nn.ReLU")
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
-        return g.LeakyRelu(x, alpha=self.negative_slope) if self.negative_slope else g.Relu(x)
+        if self.negative_slope:
+            return g.LeakyRelu(x, alpha=self.negative_slope)
+        return g.Relu(x)
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -65,16 +84,16 @@ class ReLU6(Elementwise, type="ReLU6", param="relu6_param"):
         return Kept((0,), own=0 if self.negative_slope == 0 else 4 * bottoms[0].size)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("LeakyReLU6", self.negative_slope) if self.negative_slope else module("nn.ReLU6")
+        if self.negative_slope:
+            return module("LeakyReLU6", self.negative_slope)
+        return module("nn.ReLU6")
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         if not self.negative_slope:
             return g.Clip(x, 0.0, 6.0)
-        return (
-            g.Min(g.LeakyRelu(x, alpha=self.negative_slope), 6.0)
-            if self.negative_slope > 0
-            else g.Sub(g.LeakyRelu(x, alpha=self.negative_slope), g.Relu(g.Sub(x, 6.0)))
-        )
+        if self.negative_slope > 0:
+            return g.Min(g.LeakyRelu(x, alpha=self.negative_slope), 6.0)
+        return g.Sub(g.LeakyRelu(x, alpha=self.negative_slope), g.Relu(g.Sub(x, 6.0)))
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -102,7 +121,9 @@ class PReLU(Elementwise, type="PReLU", keeps=("bottom",), param="prelu_param"):
         yield Weight("weight", () if self.channel_shared else (x.channels,), self.filler)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("SharedPReLU") if self.channel_shared else module("nn.PReLU", x.channels)
+        if self.channel_shared:
+            return module("SharedPReLU")
+        return module("nn.PReLU", x.channels)
 
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any) -> Any:
         return g.PRelu(x, weight if self.channel_shared else g.aligned(weight, 1, x.type.rank))
@@ -160,7 +181,8 @@ class AbsVal(Elementwise, type="AbsVal", keeps=("bottom",), legacy=("ABSVAL",)):
 
 
 class Insanity(Elementwise, type="Insanity", param="insanity_param", traits=("stochastic",)):
-    """ReLU whose negative values are divided by numbers drawn while training, and by their mean in test (RReLU).
+    """ReLU whose negative values are divided by numbers drawn while training, and by their mean in
+    test (RReLU).
 
     y = x where x > 0, else x / a,  a uniform on [lb, ub), in test (ub - lb) / (log |ub| - log |lb|)     (Xu et al. 2015)
 
@@ -172,7 +194,11 @@ class Insanity(Elementwise, type="Insanity", param="insanity_param", traits=("st
 
     def infer(self, x: TensorType) -> TensorType:
         refuse_value(self.lb >= self.ub, f"ub must be greater than lb: {self.ub} <= {self.lb}", at="ub")
-        refuse_value(self.lb * self.ub <= 0, f"lb and ub must be of one sign, and not 0: they are {self.lb} and {self.ub}", at="lb")
+        refuse_value(
+            self.lb * self.ub <= 0,
+            f"lb and ub must be of one sign, and not 0: they are {self.lb} and {self.ub}",
+            at="lb",
+        )
         return x
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:

@@ -1,4 +1,6 @@
-"""Activations with a curve, and the straight lines that stand in for one: Sigmoid, TanH, BNLL, Swish, GELU, HardSigmoid, HardSwish."""
+"""Activations with a curve, and the straight lines that stand in for one: Sigmoid, TanH, BNLL,
+Swish, GELU, HardSigmoid, HardSwish.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -96,7 +98,9 @@ class Swish(Elementwise, type="Swish", param="swish_param", legacy=("SiLU",)):
         return Kept((0,), own=0 if self.beta == 1 else 4 * bottoms[0].size)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("nn.SiLU") if self.beta == 1 else module("Swish", self.beta)
+        if self.beta == 1:
+            return module("nn.SiLU")
+        return module("Swish", self.beta)
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.Mul(x, g.Sigmoid(x if self.beta == 1 else g.Mul(x, self.beta)))
@@ -114,7 +118,9 @@ class GELU(Elementwise, type="GELU", keeps=("bottom",), param="gelu_param"):
     y = x Phi(x) = x/2 (1 + erf(x / sqrt 2));  TANH: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))     (Hendrycks and Gimpel 2016)
     """
 
-    approximate: Literal["NONE", "TANH"] = param(default="NONE", doc="the function itself, or the approximation that BERT and GPT use")
+    approximate: Literal["NONE", "TANH"] = param(
+        default="NONE", doc="the function itself, or the approximation that BERT and GPT use"
+    )
 
     def torch(self, x: TensorType) -> ModuleText:
         return module("nn.GELU", defaults={"approximate": "none"}, approximate=self.approximate.lower())

@@ -23,29 +23,40 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
 
     y = W_o [head_1; ...; head_h] + b_o,  head = softmax(Q K^T / sqrt(d)) V,  Q, K, V = W x + b     (Vaswani et al. 2017)
 
-    Bottoms: x (N, T, C), for itself; or queries and the memory (N, S, C) that they look at; and a mask (N, S) or (N, T, S), 0 for what may
-    not be seen. A query that may see nothing sees all alike, a causal one all up to its place. For a mask over x itself list x twice.
+    Bottoms: x (N, T, C), for itself; or queries and the memory (N, S, C) that they look at; and a
+    mask (N, S) or (N, T, S), 0 for what may not be seen. A query that may see nothing sees all
+    alike, a causal one all up to its place. For a mask over x itself list x twice.
     """
 
     num_heads: int = param(ge=1, doc="heads; each has C / num_heads channels")
     causal: bool = param(default=False, doc="a token sees only those up to its own place")
     bias_term: bool = param(default=True, doc="add biases to queries, keys, values and the result")
-    dropout_ratio: float = param(default=0.0, ge=0, lt=1, doc="probability that a weight of the softmax is dropped while training")
+    dropout_ratio: float = param(
+        default=0.0, ge=0, lt=1, doc="probability that a weight of the softmax is dropped while training"
+    )
     weight_filler: Filler = param(default=XAVIER, doc="how the matrices are initialised")
     bias_filler: Filler = param(default=Filler(), doc="how the biases are initialised")
 
-    def infer(self, x: TensorType, memory: TensorType | None = None, mask: TensorType | None = None) -> TensorType:
+    def infer(
+        self, x: TensorType, memory: TensorType | None = None, mask: TensorType | None = None
+    ) -> TensorType:
         seen = x if memory is None else memory
         for i, bottom in enumerate((x, seen)):
             if bottom.rank != 3:
-                raise RuleError("NS303", f"attention needs tokens (N, T, C): its bottom is {bottom}", at=f"bottom.{i}" if i else "bottom.0")
+                raise RuleError(
+                    "NS303",
+                    f"attention needs tokens (N, T, C): its bottom is {bottom}",
+                    at=f"bottom.{i}" if i else "bottom.0",
+                )
         divides(self.num_heads, x.shape[2], "num_heads must divide the channels", at="num_heads")
         same(seen.shape[0], x.shape[0], "the memory needs as many samples", at="bottom.1")
         same(seen.shape[2], x.shape[2], "the memory needs as many channels", at="bottom.1")
         if self.causal:
             same(seen.shape[1], x.shape[1], "causal attention needs as many keys as queries", at="causal")
         if mask is not None:
-            wanted = (x.shape[0], seen.shape[1]) if mask.rank == 2 else (x.shape[0], x.shape[1], seen.shape[1])
+            wanted = (
+                (x.shape[0], seen.shape[1]) if mask.rank == 2 else (x.shape[0], x.shape[1], seen.shape[1])
+            )
             if mask.rank not in (2, 3):
                 raise RuleError("NS303", f"a mask is (N, S) or (N, T, S): it is {mask}", at="bottom.2")
             for have, want in zip(mask.shape, wanted, strict=True):
@@ -53,7 +64,9 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         return TensorType(x.shape)
 
     def indices(self, *bottoms: TensorType) -> dict[int, Size]:
-        return {2: 2} if len(bottoms) > 2 else {}
+        if len(bottoms) > 2:
+            return {2: 2}
+        return {}
 
     def weights(self, *bottoms: TensorType) -> Iterator[Weight]:
         c = bottoms[0].shape[2]
@@ -109,8 +122,14 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
             rows = g.Gemm(g.matrix(value, 2), parts[part], biases[part], transB=1)
             return g.transpose(g.reshape(rows, (n, length, self.num_heads, width)), order)
 
-        q, k, v = heads(x, 0, t, (0, 2, 1, 3)), heads(seen, 1, s, (0, 2, 3, 1)), heads(seen, 2, s, (0, 2, 1, 3))
-        scores = g.typed(g.Mul(g.MatMul(q, k), float(number(width)) ** -0.5), TensorType((n, self.num_heads, t, s)))
+        q, k, v = (
+            heads(x, 0, t, (0, 2, 1, 3)),
+            heads(seen, 1, s, (0, 2, 3, 1)),
+            heads(seen, 2, s, (0, 2, 1, 3)),
+        )
+        scores = g.typed(
+            g.Mul(g.MatMul(q, k), float(number(width)) ** -0.5), TensorType((n, self.num_heads, t, s))
+        )
         for hidden, score in self.hidden(g, (t, s), bottoms[2] if len(bottoms) > 2 else None):
             scores = g.typed(g.Where(hidden, score, scores), scores.type)
         y = g.typed(g.MatMul(g.Softmax(scores, axis=-1), v), TensorType((n, self.num_heads, t, width)))
@@ -118,7 +137,9 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         return g.reshape(g.Gemm(rows, weights["out_weight"], weights.get("bias"), transB=1), x.type.shape)
 
     def hidden(self, g: OnnxBuilder, sizes: tuple[Size, Size], mask: Any) -> Iterator[Any]:
-        """What may not be seen, as booleans that broadcast over (N, heads, T, S), and its score: what is later never counts."""
+        """What may not be seen, as booleans that broadcast over (N, heads, T, S), and its score:
+        what is later never counts.
+        """
         if mask is not None:
             n, *_, s = mask.type.shape
             places = g.reshape(mask, (n, 1, 1, s) if mask.type.rank == 2 else (n, 1, mask.type.shape[1], s))

@@ -5,7 +5,18 @@ from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step
-from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.layer import (
+    Example,
+    Filler,
+    Kept,
+    Layer,
+    ModuleText,
+    Weight,
+    accepts,
+    constant,
+    module,
+    rejects,
+)
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
@@ -15,22 +26,32 @@ from netspec.record import param
 __all__ = ["BN", "BatchNorm"]
 
 
-class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elementwise", "batch_statistics")):
-    """Give every channel mean 0 and variance 1: by the batch's own statistics while training, by gathered ones in test.
+class BatchNorm(
+    Layer, type="BatchNorm", param="batch_norm_param", traits=("elementwise", "batch_statistics")
+):
+    """Give every channel mean 0 and variance 1: by the batch's own statistics while training, by
+    gathered ones in test.
 
     y = (x - E[x]) / sqrt(Var[x] + eps)     (Ioffe and Szegedy 2015; Caffe's BatchNorm)
 
-    There is no scale and no shift here: a Scale with bias_term follows. The gathered tensors are sums that fade by
-    moving_average_fraction m: mean <- m mean + E[x], variance <- m variance + n/(n-1) Var[x], scale_factor <- m scale_factor + 1.
+    There is no scale and no shift here: a Scale with bias_term follows. The gathered tensors are
+    sums that fade by moving_average_fraction m: mean <- m mean + E[x], variance <- m variance +
+    n/(n-1) Var[x], scale_factor <- m scale_factor + 1.
     """
 
     use_global_stats: bool | None = param(
         default=None, doc="true: the gathered statistics; false: the batch's; left out: gathered in test only"
     )
     moving_average_fraction: float = param(
-        default=0.999, ge=0, le=1, dialects={"torch": 0.9, "tf": 0.99}, doc="what is kept of the sums per batch"
+        default=0.999,
+        ge=0,
+        le=1,
+        dialects={"torch": 0.9, "tf": 0.99},
+        doc="what is kept of the sums per batch",
     )
-    eps: float = param(default=1e-5, ge=0, dialects={"tf": 1e-3}, doc="added to the variance, inside the root")
+    eps: float = param(
+        default=1e-5, ge=0, dialects={"tf": 1e-3}, doc="added to the variance, inside the root"
+    )
 
     def infer(self, x: TensorType) -> TensorType:
         if x.rank == 0:
@@ -38,7 +59,9 @@ class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elem
         return x
 
     def channels(self, x: TensorType) -> Size:
-        return x.channels if x.rank > 1 else 1
+        if x.rank > 1:
+            return x.channels
+        return 1
 
     def weights(self, x: TensorType) -> Iterator[Weight]:
         yield Weight("mean", (self.channels(x),), kind="statistic")
@@ -52,14 +75,20 @@ class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elem
 
     @property
     def remembers(self) -> tuple[str, float] | None:
-        """The word for what is kept of the statistics per batch, and how much; None where test reads none that training gathers."""
-        return ("moving_average_fraction", self.moving_average_fraction) if self.use_global_stats is None else None
+        """The word for what is kept of the statistics per batch, and how much; None where test
+        reads none that training gathers.
+        """
+        if self.use_global_stats is None:
+            return ("moving_average_fraction", self.moving_average_fraction)
+        return None
 
     def population(self, x: TensorType) -> Size:
         return values_per_channel(x)
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
-        return batch_field(x) if self.use_global_stats is False else super().field(x)
+        if self.use_global_stats is False:
+            return batch_field(x)
+        return super().field(x)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """The statistics of the batch, too, and what they are divided by."""
@@ -81,14 +110,20 @@ class BatchNorm(Layer, type="BatchNorm", param="batch_norm_param", traits=("elem
         factor = g.Where(g.Equal(scale_factor, 0.0), 0.0, g.Reciprocal(scale_factor))
         ones, zeros = g.full((self.channels(x.type),), 1.0), g.full((self.channels(x.type),), 0.0)
         rows = x if x.type.rank > 1 else g.reshape(x, (x.type.batch, 1))
-        y = g.BatchNormalization(rows, ones, zeros, g.Mul(mean, factor), g.Mul(variance, factor), epsilon=self.eps)
-        return y if x.type.rank > 1 else g.reshape(y, x.type.shape)
+        y = g.BatchNormalization(
+            rows, ones, zeros, g.Mul(mean, factor), g.Mul(variance, factor), epsilon=self.eps
+        )
+        if x.type.rank > 1:
+            return y
+        return g.reshape(y, x.type.shape)
 
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts("{}", "N,4,3,2 -> N,4,3,2", weights=0, statistics=9)
         yield accepts("{use_global_stats: true, eps: 0.1}", "N,4,H,W -> N,4,H,W", statistics=9)
-        yield accepts("{use_global_stats: false, moving_average_fraction: 0.9}", "N,3,H,W -> N,3,H,W", statistics=7)
+        yield accepts(
+            "{use_global_stats: false, moving_average_fraction: 0.9}", "N,3,H,W -> N,3,H,W", statistics=7
+        )
         yield accepts("{}", "N,4 -> N,4", statistics=9, dialect="torch")
         yield accepts("{}", "N,3,2,2,T -> N,3,2,2,T", statistics=7, dialect="tf")
         yield accepts("{}", "N -> N", statistics=3)
@@ -102,20 +137,29 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
 
     y = slope (x - E[x]) / sqrt(Var[x] + eps) + bias     (Ioffe and Szegedy 2015)
 
-    Two forks share the name. With slope_filler, bias_filler, frozen: mean and variance are gathered, mean <- m mean + (1 - m) E[x].
-    With scale_filler, shift_filler or bn_mode, SegNet's: LEARN always takes the batch's statistics, INFERENCE is scale x + shift.
+    Two forks share the name. With slope_filler, bias_filler, frozen: mean and variance are
+    gathered, mean <- m mean + (1 - m) E[x]. With scale_filler, shift_filler or bn_mode, SegNet's:
+    LEARN always takes the batch's statistics, INFERENCE is scale x + shift.
     """
 
-    slope_filler: Filler | None = param(default=None, doc="how slope is initialised; constant 1 where left out")
+    slope_filler: Filler | None = param(
+        default=None, doc="how slope is initialised; constant 1 where left out"
+    )
     bias_filler: Filler | None = param(default=None, doc="how bias is initialised; constant 0 where left out")
     momentum: float = param(default=0.9, ge=0, le=1, doc="what is kept of the gathered statistics per batch")
-    eps: float | None = param(default=None, ge=0, doc="added to the variance, inside the root; 1e-5, SegNet's 1e-9")
+    eps: float | None = param(
+        default=None, ge=0, doc="added to the variance, inside the root; 1e-5, SegNet's 1e-9"
+    )
     frozen: bool = param(default=False, doc="take the gathered statistics while training too, and leave them")
     bn_mode: Literal["LEARN", "INFERENCE"] | None = param(
         default=None, doc="SegNet's form: the batch's statistics, or scale and shift alone"
     )
-    scale_filler: Filler | None = param(default=None, doc="SegNet's form: how scale is initialised; constant 1 where left out")
-    shift_filler: Filler | None = param(default=None, doc="SegNet's form: how shift is initialised; constant 0 where left out")
+    scale_filler: Filler | None = param(
+        default=None, doc="SegNet's form: how scale is initialised; constant 1 where left out"
+    )
+    shift_filler: Filler | None = param(
+        default=None, doc="SegNet's form: how shift is initialised; constant 0 where left out"
+    )
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
 
     @property
@@ -124,12 +168,17 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
 
     @property
     def epsilon(self) -> float:
-        return self.eps if self.eps is not None else 1e-9 if self.segnet else 1e-5
+        if self.eps is not None:
+            return self.eps
+        if self.segnet:
+            return 1e-9
+        return 1e-5
 
     def infer(self, x: TensorType) -> TensorType:
         exclude(
             self.segnet and (self.slope_filler is not None or self.bias_filler is not None or self.frozen),
-            "scale_filler, shift_filler and bn_mode belong to one form, slope_filler, bias_filler and frozen to the other",
+            "scale_filler, shift_filler and bn_mode belong to one form, slope_filler, bias_filler and frozen"
+            " to the other",
             "name",
         )
         return x.replaced(channels=x.channels)
@@ -148,18 +197,24 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
     @property
     def batch_in_training(self) -> bool:
         """Whether training normalises by the batch's statistics."""
-        return self.bn_mode != "INFERENCE" if self.segnet else not self.frozen
+        if self.segnet:
+            return self.bn_mode != "INFERENCE"
+        return not self.frozen
 
     @property
     def remembers(self) -> tuple[str, float] | None:
         """As that of BatchNorm."""
-        return ("momentum", self.momentum) if not (self.segnet or self.frozen) else None
+        if not (self.segnet or self.frozen):
+            return ("momentum", self.momentum)
+        return None
 
     def population(self, x: TensorType) -> Size:
         return values_per_channel(x)
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
-        return batch_field(x) if self.segnet and self.bn_mode != "INFERENCE" else super().field(x)
+        if self.segnet and self.bn_mode != "INFERENCE":
+            return batch_field(x)
+        return super().field(x)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         return Kept((0,), own=8 * bottoms[0].channels)
@@ -187,16 +242,29 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
     def onnx(self, g: OnnxBuilder, x: Any, **weights: Any) -> Any:
         if not self.segnet:
             flat = {name: g.reshape(w, (x.type.channels,)) for name, w in weights.items()}
-            return g.BatchNormalization(x, flat["slope"], flat["bias"], flat["mean"], flat["variance"], epsilon=self.epsilon)
-        y = x if self.bn_mode == "INFERENCE" else normalized(g, x, tuple(i for i in range(x.type.rank) if i != 1), self.epsilon)
+            return g.BatchNormalization(
+                x, flat["slope"], flat["bias"], flat["mean"], flat["variance"], epsilon=self.epsilon
+            )
+        if self.bn_mode == "INFERENCE":
+            y = x
+        else:
+            y = normalized(g, x, tuple(i for i in range(x.type.rank) if i != 1), self.epsilon)
         return g.Add(g.Mul(y, weights["scale"]), weights["shift"])
 
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts("{}", "N,4,H,W -> N,4,H,W", weights=8, statistics=8)
-        yield accepts("{slope_filler: {value: 2}, momentum: 0.95, frozen: true, eps: 0.001}", "N,3,5,5 -> N,3,5,5", weights=6, statistics=6)
         yield accepts(
-            "{scale_filler: {type: constant, value: 1}, shift_filler: {value: 0.001}}", "N,4,H,W -> N,4,H,W", weights=8, statistics=0
+            "{slope_filler: {value: 2}, momentum: 0.95, frozen: true, eps: 0.001}",
+            "N,3,5,5 -> N,3,5,5",
+            weights=6,
+            statistics=6,
+        )
+        yield accepts(
+            "{scale_filler: {type: constant, value: 1}, shift_filler: {value: 0.001}}",
+            "N,4,H,W -> N,4,H,W",
+            weights=8,
+            statistics=0,
         )
         yield accepts("{bn_mode: INFERENCE}", "N,4,T -> N,4,T", weights=8, statistics=0)
         yield accepts("{}", "N,4 -> N,4", weights=8, statistics=8)
@@ -211,7 +279,9 @@ def values_per_channel(x: TensorType) -> Size:
 
 
 def batch_field(x: TensorType) -> tuple[Reads, ...]:
-    """What is read where the batch's own statistics count also in test: the whole channel, in all samples."""
+    """What is read where the batch's own statistics count also in test: the whole channel, in all
+    samples.
+    """
     return (tuple(Step(axis) if axis == 1 else None for axis in range(x.rank)),)
 
 

@@ -16,24 +16,42 @@ from netspec.record import param
 __all__ = ["BatchReindex", "Concat", "Eltwise", "Filter", "Slice", "Split"]
 
 
-class Eltwise(Layer, type="Eltwise", param="eltwise_param", legacy=("ELTWISE",), bottoms=(2, None), traits=("elementwise",)):
+class Eltwise(
+    Layer,
+    type="Eltwise",
+    param="eltwise_param",
+    legacy=("ELTWISE",),
+    bottoms=(2, None),
+    traits=("elementwise",),
+):
     """Combine values of the same shape element by element.
 
     PROD: y = prod_i x_i;  SUM: y = sum_i coeff_i x_i;  MAX: y = max_i x_i     (Caffe's Eltwise; SUM joins a residual: He et al. 2015)
 
-    Nothing is broadcast. MAX passes the gradient to one value: of the first two to the second where they are equal.
+    Nothing is broadcast. MAX passes the gradient to one value: of the first two to the second where
+    they are equal.
     """
 
     operation: Literal["PROD", "SUM", "MAX"] = param(default="SUM", doc="what is done with the values")
     coeff: tuple[float, ...] = param(default=(), doc="SUM: a factor for each bottom; left out: 1")
-    stable_prod_grad: bool = param(default=True, doc="accepted: the gradient of PROD is always the stable one, the product of the others")
+    stable_prod_grad: bool = param(
+        default=True, doc="accepted: the gradient of PROD is always the stable one, the product of the others"
+    )
 
     def infer(self, *xs: TensorType) -> TensorType:
         for i, x in enumerate(xs[1:], 1):
             alike(xs[0], x, i, "Eltwise needs bottoms of the same shape")
-        exclude(bool(self.coeff) and self.operation != "SUM", f"coeff needs operation SUM: it is {self.operation}", at="coeff")
+        exclude(
+            bool(self.coeff) and self.operation != "SUM",
+            f"coeff needs operation SUM: it is {self.operation}",
+            at="coeff",
+        )
         if self.coeff and len(self.coeff) != len(xs):
-            raise RuleError("NS107", f"coeff needs a factor for each bottom: {len(self.coeff)} for {len(xs)} bottoms", at="coeff")
+            raise RuleError(
+                "NS107",
+                f"coeff needs a factor for each bottom: {len(self.coeff)} for {len(xs)} bottoms",
+                at="coeff",
+            )
         return TensorType(xs[0].shape)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
@@ -45,7 +63,9 @@ class Eltwise(Layer, type="Eltwise", param="eltwise_param", legacy=("ELTWISE",),
 
     def torch(self, *xs: TensorType) -> ModuleText:
         if self.operation == "SUM":
-            return module("EltwiseSum", defaults={"coeff": ()}, coeff=() if set(self.coeff) == {1.0} else self.coeff)
+            return module(
+                "EltwiseSum", defaults={"coeff": ()}, coeff=() if set(self.coeff) == {1.0} else self.coeff
+            )
         return module({"PROD": "EltwiseProd", "MAX": "EltwiseMax"}[self.operation])
 
     def onnx(self, g: OnnxBuilder, *xs: Any) -> Any:
@@ -64,7 +84,9 @@ class Eltwise(Layer, type="Eltwise", param="eltwise_param", legacy=("ELTWISE",),
         yield accepts("{operation: PROD}", "N,5; N,5; N,5 -> N,5")
         yield accepts("{operation: max}", "2,3,4; 2,3,4; 2,3,4 -> 2,3,4")
         yield accepts("{coeff: [1, -1]}", "N,5; N,5 -> N,5")
-        yield accepts("{operation: SUM, coeff: [0.5, 2, 1], stable_prod_grad: false}", "N,5,2; N,5,2; N,5,2 -> N,5,2")
+        yield accepts(
+            "{operation: SUM, coeff: [0.5, 2, 1], stable_prod_grad: false}", "N,5,2; N,5,2; N,5,2 -> N,5,2"
+        )
         yield rejects("{}", "N,256,56,56; N,64,56,56", code="NS302", at="bottom.1")
         yield rejects("{}", "N,3,4; N,3", code="NS303", at="bottom.1")
         yield rejects("{operation: PROD, coeff: [1, 1]}", "N,3; N,3", code="NS120", at="coeff")
@@ -73,7 +95,13 @@ class Eltwise(Layer, type="Eltwise", param="eltwise_param", legacy=("ELTWISE",),
 
 
 class Concat(
-    Layer, type="Concat", keeps=(), param="concat_param", legacy=("CONCAT", "concat"), bottoms=(1, None), traits=("joins", "rearranges")
+    Layer,
+    type="Concat",
+    keeps=(),
+    param="concat_param",
+    legacy=("CONCAT", "concat"),
+    bottoms=(1, None),
+    traits=("joins", "rearranges"),
 ):
     """Lay values side by side along an axis; in all others they must agree.
 
@@ -84,13 +112,17 @@ class Concat(
     concat_dim: int | None = param(default=None, ge=0, doc="an older name of axis, without negative numbers")
 
     def along(self, x: TensorType) -> int:
-        return x.axis(self.axis) if self.concat_dim is None else x.axis(self.concat_dim, "concat_dim")
+        if self.concat_dim is None:
+            return x.axis(self.axis)
+        return x.axis(self.concat_dim, "concat_dim")
 
     def infer(self, *xs: TensorType) -> TensorType:
         axis = self.along(xs[0])
         for i, x in enumerate(xs[1:], 1):
             alike(xs[0], x, i, "Concat needs bottoms that agree in all other axes", apart=axis)
-        return TensorType(tuple(total(x.shape[i] for x in xs) if i == axis else size for i, size in enumerate(xs[0].shape)))
+        return TensorType(
+            tuple(total(x.shape[i] for x in xs) if i == axis else size for i, size in enumerate(xs[0].shape))
+        )
 
     def field(self, *xs: TensorType) -> tuple[Reads, ...]:
         return (same_place(xs[0].rank, self.along(xs[0])),) * len(xs)
@@ -114,7 +146,9 @@ class Concat(
         yield rejects("{concat_dim: 3}", "N,3,5; N,3,5", code="NS303", at="concat_dim")
 
 
-class Slice(Layer, type="Slice", keeps=(), param="slice_param", legacy=("SLICE",), tops=(1, None), traits=("view",)):
+class Slice(
+    Layer, type="Slice", keeps=(), param="slice_param", legacy=("SLICE",), tops=(1, None), traits=("view",)
+):
     """Cut a value along an axis: at slice_point, or into equal parts, as many as there are tops.
 
     y_i = x[..., p_i : p_{i+1}, ...]     (Caffe's Slice)
@@ -122,19 +156,31 @@ class Slice(Layer, type="Slice", keeps=(), param="slice_param", legacy=("SLICE",
 
     axis: int = param(default=1, doc="the axis that is cut; negative counts from the back")
     slice_dim: int | None = param(default=None, ge=0, doc="an older name of axis, without negative numbers")
-    slice_point: tuple[int, ...] = param(default=(), ge=1, doc="where to cut: one place fewer than tops, rising; left out: equal parts")
+    slice_point: tuple[int, ...] = param(
+        default=(), ge=1, doc="where to cut: one place fewer than tops, rising; left out: equal parts"
+    )
 
     def along(self, x: TensorType) -> int:
-        return x.axis(self.axis) if self.slice_dim is None else x.axis(self.slice_dim, "slice_dim")
+        if self.slice_dim is None:
+            return x.axis(self.axis)
+        return x.axis(self.slice_dim, "slice_dim")
 
     def parts(self, x: TensorType) -> tuple[Size, ...]:
         size = x.shape[self.along(x)]
         if not self.slice_point:
-            divides(self.top_count, size, "without slice_point the axis must divide into as many parts as tops", at="top")
+            divides(
+                self.top_count,
+                size,
+                "without slice_point the axis must divide into as many parts as tops",
+                at="top",
+            )
             return (size // self.top_count,) * self.top_count
         if len(self.slice_point) != self.top_count - 1:
             raise RuleError(
-                "NS107", f"slice_point needs one place fewer than tops: {len(self.slice_point)} for {self.top_count} tops", at="slice_point"
+                "NS107",
+                f"slice_point needs one place fewer than tops: {len(self.slice_point)} for {self.top_count}"
+                " tops",
+                at="slice_point",
             )
         at_least(size, self.slice_point[-1] + 1, "each part must keep an element", at="slice_point")
         for before, after in zip(self.slice_point, self.slice_point[1:], strict=False):
@@ -144,7 +190,10 @@ class Slice(Layer, type="Slice", keeps=(), param="slice_param", legacy=("SLICE",
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         axis = self.along(x)
-        return tuple(TensorType(tuple(part if i == axis else s for i, s in enumerate(x.shape))) for part in self.parts(x))
+        return tuple(
+            TensorType(tuple(part if i == axis else s for i, s in enumerate(x.shape)))
+            for part in self.parts(x)
+        )
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return (same_place(x.rank, self.along(x)),)
@@ -171,7 +220,8 @@ class Slice(Layer, type="Slice", keeps=(), param="slice_param", legacy=("SLICE",
 
 
 class Split(Layer, type="Split", keeps=(), legacy=("SPLIT", "split"), tops=(1, None), traits=("view",)):
-    """Give a value several names. Caffe inserts these itself; here a value may simply be read many times.
+    """Give a value several names. Caffe inserts these itself; here a value may simply be read many
+    times.
 
     y_i = x     (Caffe's Split)
     """
@@ -183,7 +233,9 @@ class Split(Layer, type="Split", keeps=(), legacy=("SPLIT", "split"), tops=(1, N
         return (same_place(x.rank),)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("Split", self.top_count) if self.top_count > 1 else module("nn.Identity")
+        if self.top_count > 1:
+            return module("Split", self.top_count)
+        return module("nn.Identity")
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return (x,) * self.top_count
@@ -206,7 +258,11 @@ class Filter(Layer, type="Filter", keeps=(), bottoms=(2, None), tops=(1, None)):
     def infer(self, *xs: TensorType) -> tuple[TensorType, ...]:
         selector = xs[-1]
         if len(xs) - 1 != self.top_count:
-            raise RuleError("NS206", f"Filter needs a top for each bottom but the selector: {self.top_count} for {len(xs) - 1}", at="top")
+            raise RuleError(
+                "NS206",
+                f"Filter needs a top for each bottom but the selector: {self.top_count} for {len(xs) - 1}",
+                at="top",
+            )
         for i, x in enumerate(xs):
             x.require_axes(1, f"bottom.{i}")
         for size in selector.shape[1:]:
@@ -223,7 +279,10 @@ class Filter(Layer, type="Filter", keeps=(), bottoms=(2, None), tops=(1, None)):
 
     def onnx(self, g: OnnxBuilder, *xs: Any) -> Any:
         condition = g.cast(g.reshape(xs[-1], (xs[-1].type.batch,)), "bool")
-        return tuple(g.typed(g.Compress(x, condition, axis=0), t) for x, t in zip(xs, self.infer(*(x.type for x in xs)), strict=False))
+        return tuple(
+            g.typed(g.Compress(x, condition, axis=0), t)
+            for x, t in zip(xs, self.infer(*(x.type for x in xs)), strict=False)
+        )
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -266,10 +325,14 @@ class BatchReindex(Layer, type="BatchReindex", bottoms=2):
         yield rejects("{}", "4,3; 6,1", code="NS303", at="bottom.1")
 
 
-def alike(first: TensorType, other: TensorType, index: int, requirement: str, apart: int | None = None) -> None:
+def alike(
+    first: TensorType, other: TensorType, index: int, requirement: str, apart: int | None = None
+) -> None:
     """Require the same sizes, but along the axis `apart`."""
     if other.rank != first.rank:
-        raise RuleError("NS303", f"{requirement}: {shown(first.shape)} and {shown(other.shape)}", at=f"bottom.{index}")
+        raise RuleError(
+            "NS303", f"{requirement}: {shown(first.shape)} and {shown(other.shape)}", at=f"bottom.{index}"
+        )
     for i, (a, b) in enumerate(zip(first.shape, other.shape, strict=True)):
         if i != apart:
             same(b, a, f"{requirement}, axis {i}", at=f"bottom.{index}")

@@ -1,8 +1,7 @@
-"""Layers that slide filters over their input: Convolution, DepthwiseConvolution, Im2col."""
+"""Layers that slide filters over their input: Convolution, DepthwiseConvolution."""
 
 from collections.abc import Iterator
 from functools import partial
-from math import prod
 from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
@@ -11,11 +10,21 @@ from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change, divides, same
 from netspec.ir.types import TensorType
 from netspec.layers.common.windowed import Windowed
-from netspec.layers.common.windows import PadMode, Window, both, ends, mirrored, number, padded, pointwise, unfolded, windows
+from netspec.layers.common.windows import (
+    PadMode,
+    Window,
+    both,
+    ends,
+    mirrored,
+    padded,
+    pointwise,
+    unfolded,
+    windows,
+)
 from netspec.layers.common.words import KAIMING
 from netspec.record import param
 
-__all__ = ["Convolution", "DepthwiseConvolution", "Im2col"]
+__all__ = ["Convolution", "DepthwiseConvolution"]
 
 
 class Convolution(
@@ -25,18 +34,24 @@ class Convolution(
     legacy=("CONVOLUTION", "conv"),
     traits=("windowed", "has_bias", "each_bottom"),
 ):
-    """Slide num_output filters over the input and sum: cross-correlation, the kernel is not flipped.
+    """Slide num_output filters over the input and sum: cross-correlation, the kernel is not
+    flipped.
 
     y[n,o,i,j] = b[o] + sum_{c,u,v} w[o,c,u,v] x[n, c, s i + d u - p, s j + d v - p]     (LeCun et al. 1998; Caffe's Convolution)
 
-    With group g, output channels fall into g groups, each of which sees its own share of the input channels.
+    With group g, output channels fall into g groups, each of which sees its own share of the input
+    channels.
     """
 
     num_output: int = param(ge=1, doc="number of filters")
     group: int = param(default=1, ge=1, doc="independent channel groups")
     bias_term: bool = param(default=True, doc="add a bias per filter")
-    weight_filler: Filler = param(default=Filler(), dialects={"torch": KAIMING}, doc="how the filters are initialised")
-    bias_filler: Filler = param(default=Filler(), dialects={"torch": KAIMING}, doc="how the biases are initialised")
+    weight_filler: Filler = param(
+        default=Filler(), dialects={"torch": KAIMING}, doc="how the filters are initialised"
+    )
+    bias_filler: Filler = param(
+        default=Filler(), dialects={"torch": KAIMING}, doc="how the biases are initialised"
+    )
     pad_mode: PadMode = param(default="constant", doc="what the border holds")
     pad_value: float = param(default=0.0, doc="the border's value where pad_mode is constant")
     round_mode: Literal["FLOOR", "EXACT"] = param(
@@ -47,33 +62,59 @@ class Convolution(
         return self.group
 
     def window(self, x: TensorType) -> Window:
-        return Window((), (), (), ()) if pointwise(self.axis, x.axes) else super().window(x)
+        if pointwise(self.axis, x.axes):
+            return Window((), (), (), ())
+        return super().window(x)
 
     def infer(self, x: TensorType) -> TensorType:
         image = self.bottom(x)
         for size, what in ((image.channels, "the input channels"), (self.num_output, "num_output")):
-            divides(self.group_count(image), size, f"group must divide {what}", at="group", changes=partial(fewer_groups, size))
+            divides(
+                self.group_count(image),
+                size,
+                f"group must divide {what}",
+                at="group",
+                changes=partial(fewer_groups, size),
+            )
         w = self.window(image)
         mirrored(image.space, w, self.pad_mode)
-        return unfolded(image.replaced(channels=self.num_output, space=windows(image.space, w, self.round_mode)), x, self.axis)
+        return unfolded(
+            image.replaced(channels=self.num_output, space=windows(image.space, w, self.round_mode)),
+            x,
+            self.axis,
+        )
 
     def weights(self, x: TensorType) -> Iterator[Weight]:
         image = self.bottom(x)
-        yield Weight("weight", (self.num_output, image.channels // self.group_count(image), *self.window(image).kernel), self.weight_filler)
+        yield Weight(
+            "weight",
+            (self.num_output, image.channels // self.group_count(image), *self.window(image).kernel),
+            self.weight_filler,
+        )
         if self.bias_term:
             yield Weight("bias", (self.num_output,), self.bias_filler)
 
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         image = self.bottom(bottoms[0])
-        return product([*tops[0].shape, image.channels // self.group_count(image), *self.window(image).kernel])
+        return product(
+            [*tops[0].shape, image.channels // self.group_count(image), *self.window(image).kernel]
+        )
 
     def plain(self, x: TensorType) -> bool:
-        """Whether nothing is written out beside the bottom: a border of zeros, even on both sides, or none at all."""
+        """Whether nothing is written out beside the bottom: a border of zeros, even on both sides,
+        or none at all.
+        """
         image = self.bottom(x)
         w = self.window(image)
         if all(n == 0 for p in w.pads for n in ends(p)):
             return True
-        return w.symmetric and x.axis(self.axis) == 1 and image.axes <= 3 and self.pad_mode == "constant" and self.pad_value == 0
+        return (
+            w.symmetric
+            and x.axis(self.axis) == 1
+            and image.axes <= 3
+            and self.pad_mode == "constant"
+            and self.pad_value == 0
+        )
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         image = self.bottom(bottoms[0])
@@ -81,19 +122,40 @@ class Convolution(
             return Kept(own=4 * self.slabs(image))
         if self.plain(bottoms[0]):
             return Kept(tuple(range(len(bottoms))))
-        return Kept(passing=(0,) if self.pad_mode in ("reflect", "replicate") else (), own=4 * padded(image, self.window(image)))
+        return Kept(
+            passing=(0,) if self.pad_mode in ("reflect", "replicate") else (),
+            own=4 * padded(image, self.window(image)),
+        )
 
     def slabs(self, image: TensorType) -> Size:
-        """Numbers in the slabs that it is computed from, of more than three axes: the taps along all but the last three are taken apart."""
+        """Numbers in the slabs that it is computed from, of more than three axes: the taps along
+        all but the last three are taken apart.
+        """
         w, apart = self.window(image), image.axes - 3
         taps = product(k * n for k, n in zip(w.kernel[:apart], windows(image.space, w)[:apart], strict=True))
-        return image.batch * image.channels * taps * product(n + both(p) for n, p in zip(image.space[apart:], w.pads[apart:], strict=True))
+        return (
+            image.batch
+            * image.channels
+            * taps
+            * product(n + both(p) for n, p in zip(image.space[apart:], w.pads[apart:], strict=True))
+        )
 
     def torch(self, x: TensorType) -> ModuleText:
         image = self.bottom(x)
         w, axes = self.window(image), image.axes
-        rest = {"stride": w.stride, "dilation": w.dilation, "groups": self.group_count(image), "bias": self.bias_term}
-        usual = {"stride": (1,) * axes, "padding": (0,) * axes, "dilation": (1,) * axes, "groups": 1, "bias": True}
+        rest = {
+            "stride": w.stride,
+            "dilation": w.dilation,
+            "groups": self.group_count(image),
+            "bias": self.bias_term,
+        }
+        usual = {
+            "stride": (1,) * axes,
+            "padding": (0,) * axes,
+            "dilation": (1,) * axes,
+            "groups": 1,
+            "bias": True,
+        }
         if x.axis(self.axis) == 1 and 1 <= axes <= 3 and self.plain(x):
             return module(
                 f"nn.Conv{axes}d",
@@ -124,9 +186,22 @@ class Convolution(
         if image.axes == 0:
             flat = g.reshape(x, (*image.shape, 1)), g.reshape(weight, (*weight.type.shape, 1))
             return g.reshape(g.Conv(*flat, bias, group=self.group_count(image)), top.shape)
-        x, pads = g.padded(x if image == x.type else g.reshape(x, image.shape), w, self.pad_mode, self.pad_value)
-        y = g.Conv(x, weight, bias, kernel_shape=w.kernel, strides=w.stride, pads=pads, dilations=w.dilation, group=self.group_count(image))
-        return y if top.rank == image.rank else g.reshape(y, top.shape)
+        x, pads = g.padded(
+            x if image == x.type else g.reshape(x, image.shape), w, self.pad_mode, self.pad_value
+        )
+        y = g.Conv(
+            x,
+            weight,
+            bias,
+            kernel_shape=w.kernel,
+            strides=w.stride,
+            pads=pads,
+            dilations=w.dilation,
+            group=self.group_count(image),
+        )
+        if top.rank == image.rank:
+            return y
+        return g.reshape(y, top.shape)
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -134,29 +209,54 @@ class Convolution(
         yield accepts("{num_output: 10, kernel_size: 5}", "N,3,480,640 -> N,10,476,636", weights=760)
         yield accepts("{num_output: 4, kernel_size: 3, stride: 2}", "N,1,7,7 -> N,4,3,3", weights=40)
         yield accepts("{num_output: 4, kernel_size: 3, stride: 2, pad: 1}", "N,1,5,5 -> N,4,3,3")
-        yield accepts("{num_output: 6, kernel_h: 3, kernel_w: 1, pad_h: 1, group: 2, bias_term: false}", "N,4,H,W -> N,6,H,W", weights=36)
-        yield accepts("{num_output: 4, kernel_size: [3, 5], dilation_h: 2, pad: [2, 0], engine: CAFFE}", "N,2,9,9 -> N,4,9,5", weights=124)
+        yield accepts(
+            "{num_output: 6, kernel_h: 3, kernel_w: 1, pad_h: 1, group: 2, bias_term: false}",
+            "N,4,H,W -> N,6,H,W",
+            weights=36,
+        )
+        yield accepts(
+            "{num_output: 4, kernel_size: [3, 5], dilation_h: 2, pad: [2, 0], engine: CAFFE}",
+            "N,2,9,9 -> N,4,9,5",
+            weights=124,
+        )
         yield accepts("{num_output: 4, kernel_size: 3, dilation: 2, pad: same}", "N,2,H,W -> N,4,H,W")
         yield accepts("{num_output: 4, kernel_size: 4, stride: 2, pad: same}", "N,2,9,9 -> N,4,5,5")
         yield accepts("{num_output: 4, kernel_size: 3, pad: full}", "N,2,5,5 -> N,4,7,7")
         yield accepts("{num_output: 4, kernel_size: 3, stride: 2, pad: same_tf}", "N,2,8,7 -> N,4,4,4")
-        yield accepts("{num_output: 4, kernel_size: 3, stride: 2, pad: same}", "N,2,8,7 -> N,4,4,4", dialect="tf")
+        yield accepts(
+            "{num_output: 4, kernel_size: 3, stride: 2, pad: same}", "N,2,8,7 -> N,4,4,4", dialect="tf"
+        )
         yield accepts("{num_output: 4, kernel_size: 3, pad: 1, pad_mode: reflect}", "N,2,6,6 -> N,4,6,6")
-        yield accepts("{num_output: 4, kernel_size: 3, pad: [[0, 2], [1, 1]], pad_mode: symmetric}", "N,2,6,6 -> N,4,6,6")
+        yield accepts(
+            "{num_output: 4, kernel_size: 3, pad: [[0, 2], [1, 1]], pad_mode: symmetric}",
+            "N,2,6,6 -> N,4,6,6",
+        )
         yield accepts("{num_output: 4, kernel_size: 3, pad: 2, pad_mode: circular}", "N,2,6,W -> N,4,8,W+2")
         yield accepts("{num_output: 4, kernel_size: 3, pad: 2, pad_mode: replicate}", "N,2,6 -> N,4,8")
-        yield accepts("{num_output: 4, kernel_size: 3, pad: 2, pad_mode: constant, pad_value: -1}", "N,2,6,6 -> N,4,8,8")
-        yield accepts("{num_output: 8, kernel_size: 2, pad: causal, dilation: 4}", "N,3,T -> N,8,T", weights=56)
-        yield accepts("{num_output: 2, kernel_size: [1, 3, 3], pad: [0, 1, 1]}", "N,2,4,5,5 -> N,2,4,5,5", weights=38)
-        yield accepts("{num_output: 2, kernel_size: 2, stride: [2, 1, 1, 1]}", "N,2,5,3,4,4 -> N,2,2,2,3,3", weights=66)
+        yield accepts(
+            "{num_output: 4, kernel_size: 3, pad: 2, pad_mode: constant, pad_value: -1}", "N,2,6,6 -> N,4,8,8"
+        )
+        yield accepts(
+            "{num_output: 8, kernel_size: 2, pad: causal, dilation: 4}", "N,3,T -> N,8,T", weights=56
+        )
+        yield accepts(
+            "{num_output: 2, kernel_size: [1, 3, 3], pad: [0, 1, 1]}", "N,2,4,5,5 -> N,2,4,5,5", weights=38
+        )
+        yield accepts(
+            "{num_output: 2, kernel_size: 2, stride: [2, 1, 1, 1]}", "N,2,5,3,4,4 -> N,2,2,2,3,3", weights=66
+        )
         yield accepts("{num_output: 3, kernel_size: 3, axis: 2}", "N,2,4,5,W -> N,2,3,3,W-2", weights=111)
         yield accepts("{num_output: 3, kernel_size: 3, axis: -3}", "N,4,5,5 -> N,3,3,3", weights=111)
         yield accepts("{num_output: 4, kernel_size: 3, axis: 3, group: 2}", "N,2,H,6 -> N,2,H,4", weights=16)
         yield accepts("{num_output: 4, kernel_size: 1, axis: -1, bias_term: false}", "N,6 -> N,4", weights=24)
-        yield accepts("{num_output: 4, kernel_size: 2, stride: 2, round_mode: EXACT}", "N,1,H,8 -> N,4,H//2,4")
+        yield accepts(
+            "{num_output: 4, kernel_size: 2, stride: 2, round_mode: EXACT}", "N,1,H,8 -> N,4,H//2,4"
+        )
         yield accepts("{num_output: 4, kernel_size: 3}", "N,2,6,6 -> N,4,4,4", dialect="torch", weights=76)
         yield rejects("{num_output: 4, kernel_size: 9}", "N,3,8,8", code="NS301", at="kernel_size")
-        yield rejects("{num_output: 4, kernel_size: 3, dilation: 4}", "N,3,8,8", code="NS301", at="kernel_size")
+        yield rejects(
+            "{num_output: 4, kernel_size: 3, dilation: 4}", "N,3,8,8", code="NS301", at="kernel_size"
+        )
         yield rejects("{num_output: 4, kernel_size: 3, group: 4}", "N,30,8,8", code="NS302", at="group")
         yield rejects("{num_output: 4, kernel_size: 3, group: 3}", "N,30,8,8", code="NS302", at="group")
         yield rejects("{num_output: 4, kernel_size: [3, 3, 3]}", "N,3,8,8", code="NS107", at="kernel_size")
@@ -167,17 +267,27 @@ class Convolution(
         yield rejects("{num_output: 4, kernel_size: 3, kernel_h: 3}", "N,3,8,8", code="NS108")
         yield rejects("{num_output: 4, kernel_size: 3, pad: some}", "N,3,8,8", code="NS105", at="pad")
         yield rejects("{num_output: 4, kernel_size: 3, axis: 4}", "N,3,8,8", code="NS303", at="axis")
-        yield rejects("{num_output: 4, kernel_size: 3, stride: 2, round_mode: EXACT}", "N,3,8,8", code="NS305", at="stride")
-        yield rejects("{num_output: 4, kernel_size: 5, pad: 3, pad_mode: reflect}", "N,3,3,3", code="NS307", at="pad")
+        yield rejects(
+            "{num_output: 4, kernel_size: 3, stride: 2, round_mode: EXACT}",
+            "N,3,8,8",
+            code="NS305",
+            at="stride",
+        )
+        yield rejects(
+            "{num_output: 4, kernel_size: 5, pad: 3, pad_mode: reflect}", "N,3,3,3", code="NS307", at="pad"
+        )
 
 
-class DepthwiseConvolution(Convolution, type="DepthwiseConvolution", param="convolution_param", legacy=("ConvolutionDepthwise",)):
+class DepthwiseConvolution(
+    Convolution, type="DepthwiseConvolution", param="convolution_param", legacy=("ConvolutionDepthwise",)
+):
     """Filter every channel by itself: num_output / channels filters each.
 
     y[n,o,i,j] = b[o] + sum_{u,v} w[o,0,u,v] x[n, c, s i + d u - p, s j + d v - p],  c = floor(o channels / num_output)
     (Howard et al. 2017; forks of Caffe)
 
-    It is Convolution with as many groups as channels; group may be left out, and is refused where it says anything else.
+    It is Convolution with as many groups as channels; group may be left out, and is refused where
+    it says anything else.
     """
 
     def group_count(self, x: TensorType) -> Size:
@@ -186,14 +296,24 @@ class DepthwiseConvolution(Convolution, type="DepthwiseConvolution", param="conv
     def infer(self, x: TensorType) -> TensorType:
         channels = self.bottom(x).channels
         if self.group != 1:
-            same(self.group, channels, "group must be the input channels", at="group", changes=[Change("leave group out", {"group": 1})])
+            same(
+                self.group,
+                channels,
+                "group must be the input channels",
+                at="group",
+                changes=[Change("leave group out", {"group": 1})],
+            )
         divides(channels, self.num_output, "the input channels must divide num_output", at="num_output")
         return super().infer(x)
 
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts("{num_output: 4, kernel_size: 3, pad: 1}", "N,4,H,W -> N,4,H,W", weights=40)
-        yield accepts("{num_output: 8, kernel_size: 3, stride: 2, group: 4, bias_term: false}", "N,4,7,7 -> N,8,3,3", weights=72)
+        yield accepts(
+            "{num_output: 8, kernel_size: 3, stride: 2, group: 4, bias_term: false}",
+            "N,4,7,7 -> N,8,3,3",
+            weights=72,
+        )
         yield accepts("{num_output: 3, kernel_size: 5, pad: same}", "N,3,T -> N,3,T", weights=18)
         yield accepts("{num_output: 2, kernel_size: 2}", "N,2,3,3,3 -> N,2,2,2,2", weights=18)
         yield rejects("{num_output: 6, kernel_size: 3}", "N,4,8,8", code="NS302", at="num_output")
@@ -201,55 +321,9 @@ class DepthwiseConvolution(Convolution, type="DepthwiseConvolution", param="conv
         yield rejects("{num_output: 4, kernel_size: 9}", "N,4,8,8", code="NS301", at="kernel_size")
 
 
-class Im2col(Windowed, type="Im2col", keeps=(), param="convolution_param", legacy=("IM2COL", "im2col"), traits=("windowed",)):
-    """Write each window's values one under the other, as channels; a convolution is then a matrix product.
-
-    y[n, (c K_h + u) K_w + v, i, j] = x[n, c, s i + d u - p, s j + d v - p]     (Caffe's Im2col; Chellapilla et al. 2006)
-
-    The channel varies slowest, then the kernel's row, then its column. The result has kernel_size^2 times the elements of the input.
-    """
-
-    def infer(self, x: TensorType) -> TensorType:
-        image = self.bottom(x)
-        w = self.window(image)
-        y = image.replaced(channels=product([image.channels, *w.kernel]), space=windows(image.space, w))
-        return unfolded(y, x, self.axis)
-
-    def torch(self, x: TensorType) -> ModuleText:
-        w = self.window(self.bottom(x))
-        pads = "same_tf" if self.pad == "same_tf" else tuple(map(ends, w.pads))
-        return module("Columns", w.kernel, w.stride, pads, w.dilation, defaults={"axis": 1}, axis=x.axis(self.axis))
-
-    def onnx(self, g: OnnxBuilder, x: Any) -> Any:
-        import numpy as np
-
-        top, image = self.infer(x.type), self.bottom(x.type)
-        w = self.window(image)
-        if not isinstance(image.channels, int):
-            raise g.refuse(f"a window's values of {image.channels} channels: their number must be known")
-        kernel = tuple(map(number, w.kernel))
-        taps = prod(kernel)
-        one_hot = np.tile(np.eye(taps, dtype=np.float32).reshape(taps, 1, *kernel), (image.channels, *(1,) * (1 + image.axes)))
-        x, pads = g.padded(x if image == x.type else g.reshape(x, image.shape), w)
-        y = g.Conv(
-            x, g.const(one_hot), None, kernel_shape=w.kernel, strides=w.stride, pads=pads, dilations=w.dilation, group=image.channels
-        )
-        return y if top.rank == image.rank else g.reshape(y, top.shape)
-
-    @staticmethod
-    def examples() -> Iterator[Example]:
-        yield accepts("{kernel_size: 3}", "N,2,5,6 -> N,18,3,4")
-        yield accepts("{kernel_h: 3, kernel_w: 2, pad: 1, stride: 2}", "N,2,5,6 -> N,12,3,4")
-        yield accepts("{kernel_size: 2, dilation: 2}", "N,2,H,W -> N,8,H-2,W-2")
-        yield accepts("{kernel_size: 3, pad: same_tf, stride: 2}", "N,2,8 -> N,6,4")
-        yield accepts("{kernel_size: 2}", "N,2,3,4,5 -> N,16,2,3,4")
-        yield accepts("{kernel_size: 2, axis: 2}", "N,2,3,4,5 -> N,2,12,3,4")
-        yield rejects("{kernel_size: 6}", "N,2,5,6", code="NS301", at="kernel_size")
-        yield rejects("{}", "N,2,5,6", code="NS103")
-        yield rejects("{kernel_size: 3, num_output: 4}", "N,2,5,6", code="NS102", at="num_output")
-
-
 def fewer_groups(channels: Size) -> list[Change]:
     """Group counts that divide the channels."""
     counts = [k for k in range(2, 65) if isinstance(channels, int) and channels % k == 0]
-    return [Change("use group: 1", {"group": 1})] + [Change(f"use group: {k}", {"group": k}) for k in counts[:1]]
+    return [Change("use group: 1", {"group": 1})] + [
+        Change(f"use group: {k}", {"group": k}) for k in counts[:1]
+    ]

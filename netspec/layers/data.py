@@ -1,6 +1,8 @@
-"""Layers that bring values in: Input, whose tops are inputs of the net, and data layers, which read them from somewhere or make them.
+"""Layers that bring values in: Input, whose tops are inputs of the net, and data layers, which read
+them from somewhere or make them.
 
-A data layer's tops are inputs too: what is not passed in is read (docs/decisions). Its batch size is the symbol N: a net takes any.
+A data layer's tops are inputs too: what is not passed in is read (docs/decisions). Its batch size
+is the symbol N: a net takes any.
 """
 
 from collections.abc import Iterator
@@ -28,7 +30,11 @@ class Input(Layer, type="Input", param="input_param", bottoms=0, tops=(1, None),
     def infer(self) -> tuple[TensorType, ...]:
         shapes = [sizes(shape) for shape in self.shape]  # type: ignore[attr-defined]
         if len(shapes) not in (1, self.top_count):
-            raise RuleError("NS107", f"shape needs one entry, or one for each top: {len(shapes)} for {self.top_count} tops", at="shape")
+            raise RuleError(
+                "NS107",
+                f"shape needs one entry, or one for each top: {len(shapes)} for {self.top_count} tops",
+                at="shape",
+            )
         return tuple(TensorType(shapes[i if len(shapes) > 1 else 0]) for i in range(self.top_count))
 
     @staticmethod
@@ -42,7 +48,9 @@ class Input(Layer, type="Input", param="input_param", bottoms=0, tops=(1, None),
 
 
 class DataLayer(Layer, bottoms=0, tops=(1, None), traits=("data",)):
-    """What data layers share: tops that are passed in, or else read. One whose `reads` names a format is a FileLayer."""
+    """What data layers share: tops that are passed in, or else read. One whose `reads` names a
+    format is a FileLayer.
+    """
 
     shuffle: bool = False
     """The order in the file; a parameter of this name may ask for another."""
@@ -70,7 +78,8 @@ class HDF5Data(DataLayer, type="HDF5Data", param="hdf5_data_param", legacy=("HDF
     def infer(self) -> tuple[TensorType, ...]:
         raise RuleError(
             "NS306",
-            f"the shapes of HDF5Data's tops stand in the files of {self.source}, which cannot be read: say them under input:",
+            f"the shapes of HDF5Data's tops stand in the files of {self.source}, which cannot be read: say"
+            " them under input:",
             at="source",
         )
 
@@ -86,7 +95,9 @@ class DummyData(DataLayer, type="DummyData", param="dummy_data_param", legacy=("
     Tops: of the shapes given     (Caffe's DummyData)
     """
 
-    data_filler: tuple[Filler, ...] = param(default=(), doc="a filler for each top, or one for all; left out: constant 0")
+    data_filler: tuple[Filler, ...] = param(
+        default=(), doc="a filler for each top, or one for all; left out: constant 0"
+    )
     shape: BlobShapes = param(default=(), doc="a shape for each top, or one for all")
     num: tuple[int, ...] = param(default=(), ge=1, doc="older: first size, for each top or one for all")
     channels: tuple[int, ...] = param(default=(), ge=1, doc="older: second size")
@@ -95,23 +106,38 @@ class DummyData(DataLayer, type="DummyData", param="dummy_data_param", legacy=("
 
     def shapes(self) -> tuple[tuple[Size, ...], ...]:
         older = (self.num, self.channels, self.height, self.width)
-        exclude(bool(self.shape) and any(older), "shape and num, channels, height, width cannot both be given", at="shape")
+        exclude(
+            bool(self.shape) and any(older),
+            "shape and num, channels, height, width cannot both be given",
+            at="shape",
+        )
         if self.shape:
             given: tuple[BlobShape, ...] = self.shape  # type: ignore[assignment]
             return self.each("shape", tuple(numbers(shape) for shape in given))
-        columns = [self.each(name, values) for name, values in zip(("num", "channels", "height", "width"), older, strict=True)]
+        columns = [
+            self.each(name, values)
+            for name, values in zip(("num", "channels", "height", "width"), older, strict=True)
+        ]
         return tuple(zip(*columns, strict=True))
 
     def each(self, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """One value for each top."""
         if len(values) not in (1, self.top_count):
-            raise RuleError("NS107", f"{name} needs one entry, or one for each top: {len(values)} for {self.top_count} tops", at=name)
-        return values * self.top_count if len(values) == 1 else values
+            raise RuleError(
+                "NS107",
+                f"{name} needs one entry, or one for each top: {len(values)} for {self.top_count} tops",
+                at=name,
+            )
+        if len(values) == 1:
+            return values * self.top_count
+        return values
 
     def fillers(self) -> tuple[Filler, ...]:
         fillers: tuple[Filler, ...] = self.each("data_filler", self.data_filler or (Filler(),))
         refuse_value(
-            any(f.type == "kaiming_uniform" for f in fillers), "kaiming_uniform is for weights: data have no fan-in", at="data_filler"
+            any(f.type == "kaiming_uniform" for f in fillers),
+            "kaiming_uniform is for weights: data have no fan-in",
+            at="data_filler",
         )
         return fillers
 
@@ -121,7 +147,14 @@ class DummyData(DataLayer, type="DummyData", param="dummy_data_param", legacy=("
 
     def torch(self) -> ModuleText:
         written = tuple(
-            (f.type, {name: f.__dict__[name] for name, p in f.params.items() if name != "type" and f.__dict__[name] != p.default})
+            (
+                f.type,
+                {
+                    name: f.__dict__[name]
+                    for name, p in f.params.items()
+                    if name != "type" and f.__dict__[name] != p.default
+                },
+            )
             for f in self.fillers()
         )
         return module("DummyData", self.shapes(), written)
@@ -130,7 +163,10 @@ class DummyData(DataLayer, type="DummyData", param="dummy_data_param", legacy=("
     def examples() -> Iterator[Example]:
         yield accepts("{data_filler: {type: constant, value: 2.5}, shape: [[2, 3], [4]]}", " -> 2,3; 4")
         yield accepts("{shape: {dim: [2, 3]}}", " -> 2,3; 2,3")
-        yield accepts("{num: 2, channels: [1, 3], height: 5, width: 5, data_filler: [gaussian, constant]}", " -> 2,1,5,5; 2,3,5,5")
+        yield accepts(
+            "{num: 2, channels: [1, 3], height: 5, width: 5, data_filler: [gaussian, constant]}",
+            " -> 2,1,5,5; 2,3,5,5",
+        )
         yield rejects("{shape: [2, 3], num: 2}", "", code="NS120", at="shape")
         yield rejects("{num: 2, channels: 3, height: 5}", "", code="NS107", at="width")
         yield rejects("{shape: [N, 3]}", "", code="NS109", at="shape")
@@ -139,9 +175,15 @@ class DummyData(DataLayer, type="DummyData", param="dummy_data_param", legacy=("
 
 
 def numbers(shape: BlobShape) -> tuple[Size, ...]:
-    """The sizes of a shape in which nothing is open: values are made of that many, as Caffe makes them."""
+    """The sizes of a shape in which nothing is open: values are made of that many, as Caffe makes
+    them.
+    """
     found = sizes(shape)
     for size in found:
         if not isinstance(size, int):
-            raise RuleError("NS109", f"the values are made here, so each size is a number, as in Caffe: {size} is open", at="shape")
+            raise RuleError(
+                "NS109",
+                f"the values are made here, so each size is a number, as in Caffe: {size} is open",
+                at="shape",
+            )
     return found

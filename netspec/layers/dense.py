@@ -1,4 +1,6 @@
-"""Layers with a full matrix of weights: InnerProduct, Embed, and Parameter, which is nothing but weights."""
+"""Layers with a full matrix of weights: InnerProduct, Embed, and Parameter, which is nothing but
+weights.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
@@ -28,23 +30,32 @@ class InnerProduct(
 
     y = W x + b, where x holds all axes from `axis` on, flattened     (Caffe's InnerProduct; Rosenblatt 1958)
 
-    The axes before `axis` are kept, so axis: 2 works on every step of a (T, N, C) sequence. The sizes of the others must be numbers.
+    The axes before `axis` are kept, so axis: 2 works on every step of a (T, N, C) sequence. The
+    sizes of the others must be numbers.
     """
 
     num_output: int = param(ge=1, doc="number of outputs")
     bias_term: bool = param(default=True, doc="add a bias per output")
-    weight_filler: Filler = param(default=Filler(), dialects={"torch": KAIMING}, doc="how the matrix is initialised")
-    bias_filler: Filler = param(default=Filler(), dialects={"torch": KAIMING}, doc="how the biases are initialised")
+    weight_filler: Filler = param(
+        default=Filler(), dialects={"torch": KAIMING}, doc="how the matrix is initialised"
+    )
+    bias_filler: Filler = param(
+        default=Filler(), dialects={"torch": KAIMING}, doc="how the biases are initialised"
+    )
     axis: int = param(default=1, doc="first axis that is flattened; negative counts from the back")
     transpose: bool = param(default=False, doc="store the matrix as (inputs, outputs)")
 
     true_fans: bool = False
-    """Whether xavier and msra count the inputs as fan_in with transpose, too: not in Caffe, which counts what stands behind axis 0."""
+    """Whether xavier and msra count the inputs as fan_in with transpose, too: not in Caffe, which
+    counts what stands behind axis 0.
+    """
 
     @classmethod
     def read(cls, fields: Mapping[str, Any], dialect: str = "caffe", whole: Any = None) -> Self:
         layer = super().read(fields, dialect, whole)
-        return layer.changed(true_fans=True) if dialect != "caffe" and layer.transpose else layer
+        if dialect != "caffe" and layer.transpose:
+            return layer.changed(true_fans=True)
+        return layer
 
     def first(self, x: TensorType) -> int:
         return x.axis(self.axis)
@@ -55,7 +66,9 @@ class InnerProduct(
     def weights(self, x: TensorType) -> Iterator[Weight]:
         inputs = product(x.shape[self.first(x) :])
         shape = (inputs, self.num_output) if self.transpose else (self.num_output, inputs)
-        yield Weight("weight", shape, self.weight_filler, outputs=int(self.transpose), true_fans=self.true_fans)
+        yield Weight(
+            "weight", shape, self.weight_filler, outputs=int(self.transpose), true_fans=self.true_fans
+        )
         if self.bias_term:
             yield Weight("bias", (self.num_output,), self.bias_filler)
 
@@ -103,7 +116,8 @@ class InnerProduct(
 
 
 class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
-    """Look up a row of a table for each index: a dense layer whose inputs are one-hot vectors, never written out.
+    """Look up a row of a table for each index: a dense layer whose inputs are one-hot vectors,
+    never written out.
 
     y[..., o] = W[x[...], o] + b[o]     (Caffe's Embed)
 
@@ -113,7 +127,9 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
     num_output: int = param(ge=1, doc="length of each row")
     input_dim: int = param(ge=1, doc="number of rows: indices are below it")
     bias_term: bool = param(default=True, doc="add a bias per output")
-    weight_filler: Filler = param(default=Filler(), dialects={"torch": Filler(type="gaussian")}, doc="how the table is initialised")
+    weight_filler: Filler = param(
+        default=Filler(), dialects={"torch": Filler(type="gaussian")}, doc="how the table is initialised"
+    )
     bias_filler: Filler = param(default=Filler(), doc="how the biases are initialised")
 
     def infer(self, x: TensorType) -> TensorType:
@@ -144,7 +160,11 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
     def examples() -> Iterator[Example]:
         yield accepts("{num_output: 5, input_dim: 7}", "T,N -> T,N,5", weights=40)
         yield accepts("{num_output: 5, input_dim: 1, bias_term: false}", "N -> N,5", weights=5)
-        yield accepts("{num_output: 2, input_dim: 3, weight_filler: {type: uniform, min: -1}}", "N,4,6 -> N,4,6,2", weights=8)
+        yield accepts(
+            "{num_output: 2, input_dim: 3, weight_filler: {type: uniform, min: -1}}",
+            "N,4,6 -> N,4,6,2",
+            weights=8,
+        )
         yield rejects("{num_output: 5}", "N", code="NS103")
         yield rejects("{num_output: 5, input_dim: 0}", "N", code="NS106", at="input_dim")
 
@@ -163,7 +183,9 @@ class Parameter(Layer, type="Parameter", keeps=(), param="parameter_param", bott
     def infer(self) -> TensorType:
         shape = sizes(self.shape)
         if not all(isinstance(size, int) for size in shape):
-            raise RuleError("NS304", f"a weight's sizes are numbers, not symbols: {list(map(str, shape))}", at="shape")
+            raise RuleError(
+                "NS304", f"a weight's sizes are numbers, not symbols: {list(map(str, shape))}", at="shape"
+            )
         return TensorType(shape)
 
     def weights(self) -> Iterator[Weight]:

@@ -1,11 +1,11 @@
-"""Layers of object detection from Caffe's forks: ROIPooling, PSROIPooling, PriorBox, DetectionOutput."""
+"""Layers of single-shot detectors, from forks of Caffe: PriorBox, DetectionOutput."""
 
 from collections.abc import Iterator
 from math import sqrt
 from typing import Any, Literal
 
-from netspec.ir.dims import Size, product, symbol, total, untraced
-from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
+from netspec.ir.dims import product, symbol, untraced
+from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, divides, same
 from netspec.ir.types import TensorType
@@ -13,94 +13,7 @@ from netspec.layers.common.windows import number
 from netspec.layers.common.words import exclude, refuse_value
 from netspec.record import Record, param
 
-__all__ = ["DetectionOutput", "PSROIPooling", "PriorBox", "ROIPooling"]
-
-
-class Regions(Layer, bottoms=2):
-    """What poolings over regions share: bottoms x (N, C, H, W) and regions (R, 5), each (image, x1, y1, x2, y2) in pixels of the image."""
-
-    def checked(self, x: TensorType, regions: TensorType) -> Size:
-        """The number of regions."""
-        if x.rank != 4:
-            raise RuleError("NS303", f"{self.type} needs x (N, C, H, W): it is {x}", at="bottom.0")
-        same(product(regions.shape[1:]), 5, "a region is five numbers: image, x1, y1, x2, y2", at="bottom.1")
-        return regions.batch
-
-    def indices(self, x: TensorType, regions: TensorType) -> dict[int, Size]:
-        return {1: x.batch}
-
-
-class ROIPooling(Regions, type="ROIPooling", param="roi_pooling_param"):
-    """Cut each region into a grid of bins and take the greatest value of each.
-
-    y[r, c, i, j] = max of x over rows floor(i s) .. ceil((i + 1) s) - 1 from the region's first, s = height / pooled_h, and columns alike
-    (Girshick 2015)
-
-    Corners are rounded to whole places first; an empty bin gives 0. pad_ratio r moves them outwards before: x1 - r w, x2 + r w with
-    w = x2 - x1 + 1, and rows alike (MS-CNN: Cai et al. 2016).
-    """
-
-    pooled_h: int = param(ge=1, doc="rows of bins")
-    pooled_w: int = param(ge=1, doc="columns of bins")
-    spatial_scale: float = param(default=1.0, gt=0, doc="places of x for each pixel of the image")
-    pad_ratio: float = param(default=0.0, ge=0, doc="how much of its size each region is widened by, on each side")
-
-    def infer(self, x: TensorType, regions: TensorType) -> TensorType:
-        return TensorType((self.checked(x, regions), x.channels, self.pooled_h, self.pooled_w))
-
-    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        """The place of the greatest value of each bin."""
-        return Kept(own=8 * tops[0].size, about=True)
-
-    def torch(self, x: TensorType, regions: TensorType) -> ModuleText:
-        usual = {"spatial_scale": 1.0, "pad_ratio": 0.0}
-        return module(
-            "ROIPooling", self.pooled_h, self.pooled_w, defaults=usual, spatial_scale=self.spatial_scale, pad_ratio=self.pad_ratio
-        )
-
-    def onnx(self, g: OnnxBuilder, x: Any, regions: Any) -> Any:
-        raise g.refuse("onnxruntime runs MaxRoiPool up to opset 21 only")
-
-    @staticmethod
-    def examples() -> Iterator[Example]:
-        yield accepts("{pooled_h: 7, pooled_w: 7, spatial_scale: 0.0625}", "N,512,H,W; R,5 -> R,512,7,7")
-        yield accepts("{pooled_h: 3, pooled_w: 3, spatial_scale: 0.5, pad_ratio: 0.25}", "N,4,9,9; R,5 -> R,4,3,3")
-        yield accepts("{pooled_h: 2, pooled_w: 3}", "N,4,9,9; R,5,1,1 -> R,4,2,3")
-        yield rejects("{pooled_h: 7, pooled_w: 7}", "N,512,H,W; R,4", code="NS302", at="bottom.1")
-        yield rejects("{pooled_h: 7}", "N,512,H,W; R,5", code="NS103")
-
-
-class PSROIPooling(Regions, type="PSROIPooling", param="psroi_pooling_param"):
-    """Cut each region into a grid of bins and take the mean of each, every bin over score maps of its own.
-
-    y[r, c, i, j] = mean of x[(c g + i) g + j] over bin (i, j) of region r, for a grid of g x g     (Dai et al. 2016)
-    """
-
-    output_dim: int = param(ge=1, doc="channels of the top, such as classes")
-    group_size: int = param(ge=1, doc="bins along each axis")
-    spatial_scale: float = param(gt=0, doc="places of x for each pixel of the image")
-
-    def infer(self, x: TensorType, regions: TensorType) -> TensorType:
-        count = self.checked(x, regions)
-        same(x.channels, self.output_dim * self.group_size * self.group_size, "x needs output_dim maps for each bin", at="output_dim")
-        return TensorType((count, self.output_dim, self.group_size, self.group_size))
-
-    def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        """Which rows and columns each bin takes, and how many places these are."""
-        r, _, g, _ = tops[0].shape
-        return Kept(own=4 * r * g * (total(bottoms[0].space) + g) + 8 * r)
-
-    def torch(self, x: TensorType, regions: TensorType) -> ModuleText:
-        return module("PSROIPooling", self.output_dim, self.group_size, defaults={"spatial_scale": 1.0}, spatial_scale=self.spatial_scale)
-
-    def onnx(self, g: OnnxBuilder, x: Any, regions: Any) -> Any:
-        raise g.refuse("ONNX has no operator that pools each bin over maps of its own")
-
-    @staticmethod
-    def examples() -> Iterator[Example]:
-        yield accepts("{output_dim: 21, group_size: 7, spatial_scale: 0.0625}", "N,1029,H,W; R,5 -> R,21,7,7")
-        yield accepts("{output_dim: 2, group_size: 2, spatial_scale: 1}", "N,8,9,9; R,5 -> R,2,2,2")
-        yield rejects("{output_dim: 21, group_size: 7, spatial_scale: 1}", "N,1000,H,W; R,5", code="NS302", at="output_dim")
+__all__ = ["DetectionOutput", "PriorBox"]
 
 
 class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, traits=("no_gradient",)):
@@ -109,16 +22,25 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
     Sizes at each place: min_size square, sqrt(min_size max_size) square, then min_size sqrt(a) wide and min_size / sqrt(a) high for each
     aspect ratio a     (Liu et al. 2016)
 
-    Bottoms: the map and the image, whose values do not matter; the top is (1, 2, 4 boxes): corners as shares of the image, then variances.
+    Bottoms: the map and the image, whose values do not matter; the top is (1, 2, 4 boxes): corners
+    as shares of the image, then variances.
     """
 
     min_size: tuple[float, ...] = param(gt=0, least=1, doc="side of the smaller square, in pixels")
-    max_size: tuple[float, ...] = param(default=(), gt=0, doc="one for each min_size: sqrt(min max) is the side of the larger square")
-    aspect_ratio: tuple[float, ...] = param(default=(), gt=0, doc="further shapes, width over height; 1 is always there")
+    max_size: tuple[float, ...] = param(
+        default=(), gt=0, doc="one for each min_size: sqrt(min max) is the side of the larger square"
+    )
+    aspect_ratio: tuple[float, ...] = param(
+        default=(), gt=0, doc="further shapes, width over height; 1 is always there"
+    )
     flip: bool = param(default=True, doc="for each ratio also its inverse")
     clip: bool = param(default=False, doc="cut boxes at the border of the image")
-    variance: tuple[float, ...] = param(default=(), gt=0, doc="one, or four: how much offsets are worth; left out: 0.1")
-    img_size: int | None = param(default=None, ge=1, doc="height and width of the image, if not those of the second bottom")
+    variance: tuple[float, ...] = param(
+        default=(), gt=0, doc="one, or four: how much offsets are worth; left out: 0.1"
+    )
+    img_size: int | None = param(
+        default=None, ge=1, doc="height and width of the image, if not those of the second bottom"
+    )
     img_h: int | None = param(default=None, ge=1, doc="height of the image")
     img_w: int | None = param(default=None, ge=1, doc="width of the image")
     step: float | None = param(default=None, gt=0, doc="pixels between places; left out: image over map")
@@ -144,42 +66,85 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
         return tuple(found)
 
     def infer(self, x: TensorType, data: TensorType) -> TensorType:
-        refuse_value(len(self.variance) not in (0, 1, 4), f"variance has one number or four: it has {len(self.variance)}", at="variance")
         refuse_value(
-            bool(self.max_size) and len(self.max_size) != len(self.min_size), "max_size needs one number for each min_size", at="max_size"
+            len(self.variance) not in (0, 1, 4),
+            f"variance has one number or four: it has {len(self.variance)}",
+            at="variance",
+        )
+        refuse_value(
+            bool(self.max_size) and len(self.max_size) != len(self.min_size),
+            "max_size needs one number for each min_size",
+            at="max_size",
         )
         exclude(
             self.img_size is not None and (self.img_h or self.img_w) is not None,
             "img_size and img_h, img_w cannot both be given",
             at="img_size",
         )
-        exclude((self.img_h is None) != (self.img_w is None), "img_h and img_w go together", at="img_h" if self.img_h else "img_w")
         exclude(
-            self.step is not None and (self.step_h or self.step_w) is not None, "step and step_h, step_w cannot both be given", at="step"
+            (self.img_h is None) != (self.img_w is None),
+            "img_h and img_w go together",
+            at="img_h" if self.img_h else "img_w",
         )
-        exclude((self.step_h is None) != (self.step_w is None), "step_h and step_w go together", at="step_h" if self.step_h else "step_w")
+        exclude(
+            self.step is not None and (self.step_h or self.step_w) is not None,
+            "step and step_h, step_w cannot both be given",
+            at="step",
+        )
+        exclude(
+            (self.step_h is None) != (self.step_w is None),
+            "step_h and step_w go together",
+            at="step_h" if self.step_h else "step_w",
+        )
         for i, bottom in enumerate((x, data)):
             if bottom.rank != 4:
                 raise RuleError("NS303", f"PriorBox needs (N, C, H, W): it is {bottom}", at=f"bottom.{i}")
         return TensorType((1, 2, x.shape[2] * x.shape[3] * len(self.boxes()) * 4))
 
     def torch(self, x: TensorType, data: TensorType) -> ModuleText:
-        image = (self.img_size, self.img_size) if self.img_size else (self.img_h, self.img_w) if self.img_h else None
+        image = (
+            (self.img_size, self.img_size)
+            if self.img_size
+            else (self.img_h, self.img_w)
+            if self.img_h
+            else None
+        )
         step = self.spacing()
         variance = self.variance if len(self.variance) == 4 else (*(self.variance or (0.1,)),) * 4
         usual = {"clip": False, "image": None, "step": None, "offset": 0.5}
-        return module("PriorBox", self.boxes(), variance, defaults=usual, clip=self.clip, image=image, step=step, offset=self.offset)
+        return module(
+            "PriorBox",
+            self.boxes(),
+            variance,
+            defaults=usual,
+            clip=self.clip,
+            image=image,
+            step=step,
+            offset=self.offset,
+        )
 
     def onnx(self, g: OnnxBuilder, x: Any, data: Any) -> Any:
-        image = (self.img_size, self.img_size) if self.img_size else (self.img_h, self.img_w) if self.img_h else data.type.space
+        image = (
+            (self.img_size, self.img_size)
+            if self.img_size
+            else (self.img_h, self.img_w)
+            if self.img_h
+            else data.type.space
+        )
         sizes = [untraced(size) for size in (*x.type.space, *image)]
         if not all(isinstance(size, int) for size in sizes):
-            raise g.refuse(f"prior boxes are constants of the sizes, and these are open: map {x.type}, image {data.type}")
+            raise g.refuse(
+                f"prior boxes are constants of the sizes, and these are open: map {x.type}, image {data.type}"
+            )
         return g.typed(g.const(self.constants(*map(number, sizes)), "float32"), self.infer(x.type, data.type))
 
     def spacing(self) -> Any:
         """Pixels between rows and between columns, where they are said."""
-        return (self.step, self.step) if self.step else (self.step_h, self.step_w) if self.step_h else None
+        if self.step:
+            return (self.step, self.step)
+        if self.step_h:
+            return (self.step_h, self.step_w)
+        return None
 
     def constants(self, h: int, w: int, height: int, width: int) -> Any:
         """The top for a map of h x w places in an image of these sizes, as an array in float64."""
@@ -199,13 +164,25 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts(
-            "{min_size: 30, max_size: 60, aspect_ratio: 2, clip: false, variance: [0.1, 0.1, 0.2, 0.2], step: 8}",
+            "{min_size: 30, max_size: 60, aspect_ratio: 2, clip: false, variance: [0.1, 0.1, 0.2, 0.2],"
+            " step: 8}",
             "N,512,38,38; N,3,300,300 -> 1,2,23104",
         )
-        yield accepts("{min_size: [4, 8], aspect_ratio: [2, 3], flip: true, clip: true}", "N,8,H,W; N,3,32,48 -> 1,2,40*H*W")
-        yield accepts("{min_size: [4, 8], aspect_ratio: 2, clip: true, step: 9, offset: 0.3}", "N,8,3,5; N,3,32,48 -> 1,2,360")
+        yield accepts(
+            "{min_size: [4, 8], aspect_ratio: [2, 3], flip: true, clip: true}",
+            "N,8,H,W; N,3,32,48 -> 1,2,40*H*W",
+        )
+        yield accepts(
+            "{min_size: [4, 8], aspect_ratio: 2, clip: true, step: 9, offset: 0.3}",
+            "N,8,3,5; N,3,32,48 -> 1,2,360",
+        )
         yield accepts("{min_size: 4, img_size: 32}", "N,8,4,4; N,3,7,9 -> 1,2,64")
-        yield rejects("{min_size: 4, img_size: 32, img_h: 32, img_w: 32}", "N,8,4,4; N,3,7,9", code="NS120", at="img_size")
+        yield rejects(
+            "{min_size: 4, img_size: 32, img_h: 32, img_w: 32}",
+            "N,8,4,4; N,3,7,9",
+            code="NS120",
+            at="img_size",
+        )
         yield rejects("{min_size: 4, variance: [0.1, 0.2]}", "N,8,4,4; N,3,7,9", code="NS106", at="variance")
         yield rejects("{}", "N,8,4,4; N,3,7,9", code="NS103")
 
@@ -213,26 +190,43 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
 class Suppression(Record):
     """Which boxes give way to better ones."""
 
-    nms_threshold: float = param(default=0.3, ge=0, doc="overlap, intersection over union, above which a box gives way")
+    nms_threshold: float = param(
+        default=0.3, ge=0, doc="overlap, intersection over union, above which a box gives way"
+    )
     top_k: int = param(default=-1, doc="boxes of each class that are looked at; -1: all")
-    eta: float = param(default=1.0, gt=0, le=1, doc="below 1: factor on the threshold for each box that is kept, while it is above 0.5")
+    eta: float = param(
+        default=1.0,
+        gt=0,
+        le=1,
+        doc="below 1: factor on the threshold for each box that is kept, while it is above 0.5",
+    )
 
 
-class DetectionOutput(Layer, type="DetectionOutput", param="detection_output_param", bottoms=3, traits=("no_gradient",)):
-    """Boxes from offsets, scores and priors: decode, keep those that no better box of their class overlaps, list them.
+class DetectionOutput(
+    Layer, type="DetectionOutput", param="detection_output_param", bottoms=3, traits=("no_gradient",)
+):
+    """Boxes from offsets, scores and priors: decode, keep those that no better box of their class
+    overlaps, list them.
 
     Rows (image, label, score, x1, y1, x2, y2), corners as shares of the image     (Liu et al. 2016)
 
-    How many there are is known at run time only: the size `found`. Without any, each image has a row of -1.
+    How many there are is known at run time only: the size `found`. Without any, each image has a
+    row of -1.
     """
 
     num_classes: int = param(ge=1, doc="classes, the background among them")
     share_location: bool = param(default=True, doc="one box for all classes, or one for each")
     background_label_id: int = param(default=0, doc="class that is not listed; -1: none")
     nms_param: Suppression = param(default=Suppression(), doc="suppression of overlapping boxes")
-    save_output_param: Any = param(default=None, doc="where the fork writes results: accepted, without meaning here")
-    code_type: Literal["CORNER", "CENTER_SIZE", "CORNER_SIZE"] = param(default="CORNER", doc="what offsets are relative to")
-    variance_encoded_in_target: bool = param(default=False, doc="offsets are scaled already; otherwise the priors' variances scale them")
+    save_output_param: Any = param(
+        default=None, doc="where the fork writes results: accepted, without meaning here"
+    )
+    code_type: Literal["CORNER", "CENTER_SIZE", "CORNER_SIZE"] = param(
+        default="CORNER", doc="what offsets are relative to"
+    )
+    variance_encoded_in_target: bool = param(
+        default=False, doc="offsets are scaled already; otherwise the priors' variances scale them"
+    )
     keep_top_k: int = param(default=-1, doc="boxes of each image; -1: all")
     confidence_threshold: float | None = param(default=None, doc="scores must be above it")
 
@@ -241,7 +235,12 @@ class DetectionOutput(Layer, type="DetectionOutput", param="detection_output_par
         same(priors.rank, 3, "priors are (1, 2, 4 boxes)", at="bottom.2")
         same(priors.shape[1], 2, "priors are corners and variances: two rows", at="bottom.2")
         divides(4, priors.shape[2], "priors need four numbers for each box", at="bottom.2")
-        same(product(locations.shape[1:]), priors.shape[2] * classes, "there must be four offsets for each prior", at="bottom.0")
+        same(
+            product(locations.shape[1:]),
+            priors.shape[2] * classes,
+            "there must be four offsets for each prior",
+            at="bottom.0",
+        )
         same(
             4 * product(confidences.shape[1:]),
             priors.shape[2] * self.num_classes,
@@ -283,11 +282,13 @@ class DetectionOutput(Layer, type="DetectionOutput", param="detection_output_par
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts(
-            "{num_classes: 21, nms_param: {nms_threshold: 0.45, top_k: 400}, code_type: CENTER_SIZE, keep_top_k: 200}",
+            "{num_classes: 21, nms_param: {nms_threshold: 0.45, top_k: 400}, code_type: CENTER_SIZE,"
+            " keep_top_k: 200}",
             "N,40; N,210; 1,2,40 -> 1,1,found,7",
         )
         yield accepts(
-            "{num_classes: 3, share_location: false, confidence_threshold: 0.5, nms_param: {nms_threshold: 0.8, eta: 0.9}}",
+            "{num_classes: 3, share_location: false, confidence_threshold: 0.5, nms_param: {nms_threshold:"
+            " 0.8, eta: 0.9}}",
             "N,96; N,24; 1,2,32 -> 1,1,found,7",
         )
         yield rejects("{num_classes: 21}", "N,44; N,210; 1,2,40", code="NS302", at="bottom.0")

@@ -14,13 +14,20 @@ __all__ = ["DropPath", "Dropout", "Dropout2d"]
 
 
 class Dropout(
-    Elementwise, type="Dropout", keeps=("values",), param="dropout_param", legacy=("DROPOUT", "dropout"), traits=("stochastic", "dropout")
+    Elementwise,
+    type="Dropout",
+    keeps=("values",),
+    param="dropout_param",
+    legacy=("DROPOUT", "dropout"),
+    traits=("stochastic", "dropout"),
 ):
-    """While training set values to 0 at random, each with probability dropout_ratio, and enlarge the rest; in test do nothing.
+    """While training set values to 0 at random, each with probability dropout_ratio, and enlarge
+    the rest; in test do nothing.
 
     y = x m / (1 - dropout_ratio), m = 0 with probability dropout_ratio, else 1     (Srivastava et al. 2014)
 
-    scale_train: false leaves the rest as it is, and the test multiplies by 1 - dropout_ratio instead (forks of Caffe).
+    scale_train: false leaves the rest as it is, and the test multiplies by 1 - dropout_ratio
+    instead (forks of Caffe).
     """
 
     dropout_ratio: float = param(default=0.5, ge=0, lt=1, doc="probability that a value is set to 0")
@@ -44,8 +51,13 @@ class Dropout(
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         if self.sample_weights_test:
-            raise g.refuse("sample_weights_test draws at random in test: an exported model must answer the same every time")
-        return x if self.scale_train else g.Mul(x, 1 - self.dropout_ratio)
+            raise g.refuse(
+                "sample_weights_test draws at random in test: an exported model must answer the same every"
+                " time"
+            )
+        if self.scale_train:
+            return x
+        return g.Mul(x, 1 - self.dropout_ratio)
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -58,7 +70,8 @@ class Dropout(
 
 
 class DropPath(Elementwise, type="DropPath", param="drop_path_param", traits=("stochastic", "dropout")):
-    """While training set whole samples to 0 at random and enlarge the rest; on a residual branch: leave the branch out. In test do nothing.
+    """While training set whole samples to 0 at random and enlarge the rest; on a residual branch:
+    leave the branch out. In test do nothing.
 
     y_n = x_n m_n / (1 - drop_ratio), m_n = 0 with probability drop_ratio, else 1     (stochastic depth: Huang et al. 2016)
     """
@@ -87,7 +100,8 @@ class DropPath(Elementwise, type="DropPath", param="drop_path_param", traits=("s
 
 
 class Dropout2d(Elementwise, type="Dropout2d", param="dropout_param", traits=("stochastic", "dropout")):
-    """Dropout of whole maps: neighbours within a map are too alike for it to matter which of them is missing.
+    """Dropout of whole maps: neighbours within a map are too alike for it to matter which of them
+    is missing.
 
     y_{nc} = x_{nc} m_{nc} / (1 - dropout_ratio), m_{nc} = 0 with probability dropout_ratio, else 1     (Tompson et al. 2015)
 
@@ -98,7 +112,11 @@ class Dropout2d(Elementwise, type="Dropout2d", param="dropout_param", traits=("s
 
     def infer(self, x: TensorType) -> TensorType:
         if x.axes not in (1, 2, 3):
-            raise RuleError("NS303", f"drops maps of 1 to 3 axes, after batch and channels: its bottom is {x}", at="bottom")
+            raise RuleError(
+                "NS303",
+                f"drops maps of 1 to 3 axes, after batch and channels: its bottom is {x}",
+                at="bottom",
+            )
         return x
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:

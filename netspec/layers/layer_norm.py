@@ -5,7 +5,18 @@ from typing import Any
 
 from netspec.ir.dims import Size, bounds, product, untraced
 from netspec.ir.field import Reads, Step, same_place
-from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.layer import (
+    Example,
+    Filler,
+    Kept,
+    Layer,
+    ModuleText,
+    Weight,
+    accepts,
+    constant,
+    module,
+    rejects,
+)
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, divides
 from netspec.ir.types import TensorType
@@ -15,16 +26,20 @@ __all__ = ["GroupNorm", "InstanceNorm", "LayerNorm"]
 
 
 class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param"):
-    """Give the values along some axes mean 0 and variance 1, at each place by itself, then scale and shift them.
+    """Give the values along some axes mean 0 and variance 1, at each place by itself, then scale
+    and shift them.
 
     y = w (x - mean) / sqrt(variance + eps) + b     (Ba, Kiros, Hinton 2016)
 
-    axis: -1 normalises each token of (N, T, C); axis: 1 the channels at each place of (N, C, H, W), as ConvNeXt does.
+    axis: -1 normalises each token of (N, T, C); axis: 1 the channels at each place of (N, C, H, W),
+    as ConvNeXt does.
     """
 
     axis: int = param(default=-1, doc="the first axis that is normalised; negative counts from the back")
     num_axes: int = param(default=1, ge=-1, doc="how many axes: -1 all the rest")
-    eps: float = param(default=1e-5, gt=0, dialects={"tf": 1e-3}, doc="added to the variance, inside the root")
+    eps: float = param(
+        default=1e-5, gt=0, dialects={"tf": 1e-3}, doc="added to the variance, inside the root"
+    )
     affine: bool = param(default=True, doc="scale and shift by trained weights")
     filler: Filler = param(default=constant(1.0), doc="how the scale is initialised")
     bias_filler: Filler = param(default=Filler(), doc="how the shift is initialised")
@@ -34,7 +49,11 @@ class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param"):
         first = x.axis(self.axis)
         last = x.rank if self.num_axes == -1 else first + self.num_axes
         if not first < last <= x.rank:
-            raise RuleError("NS303", f"num_axes {self.num_axes} from axis {first} on: the bottom has {x.rank} axes", at="num_axes")
+            raise RuleError(
+                "NS303",
+                f"num_axes {self.num_axes} from axis {first} on: the bottom has {x.rank} axes",
+                at="num_axes",
+            )
         return first, last
 
     def infer(self, x: TensorType) -> TensorType:
@@ -63,18 +82,27 @@ class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param"):
         first, last = self.extent(x)
         shape = tuple(x.shape[first:last])
         if any(not isinstance(untraced(size), int) for size in shape):
-            raise RuleError("NS304", f"the normalised sizes must be known: they are {', '.join(map(str, shape))}", at="bottom")
+            raise RuleError(
+                "NS304",
+                f"the normalised sizes must be known: they are {', '.join(map(str, shape))}",
+                at="bottom",
+            )
         words = {"eps": self.eps, "elementwise_affine": self.affine}
         if last == x.rank:
             return module("nn.LayerNorm", shape, defaults={"eps": 1e-5, "elementwise_affine": True}, **words)
-        return module("LayerNormAt", shape, first, defaults={"eps": 1e-5, "elementwise_affine": True}, **words)
+        return module(
+            "LayerNormAt", shape, first, defaults={"eps": 1e-5, "elementwise_affine": True}, **words
+        )
 
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any = None, bias: Any = None) -> Any:
         first, last = self.extent(x.type)
         rest = x.type.rank - last
         order = (*range(first), *range(last, x.type.rank), *range(first, last))
         rows = g.transpose(x, order) if rest else x
-        scale = g.full(x.type.shape[first:last], 1.0) if weight is None else weight
+        if weight is None:
+            scale = g.full(x.type.shape[first:last], 1.0)
+        else:
+            scale = weight
         y = g.LayerNormalization(rows, scale, bias, axis=first + rest, epsilon=self.eps)
         if not rest:
             return y
@@ -95,7 +123,8 @@ class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param"):
 
 
 class GroupNorm(Layer, type="GroupNorm", param="group_norm_param"):
-    """Give each group of channels of a sample mean 0 and variance 1, then scale and shift every channel.
+    """Give each group of channels of a sample mean 0 and variance 1, then scale and shift every
+    channel.
 
     y_c = w_c (x_c - mean_g) / sqrt(variance_g + eps) + b_c, g the group of c     (Wu and He 2018)
 
@@ -103,7 +132,9 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param"):
     """
 
     group: int = param(default=32, ge=1, doc="number of groups")
-    eps: float = param(default=1e-5, gt=0, dialects={"tf": 1e-3}, doc="added to the variance, inside the root")
+    eps: float = param(
+        default=1e-5, gt=0, dialects={"tf": 1e-3}, doc="added to the variance, inside the root"
+    )
     affine: bool = param(default=True, doc="scale and shift by trained weights")
     filler: Filler = param(default=constant(1.0), doc="how the scale is initialised")
     bias_filler: Filler = param(default=Filler(), doc="how the shift is initialised")
@@ -135,7 +166,10 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param"):
             raise RuleError("NS304", f"the number of channels must be known: it is {x.channels}", at="bottom")
         usual = {"eps": 1e-5, "affine": True}
         group = product(x.shape[1:]) // self.group_count(x)
-        name = "nn.GroupNorm" if bounds(untraced(group))[0] > 1 else "GroupNorm"
+        if bounds(untraced(group))[0] > 1:
+            name = "nn.GroupNorm"
+        else:
+            name = "GroupNorm"
         return module(name, self.group_count(x), x.channels, defaults=usual, eps=self.eps, affine=self.affine)
 
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any = None, bias: Any = None) -> Any:
@@ -143,7 +177,9 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param"):
         rows = g.reshape(x, (shape[0], groups, product(shape[1:]) // groups))
         made = g.InstanceNormalization(rows, g.full((groups,), 1.0), g.full((groups,), 0.0), epsilon=self.eps)
         y = g.reshape(g.typed(made, rows.type), shape)
-        return y if weight is None else g.Add(g.Mul(y, g.aligned(weight, 1, len(shape))), g.aligned(bias, 1, len(shape)))
+        if weight is None:
+            return y
+        return g.Add(g.Mul(y, g.aligned(weight, 1, len(shape))), g.aligned(bias, 1, len(shape)))
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -173,7 +209,9 @@ class InstanceNorm(GroupNorm, type="InstanceNorm", param="instance_norm_param"):
 
     def infer(self, x: TensorType) -> TensorType:
         if x.axes == 0:
-            raise RuleError("NS303", f"needs a spatial axis, after batch and channels: its bottom is {x}", at="bottom")
+            raise RuleError(
+                "NS303", f"needs a spatial axis, after batch and channels: its bottom is {x}", at="bottom"
+            )
         return x
 
     @staticmethod

@@ -1,4 +1,6 @@
-"""The losses of everyday training: SoftmaxWithLoss, SigmoidCrossEntropyLoss, EuclideanLoss, HingeLoss."""
+"""The losses of everyday training: SoftmaxWithLoss, SigmoidCrossEntropyLoss, EuclideanLoss,
+HingeLoss.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -11,14 +13,24 @@ from netspec.ir.types import TensorType
 from netspec.layers.common.words import ENGINE, Engine
 from netspec.record import param
 
-__all__ = ["EuclideanLoss", "HingeLoss", "Loss", "NormalizedLoss", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss", "predictions"]
+__all__ = [
+    "EuclideanLoss",
+    "HingeLoss",
+    "Loss",
+    "NormalizedLoss",
+    "SigmoidCrossEntropyLoss",
+    "SoftmaxWithLoss",
+    "predictions",
+]
 
 
 SCALAR = TensorType(())
 
 
 class Loss(Layer, bottoms=2, traits=("loss",), keeps=("values",)):
-    """What all losses share: a number without axes; there is no ONNX form, since a served model has no labels."""
+    """What all losses share: a number without axes; there is no ONNX form, since a served model has
+    no labels.
+    """
 
     def onnx(self, g: OnnxBuilder, *xs: Any, **weights: Any) -> Any:
         raise g.refuse(f"{self.type} is for training: a served model needs no loss")
@@ -29,17 +41,28 @@ class NormalizedLoss(Loss):
 
     normal: Literal["VALID", "BATCH_SIZE"] = "VALID"
 
-    ignore_label: int | None = param(default=None, group="loss_param", doc="places with this label count for nothing")
+    ignore_label: int | None = param(
+        default=None, group="loss_param", doc="places with this label count for nothing"
+    )
     normalization: Literal["FULL", "VALID", "BATCH_SIZE", "NONE"] | None = param(
-        default=None, group="loss_param", doc="divide by all places, by those not ignored, by the samples, or not at all"
+        default=None,
+        group="loss_param",
+        doc="divide by all places, by those not ignored, by the samples, or not at all",
     )
     normalize: bool | None = param(
-        default=None, group="loss_param", doc="older: true is VALID, false BATCH_SIZE; normalization comes before it"
+        default=None,
+        group="loss_param",
+        doc="older: true is VALID, false BATCH_SIZE; normalization comes before it",
     )
 
     def divisor(self) -> str:
         """The mode that holds."""
-        older = self.normal if self.normalize is None else "VALID" if self.normalize else "BATCH_SIZE"
+        if self.normalize is None:
+            older = self.normal
+        elif self.normalize:
+            older = "VALID"
+        else:
+            older = "BATCH_SIZE"
         return self.normalization or older
 
 
@@ -55,11 +78,13 @@ class SoftmaxWithLoss(
 
     E = -1/Z sum_i log max(p_i[y_i], FLT_MIN),  p = softmax(x) along axis     (Caffe's SoftmaxWithLoss)
 
-    The bound keeps the value finite; the gradient is p - 1 at the label as always. Bottoms: scores (N, K, ...), labels (N, ...), whole
-    numbers from 0 to K - 1. A second top holds p.
+    The bound keeps the value finite; the gradient is p - 1 at the label as always. Bottoms: scores
+    (N, K, ...), labels (N, ...), whole numbers from 0 to K - 1. A second top holds p.
     """
 
-    axis: int = param(default=1, group="softmax_param", doc="the axis of the classes; negative counts from the back")
+    axis: int = param(
+        default=1, group="softmax_param", doc="the axis of the classes; negative counts from the back"
+    )
     engine: Engine = param(default="DEFAULT", group="softmax_param", doc=ENGINE)
 
     def infer(self, x: TensorType, label: TensorType) -> tuple[TensorType, ...]:
@@ -110,7 +135,8 @@ class SigmoidCrossEntropyLoss(
 
     E = -1/Z sum_i (t_i log s_i + (1 - t_i) log(1 - s_i)),  s = 1/(1 + e^-x)     (Caffe's SigmoidCrossEntropyLoss)
 
-    It is divided by the number of samples unless normalization says otherwise. A second top holds each summand.
+    It is divided by the number of samples unless normalization says otherwise. A second top holds
+    each summand.
     """
 
     normal = "BATCH_SIZE"
@@ -141,7 +167,9 @@ class SigmoidCrossEntropyLoss(
         yield rejects("{}", "N,6; N", code="NS302", at="bottom.1")
 
 
-class EuclideanLoss(Loss, type="EuclideanLoss", keeps=("bottom",), legacy=("EUCLIDEAN_LOSS", "euclidean_loss")):
+class EuclideanLoss(
+    Loss, type="EuclideanLoss", keeps=("bottom",), legacy=("EUCLIDEAN_LOSS", "euclidean_loss")
+):
     """Half the mean squared distance of two values.
 
     E = 1/(2N) sum_i |a_i - b_i|^2     (Caffe's EuclideanLoss)
@@ -200,7 +228,9 @@ class HingeLoss(Loss, type="HingeLoss", param="hinge_loss_param", legacy=("HINGE
 
 
 def predictions(x: TensorType, label: TensorType, axis: int) -> Size:
-    """The number of places that are classified, one label for each: the product of all axes but the classes'."""
+    """The number of places that are classified, one label for each: the product of all axes but the
+    classes'.
+    """
     places = product(x.shape[:axis]) * product(x.shape[axis + 1 :])
     same(label.size, places, "there must be a label for each place that is classified", at="bottom.1")
     return places

@@ -1,4 +1,6 @@
-"""Losses of classes that weigh or soften: InfogainLoss, MultinomialLogisticLoss, LabelSmoothingLoss, FocalLoss, BinaryCrossEntropyLoss."""
+"""Losses of classes that weigh or soften: InfogainLoss, MultinomialLogisticLoss,
+LabelSmoothingLoss, FocalLoss, BinaryCrossEntropyLoss.
+"""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -11,7 +13,13 @@ from netspec.layers.loss import SCALAR, Loss, NormalizedLoss, predictions
 from netspec.layers.loss_distance import Distance
 from netspec.record import param
 
-__all__ = ["BinaryCrossEntropyLoss", "FocalLoss", "InfogainLoss", "LabelSmoothingLoss", "MultinomialLogisticLoss"]
+__all__ = [
+    "BinaryCrossEntropyLoss",
+    "FocalLoss",
+    "InfogainLoss",
+    "LabelSmoothingLoss",
+    "MultinomialLogisticLoss",
+]
 
 
 class BinaryCrossEntropyLoss(Distance, type="BinaryCrossEntropyLoss"):
@@ -51,7 +59,8 @@ class Labelled(Loss, traits=("takes_scores",)):
 
 
 class LabelSmoothingLoss(Labelled, type="LabelSmoothingLoss", param="label_smoothing_param"):
-    """Cross-entropy against labels that are not quite sure: a share of each label is spread over all classes.
+    """Cross-entropy against labels that are not quite sure: a share of each label is spread over
+    all classes.
 
     E = -1/Z sum_i sum_k q_ik log p_i[k],  q = 1 - e + e/K at the label, e/K elsewhere     (Szegedy et al. 2015)
     """
@@ -64,7 +73,13 @@ class LabelSmoothingLoss(Labelled, type="LabelSmoothingLoss", param="label_smoot
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         usual = {"axis": 1, "ignore_label": None}
-        return module("LabelSmoothingLoss", self.smoothing, defaults=usual, axis=x.axis(self.axis), ignore_label=self.ignore_label)
+        return module(
+            "LabelSmoothingLoss",
+            self.smoothing,
+            defaults=usual,
+            axis=x.axis(self.axis),
+            ignore_label=self.ignore_label,
+        )
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -76,7 +91,8 @@ class LabelSmoothingLoss(Labelled, type="LabelSmoothingLoss", param="label_smoot
 
 
 class FocalLoss(Labelled, type="FocalLoss", param="focal_loss_param"):
-    """Cross-entropy that heeds hard places: those already right count little, however many they are.
+    """Cross-entropy that heeds hard places: those already right count little, however many they
+    are.
 
     E = -alpha/Z sum_i (1 - p_i[y_i])^gamma log p_i[y_i],  p = softmax(x)     (Lin et al. 2017)
     """
@@ -110,7 +126,8 @@ class InfogainLoss(
     tops=(1, 2),
     traits=("takes_scores",),
 ):
-    """Cross-entropy in which a matrix says what each class is worth for each label; with the identity it is SoftmaxWithLoss.
+    """Cross-entropy in which a matrix says what each class is worth for each label; with the
+    identity it is SoftmaxWithLoss.
 
     E = -1/Z sum_i sum_k H[y_i, k] log max(p_i[k], 1e-20),  p = softmax(x) along axis     (Caffe's InfogainLoss)
 
@@ -122,15 +139,24 @@ class InfogainLoss(
     source: str | None = param(default=None, doc="file with H, a BlobProto, where there is no third bottom")
     axis: int = param(default=1, doc="the axis of the classes; negative counts from the back")
 
-    def infer(self, x: TensorType, label: TensorType, matrix: TensorType | None = None) -> tuple[TensorType, ...]:
+    def infer(
+        self, x: TensorType, label: TensorType, matrix: TensorType | None = None
+    ) -> tuple[TensorType, ...]:
         axis = x.axis(self.axis)
         predictions(x, label, axis)
         if matrix is not None:
-            same(matrix.size, x.shape[axis] * x.shape[axis], "H must have a row and a column for each class", at="bottom.2")
+            same(
+                matrix.size,
+                x.shape[axis] * x.shape[axis],
+                "H must have a row and a column for each class",
+                at="bottom.2",
+            )
         elif self.source is None:
             raise RuleError("NS103", "InfogainLoss needs H: a third bottom, or source", at="type")
         elif not isinstance(untraced(x.shape[axis]), int):
-            raise RuleError("NS304", f"H from a file needs a number of classes: it is {x.shape[axis]}", at="bottom.0")
+            raise RuleError(
+                "NS304", f"H from a file needs a number of classes: it is {x.shape[axis]}", at="bottom.0"
+            )
         return SCALAR, TensorType(x.shape)
 
     def indices(self, x: TensorType, label: TensorType, matrix: TensorType | None = None) -> dict[int, Size]:
@@ -142,7 +168,13 @@ class InfogainLoss(
         return Kept(tops=(1,) if len(tops) > 1 else (), own=8 * bottoms[0].size + places)
 
     def torch(self, x: TensorType, label: TensorType, matrix: TensorType | None = None) -> ModuleText:
-        usual = {"axis": 1, "ignore_label": None, "normalization": "VALID", "classes": None, "probabilities": False}
+        usual = {
+            "axis": 1,
+            "ignore_label": None,
+            "normalization": "VALID",
+            "classes": None,
+            "probabilities": False,
+        }
         axis = x.axis(self.axis)
         return module(
             "InfogainLoss",
@@ -164,7 +196,9 @@ class InfogainLoss(
         yield rejects("{}", "N,5; N,2; 5,5", code="NS302", at="bottom.1")
 
 
-class MultinomialLogisticLoss(Loss, type="MultinomialLogisticLoss", legacy=("MULTINOMIAL_LOGISTIC_LOSS", "multinomial_logistic_loss")):
+class MultinomialLogisticLoss(
+    Loss, type="MultinomialLogisticLoss", legacy=("MULTINOMIAL_LOGISTIC_LOSS", "multinomial_logistic_loss")
+):
     """Cross-entropy of probabilities against integer labels.
 
     E = -1/N sum_n log max(p_n[y_n], 1e-20)     (Caffe's MultinomialLogisticLoss)

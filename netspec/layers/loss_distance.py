@@ -58,7 +58,8 @@ class SmoothL1Loss(Loss, type="SmoothL1Loss", param="smooth_l1_loss_param", bott
 
     E = 1/N sum w_out f(w_in (a - b)),  f(d) = (sigma d)^2 / 2 where |d| < 1/sigma^2, else |d| - 1/(2 sigma^2)     (Girshick 2015)
 
-    Bottoms: a, b, then the weights w_in and w_out of Fast R-CNN's fork, both or (in SSD's) the first alone.
+    Bottoms: a, b, then the weights w_in and w_out of Fast R-CNN's fork, both or (in SSD's) the
+    first alone.
     """
 
     sigma: float = param(default=1.0, gt=0, doc="where the square ends: at 1 / sigma^2")

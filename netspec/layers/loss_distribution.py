@@ -12,7 +12,8 @@ __all__ = ["GaussianKLLoss", "KLDivLoss"]
 
 
 class GaussianKLLoss(Loss, type="GaussianKLLoss", keeps=("bottom.0", "values")):
-    """How far normal distributions are from the unit normal: what holds the code of a variational autoencoder together.
+    """How far normal distributions are from the unit normal: what holds the code of a variational
+    autoencoder together.
 
     E = -1/(2N) sum_i (1 + log s_i^2 - m_i^2 - s_i^2), summed over the code, averaged over samples     (Kingma and Welling 2013)
 
@@ -35,7 +36,8 @@ class GaussianKLLoss(Loss, type="GaussianKLLoss", keeps=("bottom.0", "values")):
 
 
 class KLDivLoss(Loss, type="KLDivLoss", param="kl_div_loss_param", traits=("no_gradient.1", "takes_scores")):
-    """How far the distribution of scores is from a target distribution: a small net learns from a large one's answers.
+    """How far the distribution of scores is from a target distribution: a small net learns from a
+    large one's answers.
 
     E = t^2/N sum_n sum_k q_k (log q_k - log p_k),  p = softmax(x / t), q = softmax(target / t)     (Hinton, Vinyals, Dean 2015)
 

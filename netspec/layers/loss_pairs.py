@@ -13,7 +13,8 @@ __all__ = ["CenterLoss", "ContrastiveLoss"]
 
 
 class CenterLoss(Loss, type="CenterLoss", param="center_loss_param"):
-    """Half the squared distance of each sample's features from its class's centre, which is learned.
+    """Half the squared distance of each sample's features from its class's centre, which is
+    learned.
 
     E = 1/(2N) sum_n |x_n - c_{y_n}|^2;  gradient of c_j: sum_{n: y_n = j} (c_j - x_n) / (1 + their number)     (Wen et al. 2016)
 
@@ -26,7 +27,9 @@ class CenterLoss(Loss, type="CenterLoss", param="center_loss_param"):
 
     def infer(self, x: TensorType, label: TensorType) -> TensorType:
         if x.axis(self.axis) != 1:
-            raise RuleError("NS303", f"axis must be 1: the first axis holds the samples; it is {self.axis}", at="axis")
+            raise RuleError(
+                "NS303", f"axis must be 1: the first axis holds the samples; it is {self.axis}", at="axis"
+            )
         same(label.size, x.batch, "there must be a label for each sample", at="bottom.1")
         return SCALAR
 
@@ -37,7 +40,9 @@ class CenterLoss(Loss, type="CenterLoss", param="center_loss_param"):
         yield Weight("center", (self.num_output, product(x.shape[1:])), self.center_filler)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        """The distances, the bottom, which the centres' gradient is made of, and the labels as whole numbers."""
+        """The distances, the bottom, which the centres' gradient is made of, and the labels as
+        whole numbers.
+        """
         return Kept((0,), own=4 * bottoms[0].size + 8 * bottoms[0].batch)
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
@@ -51,13 +56,15 @@ class CenterLoss(Loss, type="CenterLoss", param="center_loss_param"):
         yield rejects("{num_output: 3, axis: 0}", "6,4; 6", code="NS303", at="axis")
 
 
-class ContrastiveLoss(Loss, type="ContrastiveLoss", param="contrastive_loss_param", legacy=("CONTRASTIVE_LOSS",), bottoms=3):
+class ContrastiveLoss(
+    Loss, type="ContrastiveLoss", param="contrastive_loss_param", legacy=("CONTRASTIVE_LOSS",), bottoms=3
+):
     """Pull like pairs together, push unlike ones apart as far as a margin.
 
     E = 1/(2N) sum_n (y d^2 + (1 - y) max(margin - d, 0)^2),  d = |a - b|     (Hadsell, Chopra, LeCun 2006; Caffe's ContrastiveLoss)
 
-    Bottoms: a, b, and for each pair y, 0 for an unlike one. legacy_version has max(margin - d^2, 0) instead of the square.
-    As in Caffe the gradient divides by d + 1e-4.
+    Bottoms: a, b, and for each pair y, 0 for an unlike one. legacy_version has max(margin - d^2, 0)
+    instead of the square. As in Caffe the gradient divides by d + 1e-4.
     """
 
     margin: float = param(default=1.0, doc="distance beyond which unlike pairs cost nothing")
@@ -80,7 +87,10 @@ class ContrastiveLoss(Loss, type="ContrastiveLoss", param="contrastive_loss_para
 
     def torch(self, a: TensorType, b: TensorType, similar: TensorType) -> ModuleText:
         return module(
-            "ContrastiveLoss", defaults={"margin": 1.0, "legacy_version": False}, margin=self.margin, legacy_version=self.legacy_version
+            "ContrastiveLoss",
+            defaults={"margin": 1.0, "legacy_version": False},
+            margin=self.margin,
+            legacy_version=self.legacy_version,
         )
 
     @staticmethod

@@ -15,14 +15,17 @@ __all__ = ["F1", "DiceLoss", "IoU"]
 
 
 class DiceLoss(Labelled, type="DiceLoss", param="dice_loss_param"):
-    """How little the predicted regions overlap the true ones, class by class, so that small regions count as much as large ones.
+    """How little the predicted regions overlap the true ones, class by class, so that small regions
+    count as much as large ones.
 
     E = 1 - 1/K sum_k (2 sum_i p_ik t_ik + s) / (sum_i p_ik + sum_i t_ik + s),  p = softmax(x), t one-hot     (Milletari et al. 2016)
 
     Their denominator has squares; this is the common form without.
     """
 
-    smooth: float = param(default=1.0, ge=0, doc="s, which keeps a class that does not occur from dividing by 0")
+    smooth: float = param(
+        default=1.0, ge=0, doc="s, which keeps a class that does not occur from dividing by 0"
+    )
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """Shares and labels as such."""
@@ -30,7 +33,13 @@ class DiceLoss(Labelled, type="DiceLoss", param="dice_loss_param"):
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         usual = {"smooth": 1.0, "axis": 1, "ignore_label": None}
-        return module("DiceLoss", defaults=usual, smooth=self.smooth, axis=x.axis(self.axis), ignore_label=self.ignore_label)
+        return module(
+            "DiceLoss",
+            defaults=usual,
+            smooth=self.smooth,
+            axis=x.axis(self.axis),
+            ignore_label=self.ignore_label,
+        )
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -41,7 +50,9 @@ class DiceLoss(Labelled, type="DiceLoss", param="dice_loss_param"):
 
 
 class ByClass(Layer, bottoms=2, tops=(1, 2), traits=("metric", "no_gradient")):
-    """Base of metrics: a mean over the classes that occur among labels or answers; a second top has each class, 0 for the others."""
+    """Base of metrics: a mean over the classes that occur among labels or answers; a second top has
+    each class, 0 for the others.
+    """
 
     axis: int = param(default=1, doc="the axis of the classes; negative counts from the back")
     ignore_label: int | None = param(default=None, doc="places with this label count for nothing")
@@ -64,7 +75,8 @@ class ByClass(Layer, bottoms=2, tops=(1, 2), traits=("metric", "no_gradient")):
 
 
 class IoU(ByClass, type="IoU", param="iou_param"):
-    """Intersection over union: of all places that are of a class or are taken for it, the share that are both; the mean over classes.
+    """Intersection over union: of all places that are of a class or are taken for it, the share
+    that are both; the mean over classes.
 
     IoU = 1/K sum_k TP_k / (TP_k + FP_k + FN_k)     (Jaccard 1901; PASCAL VOC: Everingham et al. 2010)
 

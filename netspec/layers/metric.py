@@ -14,8 +14,11 @@ from netspec.record import param
 __all__ = ["Accuracy", "SegAccuracy"]
 
 
-class SegAccuracy(Layer, type="SegAccuracy", param="seg_accuracy_param", bottoms=2, traits=("metric", "no_gradient")):
-    """Three measures of a segmentation: share of right places, mean share of each class that occurs, mean intersection over union.
+class SegAccuracy(
+    Layer, type="SegAccuracy", param="seg_accuracy_param", bottoms=2, traits=("metric", "no_gradient")
+):
+    """Three measures of a segmentation: share of right places, mean share of each class that
+    occurs, mean intersection over union.
 
     With n_ij places of class i taken for j: sum_i n_ii / n,  mean_i n_ii / n_i,  mean_i n_ii / (n_i + sum_j n_ji - n_ii)
     (DeepLab's Caffe: Chen et al. 2015)
@@ -27,7 +30,9 @@ class SegAccuracy(Layer, type="SegAccuracy", param="seg_accuracy_param", bottoms
         default="PixelAccuracy", doc="the fork's: without meaning, all are given"
     )
     ignore_label: tuple[int, ...] = param(default=(), doc="places with these labels count for nothing")
-    reset: bool = param(default=True, doc="each batch by itself; false: all since the net was made, or its state was reset")
+    reset: bool = param(
+        default=True, doc="each batch by itself; false: all since the net was made, or its state was reset"
+    )
 
     def infer(self, x: TensorType, label: TensorType) -> TensorType:
         x.require_axes(2)
@@ -38,7 +43,12 @@ class SegAccuracy(Layer, type="SegAccuracy", param="seg_accuracy_param", bottoms
         return {1: x.channels}
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
-        return module("SegAccuracy", defaults={"ignore_label": (), "reset": True}, ignore_label=self.ignore_label, reset=self.reset)
+        return module(
+            "SegAccuracy",
+            defaults={"ignore_label": (), "reset": True},
+            ignore_label=self.ignore_label,
+            reset=self.reset,
+        )
 
     def onnx(self, g: OnnxBuilder, x: Any, label: Any) -> Any:
         raise g.refuse("SegAccuracy needs labels, which a served model has not")

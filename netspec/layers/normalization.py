@@ -5,7 +5,18 @@ from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, same_place
-from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.layer import (
+    Example,
+    Filler,
+    Kept,
+    Layer,
+    ModuleText,
+    Weight,
+    accepts,
+    constant,
+    module,
+    rejects,
+)
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
@@ -17,7 +28,8 @@ __all__ = ["LRN", "MVN", "Normalize"]
 
 
 class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
-    """Divide every value by a power of its neighbours' energy: neighbours across channels, or in a window of its own channel.
+    """Divide every value by a power of its neighbours' energy: neighbours across channels, or in a
+    window of its own channel.
 
     ACROSS_CHANNELS: y_c = x_c (k + alpha/n sum_{|c'-c| <= (n-1)/2} x_c'^2)^-beta     (Krizhevsky et al. 2012)
     WITHIN_CHANNEL:  y = x (1 + alpha/n^a sum_window x^2)^-beta, a spatial axes; k is not used     (Caffe's LRN)
@@ -25,18 +37,32 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
     The divisor of alpha is n even where channels end. AlexNet's paper has alpha without it.
     """
 
-    local_size: int = param(default=5, ge=1, dialects={"tf": 11}, doc="n, the number of channels, or length of the window; odd")
-    alpha: float = param(default=1.0, dialects={"torch": 1e-4, "tf": 11.0}, doc="factor of the mean square (tf: 1 per value, n = 11)")
+    local_size: int = param(
+        default=5, ge=1, dialects={"tf": 11}, doc="n, the number of channels, or length of the window; odd"
+    )
+    alpha: float = param(
+        default=1.0,
+        dialects={"torch": 1e-4, "tf": 11.0},
+        doc="factor of the mean square (tf: 1 per value, n = 11)",
+    )
     beta: float = param(default=0.75, dialects={"tf": 0.5}, doc="the exponent")
     k: float = param(default=1.0, doc="added to the mean square, ACROSS_CHANNELS")
-    norm_region: Literal["ACROSS_CHANNELS", "WITHIN_CHANNEL"] = param(default="ACROSS_CHANNELS", doc="which neighbours")
+    norm_region: Literal["ACROSS_CHANNELS", "WITHIN_CHANNEL"] = param(
+        default="ACROSS_CHANNELS", doc="which neighbours"
+    )
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
 
     def infer(self, x: TensorType) -> TensorType:
-        refuse_value(self.local_size % 2 == 0, f"local_size must be odd: it is {self.local_size}", "local_size")
+        refuse_value(
+            self.local_size % 2 == 0, f"local_size must be odd: it is {self.local_size}", "local_size"
+        )
         most = 3 if self.norm_region == "WITHIN_CHANNEL" else 99
         if not 1 <= x.axes <= most:
-            raise RuleError("NS303", f"needs 1 to {most} spatial axes, after batch and channels: its bottom is {x}", at="bottom")
+            raise RuleError(
+                "NS303",
+                f"needs 1 to {most} spatial axes, after batch and channels: its bottom is {x}",
+                at="bottom",
+            )
         return x
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
@@ -46,11 +72,16 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
         return ((*same_place(2), *(Step(axis, 1, -half, half) for axis in range(2, x.rank))),)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        """The squares with a border, of channels or (in torch's means of three axes) of space, their mean and its power."""
+        """The squares with a border, of channels or (in torch's means of three axes) of space,
+        their mean and its power.
+        """
         x, more = bottoms[0], self.local_size - 1
         squares = x.size + more * product([x.batch, *x.space])
         if self.norm_region == "WITHIN_CHANNEL":
-            squares = x.size if x.axes < 3 else x.batch * x.channels * product(size + more for size in x.space)
+            if x.axes < 3:
+                squares = x.size
+            else:
+                squares = x.batch * x.channels * product(size + more for size in x.space)
         return Kept((0,), own=4 * (2 * x.size + squares))
 
     def torch(self, x: TensorType) -> ModuleText:
@@ -88,14 +119,17 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
 
 
 class MVN(Layer, type="MVN", param="mvn_param", legacy=("MVN",)):
-    """Give every map of every sample mean 0 and standard deviation 1; across_channels: every sample.
+    """Give every map of every sample mean 0 and standard deviation 1; across_channels: every
+    sample.
 
     y = (x - mean) / (std + eps), std = sqrt(mean (x - mean)^2)     (Caffe's MVN; Ulyanov et al. 2016 call it instance normalisation)
 
     eps stands outside the root, unlike in nn.InstanceNorm.
     """
 
-    normalize_variance: bool = param(default=True, doc="divide by the standard deviation; false: only take the mean away")
+    normalize_variance: bool = param(
+        default=True, doc="divide by the standard deviation; false: only take the mean away"
+    )
     across_channels: bool = param(default=False, doc="one mean for all channels of a sample")
     eps: float = param(default=1e-9, ge=0, doc="added to the standard deviation")
 
@@ -147,7 +181,9 @@ class Normalize(Layer, type="Normalize", keeps=("bottom", "values"), param="norm
     SSD starts the factor of conv4_3 at 20; left out, it starts at 1.
     """
 
-    across_spatial: bool = param(default=True, doc="the length of the whole sample; false: at each place, over the channels")
+    across_spatial: bool = param(
+        default=True, doc="the length of the whole sample; false: at each place, over the channels"
+    )
     scale_filler: Filler = param(default=constant(1.0), doc="how the factor is initialised")
     channel_shared: bool = param(default=True, doc="one factor; false: one per channel")
     eps: float = param(default=1e-10, ge=0, doc="added to the sum of squares")
@@ -178,7 +214,11 @@ class Normalize(Layer, type="Normalize", keeps=("bottom", "values"), param="norm
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts("{}", "N,C,H,W -> N,C,H,W", weights=1)
-        yield accepts("{across_spatial: false, channel_shared: false, scale_filler: {value: 20}}", "N,5,H,W -> N,5,H,W", weights=5)
+        yield accepts(
+            "{across_spatial: false, channel_shared: false, scale_filler: {value: 20}}",
+            "N,5,H,W -> N,5,H,W",
+            weights=5,
+        )
         yield accepts("{across_spatial: false}", "N,5 -> N,5", weights=1)
         yield rejects("{channel_shared: false}", "N,C,4,4", code="NS304")
         yield rejects("{}", "N", code="NS303")

@@ -25,12 +25,15 @@ class HDF5Output(
 
     It makes nothing     (Caffe's HDF5Output)
 
-    Only a net compiled by netspec writes, below the spec's folder; an emitted file, and an exported model, do not.
+    Only a net compiled by netspec writes, below the spec's folder; an emitted file, and an exported
+    model, do not.
     """
 
     writes: ClassVar[str] = "hdf5"
 
-    file_name: str = param(doc="the file, inside the spec's folder; the first call makes it, one that exists is refused")
+    file_name: str = param(
+        doc="the file, inside the spec's folder; the first call makes it, one that exists is refused"
+    )
 
     def infer(self, *xs: TensorType) -> tuple[TensorType, ...]:
         for x in xs[1:]:

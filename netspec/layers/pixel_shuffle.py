@@ -14,11 +14,13 @@ __all__ = ["PixelShuffle", "Reorg"]
 
 
 class Reorg(Layer, type="Reorg", keeps=(), param="reorg_param"):
-    """Move places to channels by stride x stride, or with reverse channels to places: YOLOv2's passthrough.
+    """Move places to channels by stride x stride, or with reverse channels to places: YOLOv2's
+    passthrough.
 
     reverse: y[c, s i + u, s j + v] = x[(s u + v) C/s^2 + c, i, j]; else its inverse     (Redmon and Farhadi 2017; Darknet's reorg)
 
-    As in Darknet and the forks, without reverse x is read as if it were (C/s^2, s H, s W): a channel of y is not one of x's, thinned.
+    As in Darknet and the forks, without reverse x is read as if it were (C/s^2, s H, s W): a
+    channel of y is not one of x's, thinned.
     """
 
     stride: int = param(ge=1, doc="s: how many places along each axis become channels")
@@ -60,7 +62,8 @@ class Reorg(Layer, type="Reorg", keeps=(), param="reorg_param"):
 
 
 class PixelShuffle(Layer, type="PixelShuffle", keeps=(), param="pixel_shuffle_param"):
-    """Turn r^2 channels into one map r times as high and wide: a convolution before it upsamples without a chequered result.
+    """Turn r^2 channels into one map r times as high and wide: a convolution before it upsamples
+    without a chequered result.
 
     y[n, c, r i + u, r j + v] = x[n, c r^2 + u r + v, i, j]     (sub-pixel convolution: Shi et al. 2016)
     """

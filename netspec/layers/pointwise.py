@@ -23,7 +23,9 @@ class Affine(Elementwise):
     def inner(self, g: OnnxBuilder, x: Any) -> Any:
         """shift + scale x in ONNX."""
         y = x if self.scale == 1 else g.Mul(x, self.scale)
-        return y if self.shift == 0 else g.Add(y, self.shift)
+        if self.shift == 0:
+            return y
+        return g.Add(y, self.shift)
 
 
 class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
@@ -40,11 +42,19 @@ class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
         return Kept(own=0 if self.power == 1 else 4 * bottoms[0].size)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("Power", defaults={"power": 1.0, "scale": 1.0, "shift": 0.0}, power=self.power, scale=self.scale, shift=self.shift)
+        return module(
+            "Power",
+            defaults={"power": 1.0, "scale": 1.0, "shift": 0.0},
+            power=self.power,
+            scale=self.scale,
+            shift=self.shift,
+        )
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         y = self.inner(g, x)
-        return y if self.power == 1 else g.Pow(y, self.power)
+        if self.power == 1:
+            return y
+        return g.Pow(y, self.power)
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -65,15 +75,27 @@ class Exp(Affine, type="Exp", keeps=("top",), param="exp_param", legacy=("EXP",)
     base: float = param(default=-1.0, doc="the base, greater than 0, or -1 for e")
 
     def infer(self, x: TensorType) -> TensorType:
-        refuse_value(self.base != -1 and self.base <= 0, f"base must be greater than 0, or -1 for e: it is {self.base:g}", "base")
+        refuse_value(
+            self.base != -1 and self.base <= 0,
+            f"base must be greater than 0, or -1 for e: it is {self.base:g}",
+            "base",
+        )
         return x
 
     @property
     def rate(self) -> float:
-        return 1.0 if self.base == -1 else math.log(self.base)
+        if self.base == -1:
+            return 1.0
+        return math.log(self.base)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("Exponential", defaults={"rate": 1.0, "scale": 1.0, "shift": 0.0}, rate=self.rate, scale=self.scale, shift=self.shift)
+        return module(
+            "Exponential",
+            defaults={"rate": 1.0, "scale": 1.0, "shift": 0.0},
+            rate=self.rate,
+            scale=self.scale,
+            shift=self.shift,
+        )
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         y = self.inner(g, x)
@@ -100,19 +122,31 @@ class Log(Affine, type="Log", keeps=("values",), param="log_param"):
 
     def infer(self, x: TensorType) -> TensorType:
         wrong = self.base != -1 and (self.base <= 0 or self.base == 1)
-        refuse_value(wrong, f"base must be greater than 0 and not 1, or -1 for e: it is {self.base:g}", "base")
+        refuse_value(
+            wrong, f"base must be greater than 0 and not 1, or -1 for e: it is {self.base:g}", "base"
+        )
         return x
 
     @property
     def rate(self) -> float:
-        return 1.0 if self.base == -1 else math.log(self.base)
+        if self.base == -1:
+            return 1.0
+        return math.log(self.base)
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("Logarithm", defaults={"rate": 1.0, "scale": 1.0, "shift": 0.0}, rate=self.rate, scale=self.scale, shift=self.shift)
+        return module(
+            "Logarithm",
+            defaults={"rate": 1.0, "scale": 1.0, "shift": 0.0},
+            rate=self.rate,
+            scale=self.scale,
+            shift=self.shift,
+        )
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         y = g.Log(self.inner(g, x))
-        return y if self.rate == 1 else g.Div(y, self.rate)
+        if self.rate == 1:
+            return y
+        return g.Div(y, self.rate)
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -151,7 +185,14 @@ class Clip(Elementwise, type="Clip", keeps=("bottom",), param="clip_param"):
         yield rejects("{min: 1, max: 0}", "N,C", code="NS106", at="max")
 
 
-class Threshold(Elementwise, type="Threshold", keeps=(), param="threshold_param", legacy=("THRESHOLD",), traits=("no_gradient",)):
+class Threshold(
+    Elementwise,
+    type="Threshold",
+    keeps=(),
+    param="threshold_param",
+    legacy=("THRESHOLD",),
+    traits=("no_gradient",),
+):
     """Say which values are greater than a threshold.
 
     y = 1 for x > threshold, 0 else     (Caffe's Threshold)

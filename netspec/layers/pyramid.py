@@ -18,7 +18,8 @@ __all__ = ["SPP", "AdaptivePooling"]
 
 
 class AdaptivePooling(Layer, type="AdaptivePooling", param="adaptive_pooling_param", traits=("pooling",)):
-    """Pool into a given number of windows, whatever the size: dense layers behind it take images of any size.
+    """Pool into a given number of windows, whatever the size: dense layers behind it take images of
+    any size.
 
     Window i of m over n values is floor(i n / m) to ceil((i + 1) n / m), the end left out     (PyTorch; He et al. 2014 pool pyramids so)
 
@@ -30,17 +31,25 @@ class AdaptivePooling(Layer, type="AdaptivePooling", param="adaptive_pooling_par
 
     def infer(self, x: TensorType) -> TensorType:
         if x.axes not in (1, 2, 3):
-            raise RuleError("NS303", f"pools 1 to 3 spatial axes, after batch and channels: its bottom is {x}", at="bottom")
+            raise RuleError(
+                "NS303",
+                f"pools 1 to 3 spatial axes, after batch and channels: its bottom is {x}",
+                at="bottom",
+            )
         return x.replaced(space=spread(self.output_size, x.axes, "output_size"))
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         if self.pool == "MAX":
             return Kept((0,), own=8 * tops[0].size)
-        return Kept() if all(size == 1 for size in tops[0].space) else Kept((0,))
+        if all(size == 1 for size in tops[0].space):
+            return Kept()
+        return Kept((0,))
 
     def torch(self, x: TensorType) -> ModuleText:
         name = {"MAX": "Max", "AVE": "Avg"}[self.pool]
-        return module(f"nn.Adaptive{name}Pool{x.axes}d", tuple(spread(self.output_size, x.axes, "output_size")))
+        return module(
+            f"nn.Adaptive{name}Pool{x.axes}d", tuple(spread(self.output_size, x.axes, "output_size"))
+        )
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return ((Step(0), Step(1), *(None,) * x.axes),)
@@ -66,11 +75,13 @@ class AdaptivePooling(Layer, type="AdaptivePooling", param="adaptive_pooling_par
 
 
 class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
-    """Pool the input into 1, 4, 16, ... bins and join them all: a vector of fixed length whatever the image's size.
+    """Pool the input into 1, 4, 16, ... bins and join them all: a vector of fixed length whatever
+    the image's size.
 
     Level i: kernel = stride = ceil(size / 2^i), pad = floor((2^i kernel - size + 1) / 2)     (He et al. 2014; Caffe's SPP)
 
-    With pyramid_height 1 the result keeps its axes. A size whose pad would fill a window is refused, as in Caffe: 5 with 3 levels.
+    With pyramid_height 1 the result keeps its axes. A size whose pad would fill a window is
+    refused, as in Caffe: 5 with 3 levels.
     """
 
     pyramid_height: int = param(ge=1, le=12, doc="number of levels")
@@ -84,14 +95,26 @@ class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
 
     def infer(self, x: TensorType) -> TensorType:
         if x.axes not in (1, 2, 3):
-            raise RuleError("NS303", f"pools 1 to 3 spatial axes, after batch and channels: its bottom is {x}", at="bottom")
+            raise RuleError(
+                "NS303",
+                f"pools 1 to 3 spatial axes, after batch and channels: its bottom is {x}",
+                at="bottom",
+            )
         for level in range(self.pyramid_height):
             for size in x.space:
                 kernel, pad = self.level(size, 2**level)
-                at_least(kernel, pad + 1, f"the border of level {level} must be smaller than its window", at="pyramid_height", code="NS307")
+                at_least(
+                    kernel,
+                    pad + 1,
+                    f"the border of level {level} must be smaller than its window",
+                    at="pyramid_height",
+                    code="NS307",
+                )
         if self.pyramid_height == 1:
             return x.replaced(space=(1,) * x.axes)
-        return TensorType((x.batch, x.channels * total((2**x.axes) ** level for level in range(self.pyramid_height))))
+        return TensorType(
+            (x.batch, x.channels * total((2**x.axes) ** level for level in range(self.pyramid_height)))
+        )
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return (same_place(1),)
@@ -99,7 +122,9 @@ class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """Each level writes its border out and, for MAX, keeps places."""
         x = bottoms[0]
-        covered = total(product(self.level(size, 2**i)[0] * 2**i for size in x.space) for i in range(self.pyramid_height))
+        covered = total(
+            product(self.level(size, 2**i)[0] * 2**i for size in x.space) for i in range(self.pyramid_height)
+        )
         return Kept(own=4 * x.batch * x.channels * covered + (8 * tops[0].size if self.pool == "MAX" else 0))
 
     def torch(self, x: TensorType) -> ModuleText:
@@ -112,9 +137,14 @@ class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
         for level in range(self.pyramid_height):
             kernels, pads = zip(*(self.level(size, 2**level) for size in x.type.space), strict=True)
             w = Window(kernels, kernels, pads, (1,) * x.type.axes)
-            y = export_max(g, x, w, "CEIL", False) if self.pool == "MAX" else export_average(g, x, w, "CEIL", True)
+            if self.pool == "MAX":
+                y = export_max(g, x, w, "CEIL", False)
+            else:
+                y = export_average(g, x, w, "CEIL", True)
             tops.append(
-                y if self.pyramid_height == 1 else g.reshape(y, (x.type.batch, x.type.channels * product((2**level,) * x.type.axes)))
+                y
+                if self.pyramid_height == 1
+                else g.reshape(y, (x.type.batch, x.type.channels * product((2**level,) * x.type.axes)))
             )
         return g.concat(tops, 1)
 

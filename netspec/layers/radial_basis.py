@@ -15,7 +15,8 @@ __all__ = ["RBF"]
 
 
 class RBF(Layer, type="RBF", param="rbf_param"):
-    """Measure how far the input is from each of num_output points: the smallest output is the best match.
+    """Measure how far the input is from each of num_output points: the smallest output is the best
+    match.
 
     y[n,i] = sum_j (x[n,j] - w[i,j])^2     (Gaussian output layer of LeCun et al. 1998)
 
@@ -53,8 +54,17 @@ class RBF(Layer, type="RBF", param="rbf_param"):
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts("{num_output: 10}", "N,84 -> N,10", weights=840)
-        yield accepts("{num_output: 2, weight_filler: {type: values, values: [[1, 0, -1, 0], [0, 1, 0, -1]]}}", "N,1,2,2 -> N,2", weights=8)
-        yield rejects("{num_output: 2, weight_filler: {type: values, values: [1, 2, 3]}}", "N,4", code="NS302", at="weight_filler")
+        yield accepts(
+            "{num_output: 2, weight_filler: {type: values, values: [[1, 0, -1, 0], [0, 1, 0, -1]]}}",
+            "N,1,2,2 -> N,2",
+            weights=8,
+        )
+        yield rejects(
+            "{num_output: 2, weight_filler: {type: values, values: [1, 2, 3]}}",
+            "N,4",
+            code="NS302",
+            at="weight_filler",
+        )
         yield rejects("{num_output: 2}", "N,H", code="NS304")
         yield rejects("{num_output: 2}", "N", code="NS303")
         yield rejects("{}", "N,4", code="NS103")

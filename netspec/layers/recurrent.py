@@ -1,4 +1,6 @@
-"""Layers with a memory, time on axis 0 and streams on axis 1: RNN, LSTM, and LSTMUnit, one step of it."""
+"""Layers with a memory, time on axis 0 and streams on axis 1: RNN, LSTM, and LSTMUnit, one step of
+it.
+"""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -17,8 +19,9 @@ MARKS = "cont must have a number for each step and stream"
 
 
 class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), traits=("recurrent",)):
-    """What RNN and LSTM share. Bottoms: x (T, N, ...), cont (T, N), 0 where a sequence begins, then a static input (N, ...) and, with
-    expose_hidden, the first state; tops: y (T, N, num_output) and, with expose_hidden, the last state.
+    """What RNN and LSTM share. Bottoms: x (T, N, ...), cont (T, N), 0 where a sequence begins, then
+    a static input (N, ...) and, with expose_hidden, the first state; tops: y (T, N, num_output)
+    and, with expose_hidden, the last state.
     """
 
     hidden: ClassVar[int]
@@ -29,18 +32,26 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
     num_output: int = param(ge=1, doc="length of the state and of the output")
     weight_filler: Filler = param(default=Filler(), doc="how the matrices are initialised")
     bias_filler: Filler = param(default=Filler(), doc="how the biases are initialised")
-    expose_hidden: bool = param(default=False, doc="take the first state as bottoms and give the last one as tops")
+    expose_hidden: bool = param(
+        default=False, doc="take the first state as bottoms and give the last one as tops"
+    )
     debug_info: bool = param(default=False, doc="accepted, without meaning here")
     carry_state: bool = param(
         default=True,
         dialects={"torch": False, "tf": False},
-        doc="begin from the state that the call before left, unless expose_hidden (beyond Caffe, which always does)",
+        doc=(
+            "begin from the state that the call before left, unless expose_hidden (beyond Caffe, which always"
+            " does)"
+        ),
     )
 
     state_gradient: bool = param(
         default=False,
         dialects={"torch": True, "tf": True},
-        doc="with expose_hidden: gradients that reach the last state go back through time (beyond Caffe, which drops them)",
+        doc=(
+            "with expose_hidden: gradients that reach the last state go back through time (beyond Caffe,"
+            " which drops them)"
+        ),
     )
 
     def parted(self, bottoms: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
@@ -48,12 +59,19 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         exposed = self.hidden if self.expose_hidden else 0
         more = bottoms[2:]
         if not exposed <= len(more) <= exposed + 1:
-            state = f" and the {exposed} parts of the first state" if exposed else ""
+            if exposed:
+                state = f" and the {exposed} parts of the first state"
+            else:
+                state = ""
             raise RuleError(
-                "NS205", f"{self.type} takes x, cont, perhaps a static input{state}: it has {len(bottoms)} bottoms", at="bottom"
+                "NS205",
+                f"{self.type} takes x, cont, perhaps a static input{state}: it has {len(bottoms)} bottoms",
+                at="bottom",
             )
         if self.top_count != 1 + exposed:
-            raise RuleError("NS206", f"{self.type} makes {1 + exposed} tops here: it has {self.top_count}", at="top")
+            raise RuleError(
+                "NS206", f"{self.type} makes {1 + exposed} tops here: it has {self.top_count}", at="top"
+            )
         return more[0] if len(more) > exposed else None, more[len(more) - exposed :]
 
     def infer(self, *bottoms: TensorType) -> tuple[TensorType, ...]:
@@ -83,7 +101,9 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
 
     @property
     def silent(self) -> frozenset[int]:
-        return frozenset(range(1, 1 + self.hidden)) if self.expose_hidden and not self.state_gradient else frozenset()
+        if self.expose_hidden and not self.state_gradient:
+            return frozenset(range(1, 1 + self.hidden))
+        return frozenset()
 
     def weights(self, *bottoms: TensorType) -> Iterator[Weight]:
         static, rows = self.parted(bottoms)[0], self.gates * self.num_output
@@ -100,7 +120,10 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
 
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
         static, rows = self.parted(bottoms)[0], self.gates * self.num_output
-        once = bottoms[0].shape[1] * product(static.shape[1:]) * rows if static is not None else 0
+        if static is not None:
+            once = bottoms[0].shape[1] * product(static.shape[1:]) * rows
+        else:
+            once = 0
         return product(bottoms[0].shape) * rows + product(tops[0].shape) * rows + once
 
     def field(self, *bottoms: TensorType) -> tuple[Reads, ...]:
@@ -109,9 +132,14 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         return ((past(0), Step(1)), (past(0), Step(1)), *rest)
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
-        """All but a given state, and what the equations of a step make: so many numbers a unit, the first cell state among them."""
+        """All but a given state, and what the equations of a step make: so many numbers a unit, the
+        first cell state among them.
+        """
         first = (self.hidden - 1) * bottoms[0].shape[1] * self.num_output
-        return Kept(tuple(range(3 if self.parted(bottoms)[0] is not None else 2)), own=4 * (self.made * tops[0].size - first))
+        return Kept(
+            tuple(range(3 if self.parted(bottoms)[0] is not None else 2)),
+            own=4 * (self.made * tops[0].size - first),
+        )
 
     def torch(self, *bottoms: TensorType) -> ModuleText:
         static = self.parted(bottoms)[0]
@@ -131,13 +159,21 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         """A Scan over time: exact whatever cont says, for any number of steps and streams."""
         (x, cont), (static, state) = bottoms[:2], self.parted(bottoms)
         t, n, one = x.type.shape[0], x.type.shape[1], (x.type.shape[1], self.num_output)
-        first = [g.reshape(s, one) for s in state] or [g.state(name) for name, _ in self.state(*(b.type for b in bottoms))]
+        first = [g.reshape(s, one) for s in state] or [
+            g.state(name) for name, _ in self.state(*(b.type for b in bottoms))
+        ]
         first = first or [g.full(one)] * self.hidden
         steps = self.project(g, x, weights["weight_x"], weights["bias"], (t, n))
         if static is not None:
             once = g.Gemm(g.matrix(static), weights["weight_static"], transB=1)
             steps = g.typed(
-                g.Add(steps, g.reshape(g.typed(once, TensorType((n, self.gates * self.num_output))), (1, n, self.gates * self.num_output))),
+                g.Add(
+                    steps,
+                    g.reshape(
+                        g.typed(once, TensorType((n, self.gates * self.num_output))),
+                        (1, n, self.gates * self.num_output),
+                    ),
+                ),
                 steps.type,
             )
         marks = g.reshape(cont if cont.type.dtype == "float32" else g.cast(cont, "float32"), (t, n, 1))
@@ -202,7 +238,11 @@ class RNN(Recurrent, type="RNN"):
         yield accepts("{num_output: 4}", "T,N,5; T,N -> T,N,4", weights=60)
         yield accepts("{num_output: 4}", "T,N,5; T,N; N,2 -> T,N,4", weights=68)
         yield accepts("{num_output: 4, expose_hidden: true}", "4,N,5; 4,N; 1,N,4 -> 4,N,4; 1,N,4", weights=60)
-        yield accepts("{num_output: 4, expose_hidden: true, state_gradient: true}", "4,N,5; 4,N; 1,N,4 -> 4,N,4; 1,N,4", weights=60)
+        yield accepts(
+            "{num_output: 4, expose_hidden: true, state_gradient: true}",
+            "4,N,5; 4,N; 1,N,4 -> 4,N,4; 1,N,4",
+            weights=60,
+        )
         yield accepts("{num_output: 2, carry_state: false}", "T,N,3,2; T,N -> T,N,2", weights=24)
         yield rejects("{num_output: 4}", "T,N; T,N", code="NS303", at="bottom.0")
         yield rejects("{num_output: 4}", "4,3,5; 4,2", code="NS302", at="bottom.1")
@@ -231,16 +271,34 @@ class LSTM(Recurrent, type="LSTM"):
     def examples() -> Iterator[Example]:
         yield accepts("{num_output: 4}", "T,N,5; T,N -> T,N,4", weights=160)
         yield accepts("{num_output: 4}", "4,3,5; 4,3; 3,2 -> 4,3,4", weights=192)
-        yield accepts("{num_output: 4, expose_hidden: true}", "T,N,5; T,N; 1,N,4; 1,N,4 -> T,N,4; 1,N,4; 1,N,4", weights=160)
-        yield accepts("{num_output: 2, expose_hidden: true}", "T,N,3,2; T,N; N,7; 1,N,2; 1,N,2 -> T,N,2; 1,N,2; 1,N,2", weights=128)
         yield accepts(
-            "{num_output: 2, weight_filler: {type: uniform, min: -0.08, max: 0.08}, carry_state: false}", "T,N,3; T,N -> T,N,2", weights=48
+            "{num_output: 4, expose_hidden: true}",
+            "T,N,5; T,N; 1,N,4; 1,N,4 -> T,N,4; 1,N,4; 1,N,4",
+            weights=160,
+        )
+        yield accepts(
+            "{num_output: 2, expose_hidden: true}",
+            "T,N,3,2; T,N; N,7; 1,N,2; 1,N,2 -> T,N,2; 1,N,2; 1,N,2",
+            weights=128,
+        )
+        yield accepts(
+            "{num_output: 2, weight_filler: {type: uniform, min: -0.08, max: 0.08}, carry_state: false}",
+            "T,N,3; T,N -> T,N,2",
+            weights=48,
         )
         yield rejects("{num_output: 4}", "T,N,5; T,N; 3,2; 1,N,4", code="NS205", at="bottom")
         yield rejects("{num_output: 4}", "4,3,5; 4,3; 2,2", code="NS302", at="bottom.2")
         yield rejects("{num_output: 4}", "T,N,C; T,N", code="NS304")
-        yield rejects("{num_output: 4, expose_hidden: true}", "4,3,5; 4,3; 1,3,5; 1,3,4", code="NS302", at="bottom.2", outputs=3)
-        yield rejects("{num_output: 4, expose_hidden: true}", "4,3,5; 4,3; 1,3,4; 1,3,4", code="NS206", at="top")
+        yield rejects(
+            "{num_output: 4, expose_hidden: true}",
+            "4,3,5; 4,3; 1,3,5; 1,3,4",
+            code="NS302",
+            at="bottom.2",
+            outputs=3,
+        )
+        yield rejects(
+            "{num_output: 4, expose_hidden: true}", "4,3,5; 4,3; 1,3,4; 1,3,4", code="NS206", at="top"
+        )
         yield rejects("{}", "T,N,5; T,N", code="NS103")
 
 
@@ -279,7 +337,10 @@ class LSTMUnit(Layer, type="LSTMUnit", bottoms=3, tops=2):
         return module("LSTMUnit")
 
     def onnx(self, g: OnnxBuilder, c: Any, gates: Any, cont: Any) -> Any:
-        marks = cont if cont.type.dtype == "float32" else g.cast(cont, "float32")
+        if cont.type.dtype == "float32":
+            marks = cont
+        else:
+            marks = g.cast(cont, "float32")
         h, after = cell(g, gates, g.reshape(marks, (1, c.type.shape[1], 1)), c)
         return g.typed(after, c.type), g.typed(h, c.type)
 

@@ -1,4 +1,6 @@
-"""Layers that give a value another shape: Flatten, Reshape, Permute, Reduction, Tile, ShuffleChannel."""
+"""Layers that give a value another shape: Flatten, Reshape, Permute, Reduction, Tile,
+ShuffleChannel.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -16,7 +18,9 @@ from netspec.record import param
 __all__ = ["Flatten", "Permute", "Reduction", "Reshape", "ShuffleChannel", "Tile"]
 
 
-class Flatten(Layer, type="Flatten", keeps=(), param="flatten_param", legacy=("FLATTEN", "flatten"), traits=("view",)):
+class Flatten(
+    Layer, type="Flatten", keeps=(), param="flatten_param", legacy=("FLATTEN", "flatten"), traits=("view",)
+):
     """Make one axis of the axes from `axis` to end_axis, the last varying fastest.
 
     (n, c, h, w) -> (n, c h w)     (Caffe's Flatten)
@@ -73,17 +77,25 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
     def span(self, x: TensorType) -> tuple[int, int]:
         begin = self.axis + x.rank + 1 if self.axis < 0 else self.axis
         if not 0 <= begin <= x.rank:
-            raise RuleError("NS303", f"axis {self.axis} of a bottom with {x.rank} axes: {shown(x.shape)}", at="axis")
+            raise RuleError(
+                "NS303", f"axis {self.axis} of a bottom with {x.rank} axes: {shown(x.shape)}", at="axis"
+            )
         end = x.rank if self.num_axes == -1 else begin + self.num_axes
         if end > x.rank:
-            raise RuleError("NS303", f"axes {begin} to {end - 1} of a bottom with {x.rank} axes: {shown(x.shape)}", at="num_axes")
+            raise RuleError(
+                "NS303",
+                f"axes {begin} to {end - 1} of a bottom with {x.rank} axes: {shown(x.shape)}",
+                at="num_axes",
+            )
         return begin, end
 
     def infer(self, x: TensorType) -> TensorType:
         begin, end = self.span(x)
         dims = list(self.shape.dim)
         if dims.count(-1) > 1:
-            raise RuleError("NS109", f"at most one size can be inferred: shape has {dims.count(-1)} times -1", at="shape")
+            raise RuleError(
+                "NS109", f"at most one size can be inferred: shape has {dims.count(-1)} times -1", at="shape"
+            )
         made = [self.size(x, begin + i, dim) for i, dim in enumerate(dims)]
         replaced = product(x.shape[begin:end])
         if -1 in dims:
@@ -96,16 +108,32 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
 
     def size(self, x: TensorType, place: int, dim: int | str) -> Size:
         if dim == 0 and place >= x.rank:
-            raise RuleError("NS303", f"0 copies axis {place} of a bottom with {x.rank} axes: {shown(x.shape)}", at="shape")
-        return x.shape[place] if dim == 0 else 1 if dim == -1 else size_of(dim, "shape")
+            raise RuleError(
+                "NS303", f"0 copies axis {place} of a bottom with {x.rank} axes: {shown(x.shape)}", at="shape"
+            )
+        if dim == 0:
+            return x.shape[place]
+        if dim == -1:
+            return 1
+        return size_of(dim, "shape")
 
     def reopened(self, x: TensorType) -> Iterator[Change]:
         """0 or -1 for a number that stands in the place of an open size."""
         begin, dims = self.span(x)[0], self.shape.dim
-        free = [i for i, dim in enumerate(dims) if dim not in (0, -1) and begin + i < x.rank and not isinstance(x.shape[begin + i], int)]
+        free = [
+            i
+            for i, dim in enumerate(dims)
+            if dim not in (0, -1) and begin + i < x.rank and not isinstance(x.shape[begin + i], int)
+        ]
         for i, new in ((i, new) for new in (0, -1) if new == 0 or -1 not in dims for i in free):
-            meant = "copies the axis" if new == 0 else "takes what is left"
-            yield Change(f"dim {new} in place of {dims[i]}, which {meant}", {"shape": BlobShape(dim=(*dims[:i], new, *dims[i + 1 :]))})
+            if new == 0:
+                meant = "copies the axis"
+            else:
+                meant = "takes what is left"
+            yield Change(
+                f"dim {new} in place of {dims[i]}, which {meant}",
+                {"shape": BlobShape(dim=(*dims[:i], new, *dims[i + 1 :]))},
+            )
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         copied = next((i for i, dim in enumerate(self.shape.dim) if dim != 0), len(self.shape.dim))
@@ -118,8 +146,18 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
             size = top.shape[begin + i]
             dims.append(dim if dim in (0, -1) else size if isinstance(size, int) else -1)
         if dims.count(-1) > 1:
-            raise RuleError("NS109", f"at most one size can be left to the data: shape is {list(self.shape.dim)}", at="shape")
-        return module("Reshape", tuple(dims), defaults={"begin": 0, "end": None}, begin=begin, end=None if end == x.rank else end)
+            raise RuleError(
+                "NS109",
+                f"at most one size can be left to the data: shape is {list(self.shape.dim)}",
+                at="shape",
+            )
+        return module(
+            "Reshape",
+            tuple(dims),
+            defaults={"begin": 0, "end": None},
+            begin=begin,
+            end=None if end == x.rank else end,
+        )
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         return g.reshape(x, self.infer(x.type).shape)
@@ -154,7 +192,11 @@ class Permute(Layer, type="Permute", keeps=(), param="permute_param"):
 
     def full(self, x: TensorType) -> tuple[int, ...]:
         first = tuple(x.axis(axis, "order") for axis in self.order)
-        exclude(len(set(first)) < len(first), f"order must name each axis once: it is {list(map(int, first))}", at="order")
+        exclude(
+            len(set(first)) < len(first),
+            f"order must name each axis once: it is {list(map(int, first))}",
+            at="order",
+        )
         return first + tuple(axis for axis in range(x.rank) if axis not in first)
 
     def infer(self, x: TensorType) -> TensorType:
@@ -198,12 +240,20 @@ class Reduction(Layer, type="Reduction", param="reduction_param"):
         return Kept((0,) if self.operation in ("ASUM", "SUMSQ") else ())
 
     def torch(self, x: TensorType) -> ModuleText:
-        return module("Reduction", self.operation, defaults={"axis": 0, "coeff": 1.0}, axis=x.axis(self.axis), coeff=self.coeff)
+        return module(
+            "Reduction",
+            self.operation,
+            defaults={"axis": 0, "coeff": 1.0},
+            axis=x.axis(self.axis),
+            coeff=self.coeff,
+        )
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         kind = {"SUM": "Sum", "ASUM": "L1", "SUMSQ": "SumSquare", "MEAN": "Mean"}[self.operation]
         y = g.reduce(kind, x, range(x.type.axis(self.axis), x.type.rank))
-        return y if self.coeff == 1 else g.typed(g.Mul(y, self.coeff), y.type)
+        if self.coeff == 1:
+            return y
+        return g.typed(g.Mul(y, self.coeff), y.type)
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -236,7 +286,9 @@ class Tile(Layer, type="Tile", keeps=(), param="tile_param", traits=("rearranges
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         axis = x.type.axis(self.axis)
-        return g.typed(g.Tile(x, tuple(self.tiles if i == axis else 1 for i in range(x.type.rank))), self.infer(x.type))
+        return g.typed(
+            g.Tile(x, tuple(self.tiles if i == axis else 1 for i in range(x.type.rank))), self.infer(x.type)
+        )
 
     @staticmethod
     def examples() -> Iterator[Example]:

@@ -23,10 +23,13 @@ class Interp(Layer, type="Interp", keeps=(), param="interp_param", bottoms=(1, 2
 
     y[i] = (1 - t) x[k] + t x[k + 1],  k + t = i (in - 1) / (out - 1)     along each axis     (DeepLab: Chen et al. 2014; forks of Caffe)
 
-    out = height, width; or (in - 1) zoom_factor + 1; or floor((in - 1) / shrink_factor) + 1; or the second bottom's size.
+    out = height, width; or (in - 1) zoom_factor + 1; or floor((in - 1) / shrink_factor) + 1; or the
+    second bottom's size.
     """
 
-    size: PerAxis | None = param(default=None, ge=1, pair=("height", "width"), doc="size of the result along each spatial axis")
+    size: PerAxis | None = param(
+        default=None, ge=1, pair=("height", "width"), doc="size of the result along each spatial axis"
+    )
     zoom_factor: int | None = param(default=None, ge=1, doc="places between two values, after shrinking")
     shrink_factor: int | None = param(default=None, ge=1, doc="how many values one is kept of")
     pad_beg: int = param(default=0, le=0, doc="rows to cut at the beginning, negative")
@@ -36,13 +39,19 @@ class Interp(Layer, type="Interp", keeps=(), param="interp_param", bottoms=(1, 2
         check_space(x, like)
         factors = self.zoom_factor is not None or self.shrink_factor is not None
         exclude(
-            like is not None and (factors or self.size is not None), "the second bottom gives the size: leave size and factors out", "size"
+            like is not None and (factors or self.size is not None),
+            "the second bottom gives the size: leave size and factors out",
+            "size",
         )
         if like is None and not factors and self.size is None:
             raise RuleError("NS103", "needs height and width, zoom_factor, shrink_factor, or a second bottom")
         for size in x.space:
             at_least(
-                size + self.pad_beg + self.pad_end, 1, "cutting must leave a row", code="NS301", at="pad_beg" if self.pad_beg else "pad_end"
+                size + self.pad_beg + self.pad_end,
+                1,
+                "cutting must leave a row",
+                code="NS301",
+                at="pad_beg" if self.pad_beg else "pad_end",
             )
         if like is not None:
             return x.replaced(space=like.space)
@@ -59,15 +68,25 @@ class Interp(Layer, type="Interp", keeps=(), param="interp_param", bottoms=(1, 2
         if like is not None or self.shrink_factor is not None or self.zoom_factor is None:
             tops = self.infer(x, like).space
             cut = self.pad_beg + self.pad_end
-            steps = [ratio(n + cut - 1, m - 1) if untraced(m) != 1 else None for n, m in zip(x.space, tops, strict=True)]
+            steps = [
+                ratio(n + cut - 1, m - 1) if untraced(m) != 1 else None
+                for n, m in zip(x.space, tops, strict=True)
+            ]
         else:
             steps = [Fraction(1, self.zoom_factor)] * x.axes
-        return ((*same_place(2), *(near(axis, step, Fraction(-self.pad_beg), 0, 1) for axis, step in enumerate(steps, 2))),)
+        return (
+            (
+                *same_place(2),
+                *(near(axis, step, Fraction(-self.pad_beg), 0, 1) for axis, step in enumerate(steps, 2)),
+            ),
+        )
 
     def torch(self, x: TensorType, like: TensorType | None = None) -> ModuleText:
         crop = (-self.pad_beg, -self.pad_end) if self.pad_beg or self.pad_end else None
         defaults = {"crop": None, "size": None}
-        if like is not None or (self.size is not None and (self.zoom_factor is None) == (self.shrink_factor is None)):
+        if like is not None or (
+            self.size is not None and (self.zoom_factor is None) == (self.shrink_factor is None)
+        ):
             size = None if like is not None else self.infer(x).space
             return module("Interpolate", "linear", defaults=defaults, size=size, align=True, crop=crop)
         return module(
@@ -111,11 +130,14 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
 
     out = floor(in scale); NEAREST: y[i] = x[floor(i in / out)]; LINEAR, CUBIC: interpolated at (i + 1/2) in / out - 1/2     (PyTorch's)
 
-    With align_corners the outermost values keep their places: Interp is LINEAR so. CUBIC is for images, with Keys' a = -3/4.
+    With align_corners the outermost values keep their places: Interp is LINEAR so. CUBIC is for
+    images, with Keys' a = -3/4.
     """
 
     size: PerAxis | None = param(default=None, ge=1, doc="size of the result along each spatial axis")
-    scale: float | tuple[float, ...] | None = param(default=None, gt=0, doc="factor of the size: one for all spatial axes, or one for each")
+    scale: float | tuple[float, ...] | None = param(
+        default=None, gt=0, doc="factor of the size: one for all spatial axes, or one for each"
+    )
     mode: Literal["NEAREST", "LINEAR", "CUBIC"] = param(
         default="NEAREST", doc="how values between are found; LINEAR is bilinear for images"
     )
@@ -123,30 +145,45 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
     by_scale: bool = param(
         default=False,
         dialects={"torch": True},
-        doc="with scale: a place is found by dividing by scale, as PyTorch's Upsample does; false: by the ratio of the sizes, "
-        "which is another where in * scale is no whole number",
+        doc=(
+            "with scale: a place is found by dividing by scale, as PyTorch's Upsample does; false: by the"
+            " ratio of the sizes, which is another where in * scale is no whole number"
+        ),
     )
 
     def scaled(self, x: TensorType) -> bool:
         """Whether places are found by scale, and that may be another than the ratio of the sizes."""
         if not self.by_scale or self.scale is None or self.align_corners:
             return False
-        return any(untraced(n * f.numerator % f.denominator) != 0 for n, f in zip(x.space, self.factors(x), strict=True))
+        return any(
+            untraced(n * f.numerator % f.denominator) != 0
+            for n, f in zip(x.space, self.factors(x), strict=True)
+        )
 
     def factors(self, x: TensorType) -> tuple[Fraction, ...]:
         scales = self.scale if isinstance(self.scale, tuple) else (self.scale or 1.0,)
         scales = scales * x.axes if len(scales) == 1 else scales
         if len(scales) != x.axes:
-            raise RuleError("NS107", f"scale has {len(scales)} values: the bottom has {x.axes} spatial axes", at="scale")
+            raise RuleError(
+                "NS107", f"scale has {len(scales)} values: the bottom has {x.axes} spatial axes", at="scale"
+            )
         return tuple(Fraction(s).limit_denominator(10000) for s in scales)
 
     def infer(self, x: TensorType, like: TensorType | None = None) -> TensorType:
         check_space(x, like)
         given = [self.size is not None, self.scale is not None, like is not None]
-        exclude(sum(given) > 1, "size, scale and a second bottom exclude each other", "scale" if self.scale is not None else "size")
+        exclude(
+            sum(given) > 1,
+            "size, scale and a second bottom exclude each other",
+            "scale" if self.scale is not None else "size",
+        )
         if not any(given):
             raise RuleError("NS103", "needs size, scale, or a second bottom")
-        exclude(self.mode == "NEAREST" and self.align_corners, "align_corners needs mode LINEAR or CUBIC", "align_corners")
+        exclude(
+            self.mode == "NEAREST" and self.align_corners,
+            "align_corners needs mode LINEAR or CUBIC",
+            "align_corners",
+        )
         if self.mode == "CUBIC" and x.axes != 2:
             raise RuleError("NS303", f"mode CUBIC needs two spatial axes: the bottom has {x.axes}", at="mode")
         if like is not None:
@@ -164,10 +201,20 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
         scales = self.factors(x) if self.scale is not None else (Fraction(1, 2),) * x.axes
         for axis, (n, m, scale) in enumerate(zip(x.space, self.infer(x, like).space, scales, strict=True), 2):
             if self.align_corners:
-                steps.append(near(axis, ratio(n - 1, m - 1) if untraced(m) != 1 else None, Fraction(0), wide - 1, wide))
+                steps.append(
+                    near(axis, ratio(n - 1, m - 1) if untraced(m) != 1 else None, Fraction(0), wide - 1, wide)
+                )
                 continue
             step = 1 / scale if scale.denominator == 1 or self.scaled(x) else ratio(n, m)
-            steps.append(near(axis, step, Fraction(0) if not wide or step is None else (step - 1) / 2, max(wide - 1, 0), wide))
+            steps.append(
+                near(
+                    axis,
+                    step,
+                    Fraction(0) if not wide or step is None else (step - 1) / 2,
+                    max(wide - 1, 0),
+                    wide,
+                )
+            )
         return ((*same_place(2), *steps),)
 
     def torch(self, x: TensorType, like: TensorType | None = None) -> ModuleText:
@@ -190,8 +237,12 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
     def onnx(self, g: OnnxBuilder, x: Any, like: Any = None) -> Any:
         top = self.infer(x.type, None if like is None else like.type)
         mode = {"NEAREST": "nearest", "LINEAR": "linear", "CUBIC": "cubic"}[self.mode]
-        places = "asymmetric" if mode == "nearest" else "align_corners" if self.align_corners else "half_pixel"
-        scales = (1.0, 1.0, *map(float, self.factors(x.type))) if like is None and self.scaled(x.type) else None
+        places = (
+            "asymmetric" if mode == "nearest" else "align_corners" if self.align_corners else "half_pixel"
+        )
+        scales = (
+            (1.0, 1.0, *map(float, self.factors(x.type))) if like is None and self.scaled(x.type) else None
+        )
         return resized(g, x, top, mode, places, scales)
 
     @staticmethod
@@ -218,13 +269,17 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
 def ratio(size: Size, out: Size) -> Fraction | None:
     """size / out, where both are known."""
     size, out = untraced(size), untraced(out)
-    return Fraction(size, out) if isinstance(size, int) and isinstance(out, int) else None
+    if isinstance(size, int) and isinstance(out, int):
+        return Fraction(size, out)
+    return None
 
 
 def near(axis: int, stride: Fraction | None, offset: Fraction, before: int, after: int) -> Step | None:
-    """A value made of those around place stride i + offset: of the whole places there `before` more on the left, `after` on the right.
+    """A value made of those around place stride i + offset: of the whole places there `before` more
+    on the left, `after` on the right.
 
-    A place is a multiple of 1/d, so it lies (d - 1)/d from the whole place below at most, and from the one above too.
+    A place is a multiple of 1/d, so it lies (d - 1)/d from the whole place below at most, and from
+    the one above too.
     """
     if stride is None:
         return None
@@ -237,14 +292,37 @@ def near(axis: int, stride: Fraction | None, offset: Fraction, before: int, afte
 def check_space(x: TensorType, like: TensorType | None) -> None:
     """One to three spatial axes, and as many in the bottom that lends its size."""
     if x.axes not in (1, 2, 3):
-        raise RuleError("NS303", f"resizes 1 to 3 spatial axes, after batch and channels: its bottom is {x}", at="bottom")
+        raise RuleError(
+            "NS303", f"resizes 1 to 3 spatial axes, after batch and channels: its bottom is {x}", at="bottom"
+        )
     if like is not None and like.rank != x.rank:
         raise RuleError("NS303", f"needs a second bottom of as many axes: {x} and {like}", at="bottom.1")
 
 
-def resized(g: OnnxBuilder, x: Any, top: TensorType, mode: str, coordinates: str, scales: tuple[float, ...] | None = None) -> Any:
+def resized(
+    g: OnnxBuilder,
+    x: Any,
+    top: TensorType,
+    mode: str,
+    coordinates: str,
+    scales: tuple[float, ...] | None = None,
+) -> Any:
     """ONNX's Resize to the size of `top`; with scales places are found by these."""
-    more = {"nearest_mode": "floor"} if mode == "nearest" else {"cubic_coeff_a": -0.75} if mode == "cubic" else {}
+    more = (
+        {"nearest_mode": "floor"}
+        if mode == "nearest"
+        else {"cubic_coeff_a": -0.75}
+        if mode == "cubic"
+        else {}
+    )
     if scales is not None:
-        return g.typed(g.Resize(x, None, g.const(scales), mode=mode, coordinate_transformation_mode=coordinates, **more), top)
-    return g.typed(g.Resize(x, None, None, g.sizes(top.shape), mode=mode, coordinate_transformation_mode=coordinates, **more), top)
+        return g.typed(
+            g.Resize(x, None, g.const(scales), mode=mode, coordinate_transformation_mode=coordinates, **more),
+            top,
+        )
+    return g.typed(
+        g.Resize(
+            x, None, None, g.sizes(top.shape), mode=mode, coordinate_transformation_mode=coordinates, **more
+        ),
+        top,
+    )

@@ -12,7 +12,8 @@ __all__ = ["Reparameterization"]
 
 
 class Reparameterization(Layer, type="Reparameterization", bottoms=2, traits=("elementwise", "stochastic")):
-    """Draw from a normal distribution so that gradients reach its mean and variance; in test answer the mean.
+    """Draw from a normal distribution so that gradients reach its mean and variance; in test answer
+    the mean.
 
     z = mean + e^(log_variance / 2) eps, eps normal with mean 0 and variance 1     (Kingma and Welling 2013)
 

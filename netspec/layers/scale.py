@@ -15,30 +15,55 @@ __all__ = ["Axpy", "Bias", "Scale"]
 
 
 class Spread(Layer):
-    """Base of Scale and Bias: a tensor whose axes stand at axis.. of the bottom. It is a second bottom, or trained."""
+    """Base of Scale and Bias: a tensor whose axes stand at axis.. of the bottom. It is a second
+    bottom, or trained.
+    """
 
-    axis: int = param(default=1, doc="the bottom's axis at which the tensor's first axis stands; negative counts from the back")
+    axis: int = param(
+        default=1,
+        doc="the bottom's axis at which the tensor's first axis stands; negative counts from the back",
+    )
     num_axes: int = param(
-        default=1, ge=-1, doc="how many axes it spans: -1 all the rest, 0 one number; without meaning for a second bottom"
+        default=1,
+        ge=-1,
+        doc="how many axes it spans: -1 all the rest, 0 one number; without meaning for a second bottom",
     )
 
     def first(self, x: TensorType, other: TensorType | None) -> int:
         """The axis where it stands; a number stands anywhere."""
         shape = other.shape if other is not None else () if self.num_axes == 0 else None
-        return 0 if shape == () else x.axis(self.axis)
+        if shape == ():
+            return 0
+        return x.axis(self.axis)
 
     def extent(self, x: TensorType, other: TensorType | None) -> tuple[Size, ...]:
         """Its shape, checked to fit."""
         first = self.first(x, other)
         if other is None:
-            last = x.rank if self.num_axes == -1 else first + self.num_axes
+            if self.num_axes == -1:
+                last = x.rank
+            else:
+                last = first + self.num_axes
             if last > x.rank:
-                raise RuleError("NS303", f"num_axes {self.num_axes} from axis {first} on: the bottom has {x.rank} axes", at="num_axes")
+                raise RuleError(
+                    "NS303",
+                    f"num_axes {self.num_axes} from axis {first} on: the bottom has {x.rank} axes",
+                    at="num_axes",
+                )
             return x.shape[first:last]
         if first + other.rank > x.rank:
-            raise RuleError("NS303", f"the second bottom has {other.rank} axes from axis {first} on: the first has {x.rank}", at="bottom.1")
+            raise RuleError(
+                "NS303",
+                f"the second bottom has {other.rank} axes from axis {first} on: the first has {x.rank}",
+                at="bottom.1",
+            )
         for i, size in enumerate(other.shape):
-            same(size, x.shape[first + i], f"axis {i} of the second bottom must be axis {first + i} of the first", at="bottom.1")
+            same(
+                size,
+                x.shape[first + i],
+                f"axis {i} of the second bottom must be axis {first + i} of the first",
+                at="bottom.1",
+            )
         return other.shape
 
     def field(self, x: TensorType, other: TensorType | None = None) -> tuple[Reads, ...]:
@@ -52,12 +77,21 @@ class Spread(Layer):
         return x
 
 
-class Scale(Spread, type="Scale", keeps=("bottom",), param="scale_param", bottoms=(1, 2), traits=("elementwise", "has_bias")):
-    """Multiply by a trained factor per channel, or by a second bottom, and add a trained bias if asked for.
+class Scale(
+    Spread,
+    type="Scale",
+    keeps=("bottom",),
+    param="scale_param",
+    bottoms=(1, 2),
+    traits=("elementwise", "has_bias"),
+):
+    """Multiply by a trained factor per channel, or by a second bottom, and add a trained bias if
+    asked for.
 
     y = x * w + b, w and b at axis, axis + 1, ... and the same along all other axes     (Caffe's Scale)
 
-    A BatchNorm of Caffe is followed by a Scale with bias_term: together they are what other frameworks call batch normalisation.
+    A BatchNorm of Caffe is followed by a Scale with bias_term: together they are what other
+    frameworks call batch normalisation.
     """
 
     filler: Filler = param(default=constant(1.0), doc="how the factor is initialised")
@@ -106,7 +140,9 @@ class Scale(Spread, type="Scale", keeps=("bottom",), param="scale_param", bottom
         yield rejects("{num_axes: -2}", "N,3,4,4", code="NS106", at="num_axes")
 
 
-class Bias(Spread, type="Bias", keeps=(), param="bias_param", bottoms=(1, 2), traits=("elementwise", "has_bias")):
+class Bias(
+    Spread, type="Bias", keeps=(), param="bias_param", bottoms=(1, 2), traits=("elementwise", "has_bias")
+):
     """Add a trained term per channel, or a second bottom.
 
     y = x + b, b at axis, axis + 1, ... and the same along all other axes     (Caffe's Bias)
@@ -151,12 +187,26 @@ class Axpy(Layer, type="Axpy", keeps=("bottom.0", "bottom.1"), bottoms=3, traits
 
     def infer(self, a: TensorType, x: TensorType, z: TensorType) -> TensorType:
         if a.rank not in (2, x.rank) or z.rank != x.rank:
-            raise RuleError("NS303", f"needs a of 2 axes, or as many as x, and z of as many: they are {a}, {x}, {z}", at="bottom")
+            raise RuleError(
+                "NS303",
+                f"needs a of 2 axes, or as many as x, and z of as many: they are {a}, {x}, {z}",
+                at="bottom",
+            )
         x.require_axes(2, "bottom.1")
         for i in range(a.rank):
-            same(a.shape[i], x.shape[i] if i < 2 else 1, f"axis {i} of the weights must fit the second bottom", at="bottom.0")
+            same(
+                a.shape[i],
+                x.shape[i] if i < 2 else 1,
+                f"axis {i} of the weights must fit the second bottom",
+                at="bottom.0",
+            )
         for i in range(x.rank):
-            same(z.shape[i], x.shape[i], f"axis {i} of the third bottom must be that of the second", at="bottom.2")
+            same(
+                z.shape[i],
+                x.shape[i],
+                f"axis {i} of the third bottom must be that of the second",
+                at="bottom.2",
+            )
         return x
 
     def field(self, a: TensorType, x: TensorType, z: TensorType) -> tuple[Reads, ...]:
@@ -166,7 +216,10 @@ class Axpy(Layer, type="Axpy", keeps=("bottom.0", "bottom.1"), bottoms=3, traits
         return module("Axpy")
 
     def onnx(self, g: OnnxBuilder, a: Any, x: Any, z: Any) -> Any:
-        weights = a if a.type.rank == x.type.rank else g.aligned(a, 0, x.type.rank)
+        if a.type.rank == x.type.rank:
+            weights = a
+        else:
+            weights = g.aligned(a, 0, x.type.rank)
         return g.Add(g.Mul(weights, x), z)
 
     @staticmethod

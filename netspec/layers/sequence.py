@@ -24,7 +24,11 @@ class GRU(Recurrent, type="GRU"):
 
     hidden, gates, made = 1, 3, 6
 
-    reset_after: bool = param(default=False, dialects={"torch": True, "tf": True}, doc="reset what W_h made of the state, not the state")
+    reset_after: bool = param(
+        default=False,
+        dialects={"torch": True, "tf": True},
+        doc="reset what W_h made of the state, not the state",
+    )
 
     def weights(self, *bottoms: TensorType) -> Iterator[Weight]:
         yield from super().weights(*bottoms)
@@ -33,7 +37,9 @@ class GRU(Recurrent, type="GRU"):
 
     def torch(self, *bottoms: TensorType) -> ModuleText:
         made = super().torch(*bottoms)
-        return made._replace(keywords={**made.keywords, "reset_after": True}) if self.reset_after else made
+        if self.reset_after:
+            return made._replace(keywords={**made.keywords, "reset_after": True})
+        return made
 
     def step(self, g: OnnxBuilder, weights: dict[str, Any]) -> Any:
         n = self.num_output
@@ -42,7 +48,9 @@ class GRU(Recurrent, type="GRU"):
         def one(h: Any, x: Any, cont: Any) -> tuple[Any, Any]:
             h = g.Mul(cont, h)
             gates, new = g.call("Split", x, (2 * n, n), outputs=2, axis=-1)
-            z, r = g.Split(g.Sigmoid(g.Add(gates, g.Gemm(h, of_gates, transB=1))), outputs=2, axis=-1, num_outputs=2)
+            z, r = g.Split(
+                g.Sigmoid(g.Add(gates, g.Gemm(h, of_gates, transB=1))), outputs=2, axis=-1, num_outputs=2
+            )
             if self.reset_after:
                 back = g.Mul(r, g.Gemm(h, of_new, weights["bias_h"], transB=1))
             else:
@@ -56,7 +64,9 @@ class GRU(Recurrent, type="GRU"):
     def examples() -> Iterator[Example]:
         yield accepts("{num_output: 4}", "T,N,5; T,N -> T,N,4", weights=120)
         yield accepts("{num_output: 4}", "T,N,5; T,N; N,2 -> T,N,4", weights=144)
-        yield accepts("{num_output: 4, expose_hidden: true}", "4,N,5; 4,N; 1,N,4 -> 4,N,4; 1,N,4", weights=120)
+        yield accepts(
+            "{num_output: 4, expose_hidden: true}", "4,N,5; 4,N; 1,N,4 -> 4,N,4; 1,N,4", weights=120
+        )
         yield accepts("{num_output: 2}", "T,N,3,2; T,N -> T,N,2", weights=56, dialect="torch")
         yield rejects("{num_output: 4}", "4,3,5; 4,2", code="NS302", at="bottom.1")
         yield rejects("{num_output: 4}", "T,N; T,N", code="NS303", at="bottom.0")
@@ -64,7 +74,8 @@ class GRU(Recurrent, type="GRU"):
 
 
 class Reverse(Layer, type="Reverse", keeps=(), param="reverse_param"):
-    """Turn an axis back to front: a recurrent layer between two of them reads its sequence from the end.
+    """Turn an axis back to front: a recurrent layer between two of them reads its sequence from the
+    end.
 
     y[i] = x[n - 1 - i] along axis     (Schuster and Paliwal 1997 join both directions)
 

@@ -15,7 +15,14 @@ from netspec.record import param
 __all__ = ["ArgMax", "Softmax"]
 
 
-class Softmax(Layer, type="Softmax", keeps=("top",), param="softmax_param", legacy=("SOFTMAX", "softmax"), traits=("normalizes_scores",)):
+class Softmax(
+    Layer,
+    type="Softmax",
+    keeps=("top",),
+    param="softmax_param",
+    legacy=("SOFTMAX", "softmax"),
+    traits=("normalizes_scores",),
+):
     """Turn scores along an axis into positive numbers that sum to 1.
 
     y_k = exp(x_k - m) / sum_j exp(x_j - m),  m = max_j x_j     (Caffe's Softmax; Bridle 1990)
@@ -48,7 +55,8 @@ class Softmax(Layer, type="Softmax", keeps=("top",), param="softmax_param", lega
 
 
 class ArgMax(Layer, type="ArgMax", param="argmax_param", legacy=("ARGMAX",), traits=("no_gradient",)):
-    """Indices of the top_k greatest entries, as floats, in falling order of the entries; of equal ones the higher index first.
+    """Indices of the top_k greatest entries, as floats, in falling order of the entries; of equal
+    ones the higher index first.
 
     Without axis each sample is flattened: y[n, 0, j] is the index, y[n, 1, j] with out_max_val the entry     (Caffe's ArgMax)
 
@@ -77,18 +85,27 @@ class ArgMax(Layer, type="ArgMax", param="argmax_param", legacy=("ARGMAX",), tra
     def torch(self, x: TensorType) -> ModuleText:
         axis = None if self.axis is None else x.axis(self.axis)
         return module(
-            "ArgMax", defaults={"top_k": 1, "axis": None, "out_max_val": False}, top_k=self.top_k, axis=axis, out_max_val=self.out_max_val
+            "ArgMax",
+            defaults={"top_k": 1, "axis": None, "out_max_val": False},
+            top_k=self.top_k,
+            axis=axis,
+            out_max_val=self.out_max_val,
         )
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         top, axis = self.infer(x.type), 1 if self.axis is None else x.type.axis(self.axis)
-        scores = x if self.axis is not None else g.reshape(x, (x.type.batch, self.entries(x.type)))
+        if self.axis is not None:
+            scores = x
+        else:
+            scores = g.reshape(x, (x.type.batch, self.entries(x.type)))
         values, places = g.TopK(g.flipped(scores, axis), (self.top_k,), outputs=2, axis=axis)
         indices = g.cast(g.Sub(g.size(scores.type.shape[axis] - 1), places), "float32")
         if self.axis is not None:
             return g.typed(values if self.out_max_val else indices, top)
         one = TensorType((x.type.batch, 1, self.top_k))
-        parts = [g.reshape(part, one.shape) for part in ((indices, values) if self.out_max_val else (indices,))]
+        parts = [
+            g.reshape(part, one.shape) for part in ((indices, values) if self.out_max_val else (indices,))
+        ]
         return g.reshape(g.concat(parts, 1), top.shape)
 
     @staticmethod

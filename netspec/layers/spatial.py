@@ -53,16 +53,22 @@ class Flip(Layer, type="Flip", keeps=(), param="flip_param"):
 
 
 class MergeCrop(Layer, type="MergeCrop", keeps=(), param="mergecrop_param", bottoms=2):
-    """Cut the middle of the second bottom to the size of the first, and put it behind its channels, or add it: U-Net's skip.
+    """Cut the middle of the second bottom to the size of the first, and put it behind its channels,
+    or add it: U-Net's skip.
 
     y = [a, b[o : o + size of a]],  o = floor((size of b - size of a) / 2) along each axis     (Ronneberger et al. 2015; naibaf7's Caffe)
 
-    Unless backward says so, the second bottom gets no gradient. The fork's STACK needs as many channels in both.
+    Unless backward says so, the second bottom gets no gradient. The fork's STACK needs as many
+    channels in both.
     """
 
     operation: Literal["STACK", "ADD"] = param(default="STACK", doc="channels behind channels, or sums")
-    forward: tuple[bool, ...] = param(default=(), doc="for each bottom, whether its values count; left out: both")
-    backward: tuple[bool, ...] = param(default=(), doc="for each bottom, whether it gets a gradient; left out: the first only")
+    forward: tuple[bool, ...] = param(
+        default=(), doc="for each bottom, whether its values count; left out: both"
+    )
+    backward: tuple[bool, ...] = param(
+        default=(), doc="for each bottom, whether it gets a gradient; left out: the first only"
+    )
 
     def both(self, given: tuple[bool, ...], usual: tuple[bool, bool]) -> tuple[bool, bool]:
         first, second = (*given, *usual[len(given) :])
@@ -74,12 +80,21 @@ class MergeCrop(Layer, type="MergeCrop", keeps=(), param="mergecrop_param", bott
             if given > 2:
                 raise RuleError("NS107", f"{name} has one value for each bottom: {given} for 2", at=name)
         if a.rank != b.rank or a.rank < 3:
-            raise RuleError("NS303", f"needs bottoms of as many axes, three or more: {a} and {b}", at="bottom.1")
+            raise RuleError(
+                "NS303", f"needs bottoms of as many axes, three or more: {a} and {b}", at="bottom.1"
+            )
         same(b.batch, a.batch, "both bottoms need as many samples", at="bottom.1")
         same(b.channels, a.channels, "both bottoms need as many channels", at="bottom.1")
         for axis in range(2, a.rank):
-            at_least(b.shape[axis], a.shape[axis], f"axis {axis} of the second bottom must hold the first's", at="bottom.1")
-        return a.replaced(channels=a.channels + b.channels) if self.operation == "STACK" else a
+            at_least(
+                b.shape[axis],
+                a.shape[axis],
+                f"axis {axis} of the second bottom must hold the first's",
+                at="bottom.1",
+            )
+        if self.operation == "STACK":
+            return a.replaced(channels=a.channels + b.channels)
+        return a
 
     def field(self, a: TensorType, b: TensorType) -> tuple[Reads, ...]:
         apart = 1 if self.operation == "STACK" else None
@@ -100,14 +115,21 @@ class MergeCrop(Layer, type="MergeCrop", keeps=(), param="mergecrop_param", bott
         for axis in range(2, a.type.rank):
             begin = (b.type.shape[axis] - a.type.shape[axis]) // 2
             b = g.slice(b, axis, begin, begin + a.type.shape[axis])
-        sides = [x if passes else g.full(x.type.shape) for x, passes in zip((a, b), self.both(self.forward, (True, True)), strict=True)]
-        return g.Add(*sides) if self.operation == "ADD" else g.concat(sides, 1)
+        sides = [
+            x if passes else g.full(x.type.shape)
+            for x, passes in zip((a, b), self.both(self.forward, (True, True)), strict=True)
+        ]
+        if self.operation == "ADD":
+            return g.Add(*sides)
+        return g.concat(sides, 1)
 
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts("{backward: [true, true]}", "N,4,5,6; N,4,8,6 -> N,8,5,6")
         yield accepts("{backward: [true, true]}", "N,4,4,4,4; N,4,7,8,9 -> N,8,4,4,4")
-        yield accepts("{operation: ADD, forward: [true, true], backward: [true, true]}", "N,4,T; N,4,9 -> N,4,T")
+        yield accepts(
+            "{operation: ADD, forward: [true, true], backward: [true, true]}", "N,4,T; N,4,9 -> N,4,T"
+        )
         yield accepts("{forward: [false, true], backward: [true, true]}", "N,2,3; N,2,5 -> N,4,3")
         yield rejects("{}", "N,4,9,6; N,4,8,6", code="NS302", at="bottom.1")
         yield rejects("{operation: ADD}", "N,4,5,6; N,3,8,6", code="NS302", at="bottom.1")
@@ -123,13 +145,19 @@ class Crop(Layer, type="Crop", keeps=(), param="crop_param", bottoms=2, traits=(
     """
 
     axis: int = param(default=2, doc="the first axis that is cut; all after it are cut too")
-    offset: tuple[int, ...] = param(default=(), ge=0, doc="where the cut begins: one number for all axes, or one for each; left out: 0")
+    offset: tuple[int, ...] = param(
+        default=(), ge=0, doc="where the cut begins: one number for all axes, or one for each; left out: 0"
+    )
 
     def offsets(self, x: TensorType) -> tuple[int, ...]:
         axes = x.rank - x.axis(self.axis)
         if len(self.offset) not in (0, 1, axes):
-            raise RuleError("NS107", f"offset has {len(self.offset)} values: {axes} axes are cut", at="offset")
-        return self.offset if len(self.offset) == axes else (self.offset or (0,)) * axes
+            raise RuleError(
+                "NS107", f"offset has {len(self.offset)} values: {axes} axes are cut", at="offset"
+            )
+        if len(self.offset) == axes:
+            return self.offset
+        return (self.offset or (0,)) * axes
 
     def infer(self, x: TensorType, like: TensorType) -> TensorType:
         first = x.axis(self.axis)
@@ -137,13 +165,21 @@ class Crop(Layer, type="Crop", keeps=(), param="crop_param", bottoms=2, traits=(
             raise RuleError("NS303", f"needs bottoms of as many axes: {x} and {like}", at="bottom.1")
         for i, offset in enumerate(self.offsets(x), first):
             at_least(
-                x.shape[i], like.shape[i] + offset, f"axis {i} must hold the cut and its offset", at="offset" if offset else "bottom.0"
+                x.shape[i],
+                like.shape[i] + offset,
+                f"axis {i} must hold the cut and its offset",
+                at="offset" if offset else "bottom.0",
             )
         return TensorType((*x.shape[:first], *like.shape[first:]), x.dtype)
 
     def field(self, x: TensorType, like: TensorType) -> tuple[Reads, ...]:
         first = x.axis(self.axis)
-        return ((*same_place(first), *(Step(i, 1, offset, offset) for i, offset in enumerate(self.offsets(x), first))),)
+        return (
+            (
+                *same_place(first),
+                *(Step(i, 1, offset, offset) for i, offset in enumerate(self.offsets(x), first)),
+            ),
+        )
 
     def torch(self, x: TensorType, like: TensorType) -> ModuleText:
         return module("Crop", x.axis(self.axis), self.offsets(x))
@@ -170,14 +206,21 @@ class Crop(Layer, type="Crop", keeps=(), param="crop_param", bottoms=2, traits=(
 
 
 class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), traits=("unpools",)):
-    """Undo a MAX pooling: put every value where the mask says it came from, 0 elsewhere. Without a mask: repeat every value.
+    """Undo a MAX pooling: put every value where the mask says it came from, 0 elsewhere. Without a
+    mask: repeat every value.
 
     y[n,c,m[n,c,i]] = x[n,c,i]     (SegNet: Badrinarayanan et al. 2015; forks of Caffe)
 
-    The mask is the second top of the Pooling. Its indices must lie in the result: upsample_h and upsample_w are the pooling's input size.
+    The mask is the second top of the Pooling. Its indices must lie in the result: upsample_h and
+    upsample_w are the pooling's input size.
     """
 
-    scale: PerAxis = param(default=2, ge=1, pair=("scale_h", "scale_w"), doc="how many times larger the result is along each spatial axis")
+    scale: PerAxis = param(
+        default=2,
+        ge=1,
+        pair=("scale_h", "scale_w"),
+        doc="how many times larger the result is along each spatial axis",
+    )
     upsample_size: PerAxis | None = param(
         default=None, ge=1, pair=("upsample_h", "upsample_w"), doc="size of the result, in place of scale"
     )
@@ -190,45 +233,75 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
         return tuple(int(names.get(name, False)) for name in axis_names(x.axes))
 
     def indices(self, x: TensorType, mask: TensorType | None = None) -> dict[int, Size]:
-        return {} if mask is None else {1: product(self.size(x))}
+        if mask is None:
+            return {}
+        return {1: product(self.size(x))}
 
     def size(self, x: TensorType) -> tuple[Size, ...]:
         if self.upsample_size is not None:
             return spread(self.upsample_size, x.axes, "upsample_size")
-        return tuple(s * n - cut for s, n, cut in zip(spread(self.scale, x.axes, "scale"), x.space, self.less(x), strict=True))
+        return tuple(
+            s * n - cut
+            for s, n, cut in zip(spread(self.scale, x.axes, "scale"), x.space, self.less(x), strict=True)
+        )
 
     def infer(self, x: TensorType, mask: TensorType | None = None) -> TensorType:
         if x.axes == 0:
-            raise RuleError("NS303", f"needs a spatial axis, after batch and channels: its bottom is {x}", at="bottom")
+            raise RuleError(
+                "NS303", f"needs a spatial axis, after batch and channels: its bottom is {x}", at="bottom"
+            )
         exclude(
-            mask is None and self.upsample_size is not None, "upsample_h and upsample_w need a mask, the second bottom", "upsample_size"
+            mask is None and self.upsample_size is not None,
+            "upsample_h and upsample_w need a mask, the second bottom",
+            "upsample_size",
         )
         for s, cut in zip(spread(self.scale, x.axes, "scale"), self.less(x), strict=True):
             if cut and self.upsample_size is None:
                 same(s, 2, "pad_out needs scale 2", at="scale")
         if mask is not None:
             if mask.rank != x.rank:
-                raise RuleError("NS303", f"needs a mask of the shape of its first bottom: {mask} is not {x}", at="bottom.1")
+                raise RuleError(
+                    "NS303",
+                    f"needs a mask of the shape of its first bottom: {mask} is not {x}",
+                    at="bottom.1",
+                )
             for i in range(x.rank):
-                same(mask.shape[i], x.shape[i], f"axis {i} of the mask must be that of the values", at="bottom.1")
+                same(
+                    mask.shape[i],
+                    x.shape[i],
+                    f"axis {i} of the mask must be that of the values",
+                    at="bottom.1",
+                )
         return x.replaced(space=self.size(x))
 
     def field(self, x: TensorType, mask: TensorType | None = None) -> tuple[Reads, ...]:
         if mask is not None:
             return (same_place(2),) * 2
-        return ((*same_place(2), *(Step(i, over(1, s), over(1 - s, s), 0) for i, s in enumerate(spread(self.scale, x.axes, "scale"), 2))),)
+        return (
+            (
+                *same_place(2),
+                *(
+                    Step(i, over(1, s), over(1 - s, s), 0)
+                    for i, s in enumerate(spread(self.scale, x.axes, "scale"), 2)
+                ),
+            ),
+        )
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """The mask, as whole numbers."""
         if len(bottoms) == 1:
             return Kept()
-        return Kept((1,)) if bottoms[1].dtype == "int64" else Kept(own=8 * bottoms[1].size)
+        if bottoms[1].dtype == "int64":
+            return Kept((1,))
+        return Kept(own=8 * bottoms[1].size)
 
     def torch(self, x: TensorType, mask: TensorType | None = None) -> ModuleText:
         if self.upsample_size is not None:
             return module("Unpool", size=self.size(x))
         less = self.less(x)
-        return module("Unpool", defaults={"less": (0,) * x.axes}, scale=spread(self.scale, x.axes, "scale"), less=less)
+        return module(
+            "Unpool", defaults={"less": (0,) * x.axes}, scale=spread(self.scale, x.axes, "scale"), less=less
+        )
 
     def onnx(self, g: OnnxBuilder, x: Any, mask: Any = None) -> Any:
         top = self.infer(x.type, None if mask is None else mask.type)
@@ -241,13 +314,19 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
                 coordinate_transformation_mode="asymmetric",
                 nearest_mode="floor",
             )
-            whole = x.type.replaced(space=tuple(s * n for s, n in zip(spread(self.scale, x.type.axes, "scale"), x.type.space, strict=True)))
+            whole = x.type.replaced(
+                space=tuple(
+                    s * n for s, n in zip(spread(self.scale, x.type.axes, "scale"), x.type.space, strict=True)
+                )
+            )
             y = g.typed(y, whole)
             for i, size in enumerate(top.space, 2):
-                y = y if size == whole.shape[i] else g.slice(y, i, 0, size)
+                if size != whole.shape[i]:
+                    y = g.slice(y, i, 0, size)
             return y
         values, places = g.flatten(x, 2), g.flatten(mask, 2)
-        places = places if places.type.dtype == "int64" else g.cast(places, "int64")
+        if places.type.dtype != "int64":
+            places = g.cast(places, "int64")
         count = product(top.space)
         flat = g.ScatterElements(g.full((*top.shape[:2], count)), places, values, axis=2)
         return g.reshape(g.typed(flat, TensorType((*top.shape[:2], count))), top.shape)

@@ -1,7 +1,9 @@
-"""Layer types of the user's own: a Python file, or an installed package's entry point `netspec.layers`, becomes layer types.
+"""Layer types of the user's own: a Python file, or an installed package's entry point
+`netspec.layers`, becomes layer types.
 
-The file is one definition like those here, the torch modules that it names beside it. What uses torch is left out when the definition is
-read, so that `check` starts as fast as ever; emit/inline.py cuts it out of the text. Running the file is for the caller to permit.
+The file is one definition like those here, the torch modules that it names beside it. What uses
+torch is left out when the definition is read, so that `check` starts as fast as ever;
+emit/inline.py cuts it out of the text. Running the file is for the caller to permit.
 """
 
 import ast
@@ -25,7 +27,9 @@ GROUP = "netspec.layers"
 
 
 class PluginError(Exception):
-    """What is wrong with a plug-in: the fact, the line of its file, 0 where no line is to blame, and notes."""
+    """What is wrong with a plug-in: the fact, the line of its file, 0 where no line is to blame,
+    and notes.
+    """
 
     def __init__(self, fact: str, line: int = 0, notes: tuple[str, ...] = ()) -> None:
         super().__init__(fact)
@@ -40,13 +44,17 @@ class NotAllowedError(PluginError):
 
 @frozen
 class Vocabulary:
-    """The layer types that a spec may name: netspec's, those of its plug-in files, and, if code may run, installed ones, asked last."""
+    """The layer types that a spec may name: netspec's, those of its plug-in files, and, if code may
+    run, installed ones, asked last.
+    """
 
     plugins: Mapping[str, type[Layer]] = fresh(default_factory=dict)
     complete: bool = True
     """Whether every plug-in that the spec names is in it."""
     allow_code: bool = False
-    """Whether code may run that is not netspec's own: being installed is no leave, since a stranger's spec chooses what it calls."""
+    """Whether code may run that is not netspec's own: being installed is no leave, since a
+    stranger's spec chooses what it calls.
+    """
 
     def find(self, name: str) -> type[Layer] | None:
         """The type of that name or older name; None if there is none.
@@ -57,11 +65,16 @@ class Vocabulary:
         if found is not None or self.allow_code:
             return found or installed(name)
         if self.complete and name in offered():
-            raise NotAllowedError(f"the type {name} is Python code of {package_of(name)}, which only the reader of a spec may allow")
+            raise NotAllowedError(
+                f"the type {name} is Python code of {package_of(name)}, which only the reader of a spec may"
+                " allow"
+            )
         return None
 
     def types(self) -> list[str]:
-        """Names of all types, without the older ones and what no spec has asked of the installed packages."""
+        """Names of all types, without the older ones and what no spec has asked of the installed
+        packages.
+        """
         return sorted({*types(), *(cls.type for cls in self.plugins.values())})
 
     def every(self) -> list[type[Layer]]:
@@ -70,12 +83,17 @@ class Vocabulary:
 
 
 def defined(source: Source, package: str = "") -> dict[str, type[Layer]]:
-    """The layer types that a plug-in's text defines, by name and older names; `package` is where its relative imports start.
+    """The layer types that a plug-in's text defines, by name and older names; `package` is where
+    its relative imports start.
 
     The same text gives the same classes. Raises PluginError.
     """
     module = run(source.name, source.text, package)
-    own = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
+    own = [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and each.__module__ == module.__name__
+    ]
     found: dict[str, type[Layer]] = {}
     for cls in own:
         if issubclass(cls, Layer) and "type" in vars(cls):
@@ -96,7 +114,9 @@ def run(name: str, text: str, package: str) -> ModuleType:
         tree = ast.parse(text, name)
     except (SyntaxError, ValueError) as error:
         raise PluginError(f"{getattr(error, 'msg', error)}", getattr(error, "lineno", 0) or 0) from error
-    module = ModuleType(f"{package or 'netspec_plugin'}.{hashlib.sha256(f'{name}:{text}'.encode()).hexdigest()[:16]}")
+    module = ModuleType(
+        f"{package or 'netspec_plugin'}.{hashlib.sha256(f'{name}:{text}'.encode()).hexdigest()[:16]}"
+    )
     module.__file__, module.__package__ = name, package
     sys.modules[module.__name__] = module
     try:
@@ -114,13 +134,16 @@ def line_in(name: str, error: BaseException) -> int:
     """The last line of a file that an exception passed through; 0 for none."""
     line, trace = 0, error.__traceback__
     while trace is not None:
-        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == name else line
+        if trace.tb_frame.f_code.co_filename == name:
+            line = trace.tb_lineno
         trace = trace.tb_next
     return line
 
 
 def light(tree: ast.Module) -> Iterator[ast.stmt]:
-    """The top-level statements that use torch neither themselves nor through others. PluginError: a layer definition does."""
+    """The top-level statements that use torch neither themselves nor through others. PluginError: a
+    layer definition does.
+    """
     heavy: set[str] = set()
     for node in tree.body:
         bound = bound_by(node)
@@ -130,14 +153,19 @@ def light(tree: ast.Module) -> Iterator[ast.stmt]:
                 continue
         elif heavy & {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}:
             if isinstance(node, ast.ClassDef) and any(word.arg == "type" for word in node.keywords):
-                raise PluginError(f"{node.name} uses torch: a definition names its module, which stands beside it", node.lineno)
+                raise PluginError(
+                    f"{node.name} uses torch: a definition names its module, which stands beside it",
+                    node.lineno,
+                )
             heavy |= bound
             continue
         yield node
 
 
 def roots(node: ast.Import | ast.ImportFrom) -> set[str]:
-    """The packages that an import reads; netspec's own modules count as torch where they hold torch modules."""
+    """The packages that an import reads; netspec's own modules count as torch where they hold torch
+    modules.
+    """
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
     return {"torch" if name.startswith("netspec.torch_modules") else name.partition(".")[0] for name in names}
 
@@ -148,12 +176,16 @@ def bound_by(node: ast.stmt) -> set[str]:
         return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
     if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
         return {node.name}
-    return {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+    return {
+        name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+    }
 
 
 @cache
 def offered() -> dict[str, Any]:
-    """The entry points of installed packages by name; looking for them reads hundreds of files, so they are looked for once."""
+    """The entry points of installed packages by name; looking for them reads hundreds of files, so
+    they are looked for once.
+    """
     from importlib.metadata import entry_points
 
     return {entry.name: entry for entry in reversed(tuple(entry_points(group=GROUP)))}
@@ -162,12 +194,16 @@ def offered() -> dict[str, Any]:
 def package_of(name: str) -> str:
     """The installed package that offers a type, in words."""
     made = offered()[name].dist
-    return f"the installed package {made.name}" if made is not None else "an installed package"
+    if made is not None:
+        return f"the installed package {made.name}"
+    return "an installed package"
 
 
 @cache
 def installed(name: str) -> type[Layer] | None:
-    """The type that an installed package offers under this name. PluginError: its entry point leads to none."""
+    """The type that an installed package offers under this name. PluginError: its entry point leads
+    to none.
+    """
     from importlib.util import find_spec
 
     from netspec.file_reading import read_text

@@ -1,1 +1,3 @@
-"""Pages made from definitions: the language, a layer type, a net of the zoo. Knows no command and runs no net."""
+"""Pages made from definitions: the language, a layer type, a net of the zoo. Knows no command and
+runs no net.
+"""

@@ -1,4 +1,6 @@
-"""Every key of a spec by its path, from the records that declare them: `train.solver.gamma`. Knows no page and no layer type."""
+"""Every key of a spec by its path, from the records that declare them: `train.solver.gamma`. Knows
+no page and no layer type.
+"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple, get_args, get_origin
@@ -17,7 +19,9 @@ ENTRIES: Records = (LayerFields, LayerSwitch, BlockUse)
 
 
 class Held(NamedTuple):
-    """What a section holds that is read one entry at a time, so that its annotation does not say it."""
+    """What a section holds that is read one entry at a time, so that its annotation does not say
+    it.
+    """
 
     records: Records
     words: str
@@ -27,7 +31,9 @@ class Held(NamedTuple):
 LAYERS = Held(ENTRIES, "a list of layers")
 HELD: dict[tuple[type[Record], str], Held] = {
     (SpecFile, "input"): Held((InputSection,), "a mapping from names to shapes or mappings"),
-    (SpecFile, "output"): Held((OutputSection,), "a name, a list of names, or a mapping from names to mappings"),
+    (SpecFile, "output"): Held(
+        (OutputSection,), "a name, a list of names, or a mapping from names to mappings"
+    ),
     (SpecFile, "expect"): Held((ExpectSection,), "a mapping", many=False),
     (SpecFile, "blocks"): Held((BlockSection,), "a mapping from names to blocks"),
     (SpecFile, "insert"): Held((InsertEntry,), "a list of mappings"),
@@ -39,7 +45,9 @@ HELD: dict[tuple[type[Record], str], Held] = {
 
 
 class Key(NamedTuple):
-    """A key, and the record that declares it. path: from the top of a spec, without the names that a user chooses."""
+    """A key, and the record that declares it. path: from the top of a spec, without the names that
+    a user chooses.
+    """
 
     path: str
     declared: Param
@@ -47,16 +55,22 @@ class Key(NamedTuple):
 
     @property
     def held(self) -> Held:
-        """The records whose keys stand below it (none for a plain value), what a value looks like, and whether it holds many."""
+        """The records whose keys stand below it (none for a plain value), what a value looks like,
+        and whether it holds many.
+        """
         known = HELD.get((self.owner, self.declared.name))
         if known is not None:
             return known
         records, origin = tuple(records_in(self.declared.annotation)), get_origin(self.declared.annotation)
         if not records:
             return Held((), self.declared.kind.name.replace("anything", "values"), many=False)
-        words = {dict: "a mapping from names to mappings", tuple: "a list of mappings"}.get(origin, "a mapping")
+        words = {dict: "a mapping from names to mappings", tuple: "a list of mappings"}.get(
+            origin, "a mapping"
+        )
         short = records[0].params[records[0].short] if records[0].short else None
-        return Held(records, words + (f", or {short.kind.name}" if short else ""), many=origin in (dict, tuple))
+        return Held(
+            records, words + (f", or {short.kind.name}" if short else ""), many=origin in (dict, tuple)
+        )
 
     @property
     def inner(self) -> Records:
@@ -83,7 +97,9 @@ def keys_of(records: Records, path: str = "") -> Iterator[Key]:
 
 
 def every_key() -> list[Key]:
-    """All keys of the language, outer ones first; a record that stands in several places is followed at the first."""
+    """All keys of the language, outer ones first; a record that stands in several places is
+    followed at the first.
+    """
     found: list[Key] = []
     entered: set[type[Record]] = {SpecFile}
     ahead: list[tuple[str, Records]] = [("", (SpecFile,))]
@@ -98,12 +114,18 @@ def every_key() -> list[Key]:
 
 
 def find_key(path: str, records: Records = (SpecFile,)) -> Key | None:
-    """The key at a path; names that a user chose, and indices, may stand on the way (`input.data.shape`, `input.shape`)."""
+    """The key at a path; names that a user chose, and indices, may stand on the way
+    (`input.data.shape`, `input.shape`).
+    """
     return find_below(path.split("."), records, "", False)
 
 
 def find_below(steps: list[str], records: Records, path: str, many: bool) -> Key | None:
     key = next((k for k in keys_of(records, path) if k.declared.name == steps[0]), None)
     if key is None:  # where there are many of a kind, the step is one's name or index
-        return find_below(steps[1:], records, path, False) if many and len(steps) > 1 else None
-    return key if len(steps) == 1 else find_below(steps[1:], key.inner, key.path, key.held.many)
+        if many and len(steps) > 1:
+            return find_below(steps[1:], records, path, False)
+        return None
+    if len(steps) == 1:
+        return key
+    return find_below(steps[1:], key.inner, key.path, key.held.many)

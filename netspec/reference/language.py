@@ -1,6 +1,8 @@
-"""The pages on the language: prose and examples stand in pages/*.md, the tables of keys are put in from the records.
+"""The pages on the language: prose and examples stand in pages/*.md, the tables of keys are put in
+from the records.
 
-Comes in: the name of a page; goes out: Markdown for docs/language, or text for a terminal. Knows no layer type.
+Comes in: the name of a page; goes out: Markdown for docs/language, or text for a terminal. Knows no
+layer type.
 """
 
 import re
@@ -29,7 +31,19 @@ __all__ = [
 ]
 
 PAGES = (
-    *("spec", "values", "input", "image", "output", "layers", "sizes", "dialects", "variables", "blocks", "base-and-override"),
+    *(
+        "spec",
+        "values",
+        "input",
+        "image",
+        "output",
+        "layers",
+        "sizes",
+        "dialects",
+        "variables",
+        "blocks",
+        "base-and-override",
+    ),
     *("expect", "train", "data", "augment", "solver", "players"),
 )
 """In the order in which a newcomer meets them."""
@@ -45,7 +59,9 @@ LINK = re.compile(r"\[([^\]]+)\]\([^)\s]+\)")
 
 
 class Section(NamedTuple):
-    """A part of a page: its heading (the page's title for the first part), and its text with the heading."""
+    """A part of a page: its heading (the page's title for the first part), and its text with the
+    heading.
+    """
 
     heading: str
     text: str
@@ -95,8 +111,14 @@ def markdown_page(name: str) -> str:
 
 def door() -> str:
     """The list of the pages, and every key with the page that explains it."""
-    pages = markdown_table(("page", "what it says"), [(f"[{title(name)}]({name}.md)", summary(name)) for name in PAGES])
-    keys = [(f"`{key.path}`", key.declared.doc, f"[{page}]({page}.md)") for key in every_key() if (page := page_of(key.owner)) is not None]
+    pages = markdown_table(
+        ("page", "what it says"), [(f"[{title(name)}]({name}.md)", summary(name)) for name in PAGES]
+    )
+    keys = [
+        (f"`{key.path}`", key.declared.doc, f"[{page}]({page}.md)")
+        for key in every_key()
+        if (page := page_of(key.owner)) is not None
+    ]
     return "\n\n".join([DOOR, pages, "## Every key", markdown_table(("key", "meaning", "page"), keys)]) + "\n"
 
 
@@ -106,24 +128,36 @@ def terminal_page(name: str) -> str:
 
 
 def for_terminal(text: str) -> str:
-    return LINK.sub(r"\1", re.sub(r"^```yaml .*$", "```yaml", expand(text, as_list), flags=re.MULTILINE)).rstrip()
+    return LINK.sub(
+        r"\1", re.sub(r"^```yaml .*$", "```yaml", expand(text, as_list), flags=re.MULTILINE)
+    ).rstrip()
 
 
 def as_table(keys: list[Key]) -> str:
     return markdown_table(
-        HEADS, [(f"`{key.declared.name}`", value_of(key) + link_to(key), default_text(key), key.declared.doc) for key in keys]
+        HEADS,
+        [
+            (f"`{key.declared.name}`", value_of(key) + link_to(key), default_text(key), key.declared.doc)
+            for key in keys
+        ],
     )
 
 
 def link_to(key: Key) -> str:
     """To the page of the keys below it, where that is known."""
     page = page_of(key.inner[0]) if key.inner else None
-    return f", [here]({page}.md)" if page is not None else ""
+    if page is not None:
+        return f", [here]({page}.md)"
+    return ""
 
 
 def as_list(keys: list[Key]) -> str:
     """Two lines a key: its name and what it takes, then what it means."""
-    return "\n".join(line for key in keys for line in (f"  {headline(key, key.declared.name)}", indented(key.declared.doc, 6)))
+    return "\n".join(
+        line
+        for key in keys
+        for line in (f"  {headline(key, key.declared.name)}", indented(key.declared.doc, 6))
+    )
 
 
 def indented(text: str, by: int = 4) -> str:
@@ -134,7 +168,11 @@ def headline(key: Key, name: str) -> str:
     """`gamma: a number >= 0; default 0.0`."""
     default = default_text(key)
     return f"{name}: {value_of(key)}" + (
-        f"; {default}" if default == "required" else f"; default {default.replace('`', '')}" if default else ""
+        f"; {default}"
+        if default == "required"
+        else f"; default {default.replace('`', '')}"
+        if default
+        else ""
     )
 
 
@@ -146,7 +184,9 @@ def value_of(key: Key) -> str:
 def default_text(key: Key) -> str:
     """`0`; nothing where a key left out is empty or means something of its own."""
     declared = key.declared
-    return "" if not declared.required and declared.default in (None, (), {}, "") else default_of(declared)
+    if not declared.required and declared.default in (None, (), {}, ""):
+        return ""
+    return default_of(declared)
 
 
 def sections_of(name: str) -> list[Section]:
@@ -156,21 +196,36 @@ def sections_of(name: str) -> list[Section]:
 
 
 def section_on(key: Key) -> Section | None:
-    """The part of the pages that says most of a key: the first that names it in prose, else the first that uses it in an example.
+    """The part of the pages that says most of a key: the first that names it in prose, else the
+    first that uses it in an example.
 
-    Its own page comes first; then those of records that have the same key again, as a player's solver has train.solver's.
+    Its own page comes first; then those of records that have the same key again, as a player's
+    solver has train.solver's.
     """
-    same = [k.owner for k in every_key() if k.declared.name == key.declared.name and k.declared.doc == key.declared.doc]
+    same = [
+        k.owner
+        for k in every_key()
+        if k.declared.name == key.declared.name and k.declared.doc == key.declared.doc
+    ]
     pages = dict.fromkeys(page for owner in (key.owner, *same) if (page := page_of(owner)) is not None)
     prose = re.compile(rf"`{re.escape(key.declared.name)}[:`]")
     used = re.compile(rf"(^|[\s{{,]){re.escape(key.declared.name)}:", re.MULTILINE)
     parts = [[*sections_of(page)] for page in pages]
-    return next((p for each in parts for wanted in (prose, used) for p in each if wanted.search(p.text)), None)
+    return next(
+        (p for each in parts for wanted in (prose, used) for p in each if wanted.search(p.text)), None
+    )
 
 
 def describe(key: Key) -> str:
-    """What there is to say of one key: its value, its meaning, the keys below it, and the part of the page that is about it."""
-    return "\n\n".join([headline(key, key.path) + "\n" + indented(key.declared.doc), *(for_terminal(part) for part in parts_on(key))])
+    """What there is to say of one key: its value, its meaning, the keys below it, and the part of
+    the page that is about it.
+    """
+    return "\n\n".join(
+        [
+            headline(key, key.path) + "\n" + indented(key.declared.doc),
+            *(for_terminal(part) for part in parts_on(key)),
+        ]
+    )
 
 
 def parts_on(key: Key) -> Iterator[str]:

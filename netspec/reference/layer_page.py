@@ -1,4 +1,6 @@
-"""The reference page of a layer type, made from its definition alone. Comes in: a Layer class; goes out: Markdown."""
+"""The reference page of a layer type, made from its definition alone. Comes in: a Layer class; goes
+out: Markdown.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
@@ -24,7 +26,9 @@ HEADS = ("parameter", "type", "default", "bounds", "meaning")
 
 
 class Worked(NamedTuple):
-    """An accepted example carried out: the bottoms, and the weights and multiply-accumulates that they give."""
+    """An accepted example carried out: the bottoms, and the weights and multiply-accumulates that
+    they give.
+    """
 
     bottoms: tuple[TensorType, ...]
     weights: tuple[Weight, ...]
@@ -65,7 +69,9 @@ def header(cls: type[Layer]) -> str:
 
 
 def answered(cls: type) -> Iterator[tuple[str, str]]:
-    """Methods and properties that are asked of a layer, in the order of its class, with what they mean in one line."""
+    """Methods and properties that are asked of a layer, in the order of its class, with what they
+    mean in one line.
+    """
     for name, member in vars(cls).items():
         if isinstance(member, (property, FunctionType)) and member.__doc__ and not name.startswith("_"):
             yield name, " ".join(member.__doc__.partition("\n\n")[0].split())
@@ -73,31 +79,54 @@ def answered(cls: type) -> Iterator[tuple[str, str]]:
 
 def counted(allowed: tuple[int, int | None]) -> str:
     least, most = allowed
-    return f"{least} or more" if most is None else str(least) if least == most else f"{least} to {most}"
+    if most is None:
+        return f"{least} or more"
+    if least == most:
+        return str(least)
+    return f"{least} to {most}"
 
 
 def parameter_rows(params: Iterable[Param]) -> list[tuple[str, ...]]:
     """A row per parameter: spellings, type, default with those of other dialects, bounds, meaning."""
-    return [(", ".join(f"`{name}`" for name in (p.name, *p.pair)), type_of(p), default_of(p), limits_of(p), p.doc) for p in params]
+    return [
+        (", ".join(f"`{name}`" for name in (p.name, *p.pair)), type_of(p), default_of(p), limits_of(p), p.doc)
+        for p in params
+    ]
 
 
 def type_of(declared: Param) -> str:
     """Its kind; a record is a link to its own table."""
     name = declared.kind.name
-    return f"[{name}](records.md#{name.lower()})" if name.isidentifier() and name[0].isupper() else name
+    if name.isidentifier() and name[0].isupper():
+        return f"[{name}](records.md#{name.lower()})"
+    return name
 
 
 def default_of(declared: Param) -> str:
-    """`0`, with what other dialects take; nothing where a parameter left out means something of its own."""
+    """`0`, with what other dialects take; nothing where a parameter left out means something of its
+    own.
+    """
     if declared.required:
         return "required"
-    usual = "" if declared.default is None else f"`{flow(as_written(declared.default))}`"
-    return "; ".join([*filter(None, [usual]), *(f"{dialect}: `{flow(as_written(value))}`" for dialect, value in declared.dialects.items())])
+    if declared.default is None:
+        usual = ""
+    else:
+        usual = f"`{flow(as_written(declared.default))}`"
+    return "; ".join(
+        [
+            *filter(None, [usual]),
+            *(f"{dialect}: `{flow(as_written(value))}`" for dialect, value in declared.dialects.items()),
+        ]
+    )
 
 
 def limits_of(declared: Param) -> str:
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    limits = [f"{signs[word]} {limit:g}" for word, limit in declared.bounds._asdict().items() if word in signs and limit is not None]
+    limits = [
+        f"{signs[word]} {limit:g}"
+        for word, limit in declared.bounds._asdict().items()
+        if word in signs and limit is not None
+    ]
     if declared.bounds.least:
         limits.append(f"at least {declared.bounds.least} values")
     return ", ".join(limits)
@@ -109,21 +138,30 @@ def weights_table(cls: type[Layer]) -> str:
     for example in accepted(cls):
         done = worked(cls, example)
         for weight in done.weights if done is not None else ():
-            found.setdefault(weight.name, (f"`{weight.name}`", weight.kind, f"`{shown(weight.shape)}`", case(example)))
+            found.setdefault(
+                weight.name, (f"`{weight.name}`", weight.kind, f"`{shown(weight.shape)}`", case(example))
+            )
     if not found:
         return ""
-    return "## Weights\n\nIn Caffe's order and layout.\n\n" + markdown_table(("weight", "kind", "shape", "for"), found.values())
+    return "## Weights\n\nIn Caffe's order and layout.\n\n" + markdown_table(
+        ("weight", "kind", "shape", "for"), found.values()
+    )
 
 
 def case(example: Example) -> str:
     """`{num_output: 20}` on [N, 1, 28, 28]."""
     bottoms = " and ".join(f"`{type_text(b)}`" for b in example.bottoms)
-    dialect = "" if example.dialect == "caffe" else f", dialect {example.dialect}"
+    if example.dialect == "caffe":
+        dialect = ""
+    else:
+        dialect = f", dialect {example.dialect}"
     return f"`{example.parameters}`" + (f" on {bottoms}" if bottoms else "") + dialect
 
 
 def examples_table(cls: type[Layer]) -> str:
-    """Accepted rows: what comes out, how many trained values, how many multiply-accumulates at N = 1."""
+    """Accepted rows: what comes out, how many trained values, how many multiply-accumulates at N =
+    1.
+    """
     rows = []
     for example in accepted(cls):
         done = worked(cls, example)
@@ -132,15 +170,23 @@ def examples_table(cls: type[Layer]) -> str:
         rows.append((case(example), ", ".join(f"`{type_text(t)}`" for t in example.tops), count, macs))
     heads = ("example", "tops", "weights", "MACs")
     kept = [i for i in range(4) if i < 2 or any(row[i] for row in rows)]
-    return "## Examples\n\n" + markdown_table([heads[i] for i in kept], [[row[i] for i in kept] for row in rows]) if rows else ""
+    if rows:
+        return "## Examples\n\n" + markdown_table(
+            [heads[i] for i in kept], [[row[i] for i in kept] for row in rows]
+        )
+    return ""
 
 
 def refused_table(cls: type[Layer]) -> str:
     """Refused rows with their code."""
     rows = [
-        (case(e), f"[{e.code}]({PAGES}/{e.code}.md)", "" if e.at is None else f"`{e.at}`") for e in cls.examples() if e.code is not None
+        (case(e), f"[{e.code}]({PAGES}/{e.code}.md)", "" if e.at is None else f"`{e.at}`")
+        for e in cls.examples()
+        if e.code is not None
     ]
-    return "## Refused\n\n" + markdown_table(("example", "code", "at"), rows) if rows else ""
+    if rows:
+        return "## Refused\n\n" + markdown_table(("example", "code", "at"), rows)
+    return ""
 
 
 def accepted(cls: type[Layer]) -> list[Example]:
@@ -157,7 +203,9 @@ def total(weights: Sequence[Weight]) -> str:
 
 
 def worked(cls: type[Layer], example: Example) -> Worked | None:
-    """The example carried out; None where its bottoms are not plain sizes. Raises Reject where its parameters do not fit."""
+    """The example carried out; None where its bottoms are not plain sizes. Raises Reject where its
+    parameters do not fit.
+    """
     layer = layer_of(cls, example)
     bottoms = tuple(type_ for text in example.bottoms if (type_ := plain_type(text)) is not None)
     if len(bottoms) != len(example.bottoms):
@@ -188,20 +236,31 @@ def plain_type(text: str) -> TensorType | None:
 
 def type_text(text: str) -> str:
     """`N,1,28,28` as a spec writes it: `[N, 1, 28, 28]`."""
-    return "[]" if text == "()" else f"[{', '.join(part.strip() for part in text.split(','))}]"
+    if text == "()":
+        return "[]"
+    return f"[{', '.join(part.strip() for part in text.split(','))}]"
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; bars inside cells are escaped."""
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
+        for line in lines
+    )
 
 
 def record_page(records: Iterable[type[Record]]) -> str:
     """The page of the mappings that stand inside parameters."""
     parts = ["# Mappings inside parameters"]
     for cls in records:
-        short = f" A bare value stands for `{cls.short}`." if cls.short else ""
+        if cls.short:
+            short = f" A bare value stands for `{cls.short}`."
+        else:
+            short = ""
         text = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
-        parts.append(f"## {cls.__name__}\n\n{text}{short}\n\n" + markdown_table(HEADS, parameter_rows(cls.params.values())))
+        parts.append(
+            f"## {cls.__name__}\n\n{text}{short}\n\n"
+            + markdown_table(HEADS, parameter_rows(cls.params.values()))
+        )
     return "\n\n".join(parts) + "\n"

@@ -1,4 +1,6 @@
-"""What `netspec explain WORD` knows beside codes: pages on the language, keys, layer types and their parameters. In: a word; out: text."""
+"""What `netspec explain WORD` knows beside codes: pages on the language, keys, layer types and
+their parameters. In: a word; out: text.
+"""
 
 from collections.abc import Iterator
 
@@ -17,7 +19,9 @@ ROWS = 5
 
 
 def explain_topic(word: str) -> str | None:
-    """The text on a page, a key by its path, a layer type or a parameter of one; None for a word that is none of these."""
+    """The text on a page, a key by its path, a layer type or a parameter of one; None for a word
+    that is none of these.
+    """
     key = find_key(word)
     if key is None and word in PAGES:
         return terminal_page(word)
@@ -28,17 +32,23 @@ def explain_topic(word: str) -> str | None:
     cls = layers.find(name)
     if cls is None:
         return None
-    return explain_parameter(cls, path.split(".")) if path else reference(cls).rstrip()
+    if path:
+        return explain_parameter(cls, path.split("."))
+    return reference(cls).rstrip()
 
 
 def only_key(name: str) -> Key | None:
     """The key of that name, where only one place has it."""
     found = [key for key in every_key() if key.declared.name == name]
-    return found[0] if len(found) == 1 else None
+    if len(found) == 1:
+        return found[0]
+    return None
 
 
 def explain_parameter(cls: type[Layer], steps: list[str]) -> str | None:
-    """A parameter of a layer type, by any of its spellings, its param map on the way or not; and the example rows that use it."""
+    """A parameter of a layer type, by any of its spellings, its param map on the way or not; and
+    the example rows that use it.
+    """
     steps = steps[1:] if steps[0] in cls.groups else steps
     declared = cls.names.get(steps[0]) if steps else None
     if declared is None:
@@ -49,16 +59,26 @@ def explain_parameter(cls: type[Layer], steps: list[str]) -> str | None:
         if below is None:
             return None
         key = below
-    return "\n\n".join([headline(key, key.path) + "\n" + indented(key.declared.doc), *parameter_parts(cls, declared, key)])
+    return "\n\n".join(
+        [headline(key, key.path) + "\n" + indented(key.declared.doc), *parameter_parts(cls, declared, key)]
+    )
 
 
 def parameter_parts(cls: type[Layer], declared: Param, key: Key) -> Iterator[str]:
-    """The keys of a mapping, rows that use a parameter or are refused for it, and where there is more."""
+    """The keys of a mapping, rows that use a parameter or are refused for it, and where there is
+    more.
+    """
     if key.inner:
         yield as_list(list(keys_of(key.inner)))
-    rows = [e for e in cls.examples() if any(f"{name}:" in e.parameters for name in (declared.name, *declared.pair))]
+    rows = [
+        e
+        for e in cls.examples()
+        if any(f"{name}:" in e.parameters for name in (declared.name, *declared.pair))
+    ]
     taken = [case(e) for e in rows if e.code is None][:ROWS]
-    refused = [f"{case(e)}: {e.code}" for e in rows if e.code is not None and e.at in (declared.name, *declared.pair)][:ROWS]
+    refused = [
+        f"{case(e)}: {e.code}" for e in rows if e.code is not None and e.at in (declared.name, *declared.pair)
+    ][:ROWS]
     for head, lines in (("Examples:", taken), ("Refused:", refused)):
         if lines:
             yield head + "\n" + "\n".join(f"  {line.replace('`', '')}" for line in lines)
@@ -66,7 +86,9 @@ def parameter_parts(cls: type[Layer], declared: Param, key: Key) -> Iterator[str
 
 
 def nearest_topics(word: str) -> list[str]:
-    """What may have been meant: a parameter of the type, keys of that name, the same path with another last step, the nearest word."""
+    """What may have been meant: a parameter of the type, keys of that name, the same path with
+    another last step, the nearest word.
+    """
     name, _, path = word.partition(".")
     cls = layers.find(name)
     if cls is not None and path:
@@ -78,7 +100,9 @@ def nearest_topics(word: str) -> list[str]:
 
 
 def misspelt_ends(word: str, paths: list[str]) -> list[str]:
-    """Of a path of several steps: the keys whose last step is nearest to its own, where another step is the same."""
+    """Of a path of several steps: the keys whose last step is nearest to its own, where another
+    step is the same.
+    """
     steps, end = set(word.split(".")[:-1]), word.rpartition(".")[2]
     beside = [path for path in paths if steps & set(path.split(".")[:-1])]
     near = nearest(end, [path.rpartition(".")[2] for path in beside], 1) if steps else []

@@ -13,7 +13,9 @@ READABLE = 40
 
 
 def entry(name: str, path: str) -> tuple[dict[str, Any], str]:
-    """What the zoo tells of it, `{name, path, input, parameters, statistics, macs, source}`, and its MACs in words. Raises SpecError."""
+    """What the zoo tells of it, `{name, path, input, parameters, statistics, macs, source}`, and
+    its MACs in words. Raises SpecError.
+    """
     from netspec import driver
     from netspec.analysis.cost import as_json, cost
 
@@ -34,7 +36,11 @@ def entry(name: str, path: str) -> tuple[dict[str, Any], str]:
 
 def formula(macs: "Size") -> str:
     """The number, or a formula of the open sizes where it is a short one."""
-    return amount(macs) if isinstance(macs, int) else str(macs) if len(str(macs)) <= READABLE else "open"
+    if isinstance(macs, int):
+        return amount(macs)
+    if len(str(macs)) <= READABLE:
+        return str(macs)
+    return "open"
 
 
 def inputs(shapes: dict[str, list[int | str]]) -> str:
@@ -44,4 +50,6 @@ def inputs(shapes: dict[str, list[int | str]]) -> str:
 
 def amount(count: int | None) -> str:
     """With commas; a count that depends on a symbol is open."""
-    return "open" if count is None else f"{count:,}"
+    if count is None:
+        return "open"
+    return f"{count:,}"

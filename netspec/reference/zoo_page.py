@@ -1,4 +1,6 @@
-"""The zoo as pages: a list of all specs, and of each its words, its counts, the facts that it meets, pictures, and a table of shapes."""
+"""The zoo as pages: a list of all specs, and of each its words, its counts, the facts that it
+meets, pictures, and a table of shapes.
+"""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +31,9 @@ Entry = tuple[str, Path, driver.Program]
 
 
 def zoo_pages() -> Iterator[tuple[str, str]]:
-    """Name and Markdown of the page of every spec, "" for the list of them. Raises SpecError for a spec that is not sound."""
+    """Name and Markdown of the page of every spec, "" for the list of them. Raises SpecError for a
+    spec that is not sound.
+    """
     entries: list[Entry] = [(name, path, driver.load(str(path))) for name, path in zoo_specs()]
     folders = sorted({path.parent for _, path, _ in entries}, key=lambda f: (f == zoo_folder(), f.name))
     texts = [HEAD]
@@ -47,7 +51,9 @@ def row(entry: Entry) -> tuple[str, ...]:
     name, _, program = entry
     found, file = cost(program.graph()), program.resolved.file
     year = re.search(r"\b(19|20)\d\d\b", file.source)
-    given = inputs({g: [s if isinstance(s, int) else str(s) for s in shape] for g, shape in found.inputs.items()})
+    given = inputs(
+        {g: [s if isinstance(s, int) else str(s) for s in shape] for g, shape in found.inputs.items()}
+    )
     return (
         f"[{name}](zoo/{name}.md)",
         first_sentence(file.description),
@@ -71,7 +77,9 @@ def macs(found: NetCost) -> str:
 
 
 def number(size: Size) -> str:
-    return f"{size:,}" if isinstance(size, int) else f"`{size}`"
+    if isinstance(size, int):
+        return f"{size:,}"
+    return f"`{size}`"
 
 
 def page(name: str, path: Path, program: driver.Program) -> str:
@@ -80,9 +88,15 @@ def page(name: str, path: Path, program: driver.Program) -> str:
     texts = [
         f"# {file.name or name}",
         file.description.strip(),
-        f"{file.source}. The spec: [{place}](../../specs/{place}), `netspec show zoo:{name}`. [All nets](../zoo.md).",
+        (
+            f"{file.source}. The spec: [{place}](../../specs/{place}), `netspec show zoo:{name}`. [All"
+            " nets](../zoo.md)."
+        ),
         counts(cost(typed)),
-        f"## Facts\n\nWhat the spec expects of itself; `netspec check zoo:{name}` holds it to this.\n\n```yaml\n{expected(path)}\n```",
+        (
+            f"## Facts\n\nWhat the spec expects of itself; `netspec check zoo:{name}` holds it to"
+            f" this.\n\n```yaml\n{expected(path)}\n```"
+        ),
         f"## Picture\n\n```mermaid\n{drawn(typed, parts_of(typed))}\n```",
         *blocks(typed),
         f"## Shapes\n\n{shapes(typed)}",
@@ -93,7 +107,11 @@ def page(name: str, path: Path, program: driver.Program) -> str:
 def counts(found: NetCost) -> str:
     """What it has and what it costs, as far as it is known without sizes."""
     rows = [("parameters", amount(found.parameters)), ("MACs", macs(found))]
-    rows += [(name, amount(count)) for name, count in (("statistics", found.statistics), ("fixed weights", found.fixed)) if count]
+    rows += [
+        (name, amount(count))
+        for name, count in (("statistics", found.statistics), ("fixed weights", found.fixed))
+        if count
+    ]
     rows += [(f"{kind} units", amount(n)) for kind, n in found.units.items() if isinstance(n, int)]
     if isinstance(found.connections, int):
         rows.append(("connections", amount(found.connections)))
@@ -104,7 +122,9 @@ def counts(found: NetCost) -> str:
 def expected(path: Path) -> str:
     """The section as it is written, comments and all."""
     found = re.search(r"^expect:.*(?:\n[ #].*)*", path.read_text(encoding="utf-8"), re.MULTILINE)
-    return found[0].rstrip() if found else "expect: {}"
+    if found:
+        return found[0].rstrip()
+    return "expect: {}"
 
 
 def blocks(typed: TypedGraph) -> Iterator[str]:
@@ -112,12 +132,17 @@ def blocks(typed: TypedGraph) -> Iterator[str]:
     for block, nodes in templates(typed):
         where = f"As `{block.name}`."
         within = "".join(f" `{template}` is {types}." for template, types in inside(nodes).items())
-        yield f"## Block {block.template}\n\n{where}{within}\n\n```mermaid\n{drawn(typed, parts_of(typed, nodes, depth=1))}\n```"
+        yield (
+            "## Block"
+            f" {block.template}\n\n{where}{within}\n\n```mermaid\n{drawn(typed, parts_of(typed, nodes, depth=1))}\n```"
+        )
 
 
 def shapes(typed: TypedGraph) -> str:
     """A row per input and per part."""
-    rows: list[tuple[str, ...]] = [(f"`{g}`", "input", shown(shape), "", "") for g, shape in cost(typed).inputs.items()]
+    rows: list[tuple[str, ...]] = [
+        (f"`{g}`", "input", shown(shape), "", "") for g, shape in cost(typed).inputs.items()
+    ]
     for part in parts_of(typed):
         made = " ".join(shown(typed.types[v].shape) for v in ends(part, typed))
         spent = (number(n) if n != 0 else "" for n in (part.weights, part.macs))

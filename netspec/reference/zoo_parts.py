@@ -1,4 +1,6 @@
-"""A net in parts that fit on a page: copies of a block as one, layers without weights with the layer before. Also as a flow chart."""
+"""A net in parts that fit on a page: copies of a block as one, layers without weights with the
+layer before. Also as a flow chart.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -12,7 +14,8 @@ __all__ = ["Part", "drawn", "ends", "inside", "parts_of", "templates"]
 
 
 class Part(NamedTuple):
-    """A layer, or all copies of a block that follow one another, with what passes its values on in the same shape.
+    """A layer, or all copies of a block that follow one another, with what passes its values on in
+    the same shape.
 
     types: the block's name or the layer's type, then the types of what passes on.
     """
@@ -34,7 +37,10 @@ class Part(NamedTuple):
     @property
     def kind(self) -> str:
         """`Convolution, ReLU`; `3 x bottleneck`."""
-        first = self.types[0] if len(self.copies) < 2 else f"{len(self.copies)} x {self.types[0]}"
+        if len(self.copies) < 2:
+            first = self.types[0]
+        else:
+            first = f"{len(self.copies)} x {self.types[0]}"
         return ", ".join([first, *self.types[1:]])
 
 
@@ -63,7 +69,9 @@ def parts_of(typed: TypedGraph, nodes: Sequence[Node] | None = None, depth: int 
 
 
 def belongs(node: Node, depth: int) -> tuple[str, str, str]:
-    """The name of its part, the part's type, and the copy of it that the node belongs to; names are those inside the outer block."""
+    """The name of its part, the part's type, and the copy of it that the node belongs to; names are
+    those inside the outer block.
+    """
     prefix = f"{node.blocks[depth - 1].name}." if depth else ""
     if len(node.blocks) <= depth:
         return node.name.removeprefix(prefix), node.layer.type, node.name
@@ -73,9 +81,17 @@ def belongs(node: Node, depth: int) -> tuple[str, str, str]:
 
 
 def passes_on(part: Part, before: Part, typed: TypedGraph) -> bool:
-    """Whether a part has no weights and only gives what the part before it makes, in the same shape."""
+    """Whether a part has no weights and only gives what the part before it makes, in the same
+    shape.
+    """
     read, made = given(part), ends(part, typed)
-    if part.weights or len(read) != 1 or len(made) != 1 or read[0].node not in before.nodes or len(ends(before, typed)) != 1:
+    if (
+        part.weights
+        or len(read) != 1
+        or len(made) != 1
+        or read[0].node not in before.nodes
+        or len(ends(before, typed)) != 1
+    ):
         return False
     return typed.types[read[0]].shape == typed.types[made[0]].shape
 
@@ -88,7 +104,9 @@ def given(part: Part) -> list[Value]:
 def ends(part: Part, typed: TypedGraph) -> list[Value]:
     """What a part makes for others."""
     inner = set(part.nodes)
-    users = {v for node in typed.graph.nodes if node not in inner for v in node.bottoms} | set(typed.graph.outputs)
+    users = {v for node in typed.graph.nodes if node not in inner for v in node.bottoms} | set(
+        typed.graph.outputs
+    )
     return [v for node in part.nodes for v in node.tops if v in users] or list(part.nodes[-1].tops[:1])
 
 
@@ -104,7 +122,9 @@ def templates(typed: TypedGraph) -> list[tuple[Block, list[Node]]]:
 
 
 def inside(nodes: Iterable[Node]) -> dict[str, str]:
-    """Of each block inside a block, by name: the types of its layers, `Convolution, BatchNorm, Scale, ReLU`."""
+    """Of each block inside a block, by name: the types of its layers, `Convolution, BatchNorm,
+    Scale, ReLU`.
+    """
     found: dict[str, tuple[str, list[str]]] = {}
     for node in nodes:
         for block in node.blocks[1:]:
@@ -123,7 +143,9 @@ def drawn(typed: TypedGraph, parts: Sequence[Part]) -> str:
         places[value] = f"i{i}"
         lines.append(f'  i{i}(["{value.name}<br/>{shown(typed.types[value].shape)}"])')
     for i, part in enumerate(parts):
-        lines.append(f'  p{i}["{part.name}<br/>{part.kind}<br/>{shown(typed.types[ends(part, typed)[0]].shape)}"]')
+        lines.append(
+            f'  p{i}["{part.name}<br/>{part.kind}<br/>{shown(typed.types[ends(part, typed)[0]].shape)}"]'
+        )
         lines += [f"  {source} --> p{i}" for source in dict.fromkeys(places[v] for v in given(part))]
         places.update({v: f"p{i}" for node in part.nodes for v in node.tops})
     return "\n".join(lines)

@@ -1,4 +1,6 @@
-"""Fixes tried: edits made on a text, the text checked again. Comes in: findings and a way to check; knows no spec and no file."""
+"""Fixes tried: edits made on a text, the text checked again. Comes in: findings and a way to check;
+knows no spec and no file.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -28,22 +30,33 @@ UNTRIED = "{} change{} that may help here and below were not tried: there are to
 
 
 class Repair(NamedTuple):
-    """A text after its safe fixes, with what was done, in order: the finding as it was, and its fix."""
+    """A text after its safe fixes, with what was done, in order: the finding as it was, and its
+    fix.
+    """
 
     source: Source
     done: tuple[tuple[Diagnostic, Fix], ...]
 
 
-def helps(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequence[Diagnostic], beyond: int) -> bool:
-    """Whether a change leaves the fixed findings out and makes no new error in their phase or an earlier one.
+def helps(
+    before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequence[Diagnostic], beyond: int
+) -> bool:
+    """Whether a change leaves the fixed findings out and makes no new error in their phase or an
+    earlier one.
 
-    Errors of later phases may come to light, and where nobody looked before: behind the change, from `beyond` on, where reading broke off
-    (phase 0), and in what a fixed finding hid (the parameters of a layer of unknown type).
+    Errors of later phases may come to light, and where nobody looked before: behind the change,
+    from `beyond` on, where reading broke off (phase 0), and in what a fixed finding hid (the
+    parameters of a layer of unknown type).
     """
     last = max(d.phase for d in fixed)
     hidden = Hidden(fixed)
     behind = last == Phase.READING
-    seen = [d for d in after if not (behind and d.phase == last and d.span is not None and d.span.start >= beyond) and d not in hidden]
+    seen = [
+        d
+        for d in after
+        if not (behind and d.phase == last and d.span is not None and d.span.start >= beyond)
+        and d not in hidden
+    ]
 
     def errors(found: Iterable[Diagnostic]) -> Counter[Identity]:
         return Counter(d.identity for d in found if d.phase <= last and (d.severity == "error" or d in fixed))
@@ -52,13 +65,17 @@ def helps(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequ
 
 
 class Hidden:
-    """The lines that fixed findings hid; edits of words leave the number of lines. `d in hidden`: whether a finding came to light there."""
+    """The lines that fixed findings hid; edits of words leave the number of lines. `d in hidden`:
+    whether a finding came to light there.
+    """
 
     def __init__(self, fixed: Iterable[Diagnostic]) -> None:
         self.by_line: dict[int, set[str]] = {}
         for d in fixed:
             first = d.hides.begin[0] if d.hides is not None else 0
-            for line in range(first, first + d.hides.text.rstrip().count("\n") + 1) if d.hides is not None else ():
+            for line in (
+                range(first, first + d.hides.text.rstrip().count("\n") + 1) if d.hides is not None else ()
+            ):
                 self.by_line.setdefault(line, set()).add(d.code)
 
     def __contains__(self, found: Diagnostic) -> bool:
@@ -73,7 +90,9 @@ class Offer(NamedTuple):
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """What fixes have in common that may be tried together: one word that is written for many, each in its own place."""
+        """What fixes have in common that may be tried together: one word that is written for many,
+        each in its own place.
+        """
         return (self.finding.code, *(edit.text for edit in self.fix.edits))
 
     @property
@@ -81,14 +100,23 @@ class Offer(NamedTuple):
         return id(self.finding), id(self.fix)
 
 
-def tried(found: Sequence[Diagnostic], source: Source, check: Check, affordable: int = ROUNDS) -> list[Diagnostic]:
-    """The findings without the fixes that do not help. What edits another text, or is only words, stays as it is.
+def tried(
+    found: Sequence[Diagnostic], source: Source, check: Check, affordable: int = ROUNDS
+) -> list[Diagnostic]:
+    """The findings without the fixes that do not help. What edits another text, or is only words,
+    stays as it is.
 
-    A fix after which other errors come to light keeps its words and loses its edits: only what checks clean is offered as an edit.
-    More than a few of one kind are tried together, and all together where `affordable` trials are too few. What was not tried is not
-    offered, and the first such finding says how many there are.
+    A fix after which other errors come to light keeps its words and loses its edits: only what
+    checks clean is offered as an edit. More than a few of one kind are tried together, and all
+    together where `affordable` trials are too few. What was not tried is not offered, and the first
+    such finding says how many there are.
     """
-    offers = [Offer(d, fix) for d in found for fix in d.fixes if fix.edits and all(belongs(source, edit) for edit in fix.edits)]
+    offers = [
+        Offer(d, fix)
+        for d in found
+        for fix in d.fixes
+        if fix.edits and all(belongs(source, edit) for edit in fix.edits)
+    ]
     trial = Trial(found, source, check)
     for group in groups(offers, affordable):
         with suppress(SpentError):
@@ -99,7 +127,9 @@ def tried(found: Sequence[Diagnostic], source: Source, check: Check, affordable:
     told: list[Diagnostic] = []
     for d in found:
         fixes = tuple(
-            kept for fix in d.fixes if (kept := trial.verdicts.get((id(d), id(fix))) if (id(d), id(fix)) in mine else fix) is not None
+            kept
+            for fix in d.fixes
+            if (kept := trial.verdicts.get((id(d), id(fix))) if (id(d), id(fix)) in mine else fix) is not None
         )
         if untried and any((id(d), id(fix)) in left for fix in d.fixes):
             d, untried = replace(d, notes=(*d.notes, UNTRIED.format(f"{untried:,}", "s" * (untried > 1)))), 0
@@ -108,7 +138,9 @@ def tried(found: Sequence[Diagnostic], source: Source, check: Check, affordable:
 
 
 def groups(offers: Sequence[Offer], affordable: int) -> list[list[Offer]]:
-    """What is tried together: few fixes of one kind each alone, more of them at once; the first of each finding where that is too much."""
+    """What is tried together: few fixes of one kind each alone, more of them at once; the first of
+    each finding where that is too much.
+    """
     kinds: dict[object, list[Offer]] = {}
     alternatives: list[list[Offer]] = []
     for offer in offers:
@@ -117,7 +149,11 @@ def groups(offers: Sequence[Offer], affordable: int) -> list[list[Offer]]:
             alternatives.append([offer])
         else:
             same.append(offer)
-    made = [part for same in kinds.values() for part in ([same] if together(same) else [[offer] for offer in same])]
+    made = [
+        part
+        for same in kinds.values()
+        for part in ([same] if together(same) else [[offer] for offer in same])
+    ]
     if len(made) <= affordable or not offers:
         return [*made, *alternatives]
     firsts = list({id(offer.finding): offer for offer in reversed(offers)}.values())[::-1]
@@ -125,7 +161,9 @@ def groups(offers: Sequence[Offer], affordable: int) -> list[list[Offer]]:
 
 
 def together(offers: Sequence[Offer]) -> bool:
-    """Whether fixes may be judged in one trial: not what damage to the text itself is mended by, where one changes how all is read."""
+    """Whether fixes may be judged in one trial: not what damage to the text itself is mended by,
+    where one changes how all is read.
+    """
     return len(offers) > ALONE and all(offer.finding.phase > Phase.READING for offer in offers)
 
 
@@ -140,7 +178,9 @@ class Trial:
         self.after: dict[str, list[Diagnostic]] = {}
 
     def of(self, group: Sequence[Offer]) -> None:
-        """Judge some fixes: together where they are several and all is well so, else each alone. Raises SpentError."""
+        """Judge some fixes: together where they are several and all is well so, else each alone.
+        Raises SpentError.
+        """
         left = [offer for offer in group if offer.key not in self.verdicts]
         clean = self.judged(left) if len(left) > 1 else None
         if clean:
@@ -156,10 +196,14 @@ class Trial:
                 if all_helped:
                     self.verdicts.update((each.key, each.fix._replace(edits=())) for each in left[i:])
                 raise
-            self.verdicts[offer.key] = None if clean is None else offer.fix if clean else offer.fix._replace(edits=())
+            self.verdicts[offer.key] = (
+                None if clean is None else offer.fix if clean else offer.fix._replace(edits=())
+            )
 
     def judged(self, offers: Sequence[Offer]) -> bool | None:
-        """Whether the text with fixes made has no error that is new; None where they do not help or exclude each other."""
+        """Whether the text with fixes made has no error that is new; None where they do not help or
+        exclude each other.
+        """
         edits = [edit for offer in offers for edit in offer.fix.edits]
         changed = edited(self.source, edits)
         if changed is None:
@@ -167,7 +211,9 @@ class Trial:
         if changed.text not in self.after:
             self.after[changed.text] = self.check(changed)
         after = self.after[changed.text]
-        if not helps(self.found, after, [offer.finding for offer in offers], end_of(self.source, changed, edits)):
+        if not helps(
+            self.found, after, [offer.finding for offer in offers], end_of(self.source, changed, edits)
+        ):
             return None
         return nothing_new(self.found, after)
 
@@ -181,11 +227,14 @@ def nothing_new(before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> bo
     return not errors(after) - errors(before)
 
 
-def doubted(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequence[Diagnostic], change: Back) -> bool:
-    """Whether an error that is new speaks against a change: it stands in a changed line or nowhere, or the net is not the expected one.
+def doubted(
+    before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequence[Diagnostic], change: Back
+) -> bool:
+    """Whether an error that is new speaks against a change: it stands in a changed line or nowhere,
+    or the net is not the expected one.
 
-    Other errors come to light because the change lets them be seen, in its own line what a fixed finding hid. Expectations hang on the
-    whole net, so also on a change.
+    Other errors come to light because the change lets them be seen, in its own line what a fixed
+    finding hid. Expectations hang on the whole net, so also on a change.
     """
     known = {d.identity for d in before}
     seen = [d for d in after if d.severity == "error" and d.identity not in known]
@@ -195,7 +244,8 @@ def doubted(before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Se
 
 
 def repaired(source: Source, found: list[Diagnostic], check: Check) -> Repair:
-    """Make every safe fix that helps: all of a round together, or one by one where together they do not; as far as the effort goes.
+    """Make every safe fix that helps: all of a round together, or one by one where together they do
+    not; as far as the effort goes.
 
     found: what the check says of the text as it stands.
     """
@@ -206,18 +256,31 @@ def repaired(source: Source, found: list[Diagnostic], check: Check) -> Repair:
     with suppress(SpentError):
         found = settled(found, source, check)
         for _ in range(ROUNDS):
-            safe = [(d, fix) for d in found for fix in d.fixes[:1] if fix.safe and fix.edits and d.identity not in refused]
+            safe = [
+                (d, fix)
+                for d in found
+                for fix in d.fixes[:1]
+                if fix.safe and fix.edits and d.identity not in refused
+            ]
             if not safe:
                 break
             for group in (safe, safe[:1]) if len(safe) > 1 else (safe,):
                 edits = [edit for _, fix in group for edit in fix.edits]
                 changed = edited(source, edits)
-                after = settled(check(changed), changed, check) if changed is not None else found
+                if changed is not None:
+                    after = settled(check(changed), changed, check)
+                else:
+                    after = found
                 fixed = [d for d, _ in group]
                 if (
                     changed is not None
                     and helps(found, after, fixed, end_of(source, changed, edits))
-                    and not doubted(found, after, fixed, Back(source, changed, sorted(edits, key=lambda e: (e.span.start, e.span.end))))
+                    and not doubted(
+                        found,
+                        after,
+                        fixed,
+                        Back(source, changed, sorted(edits, key=lambda e: (e.span.start, e.span.end))),
+                    )
                 ):
                     source, found = changed, after
                     done += group

@@ -1,4 +1,6 @@
-"""What `netspec check` tells and mends: findings, moved to the wrong number, each fix tried. In: a text; out: findings."""
+"""What `netspec check` tells and mends: findings, moved to the wrong number, each fix tried. In: a
+text; out: findings.
+"""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +28,9 @@ BEHIND = 2
 
 
 GUESSES = 0.6
-"""The part of what is left of the effort that is spent on whose fault it is, before fixes are tried."""
+"""The part of what is left of the effort that is spent on whose fault it is, before fixes are
+tried.
+"""
 
 
 REPAIR = 10 * SECOND
@@ -37,19 +41,28 @@ DAMAGES = 3
 
 
 def check_source(
-    source: Source, reading: Reading = PLAIN, damages: int = DAMAGES, early: Callable[[list[Diagnostic]], None] | None = None
+    source: Source,
+    reading: Reading = PLAIN,
+    damages: int = DAMAGES,
+    early: Callable[[list[Diagnostic]], None] | None = None,
 ) -> list[Diagnostic]:
-    """All findings on a spec, sorted; each fix that they offer was made, and the text checked again.
+    """All findings on a spec, sorted; each fix that they offer was made, and the text checked
+    again.
 
-    damages: how many times reading goes on behind a place that is no YAML, with the text mended as the finding there offers.
-    early: called with the findings before changes are tried on them, if there is anything to try.
-    All trials together cost about a second; what was not tried is not offered.
+    damages: how many times reading goes on behind a place that is no YAML, with the text mended as
+    the finding there offers. early: called with the findings before changes are tried on them, if
+    there is anything to try. All trials together cost about a second; what was not tried is not
+    offered.
     """
     return settled_findings(source, reading, damages, early, Effort(SECOND))
 
 
 def settled_findings(
-    source: Source, reading: Reading, damages: int, early: Callable[[list[Diagnostic]], None] | None, effort: Effort
+    source: Source,
+    reading: Reading,
+    damages: int,
+    early: Callable[[list[Diagnostic]], None] | None,
+    effort: Effort,
 ) -> list[Diagnostic]:
     """The findings with the places and fixes that trials decide, as far as the effort goes."""
     found, layers = look(source, reading)
@@ -82,7 +95,9 @@ def settled_findings(
     return found
 
 
-def with_blame(found: list[Diagnostic], source: Source, reading: Reading, check: Check, behind: int = BEHIND) -> list[Diagnostic]:
+def with_blame(
+    found: list[Diagnostic], source: Source, reading: Reading, check: Check, behind: int = BEHIND
+) -> list[Diagnostic]:
     """The findings on sizes moved to the one number whose change mends them, where there is one.
 
     behind: how many faults are looked for one behind another, where the first alone hides the rest.
@@ -101,8 +116,12 @@ def with_blame(found: list[Diagnostic], source: Source, reading: Reading, check:
     moved = blamed(found, source, check, trials, expected=expected)
     if moved != found or not behind:
         return moved
-    told = further(found, source, trials, lambda text: with_blame(check(text), text, reading, check, behind - 1))
-    return with_nearby(told, source, trials) if told == found else told
+    told = further(
+        found, source, trials, lambda text: with_blame(check(text), text, reading, check, behind - 1)
+    )
+    if told == found:
+        return with_nearby(told, source, trials)
+    return told
 
 
 def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":
@@ -115,12 +134,16 @@ def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":
 
 
 def check_as(source: Source, dialect: str, reading: Reading = PLAIN) -> list[Diagnostic]:
-    """NS413 for each layer of a sound spec whose size or value would change if `dialect` filled what it leaves open. Raises SpecError."""
+    """NS413 for each layer of a sound spec whose size or value would change if `dialect` filled
+    what it leaves open. Raises SpecError.
+    """
     from netspec.analysis.dialect import differences
 
     diagnostics = Diagnostics()
     program = load_source(source, reading)
-    resolved = resolve_source(source, diagnostics, changed(reading, settings=(*reading.settings, f"dialect={dialect}")))
+    resolved = resolve_source(
+        source, diagnostics, changed(reading, settings=(*reading.settings, f"dialect={dialect}"))
+    )
     found: list[Diagnostic] = []
     for typed in program.graphs() if resolved is not None else ():
         assert resolved is not None

@@ -1,4 +1,6 @@
-"""Edits made on a text, and whether two lists of findings tell of the same faults. Knows no way to check."""
+"""Edits made on a text, and whether two lists of findings tell of the same faults. Knows no way to
+check.
+"""
 
 from collections.abc import Iterable
 
@@ -30,7 +32,9 @@ def faults(found: Iterable[Diagnostic]) -> frozenset[Identity]:
 
 
 def belongs(source: Source, edit: Edit) -> bool:
-    return edit.span.source is source or (edit.span.source.name == source.name and edit.span.source.text == source.text)
+    return edit.span.source is source or (
+        edit.span.source.name == source.name and edit.span.source.text == source.text
+    )
 
 
 def end_of(source: Source, changed: Source, edits: Iterable[Edit]) -> int:

@@ -1,6 +1,8 @@
-"""What trials of changes may cost, counted in work and not in seconds: the same text gets the same answer on every machine.
+"""What trials of changes may cost, counted in work and not in seconds: the same text gets the same
+answer on every machine.
 
-Comes in: a way to check and what one check costs; goes out: one that raises SpentError before it would cost too much.
+Comes in: a way to check and what one check costs; goes out: one that raises SpentError before it
+would cost too much.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +16,9 @@ __all__ = ["SECOND", "Check", "Effort", "SpentError", "weight"]
 SECOND = 1_000_000
 """What all trials of one check may cost, about a second."""
 LAYER, FINDING, UNREAD = 100, 300, 4
-"""What a layer costs, and a finding, where a character of the text costs 1; and what one costs of which no layer was read."""
+"""What a layer costs, and a finding, where a character of the text costs 1; and what one costs of
+which no layer was read.
+"""
 
 Check = Callable[[Source], list[Diagnostic]]
 
@@ -24,7 +28,9 @@ class SpentError(Exception):
 
 
 class Effort:
-    """The work that is left for trials. One trial is paid for in any case, unless it alone would cost several times as much as all."""
+    """The work that is left for trials. One trial is paid for in any case, unless it alone would
+    cost several times as much as all.
+    """
 
     FIRST = 3
 
@@ -60,5 +66,7 @@ class Effort:
 
 
 def weight(source: Source, layers: int, found: int) -> int:
-    """What checking a text costs that has so many layers, blocks unrolled and each phase counted, and so many findings."""
+    """What checking a text costs that has so many layers, blocks unrolled and each phase counted,
+    and so many findings.
+    """
     return len(source.text) * (1 if layers else UNREAD) + LAYER * layers + FINDING * found

@@ -1,4 +1,6 @@
-"""Tells of faults in sizes one behind another, where the first hides the rest. In: a finding that no number by itself clears; out: all."""
+"""Tells of faults in sizes one behind another, where the first hides the rest. In: a finding that
+no number by itself clears; out: all.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,9 +21,11 @@ Blame = Callable[[Source], list[Diagnostic]]
 
 
 def behind(found: Sequence[Diagnostic], source: Source, trials: Trials, blame: Blame) -> list[Diagnostic]:
-    """The findings; where an odd number clears the only one on sizes, and what then shows has its number too, all of these are told.
+    """The findings; where an odd number clears the only one on sizes, and what then shows has its
+    number too, all of these are told.
 
-    Not where one number, though none so odd, would clear all. blame: the findings on a text, at their numbers where these are known.
+    Not where one number, though none so odd, would clear all. blame: the findings on a text, at
+    their numbers where these are known.
     """
     accused = [d for d in found if trials.suspects(d)]
     if len(accused) != 1 or any(d.severity == "error" for d in found if d is not accused[0]):
@@ -36,7 +40,16 @@ def behind(found: Sequence[Diagnostic], source: Source, trials: Trials, blame: B
         if changed is not None and after and all(any(fix.edits for fix in one.fixes) for one in after):
             back = Back(source, changed, [edit])
             first = f"appears once {edit.text} is written in place of {edit.span.text}"
-            further = [replace(one, notes=(*one.notes, first)) for each in after if (one := back.finding(each)) is not None]
-            if len(further) == len(after) and not any(trials.remaining([s.edit]) == set() for s in trials.suspects(d)):
-                return sorted([pointed(d, [edit], 0), *further, *(one for one in found if one is not d)], key=lambda one: one.order)
+            further = [
+                replace(one, notes=(*one.notes, first))
+                for each in after
+                if (one := back.finding(each)) is not None
+            ]
+            if len(further) == len(after) and not any(
+                trials.remaining([s.edit]) == set() for s in trials.suspects(d)
+            ):
+                return sorted(
+                    [pointed(d, [edit], 0), *further, *(one for one in found if one is not d)],
+                    key=lambda one: one.order,
+                )
     return list(found)

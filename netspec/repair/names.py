@@ -1,6 +1,8 @@
-"""Of two places that may both be the wrong one of a name, the one whose change makes more of the net agree. In: findings, a way to check.
+"""Of two places that may both be the wrong one of a name, the one whose change makes more of the
+net agree. In: findings, a way to check.
 
-Two layers of one name: each is renamed in turn. A name that nothing makes: the readers against the layer of a like name. Knows no graph.
+Two layers of one name: each is renamed in turn. A name that nothing makes: the readers against the
+layer of a like name. Knows no graph.
 """
 
 import re
@@ -28,7 +30,9 @@ NAMES = 4
 
 
 class Trial(NamedTuple):
-    """What check says with an edit made: errors first, then warnings; `name` is the one that was written, "" for one that nothing reads."""
+    """What check says with an edit made: errors first, then warnings; `name` is the one that was
+    written, "" for one that nothing reads.
+    """
 
     errors: int
     warnings: int
@@ -41,7 +45,8 @@ class Trial(NamedTuple):
 
 
 def settled(found: Sequence[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
-    """The findings, those on names at the place that a trial blames. What goes with a clean trial's edit is left out.
+    """The findings, those on names at the place that a trial blames. What goes with a clean trial's
+    edit is left out.
 
     Those behind the effort that is left stay as they are.
     """
@@ -49,7 +54,10 @@ def settled(found: Sequence[Diagnostic], source: Source, check: Check) -> list[D
     with suppress(SpentError):
         for d in [d for d in found if disputed(d, source)][:NAMES]:
             if d in kept:
-                kept = told_apart(d, kept, source, check) if d.code == DUPLICATE else misnamed(d, kept, source, check)
+                if d.code == DUPLICATE:
+                    kept = told_apart(d, kept, source, check)
+                else:
+                    kept = misnamed(d, kept, source, check)
     return kept
 
 
@@ -57,18 +65,27 @@ def disputed(d: Diagnostic, source: Source) -> bool:
     """Whether a finding on a name has a second place in the same text, and both are whole names."""
     if d.code not in (DUPLICATE, *MISSING) or d.span is None or not d.others or d.others[0].kind == "use":
         return False
-    return all(belongs(source, Edit(span, "")) and WORD.fullmatch(span.text) for span in (d.span, d.others[0].span))
+    return all(
+        belongs(source, Edit(span, "")) and WORD.fullmatch(span.text) for span in (d.span, d.others[0].span)
+    )
 
 
 def told_apart(d: Diagnostic, found: list[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
-    """Two layers of one name: the finding at the one without which the net has fewer errors; on a tie where it is."""
+    """Two layers of one name: the finding at the one without which the net has fewer errors; on a
+    tie where it is.
+    """
     assert d.span is not None
     here, there = (renamed(span, source, check) for span in (d.span, d.others[0].span))
     moved = there.rank < here.rank
     best, span, other = (there, d.others[0].span, d.span) if moved else (here, d.span, d.others[0].span)
     settled_one = d
     if moved:
-        settled_one = replace(d, span=span, label="this one has the same name", others=(Label(other, "used here"), *d.others[1:]))
+        settled_one = replace(
+            d,
+            span=span,
+            label="this one has the same name",
+            others=(Label(other, "used here"), *d.others[1:]),
+        )
     if not best.name or best.errors or there.rank == here.rank:
         return [settled_one if each is d else each for each in found]
     fix = Fix(f"write {best.name}, a name that is read and that no layer has", (Edit(span, best.name),))
@@ -76,28 +93,46 @@ def told_apart(d: Diagnostic, found: list[Diagnostic], source: Source, check: Ch
 
 
 def renamed(span: Span, source: Source, check: Check) -> Trial:
-    """The best of a layer under a name that nothing reads, and under those that are read and that nothing makes."""
+    """The best of a layer under a name that nothing reads, and under those that are read and that
+    nothing makes.
+    """
     first = tried(source, [Edit(span, f"{span.text}_")], check)
-    missing = [d.span.text for d in first.after if d.code in WANTED and d.span is not None and WORD.fullmatch(d.span.text)]
-    trials = [tried(source, [Edit(span, name)], check)._replace(name=name) for name in list(dict.fromkeys(missing))[:NAMES]]
+    missing = [
+        d.span.text
+        for d in first.after
+        if d.code in WANTED and d.span is not None and WORD.fullmatch(d.span.text)
+    ]
+    trials = [
+        tried(source, [Edit(span, name)], check)._replace(name=name)
+        for name in list(dict.fromkeys(missing))[:NAMES]
+    ]
     return min([first, *trials], key=lambda trial: trial.rank)
 
 
 def misnamed(d: Diagnostic, found: list[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
-    """A name that nothing makes: at the layer of the like name where renaming it helps more than changing all that read it.
+    """A name that nothing makes: at the layer of the like name where renaming it helps more than
+    changing all that read it.
 
     On a tie the one with fewer places is blamed, and the reader where both have one.
     """
     assert d.span is not None
     maker, name = d.others[0].span, d.span.text
-    readers = [each for each in found if each.code in MISSING and each.span is not None and each.span.text == name]
+    readers = [
+        each for each in found if each.code in MISSING and each.span is not None and each.span.text == name
+    ]
     reading = tried(source, [Edit(each.span, maker.text) for each in readers if each.span is not None], check)
     making = tried(source, [Edit(maker, name)], check)
     here, there = ((fresh(trial.after, found), *trial.rank) for trial in (reading, making))
     if there > here or (there == here and len(readers) == 1):
         return found
     others = tuple(Label(each.span, f"reads {name}") for each in readers if each.span is not None)
-    told = replace(d, span=maker, label=f"is {name} meant?", others=others, fixes=(Fix(f"write {name}", (Edit(maker, name),)),))
+    told = replace(
+        d,
+        span=maker,
+        label=f"is {name} meant?",
+        others=others,
+        fixes=(Fix(f"write {name}", (Edit(maker, name),)),),
+    )
     return left_over(found, d, told, making.after)
 
 
@@ -110,14 +145,27 @@ def fresh(after: Iterable[Diagnostic], found: Iterable[Diagnostic]) -> int:
 def tried(source: Source, edits: Sequence[Edit], check: Check) -> Trial:
     changed = edited(source, edits)
     after = check(changed) if changed is not None else []
-    errors = sum(d.severity == "error" for d in after) if changed is not None else 1 << 30
+    if changed is not None:
+        errors = sum(d.severity == "error" for d in after)
+    else:
+        errors = 1 << 30
     return Trial(errors, len(after) - errors, "", after)
 
 
-def left_over(found: Iterable[Diagnostic], d: Diagnostic, told: Diagnostic, after: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """The findings with one told anew, without the errors of the net's names and sizes that its fix clears."""
+def left_over(
+    found: Iterable[Diagnostic], d: Diagnostic, told: Diagnostic, after: Iterable[Diagnostic]
+) -> list[Diagnostic]:
+    """The findings with one told anew, without the errors of the net's names and sizes that its fix
+    clears.
+    """
     still = {each.identity for each in after}
-    kept = [each for each in found if each is d or each.phase not in (Phase.NAMES, Phase.SIZES) or each.identity in still]
+    kept = [
+        each
+        for each in found
+        if each is d or each.phase not in (Phase.NAMES, Phase.SIZES) or each.identity in still
+    ]
     gone = len(list(found)) - len(kept)
     notes = (*told.notes, *further(gone))
-    return sorted((replace(told, notes=notes) if each is d else each for each in kept), key=lambda each: each.order)
+    return sorted(
+        (replace(told, notes=notes) if each is d else each for each in kept), key=lambda each: each.order
+    )

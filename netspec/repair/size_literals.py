@@ -1,4 +1,6 @@
-"""The whole numbers of a text that make sizes in a graph. In: nodes and inputs with their places; out: each number, and what it makes."""
+"""The whole numbers of a text that make sizes in a graph. In: nodes and inputs with their places;
+out: each number, and what it makes.
+"""
 
 from collections.abc import Iterator
 from math import prod
@@ -11,7 +13,9 @@ __all__ = ["Use", "unpadded", "uses"]
 
 
 class Use(NamedTuple):
-    """A parameter that a number makes: factor times it (0: not known how); position: which of several sizes it is, None for all."""
+    """A parameter that a number makes: factor times it (0: not known how); position: which of
+    several sizes it is, None for all.
+    """
 
     node: Node
     name: str
@@ -30,9 +34,13 @@ def uses(node: Node) -> Iterator[tuple[Written, Use]]:
     """Each number behind a whole-number parameter of a layer."""
     for name in node.layer.params:
         value = node.layer.__dict__.get(name)
-        if type(value) is not int and not (isinstance(value, tuple) and value and all(type(v) is int for v in value)):
+        if type(value) is not int and not (
+            isinstance(value, tuple) and value and all(type(v) is int for v in value)
+        ):
             continue
-        spans = node.places.sources.get(name) or ((node.places.spans[name],) if name in node.places.spans else ())
+        spans = node.places.sources.get(name) or (
+            (node.places.spans[name],) if name in node.places.spans else ()
+        )
         found = [(span, list(within(span))) for span in spans]
         if isinstance(value, tuple):
             yield from listed(node, name, value, [written for _, each in found for written in each])
@@ -40,20 +48,28 @@ def uses(node: Node) -> Iterator[tuple[Written, Use]]:
             whole = prod(written.value for _, each in found for written in each) == value
             for span, each in found:
                 yield from (
-                    picked(node, name, value, each) if "[" in span.text else scaled(node, name, value, each, whole or len(spans) == 1)
+                    picked(node, name, value, each)
+                    if "[" in span.text
+                    else scaled(node, name, value, each, whole or len(spans) == 1)
                 )
 
 
 def unpadded(node: Node) -> Written | None:
-    """The kernel_size of a layer that says no pad, where one can be written behind it: in a mapping in braces, by itself."""
+    """The kernel_size of a layer that says no pad, where one can be written behind it: in a mapping
+    in braces, by itself.
+    """
     own, span = node.layer.__dict__, node.places.spans.get("kernel_size")
     if span is None or "pad" in node.places or "kernel_size" in node.places.sources or own.get("pad") != 0:
         return None
     line = span.source.text[span.source.text.rfind("\n", 0, span.start) + 1 : span.start]
-    return Written(span, own["kernel_size"]) if span.text == str(own["kernel_size"]) and line.count("{") > line.count("}") else None
+    if span.text == str(own["kernel_size"]) and line.count("{") > line.count("}"):
+        return Written(span, own["kernel_size"])
+    return None
 
 
-def listed(node: Node, name: str, value: tuple[int, ...], found: list[Written]) -> Iterator[tuple[Written, Use]]:
+def listed(
+    node: Node, name: str, value: tuple[int, ...], found: list[Written]
+) -> Iterator[tuple[Written, Use]]:
     """Numbers of a list, one for each of the parameter's, or one for all."""
     if tuple(written.value for written in found) == value:
         yield from ((written, Use(node, name, i)) for i, written in enumerate(found))
@@ -68,8 +84,12 @@ def picked(node: Node, name: str, value: int, found: list[Written]) -> Iterator[
     yield from ((written, Use(node, name, factor=int(len(same) == 1))) for written in same)
 
 
-def scaled(node: Node, name: str, value: int, found: list[Written], product: bool) -> Iterator[tuple[Written, Use]]:
-    """Numbers of which a parameter is a multiple: `${4 * width}`; 0 is one where it stands by itself."""
+def scaled(
+    node: Node, name: str, value: int, found: list[Written], product: bool
+) -> Iterator[tuple[Written, Use]]:
+    """Numbers of which a parameter is a multiple: `${4 * width}`; 0 is one where it stands by
+    itself.
+    """
     for written in found:
         if written.value == value == 0:
             yield written, Use(node, name, factor=int(node.places.spans.get(name) == written.span))

@@ -1,4 +1,5 @@
-"""Tells quickly which changes of a number cannot mend a net: the layers that it makes are typed anew, not the text.
+"""Tells quickly which changes of a number cannot mend a net: the layers that it makes are typed
+anew, not the text.
 
 In: a graph with its errors, and shapes that some values should have; out: yes or no for an edit.
 """
@@ -49,7 +50,9 @@ class Trials:
         self.order = {node: i for i, node in enumerate(graph.nodes)}
         self.makes: dict[tuple[int, int], list[Use | Axis]] = {}
         self.pads: dict[tuple[int, int], list[Use]] = {}
-        for kernel, use in ((kernel, Use(node, "pad")) for node in graph.nodes if (kernel := unpadded(node)) is not None):
+        for kernel, use in (
+            (kernel, Use(node, "pad")) for node in graph.nodes if (kernel := unpadded(node)) is not None
+        ):
             self.pads.setdefault((kernel.span.start, kernel.span.end), []).append(use)
         for written, made in (pair for node in graph.nodes for pair in uses(node)):
             self.makes.setdefault((written.span.start, written.span.end), []).append(made)
@@ -57,7 +60,9 @@ class Trials:
             self.makes.setdefault((written.span.start, written.span.end), []).append(axis)
 
     def suspects(self, d: Diagnostic) -> tuple[Suspect, ...]:
-        """The numbers that may be why a finding is there, the likeliest first; none for one that is on no sizes."""
+        """The numbers that may be why a finding is there, the likeliest first; none for one that is
+        on no sizes.
+        """
         evidence = disagreement(d)
         if evidence is None or not accusable(d):
             return ()
@@ -68,17 +73,23 @@ class Trials:
         return self.accused[id(evidence)][1]
 
     def refutes(self, edit: Edit) -> bool:
-        """Whether a layer still refuses, or a goal is missed, with the edit made; False where it is not known what the number makes."""
+        """Whether a layer still refuses, or a goal is missed, with the edit made; False where it is
+        not known what the number makes.
+        """
         change = self.change([edit]) if self.left > 0 else None
         return change is not None and not self.mends(change)
 
     def remaining(self, edits: Sequence[Edit]) -> set[str] | None:
         """The layers, by name, that refuse with edits made; None where that is not known."""
         change = self.change(edits) if self.left > 0 else None
-        return {node.name for node in self.refusing(change, dict(change.inputs))} if change is not None else None
+        if change is not None:
+            return {node.name for node in self.refusing(change, dict(change.inputs))}
+        return None
 
     def first(self, edit: Edit) -> First | None:
-        """The first layer whose tops are others with the edit made, and what it would give; None where that is not known."""
+        """The first layer whose tops are others with the edit made, and what it would give; None
+        where that is not known.
+        """
         change = self.change([edit])
         if change is None:
             return None
@@ -108,9 +119,14 @@ class Trials:
         return all(self.shape(value, types) == shape for value, shape in self.goals.items())
 
     def refusing(self, change: Change, types: dict[Value, TensorType | Unknown]) -> Iterator[Node]:
-        """The layers that refuse with a change made, in order. `types` begins with what became of the inputs, and is filled."""
+        """The layers that refuse with a change made, in order. `types` begins with what became of
+        the inputs, and is filled.
+        """
         rules = Pass(self.graph)
-        first = 0 if change.inputs else min((self.order[node] for node in change.layers), default=0)
+        if change.inputs:
+            first = 0
+        else:
+            first = min((self.order[node] for node in change.layers), default=0)
         yield from (node for node in self.wrong if self.order[node] < first)
         self.left -= (len(self.order) - first) // PASSED
         for node in self.graph.nodes[first:]:
@@ -124,10 +140,13 @@ class Trials:
 
     def shape(self, value: Value, types: Mapping[Value, TensorType | Unknown]) -> Shape | None:
         found = types.get(value, self.base.types.get(value))
-        return found.shape if isinstance(found, TensorType) else None
+        if isinstance(found, TensorType):
+            return found.shape
+        return None
 
     def typed(self, node: Node, layer: Layer, types: dict[Value, TensorType | Unknown], rules: Pass) -> bool:
-        """Type a layer; only tops that became others are noted. False where it refuses, or leaves one number of an open size.
+        """Type a layer; only tops that became others are noted. False where it refuses, or leaves
+        one number of an open size.
 
         Behind a layer that refuses nothing is said.
         """
@@ -140,14 +159,27 @@ class Trials:
             found = rules.ruling(layer, known, len(node.tops))
         except (RuleError, *BUGS):
             return False
-        types.update((value, top) for value, top in zip(node.tops, found.tops, strict=True) if top != self.base.types.get(value))
+        types.update(
+            (value, top)
+            for value, top in zip(node.tops, found.tops, strict=True)
+            if top != self.base.types.get(value)
+        )
         return self.pinned >= pins(found.facts)
 
 
 def pins(facts: Iterable[Fact]) -> set[tuple[str, int]]:
     """The open sizes of which one number is asked, and the number: N == 16."""
-    pairs = (pair for fact in facts if fact.kind == "same" for pair in ((fact.left, fact.right), (fact.right, fact.left)))
-    return {(str(size), number) for size, number in pairs if isinstance(number, int) and str(size) in symbols(size)}
+    pairs = (
+        pair
+        for fact in facts
+        if fact.kind == "same"
+        for pair in ((fact.left, fact.right), (fact.right, fact.left))
+    )
+    return {
+        (str(size), number)
+        for size, number in pairs
+        if isinstance(number, int) and str(size) in symbols(size)
+    }
 
 
 def changed(made: Iterable[tuple[Use | Axis, int]]) -> Change | None:
@@ -163,5 +195,9 @@ def changed(made: Iterable[tuple[Use | Axis, int]]) -> Change | None:
             given = inputs.get(each.given.value, each.given.type)
             if given is None or given.rank <= each.axis:
                 return None
-            inputs[each.given.value] = given._replace(shape=(*given.shape[: each.axis], number, *given.shape[each.axis + 1 :]))
-    return Change({node: node.layer.changed(**own) for node, own in parameters.items()}, inputs) if parameters or inputs else None
+            inputs[each.given.value] = given._replace(
+                shape=(*given.shape[: each.axis], number, *given.shape[each.axis + 1 :])
+            )
+    if parameters or inputs:
+        return Change({node: node.layer.changed(**own) for node, own in parameters.items()}, inputs)
+    return None

@@ -1,4 +1,6 @@
-"""Moves a finding on sizes to the number whose change alone makes the net sound. In: findings with evidence, and a way to check."""
+"""Moves a finding on sizes to the number whose change alone makes the net sound. In: findings with
+evidence, and a way to check.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,15 +19,21 @@ from netspec.source import Source, Span
 __all__ = ["blamed"]
 
 WAYS, LIKELY = 3, 2.0
-"""Numbers that are told where no expectation decides between them, and the cost up to which they are likely enough for that."""
+"""Numbers that are told where no expectation decides between them, and the cost up to which they
+are likely enough for that.
+"""
 MOST, WORK = 64, 15_000
 """Checks of a whole changed text, and layers that all of them may visit: none in a net of more."""
 
 
-def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Trials, *, expected: bool) -> list[Diagnostic]:
-    """The findings; where one edited number clears all that have suspects and raises nothing else, the first points there, the rest go.
+def blamed(
+    found: Sequence[Diagnostic], source: Source, check: Check, trials: Trials, *, expected: bool
+) -> list[Diagnostic]:
+    """The findings; where one edited number clears all that have suspects and raises nothing else,
+    the first points there, the rest go.
 
-    expected: the spec has an `expect:`, so that there is mostly one such number; without it several are told, the likeliest first.
+    expected: the spec has an `expect:`, so that there is mostly one such number; without it several
+    are told, the likeliest first.
     """
     accused = [d for d in found if trials.suspects(d)]
     clear = [d for d in found if not trials.suspects(d)]
@@ -46,7 +54,11 @@ def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Tr
         edit = suspect.edit
         if left <= 0 or len(ways) == (1 if expected else WAYS):
             break
-        if not belongs(source, edit) or any(way.edit.span == edit.span for way in ways) or trials.refutes(edit):
+        if (
+            not belongs(source, edit)
+            or any(way.edit.span == edit.span for way in ways)
+            or trials.refutes(edit)
+        ):
             continue
         left -= 1
         if cleared([edit]):
@@ -69,7 +81,9 @@ def blamed(found: Sequence[Diagnostic], source: Source, check: Check, trials: Tr
 
 
 def one_each(accused: Sequence[Diagnostic], trials: Trials) -> list[tuple[Diagnostic, Edit, int]]:
-    """Independent faults: findings with the plain change that clears each, and how many others it clears; empty unless all are cleared."""
+    """Independent faults: findings with the plain change that clears each, and how many others it
+    clears; empty unless all are cleared.
+    """
     told: list[tuple[Diagnostic, Edit, int]] = []
     wrong = {node.name for node in trials.wrong}
     for d in accused:
@@ -79,11 +93,14 @@ def one_each(accused: Sequence[Diagnostic], trials: Trials) -> list[tuple[Diagno
                 told.append((d, suspect.edit, len(wrong - left) - 1))
                 wrong = left
                 break
-    return told if not wrong else []
+    if not wrong:
+        return told
+    return []
 
 
 def pointed(d: Diagnostic, edits: Sequence[Edit], more: int, differs: First | None = None) -> Diagnostic:
-    """The finding with its place at the first of some numbers, and the change of each as a help; on expectations with what differs first.
+    """The finding with its place at the first of some numbers, and the change of each as a help; on
+    expectations with what differs first.
 
     Where the number is part of the place, the finding stays there.
     """
@@ -94,7 +111,11 @@ def pointed(d: Diagnostic, edits: Sequence[Edit], more: int, differs: First | No
     kept = (*also, *(other for other in d.others if other.span not in {each.span for each in edits}))
     if d.span is None or inside(edit.span, d.span):
         return replace(
-            d, span=edit.span, others=kept, notes=notes, fixes=(*fixes, *(f for f in d.fixes if f.edits not in [(e,) for e in edits]))
+            d,
+            span=edit.span,
+            others=kept,
+            notes=notes,
+            fixes=(*fixes, *(f for f in d.fixes if f.edits not in [(e,) for e in edits])),
         )
     if isinstance(d.evidence, Missed):
         label = Label(edit.span, f"with {worded(edit)} all is as expected")
@@ -113,28 +134,43 @@ def pointed(d: Diagnostic, edits: Sequence[Edit], more: int, differs: First | No
 
 def own_cost(d: Diagnostic, trials: Trials) -> float:
     """How unlikely the number at the place itself is to be the wrong one."""
-    return min((s.cost for s in trials.suspects(d) if d.span is not None and inside(s.edit.span, d.span)), default=0.0)
+    return min(
+        (s.cost for s in trials.suspects(d) if d.span is not None and inside(s.edit.span, d.span)),
+        default=0.0,
+    )
 
 
 def beside(d: Diagnostic, edits: Sequence[Edit]) -> Diagnostic:
-    """The finding where its layer's rule sees it, with numbers elsewhere that may be the wrong ones."""
+    """The finding where its layer's rule sees it, with numbers elsewhere that may be the wrong
+    ones.
+    """
     more = [edit for edit in edits if d.span is None or not inside(edit.span, d.span)]
-    others = (*(Label(edit.span, f"or {worded(edit)}") for edit in more), *(o for o in d.others if o.span not in [e.span for e in more]))
+    others = (
+        *(Label(edit.span, f"or {worded(edit)}") for edit in more),
+        *(o for o in d.others if o.span not in [e.span for e in more]),
+    )
     return replace(d, others=others, fixes=(*d.fixes, *(help_for(e) for e in more)))
 
 
 def worded(edit: Edit) -> str:
     """A change as labels at its place say it: `16 here`, `pad: 1 beside it`."""
-    return f"{edit.text} here" if edit.adds is None else change(edit)
+    if edit.adds is None:
+        return f"{edit.text} here"
+    return change(edit)
 
 
 def change(edit: Edit) -> str:
     """A change as labels elsewhere say it: `16`, `pad: 1 beside it`."""
-    return edit.text if edit.adds is None else f"{edit.adds.key}: {edit.adds.value} beside it"
+    if edit.adds is None:
+        return edit.text
+    return f"{edit.adds.key}: {edit.adds.value} beside it"
 
 
 def help_for(edit: Edit) -> Fix:
-    text = f"write {edit.text} in place of {edit.span.text}" if edit.adds is None else f"add {edit.adds.key}: {edit.adds.value}"
+    if edit.adds is None:
+        text = f"write {edit.text} in place of {edit.span.text}"
+    else:
+        text = f"add {edit.adds.key}: {edit.adds.value}"
     return Fix(text, (edit,))
 
 

@@ -1,4 +1,6 @@
-"""Of several readings of a damaged line, the one that is sound. Comes in: findings and a way to check; knows no YAML and no spec."""
+"""Of several readings of a damaged line, the one that is sound. Comes in: findings and a way to
+check; knows no YAML and no spec.
+"""
 
 from dataclasses import replace
 
@@ -10,11 +12,15 @@ from netspec.source import Source
 __all__ = ["SEVERAL", "settled"]
 
 SEVERAL = "NS005"
-"""The finding whose fixes with edits are readings of one text: a tab stands for one of several widths."""
+"""The finding whose fixes with edits are readings of one text: a tab stands for one of several
+widths.
+"""
 
 
 def settled(found: list[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
-    """The findings; where one of several readings leads to no error that the others do not share, it alone is offered, as a safe fix."""
+    """The findings; where one of several readings leads to no error that the others do not share,
+    it alone is offered, as a safe fix.
+    """
     return [chosen(d, source, check) if d.code == SEVERAL and len(d.fixes) > 1 else d for d in found]
 
 

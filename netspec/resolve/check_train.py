@@ -1,5 +1,6 @@
-"""What `train:` and `image:` must satisfy beyond their types: words of the solver that go together, a contract that fits its input,
-fillers of inputs that are there. Who learns what needs the typed net: analysis/players.py.
+"""What `train:` and `image:` must satisfy beyond their types: words of the solver that go together,
+a contract that fits its input, fillers of inputs that are there. Who learns what needs the typed
+net: analysis/players.py.
 """
 
 from collections.abc import Mapping
@@ -26,11 +27,15 @@ def check_training(spec: Spec, file: SpecFile, diagnostics: Diagnostics) -> None
         return
     for word, fact in solver_faults(file.train.solver):
         own = solver.get(word)
-        diagnostics.add(Diagnostic("NS670", fact, own.span if own is not None else section.key_span("solver")))
+        diagnostics.add(
+            Diagnostic("NS670", fact, own.span if own is not None else section.key_span("solver"))
+        )
     said = {fact for _, fact in solver_faults(file.train.solver)}
     for name, player in file.train.players.items():
         body = section.mapping["players"].mapping[name]
-        for word, fact in solver_faults(player.solver.over(file.train.solver)) if player.solver is not None else ():
+        for word, fact in (
+            solver_faults(player.solver.over(file.train.solver)) if player.solver is not None else ()
+        ):
             if fact not in said:
                 own = body.mapping["solver"].get(word) or body.mapping["solver"]
                 diagnostics.add(Diagnostic("NS670", f"{name}: {fact}", own.span))
@@ -39,34 +44,76 @@ def check_training(spec: Spec, file: SpecFile, diagnostics: Diagnostics) -> None
 def check_sources(section: Located, diagnostics: Diagnostics) -> None:
     """NS640 for a source of data that nothing knows. section: `train:`."""
     for body in map(section.get, ("data", "val_data", "test_data")):
-        own = body.get("source") if body is not None and isinstance(body.value, dict) else body
-        if own is None or not isinstance(own.value, str) or own.value in SOURCES or own.value.startswith("python:"):
+        if body is not None and isinstance(body.value, dict):
+            own = body.get("source")
+        else:
+            own = body
+        if (
+            own is None
+            or not isinstance(own.value, str)
+            or own.value in SOURCES
+            or own.value.startswith("python:")
+        ):
             continue
         near = nearest(own.value, SOURCES)
-        edits = (Edit(own.span, near[0]),) if near and own.span is not None and own.span.text == own.value else ()
+        edits = (
+            (Edit(own.span, near[0]),) if near and own.span is not None and own.span.text == own.value else ()
+        )
         notes = () if near else (f"there are {', '.join(SOURCES)}, python:module:Class",)
         fixes = (Fix(f"write {near[0]}", edits),) if near else ()
-        diagnostics.add(Diagnostic("NS640", own.value, own.span, f"did you mean {near[0]}?" if near else "", notes=notes, fixes=fixes))
+        diagnostics.add(
+            Diagnostic(
+                "NS640",
+                own.value,
+                own.span,
+                f"did you mean {near[0]}?" if near else "",
+                notes=notes,
+                fixes=fixes,
+            )
+        )
 
 
-def check_fillers(section: Located, fillers: Mapping[str, object], inputs: tuple[Input, ...], diagnostics: Diagnostics) -> None:
-    """NS689 where `train.fill` names no input, or one whose samples have no fixed size. section: `train:`."""
+def check_fillers(
+    section: Located, fillers: Mapping[str, object], inputs: tuple[Input, ...], diagnostics: Diagnostics
+) -> None:
+    """NS689 where `train.fill` names no input, or one whose samples have no fixed size. section:
+    `train:`.
+    """
     types = {given.value.name: given.type for given in inputs}
     for name in fillers:
         span = section.mapping["fill"].key_span(name)
         near = nearest(name, types)
         if name not in types:
-            known = f"did you mean {near[0]}?" if near else f"the inputs are {', '.join(types) or 'none'}"
+            if near:
+                known = f"did you mean {near[0]}?"
+            else:
+                known = f"the inputs are {', '.join(types) or 'none'}"
             diagnostics.add(Diagnostic("NS689", f"no input is called {name}", span, known))
             continue
         kind = types[name]
         unknown = [str(size) for size in kind.shape if not isinstance(size, int)] if kind is not None else []
         if len(unknown) > 1:
-            diagnostics.add(Diagnostic("NS689", f"{name} may have one open size, the number of samples: it has {', '.join(unknown)}", span))
+            diagnostics.add(
+                Diagnostic(
+                    "NS689",
+                    f"{name} may have one open size, the number of samples: it has {', '.join(unknown)}",
+                    span,
+                )
+            )
 
 
-def check_contract(name: str, contract: ImageContract | None, shape: tuple[Size, ...], body: Located, diagnostics: Diagnostics) -> None:
+def check_contract(
+    name: str,
+    contract: ImageContract | None,
+    shape: tuple[Size, ...],
+    body: Located,
+    diagnostics: Diagnostics,
+) -> None:
     """NS660 where the `image:` of an input does not fit the input's shape."""
-    problem = contract.conflict(tuple(size if isinstance(size, int) else None for size in shape[1:])) if contract is not None else None
+    problem = (
+        contract.conflict(tuple(size if isinstance(size, int) else None for size in shape[1:]))
+        if contract is not None
+        else None
+    )
     if problem:
         diagnostics.add(Diagnostic("NS660", f"input {name}: {problem}", body.key_span("image")))

@@ -1,4 +1,6 @@
-"""The deploy view: what the outputs need, and nothing that only training needs. Comes in: a wired graph; goes out: a smaller one."""
+"""The deploy view: what the outputs need, and nothing that only training needs. Comes in: a wired
+graph; goes out: a smaller one.
+"""
 
 from netspec.ir.graph import Graph, Node, Value
 from netspec.ir.traits import JUDGING
@@ -7,7 +9,9 @@ __all__ = ["deployed"]
 
 
 def deployed(graph: Graph, outputs: tuple[Value, ...]) -> Graph:
-    """Keep what `outputs` need; without them, what is left when losses, metrics and what only they read go."""
+    """Keep what `outputs` need; without them, what is left when losses, metrics and what only they
+    read go.
+    """
     outputs = outputs or open_ends(graph)
     needed: set[Value] = set(outputs)
     nodes: list[Node] = []
@@ -22,8 +26,8 @@ def deployed(graph: Graph, outputs: tuple[Value, ...]) -> Graph:
 def open_ends(graph: Graph) -> tuple[Value, ...]:
     """Values that no kept layer reads.
 
-    Of those that only dropped layers read: labels and weights (their second bottom and later) go; scores (the first bottom) go
-    where another output comes from the same bottom.
+    Of those that only dropped layers read: labels and weights (their second bottom and later) go;
+    scores (the first bottom) go where another output comes from the same bottom.
     """
     kept = [node for node in graph.nodes if not node.layer.traits & JUDGING and node.tops]
     dropped = [node for node in graph.nodes if node.layer.traits & JUDGING]

@@ -1,4 +1,6 @@
-"""Layer entries become drafts: the layer type found, its parameters read. Comes in: entries and defaults. Knows no wiring and no phase."""
+"""Layer entries become drafts: the layer type found, its parameters read. Comes in: entries and
+defaults. Knows no wiring and no phase.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -31,7 +33,9 @@ class Draft(NamedTuple):
 
 
 class Stranger(NamedTuple):
-    """A layer of a type that nobody knows, and rules that say in which phases it is: a fault only where a phase keeps it."""
+    """A layer of a type that nobody knows, and rules that say in which phases it is: a fault only
+    where a phase keeps it.
+    """
 
     name: str
     fields: LayerFields
@@ -40,9 +44,15 @@ class Stranger(NamedTuple):
 
 
 def draft(
-    entry: Entry, defaults: tuple[Mapping[str, Located], ...], dialect: str, known: Vocabulary, diagnostics: Diagnostics
+    entry: Entry,
+    defaults: tuple[Mapping[str, Located], ...],
+    dialect: str,
+    known: Vocabulary,
+    diagnostics: Diagnostics,
 ) -> Draft | Stranger | None:
-    """Read one layer by its own type; None where that was reported to fail. defaults: the blocks' that it stands in, then the net's."""
+    """Read one layer by its own type; None where that was reported to fail. defaults: the blocks'
+    that it stands in, then the net's.
+    """
     body = entry.body
     if diagnostics.failed and any(part.why == FAILED for part in body.walk()):
         return None
@@ -51,8 +61,12 @@ def draft(
         cls = known.find(as_text(kind)) if kind is not None else None
     except PluginError as error:
         found = refused(error, None, kind.span if kind is not None else None)
-        told = found.code == "NS121" and any(d.code == "NS121" for d in diagnostics.found)  # one leave serves all layers
-        return None if told else told_later(entry, [found], diagnostics)
+        told = found.code == "NS121" and any(
+            d.code == "NS121" for d in diagnostics.found
+        )  # one leave serves all layers
+        if told:
+            return None
+        return told_later(entry, [found], diagnostics)
     if kind is None or cls is None:
         if kind is None or not as_text(kind) or known.complete:
             return told_later(entry, [without_type(entry.name, kind, body, known)], diagnostics)
@@ -64,7 +78,9 @@ def draft(
     given = own.body
     for section in defaults:
         given = with_defaults(given, section.get(cls.type), cls)
-    layer = read_layer(f"{cls.type} {entry.name}", cls, own._replace(body=given), dialect, diagnostics, kind.span)
+    layer = read_layer(
+        f"{cls.type} {entry.name}", cls, own._replace(body=given), dialect, diagnostics, kind.span
+    )
     if layer is not None and "stands_in" in cls.traits:
         late = Diagnostics()
         layer = stood_for(entry.name, layer, kind, dialect, known, late)
@@ -74,8 +90,12 @@ def draft(
     if fields is None or layer is None or not own.sound:
         return None
     if fields.include and fields.exclude:
-        fact = f"layer {entry.name} has include and exclude: as in Caffe, one of them says when it is in the net"
-        others = tuple(Label(span, "beside this") for span in [common.keys.get("include")] if span is not None)
+        fact = (
+            f"layer {entry.name} has include and exclude: as in Caffe, one of them says when it is in the net"
+        )
+        others = tuple(
+            Label(span, "beside this") for span in [common.keys.get("include")] if span is not None
+        )
         diagnostics.add(Diagnostic("NS120", fact, common.keys.get("exclude"), "not both", others=others))
         return None
     most = 1 if layer.tops[1] is None else layer.tops[1]
@@ -84,7 +104,9 @@ def draft(
 
 
 def told_later(entry: Entry, found: list[Diagnostic], diagnostics: Diagnostics) -> Stranger | None:
-    """The layer with what is wrong with its type, to be told where a phase keeps it; None where that is told now: every phase does."""
+    """The layer with what is wrong with its type, to be told where a phase keeps it; None where
+    that is told now: every phase does.
+    """
     common = {key: item for key, item in entry.body.mapping.items() if key in LayerFields.names}
     anchor = common["type"].span if "type" in common else None
     fields = None
@@ -97,13 +119,17 @@ def told_later(entry: Entry, found: list[Diagnostic], diagnostics: Diagnostics) 
     return Stranger(entry.name, fields, places(entry.body, entry.body), tuple(found))
 
 
-def stood_for(name: str, layer: Layer, kind: Located, dialect: str, known: Vocabulary, diagnostics: Diagnostics) -> Layer | None:
+def stood_for(
+    name: str, layer: Layer, kind: Located, dialect: str, known: Vocabulary, diagnostics: Diagnostics
+) -> Layer | None:
     """The plug-in that a layer stands for, with its parameters; None where that was reported."""
     found = meant(layer, known, kind.span, diagnostics)
     if found is None:
         return None
     cls, parameters = found
-    return read_layer(f"{cls.type} {name}", cls, Own(parameters, nested=True, sound=True), dialect, diagnostics, kind.span)
+    return read_layer(
+        f"{cls.type} {name}", cls, Own(parameters, nested=True, sound=True), dialect, diagnostics, kind.span
+    )
 
 
 def without_type(name: str, kind: Located | None, body: Located, known: Vocabulary) -> Diagnostic:
@@ -120,7 +146,9 @@ def without_type(name: str, kind: Located | None, body: Located, known: Vocabula
 
 
 class Own(NamedTuple):
-    """A layer's own parameters from either form; `body` is None where they cannot be told. nested: they stand in param maps."""
+    """A layer's own parameters from either form; `body` is None where they cannot be told. nested:
+    they stand in param maps.
+    """
 
     body: Located | None
     nested: bool
@@ -151,18 +179,28 @@ def divide(name: str, cls: type[Layer], body: Located, diagnostics: Diagnostics)
         fact = f"layer {name} has {both} beside {', '.join(maps)}: use one form or the other"
         diagnostics.error("NS108", fact, body.key_span(both), label="move it into the map")
     own = Located({**nested, **short}, body.span, keys=keys, used=body.used)
-    readable = not (foreign and not maps) and all(isinstance(body.mapping[group].value, dict) for group in maps)
+    readable = not (foreign and not maps) and all(
+        isinstance(body.mapping[group].value, dict) for group in maps
+    )
     return Located(common, body.span, keys=body.keys, used=body.used), Own(
         own if readable else None, bool(maps), len(diagnostics) == before
     )
 
 
-def belonging(name: str, cls: type[Layer], group: str, item: Located, diagnostics: Diagnostics) -> dict[str, Located]:
-    """The content of a param map without what belongs elsewhere, which is reported; keys that nobody knows stay in."""
+def belonging(
+    name: str, cls: type[Layer], group: str, item: Located, diagnostics: Diagnostics
+) -> dict[str, Located]:
+    """The content of a param map without what belongs elsewhere, which is reported; keys that
+    nobody knows stay in.
+    """
     if not isinstance(item.value, dict):
         diagnostics.error("NS104", f"{group} of layer {name} must be a mapping", item.span)
         return {}
-    astray = [key for key in item.value if (cls.group_of(cls.names[key]) != group if key in cls.names else key in LayerFields.names)]
+    astray = [
+        key
+        for key in item.value
+        if (cls.group_of(cls.names[key]) != group if key in cls.names else key in LayerFields.names)
+    ]
     if astray:
         from netspec.resolve.messages.unknown_words import misplaced
 
@@ -187,10 +225,14 @@ def with_defaults(own: Located, defaults: Located | None, cls: type[Layer]) -> L
         return own
     said = {cls.names[key].name for key in own.mapping if key in cls.names}
     added = {k: v for k, v in defaults.mapping.items() if k in cls.names and cls.names[k].name not in said}
-    return Located({**added, **own.mapping}, own.span, keys={**defaults.keys, **own.keys}, used=own.used) if added else own
+    if added:
+        return Located({**added, **own.mapping}, own.span, keys={**defaults.keys, **own.keys}, used=own.used)
+    return own
 
 
-def read_layer(what: str, cls: type[Layer], own: Own, dialect: str, diagnostics: Diagnostics, anchor: Span | None) -> Layer | None:
+def read_layer(
+    what: str, cls: type[Layer], own: Own, dialect: str, diagnostics: Diagnostics, anchor: Span | None
+) -> Layer | None:
     """The layer, or None with findings. `anchor` is where a missing parameter is reported."""
     body = own.body
     assert body is not None
@@ -200,12 +242,22 @@ def read_layer(what: str, cls: type[Layer], own: Own, dialect: str, diagnostics:
         from netspec.resolve.messages.unknown_words import notes_on
 
         known = () if own.nested else (*LayerFields.names, *cls.groups, "when")
-        word(schema_of(cls), body, diagnostics, what=what, anchor=anchor, known=known, notes=lambda key: notes_on(cls, key))
+        word(
+            schema_of(cls),
+            body,
+            diagnostics,
+            what=what,
+            anchor=anchor,
+            known=known,
+            notes=lambda key: notes_on(cls, key),
+        )
         return None
 
 
 SCHEMAS: "WeakKeyDictionary[type[Layer], Schema]" = WeakKeyDictionary()
-"""JSON Schema words for a layer's own parameters, made once for thousands of layers with the same fault."""
+"""JSON Schema words for a layer's own parameters, made once for thousands of layers with the same
+fault.
+"""
 
 
 def schema_of(cls: type[Layer]) -> Schema:
@@ -227,5 +279,7 @@ def places(body: Located, own: Located) -> Places:
             if key in tree.keys:
                 spans[f"{key}.key"] = tree.keys[key]
             if key in ("bottom", "top") and isinstance(item.value, list):
-                spans.update({f"{key}.{i}": each.span for i, each in enumerate(item.value) if each.span is not None})
+                spans.update(
+                    {f"{key}.{i}": each.span for i, each in enumerate(item.value) if each.span is not None}
+                )
     return Places(spans, body.used, sources)

@@ -1,4 +1,6 @@
-"""The learning rate of each iteration: Caffe's policies and some beyond. In: the solver's words; out: a function of the iteration."""
+"""The learning rate of each iteration: Caffe's policies and some beyond. In: the solver's words;
+out: a function of the iteration.
+"""
 
 import math
 from bisect import bisect_right
@@ -12,9 +14,11 @@ Rate = Callable[[int], float]
 
 
 def learning_rate(p: SolverParameter, max_iter: int) -> Rate:
-    """The rate before lr_mult as a function of the iteration, counted from 0; `max_iter` is the length of the training.
+    """The rate before lr_mult as a function of the iteration, counted from 0; `max_iter` is the
+    length of the training.
 
-    Below warmup_iter it climbs linearly from warmup_start_lr to the policy's rate at warmup_iter; policies count from 0 regardless.
+    Below warmup_iter it climbs linearly from warmup_start_lr to the policy's rate at warmup_iter;
+    policies count from 0 regardless.
     """
     policy = POLICIES[p.lr_policy](p, max_iter)
     if p.warmup_iter == 0:
@@ -44,7 +48,9 @@ def inv(p: SolverParameter, max_iter: int) -> Rate:
 
 
 def multistep(p: SolverParameter, max_iter: int) -> Rate:
-    """base gamma^k; k moves on at the first iteration >= the next stepvalue, and by at most one per iteration, as in Caffe."""
+    """base gamma^k; k moves on at the first iteration >= the next stepvalue, and by at most one per
+    iteration, as in Caffe.
+    """
     moves: list[int] = []
     for value in p.stepvalue:
         moves.append(max(value, moves[-1] + 1 if moves else 0))
@@ -62,14 +68,18 @@ def sigmoid(p: SolverParameter, max_iter: int) -> Rate:
 
 
 def cosine(p: SolverParameter, max_iter: int) -> Rate:
-    """min + (base - min) (1 + cos(pi i / max_iter)) / 2, min from max_iter on (Loshchilov and Hutter 2017, no restarts)"""
+    """min + (base - min) (1 + cos(pi i / max_iter)) / 2, min from max_iter on (Loshchilov and
+    Hutter 2017, no restarts)
+    """
     return lambda i: between(p.base_lr, p.min_lr, min(1.0, i / max_iter))
 
 
 def one_cycle(p: SolverParameter, max_iter: int) -> Rate:
-    """From base / div_factor up to base over pct_start of the way, then down to base / div_factor / final_div_factor, by half cosines.
+    """From base / div_factor up to base over pct_start of the way, then down to base / div_factor /
+    final_div_factor, by half cosines.
 
-    Smith and Topin 2018, in the form of torch.optim.lr_scheduler.OneCycleLR with max_lr = base_lr; the momentum stays as it is.
+    Smith and Topin 2018, in the form of torch.optim.lr_scheduler.OneCycleLR with max_lr = base_lr;
+    the momentum stays as it is.
     """
     first, last = p.base_lr / p.div_factor, p.base_lr / p.div_factor / p.final_div_factor
     peak, end = p.pct_start * max_iter - 1, max_iter - 1
@@ -84,7 +94,9 @@ def one_cycle(p: SolverParameter, max_iter: int) -> Rate:
 
 def logistic(x: float) -> float:
     """1 / (1 + e^-x), small rather than 0 far to the left."""
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+    if x >= 0:
+        return 1 / (1 + math.exp(-x))
+    return math.exp(x) / (1 + math.exp(x))
 
 
 def between(a: float, b: float, t: float) -> float:

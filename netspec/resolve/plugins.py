@@ -1,4 +1,5 @@
-"""The plug-ins that a spec names, and the layers that stand for one. Comes in: `plugins:`; goes out: the vocabulary, or findings.
+"""The plug-ins that a spec names, and the layers that stand for one. Comes in: `plugins:`; goes
+out: the vocabulary, or findings.
 
 Nothing runs unless the reader of the spec allowed it.
 """
@@ -19,9 +20,15 @@ __all__ = ["meant", "refused", "vocabulary", "with_plugin"]
 
 
 def vocabulary(spec: Spec, allow_code: bool, diagnostics: Diagnostics) -> Vocabulary:
-    """The types that a spec may name; not `complete` where a plug-in was refused, which is reported: NS114, NS121, NS122, or why unread."""
+    """The types that a spec may name; not `complete` where a plug-in was refused, which is
+    reported: NS114, NS121, NS122, or why unread.
+    """
     section = spec.section("plugins")
-    paths = [item for item in section.items if item.text] if section is not None and section.value is not None else []
+    paths = (
+        [item for item in section.items if item.text]
+        if section is not None and section.value is not None
+        else []
+    )
     if paths and not allow_code:
         names = ", ".join(item.text for item in paths)
         diagnostics.error("NS121", f"the plug-in {names} is Python code, which only the reader of a spec may allow", paths[0].span,
@@ -33,12 +40,16 @@ def vocabulary(spec: Spec, allow_code: bool, diagnostics: Diagnostics) -> Vocabu
     return found
 
 
-def with_plugin(known: Vocabulary, item: Located, folder: str, diagnostics: Diagnostics, *, inside: bool = True) -> Vocabulary:
+def with_plugin(
+    known: Vocabulary, item: Located, folder: str, diagnostics: Diagnostics, *, inside: bool = True
+) -> Vocabulary:
     """The vocabulary with the types of one more file, `inside` the folder or anywhere."""
     own = Diagnostics()
     source = None
     try:
-        source = read_file(resolved(item.text, folder, inside), own, roots(folder) if inside else None, spec=False)
+        source = read_file(
+            resolved(item.text, folder, inside), own, roots(folder) if inside else None, spec=False
+        )
         types = defined(source) if source is not None else {}
     except OutsideError:
         own.error("NS114", f"{item.text} lies outside the spec's folder", item.span)
@@ -47,7 +58,9 @@ def with_plugin(known: Vocabulary, item: Located, folder: str, diagnostics: Diag
     else:
         twice = next((name for name in types if name in known.plugins), None)
         if twice is not None:
-            own.error("NS122", f"{item.text} defines {twice}, which a plug-in before it defines too", item.span)
+            own.error(
+                "NS122", f"{item.text} defines {twice}, which a plug-in before it defines too", item.span
+            )
         elif source is not None:
             return changed(known, plugins={**known.plugins, **types})
     for each in own:
@@ -56,7 +69,9 @@ def with_plugin(known: Vocabulary, item: Located, folder: str, diagnostics: Diag
 
 
 def refused(error: PluginError, source: Source | None, named: Span | None) -> Diagnostic:
-    """NS122 at the line of the plug-in that is to blame, or where the spec names it; NS121 where it may not run."""
+    """NS122 at the line of the plug-in that is to blame, or where the spec names it; NS121 where it
+    may not run.
+    """
     if isinstance(error, NotAllowedError):
         return Diagnostic("NS121", error.fact, named, notes=(ALLOW,))
     if source is None or not 0 < error.line <= len(source.starts):
@@ -64,11 +79,17 @@ def refused(error: PluginError, source: Source | None, named: Span | None) -> Di
     start, text = source.starts[error.line - 1], source.line(error.line)
     begin = start + len(text) - len(text.lstrip())
     others = (Label(named, "the plug-in is named here"),) if named is not None else ()
-    return Diagnostic("NS122", error.fact, Span(source, begin, start + len(text.rstrip())), others=others, notes=error.notes)
+    return Diagnostic(
+        "NS122", error.fact, Span(source, begin, start + len(text.rstrip())), others=others, notes=error.notes
+    )
 
 
-def meant(layer: Layer, known: Vocabulary, kind: Span | None, diagnostics: Diagnostics) -> tuple[type[Layer], Located] | None:
-    """The type and the parameters of the plug-in that a layer stands for (Caffe's Python layer); None: it was reported."""
+def meant(
+    layer: Layer, known: Vocabulary, kind: Span | None, diagnostics: Diagnostics
+) -> tuple[type[Layer], Located] | None:
+    """The type and the parameters of the plug-in that a layer stands for (Caffe's Python layer);
+    None: it was reported.
+    """
     name, text = layer.stands_for()
     try:
         cls = known.find(name)
@@ -78,7 +99,10 @@ def meant(layer: Layer, known: Vocabulary, kind: Span | None, diagnostics: Diagn
     if cls is None:
         if known.complete:
             near = nearest(name, [each.type for each in known.plugins.values()])
-            label = f"did you mean {near[0]}?" if near else "no plug-in defines it"
+            if near:
+                label = f"did you mean {near[0]}?"
+            else:
+                label = "no plug-in defines it"
             diagnostics.error("NS123", f"a plug-in must define the layer type {name}", kind, label=label,
                               notes=("a plug-in is one definition in netspec's own form: docs/plugins.md",))  # fmt: skip
         return None
@@ -88,6 +112,10 @@ def meant(layer: Layer, known: Vocabulary, kind: Span | None, diagnostics: Diagn
         return cls, Located({}, kind)
     tree = read(Source("param_str", text), diagnostics)
     if tree is not None and not isinstance(tree.value, dict):
-        diagnostics.error("NS104", f"param_str of {name} must be a mapping of its parameters: {text!r} is not", tree.span)
+        diagnostics.error(
+            "NS104", f"param_str of {name} must be a mapping of its parameters: {text!r} is not", tree.span
+        )
         return None
-    return (cls, tree) if tree is not None else None
+    if tree is not None:
+        return (cls, tree)
+    return None

@@ -1,4 +1,6 @@
-"""The published schema with what stands in it several times said once, under `$defs`. In: a schema; out: an equal one. Knows no record."""
+"""The published schema with what stands in it several times said once, under `$defs`. In: a schema;
+out: an equal one. Knows no record.
+"""
 
 import json
 from collections import Counter
@@ -19,7 +21,9 @@ LONGEST_NAME = 40
 
 
 def share(schema: Schema) -> Schema:
-    """The schema with each value that is described alike in several places as a definition, and references to it."""
+    """The schema with each value that is described alike in several places as a definition, and
+    references to it.
+    """
     counts = Counter(key_of(value) for value in values_in(schema))
     names: dict[str, str] = {}
     for key, count in counts.items():
@@ -43,7 +47,9 @@ def compact(value: Any) -> str:
 
 
 def values_in(schema: Any) -> Iterator[Schema]:
-    """The descriptions of values at any depth: what stands under a property, of the items of a list, of further properties."""
+    """The descriptions of values at any depth: what stands under a property, of the items of a
+    list, of further properties.
+    """
     for _, body in inner(schema):
         if isinstance(body, dict) and "$ref" not in body and "type" in body:
             yield body
@@ -51,7 +57,9 @@ def values_in(schema: Any) -> Iterator[Schema]:
 
 
 def inner(schema: Any) -> Iterator[tuple[tuple[str, Any], Any]]:
-    """The parts of a schema that describe values, and others that hold such, each by its way from there."""
+    """The parts of a schema that describe values, and others that hold such, each by its way from
+    there.
+    """
     if not isinstance(schema, dict):
         return
     for word, body in schema.items():
@@ -84,7 +92,13 @@ def free_name(value: Schema, taken: set[str]) -> str:
     """A name that says what is described, such as `integer-from-1`, and is not taken."""
     types = [value["type"]] if isinstance(value["type"], str) else value["type"]
     words = [t for t in types if t != "string" or len(types) == 1]
-    words += [f"{said}-{limit:g}" for word, said in LIMITS.items() if (limit := value.get(word)) not in (None, LEAST, GREATEST)]
+    words += [
+        f"{said}-{limit:g}"
+        for word, said in LIMITS.items()
+        if (limit := value.get(word)) not in (None, LEAST, GREATEST)
+    ]
     words += [str(word) for part in value.get("anyOf", []) for word in part.get("enum", [])]
     name = "-".join(words)[:LONGEST_NAME]
-    return next(each for each in (name, *(f"{name}.{n}" for n in range(2, len(taken) + 3))) if each not in taken)
+    return next(
+        each for each in (name, *(f"{name}.{n}" for n in range(2, len(taken) + 3))) if each not in taken
+    )

@@ -1,6 +1,8 @@
-"""Reads typed records from located trees. The records check themselves; where one refuses, its JSON Schema finds the words.
+"""Reads typed records from located trees. The records check themselves; where one refuses, its JSON
+Schema finds the words.
 
-`jsonschema` is imported only then. Comes in: a mapping and a Record class. Goes out: the record, or findings.
+`jsonschema` is imported only then. Comes in: a mapping and a Record class. Goes out: the record, or
+findings.
 """
 
 from collections.abc import Callable
@@ -18,9 +20,17 @@ R = TypeVar("R", bound=Record)
 
 
 def read_record(
-    cls: type[R], body: Located, diagnostics: Diagnostics, *, what: str, dialect: str = "caffe", anchor: Span | None = None
+    cls: type[R],
+    body: Located,
+    diagnostics: Diagnostics,
+    *,
+    what: str,
+    dialect: str = "caffe",
+    anchor: Span | None = None,
 ) -> R | None:
-    """The record that a mapping holds. `what` names it in messages; `anchor` is where a missing parameter is reported."""
+    """The record that a mapping holds. `what` names it in messages; `anchor` is where a missing
+    parameter is reported.
+    """
     if isinstance(body.value, dict):
         try:
             return cls.read(body.value, dialect, whole=body)
@@ -45,9 +55,11 @@ def word(
     known: tuple[str, ...] = (),
     notes: Callable[[str], tuple[str, ...]] | None = None,
 ) -> None:
-    """Say what JSON Schema has against a tree. At least one finding is made: the two checks agree (tests hold them to it).
+    """Say what JSON Schema has against a tree. At least one finding is made: the two checks agree
+    (tests hold them to it).
 
-    what: its name in messages; anchor: where a missing key is reported; known: further keys that would be right; notes: on a wrong one.
+    what: its name in messages; anchor: where a missing key is reported; known: further keys that
+    would be right; notes: on a wrong one.
     """
     from netspec.resolve.json_schema.judge import faults
     from netspec.resolve.messages.schema import RANGES, Subject, misspelt, worded
@@ -61,7 +73,9 @@ def word(
     for diagnostic in found.values():
         diagnostics.add(diagnostic)
     if not errors:
-        diagnostics.error("NS901", f"netspec refuses this {what}, its JSON Schema does not: {as_json(body)!r}", body.span)
+        diagnostics.error(
+            "NS901", f"netspec refuses this {what}, its JSON Schema does not: {as_json(body)!r}", body.span
+        )
 
 
 def as_json(tree: Located) -> Any:
@@ -71,9 +85,13 @@ def as_json(tree: Located) -> Any:
         return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, list):
         return [as_json(item) for item in value]
-    return tree.text if is_nan(value) else value
+    if is_nan(value):
+        return tree.text
+    return value
 
 
 def as_text(item: Located | None) -> str:
     """A scalar as it was written; empty for none."""
-    return item.text if item is not None and not isinstance(item.value, (list, dict)) else ""
+    if item is not None and not isinstance(item.value, (list, dict)):
+        return item.text
+    return ""

@@ -1,4 +1,6 @@
-"""A Spec becomes a Resolved: every section and layer typed. Then `wire` makes the Graph of one phase, or of the deployed net, from it."""
+"""A Spec becomes a Resolved: every section and layer typed. Then `wire` makes the Graph of one
+phase, or of the deployed net, from it.
+"""
 
 from contextlib import suppress
 
@@ -33,7 +35,8 @@ __all__ = ["Resolved", "resolve", "wire"]
 
 @frozen
 class Resolved:
-    """A spec whose every word was understood; not yet wired. `drafts` are its layers, in order; a name may serve once in each phase.
+    """A spec whose every word was understood; not yet wired. `drafts` are its layers, in order; a
+    name may serve once in each phase.
 
     strangers: layers of unknown types, for the phases that leave them out.
     """
@@ -75,19 +78,33 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
             read[id(entry.body)] = draft(entry, given, file.dialect, known, diagnostics)
             diagnostics.mark_uses(before, entry.name, entry.body.used[:2])
     check_unused(spec, lambda section: defaults_of(section, known, diagnostics), known, diagnostics)
-    drafts = {entry: made._replace(name=entry.name) for entry in entries if isinstance(made := read[id(entry.body)], Draft)}
-    strangers = {entry: told_of_uses(made, entry) for entry in entries if isinstance(made := read[id(entry.body)], Stranger)}
+    drafts = {
+        entry: made._replace(name=entry.name)
+        for entry in entries
+        if isinstance(made := read[id(entry.body)], Draft)
+    }
+    strangers = {
+        entry: told_of_uses(made, entry)
+        for entry in entries
+        if isinstance(made := read[id(entry.body)], Stranger)
+    }
     if not entries:
         if not reported(spec):
-            diagnostics.error("NS209", "layers is missing or empty", spec.root.key_span("layers"), about=About(key="layers"))
+            diagnostics.error(
+                "NS209", "layers is missing or empty", spec.root.key_span("layers"), about=About(key="layers")
+            )
         return None
     if not known.complete or not inputs_told(spec, inputs):
         return None
-    return Resolved(spec, file, inputs, drafts, outputs_of(spec.section("output"), diagnostics), known, strangers)
+    return Resolved(
+        spec, file, inputs, drafts, outputs_of(spec.section("output"), diagnostics), known, strangers
+    )
 
 
 def told_of_uses(stranger: Stranger, entry: Entry) -> Stranger:
-    """A stranger under the name that it has here, its findings with the uses of blocks that lead to it."""
+    """A stranger under the name that it has here, its findings with the uses of blocks that lead to
+    it.
+    """
     late = Diagnostics()
     late.found = list(stranger.findings)
     late.mark_uses(0, entry.name, entry.body.used[:2])
@@ -95,7 +112,9 @@ def told_of_uses(stranger: Stranger, entry: Entry) -> Stranger:
 
 
 def inputs_told(spec: Spec, inputs: tuple[Input, ...]) -> bool:
-    """Whether the inputs are what the spec says they are; where that was reported, wiring would only find more of the same."""
+    """Whether the inputs are what the spec says they are; where that was reported, wiring would
+    only find more of the same.
+    """
     section = spec.section("input")
     if section is None:
         return not nearest("input", [key for key in spec.root.mapping if key not in SpecFile.names])
@@ -103,7 +122,9 @@ def inputs_told(spec: Spec, inputs: tuple[Input, ...]) -> bool:
 
 
 def what_can_be_read(root: Located) -> SpecFile:
-    """The sections of a top level that as a whole was refused, so that what follows is judged by what stands there."""
+    """The sections of a top level that as a whole was refused, so that what follows is judged by
+    what stands there.
+    """
     values = {}
     for key, node in root.mapping.items():
         with suppress(Reject, KeyError):
@@ -112,7 +133,9 @@ def what_can_be_read(root: Located) -> SpecFile:
 
 
 def of_setting(found: Diagnostic, spec: Spec) -> Diagnostic:
-    """NS119 in place of NS102 where `--set conv9.num_output=8` begins with neither a section nor a layer's name."""
+    """NS119 in place of NS102 where `--set conv9.num_output=8` begins with neither a section nor a
+    layer's name.
+    """
     if found.code != "NS102" or found.span is None or not is_setting(found.span.source):
         return found
     path = path_of(found.span.source)
@@ -120,12 +143,21 @@ def of_setting(found: Diagnostic, spec: Spec) -> Diagnostic:
     if not dot or spec.root.key_span(first) != found.span or not isinstance(found.evidence, Unheard):
         return found
     near = nearest(first, [item.name for item in spec.items])
-    note = f"did you mean {' or '.join(near)}?" if near else "a path begins with a section or with a layer's name"
-    return Diagnostic("NS119", f"{path} leads nowhere in this spec", notes=(f"no section and no layer is called {first}", note))
+    if near:
+        note = f"did you mean {' or '.join(near)}?"
+    else:
+        note = "a path begins with a section or with a layer's name"
+    return Diagnostic(
+        "NS119",
+        f"{path} leads nowhere in this spec",
+        notes=(f"no section and no layer is called {first}", note),
+    )
 
 
 def reported(spec: Spec) -> bool:
-    """Whether something that was said already is why there are no layers: a misspelt key, or a value that is no list of layers."""
+    """Whether something that was said already is why there are no layers: a misspelt key, or a
+    value that is no list of layers.
+    """
     layers = spec.section("layers")
     strangers = [key for key in spec.root.mapping if key not in SpecFile.names]
     no_base = spec.section("base") is not None
@@ -135,7 +167,15 @@ def reported(spec: Spec) -> bool:
 def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deploy: bool = False) -> Graph:
     """The graph of a phase; with `deploy`, only what the outputs need."""
     name = resolved.file.name or "net"
-    graph = build(resolved.spec.items, resolved.drafts, list(resolved.inputs), state, name, diagnostics, resolved.strangers)
+    graph = build(
+        resolved.spec.items,
+        resolved.drafts,
+        list(resolved.inputs),
+        state,
+        name,
+        diagnostics,
+        resolved.strangers,
+    )
     outputs: list[Value] = []
     for output, span in resolved.outputs:
         if output in graph.blobs:
@@ -150,23 +190,31 @@ def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deplo
                     f"output {output} is made by no layer",
                     span,
                     f"did you mean {near[0]}?" if near else "",
-                    others=(Label(place, "a similar name"),) if place is not None and place.text == near[0] else (),
+                    others=(Label(place, "a similar name"),)
+                    if place is not None and place.text == near[0]
+                    else (),
                     fixes=(Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else (),
                 )
             )
-    return deployed(graph, tuple(outputs)) if deploy else with_outputs(graph, tuple(outputs))
+    if deploy:
+        return deployed(graph, tuple(outputs))
+    return with_outputs(graph, tuple(outputs))
 
 
 def with_outputs(graph: Graph, named: tuple[Value, ...]) -> Graph:
     """The named outputs first, then losses and metrics; without names, whatever no layer reads."""
     if not named:
         return graph
-    scores = tuple(v for v in graph.outputs if v.node is not None and v.node.layer.traits & JUDGING and v not in named)
+    scores = tuple(
+        v for v in graph.outputs if v.node is not None and v.node.layer.traits & JUDGING and v not in named
+    )
     return changed(graph, outputs=named + scores)
 
 
 def defaults_of(section: Located | None, known: Vocabulary, diagnostics: Diagnostics) -> dict[str, Located]:
-    """Default parameters by canonical layer type, each checked to be a mapping of parameters that the type has; a net's or a block's."""
+    """Default parameters by canonical layer type, each checked to be a mapping of parameters that
+    the type has; a net's or a block's.
+    """
     found: dict[str, Located] = {}
     for kind, body in (section.mapping if section is not None else {}).items():
         try:
@@ -179,7 +227,10 @@ def defaults_of(section: Located | None, known: Vocabulary, diagnostics: Diagnos
             span = section.key_span(kind) if section else None
             safe = bool(near) and clearly(kind, near[0], known.types())
             fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else (), safe),) if near else ()
-            label = f"did you mean {near[0]}?" if near else "no layer has this type"
+            if near:
+                label = f"did you mean {near[0]}?"
+            else:
+                label = "no layer has this type"
             diagnostics.error("NS101", f"defaults names {kind}", span, label=label, fixes=fixes)
             continue
         strangers = [key for key in body.mapping if key not in cls.names]
@@ -197,7 +248,9 @@ def defaults_of(section: Located | None, known: Vocabulary, diagnostics: Diagnos
 
 
 def check_values(kind: str, cls: type[Layer], body: Located, diagnostics: Diagnostics) -> None:
-    """Report a default that its parameter does not take, though every layer may say the parameter itself."""
+    """Report a default that its parameter does not take, though every layer may say the parameter
+    itself.
+    """
     for key, node in body.mapping.items():
         declared = cls.names.get(key)
         if declared is None or node.why == FAILED:
@@ -206,7 +259,12 @@ def check_values(kind: str, cls: type[Layer], body: Located, diagnostics: Diagno
             (declared.kind if key == declared.name else INT).read(node, declared.bounds)
         except Reject:
             schema = {"type": "object", "properties": {key: cls.schema()["properties"][key]}}
-            word(schema, Located({key: node}, body.span, keys=body.keys), diagnostics, what=f"defaults of {kind}")
+            word(
+                schema,
+                Located({key: node}, body.span, keys=body.keys),
+                diagnostics,
+                what=f"defaults of {kind}",
+            )
 
 
 def inputs_of(spec: Spec, diagnostics: Diagnostics) -> tuple[Input, ...]:
@@ -215,21 +273,34 @@ def inputs_of(spec: Spec, diagnostics: Diagnostics) -> tuple[Input, ...]:
     for name, body in (section.mapping if section is not None else {}).items():
         if isinstance(body.value, dict):
             record = read_record(InputSection, body, diagnostics, what=f"input {name}")
-            shape, dtype, contract = body.get("shape"), record.dtype if record else "float32", record.image if record else None
+            shape, dtype, contract = (
+                body.get("shape"),
+                record.dtype if record else "float32",
+                record.image if record else None,
+            )
         else:
             shape, dtype, contract = body, "float32", None
         if shape is None:
             continue
-        sizes = [size_of(item, diagnostics) for item in shape.items] if len(shape.items) <= MOST_AXES else [1] * len(shape.items)
+        if len(shape.items) <= MOST_AXES:
+            sizes = [size_of(item, diagnostics) for item in shape.items]
+        else:
+            sizes = [1] * len(shape.items)
         if isinstance(shape.value, list) and len(sizes) > MOST_AXES:
             fact = f"a shape has at most {MOST_AXES} axes: input {name} has {len(sizes):,}"
-            diagnostics.error("NS128", fact, section.key_span(name) if section else None, label=f"{len(sizes):,} axes")
+            diagnostics.error(
+                "NS128", fact, section.key_span(name) if section else None, label=f"{len(sizes):,} axes"
+            )
         elif isinstance(shape.value, list) and None not in sizes:
             type_ = TensorType(tuple(s for s in sizes if s is not None), dtype)
             check_contract(name, contract, type_.shape, body, diagnostics)
-            found.append(Input(Value(name), type_, contract, span=section.key_span(name) if section else None))
+            found.append(
+                Input(Value(name), type_, contract, span=section.key_span(name) if section else None)
+            )
         elif not isinstance(shape.value, list):
-            diagnostics.error("NS104", f"input {name} must be a list of sizes, such as [N, 3, 224, 224]", shape.span)
+            diagnostics.error(
+                "NS104", f"input {name} must be a list of sizes, such as [N, 3, 224, 224]", shape.span
+            )
     return tuple(found)
 
 
@@ -240,17 +311,21 @@ def size_of(item: Located, diagnostics: Diagnostics) -> Size | None:
         return value
     if isinstance(value, str) and value.isidentifier():
         return symbol(value)
-    what = (
-        (f"a size is at most {GREATEST}" if value > 1 else "a size is at least 1")
-        if isinstance(value, int) and not isinstance(value, bool)
-        else "a size is a positive integer or a letter such as N"
-    )
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value > 1:
+            what = f"a size is at most {GREATEST}"
+        else:
+            what = "a size is at least 1"
+    else:
+        what = "a size is a positive integer or a letter such as N"
     diagnostics.error("NS109", f"{what}: {item.text or value} is not", item.span)
     return None
 
 
 def outputs_of(section: Located | None, diagnostics: Diagnostics) -> tuple[tuple[str, Span | None], ...]:
-    """The names under `output:`, a name, a list or a mapping, each once; what is said of them is checked."""
+    """The names under `output:`, a name, a list or a mapping, each once; what is said of them is
+    checked.
+    """
     if section is None:
         return ()
     if isinstance(section.value, dict):
@@ -263,6 +338,10 @@ def outputs_of(section: Located | None, diagnostics: Diagnostics) -> tuple[tuple
         if item.text in found:
             first = found[item.text]
             others = (Label(first, "first here"),) if first is not None else ()
-            diagnostics.add(Diagnostic("NS108", f"{item.text} is an output already", item.span, "listed again", others=others))
+            diagnostics.add(
+                Diagnostic(
+                    "NS108", f"{item.text} is an output already", item.span, "listed again", others=others
+                )
+            )
         found.setdefault(item.text, item.span)
     return tuple(found.items())

@@ -1,6 +1,8 @@
-"""What training adds to a net: losses and metrics, from `train.loss` or by default; and what it leaves out. In: a graph; out: another.
+"""What training adds to a net: losses and metrics, from `train.loss` or by default; and what it
+leaves out. In: a graph; out: another.
 
-By default a classification loss and its accuracy stand on the only output, on the scores behind it where it normalises them.
+By default a classification loss and its accuracy stand on the only output, on the scores behind it
+where it normalises them.
 """
 
 from collections.abc import Container, Mapping
@@ -29,7 +31,9 @@ LABEL = "label"
 
 
 def heads_of(resolved: Resolved, trained: Graph) -> tuple[Entry, ...]:
-    """The layers that training adds: those of `train.loss`; none where the net, in phase TRAIN, has a loss of its own; else the default."""
+    """The layers that training adds: those of `train.loss`; none where the net, in phase TRAIN, has
+    a loss of its own; else the default.
+    """
     said = resolved.file.train.loss if resolved.file.train is not None else None
     if said is not None:
         return tuple(entry(body) for body in said.items)
@@ -40,11 +44,15 @@ def heads_of(resolved: Resolved, trained: Graph) -> tuple[Entry, ...]:
 
 
 def entry(body: Located) -> Entry:
-    """A layer entry. One that is a type alone stands for a layer of that type; one without a name is called loss."""
+    """A layer entry. One that is a type alone stands for a layer of that type; one without a name
+    is called loss.
+    """
     if not isinstance(body.value, dict):
         body = Located({"type": body}, body.span)
     name = body.get("name") or Located("loss", body.span, text="loss")
-    return Entry(name.text, Located({**body.mapping, "name": name}, body.span, keys=body.keys, used=body.used))
+    return Entry(
+        name.text, Located({**body.mapping, "name": name}, body.span, keys=body.keys, used=body.used)
+    )
 
 
 def with_heads(
@@ -55,9 +63,11 @@ def with_heads(
     state: NetState,
     diagnostics: Diagnostics,
 ) -> Graph:
-    """The graph of a phase with the entries wired, each on the scores and the label unless it lists its bottoms.
+    """The graph of a phase with the entries wired, each on the scores and the label unless it lists
+    its bottoms.
 
-    types: those of the graph's values. NS682: an entry lists no bottoms, and there are several outputs.
+    types: those of the graph's values. NS682: an entry lists no bottoms, and there are several
+    outputs.
     """
     heads = Heads(resolved, graph, types, diagnostics)
     drafts = {each: made for each in entries if (made := heads.draft(each)) is not None}
@@ -65,10 +75,14 @@ def with_heads(
         return graph
     label = heads.label(list(drafts.values()))
     blobs = {**graph.blobs, **({LABEL: label} if label is not None else {})}
-    builder = Builder(drafts, state, diagnostics, blobs, dict.fromkeys(blobs), {node.name: node for node in graph.nodes})
+    builder = Builder(
+        drafts, state, diagnostics, blobs, dict.fromkeys(blobs), {node.name: node for node in graph.nodes}
+    )
     builder.walk(tuple(drafts), Scope("", dict(heads.scope)))
     nodes = tuple(builder.nodes.values())
-    inputs = (*graph.inputs, heads.typed(label, nodes[len(graph.nodes) :])) if label is not None else graph.inputs
+    inputs = (
+        (*graph.inputs, heads.typed(label, nodes[len(graph.nodes) :])) if label is not None else graph.inputs
+    )
     return changed(graph, inputs=inputs, nodes=nodes, blobs=builder.blobs)
 
 
@@ -89,29 +103,49 @@ class Heads:
         """An entry read, with its bottoms where it lists none."""
         body = each.body
         if body.get("bottom") is None:
-            scores = self.scores() if normalising(body, self.resolved.vocabulary) else self.only_output()
+            if normalising(body, self.resolved.vocabulary):
+                scores = self.scores()
+            else:
+                scores = self.only_output()
             if scores is None:
                 self.unclear(each)
                 return None
-            body = Located({**body.mapping, "bottom": place([scores.name, LABEL])}, body.span, keys=body.keys, used=body.used)
-        made = draft(Entry(each.name, body), (), self.resolved.file.dialect, self.resolved.vocabulary, self.diagnostics)
+            body = Located(
+                {**body.mapping, "bottom": place([scores.name, LABEL])},
+                body.span,
+                keys=body.keys,
+                used=body.used,
+            )
+        made = draft(
+            Entry(each.name, body), (), self.resolved.file.dialect, self.resolved.vocabulary, self.diagnostics
+        )
         if isinstance(made, Stranger):
             self.diagnostics.found += made.findings
             return None
-        return made._replace(layer=self.along_the_classes(made.layer, body)) if made is not None else None
+        if made is not None:
+            return made._replace(layer=self.along_the_classes(made.layer, body))
+        return None
 
     def unclear(self, each: Entry) -> None:
         names = ", ".join(v.name for v in self.outputs()) or "none"
         if not any(found.code == "NS682" for found in self.diagnostics):
-            self.diagnostics.error("NS682", f"{each.name} lists no bottom, and the outputs are {names}", each.body.span or self.place())
+            self.diagnostics.error(
+                "NS682",
+                f"{each.name} lists no bottom, and the outputs are {names}",
+                each.body.span or self.place(),
+            )
 
     def along_the_classes(self, layer: Layer, body: Located) -> Layer:
-        """The layer with the axis of the layer that normalises the scores, unless it says one itself."""
+        """The layer with the axis of the layer that normalises the scores, unless it says one
+        itself.
+        """
         output = self.only_output()
         maker = output.node if output is not None and self.normalised(output) else None
         axis = maker.layer.__dict__.get("axis") if maker is not None else None
         said = any("axis" in item.mapping for item in (body, *body.mapping.values()))
-        return layer.changed(axis=axis) if axis is not None and "axis" in layer.params and not said else layer
+        if axis is not None and "axis" in layer.params and not said:
+            return layer.changed(axis=axis)
+        return layer
 
     def outputs(self) -> tuple[Value, ...]:
         named = tuple(self.graph.blobs[name] for name, _ in self.resolved.outputs if name in self.graph.blobs)
@@ -119,7 +153,9 @@ class Heads:
 
     def only_output(self) -> Value | None:
         outputs = self.outputs()
-        return outputs[0] if len(outputs) == 1 else None
+        if len(outputs) == 1:
+            return outputs[0]
+        return None
 
     def normalised(self, value: Value) -> bool:
         return value.node is not None and "normalizes_scores" in value.node.layer.traits
@@ -127,17 +163,23 @@ class Heads:
     def scores(self) -> Value | None:
         """The only output, or what it normalises."""
         output = self.only_output()
-        return output.node.bottoms[0] if output is not None and output.node is not None and self.normalised(output) else output
+        if output is not None and output.node is not None and self.normalised(output):
+            return output.node.bottoms[0]
+        return output
 
     def label(self, drafts: list[Draft]) -> Value | None:
         """The value `label`, where a head reads it and nothing is so called."""
         read = any(LABEL in made.fields.bottom for made in drafts)
-        return Value(LABEL) if read and LABEL not in self.graph.blobs else None
+        if read and LABEL not in self.graph.blobs:
+            return Value(LABEL)
+        return None
 
     def typed(self, label: Value, nodes: tuple[Node, ...]) -> Input:
-        """The input `label`, typed by the first of the heads that reads it beside a value whose type is known.
+        """The input `label`, typed by the first of the heads that reads it beside a value whose
+        type is known.
 
-        NS682: there is none. Rules that refuse their bottoms are left to the inference of the whole graph.
+        NS682: there is none. Rules that refuse their bottoms are left to the inference of the whole
+        graph.
         """
         types, refused = dict(self.types), False
         for node in nodes:
@@ -155,7 +197,9 @@ class Heads:
         if not refused and not self.diagnostics.failed:
             reader = next((node for node in nodes if label in node.bottoms), None)
             name, place = (reader.name, reader.places["bottom"]) if reader else ("a head", None)
-            self.diagnostics.error("NS682", f"{name} reads {LABEL} beside nothing that tells its shape", place or self.place())
+            self.diagnostics.error(
+                "NS682", f"{name} reads {LABEL} beside nothing that tells its shape", place or self.place()
+            )
         return Input(label, None)
 
     def place(self) -> Span | None:
@@ -163,7 +207,9 @@ class Heads:
 
 
 def normalising(body: Located, known: Vocabulary) -> bool:
-    """Whether a head reads scores that are not normalised: one that normalises them itself, or only ranks them."""
+    """Whether a head reads scores that are not normalised: one that normalises them itself, or only
+    ranks them.
+    """
     kind = body.get("type")
     try:
         cls = known.find(kind.text) if kind is not None else None
@@ -173,7 +219,9 @@ def normalising(body: Located, known: Vocabulary) -> bool:
 
 
 def label_type(scores: TensorType, layer: Layer) -> TensorType:
-    """Labels for scores: classes, one for each place; for a layer that takes no classes numbers, as many as scores."""
+    """Labels for scores: classes, one for each place; for a layer that takes no classes numbers, as
+    many as scores.
+    """
     if 1 not in layer.indices(scores, scores):
         return TensorType(scores.shape)
     axis = layer.along(scores)
@@ -181,18 +229,24 @@ def label_type(scores: TensorType, layer: Layer) -> TensorType:
 
 
 def learning(graph: Graph, weighted: frozenset[str]) -> Graph:
-    """The part of a graph that a training step runs: what losses and metrics need, layers that own weights (`weighted`) or write files."""
+    """The part of a graph that a training step runs: what losses and metrics need, layers that own
+    weights (`weighted`) or write files.
+    """
     roots = {node for node in graph.nodes if judges(node) or node.name in weighted or bool(node.layer.writes)}
     return needed_by(roots, graph)
 
 
 def learning_by(graph: Graph, losses: frozenset[str]) -> Graph:
     """The part of a graph that some of its losses, by name, need."""
-    return needed_by({node for node in graph.nodes if judges(node) and any(top.name in losses for top in node.tops)}, graph)
+    return needed_by(
+        {node for node in graph.nodes if judges(node) and any(top.name in losses for top in node.tops)}, graph
+    )
 
 
 def needed_by(roots: Container[Node], graph: Graph) -> Graph:
-    """The part of a graph that some of its layers need; its outputs are those of losses and metrics."""
+    """The part of a graph that some of its layers need; its outputs are those of losses and
+    metrics.
+    """
     needed: set[Value] = set()
     kept: list[Node] = []
     for node in reversed(graph.nodes):
@@ -200,7 +254,9 @@ def needed_by(roots: Container[Node], graph: Graph) -> Graph:
             kept.append(node)
             needed.update(node.bottoms)
     read = {value for node in kept for value in node.bottoms}
-    outputs = tuple(value for node in reversed(kept) if judges(node) for value in node.tops if value not in read)
+    outputs = tuple(
+        value for node in reversed(kept) if judges(node) for value in node.tops if value not in read
+    )
     inputs = tuple(i for i in graph.inputs if i.value in needed or i.node is not None)
     return changed(graph, inputs=inputs, nodes=tuple(reversed(kept)), outputs=outputs)
 

@@ -1,6 +1,7 @@
 """Blocks that no layer comes from, checked as far as that goes without the values of variables.
 
-Comes in: the blocks as written; out: findings on types, keys, plain values and plain names. What holds a variable is left alone.
+Comes in: the blocks as written; out: findings on types, keys, plain values and plain names. What
+holds a variable is left alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,15 @@ from netspec.resolve.layers_read import divide, without_type
 from netspec.resolve.read_record import as_text, word
 from netspec.resolve.sections.spec_file import LayerFields
 from netspec.source import Span
-from netspec.syntax.block_checks import OF_USES, USE_KEYS, mapping_of, nameless, names_in, strangers, unknown_block
+from netspec.syntax.block_checks import (
+    OF_USES,
+    USE_KEYS,
+    mapping_of,
+    nameless,
+    names_in,
+    strangers,
+    unknown_block,
+)
 from netspec.syntax.located import Located
 from netspec.syntax.spec import Spec
 from netspec.syntax.variables import FAILED, check_given
@@ -26,12 +35,16 @@ INPUT = "x"
 """What a block calls its bottom where it does not say."""
 
 
-def check_unused(spec: Spec, check_defaults: Callable[[Located], object], known: Vocabulary, diagnostics: Diagnostics) -> None:
+def check_unused(
+    spec: Spec, check_defaults: Callable[[Located], object], known: Vocabulary, diagnostics: Diagnostics
+) -> None:
     """Report what is wrong in blocks that nobody uses, whatever the values of their variables."""
     for name, block in spec.blocks.unseen.items():
         layers, defaults = block.get("layers"), block.get("defaults")
         if defaults is not None and isinstance(defaults.value, dict):
-            check_defaults(Located({k: masked(v) for k, v in defaults.value.items()}, defaults.span, keys=defaults.keys))
+            check_defaults(
+                Located({k: masked(v) for k, v in defaults.value.items()}, defaults.span, keys=defaults.keys)
+            )
         if layers is None or layers.value is None:
             if isinstance(block.value, dict):
                 diagnostics.error("NS209", f"block {name} has no layers", block.key_span("layers"))
@@ -46,11 +59,15 @@ def check_unused(spec: Spec, check_defaults: Callable[[Located], object], known:
             check_wiring(name, block, layers.value, diagnostics)
 
 
-def check_item(block: str, i: int, body: Located, spec: Spec, known: Vocabulary, diagnostics: Diagnostics) -> None:
+def check_item(
+    block: str, i: int, body: Located, spec: Spec, known: Vocabulary, diagnostics: Diagnostics
+) -> None:
     """One layer, or one use of a further block."""
     name = body.get("name")
     if not isinstance(body.value, dict):
-        diagnostics.error("NS104", "a layer is a mapping such as {name: conv1, type: Convolution, ...}", body.span)
+        diagnostics.error(
+            "NS104", "a layer is a mapping such as {name: conv1, type: Convolution, ...}", body.span
+        )
     elif name is None or isinstance(name.value, (list, dict)) or name.value is None:
         diagnostics.add(nameless(i + 1, body))
     elif body.get("block") is not None:
@@ -60,7 +77,9 @@ def check_item(block: str, i: int, body: Located, spec: Spec, known: Vocabulary,
 
 
 def check_use(full: str, body: Located, spec: Spec, diagnostics: Diagnostics) -> None:
-    """A use of a block in a block: its keys, the block's name, and the names of the variables that it gives."""
+    """A use of a block in a block: its keys, the block's name, and the names of the variables that
+    it gives.
+    """
     use = body.mapping["block"]
     strangers(body, USE_KEYS, f"use of block {as_text(use)}", diagnostics)
     names_in(body.get("bottom"), f"bottom of {full}", diagnostics)
@@ -77,7 +96,9 @@ def check_use(full: str, body: Located, spec: Spec, diagnostics: Diagnostics) ->
 
 
 def check_layer(full: str, body: Located, known: Vocabulary, diagnostics: Diagnostics) -> None:
-    """One layer: its type, its keys, and those of its values that hold no variable. What is left out may come from defaults."""
+    """One layer: its type, its keys, and those of its values that hold no variable. What is left
+    out may come from defaults.
+    """
     kind = body.get("type")
     left_out = ("when",) if kind is not None else ("when", *OF_USES)
     body = Located({k: v for k, v in body.mapping.items() if k not in left_out}, body.span, keys=body.keys)
@@ -99,8 +120,16 @@ def check_layer(full: str, body: Located, known: Vocabulary, diagnostics: Diagno
         check_values(f"{cls.type} {full}", cls, own.body, diagnostics, others)
 
 
-def check_values(what: str, cls: type[Layer] | type[LayerFields], body: Located, diagnostics: Diagnostics, others: tuple[str, ...]) -> None:
-    """Report keys that a record does not have, and values that it does not take. others: further keys that would be right."""
+def check_values(
+    what: str,
+    cls: type[Layer] | type[LayerFields],
+    body: Located,
+    diagnostics: Diagnostics,
+    others: tuple[str, ...],
+) -> None:
+    """Report keys that a record does not have, and values that it does not take. others: further
+    keys that would be right.
+    """
     if all(takes(cls.names.get(key), key, node) for key, node in body.mapping.items()):
         return
     from netspec.resolve.messages.unknown_words import notes_on
@@ -141,19 +170,32 @@ def masked(section: Located) -> Located:
 
 
 def mark(node: Located) -> Located:
-    return Located(None, node.span, why=FAILED) if is_open(node) else node
+    if is_open(node):
+        return Located(None, node.span, why=FAILED)
+    return node
 
 
 # --- names ---------------------------------------------------------------------------------------------------------------
 
 
 def check_wiring(block: str, section: Located, layers: list[Located], diagnostics: Diagnostics) -> None:
-    """Report bottoms and tops of a block that nothing in it makes. Nothing is said where a name in it is computed."""
+    """Report bottoms and tops of a block that nothing in it makes. Nothing is said where a name in
+    it is computed.
+    """
     given, made = section.get("bottom"), section.get("top")
-    parts = [each for body in layers for key in ("name", "bottom", "top") for each in [body.get(key)] if each is not None]
+    parts = [
+        each
+        for body in layers
+        for key in ("name", "bottom", "top")
+        for each in [body.get(key)]
+        if each is not None
+    ]
     if any(is_open(each) for each in (*parts, given or Located(None), made or Located(None))):
         return
-    visible = {INPUT} if given is None or given.value is None else {item.text for item in given.items}
+    if given is None or given.value is None:
+        visible = {INPUT}
+    else:
+        visible = {item.text for item in given.items}
     makers = {name: body for body in reversed(layers) for name in names_made(body)}
     for body in layers:
         for item in items_of(body.get("bottom")):
@@ -164,7 +206,9 @@ def check_wiring(block: str, section: Located, layers: list[Located], diagnostic
 
 
 def items_of(section: Located | None) -> list[Located]:
-    return section.items if section is not None and section.value is not None else []
+    if section is not None and section.value is not None:
+        return section.items
+    return []
 
 
 def names_made(body: Located) -> set[str]:
@@ -173,9 +217,13 @@ def names_made(body: Located) -> set[str]:
     return tops or {body.mapping["name"].text}
 
 
-def check_name(reader: str, item: Located, visible: set[str], makers: Mapping[str, Located], diagnostics: Diagnostics) -> None:
+def check_name(
+    reader: str, item: Located, visible: set[str], makers: Mapping[str, Located], diagnostics: Diagnostics
+) -> None:
     name = item.text
-    if name in visible or any("block" in makers[n].mapping for n in prefixes(name) if n in visible and n in makers):
+    if name in visible or any(
+        "block" in makers[n].mapping for n in prefixes(name) if n in visible and n in makers
+    ):
         return
     if name in makers:
         span = makers[name].mapping["name"].span
@@ -185,8 +233,13 @@ def check_name(reader: str, item: Located, visible: set[str], makers: Mapping[st
         diagnostics.add(Diagnostic("NS202", fact, item.span, "not made yet", others=others, notes=notes))
         return
     near = nearest(name, sorted(visible))
-    label = f"did you mean {' or '.join(near)}?" if near else "nothing makes this"
-    diagnostics.add(Diagnostic("NS201", f"{reader} reads {name}", item.span, label, fixes=written(near, item.span)))
+    if near:
+        label = f"did you mean {' or '.join(near)}?"
+    else:
+        label = "nothing makes this"
+    diagnostics.add(
+        Diagnostic("NS201", f"{reader} reads {name}", item.span, label, fixes=written(near, item.span))
+    )
 
 
 def prefixes(name: str) -> list[str]:
@@ -196,4 +249,6 @@ def prefixes(name: str) -> list[str]:
 
 
 def written(near: list[str], span: Span | None) -> tuple[Fix, ...]:
-    return (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()
+    if near:
+        return (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),)
+    return ()

@@ -1,4 +1,6 @@
-"""Wiring: drafts and block instances become a Graph of one phase, every value made once. Knows no shape and no particular layer."""
+"""Wiring: drafts and block instances become a Graph of one phase, every value made once. Knows no
+shape and no particular layer.
+"""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -28,7 +30,9 @@ class NetState(NamedTuple):
 
 @mutable
 class Scope:
-    """The names that one list of layers sees: its own full names start with `prefix`; `inputs` are what it was given, by its own names."""
+    """The names that one list of layers sees: its own full names start with `prefix`; `inputs` are
+    what it was given, by its own names.
+    """
 
     prefix: str
     inputs: dict[str, Value]
@@ -42,7 +46,9 @@ class Scope:
 
 
 NAMESAKES = 16
-"""Second layers of a name for which it is asked which of the two is odd: each question looks at all layers beside them."""
+"""Second layers of a name for which it is asked which of the two is odd: each question looks at all
+layers beside them.
+"""
 
 
 @mutable
@@ -66,7 +72,9 @@ class Builder:
     strangers: Mapping[Entry, Stranger] = fresh(default_factory=dict)
     """Layers of unknown types that some phase leaves out."""
     uses: dict[str, Span | None] = fresh(default_factory=dict)
-    """Where each use of a block is named, by its full name; the copies of a repeat go by the name of the whole."""
+    """Where each use of a block is named, by its full name; the copies of a repeat go by the name
+    of the whole.
+    """
 
     def walk(self, items: tuple[Item, ...], scope: Scope) -> None:
         scope.items = items
@@ -114,15 +122,23 @@ class Builder:
         wired = tuple(value for value in bottoms if value is not None)
         down = fields.propagate_down
         if down and len(down) != len(wired):
-            fact = f"propagate_down of {draft.name} needs one value for each bottom: {len(down)} for {len(wired)}"
+            fact = (
+                f"propagate_down of {draft.name} needs one value for each bottom: {len(down)} for"
+                f" {len(wired)}"
+            )
             self.diagnostics.error("NS107", fact, places["propagate_down"])
         if len(fields.loss_weight) > len(tops):
-            fact = f"loss_weight of {draft.name} has one value for each top: {len(fields.loss_weight)} for {len(tops)}"
+            fact = (
+                f"loss_weight of {draft.name} has one value for each top: {len(fields.loss_weight)} for"
+                f" {len(tops)}"
+            )
             self.diagnostics.error("NS107", fact, places["loss_weight"])
         self.check_tops(draft, tops, wired, scope)
         params = tuple(ParamSpec(p.name, p.lr_mult, p.decay_mult, p.share_mode) for p in fields.param)
         weights = loss_weights(layer, fields.loss_weight, len(tops))
-        owner = self.nodes.get(scope.same_as + draft.name.removeprefix(scope.prefix)) if scope.same_as else None
+        owner = (
+            self.nodes.get(scope.same_as + draft.name.removeprefix(scope.prefix)) if scope.same_as else None
+        )
         node = Node(
             draft.name,
             layer,
@@ -152,13 +168,17 @@ class Builder:
             scope.behind.append(node)
 
     def check_name(self, name: str, span: Span | None, scope: Scope) -> bool:
-        """Whether nothing before has this name, neither a layer nor a use of a block; says so where something has.
+        """Whether nothing before has this name, neither a layer nor a use of a block; says so where
+        something has.
 
         The finding stands at the one whose name suits it less, by default the second.
         """
         if name not in self.nodes and name not in self.uses:
             return True
-        first = self.nodes[name].places["name"] if name in self.nodes else self.uses[name]
+        if name in self.nodes:
+            first = self.nodes[name].places["name"]
+        else:
+            first = self.uses[name]
         label, other = "used a second time", "first used here"
         self.doubles += 1
         judged = first is not None and span is not None and self.doubles <= NAMESAKES
@@ -180,7 +200,10 @@ class Builder:
         """One copy of a block: its layers see the block's own names for its bottoms."""
         own = use.body.get("name")
         span = own.span if own is not None else use.span
-        whole = use.name.rpartition(".")[0] if use.body.get("repeat") is not None else use.name
+        if use.body.get("repeat") is not None:
+            whole = use.name.rpartition(".")[0]
+        else:
+            whole = use.name
         if (whole not in self.uses or self.uses[whole] != span) and not self.check_name(whole, span, scope):
             self.forget((use.name, whole), scope)
             return
@@ -193,28 +216,53 @@ class Builder:
         else:
             given = [self.preceding(use.name, scope, use.span)]
         if len(given) != len(use.inputs) and None not in given:
-            takes = f"{len(use.inputs)} bottom{'' if len(use.inputs) == 1 else 's'}" + (f" ({', '.join(use.inputs)})" if use.inputs else "")
-            chain = "in a repeat each copy reads the tops of the copy before it, so the block needs as many tops as bottoms"
+            takes = f"{len(use.inputs)} bottom{'' if len(use.inputs) == 1 else 's'}" + (
+                f" ({', '.join(use.inputs)})" if use.inputs else ""
+            )
+            chain = (
+                "in a repeat each copy reads the tops of the copy before it, so the block needs as many tops"
+                " as bottoms"
+            )
             whole = use.name.rpartition(".")[0]
-            notes = (chain, f"what else is read of a copy needs no top: {whole}.0.LAYER") if use.bottom is None and use.chained else ()
-            self.diagnostics.error("NS205", f"block {use.template} takes {takes}: {use.name} has {len(given)}", use.span, notes=notes)
+            notes = (
+                (chain, f"what else is read of a copy needs no top: {whole}.0.LAYER")
+                if use.bottom is None and use.chained
+                else ()
+            )
+            self.diagnostics.error(
+                "NS205",
+                f"block {use.template} takes {takes}: {use.name} has {len(given)}",
+                use.span,
+                notes=notes,
+            )
             given = [None]
         if None in given:
             self.forget((use.name, *(f"{use.name}.{o}" for o in use.outputs)), scope)
             return
         inputs = dict(zip(use.inputs, [g for g in given if g is not None], strict=True))
         block = Block(use.name, use.template, tuple(sorted(use.variables.items())), tuple(inputs.items()))
-        inner = Scope(use.name + ".", inputs, (*scope.blocks, block), use.share + "." if use.share else None, tuple(inputs.values())[:1])
+        inner = Scope(
+            use.name + ".",
+            inputs,
+            (*scope.blocks, block),
+            use.share + "." if use.share else None,
+            tuple(inputs.values())[:1],
+        )
         before = len(self.diagnostics)
         self.walk(use.items, inner)
         at = use.places or (use.span,)
-        outs = tuple(self.look_up(o, inner, place, use.name) or Value(o) for o, place in zip(use.outputs, at, strict=False))
+        outs = tuple(
+            self.look_up(o, inner, place, use.name) or Value(o)
+            for o, place in zip(use.outputs, at, strict=False)
+        )
         self.diagnostics.mark_uses(before, use.name, [use.span] if use.span is not None else ())
         self.leave(use, outs)
         scope.last = outs
 
     def leave(self, use: Instance, outs: tuple[Value, ...]) -> None:
-        """The instance's blobs: its own name, or name.top where it has several; the last copy of a repeat speaks for the whole."""
+        """The instance's blobs: its own name, or name.top where it has several; the last copy of a
+        repeat speaks for the whole.
+        """
         for name in (use.name, use.alias) if use.alias else (use.name,):
             if len(outs) == 1:
                 self.blobs[name] = outs[0]
@@ -224,7 +272,10 @@ class Builder:
 
     def bottoms(self, draft: Draft, scope: Scope) -> list[Value | None]:
         if draft.fields.bottom:
-            return [self.look_up(name, scope, draft.places[f"bottom.{i}"], draft.name) for i, name in enumerate(draft.fields.bottom)]
+            return [
+                self.look_up(name, scope, draft.places[f"bottom.{i}"], draft.name)
+                for i, name in enumerate(draft.fields.bottom)
+            ]
         if draft.layer.bottoms[1] == 0 or (draft.layer.bottoms[0] == 0 and "bottom" not in draft.places):
             return []
         if draft.layer.bottoms[0] > 1:
@@ -245,7 +296,12 @@ class Builder:
         if len(scope.inputs) == 1:
             return next(iter(scope.inputs.values()))
         names = ", ".join(scope.inputs) or "none"
-        self.diagnostics.error("NS207", f"{name} is the first layer, and the inputs are {names}", span, label="say which bottom it reads")
+        self.diagnostics.error(
+            "NS207",
+            f"{name} is the first layer, and the inputs are {names}",
+            span,
+            label="say which bottom it reads",
+        )
         return None
 
     def look_up(self, name: str, scope: Scope, span: Span | None, reader: str) -> Value | None:
@@ -253,7 +309,9 @@ class Builder:
             return scope.inputs[name]
         full = scope.prefix + name
         if full in self.blobs:
-            return None if full in self.broken else self.blobs[full]
+            if full in self.broken:
+                return None
+            return self.blobs[full]
         self.diagnostics.add(self.unknown(name, full, scope, span, reader))
         return None
 
@@ -272,24 +330,37 @@ class Builder:
                 others=others,
                 notes=("layers run in the order of the list",),
             )
-        visible = (n.removeprefix(scope.prefix) for n in chain(self.blobs, scope.inputs) if n.startswith(scope.prefix))
+        visible = (
+            n.removeprefix(scope.prefix)
+            for n in chain(self.blobs, scope.inputs)
+            if n.startswith(scope.prefix)
+        )
         near = nearest(name, visible)
         fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()
-        label = f"did you mean {' or '.join(near)}?" if near else "nothing makes this"
+        if near:
+            label = f"did you mean {' or '.join(near)}?"
+        else:
+            label = "nothing makes this"
         maker = self.made.get(scope.prefix + near[0]) if near else None
         others = (Label(maker, "a similar name"),) if maker is not None else ()
         return Diagnostic("NS201", f"{reader} reads {name}", span, label, others=others, fixes=fixes)
 
     def left_out(self, full: str) -> Draft | Stranger | None:
-        """A layer that makes a value in other states of the net only; None where this state keeps a maker, or no layer makes it."""
+        """A layer that makes a value in other states of the net only; None where this state keeps a
+        maker, or no layer makes it.
+        """
         every = chain[Draft | Stranger](self.drafts.values(), self.strangers.values())
         makers = [draft for draft in every if full in full_tops(draft)]
-        return None if not makers or any(kept(draft, self.state) for draft in makers) else makers[0]
+        if not makers or any(kept(draft, self.state) for draft in makers):
+            return None
+        return makers[0]
 
     def elsewhere(self, name: str, maker: Draft | Stranger, span: Span | None, reader: str) -> Diagnostic:
         """A bottom whose maker this state of the net leaves out."""
         state = " ".join((self.state.phase, *(f"stage {stage}" for stage in sorted(self.state.stages))))
-        place = next((maker.places[key] for key in ("include", "exclude") if key in maker.places), maker.places["name"])
+        place = next(
+            (maker.places[key] for key in ("include", "exclude") if key in maker.places), maker.places["name"]
+        )
         others = (Label(place, f"not in {state}"),) if place is not None else ()
         fact = f"{reader} reads {name}, which {maker.name} makes; in phase {state} that layer is left out"
         return Diagnostic("NS210", fact, span, "not made in this phase", others=others)
@@ -301,16 +372,23 @@ class Builder:
         code = "NS205" if what == "bottom" else "NS206"
         self.diagnostics.error(
             code,
-            f"{draft.layer.type} {draft.name} takes {count_of(least, most)} {what}{'' if most == 1 else 's'}: it has {count}",
+            f"{draft.layer.type} {draft.name} takes {count_of(least, most)} {what}{'' if most == 1 else 's'}:"
+            f" it has {count}",
             draft.places[what],
         )
         return False
 
-    def check_tops(self, draft: Draft, tops: tuple[str, ...], bottoms: tuple[Value, ...], scope: Scope) -> None:
-        """A top may repeat an earlier name only in place: as one of the layer's own bottoms. A layer's name given twice is said already."""
+    def check_tops(
+        self, draft: Draft, tops: tuple[str, ...], bottoms: tuple[Value, ...], scope: Scope
+    ) -> None:
+        """A top may repeat an earlier name only in place: as one of the layer's own bottoms. A
+        layer's name given twice is said already.
+        """
         for i, name in enumerate(tops):
             local = name.removeprefix(scope.prefix)
-            in_place = local in draft.fields.bottom or (not draft.fields.bottom and any(b.name == name for b in bottoms))
+            in_place = local in draft.fields.bottom or (
+                not draft.fields.bottom and any(b.name == name for b in bottoms)
+            )
             said = "top" not in draft.places and draft.name in self.nodes
             if name in self.made and not in_place and not said and not self.declared(draft, name, scope):
                 first = self.made[name]
@@ -323,7 +401,10 @@ class Builder:
                         others=(Label(first, "first made here"),) if first else (),
                     )
                 )
-            self.made[name] = draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"]
+            if "top" in draft.places:
+                self.made[name] = draft.places[f"top.{i}"]
+            else:
+                self.made[name] = draft.places["name"]
 
     def declared(self, draft: Draft, name: str, scope: Scope) -> bool:
         """Whether `input:` says the type of what this data layer makes."""
@@ -334,11 +415,15 @@ class Builder:
 def count_of(least: int, most: int | None) -> str:
     if most is None:
         return f"{least} or more"
-    return str(least) if least == most else f"{least} to {most}"
+    if least == most:
+        return str(least)
+    return f"{least} to {most}"
 
 
 def kept(draft: Draft | Stranger, state: NetState) -> bool:
-    """Caffe's FilterNet: by include, or by exclude. The layer's own `phase` filters nothing: it is how the layer behaves."""
+    """Caffe's FilterNet: by include, or by exclude. The layer's own `phase` filters nothing: it is
+    how the layer behaves.
+    """
     fields = draft.fields
     if fields.include:
         return any(rule.holds(state.phase, state.stages, state.level) for rule in fields.include)
@@ -346,7 +431,9 @@ def kept(draft: Draft | Stranger, state: NetState) -> bool:
 
 
 def full_tops(draft: Draft | Stranger) -> tuple[str, ...]:
-    """Names that the values of a layer may have: as they stand, and inside a block behind the block's name."""
+    """Names that the values of a layer may have: as they stand, and inside a block behind the
+    block's name.
+    """
     prefix = draft.name.rpartition(".")[0]
     return (*draft.fields.top, *(f"{prefix}.{top}" for top in draft.fields.top)) or (draft.name,)
 
@@ -355,7 +442,9 @@ def loss_weights(layer: Layer, given: tuple[float, ...], tops: int) -> tuple[flo
     """Weight of each top in the total loss: Caffe gives a loss layer's first top 1."""
     if given:
         return given + (0.0,) * (tops - len(given))
-    return (1.0, *(0.0,) * (tops - 1)) if "loss" in layer.traits and tops else (0.0,) * tops
+    if "loss" in layer.traits and tops:
+        return (1.0, *(0.0,) * (tops - 1))
+    return (0.0,) * tops
 
 
 def drafts_in(items: tuple[Item, ...]) -> list[Entry]:
@@ -369,7 +458,9 @@ def drafts_in(items: tuple[Item, ...]) -> list[Entry]:
     return found
 
 
-def tops_to_come(items: tuple[Item, ...], drafts: Mapping[Entry, Draft | Stranger], prefix: str = "") -> dict[str, Span | None]:
+def tops_to_come(
+    items: tuple[Item, ...], drafts: Mapping[Entry, Draft | Stranger], prefix: str = ""
+) -> dict[str, Span | None]:
     """Every top of the net by full name, to tell a later one from an unknown one."""
     found: dict[str, Span | None] = {}
     for item in items:
@@ -379,7 +470,9 @@ def tops_to_come(items: tuple[Item, ...], drafts: Mapping[Entry, Draft | Strange
         elif item in drafts:
             draft = drafts[item]
             for i, top in enumerate(draft.fields.top or (item.name.removeprefix(prefix),)):
-                found.setdefault(prefix + top, draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"])
+                found.setdefault(
+                    prefix + top, draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"]
+                )
     return found
 
 
@@ -392,8 +485,12 @@ def build(
     diagnostics: Diagnostics,
     strangers: Mapping[Entry, Stranger] = {},
 ) -> Graph:
-    """Wire the layers that a phase keeps, and report strangers among them. Outputs are the values that no layer reads, as in Caffe."""
-    builder = Builder(drafts, state, diagnostics, later=tops_to_come(items, {**drafts, **strangers}), strangers=strangers)
+    """Wire the layers that a phase keeps, and report strangers among them. Outputs are the values
+    that no layer reads, as in Caffe.
+    """
+    builder = Builder(
+        drafts, state, diagnostics, later=tops_to_come(items, {**drafts, **strangers}), strangers=strangers
+    )
     for given in inputs:
         builder.blobs[given.value.name] = given.value
         builder.made[given.value.name] = given.span
@@ -408,25 +505,36 @@ def build(
 
 
 def tell_passed(builder: Builder, read: set[Value]) -> None:
-    """Report NS215 where a bottom that is left out passes over a data layer that no other layer reads: it may be the one that is meant."""
+    """Report NS215 where a bottom that is left out passes over a data layer that no other layer
+    reads: it may be the one that is meant.
+    """
     for draft, value, behind in builder.passed:
         unread = [node for node in behind if not read.intersection(node.tops)]
         if unread:
             near = unread[-1]
-            fact = f"{draft.name} reads {value.name}: a bottom that is left out passes over data layers, and no layer reads {near.name}"
+            fact = (
+                f"{draft.name} reads {value.name}: a bottom that is left out passes over data layers, and no"
+                f" layer reads {near.name}"
+            )
             place = near.places["name"]
             others = (Label(place, "passed over"),) if place is not None else ()
-            builder.diagnostics.add(Diagnostic("NS215", fact, draft.places["name"], f"reads {value.name}", others=others))
+            builder.diagnostics.add(
+                Diagnostic("NS215", fact, draft.places["name"], f"reads {value.name}", others=others)
+            )
 
 
 def inputs_of(declared: list[Input], makers: list[Node], sources: tuple[Node, ...]) -> tuple[Input, ...]:
-    """Declared inputs, then tops of input layers, then those of data layers; what is declared of a data layer's top is its type."""
+    """Declared inputs, then tops of input layers, then those of data layers; what is declared of a
+    data layer's top is its type.
+    """
     said = {given.value.name: given for given in declared}
     fed = {top.name for node in sources for top in node.tops}
     made: list[Input] = [given for given in declared if given.value.name not in fed]
     for node in sorted(makers, key=lambda node: node in sources):
         for top in node.tops:
             known = said.get(top.name) if node in sources else None
-            span, type_, contract = (known.span, known.type, known.contract) if known else (node.places["name"], None, None)
+            span, type_, contract = (
+                (known.span, known.type, known.contract) if known else (node.places["name"], None, None)
+            )
             made.append(Input(top, type_, contract, node, span))
     return tuple(made)

@@ -1,4 +1,6 @@
-"""A record -> everything that a spec would say to have it again: each parameter with its value. Knows no layer type."""
+"""A record -> everything that a spec would say to have it again: each parameter with its value.
+Knows no layer type.
+"""
 
 from typing import Any
 
@@ -10,7 +12,9 @@ __all__ = ["completed", "spelled"]
 
 
 def completed(record: Record) -> dict[str, Any]:
-    """Every parameter of a record as a spec writes it; left out: what is empty by default, or a default that no spec could say."""
+    """Every parameter of a record as a spec writes it; left out: what is empty by default, or a
+    default that no spec could say.
+    """
     found: dict[str, Any] = {}
     for name, declared in record.params.items():
         value = record.__dict__[name]
@@ -30,14 +34,22 @@ def sayable(declared: Param, written: Any) -> bool:
 
 
 def spelled(value: Any) -> Any:
-    """A value as a spec writes it; a filler, whose word decides what the rest means, as its word and what differs from the defaults."""
+    """A value as a spec writes it; a filler, whose word decides what the rest means, as its word
+    and what differs from the defaults.
+    """
     if isinstance(value, Located):
         return plain(value)
     if isinstance(value, Record):
         if value.short is None or value.params[value.short].required:
             return completed(value)
-        given = {name: item for name, item in completed(value).items() if value.__dict__[name] != value.params[name].default}
+        given = {
+            name: item
+            for name, item in completed(value).items()
+            if value.__dict__[name] != value.params[name].default
+        }
         return {value.short: spelled(value.__dict__[value.short]), **given}
     if isinstance(value, (list, tuple)):
         return [spelled(item) for item in value]
-    return {name: spelled(item) for name, item in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {name: spelled(item) for name, item in value.items()}
+    return value

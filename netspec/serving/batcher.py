@@ -1,7 +1,9 @@
-"""Dynamic batching: requests in, each its own outputs out; what queued up while the model ran is joined into the next run.
+"""Dynamic batching: requests in, each its own outputs out; what queued up while the model ran is
+joined into the next run.
 
-It never waits for a batch to fill: an idle model runs at once. Requests are joined along the batch symbol if all else is equal
-and the model's rows are known to stay apart: then an answer does not depend on what else arrives.
+It never waits for a batch to fill: an idle model runs at once. Requests are joined along the batch
+symbol if all else is equal and the model's rows are known to stay apart: then an answer does not
+depend on what else arrives.
 """
 
 import asyncio
@@ -35,7 +37,9 @@ class Waiting:
 
 
 class Batching(NamedTuple):
-    """How requests are joined: the most rows of a joined run, the most that wait, and whether also where the file is silent."""
+    """How requests are joined: the most rows of a joined run, the most that wait, and whether also
+    where the file is silent.
+    """
 
     max_batch: int
     limit: int
@@ -45,8 +49,9 @@ class Batching(NamedTuple):
 class Batcher:
     """One thread that runs the model, and the bounded queue before it.
 
-    `max_batch` bounds the rows of a joined run (a single larger request still runs, alone); `limit` bounds the waiting requests.
-    `observe` is told the rows of every run. Use it within a running event loop: `start`, `submit`, `stop`.
+    `max_batch` bounds the rows of a joined run (a single larger request still runs, alone); `limit`
+    bounds the waiting requests. `observe` is told the rows of every run. Use it within a running
+    event loop: `start`, `submit`, `stop`.
     """
 
     def __init__(self, model: Model, batching: Batching, observe: Callable[[int], None]) -> None:
@@ -69,7 +74,9 @@ class Batcher:
         self._thread.shutdown()
 
     async def submit(self, inputs: Arrays, outputs: Sequence[str]) -> Arrays:
-        """The named outputs for checked inputs. Raises RequestError: 503 if the queue is full, else what the run raised."""
+        """The named outputs for checked inputs. Raises RequestError: 503 if the queue is full, else
+        what the run raised.
+        """
         if len(self.queue) >= self.limit:
             raise RequestError(f"the queue is full: {self.limit} requests are waiting; try again later", 503)
         key, rows = None, 1
@@ -99,7 +106,9 @@ class Batcher:
                     waiting.future.set_result(answer)
 
     def _take(self) -> list[Waiting]:
-        """The request that waited longest and, in order, those that can join it; the others keep their places."""
+        """The request that waited longest and, in order, those that can join it; the others keep
+        their places.
+        """
         head = self.queue.popleft()
         if head.key is None or not self.queue:
             return [head]
@@ -115,7 +124,9 @@ class Batcher:
 
 
 def run_group(model: Model, group: Sequence[Waiting]) -> list[Arrays | BaseException]:
-    """The answer to each request of a group: outputs, or what its run raised. A failing request does not fail its neighbours."""
+    """The answer to each request of a group: outputs, or what its run raised. A failing request
+    does not fail its neighbours.
+    """
     if len(group) > 1:
         with suppress(Exception):  # where one is at fault, each is run alone and meets its own fate
             return list(_run_joined(model, group))
@@ -138,4 +149,6 @@ def _run_joined(model: Model, group: Sequence[Waiting]) -> list[Arrays]:
     if any(len(array) != ends[-1] for array in outputs.values()):
         raise RequestError("the outputs do not have the rows that the model declares", 500)
     starts = [0, *ends[:-1]]
-    return [{name: outputs[name][a:b] for name in w.outputs} for w, a, b in zip(group, starts, ends, strict=True)]
+    return [
+        {name: outputs[name][a:b] for name in w.outputs} for w, a, b in zip(group, starts, ends, strict=True)
+    ]

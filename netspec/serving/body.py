@@ -1,4 +1,6 @@
-"""Request bodies: bounded in size and time, inflated where the client compressed them. In: a request; out: bytes or a RequestError."""
+"""Request bodies: bounded in size and time, inflated where the client compressed them. In: a
+request; out: bytes or a RequestError.
+"""
 
 import asyncio
 import zlib
@@ -17,16 +19,24 @@ ENCODINGS = {"gzip": 31, "deflate": 15}
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body, inflated. Raises RequestError: 408 (took too long), 413 (more than `limit` bytes), 415 or 400 (encoding)."""
+    """The whole body, inflated. Raises RequestError: 408 (took too long), 413 (more than `limit`
+    bytes), 415 or 400 (encoding).
+    """
     announced = request.headers.get("content-length", "0")
     too_long = len(announced) > 18 or int(announced) > limit
     try:
         async with asyncio.timeout(DRAIN if too_long else SECONDS):
             body = await _collect(request, limit)
     except TimeoutError as error:
-        raise _too_large(limit) if too_long else RequestError(f"the body must arrive within {SECONDS:g} seconds", 408) from error
+        raise (
+            _too_large(limit)
+            if too_long
+            else RequestError(f"the body must arrive within {SECONDS:g} seconds", 408)
+        ) from error
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    return body if encoding == "identity" else _inflate(body, encoding, limit)
+    if encoding == "identity":
+        return body
+    return _inflate(body, encoding, limit)
 
 
 async def _collect(request: Request, limit: int) -> bytes:
@@ -46,7 +56,9 @@ async def _collect(request: Request, limit: int) -> bytes:
 
 def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
     if encoding not in ENCODINGS:
-        raise RequestError(f"Content-Encoding must be one of identity, {', '.join(ENCODINGS)}: got {encoding[:40]!r}", 415)
+        raise RequestError(
+            f"Content-Encoding must be one of identity, {', '.join(ENCODINGS)}: got {encoding[:40]!r}", 415
+        )
     stream = zlib.decompressobj(wbits=ENCODINGS[encoding])
     try:
         inflated = stream.decompress(body, limit + 1)
@@ -55,7 +67,10 @@ def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
     if len(inflated) > limit:
         raise _too_large(limit)
     if not stream.eof or stream.unused_data:
-        raise RequestError(f"the body must be one complete {encoding} stream: {'bytes follow it' if stream.eof else 'it is cut off'}")
+        raise RequestError(
+            f"the body must be one complete {encoding} stream:"
+            f" {'bytes follow it' if stream.eof else 'it is cut off'}"
+        )
     return inflated
 
 

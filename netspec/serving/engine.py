@@ -1,4 +1,5 @@
-"""An ONNX file as something that runs: in, a path and a device; out, a Model with its declared tensors, metadata and labels.
+"""An ONNX file as something that runs: in, a path and a device; out, a Model with its declared
+tensors, metadata and labels.
 
 onnxruntime only: torch is never imported, and nothing here knows of HTTP.
 """
@@ -32,7 +33,9 @@ ROWS = "netspec.rows"
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model. `metadata` holds the file's `netspec.` properties, `labels` the class names per output, `sizes` what it demands."""
+    """A loaded model. `metadata` holds the file's `netspec.` properties, `labels` the class names
+    per output, `sizes` what it demands.
+    """
 
     session: Any
     inputs: tuple[TensorInfo, ...]
@@ -43,15 +46,19 @@ class Model:
     sizes: Conditions | None = None
 
     def check(self, given: Mapping[str, tuple[str, Sequence[int]]]) -> None:
-        """Hold given (datatype, shape) by name against the declared inputs and the sizes that the net takes.
+        """Hold given (datatype, shape) by name against the declared inputs and the sizes that the
+        net takes.
 
-        Raises RequestError (400); for a size with the code NS727, the layer that fails, and the nearest legal sizes.
+        Raises RequestError (400); for a size with the code NS727, the layer that fails, and the
+        nearest legal sizes.
         """
         found = check_inputs(self.inputs, given)
         refusal = self.sizes.refusal(found) if self.sizes is not None else None
         if refusal is not None:
             near = {"nearest": refusal.nearest, "together": refusal.together}
-            details = {"code": "NS727", "layer": refusal.layer, "sizes": refusal.sizes} | {k: v for k, v in near.items() if v}
+            details = {"code": "NS727", "layer": refusal.layer, "sizes": refusal.sizes} | {
+                k: v for k, v in near.items() if v
+            }
             raise RequestError(refusal.text, 400, details)
 
     @property
@@ -60,11 +67,14 @@ class Model:
         return batch_symbol(self.inputs, self.outputs)
 
     def joins(self, anyway: bool = False) -> bool:
-        """Whether rows of several requests may run together: the file says that each row of an answer depends on its own row alone.
+        """Whether rows of several requests may run together: the file says that each row of an
+        answer depends on its own row alone.
 
         anyway: also where it says nothing, as a file of another tool.
         """
-        return self.batch is not None and (self.metadata.get(ROWS) == "apart" or (anyway and ROWS not in self.metadata))
+        return self.batch is not None and (
+            self.metadata.get(ROWS) == "apart" or (anyway and ROWS not in self.metadata)
+        )
 
     def run(self, inputs: "Mapping[str, np.ndarray]", outputs: Sequence[str]) -> "dict[str, np.ndarray]":
         """Run on inputs that passed check_inputs; the named outputs by name.
@@ -75,26 +85,49 @@ class Model:
             return dict(zip(outputs, self.session.run(list(outputs), dict(inputs)), strict=True))
         except Exception as error:  # onnxruntime's exceptions share no base of their own
             # With every size but the batch fixed, checked inputs can be at fault only by value, which is always InvalidArgument.
-            open_sizes = any(not isinstance(n, int) for t in self.inputs for n in (t.shape[1:] if self.batch else t.shape))
-            status = 400 if open_sizes or type(error).__name__ == "InvalidArgument" else 500
+            open_sizes = any(
+                not isinstance(n, int) for t in self.inputs for n in (t.shape[1:] if self.batch else t.shape)
+            )
+            if open_sizes or type(error).__name__ == "InvalidArgument":
+                status = 400
+            else:
+                status = 500
             raise RequestError(f"the model cannot run on these inputs: {_reason(error)}", status) from error
 
 
-def open_model(path: str | os.PathLike[str], device: str = "auto", threads: int = 0, *, allow_uncertified: bool = False) -> Model:
-    """Load an ONNX file for inference. `device`: cpu, cuda, or auto (cuda where it works); `threads`: 0 is one per core.
+def open_model(
+    path: str | os.PathLike[str], device: str = "auto", threads: int = 0, *, allow_uncertified: bool = False
+) -> Model:
+    """Load an ONNX file for inference. `device`: cpu, cuda, or auto (cuda where it works);
+    `threads`: 0 is one per core.
 
-    allow_uncertified: whatever its certificate says.
-    Raises SpecError: NS712, NS713, NS715 as `seal.allowed`, NS720 (not readable), NS721 (not a model), NS722 (no such device),
-    NS723 (types that cannot be served).
+    allow_uncertified: whatever its certificate says. Raises SpecError: NS712, NS713, NS715 as
+    `seal.allowed`, NS720 (not readable), NS721 (not a model), NS722 (no such device), NS723 (types
+    that cannot be served).
     """
     allowed(path, allow_uncertified)
     path = os.fspath(path)
     _check_readable(path)
     session = _open_session(path, device, threads)
-    metadata = {k: v for k, v in sorted(session.get_modelmeta().custom_metadata_map.items()) if k.startswith("netspec.") and k != PROBES}
+    metadata = {
+        k: v
+        for k, v in sorted(session.get_modelmeta().custom_metadata_map.items())
+        if k.startswith("netspec.") and k != PROBES
+    }
     inputs, outputs = _declared(session.get_inputs(), path), _declared(session.get_outputs(), path)
-    used = "cuda" if session.get_providers()[0] == "CUDAExecutionProvider" else "cpu"
-    return Model(session, inputs, outputs, used, metadata, _labels(metadata, outputs, path), _conditions(metadata, path))
+    if session.get_providers()[0] == "CUDAExecutionProvider":
+        used = "cuda"
+    else:
+        used = "cpu"
+    return Model(
+        session,
+        inputs,
+        outputs,
+        used,
+        metadata,
+        _labels(metadata, outputs, path),
+        _conditions(metadata, path),
+    )
 
 
 def _check_readable(path: str) -> None:
@@ -118,16 +151,23 @@ def _open_session(path: str, device: str, threads: int) -> Any:
         # A provider that fails to load is replaced in silence: what the session took is all that counts.
         if device == "auto" or session.get_providers()[0] == "CUDAExecutionProvider":
             return session
-        fact = f"cuda was asked for, but onnxruntime {ort.__version__} could only load {session.get_providers()[0]}"
+        fact = (
+            f"cuda was asked for, but onnxruntime {ort.__version__} could only load"
+            f" {session.get_providers()[0]}"
+        )
         raise fail("NS722", fact, notes=said)
     if device == "auto":
         return _session(path, "CPUExecutionProvider", threads)
     have = ", ".join(ort.get_available_providers())
-    raise fail("NS722", f"cuda was asked for, but this build of onnxruntime {ort.__version__} has only {have}")
+    raise fail(
+        "NS722", f"cuda was asked for, but this build of onnxruntime {ort.__version__} has only {have}"
+    )
 
 
 def _preload(ort: Any) -> tuple[str, ...]:
-    """Load the CUDA libraries of pip's nvidia packages, with no need of torch; what onnxruntime says of those it lacks."""
+    """Load the CUDA libraries of pip's nvidia packages, with no need of torch; what onnxruntime
+    says of those it lacks.
+    """
     said = io.StringIO()
     if hasattr(ort, "preload_dlls"):
         with redirect_stdout(said):
@@ -136,7 +176,9 @@ def _preload(ort: Any) -> tuple[str, ...]:
 
 
 def _has_driver() -> bool:
-    """Whether NVIDIA's driver library is there; asked first, so that `auto` is silent and quick on a machine without a GPU."""
+    """Whether NVIDIA's driver library is there; asked first, so that `auto` is silent and quick on
+    a machine without a GPU.
+    """
     import ctypes
 
     try:
@@ -151,12 +193,16 @@ def _session(path: str, provider: str, threads: int) -> Any:
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 4  # a failed run is answered; a line in the log for each would let any client fill it
+    options.log_severity_level = (
+        4  # a failed run is answered; a line in the log for each would let any client fill it
+    )
     # Idle threads that spin would take the cores from the event loop, which is what a request waits for.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     with _quiet(ort):
         try:
-            return ort.InferenceSession(path, options, providers=list(dict.fromkeys([provider, "CPUExecutionProvider"])))
+            return ort.InferenceSession(
+                path, options, providers=list(dict.fromkeys([provider, "CPUExecutionProvider"]))
+            )
         except Exception as error:  # onnxruntime's exceptions share no base of their own
             raise fail("NS721", _reason(error), path=path) from error
 
@@ -180,19 +226,30 @@ def _reason(error: Exception) -> str:
 def _declared(nodes: Sequence[Any], path: str) -> tuple[TensorInfo, ...]:
     for node in nodes:
         if node.type not in ONNX_TYPES:
-            raise fail("NS723", f"{node.name!r} is {node.type}; served are {', '.join(sorted(ONNX_TYPES))}", path=path)
-    return tuple(TensorInfo(n.name, ONNX_TYPES[n.type], tuple(axis if axis != "" else None for axis in n.shape)) for n in nodes)
+            raise fail(
+                "NS723",
+                f"{node.name!r} is {node.type}; served are {', '.join(sorted(ONNX_TYPES))}",
+                path=path,
+            )
+    return tuple(
+        TensorInfo(n.name, ONNX_TYPES[n.type], tuple(axis if axis != "" else None for axis in n.shape))
+        for n in nodes
+    )
 
 
 def _conditions(metadata: Mapping[str, str], path: str) -> Conditions | None:
     try:
         return conditions(metadata.get(KEY))
     except (ValueError, RecursionError) as error:
-        raise fail("NS721", f"the metadata {KEY} must hold conditions on sizes: {error}", path=path) from error
+        raise fail(
+            "NS721", f"the metadata {KEY} must hold conditions on sizes: {error}", path=path
+        ) from error
 
 
 def _labels(metadata: Mapping[str, str], outputs: Sequence[TensorInfo], path: str) -> dict[str, list[str]]:
-    """`netspec.labels`: a JSON object of lists by output name, or one list where the model has one output."""
+    """`netspec.labels`: a JSON object of lists by output name, or one list where the model has one
+    output.
+    """
     if LABELS not in metadata:
         return {}
     try:
@@ -201,6 +258,8 @@ def _labels(metadata: Mapping[str, str], outputs: Sequence[TensorInfo], path: st
         raise fail("NS721", f"the metadata {LABELS} must be sound JSON: {error}", path=path) from error
     if isinstance(labels, list) and len(outputs) == 1:
         labels = {outputs[0].name: labels}
-    if not isinstance(labels, dict) or not all(isinstance(v, list) and all(isinstance(x, str) for x in v) for v in labels.values()):
+    if not isinstance(labels, dict) or not all(
+        isinstance(v, list) and all(isinstance(x, str) for x in v) for v in labels.values()
+    ):
         raise fail("NS721", f"the metadata {LABELS} must map each output to a list of class names", path=path)
     return labels

@@ -1,6 +1,8 @@
-"""The Open Inference Protocol v2 over HTTP, for one model: in, a Model and its limits; out, a Starlette application.
+"""The Open Inference Protocol v2 over HTTP, for one model: in, a Model and its limits; out, a
+Starlette application.
 
-Every answer is JSON (or JSON and binary tensors), errors as {"error": sentence}, some with a code and details. Knows no sockets.
+Every answer is JSON (or JSON and binary tensors), errors as {"error": sentence}, some with a code
+and details. Knows no sockets.
 """
 
 import asyncio
@@ -36,8 +38,12 @@ LARGE = 1024**2
 T = TypeVar("T")
 
 
-def create_app(model: Model, name: str, *, max_batch: int, queue: int, max_body: int = MAX_BODY, join: bool = False) -> Starlette:
-    """An ASGI application that serves `model` as `name`: joined runs of at most `max_batch` rows, at most `queue` waiting requests."""
+def create_app(
+    model: Model, name: str, *, max_batch: int, queue: int, max_body: int = MAX_BODY, join: bool = False
+) -> Starlette:
+    """An ASGI application that serves `model` as `name`: joined runs of at most `max_batch` rows,
+    at most `queue` waiting requests.
+    """
     service = Service(model, name, Batching(max_batch, queue, join), max_body)
     routes = []
     for at in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
@@ -46,7 +52,11 @@ def create_app(model: Model, name: str, *, max_batch: int, queue: int, max_body:
             Route(f"{at}/ready", service.model_ready),
             Route(at, service.metadata),
         ]
-    routes += [Route("/v2", service.server), Route("/v2/health/live", service.live), Route("/v2/health/ready", service.ready)]
+    routes += [
+        Route("/v2", service.server),
+        Route("/v2/health/live", service.live),
+        Route("/v2/health/ready", service.ready),
+    ]
     routes += [Route("/metrics", service.show_metrics)]
     return Starlette(
         routes=routes,
@@ -88,8 +98,15 @@ class Service:
 
     async def metadata(self, request: Request) -> Response:
         self.check_name(request)
-        described: dict[str, object] = {"name": self.name, "versions": [VERSION], "platform": "onnxruntime_onnx"}
-        described |= {"inputs": [t.metadata() for t in self.model.inputs], "outputs": [t.metadata() for t in self.model.outputs]}
+        described: dict[str, object] = {
+            "name": self.name,
+            "versions": [VERSION],
+            "platform": "onnxruntime_onnx",
+        }
+        described |= {
+            "inputs": [t.metadata() for t in self.model.inputs],
+            "outputs": [t.metadata() for t in self.model.outputs],
+        }
         return _json(described | ({"parameters": self.model.metadata} if self.model.metadata else {}))
 
     async def show_metrics(self, _request: Request) -> Response:
@@ -113,7 +130,9 @@ class Service:
         inference = await _aside(len(body), lambda: parse(body, request.headers.get(LENGTH), self.model))
         outputs = await self.batcher.submit(inference.inputs, [wanted.name for wanted in inference.outputs])
         size = sum(array.nbytes for array in outputs.values())
-        content, length = await _aside(size, lambda: encode(self.name, VERSION, inference, outputs, self.model))
+        content, length = await _aside(
+            size, lambda: encode(self.name, VERSION, inference, outputs, self.model)
+        )
         if length is None:
             return Response(content, media_type="application/json")
         return Response(content, media_type="application/octet-stream", headers={LENGTH: str(length)})
@@ -127,7 +146,9 @@ class Service:
 
 
 async def _aside(size: int, work: Callable[[], T]) -> T:
-    return work() if size <= LARGE else await asyncio.to_thread(work)
+    if size <= LARGE:
+        return work()
+    return await asyncio.to_thread(work)
 
 
 def _json(value: object, status: int = 200) -> Response:

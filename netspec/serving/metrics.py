@@ -1,4 +1,6 @@
-"""What the server counts, for Prometheus. Each instance has a registry of its own, so several servers may live in one process."""
+"""What the server counts, for Prometheus. Each instance has a registry of its own, so several
+servers may live in one process.
+"""
 
 from collections.abc import Callable
 
@@ -11,15 +13,34 @@ ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
-    """Requests by model and status, their seconds from the first byte read to the answer made, rows per run, and the queue."""
+    """Requests by model and status, their seconds from the first byte read to the answer made, rows
+    per run, and the queue.
+    """
 
     def __init__(self, model: str) -> None:
         self.registry = CollectorRegistry()
-        requests = Counter("netspec_requests", "infer requests answered", ["model", "status"], registry=self.registry)
-        seconds = Histogram("netspec_request_seconds", "seconds to answer", ["model"], buckets=SECONDS, registry=self.registry)
-        rows = Histogram("netspec_batch_rows", "rows of a run of the model", ["model"], buckets=ROWS, registry=self.registry)
-        depth = Gauge("netspec_queue_depth", "requests that wait for the model", ["model"], registry=self.registry)
-        progress = Gauge("netspec_requests_in_progress", "infer requests not yet answered", ["model"], registry=self.registry)
+        requests = Counter(
+            "netspec_requests", "infer requests answered", ["model", "status"], registry=self.registry
+        )
+        seconds = Histogram(
+            "netspec_request_seconds", "seconds to answer", ["model"], buckets=SECONDS, registry=self.registry
+        )
+        rows = Histogram(
+            "netspec_batch_rows",
+            "rows of a run of the model",
+            ["model"],
+            buckets=ROWS,
+            registry=self.registry,
+        )
+        depth = Gauge(
+            "netspec_queue_depth", "requests that wait for the model", ["model"], registry=self.registry
+        )
+        progress = Gauge(
+            "netspec_requests_in_progress",
+            "infer requests not yet answered",
+            ["model"],
+            registry=self.registry,
+        )
         self.model = model
         self.requests = requests
         self.seconds = seconds.labels(model)

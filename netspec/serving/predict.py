@@ -1,4 +1,6 @@
-"""Runs of an ONNX file without a server: arrays in, arrays out. What the command line's `predict` is made of."""
+"""Runs of an ONNX file without a server: arrays in, arrays out. What the command line's `predict`
+is made of.
+"""
 
 import os
 from collections.abc import Mapping
@@ -18,20 +20,27 @@ IMAGE = "netspec.image."
 
 
 def run_once(
-    path: str | os.PathLike[str], inputs: "Mapping[str, np.ndarray]", device: str = "auto", *, allow_uncertified: bool = False
+    path: str | os.PathLike[str],
+    inputs: "Mapping[str, np.ndarray]",
+    device: str = "auto",
+    *,
+    allow_uncertified: bool = False,
 ) -> "dict[str, np.ndarray]":
     """Load the model, run it once on inputs by name, and return every output by name.
 
-    allow_uncertified: whatever its certificate says.
-    Raises SpecError: NS712, NS713, NS715 and NS720 to NS723 as open_model, NS726 and NS727 as run_model.
+    allow_uncertified: whatever its certificate says. Raises SpecError: NS712, NS713, NS715 and
+    NS720 to NS723 as open_model, NS726 and NS727 as run_model.
     """
     return run_model(open_model(path, device, allow_uncertified=allow_uncertified), inputs, path)
 
 
-def run_model(model: Model, inputs: "Mapping[str, np.ndarray]", path: str | os.PathLike[str] = "") -> "dict[str, np.ndarray]":
+def run_model(
+    model: Model, inputs: "Mapping[str, np.ndarray]", path: str | os.PathLike[str] = ""
+) -> "dict[str, np.ndarray]":
     """Run a loaded model once.
 
-    Raises SpecError: NS726 where the inputs do not fit the declared names, datatypes and shapes, NS727 where the net does not take a size.
+    Raises SpecError: NS726 where the inputs do not fit the declared names, datatypes and shapes,
+    NS727 where the net does not take a size.
     """
     try:
         model.check({name: (datatype_of(array), array.shape) for name, array in inputs.items()})
@@ -41,11 +50,14 @@ def run_model(model: Model, inputs: "Mapping[str, np.ndarray]", path: str | os.P
 
 
 def image_words(model: Model, name: str, path: str | os.PathLike[str] = "") -> dict[str, Any]:
-    """What a caller still has to do with an image for an input: color, resize, interpolation; empty where the file's metadata is silent.
+    """What a caller still has to do with an image for an input: color, resize, interpolation; empty
+    where the file's metadata is silent.
 
     Raises SpecError NS721 where the metadata are damaged.
     """
     try:
         return read_object(model.metadata.get(f"{IMAGE}{name}", "{}"))
     except JsonError as error:
-        raise fail("NS721", f"the metadata {IMAGE}{name} must be a sound JSON object: {error}", path=os.fspath(path)) from error
+        raise fail(
+            "NS721", f"the metadata {IMAGE}{name} must be a sound JSON object: {error}", path=os.fspath(path)
+        ) from error

@@ -1,4 +1,5 @@
-"""The Open Inference Protocol's infer request and answer: bytes to a checked Inference, outputs to bytes. Knows no HTTP framing.
+"""The Open Inference Protocol's infer request and answer: bytes to a checked Inference, outputs to
+bytes. Knows no HTTP framing.
 
 Both forms of tensors (JSON and the binary tensor extension) and the classification extension.
 """
@@ -38,7 +39,8 @@ class Inference:
 
 
 def parse(body: bytes, json_length: str | None, model: Model) -> Inference:
-    """Read a request. `json_length` is the value of Inference-Header-Content-Length: where the JSON ends and binary tensors begin.
+    """Read a request. `json_length` is the value of Inference-Header-Content-Length: where the JSON
+    ends and binary tensors begin.
 
     Raises RequestError (400).
     """
@@ -49,7 +51,9 @@ def parse(body: bytes, json_length: str | None, model: Model) -> Inference:
         raise RequestError(f"id must be a string: got {request_id!r}")
     parameters = _object(request.get("parameters", {}), "parameters")
     inputs = _inputs(_named(request, "inputs"), memoryview(body)[end:], model)
-    return Inference(request_id, inputs, _outputs(request, parameters.get("binary_data_output") is True, model))
+    return Inference(
+        request_id, inputs, _outputs(request, parameters.get("binary_data_output") is True, model)
+    )
 
 
 def _json_end(length: str | None, total: int) -> int:
@@ -58,7 +62,9 @@ def _json_end(length: str | None, total: int) -> int:
     if not (length.isascii() and length.isdigit() and len(length) < 19):
         raise RequestError(f"Inference-Header-Content-Length must be a number of bytes: got {length[:40]!r}")
     if int(length) > total:
-        raise RequestError(f"Inference-Header-Content-Length must not exceed the body: {length} > {total} bytes")
+        raise RequestError(
+            f"Inference-Header-Content-Length must not exceed the body: {length} > {total} bytes"
+        )
     return int(length)
 
 
@@ -68,7 +74,9 @@ def _load(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        if b"NaN" in text or b"Infinity" in text:  # not JSON, but what clients write for such floats, and the standard library reads
+        if (
+            b"NaN" in text or b"Infinity" in text
+        ):  # not JSON, but what clients write for such floats, and the standard library reads
             try:
                 return json.loads(text)
             except (ValueError, RecursionError):
@@ -109,7 +117,10 @@ def _inputs(tensors: dict[str, dict[str, Any]], rest: memoryview, model: Model) 
             arrays[name] = from_json(name, tensor["datatype"], tensor["shape"], tensor["data"])
             continue
         if not _is_count(size) or size > len(rest):
-            raise RequestError(f"binary_data_size of input {name!r} must be at most the {len(rest)} bytes that are left: got {size!r}")
+            raise RequestError(
+                f"binary_data_size of input {name!r} must be at most the {len(rest)} bytes that are left: got"
+                f" {size!r}"
+            )
         arrays[name] = from_binary(name, tensor["datatype"], tensor["shape"], rest[:size])
         rest = rest[size:]
     if len(rest):
@@ -120,14 +131,19 @@ def _inputs(tensors: dict[str, dict[str, Any]], rest: memoryview, model: Model) 
 def _datatype(name: str, tensor: dict[str, Any]) -> str:
     datatype = tensor.get("datatype")
     if not isinstance(datatype, str) or datatype not in NUMPY_TYPES:
-        raise RequestError(f"datatype of input {name!r} must be one of {', '.join(NUMPY_TYPES)}: got {datatype!r}")
+        raise RequestError(
+            f"datatype of input {name!r} must be one of {', '.join(NUMPY_TYPES)}: got {datatype!r}"
+        )
     return datatype
 
 
 def _shape(name: str, tensor: dict[str, Any]) -> list[int]:
     shape = tensor.get("shape")
     if not isinstance(shape, list) or len(shape) > 32 or not all(_is_count(n) for n in shape):
-        raise RequestError(f"shape of input {name!r} must be a list of at most 32 numbers, none negative: got {str(shape)[:100]}")
+        raise RequestError(
+            f"shape of input {name!r} must be a list of at most 32 numbers, none negative: got"
+            f" {str(shape)[:100]}"
+        )
     return shape
 
 
@@ -144,26 +160,38 @@ def _outputs(request: dict[str, Any], binary: bool, model: Model) -> list[Wanted
         parameters = _object(tensor.get("parameters", {}), f"parameters of output {name!r}")
         classes = parameters.get("classification", 0)
         if not _is_count(classes):
-            raise RequestError(f"classification of output {name!r} must be a number of classes: got {classes!r}")
+            raise RequestError(
+                f"classification of output {name!r} must be a number of classes: got {classes!r}"
+            )
         wanted.append(Wanted(name, parameters.get("binary_data", binary) is True, classes))
     return wanted or [Wanted(name, binary, 0) for name in names]
 
 
-def encode(name: str, version: str, request: Inference, outputs: "Mapping[str, np.ndarray]", model: Model) -> tuple[bytes, int | None]:
+def encode(
+    name: str, version: str, request: Inference, outputs: "Mapping[str, np.ndarray]", model: Model
+) -> tuple[bytes, int | None]:
     """The body of the answer and, where binary tensors follow the JSON, the JSON's length."""
     tensors, binary = [], []
     for wanted in request.outputs:
         array = outputs[wanted.name]
         if wanted.classes:
             array = classify(wanted.name, array, wanted.classes, model.labels.get(wanted.name, ()))
-        tensor: dict[str, Any] = {"name": wanted.name, "datatype": datatype_of(array), "shape": list(array.shape)}
+        tensor: dict[str, Any] = {
+            "name": wanted.name,
+            "datatype": datatype_of(array),
+            "shape": list(array.shape),
+        }
         if wanted.binary:
             binary.append(to_binary(array))
             tensor["parameters"] = {"binary_data_size": len(binary[-1])}
         else:
             tensor["data"] = to_json(array)
         tensors.append(tensor)
-    answer = {"model_name": name, "model_version": version} | ({} if request.id is None else {"id": request.id}) | {"outputs": tensors}
+    answer = (
+        {"model_name": name, "model_version": version}
+        | ({} if request.id is None else {"id": request.id})
+        | {"outputs": tensors}
+    )
     header = _dump(answer, any(isinstance(t.get("data"), list) for t in tensors))
     return b"".join([header, *binary]), len(header) if binary else None
 
@@ -173,5 +201,7 @@ def _dump(answer: dict[str, Any], plain: bool) -> bytes:
     import orjson
 
     if plain:
-        return json.dumps(answer, default=lambda array: array.tolist(), ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(
+            answer, default=lambda array: array.tolist(), ensure_ascii=False, separators=(",", ":")
+        ).encode()
     return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -1,4 +1,6 @@
-"""A model's HTTP server as a process: in, an ONNX file and an address; it runs until SIGINT or SIGTERM, then finishes what it accepted."""
+"""A model's HTTP server as a process: in, an ONNX file and an address; it runs until SIGINT or
+SIGTERM, then finishes what it accepted.
+"""
 
 import errno
 import gc
@@ -36,21 +38,24 @@ def serve(  # noqa: PLR0913 - the command's options
     join: bool = False,
     allow_uncertified: bool = False,
 ) -> None:
-    """Serve an ONNX file until SIGINT or SIGTERM; prints `serving NAME on http://host:port` once it answers.
+    """Serve an ONNX file until SIGINT or SIGTERM; prints `serving NAME on http://host:port` once it
+    answers.
 
-    `port` 0 takes a free one; `name` defaults to the file's stem; a joined run has at most `max_batch` rows; above `queue` waiting
-    requests the answer is 503; `threads` as in open_model;
-    join: run requests together though the file does not say that rows stay apart; allow_uncertified: whatever its certificate says.
-    Requests in flight when the signal comes are answered (within 60 s).
-    Raises SpecError: NS712, NS713, NS715 as `seal.allowed`, NS720 to NS723 as open_model,
-    NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
+    `port` 0 takes a free one; `name` defaults to the file's stem; a joined run has at most
+    `max_batch` rows; above `queue` waiting requests the answer is 503; `threads` as in open_model;
+    join: run requests together though the file does not say that rows stay apart;
+    allow_uncertified: whatever its certificate says. Requests in flight when the signal comes are
+    answered (within 60 s). Raises SpecError: NS712, NS713, NS715 as `seal.allowed`, NS720 to NS723
+    as open_model, NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
     """
     allowed(path, allow_uncertified)
     name = Path(path).stem if name is None else name
     if not name or "/" in name:
         raise fail("NS725", f"a model's name must be non-empty and without '/': got {name!r}")
     with _bound(host, port) as listener:
-        model = open_model(path, device, threads, allow_uncertified=True)  # the certificate was looked at above
+        model = open_model(
+            path, device, threads, allow_uncertified=True
+        )  # the certificate was looked at above
         config = uvicorn.Config(
             create_app(model, name, max_batch=max_batch, queue=queue, join=join), ws="none", lifespan="on",
             access_log=False, log_level="error",
@@ -58,7 +63,9 @@ def serve(  # noqa: PLR0913 - the command's options
         )  # fmt: skip
         shown = f"[{host}]" if ":" in host else host
         with _signals_absorbed():
-            _Server(config, f"serving {name} on http://{shown}:{listener.getsockname()[1]}").run(sockets=[listener])
+            _Server(config, f"serving {name} on http://{shown}:{listener.getsockname()[1]}").run(
+                sockets=[listener]
+            )
 
 
 class _Server(uvicorn.Server):
@@ -78,11 +85,15 @@ class _Server(uvicorn.Server):
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """A socket bound to the address, not yet listening: who connects before the model is loaded is refused, not left waiting."""
+    """A socket bound to the address, not yet listening: who connects before the model is loaded is
+    refused, not left waiting.
+    """
     if not 0 <= port <= 65535:  # getaddrinfo would take it modulo 65536
         raise fail("NS724", f"a port must be from 0 to 65535: got {port}")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
         raise fail("NS724", f"{host}:{port}: {error}") from error
@@ -92,14 +103,19 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.bind(address)
     except OSError as error:
         listener.close()
-        reason = "the port is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            reason = "the port is in use"
+        else:
+            reason = error.strerror or str(error)
         raise fail("NS724", f"{host}:{port}: {reason}") from error
     return listener
 
 
 @contextmanager
 def _signals_absorbed() -> Iterator[None]:
-    """uvicorn raises a signal again after its graceful end; here that end is the whole answer, and the exit status is 0."""
+    """uvicorn raises a signal again after its graceful end; here that end is the whole answer, and
+    the exit status is 0.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

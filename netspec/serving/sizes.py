@@ -1,4 +1,5 @@
-"""The sizes that a model takes, from its own metadata. In: the JSON that `export.sizes` wrote, and the sizes of a request; out: a verdict.
+"""The sizes that a model takes, from its own metadata. In: the JSON that `export.sizes` wrote, and
+the sizes of a request; out: a verdict.
 
 Plain integers only: neither the spec, nor netspec's rules, nor torch are needed.
 """
@@ -23,15 +24,21 @@ VERDICTS: dict[str, Callable[[int, int], bool]] = {
     "at_least": lambda a, b: a >= b,
     "divides": lambda a, b: a != 0 and b % a == 0,
 }
-PARTS: dict[str, Callable[..., int]] = {"floor": lambda a, b: a // b, "min": lambda *s: min(s), "max": lambda *s: max(s)}
+PARTS: dict[str, Callable[..., int]] = {
+    "floor": lambda a, b: a // b,
+    "min": lambda *s: min(s),
+    "max": lambda *s: max(s),
+}
 
 Sizes = Mapping[str, int]
 
 
 class Refusal(NamedTuple):
-    """Why sizes will not do: the layer that fails, the sizes that it depends on, its requirement, and the nearest sizes that will do.
+    """Why sizes will not do: the layer that fails, the sizes that it depends on, its requirement,
+    and the nearest sizes that will do.
 
-    nearest: per axis that may be chosen by itself; together: for axes that are coupled, whole choices, the nearest first.
+    nearest: per axis that may be chosen by itself; together: for axes that are coupled, whole
+    choices, the nearest first.
     """
 
     layer: str
@@ -46,8 +53,13 @@ class Refusal(NamedTuple):
         """One sentence."""
         given = ", ".join(f"{name} = {size}" for name, size in self.sizes.items())
         near = [f"{name} = {' or '.join(map(str, legal))}" for name, legal in self.nearest.items() if legal]
-        near += [" and ".join(f"{name} = {size}" for name, size in choice.items()) for choice in self.together[:2]]
-        tail = f"; the nearest legal sizes are {', '.join(near)}" if near else ""
+        near += [
+            " and ".join(f"{name} = {size}" for name, size in choice.items()) for choice in self.together[:2]
+        ]
+        if near:
+            tail = f"; the nearest legal sizes are {', '.join(near)}"
+        else:
+            tail = ""
         return f"the net does not take {given}: {self.type} {self.layer}, {self.why}{tail}"
 
 
@@ -60,13 +72,22 @@ class Conditions:
     demands: Sequence[Mapping[str, Any]]
 
     def refusal(self, sizes: Sizes) -> Refusal | None:
-        """None where the sizes are legal, all symbols of the request given; what the metadata do not mention may have any size."""
+        """None where the sizes are legal, all symbols of the request given; what the metadata do
+        not mention may have any size.
+        """
         broken = self.broken(sizes)
         if broken is None:
             return None
         named = symbols(self.parts, broken)
         guilty = {name: size for name, size in sizes.items() if name in named}
-        return Refusal(broken["layer"], broken["type"], guilty, self.why(broken, sizes), self.nearest(sizes), self.together(sizes))
+        return Refusal(
+            broken["layer"],
+            broken["type"],
+            guilty,
+            self.why(broken, sizes),
+            self.nearest(sizes),
+            self.together(sizes),
+        )
 
     def broken(self, sizes: Sizes) -> Mapping[str, Any] | None:
         """The first requirement that does not hold."""
@@ -79,10 +100,15 @@ class Conditions:
             return because
         run = Run(self.parts, sizes)
         left, word, right = demand["text"]
-        return f"{because}: {run.shown(demand['left'], left)} {word} {run.shown(demand['right'], right)} does not hold"
+        return (
+            f"{because}: {run.shown(demand['left'], left)} {word} {run.shown(demand['right'], right)} does"
+            " not hold"
+        )
 
     def nearest(self, sizes: Sizes) -> dict[str, list[int]]:
-        """For each axis that stands alone and whose size is illegal: the nearest legal below and above."""
+        """For each axis that stands alone and whose size is illegal: the nearest legal below and
+        above.
+        """
         found = {}
         for name, axis in self.axes.items():
             if name in sizes and "progressions" in axis:
@@ -92,7 +118,9 @@ class Conditions:
         return found
 
     def together(self, sizes: Sizes) -> list[dict[str, int]]:
-        """The nearest choices for coupled axes, other axes left aside; the nearest first, three at most."""
+        """The nearest choices for coupled axes, other axes left aside; the nearest first, three at
+        most.
+        """
         names = [name for name, axis in self.axes.items() if name in sizes and "progressions" not in axis]
         mine = [demand for demand in self.demands if set(names) & symbols(self.parts, demand)]
         if not names or all(Run(self.parts, sizes).holds(demand) for demand in mine):
@@ -103,7 +131,9 @@ class Conditions:
             run = Run(self.parts, trial)
             broken = next((i for i, demand in enumerate(mine) if not run.holds(demand)), None)
             if broken is not None:
-                mine.insert(0, mine.pop(broken))  # what refuses one choice refuses most of those around it: it is asked first
+                mine.insert(
+                    0, mine.pop(broken)
+                )  # what refuses one choice refuses most of those around it: it is asked first
             else:
                 found.append(dict(zip(names, choice, strict=True)))
                 if len(found) == 3:
@@ -120,7 +150,9 @@ class Run:
         self.made: list[int | Exception] = []
 
     def holds(self, demand: Mapping[str, Any]) -> bool:
-        """Whether a requirement holds; one with a size that cannot be computed does not, one about unknown symbols is not ours to judge."""
+        """Whether a requirement holds; one with a size that cannot be computed does not, one about
+        unknown symbols is not ours to judge.
+        """
         try:
             return VERDICTS[demand["kind"]](self.sum(demand["left"]), self.sum(demand["right"]))
         except KeyError:
@@ -131,7 +163,9 @@ class Run:
     def sum(self, size: Any) -> int:
         if isinstance(size, int):
             return size
-        total: int = sum(count * reduce(mul, [self.factor(f) for f in factors], 1) for count, *factors in size)
+        total: int = sum(
+            count * reduce(mul, [self.factor(f) for f in factors], 1) for count, *factors in size
+        )
         if abs(total) > LARGEST:
             raise OverflowError("a size out of all bounds")
         return total
@@ -151,13 +185,17 @@ class Run:
 
     def shown(self, size: Any, text: str) -> str:
         try:
-            return text if isinstance(size, int) else f"{text} = {self.sum(size)}"
+            if isinstance(size, int):
+                return text
+            return f"{text} = {self.sum(size)}"
         except (KeyError, ZeroDivisionError, OverflowError):
             return text
 
 
 def conditions(text: str | None) -> Conditions | None:
-    """The conditions in a model's metadata; None where it has none. Raises ValueError where they are damaged: bounded, no recursion."""
+    """The conditions in a model's metadata; None where it has none. Raises ValueError where they
+    are damaged: bounded, no recursion.
+    """
     if text is None:
         return None
     found = read_json(text)
@@ -181,16 +219,23 @@ def conditions(text: str | None) -> Conditions | None:
 
 def check_demand(demand: Mapping[str, Any], parts: int) -> None:
     """Raises ValueError where a requirement is not what `export.sizes` writes."""
-    if not all(isinstance(demand[key], str) for key in ("layer", "type", "because")) or demand["kind"] not in VERDICTS:
+    if (
+        not all(isinstance(demand[key], str) for key in ("layer", "type", "because"))
+        or demand["kind"] not in VERDICTS
+    ):
         raise ValueError("a demand names its layer, its type, its reason and its kind")
-    if "text" in demand and not (len(demand["text"]) == 3 and all(isinstance(word, str) for word in demand["text"])):
+    if "text" in demand and not (
+        len(demand["text"]) == 3 and all(isinstance(word, str) for word in demand["text"])
+    ):
         raise ValueError("the text of a demand is three words")
     for side in ("left", "right"):
         check_sum(demand[side], parts)
 
 
 def check_sum(size: Any, before: int) -> None:
-    """Raises ValueError where a sum is not a number or a list of [count, factor...], its factors symbols or parts below `before`."""
+    """Raises ValueError where a sum is not a number or a list of [count, factor...], its factors
+    symbols or parts below `before`.
+    """
     if isinstance(size, int) and not isinstance(size, bool):
         return
     for count, *factors in size:
@@ -217,7 +262,9 @@ def symbols(parts: Sequence[Any], demand: Mapping[str, Any]) -> set[str]:
 
 
 def around(progressions: Sequence[Sequence[Any]], size: int) -> list[int]:
-    """The nearest sizes of the progressions at or below, and at or above; the size itself where it is among them."""
+    """The nearest sizes of the progressions at or below, and at or above; the size itself where it
+    is among them.
+    """
     below, above = [], []
     for start, step, last in progressions:
         down = start + (min(size, size if last is None else last) - start) // step * step
@@ -228,7 +275,9 @@ def around(progressions: Sequence[Sequence[Any]], size: int) -> list[int]:
 
 
 def spiral(centre: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Choices around the given one, by the sum of the distances; of three axes and more, all moved alike or one by one."""
+    """Choices around the given one, by the sum of the distances; of three axes and more, all moved
+    alike or one by one.
+    """
     moved = (tuple(c + d for c, d in zip(centre, step, strict=True)) for step in around_nothing(len(centre)))
     return (choice for choice in moved if min(choice) >= 1)
 

@@ -1,6 +1,8 @@
-"""The tensors of a model in the words of the Open Inference Protocol: datatypes, declared shapes, and what a request must fulfil.
+"""The tensors of a model in the words of the Open Inference Protocol: datatypes, declared shapes,
+and what a request must fulfil.
 
-In: declared tensors and the (datatype, shape) of given ones. Out: nothing, or a RequestError. Knows neither HTTP nor onnxruntime.
+In: declared tensors and the (datatype, shape) of given ones. Out: nothing, or a RequestError. Knows
+neither HTTP nor onnxruntime.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["NUMPY_TYPES", "ONNX_TYPES", "RequestError", "TensorInfo", "batch_symbol", "check_inputs", "datatype_of", "shape_text"]
+__all__ = [
+    "NUMPY_TYPES",
+    "ONNX_TYPES",
+    "RequestError",
+    "TensorInfo",
+    "batch_symbol",
+    "check_inputs",
+    "datatype_of",
+    "shape_text",
+]
 
 # Open Inference Protocol v2, "Tensor Data Types"; BYTES holds ONNX strings (UTF-8) as Python objects.
 NUMPY_TYPES = {
@@ -30,7 +41,9 @@ Shape = Sequence[int | str | None]
 
 
 class RequestError(Exception):
-    """A request that cannot be answered: an HTTP status, a sentence for the one who sent it, and details for the sender's program."""
+    """A request that cannot be answered: an HTTP status, a sentence for the one who sent it, and
+    details for the sender's program.
+    """
 
     def __init__(self, message: str, status: int = 400, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
@@ -40,7 +53,8 @@ class RequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """A declared input or output. An axis is a number, a symbol, or None where the model says nothing.
+    """A declared input or output. An axis is a number, a symbol, or None where the model says
+    nothing.
 
     An empty shape is a scalar or a tensor of unknown rank: onnxruntime does not tell the two apart.
     """
@@ -51,7 +65,11 @@ class TensorInfo:
 
     def metadata(self) -> dict[str, object]:
         """The protocol's description, open axes as -1."""
-        return {"name": self.name, "datatype": self.datatype, "shape": [n if isinstance(n, int) else -1 for n in self.shape]}
+        return {
+            "name": self.name,
+            "datatype": self.datatype,
+            "shape": [n if isinstance(n, int) else -1 for n in self.shape],
+        }
 
 
 def shape_text(shape: Shape) -> str:
@@ -67,7 +85,9 @@ def datatype_of(array: "np.ndarray") -> str:
 
 
 def batch_symbol(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> str | None:
-    """The symbol that is axis 0 of every input and output and no other axis: along it, requests may be joined and split again."""
+    """The symbol that is axis 0 of every input and output and no other axis: along it, requests may
+    be joined and split again.
+    """
     firsts = {t.shape[0] if t.shape else None for t in (*inputs, *outputs)}
     symbol = firsts.pop() if len(firsts) == 1 and inputs else None
     if not isinstance(symbol, str) or any(symbol in t.shape[1:] for t in (*inputs, *outputs)):
@@ -75,8 +95,11 @@ def batch_symbol(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) ->
     return symbol
 
 
-def check_inputs(declared: Sequence[TensorInfo], given: Mapping[str, tuple[str, Sequence[int]]]) -> dict[str, int]:
-    """Compare given (datatype, shape) by name with the declared inputs; a symbol must have one size throughout the request: its sizes.
+def check_inputs(
+    declared: Sequence[TensorInfo], given: Mapping[str, tuple[str, Sequence[int]]]
+) -> dict[str, int]:
+    """Compare given (datatype, shape) by name with the declared inputs; a symbol must have one size
+    throughout the request: its sizes.
 
     Raises RequestError (400) with the requirement, then the numbers.
     """
@@ -110,11 +133,16 @@ def _check_shape(tensor: TensorInfo, shape: Sequence[int], symbols: dict[str, tu
                 if size != bound:
                     fault = f"axis {axis} is {size} where {want} = {bound} by input {by!r}"
             elif want is not None and size != want:
-                fault = f"axis {axis} is {size} instead of {want}" + (opening(tensor) if axis == 0 and len(shape) > 1 else "")
+                fault = f"axis {axis} is {size} instead of {want}" + (
+                    opening(tensor) if axis == 0 and len(shape) > 1 else ""
+                )
             if fault:
                 break
     if fault:
-        raise RequestError(f"input {tensor.name!r} must have shape {shape_text(tensor.shape)}: got {shape_text(shape)}, {fault}")
+        raise RequestError(
+            f"input {tensor.name!r} must have shape {shape_text(tensor.shape)}: got {shape_text(shape)},"
+            f" {fault}"
+        )
 
 
 def opening(tensor: TensorInfo) -> str:

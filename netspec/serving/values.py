@@ -1,6 +1,8 @@
-"""Values of one tensor on the wire: JSON lists and the binary tensor extension to arrays, and back. Knows no model and no HTTP.
+"""Values of one tensor on the wire: JSON lists and the binary tensor extension to arrays, and back.
+Knows no model and no HTTP.
 
-Binary: row-major, little-endian, BOOL one byte each, BYTES each element after its length in 4 bytes.
+Binary: row-major, little-endian, BOOL one byte each, BYTES each element after its length in 4
+bytes.
 """
 
 import math
@@ -19,20 +21,30 @@ WORDS = {"BO": "booleans", "FP": "numbers", "BY": "strings"}
 
 
 def from_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> "np.ndarray":
-    """An array from a JSON list, flat or nested as `shape`. Raises RequestError where count, nesting, type or range do not fit."""
+    """An array from a JSON list, flat or nested as `shape`. Raises RequestError where count,
+    nesting, type or range do not fit.
+    """
     if not isinstance(data, list):
         raise RequestError(f"data of input {name!r} must be a list: got {_json_type(data)}")
     try:
         given = _array(datatype, data)
     except (ValueError, OverflowError) as error:
-        raise RequestError(f"data of input {name!r} must be flat, or nested as {shape_text(shape)}: it is ragged") from error
+        raise RequestError(
+            f"data of input {name!r} must be flat, or nested as {shape_text(shape)}: it is ragged"
+        ) from error
     if given is None:
         words = WORDS.get(datatype[:2], "integers")
         raise RequestError(f"data of input {name!r} must hold only {words}, as {datatype} does")
     if given.ndim != 1 and given.shape != tuple(shape):
-        raise RequestError(f"data of input {name!r} must be flat, or nested as {shape_text(shape)}: it is {shape_text(given.shape)}")
+        raise RequestError(
+            f"data of input {name!r} must be flat, or nested as {shape_text(shape)}: it is"
+            f" {shape_text(given.shape)}"
+        )
     if given.size != math.prod(shape):
-        raise RequestError(f"input {name!r} of shape {shape_text(shape)} needs {math.prod(shape)} values: data holds {given.size}")
+        raise RequestError(
+            f"input {name!r} of shape {shape_text(shape)} needs {math.prod(shape)} values: data holds"
+            f" {given.size}"
+        )
     return _narrowed(name, datatype, given).reshape(shape)
 
 
@@ -43,19 +55,29 @@ def _array(datatype: str, data: list[Any]) -> "np.ndarray | None":
     dtype = np.dtype(NUMPY_TYPES[datatype])
     if dtype.kind == "O":
         texts = np.array(data, dtype=object)
-        return texts if all(isinstance(x, str) for x in texts.flat) else None
+        if all(isinstance(x, str) for x in texts.flat):
+            return texts
+        return None
     given = np.array(data)
     if not given.size:
         return given.astype(dtype)
-    if given.dtype.kind == "f" and dtype.kind in "iu":  # numpy's answer to integers of which no one integer type holds all
+    if (
+        given.dtype.kind == "f" and dtype.kind in "iu"
+    ):  # numpy's answer to integers of which no one integer type holds all
         exact = np.array(data, dtype=object)
-        return exact if all(type(x) is int for x in exact.flat) else None
+        if all(type(x) is int for x in exact.flat):
+            return exact
+        return None
     allowed = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}[dtype.kind]
-    return given if given.dtype.kind in allowed else None
+    if given.dtype.kind in allowed:
+        return given
+    return None
 
 
 def _narrowed(name: str, datatype: str, given: "np.ndarray") -> "np.ndarray":
-    """The values in the datatype; one that it cannot hold is an error, not a wrapped or infinite number."""
+    """The values in the datatype; one that it cannot hold is an error, not a wrapped or infinite
+    number.
+    """
     import numpy as np
 
     dtype = np.dtype(NUMPY_TYPES[datatype])
@@ -66,18 +88,25 @@ def _narrowed(name: str, datatype: str, given: "np.ndarray") -> "np.ndarray":
         low, high = int(given.min()), int(given.max())
         if low < limits.min or high > limits.max:
             wrong = low if low < limits.min else high
-            raise RequestError(f"data of input {name!r} must lie within {datatype}'s {limits.min} to {limits.max}: it holds {wrong}")
+            raise RequestError(
+                f"data of input {name!r} must lie within {datatype}'s {limits.min} to {limits.max}: it holds"
+                f" {wrong}"
+            )
         return given.astype(dtype)
     with np.errstate(over="ignore"):
         cast = given.astype(dtype)
     lost = np.isinf(cast) & np.isfinite(given)
     if lost.any():
-        raise RequestError(f"data of input {name!r} must lie within {datatype}'s range: it holds {given[lost].flat[0]}")
+        raise RequestError(
+            f"data of input {name!r} must lie within {datatype}'s range: it holds {given[lost].flat[0]}"
+        )
     return cast
 
 
 def from_binary(name: str, datatype: str, shape: Sequence[int], data: memoryview) -> "np.ndarray":
-    """An array from its bytes, without a copy where they are aligned. Raises RequestError where their number does not fit."""
+    """An array from its bytes, without a copy where they are aligned. Raises RequestError where
+    their number does not fit.
+    """
     import numpy as np
 
     count = math.prod(shape)
@@ -86,7 +115,10 @@ def from_binary(name: str, datatype: str, shape: Sequence[int], data: memoryview
     dtype = np.dtype(NUMPY_TYPES[datatype]).newbyteorder("<")
     if len(data) != count * dtype.itemsize:
         needs = f"{count * dtype.itemsize} bytes ({count} x {dtype.itemsize})"
-        raise RequestError(f"input {name!r} of shape {shape_text(shape)} and datatype {datatype} needs {needs}: got {len(data)}")
+        raise RequestError(
+            f"input {name!r} of shape {shape_text(shape)} and datatype {datatype} needs {needs}: got"
+            f" {len(data)}"
+        )
     if datatype == "BOOL":  # any byte but 0 is true
         return np.frombuffer(data, dtype="uint8").astype(bool).reshape(shape)
     array = np.frombuffer(data, dtype=dtype).reshape(shape)
@@ -99,11 +131,16 @@ def _strings(name: str, count: int, data: memoryview) -> list[str]:
     while at < len(data):
         end = at + 4 + (struct.unpack_from("<I", data, at)[0] if at + 4 <= len(data) else 0)
         if at + 4 > len(data) or end > len(data):
-            raise RequestError(f"input {name!r}: element {len(found)} of BYTES ends at byte {max(end, at + 4)}, its data at {len(data)}")
+            raise RequestError(
+                f"input {name!r}: element {len(found)} of BYTES ends at byte {max(end, at + 4)}, its data at"
+                f" {len(data)}"
+            )
         try:
             found.append(str(data[at + 4 : end], "utf-8"))
         except UnicodeDecodeError as error:
-            raise RequestError(f"input {name!r}: element {len(found)} of BYTES must be UTF-8: {error.reason}") from error
+            raise RequestError(
+                f"input {name!r}: element {len(found)} of BYTES must be UTF-8: {error.reason}"
+            ) from error
         at = end
     if len(found) != count:
         raise RequestError(f"input {name!r} needs {count} elements of BYTES: got {len(found)}")
@@ -119,15 +156,27 @@ def to_binary(array: "np.ndarray") -> bytes:
 
 
 def to_json(array: "np.ndarray") -> Any:
-    """The values, flat and row-major: a contiguous array for orjson, or a list where orjson cannot say them (NaN, infinity, strings)."""
+    """The values, flat and row-major: a contiguous array for orjson, or a list where orjson cannot
+    say them (NaN, infinity, strings).
+    """
     import numpy as np
 
     if array.dtype.kind == "O" or (array.dtype.kind == "f" and not np.isfinite(array).all()):
         return array.ravel().tolist()
-    wide = array.astype(np.float32) if array.dtype == np.float16 else array
+    if array.dtype == np.float16:
+        wide = array.astype(np.float32)
+    else:
+        wide = array
     return np.ascontiguousarray(wide).ravel()
 
 
 def _json_type(value: object) -> str:
-    words = {dict: "an object", str: "a string", bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
+    words = {
+        dict: "an object",
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }
     return words.get(type(value), type(value).__name__)

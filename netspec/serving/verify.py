@@ -1,4 +1,6 @@
-"""Is a model what it was certified to be, here and now? In: a path; out: Verified, or SpecError. onnxruntime only, never torch."""
+"""Is a model what it was certified to be, here and now? In: a path; out: Verified, or SpecError.
+onnxruntime only, never torch.
+"""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -22,9 +24,11 @@ ELEMENTS = 1 << 28
 
 @dataclass(frozen=True)
 class Verified:
-    """A file that is the one that was certified: its certificate and hashes, how many probes were answered, and how well.
+    """A file that is the one that was certified: its certificate and hashes, how many probes were
+    answered, and how well.
 
-    largest: the greatest difference from a recorded answer; closest: the greatest ratio of one to what is allowed.
+    largest: the greatest difference from a recorded answer; closest: the greatest ratio of one to
+    what is allowed.
     """
 
     certificate: Mapping[str, Any]
@@ -38,7 +42,8 @@ class Verified:
 def verify(path: str | os.PathLike[str], device: str = "cpu") -> Verified:
     """Check the hashes, then ask the probes under this machine's onnxruntime.
 
-    Raises SpecError: NS712 (no certificate), NS713 (another file), NS714 (another answer), NS715 (not readable), NS720 to NS723.
+    Raises SpecError: NS712 (no certificate), NS713 (another file), NS714 (another answer), NS715
+    (not readable), NS720 to NS723.
     """
     import onnxruntime as ort
 
@@ -50,11 +55,17 @@ def verify(path: str | os.PathLike[str], device: str = "cpu") -> Verified:
         raise fail("NS715", f"its probes: {error}", path=os.fspath(path)) from error
     apart = [each for answers in found for each in answers]
     closest = max((d / allowed if allowed else 0.0 for d, allowed in apart), default=0.0)
-    return Verified(claim, seal, len(asked), max((d for d, _ in apart), default=0.0), closest, ort.__version__)
+    return Verified(
+        claim, seal, len(asked), max((d for d, _ in apart), default=0.0), closest, ort.__version__
+    )
 
 
-def asked_again(path: str | os.PathLike[str], probe: Mapping[str, Any], device: str) -> list[tuple[float, float]]:
-    """For each output how far its answer is from the recorded one, and how far it may be. Raises SpecError NS714."""
+def asked_again(
+    path: str | os.PathLike[str], probe: Mapping[str, Any], device: str
+) -> list[tuple[float, float]]:
+    """For each output how far its answer is from the recorded one, and how far it may be. Raises
+    SpecError NS714.
+    """
     import numpy as np
 
     feed = {name: recipe(*words) for name, words in probe["inputs"].items()}
@@ -64,7 +75,11 @@ def asked_again(path: str | os.PathLike[str], probe: Mapping[str, Any], device: 
     try:
         made = dict(zip(names, model.session.run(names, feed), strict=True))
     except Exception as error:  # onnxruntime's exceptions share no base of their own
-        raise fail("NS714", f"onnxruntime cannot run it here: {str(error).splitlines()[0][:200]}", path=os.fspath(path)) from error
+        raise fail(
+            "NS714",
+            f"onnxruntime cannot run it here: {str(error).splitlines()[0][:200]}",
+            path=os.fspath(path),
+        ) from error
     return [held(name, made[name], probe["outputs"][name], path) for name in names]
 
 
@@ -85,7 +100,9 @@ def held(name: str, got: Any, said: Mapping[str, Any], path: str | os.PathLike[s
     import numpy as np
 
     if list(got.shape) != said["shape"]:
-        raise fail("NS714", f"{name} has the shape {list(got.shape)}, it had {said['shape']}", path=os.fspath(path))
+        raise fail(
+            "NS714", f"{name} has the shape {list(got.shape)}, it had {said['shape']}", path=os.fspath(path)
+        )
     here = got.reshape(-1)[probed_places(got.size)].astype(np.float64)
     there, tolerance = np.asarray(said["values"], np.float64), float(said["tolerance"])
     with np.errstate(invalid="ignore"):
@@ -94,6 +111,9 @@ def held(name: str, got: Any, said: Mapping[str, Any], path: str | os.PathLike[s
     largest = float(apart.max(initial=0.0))
     if not largest <= tolerance:
         i = int(apart.argmax())
-        fact = f"{name} has {here[i]:.9g} where it had {there[i]:.9g}: {largest:.3g} apart, {tolerance:.3g} is allowed"
+        fact = (
+            f"{name} has {here[i]:.9g} where it had {there[i]:.9g}: {largest:.3g} apart, {tolerance:.3g} is"
+            " allowed"
+        )
         raise fail("NS714", fact, path=os.fspath(path))
     return largest, tolerance

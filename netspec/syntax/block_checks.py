@@ -1,11 +1,22 @@
-"""What a block and a use of one may say: their keys, and what kind of value each takes. Comes in: their mappings; out: findings."""
+"""What a block and a use of one may say: their keys, and what kind of value each takes. Comes in:
+their mappings; out: findings.
+"""
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
 from netspec.syntax.block_records import BlockSection, BlockUse
 from netspec.syntax.located import Located
 
-__all__ = ["check_blocks", "mapping_of", "nameless", "names_in", "renamed", "strangers", "unknown_block", "yes_or_no"]
+__all__ = [
+    "check_blocks",
+    "mapping_of",
+    "nameless",
+    "names_in",
+    "renamed",
+    "strangers",
+    "unknown_block",
+    "yes_or_no",
+]
 
 USE_KEYS, BLOCK_KEYS = tuple(BlockUse.names), tuple(BlockSection.names)
 OF_USES = tuple(key for key in USE_KEYS if key not in ("name", "block", "bottom", "when"))
@@ -15,10 +26,14 @@ WORDS = {"yes": True, "on": True, "y": True, "no": False, "off": False, "n": Fal
 
 
 def check_blocks(blocks: Located, diagnostics: Diagnostics) -> None:
-    """Report blocks that are no mappings, and sections of blocks that are not what they must be, whether used or not."""
+    """Report blocks that are no mappings, and sections of blocks that are not what they must be,
+    whether used or not.
+    """
     for name, block in blocks.mapping.items():
         if not isinstance(block.value, dict):
-            diagnostics.error("NS104", f"block {name} must be a mapping with layers", block.span, label="must be a mapping")
+            diagnostics.error(
+                "NS104", f"block {name} must be a mapping with layers", block.span, label="must be a mapping"
+            )
             continue
         strangers(block, BLOCK_KEYS, f"block {name}", diagnostics)
         for key in ("vars", "defaults"):
@@ -34,25 +49,42 @@ def strangers(body: Located, known: tuple[str, ...], what: str, diagnostics: Dia
             near = nearest(key, known)
             span = body.key_span(key)
             safe = bool(near) and clearly(key, near[0], known)
-            fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),), safe),) if near and span is not None else ()
-            label = f"did you mean {near[0]}?" if near else "not known here"
+            fixes = (
+                (Fix(f"write {near[0]}", (Edit(span, near[0]),), safe),) if near and span is not None else ()
+            )
+            if near:
+                label = f"did you mean {near[0]}?"
+            else:
+                label = "not known here"
             notes = (f"known: {', '.join(known)}",)
-            diagnostics.add(Diagnostic("NS102", f"{what} has no {key}", span, label, notes=notes, fixes=fixes))
+            diagnostics.add(
+                Diagnostic("NS102", f"{what} has no {key}", span, label, notes=notes, fixes=fixes)
+            )
 
 
 def mapping_of(section: Located | None, what: str, diagnostics: Diagnostics) -> Located:
-    """A section that must be a mapping; an empty one where it is left out or empty, or reported to be something else."""
+    """A section that must be a mapping; an empty one where it is left out or empty, or reported to
+    be something else.
+    """
     if section is None or section.value is None or isinstance(section.value, dict):
-        return section if section is not None and section.value is not None else Located({})
+        if section is not None and section.value is not None:
+            return section
+        return Located({})
     diagnostics.error("NS104", f"{what} must be a mapping", section.span, label="must be a mapping")
     return Located({})
 
 
 def names_in(section: Located | None, what: str, diagnostics: Diagnostics) -> bool:
-    """Whether a section is a name or a list of names; says so where not. A section that is left out is."""
-    if section is None or all(not isinstance(item.value, (dict, list)) and item.text for item in section.items):
+    """Whether a section is a name or a list of names; says so where not. A section that is left out
+    is.
+    """
+    if section is None or all(
+        not isinstance(item.value, (dict, list)) and item.text for item in section.items
+    ):
         return True
-    diagnostics.error("NS104", f"{what} must be a name or a list of names", section.span, label="must be a name")
+    diagnostics.error(
+        "NS104", f"{what} must be a name or a list of names", section.span, label="must be a name"
+    )
     return False
 
 
@@ -67,7 +99,13 @@ def yes_or_no(value: Located, what: str, diagnostics: Diagnostics) -> bool | Non
     word = str(meant).lower()
     edits = (Edit(value.span, word),) if value.span is not None else ()
     fixes = (Fix(f"write {word}", edits, value.plain_style),) if meant is not None else ()
-    diagnostics.error("NS104", f"{what} must be true or false: it is {text}", value.span, notes=dollar_note(value), fixes=fixes)
+    diagnostics.error(
+        "NS104",
+        f"{what} must be true or false: it is {text}",
+        value.span,
+        notes=dollar_note(value),
+        fixes=fixes,
+    )
     return None
 
 
@@ -83,18 +121,32 @@ def nameless(number: int, body: Located) -> Diagnostic:
         return Diagnostic("NS103", f"layer {number} needs name", first.span, "name is missing")
     span = body.key_span(near[0])
     fixes = (Fix("write name", (Edit(span, "name"),) if span is not None else (), safe=True),)
-    return Diagnostic("NS102", f"layer {number} has {near[0]} and no name", span, "did you mean name?", fixes=fixes)
+    return Diagnostic(
+        "NS102", f"layer {number} has {near[0]} and no name", span, "did you mean name?", fixes=fixes
+    )
 
 
 def renamed(body: Located, key: str, meant: str) -> Located:
-    """A mapping with a key as it was meant, so that what follows from its misspelling is not reported too."""
+    """A mapping with a key as it was meant, so that what follows from its misspelling is not
+    reported too.
+    """
     items = {meant if k == key else k: v for k, v in body.mapping.items()}
-    return Located(items, body.span, keys={meant if k == key else k: span for k, span in body.keys.items()}, used=body.used)
+    return Located(
+        items,
+        body.span,
+        keys={meant if k == key else k: span for k, span in body.keys.items()},
+        used=body.used,
+    )
 
 
 def unknown_block(full: str, name: str, use: Located, blocks: Located) -> Diagnostic:
     near = nearest(name, blocks.mapping)
     fixes = (Fix(f"write {near[0]}", (Edit(use.span, near[0]),)),) if near and use.span is not None else ()
-    label = f"did you mean {near[0]}?" if near else "no block has this name"
+    if near:
+        label = f"did you mean {near[0]}?"
+    else:
+        label = "no block has this name"
     others = (Label(span, "the blocks") for span in [blocks.span] if span is not None and not near)
-    return Diagnostic("NS118", f"{full} uses block {name}", use.span, label, others=tuple(others), fixes=fixes)
+    return Diagnostic(
+        "NS118", f"{full} uses block {name}", use.span, label, others=tuple(others), fixes=fixes
+    )

@@ -1,4 +1,6 @@
-"""The mappings that expansion itself reads, declared: a block, the use of one, an insertion into a base. Knows no layer type."""
+"""The mappings that expansion itself reads, declared: a block, the use of one, an insertion into a
+base. Knows no layer type.
+"""
 
 from typing import Any
 
@@ -11,10 +13,16 @@ class BlockSection(Record):
     """A group of layers under `blocks:`, used by name."""
 
     description: str = param(default="", doc="what the block is")
-    vars: dict[str, Any] = param(default={}, doc="its variables and their defaults; `required` for those that every use must give")
+    vars: dict[str, Any] = param(
+        default={}, doc="its variables and their defaults; `required` for those that every use must give"
+    )
     bottom: tuple[str, ...] = param(default=("x",), doc="its own names for what it reads")
-    top: tuple[str, ...] = param(default=(), doc="its own names for what it leaves; left out: the first top of its last layer")
-    defaults: dict[str, Any] = param(default={}, doc="parameters by layer type, for the block's layers that leave them out")
+    top: tuple[str, ...] = param(
+        default=(), doc="its own names for what it leaves; left out: the first top of its last layer"
+    )
+    defaults: dict[str, Any] = param(
+        default={}, doc="parameters by layer type, for the block's layers that leave them out"
+    )
     layers: Any = param(doc="the layers, in the order of execution")
 
 
@@ -23,7 +31,9 @@ class BlockUse(Record):
 
     name: str = param(doc="name of the instance: its layers are called name.layer, its top has this name")
     block: str = param(doc="the block that is used")
-    bottom: tuple[str, ...] = param(default=(), doc="the values it reads; left out: the top of the layer before it")
+    bottom: tuple[str, ...] = param(
+        default=(), doc="the values it reads; left out: the top of the layer before it"
+    )
     vars: dict[str, Any] = param(default={}, doc="values of the block's variables")
     repeat: int | None = param(default=None, ge=1, doc="number of copies in a row; i counts them from 0")
     share: bool = param(default=False, doc="all copies have the weights of the first")

@@ -1,4 +1,6 @@
-"""Located becomes Spec: bases and imports joined, variables put in, blocks unrolled. Comes in: the tree of a file. Knows no layer type."""
+"""Located becomes Spec: bases and imports joined, variables put in, blocks unrolled. Comes in: the
+tree of a file. Knows no layer type.
+"""
 
 import os
 from itertools import takewhile
@@ -34,10 +36,19 @@ APART = ("layers", "blocks", "vars", "override", "import", "base", "insert", "re
 """Sections that expansion itself reads; the rest has variables put in and goes on."""
 
 
-def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, settings: tuple[str, ...] = (), inside: bool = True) -> Spec | None:
-    """A spec's tree as entries and instances; None where the file is not a mapping. `inside` keeps its paths in its own folder.
+def expand(
+    source: Source,
+    tree: Located,
+    diagnostics: Diagnostics,
+    *,
+    settings: tuple[str, ...] = (),
+    inside: bool = True,
+) -> Spec | None:
+    """A spec's tree as entries and instances; None where the file is not a mapping. `inside` keeps
+    its paths in its own folder.
 
-    `settings`, PATH=VALUE texts, are put into the tree with its base and imports joined in; those of what is joined, before that.
+    `settings`, PATH=VALUE texts, are put into the tree with its base and imports joined in; those
+    of what is joined, before that.
     """
     if not isinstance(tree.value, dict):
         diagnostics.error("NS104", "a spec is a mapping with netspec, input and layers", tree.span)
@@ -48,8 +59,14 @@ def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, settings:
     files = Files(diagnostics, inside, [os.path.normpath(source.name)])
     tree = inherited(tree, folder, files)
     deep = put(tree, tuple(each for each in settings if each not in joining), diagnostics)
-    variables = declared(tree.get("vars"), Variables({}), Located({}), diagnostics, what="the spec", anchor=None)
-    root = Located({k: v if k in APART else variables.fill(v, diagnostics) for k, v in tree.mapping.items()}, tree.span, keys=tree.keys)
+    variables = declared(
+        tree.get("vars"), Variables({}), Located({}), diagnostics, what="the spec", anchor=None
+    )
+    root = Located(
+        {k: v if k in APART else variables.fill(v, diagnostics) for k, v in tree.mapping.items()},
+        tree.span,
+        keys=tree.keys,
+    )
     blocks = tree.get("blocks") or Located({})
     check_blocks(blocks, diagnostics)
     work = Expansion(blocks, variables, diagnostics, unread=files.failed)
@@ -57,14 +74,18 @@ def expand(source: Source, tree: Located, diagnostics: Diagnostics, *, settings:
     diagnostics.layers += work.count
     late = tree.get("override")
     if late is not None:
-        items = work.override(items, {k: variables.fill(v, diagnostics) for k, v in late.mapping.items()}, late)
+        items = work.override(
+            items, {k: variables.fill(v, diagnostics) for k, v in late.mapping.items()}, late
+        )
     for each in deep:
         items = work.set_inside(items, each._replace(value=variables.fill(each.value, diagnostics)))
     return Spec(source, root, items, folder, Blocks(blocks, frozenset(work.seen), not files.failed))
 
 
 class Copy(NamedTuple):
-    """Which copy of a use: its full name, its number in a repeat, and what Instance says of share and alias."""
+    """Which copy of a use: its full name, its number in a repeat, and what Instance says of share
+    and alias.
+    """
 
     name: str
     number: int | None = None
@@ -82,22 +103,30 @@ class Expansion:
     count: int = 0
     counting: dict[int, bool] = fresh(default_factory=dict)
     filled: dict[object, Located] = fresh(default_factory=dict)
-    """Bodies with variables put in, by body and values: copies of a block that agree share them, and so all that is made of them."""
+    """Bodies with variables put in, by body and values: copies of a block that agree share them,
+    and so all that is made of them.
+    """
     ring: list[str] = fresh(default_factory=list)
     seen: set[str] = fresh(default_factory=set)
     """Blocks whose layers were unrolled somewhere."""
     unread: bool = False
     """Whether a file that may hold blocks could not be read."""
 
-    def items(self, layers: Located | None, scope: Variables, prefix: str, defaults: tuple[Located, ...]) -> tuple[Item, ...]:
+    def items(
+        self, layers: Located | None, scope: Variables, prefix: str, defaults: tuple[Located, ...]
+    ) -> tuple[Item, ...]:
         """Entries and instances for a list of layers."""
         found: list[Item] = []
         if layers is not None and layers.value is not None and not isinstance(layers.value, list):
-            self.diagnostics.error("NS104", "layers must be a list of layers, each beginning with -", layers.span)
+            self.diagnostics.error(
+                "NS104", "layers must be a list of layers, each beginning with -", layers.span
+            )
             return ()
         for i, body in enumerate(layers.items if layers is not None and layers.value is not None else ()):
             if not isinstance(body.value, dict):
-                self.diagnostics.error("NS104", "a layer is a mapping such as {name: conv1, type: Convolution, ...}", body.span)
+                self.diagnostics.error(
+                    "NS104", "a layer is a mapping such as {name: conv1, type: Convolution, ...}", body.span
+                )
                 continue
             if not self.wanted(body, scope):
                 continue
@@ -133,7 +162,9 @@ class Expansion:
             # Without a type, what only the use of a block has is not looked at: the misspelt word is the fault.
             left_out = ("when",) if "type" in body.mapping else ("when", *OF_USES)
             bare = {k: v for k, v in body.mapping.items() if k not in left_out}
-            self.filled[key] = scope.fill(Located(bare, body.span, keys=body.keys, used=body.used), self.diagnostics)
+            self.filled[key] = scope.fill(
+                Located(bare, body.span, keys=body.keys, used=body.used), self.diagnostics
+            )
         return Entry(full, self.filled[key], defaults)
 
     def instances(self, full: str, body: Located, scope: Variables) -> list[Item]:
@@ -144,12 +175,19 @@ class Expansion:
         block = self.blocks.get(name)
         if block is None or not isinstance(block.value, dict):
             if not name and asked.why != FAILED:
-                self.diagnostics.error("NS104", f"block of {full} must be the name of a block", use.span, label="must be a name")
+                self.diagnostics.error(
+                    "NS104", f"block of {full} must be the name of a block", use.span, label="must be a name"
+                )
             elif block is None and asked.why != FAILED and not self.unread:
                 self.diagnostics.add(unknown_block(full, name, use, self.blocks))
             return []
         if name in self.ring:
-            self.diagnostics.error("NS115", " -> ".join([*self.ring[self.ring.index(name) :], name]), use.span, label="uses itself")
+            self.diagnostics.error(
+                "NS115",
+                " -> ".join([*self.ring[self.ring.index(name) :], name]),
+                use.span,
+                label="uses itself",
+            )
             return []
         strangers(body, USE_KEYS, f"use of block {name}", self.diagnostics)
         if not names_in(body.get("bottom"), f"bottom of {full}", self.diagnostics):
@@ -160,7 +198,10 @@ class Expansion:
         wanted = [Copy(full)]
         if copies is not None:
             last = copies - 1
-            wanted = [Copy(f"{full}.{i}", i, f"{full}.0" if shared and i else None, full if i == last else None) for i in range(copies)]
+            wanted = [
+                Copy(f"{full}.{i}", i, f"{full}.0" if shared and i else None, full if i == last else None)
+                for i in range(copies)
+            ]
         made = (self.instance(copy, name, block, body, scope) for copy in wanted)
         return list(takewhile(lambda one: one is not None, made))  # type: ignore[arg-type]
 
@@ -172,23 +213,42 @@ class Expansion:
         value = scope.fill(repeat, self.diagnostics).value
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_LAYERS:
             if value is not None or repeat.value is None:
-                said = repr(value) if value is not None else repeat.text or "empty"
-                self.diagnostics.error("NS106", f"repeat must be an integer from 1 to {MOST_LAYERS}: it is {said}", repeat.span)
+                if value is not None:
+                    said = repr(value)
+                else:
+                    said = repeat.text or "empty"
+                self.diagnostics.error(
+                    "NS106", f"repeat must be an integer from 1 to {MOST_LAYERS}: it is {said}", repeat.span
+                )
             return 1
         return value
 
-    def instance(self, copy: Copy, name: str, block: Located, body: Located, scope: Variables) -> Instance | None:
+    def instance(
+        self, copy: Copy, name: str, block: Located, body: Located, scope: Variables
+    ) -> Instance | None:
         """One copy. Names in the block's values are the spec's variables, the block's own, and `i`."""
         if self.count > MOST_LAYERS:
             self.diagnostics.error("NS008", f"a spec has at most {MOST_LAYERS} layers", body.span)
             return None
         full, index = copy.name, {} if copy.number is None else {"i": copy.number}
         outer = scope.plus(index)
-        given = mapping_of(outer.fill(body.get("vars") or Located({}), self.diagnostics), f"vars of {full}", self.diagnostics)
+        given = mapping_of(
+            outer.fill(body.get("vars") or Located({}), self.diagnostics), f"vars of {full}", self.diagnostics
+        )
         at = body.mapping["block"].span
         used = (at,) if at is not None else ()
-        own = declared(block.get("vars"), self.globals.plus(index), given, self.diagnostics, what=f"block {name}", anchor=at)
-        values = own.values if self.counts(block) else {k: v for k, v in own.values.items() if k != "i"}
+        own = declared(
+            block.get("vars"),
+            self.globals.plus(index),
+            given,
+            self.diagnostics,
+            what=f"block {name}",
+            anchor=at,
+        )
+        if self.counts(block):
+            values = own.values
+        else:
+            values = {k: v for k, v in own.values.items() if k != "i"}
         inner = Variables(values, (*used, *scope.used), own.places, scope.added)
         before = len(self.diagnostics)
         defaults = tuple(inner.fill(d, self.diagnostics) for d in [block.get("defaults")] if d is not None)
@@ -220,20 +280,26 @@ class Expansion:
         )
 
     def counts(self, block: Located) -> bool:
-        """Whether a block's text asks which copy it is: without that, copies with the same variables are the same."""
+        """Whether a block's text asks which copy it is: without that, copies with the same
+        variables are the same.
+        """
         if id(block) not in self.counting:
             texts = [part.value for part in block.walk() if isinstance(part.value, str) and "$" in part.value]
             self.counting[id(block)] = any("i" in variables_in(text) for text in texts)
         return self.counting[id(block)]
 
-    def override(self, items: tuple[Item, ...], changes: dict[str, Located], section: Located) -> tuple[Item, ...]:
+    def override(
+        self, items: tuple[Item, ...], changes: dict[str, Located], section: Located
+    ) -> tuple[Item, ...]:
         """Changes by full name, inside blocks too; a name that leads nowhere is an error."""
         left = dict(changes)
 
         def overriding(item: Item) -> Item:
             if isinstance(item, Instance):
                 return changed(item, items=tuple(map(overriding, item.items)))
-            return Entry(item.name, overridden(item.body, left.pop(item.name)), item.defaults) if item.name in left else item
+            if item.name in left:
+                return Entry(item.name, overridden(item.body, left.pop(item.name)), item.defaults)
+            return item
 
         done = tuple(map(overriding, items))
         for name in left:
@@ -249,7 +315,9 @@ class Expansion:
         return done
 
     def set_inside(self, items: tuple[Item, ...], setting: Inside) -> tuple[Item, ...]:
-        """A value of the command line in a layer of a block; the longest layer's name that the path begins with wins."""
+        """A value of the command line in a layer of a block; the longest layer's name that the path
+        begins with wins.
+        """
         names = all_names(items)
         name = max((name for name in names if setting.path.startswith(f"{name}.")), key=len, default=None)
         if name is None:
@@ -261,12 +329,16 @@ class Expansion:
         def changing(item: Item) -> Item:
             if isinstance(item, Instance):
                 return changed(item, items=tuple(map(changing, item.items)))
-            return changed(item, body=with_value(item.body, steps, setting.value)) if item.name == name else item
+            if item.name == name:
+                return changed(item, body=with_value(item.body, steps, setting.value))
+            return item
 
         return tuple(map(changing, items))
 
 
-def names_of(section: Located | None, scope: Variables, default: str, diagnostics: Diagnostics) -> tuple[str, ...]:
+def names_of(
+    section: Located | None, scope: Variables, default: str, diagnostics: Diagnostics
+) -> tuple[str, ...]:
     """The names under a block's bottom or top."""
     if section is None or section.value is None:
         return (default,)
@@ -278,8 +350,14 @@ def local_name(item: Item, full: str) -> str:
     if isinstance(item, Instance):
         return (item.alias or item.name).removeprefix(f"{full}.")
     top = item.body.get("top")
-    return top.items[0].text if top is not None and top.items else item.name.removeprefix(f"{full}.")
+    if top is not None and top.items:
+        return top.items[0].text
+    return item.name.removeprefix(f"{full}.")
 
 
 def all_names(items: tuple[Item, ...]) -> list[str]:
-    return [name for item in items for name in (all_names(item.items) if isinstance(item, Instance) else [item.name])]
+    return [
+        name
+        for item in items
+        for name in (all_names(item.items) if isinstance(item, Instance) else [item.name])
+    ]

@@ -1,6 +1,8 @@
-"""Expressions in a spec: `$name`, `${4 * width}`, text with either in it. Comes in: a text and variables; goes out: a value.
+"""Expressions in a spec: `$name`, `${4 * width}`, text with either in it. Comes in: a text and
+variables; goes out: a value.
 
-Parsed with `ast`, bounded in size and in value; no attributes, no calls but min, max, ceil, floor, abs, len.
+Parsed with `ast`, bounded in size and in value; no attributes, no calls but min, max, ceil, floor,
+abs, len.
 """
 
 import ast
@@ -33,14 +35,25 @@ COMPARE: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.In: lambda a, b: a in b,
     ast.NotIn: lambda a, b: a not in b,
 }
-CALLS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "ceil": math.ceil, "floor": math.floor, "abs": abs, "len": len}
+CALLS: dict[str, Callable[..., Any]] = {
+    "min": min,
+    "max": max,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "abs": abs,
+    "len": len,
+}
 CONSTANTS = {"true": True, "false": False, "null": None}
 NO_VALUE = object()
-"""The value of a variable whose own expression was reported: what is made of it is reported no more."""
+"""The value of a variable whose own expression was reported: what is made of it is reported no
+more.
+"""
 
 
 class ExpressionError(Exception):
-    """Why an expression has no value; `name` is the variable that is unknown, if that is why. said: the reason was reported before."""
+    """Why an expression has no value; `name` is the variable that is unknown, if that is why. said:
+    the reason was reported before.
+    """
 
     def __init__(self, fact: str, name: str | None = None, *, said: bool = False) -> None:
         super().__init__(fact)
@@ -66,7 +79,9 @@ def parsed(text: str) -> ast.expr:
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise ExpressionError(f"{text.strip()!r} is not an expression: {getattr(error, 'msg', error)}") from None
+        raise ExpressionError(
+            f"{text.strip()!r} is not an expression: {getattr(error, 'msg', error)}"
+        ) from None
     if sum(1 for _ in ast.walk(tree)) > NODES:
         raise ExpressionError(f"an expression has at most {NODES} parts")
     return tree.body
@@ -83,7 +98,8 @@ def value_of(node: ast.expr, variables: Mapping[str, Any]) -> Any:
 
 
 def extent(value: Any) -> int:
-    """The number of values in a value, lists in lists counted through, or of characters in a text; counting ends a little beyond WIDEST.
+    """The number of values in a value, lists in lists counted through, or of characters in a text;
+    counting ends a little beyond WIDEST.
 
     A text in a list counts for the values that would weigh as much.
     """
@@ -120,14 +136,18 @@ def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: PLR0
         case ast.Compare(left=left, ops=ops, comparators=rights):
             values = [of(part) for part in (left, *rights)]
             if not {type(op) for op in ops} <= COMPARE.keys():
-                raise ExpressionError(f"{ast.unparse(node)} is not allowed: values are compared by == != < <= > >= in, not in")
+                raise ExpressionError(
+                    f"{ast.unparse(node)} is not allowed: values are compared by == != < <= > >= in, not in"
+                )
             return all(COMPARE[type(op)](a, b) for op, a, b in zip(ops, values, values[1:], strict=False))
         case ast.BoolOp(op=ast.And(), values=parts):
             return all(of(part) for part in parts)
         case ast.BoolOp(values=parts):
             return any(of(part) for part in parts)
         case ast.IfExp(test=test, body=body, orelse=other):
-            return of(body) if of(test) else of(other)
+            if of(test):
+                return of(body)
+            return of(other)
         case ast.List(elts=items) | ast.Tuple(elts=items):
             return [of(item) for item in items]
         case ast.Subscript(value=whole, slice=ast.expr() as index) if not isinstance(index, ast.Slice):
@@ -135,7 +155,8 @@ def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: PLR0
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in CALLS:
             return CALLS[name](*map(of, arguments))
     raise ExpressionError(
-        f"{ast.unparse(node)} is not allowed: there are arithmetic, comparison, if else, and or not, lists, {', '.join(CALLS)}"
+        f"{ast.unparse(node)} is not allowed: there are arithmetic, comparison, if else, and or not, lists,"
+        f" {', '.join(CALLS)}"
     )
 
 
@@ -152,10 +173,17 @@ def named(name: str, variables: Mapping[str, Any]) -> Any:
 def arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
     """Arithmetic on numbers; + joins texts and lists. An exact quotient of integers is an integer."""
     for items, count in ((a, b), (b, a)):
-        if isinstance(op, ast.Mult) and isinstance(items, (str, list)) and isinstance(count, int) and count * len(items) > WIDEST:
+        if (
+            isinstance(op, ast.Mult)
+            and isinstance(items, (str, list))
+            and isinstance(count, int)
+            and count * len(items) > WIDEST
+        ):
             raise ExpressionError(f"a text or list has at most {WIDEST} items")
     if isinstance(op, ast.Div):
-        return a // b if isinstance(a, int) and isinstance(b, int) and b and a % b == 0 else a / b
+        if isinstance(a, int) and isinstance(b, int) and b and a % b == 0:
+            return a // b
+        return a / b
     if isinstance(op, ast.Pow):
         if not (isinstance(a, (int, float)) and isinstance(b, (int, float))) or abs(b) > 64 or abs(a) > 2**32:
             raise ExpressionError("a power has a base up to 2^32 and an exponent up to 64")
@@ -172,7 +200,8 @@ def arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
 def substitute(text: str, variables: Mapping[str, Any]) -> Any:
     """A scalar's text with its variables and expressions put in.
 
-    One that is a single `$name` or `${...}` keeps its type; inside text the value is inserted; `$$` is a dollar. Raises ExpressionError.
+    One that is a single `$name` or `${...}` keeps its type; inside text the value is inserted; `$$`
+    is a dollar. Raises ExpressionError.
     """
     parts = pieces(text)
     if len(parts) == 1 and parts[0][0]:
@@ -188,7 +217,9 @@ def substitute(text: str, variables: Mapping[str, Any]) -> Any:
 
 def written(value: Any) -> str:
     if isinstance(value, bool):
-        return "true" if value else "false"
+        if value:
+            return "true"
+        return "false"
     if isinstance(value, (list, dict)) or value is None:
         raise ExpressionError("a list or null cannot stand inside text")
     return str(value)
@@ -212,7 +243,9 @@ def pieces(text: str) -> tuple[tuple[bool, str], ...]:
                 found.append((False, literal))
             literal = ""
             found.append((True, expression))
-    return (*found, (False, literal)) if literal or not found else tuple(found)
+    if literal or not found:
+        return (*found, (False, literal))
+    return tuple(found)
 
 
 def after_dollar(text: str, at: int) -> tuple[str, int]:

@@ -1,6 +1,8 @@
-"""Files of other tools, told by their first bytes: what they are, and what can be done with them. Imported only where a file is no spec.
+"""Files of other tools, told by their first bytes: what they are, and what can be done with them.
+Imported only where a file is no spec.
 
-In: a file's name and its bytes. It knows no layer and reads no such file: the finding takes the place of a list of misspelt words.
+In: a file's name and its bytes. It knows no layer and reads no such file: the finding takes the
+place of a list of misspelt words.
 """
 
 import re
@@ -12,9 +14,16 @@ from netspec.source import Source, Span
 __all__ = ["HEAD", "foreign", "foreign_weights"]
 
 HEAD, TEXT = 1 << 16, 1 << 13
-"""Bytes that are looked at, of a text fewer; of an archive, whose list of files stands at the end, twice as many."""
-WORDS = "other words for the same layers: `netspec layers` lists netspec's, and `check` names its word for Keras's, PyTorch's and ONNX's"
-NO_IMPORTER = "netspec has no importer for it; Caffe's prototxt and caffemodel are what `netspec import` reads"
+"""Bytes that are looked at, of a text fewer; of an archive, whose list of files stands at the end,
+twice as many.
+"""
+WORDS = (
+    "other words for the same layers: `netspec layers` lists netspec's, and `check` names its word for"
+    " Keras's, PyTorch's and ONNX's"
+)
+NO_IMPORTER = (
+    "netspec has no importer for it; Caffe's prototxt and caffemodel are what `netspec import` reads"
+)
 ZOO = "`netspec zoo` lists specs to start from"
 AS_ONNX = "where that tool writes ONNX, `netspec predict` and `netspec serve` run the ONNX file as it is"
 
@@ -30,37 +39,66 @@ DARKNET = Kind(
     "a Darknet cfg",
     (
         NO_IMPORTER,
-        "its words: [convolutional] filters, size, stride is a Convolution with num_output, kernel_size, stride; "
-        "pad=1 means pad: size // 2; batch_normalize=1 adds a BatchNorm and a Scale; "
-        "activation=leaky a ReLU with negative_slope: 0.1; [maxpool] a Pooling",
+        (
+            "its words: [convolutional] filters, size, stride is a Convolution with num_output, kernel_size,"
+            " stride; pad=1 means pad: size // 2; batch_normalize=1 adds a BatchNorm and a Scale;"
+            " activation=leaky a ReLU with negative_slope: 0.1; [maxpool] a Pooling"
+        ),
         "converters from Darknet to Caffe write a prototxt that `netspec import` reads",
     ),
 )
 LUDWIG = Kind(
-    "a Ludwig configuration", (NO_IMPORTER, "Ludwig names features, a spec names layers: `netspec init FOLDER` starts one for images", ZOO)
+    "a Ludwig configuration",
+    (
+        NO_IMPORTER,
+        "Ludwig names features, a spec names layers: `netspec init FOLDER` starts one for images",
+        ZOO,
+    ),
 )
 KUR = Kind(
     "a Kurfile",
     (
         NO_IMPORTER,
-        "its words: convolution: {kernels, size} is a Convolution with num_output, kernel_size; "
-        "dense: 10 an InnerProduct with num_output: 10; activation: relu a ReLU",
+        (
+            "its words: convolution: {kernels, size} is a Convolution with num_output, kernel_size; "
+            "dense: 10 an InnerProduct with num_output: 10; activation: relu a ReLU"
+        ),
         ZOO,
     ),
 )
 KERAS = Kind("a Keras model", (NO_IMPORTER, WORDS, AS_ONNX))
-TORCH = Kind("a PyTorch file", (NO_IMPORTER, "it holds weights or code, and is never unpickled here", AS_ONNX))
-PICKLE = Kind(
-    "a Python pickle", ("it may be of PyTorch, Theano or Chainer; a pickle runs code when it is read, so netspec reads none", AS_ONNX)
+TORCH = Kind(
+    "a PyTorch file", (NO_IMPORTER, "it holds weights or code, and is never unpickled here", AS_ONNX)
 )
-ONNX = Kind("an ONNX model", ("`netspec predict` and `netspec serve` run it as it is", "there is no importer from ONNX to a spec"))
+PICKLE = Kind(
+    "a Python pickle",
+    (
+        "it may be of PyTorch, Theano or Chainer; a pickle runs code when it is read, so netspec reads none",
+        AS_ONNX,
+    ),
+)
+ONNX = Kind(
+    "an ONNX model",
+    ("`netspec predict` and `netspec serve` run it as it is", "there is no importer from ONNX to a spec"),
+)
 TENSORFLOW = Kind("a TensorFlow graph", (NO_IMPORTER, WORDS, AS_ONNX))
-CAFFE2 = Kind("a Caffe2 net", (NO_IMPORTER, "its operators are written otherwise than Caffe's layers", AS_ONNX))
+CAFFE2 = Kind(
+    "a Caffe2 net", (NO_IMPORTER, "its operators are written otherwise than Caffe's layers", AS_ONNX)
+)
 COREML = Kind("a Core ML model", (NO_IMPORTER, AS_ONNX))
 PROTOTXT = Kind("a Caffe prototxt", ("`netspec import FILE -o net.yaml` makes a spec of it",))
-CAFFEMODEL = Kind("Caffe's weights", ("`netspec import net.prototxt --weights FILE -o net.yaml` takes them beside their prototxt",))
-HDF5 = Kind("an HDF5 file", ("`netspec import net.prototxt --weights FILE` takes Caffe's; Keras's are not read", AS_ONNX))
-SPEC = Kind("a spec of netspec's already", ("`netspec check FILE` checks it; `netspec import` reads Caffe's prototxt",))
+CAFFEMODEL = Kind(
+    "Caffe's weights",
+    ("`netspec import net.prototxt --weights FILE -o net.yaml` takes them beside their prototxt",),
+)
+HDF5 = Kind(
+    "an HDF5 file",
+    ("`netspec import net.prototxt --weights FILE` takes Caffe's; Keras's are not read", AS_ONNX),
+)
+SPEC = Kind(
+    "a spec of netspec's already",
+    ("`netspec check FILE` checks it; `netspec import` reads Caffe's prototxt",),
+)
 
 BYTES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
     (re.compile(pattern, re.DOTALL), kind)
@@ -69,14 +107,26 @@ BYTES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
         (rb"\x89HDF\r\n\x1a\n", HDF5),
         (rb"PK\x03\x04.*(model\.weights\.h5|metadata\.json.*config\.json)", KERAS),
         (rb"PK\x03\x04.*(/data\.pkl|constants\.pkl|/data/0|archive/|\.data/serialization_id)", TORCH),
-        (rb"PK\x03\x04.*\.npy", Kind("a NumPy archive", ("as data: train: {data: {source: npz, path: FILE}}", "a spec is YAML text"))),
+        (
+            rb"PK\x03\x04.*\.npy",
+            Kind(
+                "a NumPy archive",
+                ("as data: train: {data: {source: npz, path: FILE}}", "a spec is YAML text"),
+            ),
+        ),
         (rb"PK\x03\x04", Kind("a zip archive", ("give a file of it",))),
         (rb"\x80[\x02-\x05].{0,64}(torch|\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19)", TORCH),
         (rb"\x80[\x02-\x05]", PICKLE),
-        (rb"MATLAB 5\.0 MAT-file", Kind("a MATLAB file, as MatConvNet writes its nets", (NO_IMPORTER, WORDS))),
+        (
+            rb"MATLAB 5\.0 MAT-file",
+            Kind("a MATLAB file, as MatConvNet writes its nets", (NO_IMPORTER, WORDS)),
+        ),
         (rb".{4}TFL3", Kind("a TensorFlow Lite model", (NO_IMPORTER, AS_ONNX))),
         (rb"GGUF", Kind("a GGUF file", (NO_IMPORTER,))),
-        (rb".{2}\0{6}\{\"", Kind("a safetensors file", ("weights go with a spec: netspec export SPEC --weights FILE",))),
+        (
+            rb".{2}\0{6}\{\"",
+            Kind("a safetensors file", ("weights go with a spec: netspec export SPEC --weights FILE",)),
+        ),
     )
 )
 TEXTS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
@@ -84,8 +134,14 @@ TEXTS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     for pattern, kind in (
         (r"\A(?:\s|[#;][^\n]*\n)*\[(?:net|network)\]", DARKNET),
         (r"\A\s*\{(?=[\s\S]*\"(?:class_name|keras_version|modelTopology)\"\s*:)", KERAS),
-        (r"\A\s*\{(?=[\s\S]*\"(?:layer_type|out_depth)\"\s*:)", Kind("a ConvNetJS net", (NO_IMPORTER, WORDS))),
-        (r"\A\s*\{(?=\s*\"nodes\"\s*:\s*\[\s*\{\s*\"op\"\s*:)", Kind("an MXNet symbol", (NO_IMPORTER, AS_ONNX))),
+        (
+            r"\A\s*\{(?=[\s\S]*\"(?:layer_type|out_depth)\"\s*:)",
+            Kind("a ConvNetJS net", (NO_IMPORTER, WORDS)),
+        ),
+        (
+            r"\A\s*\{(?=\s*\"nodes\"\s*:\s*\[\s*\{\s*\"op\"\s*:)",
+            Kind("an MXNet symbol", (NO_IMPORTER, AS_ONNX)),
+        ),
         (r"^(?:input_features|output_features)\s*:", LUDWIG),
         (
             r"^model\s*:\s*(?:#[^\n]*)?\n(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*-\s*"
@@ -125,7 +181,9 @@ BY_NAME = {
 
 
 def foreign(name: str, data: bytes, *, importing: bool = False) -> Diagnostic | None:
-    """NS042 for a file of another tool; None for all else. importing: a prototxt is wanted, not a spec."""
+    """NS042 for a file of another tool; None for all else. importing: a prototxt is wanted, not a
+    spec.
+    """
     kind, span = recognised(name, data, importing)
     if kind is None:
         return None
@@ -134,11 +192,17 @@ def foreign(name: str, data: bytes, *, importing: bool = False) -> Diagnostic | 
 
 
 def foreign_weights(name: str, head: bytes) -> Diagnostic | None:
-    """NS042 for a file that could not be read as Caffe's weights because it is another tool's, or no weights. head: its first 64 KiB."""
+    """NS042 for a file that could not be read as Caffe's weights because it is another tool's, or
+    no weights. head: its first 64 KiB.
+    """
     kind, span = recognised(name, head, importing=False)
     if kind is None or kind in (HDF5, CAFFEMODEL):
         return None
-    notes = ("a prototxt is the first argument of `netspec import`, weights go to --weights",) if kind is PROTOTXT else kind.notes
+    notes = (
+        ("a prototxt is the first argument of `netspec import`, weights go to --weights",)
+        if kind is PROTOTXT
+        else kind.notes
+    )
     return Diagnostic("NS042", f"{name} is {kind.what}, not Caffe's weights", span, notes=notes, path=name)
 
 
@@ -170,7 +234,9 @@ def printable(head: bytes) -> bool:
 
 
 def by_name(name: str, head: bytes) -> Kind | None:
-    """A binary file by what its name ends with, and an ONNX model by its first fields too: version, then who made it."""
+    """A binary file by what its name ends with, and an ONNX model by its first fields too: version,
+    then who made it.
+    """
     folder_file = name.rpartition("/")[2].casefold()
     if folder_file in ("predict_net.pb", "init_net.pb"):
         return CAFFE2

@@ -1,4 +1,6 @@
-"""`base:`, `import:`, `override:`, `insert:`, `remove:`: one spec as a change of another. Comes in: trees of files; goes out: one tree."""
+"""`base:`, `import:`, `override:`, `insert:`, `remove:`: one spec as a change of another. Comes in:
+trees of files; goes out: one tree.
+"""
 
 import os
 from dataclasses import replace
@@ -21,7 +23,9 @@ CHANGES = ("base", "override", "insert", "remove", "import")
 
 @mutable
 class Files:
-    """Reads the files that a spec names, each once; knows the ring that leads to the one being read."""
+    """Reads the files that a spec names, each once; knows the ring that leads to the one being
+    read.
+    """
 
     diagnostics: Diagnostics
     inside: bool = True
@@ -43,7 +47,9 @@ class Files:
         if path.value is None or isinstance(path.value, (dict, list)):  # the record of the top level says so
             return None
         if not name:
-            self.diagnostics.error("NS104", f"{key} must be the path of a spec", path.span, label="must be a path")
+            self.diagnostics.error(
+                "NS104", f"{key} must be the path of a spec", path.span, label="must be a path"
+            )
             return None
         try:
             full = resolved(name, folder, self.inside)
@@ -53,7 +59,10 @@ class Files:
                 f"{name} lies outside the spec's folder",
                 path.span,
                 notes=(
-                    "a file that several specs share lies in their folder or below; zoo:NAME means one that ships with netspec",
+                    (
+                        "a file that several specs share lies in their folder or below; zoo:NAME means one"
+                        " that ships with netspec"
+                    ),
                     "--allow-outside FOLDER, on the command line, lets a spec reach another folder",
                 ),
             )
@@ -83,14 +92,22 @@ def inherited(tree: Located, folder: str, files: Files) -> Located:
         return tree
     found = files.tree(base, folder, "base")
     if found is None:
-        return Located({k: v for k, v in tree.mapping.items() if k not in CHANGES or k == "base"}, tree.span, keys=tree.keys)
+        return Located(
+            {k: v for k, v in tree.mapping.items() if k not in CHANGES or k == "base"},
+            tree.span,
+            keys=tree.keys,
+        )
     source, below = found
     path = source.name
     files.open.append(path)
     below = inherited(below, folder_of(path), files)
     files.open.pop()
     made = joined(below, tree, files.diagnostics)
-    merged = {key: value for key, value in made.mapping.items() if key != "plugins" or tree.get("plugins") is not None}
+    merged = {
+        key: value
+        for key, value in made.mapping.items()
+        if key != "plugins" or tree.get("plugins") is not None
+    }
     add_plugins(merged, moved(below, folder_of(path), folder))
     return Located(merged, made.span, keys=made.keys)
 
@@ -100,7 +117,12 @@ def check_no_changes(tree: Located, diagnostics: Diagnostics) -> None:
     for key in ("insert", "remove"):
         section = tree.get(key)
         if section is not None and section.value not in (None, []):
-            diagnostics.error("NS124", f"{key} changes a base, and this spec has none", tree.key_span(key), label="base is missing")
+            diagnostics.error(
+                "NS124",
+                f"{key} changes a base, and this spec has none",
+                tree.key_span(key),
+                label="base is missing",
+            )
 
 
 def folder_of(path: str) -> str:
@@ -144,7 +166,9 @@ def add_plugins(merged: dict[str, Located], below: list[Located]) -> None:
     own = section.items if section is not None and section.value is not None else []
     if below:
         every = {item.text: item for item in (*own, *below)}
-        merged["plugins"] = Located(list({**{b.text: every[b.text] for b in below}, **every}.values()), below[0].span)
+        merged["plugins"] = Located(
+            list({**{b.text: every[b.text] for b in below}, **every}.values()), below[0].span
+        )
 
 
 def under(below: Located, above: Located | None) -> Located:
@@ -174,12 +198,24 @@ def joined(below: Located, above: Located, diagnostics: Diagnostics) -> Located:
     items = list(layers.items) if layers is not None and layers.value is not None else []
     gone = above.get("remove")
     items = removed(items, gone, diagnostics)
-    items = inserted(items, above.get("insert"), [name.text for name in gone.items] if gone is not None else [], diagnostics)
-    late: dict[str, Located] = {key: below.mapping["override"].mapping[key] for key in (below.get("override") or Located({})).mapping}
+    items = inserted(
+        items,
+        above.get("insert"),
+        [name.text for name in gone.items] if gone is not None else [],
+        diagnostics,
+    )
+    late: dict[str, Located] = {
+        key: below.mapping["override"].mapping[key] for key in (below.get("override") or Located({})).mapping
+    }
     override = above.get("override")
     for name, change in (override.mapping if override is not None else {}).items():
         if not isinstance(change.value, dict):
-            diagnostics.error("NS104", f"override of {name} must be a mapping of parameters", change.span, label="must be a mapping")
+            diagnostics.error(
+                "NS104",
+                f"override of {name} must be a mapping of parameters",
+                change.span,
+                label="must be a mapping",
+            )
             continue
         at = index_of(items, name)
         if at is None:
@@ -188,18 +224,25 @@ def joined(below: Located, above: Located, diagnostics: Diagnostics) -> Located:
             items[at] = overridden(items[at], change)
     merged["layers"] = Located(items, layers.span if layers is not None else above.span)
     if late:
-        merged["override"] = Located(late, override.span if override else None, keys={**(override.keys if override else {})})
+        merged["override"] = Located(
+            late, override.span if override else None, keys={**(override.keys if override else {})}
+        )
     else:
         merged.pop("override", None)
     return Located(merged, above.span, keys=keys)
 
 
 def index_of(items: list[Located], name: str) -> int | None:
-    return next((i for i, item in enumerate(items) if (own := item.get("name")) is not None and own.text == name), None)
+    return next(
+        (i for i, item in enumerate(items) if (own := item.get("name")) is not None and own.text == name),
+        None,
+    )
 
 
 def overridden(body: Located, change: Located) -> Located:
-    """A layer with some keys set otherwise; null takes a key out; mappings such as vars and convolution_param join."""
+    """A layer with some keys set otherwise; null takes a key out; mappings such as vars and
+    convolution_param join.
+    """
     merged = dict(body.mapping)
     for key, value in change.mapping.items():
         if value.value is None:
@@ -207,12 +250,21 @@ def overridden(body: Located, change: Located) -> Located:
         elif isinstance(value.value, dict) and key in merged and isinstance(merged[key].value, dict):
             merged[key] = overridden(merged[key], value)
         else:
-            merged[key] = Located(value.value, value.span, text=value.text, plain_style=value.plain_style, keys=value.keys, why="override")
+            merged[key] = Located(
+                value.value,
+                value.span,
+                text=value.text,
+                plain_style=value.plain_style,
+                keys=value.keys,
+                why="override",
+            )
     return Located(merged, body.span, keys={**body.keys, **change.keys}, used=body.used)
 
 
 def overriding(below: Located, above: Located) -> Located:
-    """Two overrides of one layer as one: the upper's keys win, and its null still takes a key of the layer out."""
+    """Two overrides of one layer as one: the upper's keys win, and its null still takes a key of
+    the layer out.
+    """
     if not isinstance(below.value, dict) or not isinstance(above.value, dict):
         return above
     merged = dict(below.value)
@@ -224,7 +276,12 @@ def overriding(below: Located, above: Located) -> Located:
 def missing(name: str, items: list[Located], span: Span | None, what: str) -> Diagnostic:
     names = [own.text for item in items if (own := item.get("name")) is not None]
     near = nearest(name, names)
-    return Diagnostic("NS117", f"{what} names {name}, which the base does not have", span, f"did you mean {near[0]}?" if near else "")
+    return Diagnostic(
+        "NS117",
+        f"{what} names {name}, which the base does not have",
+        span,
+        f"did you mean {near[0]}?" if near else "",
+    )
 
 
 def removed(items: list[Located], section: Located | None, diagnostics: Diagnostics) -> list[Located]:
@@ -237,16 +294,30 @@ def removed(items: list[Located], section: Located | None, diagnostics: Diagnost
     return items
 
 
-def inserted(items: list[Located], section: Located | None, gone: list[str], diagnostics: Diagnostics) -> list[Located]:
+def inserted(
+    items: list[Located], section: Located | None, gone: list[str], diagnostics: Diagnostics
+) -> list[Located]:
     """The layers with those of `insert:` among them. gone: what `remove:` took out before."""
     for entry in section.items if section is not None and section.value is not None else ():
         anchor, layers = entry.get("after") or entry.get("before"), entry.get("layers")
-        if anchor is None or layers is None or not isinstance(layers.value, list) or len(entry.mapping) != len(INSERTED):
-            diagnostics.error("NS104", "an insert is {after: layer, layers: [...]}, or before instead of after", entry.span)
+        if (
+            anchor is None
+            or layers is None
+            or not isinstance(layers.value, list)
+            or len(entry.mapping) != len(INSERTED)
+        ):
+            diagnostics.error(
+                "NS104", "an insert is {after: layer, layers: [...]}, or before instead of after", entry.span
+            )
             continue
         at = index_of(items, anchor.text)
         if at is None and anchor.text in gone:
-            diagnostics.error("NS117", f"insert names {anchor.text}, which remove takes out", anchor.span, label="taken out before")
+            diagnostics.error(
+                "NS117",
+                f"insert names {anchor.text}, which remove takes out",
+                anchor.span,
+                label="taken out before",
+            )
         elif at is None:
             diagnostics.add(missing(anchor.text, items, anchor.span, "insert"))
         else:

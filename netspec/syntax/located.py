@@ -1,4 +1,6 @@
-"""The tree that reading a spec leaves: plain values, each with the place it stands at. Knows no layer and no YAML."""
+"""The tree that reading a spec leaves: plain values, each with the place it stands at. Knows no
+layer and no YAML.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Union
@@ -51,20 +53,30 @@ class Located:
 
     @property
     def mapping(self) -> "dict[str, Located]":
-        """The value as a mapping; empty if it is something else (schema checks have said so by then)."""
-        return self.value if isinstance(self.value, dict) else {}
+        """The value as a mapping; empty if it is something else (schema checks have said so by
+        then).
+        """
+        if isinstance(self.value, dict):
+            return self.value
+        return {}
 
     @property
     def items(self) -> "list[Located]":
         """The value as a list; a scalar or mapping counts as a list of one."""
-        return self.value if isinstance(self.value, list) else [self]
+        if isinstance(self.value, list):
+            return self.value
+        return [self]
 
     def get(self, key: str) -> "Located | None":
-        return self.value.get(key) if isinstance(self.value, dict) else None
+        if isinstance(self.value, dict):
+            return self.value.get(key)
+        return None
 
     @property
     def written(self) -> tuple[Span, ...]:
-        """Where to change the value: its own place, or those that its variables got their values at."""
+        """Where to change the value: its own place, or those that its variables got their values
+        at.
+        """
         return self.sources or ((self.span,) if self.span is not None else ())
 
     def key_span(self, key: str) -> Span | None:

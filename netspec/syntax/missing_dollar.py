@@ -1,4 +1,5 @@
-"""Text that was meant to be computed: `width` for `$width`, `2*$width` for `${2*width}`. A value comes in, what to write goes out.
+"""Text that was meant to be computed: `width` for `$width`, `2*$width` for `${2*width}`. A value
+comes in, what to write goes out.
 
 Imported on errors only: it reads the file again for the names of its variables.
 """
@@ -20,30 +21,48 @@ OPERATIONS = (ast.BinOp, ast.Compare, ast.IfExp, ast.BoolOp, ast.Call, ast.Subsc
 def dollar_note(at: Located) -> tuple[str, ...]:
     """A note on what a value was probably meant to be; none where it is a plain text."""
     meant = with_dollar(at)
-    return (f"only what stands in ${{...}} is computed: write {meant} for {written(at)}",) if meant else ()
+    if meant:
+        return (f"only what stands in ${{...}} is computed: write {meant} for {written(at)}",)
+    return ()
 
 
 def with_dollar(at: Located) -> str:
-    """`$width`, `"${2*width}"` for a text that is a variable's name or an expression over variables; else empty."""
+    """`$width`, `"${2*width}"` for a text that is a variable's name or an expression over
+    variables; else empty.
+    """
     text = written(at)
     if not text or "${" in text:
         return ""
-    names = declared(at.sources[0].source if at.sources else at.span.source if at.span is not None else None) | {"i"}
+    names = declared(
+        at.sources[0].source if at.sources else at.span.source if at.span is not None else None
+    ) | {"i"}
     try:
         tree = parsed(text.replace("$", " "))
     except ExpressionError:
         return ""
     if isinstance(tree, ast.Name):
-        return f"${text}" if text in names and "$" not in text else ""
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - CALLS.keys() - CONSTANTS.keys()
-    return f'"${{{text.replace("$", "")}}}"' if isinstance(tree, OPERATIONS) and used <= names and (used or at.why) else ""
+        if text in names and "$" not in text:
+            return f"${text}"
+        return ""
+    used = (
+        {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - CALLS.keys() - CONSTANTS.keys()
+    )
+    if isinstance(tree, OPERATIONS) and used <= names and (used or at.why):
+        return f'"${{{text.replace("$", "")}}}"'
+    return ""
 
 
 def written(at: Located) -> str:
     """The text as it was written; of a variable alone its value, as text."""
     if at.why.startswith("$") and at.why[1:].isidentifier():
-        return at.value if isinstance(at.value, str) else ""
-    return at.why if "$" in at.why else at.value if isinstance(at.value, str) else ""
+        if isinstance(at.value, str):
+            return at.value
+        return ""
+    if "$" in at.why:
+        return at.why
+    if isinstance(at.value, str):
+        return at.value
+    return ""
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,6 @@
-"""Which file a path in a spec means: relative to the spec's folder and inside it, or where the command line allows; `zoo:` is the zoo."""
+"""Which file a path in a spec means: relative to the spec's folder and inside it, or where the
+command line allows; `zoo:` is the zoo.
+"""
 
 import os
 from collections.abc import Iterator
@@ -27,14 +29,22 @@ def zoo_folder() -> "Path":
 
 
 def zoo_specs() -> Iterator[tuple[str, "Path"]]:
-    """Name and path of every spec of the zoo, sorted by name; files that only hold blocks are left out."""
+    """Name and path of every spec of the zoo, sorted by name; files that only hold blocks are left
+    out.
+    """
     folder = zoo_folder()
-    found = {path.stem: path for path in folder.rglob("*.yaml") if "blocks" not in path.relative_to(folder).parts[:-1]}
+    found = {
+        path.stem: path
+        for path in folder.rglob("*.yaml")
+        if "blocks" not in path.relative_to(folder).parts[:-1]
+    }
     return iter(sorted(found.items()))
 
 
 def zoo_path(name: str) -> str:
-    """The file of `zoo:name`; a relative path below the zoo's folder also serves. A name that leads nowhere stays as it is."""
+    """The file of `zoo:name`; a relative path below the zoo's folder also serves. A name that leads
+    nowhere stays as it is.
+    """
     folder = zoo_folder()
     direct = (folder / name).resolve()
     if direct.is_file() and direct.is_relative_to(folder):
@@ -47,7 +57,9 @@ def not_in_zoo(name: str) -> str:
     from netspec.diagnostics.suggest import nearest
 
     near = nearest(name, [stem for stem, _ in zoo_specs()])
-    return f"the zoo has no {name}; " + (f"did you mean {' or '.join(near)}?" if near else "`netspec zoo` lists what it has")
+    return f"the zoo has no {name}; " + (
+        f"did you mean {' or '.join(near)}?" if near else "`netspec zoo` lists what it has"
+    )
 
 
 def roots(folder: str) -> tuple[str, ...]:
@@ -56,7 +68,9 @@ def roots(folder: str) -> tuple[str, ...]:
 
 
 def resolved(path: str, folder: str, inside: bool = True) -> str:
-    """The file that `path` means in a spec of `folder`. Raises OutsideError where it leads out of the folder."""
+    """The file that `path` means in a spec of `folder`. Raises OutsideError where it leads out of
+    the folder.
+    """
     if path.startswith(PREFIX):
         return zoo_path(path.removeprefix(PREFIX))
     if "\0" in path:

@@ -1,6 +1,8 @@
-"""Which names a text may give to its parts: on one line, to be seen in full, of bounded length. In: trees; out: findings.
+"""Which names a text may give to its parts: on one line, to be seen in full, of bounded length. In:
+trees; out: findings.
 
-Names reach messages, file names and emitted code; what they say must be what is seen. Knows no layer type.
+Names reach messages, file names and emitted code; what they say must be what is seen. Knows no
+layer type.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,8 +16,25 @@ from netspec.syntax.spec import Instance, Item, Spec
 __all__ = ["LONGEST", "check_names", "escaped", "unfit"]
 
 LONGEST = 1000
-"""Characters of a name. Names are compared with one another for spelling, which takes time by their length."""
-NAMING = frozenset(("name", "top", "bottom", "block", "type", "input", "output", "remove", "after", "import", "base", "plugins"))
+"""Characters of a name. Names are compared with one another for spelling, which takes time by their
+length.
+"""
+NAMING = frozenset(
+    (
+        "name",
+        "top",
+        "bottom",
+        "block",
+        "type",
+        "input",
+        "output",
+        "remove",
+        "after",
+        "import",
+        "base",
+        "plugins",
+    )
+)
 """Keys whose texts, alone or in lists, are names."""
 UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters and marks to Unicode, but without a picture."""
@@ -26,16 +45,23 @@ Named = tuple[str, Span | None, str]
 
 
 def check_names(spec: Spec, diagnostics: Diagnostics) -> bool:
-    """Report NS213 and NS214 for every name of a spec, of its file and of the files that it takes in, each once.
+    """Report NS213 and NS214 for every name of a spec, of its file and of the files that it takes
+    in, each once.
 
     Whether to read on: not with names that are too long, since they are compared.
     """
     path = spec.source.name
     at = next((i for i, c in enumerate(path) if category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")), None)
     if at is not None:
-        diagnostics.add(Diagnostic("NS213", f"{reason(path, at)} of the path of the spec", path=escaped(path)))
+        diagnostics.add(
+            Diagnostic("NS213", f"{reason(path, at)} of the path of the spec", path=escaped(path))
+        )
     told = {d.span for d in diagnostics.found}  # a path that leads nowhere for the same character
-    found = {(span, name): finding for name, span, what in names_of(spec) if (finding := unfit(name, what, span)) is not None}
+    found = {
+        (span, name): finding
+        for name, span, what in names_of(spec)
+        if (finding := unfit(name, what, span)) is not None
+    }
     diagnostics.found += (finding for (span, _), finding in found.items() if span is None or span not in told)
     return all(len(name) <= LONGEST for _, name in found)
 
@@ -44,7 +70,9 @@ def unfit(name: str, what: str, span: Span | None) -> Diagnostic | None:
     """The finding on a name that may not be one; None for any other."""
     if not name.isprintable() or not (name.isascii() or UNSEEN.isdisjoint(name)):
         at = next(i for i, c in enumerate(name) if not c.isprintable() or c in UNSEEN)
-        return Diagnostic("NS213", f"{reason(name, at)} of {what} {excerpt(name, at)}", span, label="not printable")
+        return Diagnostic(
+            "NS213", f"{reason(name, at)} of {what} {excerpt(name, at)}", span, label="not printable"
+        )
     if len(name) > LONGEST:
         fact = f"{what} has at most {LONGEST:,} characters: {excerpt(name, 0)} has {len(name):,}"
         return Diagnostic("NS214", fact, span, label="too long")
@@ -58,12 +86,18 @@ def reason(name: str, at: int) -> str:
 def excerpt(name: str, at: int) -> str:
     """The name around a place, with what cannot be seen escaped."""
     start = max(at - SHOWN // 2, 0)
-    return ("..." if start else "") + escaped(name[start : start + SHOWN]) + ("..." if start + SHOWN < len(name) else "")
+    return (
+        ("..." if start else "")
+        + escaped(name[start : start + SHOWN])
+        + ("..." if start + SHOWN < len(name) else "")
+    )
 
 
 def escaped(text: str) -> str:
     """A text on one line, each character that cannot be seen as Python escapes it."""
-    return "".join(c if c.isprintable() and c not in UNSEEN else c.encode("unicode_escape").decode() for c in text)
+    return "".join(
+        c if c.isprintable() and c not in UNSEEN else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def names_of(spec: Spec) -> Iterator[Named]:
@@ -75,7 +109,9 @@ def names_of(spec: Spec) -> Iterator[Named]:
 
 
 def in_items(items: Iterable[Item], seen: set[int]) -> Iterator[Named]:
-    """Names of layers and of uses of blocks, in full as well: they grow with each block that they stand in."""
+    """Names of layers and of uses of blocks, in full as well: they grow with each block that they
+    stand in.
+    """
     for item in items:
         yield from in_tree(item.body, "layers", seen)
         own = item.body.get("name")

@@ -1,4 +1,6 @@
-"""A file or a text in, a tree with places out. Knows YAML; knows no layer. Whatever the bytes, a fault is a finding, never a traceback."""
+"""A file or a text in, a tree with places out. Knows YAML; knows no layer. Whatever the bytes, a
+fault is a finding, never a traceback.
+"""
 
 import os
 import re
@@ -21,12 +23,16 @@ _OWN = re.compile(rb"^netspec:", re.MULTILINE)
 _SOUND = frozenset({"NS006"})  # findings after which the tree still says what was written
 
 
-def read_file(path: str, diagnostics: Diagnostics, roots: Iterable[str] | None = None, *, spec: bool = True) -> Source | None:
-    """The text of a file ("-": standard input, named "<stdin>"; `zoo:NAME`: of the zoo), without a byte order mark; None where that fails.
+def read_file(
+    path: str, diagnostics: Diagnostics, roots: Iterable[str] | None = None, *, spec: bool = True
+) -> Source | None:
+    """The text of a file ("-": standard input, named "<stdin>"; `zoo:NAME`: of the zoo), without a
+    byte order mark; None where that fails.
 
-    roots: of a file that a spec names, the folders that it must lie in. spec: it is to be one, not a plug-in's Python.
-    NS001 (missing, no file, not permitted), NS002 (not UTF-8 text), NS003 (empty), NS008 (larger than 64 MiB).
-    NS001 (missing, a folder, not permitted), NS002 (not UTF-8 text), NS003 (empty), NS008 (larger than 64 MiB), NS042 (of another tool).
+    roots: of a file that a spec names, the folders that it must lie in. spec: it is to be one, not
+    a plug-in's Python. NS001 (missing, no file, not permitted), NS002 (not UTF-8 text), NS003
+    (empty), NS008 (larger than 64 MiB). NS001 (missing, a folder, not permitted), NS002 (not UTF-8
+    text), NS003 (empty), NS008 (larger than 64 MiB), NS042 (of another tool).
     """
     if path.startswith(PREFIX):
         path = zoo_path(path.removeprefix(PREFIX))
@@ -57,19 +63,29 @@ def read_file(path: str, diagnostics: Diagnostics, roots: Iterable[str] | None =
 
 @no_collection()
 def read(source: Source, diagnostics: Diagnostics) -> Located | None:
-    """The tree of a YAML 1.2 text, every key and value with its span; None where it could not be read (NS003 to NS019, NS030).
+    """The tree of a YAML 1.2 text, every key and value with its span; None where it could not be
+    read (NS003 to NS019, NS030).
 
-    A repeated key (NS006) is reported and the first one kept: the tree is sound, and later phases may look for further faults.
+    A repeated key (NS006) is reported and the first one kept: the tree is sound, and later phases
+    may look for further faults.
     """
     if len(source.text) > BYTES:
-        diagnostics.add(Diagnostic("NS008", f"a spec may have {BYTES:,} characters; this one has {len(source.text):,}", path=source.name))
+        diagnostics.add(
+            Diagnostic(
+                "NS008",
+                f"a spec may have {BYTES:,} characters; this one has {len(source.text):,}",
+                path=source.name,
+            )
+        )
         return None
     if source.text[:1] == "\ufeff":
         source = Source(source.name, source.text.lstrip("\ufeff"))
     before = len(diagnostics)
     try:
         tree = TreeBuilder(source, diagnostics).build()
-        return None if any(found.code not in _SOUND for found in diagnostics.found[before:]) else tree
+        if any(found.code not in _SOUND for found in diagnostics.found[before:]):
+            return None
+        return tree
     except YamlDamage as damage:
         from netspec.syntax.damage import explain_damage
 
@@ -109,6 +125,8 @@ def _text(name: str, data: bytes, diagnostics: Diagnostics) -> str | None:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-            fact = f"byte 0x{data[error.start]:02X} at offset {error.start} (line {line}) of {name} is not UTF-8"
+            fact = (
+                f"byte 0x{data[error.start]:02X} at offset {error.start} (line {line}) of {name} is not UTF-8"
+            )
     diagnostics.add(Diagnostic("NS002", fact, path=name))
     return None

@@ -1,4 +1,6 @@
-"""Plain YAML scalars by the core schema of YAML 1.2 (section 10.3.2): text in, value out. Knows no places."""
+"""Plain YAML scalars by the core schema of YAML 1.2 (section 10.3.2): text in, value out. Knows no
+places.
+"""
 
 import re
 from typing import Any
@@ -23,7 +25,8 @@ _GROUPED = re.compile(r"[-+]?[0-9]+(?:[_,' ][0-9]+)+(?:\.[0-9]+)?\Z")
 
 
 def resolve(text: str) -> str | int | float | bool | None:
-    """The value of a plain scalar: null, boolean, integer (decimal, 0o17, 0x1F), float, otherwise the text itself.
+    """The value of a plain scalar: null, boolean, integer (decimal, 0o17, 0x1F), float, otherwise
+    the text itself.
 
     ValueError for an integer of more than 250 digits.
     """

@@ -32,7 +32,8 @@ def path_of(source: Source) -> str:
 
 
 def put(tree: Located, settings: tuple[str, ...], diagnostics: Diagnostics) -> tuple[Inside, ...]:
-    """Set each `path=value` in the tree. A path goes through sections, or begins with a layer's name, the longest wins.
+    """Set each `path=value` in the tree. A path goes through sections, or begins with a layer's
+    name, the longest wins.
 
     Answers the settings that lead into a block's use.
     """
@@ -40,12 +41,23 @@ def put(tree: Located, settings: tuple[str, ...], diagnostics: Diagnostics) -> t
     for setting in settings:
         path, sign, text = (part.strip() for part in setting.partition("="))
         if not sign or not all(path.split(".")):
-            diagnostics.error("NS119", f"{setting} is not of the form PATH=VALUE", notes=("for example --set train.solver.base_lr=0.01",))
+            diagnostics.error(
+                "NS119",
+                f"{setting} is not of the form PATH=VALUE",
+                notes=("for example --set train.solver.base_lr=0.01",),
+            )
             continue
         if path.count(".") >= DEPTH:
-            leads_nowhere(f"{path[:DEPTH]}...", diagnostics, f"a path has at most {DEPTH} steps: this one has {path.count('.') + 1:,}")
+            leads_nowhere(
+                f"{path[:DEPTH]}...",
+                diagnostics,
+                f"a path has at most {DEPTH} steps: this one has {path.count('.') + 1:,}",
+            )
             continue
-        value = read(Source(f"{SIGN}{path}", text), diagnostics) if text else Located(None)
+        if text:
+            value = read(Source(f"{SIGN}{path}", text), diagnostics)
+        else:
+            value = Located(None)
         if value is None:
             continue
         if enters_block(tree, path.split(".")):
@@ -75,7 +87,10 @@ def enters_block(tree: Located, steps: list[str]) -> bool:
 def with_value(body: Located, steps: list[str], value: Located) -> Located:
     """A copy of a mapping with a value at a path; mappings that are missing are made."""
     inner = body.get(steps[0])
-    below = value if len(steps) == 1 else with_value(inner if inner is not None else Located({}, value.span), steps[1:], value)
+    if len(steps) == 1:
+        below = value
+    else:
+        below = with_value(inner if inner is not None else Located({}, value.span), steps[1:], value)
     keys = {steps[0]: value.span, **body.keys} if value.span is not None else body.keys
     return Located({**body.mapping, steps[0]: below}, body.span, keys=keys, used=body.used)
 
@@ -88,7 +103,12 @@ def place_in(tree: Located, steps: list[str], value: Located) -> bool:
         tree.value = {}
     if not isinstance(tree.value, dict):
         return False
-    if len(steps) > 1 and steps[0] not in tree.value and (layers := tree.get("layers")) is not None and in_list(layers, steps, value):
+    if (
+        len(steps) > 1
+        and steps[0] not in tree.value
+        and (layers := tree.get("layers")) is not None
+        and in_list(layers, steps, value)
+    ):
         return True
     if value.span is not None:
         tree.keys.setdefault(steps[0], value.span)
@@ -114,4 +134,6 @@ def in_list(items: Located, steps: list[str], value: Located) -> bool:
 
 def named(items: Located, name: str) -> Located | None:
     """The first layer of a name."""
-    return next((item for item in items.items if (own := item.get("name")) is not None and own.text == name), None)
+    return next(
+        (item for item in items.items if (own := item.get("name")) is not None and own.text == name), None
+    )

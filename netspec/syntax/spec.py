@@ -1,4 +1,6 @@
-"""A spec after expansion: sections as located trees, and a tree of layer entries and block instances. Knows no layer type."""
+"""A spec after expansion: sections as located trees, and a tree of layer entries and block
+instances. Knows no layer type.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Union
@@ -12,7 +14,9 @@ __all__ = ["Blocks", "Entry", "Instance", "Item", "Spec"]
 
 @frozen
 class Entry:
-    """One layer: full name (`res2.0.a`), mapping with variables put in, and the defaults of the blocks it stands in, innermost first."""
+    """One layer: full name (`res2.0.a`), mapping with variables put in, and the defaults of the
+    blocks it stands in, innermost first.
+    """
 
     name: str
     body: Located
@@ -23,10 +27,11 @@ class Entry:
 class Instance:
     """One use of a block.
 
-    bottom: what the use lists, or None for the ordinary rule; chained: a later copy of a repeat, reading all tops of the copy before.
-    inputs, outputs: the block's own names for its bottoms and tops; places: where it names its tops, if it does.
-    template: the block's name; variables: its vars, resolved.
-    share: the full name of the first copy whose weights this copy uses. alias: the name of the whole repeat, on its last copy.
+    bottom: what the use lists, or None for the ordinary rule; chained: a later copy of a repeat,
+    reading all tops of the copy before. inputs, outputs: the block's own names for its bottoms and
+    tops; places: where it names its tops, if it does. template: the block's name; variables: its
+    vars, resolved. share: the full name of the first copy whose weights this copy uses. alias: the
+    name of the whole repeat, on its last copy.
     """
 
     name: str
@@ -49,7 +54,8 @@ Item = Union[Entry, Instance]
 
 @frozen
 class Blocks:
-    """The blocks that a spec may use, its own and imported ones, as written; `seen` are those that it uses.
+    """The blocks that a spec may use, its own and imported ones, as written; `seen` are those that
+    it uses.
 
     complete: no file that may hold further ones was left unread.
     """
@@ -66,7 +72,9 @@ class Blocks:
 
 @frozen
 class Spec:
-    """A whole spec: `root` holds every section but the layers as written; `folder` is where its relative paths start."""
+    """A whole spec: `root` holds every section but the layers as written; `folder` is where its
+    relative paths start.
+    """
 
     source: Source
     root: Located

@@ -1,4 +1,6 @@
-"""YAML's events in, a tree with places out, in one iterative pass that counts depth, size and what aliases add. Knows no layer."""
+"""YAML's events in, a tree with places out, in one iterative pass that counts depth, size and what
+aliases add. Knows no layer.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
@@ -14,7 +16,9 @@ from netspec.syntax.scalars import resolve
 
 __all__ = ["TreeBuilder", "YamlDamage"]
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be without its C part, as in a browser
+_Loader: Any = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # PyYAML may be without its C part, as in a browser
 _TOO_DEEP = f"collections may be nested {DEPTH} deep; this one is deeper"
 _NESTING = {
     yaml.FlowSequenceStartToken: 1,
@@ -28,7 +32,9 @@ _NESTING = {
 
 
 class YamlDamage(Exception):  # noqa: N818 - what befell the text
-    """The text is not YAML: the parser's words, where it stopped, where the unfinished thing began, and the last scalar before."""
+    """The text is not YAML: the parser's words, where it stopped, where the unfinished thing began,
+    and the last scalar before.
+    """
 
     def __init__(self, problem: str, at: int, opened: int | None, last: Span) -> None:
         super().__init__(problem)
@@ -43,11 +49,20 @@ class _Stop(Exception):  # noqa: N818 - it ends the reading, the finding is made
 
 
 class _Frame:
-    """A collection being filled: a mapping if `entries` is a dict, `key` is set between a key and its value."""
+    """A collection being filled: a mapping if `entries` is a dict, `key` is set between a key and
+    its value.
+    """
 
     __slots__ = ("anchor", "before", "entries", "flow", "items", "key", "keys", "node", "start")
 
-    def __init__(self, value: "dict[str, Located] | list[Located]", start: int, flow: bool, anchor: str | None, before: int) -> None:
+    def __init__(
+        self,
+        value: "dict[str, Located] | list[Located]",
+        start: int,
+        flow: bool,
+        anchor: str | None,
+        before: int,
+    ) -> None:
         self.entries = value if isinstance(value, dict) else None
         self.items = value if isinstance(value, list) else []
         self.keys: dict[str, Span] = {}
@@ -90,13 +105,18 @@ class TreeBuilder:
             if self._deep_ahead(error.problem_mark.index if error.problem_mark else len(self.source.text)):
                 return None
             opened = error.context_mark.index if error.context_mark else None
-            at = error.problem_mark.index if error.problem_mark else len(self.source.text)
+            if error.problem_mark:
+                at = error.problem_mark.index
+            else:
+                at = len(self.source.text)
             raise YamlDamage(f"{error.problem} ({error.context})", at, opened, self.last) from None
         except (yaml.YAMLError, UnicodeEncodeError):
             raise YamlDamage("unprintable", 0, None, self.last) from None
         roots = self.frame.items
         if not roots or (roots[0].value is None and not roots[0].text):
-            self.diagnostics.add(Diagnostic("NS003", f"{self.source.name} has no content", path=self.source.name))
+            self.diagnostics.add(
+                Diagnostic("NS003", f"{self.source.name} has no content", path=self.source.name)
+            )
             return None
         return roots[0]
 
@@ -149,7 +169,9 @@ class TreeBuilder:
             self.diagnostics.error("NS008", str(error), span)
             node = Located(0, span, text=text, plain_style=True)
         if not text or text[0] == "-" or ":" in text:
-            found = accidents.in_value(node, frame.keys[frame.key] if frame.key is not None else None, frame.flow)
+            found = accidents.in_value(
+                node, frame.keys[frame.key] if frame.key is not None else None, frame.flow
+            )
             if found:
                 self.diagnostics.add(found)
         return node
@@ -166,7 +188,9 @@ class TreeBuilder:
 
     def _open(self, event: Any) -> None:
         frame = self.frame
-        span = Span(self.source, event.start_mark.index, max(event.end_mark.index, event.start_mark.index + 1))
+        span = Span(
+            self.source, event.start_mark.index, max(event.end_mark.index, event.start_mark.index + 1)
+        )
         if event.tag is not None or event.anchor is not None:
             span = self._bare(event, span)
         if frame.entries is not None and frame.key is None:
@@ -203,10 +227,17 @@ class TreeBuilder:
             self.diagnostics.add(accidents.unknown_alias(name, span, list(self.anchors)))
             raise _Stop
         if anchor.node is None:
-            self._stop("NS010", f"*{name} stands inside &{name}", span, Label(anchor.span, f"&{name} begins here"))
+            self._stop(
+                "NS010", f"*{name} stands inside &{name}", span, Label(anchor.span, f"&{name} begins here")
+            )
         self.added += anchor.size
         if self.added > ALIAS_NODES:
-            self._stop("NS009", f"aliases may add {ALIAS_NODES:,} values; *{name} adds {anchor.size:,}, {self.added:,} in all", span)
+            self._stop(
+                "NS009",
+                f"aliases may add {ALIAS_NODES:,} values; *{name} adds {anchor.size:,}, {self.added:,}"
+                " in all",
+                span,
+            )
         self.nodes += anchor.size - 1
         self.end = span.end
         self._put(frame, self._copy(anchor.node, span, len(self.stack)))
@@ -215,19 +246,31 @@ class TreeBuilder:
         """The value of an anchor once more, marked with the alias that brought it here."""
         value = node.value
         if isinstance(value, (dict, list)) and depth >= DEPTH:
-            self._stop("NS007", f"collections may be nested {DEPTH} deep; with its aliases expanded this one is deeper", alias)
+            self._stop(
+                "NS007",
+                f"collections may be nested {DEPTH} deep; with its aliases expanded this one is deeper",
+                alias,
+            )
         if isinstance(value, dict):
             value = {key: self._copy(item, alias, depth + 1) for key, item in value.items()}
         elif isinstance(value, list):
             value = [self._copy(item, alias, depth + 1) for item in value]
         return Located(
-            value, node.span, text=node.text, plain_style=node.plain_style, keys=node.keys, used=(*node.used, alias), why=node.why
+            value,
+            node.span,
+            text=node.text,
+            plain_style=node.plain_style,
+            keys=node.keys,
+            used=(*node.used, alias),
+            why=node.why,
         )
 
     def _document(self, event: Any) -> None:
         if self.frame.items:
             self._stop(
-                "NS012", "a spec is one document; here a second one begins", Span(self.source, event.start_mark.index, event.end_mark.index)
+                "NS012",
+                "a spec is one document; here a second one begins",
+                Span(self.source, event.start_mark.index, event.end_mark.index),
             )
 
     def _odd_key(self, frame: _Frame, text: str, span: Span, *, plain: bool) -> None:
@@ -235,15 +278,23 @@ class TreeBuilder:
         if found is None and text in frame.keys:
             first = frame.keys[text]
             found = Diagnostic(
-                "NS006", f"`{text}` stands twice in this mapping", span, label="again here", others=(Label(first, "first here"),)
+                "NS006",
+                f"`{text}` stands twice in this mapping",
+                span,
+                label="again here",
+                others=(Label(first, "first here"),),
             )
         if found is not None:
             self.diagnostics.add(found)
 
     def _bare(self, event: Any, span: Span) -> Span:
-        """The span of a value without its anchor; for block text, without the line break that ends it. Tags are refused."""
+        """The span of a value without its anchor; for block text, without the line break that ends
+        it. Tags are refused.
+        """
         if event.tag is not None:
-            self.diagnostics.add(accidents.tag(event.tag, Span(self.source, span.start, max(span.end, span.start + 1))))
+            self.diagnostics.add(
+                accidents.tag(event.tag, Span(self.source, span.start, max(span.end, span.start + 1)))
+            )
         text = self.source.text
         start = accidents.skip_properties(text, span.start)
         if event.__class__ is not yaml.ScalarEvent:
@@ -254,9 +305,11 @@ class TreeBuilder:
         return Span(self.source, end, end)
 
     def _deep_ahead(self, failed: int) -> bool:
-        """Whether what the parser saw ahead, between the last event and its failure, is nested too deep: then that is the finding.
+        """Whether what the parser saw ahead, between the last event and its failure, is nested too
+        deep: then that is the finding.
 
-        Parsers look ahead over a thousand characters for the colon of a key, and newer ones give up there over a depth of their own.
+        Parsers look ahead over a thousand characters for the colon of a key, and newer ones give up
+        there over a depth of their own.
         """
         start, depth = self.event.end_mark.index if self.event is not None else 0, len(self.stack)
         if failed - start > LOOK_AHEAD:

@@ -1,4 +1,5 @@
-"""A spec of an older version of the language -> the same spec in this one. Comes in: a text; goes out: a text. Knows no layer.
+"""A spec of an older version of the language -> the same spec in this one. Comes in: a text; goes
+out: a text. Knows no layer.
 
 Version 1 is the first, so a file is older only where it says no version at all.
 """
@@ -14,19 +15,31 @@ KEY = "netspec"
 
 
 def upgraded(source: Source, diagnostics: Diagnostics) -> Source | None:
-    """The text with its version said; None with a finding where it cannot be read, or is of a version that is not known here (NS106)."""
+    """The text with its version said; None with a finding where it cannot be read, or is of a
+    version that is not known here (NS106).
+    """
     tree = read(source, diagnostics)
     if tree is None or len(diagnostics):
         return None
     said = tree.get(KEY)
     if said is not None and said.value != VERSION:
         label = f"known here: {VERSION}"
-        diagnostics.error("NS106", f"a spec of version {said.text or 'none'} cannot be brought up to {VERSION}", said.span, label=label)
+        diagnostics.error(
+            "NS106",
+            f"a spec of version {said.text or 'none'} cannot be brought up to {VERSION}",
+            said.span,
+            label=label,
+        )
         return None
     if said is not None or not tree.mapping:
         return source
     first = min(span.start for span in tree.keys.values())
     text = source.text
     flow = tree.span is not None and text[tree.span.start] == "{"
-    gap = ", " if flow else "\r\n" if "\r\n" in text else "\n"
+    if flow:
+        gap = ", "
+    elif "\r\n" in text:
+        gap = "\r\n"
+    else:
+        gap = "\n"
     return Source(source.name, f"{text[:first]}{KEY}: {VERSION}{gap}{text[first:]}")

@@ -1,4 +1,6 @@
-"""Variables put into located trees. Comes in: a tree and a scope; goes out: a new tree whose values know which variable made them."""
+"""Variables put into located trees. Comes in: a tree and a scope; goes out: a new tree whose values
+know which variable made them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,12 +22,16 @@ FAILED = "failed"
 COPY = "i"
 """The variable that counts the copies of a repeat."""
 MOST_ADDED = 250_000
-"""Values that variables may add in all, LETTERS characters of a text for one; lists of lists of lists would otherwise fill the memory."""
+"""Values that variables may add in all, LETTERS characters of a text for one; lists of lists of
+lists would otherwise fill the memory.
+"""
 
 
 @frozen
 class Variables:
-    """Values by name, the places of the instances that lead here, innermost first, and where each value was written."""
+    """Values by name, the places of the instances that lead here, innermost first, and where each
+    value was written.
+    """
 
     values: Mapping[str, Any]
     used: tuple[Span, ...] = ()
@@ -38,12 +44,16 @@ class Variables:
         """Equal for scopes that fill every tree alike."""
         return (*((name, repr(value)) for name, value in self.values.items()), *map(id, self.used))
 
-    def plus(self, values: Mapping[str, Any], places: Mapping[str, tuple[Span, ...]] | None = None) -> "Variables":
+    def plus(
+        self, values: Mapping[str, Any], places: Mapping[str, tuple[Span, ...]] | None = None
+    ) -> "Variables":
         return Variables({**self.values, **values}, self.used, {**self.places, **(places or {})}, self.added)
 
     def sources(self, text: str) -> tuple[Span, ...]:
         """Where the variables of an expression were given their values."""
-        return tuple(dict.fromkeys(span for name in sorted(variables_in(text)) for span in self.places.get(name, ())))
+        return tuple(
+            dict.fromkeys(span for name in sorted(variables_in(text)) for span in self.places.get(name, ()))
+        )
 
     def fill(self, tree: Located, diagnostics: Diagnostics) -> Located:
         """The tree with every variable put in; a scalar that fails is reported and becomes null."""
@@ -60,8 +70,10 @@ class Variables:
             return Located(items, tree.span, used=self.used, why=tree.why)
         if isinstance(value, str) and "$" in value:
             return self.scalar(tree, value, diagnostics)
-        return (
-            tree if not self.used else Located(value, tree.span, text=tree.text, plain_style=tree.plain_style, used=self.used, why=tree.why)
+        if not self.used:
+            return tree
+        return Located(
+            value, tree.span, text=tree.text, plain_style=tree.plain_style, used=self.used, why=tree.why
         )
 
     def scalar(self, tree: Located, text: str, diagnostics: Diagnostics) -> Located:
@@ -93,7 +105,9 @@ class Variables:
         said = self.added[0] > MOST_ADDED
         self.added[0] += 0 if said else len(value) // LETTERS if isinstance(value, str) else extent(value)
         if self.added[0] > MOST_ADDED:
-            raise ExpressionError(f"variables may add {MOST_ADDED:,} values in all; with this one it is more", said=said)
+            raise ExpressionError(
+                f"variables may add {MOST_ADDED:,} values in all; with this one it is more", said=said
+            )
 
 
 def failed(error: ExpressionError, span: Span | None, values: Mapping[str, Any]) -> Diagnostic:
@@ -102,17 +116,26 @@ def failed(error: ExpressionError, span: Span | None, values: Mapping[str, Any])
         return Diagnostic("NS110", str(error), span)
     if error.name == COPY:
         notes = ("i is the number of a copy: it stands where a block is used with repeat, and in that block",)
-        return Diagnostic("NS111", str(error), span, "no copy is counted here", notes=notes, about=About(key=error.name))
+        return Diagnostic(
+            "NS111", str(error), span, "no copy is counted here", notes=notes, about=About(key=error.name)
+        )
     near = nearest(error.name, values)
-    known = f"known here: {', '.join(sorted(values))}" if values else "no variables are declared here: add vars:"
+    if values:
+        known = f"known here: {', '.join(sorted(values))}"
+    else:
+        known = "no variables are declared here: add vars:"
     fixes: tuple[Fix, ...] = ()
     if near and span is not None:
         fixes = (Fix(f"write {near[0]}", (Edit(span, span.text.replace(error.name, near[0], 1)),)),)
     label = f"did you mean {near[0]}?" if near else "not declared"
-    return Diagnostic("NS111", str(error), span, label, notes=(known,), fixes=fixes, about=About(key=error.name))
+    return Diagnostic(
+        "NS111", str(error), span, label, notes=(known,), fixes=fixes, about=About(key=error.name)
+    )
 
 
-def check_given(names: Mapping[str, Located], given: Located, diagnostics: Diagnostics, *, what: str, anchor: Span | None) -> None:
+def check_given(
+    names: Mapping[str, Located], given: Located, diagnostics: Diagnostics, *, what: str, anchor: Span | None
+) -> None:
     """NS112 for given names that are not declared, NS113 for required ones that are not given."""
     for name in given.mapping:
         if name not in names:
@@ -129,7 +152,12 @@ def check_given(names: Mapping[str, Located], given: Located, diagnostics: Diagn
             )
     for name, body in names.items():
         if name not in given.mapping and required(body):
-            diagnostics.error("NS113", f"{what} needs the variable {name}", anchor or body.span, label=f"{name} is not given")
+            diagnostics.error(
+                "NS113",
+                f"{what} needs the variable {name}",
+                anchor or body.span,
+                label=f"{name} is not given",
+            )
 
 
 def required(body: Located) -> bool:
@@ -138,9 +166,16 @@ def required(body: Located) -> bool:
 
 
 def declared(
-    section: Located | None, outer: Variables, given: Located, diagnostics: Diagnostics, *, what: str, anchor: Span | None
+    section: Located | None,
+    outer: Variables,
+    given: Located,
+    diagnostics: Diagnostics,
+    *,
+    what: str,
+    anchor: Span | None,
 ) -> Variables:
-    """The scope that a `vars:` section makes: declared values in order, `given` ones in place of their defaults.
+    """The scope that a `vars:` section makes: declared values in order, `given` ones in place of
+    their defaults.
 
     Reports given names that are not declared, and required ones that are not given.
     """
@@ -165,4 +200,6 @@ def declared(
 
 def value_of(filled: Located) -> Any:
     """A value as ordinary Python; none where a part of it was reported."""
-    return NO_VALUE if any(part.why == FAILED for part in filled.walk()) else plain(filled)
+    if any(part.why == FAILED for part in filled.walk()):
+        return NO_VALUE
+    return plain(filled)

@@ -1,6 +1,8 @@
-"""Plain values or a Located tree -> YAML text that the reader takes for just these values. Knows no layer.
+"""Plain values or a Located tree -> YAML text that the reader takes for just these values. Knows no
+layer.
 
-A collection stands on one line in braces or brackets where it fits; the upper two levels are always one entry a line.
+A collection stands on one line in braces or brackets where it fits; the upper two levels are always
+one entry a line.
 """
 
 import json
@@ -17,7 +19,9 @@ __all__ = ["dump", "flow", "scalar_text"]
 
 WIDTH = 140
 BLOCK_LEVELS = 2
-PLAIN = re.compile(r"[A-Za-z_/$(\u00c0-\u1fff\u3040-\ud7ff][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff:?#,\[\]{}\"'\\]*\Z")
+PLAIN = re.compile(
+    r"[A-Za-z_/$(\u00c0-\u1fff\u3040-\ud7ff][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff:?#,\[\]{}\"'\\]*\Z"
+)
 ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
@@ -28,9 +32,14 @@ def dump(tree: Any) -> str:
 
 
 def block(value: Any, indent: int, level: int) -> Iterator[str]:
-    """Lines of a value that starts a line at `indent`; a collection goes to one line where it fits and `level` allows it."""
+    """Lines of a value that starts a line at `indent`; a collection goes to one line where it fits
+    and `level` allows it.
+    """
     pad = " " * indent
-    line = flow(value) if level >= BLOCK_LEVELS or not is_collection(value) else ""
+    if level >= BLOCK_LEVELS or not is_collection(value):
+        line = flow(value)
+    else:
+        line = ""
     if line and (not is_collection(value) or len(line) + indent <= WIDTH):
         yield pad + line
     elif isinstance(value, dict):
@@ -45,7 +54,10 @@ def block(value: Any, indent: int, level: int) -> Iterator[str]:
 
 def entry(head: str, item: Any, indent: int, level: int) -> Iterator[str]:
     """Lines of a key and its value: on the same line, or below it."""
-    line = flow(item) if level + 1 >= BLOCK_LEVELS or not holds_mapping(item) else ""
+    if level + 1 >= BLOCK_LEVELS or not holds_mapping(item):
+        line = flow(item)
+    else:
+        line = ""
     if line and (not is_collection(item) or len(head) + 1 + len(line) <= WIDTH):
         yield f"{head} {line}"
     else:
@@ -75,15 +87,23 @@ def flow(value: Any) -> str:
 
 
 def scalar_text(value: Any) -> str:
-    """A scalar as YAML 1.2: text in quotes wherever a reader, ours or another, could take it for something else."""
+    """A scalar as YAML 1.2: text in quotes wherever a reader, ours or another, could take it for
+    something else.
+    """
     if isinstance(value, str):
         return quoted(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
-        return "true" if value else "false"
+        if value:
+            return "true"
+        return "false"
     if isinstance(value, float) and not isfinite(value):
-        return ".nan" if isnan(value) else ".inf" if value > 0 else "-.inf"
+        if isnan(value):
+            return ".nan"
+        if value > 0:
+            return ".inf"
+        return "-.inf"
     return repr(value)
 
 

@@ -1,4 +1,6 @@
-"""What YAML accepts in silence and nobody means: a key or value with its span in, a finding or None out. Knows no layer."""
+"""What YAML accepts in silence and nobody means: a key or value with its span in, a finding or None
+out. Knows no layer.
+"""
 
 import re
 
@@ -7,7 +9,16 @@ from netspec.diagnostics.suggest import nearest
 from netspec.source import Span
 from netspec.syntax.located import Located
 
-__all__ = ["ODD_KEY_STARTS", "collection_as_key", "in_key", "in_value", "quoted", "skip_properties", "tag", "unknown_alias"]
+__all__ = [
+    "ODD_KEY_STARTS",
+    "collection_as_key",
+    "in_key",
+    "in_value",
+    "quoted",
+    "skip_properties",
+    "tag",
+    "unknown_alias",
+]
 
 ODD_KEY_STARTS = frozenset("-<")
 _DASHED = re.compile(r"-(?=[^\W\d]|[\"'$])")
@@ -28,19 +39,25 @@ def in_key(text: str, span: Span, *, plain: bool) -> Diagnostic | None:
 
 
 def in_value(node: Located, key: Span | None, flow: bool) -> Diagnostic | None:
-    """A plain value that holds what was meant as an entry or an item; `key` is the span of its key in a mapping."""
+    """A plain value that holds what was meant as an entry or an item; `key` is the span of its key
+    in a mapping.
+    """
     span = node.span
     if span is None:
         return None
     if not node.text:
-        return _without_value(key, span) if flow and key is not None else None
+        if flow and key is not None:
+            return _without_value(key, span)
+        return None
     if flow:
         return None
     own_line = not span.source.text[span.source.text.rfind("\n", 0, span.start) + 1 : span.start].strip()
     if not own_line:
         return None
     glued = _GLUED.match(node.text) if key is not None else None
-    return _glued(glued, span) if glued else _dash(node.text, span)
+    if glued:
+        return _glued(glued, span)
+    return _dash(node.text, span)
 
 
 def _without_value(key: Span, span: Span) -> Diagnostic | None:
@@ -52,9 +69,18 @@ def _without_value(key: Span, span: Span) -> Diagnostic | None:
         return _glued(glued, key)
     word, _, rest = key.text.partition(" ")
     fixes = (
-        (Fix(f"write `{word}: {rest.strip()}`", (Edit(Span(source, key.start + len(word), key.start + len(word)), ":"),)),) if rest else ()
+        (
+            Fix(
+                f"write `{word}: {rest.strip()}`",
+                (Edit(Span(source, key.start + len(word), key.start + len(word)), ":"),),
+            ),
+        )
+        if rest
+        else ()
     )
-    return Diagnostic("NS030", f"`{key.text}` stands in braces without a value", key, label="no colon", fixes=fixes)
+    return Diagnostic(
+        "NS030", f"`{key.text}` stands in braces without a value", key, label="no colon", fixes=fixes
+    )
 
 
 def _glued(match: "re.Match[str]", span: Span) -> Diagnostic:
@@ -63,7 +89,9 @@ def _glued(match: "re.Match[str]", span: Span) -> Diagnostic:
     rest = span.text.splitlines()[0][match.end() :]
     fix = Fix(f"write `{word}: {rest}`", (Edit(Span(span.source, at, at), " "),), safe=True)
     first_line = Span(span.source, span.start, at + len(rest))
-    return Diagnostic("NS011", f"`{word}:{rest}` is one word to YAML", first_line, label="one word, no value", fixes=(fix,))
+    return Diagnostic(
+        "NS011", f"`{word}:{rest}` is one word to YAML", first_line, label="one word, no value", fixes=(fix,)
+    )
 
 
 def _dash(text: str, span: Span) -> Diagnostic | None:
@@ -71,7 +99,12 @@ def _dash(text: str, span: Span) -> Diagnostic | None:
         return None
     at = span.start + 1
     fix = Fix(f"write `- {text[1:]}`", (Edit(Span(span.source, at, at), " "),), safe=True)
-    return Diagnostic("NS019", f"`{text}` is one word to YAML, not an item of a list", Span(span.source, span.start, at), fixes=(fix,))
+    return Diagnostic(
+        "NS019",
+        f"`{text}` is one word to YAML, not an item of a list",
+        Span(span.source, span.start, at),
+        fixes=(fix,),
+    )
 
 
 def collection_as_key(span: Span) -> Diagnostic:
@@ -81,16 +114,28 @@ def collection_as_key(span: Span) -> Diagnostic:
     if template and text[span.start] == "{":
         place = Span(span.source, template.start(), template.end())
         fix = Fix(f'write "${{{template[1]}}}"', (Edit(place, f'"${{{template[1]}}}"'),))
-        return Diagnostic("NS014", f"`{template[0]}` is a mapping whose key is a mapping", place, fixes=(fix,))
-    kind = "list" if text[span.start : span.start + 1] in ("[", "-") else "mapping"
-    return Diagnostic("NS014", f"the key is a {kind}", Span(span.source, span.start, span.start + 1), label=f"this {kind} is used as a key")
+        return Diagnostic(
+            "NS014", f"`{template[0]}` is a mapping whose key is a mapping", place, fixes=(fix,)
+        )
+    if text[span.start : span.start + 1] in ("[", "-"):
+        kind = "list"
+    else:
+        kind = "mapping"
+    return Diagnostic(
+        "NS014",
+        f"the key is a {kind}",
+        Span(span.source, span.start, span.start + 1),
+        label=f"this {kind} is used as a key",
+    )
 
 
 def tag(name: str, span: Span) -> Diagnostic:
     """A YAML tag: a spec holds plain data only."""
     match = re.compile(r"(?:&\S*\s+)?(!\S*)\s*").match(span.source.text, span.start)
     if match is None:
-        return Diagnostic("NS013", f"the tag {name} makes a value of a special type; a spec holds plain data only", span)
+        return Diagnostic(
+            "NS013", f"the tag {name} makes a value of a special type; a spec holds plain data only", span
+        )
     edit = Edit(Span(span.source, match.start(1), match.end()), "")
     place = Span(span.source, match.start(1), match.end(1))
     return Diagnostic("NS013", f"the tag `{match[1]}` makes a value of a special type; a spec holds plain data only", place,
@@ -98,11 +143,16 @@ def tag(name: str, span: Span) -> Diagnostic:
 
 
 def unknown_alias(name: str, span: Span, known: list[str]) -> Diagnostic:
-    """`*name` where nothing is called `&name`: a misspelling, or a text that begins with an asterisk."""
+    """`*name` where nothing is called `&name`: a misspelling, or a text that begins with an
+    asterisk.
+    """
     fixes = [Fix(f"write `*{near}`", (Edit(span, f"*{near}"),)) for near in nearest(name, known, limit=1)]
     fixes.append(Fix(f"write {quoted(span.text)} if it is a text", (Edit(span, quoted(span.text)),)))
     return Diagnostic(
-        "NS018", f"a plain `*{name}` stands for what `&{name}` marks, and nothing above is marked so", span, fixes=tuple(fixes)
+        "NS018",
+        f"a plain `*{name}` stands for what `&{name}` marks, and nothing above is marked so",
+        span,
+        fixes=tuple(fixes),
     )
 
 

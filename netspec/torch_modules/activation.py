@@ -1,4 +1,6 @@
-"""Torch modules of layers/activation.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/activation.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 import math
 
@@ -37,7 +39,9 @@ class Absolute(nn.Module):
 
 
 class Insanity(nn.Module):
-    """ReLU whose negative values are divided: while training by numbers drawn from lb..ub, one for each, in test by their mean."""
+    """ReLU whose negative values are divided: while training by numbers drawn from lb..ub, one for
+    each, in test by their mean.
+    """
 
     def __init__(self, lb: float = 5.0, ub: float = 10.0) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""Torch modules of layers/activation_smooth.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/activation_smooth.py that nn lacks. Inlined into emitted files, so it
+needs torch alone.
+"""
 
 import torch
 from torch import Tensor, nn

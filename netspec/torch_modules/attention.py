@@ -1,4 +1,6 @@
-"""Torch modules of layers/attention.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/attention.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 import math
 
@@ -13,7 +15,9 @@ class MultiHeadAttention(nn.Module):
     in_bias: "Tensor | None"
     bias: "Tensor | None"
 
-    def __init__(self, channels: int, heads: int, causal: bool = False, bias: bool = True, dropout: float = 0.0) -> None:
+    def __init__(
+        self, channels: int, heads: int, causal: bool = False, bias: bool = True, dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.heads, self.causal, self.dropout = heads, causal, dropout
         self.in_weight = nn.Parameter(torch.zeros(3 * channels, channels))
@@ -22,12 +26,19 @@ class MultiHeadAttention(nn.Module):
         self.register_parameter("bias", nn.Parameter(torch.zeros(channels)) if bias else None)
 
     def forward(self, x: Tensor, memory: "Tensor | None" = None, mask: "Tensor | None" = None) -> Tensor:
-        q, k, v = (self.parted(value, i) for i, value in enumerate((x, *(x if memory is None else memory,) * 2)))
+        q, k, v = (
+            self.parted(value, i) for i, value in enumerate((x, *(x if memory is None else memory,) * 2))
+        )
         scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
         if mask is not None:
-            scores = scores.masked_fill((mask[:, None, None] if mask.dim() == 2 else mask[:, None]) == 0, torch.finfo(scores.dtype).min)
+            scores = scores.masked_fill(
+                (mask[:, None, None] if mask.dim() == 2 else mask[:, None]) == 0,
+                torch.finfo(scores.dtype).min,
+            )
         if self.causal:
-            scores = scores.masked_fill(scores.new_ones(scores.shape[-2:], dtype=torch.bool).triu(1), -math.inf)
+            scores = scores.masked_fill(
+                scores.new_ones(scores.shape[-2:], dtype=torch.bool).triu(1), -math.inf
+            )
         y = F.dropout(scores.softmax(-1), self.dropout, self.training) @ v
         return F.linear(y.transpose(1, 2).flatten(2), self.out_weight, self.bias)
 

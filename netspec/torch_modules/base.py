@@ -1,4 +1,6 @@
-"""Under every emitted network: its base class, fillers, sizes read as real numbers. Inlined, so it needs torch alone."""
+"""Under every emitted network: its base class, fillers, sizes read as real numbers. Inlined, so it
+needs torch alone.
+"""
 
 import math
 from typing import Any, ClassVar
@@ -8,11 +10,13 @@ from torch import Tensor, nn
 
 
 class Network(nn.Module):
-    """Base of emitted networks. Blob and layer names are those of the spec; inputs go in by position or by name.
+    """Base of emitted networks. Blob and layer names are those of the spec; inputs go in by
+    position or by name.
 
-    optional: inputs that a data layer reads where they are not passed in; layers: the module path of each layer, and the names of its
-    weights in Caffe's order; blobs: which module makes each named blob, and which of its results that is; loss_weights: factor of each;
-    modes: modules that behave as in training, or as in a test, whatever the net does.
+    optional: inputs that a data layer reads where they are not passed in; layers: the module path
+    of each layer, and the names of its weights in Caffe's order; blobs: which module makes each
+    named blob, and which of its results that is; loss_weights: factor of each; modes: modules that
+    behave as in training, or as in a test, whatever the net does.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -57,7 +61,9 @@ class Network(nn.Module):
         path, *weights = self.layers[name]
         module = self.get_submodule(path)
         reshaped = module.__dict__.get("reshaped", {})
-        return [reshaped[weight].leaf() if weight in reshaped else getattr(module, weight) for weight in weights]
+        return [
+            reshaped[weight].leaf() if weight in reshaped else getattr(module, weight) for weight in weights
+        ]
 
     def reset_state(self) -> None:
         """Forget the state that recurrent layers carry from call to call."""
@@ -68,7 +74,8 @@ class Network(nn.Module):
 
 
 class ReshapedWeight:
-    """A weight that is another module's in another shape (Caffe's share_mode PERMISSIVE): a view, there only while its module runs.
+    """A weight that is another module's in another shape (Caffe's share_mode PERMISSIVE): a view,
+    there only while its module runs.
 
     Nothing of it is kept between calls, so that a net copies, pickles and moves as any other.
     """
@@ -92,7 +99,9 @@ class ReshapedWeight:
         return seen
 
 
-def share_reshaped(module: nn.Module, name: str, owner: nn.Module, owned: str, shape: tuple[int, ...]) -> None:
+def share_reshaped(
+    module: nn.Module, name: str, owner: nn.Module, owned: str, shape: tuple[int, ...]
+) -> None:
     """Let a module read another's weight in its own shape."""
     del module._parameters[name]
     weight = ReshapedWeight(name, owner, owned, shape)
@@ -102,7 +111,9 @@ def share_reshaped(module: nn.Module, name: str, owner: nn.Module, owned: str, s
 
 
 def read_as_real(module: nn.Module, *bottoms: int) -> None:
-    """Let a module read some bottoms, which hold whole numbers, as real ones, in the precision of the network."""
+    """Let a module read some bottoms, which hold whole numbers, as real ones, in the precision of
+    the network.
+    """
     module.__dict__["read_as_real"] = bottoms
     module.register_buffer("real_like", torch.empty(0), persistent=False)
     module.register_forward_pre_hook(made_real)
@@ -135,12 +146,17 @@ def gaussian_(weight: Tensor, mean: float = 0.0, std: float = 1.0, sparse: int =
 
 
 def min_of(a: float, b: float) -> float:
-    return a if a < b else b
+    if a < b:
+        return a
+    return b
 
 
 def fan(weight: Tensor, variance_norm: str) -> float:
     """Caffe's n: count / shape[0], count / shape[1], or their mean."""
-    fan_in, fan_out = weight.numel() / weight.shape[0], weight.numel() / (weight.shape[1] if weight.dim() > 1 else 1)
+    fan_in, fan_out = (
+        weight.numel() / weight.shape[0],
+        weight.numel() / (weight.shape[1] if weight.dim() > 1 else 1),
+    )
     return {"FAN_IN": fan_in, "FAN_OUT": fan_out, "AVERAGE": (fan_in + fan_out) / 2}[variance_norm]
 
 
@@ -173,7 +189,9 @@ def positive_unitball_(weight: Tensor) -> None:
 
 @torch.no_grad()
 def bilinear_(weight: Tensor) -> None:
-    """An upsampling kernel: (1 - |x/f - c|)(1 - |y/f - c|), f = ceil(k/2), c = (2f - 1 - f % 2) / 2f, for every pair of channels."""
+    """An upsampling kernel: (1 - |x/f - c|)(1 - |y/f - c|), f = ceil(k/2), c = (2f - 1 - f % 2) /
+    2f, for every pair of channels.
+    """
     factor = math.ceil(weight.shape[-1] / 2)
     centre = (2 * factor - 1 - factor % 2) / (2.0 * factor)
     y, x = (1 - (torch.arange(k, dtype=torch.float64) / factor - centre).abs() for k in weight.shape[-2:])

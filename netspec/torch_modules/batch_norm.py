@@ -1,4 +1,6 @@
-"""Torch modules of layers/batch_norm.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/batch_norm.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,9 +8,11 @@ from torch import Tensor, nn
 
 
 class BatchNorm(nn.Module):
-    """Caffe's BatchNorm: neither scale nor shift. The buffers are fading sums: the mean is mean / scale_factor, so the variance.
+    """Caffe's BatchNorm: neither scale nor shift. The buffers are fading sums: the mean is mean /
+    scale_factor, so the variance.
 
-    use_global_stats None: the sums in eval mode, the batch's own statistics in train mode. The batch's are added to the sums whenever used.
+    use_global_stats None: the sums in eval mode, the batch's own statistics in train mode. The
+    batch's are added to the sums whenever used.
     """
 
     mean: Tensor
@@ -16,28 +20,45 @@ class BatchNorm(nn.Module):
     scale_factor: Tensor
 
     def __init__(
-        self, channels: int, eps: float = 1e-5, moving_average_fraction: float = 0.999, use_global_stats: bool | None = None
+        self,
+        channels: int,
+        eps: float = 1e-5,
+        moving_average_fraction: float = 0.999,
+        use_global_stats: bool | None = None,
     ) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("variance", torch.zeros(channels))
         self.register_buffer("scale_factor", torch.zeros(1))
-        self.eps, self.moving_average_fraction, self.use_global_stats = eps, moving_average_fraction, use_global_stats
+        self.eps, self.moving_average_fraction, self.use_global_stats = (
+            eps,
+            moving_average_fraction,
+            use_global_stats,
+        )
 
     @property
     def ungathered(self) -> bool:
-        """Whether the stored statistics would be used, and there are none yet: mean and variance count as 0 then."""
+        """Whether the stored statistics would be used, and there are none yet: mean and variance
+        count as 0 then.
+        """
         return self.use_global_stats is not False and not self.training and not bool(self.scale_factor.any())
 
     def forward(self, x: Tensor) -> Tensor:
-        stored = self.use_global_stats if self.use_global_stats is not None else not self.training
+        if self.use_global_stats is not None:
+            stored = self.use_global_stats
+        else:
+            stored = not self.training
         rows = x if x.dim() > 1 else x.unsqueeze(1)
         if stored:
             factor = torch.where(self.scale_factor == 0, 0.0, 1 / self.scale_factor)
-            y = F.batch_norm(rows, factor * self.mean, factor * self.variance, None, None, False, 0.0, self.eps)
+            y = F.batch_norm(
+                rows, factor * self.mean, factor * self.variance, None, None, False, 0.0, self.eps
+            )
         else:
             mean, variance = torch.zeros_like(self.mean), torch.zeros_like(self.variance)
-            y = torch.batch_norm(rows, None, None, mean, variance, True, 1.0, self.eps, torch.backends.cudnn.enabled)
+            y = torch.batch_norm(
+                rows, None, None, mean, variance, True, 1.0, self.eps, torch.backends.cudnn.enabled
+            )
             if rows.numel() == self.mean.numel():
                 variance = torch.zeros_like(variance)
             self.gather(mean, variance)
@@ -51,12 +72,16 @@ class BatchNorm(nn.Module):
 
 
 class SlopeBatchNorm(nn.Module):
-    """The BN of forks of Caffe: slope and bias trained, mean and variance gathered; frozen: the gathered ones while training too."""
+    """The BN of forks of Caffe: slope and bias trained, mean and variance gathered; frozen: the
+    gathered ones while training too.
+    """
 
     mean: Tensor
     variance: Tensor
 
-    def __init__(self, channels: int, axes: int, eps: float = 1e-5, momentum: float = 0.9, frozen: bool = False) -> None:
+    def __init__(
+        self, channels: int, axes: int, eps: float = 1e-5, momentum: float = 0.9, frozen: bool = False
+    ) -> None:
         super().__init__()
         shape = (1, channels, *[1] * axes)
         self.slope = nn.Parameter(torch.empty(shape))
@@ -68,7 +93,9 @@ class SlopeBatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         slope, bias = self.slope.flatten(), self.bias.flatten()
         if self.frozen or not self.training:
-            return F.batch_norm(x, self.mean.flatten(), self.variance.flatten(), slope, bias, False, 0.0, self.eps)
+            return F.batch_norm(
+                x, self.mean.flatten(), self.variance.flatten(), slope, bias, False, 0.0, self.eps
+            )
         with torch.no_grad():
             variance, mean = torch.var_mean(x, [0, *range(2, x.dim())], correction=0)
             self.mean.mul_(self.momentum).add_(mean.view_as(self.mean), alpha=1 - self.momentum)
@@ -77,7 +104,9 @@ class SlopeBatchNorm(nn.Module):
 
 
 class ScaleShiftNorm(nn.Module):
-    """SegNet's BN: the batch's own statistics always, or, at inference, scale and shift alone, into which they were folded."""
+    """SegNet's BN: the batch's own statistics always, or, at inference, scale and shift alone, into
+    which they were folded.
+    """
 
     def __init__(self, channels: int, axes: int, eps: float = 1e-9, inference: bool = False) -> None:
         super().__init__()
@@ -90,5 +119,13 @@ class ScaleShiftNorm(nn.Module):
         if self.inference:
             return x * self.scale + self.shift
         return torch.batch_norm(
-            x, self.scale.flatten(), self.shift.flatten(), None, None, True, 0.0, self.eps, torch.backends.cudnn.enabled
+            x,
+            self.scale.flatten(),
+            self.shift.flatten(),
+            None,
+            None,
+            True,
+            0.0,
+            self.eps,
+            torch.backends.cudnn.enabled,
         )

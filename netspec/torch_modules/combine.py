@@ -1,4 +1,6 @@
-"""Torch modules of layers/combine.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/combine.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +31,9 @@ class EltwiseProd(nn.Module):
 
 
 class EltwiseMax(nn.Module):
-    """Greatest of values of one shape. The gradient goes to one: of two equal ones to the second of the first two, else to the earlier."""
+    """Greatest of values of one shape. The gradient goes to one: of two equal ones to the second of
+    the first two, else to the earlier.
+    """
 
     def forward(self, x: Tensor, y: Tensor, *more: Tensor) -> Tensor:
         z = torch.where(x > y, x, y)
@@ -58,7 +62,9 @@ class Slice(nn.Module):
 
     def forward(self, x: Tensor) -> "Tensor | tuple[Tensor, ...]":
         found = x.tensor_split(self.parts, self.axis)
-        return found if len(found) > 1 else found[0]
+        if len(found) > 1:
+            return found
+        return found[0]
 
 
 class Split(nn.Module):
@@ -69,7 +75,9 @@ class Split(nn.Module):
         self.tops = tops
 
     def forward(self, x: Tensor) -> "Tensor | tuple[Tensor, ...]":
-        return (x,) * self.tops if self.tops > 1 else x
+        if self.tops > 1:
+            return (x,) * self.tops
+        return x
 
 
 class Filter(nn.Module):
@@ -78,7 +86,9 @@ class Filter(nn.Module):
     def forward(self, *xs: Tensor) -> "Tensor | tuple[Tensor, ...]":
         kept = xs[-1].flatten().nonzero().flatten()
         found = tuple(x.index_select(0, kept) for x in xs[:-1])
-        return found if len(found) > 1 else found[0]
+        if len(found) > 1:
+            return found
+        return found[0]
 
 
 class BatchReindex(nn.Module):

@@ -1,4 +1,6 @@
-"""What the torch modules of several families need: borders, columns, cells. Inlined into emitted files, so it needs torch alone."""
+"""What the torch modules of several families need: borders, columns, cells. Inlined into emitted
+files, so it needs torch alone.
+"""
 
 from typing import Any
 
@@ -16,14 +18,20 @@ AVERAGE_POOL: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3
 
 
 def bordered(x: Tensor, pads: Any, mode: str, value: float) -> Tensor:
-    """x with (begin, end) more elements along each spatial axis. symmetric repeats the edge itself, which F.pad cannot."""
+    """x with (begin, end) more elements along each spatial axis. symmetric repeats the edge itself,
+    which F.pad cannot.
+    """
     if mode == "symmetric":
         for axis, (begin, end) in enumerate(pads, x.dim() - len(pads)):
             size = x.shape[axis]
-            x = torch.cat([x.narrow(axis, 0, begin).flip(axis), x, x.narrow(axis, size - end, end).flip(axis)], axis)
+            x = torch.cat(
+                [x.narrow(axis, 0, begin).flip(axis), x, x.narrow(axis, size - end, end).flip(axis)], axis
+            )
         return x
     flat = [side for pair in reversed(pads) for side in pair]
-    return F.pad(x, flat, mode, value) if mode == "constant" else F.pad(x, flat, mode)
+    if mode == "constant":
+        return F.pad(x, flat, mode, value)
+    return F.pad(x, flat, mode)
 
 
 def tensorflow_pads(space: Any, kernel: Any, stride: Any, dilation: Any) -> list[tuple[int, int]]:
@@ -36,7 +44,9 @@ def tensorflow_pads(space: Any, kernel: Any, stride: Any, dilation: Any) -> list
 
 
 def convolved(x: Tensor, weight: Tensor, stride: Any, dilation: Any, groups: int) -> Tensor:
-    """Convolution without border, of any number of axes: without any, at each place; beyond three, the first is a sum over its taps."""
+    """Convolution without border, of any number of axes: without any, at each place; beyond three,
+    the first is a sum over its taps.
+    """
     axes = weight.dim() - 2
     if axes == 0:
         return convolved(x.unsqueeze(-1), weight.unsqueeze(-1), (1,), (1,), groups).squeeze(-1)
@@ -65,7 +75,8 @@ def columns(x: Tensor, kernel: Any, stride: Any, dilation: Any) -> Tensor:
 
 
 def pool_borders(space: Any, kernel: Any, stride: Any, pads: Any, up: bool) -> list[tuple[int, int]]:
-    """What to add at the beginning and the end of each axis so that Caffe's windows end exactly there; negative where rows stay unread.
+    """What to add at the beginning and the end of each axis so that Caffe's windows end exactly
+    there; negative where rows stay unread.
 
     Rounding up, and with padding anywhere, no window begins past the input and its first border.
     """
@@ -81,22 +92,30 @@ def pool_borders(space: Any, kernel: Any, stride: Any, pads: Any, up: bool) -> l
 
 
 def max_pooled(x: Tensor, kernel: Any, stride: Any, borders: Any, mask: bool = False) -> Any:
-    """Greatest value of each window; the border never wins, a window outside gives the least number. The mask counts in x's own plane."""
+    """Greatest value of each window; the border never wins, a window outside gives the least
+    number. The mask counts in x's own plane.
+    """
     space = x.shape[2:]
     padded = bordered(x, borders, "constant", torch.finfo(x.dtype).min)
     if not mask:
         return MAX_POOL[len(kernel)](padded, kernel, stride)
     y, index = MAX_POOL[len(kernel)](padded, kernel, stride, return_indices=True)
     flat, step = torch.zeros_like(index), 1
-    for size, wide, (begin, _) in zip(reversed(space), reversed(padded.shape[2:]), reversed(borders), strict=True):
+    for size, wide, (begin, _) in zip(
+        reversed(space), reversed(padded.shape[2:]), reversed(borders), strict=True
+    ):
         flat = flat + (index % wide - begin) * step
         index = index // wide
         step *= size
     return y, torch.where(y > torch.finfo(x.dtype).min, flat, -1)
 
 
-def average_pooled(x: Tensor, kernel: Any, stride: Any, borders: Any, pads: Any, inside: bool = True) -> Tensor:
-    """Sum of each window over its area: what of it lies in the padded input (inside: count_include_pad), or in the input alone."""
+def average_pooled(
+    x: Tensor, kernel: Any, stride: Any, borders: Any, pads: Any, inside: bool = True
+) -> Tensor:
+    """Sum of each window over its area: what of it lies in the padded input (inside:
+    count_include_pad), or in the input alone.
+    """
     y = AVERAGE_POOL[len(kernel)](bordered(x, borders, "constant", 0.0), kernel, stride)
     for i, (k, s, (begin, end)) in enumerate(zip(kernel, stride, pads, strict=True), 2):
         first = torch.arange(y.shape[i], device=x.device) * s - begin

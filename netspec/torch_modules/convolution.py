@@ -1,4 +1,6 @@
-"""Torch modules of layers/convolution.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/convolution.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 import math
 from typing import Any
@@ -6,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netspec.torch_modules.common import bordered, columns, convolved, tensorflow_pads
+from netspec.torch_modules.common import bordered, convolved, tensorflow_pads
 
 
 class PaddedConv(nn.Module):
-    """Convolution whose border is uneven or not of zeros, whose channels are another axis than 1, or of more than three axes.
+    """Convolution whose border is uneven or not of zeros, whose channels are another axis than 1,
+    or of more than three axes.
 
     pads: (begin, end) of each spatial axis, or "same_tf". Axes before `axis` all count as batch.
     """
@@ -32,32 +35,26 @@ class PaddedConv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(num_output, channels // groups, *kernel))
         self.bias = nn.Parameter(torch.empty(num_output)) if bias else None
-        self.stride, self.pads, self.dilation, self.groups = stride, pads or ((0, 0),) * len(kernel), dilation or (1,) * len(kernel), groups
+        self.stride, self.pads, self.dilation, self.groups = (
+            stride,
+            pads or ((0, 0),) * len(kernel),
+            dilation or (1,) * len(kernel),
+            groups,
+        )
         self.mode, self.value, self.axis = mode, value, axis
 
     def forward(self, x: Tensor) -> Tensor:
         lead = x.shape[: self.axis]
         x = x.reshape(math.prod(lead), *x.shape[self.axis :])
         kernel = self.weight.shape[2:]
-        pads = tensorflow_pads(x.shape[2:], kernel, self.stride, self.dilation) if self.pads == "same_tf" else self.pads
+        pads = (
+            tensorflow_pads(x.shape[2:], kernel, self.stride, self.dilation)
+            if self.pads == "same_tf"
+            else self.pads
+        )
         if any(begin or end for begin, end in pads):
             x = bordered(x, pads, self.mode, self.value)
         y = convolved(x, self.weight, self.stride, self.dilation, self.groups)
         if self.bias is not None:
             y = y + self.bias.view(-1, *[1] * len(kernel))
-        return y.reshape(*lead, *y.shape[1:])
-
-
-class Columns(nn.Module):
-    """Caffe's Im2col: each window's values as channels, channel slowest."""
-
-    def __init__(self, kernel: Any, stride: Any, pads: Any, dilation: Any, axis: int = 1) -> None:
-        super().__init__()
-        self.kernel, self.stride, self.pads, self.dilation, self.axis = kernel, stride, pads, dilation, axis
-
-    def forward(self, x: Tensor) -> Tensor:
-        lead = x.shape[: self.axis]
-        x = x.reshape(math.prod(lead), *x.shape[self.axis :])
-        pads = tensorflow_pads(x.shape[2:], self.kernel, self.stride, self.dilation) if self.pads == "same_tf" else self.pads
-        y = columns(bordered(x, pads, "constant", 0.0), self.kernel, self.stride, self.dilation).flatten(1, 2)
         return y.reshape(*lead, *y.shape[1:])

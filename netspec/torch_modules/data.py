@@ -1,4 +1,6 @@
-"""Torch modules of layers/data.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/data.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 from typing import Any
 
@@ -11,9 +13,11 @@ from netspec.torch_modules.base import FILLERS
 
 
 class DataSource(nn.Module):
-    """The values that were passed in; if any is missing, what the reader reads, one batch a call, on the module's device.
+    """The values that were passed in; if any is missing, what the reader reads, one batch a call,
+    on the module's device.
 
-    `reader`, a function without arguments that answers a tensor for each value, is set from outside.
+    `reader`, a function without arguments that answers a tensor for each value, is set from
+    outside.
     """
 
     reader: Any = None
@@ -26,7 +30,9 @@ class DataSource(nn.Module):
     def forward(self, *given: "Tensor | None") -> Any:
         if any(value is None for value in given):
             given = tuple(value.to(self.place.device) for value in self.read())
-        return given if len(given) > 1 else given[0]
+        if len(given) > 1:
+            return given
+        return given[0]
 
     def read(self) -> tuple[Tensor, ...]:
         if self.reader is None:
@@ -37,7 +43,9 @@ class DataSource(nn.Module):
 class DummyData(DataSource):
     """Values made by fillers: constant ones are made once, random ones at each call."""
 
-    def __init__(self, shapes: tuple[tuple[int, ...], ...], fillers: tuple[tuple[str, dict[str, Any]], ...]) -> None:
+    def __init__(
+        self, shapes: tuple[tuple[int, ...], ...], fillers: tuple[tuple[str, dict[str, Any]], ...]
+    ) -> None:
         super().__init__()
         self.shapes, self.fillers = shapes, fillers
         self.constants: list[Tensor | None] = [None] * len(shapes)

@@ -1,4 +1,6 @@
-"""Torch modules of layers/data_images.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/data_images.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 from typing import Any
 

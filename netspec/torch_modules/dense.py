@@ -1,4 +1,6 @@
-"""Torch modules of layers/dense.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/dense.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,9 @@ from torch import Tensor, nn
 class InnerProduct(nn.Module):
     """A dense layer over all axes from `axis` on; weight (out, in), or (in, out) if transposed."""
 
-    def __init__(self, inputs: int, outputs: int, axis: int = 1, transpose: bool = False, bias: bool = True) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, axis: int = 1, transpose: bool = False, bias: bool = True
+    ) -> None:
         super().__init__()
         self.axis, self.transpose = axis, transpose
         self.weight = nn.Parameter(torch.zeros((inputs, outputs) if transpose else (outputs, inputs)))
@@ -28,7 +32,9 @@ class Embed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.embedding(x.long(), self.weight)
-        return y if self.bias is None else y + self.bias
+        if self.bias is None:
+            return y
+        return y + self.bias
 
 
 class Parameter(nn.Module):

@@ -1,4 +1,6 @@
-"""Torch modules of layers/dropout.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/dropout.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +8,9 @@ from torch import Tensor, nn
 
 
 class ForkDropout(nn.Module):
-    """Dropout of forks of Caffe: unscaled while training (the test then weakens by 1 - ratio), or drawn in test too."""
+    """Dropout of forks of Caffe: unscaled while training (the test then weakens by 1 - ratio), or
+    drawn in test too.
+    """
 
     def __init__(self, ratio: float, scale_train: bool = True, sample_weights_test: bool = False) -> None:
         super().__init__()
@@ -15,8 +19,12 @@ class ForkDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.training or self.sample_weights_test:
             y = F.dropout(x, self.ratio)
-            return y if self.scale_train else y * (1 - self.ratio)
-        return x if self.scale_train else x * (1 - self.ratio)
+            if self.scale_train:
+                return y
+            return y * (1 - self.ratio)
+        if self.scale_train:
+            return x
+        return x * (1 - self.ratio)
 
 
 class DropPath(nn.Module):

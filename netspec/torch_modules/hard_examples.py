@@ -1,4 +1,6 @@
-"""Torch modules of layers/hard_examples.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/hard_examples.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 import math
 
@@ -12,7 +14,9 @@ from netspec.torch_modules.loss import LOG_FLT_MIN, SoftmaxWithLoss, planes
 class SoftmaxWithLossOHEM(nn.Module):
     """-sum log max(p_label, FLT_MIN) / Z; the softmax and each place's loss as second and third value, without a gradient."""
 
-    def __init__(self, tops: int, axis: int = 1, ignore_label: int | None = None, normalization: str = "VALID") -> None:
+    def __init__(
+        self, tops: int, axis: int = 1, ignore_label: int | None = None, normalization: str = "VALID"
+    ) -> None:
         super().__init__()
         self.loss = SoftmaxWithLoss(axis, ignore_label, normalization)
         self.tops = tops
@@ -24,13 +28,23 @@ class SoftmaxWithLossOHEM(nn.Module):
         with torch.no_grad():
             scores = planes(x, self.loss.axis)
             target = label.reshape(scores.shape[0], *scores.shape[2:]).long()
-            ignored = -100 if self.loss.ignore_label is None else self.loss.ignore_label
-            each = F.nll_loss(F.log_softmax(scores, 1).clamp_min(LOG_FLT_MIN), target, reduction="none", ignore_index=ignored)
+            if self.loss.ignore_label is None:
+                ignored = -100
+            else:
+                ignored = self.loss.ignore_label
+            each = F.nll_loss(
+                F.log_softmax(scores, 1).clamp_min(LOG_FLT_MIN),
+                target,
+                reduction="none",
+                ignore_index=ignored,
+            )
             return (total, x.softmax(self.loss.axis), each.reshape(label.shape))[: self.tops]
 
 
 class SmoothL1LossOHEM(nn.Module):
-    """sum f(w (a - b)) / Z with Girshick's f; with places, sums over channels as a second value. As in the fork no w in the gradient."""
+    """sum f(w (a - b)) / Z with Girshick's f; with places, sums over channels as a second value. As
+    in the fork no w in the gradient.
+    """
 
     def __init__(self, normalization: str = "VALID", fixed: float = 1.0, places: bool = False) -> None:
         super().__init__()
@@ -42,7 +56,9 @@ class SmoothL1LossOHEM(nn.Module):
             gap = (weight.reshape(a.shape) * gap).detach() + (gap - gap.detach())
         losses = F.smooth_l1_loss(gap, torch.zeros_like(gap), reduction="none")
         count = a.shape[0] * math.prod(a.shape[2:])
-        total = losses.sum() / max(1.0, {"BATCH_SIZE": a.shape[0], "PRE_FIXED": self.fixed, "NONE": 1}.get(self.normalization, count))
+        total = losses.sum() / max(
+            1.0, {"BATCH_SIZE": a.shape[0], "PRE_FIXED": self.fixed, "NONE": 1}.get(self.normalization, count)
+        )
         if not self.places:
             return total
         return total, losses.detach().flatten(1).view(a.shape).sum(1, keepdim=True).reshape(
@@ -51,7 +67,9 @@ class SmoothL1LossOHEM(nn.Module):
 
 
 class BoxAnnotatorOHEM(nn.Module):
-    """Labels and box weights of each image's regions of greatest loss; for the others ignore_label and 0."""
+    """Labels and box weights of each image's regions of greatest loss; for the others ignore_label
+    and 0.
+    """
 
     def __init__(self, roi_per_img: int, ignore_label: int = -1) -> None:
         super().__init__()
@@ -63,6 +81,12 @@ class BoxAnnotatorOHEM(nn.Module):
         order = loss.flatten().sort(descending=True, stable=True).indices
         images = regions[:, 0].flatten().trunc()[order]
         before = (images[:, None] == images[None, :]).tril(-1).sum(1)
-        counts = torch.empty_like(order, dtype=torch.bool).scatter(0, order, before < self.roi_per_img).reshape(-1, 1, *space)
+        counts = (
+            torch.empty_like(order, dtype=torch.bool)
+            .scatter(0, order, before < self.roi_per_img)
+            .reshape(-1, 1, *space)
+        )
         labels = label.reshape(counts.shape).to(loss.dtype)
-        return labels.where(counts, self.ignore_label), weights.reshape(len(regions), -1, *space).where(counts, 0.0)
+        return labels.where(counts, self.ignore_label), weights.reshape(len(regions), -1, *space).where(
+            counts, 0.0
+        )

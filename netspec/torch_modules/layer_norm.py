@@ -1,4 +1,6 @@
-"""Torch modules of layers/layer_norm.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/layer_norm.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +9,9 @@ from torch import Tensor, nn
 class LayerNormAt(nn.LayerNorm):
     """LayerNorm over axes from `first` on that are not the last ones."""
 
-    def __init__(self, shape: tuple[int, ...], first: int, eps: float = 1e-5, elementwise_affine: bool = True) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], first: int, eps: float = 1e-5, elementwise_affine: bool = True
+    ) -> None:
         super().__init__(shape, eps, elementwise_affine)
         self.first = first
 

@@ -1,4 +1,6 @@
-"""Torch modules of layers/loss.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/loss.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 import math
 from typing import Any
@@ -16,8 +18,12 @@ def bounded(x: Tensor, least: float) -> Tensor:
 
 
 def planes(x: Tensor, axis: int) -> Tensor:
-    """x as (outer, classes, inner), classes on `axis`; scores that are (outer, classes) already stay so."""
-    return x if axis == 1 and x.dim() == 2 else x.reshape(math.prod(x.shape[:axis]), x.shape[axis], -1)
+    """x as (outer, classes, inner), classes on `axis`; scores that are (outer, classes) already
+    stay so.
+    """
+    if axis == 1 and x.dim() == 2:
+        return x
+    return x.reshape(math.prod(x.shape[:axis]), x.shape[axis], -1)
 
 
 def normalizer(normalization: str, outer: int, count: int, valid: Tensor | None) -> Tensor | float:
@@ -30,7 +36,13 @@ def normalizer(normalization: str, outer: int, count: int, valid: Tensor | None)
 class SoftmaxWithLoss(nn.Module):
     """-sum log max(p_label, FLT_MIN) / Z; with `probabilities`, the softmax itself as a second value."""
 
-    def __init__(self, axis: int = 1, ignore_label: int | None = None, normalization: str = "VALID", probabilities: bool = False) -> None:
+    def __init__(
+        self,
+        axis: int = 1,
+        ignore_label: int | None = None,
+        normalization: str = "VALID",
+        probabilities: bool = False,
+    ) -> None:
         super().__init__()
         self.axis, self.normalization, self.probabilities = axis, normalization, probabilities
         self.ignore_label = ignore_label
@@ -49,13 +61,17 @@ class SoftmaxWithLoss(nn.Module):
         if not ordinary:
             valid = None if self.ignore_label is None else target != self.ignore_label
             loss = loss / normalizer(self.normalization, target.shape[0], target.numel(), valid)
-        return (loss, x.softmax(self.axis)) if self.probabilities else loss
+        if self.probabilities:
+            return (loss, x.softmax(self.axis))
+        return loss
 
 
 class SigmoidCrossEntropyLoss(nn.Module):
     """-sum (t log s + (1 - t) log(1 - s)) / Z for s the sigmoid of the scores; with `losses`, each summand as a second value."""
 
-    def __init__(self, ignore_label: int | None = None, normalization: str = "BATCH_SIZE", losses: bool = False) -> None:
+    def __init__(
+        self, ignore_label: int | None = None, normalization: str = "BATCH_SIZE", losses: bool = False
+    ) -> None:
         super().__init__()
         self.ignore_label, self.normalization, self.losses = ignore_label, normalization, losses
 
@@ -65,7 +81,9 @@ class SigmoidCrossEntropyLoss(nn.Module):
         if valid is not None:
             losses = losses.where(valid, 0.0)
         loss = losses.sum() / normalizer(self.normalization, x.shape[0], x.numel(), valid)
-        return (loss, losses) if self.losses else loss
+        if self.losses:
+            return (loss, losses)
+        return loss
 
 
 class EuclideanLoss(nn.Module):
@@ -76,7 +94,9 @@ class EuclideanLoss(nn.Module):
 
 
 class HingeLoss(nn.Module):
-    """One class against the others: sum of max(0, 1 - x) for the true class and max(0, 1 + x) for each other, or of squares, over N."""
+    """One class against the others: sum of max(0, 1 - x) for the true class and max(0, 1 + x) for
+    each other, or of squares, over N.
+    """
 
     def __init__(self, squared: bool = False) -> None:
         super().__init__()

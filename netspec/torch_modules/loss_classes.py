@@ -1,4 +1,6 @@
-"""Torch modules of layers/loss_classes.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/loss_classes.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 import math
 
@@ -25,11 +27,18 @@ class InfogainLoss(nn.Module):
         probabilities: bool = False,
     ) -> None:
         super().__init__()
-        self.axis, self.ignore_label, self.normalization, self.probabilities = axis, ignore_label, normalization, probabilities
+        self.axis, self.ignore_label, self.normalization, self.probabilities = (
+            axis,
+            ignore_label,
+            normalization,
+            probabilities,
+        )
         if classes is not None:
             self.register_buffer("H", torch.zeros(classes, classes), persistent=False)
 
-    def forward(self, x: Tensor, label: Tensor, matrix: Tensor | None = None) -> "Tensor | tuple[Tensor, Tensor]":
+    def forward(
+        self, x: Tensor, label: Tensor, matrix: Tensor | None = None
+    ) -> "Tensor | tuple[Tensor, Tensor]":
         scores = planes(x, self.axis)
         gains = (self.H if matrix is None else matrix).reshape(scores.shape[1], -1).to(x.dtype)
         target = label.reshape(scores.shape[0], *scores.shape[2:]).long()
@@ -39,7 +48,9 @@ class InfogainLoss(nn.Module):
         if valid is not None:
             losses = losses.where(valid, 0.0)
         loss = losses.sum() / normalizer(self.normalization, target.shape[0], target.numel(), valid)
-        return (loss, x.softmax(self.axis)) if self.probabilities else loss
+        if self.probabilities:
+            return (loss, x.softmax(self.axis))
+        return loss
 
 
 class MultinomialLogisticLoss(nn.Module):
@@ -92,7 +103,9 @@ class LabelSmoothingLoss(Labelled):
 class FocalLoss(Labelled):
     """-alpha (1 - p_label)^gamma log p_label."""
 
-    def __init__(self, gamma: float, alpha: float = 1.0, axis: int = 1, ignore_label: "int | None" = None) -> None:
+    def __init__(
+        self, gamma: float, alpha: float = 1.0, axis: int = 1, ignore_label: "int | None" = None
+    ) -> None:
         super().__init__(axis, ignore_label)
         self.gamma, self.alpha = gamma, alpha
 

@@ -1,4 +1,6 @@
-"""Torch modules of layers/loss_distance.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/loss_distance.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,13 +8,17 @@ from torch import Tensor, nn
 
 
 class SmoothL1Loss(nn.Module):
-    """1/N sum of w_out f(w_in (a - b)), f(d) = (sigma d)^2 / 2 where |d| < 1/sigma^2, else |d| - 1/(2 sigma^2)."""
+    """1/N sum of w_out f(w_in (a - b)), f(d) = (sigma d)^2 / 2 where |d| < 1/sigma^2, else |d| -
+    1/(2 sigma^2).
+    """
 
     def __init__(self, sigma: float = 1.0) -> None:
         super().__init__()
         self.beta = 1 / sigma**2
 
-    def forward(self, a: Tensor, b: Tensor, inside: Tensor | None = None, outside: Tensor | None = None) -> Tensor:
+    def forward(
+        self, a: Tensor, b: Tensor, inside: Tensor | None = None, outside: Tensor | None = None
+    ) -> Tensor:
         difference = a - b.reshape(a.shape)
         if inside is not None:
             difference = difference * inside.reshape(a.shape)

@@ -1,4 +1,6 @@
-"""Torch modules of layers/loss_distribution.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/loss_distribution.py that nn lacks. Inlined into emitted files, so it
+needs torch alone.
+"""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

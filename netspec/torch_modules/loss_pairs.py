@@ -1,4 +1,6 @@
-"""Torch modules of layers/loss_pairs.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/loss_pairs.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 from typing import Any
 
@@ -8,7 +10,9 @@ from torch import Tensor, nn
 
 
 class CenterGradient(torch.autograd.Function):
-    """The centres themselves; their gradient is sum (c - x) / (1 + n) for a class with n samples, whatever the loss's weight."""
+    """The centres themselves; their gradient is sum (c - x) / (1 + n) for a class with n samples,
+    whatever the loss's weight.
+    """
 
     @staticmethod
     def forward(ctx: Any, centers: Tensor, x: Tensor, label: Tensor) -> Tensor:
@@ -41,7 +45,8 @@ DISTANCE_EPSILON = 1e-4
 
 
 class ContrastiveLoss(nn.Module):
-    """1/(2N) sum of d^2 for like pairs and max(margin - d, 0)^2 for others (legacy: max(margin - d^2, 0)), d the distance of a and b.
+    """1/(2N) sum of d^2 for like pairs and max(margin - d, 0)^2 for others (legacy: max(margin -
+    d^2, 0)), d the distance of a and b.
 
     As in Caffe the gradient of d has d + 1e-4 below the line.
     """

@@ -1,4 +1,6 @@
-"""Torch modules of layers/loss_segmentation.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/loss_segmentation.py that nn lacks. Inlined into emitted files, so it
+needs torch alone.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +23,9 @@ class DiceLoss(nn.Module):
 
 
 class ByClass(nn.Module):
-    """Mean over classes that occur of a measure of hits, answers and labels; with per_class, each class's as a second value."""
+    """Mean over classes that occur of a measure of hits, answers and labels; with per_class, each
+    class's as a second value.
+    """
 
     def __init__(self, axis: int = 1, ignore_label: "int | None" = None, per_class: bool = False) -> None:
         super().__init__()
@@ -38,7 +42,9 @@ class ByClass(nn.Module):
         occurs = answers + labels > 0
         each = self.measure(hits, answers + labels) * occurs
         mean = each.sum() / occurs.sum().clamp_min(1)
-        return (mean, each) if self.per_class else mean
+        if self.per_class:
+            return (mean, each)
+        return mean
 
     def measure(self, hits: Tensor, both: Tensor) -> Tensor:
         """The measure of each class; both is the number of answers and labels, which may be 0."""

@@ -1,4 +1,6 @@
-"""Torch modules of layers/loss_sequence.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/loss_sequence.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 import torch
 import torch.nn.functional as F

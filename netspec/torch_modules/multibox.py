@@ -1,4 +1,6 @@
-"""Torch modules of layers/multibox.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/multibox.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 from typing import Any
 
@@ -12,8 +14,12 @@ LEAST_OVERLAP = 1e-6
 
 
 def jaccard(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of boxes (A, 4) and (B, 4) of corners: (A, B), 0 where they do not meet."""
-    span = (torch.minimum(a[:, None, 2:], b[None, :, 2:]) - torch.maximum(a[:, None, :2], b[None, :, :2])).clamp_min(0)
+    """Intersection over union of boxes (A, 4) and (B, 4) of corners: (A, B), 0 where they do not
+    meet.
+    """
+    span = (
+        torch.minimum(a[:, None, 2:], b[None, :, 2:]) - torch.maximum(a[:, None, :2], b[None, :, :2])
+    ).clamp_min(0)
     shared = span.prod(-1)
     areas = [(x[:, 2:] - x[:, :2]).clamp_min(0).prod(1) for x in (a, b)]
     return (shared / (areas[0][:, None] + areas[1][None] - shared)).where(shared > 0, 0.0)
@@ -31,7 +37,9 @@ def encoded(boxes: Tensor, priors: Tensor, variances: Tensor, code: str) -> Tens
 
 
 class MultiBoxLoss(nn.Module):
-    """SSD's loss of offsets and scores. overlap None: one prior for each box; misses: how many for each match, and their most overlap."""
+    """SSD's loss of offsets and scores. overlap None: one prior for each box; misses: how many for
+    each match, and their most overlap.
+    """
 
     def __init__(
         self,
@@ -48,23 +56,38 @@ class MultiBoxLoss(nn.Module):
         normalization: str = "VALID",
     ) -> None:
         super().__init__()
-        self.num_classes, self.code, self.background, self.overlap, self.misses = num_classes, code, background, overlap, misses
+        self.num_classes, self.code, self.background, self.overlap, self.misses = (
+            num_classes,
+            code,
+            background,
+            overlap,
+            misses,
+        )
         self.logistic, self.square, self.weight = logistic, square, weight
         self.in_target, self.difficult, self.normalization = in_target, difficult, normalization
 
     def forward(self, offsets: Tensor, scores: Tensor, priors: Tensor, truth: Tensor) -> Tensor:
         boxes, variances = priors.detach().reshape(2, -1, 4)
-        variances = torch.ones_like(variances) if self.in_target else variances
+        if self.in_target:
+            variances = torch.ones_like(variances)
         rows = truth.detach().reshape(-1, 8)
-        offsets, scores = offsets.reshape(len(offsets), -1, 4), scores.reshape(len(scores), -1, self.num_classes)
+        offsets, scores = (
+            offsets.reshape(len(offsets), -1, 4),
+            scores.reshape(len(scores), -1, self.num_classes),
+        )
         total, matches = offsets.new_zeros(()), offsets.new_zeros(())
         for i in range(len(offsets)):
             counts = (rows[:, 0].trunc() == i) & (self.difficult | (rows[:, 7] == 0))
             match, best = self.matched(boxes, rows[:, 3:7], counts)
             found, own = match >= 0, rows[match.clamp_min(0)]
-            away = offsets[i] - encoded(own[:, 3:7], boxes, variances, self.code).where(found[:, None], offsets[i].detach())
+            away = offsets[i] - encoded(own[:, 3:7], boxes, variances, self.code).where(
+                found[:, None], offsets[i].detach()
+            )
             still = torch.zeros_like(away)
-            place = away.square().sum() / 2 if self.square else F.smooth_l1_loss(away, still, reduction="sum")
+            if self.square:
+                place = away.square().sum() / 2
+            else:
+                place = F.smooth_l1_loss(away, still, reduction="sum")
             label = own[:, 1].long().where(found, self.background)
             total = total + self.weight * place + self.of_scores(scores[i], label, found, best)
             matches = matches + found.sum()

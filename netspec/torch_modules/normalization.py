@@ -1,4 +1,6 @@
-"""Torch modules of layers/normalization.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/normalization.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 from typing import Any
 
@@ -8,7 +10,9 @@ from torch import Tensor, nn
 
 
 def average_volume(x: Tensor, size: int, stride: int, pad: int) -> Tensor:
-    """F.avg_pool3d for volumes of any size: torch's own refuses one smaller than its window, whatever the padding."""
+    """F.avg_pool3d for volumes of any size: torch's own refuses one smaller than its window,
+    whatever the padding.
+    """
     return F.avg_pool3d(F.pad(x, [pad] * 6), size, stride)
 
 
@@ -16,12 +20,16 @@ WITHIN_POOL: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: average_volu
 
 
 class MeanVariance(nn.Module):
-    """Caffe's MVN: (x - mean) / (std + eps), eps outside the root, over space or over channels and space.
+    """Caffe's MVN: (x - mean) / (std + eps), eps outside the root, over space or over channels and
+    space.
 
-    The gradient is Caffe's: dx = (dy - mean(dy) - y mean(dy y)) / (std + eps). With y in place of (x - mean) / std it is never 0 / 0.
+    The gradient is Caffe's: dx = (dy - mean(dy) - y mean(dy y)) / (std + eps). With y in place of
+    (x - mean) / std it is never 0 / 0.
     """
 
-    def __init__(self, normalize_variance: bool = True, across_channels: bool = False, eps: float = 1e-9) -> None:
+    def __init__(
+        self, normalize_variance: bool = True, across_channels: bool = False, eps: float = 1e-9
+    ) -> None:
         super().__init__()
         self.normalize_variance, self.across_channels, self.eps = normalize_variance, across_channels, eps
 
@@ -37,7 +45,9 @@ class MeanVariance(nn.Module):
 
 
 class UnitLength(nn.Module):
-    """SSD's Normalize: x / sqrt(sum x^2 + eps) over the sample, or at each place over the channels; then a trained scale."""
+    """SSD's Normalize: x / sqrt(sum x^2 + eps) over the sample, or at each place over the channels;
+    then a trained scale.
+    """
 
     def __init__(self, channels: int | None, across_spatial: bool = True, eps: float = 1e-10) -> None:
         super().__init__()
@@ -52,7 +62,9 @@ class UnitLength(nn.Module):
 
 
 class WithinChannelNorm(nn.Module):
-    """LRN within channels: x (1 + alpha A)^-beta, A the mean of x^2 over a square window, zeros outside."""
+    """LRN within channels: x (1 + alpha A)^-beta, A the mean of x^2 over a square window, zeros
+    outside.
+    """
 
     def __init__(self, size: int, alpha: float, beta: float) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""Torch modules of layers/pointwise.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/pointwise.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 from torch import Tensor, nn
 
@@ -22,7 +24,9 @@ class Power(Affine):
         self.power = power
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.inner(x) if self.power == 1 else self.inner(x).pow(self.power)
+        if self.power == 1:
+            return self.inner(x)
+        return self.inner(x).pow(self.power)
 
 
 class Exponential(Affine):

@@ -1,4 +1,6 @@
-"""Torch modules of layers/pooling.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/pooling.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 import math
 from typing import Any
@@ -6,13 +8,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netspec.torch_modules.common import AVERAGE_POOL, average_pooled, bordered, columns, max_pooled, pool_borders, tensorflow_pads
+from netspec.torch_modules.common import (
+    AVERAGE_POOL,
+    average_pooled,
+    bordered,
+    columns,
+    max_pooled,
+    pool_borders,
+    tensorflow_pads,
+)
 
 
 class WindowPool(nn.Module):
-    """Base of pooling as Caffe does it at the edge: windows may reach past the input. kernel None: one window, the whole input."""
+    """Base of pooling as Caffe does it at the edge: windows may reach past the input. kernel None:
+    one window, the whole input.
+    """
 
-    def __init__(self, kernel: Any = None, stride: Any = None, pads: Any = None, round_up: bool = False) -> None:
+    def __init__(
+        self, kernel: Any = None, stride: Any = None, pads: Any = None, round_up: bool = False
+    ) -> None:
         super().__init__()
         self.kernel, self.stride, self.pads, self.round_up = kernel, stride, pads, round_up
 
@@ -22,14 +36,24 @@ class WindowPool(nn.Module):
         if self.kernel is None:
             zeros = ((0, 0),) * len(space)
             return space, (1,) * len(space), zeros, zeros
-        pads = tensorflow_pads(space, self.kernel, self.stride, (1,) * len(space)) if self.pads == "same_tf" else self.pads
-        return self.kernel, self.stride, pool_borders(space, self.kernel, self.stride, pads, self.round_up), pads
+        if self.pads == "same_tf":
+            pads = tensorflow_pads(space, self.kernel, self.stride, (1,) * len(space))
+        else:
+            pads = self.pads
+        return (
+            self.kernel,
+            self.stride,
+            pool_borders(space, self.kernel, self.stride, pads, self.round_up),
+            pads,
+        )
 
 
 class MaxPool(WindowPool):
     """Maximum of each window; with mask also where it stood, counted in its own plane."""
 
-    def __init__(self, kernel: Any, stride: Any, pads: Any, round_up: bool = False, mask: bool = False) -> None:
+    def __init__(
+        self, kernel: Any, stride: Any, pads: Any, round_up: bool = False, mask: bool = False
+    ) -> None:
         super().__init__(kernel, stride, pads, round_up)
         self.mask = mask
 
@@ -41,7 +65,9 @@ class MaxPool(WindowPool):
 class AveragePool(WindowPool):
     """Mean of each window, its divisor as Caffe counts it, or without the padding."""
 
-    def __init__(self, kernel: Any, stride: Any, pads: Any, round_up: bool = False, count_include_pad: bool = True) -> None:
+    def __init__(
+        self, kernel: Any, stride: Any, pads: Any, round_up: bool = False, count_include_pad: bool = True
+    ) -> None:
         super().__init__(kernel, stride, pads, round_up)
         self.count_include_pad = count_include_pad
 
@@ -53,7 +79,9 @@ class AveragePool(WindowPool):
 class LpPool(WindowPool):
     """p-norm of each window: (sum |x|^p)^(1/p). Where it is 0 the gradient is 0 too."""
 
-    def __init__(self, p: float, kernel: Any = None, stride: Any = None, pads: Any = None, round_up: bool = False) -> None:
+    def __init__(
+        self, p: float, kernel: Any = None, stride: Any = None, pads: Any = None, round_up: bool = False
+    ) -> None:
         super().__init__(kernel, stride, pads, round_up)
         self.p = p
 
@@ -67,7 +95,9 @@ class LpPool(WindowPool):
 
 
 class StochasticPool(WindowPool):
-    """Zeiler and Fergus' pooling: training draws a value of each window, each as probable as it is large; test takes the mean."""
+    """Zeiler and Fergus' pooling: training draws a value of each window, each as probable as it is
+    large; test takes the mean.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride, borders, _ = self.windows(x)

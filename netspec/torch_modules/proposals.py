@@ -1,4 +1,6 @@
-"""Torch modules of layers/proposals.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/proposals.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 import math
 from typing import Any
@@ -8,7 +10,9 @@ from torch import Tensor, nn
 
 
 class BoxOutput(nn.Module):
-    """Rows (image, x1, y1, x2, y2) of the boxes that MS-CNN's branches propose, and with `scores` those with the score behind."""
+    """Rows (image, x1, y1, x2, y2) of the boxes that MS-CNN's branches propose, and with `scores`
+    those with the score behind.
+    """
 
     def __init__(
         self,
@@ -24,7 +28,13 @@ class BoxOutput(nn.Module):
     ) -> None:
         super().__init__()
         self.fields, self.threshold, self.overlap, self.mode = fields, threshold, overlap, mode
-        self.bounds, self.counts, self.min_size, self.norm, self.scores = bounds, counts, min_size, norm, scores
+        self.bounds, self.counts, self.min_size, self.norm, self.scores = (
+            bounds,
+            counts,
+            min_size,
+            norm,
+            scores,
+        )
 
     @torch.no_grad()
     def forward(self, *branches: Tensor) -> "Tensor | tuple[Tensor, Tensor]":
@@ -35,33 +45,48 @@ class BoxOutput(nn.Module):
         places = corners[:, :5]
         if len(rows) == 0:
             places, corners = places.new_tensor([[0, 1, 1, 10, 10]]), corners.new_zeros(1, 6)
-        return (places[:, :, None, None], corners[:, :, None, None]) if self.scores else places[:, :, None, None]
+        if self.scores:
+            return (places[:, :, None, None], corners[:, :, None, None])
+        return places[:, :, None, None]
 
     def decoded(self, x: Tensor, width: int, height: int, rate: int) -> tuple[Tensor, Tensor]:
-        """Of each place of a branch: (x1, y1, width, height) within the image, and how far the best class lies above the background."""
+        """Of each place of a branch: (x1, y1, width, height) within the image, and how far the best
+        class lies above the background.
+        """
         h, w = x.shape[2:]
         classes, offsets = x.flatten(2)[:, :-4], x.flatten(2)[:, -4:].transpose(1, 2)
         if self.norm is not None:
             mean, std = (torch.tensor(part, dtype=x.dtype, device=x.device) for part in self.norm)
             offsets = offsets * std + mean
         size = torch.tensor([width, height], dtype=x.dtype, device=x.device)
-        at = torch.stack(torch.meshgrid(torch.arange(w, device=x.device), torch.arange(h, device=x.device), indexing="xy"), -1)
+        at = torch.stack(
+            torch.meshgrid(torch.arange(w, device=x.device), torch.arange(h, device=x.device), indexing="xy"),
+            -1,
+        )
         shift, stretch = self.bounds
         centre = offsets[..., :2].clamp(-1 / shift, 1 / shift) * size + (at.reshape(-1, 2) + 0.5) * rate
         extent = size * offsets[..., 2:].clamp(-math.log(stretch), math.log(stretch)).exp()
         corner = (centre - extent / 2).clamp_min(0)
-        extent = torch.minimum(extent, torch.tensor([w * rate, h * rate], dtype=x.dtype, device=x.device) - corner)
+        extent = torch.minimum(
+            extent, torch.tensor([w * rate, h * rate], dtype=x.dtype, device=x.device) - corner
+        )
         return torch.cat((corner, extent), -1), classes[:, 1:].amax(1) - classes[:, 0]
 
     def image(self, index: int, boxes: Tensor, scores: Tensor) -> Tensor:
-        """Rows (image, x1, y1, width, height, score) of one image, best first; of equal scores the later box."""
+        """Rows (image, x1, y1, width, height, score) of one image, best first; of equal scores the
+        later box.
+        """
         looked, kept = self.counts
         sure = (scores >= self.threshold) & (boxes[:, 2:] >= self.min_size).all(1)
         boxes, scores = boxes[sure].flip(0), scores[sure].flip(0)
         order = scores.sort(descending=True, stable=True).indices[: looked or None]
         boxes, scores = boxes[order], scores[order]
         corner, far, area = boxes[:, :2], boxes[:, :2] + boxes[:, 2:], boxes[:, 2:].prod(1)
-        shared = (torch.minimum(far[:, None], far[None]) - torch.maximum(corner[:, None], corner[None])).clamp_min(0).prod(-1)
+        shared = (
+            (torch.minimum(far[:, None], far[None]) - torch.maximum(corner[:, None], corner[None]))
+            .clamp_min(0)
+            .prod(-1)
+        )
         whole = {"IOMU": torch.minimum(area[:, None], area[None]), "IOFU": area[:, None].expand_as(shared)}
         overlaps = (shared / whole.get(self.mode, area[:, None] + area[None] - shared)).tolist()
         found: list[int] = []
@@ -72,8 +97,12 @@ class BoxOutput(nn.Module):
         return torch.cat((torch.full_like(scores[found, None], index), boxes[found], scores[found, None]), 1)
 
 
-def anchor_boxes(base: int, ratios: tuple[float, ...], scales: tuple[float, ...]) -> list[tuple[float, float, float, float]]:
-    """Corners around the first place: a square of base pixels, brought to each ratio in whole pixels, then to each scale."""
+def anchor_boxes(
+    base: int, ratios: tuple[float, ...], scales: tuple[float, ...]
+) -> list[tuple[float, float, float, float]]:
+    """Corners around the first place: a square of base pixels, brought to each ratio in whole
+    pixels, then to each scale.
+    """
     middle, found = (base - 1) / 2, []
     for ratio in ratios:
         width = round((base * base / ratio) ** 0.5)
@@ -85,17 +114,24 @@ def anchor_boxes(base: int, ratios: tuple[float, ...], scales: tuple[float, ...]
 
 
 def best_apart(boxes: Tensor, overlap: float, most: int) -> Tensor:
-    """Indices of boxes, which come best first, that overlap no kept one by more; at most so many, 0: all."""
+    """Indices of boxes, which come best first, that overlap no kept one by more; at most so many,
+    0: all.
+    """
     size = boxes[:, 2:] - boxes[:, :2] + 1
     area, left = size.prod(1), torch.arange(len(boxes), device=boxes.device)
     kept: list[Tensor] = []
     while len(left) and (most == 0 or len(kept) < most):
         one, left = left[:1], left[1:]
         kept.append(one)
-        low, high = torch.maximum(boxes[one, :2], boxes[left, :2]), torch.minimum(boxes[one, 2:], boxes[left, 2:])
+        low, high = (
+            torch.maximum(boxes[one, :2], boxes[left, :2]),
+            torch.minimum(boxes[one, 2:], boxes[left, 2:]),
+        )
         shared = (high - low + 1).clamp_min(0).prod(1)
         left = left[shared / (area[one] + area[left] - shared) <= overlap]
-    return torch.cat(kept) if kept else left
+    if kept:
+        return torch.cat(kept)
+    return left
 
 
 class Proposal(nn.Module):
@@ -115,7 +151,14 @@ class Proposal(nn.Module):
     ) -> None:
         super().__init__()
         self.anchors = anchor_boxes(base, ratios, scales)
-        self.stride, self.least, self.before, self.after, self.overlap, self.scores = stride, least, before, after, overlap, scores
+        self.stride, self.least, self.before, self.after, self.overlap, self.scores = (
+            stride,
+            least,
+            before,
+            after,
+            overlap,
+            scores,
+        )
 
     @torch.no_grad()
     def forward(self, scores: Tensor, offsets: Tensor, info: Tensor) -> Tensor | tuple[Tensor, Tensor]:
@@ -124,8 +167,12 @@ class Proposal(nn.Module):
         boxes = self.decoded(offsets)
         info = info.reshape(n, -1)
         found = [self.image(boxes[i], scores[i], info[i]) for i in range(n)]
-        rows = torch.cat([torch.cat((torch.full_like(own[:, :1], i), own), 1) for i, (own, _) in enumerate(found)])
-        return (rows, torch.cat([own for _, own in found])[:, None]) if self.scores else rows
+        rows = torch.cat(
+            [torch.cat((torch.full_like(own[:, :1], i), own), 1) for i, (own, _) in enumerate(found)]
+        )
+        if self.scores:
+            return (rows, torch.cat([own for _, own in found])[:, None])
+        return rows
 
     def decoded(self, offsets: Tensor) -> Tensor:
         """Boxes (N, H W A, 4), places in rows, then anchors."""

@@ -1,4 +1,6 @@
-"""Torch modules of layers/radial_basis.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/radial_basis.py that nn lacks. Inlined into emitted files, so it needs
+torch alone.
+"""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,6 @@
-"""Torch modules of layers/recurrent.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/recurrent.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,10 +8,12 @@ from torch import Tensor, nn
 
 
 class Recurrent(nn.Module):
-    """Time on axis 0, streams on axis 1; `cont` is 0 where a sequence begins, which forgets the state before.
+    """Time on axis 0, streams on axis 1; `cont` is 0 where a sequence begins, which forgets the
+    state before.
 
-    The state, `hidden` tensors, is a plain attribute, made from the first input and, where `carry`, kept from call to call.
-    Caffe drops the gradients of an exposed last state; with state_gradient they flow.
+    The state, `hidden` tensors, is a plain attribute, made from the first input and, where `carry`,
+    kept from call to call. Caffe drops the gradients of an exposed last state; with state_gradient
+    they flow.
     """
 
     hidden = 1
@@ -17,9 +21,16 @@ class Recurrent(nn.Module):
     weight_static: Tensor
     bias: Tensor
 
-    def __init__(self, outputs: int, expose_hidden: bool = False, carry: bool = True, state_gradient: bool = False) -> None:
+    def __init__(
+        self, outputs: int, expose_hidden: bool = False, carry: bool = True, state_gradient: bool = False
+    ) -> None:
         super().__init__()
-        self.outputs, self.expose_hidden, self.carry, self.state_gradient = outputs, expose_hidden, carry, state_gradient
+        self.outputs, self.expose_hidden, self.carry, self.state_gradient = (
+            outputs,
+            expose_hidden,
+            carry,
+            state_gradient,
+        )
         self.state: tuple[Tensor, ...] | None = None
 
     def reset_state(self) -> None:
@@ -43,18 +54,30 @@ class Recurrent(nn.Module):
         return top
 
     def begun(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The state that the call before left, or zeros where there is none of this number of streams."""
+        """The state that the call before left, or zeros where there is none of this number of
+        streams.
+        """
         if torch.compiler.is_exporting() and self.carry:
-            raise RuntimeError("a layer that carries its state from call to call cannot be exported: use expose_hidden, or export to ONNX")
+            raise RuntimeError(
+                "a layer that carries its state from call to call cannot be exported: use expose_hidden, or"
+                " export to ONNX"
+            )
         kept = self.state
-        if kept is not None and kept[0].shape[0] == x.shape[1] and kept[0].dtype == x.dtype and kept[0].device == x.device:
+        if (
+            kept is not None
+            and kept[0].shape[0] == x.shape[1]
+            and kept[0].dtype == x.dtype
+            and kept[0].device == x.device
+        ):
             return kept
         return (x.new_zeros(x.shape[1], self.outputs),) * self.hidden
 
     def projected(self, x: Tensor, static: Tensor | None) -> Tensor:
         """What the inputs add at each step: all steps at once."""
         steps = F.linear(x, self.weight_x, self.bias)
-        return steps if static is None else steps + F.linear(static.flatten(1), self.weight_static)
+        if static is None:
+            return steps
+        return steps + F.linear(static.flatten(1), self.weight_static)
 
     def step(self, x: Tensor, cont: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         raise NotImplementedError
@@ -64,7 +87,13 @@ class RNN(Recurrent):
     """h = tanh(W_x x + b + W_h (cont h) [+ W_static s]), y = tanh(W_o h + b_o)."""
 
     def __init__(
-        self, inputs: int, outputs: int, static: int = 0, expose_hidden: bool = False, carry: bool = True, state_gradient: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        static: int = 0,
+        expose_hidden: bool = False,
+        carry: bool = True,
+        state_gradient: bool = False,
     ) -> None:
         super().__init__(outputs, expose_hidden, carry, state_gradient)
         self.weight_x = nn.Parameter(torch.zeros(outputs, inputs))
@@ -81,7 +110,9 @@ class RNN(Recurrent):
 
 
 def lstm_cell(gates: Tensor, cont: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """The new h and c from gates i, f, o, g, side by side: c = cont sigmoid(f) c + sigmoid(i) tanh(g), h = sigmoid(o) tanh(c)."""
+    """The new h and c from gates i, f, o, g, side by side: c = cont sigmoid(f) c + sigmoid(i)
+    tanh(g), h = sigmoid(o) tanh(c).
+    """
     i, f, o, g = gates.chunk(4, -1)
     c = cont * torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
@@ -93,7 +124,13 @@ class LSTM(Recurrent):
     hidden = 2
 
     def __init__(
-        self, inputs: int, outputs: int, static: int = 0, expose_hidden: bool = False, carry: bool = True, state_gradient: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        static: int = 0,
+        expose_hidden: bool = False,
+        carry: bool = True,
+        state_gradient: bool = False,
     ) -> None:
         super().__init__(outputs, expose_hidden, carry, state_gradient)
         self.weight_x = nn.Parameter(torch.zeros(4 * outputs, inputs))

@@ -1,4 +1,6 @@
-"""Torch modules of layers/reshape.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/reshape.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 from torch import Tensor, nn
 
@@ -41,7 +43,9 @@ class Reduction(nn.Module):
         elif self.operation == "SUMSQ":
             x = x * x
         y = x.mean(-1) if self.operation == "MEAN" else x.sum(-1)
-        return y if self.coeff == 1 else y * self.coeff
+        if self.coeff == 1:
+            return y
+        return y * self.coeff
 
 
 class Tile(nn.Module):

@@ -1,4 +1,6 @@
-"""Torch modules of layers/resize.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/resize.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 from typing import Any
 
@@ -9,10 +11,12 @@ LINEAR: dict[int, str] = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 class Interpolate(nn.Module):
-    """Maps resized. size, or an output size of floor(in up / down) per axis; align: the outermost values keep their places.
+    """Maps resized. size, or an output size of floor(in up / down) per axis; align: the outermost
+    values keep their places.
 
-    grid: Caffe's Interp instead: floor((in - 1) / down) up + 1. crop: rows taken from the beginning and the end first. by_scale: a place is
-    found by dividing by up / down, not by the ratio of the sizes.
+    grid: Caffe's Interp instead: floor((in - 1) / down) up + 1. crop: rows taken from the beginning
+    and the end first. by_scale: a place is found by dividing by up / down, not by the ratio of the
+    sizes.
     """
 
     def __init__(
@@ -27,7 +31,15 @@ class Interpolate(nn.Module):
         by_scale: bool = False,
     ) -> None:
         super().__init__()
-        self.mode, self.size, self.up, self.down, self.align, self.grid, self.crop = mode, size, up, down, align, grid, crop
+        self.mode, self.size, self.up, self.down, self.align, self.grid, self.crop = (
+            mode,
+            size,
+            up,
+            down,
+            align,
+            grid,
+            crop,
+        )
         self.by_scale = by_scale
 
     def forward(self, x: Tensor, like: Tensor | None = None) -> Tensor:
@@ -43,9 +55,16 @@ class Interpolate(nn.Module):
             size = [(n - 1) // down * up + 1 if self.grid else n * up // down for n, up, down in pairs]
         if self.by_scale:
             scales = [up / down for up, down in zip(self.up, self.down, strict=True)]
-            if size == [int(n * scale) for n, scale in zip(x.shape[2:], scales, strict=True)]:  # else all are whole, but for rounding
-                mode = LINEAR[x.dim() - 2] if self.mode == "linear" else self.mode
+            if size == [
+                int(n * scale) for n, scale in zip(x.shape[2:], scales, strict=True)
+            ]:  # else all are whole, but for rounding
+                if self.mode == "linear":
+                    mode = LINEAR[x.dim() - 2]
+                else:
+                    mode = self.mode
                 return F.interpolate(x, scale_factor=scales, mode=mode)
         if self.mode == "linear":
             return F.interpolate(x, size, mode=LINEAR[x.dim() - 2], align_corners=self.align)
-        return F.interpolate(x, size, mode=self.mode, align_corners=self.align if self.mode == "bicubic" else None)
+        return F.interpolate(
+            x, size, mode=self.mode, align_corners=self.align if self.mode == "bicubic" else None
+        )

@@ -1,4 +1,6 @@
-"""Torch modules of layers/scale.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/scale.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 from typing import Any
 
@@ -12,7 +14,9 @@ def aligned(w: Tensor, axis: int, rank: int) -> Tensor:
 
 
 class Scale(nn.Module):
-    """x times a trained factor, or a second bottom, whose axes stand at axis..; and a trained bias of the same shape."""
+    """x times a trained factor, or a second bottom, whose axes stand at axis..; and a trained bias
+    of the same shape.
+    """
 
     def __init__(self, shape: Any = None, axis: int = 1, bias: Any = None) -> None:
         super().__init__()
@@ -24,7 +28,9 @@ class Scale(nn.Module):
         weight = self.weight if factor is None else factor
         assert weight is not None
         y = x * aligned(weight, self.axis, x.dim())
-        return y if self.bias is None else y + aligned(self.bias, self.axis, x.dim())
+        if self.bias is None:
+            return y
+        return y + aligned(self.bias, self.axis, x.dim())
 
 
 class Bias(nn.Module):

@@ -1,4 +1,6 @@
-"""Torch modules of layers/sequence.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/sequence.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +21,9 @@ class Reverse(nn.Module):
 
 
 class GRU(Recurrent):
-    """z, r = sigmoid(W x + b + W_h h), n = tanh(W x + b + W_h (r h)), h = z h + (1 - z) n; reset_after: r (W_h h + bias_h) in n."""
+    """z, r = sigmoid(W x + b + W_h h), n = tanh(W x + b + W_h (r h)), h = z h + (1 - z) n;
+    reset_after: r (W_h h + bias_h) in n.
+    """
 
     def __init__(
         self,

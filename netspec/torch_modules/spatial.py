@@ -1,4 +1,6 @@
-"""Torch modules of layers/spatial.py that nn lacks. Inlined into emitted files, so it needs torch alone."""
+"""Torch modules of layers/spatial.py that nn lacks. Inlined into emitted files, so it needs torch
+alone.
+"""
 
 from typing import Any
 
@@ -18,9 +20,16 @@ class Flip(nn.Module):
 
 
 class MergeCrop(nn.Module):
-    """The middle of b, cut to the size of a, behind a's channels or added to them; sides that pass no value or no gradient on."""
+    """The middle of b, cut to the size of a, behind a's channels or added to them; sides that pass
+    no value or no gradient on.
+    """
 
-    def __init__(self, add: bool = False, forwards: tuple[bool, bool] = (True, True), backwards: tuple[bool, bool] = (True, False)) -> None:
+    def __init__(
+        self,
+        add: bool = False,
+        forwards: tuple[bool, bool] = (True, True),
+        backwards: tuple[bool, bool] = (True, False),
+    ) -> None:
         super().__init__()
         self.add, self.forwards, self.backwards = add, forwards, backwards
 
@@ -31,7 +40,9 @@ class MergeCrop(nn.Module):
             (x.detach() if passes else torch.zeros_like(x)) + (x - x.detach() if learns else 0)
             for x, passes, learns in zip((a, b), self.forwards, self.backwards, strict=True)
         ]
-        return sides[0] + sides[1] if self.add else torch.cat(sides, 1)
+        if self.add:
+            return sides[0] + sides[1]
+        return torch.cat(sides, 1)
 
 
 class Crop(nn.Module):
@@ -48,7 +59,8 @@ class Crop(nn.Module):
 
 
 class Unpool(nn.Module):
-    """SegNet's Upsample: every value goes where the mask says it came from, the rest is 0. Without a mask every value is repeated.
+    """SegNet's Upsample: every value goes where the mask says it came from, the rest is 0. Without
+    a mask every value is repeated.
 
     size, or scale and rows to leave out at the end.
     """
@@ -64,7 +76,10 @@ class Unpool(nn.Module):
             for i, less in enumerate(self.less or (), 2):
                 x = x.narrow(i, 0, x.shape[i] - less)
             return x
-        size = self.size or [n * s - less for n, s, less in zip(x.shape[2:], self.scale, self.less or (0,) * len(self.scale), strict=True)]
+        size = self.size or [
+            n * s - less
+            for n, s, less in zip(x.shape[2:], self.scale, self.less or (0,) * len(self.scale), strict=True)
+        ]
         count = 1
         for n in size:
             count *= n

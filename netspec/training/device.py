@@ -1,4 +1,6 @@
-"""Where a net runs. In: a word (cpu, cuda, auto) and nets; out: a device, and the nets on it with their shared tensors still shared."""
+"""Where a net runs. In: a word (cpu, cuda, auto) and nets; out: a device, and the nets on it with
+their shared tensors still shared.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +16,9 @@ __all__ = ["exact_float32", "find_device", "move", "to_device"]
 
 
 def find_device(word: str) -> torch.device:
-    """The device for `cpu`, `cuda`, `cuda:1` or `auto` (the GPU if there is one). NS678: it is not there."""
+    """The device for `cpu`, `cuda`, `cuda:1` or `auto` (the GPU if there is one). NS678: it is not
+    there.
+    """
     if word == "auto":
         word = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -23,15 +27,22 @@ def find_device(word: str) -> torch.device:
         raise fail("NS678", f"{word} is not the name of a device: cpu, cuda, auto") from error
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and (device.index or 0) >= count:
-        built = "" if torch.version.cuda else "; this PyTorch is built without CUDA"
+        if torch.version.cuda:
+            built = ""
+        else:
+            built = "; this PyTorch is built without CUDA"
         raise fail("NS678", f"{word} was asked for, and PyTorch sees {count} GPUs{built}")
     return device
 
 
-def move(nets: Sequence[nn.Module], parameters: Sequence[ParameterSpec], device: torch.device) -> list[ParameterSpec]:
-    """Bring nets to a device; a tensor that several modules hold stays one tensor. The parameters, with the tensors as they are now.
+def move(
+    nets: Sequence[nn.Module], parameters: Sequence[ParameterSpec], device: torch.device
+) -> list[ParameterSpec]:
+    """Bring nets to a device; a tensor that several modules hold stays one tensor. The parameters,
+    with the tensors as they are now.
 
-    Module.to copies a shared buffer (a mean of batch normalization) once for each holder; here it is moved once.
+    Module.to copies a shared buffer (a mean of batch normalization) once for each holder; here it
+    is moved once.
     """
     moved: dict[Tensor, Tensor] = {}
     for module in (module for net in nets for module in net.modules()):
@@ -43,15 +54,22 @@ def move(nets: Sequence[nn.Module], parameters: Sequence[ParameterSpec], device:
 
 
 def to_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """A batch on the device. To a GPU the copy goes through pinned memory, so that the host need not wait for it."""
+    """A batch on the device. To a GPU the copy goes through pinned memory, so that the host need
+    not wait for it.
+    """
     if device.type != "cuda":
         return {name: tensor.to(device) for name, tensor in batch.items()}
-    return {name: tensor if tensor.is_cuda else tensor.pin_memory().to(device, non_blocking=True) for name, tensor in batch.items()}
+    return {
+        name: tensor if tensor.is_cuda else tensor.pin_memory().to(device, non_blocking=True)
+        for name, tensor in batch.items()
+    }
 
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Full float32 products on the GPU: PyTorch lets convolutions round their factors to 10 bits (TF32) unless told not to."""
+    """Full float32 products on the GPU: PyTorch lets convolutions round their factors to 10 bits
+    (TF32) unless told not to.
+    """
     matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, convolution.allow_tf32
     matmul.allow_tf32 = convolution.allow_tf32 = False

@@ -1,4 +1,5 @@
-"""Where a net went wrong. In: a net and the batch on which its loss is not finite; out: words for the first thing that is not.
+"""Where a net went wrong. In: a net and the batch on which its loss is not finite; out: words for
+the first thing that is not.
 
 And what no longer learns, told by gradients that are 0.
 """
@@ -18,7 +19,9 @@ LISTED = 4
 
 
 class Idle:
-    """Watches the last iterations of a training for tensors whose gradient is 0 everywhere in each: what they stand for has died."""
+    """Watches the last iterations of a training for tensors whose gradient is 0 everywhere in each:
+    what they stand for has died.
+    """
 
     LAST = 10
 
@@ -29,7 +32,11 @@ class Idle:
 
     def look(self, parameters: Iterable[ParameterSpec], loss: Tensor) -> None:
         """An iteration, after its backward passes and before its update; its last loss."""
-        zero = [each.name for each in parameters if each.trained and each.tensor.grad is not None and not bool(each.tensor.grad.any())]
+        zero = [
+            each.name
+            for each in parameters
+            if each.trained and each.tensor.grad is not None and not bool(each.tensor.grad.any())
+        ]
         self.spent = not bool(loss)
         self.names = [name for name in zero if self.looked == 0 or name in self.names]
         self.looked += 1
@@ -44,8 +51,15 @@ class Idle:
         return (Diagnostic("NS690", fact, path=run, notes=notes),)
 
 
-def first_not_finite(net: nn.Module, batch: Mapping[str, Tensor], parameters: Sequence[ParameterSpec], layer_of: Mapping[str, str]) -> str:
-    """Words for the first input, trained tensor or layer's output that is not finite, looked for in this order; runs `net` once more."""
+def first_not_finite(
+    net: nn.Module,
+    batch: Mapping[str, Tensor],
+    parameters: Sequence[ParameterSpec],
+    layer_of: Mapping[str, str],
+) -> str:
+    """Words for the first input, trained tensor or layer's output that is not finite, looked for in
+    this order; runs `net` once more.
+    """
     for name, tensor in batch.items():
         if not all_finite([tensor]):
             return f"the input {name} holds a value that is not finite"
@@ -68,7 +82,9 @@ def first_not_finite(net: nn.Module, batch: Mapping[str, Tensor], parameters: Se
     finally:
         for hook in hooks:
             hook.remove()
-    return f"{found[0]} is the first layer whose output is not finite" if found else "every layer's output is finite, the loss alone is not"
+    if found:
+        return f"{found[0]} is the first layer whose output is not finite"
+    return "every layer's output is finite, the loss alone is not"
 
 
 def all_finite(tensors: Iterable[Tensor]) -> bool:
@@ -80,7 +96,9 @@ def tensors_in(value: Any) -> list[Tensor]:
     """The tensors of a module's output, which may be a tuple or a mapping."""
     if isinstance(value, Tensor):
         return [value]
-    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (tuple, list)) else ()
+    parts = (
+        value.values() if isinstance(value, Mapping) else value if isinstance(value, (tuple, list)) else ()
+    )
     return [tensor for part in parts for tensor in tensors_in(part)]
 
 

@@ -1,4 +1,6 @@
-"""A test: means of a net's losses and metrics over a data set. In: a net in phase TEST, batches; out: numbers by name."""
+"""A test: means of a net's losses and metrics over a data set. In: a net in phase TEST, batches;
+out: numbers by name.
+"""
 
 from collections.abc import Callable
 from itertools import islice
@@ -15,12 +17,17 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    net: nn.Module, batches: TestBatches, device: torch.device, test_iter: int = 0, stop: Callable[[], bool] = lambda: False
+    net: nn.Module,
+    batches: TestBatches,
+    device: torch.device,
+    test_iter: int = 0,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, float] | None:
-    """Mean of every number that `net(**batch)` gives, and of its total loss as `loss`, weighted by the samples of each batch.
+    """Mean of every number that `net(**batch)` gives, and of its total loss as `loss`, weighted by
+    the samples of each batch.
 
-    Recurrent layers begin anew, whatever they carried from a test before.
-    test_iter: at most so many batches, 0: all. stop: asked before each batch; when true the answer is None.
+    Recurrent layers begin anew, whatever they carried from a test before. test_iter: at most so
+    many batches, 0: all. stop: asked before each batch; when true the answer is None.
     """
     means = WeightedMeans()
     batches.load(0)

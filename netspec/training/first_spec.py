@@ -1,4 +1,6 @@
-"""A first spec for a folder of images: a small convolutional net that fits their sizes and classes. In: a Survey; out: YAML."""
+"""A first spec for a folder of images: a small convolutional net that fits their sizes and classes.
+In: a Survey; out: YAML.
+"""
 
 import json
 from collections.abc import Iterator
@@ -15,10 +17,12 @@ WIDTHS = (32, 64, 128, 256, 256)
 
 
 def spec_text(found: Survey, name: str, path: str, labels: str) -> str:
-    """The whole spec. path: the folder, labels: the file of class names, both as seen from the spec.
+    """The whole spec. path: the folder, labels: the file of class names, both as seen from the
+    spec.
 
-    Stages of a 3x3 convolution and a pooling halve the image until it is about 4 pixels wide; a mean over what is left feeds one score a
-    class. Sizes that differ are resized by their shorter side and cropped in the middle.
+    Stages of a 3x3 convolution and a pooling halve the image until it is about 4 pixels wide; a
+    mean over what is left feeds one score a class. Sizes that differ are resized by their shorter
+    side and cropped in the middle.
     """
     return "\n".join([*head(found, name), *layers(found), *tail(found, path, labels)]) + "\n"
 
@@ -35,7 +39,10 @@ def space(found: Survey) -> tuple[tuple[int, int], bool]:
 def head(found: Survey, name: str) -> Iterator[str]:
     (height, width), resized = space(found)
     heights, widths = sorted(h for h, _ in found.sizes), sorted(w for _, w in found.sizes)
-    seen = "one size" if len(set(found.sizes)) == 1 else f"{heights[0]} to {heights[-1]} high and {widths[0]} to {widths[-1]} wide"
+    if len(set(found.sizes)) == 1:
+        seen = "one size"
+    else:
+        seen = f"{heights[0]} to {heights[-1]} high and {widths[0]} to {widths[-1]} wide"
     contract = [f"color: {'gray' if found.gray else 'rgb'}"]
     contract += [f"resize: {height}", f"crop_size: {height}"] if resized else []
     contract += [f"mean_value: [{', '.join(str(round(m)) for m in found.mean)}]", "scale: 0.015625"]
@@ -43,7 +50,10 @@ def head(found: Survey, name: str) -> Iterator[str]:
     yield f"name: {quoted(name)}"
     yield f"description: Tells {len(found.classes)} classes of images apart; begun by `netspec init`."
     yield "input:"
-    yield f"  # {len(found.sizes)} of {found.whole} images were looked at: {seen}, {'gray' if found.gray else 'in colour'}"
+    yield (
+        f"  # {len(found.sizes)} of {found.whole} images were looked at: {seen},"
+        f" {'gray' if found.gray else 'in colour'}"
+    )
     channels = 1 if found.gray else 3
     yield f"  data: {{shape: [N, {channels}, {height}, {width}], image: {{{', '.join(contract)}}}}}"
     yield "defaults:"
@@ -69,12 +79,16 @@ def tail(found: Survey, path: str, labels: str) -> Iterator[str]:
     batch = max(1, min(64, found.total // 4))
     yield "output:"
     yield f"  prob: {{labels: {quoted(labels)}}}"
-    yield "train:                           # without folders train and test, every fifth image is for the test"
+    yield (
+        "train:                           # without folders train and test, every fifth image is for the test"
+    )
     yield f"  data: {{source: images, path: {quoted(path)}, split: train, batch_size: {batch}}}"
     yield f"  test_data: {{source: images, path: {quoted(path)}, split: test, batch_size: {batch}}}"
     yield "  solver: {type: Adam, base_lr: 0.001, lr_policy: fixed, epochs: 20, random_seed: 1}"
 
 
 def quoted(text: str) -> str:
-    """A text in YAML's double quotes, whatever it holds; a dollar is doubled, since one begins a variable."""
+    """A text in YAML's double quotes, whatever it holds; a dollar is doubled, since one begins a
+    variable.
+    """
     return json.dumps(text.replace("$", "$$"), ensure_ascii=False)

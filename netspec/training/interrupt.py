@@ -1,4 +1,6 @@
-"""Ctrl-C as a request. In: signals; out: which one came, for the loop to look at between iterations."""
+"""Ctrl-C as a request. In: signals; out: which one came, for the loop to look at between
+iterations.
+"""
 
 import signal
 import threading
@@ -11,7 +13,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """While entered, the first SIGINT or SIGTERM is noted in `signal`; a second one stops at once. Does nothing outside the main thread."""
+    """While entered, the first SIGINT or SIGTERM is noted in `signal`; a second one stops at once.
+    Does nothing outside the main thread.
+    """
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -22,7 +26,9 @@ class Interrupt:
             self.before = {number: signal.signal(number, self.note) for number in SIGNALS}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 

@@ -1,4 +1,6 @@
-"""What a training takes and gives. The data layer, the emitter and the command line meet the loop here; knows no file and no optimiser."""
+"""What a training takes and gives. The data layer, the emitter and the command line meet the loop
+here; knows no file and no optimiser.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +20,11 @@ Batch = Mapping[str, Tensor]
 
 
 class TrainBatches(Protocol):
-    """Batches without end, in an order that `state` (JSON) and `load_state` can go on with exactly, as data.loader.Batches.
+    """Batches without end, in an order that `state` (JSON) and `load_state` can go on with exactly,
+    as data.loader.Batches.
 
-    len: batches in an epoch. position: samples handed out so far, over all epochs. close: no more are asked for.
+    len: batches in an epoch. position: samples handed out so far, over all epochs. close: no more
+    are asked for.
     """
 
     @property
@@ -33,7 +37,9 @@ class TrainBatches(Protocol):
 
 
 class TestBatches(Protocol):
-    """One pass over the data, in order, the last batch perhaps short; load(0) begins it anew. position: samples handed out so far."""
+    """One pass over the data, in order, the last batch perhaps short; load(0) begins it anew.
+    position: samples handed out so far.
+    """
 
     @property
     def position(self) -> int: ...
@@ -44,10 +50,11 @@ class TestBatches(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Player:
-    """One who learns in turn with others. net: what its losses need, with the job's tensors; words: its update rule.
+    """One who learns in turn with others. net: what its losses need, with the job's tensors; words:
+    its update rule.
 
-    weights: names of those that it trains, of none of which another does. inputs: those that its net takes; None: all. steps: its updates
-    in an iteration.
+    weights: names of those that it trains, of none of which another does. inputs: those that its
+    net takes; None: all. steps: its updates in an iteration.
     """
 
     name: str
@@ -62,10 +69,11 @@ class Player:
 class Job:
     """A net to train and what to train it with.
 
-    net: `net(**batch)` runs it and leaves `net.total_loss`; numbers among its outputs are metrics. parameters: every tensor of it that
-    is saved, by the spec's names. test_net: the same tensors in the phase TEST. losses: outputs of which less is better. layer_of: names
-    of layers by the paths of their modules, for messages. spec_hash: what a snapshot must have been trained as. players: who learns in
-    turn; none: the net learns all its parameters by `words`.
+    net: `net(**batch)` runs it and leaves `net.total_loss`; numbers among its outputs are metrics.
+    parameters: every tensor of it that is saved, by the spec's names. test_net: the same tensors in
+    the phase TEST. losses: outputs of which less is better. layer_of: names of layers by the paths
+    of their modules, for messages. spec_hash: what a snapshot must have been trained as. players:
+    who learns in turn; none: the net learns all its parameters by `words`.
     """
 
     net: nn.Module
@@ -82,12 +90,15 @@ class Job:
     @property
     def max_iter(self) -> int:
         """The length of the training in iterations, epochs resolved."""
-        return self.words.iterations(len(self.train_batches), sum(each.steps * each.words.iter_size for each in self.players))
+        return self.words.iterations(
+            len(self.train_batches), sum(each.steps * each.words.iter_size for each in self.players)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """How a training ended. iteration: how many were made. loss: mean over the last average_loss. metrics: of the last test.
+    """How a training ended. iteration: how many were made. loss: mean over the last average_loss.
+    metrics: of the last test.
 
     findings: what is odd about it, though it went through (NS690).
     """
@@ -103,4 +114,6 @@ class TrainingResult:
     @property
     def exit_code(self) -> int:
         """0, or 128 + the number of the signal that asked for the stop (Ctrl-C: 130)."""
-        return 0 if self.signal is None else 128 + self.signal
+        if self.signal is None:
+            return 0
+        return 128 + self.signal

@@ -1,6 +1,8 @@
-"""Who learns: one solver for the whole net, or several players in turn, each with its own. Knows no data and no file.
+"""Who learns: one solver for the whole net, or several players in turn, each with its own. Knows no
+data and no file.
 
-To a snapshot a team is one thing: its state is that of all its solvers, each tensor under its weight's name, which only one of them has.
+To a snapshot a team is one thing: its state is that of all its solvers, each tensor under its
+weight's name, which only one of them has.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,8 +21,16 @@ __all__ = ["Learner", "Team"]
 class Learner:
     """One who learns: its net, its solver, its losses so far. `batch` is the one that it saw last."""
 
-    def __init__(self, player: Player, parameters: Sequence[ParameterSpec], length: int, max_iter: int) -> None:
-        self.name, self.net, self.words, self.steps, self.inputs = player.name, player.net, player.words, player.steps, player.inputs
+    def __init__(
+        self, player: Player, parameters: Sequence[ParameterSpec], length: int, max_iter: int
+    ) -> None:
+        self.name, self.net, self.words, self.steps, self.inputs = (
+            player.name,
+            player.net,
+            player.words,
+            player.steps,
+            player.inputs,
+        )
         own = [each for each in parameters if each.name in player.weights]
         self.others = [each.tensor for each in parameters if each.trained and each.name not in player.weights]
         self.solver = Solver(player.words, own, max_iter * self.steps)
@@ -44,13 +54,18 @@ class Learner:
 
 
 class Team:
-    """The learners in the order of their turns. `iteration` counts rounds: in one, each makes its steps."""
+    """The learners in the order of their turns. `iteration` counts rounds: in one, each makes its
+    steps.
+    """
 
     def __init__(self, job: Job, parameters: Sequence[ParameterSpec], max_iter: int) -> None:
         alone = Player("", job.net, job.words, frozenset(each.name for each in parameters))
         for each in parameters:
             each.tensor.requires_grad_(each.trained)
-        self.learners = [Learner(player, parameters, job.words.average_loss, max_iter) for player in job.players or (alone,)]
+        self.learners = [
+            Learner(player, parameters, job.words.average_loss, max_iter)
+            for player in job.players or (alone,)
+        ]
         self.alone = not job.players
         self.iteration = 0
 
@@ -73,14 +88,20 @@ class Team:
 
     def rates(self, iteration: int) -> dict[str, float]:
         """The learning rate of each in an iteration (its first step), as the log has it."""
-        return {self.word(each, "learning_rate"): each.solver.rate_at(iteration * each.steps) for each in self}
+        return {
+            self.word(each, "learning_rate"): each.solver.rate_at(iteration * each.steps) for each in self
+        }
 
     def means(self) -> dict[str, float]:
         """The loss of each player as the log has it; nothing where one learns alone."""
-        return {} if self.alone else {self.word(each, "loss"): each.losses.mean for each in self}
+        if self.alone:
+            return {}
+        return {self.word(each, "loss"): each.losses.mean for each in self}
 
     def word(self, learner: Learner, word: str) -> str:
-        return word if self.alone else f"{learner.name}.{word}"
+        if self.alone:
+            return word
+        return f"{learner.name}.{word}"
 
     def recent(self) -> dict[str, list[float]]:
         """The losses that a snapshot keeps."""
@@ -109,4 +130,6 @@ class Team:
 
     def nets(self) -> nn.Module:
         """The nets that run, as one module."""
-        return self.learners[0].net if self.alone else nn.ModuleList(each.net for each in self)
+        if self.alone:
+            return self.learners[0].net
+        return nn.ModuleList(each.net for each in self)

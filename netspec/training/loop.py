@@ -1,4 +1,5 @@
-"""The training loop. In: a job (net, parameters, solver's words, batches) and a folder; out: a run, which can be killed and resumed.
+"""The training loop. In: a job (net, parameters, solver's words, batches) and a folder; out: a run,
+which can be killed and resumed.
 
 Caffe's order: test, iterate, log, snapshot. Knows no spec, no source of data, no terminal.
 """
@@ -35,11 +36,15 @@ LINES_WITHOUT_DISPLAY = 100
 ROUNDING = 1e-6
 
 
-def train(job: Job, run: Path, *, device: str = "auto", resume: bool = False, progress: Reporter | None = None) -> TrainingResult:
-    """Train to the end, or until Ctrl-C; the folder then holds weights.safetensors, solver.safetensors, log.jsonl and, after a test, best.
+def train(
+    job: Job, run: Path, *, device: str = "auto", resume: bool = False, progress: Reporter | None = None
+) -> TrainingResult:
+    """Train to the end, or until Ctrl-C; the folder then holds weights.safetensors,
+    solver.safetensors, log.jsonl and, after a test, best.
 
-    Errors (SpecError): NS670, NS671 the solver's words; NS672 the loss is not finite; NS673 the run cannot be written; NS674 to NS676 the
-    snapshot does not fit; NS677 the folder holds a run already; NS678 no such device; NS679 nothing to resume.
+    Errors (SpecError): NS670, NS671 the solver's words; NS672 the loss is not finite; NS673 the run
+    cannot be written; NS674 to NS676 the snapshot does not fit; NS677 the folder holds a run
+    already; NS678 no such device; NS679 nothing to resume.
     """
     place = find_device(device)
     prepare(run, resume)
@@ -56,9 +61,11 @@ WRITTEN = (".yaml", ".json", ".jsonl", ".safetensors")
 
 
 def prepare(run: Path, resume: bool) -> None:
-    """Make the folder of a new run; refuse one that holds a run, or to resume where there is none. Drafts that a kill left are removed.
+    """Make the folder of a new run; refuse one that holds a run, or to resume where there is none.
+    Drafts that a kill left are removed.
 
-    A run's folder may come from a stranger: where one of the files that training writes is a link there, nothing is written at all.
+    A run's folder may come from a stranger: where one of the files that training writes is a link
+    there, nothing is written at all.
     """
     if resume and not run.is_dir():
         raise fail("NS679", "no such folder", path=str(run))
@@ -77,7 +84,9 @@ def prepare(run: Path, resume: bool) -> None:
 class Training:
     """One training under way."""
 
-    def __init__(self, job: Job, run: Path, device: torch.device, interrupt: Interrupt, reporter: Reporter) -> None:
+    def __init__(
+        self, job: Job, run: Path, device: torch.device, interrupt: Interrupt, reporter: Reporter
+    ) -> None:
         self.job, self.run, self.device, self.interrupt, self.reporter = job, run, device, interrupt, reporter
         words = job.words
         self.words = words
@@ -109,7 +118,9 @@ class Training:
         return self.end(finished)
 
     def begin(self, resume: bool) -> None:
-        """Start anew, with a first snapshot, or from the last one; a run that was killed before its first starts anew."""
+        """Start anew, with a first snapshot, or from the last one; a run that was killed before its
+        first starts anew.
+        """
         if resume and self.checkpoint.exists:
             more = self.checkpoint.load()
             self.job.train_batches.load_state(more["data"])
@@ -143,7 +154,9 @@ class Training:
         self.team.iteration += 1
 
     def update(self, learner: Learner) -> None:
-        """iter_size batches forward and backward, then the update. The host waits for no result but every so many losses."""
+        """iter_size batches forward and backward, then the update. The host waits for no result but
+        every so many losses.
+        """
         learner.begin()
         for _ in range(learner.words.iter_size):
             learner.batch = to_device(learner.share(next(self.job.train_batches)), self.device)
@@ -198,11 +211,19 @@ class Training:
         )
 
     def test(self) -> bool:
-        """Run the test net over its data, log it, keep the weights if they are the best so far. False: interrupted."""
+        """Run the test net over its data, log it, keep the weights if they are the best so far.
+        False: interrupted.
+        """
         job, i = self.job, self.team.iteration
         assert job.test_net is not None and job.test_batches is not None
         with self.aside():
-            metrics = evaluate(job.test_net, job.test_batches, self.device, self.words.test_iter, lambda: self.interrupt.signal is not None)
+            metrics = evaluate(
+                job.test_net,
+                job.test_batches,
+                self.device,
+                self.words.test_iter,
+                lambda: self.interrupt.signal is not None,
+            )
             if metrics is None:
                 return False
             self.metrics = metrics
@@ -214,19 +235,30 @@ class Training:
         return True
 
     def ungathered(self) -> bool:
-        """Whether a test stands before the first iteration with layers whose statistics are not there yet, which is said; it is no best."""
+        """Whether a test stands before the first iteration with layers whose statistics are not
+        there yet, which is said; it is no best.
+        """
         assert self.job.test_net is not None
-        names = [layer_name(path, self.job.layer_of) for path, m in self.job.test_net.named_modules() if getattr(m, "ungathered", False)]
+        names = [
+            layer_name(path, self.job.layer_of)
+            for path, m in self.job.test_net.named_modules()
+            if getattr(m, "ungathered", False)
+        ]
         if names:
-            self.reporter.say(f"{listed(names)} {'has' if len(names) == 1 else 'have'} gathered no statistics yet: this test says nothing")
+            self.reporter.say(
+                f"{listed(names)} {'has' if len(names) == 1 else 'have'} gathered no statistics yet: this"
+                " test says nothing"
+            )
         return bool(names)
 
     def improved(self, metrics: Mapping[str, float]) -> bool:
-        """Whether a test is better than the best: by the first metric that is not a loss (more is better), else by the loss.
+        """Whether a test is better than the best: by the first metric that is not a loss (more is
+        better), else by the loss.
 
         One with a loss that is not finite is never better, whatever its metrics.
 
-        Players who learn against each other have no loss in common: without a metric none of their tests is best.
+        Players who learn against each other have no loss in common: without a metric none of their
+        tests is best.
         """
         if not all(math.isfinite(metrics[name]) for name in metrics if name in self.job.losses):
             return False
@@ -240,7 +272,9 @@ class Training:
     def show(self) -> None:
         """Log the training's loss, rate, speed and metrics."""
         self.read_all_losses()
-        numbers = {name: float(value) for name, value in scalars(self.outputs).items() if name not in self.job.losses}
+        numbers = {
+            name: float(value) for name, value in scalars(self.outputs).items() if name not in self.job.losses
+        }
         position, now = self.job.train_batches.position, time.perf_counter()
         speed = (position - self.position) / (now - self.since)
         self.position, self.since = position, now
@@ -262,7 +296,9 @@ class Training:
         self.reporter.record(record)
 
     def save(self) -> None:
-        """Take a snapshot unless this iteration has one. NS672: the weights are not finite (and are not saved)."""
+        """Take a snapshot unless this iteration has one. NS672: the weights are not finite (and are
+        not saved).
+        """
         i = self.team.iteration
         if i == self.saved:
             return
@@ -270,7 +306,9 @@ class Training:
             self.read_all_losses()
             if not all_finite(each.tensor for each in self.parameters):
                 self.diverged(self.team.learners[-1], max(0, i - 1), "the update is not finite")
-            self.checkpoint.save({"data": self.job.train_batches.state(), "losses": self.team.recent(), "best": self.best})
+            self.checkpoint.save(
+                {"data": self.job.train_batches.state(), "losses": self.team.recent(), "best": self.best}
+            )
             self.saved = i
 
     @contextmanager
@@ -283,5 +321,7 @@ class Training:
     def end(self, finished: bool) -> TrainingResult:
         i = self.team.iteration
         self.log.write({"phase": "end", "iteration": i, "reason": "finished" if finished else "interrupted"})
-        signal, findings = (None, self.idle.findings(str(self.run))) if finished else (self.interrupt.signal, ())
+        signal, findings = (
+            (None, self.idle.findings(str(self.run))) if finished else (self.interrupt.signal, ())
+        )
         return TrainingResult(self.run, i, self.team.loss, self.metrics, self.best, signal, findings)

@@ -1,4 +1,6 @@
-"""Means of losses and metrics. In: what each batch gave; out: numbers by name. Asks the device for values only when they are read."""
+"""Means of losses and metrics. In: what each batch gave; out: numbers by name. Asks the device for
+values only when they are read.
+"""
 
 import math
 from collections import deque
@@ -12,13 +14,19 @@ __all__ = ["LossWindow", "WeightedMeans", "scalars"]
 
 
 def scalars(outputs: Tensor | Mapping[str, Any]) -> dict[str, Tensor]:
-    """The numbers (no axes) among a net's outputs, detached; a net of one output gives it without a name: it counts as `loss`."""
+    """The numbers (no axes) among a net's outputs, detached; a net of one output gives it without a
+    name: it counts as `loss`.
+    """
     named = {"loss": outputs} if isinstance(outputs, Tensor) else outputs
-    return {name: value.detach() for name, value in named.items() if isinstance(value, Tensor) and value.ndim == 0}
+    return {
+        name: value.detach() for name, value in named.items() if isinstance(value, Tensor) and value.ndim == 0
+    }
 
 
 class WeightedMeans:
-    """Mean of each metric over samples: a batch counts by its number of samples, so a short last batch weighs less."""
+    """Mean of each metric over samples: a batch counts by its number of samples, so a short last
+    batch weighs less.
+    """
 
     def __init__(self) -> None:
         self.sums: dict[str, Tensor] = {}
@@ -28,18 +36,25 @@ class WeightedMeans:
         """Values of one batch (single numbers), each a mean over `samples` samples."""
         for name, value in values.items():
             share = value.detach().reshape(()).double() * samples
-            self.sums[name] = self.sums[name] + share if name in self.sums else share
+            if name in self.sums:
+                self.sums[name] = self.sums[name] + share
+            else:
+                self.sums[name] = share
         self.samples += samples
 
     def result(self) -> dict[str, float]:
         """The means by name; nothing before the first batch."""
-        return {name: float(total) / self.samples for name, total in self.sums.items()} if self.samples else {}
+        if self.samples:
+            return {name: float(total) / self.samples for name, total in self.sums.items()}
+        return {}
 
 
 class LossWindow:
-    """The losses of the newest batches: those not yet read from the device, and the mean of the last `length` read.
+    """The losses of the newest batches: those not yet read from the device, and the mean of the
+    last `length` read.
 
-    `begin`: losses read before, oldest first. Reading waits for the device, so the caller says when.
+    `begin`: losses read before, oldest first. Reading waits for the device, so the caller says
+    when.
     """
 
     def __init__(self, length: int, begin: Iterable[float] = ()) -> None:
@@ -51,13 +66,27 @@ class LossWindow:
         self.waiting.append(loss.detach())
 
     def read(self) -> tuple[int, float] | None:
-        """Read the waiting losses. The first that is not finite: its number among all losses added (from 0) and its value; or None."""
-        values = [float(loss) for loss in self.waiting] if len(self.waiting) < 2 else torch.stack(self.waiting).tolist()
+        """Read the waiting losses. The first that is not finite: its number among all losses added
+        (from 0) and its value; or None.
+        """
+        if len(self.waiting) < 2:
+            values = [float(loss) for loss in self.waiting]
+        else:
+            values = torch.stack(self.waiting).tolist()
         self.waiting.clear()
         self.recent.extend(values)
         self.count += len(values)
-        return next(((self.count - len(values) + i, value) for i, value in enumerate(values) if not math.isfinite(value)), None)
+        return next(
+            (
+                (self.count - len(values) + i, value)
+                for i, value in enumerate(values)
+                if not math.isfinite(value)
+            ),
+            None,
+        )
 
     @property
     def mean(self) -> float:
-        return sum(self.recent) / len(self.recent) if self.recent else math.nan
+        if self.recent:
+            return sum(self.recent) / len(self.recent)
+        return math.nan

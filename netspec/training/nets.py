@@ -1,4 +1,5 @@
-"""A net in torch and its tensors by the spec's names: the net to train, its twin for tests, and nets filled from files.
+"""A net in torch and its tensors by the spec's names: the net to train, its twin for tests, and
+nets filled from files.
 
 In: TypedGraphs and safetensors files; out: modules. Knows no solver and no data.
 """
@@ -21,12 +22,16 @@ from netspec.training.run.weights import Facts, read_tensors
 __all__ = ["Twins", "fill", "joined", "start_from", "tensors_of", "twins"]
 
 Aliases = Mapping[tuple[str, int], str]
-"""Name of a tensor by layer and number of the weight in it: where a net lacks a tensor's owner, the tensor still has its name."""
+"""Name of a tensor by layer and number of the weight in it: where a net lacks a tensor's owner, the
+tensor still has its name.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Twins:
-    """The net to train and the one to test, which hold the same tensors; every tensor of both under the spec's name."""
+    """The net to train and the one to test, which hold the same tensors; every tensor of both under
+    the spec's name.
+    """
 
     train: nn.Module
     test: nn.Module
@@ -34,17 +39,26 @@ class Twins:
 
 
 def twins(train: TypedGraph, test: TypedGraph) -> Twins:
-    """Compile both phases. A weight belongs together by its layer's name, as in Caffe; what only the test net has is kept, not trained."""
+    """Compile both phases. A weight belongs together by its layer's name, as in Caffe; what only
+    the test net has is kept, not trained.
+    """
     net, other = compiled.compile(train, "train"), compiled.compile(test, "test")
-    specs = [ParameterSpec(ref.name, tensor, rate(ref), ref.settings.decay_mult) for ref, tensor in owned(net, train)]
+    specs = [
+        ParameterSpec(ref.name, tensor, rate(ref), ref.settings.decay_mult)
+        for ref, tensor in owned(net, train)
+    ]
     for ref, tensor in joined(other, test, net, train):
         if not ref.shared:
             specs.append(ParameterSpec(ref.name, tensor, 0.0))
     return Twins(net, other, specs)
 
 
-def joined(net: nn.Module, typed: TypedGraph, other: nn.Module, known: TypedGraph) -> list[tuple[WeightRef, Tensor]]:
-    """Give a net the tensors of another for the layers that both have; the weights of layers that the other has not."""
+def joined(
+    net: nn.Module, typed: TypedGraph, other: nn.Module, known: TypedGraph
+) -> list[tuple[WeightRef, Tensor]]:
+    """Give a net the tensors of another for the layers that both have; the weights of layers that
+    the other has not.
+    """
     own = {(ref.node.name, ref.index): tensor for ref, tensor in held(other, known)}
     alone = []
     for ref, tensor in held(net, typed):
@@ -59,11 +73,15 @@ def joined(net: nn.Module, typed: TypedGraph, other: nn.Module, known: TypedGrap
 
 def rate(ref: WeightRef) -> float:
     """lr_mult; 0 for what training does not move."""
-    return ref.settings.lr_mult if ref.kind == "parameter" else 0.0
+    if ref.kind == "parameter":
+        return ref.settings.lr_mult
+    return 0.0
 
 
 def held(net: nn.Module, typed: TypedGraph) -> Iterator[tuple[WeightRef, Tensor]]:
-    """Every weight with its tensor; those that are views of another's (share_mode PERMISSIVE) have none."""
+    """Every weight with its tensor; those that are views of another's (share_mode PERMISSIVE) have
+    none.
+    """
     for ref in typed.weight_refs():
         module, name = place(net, ref)
         tensor = module._parameters.get(name, module._buffers.get(name))
@@ -94,7 +112,8 @@ def aliases(typed: TypedGraph) -> Aliases:
 def fill(net: nn.Module, typed: TypedGraph, path: Path, known: TypedGraph | None = None) -> Facts:
     """Copy a file's tensors into a net, which may be a part of what was trained; the file's facts.
 
-    known: the graph that was trained, whose names the file has. NS676: a tensor is missing or of another shape; then none is copied.
+    known: the graph that was trained, whose names the file has. NS676: a tensor is missing or of
+    another shape; then none is copied.
     """
     tensors, facts = read_tensors(path)
     names = aliases(known) if known is not None else {}
@@ -104,19 +123,29 @@ def fill(net: nn.Module, typed: TypedGraph, path: Path, known: TypedGraph | None
 
 
 def start_from(parameters: list[ParameterSpec], path: Path, spec: str = "SPEC") -> list[str]:
-    """Copy what a file has for these parameters; the names of those that it lacks, which keep their fillers.
+    """Copy what a file has for these parameters; the names of those that it lacks, which keep their
+    fillers.
 
-    spec: the file that the net is read from, for a message.
-    NS676: a tensor is of another shape or not finite, or the file has none of them; then none is copied.
+    spec: the file that the net is read from, for a message. NS676: a tensor is of another shape or
+    not finite, or the file has none of them; then none is copied.
     """
     tensors, _ = read_tensors(path)
     ours = {each.name: each.tensor for each in parameters}
     common = {name: tensors[name] for name in ours if name in tensors}
     if not common:
-        raise fail("NS676", f"none of its {len(tensors)} tensors bears the name of one of the net's {len(ours)}", path=str(path))
+        raise fail(
+            "NS676",
+            f"none of its {len(tensors)} tensors bears the name of one of the net's {len(ours)}",
+            path=str(path),
+        )
     wrong = [name for name, tensor in common.items() if not all_finite([tensor])]
     if wrong:
-        raise SpecError([Diagnostic("NS676", f"{name} holds values that are not finite", path=str(path)) for name in wrong])
+        raise SpecError(
+            [
+                Diagnostic("NS676", f"{name} holds values that are not finite", path=str(path))
+                for name in wrong
+            ]
+        )
     unlike = {name: tensor for name, tensor in common.items() if tensor.shape != ours[name].shape}
     if unlike:
         raise SpecError(list(misfits(unlike, ours, path, spec)))
@@ -124,16 +153,31 @@ def start_from(parameters: list[ParameterSpec], path: Path, spec: str = "SPEC") 
     return [name for name in ours if name not in common]
 
 
-def misfits(unlike: Mapping[str, Tensor], ours: Mapping[str, Tensor], path: Path, spec: str) -> Iterator[Diagnostic]:
+def misfits(
+    unlike: Mapping[str, Tensor], ours: Mapping[str, Tensor], path: Path, spec: str
+) -> Iterator[Diagnostic]:
     """NS676 for each tensor of another shape; with the first of a layer, what can be done about it."""
-    run = path.parent if (path.parent / "run.json").is_file() and (path.parent / "spec.yaml").is_file() else None
-    before = f"{run} {run / 'spec.yaml'}" if run is not None else f"{path} BEFORE.yaml"
+    run = (
+        path.parent
+        if (path.parent / "run.json").is_file() and (path.parent / "spec.yaml").is_file()
+        else None
+    )
+    if run is not None:
+        before = f"{run} {run / 'spec.yaml'}"
+    else:
+        before = f"{path} BEFORE.yaml"
     told: set[str] = set()
     for name, tensor in unlike.items():
         layer = name.rpartition(".")[0]
         helps = (
-            f"rename layer {layer} in {spec}, and where it is read: it then starts as its fillers say, the others from the file",
-            f"netspec transplant {before} {spec} -o start.safetensors, and start from --weights start.safetensors",
+            (
+                f"rename layer {layer} in {spec}, and where it is read: it then starts as its fillers say,"
+                " the others from the file"
+            ),
+            (
+                f"netspec transplant {before} {spec} -o start.safetensors, and start from --weights"
+                " start.safetensors"
+            ),
         )
         fact = f"{name} is {list(tensor.shape)} in the file, {list(ours[name].shape)} in the net"
         yield Diagnostic("NS676", fact, path=str(path), fixes=() if layer in told else tuple(map(Fix, helps)))

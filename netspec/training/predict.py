@@ -1,4 +1,6 @@
-"""A run as something that predicts: one batch in, outputs by name out, both numpy. In: a run's folder."""
+"""A run as something that predicts: one batch in, outputs by name out, both numpy. In: a run's
+folder.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +40,9 @@ class Opened:
 
 
 def open_run(folder: str, weights: str = "last", device: str = "auto", reading: Reading = PLAIN) -> Opened:
-    """Load a run to predict with. Raises SpecError as load_run does, NS678 (no such device), NS685 (several inputs)."""
+    """Load a run to predict with. Raises SpecError as load_run does, NS678 (no such device), NS685
+    (several inputs).
+    """
     place = find_device(device)
     loaded = load_run(folder, weights, str(place), reading)
     ports = ports_of(loaded.typed)

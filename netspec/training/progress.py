@@ -1,4 +1,6 @@
-"""How a training shows itself. In: what the loop reports; out: a bar on a terminal, plain lines elsewhere, or nothing."""
+"""How a training shows itself. In: what the loop reports; out: a bar on a terminal, plain lines
+elsewhere, or nothing.
+"""
 
 import time
 from collections.abc import Mapping
@@ -14,10 +16,14 @@ SECONDS_BETWEEN_UPDATES = 0.1
 
 
 class Reporter(Protocol):
-    """`say` for a remark, `begin` once the length is known, `iteration` after each one (cheap), `record` for each line of the log."""
+    """`say` for a remark, `begin` once the length is known, `iteration` after each one (cheap),
+    `record` for each line of the log.
+    """
 
     def __enter__(self) -> Self: ...
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
     def say(self, text: str) -> None: ...
     def begin(self, done: int, total: int) -> None: ...
     def iteration(self, done: int, loss: float) -> None: ...
@@ -30,7 +36,9 @@ class Silent:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         pass
 
     def say(self, text: str) -> None:
@@ -60,13 +68,21 @@ class Lines(Silent):
         self.total = total
 
     def record(self, record: Mapping[str, Any]) -> None:
-        numbers = ", ".join(f"{name} {shown(value)}" for name, value in record.items() if name not in ("phase", "iteration", "best"))
+        numbers = ", ".join(
+            f"{name} {shown(value)}"
+            for name, value in record.items()
+            if name not in ("phase", "iteration", "best")
+        )
         numbers += " (the best so far)" if record.get("best") else ""
-        print(f"{record['phase']} {record['iteration']}/{self.total}: {numbers}", file=self.stream, flush=True)
+        print(
+            f"{record['phase']} {record['iteration']}/{self.total}: {numbers}", file=self.stream, flush=True
+        )
 
 
 class Bar:
-    """A rich progress bar: loss, latest metrics, images per second, time left. Colours obey NO_COLOR."""
+    """A rich progress bar: loss, latest metrics, images per second, time left. Colours obey
+    NO_COLOR.
+    """
 
     def __init__(self, console: Console) -> None:
         self.bar = Progress(
@@ -86,7 +102,9 @@ class Bar:
         self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.bar.stop()
 
     def say(self, text: str) -> None:
@@ -103,20 +121,33 @@ class Bar:
 
     def record(self, record: Mapping[str, Any]) -> None:
         label = "test " if record["phase"] == "test" else ""
-        latest = {label + name: value for name, value in record.items() if not name.endswith("learning_rate") and isinstance(value, float)}
+        latest = {
+            label + name: value
+            for name, value in record.items()
+            if not name.endswith("learning_rate") and isinstance(value, float)
+        }
         self.show(record["iteration"], latest)
 
     def show(self, done: int, latest: Mapping[str, float]) -> None:
         self.numbers |= latest
-        text = "  ".join(f"{name.replace('images_per_second', 'images/s')} {shown(value)}" for name, value in self.numbers.items())
+        text = "  ".join(
+            f"{name.replace('images_per_second', 'images/s')} {shown(value)}"
+            for name, value in self.numbers.items()
+        )
         self.bar.update(self.task, completed=done, numbers=text)
 
 
 def reporter(stream: TextIO) -> Reporter:
     """A bar if the stream is a terminal, else lines."""
-    return Bar(Console(file=stream)) if stream.isatty() else Lines(stream)
+    if stream.isatty():
+        return Bar(Console(file=stream))
+    return Lines(stream)
 
 
 def shown(value: Any) -> str:
     """A number in four digits, anything else as it is."""
-    return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1e4 else f"{value:.0f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and abs(value) < 1e4:
+        return f"{value:.4g}"
+    if isinstance(value, float):
+        return f"{value:.0f}"
+    return str(value)

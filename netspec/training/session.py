@@ -1,4 +1,6 @@
-"""A Program becomes a Job, and the Job a run. In: a spec as it was read, a folder; out: what the loop takes, and the run's files."""
+"""A Program becomes a Job, and the Job a run. In: a spec as it was read, a folder; out: what the
+loop takes, and the run's files.
+"""
 
 import hashlib
 import os
@@ -37,7 +39,9 @@ STAMP = len("2026-11-29T12-00-00")
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """A job, ready to be run, and what the run's folder tells of it. left_out: tensors that a file to start from did not have."""
+    """A job, ready to be run, and what the run's folder tells of it. left_out: tensors that a file
+    to start from did not have.
+    """
 
     program: driver.Program
     job: Job
@@ -57,8 +61,8 @@ def train_program(
 ) -> TrainingResult:
     """Train a program in a folder, or go on there.
 
-    Nothing is written before spec, data, net and the course of the rate are known to fit. Raises SpecError as `session`, `foretold` and
-    `loop.train` do.
+    Nothing is written before spec, data, net and the course of the rate are known to fit. Raises
+    SpecError as `session`, `foretold` and `loop.train` do.
     """
     place = find_device(device)
     before = read_record(run) if resume else {}
@@ -67,7 +71,10 @@ def train_program(
     if resume and before.get("spec_hash") != made.job.spec_hash:
         fact = f"it was trained as {before.get('spec_hash')}, the spec is {made.job.spec_hash}"
         notes = (
-            "its layers or inputs were changed; another network is another run: train SPEC --run NEW, with --weights what fits is kept",
+            (
+                "its layers or inputs were changed; another network is another run: train SPEC --run NEW,"
+                " with --weights what fits is kept"
+            ),
         )
         raise fail("NS675", fact, path=str(run), notes=notes)
     foretold(program, made.job, progress)
@@ -75,14 +82,20 @@ def train_program(
         progress.say(f"{weights} lacks {listed(made.left_out)}: filled as the spec says")
     prepare(run, resume)
     record = record_of(program, made.seed, str(place), made.job.spec_hash)
-    write_run(run, program, record | ({"started": before.get("started"), "resumed": record["started"]} if resume else {}))
+    write_run(
+        run,
+        program,
+        record | ({"started": before.get("started"), "resumed": record["started"]} if resume else {}),
+    )
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
     return train(made.job, run, device=device, resume=resume, progress=progress)
 
 
 def foretold(program: driver.Program, job: Job, progress: Reporter | None) -> None:
-    """Say what is odd about a training of this length, before it begins. Raises SpecError: NS694, NS695."""
+    """Say what is odd about a training of this length, before it begins. Raises SpecError: NS694,
+    NS695.
+    """
     if faults := list(rate_faults(program.resolved, job.max_iter)):
         raise SpecError(faults)
     found = Diagnostics()
@@ -93,15 +106,20 @@ def foretold(program: driver.Program, job: Job, progress: Reporter | None) -> No
 
 def listed(names: Sequence[str]) -> str:
     """`a, b and 3 more`."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    if len(names) > SHOWN:
+        more = f" and {len(names) - SHOWN} more"
+    else:
+        more = ""
     return ", ".join(names[:SHOWN]) + more
 
 
-def session(program: driver.Program, device: torch.device, *, seed: int | None = None, weights: str | None = None) -> Session:
+def session(
+    program: driver.Program, device: torch.device, *, seed: int | None = None, weights: str | None = None
+) -> Session:
     """The job of a program. seed: in place of the spec's; weights: a file to start from.
 
-    Raises SpecError: NS671 (nothing to train), NS680 (all weights start at 0), NS681 (no section train), NS676 (the file does not
-    fit), those of Feeds.
+    Raises SpecError: NS671 (nothing to train), NS680 (all weights start at 0), NS681 (no section
+    train), NS676 (the file does not fit), those of Feeds.
     """
     section = section_of(program)
     graphs = program.training_graph("train"), program.training_graph("test")
@@ -110,24 +128,36 @@ def session(program: driver.Program, device: torch.device, *, seed: int | None =
     if weights is None:
         check_fillers(graphs[0])
     seed = seed if seed is not None else section.solver.random_seed
-    seed = seed if seed >= 0 else int.from_bytes(os.urandom(4), "little") % SEEDS
+    if seed < 0:
+        seed = int.from_bytes(os.urandom(4), "little") % SEEDS
     feeds = Feeds.open(program, *graphs)
     torch.manual_seed(seed)
     nets = twins(*graphs)
-    left_out = start_from(nets.parameters, Path(weights), program.resolved.spec.source.name) if weights is not None else []
+    left_out = (
+        start_from(nets.parameters, Path(weights), program.resolved.spec.source.name)
+        if weights is not None
+        else []
+    )
     words = section.solver.changed(random_seed=seed)
     job = job_of(graphs, nets, feeds, words, device, players_of(program, nets, graphs[0], words))
     return Session(program, job, feeds, seed, tuple(left_out))
 
 
-def players_of(program: driver.Program, nets: Twins, trained: TypedGraph, words: SolverParameter) -> tuple[Player, ...]:
+def players_of(
+    program: driver.Program, nets: Twins, trained: TypedGraph, words: SolverParameter
+) -> tuple[Player, ...]:
     """Who learns in turn: a net for each player's losses, which holds the tensors of the whole one."""
     found = []
     for part in program.players():
         net = compiled.compile(part.typed, "train")
         joined(net, part.typed, nets.train, trained)
-        own = part.said.solver.over(words) if part.said.solver is not None else words
-        found.append(Player(part.name, net, own, part.weights, frozenset(arguments(net).values()), part.said.steps))
+        if part.said.solver is not None:
+            own = part.said.solver.over(words)
+        else:
+            own = words
+        found.append(
+            Player(part.name, net, own, part.weights, frozenset(arguments(net).values()), part.said.steps)
+        )
     return tuple(found)
 
 
@@ -157,18 +187,33 @@ def job_of(
 
 def losses_of(*graphs: TypedGraph) -> frozenset[str]:
     """Names of values of which less is better."""
-    judges = (node for typed in graphs for node in typed.graph.nodes if "loss" in node.layer.traits or any(node.loss_weights))
+    judges = (
+        node
+        for typed in graphs
+        for node in typed.graph.nodes
+        if "loss" in node.layer.traits or any(node.loss_weights)
+    )
     return frozenset({"loss"} | {top.name for node in judges for top in node.tops})
 
 
 def hash_of(typed: TypedGraph, players: tuple[Player, ...] = ()) -> str:
-    """A hash of what is trained: layers with their parameters, wiring and weights, and by whom. Texts that mean the same have the same."""
+    """A hash of what is trained: layers with their parameters, wiring and weights, and by whom.
+    Texts that mean the same have the same.
+    """
     graph = typed.graph
-    number = {value: i for i, value in enumerate([*(i.value for i in graph.inputs), *(top for node in graph.nodes for top in node.tops)])}
+    number = {
+        value: i
+        for i, value in enumerate(
+            [*(i.value for i in graph.inputs), *(top for node in graph.nodes for top in node.tops)]
+        )
+    }
     lines = [f"{given.value.name} {typed.types[given.value]} {given.contract!r}" for given in graph.inputs]
     for node in graph.nodes:
         names = [(w.name, tuple(map(str, w.shape)), w.kind) for w in typed.weights[node]]
-        lines.append(f"{node.name} {node.layer!r} {[number[v] for v in node.bottoms]} {names} {node.params} {node.loss_weights}")
+        lines.append(
+            f"{node.name} {node.layer!r} {[number[v] for v in node.bottoms]} {names} {node.params}"
+            f" {node.loss_weights}"
+        )
     lines += [f"{player.name} {sorted(player.weights)}" for player in players]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
@@ -180,18 +225,29 @@ def check_fillers(typed: TypedGraph) -> None:
         return
     said = [node for node in nodes if "weight_filler" in node.places]
     bare = "no weight_filler, and the default is constant 0"
-    why = bare if not said else "a weight_filler of constant 0" if len(said) == len(nodes) else "none but constant 0 as weight_filler"
+    if not said:
+        why = bare
+    elif len(said) == len(nodes):
+        why = "a weight_filler of constant 0"
+    else:
+        why = "none but constant 0 as weight_filler"
     at = [span for node in nodes[:SHOWN] if (span := node.places["weight_filler"]) is not None]
     fact = f"{listed([node.name for node in nodes])} {'has' if len(nodes) == 1 else 'have'} {why}"
     others = tuple(Label(span, "so is this") for span in at[1:])
     fix = Fix("give the layers weight_filler: xavier, each or under defaults")
-    raise SpecError([Diagnostic("NS680", fact, at[0] if at else None, "filled with 0", others=others, fixes=(fix,))])
+    raise SpecError(
+        [Diagnostic("NS680", fact, at[0] if at else None, "filled with 0", others=others, fixes=(fix,))]
+    )
 
 
-def reread(spec: str, run: Path | None, resume: bool, reading: Reading = PLAIN) -> tuple[Path | None, driver.Program]:
-    """A spec or a run's folder as the command line names it: the run, if one is meant, and the program.
+def reread(
+    spec: str, run: Path | None, resume: bool, reading: Reading = PLAIN
+) -> tuple[Path | None, driver.Program]:
+    """A spec or a run's folder as the command line names it: the run, if one is meant, and the
+    program.
 
-    A run that goes on keeps the settings it began with; new ones come after them. Raises SpecError NS679, NS683 and what reading raises.
+    A run that goes on keeps the settings it began with; new ones come after them. Raises SpecError
+    NS679, NS683 and what reading raises.
     """
     if is_run(spec):
         record = read_record(Path(spec))
@@ -205,7 +261,9 @@ def reread(spec: str, run: Path | None, resume: bool, reading: Reading = PLAIN) 
 
 
 def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:
-    """runs/<name>/<time>, a number added where that is taken; to resume, the latest there. NS679: there is none."""
+    """runs/<name>/<time>, a number added where that is taken; to resume, the latest there. NS679:
+    there is none.
+    """
     folder = base / (name.replace("/", "_").replace(os.sep, "_") or "net")
     if resume:
         found = sorted((path for path in folder.glob("*") if is_run(path)), key=begun)
@@ -221,6 +279,8 @@ def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:
 
 
 def begun(path: Path) -> tuple[str, int, str]:
-    """When a run began, by the name that find_run gave it: the second, and which of those begun in it."""
+    """When a run began, by the name that find_run gave it: the second, and which of those begun in
+    it.
+    """
     count = path.name[STAMP + 1 :]
     return path.name[:STAMP], int(count) if count.isascii() and count.isdecimal() else 1, path.name

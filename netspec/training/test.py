@@ -17,17 +17,23 @@ __all__ = ["Measured", "measure"]
 
 
 class Measured(NamedTuple):
-    """What a test gave: the file of the weights, how many samples, and the means of losses and metrics over them."""
+    """What a test gave: the file of the weights, how many samples, and the means of losses and
+    metrics over them.
+    """
 
     weights: Path
     samples: int
     metrics: dict[str, float]
 
 
-def measure(folder: str | Path, weights: str = "last", device: str = "auto", reading: Reading = PLAIN) -> Measured:
-    """Test a run over its whole test data. weights: last, best or a file; reading: its settings come after the run's own.
+def measure(
+    folder: str | Path, weights: str = "last", device: str = "auto", reading: Reading = PLAIN
+) -> Measured:
+    """Test a run over its whole test data. weights: last, best or a file; reading: its settings
+    come after the run's own.
 
-    Raises SpecError: NS678, NS683, NS684 (the spec names no test data), NS674, NS676, and those of the data.
+    Raises SpecError: NS678, NS683, NS684 (the spec names no test data), NS674, NS676, and those of
+    the data.
     """
     place, run = find_device(device), Path(folder)
     record = read_record(run)

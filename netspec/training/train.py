@@ -24,17 +24,19 @@ def train(
 ) -> TrainingResult:
     """Train as the spec's section `train` says; answers the run's folder, loss and metrics.
 
-    spec: a file, a Program, or with `resume` a run's folder. run: the folder to train in, by default runs/<name>/<time>. weights: a
-    safetensors file to start from. settings: PATH=VALUE, as --set has them.
-    allow_code: Python code that the spec names, plug-ins and `python:` sources, may run; a run does not remember it.
-    Ctrl-C takes a snapshot and returns (`result.signal`).
-    Raises SpecError.
+    spec: a file, a Program, or with `resume` a run's folder. run: the folder to train in, by
+    default runs/<name>/<time>. weights: a safetensors file to start from. settings: PATH=VALUE, as
+    --set has them. allow_code: Python code that the spec names, plug-ins and `python:` sources, may
+    run; a run does not remember it. Ctrl-C takes a snapshot and returns (`result.signal`). Raises
+    SpecError.
     """
     folder = Path(run) if run is not None else None
     if isinstance(spec, Program):
         program = spec
     else:
-        folder, program = reread(fspath(spec), folder, resume, Reading(settings=tuple(settings), allow_code=allow_code))
+        folder, program = reread(
+            fspath(spec), folder, resume, Reading(settings=tuple(settings), allow_code=allow_code)
+        )
     start = fspath(weights) if weights is not None else None
     folder = folder or find_run(program.name, resume)
     return train_program(program, folder, device=device, resume=resume, weights=start)

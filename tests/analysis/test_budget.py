@@ -1,5 +1,4 @@
 """`expect:`: what it accepts, what it reports, where, and in whose name."""
-# ruff: noqa: E501
 
 import pytest
 from analysis_specs import codes, findings, net
@@ -113,7 +112,12 @@ def test_limits_hold_at_their_very_ends() -> None:
         ({"about": 200}, 198, 202), ({"about": 200, "tolerance": 0.05}, 190, 210), ({"about": 0, "tolerance": 1}, 0, 0),
     ):  # fmt: skip
         held = Limit(**limit)
-        for value, inside in ((least - 1, least == 0 and "max" in limit), (least, True), (most, True), (most + 1, most == 10**6)):
+        for value, inside in (
+            (least - 1, least == 0 and "max" in limit),
+            (least, True),
+            (most, True),
+            (most + 1, most == 10**6),
+        ):
             assert (held.broken(value) is None) == inside, (limit, value)
 
 
@@ -130,7 +134,10 @@ def test_the_spenders_are_named_by_size() -> None:
 
 def test_the_first_shape_that_differs_is_named() -> None:
     text = LENET.replace("num_output: 50, kernel_size: 5", "num_output: 50, kernel_size: 5, pad: 1")
-    (found,) = findings(text + "expect: {shapes: {prob: [N, 10], pool2: [N, 50, 4, 4], pool1: [N, 20, 12, 12], conv1: [N, 20, 24, 24]}}\n")
+    (found,) = findings(
+        text
+        + "expect: {shapes: {prob: [N, 10], pool2: [N, 50, 4, 4], pool1: [N, 20, 12, 12], conv1: [N, 20, 24, 24]}}\n"
+    )
     assert found.code == "NS324"
     assert found.fact == "Pooling pool2 must give [N, 50, 4, 4]: it gives [N, 50, 5, 5]"
     assert [label.span.text for label in found.others] == ["1", "conv2", "pool2"]

@@ -28,7 +28,9 @@ OPEN = net("[N, 1, H, W]", "name: p, type: Pooling, kernel_size: 2, stride: 2, r
 def run(tmp_path: Path) -> Any:
     def invoke(text: str, *words: str) -> tuple[int, str]:
         (tmp_path / "spec.yaml").write_text(text, encoding="utf-8")
-        result = CliRunner().invoke(group, [words[0], str(tmp_path / "spec.yaml"), *words[1:]], standalone_mode=False)
+        result = CliRunner().invoke(
+            group, [words[0], str(tmp_path / "spec.yaml"), *words[1:]], standalone_mode=False
+        )
         assert result.exception is None, result.output
         return result.return_value or 0, result.output
 
@@ -51,7 +53,10 @@ def test_sizes_in_words_and_as_json(run: Any) -> None:
 
 @pytest.mark.parametrize("length", [4096, 4097, 16_000, 480_000])
 def test_a_present_size_beyond_those_tried_is_answered(run: Any, length: int) -> None:
-    code, text = run(net(f"[N, 1, {length}]", "name: c, type: Convolution, num_output: 2, kernel_size: 9, stride: 4"), "sizes")
+    code, text = run(
+        net(f"[N, 1, {length}]", "name: c, type: Convolution, num_output: 2, kernel_size: 9, stride: 4"),
+        "sizes",
+    )
     assert code == 0
     assert text.splitlines()[0] == f"L >= 9   (axis 2 of data, now {length})"
 
@@ -60,7 +65,10 @@ def test_coupled_axes_and_nets_without_sizes(run: Any) -> None:
     said = run(LENET, "sizes")[1]
     assert said.splitlines()[0] == "H and W are coupled by ip: 20*((H + 1)//2 - 2)*((W + 1)//2 - 2) = 2880"
     assert "coupled with W: solved for W = 28" in said
-    assert run(net("[N, 4]", "name: ip, type: InnerProduct, num_output: 3"), "sizes") == (0, "no spatial or open sizes\n")
+    assert run(net("[N, 4]", "name: ip, type: InnerProduct, num_output: 3"), "sizes") == (
+        0,
+        "no spatial or open sizes\n",
+    )
 
 
 def test_show_adds_what_is_asked_for(run: Any) -> None:
@@ -81,15 +89,26 @@ def test_show_adds_what_is_asked_for(run: Any) -> None:
         "begin",
     ]
     assert conv1.split()[-8:] == ["520", "288,000", "11,520", "299,520", "11.23", "5", "1", "0"]
-    assert "units: 11,520 hidden, 784 input, 10 output; connections: 328,330" in run(LENET, "show", "--counts")[1]
-    assert run(LENET, "show", "--training")[1].splitlines()[-1] == "training: 22,983,100 operations: 328,330 connections x 70 examples seen"
+    assert (
+        "units: 11,520 hidden, 784 input, 10 output; connections: 328,330"
+        in run(LENET, "show", "--counts")[1]
+    )
+    assert (
+        run(LENET, "show", "--training")[1].splitlines()[-1]
+        == "training: 22,983,100 operations: 328,330 connections x 70 examples seen"
+    )
 
 
 def test_show_as_json_has_every_number(run: Any) -> None:
     found = json.loads(run(LENET, "show", "--json", "--field", "--training")[1])
     assert found["totals"]["units"] == {"hidden": 11520, "input": 784, "output": 10}
     assert found["totals"]["activation_memory"]["inference"] == 57600
-    assert found["layers"][1]["field"]["pool1"]["data"]["2"] == {"size": 6, "narrowest": 6, "stride": 2, "begin": 0}
+    assert found["layers"][1]["field"]["pool1"]["data"]["2"] == {
+        "size": 6,
+        "narrowest": 6,
+        "stride": 2,
+        "begin": 0,
+    }
     assert found["training"] == {"examples_seen": 70, "operations": 22983100}
 
 

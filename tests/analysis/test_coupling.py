@@ -47,7 +47,9 @@ def test_what_is_said_is_what_is_required(name: str) -> None:
     assert said
     by_text: dict[str, list[bool]] = {}
     for sentence in said:
-        names, node, requirement = re.fullmatch(r"(.*?) (?:are coupled|is bound) by (\w+): (.*)", sentence).groups()  # type: ignore[union-attr]
+        names, node, requirement = re.fullmatch(
+            r"(.*?) (?:are coupled|is bound) by (\w+): (.*)", sentence
+        ).groups()  # type: ignore[union-attr]
         used = sorted(set(re.findall(r"\b[A-Z]\d*\b", requirement)))
         assert re.split(", | and ", names) == used
         by_text[f"{node} {used}"] = [is_met(requirement, sizes) for sizes in SPACE]
@@ -59,9 +61,18 @@ def test_what_is_said_is_what_is_required(name: str) -> None:
 
 
 def test_each_requirement_is_said_once_and_none_of_one_axis() -> None:
-    found = legal_sizes(typed(net("[N, 2, H, W]", f"name: a, {CONV}: 3\nname: b, {CONV}: 3, bottom: data\nname: c, {CONV}: [4, 2]")))
+    found = legal_sizes(
+        typed(
+            net(
+                "[N, 2, H, W]",
+                f"name: a, {CONV}: 3\nname: b, {CONV}: 3, bottom: data\nname: c, {CONV}: [4, 2]",
+            )
+        )
+    )
     assert joint(found) == ()
-    twice = "name: r, type: Reshape, shape: [0, -1, 10]\nname: s, type: Reshape, shape: [0, -1, 10], bottom: data"
+    twice = (
+        "name: r, type: Reshape, shape: [0, -1, 10]\nname: s, type: Reshape, shape: [0, -1, 10], bottom: data"
+    )
     assert [line.partition(":")[0] for line in joint(legal_sizes(typed(net("[N, 3, H, W]", twice))))] == [
         "H, N and W are coupled by r",
         "H, N and W are coupled by s",
@@ -70,7 +81,18 @@ def test_each_requirement_is_said_once_and_none_of_one_axis() -> None:
 
 def own(draw: random.Random, x: Size, y: Size) -> Size:
     """A sum in one symbol."""
-    return draw.choice((x, x + draw.randint(-4, 4), x * x + 2 * x, x // 2, 3 * (x // 2) - 1, 2 * x + 4, x * x - 3, smallest(x, 5)))
+    return draw.choice(
+        (
+            x,
+            x + draw.randint(-4, 4),
+            x * x + 2 * x,
+            x // 2,
+            3 * (x // 2) - 1,
+            2 * x + 4,
+            x * x - 3,
+            smallest(x, 5),
+        )
+    )
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -87,7 +109,9 @@ def test_products_are_written_as_products(seed: int) -> None:
     assert " " not in factors, f"a sum, not a product: {text}"
 
 
-@pytest.mark.parametrize("size", [H * W + H + 2, H * W + W * W - H, H // W * W, H * W + 3 * smallest(H, W), H * W + N])
+@pytest.mark.parametrize(
+    "size", [H * W + H + 2, H * W + W * W - H, H // W * W, H * W + 3 * smallest(H, W), H * W + N]
+)
 def test_what_is_no_product_stays_as_it_is(size: Size) -> None:
     assert factored(size) == str(size)
     assert isinstance(size, Dim)
@@ -96,7 +120,9 @@ def test_what_is_no_product_stays_as_it_is(size: Size) -> None:
 
 def test_the_parts_of_a_product() -> None:
     """count * own * rest: own in one symbol, rest without it, neither with a common factor, rest's first term positive."""
-    for count, a, b in product((1, 2, -6), (H, 2 * H - 3, H * H + H // 2), (W, W - 5, N * W - 2 * W + 4, -(W * W) + 2)):
+    for count, a, b in product(
+        (1, 2, -6), (H, 2 * H - 3, H * H + H // 2), (W, W - 5, N * W - 2 * W + 4, -(W * W) + 2)
+    ):
         size = count * a * b
         assert isinstance(size, Dim)
         found = split(size, "H")

@@ -1,5 +1,4 @@
 """`check --as`: which layers another dialect would make otherwise."""
-# ruff: noqa: E501
 
 import pytest
 from analysis_specs import net
@@ -29,9 +28,19 @@ SAME = [
     ("torch", net("[N, 3, 7, 7]", "name: b, type: BatchNorm")),
     (
         "torch",
-        net("[N, 3, 7, 7]", "name: c, type: Convolution, num_output: 3, kernel_size: 3, bias_term: false, weight_filler: xavier", TRAIN),
+        net(
+            "[N, 3, 7, 7]",
+            "name: c, type: Convolution, num_output: 3, kernel_size: 3, bias_term: false, weight_filler: xavier",
+            TRAIN,
+        ),
     ),
-    ("tf", net("[N, 3, 8, 8]", "name: p, type: Pooling, pool: AVE, kernel_size: 2, stride: 2, pad: [[0, 1], [0, 1]], round_mode: FLOOR")),
+    (
+        "tf",
+        net(
+            "[N, 3, 8, 8]",
+            "name: p, type: Pooling, pool: AVE, kernel_size: 2, stride: 2, pad: [[0, 1], [0, 1]], round_mode: FLOOR",
+        ),
+    ),
     ("tf", net("[N, 3, 8, 8]", "name: i, type: Im2col, kernel_size: 2, stride: 2, pad: same")),
 ]
 OTHER = [
@@ -64,5 +73,7 @@ def test_what_is_written_out_or_comes_to_the_same_is_not_listed(dialect: str, te
 
 
 @pytest.mark.parametrize(("dialect", "text", "facts"), OTHER)
-def test_each_layer_that_would_change_is_listed_with_its_cause(dialect: str, text: str, facts: list[str]) -> None:
+def test_each_layer_that_would_change_is_listed_with_its_cause(
+    dialect: str, text: str, facts: list[str]
+) -> None:
     assert listed(text, dialect) == facts

@@ -58,7 +58,9 @@ def bottoms(node: Node, types: tuple[TensorType, ...], generator: torch.Generato
     return list(seen.values())
 
 
-def outcome(graph: TypedGraph, weights: dict[str, torch.Tensor] | None, given: list[torch.Tensor], training: bool) -> Any:
+def outcome(
+    graph: TypedGraph, weights: dict[str, torch.Tensor] | None, given: list[torch.Tensor], training: bool
+) -> Any:
     """What a layer gives in test, called twice; in training also what it has gathered, what its weights begin with, and what learns."""
     torch.manual_seed(0)
     module = compile(graph)
@@ -87,13 +89,19 @@ def outcome(graph: TypedGraph, weights: dict[str, torch.Tensor] | None, given: l
 def alike(a: Any, b: Any) -> bool:
     if a is None or b is None:
         return a is b
-    return all(x.shape == y.shape and torch.allclose(x, y, rtol=1e-5, atol=1e-6, equal_nan=True) for x, y in zip(a, b, strict=True))
+    return all(
+        x.shape == y.shape and torch.allclose(x, y, rtol=1e-5, atol=1e-6, equal_nan=True)
+        for x, y in zip(a, b, strict=True)
+    )
 
 
 def sized(program: driver.Program, phase: str) -> TypedGraph:
     """The typed graph of a phase, 2 in place of the batch."""
     typed = program.graph(phase)
-    types = {v: TensorType(tuple(s if isinstance(s, int) else 2 for s in t.shape), t.dtype) for v, t in typed.types.items()}
+    types = {
+        v: TensorType(tuple(s if isinstance(s, int) else 2 for s in t.shape), t.dtype)
+        for v, t in typed.types.items()
+    }
     inputs = tuple(i._replace(type=types[i.value], node=None) for i in typed.graph.inputs)
     found = infer(changed(typed.graph, inputs=inputs, sources=()), Diagnostics())
     assert found is not None
@@ -104,9 +112,17 @@ def disagreements(text: str, dialect: str, phase: str = "test") -> list[str]:
     """Layers that are listed wrongly, or are missing."""
     source = Source("net.yaml", text)
     own, inherited = listed(source, dialect)
-    here, there = sized(driver.load_source(source), phase), driver.load_source(source, Reading(settings=(f"dialect={dialect}",)))
-    twins = {node.name: node for node in driver.wire(there.resolved, driver.state_of(phase, there.reading), Diagnostics()).nodes}
-    training = there.resolved.file.train is not None or any(any(n.loss_weights) for g in there.graphs() for n in g.graph.nodes)
+    here, there = (
+        sized(driver.load_source(source), phase),
+        driver.load_source(source, Reading(settings=(f"dialect={dialect}",))),
+    )
+    twins = {
+        node.name: node
+        for node in driver.wire(there.resolved, driver.state_of(phase, there.reading), Diagnostics()).nodes
+    }
+    training = there.resolved.file.train is not None or any(
+        any(n.loss_weights) for g in there.graphs() for n in g.graph.nodes
+    )
     generator, wrong = torch.Generator().manual_seed(0), []
     for node in here.graph.nodes:
         types = here.bottoms(node)
@@ -116,15 +132,25 @@ def disagreements(text: str, dialect: str, phase: str = "test") -> list[str]:
         first, weights = outcome(mine, None, given, training)
         second = outcome(other, weights, given, training)[0] if other is not None else None
         if alike(first, second) == (node.name in own):
-            wrong.append(f"{node.name} {node.layer.type}: {'listed though alike' if node.name in own else 'not listed'}")
+            wrong.append(
+                f"{node.name} {node.layer.type}: {'listed though alike' if node.name in own else 'not listed'}"
+            )
     return wrong + through_bottoms(here, there, phase, inherited, own)
 
 
-def through_bottoms(here: TypedGraph, there: driver.Program, phase: str, inherited: set[str], own: set[str]) -> list[str]:
+def through_bottoms(
+    here: TypedGraph, there: driver.Program, phase: str, inherited: set[str], own: set[str]
+) -> list[str]:
     """Layers whose tops or weights have another shape in the whole net of the other dialect, or are refused there."""
     graph = driver.wire(there.resolved, driver.state_of(phase, there.reading), Diagnostics())
     types = {i.value.name: here.types[i.value] for i in here.graph.inputs}
-    found = Pass(changed(graph, inputs=tuple(i._replace(type=types[i.value.name], node=None) for i in graph.inputs), sources=())).run()
+    found = Pass(
+        changed(
+            graph,
+            inputs=tuple(i._replace(type=types[i.value.name], node=None) for i in graph.inputs),
+            sources=(),
+        )
+    ).run()
     twins, broken, wrong = {node.name: node for node in graph.nodes}, {node for node, _ in found.errors}, []
     for node in here.graph.nodes:
         twin = twins[node.name]
@@ -176,12 +202,19 @@ def image_net(seed: int) -> str:
     """A random net of one to five layers over images; what does not fit is left out."""
     draw = random.Random(seed)
     rest = f"dialect: {draw.choice(('caffe', 'torch', 'tf'))}\n"
-    rest += "train: {data: digits, loss: [], solver: {base_lr: 0.1, max_iter: 9}}\n" if draw.random() < 0.4 else ""
+    rest += (
+        "train: {data: digits, loss: [], solver: {base_lr: 0.1, max_iter: 9}}\n"
+        if draw.random() < 0.4
+        else ""
+    )
     lines, last, shape = [], "data", f"[N, 3, {draw.randint(6, 11)}, {draw.randint(6, 11)}]"
     for i in range(draw.randint(1, 5)):
         more = layer(draw, f"l{i}", last)
         text = net(shape, "\n".join(lines + more), rest)
-        if driver.resolve_source(Source("net.yaml", text), diagnostics := Diagnostics()) is None or diagnostics.failed:
+        if (
+            driver.resolve_source(Source("net.yaml", text), diagnostics := Diagnostics()) is None
+            or diagnostics.failed
+        ):
             continue
         try:
             driver.load_source(Source("net.yaml", text)).graph("test")
@@ -197,13 +230,19 @@ SEQUENCES = [
     for more, given, tops in [
         ("", "x, cont", "y"),
         (", carry_state: false", "x, cont", "y"),
-        (", expose_hidden: true", "x, cont, h, c" if kind == "LSTM" else "x, cont, h", "y, hn, cn" if kind == "LSTM" else "y, hn"),
+        (
+            ", expose_hidden: true",
+            "x, cont, h, c" if kind == "LSTM" else "x, cont, h",
+            "y, hn, cn" if kind == "LSTM" else "y, hn",
+        ),
     ]
 ] + ["type: Embed, num_output: 3, input_dim: 5, bottom: cont, top: y"]
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("seed", [*range(14), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(14, 40))])
+@pytest.mark.parametrize(
+    "seed", [*range(14), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(14, 40))]
+)
 def test_what_is_listed_is_what_torch_sees_differ(seed: int) -> None:
     text = image_net(seed)
     for dialect in ("caffe", "torch", "tf"):
@@ -213,14 +252,27 @@ def test_what_is_listed_is_what_torch_sees_differ(seed: int) -> None:
 @pytest.mark.torch
 @pytest.mark.parametrize("lines", SEQUENCES)
 def test_layers_with_a_memory(lines: str) -> None:
-    for rest in ("", "dialect: torch\n", "train: {data: digits, loss: [], solver: {base_lr: 0.1, max_iter: 9}}\n"):
+    for rest in (
+        "",
+        "dialect: torch\n",
+        "train: {data: digits, loss: [], solver: {base_lr: 0.1, max_iter: 9}}\n",
+    ):
         inputs = "input: {x: [4, 2, 3], cont: [4, 2], h: [1, 2, 3], c: [1, 2, 3]}"
         text = f"netspec: 1\n{inputs}\n{rest}layers:\n  - {{name: l, {lines}}}\noutput: y\n"
         for dialect in ("caffe", "torch", "tf"):
             assert disagreements(text, dialect) == [], f"as {dialect}:\n{text}"
 
 
-ZOO = ("lenet", "cifar10-quick", "nin-cifar", "char-rnn", "conv-autoencoder", "deepbind", "tdnn", "neocognitron")
+ZOO = (
+    "lenet",
+    "cifar10-quick",
+    "nin-cifar",
+    "char-rnn",
+    "conv-autoencoder",
+    "deepbind",
+    "tdnn",
+    "neocognitron",
+)
 
 
 @pytest.mark.torch

@@ -1,5 +1,4 @@
 """diff, hash and transplant: what is the same network, what changed, and where weights go."""
-# ruff: noqa: E501
 
 from pathlib import Path
 
@@ -12,7 +11,10 @@ from netspec.analysis.fingerprint import network_hash
 from netspec.source import Source
 
 CONV = "type: Convolution, num_output: 4, kernel_size"
-SMALL = net("[N, 3, 8, 8]", f"name: a, {CONV}: 3\nname: r, type: ReLU\nname: b, {CONV}: 1\nname: ip, type: InnerProduct, num_output: 5")
+SMALL = net(
+    "[N, 3, 8, 8]",
+    f"name: a, {CONV}: 3\nname: r, type: ReLU\nname: b, {CONV}: 1\nname: ip, type: InnerProduct, num_output: 5",
+)
 
 
 def hash_of(text: str) -> str:
@@ -31,7 +33,10 @@ layers:
   - {name: u, block: unit, vars: {k: 3}}
   - {name: v, block: unit, vars: {k: 1}}
 """
-INLINED = net("[N, 3, 8, 8]", f"name: u.c, {CONV}: 3\nname: u.r, type: ReLU\nname: v.c, {CONV}: 1\nname: v.r, type: ReLU")
+INLINED = net(
+    "[N, 3, 8, 8]",
+    f"name: u.c, {CONV}: 3\nname: u.r, type: ReLU\nname: v.c, {CONV}: 1\nname: v.r, type: ReLU",
+)
 OTHERWISE_NAMED = net(
     "[N, 3, 8, 8]",
     f"name: one, {CONV}: 3\nname: two, type: ReLU, bottom: one, top: one\nname: three, {CONV}: [1, 1], bottom: one\nname: x, type: ReLU",
@@ -106,8 +111,15 @@ def test_every_difference_that_the_hash_sees_is_told(change: tuple[str, str], ro
 
 
 def test_sharing_that_changes_is_told() -> None:
-    two = net("[N, 4]", "name: a, type: InnerProduct, num_output: 4{}\nname: b, type: InnerProduct, num_output: 4{}".replace("{}", "{}"))
-    assert rows(two.replace("{}", ""), two.replace("{}", ", param: [{name: w}]")) == ["changed  b: weight its own -> of a"]
+    two = net(
+        "[N, 4]",
+        "name: a, type: InnerProduct, num_output: 4{}\nname: b, type: InnerProduct, num_output: 4{}".replace(
+            "{}", "{}"
+        ),
+    )
+    assert rows(two.replace("{}", ""), two.replace("{}", ", param: [{name: w}]")) == [
+        "changed  b: weight its own -> of a"
+    ]
 
 
 def test_what_only_the_other_phase_runs_is_told(tmp_path: Path) -> None:
@@ -116,11 +128,20 @@ def test_what_only_the_other_phase_runs_is_told(tmp_path: Path) -> None:
     from netspec.cli import group
 
     text = LEARNT.replace("type: Dropout", "type: Dropout, include: {phase: TRAIN}")
-    for name, each in (("a", text), ("b", text.replace("type: Dropout", "type: Dropout, dropout_ratio: 0.4"))):
+    for name, each in (
+        ("a", text),
+        ("b", text.replace("type: Dropout", "type: Dropout, dropout_ratio: 0.4")),
+    ):
         (tmp_path / f"{name}.yaml").write_text(each, encoding="utf-8")
-    result = CliRunner().invoke(group, ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")], standalone_mode=False)
+    result = CliRunner().invoke(
+        group, ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")], standalone_mode=False
+    )
     assert result.return_value == 1
-    assert result.output.splitlines()[:3] == ["different networks", "in training:", "  changed  d: dropout_ratio 0.5 -> 0.4"]
+    assert result.output.splitlines()[:3] == [
+        "different networks",
+        "in training:",
+        "  changed  d: dropout_ratio 0.5 -> 0.4",
+    ]
 
 
 @pytest.mark.parametrize("change", [
@@ -135,7 +156,9 @@ def test_what_changes_nothing_leaves_the_hash(change: tuple[str, str]) -> None:
 def test_sharing_and_order_of_bottoms_count() -> None:
     twin = net(
         "[N, 4, 8, 8]",
-        f"name: a, {CONV}: 1{{}}\nname: b, {CONV}: 1{{}}, bottom: data\nname: e, type: Concat, bottom: [a, b]".replace("{}", "{}"),
+        f"name: a, {CONV}: 1{{}}\nname: b, {CONV}: 1{{}}, bottom: data\nname: e, type: Concat, bottom: [a, b]".replace(
+            "{}", "{}"
+        ),
     )
     apart, shared = twin.replace("{}", ""), twin.replace("{}", ", param: [{name: w}, {name: v}]")
     assert hash_of(apart) != hash_of(shared)
@@ -163,13 +186,21 @@ def test_changed_parameters_and_shapes_are_listed() -> None:
     assert rows(SMALL, SMALL.replace("kernel_size: 3", "kernel_size: 5")) == [
         "changed  a: kernel_size 3 -> 5; gives [N, 4, 6, 6] -> [N, 4, 4, 4]", "changed  r: gives [N, 4, 6, 6] -> [N, 4, 4, 4]",
         "changed  b: gives [N, 4, 6, 6] -> [N, 4, 4, 4]"]  # fmt: skip
-    assert rows(SMALL, SMALL.replace("  - {name: r, type: ReLU}\n", "")) == ["changed  b: reads r -> a", "removed  r: ReLU"]
+    assert rows(SMALL, SMALL.replace("  - {name: r, type: ReLU}\n", "")) == [
+        "changed  b: reads r -> a",
+        "removed  r: ReLU",
+    ]
     assert rows(SMALL, SMALL.replace("name: b,", "name: other,")) == ["renamed  b -> other"]
-    assert rows(SMALL, SMALL.replace("3, 8, 8", "3, 10, 8"))[0] == "changed  data: [N, 3, 8, 8] -> [N, 3, 10, 8]"
+    assert (
+        rows(SMALL, SMALL.replace("3, 8, 8", "3, 10, 8"))[0] == "changed  data: [N, 3, 8, 8] -> [N, 3, 10, 8]"
+    )
 
 
 def test_counts_that_differ_are_listed() -> None:
-    found = {name: (x, y) for name, x, y in totals(typed(SMALL), typed(SMALL.replace("num_output: 5", "num_output: 6")))}
+    found = {
+        name: (x, y)
+        for name, x, y in totals(typed(SMALL), typed(SMALL.replace("num_output: 5", "num_output: 6")))
+    }
     assert found["parameters"] == (857, 1002)
     assert "statistics" not in found
 
@@ -210,10 +241,18 @@ def test_transplanted_weights_give_the_same_values(tmp_path: Path, after: str, s
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
     torch.manual_seed(1)
     old, new = compile(typed(VGG, "test")), compile(typed(after, "test"))
-    named = {ref.name: old.layer_parameters(ref.node.name)[ref.index] for ref in typed(VGG, "test").weight_refs()}
+    named = {
+        ref.name: old.layer_parameters(ref.node.name)[ref.index] for ref in typed(VGG, "test").weight_refs()
+    }
     write_tensors(tmp_path / "a.safetensors", named, {})
     result = CliRunner().invoke(
-        group, ["transplant", *(str(tmp_path / f) for f in ("a.safetensors", "a.yaml", "b.yaml")), "-o", str(tmp_path / "b.safetensors")]
+        group,
+        [
+            "transplant",
+            *(str(tmp_path / f) for f in ("a.safetensors", "a.yaml", "b.yaml")),
+            "-o",
+            str(tmp_path / "b.safetensors"),
+        ],
     )
     assert result.exception is None, result.output
     assert f"({share})" in result.output
@@ -228,7 +267,9 @@ def test_transplanted_weights_give_the_same_values(tmp_path: Path, after: str, s
 
 
 def test_a_window_over_other_inputs_is_no_reshaped_dense_layer() -> None:
-    other = FCN.replace("num_output: 4, kernel_size: 3", "num_output: 16, kernel_size: 3").replace("kernel_size: 8", "kernel_size: 4")
+    other = FCN.replace("num_output: 4, kernel_size: 3", "num_output: 16, kernel_size: 3").replace(
+        "kernel_size: 8", "kernel_size: 4"
+    )
     assert carried(VGG, other)["fc6-conv.weight"] == "new"
     assert carried(other, VGG)["fc6.weight"] == "new"
     assert carried(FCN, VGG)["fc6.weight"] == "reshaped"
@@ -236,7 +277,9 @@ def test_a_window_over_other_inputs_is_no_reshaped_dense_layer() -> None:
 
 @pytest.mark.torch
 @pytest.mark.parametrize(("kind", "kept"), [("float16", "float16"), ("float64", "float64"), ("int64", None)])
-def test_numbers_keep_their_kind_and_whole_numbers_are_refused(tmp_path: Path, kind: str, kept: str | None) -> None:
+def test_numbers_keep_their_kind_and_whole_numbers_are_refused(
+    tmp_path: Path, kind: str, kept: str | None
+) -> None:
     import torch
     from click.testing import CliRunner
 
@@ -246,7 +289,10 @@ def test_numbers_keep_their_kind_and_whole_numbers_are_refused(tmp_path: Path, k
 
     for name, text in (("a", SMALL), ("b", SMALL.replace("num_output: 5", "num_output: 6"))):
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    named = {r.name: torch.ones(tuple(r.weight.shape), dtype=getattr(torch, kind)) for r in typed(SMALL, "test").weight_refs()}
+    named = {
+        r.name: torch.ones(tuple(r.weight.shape), dtype=getattr(torch, kind))
+        for r in typed(SMALL, "test").weight_refs()
+    }
     write_tensors(tmp_path / "w.safetensors", named, {})
     files = [str(tmp_path / name) for name in ("w.safetensors", "a.yaml", "b.yaml")]
     result = CliRunner().invoke(group, ["transplant", *files, "-o", str(tmp_path / "o.safetensors")])
@@ -272,7 +318,15 @@ def test_weights_of_another_net_are_refused(tmp_path: Path) -> None:
     write_tensors(tmp_path / "w.safetensors", {"c1.weight": torch.zeros(4, 3, 5, 5)}, {})
     target = tmp_path / "out.safetensors"
     result = CliRunner().invoke(
-        group, ["transplant", str(tmp_path / "w.safetensors"), str(tmp_path / "a.yaml"), str(tmp_path / "a.yaml"), "-o", str(target)]
+        group,
+        [
+            "transplant",
+            str(tmp_path / "w.safetensors"),
+            str(tmp_path / "a.yaml"),
+            str(tmp_path / "a.yaml"),
+            "-o",
+            str(target),
+        ],
     )
     assert isinstance(result.exception, SpecError)
     assert [d.code for d in result.exception.diagnostics] == ["NS031"] * 6
@@ -289,8 +343,12 @@ def test_diff_exits_by_whether_it_is_the_same(tmp_path: Path) -> None:
 
     for name, text in (("a", BLOCKS), ("b", INLINED), ("c", SMALL)):
         (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    same = CliRunner().invoke(group, ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), "--json"], standalone_mode=False)
+    same = CliRunner().invoke(
+        group, ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), "--json"], standalone_mode=False
+    )
     assert (same.return_value, json.loads(same.output)["same"]) == (0, True)
-    other = CliRunner().invoke(group, ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "c.yaml")], standalone_mode=False)
+    other = CliRunner().invoke(
+        group, ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "c.yaml")], standalone_mode=False
+    )
     assert other.return_value == 1
     assert "different networks" in other.output

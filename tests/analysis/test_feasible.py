@@ -30,7 +30,9 @@ def codes(text: str, **sizes: int) -> set[str]:
 def test_refused_where_no_size_is_taken(seed: int) -> None:
     rng = random.Random(seed)
     kernel = rng.randint(1, 4)
-    text = HEAD + joined(kernel, rng.randint(0, kernel // 2), rng.randint(1, 4), rng.choice(["FLOOR", "CEIL", "EXACT"]))
+    text = HEAD + joined(
+        kernel, rng.randint(0, kernel // 2), rng.randint(1, 4), rng.choice(["FLOOR", "CEIL", "EXACT"])
+    )
     taken = [size for size in range(1, 40) if not codes(text, H=size)]
     found = codes(text)
     assert found <= {"NS308"} or not taken
@@ -90,14 +92,22 @@ def only(text: str) -> Diagnostic:
 def test_sizes_beyond_those_listed_are_named() -> None:
     exact = "  - {name: p, type: Pooling, kernel_size: 7, stride: 7, round_mode: EXACT}\n"
     found = only(OTHER % 480_000 + SUM % "data" + exact)
-    assert "none of the T that the layers before and its own other rules take (such as T = 480000) gives 7 divides T - 7" in found.fact
+    assert (
+        "none of the T that the layers before and its own other rules take (such as T = 480000) gives 7 divides T - 7"
+        in found.fact
+    )
     assert found.notes == ("T = 480000: T - 7 = 479993",)
     assert "requires 480000 == T" in [label.text for label in found.others]
 
 
 def test_all_that_hangs_together_is_shown() -> None:
-    text = HEAD.replace("H, 32", "H, H") + "  - {name: r, type: Reshape, bottom: data, shape: {dim: [1, 49, -1]}}\n"
-    found = only(text.replace("[N,", "[1,") + "  - {name: s, type: Reshape, bottom: data, shape: {dim: [1, 3, 25]}}\n")
+    text = (
+        HEAD.replace("H, 32", "H, H")
+        + "  - {name: r, type: Reshape, bottom: data, shape: {dim: [1, 49, -1]}}\n"
+    )
+    found = only(
+        text.replace("[N,", "[1,") + "  - {name: s, type: Reshape, bottom: data, shape: {dim: [1, 3, 25]}}\n"
+    )
     assert "Reshape s" in found.fact
     assert "none of the H that the layers before take (H = 7 + 7n) gives 75 == 3*H*H" in found.fact
     assert "requires 49 divides 3*H*H" in [label.text for label in found.others]

@@ -1,5 +1,4 @@
 """Legal sizes against brute force: typing the net again for each size, and running it in torch on the meta device."""
-# ruff: noqa: E501
 
 import random
 from collections.abc import Sequence
@@ -75,7 +74,8 @@ def numbers(graph: TypedGraph, sizes: dict[str, int]) -> TypedGraph:
     type_ = graph.types[given.value]
     letters = {1: ("L",), 2: ("H", "W")}[type_.axes]
     space = tuple(
-        sizes.get(name, size) if isinstance(size, int) else evaluate(size, sizes) for name, size in zip(letters, type_.space, strict=True)
+        sizes.get(name, size) if isinstance(size, int) else evaluate(size, sizes)
+        for name, size in zip(letters, type_.space, strict=True)
     )
     fixed = given._replace(type=TensorType((type_.batch, type_.channels, *space)))
     return changed(graph, graph=changed(graph.graph, inputs=(fixed,)))
@@ -84,7 +84,9 @@ def numbers(graph: TypedGraph, sizes: dict[str, int]) -> TypedGraph:
 def takes(graph: TypedGraph, sizes: dict[str, int]) -> bool:
     """Brute force: the rules run on these numbers, and every weight keeps its shape."""
     found = Pass(numbers(graph, sizes).graph).run()
-    return not found.errors and all([w.shape for w in found.weights[n]] == [w.shape for w in graph.weights[n]] for n in graph.graph.nodes)
+    return not found.errors and all(
+        [w.shape for w in found.weights[n]] == [w.shape for w in graph.weights[n]] for n in graph.graph.nodes
+    )
 
 
 def chosen(progressions: Sequence[Progression]) -> set[int]:
@@ -97,11 +99,15 @@ def chosen(progressions: Sequence[Progression]) -> set[int]:
 def tried(progressions: Sequence[Progression], few: bool) -> list[int]:
     """All the small sizes and some of the large; few: the smallest, some, and those where the answer turns."""
     upto, drawn = (40, 24) if few else (256, 200)
-    return sorted({*range(1, upto + 1), *random.Random(0).sample(range(257, LIMIT + 1), drawn), *chosen(progressions)})
+    return sorted(
+        {*range(1, upto + 1), *random.Random(0).sample(range(257, LIMIT + 1), drawn), *chosen(progressions)}
+    )
 
 
 def inside(progressions: tuple[Progression, ...], n: int) -> bool:
-    return any(n >= p.start and (n - p.start) % p.step == 0 and (p.last is None or n <= p.last) for p in progressions)
+    return any(
+        n >= p.start and (n - p.start) % p.step == 0 and (p.last is None or n <= p.last) for p in progressions
+    )
 
 
 @pytest.mark.parametrize("few", [True, pytest.param(False, marks=pytest.mark.slow)])
@@ -193,8 +199,13 @@ def test_axes_that_only_share_what_each_demands_are_not_coupled() -> None:
 
 def test_a_size_that_takes_another_with_it_meets_what_that_one_must() -> None:
     """W = H is assumed: what W must be by itself counts."""
-    found = legal_sizes(typed(net("[N, 4, H, W]", f"name: c, {CONV}: [1, 7]\nname: r, type: Reshape, shape: [0, -1, 5]")))
-    assert [axis.text for axis in found.axes] == ["H = 10 + 5n, or H = 11 + 5n", "W = 10 + 5n, or W = 11 + 5n"]
+    found = legal_sizes(
+        typed(net("[N, 4, H, W]", f"name: c, {CONV}: [1, 7]\nname: r, type: Reshape, shape: [0, -1, 5]"))
+    )
+    assert [axis.text for axis in found.axes] == [
+        "H = 10 + 5n, or H = 11 + 5n",
+        "W = 10 + 5n, or W = 11 + 5n",
+    ]
     assert [axis.assumed["W"] for axis in found.axes if axis.name == "H"] == [symbol("H")]
 
 
@@ -203,13 +214,17 @@ def test_a_count_of_samples_is_one_and_is_said_to_matter() -> None:
     (axis,) = found.axes
     assert (axis.text, axis.coupled, axis.assumed) == ("H = 7 + 7n", ("N",), {"N": 1})
     assert joint(found) == ("H and N are coupled by r: 7 divides 36*H*N",)
-    bound = legal_sizes(typed(net("[N, H]", "name: s, type: Reduction, axis: 1\nname: r, type: Reshape, shape: [-1, 4]")))
+    bound = legal_sizes(
+        typed(net("[N, H]", "name: s, type: Reduction, axis: 1\nname: r, type: Reshape, shape: [-1, 4]"))
+    )
     assert joint(bound) == ("N is bound by r: 4 divides N",)
     assert [axis.text for axis in bound.axes] == ["H >= 1"]
     assert bound.refuses({"H": 5}) is None
     assert bound.refuses({"N": 4, "H": 5}) is None
     assert bound.refuses({"N": 3, "H": 5}) is not None
-    kept = "netspec: 1\ninput: {x: [N, 1, W], s: [N, 1]}\nlayers:\n  - {name: f, type: Filter, bottom: [x, s]}\n"
+    kept = (
+        "netspec: 1\ninput: {x: [N, 1, W], s: [N, 1]}\nlayers:\n  - {name: f, type: Filter, bottom: [x, s]}\n"
+    )
     (axis,) = legal_sizes(typed(kept + "  - {name: r, type: Reshape, shape: [-1, 7]}\n")).axes
     assert (axis.text, axis.assumed) == ("W = 7 + 7n", {"kept": 1})
 
@@ -221,7 +236,14 @@ def test_a_period_too_long_to_be_seen_is_not_said_to_end() -> None:
 
 
 def test_letters_of_fixed_axes_are_not_the_batch_s() -> None:
-    found = legal_sizes(typed(net("[H, 3, 28, 28]", "name: r, type: Reshape, shape: [-1, 49]\nname: i, type: InnerProduct, num_output: 3")))
+    found = legal_sizes(
+        typed(
+            net(
+                "[H, 3, 28, 28]",
+                "name: r, type: Reshape, shape: [-1, 49]\nname: i, type: InnerProduct, num_output: 3",
+            )
+        )
+    )
     assert [(axis.name, axis.text, axis.coupled) for axis in found.axes] == [
         ("H2", "H2 = 7 + 7n", ("H", "W2")),
         ("W2", "W2 = 7 + 7n", ("H", "H2")),

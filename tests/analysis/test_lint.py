@@ -1,5 +1,4 @@
 """Every lint with nets that fire it and nets that must not."""
-# ruff: noqa: E501
 
 from itertools import product
 
@@ -193,7 +192,11 @@ QUIET = {
 
 
 def rows(table: dict[str, list[str]]) -> list[object]:
-    return [pytest.param(code, text, id=f"{code}-{i}") for code, texts in table.items() for i, text in enumerate(texts)]
+    return [
+        pytest.param(code, text, id=f"{code}-{i}")
+        for code, texts in table.items()
+        for i, text in enumerate(texts)
+    ]
 
 
 @pytest.mark.parametrize(("code", "text"), rows(FIRE))
@@ -204,7 +207,9 @@ def test_lint_fires(code: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("read", ["y", "h1", "c1"])
-@pytest.mark.parametrize(("word", "told"), [("", True), (", state_gradient: true", False), (", state_gradient: false", True)])
+@pytest.mark.parametrize(
+    ("word", "told"), [("", True), (", state_gradient: true", False), (", state_gradient: false", True)]
+)
 def test_each_state_that_sends_no_gradient(read: str, word: str, told: bool) -> None:
     """Said at the layer itself, with its name; what stands before it is told apart (NS407)."""
     lstm = "type: LSTM, num_output: 4, weight_filler: xavier, expose_hidden: true"
@@ -241,9 +246,13 @@ def test_only_lints_can_be_allowed(word: str) -> None:
 
 
 def test_one_finding_for_both_axes_and_two_where_they_differ() -> None:
-    same = findings(net("[N, 1, 8, 8]", "name: c, type: Convolution, num_output: 1, kernel_size: 3, stride: 3"))
+    same = findings(
+        net("[N, 1, 8, 8]", "name: c, type: Convolution, num_output: 1, kernel_size: 3, stride: 3")
+    )
     assert [f.fact for f in same] == ["c: the last 2 of 8 along H and W are read by no window"]
-    apart = findings(net("[N, 1, 8, 7]", "name: c, type: Convolution, num_output: 1, kernel_size: 3, stride: 3"))
+    apart = findings(
+        net("[N, 1, 8, 7]", "name: c, type: Convolution, num_output: 1, kernel_size: 3, stride: 3")
+    )
     assert sorted(f.fact for f in apart) == [
         "c: the last 1 of 7 along W is read by no window",
         "c: the last 2 of 8 along H are read by no window",
@@ -252,19 +261,26 @@ def test_one_finding_for_both_axes_and_two_where_they_differ() -> None:
 
 def test_labels_in_a_file_are_counted(tmp_path) -> None:
     (tmp_path / "labels.txt").write_text("cat\ndog\n\n", encoding="utf-8")
-    text = net("[N, 5]", "name: ip, type: InnerProduct, num_output: 3", "output: {ip: {labels: labels.txt}}\n")
+    text = net(
+        "[N, 5]", "name: ip, type: InnerProduct, num_output: 3", "output: {ip: {labels: labels.txt}}\n"
+    )
     assert [f.code for f in findings(text, str(tmp_path / "spec.yaml"))] == ["NS410"]
 
 
 def test_one_finding_for_a_field_alike_along_both_axes() -> None:
-    (found,) = [f for f in findings(net("[N, 3, 16, 16]", CONV + ", dilation: 16, pad: same")) if f.code == "NS408"]
+    (found,) = [
+        f for f in findings(net("[N, 3, 16, 16]", CONV + ", dilation: 16, pad: same")) if f.code == "NS408"
+    ]
     assert found.fact == "c: a unit sees 33 along axes 2 and 3 of data, which has 16"
 
 
 @pytest.mark.parametrize("kind", ["Convolution", "Pooling"])
 def test_windows_at_the_border_by_hand(kind: str) -> None:
     """NS401 where some unit is read by no window behind which none follows, NS411 where a window begins past the last unit; to the unit."""
-    words = {"Convolution": "num_output: 1, weight_filler: xavier", "Pooling": "pool: MAX, round_mode: FLOOR"}[kind]
+    words = {
+        "Convolution": "num_output: 1, weight_filler: xavier",
+        "Pooling": "pool: MAX, round_mode: FLOOR",
+    }[kind]
     told = {"NS401": 0, "none": 0}
     for size, k, s, pad in product(range(3, 8), (1, 2, 3), (1, 2, 3), ("[[0, 0]]", "[[1, 0]]", "[[0, 1]]")):
         begin, end = int(pad[2]), int(pad[5])
@@ -272,11 +288,23 @@ def test_windows_at_the_border_by_hand(kind: str) -> None:
             continue
         starts = range(-begin, size + end - k + 1, s)
         left = size - (starts[-1] + k)
-        found = findings(net(f"[N, 1, {size}]", f"name: c, type: {kind}, {words}, kernel_size: {k}, stride: {s}, pad: {pad}"))
+        found = findings(
+            net(
+                f"[N, 1, {size}]",
+                f"name: c, type: {kind}, {words}, kernel_size: {k}, stride: {s}, pad: {pad}",
+            )
+        )
         facts = [d.fact for d in found if d.code == "NS401"]
         verb = "is" if left == 1 else "are"
-        assert facts == ([f"c: the last {left} of {size} along L {verb} read by no window"] if left > 0 else []), (size, k, s, pad)
-        assert ("NS411" in [d.code for d in found]) == (kind == "Pooling" and starts[-1] >= size), (size, k, s, pad)
+        assert facts == (
+            [f"c: the last {left} of {size} along L {verb} read by no window"] if left > 0 else []
+        ), (size, k, s, pad)
+        assert ("NS411" in [d.code for d in found]) == (kind == "Pooling" and starts[-1] >= size), (
+            size,
+            k,
+            s,
+            pad,
+        )
         told["NS401" if left > 0 else "none"] += 1
     assert told["NS401"] > 15
     assert told["none"] > 40
@@ -289,7 +317,12 @@ def test_a_window_that_begins_past_the_last_unit_by_hand() -> None:
         last = -(-(size - k) // s) * s
         if k > size:
             continue
-        codes = [d.code for d in findings(net(f"[N, 1, {size}]", f"name: p, type: Pooling, kernel_size: {k}, stride: {s}"))]
+        codes = [
+            d.code
+            for d in findings(
+                net(f"[N, 1, {size}]", f"name: p, type: Pooling, kernel_size: {k}, stride: {s}")
+            )
+        ]
         assert ("NS411" in codes) == (last >= size), (size, k, s)
         told += last >= size
     assert told > 5

@@ -77,7 +77,9 @@ def test_nothing_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert not any("here.npz" in path for path in opened)
 
 
-def test_the_zoo_is_told_of_only_where_its_data_have_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_zoo_is_told_of_only_where_its_data_have_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = dict(zoo_specs())["fcn-shapes"]
     assert [d.code for d in netspec.check(spec)] == []
     monkeypatch.setenv("NETSPEC_DATA", str(tmp_path))

@@ -14,11 +14,23 @@ def trained(norm: str, solver: str = "max_iter: 100", batch: int = 32, pool: str
 @pytest.mark.parametrize(
     ("norm", "solver", "fact"),
     [
-        ("type: BatchNorm", "max_iter: 100", "moving_average_fraction 0.999 remembers 1,000 iterations, this training has 100"),
+        (
+            "type: BatchNorm",
+            "max_iter: 100",
+            "moving_average_fraction 0.999 remembers 1,000 iterations, this training has 100",
+        ),
         ("type: BatchNorm", "max_iter: 500", "remembers 1,000 iterations, this training has 500"),
-        ("type: BatchNorm, moving_average_fraction: 0.9", "max_iter: 5", "0.9 remembers 10 iterations, this training has 5"),
+        (
+            "type: BatchNorm, moving_average_fraction: 0.9",
+            "max_iter: 5",
+            "0.9 remembers 10 iterations, this training has 5",
+        ),
         ("type: BatchNorm, moving_average_fraction: 1", "max_iter: 10000", "forgets nothing"),
-        ("type: BatchNorm", "max_iter: 100, iter_size: 5", "remembers 1,000 iterations, this training has 500"),
+        (
+            "type: BatchNorm",
+            "max_iter: 100, iter_size: 5",
+            "remembers 1,000 iterations, this training has 500",
+        ),
         ("type: BN, momentum: 0.999", "max_iter: 100", "momentum 0.999 remembers 1,000"),
     ],
 )

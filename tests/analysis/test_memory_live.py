@@ -25,8 +25,14 @@ class Live(TorchDispatchMode):
     def __torch_dispatch__(self, call, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         made = call(*args, **(kwargs or {}))
         for tensor in made if isinstance(made, tuple | list) else (made,):
-            if isinstance(tensor, torch.Tensor) and (key := tensor.untyped_storage()._cdata) not in self.known:
-                self.alive[key] = (StorageWeakRef(tensor.untyped_storage()), tensor.untyped_storage().nbytes())
+            if (
+                isinstance(tensor, torch.Tensor)
+                and (key := tensor.untyped_storage()._cdata) not in self.known
+            ):
+                self.alive[key] = (
+                    StorageWeakRef(tensor.untyped_storage()),
+                    tensor.untyped_storage().nbytes(),
+                )
         self.alive = {key: kept for key, kept in self.alive.items() if not kept[0].expired()}
         self.most = max(self.most, sum(size for _, size in self.alive.values()))
         return made
@@ -52,7 +58,11 @@ def step(draw: random.Random, name: str, last: str) -> str:
 @pytest.mark.torch
 @pytest.mark.parametrize("seed", range(40))
 def test_memory_is_what_the_module_holds(seed: int) -> None:
-    draw, lines, last = random.Random(seed), ["name: l, type: Convolution, num_output: 4, kernel_size: 1"], "l"
+    draw, lines, last = (
+        random.Random(seed),
+        ["name: l, type: Convolution, num_output: 4, kernel_size: 1"],
+        "l",
+    )
     for i in range(draw.randint(1, 5)):
         lines.append(step(draw, f"l{i}", last))
         last = f"l{i}"
@@ -69,8 +79,14 @@ def test_memory_is_what_the_module_holds(seed: int) -> None:
 
 
 ROWS = [
-    ("[1, 6, 9, 8]", f"{CONV.replace('3', '[3, 2]')}, group: 2, stride: [2, 1], dilation: [1, 3], pad: [[0, 1], [2, 0]]"),
-    ("[1, 6, 9, 8]", "type: Deconvolution, num_output: 4, group: 2, kernel_size: [3, 2], stride: [2, 1], output_padding: [1, 0]"),
+    (
+        "[1, 6, 9, 8]",
+        f"{CONV.replace('3', '[3, 2]')}, group: 2, stride: [2, 1], dilation: [1, 3], pad: [[0, 1], [2, 0]]",
+    ),
+    (
+        "[1, 6, 9, 8]",
+        "type: Deconvolution, num_output: 4, group: 2, kernel_size: [3, 2], stride: [2, 1], output_padding: [1, 0]",
+    ),
     ("[1, 6, 9]", "type: DepthwiseConvolution, num_output: 12, kernel_size: 3, bias_term: false"),
     ("[1, 3, 9, 7]", "type: LocallyConnected, num_output: 3, kernel_size: [3, 2], stride: 2"),
     ("[1, 5, 4, 3]", "type: InnerProduct, num_output: 7, axis: 2"),

@@ -1,5 +1,4 @@
 """Training memory against what autograd saves of the compiled module: distinct storages, parameters and statistics left out."""
-# ruff: noqa: E501
 
 from typing import Any
 
@@ -34,7 +33,9 @@ def given(graph: TypedGraph) -> list[torch.Tensor]:
     """Data for the inputs: whole numbers where a layer takes indices."""
     counts: dict[Any, Size] = {}
     for node in graph.graph.nodes:
-        counts.update((node.bottoms[i], count) for i, count in node.layer.indices(*graph.bottoms(node)).items())
+        counts.update(
+            (node.bottoms[i], count) for i, count in node.layer.indices(*graph.bottoms(node)).items()
+        )
     made = []
     for i in graph.graph.inputs:
         shape = [evaluate(size, SIZES) for size in graph.types[i.value].shape]
@@ -121,7 +122,9 @@ def test_layers_with_a_memory_keep_what_they_say(layer: str) -> None:
 @pytest.mark.torch
 @pytest.mark.parametrize("more", ["", ", dropout_ratio: 0.1", ", causal: true"])
 def test_attention_keeps_what_it_says(more: str) -> None:
-    graph = typed(net("[N, 24, 32]", f"name: b, type: Bias\nname: l, type: MultiHeadAttention, num_heads: 4{more}"))
+    graph = typed(
+        net("[N, 24, 32]", f"name: b, type: Bias\nname: l, type: MultiHeadAttention, num_heads: 4{more}")
+    )
     assert abs(told(graph) / saved(graph) - 1) < 0.03
 
 
@@ -139,5 +142,10 @@ def test_nets_of_the_zoo_keep_what_they_say(name: str) -> None:
 
 
 def test_nothing_is_kept_before_the_first_weight_that_learns() -> None:
-    graph = typed(net("[N, 8, 12, 12]", f"name: r, type: ReLU\nname: p, type: Pooling, kernel_size: 2, stride: 2\nname: c, {CONV}"))
+    graph = typed(
+        net(
+            "[N, 8, 12, 12]",
+            f"name: r, type: ReLU\nname: p, type: Pooling, kernel_size: 2, stride: 2\nname: c, {CONV}",
+        )
+    )
     assert told(graph) == saved(graph) == 4 * 2 * 8 * 6 * 6

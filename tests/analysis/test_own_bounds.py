@@ -13,7 +13,11 @@ def nets() -> list[str]:
     """One net for each refused row and each number of its parameters that the batch may equal."""
     found = []
     for cls in layers.every():
-        rows = (row for row in cls.examples() if row.code in BOUND and row.at and row.bottoms and not row.at.startswith("bottom"))
+        rows = (
+            row
+            for row in cls.examples()
+            if row.code in BOUND and row.at and row.bottoms and not row.at.startswith("bottom")
+        )
         for row in rows:
             for batch in sorted({"64", *re.findall(r"(?<![-\w.])[1-9]\d*", row.parameters)}):
                 shapes = (re.sub(r"^N(?=,|$)", batch, bottom.split(" ")[0]) for bottom in row.bottoms)
@@ -21,7 +25,9 @@ def nets() -> list[str]:
                 reads = ", ".join(f"b{i}" for i in range(len(row.bottoms)))
                 own = row.parameters.strip()[1:-1]
                 layer = f"{{name: l, type: {cls.type}, bottom: [{reads}]{', ' + own if own else ''}}}"
-                found.append(f"netspec: 1\ndialect: {row.dialect}\ninput: {{{inputs}}}\nlayers:\n  - {layer}\n")
+                found.append(
+                    f"netspec: 1\ndialect: {row.dialect}\ninput: {{{inputs}}}\nlayers:\n  - {layer}\n"
+                )
     return found
 
 
@@ -31,7 +37,9 @@ def test_no_help_is_at_a_batch_that_coincides() -> None:
         for found in findings(text):
             for fix in found.fixes:
                 at_batch = [
-                    edit for edit in fix.edits if text[: edit.span.start].count("\n") == 2 and text[: edit.span.start].endswith(": [")
+                    edit
+                    for edit in fix.edits
+                    if text[: edit.span.start].count("\n") == 2 and text[: edit.span.start].endswith(": [")
                 ]
                 assert not at_batch, (text, fix)
     assert len(asked) >= 100

@@ -1,5 +1,4 @@
 """Receptive fields against the support of gradients, and what is read off them."""
-# ruff: noqa: E501
 
 import random
 
@@ -45,7 +44,11 @@ def test_axes_apart_and_axes_seen_whole() -> None:
     assert numbers(text, "a", 2)[0] == 3
     assert numbers(text, "a", 3)[0] == 7
     graph = typed(text)
-    assert [f.axis for f in fields(graph)[graph.graph.blobs["p"]][graph.graph.inputs[0].value][2:] if f is not None] == [3, 2]
+    assert [
+        f.axis
+        for f in fields(graph)[graph.graph.blobs["p"]][graph.graph.inputs[0].value][2:]
+        if f is not None
+    ] == [3, 2]
     assert field(graph, "m", 3) is None
     assert field(graph, "s", 2) is None
     assert numbers(text, "s", 3)[0] == 7
@@ -63,17 +66,25 @@ def chain(seed: int) -> tuple[str, int]:
                 f"name: l{i}, type: Convolution, bottom: {last}, num_output: 2, kernel_size: {k}, stride: {s}, dilation: {d}, pad: {draw.randint(0, 3)}"
             )
         elif kind == "pool":
-            lines.append(f"name: l{i}, type: Pooling, bottom: {last}, pool: AVE, kernel_size: {max(k, s)}, stride: {s}, round_mode: FLOOR")
+            lines.append(
+                f"name: l{i}, type: Pooling, bottom: {last}, pool: AVE, kernel_size: {max(k, s)}, stride: {s}, round_mode: FLOOR"
+            )
         elif kind == "up":
             lines.append(
                 f"name: l{i}, type: Deconvolution, bottom: {last}, num_output: 2, kernel_size: {k + s}, stride: {s}, pad: {draw.randint(0, 1)}"
             )
         elif kind == "skip":
-            lines.append(f"name: m{i}, type: Convolution, bottom: {last}, num_output: 2, kernel_size: 3, dilation: {d}, pad: same")
+            lines.append(
+                f"name: m{i}, type: Convolution, bottom: {last}, num_output: 2, kernel_size: 3, dilation: {d}, pad: same"
+            )
             lines.append(f"name: l{i}, type: Concat, bottom: [m{i}, {last}]")
         else:
-            lines.append(f"name: m{i}, type: Convolution, bottom: {last}, num_output: 2, kernel_size: {2 * k + 1}, pad: same")
-            lines.append(f"name: n{i}, type: Convolution, bottom: {last}, num_output: 2, kernel_size: 3, pad: same")
+            lines.append(
+                f"name: m{i}, type: Convolution, bottom: {last}, num_output: 2, kernel_size: {2 * k + 1}, pad: same"
+            )
+            lines.append(
+                f"name: n{i}, type: Convolution, bottom: {last}, num_output: 2, kernel_size: 3, pad: same"
+            )
             lines.append(f"name: l{i}, type: Eltwise, bottom: [m{i}, n{i}]")
         last = f"l{i}"
     return net("[N, 2, 400]", "\n".join(lines)), len(lines)
@@ -136,13 +147,20 @@ def test_a_proof_of_causality_holds_in_torch(seed: int) -> None:
 
     draw = random.Random(seed)
     pads = [draw.choice(("causal", "causal", "same", "1")) for _ in range(3)]
-    graph = typed(net("[N, 2, 32]", "\n".join(f"name: a{i}, {CONV}: {draw.randint(1, 3)}, pad: {pad}" for i, pad in enumerate(pads))))
+    graph = typed(
+        net(
+            "[N, 2, 32]",
+            "\n".join(f"name: a{i}, {CONV}: {draw.randint(1, 3)}, pad: {pad}" for i, pad in enumerate(pads)),
+        )
+    )
     module = compile(graph).double()
     for weight in module.parameters():
         torch.nn.init.uniform_(weight, 0.5, 1.0)
     x = torch.ones(1, 2, 32, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(module(x)[0, :, 15].sum(), x)
-    assert (later(graph, graph.graph.outputs[0], fields(graph)) is None) == bool((gradient[..., 16:] == 0).all())
+    assert (later(graph, graph.graph.outputs[0], fields(graph)) is None) == bool(
+        (gradient[..., 16:] == 0).all()
+    )
 
 
 def test_equivariance_needs_every_stride_on_the_way() -> None:
@@ -150,7 +168,11 @@ def test_equivariance_needs_every_stride_on_the_way() -> None:
     graph = typed(net("[N, 1, 64, 64]", down))
     assert unshifted(graph, graph.graph.blobs["p"], fields(graph)) is None
     graph = typed(
-        net("[N, 1, 64, 64]", down + "\nname: u, type: Deconvolution, num_output: 1, kernel_size: 2, stride: 2\nname: q, type: Flatten")
+        net(
+            "[N, 1, 64, 64]",
+            down
+            + "\nname: u, type: Deconvolution, num_output: 1, kernel_size: 2, stride: 2\nname: q, type: Flatten",
+        )
     )
     assert "only shifts by 2" in str(unshifted(graph, graph.graph.blobs["u"], fields(graph)))
     assert unshifted(graph, graph.graph.blobs["q"], fields(graph)) == "axis 2 of data is seen whole"
@@ -175,7 +197,12 @@ def test_weights_for_every_place_are_not_equivariant(layer: str, moves: bool) ->
 
 
 def test_a_table_of_positions_is_not_equivariant() -> None:
-    graph = typed(net("[N, 1, 8, 8]", "name: p, type: Parameter, shape: [1, 1, 8, 8]\nname: s, type: Eltwise, bottom: [data, p]"))
+    graph = typed(
+        net(
+            "[N, 1, 8, 8]",
+            "name: p, type: Parameter, shape: [1, 1, 8, 8]\nname: s, type: Eltwise, bottom: [data, p]",
+        )
+    )
     assert unshifted(graph, graph.graph.blobs["s"], fields(graph)) == "s does something else at every place"
 
 
@@ -185,10 +212,19 @@ def test_what_two_branches_see_together(seed: int) -> None:
     draw = random.Random(seed)
     for _ in range(200):
         a, b = (
-            Extent(draw.choice((1, 2)), first := draw.randint(-4, 3), first + draw.choice((0, 0, 2)), 0, 2, draw.randint(1, 6))
+            Extent(
+                draw.choice((1, 2)),
+                first := draw.randint(-4, 3),
+                first + draw.choice((0, 0, 2)),
+                0,
+                2,
+                draw.randint(1, 6),
+            )
             for _ in "ab"
         )
-        inside = [all(one.begin <= n <= one.end for n in (two.begin, two.end)) for one, two in ((a, b), (b, a))]
+        inside = [
+            all(one.begin <= n <= one.end for n in (two.begin, two.end)) for one, two in ((a, b), (b, a))
+        ]
         found = a.joined(b)
         assert (found.begin, found.end) == (min(a.begin, b.begin), max(a.end, b.end))
         assert found.stride == max(a.stride, b.stride) or any(inside)

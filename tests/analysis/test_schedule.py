@@ -25,7 +25,13 @@ WORDS = st.fixed_dictionaries({
     "pct_start": st.sampled_from([0.01, 0.3, 0.99]),
     "final_div_factor": st.sampled_from([1.0, 1e4]),
 })  # fmt: skip
-BOUNDS = [lambda r: 0 <= r <= NOTHING, lambda r: r > 2.0, lambda r: r < 0, lambda r: not math.isfinite(r), lambda r: r < 1e-9]
+BOUNDS = [
+    lambda r: 0 <= r <= NOTHING,
+    lambda r: r > 2.0,
+    lambda r: r < 0,
+    lambda r: not math.isfinite(r),
+    lambda r: r < 1e-9,
+]
 
 
 @settings(deadline=None, max_examples=300)
@@ -37,7 +43,10 @@ def test_stretches_are_those_of_a_walk(words: dict[str, object], length: int) ->
     for holds in BOUNDS:
         assert made.where(holds) == stretches([holds(r) for r in walked])
     finite = [r for r in walked if math.isfinite(r)]
-    assert len(finite) < length or (max(walked), min(walked)) == (max(r for _, r in made.ends), min(r for _, r in made.ends))
+    assert len(finite) < length or (max(walked), min(walked)) == (
+        max(r for _, r in made.ends),
+        min(r for _, r in made.ends),
+    )
 
 
 def stretches(holds: list[bool]) -> list[Stretch]:
@@ -50,7 +59,9 @@ def stretches(holds: list[bool]) -> list[Stretch]:
 def test_a_long_training_is_not_walked_through() -> None:
     asked: list[int] = []
     made = schedule(SolverParameter(base_lr=0.1, lr_policy="exp", gamma=0.999999), 10**12)
-    assert made.where(lambda rate: not asked.append(0) and rate <= NOTHING) == [(pytest.approx(101669000, rel=1e-3), 10**12 - 1)]
+    assert made.where(lambda rate: not asked.append(0) and rate <= NOTHING) == [
+        (pytest.approx(101669000, rel=1e-3), 10**12 - 1)
+    ]
     assert len(asked) < 100
 
 
@@ -135,12 +146,16 @@ def test_a_plain_solver_is_not_told(solver: str) -> None:
 
 
 def test_players_are_told_apart() -> None:
-    layers = "\n".join(f"name: {name}, type: InnerProduct, num_output: 1, weight_filler: xavier" for name in "ab")
+    layers = "\n".join(
+        f"name: {name}, type: InnerProduct, num_output: 1, weight_filler: xavier" for name in "ab"
+    )
     heads = "name: la, type: Reduction, bottom: a, loss_weight: 1\nname: lb, type: Reduction, bottom: b, loss_weight: 1"
     players = "players: {one: {loss: la, layers: a, steps: 2}, two: {loss: lb, layers: b, solver: {lr_policy: fixed, momentum2: 0.9}}}"
     train = f"train: {{data: digits, solver: {{base_lr: 0.1, lr_policy: step, stepsize: 100, max_iter: 60, rms_decay: 0.5}}, {players}}}\n"
     found = findings(net("[N, 1, 8, 8]", f"{layers}\n{heads}", train))
-    assert [(d.code, d.fact) for d in found] == [("NS694", "one: from iteration 100 of 120 on, by lr_policy step: gamma is not given")]
+    assert [(d.code, d.fact) for d in found] == [
+        ("NS694", "one: from iteration 100 of 120 on, by lr_policy step: gamma is not given")
+    ]
     mended = findings(net("[N, 1, 8, 8]", f"{layers}\n{heads}", train.replace("rms", "gamma: 0.1, rms")))
     assert [(d.code, d.fact) for d in mended] == [
         ("NS425", "solver: type SGD reads no rms_decay"),

@@ -21,7 +21,23 @@ from netspec.ir.graph import TypedGraph
 from netspec.serving.sizes import Conditions, Refusal, around, conditions
 
 WAYS = st.sampled_from(
-    ("conv", "down", "pool", "up", "skip", "fork", "unet", "crop", "dilated", "causal", "resize", "exact", "turn", "spp", "mirror")
+    (
+        "conv",
+        "down",
+        "pool",
+        "up",
+        "skip",
+        "fork",
+        "unet",
+        "crop",
+        "dilated",
+        "causal",
+        "resize",
+        "exact",
+        "turn",
+        "spp",
+        "mirror",
+    )
 )
 
 
@@ -107,7 +123,9 @@ def test_a_requirement_made_twice_keeps_its_first_place() -> None:
     """The server names the first layer that fails, as the solver does."""
     pool, conv = "type: Pooling, kernel_size: 5", "type: Convolution, num_output: 2, kernel_size: 5"
     text = "netspec: 1\ninput: {x: [N, 2, H, W], y: [N, 2, V, W]}\nlayers:\n"
-    graph = typed(text + f"  - {{name: p, bottom: x, {pool}}}\n  - {{name: c, bottom: y, {conv}}}\noutput: [p, c]\n")
+    graph = typed(
+        text + f"  - {{name: p, bottom: x, {pool}}}\n  - {{name: c, bottom: y, {conv}}}\noutput: [p, c]\n"
+    )
     for sizes in ({"H": 9, "W": 4, "V": 4}, {"H": 9, "W": 9, "V": 4}, {"H": 4, "W": 4, "V": 9}):
         found = legal_sizes(graph).refuses(sizes)
         assert found is not None
@@ -132,7 +150,9 @@ def test_solver_server_and_brute_force_agree(more: int) -> None:
         tried += 1
         found, data, draw = legal_sizes(graph), read(graph), random.Random(seed)
         alike = [{"H": n, "W": n} for n in range(1, 16 * more + 1)]
-        for sizes in alike + [{"H": draw.randint(1, 300), "W": draw.randint(1, 300)} for _ in range(15 * more)]:
+        for sizes in alike + [
+            {"H": draw.randint(1, 300), "W": draw.randint(1, 300)} for _ in range(15 * more)
+        ]:
             legal = takes(graph, sizes)
             refused = found.refuses(sizes)
             assert (refused is None) == legal, sizes
@@ -180,14 +200,18 @@ def test_torch_runs_whatever_is_legal() -> None:
         if graph is None:
             return
         found, module, draw = legal_sizes(graph), compile(graph).to("meta"), random.Random(seed)
-        trials = [{"H": n, "W": n} for n in range(1, 40)] + [{"H": draw.randint(1, 300), "W": draw.randint(1, 300)} for _ in range(10)]
+        trials = [{"H": n, "W": n} for n in range(1, 40)] + [
+            {"H": draw.randint(1, 300), "W": draw.randint(1, 300)} for _ in range(10)
+        ]
         legal = [sizes for sizes in trials if found.refuses(sizes) is None]
         nets_run, sizes_run = nets_run + bool(legal), sizes_run + len(legal)
         for sizes in legal[:6] + legal[-4:]:
             types = Pass(numbers(graph, sizes).graph).run().types
             out = module(torch.empty((2, 2, sizes["H"], sizes["W"]), device="meta"))
             outs = list(out.values()) if isinstance(out, dict) else [out]
-            assert [tuple(o.shape[1:]) for o in outs] == [types[v].shape[1:] for v in graph.graph.outputs], sizes
+            assert [tuple(o.shape[1:]) for o in outs] == [types[v].shape[1:] for v in graph.graph.outputs], (
+                sizes
+            )
 
     run()
     assert nets_run >= 8 and sizes_run >= 100
@@ -199,7 +223,9 @@ def test_the_server_says_what_inference_says(name: str) -> None:
     found, data = legal_sizes(graph), read(graph)
     letters = list(found.places)
     draw = random.Random(1)
-    trials = [dict.fromkeys(letters, n) for n in range(1, 129)] + [{x: draw.randint(1, LIMIT) for x in letters} for _ in range(100)]
+    trials = [dict.fromkeys(letters, n) for n in range(1, 129)] + [
+        {x: draw.randint(1, LIMIT) for x in letters} for _ in range(100)
+    ]
     for sizes in trials:
         assert (broken(data, sizes) is None) == (found.refuses(sizes) is None), sizes
 
@@ -234,15 +260,36 @@ def offers(data: Conditions, sizes: dict[str, int], refusal: Refusal) -> Iterato
             yield "apart"
 
 
-@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 9), st.none() | st.integers(0, 9)), max_size=4), st.integers(1, 80))
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 9), st.none() | st.integers(0, 9)), max_size=4),
+    st.integers(1, 80),
+)
 def test_the_nearest_of_progressions(rows: list[tuple[int, int, int | None]], size: int) -> None:
-    progressions = [(start, step, None if count is None else start + count * step) for start, step, count in rows]
-    legal = [n for n in range(1, 400) if any(n >= a and (n - a) % s == 0 and (z is None or n <= z) for a, s, z in progressions)]
+    progressions = [
+        (start, step, None if count is None else start + count * step) for start, step, count in rows
+    ]
+    legal = [
+        n
+        for n in range(1, 400)
+        if any(n >= a and (n - a) % s == 0 and (z is None or n <= z) for a, s, z in progressions)
+    ]
     below, above = [n for n in legal if n <= size], [n for n in legal if n >= size]
     assert around(progressions, size) == sorted({*below[-1:], *above[:1]})
 
 
-OPEN_SPECS = ("box", "deepbind", "fcn-16s", "fcn-32s", "fcn-8s", "gabor", "laplacian", "single-layer", "sobel", "unsharp", "wavenet")
+OPEN_SPECS = (
+    "box",
+    "deepbind",
+    "fcn-16s",
+    "fcn-32s",
+    "fcn-8s",
+    "gabor",
+    "laplacian",
+    "single-layer",
+    "sobel",
+    "unsharp",
+    "wavenet",
+)
 ALSO_OPENED = ("u-net", "lenet", "conv-autoencoder", "tdnn", "dilated-context", "nin-cifar")
 
 

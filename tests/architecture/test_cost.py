@@ -34,7 +34,9 @@ def chain(layer: str) -> str:
 
 def doubling(text: str, joined: str) -> str:
     rows = [f"  a{i + 1}: {joined.replace('a', f'a{i}')}\n" for i in range(20)]
-    return f"input: {{data: [N, 3]}}\nvars:\n  a0: {text}\n{''.join(rows)}layers:\n  - {{name: r, type: ReLU}}\n"
+    return (
+        f"input: {{data: [N, 3]}}\nvars:\n  a0: {text}\n{''.join(rows)}layers:\n  - {{name: r, type: ReLU}}\n"
+    )
 
 
 SPECS = {
@@ -57,7 +59,13 @@ SPECS = {
 @pytest.mark.parametrize("what", SPECS)
 def test_check_costs_little(what: str, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(SPECS[what])
-    done = subprocess.run([sys.executable, "-c", PROBE, "check", "spec.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, "check", "spec.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     code, seconds, megabytes = json.loads(done.stderr.splitlines()[-1])
     assert code == 1, done.stderr[-2000:]
     assert seconds < SECONDS
@@ -78,14 +86,35 @@ def repeated(words: str, layer: str = "ReLU", group: str = "") -> str:
 LAYER = 'layer {{ name: "r{i}" type: "ReLU" bottom: "data" top: "data" nonsense: 3 }}\n'
 NETS = {
     "unknown words": (repeated(" ".join(f"n{i}: 3" for i in range(WORDS))), "more of this kind"),
-    "an unknown word in each layer": (HEAD + "".join(LAYER.format(i=i) for i in range(5_000)), "more of this kind"),
-    "no numbers": (repeated("num_output: x " * 1_000, "Convolution", "convolution_param"), "more of this kind"),
-    "one unknown word": (repeated("nonsense: 3 " * WORDS), "nonsense stands more than 1,000 times in one message, 400,000 times"),
-    "messages": (repeated("param { lr_mult: 1 } " * (WORDS // 2), "InnerProduct"), "param stands more than 1,000 times"),
+    "an unknown word in each layer": (
+        HEAD + "".join(LAYER.format(i=i) for i in range(5_000)),
+        "more of this kind",
+    ),
+    "no numbers": (
+        repeated("num_output: x " * 1_000, "Convolution", "convolution_param"),
+        "more of this kind",
+    ),
+    "one unknown word": (
+        repeated("nonsense: 3 " * WORDS),
+        "nonsense stands more than 1,000 times in one message, 400,000 times",
+    ),
+    "messages": (
+        repeated("param { lr_mult: 1 } " * (WORDS // 2), "InnerProduct"),
+        "param stands more than 1,000 times",
+    ),
     "dims": (HEAD.replace("dim: 8 }", "dim: 8 " * WORDS + "}"), "dim stands more than 1,000 times"),
-    "a list of dims": (HEAD.replace("dim: 8 }", f"dim: [{', '.join('1' * WORDS)}] }}"), "dim stands more than 1,000 times"),
-    "bottoms": (repeated('bottom: "data" ' * WORDS, "Concat"), "bottom stands more than 1,000 times in one message, 400,001 times"),
-    "kernel sizes": (repeated("kernel_size: 3 " * WORDS, "Convolution", "convolution_param"), "kernel_size stands more than 1,000 times"),
+    "a list of dims": (
+        HEAD.replace("dim: 8 }", f"dim: [{', '.join('1' * WORDS)}] }}"),
+        "dim stands more than 1,000 times",
+    ),
+    "bottoms": (
+        repeated('bottom: "data" ' * WORDS, "Concat"),
+        "bottom stands more than 1,000 times in one message, 400,001 times",
+    ),
+    "kernel sizes": (
+        repeated("kernel_size: 3 " * WORDS, "Convolution", "convolution_param"),
+        "kernel_size stands more than 1,000 times",
+    ),
     "inputs": ("".join(f'input: "i{i}" ' for i in range(WORDS)) + HEAD, "input stands more than 1,000 times"),
     "fields": (HEAD + "layer { } " * (WORDS + 200_000), "about 600,010 fields; at most 500,000 are read"),
 }
@@ -107,5 +136,11 @@ def test_import_costs_little(what: str, tmp_path: Path) -> None:
 
 def test_one_trial_serves_all_fixes_of_a_kind(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(SPECS["one misspelt type"])
-    done = subprocess.run([sys.executable, "-c", PROBE, "check", "spec.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, "check", "spec.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stdout.count("= help: write ReLU") == LAYERS

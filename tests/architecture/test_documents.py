@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "netspec/diagnostics/pages").glob("*.md")])
-ELSEWHERE = re.compile(r"\b(?:LANGUAGE|REDESIGN|ARCHITECTURE|STYLE|ZOO|DEPENDENCIES)(?:\.md\b|, section)|\bshared/\w+\.md")
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "netspec/diagnostics/pages").glob("*.md")]
+)
+ELSEWHERE = re.compile(
+    r"\b(?:LANGUAGE|REDESIGN|ARCHITECTURE|STYLE|ZOO|DEPENDENCIES)(?:\.md\b|, section)|\bshared/\w+\.md"
+)
 """Plans and rules that were written down elsewhere: whoever reads this repository cannot look there."""
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 FOLDERS = ("docs", "netspec", "tests", "specs", "benchmarks", "schemas", ".ci")
@@ -35,7 +39,11 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def test_nothing_refers_to_a_document_that_is_not_here() -> None:
-    found = [f"{path.relative_to(ROOT)}: {match[0]}" for path, text in texts() for match in ELSEWHERE.finditer(text)]
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path, text in texts()
+        for match in ELSEWHERE.finditer(text)
+    ]
     assert not found
 
 
@@ -67,7 +75,11 @@ def test_links_lead_somewhere() -> None:
 def test_files_that_pages_name_are_there() -> None:
     pages = ((page, page.read_text(encoding="utf-8")) for page in PAGES if page.name not in TOLD)
     named = {(page, name) for page, text in pages for name in (*FOLDER.findall(text), *MODULE.findall(text))}
-    assert not sorted(f"{page.relative_to(ROOT)}: {name}" for page, name in named if name not in EXAMPLES and not there(name))
+    assert not sorted(
+        f"{page.relative_to(ROOT)}: {name}"
+        for page, name in named
+        if name not in EXAMPLES and not there(name)
+    )
 
 
 def test_pages_that_code_names_are_there() -> None:

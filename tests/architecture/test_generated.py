@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def generate(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     script = root / ".ci" / "generate.py"
-    return subprocess.run([sys.executable, script, *words], cwd=root, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, script, *words], cwd=root, capture_output=True, text=True, check=False
+    )
 
 
 def test_generated_files_are_fresh() -> None:

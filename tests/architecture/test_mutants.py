@@ -65,7 +65,10 @@ def test_one_token_changes_where_something_is_computed(mutating: Any, module: Pa
     for mutant in found:
         text = mutant.put_in(TEXT)
         assert ast.dump(ast.parse(text)) != ast.dump(ast.parse(TEXT))
-        assert text.splitlines()[mutant.line - 1].strip() == mutant.after and TEXT.splitlines()[mutant.line - 1].strip() == mutant.before
+        assert (
+            text.splitlines()[mutant.line - 1].strip() == mutant.after
+            and TEXT.splitlines()[mutant.line - 1].strip() == mutant.before
+        )
 
 
 def test_a_sample_is_its_seed_s_and_little_moves_with_the_code(mutating: Any, module: Path) -> None:
@@ -83,7 +86,13 @@ def test_what_compiles_to_the_same_is_not_drawn(mutating: Any, module: Path) -> 
     draw, _, _ = mutating
     module.write_text("def f():\n    return 4 // 2\n")
     drawn = draw.sample(draw.mutants_of(module, module.parent), module.parent, 1, 99)
-    assert {(m.old, m.new) for m in drawn} == {("4", "3"), ("//", "*"), ("2", "3"), ("2", "1"), ("4 // 2", "None")}  # 5 // 2 is 2
+    assert {(m.old, m.new) for m in drawn} == {
+        ("4", "3"),
+        ("//", "*"),
+        ("2", "3"),
+        ("2", "1"),
+        ("4 // 2", "None"),
+    }  # 5 // 2 is 2
 
 
 def test_blocks_that_run_are_noted(mutating: Any, module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +130,9 @@ def test_what_runs_at_import_belongs_to_what_reads_it(mutating: Any, tmp_path: P
     _, _, choose = mutating
     package = tmp_path / "package"
     package.mkdir()
-    (package / "one.py").write_text("class A:\n    size: int = 3\n    more: int = 4\n    def f(self):\n        return 1\nLEAST = 2\n")
+    (package / "one.py").write_text(
+        "class A:\n    size: int = 3\n    more: int = 4\n    def f(self):\n        return 1\nLEAST = 2\n"
+    )
     (package / "two.py").write_text("from package.one import LEAST\ndef g(a):\n    return a.size > LEAST\n")
     tree = ast.parse((package / "one.py").read_text())
     assert [choose.readers("package/one.py", tree, line, package) for line in (2, 3, 6)] == [

@@ -61,7 +61,10 @@ NAMED = {
     "training/run/log.py": {"Log"},  # the class of a run's log
     "importers/net_inputs.py": {"Input"},  # Caffe's input: of a net becomes such a layer
     "caffe/messages.py": None,  # Caffe's own enum of types
-    "emit/prototxt.py": {"Input", "Power"},  # an input of the net becomes such a layer, and the scale of its pixels
+    "emit/prototxt.py": {
+        "Input",
+        "Power",
+    },  # an input of the net becomes such a layer, and the scale of its pixels
     "importers/oldest.py": None,  # what V0 and V1 files say otherwise of certain types
     "importers/upgrade.py": None,
     "importers/nvidia.py": None,
@@ -87,7 +90,9 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
             yield n.lineno, [*name.split("."), "__init__"][1]
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if part(p) != "__init__"], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if part(p) != "__init__"], ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_imports_run_one_way(path: Path) -> None:
     rank = {name: i for i, names in enumerate(ORDER) for name in names}
     mine = part(path)
@@ -99,11 +104,17 @@ def test_imports_run_one_way(path: Path) -> None:
         assert mine != "serving" or other in SERVING_KNOWS, f"line {line}: serving imports {other}"
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if part(p) != "layers"], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if part(p) != "layers"], ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_no_layer_type_is_named_outside_layers(path: Path) -> None:
     today = {name for name, _ in TYPES.values()}
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value in today}
+    found = {
+        n.value
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value in today
+    }
     for n in ast.walk(tree):
         if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("netspec.layers"):
             found |= {a.name for a in n.names if a.name in today}

@@ -66,16 +66,24 @@ def opening_calls(path: Path) -> Iterator[str]:
 
 
 def key(path: Path, name: str) -> str:
-    short = name if re.match(r"(?:os|np|onnx|h5py|zipfile|gzip|mmap|Image)\.", name) or name.endswith(".open") else name.rpartition(".")[2]
+    short = (
+        name
+        if re.match(r"(?:os|np|onnx|h5py|zipfile|gzip|mmap|Image)\.", name) or name.endswith(".open")
+        else name.rpartition(".")[2]
+    )
     return f"{path.relative_to(ROOT).as_posix()} {short}"
 
 
-FILES = [path for path in sorted(ROOT.rglob("*.py")) if "__pycache__" not in path.parts and path.name not in HOMES]
+FILES = [
+    path for path in sorted(ROOT.rglob("*.py")) if "__pycache__" not in path.parts and path.name not in HOMES
+]
 
 
 def test_files_are_opened_in_two_modules() -> None:
     found = {key(path, name) for path in FILES for name in opening_calls(path)}
-    assert found - set(ALLOWED) == set(), "open it by netspec.file_reading or netspec.file_writing, or say here why not"
+    assert found - set(ALLOWED) == set(), (
+        "open it by netspec.file_reading or netspec.file_writing, or say here why not"
+    )
     assert set(ALLOWED) - found == set(), "no longer so: take it off the list"
 
 

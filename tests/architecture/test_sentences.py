@@ -15,7 +15,18 @@ LISTS = {"notes", "rule"}
 PARTS = {"others", "fixes", "changes"}
 """Fields that hold things whose `text` is a sentence."""
 METHODS = {
-    *("startswith", "endswith", "split", "rsplit", "partition", "rpartition", "removeprefix", "removesuffix", "splitlines", "replace"),
+    *(
+        "startswith",
+        "endswith",
+        "split",
+        "rsplit",
+        "partition",
+        "rpartition",
+        "removeprefix",
+        "removesuffix",
+        "splitlines",
+        "replace",
+    ),
     *("find", "rfind", "index", "rindex", "count", "lower", "upper", "casefold", "strip", "rstrip", "lstrip"),
 }
 PATTERNS = {"match", "fullmatch", "search", "findall", "finditer", "sub", "subn"}
@@ -79,7 +90,15 @@ class Reader(ast.NodeVisitor):
             if all(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
                 return False
             each = [node.left, *node.comparators]
-            return any(map(self.is_words, [*each, *(e for t in each if isinstance(t, (ast.Tuple, ast.List, ast.Set)) for e in t.elts)]))
+            return any(
+                map(
+                    self.is_words,
+                    [
+                        *each,
+                        *(e for t in each if isinstance(t, (ast.Tuple, ast.List, ast.Set)) for e in t.elts),
+                    ],
+                )
+            )
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             called = node.func.attr
             return (called in METHODS and (self.is_words(node.func.value) or is_code(node.func.value))) or (
@@ -91,11 +110,17 @@ class Reader(ast.NodeVisitor):
             return self.is_words(node.key)
         if isinstance(node, (ast.Set, ast.SetComp)):
             return any(map(self.is_words, node.elts if isinstance(node, ast.Set) else [node.elt]))
-        return isinstance(node, ast.Tuple) and any(map(is_code, node.elts)) and any(map(self.is_words, node.elts))
+        return (
+            isinstance(node, ast.Tuple)
+            and any(map(is_code, node.elts))
+            and any(map(self.is_words, node.elts))
+        )
 
 
 def is_code(node: ast.AST) -> bool:
-    return (isinstance(node, ast.Attribute) and node.attr == "code") or (isinstance(node, ast.Name) and node.id == "code")
+    return (isinstance(node, ast.Attribute) and node.attr == "code") or (
+        isinstance(node, ast.Name) and node.id == "code"
+    )
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
@@ -120,7 +145,9 @@ FILES = {p.relative_to(ROOT).as_posix(): p.read_text(encoding="utf-8") for p in 
 
 
 def test_no_pass_reads_a_sentence() -> None:
-    assert {path: found for path, text in FILES.items() if path not in LAYOUT and (found := reading(path, text))} == {}
+    assert {
+        path: found for path, text in FILES.items() if path not in LAYOUT and (found := reading(path, text))
+    } == {}
 
 
 CHECKS = ("analysis/infer.py", "analysis/expect/budget.py", "analysis/sizes/feasible.py")
@@ -129,7 +156,11 @@ REPAIR = {f for f in FILES if f.startswith("repair/")} | {"analysis/rule_fixes.p
 
 def known_to(path: str, text: str) -> set[str]:
     """The modules of netspec that a module imports, at once or later."""
-    nodes = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("netspec.")]
+    nodes = [
+        n
+        for n in ast.walk(ast.parse(text))
+        if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("netspec.")
+    ]
     named = {f"{(n.module or '').removeprefix('netspec.').replace('.', '/')}" for n in nodes}
     return {f"{name}.py" for name in named} & FILES.keys()
 

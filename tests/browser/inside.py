@@ -32,7 +32,9 @@ def commands() -> list[list[str]]:
     for name, _ in list(zoo_specs())[:: int(os.environ.get("NETSPEC_EVERY", "1"))]:
         path = f"zoo:{name}"
         layer = netspec.load(path).graph().graph.nodes[-1].name
-        lines += [[*command, path] for command in (["check"], ["show"], ["sizes"], ["fmt", "--check"], ["hash"])]
+        lines += [
+            [*command, path] for command in (["check"], ["show"], ["sizes"], ["fmt", "--check"], ["hash"])
+        ]
         lines += [["diff", path, "zoo:lenet"], ["explain", path, layer]]
     for number, text in enumerate((FAULTY, *DAMAGED)):
         with open(f"spec{number}.yaml", "w", encoding="utf-8") as file:
@@ -49,7 +51,16 @@ def main() -> None:
         done = runner.invoke(group, line, standalone_mode=False)
         said[" ".join(line)] = [done.return_value, done.output.replace(ROOT, ""), repr(done.exception)]
         took[line[0]] = round(took.get(line[0], 0) + time.process_time() - began, 3)
-    print(json.dumps({"python": sys.version.split()[0], "libyaml": "yaml._yaml" in sys.modules, "seconds": took, "said": said}))
+    print(
+        json.dumps(
+            {
+                "python": sys.version.split()[0],
+                "libyaml": "yaml._yaml" in sys.modules,
+                "seconds": took,
+                "said": said,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

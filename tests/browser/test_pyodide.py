@@ -22,7 +22,10 @@ HERE = Path(__file__).parent
 PYODIDE = Path(os.environ.get("NETSPEC_PYODIDE") or ROOT / ".ci" / "node_modules" / "pyodide")
 NODE = shutil.which("node")
 MISSING = "node is not installed" if NODE is None else f"no Pyodide in {PYODIDE}: npm install --prefix .ci"
-pytestmark = [pytest.mark.pyodide, pytest.mark.skipif(NODE is None or not (PYODIDE / "pyodide.mjs").is_file(), reason=MISSING)]
+pytestmark = [
+    pytest.mark.pyodide,
+    pytest.mark.skipif(NODE is None or not (PYODIDE / "pyodide.mjs").is_file(), reason=MISSING),
+]
 
 
 def said_by(command: list[str], folder: Path, every: int, **places: str) -> dict[str, Any]:
@@ -34,7 +37,9 @@ def said_by(command: list[str], folder: Path, every: int, **places: str) -> dict
 
 
 def here(folder: Path, every: int) -> dict[str, Any]:
-    return said_by([sys.executable, str(HERE / "inside.py")], folder, every, NETSPEC_ROOT=str(ROOT), NETSPEC_SITE="")
+    return said_by(
+        [sys.executable, str(HERE / "inside.py")], folder, every, NETSPEC_ROOT=str(ROOT), NETSPEC_SITE=""
+    )
 
 
 def there(folder: Path, every: int) -> dict[str, Any]:
@@ -44,7 +49,9 @@ def there(folder: Path, every: int) -> dict[str, Any]:
     return said_by(command, folder, every, NETSPEC_ROOT="/checkout", NETSPEC_SITE="/site")
 
 
-@pytest.mark.parametrize("every", [24, pytest.param(1, marks=pytest.mark.slow)], ids=["some of the zoo", "the whole zoo"])
+@pytest.mark.parametrize(
+    "every", [24, pytest.param(1, marks=pytest.mark.slow)], ids=["some of the zoo", "the whole zoo"]
+)
 def test_says_the_same(every: int, tmp_path: Path) -> None:
     browser, native = there(tmp_path, every), here(tmp_path, every)
     assert browser["python"] >= "3.14" and not browser["libyaml"]

@@ -18,7 +18,19 @@ layers:
   - {name: ip, type: InnerProduct, num_output: 2, weight_filler: xavier}
   - {name: prob, type: Softmax}
 """
-READERS = ("check", "show", "sizes", "explain", "diff", "hash", "transplant", "compile", "train", "test", "export")
+READERS = (
+    "check",
+    "show",
+    "sizes",
+    "explain",
+    "diff",
+    "hash",
+    "transplant",
+    "compile",
+    "train",
+    "test",
+    "export",
+)
 
 
 @pytest.fixture
@@ -35,7 +47,9 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.savez(other / "d.npz", x=np.zeros((8, 4), np.float32), y=np.zeros(8, np.int64))
     (spec / "base.yaml").write_text("netspec: 1\nbase: ../other/base.yaml\n", encoding="utf-8")
     (spec / "import.yaml").write_text(TINY + "import: [../other/blocks.yaml]\n", encoding="utf-8")
-    (spec / "labels.yaml").write_text(TINY + "output: {prob: {labels: ../other/labels.txt}}\n", encoding="utf-8")
+    (spec / "labels.yaml").write_text(
+        TINY + "output: {prob: {labels: ../other/labels.txt}}\n", encoding="utf-8"
+    )
     data = "train: {data: {source: npz, path: ../other/d.npz, fields: {data: x, label: y}, batch_size: 4},"
     data += " solver: {base_lr: 0.1, max_iter: 2}}\n"
     (spec / "data.yaml").write_text(TINY + data, encoding="utf-8")
@@ -77,9 +91,14 @@ def test_refused_without_and_read_with(places: Path, code: str, words: tuple[str
 def test_only_what_is_named(places: Path) -> None:
     (places / "third").mkdir()
     assert codes("check", "spec/base.yaml", "--allow-outside", "third") == {"NS114"}
-    assert codes("check", "spec/base.yaml", "--allow-outside", "third", "--allow-outside", "other/base.yaml") == set()
+    assert (
+        codes("check", "spec/base.yaml", "--allow-outside", "third", "--allow-outside", "other/base.yaml")
+        == set()
+    )
     (places / "third" / "link").symlink_to(places / "other")
-    (places / "spec" / "base.yaml").write_text("netspec: 1\nbase: ../third/link/base.yaml\n", encoding="utf-8")
+    (places / "spec" / "base.yaml").write_text(
+        "netspec: 1\nbase: ../third/link/base.yaml\n", encoding="utf-8"
+    )
     assert codes("check", "spec/base.yaml", "--allow-outside", "third") == {"NS114"}
 
 
@@ -94,9 +113,13 @@ def test_the_finding_names_the_option(places: Path) -> None:
     assert "--allow-outside FOLDER" in result.output
 
 
-@pytest.mark.parametrize("line", ['import: ["a\\0b"]', 'base: "a\\0b"', 'output: {prob: {labels: "a\\0.txt"}}'])
+@pytest.mark.parametrize(
+    "line", ['import: ["a\\0b"]', 'base: "a\\0b"', 'output: {prob: {labels: "a\\0.txt"}}']
+)
 def test_a_null_character_leads_nowhere(places: Path, line: str) -> None:
-    (places / "spec" / "null.yaml").write_text(("netspec: 1\n" if "base" in line else TINY) + line + "\n", encoding="utf-8")
+    (places / "spec" / "null.yaml").write_text(
+        ("netspec: 1\n" if "base" in line else TINY) + line + "\n", encoding="utf-8"
+    )
     assert codes("check", "spec/null.yaml") <= {"NS114"}
     assert codes("export", "spec/null.yaml", "-o", "m.onnx", "--no-certify") == {"NS114"}
 

@@ -66,11 +66,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "ramps_with_leave.py").write_text(MODULE, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        assert codes("train", "net.yaml", "--run", "run", "--allow-code", "--quiet") == [] and Path("ran").exists()
+        assert (
+            codes("train", "net.yaml", "--run", "run", "--allow-code", "--quiet") == []
+            and Path("ran").exists()
+        )
         assert codes("export", "net.yaml", "-o", "net.onnx", "--no-certify") == []
         record = json.loads(Path("run/run.json").read_text(encoding="utf-8"))
         Path("run/run.json").write_text(
-            json.dumps(record | {"allow_code": True, "command": ["netspec", "train", "--allow-code"]}), encoding="utf-8"
+            json.dumps(record | {"allow_code": True, "command": ["netspec", "train", "--allow-code"]}),
+            encoding="utf-8",
         )
     return home
 
@@ -84,7 +88,9 @@ def test_refused_without_leave(folder: Path, monkeypatch: pytest.MonkeyPatch, wo
 
 
 @pytest.mark.parametrize("words", NOT_LOADED, ids=" ".join)
-def test_what_needs_no_data_runs_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+def test_what_needs_no_data_runs_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
     assert codes(*words) == [] and not Path("ran").exists()

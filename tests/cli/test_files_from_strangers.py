@@ -23,13 +23,22 @@ from netspec.file_reading import NotRegularError, OutsideRootError, open_below, 
 from netspec.file_writing import DRAFT, draft_of, replacing, write_text
 from netspec.importers.weights import write_both
 
-pytestmark = [pytest.mark.torch, pytest.mark.onnx, pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX")]
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.onnx,
+    pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX"),
+]
 
 HEAD = "netspec: 1\ninput: {data: [N, 4]}\n"
 LAYERS = "layers:\n  - {name: ip, type: InnerProduct, num_output: 2, weight_filler: xavier}\n"
 SOLVER = "solver: {base_lr: 0.1, max_iter: 2, random_seed: 1}}\n"
 NPZ = "train: {data: {source: npz, path: d.npz, fields: {data: x, label: y}, batch_size: 4}, "
-PHOTOS = "input: {data: [N, 3, 8, 8]}\n" + LAYERS + "train: {data: {source: images, path: photos, batch_size: 2}, " + SOLVER
+PHOTOS = (
+    "input: {data: [N, 3, 8, 8]}\n"
+    + LAYERS
+    + "train: {data: {source: images, path: photos, batch_size: 2}, "
+    + SOLVER
+)
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +102,9 @@ def test_open_below(folder: Path) -> None:
         open_below(folder / "a", [folder])
 
 
-def test_a_link_put_in_after_the_judgement_is_not_followed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_put_in_after_the_judgement_is_not_followed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "a").mkdir()
     (folder / "a/f").write_text("inner")
     (folder.parent / "outside/f").write_text("secret")
@@ -156,13 +167,19 @@ FIFOS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "pipe", "spec", "words", "code"), FIFOS, ids=[f"{row[0]}-{row[3][0]}" for row in FIFOS])
-def test_nobody_waits_at_a_pipe(folder: Path, kind: str, pipe: str, spec: str, words: tuple[str, ...], code: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "pipe", "spec", "words", "code"), FIFOS, ids=[f"{row[0]}-{row[3][0]}" for row in FIFOS]
+)
+def test_nobody_waits_at_a_pipe(
+    folder: Path, kind: str, pipe: str, spec: str, words: tuple[str, ...], code: str
+) -> None:
     for name in ("cat", "dog"):
         photo(folder / f"photos/{name}/b.png")
     npz(folder / "e.npz")
     (folder / "run").mkdir()
-    (folder / "ok.prototxt").write_text('input: "d" input_shape { dim: 1 dim: 2 }\nlayer { name: "r" type: "ReLU" bottom: "d" top: "r" }\n')
+    (folder / "ok.prototxt").write_text(
+        'input: "d" input_shape { dim: 1 dim: 2 }\nlayer { name: "r" type: "ReLU" bottom: "d" top: "r" }\n'
+    )
     (folder / "net.yaml").write_text(spec or HEAD + LAYERS, encoding="utf-8")
     os.mkfifo(folder / pipe)
     found = codes(*words)
@@ -180,7 +197,9 @@ OF_A_RUN = [
 ]
 
 
-@pytest.mark.parametrize(("name", "words", "code"), OF_A_RUN, ids=[f"{row[0]}-{row[1][0]}" for row in OF_A_RUN])
+@pytest.mark.parametrize(
+    ("name", "words", "code"), OF_A_RUN, ids=[f"{row[0]}-{row[1][0]}" for row in OF_A_RUN]
+)
 def test_nobody_waits_at_a_pipe_in_a_run(folder: Path, name: str, words: tuple[str, ...], code: str) -> None:
     run = trained(folder)
     (run / name).unlink(missing_ok=True)
@@ -200,7 +219,18 @@ def test_pictures_that_are_links_stay_in_their_folder(folder: Path) -> None:
     assert codes("train", "net.yaml", "--run", "r") == ["NS642"]
     assert codes("init", "photos", "-o", "x.yaml") == ["NS642"]
     assert codes("train", "net.yaml", "--run", "r", "--set", "train.data.path=photos") == ["NS642"]
-    assert codes("train", "net.yaml", "--run", "allowed", "--quiet", "--allow-outside", str(folder.parent / "outside")) == []
+    assert (
+        codes(
+            "train",
+            "net.yaml",
+            "--run",
+            "allowed",
+            "--quiet",
+            "--allow-outside",
+            str(folder.parent / "outside"),
+        )
+        == []
+    )
     (folder / "photos/cat/c.png").unlink()
     (folder / "photos/bird").symlink_to(folder.parent / "outside")
     assert codes("train", "net.yaml", "--run", "r") == ["NS642"]
@@ -299,11 +329,21 @@ def test_a_recorded_setting_leads_nowhere(folder: Path) -> None:
     outside = str(folder.parent / "outside/d.npz")
     changed(run, settings=[f"train.data.path={outside}", "train.solver.max_iter=4"])
     assert codes("train", "run", "--resume", "--quiet") == ["NS642"]
-    assert codes("train", "run", "--resume", "--quiet", "--set", f"train.data.path={outside}") == [], "the caller's own word"
+    assert codes("train", "run", "--resume", "--quiet", "--set", f"train.data.path={outside}") == [], (
+        "the caller's own word"
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["log.jsonl", "weights.safetensors", "solver.safetensors", "spec.yaml", "run.json", "weights.next.safetensors"]
+    "name",
+    [
+        "log.jsonl",
+        "weights.safetensors",
+        "solver.safetensors",
+        "spec.yaml",
+        "run.json",
+        "weights.next.safetensors",
+    ],
 )
 def test_nothing_of_a_run_goes_through_a_link(folder: Path, name: str) -> None:
     run = trained(folder)
@@ -339,7 +379,10 @@ WRONG: list[tuple[str, bytes]] = [
     ("run.json", b'{"root": "/", "spec": "s", "settings": [], "stages": [{}], "level": 0, "seed": 1}'),
     ("run.json", b'{"root": "/", "spec": "s", "settings": [], "stages": [], "level": 1e99, "seed": 1}'),
     ("run.json", b'{"root": "/", "spec": "s", "settings": [], "stages": [], "level": 0, "seed": -1}'),
-    ("run.json", b'{"root": "/", "spec": "s", "settings": [], "stages": [], "level": 0, "seed": %s}' % (b"9" * 6000)),
+    (
+        "run.json",
+        b'{"root": "/", "spec": "s", "settings": [], "stages": [], "level": 0, "seed": %s}' % (b"9" * 6000),
+    ),
     ("run.json", b"\xff\xfe"),
     ("run.json", b'{"a": NaN}'),
     ("classes.json", b'{"a": {}, "b": 1}'),
@@ -354,9 +397,16 @@ WRONG: list[tuple[str, bytes]] = [
 def test_damaged_json_in_a_run_is_a_finding(folder: Path, name: str, content: bytes) -> None:
     run = trained(folder)
     (run / name).write_bytes(content)
-    for words in (("export", "run", "--no-certify"), ("test", "run"), ("train", "run", "--resume", "--quiet")):
+    for words in (
+        ("export", "run", "--no-certify"),
+        ("test", "run"),
+        ("train", "run", "--resume", "--quiet"),
+    ):
         found = codes(*words)
-        assert set(found) <= {"NS683", "NS707", "NS684", "NS673"} and (found or words[0] == "train"), (words, found)
+        assert set(found) <= {"NS683", "NS707", "NS684", "NS673"} and (found or words[0] == "train"), (
+            words,
+            found,
+        )
 
 
 # --- writing ---
@@ -395,7 +445,9 @@ def test_a_draft_cannot_be_guessed_and_is_nobodys(folder: Path) -> None:
     assert len(names) == 20 and os.listdir(folder) == ["f"]
 
 
-def test_a_link_in_place_of_a_draft_is_not_written_through(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_in_place_of_a_draft_is_not_written_through(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     victim = folder.parent / "outside/victim"
     victim.write_text("mine")
     (folder / "draft").symlink_to(victim)
@@ -413,7 +465,9 @@ def test_import_writes_both_or_neither(folder: Path, broken: str, monkeypatch: p
     whole = Path.replace
 
     def failing(self: Path, target: Any) -> Path:
-        if self.suffix == ".part" and Path(target).name == ("net.yaml" if broken == "spec" else "net.safetensors"):
+        if self.suffix == ".part" and Path(target).name == (
+            "net.yaml" if broken == "spec" else "net.safetensors"
+        ):
             failing.count += 1  # type: ignore[attr-defined]
             if failing.count == 1:  # type: ignore[attr-defined]
                 raise OSError(28, "No space left on device")

@@ -90,7 +90,9 @@ def test_a_dry_run_shows_a_diff_and_writes_nothing(tmp_path: Path) -> None:
 
 def test_line_ends_byte_order_mark_and_mode_stay(tmp_path: Path) -> None:
     spec, link = tmp_path / "real.yaml", tmp_path / "link.yaml"
-    spec.write_bytes(b"\xef\xbb\xbf" + SOUND.replace("bias_term: false", "bias_term: off").replace("\n", "\r\n").encode())
+    spec.write_bytes(
+        b"\xef\xbb\xbf" + SOUND.replace("bias_term: false", "bias_term: off").replace("\n", "\r\n").encode()
+    )
     spec.chmod(0o640)
     link.symlink_to(spec)
     assert check(link, "--fix").return_value == 0
@@ -146,7 +148,10 @@ def test_a_fix_that_leads_to_another_error_in_its_line_is_not_made(tmp_path: Pat
 
 def test_errors_that_come_to_light_elsewhere_keep_no_fix_back(tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
-    spec.write_text(SOUND.replace("kernel_size: 5", "kernal_size: 5").replace("kernel_size: 2", "kernel_size: 40"), encoding="utf-8")
+    spec.write_text(
+        SOUND.replace("kernel_size: 5", "kernal_size: 5").replace("kernel_size: 2", "kernel_size: 40"),
+        encoding="utf-8",
+    )
     result = check(spec, "--fix")
     assert result.return_value == 1
     assert spec.read_text(encoding="utf-8") == SOUND.replace("kernel_size: 2", "kernel_size: 40")
@@ -177,7 +182,10 @@ def test_a_tab_stands_for_the_width_that_alone_is_sound(tmp_path: Path, kind: st
 
 def test_a_tab_of_two_sound_meanings_is_left_and_both_are_offered(tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
-    text = DATA + "blocks:\n  u:\n    vars:\n      k: 3\n\tbottom: x\n    layers: [{name: a, type: ReLU}]\nlayers: [{name: p, block: u}]\n"
+    text = (
+        DATA
+        + "blocks:\n  u:\n    vars:\n      k: 3\n\tbottom: x\n    layers: [{name: a, type: ReLU}]\nlayers: [{name: p, block: u}]\n"
+    )
     spec.write_text(text, encoding="utf-8")
     result = check(spec, "--fix")
     assert result.return_value == 1

@@ -42,7 +42,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 KINDS = {
     "small gray": (("0", "1", "no"), ((12, 8),), True, "[N, 1, 12, 8]"),
     "tiny": (("a", "b"), ((3, 3),), False, "[N, 3, 3, 3]"),
-    "photos": (("cat $5", 'say "x": {y}', "ünï#code"), ((70, 90), (100, 66), (68, 300)), False, "[N, 3, 64, 64]"),
+    "photos": (
+        ("cat $5", 'say "x": {y}', "ünï#code"),
+        ((70, 90), (100, 66), (68, 300)),
+        False,
+        "[N, 3, 64, 64]",
+    ),
     "thumbnails of many sizes": (("x", "y"), ((20, 31), (25, 19)), False, "[N, 3, 32, 32]"),
 }
 
@@ -52,16 +57,35 @@ def test_it_checks_trains_exports_and_predicts(home: Path, kind: str) -> None:
     classes, sizes, gray, shape = KINDS[kind]
     for i, name in enumerate(classes):
         for j in range(10):
-            draw(home / "pictures of" / name / f"{j}.png", sizes[j % len(sizes)], 190 * i // len(classes), gray, 10 * i + j)
+            draw(
+                home / "pictures of" / name / f"{j}.png",
+                sizes[j % len(sizes)],
+                190 * i // len(classes),
+                gray,
+                10 * i + j,
+            )
     assert "wrote" in run("init", "pictures of")[1]
     assert (home / "pictures of.labels.txt").read_text(encoding="utf-8").splitlines() == sorted(classes)
     assert run("check", "--strict", "pictures of.yaml")[1] == "pictures of.yaml: no findings\n"
     graph = driver.load("pictures of.yaml").graph()
     assert f"shape: {shape}" in (home / "pictures of.yaml").read_text(encoding="utf-8")
     assert graph.types[graph.graph.outputs[0]].shape[1] == len(classes)
-    assert run("train", "pictures of.yaml", "--run", "run", "--device", "cpu", "--set", "train.solver.epochs=2")[0] == []
+    assert (
+        run("train", "pictures of.yaml", "--run", "run", "--device", "cpu", "--set", "train.solver.epochs=2")[
+            0
+        ]
+        == []
+    )
     assert run("export", "run", "-o", "m.onnx", "--device", "cpu")[0] == []
-    said = run("predict", "m.onnx", str(home / "pictures of" / classes[-1] / "1.png"), "--top", "1", "--device", "cpu")[1]
+    said = run(
+        "predict",
+        "m.onnx",
+        str(home / "pictures of" / classes[-1] / "1.png"),
+        "--top",
+        "1",
+        "--device",
+        "cpu",
+    )[1]
     assert any(name in said for name in classes)
 
 
@@ -71,7 +95,9 @@ def test_parts_for_training_and_test(home: Path) -> None:
             for j in range(4):
                 draw(home / "d" / part / name / f"{j}.png", (16, 16), 90 * i, False, j)
     assert "2 classes, 8 images" in run("init", "d")[1]
-    assert run("train", "d.yaml", "--run", "run", "--device", "cpu", "--set", "train.solver.epochs=1")[0] == []
+    assert (
+        run("train", "d.yaml", "--run", "run", "--device", "cpu", "--set", "train.solver.epochs=1")[0] == []
+    )
 
 
 def test_where_it_is_written(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -27,7 +27,9 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     np.savez("d", data=np.zeros((8, 1, 4, 4), np.uint8), label=np.arange(8) % 2)
     Path("d.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    Path("n.prototxt").write_text('input: "d" input_shape { dim: 1 dim: 2 }\nlayer { name: "r" type: "ReLU" bottom: "d" top: "r" }\n')
+    Path("n.prototxt").write_text(
+        'input: "d" input_shape { dim: 1 dim: 2 }\nlayer { name: "r" type: "ReLU" bottom: "d" top: "r" }\n'
+    )
 
 
 def said(*words: str) -> list[tuple[str, str]]:
@@ -46,7 +48,9 @@ def spec(text: str) -> str:
 
 def test_hdf5_data_need_data() -> None:
     text = IMAGES + LAYERS + TRAIN.replace("SOURCE, path: d.npz", "hdf5, path: d.h5").replace("AUGMENT", "")
-    assert said("train", spec(text), "--run", "r") == [("NS657", "source hdf5 needs h5py: pip install 'netspec[data]'")]
+    assert said("train", spec(text), "--run", "r") == [
+        ("NS657", "source hdf5 needs h5py: pip install 'netspec[data]'")
+    ]
 
 
 def test_hdf5_weights_need_data() -> None:
@@ -64,7 +68,9 @@ def test_a_layer_that_writes_hdf5_needs_data() -> None:
 
 def test_pictures_turned_need_augment() -> None:
     text = IMAGES + LAYERS + TRAIN.replace("SOURCE", "npz").replace("AUGMENT", ", augment: [{rotate: 10}]")
-    assert said("train", spec(text), "--run", "r") == [("NS657", "augment: rotate needs kornia: pip install 'netspec[augment]'")]
+    assert said("train", spec(text), "--run", "r") == [
+        ("NS657", "augment: rotate needs kornia: pip install 'netspec[augment]'")
+    ]
 
 
 def test_nothing_else_needs_an_extra() -> None:

@@ -126,7 +126,11 @@ PLACES: tuple[Place, ...] = (
     root,
     imported_prototxt,
 )
-AT_ONCE = [everywhere, imported_prototxt, *(pytest.param(place, marks=pytest.mark.slow) for place in PLACES[:-1])]
+AT_ONCE = [
+    everywhere,
+    imported_prototxt,
+    *(pytest.param(place, marks=pytest.mark.slow) for place in PLACES[:-1]),
+]
 """Where a whole round of commands is run: one takes a second."""
 OF_SPECS = (
     "check SPEC",
@@ -173,7 +177,10 @@ def codes(*words: str) -> list[str]:
 
 def said(commands: tuple[str, ...], spec: str) -> dict[str, list[str]]:
     """What each command raises on a spec."""
-    return {command: codes(*(spec if word == "SPEC" else word for word in command.split())) for command in commands}
+    return {
+        command: codes(*(spec if word == "SPEC" else word for word in command.split()))
+        for command in commands
+    }
 
 
 @pytest.fixture
@@ -214,7 +221,9 @@ def test_what_can_be_seen_works(place: Place, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("place", AT_ONCE)
-def test_what_cannot_runs_nothing_where_check_would_let_it_through(place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_runs_nothing_where_check_would_let_it_through(
+    place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     without_the_wall(monkeypatch)
     found = used(place(UNSEEN, folder))
     assert nothing_ran()
@@ -222,7 +231,9 @@ def test_what_cannot_runs_nothing_where_check_would_let_it_through(place: Place,
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_what_cannot_is_refused_by_every_command(place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_is_refused_by_every_command(
+    place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         without_the_wall(patch)
         spec = place(UNSEEN, folder)
@@ -230,7 +241,10 @@ def test_what_cannot_is_refused_by_every_command(place: Place, folder: Path, mon
     found = said((*OF_SPECS, *OF_RUNS), spec)
     found["netspec.compile"] = raised(lambda: netspec.compile(spec))
     assert nothing_ran()
-    unseen = {"fmt --check SPEC", *(OF_RUNS if place is imported_file else ())}  # a run's spec has its imports joined in
+    unseen = {
+        "fmt --check SPEC",
+        *(OF_RUNS if place is imported_file else ()),
+    }  # a run's spec has its imports joined in
     assert {command for command, codes in found.items() if "NS213" not in codes} == unseen
 
 

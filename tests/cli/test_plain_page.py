@@ -33,7 +33,9 @@ def test_every_page_is_shown_whole_but_for_pictures() -> None:
             facts = text[text.index("```yaml\n") + 8 :].partition("\n```")[0].splitlines()
             assert all(f"  {line}" in shown for line in facts), name
             cells = re.findall(r"^\| `(.*?)` ", text, re.MULTILINE)
-            assert cells and all(re.search(rf"^{re.escape(cell)}\b", shown, re.MULTILINE) for cell in cells), name
+            assert cells and all(
+                re.search(rf"^{re.escape(cell)}\b", shown, re.MULTILINE) for cell in cells
+            ), name
 
 
 def test_one_net_as_json_is_its_entry_in_the_list() -> None:

@@ -12,11 +12,18 @@ def top(*ranked: tuple[str, int, float]) -> dict[str, Any]:
     return {"top": [{"class": name, "index": i, "score": score} for name, i, score in ranked]}
 
 
-@pytest.mark.parametrize(("shape", "vector"), [((4,), True), ((4, 1, 1), True), ((1, 4), True), ((2, 2), False), ((4, 1, 2), False)])
+@pytest.mark.parametrize(
+    ("shape", "vector"),
+    [((4,), True), ((4, 1, 1), True), ((1, 4), True), ((2, 2), False), ((4, 1, 2), False)],
+)
 def test_a_vector_of_scores(shape: tuple[int, ...], vector: bool) -> None:
     scores = np.resize(np.array([0.5, 2.0, 0.25, 2.0], np.float32), shape)
     found = output(scores, ["a", "b", "c"], 3)
-    assert found == (top(("b", 1, 2.0), ("3", 3, 2.0), ("a", 0, 0.5)) if vector else {"shape": [*shape], "values": scores.tolist()})
+    assert found == (
+        top(("b", 1, 2.0), ("3", 3, 2.0), ("a", 0, 0.5))
+        if vector
+        else {"shape": [*shape], "values": scores.tolist()}
+    )
 
 
 def test_few_scores() -> None:

@@ -53,8 +53,12 @@ def test_the_whole_way(line: Line, tmp_path: Path) -> None:
     with_torch = json.loads(line.out)[0]["outputs"]["prob"]["top"]
     assert line("predict", "run/model.onnx", ROOT / "docs/seven.png", "--json", "--device", "cpu") == 0
     with_onnx = json.loads(line.out)[0]["outputs"]["prob"]["top"]
-    assert with_torch[0]["class"] == "7" and [each["class"] for each in with_onnx] == [each["class"] for each in with_torch]
-    assert [each["score"] for each in with_onnx] == pytest.approx([each["score"] for each in with_torch], abs=1e-5)
+    assert with_torch[0]["class"] == "7" and [each["class"] for each in with_onnx] == [
+        each["class"] for each in with_torch
+    ]
+    assert [each["score"] for each in with_onnx] == pytest.approx(
+        [each["score"] for each in with_torch], abs=1e-5
+    )
 
     for model in ("run", "run/model.onnx"):
         assert line("predict", model, "--data", "digits", "--index", "7", "--top", "1") == 0
@@ -79,7 +83,9 @@ def test_a_folder_of_images_with_class_names(line: Line, tmp_path: Path) -> None
     for number, name in enumerate(("dark", "light")):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for i in range(10):
-            Image.new("RGB", (9 + i, 12), (20 + 180 * number + i,) * 3).save(tmp_path / "photos" / name / f"{i}.png")
+            Image.new("RGB", (9 + i, 12), (20 + 180 * number + i,) * 3).save(
+                tmp_path / "photos" / name / f"{i}.png"
+            )
     photos = {"source": "images", "path": "photos", "batch_size": 5}
     fc = {"name": "fc", "type": "InnerProduct", "num_output": 2, "weight_filler": "xavier"}
     write(
@@ -89,7 +95,11 @@ def test_a_folder_of_images_with_class_names(line: Line, tmp_path: Path) -> None
         train={"data": photos, "test_data": photos},
         solver={"max_iter": 40},
     )
-    assert line("train", "s.yaml", "--run", "run", "--quiet") == 0 and "accuracy 1" in line.out and line.err == ""
+    assert (
+        line("train", "s.yaml", "--run", "run", "--quiet") == 0
+        and "accuracy 1" in line.out
+        and line.err == ""
+    )
     assert json.loads((tmp_path / "run/classes.json").read_text()) == {"dark": 0, "light": 1}
     assert line("predict", "run", "photos/light/3.png", "photos/dark/2.png", "--top", "1") == 0
     assert [row.split()[1] for row in line.out.splitlines() if "prob" in row] == ["light", "dark"]
@@ -103,9 +113,14 @@ def test_default_folders_and_the_latest_run(line: Line, tmp_path: Path) -> None:
     assert len(runs) == 2
     assert line("train", "s.yaml", "--resume", "--quiet", "--set", "train.solver.max_iter=8") == 0
     assert "trained 8 iterations" in line.out and str(runs[1].relative_to(tmp_path)) in line.out
-    assert line("train", runs[0], "--resume", "--quiet", "--set", "train.solver.max_iter=4") == 0 and "trained 4 iterations" in line.out
+    assert (
+        line("train", runs[0], "--resume", "--quiet", "--set", "train.solver.max_iter=4") == 0
+        and "trained 4 iterations" in line.out
+    )
     record = json.loads((runs[0] / "run.json").read_text())
-    assert record["settings"] == ["train.solver.max_iter=3", "train.solver.max_iter=4"] and record["seed"] == 3
+    assert (
+        record["settings"] == ["train.solver.max_iter=3", "train.solver.max_iter=4"] and record["seed"] == 3
+    )
 
 
 def codes(line: Line) -> list[str]:
@@ -124,7 +139,10 @@ def idx(path: Path, count: int, bytes_each: int, kept: int | None = None) -> Non
         ({"train": {"data": {"source": "mnist"}}}, "NS643"),
         ({"train": {"data": {"source": "mnist", "path": "nowhere"}}}, "NS643"),
         ({"train": {"data": {"source": "mnist", "path": "/etc"}}}, "NS642"),
-        ({"train": {"data": {"source": "mnist", "path": "cut"}}, "input": {"data": ["N", 1, 28, 28]}}, "NS644"),
+        (
+            {"train": {"data": {"source": "mnist", "path": "cut"}}, "input": {"data": ["N", 1, 28, 28]}},
+            "NS644",
+        ),
         ({"train": {"data": {"source": "digit"}}}, "NS640"),
         ({"layers": [{k: v for k, v in layer.items() if k != "weight_filler"} for layer in LAYERS]}, "NS680"),
         ({"layers": [*LAYERS[:3], {**LAYERS[3], "num_output": 9}]}, "NS651"),
@@ -132,7 +150,9 @@ def idx(path: Path, count: int, bytes_each: int, kept: int | None = None) -> Non
         ({"solver": {"max_iter": 0}}, "NS670"),
     ],
 )
-def test_what_does_not_fit_is_said_before_a_folder_is_made(change: dict[str, Any], code: str, line: Line, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_said_before_a_folder_is_made(
+    change: dict[str, Any], code: str, line: Line, tmp_path: Path
+) -> None:
     (tmp_path / "cut").mkdir()
     for part, count in (("train", 30), ("t10k", 30)):
         idx(tmp_path / "cut" / f"{part}-images-idx3-ubyte.gz", count, 784, 5000)
@@ -152,8 +172,13 @@ def test_data_from_the_command_line_may_lie_anywhere(line: Line, tmp_path: Path)
     train = {"data": {"source": "images", "path": "../photos"}, "test_data": None}
     write(tmp_path / "home/s.yaml", train=train, solver={"max_iter": 2})
     assert line("train", "home/s.yaml", "--run", "run") == 1 and codes(line) == ["NS642"]
-    assert line("train", "home/s.yaml", "--run", "run", "--set", f"train.data.path={tmp_path}/photos", "--quiet") == 0
-    assert line("test", "run") == 1 and codes(line) == ["NS642"], "what a run remembers is no word of the command line"
+    assert (
+        line("train", "home/s.yaml", "--run", "run", "--set", f"train.data.path={tmp_path}/photos", "--quiet")
+        == 0
+    )
+    assert line("test", "run") == 1 and codes(line) == ["NS642"], (
+        "what a run remembers is no word of the command line"
+    )
     assert line("test", "run", "--allow-outside", tmp_path / "photos") == 1 and codes(line) == ["NS684"]
 
 
@@ -173,7 +198,11 @@ def test_usage(line: Line, tmp_path: Path) -> None:
 def test_folders_that_cannot_hold_a_run(line: Line, tmp_path: Path) -> None:
     write(tmp_path / "s.yaml")
     (tmp_path / "file").write_text("x")
-    assert line("train", "s.yaml", "--run", "file/run") == 1 and codes(line) == ["NS673"] and "Not a directory" in line.err
+    assert (
+        line("train", "s.yaml", "--run", "file/run") == 1
+        and codes(line) == ["NS673"]
+        and "Not a directory" in line.err
+    )
     assert (tmp_path / "file").read_text() == "x"
     (tmp_path / "taken/run.json").mkdir(parents=True)
     assert line("train", "s.yaml", "--run", "taken") == 1 and codes(line) == ["NS673"]
@@ -197,7 +226,9 @@ def test_damaged_runs(name: str, damage: Any, code: str, line: Line, tmp_path: P
     assert line("train", "s.yaml", "--run", "run", "--quiet") == 0
     path = tmp_path / "run" / name
     path.write_bytes(damage(path.read_bytes()))
-    assert line("train", "s.yaml", "--run", "run", "--resume", "--set", "train.solver.max_iter=20") == 1 and codes(line) == [code]
+    assert line(
+        "train", "s.yaml", "--run", "run", "--resume", "--set", "train.solver.max_iter=20"
+    ) == 1 and codes(line) == [code]
     if name != "solver.safetensors":
         assert line("test", "run") == 1 and codes(line) == [code]
         assert line("predict", "run", "--data", "digits") == 1 and codes(line) == [code]
@@ -220,7 +251,9 @@ def test_a_loss_that_is_not_finite(line: Line, tmp_path: Path) -> None:
 
 def wait_for(run: Path, iteration: int, child: Child) -> None:
     while not (run / "log.jsonl").exists() or not any(
-        json.loads(row)["iteration"] >= iteration for row in (run / "log.jsonl").read_text().splitlines() if row.endswith("}")
+        json.loads(row)["iteration"] >= iteration
+        for row in (run / "log.jsonl").read_text().splitlines()
+        if row.endswith("}")
     ):
         assert child.process.is_alive(), "it ended early"
         time.sleep(0.01)
@@ -239,7 +272,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
-def test_stopped_and_resumed(number: signal.Signals, code: int, line: Line, tmp_path: Path, whole: Path) -> None:
+def test_stopped_and_resumed(
+    number: signal.Signals, code: int, line: Line, tmp_path: Path, whole: Path
+) -> None:
     write(tmp_path / "s.yaml", solver=LONG)
     child = Child(netspec, "train", "s.yaml", "--run", "parts", folder=tmp_path)
     wait_for(tmp_path / "parts", 90, child)
@@ -256,12 +291,18 @@ def test_stopped_and_resumed(number: signal.Signals, code: int, line: Line, tmp_
 
 def test_disk_full(tmp_path: Path) -> None:
     write(tmp_path / "s.yaml", solver={"test_interval": 0})
-    code, _, err = Child(netspec, "train", "s.yaml", "--run", "run", "--quiet", folder=tmp_path, limit=9 << 10)
+    code, _, err = Child(
+        netspec, "train", "s.yaml", "--run", "run", "--quiet", folder=tmp_path, limit=9 << 10
+    )
     assert code == 1 and "NS673" in err and "File too large" in err and "Traceback" not in err
-    assert not [path.name for path in (tmp_path / "run").iterdir() if "part" in path.name or "next" in path.name]
+    assert not [
+        path.name for path in (tmp_path / "run").iterdir() if "part" in path.name or "next" in path.name
+    ]
 
 
-def test_a_spec_from_standard_input_is_kept(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spec_from_standard_input_is_kept(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = yaml.safe_dump(document(solver={"max_iter": 2}), sort_keys=False)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert line("train", "-", "--run", "run", "--quiet") == 0, line.err

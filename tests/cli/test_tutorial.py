@@ -48,7 +48,10 @@ def agree(shown: str, said: str, varying: bool) -> bool:
     if varying:
         shown, said = (re.sub(" +", " ", re.sub(NUMBER, "#", text)) for text in (shown, said))
     lines = shown.rstrip("\n").splitlines(keepends=True)
-    parts = [r"(?:.*\n)*?" if line.rstrip("\n") == "..." else re.escape(line.rstrip("\n")) + r"\n" for line in lines]
+    parts = [
+        r"(?:.*\n)*?" if line.rstrip("\n") == "..." else re.escape(line.rstrip("\n")) + r"\n"
+        for line in lines
+    ]
     return re.fullmatch("".join(parts), said) is not None
 
 
@@ -65,7 +68,9 @@ class Reader:
         if task == "file":
             (self.folder / name).write_text(text, encoding="utf-8")
         elif task == "add":
-            (self.folder / name).write_text((self.folder / name).read_text(encoding="utf-8") + text, encoding="utf-8")
+            (self.folder / name).write_text(
+                (self.folder / name).read_text(encoding="utf-8") + text, encoding="utf-8"
+            )
         elif task == "change":
             self.change(self.folder / name, text)
         else:
@@ -74,7 +79,9 @@ class Reader:
                 self.run(command, shown, task == "numbers vary")
 
     def change(self, file: Path, text: str) -> None:
-        old, new = ("".join(line[1:] + "\n" for line in text.splitlines() if line[0] == sign) for sign in "-+")
+        old, new = (
+            "".join(line[1:] + "\n" for line in text.splitlines() if line[0] == sign) for sign in "-+"
+        )
         assert file.read_text(encoding="utf-8").count(old) == 1
         file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
 
@@ -100,7 +107,9 @@ class Reader:
 
     def shell(self, command: str) -> str:
         words = [sys.executable if word == "python" else word for word in shlex.split(command)]
-        return subprocess.run(words, cwd=self.folder, capture_output=True, text=True, check=True, timeout=100).stdout
+        return subprocess.run(
+            words, cwd=self.folder, capture_output=True, text=True, check=True, timeout=100
+        ).stdout
 
     def serve(self, command: str) -> str:
         words = [sys.executable, "-m", *shlex.split(command.removesuffix(" &")), "--port", "0"]
@@ -119,7 +128,10 @@ class Reader:
 
 def test_the_tutorial_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")))))
+    monkeypatch.setenv(
+        "PYTHONPATH",
+        os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")))),
+    )
     reader = Reader(tmp_path)
     try:
         for block in blocks(TUTORIAL):
@@ -133,9 +145,22 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path, monkeypatch: pytest.Monk
 def test_every_command_in_a_block_is_run() -> None:
     """A block that the reader could skip would go stale unseen."""
     told = re.findall(r"^\$ (.*)", TUTORIAL, re.MULTILINE)
-    assert told == [command for block in blocks(TUTORIAL) if block.kind == "console" for command, _ in answers(block)]
+    assert told == [
+        command for block in blocks(TUTORIAL) if block.kind == "console" for command, _ in answers(block)
+    ]
     done = {command.split()[1] for command in told if command.startswith("netspec ")}
-    assert done >= {"check", "show", "explain", "train", "test", "predict", "init", "export", "verify", "serve"}
+    assert done >= {
+        "check",
+        "show",
+        "explain",
+        "train",
+        "test",
+        "predict",
+        "init",
+        "export",
+        "verify",
+        "serve",
+    }
 
 
 @pytest.mark.parametrize(

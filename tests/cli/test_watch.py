@@ -16,7 +16,8 @@ SOUND = "netspec: 1\ninput: {data: [N, 3, 8, 8]}\nlayers:\n  - {name: p, type: P
 BROKEN = SOUND.replace("Pooling", "Poolin")
 CHILD = "netspec: 1\nbase: sub/base.yaml\noverride: {p: {pad: 1}}\n"
 LARGE = "".join(
-    f"  - {{name: c{i}, type: Convolution, num_output: 4, kernel_size: 3, pad: 1, weight_filler: xavier}}\n" for i in range(1500)
+    f"  - {{name: c{i}, type: Convolution, num_output: 4, kernel_size: 3, pad: 1, weight_filler: xavier}}\n"
+    for i in range(1500)
 )
 
 
@@ -68,7 +69,9 @@ def test_a_base_a_mended_error_and_the_end(tmp_path: Path, watch: Callable[..., 
     assert (running.process.returncode, out.strip()) == (130, "interrupted")
 
 
-def test_a_file_that_is_taken_away_and_written_again_is_waited_for(tmp_path: Path, watch: Callable[..., Watch]) -> None:
+def test_a_file_that_is_taken_away_and_written_again_is_waited_for(
+    tmp_path: Path, watch: Callable[..., Watch]
+) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(SOUND, encoding="utf-8")
     running = watch("--format", "concise", str(spec))
@@ -89,7 +92,9 @@ def test_a_file_that_stays_away_is_told(tmp_path: Path, watch: Callable[..., Wat
     assert "NS001" in running.answer()
 
 
-def test_what_is_found_in_a_large_spec_is_said_before_fixes_are_tried(tmp_path: Path, watch: Callable[..., Watch]) -> None:
+def test_what_is_found_in_a_large_spec_is_said_before_fixes_are_tried(
+    tmp_path: Path, watch: Callable[..., Watch]
+) -> None:
     spec = tmp_path / "spec.yaml"
     head = "netspec: 1\ninput: {data: [N, 3, 8, 8]}\nlayers:\n"
     spec.write_text(head + LARGE.replace("kernel_size: 3", "kernel_size: 33", 1), encoding="utf-8")
@@ -110,7 +115,9 @@ def test_one_file_in_the_place_of_another_is_a_change_whatever_its_time(tmp_path
     assert files.look() == files.seen
 
 
-def test_folders_that_the_command_line_allows_are_watched_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_that_the_command_line_allows_are_watched_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "blocks.yaml").write_text(SOUND, encoding="utf-8")
@@ -126,7 +133,9 @@ def test_folders_that_the_command_line_allows_are_watched_too(tmp_path: Path, mo
     (["-", "-", "-", "1", "2"], 5),
     (["-"], None), ([*"12345678901234567890"], None),  # not for ever
 ])  # fmt: skip
-def test_what_an_editor_writes_is_waited_for(looks: list[str], rounds: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_editor_writes_is_waited_for(
+    looks: list[str], rounds: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Until a look is like the one before and no spec is missing; at most as long as an editor may take."""
     from netspec.cli import watch
 
@@ -138,7 +147,9 @@ def test_what_an_editor_writes_is_waited_for(looks: list[str], rounds: int | Non
         return {"spec": watch.GONE if last[-1] == "-" else (int(last[-1]) + 1, 0, 1)}
 
     monkeypatch.setattr(watch.Files, "look", look)
-    time = SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    time = SimpleNamespace(
+        monotonic=lambda: clock[0], sleep=lambda seconds: clock.__setitem__(0, clock[0] + seconds)
+    )
     monkeypatch.setattr(watch, "time", time)
     files = Files(("spec",))
     files.wait()

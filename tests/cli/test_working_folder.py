@@ -6,8 +6,36 @@ from pathlib import Path
 
 import pytest
 
-EARLY = ("re", "typing", "enum", "gc", "yaml", "click", "random", "json", "ast", "inspect", "dataclasses", "datetime", "sitecustomize")
-LATE = ("torch", "numpy", "PIL", "onnx", "sklearn", "safetensors", "h5py", "kornia", "secrets", "zipfile", "queue", "tempfile", "orjson")
+EARLY = (
+    "re",
+    "typing",
+    "enum",
+    "gc",
+    "yaml",
+    "click",
+    "random",
+    "json",
+    "ast",
+    "inspect",
+    "dataclasses",
+    "datetime",
+    "sitecustomize",
+)
+LATE = (
+    "torch",
+    "numpy",
+    "PIL",
+    "onnx",
+    "sklearn",
+    "safetensors",
+    "h5py",
+    "kornia",
+    "secrets",
+    "zipfile",
+    "queue",
+    "tempfile",
+    "orjson",
+)
 SPEC = """netspec: 1
 input: {data: [N, 1, 8, 8]}
 layers:
@@ -22,7 +50,9 @@ train:
 def folder(tmp_path: Path) -> Path:
     """A spec among modules that leave a mark when they are imported."""
     for name in (*EARLY, *LATE, "rich", "usercustomize"):
-        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write('{name} ')\nraise ImportError('{name}')\n")
+        (tmp_path / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'ran')!r}, 'a').write('{name} ')\nraise ImportError('{name}')\n"
+        )
     (tmp_path / "net.yaml").write_text(SPEC, encoding="utf-8")
     return tmp_path
 

@@ -41,7 +41,9 @@ def test_permissions_are_kept_and_else_the_usual_ones(tmp_path: Path) -> None:
     for path in (old, new):
         with replacing(path) as draft:
             draft.unlink()
-            os.close(os.open(draft, os.O_CREAT | os.O_WRONLY, 0o600))  # as writers do that make a file of their own
+            os.close(
+                os.open(draft, os.O_CREAT | os.O_WRONLY, 0o600)
+            )  # as writers do that make a file of their own
     assert (mode(old), mode(new)) == (0o640, mode(plain))
 
 

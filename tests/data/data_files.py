@@ -33,17 +33,30 @@ def write_mnist(folder: Path, count: int = 12, suffix: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     draw = np.random.RandomState(1)
     for part in ("train", "t10k"):
-        write_idx(folder / f"{part}-images-idx3-ubyte{suffix}", draw.randint(0, 256, (count, 28, 28)).astype(np.uint8))
+        write_idx(
+            folder / f"{part}-images-idx3-ubyte{suffix}",
+            draw.randint(0, 256, (count, 28, 28)).astype(np.uint8),
+        )
         write_idx(folder / f"{part}-labels-idx1-ubyte{suffix}", draw.randint(0, 10, count).astype(np.uint8))
     return folder
 
 
-def write_image(path: Path, size: tuple[int, int] = (8, 8), value: int | None = None, mode: str = "RGB") -> Path:
+def write_image(
+    path: Path, size: tuple[int, int] = (8, 8), value: int | None = None, mode: str = "RGB"
+) -> Path:
     """An image of (width, height), of one value or of a gradient."""
     path.parent.mkdir(parents=True, exist_ok=True)
     w, h = size
-    plane = np.full((h, w), value) if value is not None else np.add.outer(np.arange(h) * 3, np.arange(w) * 5) % 256
-    planes = plane.astype(np.uint8) if mode == "L" else np.stack([plane, 255 - plane, plane // 2], -1).astype(np.uint8)
+    plane = (
+        np.full((h, w), value)
+        if value is not None
+        else np.add.outer(np.arange(h) * 3, np.arange(w) * 5) % 256
+    )
+    planes = (
+        plane.astype(np.uint8)
+        if mode == "L"
+        else np.stack([plane, 255 - plane, plane // 2], -1).astype(np.uint8)
+    )
     Image.fromarray(planes).save(path)
     return path
 

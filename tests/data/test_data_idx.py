@@ -73,7 +73,9 @@ def test_bytes_to_spare(tmp_path: Path, suffix: str) -> None:
     assert found.code == "NS645" and str(len(data)) in found.fact and str(len(data) - 1) in found.fact
 
 
-@pytest.mark.parametrize("head", [b"\x01\0\x08\x01", b"\0\0\x07\x01", b"\0\0\x08\0", b"\0\0\x08\xff", b"\x89PNG"])
+@pytest.mark.parametrize(
+    "head", [b"\x01\0\x08\x01", b"\0\0\x07\x01", b"\0\0\x08\0", b"\0\0\x08\xff", b"\x89PNG"]
+)
 def test_not_idx(tmp_path: Path, head: bytes) -> None:
     path = tmp_path / "a.idx"
     path.write_bytes(head + bytes(100))
@@ -94,14 +96,20 @@ def test_a_header_that_claims_the_world_allocates_nothing(tmp_path: Path, packed
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_mnist_folder_is_found_and_split(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mnist_folder_is_found_and_split(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_mnist(tmp_path / "mnist", 12, suffix)
     monkeypatch.delenv("NETSPEC_DATA", raising=False)
     named = opened(tmp_path, "train", source="mnist", path="mnist")
     above = opened(tmp_path, "test", source="mnist", path=".")
     monkeypatch.setenv("NETSPEC_DATA", str(tmp_path))
     by_variable = opened(tmp_path / "elsewhere", "test", source="mnist")
-    assert named.fields["image"].shape == (1, 28, 28) and len(named) == 12 and named.classes == tuple("0123456789")
+    assert (
+        named.fields["image"].shape == (1, 28, 28)
+        and len(named) == 12
+        and named.classes == tuple("0123456789")
+    )
     at = np.arange(12)
     np.testing.assert_array_equal(above.batch(at)["image"], by_variable.batch(at)["image"])
     assert not np.array_equal(named.batch(at)["image"], above.batch(at)["image"])
@@ -114,7 +122,9 @@ def test_mnist_without_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert error.value.diagnostics[0].code == "NS643" and "NETSPEC_DATA" in error.value.diagnostics[0].fact
 
 
-@pytest.mark.parametrize(("path", "fact"), [("absent", "no such folder"), ("empty", "no file"), ("file", "not a folder")])
+@pytest.mark.parametrize(
+    ("path", "fact"), [("absent", "no such folder"), ("empty", "no file"), ("file", "not a folder")]
+)
 def test_mnist_in_a_wrong_place(tmp_path: Path, path: str, fact: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("x")

@@ -19,7 +19,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def needs(folder: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(not DATA or not (Path(DATA) / folder).is_dir(), reason=f"NETSPEC_DATA with a folder {folder} is not set")
+    return pytest.mark.skipif(
+        not DATA or not (Path(DATA) / folder).is_dir(),
+        reason=f"NETSPEC_DATA with a folder {folder} is not set",
+    )
 
 
 def test_digits_are_divided_by_fives(tmp_path: Path) -> None:
@@ -33,7 +36,9 @@ def test_digits_are_divided_by_fives(tmp_path: Path) -> None:
     for part, chosen in ((train, ~fifth), (test, fifth)):
         rows = part.batch(np.arange(len(part)))
         np.testing.assert_array_equal(rows["label"], labels[chosen])
-        np.testing.assert_array_equal(np.asarray(rows["image"]).reshape(-1, 64), np.rint(images[chosen] * 255 / 16).astype(np.uint8))
+        np.testing.assert_array_equal(
+            np.asarray(rows["image"]).reshape(-1, 64), np.rint(images[chosen] * 255 / 16).astype(np.uint8)
+        )
     assert np.bincount(every.labels()).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
 
@@ -49,7 +54,10 @@ def test_the_shipped_picture_is_the_sample(tmp_path: Path) -> None:
 @pytest.mark.data
 @needs("mnist")
 def test_mnist_is_the_published_one(tmp_path: Path) -> None:
-    sums = {"train": ("6bbc9ace898e44ae57da46a324031adb", 60000), "test": ("2646ac647ad5339dbf082846283269ea", 10000)}
+    sums = {
+        "train": ("6bbc9ace898e44ae57da46a324031adb", 60000),
+        "test": ("2646ac647ad5339dbf082846283269ea", 10000),
+    }
     for part, (checksum, count) in sums.items():
         source = opened(tmp_path, part, source="mnist")
         rows = source.batch(np.arange(count))
@@ -63,15 +71,25 @@ def test_mnist_is_the_published_one(tmp_path: Path) -> None:
 @needs("cifar10-subset")
 def test_cifar_records(tmp_path: Path) -> None:
     train, test = (opened(tmp_path, part, source="cifar10") for part in ("train", "test"))
-    assert (len(train), len(test), train.fields["image"].shape, train.color) == (4000, 1000, (3, 32, 32), "rgb")
+    assert (len(train), len(test), train.fields["image"].shape, train.color) == (
+        4000,
+        1000,
+        (3, 32, 32),
+        "rgb",
+    )
     raw = (Path(str(DATA)) / "cifar10-subset" / "test_batch.bin").read_bytes()
     rows = test.batch(np.array([1, 999]))
-    assert np.asarray(rows["image"])[1].tobytes() == raw[999 * RECORD + 1 :] and rows["label"][1] == raw[999 * RECORD]
+    assert (
+        np.asarray(rows["image"])[1].tobytes() == raw[999 * RECORD + 1 :]
+        and rows["label"][1] == raw[999 * RECORD]
+    )
     assert train.classes is not None and train.classes[rows["label"][0]] == "ship"
 
 
 def cifar(folder: Path, labels: list[int], extra: bytes = b"") -> None:
-    (folder / "data_batch_1.bin").write_bytes(b"".join(bytes([label]) + bytes([label * 20]) * 3072 for label in labels) + extra)
+    (folder / "data_batch_1.bin").write_bytes(
+        b"".join(bytes([label]) + bytes([label * 20]) * 3072 for label in labels) + extra
+    )
 
 
 def test_cifar_files_join_in_order(tmp_path: Path) -> None:
@@ -79,12 +97,20 @@ def test_cifar_files_join_in_order(tmp_path: Path) -> None:
     (tmp_path / "data_batch_2.bin").write_bytes(bytes([3]) + bytes([60]) * 3072)
     source = opened(tmp_path, "train", source="cifar10", path=".")
     rows = source.batch(np.arange(3))
-    assert rows["label"].tolist() == [1, 2, 3] and np.asarray(rows["image"])[:, 2, 31, 31].tolist() == [20, 40, 60]
+    assert rows["label"].tolist() == [1, 2, 3] and np.asarray(rows["image"])[:, 2, 31, 31].tolist() == [
+        20,
+        40,
+        60,
+    ]
 
 
 @pytest.mark.parametrize(
     ("labels", "extra", "code", "word"),
-    [([1, 2], b"x", "NS644", "6147"), ([1, 10, 2], b"", "NS651", "record 1 has 10"), ([], b"", "NS644", "0 bytes")],
+    [
+        ([1, 2], b"x", "NS644", "6147"),
+        ([1, 10, 2], b"", "NS651", "record 1 has 10"),
+        ([], b"", "NS644", "0 bytes"),
+    ],
 )
 def test_damaged_cifar(tmp_path: Path, labels: list[int], extra: bytes, code: str, word: str) -> None:
     cifar(tmp_path, labels, extra)
@@ -99,5 +125,7 @@ def test_cifar_as_class_folders(tmp_path: Path) -> None:
             for n in range(count):
                 (tmp_path / part / name).mkdir(parents=True, exist_ok=True)
                 Image.new("RGB", (32, 32), (n, 2, 3)).save(tmp_path / part / name / f"{n:04}.png")
-    train, test = (opened(tmp_path, part, shape=(3, 32, 32), source="cifar10", path=".") for part in ("train", "test"))
+    train, test = (
+        opened(tmp_path, part, shape=(3, 32, 32), source="cifar10", path=".") for part in ("train", "test")
+    )
     assert (len(train), len(test), train.classes) == (6, 2, ("airplane", "cat"))

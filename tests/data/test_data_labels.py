@@ -83,15 +83,31 @@ def in_a_list(folder: Path, labels: list[float]) -> str:
 def in_hdf5_data(folder: Path, labels: list[float]) -> str:
     in_hdf5(folder, labels)
     (folder / "files.txt").write_text("d.h5\n")
-    return LAYER % "{name: data, type: HDF5Data, top: [data, label], hdf5_data_param: {source: files.txt, batch_size: 3}}"
+    return (
+        LAYER
+        % "{name: data, type: HDF5Data, top: [data, label], hdf5_data_param: {source: files.txt, batch_size: 3}}"
+    )
 
 
 def in_data(folder: Path, labels: list[float]) -> str:
     in_a_store(folder, labels)
-    return LAYER % "{name: data, type: Data, top: [data, label], data_param: {source: store, batch_size: 3, backend: LMDB}}"
+    return (
+        LAYER
+        % "{name: data, type: Data, top: [data, label], data_param: {source: store, batch_size: 3, backend: LMDB}}"
+    )
 
 
-WHOLE = (in_npz, in_npz_by_another_name, in_csv, in_hdf5, in_idx, in_a_store, in_a_list, in_hdf5_data, in_data)
+WHOLE = (
+    in_npz,
+    in_npz_by_another_name,
+    in_csv,
+    in_hdf5,
+    in_idx,
+    in_a_store,
+    in_a_list,
+    in_hdf5_data,
+    in_data,
+)
 FLOATS = (in_npz, in_npz_by_another_name, in_hdf5, in_hdf5_data)
 PLACES = {in_csv: "line 2", in_a_list: "line 2", in_a_store: "key '00000000'", in_data: "key '00000000'"}
 
@@ -127,7 +143,9 @@ def test_labels_below_zero(tmp_path: Path, make: Callable[..., str]) -> None:
 
 @pytest.mark.parametrize("labels", [LOST, HALF], ids=["nan", "half"])
 @pytest.mark.parametrize("make", FLOATS, ids=lambda make: make.__name__)
-def test_labels_that_are_no_whole_numbers(tmp_path: Path, make: Callable[..., str], labels: list[float]) -> None:
+def test_labels_that_are_no_whole_numbers(
+    tmp_path: Path, make: Callable[..., str], labels: list[float]
+) -> None:
     found = finding(tmp_path, make(tmp_path, labels))
     assert found is not None and found.code == "NS651" and "sample 2 has" in found.fact, found
 
@@ -146,12 +164,16 @@ def test_a_list_names_the_line_without_a_label(tmp_path: Path, line: str) -> Non
     assert found is not None and (found.code, found.fact.partition(":")[0]) == ("NS654", "line 8"), found
 
 
-def test_labels_of_a_large_file_are_checked_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_of_a_large_file_are_checked_as_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("netspec.data.sources.hdf5.MEMORY", 0)
     for name in ("label", "marks"):
         with h5py.File(tmp_path / "d.h5", "w") as file:
             file["data"], file[name] = X, np.array(ONE)
-        words = "source: hdf5, path: d.h5, shuffle: false" + (", fields: {label: marks}" if name == "marks" else "")
+        words = "source: hdf5, path: d.h5, shuffle: false" + (
+            ", fields: {label: marks}" if name == "marks" else ""
+        )
         found = finding(tmp_path, NET % "[N, 4]" + DATA % words, 1)
         assert found is not None and found.code == "NS651" and "sample 1 has 2" in found.fact, found
 
@@ -159,7 +181,9 @@ def test_labels_of_a_large_file_are_checked_as_they_come(tmp_path: Path, monkeyp
 def test_targets_of_a_regression_may_be_anything(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", data=X, label=np.array([0.5, -3, 7, 1e6, 0, 0.1], np.float32))
     text = NET % "[N, 4]" + "  - {name: one, type: InnerProduct, num_output: 1, weight_filler: xavier}\n"
-    text += (DATA % "source: npz, path: d.npz").replace("train: {", "train: {loss: {type: EuclideanLoss, bottom: [one, label]}, ")
+    text += (DATA % "source: npz, path: d.npz").replace(
+        "train: {", "train: {loss: {type: EuclideanLoss, bottom: [one, label]}, "
+    )
     assert finding(tmp_path, text, 4) is None
 
 

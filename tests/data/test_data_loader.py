@@ -26,7 +26,12 @@ class Reading(Source):
 
     def __init__(self, source: Source, fault: int | None = None) -> None:
         self.source, self.fault, self.calls = source, fault, 0
-        self.name, self.fields, self.label, self.classes = source.name, source.fields, source.label, source.classes
+        self.name, self.fields, self.label, self.classes = (
+            source.name,
+            source.fields,
+            source.label,
+            source.classes,
+        )
 
     def __len__(self) -> int:
         return len(self.source)
@@ -109,7 +114,9 @@ def test_a_resumed_run_goes_on_exactly(tmp_path: Path, reading: bool, stop: int)
 
 def test_resident_and_reading_give_the_same(tmp_path: Path) -> None:
     digits = opened(tmp_path, "train", source="digits")
-    feed = Feed({"data": "image", "label": "label"}, {"data": Pipeline(ImageContract(), (Augmentation(mirror=True),))})
+    feed = Feed(
+        {"data": "image", "label": "label"}, {"data": Pipeline(ImageContract(), (Augmentation(mirror=True),))}
+    )
     resident, reading = (Batches(s, 64, Order(True, True, 2), feed) for s in (digits, Reading(digits)))
     with resident, reading:
         assert resident.resident is not None and reading.resident is None
@@ -120,7 +127,11 @@ def test_resident_and_reading_give_the_same(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_other_data_is_refused() -> None:
     state = Batches(numbered(7), 3, Order(True, True, 1), FEED).state()
-    for source, order in ((numbered(8), Order(True, True, 1)), (numbered(7), Order(True, True, 2)), (numbered(7), Order(False, True, 1))):
+    for source, order in (
+        (numbered(8), Order(True, True, 1)),
+        (numbered(7), Order(True, True, 2)),
+        (numbered(7), Order(False, True, 1)),
+    ):
         with pytest.raises(SpecError, match="NS659"):
             Batches(source, 3, order, FEED).load_state(state)
     with pytest.raises(SpecError, match="NS659"):
@@ -173,7 +184,9 @@ def test_labels_are_checked_first_or_as_they_come() -> None:
 def test_labels_that_count_from_one(labels: list[int], noted: bool) -> None:
     with pytest.raises(SpecError, match="NS651") as error:
         check_labels(np.array(labels), LabelRule(3), "source")
-    assert [note.startswith("labels count from 0") for note in error.value.diagnostics[0].notes] == [True] * noted
+    assert [note.startswith("labels count from 0") for note in error.value.diagnostics[0].notes] == [
+        True
+    ] * noted
 
 
 @pytest.mark.parametrize(
@@ -186,18 +199,28 @@ def test_labels_that_count_from_one(labels: list[int], noted: bool) -> None:
         ((64,), (1, 8, 8), None),
     ],
 )
-def test_shapes_that_do_not_fit_say_why(have: tuple[int, ...], want: tuple[int, ...], words: str | None) -> None:
+def test_shapes_that_do_not_fit_say_why(
+    have: tuple[int, ...], want: tuple[int, ...], words: str | None
+) -> None:
     with pytest.raises(SpecError, match="NS652") as error:
         check_shape(ArraySource("s", {"x": np.zeros((2, *have))}, "x"), "data", "x", have, want)
-    assert [words is not None and words in note for note in error.value.diagnostics[0].notes] == [True] * (words is not None)
+    assert [words is not None and words in note for note in error.value.diagnostics[0].notes] == [True] * (
+        words is not None
+    )
 
 
 def test_binding(tmp_path: Path) -> None:
-    source = ArraySource("s", {"image": np.zeros((2, 1, 4, 4)), "extra": np.zeros((2, 3)), "y": np.zeros(2, int)}, "y")
+    source = ArraySource(
+        "s", {"image": np.zeros((2, 1, 4, 4)), "extra": np.zeros((2, 3)), "y": np.zeros(2, int)}, "y"
+    )
     assert bind(source, ["data", "label"], {}) == {"data": "image", "label": "y"}
     assert bind(source, ["extra", "x", "label"], {}) == {"extra": "extra", "x": "image", "label": "y"}
     assert bind(source, ["a", "b"], {"a": "extra"}) == {"a": "extra", "b": "image"}
-    for inputs, fields, word in ((["a", "b"], {}, "nothing feeds a, b"), (["a"], {"b": "image"}, "no input"), (["a"], {"a": "z"}, "by z")):
+    for inputs, fields, word in (
+        (["a", "b"], {}, "nothing feeds a, b"),
+        (["a"], {"b": "image"}, "no input"),
+        (["a"], {"a": "z"}, "by z"),
+    ):
         with pytest.raises(SpecError, match=word):
             bind(source, inputs, fields)
 
@@ -210,9 +233,17 @@ def test_feeding_digits(tmp_path: Path) -> None:
         source = opened(tmp_path, role, contract, (1, 8, 8), source="digits")
         feed = feed_of(source, section, ports, (), role, place, {"label": LabelRule(10)})
         batches = batches_of(source, section, feed, role, 1)
-        assert (batches.order.shuffle, batches.order.wrap, len(batches)) == (role == "train", role == "train", -(-count // 64))
+        assert (batches.order.shuffle, batches.order.wrap, len(batches)) == (
+            role == "train",
+            role == "train",
+            -(-count // 64),
+        )
         batch = next(batches)
-        assert batch["data"].shape == (64, 1, 8, 8) and batch["data"].dtype == torch.float32 and batch["data"].max() == 1
+        assert (
+            batch["data"].shape == (64, 1, 8, 8)
+            and batch["data"].dtype == torch.float32
+            and batch["data"].max() == 1
+        )
 
 
 @pytest.mark.parametrize(
@@ -223,14 +254,23 @@ def test_feeding_digits(tmp_path: Path) -> None:
         ({"data": Port((3, 8, 8), ImageContract(color="gray"))}, {}, (), "NS660"),
         ({"data": Port((1, 8, 8), ImageContract(crop_size=6))}, {}, (), "NS660"),
         ({"data": Port((1, 8, 8), ImageContract(mean_value=(1.0, 2.0)))}, {}, (), "NS660"),
-        ({"data": Port((1, 8, 8), ImageContract())}, {"transform_param": TransformParam(scale=0.5)}, (), "NS660"),
+        (
+            {"data": Port((1, 8, 8), ImageContract())},
+            {"transform_param": TransformParam(scale=0.5)},
+            (),
+            "NS660",
+        ),
         ({"data": Port((1, 8, 8)), "label": Port()}, {"fields": {"data": "picture"}}, (), "NS656"),
         ({"data": Port((1, 8, 8))}, {}, (Augmentation(crop_size=6),), "NS652"),
         ({"label": Port()}, {}, (Augmentation(mirror=True),), "NS661"),
     ],
 )
 def test_what_does_not_fit_is_said_before_training(
-    tmp_path: Path, ports: dict[str, Port], words: dict[str, object], augment: tuple[Augmentation, ...], code: str
+    tmp_path: Path,
+    ports: dict[str, Port],
+    words: dict[str, object],
+    augment: tuple[Augmentation, ...],
+    code: str,
 ) -> None:
     source = opened(tmp_path, "train", source="digits")
     with pytest.raises(SpecError, match=code):
@@ -238,7 +278,9 @@ def test_what_does_not_fit_is_said_before_training(
 
 
 def test_masks_cannot_be_left_behind(tmp_path: Path) -> None:
-    source = ArraySource("masks", {"image": np.zeros((2, 1, 8, 8)), "label": np.zeros((2, 8, 8), int)}, "label")
+    source = ArraySource(
+        "masks", {"image": np.zeros((2, 1, 8, 8)), "label": np.zeros((2, 8, 8), int)}, "label"
+    )
     with pytest.raises(SpecError, match="NS661"):
         feed_of(
             source,
@@ -255,11 +297,24 @@ def test_text_batches_are_time_major(tmp_path: Path) -> None:
     for major, shape in ((True, (5, 4)), (False, (4, 5))):
         section = DataSection(source="text", path="t.txt", window=5, time_major=major, batch_size=4)
         source = opened(tmp_path, source="text", path="t.txt", window=5, time_major=major)
-        feed = feed_of(source, section, {"data": Port((5,)), "cont": Port((5,)), "label": Port()}, (), "test", Place(tmp_path))
+        feed = feed_of(
+            source,
+            section,
+            {"data": Port((5,)), "cont": Port((5,)), "label": Port()},
+            (),
+            "test",
+            Place(tmp_path),
+        )
         batches = batches_of(source, section, feed, "test", 0)
         batch = next(batches)
-        assert tuple(batch["data"].shape) == tuple(batch["cont"].shape) == tuple(batch["label"].shape) == shape
-        assert batches.samples(batch) == 4 and batch["data"].dtype == torch.float32 and batch["label"].dtype == torch.int64
+        assert (
+            tuple(batch["data"].shape) == tuple(batch["cont"].shape) == tuple(batch["label"].shape) == shape
+        )
+        assert (
+            batches.samples(batch) == 4
+            and batch["data"].dtype == torch.float32
+            and batch["label"].dtype == torch.int64
+        )
         steps = batch["data"] if major else batch["data"].T
         assert steps[:, 0].tolist() == [0, 1, 2, 3, 4] and steps[:, 1].tolist() == [5, 6, 7, 8, 9]
 
@@ -268,13 +323,20 @@ def test_images_of_mixed_sizes_train_with_a_random_crop(tmp_path: Path) -> None:
     for n in range(6):
         write_image(tmp_path / "photos" / "ab"[n % 2] / f"{n}.png", (20 + n, 30 - n))
     contract = ImageContract(color="gray", resize=16, crop_size=12, scale=0.5)
-    place, section = Place(tmp_path, (1, 12, 12), contract), DataSection(source="images", path="photos", batch_size=4)
+    place, section = (
+        Place(tmp_path, (1, 12, 12), contract),
+        DataSection(source="images", path="photos", batch_size=4),
+    )
     source = opened(tmp_path, None, contract, (1, 12, 12), source="images", path="photos")
     assert source.fields["image"].shape == (1, None, None)
     ports = {"data": Port((1, 12, 12), contract), "label": Port()}
     for augment in ((), (Augmentation(crop_size=12, mirror=True),)):
         with batches_of(
-            source, section, feed_of(source, section, ports, augment, "train", place, {"label": LabelRule(2)}), "train", 1
+            source,
+            section,
+            feed_of(source, section, ports, augment, "train", place, {"label": LabelRule(2)}),
+            "train",
+            1,
         ) as batches:
             assert next(batches)["data"].shape == (4, 1, 12, 12)
 
@@ -283,10 +345,19 @@ def test_images_of_mixed_sizes_train_with_a_random_crop(tmp_path: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_batches_on_the_gpu_are_those_of_the_cpu(tmp_path: Path) -> None:
     digits = opened(tmp_path, "train", source="digits")
-    pipeline = Pipeline(ImageContract(mean_value=(7.0,), scale=0.1), (Augmentation(crop_size=6, mirror=True),))
+    pipeline = Pipeline(
+        ImageContract(mean_value=(7.0,), scale=0.1), (Augmentation(crop_size=6, mirror=True),)
+    )
     feed = Feed({"data": "image", "label": "label"}, {"data": pipeline})
     for source in (digits, Reading(digits)):
-        with Batches(source, 64, Order(True, True, 2), feed, "cuda") as gpu, Batches(source, 64, Order(True, True, 2), feed) as cpu:
+        with (
+            Batches(source, 64, Order(True, True, 2), feed, "cuda") as gpu,
+            Batches(source, 64, Order(True, True, 2), feed) as cpu,
+        ):
             for _ in range(30):
                 a, b = next(gpu), next(cpu)
-                assert a["data"].is_cuda and torch.equal(a["data"].cpu(), b["data"]) and torch.equal(a["label"].cpu(), b["label"])
+                assert (
+                    a["data"].is_cuda
+                    and torch.equal(a["data"].cpu(), b["data"])
+                    and torch.equal(a["label"].cpu(), b["label"])
+                )

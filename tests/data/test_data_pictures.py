@@ -32,7 +32,9 @@ def test_every_format_of_the_list_is_opened(kind: str) -> None:
     assert pixels.shape == (3, 4, 5) and abs(int(pixels[0, 0, 0]) - 200) < 8
 
 
-@pytest.mark.parametrize("kind", ["ICO", "TGA", "PCX", "SGI", "ICNS", "JPEG2000", "DDS", "EPS", "MSP", "XBM", "SPIDER"])
+@pytest.mark.parametrize(
+    "kind", ["ICO", "TGA", "PCX", "SGI", "ICNS", "JPEG2000", "DDS", "EPS", "MSP", "XBM", "SPIDER"]
+)
 def test_no_other_format_is_opened(kind: str) -> None:
     """What Pillow itself can write, so that the list is what refuses it."""
     file = io.BytesIO()
@@ -57,14 +59,23 @@ def test_no_other_program_is_started(tmp_path: Path) -> None:
         (tmp_path / "photos" / name).mkdir(parents=True)
         (tmp_path / "photos" / name / "a.png").write_bytes(EPS)
     words = [sys.executable, "-m", "netspec", "init", "photos"]
-    done = subprocess.run(words, check=False, cwd=tmp_path, env={"PATH": str(fake)}, capture_output=True, text=True)
+    done = subprocess.run(
+        words, check=False, cwd=tmp_path, env={"PATH": str(fake)}, capture_output=True, text=True
+    )
     assert done.returncode == 1 and "NS647" in done.stderr, done.stderr
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(
     ("size", "resize"),
-    [((8, 8), 1_000_000), ((1, 4000), 8000), ((8, 8), (60_000, 60_000)), ((1, 8192), (1, 60_000)), ((8, 8), 2**40), ((3, 9), (2**40, 1))],
+    [
+        ((8, 8), 1_000_000),
+        ((1, 4000), 8000),
+        ((8, 8), (60_000, 60_000)),
+        ((1, 8192), (1, 60_000)),
+        ((8, 8), 2**40),
+        ((3, 9), (2**40, 1)),
+    ],
 )
 def test_no_picture_is_made_too_large(size: tuple[int, int], resize: int | tuple[int, int]) -> None:
     """Nor the one between, whose width alone is resized."""
@@ -73,7 +84,9 @@ def test_no_picture_is_made_too_large(size: tuple[int, int], resize: int | tuple
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(SpecError, match=r"NS648.*resized to"):
         decode(file.getvalue(), ImageContract(resize=resize), "x.png")
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB; one such picture takes over 268 MB
+    assert (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+    )  # kB; one such picture takes over 268 MB
 
 
 def test_enlarging_is_no_fault() -> None:
@@ -95,7 +108,9 @@ def test_a_picture_has_so_many_pixels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", ["resize: 1000000", "resize: [70000, 70000]", "crop_size: 100000"])
 def test_a_spec_cannot_ask_for_it(tmp_path: Path, words: str) -> None:
     path = tmp_path / "net.yaml"
-    path.write_text(f"input: {{data: {{shape: [N, 3, H, W], image: {{{words}}}}}}}\nlayers:\n  - {{name: r, type: ReLU}}\n")
+    path.write_text(
+        f"input: {{data: {{shape: [N, 3, H, W], image: {{{words}}}}}}}\nlayers:\n  - {{name: r, type: ReLU}}\n"
+    )
     assert "NS660" in [found.code for found in api.check(str(path))]
 
 
@@ -104,12 +119,16 @@ def test_a_spec_cannot_ask_for_it(tmp_path: Path, words: str) -> None:
 def test_a_model_cannot_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resize: object) -> None:
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (8, 8)).save("a.png")
-    given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3, "H", "W"]) for name in ("x", "y"))
+    given, made = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3, "H", "W"]) for name in ("x", "y")
+    )
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [given], [made])
     model = helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 17)])
     helper.set_model_props(model, {"netspec.image.x": json.dumps({"resize": resize})})
     onnx.save(model, "m.onnx")
-    result = CliRunner().invoke(group, ["predict", "m.onnx", "a.png", "--allow-uncertified"], standalone_mode=False)
+    result = CliRunner().invoke(
+        group, ["predict", "m.onnx", "a.png", "--allow-uncertified"], standalone_mode=False
+    )
     assert isinstance(result.exception, SpecError), result.output
     assert {d.code for d in result.exception.diagnostics} <= {"NS648", "NS660", "NS721"}
 

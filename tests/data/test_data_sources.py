@@ -29,7 +29,9 @@ def fails(code: str, word: str, call: object, *args: object, **words: object) ->
 
 
 def test_folder_of_mixed_sizes(tmp_path: Path) -> None:
-    for n, (name, size) in enumerate([("zebra", (9, 7)), ("ant", (30, 20)), ("ant", (8, 8)), ("Bee", (5, 50))]):
+    for n, (name, size) in enumerate(
+        [("zebra", (9, 7)), ("ant", (30, 20)), ("ant", (8, 8)), ("Bee", (5, 50))]
+    ):
         write_image(tmp_path / "photos" / name / f"{n}.png", size)
     (tmp_path / "photos" / "ant" / "notes.txt").write_text("not an image")
     (tmp_path / "photos" / ".cache").mkdir()
@@ -38,7 +40,11 @@ def test_folder_of_mixed_sizes(tmp_path: Path) -> None:
     assert source.classes == ("Bee", "ant", "zebra") and rows["label"].tolist() == [0, 1, 1, 2]
     assert np.asarray(rows["image"]).shape == (4, 3, 8, 8) and source.fields["image"].shape == (3, 8, 8)
     path = write_classes(source, tmp_path)
-    assert path is not None and json.loads(path.read_text()) == {"Bee": 0, "ant": 1, "zebra": 2} and not list(tmp_path.glob("*.part"))
+    assert (
+        path is not None
+        and json.loads(path.read_text()) == {"Bee": 0, "ant": 1, "zebra": 2}
+        and not list(tmp_path.glob("*.part"))
+    )
 
 
 def test_folder_parts_and_fifths(tmp_path: Path) -> None:
@@ -46,7 +52,10 @@ def test_folder_parts_and_fifths(tmp_path: Path) -> None:
         write_image(tmp_path / "flat" / "a" / f"{n}.png", value=n)
         write_image(tmp_path / "parts" / ("train" if n < 7 else "val") / "a" / f"{n}.png", value=n)
     place = Place(tmp_path, (1, 8, 8))
-    for folder, train_values, test_values in (("flat", [1, 2, 3, 4, 6, 7, 8, 9], [0, 5]), ("parts", list(range(7)), [7, 8, 9])):
+    for folder, train_values, test_values in (
+        ("flat", [1, 2, 3, 4, 6, 7, 8, 9], [0, 5]),
+        ("parts", list(range(7)), [7, 8, 9]),
+    ):
         section = DataSection(source="images", path=folder)
         train, test = open_sources(section, section.changed(batch_size=2), place)
         assert test is not None
@@ -71,7 +80,9 @@ def test_folder_faults(tmp_path: Path) -> None:
     fails("NS663", "class b", opened, tmp_path, source="images", path="photos", classes=("a", "c"))
 
 
-@pytest.mark.parametrize(("name", "keep"), [("cut.jpg", 0.5), ("cut.png", 0.5), ("cut.jpg", 0.02), ("empty.png", 0.0)])
+@pytest.mark.parametrize(
+    ("name", "keep"), [("cut.jpg", 0.5), ("cut.png", 0.5), ("cut.jpg", 0.02), ("empty.png", 0.0)]
+)
 def test_damaged_image(tmp_path: Path, name: str, keep: float) -> None:
     path = write_image(tmp_path / "photos" / "a" / name, (64, 64))
     data = path.read_bytes()
@@ -80,7 +91,11 @@ def test_damaged_image(tmp_path: Path, name: str, keep: float) -> None:
     with pytest.raises(SpecError) as error:
         source.batch(np.array([0]))
     found = only(error.value)
-    assert found.code == "NS647" and found.path == str(path) and (keep == 0 or str(int(len(data) * keep)) in found.fact)
+    assert (
+        found.code == "NS647"
+        and found.path == str(path)
+        and (keep == 0 or str(int(len(data) * keep)) in found.fact)
+    )
 
 
 # tables
@@ -132,7 +147,9 @@ def test_npz_fields_and_parts(tmp_path: Path) -> None:
     draw = np.random.RandomState(0)
     x, y = draw.rand(10, 3, 4).astype(np.float32), np.arange(10)
     np.savez(tmp_path / "one.npz", label=y, x=x)
-    np.savez_compressed(tmp_path / "parts.npz", x_train=x[:7], y_train=y[:7], x_test=np.asfortranarray(x[7:]), y_test=y[7:])
+    np.savez_compressed(
+        tmp_path / "parts.npz", x_train=x[:7], y_train=y[:7], x_test=np.asfortranarray(x[7:]), y_test=y[7:]
+    )
     one = opened(tmp_path, source="npz", path="one.npz")
     assert list(one.fields) == ["x", "label"] and one.label == "label" and len(one) == 10
     assert len(opened(tmp_path, "test", source="npz", path="one.npz")) == 2
@@ -190,7 +207,9 @@ def test_npz_with_any_byte_flipped_gives_data_or_a_diagnostic(tmp_path: Path) ->
         except SpecError as error:
             assert only(error).code.startswith("NS6")
         else:
-            np.testing.assert_array_equal(next(iter(source.batch(np.arange(4)).values())), np.arange(12.0).reshape(4, 3))
+            np.testing.assert_array_equal(
+                next(iter(source.batch(np.arange(4)).values())), np.arange(12.0).reshape(4, 3)
+            )
 
 
 # HDF5
@@ -212,7 +231,10 @@ def test_hdf5_stays_on_disk_when_large(tmp_path: Path, monkeypatch: pytest.Monke
 
     for n in range(2):
         with h5py.File(tmp_path / f"{n}.h5", "w") as file:
-            file["data"], file["label"] = np.arange(10 * n, 10 * n + 5)[:, None] * np.ones((1, 3)), np.arange(5) + 5 * n
+            file["data"], file["label"] = (
+                np.arange(10 * n, 10 * n + 5)[:, None] * np.ones((1, 3)),
+                np.arange(5) + 5 * n,
+            )
     (tmp_path / "list.txt").write_text("0.h5\n1.h5\n")
     small = opened(tmp_path, source="hdf5", path="list.txt")
     monkeypatch.setattr("netspec.data.sources.hdf5.MEMORY", 10)
@@ -266,8 +288,20 @@ def test_lmdb_of_encoded_images(tmp_path: Path) -> None:
         for n, size in enumerate([(8, 8), (20, 10)]):
             put.put(b"%08d" % n, datum(write_image(tmp_path / f"{n}.png", size).read_bytes(), n))
     source = opened(tmp_path, shape=(3, 8, 8), source="lmdb", path="store")
-    rgb = opened(tmp_path, shape=(3, 8, 8), contract=ImageContract(color="rgb", resize=(8, 8)), source="lmdb", path="store")
-    bgr = opened(tmp_path, shape=(3, 8, 8), contract=ImageContract(color="bgr", resize=(8, 8)), source="lmdb", path="store")
+    rgb = opened(
+        tmp_path,
+        shape=(3, 8, 8),
+        contract=ImageContract(color="rgb", resize=(8, 8)),
+        source="lmdb",
+        path="store",
+    )
+    bgr = opened(
+        tmp_path,
+        shape=(3, 8, 8),
+        contract=ImageContract(color="bgr", resize=(8, 8)),
+        source="lmdb",
+        path="store",
+    )
     at = np.arange(2)
     assert source.batch(at)["label"].tolist() == [0, 1] and source.fields["image"].shape == (3, 8, 8)
     np.testing.assert_array_equal(np.asarray(rgb.batch(at)["image"])[:, ::-1], bgr.batch(at)["image"])
@@ -323,7 +357,11 @@ def test_lmdb_faults(tmp_path: Path) -> None:
         with pytest.raises(SpecError) as error:
             opened(tmp_path, source="lmdb", path="store")
         assert only(error.value).code in ("NS644", "NS645")
-    for name, value in (("junk", b"\x22\xff\xff\xff\x7f"), ("sizes", b"\x08\x05\x10\x05\x18\x05\x22\x01a"), ("empty", b"")):
+    for name, value in (
+        ("junk", b"\x22\xff\xff\xff\x7f"),
+        ("sizes", b"\x08\x05\x10\x05\x18\x05\x22\x01a"),
+        ("empty", b""),
+    ):
         with lmdb.open(str(tmp_path / name), map_size=1 << 20) as store, store.begin(write=True) as put:
             put.put(b"key", value)
         fails("NS645", "key 'key' holds no Datum", opened, tmp_path, source="lmdb", path=name)
@@ -338,13 +376,26 @@ def test_text_windows(tmp_path: Path) -> None:
     text = "häuser und bäume\n"
     (tmp_path / "t.txt").write_text(text, encoding="utf-8")
     source = opened(tmp_path, source="text", path="t.txt", window=5)
-    assert source.classes == tuple(sorted(set(text))) and len(source) == 3 and source.fields["data"].batch_axis == 1
+    assert (
+        source.classes == tuple(sorted(set(text)))
+        and len(source) == 3
+        and source.fields["data"].batch_axis == 1
+    )
     rows = source.batch(np.array([1]))
     assert "".join(source.classes[i] for i in np.asarray(rows["data"])[0]) == text[5:10]
     assert "".join(source.classes[i] for i in np.asarray(rows["label"])[0]) == text[6:11]
     assert np.asarray(rows["cont"]).tolist() == [[0, 1, 1, 1, 1]]
     (tmp_path / "u.txt").write_text("und büro und und")
-    fails("NS663", "character 'ü' at 5", opened, tmp_path, source="text", path="u.txt", window=5, classes=source.classes)
+    fails(
+        "NS663",
+        "character 'ü' at 5",
+        opened,
+        tmp_path,
+        source="text",
+        path="u.txt",
+        window=5,
+        classes=source.classes,
+    )
     fails("NS650", "needs 51", opened, tmp_path, source="text", path="t.txt")
 
 
@@ -374,8 +425,17 @@ def test_python_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     word = "python:pairs_for_test:Pairs"
     source = allowed("test", source=word, options={"count": 11})
     rows = source.batch(np.array([2, 1]))
-    assert len(source) == 3 and np.asarray(rows["data"]).tolist() == [[[10, 11.5]], [[5, 6.5]]] and rows["label"].tolist() == [0, 1]
-    fails("NS658", "pairs_for_test.py:9", allowed(source=word, options={"count": 5, "fault": 3}).batch, np.array([3]))
+    assert (
+        len(source) == 3
+        and np.asarray(rows["data"]).tolist() == [[[10, 11.5]], [[5, 6.5]]]
+        and rows["label"].tolist() == [0, 1]
+    )
+    fails(
+        "NS658",
+        "pairs_for_test.py:9",
+        allowed(source=word, options={"count": 5, "fault": 3}).batch,
+        np.array([3]),
+    )
     fails("NS658", "no Absent", allowed, source="python:pairs_for_test:Absent")
     fails("NS650", "", allowed, source=word, options={"count": 0})
     sys.modules.pop("pairs_for_test")
@@ -383,7 +443,9 @@ def test_python_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_python_file_beside_the_spec(tmp_path: Path) -> None:
     """It runs only where the reader of the spec allows it; it may import what lies beside it."""
-    (tmp_path / "beside_for_test.py").write_text("from helper_for_test import Pairs\n\n\ndef made(count):\n    return Pairs(count)\n")
+    (tmp_path / "beside_for_test.py").write_text(
+        "from helper_for_test import Pairs\n\n\ndef made(count):\n    return Pairs(count)\n"
+    )
     (tmp_path / "helper_for_test.py").write_text(MODULE)
     path = list(sys.path)
     section = DataSection(source="python:beside_for_test:made", options={"count": 4})
@@ -414,7 +476,9 @@ def test_python_file_beside_the_spec(tmp_path: Path) -> None:
         ("not_there_at_all:Samples", {}),
     ],
 )
-def test_no_python_source_without_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, options: dict[str, Any]) -> None:
+def test_no_python_source_without_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, options: dict[str, Any]
+) -> None:
     """Neither imported nor called, whatever is installed and whatever it is."""
     (tmp_path / "installed").mkdir()
     (tmp_path / "installed/made_on_import.py").write_text("open('made', 'w').close()\n" + MODULE)

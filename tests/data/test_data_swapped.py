@@ -21,7 +21,10 @@ from netspec.data.registry import Place, open_source
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.train import DataSection
 
-pytestmark = [pytest.mark.torch, pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX")]
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of POSIX"),
+]
 
 CAFFE = Path(__file__).resolve().parent / "caffe"
 
@@ -209,7 +212,11 @@ def test_no_reader_of_data_opens_by_name_alone() -> None:
 
     home = Path(paths.__file__).parent
     for path in [*sorted(home.rglob("*.py")), home.parent / "training/run/checkpoint.py"]:
-        for call in (n for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)):
+        for call in (
+            n
+            for n in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+        ):
             assert call.func.id != "open_file", f"{path.name}:{call.lineno}"  # type: ignore[attr-defined]
             if call.func.id in ("open_in", "read_bytes", "read_text", "open_text", "read_tensors"):  # type: ignore[attr-defined]
                 assert len(call.args) >= 2, f"{path.name}:{call.lineno}"

@@ -14,7 +14,15 @@ from netspec.data.conform import natural
 from netspec.data.decode import centre_crop, load_image, prepare, recolor
 from netspec.data.mean import read_mean
 from netspec.data.registry import Place
-from netspec.data.transforms import CaffeTransform, Pipeline, gathered, random_crop, random_mirror, stacked, windows
+from netspec.data.transforms import (
+    CaffeTransform,
+    Pipeline,
+    gathered,
+    random_crop,
+    random_mirror,
+    stacked,
+    windows,
+)
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import Affine, Augmentation, ColorJitter, DataSection, TransformParam
@@ -54,7 +62,9 @@ def test_a_mean_image_is_subtracted_at_the_uncropped_place() -> None:
         CaffeTransform(TransformParam(), False, mean)(raw[:, :, :5], GENERATOR)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x08\x01\x10\x03\x18\x07\x20\x06", b"\x2a\xff\xff\xff\xff\x0f", b"\x2a\x03abc"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x08\x01\x10\x03\x18\x07\x20\x06", b"\x2a\xff\xff\xff\xff\x0f", b"\x2a\x03abc"]
+)
 def test_damaged_mean_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mean.binaryproto"
     path.write_bytes(content)
@@ -94,16 +104,23 @@ def test_padding_and_mirror() -> None:
     x = torch.ones(200, 2, 4, 4, dtype=torch.uint8)
     cut, places = random_crop(x, (4, 4), generator_at(2, 0), pad=1)
     assert places.max() == 2 and cut.dtype == torch.uint8
-    assert torch.equal(cut.sum((1, 2, 3)), 2 * (4 - (places[:, 0] - 1).abs()) * (4 - (places[:, 1] - 1).abs()))
+    assert torch.equal(
+        cut.sum((1, 2, 3)), 2 * (4 - (places[:, 0] - 1).abs()) * (4 - (places[:, 1] - 1).abs())
+    )
     ramp = torch.arange(4.0).expand(400, 1, 2, 4)
     flipped = random_mirror(ramp, generator_at(2, 0))
     turned = flipped[:, 0, 0, 0] == 3
     assert 150 < int(turned.sum()) < 250
-    assert torch.equal(flipped[turned], ramp[turned].flip(-1)) and torch.equal(flipped[~turned], ramp[~turned])
+    assert torch.equal(flipped[turned], ramp[turned].flip(-1)) and torch.equal(
+        flipped[~turned], ramp[~turned]
+    )
 
 
 def test_crop_larger_than_the_image() -> None:
-    for call in (lambda: centre_crop(np.zeros((1, 1, 4, 6)), (5, 5)), lambda: random_crop(torch.zeros(1, 1, 6, 4), (5, 5), GENERATOR)):
+    for call in (
+        lambda: centre_crop(np.zeros((1, 1, 4, 6)), (5, 5)),
+        lambda: random_crop(torch.zeros(1, 1, 6, 4), (5, 5), GENERATOR),
+    ):
         with pytest.raises(SpecError, match=r"NS653.*5 x 5"):
             call()
 
@@ -120,12 +137,16 @@ def test_a_file_is_the_same_in_training_test_and_prediction(
     section = DataSection(source="images", path="photos", batch_size=1)
     predicted = load_image(path, contract, shape)
     for role in ("train", "test"):
-        feed = feed_of(source, section, {"data": Port(shape, contract)}, (), role, Place(tmp_path, shape, contract))
+        feed = feed_of(
+            source, section, {"data": Port(shape, contract)}, (), role, Place(tmp_path, shape, contract)
+        )
         with batches_of(source, section, feed, role, 1) as batches:
             np.testing.assert_array_equal(next(batches)["data"].numpy(), predicted)
     image = Image.open(path).convert("L" if color == "gray" else "RGB")
     size = (12, 12) if resize is None else (26, 16) if resize == 16 else (resize[1], resize[0])
-    pixels = np.atleast_3d(np.asarray(image.resize(size, Image.Resampling.BILINEAR), np.float32)).transpose(2, 0, 1)
+    pixels = np.atleast_3d(np.asarray(image.resize(size, Image.Resampling.BILINEAR), np.float32)).transpose(
+        2, 0, 1
+    )
     top, left = (pixels.shape[1] - 12) // 2, (pixels.shape[2] - 12) // 2
     want = pixels[:: -1 if color == "bgr" else 1, top : top + 12, left : left + 12]
     np.testing.assert_allclose(predicted[0], (want - 104) * 0.017, rtol=1e-6, atol=1e-6)
@@ -139,7 +160,9 @@ def test_arrays_take_the_contract_as_files_do(tmp_path: Path) -> None:
     raw = np.asarray(opened(tmp_path, "test", source="digits").batch(np.array([9]))["image"])
     Image.fromarray(raw[0, 0]).save(tmp_path / "digit.png")
     from_file = load_image(tmp_path / "digit.png", contract, (3, 32, 32))
-    np.testing.assert_array_equal(prepare(np.asarray(source.batch(np.array([9]))["image"]), contract), from_file)
+    np.testing.assert_array_equal(
+        prepare(np.asarray(source.batch(np.array([9]))["image"]), contract), from_file
+    )
 
 
 def test_colours_agree_with_pillow() -> None:
@@ -170,7 +193,9 @@ def test_kinds_of_pixels(tmp_path: Path) -> None:
     }
     for name, image in kinds.items():
         image.save(tmp_path / name)
-        np.testing.assert_array_equal(load_image(tmp_path / name, contract, (1, 8, 8))[0, 0], ramp, err_msg=name)
+        np.testing.assert_array_equal(
+            load_image(tmp_path / name, contract, (1, 8, 8))[0, 0], ramp, err_msg=name
+        )
     Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "float.tiff")
     with pytest.raises(SpecError, match=r"NS647.*8 or 16 bit"):
         load_image(tmp_path / "float.tiff", contract, (1, 8, 8))
@@ -178,7 +203,9 @@ def test_kinds_of_pixels(tmp_path: Path) -> None:
     exif = turned.getexif()
     exif[0x0112] = 6
     turned.save(tmp_path / "turned.png", exif=exif)
-    np.testing.assert_array_equal(load_image(tmp_path / "turned.png", contract, (1, 8, 8))[0, 0], np.rot90(ramp, -1))
+    np.testing.assert_array_equal(
+        load_image(tmp_path / "turned.png", contract, (1, 8, 8))[0, 0], np.rot90(ramp, -1)
+    )
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -186,7 +213,9 @@ def bomb(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("size", [(8193, 8192), (30000, 30000), (2**31 - 1, 2**31 - 1)])

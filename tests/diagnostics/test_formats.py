@@ -52,20 +52,29 @@ def test_json_has_the_promised_keys() -> None:
         "help": "write `a: 3`; drop it",
     }
     assert promised.items() <= first.items()
-    assert first["fixes"][0]["edits"] == [{"path": "dir a/é.yaml", "line": 2, "column": 7, "end_line": 2, "end_column": 7, "text": " "}]
+    assert first["fixes"][0]["edits"] == [
+        {"path": "dir a/é.yaml", "line": 2, "column": 7, "end_line": 2, "end_column": 7, "text": " "}
+    ]
     assert second["path"] == "p.yaml"
     assert {second[key] for key in ("line", "column", "end_line", "end_column")} == {None}
     assert (third["path"], third["help"], third["rule"]) == (None, None, [])
 
 
 def test_the_documented_keys_are_those_that_are_written() -> None:
-    table = (Path(__file__).parents[2] / "docs/formats.md").read_text(encoding="utf-8").partition("## json")[2].partition("## github")[0]
+    table = (
+        (Path(__file__).parents[2] / "docs/formats.md")
+        .read_text(encoding="utf-8")
+        .partition("## json")[2]
+        .partition("## github")[0]
+    )
     (found,) = json.loads(format_findings([_FOUND], "json"))["diagnostics"]
     assert re.findall(r"^\| (\w+) \|", table, re.MULTILINE)[1:] == list(found)
     for key in ("labels", "fixes"):
         said = re.search(rf"^\| {key} \| [^:]*: (.*) \|$", table, re.MULTILINE)
         assert said is not None
-        assert [word.split()[0] for word in re.sub(r" \(.*?\)", "", said[1]).split(", ")] == list(found[key][0])
+        assert [word.split()[0] for word in re.sub(r" \(.*?\)", "", said[1]).split(", ")] == list(
+            found[key][0]
+        )
 
 
 def test_github_gives_columns_within_one_line_only() -> None:
@@ -80,7 +89,9 @@ def test_github_gives_columns_within_one_line_only() -> None:
     ({"FORCE_COLOR": "1"}, False, True),
     ({"FORCE_COLOR": "0"}, True, False), ({"TERM": "dumb"}, True, False), ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
 ])  # fmt: skip
-def test_colours_by_environment(monkeypatch: pytest.MonkeyPatch, set_to: dict[str, str], terminal: bool, wanted: bool) -> None:
+def test_colours_by_environment(
+    monkeypatch: pytest.MonkeyPatch, set_to: dict[str, str], terminal: bool, wanted: bool
+) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
@@ -97,15 +108,23 @@ CRLF = '# 日本\r\ninput: {data: [N, 3, 8, 8]}\r\nlayers:\r\n  - {name: "é😀
 def test_places_count_code_points_whatever_ends_the_lines() -> None:
     (found,) = json.loads(format_findings(check_source(Source("s.yaml", CRLF)), "json"))["diagnostics"]
     line = CRLF.split("\r\n")[3]
-    assert (found["line"], found["column"], found["end_column"]) == (4, line.index("kernal") + 1, line.index("kernal") + 12)
+    assert (found["line"], found["column"], found["end_column"]) == (
+        4,
+        line.index("kernal") + 1,
+        line.index("kernal") + 12,
+    )
     (edit,) = found["fixes"][0]["edits"]
-    assert line[: edit["column"] - 1] + edit["text"] + line[edit["end_column"] - 1 :] == line.replace("kernal", "kernel")
+    assert line[: edit["column"] - 1] + edit["text"] + line[edit["end_column"] - 1 :] == line.replace(
+        "kernal", "kernel"
+    )
 
 
 def test_findings_in_a_base_stand_in_the_base(tmp_path: Path) -> None:
     base = "input: {data: [N, 3, 8, 8]}\nlayers:\n  - {name: p, type: Pooling, kernel_size: 40}\n"
     (tmp_path / "base.yaml").write_text(base, encoding="utf-8")
-    (found,) = json.loads(format_findings(check_source(Source(str(tmp_path / "s.yaml"), "base: base.yaml\n")), "json"))["diagnostics"]
+    (found,) = json.loads(
+        format_findings(check_source(Source(str(tmp_path / "s.yaml"), "base: base.yaml\n")), "json")
+    )["diagnostics"]
     assert (Path(found["path"]).name, found["line"], found["column"]) == ("base.yaml", 3, 43)
 
 
@@ -121,7 +140,10 @@ def test_github_escapes() -> None:
     )
     assert second == "::warning title=NS021%3A unknown field::nowhere"
     tricky = Diagnostic("NS001", "a\r\nb%", path="a:b,c%.yaml")
-    assert format_findings([tricky], "github") == "::error file=a%3Ab%2Cc%25.yaml,title=NS001%3A cannot read the file::a%0D%0Ab%25"
+    assert (
+        format_findings([tricky], "github")
+        == "::error file=a%3Ab%2Cc%25.yaml,title=NS001%3A cannot read the file::a%0D%0Ab%25"
+    )
 
 
 def test_sarif() -> None:
@@ -146,5 +168,7 @@ def test_sarif() -> None:
 @pytest.mark.parametrize("how", FORMATS)
 def test_hostile_text_in_every_form(how: str) -> None:
     source = Source("\ud800\x1b.yaml", "\ud800\x1b[31m\n")
-    found = Diagnostic("NS004", "\ud800\x1b", Span(source, 0, 2), label="\ud800", notes=("\ud800",), fixes=(Fix("\ud800"),))
+    found = Diagnostic(
+        "NS004", "\ud800\x1b", Span(source, 0, 2), label="\ud800", notes=("\ud800",), fixes=(Fix("\ud800"),)
+    )
     assert "NS004" in format_findings([found], how, color=True)

@@ -43,7 +43,14 @@ input: {data: %s}
 layers:
   - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}
 """
-SHAPES = {"NS652": "[N, 1, 9, 9]", "NS651": "[N, 1, 4, 4]", "NS654": "[N, 3]", "NS650": "[N, 3]", "NS661": "[N, 3]", "NS641": "[N, 3]"}
+SHAPES = {
+    "NS652": "[N, 1, 9, 9]",
+    "NS651": "[N, 1, 4, 4]",
+    "NS654": "[N, 3]",
+    "NS650": "[N, 3]",
+    "NS661": "[N, 3]",
+    "NS641": "[N, 3]",
+}
 PHOTOS = "{shape: [N, 3, 8, 8]}"
 TINY = """netspec: 1
 name: tiny
@@ -63,9 +70,19 @@ def five_blobs(folder: Path) -> None:
     """Weights of a BatchNorm as NVIDIA's fork writes them."""
 
     def piece(field: int, payload: bytes) -> bytes:
-        return bytes([field << 3 & 127 | 130, field >> 4, len(payload)] if field > 15 else [field << 3 | 2, len(payload)]) + payload
+        return (
+            bytes(
+                [field << 3 & 127 | 130, field >> 4, len(payload)]
+                if field > 15
+                else [field << 3 | 2, len(payload)]
+            )
+            + payload
+        )
 
-    blobs = [piece(7, piece(7, piece(1, bytes([n]))) + piece(5, struct.pack(f"<{n}f", *range(1, n + 1)))) for n in (4, 4, 1, 4, 4)]
+    blobs = [
+        piece(7, piece(7, piece(1, bytes([n]))) + piece(5, struct.pack(f"<{n}f", *range(1, n + 1))))
+        for n in (4, 4, 1, 4, 4)
+    ]
     (folder / "five_blobs.caffemodel").write_bytes(piece(100, piece(1, b"bn1") + b"".join(blobs)))
 
 
@@ -86,7 +103,11 @@ def image(path: Path, size: tuple[int, int] = (8, 8)) -> None:
 
 
 def idx(path: Path, values: np.ndarray) -> None:
-    path.write_bytes(bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + values.astype(">u1").tobytes())
+    path.write_bytes(
+        bytes([0, 0, 8, values.ndim])
+        + struct.pack(f">{values.ndim}I", *values.shape)
+        + values.astype(">u1").tobytes()
+    )
 
 
 def photos(folder: Path) -> None:
@@ -105,7 +126,9 @@ def huge_photo(folder: Path) -> None:
     photos(folder)
     header = b"IHDR" + struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     chunks = [header, b"IDAT" + zlib.compress(b"\0" * 9), b"IEND"]
-    packed = (struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks)
+    packed = (
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks
+    )
     (folder / "photos/cat/a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
 
 
@@ -141,14 +164,19 @@ def other_class(folder: Path) -> None:
 def grown(folder: Path) -> None:
     photos(folder)
     (folder / "photos").rename(folder / "folder-that-grew")
-    spec = HEAD % PHOTOS + "train:\n  data: {source: images, path: folder-that-grew}\n  solver: {base_lr: 0.01, max_iter: 1}\n"
+    spec = (
+        HEAD % PHOTOS
+        + "train:\n  data: {source: images, path: folder-that-grew}\n  solver: {base_lr: 0.01, max_iter: 1}\n"
+    )
     (folder / "begun.yaml").write_text(spec, encoding="utf-8")
     assert run("train", "begun.yaml", "--run", "run", "--quiet") == []
     image(folder / "folder-that-grew/cat/new.png")
 
 
 def module(folder: Path) -> None:
-    (folder / "mydata.py").write_text("class Faces:\n    def __init__(self):\n        raise ValueError('no faces')\n", encoding="utf-8")
+    (folder / "mydata.py").write_text(
+        "class Faces:\n    def __init__(self):\n        raise ValueError('no faces')\n", encoding="utf-8"
+    )
 
 
 def trained(folder: Path) -> None:
@@ -160,14 +188,27 @@ def trained(folder: Path) -> None:
 
 
 def begun(folder: Path) -> None:
-    assert run("train", "specs/lenet-digits.yaml", "--set", "train.solver.max_iter=1", "--run", "runs/demo", "--quiet") == []
+    assert (
+        run(
+            "train",
+            "specs/lenet-digits.yaml",
+            "--set",
+            "train.solver.max_iter=1",
+            "--run",
+            "runs/demo",
+            "--quiet",
+        )
+        == []
+    )
 
 
 def other_blobs(folder: Path) -> None:
     text = "input: {data: [1, 3, 8, 8]}\nlayers:\n  - {name: c, type: Convolution, num_output: 4, kernel_size: 3, weight_filler: xavier}\n"
     from netspec.training.run.weights import write_tensors
 
-    write_tensors(folder / "w.safetensors", {"c.weight": torch.zeros(4, 3, 3, 3), "c.bias": torch.zeros(4)}, {})
+    write_tensors(
+        folder / "w.safetensors", {"c.weight": torch.zeros(4, 3, 3, 3), "c.bias": torch.zeros(4)}, {}
+    )
     for name, spec, more in (
         ("other_net", text, ("--weights", "w.safetensors")),
         ("train_val", text.replace("num_output: 4", "num_output: 5"), ()),
@@ -177,7 +218,9 @@ def other_blobs(folder: Path) -> None:
 
 
 def too_heavy(folder: Path) -> None:
-    (folder / "net.yaml").write_text("input: {data: [N, 4096]}\nlayers: [{name: ip, type: InnerProduct, num_output: 2000000000}]")
+    (folder / "net.yaml").write_text(
+        "input: {data: [N, 4096]}\nlayers: [{name: ip, type: InnerProduct, num_output: 2000000000}]"
+    )
 
 
 def two_plugins(folder: Path) -> None:
@@ -256,7 +299,10 @@ def sequence(folder: Path) -> None:
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
     made = helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, [1])
     graph = helper.make_graph([helper.make_node("SequenceConstruct", ["x"], ["y"])], "g", [given], [made])
-    onnx.save(helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 17)]), folder / "sequence.onnx")
+    onnx.save(
+        helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 17)]),
+        folder / "sequence.onnx",
+    )
 
 
 ONE = ("--set", "train.solver.max_iter=1", "--quiet")
@@ -283,11 +329,15 @@ GIVEN: dict[str, Callable[[Path], None]] = {
     "NS650": lambda f: (f / "header-only.csv").write_text("a,b,c,label\n", encoding="utf-8") and None,
     "NS651": labels_from_one,
     "NS653": unlike_photos,
-    "NS654": lambda f: (f / "gaps.csv").write_text("a,b,c,label\n1,2,3,0\n1,,3,1\n", encoding="utf-8") and None,
+    "NS654": lambda f: (
+        (f / "gaps.csv").write_text("a,b,c,label\n1,2,3,0\n1,,3,1\n", encoding="utf-8") and None
+    ),
     "NS655": lambda f: np.savez(f / "objects.npz", image=np.array([{}, {}], dtype=object), label=np.zeros(2)),
     "NS658": module,
     "NS659": grown,
-    "NS661": lambda f: (f / "table.csv").write_text("a,b,c,label\n1,2,3,0\n1,2,3,1\n", encoding="utf-8") and None,
+    "NS661": lambda f: (
+        (f / "table.csv").write_text("a,b,c,label\n1,2,3,0\n1,2,3,1\n", encoding="utf-8") and None
+    ),
     "NS662": lambda f: (f / "book.txt").write_text("abc" * 9000, encoding="utf-8") and None,
     "NS663": other_class,
     "NS674": begun,
@@ -317,7 +367,9 @@ def example(code: str) -> str:
 
 
 @pytest.mark.parametrize("code", pages())
-def test_the_example_of_a_page_fires_its_code(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_a_page_fires_its_code(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if code in WITHOUT_GPU and torch.cuda.is_available():
         pytest.skip("this machine has what the example lacks")
     monkeypatch.chdir(tmp_path)
@@ -340,12 +392,18 @@ def codes(code: str, kind: str, text: str) -> list[str]:
             else text
         )
         Path("spec.yaml").write_text(whole, encoding="utf-8")
-        return run("train", "spec.yaml", "--run", "run", "--quiet", *ADDED.get(code, ())) if "train:" in whole else []
+        return (
+            run("train", "spec.yaml", "--run", "run", "--quiet", *ADDED.get(code, ()))
+            if "train:" in whole
+            else []
+        )
     found: list[str] = []
     for part in re.split(r"^(?:\$ )?(netspec .*)\n", text, flags=re.MULTILINE):
         if part.startswith("netspec "):
             found += run(*shlex.split(part, comments=True)[1:], *ADDED.get(code, ()))
         elif part.strip():
-            done = subprocess.run(["bash", "-c", part], capture_output=True, text=True, check=False, timeout=100)
+            done = subprocess.run(
+                ["bash", "-c", part], capture_output=True, text=True, check=False, timeout=100
+            )
             found += re.findall(r"\[(NS\d{3})\]", done.stderr + done.stdout)
     return found

@@ -62,9 +62,23 @@ def test_the_mended_example_is_sound(code: str) -> None:
 
 
 def test_every_code_that_check_finds_by_itself_has_such_an_example() -> None:
-    by_command = {code for code in CODES if Phase.READING <= phase_of(code) <= Phase.LINTS and not checked(code)}
+    by_command = {
+        code for code in CODES if Phase.READING <= phase_of(code) <= Phase.LINTS and not checked(code)
+    }
     prototxt = {f"NS{n:03}" for n in range(20, 34)} - {"NS030"} | {"NS040", "NS041", "NS042"}
-    files_and_words = {"NS001", "NS002", "NS116", "NS119", "NS122", "NS212", "NS329", "NS331", "NS332", "NS413", "NS418"}
+    files_and_words = {
+        "NS001",
+        "NS002",
+        "NS116",
+        "NS119",
+        "NS122",
+        "NS212",
+        "NS329",
+        "NS331",
+        "NS332",
+        "NS413",
+        "NS418",
+    }
     assert by_command == prototxt | files_and_words
 
 

@@ -35,7 +35,10 @@ def test_layout_of_the_architecture() -> None:
         "5 is larger than the padded height 2",
         place,
         others=(Label(_at(source, "body"), "gives [N, 32, 2, 2]"),),
-        rule=("H_out = (H + 2*pad - dilation*(kernel_size - 1) - 1) // stride + 1", "= (2 + 2*0 - 1*(5 - 1) - 1) // 1 + 1 = -2"),
+        rule=(
+            "H_out = (H + 2*pad - dilation*(kernel_size - 1) - 1) // stride + 1",
+            "= (2 + 2*0 - 1*(5 - 1) - 1) // 1 + 1 = -2",
+        ),
         fixes=(Fix("use kernel_size <= 2, or pad >= 2"),),
     )
     assert (
@@ -60,7 +63,13 @@ error[NS004]: not valid YAML
 
 def test_label_and_fact_are_both_kept_and_lines_next_to_each_other_join() -> None:
     source = Source("a.yaml", "x: 1\nx: 2\n")
-    found = Diagnostic("NS006", "`x` stands twice", Span(source, 5, 6), label="again", others=(Label(Span(source, 0, 1), "first"),))
+    found = Diagnostic(
+        "NS006",
+        "`x` stands twice",
+        Span(source, 5, 6),
+        label="again",
+        others=(Label(Span(source, 0, 1), "first"),),
+    )
     assert _shown(found)[2:] == [
         "   |",
         " 1 | x: 1",
@@ -75,7 +84,13 @@ def test_label_and_fact_are_both_kept_and_lines_next_to_each_other_join() -> Non
 def test_gutter_is_as_wide_as_the_largest_number() -> None:
     source = Source("a.yaml", "x: 1\n" + "\n" * 1200 + "y: 2\n")
     found = Diagnostic("NS006", "f", _at(source, "y"), others=(Label(Span(source, 0, 1), "first"),))
-    assert _shown(found)[1:6] == ["     --> a.yaml:1202:1", "      |", "    1 | x: 1", "      | - first", " ..."]
+    assert _shown(found)[1:6] == [
+        "     --> a.yaml:1202:1",
+        "      |",
+        "    1 | x: 1",
+        "      | - first",
+        " ...",
+    ]
 
 
 def test_other_file_has_its_own_block() -> None:
@@ -114,24 +129,46 @@ def test_long_line_is_clipped_around_the_caret() -> None:
 
 def test_multi_line_span_marks_its_first_line() -> None:
     source = Source("a.yaml", "a: {b: 1,\n  c: 2}\nd: 3\n")
-    assert _shown(Diagnostic("NS004", "f", Span(source, 3, 19)))[3:5] == [" 1 | a: {b: 1,", "   |    ^^^^^^ f"]
+    assert _shown(Diagnostic("NS004", "f", Span(source, 3, 19)))[3:5] == [
+        " 1 | a: {b: 1,",
+        "   |    ^^^^^^ f",
+    ]
 
 
 def test_place_at_the_end_of_the_file() -> None:
     source = Source("a.yaml", "a: 1\n")
-    assert _shown(Diagnostic("NS004", "f", Span(source, 5, 5)))[1:5] == ["  --> a.yaml:2:1", "   |", " 2 |", "   | ^ f"]
+    assert _shown(Diagnostic("NS004", "f", Span(source, 5, 5)))[1:5] == [
+        "  --> a.yaml:2:1",
+        "   |",
+        " 2 |",
+        "   | ^ f",
+    ]
 
 
 def test_a_spec_cannot_steer_the_terminal() -> None:
     source = Source("\x1b[2J.yaml", "a: \x1b[31m\u202e\ud800\n")
-    shown = render([Diagnostic("NS004", "\x1b[0m", Span(source, 3, 4), label="\x07", notes=("\x1b",), fixes=(Fix("\x1b"),))], color=False)
+    shown = render(
+        [
+            Diagnostic(
+                "NS004", "\x1b[0m", Span(source, 3, 4), label="\x07", notes=("\x1b",), fixes=(Fix("\x1b"),)
+            )
+        ],
+        color=False,
+    )
     assert not re.search(r"[^\n -~\ufffd]", shown)
     shown.encode()
 
 
 def test_color_adds_escapes_and_nothing_else() -> None:
     source = Source("a.yaml", "x: 1\nx: 2\n")
-    found = Diagnostic("NS006", "fact", Span(source, 5, 6), label="again", others=(Label(Span(source, 0, 1), "first"),), rule=("a = b",))
+    found = Diagnostic(
+        "NS006",
+        "fact",
+        Span(source, 5, 6),
+        label="again",
+        others=(Label(Span(source, 0, 1), "first"),),
+        rule=("a = b",),
+    )
     colored = render([found], color=True)
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == render([found], color=False)
     assert colored.startswith("\x1b[1;31merror[NS006]\x1b[0m")

@@ -49,7 +49,15 @@ def test_at_most_limit_and_stable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "steps"), [("", "", 0), ("abc", "abc", 0), ("abcd", "acbd", 1), ("kitten", "sitting", 3), ("ab", "", 2), ("abc", "xyz", 3)]
+    ("a", "b", "steps"),
+    [
+        ("", "", 0),
+        ("abc", "abc", 0),
+        ("abcd", "acbd", 1),
+        ("kitten", "sitting", 3),
+        ("ab", "", 2),
+        ("abc", "xyz", 3),
+    ],
 )
 def test_distance(a: str, b: str, steps: int) -> None:
     assert distance(a, b, 10) == distance(b, a, 10) == steps
@@ -61,7 +69,9 @@ def by_table(a: str, b: str) -> int:
     rows = [[max(i, j) if not i or not j else 0 for j in range(len(b) + 1)] for i in range(len(a) + 1)]
     for i in range(1, len(a) + 1):
         for j in range(1, len(b) + 1):
-            rows[i][j] = min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]))
+            rows[i][j] = min(
+                rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + (a[i - 1] != b[j - 1])
+            )
             if i > 1 and j > 1 and a[i - 1] == b[j - 2] and a[i - 2] == b[j - 1]:
                 rows[i][j] = min(rows[i][j], rows[i - 2][j - 2] + 1)
     return rows[-1][-1]

@@ -67,13 +67,21 @@ expect: {shapes: {d: [N, 4, 4, 4], features: [N, 4, 6, 6]}, units: {hidden: 4}}
 
 
 def test_of_two_layers_of_one_name_each_feeds_its_own_reader() -> None:
-    text = "netspec: 1\ninput: {data: [N, 3, 32, 32]}\nlayers:\n" + "".join(BRANCH.format(i=i) for i in range(2))
+    text = "netspec: 1\ninput: {data: [N, 3, 32, 32]}\nlayers:\n" + "".join(
+        BRANCH.format(i=i) for i in range(2)
+    )
     text = text.replace("name: b0_relu", "name: b1_relu").replace("num_output: 10", "num_output: 10, axis: 7")
     found = check_source(Source("spec.yaml", text))
-    assert [(d.code, d.span.begin[0]) for d in found if d.span is not None] == [("NS203", 5), ("NS303", 7), ("NS303", 11)]
+    assert [(d.code, d.span.begin[0]) for d in found if d.span is not None] == [
+        ("NS203", 5),
+        ("NS303", 7),
+        ("NS303", 11),
+    ]
 
 
-@pytest.mark.parametrize("text", ["vars: {width: 8}\n", "vars: {n: 1}\nblocks: {u: {layers: [{name: r, type: ReLU}]}}\n"])
+@pytest.mark.parametrize(
+    "text", ["vars: {width: 8}\n", "vars: {n: 1}\nblocks: {u: {layers: [{name: r, type: ReLU}]}}\n"]
+)
 def test_a_file_of_variables_and_blocks_is_for_others_to_import(text: str) -> None:
     assert check_source(Source("spec.yaml", text)) == []
     assert [d.code for d in check_source(Source("spec.yaml", text + "input: {data: [N, 3]}\n"))] == ["NS209"]

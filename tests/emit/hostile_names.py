@@ -12,7 +12,23 @@ from netspec.source import Source
 from netspec.training.run.folder import program_of
 
 RAN = "open('PWN','w').write('ran')"
-BREAKS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\0", "\x1a", "\x1b[2J", "\x7f"]
+BREAKS = [
+    "\n",
+    "\r",
+    "\r\n",
+    "\x0b",
+    "\x0c",
+    "\x1c",
+    "\x1d",
+    "\x1e",
+    "\x85",
+    "\u2028",
+    "\u2029",
+    "\0",
+    "\x1a",
+    "\x1b[2J",
+    "\x7f",
+]
 UNSEEN = ["\u202e", "\u200b", "\u2066", "\ufeff", "\u00ad", "\u3164", "\u00a0", "\ud800"]
 SEEN = [
     '"""',
@@ -54,8 +70,17 @@ WORDS = [
     "ValueError",
 ]
 
-UNPRINTABLE = [f"r{c}        {RAN}{c}        #" for c in BREAKS] + [f"r{c}x" for c in UNSEEN] + [f'"""{BREAKS[0]}{RAN}{BREAKS[0]}"""']
-PRINTABLE = [f"r{c}{RAN}{c}" for c in SEEN] + WORDS + [f"{c}" for c in SEEN[:7]] + ["名前", "été 1", "a b", "-", "9x9", "inception_3a-1x1"]
+UNPRINTABLE = (
+    [f"r{c}        {RAN}{c}        #" for c in BREAKS]
+    + [f"r{c}x" for c in UNSEEN]
+    + [f'"""{BREAKS[0]}{RAN}{BREAKS[0]}"""']
+)
+PRINTABLE = (
+    [f"r{c}{RAN}{c}" for c in SEEN]
+    + WORDS
+    + [f"{c}" for c in SEEN[:7]]
+    + ["名前", "été 1", "a b", "-", "9x9", "inception_3a-1x1"]
+)
 NAMES = UNPRINTABLE + PRINTABLE
 
 Net = Callable[[str, Path], TypedGraph]
@@ -115,7 +140,9 @@ def imported_file(name: str, folder: Path) -> TypedGraph:
 
 
 def prototxt_layer(name: str, folder: Path) -> TypedGraph:
-    proto = "".join(c if " " <= c <= "~" and c not in '"\\' else "".join(f"\\{b:03o}" for b in c.encode()) for c in name)
+    proto = "".join(
+        c if " " <= c <= "~" and c not in '"\\' else "".join(f"\\{b:03o}" for b in c.encode()) for c in name
+    )
     text = 'name: "{0}" layer {{ name: "d" type: "Input" top: "d" input_param {{ shape {{ dim: 1 dim: 4 }} }} }} '
     text += 'layer {{ name: "{0}" type: "ReLU" bottom: "d" top: "y" }}'
     (folder / "net.prototxt").write_text(text.format(proto))
@@ -159,4 +186,6 @@ def skeleton(text: str) -> list[str]:
 
 
 def called(call: ast.Call, own: set[str]) -> str:
-    return "Call" if not isinstance(call.func, ast.Name) else "a class" if call.func.id in own else call.func.id
+    return (
+        "Call" if not isinstance(call.func, ast.Name) else "a class" if call.func.id in own else call.func.id
+    )

@@ -8,12 +8,24 @@ from netspec import layers
 from netspec.emit.onnx_idioms import Builder
 from netspec.ir.onnx import OnnxBuilder
 
-IDIOMS = {name: member for name, member in vars(OnnxBuilder).items() if inspect.isfunction(member) and not name.startswith("_")}
+IDIOMS = {
+    name: member
+    for name, member in vars(OnnxBuilder).items()
+    if inspect.isfunction(member) and not name.startswith("_")
+}
 
 
 def test_the_builder_has_every_idiom_with_these_parameters() -> None:
-    shapes = {name: [(p.name, p.kind, p.default) for p in inspect.signature(made).parameters.values()] for name, made in IDIOMS.items()}
-    found = {name: [(p.name, p.kind, p.default) for p in inspect.signature(getattr(Builder, name)).parameters.values()] for name in IDIOMS}
+    shapes = {
+        name: [(p.name, p.kind, p.default) for p in inspect.signature(made).parameters.values()]
+        for name, made in IDIOMS.items()
+    }
+    found = {
+        name: [
+            (p.name, p.kind, p.default) for p in inspect.signature(getattr(Builder, name)).parameters.values()
+        ]
+        for name in IDIOMS
+    }
     assert found == shapes
 
 

@@ -41,12 +41,19 @@ def made(size: int) -> Any:
 
 def live() -> int:
     gc.collect()
-    return sum(issubclass(type(each), ModuleType) and each.__name__.startswith("netspec_") for each in gc.get_objects())
+    return sum(
+        issubclass(type(each), ModuleType) and each.__name__.startswith("netspec_")
+        for each in gc.get_objects()
+    )
 
 
 def kept() -> tuple[int, int, int]:
     """What the interpreter has of emitted modules: modules, lines of source, programs."""
-    return sum(n.startswith("netspec_") for n in sys.modules), sum(n.startswith("<netspec_") for n in linecache.cache), len(PROGRAMS)
+    return (
+        sum(n.startswith("netspec_") for n in sys.modules),
+        sum(n.startswith("<netspec_") for n in linecache.cache),
+        len(PROGRAMS),
+    )
 
 
 def test_two_hundred_nets_leave_nothing() -> None:
@@ -77,7 +84,9 @@ def test_a_class_alone_keeps_its_module() -> None:
     for take in (lambda net: net, type, lambda net: type(net).forward, lambda net: net.a):
         kept = take(made(4))
         gc.collect()
-        text = linecache.getlines(f"<{(type(kept) if isinstance(kept, torch.nn.Module) else kept).__module__}>")
+        text = linecache.getlines(
+            f"<{(type(kept) if isinstance(kept, torch.nn.Module) else kept).__module__}>"
+        )
         assert "class Net(Network):\n" in text
 
 
@@ -120,4 +129,6 @@ def test_a_text_that_fails_is_forgotten() -> None:
         with pytest.raises(ZeroDivisionError):
             execute("1 / 0")
     gc.collect()
-    assert not [n for n in linecache.cache if n.startswith("<netspec_") and "1 / 0\n" in linecache.getlines(n)]
+    assert not [
+        n for n in linecache.cache if n.startswith("<netspec_") and "1 / 0\n" in linecache.getlines(n)
+    ]

@@ -24,7 +24,9 @@ pytestmark = pytest.mark.torch
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted(path for path in (ROOT / "specs").rglob("*.yaml") if path.parent.name != "blocks")
-WITH_BLOCKS = [path for path in SPECS if re.search(r"^(blocks|import):", path.read_text("utf-8"), re.MULTILINE)]
+WITH_BLOCKS = [
+    path for path in SPECS if re.search(r"^(blocks|import):", path.read_text("utf-8"), re.MULTILINE)
+]
 CASES = sorted((ROOT / "tests" / "conformance" / "caffe" / "cases").glob("*.prototxt"))
 FEW = 3_000_000
 """Weights of a net that is run in the ordinary suite."""
@@ -37,7 +39,21 @@ UNIT = """
       - {{name: act, type: TanH, when: "${{not {deep}}}"}}
       - {{name: other, type: Sigmoid, when: ${deep}}}
 """
-TAKEN = ["unit", "unit_2", "unit2", "Unit2", "UNIT_2", "unit-2", "unit_2_", "Unit", "network", "net", "Network", "reshape", "eltwise_sum"]
+TAKEN = [
+    "unit",
+    "unit_2",
+    "unit2",
+    "Unit2",
+    "UNIT_2",
+    "unit-2",
+    "unit_2_",
+    "Unit",
+    "network",
+    "net",
+    "Network",
+    "reshape",
+    "eltwise_sum",
+]
 TAKEN += [
     "tensor",
     "none",
@@ -82,11 +98,19 @@ def alike(one: TypedGraph, other: TypedGraph, names: dict[str, str] | None = Non
     nets: list[Any] = [netspec.compile(typed).double() for typed in (one, other)]
     with torch.no_grad():
         for layer in nets[0].layers:
-            mine, theirs = nets[0].layer_parameters(layer), nets[1].layer_parameters((names or {}).get(layer, layer))
+            mine, theirs = (
+                nets[0].layer_parameters(layer),
+                nets[1].layer_parameters((names or {}).get(layer, layer)),
+            )
             for to, source in zip(theirs, mine, strict=True):
                 to.copy_(source.uniform_(-0.5, 0.5))
         feed = [
-            torch.rand([s if isinstance(s, int) else 64 if at else 2 for at, s in enumerate(one.types[i.value].shape)]).double()
+            torch.rand(
+                [
+                    s if isinstance(s, int) else 64 if at else 2
+                    for at, s in enumerate(one.types[i.value].shape)
+                ]
+            ).double()
             for i in one.graph.inputs
         ]
         found = [net(*feed) for net in nets]
@@ -102,7 +126,9 @@ def unrolled(text: str) -> None:
     alike(program.graph("test"), load(program.resolved_text()))
 
 
-def spec(name: str, blocks: list[str], uses: list[tuple[int, str, int, bool]], variables: tuple[str, str]) -> str:
+def spec(
+    name: str, blocks: list[str], uses: list[tuple[int, str, int, bool]], variables: tuple[str, str]
+) -> str:
     width, deep = variables
     text = (
         f"name: {name}\ninput: {{data: [N, 3]}}\nblocks:"
@@ -110,14 +136,22 @@ def spec(name: str, blocks: list[str], uses: list[tuple[int, str, int, bool]], v
         + "layers:\n"
     )
     rows = [
-        f"  - {{name: {n}, block: {blocks[b % len(blocks)]}, vars: {{{width}: {w}, {deep}: {str(d).lower()}}}}}\n" for b, n, w, d in uses
+        f"  - {{name: {n}, block: {blocks[b % len(blocks)]}, vars: {{{width}: {w}, {deep}: {str(d).lower()}}}}}\n"
+        for b, n, w, d in uses
     ]
     return text + "".join(rows)
 
 
 def test_the_block_of_the_issue() -> None:
     """The second variant of `unit` and a block `unit_2`: TanH stood where Sigmoid is written."""
-    unrolled(spec("net", ["unit", "unit_2"], [(0, "a", 3, False), (0, "b", 3, True), (1, "c", 3, False), (1, "d", 3, True)], ("w", "deep")))
+    unrolled(
+        spec(
+            "net",
+            ["unit", "unit_2"],
+            [(0, "a", 3, False), (0, "b", 3, True), (1, "c", 3, False), (1, "d", 3, True)],
+            ("w", "deep"),
+        )
+    )
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -129,7 +163,12 @@ def test_a_net_called_like_its_block(name: str) -> None:
 
 
 words = st.one_of(st.sampled_from(TAKEN), st.from_regex(r"\A[a-zA-Z][a-z]?(_[0-9])?[0-9]?\Z"))
-uses = st.lists(st.tuples(st.integers(0, 2), words, st.integers(1, 4), st.booleans()), min_size=2, max_size=6, unique_by=lambda use: use[1])
+uses = st.lists(
+    st.tuples(st.integers(0, 2), words, st.integers(1, 4), st.booleans()),
+    min_size=2,
+    max_size=6,
+    unique_by=lambda use: use[1],
+)
 
 
 def tried(name: str, blocks: list[str], many: list[tuple[int, str, int, bool]], variables: list[str]) -> None:
@@ -143,7 +182,9 @@ drawn = given(
     st.lists(st.sampled_from(VARIABLES), min_size=2, max_size=2, unique=True),
 )
 test_random_names = settings(max_examples=15, derandomize=True, deadline=None)(drawn(tried))
-test_many_random_names = pytest.mark.slow(settings(max_examples=3000, derandomize=True, deadline=None)(drawn(tried)))
+test_many_random_names = pytest.mark.slow(
+    settings(max_examples=3000, derandomize=True, deadline=None)(drawn(tried))
+)
 
 
 @pytest.mark.slow
@@ -183,7 +224,10 @@ def module(tag: str, x: str, kinds: list[str], width: int) -> tuple[str, str]:
         text += f'layer {{ name: "{name}_act" type: "{kind}" bottom: "{name}_conv" top: "{name}_act" }}\n'
         ends.append(f"{name}_act")
     bottoms = " ".join(f'bottom: "{end}"' for end in ends)
-    return text + f'layer {{ name: "{tag}_join" type: "Concat" {bottoms} top: "{tag}_join" }}\n', f"{tag}_join"
+    return (
+        text + f'layer {{ name: "{tag}_join" type: "Concat" {bottoms} top: "{tag}_join" }}\n',
+        f"{tag}_join",
+    )
 
 
 def deep(stages: list[tuple[str, list[str], int]]) -> str:
@@ -203,7 +247,13 @@ NAMINGS = {
     "letters": lambda stage, i: f"unit{'' if not stage else stage + 1}_{'xyz'[i]}",
     "dpn": lambda stage, i: f"c{stage + 1}x{i + 1}",
 }
-KINDS = (["TanH", "Sigmoid"], ["Sigmoid", "TanH"], ["TanH"], ["AbsVal", "TanH", "Sigmoid"], ["Sigmoid", "Sigmoid"])
+KINDS = (
+    ["TanH", "Sigmoid"],
+    ["Sigmoid", "TanH"],
+    ["TanH"],
+    ["AbsVal", "TanH", "Sigmoid"],
+    ["Sigmoid", "Sigmoid"],
+)
 
 
 @pytest.mark.parametrize("naming", NAMINGS)
@@ -215,9 +265,18 @@ def test_repeated_modules_of_several_kinds(naming: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @settings(max_examples=300, derandomize=True, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(list(NAMINGS)), st.integers(0, 4), st.integers(1, 4)), min_size=4, max_size=12))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(list(NAMINGS)), st.integers(0, 4), st.integers(1, 4)),
+        min_size=4,
+        max_size=12,
+    )
+)
 def test_random_modules(tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, int, int]]) -> None:
-    stages = [(f"{NAMINGS[naming](kind, 0)}_{at}", KINDS[kind], width) for at, (naming, kind, width) in enumerate(drawn)]
+    stages = [
+        (f"{NAMINGS[naming](kind, 0)}_{at}", KINDS[kind], width)
+        for at, (naming, kind, width) in enumerate(drawn)
+    ]
     path = tmp_path_factory.mktemp("net") / "net.prototxt"
     path.write_text(deep(stages))
     folds(path)
@@ -242,13 +301,17 @@ def test_every_prototxt_at_hand_folded_and_flat(tmp_path: Path) -> None:
 
 # --- the proof --------------------------------------------------------------------------------------------------------
 
-TWO = spec("net", ["unit", "unit_2"], [(0, "a", 3, False), (0, "b", 3, True), (1, "c", 3, False)], ("w", "deep"))
+TWO = spec(
+    "net", ["unit", "unit_2"], [(0, "a", 3, False), (0, "b", 3, True), (1, "c", 3, False)], ("w", "deep")
+)
 
 
 def test_one_name_for_two_classes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """As names were given once: the same name for the same wish. Said before the text is made, and if not there, of what was built."""
     fresh = Names.fresh
-    monkeypatch.setattr(Names, "fresh", lambda self, name: self.given.setdefault(f"{name} ", fresh(self, name)))
+    monkeypatch.setattr(
+        Names, "fresh", lambda self, name: self.given.setdefault(f"{name} ", fresh(self, name))
+    )
     with pytest.raises(SpecError, match=r"NS503.*Unit2 would be defined twice"):
         netspec.compile(load(TWO))
     monkeypatch.setattr(emitter, "once", lambda taken, classes: None)
@@ -268,7 +331,9 @@ def test_one_name_for_two_classes_is_found(monkeypatch: pytest.MonkeyPatch) -> N
         ("nn.Conv2d(3, 4", "nn.Conv2d(3, 5", "conv", "out_channels = 5, not 4"),
     ],
 )
-def test_compile_proves_what_it_built(written: str, built: str, layer: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compile_proves_what_it_built(
+    written: str, built: str, layer: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = """
 input: {data: [N, 3, 5, 5]}
 blocks: {unit: {layers: [{name: act, type: TanH}]}}
@@ -308,7 +373,9 @@ def test_arguments_of_two_layers_are_two() -> None:
     """Names of constructor arguments are made of a layer's name and a place; two such pairs may read the same."""
     text = "input: {data: [N, 4]}\nblocks:\n  u:\n    vars: {v: 1, w: 1}\n    layers:\n"
     text += "      - {name: a, type: Power, power: $v, scale: 2}\n      - {name: a_scale, type: Power, scale: $w}\n"
-    unrolled(text + "layers: [{name: x, block: u, vars: {v: 2, w: 3}}, {name: y, block: u, vars: {v: 3, w: 5}}]")
+    unrolled(
+        text + "layers: [{name: x, block: u, vars: {v: 2, w: 3}}, {name: y, block: u, vars: {v: 3, w: 5}}]"
+    )
 
 
 # --- a module is built of numbers -------------------------------------------------------------------------------------

@@ -25,7 +25,18 @@ import netspec
 from netspec import driver
 from netspec.caffe.text import text_of
 from netspec.diagnostics import Diagnostics, SpecError
-from netspec.emit.quote import Code, UnquotableError, code, comment, docstring, identifier, joined, literal, own_code, source
+from netspec.emit.quote import (
+    Code,
+    UnquotableError,
+    code,
+    comment,
+    docstring,
+    identifier,
+    joined,
+    literal,
+    own_code,
+    source,
+)
 from netspec.emit.torch_source import torch_source
 from netspec.importers import prototxt
 from netspec.importers.prototxt_text import read_prototxt
@@ -49,7 +60,9 @@ def test_there_are_enough_names() -> None:
 
 
 @pytest.mark.parametrize("place", NAMERS)
-def test_check_refuses_what_cannot_be_seen(place: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_refuses_what_cannot_be_seen(
+    place: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("netspec.emit.quote.shown", lambda text: text)
     for name in UNPRINTABLE:
         if not can_stand_there(name, place) or (place is root_of_a_run and name in BLANK):
@@ -156,7 +169,9 @@ def test_pieces_are_quoted() -> None:
 def test_no_other_way_leads_into_emitted_python() -> None:
     """Templates are constants, code is made in emit/quote.py, and what is executed is known."""
     for name in WRITES_PYTHON:
-        for call in (n for n in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))) if isinstance(n, ast.Call)):
+        for call in (
+            n for n in ast.walk(ast.parse((ROOT / name).read_text("utf-8"))) if isinstance(n, ast.Call)
+        ):
             called = call.func.id if isinstance(call.func, ast.Name) else ""
             assert called != "Code", f"{name}:{call.lineno}"
             assert called != "own_code" or name == "emit/inline.py", f"{name}:{call.lineno}"

@@ -21,7 +21,9 @@ class Made(NamedTuple):
 def made(layers: str, inputs: str = "data: [N, 3, 9, 8]", more: str = "", seed: int = 0) -> Made:
     """The network of these layers, one a line, its weights and statistics random."""
     lines = "".join(f"  - {line.strip()}\n" for line in layers.strip().splitlines())
-    program = load_source(Source("small.yaml", f"netspec: 1\nname: small\ninput: {{{inputs}}}\nlayers:\n{lines}{more}"))
+    program = load_source(
+        Source("small.yaml", f"netspec: 1\nname: small\ninput: {{{inputs}}}\nlayers:\n{lines}{more}")
+    )
     typed = program.graph("deploy")
     net = compiled.compile(typed)
     torch.manual_seed(seed)
@@ -32,4 +34,8 @@ def made(layers: str, inputs: str = "data: [N, 3, 9, 8]", more: str = "", seed: 
 
 
 def arrays(net: Any, typed: TypedGraph) -> dict[str, Any]:
-    return {r.name: net.layer_parameters(r.node.name)[r.index].detach().numpy() for r in typed.weight_refs() if not r.shared}
+    return {
+        r.name: net.layer_parameters(r.node.name)[r.index].detach().numpy()
+        for r in typed.weight_refs()
+        if not r.shared
+    }

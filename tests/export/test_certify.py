@@ -55,7 +55,11 @@ def attribute(model: Any, name: str, key: str, value: Any) -> None:
 
 def weight(model: Any, name: str, change: Callable[[Any], Any]) -> None:
     tensor = next(t for t in model.graph.initializer if t.name == name)
-    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(change(numpy_helper.to_array(tensor).copy()), np.float32), name))
+    tensor.CopyFrom(
+        numpy_helper.from_array(
+            np.ascontiguousarray(change(numpy_helper.to_array(tensor).copy()), np.float32), name
+        )
+    )
 
 
 def test_a_sound_model_passes() -> None:
@@ -80,8 +84,14 @@ FAULTS: dict[str, tuple[str, Callable[[Any], None]]] = {
     "axis of concat": ("Concat cat", lambda m: attribute(m, "cat", "axis", 2)),
     "bias": ("Convolution conv1", lambda m: weight(m, "conv1.bias", lambda b: b + 1e-3)),
     "bias of the last layer": ("InnerProduct ip1", lambda m: weight(m, "ip1.bias", lambda b: b[::-1])),
-    "one weight": ("Convolution conv1", lambda m: weight(m, "conv1.weight", lambda w: w + 1e-4 * (w == w.flat[50]))),
-    "flipped kernel": ("Convolution conv1", lambda m: weight(m, "conv1.weight", lambda w: w[..., ::-1, ::-1])),
+    "one weight": (
+        "Convolution conv1",
+        lambda m: weight(m, "conv1.weight", lambda w: w + 1e-4 * (w == w.flat[50])),
+    ),
+    "flipped kernel": (
+        "Convolution conv1",
+        lambda m: weight(m, "conv1.weight", lambda w: w[..., ::-1, ::-1]),
+    ),
     "pads": ("Convolution conv1", lambda m: attribute(m, "conv1", "pads", [0, 1, 2, 1])),
     "strides": ("Pooling pool2", lambda m: attribute(m, "pool2", "strides", [2, 1])),
     "size of lrn": ("LRN norm1", lambda m: attribute(m, "norm1", "size", 5)),
@@ -187,7 +197,9 @@ def test_fixed_batch_and_fixed_size() -> None:
 
 
 def test_whole_numbers_go_where_a_layer_reads_indices() -> None:
-    assert certified(made("{name: words, type: Embed, input_dim: 7, num_output: 5}", "data: [N, T]")).cases >= 7
+    assert (
+        certified(made("{name: words, type: Embed, input_dim: 7, num_output: 5}", "data: [N, T]")).cases >= 7
+    )
 
 
 def test_several_inputs_and_outputs() -> None:
@@ -231,7 +243,9 @@ def test_shared_weights_of_another_shape() -> None:
 
 
 def test_a_net_that_takes_no_size_is_refused() -> None:
-    net = made("{name: c, type: Convolution, num_output: 2, kernel_size: 5000, bias_term: false}", "data: [N, 1, W]")
+    net = made(
+        "{name: c, type: Convolution, num_output: 2, kernel_size: 5000, bias_term: false}", "data: [N, 1, W]"
+    )
     with pytest.raises(SpecError) as raised:
         certified(net)
     assert [d.code for d in raised.value.diagnostics] == ["NS706"]
@@ -286,7 +300,10 @@ def test_a_loud_channel_hides_no_quiet_one() -> None:
     net = made(lines)
     with torch.no_grad():
         net.net.layer_parameters("conv1")[0][2] *= 1e6
-    held = {"conv1.weight": net.net.layer_parameters("conv1")[0], "conv1.bias": net.net.layer_parameters("conv1")[1]}
+    held = {
+        "conv1.weight": net.net.layer_parameters("conv1")[0],
+        "conv1.bias": net.net.layer_parameters("conv1")[1],
+    }
     for name, tensor in held.items():
         weight(net.model, name, lambda _, tensor=tensor: tensor.detach().numpy())
     certified(net)

@@ -10,7 +10,18 @@ import pytest
 from netspec.analysis.infer import Pass
 from netspec.driver import load_source
 from netspec.exporters.certification import plan, probes, samples
-from netspec.exporters.certification.cases import BEYOND, KINDS, LARGEST, PICTURES, Case, LegalSizes, array, cases, crop_cases, number
+from netspec.exporters.certification.cases import (
+    BEYOND,
+    KINDS,
+    LARGEST,
+    PICTURES,
+    Case,
+    LegalSizes,
+    array,
+    cases,
+    crop_cases,
+    number,
+)
 from netspec.exporters.certification.drawn import added, matrix, values_for
 from netspec.frozen_classes import changed
 from netspec.ir.dims import evaluate, symbol
@@ -25,7 +36,9 @@ UP = "{name: up, type: Deconvolution, num_output: 3, kernel_size: 2, stride: 2}"
 
 def typed(layers: str, inputs: str) -> TypedGraph:
     lines = "".join(f"  - {line.strip()}\n" for line in layers.strip().splitlines())
-    return load_source(Source("small.yaml", f"netspec: 1\ninput: {{{inputs}}}\nlayers:\n{lines}")).graph("deploy")
+    return load_source(Source("small.yaml", f"netspec: 1\ninput: {{{inputs}}}\nlayers:\n{lines}")).graph(
+        "deploy"
+    )
 
 
 def planned(layers: str, inputs: str, least: Mapping[str, int] = {}, pictures: bool = False) -> list[Case]:
@@ -48,13 +61,21 @@ NETS = {
 def runs(graph: TypedGraph, sizes: Mapping[str, int]) -> bool:
     """Brute force: the rules run on these numbers, every weight keeps its shape, every tensor has elements."""
     inputs = tuple(
-        given._replace(type=TensorType(tuple(evaluate(s, sizes) for s in graph.types[given.value].shape), graph.types[given.value].dtype))
+        given._replace(
+            type=TensorType(
+                tuple(evaluate(s, sizes) for s in graph.types[given.value].shape),
+                graph.types[given.value].dtype,
+            )
+        )
         for given in graph.graph.inputs
     )
     found = Pass(changed(graph.graph, inputs=inputs)).run()
     return (
         not found.errors
-        and all([w.shape for w in found.weights[n]] == [w.shape for w in graph.weights[n]] for n in graph.graph.nodes)
+        and all(
+            [w.shape for w in found.weights[n]] == [w.shape for w in graph.weights[n]]
+            for n in graph.graph.nodes
+        )
         and all(s >= 1 for t in found.types.values() for s in t.shape)  # type: ignore[operator]
     )
 
@@ -62,7 +83,9 @@ def runs(graph: TypedGraph, sizes: Mapping[str, int]) -> bool:
 @pytest.mark.parametrize("name", NETS)
 def test_sizes_are_legal_where_the_rules_run(name: str) -> None:
     graph = typed(*NETS[name])
-    names = sorted({str(s) for i in graph.graph.inputs for s in graph.types[i.value].shape if not isinstance(s, int)})
+    names = sorted(
+        {str(s) for i in graph.graph.inputs for s in graph.types[i.value].shape if not isinstance(s, int)}
+    )
     legal = LegalSizes(graph, {})
     ranges = [range(1, 10) if n != "N" else range(1, 6) for n in names]
     found = {sizes: legal.legal(dict(zip(names, sizes, strict=True))) for sizes in product(*ranges)}
@@ -95,7 +118,9 @@ def test_the_first_sizes_are_the_least() -> None:
 def test_the_next_size_is_the_least_above() -> None:
     legal = LegalSizes(typed(*NETS["even"]), {})
     base = {"N": 1, "H": 2, "W": 2}
-    assert [legal.next(base, ("H",), above) for above in (0, 1, 2, 3)] == [{**base, "H": h} for h in (2, 2, 4, 4)]
+    assert [legal.next(base, ("H",), above) for above in (0, 1, 2, 3)] == [
+        {**base, "H": h} for h in (2, 2, 4, 4)
+    ]
     assert legal.next(base, ("H", "W"), 4) == {"N": 1, "H": 6, "W": 6}
     assert legal.next(base, ("H",), LARGEST - 1) == {**base, "H": LARGEST}
     assert legal.next(base, ("H",), LARGEST) is None
@@ -123,9 +148,17 @@ def test_the_cases_of_nets_with_less_to_choose() -> None:
     batch = planned("{name: ip, type: InnerProduct, num_output: 3}", "data: [N, 4]", pictures=True)
     assert [str(c) for c in batch] == [f"{kind} N={(1, 2, 3, 7)[i % 4]}" for i, kind in enumerate(PICTURES)]
     four = planned("{name: r, type: Reshape, shape: [-1, 8, 6]}", "data: [N, 6]")
-    assert {str(c) for c in four} == {f"{kind} N=8" for kind in KINDS}, "no batch of those tried will do: the one that does"
-    bound = planned("{name: c, type: Convolution, num_output: 2, kernel_size: 3}", "data: [N, 3, H, W]", {"H": 20, "W": 12})
-    assert [str(c) for c in bound[7:]] == ["normal N=2 H=20 W=20"], "what only the crop bounds has cases of its own"
+    assert {str(c) for c in four} == {f"{kind} N=8" for kind in KINDS}, (
+        "no batch of those tried will do: the one that does"
+    )
+    bound = planned(
+        "{name: c, type: Convolution, num_output: 2, kernel_size: 3}",
+        "data: [N, 3, H, W]",
+        {"H": 20, "W": 12},
+    )
+    assert [str(c) for c in bound[7:]] == ["normal N=2 H=20 W=20"], (
+        "what only the crop bounds has cases of its own"
+    )
 
 
 def test_crops_are_tried_at_every_parity_each_axis_by_itself() -> None:
@@ -134,11 +167,18 @@ def test_crops_are_tried_at_every_parity_each_axis_by_itself() -> None:
     assert [(c.sizes["H"] - 27, c.sizes["W"] - 20) for c in found] == list(BEYOND)
     assert {(a % 2, b % 2) for a, b in BEYOND} == set(product((0, 1), (0, 1)))
     assert {(0, 0), (1, 0), (0, 1)} <= set(BEYOND) and all(min(pair) >= 0 for pair in BEYOND)
-    assert any(a == b > 0 for a, b in BEYOND) and any(a > b > 0 for a, b in BEYOND) and any(b > a > 0 for a, b in BEYOND)
+    assert (
+        any(a == b > 0 for a, b in BEYOND)
+        and any(a > b > 0 for a, b in BEYOND)
+        and any(b > a > 0 for a, b in BEYOND)
+    )
     assert [c.kind for c in found] == ["normal", "natural"] * 4
     assert [c.seed for c in found] == list(range(8)) and all(c.sizes["N"] == 3 for c in found)
     assert [c.sizes["H"] for c in crop_cases(base, [("H", 5)])] == [5 + a for a, _ in BEYOND]
-    assert [(c.kind, c.sizes, c.seed) for c in crop_cases(base, [])] == [("normal", base.sizes, 0), ("natural", base.sizes, 1)]
+    assert [(c.kind, c.sizes, c.seed) for c in crop_cases(base, [])] == [
+        ("normal", base.sizes, 0),
+        ("natural", base.sizes, 1),
+    ]
 
 
 # --- data ------------------------------------------------------------------------------------------------------------
@@ -146,7 +186,14 @@ def test_crops_are_tried_at_every_parity_each_axis_by_itself() -> None:
 SHAPE = (symbol("N"), 3, symbol("H"), 6)
 
 
-def made(kind: str, values: Any = "real", shape: Sequence[Any] = SHAPE, seed: int = 3, index: int = 0, dtype: str = "float32") -> Any:
+def made(
+    kind: str,
+    values: Any = "real",
+    shape: Sequence[Any] = SHAPE,
+    seed: int = 3,
+    index: int = 0,
+    dtype: str = "float32",
+) -> Any:
     found = array(Case(kind, {"N": 4, "H": 5}, seed), TensorType(tuple(shape), dtype), values, index)
     assert found.dtype == dtype
     return found
@@ -179,14 +226,19 @@ def test_the_rim_alone() -> None:
     rows, columns = np.isin(np.arange(5), (0, 4))[:, None], np.isin(np.arange(6), (0, 5))[None]
     assert (found[0] == (rows & columns)).all()
     assert (found[1:] == (rows | columns)).all()
-    assert (made("borders", shape=(4, 7))[:, 1:-1] == 0).all() and made("borders", shape=(4, 7))[:, [0, -1]].all()
+    assert (made("borders", shape=(4, 7))[:, 1:-1] == 0).all() and made("borders", shape=(4, 7))[
+        :, [0, -1]
+    ].all()
     assert made("borders", shape=()).shape == ()
 
 
 def test_what_a_photograph_has() -> None:
     """Neighbours alike, channels alike, samples not."""
     found = made("natural", shape=(4, 3, 40, 50))
-    assert np.abs(np.diff(found, axis=3)).mean() < 0.5 * found.std() and np.abs(np.diff(found, axis=2)).mean() < 0.5 * found.std()
+    assert (
+        np.abs(np.diff(found, axis=3)).mean() < 0.5 * found.std()
+        and np.abs(np.diff(found, axis=2)).mean() < 0.5 * found.std()
+    )
     assert np.corrcoef(found[0, 0].ravel(), found[0, 1].ravel())[0, 1] > 0.9
     assert abs(np.corrcoef(found[0, 0].ravel(), found[1, 0].ravel())[0, 1]) < 0.9
     assert 0.5 < found.std() < 2
@@ -197,11 +249,17 @@ def test_pixels() -> None:
     for kind in PICTURES:
         found = made(kind, "pixels")
         assert found.min() >= 0 and found.max() <= 255 and (found == np.round(found)).all(), kind
-    np.testing.assert_array_equal(made("normal", "pixels"), np.round(128 + 50 * made("normal", dtype="float64")).clip(0, 255))
+    np.testing.assert_array_equal(
+        made("normal", "pixels"), np.round(128 + 50 * made("normal", dtype="float64")).clip(0, 255)
+    )
     assert set(np.unique(made("two", "pixels"))) == {0, 255}
     for kind, level in (("white", 255), ("black", 0)):
         found = made(kind, "pixels")
-        assert (found[::2] == level).all() and (found[1::2, ..., :-1] == level).all() and (found[1::2, ..., -1] == 255 - level).all()
+        assert (
+            (found[::2] == level).all()
+            and (found[1::2, ..., :-1] == level).all()
+            and (found[1::2, ..., -1] == 255 - level).all()
+        )
         assert (made(kind, "pixels", shape=(4, 6)) == level).all()
 
 
@@ -213,14 +271,18 @@ def test_whole_numbers_lie_below_their_bound_and_masks_name_no_place_twice(most:
     planes = found.reshape(12, 30)
     assert all(len(set(plane)) == 30 for plane in planes) == (most >= 30)
     assert most < 30 or not (planes[0] == planes[1]).all()
-    assert made("normal", symbol("H"), shape=(4, 50), dtype="int32").max() == 4, "a bound that is a size of the case"
+    assert made("normal", symbol("H"), shape=(4, 50), dtype="int32").max() == 4, (
+        "a bound that is a size of the case"
+    )
     one = made("normal", most, shape=(4, 3, 1), dtype="int64")
     assert one.min() >= 0 and one.max() < most
 
 
 def test_sizes_in_a_case() -> None:
     case = Case("normal", {"H": 6}, 0)
-    assert [number(s, case) for s in (3, symbol("H"), 2 * symbol("H") - 1, symbol("kept"), symbol("kept") + 4)] == [3, 6, 11, 1, 1]
+    assert [
+        number(s, case) for s in (3, symbol("H"), 2 * symbol("H") - 1, symbol("kept"), symbol("kept") + 4)
+    ] == [3, 6, 11, 1, 1]
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
@@ -249,7 +311,9 @@ def test_work_is_products_and_elements() -> None:
     ip = typed("{name: ip, type: InnerProduct, num_output: 3}", "data: [N, 4]")
     assert plan.work(ip, Case("normal", {"N": 5}, 0)) == 5 * (4 * 3 + plan.ELEMENT * 3)
     pool = typed(
-        "{name: p, type: Pooling, kernel_size: 2, stride: 2, top: [p, m], top_count: 2}".replace(", top_count: 2", ""),
+        "{name: p, type: Pooling, kernel_size: 2, stride: 2, top: [p, m], top_count: 2}".replace(
+            ", top_count: 2", ""
+        ),
         "data: [N, 2, 10, 8]",
     )
     macs = evaluate(pool.macs(pool.graph.nodes[0]), {"N": 1})
@@ -257,7 +321,10 @@ def test_work_is_products_and_elements() -> None:
 
 
 def chosen(
-    costs: Mapping[int, float], budget: float, monkeypatch: pytest.MonkeyPatch, steps: Sequence[plan.Step] | None = None
+    costs: Mapping[int, float],
+    budget: float,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: Sequence[plan.Step] | None = None,
 ) -> list[str]:
     monkeypatch.setattr(plan, "work", lambda _, case: costs.get(case.sizes["N"], 1.0))
     found = plan.affordable(None, steps or list(plan.in_order(named(6))), budget, named(1)[0])  # type: ignore[arg-type]
@@ -272,15 +339,22 @@ def test_steps_end_with_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen(cheap, 20, monkeypatch) == every
     same = [plan.Step("whole", "own", named(1)[0])] * 9
     for budget in range(1, 12):
-        assert len(chosen({1: 1.0}, budget, monkeypatch, same)) == min(max(budget, plan.ALWAYS), 9), "four are made whatever they cost"
+        assert len(chosen({1: 1.0}, budget, monkeypatch, same)) == min(max(budget, plan.ALWAYS), 9), (
+            "four are made whatever they cost"
+        )
 
 
 def test_a_step_beyond_its_share_gets_the_least_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, rest = ["ld1", "lo1", "wo2", "wd1"], ["ld2", "ld3", "ld4", "ld5", "ld6", "lo2", "wo3", "wo4", "wo6"]
+    first, rest = (
+        ["ld1", "lo1", "wo2", "wd1"],
+        ["ld2", "ld3", "ld4", "ld5", "ld6", "lo2", "wo3", "wo4", "wo6"],
+    )
     budget = 4000.0
     assert chosen({3: 100.0}, budget, monkeypatch) == [*first, *rest], "a fortieth is its share"
     assert chosen({3: 100.1}, budget, monkeypatch) == [*first, *[r.replace("3", "1") for r in rest]]
-    assert chosen({2: 101.0}, budget, monkeypatch)[:4] == first, "one of the first four, of the whole, keeps its sizes"
+    assert chosen({2: 101.0}, budget, monkeypatch)[:4] == first, (
+        "one of the first four, of the whole, keeps its sizes"
+    )
     layers = [plan.Step("layers", "drawn", case) for case in named(2)[1:] * 5]
     assert chosen({2: 101.0}, budget, monkeypatch, layers) == ["ld1"] * 5, "layers alone have no such leave"
 
@@ -288,7 +362,10 @@ def test_a_step_beyond_its_share_gets_the_least_sizes(monkeypatch: pytest.Monkey
 def test_quick_is_the_first_five_and_drawn_weights_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "work", lambda _, case: 1.0)
     full, left = plan.planned(None, named(6), "full")  # type: ignore[arg-type]
-    assert (told(full), left) == (["ld1", "wd1", "ld2", "ld3", "ld4", "ld5", "ld6", "lo1", "wo2", "lo2", "wo3", "wo4", "wo6"], 0)
+    assert (told(full), left) == (
+        ["ld1", "wd1", "ld2", "ld3", "ld4", "ld5", "ld6", "lo1", "wo2", "lo2", "wo3", "wo4", "wo6"],
+        0,
+    )
     quick, left = plan.planned(None, named(6), "quick")  # type: ignore[arg-type]
     assert (told(quick), left) == (["ld1", "wd1", "ld2", "lo1", "wo2"], 8)
     assert plan.BUDGET["quick"] < plan.BUDGET["full"]
@@ -307,12 +384,23 @@ def test_samples_take_a_quarter_of_the_budget(monkeypatch: pytest.MonkeyPatch) -
 def weight(name: str, kind: str = "parameter", value: float | None = None) -> Weight:
     graph = typed("{name: ip, type: InnerProduct, num_output: 3}", "data: [N, 4]")
     usual = graph.weights[graph.graph.nodes[0]][0]
-    filler = usual.filler if value is None else changed(graph.weights[graph.graph.nodes[0]][1].filler, value=value)
+    filler = (
+        usual.filler if value is None else changed(graph.weights[graph.graph.nodes[0]][1].filler, value=value)
+    )
     return usual._replace(name=name, kind=kind, filler=filler)  # type: ignore[attr-defined, no-any-return]
 
 
 def test_which_weights_mix() -> None:
-    shapes = {(5,): False, (): False, (3, 4): True, (1, 1): True, (2, 3, 3): True, (1, 5, 1): False, (1, 1, 1): False, (5, 2, 1, 1): True}
+    shapes = {
+        (5,): False,
+        (): False,
+        (3, 4): True,
+        (1, 1): True,
+        (2, 3, 3): True,
+        (1, 5, 1): False,
+        (1, 1, 1): False,
+        (5, 2, 1, 1): True,
+    }
     assert {shape: matrix(shape) for shape in shapes} == shapes
 
 
@@ -327,10 +415,18 @@ def test_drawn_values_hide_nothing() -> None:
         return values_for(np.random.default_rng(0), w, shape)
 
     for shape in ((400,), (1, 400, 1)):
-        statistic, bias, factor = (drawn(w, shape) for w in (weight("mean", "statistic"), weight("bias"), weight("slope", value=0.25)))
+        statistic, bias, factor = (
+            drawn(w, shape)
+            for w in (weight("mean", "statistic"), weight("bias"), weight("slope", value=0.25))
+        )
         assert 0.5 <= statistic.min() < 0.6 and 1.4 < statistic.max() <= 1.5
         assert 0.3 <= np.abs(bias).min() < 0.35 and 1.15 < np.abs(bias).max() <= 1.2
-        assert 0.3 < (bias > 0).mean() < 0.7 and (factor > 0).all() and factor.min() >= 0.3 and 1.1 < factor.max() <= 1.2
+        assert (
+            0.3 < (bias > 0).mean() < 0.7
+            and (factor > 0).all()
+            and factor.min() >= 0.3
+            and 1.1 < factor.max() <= 1.2
+        )
     rows = drawn(weight("weight"), (50, 6, 5, 5))
     spread = rows.reshape(50, -1).std(1) * 150**0.5
     assert 0.6 < spread.min() < 0.85 and 1.2 < spread.max() < 1.6
@@ -345,13 +441,25 @@ def test_an_answer_allows_twice_what_rounding_may_cost() -> None:
     truth = np.array([[4.0, -8.0], [0.0, 2.0]])
     ours, single = truth + np.array([[0, 0.5], [0, 0]]), truth - np.array([[0.25, 0], [0, 0]])
     for got, other, fan_in in ((ours, truth, 0), (truth, single, 0), (truth, truth, 16), (ours, single, 16)):
-        off = max(np.abs(got - truth).max(), probes.FACTOR * np.abs(other - truth).max(), probes.FACTOR * probes.EPS * fan_in**0.5 * 8)
+        off = max(
+            np.abs(got - truth).max(),
+            probes.FACTOR * np.abs(other - truth).max(),
+            probes.FACTOR * probes.EPS * fan_in**0.5 * 8,
+        )
         said = probes.answer(got, truth, other, fan_in)
         assert said == {"shape": [2, 2], "values": [*said["values"]], "tolerance": pytest.approx(2 * off)}
-        assert set(said["values"]) <= set(got.ravel()) and said["values"][0] == got[0, 0] and said["values"][-1] == got[1, 1]
+        assert (
+            set(said["values"]) <= set(got.ravel())
+            and said["values"][0] == got[0, 0]
+            and said["values"][-1] == got[1, 1]
+        )
     endless = probes.answer(np.array([np.inf, 1.0]), np.array([np.inf, 1.0]), np.array([np.inf, 1.0]), 1)
     assert endless["tolerance"] == pytest.approx(2 * probes.FACTOR * probes.EPS)
-    assert probes.answer(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3)), 1) == {"shape": [0, 3], "values": [], "tolerance": 0.0}
+    assert probes.answer(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros((0, 3)), 1) == {
+        "shape": [0, 3],
+        "values": [],
+        "tolerance": 0.0,
+    }
 
 
 # --- real samples ----------------------------------------------------------------------------------------------------
@@ -370,7 +478,9 @@ def grouped(sizes: Sequence[int], fixed: int | None) -> list[samples.Take]:
     ([3, 4, 3, 4, 3], 2, [[0, 2], [1, 3]]),
     ([3, 3], 3, []), ([3, 3, 3], 3, [[0, 1, 2]]), ([3, 3, 3], 1, [[0], [1], [2]]),
 ])  # fmt: skip
-def test_samples_of_one_size_go_together(sizes: list[int], fixed: int | None, wanted: list[list[int]]) -> None:
+def test_samples_of_one_size_go_together(
+    sizes: list[int], fixed: int | None, wanted: list[list[int]]
+) -> None:
     found = grouped(sizes, fixed)
     assert [[int(row[0]) for row in take.raw["data"]] for take in found] == wanted
     for take, numbers in zip(found, wanted, strict=True):
@@ -378,7 +488,12 @@ def test_samples_of_one_size_go_together(sizes: list[int], fixed: int | None, wa
         assert take.every["label"].tolist() == take.prepared["data"][:, 0].tolist() == numbers
         assert take.raw["data"].dtype == take.prepared["data"].dtype == np.float32
         first = take.first(1)
-        assert (first.count, len(first.raw["data"]), len(first.prepared["data"]), len(first.every["label"])) == (1, 1, 1, 1)
+        assert (
+            first.count,
+            len(first.raw["data"]),
+            len(first.prepared["data"]),
+            len(first.every["label"]),
+        ) == (1, 1, 1, 1)
         assert take.first(9).count == take.count
 
 
@@ -397,4 +512,9 @@ def test_a_fixed_count_is_that_of_the_batch() -> None:
     relu = "{name: r, type: ReLU, bottom: data}"
     for inputs, wanted in (("data: [4, 3]", 4), ("data: [N, 3]", None), ("data: []", None)):
         assert samples.fixed_count(typed(relu, inputs)) == wanted
-    assert samples.fixed_count(typed(relu + "\n{name: s, type: ReLU, bottom: more}", "data: [N, 3], more: [2, 3]")) == 2
+    assert (
+        samples.fixed_count(
+            typed(relu + "\n{name: s, type: ReLU, bottom: more}", "data: [N, 3], more: [2, 3]")
+        )
+        == 2
+    )

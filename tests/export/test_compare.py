@@ -59,7 +59,9 @@ def test_nothing_is_learnt_where_float32_overflows_everywhere() -> None:
 
 
 def test_no_elements() -> None:
-    assert difference(np.zeros((0, 3), np.float32), np.zeros((0, 3)), np.zeros((0, 3), np.float32), 1.0).agrees
+    assert difference(
+        np.zeros((0, 3), np.float32), np.zeros((0, 3)), np.zeros((0, 3), np.float32), 1.0
+    ).agrees
 
 
 def test_a_large_channel_hides_no_other() -> None:
@@ -82,7 +84,9 @@ def test_channels_of_one_element_are_judged_by_those_like_them() -> None:
     single = (truth + np.array([[4e-7, 0.0, 0.0, 0.0]])).astype(np.float32)
     got = (truth + np.array([[0.0, 0.0, 1e-6, 0.0]])).astype(np.float32)
     assert difference(got, truth, single, 100.0).agrees
-    assert not difference((truth + np.array([[0.0, 0.0, 1e-4, 0.0]])).astype(np.float32), truth, single, 100.0).agrees
+    assert not difference(
+        (truth + np.array([[0.0, 0.0, 1e-4, 0.0]])).astype(np.float32), truth, single, 100.0
+    ).agrees
 
 
 def test_a_tolerance_above_a_hundredth_of_the_values_proves_nothing() -> None:

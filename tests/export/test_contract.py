@@ -38,7 +38,14 @@ def pictures(h: int, w: int) -> Any:
 
 @pytest.mark.parametrize(
     ("resize", "crop"),
-    [((36, 36), (28, 28)), ((36, 36), (27, 27)), ((35, 36), (28, 27)), ((40, 31), (28, 28)), ((28, 28), (28, 28)), ((29, 28), (28, 28))],
+    [
+        ((36, 36), (28, 28)),
+        ((36, 36), (27, 27)),
+        ((35, 36), (28, 27)),
+        ((40, 31), (28, 28)),
+        ((28, 28), (28, 28)),
+        ((29, 28), (28, 28)),
+    ],
 )
 def test_an_exact_size_and_a_crop(tmp_path: Path, resize: tuple[int, int], crop: tuple[int, int]) -> None:
     """Caffe's own way: every image to one size, then the middle of it."""
@@ -54,6 +61,14 @@ def test_an_exact_size_and_a_crop(tmp_path: Path, resize: tuple[int, int], crop:
 @pytest.mark.parametrize("crop", [27, 28])
 def test_an_open_size_and_a_crop(tmp_path: Path, crop: int) -> None:
     contract, session = exported(tmp_path, f"{{resize: 32, crop_size: {crop}, {MORE}}}", crop, crop)
-    for h, w in ((crop, crop), (crop + 1, crop), (crop, crop + 1), (crop + 2, crop + 3), (crop + 7, crop + 4)):
+    for h, w in (
+        (crop, crop),
+        (crop + 1, crop),
+        (crop, crop + 1),
+        (crop + 2, crop + 3),
+        (crop + 7, crop + 4),
+    ):
         x = pictures(h, w)
-        np.testing.assert_allclose(session.run(None, {"data": x})[0], prepare(x[:, ::-1], contract), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(
+            session.run(None, {"data": x})[0], prepare(x[:, ::-1], contract), rtol=1e-6, atol=1e-6
+        )

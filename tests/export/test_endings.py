@@ -61,7 +61,15 @@ def test_the_ending_says_what_is_written(spec: Path, words: str, file: str, want
 
 
 @pytest.mark.parametrize(
-    "words", ["--to prototxt -o a.onnx", "--to onnx -o a.prototxt", "-o a.py", "-o a.json", "-o a.yaml", "-o a.safetensors"]
+    "words",
+    [
+        "--to prototxt -o a.onnx",
+        "--to onnx -o a.prototxt",
+        "-o a.py",
+        "-o a.json",
+        "-o a.yaml",
+        "-o a.safetensors",
+    ],
 )
 def test_an_ending_of_another_format(spec: Path, words: str) -> None:
     assert said(*words.split()) == "NS709"

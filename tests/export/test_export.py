@@ -58,8 +58,14 @@ def metadata(path: Path) -> dict[str, str]:
 
 def weights(**changes: Any) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    tensors: dict[str, Any] = {name: torch.randn(shape, generator=generator) for name, shape in WEIGHTS.items()}
-    return {k: v for k, v in {**tensors, **{k.replace("__", "."): v for k, v in changes.items()}}.items() if v is not None}
+    tensors: dict[str, Any] = {
+        name: torch.randn(shape, generator=generator) for name, shape in WEIGHTS.items()
+    }
+    return {
+        k: v
+        for k, v in {**tensors, **{k.replace("__", "."): v for k, v in changes.items()}}.items()
+        if v is not None
+    }
 
 
 def codes(raised: Any) -> list[str]:
@@ -81,7 +87,11 @@ def test_a_spec(spec: Path) -> None:
     assert name == "tiny"
     assert len(digest) == 64
     assert json.loads(found["netspec.labels"]) == {"prob": ["ant", "bee", "cat"]}
-    assert json.loads(found["netspec.image.data"]) == {"color": "gray", "resize": [4, 4], "interpolation": "bilinear"}
+    assert json.loads(found["netspec.image.data"]) == {
+        "color": "gray",
+        "resize": [4, 4],
+        "interpolation": "bilinear",
+    }
 
 
 def test_the_certificate_goes_into_the_metadata(spec: Path) -> None:
@@ -90,7 +100,12 @@ def test_the_certificate_goes_into_the_metadata(spec: Path) -> None:
     assert made.certificate is not None
     assert found["netspec.certified"] == "true"
     assert float(found["netspec.largest_difference"]) == made.certificate.largest_difference
-    assert float(found["netspec.tolerance"]) == made.certificate.tolerance > made.certificate.largest_difference > 0
+    assert (
+        float(found["netspec.tolerance"])
+        == made.certificate.tolerance
+        > made.certificate.largest_difference
+        > 0
+    )
     told = json.loads(found["netspec.certificate"])
     assert told["cases"] == made.certificate.cases >= 7
     assert told["layers"] >= 8 * 4
@@ -114,7 +129,9 @@ def test_a_network_of_any_phase_with_its_own_weights(spec: Path, phase: str) -> 
     x = np.random.default_rng(0).uniform(0, 255, (3, 1, 4, 4)).astype(np.float32)
     seen = torch.from_numpy((x - 100) * np.float32(0.01))
     with torch.no_grad():
-        wanted = net.eval().forward_blobs({"data": seen, "label": torch.zeros(3)} if "label" in net.inputs else {"data": seen})["prob"]
+        wanted = net.eval().forward_blobs(
+            {"data": seen, "label": torch.zeros(3)} if "label" in net.inputs else {"data": seen}
+        )["prob"]
     np.testing.assert_allclose(run(path, data=x), wanted.numpy(), rtol=1e-4, atol=1e-6)
 
 
@@ -199,7 +216,9 @@ def test_places_that_cannot_be_written(spec: Path) -> None:
     assert left(spec.parent / "folder") == set()
 
 
-def test_what_stood_there_before_stays_when_certifying_fails(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stood_there_before_stays_when_certifying_fails(
+    spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A layer whose ONNX form is wrong: nothing is written, and the layer is named."""
     from netspec.layers.activation import ReLU
 
@@ -233,7 +252,9 @@ def test_a_full_disk_leaves_nothing(spec: Path) -> None:
 
 def test_the_file_in_one_pass_is_the_model_in_memory(tmp_path: Path) -> None:
     net = made("{name: ip, type: InnerProduct, num_output: 5}", "data: [N, 4]")
-    write_model(outline := outlined(net.typed), fitted(outline, arrays(net.net, net.typed)), tmp_path / "m.onnx")
+    write_model(
+        outline := outlined(net.typed), fitted(outline, arrays(net.net, net.typed)), tmp_path / "m.onnx"
+    )
     assert onnx.load(str(tmp_path / "m.onnx")) == net.model
 
 
@@ -243,7 +264,11 @@ def test_large_models_keep_their_weights_beside_them(tmp_path: Path, monkeypatch
     path, outline = tmp_path / "m.onnx", outlined(net.typed)
     for scale in (1.0, 2.0):
         with publishing(path) as draft:
-            write_model(outline, {k: v * np.float32(scale) for k, v in fitted(outline, arrays(net.net, net.typed)).items()}, draft)
+            write_model(
+                outline,
+                {k: v * np.float32(scale) for k, v in fitted(outline, arrays(net.net, net.typed)).items()},
+                draft,
+            )
         data = [name for name in left(tmp_path) if name.endswith(".data")]
         assert left(tmp_path) == {"m.onnx", *data}
         assert len(data) == 1
@@ -251,12 +276,16 @@ def test_large_models_keep_their_weights_beside_them(tmp_path: Path, monkeypatch
         onnx.checker.check_model(str(path), full_check=True)
         x = np.ones((2, 40), np.float32)
         with torch.no_grad():
-            np.testing.assert_allclose(run(path, data=x), scale * net.net(torch.from_numpy(x)).numpy(), rtol=1e-5)
+            np.testing.assert_allclose(
+                run(path, data=x), scale * net.net(torch.from_numpy(x)).numpy(), rtol=1e-5
+            )
 
 
 def test_weights_beside_the_model_are_certified_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netspec.exporters.model_file.LIMIT", 100)
-    (tmp_path / "s.yaml").write_text("netspec: 1\ninput: {data: [N, 40]}\nlayers:\n  - {name: ip, type: InnerProduct, num_output: 500}\n")
+    (tmp_path / "s.yaml").write_text(
+        "netspec: 1\ninput: {data: [N, 40]}\nlayers:\n  - {name: ip, type: InnerProduct, num_output: 500}\n"
+    )
     found = export_model(tmp_path / "s.yaml", tmp_path / "m.onnx")
     assert found.certificate is not None
     (data,) = (p for p in tmp_path.iterdir() if p.suffix == ".data")
@@ -270,7 +299,9 @@ def test_weights_beside_the_model_are_certified_too(tmp_path: Path, monkeypatch:
 
 def command(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     code = f"import sys; sys.path.insert(0, {str(Path(netspec.__file__).parents[1])!r}); from netspec.cli import main; main()"
-    return subprocess.run([sys.executable, "-c", code, "export", *words], capture_output=True, text=True, cwd=cwd, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code, "export", *words], capture_output=True, text=True, cwd=cwd, check=False
+    )
 
 
 def test_the_command_says_what_was_certified(spec: Path) -> None:

@@ -39,24 +39,50 @@ def spec(tmp_path: Path) -> str:
 def test_percentiles_are_of_nearest_rank() -> None:
     timing = Timing("torch", "cpu", 1, tuple(i / 1000 for i in range(100, 0, -1)), {})
     assert timing.summary == {"mean": pytest.approx(0.0505), "p50": 0.05, "p95": 0.095, "p99": 0.099}
-    assert Timing("torch", "cpu", 1, (3.0, 1.0, 2.0), {}).summary == {"mean": 2.0, "p50": 2.0, "p95": 3.0, "p99": 3.0}
+    assert Timing("torch", "cpu", 1, (3.0, 1.0, 2.0), {}).summary == {
+        "mean": 2.0,
+        "p50": 2.0,
+        "p95": 3.0,
+        "p99": 3.0,
+    }
 
 
 def test_nodes_belong_to_the_layer_of_the_longest_name() -> None:
-    nodes = {"c/1_nchwc": 1.0, "c/1/Pad": 2.0, "fused c/1/b": 4.0, "c/1/b/Mul_1_token_3": 8.0, "Reorder_7": 16.0}
+    nodes = {
+        "c/1_nchwc": 1.0,
+        "c/1/Pad": 2.0,
+        "fused c/1/b": 4.0,
+        "c/1/b/Mul_1_token_3": 8.0,
+        "Reorder_7": 16.0,
+    }
     assert by_layer(nodes, ["c/1", "c/1/b", "p"]) == {"c/1": 3.0, "c/1/b": 12.0, "(between layers)": 16.0}
 
 
 def test_what_is_fused_into_a_convolution_counts_there(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_text(
-        TINY.replace("  - {name: p", "  - {name: r, type: ReLU, bottom: c/1/b, top: c/1/b}\n  - {name: p"), encoding="utf-8"
+        TINY.replace("  - {name: p", "  - {name: r, type: ReLU, bottom: c/1/b, top: c/1/b}\n  - {name: p"),
+        encoding="utf-8",
     )
-    found = json.loads(run("time", str(tmp_path / "f.yaml"), "--device", "cpu", "--calls", "3", "--engine", "onnxruntime", "--json")[1])
+    found = json.loads(
+        run(
+            "time",
+            str(tmp_path / "f.yaml"),
+            "--device",
+            "cpu",
+            "--calls",
+            "3",
+            "--engine",
+            "onnxruntime",
+            "--json",
+        )[1]
+    )
     assert set(found[0]["layers"]) - {"(between layers)"} == {"c/1", "c/1/b", "p"}
 
 
 def test_time_measures_both_engines_and_each_layer(spec: str) -> None:
-    code, text, _ = run("time", spec, "--device", "cpu", "--calls", "7", "--size", "N=3", "--size", "H=14", "--json")
+    code, text, _ = run(
+        "time", spec, "--device", "cpu", "--calls", "7", "--size", "N=3", "--size", "H=14", "--json"
+    )
     assert code == 0
     torch_, ort = json.loads(text)
     assert (torch_["engine"], ort["engine"]) == ("torch", "onnxruntime")
@@ -84,7 +110,12 @@ def test_a_demand_that_is_met_and_one_that_is_not(spec: str, tmp_path: Path) -> 
     assert run("export", spec, "-o", str(out), "--no-certify", *tight)[2] == ["NS329"]
     assert not out.exists(), "a net that is too slow is not written"
     with pytest.raises(SpecError) as found:
-        CliRunner().invoke(group, ["export", spec, "-o", str(out), "--no-certify", *tight], standalone_mode=False, catch_exceptions=False)
+        CliRunner().invoke(
+            group,
+            ["export", spec, "-o", str(out), "--no-certify", *tight],
+            standalone_mode=False,
+            catch_exceptions=False,
+        )
     (finding,) = found.value.diagnostics
     assert "p95 on cpu must be at most 0.001 ms" in finding.fact
     assert finding.notes[0].startswith("the largest shares: c/1")
@@ -93,7 +124,16 @@ def test_a_demand_that_is_met_and_one_that_is_not(spec: str, tmp_path: Path) -> 
 
 
 def test_a_batch_of_the_demand_is_the_one_that_is_measured(spec: str) -> None:
-    words = ("--calls", "3", "--device", "cpu", "--set", "expect.latency.p95=1us", "--set", "expect.latency.batch=4")
+    words = (
+        "--calls",
+        "3",
+        "--device",
+        "cpu",
+        "--set",
+        "expect.latency.p95=1us",
+        "--set",
+        "expect.latency.batch=4",
+    )
     assert json.loads(run("time", spec, *words, "--json", "--engine", "torch")[1])[0]["batch"] == 4
     assert run("time", spec, *words)[0] == 1
     assert run("time", spec, *words, "--size", "N=2")[0] == 0
@@ -110,5 +150,9 @@ def test_a_device_that_is_not_here_is_said_to_be(spec: str, tmp_path: Path) -> N
 
 
 def test_an_unknown_device_is_a_finding(spec: str) -> None:
-    result = CliRunner().invoke(group, ["check", spec, "--set", "expect.latency.device=gpu", "--format", "concise"], standalone_mode=False)
+    result = CliRunner().invoke(
+        group,
+        ["check", spec, "--set", "expect.latency.device=gpu", "--format", "concise"],
+        standalone_mode=False,
+    )
     assert "NS105" in result.output

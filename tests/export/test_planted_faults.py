@@ -33,7 +33,9 @@ class Net(NamedTuple):
 def fresh(layers: str, inputs: str) -> Net:
     """The net of these layers, weights as filled."""
     lines = "".join(f"  - {line.strip()}\n" for line in layers.split(";;"))
-    typed = load_source(Source("small.yaml", f"netspec: 1\nname: small\ninput: {{{inputs}}}\nlayers:\n{lines}")).graph("deploy")
+    typed = load_source(
+        Source("small.yaml", f"netspec: 1\nname: small\ninput: {{{inputs}}}\nlayers:\n{lines}")
+    ).graph("deploy")
     torch.manual_seed(0)
     net = compiled.compile(typed)
     return Net(typed, net, onnx_model(typed, arrays(net, typed)))
@@ -59,7 +61,9 @@ def attribute(name: str, **values: Any) -> Callable[[Any], None]:
     def plant(model: Any) -> None:
         kept = [a for a in node(model, name).attribute if a.name not in values]
         del node(model, name).attribute[:]
-        node(model, name).attribute.extend([*kept, *(helper.make_attribute(k, v) for k, v in values.items() if v is not None)])
+        node(model, name).attribute.extend(
+            [*kept, *(helper.make_attribute(k, v) for k, v in values.items() if v is not None)]
+        )
 
     return plant
 
@@ -198,7 +202,12 @@ GRU = "{name: l, type: GRU, num_output: 3, bottom: [data, cont], weight_filler: 
 RNN = "{name: l, type: RNN, num_output: 3, bottom: [data, cont], weight_filler: xavier}"
 BOTH = "{name: a, type: Power, scale: 2, bottom: data};;{name: l, type: Concat, bottom: [data, a]}"
 SUM = "{name: a, type: Power, scale: 2, shift: 1, bottom: data};;{name: l, type: Eltwise, bottom: [data, a], coeff: [1, -0.5]}"
-TIME, PLAIN, ODD, OPEN = "data: [T, N, 4], cont: [T, N]", "data: [N, 3, 8, 9]", "data: [N, 3, 8, 8]", "data: [N, 3, H, W]"
+TIME, PLAIN, ODD, OPEN = (
+    "data: [T, N, 4], cont: [T, N]",
+    "data: [N, 3, 8, 9]",
+    "data: [N, 3, 8, 8]",
+    "data: [N, 3, H, W]",
+)
 
 FAULTS: dict[str, tuple[str, str, Callable[[Any], None]]] = {
     "conv: a bias of zeros is dropped": (CONV, PLAIN, reads("l", _2="")),
@@ -383,7 +392,10 @@ CONTRACT: dict[str, tuple[str, Callable[[Any], None]]] = {
     "the crop, at the corner": ("the crop", constant("data/Div", 1, lambda x: x * 1000)),
     "the crop, its axes": ("the crop", constant("data/Slice", 3, lambda x: x[::-1])),
     "the order of colours, none": ("the order of colours", passed("data/Gather")),
-    "the order of colours, turned": ("the order of colours", constant("data/Gather", 1, lambda x: np.roll(x, 1))),
+    "the order of colours, turned": (
+        "the order of colours",
+        constant("data/Gather", 1, lambda x: np.roll(x, 1)),
+    ),
     "mean_value, none": ("mean_value", passed("data/Sub_1")),
     "mean_value, in rgb": ("mean_value", constant("data/Sub_1", 1, lambda x: x[::-1])),
     "the scale, none": ("the scale", passed("data/Mul")),

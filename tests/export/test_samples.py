@@ -60,7 +60,10 @@ def digits(folder: Path, **more: Any) -> Path:
 
 
 def pictures(
-    folder: Path, resize: str = "resize: [12, 11]", data: str = "{source: images, path: pics, batch_size: 5}", n: str = "N"
+    folder: Path,
+    resize: str = "resize: [12, 11]",
+    data: str = "{source: images, path: pics, batch_size: 5}",
+    n: str = "N",
 ) -> Path:
     """A run on coloured pictures of several sizes, three classes, every fifth of a class in the test."""
     rng = np.random.default_rng(0)
@@ -70,9 +73,16 @@ def pictures(
         pixels = rng.integers(0, 256, (10 + i % 4, 12 + i % 3, 3)) // (1, 2, 4)
         Image.fromarray(pixels.astype(np.uint8)).save(path)
     if "npz" in data:
-        images = rng.integers(0, 256, (30, 3, 12, 11)).astype(np.uint8) // np.array([1, 2, 4], np.uint8)[:, None, None]
+        images = (
+            rng.integers(0, 256, (30, 3, 12, 11)).astype(np.uint8)
+            // np.array([1, 2, 4], np.uint8)[:, None, None]
+        )
         np.savez(folder / "pics.npz", data=images, label=np.arange(30) % 3)
-    text = PICTURES.replace("SHAPE", f"[{n}, 3, 8, 8]").replace("RESIZE,", f"{resize}," if resize else "").replace("DATA", data)
+    text = (
+        PICTURES.replace("SHAPE", f"[{n}, 3, 8, 8]")
+        .replace("RESIZE,", f"{resize}," if resize else "")
+        .replace("DATA", data)
+    )
     (folder / "pictures.yaml").write_text(text)
     train_program(load(str(folder / "pictures.yaml")), folder / "run", device="cpu")
     return folder / "run"
@@ -94,7 +104,9 @@ def test_digits(tmp_path: Path) -> None:
     assert claim["samples"] == found
     assert certify_file(run, run / "model.onnx", level="quick").samples == found
     words = next(iter(sample_lines(found)))
-    assert words.startswith("64 real samples of the test data: best class of prob the same in 64 of 64; loss ")
+    assert words.startswith(
+        "64 real samples of the test data: best class of prob the same in 64 of 64; loss "
+    )
     from netspec.cli.verify import lines
     from netspec.serving.verify import verify
 
@@ -115,9 +127,19 @@ def test_accuracy_is_that_of_the_test(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("resize", "data", "n", "count"),
     [
-        ("resize: 10", "{source: images, path: pics, batch_size: 5}", "N", 6),  # sizes differ: one call for each
+        (
+            "resize: 10",
+            "{source: images, path: pics, batch_size: 5}",
+            "N",
+            6,
+        ),  # sizes differ: one call for each
         ("", "{source: npz, path: pics.npz, batch_size: 5}", "N", 6),  # arrays of no known order
-        ("resize: [12, 11]", "{source: images, path: pics, batch_size: 2}", "2", 6),  # a fixed number at a time
+        (
+            "resize: [12, 11]",
+            "{source: images, path: pics, batch_size: 2}",
+            "2",
+            6,
+        ),  # a fixed number at a time
     ],
 )
 def test_pictures(tmp_path: Path, resize: str, data: str, n: str, count: int) -> None:
@@ -141,7 +163,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_contract_is_seen_in_samples_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+def test_a_wrong_contract_is_seen_in_samples_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
     run, sound = pictures(tmp_path), onnx_model.prepared
     nothing_else(monkeypatch)
     assert said(export_model(run, run / "sound.onnx"))["count"] == 6
@@ -164,8 +188,12 @@ WORDS = {
 
 
 @pytest.mark.parametrize("wrong", WORDS)
-@pytest.mark.parametrize("data", ["{source: images, path: pics, batch_size: 5}", "{source: npz, path: pics.npz, batch_size: 5}"])
-def test_what_the_file_asks_of_a_picture_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, data: str) -> None:
+@pytest.mark.parametrize(
+    "data", ["{source: images, path: pics, batch_size: 5}", "{source: npz, path: pics.npz, batch_size: 5}"]
+)
+def test_what_the_file_asks_of_a_picture_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, data: str
+) -> None:
     """A user who resizes as the metadata say gives the net what training gave it."""
     exporting: Any = import_module("netspec.exporters.export")
     sound = exporting.image_words
@@ -191,9 +219,13 @@ def test_a_contract_that_is_misread_twice(tmp_path: Path, monkeypatch: pytest.Mo
     def wrong(contract: Any) -> Any:
         return contract and contract.changed(color="rgb")
 
-    monkeypatch.setattr(onnx_model, "prepared", lambda g, x, contract, *rest: sound(g, x, wrong(contract), *rest))
+    monkeypatch.setattr(
+        onnx_model, "prepared", lambda g, x, contract, *rest: sound(g, x, wrong(contract), *rest)
+    )
     for module in (reference, certify):
-        monkeypatch.setattr(module, "stages", lambda data, contract, dtype: stages(data, wrong(contract), dtype))
+        monkeypatch.setattr(
+            module, "stages", lambda data, contract, dtype: stages(data, wrong(contract), dtype)
+        )
     with pytest.raises(SpecError, match=r"NS703.*the image contract of data") as caught:
         export(run, run / "model.onnx")
     assert "case: samples" in caught.value.diagnostics[0].notes[0]
@@ -248,12 +280,27 @@ def test_best_classes() -> None:
     near = np.array([[0.2, 0.8], [0.5 - 1e-7, 0.5], [0.1, 0.9]])
     assert best_classes(near, truth, 1e-6) == (2, 3, None)
     same, of, wrong = best_classes(truth[:, ::-1], truth, 1e-6)
-    assert (same, of) == (0, 3) and wrong is not None and "sample 2 is 0 with onnxruntime, 1 with torch" in wrong.text
-    assert distribution(truth) and not distribution(truth - 0.3) and not distribution(truth[:, :1]) and not distribution(truth[0])
+    assert (
+        (same, of) == (0, 3)
+        and wrong is not None
+        and "sample 2 is 0 with onnxruntime, 1 with torch" in wrong.text
+    )
+    assert (
+        distribution(truth)
+        and not distribution(truth - 0.3)
+        and not distribution(truth[:, :1])
+        and not distribution(truth[0])
+    )
 
 
 def test_words_of_a_stranger() -> None:
-    for odd in ({"count": "many"}, {"count": 1, "best": {"y": 3}}, [1], {"count": 1, "metrics": {"loss": ["a", "b"]}}, {}):
+    for odd in (
+        {"count": "many"},
+        {"count": 1, "best": {"y": 3}},
+        [1],
+        {"count": 1, "metrics": {"loss": ["a", "b"]}},
+        {},
+    ):
         assert not list(sample_lines(odd))
 
 
@@ -268,4 +315,8 @@ def test_samples_of_data_layers(tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text(LAYERS)
     train_program(load(str(tmp_path / "own.yaml")), tmp_path / "run", device="cpu")
     found = said(export_model(tmp_path / "run", tmp_path / "run/model.onnx", certify="quick"))
-    assert found["count"] == 8 and found["metrics"]["accuracy"] == [1.0, 1.0] and found["metrics"]["loss"][0] < 0.2
+    assert (
+        found["count"] == 8
+        and found["metrics"]["accuracy"] == [1.0, 1.0]
+        and found["metrics"]["loss"][0] < 0.2
+    )

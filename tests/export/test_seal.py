@@ -83,7 +83,9 @@ FAULTS: dict[str, Callable[[Any], None]] = {
     "a constant": lambda m: m.graph.initializer.add(name="more", dims=[1], data_type=1, raw_data=bytes(4)),
     "a name": lambda m: setattr(m.graph, "name", "other"),
     "nodes in another order": lambda m: m.graph.node.insert(0, m.graph.node.pop()),
-    "a property": lambda m: helper.set_model_props(m, {**{p.key: p.value for p in m.metadata_props}, "netspec.labels": '["a"]'}),
+    "a property": lambda m: helper.set_model_props(
+        m, {**{p.key: p.value for p in m.metadata_props}, "netspec.labels": '["a"]'}
+    ),
     "a shape": lambda m: m.graph.initializer[0].dims.append(1),
 }
 
@@ -101,7 +103,11 @@ def test_python_runs_what_was_certified(certified: Path, tmp_path: Path) -> None
     feed = {"data": np.zeros((1, 1, 6, 6), np.float32)}
     other = changed(certified, tmp_path / "other.onnx", flip)
     assert code(lambda: run_once(other, feed, "cpu")) == "NS713"
-    assert [*run_once(other, feed, "cpu", allow_uncertified=True)] == [*run_once(certified, feed, "cpu")] == ["prob"]
+    assert (
+        [*run_once(other, feed, "cpu", allow_uncertified=True)]
+        == [*run_once(certified, feed, "cpu")]
+        == ["prob"]
+    )
 
 
 def test_loaded_and_saved_again_it_is_the_same(certified: Path, tmp_path: Path) -> None:
@@ -114,7 +120,13 @@ def test_loaded_and_saved_again_it_is_the_same(certified: Path, tmp_path: Path) 
     same = changed(certified, tmp_path / "same.onnx", turned)
     assert seal_of(same)[:2] == seal_of(certified)[:2]
     apart = onnx.load(str(certified))
-    onnx.save(apart, str(tmp_path / "apart.onnx"), save_as_external_data=True, location="apart.data", size_threshold=120)
+    onnx.save(
+        apart,
+        str(tmp_path / "apart.onnx"),
+        save_as_external_data=True,
+        location="apart.data",
+        size_threshold=120,
+    )
     assert seal_of(tmp_path / "apart.onnx").weights == seal_of(certified).weights
     assert verify(tmp_path / "apart.onnx").probes == 2
     data = bytearray((tmp_path / "apart.data").read_bytes())
@@ -151,7 +163,10 @@ def test_no_certificate_and_a_broken_one(certified: Path, tmp_path: Path) -> Non
     for key in ("netspec.certificate", "netspec.seal"):
         assert code(lambda key=key: certificate_of(without(key))) == "NS715"
         for value in ("", "[]", "{", "[" * 5000, "null", '"x"'):
-            assert code(lambda key=key, value=value: certificate_of(without(**{key.replace(".", "__"): value}))) == "NS715", value
+            assert (
+                code(lambda key=key, value=value: certificate_of(without(**{key.replace(".", "__"): value})))
+                == "NS715"
+            ), value
     for value in (
         "",
         "{",
@@ -200,13 +215,18 @@ def test_an_answer_that_differs_is_told(certified: Path, tmp_path: Path) -> None
 
 
 def test_probes_are_the_same_everywhere() -> None:
-    assert probe_array((2, 3), "float32", "pixels", 0, 1).tolist() == [[134.0, 179.0, 179.0], [9.0, 47.0, 221.0]]
+    assert probe_array((2, 3), "float32", "pixels", 0, 1).tolist() == [
+        [134.0, 179.0, 179.0],
+        [9.0, 47.0, 221.0],
+    ]
     assert set(probe_array((1000,), "int64", "whole", 7, 0).tolist()) == set(range(7))
 
 
 def test_the_command_needs_no_torch(certified: Path) -> None:
     program = "import sys; sys.modules['torch'] = None; from netspec.cli import main; main()"
-    told = subprocess.run([sys.executable, "-c", program, "verify", str(certified)], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        [sys.executable, "-c", program, "verify", str(certified)], capture_output=True, text=True, check=False
+    )
     assert told.returncode == 0, told.stderr
     lines = told.stdout.splitlines()
     assert "is the file that was certified in part (quick), on " in lines[0]
@@ -220,9 +240,18 @@ def test_predict_and_serve_refuse_what_is_not_certified(certified: Path, tmp_pat
         with pytest.raises(SpecError) as raised:
             run.invoke(group, words, catch_exceptions=False, standalone_mode=False)
         assert raised.value.diagnostics[0].code == "NS713"
-    told = run.invoke(group, ("predict", str(other), picture, "--allow-uncertified", "--device", "cpu"), catch_exceptions=False)
+    told = run.invoke(
+        group,
+        ("predict", str(other), picture, "--allow-uncertified", "--device", "cpu"),
+        catch_exceptions=False,
+    )
     assert told.exit_code == 0
-    assert run.invoke(group, ("predict", str(certified), picture, "--device", "cpu"), catch_exceptions=False).exit_code == 0
+    assert (
+        run.invoke(
+            group, ("predict", str(certified), picture, "--device", "cpu"), catch_exceptions=False
+        ).exit_code
+        == 0
+    )
 
 
 def test_a_file_is_held_against_a_net_from_python(certified: Path, tmp_path: Path) -> None:

@@ -27,7 +27,15 @@ def printed(name: str) -> str:
         if others:
             lines.append(f"{' to '.join(dict.fromkeys((others[0], others[-1])))}: as {first}")
     counts = f"{found.parameters:,} parameters, {found.statistics:,} statistics, {found.fixed:,} fixed"
-    return "\n".join([*lines, f"-> {', '.join(v.name for v in typed.graph.outputs)}", counts, f"{amount(found.macs)} MACs", ""])
+    return "\n".join(
+        [
+            *lines,
+            f"-> {', '.join(v.name for v in typed.graph.outputs)}",
+            counts,
+            f"{amount(found.macs)} MACs",
+            "",
+        ]
+    )
 
 
 def instances(nodes: tuple[Node, ...], layers: tuple[LayerCost, ...]) -> Iterator[tuple[str, str]]:
@@ -41,7 +49,11 @@ def instances(nodes: tuple[Node, ...], layers: tuple[LayerCost, ...]) -> Iterato
         last = f"{stem}.{int(index) - 1}" if index.isdigit() and stem else ""
         bottoms = ", ".join(relative(v.name, name, last) for v in node.bottoms)
         shapes = " ".join(map(shown, layer.tops.values()))
-        counts = "".join(f" {amount(n)}{unit}" for n, unit in ((layer.parameters + layer.fixed, " w"), (layer.macs, " MACs")) if n != 0)
+        counts = "".join(
+            f" {amount(n)}{unit}"
+            for n, unit in ((layer.parameters + layer.fixed, " w"), (layer.macs, " MACs"))
+            if n != 0
+        )
         groups[-1][1].append(f"{relative(node.name, name, last)} {layer.type}({bottoms}) {shapes}{counts}")
     return ((name, "\n".join(lines)) for name, lines in groups)
 

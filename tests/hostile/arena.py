@@ -16,8 +16,27 @@ from typing import Any, NamedTuple
 __all__ = ["Outcome", "run"]
 
 MEMORY, SECONDS, WALL = 2 << 30, 20, 240
-STARTS = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "socket.connect", "pty.spawn")
-WRITES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.chown", "os.truncate", "shutil.rmtree")
+STARTS = (
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "subprocess.Popen",
+    "socket.connect",
+    "pty.spawn",
+)
+WRITES = (
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+    "os.rmdir",
+    "os.link",
+    "os.symlink",
+    "os.chmod",
+    "os.chown",
+    "os.truncate",
+    "shutil.rmtree",
+)
 ALLOWED = ("/dev/null", "/proc/self")
 
 
@@ -36,7 +55,11 @@ class Outcome(NamedTuple):
         found = list(self.offences)
         if self.code not in (0, 1, 2):
             found.append(f"exit {self.code}")
-        found += [word for word in ("NS901", "Traceback (most recent call last)", "MemoryError") if word in self.words]
+        found += [
+            word
+            for word in ("NS901", "Traceback (most recent call last)", "MemoryError")
+            if word in self.words
+        ]
         return found
 
 
@@ -68,7 +91,9 @@ def note(code: int, spent: resource.struct_rusage) -> None:
     """A line for each run in the file that NETSPEC_SWEEP names, if it names one: the test, exit code, seconds, megabytes."""
     if where := os.environ.get("NETSPEC_SWEEP"):
         with Path(where).open("a") as file:
-            file.write(f"{os.environ.get('PYTEST_CURRENT_TEST')} {code} {spent.ru_utime + spent.ru_stime:.2f} {spent.ru_maxrss >> 10}\n")
+            file.write(
+                f"{os.environ.get('PYTEST_CURRENT_TEST')} {code} {spent.ru_utime + spent.ru_stime:.2f} {spent.ru_maxrss >> 10}\n"
+            )
 
 
 def warm() -> None:
@@ -132,7 +157,10 @@ def watch(folder: Path, offences: list[str]) -> None:
         return not (real + os.sep).startswith((*inside, *ALLOWED))
 
     def hook(event: str, given: tuple[Any, ...]) -> None:
-        if event in STARTS or (event in WRITES and any(outside(path) for path in given[:2] if isinstance(path, (str, bytes, os.PathLike)))):
+        if event in STARTS or (
+            event in WRITES
+            and any(outside(path) for path in given[:2] if isinstance(path, (str, bytes, os.PathLike)))
+        ):
             offences.append(f"{event} {given!r}"[:300])
         elif event == "open" and writes(given[1], given[2]) and outside(given[0]):
             offences.append(f"open {given!r}"[:300])

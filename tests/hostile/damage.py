@@ -15,8 +15,35 @@ PAYLOADS = (
     "${9**9**9}",
     "\\x1b[2J",
 )
-NUMBERS = ("-1", "0", "1e23", "4294967297", "9223372036854775808", "1e400", "nan", "0.5", "9" * 400, "[]", "{}", "null", "true")
-TYPES = ("ReLU", "Convolution", "Pooling", "InnerProduct", "LSTM", "Reshape", "Slice", "Crop", "Eltwise", "SPP", "DummyData", "HDF5Output")
+NUMBERS = (
+    "-1",
+    "0",
+    "1e23",
+    "4294967297",
+    "9223372036854775808",
+    "1e400",
+    "nan",
+    "0.5",
+    "9" * 400,
+    "[]",
+    "{}",
+    "null",
+    "true",
+)
+TYPES = (
+    "ReLU",
+    "Convolution",
+    "Pooling",
+    "InnerProduct",
+    "LSTM",
+    "Reshape",
+    "Slice",
+    "Crop",
+    "Eltwise",
+    "SPP",
+    "DummyData",
+    "HDF5Output",
+)
 KEYS = (
     "num_output",
     "kernel_size",
@@ -48,7 +75,9 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
         elif kind == 3:
             made[at:at] = made[at : at + 4096] * chance.choice((1, 2, 50))
         elif kind == 4:
-            made[at:at] = chance.choice((b"[", b"{", b"a: {", b"layer {", b"\x0a")) * chance.choice((3, 200, 50_000))
+            made[at:at] = chance.choice((b"[", b"{", b"a: {", b"layer {", b"\x0a")) * chance.choice(
+                (3, 200, 50_000)
+            )
         elif kind == 5:
             made[at : at + chance.randrange(1, 200)] = b""
         elif kind == 6:
@@ -80,7 +109,9 @@ def hostile_spec(chance: random.Random) -> bytes:
         name = f'"{chance.choice(PAYLOADS)}"' if chance.random() < 0.2 else f"l{i}"
         given = "".join(f", {key}: {value(chance)}" for key in chance.sample(KEYS, chance.randrange(4)))
         rows.append(f"  - {{name: {name}, type: {chance.choice(TYPES)}{given}}}\n")
-    sizes = ", ".join(chance.choice(("N", "3", "8", "16", *NUMBERS[:4])) for _ in range(chance.randrange(1, 5)))
+    sizes = ", ".join(
+        chance.choice(("N", "3", "8", "16", *NUMBERS[:4])) for _ in range(chance.randrange(1, 5))
+    )
     more = f"{chance.choice(('vars', 'blocks', 'expect', 'train', 'output', 'defaults', 'import', 'base'))}: {value(chance)}\n"
     return f"input: {{data: [{sizes}]}}\n{more if chance.random() < 0.4 else ''}layers:\n{''.join(rows)}".encode()
 
@@ -89,10 +120,17 @@ def hostile_prototxt(chance: random.Random) -> bytes:
     """A net's prototxt with hostile words and counts."""
     rows = []
     for i in range(chance.randrange(1, 6)):
-        fields = [f'name: "{chance.choice(PAYLOADS) if chance.random() < 0.2 else f"l{i}"}"', f'type: "{chance.choice(TYPES)}"']
+        fields = [
+            f'name: "{chance.choice(PAYLOADS) if chance.random() < 0.2 else f"l{i}"}"',
+            f'type: "{chance.choice(TYPES)}"',
+        ]
         fields += [f'bottom: "{"data" if not i else f"l{i - 1}"}"', f'top: "l{i}"']
         for key in chance.sample(KEYS[:9], chance.randrange(4)):
-            fields.append(f"{chance.choice(('convolution', 'pooling', 'reshape', 'slice'))}_param {{ {key}: {chance.choice(NUMBERS)} }}")
+            fields.append(
+                f"{chance.choice(('convolution', 'pooling', 'reshape', 'slice'))}_param {{ {key}: {chance.choice(NUMBERS)} }}"
+            )
         rows.append(f"layer {{ {' '.join(fields)} }}\n")
-    sizes = " ".join(f"dim: {chance.choice(('1', '3', '8', *NUMBERS[:6]))}" for _ in range(chance.randrange(6)))
+    sizes = " ".join(
+        f"dim: {chance.choice(('1', '3', '8', *NUMBERS[:6]))}" for _ in range(chance.randrange(6))
+    )
     return f'name: "t"\ninput: "data"\ninput_shape {{ {sizes} }}\n{"".join(rows)}'.encode()

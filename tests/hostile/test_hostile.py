@@ -23,7 +23,14 @@ Maker = Callable[[random.Random, Path], list[str]]
 def spec(chance: random.Random, folder: Path, sound: bool) -> list[str]:
     text = hostile_spec(chance) if not sound else damaged(chance.choice(SPECS).read_bytes(), chance)
     (folder / "spec.yaml").write_bytes(text)
-    return chance.choice((["check", "spec.yaml"], ["check", "--fix", "spec.yaml"], ["show", "spec.yaml"], ["sizes", "spec.yaml"]))
+    return chance.choice(
+        (
+            ["check", "spec.yaml"],
+            ["check", "--fix", "spec.yaml"],
+            ["show", "spec.yaml"],
+            ["sizes", "spec.yaml"],
+        )
+    )
 
 
 def compiled(chance: random.Random, folder: Path) -> list[str]:
@@ -104,7 +111,9 @@ def test_a_setting_of_many_steps_leads_nowhere(tmp_path: Path) -> None:
         ("import sys; sys.exit(101)", "exit 101"),
     ],
 )
-def test_the_arena_sees_what_it_looks_for(body: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_arena_sees_what_it_looks_for(
+    body: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "in").mkdir()
     monkeypatch.setattr("netspec.cli.main", lambda: exec(body))
     assert any(said in fault for fault in run(["check"], tmp_path / "in").faults)

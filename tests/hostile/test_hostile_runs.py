@@ -18,11 +18,23 @@ layers:
   - {name: one, type: InnerProduct, num_output: 3, weight_filler: xavier}
 train: {data: {SOURCE, batch_size: 2}, solver: {base_lr: 0.01, max_iter: 1, display: 1}}
 """
-HEADERS = (b'{"a": ' * 3000, b"[]", b"{}", b'{"name": 3}', b'"\\ud800"', b"null", b"[[[[1]]]]", b'{"classes": [1, 2]}', b"")
+HEADERS = (
+    b'{"a": ' * 3000,
+    b"[]",
+    b"{}",
+    b'{"name": 3}',
+    b'"\\ud800"',
+    b"null",
+    b"[[[[1]]]]",
+    b'{"classes": [1, 2]}',
+    b"",
+)
 
 
 def arrays(chance: random.Random) -> tuple[np.ndarray, np.ndarray]:
-    labels = np.array([chance.choice((0, 1, 2, 3, -1, 2**31)) if chance.random() < 0.1 else i % 3 for i in range(8)])
+    labels = np.array(
+        [chance.choice((0, 1, 2, 3, -1, 2**31)) if chance.random() < 0.1 else i % 3 for i in range(8)]
+    )
     return np.arange(32, dtype=np.float32).reshape(8, 1, 2, 2), labels
 
 
@@ -33,7 +45,10 @@ def npz(chance: random.Random, folder: Path) -> str:
 
 
 def csv(chance: random.Random, folder: Path) -> str:
-    rows = (",".join([*map(str, range(4)), chance.choice(("0", "1", "2", "x", "1e400", *PAYLOADS))]) for _ in range(8))
+    rows = (
+        ",".join([*map(str, range(4)), chance.choice(("0", "1", "2", "x", "1e400", *PAYLOADS))])
+        for _ in range(8)
+    )
     (folder / "d.csv").write_text("\n".join(rows), errors="replace")
     return "source: csv, path: d.csv"
 
@@ -59,7 +74,9 @@ def pictures(chance: random.Random, folder: Path) -> str:
     for kind in ("a", "b", "c"):
         (folder / "pics" / kind).mkdir(parents=True)
         for i in range(2):
-            Image.new("L", (2, 2), i).save(folder / "pics" / kind / f"{i}.{chance.choice(('png', 'jpg', 'bmp', 'gif', 'tif'))}")
+            Image.new("L", (2, 2), i).save(
+                folder / "pics" / kind / f"{i}.{chance.choice(('png', 'jpg', 'bmp', 'gif', 'tif'))}"
+            )
     return "source: images, path: pics"
 
 
@@ -80,16 +97,29 @@ def cifar(chance: random.Random, folder: Path) -> str:
     return "source: cifar10, path: ."
 
 
-def trained_on(source: Callable[[random.Random, Path], str], chance: random.Random, folder: Path) -> list[str]:
+def trained_on(
+    source: Callable[[random.Random, Path], str], chance: random.Random, folder: Path
+) -> list[str]:
     words = source(chance, folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     victim = chance.choice(files)
     victim.write_bytes(damaged(victim.read_bytes(), chance))
-    (folder / "spec.yaml").write_text(NET.replace("SOURCE", words).replace("[N, 1, 2, 2]", INPUTS.get(source.__name__, "[N, 1, 2, 2]")))
+    (folder / "spec.yaml").write_text(
+        NET.replace("SOURCE", words).replace("[N, 1, 2, 2]", INPUTS.get(source.__name__, "[N, 1, 2, 2]"))
+    )
     return ["train", "spec.yaml", "--run", "out"]
 
 
-SOURCES = {"npz": npz, "csv": csv, "hdf5": hdf5, "idx": idx, "pictures": pictures, "text": text, "lmdb": lmdb, "cifar": cifar}
+SOURCES = {
+    "npz": npz,
+    "csv": csv,
+    "hdf5": hdf5,
+    "idx": idx,
+    "pictures": pictures,
+    "text": text,
+    "lmdb": lmdb,
+    "cifar": cifar,
+}
 INPUTS = {"lmdb": "[N, 3, 7, 6]", "cifar": "[N, 3, 32, 32]", "text": "[4, N]"}
 STORES = Path(__file__).resolve().parents[1] / "training" / "data" / "caffe"
 
@@ -129,12 +159,18 @@ def run_folder(finished: Path, chance: random.Random, folder: Path) -> list[str]
     victim = chance.choice(files)
     whole = victim.suffix in (".json", ".jsonl") and chance.random() < 0.5
     victim.write_bytes(chance.choice(HEADERS) if whole else damaged(victim.read_bytes(), chance))
-    return chance.choice((["test", "out"], ["train", "out", "--resume"], ["predict", "out", "--data", "digits"]))
+    return chance.choice(
+        (["test", "out"], ["train", "out", "--resume"], ["predict", "out", "--data", "digits"])
+    )
 
 
 def model(finished: Path, chance: random.Random, folder: Path) -> list[str]:
     (folder / "model.onnx").write_bytes(damaged((finished / "model.onnx").read_bytes(), chance))
-    ways = (["predict", "model.onnx", "--data", "digits"], ["verify", "model.onnx"], ["serve", "model.onnx", "--port", "0"])
+    ways = (
+        ["predict", "model.onnx", "--data", "digits"],
+        ["verify", "model.onnx"],
+        ["serve", "model.onnx", "--port", "0"],
+    )
     words = chance.choice(ways)
     return [*words, "--allow-uncertified"] if words[0] != "verify" and chance.random() < 0.5 else words
 
@@ -143,7 +179,9 @@ def safetensors(finished: Path, chance: random.Random, folder: Path) -> list[str
     """Weights by themselves, read by each command that takes them."""
     for name in ("spec.yaml", "d.npz"):
         shutil.copy(finished / name, folder)
-    (folder / "w.safetensors").write_bytes(damaged((finished / "out" / "weights.safetensors").read_bytes(), chance))
+    (folder / "w.safetensors").write_bytes(
+        damaged((finished / "out" / "weights.safetensors").read_bytes(), chance)
+    )
     return chance.choice((
         ["export", "spec.yaml", "--weights", "w.safetensors", "-o", "made.onnx", "--no-certify"],
         ["train", "spec.yaml", "--weights", "w.safetensors", "--run", "new"],
@@ -151,7 +189,9 @@ def safetensors(finished: Path, chance: random.Random, folder: Path) -> list[str
     ))  # fmt: skip
 
 
-def faults(make: Callable[[random.Random, Path], list[str]], kind: str, seeds: range, tmp_path: Path) -> list[str]:
+def faults(
+    make: Callable[[random.Random, Path], list[str]], kind: str, seeds: range, tmp_path: Path
+) -> list[str]:
     found = []
     for seed in seeds:
         folder = tmp_path / "arena" / str(seed)

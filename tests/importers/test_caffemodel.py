@@ -50,7 +50,9 @@ def test_weights_are_those_that_caffe_saved(path: Path) -> None:
     recorded = np.load(CASES / (path.name.split(".")[0] + ".npz"))
     weights = read_weights(path)
     expected = {key: recorded[key] for key in recorded.files if key.startswith("w__")}
-    read = {f"w__{name}__{index}": blob for name, blobs in weights.items() for index, blob in enumerate(blobs)}
+    read = {
+        f"w__{name}__{index}": blob for name, blobs in weights.items() for index, blob in enumerate(blobs)
+    }
     assert set(read) == set(expected)
     for key, blob in read.items():
         assert blob.dtype == np.float32
@@ -81,12 +83,27 @@ SIX = values(0, 1, 2, 3, 4, 5)
         SHAPE_2_3 + piece(5, SIX),
         piece(5, SIX) + piece(7, number(1, 2) + number(1, 3)),
         SHAPE_2_3 + b"".join(b"\x2d" + values(x) for x in range(6)),
-        SHAPE_2_3 + piece(5, SIX[:8]) + b"\x2d" + values(2) + number(99, 7) + b"\x2d" + values(3) + piece(5, SIX[16:]),
+        SHAPE_2_3
+        + piece(5, SIX[:8])
+        + b"\x2d"
+        + values(2)
+        + number(99, 7)
+        + b"\x2d"
+        + values(3)
+        + piece(5, SIX[16:]),
         SHAPE_2_3 + piece(8, struct.pack("<6d", *range(6))),
         SHAPE_2_3 + b"".join(b"\x41" + struct.pack("<d", x) for x in range(6)) + piece(6, SIX),
         SHAPE_2_3 + piece(5, SIX) + varint(20 << 3 | 3) + number(1, 1) + varint(20 << 3 | 4),
     ],
-    ids=["packed", "shape unpacked", "unpacked", "mixed", "double", "double unpacked, with diff", "beside a group"],
+    ids=[
+        "packed",
+        "shape unpacked",
+        "unpacked",
+        "mixed",
+        "double",
+        "double unpacked, with diff",
+        "beside a group",
+    ],
 )
 def test_every_spelling_of_a_blob(blob: bytes, tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(layer(blob))
@@ -178,7 +195,9 @@ def test_memory_stays_below_the_file(tmp_path: Path) -> None:
     assert peak < 1.1 * len(content) + 1e6
 
 
-@pytest.mark.parametrize("name", ["net_lenet_small.caffemodel", "net_v1_model.caffemodel", "net_lenet_small.caffemodel.h5"])
+@pytest.mark.parametrize(
+    "name", ["net_lenet_small.caffemodel", "net_v1_model.caffemodel", "net_lenet_small.caffemodel.h5"]
+)
 def test_damage_gives_arrays_or_a_diagnostic(name: str, tmp_path: Path) -> None:
     original, rng = (CASES / name).read_bytes(), random.Random(7)
     codes = set()
@@ -208,7 +227,9 @@ def test_hdf5_that_leads_out_of_the_file_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "huge.h5", "w") as file:
         file.create_group("data/ip").create_dataset("0", (1 << 40,), np.float32, chunks=(1 << 20,))
     with h5py.File(tmp_path / "raw.h5", "w") as file:
-        file.create_group("data/ip").create_dataset("0", (3,), np.float32, external=[("/etc/hostname", 0, 12)])
+        file.create_group("data/ip").create_dataset(
+            "0", (3,), np.float32, external=[("/etc/hostname", 0, 12)]
+        )
     assert [code(tmp_path / name) for name in ("link.h5", "huge.h5", "raw.h5")] == ["NS026"] * 3
 
 
@@ -256,7 +277,12 @@ def test_datum() -> None:
     assert floats.pixels.dtype == np.float32
     assert floats.pixels.ravel().tolist() == [0, 1, 2, 3, 4, 5]
     assert read_datum(piece(4, b"\xff\xd8") + number(7, 1)).encoded == b"\xff\xd8"
-    for broken in (sizes + piece(4, bytes(5)), sizes + piece(4, bytes(6))[:-1], number(1, -1) + number(2, -1) + number(3, 0), b"\7"):
+    for broken in (
+        sizes + piece(4, bytes(5)),
+        sizes + piece(4, bytes(6))[:-1],
+        number(1, -1) + number(2, -1) + number(3, 0),
+        b"\7",
+    ):
         with pytest.raises(WireError):
             read_datum(broken)
 

@@ -40,9 +40,13 @@ def test_forward_with_imported_weights(weights: Path, tmp_path: Path) -> None:
     for key in (key for key in recorded.files if key.startswith("w__")):
         layer, index = key[3:].rsplit("__", 1)
         np.testing.assert_array_equal(net.layer_parameters(layer)[int(index)].detach().numpy(), recorded[key])
-    blobs = net.forward_blobs({key[4:]: torch.from_numpy(recorded[key]) for key in recorded.files if key.startswith("in__")})
+    blobs = net.forward_blobs(
+        {key[4:]: torch.from_numpy(recorded[key]) for key in recorded.files if key.startswith("in__")}
+    )
     for name in (name for name in meta["blobs"] if "_split_" not in name):
-        np.testing.assert_allclose(blobs[name].detach().numpy(), recorded[f"blob__{name}"], 1e-4, 1e-4, err_msg=name)
+        np.testing.assert_allclose(
+            blobs[name].detach().numpy(), recorded[f"blob__{name}"], 1e-4, 1e-4, err_msg=name
+        )
 
 
 def test_shared_weights_stand_once_in_the_file(tmp_path: Path) -> None:
@@ -55,7 +59,16 @@ def test_export_with_imported_weights(tmp_path: Path) -> None:
     import onnxruntime as ort
 
     spec, recorded = bring(CASES / "net_lenet_small.caffemodel", tmp_path)
-    result = run("export", spec, "--weights", spec.with_suffix(".safetensors"), "-o", tmp_path / "net.onnx", "--device", "cpu")
+    result = run(
+        "export",
+        spec,
+        "--weights",
+        spec.with_suffix(".safetensors"),
+        "-o",
+        tmp_path / "net.onnx",
+        "--device",
+        "cpu",
+    )
     assert result.exception is None, result.output
     session = ort.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
     (output,) = session.run(None, {"data": recorded["in__data"]})
@@ -96,4 +109,7 @@ layers:
     sizes = {"a.weight": (4, 3), "a.bias": (4,), "b.weight": (4, 4), "b.bias": (4,)}
     save_file({name: np.ones(size, np.float32) for name, size in sizes.items()}, tmp_path / "w.safetensors")
     net = netspec.compile(str(tmp_path / "spec.yaml"))
-    assert netspec.load_weights(net, str(tmp_path / "w.safetensors"))(torch.ones(2, 3)).tolist() == [[4.0] * 4] * 2
+    assert (
+        netspec.load_weights(net, str(tmp_path / "w.safetensors"))(torch.ones(2, 3)).tolist()
+        == [[4.0] * 4] * 2
+    )

@@ -35,20 +35,32 @@ def unit(tag: str, x: str, width: int, stride: int = 1) -> str:
         )
 
     text = conv("short", x, 1, stride) if stride > 1 or x == "stem" else ""
-    text += conv("a", x, 3, stride) + layer(f"relu{tag}_a", "ReLU", f"res{tag}_a", f"res{tag}_a") + conv("b", f"res{tag}_a", 3)
-    text += layer(f"res{tag}", "Eltwise", (f"res{tag}_short" if stride > 1 or x == "stem" else x, f"res{tag}_b"))
+    text += (
+        conv("a", x, 3, stride)
+        + layer(f"relu{tag}_a", "ReLU", f"res{tag}_a", f"res{tag}_a")
+        + conv("b", f"res{tag}_a", 3)
+    )
+    text += layer(
+        f"res{tag}", "Eltwise", (f"res{tag}_short" if stride > 1 or x == "stem" else x, f"res{tag}_b")
+    )
     return text + layer(f"res{tag}_relu", "ReLU", f"res{tag}", f"res{tag}")
 
 
 def residual() -> str:
     text = 'input: "data" input_shape { dim: 1 dim: 3 dim: 16 dim: 16 }\n'
-    text += layer("stem", "Convolution", "data", more="convolution_param { num_output: 4 kernel_size: 3 pad: 1 }")
+    text += layer(
+        "stem", "Convolution", "data", more="convolution_param { num_output: 4 kernel_size: 3 pad: 1 }"
+    )
     x = "stem"
     for stage, width in ((2, 4), (3, 8), (4, 12)):
         for block in "abcd":
             text += unit(f"{stage}{block}", x, width, 2 if block == "a" and stage > 2 else 1)
             x = f"res{stage}{block}"
-    return text + layer("fc", "InnerProduct", x, more="inner_product_param { num_output: 5 }") + layer("prob", "Softmax", "fc")
+    return (
+        text
+        + layer("fc", "InnerProduct", x, more="inner_product_param { num_output: 5 }")
+        + layer("prob", "Softmax", "fc")
+    )
 
 
 def canonical(graph: Graph) -> list[Any]:
@@ -56,7 +68,15 @@ def canonical(graph: Graph) -> list[Any]:
     places: dict[Any, Any] = {item.value: item.value.name for item in graph.inputs}
     found = []
     for at, node in enumerate(graph.nodes):
-        found.append((node.layer, [places[value] for value in node.bottoms], len(node.tops), node.params, node.loss_weights))
+        found.append(
+            (
+                node.layer,
+                [places[value] for value in node.bottoms],
+                len(node.tops),
+                node.params,
+                node.loss_weights,
+            )
+        )
         places.update({value: (at, index) for index, value in enumerate(node.tops)})
     return found
 
@@ -72,7 +92,9 @@ def same(folded: Converted, flat: Converted) -> None:
     assert network_hash(typed[:1]) == network_hash(typed[1:])
     one, other = (each.graph for each in typed)
     assert canonical(one) == canonical(other)
-    assert [folded.names.get(node.name, node.name) for node in one.nodes] == [node.name for node in other.nodes]
+    assert [folded.names.get(node.name, node.name) for node in one.nodes] == [
+        node.name for node in other.nodes
+    ]
 
 
 def test_residual_net(tmp_path: Path) -> None:
@@ -83,7 +105,11 @@ def test_residual_net(tmp_path: Path) -> None:
     unit, stage = folded.tree["blocks"]
     inner = folded.tree["blocks"][stage]["layers"][-1]
     assert (inner["block"], inner["repeat"], inner["vars"]) == (unit, 3, {"num_output": "$num_output"})
-    assert [entry["name"] for entry in folded.tree["layers"] if entry.get("block") == stage] == ["res2", "res3", "res4"]
+    assert [entry["name"] for entry in folded.tree["layers"] if entry.get("block") == stage] == [
+        "res2",
+        "res3",
+        "res4",
+    ]
     assert folded.names["res3.res_b.1.bn_b"] == "bn3c_b"
     assert flat.names == {}
     assert "blocks" not in flat.tree
@@ -94,7 +120,10 @@ def test_variables(tmp_path: Path) -> None:
     first, second = folded.tree["blocks"].values()
     assert [set(block["vars"]) for block in (first, second)] == [{"num_output"}, {"num_output", "stride"}]
     assert second["vars"]["stride"] == 2
-    assert next(entry for entry in folded.tree["layers"] if entry["name"] == "res2")["vars"] == {"num_output": 4, "stride": 1}
+    assert next(entry for entry in folded.tree["layers"] if entry["name"] == "res2")["vars"] == {
+        "num_output": 4,
+        "stride": 1,
+    }
 
 
 def test_stages_of_different_lengths(tmp_path: Path) -> None:
@@ -102,7 +131,9 @@ def test_stages_of_different_lengths(tmp_path: Path) -> None:
     text, x = 'input: "data" input_shape { dim: 1 dim: 3 dim: 16 dim: 16 }\n', "data"
     for stage, count in enumerate((2, 5, 1, 3, 4)):
         down = f"convolution_param {{ num_output: {8 * (stage + 1)} kernel_size: 3 pad: 1 }}"
-        text += layer(f"s{stage}/down", "Convolution", x, more=down) + layer(f"s{stage}/down_act", "TanH", f"s{stage}/down")
+        text += layer(f"s{stage}/down", "Convolution", x, more=down) + layer(
+            f"s{stage}/down_act", "TanH", f"s{stage}/down"
+        )
         text += layer(f"s{stage}/norm", "LRN", f"s{stage}/down_act")
         x = f"s{stage}/norm"
         for n in range(count):
@@ -119,14 +150,19 @@ def test_a_multiple_of_a_variable(tmp_path: Path) -> None:
     text, x = 'input: "data" input_shape { dim: 1 dim: 8 }\n', "data"
     for n, width in enumerate((8, 16, 8, 24, 8)):
         for name, size in (("down", width), ("up", 4 * width)):
-            text += layer(f"u{n}/{name}", "InnerProduct", x, more=f"inner_product_param {{ num_output: {size} }}")
+            text += layer(
+                f"u{n}/{name}", "InnerProduct", x, more=f"inner_product_param {{ num_output: {size} }}"
+            )
             text += layer(f"u{n}/{name}/act", "ReLU", f"u{n}/{name}", f"u{n}/{name}")
             x = f"u{n}/{name}"
     folded, flat = both(text, tmp_path)
     same(folded, flat)
     (block,) = folded.tree["blocks"].values()
     assert block["vars"] == {"num_output": 8}
-    assert [entry["inner_product_param"]["num_output"] for entry in block["layers"][::2]] == ["$num_output", "${4 * num_output}"]
+    assert [entry["inner_product_param"]["num_output"] for entry in block["layers"][::2]] == [
+        "$num_output",
+        "${4 * num_output}",
+    ]
 
 
 def test_what_is_not_a_block(tmp_path: Path) -> None:
@@ -157,12 +193,16 @@ def test_weights_shared_by_name(tmp_path: Path) -> None:
     for n in range(1, 12):
         text += layer(f"h{n}/x", "InnerProduct", f"in{n}", more=dense.format("bias_term: false", "w_x"))
         text += layer(f"h{n}/h", "InnerProduct", x, more=dense.format("bias_term: false", "w_h"))
-        text += layer(f"h{n}/sum", "Eltwise", (f"h{n}/x", f"h{n}/h")) + layer(f"h{n}/act", "TanH", f"h{n}/sum")
+        text += layer(f"h{n}/sum", "Eltwise", (f"h{n}/x", f"h{n}/h")) + layer(
+            f"h{n}/act", "TanH", f"h{n}/sum"
+        )
         x = f"h{n}/act"
     folded, flat = both(text, tmp_path)
     same(folded, flat)
     assert folded.blocks == 1
-    one, other = (driver.load_source(Source("s.yaml", made.text)).graph("test").weight_refs() for made in (folded, flat))
+    one, other = (
+        driver.load_source(Source("s.yaml", made.text)).graph("test").weight_refs() for made in (folded, flat)
+    )
     shared = [ref.shared for ref in other]
     assert [ref.shared for ref in one] == shared
     assert any(shared)
@@ -192,16 +232,28 @@ def test_weights_of_a_folded_net(tmp_path: Path) -> None:
     """A .h5 by the names in the file, loaded into the folded and the flat net: the same numbers."""
     h5py = pytest.importorskip("h5py")
     (tmp_path / "net.prototxt").write_text(residual())
-    flat = driver.load_source(Source("flat.yaml", convert(tmp_path / "net.prototxt", flat=True).text)).graph("test")
+    flat = driver.load_source(Source("flat.yaml", convert(tmp_path / "net.prototxt", flat=True).text)).graph(
+        "test"
+    )
     rng = np.random.default_rng(0)
     with h5py.File(tmp_path / "net.caffemodel.h5", "w") as file:
         for ref in flat.weight_refs():
             mean, spread = (0, 0.05) if len(ref.weight.shape) > 1 else (1, 0.2)
-            file[f"data/{ref.node.name}/{ref.index}"] = rng.normal(mean, spread, ref.weight.shape).astype(np.float32)
+            file[f"data/{ref.node.name}/{ref.index}"] = rng.normal(mean, spread, ref.weight.shape).astype(
+                np.float32
+            )
     outputs = []
     for extra in ([], ["--flat"]):
         spec = tmp_path / f"net{len(extra)}.yaml"
-        arguments = ["import", str(tmp_path / "net.prototxt"), "--weights", str(tmp_path / "net.caffemodel.h5"), "-o", str(spec), *extra]
+        arguments = [
+            "import",
+            str(tmp_path / "net.prototxt"),
+            "--weights",
+            str(tmp_path / "net.caffemodel.h5"),
+            "-o",
+            str(spec),
+            *extra,
+        ]
         result = CliRunner().invoke(group, arguments, standalone_mode=False)
         assert result.exception is None, result.output
         net = netspec.load_weights(netspec.compile(str(spec)), str(spec.with_suffix(".safetensors")))
@@ -225,12 +277,17 @@ def test_a_copy_in_the_middle_of_a_chain_is_read_elsewhere(tmp_path: Path) -> No
     x = "data"
     for tag in "abcdef":
         param = "convolution_param { num_output: 4 kernel_size: 3 pad: 1 }"
-        text += layer(f"unit{tag}_conv", "Convolution", x, more=param) + layer(f"unit{tag}_relu", "ReLU", f"unit{tag}_conv")
+        text += layer(f"unit{tag}_conv", "Convolution", x, more=param) + layer(
+            f"unit{tag}_relu", "ReLU", f"unit{tag}_conv"
+        )
         x = f"unit{tag}_out"
         text += layer(x, "TanH", f"unit{tag}_relu")
     text += layer("all", "Concat", ("unitb_out", "unitd_out", x))
     (tmp_path / "net.prototxt").write_text(text)
     made = convert(tmp_path / "net.prototxt")
     assert made.blocks == 1
-    programs = [driver.load_source(Source("net.yaml", c.text)) for c in (made, convert(tmp_path / "net.prototxt", flat=True))]
+    programs = [
+        driver.load_source(Source("net.yaml", c.text))
+        for c in (made, convert(tmp_path / "net.prototxt", flat=True))
+    ]
     assert network_hash(programs[0].graphs()) == network_hash(programs[1].graphs())

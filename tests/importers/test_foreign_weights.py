@@ -45,7 +45,10 @@ def test_a_file_of_another_tool_is_called_what_it_is(tmp_path: Path, name: str) 
 
 def test_keras_in_hdf5_is_no_damaged_file(tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
-    for name, group, attribute, code in (("k.h5", "dense", "layer_names", "NS042"), ("other.h5", "dense", "made_by", "NS027")):
+    for name, group, attribute, code in (
+        ("k.h5", "dense", "layer_names", "NS042"),
+        ("other.h5", "dense", "made_by", "NS027"),
+    ):
         with h5py.File(tmp_path / name, "w") as file:
             file.attrs[attribute] = ["dense"]
             file.create_group(group)

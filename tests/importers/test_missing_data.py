@@ -47,7 +47,11 @@ def test_what_to_give_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [NET, FORK, PYTHON], ids=["data", "fork", "python"])
 def test_with_shapes_the_net_is_whole(text: str, tmp_path: Path) -> None:
-    made = brought(text, tmp_path, inputs={"data": [8, 3, 227, 227], "label": [8, 1, 227, 227] if text is PYTHON else [8]})
+    made = brought(
+        text,
+        tmp_path,
+        inputs={"data": [8, 3, 227, 227], "label": [8, 1, 227, 227] if text is PYTHON else [8]},
+    )
     assert all(d.code == "NS025" for d in made.findings)
     assert len(made.findings) == {NET: 0, FORK: 2, PYTHON: 1}[text]
     program = driver.load_source(Source(str(tmp_path / "net.yaml"), made.text))
@@ -107,10 +111,18 @@ def test_digits_nets_name_no_source(tmp_path: Path) -> None:
     made = brought(DIGITS, tmp_path, inputs={"data": ["N", 1, 28, 28], "label": ["N"]})
     assert [d.code for d in made.findings] == ["NS025"] * 2
     program = {
-        stage: driver.load_source(Source("net.yaml", made.text), Reading(stages=frozenset({stage}))) for stage in ("train", "val", "deploy")
+        stage: driver.load_source(Source("net.yaml", made.text), Reading(stages=frozenset({stage})))
+        for stage in ("train", "val", "deploy")
     }
-    tops = {s: [n.name for n in p.graph("train" if s == "train" else "test").graph.nodes] for s, p in program.items()}
-    assert tops == {"train": ["scale", "ip", "loss"], "val": ["scale", "ip", "accuracy", "loss"], "deploy": ["scale", "ip", "softmax"]}
+    tops = {
+        s: [n.name for n in p.graph("train" if s == "train" else "test").graph.nodes]
+        for s, p in program.items()
+    }
+    assert tops == {
+        "train": ["scale", "ip", "loss"],
+        "val": ["scale", "ip", "accuracy", "loss"],
+        "deploy": ["scale", "ip", "softmax"],
+    }
     for stage in tops:
         assert check_source(Source("net.yaml", made.text), Reading(stages=frozenset({stage}))) == []
 

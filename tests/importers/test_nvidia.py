@@ -55,7 +55,9 @@ def converted(folder: Path, words: str, content: bytes | None, **options: Any) -
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("words", ["scale_bias: true", "", "scale_filler { type: 'constant' value: 3 } use_global_stats: false"])
+@pytest.mark.parametrize(
+    "words", ["scale_bias: true", "", "scale_filler { type: 'constant' value: 3 } use_global_stats: false"]
+)
 def test_every_order_gives_the_forks_numbers(order: str, words: str, tmp_path: Path) -> None:
     import torch
 
@@ -65,10 +67,14 @@ def test_every_order_gives_the_forks_numbers(order: str, words: str, tmp_path: P
     assert ("NS040" in [d.code for d in done.findings]) == (words == "")
     assert done.tensors is not None
     assert {row.status for row in done.rows} == {"kept"}
-    net: Any = netspec.compile(netspec.driver.load_source(netspec.source.Source("net.yaml", done.text)).graph("test"))
+    net: Any = netspec.compile(
+        netspec.driver.load_source(netspec.source.Source("net.yaml", done.text)).graph("test")
+    )
     for name in ("bn", "bn_scale"):
         for tensor, stored in zip(
-            net.layer_parameters(name), [t for n, t in done.tensors.items() if n.startswith(f"{name}.")], strict=True
+            net.layer_parameters(name),
+            [t for n, t in done.tensors.items() if n.startswith(f"{name}.")],
+            strict=True,
         ):
             tensor.data.copy_(torch.from_numpy(stored))
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
@@ -80,8 +86,17 @@ def test_every_order_gives_the_forks_numbers(order: str, words: str, tmp_path: P
 def test_what_the_fork_says_of_fillers_and_statistics(tmp_path: Path) -> None:
     words = "scale_bias: true scale_filler { value: 3 } bias_filler { value: 4 } use_global_stats: false engine: CUDNN"
     done = converted(tmp_path, words, None)
-    assert done.tree["layers"][0] == {"name": "bn", "type": "BatchNorm", "top": "n", "batch_norm_param": {"eps": 0.01}}
-    assert done.tree["layers"][1]["scale_param"] == {"bias_term": True, "filler": {"value": 3}, "bias_filler": {"value": 4}}
+    assert done.tree["layers"][0] == {
+        "name": "bn",
+        "type": "BatchNorm",
+        "top": "n",
+        "batch_norm_param": {"eps": 0.01},
+    }
+    assert done.tree["layers"][1]["scale_param"] == {
+        "bias_term": True,
+        "filler": {"value": 3},
+        "bias_filler": {"value": 4},
+    }
     assert [(d.code, d.span.begin[0] if d.span else 0) for d in done.findings] == [("NS025", 4)] * 2
 
 
@@ -94,11 +109,17 @@ def test_three_blobs_stay_one_layer(tmp_path: Path) -> None:
 def test_a_scale_of_that_name_is_another_layer(tmp_path: Path) -> None:
     text = PLAIN.replace('name: "sum"', 'name: "bn_scale"')
     (tmp_path / "net.prototxt").write_text(text % "scale_bias: true", encoding="utf-8")
-    assert [layer["name"] for layer in convert(tmp_path / "net.prototxt").tree["layers"]] == ["bn", "bn_scale_2", "bn_scale"]
+    assert [layer["name"] for layer in convert(tmp_path / "net.prototxt").tree["layers"]] == [
+        "bn",
+        "bn_scale_2",
+        "bn_scale",
+    ]
 
 
 def test_a_finding_of_a_spec_that_is_not_written_stands_in_the_prototxt(tmp_path: Path) -> None:
-    text = PLAIN % "" + 'layer { name: "odd" type: "Power" bottom: "sum" top: "odd" power_param { wrong: 3 } }\n'
+    text = (
+        PLAIN % "" + 'layer { name: "odd" type: "Power" bottom: "sum" top: "odd" power_param { wrong: 3 } }\n'
+    )
     (tmp_path / "net.prototxt").write_text(text, encoding="utf-8")
     (tmp_path / "net.caffemodel").write_bytes(model(1, [MEAN, VARIANCE, [1.0]]))
     with pytest.raises(SpecError) as caught:

@@ -63,7 +63,10 @@ def driver_findings(text: str) -> list[Any]:
 
 
 def test_several_test_nets(imported: Any) -> None:
-    result = imported(SSD, "net: 'n' test_iter: 100 test_iter: 7 test_interval: 5 base_lr: 0.1 max_iter: 9 lr_policy: 'fixed'")
+    result = imported(
+        SSD,
+        "net: 'n' test_iter: 100 test_iter: 7 test_interval: 5 base_lr: 0.1 max_iter: 9 lr_policy: 'fixed'",
+    )
     assert result.tree["train"]["solver"]["test_iter"] == 100
     assert any("one for each of 2 test nets" in d.fact for d in result.findings)
 
@@ -123,7 +126,11 @@ def test_v0(imported: Any) -> None:
         {"name": "relu1", "type": "ReLU", "top": "conv1"},
         {"name": "pool1", "type": "Pooling", "pooling_param": {"pool": "AVE", "kernel_size": 3, "stride": 2}},
         {"name": "norm1", "type": "LRN", "lrn_param": {"local_size": 5, "alpha": 0.0001, "beta": 0.75}},
-        {"name": "fc", "type": "InnerProduct", "inner_product_param": {"num_output": 10, "bias_filler": {"type": "constant"}}},
+        {
+            "name": "fc",
+            "type": "InnerProduct",
+            "inner_product_param": {"num_output": 10, "bias_filler": {"type": "constant"}},
+        },
         {"name": "drop", "type": "Dropout", "top": "fc", "dropout_param": {"dropout_ratio": 0.4}},
         {"name": "prob", "type": "Softmax"},
     ]
@@ -201,10 +208,14 @@ def test_mixed_generations_keep_the_order_of_the_file(imported: Any) -> None:
 
 
 def test_transforms_move_only_where_caffe_moves_them(imported: Any) -> None:
-    v1 = imported('layers { name: "d" type: DATA top: "data" data_param { source: "x" batch_size: 1 scale: 0.5 crop_size: 3 } }')
+    v1 = imported(
+        'layers { name: "d" type: DATA top: "data" data_param { source: "x" batch_size: 1 scale: 0.5 crop_size: 3 } }'
+    )
     assert v1.tree["layers"][0]["transform_param"] == {"scale": 0.5, "crop_size": 3}
     assert v1.tree["layers"][0]["data_param"] == {"source": "x", "batch_size": 1}
-    v2 = imported('layer { name: "d" type: "Data" top: "data" data_param { source: "x" batch_size: 1 scale: 0.5 } }')
+    v2 = imported(
+        'layer { name: "d" type: "Data" top: "data" data_param { source: "x" batch_size: 1 scale: 0.5 } }'
+    )
     assert "transform_param" not in v2.tree["layers"][0]
     assert codes(v2) == ["NS033", "NS025"]
 
@@ -246,7 +257,13 @@ def test_one_shape_for_all_tops_and_inputs_of_one_phase(imported: Any) -> None:
         layer { name: "only" type: "Input" top: "c" input_param { shape { dim: 3 } } include { phase: TRAIN } }""")
     assert result.tree["input"] == {"a": [1, 2], "b": [1, 2]}
     assert result.tree["layers"] == [
-        {"name": "only", "type": "Input", "top": "c", "include": {"phase": "TRAIN"}, "input_param": {"shape": {"dim": [3]}}}
+        {
+            "name": "only",
+            "type": "Input",
+            "top": "c",
+            "include": {"phase": "TRAIN"},
+            "input_param": {"shape": {"dim": [3]}},
+        }
     ]
 
 
@@ -306,7 +323,10 @@ def test_rules_and_net_fields(imported: Any) -> None:
           include { phase: TRAIN } dummy_data_param { shape { dim: 2 } num: 3 } }
         layer { name: "b" type: "ReLU" bottom: "a" top: "b" exclude { phase: TEST } propagate_down: false }""")
     a, b = result.tree["layers"]
-    assert a["include"] == [{"phase": "TEST", "stage": ["deploy", "x"], "not_stage": "y", "min_level": 1}, {"phase": "TRAIN"}]
+    assert a["include"] == [
+        {"phase": "TEST", "stage": ["deploy", "x"], "not_stage": "y", "min_level": 1},
+        {"phase": "TRAIN"},
+    ]
     assert (b["exclude"], b["propagate_down"]) == ({"phase": "TEST"}, False)
     assert [d.fact.split(" of ")[0] for d in result.findings] == ["force_backward", "state"]
 
@@ -322,7 +342,10 @@ layer { name: "d" type: "Convolution" bottom: "c" top: "d"
 }"""
     )
     found = [(d.code, d.span.begin[0] if d.span else 0, d.label) for d in result.findings]
-    assert found[:2] == [("NS022", 3, "did you mean Convolution or Deconvolution?"), ("NS021", 5, "did you mean kernel_size?")]
+    assert found[:2] == [
+        ("NS022", 3, "did you mean Convolution or Deconvolution?"),
+        ("NS021", 5, "did you mean kernel_size?"),
+    ]
     assert [place[:2] for place in found[2:]] == [("NS021", 6)]
     assert all("layer d" in d.fact for d in result.findings[1:])
     first, second = result.tree["layers"]
@@ -332,7 +355,11 @@ layer { name: "d" type: "Convolution" bottom: "c" top: "d"
 
 
 def test_text_that_specs_would_read_otherwise(imported: Any) -> None:
-    result = imported('name: "no" ' + INPUT.replace("data", "1e3") + r'layer { name: "a$b: {c}" type: "ReLU" bottom: "1e3" top: "${x}" }')
+    result = imported(
+        'name: "no" '
+        + INPUT.replace("data", "1e3")
+        + r'layer { name: "a$b: {c}" type: "ReLU" bottom: "1e3" top: "${x}" }'
+    )
     diagnostics = Diagnostics()
     tree = read(Source("out.yaml", result.text), diagnostics)
     assert tree is not None
@@ -350,8 +377,16 @@ def test_numbers_and_words_in_every_spelling(imported: Any) -> None:
         + """layer { name: "p" type: "Pooling" bottom: "data" top: "p"
         pooling_param { pool: ave kernel_size: 0x3 stride: 02 pad: 1 global_pooling: 0 } }"""
     ).tree["layers"]
-    assert layer["pooling_param"] == {"pool": "AVE", "kernel_size": 3, "stride": 2, "pad": 1, "global_pooling": False}
-    (layer,) = imported(INPUT + 'layer { name: "p" type: "Pooling" bottom: "data" pooling_param { pool: 1 } }').tree["layers"]
+    assert layer["pooling_param"] == {
+        "pool": "AVE",
+        "kernel_size": 3,
+        "stride": 2,
+        "pad": 1,
+        "global_pooling": False,
+    }
+    (layer,) = imported(
+        INPUT + 'layer { name: "p" type: "Pooling" bottom: "data" pooling_param { pool: 1 } }'
+    ).tree["layers"]
     assert layer["pooling_param"] == {"pool": "AVE"}
 
 
@@ -378,7 +413,12 @@ def test_solver(imported: Any) -> None:
             "max_iter": 100,
         }
     }
-    assert sorted(d.fact.split(" of ")[0] for d in result.findings) == ["momentum_typo", "momentum_typo", "net", "solver_mode"]
+    assert sorted(d.fact.split(" of ")[0] for d in result.findings) == [
+        "momentum_typo",
+        "momentum_typo",
+        "net",
+        "solver_mode",
+    ]
 
 
 def test_a_solver_that_stops_learning_is_told_at_its_place(imported: Any) -> None:
@@ -386,16 +426,23 @@ def test_a_solver_that_stops_learning_is_told_at_its_place(imported: Any) -> Non
     words = 'base_lr: 0.01 lr_policy: "step" stepsize: 20 max_iter: 60 delta: 0.1 type: "SGD"'
     found = [d for d in imported(layer, words).findings if d.code != "NS025"]
     assert [(d.code, d.severity, d.fact) for d in found] == [
-        ("NS426", "warning", "solver: the learning rate is 0 from iteration 20 of 60 on, by lr_policy step: gamma is not given"),
+        (
+            "NS426",
+            "warning",
+            "solver: the learning rate is 0 from iteration 20 of 60 on, by lr_policy step: gamma is not given",
+        ),
         ("NS425", "warning", "solver: type SGD reads no delta"),
     ]
     assert [d.span.begin[1] for d in found if d.span is not None] == [15, 59]
     plain = imported(
-        layer, 'base_lr: 0.01 lr_policy: "step" gamma: 0.1 stepsize: 20 max_iter: 60 solver_type: ADAM momentum2: 0.9 delta: 0.1'
+        layer,
+        'base_lr: 0.01 lr_policy: "step" gamma: 0.1 stepsize: 20 max_iter: 60 solver_type: ADAM momentum2: 0.9 delta: 0.1',
     )
     assert plain.findings == []
     for odd in ('lr_policy: "plateau" ', 'type: "Momentum" ', 'lr_policy: "step" '):
-        assert [d.code for d in imported(layer, f"base_lr: 0.01 max_iter: 60 {odd}").findings if d.code != "NS025"] == []
+        assert [
+            d.code for d in imported(layer, f"base_lr: 0.01 max_iter: 60 {odd}").findings if d.code != "NS025"
+        ] == []
 
 
 @pytest.mark.parametrize("path", sorted(SOLVERS.glob("*.solver.prototxt")), ids=lambda path: path.name)
@@ -453,7 +500,12 @@ def test_ceil_mode_of_a_fork(imported: Any) -> None:
 
 def test_two_layers_of_one_name(imported: Any) -> None:
     layer = 'layer { name: "act" type: "%s" bottom: "%s" top: "%s" %s }\n'
-    result = imported(INPUT + layer % ("ReLU", "data", "a", "") + layer % ("TanH", "a", "b", "") + layer % ("AbsVal", "b", "c", ""))
+    result = imported(
+        INPUT
+        + layer % ("ReLU", "data", "a", "")
+        + layer % ("TanH", "a", "b", "")
+        + layer % ("AbsVal", "b", "c", "")
+    )
     assert codes(result) == ["NS032", "NS032"]
     assert [entry["name"] for entry in result.tree["layers"]] == ["act", "act_2", "act_3"]
     assert result.renamed == {"act_2": "act", "act_3": "act"}

@@ -21,7 +21,10 @@ def read(text: str) -> tuple[Message, Diagnostics]:
 
 
 def plain(message: Message) -> list[tuple[str, Any]]:
-    return [(field.name, plain(field.value) if isinstance(field.value, Message) else field.value) for field in message.fields]
+    return [
+        (field.name, plain(field.value) if isinstance(field.value, Message) else field.value)
+        for field in message.fields
+    ]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +36,10 @@ def plain(message: Message) -> list[tuple[str, Any]]:
         ("a: 0x1F b: -0x10 c: 017 d: 0 e: -07", [("a", 31), ("b", -16), ("c", 15), ("d", 0), ("e", -7)]),
         ("a: 1.5 b: .5 c: 1. d: 1e-3", [("a", 1.5), ("b", 0.5), ("c", 1.0), ("d", 1e-3)]),
         ("e: 2f f: 1.5F g: -3E+2", [("e", 2.0), ("f", 1.5), ("g", -300.0)]),
-        ("a: inf b: -inf c: nan d: - 5 e: -infinity", [("a", "inf"), ("b", float("-inf")), ("c", "nan"), ("d", -5), ("e", float("-inf"))]),
+        (
+            "a: inf b: -inf c: nan d: - 5 e: -infinity",
+            [("a", "inf"), ("b", float("-inf")), ("c", "nan"), ("d", -5), ("e", float("-inf"))],
+        ),
         ("a: MAX b: true", [("a", "MAX"), ("b", "true")]),
         ("a {b: 1} c: {d: 2} i {}", [("a", [("b", 1)]), ("c", [("d", 2)]), ("i", [])]),
         ("e <f: 3> g: < h: 4 >", [("e", [("f", 3)]), ("g", [("h", 4)])]),
@@ -90,9 +96,13 @@ def test_places() -> None:
         ("-", [(1, 1)], []),
     ],
 )
-def test_syntax_errors_have_a_place_and_reading_goes_on(text: str, places: list[tuple[int, int]], kept: list[str]) -> None:
+def test_syntax_errors_have_a_place_and_reading_goes_on(
+    text: str, places: list[tuple[int, int]], kept: list[str]
+) -> None:
     message, diagnostics = read(text)
-    assert [(d.code, d.span.begin if d.span else None) for d in diagnostics] == [("NS020", place) for place in places]
+    assert [(d.code, d.span.begin if d.span else None) for d in diagnostics] == [
+        ("NS020", place) for place in places
+    ]
     assert [field.name for field in message.fields] == kept
 
 
@@ -123,4 +133,8 @@ def test_damaged_nets_end(data: st.DataObject) -> None:
 def test_recorded_nets_read_without_findings() -> None:
     paths = sorted(CASES.glob("*.prototxt"))
     assert len(paths) == 219
-    assert {path.name: [d.message for d in read(path.read_text())[1]] for path in paths if len(read(path.read_text())[1])} == {}
+    assert {
+        path.name: [d.message for d in read(path.read_text())[1]]
+        for path in paths
+        if len(read(path.read_text())[1])
+    } == {}

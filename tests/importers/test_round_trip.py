@@ -37,7 +37,14 @@ def canonical(made: driver.Program) -> list[Any]:
 def written(graph: Graph) -> Any:
     inputs = [(item.value.name, item.type) for item in graph.inputs if item.node is None]
     return inputs, [
-        (node.name, node.layer, [v.name for v in node.bottoms], [v.name for v in node.tops], settings(node.params), node.loss_weights)
+        (
+            node.name,
+            node.layer,
+            [v.name for v in node.bottoms],
+            [v.name for v in node.tops],
+            settings(node.params),
+            node.loss_weights,
+        )
         for node in (*graph.sources, *graph.nodes)
     ]
 
@@ -94,10 +101,16 @@ def test_blocks_are_unrolled_and_shared_weights_get_a_name(tmp_path: Path) -> No
     want, have = program(spec).graph("train"), back.graph("train")
     assert network_hash([have]) == network_hash([want])
     assert [n.name for n in have.graph.nodes] == [n.name for n in want.graph.nodes]
-    weights = [[(ref.name, ref.shared, ref.settings.lr_mult) for ref in typed.weight_refs()] for typed in (have, want)]
+    weights = [
+        [(ref.name, ref.shared, ref.settings.lr_mult) for ref in typed.weight_refs()]
+        for typed in (have, want)
+    ]
     assert weights[0] == weights[1]
     assert to_prototxt(back).net == text
-    assert 'loss_weight: 0.5\n  include {\n    phase: TRAIN\n    not_stage: "a"\n    not_stage: "b"\n  }\n' in text
+    assert (
+        'loss_weight: 0.5\n  include {\n    phase: TRAIN\n    not_stage: "a"\n    not_stage: "b"\n  }\n'
+        in text
+    )
 
 
 def test_windows_per_axis() -> None:
@@ -118,8 +131,14 @@ layers:
 @pytest.mark.parametrize(
     ("layer", "fact"),
     [
-        ("{name: c, type: Convolution, num_output: 2, kernel_size: 2, pad: [[0, 1], [0, 1]]}", "pad of layer c"),
-        ("{name: c, type: Convolution, num_output: 2, kernel_size: 3, pad: same}", "pad of layer c: same has no form in convolution_param"),
+        (
+            "{name: c, type: Convolution, num_output: 2, kernel_size: 2, pad: [[0, 1], [0, 1]]}",
+            "pad of layer c",
+        ),
+        (
+            "{name: c, type: Convolution, num_output: 2, kernel_size: 3, pad: same}",
+            "pad of layer c: same has no form in convolution_param",
+        ),
         ("{name: c, type: Pooling, pool: L2, kernel_size: 2}", "pool of layer c"),
         ("{name: r, type: Resize, size: [4, 4]}", "layer r: Caffe has no type Resize"),
     ],
@@ -146,7 +165,11 @@ layers: [{name: ip, type: InnerProduct, num_output: 4}]
 train: {data: {source: digits, batch_size: 2}, solver: {type: Adam, base_lr: 0.1, max_iter: 5, warmup_iter: 2}}
 """)
     out = tmp_path / "net.prototxt"
-    result = CliRunner().invoke(group, ["export", str(tmp_path / "net.yaml"), "--to", "prototxt", "-o", str(out)], standalone_mode=False)
+    result = CliRunner().invoke(
+        group,
+        ["export", str(tmp_path / "net.yaml"), "--to", "prototxt", "-o", str(out)],
+        standalone_mode=False,
+    )
     assert result.exception is None, result.output
     solver = tmp_path / "net.solver.prototxt"
     assert solver.read_text() == 'net: "net.prototxt"\ntype: "Adam"\nbase_lr: 0.1\nmax_iter: 5\n'
@@ -170,24 +193,31 @@ def test_the_contracts_numbers_are_kept(words: str, inplace: bool, tmp_path: Pat
 
     import netspec
 
-    act = "{name: r, type: ReLU, bottom: data, top: data}" if inplace else "{name: r, type: ReLU, bottom: data}"
+    act = (
+        "{name: r, type: ReLU, bottom: data, top: data}" if inplace else "{name: r, type: ReLU, bottom: data}"
+    )
     text = f"input: {{data: {{shape: [N, 3, 4, 4], image: {words}}}}}\nlayers:\n  - {act}\n  - {{name: p, type: Power, shift: 1}}\n"
     program = driver.load_source(Source("net.yaml", text))
     contract = program.graph().graph.inputs[0].contract
     assert contract is not None
     (tmp_path / "net.prototxt").write_text(to_prototxt(program).net)
-    back = netspec.compile(driver.load_source(Source("back.yaml", convert(tmp_path / "net.prototxt").text)).graph())
+    back = netspec.compile(
+        driver.load_source(Source("back.yaml", convert(tmp_path / "net.prototxt").text)).graph()
+    )
     pixels = torch.randint(0, 256, (2, 3, 4, 4)).float()
     mean = contract.mean_value[0] if contract.mean_value else 0
-    torch.testing.assert_close(back(pixels), netspec.compile(program.graph())((pixels - mean) * contract.scale))
+    torch.testing.assert_close(
+        back(pixels), netspec.compile(program.graph())((pixels - mean) * contract.scale)
+    )
 
 
 def test_a_mean_of_each_channel_stays_outside() -> None:
-    text = (
-        "input: {data: {shape: [N, 3, 4, 4], image: {scale: 0.5, mean_value: [1, 2, 3], color: bgr}}}\nlayers:\n  - {name: r, type: ReLU}\n"
-    )
+    text = "input: {data: {shape: [N, 3, 4, 4], image: {scale: 0.5, mean_value: [1, 2, 3], color: bgr}}}\nlayers:\n  - {name: r, type: ReLU}\n"
     made = to_prototxt(driver.load_source(Source("net.yaml", text)))
     assert "power_param {\n    scale: 0.5\n  }" in made.net
     assert 'bottom: "data_prepared"' in made.net
     (finding,) = [d for d in made.findings if d.fact.startswith("image")]
-    assert "its scale is layer data_prepared; Caffe's data layers hold color, mean_value in transform_param" in finding.fact
+    assert (
+        "its scale is layer data_prepared; Caffe's data layers hold color, mean_value in transform_param"
+        in finding.fact
+    )

@@ -33,7 +33,9 @@ def batch_of_one(path: Path) -> driver.Program:
         for given in typed.graph.inputs
         if given.node is None and given.value.name in (program.resolved.file.input or {})
     }
-    return driver.load(str(path), Reading(settings=tuple(f"input.{name}={shape}" for name, shape in shapes.items())))
+    return driver.load(
+        str(path), Reading(settings=tuple(f"input.{name}={shape}" for name, shape in shapes.items()))
+    )
 
 
 def layers(program: driver.Program, phase: str) -> list[str] | None:
@@ -44,7 +46,16 @@ def layers(program: driver.Program, phase: str) -> list[str] | None:
         return None
 
 
-DEEPER = {"resnet-101", "resnet-152", "resnet-56", "resnet-110", "resnet-34", "vgg-13", "vgg-16", "inception-v4"}
+DEEPER = {
+    "resnet-101",
+    "resnet-152",
+    "resnet-56",
+    "resnet-110",
+    "resnet-34",
+    "vgg-13",
+    "vgg-16",
+    "inception-v4",
+}
 """Nets of the same blocks as others of the list, more of them: under the marker slow."""
 OFTEN = [pytest.param(path, marks=pytest.mark.slow) if path.stem in DEEPER else path for path in SPECS]
 
@@ -54,14 +65,18 @@ def test_the_network_comes_back(path: Path, tmp_path: Path) -> None:
     program = batch_of_one(path)
     try:
         text = to_prototxt(driver.load(str(path))).net
-        if "_prepared" in text:  # the contract's scale is a layer there, which test_round_trip has; here it is the net's own
+        if (
+            "_prepared" in text
+        ):  # the contract's scale is a layer there, which test_round_trip has; here it is the net's own
             text = to_prototxt(program).net
     except SpecError as refused:
         assert {d.code for d in refused.diagnostics} <= {"NS710"}
         return
     (tmp_path / "net.prototxt").write_text(text)
     for flat in (True, False):
-        back = driver.load_source(Source("spec.yaml", convert(tmp_path / "net.prototxt", flat=flat, keep_batch=True).text))
+        back = driver.load_source(
+            Source("spec.yaml", convert(tmp_path / "net.prototxt", flat=flat, keep_batch=True).text)
+        )
         for phase in ("test", "train"):
             want = layers(program, phase)
             assert want is None or layers(back, phase) == want
@@ -71,13 +86,24 @@ def random_weights(program: driver.Program, path: Path) -> dict[str, Any]:
     """A tensor for each weight, any bit pattern but those that are no number's alone."""
     random = np.random.default_rng(1)
     refs = {ref.name: ref for view in views_of(program) for ref in view.weights if not ref.shared}
-    tensors = {name: random.standard_normal([int(n) for n in ref.weight.shape]).astype(np.float32) for name, ref in refs.items()}
+    tensors = {
+        name: random.standard_normal([int(n) for n in ref.weight.shape]).astype(np.float32)
+        for name, ref in refs.items()
+    }
     put_safetensors(path, tensors)
     return tensors
 
 
 def small(path: Path) -> bool:
-    return path.stem in {"lenet", "squeezenet-1.1", "resnet-20", "nin-cifar", "segnet", "mobilenet-v1", "cifar10-full"}
+    return path.stem in {
+        "lenet",
+        "squeezenet-1.1",
+        "resnet-20",
+        "nin-cifar",
+        "segnet",
+        "mobilenet-v1",
+        "cifar10-full",
+    }
 
 
 @pytest.mark.torch
@@ -90,9 +116,10 @@ def test_weights_come_back_bit_for_bit(path: Path, tmp_path: Path) -> None:
     back = convert(tmp_path / "net.prototxt", weights=tmp_path / "net.caffemodel")
     assert {row.status for row in back.rows} == {"kept"}
     assert back.tensors is not None
-    assert {back.names.get(name.rpartition(".")[0], name.rpartition(".")[0]) + name[name.rfind(".") :] for name in back.tensors} == set(
-        tensors
-    )
+    assert {
+        back.names.get(name.rpartition(".")[0], name.rpartition(".")[0]) + name[name.rfind(".") :]
+        for name in back.tensors
+    } == set(tensors)
     for name, tensor in back.tensors.items():
         layer, _, weight = name.rpartition(".")
         assert tensor.tobytes() == tensors[f"{back.names.get(layer, layer)}.{weight}"].tobytes(), name
@@ -114,8 +141,17 @@ expect: {parameters: {max: 5k}}
 def test_through_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(SHARED)
     tensors = random_weights(driver.load(str(tmp_path / "net.yaml")), tmp_path / "net.safetensors")
-    options = ["--weights", tmp_path / "net.safetensors", "--solver", tmp_path / "s.prototxt", "-o", tmp_path / "again.prototxt"]
-    result = CliRunner().invoke(group, ["export", str(tmp_path / "net.yaml"), "--to", "prototxt", *map(str, options)])
+    options = [
+        "--weights",
+        tmp_path / "net.safetensors",
+        "--solver",
+        tmp_path / "s.prototxt",
+        "-o",
+        tmp_path / "again.prototxt",
+    ]
+    result = CliRunner().invoke(
+        group, ["export", str(tmp_path / "net.yaml"), "--to", "prototxt", *map(str, options)]
+    )
     assert result.exit_code == 0, result.output
     for word in ("output:", "expect:", "train.data:", "again.caffemodel", "s.prototxt"):
         assert word in result.output
@@ -132,11 +168,16 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     program = driver.load_source(Source("net.yaml", SHARED))
     file = tmp_path / "w.safetensors"
     tensors = random_weights(program, file)
-    put_safetensors(file, {"c.weight": tensors["c.weight"], "c.bias": tensors["c.bias"], "d.weight": tensors["c.bias"]})
+    put_safetensors(
+        file, {"c.weight": tensors["c.weight"], "c.bias": tensors["c.bias"], "d.weight": tensors["c.bias"]}
+    )
     layers, notes = stored_layers(views_of(program), file)
     assert [layer.name for layer in layers] == ["c"]
     assert [note.code for note in notes] == ["NS711"] * 3
-    for broken, code in (({"c.weight": tensors["c.weight"]}, "NS676"), ({**tensors, "c.bias": tensors["c.weight"]}, "NS676")):
+    for broken, code in (
+        ({"c.weight": tensors["c.weight"]}, "NS676"),
+        ({**tensors, "c.bias": tensors["c.weight"]}, "NS676"),
+    ):
         put_safetensors(file, broken)
         with pytest.raises(SpecError) as caught:
             export_prototxt(program, tmp_path / "net.prototxt", weights=file)
@@ -148,7 +189,11 @@ def test_special_numbers_and_long_names(tmp_path: Path) -> None:
     bits = np.array([0, 1 << 31, 0x7F800000, 0xFF800000, 0x7FC00001, 1, 0x7F7FFFFF], np.uint32)
     blob = bits.view(np.float32).reshape(1, 7)
     name = "layer/" + "x" * 300
-    write_caffemodel(tmp_path / "w.caffemodel", "net", [StoredLayer(name, "InnerProduct", [blob, np.zeros((200, 3), np.float32)])])
+    write_caffemodel(
+        tmp_path / "w.caffemodel",
+        "net",
+        [StoredLayer(name, "InnerProduct", [blob, np.zeros((200, 3), np.float32)])],
+    )
     stored = read_caffemodel(tmp_path / "w.caffemodel")
     assert stored[name][0].shape == (1, 7)
     assert stored[name][0].tobytes() == blob.tobytes()

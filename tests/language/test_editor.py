@@ -19,8 +19,13 @@ import netspec
 from netspec.syntax.paths import zoo_specs
 
 INSTALLED = Path(__file__).resolve().parents[2] / ".ci" / "node_modules" / ".bin"
-SERVER = os.environ.get("NETSPEC_YAML_LS") or shutil.which("yaml-language-server", path=f"{INSTALLED}{os.pathsep}{os.environ['PATH']}")
-pytestmark = [pytest.mark.skipif(not SERVER, reason="yaml-language-server is not installed"), pytest.mark.xdist_group("editor")]
+SERVER = os.environ.get("NETSPEC_YAML_LS") or shutil.which(
+    "yaml-language-server", path=f"{INSTALLED}{os.pathsep}{os.environ['PATH']}"
+)
+pytestmark = [
+    pytest.mark.skipif(not SERVER, reason="yaml-language-server is not installed"),
+    pytest.mark.xdist_group("editor"),
+]
 SCHEMA = Path(netspec.__file__).parent.parent / "schemas" / "netspec.schema.json"
 HEAD = "netspec: 1\ninput: {data: [N, 3, 32, 32]}\nlayers:\n"
 PATIENCE = 60
@@ -30,13 +35,20 @@ class Editor:
     """A client of the language server: requests with answers, and the diagnostics that come unasked."""
 
     def __init__(self, command: str) -> None:
-        self.process = subprocess.Popen([command, "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [command, "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         self.arrived: Queue[dict[str, Any]] = Queue()
         self.count = 0
         self.reader = Thread(target=self.read, daemon=True)
         self.reader.start()
         self.ask(
-            "initialize", {"processId": None, "rootUri": None, "capabilities": {"textDocument": {"hover": {"contentFormat": ["markdown"]}}}}
+            "initialize",
+            {
+                "processId": None,
+                "rootUri": None,
+                "capabilities": {"textDocument": {"hover": {"contentFormat": ["markdown"]}}},
+            },
         )
         self.tell("initialized", {})
         settings = {
@@ -80,15 +92,29 @@ class Editor:
             except Empty:
                 pytest.fail("the language server does not answer")
             if "id" in message and "method" in message:
-                asked = message["params"].get("items", []) if message["method"] == "workspace/configuration" else []
-                self.send({"id": message["id"], "result": [self.settings.get(item["section"], {}) for item in asked]})
+                asked = (
+                    message["params"].get("items", [])
+                    if message["method"] == "workspace/configuration"
+                    else []
+                )
+                self.send(
+                    {
+                        "id": message["id"],
+                        "result": [self.settings.get(item["section"], {}) for item in asked],
+                    }
+                )
             elif wanted(message):
                 return message
 
     def findings(self, uri: str, text: str) -> list[dict[str, Any]]:
         """Open a document, and what the server has against it."""
-        self.tell("textDocument/didOpen", {"textDocument": {"uri": uri, "languageId": "yaml", "version": 1, "text": text}})
-        found = self.until(lambda m: m.get("method") == "textDocument/publishDiagnostics" and m["params"]["uri"] == uri)
+        self.tell(
+            "textDocument/didOpen",
+            {"textDocument": {"uri": uri, "languageId": "yaml", "version": 1, "text": text}},
+        )
+        found = self.until(
+            lambda m: m.get("method") == "textDocument/publishDiagnostics" and m["params"]["uri"] == uri
+        )
         return list(found["params"]["diagnostics"])
 
     def at(self, what: str, text: str, mark: str) -> Any:
@@ -136,17 +162,26 @@ def test_a_fault_is_reported_at_its_line(editor: Editor, line: str, word: str) -
     found = editor.findings(f"file:///tmp/bad-{word}.yaml", text)
     wanted = next(i for i, row in enumerate(text.splitlines()) if word in row and i > 3)
     assert {d["range"]["start"]["line"] for d in found} == {wanted}, found
-    assert any(word in text.splitlines()[wanted][d["range"]["start"]["character"] : d["range"]["end"]["character"]] for d in found)
+    assert any(
+        word in text.splitlines()[wanted][d["range"]["start"]["character"] : d["range"]["end"]["character"]]
+        for d in found
+    )
 
 
 def test_completion_offers_types_parameters_and_words(editor: Editor) -> None:
-    assert {"Convolution", "Pooling", "InnerProduct", "LSTM"} <= editor.labels(HEAD + "  - name: a\n    type: ^\n")
+    assert {"Convolution", "Pooling", "InnerProduct", "LSTM"} <= editor.labels(
+        HEAD + "  - name: a\n    type: ^\n"
+    )
     own = editor.labels(HEAD + "  - name: a\n    type: Convolution\n    ^\n")
     assert {"num_output", "kernel_size", "stride", "dilation", "bottom"} <= own
     assert not {"dropout_ratio", "pool", "lrn_param"} & own, "parameters of other types"
     assert {"pool", "global_pooling"} <= editor.labels(HEAD + "  - name: a\n    type: Pooling\n    ^\n")
-    assert {"MAX", "AVE", "STOCHASTIC"} <= editor.labels(HEAD + "  - name: a\n    type: Pooling\n    pool: ^\n")
-    assert {"blocks", "expect", "train", "output", "vars"} <= editor.labels(HEAD + "  - {name: a, type: ReLU}\n^\n")
+    assert {"MAX", "AVE", "STOCHASTIC"} <= editor.labels(
+        HEAD + "  - name: a\n    type: Pooling\n    pool: ^\n"
+    )
+    assert {"blocks", "expect", "train", "output", "vars"} <= editor.labels(
+        HEAD + "  - {name: a, type: ReLU}\n^\n"
+    )
 
 
 @pytest.mark.parametrize(

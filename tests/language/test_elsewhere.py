@@ -37,7 +37,10 @@ def test_every_word_of_ours_exists() -> None:
     ("entry", "label"),
     [
         ("{name: a, type: Linear, num_output: 3}", "did you mean InnerProduct?"),
-        ("{name: a, type: nn.MaxPool2d, kernel_size: 2}", "did you mean Pooling with pool: MAX, and a stride (left out it is 1)?"),
+        (
+            "{name: a, type: nn.MaxPool2d, kernel_size: 2}",
+            "did you mean Pooling with pool: MAX, and a stride (left out it is 1)?",
+        ),
         ("{name: a, type: Conv2DTranspose, num_output: 3, kernel_size: 2}", "did you mean Deconvolution?"),
         (
             "{name: a, type: BatchNormalization}",
@@ -47,7 +50,10 @@ def test_every_word_of_ours_exists() -> None:
         ("{name: a, type: Convolution, num_output: 3, kernel_size: 2, padding: 1}", "did you mean pad?"),
         ("{name: a, type: Pooling, mode: MAX, kernel_size: 2}", "did you mean pool?"),
         ("{name: a, type: Pooling, pool: mean, kernel_size: 2}", "did you mean AVE?"),
-        ("{name: a, type: InnerProduct, num_output: 2, weight_filler: glorot_uniform}", "did you mean xavier?"),
+        (
+            "{name: a, type: InnerProduct, num_output: 2, weight_filler: glorot_uniform}",
+            "did you mean xavier?",
+        ),
     ],
 )
 def test_one_finding_with_caffe_s_word(entry: str, label: str) -> None:
@@ -58,7 +64,10 @@ def test_one_finding_with_caffe_s_word(entry: str, label: str) -> None:
 @pytest.mark.parametrize(
     ("entry", "remark"),
     [
-        ("{name: a, type: Convolution, in_channels: 3, num_output: 3, kernel_size: 2}", "follows from the bottom"),
+        (
+            "{name: a, type: Convolution, in_channels: 3, num_output: 3, kernel_size: 2}",
+            "follows from the bottom",
+        ),
         ("{name: a, type: InnerProduct, num_output: 3, activation: relu}", "a layer of its own"),
     ],
 )

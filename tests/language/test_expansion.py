@@ -35,20 +35,26 @@ def marked(d: Diagnostic) -> str:
     ],
 )
 def test_an_expression_is_bounded_and_never_a_bug(expression: str, fact: str) -> None:
-    [d] = found(f'{HEAD}layers:\n  - {{name: c, type: Convolution, kernel_size: 3, num_output: "${{{expression}}}"}}\n')
+    [d] = found(
+        f'{HEAD}layers:\n  - {{name: c, type: Convolution, kernel_size: 3, num_output: "${{{expression}}}"}}\n'
+    )
     assert d.code == "NS110"
     assert fact in d.fact
 
 
 def test_variables_of_variables_do_not_fill_the_memory() -> None:
     many = "[" + ", ".join(["$a"] * 1000) + "]"
-    [d] = found(f'netspec: 1\nvars: {{a: "${{[1] * 50000}}", b: {many}, c: 3}}\n{INPUT}layers: [{LAYER % "$c"}]\n')
+    [d] = found(
+        f'netspec: 1\nvars: {{a: "${{[1] * 50000}}", b: {many}, c: 3}}\n{INPUT}layers: [{LAYER % "$c"}]\n'
+    )
     assert d.code == "NS110"
     assert "in all" in d.fact
 
 
 def test_what_follows_from_a_variable_without_a_value_is_not_said() -> None:
-    [d] = found(f"netspec: 1\nvars: {{z: $later, y: $z, later: 3}}\n{INPUT}layers: [{LAYER % '$y, pad: $z'}]\n")
+    [d] = found(
+        f"netspec: 1\nvars: {{z: $later, y: $z, later: 3}}\n{INPUT}layers: [{LAYER % '$y, pad: $z'}]\n"
+    )
     assert (d.code, marked(d)) == ("NS111", "$later")
 
 
@@ -74,7 +80,9 @@ INSIDE = {
 
 @pytest.mark.parametrize("layer", INSIDE)
 def test_an_error_in_a_block_shows_its_line_and_the_use(layer: str) -> None:
-    blocks = f"blocks:\n  u:\n    layers:\n      - {layer}\n  v:\n    layers:\n      - {{name: in, block: u}}\n"
+    blocks = (
+        f"blocks:\n  u:\n    layers:\n      - {layer}\n  v:\n    layers:\n      - {{name: in, block: u}}\n"
+    )
     text = f"{HEAD}{blocks}layers:\n  - {{name: p, block: v}}\n"
     d = found(text)[0]
     assert d.code == INSIDE[layer]
@@ -122,7 +130,9 @@ def test_a_word_of_a_block_that_is_of_another_kind_is_an_error(text: str) -> Non
 
 
 def test_a_top_of_a_block_that_no_layer_makes_stands_in_the_block() -> None:
-    [d] = found(f"{HEAD}blocks: {{u: {{top: nix, layers: [{{name: a, type: ReLU}}]}}}}\nlayers: [{{name: p, block: u}}]\n")
+    [d] = found(
+        f"{HEAD}blocks: {{u: {{top: nix, layers: [{{name: a, type: ReLU}}]}}}}\nlayers: [{{name: p, block: u}}]\n"
+    )
     assert (d.code, marked(d), [label.span.text for label in d.others]) == ("NS201", "nix", ["u"])
 
 
@@ -169,7 +179,10 @@ CHANGES = {
     "base: b.yaml\noverride: {ip: 5}": ("NS104", "override of ip"),
     "base: [b.yaml]": ("NS104", "base must be text"),
     "remove: [c1]\ninput: {data: [N, 3]}\nlayers: [{name: c1, type: ReLU}]": ("NS124", "remove"),
-    "insert: {after: c1, layers: []}\ninput: {data: [N, 3]}\nlayers: [{name: c1, type: ReLU}]": ("NS124", "insert"),
+    "insert: {after: c1, layers: []}\ninput: {data: [N, 3]}\nlayers: [{name: c1, type: ReLU}]": (
+        "NS124",
+        "insert",
+    ),
 }
 
 
@@ -206,7 +219,9 @@ NOTED = [
 
 
 @pytest.mark.parametrize(("text", "code", "place", "note"), NOTED, ids=[row[0][:18] for row in NOTED])
-def test_what_a_variable_cannot_be_is_said_where_it_stands(text: str, code: str, place: str, note: str) -> None:
+def test_what_a_variable_cannot_be_is_said_where_it_stands(
+    text: str, code: str, place: str, note: str
+) -> None:
     [d] = found(f"{HEAD}{text}\n")
     assert (d.code, marked(d)) == (code, place)
     assert note in " ".join(d.notes)

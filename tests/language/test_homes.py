@@ -22,7 +22,11 @@ TRAIN = NET + "train:\n  data: digits\n  solver: {type: SGD, base_lr: 0.1, max_i
         (TRAIN + "  optimizer: Adam\n", "train has no optimizer", "train.solver says type"),
         (TRAIN + "  lr: 1\n", "train has no lr", "train.solver says base_lr"),
         (TRAIN + "  layers: []\n", "train has no layers", "layers stands at the top of the spec"),
-        (TRAIN.replace("max_iter", "batch_size: 3, max_iter"), "train.solver has no batch_size", "batch_size stands in train.data"),
+        (
+            TRAIN.replace("max_iter", "batch_size: 3, max_iter"),
+            "train.solver has no batch_size",
+            "batch_size stands in train.data",
+        ),
         (TRAIN + "  solvr: 1\n", "train has no solvr", "did you mean solver?"),
         (TRAIN + "  nonsense: 1\n", "train has no nonsense", "not known here"),
     ],
@@ -51,5 +55,9 @@ def test_every_section_is_known_to_messages() -> None:
 def test_a_setting_is_shown_where_it_was_given(setting: str, label: str) -> None:
     (found,) = check_source(Source("s.yaml", TRAIN), Reading(settings=(setting,)))
     assert found.span is not None
-    assert (found.span.source.name, found.span.text, found.label) == (f"--set {setting.partition('=')[0]}", "1", label)
+    assert (found.span.source.name, found.span.text, found.label) == (
+        f"--set {setting.partition('=')[0]}",
+        "1",
+        label,
+    )
     assert not any(fix.edits for fix in found.fixes)

@@ -26,10 +26,16 @@ def takes(declared: Param, value: Any) -> bool:
         found = declared.kind.read(place(value), declared.bounds)
     except Reject:
         return False
-    return isinstance(found, int) or (isinstance(found, tuple) and all(isinstance(item, int) for item in found))
+    return isinstance(found, int) or (
+        isinstance(found, tuple) and all(isinstance(item, int) for item in found)
+    )
 
 
-INTEGERS = [pytest.param(p, id=name) for name, p in PARAMETERS if any((takes(p, n) and takes(p, [n])) or takes(p, n) for n in (1, 2, 3))]
+INTEGERS = [
+    pytest.param(p, id=name)
+    for name, p in PARAMETERS
+    if any((takes(p, n) and takes(p, [n])) or takes(p, n) for n in (1, 2, 3))
+]
 
 
 def test_there_are_many() -> None:

@@ -82,14 +82,18 @@ def test_files_of_the_zoo_keep_their_meaning(path: Path) -> None:
     once = tidy(text)
     assert tidy(once) == once
     assert meant(once) == meant(text)
-    assert [line.split("#")[1:] for line in once.splitlines()] == [line.rstrip().split("#")[1:] for line in text.splitlines()]
+    assert [line.split("#")[1:] for line in once.splitlines()] == [
+        line.rstrip().split("#")[1:] for line in text.splitlines()
+    ]
 
 
 @pytest.mark.parametrize("name", ["lenet", "resnet-18", "u-net", "char-rnn"])
 def test_a_resolved_spec_stays_the_same_network(name: str) -> None:
     first = driver.load(str(dict(zoo_specs())[name]))
     text = tidy(first.resolved_text())
-    assert network_hash(driver.load_source(Source(f"{dict(zoo_specs())[name]}", text)).graphs()) == network_hash(first.graphs())
+    assert network_hash(
+        driver.load_source(Source(f"{dict(zoo_specs())[name]}", text)).graphs()
+    ) == network_hash(first.graphs())
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -98,7 +102,10 @@ def test_untidied_files_come_back(seed: int) -> None:
     rng = random.Random(seed)
     text = tidy(rng.choice(FILES).read_text(encoding="utf-8"))
     plain = [line for line in text.splitlines() if "[" in line and '"' not in line and "#" not in line]
-    lines = [line.replace(", ", rng.choice([",  ", " , ", ", "])) if line in plain else line for line in text.splitlines()]
+    lines = [
+        line.replace(", ", rng.choice([",  ", " , ", ", "])) if line in plain else line
+        for line in text.splitlines()
+    ]
     shaken = "\n".join(line + " " * rng.randrange(3) for line in lines)
     assert meant(tidy(shaken)) == meant(shaken)
     assert tidy(tidy(shaken)) == tidy(shaken)
@@ -188,8 +195,14 @@ def test_a_table_of_numbers_keeps_its_columns_from_the_first_line_to_the_last() 
     """Lists whose brackets close in one column with a neighbour's; a line that stands alone is written with one space."""
     table = "v:\n  - [ 1,   2,   3]\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n"
     assert tidy(table) == table
-    assert tidy("v:\n  - [ 1,   2]\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n") == "v:\n  - [1, 2]\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n"
-    assert tidy("v:\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n  - [ 1,   2]\n") == "v:\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n  - [1, 2]\n"
+    assert (
+        tidy("v:\n  - [ 1,   2]\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n")
+        == "v:\n  - [1, 2]\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n"
+    )
+    assert (
+        tidy("v:\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n  - [ 1,   2]\n")
+        == "v:\n  - [10,  20,  30]\n  - [ 5, 600,   7]\n  - [1, 2]\n"
+    )
     assert tidy("v:\n  - [ 1,   2]\nw: [10,  20,  30]\n") == "v:\n  - [1, 2]\nw: [10, 20, 30]\n"
 
 

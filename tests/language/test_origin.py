@@ -41,7 +41,9 @@ def explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[
     monkeypatch.chdir(tmp_path)
     Path("base.yaml").write_text(BASE, encoding="utf-8")
     Path("child.yaml").write_text(CHILD, encoding="utf-8")
-    return lambda path, spec="child.yaml", *settings: origin(driver.load(spec, Reading(settings=settings)).resolved, path).split("\n  ")
+    return lambda path, spec="child.yaml", *settings: origin(
+        driver.load(spec, Reading(settings=settings)).resolved, path
+    ).split("\n  ")
 
 
 ROWS = [
@@ -84,7 +86,13 @@ def test_a_setting(explained) -> None:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize(
-    ("path", "hint"), [("conv1.strid", "conv1.stride"), ("cnv1.stride", "conv1"), ("train.solver.momento", "neither"), ("", "neither")]
+    ("path", "hint"),
+    [
+        ("conv1.strid", "conv1.stride"),
+        ("cnv1.stride", "conv1"),
+        ("train.solver.momento", "neither"),
+        ("", "neither"),
+    ],
 )
 def test_paths_that_lead_nowhere(explained, path: str, hint: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(SpecError) as found:
@@ -94,7 +102,10 @@ def test_paths_that_lead_nowhere(explained, path: str, hint: str) -> None:  # ty
 
 
 def test_the_command_tells_layers_from_values(explained) -> None:  # type: ignore[no-untyped-def]
-    runs = {path: CliRunner().invoke(group, ["explain", "base.yaml", path], standalone_mode=False).output for path in ("p", "p.stride")}
+    runs = {
+        path: CliRunner().invoke(group, ["explain", "base.yaml", path], standalone_mode=False).output
+        for path in ("p", "p.stride")
+    }
     assert runs["p"].startswith("p: Pooling")
     assert runs["p.stride"].startswith("p.stride = 1\n  default of Pooling")
 
@@ -110,7 +121,9 @@ SETTINGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("setting", "path", "lines"), SETTINGS, ids=[f"{row[0]} {row[1]}" for row in SETTINGS])
+@pytest.mark.parametrize(
+    ("setting", "path", "lines"), SETTINGS, ids=[f"{row[0]} {row[1]}" for row in SETTINGS]
+)
 def test_a_setting_inside_a_block_and_in_a_list(explained, setting: str, path: str, lines: list[str]) -> None:  # type: ignore[no-untyped-def]
     assert explained(path, "base.yaml", setting) == lines
 

@@ -30,9 +30,15 @@ def archive(*names: str) -> bytes:
 FILES = {
     "tiny.cfg": (b"# tiny\n\n[net]\nbatch=1\n[convolutional]\nfilters=16\n", "Darknet"),
     "old.cfg": (b"[network]\nheight=64\n", "Darknet"),
-    "ludwig.yaml": (b"input_features:\n  - {name: a, type: image}\noutput_features:\n  - {name: b, type: category}\n", "Ludwig"),
+    "ludwig.yaml": (
+        b"input_features:\n  - {name: a, type: image}\noutput_features:\n  - {name: b, type: category}\n",
+        "Ludwig",
+    ),
     "other.yml": (b"# ours\noutput_features: []\nmodel_type: ecd\n", "Ludwig"),
-    "kur.yaml": (b"---\nmodel:\n\n  - input: images\n  - convolution: {kernels: 32, size: [3, 3]}\ntrain:\n  epochs: 5\n", "Kurfile"),
+    "kur.yaml": (
+        b"---\nmodel:\n\n  - input: images\n  - convolution: {kernels: 32, size: [3, 3]}\ntrain:\n  epochs: 5\n",
+        "Kurfile",
+    ),
     "yolov5.yaml": (
         b"nc: 80\nbackbone:\n  # [from, number, module, args]\n  [[-1, 1, Conv, [64, 6, 2, 2]],\n  ]\nhead:\n  [[-1, 1, Conv, [1]]]\n",
         "YOLO",
@@ -55,7 +61,10 @@ FILES = {
     "unnamed": (b"\x08\x08\x12\x07pytorch\x1a\x031.9:\xff\x01" + bytes(20), "ONNX"),
     "saved_model.pb": (b"\x08\x01\x12\xff\x01" + bytes(40), "TensorFlow"),
     "predict_net.pb": (b"\x0a\x04lenet\x12" + bytes(9), "Caffe2"),
-    "net.pbtxt": (b'name: "lenet"\nop {\n  input: "data"\n  type: "Conv"\n}\nexternal_input: "data"\n', "Caffe2"),
+    "net.pbtxt": (
+        b'name: "lenet"\nop {\n  input: "data"\n  type: "Conv"\n}\nexternal_input: "data"\n',
+        "Caffe2",
+    ),
     "graph.pbtxt": (b'node {\n  name: "x"\n  op: "Placeholder"\n}\n', "TensorFlow"),
     "m.mlmodel": (b"\x08\x03\x12\x10" + bytes(40), "Core ML"),
     "w.safetensors": (struct.pack("<Q", 70) + b'{"a":{"dtype":"F32"}}', "safetensors"),
@@ -71,7 +80,9 @@ def test_one_finding_names_the_tool(name: str, command: str, tmp_path: Path) -> 
     content, tool = FILES[name]
     (tmp_path / name).write_bytes(content)
     more = ["-o", str(tmp_path / "out.yaml")] if command == "import" else []
-    result = CliRunner().invoke(group, [command, str(tmp_path / name), "--format", "json", *more], standalone_mode=False)
+    result = CliRunner().invoke(
+        group, [command, str(tmp_path / name), "--format", "json", *more], standalone_mode=False
+    )
     assert result.exception is None, result.output
     assert result.return_value == 1
     found = json.loads(result.stdout)
@@ -112,13 +123,23 @@ def test_prototxts_are_caffes(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["layers:\n  - {type: ReLU}\n", "input: {data: [N, 3]}\nlayers: [\n", "model: x\n", "layers {\n", "backbone: 3\n", "{}", "- a\n"],
+    [
+        "layers:\n  - {type: ReLU}\n",
+        "input: {data: [N, 3]}\nlayers: [\n",
+        "model: x\n",
+        "layers {\n",
+        "backbone: 3\n",
+        "{}",
+        "- a\n",
+    ],
 )
 def test_a_damaged_spec_is_no_other_tools(text: str) -> None:
     assert foreign("net.yaml", text.encode()) is None or "layers {" in text
 
 
-@pytest.mark.parametrize("line", ["node {\n", "op {\n", "model:\n", "\n", "# a\n", "backbone:\n", "[", '{"a":', " \n  "])
+@pytest.mark.parametrize(
+    "line", ["node {\n", "op {\n", "model:\n", "\n", "# a\n", "backbone:\n", "[", '{"a":', " \n  "]
+)
 def test_looking_costs_little(line: str) -> None:
     began = process_time()
     for importing in (True, False):

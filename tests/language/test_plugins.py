@@ -18,7 +18,9 @@ from netspec.importers.caffe import convert
 ROOT = Path(netspec.__file__).parents[1]
 PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 PLUGIN, SPEC = (re.search(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[1] for kind in ("python", "yaml"))  # type: ignore[index]
-PYTHON = SPEC.replace("{name: squash, type: Softsign, scale: 2}", "{name: squash, type: Python, python_param: {PARAM}}")
+PYTHON = SPEC.replace(
+    "{name: squash, type: Softsign, scale: 2}", "{name: squash, type: Python, python_param: {PARAM}}"
+)
 
 
 @pytest.fixture
@@ -36,7 +38,9 @@ def codes(path: str = "net.yaml", allow_code: bool = True) -> list[str]:
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     variables = {**os.environ, **environment}
-    return subprocess.run([sys.executable, "-m", "netspec", *words], capture_output=True, text=True, check=False, env=variables)
+    return subprocess.run(
+        [sys.executable, "-m", "netspec", *words], capture_output=True, text=True, check=False, env=variables
+    )
 
 
 def forward(net: Any) -> Any:
@@ -83,7 +87,9 @@ def test_numbers_and_pickles(folder: Path) -> None:
 def test_the_emitted_file_needs_only_torch(folder: Path) -> None:
     done = run("compile", "--allow-code", "net.yaml", "-o", "net.py")
     assert done.returncode == 0, done.stderr
-    assert "netspec" not in re.sub(r"#.*|\"\"\".*?\"\"\"", "", (folder / "net.py").read_text(), flags=re.DOTALL)
+    assert "netspec" not in re.sub(
+        r"#.*|\"\"\".*?\"\"\"", "", (folder / "net.py").read_text(), flags=re.DOTALL
+    )
     code = "import torch, net; print(net.Net()(torch.zeros(2, 4, 8, 8)).shape)"
     alone = subprocess.run([sys.executable, "-S", "-c", code], cwd=folder, capture_output=True, text=True, check=False,
                            env={"PYTHONPATH": os.pathsep.join(p for p in sys.path if "site-packages" in p)})  # fmt: skip
@@ -147,10 +153,18 @@ def test_a_spec_at_fault(folder: Path, wrong: str, right: str, code: str, words:
     ("wrong", "right", "line"),
     [
         ("class Softsign(", "class Softsign((", "class Softsign("),
-        ("    scale: float = param(default=1.0", "    scale: float = paran(default=1.0", "scale: float = paran"),
+        (
+            "    scale: float = param(default=1.0",
+            "    scale: float = paran(default=1.0",
+            "scale: float = paran",
+        ),
         ("def infer(self, x):\n", "kept = nn.Linear(2, 3)\n\n    def infer(self, x):\n", "class Softsign("),
         ('type="Softsign"', 'type="Convolution"', "[softsign.py]"),
-        ('(Layer, type="Softsign", param="softsign_param", traits=("elementwise",))', "(Layer)", "[softsign.py]"),
+        (
+            '(Layer, type="Softsign", param="softsign_param", traits=("elementwise",))',
+            "(Layer)",
+            "[softsign.py]",
+        ),
     ],
 )
 def test_a_plugin_at_fault(folder: Path, wrong: str, right: str, line: str) -> None:
@@ -165,7 +179,11 @@ def test_a_plugin_at_fault(folder: Path, wrong: str, right: str, line: str) -> N
 @pytest.mark.parametrize(
     ("wrong", "right", "words"),
     [
-        ('("elementwise",)', '("elementwize",)', "'elementwize', of Softsign, is no trait of a layer: did you mean elementwise?"),
+        (
+            '("elementwise",)',
+            '("elementwize",)',
+            "'elementwize', of Softsign, is no trait of a layer: did you mean elementwise?",
+        ),
         (
             '("elementwise",)',
             '("no_gradient.first",)',
@@ -174,7 +192,11 @@ def test_a_plugin_at_fault(folder: Path, wrong: str, right: str, line: str) -> N
         ('("elementwise",)', '("windowed",)', "Softsign has trait windowed, which needs a method `window`"),
         ('("elementwise",)', '("takes_scores",)', "Softsign has trait takes_scores, which needs trait loss"),
         ('("elementwise",)', '("elementwise",), keeps=("botom",)', "keeps of Softsign must be of bottom, "),
-        ("scale: float = param(", "macs: float = param(", "Softsign has a parameter called macs, as what every layer has"),
+        (
+            "scale: float = param(",
+            "macs: float = param(",
+            "Softsign has a parameter called macs, as what every layer has",
+        ),
     ],
 )
 def test_a_definition_that_says_what_cannot_be(folder: Path, wrong: str, right: str, words: str) -> None:
@@ -197,7 +219,9 @@ def site(folder: Path) -> str:
     info = folder / "site" / "mine-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[netspec.layers]\nSoftsign = mine.softsign:Softsign\nBroken = mine.nowhere:Broken\n")
+    (info / "entry_points.txt").write_text(
+        "[netspec.layers]\nSoftsign = mine.softsign:Softsign\nBroken = mine.nowhere:Broken\n"
+    )
     (folder / "net.yaml").write_text(SPEC.replace("plugins: [softsign.py]", "#"))
     return str(folder / "site")
 
@@ -205,7 +229,9 @@ def site(folder: Path) -> str:
 def test_an_installed_package_runs_with_leave(folder: Path, site: str) -> None:
     assert "no findings" in run("check", "--allow-code", "net.yaml", PYTHONPATH=site).stdout
     assert "Bergstra" in run("layers", "Softsign", "--allow-code", PYTHONPATH=site).stdout
-    (folder / "net.yaml").write_text(SPEC.replace("plugins: [softsign.py]", "#").replace("Softsign", "Broken"))
+    (folder / "net.yaml").write_text(
+        SPEC.replace("plugins: [softsign.py]", "#").replace("Softsign", "Broken")
+    )
     done = run("check", "--allow-code", "net.yaml", PYTHONPATH=site)
     assert "NS122" in done.stdout
     assert "mine.nowhere" in done.stdout

@@ -20,7 +20,10 @@ def put_back(schema: Any, shared: dict[str, Any]) -> Any:
         return schema
     name = str(schema.get("$ref", "")).rpartition("/")[2]
     body = {**shared[name], **{k: v for k, v in schema.items() if k != "$ref"}} if name in shared else schema
-    return {word: part if word in ("examples", "default") else put_back(part, shared) for word, part in body.items()}
+    return {
+        word: part if word in ("examples", "default") else put_back(part, shared)
+        for word, part in body.items()
+    }
 
 
 def test_every_shared_part_stands_for_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:

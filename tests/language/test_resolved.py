@@ -125,5 +125,8 @@ def test_phases_that_wire_unlike_are_two_layers() -> None:
 
 def test_defaults_follow_the_dialect() -> None:
     text = "netspec: 1\ndialect: %s\ninput: {data: [N, 1, 8, 8]}\nlayers: [{name: p, type: Pooling, kernel_size: 2, stride: 2}]\n"
-    rounding = {d: resolved_tree(program(text % d))["layers"][0]["pooling_param"]["round_mode"] for d in ("caffe", "torch")}
+    rounding = {
+        d: resolved_tree(program(text % d))["layers"][0]["pooling_param"]["round_mode"]
+        for d in ("caffe", "torch")
+    }
     assert rounding == {"caffe": "CEIL", "torch": "FLOOR"}

@@ -35,7 +35,9 @@ def first(text: str) -> Diagnostic:
 def test_the_fix_puts_it_in(old: str, new: str, meant: str) -> None:
     found = first(NET.replace(old, new))
     assert (found.code, [fix.text for fix in found.fixes]) == ("NS104", [f"write {meant}"])
-    assert fix_source(Source("s.yaml", NET.replace(old, new))).source.text == NET.replace(old, f"{old.split(maxsplit=1)[0]} {meant}")
+    assert fix_source(Source("s.yaml", NET.replace(old, new))).source.text == NET.replace(
+        old, f"{old.split(maxsplit=1)[0]} {meant}"
+    )
 
 
 @pytest.mark.parametrize(

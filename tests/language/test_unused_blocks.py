@@ -56,7 +56,9 @@ def layers_of(library: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_no_block_of_the_zoo_is_told_anything() -> None:
-    assert {path: codes(written(each), path) for path, each in libraries().items()} == {path: [] for path in libraries()}
+    assert {path: codes(written(each), path) for path, each in libraries().items()} == {
+        path: [] for path in libraries()
+    }
     assert len(libraries()) >= 25
     assert sum(1 for each in libraries().values() for _ in layers_of(each)) >= 150
 
@@ -100,7 +102,9 @@ def misspelt(word: str, draw: random.Random) -> str:
 def damaged(library: dict[str, Any], draw: random.Random) -> tuple[str, str]:
     """The library with one word of one layer misspelt, and the code that says so."""
     copied = copy.deepcopy(library)
-    layer = draw.choice([each for each in layers_of(copied) if len(each) > 2 and "$" not in str(each.get("type"))])
+    layer = draw.choice(
+        [each for each in layers_of(copied) if len(each) > 2 and "$" not in str(each.get("type"))]
+    )
     key = draw.choice([key for key in layer if key not in ("name", "type", "block")])
     kind = "block" if "block" in layer else "type"
     if draw.random() < 0.5:

@@ -27,10 +27,19 @@ PLACE = re.compile(r"^  (?P<file>\S+\.yaml):(?P<line>\d+): (?P<key>[\w.]+): (?P<
 
 def test_depth_from_blocks_is_brief() -> None:
     folder = zoo_folder()
-    texts = [path.read_text(encoding="utf-8") for path in (folder / "imagenet" / "resnet-152.yaml", folder / "blocks" / "conv-bn.yaml")]
-    block = re.search(r"^  bottleneck:.*\n(   .*\n|\n)*", (folder / "blocks" / "residual.yaml").read_text(encoding="utf-8"), re.MULTILINE)
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in (folder / "imagenet" / "resnet-152.yaml", folder / "blocks" / "conv-bn.yaml")
+    ]
+    block = re.search(
+        r"^  bottleneck:.*\n(   .*\n|\n)*",
+        (folder / "blocks" / "residual.yaml").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
     assert block is not None
-    assert sum(len(text.splitlines()) for text in (*texts, block[0])) <= 60, "the spec and the blocks that it uses"
+    assert sum(len(text.splitlines()) for text in (*texts, block[0])) <= 60, (
+        "the spec and the blocks that it uses"
+    )
     assert "base: vgg-11.yaml" in (folder / "imagenet" / "vgg-13.yaml").read_text(encoding="utf-8")
     for name in ("vgg-11-lrn", "vgg-13", "vgg-16-1x1", "vgg-16", "vgg-19"):
         assert len(SPECS[name].read_text(encoding="utf-8").splitlines()) <= 10, name
@@ -46,7 +55,9 @@ def test_explain_is_true_of_every_parameter(name: str) -> None:
         for parameter in node.layer.params:
             path = f"{node.name}.{parameter}"
             head, *lines = origin(program.resolved, path).split("\n")
-            assert head == f"{path} = {flow(spelled(node.layer.__dict__[parameter]))}" or parameter in head, path
+            assert head == f"{path} = {flow(spelled(node.layer.__dict__[parameter]))}" or parameter in head, (
+                path
+            )
             assert lines, path
             for cited in (found for line in lines if (found := PLACE.match(line))):
                 text = Path(cited["file"]).read_text(encoding="utf-8").splitlines()[: int(cited["line"])]
@@ -67,9 +78,14 @@ def test_another_dialect_changes_the_sizes_that_are_listed_and_no_others(name: s
     twins = {node.name: node for node in other.nodes}
     for node in here.graph.nodes:
         said = [fact for fact in facts if fact.startswith((f"{node.name} under", f"{node.name} would"))]
-        pairs = [(here.types[v], found.types.get(w)) for v, w in zip(node.tops, twins[node.name].tops, strict=True)]
+        pairs = [
+            (here.types[v], found.types.get(w)) for v, w in zip(node.tops, twins[node.name].tops, strict=True)
+        ]
         differs = any(isinstance(there, TensorType) and there.shape != own.shape for own, there in pairs)
-        assert any(" is [" in fact for fact in said) == (differs and node.name not in broken), (node.name, said)
+        assert any(" is [" in fact for fact in said) == (differs and node.name not in broken), (
+            node.name,
+            said,
+        )
         assert any("illegal" in fact for fact in said) == (node.name in broken), (node.name, said)
 
 

@@ -51,11 +51,26 @@ class Row:
         lines = ["netspec: 1", "name: one", f"dialect: {self.example.dialect}"]
         bottoms = [f"b{i}" for i in range(len(self.example.bottoms))]
         if bottoms:
-            lines += ["input:", *(f"  {b}: [{inside(t, sizes)}]" for b, t in zip(bottoms, self.example.bottoms, strict=True))]
+            lines += [
+                "input:",
+                *(f"  {b}: [{inside(t, sizes)}]" for b, t in zip(bottoms, self.example.bottoms, strict=True)),
+            ]
         tops = [f"t{i}" for i in range(self.tops)]
         wiring = (f", bottom: [{', '.join(bottoms)}]" if bottoms else "") + f", top: [{', '.join(tops)}]"
-        own = (self.example.parameters if parameters is None else parameters).strip().removeprefix("{").removesuffix("}")
-        return "\n".join([*lines, "layers:", f"  - {{name: l, type: {self.cls.type}{wiring}{', ' + own if own else ''}}}", ""])
+        own = (
+            (self.example.parameters if parameters is None else parameters)
+            .strip()
+            .removeprefix("{")
+            .removesuffix("}")
+        )
+        return "\n".join(
+            [
+                *lines,
+                "layers:",
+                f"  - {{name: l, type: {self.cls.type}{wiring}{', ' + own if own else ''}}}",
+                "",
+            ]
+        )
 
 
 def inside(shape: str, sizes: Mapping[str, int] | None) -> str:
@@ -120,7 +135,9 @@ def sizes_of(row: Row, count: int = 3) -> list[dict[str, int]]:
     """Legal sizes for the row's symbols, the batch 2 where it can be; [{}] for a row of numbers."""
     graph = typed(row)
     names = sorted({name for t in bottom_types(row) for s in t.shape for name in symbols(s)})
-    names = names or sorted({name for i in graph.graph.inputs for s in graph.types[i.value].shape for name in symbols(s)})
+    names = names or sorted(
+        {name for i in graph.graph.inputs for s in graph.types[i.value].shape for name in symbols(s)}
+    )
     found: list[dict[str, int]] = []
     for values in candidates(len(names)):
         sizes = dict(zip(names, values, strict=True))
@@ -135,13 +152,19 @@ def sizes_of(row: Row, count: int = 3) -> list[dict[str, int]]:
 def candidates(count: int) -> Iterator[tuple[int, ...]]:
     """Values for some symbols: unlike ones first, since they tell axes apart."""
     generator = np.random.default_rng(0)
-    tuples = list(combinations(SMALL, repeat=count)) if count <= 3 else [tuple(map(int, t)) for t in generator.choice(SMALL, (5000, count))]
+    tuples = (
+        list(combinations(SMALL, repeat=count))
+        if count <= 3
+        else [tuple(map(int, t)) for t in generator.choice(SMALL, (5000, count))]
+    )
     yield from sorted(tuples, key=lambda t: (-len(set(t)), sum(t) > 40, abs(sum(t) - 6 * count)))
 
 
 def legal(graph: TypedGraph, sizes: Mapping[str, int]) -> bool:
     made = [evaluate(s, sizes) for t in graph.types.values() for s in t.shape]
-    return all(fact.holds(sizes) for _, fact in graph.facts) and all(not isinstance(s, int) or s >= 1 for s in made)
+    return all(fact.holds(sizes) for _, fact in graph.facts) and all(
+        not isinstance(s, int) or s >= 1 for s in made
+    )
 
 
 def numbers(shape: tuple[Size, ...], sizes: Mapping[str, int]) -> tuple[int | None, ...]:
@@ -172,7 +195,9 @@ def data(row: Row, sizes: Mapping[str, int], low: float = -1.5, high: float = 1.
             most = evaluate(indices[i], sizes)
             found[given.value.name] = distinct(generator, int(str(most)), shape)
         else:
-            found[given.value.name] = torch.from_numpy(np.asarray(generator.uniform(low, high, shape), np.float32))
+            found[given.value.name] = torch.from_numpy(
+                np.asarray(generator.uniform(low, high, shape), np.float32)
+            )
     return found
 
 
@@ -190,7 +215,13 @@ def run(module: Any, feed: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs by name, with no state left from a call before."""
     module.reset_state()
     made = module(*feed.values())
-    return made if isinstance(made, dict) else {} if made is None else dict(zip(module.outputs, (made,), strict=True))
+    return (
+        made
+        if isinstance(made, dict)
+        else {}
+        if made is None
+        else dict(zip(module.outputs, (made,), strict=True))
+    )
 
 
 UNEXPORTED = frozenset(("NS701", "NS708"))
@@ -198,13 +229,20 @@ UNEXPORTED = frozenset(("NS701", "NS708"))
 
 def exported(graph: TypedGraph, module: Any, feed: Mapping[str, Any]) -> dict[str, Any] | None:
     """What onnxruntime answers of a compiled net of one layer, its states at 0; None where ONNX has no form of the layer."""
-    arrays = {r.name: module.layer_parameters(r.node.name)[r.index].detach().numpy() for r in graph.weight_refs() if not r.shared}
+    arrays = {
+        r.name: module.layer_parameters(r.node.name)[r.index].detach().numpy()
+        for r in graph.weight_refs()
+        if not r.shared
+    }
     try:
         model = onnx_model(graph, arrays).SerializeToString()
     except SpecError as refused:
         assert {d.code for d in refused.diagnostics} <= UNEXPORTED, refused
         return None
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    empty = {i.name: np.zeros([s if isinstance(s, int) else 1 for s in i.shape], np.float32) for i in session.get_inputs()}
+    empty = {
+        i.name: np.zeros([s if isinstance(s, int) else 1 for s in i.shape], np.float32)
+        for i in session.get_inputs()
+    }
     given = {name: feed[name].numpy() if name in feed else zeros for name, zeros in empty.items()}
     return dict(zip((o.name for o in session.get_outputs()), session.run(None, given), strict=True))

@@ -19,7 +19,10 @@ pytestmark = pytest.mark.torch
 LEARNING = [
     row
     for row in rows.accepted()
-    if rows.node(rows.typed(row)) is not None and row.tops and row.example.bottoms and "no_gradient" not in row.cls.traits
+    if rows.node(rows.typed(row)) is not None
+    and row.tops
+    and row.example.bottoms
+    and "no_gradient" not in row.cls.traits
 ]
 FEW = 64
 """Bytes of statistics that a claim may leave out, and the share of all that is kept."""
@@ -85,11 +88,17 @@ def misclaimed(row: Row, graph: TypedGraph, sizes: dict[str, int], learning: int
     storages, claim = claimed(node, graph, bottoms, tops)
     needless = storages - set(saved)
     if needless:
-        names = [f"bottom {i}" for i, x in enumerate(bottoms) if x.untyped_storage().data_ptr() in needless] or ["a top"]
+        names = [
+            f"bottom {i}" for i, x in enumerate(bottoms) if x.untyped_storage().data_ptr() in needless
+        ] or ["a top"]
         return f"{', '.join(names)} is said to be kept: autograd keeps it not"
     total = sum(saved.values())
     if node.layer.kept(graph.bottoms(node), graph.tops(node)).about:
-        return "" if total / ABOUT <= claim <= total * ABOUT else f"about {claim} bytes are said to be kept: autograd keeps {total}"
+        return (
+            ""
+            if total / ABOUT <= claim <= total * ABOUT
+            else f"about {claim} bytes are said to be kept: autograd keeps {total}"
+        )
     off = abs(claim - total) > FEW + SHARE * total
     return f"{claim} bytes are said to be kept: autograd keeps {total}" if off else ""
 
@@ -113,7 +122,9 @@ def lines(top: torch.Tensor, x: torch.Tensor, axis: int) -> Iterator[tuple[int, 
     count = top.shape[axis]
     for place in sorted({0, count // 2, max(count - 2, 0), count - 1}):
         units = top.select(axis, place)
-        (slope,) = torch.autograd.grad((units * torch.rand_like(units)).sum(), x, retain_graph=True, allow_unused=True)
+        (slope,) = torch.autograd.grad(
+            (units * torch.rand_like(units)).sum(), x, retain_graph=True, allow_unused=True
+        )
         if slope is not None and slope.any():
             yield place, slope
 
@@ -127,15 +138,22 @@ def ends(slope: torch.Tensor, axis: int) -> tuple[int, int]:
 def reach(step: Step, place: int) -> tuple[float, float]:
     """The stretch that a step claims, which the bottom may cut off."""
     first, last = step.stride * place + step.first, step.stride * place + step.last
-    return (math.ceil(first - 1e-6) if first > -math.inf else first), (math.floor(last + 1e-6) if last < math.inf else last)
+    return (math.ceil(first - 1e-6) if first > -math.inf else first), (
+        math.floor(last + 1e-6) if last < math.inf else last
+    )
 
 
-def drawn(row: Row, graph: TypedGraph, sizes: dict[str, int], draw: int) -> tuple[list[torch.Tensor], torch.Tensor]:
+def drawn(
+    row: Row, graph: TypedGraph, sizes: dict[str, int], draw: int
+) -> tuple[list[torch.Tensor], torch.Tensor]:
     """Bottoms, other ones for each draw, and the first top."""
     torch.manual_seed(draw)
     indices = rows.node(graph).layer.indices(*graph.bottoms(rows.node(graph)))
     given = list(rows.data(row, sizes, 0.1, 0.9).values())
-    bottoms = [x if i in indices else (x if draw == 0 else torch.rand_like(x) * 0.8 + 0.1).requires_grad_() for i, x in enumerate(given)]
+    bottoms = [
+        x if i in indices else (x if draw == 0 else torch.rand_like(x) * 0.8 + 0.1).requires_grad_()
+        for i, x in enumerate(given)
+    ]
     return bottoms, next(iter(rows.run(rows.net(row), dict(enumerate(bottoms))).values()))
 
 
@@ -149,7 +167,9 @@ def gaps(reads: Reads, x: torch.Tensor, top: torch.Tensor) -> dict[int, tuple[fl
         begins, stops = [], []
         for place, slope in lines(top, x, axis):
             (first, last), (least, most) = ends(slope, step.axis), reach(step, place)
-            assert least <= first and last <= most, f"place {place} on axis {axis} reads {first} to {last}: the claim is {step}"
+            assert least <= first and last <= most, (
+                f"place {place} on axis {axis} reads {first} to {last}: the claim is {step}"
+            )
             begins.append((least < 0, max(first - max(least, 0) - slack, 0)))
             stops.append((most >= size, max(min(most, size - 1) - last - slack, 0)))
         if begins:  # where the bottom cuts no stretch off, that stretch is the one to look at

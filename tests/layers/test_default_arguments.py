@@ -14,7 +14,11 @@ from netspec.ir import layer
 from tests.layers.rows import accepted, typed
 
 pytestmark = pytest.mark.torch
-BLOCKS = [import_module(f"netspec.layers.{m.name}") for m in iter_modules(layers.__path__) if m.name.startswith("blocks")]
+BLOCKS = [
+    import_module(f"netspec.layers.{m.name}")
+    for m in iter_modules(layers.__path__)
+    if m.name.startswith("blocks")
+]
 
 
 def constructed(target: str) -> Any:
@@ -30,11 +34,17 @@ def constructions() -> list[Any]:
     usual = layer.module
 
     def noted(target: str, *arguments: Any, defaults: dict[str, Any] | None = None, **keywords: Any) -> Any:
-        found.setdefault(repr((target, arguments, keywords, defaults)), (target, arguments, keywords, defaults or {}))
+        found.setdefault(
+            repr((target, arguments, keywords, defaults)), (target, arguments, keywords, defaults or {})
+        )
         return usual(target, *arguments, defaults=defaults, **keywords)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in [m for name, m in sys.modules.items() if name.startswith("netspec.") and vars(m).get("module") is usual]:
+        for module in [
+            m
+            for name, m in sys.modules.items()
+            if name.startswith("netspec.") and vars(m).get("module") is usual
+        ]:
             patch.setattr(module, "module", noted)
         for row in accepted():
             graph = typed(row)
@@ -46,7 +56,10 @@ def constructions() -> list[Any]:
 def plain(module: nn.Module) -> dict[str, Any]:
     """What a module remembers of its arguments; a number for all axes is that number for each, and none is 0."""
     kept = {name: value for name, value in vars(module).items() if not name.startswith("_")}
-    kept = {name: v[0] if isinstance(v, tuple) and v and all(each == v[0] for each in v) else v for name, v in kept.items()}
+    kept = {
+        name: v[0] if isinstance(v, tuple) and v and all(each == v[0] for each in v) else v
+        for name, v in kept.items()
+    }
     return {name: None if v == 0 and not isinstance(v, bool) else v for name, v in kept.items()}
 
 
@@ -56,9 +69,17 @@ def test_what_is_left_out_is_what_the_module_takes() -> None:
     for target, arguments, keywords, defaults in constructions():
         cls = constructed(target)
         known = inspect.signature(cls.__init__).parameters
-        written = {name: value for name, value in keywords.items() if name not in defaults or value != defaults[name]}
-        for name in (n for n, each in list(known.items())[1 + len(arguments) :] if n in defaults and each.default is not each.empty):
+        written = {
+            name: value for name, value in keywords.items() if name not in defaults or value != defaults[name]
+        }
+        for name in (
+            n
+            for n, each in list(known.items())[1 + len(arguments) :]
+            if n in defaults and each.default is not each.empty
+        ):
             tried += 1
             others = {n: value for n, value in written.items() if n != name}
-            assert plain(cls(*arguments, **others)) == plain(cls(*arguments, **others, **{name: defaults[name]})), (target, name)
+            assert plain(cls(*arguments, **others)) == plain(
+                cls(*arguments, **others, **{name: defaults[name]})
+            ), (target, name)
     assert tried > 300

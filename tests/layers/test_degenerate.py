@@ -51,7 +51,10 @@ def graph_of(row: Row, sizes: dict[str, int], shapes: list[str]) -> TypedGraph |
     """The row's graph with bottoms of these shapes; None where the rules refuse them."""
     lines = row.text(sizes).split("\n")
     given = {f"  b{i}: ": shape for i, shape in enumerate(shapes)}
-    text = "\n".join(next((f"{key}[{shape}]" for key, shape in given.items() if line.startswith(key)), line) for line in lines)
+    text = "\n".join(
+        next((f"{key}[{shape}]" for key, shape in given.items() if line.startswith(key)), line)
+        for line in lines
+    )
     try:
         return load_source(Source("row.yaml", text)).graph("test")
     except SpecError:
@@ -63,7 +66,10 @@ def fed(graph: TypedGraph) -> dict[str, Any]:
     (node,) = graph.graph.nodes
     indices = node.layer.indices(*graph.bottoms(node))
     shapes = {i.value.name: [int(str(s)) for s in graph.types[i.value].shape] for i in graph.graph.inputs}
-    return {name: torch.zeros(shape) if i in indices else torch.rand(shape) for i, (name, shape) in enumerate(shapes.items())}
+    return {
+        name: torch.zeros(shape) if i in indices else torch.rand(shape)
+        for i, (name, shape) in enumerate(shapes.items())
+    }
 
 
 def runs(graph: TypedGraph) -> None:
@@ -73,7 +79,9 @@ def runs(graph: TypedGraph) -> None:
         made = rows.run(net, feed)
     for value in graph.graph.outputs:
         wanted, shape = graph.types[value].shape, made[value.name].shape
-        assert len(wanted) == len(shape) and all(not isinstance(w, int) or w == s for w, s in zip(wanted, shape, strict=True))
+        assert len(wanted) == len(shape) and all(
+            not isinstance(w, int) or w == s for w, s in zip(wanted, shape, strict=True)
+        )
     rows.exported(graph, net, feed)
 
 

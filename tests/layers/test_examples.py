@@ -25,7 +25,9 @@ from netspec.syntax.writer import flow
 pytestmark = pytest.mark.torch
 
 ACCEPTED = pytest.mark.parametrize("row", rows.accepted(), ids=str)
-RUNNING = pytest.mark.parametrize("row", [row for row in rows.accepted() if not row.cls.traits & {"data", "input"}], ids=str)
+RUNNING = pytest.mark.parametrize(
+    "row", [row for row in rows.accepted() if not row.cls.traits & {"data", "input"}], ids=str
+)
 REJECTED = pytest.mark.parametrize("row", [row for row in rows.every() if not row.accepted], ids=str)
 
 
@@ -58,14 +60,22 @@ def test_counts(row: Row) -> None:
     counts = {"parameter": 0, "statistic": 0, "fixed": 0}
     for ref in typed.weight_refs():
         counts[ref.kind] += int(np.prod(ref.weight.shape, dtype=int))
-    wanted = {"parameter": row.example.weights, "statistic": row.example.statistics, "fixed": row.example.fixed}
-    assert {k: counts[k] for k, v in wanted.items() if v is not None} == {k: v for k, v in wanted.items() if v is not None}
+    wanted = {
+        "parameter": row.example.weights,
+        "statistic": row.example.statistics,
+        "fixed": row.example.fixed,
+    }
+    assert {k: counts[k] for k, v in wanted.items() if v is not None} == {
+        k: v for k, v in wanted.items() if v is not None
+    }
 
 
 @ACCEPTED
 def test_reads_again_as_it_is_printed(row: Row) -> None:
     layer = rows.layer(row)
-    given = {name: value for name in layer.params if (value := layer.__dict__[name]) is not None and value != ()}
+    given = {
+        name: value for name in layer.params if (value := layer.__dict__[name]) is not None and value != ()
+    }
     if not layer.groups:
         assert given == {}
         return
@@ -82,7 +92,11 @@ def test_traced_rule_equals_plain_rule(row: Row) -> None:
     layer, bottoms = rows.layer(row), rows.bottom_types(row)
     with collecting():
         plain = tuple_of(layer.infer(*bottoms))
-        traced = tuple_of(named(layer).infer(*(named_type(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))))
+        traced = tuple_of(
+            named(layer).infer(
+                *(named_type(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))
+            )
+        )
     assert [[untraced(s) for s in t.shape] for t in traced] == [list(t.shape) for t in plain]
 
 
@@ -138,7 +152,11 @@ def test_weights_are_the_module_s(row: Row) -> None:
     weights = typed.weights[node]
     path = net.layers["l"][0]
     trained = {name.removeprefix(f"{path}."): tuple(p.shape) for name, p in net.named_parameters()}
-    gathered = {name.removeprefix(f"{path}."): tuple(b.shape) for name, b in net.named_buffers() if name in net.state_dict()}
+    gathered = {
+        name.removeprefix(f"{path}."): tuple(b.shape)
+        for name, b in net.named_buffers()
+        if name in net.state_dict()
+    }
     assert trained == {w.name: w.shape for w in weights if w.kind == "parameter"}
     assert gathered == {w.name: w.shape for w in weights if w.kind != "parameter"}
     assert [tuple(t.shape) for t in net.layer_parameters("l")] == [w.shape for w in weights]
@@ -154,7 +172,9 @@ def test_macs_are_those_counted(row: Row) -> None:
         return
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         rows.net(row)(*rows.data(row, sizes).values())
-    if row.cls.type == "MappedConvolution":  # counted by its table; torch is faster at the whole windows, zeros and all
+    if (
+        row.cls.type == "MappedConvolution"
+    ):  # counted by its table; torch is faster at the whole windows, zeros and all
         assert counter.get_total_flops() >= 2 * macs  # type: ignore[operator]
         return
     assert counter.get_total_flops() == 2 * macs  # type: ignore[operator]
@@ -168,7 +188,9 @@ def test_tops_have_the_inferred_shapes(row: Row) -> None:
         made = rows.net(row).forward_blobs(feed)
     for i in range(row.tops):
         known = rows.numbers(typed.types[typed.graph.blobs[f"t{i}"]].shape, sizes)
-        assert [k if k is not None else s for k, s in zip(known, made[f"t{i}"].shape, strict=True)] == list(made[f"t{i}"].shape)
+        assert [k if k is not None else s for k, s in zip(known, made[f"t{i}"].shape, strict=True)] == list(
+            made[f"t{i}"].shape
+        )
         assert str(made[f"t{i}"].dtype) == f"torch.{typed.types[typed.graph.blobs[f't{i}']].dtype}"
 
 
@@ -248,10 +270,16 @@ def test_onnxruntime_agrees(row: Row) -> None:
         with torch.no_grad():
             wanted = rows.run(net, feed)
         given = {i.name: feed[i.name].numpy() for i in session.get_inputs() if i.name in feed}
-        given |= {i.name: np.zeros([sizes.get(s, s) for s in i.shape], np.float32) for i in session.get_inputs() if i.name not in feed}
+        given |= {
+            i.name: np.zeros([sizes.get(s, s) for s in i.shape], np.float32)
+            for i in session.get_inputs()
+            if i.name not in feed
+        }
         found = dict(zip((o.name for o in session.get_outputs()), session.run(None, given), strict=True))
         for name, value in wanted.items():
-            np.testing.assert_allclose(found[name], value.detach().numpy(), rtol=1e-4, atol=1e-5, err_msg=f"{name} at {sizes}")
+            np.testing.assert_allclose(
+                found[name], value.detach().numpy(), rtol=1e-4, atol=1e-5, err_msg=f"{name} at {sizes}"
+            )
 
 
 def opened_session(model: bytes) -> Any:

@@ -14,7 +14,9 @@ from netspec.source import Source
 
 
 def net(layer: str, inputs: str, phase: str = "test", dialect: str = "caffe") -> Any:
-    text = f"netspec: 1\nname: one\ndialect: {dialect}\ninput: {{{inputs}}}\nlayers:\n  - {{name: l, {layer}}}\n"
+    text = (
+        f"netspec: 1\nname: one\ndialect: {dialect}\ninput: {{{inputs}}}\nlayers:\n  - {{name: l, {layer}}}\n"
+    )
     return compiled(load_source(Source("one.yaml", text)).graph(phase), phase)
 
 
@@ -60,12 +62,18 @@ def test_divergences_are_torch_s() -> None:
     torch.manual_seed(0)
     x, t, m, v = torch.randn(4, 7), torch.randn(4, 7), torch.randn(4, 3), torch.randn(4, 3)
     found = value("type: KLDivLoss, temperature: 2, bottom: [x, t]", "x: [N, 7], t: [N, 7]", x, t)
-    close(found, 4 * F.kl_div((x / 2).log_softmax(1), (t / 2).log_softmax(1), reduction="batchmean", log_target=True))
+    close(
+        found,
+        4 * F.kl_div((x / 2).log_softmax(1), (t / 2).log_softmax(1), reduction="batchmean", log_target=True),
+    )
     found = value("type: GaussianKLLoss, bottom: [m, v]", "m: [N, 3], v: [N, 3]", m, v)
     normal = torch.distributions.Normal
     close(found, torch.distributions.kl_divergence(normal(m, (v / 2).exp()), normal(0.0, 1.0)).sum() / 4)
     p, q = torch.rand(4, 3), torch.rand(4, 3)
-    close(value("type: BinaryCrossEntropyLoss, bottom: [p, q]", "p: [N, 3], q: [N, 3]", p, q), F.binary_cross_entropy(p, q))
+    close(
+        value("type: BinaryCrossEntropyLoss, bottom: [p, q]", "p: [N, 3], q: [N, 3]", p, q),
+        F.binary_cross_entropy(p, q),
+    )
 
 
 def test_dice_is_nothing_where_regions_agree(scores: tuple[Tensor, Tensor]) -> None:
@@ -90,7 +98,9 @@ def test_metrics_are_scikit_learn_s() -> None:
     x, y = torch.randn(40, 4), torch.randint(0, 3, (40,))
     x[:, 3] -= 100  # a class that never occurs counts for nothing
     answers = x.argmax(1)
-    made = net("type: IoU, bottom: [x, y], top: [mean, each]", "x: [N, 4], y: [N]").forward_blobs({"x": x, "y": y.float()})
+    made = net("type: IoU, bottom: [x, y], top: [mean, each]", "x: [N, 4], y: [N]").forward_blobs(
+        {"x": x, "y": y.float()}
+    )
     mean, each = made["mean"], made["each"]
     close(mean, torch.tensor(jaccard_score(y, answers, average="macro"), dtype=torch.float32))
     close(each[:3], torch.tensor(jaccard_score(y, answers, average=None), dtype=torch.float32))
@@ -104,7 +114,11 @@ def test_attention_is_torch_s() -> None:
     torch.manual_seed(0)
     theirs = nn.MultiheadAttention(8, 2, batch_first=True).eval()
     nn.init.normal_(theirs.in_proj_bias)
-    x, memory, mask = torch.randn(3, 5, 8), torch.randn(3, 4, 8), torch.tensor([[1.0, 1, 0, 1], [1, 1, 1, 1], [0, 0, 1, 0]])
+    x, memory, mask = (
+        torch.randn(3, 5, 8),
+        torch.randn(3, 4, 8),
+        torch.tensor([[1.0, 1, 0, 1], [1, 1, 1, 1], [0, 0, 1, 0]]),
+    )
     words = "type: MultiHeadAttention, num_heads: 2"
     rows = [
         (net(words, "x: [N, T, 8]"), (x,), theirs(x, x, x)[0]),
@@ -138,7 +152,12 @@ def test_gru_is_torch_s() -> None:
         def turned(w: Tensor) -> Tensor:  # r, z, n there; z, r, n here
             return torch.cat((w[n : 2 * n], w[:n], w[2 * n :]))
 
-        own = (turned(theirs.weight_ih_l0), turned(theirs.bias_ih_l0), turned(theirs.weight_hh_l0), theirs.bias_hh_l0[2 * n :])
+        own = (
+            turned(theirs.weight_ih_l0),
+            turned(theirs.bias_ih_l0),
+            turned(theirs.weight_hh_l0),
+            theirs.bias_hh_l0[2 * n :],
+        )
         for tensor, value in zip(ours.layer_parameters("l"), own, strict=True):
             tensor.copy_(value)
         close(ours(x, torch.ones(6, 2)), theirs(x)[0])
@@ -147,7 +166,10 @@ def test_gru_is_torch_s() -> None:
 def test_layer_norm_over_channels_is_that_of_channels_last() -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 6, 3, 4)
-    close(net("type: LayerNorm, axis: 1", "x: [N, 6, 3, 4]")(x), F.layer_norm(x.movedim(1, -1), (6,)).movedim(-1, 1))
+    close(
+        net("type: LayerNorm, axis: 1", "x: [N, 6, 3, 4]")(x),
+        F.layer_norm(x.movedim(1, -1), (6,)).movedim(-1, 1),
+    )
     close(net("type: InstanceNorm", "x: [N, 6, 3, 4]")(x), F.instance_norm(x))
 
 

@@ -29,7 +29,9 @@ def caffe(x: np.ndarray, pool: str, k: int, s: int, p: int) -> np.ndarray | None
         starts = [i * s - p for i in at]
         ends = [min(b + k, size + p) for b, size in zip(starts, x.shape, strict=True)]
         area = np.prod([e - b for b, e in zip(starts, ends, strict=True)])
-        part = x[tuple(slice(max(b, 0), min(e, size)) for b, e, size in zip(starts, ends, x.shape, strict=True))]
+        part = x[
+            tuple(slice(max(b, 0), min(e, size)) for b, e, size in zip(starts, ends, x.shape, strict=True))
+        ]
         y[at] = part.max() if pool == "MAX" else part.sum() / area
     return y
 
@@ -68,14 +70,19 @@ def test_windows_and_values_are_caffes() -> None:
             ("engine: CAFFE", "torch"),
             ("round_mode: CEIL", "torch"),
         ):
-            refused = spec(height, width, f"pool: {pool}, kernel_size: {k}, stride: {s}, pad: {p}, {words}", dialect)
+            refused = spec(
+                height, width, f"pool: {pool}, kernel_size: {k}, stride: {s}, pad: {p}, {words}", dialect
+            )
             assert {d.code for d in check_source(refused)} & {"NS301", "NS305"}, (words, dialect)
 
 
 def test_sizes_know_it() -> None:
     from netspec.analysis.sizes.legal import legal_sizes
 
-    source = Source("net.yaml", "input: {x: [N, 1, H, H]}\nlayers:\n  - {name: p, type: Pooling, kernel_size: 7, stride: 3, pad: 1}\n")
+    source = Source(
+        "net.yaml",
+        "input: {x: [N, 1, H, H]}\nlayers:\n  - {name: p, type: Pooling, kernel_size: 7, stride: 3, pad: 1}\n",
+    )
     (axis,) = [axis for axis in legal_sizes(load_source(source).graph()).axes if axis.name == "H"]
     taken = {n for n in range(1, 20) if caffe(np.zeros((n, n)), "MAX", 7, 3, 1) is not None}
     assert taken == set(range(3, 20))

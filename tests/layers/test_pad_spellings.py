@@ -25,7 +25,13 @@ WORDS = {
     "Deconvolution": ("num_output: 3",),
     "MappedConvolution": ("num_output: 2, table: [[0, 1], [1]]",),
     "LocallyConnected": ("num_output: 2",),
-    "Pooling": ("pool: MAX", "pool: AVE", "pool: LP, norm_type: 3", "pool: AVE, round_mode: FLOOR", "pool: AVE, count_include_pad: false"),
+    "Pooling": (
+        "pool: MAX",
+        "pool: AVE",
+        "pool: LP, norm_type: 3",
+        "pool: AVE, round_mode: FLOOR",
+        "pool: AVE, count_include_pad: false",
+    ),
 }
 SHAPE = (2, 2, 4, 5)
 PLACES = [(1, 2), (1, 3), (2, 1), (2, 3), (3, 1), (3, 2)]
@@ -50,7 +56,10 @@ def spellings(kernel: int, dilation: int = 1) -> Iterator[tuple[str, list[str]]]
         ]
         same += [f"pad_h: {n}, pad_w: {n}"]
         yield f"{n}", same
-    yield "rows", ["pad: [1, 0]", "pad: [[1, 1], [0, 0]]", "pad: [1, [0, 0]]", "pad_h: 1", "pad_h: 1, pad_w: 0"]
+    yield (
+        "rows",
+        ["pad: [1, 0]", "pad: [[1, 1], [0, 0]]", "pad: [1, [0, 0]]", "pad_h: 1", "pad_h: 1, pad_w: 0"],
+    )
     yield "uneven", ["pad: [[0, 1]]", "pad: [[0, 1], [0, 1]]"]
     b, e = margin // 2, margin - margin // 2
     yield "same", ["pad: same", f"pad: [[{b}, {e}]]", f"pad: [[{b}, {e}], [{b}, {e}]]"]
@@ -93,7 +102,9 @@ def run(what: str, shape: Any, module: str, program: driver.Program) -> None:
     y = y[0] if isinstance(y, tuple) else y
     assert tuple(y.shape) == shape, f"{what}: said {shape}, torch makes {tuple(y.shape)}"
     arrays = {name: tensor.detach().numpy() for name, tensor in net.state_dict().items()}
-    session = ort.InferenceSession(onnx_model(typed, arrays).SerializeToString(), providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        onnx_model(typed, arrays).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     z = session.run(None, {"data": x.numpy()})[0]
     np.testing.assert_allclose(z, y.numpy(), rtol=1e-4, atol=1e-5, err_msg=what)
 
@@ -105,11 +116,16 @@ def test_spellings_of_one_border_are_one_layer(kind: str) -> None:
         for border, ways in spellings(kernel):
             rounding = (
                 ", round_mode: FLOOR"
-                if kind == "Pooling" and border in ("same", "full", "causal", "valid") and "FLOOR" not in words
+                if kind == "Pooling"
+                and border in ("same", "full", "causal", "valid")
+                and "FLOOR" not in words
                 else ""
             )
             found = [
-                made(kind, f"{words + ', ' if words else ''}kernel_size: {kernel}, stride: {stride}{rounding}, {way}")
+                made(
+                    kind,
+                    f"{words + ', ' if words else ''}kernel_size: {kernel}, stride: {stride}{rounding}, {way}",
+                )
                 for way in ways
                 if not (kind == "Deconvolution" and way.split()[-1].isalpha())
             ]

@@ -16,7 +16,11 @@ from netspec.torch_modules import pooling
 pytestmark = pytest.mark.torch
 
 LOWEST = float(np.finfo(np.float32).min)
-CASES = [(size, k, s, p) for size, k, s, p in product(range(1, 8), range(1, 5), range(1, 5), range(4)) if p < k <= size + 2 * p]
+CASES = [
+    (size, k, s, p)
+    for size, k, s, p in product(range(1, 8), range(1, 5), range(1, 5), range(4))
+    if p < k <= size + 2 * p
+]
 
 
 def made(layer: Pooling, x: TensorType) -> Any:
@@ -89,7 +93,9 @@ def test_two_axes_are_two_times_one() -> None:
         y = made(layer, bottom)(x).numpy()
         assert y.shape[2:] == pooled((h, w), layer.window(bottom), "CEIL")
         wanted = weights(h, kh, sh, ph, y.shape[2]) @ x.numpy() @ weights(w, kw, sw, pw, y.shape[3]).T
-        np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-5, err_msg=str((h, kh, sh, ph, w, kw, sw, pw)))
+        np.testing.assert_allclose(
+            y, wanted, rtol=1e-4, atol=1e-5, err_msg=str((h, kh, sh, ph, w, kw, sw, pw))
+        )
 
 
 def weights(size: int, k: int, s: int, p: int, windows: int) -> Any:

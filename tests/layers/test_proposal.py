@@ -28,7 +28,13 @@ def overlap(a: list[float], b: list[float]) -> float:
 
 
 def looped(
-    scores: np.ndarray, offsets: np.ndarray, info: np.ndarray, least: float, before: int, after: int, thresh: float
+    scores: np.ndarray,
+    offsets: np.ndarray,
+    info: np.ndarray,
+    least: float,
+    before: int,
+    after: int,
+    thresh: float,
 ) -> list[list[float]]:
     rows: list[list[float]] = []
     for i in range(len(scores)):
@@ -51,7 +57,9 @@ def looped(
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize(("least", "before", "after", "thresh"), [(16, 6000, 300, 0.7), (40, 30, 300, 0.5), (0, 6000, 5, 0.3)])
+@pytest.mark.parametrize(
+    ("least", "before", "after", "thresh"), [(16, 6000, 300, 0.7), (40, 30, 300, 0.5), (0, 6000, 5, 0.3)]
+)
 def test_regions_are_those_of_a_loop(least: int, before: int, after: int, thresh: float) -> None:
     import torch
 

@@ -12,7 +12,11 @@ from netspec.ir.dims import evaluate
 
 pytestmark = pytest.mark.torch
 
-RUNNING = [row for row in rows.accepted() if not row.cls.traits & {"data", "input", "stochastic", "loss", "metric"} and row.example.bottoms]
+RUNNING = [
+    row
+    for row in rows.accepted()
+    if not row.cls.traits & {"data", "input", "stochastic", "loss", "metric"} and row.example.bottoms
+]
 TRIALS = 3
 LISTED = "a list over all samples, each with its sample's number, as long as the values make it"
 MOVED = "along the batch axis rows go to other places, and nothing else"
@@ -34,7 +38,9 @@ UNSAID = {
 """Types some rows of which are not proven to keep samples apart, and why not: of their outputs nothing is promised."""
 
 
-def reached(row: Row, sizes: dict[str, int], axes: dict[str, int], at: int, seed: int) -> dict[str, torch.Tensor]:
+def reached(
+    row: Row, sizes: dict[str, int], axes: dict[str, int], at: int, seed: int
+) -> dict[str, torch.Tensor]:
     """Which elements of the outputs change where sample `at` of every input changes."""
     feed = rows.data(row, sizes)
     graph = rows.typed(row)
@@ -50,14 +56,20 @@ def reached(row: Row, sizes: dict[str, int], axes: dict[str, int], at: int, seed
             fresh = (array + 1) % most if array.dim() < 3 else array.flip(-1)
         if name in axes:
             mine = torch.arange(array.shape[axes[name]]) == at
-            fresh = torch.where(mine.reshape([-1 if k == axes[name] else 1 for k in range(array.dim())]), fresh, array)
+            fresh = torch.where(
+                mine.reshape([-1 if k == axes[name] else 1 for k in range(array.dim())]), fresh, array
+            )
         else:
             fresh = array
         other[name] = fresh
     with torch.no_grad():
         before, after = rows.run(rows.net(row), feed), rows.run(rows.net(row), other)
-    same = (name for name in before if before[name].shape == after[name].shape)  # of some the number of rows depends on values
-    return {name: ~torch.isclose(before[name], after[name], rtol=1e-6, atol=1e-9, equal_nan=True) for name in same}
+    same = (
+        name for name in before if before[name].shape == after[name].shape
+    )  # of some the number of rows depends on values
+    return {
+        name: ~torch.isclose(before[name], after[name], rtol=1e-6, atol=1e-9, equal_nan=True) for name in same
+    }
 
 
 def tried(row: Row) -> Counter[str]:
@@ -66,7 +78,12 @@ def tried(row: Row) -> Counter[str]:
     found = rows_of(graph)
     axes = {i.value.name: found[i.value][i.value].axis for i in graph.graph.inputs if found[i.value]}
     sizes = next(
-        (s for s in rows.sizes_of(row) if all(count(graph, i, axes, s) > 1 for i in graph.graph.inputs if i.value.name in axes)), None
+        (
+            s
+            for s in rows.sizes_of(row)
+            if all(count(graph, i, axes, s) > 1 for i in graph.graph.inputs if i.value.name in axes)
+        ),
+        None,
     )
     if not axes or sizes is None:
         return Counter()
@@ -74,7 +91,11 @@ def tried(row: Row) -> Counter[str]:
     changed = [[reached(row, sizes, axes, at, seed) for at in (0, 1)] for seed in range(TRIALS)]
     for top in graph.graph.outputs:
         states = [found[top].get(i.value) for i in graph.graph.inputs if i.value.name in axes]
-        if any(top.name not in each for pair in changed for each in pair) or not states or any(s is None for s in states):
+        if (
+            any(top.name not in each for pair in changed for each in pair)
+            or not states
+            or any(s is None for s in states)
+        ):
             continue
         met.update(s.state for s in states if s is not None)
         both = [a[top.name] & b[top.name] for a, b in changed]
@@ -82,7 +103,10 @@ def tried(row: Row) -> Counter[str]:
             assert len({s.axis for s in states if s is not None}) == 1
             axis = states[0].axis  # type: ignore[union-attr]
             for a, b in changed:
-                alone = [x[top.name].movedim(axis, 0).flatten(1).any(1) if x[top.name].dim() > 1 else x[top.name] for x in (a, b)]
+                alone = [
+                    x[top.name].movedim(axis, 0).flatten(1).any(1) if x[top.name].dim() > 1 else x[top.name]
+                    for x in (a, b)
+                ]
                 assert not (alone[0] & alone[1]).any(), f"two samples reach one unit of axis {axis}"
                 if all(s is not None and s.own for s in states):
                     assert not alone[0][1:].any(), "sample 0 reaches further"
@@ -103,5 +127,11 @@ def test_samples_stay_apart_as_said(row: Row) -> None:
 
 def test_nothing_is_left_unsaid_without_need() -> None:
     """Every type of the table has a row of which nothing is proven."""
-    unknown = {row.cls.type for row in RUNNING for found in rows_of(rows.typed(row)).values() for r in found.values() if r.state == UNKNOWN}
+    unknown = {
+        row.cls.type
+        for row in RUNNING
+        for found in rows_of(rows.typed(row)).values()
+        for r in found.values()
+        if r.state == UNKNOWN
+    }
     assert unknown == {*UNSAID}

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.torch
 def net(inputs: str, layer: str, folder: Path | None = None, phase: str = "test") -> Any:
     """A net of one layer; its spec stands in `folder`."""
     name = str((folder or Path("/nowhere")) / "one.yaml")
-    return netspec.compile(load_source(Source(name, f"input: {{{inputs}}}\nlayers:\n  - {{name: l, {layer}}}\n")), phase=phase)
+    return netspec.compile(
+        load_source(Source(name, f"input: {{{inputs}}}\nlayers:\n  - {{name: l, {layer}}}\n")), phase=phase
+    )
 
 
 def fill(module: Any) -> Any:
@@ -53,7 +55,13 @@ def test_state_goes_from_call_to_call(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "filler", ["", ", weight_filler: xavier", ", weight_filler: msra", ", weight_filler: {type: xavier, variance_norm: FAN_OUT}"]
+    "filler",
+    [
+        "",
+        ", weight_filler: xavier",
+        ", weight_filler: msra",
+        ", weight_filler: {type: xavier, variance_norm: FAN_OUT}",
+    ],
 )
 @pytest.mark.parametrize("axis", [1, 2])
 @pytest.mark.parametrize("dialect", ["torch", "tf", "caffe"])
@@ -84,7 +92,9 @@ def test_a_transposed_matrix_starts_as_its_dialect_has_it(dialect: str, axis: in
 @pytest.mark.parametrize("mode", ["NEAREST", "LINEAR", "CUBIC"])
 @pytest.mark.parametrize("scale", [1.5, 0.6, 0.75, 2.3, 0.29, 2.0, [1.25, 0.4]])
 @pytest.mark.parametrize("size", [(7, 10), (5, 9), (100, 3)])
-def test_resize_by_scale_is_upsample_under_dialect_torch(size: tuple[int, int], scale: Any, mode: str) -> None:
+def test_resize_by_scale_is_upsample_under_dialect_torch(
+    size: tuple[int, int], scale: Any, mode: str
+) -> None:
     """Also where in * scale is no whole number: PyTorch divides places by the scale that is given."""
     words = f"type: Resize, scale: {scale}, mode: {mode}"
     torch.manual_seed(0)
@@ -95,8 +105,13 @@ def test_resize_by_scale_is_upsample_under_dialect_torch(size: tuple[int, int], 
     kind = {"NEAREST": "nearest", "LINEAR": "bilinear", "CUBIC": "bicubic"}[mode]
     wanted = torch.nn.Upsample(scale_factor=given, mode=kind)(x)
     text = f"input: {{x: [N, 3, H, W]}}\nlayers:\n  - {{name: l, {words}}}\n"
-    made = {d: netspec.compile(load_source(Source("one.yaml", f"dialect: {d}\n{text}"))) for d in ("torch", "caffe")}
-    if made["caffe"](x).shape == wanted.shape:  # but where torch's own product is rounded down below a whole number
+    made = {
+        d: netspec.compile(load_source(Source("one.yaml", f"dialect: {d}\n{text}")))
+        for d in ("torch", "caffe")
+    }
+    if (
+        made["caffe"](x).shape == wanted.shape
+    ):  # but where torch's own product is rounded down below a whole number
         torch.testing.assert_close(made["torch"](x), wanted)
     whole = all(float(n * s).is_integer() for n, s in zip(size, np.broadcast_to(scale, 2), strict=True))
     if whole:
@@ -139,7 +154,9 @@ def test_the_gradient_of_an_exposed_last_state(kind: str, words: str, dialect: s
         found = value()
         if top == "y" or flows:
             gradients = torch.autograd.grad(found, moved, allow_unused=True)
-            along = sum(float((g * way).sum()) for g, way in zip(gradients, ways, strict=True) if g is not None)
+            along = sum(
+                float((g * way).sum()) for g, way in zip(gradients, ways, strict=True) if g is not None
+            )
             assert along == pytest.approx(measured, rel=1e-6)
         else:
             assert not found.requires_grad
@@ -214,7 +231,9 @@ def test_softmax_loss_gives_probabilities_as_a_second_top() -> None:
 
 
 def test_smooth_l1_with_both_weights() -> None:
-    made = net("a: [N, 4], b: [N, 4], w: [N, 4], v: [N, 4]", "type: SmoothL1Loss, bottom: [a, b, w, v], sigma: 2")
+    made = net(
+        "a: [N, 4], b: [N, 4], w: [N, 4], v: [N, 4]", "type: SmoothL1Loss, bottom: [a, b, w, v], sigma: 2"
+    )
     a, b, w, v = (torch.randn(3, 4) for _ in range(4))
     d = w * (a - b)
     each = torch.where(d.abs() < 0.25, 2 * d * d, d.abs() - 0.125)
@@ -226,7 +245,14 @@ def test_smooth_l1_with_both_weights() -> None:
 
 def test_shuffle_channel_deals_groups_out() -> None:
     x = torch.arange(6.0).reshape(1, 6, 1, 1)
-    assert net("x: [N, 6, H, W]", "type: ShuffleChannel, group: 2")(x).flatten().tolist() == [0, 3, 1, 4, 2, 5]
+    assert net("x: [N, 6, H, W]", "type: ShuffleChannel, group: 2")(x).flatten().tolist() == [
+        0,
+        3,
+        1,
+        4,
+        2,
+        5,
+    ]
 
 
 def test_eltwise_max_of_three_gives_the_gradient_to_one() -> None:
@@ -240,7 +266,12 @@ def test_emitted_file_holds_only_what_it_uses() -> None:
     from netspec.emit.torch_source import torch_source
 
     text = torch_source(
-        load_source(Source("one.yaml", "input: {x: [N, 8]}\nlayers:\n  - {name: Concat, type: InnerProduct, num_output: 2}\n")).graph()
+        load_source(
+            Source(
+                "one.yaml",
+                "input: {x: [N, 8]}\nlayers:\n  - {name: Concat, type: InnerProduct, num_output: 2}\n",
+            )
+        ).graph()
     )
     assert "class InnerProduct" not in text and "class Concat" not in text
 
@@ -249,12 +280,17 @@ def test_emitted_file_holds_only_what_it_uses() -> None:
 
 
 def test_what_is_passed_in_comes_before_what_is_read() -> None:
-    made = net("", "type: DummyData, top: [x, y], data_filler: {type: constant, value: 2}, shape: [[2, 3], [4]]")
+    made = net(
+        "", "type: DummyData, top: [x, y], data_filler: {type: constant, value: 2}, shape: [[2, 3], [4]]"
+    )
     made.eval()
     blobs = made.forward_blobs({})
     assert blobs["x"].tolist() == [[2.0] * 3] * 2
     given = {"x": torch.zeros(1, 3), "y": torch.ones(4)}
-    assert {name: made.forward_blobs(given)[name] is value for name, value in given.items()} == {"x": True, "y": True}
+    assert {name: made.forward_blobs(given)[name] is value for name, value in given.items()} == {
+        "x": True,
+        "y": True,
+    }
 
 
 def test_a_data_layer_without_files_must_be_fed() -> None:
@@ -265,11 +301,15 @@ def test_a_data_layer_without_files_must_be_fed() -> None:
 
 
 def test_input_section_says_the_shape_of_a_data_layer_s_top() -> None:
-    text = "input: {x: [N, 8], y: [N]}\nlayers:\n  - {name: d, type: HDF5Data, top: [x, y], source: gone.txt}\n"
+    text = (
+        "input: {x: [N, 8], y: [N]}\nlayers:\n  - {name: d, type: HDF5Data, top: [x, y], source: gone.txt}\n"
+    )
     text += "  - {name: ip, type: InnerProduct, bottom: x, num_output: 2}\n"
     made = netspec.compile(load_source(Source("one.yaml", text)))
     assert made(torch.zeros(3, 8), torch.zeros(3)).shape == (3, 2)
-    assert [d.code for d in check_source(Source("one.yaml", text.replace("input: {x: [N, 8], y: [N]}\n", "")))] == ["NS306"]
+    assert [
+        d.code for d in check_source(Source("one.yaml", text.replace("input: {x: [N, 8], y: [N]}\n", "")))
+    ] == ["NS306"]
 
 
 def test_image_list_is_read_in_order_blue_first(tmp_path: Path) -> None:
@@ -315,7 +355,10 @@ def cut(value: float, size: int) -> int:
 
 
 def test_roi_pooling() -> None:
-    made = net("x: [N, 3, 13, 11], r: [R, 5]", "type: ROIPooling, bottom: [x, r], pooled_h: 3, pooled_w: 4, spatial_scale: 0.25")
+    made = net(
+        "x: [N, 3, 13, 11], r: [R, 5]",
+        "type: ROIPooling, bottom: [x, r], pooled_h: 3, pooled_w: 4, spatial_scale: 0.25",
+    )
     x = torch.randn(2, 3, 13, 11)
     wanted = torch.zeros(len(REGIONS), 3, 3, 4)
     for k, (image, *corners) in enumerate(REGIONS.tolist()):
@@ -324,14 +367,20 @@ def test_roi_pooling() -> None:
         for i in range(3):
             for j in range(4):
                 h0, h1 = cut(math.floor(i * high / 3) + top, 13), cut(math.ceil((i + 1) * high / 3) + top, 13)
-                w0, w1 = cut(math.floor(j * wide / 4) + left, 11), cut(math.ceil((j + 1) * wide / 4) + left, 11)
+                w0, w1 = (
+                    cut(math.floor(j * wide / 4) + left, 11),
+                    cut(math.ceil((j + 1) * wide / 4) + left, 11),
+                )
                 if h1 > h0 and w1 > w0:
                     wanted[k, :, i, j] = x[int(image), :, h0:h1, w0:w1].amax((1, 2))
     torch.testing.assert_close(made(x, REGIONS), wanted)
 
 
 def test_psroi_pooling() -> None:
-    made = net("x: [N, 8, 13, 11], r: [R, 5]", "type: PSROIPooling, bottom: [x, r], output_dim: 2, group_size: 2, spatial_scale: 0.25")
+    made = net(
+        "x: [N, 8, 13, 11], r: [R, 5]",
+        "type: PSROIPooling, bottom: [x, r], output_dim: 2, group_size: 2, spatial_scale: 0.25",
+    )
     x = torch.randn(2, 8, 13, 11)
     wanted = torch.zeros(len(REGIONS), 2, 2, 2)
     for k, (image, *corners) in enumerate(REGIONS.tolist()):
@@ -354,9 +403,9 @@ def test_prior_boxes() -> None:
     assert len(boxes) == 2 * 3 * 4
     centre = torch.tensor([50.0, 15.0])  # of the last place, by step 20 x 10
     for box, (w, h) in zip(boxes[-4:], [(4, 4), (6, 6), (8, 2), (2, 8)], strict=True):
-        corners = torch.tensor([centre[0] - w / 2, centre[1] - h / 2, centre[0] + w / 2, centre[1] + h / 2]) / torch.tensor(
-            [60.0, 20, 60, 20]
-        )
+        corners = torch.tensor(
+            [centre[0] - w / 2, centre[1] - h / 2, centre[0] + w / 2, centre[1] + h / 2]
+        ) / torch.tensor([60.0, 20, 60, 20])
         torch.testing.assert_close(box, corners)
     assert variances[5].tolist() == [1, 2, 3, 4]
 
@@ -373,4 +422,6 @@ def test_detections_of_one_class_suppress_each_other() -> None:
     assert rows.shape == (1, 1, 2, 7)
     expected = torch.tensor([[0, 1, 0.9, *priors[1]], [0, 1, 0.3, *priors[2]]])
     torch.testing.assert_close(rows[0, 0], expected)
-    assert made(torch.zeros(1, 12), torch.zeros(1, 6), stacked)[0, 0].tolist() == [[0, -1, -1, -1, -1, -1, -1]]
+    assert made(torch.zeros(1, 12), torch.zeros(1, 6), stacked)[0, 0].tolist() == [
+        [0, -1, -1, -1, -1, -1, -1]
+    ]

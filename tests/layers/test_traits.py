@@ -18,7 +18,11 @@ from netspec.ir.layer import Layer
 from netspec.ir.traits import TRAITS, DefinitionError
 
 ROOT = Path(netspec.__file__).parent
-PASSES = [p for p in sorted(ROOT.rglob("*.py")) if "layers" not in p.relative_to(ROOT).parts and p.name != "traits.py"]
+PASSES = [
+    p
+    for p in sorted(ROOT.rglob("*.py"))
+    if "layers" not in p.relative_to(ROOT).parts and p.name != "traits.py"
+]
 ASKING = {"isdisjoint", "issuperset", "issubset"}
 
 
@@ -31,32 +35,54 @@ def asked(path: Path) -> set[str]:
     """Words that a module looks for in a layer's traits, `x in layer.traits` and the like, and those of constants used so."""
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text if ".traits" in text else "")
-    constants = {t.id: n.value for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
+    constants = {
+        t.id: n.value
+        for n in tree.body
+        if isinstance(n, ast.Assign)
+        for t in n.targets
+        if isinstance(t, ast.Name)
+    }
     found: set[str] = set()
     for n in ast.walk(tree):
         compared = isinstance(n, ast.Compare) or (isinstance(n, ast.BinOp) and isinstance(n.op, ast.BitAnd))
         called = isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in ASKING
-        if (compared or called) and any(isinstance(m, ast.Attribute) and m.attr == "traits" for m in ast.walk(n)):
+        if (compared or called) and any(
+            isinstance(m, ast.Attribute) and m.attr == "traits" for m in ast.walk(n)
+        ):
             inside = [
                 *ast.walk(n),
-                *(m for a in ast.walk(n) if isinstance(a, ast.Name) and a.id in constants for m in ast.walk(constants[a.id])),
+                *(
+                    m
+                    for a in ast.walk(n)
+                    if isinstance(a, ast.Name) and a.id in constants
+                    for m in ast.walk(constants[a.id])
+                ),
             ]
             found |= {m.value for m in inside if isinstance(m, ast.Constant) and isinstance(m.value, str)}
     return found
 
 
 def test_passes_ask_for_traits_that_there_are() -> None:
-    wrong = {f"{path.relative_to(ROOT)}: {word}" for path in PASSES for word in asked(path) if word not in (*TRAITS, "no_gradient.")}
+    wrong = {
+        f"{path.relative_to(ROOT)}: {word}"
+        for path in PASSES
+        for word in asked(path)
+        if word not in (*TRAITS, "no_gradient.")
+    }
     assert wrong == set()
 
 
 def test_every_trait_is_borne_by_a_type_and_asked_by_a_pass() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in [*PASSES, ROOT / "ir" / "traits.py"])
-    assert {name for name in TRAITS if text.count(f'"{name.removesuffix("N")}') < (2 if "." not in name else 1)} == set()
+    assert {
+        name for name in TRAITS if text.count(f'"{name.removesuffix("N")}') < (2 if "." not in name else 1)
+    } == set()
     assert heads(word for cls in layers.every() for word in cls.traits) == set(TRAITS)
 
 
-@pytest.mark.parametrize("word", ["activaton", "windowd", "no_gradient.", "no_gradient.N", "no_gradient.x", "elementwise.1", ""])
+@pytest.mark.parametrize(
+    "word", ["activaton", "windowd", "no_gradient.", "no_gradient.N", "no_gradient.x", "elementwise.1", ""]
+)
 def test_a_word_that_is_no_trait_is_refused_where_the_class_is_made(word: str) -> None:
     with pytest.raises(DefinitionError, match="is no trait of a layer"):
         type("Odd", (Layer,), {}, traits=("elementwise", word))
@@ -69,10 +95,15 @@ def holding(*traits: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("row", [row for row in ALL if row.cls.traits & set(traits)], ids=str)
 
 
-def ran(row: Row, *, training: bool = False, seed: int = 1, **values: float) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+def ran(
+    row: Row, *, training: bool = False, seed: int = 1, **values: float
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Bottoms, which ask for gradients, and tops."""
     net = copy.deepcopy(rows.net(row)).train(training)
-    feed, indices = rows.data(row, rows.sizes_of(row, 1)[0], **values), rows.node(rows.typed(row)).layer.indices(*rows.bottom_types(row))
+    feed, indices = (
+        rows.data(row, rows.sizes_of(row, 1)[0], **values),
+        rows.node(rows.typed(row)).layer.indices(*rows.bottom_types(row)),
+    )
     bottoms = [x if i in indices else x.requires_grad_() for i, x in enumerate(feed.values())]
     net.reset_state()
     torch.manual_seed(seed)
@@ -111,7 +142,9 @@ def test_what_rearranges_computes_nothing(row: Row) -> None:
     assert all(torch.isin(top, given).all() for top in tops)
 
 
-@pytest.mark.parametrize("row", [r for r in ALL if any(t.startswith("no_gradient") for t in r.cls.traits)], ids=str)
+@pytest.mark.parametrize(
+    "row", [r for r in ALL if any(t.startswith("no_gradient") for t in r.cls.traits)], ids=str
+)
 def test_no_gradient_arrives_where_none_is_promised(row: Row) -> None:
     bottoms, tops = ran(row, low=0.1, high=0.9)
     layer = rows.node(rows.typed(row)).layer
@@ -123,7 +156,10 @@ def test_no_gradient_arrives_where_none_is_promised(row: Row) -> None:
 
 @pytest.mark.parametrize("row", ALL, ids=str)
 def test_only_what_says_so_draws(row: Row) -> None:
-    (_, first), (_, again) = ran(row, training=True, low=0.1, high=0.9), ran(row, training=True, seed=2, low=0.1, high=0.9)
+    (_, first), (_, again) = (
+        ran(row, training=True, low=0.1, high=0.9),
+        ran(row, training=True, seed=2, low=0.1, high=0.9),
+    )
     same = all(torch.equal(a.nan_to_num(7), b.nan_to_num(7)) for a, b in zip(first, again, strict=True))
     assert same or rows.layer(row).draws
 
@@ -133,7 +169,9 @@ def test_only_what_says_so_draws(row: Row) -> None:
 def test_what_draws_is_not_exported_as_it_trains(row: Row) -> None:
     """Whether a trait of the type says so or a parameter alone."""
     words = row.example.parameters.strip("{}")
-    graph = rows.load_source(rows.source(row, parameters=f"{words + ', ' if words else ''}phase: TRAIN")).graph("test")
+    graph = rows.load_source(
+        rows.source(row, parameters=f"{words + ', ' if words else ''}phase: TRAIN")
+    ).graph("test")
     arrays = {name: tensor.numpy() for name, tensor in rows.net(row).state_dict().items()}
     with pytest.raises(SpecError) as caught:
         onnx_model(graph, arrays)

@@ -35,7 +35,10 @@ def whole(row: Row, at: int, sizes: dict[str, int]) -> TypedGraph:
     """The row's graph, one of its bottoms of int64."""
     lines = row.text(sizes).split("\n")
     shape = f"  b{at}: "
-    lines = [f"{shape}{{shape: {line.removeprefix(shape)}, dtype: int64}}" if line.startswith(shape) else line for line in lines]
+    lines = [
+        f"{shape}{{shape: {line.removeprefix(shape)}, dtype: int64}}" if line.startswith(shape) else line
+        for line in lines
+    ]
     return load_source(Source("row.yaml", "\n".join(lines))).graph("test")
 
 
@@ -60,7 +63,9 @@ def tried(row: Row, at: int) -> bool:
         made = rows.run(net, feed)
         torch.manual_seed(0)
         wanted = rows.run(plain, {name: t.float() for name, t in feed.items()})
-        rows.run(net.double(), {name: t if t.dtype == torch.int64 else t.double() for name, t in feed.items()})
+        rows.run(
+            net.double(), {name: t if t.dtype == torch.int64 else t.double() for name, t in feed.items()}
+        )
     net.float()
     answers = rows.exported(graph, net, feed)
     for value in graph.graph.outputs:
@@ -85,7 +90,12 @@ def test_all_types_are_tried() -> None:
 
 @pytest.mark.slow
 def test_so_it_is_with_every_row() -> None:
-    held = [tried(row, at) for row in rows.accepted() for at in range(len(row.example.bottoms)) if not row.cls.traits & {"data", "input"}]
+    held = [
+        tried(row, at)
+        for row in rows.accepted()
+        for at in range(len(row.example.bottoms))
+        if not row.cls.traits & {"data", "input"}
+    ]
     assert len(held) >= 600
     assert sum(held) >= 450
 

@@ -22,7 +22,9 @@ def typed(text: str) -> TensorType:
 States = dict[str, tuple[Size, ...]]
 
 
-def single(build: Callable[..., Any], bottoms: tuple[str, ...], tops: tuple[str, ...], states: States | None = None) -> TypedGraph:
+def single(
+    build: Callable[..., Any], bottoms: tuple[str, ...], tops: tuple[str, ...], states: States | None = None
+) -> TypedGraph:
     """A graph of one node `l` with inputs x0, x1, ... and tops y0, y1, ..."""
 
     class Probe(Layer):
@@ -35,7 +37,13 @@ def single(build: Callable[..., Any], bottoms: tuple[str, ...], tops: tuple[str,
     values = tuple(Value(f"x{i}") for i in range(len(bottoms)))
     node = Node("l", Probe(), values, tuple(f"y{i}" for i in range(len(tops))))
     types = dict(zip((*values, *node.tops), map(typed, (*bottoms, *tops)), strict=True))
-    graph = Graph("one", tuple(Input(v, types[v]) for v in values), (node,), node.tops, {v.name: v for v in (*values, *node.tops)})
+    graph = Graph(
+        "one",
+        tuple(Input(v, types[v]) for v in values),
+        (node,),
+        node.tops,
+        {v.name: v for v in (*values, *node.tops)},
+    )
     return TypedGraph(graph, types, {node: ()})
 
 

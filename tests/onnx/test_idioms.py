@@ -17,7 +17,13 @@ from netspec.layers.common.windows import Window, pooled
 
 pytestmark = pytest.mark.onnx
 RNG = np.random.default_rng(0)
-NUMPY = {"constant": "constant", "reflect": "reflect", "symmetric": "symmetric", "replicate": "edge", "circular": "wrap"}
+NUMPY = {
+    "constant": "constant",
+    "reflect": "reflect",
+    "symmetric": "symmetric",
+    "replicate": "edge",
+    "circular": "wrap",
+}
 
 
 def data(*shape: int) -> Any:
@@ -48,11 +54,15 @@ def test_padded_leaves_plain_zeros_to_the_operator() -> None:
 
     def build(g: Any, x: Any) -> Any:
         window = Window((3, 3), (1, 1), ((0, 2), 1), (1, 1))
-        seen.extend([g.padded(x, window), g.padded(x, window, "constant", 1.0), g.padded(x, window, "reflect")])
+        seen.extend(
+            [g.padded(x, window), g.padded(x, window, "constant", 1.0), g.padded(x, window, "reflect")]
+        )
         return g.Identity(seen[2][0])
 
     x = data(1, 2, 5, 5)
-    np.testing.assert_array_equal(run(build, ("N,2,5,5",), "N,2,7,7", x), np.pad(x, ((0, 0), (0, 0), (0, 2), (1, 1)), "reflect"))
+    np.testing.assert_array_equal(
+        run(build, ("N,2,5,5",), "N,2,7,7", x), np.pad(x, ((0, 0), (0, 0), (0, 2), (1, 1)), "reflect")
+    )
     assert seen[0][1] == [0, 1, 2, 1]
     assert seen[1][1] == seen[2][1] == [0, 0, 0, 0]
     assert [s[0].type.shape[2:] for s in seen] == [(5, 5), (7, 7), (7, 7)]
@@ -75,13 +85,19 @@ def test_reshape_without_elements() -> None:
 
 def test_flatten_matrix_aligned_slice_split_concat() -> None:
     x, w = data(2, 3, 4, 5), data(3)
-    np.testing.assert_array_equal(run(lambda g, v: g.flatten(v, 1, 2), ("N,3,H,5",), "N,3*H,5", x), x.reshape(2, 12, 5))
-    np.testing.assert_array_equal(run(lambda g, v: g.matrix(v, 2), ("N,3,H,5",), "3*N,5*H", x), x.reshape(6, 20))
+    np.testing.assert_array_equal(
+        run(lambda g, v: g.flatten(v, 1, 2), ("N,3,H,5",), "N,3*H,5", x), x.reshape(2, 12, 5)
+    )
+    np.testing.assert_array_equal(
+        run(lambda g, v: g.matrix(v, 2), ("N,3,H,5",), "3*N,5*H", x), x.reshape(6, 20)
+    )
     added = run(lambda g, v, b: g.Add(v, g.aligned(b, 1, 4)), ("N,3,H,W", "3"), "N,3,H,W", x, w)
     np.testing.assert_array_equal(added, x + w.reshape(3, 1, 1))
     middle = run(lambda g, v: g.slice(v, 2, 1, symbol("H") - 1), ("N,3,H,W",), "N,3,H-2,W", x)
     np.testing.assert_array_equal(middle, x[:, :, 1:3])
-    swapped = run(lambda g, v: g.concat(g.split(v, 3, (2, symbol("W") - 2))[::-1], 3), ("N,3,H,W",), "N,3,H,W", x)
+    swapped = run(
+        lambda g, v: g.concat(g.split(v, 3, (2, symbol("W") - 2))[::-1], 3), ("N,3,H,W",), "N,3,H,W", x
+    )
     np.testing.assert_array_equal(swapped, np.concatenate([x[..., 2:], x[..., :2]], 3))
 
 
@@ -89,8 +105,13 @@ def test_reduce_full_cast() -> None:
     x = data(2, 3, 4)
     mean = run(lambda g, v: g.reduce("Mean", v, (1, 2), keep=True), ("N,3,W",), "N,1,1", x)
     np.testing.assert_allclose(mean, x.mean((1, 2), keepdims=True), rtol=1e-6)
-    np.testing.assert_allclose(run(lambda g, v: g.reduce("SumSquare", v, (2,)), ("N,3,W",), "N,3", x), (x * x).sum(2), rtol=1e-6)
-    assert (run(lambda g, v: g.full(v.type.shape, 2.5), ("N,3,W",), "N,3,W", x) == np.full(x.shape, 2.5, np.float32)).all()
+    np.testing.assert_allclose(
+        run(lambda g, v: g.reduce("SumSquare", v, (2,)), ("N,3,W",), "N,3", x), (x * x).sum(2), rtol=1e-6
+    )
+    assert (
+        run(lambda g, v: g.full(v.type.shape, 2.5), ("N,3,W",), "N,3,W", x)
+        == np.full(x.shape, 2.5, np.float32)
+    ).all()
     whole = run(lambda g, v: g.cast(g.cast(v, "int64"), "float32"), ("N,3,W",), "N,3,W", x)
     np.testing.assert_array_equal(whole, np.trunc(x))
 
@@ -142,7 +163,9 @@ def caffe(x: Any, k: int, s: int, p: int, kind: str, rounding: str) -> Any:
         end = min(begin + k, size + p)
         window = x[..., max(begin, 0) : min(end, size)]
         if kind == "max":
-            found.append(window.max(-1) if window.shape[-1] else np.full(x.shape[:-1], -np.finfo(np.float32).max))
+            found.append(
+                window.max(-1) if window.shape[-1] else np.full(x.shape[:-1], -np.finfo(np.float32).max)
+            )
         else:
             divisor = end - begin if kind == "average" else min(end, size) - max(begin, 0)
             found.append(window.sum(-1) / divisor if divisor else np.full(x.shape[:-1], np.nan))
@@ -160,14 +183,25 @@ def test_pooling_is_caffe_s(k: int, s: int, p: int, kind: str, rounding: str) ->
 
     def build(g: Any, x: Any) -> Any:
         inside = kind == "average"
-        return g.max_pool(x, window, rounding) if kind == "max" else g.average_pool(x, window, rounding, count_include_pad=inside)
+        return (
+            g.max_pool(x, window, rounding)
+            if kind == "max"
+            else g.average_pool(x, window, rounding, count_include_pad=inside)
+        )
 
     graph = single(build, ("N,2,W",), ("N,2,W",))
-    graph.types[graph.graph.outputs[0]] = TensorType((symbol("N"), 2, *pooled((symbol("W"),), window, rounding)))  # type: ignore[index]
+    graph.types[graph.graph.outputs[0]] = TensorType(
+        (symbol("N"), 2, *pooled((symbol("W"),), window, rounding))
+    )  # type: ignore[index]
     opened = session(onnx_model(graph, {}))
     for size in range(max(k - 2 * p, 1), 10):
         x = data(2, 2, size) - 2
-        np.testing.assert_allclose(opened.run(None, {"x0": x})[0], caffe(x, k, s, p, kind, rounding), rtol=1e-5, err_msg=f"size {size}")
+        np.testing.assert_allclose(
+            opened.run(None, {"x0": x})[0],
+            caffe(x, k, s, p, kind, rounding),
+            rtol=1e-5,
+            err_msg=f"size {size}",
+        )
 
 
 @pytest.mark.parametrize(("k", "s", "p"), [(2, 2, 0), (3, 2, 1), (1, 3, 0), (2, 3, 0)])
@@ -175,9 +209,17 @@ def test_places_of_maxima_count_within_the_plane(k: int, s: int, p: int) -> None
     window = Window((k, k), (s, s), (p, p), (1, 1))
     x = RNG.integers(0, 3, (2, 3, 7, 6)).astype(np.float32)
     high, wide = pooled((7, 6), window, "CEIL")
-    found = run(lambda g, v: g.cast(g.max_pool_indices(v, window, "CEIL")[1], "float32"), ("N,3,7,6",), f"N,3,{high},{wide}", x)
+    found = run(
+        lambda g, v: g.cast(g.max_pool_indices(v, window, "CEIL")[1], "float32"),
+        ("N,3,7,6",),
+        f"N,3,{high},{wide}",
+        x,
+    )
     for n, c, i, j in np.ndindex(*found.shape):
-        rows, columns = range(max(i * s - p, 0), min(i * s - p + k, 7)), range(max(j * s - p, 0), min(j * s - p + k, 6))
+        rows, columns = (
+            range(max(i * s - p, 0), min(i * s - p + k, 7)),
+            range(max(j * s - p, 0), min(j * s - p + k, 6)),
+        )
         places = [r * 6 + q for r in rows for q in columns]
         wanted = max(places, key=lambda at: (x[n, c].flat[at], -at)) if places else -1
         assert found[n, c, i, j] == wanted

@@ -42,7 +42,11 @@ def built(text: str, phase: str = "deploy", **more: Any) -> tuple[Any, Any]:
     """The torch module and the model."""
     typed = program(text).graph(phase)
     net: Any = compiled.compile(typed)
-    arrays = {r.name: net.layer_parameters(r.node.name)[r.index].detach().numpy() for r in typed.weight_refs() if not r.shared}
+    arrays = {
+        r.name: net.layer_parameters(r.node.name)[r.index].detach().numpy()
+        for r in typed.weight_refs()
+        if not r.shared
+    }
     return net, onnx_model(typed, arrays, **more)
 
 
@@ -68,7 +72,11 @@ def test_types_of_every_blob_with_symbols_and_arithmetic() -> None:
     assert [(i.name, dims(i)) for i in model.graph.input] == [("data", ["N", 3, "H", "W"])]
     assert [(o.name, dims(o)) for o in model.graph.output] == [("sum", ["N", 5])]
     inner = {v.name: dims(v) for v in model.graph.value_info}
-    assert inner["inception_3a/1x1"] == inner["inception_3a/1x1/relu"] == ["N", 4, "(H + 1)//2 - 1", "(W + 1)//2 - 1"]
+    assert (
+        inner["inception_3a/1x1"]
+        == inner["inception_3a/1x1/relu"]
+        == ["N", 4, "(H + 1)//2 - 1", "(W + 1)//2 - 1"]
+    )
     assert inner["ip1"] == ["N", 5]
     made = {o for n in model.graph.node for o in n.output}
     assert set(inner) <= made
@@ -78,18 +86,27 @@ def test_types_of_every_blob_with_symbols_and_arithmetic() -> None:
 def test_a_shared_weight_is_one_initializer_under_its_owner_s_name() -> None:
     _, model = built(NET)
     weights = {t.name: tuple(t.dims) for t in model.graph.initializer if "const" not in t.name}
-    assert weights == {"inception_3a/1x1.weight": (4, 3, 3, 3), "inception_3a/1x1.bias": (4,), "ip1.weight": (5, 4), "ip1.bias": (5,)}
+    assert weights == {
+        "inception_3a/1x1.weight": (4, 3, 3, 3),
+        "inception_3a/1x1.bias": (4,),
+        "ip1.weight": (5, 4),
+        "ip1.bias": (5,),
+    }
 
 
 def test_computes_what_torch_does() -> None:
     net, model = built(NET)
     x = torch.randn(3, 3, 9, 12)
     with torch.no_grad():
-        np.testing.assert_allclose(session(model).run(None, {"data": x.numpy()})[0], net(x).numpy(), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            session(model).run(None, {"data": x.numpy()})[0], net(x).numpy(), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_an_input_keeps_its_name_where_a_layer_overwrites_it() -> None:
-    net, model = built("netspec: 1\ninput: {data: [N, 3]}\nlayers:\n  - {name: relu, type: ReLU, bottom: data, top: data}\n")
+    net, model = built(
+        "netspec: 1\ninput: {data: [N, 3]}\nlayers:\n  - {name: relu, type: ReLU, bottom: data, top: data}\n"
+    )
     assert [i.name for i in model.graph.input] == ["data"]
     assert [o.name for o in model.graph.output] == ["data/relu"]
     x = torch.randn(2, 3)
@@ -99,7 +116,11 @@ def test_an_input_keeps_its_name_where_a_layer_overwrites_it() -> None:
 def test_a_layer_that_only_hands_on_is_an_identity() -> None:
     layers = "  - {name: drop, type: Dropout}\n  - {name: two, type: Split, top: [a, b]}\n"
     _, model = built(f"netspec: 1\ninput: {{data: [N, 3]}}\nlayers:\n{layers}")
-    assert [(n.op_type, list(n.output)) for n in model.graph.node] == [("Identity", ["drop"]), ("Identity", ["a"]), ("Identity", ["b"])]
+    assert [(n.op_type, list(n.output)) for n in model.graph.node] == [
+        ("Identity", ["drop"]),
+        ("Identity", ["a"]),
+        ("Identity", ["b"]),
+    ]
     assert [n.name for n in model.graph.node] == ["drop", "two/Identity", "two"]
 
 
@@ -160,7 +181,10 @@ layers:
 """).graph("test")
     with pytest.raises(SpecError) as raised:
         onnx_model(typed, {})
-    assert [(d.code, d.span and d.span.text) for d in raised.value.diagnostics] == [("NS701", "SoftmaxWithLoss"), ("NS701", "Accuracy")]
+    assert [(d.code, d.span and d.span.text) for d in raised.value.diagnostics] == [
+        ("NS701", "SoftmaxWithLoss"),
+        ("NS701", "Accuracy"),
+    ]
 
 
 def test_weights_must_fit() -> None:
@@ -228,6 +252,8 @@ def test_the_model_loads_in_onnx_s_own_runtime() -> None:
 
     net, model = built(NET)
     x = torch.randn(2, 3, 7, 7)
-    found = ReferenceEvaluator(onnx.load_model_from_string(model.SerializeToString())).run(None, {"data": x.numpy()})[0]
+    found = ReferenceEvaluator(onnx.load_model_from_string(model.SerializeToString())).run(
+        None, {"data": x.numpy()}
+    )[0]
     with torch.no_grad():
         np.testing.assert_allclose(found, net(x).numpy(), rtol=1e-4, atol=1e-5)

@@ -28,7 +28,9 @@ def reasons(row: rows.Row) -> list[str]:
 def test_the_list_is_what_export_refuses() -> None:
     refused: dict[str, list[bool]] = {}
     for row in rows.every():
-        if row.accepted and row.tops and not row.cls.traits & {"data", "input"}:  # those are the model's inputs
+        if (
+            row.accepted and row.tops and not row.cls.traits & {"data", "input"}
+        ):  # those are the model's inputs
             refused.setdefault(row.cls.type, []).append(bool(reasons(row)))
     always = sorted(name for name, found in refused.items() if all(found))
     sometimes = sorted(name for name, found in refused.items() if any(found) and not all(found))

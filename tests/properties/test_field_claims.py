@@ -11,11 +11,26 @@ from netspec.source import Source
 
 SIZES = [(7, 9), (3, 2), (1, 4), (8, 10)]
 ROWS = [
-    *[("Interp", words, (1, 1, 6, 7)) for words in ("size: [9, 5]", "zoom_factor: 3", "shrink_factor: 2", "size: [1, 1]")],
+    *[
+        ("Interp", words, (1, 1, 6, 7))
+        for words in ("size: [9, 5]", "zoom_factor: 3", "shrink_factor: 2", "size: [1, 1]")
+    ],
     ("Interp", "zoom_factor: 3, shrink_factor: 2, pad_beg: -1, pad_end: -2", (1, 1, 9, 8)),
-    *[("Resize", f"size: [{a}, {b}], mode: {mode}", (1, 1, 4, 5)) for a, b in SIZES for mode in ("NEAREST", "LINEAR", "CUBIC")],
-    *[("Resize", f"size: [{a}, {b}], mode: {mode}, align_corners: true", (1, 1, 4, 5)) for a, b in SIZES for mode in ("LINEAR", "CUBIC")],
-    *[("Resize", f"scale: {s}, mode: {mode}", (1, 1, 6, 5)) for s in (2, 1.5, 0.5) for mode in ("NEAREST", "LINEAR", "CUBIC")],
+    *[
+        ("Resize", f"size: [{a}, {b}], mode: {mode}", (1, 1, 4, 5))
+        for a, b in SIZES
+        for mode in ("NEAREST", "LINEAR", "CUBIC")
+    ],
+    *[
+        ("Resize", f"size: [{a}, {b}], mode: {mode}, align_corners: true", (1, 1, 4, 5))
+        for a, b in SIZES
+        for mode in ("LINEAR", "CUBIC")
+    ],
+    *[
+        ("Resize", f"scale: {s}, mode: {mode}", (1, 1, 6, 5))
+        for s in (2, 1.5, 0.5)
+        for mode in ("NEAREST", "LINEAR", "CUBIC")
+    ],
     ("BatchNorm", "use_global_stats: false", (2, 2, 2, 3)),
     ("BatchNorm", "use_global_stats: true", (2, 2, 2, 3)),
     ("BN", "bn_mode: LEARN", (2, 2, 3)),
@@ -43,12 +58,18 @@ def claimed(reads: Reads, index: tuple[int, ...], shape: tuple[int, ...]) -> np.
 
 @pytest.mark.parametrize(("type_", "words", "shape"), ROWS)
 def test_no_gradient_outside_the_field(type_: str, words: str, shape: tuple[int, ...]) -> None:
-    program = load_source(Source("net.yaml", f"input: {{x: {list(shape)}}}\nlayers:\n  - {{name: l, type: {type_}, {words}}}\n"))
+    program = load_source(
+        Source("net.yaml", f"input: {{x: {list(shape)}}}\nlayers:\n  - {{name: l, type: {type_}, {words}}}\n")
+    )
     typed, net = program.graph("test"), netspec.compile(program)
     node = typed.graph.nodes[0]
     reads = node.layer.field(*typed.bottoms(node))[0]
     torch.manual_seed(1)
-    slopes = torch.autograd.functional.jacobian(net.double(), torch.rand(shape, dtype=torch.float64) + 0.1).abs().numpy()
+    slopes = (
+        torch.autograd.functional.jacobian(net.double(), torch.rand(shape, dtype=torch.float64) + 0.1)
+        .abs()
+        .numpy()
+    )
     for index in np.ndindex(*typed.types[node.tops[0]].shape):
         outside = slopes[index][~claimed(reads, index, shape)]
         assert not (outside > 1e-9).any(), f"element {index} reads more than {reads} says"

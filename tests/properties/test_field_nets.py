@@ -45,7 +45,11 @@ def words(draw: random.Random, name: str, last: str) -> list[str]:
 
 
 def text(lines: list[str], out: str, shape: str = "[1, 2, 24]") -> str:
-    return f"input: {{x: {shape}}}\nlayers:\n" + "".join(f"  - {{name: {line}}}\n" for line in lines) + f"output: {out}\n"
+    return (
+        f"input: {{x: {shape}}}\nlayers:\n"
+        + "".join(f"  - {{name: {line}}}\n" for line in lines)
+        + f"output: {out}\n"
+    )
 
 
 def net(seed: int) -> str | None:
@@ -73,7 +77,9 @@ def slopes(typed: TypedGraph, x: torch.Tensor) -> torch.Tensor:
 EACH = 15
 
 
-@pytest.mark.parametrize("part", [0, 1, 2, *(pytest.param(part, marks=pytest.mark.slow) for part in range(3, 10))])
+@pytest.mark.parametrize(
+    "part", [0, 1, 2, *(pytest.param(part, marks=pytest.mark.slow) for part in range(3, 10))]
+)
 def test_no_gradient_outside_a_net_s_field(part: int) -> None:
     told = Counter(kind for seed in range(part * EACH, (part + 1) * EACH) for kind in held(seed))
     assert told["compared"] >= 10 and told["bounded"] >= 3 and told["causal"] >= 1, told
@@ -98,12 +104,21 @@ def held(seed: int) -> Iterator[str]:
         yield "bounded"
     for unit, at in product(range(reached.shape[0]), range(24)):
         if reached[unit, at] and found is not None:
-            begin, end = found.wide.begin + found.stride * unit, found.wide.end + found.edge + found.stride * unit
-            assert (begin - 1e-6 <= at or found.edge) and at <= end + 1e-6, f"unit {unit} reads pixel {at}:\n{spec}"
+            begin, end = (
+                found.wide.begin + found.stride * unit,
+                found.wide.end + found.edge + found.stride * unit,
+            )
+            assert (begin - 1e-6 <= at or found.edge) and at <= end + 1e-6, (
+                f"unit {unit} reads pixel {at}:\n{spec}"
+            )
     if later(typed, value, known) is None:
         yield "causal"
         assert found is not None
-        ahead = [(u, t) for u, t in product(range(reached.shape[0]), range(24)) if reached[u, t] and t > found.stride * u + 1e-6]
+        ahead = [
+            (u, t)
+            for u, t in product(range(reached.shape[0]), range(24))
+            if reached[u, t] and t > found.stride * u + 1e-6
+        ]
         assert not ahead, f"called causal, but reads {ahead[:3]}:\n{spec}"
 
 
@@ -162,15 +177,27 @@ def test_a_causal_query_that_may_see_nothing_sees_nothing_later() -> None:
     module = netspec.compile(typed).double()
     for weight in module.parameters():
         torch.nn.init.normal_(weight)
-    x, m = torch.randn(1, 5, 4, dtype=torch.float64, requires_grad=True), torch.tensor([[0.0, 0, 0, 1, 1]]).double()
+    x, m = (
+        torch.randn(1, 5, 4, dtype=torch.float64, requires_grad=True),
+        torch.tensor([[0.0, 0, 0, 1, 1]]).double(),
+    )
     (slope,) = torch.autograd.grad(module(x, m)[0, 1].sum(), x)
     assert slope[0, :2].abs().min() > 0
     assert not slope[0, 2:].any()
 
 
 @pytest.mark.parametrize(
-    "layer", ["Reverse, axis: 1", "Softmax, axis: 1", "LayerNorm, axis: 1", "Slice, axis: 1, slice_point: 1, top: [z, a]"]
+    "layer",
+    [
+        "Reverse, axis: 1",
+        "Softmax, axis: 1",
+        "LayerNorm, axis: 1",
+        "Slice, axis: 1, slice_point: 1, top: [z, a]",
+    ],
 )
 def test_no_proof_where_nothing_tells_which_axis_is_time(layer: str) -> None:
     typed = load_source(Source("net.yaml", text([f"a, type: {layer}"], "a", "[1, 6, 4]"))).graph()
-    assert later(typed, typed.graph.outputs[0], fields(typed)) == "nothing tells which axis of x is time: call its size T"
+    assert (
+        later(typed, typed.graph.outputs[0], fields(typed))
+        == "nothing tells which axis of x is time: call its size T"
+    )

@@ -20,7 +20,26 @@ from netspec.strict_json import JsonError, read_json
 
 pytestmark = pytest.mark.torch
 
-WRONG: list[Any] = [None, True, -1, 0, 2**31, 2**63, 2**70, 1e308, 0.5, "", "x", "\ud800", "a\0b", [], [[]], {}, {"a": {}}, [None] * 40]
+WRONG: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    2**31,
+    2**63,
+    2**70,
+    1e308,
+    0.5,
+    "",
+    "x",
+    "\ud800",
+    "a\0b",
+    [],
+    [[]],
+    {},
+    {"a": {}},
+    [None] * 40,
+]
 TEXTS = [
     "NaN",
     "Infinity",
@@ -35,11 +54,28 @@ TEXTS = [
     "\x00",
     "tru",
 ]
-CONTRACT = {"color": "rgb", "resize": [8, 8], "interpolation": "bilinear", "crop_size": 4, "mean_value": [1.0, 2.0, 3.0], "scale": 0.5}
+CONTRACT = {
+    "color": "rgb",
+    "resize": [8, 8],
+    "interpolation": "bilinear",
+    "crop_size": 4,
+    "mean_value": [1.0, 2.0, 3.0],
+    "scale": 0.5,
+}
 SIZES = {
     "axes": {"N": {"progressions": [[1, 1, None]]}},
     "parts": [["floor", [[1, "N"]], 2]],
-    "demands": [{"layer": "a", "type": "b", "because": "c", "kind": "same", "left": [[1, 0]], "right": 3, "text": ["x", "y", "z"]}],
+    "demands": [
+        {
+            "layer": "a",
+            "type": "b",
+            "because": "c",
+            "kind": "same",
+            "left": [[1, 0]],
+            "right": 3,
+            "text": ["x", "y", "z"],
+        }
+    ],
 }
 
 
@@ -62,7 +98,13 @@ def mutated(value: Any, draw: random.Random) -> str:
 
 
 def walk(value: Any) -> Iterator[tuple[Any, Any]]:
-    items = list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    items = (
+        list(value.items())
+        if isinstance(value, dict)
+        else list(enumerate(value))
+        if isinstance(value, list)
+        else []
+    )
     for key, inner in items:
         yield value, key
         yield from walk(inner)
@@ -110,7 +152,20 @@ def test_no_text_gets_past_the_reader(text: str) -> None:
 
 # --- headers of npz members ---
 
-DTYPES = ["'<f4'", "'|O'", "'|V8'", "[('a','<f4')]", "'<U4'", "'<f16'", "None", "1", "('<f4',(2,))", "'M8[ns]'", "''", "'<f99'"]
+DTYPES = [
+    "'<f4'",
+    "'|O'",
+    "'|V8'",
+    "[('a','<f4')]",
+    "'<U4'",
+    "'<f16'",
+    "None",
+    "1",
+    "('<f4',(2,))",
+    "'M8[ns]'",
+    "''",
+    "'<f99'",
+]
 SHAPES = [
     "(2,2)",
     "(-1,)",
@@ -137,8 +192,12 @@ def check_npz(seed: int, folder: Path) -> bool:
     if draw.random() < 0.3:
         at = draw.randrange(len(text))
         text = text[:at] + draw.choice(["\0", "(", "{", "'", "\\N{", "\xff", "1" * 5000]) + text[at:]
-    with zipfile.ZipFile(path, "w", draw.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])) as archive:
-        archive.writestr("a.npy", header(text, draw.choice([(1, 0), (1, 0), (2, 0), (3, 0)])) + bytes(draw.choice([0, 16])))
+    with zipfile.ZipFile(
+        path, "w", draw.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+    ) as archive:
+        archive.writestr(
+            "a.npy", header(text, draw.choice([(1, 0), (1, 0), (2, 0), (3, 0)])) + bytes(draw.choice([0, 16]))
+        )
     if draw.random() < 0.3:
         data = bytearray(path.read_bytes())
         data[draw.randrange(len(data))] = draw.randrange(256)

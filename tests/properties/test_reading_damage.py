@@ -67,7 +67,9 @@ def _check(text: str) -> None:
 def _check_finding(diagnostic: Diagnostic, text: str) -> None:
     assert diagnostic.code.startswith("NS0") and diagnostic.fact
     spans = [diagnostic.span] if diagnostic.span else []
-    spans += [other.span for other in diagnostic.others] + [edit.span for fix in diagnostic.fixes for edit in fix.edits]
+    spans += [other.span for other in diagnostic.others] + [
+        edit.span for fix in diagnostic.fixes for edit in fix.edits
+    ]
     for span in spans:
         assert 0 <= span.start <= span.end <= len(text)
 
@@ -131,10 +133,16 @@ def test_any_bytes(tmp_path: Path, data: bytes) -> None:
         _check(source.text)
 
 
-_LETTER = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co"], exclude_characters="\u2028\u2029\ufeff")
+_LETTER = st.characters(
+    codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co"], exclude_characters="\u2028\u2029\ufeff"
+)
 _TEXT = st.text(_LETTER, max_size=8)
 _DATA = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXT,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
     max_leaves=20,
 )

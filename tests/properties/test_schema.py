@@ -40,7 +40,11 @@ def records() -> list[type[Record]]:
         import_module(f"netspec.resolve.{module.name}")
     found = dict.fromkeys(family(Record))
     return sorted(
-        (cls for cls in found if cls.params and cls.__module__.startswith("netspec.") and getattr(cls, "type", "-") != ""),
+        (
+            cls
+            for cls in found
+            if cls.params and cls.__module__.startswith("netspec.") and getattr(cls, "type", "-") != ""
+        ),
         key=lambda cls: cls.__qualname__,
     )
 
@@ -53,14 +57,21 @@ ODD = st.one_of(
 )  # fmt: skip
 ANYTHING = st.recursive(
     ODD,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["type", "dim", "value", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["type", "dim", "value", "x"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
 
 def numbers(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Numbers about the bounds."""
-    limits = [schema[word] for word in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum") if word in schema] or [0]
+    limits = [
+        schema[word]
+        for word in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+        if word in schema
+    ] or [0]
     near = [limit + step for limit in limits for step in (-1, 0, 1)]
     if "number" in schema["type"]:
         near += [limit + step for limit in limits for step in (-0.5, 0.5, 1e-3)]
@@ -83,7 +94,12 @@ def fitting(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 
 def words(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    inner = [w for rule in schema.get("allOf", []) for part in rule.get("then", {}).get("anyOf", []) for w in part.get("enum", [])]
+    inner = [
+        w
+        for rule in schema.get("allOf", [])
+        for part in rule.get("then", {}).get("anyOf", [])
+        for w in part.get("enum", [])
+    ]
     return st.sampled_from([*inner, "N", "", "5"])
 
 
@@ -98,8 +114,14 @@ def mappings(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     def some(chosen: list[str]) -> st.SearchStrategy[Any]:
         return st.fixed_dictionaries({**must, **{key: may[key] for key in chosen}})
 
-    sound = (st.lists(st.sampled_from(sorted(may)), unique=True, max_size=4) if may else st.just([])).flatmap(some)
-    return st.one_of(sound, sound, st.builds(damaged, sound, st.sampled_from([*known, "stranger"]), st.none() | ANYTHING, st.booleans()))
+    sound = (st.lists(st.sampled_from(sorted(may)), unique=True, max_size=4) if may else st.just([])).flatmap(
+        some
+    )
+    return st.one_of(
+        sound,
+        sound,
+        st.builds(damaged, sound, st.sampled_from([*known, "stranger"]), st.none() | ANYTHING, st.booleans()),
+    )
 
 
 def damaged(mapping: dict[str, Any], key: str, value: Any, drop: bool) -> dict[str, Any]:
@@ -127,7 +149,11 @@ def words_of(schema: Any) -> set[str]:
         return {word for part in schema for word in words_of(part)}
     if not isinstance(schema, dict):
         return set()
-    inner = [part for word, part in schema.items() if word in ("items", "additionalProperties", "allOf", "anyOf", "if", "then", "not")]
+    inner = [
+        part
+        for word, part in schema.items()
+        if word in ("items", "additionalProperties", "allOf", "anyOf", "if", "then", "not")
+    ]
     return {*schema, *words_of([*inner, *schema.get("properties", {}).values()])}
 
 
@@ -172,7 +198,9 @@ def spec_of(cls: type[Layer], parameters: dict[str, Any], nested: bool, name: st
     if nested:
         maps: dict[str, Any] = {}
         for key, value in parameters.items():
-            maps.setdefault(str(cls.group_of(cls.names[key])) if key in cls.names else cls.groups[0], {})[key] = value
+            maps.setdefault(str(cls.group_of(cls.names[key])) if key in cls.names else cls.groups[0], {})[
+                key
+            ] = value
         parameters = maps
     return {"layers": [{"name": "x", "type": name or cls.type, **parameters}]}
 
@@ -191,7 +219,9 @@ def test_published_schema_is_a_schema_and_describes_every_property() -> None:
 
     def visit(node: Any, path: str) -> None:
         if isinstance(node, dict):
-            for key, body in node.get("properties", {}).items() if isinstance(node.get("properties"), dict) else ():
+            for key, body in (
+                node.get("properties", {}).items() if isinstance(node.get("properties"), dict) else ()
+            ):
                 if isinstance(body, dict) and not {"description", "$ref"} & body.keys():
                     bare.append(f"{path}/{key}")
             for key, body in node.items():
@@ -223,7 +253,10 @@ def test_published_schema_and_example_rows(cls: type[Layer], row: Example) -> No
 @pytest.mark.parametrize("cls", TYPES, ids=lambda cls: cls.type)
 def test_published_schema_and_own_check_agree_where_there_are_no_expressions(cls: type[Layer]) -> None:
     definition = {**published_schema(), "$ref": f"#/$defs/{cls.type}"}
-    needs = {"$defs": definition["$defs"], "allOf": [{"$ref": f"#/$defs/{cls.type}"}, {"$ref": "#/$defs/complete"}]}
+    needs = {
+        "$defs": definition["$defs"],
+        "allOf": [{"$ref": f"#/$defs/{cls.type}"}, {"$ref": "#/$defs/complete"}],
+    }
     validator = Draft202012Validator(needs)
 
     @settings(max_examples=25, deadline=None, database=None)
@@ -240,7 +273,12 @@ def test_published_schema_and_own_check_agree_where_there_are_no_expressions(cls
 
 
 def test_both_forms_together_are_refused() -> None:
-    both = {"name": "x", "type": "Convolution", "convolution_param": {"num_output": 2, "kernel_size": 3}, "stride": 2}
+    both = {
+        "name": "x",
+        "type": "Convolution",
+        "convolution_param": {"num_output": 2, "kernel_size": 3},
+        "stride": 2,
+    }
     assert not PUBLISHED.is_valid({"layers": [both]})
     assert "NS108" in {found.code for found in check_source(Source("s", f"layers:\n  - {both}\n"))}
 

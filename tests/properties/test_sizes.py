@@ -9,10 +9,30 @@ from typing import Any
 import pytest
 
 from netspec.ir import polynomial
-from netspec.ir.dims import Dim, Size, Traced, bounds, ceil_div, evaluate, largest, product, smallest, symbol, symbols, total, untraced
+from netspec.ir.dims import (
+    Dim,
+    Size,
+    Traced,
+    bounds,
+    ceil_div,
+    evaluate,
+    largest,
+    product,
+    smallest,
+    symbol,
+    symbols,
+    total,
+    untraced,
+)
 from netspec.ir.rule import VERDICTS, RuleError, arithmetic, collecting, require
 
-COMPUTING = {"+": operator.add, "-": operator.sub, "*": operator.mul, "//": operator.floordiv, "%": operator.mod}
+COMPUTING = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
 COMPARING = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
 FEW = (-7, -2, -1, 0, 1, 2, 3, 12)
 SPACE = [{"H": h, "W": w} for h, w in pairs(range(1, 8), range(1, 6))]
@@ -39,7 +59,10 @@ def test_every_operator_of_a_traced_size_is_that_of_integers_from_both_sides(wor
             assert made.value == compute(a, b), (left, right)
             assert made.tree[0] == word
             assert tuple(map(untraced, made.tree[1:])) == (a, b)  # type: ignore[arg-type]
-            assert [side is given for side, given in zip(made.tree[1:], (left, right), strict=True)] == [True, True]
+            assert [side is given for side, given in zip(made.tree[1:], (left, right), strict=True)] == [
+                True,
+                True,
+            ]
 
 
 @pytest.mark.parametrize("word", COMPUTING)
@@ -48,7 +71,11 @@ def test_a_traced_symbol_computes_as_the_symbol_does(word: str, other: Size) -> 
     compute = COMPUTING[word]
     for left, right in ((H + 2, other), (other, H + 2)):
         bare = compute(left, right)
-        for sides in ((Traced(left, "x"), right), (left, Traced(right, "y")), (Traced(left, "x"), Traced(right, "y"))):
+        for sides in (
+            (Traced(left, "x"), right),
+            (left, Traced(right, "y")),
+            (Traced(left, "x"), Traced(right, "y")),
+        ):
             made = compute(*sides)
             assert isinstance(made, Traced)
             assert untraced(made) == bare
@@ -112,7 +139,12 @@ def test_the_arithmetic_that_is_printed_gives_the_value() -> None:
 
 # --- polynomials -----------------------------------------------------------------------------------------------------
 
-OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {**COMPUTING, "min": smallest, "max": largest, "ceil": ceil_div}
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    **COMPUTING,
+    "min": smallest,
+    "max": largest,
+    "ceil": ceil_div,
+}
 TRUTH: dict[str, Callable[[Any, Any], Any]] = {**COMPUTING, "min": min, "max": max, "ceil": ceiling}
 Tree = Any
 
@@ -122,13 +154,19 @@ def tree(draw: random.Random, depth: int) -> Tree:
     if depth == 0 or draw.random() < 0.15:
         return draw.choice(("H", "W", "H", "W", -3, -1, 1, 2, 3, 4, 6))
     word = draw.choice(("+", "+", "-", "*", "*", "//", "//", "%", "min", "max", "ceil"))
-    right = draw.choice((1, 2, 2, 3, 4, 5, 6)) if word in ("//", "%") and draw.random() < 0.8 else tree(draw, depth - 1)
+    right = (
+        draw.choice((1, 2, 2, 3, 4, 5, 6))
+        if word in ("//", "%") and draw.random() < 0.8
+        else tree(draw, depth - 1)
+    )
     if word == "ceil":  # defined above 0 alone
         right = draw.choice((1, 2, 3, 4, "H", "W"))
     return word, tree(draw, depth - 1), right
 
 
-def built(expression: Tree, leaves: Mapping[str, Any], operations: Mapping[str, Callable[[Any, Any], Any]]) -> Any:
+def built(
+    expression: Tree, leaves: Mapping[str, Any], operations: Mapping[str, Callable[[Any, Any], Any]]
+) -> Any:
     if isinstance(expression, tuple):
         word, left, right = expression
         return operations[word](built(left, leaves, operations), built(right, leaves, operations))
@@ -273,8 +311,14 @@ def test_a_verdict_is_that_of_every_place_or_open(kind: str) -> None:
             truths = [HOLDS[kind](x, y) for (_, x), (_, y) in zip(a[1], b[1], strict=True)]
             verdict = VERDICTS[kind](a[0], b[0])
             decided[verdict] += 1
-            sound = [x != 0 or kind != "divides" or not isinstance(a[0], Dim) for _, x in a[1]]  # a size of 0 is refused elsewhere
-            assert verdict is None or all(t == verdict for t, s in zip(truths, sound, strict=True) if s), (kind, a[0], b[0])
+            sound = [
+                x != 0 or kind != "divides" or not isinstance(a[0], Dim) for _, x in a[1]
+            ]  # a size of 0 is refused elsewhere
+            assert verdict is None or all(t == verdict for t, s in zip(truths, sound, strict=True) if s), (
+                kind,
+                a[0],
+                b[0],
+            )
             with collecting() as facts:
                 try:
                     require(kind, a[0], b[0], "it must", code="NS301")

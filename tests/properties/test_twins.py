@@ -11,7 +11,13 @@ from netspec.analysis.fingerprint import counterparts, graph_hash, network_hash
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
 
-KINDS = ("InnerProduct, num_output: 3, weight_filler: xavier", "TanH", "Sigmoid", "Eltwise, operation: PROD", "Eltwise, operation: SUM")
+KINDS = (
+    "InnerProduct, num_output: 3, weight_filler: xavier",
+    "TanH",
+    "Sigmoid",
+    "Eltwise, operation: PROD",
+    "Eltwise, operation: SUM",
+)
 Row = tuple[str, str, list[str]]
 """Name, type with parameters, bottoms."""
 
@@ -23,13 +29,17 @@ def net(draw: random.Random, layers: int) -> list[Row]:
         kind = draw.choice(KINDS)
         shared = ", param: [{name: w}, {name: v}]" * (kind.startswith("Inner") and draw.random() < 0.15)
         before = ["data", "data", *(name for name, _, _ in rows)]
-        rows.append((f"l{i}", kind + shared, [draw.choice(before) for _ in range(2 if "Eltwise" in kind else 1)]))
+        rows.append(
+            (f"l{i}", kind + shared, [draw.choice(before) for _ in range(2 if "Eltwise" in kind else 1)])
+        )
     loose = [name for name, _, _ in rows if all(name not in reads for _, _, reads in rows)]
     return [*rows, ("out", "Eltwise, operation: SUM", loose)] if len(loose) > 1 else rows
 
 
 def text(rows: list[Row]) -> str:
-    lines = "".join(f"  - {{name: {n}, type: {kind}, bottom: [{', '.join(reads)}]}}\n" for n, kind, reads in rows)
+    lines = "".join(
+        f"  - {{name: {n}, type: {kind}, bottom: [{', '.join(reads)}]}}\n" for n, kind, reads in rows
+    )
     return f"netspec: 1\ninput: {{data: [N, 3]}}\nlayers:\n{lines}"
 
 
@@ -79,7 +89,9 @@ def test_one_hash_means_the_same_values(seed: int) -> None:
         b = typed(other)
         if graph_hash(a) == graph_hash(b):
             same += 1
-            assert values(a, a, {n: n for n in a.graph.nodes}) == values(a, b, counterparts(a, b)), text(rows) + text(other)
+            assert values(a, a, {n: n for n in a.graph.nodes}) == values(a, b, counterparts(a, b)), text(
+                rows
+            ) + text(other)
     assert same
 
 
@@ -102,13 +114,21 @@ def values(a: TypedGraph, b: TypedGraph, pairs: dict) -> list[float]:  # type: i
     return sorted(round(float(number), 9) for output in outputs for number in output.flatten())
 
 
-TWINS = [("a", KINDS[0], ["data"]), ("b", KINDS[0], ["data"]), ("s", "Sigmoid", ["a"]), ("t", "TanH", ["a"]), ("u", KINDS[3], ["s", "t"])]
+TWINS = [
+    ("a", KINDS[0], ["data"]),
+    ("b", KINDS[0], ["data"]),
+    ("s", "Sigmoid", ["a"]),
+    ("t", "TanH", ["a"]),
+    ("u", KINDS[3], ["s", "t"]),
+]
 CROSSED = [row if row[0] != "t" else ("t", "TanH", ["b"]) for row in TWINS]
 
 
 def test_which_twin_is_read_is_told() -> None:
     assert graph_hash(typed(TWINS)) != graph_hash(typed(CROSSED))
-    assert [change.text for change in changes(typed(TWINS), typed(CROSSED)) if change.after == "t"] == ["changed  t: reads a -> b"]
+    assert [change.text for change in changes(typed(TWINS), typed(CROSSED)) if change.after == "t"] == [
+        "changed  t: reads a -> b"
+    ]
 
 
 def test_a_ring_is_not_two() -> None:
@@ -132,7 +152,9 @@ def test_a_phase_that_reads_the_other_twin_is_told() -> None:
         text(TWINS[:2])
         + "  - {name: t, type: TanH, bottom: %s, include: {phase: TRAIN}}\n  - {name: s, type: TanH, bottom: %s, include: {phase: TEST}}\n"
     )
-    programs = [driver.load_source(Source("net.yaml", rows % each)) for each in (("a", "a"), ("a", "b"), ("b", "b"))]
+    programs = [
+        driver.load_source(Source("net.yaml", rows % each)) for each in (("a", "a"), ("a", "b"), ("b", "b"))
+    ]
     hashes = [network_hash(program.graphs()) for program in programs]
     assert hashes[0] == hashes[2]
     assert hashes[0] != hashes[1]
@@ -188,7 +210,10 @@ def test_the_command_says_one_thing(tmp_path: Path) -> None:
     for name, rows in (("a", TWINS), ("b", CROSSED), ("c", swapped)):
         (tmp_path / f"{name}.yaml").write_text(text(rows), encoding="utf-8")
     said = [
-        CliRunner().invoke(group, ["diff", *(str(tmp_path / f"{n}.yaml") for n in pair)], standalone_mode=False) for pair in ("ab", "ac")
+        CliRunner().invoke(
+            group, ["diff", *(str(tmp_path / f"{n}.yaml") for n in pair)], standalone_mode=False
+        )
+        for pair in ("ab", "ac")
     ]
     assert said[0].output.splitlines()[0] == "different networks"
     assert said[1].output.splitlines()[:3] == ["the same network", "  renamed  a -> b", "  renamed  b -> a"]

@@ -17,7 +17,15 @@ from netspec.cli import group
 from netspec.diagnostics.model import Diagnostics, SpecError
 from netspec.diagnostics.render import render
 from netspec.reference.keys import Key, Records, every_key, keys_of
-from netspec.reference.language import DIRECTIVE, PAGES, markdown_page, page_of, section_on, source_of, summary
+from netspec.reference.language import (
+    DIRECTIVE,
+    PAGES,
+    markdown_page,
+    page_of,
+    section_on,
+    source_of,
+    summary,
+)
 from netspec.reference.topics import explain_topic
 from netspec.repair.check import check_source
 from netspec.resolve.sections.spec_file import SpecFile
@@ -59,7 +67,10 @@ def changed(text: str, change: str) -> str:
     """A spec with some sections put otherwise; of `train:`, written over several lines, the parts."""
     sections, new = chunks(text), chunks(change)
     if new.get("train", "").startswith("train:\n"):
-        parts = {**chunks(sections["train"].partition("\n")[2], "  "), **chunks(new["train"].partition("\n")[2], "  ")}
+        parts = {
+            **chunks(sections["train"].partition("\n")[2], "  "),
+            **chunks(new["train"].partition("\n")[2], "  "),
+        }
         new["train"] = "train:\n" + "".join(parts.values())
     return "".join({**sections, **new}.values())
 
@@ -117,7 +128,9 @@ def run(commands: str) -> str:
 
 
 @EACH
-def test_check_prints_what_stands_below_an_example(example: Example, folder: Path, request: pytest.FixtureRequest) -> None:
+def test_check_prints_what_stands_below_an_example(
+    example: Example, folder: Path, request: pytest.FixtureRequest
+) -> None:
     write_files(example, folder)
     expected = example.shown["body"] if example.shown is not None else ""
     if request.config.getoption("update") and expected:
@@ -126,9 +139,13 @@ def test_check_prints_what_stands_below_an_example(example: Example, folder: Pat
 
 
 @pytest.mark.parametrize(
-    "example", [e for e in EXAMPLES if any(f["info"] == "console" for f in e.outputs)], ids=lambda e: f"{e.page}:{e.line}"
+    "example",
+    [e for e in EXAMPLES if any(f["info"] == "console" for f in e.outputs)],
+    ids=lambda e: f"{e.page}:{e.line}",
 )
-def test_commands_print_what_stands_below_them(example: Example, folder: Path, request: pytest.FixtureRequest) -> None:
+def test_commands_print_what_stands_below_them(
+    example: Example, folder: Path, request: pytest.FixtureRequest
+) -> None:
     if request.config.getoption("update"):
         pytest.skip("being rewritten")
     write_files(example, folder)
@@ -198,9 +215,15 @@ def test_every_key_is_used_by_an_example() -> None:
         tree = read(Source("spec.yaml", example.text), Diagnostics())
         if tree is not None:
             used |= set(used_keys(tree, (SpecFile,), ""))
-    same = {"PlayerSolver": "SolverParameter", "Expectations": "ExpectSection"}  # the words of another record again
+    same = {
+        "PlayerSolver": "SolverParameter",
+        "Expectations": "ExpectSection",
+    }  # the words of another record again
     unused = {
-        key.path for key in KEYS if not {(owner, key.declared.name) for owner in (key.owner.__name__, same.get(key.owner.__name__))} & used
+        key.path
+        for key in KEYS
+        if not {(owner, key.declared.name) for owner in (key.owner.__name__, same.get(key.owner.__name__))}
+        & used
     }
     assert {path for path in unused if path.rpartition(".")[2] not in NO_EXAMPLE} == set()
     assert NO_EXAMPLE.keys() == {path.rpartition(".")[2] for path in unused}
@@ -212,11 +235,21 @@ def test_some_part_of_a_page_is_about_each_key(key: Key) -> None:
 
 
 def test_no_line_is_wider_than_a_terminal() -> None:
-    wide = [f"{page}: {line}" for page in PAGES for line in FENCE.sub("", source_of(page)).splitlines() if len(line) > 100]
+    wide = [
+        f"{page}: {line}"
+        for page in PAGES
+        for line in FENCE.sub("", source_of(page)).splitlines()
+        if len(line) > 100
+    ]
     assert wide == []
 
 
 def test_links_lead_somewhere() -> None:
     folder = ROOT / "docs/language"
-    links = [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)#\s]+)", source_of(page)) if "://" not in link]
+    links = [
+        (page, link)
+        for page in PAGES
+        for link in re.findall(r"\]\(([^)#\s]+)", source_of(page))
+        if "://" not in link
+    ]
     assert [(page, link) for page, link in links if not (folder / link).resolve().exists()] == []

@@ -39,7 +39,10 @@ def test_every_parameter_of_every_type_is_explained(cls: type[Layer]) -> None:
         ("blocks.bottleneck.layers.conv1.when", "blocks.layers.when: true or false; default true"),
         ("stepvalue", None),
         ("lr_mult", "layers.param.lr_mult: a number; default 1.0"),
-        ("Convolution.convolution_param.weight_filler.std", "Convolution.weight_filler.std: a number; default 1.0"),
+        (
+            "Convolution.convolution_param.weight_filler.std",
+            "Convolution.weight_filler.std: a number; default 1.0",
+        ),
         ("conv", "# Convolution"),
         ("expect", "expect: a mapping"),
         ("train.solver.nothing", None),

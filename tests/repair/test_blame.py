@@ -39,7 +39,11 @@ def test_the_sound_spec_is_sound() -> None:
 
 def test_a_variable_is_blamed_where_it_was_given() -> None:
     for text in (RESIDUAL, RESIDUAL + EXPECT):
-        found = only(text.replace("name: res2, block: unit, vars: {width: 16", "name: res2, block: unit, vars: {width: 61"))
+        found = only(
+            text.replace(
+                "name: res2, block: unit, vars: {width: 16", "name: res2, block: unit, vars: {width: 61"
+            )
+        )
         assert found.code == "NS302"
         assert found.span is not None
         assert (found.span.text, found.span.begin[0]) == ("61", 13)
@@ -78,7 +82,12 @@ def test_a_fix_of_a_variable_edits_where_it_was_given() -> None:
 def test_the_odd_one_of_two_names_is_marked() -> None:
     head = "netspec: 1\ninput: {data: [N, 3, 32, 32]}\nlayers:\n"
     conv = "  - {{name: {}, type: Convolution, num_output: 4, kernel_size: 3, pad: 1}}\n"
-    first = head + conv.format("conv1") + conv.format("pool1") + "  - {name: pool1, type: Pooling, kernel_size: 2}\n"
+    first = (
+        head
+        + conv.format("conv1")
+        + conv.format("pool1")
+        + "  - {name: pool1, type: Pooling, kernel_size: 2}\n"
+    )
     assert (only(first).code, only(first).span.begin[0]) == ("NS203", 5)  # type: ignore[union-attr]
     second = head + conv.format("conv1") + conv.format("conv2") + conv.format("conv2")
     assert only(second).span.begin[0] == 6  # type: ignore[union-attr]
@@ -86,20 +95,26 @@ def test_the_odd_one_of_two_names_is_marked() -> None:
 
 def test_what_copies_of_a_block_repeat_is_said_once() -> None:
     unit = "blocks: {u: {layers: [{name: c, type: Convolution, num_output: 3, kernel_size: 1, stride: 2}]}}\n"
-    found = only("netspec: 1\ninput: {data: [N, 3, 64, 64]}\n" + unit + "layers: [{name: u, block: u, repeat: 4}]\n")
+    found = only(
+        "netspec: 1\ninput: {data: [N, 3, 64, 64]}\n" + unit + "layers: [{name: u, block: u, repeat: 4}]\n"
+    )
     assert found.code == "NS402"
     assert found.notes[-1] == "the same holds for 3 other layers made here"
 
 
 def test_a_file_of_blocks_alone_is_clean() -> None:
     assert check_source(Source("spec.yaml", "blocks: {u: {layers: [{name: r, type: ReLU}]}}\n")) == []
-    assert [d.code for d in check_source(Source("spec.yaml", "netspec: 1\ndescription: a net\n"))] == ["NS209"]
+    assert [d.code for d in check_source(Source("spec.yaml", "netspec: 1\ndescription: a net\n"))] == [
+        "NS209"
+    ]
 
 
 def test_a_size_of_an_input_may_be_the_wrong_number() -> None:
     for text in (RESIDUAL + EXPECT, RESIDUAL.replace("[N, 3, 32, 32]", "{shape: [N, 3, 32, 32]}") + EXPECT):
         found = check_source(Source("spec.yaml", text.replace("3, 32, 32]}", "3, 32, 2]}", 1)))
-        places = [span for d in found for span in (d.span, *(label.span for label in d.others)) if span is not None]
+        places = [
+            span for d in found for span in (d.span, *(label.span for label in d.others)) if span is not None
+        ]
         assert ("2", 2) in [(span.text, span.begin[0]) for span in places]
 
 
@@ -156,7 +171,9 @@ expect: {shapes: {sum: [N, 3, H, W]}, parameters: 231}
 
 def test_open_sizes_that_can_never_fit_are_blamed_too() -> None:
     assert [d.fact for d in check_source(Source("spec.yaml", OPEN))] == []
-    assert pointed(OPEN, "num_output: 3, kernel_size: 3, pad: 1", "num_output: 3, kernel_size: 3, pad: 2")[:2] == ("2", 5)
+    assert pointed(OPEN, "num_output: 3, kernel_size: 3, pad: 1", "num_output: 3, kernel_size: 3, pad: 2")[
+        :2
+    ] == ("2", 5)
     assert pointed(OPEN, "kernel_size: 4, stride: 2", "kernel_size: 3, stride: 2")[:2] == ("3", 6)
 
 
@@ -178,18 +195,33 @@ def test_a_failed_shape_names_the_first_layer_that_differs() -> None:
     found = check_source(Source("spec.yaml", FLAT.replace("num_output: 6", "num_output: 4")))
     (failed,) = [d for d in found if d.code == "NS324"]
     assert remarks(failed) == ("the first layer that differs is conv2: with 6 it gives [N, 6, 8, 8]",)
-    (unclear,) = [d for d in check_source(Source("spec.yaml", FLAT.replace("[N, 6, 4, 4]", "[N, 777, 4, 4]"))) if d.code == "NS324"]
+    (unclear,) = [
+        d
+        for d in check_source(Source("spec.yaml", FLAT.replace("[N, 6, 4, 4]", "[N, 777, 4, 4]")))
+        if d.code == "NS324"
+    ]
     assert remarks(unclear) == ("the first layer that differs is among conv1, conv2, pool",)
 
 
 def test_independent_faults_are_told_apart_also_in_uses_of_one_block() -> None:
     text = RESIDUAL.replace("res2, block: unit, vars: {width: 16}}", "res2, block: unit, vars: {width: 61}}")
     text += "  - {name: wide, type: Convolution, bottom: stem, num_output: 24, kernel_size: 3, pad: 1}\n"
-    text += "  - {name: res3, block: unit, vars: {width: 42}}\n  - {name: res4, block: unit, vars: {width: 24}}\n"
-    for expect in ("", "output: [res2, res4]\nexpect: {shapes: {res2: [N, 16, 32, 32], res4: [N, 24, 32, 32]}, parameters: 34040}\n"):
+    text += (
+        "  - {name: res3, block: unit, vars: {width: 42}}\n  - {name: res4, block: unit, vars: {width: 24}}\n"
+    )
+    for expect in (
+        "",
+        "output: [res2, res4]\nexpect: {shapes: {res2: [N, 16, 32, 32], res4: [N, 24, 32, 32]}, parameters: 34040}\n",
+    ):
         found = [d for d in check_source(Source("spec.yaml", text + expect)) if d.severity == "error"]
-        assert [(d.code, d.span.text, d.span.begin[0]) for d in found if d.span is not None] == [("NS302", "61", 13), ("NS302", "42", 15)]
-        assert [fix.text for d in found for fix in d.fixes] == ["write 16 in place of 61", "write 24 in place of 42"]
+        assert [(d.code, d.span.text, d.span.begin[0]) for d in found if d.span is not None] == [
+            ("NS302", "61", 13),
+            ("NS302", "42", 15),
+        ]
+        assert [fix.text for d in found for fix in d.fixes] == [
+            "write 16 in place of 61",
+            "write 24 in place of 42",
+        ]
 
 
 def test_a_number_is_also_tried_as_0() -> None:
@@ -207,7 +239,9 @@ def test_without_expectations_the_odd_one_is_told_first() -> None:
     text = head + pool + "  - {name: dw, type: DepthwiseConvolution, num_output: 32, kernel_size: 3}\n"
     text += "  - {name: conv2, type: Convolution, num_output: 9, kernel_size: 5}\n"
     assert check_source(Source("spec.yaml", text)) == []
-    assert pointed(text, "conv1, type: Convolution, num_output: 32", "conv1, type: Convolution, num_output: 31")[:2] == ("31", 4)
+    assert pointed(
+        text, "conv1, type: Convolution, num_output: 32", "conv1, type: Convolution, num_output: 31"
+    )[:2] == ("31", 4)
     place, line, helps = pointed(text, "kernel_size: 2, stride: 2", "kernel_size: 2, stride: 27")
     assert (place, line, helps) == ("27", 5, ["write 2 in place of 27"])
     assert pointed(text, "[N, 3, 28, 28]", "[N, 3, 8, 28]")[:2] == ("8", 2)
@@ -224,7 +258,9 @@ def test_a_layer_may_keep_its_first_top() -> None:
 
 def test_a_pad_that_was_left_out_is_offered() -> None:
     """Beside a literal kernel_size, where a join needs it; a window that does not fit has its rule's own remedies."""
-    text = RESIDUAL.replace("kernel_size: 3, pad: 1}\n      - {name: sum", "kernel_size: 3}\n      - {name: sum")
+    text = RESIDUAL.replace(
+        "kernel_size: 3, pad: 1}\n      - {name: sum", "kernel_size: 3}\n      - {name: sum"
+    )
     assert text != RESIDUAL
     for each in (text, text + EXPECT):
         found = only(each)
@@ -262,8 +298,14 @@ layers:
 def test_faults_one_behind_another_are_all_told() -> None:
     for expect in ("", "expect: {shapes: {bs: [N, 16, 32, 32]}}\n"):
         found = [d for d in check_source(Source("spec.yaml", CHAIN + expect)) if d.severity == "error"]
-        assert [(d.code, d.span.text, d.span.begin[0]) for d in found if d.span is not None] == [("NS302", "61", 6), ("NS302", "15", 9)]
-        assert [fix.text for d in found for fix in d.fixes] == ["write 16 in place of 61", "write 16 in place of 15"]
+        assert [(d.code, d.span.text, d.span.begin[0]) for d in found if d.span is not None] == [
+            ("NS302", "61", 6),
+            ("NS302", "15", 9),
+        ]
+        assert [fix.text for d in found for fix in d.fixes] == [
+            "write 16 in place of 61",
+            "write 16 in place of 15",
+        ]
         assert found[1].notes[-1] == "appears once 16 is written in place of 61"
 
 
@@ -280,14 +322,25 @@ def test_a_wrong_bottom_is_no_row_of_wrong_numbers() -> None:
 
 def test_layers_of_the_training_phase_alone_are_looked_at_too() -> None:
     """What is tried on the net of the test phase has no such layer."""
-    text = OPEN.partition("expect:")[0].replace("H, W]", "8, 8]").replace("kernel_size: 4, stride: 2, pad: 1", "kernel_size: 4, stride: 2")
-    phased = "".join(f"{line[:-1]}, include: {{phase: TRAIN}}}}\n" if "up" in line else f"{line}\n" for line in text.splitlines())
+    text = (
+        OPEN.partition("expect:")[0]
+        .replace("H, W]", "8, 8]")
+        .replace("kernel_size: 4, stride: 2, pad: 1", "kernel_size: 4, stride: 2")
+    )
+    phased = "".join(
+        f"{line[:-1]}, include: {{phase: TRAIN}}}}\n" if "up" in line else f"{line}\n"
+        for line in text.splitlines()
+    )
     assert "NS302" in {d.code for d in check_source(Source("spec.yaml", phased))}
 
 
 def test_one_number_that_clears_all_is_no_row_of_two() -> None:
     """A branch of 8 in place of 384 leaves 712 channels where two layers say 1088, and 1704 where one says 2080."""
-    text = (Path(__file__).parents[2] / "specs/imagenet/inception-resnet-v2.yaml").read_text().partition("\nexpect:")[0] + "\n"
-    narrow = text.replace("block: valid, bottom: x, vars: {width: 384,", "block: valid, bottom: x, vars: {width: 8,", 1)
+    text = (Path(__file__).parents[2] / "specs/imagenet/inception-resnet-v2.yaml").read_text().partition(
+        "\nexpect:"
+    )[0] + "\n"
+    narrow = text.replace(
+        "block: valid, bottom: x, vars: {width: 384,", "block: valid, bottom: x, vars: {width: 8,", 1
+    )
     assert narrow != text
     assert not any(note.startswith("shows once") for note in only(narrow).notes)

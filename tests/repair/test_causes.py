@@ -1,12 +1,12 @@
 """Findings that name the cause, where a change elsewhere would quiet them too: each way out that is offered is made."""
 
 import pytest
-from analysis_specs import findings, net
 
 from netspec.analysis.lint.pictures import WHITE
 from netspec.diagnostics.model import Diagnostic
 from netspec.repair.edits import edited
 from netspec.source import Source
+from tests.analysis.analysis_specs import findings, net
 
 IP = "name: ip, type: InnerProduct, bottom: data, num_output: {n}, weight_filler: xavier\n"
 
@@ -24,11 +24,17 @@ def mended(text: str, found: Diagnostic, at: int = 0) -> str:
 @pytest.mark.parametrize("batch", ["64", "N", "8", "5"])
 @pytest.mark.parametrize(
     ("layer", "top_k", "limit"),
-    [("Accuracy, bottom: [ip, label]", 5, 2), ("ArgMax, bottom: ip", 3, 2), ("ArgMax, axis: 1, bottom: ip", 7, 4)],
+    [
+        ("Accuracy, bottom: [ip, label]", 5, 2),
+        ("ArgMax, bottom: ip", 3, 2),
+        ("ArgMax, axis: 1, bottom: ip", 7, 4),
+    ],
 )
 def test_more_guesses_than_classes(batch: str, layer: str, top_k: int, limit: int) -> None:
     """Whatever number stands by: a batch of 64 is no number of classes."""
-    text = net(f"[{batch}, 3], label: [{batch}]", IP.format(n=limit) + f"name: acc, type: {layer}, top_k: {top_k}")
+    text = net(
+        f"[{batch}, 3], label: [{batch}]", IP.format(n=limit) + f"name: acc, type: {layer}, top_k: {top_k}"
+    )
     found = first(text)
     assert (found.code, found.span.text if found.span else "") == ("NS302", str(top_k))
     assert [[edit.text for edit in fix.edits] for fix in found.fixes] == [[str(limit)]]
@@ -37,19 +43,28 @@ def test_more_guesses_than_classes(batch: str, layer: str, top_k: int, limit: in
 
 @pytest.mark.parametrize(
     ("shape", "turned"),
-    [("[N, 28, 28, 1]", "[N, 1, 28, 28]"), ("[N, 224, 200, 3]", "[N, 3, 224, 200]"), ("[16, H, W, 3]", "[16, 3, H, W]")],
+    [
+        ("[N, 28, 28, 1]", "[N, 1, 28, 28]"),
+        ("[N, 224, 200, 3]", "[N, 3, 224, 200]"),
+        ("[16, H, W, 3]", "[16, 3, H, W]"),
+    ],
 )
 @pytest.mark.parametrize("pad", [0, 1])
 def test_channels_last(shape: str, turned: str, pad: int) -> None:
     """Refused or not: a window of 3 does not fit the width 1, and does slide over three colours."""
-    text = net(shape, f"name: c, type: Convolution, num_output: 4, kernel_size: 3, pad: {pad}, weight_filler: msra")
+    text = net(
+        shape, f"name: c, type: Convolution, num_output: 4, kernel_size: 3, pad: {pad}, weight_filler: msra"
+    )
     found = first(text)
     assert mended(text, found) == text.replace(shape, turned)
     assert not any("28 in place of 1" in fix.text for fix in found.fixes)
     assert findings(mended(text, found)) == []
 
 
-@pytest.mark.parametrize(("written", "meant"), [("1/255", "0.00392156862745098"), ("1 / 255", "0.00392156862745098"), ("-1.5/2", "-0.75")])
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("1/255", "0.00392156862745098"), ("1 / 255", "0.00392156862745098"), ("-1.5/2", "-0.75")],
+)
 def test_a_fraction_for_a_number(written: str, meant: str) -> None:
     text = net(f"{{shape: [N, 3, 8, 8], image: {{scale: {written}}}}}", "name: r, type: ReLU")
     found = first(text)
@@ -72,7 +87,9 @@ def test_small_means_are_written_for_white_255() -> None:
 
 
 def test_a_deviation_for_each_channel_has_its_layer() -> None:
-    found = first(net("{shape: [N, 3, 8, 8], image: {color: rgb, std: [58.4, 57.1, 57.4]}}", "name: r, type: ReLU"))
+    found = first(
+        net("{shape: [N, 3, 8, 8], image: {color: rgb, std: [58.4, 57.1, 57.4]}}", "name: r, type: ReLU")
+    )
     assert found.code == "NS102"
     layer = found.notes[0].partition(": {")[2].removesuffix("}")
     assert findings(net("[N, 3, 8, 8]", f"name: s, {layer}")) == []
@@ -111,7 +128,9 @@ def test_sizes_are_told_of_a_net_whose_own_do_not_fit(tmp_path, size: str, code:
     (tmp_path / "u.yaml").write_text(text, encoding="utf-8")
     result = CliRunner().invoke(group, ["sizes", str(tmp_path / "u.yaml")], standalone_mode=False)
     assert result.exception is None, result.exception
-    assert [line.split("   ")[0] for line in result.output.splitlines() if "=" in line and "not" not in line] == [
+    assert [
+        line.split("   ")[0] for line in result.output.splitlines() if "=" in line and "not" not in line
+    ] == [
         "H = 2 + 2n",
         "W = 2 + 2n",
     ]
@@ -122,7 +141,10 @@ def test_sizes_of_a_net_with_another_fault_are_not_told(tmp_path) -> None:
     from netspec import driver
     from netspec.diagnostics.model import SpecError
 
-    text = net("[N, 3, 8, 8]", "name: c, type: Convolution, num_output: 8, kernel_size: 3, group: 2, weight_filler: msra")
+    text = net(
+        "[N, 3, 8, 8]",
+        "name: c, type: Convolution, num_output: 8, kernel_size: 3, group: 2, weight_filler: msra",
+    )
     with pytest.raises(SpecError) as raised:
         driver.load_source(Source("net.yaml", text)).sized_graph()
     assert [d.code for d in raised.value.diagnostics] == ["NS302"]

@@ -74,7 +74,15 @@ def fixing_is_safe_and_idempotent(source: Source, found: list[Diagnostic]) -> bo
 
 def places_are_in_the_text(source: Source, found: list[Diagnostic]) -> None:
     for d in found:
-        spans = [s for s in (d.span, *(label.span for label in d.others), *(e.span for f in d.fixes for e in f.edits)) if s is not None]
+        spans = [
+            s
+            for s in (
+                d.span,
+                *(label.span for label in d.others),
+                *(e.span for f in d.fixes for e in f.edits),
+            )
+            if s is not None
+        ]
         for span in spans:
             if span.source.name == source.name:
                 assert span.source.text == source.text

@@ -1,10 +1,10 @@
 """A net whose input does not fit is told the sizes nearby that do: the next smaller and the next larger, and both are made."""
 
 import pytest
-from analysis_specs import findings, net
 
 from netspec.repair.edits import edited
 from netspec.source import Source
+from tests.analysis.analysis_specs import findings, net
 
 
 def u_net(depth: int, shape: str) -> str:
@@ -33,7 +33,9 @@ def offered(text: str) -> list[list[str]]:
     return [[edit.text for edit in fix.edits] for fix in found.fixes]
 
 
-@pytest.mark.parametrize(("depth", "own"), [(1, 225), (1, 31), (2, 90), (2, 30), (3, 100), (4, 250), (5, 225)])
+@pytest.mark.parametrize(
+    ("depth", "own"), [(1, 225), (1, 31), (2, 90), (2, 30), (3, 100), (4, 250), (5, 225)]
+)
 def test_the_nearest_legal_sizes_are_told(depth: int, own: int) -> None:
     step = 1 << depth
     below, above = own // step * step, -(-own // step) * step
@@ -54,4 +56,6 @@ def test_no_size_is_told_where_none_will_do() -> None:
         "name: b, type: Convolution, bottom: data, num_output: 40, kernel_size: 1, weight_filler: msra\n"
         "name: s, type: Eltwise, bottom: [a, b]\n"
     )
-    assert all("on each axis" not in fix.text for d in findings(net("[N, 3, 225, 225]", layers)) for fix in d.fixes)
+    assert all(
+        "on each axis" not in fix.text for d in findings(net("[N, 3, 225, 225]", layers)) for fix in d.fixes
+    )

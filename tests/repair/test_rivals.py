@@ -75,10 +75,15 @@ def test_a_name_that_others_read_rightly_is_not_blamed() -> None:
     """Renaming the input would mend two readers, break three, and hide the sizes that are wrong behind those."""
     line = "  - {{name: b{0}, type: Convolution, bottom: {1}, num_output: 8, kernel_size: 3, group: {2}}}\n"
     rows = [
-        line.format(i, bottom, group) for i, (bottom, group) in enumerate([("data", 7), ("data", 7), ("dta", 1), ("dta", 1), ("data", 7)])
+        line.format(i, bottom, group)
+        for i, (bottom, group) in enumerate([("data", 7), ("data", 7), ("dta", 1), ("dta", 1), ("data", 7)])
     ]
-    found = check_source(Source("spec.yaml", "netspec: 1\ninput: {data: [N, 3, 32, 32]}\nlayers:\n" + "".join(rows)))
-    assert sorted((d.code, d.span.begin[0]) for d in found if d.severity == "error" and d.span is not None) == [
+    found = check_source(
+        Source("spec.yaml", "netspec: 1\ninput: {data: [N, 3, 32, 32]}\nlayers:\n" + "".join(rows))
+    )
+    assert sorted(
+        (d.code, d.span.begin[0]) for d in found if d.severity == "error" and d.span is not None
+    ) == [
         ("NS201", 6),
         ("NS201", 7),
         ("NS302", 4),

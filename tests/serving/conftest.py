@@ -44,7 +44,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
          [("row", real, ["N", 3])], {"table": random(5, 4, 3)})  # fmt: skip
     heavy = [node("Conv", [f"h{i}" if i else "x", "w"], [f"h{i + 1}"], pads=[3, 3, 3, 3]) for i in range(12)]
     image = (real, [1, 16, 64, 64])
-    save(folder / "heavy.onnx", heavy, [("x", *image)], [("h12", *image)], {"w": random(6, 16, 16, 7, 7) / 28})
+    save(
+        folder / "heavy.onnx", heavy, [("x", *image)], [("h12", *image)], {"w": random(6, 16, 16, 7, 7) / 28}
+    )
     return folder
 
 
@@ -72,7 +74,11 @@ def direct(models: Path) -> Callable[..., dict[str, np.ndarray]]:
 
     def run(name: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         if name not in sessions:
-            sessions[name] = onnxruntime.InferenceSession(models / f"{name}.onnx", providers=["CPUExecutionProvider"])
-        return dict(zip([o.name for o in sessions[name].get_outputs()], sessions[name].run(None, inputs), strict=True))
+            sessions[name] = onnxruntime.InferenceSession(
+                models / f"{name}.onnx", providers=["CPUExecutionProvider"]
+            )
+        return dict(
+            zip([o.name for o in sessions[name].get_outputs()], sessions[name].run(None, inputs), strict=True)
+        )
 
     return run

@@ -59,7 +59,9 @@ def test_json_and_binary_both_ways(lenet, direct, sends, receives):
 
 def test_request_id_and_subset_of_outputs(lenet):
     tensor = triton.InferInput("data", [1, 1, 28, 28], "FP32").set_data_from_numpy(random(0, 1, 1, 28, 28))
-    answer = lenet.infer("lenet", [tensor], request_id="r-17", outputs=[triton.InferRequestedOutput("ip")]).get_response()
+    answer = lenet.infer(
+        "lenet", [tensor], request_id="r-17", outputs=[triton.InferRequestedOutput("ip")]
+    ).get_response()
     assert answer["id"] == "r-17"
     assert answer["model_name"] == "lenet"
     assert answer["model_version"] == "1"
@@ -70,14 +72,19 @@ def test_request_id_and_subset_of_outputs(lenet):
 def test_compressed_bodies(lenet, direct, sent):
     data = random(1, 1, 1, 28, 28)
     tensor = triton.InferInput("data", [1, 1, 28, 28], "FP32").set_data_from_numpy(data)
-    result = lenet.infer("lenet", [tensor], request_compression_algorithm=sent, response_compression_algorithm=sent)
+    result = lenet.infer(
+        "lenet", [tensor], request_compression_algorithm=sent, response_compression_algorithm=sent
+    )
     np.testing.assert_allclose(result.as_numpy("prob"), direct("lenet", data=data)["prob"], **CLOSE)
 
 
 @pytest.mark.parametrize("binary", [True, False])
 def test_classification(lenet, direct, binary):
     data = random(2, 2, 1, 28, 28)
-    outputs = [triton.InferRequestedOutput("prob", binary_data=binary, class_count=10), triton.InferRequestedOutput("ip", class_count=2)]
+    outputs = [
+        triton.InferRequestedOutput("prob", binary_data=binary, class_count=10),
+        triton.InferRequestedOutput("ip", class_count=2),
+    ]
     result = ask(lenet, "lenet", outputs, data=data)
     prob = direct("lenet", data=data)["prob"]
     names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"]
@@ -109,7 +116,9 @@ def test_every_datatype_survives_exactly(start, sends, receives):
     for t, array in arrays.items():
         found = result.as_numpy(f"{t}_out")
         if t == "BYTES":
-            found = np.array([x.decode() if isinstance(x, bytes) else x for x in found.flat], dtype=object).reshape(2, 2)
+            found = np.array(
+                [x.decode() if isinstance(x, bytes) else x for x in found.flat], dtype=object
+            ).reshape(2, 2)
         assert found.dtype == array.dtype
         np.testing.assert_array_equal(found, array)
 
@@ -129,7 +138,9 @@ def test_empty_batch_and_unaligned_header(lenet):
     with pytest.raises(InferenceServerException, match="axis 0 is 0: a size is at least 1"):
         ask(lenet, "lenet", data=np.zeros((0, 1, 28, 28), np.float32))
     for length in range(1, 5):
-        tensor = triton.InferInput("data", [1, 1, 28, 28], "FP32").set_data_from_numpy(random(0, 1, 1, 28, 28))
+        tensor = triton.InferInput("data", [1, 1, 28, 28], "FP32").set_data_from_numpy(
+            random(0, 1, 1, 28, 28)
+        )
         assert lenet.infer("lenet", [tensor], request_id="x" * length).as_numpy("prob").shape == (1, 10)
 
 
@@ -137,7 +148,9 @@ def test_symbolic_sizes(start, direct):
     with triton.InferenceServerClient(start("open").address) as client:
         for height, width in ((5, 5), (7, 12), (30, 6)):
             x = random(height, 2, 2, height, width)
-            np.testing.assert_allclose(ask(client, "open", x=x).as_numpy("y"), direct("open", x=x)["y"], **CLOSE)
+            np.testing.assert_allclose(
+                ask(client, "open", x=x).as_numpy("y"), direct("open", x=x)["y"], **CLOSE
+            )
         with pytest.raises(InferenceServerException, match="cannot run on these inputs") as error:
             ask(client, "open", x=random(0, 1, 2, 3, 3))
         assert error.value.status() == "400"
@@ -213,7 +226,9 @@ def test_metrics_count_requests_and_joined_rows(start):
 def test_waiting_requests_are_joined(start):
     """Of 32 requests at once, what queued up behind the first runs together: fewer runs than requests, all rows accounted for."""
     server = start("lenet", "--name", "joined")
-    body = json.dumps({"inputs": [{"name": "data", "datatype": "FP32", "shape": [4, 1, 28, 28], "data": [0.5] * 3136}]}).encode()
+    body = json.dumps(
+        {"inputs": [{"name": "data", "datatype": "FP32", "shape": [4, 1, 28, 28], "data": [0.5] * 3136}]}
+    ).encode()
     together = threading.Barrier(32)
 
     def work(_: int) -> int:

@@ -16,7 +16,13 @@ pytestmark = pytest.mark.onnx
 
 def identity(path, datatype=TensorProto.FLOAT, metadata=None):
     """A model with y = x."""
-    return save(path, [helper.make_node("Identity", ["x"], ["y"])], [("x", datatype, ["N"])], [("y", datatype, ["N"])], metadata=metadata)
+    return save(
+        path,
+        [helper.make_node("Identity", ["x"], ["y"])],
+        [("x", datatype, ["N"])],
+        [("y", datatype, ["N"])],
+        metadata=metadata,
+    )
 
 
 def test_run_once_gives_every_output(models, direct):
@@ -49,27 +55,50 @@ def test_signature_labels_and_metadata(models):
     assert model.batch == "N"
     assert len(model.labels["prob"]) == 9
     assert "author" not in model.metadata
-    assert open_model(models / "open.onnx", "cpu", allow_uncertified=True).outputs[0].shape == ("N", 3, None, None)
+    assert open_model(models / "open.onnx", "cpu", allow_uncertified=True).outputs[0].shape == (
+        "N",
+        3,
+        None,
+        None,
+    )
 
 
-@pytest.mark.parametrize("model, batch", [("lenet", "N"), ("two", "N"), ("open", "N"), ("fixed", None), ("gram", None), ("heavy", None)])
+@pytest.mark.parametrize(
+    "model, batch",
+    [("lenet", "N"), ("two", "N"), ("open", "N"), ("fixed", None), ("gram", None), ("heavy", None)],
+)
 def test_what_may_be_joined(models, batch, model):
     assert open_model(models / f"{model}.onnx", "cpu", allow_uncertified=True).batch == batch
 
 
 def test_axes_0_of_different_symbols_are_not_joined():
-    n, m, unknown, scalar = (TensorInfo(x, "FP32", shape) for x, shape in (("n", ("N", 2)), ("m", ("M", 2)), ("u", (None, 2)), ("s", ())))
+    n, m, unknown, scalar = (
+        TensorInfo(x, "FP32", shape)
+        for x, shape in (("n", ("N", 2)), ("m", ("M", 2)), ("u", (None, 2)), ("s", ()))
+    )
     assert batch_symbol([n], [n]) == "N"
-    for inputs, outputs in (([n, m], [n]), ([n], [m]), ([n], [unknown]), ([unknown], [unknown]), ([n], [scalar]), ([], [n])):
+    for inputs, outputs in (
+        ([n, m], [n]),
+        ([n], [m]),
+        ([n], [unknown]),
+        ([unknown], [unknown]),
+        ([n], [scalar]),
+        ([], [n]),
+    ):
         assert batch_symbol(inputs, outputs) is None
 
 
 def test_a_symbol_has_one_size_in_a_request():
     declared = [TensorInfo("a", "FP32", ("N", "N")), TensorInfo("b", "INT64", (None, "M"))]
     check_inputs(declared, {"a": ("FP32", [2, 2]), "b": ("INT64", [7, 5])})
-    with pytest.raises(RequestError, match="input 'a' must have shape \\[N, N\\]: got \\[2, 3\\], axis 1 is 3 where N = 2 by input 'a'"):
+    with pytest.raises(
+        RequestError,
+        match="input 'a' must have shape \\[N, N\\]: got \\[2, 3\\], axis 1 is 3 where N = 2 by input 'a'",
+    ):
         check_inputs(declared, {"a": ("FP32", [2, 3]), "b": ("INT64", [7, 5])})
-    with pytest.raises(RequestError, match="input 'b' must have shape \\[\\?, M\\]: got \\[5\\], 1 axes instead of 2"):
+    with pytest.raises(
+        RequestError, match="input 'b' must have shape \\[\\?, M\\]: got \\[5\\], 1 axes instead of 2"
+    ):
         check_inputs(declared, {"a": ("FP32", [2, 2]), "b": ("INT64", [5])})
 
 
@@ -92,12 +121,17 @@ def test_types_that_cannot_be_served(tmp_path):
     with pytest.raises(SpecError) as error:
         open_model(path, "cpu", allow_uncertified=True)
     assert error.value.diagnostics[0].code == "NS723"
-    assert error.value.diagnostics[0].fact.startswith("'x' is tensor(bfloat16); served are tensor(bool), tensor(double)")
+    assert error.value.diagnostics[0].fact.startswith(
+        "'x' is tensor(bfloat16); served are tensor(bool), tensor(double)"
+    )
 
 
 def test_classify():
     scores = np.array([[0.25, 0.5, 0.25], [np.nan, -1, -2]], np.float32)
-    assert classify("y", scores, 2, ["a", "b"]).tolist() == [["0.500000:1:b", "0.250000:0:a"], ["-1.000000:1:b", "-2.000000:2"]]
+    assert classify("y", scores, 2, ["a", "b"]).tolist() == [
+        ["0.500000:1:b", "0.250000:0:a"],
+        ["-1.000000:1:b", "-2.000000:2"],
+    ]
     assert classify("y", scores[0], 99, []).tolist() == ["0.500000:1", "0.250000:0", "0.250000:2"]
     assert classify("y", np.array([[[1], [200]]], np.uint8), 1, []).tolist() == [["200:1"]]
     assert classify("y", np.zeros((0, 3), np.float32), 2, []).shape == (0, 2)
@@ -115,7 +149,8 @@ def test_an_unknown_device(models):
 def test_another_batch_than_a_fixed_one_says_what_to_write():
     declared = (TensorInfo("data", "FP32", (10, 3, 8, 8)),)
     with pytest.raises(
-        RequestError, match=r"axis 0 is 1 instead of 10; for any batch, write `data: \[N, 3, 8, 8\]` under input: in the spec"
+        RequestError,
+        match=r"axis 0 is 1 instead of 10; for any batch, write `data: \[N, 3, 8, 8\]` under input: in the spec",
     ):
         check_inputs(declared, {"data": ("FP32", (1, 3, 8, 8))})
     with pytest.raises(RequestError, match=r"axis 1 is 4 instead of 3$"):

@@ -9,7 +9,21 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.onnx
-NAMES = ["BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"]
+NAMES = [
+    "BOOL",
+    "UINT8",
+    "UINT16",
+    "UINT32",
+    "UINT64",
+    "INT8",
+    "INT16",
+    "INT32",
+    "INT64",
+    "FP16",
+    "FP32",
+    "FP64",
+    "BYTES",
+]
 LENGTH = "Inference-Header-Content-Length"
 
 
@@ -88,12 +102,42 @@ CASES = {
 }  # fmt: skip
 
 BINARY = {
-    "too few bytes": (with_size(20), RAW[:20], None, "input 'a' of shape [2, 3] and datatype FP32 needs 24 bytes (6 x 4): got 20"),
-    "bytes left over": (with_size(24), RAW + b"x", None, "the body must end with the last binary tensor: 1 bytes are left over"),
-    "more than there is": (with_size(1 << 60), RAW, None, "must be at most the 24 bytes that are left: got 1152921504606846976"),
-    "huge header length": (with_size(24), RAW, "99999999", "Inference-Header-Content-Length must not exceed the body: 99999999 > "),
-    "absurd header length": (with_size(24), RAW, "9" * 5000, "Inference-Header-Content-Length must be a number of bytes"),
-    "negative header length": (with_size(24), RAW, "-1", "Inference-Header-Content-Length must be a number of bytes: got '-1'"),
+    "too few bytes": (
+        with_size(20),
+        RAW[:20],
+        None,
+        "input 'a' of shape [2, 3] and datatype FP32 needs 24 bytes (6 x 4): got 20",
+    ),
+    "bytes left over": (
+        with_size(24),
+        RAW + b"x",
+        None,
+        "the body must end with the last binary tensor: 1 bytes are left over",
+    ),
+    "more than there is": (
+        with_size(1 << 60),
+        RAW,
+        None,
+        "must be at most the 24 bytes that are left: got 1152921504606846976",
+    ),
+    "huge header length": (
+        with_size(24),
+        RAW,
+        "99999999",
+        "Inference-Header-Content-Length must not exceed the body: 99999999 > ",
+    ),
+    "absurd header length": (
+        with_size(24),
+        RAW,
+        "9" * 5000,
+        "Inference-Header-Content-Length must be a number of bytes",
+    ),
+    "negative header length": (
+        with_size(24),
+        RAW,
+        "-1",
+        "Inference-Header-Content-Length must be a number of bytes: got '-1'",
+    ),
     "short header length": (with_size(24), RAW, "10", "the request must be JSON: "),
     "zero header length": (with_size(24), RAW, "0", "the request must be JSON: it is empty"),
 }
@@ -137,7 +181,10 @@ def test_malformed_binary(two, case):
 ])  # fmt: skip
 def test_malformed_strings(start, data, size, expected):
     others = [{"name": t, "datatype": t, "shape": [1, 1], "data": [t == "BOOL" or 1]} for t in NAMES[:-1]]
-    header = body(*others, {"name": "BYTES", "datatype": "BYTES", "shape": [1, 1], "parameters": {"binary_data_size": size}})
+    header = body(
+        *others,
+        {"name": "BYTES", "datatype": "BYTES", "shape": [1, 1], "parameters": {"binary_data_size": size}},
+    )
     status, answer = post(start("types"), "/v2/models/types/infer", header + data, {LENGTH: str(len(header))})
     assert status == 400
     assert expected in answer["error"]
@@ -155,7 +202,10 @@ def test_malformed_strings(start, data, size, expected):
 ])  # fmt: skip
 def test_values_that_the_datatype_cannot_hold(start, datatype, value, expected):
     fill = {"BOOL": True, "BYTES": "x"}
-    tensors = [{"name": t, "datatype": t, "shape": [1, 1], "data": [value if t == datatype else fill.get(t, 1)]} for t in NAMES]
+    tensors = [
+        {"name": t, "datatype": t, "shape": [1, 1], "data": [value if t == datatype else fill.get(t, 1)]}
+        for t in NAMES
+    ]
     status, answer = post(start("types"), "/v2/models/types/infer", body(*tensors))
     assert status == 400
     assert answer["error"] == f"data of input {datatype!r} {expected}"

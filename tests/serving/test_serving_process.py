@@ -22,18 +22,30 @@ from netspec.diagnostics import SpecError
 
 pytestmark = pytest.mark.onnx
 HEAVY = random(0, 1, 16, 64, 64)
-INPUT = {"name": "x", "datatype": "FP32", "shape": [1, 16, 64, 64], "parameters": {"binary_data_size": HEAVY.nbytes}}
+INPUT = {
+    "name": "x",
+    "datatype": "FP32",
+    "shape": [1, 16, 64, 64],
+    "parameters": {"binary_data_size": HEAVY.nbytes},
+}
 HEADER = json.dumps({"inputs": [INPUT], "parameters": {"binary_data_output": True}}).encode()
 
 
 def ask(connection):
     """One request for the heavy model: status, and the output or the error."""
-    connection.request("POST", "/v2/models/heavy/infer", HEADER + HEAVY.tobytes(), {"Inference-Header-Content-Length": str(len(HEADER))})
+    connection.request(
+        "POST",
+        "/v2/models/heavy/infer",
+        HEADER + HEAVY.tobytes(),
+        {"Inference-Header-Content-Length": str(len(HEADER))},
+    )
     answer = connection.getresponse()
     content = answer.read()
     if answer.status != 200:
         return answer.status, content.decode()
-    return 200, np.frombuffer(content[int(answer.headers["Inference-Header-Content-Length"]) :], np.float32).reshape(HEAVY.shape)
+    return 200, np.frombuffer(
+        content[int(answer.headers["Inference-Header-Content-Length"]) :], np.float32
+    ).reshape(HEAVY.shape)
 
 
 def metric(server, name):
@@ -46,10 +58,15 @@ def test_a_signal_loses_nothing_that_was_accepted(models, direct, number):
     server = Server([str(models / "heavy.onnx"), "--device", "cpu", "--threads", "1"])
     expected, clients = direct("heavy", x=HEAVY)["h12"], 24
     with ThreadPoolExecutor(clients) as pool:
-        connections = [http.client.HTTPConnection(server.host, server.port, timeout=60) for _ in range(clients)]
+        connections = [
+            http.client.HTTPConnection(server.host, server.port, timeout=60) for _ in range(clients)
+        ]
         answers = [pool.submit(ask, connection) for connection in connections]
         deadline = time.monotonic() + 30
-        while metric(server, "netspec_requests_in_progress") + metric(server, "netspec_requests_total") < clients:
+        while (
+            metric(server, "netspec_requests_in_progress") + metric(server, "netspec_requests_total")
+            < clients
+        ):
             assert time.monotonic() < deadline
         assert server.stop(number) == (0, "", "")
         for answer in answers:
@@ -93,7 +110,10 @@ def test_a_full_queue_is_said(models):
         for _ in range(3):
             together.wait()
             status, output = ask(connection)
-            assert status == 200 or output == '{"error":"the queue is full: 1 requests are waiting; try again later"}'
+            assert (
+                status == 200
+                or output == '{"error":"the queue is full: 1 requests are waiting; try again later"}'
+            )
             found.append(status)
         return found
 
@@ -113,7 +133,9 @@ def test_only_onnxruntime_is_imported(models):
 
 
 def test_name_and_host(models):
-    server = Server([str(models / "lenet.onnx"), "--device", "cpu", "--name", "my net", "--host", "localhost"])
+    server = Server(
+        [str(models / "lenet.onnx"), "--device", "cpu", "--name", "my net", "--host", "localhost"]
+    )
     assert server.line.startswith("serving my net on http://localhost:")
     assert urllib.request.urlopen(f"http://{server.address}/v2/models/my%20net/ready").status == 200
     assert server.stop()[0] == 0
@@ -173,6 +195,12 @@ def test_cuda_that_is_not_there(models):
 
 
 def test_bad_options_are_usage_errors():
-    for options in (["--device", "tpu"], ["--port", "70000"], ["--max-batch", "0"], ["--queue", "0"], ["another"]):
+    for options in (
+        ["--device", "tpu"],
+        ["--port", "70000"],
+        ["--max-batch", "0"],
+        ["--queue", "0"],
+        ["another"],
+    ):
         assert CliRunner().invoke(command, ["model.onnx", *options]).exit_code == 2
     assert CliRunner().invoke(command, []).exit_code == 2

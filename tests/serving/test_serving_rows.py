@@ -66,9 +66,12 @@ def test_rows_that_stay_apart_are_joined(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "join", "joined"), [(None, False, False), (None, True, True), ("unknown", True, False), ("x", False, False)]
+    ("word", "join", "joined"),
+    [(None, False, False), (None, True, True), ("unknown", True, False), ("x", False, False)],
 )
-def test_of_a_file_that_does_not_say_it_nothing_is_held(tmp_path: Path, word: str | None, join: bool, joined: bool) -> None:
+def test_of_a_file_that_does_not_say_it_nothing_is_held(
+    tmp_path: Path, word: str | None, join: bool, joined: bool
+) -> None:
     import onnx
 
     model = onnx.load(made(tmp_path, ""))

@@ -45,8 +45,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask(server: Server, name: str, *shape: int) -> tuple[int, dict[str, object]]:
-    body = {"inputs": [{"name": "data", "datatype": "FP32", "shape": shape, "data": [0.5] * int(np.prod(shape))}]}
-    request = urllib.request.Request(f"http://{server.address}/v2/models/{name}/infer", json.dumps(body).encode(), method="POST")
+    body = {
+        "inputs": [{"name": "data", "datatype": "FP32", "shape": shape, "data": [0.5] * int(np.prod(shape))}]
+    }
+    request = urllib.request.Request(
+        f"http://{server.address}/v2/models/{name}/infer", json.dumps(body).encode(), method="POST"
+    )
     try:
         with urllib.request.urlopen(request) as answer:
             return answer.status, json.load(answer)
@@ -61,7 +65,10 @@ def test_the_server_names_layer_and_nearest_sizes(folder: Path) -> None:
         status, answer = ask(server, "free", 1, 1, 17, 13)
         assert (status, answer["code"], answer["layer"], answer["sizes"]) == (400, "NS727", "p1", {"H": 17})
         assert answer["nearest"] == {"H": [16, 20], "W": [12, 16]}
-        assert "4 divides H - 8 = 9 does not hold; the nearest legal sizes are H = 16 or 20, W = 12 or 16" in str(answer["error"])
+        assert (
+            "4 divides H - 8 = 9 does not hold; the nearest legal sizes are H = 16 or 20, W = 12 or 16"
+            in str(answer["error"])
+        )
         assert ask(server, "free", 1, 1, 3, 12)[1]["nearest"] == {"H": [8]}
         with urllib.request.urlopen(f"http://{server.address}/v2/models/free") as metadata:
             said = json.loads(json.load(metadata)["parameters"][KEY])
@@ -89,8 +96,18 @@ def test_an_image_smaller_than_the_crop_is_refused(folder: Path) -> None:
 
 def test_the_axes_bear_their_symbols(folder: Path) -> None:
     graph = onnx.load(folder / "free.onnx").graph
-    assert [d.dim_param or d.dim_value for d in graph.input[0].type.tensor_type.shape.dim] == ["N", 1, "H", "W"]
-    assert [d.dim_param or d.dim_value for d in graph.output[0].type.tensor_type.shape.dim] == ["N", 2, "H//4 - 1", "W//4 - 1"]
+    assert [d.dim_param or d.dim_value for d in graph.input[0].type.tensor_type.shape.dim] == [
+        "N",
+        1,
+        "H",
+        "W",
+    ]
+    assert [d.dim_param or d.dim_value for d in graph.output[0].type.tensor_type.shape.dim] == [
+        "N",
+        2,
+        "H//4 - 1",
+        "W//4 - 1",
+    ]
 
 
 def test_a_net_of_fixed_size_carries_no_conditions(tmp_path: Path) -> None:

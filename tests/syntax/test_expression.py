@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from netspec.syntax.expression import LARGEST, LONGEST, NODES, WIDEST, ExpressionError, evaluate, extent, pieces, substitute, variables_in
+from netspec.syntax.expression import (
+    LARGEST,
+    LONGEST,
+    NODES,
+    WIDEST,
+    ExpressionError,
+    evaluate,
+    extent,
+    pieces,
+    substitute,
+    variables_in,
+)
 
 VARIABLES: dict[str, Any] = {"a": 6, "b": -4, "w": 1.5, "t": "txt", "x1": [3, 4], "on": True}
 PYTHON = {
@@ -30,7 +41,16 @@ def number(draw: random.Random, depth: int) -> str:
     a, b = number(draw, depth - 1), number(draw, depth - 1)
     shape = draw.choice(
         ("({0} {2} {1})",) * 5
-        + ("-{0}", "+{0}", "min({0}, {1})", "max({0}, {1})", "abs({0})", "floor({0})", "ceil({0})", "({0} if {3} else {1})")
+        + (
+            "-{0}",
+            "+{0}",
+            "min({0}, {1})",
+            "max({0}, {1})",
+            "abs({0})",
+            "floor({0})",
+            "ceil({0})",
+            "({0} if {3} else {1})",
+        )
     )
     return shape.format(a, b, draw.choice(("+", "-", "*", "//", "%", "/")), truth(draw, depth - 1))
 
@@ -39,8 +59,16 @@ def truth(draw: random.Random, depth: int) -> str:
     if depth <= 0:
         return draw.choice(("on", "true", "false", "3 in x1", "5 not in x1", "'x' in t"))
     a, b = number(draw, depth - 1), number(draw, depth - 1)
-    shape = draw.choice(("({0} {2} {1})", "({0} {2} {1} {3} 3)", "(not {4})", "({4} and {5})", "({4} or {5})"))
-    return shape.format(a, b, *draw.choices(("==", "!=", "<", "<=", ">", ">="), k=2), truth(draw, depth - 1), truth(draw, depth - 1))
+    shape = draw.choice(
+        ("({0} {2} {1})", "({0} {2} {1} {3} 3)", "(not {4})", "({4} and {5})", "({4} or {5})")
+    )
+    return shape.format(
+        a,
+        b,
+        *draw.choices(("==", "!=", "<", "<=", ">", ">="), k=2),
+        truth(draw, depth - 1),
+        truth(draw, depth - 1),
+    )
 
 
 @pytest.mark.parametrize("make", [number, truth])
@@ -74,14 +102,33 @@ def test_quotients_and_powers() -> None:
         ("(-2) ** 3", -8),
     ):
         assert (evaluate(text, {}), type(evaluate(text, {}))) == (value, type(value)), text
-    assert evaluate("[1] + [2]", {}) == [1, 2] and evaluate("'a' + 'b'", {}) == "ab" and evaluate("[1, (2, 3)]", {}) == [1, [2, 3]]
+    assert (
+        evaluate("[1] + [2]", {}) == [1, 2]
+        and evaluate("'a' + 'b'", {}) == "ab"
+        and evaluate("[1, (2, 3)]", {}) == [1, [2, 3]]
+    )
 
 
 def test_bounds_hold_at_their_ends() -> None:
     sum_of = [" + ".join(["1"] * count) for count in (NODES // 3, NODES)]
-    fine = [f"{LARGEST}", f"-{LARGEST}", "2 ** 62", "(2 ** 32) ** 1", "1 ** 64", f"'a' * {WIDEST}", f"{WIDEST} * [0]"]
+    fine = [
+        f"{LARGEST}",
+        f"-{LARGEST}",
+        "2 ** 62",
+        "(2 ** 32) ** 1",
+        "1 ** 64",
+        f"'a' * {WIDEST}",
+        f"{WIDEST} * [0]",
+    ]
     fine += [" " * (LONGEST - 1) + "1", sum_of[0]]
-    beyond = [f"{LARGEST + 1}", f"-{LARGEST + 1}", "(2 ** 32 + 1) ** 1", "1 ** 65", "1 ** -65", f"'a' * {WIDEST + 1}"]
+    beyond = [
+        f"{LARGEST + 1}",
+        f"-{LARGEST + 1}",
+        "(2 ** 32 + 1) ** 1",
+        "1 ** 65",
+        "1 ** -65",
+        f"'a' * {WIDEST + 1}",
+    ]
     beyond += [f"{WIDEST + 1} * [0]", " " * LONGEST + "1", sum_of[1]]
     for text in fine:
         evaluate(text, {})
@@ -116,15 +163,27 @@ def test_a_text_is_its_parts_in_order(seed: int) -> None:
         literal = draw.choice(("y", " of ", ".", "{", "}", "é", "-3", "/1x1"))
         name = draw.choice(("a", "t", "on"))
         expression = draw.choice(("a + 1", "len([a, b])", "'}' + t", '"$" + t', "max(a, (b))", " t "))
-        for each, value in draw.sample([(literal, literal), ("$$", "$"), (f"${name}", None), (f"${{{expression}}}", None)], 2):
+        for each, value in draw.sample(
+            [(literal, literal), ("$$", "$"), (f"${name}", None), (f"${{{expression}}}", None)], 2
+        ):
             if each == f"${name}":
-                text, wanted = text + each + draw.choice((".", " ", "-", "$$")), wanted + written(VARIABLES[name])
+                text, wanted = (
+                    text + each + draw.choice((".", " ", "-", "$$")),
+                    wanted + written(VARIABLES[name]),
+                )
                 wanted += "$" if text.endswith("$$") else text[-1]
             else:
                 text += each
-                wanted += value if value is not None else written(eval(expression.strip(), {**PYTHON, **VARIABLES}))
+                wanted += (
+                    value if value is not None else written(eval(expression.strip(), {**PYTHON, **VARIABLES}))
+                )
     parts = pieces(text)
-    assert "".join(written(evaluate(part, VARIABLES)) if is_expression else part for is_expression, part in parts) == wanted
+    assert (
+        "".join(
+            written(evaluate(part, VARIABLES)) if is_expression else part for is_expression, part in parts
+        )
+        == wanted
+    )
     assert substitute(text, VARIABLES) == wanted or (len(parts) == 1 and parts[0][0])
     assert not any(a[0] is False and b[0] is False for a, b in pairwise(parts))
 
@@ -141,7 +200,9 @@ def test_what_a_dollar_may_not_be_before() -> None:
     assert pieces("$x.y") == ((True, "x"), (False, ".y"))
     assert pieces("$x") == ((True, "x"),) and pieces("$x1_y z") == ((True, "x1_y"), (False, " z"))
     assert pieces("") == ((False, ""),) and pieces("$$") == ((False, "$"),)
-    assert variables_in("${a * max(b, 2)} $t") == {"a", "b", "max", "t"} and variables_in("${a") == frozenset()
+    assert (
+        variables_in("${a * max(b, 2)} $t") == {"a", "b", "max", "t"} and variables_in("${a") == frozenset()
+    )
     with pytest.raises(ExpressionError, match="a list or null"):
         substitute("a $x1", VARIABLES)
     assert substitute("$x1", VARIABLES) == [3, 4] and substitute("$on!", VARIABLES) == "true!"

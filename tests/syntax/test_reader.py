@@ -72,12 +72,19 @@ class Shallow:
 
     def get_event(self) -> None:
         mark = yaml.Mark("", 1000, 0, 1000, None, 0)
-        raise yaml.scanner.ScannerError("while increasing flow level", mark, "exceeded maximum nesting depth", mark)
+        raise yaml.scanner.ScannerError(
+            "while increasing flow level", mark, "exceeded maximum nesting depth", mark
+        )
 
 
 @pytest.mark.parametrize("loader", [*LOADERS, Shallow], ids=lambda loader: loader.__name__)
-@pytest.mark.parametrize(("before", "opening"), [("", "["), ("a: ", "["), ("a: [']]]', \"}\"] # ]]]\nb: ", "{c: "), ("a: ", "[{b: ")])
-def test_depth_is_told_by_us_whatever_the_parser(loader: type, before: str, opening: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("before", "opening"),
+    [("", "["), ("a: ", "["), ("a: [']]]', \"}\"] # ]]]\nb: ", "{c: "), ("a: ", "[{b: ")],
+)
+def test_depth_is_told_by_us_whatever_the_parser(
+    loader: type, before: str, opening: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("netspec.syntax.tree._Loader", loader)
     (found,) = _read(before + opening * 2000)[1]
     depth = DEPTH + 1 - (1 if before else 0)  # the mapping around it counts
@@ -95,7 +102,9 @@ def test_depth_is_told_by_us_whatever_the_parser(loader: type, before: str, open
         ("a: [1 2: 3, 4\nb: 2\n", "NS016", "["),
     ],
 )
-def test_damage_is_explained_alike(loader: type, text: str, code: str, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damage_is_explained_alike(
+    loader: type, text: str, code: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("netspec.syntax.tree._Loader", loader)
     found = _finding(text)
     assert found.code == code and found.span is not None and found.span.text == place
@@ -107,7 +116,15 @@ def test_nan() -> None:
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("no", "false"), ("On", "true"), ("431_080", "431080"), ("1,000", "1000"), ("12:30", None), ("a1", None), ("1e3", None)],
+    [
+        ("no", "false"),
+        ("On", "true"),
+        ("431_080", "431080"),
+        ("1,000", "1000"),
+        ("12:30", None),
+        ("a1", None),
+        ("1e3", None),
+    ],
 )
 def test_look_alike(written: str, meant: str | None) -> None:
     assert look_alike(written) == meant
@@ -121,7 +138,13 @@ def test_keys_count_as_written() -> None:
 def test_spans_of_keys_and_values() -> None:
     text = "é: ü  # comment\r\nlist:\r\n  - a b\r\n  - 'q''s'\r\nmap: {k: [1, 2], l: }\r\ntext: |\r\n  one\r\n  two\r\n\r\nlast: x\r\n"
     tree = _tree(text)
-    assert plain(tree) == {"é": "ü", "list": ["a b", "q's"], "map": {"k": [1, 2], "l": None}, "text": "one\ntwo\n", "last": "x"}
+    assert plain(tree) == {
+        "é": "ü",
+        "list": ["a b", "q's"],
+        "map": {"k": [1, 2], "l": None},
+        "text": "one\ntwo\n",
+        "last": "x",
+    }
     assert [tree.keys[key].text for key in tree.value] == list(tree.value)
     values = {key: node.span.text for key, node in tree.value.items()}
     assert values == {
@@ -287,7 +310,9 @@ def test_what_only_looks_like_an_accident_is_left_alone(text: str) -> None:
 def test_depth_at_the_limit() -> None:
     assert _read("[" * DEPTH + "]" * DEPTH)[1] == []
     assert _finding("[" * (DEPTH + 1) + "]" * (DEPTH + 1)).code == "NS007"
-    assert _finding("a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 30 + "*a" + "]" * 30 + "\n").code == "NS007"
+    assert (
+        _finding("a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 30 + "*a" + "]" * 30 + "\n").code == "NS007"
+    )
 
 
 def test_aliases_at_the_limit() -> None:
@@ -298,7 +323,9 @@ def test_aliases_at_the_limit() -> None:
 
 
 def test_alias_bomb_is_refused() -> None:
-    lines = ["a0: &a0 [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]
+    lines = ["a0: &a0 [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]"] + [
+        f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)
+    ]
     assert _finding("\n".join(lines)).code == "NS009"
 
 
@@ -356,7 +383,11 @@ def test_file_that_is_no_spec(tmp_path: Path, data: bytes, code: str, words: str
 
 
 def test_file_that_cannot_be_had(tmp_path: Path) -> None:
-    for path, words in ((tmp_path / "x.yaml", "no file"), (tmp_path / "no" / "x.yaml", "no folder"), (tmp_path, "is a folder")):
+    for path, words in (
+        (tmp_path / "x.yaml", "no file"),
+        (tmp_path / "no" / "x.yaml", "no folder"),
+        (tmp_path, "is a folder"),
+    ):
         source, (found,) = _file(str(path))
         assert source is None and found.code == "NS001" and words in found.fact
     assert _file("a\0b")[1][0].code == "NS001"

@@ -70,7 +70,11 @@ WORDS = [
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(WORDS)
 SCALARS = TEXTS | st.integers() | st.floats(allow_nan=False) | st.booleans() | st.none()
 KEYS = TEXTS.filter(bool)
-TREES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(KEYS, inner, max_size=5), max_leaves=30)
+TREES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=30,
+)
 
 
 def reread(text: str) -> Any:
@@ -103,8 +107,18 @@ def test_layers_stand_on_one_line_each_where_they_fit() -> None:
         "type": "Convolution",
         "convolution_param": {"num_output": 20, "kernel_size": [3, 1], "weight_filler": filler},
     }
-    long = {"name": "x", "type": "Convolution", "param": [{"lr_mult": 1, "decay_mult": 0.5}] * 6, "top": "y" * 40}
-    tree = {"netspec": 1, "input": {"data": ["N", 3, 8, 8]}, "layers": [layer, long], "train": {"solver": {"type": "SGD"}}}
+    long = {
+        "name": "x",
+        "type": "Convolution",
+        "param": [{"lr_mult": 1, "decay_mult": 0.5}] * 6,
+        "top": "y" * 40,
+    }
+    tree = {
+        "netspec": 1,
+        "input": {"data": ["N", 3, 8, 8]},
+        "layers": [layer, long],
+        "train": {"solver": {"type": "SGD"}},
+    }
     assert dump(tree) == (
         "netspec: 1\n"
         "input:\n"

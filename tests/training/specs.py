@@ -11,7 +11,15 @@ from netspec import driver
 from netspec.cli import main
 from netspec.source import Source
 
-SOLVER = {"base_lr": 0.05, "momentum": 0.9, "max_iter": 12, "test_interval": 6, "display": 3, "snapshot": 4, "random_seed": 3}
+SOLVER = {
+    "base_lr": 0.05,
+    "momentum": 0.9,
+    "max_iter": 12,
+    "test_interval": 6,
+    "display": 3,
+    "snapshot": 4,
+    "random_seed": 3,
+}
 LAYERS = [
     {"name": "ip1", "type": "InnerProduct", "num_output": 16, "weight_filler": "xavier"},
     {"name": "relu1", "type": "ReLU"},

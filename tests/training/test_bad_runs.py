@@ -41,7 +41,9 @@ def test_damaged_snapshot(run: Path, name: str, damage: str) -> None:
     content = bytearray(path.read_bytes())
     content[-5 if damage == "bit" else 2] ^= 0x10 if damage in ("bit", "header") else 0
     whole = bytes(content)
-    path.write_bytes({"empty": b"", "half": whole[: len(whole) // 2], "text": b"not a tensor\n" * 50}.get(damage, whole))
+    path.write_bytes(
+        {"empty": b"", "half": whole[: len(whole) // 2], "text": b"not a tensor\n" * 50}.get(damage, whole)
+    )
     found = failure(run)
     assert [(d.code, d.path) for d in found] == [("NS674", str(path))]
 
@@ -127,7 +129,9 @@ def test_disk_full_while_saving(tmp_path: Path) -> None:
     assert code == 1
     assert "SpecError" in err and "NS673" in err and "File too large" in err
     files = {p.name for p in (tmp_path / "run").iterdir()}
-    assert {"solver.safetensors", "weights.safetensors"} <= files and not [name for name in files if "part" in name or "next" in name]
+    assert {"solver.safetensors", "weights.safetensors"} <= files and not [
+        name for name in files if "part" in name or "next" in name
+    ]
     assert train(job(words()), tmp_path / "run", device="cpu", resume=True).iteration == 40
 
 
@@ -252,8 +256,12 @@ def test_what_is_blamed_where_nothing_learns(tmp_path: Path) -> None:
     assert "the loss itself is 0" in notes[1]
 
 
-@pytest.mark.parametrize(("net", "count", "dead"), [(DeadNet, 12, True), (DeadNet, 9, False), (TinyNet, 12, False)])
+@pytest.mark.parametrize(
+    ("net", "count", "dead"), [(DeadNet, 12, True), (DeadNet, 9, False), (TinyNet, 12, False)]
+)
 def test_weights_that_no_longer_learn(tmp_path: Path, net: type[TinyNet], count: int, dead: bool) -> None:
     result = train(job(words(max_iter=count, test_interval=0), net=net()), tmp_path / "run", device="cpu")
-    assert [(d.code, d.severity, d.path) for d in result.findings] == [("NS690", "warning", str(tmp_path / "run"))] * dead
+    assert [(d.code, d.severity, d.path) for d in result.findings] == [
+        ("NS690", "warning", str(tmp_path / "run"))
+    ] * dead
     assert not dead or "for ip1" in result.findings[0].fact

@@ -21,7 +21,11 @@ def bottoms(typed: TypedGraph, name: str) -> list[str]:
 
 
 def label(typed: TypedGraph) -> str:
-    return next(f"{typed.types[i.value]} {typed.types[i.value].dtype}" for i in typed.graph.inputs if i.value.name == "label")
+    return next(
+        f"{typed.types[i.value]} {typed.types[i.value].dtype}"
+        for i in typed.graph.inputs
+        if i.value.name == "label"
+    )
 
 
 def test_the_default_stands_on_the_scores_behind_the_softmax() -> None:
@@ -39,11 +43,24 @@ def test_a_net_without_softmax_is_trained_on_its_output() -> None:
 
 def test_a_net_with_a_loss_of_its_own_gets_none() -> None:
     loss = [
-        {"name": "cost", "type": "SoftmaxWithLoss", "bottom": ["ip2", "label"], "include": {"phase": "TRAIN"}},
-        {"name": "top2", "type": "Accuracy", "bottom": ["ip2", "label"], "top_k": 2, "include": {"phase": "TEST"}},
+        {
+            "name": "cost",
+            "type": "SoftmaxWithLoss",
+            "bottom": ["ip2", "label"],
+            "include": {"phase": "TRAIN"},
+        },
+        {
+            "name": "top2",
+            "type": "Accuracy",
+            "bottom": ["ip2", "label"],
+            "top_k": 2,
+            "include": {"phase": "TEST"},
+        },
     ]
     spec = program(
-        layers=[{**LAYERS[0], "bottom": "data"}, *LAYERS[1:], *loss], input={"data": ["N", 1, 8, 8], "label": ["N"]}, output="prob"
+        layers=[{**LAYERS[0], "bottom": "data"}, *LAYERS[1:], *loss],
+        input={"data": ["N", 1, 8, 8], "label": ["N"]},
+        output="prob",
     )
     assert names(spec.training_graph("train")) == ["ip1", "relu1", "drop1", "ip2", "cost"]
     assert names(spec.training_graph("test")) == ["ip1", "relu1", "drop1", "ip2", "top2"]
@@ -51,7 +68,13 @@ def test_a_net_with_a_loss_of_its_own_gets_none() -> None:
 
 
 def test_scores_with_places_and_scores_in_time() -> None:
-    score = {"name": "score", "type": "Convolution", "num_output": 4, "kernel_size": 1, "weight_filler": "xavier"}
+    score = {
+        "name": "score",
+        "type": "Convolution",
+        "num_output": 4,
+        "kernel_size": 1,
+        "weight_filler": "xavier",
+    }
     places = program(layers=[score])
     assert label(places.training_graph()) == "[N, 8, 8] int64"
     steps = program(
@@ -88,7 +111,13 @@ def test_train_loss(loss: Any, expected: dict[str, list[str]]) -> None:
 
 def test_a_loss_may_stand_on_a_layer_that_training_adds() -> None:
     """LeNet-5's own criterion has an eleventh class, for what is no digit: a fixed layer between the distances and the loss."""
-    more = {"name": "rejecting", "type": "InnerProduct", "bottom": "ip2", "num_output": 11, "weight_filler": "xavier"}
+    more = {
+        "name": "rejecting",
+        "type": "InnerProduct",
+        "bottom": "ip2",
+        "num_output": 11,
+        "weight_filler": "xavier",
+    }
     spec = program(train={"loss": [more, {"type": "SoftmaxWithLoss", "bottom": ["rejecting", "label"]}]})
     typed = spec.training_graph("test")
     assert bottoms(typed, "loss") == ["rejecting", "label"] and label(typed) == "[N] int64"
@@ -96,7 +125,10 @@ def test_a_loss_may_stand_on_a_layer_that_training_adds() -> None:
 
 
 def test_a_label_whose_shape_nothing_tells() -> None:
-    loss = [{"name": "flat", "type": "Flatten", "bottom": "label"}, {"type": "EuclideanLoss", "bottom": ["prob", "flat"]}]
+    loss = [
+        {"name": "flat", "type": "Flatten", "bottom": "label"},
+        {"type": "EuclideanLoss", "bottom": ["prob", "flat"]},
+    ]
     assert found(train={"loss": loss}) == [("NS682", "label")]
 
 
@@ -107,11 +139,18 @@ def test_regression_asks_for_numbers() -> None:
 
 def found(**more: Any) -> list[tuple[str, str]]:
     text = yaml.safe_dump(document(**more), sort_keys=False)
-    return [(d.code, d.span.text if d.span else "") for d in check_source(Source("tiny.yaml", text)) if d.severity == "error"]
+    return [
+        (d.code, d.span.text if d.span else "")
+        for d in check_source(Source("tiny.yaml", text))
+        if d.severity == "error"
+    ]
 
 
 def test_several_outputs_need_train_loss() -> None:
-    two = [{**LAYERS[0], "bottom": "data"}, {"name": "other", "type": "InnerProduct", "num_output": 2, "bottom": "data"}]
+    two = [
+        {**LAYERS[0], "bottom": "data"},
+        {"name": "other", "type": "InnerProduct", "num_output": 2, "bottom": "data"},
+    ]
     assert found(layers=two) == [("NS682", "train")]
     assert found(layers=two, output="ip1") == []
     assert found(layers=two, train={"loss": {"type": "SoftmaxWithLoss", "bottom": ["other", "label"]}}) == []
@@ -127,7 +166,10 @@ def test_solver_and_contract_are_checked_with_places() -> None:
     assert found(solver={"moment": 0.9})[0] == ("NS102", "moment")
     assert found(solver={"base_lr": -1})[0] == ("NS106", "-1")
     assert found(train={"augment": [{"mirrored": True}]})[0] == ("NS102", "mirrored")
-    assert found(input={"data": {"shape": ["N", 1, 8, 8], "image": {"color": "rgb"}}})[0] == ("NS660", "image")
+    assert found(input={"data": {"shape": ["N", 1, 8, 8], "image": {"color": "rgb"}}})[0] == (
+        "NS660",
+        "image",
+    )
 
 
 def test_a_phase_that_trains_nothing_raises() -> None:

@@ -56,7 +56,9 @@ def test_evaluation_is_the_mean_over_all_samples() -> None:
     parts = OnePass(tensors, 6)
     for _ in range(2):
         metrics = evaluate(net, parts, torch.device("cpu"))
-        assert metrics == pytest.approx({"loss": float(whole["loss"]), "accuracy": float(whole["accuracy"])}, rel=1e-6)
+        assert metrics == pytest.approx(
+            {"loss": float(whole["loss"]), "accuracy": float(whole["accuracy"])}, rel=1e-6
+        )
     first = evaluate(net, parts, torch.device("cpu"), test_iter=2)
     with torch.no_grad():
         want = net(**{name: tensor[:12] for name, tensor in tensors.items()})

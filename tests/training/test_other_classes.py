@@ -37,7 +37,9 @@ def helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     Path("ten.yaml").write_text(SPEC, encoding="utf-8")
     Path("twelve.yaml").write_text(SPEC.replace("10", "12"), encoding="utf-8")
     assert run("train", "ten.yaml", "--run", "first", "--quiet").exception is None
-    error = run("train", "twelve.yaml", "--run", "second", "--weights", "first/weights.safetensors", "--quiet").exception
+    error = run(
+        "train", "twelve.yaml", "--run", "second", "--weights", "first/weights.safetensors", "--quiet"
+    ).exception
     assert isinstance(error, SpecError)
     assert [d.code for d in error.diagnostics] == ["NS676"] * 2
     assert [len(d.fixes) for d in error.diagnostics] == [2, 0]
@@ -46,8 +48,19 @@ def helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_the_layer_renamed_starts_anew(helps: list[str]) -> None:
     assert helps[0].startswith("rename layer score in twelve.yaml")
-    Path("renamed.yaml").write_text(SPEC.replace("10", "12").replace("name: score", "name: score12"), encoding="utf-8")
-    done = run("train", "renamed.yaml", "--run", "second", "--weights", "first/weights.safetensors", "--set", "train.solver.base_lr=1e-9")
+    Path("renamed.yaml").write_text(
+        SPEC.replace("10", "12").replace("name: score", "name: score12"), encoding="utf-8"
+    )
+    done = run(
+        "train",
+        "renamed.yaml",
+        "--run",
+        "second",
+        "--weights",
+        "first/weights.safetensors",
+        "--set",
+        "train.solver.base_lr=1e-9",
+    )
     assert done.exception is None, done.output
     before, after = load_file("first/weights.safetensors"), load_file("second/weights.safetensors")
     assert (before["hidden.weight"] - after["hidden.weight"]).abs().max() < 1e-6

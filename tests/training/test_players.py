@@ -87,7 +87,9 @@ def by_hand(path: Path, rounds: int) -> dict[str, Tensor]:
     turns = [(torch.optim.SGD(critic, 0.05, 0.9), True)] * 2 + [(torch.optim.SGD(painter, 0.1, 0.9), False)]
 
     def judge(x: Tensor) -> Tensor:
-        return torch.tanh(x @ w["fake.a.weight"].T + w["fake.a.bias"]) @ w["fake.b.weight"].T + w["fake.b.bias"]
+        return (
+            torch.tanh(x @ w["fake.a.weight"].T + w["fake.a.bias"]) @ w["fake.b.weight"].T + w["fake.b.bias"]
+        )
 
     def draw(z: Tensor) -> Tensor:
         h = nn.functional.batch_norm(z @ w["hidden.weight"].T + w["hidden.bias"], None, None, training=True)
@@ -97,7 +99,11 @@ def by_hand(path: Path, rounds: int) -> dict[str, Tensor]:
         for optimizer, critical in turns:
             batch = next(given.train_batches)
             fake, ones = judge(draw(batch["z"])), batch["one"]
-            loss = bce(fake, torch.zeros_like(ones)) + bce(judge(batch["data"]), ones) if critical else bce(fake, ones)
+            loss = (
+                bce(fake, torch.zeros_like(ones)) + bce(judge(batch["data"]), ones)
+                if critical
+                else bce(fake, ones)
+            )
             for tensor in w.values():
                 tensor.grad = None
             loss.backward()
@@ -118,7 +124,9 @@ def test_a_stopped_duel_goes_on_as_if_nothing_had_happened(duel: Path, tmp_path:
     train_program(program(duel), tmp_path / "parts", device="cpu", resume=True)
     whole, parts = (read_tensors(tmp_path / run / "solver.safetensors")[0] for run in ("whole", "parts"))
     assert whole.keys() == parts.keys() and all(torch.equal(whole[name], parts[name]) for name in whole)
-    assert (tmp_path / "whole" / "weights.safetensors").read_bytes() == (tmp_path / "parts" / "weights.safetensors").read_bytes()
+    assert (tmp_path / "whole" / "weights.safetensors").read_bytes() == (
+        tmp_path / "parts" / "weights.safetensors"
+    ).read_bytes()
 
 
 def test_another_cast_does_not_resume(duel: Path, tmp_path: Path) -> None:
@@ -137,11 +145,15 @@ def test_the_log_names_each_player_and_no_test_is_best(duel: Path, tmp_path: Pat
         assert f'"{word}"' in log
     assert not result.best and not (result.run / "best.safetensors").exists()
     assert set(result.metrics) == {"real_loss", "fake_loss", "fooling_loss", "loss"}
-    assert measure(result.run).metrics == pytest.approx(dict(result.metrics), abs=1e-6)  # the same noise in every test
+    assert measure(result.run).metrics == pytest.approx(
+        dict(result.metrics), abs=1e-6
+    )  # the same noise in every test
 
 
 def test_epochs_count_every_players_batches(duel: Path, tmp_path: Path) -> None:
-    result = train_program(program(duel, "train.solver.epochs=5", "train.solver.max_iter=0"), tmp_path / "run", device="cpu")
+    result = train_program(
+        program(duel, "train.solver.epochs=5", "train.solver.max_iter=0"), tmp_path / "run", device="cpu"
+    )
     assert result.iteration == 5  # 5 epochs of 3 batches, 2 + 1 in a round
 
 
@@ -150,7 +162,9 @@ def test_what_is_deployed_is_the_generator(duel: Path, tmp_path: Path) -> None:
     loaded = load_run(result.run)
     assert set(loaded.net.layers) == {"hidden", "bn", "relu", "drawn"}  # type: ignore[arg-type]
     kept, _ = read_tensors(result.run / "weights.safetensors")
-    assert all(torch.equal(tensor, kept[name]) for name, tensor in tensors_of(loaded.net, loaded.typed).items())
+    assert all(
+        torch.equal(tensor, kept[name]) for name, tensor in tensors_of(loaded.net, loaded.typed).items()
+    )
     export(result.run, tmp_path / "duel.onnx")
 
 
@@ -159,7 +173,10 @@ def test_a_loss_that_is_not_finite_names_the_player(duel: Path, tmp_path: Path) 
     duel.write_text(text, "utf-8")
     with pytest.raises(SpecError) as error:
         train_program(program(duel), tmp_path / "run", device="cpu")
-    assert error.value.diagnostics[0].code == "NS672" and "of critic in iteration" in error.value.diagnostics[0].fact
+    assert (
+        error.value.diagnostics[0].code == "NS672"
+        and "of critic in iteration" in error.value.diagnostics[0].fact
+    )
 
 
 FAULTS = [
@@ -167,10 +184,25 @@ FAULTS = [
     ("layers: fake", "layers: fake.tanh", "NS686", "fake.tanh has no weights to train"),
     ("loss: fooling_loss", "loss: drawn", "NS686", "drawn is no loss"),
     ("loss: fooling_loss", "loss: real_loss", "NS686", "do not depend on drawn.bias"),
-    ("layers: [hidden, drawn]", "layers: [hidden, drawn, real.a]", "NS687", "critic and painter both train fake.a.bias, fake.a.weight"),
+    (
+        "layers: [hidden, drawn]",
+        "layers: [hidden, drawn, real.a]",
+        "NS687",
+        "critic and painter both train fake.a.bias, fake.a.weight",
+    ),
     ("layers: [hidden, drawn]", "layers: drawn", "NS688", "no player trains hidden.weight, hidden.bias"),
-    ("loss: [real_loss, fake_loss]", "loss: fake_loss", "NS688", "real_loss is a loss that no player learns by"),
-    ("solver: {base_lr: 0.05}", "solver: {base_lr: 0.05, lr_policy: step}", "NS670", "critic: lr_policy step needs stepsize"),
+    (
+        "loss: [real_loss, fake_loss]",
+        "loss: fake_loss",
+        "NS688",
+        "real_loss is a loss that no player learns by",
+    ),
+    (
+        "solver: {base_lr: 0.05}",
+        "solver: {base_lr: 0.05, lr_policy: step}",
+        "NS670",
+        "critic: lr_policy step needs stepsize",
+    ),
     ("solver: {base_lr: 0.05}", "solver: {max_iter: 5}", "NS102", "max_iter"),
     ("layers: fake, ", "", "NS103", "layers"),
     ("fill: {z: gaussian", "fill: {noise: gaussian", "NS689", "no input is called noise"),
@@ -179,11 +211,15 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "code", "words"), FAULTS, ids=[f"{code}-{i}" for i, (_, _, code, _) in enumerate(FAULTS)])
+@pytest.mark.parametrize(
+    ("old", "new", "code", "words"), FAULTS, ids=[f"{code}-{i}" for i, (_, _, code, _) in enumerate(FAULTS)]
+)
 def test_faults_are_found_by_check(old: str, new: str, code: str, words: str) -> None:
     assert SPEC.count(old) == 1
     found = check_source(Source("duel.yaml", SPEC.replace(old, new)))
-    assert any(d.code == code and words in d.fact + " ".join(d.notes) for d in found), [(d.code, d.fact) for d in found]
+    assert any(d.code == code and words in d.fact + " ".join(d.notes) for d in found), [
+        (d.code, d.fact) for d in found
+    ]
 
 
 def test_shared_weights_are_named_by_either_layer() -> None:
@@ -192,13 +228,16 @@ def test_shared_weights_are_named_by_either_layer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "mean", "std"), [({"type": "gaussian", "mean": 2, "std": 3}, 2, 3), ({"type": "uniform", "min": -1}, 0, 0.577)]
+    ("words", "mean", "std"),
+    [({"type": "gaussian", "mean": 2, "std": 3}, 2, 3), ({"type": "uniform", "min": -1}, 0, 0.577)],
 )
 def test_fillers_draw_what_they_say(words: dict[str, Any], mean: float, std: float) -> None:
     fill = Fill(InputFiller(**words), (4, 5), axis=1)
     value = fill.batch(1000, torch.Generator().manual_seed(1))
     assert value.shape == (4, 1000, 5)
-    assert float(value.mean()) == pytest.approx(mean, abs=0.1) and float(value.std()) == pytest.approx(std, rel=0.05)
+    assert float(value.mean()) == pytest.approx(mean, abs=0.1) and float(value.std()) == pytest.approx(
+        std, rel=0.05
+    )
     assert torch.equal(value, fill.batch(1000, torch.Generator().manual_seed(1)))
 
 

@@ -42,7 +42,9 @@ def test_bar_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colo
     assert isinstance(shown, Bar)
     train(job(words(max_iter=20)), tmp_path, device="cpu", progress=shown)
     text = stream.getvalue()
-    assert all(word in text for word in ("20/20", "loss", "images/s", "accuracy", "test loss", "test accuracy"))
+    assert all(
+        word in text for word in ("20/20", "loss", "images/s", "accuracy", "test loss", "test accuracy")
+    )
     assert ("\x1b[38;5" in text or "\x1b[3" in text) == colours
 
 
@@ -53,8 +55,22 @@ def records(run: Path) -> list[dict[str, Any]]:
 def test_log(tmp_path: Path) -> None:
     train(job(words(max_iter=10, average_loss=3)), tmp_path, device="cpu")
     log = records(tmp_path)
-    assert [(r["phase"], r["iteration"]) for r in log] == [("test", 0), ("train", 5), ("train", 10), ("test", 10), ("end", 10)]
-    assert log[1].keys() == {"phase", "iteration", "loss", "accuracy", "learning_rate", "images_per_second", "time"}
+    assert [(r["phase"], r["iteration"]) for r in log] == [
+        ("test", 0),
+        ("train", 5),
+        ("train", 10),
+        ("test", 10),
+        ("end", 10),
+    ]
+    assert log[1].keys() == {
+        "phase",
+        "iteration",
+        "loss",
+        "accuracy",
+        "learning_rate",
+        "images_per_second",
+        "time",
+    }
     assert log[1]["learning_rate"] == pytest.approx(0.05 * (1 + 0.01 * 4) ** -0.75)
     assert log[0].keys() == {"phase", "iteration", "loss", "accuracy", "best", "time"}
     assert log[0]["best"] is True and log[-1]["reason"] == "finished"
@@ -76,4 +92,7 @@ def test_a_log_can_be_rewound(tmp_path: Path) -> None:
     with log.path.open("a") as file:
         file.write('{"phase": "train", "iter')
     log.rewind(5)
-    assert [(r["phase"], r["iteration"], r["loss"]) for r in records(tmp_path)] == [("test", 0, None), ("train", 5, None)]
+    assert [(r["phase"], r["iteration"], r["loss"]) for r in records(tmp_path)] == [
+        ("test", 0, None),
+        ("train", 5, None),
+    ]

@@ -61,7 +61,9 @@ def test_cosine_is_pytorchs(count: int) -> None:
 @pytest.mark.parametrize("share", [0.15, 0.3, 0.9])
 def test_one_cycle_is_pytorchs(count: int, share: float) -> None:
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.7)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.7, total_steps=count, pct_start=share, cycle_momentum=False)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.7, total_steps=count, pct_start=share, cycle_momentum=False
+    )
     theirs = [schedule.get_last_lr()[0]]
     for _ in range(count - 1):
         optimizer.step()

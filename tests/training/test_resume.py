@@ -33,7 +33,11 @@ def one_thread() -> Any:
 
 def lines(run: Path) -> list[dict[str, Any]]:
     path = run / "log.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
+    return (
+        [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+        if path.exists()
+        else []
+    )
 
 
 def same_weights(one: Path, two: Path) -> None:
@@ -63,7 +67,10 @@ def test_kill_and_resume(name: str, tmp_path: Path) -> None:
     more = SETTINGS[name] | {"max_iter": 200, "snapshot": 37, "test_interval": 50}
     train(job(words(**more)), tmp_path / "whole", device="cpu")
     batch = 95 * SETTINGS[name].get("iter_size", 1)
-    assert Child(train_in_child, tmp_path / "killed", more, "", (batch, signal.SIGKILL), folder=tmp_path).wait() == -signal.SIGKILL
+    assert (
+        Child(train_in_child, tmp_path / "killed", more, "", (batch, signal.SIGKILL), folder=tmp_path).wait()
+        == -signal.SIGKILL
+    )
     assert lines(tmp_path / "killed")[-1]["iteration"] == 90
     result = train(job(words(**more)), tmp_path / "killed", device="cpu", resume=True)
     assert (result.iteration, result.exit_code) == (200, 0)
@@ -83,7 +90,10 @@ def test_killed_while_saving(crash: str, tmp_path: Path, whole: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_saves_and_stops(number: signal.Signals, tmp_path: Path) -> None:
     more = {"max_iter": 150, "snapshot": 0}
-    assert Child(train_in_child, tmp_path / "stopped", more, "", (100, number), folder=tmp_path).wait() == 128 + number
+    assert (
+        Child(train_in_child, tmp_path / "stopped", more, "", (100, number), folder=tmp_path).wait()
+        == 128 + number
+    )
     end = lines(tmp_path / "stopped")[-1]
     assert end["phase"] == "end" and end["reason"] == "interrupted" and 100 <= end["iteration"] <= 101
     assert read_tensors(tmp_path / "stopped" / "weights.safetensors")[1]["iteration"] == end["iteration"]

@@ -74,12 +74,24 @@ def test_a_rate_of_0_is_refused_before_anything_is_written(tmp_path: Path) -> No
         assert found.code == "NS694"
         assert "from iteration 20 of" in found.fact
     assert not (tmp_path / "run").exists()
-    assert trained(tmp_path / "short", solver={"lr_policy": "step", "stepsize": 20, "max_iter": 10}).iteration == 10
+    assert (
+        trained(tmp_path / "short", solver={"lr_policy": "step", "stepsize": 20, "max_iter": 10}).iteration
+        == 10
+    )
 
 
 def test_odd_solver_words_are_said_before_it_begins(tmp_path: Path) -> None:
     shown = io.StringIO()
-    spec = program(solver={"max_iter": 0, "epochs": 0.1, "lr_policy": "multistep", "gamma": 0.1, "stepvalue": [10000], "rms_decay": 0.5})
+    spec = program(
+        solver={
+            "max_iter": 0,
+            "epochs": 0.1,
+            "lr_policy": "multistep",
+            "gamma": 0.1,
+            "stepvalue": [10000],
+            "rms_decay": 0.5,
+        }
+    )
     train_program(spec, tmp_path / "run", device="cpu", progress=Lines(shown))
     before = shown.getvalue().partition("train ")[0]
     assert "NS425" in before
@@ -90,7 +102,13 @@ NORMED = [
     layer
     for i in range(16)
     for layer in (
-        {"name": f"ip{i}", "type": "InnerProduct", "num_output": 8, "weight_filler": "msra", "bias_term": False},
+        {
+            "name": f"ip{i}",
+            "type": "InnerProduct",
+            "num_output": 8,
+            "weight_filler": "msra",
+            "bias_term": False,
+        },
         {"name": f"bn{i}", "type": "BatchNorm", "moving_average_fraction": 0.5},
     )
 ] + [{"name": "scores", "type": "InnerProduct", "num_output": 10, "weight_filler": "xavier"}]
@@ -100,14 +118,18 @@ def test_a_test_before_anything_is_gathered_is_no_best(tmp_path: Path) -> None:
     """Mean 0 and variance 0 multiply by 300 in each layer: a deep net overflows, and its accuracy, of NaN, is 0."""
     shown = io.StringIO()
     solver = {"max_iter": 4, "test_interval": 4, "snapshot": 0}
-    result = train_program(program(layers=NORMED, solver=solver), tmp_path / "run", device="cpu", progress=Lines(shown))
+    result = train_program(
+        program(layers=NORMED, solver=solver), tmp_path / "run", device="cpu", progress=Lines(shown)
+    )
     lines = shown.getvalue().splitlines()
     assert "bn0, bn1, bn2, bn3 and 12 more have gathered no statistics yet: this test says nothing" in lines
     (first,) = [line for line in lines if line.startswith("test 0/4")]
     assert "loss nan" in first
     assert "best" not in first
     assert result.best["iteration"] == 4
-    shallow = train_program(program(layers=NORMED[:2] + NORMED[-1:], solver=solver), tmp_path / "shallow", device="cpu")
+    shallow = train_program(
+        program(layers=NORMED[:2] + NORMED[-1:], solver=solver), tmp_path / "shallow", device="cpu"
+    )
     assert shallow.best["iteration"] == 4
 
 
@@ -129,7 +151,11 @@ def test_runs_of_one_second_and_the_latest_of_them(tmp_path: Path, monkeypatch: 
         assert not made[-1].exists()
         made[-1].mkdir(parents=True)
         (made[-1] / "run.json").write_text("{}")
-    assert [path.name for path in made[:2] + made[-1:]] == ["2026-11-29T12-00-00", "2026-11-29T12-00-00-2", "2026-11-29T12-00-00-11"]
+    assert [path.name for path in made[:2] + made[-1:]] == [
+        "2026-11-29T12-00-00",
+        "2026-11-29T12-00-00-2",
+        "2026-11-29T12-00-00-11",
+    ]
     assert {path.parent for path in made} == {tmp_path / "a_net"}
     assert find_run("a/net", resume=True, base=tmp_path) == made[-1]
     (tmp_path / "a_net" / "2026-11-29T11-59-59-30").mkdir()
@@ -153,7 +179,10 @@ def test_a_snapshot_says_its_iteration(tmp_path: Path, monkeypatch: pytest.Monke
 
     def saved(self: Checkpoint, more: Any) -> None:
         save(self, more)
-        solver, weights = read_tensors(self.run / "solver.safetensors")[1], read_tensors(self.run / "weights.safetensors")
+        solver, weights = (
+            read_tensors(self.run / "solver.safetensors")[1],
+            read_tensors(self.run / "weights.safetensors"),
+        )
         seen.append((solver["iteration"], weights[1]["iteration"], weights[0]["ip1.weight"]))
 
     monkeypatch.setattr(Checkpoint, "save", saved)
@@ -165,9 +194,7 @@ def test_a_snapshot_says_its_iteration(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_data_from_a_python_file_beside_the_spec(tmp_path: Path) -> None:
-    source = (
-        "class Ramps:\n    def __len__(self):\n        return 40\n    def __getitem__(self, i):\n        return [[[i] * 8] * 8], i % 10\n"
-    )
+    source = "class Ramps:\n    def __len__(self):\n        return 40\n    def __getitem__(self, i):\n        return [[[i] * 8] * 8], i % 10\n"
     (tmp_path / "ramps_for_test.py").write_text(source)
     data = {"source": "python:ramps_for_test:Ramps", "batch_size": 8}
     spec = write(tmp_path / "tiny.yaml", train={"data": data, "test_data": data})
@@ -180,7 +207,13 @@ def test_data_from_a_python_file_beside_the_spec(tmp_path: Path) -> None:
 
 def test_a_layer_that_training_adds_may_own_weights(tmp_path: Path) -> None:
     """The run has its weights, the deployed net and the exported file do without."""
-    more = {"name": "more", "type": "InnerProduct", "bottom": "ip2", "num_output": 11, "weight_filler": "xavier"}
+    more = {
+        "name": "more",
+        "type": "InnerProduct",
+        "bottom": "ip2",
+        "num_output": 11,
+        "weight_filler": "xavier",
+    }
     loss = [more, {"type": "SoftmaxWithLoss", "bottom": ["more", "label"]}]
     trained(tmp_path / "run", train={"loss": loss})
     assert "more.weight" in read_tensors(tmp_path / "run/weights.safetensors")[0]
@@ -201,16 +234,21 @@ def test_a_drawn_seed_is_kept_for_the_resume(tmp_path: Path) -> None:
 
 
 def test_both_nets_hold_the_same_tensors() -> None:
-    layers = [LAYERS[0], {"name": "bn", "type": "BatchNorm"}, {"name": "scale", "type": "Scale", "bias_term": True}, *LAYERS[1:]]
+    layers = [
+        LAYERS[0],
+        {"name": "bn", "type": "BatchNorm"},
+        {"name": "scale", "type": "Scale", "bias_term": True},
+        *LAYERS[1:],
+    ]
     spec = program(layers=layers)
     graphs = spec.training_graph("train"), spec.training_graph("test")
     nets = twins(*graphs)
     train_tensors, test_tensors = tensors_of(nets.train, graphs[0]), tensors_of(nets.test, graphs[1])
     assert train_tensors.keys() == test_tensors.keys() == {each.name for each in nets.parameters}
     assert all(train_tensors[name] is test_tensors[name] for name in train_tensors)
-    assert {each.name: each.trained for each in nets.parameters if each.name.startswith("bn.")} == dict.fromkeys(
-        ("bn.mean", "bn.variance", "bn.scale_factor"), False
-    )
+    assert {
+        each.name: each.trained for each in nets.parameters if each.name.startswith("bn.")
+    } == dict.fromkeys(("bn.mean", "bn.variance", "bn.scale_factor"), False)
 
 
 def test_multipliers_reach_the_solver(tmp_path: Path) -> None:
@@ -228,8 +266,22 @@ def siamese() -> dict[str, Any]:
     shared = [{"name": "w"}, {"name": "b"}]
     return {
         "layers": [
-            {"name": "one", "type": "InnerProduct", "bottom": "data", "num_output": 10, "weight_filler": "xavier", "param": shared},
-            {"name": "two", "type": "InnerProduct", "bottom": "data", "num_output": 10, "weight_filler": "xavier", "param": shared},
+            {
+                "name": "one",
+                "type": "InnerProduct",
+                "bottom": "data",
+                "num_output": 10,
+                "weight_filler": "xavier",
+                "param": shared,
+            },
+            {
+                "name": "two",
+                "type": "InnerProduct",
+                "bottom": "data",
+                "num_output": 10,
+                "weight_filler": "xavier",
+                "param": shared,
+            },
         ],
         "train": {"loss": [{"type": "SoftmaxWithLoss", "bottom": ["one", "label"]}]},
         "output": "two",
@@ -253,15 +305,24 @@ def test_weights_that_all_start_at_zero_are_refused() -> None:
 
 
 def test_zeros_that_are_written_are_said_to_be(tmp_path: Path) -> None:
-    zero = [{**layer, "weight_filler": {"type": "constant"}} if "weight_filler" in layer else layer for layer in LAYERS]
+    zero = [
+        {**layer, "weight_filler": {"type": "constant"}} if "weight_filler" in layer else layer
+        for layer in LAYERS
+    ]
     (found,) = failure(layers=zero)
     assert found.code == "NS680" and found.span is not None and "constant" in found.span.text
     assert "have a weight_filler of constant 0" in found.fact
 
 
 def test_zeros_behind_weights_that_are_held_fast_learn() -> None:
-    held = [{**layer, "param": [{"lr_mult": 0}, {"lr_mult": 0}]} if layer["name"] == "ip1" else layer for layer in LAYERS]
-    bare = [{k: v for k, v in layer.items() if k != "weight_filler"} if layer["name"] != "ip1" else layer for layer in held]
+    held = [
+        {**layer, "param": [{"lr_mult": 0}, {"lr_mult": 0}]} if layer["name"] == "ip1" else layer
+        for layer in LAYERS
+    ]
+    bare = [
+        {k: v for k, v in layer.items() if k != "weight_filler"} if layer["name"] != "ip1" else layer
+        for layer in held
+    ]
     assert session(program(layers=bare), CPU).job.parameters
 
 
@@ -272,7 +333,9 @@ def test_weights_to_start_from(tmp_path: Path) -> None:
     made = session(program(layers=wider), CPU, weights=str(tmp_path / "run/weights.safetensors"))
     assert made.left_out == ("fc.weight", "fc.bias")
     tensors, _ = read_tensors(tmp_path / "run/weights.safetensors")
-    assert torch.equal(next(each.tensor for each in made.job.parameters if each.name == "ip1.weight"), tensors["ip1.weight"])
+    assert torch.equal(
+        next(each.tensor for each in made.job.parameters if each.name == "ip1.weight"), tensors["ip1.weight"]
+    )
     not_finite = tensors["ip1.weight"] / 0
     for tensors in ({"other": torch.zeros(2)}, {"ip1.weight": torch.zeros(2, 2)}, {"ip1.weight": not_finite}):
         write_tensors(tmp_path / "w.safetensors", tensors, {})
@@ -286,12 +349,22 @@ def test_weights_that_a_file_lacks_are_named(tmp_path: Path) -> None:
     tensors, _ = read_tensors(tmp_path / "run/weights.safetensors")
     write_tensors(tmp_path / "w.safetensors", {"ip1.weight": tensors["ip1.weight"]}, {})
     out = io.StringIO()
-    train_program(program(), tmp_path / "next", weights=str(tmp_path / "w.safetensors"), progress=Lines(out), device="cpu")
-    assert out.getvalue().splitlines()[0] == f"{tmp_path / 'w.safetensors'} lacks ip1.bias, ip2.weight, ip2.bias: filled as the spec says"
+    train_program(
+        program(),
+        tmp_path / "next",
+        weights=str(tmp_path / "w.safetensors"),
+        progress=Lines(out),
+        device="cpu",
+    )
+    assert (
+        out.getvalue().splitlines()[0]
+        == f"{tmp_path / 'w.safetensors'} lacks ip1.bias, ip2.weight, ip2.bias: filled as the spec says"
+    )
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"PK\x03\x04....", "torch.load"), (b"\x89HDF\r\n\x1a\n", "netspec import"), (b"words", None)]
+    ("content", "words"),
+    [(b"PK\x03\x04....", "torch.load"), (b"\x89HDF\r\n\x1a\n", "netspec import"), (b"words", None)],
 )
 def test_weights_of_another_format(tmp_path: Path, content: bytes, words: str | None) -> None:
     path = tmp_path / "w.bin"
@@ -299,12 +372,16 @@ def test_weights_of_another_format(tmp_path: Path, content: bytes, words: str | 
     with pytest.raises(SpecError) as error:
         read_tensors(path)
     (found,) = error.value.diagnostics
-    assert found.code == "NS674" and [words is not None and words in note for note in found.notes] == [True] * (words is not None)
+    assert found.code == "NS674" and [words is not None and words in note for note in found.notes] == [
+        True
+    ] * (words is not None)
 
 
 def test_labels_beyond_the_last_layer() -> None:
     (found,) = failure(layers=[*LAYERS[:3], {**LAYERS[3], "num_output": 7}, LAYERS[4]])
-    assert found.code == "NS651" and found.fact.startswith("ip2 tells 7 classes apart") and "has 7" in found.fact
+    assert (
+        found.code == "NS651" and found.fact.startswith("ip2 tells 7 classes apart") and "has 7" in found.fact
+    )
 
 
 def test_samples_of_another_size() -> None:
@@ -317,12 +394,18 @@ def test_a_fixed_number_of_samples() -> None:
     (found,) = failure(input=fixed)
     assert found.code == "NS652" and "20 samples at a time, batch_size is 32" in found.fact
     twenty = {"source": "digits", "batch_size": 20}
-    assert session(program(input=fixed, train={"data": twenty, "test_data": twenty}), CPU).job.test_batches is not None
+    assert (
+        session(program(input=fixed, train={"data": twenty, "test_data": twenty}), CPU).job.test_batches
+        is not None
+    )
 
 
 def test_without_section_or_data() -> None:
     whole = document()
-    for section, fact in (({}, "no section train"), ({"train": {"solver": whole["train"]["solver"]}}, "has no data")):
+    for section, fact in (
+        ({}, "no section train"),
+        ({"train": {"solver": whole["train"]["solver"]}}, "has no data"),
+    ):
         text = yaml.safe_dump({key: value for key, value in whole.items() if key != "train"} | section)
         with pytest.raises(SpecError) as error:
             session(driver.load_source(Source("s.yaml", text)), CPU)
@@ -335,7 +418,9 @@ def test_without_section_or_data() -> None:
 def test_label_layouts(shape: tuple[int, ...], dtype: str, tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     np.savez(
-        tmp_path / "d.npz", data=generator.random((60, 6), np.float32), label=generator.integers(0, 3, 60).astype(dtype).reshape(shape)
+        tmp_path / "d.npz",
+        data=generator.random((60, 6), np.float32),
+        label=generator.integers(0, 3, 60).astype(dtype).reshape(shape),
     )
     fc = {"name": "fc", "type": "InnerProduct", "num_output": 3, "weight_filler": "xavier"}
     path = write(
@@ -352,20 +437,31 @@ def test_label_layouts(shape: tuple[int, ...], dtype: str, tmp_path: Path) -> No
     assert found.samples == 12 and found.metrics == pytest.approx(dict(result.metrics))
     with np.load(tmp_path / "d.npz") as file:
         scores = load_run(tmp_path / "run").net(torch.from_numpy(file["data"][::5]))
-        assert found.metrics["accuracy"] == pytest.approx(float((scores.argmax(1).numpy() == file["label"].reshape(-1)[::5]).mean()))
+        assert found.metrics["accuracy"] == pytest.approx(
+            float((scores.argmax(1).numpy() == file["label"].reshape(-1)[::5]).mean())
+        )
 
 
 def test_labels_for_each_place(tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     image = generator.integers(0, 2, (40, 1, 6, 6)).astype(np.float32)
     np.savez(tmp_path / "d.npz", data=image, label=image[:, 0].astype(np.int64))
-    score = {"name": "score", "type": "Convolution", "num_output": 2, "kernel_size": 1, "weight_filler": "xavier"}
+    score = {
+        "name": "score",
+        "type": "Convolution",
+        "num_output": 2,
+        "kernel_size": 1,
+        "weight_filler": "xavier",
+    }
     path = write(
         tmp_path / "s.yaml",
         input={"data": ["N", 1, "H", "W"]},
         layers=[score],
         solver={"max_iter": 60, "base_lr": 0.5},
-        train={"data": {"source": "npz", "path": "d.npz", "batch_size": 8}, "test_data": {"source": "npz", "path": "d.npz"}},
+        train={
+            "data": {"source": "npz", "path": "d.npz", "batch_size": 8},
+            "test_data": {"source": "npz", "path": "d.npz"},
+        },
     )
     assert train_program(driver.load(str(path)), tmp_path / "run", device="cpu").metrics["accuracy"] == 1.0
 
@@ -379,7 +475,11 @@ def test_regression(tmp_path: Path) -> None:
         input={"data": ["N", 4]},
         layers=[fc],
         solver={"max_iter": 300, "base_lr": 0.1},
-        train={"loss": "EuclideanLoss", "data": {"source": "npz", "path": "d.npz"}, "test_data": {"source": "npz", "path": "d.npz"}},
+        train={
+            "loss": "EuclideanLoss",
+            "data": {"source": "npz", "path": "d.npz"},
+            "test_data": {"source": "npz", "path": "d.npz"},
+        },
     )
     assert train_program(driver.load(str(path)), tmp_path / "run", device="cpu").metrics["loss"] < 1e-3
 
@@ -393,14 +493,22 @@ def test_a_run_loads_from_its_folder_alone(tmp_path: Path) -> None:
         "bottom": "x",
         "top": "out",
         "layers": [
-            {"name": "fc", "type": "InnerProduct", "bottom": "x", "num_output": "$width", "weight_filler": "xavier"},
+            {
+                "name": "fc",
+                "type": "InnerProduct",
+                "bottom": "x",
+                "num_output": "$width",
+                "weight_filler": "xavier",
+            },
             {"name": "out", "type": "ReLU", "bottom": "fc"},
         ],
     }
     (home / "blocks.yaml").write_text(yaml.safe_dump({"blocks": {"dense": block}}))
     layers = [{"name": "a", "block": "dense", "vars": {"width": 12}}, *LAYERS[2:]]
     write(home / "base.yaml", layers=layers, **{"import": ["blocks.yaml"]})
-    (home / "spec.yaml").write_text("netspec: 1\nname: $$derived\nbase: base.yaml\noverride: {a: {vars: {width: 9}}}\n")
+    (home / "spec.yaml").write_text(
+        "netspec: 1\nname: $$derived\nbase: base.yaml\noverride: {a: {vars: {width: 9}}}\n"
+    )
     settings = ("train.solver.max_iter=5", "drop1.dropout_ratio=0.1")
     spec = driver.load(str(home / "spec.yaml"), Reading(settings=settings))
     result = train_program(spec, tmp_path / "run", device="cpu")
@@ -413,7 +521,10 @@ def test_a_run_loads_from_its_folder_alone(tmp_path: Path) -> None:
     shutil.rmtree(home)
     loaded = load_run(tmp_path / "run")
     assert torch.equal(loaded.net(x), net(x))
-    assert loaded.program.resolved.file.train is not None and loaded.program.resolved.file.train.solver.max_iter == 5
+    assert (
+        loaded.program.resolved.file.train is not None
+        and loaded.program.resolved.file.train.solver.max_iter == 5
+    )
     assert loaded.program.name == "$derived" and loaded.classes == tuple("0123456789")
     assert measure(tmp_path / "run").metrics == pytest.approx(dict(result.metrics))
 
@@ -429,18 +540,30 @@ def test_the_hash_tells_nets_apart_and_texts_not() -> None:
     one = hash_of(program().training_graph())
     assert one == hash_of(program(description="otherwise", solver={"base_lr": 1.0}).training_graph())
     assert one != hash_of(program(layers=[{**LAYERS[0], "num_output": 17}, *LAYERS[1:]]).training_graph())
-    assert one != hash_of(program(layers=[*LAYERS[:2], {**LAYERS[2], "dropout_ratio": 0.4}, *LAYERS[3:]]).training_graph())
+    assert one != hash_of(
+        program(layers=[*LAYERS[:2], {**LAYERS[2], "dropout_ratio": 0.4}, *LAYERS[3:]]).training_graph()
+    )
 
 
 def recurrent(tmp_path: Path, max_iter: int) -> driver.Program:
     """Streams of 4 steps with no mark of their beginning: what the net carries from batch to batch counts."""
     generator = np.random.default_rng(1)
-    np.savez(tmp_path / "d.npz", data=generator.random((40, 4), np.float32), label=generator.integers(0, 3, (40, 4)))
+    np.savez(
+        tmp_path / "d.npz",
+        data=generator.random((40, 4), np.float32),
+        label=generator.integers(0, 3, (40, 4)),
+    )
     layers = [
         {"name": "x", "type": "Permute", "bottom": "data", "order": [1, 0]},
         {"name": "ones", "type": "Power", "scale": 0, "shift": 1},
         {"name": "steps", "type": "Reshape", "bottom": "x", "shape": {"dim": [0, 0, 1]}},
-        {"name": "rnn", "type": "RNN", "bottom": ["steps", "ones"], "num_output": 5, "weight_filler": "xavier"},
+        {
+            "name": "rnn",
+            "type": "RNN",
+            "bottom": ["steps", "ones"],
+            "num_output": 5,
+            "weight_filler": "xavier",
+        },
         {"name": "fc", "type": "InnerProduct", "axis": 2, "num_output": 3, "weight_filler": "xavier"},
         {"name": "prob", "type": "Permute", "order": [1, 2, 0]},
     ]
@@ -465,7 +588,9 @@ def test_what_recurrent_layers_carry_survives_a_resume(tmp_path: Path) -> None:
     assert any(name.startswith("carried:rnn") and bool(tensor.any()) for name, tensor in tensors.items())
     train_program(recurrent(tmp_path, 12), tmp_path / "parts", device="cpu", resume=True)
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
-    assert (tmp_path / "parts/best.safetensors").read_bytes() == (tmp_path / "whole/best.safetensors").read_bytes()
+    assert (tmp_path / "parts/best.safetensors").read_bytes() == (
+        tmp_path / "whole/best.safetensors"
+    ).read_bytes()
 
 
 def test_a_net_learns_from_its_own_data_layers(tmp_path: Path) -> None:
@@ -473,9 +598,18 @@ def test_a_net_learns_from_its_own_data_layers(tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     label = generator.integers(0, 2, 40)
     with h5py.File(tmp_path / "d.h5", "w") as file:
-        file["data"], file["label"] = label[:, None] + 0.1 * generator.random((40, 3)), label.astype(np.float32)
+        file["data"], file["label"] = (
+            label[:, None] + 0.1 * generator.random((40, 3)),
+            label.astype(np.float32),
+        )
     (tmp_path / "list.txt").write_text("d.h5\n")
-    data = {"name": "data", "type": "HDF5Data", "top": ["data", "label"], "source": "list.txt", "batch_size": 8}
+    data = {
+        "name": "data",
+        "type": "HDF5Data",
+        "top": ["data", "label"],
+        "source": "list.txt",
+        "batch_size": 8,
+    }
     layers = [
         data,
         {"name": "fc", "type": "InnerProduct", "bottom": "data", "num_output": 2, "weight_filler": "xavier"},
@@ -492,7 +626,11 @@ def test_a_net_learns_from_its_own_data_layers(tmp_path: Path) -> None:
     spec = driver.load(str(tmp_path / "s.yaml"))
     result = train_program(spec, tmp_path / "whole", device="cpu")
     assert result.metrics["accuracy"] == 1.0
-    train_program(driver.load(str(tmp_path / "s.yaml"), Reading(settings=("train.solver.max_iter=21",))), tmp_path / "parts", device="cpu")
+    train_program(
+        driver.load(str(tmp_path / "s.yaml"), Reading(settings=("train.solver.max_iter=21",))),
+        tmp_path / "parts",
+        device="cpu",
+    )
     train_program(spec, tmp_path / "parts", device="cpu", resume=True)
     assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
     assert measure(tmp_path / "whole").samples == 40
@@ -507,7 +645,11 @@ def test_the_job_is_what_the_loop_takes(tmp_path: Path) -> None:
 
 def test_what_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "file.yaml").touch()
-    for name, why in (("none", "there is no such folder"), ("file.yaml", "it is a file, not the folder of a run"), ("", "run.json")):
+    for name, why in (
+        ("none", "there is no such folder"),
+        ("file.yaml", "it is a file, not the folder of a run"),
+        ("", "run.json"),
+    ):
         with pytest.raises(SpecError) as error:
             load_run(tmp_path / name)
         (found,) = error.value.diagnostics

@@ -22,7 +22,9 @@ SHAPES = [(3, 2), (4,), ()]
 class Plain:
     """Caffe's update in NumPy, step by step as the formulas say."""
 
-    def __init__(self, p: SolverParameter, weights: list[np.ndarray], mults: list[tuple[float, float]]) -> None:
+    def __init__(
+        self, p: SolverParameter, weights: list[np.ndarray], mults: list[tuple[float, float]]
+    ) -> None:
         self.p, self.w, self.mults = p, [w.copy() for w in weights], mults
         self.a, self.b = [np.zeros_like(w) for w in weights], [np.zeros_like(w) for w in weights]
         self.rate = learning_rate(p, STEPS)
@@ -105,7 +107,10 @@ def cases(draw: Any) -> tuple[SolverParameter, list[tuple[float, float]]]:
 
 
 def parameters(weights: list[np.ndarray], mults: list[tuple[float, float]]) -> list[ParameterSpec]:
-    return [ParameterSpec(f"p{k}", torch.nn.Parameter(torch.tensor(w)), *m) for k, (w, m) in enumerate(zip(weights, mults, strict=True))]
+    return [
+        ParameterSpec(f"p{k}", torch.nn.Parameter(torch.tensor(w)), *m)
+        for k, (w, m) in enumerate(zip(weights, mults, strict=True))
+    ]
 
 
 def apply(solver: Solver, specs: list[ParameterSpec], gradients: list[np.ndarray]) -> None:
@@ -118,7 +123,9 @@ def apply(solver: Solver, specs: list[ParameterSpec], gradients: list[np.ndarray
 
 @settings(max_examples=200, deadline=None)
 @given(cases(), st.integers(0, 2**31 - 1), st.integers(0, STEPS - 1))
-def test_fused_is_the_plain_formula(case: tuple[SolverParameter, list[tuple[float, float]]], seed: int, pause: int) -> None:
+def test_fused_is_the_plain_formula(
+    case: tuple[SolverParameter, list[tuple[float, float]]], seed: int, pause: int
+) -> None:
     """Also across a stop: at step `pause` the state is carried to a new solver, and the steps after it agree as well."""
     p, mults = case
     random = np.random.RandomState(seed)
@@ -134,7 +141,9 @@ def test_fused_is_the_plain_formula(case: tuple[SolverParameter, list[tuple[floa
         plain.step(i, gradients)
         apply(solver, specs, gradients)
         for spec, want in zip(specs, plain.w, strict=True):
-            np.testing.assert_allclose(spec.tensor.detach().numpy(), want, rtol=1e-9, atol=1e-12, err_msg=f"{spec.name}, step {i}")
+            np.testing.assert_allclose(
+                spec.tensor.detach().numpy(), want, rtol=1e-9, atol=1e-12, err_msg=f"{spec.name}, step {i}"
+            )
     for k, spec in enumerate(specs):
         if spec.trained:
             for ours, theirs in zip(solver.history()[spec.name], (plain.a[k], plain.b[k]), strict=False):
@@ -144,7 +153,9 @@ def test_fused_is_the_plain_formula(case: tuple[SolverParameter, list[tuple[floa
 @pytest.mark.parametrize("kind", ["SGD", "Nesterov"])
 def test_momentum_runs_on_where_the_rate_is_0(kind: str) -> None:
     """multistep with gamma 0: after the drop the weights still coast on the momentum they have."""
-    p = SolverParameter(type=kind, base_lr=1.0, momentum=0.5, lr_policy="multistep", gamma=0.0, stepvalue=(1,), max_iter=3)
+    p = SolverParameter(
+        type=kind, base_lr=1.0, momentum=0.5, lr_policy="multistep", gamma=0.0, stepvalue=(1,), max_iter=3
+    )
     specs = parameters([np.zeros(1)], [(1.0, 1.0)])
     solver, plain = Solver(p, specs, 3), Plain(p, [np.zeros(1)], [(1.0, 1.0)])
     for i in range(3):
@@ -166,11 +177,20 @@ def test_a_parameter_that_no_loss_reads_still_decays() -> None:
 def test_state_is_exact_in_float32(kind: str) -> None:
     """A solver that takes over another's state makes the very same steps, bit for bit."""
     p = SolverParameter(
-        type=kind, base_lr=0.05, lr_policy="inv", gamma=0.1, power=0.75, max_iter=9, momentum=0.0 if kind in ("AdaGrad", "RMSProp") else 0.9
+        type=kind,
+        base_lr=0.05,
+        lr_policy="inv",
+        gamma=0.1,
+        power=0.75,
+        max_iter=9,
+        momentum=0.0 if kind in ("AdaGrad", "RMSProp") else 0.9,
     )
     generator = torch.Generator().manual_seed(0)
     kinds = [((5, 3), 1.0), ((4,), 2.0)]
-    first = [ParameterSpec(f"p{k}", torch.randn(shape, generator=generator), m) for k, (shape, m) in enumerate(kinds)]
+    first = [
+        ParameterSpec(f"p{k}", torch.randn(shape, generator=generator), m)
+        for k, (shape, m) in enumerate(kinds)
+    ]
     one = Solver(p, first, 9)
     gradients = [[torch.randn(each.tensor.shape, generator=generator) for each in first] for _ in range(9)]
     for k in range(4):

@@ -97,10 +97,16 @@ def test_the_state_goes_along_exactly(tmp_path: Path) -> None:
     long = {"test": "window: 120, batch_size: 1"}
     train_program(program(tmp_path, **long), tmp_path / "run", device="cpu")
     found = {}
-    for name, words in (("long", long["test"]), ("streams", WORDS["test"]), ("anew", "window: 5, batch_size: 1")):
+    for name, words in (
+        ("long", long["test"]),
+        ("streams", WORDS["test"]),
+        ("anew", "window: 5, batch_size: 1"),
+    ):
         program(tmp_path)
         (tmp_path / "run/spec.yaml").write_text(SPEC.format(**(WORDS | {"test": words})))
-        with allowing([str(tmp_path)]):  # a spec that was changed in the run is no longer the one in the folder
+        with allowing(
+            [str(tmp_path)]
+        ):  # a spec that was changed in the run is no longer the one in the folder
             found[name] = measure(tmp_path / "run", device="cpu").metrics["loss"]
     assert found["streams"] == pytest.approx(found["long"], rel=1e-6)
     assert abs(found["anew"] - found["long"]) > 1e-3
@@ -136,7 +142,11 @@ def test_a_resumed_run_is_the_same(stop: int, recurrent: str, tmp_path: Path) ->
     """6 batches an epoch: stopped within one, and between two."""
 
     def upto(count: int) -> driver.Program:
-        return program(tmp_path, recurrent=recurrent, solver=WORDS["solver"].replace("17", str(count)) + ", test_interval: 5")
+        return program(
+            tmp_path,
+            recurrent=recurrent,
+            solver=WORDS["solver"].replace("17", str(count)) + ", test_interval: 5",
+        )
 
     train_program(upto(17), tmp_path / "whole", device="cpu")
     train_program(upto(stop), tmp_path / "parts", device="cpu")
@@ -146,8 +156,14 @@ def test_a_resumed_run_is_the_same(stop: int, recurrent: str, tmp_path: Path) ->
 
 def test_a_test_leaves_the_streams_alone(tmp_path: Path) -> None:
     for name, interval in (("often", 1), ("never", 0)):
-        train_program(program(tmp_path, solver=f"{WORDS['solver']}, test_interval: {interval}"), tmp_path / name, device="cpu")
-    assert (tmp_path / "often/weights.safetensors").read_bytes() == (tmp_path / "never/weights.safetensors").read_bytes()
+        train_program(
+            program(tmp_path, solver=f"{WORDS['solver']}, test_interval: {interval}"),
+            tmp_path / name,
+            device="cpu",
+        )
+    assert (tmp_path / "often/weights.safetensors").read_bytes() == (
+        tmp_path / "never/weights.safetensors"
+    ).read_bytes()
 
 
 def test_other_streams_do_not_resume(tmp_path: Path) -> None:
@@ -158,15 +174,33 @@ def test_other_streams_do_not_resume(tmp_path: Path) -> None:
         ("batch_size: 4, shuffle: false", "streams is 0"),
     ):
         with pytest.raises(SpecError, match="NS659") as error:
-            train_program(program(tmp_path, train=f"window: 5, {words}"), tmp_path / "run", device="cpu", resume=True)
+            train_program(
+                program(tmp_path, train=f"window: 5, {words}"), tmp_path / "run", device="cpu", resume=True
+            )
         assert fact in str(error.value)
 
 
 FAULTS = {
-    "shuffled": ({"train": "window: 5, batch_size: 4, streams: true, shuffle: true"}, "NS662", "keep the order of the text"),
-    "forgetful": ({"recurrent": "type: LSTM, num_output: 6, carry_state: false"}, "NS662", "no layer of the net carries a state"),
-    "short": ({"train": "window: 5, batch_size: 25, streams: true"}, "NS650", "24 windows of 5 characters, 25 streams need 25"),
-    "players": ({"more": "  players: {one: {loss: [loss], layers: [embed, memory, score]}}"}, "NS662", "each player"),
+    "shuffled": (
+        {"train": "window: 5, batch_size: 4, streams: true, shuffle: true"},
+        "NS662",
+        "keep the order of the text",
+    ),
+    "forgetful": (
+        {"recurrent": "type: LSTM, num_output: 6, carry_state: false"},
+        "NS662",
+        "no layer of the net carries a state",
+    ),
+    "short": (
+        {"train": "window: 5, batch_size: 25, streams: true"},
+        "NS650",
+        "24 windows of 5 characters, 25 streams need 25",
+    ),
+    "players": (
+        {"more": "  players: {one: {loss: [loss], layers: [embed, memory, score]}}"},
+        "NS662",
+        "each player",
+    ),
 }
 
 
@@ -182,7 +216,9 @@ def test_other_sources_have_no_streams(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", data=np.zeros((8, 5)), cont=np.zeros((8, 5)), label=np.zeros((8, 5), int))
     program(tmp_path)
     path = tmp_path / "letters.yaml"
-    path.write_text(path.read_text().replace("source: text, path: t.txt, window: 5", "source: npz, path: d.npz"))
+    path.write_text(
+        path.read_text().replace("source: text, path: t.txt, window: 5", "source: npz, path: d.npz")
+    )
     with pytest.raises(SpecError, match="NS662") as error:
         session(driver.load(str(path)), torch.device("cpu"))
     assert "npz has none" in str(error.value)

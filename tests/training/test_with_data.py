@@ -18,7 +18,10 @@ FEED = Feed({"data": "data", "label": "label"})
 def real_job(max_iter: int) -> Job:
     """The tiny job, fed by the data layer: 50 samples in shuffled batches of 8, tested on 20 in batches of 6."""
     tiny = job(words(max_iter=max_iter))
-    sources = [ArraySource("memory", {name: tensor.numpy() for name, tensor in data(count).items()}, "label") for count in (50, 20)]
+    sources = [
+        ArraySource("memory", {name: tensor.numpy() for name, tensor in data(count).items()}, "label")
+        for count in (50, 20)
+    ]
     return Job(
         tiny.net,
         tiny.parameters,
@@ -34,7 +37,9 @@ def test_stopped_and_resumed(tmp_path: Path) -> None:
     whole = train(real_job(33), tmp_path / "whole", device="cpu")
     train(real_job(20), tmp_path / "parts", device="cpu")
     parts = train(real_job(33), tmp_path / "parts", device="cpu", resume=True)
-    assert (tmp_path / "whole/weights.safetensors").read_bytes() == (tmp_path / "parts/weights.safetensors").read_bytes()
+    assert (tmp_path / "whole/weights.safetensors").read_bytes() == (
+        tmp_path / "parts/weights.safetensors"
+    ).read_bytes()
     assert whole.metrics == parts.metrics
 
 

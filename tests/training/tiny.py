@@ -23,13 +23,22 @@ class TinyNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ip1, self.bn, self.drop, self.ip2 = nn.Linear(FEATURES, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, CLASSES)
+        self.ip1, self.bn, self.drop, self.ip2 = (
+            nn.Linear(FEATURES, 8),
+            nn.BatchNorm1d(8),
+            nn.Dropout(0.3),
+            nn.Linear(8, CLASSES),
+        )
         self.total_loss: Tensor | None = None
 
     def forward(self, data: Tensor, label: Tensor) -> dict[str, Tensor]:
         scores = self.ip2(self.drop(torch.tanh(self.bn(self.ip1(data)))))
         self.total_loss = nn.functional.cross_entropy(scores, label)
-        return {"loss": self.total_loss, "accuracy": (scores.argmax(1) == label).float().mean(), "scores": scores}
+        return {
+            "loss": self.total_loss,
+            "accuracy": (scores.argmax(1) == label).float().mean(),
+            "scores": scores,
+        }
 
 
 def data(count: int = SAMPLES) -> dict[str, Tensor]:
@@ -53,7 +62,10 @@ class Shuffled:
         return (self.count + self.size - 1) // self.size
 
     def __next__(self) -> dict[str, Tensor]:
-        at = [self.order(p // self.count)[p % self.count] for p in range(self.position, self.position + self.size)]
+        at = [
+            self.order(p // self.count)[p % self.count]
+            for p in range(self.position, self.position + self.size)
+        ]
         self.position += self.size
         if self.strike is not None and self.position == self.strike[0] * self.size:
             os.kill(os.getpid(), self.strike[1])
@@ -109,7 +121,13 @@ def words(**more: Any) -> SolverParameter:
     return SolverParameter(**(usual | more))
 
 
-def job(solver: SolverParameter, *, net: nn.Module | None = None, tensors: dict[str, Tensor] | None = None, spec_hash: str = "tiny") -> Job:
+def job(
+    solver: SolverParameter,
+    *,
+    net: nn.Module | None = None,
+    tensors: dict[str, Tensor] | None = None,
+    spec_hash: str = "tiny",
+) -> Job:
     """The job, its weights drawn from a seed; ip2's bias is frozen, bn's mean and variance are statistics."""
     torch.manual_seed(1)
     net = net or TinyNet()
@@ -126,7 +144,16 @@ def job(solver: SolverParameter, *, net: nn.Module | None = None, tensors: dict[
         if "num_batches" not in name
     ]
     batches = Shuffled(tensors or data(), 8)
-    return Job(net, specs, solver, batches, test_net, OnePass(data(20), 6), layer_of={"ip1": "first/dense"}, spec_hash=spec_hash)
+    return Job(
+        net,
+        specs,
+        solver,
+        batches,
+        test_net,
+        OnePass(data(20), 6),
+        layer_of={"ip1": "first/dense"},
+        spec_hash=spec_hash,
+    )
 
 
 def crash_at(moment: str) -> None:
@@ -143,7 +170,9 @@ def crash_at(moment: str) -> None:
     Path.replace = replacing  # type: ignore[method-assign, assignment]
 
 
-def train_in_child(run: Path, more: dict[str, Any], crash: str = "", strike: tuple[int, int] | None = None) -> None:
+def train_in_child(
+    run: Path, more: dict[str, Any], crash: str = "", strike: tuple[int, int] | None = None
+) -> None:
     """What a child does: trains, and is killed or interrupted where it is told to be; ends with the training's exit code."""
     torch.set_num_threads(1)
     if crash:

@@ -122,7 +122,24 @@ def lenet_1989(h: Hand, x: Tensor) -> Tensor:
     return squash(h.dense(squash(h.dense(x, 30)), 10))
 
 
-LENET_5 = ("012", "123", "234", "345", "045", "015", "0123", "1234", "2345", "0345", "0145", "0125", "0134", "1245", "0235", "012345")
+LENET_5 = (
+    "012",
+    "123",
+    "234",
+    "345",
+    "045",
+    "015",
+    "0123",
+    "1234",
+    "2345",
+    "0345",
+    "0145",
+    "0125",
+    "0134",
+    "1245",
+    "0235",
+    "012345",
+)
 """LeCun et al. 1998, table 1."""
 
 
@@ -208,7 +225,9 @@ def wavenet(h: Hand, x: Tensor) -> Tensor:
     skips = h.conv(x, 256, 1)
     for i in range(10):
         padded = F.pad(x, (2**i, 0))
-        product = torch.tanh(h.conv(padded, 32, 2, dilation=2**i)) * torch.sigmoid(h.conv(padded, 32, 2, dilation=2**i))
+        product = torch.tanh(h.conv(padded, 32, 2, dilation=2**i)) * torch.sigmoid(
+            h.conv(padded, 32, 2, dilation=2**i)
+        )
         x = h.conv(product, 32, 1) + x if i < 9 else x
         skips = h.conv(product, 256, 1) + skips
     return h.conv(h.conv(skips.relu(), 256, 1).relu(), 256, 1)

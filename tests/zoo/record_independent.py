@@ -59,7 +59,9 @@ def made(package: str, model: str) -> nn.Module:
     """The model, without pretrained weights. torchvision's own operators, which its wheel lacks beside a CPU torch, are not needed."""
     sys.modules.setdefault("torchvision._meta_registrations", ModuleType("torchvision._meta_registrations"))
     makers: dict[str, Callable[..., nn.Module]] = {
-        "torchvision": lambda name: import_module("torchvision.models").get_model(name, weights=None, **OPTIONS.get(name, {})),
+        "torchvision": lambda name: import_module("torchvision.models").get_model(
+            name, weights=None, **OPTIONS.get(name, {})
+        ),
         "timm": lambda name: import_module("timm").create_model(name),
         "pytorchcv": lambda name: import_module("pytorchcv.model_provider").get_model(name),
     }
@@ -142,7 +144,9 @@ def main() -> None:
             record[name]["values"][0][:3],
             flush=True,
         )
-    RECORD.write_text("{\n" + "\n".join(lines({n: record[n] for n in MODELS if n in record})) + "\n}\n", encoding="utf-8")
+    RECORD.write_text(
+        "{\n" + "\n".join(lines({n: record[n] for n in MODELS if n in record})) + "\n}\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

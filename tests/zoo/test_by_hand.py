@@ -92,7 +92,9 @@ class Links(Hand):
         self.links += y[0].numel() * (inputs + bias)
         return y
 
-    def conv(self, x: Tensor, n: int, k: Any, bias: bool = True, groups: int = 1, **settings: object) -> Tensor:
+    def conv(
+        self, x: Tensor, n: int, k: Any, bias: bool = True, groups: int = 1, **settings: object
+    ) -> Tensor:
         window = k ** (x.dim() - 2) if isinstance(k, int) else math.prod(k)
         return self.read(super().conv(x, n, k, bias, groups, **settings), x.shape[1] // groups * window, bias)
 
@@ -102,7 +104,8 @@ class Links(Hand):
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    ("name", "epochs", "examples"), [("lenet", 20, 60_000), ("tdnn", 7, 778), ("autoencoder", 0.5, 60_001), ("nin", 90, 1_281_167)]
+    ("name", "epochs", "examples"),
+    [("lenet", 20, 60_000), ("tdnn", 7, 778), ("autoencoder", 0.5, 60_001), ("nin", 90, 1_281_167)],
 )
 def test_operations_of_a_training_are_those_counted_by_hand(name: str, epochs: float, examples: int) -> None:
     """`show --training` on specs without a section train: every link is used once for each example that is seen."""
@@ -111,4 +114,7 @@ def test_operations_of_a_training_are_those_counted_by_hand(name: str, epochs: f
     words = ("show", f"zoo:{name}", "--training", "--epochs", str(epochs), "--examples", str(examples))
     last = CliRunner().invoke(group, words, catch_exceptions=False).output.splitlines()[-1]
     seen = round(epochs * examples)
-    assert last == f"training: {hand.links * seen:,} operations: {hand.links:,} connections x {seen:,} examples seen"
+    assert (
+        last
+        == f"training: {hand.links * seen:,} operations: {hand.links:,} connections x {seen:,} examples seen"
+    )

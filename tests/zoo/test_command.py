@@ -18,9 +18,16 @@ from netspec.syntax.paths import zoo_folder, zoo_specs
 ROOT = Path(__file__).parents[2]
 
 
-def netspec(*arguments: str, folder: Path = ROOT, python: str = sys.executable, **environment: str) -> subprocess.CompletedProcess[str]:
+def netspec(
+    *arguments: str, folder: Path = ROOT, python: str = sys.executable, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [python, "-m", "netspec", *arguments], cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+        [python, "-m", "netspec", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
     )
 
 
@@ -60,33 +67,60 @@ def test_an_unknown_name_is_said_with_its_nearest(tmp_path: Path) -> None:
     assert "the zoo has no resnet-151" in made.stdout and "resnet-152" in made.stdout
 
 
-@pytest.mark.parametrize("name", [name for name, path in zoo_specs() if "base:" in path.read_text() or name in ("lenet", "resnet-152")])
-def test_init_makes_a_spec_that_stands_elsewhere(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [name for name, path in zoo_specs() if "base:" in path.read_text() or name in ("lenet", "resnet-152")],
+)
+def test_init_makes_a_spec_that_stands_elsewhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(group, ["init", "--from", f"zoo:{name}"]).exit_code == 0
     said = CliRunner().invoke(group, ["check", f"{name}.yaml", "--format", "json"]).stdout
-    assert {finding["code"] for finding in json.loads(said)["diagnostics"]} <= {"NS418"}  # the user's own data are not there yet
+    assert {finding["code"] for finding in json.loads(said)["diagnostics"]} <= {
+        "NS418"
+    }  # the user's own data are not there yet
 
 
 def test_init_writes_over_nothing_unasked(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("mine")
     made = netspec("init", "--from", "zoo:lenet", "-o", "mine.yaml", folder=tmp_path)
     assert (made.returncode, (tmp_path / "mine.yaml").read_text()) == (1, "mine") and "NS501" in made.stderr
-    assert netspec("init", "--from", "zoo:lenet", "-o", "mine.yaml", "--force", folder=tmp_path).returncode == 0
+    assert (
+        netspec("init", "--from", "zoo:lenet", "-o", "mine.yaml", "--force", folder=tmp_path).returncode == 0
+    )
 
 
 @pytest.mark.slow
 def test_works_from_an_installed_wheel(tmp_path: Path) -> None:
     source = tmp_path / "source"
     shutil.copytree(
-        ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "__pycache__", "tests", "benchmarks")
+        ROOT,
+        source,
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv", "build", "*.egg-info", "__pycache__", "tests", "benchmarks"
+        ),
     )
-    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(source)]
+    wheel = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        str(source),
+    ]
     subprocess.run(wheel, check=True)
     venv.create(tmp_path / "venv", with_pip=False)
     python = str(tmp_path / "venv" / "bin" / "python")
     site = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], check=True, capture_output=True, text=True
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     shutil.unpack_archive(next(tmp_path.glob("netspec-*.whl")), site.stdout.strip(), "zip")
     elsewhere = tmp_path / "elsewhere"
@@ -96,5 +130,7 @@ def test_works_from_an_installed_wheel(tmp_path: Path) -> None:
     assert [entry["name"] for entry in listed] == [name for name, _ in zoo_specs()]
     assert all(entry["path"].startswith(site.stdout.strip()) for entry in listed)
     assert netspec("check", "zoo:resnet-152", folder=elsewhere, python=python, **packages).returncode == 0
-    assert netspec("init", "--from", "zoo:vgg-16", folder=elsewhere, python=python, **packages).returncode == 0
+    assert (
+        netspec("init", "--from", "zoo:vgg-16", folder=elsewhere, python=python, **packages).returncode == 0
+    )
     assert netspec("check", "vgg-16.yaml", folder=elsewhere, python=python, **packages).returncode == 0

@@ -30,7 +30,8 @@ def test_turning_the_picture_swaps_the_directions(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "top", "gain"), [("box", "blur", 1), ("gaussian", "blur", 1), ("unsharp", "sharp", 1), ("laplacian", "laplacian", 0)]
+    ("name", "top", "gain"),
+    [("box", "blur", 1), ("gaussian", "blur", 1), ("unsharp", "sharp", 1), ("laplacian", "laplacian", 0)],
 )
 def test_even_pictures_stay_even(name: str, top: str, gain: float) -> None:
     np.testing.assert_allclose(made(name, torch.full((1, 1, 6, 7), 3.0))[top], 3.0 * gain, atol=1e-5)
@@ -38,7 +39,11 @@ def test_even_pictures_stay_even(name: str, top: str, gain: float) -> None:
 
 def test_unsharp_is_the_picture_and_what_the_blur_takes_away() -> None:
     picture = torch.rand(1, 1, 8, 8)
-    np.testing.assert_allclose(made("unsharp", picture)["sharp"], (2 * picture).numpy() - made("gaussian", picture)["blur"], atol=1e-5)
+    np.testing.assert_allclose(
+        made("unsharp", picture)["sharp"],
+        (2 * picture).numpy() - made("gaussian", picture)["blur"],
+        atol=1e-5,
+    )
 
 
 def test_laplacian_is_nothing_on_a_slope() -> None:
@@ -51,5 +56,7 @@ def test_gabor_answers_to_its_own_angle(angle: float, channel: int) -> None:
     y, x = np.mgrid[:21, :21]
     a = np.radians(angle)
     waves = np.cos(2 * np.pi * (x * np.cos(a) + y * np.sin(a)) / 4)
-    answers = np.abs(made("gabor", torch.from_numpy(waves).float()[None, None])["gabor"][0, :, 4:-4, 4:-4]).mean((1, 2))
+    answers = np.abs(
+        made("gabor", torch.from_numpy(waves).float()[None, None])["gabor"][0, :, 4:-4, 4:-4]
+    ).mean((1, 2))
     assert answers.argmax() == channel and answers[channel] > 2 * np.sort(answers)[-2]

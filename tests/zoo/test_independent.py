@@ -20,7 +20,10 @@ class Bottleneck(nn.Module):
         self.c, self.bn_c = nn.Conv2d(width, 4 * width, 1, bias=False), nn.BatchNorm2d(4 * width)
         self.project = channels != 4 * width
         if self.project:
-            self.shortcut, self.bn = nn.Conv2d(channels, 4 * width, 1, stride, bias=False), nn.BatchNorm2d(4 * width)
+            self.shortcut, self.bn = (
+                nn.Conv2d(channels, 4 * width, 1, stride, bias=False),
+                nn.BatchNorm2d(4 * width),
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn_a(self.a(x)).relu()
@@ -30,13 +33,20 @@ class Bottleneck(nn.Module):
 
 
 def resnet(*depths: int) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)]
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+    ]
     channels = 64
     for stage, depth in enumerate(depths):
         for i in range(depth):
             layers.append(Bottleneck(channels, 64 << stage, 2 if stage and i == 0 else 1))
             channels = 256 << stage
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 1000), nn.Softmax(1))
+    return nn.Sequential(
+        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 1000), nn.Softmax(1)
+    )
 
 
 def vgg(*depths: int) -> nn.Sequential:
@@ -47,13 +57,23 @@ def vgg(*depths: int) -> nn.Sequential:
             layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
             channels = width
         layers.append(nn.MaxPool2d(2, 2))
-    dense = [nn.Linear(25088, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 1000)]
+    dense = [
+        nn.Linear(25088, 4096),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(4096, 4096),
+        nn.ReLU(),
+        nn.Dropout(),
+        nn.Linear(4096, 1000),
+    ]
     return nn.Sequential(*layers, nn.Flatten(), *dense, nn.Softmax(1))
 
 
 def transfer(net: Any, name: str, reference: nn.Module) -> None:
     """Weights of a net into one written by hand, both in the order of execution."""
-    ours = [list(net.layer_parameters(node.name)) for node in typed(name).graph.nodes if typed(name).weights[node]]
+    ours = [
+        list(net.layer_parameters(node.name)) for node in typed(name).graph.nodes if typed(name).weights[node]
+    ]
     for module in reference.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             for mine, given in zip(module.parameters(), ours.pop(0), strict=True):
@@ -94,7 +114,11 @@ def test_vgg_is_the_one_written_by_hand() -> None:
         ours: Any = compiled(typed("vgg-19"))
         theirs = vgg(2, 2, 4, 4, 4)
     names = [node.name for node in typed("vgg-19").graph.nodes]
-    mine = nn.Sequential(*(ours.get_submodule(ours.layers[name][0]) for name in names[: names.index("fc6")])).to_empty(device="cpu").eval()
+    mine = (
+        nn.Sequential(*(ours.get_submodule(ours.layers[name][0]) for name in names[: names.index("fc6")]))
+        .to_empty(device="cpu")
+        .eval()
+    )
     theirs = theirs[: len(mine)].to_empty(device="cpu").eval()
     with torch.no_grad():
         for weight, given in zip(mine.parameters(), theirs.parameters(), strict=True):

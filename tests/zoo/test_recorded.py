@@ -37,7 +37,9 @@ CHANGES = {
     "nin-cifar": "override: {pool1: {pad: 1, round_mode: FLOOR}, pool2: {pad: 1, round_mode: FLOOR}}",  # Caffe's pooling rounds up
     "inception-v2": "override: {4c: {vars: {wp: 128}}, 4d: {vars: {wp: 128}}}",  # the paper's widths, which its 576 contradict
     **dict.fromkeys(["resnet-18", "resnet-34", "resnet-50", "resnet-101", "resnet-152"], PYTORCH_POOL),
-    **dict.fromkeys(["resnet-20", "resnet-56", "resnet-110"], OPTION_B),  # shortcuts by 1x1 convolutions: 2,752 parameters more
+    **dict.fromkeys(
+        ["resnet-20", "resnet-56", "resnet-110"], OPTION_B
+    ),  # shortcuts by 1x1 convolutions: 2,752 parameters more
 }
 """What of a spec has to be changed to be their net; where nothing stands, it is theirs as it is."""
 EDITS = {
@@ -75,7 +77,11 @@ def theirs(name: str) -> TypedGraph:
 
 
 def tensors(graph: TypedGraph) -> Iterator[Product]:
-    return ((bare(ref.weight.shape), 1) for ref in graph.weight_refs() if ref.kind == "parameter" and not ref.shared)  # type: ignore[arg-type]
+    return (
+        (bare(ref.weight.shape), 1)
+        for ref in graph.weight_refs()
+        if ref.kind == "parameter" and not ref.shared
+    )  # type: ignore[arg-type]
 
 
 def products(graph: TypedGraph) -> Iterator[Product]:
@@ -107,12 +113,18 @@ def test_what_differs_in_the_others_is_what_is_said_to_differ() -> None:
     option_b = (16 * 32 + 2 * 32) + (32 * 64 + 2 * 64)
     for name in ("resnet-20", "resnet-56", "resnet-110"):
         assert RECORD[name]["parameters"] - cost(typed(name)).parameters == option_b
-    wider, biases = theirs("inception-v2"), sum(w[0] * n for w, _, n in RECORD["inception-v2"]["products"] if w != [1000, 1024])
+    wider, biases = (
+        theirs("inception-v2"),
+        sum(w[0] * n for w, _, n in RECORD["inception-v2"]["products"] if w != [1000, 1024]),
+    )
     assert RECORD["inception-v2"]["parameters"] == cost(wider).parameters + biases
     assert RECORD["inception-v2"]["macs"] == cost(wider).macs
 
 
-@pytest.mark.parametrize("name", [n if e["parameters"] <= SMALL else pytest.param(n, marks=pytest.mark.slow) for n, e in RECORD.items()])
+@pytest.mark.parametrize(
+    "name",
+    [n if e["parameters"] <= SMALL else pytest.param(n, marks=pytest.mark.slow) for n, e in RECORD.items()],
+)
 @torch.no_grad()
 def test_outputs_are_those_of_another_implementation(name: str) -> None:
     """Weights follow from their shapes on both sides, so the nets compute the same or are not the same."""

@@ -42,13 +42,18 @@ def test_spec_says_what_it_is_and_what_is_known_of_it(name: str) -> None:
 
 
 @NAMES
-def test_torch_makes_the_inferred_shapes_and_weights_in_memory_and_from_the_file(name: str, tmp_path: Path) -> None:
+def test_torch_makes_the_inferred_shapes_and_weights_in_memory_and_from_the_file(
+    name: str, tmp_path: Path
+) -> None:
     """Without memory, on the meta device; the file that compile writes takes the same weights."""
     graph = typed(name)
     with torch.device("meta"):
         net: Any = compiled(graph)
         found = net.forward_blobs({k: v.to("meta") for k, v in feed(name).items()})
-    made = {value.name for value in (*(t for n in graph.graph.nodes for t in n.tops), *(i.value for i in graph.graph.inputs))}
+    made = {
+        value.name
+        for value in (*(t for n in graph.graph.nodes for t in n.tops), *(i.value for i in graph.graph.inputs))
+    }
     wanted = {
         blob: shape(name, value)
         for blob, value in graph.graph.blobs.items()
@@ -57,7 +62,9 @@ def test_torch_makes_the_inferred_shapes_and_weights_in_memory_and_from_the_file
     assert wanted
     assert {blob: tuple(found[blob].shape) for blob in wanted} == wanted
     for node in graph.graph.nodes:
-        assert [tuple(w.shape) for w in net.layer_parameters(node.name)] == [tuple(w.shape) for w in graph.weights[node]]
+        assert [tuple(w.shape) for w in net.layer_parameters(node.name)] == [
+            tuple(w.shape) for w in graph.weights[node]
+        ]
     with torch.device("meta"):
         emitted(name, tmp_path)().load_state_dict(net.state_dict(), strict=True, assign=True)
 
@@ -117,7 +124,11 @@ def agrees_with_file(name: str, cls: Any) -> None:
 
 def agrees_with_onnxruntime(name: str) -> None:
     graph, net = typed(name), ready(name)
-    arrays = {ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in graph.weight_refs() if not ref.shared}
+    arrays = {
+        ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().numpy()
+        for ref in graph.weight_refs()
+        if not ref.shared
+    }
     model = onnx_model(graph, arrays).SerializeToString()
     if switches(name):
         layers_agree(net, graph, model)
@@ -144,7 +155,9 @@ def outputs_agree(name: str, net: Any, model: bytes) -> None:
         made = net(*values.values())
     wanted = made if isinstance(made, dict) else {graph.graph.outputs[0].name: made}
     given = {
-        i.name: values[i.name].numpy() if i.name in values else np.zeros([s if isinstance(s, int) else 1 for s in i.shape], np.float32)
+        i.name: values[i.name].numpy()
+        if i.name in values
+        else np.zeros([s if isinstance(s, int) else 1 for s in i.shape], np.float32)
         for i in session.get_inputs()
     }
     found = dict(zip((o.name for o in session.get_outputs()), session.run(None, given), strict=True))

@@ -42,9 +42,17 @@ def test_arrows_join_what_is_drawn(pages: dict[str, str]) -> None:
 def test_copies_of_a_block_are_one_part_and_its_inside_another_picture() -> None:
     typed = driver.load(str(PATHS["resnet-152"])).graph()
     parts = parts_of(typed)
-    assert [part.kind for part in parts[2:6]] == ["3 x bottleneck", "8 x bottleneck", "36 x bottleneck", "3 x bottleneck"]
+    assert [part.kind for part in parts[2:6]] == [
+        "3 x bottleneck",
+        "8 x bottleneck",
+        "36 x bottleneck",
+        "3 x bottleneck",
+    ]
     assert sum(part.weights for part in parts) == 60192808
     block, nodes = templates(typed)[1]
-    assert (block.template, inside(nodes)) == ("bottleneck", {"conv-bn": "Convolution, BatchNorm, Scale, ReLU"})
+    assert (block.template, inside(nodes)) == (
+        "bottleneck",
+        {"conv-bn": "Convolution, BatchNorm, Scale, ReLU"},
+    )
     picture = drawn(typed, parts_of(typed, nodes, depth=1))
     assert picture.count("-->") == 6 and "shortcut<br/>conv-bn" in picture

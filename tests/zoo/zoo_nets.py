@@ -52,7 +52,13 @@ def scored(found: TypedGraph) -> TypedGraph:
     A softmax hides differences: its bottom does not.
     """
     inputs = tuple(i._replace(contract=None) for i in found.graph.inputs)
-    behind = [v for output in found.graph.outputs if output.node is not None for v in output.node.bottoms if v.node is not None]
+    behind = [
+        v
+        for output in found.graph.outputs
+        if output.node is not None
+        for v in output.node.bottoms
+        if v.node is not None
+    ]
     kept = {v.name: v for v in (*behind, *found.graph.outputs)}
     return changed(found, graph=changed(found.graph, inputs=inputs, outputs=tuple(kept.values())))
 
@@ -127,7 +133,9 @@ def keeps_sign(filler: Filler) -> bool:
 
 def fill(name: str, kind: str, tensor: torch.Tensor) -> None:
     if kind == "statistic":
-        tensor.fill_(1.0) if tensor.numel() == 1 else tensor.uniform_(0.5, 1.5) if "var" in name else tensor.normal_(0.0, 0.1)
+        tensor.fill_(1.0) if tensor.numel() == 1 else tensor.uniform_(
+            0.5, 1.5
+        ) if "var" in name else tensor.normal_(0.0, 0.1)
     elif tensor.dim() >= 2:
         tensor.normal_(0.0, (2 / max(tensor.numel() // tensor.shape[0], 1)) ** 0.5)
     elif "bias" in name:

@@ -1,6 +1,8 @@
-"""Holds a net to its `expect:`. Comes in: typed graphs and the section; goes out: a finding per failed expectation, at its entry.
+"""Holds a net to its `expect:`. Comes in: typed graphs and the section; goes out: a finding per
+failed expectation, at its entry.
 
-A failure names the layers that spend the budget; of shapes, the first layer that differs. Latency is measured elsewhere.
+A failure names the layers that spend the budget; of shapes, the first layer that differs. Latency
+is measured elsewhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +35,9 @@ COUNTED = Missed(counted=True)
 
 
 def expect(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagnostics) -> None:
-    """Check `expect:` on the deploy view of "test", and `expect.train` on "learning", else "train", else "test"."""
+    """Check `expect:` on the deploy view of "test", and `expect.train` on "learning", else "train",
+    else "test".
+    """
     section = resolved.spec.section("expect")
     if section is None or not typed:
         return
@@ -42,7 +46,10 @@ def expect(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Dia
         return
     if "test" in typed:
         Budget(deploy_view(resolved, typed["test"]), said, section, "the deployed net", diagnostics).check()
-    inner, trained = section.get("train"), next(typed[kind] for kind in ("learning", "train", "test") if kind in typed)
+    inner, trained = (
+        section.get("train"),
+        next(typed[kind] for kind in ("learning", "train", "test") if kind in typed),
+    )
     if said.train is not None and inner is not None:
         Budget(trained, said.train, inner, "the net in training", diagnostics).check()
 
@@ -60,12 +67,19 @@ def expected_shapes(resolved: Resolved, graph: Graph) -> dict[Value, tuple[Size,
 
 
 def deploy_view(resolved: Resolved, typed: TypedGraph) -> TypedGraph:
-    """The part of a typed graph that the outputs need: what typing the deploy view itself would give."""
+    """The part of a typed graph that the outputs need: what typing the deploy view itself would
+    give.
+    """
     blobs = typed.graph.blobs
     graph = deployed(typed.graph, tuple(blobs[name] for name, _ in resolved.outputs if name in blobs))
     kept = set(graph.nodes)
     facts = tuple((node, fact) for node, fact in typed.facts if node in kept)
-    return changed(typed, graph=graph, facts=facts, shared=sharing(graph, {n: typed.weights[n] for n in graph.nodes}, Diagnostics()))
+    return changed(
+        typed,
+        graph=graph,
+        facts=facts,
+        shared=sharing(graph, {n: typed.weights[n] for n in graph.nodes}, Diagnostics()),
+    )
 
 
 @frozen
@@ -111,7 +125,14 @@ class Budget:
     # --- counts ------------------------------------------------------------------------------------------------------
 
     def hold(
-        self, code: str, name: str, limit: Limit, value: Size, spent: Mapping[str, Size], unit: str = "", at: Located | None = None
+        self,
+        code: str,
+        name: str,
+        limit: Limit,
+        value: Size,
+        spent: Mapping[str, Size],
+        unit: str = "",
+        at: Located | None = None,
     ) -> None:
         """Report a number that breaks its limit, with what spends most of it."""
         at = at or self.section.get(name)
@@ -128,19 +149,35 @@ class Budget:
         broken = limit.broken(value, unit)
         if broken is None:
             return
-        most = sorted(((n, k) for n, k in spent.items() if isinstance(k, int) and k), key=lambda pair: -pair[1])[:3]
-        spenders = ", ".join(f"{n} {shown_amount(k, unit)} ({k / value:.0%})" for n, k in most) if value else ""
+        most = sorted(
+            ((n, k) for n, k in spent.items() if isinstance(k, int) and k), key=lambda pair: -pair[1]
+        )[:3]
+        if value:
+            spenders = ", ".join(f"{n} {shown_amount(k, unit)} ({k / value:.0%})" for n, k in most)
+        else:
+            spenders = ""
         nodes = {node.name: node for node in self.typed.graph.nodes}
         others = tuple(
-            Label(place, f"spends {k / value:.0%}") for n, k in most[:2] if n in nodes and (place := nodes[n].places["name"]) is not None
+            Label(place, f"spends {k / value:.0%}")
+            for n, k in most[:2]
+            if n in nodes and (place := nodes[n].places["name"]) is not None
         )
-        fact = f"{name} of {self.view} must be {broken}: {'it is' if unit else 'there are'} {shown_amount(value, unit)}"
+        fact = (
+            f"{name} of {self.view} must be {broken}: {'it is' if unit else 'there are'}"
+            f" {shown_amount(value, unit)}"
+        )
         notes = (f"the largest shares: {spenders}",) if spenders else ()
-        self.diagnostics.add(Diagnostic(code, fact, span, others=others if value else (), notes=notes, evidence=COUNTED))
+        self.diagnostics.add(
+            Diagnostic(code, fact, span, others=others if value else (), notes=notes, evidence=COUNTED)
+        )
 
     def weights(self) -> None:
         """Numbers of weights: these need no walk over all the sizes."""
-        limits = {name: limit for name in ("parameters", "statistics", "fixed") if (limit := getattr(self.said, name)) is not None}
+        limits = {
+            name: limit
+            for name in ("parameters", "statistics", "fixed")
+            if (limit := getattr(self.said, name)) is not None
+        }
         counts = weight_counts(self.typed) if limits else {}
         for name, limit in limits.items():
             spent: dict[str, Size] = {node.name: own[name] for node, own in counts.items()}
@@ -156,11 +193,16 @@ class Budget:
         at = self.section.get("activation_memory")
         if alive is None:
             span = at.span if at is not None else None
-            self.diagnostics.error("NS322", f"{name} is not known while sizes are open", span, evidence=COUNTED)
+            self.diagnostics.error(
+                "NS322", f"{name} is not known while sizes are open", span, evidence=COUNTED
+            )
             return
         spent: dict[str, int] = {}
         for value, size in alive.items():
-            maker = value.node.name if value.node is not None else value.name
+            if value.node is not None:
+                maker = value.node.name
+            else:
+                maker = value.name
             spent[maker] = spent.get(maker, 0) + size
         self.hold("NS322", name, limit, sum(alive.values()), dict(spent), "B", at)
 
@@ -170,11 +212,18 @@ class Budget:
         for name, at, limit in self.entries("units", self.said.units):
             if name in known or name in layers:
                 behind = self.cost.output_layers
-                spent = {n: k for n, k in layers.items() if (n in behind) == (name == "output") or name == "total"}
+                spent = {
+                    n: k for n, k in layers.items() if (n in behind) == (name == "output") or name == "total"
+                }
                 spent = spent if name in known else {name: layers[name]}
                 self.hold("NS325", f"units.{name}", limit, known.get(name, layers.get(name, 0)), spent, at=at)
             else:
-                self.stranger(name, at, [*known, *layers], "is neither hidden, input, output, total nor a layer with weights")
+                self.stranger(
+                    name,
+                    at,
+                    [*known, *layers],
+                    "is neither hidden, input, output, total nor a layer with weights",
+                )
 
     # --- fields ------------------------------------------------------------------------------------------------------
 
@@ -187,10 +236,23 @@ class Budget:
                 sizes = {axis: field.size if field is not None else inf for axis, field in axes.items()}
                 wrong = {axis: size for axis, size in sizes.items() if limit.broken(size)}
                 for axis, size in list(wrong.items())[:1]:
-                    seen = f"{size:g} units" if size < inf else "the whole"
-                    fact = f"a unit of {name} must see {limit.broken(size)} of {source}: it sees {seen} along axis {axis}"
+                    if size < inf:
+                        seen = f"{size:g} units"
+                    else:
+                        seen = "the whole"
+                    fact = (
+                        f"a unit of {name} must see {limit.broken(size)} of {source}: it sees {seen} along"
+                        f" axis {axis}"
+                    )
                     self.diagnostics.add(
-                        Diagnostic("NS323", fact, at.span, others=origin(value), about=About(value=name), evidence=COUNTED)
+                        Diagnostic(
+                            "NS323",
+                            fact,
+                            at.span,
+                            others=origin(value),
+                            about=About(value=name),
+                            evidence=COUNTED,
+                        )
                     )
 
     def prove(self, code: str, value: Value, at: Located, reason: Any, fact: str) -> None:
@@ -201,16 +263,32 @@ class Budget:
         place = node.places["name"] if node is not None else None
         others = (Label(place, "the first layer of which this is true"),) if place is not None else ()
         about = About(value=value.name)
-        self.diagnostics.add(Diagnostic(code, f"{value.name} {fact}: {why}", at.span, others=others, about=about, evidence=Missed()))
+        self.diagnostics.add(
+            Diagnostic(
+                code, f"{value.name} {fact}: {why}", at.span, others=others, about=about, evidence=Missed()
+            )
+        )
 
     # --- shapes ------------------------------------------------------------------------------------------------------
 
     def shapes(self) -> None:
-        """Report the first blob, in the order of execution, whose shape differs; the rest follow from it."""
+        """Report the first blob, in the order of execution, whose shape differs; the rest follow
+        from it.
+        """
         order = {
-            v: i for i, v in enumerate([*(i.value for i in self.typed.graph.inputs), *(t for n in self.typed.graph.nodes for t in n.tops)])
+            v: i
+            for i, v in enumerate(
+                [
+                    *(i.value for i in self.typed.graph.inputs),
+                    *(t for n in self.typed.graph.nodes for t in n.tops),
+                ]
+            )
         }
-        pairs = [(value, at) for name, at, _ in self.entries("shapes", self.said.shapes) if (value := self.value(name, at)) is not None]
+        pairs = [
+            (value, at)
+            for name, at, _ in self.entries("shapes", self.said.shapes)
+            if (value := self.value(name, at)) is not None
+        ]
         pairs.sort(key=lambda pair: order.get(pair[0], len(order)))
         differ = [(value, at) for value, at in pairs if not self.agrees(value, at)]
         if not differ:
@@ -218,21 +296,46 @@ class Budget:
         value, at = differ[0]
         agreeing = [v for v, _ in pairs if order[v] < order[value]]
         suspected = self.between(agreeing[-1] if agreeing else None, value)
-        notes = [f"{', '.join(v.name for v, _ in differ[1:])} {'differs' if len(differ) == 2 else 'differ'} too"] if differ[1:] else []
-        maker = f"{value.node.layer.type} {value.node.name}" if value.node is not None else f"input {value.name}"
+        notes = (
+            [f"{', '.join(v.name for v, _ in differ[1:])} {'differs' if len(differ) == 2 else 'differ'} too"]
+            if differ[1:]
+            else []
+        )
+        if value.node is not None:
+            maker = f"{value.node.layer.type} {value.node.name}"
+        else:
+            maker = f"input {value.name}"
         fact = f"{maker} must give {wanted(at)}: it gives {self.typed.types[value]}"
         others = [
-            Label(place, f"gives {self.typed.types[n.tops[0]]}", "origin") for n in suspected if (place := n.places["name"]) is not None
+            Label(place, f"gives {self.typed.types[n.tops[0]]}", "origin")
+            for n in suspected
+            if (place := n.places["name"]) is not None
         ]
-        sizes = [size for size in (*(size_of(item) for item in at.items), *self.typed.types[value].shape) if isinstance(size, int)]
+        sizes = [
+            size
+            for size in (*(size_of(item) for item in at.items), *self.typed.types[value].shape)
+            if isinstance(size, int)
+        ]
         evidence = Missed(
             among=tuple(node.name for node in suspected),
             agreed=agreeing[-1].name if agreeing else "",
-            sizes=Disagreement(self.typed.graph, suspected[-1], tuple(suspected[::-1]), others=tuple(sizes)) if suspected else None,
+            sizes=(
+                Disagreement(self.typed.graph, suspected[-1], tuple(suspected[::-1]), others=tuple(sizes))
+                if suspected
+                else None
+            ),
         )
         about = About(value=value.name)
         self.diagnostics.add(
-            Diagnostic("NS324", fact, at.span, others=tuple(others[-8:]), notes=tuple(notes), about=about, evidence=evidence)
+            Diagnostic(
+                "NS324",
+                fact,
+                at.span,
+                others=tuple(others[-8:]),
+                notes=tuple(notes),
+                about=about,
+                evidence=evidence,
+            )
         )
 
     def agrees(self, value: Value, at: Located) -> bool:
@@ -240,13 +343,17 @@ class Budget:
         for item, size in zip(at.items, sizes, strict=True):
             if size is None:
                 self.diagnostics.error(
-                    "NS109", f"a size is a number, a letter, or + - * // of them: {item.text or item.value} is not", item.span
+                    "NS109",
+                    f"a size is a number, a letter, or + - * // of them: {item.text or item.value} is not",
+                    item.span,
                 )
                 return True
         return tuple(sizes) == self.typed.types[value].shape
 
     def between(self, first: Value | None, last: Value) -> list[Node]:
-        """The nodes on the way to `last`, after `first` was made, that give another shape than they take, or have sizes to say."""
+        """The nodes on the way to `last`, after `first` was made, that give another shape than they
+        take, or have sizes to say.
+        """
         needed, found = {last}, []
         for node in reversed(self.typed.graph.nodes):
             if first is not None and node is first.node:
@@ -277,10 +384,14 @@ class Budget:
 
     def value(self, name: str, at: Located) -> Value | None:
         value = self.typed.graph.blobs.get(name)
-        inside = {i.value for i in self.typed.graph.inputs}.union(*(node.tops for node in self.typed.graph.nodes))
+        inside = {i.value for i in self.typed.graph.inputs}.union(
+            *(node.tops for node in self.typed.graph.nodes)
+        )
         if value is not None and value in inside:
             return value
-        self.stranger(name, at, [n for n, v in self.typed.graph.blobs.items() if v in inside], f"is not in {self.view}")
+        self.stranger(
+            name, at, [n for n, v in self.typed.graph.blobs.items() if v in inside], f"is not in {self.view}"
+        )
         return None
 
     def stranger(self, name: str, at: Located, known: Iterable[str], fact: str) -> None:
@@ -288,21 +399,38 @@ class Budget:
         near = nearest(name, known)
         keys = (body.keys[name] for body in self.section.mapping.values() if body.get(name) is at)
         span = next(keys, at.span)
-        fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span is not None and span.text == name else ()),) if near else ()
+        fixes = (
+            (
+                Fix(
+                    f"write {near[0]}",
+                    (Edit(span, near[0]),) if span is not None and span.text == name else (),
+                ),
+            )
+            if near
+            else ()
+        )
         label = f"did you mean {near[0]}?" if near else ""
-        self.diagnostics.add(Diagnostic("NS330", f"{name} {fact}", span, label, fixes=fixes, about=About(value=name)))
+        self.diagnostics.add(
+            Diagnostic("NS330", f"{name} {fact}", span, label, fixes=fixes, about=About(value=name))
+        )
 
 
 def has_sizes(node: Node) -> bool:
     """Whether the text says a whole number for a parameter of a layer."""
-    whole = (name for name, value in node.layer.__dict__.items() if name in node.layer.params and is_whole(value))
+    whole = (
+        name for name, value in node.layer.__dict__.items() if name in node.layer.params and is_whole(value)
+    )
     return any(name in node.places.spans or name in node.places.sources for name in whole)
 
 
 def is_whole(value: object) -> bool:
-    return type(value) is int or (isinstance(value, tuple) and bool(value) and all(type(size) is int for size in value))
+    return type(value) is int or (
+        isinstance(value, tuple) and bool(value) and all(type(size) is int for size in value)
+    )
 
 
 def origin(value: Value) -> tuple[Label, ...]:
     span = value.node.places["name"] if value.node is not None else None
-    return (Label(span, f"makes {value.name}", "origin"),) if span is not None else ()
+    if span is not None:
+        return (Label(span, f"makes {value.name}", "origin"),)
+    return ()

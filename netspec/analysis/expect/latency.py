@@ -1,4 +1,6 @@
-"""Holds measured times to `expect.latency`. In: the section, and seconds; out: a finding per limit that is broken. Measures nothing."""
+"""Holds measured times to `expect.latency`. In: the section, and seconds; out: a finding per limit
+that is broken. Measures nothing.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -27,11 +29,16 @@ def demanded(resolved: Resolved) -> Demand | None:
     if section is None or body is None:
         return None
     said = read_record(ExpectSection, section, Diagnostics(), what="expect")
-    return Demand(said.latency, body) if said is not None and said.latency is not None else None
+    if said is not None and said.latency is not None:
+        return Demand(said.latency, body)
+    return None
 
 
-def latency(resolved: Resolved, measured: Mapping[str, float], device: str, spent: Mapping[str, float] | None = None) -> list[Diagnostic]:
-    """NS329 for each of "p50", "p95", "p99", "mean", in seconds on a device, that is above its limit; none where that is about another.
+def latency(
+    resolved: Resolved, measured: Mapping[str, float], device: str, spent: Mapping[str, float] | None = None
+) -> list[Diagnostic]:
+    """NS329 for each of "p50", "p95", "p99", "mean", in seconds on a device, that is above its
+    limit; none where that is about another.
 
     spent: seconds of each layer; those that take most are named.
     """
@@ -40,12 +47,17 @@ def latency(resolved: Resolved, measured: Mapping[str, float], device: str, spen
         return []
     diagnostics, whole = Diagnostics(), sum((spent or {}).values())
     slowest = sorted((spent or {}).items(), key=lambda pair: -pair[1])[:5]
-    shares = [f"{layer} {shown_amount(seconds, 's')} ({seconds / whole:.0%})" for layer, seconds in slowest if whole]
+    shares = [
+        f"{layer} {shown_amount(seconds, 's')} ({seconds / whole:.0%})" for layer, seconds in slowest if whole
+    ]
     notes = (f"the largest shares: {', '.join(shares)}",) if shares else ()
     for name, seconds in measured.items():
         most: Any = getattr(demand.limit, name, None)
         if most is not None and seconds > most:
             at = demand.body.get(name) or demand.body
-            fact = f"{name} on {device} must be at most {shown_amount(most, 's')}: it is {shown_amount(seconds, 's')}"
+            fact = (
+                f"{name} on {device} must be at most {shown_amount(most, 's')}: it is"
+                f" {shown_amount(seconds, 's')}"
+            )
             diagnostics.error("NS329", fact, at.span, notes=notes, evidence=Missed())
     return diagnostics.sorted()

@@ -1,4 +1,6 @@
-"""Shapes as a spec expects them: integers, letters, and arithmetic of both. In: located items; out: sizes. Evaluates no more."""
+"""Shapes as a spec expects them: integers, letters, and arithmetic of both. In: located items; out:
+sizes. Evaluates no more.
+"""
 
 import ast
 from typing import Any
@@ -24,7 +26,9 @@ OPERATORS: dict[type, Any] = {
 
 
 def size_of(item: Located) -> Size | None:
-    """An expected size: an integer, a letter, or arithmetic of them (`H // 2 + 1`, `min(H, 4)`); None for anything else."""
+    """An expected size: an integer, a letter, or arithmetic of them (`H // 2 + 1`, `min(H, 4)`);
+    None for anything else.
+    """
     value = item.value
     if isinstance(value, int) and not isinstance(value, bool):
         return value

@@ -1,6 +1,8 @@
-"""What `expect:` and `output:` say wrongly by themselves, in a net that has other faults: words, values, and names that nothing bears.
+"""What `expect:` and `output:` say wrongly by themselves, in a net that has other faults: words,
+values, and names that nothing bears.
 
-In: a spec that was read; out: findings that no other fault explains. Numbers of the net itself are not asked for.
+In: a spec that was read; out: findings that no other fault explains. Numbers of the net itself are
+not asked for.
 """
 
 from collections.abc import Iterator
@@ -21,19 +23,36 @@ COUNTED = ("hidden", "input", "output", "total")
 
 
 def check_words(resolved: Resolved, diagnostics: Diagnostics) -> None:
-    """Report what `expect:` cannot mean, whatever the net (NS1xx), and names there or under `output:` that no word of the layers gives
-    (NS208, NS330). A name that stands anywhere in a layer may be that of a layer with another fault: of such nothing is said.
+    """Report what `expect:` cannot mean, whatever the net (NS1xx), and names there or under
+    `output:` that no word of the layers gives (NS208, NS330). A name that stands anywhere in a
+    layer may be that of a layer with another fault: of such nothing is said.
     """
     section = resolved.spec.section("input")
-    inputs = (*(given.value.name for given in resolved.inputs), *(section.mapping if section is not None else ()))
+    inputs = (
+        *(given.value.name for given in resolved.inputs),
+        *(section.mapping if section is not None else ()),
+    )
     names = {*inputs, *COUNTED, *texts(resolved.spec.items)}
     bearers = [*inputs, *(item.name for item in every(resolved.spec.items))]
 
     def check(code: str, name: str, fact: str, span: Span | None) -> None:
         if name not in names and name.split(".", maxsplit=1)[0] not in names:
             near = nearest(name, bearers)
-            fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span is not None and span.text == name else ()),) if near else ()
-            diagnostics.add(Diagnostic(code, f"{name} {fact}", span, f"did you mean {near[0]}?" if near else "", fixes=fixes))
+            fixes = (
+                (
+                    Fix(
+                        f"write {near[0]}",
+                        (Edit(span, near[0]),) if span is not None and span.text == name else (),
+                    ),
+                )
+                if near
+                else ()
+            )
+            diagnostics.add(
+                Diagnostic(
+                    code, f"{name} {fact}", span, f"did you mean {near[0]}?" if near else "", fixes=fixes
+                )
+            )
 
     told = {d.span for d in diagnostics.found}
     for output, span in resolved.outputs:
@@ -62,7 +81,11 @@ def sensible(section: Located, said: Expectations, diagnostics: Diagnostics) -> 
             diagnostics.error("NS103", "latency demands nothing: it needs p50, p95, p99 or mean", body.span)
         limits = {name: (value, body)} if isinstance(value, Limit) else {}
         if isinstance(value, dict):
-            limits = {f"{name}.{key}": (each, body.mapping[key]) for key, each in value.items() if isinstance(each, Limit)}
+            limits = {
+                f"{name}.{key}": (each, body.mapping[key])
+                for key, each in value.items()
+                if isinstance(each, Limit)
+            }
         for path, (limit, at) in limits.items():
             fault = limit.fault()
             if fault is not None:
@@ -78,7 +101,9 @@ def every(items: tuple[Item, ...]) -> Iterator[Item]:
 
 
 def texts(items: tuple[Item, ...]) -> Iterator[str]:
-    """All that is written in layers and uses of blocks: what a blob may be called, whatever is wrong around it."""
+    """All that is written in layers and uses of blocks: what a blob may be called, whatever is
+    wrong around it.
+    """
     for item in every(items):
         yield item.name
         yield from (part.text for part in item.body.walk() if part.text)

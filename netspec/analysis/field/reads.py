@@ -1,4 +1,5 @@
-"""What the tops of a node read of its bottoms: what its layer says of itself, and what only its place in the net tells.
+"""What the tops of a node read of its bottoms: what its layer says of itself, and what only its
+place in the net tells.
 
 In: a typed graph and a node; out: per bottom a step for each axis. Knows no layer type.
 """
@@ -17,7 +18,9 @@ def reads(typed: TypedGraph, node: Node) -> tuple[Reads, ...]:
 
 
 def reads_of(typed: TypedGraph, top: Value, first: Value, looks: Reads) -> Reads:
-    """What a unit of any top reads: along an axis of another length than the first top's, as of a last state, the whole."""
+    """What a unit of any top reads: along an axis of another length than the first top's, as of a
+    last state, the whole.
+    """
     a, b = typed.types[top].shape, typed.types[first].shape
     if a == b:
         return looks
@@ -25,9 +28,11 @@ def reads_of(typed: TypedGraph, top: Value, first: Value, looks: Reads) -> Reads
 
 
 def unpooled(typed: TypedGraph, node: Node) -> Reads:
-    """A value goes back to anywhere in the window that it was pooled from; where the mask is not that pooling's, to anywhere at all.
+    """A value goes back to anywhere in the window that it was pooled from; where the mask is not
+    that pooling's, to anywhere at all.
 
-    A mask counts places row by row: they are the same in two images whose axes after the first are as long.
+    A mask counts places row by row: they are the same in two images whose axes after the first are
+    as long.
     """
     top, maker = typed.tops(node)[0], node.bottoms[1].node
     if maker is None or not maker.bottoms or not {"pooling", "windowed"} <= maker.layer.traits:
@@ -35,18 +40,25 @@ def unpooled(typed: TypedGraph, node: Node) -> Reads:
     image = maker.layer.bottom(typed.bottoms(maker)[0])
     if image.shape[3:] != top.shape[3:]:
         return same_place(2)
-    return (*same_place(2), *window_steps(maker.layer.window(image), image.space, image.rank, transposed=True)[2:])
+    return (
+        *same_place(2),
+        *window_steps(maker.layer.window(image), image.space, image.rank, transposed=True)[2:],
+    )
 
 
 def of_batch(node: Node, phase: str) -> bool:
-    """Whether a node takes the statistics of the batch in a phase, so that each of its units depends on every place of every sample."""
+    """Whether a node takes the statistics of the batch in a phase, so that each of its units
+    depends on every place of every sample.
+    """
     return (node.mode or phase).upper() == "TRAIN" and node.layer.batch_in_training
 
 
 def mixed(typed: TypedGraph, value: Value) -> str | None:
     """The layer that lets each unit depend on the whole batch, in words."""
     found = next((node for node in behind(typed, value) if of_batch(node, typed.graph.phase)), None)
-    return f"{found.name} takes the statistics of the whole batch in training" if found is not None else None
+    if found is not None:
+        return f"{found.name} takes the statistics of the whole batch in training"
+    return None
 
 
 def behind(typed: TypedGraph, value: Value) -> list[Node]:

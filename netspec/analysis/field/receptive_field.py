@@ -1,6 +1,8 @@
-"""What part of the input one unit of each blob can see. In: a typed graph; out: per blob, input and axis its size, stride and place.
+"""What part of the input one unit of each blob can see. In: a typed graph; out: per blob, input and
+axis its size, stride and place.
 
-A field is kept for the widest and the narrowest of the branches that lead to a blob. Knows no layer type: layers say what they read.
+A field is kept for the widest and the narrowest of the branches that lead to a blob. Knows no layer
+type: layers say what they read.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,20 +16,34 @@ from netspec.ir.field import HERE, Number, Reads, Step
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Layer
 
-__all__ = ["DEFINITION", "Extent", "Field", "Fields", "as_json", "culprit", "fields", "fields_of", "later", "spatial", "unshifted"]
+__all__ = [
+    "DEFINITION",
+    "Extent",
+    "Field",
+    "Fields",
+    "as_json",
+    "culprit",
+    "fields",
+    "fields_of",
+    "later",
+    "spatial",
+    "unshifted",
+]
 
 EPS = 1e-6
 DEFINITION = (
-    "receptive field: input pixels from the first to the last that one unit sees, over the narrowest and the widest branch; stride: pixels "
-    "from one unit's field to the next's; begin: the first pixel that unit 0 sees, negative in the padding, whatever pad_mode puts there; "
-    "all: it sees the whole axis"
+    "receptive field: input pixels from the first to the last that one unit sees, over the narrowest and the"
+    " widest branch; stride: pixels from one unit's field to the next's; begin: the first pixel that unit 0"
+    " sees, negative in the padding, whatever pad_mode puts there; all: it sees the whole axis"
 )
 
 
 class Extent(NamedTuple):
-    """Along one axis of an input, unit i sees stretches of `width` pixels that begin at first + stride*i to last + stride*i, `grid` apart.
+    """Along one axis of an input, unit i sees stretches of `width` pixels that begin at first +
+    stride*i to last + stride*i, `grid` apart.
 
-    Behind plain convolutions first == last; behind a transposed one a unit sees only those stretches that begin on the grid.
+    Behind plain convolutions first == last; behind a transposed one a unit sees only those
+    stretches that begin on the grid.
     """
 
     stride: Number = 1
@@ -62,19 +78,31 @@ class Extent(NamedTuple):
 
     def through(self, step: Step) -> "Extent":
         """The extent of units that read these units by `step`."""
-        if self.stride == self.grid and self.first == self.last and type(step.stride) is int and type(step.first) is int:
+        if (
+            self.stride == self.grid
+            and self.first == self.last
+            and type(step.stride) is int
+            and type(step.first) is int
+        ):
             begin, stride = self.first + self.stride * step.first, self.stride * step.stride
-            return Extent(stride, begin, begin, begin, stride, self.stride * (step.last - step.first) + self.width)
+            return Extent(
+                stride, begin, begin, begin, stride, self.stride * (step.last - step.first) + self.width
+            )
         stride = self.stride * step.stride
         first, last = self.first + self.stride * step.first, self.last + self.stride * step.last
         if first == -inf or last == inf:
             return self._replace(stride=stride, first=first, last=last)
-        if not self.grid or abs(stride / self.grid - round(stride / self.grid)) > EPS or round(stride / self.grid) == 0:
+        if (
+            not self.grid
+            or abs(stride / self.grid - round(stride / self.grid)) > EPS
+            or round(stride / self.grid) == 0
+        ):
             return self._replace(stride=stride, first=first, last=last)
         if isinstance(first, float) or isinstance(last, float) or self.grid != 1:
             first = self.origin + self.grid * ceil((first - self.origin) / self.grid - EPS)
             last = max(first, self.origin + self.grid * floor((last - self.origin) / self.grid + EPS))
-            stride = round(stride) if abs(stride - round(stride)) < EPS else stride
+            if abs(stride - round(stride)) < EPS:
+                stride = round(stride)
         return Extent(stride, first, first, first, stride, last - first + self.width)
 
     def joined(self, other: "Extent") -> "Extent":
@@ -86,14 +114,23 @@ class Extent(NamedTuple):
         begin, end = min(self.begin, other.begin), max(self.end, other.end)
         if begin == -inf:
             return self._replace(first=begin, last=end - self.width + 1)
-        return Extent(max(self.stride, other.stride), begin, begin, begin, max(self.stride, other.stride), end - begin + 1)
+        return Extent(
+            max(self.stride, other.stride),
+            begin,
+            begin,
+            begin,
+            max(self.stride, other.stride),
+            end - begin + 1,
+        )
 
 
 class Field(NamedTuple):
-    """The field along one axis of a blob: which axis of the input it lies on, over the widest and over the narrowest branch.
+    """The field along one axis of a blob: which axis of the input it lies on, over the widest and
+    over the narrowest branch.
 
-    period: the least shift of the input that shifts the blob; more than the stride where it was coarser on the way.
-    edge: how far past the end of its field a unit near the border may see, where a border was made of what it pads.
+    period: the least shift of the input that shifts the blob; more than the stride where it was
+    coarser on the way. edge: how far past the end of its field a unit near the border may see,
+    where a border was made of what it pads.
     """
 
     axis: int
@@ -112,15 +149,21 @@ class Field(NamedTuple):
 
 
 Axes = tuple[Field | None, ...]
-"""A field for each axis of a blob; None: along it no single axis of the input moves. An input axis in none of them is seen whole."""
+"""A field for each axis of a blob; None: along it no single axis of the input moves. An input axis
+in none of them is seen whole.
+"""
 Fields = Mapping[Value, Mapping[Value, Axes]]
 
 
 def fields(typed: TypedGraph) -> Fields:
-    """Of every value, by input, the fields of its axes. An input that a value does not depend on is left out."""
+    """Of every value, by input, the fields of its axes. An input that a value does not depend on is
+    left out.
+    """
     found: dict[Value, dict[Value, Axes]] = {}
     for given in typed.graph.inputs:
-        found[given.value] = {given.value: tuple(Field(axis) for axis in range(typed.types[given.value].rank))}
+        found[given.value] = {
+            given.value: tuple(Field(axis) for axis in range(typed.types[given.value].rank))
+        }
     for node in typed.graph.nodes:
         behind = [found.get(v, {}) for v in node.bottoms]
         single = len(behind) == 1
@@ -135,13 +178,18 @@ def fields(typed: TypedGraph) -> Fields:
                 looks = reads_of(typed, top, node.tops[0], first)
                 for source, axes in each.items():
                     seen = through(axes, looks, rank)
-                    merged[source] = seen if single or source not in merged else join(merged[source], seen)
+                    if single or source not in merged:
+                        merged[source] = seen
+                    else:
+                        merged[source] = join(merged[source], seen)
             found[top] = merged
     return found
 
 
 def through(axes: Axes, reads: Reads, rank: int) -> Axes:
-    """The fields of a top's axes from those of one bottom. Axes alike, as of square images, are computed once."""
+    """The fields of a top's axes from those of one bottom. Axes alike, as of square images, are
+    computed once.
+    """
     made: list[Field | None] = []
     known: tuple[Any, ...] = ()
     result = Field(0)
@@ -158,13 +206,21 @@ def through(axes: Axes, reads: Reads, rank: int) -> Axes:
 
 def moved(field: Field, step: Step) -> Field:
     wide = field.wide.through(step)
-    shift = wide.stride if isinstance(wide.stride, int) else Fraction(wide.stride).limit_denominator(100_000).numerator
-    narrow = wide if field.narrow is field.wide else field.narrow.through(step)
+    if isinstance(wide.stride, int):
+        shift = wide.stride
+    else:
+        shift = Fraction(wide.stride).limit_denominator(100_000).numerator
+    if field.narrow is field.wide:
+        narrow = wide
+    else:
+        narrow = field.narrow.through(step)
     return Field(field.axis, wide, narrow, lcm(field.period, shift), field.edge + step.edge * field.stride)
 
 
 def join(a: Axes, b: Axes) -> Axes:
-    """Of a value that reads two others: the widest and the narrowest branch; None where the axes do not run along."""
+    """Of a value that reads two others: the widest and the narrowest branch; None where the axes do
+    not run along.
+    """
     made: list[Field | None] = []
     for x, y in zip(a, b, strict=True):
         if x is None or y is None or x.axis != y.axis or abs(x.stride - y.stride) > EPS:
@@ -173,35 +229,53 @@ def join(a: Axes, b: Axes) -> Axes:
             made.append(x)
         else:
             narrow = min(x.narrow, y.narrow, key=lambda e: e.size)
-            made.append(Field(x.axis, x.wide.joined(y.wide), narrow, lcm(x.period, y.period), max(x.edge, y.edge)))
+            made.append(
+                Field(x.axis, x.wide.joined(y.wide), narrow, lcm(x.period, y.period), max(x.edge, y.edge))
+            )
     return tuple(made)
 
 
 def spatial(typed: TypedGraph, source: Value) -> tuple[int, ...]:
-    """The axes of an input that a field is told for: all after the channels; where there are none, the time axis."""
+    """The axes of an input that a field is told for: all after the channels; where there are none,
+    the time axis.
+    """
     time = named_time(typed.types[source])
-    return tuple(range(2, typed.types[source].rank)) if time not in (0, 1) else (time,)
+    if time not in (0, 1):
+        return tuple(range(2, typed.types[source].rank))
+    return (time,)
 
 
 def time_axis(typed: TypedGraph, source: Value, known: Fields) -> int | None:
-    """The axis that letters tell; else the one along which a layer reads all that came before; else, where windows slide, the last.
+    """The axis that letters tell; else the one along which a layer reads all that came before;
+    else, where windows slide, the last.
 
-    None where it is one step long, as that of a first state, which has nothing later; -1 where nothing tells.
+    None where it is one step long, as that of a first state, which has nothing later; -1 where
+    nothing tells.
     """
     named, shape = named_time(typed.types[source]), typed.types[source].shape
     if named is not None:
-        return named if shape[named] != 1 else None
+        if shape[named] != 1:
+            return named
+        return None
     for each in known.values():
         for other, axes in each.items():
             run = next((f.axis for f in axes if f is not None and f.wide.begin == -inf), None)
             if run is not None and run < len(shape) and shape[run] in (1, typed.types[other].shape[run]):
-                return run if shape[run] != 1 else None
+                if shape[run] != 1:
+                    return run
+                return None
     slid = any("windowed" in node.layer.traits for node in typed.graph.nodes)
-    return None if len(shape) <= 2 else len(shape) - 1 if slid else -1
+    if len(shape) <= 2:
+        return None
+    if slid:
+        return len(shape) - 1
+    return -1
 
 
 def fields_of(typed: TypedGraph, value: Value, known: Fields) -> dict[str, dict[int, Field | None]]:
-    """By input name and axis, the field of a value along the spatial axes of the input; None where it sees that axis whole."""
+    """By input name and axis, the field of a value along the spatial axes of the input; None where
+    it sees that axis whole.
+    """
     found: dict[str, dict[int, Field | None]] = {}
     for source, axes in known.get(value, {}).items():
         by_axis = {f.axis: f for f in axes if f is not None}
@@ -210,12 +284,17 @@ def fields_of(typed: TypedGraph, value: Value, known: Fields) -> dict[str, dict[
 
 
 def as_json(typed: TypedGraph) -> dict[str, dict[str, dict[str, Any]]]:
-    """By blob, input and axis: size, narrowest, stride, begin; null for an axis seen whole, and for a size without bound."""
+    """By blob, input and axis: size, narrowest, stride, begin; null for an axis seen whole, and for
+    a size without bound.
+    """
     known = fields(typed)
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for value in known:
         by_input = fields_of(typed, value, known)
-        found[value.name] = {source: {str(axis): numbers(field) for axis, field in axes.items()} for source, axes in by_input.items()}
+        found[value.name] = {
+            source: {str(axis): numbers(field) for axis, field in axes.items()}
+            for source, axes in by_input.items()
+        }
     return found
 
 
@@ -228,7 +307,9 @@ def numbers(field: Field | None) -> dict[str, Number | None] | None:
 
 
 def later(typed: TypedGraph, value: Value, known: Fields) -> str | None:
-    """Why a value is not proven causal; None where no part of it depends on a later input: unit i reads no input past its own time."""
+    """Why a value is not proven causal; None where no part of it depends on a later input: unit i
+    reads no input past its own time.
+    """
     timed = False
     if (mixing := mixed(typed, value)) is not None:
         return mixing
@@ -247,11 +328,15 @@ def later(typed: TypedGraph, value: Value, known: Fields) -> str | None:
             return f"it sees the end of {source.name} in the border at its beginning"
         if ahead > EPS:
             return f"it sees {ahead:g} {'step' if ahead == 1 else 'steps'} of {source.name} ahead"
-    return None if timed else "no input it depends on has a time axis"
+    if timed:
+        return None
+    return "no input it depends on has a time axis"
 
 
 def unshifted(typed: TypedGraph, value: Value, known: Fields) -> str | None:
-    """Why a shift of the input by the value's stride does not shift the value; None where it does, the border apart."""
+    """Why a shift of the input by the value's stride does not shift the value; None where it does,
+    the border apart.
+    """
     if not known.get(value):
         return "it depends on no input"
     if not any(spatial(typed, source) for source in known[value]):
@@ -265,11 +350,16 @@ def unshifted(typed: TypedGraph, value: Value, known: Fields) -> str | None:
             if field.size == inf:
                 return f"along axis {axis} of {source.name} it sees all there is before it, the border too"
             if field.period != field.stride:
-                return f"its stride along axis {axis} is {field.stride:g}, but only shifts by {field.period} are kept on the way"
+                return (
+                    f"its stride along axis {axis} is {field.stride:g}, but only shifts by {field.period} are"
+                    " kept on the way"
+                )
     if (mixing := mixed(typed, value)) is not None:
         return mixing
     bound = next((node for node in behind(typed, value) if bound_to_places(typed, node, known)), None)
-    return f"{bound.name} does something else at every place" if bound is not None else None
+    if bound is not None:
+        return f"{bound.name} does something else at every place"
+    return None
 
 
 def bound_to_places(typed: TypedGraph, node: Node, known: Fields) -> bool:
@@ -277,12 +367,20 @@ def bound_to_places(typed: TypedGraph, node: Node, known: Fields) -> bool:
     moving = []
     for bottom in node.bottoms:
         sources = [(set(spatial(typed, source)), axes) for source, axes in known.get(bottom, {}).items()]
-        moving.append(frozenset(i for own, axes in sources for i, f in enumerate(axes) if f is not None and f.axis in own))
+        moving.append(
+            frozenset(
+                i for own, axes in sources for i, f in enumerate(axes) if f is not None and f.axis in own
+            )
+        )
     return place_bound(node.layer, typed.bottoms(node), moving)
 
 
-def culprit(typed: TypedGraph, value: Value, known: Fields, reason: Callable[[TypedGraph, Value, Fields], str | None]) -> Node | None:
-    """The first node on the way to a value of which the same is true, though of no value that it reads."""
+def culprit(
+    typed: TypedGraph, value: Value, known: Fields, reason: Callable[[TypedGraph, Value, Fields], str | None]
+) -> Node | None:
+    """The first node on the way to a value of which the same is true, though of no value that it
+    reads.
+    """
     for node in behind(typed, value):
         if reason(typed, node.tops[0], known) is not None:
             return node

@@ -1,4 +1,6 @@
-"""Who learns by which words for how long, and where the words stand. In: a spec with `train:`; out: one course, or one for each player."""
+"""Who learns by which words for how long, and where the words stand. In: a spec with `train:`; out:
+one course, or one for each player.
+"""
 
 from collections.abc import Iterator
 
@@ -13,7 +15,8 @@ __all__ = ["Course", "courses", "said_length"]
 
 @frozen
 class Course:
-    """One who learns. name: the player's, "" where one learns everything. length: its updates; None: not known before the data are.
+    """One who learns. name: the player's, "" where one learns everything. length: its updates;
+    None: not known before the data are.
 
     own: the words that are its own; shared: those of train.solver, where they are others' too.
     """
@@ -37,7 +40,9 @@ class Course:
 
     def value(self, word: str) -> str:
         """`gamma is 0`, or `gamma is not given` where it is the default that counts."""
-        return f"{word} is {getattr(self.words, word):g}" if self.says(word) else f"{word} is not given"
+        if self.says(word):
+            return f"{word} is {getattr(self.words, word):g}"
+        return f"{word} is not given"
 
     def fact(self, text: str) -> str:
         """The text with the name of who is meant, as the findings of a lint begin with a layer's."""
@@ -47,7 +52,9 @@ class Course:
 def said_length(resolved: Resolved) -> int | None:
     """The iterations of a training, where the spec alone tells: not where it counts epochs."""
     train = resolved.file.train
-    return train.solver.max_iter or None if train is not None and not train.solver.epochs else None
+    if train is not None and not train.solver.epochs:
+        return train.solver.max_iter or None
+    return None
 
 
 def courses(resolved: Resolved, length: int | None) -> Iterator[Course]:
@@ -62,5 +69,10 @@ def courses(resolved: Resolved, length: int | None) -> Iterator[Course]:
     for name, player in train.players.items():
         body = players.get(name) if players is not None else None
         own = body.get("solver") if body is not None else None
-        words = player.solver.over(train.solver) if player.solver is not None else train.solver
-        yield Course(name, words, length * player.steps if length is not None else None, own or shared, shared)
+        if player.solver is not None:
+            words = player.solver.over(train.solver)
+        else:
+            words = train.solver
+        yield Course(
+            name, words, length * player.steps if length is not None else None, own or shared, shared
+        )

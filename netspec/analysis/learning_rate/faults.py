@@ -1,4 +1,6 @@
-"""Learning rates that train nothing, or nothing but noise: errors in `check`, and before `train` begins. NS694, NS695."""
+"""Learning rates that train nothing, or nothing but noise: errors in `check`, and before `train`
+begins. NS694, NS695.
+"""
 
 import math
 from collections.abc import Iterator
@@ -28,13 +30,17 @@ WANTED = {
     "exp": "the factor of each iteration, a little below 1: gamma: 0.999",
 }
 HIGHEST = 1e6
-"""A rate beyond this moves a weight by more than any net's weights are, with any gradient that is worth the name."""
+"""A rate beyond this moves a weight by more than any net's weights are, with any gradient that is
+worth the name.
+"""
 
 
 def rate_faults(resolved: Resolved, length: int | None) -> Iterator[Diagnostic]:
-    """NS694 where the rate is 0 before the last iteration, NS695 where it is negative, not finite or beyond all weights.
+    """NS694 where the rate is 0 before the last iteration, NS695 where it is negative, not finite
+    or beyond all weights.
 
-    length: iterations of the training; None: not known yet, and nothing is said. One finding for each who learns.
+    length: iterations of the training; None: not known yet, and nothing is said. One finding for
+    each who learns.
     """
     said: set[tuple[object, ...]] = set()
     for course in courses(resolved, length):
@@ -52,14 +58,19 @@ def nothing(course: Course) -> Diagnostic | None:
     if stretch is None or stretch[0] == course.length - 1:
         return None
     word, policy = blamed(course, stretch), course.words.lr_policy
-    why = course.value(word) if word != "warmup_iter" else f"warmup_iter is {course.words.warmup_iter}, of {course.length}"
+    if word != "warmup_iter":
+        why = course.value(word)
+    else:
+        why = f"warmup_iter is {course.words.warmup_iter}, of {course.length}"
     notes = (f"{word} is {WANTED[policy]}",) if policy in WANTED and word == "gamma" else ()
     fact = of(course, f"{when(stretch, course.length)}, by lr_policy {policy}: {why}")
     return Diagnostic("NS694", fact, course.place(word, "lr_policy"), notes=notes)
 
 
 def of(course: Course, fact: str) -> str:
-    return f"{course.name}: {fact}" if course.name else fact
+    if course.name:
+        return f"{course.name}: {fact}"
+    return fact
 
 
 def idle(course: Course) -> list[Stretch]:
@@ -71,14 +82,20 @@ def idle(course: Course) -> list[Stretch]:
 
 def blamed(course: Course, stretch: Stretch) -> str:
     """The word to change: of the warm-up where nothing beyond it is concerned."""
-    return "warmup_iter" if stretch[1] < course.words.warmup_iter else BLAMED[course.words.lr_policy]
+    if stretch[1] < course.words.warmup_iter:
+        return "warmup_iter"
+    return BLAMED[course.words.lr_policy]
 
 
 def when(stretch: Stretch, length: int) -> str:
     first, last = stretch
     if last == length - 1:
-        return f"from iteration {first} of {length} on" if first else f"in all {length} iterations"
-    return f"before iteration {last + 1} of {length}" if first == 0 else f"from iteration {first} to {last} of {length}"
+        if first:
+            return f"from iteration {first} of {length} on"
+        return f"in all {length} iterations"
+    if first == 0:
+        return f"before iteration {last + 1} of {length}"
+    return f"from iteration {first} to {last} of {length}"
 
 
 def unusable(course: Course) -> Diagnostic | None:
@@ -87,11 +104,22 @@ def unusable(course: Course) -> Diagnostic | None:
         return None
     made = schedule(course.words, course.length)
     beyond = max(HIGHEST, course.words.base_lr)
-    found = made.where(lambda rate: not math.isfinite(rate)) or made.where(lambda rate: rate < 0) or made.where(lambda rate: rate > beyond)
+    found = (
+        made.where(lambda rate: not math.isfinite(rate))
+        or made.where(lambda rate: rate < 0)
+        or made.where(lambda rate: rate > beyond)
+    )
     if not found:
         return None
     word = blamed(course, found[0])
     rate, worst = made.rate(found[0][0]), made.rate(found[0][1])
-    value = "not finite" if not math.isfinite(rate) else f"{rate:.3g}" + ("" if worst == rate else f", in the end {worst:.3g}")
-    fact = of(course, f"{when(found[0], course.length)}, lr_policy {course.words.lr_policy} makes it {value}: {course.value(word)}")
+    if not math.isfinite(rate):
+        value = "not finite"
+    else:
+        value = f"{rate:.3g}" + ("" if worst == rate else f", in the end {worst:.3g}")
+    fact = of(
+        course,
+        f"{when(found[0], course.length)}, lr_policy {course.words.lr_policy} makes it {value}:"
+        f" {course.value(word)}",
+    )
     return Diagnostic("NS695", fact, course.place(word, "lr_policy"))

@@ -1,7 +1,9 @@
-"""The learning rate over a whole training, without walking through it. In: a solver's words and a length; out: stretches of iterations.
+"""The learning rate over a whole training, without walking through it. In: a solver's words and a
+length; out: stretches of iterations.
 
-A training falls into pieces on each of which the rate only rises or only falls: what holds at neither end of one holds nowhere in it, and
-where it begins is found by halving. Knows no spec and no place.
+A training falls into pieces on each of which the rate only rises or only falls: what holds at
+neither end of one holds nowhere in it, and where it begins is found by halving. Knows no spec and
+no place.
 """
 
 import math
@@ -27,7 +29,9 @@ class Schedule:
     pieces: tuple[Stretch, ...]
 
     def where(self, holds: Callable[[float], bool]) -> list[Stretch]:
-        """The stretches in which something holds of the rate that is a bound on it: `rate < 0`, `rate > 1`, `rate == 0`."""
+        """The stretches in which something holds of the rate that is a bound on it: `rate < 0`,
+        `rate > 1`, `rate == 0`.
+        """
         found: list[Stretch] = []
         for first, last in self.pieces:
             for begin, end in within(lambda i: holds(self.rate(i)), first, last):
@@ -54,7 +58,10 @@ def schedule(words: SolverParameter, length: int) -> Schedule:
     if words.lr_policy == "one_cycle":
         cuts.add(max(0, math.ceil(words.pct_start * length - 1)))
     begins = sorted(cut for cut in cuts if cut < length)
-    return Schedule(bounded(learning_rate(words, length)), tuple(zip(begins, [*(b - 1 for b in begins[1:]), length - 1], strict=True)))
+    return Schedule(
+        bounded(learning_rate(words, length)),
+        tuple(zip(begins, [*(b - 1 for b in begins[1:]), length - 1], strict=True)),
+    )
 
 
 def bounded(rate: Rate) -> Rate:

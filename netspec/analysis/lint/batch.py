@@ -25,22 +25,41 @@ def fixed(view: View) -> Iterator[Found]:
         fixes = tuple(ways(view.typed, one, given))
         others = tuple(Label(i.span, f"any {one.name} here") for i in given if i.span is not None)
         fact = f"{node.name}: {one.text}, where {given[0].value.name} has any {one.name}"
-        yield Found(node, Diagnostic("NS414", fact, place(node, fixes), others=others, fixes=fixes, about=About(node.name, key=one.name)))
+        yield Found(
+            node,
+            Diagnostic(
+                "NS414",
+                fact,
+                place(node, fixes),
+                others=others,
+                fixes=fixes,
+                about=About(node.name, key=one.name),
+            ),
+        )
 
 
 def place(node: Node, fixes: tuple[Fix, ...]) -> Span | None:
     """The number that a fix would change in the layer; else what it reads."""
     own = [span for span in map(node.places.spans.get, node.layer.params) if span is not None]
     edits = (edit.span for fix in fixes for edit in fix.edits)
-    found = (e for e in edits if any(s.source is e.source and s.start <= e.start and e.end <= s.end for s in own))
+    found = (
+        e for e in edits if any(s.source is e.source and s.start <= e.start and e.end <= s.end for s in own)
+    )
     return next(found, node.places["bottom" if "bottom" in node.places else "name"])
 
 
 def mixed_rows(view: View) -> Iterator[Found]:
-    """NS415: outside training, what an output says of one sample depends on the others of the batch."""
+    """NS415: outside training, what an output says of one sample depends on the others of the
+    batch.
+    """
     for node in mixing(view.typed) if view.kind == "test" else ():
         learnt = "batch_statistics" in node.layer.traits and "use_global_stats" in node.layer.params
-        way = ("without use_global_stats, training takes the statistics of the batch, and tests those that were gathered",) * learnt
+        way = (
+            (
+                "without use_global_stats, training takes the statistics of the batch, and tests those that"
+                " were gathered"
+            ),
+        ) * learnt
         at = next((name for name in ("use_global_stats", "bn_mode", "axis") if name in node.places), "type")
         fact = "what comes out for one sample depends on the others in the batch, in test as well"
         yield finding("NS415", node, fact, at, *way, "a server runs each request of such a net alone")
@@ -55,15 +74,26 @@ def ways(typed: TypedGraph, one: Fixed, given: list[Input]) -> Iterator[Fix]:
     made = reopened(typed.graph, one)
     if made is not None and one.node in made:
         edits = [edit for node, change in made.items() for edit in rewritten(node, change) or (None,)]
-        further = f", and likewise in {', '.join(node.name for node in made if node is not one.node)}" if len(made) > 1 else ""
-        yield Fix(f"write {made[one.node].text}{further}", tuple(e for e in edits if e is not None) if None not in edits else ())
+        if len(made) > 1:
+            further = f", and likewise in {', '.join(node.name for node in made if node is not one.node)}"
+        else:
+            further = ""
+        yield Fix(
+            f"write {made[one.node].text}{further}",
+            tuple(e for e in edits if e is not None) if None not in edits else (),
+        )
     for other in (i for i in typed.graph.inputs if i not in given):
         for written, axis in axes(other):
             if written.value == one.number and axis.axis == 0:
-                yield Fix(f"write {one.name} in place of {one.number} for {other.value.name}", (Edit(written.span, one.name),))
+                yield Fix(
+                    f"write {one.name} in place of {one.number} for {other.value.name}",
+                    (Edit(written.span, one.name),),
+                )
     closed = [edit for i in given for edit in letters(i, one)]
     if closed:
-        yield Fix(f"write {one.number} in place of {one.name}, where the net is for that alone", tuple(closed))
+        yield Fix(
+            f"write {one.number} in place of {one.name}, where the net is for that alone", tuple(closed)
+        )
 
 
 def rewritten(node: Node, change: Change) -> tuple[Edit, ...]:
@@ -71,10 +101,20 @@ def rewritten(node: Node, change: Change) -> tuple[Edit, ...]:
     edits: list[Edit] = []
     for name, value in change.parameters.items():
         span, before, after = node.places[name], as_written(node.layer.__dict__[name]), as_written(value)
-        found = list(within(span)) if span is not None and name in node.places and not node.places.sources.get(name) else []
-        if not found or not isinstance(before, list) or [w.value for w in found] != [abs(n) if isinstance(n, int) else n for n in before]:
+        found = (
+            list(within(span))
+            if span is not None and name in node.places and not node.places.sources.get(name)
+            else []
+        )
+        if (
+            not found
+            or not isinstance(before, list)
+            or [w.value for w in found] != [abs(n) if isinstance(n, int) else n for n in before]
+        ):
             return ()
-        edits += [Edit(w.span, str(new)) for w, old, new in zip(found, before, after, strict=True) if old != new]
+        edits += [
+            Edit(w.span, str(new)) for w, old, new in zip(found, before, after, strict=True) if old != new
+        ]
     return tuple(edits)
 
 

@@ -1,4 +1,6 @@
-"""NS418: files of training that are not where the spec says. Asks whether they are there; opens none."""
+"""NS418: files of training that are not where the spec says. Asks whether they are there; opens
+none.
+"""
 
 import os
 from collections.abc import Iterator
@@ -17,20 +19,31 @@ VARIABLE = "NETSPEC_DATA"
 
 
 def absent(view: View) -> Iterator[Found]:
-    """A path of `train.data` or `train.test_data` that leads to nothing, each once; of specs that lie on the disk."""
+    """A path of `train.data` or `train.test_data` that leads to nothing, each once; of specs that
+    lie on the disk.
+    """
     spec, told = view.resolved.spec, set[str]()
     homes = homes_of(spec)
     for item in paths(spec.section("train")) if homes else ():
-        places = [os.path.join(home, item.text) for home in homes if reachable(os.path.join(home, item.text), home)]
+        places = [
+            os.path.join(home, item.text) for home in homes if reachable(os.path.join(home, item.text), home)
+        ]
         if places and item.text not in told and not any(map(os.path.exists, places)):
             told.add(item.text)
-            yield Found(None, Diagnostic("NS418", item.text, item.span, "not there", notes=(f"looked at {' and '.join(places)}",)))
+            yield Found(
+                None,
+                Diagnostic(
+                    "NS418", item.text, item.span, "not there", notes=(f"looked at {' and '.join(places)}",)
+                ),
+            )
 
 
 def homes_of(spec: Spec) -> list[str]:
-    """The folders that relative paths count from: the spec's, and NETSPEC_DATA's. None for a text without a place.
+    """The folders that relative paths count from: the spec's, and NETSPEC_DATA's. None for a text
+    without a place.
 
-    Data of the zoo's own specs are fetched or made by who trains them: they are asked for only where a folder for them is named.
+    Data of the zoo's own specs are fetched or made by who trains them: they are asked for only
+    where a folder for them is named.
     """
     data = os.environ.get(VARIABLE)
     if not os.path.isfile(spec.source.name):
@@ -49,7 +62,11 @@ def paths(train: Located | None) -> Iterator[Located]:
         if section is None or source is None or source.text.startswith("python:"):
             continue
         transform = section.get("transform_param")
-        own = [section.get("path")] if section.get("path") is not None else [section.get("images"), section.get("labels")]
+        own = (
+            [section.get("path")]
+            if section.get("path") is not None
+            else [section.get("images"), section.get("labels")]
+        )
         for item in (*own, transform.get("mean_file") if transform is not None else None):
             if item is not None and isinstance(item.value, str) and item.text and "\0" not in item.text:
                 yield item

@@ -15,12 +15,25 @@ __all__ = ["idle_bias", "misaligned", "miscounted", "twice"]
 def idle_bias(view: View) -> Iterator[Found]:
     """NS404: a bias per channel that the mean taken next removes."""
     for node in view.nodes:
-        adds = "has_bias" in node.layer.traits and node.bottoms and node.layer.along(view.typed.bottoms(node)[0]) == 1
+        adds = (
+            "has_bias" in node.layer.traits
+            and node.bottoms
+            and node.layer.along(view.typed.bottoms(node)[0]) == 1
+        )
         if not adds or not node.tops:
             continue
         readers = view.uses.get(node.tops[0], [])
-        bias = [i for i, w in enumerate(view.typed.weights[node]) if w.name == "bias" and len(w.shape) == 1 and w.kind == "parameter"]
-        if bias and readers and all(map(takes_mean, readers)) and node.tops[0] not in view.typed.graph.outputs:
+        bias = [
+            i
+            for i, w in enumerate(view.typed.weights[node])
+            if w.name == "bias" and len(w.shape) == 1 and w.kind == "parameter"
+        ]
+        if (
+            bias
+            and readers
+            and all(map(takes_mean, readers))
+            and node.tops[0] not in view.typed.graph.outputs
+        ):
             span = readers[0].places["name"]
             others = (Label(span, "subtracts the mean"),) if span is not None else ()
             fact = f"{readers[0].name} subtracts the mean, and this bias with it"
@@ -57,7 +70,11 @@ def twice(view: View) -> Iterator[Found]:
 
 def unchanged(value: Value) -> Value:
     """The value that another is a view of, or is but for what dropout takes."""
-    while value.node is not None and value.node.bottoms and not value.node.layer.traits.isdisjoint(("view", "dropout")):
+    while (
+        value.node is not None
+        and value.node.bottoms
+        and not value.node.layer.traits.isdisjoint(("view", "dropout"))
+    ):
         value = value.node.bottoms[0]
     return value
 
@@ -65,7 +82,11 @@ def unchanged(value: Value) -> Value:
 def misaligned(view: View) -> Iterator[Found]:
     """NS409: branches join whose units stand for different places of the input."""
     for node in view.nodes:
-        if len(node.bottoms) < 2 or not node.layer.traits & {"elementwise", "joins"} or not beside(view, node):
+        if (
+            len(node.bottoms) < 2
+            or not node.layer.traits & {"elementwise", "joins"}
+            or not beside(view, node)
+        ):
             continue
         for other, fact in shifts(view, node):
             yield finding("NS409", node, fact, "bottom", others=place_of(other, "one of them"))
@@ -73,7 +94,9 @@ def misaligned(view: View) -> Iterator[Found]:
 
 
 def beside(view: View, node: Node) -> bool:
-    """Whether what a layer joins stands at the same places: not one behind the other along the batch or an image's axis."""
+    """Whether what a layer joins stands at the same places: not one behind the other along the
+    batch or an image's axis.
+    """
     return "joins" not in node.layer.traits or node.layer.along(view.typed.bottoms(node)[0]) == 1
 
 
@@ -86,17 +109,28 @@ def shifts(view: View, node: Node) -> Iterator[tuple[Value, str]]:
                 if a is None or b is None or a.axis != b.axis or a.axis == 0:
                     continue
                 if a.stride != b.stride:
-                    yield other, f"{first.name} steps by {a.stride:g} pixels of {source.name}, {other.name} by {b.stride:g}"
+                    yield (
+                        other,
+                        (
+                            f"{first.name} steps by {a.stride:g} pixels of {source.name}, {other.name} by"
+                            f" {b.stride:g}"
+                        ),
+                    )
                 elif apart(a.wide, b.wide) and apart(a.narrow, b.narrow):
                     gap = abs(a.wide.center - b.wide.center)
                     yield (
                         other,
-                        f"{first.name} and {other.name} lie {gap:g} pixels of {source.name} apart: half a stride is {a.stride / 2:g}",
+                        (
+                            f"{first.name} and {other.name} lie {gap:g} pixels of {source.name} apart: half a"
+                            f" stride is {a.stride / 2:g}"
+                        ),
                     )
 
 
 def apart(a: Extent, b: Extent) -> bool:
-    """Whether the centres disagree; causal branches, which see nothing ahead, may lie behind each other."""
+    """Whether the centres disagree; causal branches, which see nothing ahead, may lie behind each
+    other.
+    """
     return abs(a.center - b.center) > a.stride / 2 and not a.end == b.end <= 0
 
 
@@ -109,14 +143,25 @@ def miscounted(view: View) -> Iterator[Found]:
         if labels is None or value is None or value not in view.typed.types:
             continue
         shape = view.typed.types[value].shape
-        count = len(labels.items) if isinstance(labels.value, list) else lines_of(view.resolved.spec.folder, labels.text)
+        count = (
+            len(labels.items)
+            if isinstance(labels.value, list)
+            else lines_of(view.resolved.spec.folder, labels.text)
+        )
         if count is not None and len(shape) > 1 and isinstance(shape[1], int) and count != shape[1]:
             fact = f"{count} labels for {name}, which has {shape[1]} channels"
-            yield Found(value.node, Diagnostic("NS410", fact, labels.span, others=place_of(value, f"gives {view.typed.types[value]}")))
+            yield Found(
+                value.node,
+                Diagnostic(
+                    "NS410", fact, labels.span, others=place_of(value, f"gives {view.typed.types[value]}")
+                ),
+            )
 
 
 def lines_of(folder: str, path: str) -> int | None:
-    """Lines with text in a labels file; None where it cannot be read (export says so) or is no list of lines."""
+    """Lines with text in a labels file; None where it cannot be read (export says so) or is no list
+    of lines.
+    """
     if not path.endswith(".txt"):
         return None
     try:

@@ -22,7 +22,10 @@ SEARCHED = 1000
 def channels_last(view: View) -> Iterator[Found]:
     """NS416: an input of pictures whose channels stand at the end."""
     for given in turned_inputs(view.typed.graph):
-        fact = f"{given.value.name} {view.typed.types[given.value]}: a window slides over all axes behind the second, that of the channels"
+        fact = (
+            f"{given.value.name} {view.typed.types[given.value]}: a window slides over all axes behind the"
+            " second, that of the channels"
+        )
         yield Found(None, Diagnostic("NS416", fact, given.span, fixes=tuple(turned(given))))
 
 
@@ -32,10 +35,19 @@ def small_means(view: View) -> Iterator[Found]:
         means = tuple(getattr(given.contract, "mean_value", ()))
         if means and any(means) and all(0 <= mean <= 1 for mean in means):
             meant = ", ".join(f"{WHITE * mean:g}" for mean in means)
-            fact = f"{given.value.name}: mean_value is taken from pixels of 0 to {WHITE}, before they are scaled"
+            fact = (
+                f"{given.value.name}: mean_value is taken from pixels of 0 to {WHITE}, before they are scaled"
+            )
             note = f"means of pixels from 0 to 1, as torchvision has them, are {meant} here"
             yield Found(
-                None, Diagnostic("NS417", fact, place(given, means) or given.span, notes=(note,), fixes=tuple(scaled(given, means)))
+                None,
+                Diagnostic(
+                    "NS417",
+                    fact,
+                    place(given, means) or given.span,
+                    notes=(note,),
+                    fixes=tuple(scaled(given, means)),
+                ),
             )
 
 
@@ -58,4 +70,6 @@ def place(given: Input, means: tuple[float, ...]) -> Span | None:
         same = [float(part) for part in written] == list(means)
     except ValueError:
         same = False
-    return Span(given.span.source, found.start(1), found.end(1)) if found and same else None
+    if found and same:
+        return Span(given.span.source, found.start(1), found.end(1))
+    return None

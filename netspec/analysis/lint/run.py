@@ -1,6 +1,8 @@
-"""Nets that are legal and probably not meant: one function per code, listed below. In: the typed graphs of a spec; out: warnings.
+"""Nets that are legal and probably not meant: one function per code, listed below. In: the typed
+graphs of a spec; out: warnings.
 
-Rules ask traits and sizes, never names of types. `allow: [NS404]` on a layer or on the file keeps one quiet.
+Rules ask traits and sizes, never names of types. `allow: [NS404]` on a layer or on the file keeps
+one quiet.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +16,14 @@ from netspec.analysis.lint.pictures import channels_last, small_means
 from netspec.analysis.lint.solver import odd_course, unread_words
 from netspec.analysis.lint.training import dead, muted, untrained, zero_start, zero_weights
 from netspec.analysis.lint.view import Found, View
-from netspec.analysis.lint.windows import chequered, dropped, far_sighted, overhanging, padded_pooling, skipped
+from netspec.analysis.lint.windows import (
+    chequered,
+    dropped,
+    far_sighted,
+    overhanging,
+    padded_pooling,
+    skipped,
+)
 from netspec.diagnostics.codes import CODES, Phase, number_of, phase_of
 from netspec.diagnostics.model import Diagnostics
 from netspec.ir.graph import TypedGraph
@@ -61,13 +70,17 @@ def stretches(codes: Sequence[str]) -> str:
 
 
 def lint(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagnostics) -> None:
-    """Warn of everything in the views of a spec ("test", "train", "learning") that its `allow:` does not name."""
+    """Warn of everything in the views of a spec ("test", "train", "learning") that its `allow:`
+    does not name.
+    """
     allowed = allowances(resolved, diagnostics)
     views = tuple(View(resolved, graph, kind, said_length(resolved)) for kind, graph in typed.items())
     found = list(dead(views))
     for view in views:
         found += [each for rule in LINTS for each in rule(view)]
-    trained = next((view for kind in ("learning", "train", "test") for view in views if view.kind == kind), None)
+    trained = next(
+        (view for kind in ("learning", "train", "test") for view in views if view.kind == kind), None
+    )
     if trained is not None:
         found += [each for rule in LEARNING for each in rule(trained)]
     warn(found, allowed, diagnostics)
@@ -86,7 +99,11 @@ def warn(found: list[Found], allowed: "Allowed", diagnostics: Diagnostics) -> No
     said: set[tuple[object, ...]] = set()
     for node, diagnostic in found:
         key = (node.name if node is not None else None, diagnostic.identity)
-        if diagnostic.code not in by_file and key not in said and (node is None or diagnostic.code not in by_layer.get(node.name, ())):
+        if (
+            diagnostic.code not in by_file
+            and key not in said
+            and (node is None or diagnostic.code not in by_layer.get(node.name, ()))
+        ):
             said.add(key)
             diagnostics.add(diagnostic)
 
@@ -104,6 +121,9 @@ def allowances(resolved: Resolved, diagnostics: Diagnostics) -> Allowed:
         for code in sorted(codes):
             if code not in LINTED:
                 diagnostics.error(
-                    "NS105", f"allow of {who} names {code}, which is no lint", span, notes=(f"lints are {stretches(LINTED)}",)
+                    "NS105",
+                    f"allow of {who} names {code}, which is no lint",
+                    span,
+                    notes=(f"lints are {stretches(LINTED)}",),
                 )
     return frozenset(resolved.file.allow), layers

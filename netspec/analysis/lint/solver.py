@@ -1,4 +1,6 @@
-"""Lints on the words of a solver: words that nothing reads, and a course of the learning rate that is odd. NS425, NS426."""
+"""Lints on the words of a solver: words that nothing reads, and a course of the learning rate that
+is odd. NS425, NS426.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -41,13 +43,21 @@ FAINT = 1e-9
 
 
 def unread_words(view: View) -> Iterator[Found]:
-    """NS425: a word that neither lr_policy nor the solver's type reads, with another value than it has anyway."""
+    """NS425: a word that neither lr_policy nor the solver's type reads, with another value than it
+    has anyway.
+    """
     return (Found(None, each) for each in unread_in(list(courses(view.resolved, None))))
 
 
 def odd_course(view: View) -> Iterator[Found]:
-    """NS426: steps that never come, in no order, or that change nothing; a rate that climbs high, or is next to 0 for most of the time."""
-    said = {(each.span, each.fact): each for course in courses(view.resolved, view.length) for each in oddities(course)}
+    """NS426: steps that never come, in no order, or that change nothing; a rate that climbs high,
+    or is next to 0 for most of the time.
+    """
+    said = {
+        (each.span, each.fact): each
+        for course in courses(view.resolved, view.length)
+        for each in oddities(course)
+    }
     return (Found(None, each) for each in said.values())
 
 
@@ -69,9 +79,16 @@ def unread_in(made: list[Course]) -> Iterator[Diagnostic]:
     for said in dict.fromkeys(said for course in made for said in (course.own, course.shared)):
         readers = [course for course in made if said in (course.own, course.shared)]
         for word in said.mapping:
-            reasons = [unread(course, word) for course in readers if course.own is said or course.own.get(word) is None]
+            reasons = [
+                unread(course, word)
+                for course in readers
+                if course.own is said or course.own.get(word) is None
+            ]
             if reasons and all(reasons) and written(word, readers):
-                who = "solver" if said is readers[0].shared else readers[0].name
+                if said is readers[0].shared:
+                    who = "solver"
+                else:
+                    who = readers[0].name
                 yield Diagnostic("NS425", f"{who}: {reasons[0]}", said.key_span(word))
 
 
@@ -108,14 +125,23 @@ def disorder(course: Course) -> Iterator[tuple[str, str]]:
             if value <= before:
                 yield (
                     "stepvalue",
-                    f"stepvalue {value} stands behind {before}: steps come in the order written, each after the last",
+                    (
+                        f"stepvalue {value} stands behind {before}: steps come in the order written, each"
+                        " after the last"
+                    ),
                 )
                 break
             before = value
         if words.stepvalue[:1] == (0,):
             yield "stepvalue", "a step at iteration 0: base_lr itself is never the rate"
     if course.length is None and words.gamma == 0 and (first := first_step(words)) is not None:
-        yield "gamma", f"the rate is 0 from iteration {first} on, should the training last so long: {course.value('gamma')}"
+        yield (
+            "gamma",
+            (
+                f"the rate is 0 from iteration {first} on, should the training last so long:"
+                f" {course.value('gamma')}"
+            ),
+        )
 
 
 def first_step(words: SolverParameter) -> int | None:
@@ -131,13 +157,23 @@ def late(course: Course) -> list[tuple[str, str]]:
         return []
     found = []
     if words.warmup_iter >= length:
-        found.append(("warmup_iter", f"the warm-up of {words.warmup_iter} iterations is not over in {length}"))
+        found.append(
+            ("warmup_iter", f"the warm-up of {words.warmup_iter} iterations is not over in {length}")
+        )
     if "stepsize" in POLICY[words.lr_policy] and words.stepsize >= length:
-        what = "its middle" if words.lr_policy == "sigmoid" else "the first step"
-        found.append(("stepsize", f"{what}, stepsize {words.stepsize}, is behind the end: iterations are {length}"))
+        if words.lr_policy == "sigmoid":
+            what = "its middle"
+        else:
+            what = "the first step"
+        found.append(
+            ("stepsize", f"{what}, stepsize {words.stepsize}, is behind the end: iterations are {length}")
+        )
     never = [value for value in words.stepvalue if value >= length] if words.lr_policy == "multistep" else []
     if never:
-        values = f"{never[0]}" if len(never) == 1 else f"{never[0]} and {len(never) - 1} more"
+        if len(never) == 1:
+            values = f"{never[0]}"
+        else:
+            values = f"{never[0]} and {len(never) - 1} more"
         found.append(("stepvalue", f"stepvalue {values} is never reached: iterations are {length}"))
     return found
 
@@ -149,16 +185,42 @@ def shape(course: Course) -> Iterator[tuple[str, str]]:
         return
     made = schedule(words, length)
     rates = dict(made.ends)
-    word = "gamma" if words.lr_policy == "inv" and words.gamma == 0 else BLAMED[words.lr_policy]
+    if words.lr_policy == "inv" and words.gamma == 0:
+        word = "gamma"
+    else:
+        word = BLAMED[words.lr_policy]
     highest = max(rates.values())
     first = min(words.warmup_iter, length - 1)
-    if words.lr_policy != "fixed" and length > 1 and len({rate for i, rate in rates.items() if i >= first}) == 1 and first < length - 1:
-        yield word, f"lr_policy {words.lr_policy} leaves the rate at {rates[first]:g} all through: {course.value(word)}"
+    if (
+        words.lr_policy != "fixed"
+        and length > 1
+        and len({rate for i, rate in rates.items() if i >= first}) == 1
+        and first < length - 1
+    ):
+        yield (
+            word,
+            (
+                f"lr_policy {words.lr_policy} leaves the rate at {rates[first]:g} all through:"
+                f" {course.value(word)}"
+            ),
+        )
     if highest > STEEP * words.base_lr:
         at = next(i for i, rate in rates.items() if rate == highest)
-        yield word, f"the rate rises to {highest:g} in iteration {at}, base_lr is {words.base_lr:g}: {course.value(word)}"
+        yield (
+            word,
+            (
+                f"the rate rises to {highest:g} in iteration {at}, base_lr is {words.base_lr:g}:"
+                f" {course.value(word)}"
+            ),
+        )
     if idle(course) and idle(course)[0][0] == length - 1:
         yield word, f"the rate is 0 in the last iteration: {course.value(word)}"
     faint = made.where(lambda rate: rate < FAINT * highest)
     if sum(last - begin + 1 for begin, last in faint) > length / 2:
-        yield word, f"from iteration {faint[-1][0]} of {length} on the rate is below a billionth of {highest:g}: {course.value(word)}"
+        yield (
+            word,
+            (
+                f"from iteration {faint[-1][0]} of {length} on the rate is below a billionth of {highest:g}:"
+                f" {course.value(word)}"
+            ),
+        )

@@ -1,4 +1,6 @@
-"""Lints on what is for nothing: dead branches, parameters that cannot learn. NS406, NS407, NS412, NS429."""
+"""Lints on what is for nothing: dead branches, parameters that cannot learn. NS406, NS407, NS412,
+NS429.
+"""
 
 from collections.abc import Iterator
 
@@ -11,17 +13,25 @@ __all__ = ["dead", "muted", "untrained", "zero_start", "zero_weights"]
 
 
 def dead(views: tuple[View, ...]) -> Iterator[Found]:
-    """NS406: layers that no output, loss, metric or file needs, in any phase. Said of the last one of a branch."""
+    """NS406: layers that no output, loss, metric or file needs, in any phase. Said of the last one
+    of a branch.
+    """
     alive: set[str] = set()
     for view in views:
         alive.update(node.name for node in needed(view))
     seen: set[str] = set()
     for view in views:
         for node in view.nodes:
-            if node.name not in alive and node.name not in seen and not any(view.uses.get(top) for top in node.tops):
+            if (
+                node.name not in alive
+                and node.name not in seen
+                and not any(view.uses.get(top) for top in node.tops)
+            ):
                 seen.add(node.name)
                 outputs = ", ".join(name for name, _ in view.resolved.outputs) or "the outputs"
-                yield finding("NS406", node, f"nothing reads {node.tops[0].name}, and {outputs} do not need it", "name")
+                yield finding(
+                    "NS406", node, f"nothing reads {node.tops[0].name}, and {outputs} do not need it", "name"
+                )
 
 
 def needed(view: View) -> set[Node]:
@@ -43,22 +53,33 @@ def untrained(view: View) -> Iterator[Found]:
         return
     reached = with_gradient(view)
     shared = {owner[0] for (node, _), owner in view.typed.shared.items() if node in reached}
-    without = dict.fromkeys(ref.node for ref in view.typed.weight_refs() if ref.kind == "parameter" and not ref.shared)
+    without = dict.fromkeys(
+        ref.node for ref in view.typed.weight_refs() if ref.kind == "parameter" and not ref.shared
+    )
     told = {node for node, _ in stopped(view)}
     for node in without:
         if node not in reached and node not in shared and node not in told:
             yield finding(
-                "NS407", node, "no gradient of any loss reaches its weights", "name", "lr_mult: 0 says that they are not to learn"
+                "NS407",
+                node,
+                "no gradient of any loss reaches its weights",
+                "name",
+                "lr_mult: 0 says that they are not to learn",
             )
 
 
 def muted(view: View) -> Iterator[Found]:
-    """NS429: a loss asks a layer to learn through a top that sends no gradient back, as the last state of Caffe's recurrent layers."""
+    """NS429: a loss asks a layer to learn through a top that sends no gradient back, as the last
+    state of Caffe's recurrent layers.
+    """
     reached = with_gradient(view)
     for node, tops in stopped(view):
         names = " and ".join(top.name for top in tops)
         if node in reached:
-            fact = f"a loss depends on {names}, whose gradient ends there: only that of {node.tops[0].name} goes on"
+            fact = (
+                f"a loss depends on {names}, whose gradient ends there: only that of {node.tops[0].name}"
+                " goes on"
+            )
         else:
             fact = f"a loss depends on {names} alone, whose gradient ends there: the layer is not trained"
         yield finding(
@@ -71,18 +92,23 @@ def muted(view: View) -> Iterator[Found]:
 
 
 def stopped(view: View) -> list[tuple[Node, list[Value]]]:
-    """The nodes with tops that send no gradient back, and those of them that one arrives at, where it would teach something."""
+    """The nodes with tops that send no gradient back, and those of them that one arrives at, where
+    it would teach something.
+    """
     values = set[Value]()
     with_gradient(view, values)
     return [
         (node, tops)
         for node in view.nodes
-        if node.layer.silent and (tops := [node.tops[i] for i in sorted(node.layer.silent) if node.tops[i] in values])
+        if node.layer.silent
+        and (tops := [node.tops[i] for i in sorted(node.layer.silent) if node.tops[i] in values])
     ]
 
 
 def with_gradient(view: View, values: set[Value] | None = None) -> set[Node]:
-    """Nodes whose tops a loss depends on by a path that gradients take. values: the ones that a gradient arrives at are put there."""
+    """Nodes whose tops a loss depends on by a path that gradients take. values: the ones that a
+    gradient arrives at are put there.
+    """
     values, found = set[Value]() if values is None else values, set[Node]()
     for node in reversed(view.nodes):
         heard = (top for i, top in enumerate(node.tops) if i not in node.layer.silent)
@@ -102,12 +128,16 @@ def zero_start(view: View) -> Iterator[Found]:
         return
     for node in zero_weights(view.typed)[:1]:
         note = "weight_filler: xavier, or msra before a ReLU; Caffe's default is constant 0"
-        at = "weight_filler" if "weight_filler" in node.places else "type"
+        if "weight_filler" in node.places:
+            at = "weight_filler"
+        else:
+            at = "type"
         yield finding("NS412", node, "its weights start at 0, and so do those of every other layer", at, note)
 
 
 def zero_weights(typed: TypedGraph) -> list[Node]:
-    """The layers whose multiplying weights are trained and start at 0, where that is true of all that have such weights; else none.
+    """The layers whose multiplying weights are trained and start at 0, where that is true of all
+    that have such weights; else none.
 
     `train` refuses such a net: no gradient ever leaves 0.
     """

@@ -1,4 +1,6 @@
-"""What lints look at: a typed graph with its uses, windows and fields; and how they report. Knows no rule."""
+"""What lints look at: a typed graph with its uses, windows and fields; and how they report. Knows
+no rule.
+"""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -25,7 +27,8 @@ class Found(NamedTuple):
 
 @frozen
 class View:
-    """One typed graph of a spec: "test", "train", or "learning", the net with the heads that training adds.
+    """One typed graph of a spec: "test", "train", or "learning", the net with the heads that
+    training adds.
 
     length: iterations of the training, where they are known.
     """
@@ -50,11 +53,18 @@ class View:
     @cached_property
     def windows(self) -> tuple["Slide", ...]:
         """Windows along axes of known sizes that leave something unread, or lie outside."""
-        return tuple(slide for node in self.nodes if "windowed" in node.layer.traits for slide in slides(self.typed, node))
+        return tuple(
+            slide
+            for node in self.nodes
+            if "windowed" in node.layer.traits
+            for slide in slides(self.typed, node)
+        )
 
 
 class Slide(NamedTuple):
-    """A window along one axis: all sizes are numbers. reach: from its first tap to its last, both counted."""
+    """A window along one axis: all sizes are numbers. reach: from its first tap to its last, both
+    counted.
+    """
 
     node: Node
     axis: str
@@ -82,16 +92,29 @@ def slides(typed: TypedGraph, node: Node) -> Iterator[Slide]:
     for i, name in enumerate(letters):
         size, out, stride, reach = image.space[i], tops[i], window.stride[i], window.reach[i]
         begin, _ = ends(window.pads[i])
-        if type(size) is int and type(out) is int and type(stride) is int and type(reach) is int and type(begin) is int:
+        if (
+            type(size) is int
+            and type(out) is int
+            and type(stride) is int
+            and type(reach) is int
+            and type(begin) is int
+        ):
             slide = Slide(node, name, size, out, stride, reach, begin)
             if slide.left > 0 or stride > reach or slide.past:
                 yield slide
 
 
 def finding(code: str, node: Node, fact: str, at: str, *notes: str, others: tuple[Label, ...] = ()) -> Found:
-    return Found(node, Diagnostic(code, f"{node.name}: {fact}", node.places[at], others=others, notes=notes, about=About(node.name)))
+    return Found(
+        node,
+        Diagnostic(
+            code, f"{node.name}: {fact}", node.places[at], others=others, notes=notes, about=About(node.name)
+        ),
+    )
 
 
 def place_of(value: Value, text: str) -> tuple[Label, ...]:
     span = value.node.places["name"] if value.node is not None else None
-    return (Label(span, text, "origin"),) if span is not None else ()
+    if span is not None:
+        return (Label(span, text, "origin"),)
+    return ()

@@ -1,4 +1,6 @@
-"""Says in words how open sizes hang together. In: legal sizes; out: a sentence for each requirement that holds several symbols."""
+"""Says in words how open sizes hang together. In: legal sizes; out: a sentence for each requirement
+that holds several symbols.
+"""
 
 from math import gcd
 
@@ -10,7 +12,8 @@ __all__ = ["factored", "joint"]
 
 
 def joint(found: LegalSizes) -> tuple[str, ...]:
-    """`H and W are coupled by ip1: 16*(H//4)*(W//4) = 400`, for each requirement that holds several symbols, in the net's order.
+    """`H and W are coupled by ip1: 16*(H//4)*(W//4) = 400`, for each requirement that holds several
+    symbols, in the net's order.
 
     A requirement on the batch alone is told, too: `N is bound by r: 4 divides N`.
     """
@@ -45,7 +48,9 @@ def factored(size: Size) -> str:
 
 
 def split(size: Dim, name: str) -> tuple[int, Dim, Dim] | None:
-    """size = count * own * rest, own in one symbol alone and rest without it; None where there is no such product."""
+    """size = count * own * rest, own in one symbol alone and rest without it; None where there is
+    no such product.
+    """
     table: dict[Monomial, Terms] = {}
     for monomial, count in size.terms.items():
         mine = tuple((atom, power) for atom, power in monomial if name in atom.names)
@@ -71,4 +76,6 @@ def primitive(terms: Terms) -> Terms:
 
 
 def bracketed(text: str) -> str:
-    return text if text.isidentifier() or text.isdigit() else f"({text})"
+    if text.isidentifier() or text.isdigit():
+        return text
+    return f"({text})"

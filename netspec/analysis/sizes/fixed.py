@@ -1,6 +1,8 @@
-"""Open sizes of the inputs that one number alone meets, though the letter promises more. In: a typed graph; out: what fixes which.
+"""Open sizes of the inputs that one number alone meets, though the letter promises more. In: a
+typed graph; out: what fixes which.
 
-Requirements that hold several symbols are left out, as in `feasible`: what is told is proven for one of them alone.
+Requirements that hold several symbols are left out, as in `feasible`: what is told is proven for
+one of them alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,22 +34,37 @@ class Fixed(NamedTuple):
     @property
     def text(self) -> str:
         return (
-            f"{self.fact.because}: {self.fact.left} {WORDS[self.fact.kind]} {self.fact.right} holds for {self.name} = {self.number} alone"
+            f"{self.fact.because}: {self.fact.left} {WORDS[self.fact.kind]} {self.fact.right} holds for"
+            f" {self.name} = {self.number} alone"
         )
 
 
 def fixed_sizes(typed: TypedGraph) -> list[Fixed]:
-    """The open sizes of the inputs that only one number meets, each with the layer behind which none but it is left."""
-    given = frozenset[str]().union(*(symbols(size) for i in typed.graph.inputs for size in typed.types[i.value].shape))
-    found = ((name, only(demands, name)) for name, demands in alone(divided(typed.facts)).items() if name in given)
-    return [Fixed(name, number, *demand) for name, one in found if one is not None for number, demand in [one]]
+    """The open sizes of the inputs that only one number meets, each with the layer behind which
+    none but it is left.
+    """
+    given = frozenset[str]().union(
+        *(symbols(size) for i in typed.graph.inputs for size in typed.types[i.value].shape)
+    )
+    found = (
+        (name, only(demands, name)) for name, demands in alone(divided(typed.facts)).items() if name in given
+    )
+    return [
+        Fixed(name, number, *demand) for name, one in found if one is not None for number, demand in [one]
+    ]
 
 
 def divided(facts: Iterable[Demand]) -> Iterator[Demand]:
-    """Requirements that two sizes be equal without the symbols that both are multiples of: no size is 0."""
+    """Requirements that two sizes be equal without the symbols that both are multiples of: no size
+    is 0.
+    """
     for node, fact in facts:
         left, right = fact.left, fact.right
-        both = sorted(symbols(left) & symbols(right)) if fact.kind == "same" and len(symbols(left) | symbols(right)) > 1 else ()
+        both = (
+            sorted(symbols(left) & symbols(right))
+            if fact.kind == "same" and len(symbols(left) | symbols(right)) > 1
+            else ()
+        )
         for size in map(symbol, both):
             if is_same(left // size * size, left) and is_same(right // size * size, right):
                 left, right = left // size, right // size
@@ -55,10 +72,16 @@ def divided(facts: Iterable[Demand]) -> Iterator[Demand]:
 
 
 def only(demands: Sequence[Demand], name: str) -> tuple[int, Demand] | None:
-    """The only number that meets requirements on one symbol, and the requirement with which it became so."""
+    """The only number that meets requirements on one symbol, and the requirement with which it
+    became so.
+    """
     kept = counted([fact for _, fact in demands], name)
     number, most = None, 0
-    for n in chain(range(1, LIMIT + 1), (1 << power for power in range(LIMIT.bit_length(), FURTHER[-1] + 1)), range(LIMIT, FARTHEST)):
+    for n in chain(
+        range(1, LIMIT + 1),
+        (1 << power for power in range(LIMIT.bit_length(), FURTHER[-1] + 1)),
+        range(LIMIT, FARTHEST),
+    ):
         met = kept(n)
         if met < len(demands):
             most = max(most, met)
@@ -66,11 +89,15 @@ def only(demands: Sequence[Demand], name: str) -> tuple[int, Demand] | None:
             return None
         else:
             number = n
-    return (number, demands[most]) if number is not None else None
+    if number is not None:
+        return (number, demands[most])
+    return None
 
 
 def reopened(graph: Graph, fixed: Fixed) -> dict[Node, Change] | None:
-    """Changes by which the layers that fix a symbol, one behind the other, take other numbers too; None where none of theirs does."""
+    """Changes by which the layers that fix a symbol, one behind the other, take other numbers too;
+    None where none of theirs does.
+    """
     made: dict[Node, Change] = {}
     at: Node | None = fixed.node
     while at is not None and at not in made and len(made) < STEPS:
@@ -79,11 +106,15 @@ def reopened(graph: Graph, fixed: Fixed) -> dict[Node, Change] | None:
             return None
         made[at], facts = found
         at = next(fixing(facts, fixed.name), None)
-    return made if at is None else None
+    if at is None:
+        return made
+    return None
 
 
 def step(graph: Graph, node: Node, made: Mapping[Node, Change]) -> tuple[Change, list[Demand]] | None:
-    """The first change of a layer with which the net, others changed before, has no error, and what it then demands."""
+    """The first change of a layer with which the net, others changed before, has no error, and what
+    it then demands.
+    """
     layers = {n: n.layer.changed(**change.parameters) for n, change in made.items()}
     types = Pass(graph, layers).run().types
     bottoms = [t for v in node.bottoms if isinstance(t := types.get(v), TensorType)]

@@ -1,6 +1,8 @@
-"""Which input sizes a net takes. In: a typed graph; out: per symbol, arithmetic progressions, found by trying its requirements on 1..4096.
+"""Which input sizes a net takes. In: a typed graph; out: per symbol, arithmetic progressions, found
+by trying its requirements on 1..4096.
 
-A net of fixed size is solved with symbols put in for its spatial axes; its weights must keep their shapes.
+A net of fixed size is solved with symbols put in for its spatial axes; its weights must keep their
+shapes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +19,17 @@ from netspec.ir.graph import Graph, Input, Node, TypedGraph, Value
 from netspec.ir.rule import WORDS, Fact, RuleError, at_least, collecting, same
 from netspec.ir.types import SPACE, TensorType
 
-__all__ = ["LIMIT", "Axis", "LegalSizes", "Violation", "as_json", "counted", "legal_sizes", "shown", "with_letters"]
+__all__ = [
+    "LIMIT",
+    "Axis",
+    "LegalSizes",
+    "Violation",
+    "as_json",
+    "counted",
+    "legal_sizes",
+    "shown",
+    "with_letters",
+]
 
 LIMIT, FARTHEST = 4096, 1 << 16
 """Sizes that are tried; behind a net's own size as many more, where that is not too far."""
@@ -38,7 +50,8 @@ class Violation(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """The sizes that one symbol may take by itself. given: the fixed size it stands for; coupled: symbols it shares a requirement with.
+    """The sizes that one symbol may take by itself. given: the fixed size it stands for; coupled:
+    symbols it shares a requirement with.
 
     assumed: what stands for each of these; limit: the largest size tried;
     illegal: the sizes nearest to the given one, or to the least legal one, that will not do.
@@ -57,17 +70,28 @@ class Axis(NamedTuple):
     def text(self) -> str:
         """`H = 188 + 16n`."""
         if not self.progressions:
-            where = f" with {', '.join(f'{other} = {size}' for other, size in self.assumed.items())}" if self.assumed else ""
+            if self.assumed:
+                where = f" with {', '.join(f'{other} = {size}' for other, size in self.assumed.items())}"
+            else:
+                where = ""
             return f"{self.name}: no size from 1 to {self.limit} will do{where}"
         said = ", or ".join(p.text(self.name) for p in self.progressions)
         ends = [p.last for p in self.progressions]
-        return said + (f" (none was tried beyond {self.limit})" if None not in ends and max(e for e in ends if e) > self.limit // 2 else "")
+        return said + (
+            f" (none was tried beyond {self.limit})"
+            if None not in ends and max(e for e in ends if e) > self.limit // 2
+            else ""
+        )
 
 
 class LegalSizes:
-    """The conditions on a net's open sizes. `demands` hold for some sizes only; `given` are the numbers of a net of fixed size."""
+    """The conditions on a net's open sizes. `demands` hold for some sizes only; `given` are the
+    numbers of a net of fixed size.
+    """
 
-    def __init__(self, demands: tuple[Demand, ...], places: Mapping[str, str], given: Mapping[str, int], batch: str) -> None:
+    def __init__(
+        self, demands: tuple[Demand, ...], places: Mapping[str, str], given: Mapping[str, int], batch: str
+    ) -> None:
         self.demands = demands
         self.places = places
         self.given = given
@@ -75,7 +99,9 @@ class LegalSizes:
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
-        """Every symbol solved; where it is coupled to others, these keep their given numbers, or take the same size."""
+        """Every symbol solved; where it is coupled to others, these keep their given numbers, or
+        take the same size.
+        """
         return tuple(self.solve(name) for name in self.places)
 
     def of(self, names: Iterable[str]) -> list[Demand]:
@@ -90,11 +116,16 @@ class LegalSizes:
     def solve(self, name: str) -> Axis:
         """Where others hang together with it, their own requirements count too."""
         together = self.together(name)
-        assumed = self.assumed(name, frozenset[str]().union(*(named(f) for _, f in self.of(together))) - {name})
+        assumed = self.assumed(
+            name, frozenset[str]().union(*(named(f) for _, f in self.of(together))) - {name}
+        )
         demands = [(node, put_in(fact, assumed)) for node, fact in self.of(together)]
         decide = compiled([fact for _, fact in demands], name)
         given = self.given.get(name, 0)
-        limit = given + LIMIT if LIMIT // 2 < given <= FARTHEST else LIMIT
+        if LIMIT // 2 < given <= FARTHEST:
+            limit = given + LIMIT
+        else:
+            limit = LIMIT
         legal = [decide(n) for n in range(1, limit + 1)]
         around = self.given.get(name) or next((n for n, fine in enumerate(legal, 1) if fine), 0)
         below = next((n for n in range(min(around - 1, limit), 0, -1) if not legal[n - 1]), None)
@@ -104,25 +135,45 @@ class LegalSizes:
         found = compressed(legal)
         if given > limit and decide(given) and not any(p.goes_on_to(given) for p in found):
             found = (*found, Progression(given, 1, given))
-        return Axis(name, self.places[name], self.given.get(name), found, others, bad, {o: assumed[o] for o in others}, limit)
+        return Axis(
+            name,
+            self.places[name],
+            self.given.get(name),
+            found,
+            others,
+            bad,
+            {o: assumed[o] for o in others},
+            limit,
+        )
 
     def together(self, name: str) -> frozenset[str]:
-        """The symbols to solve for that hang together with one, directly or through others, and itself."""
+        """The symbols to solve for that hang together with one, directly or through others, and
+        itself.
+        """
         found, fresh = frozenset[str](), frozenset((name,))
         while fresh:
             found |= fresh
-            fresh = frozenset(o for _, fact in self.of(fresh) for o in named(fact) if o in self.places) - found
+            fresh = (
+                frozenset(o for _, fact in self.of(fresh) for o in named(fact) if o in self.places) - found
+            )
         return found
 
     def assumed(self, name: str, others: Iterable[str]) -> dict[str, Size]:
-        """What stands in for other symbols: their numbers, 1 for a count of samples, else the symbol itself (square inputs)."""
-        return {o: self.given[o] if o in self.given else symbol(name) if o in self.places else 1 for o in sorted(others)}
+        """What stands in for other symbols: their numbers, 1 for a count of samples, else the
+        symbol itself (square inputs).
+        """
+        return {
+            o: self.given[o] if o in self.given else symbol(name) if o in self.places else 1
+            for o in sorted(others)
+        }
 
     def violation(self, sizes: Mapping[str, int], demands: Iterable[Demand]) -> Violation:
         for node, fact in demands:
             if verdict(fact, sizes) is not True:
                 left, right = (shown(side, sizes) for side in (fact.left, fact.right))
-                return Violation(sizes, node, f"{fact.because}: {left} {WORDS[fact.kind]} {right} does not hold")
+                return Violation(
+                    sizes, node, f"{fact.because}: {left} {WORDS[fact.kind]} {right} does not hold"
+                )
         raise ValueError(f"{sizes} is legal")
 
     def refuses(self, sizes: Mapping[str, int]) -> Violation | None:
@@ -130,11 +181,19 @@ class LegalSizes:
 
         A count of samples that is not among the sizes is 1; what it alone must be is not judged.
         """
-        samples = dict.fromkeys(frozenset[str]().union(*(named(fact) for _, fact in self.demands)) - self.places.keys(), 1)
+        samples = dict.fromkeys(
+            frozenset[str]().union(*(named(fact) for _, fact in self.demands)) - self.places.keys(), 1
+        )
         every = {**self.given, **samples, **sizes}
         asked = self.places.keys() | sizes.keys()
-        broken = [(node, fact) for node, fact in self.demands if named(fact) & asked and verdict(fact, every) is not True]
-        return self.violation(every, broken) if broken else None
+        broken = [
+            (node, fact)
+            for node, fact in self.demands
+            if named(fact) & asked and verdict(fact, every) is not True
+        ]
+        if broken:
+            return self.violation(every, broken)
+        return None
 
 
 def named(fact: Fact) -> frozenset[str]:
@@ -143,7 +202,9 @@ def named(fact: Fact) -> frozenset[str]:
 
 
 def telling(demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
-    """Without demands on several symbols that follow from those on each by itself: (H - 4)*(W - 4) >= 0 where H and W are at least 5."""
+    """Without demands on several symbols that follow from those on each by itself: (H - 4)*(W - 4)
+    >= 0 where H and W are at least 5.
+    """
     several = [fact for _, fact in demands if len(named(fact)) > 1]
     if not several:
         return demands
@@ -151,8 +212,12 @@ def telling(demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
     for _, fact in demands:
         for name in named(fact) if len(named(fact)) == 1 else ():
             own.setdefault(name, []).append(fact)
-    from_there: dict[str, Size] = {name: symbol(name) + (least(facts, name) - 1) for name, facts in own.items()}
-    return tuple((node, fact) for node, fact in demands if len(named(fact)) < 2 or fact.holds(from_there) is not True)
+    from_there: dict[str, Size] = {
+        name: symbol(name) + (least(facts, name) - 1) for name, facts in own.items()
+    }
+    return tuple(
+        (node, fact) for node, fact in demands if len(named(fact)) < 2 or fact.holds(from_there) is not True
+    )
 
 
 def least(facts: Iterable[Fact], name: str) -> int:
@@ -162,7 +227,8 @@ def least(facts: Iterable[Fact], name: str) -> int:
 
 
 def legal_sizes(typed: TypedGraph) -> LegalSizes:
-    """Solve for the symbols of a net's inputs, the batch apart; or, where all its sizes are numbers, for its spatial axes.
+    """Solve for the symbols of a net's inputs, the batch apart; or, where all its sizes are
+    numbers, for its spatial axes.
 
     Raises SpecError (NS331) where a layer cannot be typed with symbols at all.
     """
@@ -180,7 +246,9 @@ def legal_sizes(typed: TypedGraph) -> LegalSizes:
 
 
 def with_letters(graph: Graph) -> Graph:
-    """A graph whose sizes may not fit, with letters for the numbers of its inputs' space: H, W, then H2, W2."""
+    """A graph whose sizes may not fit, with letters for the numbers of its inputs' space: H, W,
+    then H2, W2.
+    """
     given: list[Input] = []
     for count, each in enumerate(graph.inputs, 1):
         if each.type is None:
@@ -188,7 +256,8 @@ def with_letters(graph: Graph) -> Graph:
             continue
         letters = axis_letters(each.type.axes, count)
         space = [
-            symbol(letter) if isinstance(size, int) and size > 1 else size for letter, size in zip(letters, each.type.space, strict=True)
+            symbol(letter) if isinstance(size, int) and size > 1 else size
+            for letter, size in zip(letters, each.type.space, strict=True)
         ]
         lead = each.type.shape[: each.type.rank - len(space)]
         given.append(each._replace(type=each.type._replace(shape=(*lead, *space))))
@@ -196,11 +265,15 @@ def with_letters(graph: Graph) -> Graph:
 
 
 def opened(typed: TypedGraph) -> tuple[dict[Value, TensorType], dict[str, str], dict[str, int]]:
-    """Inputs with symbols put in for their spatial axes: H and W for the first input that has any, H2 and W2 for the next.
+    """Inputs with symbols put in for their spatial axes: H and W for the first input that has any,
+    H2 and W2 for the next.
 
-    A letter that stands for something else, such as the batch, is passed over: then H2 and W2 are the first.
+    A letter that stands for something else, such as the batch, is passed over: then H2 and W2 are
+    the first.
     """
-    taken = {name for i in typed.graph.inputs for size in typed.types[i.value].shape for name in symbols(size)}
+    taken = {
+        name for i in typed.graph.inputs for size in typed.types[i.value].shape for name in symbols(size)
+    }
     types: dict[Value, TensorType] = {}
     places: dict[str, str] = {}
     numbers: dict[str, int] = {}
@@ -211,21 +284,31 @@ def opened(typed: TypedGraph) -> tuple[dict[Value, TensorType], dict[str, str], 
         while taken & set(axis_letters(type_.axes, count)):
             count += 1
         space: list[Size] = []
-        for axis, (letter, size) in enumerate(zip(axis_letters(type_.axes, count), type_.space, strict=True), 2):
+        for axis, (letter, size) in enumerate(
+            zip(axis_letters(type_.axes, count), type_.space, strict=True), 2
+        ):
             if isinstance(size, int):
                 places[letter], numbers[letter] = f"axis {axis} of {given.value.name}", size
             space.append(symbol(letter) if isinstance(size, int) else size)
-        types[given.value] = type_.replaced(space=tuple(space)) if space else type_
+        if space:
+            types[given.value] = type_.replaced(space=tuple(space))
+        else:
+            types[given.value] = type_
     return types, places, numbers
 
 
 def axis_letters(axes: int, count: int) -> tuple[str, ...]:
     """H and W for the spatial axes of the first input, H2 and W2 of the second."""
-    return tuple(f"{letter}{count if count > 1 else ''}" for letter in SPACE.get(axes, tuple(f"D{i}" for i in range(axes))))
+    return tuple(
+        f"{letter}{count if count > 1 else ''}"
+        for letter in SPACE.get(axes, tuple(f"D{i}" for i in range(axes)))
+    )
 
 
 def retyped(typed: TypedGraph, given: Mapping[Value, TensorType]) -> Iterable[Demand]:
-    """Type the graph again from these inputs, and say what that demands of their symbols. Weights keep the shapes they have."""
+    """Type the graph again from these inputs, and say what that demands of their symbols. Weights
+    keep the shapes they have.
+    """
     types = {i.value: given[i.value] for i in typed.graph.inputs}
     for node in typed.graph.nodes:
         bottoms = tuple(types[v] for v in node.bottoms)
@@ -251,7 +334,9 @@ def keep_weights(typed: TypedGraph, node: Node, bottoms: tuple[TensorType, ...])
 
 
 def put_in(fact: Fact, sizes: Mapping[str, Size]) -> Fact:
-    return fact._replace(left=evaluate(fact.left, sizes), right=evaluate(fact.right, sizes)) if sizes else fact
+    if sizes:
+        return fact._replace(left=evaluate(fact.left, sizes), right=evaluate(fact.right, sizes))
+    return fact
 
 
 def verdict(fact: Fact, sizes: Mapping[str, int]) -> bool | None:
@@ -267,7 +352,9 @@ def shown(side: Size, sizes: Mapping[str, int]) -> str:
         value = str(evaluate(side, sizes))
     except ZeroDivisionError:
         return str(side)
-    return value if isinstance(side, int) else f"{side} = {value}"
+    if isinstance(side, int):
+        return value
+    return f"{side} = {value}"
 
 
 # --- trying all sizes ------------------------------------------------------------------------------------------------
@@ -285,9 +372,23 @@ def counted(facts: Iterable[Fact], name: str) -> Callable[[int], int]:
     work = Work(name)
     for count, fact in enumerate(facts, 1):
         left, right = work.size(fact.left), work.size(fact.right)
-        test = {"same": f"{left} != {right}", "at_least": f"{left} < {right}", "divides": f"{left} == 0 or {right} % {left}"}[fact.kind]
+        test = {
+            "same": f"{left} != {right}",
+            "at_least": f"{left} < {right}",
+            "divides": f"{left} == 0 or {right} % {left}",
+        }[fact.kind]
         work.lines += [f"  if {test}: return kept", f"  kept = {count}"]
-    text = "\n".join(["def legal(n):", " kept = 0", " try:", "  pass", *work.lines, " except ZeroDivisionError: pass", " return kept"])
+    text = "\n".join(
+        [
+            "def legal(n):",
+            " kept = 0",
+            " try:",
+            "  pass",
+            *work.lines,
+            " except ZeroDivisionError: pass",
+            " return kept",
+        ]
+    )
     space: dict[str, Any] = {}
     exec(text, space)
     found: Callable[[int], int] = space["legal"]
@@ -295,7 +396,9 @@ def counted(facts: Iterable[Fact], name: str) -> Callable[[int], int]:
 
 
 class Work:
-    """Lines of Python that compute sizes from n; `known` leads from an atom's text to the variable that holds it."""
+    """Lines of Python that compute sizes from n; `known` leads from an atom's text to the variable
+    that holds it.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -325,14 +428,18 @@ class Work:
 
 
 def as_json(found: LegalSizes) -> dict[str, Any]:
-    """Per symbol: where it stands, its progressions [start, step, last], what it is coupled to, the nearest illegal sizes."""
+    """Per symbol: where it stands, its progressions [start, step, last], what it is coupled to, the
+    nearest illegal sizes.
+    """
     return {
         axis.name: {
             "where": axis.where,
             "given": axis.given,
             "progressions": [{"start": p.start, "step": p.step, "last": p.last} for p in axis.progressions],
             "coupled": list(axis.coupled),
-            "illegal": [{"size": v.sizes[axis.name], "layer": v.node.name, "why": v.why} for v in axis.illegal],
+            "illegal": [
+                {"size": v.sizes[axis.name], "layer": v.node.name, "why": v.why} for v in axis.illegal
+            ],
         }
         for axis in found.axes
     }

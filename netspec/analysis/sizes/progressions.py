@@ -21,14 +21,20 @@ class Progression(NamedTuple):
     def text(self, name: str) -> str:
         """`188 + 16n`, `32..40`, `7`, `at least 5`."""
         if self.last is None:
-            return f"{name} >= {self.start}" if self.step == 1 else f"{name} = {self.start} + {self.step}n"
+            if self.step == 1:
+                return f"{name} >= {self.start}"
+            return f"{name} = {self.start} + {self.step}n"
         if self.last == self.start:
             return f"{name} = {self.start}"
-        return f"{name} = {self.start}..{self.last}" if self.step == 1 else f"{name} = {self.start}..{self.last} in steps of {self.step}"
+        if self.step == 1:
+            return f"{name} = {self.start}..{self.last}"
+        return f"{name} = {self.start}..{self.last} in steps of {self.step}"
 
 
 def compressed(legal: list[bool]) -> tuple[Progression, ...]:
-    """The legal sizes, legal[0] being size 1, as progressions without end, then what stands before them as runs."""
+    """The legal sizes, legal[0] being size 1, as progressions without end, then what stands before
+    them as runs.
+    """
     limit = len(legal)
     step, begin = period(legal)
     endless = [Progression(start, step) for start in residues(legal, step, begin)]
@@ -38,7 +44,9 @@ def compressed(legal: list[bool]) -> tuple[Progression, ...]:
 
 
 def period(legal: list[bool]) -> tuple[int, int]:
-    """The shortest period that the sizes have from some size on, and that size: over the upper half at least, and twice."""
+    """The shortest period that the sizes have from some size on, and that size: over the upper half
+    at least, and twice.
+    """
     limit = len(legal)
     bits = sum(1 << i for i, fine in enumerate(legal) if fine)
     for step in range(1, MOST_PERIOD + 1):

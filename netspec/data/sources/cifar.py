@@ -1,4 +1,6 @@
-"""CIFAR-10 in its binary format (Krizhevsky 2009): records of a label byte and 3 x 32 x 32 pixels; or as class folders of images."""
+"""CIFAR-10 in its binary format (Krizhevsky 2009): records of a label byte and 3 x 32 x 32 pixels;
+or as class folders of images.
+"""
 
 import os
 from pathlib import Path
@@ -22,7 +24,9 @@ PATTERNS = {"train": "data_batch_*.bin", "test": "test_batch*.bin"}
 
 
 def read_records(path: Path, roots: Roots = None) -> Array:
-    """The records of one file, (N, 3073) uint8, memory-mapped. Raises SpecError NS644 (the file ends within a record), NS651 (a label)."""
+    """The records of one file, (N, 3073) uint8, memory-mapped. Raises SpecError NS644 (the file
+    ends within a record), NS651 (a label).
+    """
     existing(path)
     try:
         file = open_in(path, roots)
@@ -40,12 +44,18 @@ def read_records(path: Path, roots: Roots = None) -> Array:
         raise reading_error(path, error) from error
     wrong = np.flatnonzero(records[:, 0] >= len(CLASSES))
     if len(wrong):
-        raise fail("NS651", f"labels go from 0 to 9, record {wrong[0]} has {records[wrong[0], 0]}", path=str(path))
+        raise fail(
+            "NS651", f"labels go from 0 to 9, record {wrong[0]} has {records[wrong[0], 0]}", path=str(path)
+        )
     return records
 
 
-def open_cifar10(section: DataSection, split: str | None, root: Path, contract: ImageContract, allow_outside: bool = False) -> Source:
-    """Fields image (3, 32, 32) uint8, rgb, and label, from data_batch_*.bin or test_batch.bin; or train/ and test/ with class folders."""
+def open_cifar10(
+    section: DataSection, split: str | None, root: Path, contract: ImageContract, allow_outside: bool = False
+) -> Source:
+    """Fields image (3, 32, 32) uint8, rgb, and label, from data_batch_*.bin or test_batch.bin; or
+    train/ and test/ with class folders.
+    """
     if split == "all":
         raise fail("NS641", "cifar10 has the parts train and test, not all")
     if section.path is not None:

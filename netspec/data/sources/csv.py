@@ -1,4 +1,6 @@
-"""CSV tables: numbers in columns, one of them the label. Every cell that does not fit is named with its line."""
+"""CSV tables: numbers in columns, one of them the label. Every cell that does not fit is named with
+its line.
+"""
 
 import csv
 import math
@@ -19,13 +21,18 @@ csv.field_size_limit(1 << 20)
 
 
 def open_csv(
-    section: DataSection, split: str | None, root: Path, classes: Sequence[str] | None = None, allow_outside: bool = False
+    section: DataSection,
+    split: str | None,
+    root: Path,
+    classes: Sequence[str] | None = None,
+    allow_outside: bool = False,
 ) -> Source:
     """Fields data (columns,) float32, every column but the label's in the file's order, and label.
 
-    A first line with a cell that is no number is the header. Labels that are whole numbers stand for themselves; other numbers are
-    targets, float32; words are classes, numbered in sorted order.
-    Raises SpecError NS643, NS650 (no rows), NS654 (a cell or row), NS641 (no such column), NS663 (a class unknown to the training).
+    A first line with a cell that is no number is the header. Labels that are whole numbers stand
+    for themselves; other numbers are targets, float32; words are classes, numbered in sorted order.
+    Raises SpecError NS643, NS650 (no rows), NS654 (a cell or row), NS641 (no such column), NS663 (a
+    class unknown to the training).
     """
     if section.path is None:
         raise fail("NS641", "source csv needs `path:`, a file")
@@ -66,21 +73,32 @@ def lines(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
             continue
         width = width or len(row)
         if len(row) != width:
-            raise fail("NS654", f"line {number} has {len(row)} cells, the lines before it have {width}", path=str(path))
+            raise fail(
+                "NS654",
+                f"line {number} has {len(row)} cells, the lines before it have {width}",
+                path=str(path),
+            )
         yield row
 
 
 def label_column(label: str | None, header: list[str] | None, width: int, path: Path) -> int:
     """Where the label stands: the column named, else `label`, else the last."""
     if width < 2:
-        raise fail("NS654", "a table needs a column of labels and one of data, here is one column", path=str(path))
+        raise fail(
+            "NS654", "a table needs a column of labels and one of data, here is one column", path=str(path)
+        )
     if label is None:
-        return header.index("label") if header and "label" in header else width - 1
+        if header and "label" in header:
+            return header.index("label")
+        return width - 1
     if header and label in header:
         return header.index(label)
     if label.isdecimal() and int(label) < width:
         return int(label)
-    columns = ", ".join(header) if header else f"0 to {width - 1} (there is no header)"
+    if header:
+        columns = ", ".join(header)
+    else:
+        columns = f"0 to {width - 1} (there is no header)"
     raise fail("NS641", f"no column {label}; the columns are {columns}", path=str(path))
 
 
@@ -91,27 +109,43 @@ def numbers(cells: list[str], line: int, path: Path) -> list[float]:
         wrong = next(cell for cell in cells if not is_number(cell))
         raise fail("NS654", f"line {line}: {wrong!r} is not a number", path=str(path)) from None
     if not np.isfinite(values).all():
-        raise fail("NS654", f"line {line}: {cells[int(np.flatnonzero(~np.isfinite(values))[0])]!r} is not a finite number", path=str(path))
+        raise fail(
+            "NS654",
+            f"line {line}: {cells[int(np.flatnonzero(~np.isfinite(values))[0])]!r} is not a finite number",
+            path=str(path),
+        )
     return values
 
 
-def labels_of(cells: list[str], classes: Sequence[str] | None, path: Path, first: int) -> tuple[Array, tuple[str, ...] | None]:
+def labels_of(
+    cells: list[str], classes: Sequence[str] | None, path: Path, first: int
+) -> tuple[Array, tuple[str, ...] | None]:
     """Labels as whole numbers, targets, or numbered names."""
     if classes is None and all(map(is_number, cells)):
         lost = next((n for n, cell in enumerate(cells) if not math.isfinite(float(cell))), None)
         if lost is not None:
-            raise fail("NS654", f"line {first + lost}: the label {cells[lost]!r} is not a finite number", path=str(path))
+            raise fail(
+                "NS654",
+                f"line {first + lost}: the label {cells[lost]!r} is not a finite number",
+                path=str(path),
+            )
         values = np.array(list(map(float, cells)))
-        whole = np.isfinite(values).all() and (values == np.rint(values)).all() and np.abs(values).max() < 2**53
+        whole = (
+            np.isfinite(values).all() and (values == np.rint(values)).all() and np.abs(values).max() < 2**53
+        )
         return (values.astype(np.int64) if whole else values.astype(np.float32)), None
     words = [cell.strip() for cell in cells]
-    names = tuple(classes) if classes is not None else tuple(sorted(set(words)))
+    if classes is not None:
+        names = tuple(classes)
+    else:
+        names = tuple(sorted(set(words)))
     number = {name: n for n, name in enumerate(names)}
     unknown = next((n for n, word in enumerate(words) if word not in number), None)
     if unknown is not None:
         raise fail(
             "NS663",
-            f"line {first + unknown}: class {words[unknown]!r} was not there in training, which knew {', '.join(names)}",
+            f"line {first + unknown}: class {words[unknown]!r} was not there in training, which knew"
+            f" {', '.join(names)}",
             path=str(path),
         )
     return np.array([number[word] for word in words], np.int64), names

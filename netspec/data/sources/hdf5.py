@@ -1,4 +1,6 @@
-"""HDF5 files, and Caffe's HDF5Data list of them: data sets by name, their first axis counting samples."""
+"""HDF5 files, and Caffe's HDF5Data list of them: data sets by name, their first axis counting
+samples.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +24,12 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def open_hdf5(section: DataSection, split: str | None, root: Path, allow_outside: bool = False) -> Source:
-    """Fields are the data sets at the top of the file, or of all files of a list (one path a line), one after the other.
+    """Fields are the data sets at the top of the file, or of all files of a list (one path a line),
+    one after the other.
 
-    Files up to 1 GiB are read into memory, larger ones stay on disk. Paths in a list count from the list's folder, else from the spec's.
-    Raises SpecError NS643, NS645 (not HDF5, damaged), NS646 (lengths or fields that differ), NS650, NS655, NS657 (h5py is missing).
+    Files up to 1 GiB are read into memory, larger ones stay on disk. Paths in a list count from the
+    list's folder, else from the spec's. Raises SpecError NS643, NS645 (not HDF5, damaged), NS646
+    (lengths or fields that differ), NS650, NS655, NS657 (h5py is missing).
     """
     if section.path is None:
         raise fail("NS641", "source hdf5 needs `path:`, a file or a list of files")
@@ -43,7 +47,9 @@ def open_hdf5(section: DataSection, split: str | None, root: Path, allow_outside
     names = list(opened[0])
     for file, sets in zip(files, opened, strict=True):
         if list(sets) != names:
-            raise fail("NS646", f"holds {', '.join(sets)}, the first file holds {', '.join(names)}", path=str(file))
+            raise fail(
+                "NS646", f"holds {', '.join(sets)}, the first file holds {', '.join(names)}", path=str(file)
+            )
     if sum(d.size * d.dtype.itemsize for sets in opened for d in sets.values()) <= MEMORY:
         arrays = {name: joined([sets[name] for sets in opened], name, files) for name in names}
         return from_arrays(str(path), arrays, section.label, split)
@@ -60,7 +66,9 @@ class Stored(Source):
         if any(len(own) > 1 for own in lengths):
             raise fail("NS646", f"data sets of one file have {max(lengths, key=len)} samples", path=name)
         self.starts = np.cumsum([0, *(next(iter(own)) for own in lengths)])
-        marks = label or next((n for n in ("label", "labels", "y", "target", "targets") if n in files[0]), None)
+        marks = label or next(
+            (n for n in ("label", "labels", "y", "target", "targets") if n in files[0]), None
+        )
         order = [n for n in files[0] if n != marks] + ([marks] if marks in files[0] else [])
         self.label = marks
         self.fields = {n: Field(files[0][n].shape[1:], files[0][n].dtype) for n in order}
@@ -72,7 +80,9 @@ class Stored(Source):
         return {name: self.rows(name, indices) for name in self.fields}
 
     def rows(self, name: str, indices: Array) -> Array:
-        """Rows of one data set. HDF5 reads increasing rows without repeats, so those are read and then put in order."""
+        """Rows of one data set. HDF5 reads increasing rows without repeats, so those are read and
+        then put in order.
+        """
         wanted, back = np.unique(indices, return_inverse=True)
         at = np.searchsorted(self.starts, wanted, side="right") - 1
         with reading(self.name):
@@ -81,7 +91,9 @@ class Stored(Source):
 
 
 def datasets(h5py: Any, path: Path, roots: Roots) -> dict[str, Any]:
-    """The data sets at the top of a file, by name. Raises SpecError NS642 for one whose values lie in another file."""
+    """The data sets at the top of a file, by name. Raises SpecError NS642 for one whose values lie
+    in another file.
+    """
     with reading(path):
         file = h5py.File(file_of(path, roots), "r")  # the data sets keep both open
         found = {str(name): own(h5py, file, str(name), path) for name in file}
@@ -97,26 +109,40 @@ def file_of(path: Path, roots: Roots) -> BinaryIO:
 
 
 def own(h5py: Any, file: Any, name: str, path: Path) -> Any:
-    """What bears a name in a file, if it is of that file: no link leads elsewhere, and its values are stored there."""
+    """What bears a name in a file, if it is of that file: no link leads elsewhere, and its values
+    are stored there.
+    """
     place = file
     for part in parts_of(h5py, file, name):
         link = place.get(part, getlink=True)
         if not isinstance(link, h5py.HardLink):
-            raise fail("NS642", f"{name} is a link that leads elsewhere; data are read from the file itself", path=str(path))
+            raise fail(
+                "NS642",
+                f"{name} is a link that leads elsewhere; data are read from the file itself",
+                path=str(path),
+            )
         place = place[part]
     if isinstance(place, h5py.Dataset) and (place.is_virtual or place.external):
-        raise fail("NS642", f"the values of {name} lie in another file; data are read from the file itself", path=str(path))
+        raise fail(
+            "NS642",
+            f"the values of {name} lie in another file; data are read from the file itself",
+            path=str(path),
+        )
     return place
 
 
 def parts_of(h5py: Any, file: Any, name: str) -> list[str]:
     """The steps to what bears a name at the top: one, or those of the path that a soft link gives."""
     link = file.get(name, getlink=True)
-    return [part for part in link.path.split("/") if part not in ("", ".")] if isinstance(link, h5py.SoftLink) else [name]
+    if isinstance(link, h5py.SoftLink):
+        return [part for part in link.path.split("/") if part not in ("", ".")]
+    return [name]
 
 
 def check_sets(path: Path, sets: dict[str, Any]) -> None:
-    """Raises SpecError NS650 (no data sets), NS655 (not numbers), NS646 (a single number), NS644 (more is announced than is stored)."""
+    """Raises SpecError NS650 (no data sets), NS655 (not numbers), NS646 (a single number), NS644
+    (more is announced than is stored).
+    """
     if not sets:
         raise fail("NS650", "holds no data set", path=str(path))
     for name, data in sets.items():
@@ -126,7 +152,11 @@ def check_sets(path: Path, sets: dict[str, Any]) -> None:
             raise fail("NS646", f"{name} is a single number, not an array of samples", path=str(path))
         size, stored = data.size * data.dtype.itemsize, data.id.get_storage_size()
         if size > RATIO * stored:
-            raise fail("NS644", f"{name} announces {list(data.shape)}, {size} bytes, of which {stored} are stored", path=str(path))
+            raise fail(
+                "NS644",
+                f"{name} announces {list(data.shape)}, {size} bytes, of which {stored} are stored",
+                path=str(path),
+            )
 
 
 @contextmanager
@@ -134,7 +164,16 @@ def reading(name: Path | str) -> Iterator[None]:
     """What h5py raises on a damaged file, of any kind, becomes NS645."""
     try:
         yield
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError, ArithmeticError, AttributeError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        LookupError,
+        ValueError,
+        TypeError,
+        MemoryError,
+        ArithmeticError,
+        AttributeError,
+    ) as error:
         raise fail("NS645", f"damaged HDF5 file: {error}", path=str(name)) from error
 
 
@@ -144,8 +183,14 @@ def joined(parts: list[Any], name: str, files: list[Path]) -> Array:
         with reading(file):
             arrays.append(np.asarray(part[()]))
         if arrays[-1].shape[1:] != arrays[0].shape[1:]:
-            raise fail("NS646", f"{name} is {list(arrays[-1].shape)}, in the first file {list(arrays[0].shape)}", path=str(file))
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+            raise fail(
+                "NS646",
+                f"{name} is {list(arrays[-1].shape)}, in the first file {list(arrays[0].shape)}",
+                path=str(file),
+            )
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate(arrays)
 
 
 def is_hdf5(path: Path, roots: Roots) -> bool:

@@ -1,4 +1,6 @@
-"""A folder of images with one subfolder per class. Files of any size come in; the input contract's arriving half gives them one form."""
+"""A folder of images with one subfolder per class. Files of any size come in; the input contract's
+arriving half gives them one form.
+"""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,19 +19,28 @@ from netspec.resolve.sections.train import DataSection
 
 __all__ = ["ImageFolder", "open_images"]
 
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"))
+SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
+)
 PARTS = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}
 DECODERS = 8
 
 
 class ImageFolder(Source):
-    """Image files and their labels. Field image is (C, h, w) uint8, its size None where the contract does not fix one.
+    """Image files and their labels. Field image is (C, h, w) uint8, its size None where the
+    contract does not fix one.
 
     Decoded files are kept while they fit in memory.
     """
 
     def __init__(
-        self, name: str, files: Sequence[Path], labels: Array, classes: tuple[str, ...], contract: ImageContract, roots: Sequence[Path]
+        self,
+        name: str,
+        files: Sequence[Path],
+        labels: Array,
+        classes: tuple[str, ...],
+        contract: ImageContract,
+        roots: Sequence[Path],
     ) -> None:
         self.name = name
         self.files = files
@@ -40,7 +51,11 @@ class ImageFolder(Source):
         self.decoded = True
         self.contract = contract
         self.color = contract.color or "rgb"
-        exact = contract.resize if isinstance(contract.resize, tuple) and len(contract.resize) == 2 else (None, None)
+        exact = (
+            contract.resize
+            if isinstance(contract.resize, tuple) and len(contract.resize) == 2
+            else (None, None)
+        )
         shape = (1 if self.color == "gray" else 3, *exact)
         self.fields = {"image": Field(shape, np.dtype(np.uint8)), "label": Field((), np.dtype(np.int64))}
         self.kept: list[Array | None] = [None] * len(files)
@@ -83,10 +98,12 @@ def open_images(
     classes: Sequence[str] | None = None,
     allow_outside: bool = False,
 ) -> Source:
-    """The images of `path`/CLASS/, or of `path`/train/CLASS/ and `path`/test/CLASS/ where there are such parts.
+    """The images of `path`/CLASS/, or of `path`/train/CLASS/ and `path`/test/CLASS/ where there are
+    such parts.
 
-    Labels number the sorted class names, or `classes` as training knew them. Without parts, split takes every fifth file for the test.
-    Raises SpecError NS643, NS649 (a class folder without images), NS650 (no classes at all), NS663 (a class that training did not know).
+    Labels number the sorted class names, or `classes` as training knew them. Without parts, split
+    takes every fifth file for the test. Raises SpecError NS643, NS649 (a class folder without
+    images), NS650 (no classes at all), NS663 (a class that training did not know).
     """
     if section.path is None:
         raise fail("NS641", "source images needs `path:`, a folder with a folder per class")
@@ -102,28 +119,47 @@ def open_images(
     files, labels = [], []
     for name in found:
         if name not in names:
-            raise fail("NS663", f"class {name} was not there in training, which knew {', '.join(names)}", path=str(folder / name))
+            raise fail(
+                "NS663",
+                f"class {name} was not there in training, which knew {', '.join(names)}",
+                path=str(folder / name),
+            )
         own = sorted(image_files(folder / name, roots))
         if not own:
-            raise fail("NS649", f"no image among its {sum(1 for _ in listing(folder / name))} entries", path=str(folder / name))
+            raise fail(
+                "NS649",
+                f"no image among its {sum(1 for _ in listing(folder / name))} entries",
+                path=str(folder / name),
+            )
         files += own
         labels += [names.index(name)] * len(own)
     source = ImageFolder(str(folder), files, np.array(labels), names, contract, roots)
-    return source if folder != top else divided(source, split)
+    if folder != top:
+        return source
+    return divided(source, split)
 
 
 def part_of(top: Path, split: str | None) -> Path:
-    """The folder of a part, where the top folder has parts; a folder with parts but no part asked for is its training part."""
-    train, test = (next((top / name for name in PARTS[part] if (top / name).is_dir()), None) for part in ("train", "test"))
+    """The folder of a part, where the top folder has parts; a folder with parts but no part asked
+    for is its training part.
+    """
+    train, test = (
+        next((top / name for name in PARTS[part] if (top / name).is_dir()), None)
+        for part in ("train", "test")
+    )
     if train is None or split == "all":
         return top
     if split == "test" and test is None:
         raise fail("NS643", "has a folder train but none called test or val", path=str(top))
-    return test if split == "test" and test is not None else train
+    if split == "test" and test is not None:
+        return test
+    return train
 
 
 def image_files(folder: Path, roots: Sequence[Path], above: tuple[str, ...] = ()) -> Iterator[Path]:
-    """Image files anywhere below a class folder. Raises SpecError NS642 for a file or folder that a link leads to elsewhere."""
+    """Image files anywhere below a class folder. Raises SpecError NS642 for a file or folder that a
+    link leads to elsewhere.
+    """
     full = os.path.realpath(folder)
     if full in above:
         raise fail("NS642", "a link that leads back to a folder it lies in", path=str(folder))
@@ -139,7 +175,9 @@ def image_files(folder: Path, roots: Sequence[Path], above: tuple[str, ...] = ()
 def check_link(path: Path, roots: Sequence[Path]) -> None:
     """Raises SpecError NS642 for a link that leads out of the folders that a spec may read."""
     if not any(reachable(str(path), str(root)) for root in roots):
-        raise fail("NS642", f"a link that leads to {os.path.realpath(path)}", path=str(path), notes=(OUTSIDE,))
+        raise fail(
+            "NS642", f"a link that leads to {os.path.realpath(path)}", path=str(path), notes=(OUTSIDE,)
+        )
 
 
 def listing(folder: Path) -> list[Path]:

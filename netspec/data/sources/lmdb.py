@@ -1,4 +1,6 @@
-"""LMDB stores of Caffe's Datum messages, in the order of their keys. A store is read, never locked; lmdb_pages knows its pages."""
+"""LMDB stores of Caffe's Datum messages, in the order of their keys. A store is read, never locked;
+lmdb_pages knows its pages.
+"""
 
 import struct
 from mmap import mmap
@@ -25,7 +27,8 @@ SMALL = 1 << 28
 class Store(Source):
     """Samples of an LMDB. Fields image (uint8, or float32 for float_data) and label.
 
-    Encoded images go through the contract's arriving half, bgr where it names no order, since that is what Caffe decodes to.
+    Encoded images go through the contract's arriving half, bgr where it names no order, since that
+    is what Caffe decodes to.
     """
 
     def __init__(self, name: str, data: Path, roots: Roots, contract: ImageContract) -> None:
@@ -36,7 +39,11 @@ class Store(Source):
             raise fail("NS650", "an empty store", path=name)
         first = self.datum(0)
         pixels = self.pixels(first, 0)
-        exact = self.contract.resize if isinstance(self.contract.resize, tuple) and len(self.contract.resize) == 2 else (None, None)
+        exact = (
+            self.contract.resize
+            if isinstance(self.contract.resize, tuple) and len(self.contract.resize) == 2
+            else (None, None)
+        )
         self.decoded = first.encoded is not None
         self.color = self.contract.color if self.decoded else None
         self.label = "label"
@@ -62,7 +69,9 @@ class Store(Source):
         try:
             return read_datum(self.bytes[start : start + size])
         except ValueError as error:
-            raise fail("NS645", f"key {self.keys[index].decode('latin-1')!r} holds no Datum: {error}", path=self.name) from error
+            raise fail(
+                "NS645", f"key {self.keys[index].decode('latin-1')!r} holds no Datum: {error}", path=self.name
+            ) from error
 
     def pixels(self, datum: Datum, index: int) -> Array:
         if datum.encoded is None:
@@ -71,8 +80,12 @@ class Store(Source):
         return decode(datum.encoded, self.contract, f"{self.name}: {self.keys[index].decode('latin-1')}")
 
 
-def open_lmdb(section: DataSection, split: str | None, root: Path, contract: ImageContract, allow_outside: bool = False) -> Source:
-    """The store in the folder `path`. Raises SpecError NS643 (none there), NS644 (cut short), NS645 (damaged), NS650 (empty)."""
+def open_lmdb(
+    section: DataSection, split: str | None, root: Path, contract: ImageContract, allow_outside: bool = False
+) -> Source:
+    """The store in the folder `path`. Raises SpecError NS643 (none there), NS644 (cut short), NS645
+    (damaged), NS650 (empty).
+    """
     if section.path is None:
         raise fail("NS641", "source lmdb needs `path:`, the folder of a store")
     path = resolve_path(section.path, root, allow_outside)
@@ -93,7 +106,9 @@ def open_lmdb(section: DataSection, split: str | None, root: Path, contract: Ima
 
 
 def contents(path: Path, roots: Roots) -> tuple[mmap | bytes, list[bytes], list[Place]]:
-    """The file's bytes, its keys in order and the places of their values. Raises SpecError NS643, NS644, NS645."""
+    """The file's bytes, its keys in order and the places of their values. Raises SpecError NS643,
+    NS644, NS645.
+    """
     try:
         data = mapped(path, roots)
         pairs = list(entries(data))

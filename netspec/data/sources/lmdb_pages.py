@@ -1,8 +1,10 @@
-"""Reads the pages of an LMDB file (version 1, little-endian, 64 bit): keys in order, and where their values lie. Knows no Caffe.
+"""Reads the pages of an LMDB file (version 1, little-endian, 64 bit): keys in order, and where
+their values lie. Knows no Caffe.
 
-liblmdb trusts its file: a damaged page ends the process. Here every offset is checked against the file before it is followed.
-Layout (Chu, LMDB's mdb.c): a page has a header of 16 bytes (number, flags, lower and upper bound) and 16-bit pointers to its nodes; a
-branch node leads to a page, a leaf node holds a value or the number of the overflow page where it lies.
+liblmdb trusts its file: a damaged page ends the process. Here every offset is checked against the
+file before it is followed. Layout (Chu, LMDB's mdb.c): a page has a header of 16 bytes (number,
+flags, lower and upper bound) and 16-bit pointers to its nodes; a branch node leads to a page, a
+leaf node holds a value or the number of the overflow page where it lies.
 """
 
 import mmap
@@ -50,14 +52,20 @@ class Tree(NamedTuple):
 def mapped(path: Path, roots: Roots = None) -> mmap.mmap | bytes:
     """The file's bytes, not read before they are used."""
     with open_in(path, roots) as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if os.fstat(file.fileno()).st_size else b""
+        if os.fstat(file.fileno()).st_size:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return b""
 
 
 def entries(data: mmap.mmap | bytes) -> Iterator[tuple[bytes, Place]]:
-    """Keys in order with the places of their values. Raises TruncatedStoreError or DamagedStoreError."""
+    """Keys in order with the places of their values. Raises TruncatedStoreError or
+    DamagedStoreError.
+    """
     tree = newest(data)
     if len(data) < tree.pages * tree.page:
-        raise TruncatedStoreError(f"its header counts {tree.pages} pages, {tree.pages * tree.page} bytes, here are {len(data)}")
+        raise TruncatedStoreError(
+            f"its header counts {tree.pages} pages, {tree.pages * tree.page} bytes, here are {len(data)}"
+        )
     found = 0
     for key, place in leaves(data, tree) if tree.root != NOWHERE else ():
         found += 1
@@ -87,7 +95,9 @@ def header(data: mmap.mmap | bytes, at: int) -> tuple[int, Tree] | None:
 
 
 def leaves(data: mmap.mmap | bytes, tree: Tree) -> Iterator[tuple[bytes, Place]]:
-    """Nodes of all leaf pages from left to right. Each page is entered once at most: a ring of pages cannot hold it up."""
+    """Nodes of all leaf pages from left to right. Each page is entered once at most: a ring of
+    pages cannot hold it up.
+    """
     stack = [(tree.root, 1)]
     seen: set[int] = set()
     while stack:
@@ -133,6 +143,11 @@ def leaf(data: mmap.mmap | bytes, at: int, number: int, tree: Tree) -> tuple[byt
     if flags:
         (overflow,) = struct.unpack_from("<Q", data, start)
         start = overflow * tree.page + HEADER
-        if start + size > tree.pages * tree.page or not struct.unpack_from("<H", data, start - 6)[0] & OVERFLOW:
-            raise DamagedStoreError(f"a value of page {number} lies on page {overflow}, which does not hold it")
+        if (
+            start + size > tree.pages * tree.page
+            or not struct.unpack_from("<H", data, start - 6)[0] & OVERFLOW
+        ):
+            raise DamagedStoreError(
+                f"a value of page {number} lies on page {overflow}, which does not hold it"
+            )
     return key, Place(start, size)

@@ -1,4 +1,6 @@
-"""NumPy archives: the arrays of an .npz by name, nothing unpickled, no array larger than its member."""
+"""NumPy archives: the arrays of an .npz by name, nothing unpickled, no array larger than its
+member.
+"""
 
 import lzma
 import math
@@ -28,8 +30,9 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, Arithmet
 def open_npz(section: DataSection, split: str | None, root: Path, allow_outside: bool = False) -> Source:
     """Fields are the arrays, in the archive's order, the label last; they share their first axis.
 
-    The label is the array named by `label`, else one called label, labels, y, target or targets. Names that end in _train and _test (as in
-    x_train, y_test) are the source's own parts. Raises SpecError NS643, NS644, NS645, NS646, NS650, NS655.
+    The label is the array named by `label`, else one called label, labels, y, target or targets.
+    Names that end in _train and _test (as in x_train, y_test) are the source's own parts. Raises
+    SpecError NS643, NS644, NS645, NS646, NS650, NS655.
     """
     if section.path is None:
         raise fail("NS641", "source npz needs `path:`, a file")
@@ -39,12 +42,23 @@ def open_npz(section: DataSection, split: str | None, root: Path, allow_outside:
     part = split or "train"
     in_parts = any(name.endswith(("_train", "_test")) for name in names)
     if in_parts and part == "all":
-        raise fail("NS641", f"the arrays come in parts: {', '.join(names)}; split takes train or test", path=str(path))
-    chosen = {name.removesuffix("_" + part): name for name in names if not in_parts or name.endswith("_" + part)}
+        raise fail(
+            "NS641",
+            f"the arrays come in parts: {', '.join(names)}; split takes train or test",
+            path=str(path),
+        )
+    chosen = {
+        name.removesuffix("_" + part): name for name in names if not in_parts or name.endswith("_" + part)
+    }
     if not chosen:
         raise fail("NS650", f"no arrays for {part}; there are {', '.join(names) or 'none'}", path=str(path))
     arrays = read_npz(path, tuple(chosen.values()), roots)
-    return from_arrays(str(path), {field: arrays[name] for field, name in chosen.items()}, section.label, split if not in_parts else None)
+    return from_arrays(
+        str(path),
+        {field: arrays[name] for field, name in chosen.items()},
+        section.label,
+        split if not in_parts else None,
+    )
 
 
 def from_arrays(name: str, arrays: dict[str, Array], label: str | None, split: str | None) -> Source:
@@ -54,8 +68,12 @@ def from_arrays(name: str, arrays: dict[str, Array], label: str | None, split: s
     flat = next((field for field, array in arrays.items() if array.ndim == 0), None)
     if flat is not None:
         raise fail("NS646", f"{flat} is a single number, not an array of samples", path=name)
-    marks = label or next((field for field in ("label", "labels", "y", "target", "targets") if field in arrays), None)
-    ordered = {field: a for field, a in arrays.items() if field != marks} | ({marks: arrays[marks]} if marks else {})
+    marks = label or next(
+        (field for field in ("label", "labels", "y", "target", "targets") if field in arrays), None
+    )
+    ordered = {field: a for field, a in arrays.items() if field != marks} | (
+        {marks: arrays[marks]} if marks else {}
+    )
     return divided(ArraySource(name, ordered, marks), split)
 
 
@@ -74,7 +92,9 @@ def member_names(path: Path, roots: Roots = None) -> list[str]:
 
 
 def read_npz(path: Path, names: tuple[str, ...], roots: Roots = None) -> dict[str, Array]:
-    """Some arrays of an archive. Raises SpecError NS644 (shorter than it announces), NS645 (damaged), NS655 (Python objects)."""
+    """Some arrays of an archive. Raises SpecError NS644 (shorter than it announces), NS645
+    (damaged), NS655 (Python objects).
+    """
     try:
         with open_in(path, roots) as file, zipfile.ZipFile(file) as archive:
             return {name: read_member(archive, name, path) for name in names}
@@ -93,14 +113,21 @@ def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> Array:
 
 
 def read_npy(file: IO[bytes], size: int, name: str, path: Path) -> Array:
-    """An array in .npy form of `size` bytes; the header is checked against that before anything is allocated."""
+    """An array in .npy form of `size` bytes; the header is checked against that before anything is
+    allocated.
+    """
     try:
         version = np.lib.format.read_magic(file)
     except ValueError as error:
         raise damaged(path, f"{name} is no array: {error}") from error
     if version not in ((1, 0), (2, 0)):
-        raise damaged(path, f"{name} is in version {version[0]}.{version[1]} of the .npy format, 1.0 and 2.0 are known")
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        raise damaged(
+            path, f"{name} is in version {version[0]}.{version[1]} of the .npy format, 1.0 and 2.0 are known"
+        )
+    if version == (1, 0):
+        header = np.lib.format.read_array_header_1_0
+    else:
+        header = np.lib.format.read_array_header_2_0
     try:
         shape, fortran, dtype = header(file)
     except Exception as error:  # numpy evaluates the header as a Python literal: a damaged one raises whatever the parser raises
@@ -109,7 +136,11 @@ def read_npy(file: IO[bytes], size: int, name: str, path: Path) -> Array:
     if len(shape) > AXES or not all(0 <= n < LONGEST for n in shape):
         raise damaged(path, f"{name} announces the shape {list(shape)!s:.80}")
     if dtype.hasobject or dtype.kind not in "biuf":
-        raise fail("NS655", f"{name} holds {'Python objects' if dtype.hasobject else dtype}, numbers are needed", path=str(path))
+        raise fail(
+            "NS655",
+            f"{name} holds {'Python objects' if dtype.hasobject else dtype}, numbers are needed",
+            path=str(path),
+        )
     expected, held = math.prod(shape) * dtype.itemsize, size - file.tell()
     if expected != held:
         raise fail(
@@ -119,7 +150,9 @@ def read_npy(file: IO[bytes], size: int, name: str, path: Path) -> Array:
         )
     data = file.read(expected)
     if len(data) < expected:
-        raise fail("NS644", f"{name} announces {expected} bytes, only {len(data)} could be read", path=str(path))
+        raise fail(
+            "NS644", f"{name} announces {expected} bytes, only {len(data)} could be read", path=str(path)
+        )
     array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
     return np.asarray(array, dtype.newbyteorder("="), order="C")
 

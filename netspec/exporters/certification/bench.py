@@ -1,4 +1,6 @@
-"""Runs a case on both sides: onnxruntime, and torch in float64 and float32. In: a net, its TypedGraph, cases; out: Runs. Judges nothing."""
+"""Runs a case on both sides: onnxruntime, and torch in float64 and float32. In: a net, its
+TypedGraph, cases; out: Runs. Judges nothing.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +31,9 @@ __all__ = ["Bench", "Run", "longest_sums", "moved", "terms"]
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One call with a case: what the model's tensors hold, by value (of an input: what the net is given of it), and what went in."""
+    """One call with a case: what the model's tensors hold, by value (of an input: what the net is
+    given of it), and what went in.
+    """
 
     case: Case
     feed: "Mapping[str, Array]"
@@ -37,7 +41,9 @@ class Run:
 
 
 class Bench:
-    """Everything that it takes to run a case; inputs are what callers of the model feed, contract included."""
+    """Everything that it takes to run a case; inputs are what callers of the model feed, contract
+    included.
+    """
 
     def __init__(self, net: "nn.Module", typed: TypedGraph, device: str) -> None:
         self.typed = typed
@@ -49,7 +55,11 @@ class Bench:
         self.inputs = {i.value.name: raw_type(i.contract, typed.types[i.value], i.value.name) for i in given}
         self.values = {i.value.name: values_of(i, typed) for i in given}
         self.real: Mapping[str, Array] = {}
-        self.states = {f"{node.name}.{name}": shape for node in typed.graph.nodes for name, shape in node.layer.state(*typed.bottoms(node))}
+        self.states = {
+            f"{node.name}.{name}": shape
+            for node in typed.graph.nodes
+            for name, shape in node.layer.state(*typed.bottoms(node))
+        }
 
     def take(self, net: "nn.Module") -> None:
         """From here on with this network, of the same class."""
@@ -57,7 +67,9 @@ class Bench:
         self.single = Reference(net, self.typed, self.device, double=False)
 
     def plan(self) -> list[Case]:
-        """The cases; finds out what values the module takes where its layers do not say. Raises SpecError NS706 where none can be run."""
+        """The cases; finds out what values the module takes where its layers do not say. Raises
+        SpecError NS706 where none can be run.
+        """
         pictures = any(values == "pixels" for values in self.values.values())
         planned = cases(self.typed, self.inputs, self.least, pictures)
         words = ", ".join(f"{name} {type_}" for name, type_ in self.inputs.items()) or "none"
@@ -73,11 +85,17 @@ class Bench:
                 refusal = refusal or error
             else:
                 return planned
-        raise fail("NS706", f"the torch module refuses every input that was tried ({words}): {reason(refusal or RuntimeError())}")
+        raise fail(
+            "NS706",
+            f"the torch module refuses every input that was tried ({words}):"
+            f" {reason(refusal or RuntimeError())}",
+        )
 
     @property
     def least(self) -> dict[str, int]:
-        """The crop bounds the open sizes of an image that it is cut from; where the contract's `resize` is exact, none is open."""
+        """The crop bounds the open sizes of an image that it is cut from; where the contract's
+        `resize` is exact, none is open.
+        """
         return {name: n for given in self.typed.graph.inputs for name, n in self.cut(given)}
 
     def cut(self, given: Input) -> list[tuple[str, int]]:
@@ -87,7 +105,9 @@ class Bench:
         return [(str(size), n) for size, n in pairs if not isinstance(size, int)]
 
     def trials(self) -> Iterator[dict[str, Values]]:
-        """What inputs may hold: what they hold now, then whole numbers (below 10, below 2, 0) in one of them, then in all."""
+        """What inputs may hold: what they hold now, then whole numbers (below 10, below 2, 0) in
+        one of them, then in all.
+        """
         now = self.values
         yield now
         for below in (10, 2, 1):
@@ -95,10 +115,15 @@ class Bench:
             yield dict.fromkeys(now, below)
 
     def feed(self, case: Case) -> "dict[str, Array]":
-        """What goes into the model: its inputs, and no state before the first call; of SAMPLES those in `real`."""
+        """What goes into the model: its inputs, and no state before the first call; of SAMPLES
+        those in `real`.
+        """
         if case.kind == SAMPLES:
             return dict(self.real)
-        data = {name: array(case, type_, self.values[name], i) for i, (name, type_) in enumerate(self.inputs.items())}
+        data = {
+            name: array(case, type_, self.values[name], i)
+            for i, (name, type_) in enumerate(self.inputs.items())
+        }
         return {**data, **{name: zeros(shape, case) for name, shape in self.states.items()}}
 
     def rounds(self, case: Case, session: Session, values: Sequence[Value]) -> Iterator[Run]:
@@ -109,15 +134,21 @@ class Bench:
         for _ in range(2 if self.states else 1):
             made = session.run(feed)
             got = {v: made[self.names.tensors[v]] for v in values if self.names.tensors[v] in made}
-            yield Run(case, feed, {**got, **{i.value: self.given(i, feed, made) for i in self.typed.graph.inputs}})
+            yield Run(
+                case, feed, {**got, **{i.value: self.given(i, feed, made) for i in self.typed.graph.inputs}}
+            )
             if any(f"{name}.next" not in made for name in self.states):
                 return
             feed = {**feed, **{name: made[f"{name}.next"] for name in self.states}}
 
     def given(self, given: Input, feed: "Mapping[str, Array]", made: "Mapping[str, Array]") -> "Array":
-        """What the model hands to its layers of an input: after the last stage of its contract that it has."""
+        """What the model hands to its layers of an input: after the last stage of its contract that
+        it has.
+        """
         last = [name for name in self.names.stages[given.value.name].values() if name in made]
-        return made[last[-1]] if last else feed[given.value.name]
+        if last:
+            return made[last[-1]]
+        return feed[given.value.name]
 
     def tensors(self, values: Sequence[Value]) -> list[str]:
         """The names of values in the model, of an input those of its stages."""
@@ -126,7 +157,11 @@ class Bench:
 
     def shaken(self, feed: "Mapping[str, Array]", values: Sequence[Value]) -> "Tensors":
         """torch in float32, each input moved in its last bit; nothing of a net with state."""
-        return {} if self.states else self.single.run({name: moved(array, i) for i, (name, array) in enumerate(feed.items())}, values)
+        if self.states:
+            return {}
+        return self.single.run(
+            {name: moved(array, i) for i, (name, array) in enumerate(feed.items())}, values
+        )
 
     def memory(self, value: Value, case: Case) -> int:
         """Bytes of a tensor in a run: once in float64, twice in float32."""
@@ -139,7 +174,9 @@ def moved(array: "Array", seed: int) -> "Array":
 
     if array.dtype.kind != "f" or (array == np.round(array)).all():
         return array
-    made: Array = (array * (1 + np.random.default_rng(seed).choice((-EPS, EPS), array.shape))).astype(array.dtype)
+    made: Array = (array * (1 + np.random.default_rng(seed).choice((-EPS, EPS), array.shape))).astype(
+        array.dtype
+    )
     return made
 
 
@@ -150,14 +187,20 @@ def values_of(given: Input, typed: TypedGraph) -> Values:
             below = node.layer.indices(*typed.bottoms(node)).get(node.bottoms.index(given.value))
             if below is not None:
                 return below
-    return "pixels" if given.contract is not None else "real"
+    if given.contract is not None:
+        return "pixels"
+    return "real"
 
 
 def longest_sums(typed: TypedGraph, case: Case) -> dict[Value, float]:
-    """fan_in of each tensor: the most elements that the layer that makes it, or any before it, reads for one element."""
+    """fan_in of each tensor: the most elements that the layer that makes it, or any before it,
+    reads for one element.
+    """
     found: dict[Value, float] = {i.value: 1.0 for i in typed.graph.inputs}
     for node in typed.graph.nodes:
-        found.update(dict.fromkeys(node.tops, max([terms(typed, node, case), *(found[v] for v in node.bottoms)])))
+        found.update(
+            dict.fromkeys(node.tops, max([terms(typed, node, case), *(found[v] for v in node.bottoms)]))
+        )
     return found
 
 
@@ -170,10 +213,15 @@ def terms(typed: TypedGraph, node: Node, case: Case) -> float:
 
 
 def elements(bottom: TensorType, reads: Reads, case: Case) -> float:
-    """How many elements of a bottom one element of the top reads; of the batch its own place, unless the layer says otherwise."""
+    """How many elements of a bottom one element of the top reads; of the batch its own place,
+    unless the layer says otherwise.
+    """
     extent = {step.axis: step.last - step.first + 1 for step in reads if step is not None}
     batch = inf if reads and reads[0] is None else 1
-    return prod(min(float(number(size, case)), extent.get(axis, inf if axis else batch)) for axis, size in enumerate(bottom.shape))
+    return prod(
+        min(float(number(size, case)), extent.get(axis, inf if axis else batch))
+        for axis, size in enumerate(bottom.shape)
+    )
 
 
 def zeros(shape: Sequence[Size], case: Case) -> "Array":

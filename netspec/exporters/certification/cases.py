@@ -1,6 +1,8 @@
-"""What a model is certified with: legal sizes for the open axes, and inputs that find faults. In: a TypedGraph; out: Cases and arrays.
+"""What a model is certified with: legal sizes for the open axes, and inputs that find faults. In: a
+TypedGraph; out: Cases and arrays.
 
-Data are made from fixed seeds, so a certificate can be repeated. Knows neither torch nor onnxruntime.
+Data are made from fixed seeds, so a certificate can be repeated. Knows neither torch nor
+onnxruntime.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,13 +24,17 @@ BATCHES = (1, 2, 3, 7)
 """Batch sizes tried: one, even, and odd ones that no vector width divides."""
 KINDS = ("normal", "borders", "planes", "normal", "ties", "small", "large")
 PICTURES = ("normal", "white", "borders", "black", "two", "natural", "ties", "planes")
-"""Kinds of data: of real numbers, and where any input takes pictures. The first two are the most telling."""
+"""Kinds of data: of real numbers, and where any input takes pictures. The first two are the most
+telling.
+"""
 SCALES = {"small": 0.1, "large": 10.0}
 SAMPLES = "samples"
 """The kind of real samples: their arrays are not made here."""
 LARGEST = 4096
 ORDINARY = 10
-"""Open axes are longer than this for most cases, where that is legal: wide enough that borders and the middle differ."""
+"""Open axes are longer than this for most cases, where that is legal: wide enough that borders and
+the middle differ.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,21 @@ class Case:
 
 
 class LegalSizes:
-    """Which sizes a net takes: every fact holds, every size is at least 1. `least` bounds symbols that only the input contract knows."""
+    """Which sizes a net takes: every fact holds, every size is at least 1. `least` bounds symbols
+    that only the input contract knows.
+    """
 
     def __init__(self, typed: TypedGraph, least: Mapping[str, int]) -> None:
         self.facts = [fact for _, fact in typed.facts]
-        given = frozenset[str]().union(*(symbols(s) for i in typed.graph.inputs for s in typed.types[i.value].shape))
-        every = {str(s): s for t in typed.types.values() for s in map(untraced, t.shape) if not isinstance(s, int)}
-        self.dims = [s for s in every.values() if symbols(s) <= given]  # others are known only when the net has run
+        given = frozenset[str]().union(
+            *(symbols(s) for i in typed.graph.inputs for s in typed.types[i.value].shape)
+        )
+        every = {
+            str(s): s for t in typed.types.values() for s in map(untraced, t.shape) if not isinstance(s, int)
+        }
+        self.dims = [
+            s for s in every.values() if symbols(s) <= given
+        ]  # others are known only when the net has run
         self.least = least
 
     def legal(self, sizes: Mapping[str, int]) -> bool:
@@ -70,7 +84,9 @@ class LegalSizes:
         return next((trial for trial in trials if self.legal(trial)), None)
 
     def first(self, names: Sequence[str], counts: Sequence[str]) -> dict[str, int] | None:
-        """The least legal sizes: all of `names` equal, or where that is not legal, equal to one another within each of two parts."""
+        """The least legal sizes: all of `names` equal, or where that is not legal, equal to one
+        another within each of two parts.
+        """
         for one in dict.fromkeys((1, *BATCHES[1:], 4, 8, 16)):
             base = dict.fromkeys(counts, one)
             found = self.next(base, names, 0) if names else (base if self.legal(base) else None)
@@ -79,11 +95,17 @@ class LegalSizes:
         return self.unequal(names, counts)
 
     def unequal(self, names: Sequence[str], counts: Sequence[str]) -> dict[str, int] | None:
-        """Legal sizes of different length, by growing squares of pairs: for nets whose axes cannot be equal."""
+        """Legal sizes of different length, by growing squares of pairs: for nets whose axes cannot
+        be equal.
+        """
         for n in range(2, 65):
             for i in range(1, n):
                 for chosen in range(len(names)):
-                    trial = {**dict.fromkeys(counts, 1), **dict.fromkeys(names, n), **({names[chosen]: i} if names else {})}
+                    trial = {
+                        **dict.fromkeys(counts, 1),
+                        **dict.fromkeys(names, n),
+                        **({names[chosen]: i} if names else {}),
+                    }
                     if self.legal(trial):
                         return trial
         return None
@@ -93,8 +115,12 @@ def positive(size: Size) -> bool:
     return isinstance(size, int) and size >= 1
 
 
-def cases(typed: TypedGraph, inputs: Mapping[str, TensorType], least: Mapping[str, int], pictures: bool = False) -> list[Case]:
-    """Every kind of data at ordinary sizes with several batch sizes, then other sizes, the least first; none if no size is legal."""
+def cases(
+    typed: TypedGraph, inputs: Mapping[str, TensorType], least: Mapping[str, int], pictures: bool = False
+) -> list[Case]:
+    """Every kind of data at ordinary sizes with several batch sizes, then other sizes, the least
+    first; none if no size is legal.
+    """
     shapes = [t.shape for t in inputs.values()]
     counts = sorted({str(s) for shape in shapes for s in shape[:1] if not isinstance(s, int)})
     names = sorted({name for shape in shapes for s in shape for name in symbols(s)} - set(counts))
@@ -102,14 +128,22 @@ def cases(typed: TypedGraph, inputs: Mapping[str, TensorType], least: Mapping[st
     base = legal.first(names, counts)
     if base is None:
         return []
-    usual = legal.next(base, names, max([ORDINARY, *(base[name] + base[name] // 2 for name in names)])) if names else None
+    usual = (
+        legal.next(base, names, max([ORDINARY, *(base[name] + base[name] // 2 for name in names)]))
+        if names
+        else None
+    )
     usual = usual or base
     batches = [b for n in BATCHES if legal.legal(b := {**usual, **dict.fromkeys(counts, n)})] or [usual]
-    found = [Case(kind, batches[i % len(batches)], i) for i, kind in enumerate(PICTURES if pictures else KINDS)]
+    found = [
+        Case(kind, batches[i % len(batches)], i) for i, kind in enumerate(PICTURES if pictures else KINDS)
+    ]
     others = [base] if usual != base else []
     for i, sizes in enumerate([*others, *grown(legal, usual, [name for name in names if name not in least])]):
         small = {**sizes, **dict.fromkeys(counts, 2)}
-        found.append(Case(("normal", "ties", "borders")[i % 3], small if legal.legal(small) else sizes, len(found)))
+        found.append(
+            Case(("normal", "ties", "borders")[i % 3], small if legal.legal(small) else sizes, len(found))
+        )
     return found
 
 
@@ -122,14 +156,20 @@ def grown(legal: LegalSizes, base: dict[str, int], names: Sequence[str]) -> Iter
 
 
 BEYOND = ((0, 0), (1, 0), (0, 1), (2, 1), (1, 2), (3, 3), (4, 7), (9, 2))
-"""How much larger than its crop a picture is, in height and width: every parity, each axis by itself, square and not."""
+"""How much larger than its crop a picture is, in height and width: every parity, each axis by
+itself, square and not.
+"""
 
 
 def crop_cases(base: Case, axes: Sequence[tuple[str, int]]) -> list[Case]:
-    """Pictures for an input whose open `axes` (symbol, least) bound a crop; of one size where none is open."""
+    """Pictures for an input whose open `axes` (symbol, least) bound a crop; of one size where none
+    is open.
+    """
     if not axes:
         return [replace(base, kind=kind, seed=i) for i, kind in enumerate(("normal", "natural"))]
-    trials = [{name: least + more for (name, least), more in zip(axes, pair, strict=False)} for pair in BEYOND]
+    trials = [
+        {name: least + more for (name, least), more in zip(axes, pair, strict=False)} for pair in BEYOND
+    ]
     return [Case(("normal", "natural")[i % 2], {**base.sizes, **sizes}, i) for i, sizes in enumerate(trials)]
 
 
@@ -154,11 +194,15 @@ def array(case: Case, type_: TensorType, values: Values, index: int) -> "Array":
 def number(size: Size, case: Case) -> int:
     """A size with the case's numbers put in; 1 for one that is known only when the net has run."""
     value = evaluate(size, case.sizes)
-    return value if isinstance(value, int) else 1
+    if isinstance(value, int):
+        return value
+    return 1
 
 
 def whole(rng: "np.random.Generator", shape: tuple[int, ...], most: int) -> "Array":
-    """Whole numbers below `most`; over the space of a channel all different where there are enough, as in a mask of a pooling."""
+    """Whole numbers below `most`; over the space of a channel all different where there are enough,
+    as in a mask of a pooling.
+    """
     import numpy as np
 
     plane = int(np.prod(shape[2:]))
@@ -172,27 +216,40 @@ def normal(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
 
 
 def borders(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
-    """Zero but at the rim: corners in the first sample, whole edges in the others; without space, the first and the last feature."""
+    """Zero but at the rim: corners in the first sample, whole edges in the others; without space,
+    the first and the last feature.
+    """
     import numpy as np
 
     data = rng.standard_normal(shape)
     near = np.zeros(shape, int)
-    axes = range(2, len(shape)) if len(shape) > 2 else range(1, len(shape))
+    if len(shape) > 2:
+        axes = range(2, len(shape))
+    else:
+        axes = range(1, len(shape))
     for axis in axes:
         rim = np.zeros(shape[axis], int)
         rim[[0, -1]] = 1
         near += rim.reshape([-1 if i == axis else 1 for i in range(len(shape))])
-    wanted = np.full(shape[:1] + (1,) * (len(shape) - 1), 1) if shape else np.zeros(())
+    if shape:
+        wanted = np.full(shape[:1] + (1,) * (len(shape) - 1), 1)
+    else:
+        wanted = np.zeros(())
     if shape:
         wanted[0] = len(axes)
     return np.where(near >= wanted, data, 0.0)
 
 
 def planes(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
-    """Constant over space, one value a sample and channel: every window is a tie, every border a step."""
+    """Constant over space, one value a sample and channel: every window is a tie, every border a
+    step.
+    """
     import numpy as np
 
-    data = rng.standard_normal(shape[:2] + (1,) * (len(shape) - 2)) if len(shape) > 2 else np.full(shape, 0.5)
+    if len(shape) > 2:
+        data = rng.standard_normal(shape[:2] + (1,) * (len(shape) - 2))
+    else:
+        data = np.full(shape, 0.5)
     return np.broadcast_to(data, shape)
 
 
@@ -207,7 +264,9 @@ def two_valued(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
 
 
 def natural(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
-    """Smooth over space, the channels alike, a little noise: what a photograph has, in units of its contrast."""
+    """Smooth over space, the channels alike, a little noise: what a photograph has, in units of its
+    contrast.
+    """
     import numpy as np
 
     if len(shape) < 3:
@@ -215,9 +274,16 @@ def natural(rng: "np.random.Generator", shape: tuple[int, ...]) -> "Array":
     data = np.zeros(shape)
     for axis in range(2, len(shape)):
         place = np.linspace(0, 1, shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
-        phase, waves = (rng.uniform(low, high, (shape[0], 1) + (1,) * (len(shape) - 2)) for low, high in ((0, 6.3), (0.5, 4)))
+        phase, waves = (
+            rng.uniform(low, high, (shape[0], 1) + (1,) * (len(shape) - 2))
+            for low, high in ((0, 6.3), (0.5, 4))
+        )
         data = data + np.sin(6.283 * waves * place + phase)
-    return data + 0.3 * rng.standard_normal((*shape[:2], *(1,) * (len(shape) - 2))) + 0.1 * rng.standard_normal(shape)
+    return (
+        data
+        + 0.3 * rng.standard_normal((*shape[:2], *(1,) * (len(shape) - 2)))
+        + 0.1 * rng.standard_normal(shape)
+    )
 
 
 MAKERS = {
@@ -239,7 +305,9 @@ def spread(rng: "np.random.Generator", shape: tuple[int, ...], data: "Array") ->
 
 
 def even(level: float) -> "Callable[[np.random.Generator, tuple[int, ...], Array], Array]":
-    """Pictures of one level, and where there are several, half of the others with one corner that is not."""
+    """Pictures of one level, and where there are several, half of the others with one corner that
+    is not.
+    """
 
     def made(rng: "np.random.Generator", shape: tuple[int, ...], data: "Array") -> "Array":
         import numpy as np

@@ -1,4 +1,6 @@
-"""What a certification found, as it goes into the model. In: Differences, one by one; out: a Certificate."""
+"""What a certification found, as it goes into the model. In: Differences, one by one; out: a
+Certificate.
+"""
 
 import json
 import os
@@ -22,14 +24,16 @@ __all__ = ["Certificate", "Tally"]
 class Certificate:
     """What was compared, and how it came out.
 
-    level: as asked for. cases, sizes, kinds: of data. layers: comparisons of a layer alone; outputs: of the whole; contract: of what
-    is done
-    to pictures. void: comparisons of these that prove nothing, since rounding may change more than a hundredth of the values. unproven:
-    tensors of which every comparison is void. left_out: steps of a full certification that were not made. work: multiply-accumulates.
-    largest_difference: the greatest |onnxruntime - truth| of comparisons that are not void, made by `tensor`; tolerance: what was allowed
-    there; size: the greatest of its values. closest: the greatest ratio of difference to tolerance. probes: see `probes.probes`.
-    samples: of a run, real ones of its test data: `count`; `best`, by output in how many places the best class was the same, of how many;
-    `metrics`, each with torch and with onnxruntime; or of none `why`.
+    level: as asked for. cases, sizes, kinds: of data. layers: comparisons of a layer alone;
+    outputs: of the whole; contract: of what is done to pictures. void: comparisons of these that
+    prove nothing, since rounding may change more than a hundredth of the values. unproven: tensors
+    of which every comparison is void. left_out: steps of a full certification that were not made.
+    work: multiply-accumulates. largest_difference: the greatest |onnxruntime - truth| of
+    comparisons that are not void, made by `tensor`; tolerance: what was allowed there; size: the
+    greatest of its values. closest: the greatest ratio of difference to tolerance. probes: see
+    `probes.probes`. samples: of a run, real ones of its test data: `count`; `best`, by output in
+    how many places the best class was the same, of how many; `metrics`, each with torch and with
+    onnxruntime; or of none `why`.
     """
 
     level: Level
@@ -114,13 +118,19 @@ class Tally:
         """Raise SpecError NS716 where nothing is known of an output."""
         hidden = [names[v] for v in outputs if v in self.seen and v not in self.proven]
         if hidden:
-            raise fail("NS716", f"{', '.join(hidden)}: in every comparison rounding may change more than a hundredth of the values")
+            raise fail(
+                "NS716",
+                f"{', '.join(hidden)}: in every comparison rounding may change more than a hundredth of the"
+                " values",
+            )
 
     def certificate(self, level: Level, steps: Sequence[Step], left_out: int, device: str) -> Certificate:
         import onnxruntime as ort
         import torch
 
-        sound = [(d, name) for d, name in self.found if not d.void and isfinite(d.ratio)] or [(Difference(0.0, 0.0), "")]
+        sound = [(d, name) for d, name in self.found if not d.void and isfinite(d.ratio)] or [
+            (Difference(0.0, 0.0), "")
+        ]
         largest, tensor = max(sound, key=lambda f: f[0].distance)
         cases = list(dict.fromkeys((step.case.kind, tuple(step.case.sizes.items())) for step in steps))
         return Certificate(
@@ -138,7 +148,11 @@ class Tally:
             size=largest.size,
             tensor=tensor,
             closest=max(d.ratio for d, _ in sound),
-            sizes=tuple(dict.fromkeys(words for _, sizes in cases if (words := " ".join(f"{k}={v}" for k, v in sizes)))),
+            sizes=tuple(
+                dict.fromkeys(
+                    words for _, sizes in cases if (words := " ".join(f"{k}={v}" for k, v in sizes))
+                )
+            ),
             kinds=tuple(dict.fromkeys(kind for kind, _ in cases)),
             device=device,
             torch=torch.__version__,

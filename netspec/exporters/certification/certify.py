@@ -1,7 +1,9 @@
-"""Is an ONNX file the net? In: the emitted module, its TypedGraph, the model; out: a Certificate, or SpecError NS703 naming the layer.
+"""Is an ONNX file the net? In: the emitted module, its TypedGraph, the model; out: a Certificate,
+or SpecError NS703 naming the layer.
 
-Its weights must be the net's, bit for bit. Then each layer is compared alone, on the bottoms that onnxruntime itself made, with weights
-that hide nothing and with the net's own; then the outputs of the whole. The truth is the module in float64.
+Its weights must be the net's, bit for bit. Then each layer is compared alone, on the bottoms that
+onnxruntime itself made, with weights that hide nothing and with the net's own; then the outputs of
+the whole. The truth is the module in float64.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -52,11 +54,12 @@ def certify(
     samples: Samples | str | None = None,
     progress: Progress = lambda done, total, word: None,
 ) -> Certificate:
-    """Compare the model with the net. What is left out, by the level or since it costs too much, is counted; seconds are not.
+    """Compare the model with the net. What is left out, by the level or since it costs too much, is
+    counted; seconds are not.
 
-    samples: real ones of a run's test data, or why there are none.
-    The net moves to the device, and comes back in eval mode and without recurrent state.
-    Raises SpecError: NS703 where a tensor is off (the first one in order of execution), NS706 where no input can be made, NS716 where
+    samples: real ones of a run's test data, or why there are none. The net moves to the device, and
+    comes back in eval mode and without recurrent state. Raises SpecError: NS703 where a tensor is
+    off (the first one in order of execution), NS706 where no input can be made, NS716 where
     rounding hides an output from every comparison, NS722.
     """
     return Certification(net.to(device).eval(), typed, model, device, progress).run(level, samples)
@@ -65,7 +68,9 @@ def certify(
 class Certification:
     """One certification at work."""
 
-    def __init__(self, net: "nn.Module", typed: TypedGraph, model: Path | bytes, device: str, progress: Progress) -> None:
+    def __init__(
+        self, net: "nn.Module", typed: TypedGraph, model: Path | bytes, device: str, progress: Progress
+    ) -> None:
         self.typed, self.net, self.device, self.progress = typed, net, device, progress
         self.names = names_of(typed).weights
         self.exported = Exported(model, self.names.values())
@@ -88,7 +93,13 @@ class Certification:
             self.progress(i, len(steps), step.text)
             self.take(step)
         self.progress(len(steps), len(steps), "real samples" if isinstance(samples, Samples) else "")
-        said = self.samples(samples, level) if isinstance(samples, Samples) else {"count": 0, "why": samples} if samples else None
+        said = (
+            self.samples(samples, level)
+            if isinstance(samples, Samples)
+            else {"count": 0, "why": samples}
+            if samples
+            else None
+        )
         self.tally.demand(self.typed.graph.outputs, self.bench.names.tensors)
         found = self.tally.certificate(level, steps, left_out, self.device)
         return replace(found, samples=said, probes=tuple(probes(self.bench, self.served, cases)))
@@ -136,7 +147,9 @@ class Certification:
     # --- the contract of pictures ------------------------------------------------------------------------------------
 
     def contracts(self, base: Case) -> None:
-        """What the model does to pictures before its first layer, stage by stage, at every parity of a crop."""
+        """What the model does to pictures before its first layer, stage by stage, at every parity
+        of a crop.
+        """
         for given in self.typed.graph.inputs:
             if given.contract is not None:
                 for case in crop_cases(base, self.bench.cut(given)):
@@ -153,7 +166,10 @@ class Certification:
                 made = session.run(feed)
         except CannotRunError as error:
             raise fault(f"the image contract of {name}", unrunnable(error), case) from error
-        exact, single = stages(feed[name], given.contract, np.float64), stages(feed[name], given.contract, np.float32)
+        exact, single = (
+            stages(feed[name], given.contract, np.float64),
+            stages(feed[name], given.contract, np.float32),
+        )
         got = feed[name]
         for word in [w for w in exact if w != "pixels"]:
             got = made.get(names[word], got)
@@ -165,7 +181,9 @@ class Certification:
     # --- each layer alone --------------------------------------------------------------------------------------------
 
     def layers(self, case: Case, layers: int | None = None) -> None:
-        """Compare every layer, of the first `layers` if given, on the bottoms that onnxruntime made."""
+        """Compare every layer, of the first `layers` if given, on the bottoms that onnxruntime
+        made.
+        """
         for nodes in self.portions(case, layers):
             values = list(dict.fromkeys(v for node in nodes for v in (*node.bottoms, *node.tops)))
             try:
@@ -190,11 +208,16 @@ class Certification:
         return found
 
     def alone(self, node: Node, run: Run) -> None:
-        """A layer by itself. What it makes may be off by what rounding costs this layer, and by no more."""
+        """A layer by itself. What it makes may be off by what rounding costs this layer, and by no
+        more.
+        """
         lacks = next((v for v in node.tops if v not in run.got), None)
         if lacks is not None:
             raise fault(
-                layer_words(node), Difference(inf, 0.0, text=f"the model has no tensor {self.bench.names.tensors[lacks]}"), run.case, node
+                layer_words(node),
+                Difference(inf, 0.0, text=f"the model has no tensor {self.bench.names.tensors[lacks]}"),
+                run.case,
+                node,
             )
         if not node.tops:
             return
@@ -206,7 +229,9 @@ class Certification:
             found = difference(run.got[value], exact[i], single[i], fan_in, axis=axis)
             if not found.agrees and found.distance < inf and not stateful:
                 noise = noise or rounding(lambda given: self.bench.exact.layer(node, given), bottoms)
-                found = difference(run.got[value], exact[i], single[i], fan_in, floored(noise[i], exact[i]), axis)
+                found = difference(
+                    run.got[value], exact[i], single[i], fan_in, floored(noise[i], exact[i]), axis
+                )
             if not found.agrees:
                 raise fault(layer_words(node), found, run.case, node)
             self.tally.layer(value, self.bench.names.tensors[value], found)
@@ -214,33 +239,50 @@ class Certification:
     # --- the whole ---------------------------------------------------------------------------------------------------
 
     def whole(self, step: Step) -> None:
-        """Compare the outputs of the model as it will be served. Where one is off and every layer agrees alone, rounding is amplified on
-        the way or a layer jumps (an index, a threshold): the comparison is void."""
+        """Compare the outputs of the model as it will be served. Where one is off and every layer
+        agrees alone, rounding is amplified on the way or a layer jumps (an index, a threshold):
+        the comparison is void.
+        """
         case, values = step.case, self.typed.graph.outputs
         try:
             session = self.served
             for run in self.bench.rounds(case, session, values):
-                truth, single = self.bench.exact.run(run.feed, values), self.bench.single.run(run.feed, values)
+                truth, single = (
+                    self.bench.exact.run(run.feed, values),
+                    self.bench.single.run(run.feed, values),
+                )
                 found = self.measured(run, truth, single)
                 if not all(d.agrees for d in found.values()):
                     self.layers(case)
-                    found = {v: d if d.agrees else Difference(d.distance, inf, d.size, d.text, void=True) for v, d in found.items()}
+                    found = {
+                        v: d if d.agrees else Difference(d.distance, inf, d.size, d.text, void=True)
+                        for v, d in found.items()
+                    }
                 for value, each in found.items():
                     self.tally.output(value, self.bench.names.tensors[value], each)
         except CannotRunError as error:
             raise self.unable(case, error) from error
 
-    def measured(self, run: Run, truth: "Mapping[Value, Array]", single: "Mapping[Value, Array]") -> dict[Value, Difference]:
-        """The outputs against the truth. One that is off gets a second look: float32 costs what a last bit of the inputs may change."""
+    def measured(
+        self, run: Run, truth: "Mapping[Value, Array]", single: "Mapping[Value, Array]"
+    ) -> dict[Value, Difference]:
+        """The outputs against the truth. One that is off gets a second look: float32 costs what a
+        last bit of the inputs may change.
+        """
         import numpy as np
 
         sums, shaken, found = longest_sums(self.typed, run.case), None, {}
         for value, exact in truth.items():
             if value not in run.got:
-                raise fault("the model", Difference(inf, 0.0, text=f"it has no output {self.bench.names.tensors[value]}"), run.case)
+                raise fault(
+                    "the model",
+                    Difference(inf, 0.0, text=f"it has no output {self.bench.names.tensors[value]}"),
+                    run.case,
+                )
             found[value] = difference(run.got[value], exact, single[value], sums[value])
             if not found[value].agrees and found[value].distance < inf:
-                shaken = self.bench.shaken(run.feed, [*truth]) if shaken is None else shaken
+                if shaken is None:
+                    shaken = self.bench.shaken(run.feed, [*truth])
                 if value in shaken:
                     noise = floored(np.abs(shaken[value].astype(np.float64) - exact), exact)
                     found[value] = difference(run.got[value], exact, single[value], sums[value], noise)
@@ -248,7 +290,9 @@ class Certification:
 
     @property
     def served(self) -> Session:
-        """The model as it will be served; with the drawn weights in place of its own while these are tried."""
+        """The model as it will be served; with the drawn weights in place of its own while these
+        are tried.
+        """
         key = bool(self.weights)
         if key not in self.sessions:
             self.sessions.clear()
@@ -258,7 +302,9 @@ class Certification:
     # --- real samples ------------------------------------------------------------------------------------------------
 
     def samples(self, samples: Samples, level: Level) -> dict[str, Any]:
-        """The model on samples as its user gives them, beside the net on what training makes of them: what came of it, as plain data."""
+        """The model on samples as its user gives them, beside the net on what training makes of
+        them: what came of it, as plain data.
+        """
         self.own()
         first, judging, best = samples.takes[0], Judging(samples), dict[str, list[int]]()
         most = affordable_samples(self.typed, self.case_of(first), first.count, level)
@@ -267,21 +313,33 @@ class Certification:
                 self.sample(take, judging, best)
             except CannotRunError as error:
                 raise self.unable(self.case_of(take), error) from error
-            except (RuntimeError, IndexError, ValueError) as error:  # torch's: a size that the net does not take, say
+            except (
+                RuntimeError,
+                IndexError,
+                ValueError,
+            ) as error:  # torch's: a size that the net does not take, say
                 return {"count": 0, "why": f"torch refuses them: {reason(error)}"}
         return {"count": judging.count, "best": best, "metrics": judging.means()}
 
     def case_of(self, take: Take) -> Case:
-        """The case of some samples, which it puts on the bench: the letters of the inputs' shapes are what they happen to be."""
+        """The case of some samples, which it puts on the bench: the letters of the inputs' shapes
+        are what they happen to be.
+        """
         self.bench.real = take.raw
-        pairs = [(n, k) for name, t in self.bench.inputs.items() for n, k in zip(t.shape, take.raw[name].shape, strict=True)]
+        pairs = [
+            (n, k)
+            for name, t in self.bench.inputs.items()
+            for n, k in zip(t.shape, take.raw[name].shape, strict=True)
+        ]
         return Case(SAMPLES, {str(size): n for size, n in pairs if not isinstance(size, int)}, 0)
 
     def sample(self, take: Take, judging: Judging, best: dict[str, list[int]]) -> None:
         """One call. Raises SpecError NS703 where a contract, an output or the best class is off."""
         case, outputs = self.case_of(take), self.typed.graph.outputs
         wanted = list(dict.fromkeys((*outputs, *judging.values())))
-        truth, single = (side.run(take.raw, wanted, take.prepared) for side in (self.bench.exact, self.bench.single))
+        truth, single = (
+            side.run(take.raw, wanted, take.prepared) for side in (self.bench.exact, self.bench.single)
+        )
         with self.shown(wanted, None) as session:
             run = next(iter(self.bench.rounds(case, session, wanted)))
         self.arrived(take, run)
@@ -312,7 +370,9 @@ class Certification:
     # --- a model that does not run -----------------------------------------------------------------------------------
 
     def unable(self, case: Case, error: CannotRunError) -> SpecError:
-        """The layer where onnxruntime stops, unless one before it already makes something else than torch: that is raised."""
+        """The layer where onnxruntime stops, unless one before it already makes something else than
+        torch: that is raised.
+        """
         nodes = self.typed.graph.nodes
         good, bad = 0, len(nodes) + 1
         while bad - good > 1:
@@ -325,7 +385,9 @@ class Certification:
 
     def runs(self, case: Case, layers: int) -> bool:
         try:
-            with self.shown([v for node in self.typed.graph.nodes[:layers] for v in node.tops][-1:], layers) as session:
+            with self.shown(
+                [v for node in self.typed.graph.nodes[:layers] for v in node.tops][-1:], layers
+            ) as session:
                 session.run(self.bench.feed(case))
         except CannotRunError:
             return False
@@ -342,10 +404,14 @@ WORDS = {"crop": "the crop", "color": "the order of colours", "mean": "mean_valu
 
 
 def floored(noise: "Array", truth: "Array") -> "Array":
-    """Rounding's cost, for values of ordinary size at least one last bit of 1: squashing functions are exact to that, not to a part."""
+    """Rounding's cost, for values of ordinary size at least one last bit of 1: squashing functions
+    are exact to that, not to a part.
+    """
     import numpy as np
 
-    return np.maximum(noise, EPS) if truth.size and np.abs(truth).max() <= ORDINARY else noise
+    if truth.size and np.abs(truth).max() <= ORDINARY:
+        return np.maximum(noise, EPS)
+    return noise
 
 
 def unequal(name: str, held: "Array", wanted: "Array") -> Difference | None:
@@ -353,7 +419,9 @@ def unequal(name: str, held: "Array", wanted: "Array") -> Difference | None:
     import numpy as np
 
     if held.size != wanted.size:
-        return Difference(inf, 0.0, text=f"{name} is {list(held.shape)} in the model, {list(wanted.shape)} in the net")
+        return Difference(
+            inf, 0.0, text=f"{name} is {list(held.shape)} in the model, {list(wanted.shape)} in the net"
+        )
     a, b = (np.ascontiguousarray(x, np.float32).reshape(-1) for x in (held, wanted))
     off = a.view(np.int32) != b.view(np.int32)
     if not off.any():
@@ -376,7 +444,10 @@ def layer_words(node: Node) -> str:
 
 def fault(name: str, found: Difference, case: Case | None, node: Node | None = None) -> SpecError:
     """NS703 at the layer, with the numbers and the case."""
-    apart = f"; {found.distance:.3g} apart, {found.tolerance:.3g} is allowed" if found.distance < inf else ""
+    if found.distance < inf:
+        apart = f"; {found.distance:.3g} apart, {found.tolerance:.3g} is allowed"
+    else:
+        apart = ""
     place = node.places["name"] if node is not None else None
     notes = (f"case: {case}",) if case is not None else ("the weights in the file, before anything was run",)
     return SpecError([Diagnostic("NS703", f"{name}: {found.text}{apart}", place, notes=notes)])

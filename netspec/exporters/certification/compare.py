@@ -1,4 +1,5 @@
-"""How far two tensors may be apart. In: what onnxruntime and torch (in float64, in float32) made; out: a Difference. Knows only numpy.
+"""How far two tensors may be apart. In: what onnxruntime and torch (in float64, in float32) made;
+out: a Difference. Knows only numpy.
 
 Channels are judged one by one, so that one that is a million times larger hides no other.
 """
@@ -19,19 +20,25 @@ FACTOR = 8.0
 PROVING = 0.01
 """A tolerance above this part of the values proves nothing."""
 HUGE = 3e38
-"""Elements from here on (infinities, Caffe's -FLT_MAX) are compared by themselves: they are no sums that rounding could touch."""
+"""Elements from here on (infinities, Caffe's -FLT_MAX) are compared by themselves: they are no sums
+that rounding could touch.
+"""
 SMALLEST = 2.0**-126
 """Below, a processor may take numbers for zero."""
 FEW = 16
-"""A channel of fewer elements says too little of its own rounding: those of like size (`LIKE`) speak for it."""
+"""A channel of fewer elements says too little of its own rounding: those of like size (`LIKE`)
+speak for it.
+"""
 LIKE = 1e4
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The channel that comes closest to what is allowed: its greatest distance from the truth, the tolerance, max |truth|, and where.
+    """The channel that comes closest to what is allowed: its greatest distance from the truth, the
+    tolerance, max |truth|, and where.
 
-    void: in no channel is anything learnt, since the tolerance exceeds a hundredth of the values or float32 cannot hold them.
+    void: in no channel is anything learnt, since the tolerance exceeds a hundredth of the values or
+    float32 cannot hold them.
     """
 
     distance: float
@@ -43,7 +50,11 @@ class Difference:
     @property
     def ratio(self) -> float:
         """Distance in units of the tolerance."""
-        return self.distance / self.tolerance if self.tolerance else (inf if self.distance else 0.0)
+        if self.tolerance:
+            return self.distance / self.tolerance
+        if self.distance:
+            return inf
+        return 0.0
 
     @property
     def agrees(self) -> bool:
@@ -51,13 +62,19 @@ class Difference:
 
 
 def difference(
-    got: "Array", truth: "Array", single: "Array", fan_in: float, noise: "Array | None" = None, axis: int | None = 1
+    got: "Array",
+    truth: "Array",
+    single: "Array",
+    fan_in: float,
+    noise: "Array | None" = None,
+    axis: int | None = 1,
 ) -> Difference:
     """|got - truth| against 8 max(|single - truth|, noise, eps sqrt(fan_in) max|truth|), each the greatest of its channel along `axis`.
 
-    noise: what rounding is known to cost at each element, where it is given.
-    An element that is not finite, or huge, must be the same, unless float32 makes torch itself miss it; for infinity, which is only the
-    other side of an overflow, NaN will do. Elements that are finite in truth and not in torch's float32 are passed over.
+    noise: what rounding is known to cost at each element, where it is given. An element that is not
+    finite, or huge, must be the same, unless float32 makes torch itself miss it; for infinity,
+    which is only the other side of an overflow, NaN will do. Elements that are finite in truth and
+    not in torch's float32 are passed over.
     """
 
     if got.shape != truth.shape:
@@ -66,11 +83,17 @@ def difference(
         return Difference(0.0, 0.0)
     axis = axis if axis is not None and axis < truth.ndim else None
     found = plain(got, truth, single, fan_in, noise, axis)
-    return found if found is not None else guarded(got, truth, single, fan_in, noise, axis)
+    if found is not None:
+        return found
+    return guarded(got, truth, single, fan_in, noise, axis)
 
 
-def plain(got: "Array", truth: "Array", single: "Array", fan_in: float, noise: "Array | None", axis: int | None) -> Difference | None:
-    """The comparison where every element is finite, in few passes over memory; None where one is not."""
+def plain(
+    got: "Array", truth: "Array", single: "Array", fan_in: float, noise: "Array | None", axis: int | None
+) -> Difference | None:
+    """The comparison where every element is finite, in few passes over memory; None where one is
+    not.
+    """
     import numpy as np
 
     with np.errstate(invalid="ignore", over="ignore"):
@@ -83,13 +106,20 @@ def plain(got: "Array", truth: "Array", single: "Array", fan_in: float, noise: "
     return worst(off, tolerances, sizes, axis, (got, truth))
 
 
-def guarded(got: "Array", truth: "Array", single: "Array", fan_in: float, noise: "Array | None", axis: int | None) -> Difference:
+def guarded(
+    got: "Array", truth: "Array", single: "Array", fan_in: float, noise: "Array | None", axis: int | None
+) -> Difference:
     """The comparison where some elements are infinite, huge or no numbers."""
     import numpy as np
 
     a, b, t = (x.astype(np.float64) for x in (got, single, truth))
     odd, lost = ~(np.abs(t) < HUGE), ~np.isfinite(b)
-    wrong = odd & ~np.isclose(a, t, rtol=1e-6, equal_nan=True) & np.isclose(b, t, rtol=1e-6, equal_nan=True) & ~(np.isinf(t) & np.isnan(a))
+    wrong = (
+        odd
+        & ~np.isclose(a, t, rtol=1e-6, equal_nan=True)
+        & np.isclose(b, t, rtol=1e-6, equal_nan=True)
+        & ~(np.isinf(t) & np.isnan(a))
+    )
     if wrong.any():
         return Difference(inf, 0.0, text=at(int(wrong.argmax()), got, truth))
     with np.errstate(invalid="ignore", over="ignore"):
@@ -108,7 +138,9 @@ def channelled(x: "Array", axis: int | None) -> "Array":
     """A row for each channel."""
     import numpy as np
 
-    return x.reshape(1, -1) if axis is None else np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
+    if axis is None:
+        return x.reshape(1, -1)
+    return np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
 
 
 def allowed(own: "Array", size: "Array", fan_in: float) -> "tuple[Array, Array]":
@@ -126,8 +158,12 @@ def allowed(own: "Array", size: "Array", fan_in: float) -> "tuple[Array, Array]"
     return FACTOR * np.maximum(np.maximum(errors, EPS * sqrt(fan_in) * spoken), least), sizes
 
 
-def worst(off: "Array", tolerances: "Array", sizes: "Array", axis: int | None, tensors: "tuple[Array, Array]") -> Difference:
-    """The Difference at the channel whose distance is most of its tolerance; among those that prove something, if any does."""
+def worst(
+    off: "Array", tolerances: "Array", sizes: "Array", axis: int | None, tensors: "tuple[Array, Array]"
+) -> Difference:
+    """The Difference at the channel whose distance is most of its tolerance; among those that prove
+    something, if any does.
+    """
     import numpy as np
 
     rows = channelled(off, axis)
@@ -136,10 +172,15 @@ def worst(off: "Array", tolerances: "Array", sizes: "Array", axis: int | None, t
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.where(distances > 0, distances / tolerances, 0.0)
     ratios = np.where(np.isnan(ratios), inf, ratios)
-    told = ratios if void.all() else np.where(void & (ratios <= 1), -1.0, ratios)
+    if void.all():
+        told = ratios
+    else:
+        told = np.where(void & (ratios <= 1), -1.0, ratios)
     channel = int(told.argmax())
     text = at(place(rows, channel, off.shape, axis), *tensors)
-    return Difference(float(distances[channel]), float(tolerances[channel]), float(sizes[channel]), text, bool(void.all()))
+    return Difference(
+        float(distances[channel]), float(tolerances[channel]), float(sizes[channel]), text, bool(void.all())
+    )
 
 
 def place(rows: "Array", channel: int, shape: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
@@ -148,12 +189,15 @@ def place(rows: "Array", channel: int, shape: tuple[int, ...], axis: int | None)
 
     rest = shape if axis is None else shape[:axis] + shape[axis + 1 :]
     inside = [int(i) for i in np.unravel_index(int(rows[channel].argmax()), rest)]
-    return tuple(inside) if axis is None else (*inside[:axis], channel, *inside[axis:])
+    if axis is None:
+        return tuple(inside)
+    return (*inside[:axis], channel, *inside[axis:])
 
 
 def at(index: "tuple[int, ...] | int", got: "Array", truth: "Array") -> str:
     """`onnxruntime has 0.5 at [0, 3, 5], torch 0.25`."""
     import numpy as np
 
-    index = index if isinstance(index, tuple) else tuple(int(i) for i in np.unravel_index(index, truth.shape))
+    if not isinstance(index, tuple):
+        index = tuple(int(i) for i in np.unravel_index(index, truth.shape))
     return f"onnxruntime has {float(got[index]):.9g} at {list(index)}, torch {float(truth[index]):.9g}"

@@ -1,7 +1,8 @@
-"""Weights that hide nothing: a copy of a net in which every bias, slope and statistic counts. In: an emitted net; out: its twin.
+"""Weights that hide nothing: a copy of a net in which every bias, slope and statistic counts. In:
+an emitted net; out: its twin.
 
-No value is constant, no channel dwarfs another, and what a layer makes spreads over +-6, so that activations saturate. The same net gets
-the same weights on every machine, but for the last bits.
+No value is constant, no channel dwarfs another, and what a layer makes spreads over +-6, so that
+activations saturate. The same net gets the same weights on every machine, but for the last bits.
 """
 
 from collections.abc import Callable
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
 __all__ = ["drawn", "settled"]
 
 SPREAD = 3.0
-"""Standard deviation of what a layer with weights makes: a twentieth lies beyond 6, where ReLU6 and its like saturate."""
+"""Standard deviation of what a layer with weights makes: a twentieth lies beyond 6, where ReLU6 and
+its like saturate.
+"""
 CENTRED = 0.8
 """How much of a channel's mean its bias takes away, lest a ReLU be always open or always shut."""
 
 
 def drawn(net: "nn.Module", typed: TypedGraph) -> "nn.Module":
-    """A copy of the net with weights of its own; tensors that training never changes (`fixed`) stay."""
+    """A copy of the net with weights of its own; tensors that training never changes (`fixed`)
+    stay.
+    """
     import numpy as np
     import torch
 
@@ -42,7 +47,9 @@ def drawn(net: "nn.Module", typed: TypedGraph) -> "nn.Module":
 
 
 def values_for(rng: "np.random.Generator", weight: Weight, shape: tuple[int, ...]) -> "Array":
-    """Statistics and factors positive, what is added of both signs, matrices normal with rows of unequal length."""
+    """Statistics and factors positive, what is added of both signs, matrices normal with rows of
+    unequal length.
+    """
     if weight.kind == "statistic":
         return rng.uniform(0.5, 1.5, shape)
     if not matrix(shape):
@@ -58,12 +65,20 @@ def matrix(shape: tuple[int, ...]) -> bool:
 
 
 def added(weight: Weight) -> bool:
-    """Whether a weight of one number a channel is a summand rather than a factor: it begins at zero."""
-    return "bias" in weight.name or "shift" in weight.name or (weight.filler.type == "constant" and weight.filler.value == 0)
+    """Whether a weight of one number a channel is a summand rather than a factor: it begins at
+    zero.
+    """
+    return (
+        "bias" in weight.name
+        or "shift" in weight.name
+        or (weight.filler.type == "constant" and weight.filler.value == 0)
+    )
 
 
 def settled(net: Any, typed: TypedGraph, run: Callable[[], Any]) -> None:
-    """Scale the matrices and move the biases of a drawn net, layer by layer, while `run` runs it once."""
+    """Scale the matrices and move the biases of a drawn net, layer by layer, while `run` runs it
+    once.
+    """
     handles = []
     for node in typed.graph.nodes:
         if any(True for _ in node.layer.state(*typed.bottoms(node))):
@@ -83,7 +98,9 @@ def movable(net: Any, typed: TypedGraph, node: Node) -> "tuple[list[Tensor], Ten
     """The matrices of a layer and its bias; none that another layer reads, or owns."""
     shared = {key for pair in typed.shared.items() for key in pair}
     own = [
-        (w, t) for i, (w, t) in enumerate(zip(typed.weights[node], net.layer_parameters(node.name), strict=True)) if (node, i) not in shared
+        (w, t)
+        for i, (w, t) in enumerate(zip(typed.weights[node], net.layer_parameters(node.name), strict=True))
+        if (node, i) not in shared
     ]
     parameters = [(w, t) for w, t in own if w.kind == "parameter"]
     bias = next((t for w, t in parameters if not matrix(tuple(t.shape)) and added(w)), None)
@@ -110,7 +127,10 @@ class Settling:
         return made
 
     def scaled(self, y: "Tensor") -> bool:
-        spread = float(y.std()) if y.is_floating_point() and y.numel() > 1 else 0.0
+        if y.is_floating_point() and y.numel() > 1:
+            spread = float(y.std())
+        else:
+            spread = 0.0
         if not self.matrices or not isfinite(spread) or spread == 0:
             return False
         for weight in self.matrices:
@@ -118,7 +138,13 @@ class Settling:
         return True
 
     def moved(self, y: "Tensor") -> bool:
-        if self.bias is None or y.dim() < 2 or y.shape[1] != self.bias.numel() or not y.is_floating_point() or y.numel() <= y.shape[1]:
+        if (
+            self.bias is None
+            or y.dim() < 2
+            or y.shape[1] != self.bias.numel()
+            or not y.is_floating_point()
+            or y.numel() <= y.shape[1]
+        ):
             return False
         mean = y.transpose(0, 1).flatten(1).mean(1)
         if not bool(mean.isfinite().all()):

@@ -1,6 +1,7 @@
 """What a certification does, in order, and what it leaves out. In: the cases; out: Steps.
 
-Work is counted in multiply-accumulates, never in seconds, so that a file gets the same certificate on every machine.
+Work is counted in multiply-accumulates, never in seconds, so that a file gets the same certificate
+on every machine.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,11 +36,16 @@ class Step:
     @property
     def text(self) -> str:
         what = "each layer" if self.how == "layers" else "the outputs"
-        return f"{what}, {'weights that hide nothing' if self.weights == 'drawn' else 'its own weights'}, {self.case}"
+        return (
+            f"{what}, {'weights that hide nothing' if self.weights == 'drawn' else 'its own weights'},"
+            f" {self.case}"
+        )
 
 
 def planned(typed: TypedGraph, cases: Sequence[Case], level: Level) -> tuple[list[Step], int]:
-    """The steps that are made, those with drawn weights first, and how many of a full certification are left out."""
+    """The steps that are made, those with drawn weights first, and how many of a full certification
+    are left out.
+    """
     every = list(in_order(cases))
     chosen = affordable(typed, every[:QUICK] if level == "quick" else every, BUDGET[level], cases[0])
     return sorted(chosen, key=lambda step: step.weights == "own"), len(every) - len(chosen)
@@ -58,7 +64,9 @@ def in_order(cases: Sequence[Case]) -> Iterator[Step]:
 
 
 def affordable(typed: TypedGraph, steps: Sequence[Step], budget: float, least: Case) -> list[Step]:
-    """The steps within the budget; one that would take more than its share of it gets the sizes of the first case."""
+    """The steps within the budget; one that would take more than its share of it gets the sizes of
+    the first case.
+    """
     spent, kept = 0.0, list[Step]()
     for step in steps:
         always = len(kept) < ALWAYS
@@ -75,7 +83,10 @@ def affordable(typed: TypedGraph, steps: Sequence[Step], budget: float, least: C
 def work(typed: TypedGraph, case: Case) -> float:
     """What it costs to run a case and to compare it."""
     costs = ((typed.macs(node), *(t.size for t in typed.tops(node))) for node in typed.graph.nodes)
-    return sum(float(number(macs, case)) + ELEMENT * sum(number(size, case) for size in sizes) for macs, *sizes in costs)
+    return sum(
+        float(number(macs, case)) + ELEMENT * sum(number(size, case) for size in sizes)
+        for macs, *sizes in costs
+    )
 
 
 def affordable_samples(typed: TypedGraph, case: Case, count: int, level: Level) -> int:

@@ -1,4 +1,6 @@
-"""Questions that a model carries with its answers, so that any machine can ask them again. In: a Bench and a session; out: plain data."""
+"""Questions that a model carries with its answers, so that any machine can ask them again. In: a
+Bench and a session; out: plain data.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +18,9 @@ COUNT = 2
 
 
 def probes(bench: Bench, session: Session, cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """A few probes: what goes in by its recipe, and of what comes out some values, with what they may be off on another machine."""
+    """A few probes: what goes in by its recipe, and of what comes out some values, with what they
+    may be off on another machine.
+    """
     return [probe(bench, session, replace(case, seed=i)) for i, case in enumerate(cases[:COUNT])]
 
 
@@ -37,7 +41,11 @@ def probe(bench: Bench, session: Session, case: Case) -> dict[str, Any]:
     for value in wanted:
         got, exact = made[bench.names.tensors[value]], truth[value]
         answers[bench.names.tensors[value]] = answer(got, exact, single[value], sums[value])
-    return {"inputs": recipe, "states": {name: list(a.shape) for name, a in state.items()}, "outputs": answers}
+    return {
+        "inputs": recipe,
+        "states": {name: list(a.shape) for name, a in state.items()},
+        "outputs": answers,
+    }
 
 
 def answer(got: Any, truth: Any, single: Any, fan_in: float) -> dict[str, Any]:
@@ -49,4 +57,8 @@ def answer(got: Any, truth: Any, single: Any, fan_in: float) -> dict[str, Any]:
         apart = [np.abs(x.astype(np.float64) - truth) for x in (got, single)]
     finite = [float(np.where(np.isfinite(x), x, 0.0).max(initial=0.0)) for x in (*apart, np.abs(truth))]
     tolerance = 2 * max(finite[0], FACTOR * finite[1], FACTOR * EPS * fan_in**0.5 * finite[2])
-    return {"shape": list(got.shape), "values": [float(flat[i]) for i in probed_places(flat.size)], "tolerance": tolerance}
+    return {
+        "shape": list(got.shape),
+        "values": [float(flat[i]) for i in probed_places(flat.size)],
+        "tolerance": tolerance,
+    }

@@ -1,4 +1,6 @@
-"""Files that promise more than the net keeps, and get no certificate for that. In: a typed graph; out: SpecError."""
+"""Files that promise more than the net keeps, and get no certificate for that. In: a typed graph;
+out: SpecError.
+"""
 
 from netspec.analysis.batch_rows import kept_apart, mixing
 from netspec.analysis.sizes.fixed import fixed_sizes
@@ -8,13 +10,19 @@ from netspec.ir.graph import TypedGraph
 __all__ = ["ROWS", "refuse", "rows_word"]
 
 ROWS = "netspec.rows"
-"""Where a file says whether samples stay apart: `apart`, `together: LAYERS`, or `unknown`. A server joins requests if they do."""
+"""Where a file says whether samples stay apart: `apart`, `together: LAYERS`, or `unknown`. A server
+joins requests if they do.
+"""
 
 
 def rows_word(typed: TypedGraph) -> str:
     """What a file says of the rows of a batch."""
     mixed = mixing(typed)
-    return f"together: {', '.join(node.name for node in mixed)}" if mixed else "apart" if kept_apart(typed) else "unknown"
+    if mixed:
+        return f"together: {', '.join(node.name for node in mixed)}"
+    if kept_apart(typed):
+        return "apart"
+    return "unknown"
 
 
 def refuse(typed: TypedGraph, allow_batch_dependence: bool) -> None:
@@ -25,7 +33,12 @@ def refuse(typed: TypedGraph, allow_batch_dependence: bool) -> None:
             "NS729",
             f"{node.name}: what comes out for one sample depends on the others in the batch",
             node.places["type"],
-            notes=("with --allow-batch-dependence it is certified nonetheless; the file then says so, and a server joins no requests",),
+            notes=(
+                (
+                    "with --allow-batch-dependence it is certified nonetheless; the file then says so, and a"
+                    " server joins no requests"
+                ),
+            ),
         )
         for node in mixing(typed)
     ]
@@ -40,7 +53,12 @@ def refuse_fixed_sizes(typed: TypedGraph) -> None:
             "NS728",
             f"{one.node.name}: {one.text}; the file would declare any {one.name}",
             one.node.places["name"],
-            notes=(f"`netspec check` shows the ways out; with {one.number} in place of {one.name} the file says what it takes",),
+            notes=(
+                (
+                    f"`netspec check` shows the ways out; with {one.number} in place of {one.name} the file"
+                    " says what it takes"
+                ),
+            ),
         )
         for one in fixed_sizes(typed)
     ]

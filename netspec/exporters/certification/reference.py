@@ -1,6 +1,8 @@
-"""The two torch answers to a case: the emitted module in float64, which is the truth, and in float32, which says how much rounding matters.
+"""The two torch answers to a case: the emitted module in float64, which is the truth, and in
+float32, which says how much rounding matters.
 
-In: a net (emitted module, float32) and numpy arrays; out: numpy arrays by value. torch is imported inside.
+In: a net (emitted module, float32) and numpy arrays; out: numpy arrays by value. torch is imported
+inside.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +21,9 @@ __all__ = ["Reference", "contracted", "rounding", "stages", "twin"]
 
 
 class Reference:
-    """A net that runs on numpy arrays and answers chosen values, in one precision: in float64 a copy of it, in float32 the net itself."""
+    """A net that runs on numpy arrays and answers chosen values, in one precision: in float64 a
+    copy of it, in float32 the net itself.
+    """
 
     def __init__(self, net: "nn.Module", typed: TypedGraph, device: str, *, double: bool) -> None:
         self.typed = typed
@@ -37,9 +41,13 @@ class Reference:
         self.net.reset_state()
 
     def run(
-        self, feed: "Mapping[str, Array]", wanted: Sequence[Value], prepared: "Mapping[str, Array] | None" = None
+        self,
+        feed: "Mapping[str, Array]",
+        wanted: Sequence[Value],
+        prepared: "Mapping[str, Array] | None" = None,
     ) -> "dict[Value, Array]":
-        """Feed the inputs as callers of the model do (contract included), answer the wanted values. Raises what torch raises.
+        """Feed the inputs as callers of the model do (contract included), answer the wanted values.
+        Raises what torch raises.
 
         prepared: the inputs behind their contracts, where somebody else has seen to these.
         """
@@ -52,11 +60,16 @@ class Reference:
         tensors = []
         for given in self.typed.graph.inputs:
             name = given.value.name
-            data = contracted(feed[name], given.contract, dtype) if prepared is None else real(prepared[name], dtype)
+            if prepared is None:
+                data = contracted(feed[name], given.contract, dtype)
+            else:
+                data = real(prepared[name], dtype)
             tensors.append(torch.from_numpy(np.ascontiguousarray(data)).to(self.device))
         found: dict[Value, Any] = {}
         nodes = {v.node for v in wanted if v.node is not None}
-        hooks = [self.module(n).register_forward_hook(lambda m, x, y, node=n: keep(found, node, y)) for n in nodes]
+        hooks = [
+            self.module(n).register_forward_hook(lambda m, x, y, node=n: keep(found, node, y)) for n in nodes
+        ]
         try:
             with torch.no_grad(), exact_float32():
                 self.net(*tensors)
@@ -90,14 +103,20 @@ JUMP = 4.0
 
 
 def rounding(layer: "Callable[[Sequence[Array]], list[Array]]", bottoms: "Sequence[Array]") -> "list[Array]":
-    """What float32's last bit in the bottoms costs at each element of the tops of a layer in float64, as far as the layer does not jump."""
+    """What float32's last bit in the bottoms costs at each element of the tops of a layer in
+    float64, as far as the layer does not jump.
+    """
     import numpy as np
 
     exact = [b.astype(np.float64) if b.dtype.kind == "f" else b for b in bottoms]
     base, found = layer(exact), []
     for seed in range(DRAWS):
         large, small = (
-            [np.abs(y - z) * (EPS / step) for y, z in zip(layer(nudged(exact, step, seed)), base, strict=True)] for step in STEPS
+            [
+                np.abs(y - z) * (EPS / step)
+                for y, z in zip(layer(nudged(exact, step, seed)), base, strict=True)
+            ]
+            for step in STEPS
         )
         found.append([np.where(s > JUMP * l, 0.0, l) for l, s in zip(large, small, strict=True)])
     return [np.max(each, axis=0) for each in zip(*found, strict=True)]
@@ -109,11 +128,16 @@ def nudged(bottoms: "Sequence[Array]", step: float, seed: int) -> "list[Array]":
 
     rngs = [np.random.default_rng((seed, i)) for i in range(len(bottoms))]
     signs = (r.choice((-1.0, 1.0), b.shape) for b, r in zip(bottoms, rngs, strict=True))
-    return [np.asarray(b * (1 + step * sign)) if b.dtype.kind == "f" else b for b, sign in zip(bottoms, signs, strict=True)]
+    return [
+        np.asarray(b * (1 + step * sign)) if b.dtype.kind == "f" else b
+        for b, sign in zip(bottoms, signs, strict=True)
+    ]
 
 
 def twin(net: "nn.Module") -> "nn.Module":
-    """A network of the same class with the same weights. No deepcopy: weights that are views of others' (share_mode) would stay behind."""
+    """A network of the same class with the same weights. No deepcopy: weights that are views of
+    others' (share_mode) would stay behind.
+    """
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -128,16 +152,22 @@ def keep(found: dict[Value, Any], node: Node, made: Any) -> None:
 
 def real(data: "Array", dtype: Any) -> "Array":
     """Floats in the precision of the run; whole numbers as they are."""
-    return data.astype(dtype) if data.dtype.kind == "f" else data
+    if data.dtype.kind == "f":
+        return data.astype(dtype)
+    return data
 
 
 def contracted(data: "Array", contract: Any, dtype: Any) -> "Array":
-    """Pixels as the net's input: what emit.onnx_contract builds into the model, written a second time, in numpy."""
+    """Pixels as the net's input: what emit.onnx_contract builds into the model, written a second
+    time, in numpy.
+    """
     return [*stages(data, contract, dtype).values()][-1]
 
 
 def stages(data: "Array", contract: Any, dtype: Any) -> "dict[str, Array]":
-    """The pixels, and what the contract makes of them step by step, by the names of emit.onnx_contract's STAGES."""
+    """The pixels, and what the contract makes of them step by step, by the names of
+    emit.onnx_contract's STAGES.
+    """
     import numpy as np
 
     data = real(data, dtype)

@@ -1,4 +1,6 @@
-"""What a model and its net make of real samples: the best class, and what the test net measures. In: arrays of both; out: plain data."""
+"""What a model and its net make of real samples: the best class, and what the test net measures.
+In: arrays of both; out: plain data.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,9 @@ def distribution(values: "Array") -> bool:
 
 
 def best_classes(got: "Array", truth: "Array", tolerance: float) -> tuple[int, int, Difference | None]:
-    """In how many places the best class is the same, of how many; and the worst where it is not, beyond what two values may be off."""
+    """In how many places the best class is the same, of how many; and the worst where it is not,
+    beyond what two values may be off.
+    """
     import numpy as np
 
     ours, theirs = got.argmax(1), truth.argmax(1)
@@ -39,7 +43,10 @@ def best_classes(got: "Array", truth: "Array", tolerance: float) -> tuple[int, i
     if not worst > 2 * tolerance:
         return same, ours.size, None
     at = (place[0], *place[2:])
-    text = f"the best class of sample {int(place[0])} is {int(ours[at])} with onnxruntime, {int(theirs[at])} with torch"
+    text = (
+        f"the best class of sample {int(place[0])} is {int(ours[at])} with onnxruntime, {int(theirs[at])}"
+        " with torch"
+    )
     return same, ours.size, Difference(worst, 2 * tolerance, text=text)
 
 
@@ -63,7 +70,9 @@ class Judging:
             made = [self.numbers(judge, take, tensors) for tensors in sides]
             for name in made[0]:
                 sums = self.sums.setdefault(name, [0.0] * len(made))
-                self.sums[name] = [total + take.count * each[name] for total, each in zip(sums, made, strict=True)]
+                self.sums[name] = [
+                    total + take.count * each[name] for total, each in zip(sums, made, strict=True)
+                ]
 
     def numbers(self, judge: Judge, take: Take, tensors: "Tensors") -> dict[str, float]:
         import numpy as np

@@ -1,6 +1,8 @@
-"""Real samples of a run's test data. In: its Program and folder, the deployed graph; out: Samples, or in words why there are none.
+"""Real samples of a run's test data. In: its Program and folder, the deployed graph; out: Samples,
+or in words why there are none.
 
-As the model's user gives them (pixels in the order that the file asks for), and beside it as training itself prepares them. Judges nothing.
+As the model's user gives them (pixels in the order that the file asks for), and beside it as
+training itself prepares them. Judges nothing.
 """
 
 from collections.abc import Mapping
@@ -35,8 +37,9 @@ UNCOUNTED = "their first axis does not count them"
 
 @dataclass(frozen=True, eq=False)
 class Take:
-    """Samples of one size, for one call. raw: as the model is fed; prepared: the same inputs as training makes them; every: all that the
-    test net is fed, labels too. count: how many."""
+    """Samples of one size, for one call. raw: as the model is fed; prepared: the same inputs as
+    training makes them; every: all that the test net is fed, labels too. count: how many.
+    """
 
     count: int
     raw: "Mapping[str, Array]"
@@ -45,13 +48,18 @@ class Take:
 
     def first(self, count: int) -> "Take":
         """Fewer of them."""
-        parts = ({name: values[:count] for name, values in fed.items()} for fed in (self.raw, self.prepared, self.every))
+        parts = (
+            {name: values[:count] for name, values in fed.items()}
+            for fed in (self.raw, self.prepared, self.every)
+        )
         return Take(min(count, self.count), *parts)
 
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """A loss or metric of the test net whose bottoms the model has too. bottoms: the tensors there, of inputs their names."""
+    """A loss or metric of the test net whose bottoms the model has too. bottoms: the tensors there,
+    of inputs their names.
+    """
 
     node: Node
     bottoms: tuple[Value | str, ...]
@@ -59,7 +67,9 @@ class Judge:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Takes, in order; what the test net, of graph `test`, measures of them. fixed: the deployed net takes just so many at once."""
+    """Takes, in order; what the test net, of graph `test`, measures of them. fixed: the deployed
+    net takes just so many at once.
+    """
 
     takes: tuple[Take, ...]
     test: TypedGraph
@@ -67,11 +77,15 @@ class Samples:
     fixed: bool = False
 
 
-def samples_of(program: Program, folder: Path, typed: TypedGraph, asked: "Mapping[str, ImageContract]") -> Samples | str:
-    """The first samples of the test data, or why there are none: it is no reason not to export a net.
+def samples_of(
+    program: Program, folder: Path, typed: TypedGraph, asked: "Mapping[str, ImageContract]"
+) -> Samples | str:
+    """The first samples of the test data, or why there are none: it is no reason not to export a
+    net.
 
-    asked: for each input with a contract what the file says that its user does to a picture: colours, size, interpolation.
-    Raises SpecError NS703 where pictures treated so are none that the model takes.
+    asked: for each input with a contract what the file says that its user does to a picture:
+    colours, size, interpolation. Raises SpecError NS703 where pictures treated so are none that the
+    model takes.
     """
     from netspec.training.batches.feeds import batch_axis, section_of
 
@@ -83,15 +97,20 @@ def samples_of(program: Program, folder: Path, typed: TypedGraph, asked: "Mappin
         if section_of(program).data is None:
             return taken_of_layers(program, typed)
         opened = test_source(program, folder)
-        return opened if isinstance(opened, str) else taken(program, folder, typed, opened, asked)
+        if isinstance(opened, str):
+            return opened
+        return taken(program, folder, typed, opened, asked)
     except SpecError as error:
         if error.diagnostics[0].code == "NS703":
             raise
         return CODES[error.diagnostics[0].code].title
 
 
-def test_source(program: Program, folder: Path, contract: "ImageContract | None" = None, shape: Shape | None = None) -> "Source | str":
-    """The test data of a run as training opens them; the classes are those that it wrote down, so training data need not be at hand.
+def test_source(
+    program: Program, folder: Path, contract: "ImageContract | None" = None, shape: Shape | None = None
+) -> "Source | str":
+    """The test data of a run as training opens them; the classes are those that it wrote down, so
+    training data need not be at hand.
 
     contract, shape: of the first input in place of the spec's.
     """
@@ -104,19 +123,33 @@ def test_source(program: Program, folder: Path, contract: "ImageContract | None"
     tested = section.test_data or (section.data if parted else None)
     if tested is None:
         return "the spec names no test data"
-    alike = section.test_data is not None and section.data is not None and data_of(section.data) == data_of(tested)
+    alike = (
+        section.test_data is not None
+        and section.data is not None
+        and data_of(section.data) == data_of(tested)
+    )
     place = place_of(program, program.training_graph("train"))._replace(classes=read_classes(folder))
-    place = place if contract is None else place._replace(contract=contract, shape=shape)
+    if contract is not None:
+        place = place._replace(contract=contract, shape=shape)
     return open_source(tested, default_part(tested, "test", alike), place)
 
 
-def taken(program: Program, folder: Path, typed: TypedGraph, source: "Source", asked: "Mapping[str, ImageContract]") -> Samples | str:
+def taken(
+    program: Program, folder: Path, typed: TypedGraph, source: "Source", asked: "Mapping[str, ImageContract]"
+) -> Samples | str:
     """Samples by input of the deployed net. Raises SpecError where data and net do not fit."""
     import numpy as np
 
     from netspec.data.source import Subset
     from netspec.training.batches.feeding import batches_of, feed_of
-    from netspec.training.batches.feeds import fills_of, label_rules, place_of, ports_of, section_of, with_label
+    from netspec.training.batches.feeds import (
+        fills_of,
+        label_rules,
+        place_of,
+        ports_of,
+        section_of,
+        with_label,
+    )
 
     section, test = section_of(program), program.training_graph("test")
     inputs = {given.value.name: given for given in typed.graph.inputs}
@@ -124,14 +157,20 @@ def taken(program: Program, folder: Path, typed: TypedGraph, source: "Source", a
     data = section.test_data or section.data
     assert data is not None
     data = data.changed(batch_size=len(some), shuffle=False)
-    ports = with_label({name: port for name, port in ports_of(test).items() if name not in section.fill}, some)
+    ports = with_label(
+        {name: port for name, port in ports_of(test).items() if name not in section.fill}, some
+    )
     feed = feed_of(some, data, ports, (), "test", place_of(program, test), label_rules(test))
-    with closing(batches_of(some, data, feed._replace(fills=fills_of(test, section.fill)), "test", 0)) as batches:
+    with closing(
+        batches_of(some, data, feed._replace(fills=fills_of(test, section.fill)), "test", 0)
+    ) as batches:
         every = {name: tensor.numpy() for name, tensor in next(iter(batches)).items()}
     if not inputs.keys() <= every.keys():
         return f"they do not feed {', '.join(inputs.keys() - every.keys())}"
     raw = {name: list(every[name]) for name in inputs}
-    for name in (name for name, given in inputs.items() if given.contract is not None and name in feed.fields):
+    for name in (
+        name for name, given in inputs.items() if given.contract is not None and name in feed.fields
+    ):
         contract: Any = inputs[name].contract
         want = as_fed(inputs[name], typed)
         shown = some
@@ -142,11 +181,14 @@ def taken(program: Program, folder: Path, typed: TypedGraph, source: "Source", a
         fitting(name, want, raw[name])
     fixed = fixed_count(typed)
     takes = tuple(grouped(typed, raw, every, fixed))
-    return Samples(takes, test, tuple(judges(test, typed)), fixed is not None) if takes else TOO_FEW
+    if takes:
+        return Samples(takes, test, tuple(judges(test, typed)), fixed is not None)
+    return TOO_FEW
 
 
 def taken_of_layers(program: Program, typed: TypedGraph) -> Samples | str:
-    """The first samples of the files that the test net's data layers read, as these layers hand them on.
+    """The first samples of the files that the test net's data layers read, as these layers hand
+    them on.
 
     Raises SpecError NS642 to NS657.
     """
@@ -168,32 +210,46 @@ def taken_of_layers(program: Program, typed: TypedGraph) -> Samples | str:
         return f"its data layers do not feed {', '.join(sorted(set(names) - every.keys()))}"
     fixed = fixed_count(typed)
     takes = tuple(grouped(typed, {name: list(every[name]) for name in names}, every, fixed))
-    return Samples(takes, test, tuple(judges(test, typed)), fixed is not None) if takes else TOO_FEW
+    if takes:
+        return Samples(takes, test, tuple(judges(test, typed)), fixed is not None)
+    return TOO_FEW
 
 
 def as_fed(given: Input, typed: TypedGraph) -> Shape:
-    """The shape of one sample that the model takes of an input, its contract's crop not yet made; None where the size is open."""
+    """The shape of one sample that the model takes of an input, its contract's crop not yet made;
+    None where the size is open.
+    """
     shape = raw_type(given.contract, typed.types[given.value], given.value.name).shape[1:]
     return tuple(size if isinstance(size, int) else None for size in shape)
 
 
 def handed(program: Program, folder: Path, given: Input, asked: "ImageContract", shape: Shape) -> "Source":
-    """The test data as the user of the model makes them: decoded and resized by the file's words, the colours still those of training."""
+    """The test data as the user of the model makes them: decoded and resized by the file's words,
+    the colours still those of training.
+    """
     contract: Any = given.contract
     try:
         found = test_source(program, folder, asked.changed(color=contract.color), shape)
     except SpecError as error:
-        raise fail("NS703", f"the image contract of {given.value.name}, resize: {error.diagnostics[0].fact}") from error
+        raise fail(
+            "NS703", f"the image contract of {given.value.name}, resize: {error.diagnostics[0].fact}"
+        ) from error
     assert not isinstance(found, str)
     return found
 
 
 def fitting(name: str, want: Shape, images: "list[Array]") -> None:
-    """Raises SpecError NS703 where pictures made by the file's words are not of the size that it takes."""
+    """Raises SpecError NS703 where pictures made by the file's words are not of the size that it
+    takes.
+    """
     for image in images:
-        if len(image.shape) != len(want) or any(w not in (None, have) for w, have in zip(want, image.shape, strict=True)):
+        if len(image.shape) != len(want) or any(
+            w not in (None, have) for w, have in zip(want, image.shape, strict=True)
+        ):
             raise fail(
-                "NS703", f"the image contract of {name}, resize: by its words a picture becomes {list(image.shape)}, it takes {list(want)}"
+                "NS703",
+                f"the image contract of {name}, resize: by its words a picture becomes {list(image.shape)},"
+                f" it takes {list(want)}",
             )
 
 
@@ -213,32 +269,47 @@ def turned(image: Any, have: str | None, want: str | None) -> "Array":
     return pixels if have is None or want is None else recolor(pixels[None], have, want)[0]
 
 
-def grouped(typed: TypedGraph, raw: "Mapping[str, list[Array]]", every: "Mapping[str, Array]", fixed: int | None) -> list[Take]:
-    """Calls with samples of the same size, of `fixed` samples where that is given; what is left is not taken."""
+def grouped(
+    typed: TypedGraph, raw: "Mapping[str, list[Array]]", every: "Mapping[str, Array]", fixed: int | None
+) -> list[Take]:
+    """Calls with samples of the same size, of `fixed` samples where that is given; what is left is
+    not taken.
+    """
     import numpy as np
 
     types = {given.value.name: typed.types[given.value].dtype for given in typed.graph.inputs}
     alike: dict[Any, list[int]] = {}
-    for i, sizes in enumerate(zip(*([sample.shape for sample in samples] for samples in raw.values()), strict=True)):
+    for i, sizes in enumerate(
+        zip(*([sample.shape for sample in samples] for samples in raw.values()), strict=True)
+    ):
         alike.setdefault(sizes, []).append(i)
     found = []
     for places in alike.values():
         size = fixed or len(places)
         for at in (places[i : i + size] for i in range(0, len(places) - size + 1, size)):
-            fed = {name: np.stack([samples[i] for i in at]).astype(types[name]) for name, samples in raw.items()}
+            fed = {
+                name: np.stack([samples[i] for i in at]).astype(types[name]) for name, samples in raw.items()
+            }
             rows = {name: values[at] for name, values in every.items()}
-            found.append(Take(len(at), fed, {name: rows[name].astype(kind) for name, kind in types.items()}, rows))
+            found.append(
+                Take(len(at), fed, {name: rows[name].astype(kind) for name, kind in types.items()}, rows)
+            )
     return found
 
 
 def judges(test: TypedGraph, typed: TypedGraph) -> list[Judge]:
-    """The losses and metrics of the test net whose bottoms the model has too: those of a layer of the same name and type, and inputs."""
+    """The losses and metrics of the test net whose bottoms the model has too: those of a layer of
+    the same name and type, and inputs.
+    """
     there = {node.name: node for node in typed.graph.nodes}
     found = []
     for node in test.graph.nodes:
         if not node.layer.traits & JUDGING or test.weights[node]:
             continue
-        bottoms = [value.name if value.node in (None, *test.graph.sources) else bottom_of(value, there) for value in node.bottoms]
+        bottoms = [
+            value.name if value.node in (None, *test.graph.sources) else bottom_of(value, there)
+            for value in node.bottoms
+        ]
         if None not in bottoms:
             found.append(Judge(node, tuple(b for b in bottoms if b is not None)))
     return found
@@ -248,11 +319,15 @@ def bottom_of(value: Value, there: Mapping[str, Node]) -> Value | None:
     if value.node is None:
         return None
     twin = there.get(value.node.name)
-    return twin.tops[value.index] if twin is not None and type(twin.layer) is type(value.node.layer) else None
+    if twin is not None and type(twin.layer) is type(value.node.layer):
+        return twin.tops[value.index]
+    return None
 
 
 def firsts(samples: Samples, most: int) -> list[Take]:
-    """The first of so many samples, at least one; a net that takes a fixed number of them at once gets them whole."""
+    """The first of so many samples, at least one; a net that takes a fixed number of them at once
+    gets them whole.
+    """
     found: list[Take] = []
     for take in samples.takes:
         room = max(most - sum(each.count for each in found), 0 if found else 1)

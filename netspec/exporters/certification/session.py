@@ -1,4 +1,6 @@
-"""An exported model under onnxruntime: whole, with inner tensors shown, or cut off after a node. In: a file or bytes; out: arrays."""
+"""An exported model under onnxruntime: whole, with inner tensors shown, or cut off after a node.
+In: a file or bytes; out: arrays.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,14 +24,23 @@ class CannotRunError(Exception):
 
 
 class Session:
-    """A model that runs. With cuda, TensorFloat-32 is off, as it is in torch by default: it is no float32."""
+    """A model that runs. With cuda, TensorFloat-32 is off, as it is in torch by default: it is no
+    float32.
+    """
 
     def __init__(
-        self, model: Path | bytes, device: str, profile: str = "", weights: "Mapping[str, Array] | None" = None, optimised: bool = True
+        self,
+        model: Path | bytes,
+        device: str,
+        profile: str = "",
+        weights: "Mapping[str, Array] | None" = None,
+        optimised: bool = True,
     ) -> None:
-        """profile: where onnxruntime writes the times of its nodes, as the beginning of a file's name.
+        """profile: where onnxruntime writes the times of its nodes, as the beginning of a file's
+        name.
 
-        weights: values of the initializers that the model says are kept outside it. optimised: whether onnxruntime may change the graph.
+        weights: values of the initializers that the model says are kept outside it. optimised:
+        whether onnxruntime may change the graph.
         """
         import onnxruntime as ort
 
@@ -48,32 +59,50 @@ class Session:
                 ort.preload_dlls()
             providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
         try:
-            self.session = ort.InferenceSession(str(model) if isinstance(model, Path) else model, options, providers=providers)
+            self.session = ort.InferenceSession(
+                str(model) if isinstance(model, Path) else model, options, providers=providers
+            )
         except Exception as error:
             raise CannotRunError(reason(error)) from error
         if device == "cuda" and self.session.get_providers()[0] != "CUDAExecutionProvider":
-            raise fail("NS722", f"cuda was asked for, but onnxruntime {ort.__version__} could only load {self.session.get_providers()[0]}")
+            raise fail(
+                "NS722",
+                f"cuda was asked for, but onnxruntime {ort.__version__} could only load"
+                f" {self.session.get_providers()[0]}",
+            )
         self.inputs = [i.name for i in self.session.get_inputs()]
         self.outputs = [o.name for o in self.session.get_outputs()]
 
     def run(self, feed: "Mapping[str, Array]") -> "dict[str, Array]":
         """All outputs by name. Raises CannotRunError."""
         try:
-            return dict(zip(self.outputs, self.session.run(None, {name: feed[name] for name in self.inputs}), strict=True))
+            return dict(
+                zip(
+                    self.outputs,
+                    self.session.run(None, {name: feed[name] for name in self.inputs}),
+                    strict=True,
+                )
+            )
         except Exception as error:
             raise CannotRunError(reason(error)) from error
 
 
 class Exported:
-    """The model to be certified, and copies of it that show more, hold less, or bear other weights; no copy has its weights in it."""
+    """The model to be certified, and copies of it that show more, hold less, or bear other weights;
+    no copy has its weights in it.
+    """
 
     def __init__(self, model: Path | bytes, weights: Collection[str]) -> None:
-        """weights: which initializers are such; constants of the graph stay in it, since onnxruntime infers shapes from them."""
+        """weights: which initializers are such; constants of the graph stay in it, since
+        onnxruntime infers shapes from them.
+        """
         self.model, self.names = model, frozenset(weights)
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """For each tensor that a node makes, how many nodes it takes to make it: itself and all before."""
+        """For each tensor that a node makes, how many nodes it takes to make it: itself and all
+        before.
+        """
         return {name: i for i, node in enumerate(self.bare.graph.node, 1) for name in node.output}
 
     @cached_property
@@ -84,7 +113,12 @@ class Exported:
         found = self.proto()
         for tensor in found.graph.initializer:
             if tensor.name in self.weights:
-                stub = TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type, data_location=TensorProto.EXTERNAL)
+                stub = TensorProto(
+                    name=tensor.name,
+                    dims=tensor.dims,
+                    data_type=tensor.data_type,
+                    data_location=TensorProto.EXTERNAL,
+                )
                 stub.external_data.add(key="location", value="outside")
                 tensor.CopyFrom(stub)
         return found
@@ -94,15 +128,27 @@ class Exported:
         """The model's weights, wherever they lie, by name."""
         from onnx import TensorProto, numpy_helper
 
-        folder = str(self.model.parent) if isinstance(self.model, Path) else ""
-        held = [t for t in self.proto().graph.initializer if t.data_type == TensorProto.FLOAT and t.name in self.names]
+        if isinstance(self.model, Path):
+            folder = str(self.model.parent)
+        else:
+            folder = ""
+        held = [
+            t
+            for t in self.proto().graph.initializer
+            if t.data_type == TensorProto.FLOAT and t.name in self.names
+        ]
         return {t.name: numpy_helper.to_array(t, folder) for t in held}
 
     @contextmanager
     def shown(
-        self, tensors: Sequence[str], device: str, nodes: int | None = None, weights: "Mapping[str, Array] | None" = None
+        self,
+        tensors: Sequence[str],
+        device: str,
+        nodes: int | None = None,
+        weights: "Mapping[str, Array] | None" = None,
     ) -> Iterator[Session]:
-        """A copy whose outputs are the states it leaves and those of `tensors` that it makes; of its first `nodes` nodes, if given.
+        """A copy whose outputs are the states it leaves and those of `tensors` that it makes; of
+        its first `nodes` nodes, if given.
 
         weights: those that differ from the model's.
         """
@@ -117,7 +163,9 @@ class Exported:
         yield Session(copy.SerializeToString(), device, weights=held, optimised=False)
 
     def served(self, device: str, weights: "Mapping[str, Array]") -> Session:
-        """The model as it is, optimised as onnxruntime pleases; with `weights` in place of its own where any are given."""
+        """The model as it is, optimised as onnxruntime pleases; with `weights` in place of its own
+        where any are given.
+        """
         if not weights:
             return Session(self.model, device)
         held = self.read_by(self.bare.graph, {**self.weights, **weights})
@@ -134,7 +182,9 @@ class Exported:
 
         if isinstance(self.model, bytes):
             return onnx.load_model_from_string(self.model)
-        return onnx.load(str(self.model), format="protobuf", load_external_data=False)  # whatever its name ends in
+        return onnx.load(
+            str(self.model), format="protobuf", load_external_data=False
+        )  # whatever its name ends in
 
 
 def names_read(graph: "GraphProto") -> Iterator[str]:
@@ -147,17 +197,23 @@ def names_read(graph: "GraphProto") -> Iterator[str]:
 
 
 def show(model: "ModelProto", tensors: Sequence[str]) -> None:
-    """Make the tensors outputs, of known element type and of any shape: what the model claims of shapes is not to be trusted here."""
+    """Make the tensors outputs, of known element type and of any shape: what the model claims of
+    shapes is not to be trusted here.
+    """
     from onnx import TensorProto, helper
 
     graph = model.graph
     types = {v.name: v.type.tensor_type.elem_type for v in (*graph.value_info, *graph.output)}
     made = {name for node in graph.node for name in node.output}
     inputs = {i.name for i in graph.input}
-    names = [n for n in dict.fromkeys((*(o.name for o in graph.output), *tensors)) if n in made and n not in inputs]
+    names = [
+        n for n in dict.fromkeys((*(o.name for o in graph.output), *tensors)) if n in made and n not in inputs
+    ]
     del graph.value_info[:]
     del graph.output[:]
-    graph.output.extend(helper.make_tensor_value_info(n, types.get(n, TensorProto.FLOAT), None) for n in names)
+    graph.output.extend(
+        helper.make_tensor_value_info(n, types.get(n, TensorProto.FLOAT), None) for n in names
+    )
 
 
 def reason(error: Exception) -> str:

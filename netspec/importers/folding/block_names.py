@@ -1,4 +1,6 @@
-"""Names of layers that differ by a rule -> one name inside a block, and one for each place that uses it. Knows no layer."""
+"""Names of layers that differ by a rule -> one name inside a block, and one for each place that
+uses it. Knows no layer.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -48,7 +50,9 @@ def parted(names: tuple[str, ...]) -> Parts:
 
 
 def systematic(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether two lists of names differ by the same part everywhere (res2b..., res3a...), or each by its number (conv5, conv8)."""
+    """Whether two lists of names differ by the same part everywhere (res2b..., res3a...), or each
+    by its number (conv5, conv8).
+    """
     (old, new) = first = parted((one[0], other[0])).tags
     if old and all(a.replace(old, new, 1) == b for a, b in zip(one, other, strict=True)):
         return True
@@ -71,12 +75,17 @@ def naming(columns: Sequence[tuple[str, ...]]) -> Naming:
     heads = {part.head for part in parts}
     locals_ = [inside(part, len(heads) == 1) for part in parts]
     first = parts[0]
-    places = [f"{first.head}{tag}".strip(SEPARATORS) for tag in first.tags] if by_tag else [""] * len(first.tags)
+    if by_tag:
+        places = [f"{first.head}{tag}".strip(SEPARATORS) for tag in first.tags]
+    else:
+        places = [""] * len(first.tags)
     return Naming(tuple(distinct(locals_)), tuple(places))
 
 
 def whole_words(parts: Sequence[Parts]) -> list[Parts]:
-    """Letters and digits that all layers have beside the part that differs belong to it: 2 with an `a` behind it everywhere is 2a."""
+    """Letters and digits that all layers have beside the part that differs belong to it: 2 with an
+    `a` behind it everywhere is 2a.
+    """
     parts = list(parts)
     while (letter := common({part.tail[:1] for part in parts})) is not None:
         parts = [Parts(part.head, tuple(tag + letter for tag in part.tags), part.tail[1:]) for part in parts]
@@ -88,13 +97,19 @@ def whole_words(parts: Sequence[Parts]) -> list[Parts]:
 def common(letters: set[str]) -> str | None:
     """The one letter or digit of a set."""
     (letter, *more) = letters
-    return letter if not more and letter.isalnum() else None
+    if not more and letter.isalnum():
+        return letter
+    return None
 
 
 def inside(part: Parts, same_head: bool) -> str:
-    """A layer's name in the block: what is left without the part that differs, and without a beginning that all layers have."""
+    """A layer's name in the block: what is left without the part that differs, and without a
+    beginning that all layers have.
+    """
     head, tail = ("" if same_head else part.head).strip(SEPARATORS), part.tail.strip(SEPARATORS)
-    return f"{head}_{tail}" if head and tail else head or tail
+    if head and tail:
+        return f"{head}_{tail}"
+    return head or tail
 
 
 def distinct(names: Iterable[str]) -> list[str]:
@@ -119,4 +134,6 @@ def identifier(name: str) -> str:
     """A name that a variable may have."""
     text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or "n"
     text = f"n{text}" if text[0].isdigit() else text
-    return f"{text}_" if text in RESERVED else text
+    if text in RESERVED:
+        return f"{text}_"
+    return text

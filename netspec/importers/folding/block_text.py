@@ -1,4 +1,6 @@
-"""Stretches of layers that are alike -> a block's text: what differs between them as variables. In and out: plain values."""
+"""Stretches of layers that are alike -> a block's text: what differs between them as variables. In
+and out: plain values.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,9 +14,13 @@ __all__ = ["Template"]
 
 
 class Template:
-    """Stretches that are alike, part by part; the values that the first reads from outside; the names of its parts inside the block."""
+    """Stretches that are alike, part by part; the values that the first reads from outside; the
+    names of its parts inside the block.
+    """
 
-    def __init__(self, stretches: Sequence[Sequence[Part]], inputs: tuple[int, ...], local: tuple[str, ...]) -> None:
+    def __init__(
+        self, stretches: Sequence[Sequence[Part]], inputs: tuple[int, ...], local: tuple[str, ...]
+    ) -> None:
         self.parts = stretches[0]
         self.numbers = [tuple(stretch[k].numbers for stretch in stretches) for k in range(len(local))]
         """The numbers of each part in each stretch."""
@@ -25,7 +31,9 @@ class Template:
         """Name of the variable by its values, one for each stretch."""
 
     def blob_names(self) -> dict[int, str]:
-        """Names inside the block of the values that it reads and makes; in place a value has the name of the one before."""
+        """Names inside the block of the values that it reads and makes; in place a value has the
+        name of the one before.
+        """
         names = {value: "x" if number == 0 else f"x{number + 1}" for number, value in enumerate(self.inputs)}
         for part, local in zip(self.parts, self.local, strict=True):
             old = [names[value] for value in part.item.replaces]
@@ -38,7 +46,10 @@ class Template:
         variables: dict[str, Any] = {}
         for column, variable in self.columns.items():
             usual, count = Counter(column).most_common(1)[0]
-            variables[variable] = usual if count * 2 > len(column) else "required"
+            if count * 2 > len(column):
+                variables[variable] = usual
+            else:
+                variables[variable] = "required"
         text: dict[str, Any] = {"vars": variables} if variables else {}
         if len(self.inputs) > 1:
             text["bottom"] = [self.blobs[value] for value in self.inputs]
@@ -50,19 +61,32 @@ class Template:
 
     def values(self) -> list[dict[str, float]]:
         """What each stretch has for the variables."""
-        return [{name: column[use] for column, name in self.columns.items()} for use in range(len(self.numbers[0]))]
+        return [
+            {name: column[use] for column, name in self.columns.items()}
+            for use in range(len(self.numbers[0]))
+        ]
 
     def name_columns(self) -> dict[Numbers, str]:
-        """Find the variables: numbers that differ between uses, without those that are a multiple of another."""
+        """Find the variables: numbers that differ between uses, without those that are a multiple
+        of another.
+        """
         found: dict[Numbers, tuple[int, str]] = {}
         for k, uses in enumerate(self.numbers):
             keys = list(number_keys(self.parts[k].entry))
             for key, column in zip(keys, zip(*uses, strict=True), strict=True):
-                if len(set(column)) > 1 and column not in found and not any(ratio(column, other) for other in found):
+                if (
+                    len(set(column)) > 1
+                    and column not in found
+                    and not any(ratio(column, other) for other in found)
+                ):
                     found[column] = k, key
         count = Counter(key for _, key in found.values())
-        long = [self.local[k] if key == "num_output" else f"{self.local[k]}_{key}" for k, key in found.values()]
-        names = [key if count[key] == 1 else name for name, (_, key) in zip(long, found.values(), strict=True)]
+        long = [
+            self.local[k] if key == "num_output" else f"{self.local[k]}_{key}" for k, key in found.values()
+        ]
+        names = [
+            key if count[key] == 1 else name for name, (_, key) in zip(long, found.values(), strict=True)
+        ]
         return dict(zip(found, distinct(map(identifier, names)), strict=True))
 
     def layer(self, k: int) -> Entry:
@@ -77,15 +101,21 @@ class Template:
         if tops != [local]:
             made["top"] = tops[0] if len(tops) == 1 else tops
         rest = {key: value for key, value in part.entry.items() if key not in ("name", kind, "bottom", "top")}
-        rest = with_numbers(rest, iter([self.written(column) for column in zip(*self.numbers[k], strict=True)]))
+        rest = with_numbers(
+            rest, iter([self.written(column) for column in zip(*self.numbers[k], strict=True)])
+        )
         return {**made, **(rest if part.use is None else part.use.block.said(rest))}
 
     def follows(self, k: int) -> bool:
-        """Whether a bottom left out means what the part reads: the first top of the part before, or the block's only input."""
+        """Whether a bottom left out means what the part reads: the first top of the part before, or
+        the block's only input.
+        """
         part = self.parts[k]
         cls = definition(part.entry["type"]) if part.use is None else None
         before = self.parts[k - 1].item.makes[:1] if k else self.inputs if len(self.inputs) == 1 else ()
-        return (part.use is not None or (cls is not None and cls.bottoms[0] == 1)) and part.item.reads == before
+        return (
+            part.use is not None or (cls is not None and cls.bottoms[0] == 1)
+        ) and part.item.reads == before
 
     def written(self, column: Numbers) -> Any:
         """A number of the block: itself, a variable, or an expression in one."""
@@ -93,11 +123,17 @@ class Template:
             return column[0]
         if column in self.columns:
             return f"${self.columns[column]}"
-        return next(f"${{{text.format(name)}}}" for other, name in self.columns.items() if (text := ratio(column, other)))
+        return next(
+            f"${{{text.format(name)}}}"
+            for other, name in self.columns.items()
+            if (text := ratio(column, other))
+        )
 
 
 def ratio(column: Numbers, other: Numbers) -> str:
-    """How one list of integers is a multiple or an exact part of another, as an expression in {}; empty where it is not."""
+    """How one list of integers is a multiple or an exact part of another, as an expression in {};
+    empty where it is not.
+    """
     if not all(isinstance(n, int) and n > 0 for n in (*column, *other)):
         return ""
     for big, small, text in ((column, other, "{0} * {{}}"), (other, column, "{{}} // {0}")):
@@ -126,4 +162,6 @@ def with_numbers(value: Any, numbers: Iterator[Any]) -> Any:
         return {key: with_numbers(item, numbers) for key, item in value.items()}
     if isinstance(value, list):
         return [with_numbers(item, numbers) for item in value]
-    return next(numbers) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return next(numbers)
+    return value

@@ -1,7 +1,9 @@
-"""A flat list of layers -> the same net with its repeats as blocks. In and out: layer entries as plain values, and how they are wired.
+"""A flat list of layers -> the same net with its repeats as blocks. In and out: layer entries as
+plain values, and how they are wired.
 
-The stretch that saves most becomes a block, and each use of it one part of a shorter list; that list is folded again, so blocks hold uses
-of blocks. Layers of a block have new names, `res2.0.conv`; the map back to the names in the file goes with them.
+The stretch that saves most becomes a block, and each use of it one part of a shorter list; that
+list is folded again, so blocks hold uses of blocks. Layers of a block have new names,
+`res2.0.conv`; the map back to the names in the file goes with them.
 """
 
 from collections.abc import Sequence
@@ -57,13 +59,23 @@ class Folding:
         named = naming([tuple(self.parts[start + k].name for start in starts) for k in range(found.length)])
         stretches = [self.parts[start : start + found.length] for start in starts]
         template = Template(stretches, found.occurrences[0].inputs, named.local)
-        block, values = template.block(block_name(named, {block.name for block in self.blocks})), template.values()
+        block, values = (
+            template.block(block_name(named, {block.name for block in self.blocks})),
+            template.values(),
+        )
         self.blocks.append(block)
         self.saved_by.append(found.saved)
         self.put(block, values, found, named.places, sequence)
         return True
 
-    def put(self, block: Block, values: list[dict[str, float]], found: Found, places: Sequence[str], sequence: Sequenced) -> None:
+    def put(
+        self,
+        block: Block,
+        values: list[dict[str, float]],
+        found: Found,
+        places: Sequence[str],
+        sequence: Sequenced,
+    ) -> None:
         """One part for each run of occurrences."""
         parts: list[Part] = []
         done = 0
@@ -71,7 +83,9 @@ class Folding:
             at = found.occurrences[run[0]].start
             parts += self.parts[done:at]
             done = found.occurrences[run[-1]].start + found.length
-            copies = tuple(tuple(self.parts[start : start + found.length]) for start in range(at, done, found.length))
+            copies = tuple(
+                tuple(self.parts[start : start + found.length]) for start in range(at, done, found.length)
+            )
             ends = range(at + found.length, done, found.length)
             read = tuple(n for n, end in enumerate(ends) if sequence.reach[end - 1] >= end + found.length)
             use = Use(block, copies, tuple(places[number] for number in run), read)
@@ -79,11 +93,21 @@ class Folding:
         self.parts = [*parts, *self.parts[done:]]
 
     def part(self, use: Use, values: dict[str, float], inputs: tuple[int, ...]) -> Part:
-        """A use as a part. Where something reads a copy in the middle of a chain the use stays in the outermost list, which can name it."""
+        """A use as a part. Where something reads a copy in the middle of a chain the use stays in
+        the outermost list, which can name it.
+        """
         entry = {"block": use.block.name, "repeat": len(use.copies), "vars": values}
-        makes = tuple(copy[-1].item.makes[0] for copy in (use.copies[-1], *(use.copies[number] for number in use.read)))
+        makes = tuple(
+            copy[-1].item.makes[0] for copy in (use.copies[-1], *(use.copies[number] for number in use.read))
+        )
         shape = None if use.read else self.net.shape(use.block.name)
-        return Part(use.places[0] or use.copies[0][0].name, entry, Item(shape, inputs, makes), (len(use.copies), *values.values()), use)
+        return Part(
+            use.places[0] or use.copies[0][0].name,
+            entry,
+            Item(shape, inputs, makes),
+            (len(use.copies), *values.values()),
+            use,
+        )
 
     def systematic(self, first: int, other: int, length: int) -> bool:
         one, two = ([part.name for part in self.parts[start : start + length]] for start in (first, other))
@@ -91,10 +115,16 @@ class Folding:
 
     def saved(self, occurrences: tuple[Occurrence, ...], length: int) -> int:
         """A block has two lines of its own, and each use of it one."""
-        return self.lines(occurrences[0].start, length) * (len(occurrences) - 1) - 2 - len(self.runs(occurrences, length))
+        return (
+            self.lines(occurrences[0].start, length) * (len(occurrences) - 1)
+            - 2
+            - len(self.runs(occurrences, length))
+        )
 
     def runs(self, occurrences: Sequence[Occurrence], length: int) -> list[list[int]]:
-        """Occurrences, by number, grouped where each reads the one before it and has the same numbers."""
+        """Occurrences, by number, grouped where each reads the one before it and has the same
+        numbers.
+        """
         found = [[0]]
         for number, (before, occurrence) in enumerate(pairwise(occurrences), 1):
             if self.chained(before, occurrence, length):
@@ -108,7 +138,9 @@ class Folding:
         return (
             end == after.start
             and after.inputs == self.parts[end - 1].item.makes
-            and all(self.parts[at].numbers == self.parts[at + length].numbers for at in range(before.start, end))
+            and all(
+                self.parts[at].numbers == self.parts[at + length].numbers for at in range(before.start, end)
+            )
         )
 
     def lines(self, start: int, length: int) -> int:
@@ -119,7 +151,10 @@ class Folding:
 def block_name(named: Naming, taken: set[str]) -> str:
     """A name for a block: that of its uses without numbers, or what these names begin with."""
     words = [letters(place) for place in named.places]
-    word = words[0] if len(set(words)) == 1 else letters(beginning(named.places))
+    if len(set(words)) == 1:
+        word = words[0]
+    else:
+        word = letters(beginning(named.places))
     return unused(word if len(word) > 1 else "unit", taken)
 
 

@@ -1,4 +1,6 @@
-"""Parts, layers and uses of blocks -> the layers of a spec and the names that are new in it. In and out: plain values."""
+"""Parts, layers and uses of blocks -> the layers of a spec and the names that are new in it. In and
+out: plain values.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +14,9 @@ __all__ = ["Folded", "Writing"]
 
 
 class Folded(NamedTuple):
-    """The folded net: blocks by name, entries of layers and uses, and the flat name of each layer inside a block by its full name."""
+    """The folded net: blocks by name, entries of layers and uses, and the flat name of each layer
+    inside a block by its full name.
+    """
 
     blocks: dict[str, Any]
     layers: list[Entry]
@@ -29,13 +33,19 @@ class Writing:
         self.uses: dict[int, str] = {}
         """The name of each use, by its place in the list."""
         plain = [part for part in parts if part.use is None]
-        self.taken = {*inputs, *(part.name for part in plain), *(blob[value] for part in plain for value in part.item.makes)}
+        self.taken = {
+            *inputs,
+            *(part.name for part in plain),
+            *(blob[value] for part in plain for value in part.item.makes),
+        }
         for at, part in enumerate(parts):
             if part.use is not None:
                 self.uses[at] = self.named(part, part.use)
 
     def named(self, part: Part, use: Use) -> str:
-        """A name for a use that nothing has, with which no layer inside it takes another's name; its outputs are called by it."""
+        """A name for a use that nothing has, with which no layer inside it takes another's name;
+        its outputs are called by it.
+        """
         wish, count = use_name(use.places, use.block.name), len(use.copies)
         clashing = self.taken
         while True:
@@ -47,7 +57,9 @@ class Writing:
             clashing = clashing | {name}
         self.taken |= full
         self.names |= inside
-        self.reference.update(zip(part.item.makes, (name, *(f"{name}.{copy}" for copy in use.read)), strict=True))
+        self.reference.update(
+            zip(part.item.makes, (name, *(f"{name}.{copy}" for copy in use.read)), strict=True)
+        )
         return name
 
     def folded(self, blocks: Sequence[Block]) -> Folded:
@@ -69,11 +81,15 @@ class Writing:
 
     def entry(self, part: Part) -> Entry:
         """A layer that stands by itself, with the new names of what it reads."""
-        return {**part.entry, "bottom": self.bottom(part)} if "bottom" in part.entry else part.entry
+        if "bottom" in part.entry:
+            return {**part.entry, "bottom": self.bottom(part)}
+        return part.entry
 
     def bottom(self, part: Part) -> str | list[str]:
         bottoms = [self.reference[value] for value in part.item.reads]
-        return bottoms[0] if len(bottoms) == 1 else bottoms
+        if len(bottoms) == 1:
+            return bottoms[0]
+        return bottoms
 
 
 def follow(part: Part, last: int) -> int:
@@ -83,7 +99,9 @@ def follow(part: Part, last: int) -> int:
     cls = definition(str(part.entry["type"]))
     if cls is None or not CONDITIONAL.isdisjoint(part.entry) or (cls.traits & ASIDE and last == -1):
         return -1
-    return last if cls.traits & ASIDE or not part.item.makes else part.item.makes[0]
+    if cls.traits & ASIDE or not part.item.makes:
+        return last
+    return part.item.makes[0]
 
 
 def use_name(places: Sequence[str], block: str) -> str:

@@ -1,4 +1,6 @@
-"""A flat list of layers -> parts: what can be a piece of a block, a layer or a use of one, as values read and made. Knows no text."""
+"""A flat list of layers -> parts: what can be a piece of a block, a layer or a use of one, as
+values read and made. Knows no text.
+"""
 
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -17,7 +19,9 @@ Numbers = tuple[float, ...]
 
 
 class Block(NamedTuple):
-    """A block as a spec writes it. local: the names of its parts; repeated: which of them are uses that say `repeat`."""
+    """A block as a spec writes it. local: the names of its parts; repeated: which of them are uses
+    that say `repeat`.
+    """
 
     name: str
     text: dict[str, Any]
@@ -28,11 +32,16 @@ class Block(NamedTuple):
         """Of a use's `repeat` and `vars` what must be said."""
         usual = self.text.get("vars", {})
         given = {name: value for name, value in entry["vars"].items() if value != usual[name]}
-        return {**({"repeat": entry["repeat"]} if entry["repeat"] != 1 else {}), **({"vars": given} if given else {})}
+        return {
+            **({"repeat": entry["repeat"]} if entry["repeat"] != 1 else {}),
+            **({"vars": given} if given else {}),
+        }
 
 
 class Use(NamedTuple):
-    """One use of a block: the parts of each copy, the name of each copy's place, and copies within that something else reads."""
+    """One use of a block: the parts of each copy, the name of each copy's place, and copies within
+    that something else reads.
+    """
 
     block: Block
     copies: tuple[tuple["Part", ...], ...]
@@ -41,7 +50,9 @@ class Use(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A layer, or a use of a block with all its values: its entry, how it is wired, and the numbers in the entry in order."""
+    """A layer, or a use of a block with all its values: its entry, how it is wired, and the numbers
+    in the entry in order.
+    """
 
     name: str
     entry: Entry
@@ -76,7 +87,13 @@ class Parts:
         replaces = tuple([current[name] for name in tops if name in bottoms])
         makes = tuple([self.value(name, current) for name in tops])
         numbers: list[float] = []
-        form = tuple([(key, abstract(value, numbers)) for key, value in entry.items() if key not in ("name", "bottom", "top")])
+        form = tuple(
+            [
+                (key, abstract(value, numbers))
+                for key, value in entry.items()
+                if key not in ("name", "bottom", "top")
+            ]
+        )
         shape = self.shape(form) if movable(entry, wire) else None
         return Part(str(entry["name"]), entry, Item(shape, reads, makes, replaces), tuple(numbers))
 
@@ -86,7 +103,9 @@ class Parts:
 
 
 def layers_in(part: Part, full: str, repeated: bool) -> Iterator[tuple[str, str]]:
-    """The full name in the spec of each layer of a part, and its name in the file. repeated: the part's entry says `repeat`."""
+    """The full name in the spec of each layer of a part, and its name in the file. repeated: the
+    part's entry says `repeat`.
+    """
     if part.use is None:
         yield full, part.name
         return
@@ -113,7 +132,9 @@ def abstract(value: Any, numbers: list[float]) -> Hashable:
 
 
 def movable(entry: Entry, wire: Wires) -> bool:
-    """Whether a layer may go into a block: it is in every phase, and a bottom left out does not pass it over."""
+    """Whether a layer may go into a block: it is in every phase, and a bottom left out does not
+    pass it over.
+    """
     cls = definition(entry["type"])
     if cls is None or not cls.traits.isdisjoint(ASIDE) or not wire.tops or not wire.bottoms:
         return False

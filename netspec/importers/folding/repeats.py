@@ -1,6 +1,8 @@
-"""Stretches of a layer list that are alike but for numbers and names. In: layers as values read and made; out: the best such stretch.
+"""Stretches of a layer list that are alike but for numbers and names. In: layers as values read and
+made; out: the best such stretch.
 
-A stretch is fit to be a block if all that is read of it from outside is the first top of its last layer. Knows no spec.
+A stretch is fit to be a block if all that is read of it from outside is the first top of its last
+layer. Knows no spec.
 """
 
 from collections import Counter
@@ -30,7 +32,9 @@ class Item(NamedTuple):
 
 
 class Occurrence(NamedTuple):
-    """A stretch: where it begins, and the values that it reads from outside, each once, in the order in which they are read."""
+    """A stretch: where it begins, and the values that it reads from outside, each once, in the
+    order in which they are read.
+    """
 
     start: int
     inputs: tuple[int, ...]
@@ -45,7 +49,9 @@ class Found(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """Of two stretches the one is better that saves more; but what a long block holds can no more be folded itself."""
+        """Of two stretches the one is better that saves more; but what a long block holds can no
+        more be folded itself.
+        """
         return self.saved - self.length
 
 
@@ -66,9 +72,13 @@ class Sequenced:
     items: Sequence[Item]
     maker: dict[int, tuple[int, int]] = field(default_factory=dict)
     reach: list[int] = field(default_factory=list)
-    """Per item, the last place that reads or replaces a value of it; past the end for one that nothing reads."""
+    """Per item, the last place that reads or replaces a value of it; past the end for one that
+    nothing reads.
+    """
     origin: list[int] = field(default_factory=list)
-    """Per item, the earliest place that made a value which it replaces; its own where it replaces none."""
+    """Per item, the earliest place that made a value which it replaces; its own where it replaces
+    none.
+    """
     tokens: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -93,7 +103,10 @@ class Sequenced:
         if item.shape is None:
             return at
         # an input of the net is like a layer just before the first one; from further on it is far
-        near = tuple((at - place, index) if (place >= 0 and at - place < LONGEST) or at == 0 else FAR for place, index in places)
+        near = tuple(
+            (at - place, index) if (place >= 0 and at - place < LONGEST) or at == 0 else FAR
+            for place, index in places
+        )
         return item.shape, near, tuple(item.reads.index(value) for value in item.replaces), len(item.makes)
 
     def occurrence(self, start: int, length: int) -> tuple[Occurrence, tuple[int, ...]]:
@@ -103,17 +116,26 @@ class Sequenced:
             for value in item.reads:
                 if self.maker.get(value, (-1, 0))[0] < start:
                     inputs.setdefault(value, len(inputs))
-        pattern = tuple(inputs[value] for item in self.items[start : start + length] for value in item.reads if value in inputs)
+        pattern = tuple(
+            inputs[value]
+            for item in self.items[start : start + length]
+            for value in item.reads
+            if value in inputs
+        )
         return Occurrence(start, tuple(inputs)), pattern
 
     def closed(self, start: int, length: int) -> bool:
-        """Whether the last layer's first top is all that is read of a stretch, and nothing outside changes it in place."""
+        """Whether the last layer's first top is all that is read of a stretch, and nothing outside
+        changes it in place.
+        """
         makes = self.items[start + length - 1].makes
         return len(makes) == 1 and makes[0] not in self.replaced
 
 
 def candidates(sequence: Sequenced, least: int) -> Iterator[tuple[int, list[int]]]:
-    """Lengths, and places at which stretches of that length are alike and closed, for each kind that has at least `least` of them."""
+    """Lengths, and places at which stretches of that length are alike and closed, for each kind
+    that has at least `least` of them.
+    """
     tokens, reach, origin, count = sequence.tokens, sequence.reach, sequence.origin, len(sequence.tokens)
     often = Counter(tokens)
     alive: list[tuple[int, Hashable, int]] = [
@@ -140,7 +162,10 @@ def candidates(sequence: Sequenced, least: int) -> Iterator[tuple[int, list[int]
 
 def best_repeat(sequence: Sequenced, gain: Gain, least: int = 2) -> Found | None:
     """The stretch that folding saves most by, in the eyes of `gain`; None if none saves anything."""
-    ranked = sorted(((apart(length, places) - 2) * length, length, places) for length, places in candidates(sequence, least))
+    ranked = sorted(
+        ((apart(length, places) - 2) * length, length, places)
+        for length, places in candidates(sequence, least)
+    )
     best: Found | None = None
     for most, length, places in reversed(ranked):
         if best is not None and most <= best.rank:
@@ -161,7 +186,9 @@ def apart(length: int, places: list[int]) -> int:
 
 
 def grouped(sequence: Sequenced, length: int, places: list[int], gain: Gain, least: int) -> Iterator[Found]:
-    """Occurrences that do not overlap, read alike from outside and are named systematically, in groups."""
+    """Occurrences that do not overlap, read alike from outside and are named systematically, in
+    groups.
+    """
     groups: dict[tuple[int, ...], list[list[Occurrence]]] = {}
     end: dict[int, int] = {}
     for start in places:

@@ -1,4 +1,5 @@
-"""What other frameworks call things: the words of PyTorch, Keras, TensorFlow and ONNX, and what Caffe's language says instead.
+"""What other frameworks call things: the words of PyTorch, Keras, TensorFlow and ONNX, and what
+Caffe's language says instead.
 
 Imported only to word a finding: none of these names is accepted.
 """
@@ -18,7 +19,9 @@ class Word(NamedTuple):
 
 
 def folded(name: str) -> str:
-    """`nn.Conv2DTranspose`, `conv_transpose` -> `convtranspose`: without package, number of axes, underscores and capitals."""
+    """`nn.Conv2DTranspose`, `conv_transpose` -> `convtranspose`: without package, number of axes,
+    underscores and capitals.
+    """
     return re.sub(r"[_-]|[123]d", "", name.rpartition(".")[2].casefold())
 
 
@@ -174,7 +177,9 @@ def instead_of_type(name: str) -> Word | None:
 
 
 def instead_of_word(word: str, known: Iterable[str]) -> str | None:
-    """Which of the known words says what another framework's word for a parameter, a section or a value says; None for none."""
+    """Which of the known words says what another framework's word for a parameter, a section or a
+    value says; None for none.
+    """
     have: Container[str] = set(known)
     return next((ours for ours in WORDS.get(folded(word), ()) if ours in have), None)
 

@@ -1,4 +1,6 @@
-"""How pooling is said in ONNX where one operator does not say it: borders of open size, p-norms, the stochastic mean."""
+"""How pooling is said in ONNX where one operator does not say it: borders of open size, p-norms,
+the stochastic mean.
+"""
 
 from math import prod
 from typing import Any
@@ -15,12 +17,17 @@ def export_max(g: OnnxBuilder, x: Any, w: Window, rounding: str, mask: bool) -> 
     """Maximum of each window; with mask also its place."""
     if mask and not all(isinstance(untraced(k), int) for k in w.kernel):
         y = g.max_pool(x, w, rounding)
-        return y, g.reshape(g.typed(g.ArgMax(g.flatten(x, 2), axis=2), TensorType((*x.type.shape[:2], 1), "int64")), y.type.shape)
+        return y, g.reshape(
+            g.typed(g.ArgMax(g.flatten(x, 2), axis=2), TensorType((*x.type.shape[:2], 1), "int64")),
+            y.type.shape,
+        )
     if not fixed(w):
         if mask:
             raise g.refuse(f"the places of maxima under a border whose size is open: {x.type}")
         return g.max_pool(*reached(g, x, w, rounding, LOWEST), "FLOOR")
-    return g.max_pool_indices(x, w, rounding) if mask else g.max_pool(x, w, rounding)
+    if mask:
+        return g.max_pool_indices(x, w, rounding)
+    return g.max_pool(x, w, rounding)
 
 
 def export_average(g: OnnxBuilder, x: Any, w: Window, rounding: str, inside: bool) -> Any:
@@ -66,10 +73,15 @@ def fixed(w: Window) -> bool:
 
 
 def reached(g: OnnxBuilder, x: Any, w: Window, rounding: str, value: float) -> tuple[Any, Window]:
-    """x with what its windows reach past it, and the window without a border; rows that no window reads are cut off."""
+    """x with what its windows reach past it, and the window without a border; rows that no window
+    reads are cut off.
+    """
     counts = pooled(x.type.space, w, rounding)
     begins = [ends(p)[0] for p in w.pads]
-    borders = [(b, (n - 1) * s + k - size - b) for b, n, s, k, size in zip(begins, counts, w.stride, w.kernel, x.type.space, strict=True)]
+    borders = [
+        (b, (n - 1) * s + k - size - b)
+        for b, n, s, k, size in zip(begins, counts, w.stride, w.kernel, x.type.space, strict=True)
+    ]
     bare = w._replace(pads=(0,) * len(w.pads))
     if any(isinstance(untraced(side), Dim) for border in borders for side in border):
         return g.pad(x, borders, value=value), bare
@@ -81,7 +93,8 @@ def reached(g: OnnxBuilder, x: Any, w: Window, rounding: str, value: float) -> t
 def extended(g: OnnxBuilder, x: Any, axis: int, begin: int, end: int, value: float) -> Any:
     """One axis with more elements at both ends; a negative end is cut off.
 
-    Joined, not padded: onnxruntime would fold a Pad into the pooling behind it, which refuses a border as wide as its window.
+    Joined, not padded: onnxruntime would fold a Pad into the pooling behind it, which refuses a
+    border as wide as its window.
     """
     if end < 0:
         x, end = g.slice(x, axis, 0, x.type.shape[axis] + end), 0

@@ -1,4 +1,6 @@
-"""Shapes as parameters: Caffe's BlobShape, written `{dim: [2, 3]}` or simply `[2, 3]`, and lists of them. Knows no layer."""
+"""Shapes as parameters: Caffe's BlobShape, written `{dim: [2, 3]}` or simply `[2, 3]`, and lists of
+them. Knows no layer.
+"""
 
 from typing import Any
 
@@ -21,7 +23,9 @@ ONE, MANY = kind_of(BlobShape), kind_of(tuple[BlobShape, ...])
 
 
 class BlobShapes(Record):
-    """One shape or several; `[2, 3]` is one shape, `[[2, 3], [2]]` are two. Read as a tuple of BlobShape."""
+    """One shape or several; `[2, 3]` is one shape, `[[2, 3], [2]]` are two. Read as a tuple of
+    BlobShape.
+    """
 
     @classmethod
     def kind(cls) -> Kind:
@@ -41,7 +45,9 @@ class BlobShapes(Record):
 
 
 def sizes(shape: BlobShape, at: str = "shape") -> tuple[Size, ...]:
-    """The shape's sizes, letters as symbols; raises RuleError NS109 for what is neither a positive integer nor a letter."""
+    """The shape's sizes, letters as symbols; raises RuleError NS109 for what is neither a positive
+    integer nor a letter.
+    """
     return tuple(size_of(dim, at) for dim in shape.dim)
 
 

@@ -1,4 +1,6 @@
-"""What all layers share that slide a window over channels: axis, kernel, stride, pad, dilation, and what the dialect makes of `same`."""
+"""What all layers share that slide a window over channels: axis, kernel, stride, pad, dilation, and
+what the dialect makes of `same`.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -18,13 +20,19 @@ class DialectPad(Layer):
     @classmethod
     def read(cls, fields: Mapping[str, Any], dialect: str = "caffe", whole: Any = None) -> Self:
         layer = super().read(fields, dialect, whole)
-        return layer.changed(pad="same_tf") if dialect == "tf" and layer.__dict__["pad"] == "same" else layer
+        if dialect == "tf" and layer.__dict__["pad"] == "same":
+            return layer.changed(pad="same_tf")
+        return layer
 
 
 class Placed(DialectPad):
-    """Base of layers that look through a window: where the windows lie, in the words of Caffe's ConvolutionParameter."""
+    """Base of layers that look through a window: where the windows lie, in the words of Caffe's
+    ConvolutionParameter.
+    """
 
-    kernel_size: PerAxis = param(ge=1, pair=("kernel_h", "kernel_w"), doc="window length along each spatial axis")
+    kernel_size: PerAxis = param(
+        ge=1, pair=("kernel_h", "kernel_w"), doc="window length along each spatial axis"
+    )
     stride: PerAxis = param(default=1, ge=1, pair=("stride_h", "stride_w"), doc="step between windows")
     pad: Pad = param(
         default=0,
@@ -32,10 +40,14 @@ class Placed(DialectPad):
         pair=("pad_h", "pad_w"),
         doc="border added on each side: a number, [[begin, end], ...], or valid, same, full, causal, same_tf",
     )
-    dilation: PerAxis = param(default=1, ge=1, pair=("dilation_h", "dilation_w"), doc="distance between kernel taps")
+    dilation: PerAxis = param(
+        default=1, ge=1, pair=("dilation_h", "dilation_w"), doc="distance between kernel taps"
+    )
 
     def window(self, x: TensorType) -> Window:
-        return window(x.space, kernel_size=self.kernel_size, stride=self.stride, pad=self.pad, dilation=self.dilation)
+        return window(
+            x.space, kernel_size=self.kernel_size, stride=self.stride, pad=self.pad, dilation=self.dilation
+        )
 
 
 class Windowed(Placed):
@@ -43,7 +55,9 @@ class Windowed(Placed):
 
     axis: int = param(default=1, doc="the channels; axes before it count as batch, axes after it are space")
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
-    force_nd_im2col: bool = param(default=False, doc="Caffe's general code in place of that for images: accepted, without meaning here")
+    force_nd_im2col: bool = param(
+        default=False, doc="Caffe's general code in place of that for images: accepted, without meaning here"
+    )
 
     def bottom(self, x: TensorType) -> TensorType:
         """The bottom as batch, channels, space."""

@@ -1,4 +1,6 @@
-"""Size rules that windowed layers share: kernel, stride, padding, dilation. Works on integers, Dims and traced sizes alike."""
+"""Size rules that windowed layers share: kernel, stride, padding, dilation. Works on integers, Dims
+and traced sizes alike.
+"""
 
 from typing import Any, Literal, overload
 
@@ -48,7 +50,9 @@ def axis_names(axes: int) -> tuple[str, ...]:
 
 def both(pad: Border) -> Size:
     """Padding on both sides together."""
-    return pad[0] + pad[1] if isinstance(pad, tuple) else 2 * pad
+    if isinstance(pad, tuple):
+        return pad[0] + pad[1]
+    return 2 * pad
 
 
 @overload
@@ -61,12 +65,25 @@ def spread(value: Any, axes: int, at: str) -> tuple[Any, ...]:
     if len(values) == 1:
         return values * axes
     if len(values) != axes:
-        raise RuleError("NS107", f"{at} has {len(values)} values: the bottom has {axes} spatial {'axis' if axes == 1 else 'axes'}", at=at)
+        raise RuleError(
+            "NS107",
+            f"{at} has {len(values)} values: the bottom has {axes} spatial {'axis' if axes == 1 else 'axes'}",
+            at=at,
+        )
     return values
 
 
-def window(space: tuple[Size, ...], *, kernel_size: PerAxis, stride: PerAxis = 1, pad: "Pad" = 0, dilation: PerAxis = 1) -> Window:
-    """The window that the parameters mean for an input of this space; pad words become numbers (docs/layers/Convolution.md)."""
+def window(
+    space: tuple[Size, ...],
+    *,
+    kernel_size: PerAxis,
+    stride: PerAxis = 1,
+    pad: "Pad" = 0,
+    dilation: PerAxis = 1,
+) -> Window:
+    """The window that the parameters mean for an input of this space; pad words become numbers
+    (docs/layers/Convolution.md).
+    """
     axes = len(space)
     if axes == 0:
         raise RuleError("NS303", "a window needs a spatial axis, after batch and channels", at="bottom")
@@ -77,22 +94,30 @@ def window(space: tuple[Size, ...], *, kernel_size: PerAxis, stride: PerAxis = 1
     )
     pads: tuple[Border, ...]
     if isinstance(pad, str):
-        pads = tuple(padding(pad, d * (k - 1), s, size) for k, s, d, size in zip(kernel, strides, dilations, space, strict=True))
+        pads = tuple(
+            padding(pad, d * (k - 1), s, size)
+            for k, s, d, size in zip(kernel, strides, dilations, space, strict=True)
+        )
     else:
         pads = spread(pad, axes, "pad")
     return Window(kernel, strides, tuple(map(plainest, pads)), dilations)
 
 
 def plainest(pad: Border) -> Border:
-    """One number where a border is as wide on both sides: however it was written, what is asked of it later has one answer."""
+    """One number where a border is as wide on both sides: however it was written, what is asked of
+    it later has one answer.
+    """
     if isinstance(pad, tuple):
         begin, end = map(untraced, pad)
-        return pad[0] if isinstance(begin, int) and begin == end else pad
+        if isinstance(begin, int) and begin == end:
+            return pad[0]
+        return pad
     return pad
 
 
 def pointwise(axis: int, axes: int) -> bool:
-    """Whether a convolution has no space and is meant so: its channels were said to be the last axis (Caffe's 0-d convolution).
+    """Whether a convolution has no space and is meant so: its channels were said to be the last
+    axis (Caffe's 0-d convolution).
 
     With the default axis, space is missing by mistake: that stays an error.
     """
@@ -113,30 +138,47 @@ def padding(word: str, margin: Size, stride: Size, size: Size) -> Border:
     return (missing // 2, missing - missing // 2)
 
 
-def windows(space: tuple[Size, ...], w: Window, rounding: str = "FLOOR", *, over: bool = False) -> tuple[Size, ...]:
-    """Number of windows along each axis: floor((in + 2 pad - reach) / stride) + 1, or rounded up, or exact.
+def windows(
+    space: tuple[Size, ...], w: Window, rounding: str = "FLOOR", *, over: bool = False
+) -> tuple[Size, ...]:
+    """Number of windows along each axis: floor((in + 2 pad - reach) / stride) + 1, or rounded up,
+    or exact.
 
-    over: rounded up, a window may be larger than its padded input, as long as there is one by that count.
+    over: rounded up, a window may be larger than its padded input, as long as there is one by that
+    count.
     """
     sizes = []
     for i, (size, name) in enumerate(zip(space, axis_names(len(space)), strict=True)):
         free = size + both(w.pads[i]) - w.dilation[i] * (w.kernel[i] - 1) - 1
         if untraced(w.dilation[i]) == 1:
             free = size + both(w.pads[i]) - w.kernel[i]
-        count = ceil_div(free, w.stride[i]) + 1 if rounding == "CEIL" else free // w.stride[i] + 1
+        if rounding == "CEIL":
+            count = ceil_div(free, w.stride[i]) + 1
+        else:
+            count = free // w.stride[i] + 1
         if not (over and rounding == "CEIL" and counted(free, w.stride[i])):
             fits(space, w, i, f"{name}_out", count)
         if rounding == "EXACT":
-            divides(w.stride[i], free, "round_mode EXACT: windows must end at the border", at="stride", code="NS305")
+            divides(
+                w.stride[i],
+                free,
+                "round_mode EXACT: windows must end at the border",
+                at="stride",
+                code="NS305",
+            )
         sizes.append(count)
     return tuple(sizes)
 
 
 def counted(free: Size, stride: Size) -> bool:
-    """Whether ceil(free / stride) + 1 windows are at least one, which becomes a fact where it is open; False where they are none."""
+    """Whether ceil(free / stride) + 1 windows are at least one, which becomes a fact where it is
+    open; False where they are none.
+    """
     if isinstance(untraced(free), int):
         return number(free) + number(stride) >= 1
-    at_least(free + stride, 1, "a window, rounded up, must begin in its input", code="NS301", at="kernel_size")
+    at_least(
+        free + stride, 1, "a window, rounded up, must begin in its input", code="NS301", at="kernel_size"
+    )
     return True
 
 
@@ -146,10 +188,19 @@ def fits(space: tuple[Size, ...], w: Window, i: int, name: str, count: Size) -> 
     long = LONG.get(axis_names(len(space))[i], "size")
     if isinstance(untraced(padded), int):
         if reach > padded:  # type: ignore[operator]
-            what = "kernel_size" if untraced(w.dilation[i]) == 1 else "dilated kernel"
+            if untraced(w.dilation[i]) == 1:
+                what = "kernel_size"
+            else:
+                what = "dilated kernel"
             fact = f"{reach} is larger than the padded {long} {padded}"
             raise RuleError(
-                "NS301", f"{what} {fact}", at="kernel_size", label=fact, name=name, value=count, changes=smaller_windows(space, w)
+                "NS301",
+                f"{what} {fact}",
+                at="kernel_size",
+                label=fact,
+                name=name,
+                value=count,
+                changes=smaller_windows(space, w),
             )
         return
     at_least(padded, reach, "a window must fit its input", code="NS301", at="kernel_size")
@@ -158,7 +209,10 @@ def fits(space: tuple[Size, ...], w: Window, i: int, name: str, count: Size) -> 
 def smaller_windows(space: tuple[Size, ...], w: Window) -> list[Change]:
     """Kernels that fit, and paddings that make room."""
     changes = []
-    room = [(untraced(s + both(p)) - 1) // untraced(d) + 1 for s, p, d in zip(space, w.pads, w.dilation, strict=True)]
+    room = [
+        (untraced(s + both(p)) - 1) // untraced(d) + 1
+        for s, p, d in zip(space, w.pads, w.dilation, strict=True)
+    ]
     most = min(r for r in room if isinstance(r, int))
     if most >= 1:
         changes.append(Change(f"use kernel_size <= {most}", {"kernel_size": most}))
@@ -170,14 +224,18 @@ def smaller_windows(space: tuple[Size, ...], w: Window) -> list[Change]:
 
 
 def pooled(space: tuple[Size, ...], w: Window, rounding: str, *, over: bool = True) -> tuple[Size, ...]:
-    """Caffe's pooling sizes: rounded up, and where there is padding no window begins past the input and its first border.
+    """Caffe's pooling sizes: rounded up, and where there is padding no window begins past the input
+    and its first border.
 
     over: as for windows.
     """
     sizes = windows(space, w, rounding, over=over)
     if rounding != "CEIL" or all(untraced(b) == 0 == untraced(e) for b, e in map(ends, w.pads)):
         return sizes
-    return tuple(smallest(out, ceil_div(size + ends(p)[0], s)) for out, size, p, s in zip(sizes, space, w.pads, w.stride, strict=True))
+    return tuple(
+        smallest(out, ceil_div(size + ends(p)[0], s))
+        for out, size, p, s in zip(sizes, space, w.pads, w.stride, strict=True)
+    )
 
 
 def padded(x: TensorType, w: Window) -> Size:
@@ -186,35 +244,49 @@ def padded(x: TensorType, w: Window) -> Size:
 
 
 def mirrored(space: tuple[Size, ...], w: Window, mode: str) -> None:
-    """A border made of the input's own elements needs as many of them: reflect one more, since it leaves the edge out."""
+    """A border made of the input's own elements needs as many of them: reflect one more, since it
+    leaves the edge out.
+    """
     if mode in ("constant", "replicate"):
         return
     for size, pad in zip(space, w.pads, strict=True):
         for side in ends(pad):
             at_least(
-                size, side + 1 if mode == "reflect" else side, f"pad_mode {mode} takes the border from the input", code="NS307", at="pad"
+                size,
+                side + 1 if mode == "reflect" else side,
+                f"pad_mode {mode} takes the border from the input",
+                code="NS307",
+                at="pad",
             )
 
 
 def folded(x: TensorType, axis: int) -> TensorType:
     """The bottom of a layer whose channels are that axis: all axes before it count as batch."""
     at = x.axis(axis)
-    return x if at == 1 else TensorType((product(x.shape[:at]), *x.shape[at:]), x.dtype)
+    if at == 1:
+        return x
+    return TensorType((product(x.shape[:at]), *x.shape[at:]), x.dtype)
 
 
 def unfolded(y: TensorType, x: TensorType, axis: int) -> TensorType:
     """The top for such a bottom: the batch axes as they were."""
     at = x.axis(axis)
-    return y if at == 1 else TensorType((*x.shape[:at], *y.shape[1:]), y.dtype)
+    if at == 1:
+        return y
+    return TensorType((*x.shape[:at], *y.shape[1:]), y.dtype)
 
 
 def transposed(space: tuple[Size, ...], w: Window, output_padding: tuple[int, ...] = ()) -> tuple[Size, ...]:
-    """Sizes of a transposed convolution: stride (in - 1) + dilation (kernel - 1) + 1 - 2 pad, and output_padding rows more."""
+    """Sizes of a transposed convolution: stride (in - 1) + dilation (kernel - 1) + 1 - 2 pad, and
+    output_padding rows more.
+    """
     sizes = []
     for i, (size, name) in enumerate(zip(space, axis_names(len(space)), strict=True)):
         out = w.stride[i] * (size - 1) + w.dilation[i] * (w.kernel[i] - 1) + 1 - both(w.pads[i])
         if output_padding and untraced(output_padding[i]) != 0:
             out = out + output_padding[i]
-        at_least(out, 1, "the padding must leave an output", code="NS301", at="pad", name=f"{name}_out", value=out)
+        at_least(
+            out, 1, "the padding must leave an output", code="NS301", at="pad", name=f"{name}_out", value=out
+        )
         sizes.append(out)
     return tuple(sizes)

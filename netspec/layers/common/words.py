@@ -1,4 +1,6 @@
-"""What the definitions of several families share: words of Caffe that carry no meaning here, dialects' fillers, checks of a parameter."""
+"""What the definitions of several families share: words of Caffe that carry no meaning here,
+dialects' fillers, checks of a parameter.
+"""
 
 from typing import Literal
 

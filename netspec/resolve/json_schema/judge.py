@@ -1,7 +1,8 @@
-"""What JSON Schema has against a tree: a schema and a value come in, faults go out. Knows no place in a text, and no words for people.
+"""What JSON Schema has against a tree: a schema and a value come in, faults go out. Knows no place
+in a text, and no words for people.
 
-`jsonschema` judges. Where it is not installed, as in a browser, the few words of it that netspec's own
-schemas use are judged here; tests hold the two to the same faults.
+`jsonschema` judges. Where it is not installed, as in a browser, the few words of it that netspec's
+own schemas use are judged here; tests hold the two to the same faults.
 """
 
 import re
@@ -16,7 +17,9 @@ Path = tuple[str | int, ...]
 
 
 class Fault(NamedTuple):
-    """A word of a schema that a value does not meet. Paths lead to the value: from the root, and from the `anyOf` that tried it."""
+    """A word of a schema that a value does not meet. Paths lead to the value: from the root, and
+    from the `anyOf` that tried it.
+    """
 
     validator: str
     validator_value: Any
@@ -58,9 +61,14 @@ def faults_by_jsonschema(schema: Schema, value: Any) -> list[Fault]:
 def as_fault(error: Any) -> Fault:
     """An error of `jsonschema`."""
     context = tuple((inner.relative_schema_path[0], as_fault(inner)) for inner in error.context)
-    message = error.message if error.validator in ("pattern", "enum") else ""
+    if error.validator in ("pattern", "enum"):
+        message = error.message
+    else:
+        message = ""
     paths = (tuple(error.absolute_path), tuple(error.relative_path))
-    return Fault(error.validator, error.validator_value, error.instance, error.schema, *paths, message, context)
+    return Fault(
+        error.validator, error.validator_value, error.instance, error.schema, *paths, message, context
+    )
 
 
 def own_faults(schema: Schema, value: Any) -> list[Fault]:
@@ -75,14 +83,21 @@ def judged(schema: Schema, at: At) -> Iterator[Fault]:
         if word == "anyOf":
             yield from no_alternative(wanted, schema, at)
         elif word == "required":
-            yield from (fault(word, schema, at) for key in wanted if isinstance(at.value, dict) and key not in at.value)
+            yield from (
+                fault(word, schema, at)
+                for key in wanted
+                if isinstance(at.value, dict) and key not in at.value
+            )
         elif word in TESTS and not TESTS[word](wanted, schema, at.value):
             yield fault(word, schema, at)
 
 
 def fault(word: str, schema: Schema, at: At, context: tuple[tuple[int, Fault], ...] = ()) -> Fault:
     wanted = schema[word]
-    message = {"pattern": f"{at.value!r} does not match {wanted!r}", "enum": f"{at.value!r} is not one of {wanted!r}"}.get(word, "")
+    message = {
+        "pattern": f"{at.value!r} does not match {wanted!r}",
+        "enum": f"{at.value!r} is not one of {wanted!r}",
+    }.get(word, "")
     return Fault(word, wanted, at.value, schema, at.path, at.inner, message, context)
 
 
@@ -119,7 +134,13 @@ def of_case(wanted: Any, schema: Schema, at: At) -> Parts:
         yield schema["then"], at
 
 
-PARTS = {"items": of_items, "properties": of_properties, "additionalProperties": of_others, "allOf": of_all, "if": of_case}
+PARTS = {
+    "items": of_items,
+    "properties": of_properties,
+    "additionalProperties": of_others,
+    "allOf": of_all,
+    "if": of_case,
+}
 
 
 def no_alternative(wanted: Any, schema: Schema, at: At) -> Iterator[Fault]:
@@ -152,16 +173,22 @@ def compares(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Schema, Any], 
 
 
 TESTS: dict[str, Callable[[Any, Schema, Any], bool]] = {
-    "type": lambda wanted, schema, value: any(is_of(type_, value) for type_ in ([wanted] if isinstance(wanted, str) else wanted)),
+    "type": lambda wanted, schema, value: any(
+        is_of(type_, value) for type_ in ([wanted] if isinstance(wanted, str) else wanted)
+    ),
     "enum": lambda wanted, schema, value: value in wanted,
-    "pattern": lambda wanted, schema, value: not isinstance(value, str) or re.search(wanted, value) is not None,
+    "pattern": lambda wanted, schema, value: (
+        not isinstance(value, str) or re.search(wanted, value) is not None
+    ),
     "minimum": compares(lambda value, limit: value >= limit),
     "exclusiveMinimum": compares(lambda value, limit: value > limit),
     "maximum": compares(lambda value, limit: value <= limit),
     "exclusiveMaximum": compares(lambda value, limit: value < limit),
     "minItems": lambda wanted, schema, value: not isinstance(value, list) or len(value) >= wanted,
     "maxItems": lambda wanted, schema, value: not isinstance(value, list) or len(value) <= wanted,
-    "additionalProperties": lambda wanted, schema, value: wanted is not False or not isinstance(value, dict) or not further(schema, value),
+    "additionalProperties": lambda wanted, schema, value: (
+        wanted is not False or not isinstance(value, dict) or not further(schema, value)
+    ),
     "not": lambda wanted, schema, value: not meets(wanted, value),
 }
 

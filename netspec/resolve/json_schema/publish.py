@@ -1,6 +1,8 @@
-"""The JSON Schema of the language as editors use it (draft 2020-12), derived from the records. Knows no file.
+"""The JSON Schema of the language as editors use it (draft 2020-12), derived from the records.
+Knows no file.
 
-Unlike the strict schemas that word findings, it takes any `$...` text for any value, since expressions are put in later.
+Unlike the strict schemas that word findings, it takes any `$...` text for any value, since
+expressions are put in later.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +15,15 @@ from netspec.ir.layer import Layer
 from netspec.ir.manual import sentence
 from netspec.kinds import Schema
 from netspec.record import Param
-from netspec.resolve.json_schema.values import EXPRESSION, described, fields, opened, record, ref, shared_records
+from netspec.resolve.json_schema.values import (
+    EXPRESSION,
+    described,
+    fields,
+    opened,
+    record,
+    ref,
+    shared_records,
+)
 from netspec.resolve.published_shared import share
 from netspec.resolve.sections.expect import ExpectSection
 from netspec.resolve.sections.image import ImageContract
@@ -29,7 +39,14 @@ __all__ = ["published_schema"]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 EXAMPLES = 3
 """Example rows of a type that editors show."""
-SHAPE = {"type": "array", "items": {"description": "a size, or a letter that stands for any", "type": ["integer", "string"], "minimum": 1}}
+SHAPE = {
+    "type": "array",
+    "items": {
+        "description": "a size, or a letter that stands for any",
+        "type": ["integer", "string"],
+        "minimum": 1,
+    },
+}
 
 
 def published_schema() -> Schema:
@@ -43,7 +60,10 @@ def published_schema() -> Schema:
         "properties": {**fields(SpecFile), **sections()},
         "additionalProperties": False,
         "anyOf": [{"required": [key]} for key in ("layers", "base", "blocks", "vars")],
-        "if": {"required": ["layers"], "not": {"anyOf": [{"required": ["defaults"]}, {"required": ["base"]}]}},
+        "if": {
+            "required": ["layers"],
+            "not": {"anyOf": [{"required": ["defaults"]}, {"required": ["base"]}]},
+        },
         "then": whole_spec(),
         "$defs": definitions(every),
     }
@@ -53,10 +73,17 @@ def published_schema() -> Schema:
 def definitions(every: list[type[Layer]]) -> Schema:
     """All that is referred to by name.
 
-    Of a type `TYPE.values` describes each parameter, once; `TYPE`, `TYPE.map` and, where it has several, its param maps say which of them
-    may stand there: a mapping is closed by the names in its own `properties` alone.
+    Of a type `TYPE.values` describes each parameter, once; `TYPE`, `TYPE.map` and, where it has
+    several, its param maps say which of them may stand there: a mapping is closed by the names in
+    its own `properties` alone.
     """
-    found: Schema = {"layer": layer(every), "complete": complete(every), "defaults": defaults(every), "block": block(), "use": use()}
+    found: Schema = {
+        "layer": layer(every),
+        "complete": complete(every),
+        "defaults": defaults(every),
+        "block": block(),
+        "use": use(),
+    }
     found["fields"] = {"properties": {**fields(LayerFields), **fields(LayerSwitch)}}
     for cls in every:
         found[cls.type] = layer_type(cls)
@@ -85,7 +112,10 @@ def refs(schema: Any) -> set[str]:
         return set().union(*map(refs, schema))
     if not isinstance(schema, dict):
         return set()
-    own = {schema["$ref"].split("/")[2]} if isinstance(schema.get("$ref"), str) else set()
+    if isinstance(schema.get("$ref"), str):
+        own = {schema["$ref"].split("/")[2]}
+    else:
+        own = set()
     return own.union(*map(refs, schema.values()))
 
 
@@ -95,7 +125,11 @@ def refs(schema: Any) -> set[str]:
 def layer(every: list[type[Layer]]) -> Schema:
     """An entry of `layers:`: the use of a block, or a layer of one of the types."""
     kinds = {
-        "anyOf": [{"enum": [cls.type for cls in every]}, {"enum": [name for cls in every for name in older(cls)]}, EXPRESSION],
+        "anyOf": [
+            {"enum": [cls.type for cls in every]},
+            {"enum": [name for cls in every for name in older(cls)]},
+            EXPRESSION,
+        ],
     }
     return {
         "description": "a layer, or the use of a block", "type": "object", "if": {"required": ["block"]}, "then": ref("use"),
@@ -117,14 +151,22 @@ def older(cls: type[Layer]) -> list[str]:
 def layer_type(cls: type[Layer]) -> Schema:
     """A layer of one type: in shorthand, or with its param maps, never both."""
     common: Schema = dict.fromkeys([*LayerFields.names, *LayerSwitch.names], True)
-    common["type"] = {"title": cls.type, "description": " ".join((cls.__doc__ or "").split())}  # what an editor shows over the word
+    common["type"] = {
+        "title": cls.type,
+        "description": " ".join((cls.__doc__ or "").split()),
+    }  # what an editor shows over the word
     maps = {group: group_map(cls, group) for group in cls.groups}
     rules = [ref("fields"), *([ref(f"{cls.type}.values")] if cls.params else []), *pairing(cls, cls.params)]
     if cls.params:
         any_map = {"anyOf": [{"required": [group]} for group in cls.groups]}
         rules.append({"if": any_map, "then": {"properties": dict.fromkeys(cls.names, False)}})
     properties = {**common, **maps, **dict.fromkeys(cls.names, True)}
-    words = {"title": cls.type, "description": sentence(cls), "properties": properties, "additionalProperties": False}
+    words = {
+        "title": cls.type,
+        "description": sentence(cls),
+        "properties": properties,
+        "additionalProperties": False,
+    }
     return {**words, "allOf": rules, "examples": list(islice(examples(cls), EXAMPLES))}
 
 
@@ -132,14 +174,26 @@ def group_map(cls: type[Layer], group: str) -> Schema:
     """The parameters of one param map, nested as in Caffe."""
     body = ref(f"{cls.type}.{group}" if len(cls.groups) > 1 else f"{cls.type}.map")
     rules = [{**rule, "if": {"type": "object", **rule["if"]}} for rule in pairing(cls, names_in(cls, group))]
-    return {"description": f"its parameters, as Caffe nests them in {group}", **body, **({"allOf": rules} if rules else {})}
+    return {
+        "description": f"its parameters, as Caffe nests them in {group}",
+        **body,
+        **({"allOf": rules} if rules else {}),
+    }
 
 
 def param_map(cls: type[Layer], spellings: Iterable[str]) -> Schema:
     """Some parameters of a type in a mapping of their own; an expression may stand for the whole."""
     names = dict.fromkeys(spellings, True)
-    words = {"description": sentence(cls), "type": ["object", "string"], **EXPRESSION, "properties": names, "additionalProperties": False}
-    return {**words, "allOf": [ref(f"{cls.type}.values")]} if names else words
+    words = {
+        "description": sentence(cls),
+        "type": ["object", "string"],
+        **EXPRESSION,
+        "properties": names,
+        "additionalProperties": False,
+    }
+    if names:
+        return {**words, "allOf": [ref(f"{cls.type}.values")]}
+    return words
 
 
 def names_in(cls: type[Layer], group: str) -> list[str]:
@@ -160,14 +214,18 @@ def examples(cls: type[Layer]) -> Iterator[Schema]:
     for example in cls.examples():
         tree = read(Source(cls.type, example.parameters), Diagnostics())
         if example.code is None and tree is not None:
-            bottoms = {"bottom": [f"x{i}" for i in range(len(example.bottoms))]} if len(example.bottoms) > 1 else {}
+            bottoms = (
+                {"bottom": [f"x{i}" for i in range(len(example.bottoms))]} if len(example.bottoms) > 1 else {}
+            )
             tops = {"top": [f"y{i}" for i in range(len(example.tops))]} if len(example.tops) > 1 else {}
             yield {"name": cls.type.lower(), "type": cls.type, **bottoms, **tops, **plain(tree)}
 
 
 def complete(every: list[type[Layer]]) -> Schema:
     """What a layer must say where no `defaults:` can say it."""
-    return {"allOf": [chosen(cls, needed(cls)) for cls in every if any(p.required for p in cls.params.values())]}
+    return {
+        "allOf": [chosen(cls, needed(cls)) for cls in every if any(p.required for p in cls.params.values())]
+    }
 
 
 def needed(cls: type[Layer]) -> Schema:
@@ -205,12 +263,23 @@ def sections() -> Schema:
         "additionalProperties": False,
     }
     names = ["string", "number", "boolean"]
-    said = {"type": ["object", "string", "array", "null"], "properties": fields(OutputSection), "additionalProperties": False}
+    said = {
+        "type": ["object", "string", "array", "null"],
+        "properties": fields(OutputSection),
+        "additionalProperties": False,
+    }
     outputs = {"type": [*names, "array", "object"], "items": {"type": names}, "additionalProperties": said}
-    change = {"type": ["object", "string"], **EXPRESSION, "description": "parameters to set otherwise; null takes one out"}
+    change = {
+        "type": ["object", "string"],
+        **EXPRESSION,
+        "description": "parameters to set otherwise; null takes one out",
+    }
     insert = {
         "type": "object",
-        "properties": {**fields(InsertEntry), "layers": {**described(InsertEntry, "layers"), "type": "array", "items": ref("layer")}},
+        "properties": {
+            **fields(InsertEntry),
+            "layers": {**described(InsertEntry, "layers"), "type": "array", "items": ref("layer")},
+        },
         "required": ["layers"],
         "anyOf": [{"required": ["after"]}, {"required": ["before"]}],
         "additionalProperties": False,
@@ -224,7 +293,11 @@ def sections() -> Schema:
         "train": ref(TrainSection.__name__),
         "blocks": {"type": "object", "additionalProperties": ref("block")},
         "override": {"type": "object", "additionalProperties": change},
-        "insert": {"type": ["array", "object"], "items": insert, **{k: v for k, v in insert.items() if k != "type"}},
+        "insert": {
+            "type": ["array", "object"],
+            "items": insert,
+            **{k: v for k, v in insert.items() if k != "type"},
+        },
     }
     return {name: {**described(SpecFile, name), **body} for name, body in bodies.items()}
 
@@ -232,7 +305,11 @@ def sections() -> Schema:
 def input_fields() -> Schema:
     """The keys of an input that is a mapping."""
     image = {**described(InputSection, "image"), **ref(ImageContract.__name__)}
-    return {**fields(InputSection), "shape": {**described(InputSection, "shape"), **opened(SHAPE)}, "image": image}
+    return {
+        **fields(InputSection),
+        "shape": {**described(InputSection, "shape"), **opened(SHAPE)},
+        "image": image,
+    }
 
 
 def block() -> Schema:
@@ -241,7 +318,12 @@ def block() -> Schema:
         "layers": {**described(BlockSection, "layers"), "type": "array", "items": ref("layer")},
         "defaults": {**described(BlockSection, "defaults"), **ref("defaults")},
     }
-    return {"type": "object", "properties": {**fields(BlockSection), **inside}, "required": ["layers"], "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": {**fields(BlockSection), **inside},
+        "required": ["layers"],
+        "additionalProperties": False,
+    }
 
 
 def use() -> Schema:
@@ -254,7 +336,12 @@ def defaults(every: list[type[Layer]]) -> Schema:
     found = {}
     for cls in every:
         found[cls.type] = ref(f"{cls.type}.map")
-        found.update({name: {"description": f"older name of {cls.type}", **ref(f"{cls.type}.map")} for name in older(cls)})
+        found.update(
+            {
+                name: {"description": f"older name of {cls.type}", **ref(f"{cls.type}.map")}
+                for name in older(cls)
+            }
+        )
     return {"type": ["object", "string"], **EXPRESSION, "properties": found, "additionalProperties": False}
 
 

@@ -1,4 +1,6 @@
-"""Values in the published schema: the records' own schemas, with any `$...` text let in and records of a name referred to by it."""
+"""Values in the published schema: the records' own schemas, with any `$...` text let in and records
+of a name referred to by it.
+"""
 
 import json
 from collections.abc import Iterable
@@ -20,7 +22,9 @@ def ref(name: str) -> Schema:
 
 
 def opened(schema: Any) -> Any:
-    """The schema with any text that holds a dollar let in, at every depth; a record that has a name becomes a reference."""
+    """The schema with any text that holds a dollar let in, at every depth; a record that has a name
+    becomes a reference.
+    """
     if not isinstance(schema, dict):
         return schema
     name = names_of_records().get(json.dumps({k: v for k, v in schema.items() if k != "description"}))
@@ -31,7 +35,10 @@ def opened(schema: Any) -> Any:
     if types and "string" not in types:
         return {**found, "type": [*types, "string"], **EXPRESSION}
     if "pattern" in found:
-        return {**{word: value for word, value in found.items() if word != "pattern"}, "anyOf": [{"pattern": found["pattern"]}, EXPRESSION]}
+        return {
+            **{word: value for word, value in found.items() if word != "pattern"},
+            "anyOf": [{"pattern": found["pattern"]}, EXPRESSION],
+        }
     if any("enum" in part for part in found.get("anyOf", [])):
         return {**found, "anyOf": [*schema["anyOf"], EXPRESSION]}
     return found
@@ -72,10 +79,18 @@ def record(cls: type[Record]) -> Schema:
     """A record by itself, its own properties with their defaults."""
     words = cls.kind().schema(Bounds())
     text = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
-    body = {word: opened_word(word, value) for word, value in words.items() if word not in ("properties", "type")}
+    body = {
+        word: opened_word(word, value) for word, value in words.items() if word not in ("properties", "type")
+    }
     types = [words["type"]] if isinstance(words["type"], str) else words["type"]
     loose = types if "string" in types else [*types, "string"]
-    return {"description": text, "type": loose, "properties": fields(cls), **body, **({} if "string" in types else EXPRESSION)}
+    return {
+        "description": text,
+        "type": loose,
+        "properties": fields(cls),
+        **body,
+        **({} if "string" in types else EXPRESSION),
+    }
 
 
 def fields(cls: type[Record], names: Iterable[str] | None = None) -> Schema:

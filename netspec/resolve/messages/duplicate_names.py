@@ -1,4 +1,6 @@
-"""Of two layers that have one name, the one that it does not suit. In: a list of layers; out: which. Knows no graph and no layer type."""
+"""Of two layers that have one name, the one that it does not suit. In: a list of layers; out:
+which. Knows no graph and no layer type.
+"""
 
 import re
 from collections.abc import Sequence
@@ -14,8 +16,12 @@ PARTS = re.compile(r"\d+|[A-Za-z]+")
 
 
 def earlier_is_odd(items: Sequence[Item], name: str, prefix: str) -> bool:
-    """Whether the first of two layers of one name suits it less than the second: by the kind of layers called alike, and by the count."""
-    names = tuple(dict.fromkeys((id(item.body), name_of(item).removeprefix(prefix), kind_of(item)) for item in items))
+    """Whether the first of two layers of one name suits it less than the second: by the kind of
+    layers called alike, and by the count.
+    """
+    names = tuple(
+        dict.fromkeys((id(item.body), name_of(item).removeprefix(prefix), kind_of(item)) for item in items)
+    )
     own = name.removeprefix(prefix)
     at = [i for i, (_, other, _) in enumerate(names) if other == own]
     if len(at) != 2:
@@ -26,23 +32,41 @@ def earlier_is_odd(items: Sequence[Item], name: str, prefix: str) -> bool:
 
 
 def suits(named: Sequence[tuple[str, str]], i: int, at: Sequence[int]) -> int:
-    """How well a name suits the layer at a place: 1 for a kind that its stem goes with, 1 or 2 for a number in order, less for a clash."""
+    """How well a name suits the layer at a place: 1 for a kind that its stem goes with, 1 or 2 for
+    a number in order, less for a clash.
+    """
     name, kind = named[i]
     stem, own = stem_of(name), count(name)
-    alike = [other_kind for j, (other, other_kind) in enumerate(named) if j not in at and stem and stem_of(other) == stem]
-    found = (1 if kind in alike else -1) if alike else int(bool(stem) and stem[:4] in kind.lower())
-    found += any(j not in at and name[:ALIKE] == named[j][0][:ALIKE] for j in (i - 1, i + 1) if 0 <= j < len(named))
+    alike = [
+        other_kind
+        for j, (other, other_kind) in enumerate(named)
+        if j not in at and stem and stem_of(other) == stem
+    ]
+    if alike:
+        if kind in alike:
+            found = 1
+        else:
+            found = -1
+    else:
+        found = int(bool(stem) and stem[:4] in kind.lower())
+    found += any(
+        j not in at and name[:ALIKE] == named[j][0][:ALIKE] for j in (i - 1, i + 1) if 0 <= j < len(named)
+    )
     before = next((n for j in range(i - 1, -1, -1) if j not in at and (n := count(named[j][0]))), None)
     after = next((n for j in range(i + 1, len(named)) if j not in at and (n := count(named[j][0]))), None)
     if own:
-        found += 1 if (before is None or before[0] <= own[0]) and (after is None or own[0] <= after[0]) else -1
+        found += (
+            1 if (before is None or before[0] <= own[0]) and (after is None or own[0] <= after[0]) else -1
+        )
         found += int((before is None or before <= own) and (after is None or own <= after))
     return found
 
 
 def name_of(item: Item) -> str:
     """The name as it is written: the copies of a repeat have one."""
-    return item.name.rpartition(".")[0] if isinstance(item, Instance) and item.body.get("repeat") is not None else item.name
+    if isinstance(item, Instance) and item.body.get("repeat") is not None:
+        return item.name.rpartition(".")[0]
+    return item.name
 
 
 def kind_of(item: Item) -> str:
@@ -50,15 +74,23 @@ def kind_of(item: Item) -> str:
     if isinstance(item, Instance):
         return item.template
     kind = item.body.get("type")
-    return kind.text if kind is not None else ""
+    if kind is not None:
+        return kind.text
+    return ""
 
 
 def stem_of(name: str) -> str:
     found = STEM.match(name)
-    return found[0].lower().rstrip("_") if found else ""
+    if found:
+        return found[0].lower().rstrip("_")
+    return ""
 
 
 def count(name: str) -> tuple[tuple[int, str], ...]:
     """The parts of a name from its first number on, to be compared: `inception_3a` is 3, a."""
     start = re.search(r"\d", name)
-    return tuple((int(part), "") if part.isdigit() else (0, part) for part in PARTS.findall(name[start.start() :])) if start else ()
+    if start:
+        return tuple(
+            (int(part), "") if part.isdigit() else (0, part) for part in PARTS.findall(name[start.start() :])
+        )
+    return ()

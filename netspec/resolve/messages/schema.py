@@ -1,4 +1,6 @@
-"""Words for what JSON Schema has against a tree: one schema error comes in, findings with edits go out. Knows no layer type."""
+"""Words for what JSON Schema has against a tree: one schema error comes in, findings with edits go
+out. Knows no layer type.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -27,13 +29,16 @@ SIZES = re.compile(r"\d{1,2}(?:\s*[x,;]\s*\d{1,2})+")
 LONGEST_LABEL = 80
 QUOTIENT = re.compile(r"([-+]?\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)")
 DEVIATION = (
-    "a deviation for each channel is a Scale layer behind the input, its weights 1 over each: {type: Scale, bias_term: false, "
-    "filler: {type: values, values: [0.017125, 0.017507, 0.017429]}, param: [{lr_mult: 0}]}"
+    "a deviation for each channel is a Scale layer behind the input, its weights 1 over each: {type: Scale,"
+    " bias_term: false, filler: {type: values, values: [0.017125, 0.017507, 0.017429]}, param: [{lr_mult:"
+    " 0}]}"
 )
 
 
 class Subject(NamedTuple):
-    """What the tree is: its name in messages, where a missing key is reported, further keys that would be right, notes on a wrong one."""
+    """What the tree is: its name in messages, where a missing key is reported, further keys that
+    would be right, notes on a wrong one.
+    """
 
     what: str
     anchor: Span | None = None
@@ -42,7 +47,9 @@ class Subject(NamedTuple):
 
 
 def worded(error: Fault, body: Located, subject: Subject, meant: set[str]) -> list[Diagnostic]:
-    """The findings of one schema error about `body`; keys in `meant` are there, misspelt. A value that an expression made is marked so."""
+    """The findings of one schema error about `body`; keys in `meant` are there, misspelt. A value
+    that an expression made is marked so.
+    """
     found = said_of(error, body, subject, meant)
     if not computed(follow(body, error.absolute_path)):
         return found
@@ -56,25 +63,35 @@ def said_of(error: Fault, body: Located, subject: Subject, meant: set[str]) -> l
     if keyword == "additionalProperties":
         return unknown_keys(error, at, where, subject)
     if keyword == "required":
-        return [missing(where, key, error, at, subject) for key in error.validator_value if key not in value and key not in meant]
+        return [
+            missing(where, key, error, at, subject)
+            for key in error.validator_value
+            if key not in value and key not in meant
+        ]
     if keyword == "anyOf":
         return alternatives(error, body, at, where, subject, meant)
     if keyword == "type":
         return [wrong_type(where, error.schema, at)]
     if keyword in RANGES:
         limit = limits(error.schema, keyword)
-        return [Diagnostic("NS106", f"{where} must be {limit}: it is {shown(at)}", at.span, f"must be {limit}")]
+        return [
+            Diagnostic("NS106", f"{where} must be {limit}: it is {shown(at)}", at.span, f"must be {limit}")
+        ]
     if keyword in ("minItems", "maxItems"):
         return [Diagnostic("NS107", f"{where} takes {length(error.schema)}: it has {len(value)}", at.span)]
     if keyword == "not":
         return [said_twice(where, error, at)]
     if keyword == "pattern" and "description" in error.schema:
-        return [Diagnostic("NS104", f"{where} must be {error.schema['description']}: not {shown(at)}", at.span)]
+        return [
+            Diagnostic("NS104", f"{where} must be {error.schema['description']}: not {shown(at)}", at.span)
+        ]
     return [Diagnostic("NS104", f"{where}: {error.message}", at.span)]
 
 
 def follow(body: Located, path: Iterable[str | int]) -> Located:
-    """The part of a tree that a path of keys and indices leads to; a value that stands for a list of one is its own item."""
+    """The part of a tree that a path of keys and indices leads to; a value that stands for a list
+    of one is its own item.
+    """
     for step in path:
         body = body.value[step] if isinstance(body.value, (dict, list)) else body  # type: ignore[index]
     return body
@@ -95,7 +112,9 @@ def misspelt(errors: Iterable[Fault], subject: Subject) -> set[str]:
     for error in errors:
         if error.validator == "additionalProperties":
             known = known_keys(error, subject)
-            found.update(near[0] for key in error.instance if key not in known and (near := meant_by(key, known)))
+            found.update(
+                near[0] for key in error.instance if key not in known and (near := meant_by(key, known))
+            )
     return found
 
 
@@ -106,11 +125,19 @@ def known_keys(error: Fault, subject: Subject) -> list[str]:
 def unknown_keys(error: Fault, at: Located, where: str, subject: Subject) -> list[Diagnostic]:
     known = known_keys(error, subject)
     notes = None if error.absolute_path else subject.notes
-    return [unknown_key(key, at, known, where, notes(key) if notes is not None else None) for key in error.instance if key not in known]
+    return [
+        unknown_key(key, at, known, where, notes(key) if notes is not None else None)
+        for key in error.instance
+        if key not in known
+    ]
 
 
-def unknown_key(key: str, at: Located, known: Iterable[str], what: str, notes: tuple[str, ...] | None = None) -> Diagnostic:
-    """A key that nothing knows: with the nearest names and an edit to the first; with none near, with notes, by default the known keys."""
+def unknown_key(
+    key: str, at: Located, known: Iterable[str], what: str, notes: tuple[str, ...] | None = None
+) -> Diagnostic:
+    """A key that nothing knows: with the nearest names and an edit to the first; with none near,
+    with notes, by default the known keys.
+    """
     known = list(known)
     span, near = at.key_span(key), meant_by(key, known)
     text = f"{what} has no {key}"
@@ -120,25 +147,46 @@ def unknown_key(key: str, at: Located, known: Iterable[str], what: str, notes: t
     if not near:
         names = sorted(known)
         listed = (f"known: {', '.join(names)}",) if names else ()
-        more = (DEVIATION,) if key.casefold() in ("std", "std_value", "stddev") and {"mean_value", "color"} <= set(known) else ()
-        return Diagnostic("NS102", text, span, "not known here", notes=(*more, *(listed if notes is None else notes)), evidence=Unheard())
-    edits = (Edit(span, near[0]),) if span and near[0] not in at.mapping and not is_setting(span.source) else ()
+        more = (
+            (DEVIATION,)
+            if key.casefold() in ("std", "std_value", "stddev") and {"mean_value", "color"} <= set(known)
+            else ()
+        )
+        return Diagnostic(
+            "NS102",
+            text,
+            span,
+            "not known here",
+            notes=(*more, *(listed if notes is None else notes)),
+            evidence=Unheard(),
+        )
+    edits = (
+        (Edit(span, near[0]),) if span and near[0] not in at.mapping and not is_setting(span.source) else ()
+    )
     fix = Fix(f"write {near[0]}", edits, certain(key, near[0], known))
     return Diagnostic("NS102", text, span, f"did you mean {' or '.join(near)}?", fixes=(fix,))
 
 
 def home_of(key: str, near: list[str], known: list[str], where: str) -> str:
-    """Where a word of another section stands; another framework's word only where it is not clearly one of this section misspelt."""
+    """Where a word of another section stands; another framework's word only where it is not clearly
+    one of this section misspelt.
+    """
     from netspec.resolve.messages.sections_of_words import home, is_section
 
-    return home(key, where, foreign=not (near and certain(key, near[0], known))) if is_section(where) else ""
+    if is_section(where):
+        return home(key, where, foreign=not (near and certain(key, near[0], known)))
+    return ""
 
 
 def meant_by(word: str, known: Iterable[str]) -> list[str]:
-    """The known words that a word may stand for, best first: what another framework means by it, or else the nearest in spelling."""
+    """The known words that a word may stand for, best first: what another framework means by it, or
+    else the nearest in spelling.
+    """
     known = list(known)
     other = instead_of_word(word, known)
-    return [other] if other is not None else nearest(word, known)
+    if other is not None:
+        return [other]
+    return nearest(word, known)
 
 
 def certain(word: str, meant: str, known: Iterable[str]) -> bool:
@@ -150,31 +198,49 @@ def certain(word: str, meant: str, known: Iterable[str]) -> bool:
 def missing(where: str, key: str, error: Fault, at: Located, subject: Subject) -> Diagnostic:
     """`Convolution conv1 needs num_output, the number of filters`."""
     doc = error.schema.get("properties", {}).get(key, {}).get("description", "")
-    return Diagnostic("NS103", f"{where} needs {key}" + (f": {doc}" if doc else ""), anchor_of(error, at, subject), f"{key} is missing")
+    return Diagnostic(
+        "NS103",
+        f"{where} needs {key}" + (f": {doc}" if doc else ""),
+        anchor_of(error, at, subject),
+        f"{key} is missing",
+    )
 
 
 def anchor_of(error: Fault, at: Located, subject: Subject) -> Span | None:
-    return at.span if error.absolute_path else subject.anchor or at.span
+    if error.absolute_path:
+        return at.span
+    return subject.anchor or at.span
 
 
 def said_twice(where: str, error: Fault, at: Located) -> Diagnostic:
     """kernel_h beside kernel_size."""
     halves = [option["required"][0] for option in error.validator_value["anyOf"]]
     half = next(name for name in halves if name in error.instance)
-    whole = next((key for key in at.mapping if key not in halves and key.startswith(half.rpartition("_")[0])), "")
+    whole = next(
+        (key for key in at.mapping if key not in halves and key.startswith(half.rpartition("_")[0])), ""
+    )
     other = at.keys.get(whole)
     return Diagnostic("NS108", f"{where} has {half} beside {whole}, which stands for every axis", at.key_span(half),
                       others=(Label(other, "said here for every axis"),) if other is not None else ())  # fmt: skip
 
 
-def alternatives(error: Fault, body: Located, at: Located, where: str, subject: Subject, meant: set[str]) -> list[Diagnostic]:
+def alternatives(
+    error: Fault, body: Located, at: Located, where: str, subject: Subject, meant: set[str]
+) -> list[Diagnostic]:
     """None of several forms fits: required spellings, words of a list, or shapes of a value."""
     spellings = [required_in(option) for option in error.validator_value]
     if all(spellings):
         if any(name in meant for names in spellings for name in names):
             return []
         text = ", or ".join(" and ".join(names) for names in spellings)
-        return [Diagnostic("NS103", f"{where} needs {text}", anchor_of(error, at, subject), f"{spellings[0][0]} is missing")]
+        return [
+            Diagnostic(
+                "NS103",
+                f"{where} needs {text}",
+                anchor_of(error, at, subject),
+                f"{spellings[0][0]} is missing",
+            )
+        ]
     if words_in(error.schema):
         return [wrong_word(where, words_in(error.schema), at)]
     likely = likely_form(error)
@@ -188,16 +254,26 @@ def required_in(option: Mapping[str, Any]) -> list[str]:
     """The keys that an alternative asks for, if that is all it asks for."""
     if option.keys() == {"required"}:
         return list(option["required"])
-    return [name for inner in option["anyOf"] for name in required_in(inner)] if option.keys() == {"anyOf"} else []
+    if option.keys() == {"anyOf"}:
+        return [name for inner in option["anyOf"] for name in required_in(inner)]
+    return []
 
 
 def likely_form(error: Fault) -> list[Fault]:
-    """The errors of the only alternative that takes this type of value; none where that is not clear."""
+    """The errors of the only alternative that takes this type of value; none where that is not
+    clear.
+    """
     forms: dict[int, list[Fault]] = {}
     for number, inner in error.context:
         forms.setdefault(number, []).append(inner)
-    fitting = [found for found in forms.values() if not any(e.validator == "type" and not e.relative_path for e in found)]
-    return fitting[0] if len(fitting) == 1 else []
+    fitting = [
+        found
+        for found in forms.values()
+        if not any(e.validator == "type" and not e.relative_path for e in found)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    return []
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
@@ -205,7 +281,10 @@ def likely_form(error: Fault) -> list[Fault]:
 
 def words_in(schema: Mapping[str, Any]) -> list[str]:
     """The words that a text may be, if they are few."""
-    options = [*schema.get("anyOf", ()), *(part for rule in schema.get("allOf", ()) for part in rule.get("then", {}).get("anyOf", ()))]
+    options = [
+        *schema.get("anyOf", ()),
+        *(part for rule in schema.get("allOf", ()) for part in rule.get("then", {}).get("anyOf", ())),
+    ]
     return next((list(option["enum"]) for option in options if "enum" in option), [])
 
 
@@ -224,10 +303,17 @@ def wrong_type(where: str, schema: Mapping[str, Any], at: Located) -> Diagnostic
     if wanted == ["string"] and words and at.value is not None:
         return wrong_word(where, words, at)
     names = " or ".join(type_words(wanted, words))
-    label = names if len(names) < LONGEST_LABEL else " or ".join(type_words(wanted, []))
+    if len(names) < LONGEST_LABEL:
+        label = names
+    else:
+        label = " or ".join(type_words(wanted, []))
     notes: tuple[str, ...] = ()
     meant = repaired(at, wanted)
-    quotient = QUOTIENT.fullmatch(at.value.strip()) if isinstance(at.value, str) and "number" in wanted and not computed(at) else None
+    quotient = (
+        QUOTIENT.fullmatch(at.value.strip())
+        if isinstance(at.value, str) and "number" in wanted and not computed(at)
+        else None
+    )
     if meant is None and quotient and float(quotient[2]):
         meant, notes = repr(float(quotient[1]) / float(quotient[2])), ()
     elif meant is None and isinstance(at.value, str):
@@ -243,8 +329,14 @@ def type_words(wanted: list[str], words: list[str]) -> list[str]:
     """Names of the types, simplest first; what is read as text takes any scalar."""
     if set(wanted) >= TEXT:
         wanted = ["string", *(t for t in wanted if t not in TEXT)]
-    kinds = [t for t in TYPES if t in wanted and not (t == "integer" and "number" in wanted) and not (t == "string" and words)]
-    return [TYPES[t] for t in kinds] + ([f"one of {', '.join(words)}"] if words and "string" in wanted else [])
+    kinds = [
+        t
+        for t in TYPES
+        if t in wanted and not (t == "integer" and "number" in wanted) and not (t == "string" and words)
+    ]
+    return [TYPES[t] for t in kinds] + (
+        [f"one of {', '.join(words)}"] if words and "string" in wanted else []
+    )
 
 
 def what_it_is(at: Located, wanted: list[str]) -> str:
@@ -254,14 +346,21 @@ def what_it_is(at: Located, wanted: list[str]) -> str:
         return "it is empty"
     if is_nan(value) or (isinstance(value, float) and "integer" in wanted):
         return f"{shown(at)} is not"
-    for types, name in (((bool,), "a boolean"), ((int, float), "a number"), ((list,), "a list"), ((dict,), "a mapping")):
+    for types, name in (
+        ((bool,), "a boolean"),
+        ((int, float), "a number"),
+        ((list,), "a list"),
+        ((dict,), "a mapping"),
+    ):
         if isinstance(value, types):
             return f"{shown(at)} is {name}"
     return f"{shown(at)} is text" + (" in YAML 1.2" if at.plain_style and look_alike(str(value)) else "")
 
 
 def repaired(at: Located, wanted: list[str]) -> str | None:
-    """The value as it was probably meant: no, 431_080, "5", 3x3; only where it was written in place."""
+    """The value as it was probably meant: no, 431_080, "5", 3x3; only where it was written in
+    place.
+    """
     if not isinstance(at.value, str) or computed(at):
         return None
     text = at.value.strip()
@@ -269,13 +368,23 @@ def repaired(at: Located, wanted: list[str]) -> str | None:
         return f"[{', '.join(re.findall('[0-9]+', text))}]"
     meant = look_alike(text) or text
     value = scalar(meant) if meant and len(meant) < 100 else meant
-    fits = {"boolean": isinstance(value, bool), "integer": type(value) is int, "number": type(value) in (int, float) and not is_nan(value)}
-    return meant if any(fits.get(t, False) for t in wanted) else None
+    fits = {
+        "boolean": isinstance(value, bool),
+        "integer": type(value) is int,
+        "number": type(value) in (int, float) and not is_nan(value),
+    }
+    if any(fits.get(t, False) for t in wanted):
+        return meant
+    return None
 
 
 def fix(at: Located, text: str, safe: bool = True) -> tuple[Fix, ...]:
     """Write `text` in its place; no edit where an expression made the value."""
-    return (Fix(f"write {text}", (Edit(at.span, text),) if at.span is not None and not computed(at) else (), safe),)
+    return (
+        Fix(
+            f"write {text}", (Edit(at.span, text),) if at.span is not None and not computed(at) else (), safe
+        ),
+    )
 
 
 def computed(at: Located) -> bool:
@@ -284,20 +393,33 @@ def computed(at: Located) -> bool:
 
 
 def limits(schema: Mapping[str, Any], broken: str = "") -> str:
-    """`>= 0 and < 1`; `1` where there is only one value. The limits of all integers are named where one of them is broken."""
+    """`>= 0 and < 1`; `1` where there is only one value. The limits of all integers are named where
+    one of them is broken.
+    """
     if "minimum" in schema and schema["minimum"] == schema.get("maximum"):
         return f"{schema['minimum']:g}"
-    said = {word: schema[word] for word in RANGES if word in schema and (word == broken or schema[word] not in (LEAST, GREATEST))}
+    said = {
+        word: schema[word]
+        for word in RANGES
+        if word in schema and (word == broken or schema[word] not in (LEAST, GREATEST))
+    }
     if said.get(broken) in (LEAST, GREATEST):
         said = {broken: said[broken]}
-    return " and ".join(f"{RANGES[word]} {limit:{'' if isinstance(limit, int) else 'g'}}" for word, limit in said.items())
+    return " and ".join(
+        f"{RANGES[word]} {limit:{'' if isinstance(limit, int) else 'g'}}" for word, limit in said.items()
+    )
 
 
 def length(schema: Mapping[str, Any]) -> str:
     """`2 values`, `at least 1 value`."""
     least, most = schema.get("minItems"), schema.get("maxItems")
     number = most if least is None else least
-    bound = "" if least == most else "at most " if least is None else "at least "
+    if least == most:
+        bound = ""
+    elif least is None:
+        bound = "at most "
+    else:
+        bound = "at least "
     return f"{bound}{number} value{'' if number == 1 else 's'}"
 
 
@@ -306,4 +428,6 @@ def shown(at: Located) -> str:
     text = " ".join((at.span.text if at.span is not None else str(at.value)).split())
     if computed(at) and not isinstance(at.value, (list, dict)):
         text = f"{text} = {at.value!r}"
-    return text if len(text) <= 40 else text[:37] + "..."
+    if len(text) <= 40:
+        return text
+    return text[:37] + "..."

@@ -1,4 +1,6 @@
-"""In which section of a spec a word stands that was written in another. A word comes in, places go out. Imported on errors only."""
+"""In which section of a spec a word stands that was written in another. A word comes in, places go
+out. Imported on errors only.
+"""
 
 from collections.abc import Iterator
 
@@ -31,11 +33,16 @@ def is_section(where: str) -> bool:
 
 
 def home(key: str, where: str, *, foreign: bool = True) -> str:
-    """`stands in train.solver`, `train.solver says base_lr`; empty where no other section has such a word.
+    """`stands in train.solver`, `train.solver says base_lr`; empty where no other section has such
+    a word.
 
-    Sections inside the one that it was written in come first, and what is ours before the words of other frameworks (unless not `foreign`).
+    Sections inside the one that it was written in come first, and what is ours before the words of
+    other frameworks (unless not `foreign`).
     """
-    order = sorted((each for each in SECTIONS if each != where), key=lambda each: (not each.startswith(where + "."), each == TOP))
+    order = sorted(
+        (each for each in SECTIONS if each != where),
+        key=lambda each: (not each.startswith(where + "."), each == TOP),
+    )
     return next(placed(key, order, foreign), "")
 
 

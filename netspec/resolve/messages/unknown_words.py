@@ -1,4 +1,6 @@
-"""Words for what a layer entry has and its type does not: where it belongs instead. Asks every layer type: imported on errors only."""
+"""Words for what a layer entry has and its type does not: where it belongs instead. Asks every
+layer type: imported on errors only.
+"""
 
 from collections.abc import Iterable
 
@@ -26,9 +28,11 @@ def listed(names: Iterable[str]) -> str:
 
 
 def unknown_type(name: str, kind: Located, known: list[str], body: Span | None = None) -> Diagnostic:
-    """A type that no layer has; `Conv2d` is also looked for without its 2d. body: the layer, whose parameters nobody can judge.
+    """A type that no layer has; `Conv2d` is also looked for without its 2d. body: the layer, whose
+    parameters nobody can judge.
 
-    They are no argument against a type that another framework's name leads to; against one that is only spelt alike they are.
+    They are no argument against a type that another framework's name leads to; against one that is
+    only spelt alike they are.
     """
     text = as_text(kind)
     word = instead_of_type(text)
@@ -38,7 +42,10 @@ def unknown_type(name: str, kind: Located, known: list[str], body: Span | None =
                           fixes=written(kind.span, [word.type], not word.more), hides=body)  # fmt: skip
     bare = text.rstrip("dD").rstrip("0123456789")
     near = nearest(text, known) or (nearest(bare, known) if bare != text else [])
-    label = f"did you mean {' or '.join(near)}?" if near else "no layer has this type"
+    if near:
+        label = f"did you mean {' or '.join(near)}?"
+    else:
+        label = "no layer has this type"
     notes = ("`netspec layers` lists the types",)
     fixes = written(kind.span, near, bool(near) and clearly(text, near[0], known))
     return Diagnostic("NS101", f"layer {name} has type {text}", kind.span, label, notes=notes, fixes=fixes)
@@ -53,15 +60,25 @@ def typeless(name: str, body: Located) -> Diagnostic:
         key, word = meant[0]
         span = body.key_span(key)
         fixes = written(span, [word], bool(nearest(word, [key])))
-        return Diagnostic("NS102", f"layer {name} has {key} and no type", span, f"did you mean {word}?", fixes=fixes)
+        return Diagnostic(
+            "NS102", f"layer {name} has {key} and no type", span, f"did you mean {word}?", fixes=fixes
+        )
     own = body.get("name")
     place = own.span if own is not None else body.span
-    return Diagnostic("NS103", f"layer {name} needs type, or block", place, "type is missing", notes=("`netspec layers` lists the types",))
+    return Diagnostic(
+        "NS103",
+        f"layer {name} needs type, or block",
+        place,
+        "type is missing",
+        notes=("`netspec layers` lists the types",),
+    )
 
 
 def map_owners(key: str) -> list[str]:
     """The layer types whose parameters stand in a param map."""
-    return [cls.type for cls in layers.every() if key in cls.groups] if key.endswith("_param") else []
+    if key.endswith("_param"):
+        return [cls.type for cls in layers.every() if key in cls.groups]
+    return []
 
 
 def foreign_map(name: str, cls: type[Layer], key: str, body: Located) -> Diagnostic:
@@ -69,7 +86,13 @@ def foreign_map(name: str, cls: type[Layer], key: str, body: Located) -> Diagnos
     span = body.key_span(key)
     whose = f"{key} holds parameters of {listed(map_owners(key))}"
     if not cls.groups:
-        return Diagnostic("NS102", f"{cls.type} {name} has no {key}", span, "not known here", notes=(whose, f"{cls.type} has no param map"))
+        return Diagnostic(
+            "NS102",
+            f"{cls.type} {name} has no {key}",
+            span,
+            "not known here",
+            notes=(whose, f"{cls.type} has no param map"),
+        )
     suits = body.get(cls.groups[0]) is None and all(name in cls.names for name in body.mapping[key].mapping)
     fixes = written(span, cls.groups[:1]) if suits else ()
     label = f"{cls.type} takes {' and '.join(cls.groups)}"
@@ -77,7 +100,9 @@ def foreign_map(name: str, cls: type[Layer], key: str, body: Located) -> Diagnos
 
 
 def misplaced(cls: type[Layer], key: str, group: str, item: Located) -> Diagnostic:
-    """A key that stands in the wrong one of the layer's param maps, or in a map though every layer has it."""
+    """A key that stands in the wrong one of the layer's param maps, or in a map though every layer
+    has it.
+    """
     span = item.key_span(key)
     if key in LayerFields.names:
         return Diagnostic("NS102", f"{group} has no {key}", span, f"{key} stands beside {group}, not in it")
@@ -97,7 +122,9 @@ def notes_on(cls: type[Layer], key: str) -> tuple[str, ...]:
         if 0 < len(cls.params) <= MOST_LISTED
         else [f"`netspec layers {cls.type}` lists its parameters"]
     )
-    return (*whose, *own) if cls.params else (*whose, f"{cls.type} has no parameters of its own")
+    if cls.params:
+        return (*whose, *own)
+    return (*whose, f"{cls.type} has no parameters of its own")
 
 
 def listed_all(cls: type[Layer]) -> str:
@@ -106,4 +133,7 @@ def listed_all(cls: type[Layer]) -> str:
 
 def written(span: Span | None, words: Iterable[str], safe: bool = False) -> tuple[Fix, ...]:
     """The fix that writes the first of some words at a place."""
-    return tuple(Fix(f"write {word}", (Edit(span, word),) if span is not None else (), safe) for word in list(words)[:1])
+    return tuple(
+        Fix(f"write {word}", (Edit(span, word),) if span is not None else (), safe)
+        for word in list(words)[:1]
+    )

@@ -1,4 +1,6 @@
-"""What a spec may demand of itself, declared once: `expect:` with its limits and quantities. Knows no graph and no number of any net."""
+"""What a spec may demand of itself, declared once: `expect:` with its limits and quantities. Knows
+no graph and no number of any net.
+"""
 
 import re
 from math import isnan
@@ -6,7 +8,16 @@ from typing import Any, Literal
 
 from netspec.record import Bounds, Kind, Record, Reject, param
 
-__all__ = ["ExpectSection", "Expectations", "LatencyLimit", "Limit", "MemoryLimit", "Quantity", "shown_amount", "worth"]
+__all__ = [
+    "ExpectSection",
+    "Expectations",
+    "LatencyLimit",
+    "Limit",
+    "MemoryLimit",
+    "Quantity",
+    "shown_amount",
+    "worth",
+]
 
 FACTORS = {
     "": 1,
@@ -29,20 +40,27 @@ WRITTEN = re.compile(f"^-?{NUMBER}(us|ms|s|{PREFIX}B?){END}")
 
 
 def worth(text: str) -> float | None:
-    """The number that a quantity means, in units, bytes or seconds: `5M`, `8GiB`, `3ms`; None for any other text."""
+    """The number that a quantity means, in units, bytes or seconds: `5M`, `8GiB`, `3ms`; None for
+    any other text.
+    """
     found = WRITTEN.match(text)
     if found is None:
         return None
     unit = found[4].removesuffix("B")
     value = float(text.removesuffix(found[4])) * FACTORS[unit]
-    return int(value) if value.is_integer() else value
+    if value.is_integer():
+        return int(value)
+    return value
 
 
 def shown_amount(value: float, unit: str = "") -> str:
     """A number for a message: `431,080`, `12,845,056 bytes (12.2 MiB)`, `2.4 ms`."""
     if unit == "s":
         return f"{value * 1e3:.3g} ms"
-    text = f"{value:,}" if isinstance(value, int) or value.is_integer() else f"{value:,.6g}"
+    if isinstance(value, int) or value.is_integer():
+        text = f"{value:,}"
+    else:
+        text = f"{value:,.6g}"
     if unit != "B":
         return text.removesuffix(".0")
     power = next((p for p in ("Gi", "Mi", "Ki") if value >= FACTORS[p]), "")
@@ -50,7 +68,9 @@ def shown_amount(value: float, unit: str = "") -> str:
 
 
 class Quantity(Record):
-    """A number, or one with a prefix: `5M`. Its kinds take units, too, and are read as numbers of bytes or seconds."""
+    """A number, or one with a prefix: `5M`. Its kinds take units, too, and are read as numbers of
+    bytes or seconds.
+    """
 
     unit = PREFIX
     described = "a quantity such as 5M or 1.5k"
@@ -64,15 +84,27 @@ class Quantity(Record):
             written = isinstance(node.value, str) and fits.match(node.value)
             value = node.value if type(node.value) in (int, float) else worth(node.value) if written else None
             negative = isinstance(node.value, str) and node.value[:1] == "-"
-            if value is None or isnan(value) or not bounds.allow(value) or (negative and bounds.ge is not None):
+            if (
+                value is None
+                or isnan(value)
+                or not bounds.allow(value)
+                or (negative and bounds.ge is not None)
+            ):
                 raise Reject(node)
-            return float(value) if isinstance(value, float) and not value.is_integer() else int(value)
+            if isinstance(value, float) and not value.is_integer():
+                return float(value)
+            return int(value)
 
         def schema(bounds: Bounds) -> dict[str, Any]:
-            pattern = f"^-?{amount}" if bounds.ge is None else f"^{amount}"
+            if bounds.ge is None:
+                pattern = f"^-?{amount}"
+            else:
+                pattern = f"^{amount}"
             return {
                 "type": ["number", "string"],
-                "allOf": [{"if": {"type": "string"}, "then": {"pattern": pattern, "description": cls.described}}],
+                "allOf": [
+                    {"if": {"type": "string"}, "then": {"pattern": pattern, "description": cls.described}}
+                ],
                 **bounds.schema,
             }
 
@@ -105,7 +137,9 @@ class Limit(Record):
     tolerance: float = param(default=0.01, ge=0, doc="how far from `about`, as a share of it")
 
     def broken(self, value: float, unit: str = "") -> str | None:
-        """The limit that a number breaks, in words; None where it keeps to all. Quantities have been read as numbers."""
+        """The limit that a number breaks, in words; None where it keeps to all. Quantities have
+        been read as numbers.
+        """
         exactly, least, most, about = (self.__dict__[name] for name in ("exactly", "min", "max", "about"))
         if exactly is not None and value != exactly:
             return f"exactly {shown_amount(exactly, unit)}"
@@ -118,14 +152,21 @@ class Limit(Record):
         return None
 
     def fault(self) -> tuple[str, str] | None:
-        """Why no number can keep to this limit, or every number does: a code, and the words; None for a limit that means something."""
+        """Why no number can keep to this limit, or every number does: a code, and the words; None
+        for a limit that means something.
+        """
         exactly, least, most, about = (self.__dict__[name] for name in ("exactly", "min", "max", "about"))
         if exactly is None and least is None and most is None and about is None:
             return "NS103", "demands nothing: it needs a number, min, max or about"
         if least is not None and most is not None and least > most:
-            return "NS120", f"cannot be met: min must be at most max: {shown_amount(least)} > {shown_amount(most)}"
+            return (
+                "NS120",
+                f"cannot be met: min must be at most max: {shown_amount(least)} > {shown_amount(most)}",
+            )
         broken = self.broken(exactly) if exactly is not None else None
-        return ("NS120", f"cannot be met: {shown_amount(exactly)} is not {broken.rstrip(',')}") if broken is not None else None
+        if broken is not None:
+            return ("NS120", f"cannot be met: {shown_amount(exactly)} is not {broken.rstrip(',')}")
+        return None
 
 
 class MemoryLimit(Limit):
@@ -152,24 +193,43 @@ class LatencyLimit(Record):
 class Expectations(Record):
     """Facts and budgets of one view of a net."""
 
-    parameters: Limit | None = param(default=None, doc="numbers that training changes; a shared one counts once")
-    statistics: Limit | None = param(default=None, doc="numbers that training gathers: batch norm's mean and variance")
+    parameters: Limit | None = param(
+        default=None, doc="numbers that training changes; a shared one counts once"
+    )
+    statistics: Limit | None = param(
+        default=None, doc="numbers that training gathers: batch norm's mean and variance"
+    )
     fixed: Limit | None = param(default=None, doc="weights that training leaves alone")
     macs: Limit | None = param(
-        default=None, doc="multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and attention products"
+        default=None,
+        doc=(
+            "multiply-accumulates for N = 1 of convolutions, transposed convolutions, dense, recurrent and"
+            " attention products"
+        ),
     )
-    activation_memory: MemoryLimit | None = param(default=None, doc="bytes of the values that are alive at the same time, at most")
-    receptive_field: dict[str, Limit] = param(default={}, doc="input pixels that one unit of a blob can see, along each spatial axis")
+    activation_memory: MemoryLimit | None = param(
+        default=None, doc="bytes of the values that are alive at the same time, at most"
+    )
+    receptive_field: dict[str, Limit] = param(
+        default={}, doc="input pixels that one unit of a blob can see, along each spatial axis"
+    )
     shapes: dict[str, tuple[int | str, ...]] = param(
         default={}, doc="shapes of blobs; letters are the input's symbols, with + - * // between"
     )
     units: dict[str, Limit] = param(
-        default={}, doc="outputs of layers that own weights, N = 1: hidden; input, output and total counted apart"
+        default={},
+        doc="outputs of layers that own weights, N = 1: hidden; input, output and total counted apart",
     )
-    connections: Limit | None = param(default=None, doc="inputs read per unit, plus one where it has a bias, over all units; N = 1")
+    connections: Limit | None = param(
+        default=None, doc="inputs read per unit, plus one where it has a bias, over all units; N = 1"
+    )
     causal: tuple[str, ...] = param(default=(), doc="blobs of which no value depends on a later input")
-    equivariant: tuple[str, ...] = param(default=(), doc="blobs that a shift of the input by their stride shifts by one")
-    latency: LatencyLimit | None = param(default=None, doc="time of one call; measured by export and time, not by check")
+    equivariant: tuple[str, ...] = param(
+        default=(), doc="blobs that a shift of the input by their stride shifts by one"
+    )
+    latency: LatencyLimit | None = param(
+        default=None, doc="time of one call; measured by export and time, not by check"
+    )
 
 
 class ExpectSection(Expectations):

@@ -1,21 +1,40 @@
-"""What a spec may say about training, declared once: `train:` with its data, transform_param and augment. Knows no torch and no numpy."""
+"""What a spec may say about training, declared once: `train:` with its data, transform_param and
+augment. Knows no torch and no numpy.
+"""
 
 from typing import Any, Literal
 
 from netspec.record import Record, param
 from netspec.resolve.sections.solver import PlayerSolver, SolverParameter
 
-__all__ = ["Affine", "Augmentation", "ColorJitter", "DataSection", "InputFiller", "PlayerSection", "TrainSection", "TransformParam"]
+__all__ = [
+    "Affine",
+    "Augmentation",
+    "ColorJitter",
+    "DataSection",
+    "InputFiller",
+    "PlayerSection",
+    "TrainSection",
+    "TransformParam",
+]
 
 
 class TransformParam(Record):
-    """Caffe's transform_param: `(pixel - mean) * scale`, a crop that is random in TRAIN and centred in TEST, a random mirror."""
+    """Caffe's transform_param: `(pixel - mean) * scale`, a crop that is random in TRAIN and centred
+    in TEST, a random mirror.
+    """
 
     scale: float = param(default=1.0, doc="factor of the pixels after the mean is subtracted")
-    mirror: bool = param(default=False, doc="flip each sample left to right with probability 1/2, in both phases as Caffe does")
+    mirror: bool = param(
+        default=False, doc="flip each sample left to right with probability 1/2, in both phases as Caffe does"
+    )
     crop_size: int = param(default=0, ge=0, doc="side of the square crop; 0 does not crop")
-    mean_file: str | None = param(default=None, doc="mean image (.binaryproto or .npy), subtracted at the uncropped place")
-    mean_value: tuple[float, ...] = param(default=(), doc="one number, or one per channel, subtracted from the pixels")
+    mean_file: str | None = param(
+        default=None, doc="mean image (.binaryproto or .npy), subtracted at the uncropped place"
+    )
+    mean_value: tuple[float, ...] = param(
+        default=(), doc="one number, or one per channel, subtracted from the pixels"
+    )
     force_color: bool = param(default=False, doc="decode encoded images to three channels")
     force_gray: bool = param(default=False, doc="decode encoded images to one channel")
 
@@ -27,41 +46,69 @@ SOURCES = ("digits", "mnist", "cifar10", "idx", "images", "csv", "npz", "hdf5", 
 class DataSection(Record):
     """`train.data` and `train.test_data`.
 
-    Batches of training wrap over the end of the data, so all have batch_size samples; a test goes once through the data in order, and its
-    last batch holds what is left. Training shuffles anew in each epoch unless `shuffle: false` asks for Caffe's fixed order.
+    Batches of training wrap over the end of the data, so all have batch_size samples; a test goes
+    once through the data in order, and its last batch holds what is left. Training shuffles anew in
+    each epoch unless `shuffle: false` asks for Caffe's fixed order.
     """
 
     short = "source"
 
-    source: str = param(doc="digits, mnist, cifar10, idx, images (a folder per class), csv, npz, hdf5, lmdb, text, or python:module:Class")
-    path: str | None = param(default=None, doc="file or folder, inside the spec's folder or the one that NETSPEC_DATA names")
+    source: str = param(
+        doc=(
+            "digits, mnist, cifar10, idx, images (a folder per class), csv, npz, hdf5, lmdb, text, or"
+            " python:module:Class"
+        )
+    )
+    path: str | None = param(
+        default=None, doc="file or folder, inside the spec's folder or the one that NETSPEC_DATA names"
+    )
     batch_size: int = param(default=64, ge=1, doc="samples in a batch")
     split: Literal["train", "test", "all"] | None = param(
         default=None,
-        doc="the part to take: the source's own where it has parts, else test is every fifth sample (index % 5 == 0), of streams the end",
+        doc=(
+            "the part to take: the source's own where it has parts, else test is every fifth sample (index %"
+            " 5 == 0), of streams the end"
+        ),
     )
-    shuffle: bool | None = param(default=None, doc="draw a new order for each epoch; true in training but of streams, false in a test")
-    fields: dict[str, str] = param(default={}, doc="field of the source that feeds each input, as in {data: image}")
+    shuffle: bool | None = param(
+        default=None, doc="draw a new order for each epoch; true in training but of streams, false in a test"
+    )
+    fields: dict[str, str] = param(
+        default={}, doc="field of the source that feeds each input, as in {data: image}"
+    )
     images: str | None = param(default=None, doc="idx: file of the samples, in `path` if that is given")
     labels: str | None = param(default=None, doc="idx: file of the labels, in `path` if that is given")
-    label: str | None = param(default=None, doc="name of the label's field; csv: by default the column `label`, else the last one")
+    label: str | None = param(
+        default=None, doc="name of the label's field; csv: by default the column `label`, else the last one"
+    )
     window: int = param(default=50, ge=1, doc="text: characters in a sample")
-    time_major: bool = param(default=True, doc="text: batches are [T, N], as recurrent layers want, not [N, T]")
+    time_major: bool = param(
+        default=True, doc="text: batches are [T, N], as recurrent layers want, not [N, T]"
+    )
     streams: bool = param(
         default=False,
-        doc="text: batch_size streams run through it side by side, and recurrent layers carry their state from batch to batch (truncated "
-        "backpropagation through time); the last windows that do not reach all streams are left out; else each window begins anew",
+        doc=(
+            "text: batch_size streams run through it side by side, and recurrent layers carry their state"
+            " from batch to batch (truncated backpropagation through time); the last windows that do not"
+            " reach all streams are left out; else each window begins anew"
+        ),
     )
     options: dict[str, Any] = param(default={}, doc="python: keyword arguments of the class")
-    transform_param: TransformParam | None = param(default=None, doc="Caffe's transform_param, for an input without `image:`")
+    transform_param: TransformParam | None = param(
+        default=None, doc="Caffe's transform_param, for an input without `image:`"
+    )
 
 
 class Affine(Record):
     """A random affine map."""
 
     degrees: float = param(default=0.0, ge=0, doc="rotation drawn from -degrees to degrees")
-    translate: float = param(default=0.0, ge=0, le=1, doc="shift along each axis, at most this share of the size")
-    scale: tuple[float, ...] = param(default=(1.0, 1.0), gt=0, least=2, doc="least and greatest factor of the size")
+    translate: float = param(
+        default=0.0, ge=0, le=1, doc="shift along each axis, at most this share of the size"
+    )
+    scale: tuple[float, ...] = param(
+        default=(1.0, 1.0), gt=0, least=2, doc="least and greatest factor of the size"
+    )
     shear: float = param(default=0.0, ge=0, doc="shear drawn from -shear to shear degrees")
 
 
@@ -75,9 +122,11 @@ class ColorJitter(Record):
 
 
 class Augmentation(Record):
-    """One entry of `augment`: random changes of the training images, before the contract's mean and scale; see transforms for the order.
+    """One entry of `augment`: random changes of the training images, before the contract's mean and
+    scale; see transforms for the order.
 
-    crop_size, pad and mirror are our own; the others run through kornia (the extra `augment`), each on a sample with `probability`.
+    crop_size, pad and mirror are our own; the others run through kornia (the extra `augment`), each
+    on a sample with `probability`.
     """
 
     crop_size: int | tuple[int, ...] | None = param(
@@ -87,21 +136,35 @@ class Augmentation(Record):
     mirror: bool = param(default=False, doc="flip left to right with probability 1/2")
     rotate: float | None = param(default=None, gt=0, le=180, doc="turn by -rotate to rotate degrees")
     affine: Affine | None = param(default=None, doc="random affine map")
-    perspective: float | None = param(default=None, gt=0, le=1, doc="random perspective, up to this distortion")
+    perspective: float | None = param(
+        default=None, gt=0, le=1, doc="random perspective, up to this distortion"
+    )
     elastic: float | None = param(default=None, gt=0, doc="random elastic deformation of this strength")
-    color_jitter: ColorJitter | None = param(default=None, doc="random change of brightness, contrast, saturation, hue")
+    color_jitter: ColorJitter | None = param(
+        default=None, doc="random change of brightness, contrast, saturation, hue"
+    )
     blur: float | None = param(default=None, gt=0, doc="Gaussian blur of this standard deviation in pixels")
-    noise: float | None = param(default=None, gt=0, doc="Gaussian noise of this standard deviation, pixels counting 0 to 255")
-    erase: float | None = param(default=None, gt=0, le=1, doc="blacken a random rectangle of at most this share of the image")
-    probability: float = param(default=1.0, gt=0, le=1, doc="share of the samples that kornia's changes are applied to")
+    noise: float | None = param(
+        default=None, gt=0, doc="Gaussian noise of this standard deviation, pixels counting 0 to 255"
+    )
+    erase: float | None = param(
+        default=None, gt=0, le=1, doc="blacken a random rectangle of at most this share of the image"
+    )
+    probability: float = param(
+        default=1.0, gt=0, le=1, doc="share of the samples that kornia's changes are applied to"
+    )
 
 
 class InputFiller(Record):
-    """What fills an input that no data feed: noise, or a constant. It is drawn anew for each sample of each batch."""
+    """What fills an input that no data feed: noise, or a constant. It is drawn anew for each sample
+    of each batch.
+    """
 
     short = "type"
 
-    type: Literal["constant", "uniform", "gaussian"] = param(default="constant", doc="distribution, in the words of weight_filler")
+    type: Literal["constant", "uniform", "gaussian"] = param(
+        default="constant", doc="distribution, in the words of weight_filler"
+    )
     value: float = param(default=0.0, doc="the constant")
     min: float = param(default=0.0, doc="lower end of uniform")
     max: float = param(default=1.0, doc="upper end of uniform")
@@ -110,23 +173,41 @@ class InputFiller(Record):
 
 
 class PlayerSection(Record):
-    """One who learns in turn with others: it moves the weights of its layers so that its own losses fall."""
+    """One who learns in turn with others: it moves the weights of its layers so that its own losses
+    fall.
+    """
 
     loss: tuple[str, ...] = param(least=1, doc="the losses that it learns by, each with its loss_weight")
-    layers: tuple[str, ...] = param(least=1, doc="the layers that it trains; an instance of a block stands for all of its layers")
+    layers: tuple[str, ...] = param(
+        least=1, doc="the layers that it trains; an instance of a block stands for all of its layers"
+    )
     steps: int = param(default=1, ge=1, doc="its updates in an iteration, each on a batch of its own")
-    solver: PlayerSolver | None = param(default=None, doc="words of its update rule, in place of those of train.solver")
+    solver: PlayerSolver | None = param(
+        default=None, doc="words of its update rule, in place of those of train.solver"
+    )
 
 
 class TrainSection(Record):
-    """`train:`, how the net is trained. `loss` stays as written: its entries are layers (resolve/training_heads.py)."""
+    """`train:`, how the net is trained. `loss` stays as written: its entries are layers
+    (resolve/training_heads.py).
+    """
 
     data: DataSection | None = param(default=None, doc="the data to learn from")
     test_data: DataSection | None = param(default=None, doc="the data to measure on")
-    augment: tuple[Augmentation, ...] = param(default=(), doc="random changes of the training samples, in order")
+    augment: tuple[Augmentation, ...] = param(
+        default=(), doc="random changes of the training samples, in order"
+    )
     solver: SolverParameter = param(doc="the update rule, in the words of Caffe's SolverParameter")
-    loss: Any = param(default=None, doc="loss and metric layers; left out: SoftmaxWithLoss and Accuracy on the only output")
-    fill: dict[str, InputFiller] = param(default={}, doc="fillers of the inputs that no data feed, as in {z: gaussian}")
+    loss: Any = param(
+        default=None, doc="loss and metric layers; left out: SoftmaxWithLoss and Accuracy on the only output"
+    )
+    fill: dict[str, InputFiller] = param(
+        default={}, doc="fillers of the inputs that no data feed, as in {z: gaussian}"
+    )
     players: dict[str, PlayerSection] = param(
-        default={}, doc="who learns what, in turn: an iteration is each one's turn in this order; left out: one learns everything"
+        default={},
+        doc=(
+            "who learns what, in turn: an iteration is each one's turn in this order; left out: one learns"
+            " everything"
+        ),
     )

@@ -1,4 +1,6 @@
-"""A text that is not YAML in, findings that say why out: the recognisers in order, the parser's own words where none of them knows."""
+"""A text that is not YAML in, findings that say why out: the recognisers in order, the parser's own
+words where none of them knows.
+"""
 
 from netspec.diagnostics import Diagnostic
 from netspec.source import Source
@@ -29,7 +31,9 @@ _RECOGNISERS = (
 
 
 def explain_damage(source: Source, damage: YamlDamage) -> list[Diagnostic]:
-    """The findings for one place where the parser gave up; several only for several unquoted expressions."""
+    """The findings for one place where the parser gave up; several only for several unquoted
+    expressions.
+    """
     wound = Wound(source, damage)
     for recognise in _RECOGNISERS:
         found = recognise(wound)

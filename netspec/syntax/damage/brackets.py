@@ -1,4 +1,6 @@
-"""Damage inside brackets and braces: what is not closed, not separated, or an expression without quotes."""
+"""Damage inside brackets and braces: what is not closed, not separated, or an expression without
+quotes.
+"""
 
 import re
 
@@ -15,7 +17,9 @@ _BLOCK_LINE = re.compile(r"\s*(?:- |[^\s,:{}\[\]]+:(?:\s|$))")
 
 
 def expression(wound: Wound) -> list[Diagnostic] | None:
-    """Every `${...}` in braces or brackets that needs quotes, from the first on which the parser gave up."""
+    """Every `${...}` in braces or brackets that needs quotes, from the first on which the parser
+    gave up.
+    """
     if not wound.flow or wound.text[wound.at - 1 : wound.at + 1] != "${":
         return None
     edits = [_quote(wound, wound.at - 1)]
@@ -44,8 +48,12 @@ def closes_nothing(wound: Wound) -> list[Diagnostic] | None:
     remove = Edit(here, "")
     if not wound.flow or wound.opened is None:
         opener = {"]": "[", "}": "{"}[closer]
-        if closer in wound.line[wound.column + 1 :] and (fixes := wound.fix(f"write `{opener}` for `{closer}`", Edit(here, opener))):
-            return wound.finding("NS016", f"`{closer}` closes nothing", here, label="nothing is open here", fixes=fixes)
+        if closer in wound.line[wound.column + 1 :] and (
+            fixes := wound.fix(f"write `{opener}` for `{closer}`", Edit(here, opener))
+        ):
+            return wound.finding(
+                "NS016", f"`{closer}` closes nothing", here, label="nothing is open here", fixes=fixes
+            )
         return wound.finding("NS016", f"`{closer}` closes nothing", here, label="nothing is open here",
                              fixes=wound.fix(f"remove `{closer}`", remove, safe=True))  # fmt: skip
     opener = wound.text[wound.opened]
@@ -67,7 +75,13 @@ def not_closed(wound: Wound) -> list[Diagnostic] | None:
     sign = wound.text[wound.opened : wound.opened + 1]
     here = wound.span(wound.opened, wound.opened + 1)
     if "quoted scalar" in wound.problem and "end of stream" in wound.problem:
-        return wound.finding("NS016", f"the quote {sign} is not closed", here, label="opened here", fixes=close_quote(wound, wound.opened))
+        return wound.finding(
+            "NS016",
+            f"the quote {sign} is not closed",
+            here,
+            label="opened here",
+            fixes=close_quote(wound, wound.opened),
+        )
     if not wound.flow or sign not in _CLOSERS:
         return None
     open_at_line_end = _open_at_line_ends(wound)
@@ -79,16 +93,30 @@ def not_closed(wound: Wound) -> list[Diagnostic] | None:
         else ()
     )
     return wound.finding(
-        "NS016", f"`{sign}` is not closed", here, label="opened here", others=others, fixes=_close(wound, open_at_line_end)
+        "NS016",
+        f"`{sign}` is not closed",
+        here,
+        label="opened here",
+        others=others,
+        fixes=_close(wound, open_at_line_end),
     )
 
 
 def nothing_between(wound: Wound) -> list[Diagnostic] | None:
     """A comma before which nothing stands."""
-    if not wound.flow or wound.text[wound.at : wound.at + 1] != "," or wound.text[: wound.at].rstrip()[-1:] not in ("[", "{", ","):
+    if (
+        not wound.flow
+        or wound.text[wound.at : wound.at + 1] != ","
+        or wound.text[: wound.at].rstrip()[-1:] not in ("[", "{", ",")
+    ):
         return None
     here = wound.span(wound.at, wound.at + 1)
-    return wound.finding("NS030", "nothing stands before this comma", here, label="a value is missing, or the comma is one too many")
+    return wound.finding(
+        "NS030",
+        "nothing stands before this comma",
+        here,
+        label="a value is missing, or the comma is one too many",
+    )
 
 
 def missing_comma(wound: Wound) -> list[Diagnostic] | None:
@@ -112,16 +140,23 @@ def missing_comma(wound: Wound) -> list[Diagnostic] | None:
 
 
 def close_quote(wound: Wound, start: int) -> tuple[Fix, ...]:
-    """The quote at `start` closed before the first comma or closing bracket after it, or at the end of its line; gone from a number."""
+    """The quote at `start` closed before the first comma or closing bracket after it, or at the end
+    of its line; gone from a number.
+    """
     line_start = wound.text.rfind("\n", 0, start) + 1
     line = re.compile(r"[^\r\n]*").match(wound.text, line_start)
-    stop = line_start + len(line[0].rstrip()) if line else len(wound.text)
+    if line:
+        stop = line_start + len(line[0].rstrip())
+    else:
+        stop = len(wound.text)
     key = re.compile(r"[\w.]+(?=:\s)").match(wound.text, start + 1)
     if key and (fixes := wound.fix(f"write {key[0]}", Edit(wound.span(start, start + 1), ""), key_at=start)):
         return fixes
     for end in [*(m.start() for m in re.compile(r"[,\]}]").finditer(wound.text, start, stop)), stop]:
         word = wound.text[start + 1 : end]
-        if _NUMBER.fullmatch(word) and (fixes := wound.fix(f"write {word}", Edit(wound.span(start, start + 1), ""))):
+        if _NUMBER.fullmatch(word) and (
+            fixes := wound.fix(f"write {word}", Edit(wound.span(start, start + 1), ""))
+        ):
             return fixes
         closed = wound.text[start:end] + wound.text[start]
         if fixes := wound.fix(f"write {closed}", wound.insert(end, wound.text[start])):
@@ -130,7 +165,9 @@ def close_quote(wound: Wound, start: int) -> tuple[Fix, ...]:
 
 
 def _quote(wound: Wound, dollar: int) -> Edit:
-    """The edit that quotes the plain text around an expression that begins at `dollar`; one of the quotes may stand there."""
+    """The edit that quotes the plain text around an expression that begins at `dollar`; one of the
+    quotes may stand there.
+    """
     text = wound.text
     start = dollar
     while start > 0 and text[start - 1] not in ",[{\n" and text[start - 2 : start] not in (": ", "- "):
@@ -138,7 +175,10 @@ def _quote(wound: Wound, dollar: int) -> Edit:
     start += len(text[start:dollar]) - len(text[start:dollar].lstrip())
     end = _expression_end(text, dollar + 1)
     while end < len(text) and text[end] not in ",]}\n":
-        end = _expression_end(text, end + 1) if text[end : end + 2] == "${" else end + 1
+        if text[end : end + 2] == "${":
+            end = _expression_end(text, end + 1)
+        else:
+            end = end + 1
     span = wound.span(start, start + len(text[start:end].rstrip()))
     sign = span.text[-1:]
     opened = sign in ("'", '"') and sign not in span.text[:-1]
@@ -190,7 +230,9 @@ def _scan(text: str) -> tuple[list[str], str]:
 
 def _line_end(text: str, at: int) -> int:
     end = text.find("\n", at)
-    return len(text) if end < 0 else end
+    if end < 0:
+        return len(text)
+    return end
 
 
 def _line_numbers(wound: Wound) -> range:
@@ -199,7 +241,8 @@ def _line_numbers(wound: Wound) -> range:
 
 
 def _open_at_line_ends(wound: Wound) -> list[tuple[int, str]]:
-    """For each line on which the bracket is still open at the end: its number and the closers due, innermost first.
+    """For each line on which the bracket is still open at the end: its number and the closers due,
+    innermost first.
 
     Empty where the bracket closes before anything that looks like the next line of a block.
     """

@@ -1,4 +1,6 @@
-"""Damage in the indentation: tabs, and lines that line up with nothing. The odd line out is the one with fewer companions."""
+"""Damage in the indentation: tabs, and lines that line up with nothing. The odd line out is the one
+with fewer companions.
+"""
 
 import re
 from collections import Counter
@@ -30,25 +32,45 @@ _SIGNS = (
 def tab(wound: Wound) -> list[Diagnostic] | None:
     """Tabs before the content of a line."""
     leading = re.match(r"[ \t-]*", wound.line)
-    if leading is None or "\t" not in leading[0] or not ("tab" in wound.problem or wound.text[wound.at : wound.at + 1] == "\t"):
+    if (
+        leading is None
+        or "\t" not in leading[0]
+        or not ("tab" in wound.problem or wound.text[wound.at : wound.at + 1] == "\t")
+    ):
         return None
     first = wound.line.index("\t")
     end = first + len(leading[0][first:]) - len(leading[0][first:].lstrip("\t"))
     start = wound.start(wound.number)
     tabs = wound.span(start + first, start + max(end, first + 1))
     many = tabs.end - tabs.start
-    fact = f"line {wound.number} is indented with {'a tab' if many == 1 else f'{many} tabs'}; YAML takes spaces only"
+    fact = (
+        f"line {wound.number} is indented with {'a tab' if many == 1 else f'{many} tabs'}; YAML takes spaces"
+        " only"
+    )
     return wound.finding("NS005", fact, tabs, fixes=_untabbed(wound))
 
 
 def _untabbed(wound: Wound) -> tuple[Fix, ...]:
-    """Spaces for tabs: a fix for each meaning that the text then has, the most regular first; a safe one where there is one meaning."""
-    lines = [(n, m[0]) for n in range(1, wound.lines + 1) if (m := re.match(r"[ -]*\t[\t -]*", wound.source.line(n)))]
-    beside = {content(wound.source.line(n)) for n in (wound.previous(wound.number), wound.following(wound.number)) if n}
+    """Spaces for tabs: a fix for each meaning that the text then has, the most regular first; a
+    safe one where there is one meaning.
+    """
+    lines = [
+        (n, m[0])
+        for n in range(1, wound.lines + 1)
+        if (m := re.match(r"[ -]*\t[\t -]*", wound.source.line(n)))
+    ]
+    beside = {
+        content(wound.source.line(n))
+        for n in (wound.previous(wound.number), wound.following(wound.number))
+        if n
+    }
     whole: dict[str, tuple[tuple[int, bool], Fix]] = {}
     further: list[Fix] = []  # of widths with which the text reads on beyond the line, and not to its end
     for width in _widths(wound, lines):
-        edits = tuple(Edit(wound.span(wound.start(n), wound.start(n) + len(lead)), lead.replace("\t", " " * width)) for n, lead in lines)
+        edits = tuple(
+            Edit(wound.span(wound.start(n), wound.start(n) + len(lead)), lead.replace("\t", " " * width))
+            for n, lead in lines
+        )
         first = len(lines[0][1].replace("\t", " " * width))
         tree = wound.heals(edits, wound.start(lines[0][0]) + first)
         fix = Fix(f"write {width} spaces for each tab" if width else "remove each tab", edits)
@@ -59,10 +81,15 @@ def _untabbed(wound: Wound) -> tuple[Fix, ...]:
         elif tree is None and wound.clears(edits):
             further.append(fix)
     if whole:
-        return tuple(fix._replace(safe=len(whole) == 1) for _, fix in sorted(whole.values(), key=lambda one: one[0]))
+        return tuple(
+            fix._replace(safe=len(whole) == 1) for _, fix in sorted(whole.values(), key=lambda one: one[0])
+        )
     if further:
         return (further[0]._replace(safe=len(further) == 1),)
-    above = wound.source.line(wound.previous(wound.number)) if wound.previous(wound.number) else ""
+    if wound.previous(wound.number):
+        above = wound.source.line(wound.previous(wound.number))
+    else:
+        above = ""
     lead = re.match(r"[ \t]*", wound.line)
     start = wound.start(wound.number)
     edit = Edit(wound.span(start, start + (lead.end() if lead else 0)), " " * content(above))
@@ -70,21 +97,29 @@ def _untabbed(wound: Wound) -> tuple[Fix, ...]:
 
 
 def _widths(wound: Wound, lines: list[tuple[int, str]]) -> list[int]:
-    """Spaces that a tab may stand for; where only one line begins with one, also those that bring it to where lines around it stand."""
+    """Spaces that a tab may stand for; where only one line begins with one, also those that bring
+    it to where lines around it stand.
+    """
     alone = len(lines) == 1 and lines[0][1].startswith("\t") and lines[0][1].count("\t") == 1
     near = _levels(wound, lines[0][0], _step(wound)) if alone else ()
-    return sorted({*_WIDTHS, *near}, key=lambda width: (not width, width not in _WIDTHS, width)) if lines else []
+    if lines:
+        return sorted({*_WIDTHS, *near}, key=lambda width: (not width, width not in _WIDTHS, width))
+    return []
 
 
 def block_text(wound: Wound) -> list[Diagnostic] | None:
-    """A line of a text in lines (`|`, `>`) that stands less deep than the first: the odd one of the two, by the lines between and after."""
+    """A line of a text in lines (`|`, `>`) that stands less deep than the first: the odd one of the
+    two, by the lines between and after.
+    """
     head = _head(wound)
     if not head:
         return None
     first, floor, here = wound.number, _indent(wound.source.line(head)), _indent(wound.line)
     indents: Counter[int] = Counter()
     number = head + 1
-    while number <= wound.lines and (not (line := wound.source.line(number)).strip() or _indent(line) > floor):
+    while number <= wound.lines and (
+        not (line := wound.source.line(number)).strip() or _indent(line) > floor
+    ):
         if line.strip():
             first = min(first, number)
             indents[_indent(line)] += 1
@@ -92,12 +127,16 @@ def block_text(wound: Wound) -> list[Diagnostic] | None:
     usual = _indent(wound.source.line(first))
     if not floor < here < usual:
         return None
-    begins_odd = indents[here] > indents[usual] or (indents[here] == indents[usual] and here == floor + _step(wound))
+    begins_odd = indents[here] > indents[usual] or (
+        indents[here] == indents[usual] and here == floor + _step(wound)
+    )
     odd, other, level = (first, wound.number, here) if begins_odd else (wound.number, first, usual)
     fixes = wound.fix(f"indent line {odd} by {level} spaces", _move(wound, odd, level))
     label, beside = (f"column {_indent(wound.source.line(n)) + 1}" for n in (odd, other))
     others = (Label(_first_word(wound, other), beside),)
-    return wound.finding("NS017", _fact(wound, odd, other), _first_word(wound, odd), fixes=fixes, label=label, others=others)
+    return wound.finding(
+        "NS017", _fact(wound, odd, other), _first_word(wound, odd), fixes=fixes, label=label, others=others
+    )
 
 
 def _head(wound: Wound) -> int:
@@ -108,26 +147,36 @@ def _head(wound: Wound) -> int:
             return 0
         line = wound.source.line(number)
         if line.strip() and _indent(line) < indent:
-            return number if _BLOCK_TEXT.search(line) else 0
+            if _BLOCK_TEXT.search(line):
+                return number
+            return 0
         number -= 1
     return 0
 
 
 def indentation(wound: Wound) -> list[Diagnostic] | None:
-    """A line whose indentation fits no open list or mapping; the finding stands at the odd line, the line it clashes with beside it."""
+    """A line whose indentation fits no open list or mapping; the finding stands at the odd line,
+    the line it clashes with beside it.
+    """
     if not any(sign in wound.problem for sign in _SIGNS) or wound.number < 2:
         return None
-    begins = wound.begins_line or ("mapping values" in wound.problem and ":" not in wound.line[: wound.column])
+    begins = wound.begins_line or (
+        "mapping values" in wound.problem and ":" not in wound.line[: wound.column]
+    )
     above = wound.previous(wound.number)
     if not begins or not above:
         return None
     if wound.source.line(above).startswith("..."):
-        return wound.finding("NS012", "`...` ends the spec, and more follows", _first_word(wound, wound.number))
+        return wound.finding(
+            "NS012", "`...` ends the spec, and more follows", _first_word(wound, wound.number)
+        )
     odd, fixes = _repair(wound) or (wound.number, ())
     other = wound.number if odd != wound.number else above
     label, beside = (f"column {content(wound.source.line(number)) + 1}" for number in (odd, other))
     others = (Label(_first_word(wound, other), beside),)
-    return wound.finding("NS017", _fact(wound, odd, other), _first_word(wound, odd), fixes=fixes, label=label, others=others)
+    return wound.finding(
+        "NS017", _fact(wound, odd, other), _first_word(wound, odd), fixes=fixes, label=label, others=others
+    )
 
 
 def _fact(wound: Wound, odd: int, other: int) -> str:
@@ -139,7 +188,9 @@ def _fact(wound: Wound, odd: int, other: int) -> str:
 
 
 def _repair(wound: Wound) -> tuple[int, tuple[Fix, ...]] | None:
-    """The line that, moved alone, makes the whole text read, and most regularly so; else one that helps the text on beyond this place."""
+    """The line that, moved alone, makes the whole text read, and most regularly so; else one that
+    helps the text on beyond this place.
+    """
     best: tuple[tuple[int, int], int, Fix] | None = None
     step = _step(wound)
     for number in _suspects(wound):
@@ -169,7 +220,9 @@ def _move(wound: Wound, number: int, level: int) -> Edit:
 
 
 def _suspects(wound: Wound) -> list[int]:
-    """The line at which the parser stopped, the few before it, and the lines above that enclose them."""
+    """The line at which the parser stopped, the few before it, and the lines above that enclose
+    them.
+    """
     found = [wound.number]
     number, floor = wound.previous(wound.number), _WIDE
     while number and len(found) < _SUSPECTS:
@@ -182,15 +235,25 @@ def _suspects(wound: Wound) -> list[int]:
 
 
 def _levels(wound: Wound, number: int, step: int) -> list[int]:
-    """Indentations at which a line might be meant, nearest first: those of the lines around it, and one step more."""
+    """Indentations at which a line might be meant, nearest first: those of the lines around it, and
+    one step more.
+    """
     line = wound.source.line(number)
     levels = {0}
     for beside in (*_suspects_above(wound, number), wound.following(number)):
         if beside:
             other = wound.source.line(beside)
             inner = content(other)
-            levels |= {_indent(other), inner, _indent(other) + step, _indent(other) - step, inner - (content(line) - _indent(line))}
-    return sorted((n for n in levels - {_indent(line)} if n >= 0), key=lambda n: (abs(n - _indent(line)), n))[:_LEVELS]
+            levels |= {
+                _indent(other),
+                inner,
+                _indent(other) + step,
+                _indent(other) - step,
+                inner - (content(line) - _indent(line)),
+            }
+    return sorted((n for n in levels - {_indent(line)} if n >= 0), key=lambda n: (abs(n - _indent(line)), n))[
+        :_LEVELS
+    ]
 
 
 def _suspects_above(wound: Wound, number: int) -> list[int]:
@@ -213,20 +276,33 @@ def _nulls(tree: Located) -> int:
 
 
 def _irregular(wound: Wound, number: int, level: int, step: int) -> int:
-    """Lines near by, with one line moved, that stand deeper than the line above by anything but a step or the width of a dash."""
+    """Lines near by, with one line moved, that stand deeper than the line above by anything but a
+    step or the width of a dash.
+    """
     first, last = max(number - _NEAR, 1), min(number + _NEAR, wound.lines)
-    lines = [" " * level + wound.source.line(n).lstrip() if n == number else wound.source.line(n) for n in range(first, last + 1)]
+    lines = [
+        " " * level + wound.source.line(n).lstrip() if n == number else wound.source.line(n)
+        for n in range(first, last + 1)
+    ]
     lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     rises = [(a, b) for a, b in pairwise(lines) if _indent(b) > _indent(a)]
     return sum(_indent(b) not in (_indent(a) + step, content(a), content(a) + step) for a, b in rises)
 
 
 def _step(wound: Wound) -> int:
-    """The commonest positive difference of indentation between one line and the next; 2 where none is seen three times."""
-    indents = [_indent(line) for n in range(1, min(wound.lines, _WINDOW) + 1) if (line := wound.source.line(n)).strip()]
+    """The commonest positive difference of indentation between one line and the next; 2 where none
+    is seen three times.
+    """
+    indents = [
+        _indent(line)
+        for n in range(1, min(wound.lines, _WINDOW) + 1)
+        if (line := wound.source.line(n)).strip()
+    ]
     rises = Counter(b - a for a, b in pairwise(indents) if b > a)
     common = rises.most_common(1)
-    return common[0][0] if common and common[0][1] > 2 else 2
+    if common and common[0][1] > 2:
+        return common[0][0]
+    return 2
 
 
 def _first_word(wound: Wound, number: int) -> Span:

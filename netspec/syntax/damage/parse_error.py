@@ -1,4 +1,6 @@
-"""The place where the parser gave up, with what recognisers ask about it, and the trial that proves a proposed repair."""
+"""The place where the parser gave up, with what recognisers ask about it, and the trial that proves
+a proposed repair.
+"""
 
 import re
 from collections.abc import Sequence
@@ -17,20 +19,29 @@ _DASHES = re.compile(r" *(?:- +)*")
 
 
 def content(line: str) -> int:
-    """The index in a line at which its first key or value begins, after spaces and the dashes of lists."""
+    """The index in a line at which its first key or value begins, after spaces and the dashes of
+    lists.
+    """
     match = _DASHES.match(line)
-    return match.end() if match else 0
+    if match:
+        return match.end()
+    return 0
 
 
 class Wound:
-    """`at`: the offset where the parser stopped; `opened`: where the unfinished thing began; `number`: the line of `at`, from 1."""
+    """`at`: the offset where the parser stopped; `opened`: where the unfinished thing began;
+    `number`: the line of `at`, from 1.
+    """
 
     def __init__(self, source: Source, damage: YamlDamage) -> None:
         self.source = source
         self.text = source.text
         self.problem = damage.problem
         self.at = min(damage.at, len(source.text))
-        self.opened = damage.opened if damage.opened is None else min(damage.opened, len(source.text))
+        if damage.opened is None:
+            self.opened = damage.opened
+        else:
+            self.opened = min(damage.opened, len(source.text))
         self.last = damage.last
         self.number, column = source.position(self.at)
         self.column = column - 1
@@ -71,24 +82,35 @@ class Wound:
     def following(self, number: int) -> int:
         """The nearest line below with content, or 0."""
         number += 1
-        while number <= self.lines and (not (stripped := self.source.line(number).strip()) or stripped.startswith("#")):
+        while number <= self.lines and (
+            not (stripped := self.source.line(number).strip()) or stripped.startswith("#")
+        ):
             number += 1
-        return number if number <= self.lines else 0
+        if number <= self.lines:
+            return number
+        return 0
 
     def heals(self, edits: Sequence[Edit], key_at: int) -> Located | None:
-        """The tree of the text with these edits, if all of it then reads without a finding and a key or value begins at `key_at`."""
+        """The tree of the text with these edits, if all of it then reads without a finding and a
+        key or value begins at `key_at`.
+        """
         text = self._edited(edits)
         diagnostics = Diagnostics()
         try:
-            tree = TreeBuilder(Source(self.source.name, text), diagnostics).build() if text is not None else None
+            tree = (
+                TreeBuilder(Source(self.source.name, text), diagnostics).build() if text is not None else None
+            )
         except YamlDamage:
             return None
-        return tree if tree is not None and not diagnostics.found and _begins(tree, key_at) else None
+        if tree is not None and not diagnostics.found and _begins(tree, key_at):
+            return tree
+        return None
 
     def clears(self, edits: Sequence[Edit], key_at: int | None = None) -> bool:
         """Whether the text with these edits reads on beyond this line without a finding.
 
-        key_at: an offset (in the edited text) at which a key or value must then begin, lest the repair swallow it into a text.
+        key_at: an offset (in the edited text) at which a key or value must then begin, lest the
+        repair swallow it into a text.
         """
         text = self._edited(edits)
         if text is None:
@@ -118,7 +140,9 @@ class Wound:
 
     def fix(self, text: str, *edits: Edit, safe: bool = False, key_at: int | None = None) -> tuple[Fix, ...]:
         """The repair if a trial bears it out, else nothing."""
-        return (Fix(text, edits, safe),) if self.clears(edits, key_at) else ()
+        if self.clears(edits, key_at):
+            return (Fix(text, edits, safe),)
+        return ()
 
     def finding(self, code: str, fact: str, span: Span, **more: object) -> list[Diagnostic]:
         return [Diagnostic(code, fact, span, **more)]  # type: ignore[arg-type]
@@ -126,6 +150,7 @@ class Wound:
 
 def _begins(tree: Located, offset: int) -> bool:
     return any(
-        (node.span is not None and node.span.start == offset) or any(key.start == offset for key in node.keys.values())
+        (node.span is not None and node.span.start == offset)
+        or any(key.start == offset for key in node.keys.values())
         for node in tree.walk()
     )

@@ -1,4 +1,6 @@
-"""Damage within a line: what needs a space or quotes, and the parser's own words where nothing better is known."""
+"""Damage within a line: what needs a space or quotes, and the parser's own words where nothing
+better is known.
+"""
 
 import re
 
@@ -32,12 +34,17 @@ def unprintable(wound: Wound) -> list[Diagnostic] | None:
         return None
     span = wound.span(match.start(), match.end())
     return wound.finding(
-        "NS004", f"the character U+{ord(match[0]):04X} may not stand in YAML", span, fixes=wound.fix("remove it", Edit(span, ""))
+        "NS004",
+        f"the character U+{ord(match[0]):04X} may not stand in YAML",
+        span,
+        fixes=wound.fix("remove it", Edit(span, "")),
     )
 
 
 def missing_space(wound: Wound) -> list[Diagnostic] | None:
-    """`-name` for `- name`, `key:3` for `key: 3`, on the line at fault or the one before; only where a space is the cure."""
+    """`-name` for `- name`, `key:3` for `key: 3`, on the line at fault or the one before; only
+    where a space is the cure.
+    """
     numbers = [wound.number, wound.previous(wound.number)]
     if wound.opened is not None:
         numbers.append(wound.source.position(wound.opened)[0])
@@ -49,16 +56,21 @@ def missing_space(wound: Wound) -> list[Diagnostic] | None:
                 continue
             at = wound.start(number) + match.end()
             alone = wound.fix(f"write a space after the `{sign}`", wound.insert(at, " "), safe=True)
-            if fixes := alone or wound.fix(f"write a space after each such `{sign}`", *_spaced(wound, pattern), safe=True):
+            if fixes := alone or wound.fix(
+                f"write a space after each such `{sign}`", *_spaced(wound, pattern), safe=True
+            ):
                 return wound.finding(code, f"`{line[content(line) :].split()[0]}` is one word to YAML", wound.span(at - 1, at), fixes=fixes,
                                      label="needs a space after it")  # fmt: skip
     if wound.text[wound.at : wound.at + 1] == ":" and "unexpected ':'" in wound.problem:
         fixes = wound.fix("write a space after the colon", wound.insert(wound.at + 1, " "), safe=True)
-        return (
-            wound.finding("NS011", "a colon joins a key and its value here", wound.span(wound.at, wound.at + 1), fixes=fixes)
-            if fixes
-            else None
-        )
+        if fixes:
+            return wound.finding(
+                "NS011",
+                "a colon joins a key and its value here",
+                wound.span(wound.at, wound.at + 1),
+                fixes=fixes,
+            )
+        return None
     return None
 
 
@@ -71,7 +83,9 @@ def _spaced(wound: Wound, pattern: re.Pattern[str]) -> list[Edit]:
 def missing_colon(wound: Wound) -> list[Diagnostic] | None:
     """`key value` on a line of a mapping, or a line that begins with the colon."""
     if wound.text[wound.at : wound.at + 1] == ":" and wound.begins_line:
-        return wound.finding("NS014", "a colon stands here without a key before it", wound.span(wound.at, wound.at + 1))
+        return wound.finding(
+            "NS014", "a colon stands here without a key before it", wound.span(wound.at, wound.at + 1)
+        )
     if "could not find expected ':'" in wound.problem and wound.opened is not None:
         number = wound.source.position(wound.opened)[0]
     elif "mapping values are not allowed" in wound.problem:
@@ -84,23 +98,42 @@ def missing_colon(wound: Wound) -> list[Diagnostic] | None:
         return None
     start = wound.start(number) + match.start(1)
     word = wound.span(start, start + len(match[1]))
-    fixes = wound.fix(f"write `{match[1]}:{' ' + match[2] if match[2] else ''}`", wound.insert(word.end, ":"), key_at=start)
+    fixes = wound.fix(
+        f"write `{match[1]}:{' ' + match[2] if match[2] else ''}`", wound.insert(word.end, ":"), key_at=start
+    )
     if not fixes:
         return None
-    return wound.finding("NS030", f"no colon after `{match[1]}`", word, label="a colon is missing after this", fixes=fixes)
+    return wound.finding(
+        "NS030", f"no colon after `{match[1]}`", word, label="a colon is missing after this", fixes=fixes
+    )
 
 
 def forbidden_start(wound: Wound) -> list[Diagnostic] | None:
     """A plain value that begins with a sign YAML keeps for itself."""
     start = wound.at if "cannot start any token" in wound.problem else wound.opened
-    kinds = ("cannot start any token", "scanning an alias", "scanning an anchor", "scanning a tag", "scanning a block scalar")
-    if start is None or not any(kind in wound.problem for kind in kinds) or wound.text[start : start + 1] in ("", "\t"):
+    kinds = (
+        "cannot start any token",
+        "scanning an alias",
+        "scanning an anchor",
+        "scanning a tag",
+        "scanning a block scalar",
+    )
+    if (
+        start is None
+        or not any(kind in wound.problem for kind in kinds)
+        or wound.text[start : start + 1] in ("", "\t")
+    ):
         return None
     end = re.compile(r"(?:[^\n\r#,\]}]|(?<=\S)#|[,\]}](?=[^\s,\]}]))*").match(wound.text, start)
     value = wound.span(start, start + len(end[0].rstrip())) if end else wound.span(start, start + 1)
     meant = value.text[1:] if _SIZE.fullmatch(value.text[1:]) else quoted(value.text)
     fixes = wound.fix(f"write {meant}", Edit(value, meant))
-    return wound.finding("NS018", f"a plain value may not begin with {wound.text[start]}", wound.span(start, start + 1), fixes=fixes)
+    return wound.finding(
+        "NS018",
+        f"a plain value may not begin with {wound.text[start]}",
+        wound.span(start, start + 1),
+        fixes=fixes,
+    )
 
 
 def escape(wound: Wound) -> list[Diagnostic] | None:
@@ -109,16 +142,30 @@ def escape(wound: Wound) -> list[Diagnostic] | None:
         return None
     match = re.compile(r'"((?:[^"\\\n]|\\.)*)"').match(wound.text, wound.opened)
     single = "'" + match[1].replace("'", "''") + "'" if match else ""
-    fixes = wound.fix(f"write {single}", Edit(wound.span(match.start(), match.end()), single)) if match else ()
-    start = max(wound.text.rfind("\\", wound.opened, wound.at + 1), wound.opened)  # the parsers point at the sign or behind it
+    fixes = (
+        wound.fix(f"write {single}", Edit(wound.span(match.start(), match.end()), single)) if match else ()
+    )
+    start = max(
+        wound.text.rfind("\\", wound.opened, wound.at + 1), wound.opened
+    )  # the parsers point at the sign or behind it
     sign = wound.text[start : start + 2]
-    return wound.finding("NS018", f"`{sign}` is not an escape of a text in double quotes", wound.span(start, start + 2), fixes=fixes)
+    return wound.finding(
+        "NS018",
+        f"`{sign}` is not an escape of a text in double quotes",
+        wound.span(start, start + 2),
+        fixes=fixes,
+    )
 
 
 def after_quotes(wound: Wound) -> list[Diagnostic] | None:
     """Text that follows a closing quote, or a quote inside a quoted text."""
     last = wound.last
-    if last.text[:1] not in ("'", '"') or wound.text[last.end : wound.at].strip(" ") or wound.at >= len(wound.text) or wound.begins_line:
+    if (
+        last.text[:1] not in ("'", '"')
+        or wound.text[last.end : wound.at].strip(" ")
+        or wound.at >= len(wound.text)
+        or wound.begins_line
+    ):
         return None
     sign = last.text[0]
     if last.begin[0] != last.finish[0]:
@@ -142,7 +189,12 @@ def list_beside_key(wound: Wound) -> list[Diagnostic] | None:
     nested = Edit(gap, "\n" + " " * wound.column)
     first_item = gap.start + 1 + content(" " * wound.column + wound.line[wound.column :])
     fixes = wound.fix("begin the list on the next line", nested, key_at=first_item)
-    return wound.finding("NS017", "a list in lines begins on a line of its own", wound.span(wound.at, wound.at + 1), fixes=fixes)
+    return wound.finding(
+        "NS017",
+        "a list in lines begins on a line of its own",
+        wound.span(wound.at, wound.at + 1),
+        fixes=fixes,
+    )
 
 
 def colon_in_value(wound: Wound) -> list[Diagnostic] | None:
@@ -153,13 +205,23 @@ def colon_in_value(wound: Wound) -> list[Diagnostic] | None:
     if first is None or first.end() > wound.column:
         return None
     value_start = wound.start(wound.number) + first.end()
-    value = wound.span(value_start, wound.start(wound.number) + len(re.sub(r"\s+#.*$", "", wound.line).rstrip()))
+    value = wound.span(
+        value_start, wound.start(wound.number) + len(re.sub(r"\s+#.*$", "", wound.line).rstrip())
+    )
     whole = wound.span(wound.start(wound.number) + content(wound.line), value.end)
     if value.text.endswith("}") and (fixes := wound.fix("open with `{`", wound.insert(whole.start, "{"))):
-        return wound.finding("NS016", "`}` closes nothing", wound.span(whole.end - 1, whole.end), label="nothing is open here", fixes=fixes)
+        return wound.finding(
+            "NS016",
+            "`}` closes nothing",
+            wound.span(whole.end - 1, whole.end),
+            label="nothing is open here",
+            fixes=fixes,
+        )
     entries = re.compile(r"[^,:]*,\s*[\w.]+:\s").match(value.text)
     if entries and (fixes := wound.fix(f"write {{{whole.text}}}", Edit(whole, "{" + whole.text + "}"))):
-        return wound.finding("NS018", "several entries on one line stand in braces", whole, fixes=fixes, label="no braces")
+        return wound.finding(
+            "NS018", "several entries on one line stand in braces", whole, fixes=fixes, label="no braces"
+        )
     fixes = wound.fix(f"write {quoted(value.text)}", Edit(value, quoted(value.text)))
     return wound.finding("NS018", "a plain value may not hold a colon and a space", wound.span(wound.at, wound.at + 1), fixes=fixes,
                          label="this colon")  # fmt: skip

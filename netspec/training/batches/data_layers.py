@@ -1,4 +1,5 @@
-"""The data layers of a net as its batches: Caffe's nets say themselves what they learn from. In: a training graph; out: batches.
+"""The data layers of a net as its batches: Caffe's nets say themselves what they learn from. In: a
+training graph; out: batches.
 
 A layer that reads no file (DummyData, MemoryData) feeds itself.
 """
@@ -24,7 +25,9 @@ __all__ = ["LayerBatches", "layer_batches"]
 
 
 class LayerBatches:
-    """Batches of several data layers side by side, as one: a pass ends with the shortest. size: samples in a batch, where none reads."""
+    """Batches of several data layers side by side, as one: a pass ends with the shortest. size:
+    samples in a batch, where none reads.
+    """
 
     def __init__(self, parts: list[Batches], size: int) -> None:
         self.parts = parts
@@ -34,11 +37,15 @@ class LayerBatches:
     @property
     def source(self) -> Source | None:
         """What the first layer reads."""
-        return self.parts[0].source if self.parts else None
+        if self.parts:
+            return self.parts[0].source
+        return None
 
     @property
     def position(self) -> int:
-        return self.parts[0].position if self.parts else self.own
+        if self.parts:
+            return self.parts[0].position
+        return self.own
 
     def __len__(self) -> int:
         return max((len(part) for part in self.parts), default=1)
@@ -58,7 +65,11 @@ class LayerBatches:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on where a checkpoint stood. Raises SpecError NS659."""
         parts = state.get("parts")
-        if not isinstance(state.get("own"), int) or not isinstance(parts, list) or len(parts) != len(self.parts):
+        if (
+            not isinstance(state.get("own"), int)
+            or not isinstance(parts, list)
+            or len(parts) != len(self.parts)
+        ):
             count = len(parts) if isinstance(parts, list) else 0
             raise fail("NS659", f"the data layers are {len(self.parts)}, in the checkpoint {count}")
         self.own = state["own"]
@@ -78,17 +89,34 @@ class LayerBatches:
 
 
 def layer_batches(
-    typed: TypedGraph, names: Mapping[str, str], role: Role, seed: int, device: torch.device, rules: Mapping[str, LabelRule]
+    typed: TypedGraph,
+    names: Mapping[str, str],
+    role: Role,
+    seed: int,
+    device: torch.device,
+    rules: Mapping[str, LabelRule],
 ) -> LayerBatches:
-    """The batches of the data layers that read files; `names` leads from a top to the net's argument, `rules` to what may stand in it.
+    """The batches of the data layers that read files; `names` leads from a top to the net's
+    argument, `rules` to what may stand in it.
 
     Raises SpecError NS642 to NS657.
     """
-    parts = [part_of(node, names, role, seed + i, device, rules) for i, node in enumerate(typed.graph.sources) if node.layer.reads]
+    parts = [
+        part_of(node, names, role, seed + i, device, rules)
+        for i, node in enumerate(typed.graph.sources)
+        if node.layer.reads
+    ]
     return LayerBatches(parts, parts[0].batch_size if parts else 1)
 
 
-def part_of(node: Node, names: Mapping[str, str], role: Role, seed: int, device: torch.device, rules: Mapping[str, LabelRule]) -> Batches:
+def part_of(
+    node: Node,
+    names: Mapping[str, str],
+    role: Role,
+    seed: int,
+    device: torch.device,
+    rules: Mapping[str, LabelRule],
+) -> Batches:
     """The batches of one data layer, in the file's order unless it shuffles."""
     layer = cast("FileLayer", node.layer)
     tops = tuple(top.name for top in node.tops)

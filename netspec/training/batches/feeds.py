@@ -1,4 +1,5 @@
-"""What feeds a net: its inputs met with the spec's data. In: a Program and its training graphs; out: opened sources and batches.
+"""What feeds a net: its inputs met with the spec's data. In: a Program and its training graphs;
+out: opened sources and batches.
 
 Everything that can be wrong between data and net is said here, before the first step.
 """
@@ -33,7 +34,9 @@ BATCH = symbol("N")
 
 @dataclass(frozen=True, eq=False)
 class Feeds:
-    """What a program learns from: opened data, or the data layers of its net (then `train` is None). tested: whether there is a test."""
+    """What a program learns from: opened data, or the data layers of its net (then `train` is
+    None). tested: whether there is a test.
+    """
 
     program: driver.Program
     train: Source | None
@@ -43,24 +46,34 @@ class Feeds:
 
     @classmethod
     def open(cls, program: driver.Program, train: TypedGraph, test: TypedGraph) -> "Feeds":
-        """Open `train.data` and `train.test_data`. Raises SpecError NS681 (no data), NS640 to NS663 by what is wrong with them."""
+        """Open `train.data` and `train.test_data`. Raises SpecError NS681 (no data), NS640 to NS663
+        by what is wrong with them.
+        """
         place = place_of(program, train)
         section = section_of(program)
         if section.data is not None:
             opened = open_sources(section.data, section.test_data, place)
             return cls(program, *opened, place, opened[1] is not None)
         if not train.graph.sources:
-            raise fail("NS681", "the section train has no data", span=program.resolved.spec.root.key_span("train"))
+            raise fail(
+                "NS681", "the section train has no data", span=program.resolved.spec.root.key_span("train")
+            )
         return cls(program, None, None, place, bool(test.graph.sources))
 
-    def batches(self, role: Role, typed: TypedGraph, net: nn.Module, seed: int, device: torch.device) -> "Batches | LayerBatches":
-        """The batches of a role for the net of its phase. Raises SpecError NS650 to NS661 where data and net do not fit."""
+    def batches(
+        self, role: Role, typed: TypedGraph, net: nn.Module, seed: int, device: torch.device
+    ) -> "Batches | LayerBatches":
+        """The batches of a role for the net of its phase. Raises SpecError NS650 to NS661 where
+        data and net do not fit.
+        """
         section = section_of(self.program)
         data = section.data if role == "train" else section.test_data
         source = self.train if role == "train" else self.test
         if data is None or source is None:
             return layer_batches(typed, arguments(net), role, seed, device, label_rules(typed))
-        ports = with_label({name: port for name, port in ports_of(typed).items() if name not in section.fill}, source)
+        ports = with_label(
+            {name: port for name, port in ports_of(typed).items() if name not in section.fill}, source
+        )
         check_fixed_batch(typed, data, source, role)
         if data.streams:
             check_streams(typed, section, data)
@@ -89,70 +102,105 @@ def arguments(net: nn.Module) -> dict[str, str]:
 
 
 def fed(typed: TypedGraph) -> Iterator[Input]:
-    """The inputs that data can feed: all but those of data layers that read no file and make their values themselves."""
-    return (given for given in typed.graph.inputs if given.node not in typed.graph.sources or (given.node and given.node.layer.reads))
+    """The inputs that data can feed: all but those of data layers that read no file and make their
+    values themselves.
+    """
+    return (
+        given
+        for given in typed.graph.inputs
+        if given.node not in typed.graph.sources or (given.node and given.node.layer.reads)
+    )
 
 
 def batch_axis(given: Input, typed: TypedGraph) -> int:
     """The axis that counts samples: that of the size N, else the first."""
     shape = typed.types[given.value].shape
-    return shape.index(BATCH) if BATCH in shape else 0
+    if BATCH in shape:
+        return shape.index(BATCH)
+    return 0
 
 
 def sample_shape(given: Input, typed: TypedGraph) -> tuple[int | None, ...]:
     """Shape of one sample; None where the size is open."""
     axis = batch_axis(given, typed)
-    return tuple(size if isinstance(size, int) else None for i, size in enumerate(typed.types[given.value].shape) if i != axis)
+    return tuple(
+        size if isinstance(size, int) else None
+        for i, size in enumerate(typed.types[given.value].shape)
+        if i != axis
+    )
 
 
 def ports_of(typed: TypedGraph) -> dict[str, Port]:
     """What each input asks of the data."""
     return {
-        given.value.name: Port(sample_shape(given, typed), given.contract, typed.types[given.value].dtype == "int64")
+        given.value.name: Port(
+            sample_shape(given, typed), given.contract, typed.types[given.value].dtype == "int64"
+        )
         for given in fed(typed)
     }
 
 
 def fills_of(typed: TypedGraph, fillers: Mapping[str, InputFiller]) -> dict[str, Fill]:
-    """What fills the inputs that no data feed; their sizes were found to be numbers when the spec was resolved."""
+    """What fills the inputs that no data feed; their sizes were found to be numbers when the spec
+    was resolved.
+    """
     found = {}
     for given in fed(typed):
         name = given.value.name
         if name in fillers:
             shape = tuple(size for size in sample_shape(given, typed) if size is not None)
-            found[name] = Fill(fillers[name], shape, batch_axis(given, typed), typed.types[given.value].dtype == "int64")
+            found[name] = Fill(
+                fillers[name], shape, batch_axis(given, typed), typed.types[given.value].dtype == "int64"
+            )
     return found
 
 
 def with_label(ports: dict[str, Port], source: Source) -> dict[str, Port]:
-    """The ports; labels may come with axes of length 1 more or less than the net declares, as in Caffe: layers count them."""
+    """The ports; labels may come with axes of length 1 more or less than the net declares, as in
+    Caffe: layers count them.
+    """
     port = ports.get(LABEL)
     if port is None or port.shape is None or source.label is None:
         return ports
     have = source.fields[source.label].shape
     same = [n for n in have if n != 1] == [n for n in port.shape if n != 1]
-    return {**ports, LABEL: port._replace(shape=None)} if same else ports
+    if same:
+        return {**ports, LABEL: port._replace(shape=None)}
+    return ports
 
 
 def place_of(program: driver.Program, typed: TypedGraph) -> Place:
-    """Where the data section stands, and the input that its first field feeds: the first that is not the label."""
-    root, allow_outside = Path(program.resolved.spec.folder), names_data(program.reading.settings[program.reading.recorded :])
+    """Where the data section stands, and the input that its first field feeds: the first that is
+    not the label.
+    """
+    root, allow_outside = (
+        Path(program.resolved.spec.folder),
+        names_data(program.reading.settings[program.reading.recorded :]),
+    )
     filled = section_of(program).fill
-    first = next((given for given in fed(typed) if given.value.name != LABEL and given.value.name not in filled), None)
+    first = next(
+        (given for given in fed(typed) if given.value.name != LABEL and given.value.name not in filled), None
+    )
     if first is None:
         return Place(root, allow_outside=allow_outside, allow_code=program.reading.allow_code)
-    return Place(root, sample_shape(first, typed), first.contract, None, allow_outside, program.reading.allow_code)
+    return Place(
+        root, sample_shape(first, typed), first.contract, None, allow_outside, program.reading.allow_code
+    )
 
 
 def names_data(settings: tuple[str, ...]) -> bool:
-    """Whether the command line says where the data are: it may name any folder, a spec only its own."""
+    """Whether the command line says where the data are: it may name any folder, a spec only its
+    own.
+    """
     return any(each.startswith(("train.data", "train.test_data")) for each in settings)
 
 
 def label_rules(typed: TypedGraph) -> dict[str, LabelRule]:
-    """What may stand in each input whose values count classes, by its name: the narrowest that a layer which reads them takes.
+    """What may stand in each input whose values count classes, by its name: the narrowest that a
+    layer which reads them takes.
 
-    Layers that judge (losses, metrics) count; for an input called label, all. A width of 1 counts something else than classes.
+    Layers that judge (losses, metrics) count; for an input called label, all. A width of 1 counts
+    something else than classes.
     """
     found: dict[str, list[LabelRule]] = {}
     for node in typed.graph.nodes:
@@ -163,13 +211,18 @@ def label_rules(typed: TypedGraph) -> dict[str, LabelRule]:
             given = value.node in (None, *typed.graph.sources) and (judges or value.name == LABEL)
             if given and isinstance(width, int) and width > 1:
                 maker = node.bottoms[0].node
-                layer = maker.name if maker is not None and at else node.name
+                if maker is not None and at:
+                    layer = maker.name
+                else:
+                    layer = node.name
                 found.setdefault(value.name, []).append(LabelRule(width, node.layer.ignored, layer))
     return {name: min(rules, key=lambda rule: rule.width) for name, rules in found.items()}
 
 
 def check_streams(typed: TypedGraph, section: TrainSection, data: DataSection) -> None:
-    """NS662 where streams would run through the data and no layer would remember them, or not in their order."""
+    """NS662 where streams would run through the data and no layer would remember them, or not in
+    their order.
+    """
     if data.source != "text":
         raise fail("NS662", f"source text has streams, {data.source} has none", path=data.path)
     if data.shuffle:
@@ -183,10 +236,20 @@ def check_streams(typed: TypedGraph, section: TrainSection, data: DataSection) -
 def check_fixed_batch(typed: TypedGraph, data: DataSection, source: Source, role: Role) -> None:
     """NS652 where an input is declared with a number of samples that batches do not have."""
     for given in fed(typed):
-        count = typed.types[given.value].shape[batch_axis(given, typed)] if typed.types[given.value].shape else 1
+        if typed.types[given.value].shape:
+            count = typed.types[given.value].shape[batch_axis(given, typed)]
+        else:
+            count = 1
         if isinstance(count, int) and (data.batch_size != count or (role == "test" and len(source) % count)):
             last = len(source) % data.batch_size
             fact = f"input {given.value.name} takes {count} samples at a time, " + (
-                f"batch_size is {data.batch_size}" if data.batch_size != count else f"the last batch of the test holds {last}"
+                f"batch_size is {data.batch_size}"
+                if data.batch_size != count
+                else f"the last batch of the test holds {last}"
             )
-            raise fail("NS652", fact, path=source.name, notes=("a letter in place of the number, [N, ...], takes any",))
+            raise fail(
+                "NS652",
+                fact,
+                path=source.name,
+                notes=("a letter in place of the number, [N, ...], takes any",),
+            )

@@ -1,4 +1,6 @@
-"""Values for inputs that no data feed: noise and constants, by filler. In: how many samples and a generator; out: a tensor."""
+"""Values for inputs that no data feed: noise and constants, by filler. In: how many samples and a
+generator; out: a tensor.
+"""
 
 from typing import NamedTuple
 
@@ -11,7 +13,9 @@ __all__ = ["Fill"]
 
 
 class Fill(NamedTuple):
-    """A filler for one input: shape of a sample, the axis of the batch that counts samples, whether it wants integers."""
+    """A filler for one input: shape of a sample, the axis of the batch that counts samples, whether
+    it wants integers.
+    """
 
     filler: InputFiller
     shape: tuple[int, ...]
@@ -27,4 +31,6 @@ class Fill(NamedTuple):
             value.uniform_(words.min, words.max, generator=generator)
         else:
             value.fill_(words.value)
-        return value.long() if self.integer else value
+        if self.integer:
+            return value.long()
+        return value

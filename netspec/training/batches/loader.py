@@ -1,6 +1,8 @@
-"""Batches of a source, in an order that follows from (seed, epoch) alone: a resumed run goes on with the very sample it would have had.
+"""Batches of a source, in an order that follows from (seed, epoch) alone: a resumed run goes on
+with the very sample it would have had.
 
-Rows are read ahead by a thread, or, where the source is small, lie on the device and are indexed there; the batches are the same.
+Rows are read ahead by a thread, or, where the source is small, lie on the device and are indexed
+there; the batches are the same.
 """
 
 import math
@@ -28,8 +30,9 @@ TORCH_TYPES = {"u2": np.int32, "u4": np.int64, "u8": np.int64, "f2": np.float32,
 class Order(NamedTuple):
     """How samples follow each other.
 
-    wrap: batches run over the end of the data and never stop (training); else one pass, the last batch being what is left (a test).
-    shuffle: a new order in each epoch, from (seed, epoch); else 0, 1, 2, ... as Caffe reads.
+    wrap: batches run over the end of the data and never stop (training); else one pass, the last
+    batch being what is left (a test). shuffle: a new order in each epoch, from (seed, epoch); else
+    0, 1, 2, ... as Caffe reads.
     """
 
     shuffle: bool
@@ -38,7 +41,8 @@ class Order(NamedTuple):
 
 
 class Feed(NamedTuple):
-    """What becomes of a source's fields: field by input, transforms by input, the inputs that want integers, what labels may be.
+    """What becomes of a source's fields: field by input, transforms by input, the inputs that want
+    integers, what labels may be.
 
     labels: by field. fills: the inputs that no field feeds.
     """
@@ -55,17 +59,25 @@ def entropy(*numbers: int) -> np.random.SeedSequence:
 
 
 def permutation(count: int, seed: int, epoch: int) -> Array:
-    """The order of an epoch, from NumPy's frozen RandomState: the same in all versions and on all machines."""
+    """The order of an epoch, from NumPy's frozen RandomState: the same in all versions and on all
+    machines.
+    """
     return np.random.RandomState(np.random.MT19937(entropy(seed, 0, epoch))).permutation(count)
 
 
 def generator_at(seed: int, position: int) -> Generator:
-    """The source of a batch's random draws: a CPU generator that follows from the seed and the number of samples before the batch."""
-    return Generator().manual_seed(int(entropy(seed, 1, position).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+    """The source of a batch's random draws: a CPU generator that follows from the seed and the
+    number of samples before the batch.
+    """
+    return Generator().manual_seed(
+        int(entropy(seed, 1, position).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    )
 
 
 class Indices:
-    """Indices of the samples from any position on; keeps the order of the epoch it was asked for last."""
+    """Indices of the samples from any position on; keeps the order of the epoch it was asked for
+    last.
+    """
 
     def __init__(self, count: int, order: Order) -> None:
         self.count = count
@@ -73,7 +85,9 @@ class Indices:
         self.known: tuple[int, Array] | None = None
 
     def at(self, position: int, size: int) -> Array:
-        """`size` indices from a position counted over all epochs; fewer at the end of a single pass."""
+        """`size` indices from a position counted over all epochs; fewer at the end of a single
+        pass.
+        """
         if not self.order.wrap:
             size = min(size, self.count - position)
         parts = []
@@ -82,24 +96,37 @@ class Indices:
             parts.append(self.epoch(epoch)[start : start + size])
             size -= len(parts[-1])
             position += len(parts[-1])
-        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+        if parts:
+            return np.concatenate(parts)
+        return np.empty(0, np.int64)
 
     def epoch(self, number: int) -> Array:
         if self.known is None or self.known[0] != number:
-            order = permutation(self.count, self.order.seed, number) if self.order.shuffle else np.arange(self.count)
+            order = (
+                permutation(self.count, self.order.seed, number)
+                if self.order.shuffle
+                else np.arange(self.count)
+            )
             self.known = number, order
         return self.known[1]
 
 
 class Batches:
-    """Batches by input name, as tensors on a device: images and numbers float32, integer labels int64.
+    """Batches by input name, as tensors on a device: images and numbers float32, integer labels
+    int64.
 
     With `order.wrap` it is an endless iterator; without, each `for` goes once through the data.
     Close it (or use it in a `with`) to end its thread.
     """
 
     def __init__(
-        self, source: Source, batch_size: int, order: Order, feed: Feed, device: torch.device | str = "cpu", prefetch: int = DEPTH
+        self,
+        source: Source,
+        batch_size: int,
+        order: Order,
+        feed: Feed,
+        device: torch.device | str = "cpu",
+        prefetch: int = DEPTH,
     ) -> None:
         self.source = source
         self.batch_size = batch_size
@@ -119,7 +146,12 @@ class Batches:
             else:
                 check_labels(labels, rule, source.name, where=source.where)
         self.resident = (
-            None if arrays is None else {field: tensor_of(arrays[field], copy=True).to(self.device) for field in set(feed.fields.values())}
+            None
+            if arrays is None
+            else {
+                field: tensor_of(arrays[field], copy=True).to(self.device)
+                for field in set(feed.fields.values())
+            }
         )
 
     def __len__(self) -> int:
@@ -139,7 +171,9 @@ class Batches:
             raise StopIteration
         generator, count = generator_at(self.order.seed, start), len(next(iter(rows.values())))
         batch = self.prepared(rows, generator)
-        batch |= {name: fill.batch(count, generator).to(self.device) for name, fill in self.feed.fills.items()}
+        batch |= {
+            name: fill.batch(count, generator).to(self.device) for name, fill in self.feed.fills.items()
+        }
         self.position += count
         return batch
 
@@ -147,7 +181,9 @@ class Batches:
         """Raw rows of the batch at a position, on the device; None past the end of a single pass."""
         if self.resident is not None:
             at = torch.from_numpy(self.indices.at(position, self.batch_size)).to(self.device)
-            return {field: array.index_select(0, at) for field, array in self.resident.items()} if len(at) else None
+            if len(at):
+                return {field: array.index_select(0, at) for field, array in self.resident.items()}
+            return None
         if self.ahead is None:
             self.ahead = Prefetch(Reader(self, position), self.prefetch)
         try:
@@ -157,14 +193,18 @@ class Batches:
             raise
 
     def prepared(self, rows: Mapping[str, Raw], generator: Generator) -> dict[str, Tensor]:
-        """Rows by field as the net's inputs: transformed, of the right type, the sample axis where the field has it."""
+        """Rows by field as the net's inputs: transformed, of the right type, the sample axis where
+        the field has it.
+        """
         batch = {}
         for name, field in self.feed.fields.items():
             transform = self.feed.transforms.get(name)
             value = transform(rows[field], generator) if transform else rows[field]
             if isinstance(value, list):
                 raise fail("NS653", f"samples of field {field} differ in size", path=self.source.name)
-            keep = name in self.feed.integers or (field == self.source.label and not value.is_floating_point())
+            keep = name in self.feed.integers or (
+                field == self.source.label and not value.is_floating_point()
+            )
             value = value.long() if keep else value.float()
             axis = self.source.fields[field].batch_axis
             batch[name] = value.movedim(0, axis).contiguous() if axis else value
@@ -188,11 +228,17 @@ class Batches:
         }
 
     def load_state(self, state: Mapping[str, int]) -> None:
-        """Go on where a checkpoint stood. Raises SpecError NS659 where the data or their order are not those of the checkpoint."""
+        """Go on where a checkpoint stood. Raises SpecError NS659 where the data or their order are
+        not those of the checkpoint.
+        """
         now, state = self.state(), {"streams": 0, **state}
         for word in ("samples", "seed", "shuffle", "streams"):
             if state.get(word, -1) != now[word]:
-                raise fail("NS659", f"{word} is {now[word]}, in the checkpoint {state.get(word)}", path=self.source.name)
+                raise fail(
+                    "NS659",
+                    f"{word} is {now[word]}, in the checkpoint {state.get(word)}",
+                    path=self.source.name,
+                )
         position, epoch = state.get("position", -1), state.get("epoch", -1)
         if not 0 <= position < len(self.source) or not 0 <= epoch < 2**31:
             raise fail("NS659", f"sample {position} of epoch {epoch} does not exist", path=self.source.name)
@@ -217,7 +263,9 @@ class Batches:
 
 
 class Reader:
-    """What the reading thread does: the rows of batch 0, 1, ... after a position, on the device. Shares nothing that changes."""
+    """What the reading thread does: the rows of batch 0, 1, ... after a position, on the device.
+    Shares nothing that changes.
+    """
 
     def __init__(self, batches: Batches, position: int) -> None:
         self.source, self.size, self.device = batches.source, batches.batch_size, batches.device
@@ -233,7 +281,11 @@ class Reader:
         rows = self.source.batch(at)
         for field, rule in self.rules.items():
             axis = self.source.fields[field].batch_axis
-            labels = rows[field] if isinstance(rows[field], list) else np.moveaxis(np.asarray(rows[field]), axis, 0)
+            labels = (
+                rows[field]
+                if isinstance(rows[field], list)
+                else np.moveaxis(np.asarray(rows[field]), axis, 0)
+            )
             for row, index in zip(labels, at, strict=True):
                 check_labels(np.asarray(row)[None], rule, self.source.name, int(index), self.source.where)
         return {field: self.moved(rows[field]) for field in self.fields}
@@ -245,11 +297,15 @@ class Reader:
 
     def moved_one(self, array: Array) -> Tensor:
         tensor = tensor_of(array)
-        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor.to(self.device)
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
 
 
 def tensor_of(array: Array, copy: bool = False) -> Tensor:
-    """An array as a tensor of a type that torch has, in the machine's byte order; `copy` where it may be read-only memory."""
+    """An array as a tensor of a type that torch has, in the machine's byte order; `copy` where it
+    may be read-only memory.
+    """
     dtype: Any = TORCH_TYPES.get(array.dtype.str[1:], array.dtype.newbyteorder("="))
     array = np.array(array, dtype) if copy else np.require(array, dtype, ["W"])
     return torch.from_numpy(array)

@@ -1,4 +1,6 @@
-"""A bounded queue filled by one thread: work is done ahead of its use, exceptions reach the user, and closing ends the thread."""
+"""A bounded queue filled by one thread: work is done ahead of its use, exceptions reach the user,
+and closing ends the thread.
+"""
 
 import queue
 import threading
@@ -11,12 +13,16 @@ T = TypeVar("T")
 
 
 class Prefetch(Generic[T]):
-    """`produce(0)`, `produce(1)`, ... made at most `depth` ahead; it returns None after the last one, and then no more is asked for."""
+    """`produce(0)`, `produce(1)`, ... made at most `depth` ahead; it returns None after the last
+    one, and then no more is asked for.
+    """
 
     def __init__(self, produce: Callable[[int], T | None], depth: int) -> None:
         self.ready: queue.Queue[T | BaseException | None] = queue.Queue(depth)
         self.stop = threading.Event()
-        self.thread = threading.Thread(target=work, args=(produce, self.ready, self.stop), name="netspec-prefetch", daemon=True)
+        self.thread = threading.Thread(
+            target=work, args=(produce, self.ready, self.stop), name="netspec-prefetch", daemon=True
+        )
         self.thread.start()
 
     def next(self) -> T | None:
@@ -35,7 +41,9 @@ class Prefetch(Generic[T]):
         self.stop.set()
 
 
-def work(produce: Callable[[int], T | None], ready: "queue.Queue[T | BaseException | None]", stop: threading.Event) -> None:
+def work(
+    produce: Callable[[int], T | None], ready: "queue.Queue[T | BaseException | None]", stop: threading.Event
+) -> None:
     number = 0
     while not stop.is_set():
         try:

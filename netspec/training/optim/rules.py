@@ -1,6 +1,8 @@
-"""Caffe's update rules on PyTorch's fused optimisers. In: parameter groups and a rate; out: an optimiser that makes Caffe's step.
+"""Caffe's update rules on PyTorch's fused optimisers. In: parameter groups and a rate; out: an
+optimiser that makes Caffe's step.
 
-Adam and the rules without a rate in their buffers only need their constants set; SGD and Nesterov need `set_velocity`.
+Adam and the rules without a rate in their buffers only need their constants set; SGD and Nesterov
+need `set_velocity`.
 """
 
 import math
@@ -20,9 +22,11 @@ SMALLEST_RATE = 1e-30
 
 
 class Rule(NamedTuple):
-    """An optimiser, the names of its buffers in the order of Caffe's history, whether it counts steps, and what to set before each.
+    """An optimiser, the names of its buffers in the order of Caffe's history, whether it counts
+    steps, and what to set before each.
 
-    prepare(group, rate, t, solver words): rate is that of the group (lr_mult included), t counts iterations from 1.
+    prepare(group, rate, t, solver words): rate is that of the group (lr_mult included), t counts
+    iterations from 1.
     """
 
     build: Callable[[SolverParameter, list[Group], bool], Optimizer]
@@ -36,17 +40,21 @@ def set_rate(optimizer: Optimizer, group: Group, rate: float, t: int, p: SolverP
 
 
 def set_adam(optimizer: Optimizer, group: Group, rate: float, t: int, p: SolverParameter) -> None:
-    """Caffe adds delta to sqrt(v) before the bias correction: the textbook's epsilon is delta / sqrt(1 - momentum2^t)."""
+    """Caffe adds delta to sqrt(v) before the bias correction: the textbook's epsilon is delta /
+    sqrt(1 - momentum2^t).
+    """
     group["lr"] = rate
     group["eps"] = p.delta / math.sqrt(1 - p.momentum2**t)
 
 
 def set_velocity(optimizer: Optimizer, group: Group, rate: float, t: int, p: SolverParameter) -> None:
-    """Bring PyTorch's buffer B (rate outside) to Caffe's V (rate inside): V = scale B, where scale is the rate of the step before.
+    """Bring PyTorch's buffer B (rate outside) to Caffe's V (rate inside): V = scale B, where scale
+    is the rate of the step before.
 
-    V' = mu V + r g is B' = (mu scale / r) B + g with scale' = r: for SGD a momentum of its own in that step; Nesterov: see `look_ahead`.
-    A rate of 0 (or too small to divide by) has no such B: then B is V, the gradient and the decay are multiplied by the rate, and the
-    optimiser's rate is 1.
+    V' = mu V + r g is B' = (mu scale / r) B + g with scale' = r: for SGD a momentum of its own in
+    that step; Nesterov: see `look_ahead`. A rate of 0 (or too small to divide by) has no such B:
+    then B is V, the gradient and the decay are multiplied by the rate, and the optimiser's rate is
+    1.
     """
     scale: float = group["scale"]
     if p.momentum == 0:
@@ -54,7 +62,9 @@ def set_velocity(optimizer: Optimizer, group: Group, rate: float, t: int, p: Sol
     elif rate < SMALLEST_RATE:
         rescale(optimizer, group, scale)
         multiply([tensor.grad for tensor in group["params"]], rate)
-        group.update(lr=1.0, scale=1.0, momentum=p.momentum, dampening=0.0, weight_decay=group["decay"] * rate)
+        group.update(
+            lr=1.0, scale=1.0, momentum=p.momentum, dampening=0.0, weight_decay=group["decay"] * rate
+        )
     elif group["nesterov"]:
         look_ahead(optimizer, group, rate, p.momentum)
     else:
@@ -62,15 +72,19 @@ def set_velocity(optimizer: Optimizer, group: Group, rate: float, t: int, p: Sol
 
 
 def look_ahead(optimizer: Optimizer, group: Group, rate: float, mu: float) -> None:
-    """Nesterov's step under a new rate r, without touching the buffer: V = s B, and V' = s' B' with s' = sqrt(s r).
+    """Nesterov's step under a new rate r, without touching the buffer: V = s B, and V' = s' B' with
+    s' = sqrt(s r).
 
-    PyTorch makes B' = m B + d g and w -= r (g + m B'). With m = mu s / s' and d = r / s' that is V' = mu V + r g, and the step is
-    r (1 + m d) g + r m^2 B = (1 + mu) r g + mu^2 V, which is Caffe's (1 + mu) V' - mu V. The first step makes B' = g, hence s' = r.
+    PyTorch makes B' = m B + d g and w -= r (g + m B'). With m = mu s / s' and d = r / s' that is V'
+    = mu V + r g, and the step is r (1 + m d) g + r m^2 B = (1 + mu) r g + mu^2 V, which is Caffe's
+    (1 + mu) V' - mu V. The first step makes B' = g, hence s' = r.
     """
     begun = "momentum_buffer" in optimizer.state[group["params"][0]]
     old: float = group["scale"] if begun else rate
     new = rate if old == rate else math.sqrt(old * rate)
-    group.update(lr=rate, scale=new, momentum=mu * old / new, dampening=1 - rate / new, weight_decay=group["decay"])
+    group.update(
+        lr=rate, scale=new, momentum=mu * old / new, dampening=1 - rate / new, weight_decay=group["decay"]
+    )
 
 
 def rescale(optimizer: Optimizer, group: Group, factor: float) -> None:
@@ -110,13 +124,17 @@ def build_adam(p: SolverParameter, groups: list[Group], fused: bool) -> Optimize
 
 
 def build_adamw(p: SolverParameter, groups: list[Group], fused: bool) -> Optimizer:
-    """Loshchilov and Hutter 2019, as in PyTorch: w -= r lambda w apart from Adam's step, epsilon = delta uncorrected."""
+    """Loshchilov and Hutter 2019, as in PyTorch: w -= r lambda w apart from Adam's step, epsilon =
+    delta uncorrected.
+    """
     return AdamW(groups, lr=p.base_lr, betas=(p.momentum, p.momentum2), eps=p.delta, **carrier(fused))
 
 
 def carrier(fused: bool) -> dict[str, Any]:
     """One kernel for all tensors where there is one, else one call for each operation."""
-    return {"fused": True} if fused else {"foreach": True}
+    if fused:
+        return {"fused": True}
+    return {"foreach": True}
 
 
 RULES: Mapping[str, Rule] = {

@@ -1,6 +1,8 @@
-"""One iteration's update, exactly as Caffe makes it. In: named tensors with their gradients; out: the tensors moved, the state to keep.
+"""One iteration's update, exactly as Caffe makes it. In: named tensors with their gradients; out:
+the tensors moved, the state to keep.
 
-The order is Caffe's: sum over iter_size batches, clip, divide by iter_size, decay, rule. Knows neither net nor data.
+The order is Caffe's: sum over iter_size batches, clip, divide by iter_size, decay, rule. Knows
+neither net nor data.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +24,9 @@ FUSED_DEVICES = ("cpu", "cuda")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ParameterSpec:
-    """A tensor of the net under the spec's name (conv1/weight). lr_mult 0 (statistics too): never trained, but saved and loaded."""
+    """A tensor of the net under the spec's name (conv1/weight). lr_mult 0 (statistics too): never
+    trained, but saved and loaded.
+    """
 
     name: str
     tensor: Tensor
@@ -37,8 +41,8 @@ class ParameterSpec:
 class Solver:
     """Moves the trained parameters; counts iterations from 0.
 
-    `max_iter` is the length of the training (epochs resolved). Tensors with lr_mult 0 are set not to require a gradient. NS670: words that
-    do not go together. NS671: nothing to train.
+    `max_iter` is the length of the training (epochs resolved). Tensors with lr_mult 0 are set not
+    to require a gradient. NS670: words that do not go together. NS671: nothing to train.
     """
 
     def __init__(self, words: SolverParameter, parameters: Sequence[ParameterSpec], max_iter: int) -> None:
@@ -67,7 +71,9 @@ class Solver:
         self.optimizer.zero_grad(set_to_none=True)
 
     def step(self) -> None:
-        """Move the tensors by the sum of gradients that iter_size backward passes left on them, which this changes."""
+        """Move the tensors by the sum of gradients that iter_size backward passes left on them,
+        which this changes.
+        """
         rate = self.rate
         self.normalize([gradient(tensor) for tensor in self.tensors])
         for group in self.optimizer.param_groups:
@@ -78,7 +84,9 @@ class Solver:
         self.iteration += 1
 
     def normalize(self, gradients: list[Tensor]) -> None:
-        """Clip the sum of gradients by its norm, then divide by iter_size; without waiting for the device."""
+        """Clip the sum of gradients by its norm, then divide by iter_size; without waiting for the
+        device.
+        """
         words = self.words
         if words.clip_gradients >= 0:
             norm = torch.nn.utils.get_total_norm(gradients)
@@ -88,18 +96,27 @@ class Solver:
             multiply(gradients, 1 / words.iter_size)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything the next step depends on, beside the weights: tensors by `name:buffer`, and facts that JSON keeps exactly."""
-        tensors = {f"{each.name}:{buffer}": tensor for each, buffers in self.buffers() for buffer, tensor in buffers.items()}
+        """Everything the next step depends on, beside the weights: tensors by `name:buffer`, and
+        facts that JSON keeps exactly.
+        """
+        tensors = {
+            f"{each.name}:{buffer}": tensor
+            for each, buffers in self.buffers()
+            for buffer, tensor in buffers.items()
+        }
         return tensors, {"iteration": self.iteration, "type": self.words.type, "scales": self.scales()}
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each tensor that the next step reads, once a step was made."""
         kept = () if self.rule.counted is False and self.words.momentum == 0 else self.rule.buffers
-        shapes = {f"{each.name}:{buffer}": tuple(each.tensor.shape) for each in self.trained for buffer in kept}
+        shapes = {
+            f"{each.name}:{buffer}": tuple(each.tensor.shape) for each in self.trained for buffer in kept
+        }
         return shapes | ({f"{each.name}:step": () for each in self.trained} if self.rule.counted else {})
 
     def load_state(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Take over what `state` gave: no tensors, or those of `state_shapes` (checkpoint.py checks).
+        """Take over what `state` gave: no tensors, or those of `state_shapes` (checkpoint.py
+        checks).
 
         Where another grouping is in force than then, a buffer is brought to the scale of its group.
         """
@@ -118,19 +135,26 @@ class Solver:
                     self.optimizer.state[tensor]["momentum_buffer"] *= scales[tensor] / group["scale"]
 
     def history(self) -> dict[str, tuple[Tensor, ...]]:
-        """Caffe's history of each trained tensor, by name: one or two tensors of its shape; zeros before the first step."""
+        """Caffe's history of each trained tensor, by name: one or two tensors of its shape; zeros
+        before the first step.
+        """
         if self.rule.counted is False and self.words.momentum == 0:
             return {each.name: (self.last_update(each),) for each in self.trained}
         scales = self.scales()
         return {
-            each.name: tuple(buffers[b] * scales[each.name] if b in buffers else torch.zeros_like(each.tensor) for b in self.rule.buffers)
+            each.name: tuple(
+                buffers[b] * scales[each.name] if b in buffers else torch.zeros_like(each.tensor)
+                for b in self.rule.buffers
+            )
             for each, buffers in self.buffers()
         }
 
     def last_update(self, each: ParameterSpec) -> Tensor:
-        """V of the step before without momentum, which keeps no buffer: r (g + decay w) from the gradient that is left and the w it made.
+        """V of the step before without momentum, which keeps no buffer: r (g + decay w) from the
+        gradient that is left and the w it made.
 
-        w there was before: w = now + V. Zeros where the gradient is gone. No later step depends on it.
+        w there was before: w = now + V. Zeros where the gradient is gone. No later step depends on
+        it.
         """
         decay = self.words.weight_decay * each.decay_mult * (self.words.regularization_type == "L2")
         rate = self.rate_at(max(self.iteration - 1, 0)) * each.lr_mult
@@ -139,31 +163,59 @@ class Solver:
         return (each.tensor.grad + decay * each.tensor.detach()) * (rate / (1 - rate * decay))
 
     def load_history(self, iteration: int, history: Mapping[str, Sequence[Tensor]]) -> None:
-        """Go on from a Caffe solverstate: the iteration and each trained tensor's history (SGD's rate is inside, as Caffe keeps it)."""
+        """Go on from a Caffe solverstate: the iteration and each trained tensor's history (SGD's
+        rate is inside, as Caffe keeps it).
+        """
         tensors = {
-            f"{name}:{buffer}": tensor for name, parts in history.items() for buffer, tensor in zip(self.rule.buffers, parts, strict=True)
+            f"{name}:{buffer}": tensor
+            for name, parts in history.items()
+            for buffer, tensor in zip(self.rule.buffers, parts, strict=True)
         }
-        steps = {name: torch.tensor(float(iteration)) for name, shape in self.state_shapes().items() if shape == () and name not in tensors}
+        steps = {
+            name: torch.tensor(float(iteration))
+            for name, shape in self.state_shapes().items()
+            if shape == () and name not in tensors
+        }
         self.load_state(tensors | steps, {"iteration": iteration, "scales": {}})
 
     def buffers(self) -> Iterator[tuple[ParameterSpec, dict[str, Tensor]]]:
-        """Each trained parameter with the tensors that its optimiser keeps; a momentum of 0 keeps none."""
+        """Each trained parameter with the tensors that its optimiser keeps; a momentum of 0 keeps
+        none.
+        """
         for each in self.trained:
-            yield each, {name: value for name, value in self.optimizer.state.get(each.tensor, {}).items() if isinstance(value, Tensor)}
+            yield (
+                each,
+                {
+                    name: value
+                    for name, value in self.optimizer.state.get(each.tensor, {}).items()
+                    if isinstance(value, Tensor)
+                },
+            )
 
     def scales(self) -> dict[str, float]:
-        """What turns PyTorch's buffer of each trained parameter into Caffe's, by name; the groups hold them in the same order."""
+        """What turns PyTorch's buffer of each trained parameter into Caffe's, by name; the groups
+        hold them in the same order.
+        """
         scales = [group.get("scale", 1.0) for group in self.optimizer.param_groups for _ in group["params"]]
         return {each.name: scale for each, scale in zip(self.trained, scales, strict=True)}
 
 
 def grouped(words: SolverParameter, trained: Sequence[ParameterSpec]) -> list[Group]:
-    """One group of the optimiser for each pair of lr_mult and decay_mult, in the order of first use."""
+    """One group of the optimiser for each pair of lr_mult and decay_mult, in the order of first
+    use.
+    """
     groups: dict[tuple[float, float], Group] = {}
     for each in trained:
         decay = words.weight_decay * each.decay_mult
         l1 = decay if words.regularization_type == "L1" else 0.0
-        new: Group = {"params": [], "specs": [], "lr_mult": each.lr_mult, "l1": l1, "decay": decay - l1, "weight_decay": decay - l1}
+        new: Group = {
+            "params": [],
+            "specs": [],
+            "lr_mult": each.lr_mult,
+            "l1": l1,
+            "decay": decay - l1,
+            "weight_decay": decay - l1,
+        }
         group = groups.setdefault((each.lr_mult, each.decay_mult), new)
         group["params"].append(each.tensor)
         group["specs"].append(each)
@@ -171,7 +223,9 @@ def grouped(words: SolverParameter, trained: Sequence[ParameterSpec]) -> list[Gr
 
 
 def gradient(tensor: Tensor) -> Tensor:
-    """The gradient on a tensor: zeros where no loss reads it, since Caffe decays it all the same and lets its momentum run on."""
+    """The gradient on a tensor: zeros where no loss reads it, since Caffe decays it all the same
+    and lets its momentum run on.
+    """
     if tensor.grad is None:
         tensor.grad = torch.zeros_like(tensor)
     return tensor.grad

@@ -1,7 +1,9 @@
-"""What a training needs to go on, on disk. In: weights, solver, carried state, random numbers, place in the data; out: two files, and back.
+"""What a training needs to go on, on disk. In: weights, solver, carried state, random numbers,
+place in the data; out: two files, and back.
 
-RUN/weights.safetensors: the weights by the spec's names. RUN/solver.safetensors: all the rest. They change together: the new weights are
-written beside the old, then the solver's file is replaced (from then on the snapshot counts), then the weights take their name.
+RUN/weights.safetensors: the weights by the spec's names. RUN/solver.safetensors: all the rest. They
+change together: the new weights are written beside the old, then the solver's file is replaced
+(from then on the snapshot counts), then the weights take their name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,9 +30,13 @@ CARRIED = "carried:"
 
 
 class Checkpoint:
-    """The snapshot of one run. `spec_hash` is that of the network: a snapshot of another one is refused."""
+    """The snapshot of one run. `spec_hash` is that of the network: a snapshot of another one is
+    refused.
+    """
 
-    def __init__(self, run: Path, net: nn.Module, parameters: Sequence[ParameterSpec], team: Team, spec_hash: str) -> None:
+    def __init__(
+        self, run: Path, net: nn.Module, parameters: Sequence[ParameterSpec], team: Team, spec_hash: str
+    ) -> None:
         self.run = run
         self.net = net
         self.parameters = parameters
@@ -42,7 +48,9 @@ class Checkpoint:
         return (self.run / SOLVER).exists()
 
     def save(self, more: Facts) -> None:
-        """Take a snapshot; `more` is kept beside the solver's state (JSON). NS673: it cannot be written; the one before stays whole."""
+        """Take a snapshot; `more` is kept beside the solver's state (JSON). NS673: it cannot be
+        written; the one before stays whole.
+        """
         write_tensors(self.run / PENDING, self.weights(), self.facts())
         tensors, facts = self.team.state()
         try:
@@ -58,9 +66,11 @@ class Checkpoint:
         write_tensors(path, self.weights(), {**self.facts(), **more})
 
     def load(self) -> Facts:
-        """Go back to the snapshot: weights, solver, carried state, random numbers; what was given as `more`.
+        """Go back to the snapshot: weights, solver, carried state, random numbers; what was given
+        as `more`.
 
-        NS674: damaged, or the two files are not of one snapshot. NS675: of another network or another rule. NS676: a tensor does not fit.
+        NS674: damaged, or the two files are not of one snapshot. NS675: of another network or
+        another rule. NS676: a tensor does not fit.
         """
         path = self.run / SOLVER
         tensors, facts = read_tensors(path, [path.parent])
@@ -72,7 +82,11 @@ class Checkpoint:
             needed = self.team.state_shapes()
             fit({name: state[name] for name in needed if name in state}, needed, path)
         if load_weights(self.run / WEIGHTS, self.parameters).get("iteration") != facts["iteration"]:
-            raise fail("NS674", f"{SOLVER} is of iteration {facts['iteration']}, {WEIGHTS} is not", path=str(self.run / WEIGHTS))
+            raise fail(
+                "NS674",
+                f"{SOLVER} is of iteration {facts['iteration']}, {WEIGHTS} is not",
+                path=str(self.run / WEIGHTS),
+            )
         self.team.load_state(state, facts)
         try:
             carry_on(self.net, streams, self.device)
@@ -86,11 +100,19 @@ class Checkpoint:
         try:
             check_facts(facts)
         except JsonError as error:
-            raise fail("NS674", f"it is a safetensors file, but not the state of a solver: {error}", path=str(path)) from error
+            raise fail(
+                "NS674", f"it is a safetensors file, but not the state of a solver: {error}", path=str(path)
+            ) from error
         if facts["spec_hash"] != self.spec_hash:
-            raise fail("NS675", f"it was trained as {facts['spec_hash']}, the spec is {self.spec_hash}", path=str(path))
+            raise fail(
+                "NS675",
+                f"it was trained as {facts['spec_hash']}, the spec is {self.spec_hash}",
+                path=str(path),
+            )
         if facts["type"] != self.team.type:
-            raise fail("NS675", f"its solver is {facts['type']}, the spec's is {self.team.type}", path=str(path))
+            raise fail(
+                "NS675", f"its solver is {facts['type']}, the spec's is {self.team.type}", path=str(path)
+            )
 
     def settle(self) -> None:
         """Give the new weights, which belong to the solver's file, their name."""
@@ -100,7 +122,9 @@ class Checkpoint:
             raise fail("NS673", error.strerror or str(error), path=str(self.run / WEIGHTS)) from error
 
     def recover(self, iteration: int) -> None:
-        """Finish a snapshot that was killed after its solver's file (of `iteration`) had been replaced; drop one killed before."""
+        """Finish a snapshot that was killed after its solver's file (of `iteration`) had been
+        replaced; drop one killed before.
+        """
         pending = self.run / PENDING
         if pending.exists() and read_tensors(pending, [pending.parent])[1].get("iteration") == iteration:
             self.settle()
@@ -138,7 +162,9 @@ def check_facts(facts: Facts) -> None:
 
 
 def check_place(state: Mapping[str, Any]) -> None:
-    """Raises JsonError where a place in the data is not what the batches' `state` gives: numbers, or those of several sources."""
+    """Raises JsonError where a place in the data is not what the batches' `state` gives: numbers,
+    or those of several sources.
+    """
     for key in state:
         member(state, key, list if key == "parts" else int)
     for part in state.get("parts", ()):
@@ -155,19 +181,32 @@ def divided(tensors: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tenso
 
 
 def streams_of(net: nn.Module) -> dict[str, Any]:
-    """The recurrent layers by the paths of their modules: each carries `state`, a tuple of tensors or None, from call to call."""
-    return {path: module for path, module in net.named_modules() if hasattr(module, "reset_state") and hasattr(module, "state")}
+    """The recurrent layers by the paths of their modules: each carries `state`, a tuple of tensors
+    or None, from call to call.
+    """
+    return {
+        path: module
+        for path, module in net.named_modules()
+        if hasattr(module, "reset_state") and hasattr(module, "state")
+    }
 
 
 def carried(net: nn.Module) -> dict[str, Tensor]:
     """What recurrent layers carry to the next call."""
-    return {f"{CARRIED}{path}:{i}": part for path, module in streams_of(net).items() for i, part in enumerate(module.state or ())}
+    return {
+        f"{CARRIED}{path}:{i}": part
+        for path, module in streams_of(net).items()
+        for i, part in enumerate(module.state or ())
+    }
 
 
 def carry_on(net: nn.Module, parts: Mapping[str, Tensor], device: torch.device) -> None:
     """Give recurrent layers what they carried; those of which nothing was kept begin anew."""
     for path, module in streams_of(net).items():
-        names = sorted((name for name in parts if name.rpartition(":")[0] == path), key=lambda name: int(name.rpartition(":")[2]))
+        names = sorted(
+            (name for name in parts if name.rpartition(":")[0] == path),
+            key=lambda name: int(name.rpartition(":")[2]),
+        )
         module.state = tuple(parts[name].to(device) for name in names) or None
 
 
@@ -180,10 +219,14 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def set_random_state(states: Mapping[str, Tensor], device: torch.device, path: Path) -> None:
-    """Set what was kept; a run that moves to another kind of device keeps that device's own generator."""
+    """Set what was kept; a run that moves to another kind of device keeps that device's own
+    generator.
+    """
     try:
         torch.set_rng_state(states["cpu"])
         if device.type == "cuda" and "cuda" in states:
             torch.cuda.set_rng_state(states["cuda"], device)
     except (KeyError, RuntimeError, TypeError) as error:
-        raise fail("NS674", f"the state of the random numbers is not usable: {error}", path=str(path)) from error
+        raise fail(
+            "NS674", f"the state of the random numbers is not usable: {error}", path=str(path)
+        ) from error

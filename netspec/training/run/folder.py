@@ -1,7 +1,8 @@
-"""The folder of a run: what was trained, how, and what came of it. In: a Program; out: a folder that can be loaded by itself.
+"""The folder of a run: what was trained, how, and what came of it. In: a Program; out: a folder
+that can be loaded by itself.
 
-spec.yaml is the spec as it was written (with a base or imports: joined to one file), run.json how it was used; classes.json, log.jsonl and
-the safetensors files come from the training.
+spec.yaml is the spec as it was written (with a base or imports: joined to one file), run.json how
+it was used; classes.json, log.jsonl and the safetensors files come from the training.
 """
 
 import json
@@ -64,12 +65,16 @@ LONGEST = 1 << 26
 OF_FILES = ("NS001", "NS114", "NS642", "NS643", "NS707")
 
 Record = Mapping[str, Any]
-"""run.json. spec: the path as given; root: the folder its paths start from; settings, stages, level: how it was read; seed; device; ..."""
+"""run.json. spec: the path as given; root: the folder its paths start from; settings, stages,
+level: how it was read; seed; device; ...
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedRun:
-    """A finished or stopped run. `net` is the deployed net of graph `typed`, in eval mode, with the weights of file `weights`."""
+    """A finished or stopped run. `net` is the deployed net of graph `typed`, in eval mode, with the
+    weights of file `weights`.
+    """
 
     folder: Path
     program: driver.Program
@@ -80,10 +85,13 @@ class LoadedRun:
     record: Record
 
 
-def load_run(folder: str | Path, weights: str = "last", device: str = "cpu", reading: Reading = PLAIN) -> LoadedRun:
+def load_run(
+    folder: str | Path, weights: str = "last", device: str = "cpu", reading: Reading = PLAIN
+) -> LoadedRun:
     """A run as a net. weights: last, best, or a safetensors file.
 
-    Raises SpecError: NS683 (not a run), NS674 (damaged), NS676 (weights of another net), and what reading its spec raises.
+    Raises SpecError: NS683 (not a run), NS674 (damaged), NS676 (weights of another net), and what
+    reading its spec raises.
     """
     run = Path(folder)
     record = read_record(run)
@@ -91,7 +99,9 @@ def load_run(folder: str | Path, weights: str = "last", device: str = "cpu", rea
     typed = program.graph("deploy")
     net = compiled.compile(typed)
     path = weights_file(run, weights)
-    fill(net, typed, path, program.training_graph("train") if program.resolved.file.train is not None else None)
+    fill(
+        net, typed, path, program.training_graph("train") if program.resolved.file.train is not None else None
+    )
     return LoadedRun(run, program, typed, net.to(device), path, read_classes(run), record)
 
 
@@ -101,7 +111,11 @@ def weights_file(run: Path, weights: str) -> Path:
         return Path(weights)
     path = run / CHOICES[weights]
     if not path.exists():
-        raise fail("NS683", f"it holds no {path.name}" + (": no test was made" if weights == "best" else ""), path=str(run))
+        raise fail(
+            "NS683",
+            f"it holds no {path.name}" + (": no test was made" if weights == "best" else ""),
+            path=str(run),
+        )
     return own_file(run, path.name)
 
 
@@ -120,7 +134,9 @@ def is_run(path: str | Path) -> bool:
 
 
 def again(record: Record, reading: Reading) -> Reading:
-    """How a run's spec is read again: as it was, the settings of `reading` after its own, its other words over them."""
+    """How a run's spec is read again: as it was, the settings of `reading` after its own, its other
+    words over them.
+    """
     return changed(
         reading,
         stages=reading.stages or frozenset(record["stages"]),
@@ -131,10 +147,12 @@ def again(record: Record, reading: Reading) -> Reading:
 
 
 def program_of(run: Path, record: Record, reading: Reading = PLAIN) -> driver.Program:
-    """The Program that was trained, its paths starting where they did, if that is proven or allowed, else in the run's folder.
+    """The Program that was trained, its paths starting where they did, if that is proven or
+    allowed, else in the run's folder.
 
-    A run may come from a stranger, and its record may name any folder. Proof is the spec itself: where it still stands in that folder, as
-    it was trained, the run reaches what the spec would reach. --allow-outside, on the command line, allows the folder without.
+    A run may come from a stranger, and its record may name any folder. Proof is the spec itself:
+    where it still stands in that folder, as it was trained, the run reaches what the spec would
+    reach. --allow-outside, on the command line, allows the folder without.
     """
     diagnostics = Diagnostics()
     source = read_file(str(own_file(run, SPEC)), diagnostics, [str(run)])
@@ -151,7 +169,9 @@ def program_of(run: Path, record: Record, reading: Reading = PLAIN) -> driver.Pr
 
 @contextmanager
 def telling(unproven: str) -> Iterator[None]:
-    """Findings about files of a run whose record proves nothing: they say how the folder in it is confirmed."""
+    """Findings about files of a run whose record proves nothing: they say how the folder in it is
+    confirmed.
+    """
     try:
         yield
     except SpecError as error:
@@ -159,11 +179,15 @@ def telling(unproven: str) -> Iterator[None]:
             raise
         note = f"its record says that paths start in {unproven}, where the spec no longer stands as it was: "
         note += f"--allow-outside {unproven} confirms it"
-        raise SpecError([replace(d, notes=(*d.notes, note)) if d.code in OF_FILES else d for d in error.diagnostics]) from error
+        raise SpecError(
+            [replace(d, notes=(*d.notes, note)) if d.code in OF_FILES else d for d in error.diagnostics]
+        ) from error
 
 
 def stands_there(path: str, text: str, reading: Reading) -> bool:
-    """Whether the spec that a run was trained by is the file at a path: the same text, or, of one with bases, the same once joined."""
+    """Whether the spec that a run was trained by is the file at a path: the same text, or, of one
+    with bases, the same once joined.
+    """
     try:
         found = read_bytes(path, most=LONGEST).decode("utf-8-sig")
     except (OSError, ValueError):
@@ -181,7 +205,12 @@ def read_record(run: Path) -> Record:
     try:
         return checked(read_object(read_bytes(run / RECORD, [run], LONGEST + 1)))
     except OSError as error:
-        why = "there is no such folder" if not run.exists() else "it is a file, not the folder of a run" if run.is_file() else ""
+        if not run.exists():
+            why = "there is no such folder"
+        elif run.is_file():
+            why = "it is a file, not the folder of a run"
+        else:
+            why = ""
         raise fail("NS683", why or f"{RECORD}: {error.strerror or error}", path=str(run)) from error
     except JsonError as error:
         raise fail("NS683", f"{RECORD} is damaged: {error}", path=str(run)) from error
@@ -189,7 +218,14 @@ def read_record(run: Path) -> Record:
 
 def checked(record: dict[str, Any]) -> Record:
     """The record, its fields of the right types. Raises JsonError."""
-    for key, kind in {"root": str, "spec": str, "settings": list, "stages": list, "level": int, "seed": int}.items():
+    for key, kind in {
+        "root": str,
+        "spec": str,
+        "settings": list,
+        "stages": list,
+        "level": int,
+        "seed": int,
+    }.items():
         member(record, key, kind)
     for key in ("settings", "stages"):
         if not all(isinstance(item, str) for item in record[key]):
@@ -202,7 +238,9 @@ def checked(record: dict[str, Any]) -> Record:
 
 
 def read_classes(run: Path) -> tuple[str, ...] | None:
-    """The class names in the order of their labels; None where the data had none. NS683: the file is damaged."""
+    """The class names in the order of their labels; None where the data had none. NS683: the file
+    is damaged.
+    """
     path = run / CLASSES
     if not path.is_file():
         return None
@@ -230,7 +268,11 @@ def record_of(program: driver.Program, seed: int, device: str, spec_hash: str) -
         "device": device,
         "spec_hash": spec_hash,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
         "threads": torch.get_num_threads(),
     }
 
@@ -242,10 +284,14 @@ def write_run(run: Path, program: driver.Program, record: Record) -> None:
 
 
 def text_of(program: driver.Program) -> str:
-    """The spec as text that needs no other file: as written, or, where it has a base or imports, with them joined in."""
+    """The spec as text that needs no other file: as written, or, where it has a base or imports,
+    with them joined in.
+    """
     spec = program.resolved.spec
     sources = {each.span.source for each in spec.root.walk() if each.span is not None}
-    if not any(key in spec.root.mapping for key in CHANGES) and all(s is spec.source or is_setting(s) for s in sources):
+    if not any(key in spec.root.mapping for key in CHANGES) and all(
+        s is spec.source or is_setting(s) for s in sources
+    ):
         return spec.source.text
     kept = {key: plain(value) for key, value in spec.root.mapping.items() if key not in CHANGES}
     return dump({key: value if key in APART else escaped(value) for key, value in kept.items()})
@@ -257,4 +303,6 @@ def escaped(value: Any) -> Any:
         return {key: escaped(item) for key, item in value.items()}
     if isinstance(value, list):
         return [escaped(item) for item in value]
-    return value.replace("$", "$$") if isinstance(value, str) else value
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    return value

@@ -1,4 +1,6 @@
-"""The log of a run: one JSON object a line, appended as the training goes. In: records; out: RUN/log.jsonl."""
+"""The log of a run: one JSON object a line, appended as the training goes. In: records; out:
+RUN/log.jsonl.
+"""
 
 import json
 import math
@@ -19,10 +21,12 @@ Record = Mapping[str, Any]
 
 
 class Log:
-    """Lines of `phase` train or test, each with `iteration` (how many were made), `loss`, the metrics by name and `time` (UTC).
+    """Lines of `phase` train or test, each with `iteration` (how many were made), `loss`, the
+    metrics by name and `time` (UTC).
 
-    A train line also has learning_rate (of its last iteration) and images_per_second; `best` marks the best test so far; the line of phase
-    end says why the training stopped. A number that is not finite is null.
+    A train line also has learning_rate (of its last iteration) and images_per_second; `best` marks
+    the best test so far; the line of phase end says why the training stopped. A number that is not
+    finite is null.
     """
 
     def __init__(self, run: Path) -> None:
@@ -30,11 +34,15 @@ class Log:
 
     def write(self, record: Record) -> None:
         """Add a line. NS673: it cannot be written."""
-        line = {key: finite(value) for key, value in record.items()} | {"time": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        line = {key: finite(value) for key, value in record.items()} | {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds")
+        }
         append_text(self.path, json.dumps(line) + "\n", "NS673")
 
     def rewind(self, iteration: int) -> None:
-        """Drop what was written after the snapshot of `iteration`: it is done, and logged, again. A line cut off by a kill goes too."""
+        """Drop what was written after the snapshot of `iteration`: it is done, and logged, again. A
+        line cut off by a kill goes too.
+        """
         try:
             lines = read_text(self.path, [self.path.parent], errors="replace").splitlines()
         except FileNotFoundError:
@@ -47,14 +55,21 @@ class Log:
 
 
 def before(line: str, iteration: int) -> bool:
-    """Whether a line was written before the snapshot of an iteration: a test follows the snapshot, training lines precede it."""
+    """Whether a line was written before the snapshot of an iteration: a test follows the snapshot,
+    training lines precede it.
+    """
     try:
         record = read_object(line)
-        return bool(record["iteration"] < iteration or (record["iteration"] == iteration and record["phase"] == "train"))
+        return bool(
+            record["iteration"] < iteration
+            or (record["iteration"] == iteration and record["phase"] == "train")
+        )
     except (JsonError, TypeError, KeyError):
         return False
 
 
 def finite(value: Any) -> Any:
     """JSON has no NaN and no infinity."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,4 +1,5 @@
-"""Weights and other tensors on disk, as safetensors: never half-written, nothing unpickled. In: tensors by name; out: a file, and back.
+"""Weights and other tensors on disk, as safetensors: never half-written, nothing unpickled. In:
+tensors by name; out: a file, and back.
 
 Knows neither solver nor net; export and training share it.
 """
@@ -40,14 +41,20 @@ def reason(error: Exception) -> str:
     """What went wrong, in the operating system's words; safetensors hides the number in its text."""
     numbers = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
     known = (number for number in numbers if f"os error {number})" in str(error))
-    return os.strerror(number) if (number := next(known, None)) else str(error)
+    if number := next(known, None):
+        return os.strerror(number)
+    return str(error)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Facts, code: str = "NS673", *, follow: bool = False) -> None:
-    """Write tensors by name, and facts (JSON) as metadata; whole or not at all. Raises SpecError with `code` where it cannot be written.
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], facts: Facts, code: str = "NS673", *, follow: bool = False
+) -> None:
+    """Write tensors by name, and facts (JSON) as metadata; whole or not at all. Raises SpecError
+    with `code` where it cannot be written.
 
-    follow: a path that the user named may be a link; a run's file may not.
-    Equal content gives equal bytes: safetensors keeps tensors in order, but not the keys of its metadata, so there is one key only.
+    follow: a path that the user named may be a link; a run's file may not. Equal content gives
+    equal bytes: safetensors keeps tensors in order, but not the keys of its metadata, so there is
+    one key only.
     """
     values = {name: plain(tensor) for name, tensor in tensors.items()}
     text = json.dumps({**facts, CHECKSUM: checksum(facts, values)}, sort_keys=True)
@@ -61,11 +68,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Facts, code:
 def plain(tensor: Tensor) -> Tensor:
     """The values alone, on the CPU, in row order, in a storage of their own."""
     tensor = tensor.detach().cpu().contiguous()
-    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+    if tensor.untyped_storage().nbytes() == tensor.nbytes:
+        return tensor
+    return tensor.clone()
 
 
 def read_tensors(path: Path, roots: Roots = None) -> tuple[dict[str, Tensor], Facts]:
-    """The tensors of a safetensors file, below `roots`, and our facts about them (none in a foreign file).
+    """The tensors of a safetensors file, below `roots`, and our facts about them (none in a foreign
+    file).
 
     NS001: no such file. NS674: damaged.
     """
@@ -77,9 +87,14 @@ def read_tensors(path: Path, roots: Roots = None) -> tuple[dict[str, Tensor], Fa
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
         facts = read_object(metadata.get(FACTS, "{}"), constants=True)
     except (SafetensorError, ValueError, RuntimeError, TypeError, OverflowError, MemoryError) as error:
-        raise fail("NS674", f"not a whole safetensors file: {error}", path=str(path), notes=of_others(path)) from error
+        raise fail(
+            "NS674", f"not a whole safetensors file: {error}", path=str(path), notes=of_others(path)
+        ) from error
     except OSError as error:
-        why = "it is a folder" if path.is_dir() else error.strerror or str(error)
+        if path.is_dir():
+            why = "it is a folder"
+        else:
+            why = error.strerror or str(error)
         raise fail("NS001", why, path=str(path)) from error
     if FACTS in metadata and facts.pop(CHECKSUM, None) != checksum(facts, tensors):
         raise fail("NS674", "its content does not match its checksum", path=str(path))
@@ -90,7 +105,12 @@ def of_others(path: Path) -> tuple[str, ...]:
     """What to do with a weights file of another format, told by its first bytes."""
     begins = read_bytes(path, most=8)
     if begins.startswith((b"PK\x03\x04", b"\x80\x02")):
-        return ("it is a PyTorch file: safetensors.torch.save_file(torch.load(FILE), NEW) writes its tensors anew",)
+        return (
+            (
+                "it is a PyTorch file: safetensors.torch.save_file(torch.load(FILE), NEW) writes its tensors"
+                " anew"
+            ),
+        )
     if path.suffix == ".caffemodel" or begins == b"\x89HDF\r\n\x1a\n":
         return ("`netspec import NET.prototxt --weights FILE` reads Caffe's weights",)
     return ()
@@ -106,7 +126,9 @@ def checksum(facts: Facts, tensors: Mapping[str, Tensor]) -> str:
 
 
 def load_weights(path: Path, parameters: Iterable[NamedTensor]) -> Facts:
-    """Copy the weights of a file into the tensors of a net, all or none; the file's facts. NS676: names or shapes differ."""
+    """Copy the weights of a file into the tensors of a net, all or none; the file's facts. NS676:
+    names or shapes differ.
+    """
     tensors, facts = read_tensors(path, [path.parent])
     parameters = list(parameters)
     fit(tensors, {each.name: tuple(each.tensor.shape) for each in parameters}, path)
@@ -117,7 +139,9 @@ def load_weights(path: Path, parameters: Iterable[NamedTensor]) -> Facts:
 
 
 def fit(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
-    """Check that a file holds just the tensors that a net has, each of its shape. NS676, one for each tensor that does not fit."""
+    """Check that a file holds just the tensors that a net has, each of its shape. NS676, one for
+    each tensor that does not fit.
+    """
     facts = [f"{name} is not in the file" for name in shapes if name not in tensors]
     facts += [f"{name} is in the file but not in the net" for name in tensors if name not in shapes]
     facts += [

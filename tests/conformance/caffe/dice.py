@@ -42,7 +42,9 @@ def repeated(name: str, values: Iterable[Any]) -> str:
     return " ".join(f"{name}: {value}" for value in values)
 
 
-def layer_text(type_: str, words: str = "", bottoms: Sequence[str] = ("x",), tops: Sequence[str] = ("y",)) -> str:
+def layer_text(
+    type_: str, words: str = "", bottoms: Sequence[str] = ("x",), tops: Sequence[str] = ("y",)
+) -> str:
     """A layer called l."""
     wires = [*(f'bottom: "{name}"' for name in bottoms), *(f'top: "{name}"' for name in tops)]
     return f'layer {{ name: "l" type: "{type_}" {" ".join(wires)} {words} }}'
@@ -51,5 +53,8 @@ def layer_text(type_: str, words: str = "", bottoms: Sequence[str] = ("x",), top
 def net_text(layer: str, inputs: Arrays) -> str:
     """The layer with an input layer for each of its bottoms."""
     shapes = {name: repeated("dim", value.shape) for name, value in inputs.items()}
-    given = [f'layer {{ name: "{n}" type: "Input" top: "{n}" input_param {{ shape {{ {s} }} }} }}' for n, s in shapes.items()]
+    given = [
+        f'layer {{ name: "{n}" type: "Input" top: "{n}" input_param {{ shape {{ {s} }} }} }}'
+        for n, s in shapes.items()
+    ]
     return "\n".join([*given, layer])

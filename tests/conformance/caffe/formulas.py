@@ -54,7 +54,9 @@ class Windows(NamedTuple):
     def rows(self, tap: tuple[int, ...], counts: list[int]) -> tuple[slice, ...]:
         """What a tap reads of the padded space (or writes of a transposed convolution's result) for all windows."""
         begin = [u * d for u, d in zip(tap, self.dilation, strict=True)]
-        return tuple(slice(b, b + s * (n - 1) + 1, s) for b, s, n in zip(begin, self.stride, counts, strict=True))
+        return tuple(
+            slice(b, b + s * (n - 1) + 1, s) for b, s, n in zip(begin, self.stride, counts, strict=True)
+        )
 
 
 def windows(d: Dice, axes: int) -> tuple[str, Windows]:
@@ -66,7 +68,9 @@ def windows(d: Dice, axes: int) -> tuple[str, Windows]:
     names = ("kernel_size", "stride", "pad", "dilation")
     if form == "hw":
         pairs = zip(("kernel", "stride", "pad"), w, strict=False)
-        return " ".join(f"{n}_h: {p[0]} {n}_w: {p[1]}" for n, p in pairs) + " " + repeated("dilation", w.dilation), w
+        return " ".join(f"{n}_h: {p[0]} {n}_w: {p[1]}" for n, p in pairs) + " " + repeated(
+            "dilation", w.dilation
+        ), w
     return " ".join(repeated(n, p[:1] if form == "one" else p) for n, p in zip(names, w, strict=True)), w
 
 
@@ -75,7 +79,9 @@ def folded(x: Array, axis: int) -> Array:
 
 
 def counts(x: Array, w: Windows) -> list[int]:
-    return [(n + 2 * p - r) // s + 1 for n, p, r, s in zip(x.shape[2:], w.pad, w.reach, w.stride, strict=True)]
+    return [
+        (n + 2 * p - r) // s + 1 for n, p, r, s in zip(x.shape[2:], w.pad, w.reach, w.stride, strict=True)
+    ]
 
 
 def bordered(x: Array, w: Windows) -> Array:
@@ -86,7 +92,9 @@ def convolved(x: Array, weight: Array, w: Windows, group: int) -> Array:
     out, padded = counts(x, w), bordered(x, w)
     parts = []
     for filters, maps in zip(np.split(weight, group), np.split(padded, group, axis=1), strict=True):
-        taps = [np.einsum("nc...,oc->no...", maps[(..., *w.rows(u, out))], filters[(..., *u)]) for u in w.taps()]
+        taps = [
+            np.einsum("nc...,oc->no...", maps[(..., *w.rows(u, out))], filters[(..., *u)]) for u in w.taps()
+        ]
         parts.append(sum(taps))
     return np.concatenate(parts, axis=1)
 
@@ -110,8 +118,15 @@ def filters(d: Dice, type_: str) -> Drawn:
     axes, group = d.choice([1, 2, 2, 3] if axis < 2 else [0, 1, 2]), d.choice([1, 1, 2, 3])
     words, w = windows(d, axes) if axes else ("kernel_size: 3", Windows([], [], [], []))
     transposed = type_ == "Deconvolution"
-    least = [-(-(2 * p + 1 - r) // s) + 1 if transposed else r - 2 * p for r, p, s in zip(w.reach, w.pad, w.stride, strict=True)]
-    shape = [*d.sizes(1, 2, axis), group * d.size(1, 2), *(max(1, n) + d.size(0, 2 - transposed) for n in least)]
+    least = [
+        -(-(2 * p + 1 - r) // s) + 1 if transposed else r - 2 * p
+        for r, p, s in zip(w.reach, w.pad, w.stride, strict=True)
+    ]
+    shape = [
+        *d.sizes(1, 2, axis),
+        group * d.size(1, 2),
+        *(max(1, n) + d.size(0, 2 - transposed) for n in least),
+    ]
     outputs, bias = group * d.size(1, 2), d.chance(0.7)
     words += f" num_output: {outputs} group: {group} bias_term: {str(bias).lower()} axis: {d.axis(axis, len(shape))}"
 
@@ -121,7 +136,12 @@ def filters(d: Dice, type_: str) -> Drawn:
         y = y + a["w1"].reshape(-1, *(1,) * axes) if bias else y
         return {"y": y.reshape(*shape[:axis], *y.shape[1:])}
 
-    return Drawn(layer_text(type_, f"convolution_param {{ {words} }}"), {"x": d.normal(shape)}, reference, tolerance=1e-4)
+    return Drawn(
+        layer_text(type_, f"convolution_param {{ {words} }}"),
+        {"x": d.normal(shape)},
+        reference,
+        tolerance=1e-4,
+    )
 
 
 def im2col(d: Dice) -> Drawn:
@@ -147,7 +167,9 @@ def pooled(x: Array, pool: str, w: Windows, up: bool = True) -> tuple[Array, Arr
     """Values and mask, window by window."""
     space = x.shape[2:]
     rounded = math.ceil if up else math.floor
-    out = [rounded((n + 2 * p - k) / s) + 1 for n, k, s, p in zip(space, w.kernel, w.stride, w.pad, strict=True)]
+    out = [
+        rounded((n + 2 * p - k) / s) + 1 for n, k, s, p in zip(space, w.kernel, w.stride, w.pad, strict=True)
+    ]
     if any(w.pad):
         out = [m - ((m - 1) * s >= n + p) for m, n, s, p in zip(out, space, w.stride, w.pad, strict=True)]
     y, mask = np.zeros((2, *x.shape[:2], *out))
@@ -164,7 +186,10 @@ def pooled(x: Array, pool: str, w: Windows, up: bool = True) -> tuple[Array, Arr
         else:
             best = inside.reshape(*x.shape[:2], -1).argmax(-1)
             row, column = np.divmod(best, last[1] - first[1])
-            y[(..., *place)], mask[(..., *place)] = inside.max((2, 3)), (first[0] + row) * space[1] + first[1] + column
+            y[(..., *place)], mask[(..., *place)] = (
+                inside.max((2, 3)),
+                (first[0] + row) * space[1] + first[1] + column,
+            )
     return y, mask
 
 
@@ -172,9 +197,14 @@ def averages(d: Dice) -> Drawn:
     """AVE with borders up to the window's length less one, where the divisor tells."""
     kernel, stride, up = d.sizes(2, 5, 2), d.sizes(1, 4, 2), d.chance(0.7)
     w = Windows(kernel, stride, [d.size(k // 2, k - 1) for k in kernel], [1, 1])
-    shape = [*d.sizes(1, 2, 2), *(max(1, k - 2 * p) + d.size(0, 6) for k, p in zip(kernel, w.pad, strict=True))]
+    shape = [
+        *d.sizes(1, 2, 2),
+        *(max(1, k - 2 * p) + d.size(0, 6) for k, p in zip(kernel, w.pad, strict=True)),
+    ]
     words = f"round_mode: {'CEIL' if up else 'FLOOR'} "
-    words += " ".join(f"{n}_h: {p[0]} {n}_w: {p[1]}" for n, p in zip(("kernel", "stride", "pad"), w, strict=False))
+    words += " ".join(
+        f"{n}_h: {p[0]} {n}_w: {p[1]}" for n, p in zip(("kernel", "stride", "pad"), w, strict=False)
+    )
     text = layer_text("Pooling", f"pooling_param {{ pool: AVE {words} }}")
     return Drawn(text, {"x": d.normal(shape)}, lambda a: {"y": pooled(a["x"], "AVE", w, up)[0]})
 
@@ -189,7 +219,9 @@ def pooling(d: Dice) -> Drawn:
     if d.chance(0.15):
         w, words = Windows(shape[2:], [1, 1], [0, 0], [1, 1]), "global_pooling: true "
     else:
-        words += " ".join(f"{n}_h: {p[0]} {n}_w: {p[1]}" for n, p in zip(("kernel", "stride", "pad"), w, strict=False))
+        words += " ".join(
+            f"{n}_h: {p[0]} {n}_w: {p[1]}" for n, p in zip(("kernel", "stride", "pad"), w, strict=False)
+        )
     names = ["y", "m"] if mask and pool == "MAX" else ["y"]
 
     def reference(a: Arrays) -> Arrays:
@@ -198,7 +230,12 @@ def pooling(d: Dice) -> Drawn:
     x = d.normal(shape)
     made = reference({"x": x})["y"]
     empty = not np.isfinite(made).all() or bool((made < -1e30).any())
-    return Drawn(layer_text("Pooling", f"pooling_param {{ pool: {pool} {words} }}", tops=names), {"x": x}, reference, () if empty else None)
+    return Drawn(
+        layer_text("Pooling", f"pooling_param {{ pool: {pool} {words} }}", tops=names),
+        {"x": x},
+        reference,
+        () if empty else None,
+    )
 
 
 def pyramid(d: Dice) -> Drawn:
@@ -206,33 +243,57 @@ def pyramid(d: Dice) -> Drawn:
 
     def level(space: tuple[int, ...], i: int) -> Windows:
         kernel = [-(-n // 2**i) for n in space]
-        return Windows(kernel, kernel, [(k * 2**i - n + 1) // 2 for k, n in zip(kernel, space, strict=True)], [1, 1])
+        return Windows(
+            kernel, kernel, [(k * 2**i - n + 1) // 2 for k, n in zip(kernel, space, strict=True)], [1, 1]
+        )
 
-    legal = [n for n in range(1, 12) if all((w := level((n,), i)).pad[0] < w.kernel[0] for i in range(height))]
+    legal = [
+        n for n in range(1, 12) if all((w := level((n,), i)).pad[0] < w.kernel[0] for i in range(height))
+    ]
     shape = [*d.sizes(1, 2, 2), d.choice(legal), d.choice(legal)]
 
     def reference(a: Arrays) -> Arrays:
         levels = [pooled(a["x"], pool, level(a["x"].shape[2:], i))[0] for i in range(height)]
         return {"y": levels[0] if height == 1 else np.concatenate([y.reshape(len(y), -1) for y in levels], 1)}
 
-    return Drawn(layer_text("SPP", f"spp_param {{ pyramid_height: {height} pool: {pool} }}"), {"x": d.normal(shape)}, reference)
+    return Drawn(
+        layer_text("SPP", f"spp_param {{ pyramid_height: {height} pool: {pool} }}"),
+        {"x": d.normal(shape)},
+        reference,
+    )
 
 
 # --- normalisation ----------------------------------------------------------------------------------------------------
 
 
 def lrn(d: Dice) -> Drawn:
-    n, alpha, beta, k, within = d.choice([1, 3, 5, 7]), d.choice([1, 1e-4, 2.5]), d.choice([0.75, 0.5, 2]), d.choice([1, 2]), d.chance(0.5)
+    n, alpha, beta, k, within = (
+        d.choice([1, 3, 5, 7]),
+        d.choice([1, 1e-4, 2.5]),
+        d.choice([0.75, 0.5, 2]),
+        d.choice([1, 2]),
+        d.chance(0.5),
+    )
 
     def reference(a: Arrays) -> Arrays:
         x, squares = a["x"], a["x"] ** 2
         if within:
-            return {"y": x * (1 + alpha * pooled(squares, "AVE", Windows([n] * 2, [1] * 2, [n // 2] * 2, [1] * 2))[0]) ** -beta}
-        sums = np.stack([squares[:, max(0, c - n // 2) : c + n // 2 + 1].sum(1) for c in range(x.shape[1])], 1)
+            return {
+                "y": x
+                * (1 + alpha * pooled(squares, "AVE", Windows([n] * 2, [1] * 2, [n // 2] * 2, [1] * 2))[0])
+                ** -beta
+            }
+        sums = np.stack(
+            [squares[:, max(0, c - n // 2) : c + n // 2 + 1].sum(1) for c in range(x.shape[1])], 1
+        )
         return {"y": x * (k + alpha / n * sums) ** -beta}
 
     words = f"local_size: {n} alpha: {alpha} beta: {beta} k: {k} norm_region: {'WITHIN_CHANNEL' if within else 'ACROSS_CHANNELS'}"
-    return Drawn(layer_text("LRN", f"lrn_param {{ {words} }}"), {"x": d.normal([*d.sizes(1, 5, 2), *d.sizes(1, 4, 2)])}, reference)
+    return Drawn(
+        layer_text("LRN", f"lrn_param {{ {words} }}"),
+        {"x": d.normal([*d.sizes(1, 5, 2), *d.sizes(1, 4, 2)])},
+        reference,
+    )
 
 
 def batch_norm(d: Dice) -> Drawn:
@@ -256,9 +317,15 @@ def batch_norm(d: Dice) -> Drawn:
             return {name: a[name] for name in ("w0", "w1", "w2")}
         rows = channels(a["x"])
         n = rows.shape[1]
-        return {"w0": rows.mean(1) + m * a["w0"], "w1": n / max(n - 1, 1) * rows.var(1) + m * a["w1"], "w2": 1 + m * a["w2"]}
+        return {
+            "w0": rows.mean(1) + m * a["w0"],
+            "w1": n / max(n - 1, 1) * rows.var(1) + m * a["w1"],
+            "w2": 1 + m * a["w2"],
+        }
 
-    words = f"eps: {eps} moving_average_fraction: {m} " + ("" if given is None else f"use_global_stats: {str(given).lower()}")
+    words = f"eps: {eps} moving_average_fraction: {m} " + (
+        "" if given is None else f"use_global_stats: {str(given).lower()}"
+    )
     sums = {"w1": np.array(d.choice([0.5, 2.0])), "w2": np.array(d.choice([0.0, 1.0, 2.5]))}
     text = layer_text("BatchNorm", f"batch_norm_param {{ {words} }}")
     return Drawn(text, {"x": d.normal(shape) * 2 + 1}, reference, None, 1e-4, phase, sums, after)
@@ -281,11 +348,22 @@ def mvn(d: Dice) -> Drawn:
     def slopes(a: Arrays, given: Arrays) -> Arrays:
         (centred, scale), dy = parts(a["x"]), given["y"]
         flat = dy - dy.mean(axes, keepdims=True)
-        return {"x": (flat - centred / scale * (dy * centred / scale).mean(axes, keepdims=True)) / scale if divides else flat}
+        return {
+            "x": (flat - centred / scale * (dy * centred / scale).mean(axes, keepdims=True)) / scale
+            if divides
+            else flat
+        }
 
     words = f"normalize_variance: {str(divides).lower()} across_channels: {str(across).lower()} eps: {eps}"
     shape[1] += rank == 2
-    return Drawn(layer_text("MVN", f"mvn_param {{ {words} }}"), {"x": d.normal(shape)}, reference, None, 1e-4, slopes=slopes)
+    return Drawn(
+        layer_text("MVN", f"mvn_param {{ {words} }}"),
+        {"x": d.normal(shape)},
+        reference,
+        None,
+        1e-4,
+        slopes=slopes,
+    )
 
 
 # --- one value at a time ----------------------------------------------------------------------------------------------
@@ -307,29 +385,48 @@ def elementwise(d: Dice) -> Drawn:
     shared = d.chance(0.4)
     along = (1, -1, *(1,) * (x.ndim - 2))
     table: dict[str, tuple[str, Callable[[Arrays], Array]]] = {
-        "ReLU": (f"relu_param {{ negative_slope: {slope} }}", lambda a: np.maximum(a["x"], 0) + slope * np.minimum(a["x"], 0)),
+        "ReLU": (
+            f"relu_param {{ negative_slope: {slope} }}",
+            lambda a: np.maximum(a["x"], 0) + slope * np.minimum(a["x"], 0),
+        ),
         "PReLU": (
             f"prelu_param {{ channel_shared: {str(shared).lower()} }}",
-            lambda a: np.maximum(a["x"], 0) + (a["w0"] if shared else a["w0"].reshape(along)) * np.minimum(a["x"], 0),
+            lambda a: (
+                np.maximum(a["x"], 0)
+                + (a["w0"] if shared else a["w0"].reshape(along)) * np.minimum(a["x"], 0)
+            ),
         ),
-        "ELU": (f"elu_param {{ alpha: {alpha} }}", lambda a: np.where(a["x"] > 0, a["x"], alpha * np.expm1(np.minimum(a["x"], 0)))),
+        "ELU": (
+            f"elu_param {{ alpha: {alpha} }}",
+            lambda a: np.where(a["x"] > 0, a["x"], alpha * np.expm1(np.minimum(a["x"], 0))),
+        ),
         "Sigmoid": ("", lambda a: sigmoid(a["x"])),
         "TanH": ("", lambda a: np.tanh(a["x"])),
         "AbsVal": ("", lambda a: np.abs(a["x"])),
         "BNLL": ("", lambda a: np.logaddexp(0, a["x"])),
         "Swish": (f"swish_param {{ beta: {beta} }}", lambda a: a["x"] * sigmoid(beta * a["x"])),
-        "Clip": (f"clip_param {{ min: {least} max: {least + 1} }}", lambda a: np.clip(a["x"], least, least + 1)),
+        "Clip": (
+            f"clip_param {{ min: {least} max: {least + 1} }}",
+            lambda a: np.clip(a["x"], least, least + 1),
+        ),
         "Threshold": (f"threshold_param {{ threshold: {cut} }}", lambda a: (a["x"] > cut) * 1.0),
     }
     type_ = d.choice(list(table))
     words, function = table[type_]
-    return Drawn(layer_text(type_, words), {"x": x}, lambda a: {"y": function(a)}, () if type_ == "Threshold" else None)
+    return Drawn(
+        layer_text(type_, words), {"x": x}, lambda a: {"y": function(a)}, () if type_ == "Threshold" else None
+    )
 
 
 def powers(d: Dice) -> Drawn:
     """Power, Exp and Log of shift + scale x."""
     type_, x = d.choice(["Power", "Exp", "Log"]), np.clip(d.normal(d.sizes(1, 4, d.size(1, 5))), -2, 2)
-    scale, shift, power, base = d.choice([1, 0.5, 2]), d.choice([0, 1, 2.5]), d.choice([0, 1, 2, 3, -1, 0.5]), d.choice([-1, 2, 10, 0.5])
+    scale, shift, power, base = (
+        d.choice([1, 0.5, 2]),
+        d.choice([0, 1, 2.5]),
+        d.choice([0, 1, 2, 3, -1, 0.5]),
+        d.choice([-1, 2, 10, 0.5]),
+    )
     if type_ == "Exp":
         x = x / 4  # differences of numbers in the millions say nothing of the small ones beside them
     if type_ == "Log" or power in (-1, 0.5):
@@ -343,7 +440,11 @@ def powers(d: Dice) -> Drawn:
         "Log": lambda v: np.log(v) / rate,
     }[type_]
     words = f"scale: {scale} shift: {shift} " + (f"power: {power}" if type_ == "Power" else f"base: {base}")
-    return Drawn(layer_text(type_, f"{type_.lower()}_param {{ {words} }}"), {"x": x}, lambda a: {"y": function(shift + scale * a["x"])})
+    return Drawn(
+        layer_text(type_, f"{type_.lower()}_param {{ {words} }}"),
+        {"x": x},
+        lambda a: {"y": function(shift + scale * a["x"])},
+    )
 
 
 DRAWS: dict[str, Callable[[Dice], Drawn]] = {

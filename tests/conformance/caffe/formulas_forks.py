@@ -23,15 +23,26 @@ def depthwise(d: Dice) -> Drawn:
     axes, channels, bias = d.choice([1, 2, 2]), d.size(1, 4), d.chance(0.7)
     words, w = windows(d, axes)
     outputs = channels * d.size(1, 2)
-    shape = [d.size(1, 2), channels, *(max(1, r - 2 * p) + d.size(0, 2) for r, p in zip(w.reach, w.pad, strict=True))]
-    words += f" num_output: {outputs} bias_term: {said(bias)}" + (f" group: {channels}" if d.chance(0.5) else "")
+    shape = [
+        d.size(1, 2),
+        channels,
+        *(max(1, r - 2 * p) + d.size(0, 2) for r, p in zip(w.reach, w.pad, strict=True)),
+    ]
+    words += f" num_output: {outputs} bias_term: {said(bias)}" + (
+        f" group: {channels}" if d.chance(0.5) else ""
+    )
 
     def reference(a: Arrays) -> Arrays:
         y = convolved(a["x"], a["w0"], w, channels)
         return {"y": y + a["w1"].reshape(-1, *(1,) * axes) if bias else y}
 
     type_ = d.choice(["DepthwiseConvolution", "ConvolutionDepthwise"])
-    return Drawn(layer_text(type_, f"convolution_param {{ {words} }}"), {"x": d.normal(shape)}, reference, tolerance=1e-4)
+    return Drawn(
+        layer_text(type_, f"convolution_param {{ {words} }}"),
+        {"x": d.normal(shape)},
+        reference,
+        tolerance=1e-4,
+    )
 
 
 def interp(d: Dice) -> Drawn:
@@ -61,7 +72,9 @@ def interp(d: Dice) -> Drawn:
         x = a["x"][:, :, -before : h + after, -before : w + after]
         return {"y": np.einsum("nchw,ih,jw->ncij", x, line(x.shape[2], sizes[0]), line(x.shape[3], sizes[1]))}
 
-    return Drawn(layer_text("Interp", f"interp_param {{ {words} }}"), {"x": d.normal([1, 2, h, w])}, reference)
+    return Drawn(
+        layer_text("Interp", f"interp_param {{ {words} }}"), {"x": d.normal([1, 2, h, w])}, reference
+    )
 
 
 def shuffled(d: Dice) -> Drawn:
@@ -71,7 +84,11 @@ def shuffled(d: Dice) -> Drawn:
     def reference(a: Arrays) -> Arrays:
         return {"y": a["x"].reshape(2, group, -1, *shape[2:]).swapaxes(1, 2).reshape(shape)}
 
-    return Drawn(layer_text("ShuffleChannel", f"shuffle_channel_param {{ group: {group} }}"), {"x": d.normal(shape)}, reference)
+    return Drawn(
+        layer_text("ShuffleChannel", f"shuffle_channel_param {{ group: {group} }}"),
+        {"x": d.normal(shape)},
+        reference,
+    )
 
 
 def unpooled(d: Dice) -> Drawn:
@@ -93,7 +110,11 @@ def unpooled(d: Dice) -> Drawn:
 def axpy(d: Dice) -> Drawn:
     n, c, *_ = shape = d.sizes(1, 3, 4)
     inputs = {"a": d.normal(d.choice([(n, c), (n, c, 1, 1)])), "x": d.normal(shape), "z": d.normal(shape)}
-    return Drawn(layer_text("Axpy", "", list(inputs)), inputs, lambda a: {"y": a["a"].reshape(n, c, 1, 1) * a["x"] + a["z"]})
+    return Drawn(
+        layer_text("Axpy", "", list(inputs)),
+        inputs,
+        lambda a: {"y": a["a"].reshape(n, c, 1, 1) * a["x"] + a["z"]},
+    )
 
 
 def relu6(d: Dice) -> Drawn:
@@ -112,12 +133,19 @@ def unit_length(d: Dice) -> Drawn:
         return {"y": a["x"] / norm * (a["w0"] if shared else a["w0"][:, None, None])}
 
     words = f"across_spatial: {said(across)} channel_shared: {said(shared)} eps: {eps}"
-    return Drawn(layer_text("Normalize", f"norm_param {{ {words} }}"), {"x": d.normal(d.sizes(1, 3, 4))}, reference)
+    return Drawn(
+        layer_text("Normalize", f"norm_param {{ {words} }}"), {"x": d.normal(d.sizes(1, 3, 4))}, reference
+    )
 
 
 def gathered_bn(d: Dice) -> Drawn:
     """BN with slope, bias, mean and variance; m is what is kept of the gathered ones."""
-    phase, frozen, m, eps = d.choice(["TEST", "TRAIN"]), d.chance(0.3), d.choice([0.9, 0.5, 0]), d.choice([1e-5, 0.1])
+    phase, frozen, m, eps = (
+        d.choice(["TEST", "TRAIN"]),
+        d.chance(0.3),
+        d.choice([0.9, 0.5, 0]),
+        d.choice([1e-5, 0.1]),
+    )
     stored = frozen or phase == "TEST"
     shape = [d.size(2, 3), *d.sizes(1, 3, 3)]
 
@@ -136,7 +164,14 @@ def gathered_bn(d: Dice) -> Drawn:
     words = f"momentum: {m} eps: {eps} frozen: {said(frozen)}"
     variances = {"w3": d.numbers.random((1, shape[1], 1, 1)) + 0.5}
     return Drawn(
-        layer_text("BN", f"bn_param {{ {words} }}"), {"x": d.normal(shape) * 2 + 1}, reference, None, 1e-4, phase, variances, after
+        layer_text("BN", f"bn_param {{ {words} }}"),
+        {"x": d.normal(shape) * 2 + 1},
+        reference,
+        None,
+        1e-4,
+        phase,
+        variances,
+        after,
     )
 
 
@@ -151,7 +186,14 @@ def segnet_bn(d: Dice) -> Drawn:
         return {"y": a["w0"] * x + a["w1"]}
 
     phase = d.choice(["TEST", "TRAIN"])
-    return Drawn(layer_text("BN", f"bn_param {{ bn_mode: {mode} }}"), {"x": d.normal(shape) + 1}, reference, None, 1e-4, phase)
+    return Drawn(
+        layer_text("BN", f"bn_param {{ bn_mode: {mode} }}"),
+        {"x": d.normal(shape) + 1},
+        reference,
+        None,
+        1e-4,
+        phase,
+    )
 
 
 # --- losses -----------------------------------------------------------------------------------------------------------
@@ -163,7 +205,9 @@ def smooth_l1(d: Dice) -> Drawn:
 
     def reference(a: Arrays) -> Arrays:
         gap = (a["x"] - a["z"]) * a.get("i", 1)
-        losses = np.where(np.abs(gap) < sigma**-2, 0.5 * (sigma * gap) ** 2, np.abs(gap) - 0.5 * sigma**-2) * a.get("o", 1)
+        losses = np.where(
+            np.abs(gap) < sigma**-2, 0.5 * (sigma * gap) ** 2, np.abs(gap) - 0.5 * sigma**-2
+        ) * a.get("o", 1)
         return {"y": np.array(losses.sum() / shape[0])}
 
     text = layer_text("SmoothL1Loss", f"smooth_l1_loss_param {{ sigma: {sigma} }}", list(inputs))
@@ -191,8 +235,15 @@ def softmax_ohem(d: Dice) -> Drawn:
 
 
 def smooth_l1_ohem(d: Dice) -> Drawn:
-    shape, weighted, fixed = [*d.sizes(1, 4, 2), *d.choice([[], [2, 3]])], d.chance(0.6), d.choice([0.5, 3, 128])
-    mode, tops = d.choice(["VALID", "FULL", "BATCH_SIZE", *["PRE_FIXED"] * 4, "NONE"]), ["y", "e"][: d.size(1, 2)]
+    shape, weighted, fixed = (
+        [*d.sizes(1, 4, 2), *d.choice([[], [2, 3]])],
+        d.chance(0.6),
+        d.choice([0.5, 3, 128]),
+    )
+    mode, tops = (
+        d.choice(["VALID", "FULL", "BATCH_SIZE", *["PRE_FIXED"] * 4, "NONE"]),
+        ["y", "e"][: d.size(1, 2)],
+    )
     inputs = {"x": d.normal(shape) * 2, "z": d.normal(shape)} | ({"w": d.normal(shape)} if weighted else {})
     places = shape[0] * math.prod(shape[2:])
     count = max(1, {"BATCH_SIZE": shape[0], "PRE_FIXED": fixed, "NONE": 1}.get(mode, places))
@@ -232,7 +283,11 @@ def reorg(d: Dice) -> Drawn:
                 made[number] = flat[other]
         return {"y": made.reshape(top)}
 
-    return Drawn(layer_text("Reorg", f"reorg_param {{ stride: {s} reverse: {said(reverse)} }}"), {"x": d.normal([n, c, h, w])}, reference)
+    return Drawn(
+        layer_text("Reorg", f"reorg_param {{ stride: {s} reverse: {said(reverse)} }}"),
+        {"x": d.normal([n, c, h, w])},
+        reference,
+    )
 
 
 def merge_crop(d: Dice) -> Drawn:
@@ -247,7 +302,9 @@ def merge_crop(d: Dice) -> Drawn:
         return a["z"][(..., *(slice(b, b + m) for b, m in zip(begins, small[2:], strict=True)))]
 
     def reference(a: Arrays) -> Arrays:
-        sides = [part * passing for part, passing in zip((a["x"], cut(a)), passes or (True, True), strict=True)]
+        sides = [
+            part * passing for part, passing in zip((a["x"], cut(a)), passes or (True, True), strict=True)
+        ]
         return {"y": sides[0] + sides[1] if add else np.concatenate(sides, 1)}
 
     def slopes(a: Arrays, given: Arrays) -> Arrays:
@@ -261,21 +318,33 @@ def merge_crop(d: Dice) -> Drawn:
     words = f"operation: {'ADD' if add else 'STACK'} {repeated('forward', map(said, passes))} {repeated('backward', map(said, learns))}"
     inputs = {"x": d.normal(small), "z": d.normal(large)}
     reached = () if learns == [False, False] else None
-    return Drawn(layer_text("MergeCrop", f"mergecrop_param {{ {words} }}", ("x", "z")), inputs, reference, reached, slopes=slopes)
+    return Drawn(
+        layer_text("MergeCrop", f"mergecrop_param {{ {words} }}", ("x", "z")),
+        inputs,
+        reference,
+        reached,
+        slopes=slopes,
+    )
 
 
 def flip(d: Dice) -> Drawn:
     across, down = d.chance(0.5), d.chance(0.5)
     words = f"flip_param {{ flip_width: {said(across)} flip_height: {said(down)} }}"
     steps = (slice(None, None, -1 if down else 1), slice(None, None, -1 if across else 1))
-    return Drawn(layer_text("Flip", words), {"x": d.normal(d.sizes(1, 4, 4))}, lambda a: {"y": a["x"][(..., *steps)]})
+    return Drawn(
+        layer_text("Flip", words), {"x": d.normal(d.sizes(1, 4, 4))}, lambda a: {"y": a["x"][(..., *steps)]}
+    )
 
 
 def insanity(d: Dice) -> Drawn:
     low, high = d.choice([(5, 10), (3, 5), (-4, -2)])
     mean = (high - low) / math.log(abs(high / low))
     text = layer_text("Insanity", f"insanity_param {{ lb: {low} ub: {high} }}")
-    return Drawn(text, {"x": d.normal(d.sizes(1, 4, d.size(2, 4)))}, lambda a: {"y": np.where(a["x"] > 0, a["x"], a["x"] / mean)})
+    return Drawn(
+        text,
+        {"x": d.normal(d.sizes(1, 4, d.size(2, 4)))},
+        lambda a: {"y": np.where(a["x"] > 0, a["x"], a["x"] / mean)},
+    )
 
 
 def center_loss(d: Dice) -> Drawn:
@@ -292,7 +361,9 @@ def center_loss(d: Dice) -> Drawn:
 
     text = layer_text("CenterLoss", f"center_loss_param {{ num_output: {classes} }}", ("x", "l"))
     inputs = {"x": d.normal([n, *shape]), "l": labels}
-    return Drawn(text, inputs, lambda a: {"y": np.array((away(a) ** 2).sum() / (2 * n))}, ("x",), slopes=slopes)
+    return Drawn(
+        text, inputs, lambda a: {"y": np.array((away(a) ** 2).sum() / (2 * n))}, ("x",), slopes=slopes
+    )
 
 
 def seg_accuracy(d: Dice) -> Drawn:
@@ -315,7 +386,9 @@ def seg_accuracy(d: Dice) -> Drawn:
         values = [hits.sum() / max(seen.sum(), 1), np.mean(shares) if shares else 0, np.mean(overlaps)]
         return {"y": np.array(values).reshape(1, 1, 1, 3)}
 
-    text = layer_text("SegAccuracy", f"seg_accuracy_param {{ {repeated('ignore_label', ignored)} }}", ("x", "l"))
+    text = layer_text(
+        "SegAccuracy", f"seg_accuracy_param {{ {repeated('ignore_label', ignored)} }}", ("x", "l")
+    )
     return Drawn(text, {"x": scores, "l": labels}, reference, ())
 
 

@@ -27,7 +27,12 @@ def inner_product(d: Dice) -> Drawn:
         y = a["x"].reshape(*shape[:axis], -1) @ (a["w0"] if transpose else a["w0"].T)
         return {"y": y + a["w1"] if bias else y}
 
-    return Drawn(layer_text("InnerProduct", f"inner_product_param {{ {words} }}"), {"x": d.normal(shape)}, reference, tolerance=1e-4)
+    return Drawn(
+        layer_text("InnerProduct", f"inner_product_param {{ {words} }}"),
+        {"x": d.normal(shape)},
+        reference,
+        tolerance=1e-4,
+    )
 
 
 def embed(d: Dice) -> Drawn:
@@ -50,7 +55,11 @@ def spread_out(d: Dice) -> Drawn:
     if second:
         inputs["z"] = d.normal(shape[axis : axis + span])
     biased = bias and type_ == "Scale"
-    words = f"axis: {d.axis(axis, rank)} " + ("" if second else f"num_axes: {span} ") + ("bias_term: true" if biased else "")
+    words = (
+        f"axis: {d.axis(axis, rank)} "
+        + ("" if second else f"num_axes: {span} ")
+        + ("bias_term: true" if biased else "")
+    )
     first = axis if span else 0
 
     def reference(a: Arrays) -> Arrays:
@@ -73,7 +82,13 @@ def eltwise(d: Dice) -> Drawn:
 
     def reference(a: Arrays) -> Arrays:
         xs = np.stack([a[name] for name in inputs], -1)
-        return {"y": xs.prod(-1) if operation == "PROD" else xs.max(-1) if operation == "MAX" else (xs * (coeff or 1)).sum(-1)}
+        return {
+            "y": xs.prod(-1)
+            if operation == "PROD"
+            else xs.max(-1)
+            if operation == "MAX"
+            else (xs * (coeff or 1)).sum(-1)
+        }
 
     return Drawn(layer_text("Eltwise", f"eltwise_param {{ {words} }}", list(inputs)), inputs, reference)
 
@@ -81,7 +96,10 @@ def eltwise(d: Dice) -> Drawn:
 def concat(d: Dice) -> Drawn:
     rank = d.size(1, 5)
     shape, axis = d.sizes(1, 3, rank), d.size(0, rank - 1)
-    inputs = {f"x{i}": d.normal([d.size(1, 3) if j == axis else n for j, n in enumerate(shape)]) for i in range(d.size(1, 4))}
+    inputs = {
+        f"x{i}": d.normal([d.size(1, 3) if j == axis else n for j, n in enumerate(shape)])
+        for i in range(d.size(1, 4))
+    }
     words = f"concat_dim: {axis}" if d.chance(0.3) else f"axis: {d.axis(axis, rank)}"
     text = layer_text("Concat", f"concat_param {{ {words} }}", list(inputs))
     return Drawn(text, inputs, lambda a: {"y": np.concatenate([a[name] for name in inputs], axis)})
@@ -92,11 +110,19 @@ def slices(d: Dice) -> Drawn:
     shape, axis = d.sizes(1, 3, rank), d.size(0, rank - 1)
     shape[axis] = tops * d.size(1, 3) if d.chance(0.5) else tops + d.size(0, 4)
     even = shape[axis] % tops == 0 and d.chance(0.5)
-    points = [shape[axis] // tops * i for i in range(1, tops)] if even else sorted(d.sample(range(1, shape[axis]), tops - 1))
-    words = (f"slice_dim: {axis} " if d.chance(0.3) else f"axis: {d.axis(axis, rank)} ") + repeated("slice_point", [] if even else points)
+    points = (
+        [shape[axis] // tops * i for i in range(1, tops)]
+        if even
+        else sorted(d.sample(range(1, shape[axis]), tops - 1))
+    )
+    words = (f"slice_dim: {axis} " if d.chance(0.3) else f"axis: {d.axis(axis, rank)} ") + repeated(
+        "slice_point", [] if even else points
+    )
     names = [f"y{i}" for i in range(tops)]
     text = layer_text("Slice", f"slice_param {{ {words} }}", tops=names)
-    return Drawn(text, {"x": d.normal(shape)}, lambda a: dict(zip(names, np.split(a["x"], points, axis), strict=True)))
+    return Drawn(
+        text, {"x": d.normal(shape)}, lambda a: dict(zip(names, np.split(a["x"], points, axis), strict=True))
+    )
 
 
 def reshape(d: Dice) -> Drawn:
@@ -108,13 +134,17 @@ def reshape(d: Dice) -> Drawn:
         sizes.append(d.choice([n for n in range(1, rest + 1) if rest % n == 0]))
         rest //= sizes[-1]
     sizes.append(rest)
-    said = [0 if axis + i < rank and shape[axis + i] == n and d.chance(0.6) else n for i, n in enumerate(sizes)]
+    said = [
+        0 if axis + i < rank and shape[axis + i] == n and d.chance(0.6) else n for i, n in enumerate(sizes)
+    ]
     if d.chance(0.6):
         said[d.size(0, 2)] = -1
     begin, count = axis if d.chance(0.5) else axis - rank - 1, end - axis if end < rank else -1
     words = f"shape {{ {repeated('dim', said)} }} axis: {begin} num_axes: {count}"
     text = layer_text("Reshape", f"reshape_param {{ {words} }}")
-    return Drawn(text, {"x": d.normal(shape)}, lambda a: {"y": a["x"].reshape(*shape[:axis], *sizes, *shape[end:])})
+    return Drawn(
+        text, {"x": d.normal(shape)}, lambda a: {"y": a["x"].reshape(*shape[:axis], *sizes, *shape[end:])}
+    )
 
 
 def rearranged(d: Dice) -> Drawn:
@@ -129,9 +159,15 @@ def rearranged(d: Dice) -> Drawn:
         "MEAN": lambda x: x.mean(-1),
     }
     function, more = {
-        "Flatten": (lambda x: x.reshape(*shape[:axis], -1, *shape[end + 1 :]), f"end_axis: {d.axis(end, rank)}"),
+        "Flatten": (
+            lambda x: x.reshape(*shape[:axis], -1, *shape[end + 1 :]),
+            f"end_axis: {d.axis(end, rank)}",
+        ),
         "Tile": (lambda x: np.concatenate([x] * tiles, axis), f"tiles: {tiles}"),
-        "Reduction": (lambda x: coeff * summed[operation](x.reshape(*shape[:axis], -1)), f"operation: {operation} coeff: {coeff}"),
+        "Reduction": (
+            lambda x: coeff * summed[operation](x.reshape(*shape[:axis], -1)),
+            f"operation: {operation} coeff: {coeff}",
+        ),
         "Softmax": (lambda x: softmax(x, axis), ""),
     }[type_]
     text = layer_text(type_, f"{type_.lower()}_param {{ axis: {d.axis(axis, rank)} {more} }}")
@@ -145,7 +181,9 @@ def crop(d: Dice) -> Drawn:
     offset = {"none": [0] * cut, "one": [d.size(0, 2)] * cut, "each": d.sizes(0, 2, cut)}[form]
     like = d.sizes(1, 3, rank)
     shape = [*d.sizes(1, 3, axis), *(n + o + d.size(0, 2) for n, o in zip(like[axis:], offset, strict=True))]
-    words = f"axis: {d.axis(axis, rank)} " + repeated("offset", {"none": [], "one": offset[:1], "each": offset}[form])
+    words = f"axis: {d.axis(axis, rank)} " + repeated(
+        "offset", {"none": [], "one": offset[:1], "each": offset}[form]
+    )
     place = (*(slice(None),) * axis, *(slice(o, o + n) for o, n in zip(offset, like[axis:], strict=True)))
     text = layer_text("Crop", f"crop_param {{ {words} }}", ("x", "z"))
     return Drawn(text, {"x": d.normal(shape), "z": d.normal(like)}, lambda a: {"y": a["x"][place]}, ("x",))
@@ -158,7 +196,9 @@ def chosen(d: Dice) -> Drawn:
     if d.chance(0.5):
         index = d.whole(n, [d.size(1, 6)])
         text = layer_text("BatchReindex", bottoms=("x0", "i"))
-        return Drawn(text, {"x0": xs["x0"], "i": index}, lambda a: {"y": a["x0"][a["i"].astype(int)]}, ("x0",))
+        return Drawn(
+            text, {"x0": xs["x0"], "i": index}, lambda a: {"y": a["x0"][a["i"].astype(int)]}, ("x0",)
+        )
     selector = d.whole(2, [n])
     selector[0] = 1
     tops = {f"y{i}": f"x{i}" for i in range(k)}
@@ -181,7 +221,9 @@ def argmax(d: Dice) -> Drawn:
         y = np.stack([order, best], 1) if values else order[:, None]
         return {"y": y.reshape(*y.shape, *(1,) * (max(3, rank) - 3))}
 
-    words = f"top_k: {top_k} out_max_val: {str(values).lower()} " + ("" if axis is None else f"axis: {d.axis(axis, rank)}")
+    words = f"top_k: {top_k} out_max_val: {str(values).lower()} " + (
+        "" if axis is None else f"axis: {d.axis(axis, rank)}"
+    )
     return Drawn(layer_text("ArgMax", f"argmax_param {{ {words} }}"), {"x": d.whole(4, shape)}, reference, ())
 
 
@@ -216,7 +258,9 @@ class Labelled:
 def normalization(d: Dice, default: str) -> tuple[str, str]:
     """Words of a LossParameter, and the mode that they mean."""
     mode, older = d.choice([None, "FULL", "VALID", "BATCH_SIZE", "NONE"]), d.choice([None, None, True, False])
-    words = ("" if mode is None else f"normalization: {mode} ") + ("" if older is None else f"normalize: {str(older).lower()} ")
+    words = ("" if mode is None else f"normalization: {mode} ") + (
+        "" if older is None else f"normalize: {str(older).lower()} "
+    )
     return words, mode or (default if older is None else "VALID" if older else "BATCH_SIZE")
 
 
@@ -231,7 +275,10 @@ def classified(d: Dice) -> Drawn:
     inputs: Arrays = {"x": d.normal(net.shape), "l": net.labels}
     floor, gains = FLT_MIN, np.eye(net.classes)
     if type_ == "InfogainLoss":
-        floor, inputs["h"] = 1e-20, d.numbers.random(d.choice([(net.classes,) * 2, (1, 1, net.classes, net.classes)]))
+        floor, inputs["h"] = (
+            1e-20,
+            d.numbers.random(d.choice([(net.classes,) * 2, (1, 1, net.classes, net.classes)])),
+        )
 
     def reference(a: Arrays) -> Arrays:
         logs, kept = np.log(np.maximum(net.rows(softmax(a["x"], net.axis)), floor)), net.kept(a["l"])
@@ -242,7 +289,9 @@ def classified(d: Dice) -> Drawn:
     words += "" if net.ignored is None else f"ignore_label: {net.ignored}"
     own = "infogain_loss_param" if "h" in inputs else "softmax_param"
     weight = d.choice(["", "loss_weight: 0.5"])
-    text = layer_text(type_, f"loss_param {{ {words} }} {own} {{ axis: {net.written} }} {weight}", list(inputs))
+    text = layer_text(
+        type_, f"loss_param {{ {words} }} {own} {{ axis: {net.written} }} {weight}", list(inputs)
+    )
     return Drawn(text, inputs, reference, ("x",))
 
 
@@ -256,7 +305,11 @@ def sigmoid_cross_entropy(d: Dice) -> Drawn:
     def reference(a: Arrays) -> Arrays:
         kept = np.trunc(a["l"]) != ignored if ignored is not None else np.ones(shape, bool)
         losses = a["l"] * np.logaddexp(0, -a["x"]) + (1 - a["l"]) * np.logaddexp(0, a["x"])
-        return {"y": np.array(losses[kept].sum() / divisor(mode, shape[0], int(np.prod(shape[1:])), int(kept.sum())))}
+        return {
+            "y": np.array(
+                losses[kept].sum() / divisor(mode, shape[0], int(np.prod(shape[1:])), int(kept.sum()))
+            )
+        }
 
     words += "" if ignored is None else f"ignore_label: {ignored}"
     text = layer_text("SigmoidCrossEntropyLoss", f"loss_param {{ {words} }}", ("x", "l"))
@@ -287,7 +340,12 @@ def plain_loss(d: Dice) -> Drawn:
 
     function, inputs, words, learns = {
         "EuclideanLoss": (euclidean, {"x": x, "z": z}, "", ("x", "z")),
-        "HingeLoss": (hinge, {"x": x, "l": labels}, f"hinge_loss_param {{ norm: {'L2' if squared else 'L1'} }}", ("x",)),
+        "HingeLoss": (
+            hinge,
+            {"x": x, "l": labels},
+            f"hinge_loss_param {{ norm: {'L2' if squared else 'L1'} }}",
+            ("x",),
+        ),
         "MultinomialLogisticLoss": (logistic, {"x": softmax(x, 1), "l": labels}, "", ("x",)),
         # Caffe's gradient of the distance divides by d + 1e-4: only the legacy formula has none
         "ContrastiveLoss": (
@@ -297,7 +355,9 @@ def plain_loss(d: Dice) -> Drawn:
             ("x", "z") if legacy else (),
         ),
     }[type_]
-    return Drawn(layer_text(type_, words, list(inputs)), inputs, lambda a: {"y": np.array(function(a))}, learns)
+    return Drawn(
+        layer_text(type_, words, list(inputs)), inputs, lambda a: {"y": np.array(function(a))}, learns
+    )
 
 
 def accuracy(d: Dice) -> Drawn:
@@ -312,7 +372,9 @@ def accuracy(d: Dice) -> Drawn:
         share = right @ seen / np.maximum(seen.sum(0), 1)
         return dict(zip(tops, (np.array(right.mean() if kept else 0.0), share), strict=False))
 
-    words = f"top_k: {top_k} axis: {net.written} " + ("" if net.ignored is None else f"ignore_label: {net.ignored}")
+    words = f"top_k: {top_k} axis: {net.written} " + (
+        "" if net.ignored is None else f"ignore_label: {net.ignored}"
+    )
     text = layer_text("Accuracy", f"accuracy_param {{ {words} }}", ("x", "l"), tops)
     return Drawn(text, {"x": scores, "l": net.labels}, reference, ())
 

@@ -50,7 +50,11 @@ class Case(NamedTuple):
 
     def feed(self, call: int = 0) -> dict[str, Tensor]:
         """What a call passes in: inputs, and the rows that MemoryData is handed."""
-        given = {key[4:]: torch.from_numpy(self.arrays[key].copy()) for key in self.arrays.files if key.startswith("in__")}
+        given = {
+            key[4:]: torch.from_numpy(self.arrays[key].copy())
+            for key in self.arrays.files
+            if key.startswith("in__")
+        }
         if "memory_data" in given:
             batch = self.arrays["blob__x"].shape[0]
             rows = slice(call * batch, (call + 1) * batch)
@@ -58,12 +62,18 @@ class Case(NamedTuple):
         return {name: value for name, value in given.items() if name in self.meta["blobs"]}
 
     def close(self, have: Tensor, want: Any, what: str) -> None:
-        np.testing.assert_allclose(have.detach().numpy(), want, self.tolerance, self.tolerance, err_msg=f"{self.name}: {what}")
+        np.testing.assert_allclose(
+            have.detach().numpy(), want, self.tolerance, self.tolerance, err_msg=f"{self.name}: {what}"
+        )
 
 
 def gradients_of(name: str) -> list[str]:
     """Keys of the gradients that Caffe left."""
-    return [key for key in np.load(FOLDER / f"{name}.npz").files if key.startswith(("din__", "dw__")) and (name, key) not in NOT_GRADIENTS]
+    return [
+        key
+        for key in np.load(FOLDER / f"{name}.npz").files
+        if key.startswith(("din__", "dw__")) and (name, key) not in NOT_GRADIENTS
+    ]
 
 
 def exported(name: str) -> bool:
@@ -76,7 +86,9 @@ def exported(name: str) -> bool:
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     name = request.param
-    monkeypatch.chdir(FOLDER.parent)  # sources in the cases count from here, as Caffe counts from where it runs
+    monkeypatch.chdir(
+        FOLDER.parent
+    )  # sources in the cases count from here, as Caffe counts from where it runs
     arrays = np.load(FOLDER / f"{name}.npz")
     meta = json.loads(str(arrays["meta"]))
     spec = tmp_path / f"{name}.yaml"
@@ -110,7 +122,9 @@ def test_forward(case: Case) -> None:
 @pytest.mark.parametrize("case", [name for name in CASES if gradients_of(name)], indirect=True)
 def test_backward(case: Case) -> None:
     """Gradients of inputs and parameters, for the recorded gradient of each output."""
-    gradients = {key[6:]: torch.from_numpy(case.arrays[key]) for key in case.arrays.files if key.startswith("dtop__")}
+    gradients = {
+        key[6:]: torch.from_numpy(case.arrays[key]) for key in case.arrays.files if key.startswith("dtop__")
+    }
     expected = gradients_of(case.name)
     feed = {name: value.requires_grad_(f"din__{name}" in expected) for name, value in case.feed().items()}
     for _ in range(case.meta["forwards"]):
@@ -133,16 +147,28 @@ def test_onnxruntime(case: Case) -> None:
     outputs = tuple(top for top in tops if typed.graph.blobs[top.name] is top and top.name in case.blobs)
     typed = changed(typed, graph=deployed(typed.graph, outputs))
     owned = [ref for ref in typed.weight_refs() if not ref.shared]
-    weights = {ref.name: case.net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in owned}
-    session = onnxruntime.InferenceSession(onnx_model(typed, weights).SerializeToString(), providers=["CPUExecutionProvider"])
+    weights = {
+        ref.name: case.net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in owned
+    }
+    session = onnxruntime.InferenceSession(
+        onnx_model(typed, weights).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     names = [i.name for i in session.get_inputs()]
     recorded = {name: case.arrays[f"blob__{name}"] for name in case.blobs}
     state = {
-        i.name: np.zeros([case.arrays["in__x"].shape[1], i.shape[-1]], np.float32) for i in session.get_inputs() if i.name not in recorded
+        i.name: np.zeros([case.arrays["in__x"].shape[1], i.shape[-1]], np.float32)
+        for i in session.get_inputs()
+        if i.name not in recorded
     }
     for call in range(case.meta["forwards"]):
         given = {**recorded, **{name: value.numpy() for name, value in case.feed(call).items()}, **state}
-        made = dict(zip((o.name for o in session.get_outputs()), session.run(None, {name: given[name] for name in names}), strict=True))
+        made = dict(
+            zip(
+                (o.name for o in session.get_outputs()),
+                session.run(None, {name: given[name] for name in names}),
+                strict=True,
+            )
+        )
         state = {name: made[f"{name}.next"] for name in state}
     for top in outputs:
         case.close(torch.from_numpy(made[top.name]), recorded[top.name], f"blob {top.name} of the model")

@@ -38,7 +38,11 @@ UNBOUNDED = ("gaussian", "msra")
 def drawn(layer: str, filler: str) -> torch.Tensor:
     torch.manual_seed(3)
     words = f"weight_filler: {FILLERS[filler]}" if FILLERS[filler] else "bias_term: true"
-    return netspec.compile(load_source(Source("net.yaml", LAYERS[layer] % words))).layer_parameters("l")[0].detach()
+    return (
+        netspec.compile(load_source(Source("net.yaml", LAYERS[layer] % words)))
+        .layer_parameters("l")[0]
+        .detach()
+    )
 
 
 def test_every_recorded_filler_is_here() -> None:
@@ -55,12 +59,17 @@ def test_statistics(layer: str, filler: str) -> None:
     weight = drawn(layer, filler).double()
     error = 5 * deviation * (2 / weight.numel()) ** 0.5 + 1e-6
     assert weight.mean().item() == pytest.approx(mean, abs=error)
-    assert weight.std().item() == pytest.approx(deviation, rel=0.04 if filler != "gaussian_sparse" else 0.15, abs=1e-6)
+    assert weight.std().item() == pytest.approx(
+        deviation, rel=0.04 if filler != "gaussian_sparse" else 0.15, abs=1e-6
+    )
     assert (weight == 0).double().mean().item() == pytest.approx(zeros, abs=0.03)
     if not filler.startswith(UNBOUNDED):
         room = 0.02 * (greatest - least) + 1e-6
         ends = weight.min().item(), weight.max().item()
-        assert ends == (pytest.approx(least, abs=room), pytest.approx(greatest, abs=room if filler != "unitball" else 0.25 * greatest))
+        assert ends == (
+            pytest.approx(least, abs=room),
+            pytest.approx(greatest, abs=room if filler != "unitball" else 0.25 * greatest),
+        )
 
 
 @pytest.mark.torch

@@ -42,12 +42,16 @@ def test_propagate_down_false_stops_the_gradient(tmp_path: Path) -> None:
     x = torch.ones(2, 3, requires_grad=True)
     net(x).sum().backward()
     assert x.grad is None and net.layer_parameters("f")[0].grad is None
-    torch.testing.assert_close(net.layer_parameters("g")[1].grad, torch.full((2,), 2.0))  # one of the two ways, two samples
+    torch.testing.assert_close(
+        net.layer_parameters("g")[1].grad, torch.full((2,), 2.0)
+    )  # one of the two ways, two samples
 
 
 def test_propagate_down_needs_a_value_for_each_bottom() -> None:
     with pytest.raises(SpecError) as found:
-        compiled("input: {x: [2, 3]}\nlayers:\n  - {name: r, type: ReLU, bottom: x, propagate_down: [true, false]}\n")
+        compiled(
+            "input: {x: [2, 3]}\nlayers:\n  - {name: r, type: ReLU, bottom: x, propagate_down: [true, false]}\n"
+        )
     assert [d.code for d in found.value.diagnostics] == ["NS107"]
 
 
@@ -88,12 +92,18 @@ def test_a_net_with_a_reshaped_shared_weight_copies(tmp_path: Path) -> None:
 def test_the_batch_s_own_statistics_are_certified(layer: str) -> None:
     """Each output then reads the whole batch, so rounding may cost as much as a sum over it."""
     program = load_source(
-        Source("bn.yaml", f"input: {{x: [N, 3, 16, 16]}}\nlayers:\n  - {{name: bn, {layer}}}\n  - {{type: ReLU, name: r}}\n")
+        Source(
+            "bn.yaml",
+            f"input: {{x: [N, 3, 16, 16]}}\nlayers:\n  - {{name: bn, {layer}}}\n  - {{type: ReLU, name: r}}\n",
+        )
     )
     typed, net = program.graph(), netspec.compile(program, phase="deploy")
     from netspec.emit.onnx_model import onnx_model
 
-    weights = {ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in typed.weight_refs()}
+    weights = {
+        ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().numpy()
+        for ref in typed.weight_refs()
+    }
     certificate = certify(net, typed, onnx_model(typed, weights).SerializeToString())
     assert certificate.cases > 5 and np.isfinite(certificate.closest)
 
@@ -118,7 +128,9 @@ def test_a_layer_s_own_phase_is_its_behaviour_and_filters_nothing(tmp_path: Path
 
 
 def test_a_layer_that_always_trains_is_not_exported() -> None:
-    typed = load_source(Source("n.yaml", "input: {x: [N, 4]}\nlayers: [{name: d, type: Dropout, phase: TRAIN}]\n")).graph()
+    typed = load_source(
+        Source("n.yaml", "input: {x: [N, 4]}\nlayers: [{name: d, type: Dropout, phase: TRAIN}]\n")
+    ).graph()
     from netspec.emit.onnx_model import onnx_model
 
     with pytest.raises(SpecError) as found:

@@ -52,10 +52,14 @@ class Trial:
         spec.write_text(import_prototxt(text).text)
         self.program = netspec.load(str(spec), stages=[], level=0)
         self.net: nn.Module = netspec.compile(self.program, phase=self.drawn.phase.lower())
-        self.arrays: Arrays = {name: np.array(np.asarray(value, np.float32), float) for name, value in self.drawn.inputs.items()}
+        self.arrays: Arrays = {
+            name: np.array(np.asarray(value, np.float32), float) for name, value in self.drawn.inputs.items()
+        }
         self.weights: list[Tensor] = self.net.layer_parameters("l") if "l" in self.net.layers else []
         for i, tensor in enumerate(self.weights):
-            value = np.broadcast_to(self.drawn.weights.get(f"w{i}", dice.normal(tensor.shape) / 2), tensor.shape)
+            value = np.broadcast_to(
+                self.drawn.weights.get(f"w{i}", dice.normal(tensor.shape) / 2), tensor.shape
+            )
             with torch.no_grad():
                 tensor.copy_(torch.tensor(value))
             self.arrays[f"w{i}"] = np.array(tensor.detach().numpy(), float)
@@ -65,7 +69,10 @@ class Trial:
         want = self.drawn.reference(self.arrays)
         learns = tuple(self.drawn.inputs) if self.drawn.learns is None else self.drawn.learns
         exported = dict(self.exported()) if self.drawn.phase == "TEST" else {}
-        feed = {name: torch.tensor(self.arrays[name], dtype=torch.float32).requires_grad_(name in learns) for name in self.drawn.inputs}
+        feed = {
+            name: torch.tensor(self.arrays[name], dtype=torch.float32).requires_grad_(name in learns)
+            for name in self.drawn.inputs
+        }
         blobs = self.net.forward_blobs(feed)
         for name, value in want.items():
             self.close(blobs[name].detach(), value, name)
@@ -73,14 +80,25 @@ class Trial:
                 self.close(exported[name], value, f"{name} of the model")
         for name, value in (self.drawn.after(self.arrays) if self.drawn.after else {}).items():
             self.close(self.weights[int(name[1:])], value, f"{name} after the pass")
-        leaves = {**{name: feed[name] for name in learns}, **{f"w{i}": w for i, w in enumerate(self.weights) if w.requires_grad}}
-        given = {name: self.numbers.standard_normal(value.shape) for name, value in want.items() if blobs[name].requires_grad}
+        leaves = {
+            **{name: feed[name] for name in learns},
+            **{f"w{i}": w for i, w in enumerate(self.weights) if w.requires_grad},
+        }
+        given = {
+            name: self.numbers.standard_normal(value.shape)
+            for name, value in want.items()
+            if blobs[name].requires_grad
+        }
         if given:
-            sum((blobs[name] * torch.tensor(dy, dtype=torch.float32)).sum() for name, dy in given.items()).backward()
+            sum(
+                (blobs[name] * torch.tensor(dy, dtype=torch.float32)).sum() for name, dy in given.items()
+            ).backward()
             slopes = self.drawn.slopes(self.arrays, given) if self.drawn.slopes else {}
             for name, leaf in leaves.items():
                 found = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
-                self.close(found, slopes[name] if name in slopes else self.slope(name, given), f"gradient of {name}")
+                self.close(
+                    found, slopes[name] if name in slopes else self.slope(name, given), f"gradient of {name}"
+                )
         assert given or not learns, f"{self.what}: no gradient"
 
     def slope(self, name: str, given: Arrays) -> np.ndarray:
@@ -105,7 +123,9 @@ class Trial:
         if not tops:
             return
         typed = changed(typed, graph=deployed(typed.graph, tops))
-        model = onnx_model(typed, {ref.name: self.weights[ref.index].detach().numpy().copy() for ref in typed.weight_refs()})
+        model = onnx_model(
+            typed, {ref.name: self.weights[ref.index].detach().numpy().copy() for ref in typed.weight_refs()}
+        )
         session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         feed: dict[str, Any] = {name: np.asarray(self.arrays[name], np.float32) for name in self.drawn.inputs}
         for given in session.get_inputs():
@@ -116,6 +136,9 @@ class Trial:
         yield from zip((o.name for o in session.get_outputs()), made, strict=True)
 
     def close(self, have: Any, want: Any, what: str) -> None:
-        have, tolerance = np.asarray(have.detach() if isinstance(have, Tensor) else have), self.drawn.tolerance
+        have, tolerance = (
+            np.asarray(have.detach() if isinstance(have, Tensor) else have),
+            self.drawn.tolerance,
+        )
         assert have.shape == np.shape(want), f"{self.what}: shape of {what}"
         np.testing.assert_allclose(have, want, tolerance, tolerance, err_msg=f"{self.what}: {what}")

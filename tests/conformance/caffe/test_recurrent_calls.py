@@ -23,9 +23,15 @@ class Case:
     def __init__(self, seed: str) -> None:
         d = self.dice = Dice(seed)
         self.type, self.outputs = d.choice(["RNN", "LSTM"]), d.size(1, 3)
-        self.exposed, self.static, self.features = d.chance(0.4), d.choice([0, 0, 2]), d.sizes(1, 3, d.size(1, 2))
+        self.exposed, self.static, self.features = (
+            d.chance(0.4),
+            d.choice([0, 0, 2]),
+            d.sizes(1, 3, d.size(1, 2)),
+        )
         self.states = ("h", "c")[: 1 + (self.type == "LSTM")]
-        inputs = {"x": ["T", "N", *self.features], "cont": ["T", "N"]} | ({"s": ["N", self.static]} if self.static else {})
+        inputs = {"x": ["T", "N", *self.features], "cont": ["T", "N"]} | (
+            {"s": ["N", self.static]} if self.static else {}
+        )
         bottoms = [*inputs, *(f"{name}0" for name in self.states if self.exposed)]
         inputs |= {f"{name}0": [1, "N", self.outputs] for name in self.states if self.exposed}
         self.tops = ["y", *(f"{name}T" for name in self.states if self.exposed)]
@@ -101,7 +107,9 @@ def test_several_calls(number: int) -> None:
 
     case = Case(f"recurrent calls/{number}")
     typed = case.program.graph("test")
-    model = onnx_model(typed, {ref.name: case.weights[f"w{ref.index}"].astype(np.float32) for ref in typed.weight_refs()})
+    model = onnx_model(
+        typed, {ref.name: case.weights[f"w{ref.index}"].astype(np.float32) for ref in typed.weight_refs()}
+    )
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     state: list[Array] = case.fresh(1)
     kept: list[Array] = []
@@ -118,7 +126,11 @@ def test_several_calls(number: int) -> None:
 def passes(case: Case, arrays: Arrays, state: list[Array], want: Arrays) -> None:
     """torch's tops and gradients of one call."""
     names = [name for name in arrays if name != "cont" and not name.startswith("w")]
-    given = {name: torch.tensor(value, dtype=torch.float32) for name, value in arrays.items() if not name.startswith("w")}
+    given = {
+        name: torch.tensor(value, dtype=torch.float32)
+        for name, value in arrays.items()
+        if not name.startswith("w")
+    }
     leaves = {name: given[name].requires_grad_() for name in names}
     leaves |= {f"w{i}": tensor for i, tensor in enumerate(case.net.layer_parameters("l"))}
     case.net.zero_grad()
@@ -128,14 +140,20 @@ def passes(case: Case, arrays: Arrays, state: list[Array], want: Arrays) -> None
     dy = case.dice.normal(want["y"].shape)
     (blobs["y"] * torch.tensor(dy, dtype=torch.float32)).sum().backward()
     for name, leaf in leaves.items():
-        np.testing.assert_allclose(leaf.grad, case.slope(arrays, state, name, dy), 1e-3, 1e-4, err_msg=f"gradient of {name}")
+        np.testing.assert_allclose(
+            leaf.grad, case.slope(arrays, state, name, dy), 1e-3, 1e-4, err_msg=f"gradient of {name}"
+        )
 
 
 def exported(case: Case, session: Any, arrays: Arrays, kept: list[Array], want: Arrays) -> list[Array]:
     """onnxruntime's tops of one call, and the state that it hands back for the next."""
     feed, carried = {}, iter(kept)
     for given in session.get_inputs():
-        value = arrays[given.name] if given.name in arrays else next(carried, np.zeros((arrays["x"].shape[1], case.outputs)))
+        value = (
+            arrays[given.name]
+            if given.name in arrays
+            else next(carried, np.zeros((arrays["x"].shape[1], case.outputs)))
+        )
         feed[given.name] = value.astype(np.float32)
     made = dict(zip((o.name for o in session.get_outputs()), session.run(None, feed), strict=True))
     for top, value in want.items():

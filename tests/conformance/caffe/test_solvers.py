@@ -49,7 +49,9 @@ class Run(NamedTuple):
         """Batch k of the data in order, wrapping."""
         size, rows = int(self.arrays["batch"]), len(self.arrays["labels"])
         take = np.arange(k * size, (k + 1) * size) % rows
-        return torch.from_numpy(self.arrays["data"][take]), torch.from_numpy(self.arrays["labels"][take]).long()
+        return torch.from_numpy(self.arrays["data"][take]), torch.from_numpy(
+            self.arrays["labels"][take]
+        ).long()
 
 
 def load(name: str) -> Run:
@@ -58,7 +60,9 @@ def load(name: str) -> Run:
     net = HandNet()
     tensors = [net.conv.weight, net.conv.bias, net.ip.weight, net.ip.bias]
     multipliers = MULTIPLIERS[json.loads(str(arrays["meta"]))["net"]]
-    specs = [ParameterSpec(blob, tensor, *m) for blob, tensor, m in zip(BLOBS, tensors, multipliers, strict=True)]
+    specs = [
+        ParameterSpec(blob, tensor, *m) for blob, tensor, m in zip(BLOBS, tensors, multipliers, strict=True)
+    ]
     for spec in specs:
         spec.tensor.data.copy_(torch.from_numpy(arrays[f"w__{spec.name}"][0]))
     return Run(arrays, words, net, specs)
@@ -92,7 +96,11 @@ def advance(run: Run, solver: Solver, begin: int, end: int, first_batch: int) ->
         close(run.net.total_loss, run.arrays["loss"][i], f"loss of iteration {i}")
         for spec in run.parameters:
             if spec.trained:
-                close(spec.tensor.grad, run.arrays[f"g__{spec.name}"][i], f"gradient of {spec.name}, iteration {i}")
+                close(
+                    spec.tensor.grad,
+                    run.arrays[f"g__{spec.name}"][i],
+                    f"gradient of {spec.name}, iteration {i}",
+                )
         solver.step()
         for spec in run.parameters:
             close(spec.tensor, run.arrays[f"w__{spec.name}"][i + 1], f"{spec.name} after iteration {i}")
@@ -131,6 +139,10 @@ def caffe_history(run: Run) -> dict[str, tuple[Tensor, ...]]:
     """The recorded snapshot at iteration 10, by parameter."""
 
     def part(k: int) -> list[Tensor]:
-        return [torch.from_numpy(run.arrays[f"resume_history__{k}"])] if f"resume_history__{k}" in run.arrays else []
+        return (
+            [torch.from_numpy(run.arrays[f"resume_history__{k}"])]
+            if f"resume_history__{k}" in run.arrays
+            else []
+        )
 
     return {spec.name: (*part(i), *part(i + 4)) for i, spec in enumerate(run.parameters)}

@@ -1,0 +1,81 @@
+"""Names and air: functions are verbs, lines are short, conditional expressions are few. The bounds may only fall."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import netspec
+
+ROOT = Path(netspec.__file__).parent
+FILES = [path for path in sorted(ROOT.rglob("*.py")) if "__pycache__" not in path.parts]
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+VERBS_IN_ED = {"embed", "exceed", "feed", "need", "read", "seed", "shed", "speed"}
+WORDS = """
+begun bound built chosen done drawn driven fallen fed found frozen given gone grown held hidden kept known led left lost
+made met paid risen said seen sent shown sold spelt spoken spent stood sung taken thrown told torn understood unknown
+unseen woken won worn wound woven written
+"""
+IRREGULAR = frozenset(WORDS.split())
+"""Participles that do not end in -ed; those that are a verb's first form, too (cut, put, read, set, split, spread), are no fault."""
+
+ALLOWED = {"kept", "sorted", "frozen", "failed"}
+"""`Layer.kept` and `Diagnostics.sorted` are words of the interface; `frozen` is what the field calls such a class decorator."""
+MOST_PARTICIPLES = 0.01
+MOST_LONG_LINES = 0.037
+MOST_CONDITIONAL = 0.024
+
+
+def is_participle(name: str) -> bool:
+    first = name.strip("_").partition("_")[0]
+    return first in IRREGULAR or (first.endswith("ed") and first not in VERBS_IN_ED)
+
+
+def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Functions and methods, but for those that Python names."""
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, FUNCTIONS) and not node.name.startswith("__"):
+                yield path, node
+
+
+def is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+def test_participles_are_told() -> None:
+    assert [
+        name for name in ("tried", "_made", "said_of", "settled", "bound") if not is_participle(name)
+    ] == []
+    assert [name for name in ("try_fix", "read", "feed_net", "split", "need") if is_participle(name)] == []
+
+
+def test_functions_are_verbs() -> None:
+    every = list(functions())
+    found = sorted(
+        {
+            f"{path.relative_to(ROOT)} {node.name}"
+            for path, node in every
+            if is_participle(node.name) and node.name not in ALLOWED and not is_property(node)
+        }
+    )
+    assert len(found) / len(every) < MOST_PARTICIPLES, found
+
+
+def test_lines_are_short() -> None:
+    lines = [line for path in FILES for line in path.read_text(encoding="utf-8").splitlines()]
+    assert sum(len(line) > 100 for line in lines) / len(lines) < MOST_LONG_LINES
+
+
+def test_conditional_expressions_are_few_and_stand_alone() -> None:
+    total, nested, lines = 0, [], 0
+    for path, tree in TREES.items():
+        lines += path.read_text(encoding="utf-8").count("\n")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.IfExp):
+                total += 1
+                if any(isinstance(inner, ast.IfExp) for inner in ast.walk(node) if inner is not node):
+                    nested.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert total / lines < MOST_CONDITIONAL
+    assert nested == []
