@@ -20,7 +20,14 @@ from netspec.ir.manual import sentence
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.traits import TRAITS, DefinitionError
 from netspec.record import Record, Reject
-from netspec.reference.layer_page import answered, default_of, markdown_table, record_page, reference, worked
+from netspec.reference.layer_page import (
+    default_of,
+    list_methods,
+    markdown_table,
+    record_page,
+    reference,
+    work_example,
+)
 from netspec.source import Source
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read
@@ -63,10 +70,10 @@ def index() -> Pages:
 
 
 def schema() -> Pages:
-    from netspec.resolve.json_schema.publish import published_schema
-    from netspec.resolve.published_shared import written_out
+    from netspec.resolve.json_schema.publish import build_schema
+    from netspec.resolve.json_schema.shared import written_out
 
-    yield "schemas/netspec.schema.json", written_out(published_schema())
+    yield "schemas/netspec.schema.json", written_out(build_schema())
 
 
 def layer_pages() -> Pages:
@@ -154,7 +161,7 @@ def language() -> Pages:
 def traits() -> Pages:
     """What passes may ask of a layer type: the closed set of traits, and what every layer answers."""
     rows = [(f"`{name}`", trait.says, trait.owes) for name, trait in TRAITS.items()]
-    answers = [(f"`{name}`", said) for name, said in answered(Layer)]
+    answers = [(f"`{name}`", said) for name, said in list_methods(Layer)]
     about = (
         'What a layer type says of itself in its header (`traits=("elementwise",)`), so that passes need not know its name. The set is\n'
         "closed: a word that is not in it is refused where the class is made (NS122 in a plug-in), and so is a trait without a method\n"
@@ -169,7 +176,7 @@ def traits() -> Pages:
         markdown_table(("asked", "answer"), answers),
     )
     built = markdown_table(
-        ("`g.`", "what it makes"), [(f"`{name}`", said) for name, said in answered(OnnxBuilder)]
+        ("`g.`", "what it makes"), [(f"`{name}`", said) for name, said in list_methods(OnnxBuilder)]
     )
     onnx = (
         "A layer's `onnx(self, g, *bottoms, **weights)` builds its part of the model with `g`, an `OnnxBuilder`: any operator of ONNX\n"
@@ -264,7 +271,7 @@ def faults_of(cls: type[Layer]) -> Iterator[tuple[int, str]]:
             if example is None:
                 return
             if example.code is None:
-                worked(cls, example)
+                work_example(cls, example)
         except Reject as error:
             yield at, rejected(cls, example, error)
         except Exception as error:

@@ -19,7 +19,7 @@ from faults_rules import Net, Shapes, names_are_wrong, schema_takes
 from netspec.diagnostics.model import Diagnostic, SpecError
 from netspec.diagnostics.words import remarks
 from netspec.repair.check import check_source
-from netspec.repair.edits import edited
+from netspec.repair.edits import apply_edits
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
 from netspec.syntax.paths import zoo_specs
@@ -103,7 +103,7 @@ class Bench:
             text
             for d in errors
             for fix in d.fixes
-            if fix.edits and (text := edited(source, fix.edits)) is not None
+            if fix.edits and (text := apply_edits(source, fix.edits)) is not None
         ]
         clean = sum(fewer(errors, check_source(text)) for text in offered)
         return Verdict(bool(errors) and not crashed, primary, secondary, len(offered), clean, crashed)

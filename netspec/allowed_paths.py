@@ -8,12 +8,12 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["VARIABLE", "allowed", "allowing", "reachable", "within"]
+__all__ = ["VARIABLE", "allowing", "list_allowed", "reachable", "within"]
 
 VARIABLE = "NETSPEC_ALLOW_OUTSIDE"
 
 
-def allowed() -> tuple[str, ...]:
+def list_allowed() -> tuple[str, ...]:
     """The files and folders that specs may reach besides their own folder, symbolic links followed."""
     return tuple(os.path.realpath(place) for place in os.environ.get(VARIABLE, "").split(os.pathsep) if place)
 
@@ -39,7 +39,7 @@ def reachable(path: str, folder: str) -> bool:
     links are followed before judging.
     """
     full = os.path.realpath(path)
-    return within(full, os.path.realpath(folder)) or any(within(full, place) for place in allowed())
+    return within(full, os.path.realpath(folder)) or any(within(full, place) for place in list_allowed())
 
 
 def within(path: str, folder: str) -> bool:

@@ -11,7 +11,7 @@ from netspec.analysis.evidence import disagreement
 from netspec.analysis.expect.budget import expect
 from netspec.analysis.expect.words import check_words
 from netspec.analysis.infer import infer
-from netspec.analysis.learning_rate.courses import said_length
+from netspec.analysis.learning_rate.courses import read_length
 from netspec.analysis.learning_rate.faults import rate_faults
 from netspec.analysis.lint.run import lint
 from netspec.analysis.players import Part, parts
@@ -19,14 +19,14 @@ from netspec.analysis.sizes.feasible import feasible
 from netspec.analysis.sizes.legal import with_letters
 from netspec.analysis.still import still
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
-from netspec.diagnostics.suggest import bounded
+from netspec.diagnostics.suggest import limit_cost
 from netspec.frozen_classes import frozen
 from netspec.garbage_collection import no_collection
 from netspec.ir.graph import Graph, TypedGraph
 from netspec.read_options import PLAIN, Reading
 from netspec.resolve.resolve import Resolved, resolve, wire
 from netspec.resolve.training_heads import heads_of, learning, with_heads
-from netspec.resolve.wiring import NetState, kept
+from netspec.resolve.wiring import NetState, keeps_layer
 from netspec.source import Source
 from netspec.syntax.expand import expand
 from netspec.syntax.printable import check_names
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Program",
-    "accused",
+    "blames_number",
     "findings",
     "load",
     "load_source",
@@ -63,7 +63,7 @@ class Program:
     def graph(self, phase: str = "deploy") -> TypedGraph:
         """The typed graph of a phase ("train", "test") or of the deployed net. Raises SpecError."""
         diagnostics = Diagnostics()
-        typed = typed_graph(self.resolved, phase, self.reading, diagnostics)
+        typed = type_graph(self.resolved, phase, self.reading, diagnostics)
         if typed is None or diagnostics.failed:
             raise SpecError(diagnostics.sorted())
         return typed
@@ -125,9 +125,9 @@ class Program:
         """The complete spec that this program stands for: flat layers, every default written out.
         Raises SpecError.
         """
-        from netspec.emit.resolved_spec import resolved_text
+        from netspec.emit.resolved_spec import write_resolved_spec
 
-        return resolved_text(
+        return write_resolved_spec(
             self.resolved, {state_of(typed.graph.phase, self.reading): typed for typed in self.graphs()}
         )
 
@@ -151,7 +151,7 @@ def state_of(phase: str, reading: Reading) -> NetState:
 
 
 @no_collection()
-def typed_graph(
+def type_graph(
     resolved: Resolved, phase: str, reading: Reading, diagnostics: Diagnostics
 ) -> TypedGraph | None:
     """Resolved to TypedGraph, for one phase."""
@@ -170,7 +170,7 @@ def training_graph(
     """Resolved to the TypedGraph that training runs in a phase. What the net learns by is decided
     in TRAIN, for both.
     """
-    typed = typed_graph(resolved, phase, reading, diagnostics)
+    typed = type_graph(resolved, phase, reading, diagnostics)
     if typed is None or diagnostics.failed:
         return None
     if phase == "train":
@@ -208,12 +208,12 @@ def with_file_types(graph: Graph) -> Graph:
 
     if not has_files(graph):
         return graph
-    from netspec.data.layer_sources import typed_inputs
+    from netspec.data.layer_sources import type_inputs
 
-    return typed_inputs(graph)
+    return type_inputs(graph)
 
 
-def accused(found: list[Diagnostic]) -> bool:
+def blames_number(found: list[Diagnostic]) -> bool:
     """Whether a number of the text may be why there is a finding."""
     if not any(map(disagreement, found)):
         return False
@@ -230,7 +230,7 @@ def findings(source: Source, reading: Reading) -> list[Diagnostic]:
 
 
 @no_collection()
-@bounded()
+@limit_cost()
 def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
     """The findings, and how many layers were looked at for them."""
     diagnostics = Diagnostics()
@@ -239,10 +239,10 @@ def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
         diagnostics.found = [d for d in diagnostics.found if d.code != "NS209" or d.about.key != "layers"]
     if resolved is not None:
         views: dict[str, TypedGraph] = {}
-        for phase in ("test", "train") if phased(resolved) else ("test",):
+        for phase in ("test", "train") if has_phases(resolved) else ("test",):
             found = Diagnostics()
             found.found = list(diagnostics.found)
-            typed = typed_graph(resolved, phase, reading, found)
+            typed = type_graph(resolved, phase, reading, found)
             diagnostics.layers += found.layers
             if typed is not None:
                 views[phase] = typed
@@ -255,7 +255,7 @@ def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
                 idle = still(learning, resolved.spec.root.key_span("train"))
                 diagnostics.found += [idle] if idle is not None else []
                 parts(resolved, learning, diagnostics)
-            diagnostics.found += rate_faults(resolved, said_length(resolved))
+            diagnostics.found += rate_faults(resolved, read_length(resolved))
         if not diagnostics.failed:
             expect(resolved, views, diagnostics)
             lint(resolved, views, diagnostics)
@@ -269,7 +269,9 @@ def homeless(resolved: Resolved, reading: Reading) -> list[Diagnostic]:
     level that were asked for.
     """
     states = [state_of(phase, reading) for phase in ("test", "train")]
-    alone = [each for each in resolved.strangers.values() if not any(kept(each, state) for state in states)]
+    alone = [
+        each for each in resolved.strangers.values() if not any(keeps_layer(each, state) for state in states)
+    ]
     alone = [each for each in alone if "NS441" not in (*resolved.file.allow, *each.fields.allow)]
     return [
         replace(d, code="NS441", fact=f"{d.fact}; neither phase keeps the layer", hides=None)
@@ -291,7 +293,7 @@ def is_library(source: Source) -> bool:
     return bool(keys & {"blocks", "vars"}) and keys <= {"netspec", "description", "import", "vars", "blocks"}
 
 
-def phased(resolved: Resolved) -> bool:
+def has_phases(resolved: Resolved) -> bool:
     """Whether the phases may have other layers. A layer's own `phase` only says how it behaves."""
     return bool(resolved.strangers) or any(
         d.fields.include or d.fields.exclude for d in resolved.drafts.values()

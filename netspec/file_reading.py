@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from typing import BinaryIO, TextIO
 
-from netspec.allowed_paths import allowed, within
+from netspec.allowed_paths import list_allowed, within
 
 __all__ = [
     "NotRegularError",
@@ -109,7 +109,7 @@ def real_file(path: Name, roots: Iterable[Name]) -> str:
     Raises as open_below does.
     """
     full = os.path.realpath(path)
-    homes = [*(os.path.realpath(root) for root in roots), *allowed()]
+    homes = [*(os.path.realpath(root) for root in roots), *list_allowed()]
     if not any(within(full, home) for home in homes):
         raise OutsideRootError(
             0, f"it leads to {full}, outside {homes[0] if homes else 'every folder'}", os.fspath(path)

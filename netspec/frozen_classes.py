@@ -8,7 +8,7 @@ nothing of netspec.
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar, dataclass_transform
 
-__all__ = ["changed", "fresh", "frozen", "mutable"]
+__all__ = ["fresh", "frozen", "mutable", "replace_fields"]
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ def mutable(cls: type[T]) -> type[T]:
     return cls
 
 
-def changed(instance: T, **values: Any) -> T:
+def replace_fields(instance: T, **values: Any) -> T:
     """A copy with some fields set otherwise."""
     copy = object.__new__(type(instance))
     copy.__dict__.update(instance.__dict__, **values)

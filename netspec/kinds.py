@@ -18,7 +18,7 @@ __all__ = [
     "Schema",
     "is_nan",
     "kind_of",
-    "merged",
+    "merge_schemas",
 ]
 
 Schema = dict[str, Any]
@@ -199,7 +199,7 @@ def listing(item: Kind, exactly: int | None, lone: bool) -> Kind:
         )
         words = {"type": "array", "items": item.schema(bounds), **size}
         if lone:
-            return merged([words, item.schema(bounds)])
+            return merge_schemas([words, item.schema(bounds)])
         return words
 
     types = ("array", *item.types) if lone else ("array",)
@@ -227,7 +227,7 @@ def mapping(item: Kind) -> Kind:
     )
 
 
-def merged(schemas: list[Schema]) -> Schema:
+def merge_schemas(schemas: list[Schema]) -> Schema:
     """One schema for values of several JSON types; words that could meet another's type stand
     behind an `if`.
     """
@@ -298,7 +298,7 @@ def either(kinds: list[Kind]) -> Kind:
         return kind.read(node, bounds)
 
     def schema(bounds: Bounds) -> Schema:
-        return merged([k.schema(bounds) for k in kinds])
+        return merge_schemas([k.schema(bounds) for k in kinds])
 
     types = tuple(dict.fromkeys(t for k in kinds for t in k.types))
     return Kind(
@@ -325,17 +325,17 @@ def kind_of(annotation: Any) -> Kind:
         str(annotation),
     )  # words in another order are equal, and would be listed as those that came first
     if key not in KNOWN:
-        KNOWN[key] = made(annotation)
+        KNOWN[key] = make_kind(annotation)
     return KNOWN[key]
 
 
-def made(annotation: Any, lone: bool = True) -> Kind:
+def make_kind(annotation: Any, lone: bool = True) -> Kind:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return choice(arguments)
     if origin in (Union, UnionType):
         kinds = [
-            made(a, lone=False) if get_origin(a) is tuple else kind_of(a)
+            make_kind(a, lone=False) if get_origin(a) is tuple else kind_of(a)
             for a in arguments
             if a is not NoneType
         ]

@@ -8,7 +8,7 @@ or raises a `Reject`. Knows no layer, no place.
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self, dataclass_transform
 
-from netspec.kinds import INT, Bounds, Kind, Node, Reject, Schema, kind_of, merged
+from netspec.kinds import INT, Bounds, Kind, Node, Reject, Schema, kind_of, merge_schemas
 
 __all__ = ["Bounds", "Kind", "Node", "Param", "Record", "Reject", "as_written", "kind_of", "param"]
 
@@ -161,7 +161,7 @@ class Record:
         )
         return f"{type(self).__name__}({given})"
 
-    def changed(self, **values: Any) -> Self:
+    def replace(self, **values: Any) -> Self:
         """A copy with some parameters set otherwise."""
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__, **values)
@@ -199,7 +199,7 @@ class Record:
             else:
                 value = values[name]
                 if isinstance(value, dict) and declared.pair:
-                    built.__dict__[name] = joined(declared, value, whole)
+                    built.__dict__[name] = join_halves(declared, value, whole)
                 else:
                     built.__dict__[name] = value
         return built
@@ -220,7 +220,7 @@ class Record:
             if cls.short is None:
                 return words
             short = cls.params[cls.short]
-            return merged([words, short.kind.schema(short.bounds)])
+            return merge_schemas([words, short.kind.schema(short.bounds)])
 
         types = ("object", *cls.params[cls.short].kind.types) if cls.short else ("object",)
         return Kind(cls.__name__, types, read, schema)
@@ -270,7 +270,7 @@ def as_written(value: Any) -> Any:
     return value
 
 
-def joined(declared: Param, halves: dict[str, int], whole: Any) -> tuple[int, ...]:
+def join_halves(declared: Param, halves: dict[str, int], whole: Any) -> tuple[int, ...]:
     """(kernel_h, kernel_w) as one value; a half left out takes the default, if there is one."""
     default = declared.default
     if len(halves) < len(declared.pair) and not isinstance(default, int):

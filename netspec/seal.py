@@ -28,10 +28,10 @@ __all__ = [
     "PROBES",
     "SEAL",
     "Seal",
-    "allowed",
     "certificate_of",
+    "check_allowed",
+    "choose_probed",
     "probe_array",
-    "probed_places",
     "properties_of",
     "seal_of",
 ]
@@ -71,7 +71,7 @@ class Seal(NamedTuple):
         return json.dumps({"graph": self.graph, "weights": self.weights})
 
 
-def allowed(path: str | os.PathLike[str], uncertified: bool = False) -> None:
+def check_allowed(path: str | os.PathLike[str], uncertified: bool = False) -> None:
     """Let a certified file pass whose hashes are those of the certificate, and any other only with
     `uncertified`.
 
@@ -84,7 +84,7 @@ def allowed(path: str | os.PathLike[str], uncertified: bool = False) -> None:
 
 def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
     """The certificate of a file that it belongs to. Raises SpecError as `allowed`."""
-    with opened(Path(path)) as data:
+    with open_mapped(Path(path)) as data:
         said = properties(data, path)
     if said.get("netspec.certified") not in ("true", "partial"):
         raise fail("NS712", why_not(said), path=os.fspath(path), notes=(DOING_WITHOUT,))
@@ -114,7 +114,7 @@ DOING_WITHOUT = "`--allow-uncertified` takes the file as it is"
 
 def properties_of(path: str | os.PathLike[str]) -> dict[str, str]:
     """What a model file says of itself. Raises SpecError: NS720 (not readable), NS721 (no model)."""
-    with opened(Path(path)) as data:
+    with open_mapped(Path(path)) as data:
         return properties(data, path)
 
 
@@ -129,7 +129,7 @@ def seal_of(path: str | os.PathLike[str]) -> Seal:
     outside that are not there).
     """
     path = Path(path)
-    with opened(path) as data:
+    with open_mapped(path) as data:
         graph, weights = Parts(), dict[str, list[str]]()
         for number, kind, content in fields(data, path):
             if number == GRAPH and kind == 2:
@@ -192,7 +192,7 @@ def beside(body: Any, outside: Mapping[str, str], path: Path) -> None:
     name = outside.get("location", "")
     if not name or Path(name).name != name:
         raise fail("NS721", f"weights may lie in the folder of the model only: {name!r}", path=str(path))
-    with opened(path.with_name(name), "NS721", path.parent) as data:
+    with open_mapped(path.with_name(name), "NS721", path.parent) as data:
         try:
             start = int(outside.get("offset", "0"))
             if "length" in outside:
@@ -211,7 +211,7 @@ def beside(body: Any, outside: Mapping[str, str], path: Path) -> None:
 
 
 @contextmanager
-def opened(path: Path, code: str = "NS720", below: Path | None = None) -> Iterator[memoryview]:
+def open_mapped(path: Path, code: str = "NS720", below: Path | None = None) -> Iterator[memoryview]:
     """The bytes of a regular file, mapped. below: a folder that it must not lead out of."""
     try:
         with open_file(path) if below is None else open_below(path, [below]) as file:
@@ -293,7 +293,7 @@ PROBED = 64
 """Values of an output that a probe keeps."""
 
 
-def probed_places(size: int) -> list[int]:
+def choose_probed(size: int) -> list[int]:
     """Which elements of an output of so many a probe keeps: evenly spread, the first and the last
     among them.
     """

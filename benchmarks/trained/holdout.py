@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netspec.data.sources.idx import named, read_idx
+from netspec.data.sources.idx import find_file, read_idx
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -24,7 +24,7 @@ def divide(folder: Path, output: Path, count: int) -> None:
     """Write the four files."""
     output.mkdir(parents=True, exist_ok=True)
     for name in ("images-idx3-ubyte", "labels-idx1-ubyte"):
-        array = read_idx(named(folder, f"train-{name}"))
+        array = read_idx(find_file(folder, f"train-{name}"))
         write_idx(output / f"train-{name}", array[:-count])
         write_idx(output / f"t10k-{name}", array[-count:])
 

@@ -16,7 +16,7 @@ from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Layer
 from netspec.ir.rule import is_same
 
-__all__ = ["APART", "MIXED", "UNKNOWN", "Rows", "kept_apart", "mixing", "rows_of"]
+__all__ = ["APART", "MIXED", "UNKNOWN", "Rows", "keeps_rows_apart", "mixing", "rows_of"]
 
 APART, UNKNOWN, MIXED = "apart", "unknown", "mixed"
 
@@ -42,12 +42,12 @@ def rows_of(typed: TypedGraph) -> Found:
     """Of every value, by input, where the rows of the input lie. An input without rows, or that a
     value does not depend on, is left out.
     """
-    return traced(
+    return trace_rows(
         typed, {i.value: axis for i in typed.graph.inputs if (axis := row_axis(typed, i.value)) is not None}
     )
 
 
-def traced(typed: TypedGraph, axes: Mapping[Value, int]) -> Found:
+def trace_rows(typed: TypedGraph, axes: Mapping[Value, int]) -> Found:
     """Of every value, by input, where the rows of the input lie that begin along an axis."""
     found: dict[Value, dict[Value, Rows]] = {}
     for given in typed.graph.inputs:
@@ -62,7 +62,7 @@ def traced(typed: TypedGraph, axes: Mapping[Value, int]) -> Found:
                 for source, rows in each.items():
                     moved = through(typed, node, i, top, step, rows)
                     if source in merged:
-                        merged[source] = joined(merged[source], moved)
+                        merged[source] = join_rows(merged[source], moved)
                     else:
                         merged[source] = moved
             found[top] = merged
@@ -89,7 +89,7 @@ def stream_axis(typed: TypedGraph, source: Value) -> int | None:
     None where none tells it.
     """
     for axis in (0, 1) if len(typed.types[source].shape) > 1 else ():
-        found = traced(typed, {source: axis})
+        found = trace_rows(typed, {source: axis})
         for node in (node for node in typed.graph.nodes if "recurrent" in node.layer.traits):
             for value, looks in zip(node.bottoms, reads(typed, node), strict=False):
                 rows = found.get(value, {}).get(source, LOST)
@@ -114,7 +114,7 @@ def through(typed: TypedGraph, node: Node, bottom: int, top: Value, looks: Reads
         ):
             return Rows(APART, axis, rows.own and step[1:] == HERE)
     if "view" in node.layer.traits:
-        return viewed(typed.types[node.bottoms[bottom]].shape, typed.types[top].shape, rows)
+        return reshape_rows(typed.types[node.bottoms[bottom]].shape, typed.types[top].shape, rows)
     if says(node.layer):
         return Rows(MIXED, own=False, by=node)
     return LOST
@@ -127,7 +127,7 @@ def says(layer: Layer) -> bool:
     return type(layer).field is not Layer.field and "rearranges" not in layer.traits
 
 
-def viewed(before: Sequence[Size], after: Sequence[Size], rows: Rows) -> Rows:
+def reshape_rows(before: Sequence[Size], after: Sequence[Size], rows: Rows) -> Rows:
     """Rows in the same numbers in another shape: on the axis that whole axes, the rows' among them,
     have become.
     """
@@ -141,7 +141,7 @@ def viewed(before: Sequence[Size], after: Sequence[Size], rows: Rows) -> Rows:
     return LOST
 
 
-def joined(a: Rows, b: Rows) -> Rows:
+def join_rows(a: Rows, b: Rows) -> Rows:
     """Of a value that reads two others."""
     for state in (MIXED, UNKNOWN):
         found = next((rows for rows in (a, b) if rows.state == state), None)
@@ -164,7 +164,7 @@ def mixing(typed: TypedGraph) -> list[Node]:
     return sorted(dict.fromkeys(nodes), key=order.__getitem__)
 
 
-def kept_apart(typed: TypedGraph) -> bool:
+def keeps_rows_apart(typed: TypedGraph) -> bool:
     """Whether row i of every output is proven to depend on row i of the inputs alone, each along
     the first axis.
     """

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
-__all__ = ["Choice", "Things", "ranked"]
+__all__ = ["Choice", "Things", "rank_vertices"]
 
 Pick = tuple[int, Any]
 """Another vertex and how it is meant: which of its parts."""
@@ -93,21 +93,21 @@ class Partition:
         first, *rest = sorted(groups, key=lambda key: (-len(groups[key]), key))
         self.members[number] = groups[first]
         for key in rest:
-            self.found(groups[key])
+            self.add_class(groups[key])
         return [vertex for key in rest for vertex in groups[key]]
 
-    def found(self, vertices: list[int]) -> None:
+    def add_class(self, vertices: list[int]) -> None:
         """A new class."""
         number = len(self.members)
         self.members[number] = vertices
         for vertex in vertices:
             self.of[vertex] = number
 
-    def marked(self, vertex: int) -> "Partition":
+    def mark(self, vertex: int) -> "Partition":
         """One vertex in a class of its own, and what follows."""
         number = self.of[vertex]
         self.members[number] = [other for other in self.members[number] if other != vertex]
-        self.found([vertex])
+        self.add_class([vertex])
         return self.refine([vertex, *self.members[number]])
 
     def shape(self) -> tuple[Any, ...]:
@@ -121,7 +121,7 @@ class Partition:
         return tuple(sorted(rows))
 
 
-def ranked(things: Things, choose: Choice = min) -> list[int]:
+def rank_vertices(things: Things, choose: Choice = min) -> list[int]:
     """The vertices in an order that depends on the graph alone, up to automorphism."""
     found, tries = Partition(things).refine(), TRIES
     while undecided := found.undecided:
@@ -129,8 +129,8 @@ def ranked(things: Things, choose: Choice = min) -> list[int]:
         alike = found.members[number]
         tries -= len(alike) * len(things.labels)
         if tries >= 0:
-            shapes = {vertex: found.copy().marked(vertex).shape() for vertex in alike}
+            shapes = {vertex: found.copy().mark(vertex).shape() for vertex in alike}
             least = min(shapes.values())
             alike = [vertex for vertex in alike if shapes[vertex] == least]
-        found = found.marked(choose(alike))
+        found = found.mark(choose(alike))
     return [found.members[number][0] for number in sorted(found.members)]

@@ -5,7 +5,7 @@ out: such inputs.
 from netspec.ir.dims import Size
 from netspec.ir.graph import Graph, Input, Value
 
-__all__ = ["turned_inputs"]
+__all__ = ["find_turned_inputs"]
 
 COLORS = (1, 3, 4)
 """Channels of a picture: gray, colours, colours with transparency."""
@@ -13,7 +13,7 @@ LEAST = 8
 """Pixels from which on an axis may be a side of a picture that stands in the place of the channels."""
 
 
-def turned_inputs(graph: Graph) -> list[Input]:
+def find_turned_inputs(graph: Graph) -> list[Input]:
     """The inputs of pictures, read by windows, whose last axis holds a picture's channels and whose
     second one does not.
     """

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from netspec.analysis.memory import activation_memory
-from netspec.frozen_classes import changed, frozen
+from netspec.frozen_classes import frozen, replace_fields
 from netspec.ir.dims import Size, evaluate, product, total
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.types import TensorType
@@ -139,7 +139,7 @@ def cost(typed: TypedGraph) -> NetCost:
 def one_sample(typed: TypedGraph) -> TypedGraph:
     """The graph with 1 put in for the batch: its sizes are numbers, unless H or W is open."""
     one = {batch_symbol(typed): 1}
-    return changed(
+    return replace_fields(
         typed,
         types={
             v: TensorType(tuple(evaluate(size, one) for size in t.shape), t.dtype)

@@ -8,12 +8,12 @@ also where what it gathers would change, or what its weights start at.
 
 from collections.abc import Iterator, Sequence
 
-from netspec.analysis.infer import Pass, explained
+from netspec.analysis.infer import Pass, explain_refusal
 from netspec.diagnostics.model import Diagnostic
 from netspec.ir.field import ends
 from netspec.ir.graph import Graph, Node, TypedGraph
 from netspec.ir.layer import Filler, Layer, Weight
-from netspec.ir.types import TensorType, shown
+from netspec.ir.types import TensorType, show_shape
 from netspec.record import as_written
 
 __all__ = ["differences"]
@@ -42,7 +42,7 @@ def differences(typed: TypedGraph, other: Graph, dialect: str, *, trained: bool)
         if twin is None:
             continue
         if twin in broken:
-            error = explained(twin, broken[twin], found)
+            error = explain_refusal(twin, broken[twin], found)
             yield Diagnostic(
                 "NS413",
                 f"{node.name} would be illegal under {dialect}: {error.message}",
@@ -83,7 +83,9 @@ def other_weights(here: Sequence[Weight], there: Sequence[Weight]) -> list[str]:
         return []
     shapes = {w.name: w.shape for w in there}
     pairs = [(w.name, w.shape, shapes[w.name]) for w in here if w.name in shapes]
-    found = [f"{name} of {shown(old)} would be {shown(new)}" for name, old, new in pairs if old != new]
+    found = [
+        f"{name} of {show_shape(old)} would be {show_shape(new)}" for name, old, new in pairs if old != new
+    ]
     own = {w.name for w in here}
     return (
         found
@@ -103,7 +105,7 @@ def changes(node: Node, twin: Node, typed: TypedGraph) -> list[str]:
         if not isinstance(getattr(node.layer, name), Filler)
     ]
     return [
-        written(name, node.layer, twin.layer)
+        describe_difference(name, node.layer, twin.layer)
         for name in differ
         if matters(node.layer, name, twin.layer, bottoms)
     ]
@@ -115,7 +117,7 @@ def differing(layer: Layer, other: Layer) -> list[str]:
 
 def matters(layer: Layer, name: str, other: Layer, bottoms: Types) -> bool:
     """Whether the layer is another with this one parameter of the other."""
-    changed = layer.changed(**{name: other.__dict__[name]})
+    changed = layer.replace(**{name: other.__dict__[name]})
     if shapes(layer, bottoms) != shapes(changed, bottoms):
         return True
     if name == "pad" and windows(layer, bottoms) == windows(changed, bottoms):
@@ -145,21 +147,21 @@ def start(node: Node, twin: Node, typed: TypedGraph) -> list[str]:
         if isinstance(getattr(node.layer, name), Filler):
             pairs = zip(
                 typed.weights[node],
-                node.layer.changed(**{name: twin.layer.__dict__[name]}).weights(*bottoms),
+                node.layer.replace(**{name: twin.layer.__dict__[name]}).weights(*bottoms),
                 strict=True,
             )
             if any(
                 old.filler != new.filler and (node, i) not in typed.shared
                 for i, (old, new) in enumerate(pairs)
             ):
-                found.append(written(name, node.layer, twin.layer))
+                found.append(describe_difference(name, node.layer, twin.layer))
     pairs = zip(typed.weights[node], twin.layer.weights(*bottoms), strict=False)
     if not found and any(old.filler == new.filler and old.drawn != new.drawn for old, new in pairs):
         found.append("its fans are counted otherwise")
     return found
 
 
-def written(name: str, layer: Layer, other: Layer) -> str:
+def describe_difference(name: str, layer: Layer, other: Layer) -> str:
     """`round_mode is CEIL, not FLOOR`."""
     here, there = (as_written(each.__dict__[name]) for each in (layer, other))
     short = [

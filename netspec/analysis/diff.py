@@ -12,7 +12,7 @@ from netspec.analysis.cost import NetCost, cost
 from netspec.analysis.fingerprint import counterparts, graph_hash, node_hashes
 from netspec.ir.dims import Size, product
 from netspec.ir.graph import Input, Node, ParamSpec, TypedGraph, Value, WeightRef
-from netspec.ir.types import shown
+from netspec.ir.types import show_shape
 from netspec.record import as_written
 
 __all__ = ["Change", "Move", "changes", "moves", "totals", "untold"]
@@ -53,18 +53,18 @@ class Move(NamedTuple):
         """`reshaped fc6.weight [4096, 25088] -> [4096, 512, 7, 7]`."""
         names = " -> ".join(dict.fromkeys(name for name in (self.source, self.target) if name is not None))
         shapes = " -> ".join(
-            dict.fromkeys(shown(shape) for shape in (self.before, self.after) if shape is not None)
+            dict.fromkeys(show_shape(shape) for shape in (self.before, self.after) if shape is not None)
         )
         return f"{self.status:8} {names} {shapes}{', transposed' if self.transposed else ''}"
 
 
-def matched(a: TypedGraph, b: TypedGraph) -> dict[Node, Node]:
+def match_nodes(a: TypedGraph, b: TypedGraph) -> dict[Node, Node]:
     """Nodes of b with their counterparts in a."""
     by_name = {node.name: node for node in a.graph.nodes}
     if graph_hash(a) == graph_hash(b):
         return counterparts(a, b)
     pairs = {node: by_name[node.name] for node in b.graph.nodes if node.name in by_name}
-    here, there = left(a, set(pairs.values())), left(b, set(pairs))
+    here, there = list_leftovers(a, set(pairs.values())), list_leftovers(b, set(pairs))
     if here and there:
         twins: dict[str, list[Node]] = {}
         hashes = node_hashes(a)
@@ -73,11 +73,11 @@ def matched(a: TypedGraph, b: TypedGraph) -> dict[Node, Node]:
         for node, found in node_hashes(b).items():
             if node in there and twins.get(found):
                 pairs[node] = twins[found].pop(0)
-    pairs.update(in_order(a, b, left(a, set(pairs.values())), left(b, set(pairs))))
+    pairs.update(in_order(a, b, list_leftovers(a, set(pairs.values())), list_leftovers(b, set(pairs))))
     return pairs
 
 
-def left(typed: TypedGraph, taken: set[Node]) -> list[Node]:
+def list_leftovers(typed: TypedGraph, taken: set[Node]) -> list[Node]:
     return [node for node in typed.graph.nodes if node not in taken]
 
 
@@ -107,7 +107,7 @@ def changes(a: TypedGraph, b: TypedGraph) -> list[Change]:
     """What became of each layer, in the order of the second net; removed ones come last. Of one
     network only names can differ.
     """
-    pairs = matched(a, b)
+    pairs = match_nodes(a, b)
     if graph_hash(a) == graph_hash(b):
         return [
             Change("renamed", pairs[node].name, node.name)
@@ -147,7 +147,7 @@ def changes(a: TypedGraph, b: TypedGraph) -> list[Change]:
     return [
         *found,
         *(Change("removed", name, None) for name in gone),
-        *(Change("removed", n.name, None, (n.layer.type,)) for n in left(a, taken)),
+        *(Change("removed", n.name, None, (n.layer.type,)) for n in list_leftovers(a, taken)),
     ]
 
 
@@ -194,7 +194,7 @@ def facts_of_layer(old: Node, new: Node) -> Iterator[str]:
         for name in new.layer.params:
             before, after = old.layer.__dict__[name], new.layer.__dict__[name]
             if before != after and spread(before) != spread(after):
-                yield f"{name} {said(before)} -> {said(after)}"
+                yield f"{name} {describe_value(before)} -> {describe_value(after)}"
 
 
 def facts_of(a: TypedGraph, b: TypedGraph, old: Node, new: Node, pairs: dict[Node, Node]) -> Iterator[str]:
@@ -239,7 +239,7 @@ def spread(value: Any) -> Any:
     return value
 
 
-def said(value: Any) -> str:
+def describe_value(value: Any) -> str:
     written = as_written(value)
     if isinstance(written, bool):
         return str(written).lower()
@@ -258,7 +258,7 @@ def origin(value: Value, pairs: dict[Node, Node]) -> tuple[Any, ...]:
 
 def moves(a: TypedGraph, b: TypedGraph) -> list[Move]:
     """For each tensor of b where it comes from; then the tensors of a that go nowhere."""
-    pairs = matched(a, b)
+    pairs = match_nodes(a, b)
     olds = {(ref.node, ref.index): ref for ref in a.weight_refs()}
     found: list[Move] = []
     for ref in b.weight_refs():

@@ -2,7 +2,7 @@
 and a layer's name; goes out: text.
 """
 
-from netspec.analysis.infer import named, named_type
+from netspec.analysis.infer import name_axes, name_parameters
 from netspec.diagnostics.model import fail
 from netspec.diagnostics.suggest import nearest
 from netspec.ir.dims import Traced
@@ -10,7 +10,7 @@ from netspec.ir.graph import Node, TypedGraph
 from netspec.ir.layer import Filler
 from netspec.ir.rule import arithmetic
 from netspec.ir.types import SPACE, TensorType
-from netspec.resolve.written_out import spelled
+from netspec.resolve.written_out import spell
 
 __all__ = ["explanation"]
 
@@ -23,10 +23,10 @@ def explanation(typed: TypedGraph, path: str) -> str:
     if path not in nodes:
         near = nearest(path, nodes)
         raise fail("NS212", f"{path}" + (f": did you mean {near[0]}?" if near else ""))
-    return described(nodes[path], typed)
+    return describe_node(nodes[path], typed)
 
 
-def described(node: Node, typed: TypedGraph) -> str:
+def describe_node(node: Node, typed: TypedGraph) -> str:
     span = node.places["name"]
     if span is not None:
         place = f"{span.source.name}:{span.begin[0]}"
@@ -35,20 +35,20 @@ def described(node: Node, typed: TypedGraph) -> str:
     lines = [f"{node.name}: {node.layer.type}  {place}".rstrip()]
     lines += [f"  reads {v.name} {typed.types[v]}" for v in node.bottoms]
     lines += [f"  makes {v.name} {typed.types[v]}" for v in node.tops]
-    for top in traced(node, typed):
+    for top in trace_tops(node, typed):
         for i, size in enumerate(top.shape):
             if isinstance(size, Traced) and not isinstance(size.tree, str):
                 lines += [f"    {line}" for line in arithmetic(axis_name(top, i), size)]
     lines += [
-        f"  {w.kind} {w.name} [{', '.join(map(str, w.shape))}]  {filled(w.filler)}"
+        f"  {w.kind} {w.name} [{', '.join(map(str, w.shape))}]  {describe_filler(w.filler)}"
         for w in typed.weights[node]
     ]
     return "\n".join(lines)
 
 
-def filled(filler: Filler) -> str:
+def describe_filler(filler: Filler) -> str:
     """How it starts: `xavier`, `gaussian (std 0.01)`, `constant (value 0)`."""
-    said = spelled(filler)
+    said = spell(filler)
     if filler.type == "constant":
         return f"constant (value {filler.value:g})"
     if isinstance(said, dict):
@@ -58,12 +58,12 @@ def filled(filler: Filler) -> str:
     return filler.type + (f" ({words})" if words else "")
 
 
-def traced(node: Node, typed: TypedGraph) -> tuple[TensorType, ...]:
+def trace_tops(node: Node, typed: TypedGraph) -> tuple[TensorType, ...]:
     """The tops, every size with its history; nothing where the rule takes plain sizes only."""
     bottoms = typed.bottoms(node)
     try:
-        found = named(node.layer).infer(
-            *(named_type(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))
+        found = name_parameters(node.layer).infer(
+            *(name_axes(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))
         )
     except Exception:
         return ()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from netspec.analysis.canonical_order import Choice, Things, ranked
+from netspec.analysis.canonical_order import Choice, Things, rank_vertices
 from netspec.ir.dims import Dim
 from netspec.ir.graph import Input, Node, ParamSpec, TypedGraph, Value
 from netspec.syntax.located import Located, plain
@@ -103,7 +103,7 @@ class Individuals:
 
     def order(self, choose: Choice = min) -> list[int]:
         """Numbers of the vertices in an order that names and spelling do not change."""
-        return ranked(Things(self.labels, self.reads), choose)
+        return rank_vertices(Things(self.labels, self.reads), choose)
 
     def hash(self) -> str:
         order = self.order()
@@ -162,7 +162,11 @@ def node_labels(typed: TypedGraph) -> dict[Node, str]:
     learning: set[Value] = set()
     for node in typed.graph.nodes:
         found[node] = digest(
-            content(typed, node), len(node.tops), node.loss_weights, stopped(typed, node, learning), node.mode
+            content(typed, node),
+            len(node.tops),
+            node.loss_weights,
+            list_stopped(typed, node, learning),
+            node.mode,
         )
         if not learning.isdisjoint(node.bottoms) or any(
             weight.kind == "parameter" for weight in typed.weights[node]
@@ -181,7 +185,7 @@ def node_hashes(typed: TypedGraph) -> dict[Node, str]:
     return found
 
 
-def stopped(typed: TypedGraph, node: Node, learning: set[Value]) -> list[int]:
+def list_stopped(typed: TypedGraph, node: Node, learning: set[Value]) -> list[int]:
     """Bottoms that `propagate_down: false` keeps a gradient from: not those that have nothing to
     learn, nor those that get none anyway.
     """

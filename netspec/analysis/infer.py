@@ -10,7 +10,7 @@ from itertools import islice
 from math import prod
 from typing import NamedTuple
 
-from netspec.analysis.channels_last import turned_inputs
+from netspec.analysis.channels_last import find_turned_inputs
 from netspec.analysis.evidence import Disagreement, numbers_of, sizes_of, upward
 from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, uses_of
@@ -18,9 +18,9 @@ from netspec.ir.dims import Dim, Size, Traced, product
 from netspec.ir.graph import UNKNOWN, Graph, Node, TypedGraph, Unknown, Value
 from netspec.ir.layer import Layer, Weight, as_read
 from netspec.ir.rule import Fact, RuleError, collecting
-from netspec.ir.types import MOST_AXES, SPACE, TensorType, shown
+from netspec.ir.types import MOST_AXES, SPACE, TensorType, show_shape
 
-__all__ = ["BUGS", "Pass", "infer", "open_sizes", "retraced"]
+__all__ = ["BUGS", "Pass", "infer", "open_sizes", "retrace_rule"]
 
 Types = dict[Value, TensorType | Unknown]
 MOST = ((1 << 63) - 1) // 8
@@ -95,19 +95,19 @@ class Pass:
         """Ask the layer's rules, or what they said of the same bottoms before. Raises RuleError."""
         key = (id(layer), bottoms, count)
         if key not in self.rulings:
-            self.rulings[key] = asked(layer, bottoms, count)
+            self.rulings[key] = ask_rule(layer, bottoms, count)
         found = self.rulings[key]
         if isinstance(found, Refusal):
             raise found.error.with_traceback(None)
         return found
 
 
-def asked(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> Ruling | Refusal:
+def ask_rule(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> Ruling | Refusal:
     """What a layer's rules say of some bottoms."""
     bottoms = as_read(layer, bottoms)
     try:
         with collecting() as facts:
-            tops = inferred(layer, bottoms, count)
+            tops = infer_tops(layer, bottoms, count)
             weights = tuple(layer.weights(*bottoms))
             check_weights(weights)
             check_module(layer, bottoms)
@@ -129,7 +129,7 @@ BUGS = (
 """What a rule raises only by mistake: reported as such, with the layer's place."""
 
 
-def inferred(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> tuple[TensorType, ...]:
+def infer_tops(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> tuple[TensorType, ...]:
     """The types of the tops, each size checked to be at least 1."""
     found = layer.infer(*bottoms)
     tops = (found,) if isinstance(found, TensorType) else tuple(found)
@@ -143,18 +143,18 @@ def inferred(layer: Layer, bottoms: tuple[TensorType, ...], count: int) -> tuple
         for size in top.shape:
             if isinstance(size, int) and size < 0:
                 raise RuleError("NS302", f"a size would be {size}: {top}")
-        bounded("a top", top.shape)
+        check_bound("a top", top.shape)
     return tops[:count]
 
 
-def bounded(what: str, shape: tuple[Size, ...]) -> None:
+def check_bound(what: str, shape: tuple[Size, ...]) -> None:
     """A tensor's bytes are counted in 63 bits, by torch and by ONNX; an open size is 1 at least."""
     sizes = [size for size in shape if isinstance(size, int)]
     if prod(sizes) > MOST:
         worked = " * ".join(map(str, sizes))
         raise RuleError(
             "NS216",
-            f"{what} of shape {shown(shape)} would have {worked} = {prod(sizes)} values: at most {MOST} can"
+            f"{what} of shape {show_shape(shape)} would have {worked} = {prod(sizes)} values: at most {MOST} can"
             " be counted",
         )
 
@@ -165,15 +165,15 @@ def check_weights(weights: tuple[Weight, ...]) -> None:
             if not isinstance(size, int):
                 raise RuleError(
                     "NS304",
-                    f"{weight.name} would have shape {shown(weight.shape)}: a weight's sizes are numbers, not"
+                    f"{weight.name} would have shape {show_shape(weight.shape)}: a weight's sizes are numbers, not"
                     " symbols",
                     at="bottom",
                 )
-        bounded(weight.name, weight.shape)
+        check_bound(weight.name, weight.shape)
         if weight.filler.type == "values" and len(weight.filler.numbers) != product(weight.shape):
             given = len(weight.filler.numbers)
             fact = (
-                f"{weight.name} {shown(weight.shape)} needs {product(weight.shape)} values: its filler has"
+                f"{weight.name} {show_shape(weight.shape)} needs {product(weight.shape)} values: its filler has"
                 f" {given}"
             )
             raise RuleError("NS302", fact, at=f"{weight.name}_filler")
@@ -202,7 +202,7 @@ def infer(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
     """Type the whole graph; every independent error is reported with its arithmetic."""
     found = Pass(graph).run()
     for node, error in found.errors:
-        diagnostics.add(explained(node, error, found))
+        diagnostics.add(explain_refusal(node, error, found))
     shared = sharing(graph, found.weights, diagnostics)
     if found.errors or diagnostics.failed:
         return None
@@ -210,7 +210,7 @@ def infer(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
     return TypedGraph(graph, types, found.weights, shared, tuple(found.facts))
 
 
-def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
+def explain_refusal(node: Node, error: Exception, found: Pass) -> Diagnostic:
     """The error with its place, its arithmetic, where its bottoms come from, and the sizes that
     disagree.
     """
@@ -222,12 +222,12 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
             node.places["type"],
             about=About(node.name),
         )
-    traced = retraced(node.layer, bottoms) or error
+    traced = retrace_rule(node.layer, bottoms) or error
     place = node.places[error.at]
     given = node.places.sources.get(error.at, ())
     span = given[0] if len(given) == 1 else place
     used = (Label(place, f"{error.at} of {node.name}"),) if place is not None and span is not place else ()
-    last = tuple(given for given in turned_inputs(found.graph) if given.value in reached(node))
+    last = tuple(given for given in find_turned_inputs(found.graph) if given.value in find_ancestors(node))
     evidence = Disagreement(
         found.graph,
         node,
@@ -253,7 +253,7 @@ def explained(node: Node, error: Exception, found: Pass) -> Diagnostic:
     )
 
 
-def reached(node: Node) -> set[Value]:
+def find_ancestors(node: Node) -> set[Value]:
     """All that a node depends on, itself apart."""
     return {value for each in upward(node) for value in each.bottoms}
 
@@ -333,14 +333,14 @@ def nearest_change(value: Value, types: Mapping[Value, TensorType | Unknown]) ->
     return next((node for node, ratio in islice(upstream(value, types), FARTHEST) if ratio != 1), None)
 
 
-def retraced(layer: Layer, bottoms: tuple[TensorType, ...]) -> RuleError | None:
+def retrace_rule(layer: Layer, bottoms: tuple[TensorType, ...]) -> RuleError | None:
     """Run a rule that refused again, on named leaves: H, W for the bottom's axes, and the
     parameters by their names.
     """
     try:
         with collecting():
-            tops = named(layer).infer(
-                *(named_type(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))
+            tops = name_parameters(layer).infer(
+                *(name_axes(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))
             )
             del tops
     except RuleError as error:
@@ -350,7 +350,7 @@ def retraced(layer: Layer, bottoms: tuple[TensorType, ...]) -> RuleError | None:
     return None
 
 
-def named(layer: Layer) -> Layer:
+def name_parameters(layer: Layer) -> Layer:
     """The layer with integers that know which parameter they are."""
     values: dict[str, object] = {}
     for name in layer.params:
@@ -359,10 +359,10 @@ def named(layer: Layer) -> Layer:
             values[name] = Traced(value, name)
         elif isinstance(value, tuple) and value and all(type(v) is int for v in value):
             values[name] = tuple(Traced(v, name) for v in value)
-    return layer.changed(**values)
+    return layer.replace(**values)
 
 
-def named_type(type_: TensorType, index: int | None) -> TensorType:
+def name_axes(type_: TensorType, index: int | None) -> TensorType:
     """N, C, H, W as names, with a number where a layer has several bottoms."""
     letters = ("N", "C", *SPACE.get(type_.axes, tuple(f"D{i}" for i in range(type_.axes))))
     mark = "" if index is None else str(index)

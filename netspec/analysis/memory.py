@@ -44,13 +44,13 @@ def at_peak(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> d
         weights[value] = count * BYTES.get(typed.types[value].dtype, 4)
     if not training:
         return peak(typed, own, weights, frozenset(), {})
-    values, extra = kept(typed, sizes)
+    values, extra = find_kept(typed, sizes)
     if extra is None:
         return None
     return peak(typed, own, weights, frozenset(own[value] for value in values), extra)
 
 
-def kept(typed: TypedGraph, sizes: Mapping[str, int]) -> tuple[set[Value], dict[Node, int] | None]:
+def find_kept(typed: TypedGraph, sizes: Mapping[str, int]) -> tuple[set[Value], dict[Node, int] | None]:
     """The values that layers read again in the backward pass, and the bytes that each keeps of its
     own; None where a size stays open.
     """

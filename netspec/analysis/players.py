@@ -79,7 +79,7 @@ class Casting:
         typed = infer(learning_by(self.typed.graph, frozenset(said.loss)), Diagnostics())
         if len(self.diagnostics.found) > before or typed is None:
             return None
-        return self.reached(
+        return self.check_reach(
             Part(
                 name,
                 said,
@@ -102,7 +102,7 @@ class Casting:
         label = f"did you mean {near[0]}?" if near else ""
         self.diagnostics.add(Diagnostic("NS686", fact, item.span, label, fixes=fixes, notes=notes))
 
-    def reached(self, part: Part, body: Located) -> Part | None:
+    def check_reach(self, part: Part, body: Located) -> Part | None:
         """The part, if its losses read all that it trains."""
         names = {(ref.node.name, ref.index): ref.name for ref in self.typed.weight_refs()}
         read = {names[ref.node.name, ref.index] for ref in part.typed.weight_refs()}

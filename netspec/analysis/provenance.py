@@ -15,7 +15,7 @@ from netspec.ir.layer import Layer
 from netspec.record import Param, Record
 from netspec.resolve.resolve import Resolved
 from netspec.resolve.sections.spec_file import LayerFields, SpecFile
-from netspec.resolve.written_out import spelled
+from netspec.resolve.written_out import spell
 from netspec.source import Source, Span
 from netspec.syntax.expression import variables_in
 from netspec.syntax.located import Located, plain
@@ -135,12 +135,12 @@ class Finder:
             return None
         holder = draft.layer if steps[0] in cls.names else draft.fields
         value = inner_value(holder.__dict__[attribute(holder, declared.name)], steps[1:])
-        head = f"{path} = {shown(value)}"
+        head = f"{path} = {show_value(value)}"
         for tree, why in self.trees(entry, cls):
             written = [
                 line
                 for word in spellings(steps[0], declared)
-                for line in self.written(tree.get(word), word, steps[1:], why, use, entry.body)
+                for line in self.trace_written(tree.get(word), word, steps[1:], why, use, entry.body)
             ]
             if written:
                 return [head, *written]
@@ -160,7 +160,7 @@ class Finder:
                 if self.resolved.vocabulary.find(kind) is cls:
                     yield body, f"defaults{owner} for {cls.type}"
 
-    def written(
+    def trace_written(
         self, node: Located | None, word: str, steps: list[str], why: str, use: Use, body: Located
     ) -> list[str]:
         """Lines on a value that stands in a text; none where it does not."""
@@ -203,7 +203,7 @@ class Finder:
             owner = "every layer"
         if declared.dialects:
             other = {"caffe": declared.default, **declared.dialects}
-            each = ", ".join(f"{dialect} {shown(spelled(value))}" for dialect, value in other.items())
+            each = ", ".join(f"{dialect} {show_value(spell(value))}" for dialect, value in other.items())
             return f"default of {owner} in dialect {self.resolved.file.dialect} ({each})"
         return (
             f"default of {owner}" + (f", {'.'.join(steps)}" if len(steps) > 1 else "") + ", in every dialect"
@@ -243,14 +243,14 @@ class Finder:
             own = (block.get("vars") or Located({})).get(name)
             if own is not None and given is not None:
                 yield (
-                    f"${name} = {shown(use.variables[name])} <- {self.place(given.span)}vars of {use.name}:"
+                    f"${name} = {show_value(use.variables[name])} <- {self.place(given.span)}vars of {use.name}:"
                     f" {as_text(given)}"
                 )
                 yield from self.variables(raw(given), chain[:-1], seen, use)
                 return
             if own is not None:
                 yield (
-                    f"${name} = {shown(use.variables[name])} <- {self.place(own.span)}default of block"
+                    f"${name} = {show_value(use.variables[name])} <- {self.place(own.span)}default of block"
                     f" {use.template}: {as_text(own)}"
                 )
                 yield from self.variables(raw(own), chain, seen)
@@ -266,7 +266,7 @@ class Finder:
         if name not in use.item.variables:
             return self.word_of(path, use, name.split("."))
         return [
-            f"{path} = {shown(use.item.variables[name])}",
+            f"{path} = {show_value(use.item.variables[name])}",
             *self.variable_lines(name, (*use.chain, use.item), ()),
         ]
 
@@ -277,9 +277,13 @@ class Finder:
             node = part_of(node, step) if node is not None else None
         if node is None:
             return None
-        lines = self.written(node, steps[-1], [], "", use, use.item.body)
+        lines = self.trace_written(node, steps[-1], [], "", use, use.item.body)
         copy = use.item if isinstance(use.item, Instance) else None
-        return [f"{path} = {shown(plain(node))}", *lines, *self.variables(raw(node), use.chain, copy=copy)]
+        return [
+            f"{path} = {show_value(plain(node))}",
+            *lines,
+            *self.variables(raw(node), use.chain, copy=copy),
+        ]
 
     # --- sections ---
 
@@ -296,7 +300,10 @@ class Finder:
             node = below
         assert node is not None
         use = Use(Entry("", node), ())
-        return [f"{path} = {shown(plain(node))}", *self.written(node, steps[-1], [], "", use, node)]
+        return [
+            f"{path} = {show_value(plain(node))}",
+            *self.trace_written(node, steps[-1], [], "", use, node),
+        ]
 
     def section_default(self, path: str, steps: list[str], at: int) -> list[str] | None:
         """A value that a section leaves out; None where it has no such word."""
@@ -305,10 +312,10 @@ class Finder:
             record = getattr(record, step, None)
         if not isinstance(record, Record) or steps[-1] not in record.params:
             return None
-        value = spelled(record.__dict__[attribute(record, steps[-1])])
+        value = spell(record.__dict__[attribute(record, steps[-1])])
         short = record.short == steps[-1] and at == len(steps) - 1
         return [
-            f"{path} = {shown(value)}",
+            f"{path} = {show_value(value)}",
             f"default of {'.'.join(steps[:-1]) or 'a spec'}" if not short else "written in its short form",
         ]
 
@@ -350,12 +357,12 @@ def inner_value(value: Any, steps: list[str]) -> Any:
             value = value.__dict__[attribute(value, step)]
         elif isinstance(value, (tuple, list)) and step.isdigit() and int(step) < len(value):
             value = value[int(step)]
-    return spelled(value)
+    return spell(value)
 
 
-def shown(value: Any) -> str:
+def show_value(value: Any) -> str:
     if value is not None:
-        return flow(spelled(value))
+        return flow(spell(value))
     return "not set"
 
 

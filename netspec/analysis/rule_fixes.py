@@ -14,7 +14,7 @@ from netspec.analysis.number_places import SHAPE
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.ir.graph import Graph, Input, Node
 from netspec.ir.rule import Change
-from netspec.ir.types import shown
+from netspec.ir.types import show_shape
 from netspec.source import Span
 
 __all__ = ["turned", "with_rule_fixes"]
@@ -43,7 +43,7 @@ class Walks:
         self.left -= len(self.graph.nodes)
         if self.left < 0:
             return False
-        tried = Pass(self.graph, {node: node.layer.changed(**change.parameters)}, self.base.rulings).run()
+        tried = Pass(self.graph, {node: node.layer.replace(**change.parameters)}, self.base.rulings).run()
         return {n for n, _ in tried.errors} <= self.wrong - {node}
 
 
@@ -97,7 +97,7 @@ def turned(given: Input) -> Iterator[Fix]:
     if given.type is None:
         return
     first, *sides, channels = given.type.shape
-    words = f"write {shown((first, channels, *sides))}, the channels before the height and the width"
+    words = f"write {show_shape((first, channels, *sides))}, the channels before the height and the width"
     text = given.span and SHAPE.match(given.span.source.text, given.span.end)
     parts = text[1][1:-1].split(",") if text else []
     if text and given.span is not None and len(parts) == given.type.rank:

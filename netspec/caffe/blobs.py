@@ -18,7 +18,7 @@ from netspec.caffe.wire import (
     Fields,
     WireError,
     WireField,
-    signed,
+    decode_signed,
     varints,
 )
 
@@ -75,7 +75,7 @@ def read_blob(data: memoryview, start: int, end: int, budget: Budget) -> "NDArra
         if field.number == BLOB["shape"] and field.wire == BYTES:
             shape += read_shape(data, field, budget)
         elif field.number in LEGACY_AXES and field.wire == VARINT:
-            legacy[field.number] = signed(field.value)
+            legacy[field.number] = decode_signed(field.value)
         elif field.number == BLOB["data"]:
             singles += numbers(fields, field, "<f4")
         elif field.number == BLOB["double_data"]:
@@ -88,7 +88,7 @@ def read_blob(data: memoryview, start: int, end: int, budget: Budget) -> "NDArra
     values = np.concatenate(doubles or singles or packed or [np.empty(0, "<f4")]).astype(
         np.float32, copy=False
     )
-    return shaped(values, [legacy.get(axis, 0) for axis in LEGACY_AXES] if legacy else shape, start)
+    return reshape_values(values, [legacy.get(axis, 0) for axis in LEGACY_AXES] if legacy else shape, start)
 
 
 def read_raw(data: memoryview, field: WireField, kind: int) -> "Chunk":
@@ -115,13 +115,13 @@ def read_shape(data: memoryview, field: WireField, budget: Budget) -> list[int]:
         if dim.wire == BYTES:
             dims += varints(data, dim.start, dim.end, budget)
         elif dim.wire == VARINT:
-            dims.append(signed(dim.value))
+            dims.append(decode_signed(dim.value))
         if len(dims) > MAX_AXES:
             raise WireError(dim.start, f"a shape of more than {MAX_AXES} axes")
     return dims
 
 
-def shaped(values: "NDArray[np.float32]", shape: list[int], at: int) -> "NDArray[np.float32]":
+def reshape_values(values: "NDArray[np.float32]", shape: list[int], at: int) -> "NDArray[np.float32]":
     """The values in a shape that the file claims for them."""
     if len(shape) > MAX_AXES or any(dim < 0 for dim in shape) or prod(shape) != values.size:
         raise WireError(at, f"a blob of shape {shape} has {values.size:,} values")
@@ -179,9 +179,9 @@ def read_datum(payload: bytes) -> Datum:
     floats: list[Chunk] = []
     for field in fields:
         if field.number in sizes and field.wire == VARINT:
-            sizes[field.number] = signed(field.value)
+            sizes[field.number] = decode_signed(field.value)
         elif field.number == DATUM["label"] and field.wire == VARINT:
-            label = signed(field.value)
+            label = decode_signed(field.value)
         elif field.number == DATUM["encoded"] and field.wire == VARINT:
             encoded = bool(field.value)
         elif field.number == DATUM["data"] and field.wire == BYTES:

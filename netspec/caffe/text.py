@@ -44,13 +44,13 @@ def lines(
         for item in value if isinstance(value, (list, tuple)) and field.repeated else (value,):
             if field.is_message:
                 yield depth, f"{name} {{"
-                yield from lines(field.kind, unfolded(field.kind, item), depth + 1, here)
+                yield from lines(field.kind, unfold_shorthand(field.kind, item), depth + 1, here)
                 yield depth, "}"
             else:
                 yield depth, f"{name}: {scalar(field, item, here)}"
 
 
-def unfolded(kind: str, item: Any) -> Mapping[str, Any]:
+def unfold_shorthand(kind: str, item: Any) -> Mapping[str, Any]:
     """The fields of a message that a spec may write as a scalar or a list: the first field's value."""
     if isinstance(item, Mapping):
         return item
@@ -70,7 +70,7 @@ def scalar(field: FieldType, value: Any, path: tuple[str, ...]) -> str:
             raise UnwritableError(path)
         if field.is_enum:
             return value
-        return f'"{"".join(map(written, value))}"'
+        return f'"{"".join(map(escape_character, value))}"'
     if isinstance(value, float):
         if field.kind in ("int", "uint") or isnan(value) or isinf(value):
             return special(field, value, path)
@@ -78,7 +78,7 @@ def scalar(field: FieldType, value: Any, path: tuple[str, ...]) -> str:
     return str(value)
 
 
-def written(c: str) -> str:
+def escape_character(c: str) -> str:
     """A character between quotes: what cannot be seen as its bytes."""
     return ESCAPES.get(c) or (
         c if c.isprintable() else "".join(f"\\{byte:03o}" for byte in c.encode("utf-8", "surrogatepass"))

@@ -17,7 +17,7 @@ __all__ = [
     "Fields",
     "WireError",
     "WireField",
-    "signed",
+    "decode_signed",
     "varints",
 ]
 
@@ -151,7 +151,7 @@ def skip_group(data: memoryview, at: int, end: int, number: int, budget: Budget)
     return at
 
 
-def signed(value: int) -> int:
+def decode_signed(value: int) -> int:
     """A varint as the two's complement number that int32 and int64 fields store."""
     if value >> 63:
         return value - (1 << 64)
@@ -164,4 +164,4 @@ def varints(data: memoryview, start: int, end: int, budget: Budget) -> Iterator[
     while at < end:
         budget.spend(at)
         value, at = varint(data, at, end)
-        yield signed(value)
+        yield decode_signed(value)

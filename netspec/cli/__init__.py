@@ -134,12 +134,12 @@ def report(diagnostics: list[Diagnostic], how: "Format" = "full", *, err: bool =
     from netspec.diagnostics.formats import format_findings
 
     stream = sys.stderr if err else sys.stdout
-    text = format_findings(diagnostics, how, color=colored(stream))
+    text = format_findings(diagnostics, how, color=wants_colour(stream))
     if text:
         click.echo(text.rstrip("\n"), err=err, color=True)
 
 
-def colored(stream: object) -> bool:
+def wants_colour(stream: object) -> bool:
     """Colours on a terminal that is not dumb, unless NO_COLOR is set; FORCE_COLOR sets them
     elsewhere too, FORCE_COLOR=0 nowhere.
     """

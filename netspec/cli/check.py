@@ -64,7 +64,7 @@ def command(
         for path in specs:
             fix_file(path, doing["dry_run"], reading)
     if not doing["watch"]:
-        return checked(specs, how, strict, dialect, reading)
+        return check_files(specs, how, strict, dialect, reading)
     if "-" in specs:
         raise click.UsageError("--watch needs files: standard input cannot change")
     from netspec.cli.watch import Files
@@ -72,7 +72,7 @@ def command(
     files = Files(specs)
     gc.disable()
     while True:
-        code = checked(specs, how, strict, dialect, reading, early=Early())
+        code = check_files(specs, how, strict, dialect, reading, early=Early())
         click.echo(f"watching {', '.join(specs)} (exit code now {code})", err=True)
         warm()
         gc.collect()  # now, while nobody waits
@@ -105,7 +105,7 @@ class Early:
             click.echo("trying fixes ...", err=True)
 
 
-def checked(
+def check_files(
     specs: tuple[str, ...],
     how: "Format",
     strict: bool,

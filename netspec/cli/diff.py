@@ -72,7 +72,7 @@ def command(before: str, after: str, as_json: bool, phase: str, reading: "Readin
         click.echo(f"  {change.text}")
     for name, (x, y) in found["totals"].items():
         click.echo(
-            f"{name}: {written(x)} -> {written(y)}"
+            f"{name}: {show_size(x)} -> {show_size(y)}"
             + (f" ({y / x - 1:+.1%})" if isinstance(x, int) and isinstance(y, int) and x else "")
         )
     rows = moves(a, b)
@@ -113,7 +113,7 @@ def plain(size: Any) -> Any:
     return str(size)
 
 
-def written(size: Any) -> str:
+def show_size(size: Any) -> str:
     if isinstance(size, int):
         return f"{size:,}"
     if size is None:

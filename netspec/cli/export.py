@@ -102,9 +102,9 @@ def write_prototxt(
     from netspec.exporters.prototxt import export_prototxt
 
     if source.is_dir():
-        from netspec.exporters.export import trained
+        from netspec.exporters.export import load_run_program
 
-        program, own = trained(source, reading, weights)
+        program, own = load_run_program(source, reading, weights)
         made = export_prototxt(program, path, weights=own, solver=solver)
     else:
         made = export_prototxt(driver.load(str(source), reading), path, weights=weights, solver=solver)
@@ -133,7 +133,7 @@ def write_onnx(
     if made.certificate is None:
         click.echo("not certified: nobody has compared it with torch")
         return
-    for line in certified_lines(made.certificate):
+    for line in describe_certificate(made.certificate):
         click.echo(line)
     plain, spent = made.seconds
     click.echo(
@@ -141,7 +141,7 @@ def write_onnx(
     )
 
 
-def certified_lines(found: "Certificate") -> "Iterator[str]":
+def describe_certificate(found: "Certificate") -> "Iterator[str]":
     """What a certificate says, in words."""
     if found.partial:
         how = f"certified in part ({found.level})"

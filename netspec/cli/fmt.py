@@ -26,19 +26,19 @@ def command(specs: tuple[str, ...], only_check: bool, as_diff: bool, upgrade: bo
     from netspec.cli.fix import show_diff, write_source
     from netspec.diagnostics.model import Diagnostics
     from netspec.source import Source
-    from netspec.syntax.layout import tidied
+    from netspec.syntax.layout import tidy_spec
     from netspec.syntax.reader import read_file
-    from netspec.syntax.upgrade import upgraded
+    from netspec.syntax.upgrade import upgrade_source
 
     code = 0
     for path in specs:
         diagnostics = Diagnostics()
         source = read_file(path, diagnostics)
         if upgrade and source is not None:
-            newer = upgraded(source, diagnostics)
+            newer = upgrade_source(source, diagnostics)
         else:
             newer = source
-        text = tidied(newer, diagnostics) if newer is not None else None
+        text = tidy_spec(newer, diagnostics) if newer is not None else None
         if source is None or text is None:
             report(diagnostics.sorted())
             code = 1

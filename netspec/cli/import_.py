@@ -68,7 +68,7 @@ def command(
         if how == "full":
             raise
         if how == "json" and output != "-":
-            click.echo(failed(error))
+            click.echo(report_failure(error))
         else:
             report(error.diagnostics, how)
         return 1
@@ -130,7 +130,7 @@ def line(row: "Row") -> str:
     return f"  {row.status:8}  {row.name}  {' -> '.join(dict.fromkeys(shapes))}\n"
 
 
-def failed(error: "SpecError") -> str:
+def report_failure(error: "SpecError") -> str:
     """The findings of an import that wrote nothing, in the same form."""
     import json
 

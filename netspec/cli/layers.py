@@ -29,7 +29,7 @@ __all__ = ["command"]
 def command(type_: str | None, plugins: tuple[str, ...], allow_code: bool, as_json: bool) -> None:
     """List the layer types, or describe one: equation, parameters, weights, examples."""
     vocabulary = vocabulary_of(plugins, allow_code)
-    found = vocabulary.every() if type_ is None else [known(type_, vocabulary)]
+    found = vocabulary.every() if type_ is None else [find_type(type_, vocabulary)]
     if as_json:
         import json
 
@@ -58,21 +58,21 @@ def vocabulary_of(paths: tuple[str, ...], allow_code: bool) -> "Vocabulary":
     return found
 
 
-def known(name: str, vocabulary: "Vocabulary") -> "type[Layer]":
+def find_type(name: str, vocabulary: "Vocabulary") -> "type[Layer]":
     """The type of that name, in any case, or of that older name; a usage error with the nearest
     names for any other.
     """
     from netspec.diagnostics.model import SpecError
     from netspec.diagnostics.suggest import nearest
     from netspec.plugins.vocabulary import PluginError
-    from netspec.resolve.plugins import refused
+    from netspec.resolve.plugins import report_refusal
 
     try:
         cls = vocabulary.find(name) or next(
             (vocabulary.find(t) for t in vocabulary.types() if t.lower() == name.lower()), None
         )
     except PluginError as error:
-        raise SpecError([refused(error, None, None)]) from error
+        raise SpecError([report_refusal(error, None, None)]) from error
     if cls is None:
         near = nearest(name, vocabulary.types())
         if near:

@@ -96,7 +96,7 @@ def command(
             )
         ]
     )
-    found = [described(sample, predictor, top) for sample in samples]
+    found = [describe_sample(sample, predictor, top) for sample in samples]
     click.echo(
         json.dumps(found, indent=2, ensure_ascii=False)
         if as_json
@@ -146,7 +146,7 @@ def run_predictor(folder: str, weights: str, device: str, reading: "Reading") ->
     return Predictor(opened.contract, opened.shape, opened.run, labels_of(run.program, run.typed, run.folder))
 
 
-def described(sample: "Sample", predictor: Predictor, top: int) -> dict[str, Any]:
+def describe_sample(sample: "Sample", predictor: Predictor, top: int) -> dict[str, Any]:
     """A prediction as plain data: for each output the best classes, or shape and values where it is
     no vector of scores.
     """

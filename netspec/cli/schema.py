@@ -10,7 +10,7 @@ def command() -> None:
     """Print the JSON Schema (draft 2020-12) of the spec language, for editors and for other
     programs.
     """
-    from netspec.resolve.json_schema.publish import published_schema
-    from netspec.resolve.published_shared import written_out
+    from netspec.resolve.json_schema.publish import build_schema
+    from netspec.resolve.json_schema.shared import written_out
 
-    click.echo(written_out(published_schema()), nl=False)
+    click.echo(written_out(build_schema()), nl=False)

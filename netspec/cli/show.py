@@ -118,10 +118,10 @@ def command(spec: str, as_json: bool, phase: str, reading: "Reading", **add: Any
 def summary(found: "NetCost") -> list[str]:
     """The sums that `--counts` adds."""
     from netspec.cli.table import number
-    from netspec.resolve.sections.expect import shown_amount
+    from netspec.resolve.sections.expect import show_amount
 
     memory = ", ".join(
-        f"{shown_amount(size, 'B')} in {use}" for use, size in found.memory.items() if size is not None
+        f"{show_amount(size, 'B')} in {use}" for use, size in found.memory.items() if size is not None
     )
     lines = [
         (

@@ -5,7 +5,7 @@ from typing import Any
 
 from netspec.analysis.cost import LayerCost, NetCost
 from netspec.ir.dims import Size
-from netspec.ir.types import shown
+from netspec.ir.types import show_shape
 
 __all__ = ["COUNTS", "FIELD", "field_cells", "number", "rows_of", "table"]
 
@@ -33,8 +33,13 @@ def rows_of(
     its stride and where it begins.
     """
     blank = ("",) * (2 + len(COUNTS) * counts + len(FIELD) * (fields is not None))
-    return [(name, "input", shown(shape), *blank) for name, shape in found.inputs.items()] + [
-        (layer.name, layer.type, "  ".join(map(shown, layer.tops.values())), *cells(layer, counts, fields))
+    return [(name, "input", show_shape(shape), *blank) for name, shape in found.inputs.items()] + [
+        (
+            layer.name,
+            layer.type,
+            "  ".join(map(show_shape, layer.tops.values())),
+            *cells(layer, counts, fields),
+        )
         for layer in found.layers
     ]
 

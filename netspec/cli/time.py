@@ -58,7 +58,7 @@ def command(
     from netspec.cli import report
     from netspec.exporters.devices import device_for
     from netspec.exporters.export import origin_of
-    from netspec.exporters.latency import judged, timings
+    from netspec.exporters.latency import judge_latency, timings
     from netspec.exporters.timing import Plan
 
     origin = origin_of(source, None, reading)
@@ -75,8 +75,8 @@ def command(
         click.echo(json.dumps([{"engine": t.engine, "device": t.device, "batch": t.batch, "calls": len(t.times),
                                 "seconds": t.summary, "layers": dict(t.layers)} for t in found], indent=2))  # fmt: skip
     else:
-        click.echo(shown(found, top))
-    findings = [d for t in found if t.engine == "onnxruntime" for d in judged(origin.program, t)]
+        click.echo(show_timings(found, top))
+    findings = [d for t in found if t.engine == "onnxruntime" for d in judge_latency(origin.program, t)]
     report(findings)
     if findings:
         return 1
@@ -94,7 +94,7 @@ def numbers(said: tuple[str, ...]) -> dict[str, int]:
     return found
 
 
-def shown(found: "list[Timing]", top: int) -> str:
+def show_timings(found: "list[Timing]", top: int) -> str:
     """A row per engine, then the layers that take longest."""
     from netspec.cli.table import table
 

@@ -54,7 +54,7 @@ def command(
     tensors, _ = read_tensors(weights_file(Path(weights), "last") if is_run(weights) else Path(weights))
     wanted = [row for row in rows if row.source is not None and row.target is not None]
     refuse(wanted, tensors, weights)
-    carried = {row.target: taken(row, tensors) for row in wanted}
+    carried = {row.target: reshape_tensor(row, tensors) for row in wanted}
     kinds = {tensor.dtype for tensor in carried.values()}
     started = fresh(new, seed) if any(row.status == "new" for row in rows) else {}
     targets = [row.target for row in rows if row.target is not None]
@@ -103,7 +103,7 @@ def refuse(rows: "list[Move]", tensors: dict[str, Any], path: str) -> None:
         raise SpecError(found)
 
 
-def taken(row: "Move", tensors: dict[str, Any]) -> Any:
+def reshape_tensor(row: "Move", tensors: dict[str, Any]) -> Any:
     """A tensor of the file in the shape of its new place."""
     assert row.source is not None and row.after is not None
     tensor = tensors[row.source]

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from netspec.allowed_paths import allowed
+from netspec.allowed_paths import list_allowed
 
 __all__ = ["Files"]
 
@@ -44,13 +44,13 @@ class Files:
         """
         now = time.monotonic()
         if now >= self.next_search:
-            self.known = set(self.found())
+            self.known = set(self.find())
             self.next_search = time.monotonic() + max(SEARCH, 10 * (time.monotonic() - now))
         return {path: stamp(path) for path in self.known}
 
-    def found(self) -> Iterator[str]:
+    def find(self) -> Iterator[str]:
         yield from self.specs
-        for start in {*(os.path.dirname(path) or "." for path in self.specs), *allowed()}:
+        for start in {*(os.path.dirname(path) or "." for path in self.specs), *list_allowed()}:
             seen = 0
             for folder, folders, names in os.walk(start):
                 seen += len(names) + len(folders)

@@ -80,13 +80,13 @@ def check_shape(source: Source, name: str, field: str, have: Shape, want: Shape)
         return
     raise fail(
         "NS652",
-        f"input {name} takes {shown(want)}, field {field} gives {shown(have)}",
+        f"input {name} takes {show_shape(want)}, field {field} gives {show_shape(have)}",
         path=source.name,
-        notes=mended(have, want),
+        notes=propose_repairs(have, want),
     )
 
 
-def mended(have: Shape, want: Shape) -> tuple[str, ...]:
+def propose_repairs(have: Shape, want: Shape) -> tuple[str, ...]:
     """How samples of shape `have` could come to feed an input of shape `want`."""
     if len(have) > 1 and have != want and (*have[-1:], *have[:-1]) == want:
         return (
@@ -139,5 +139,5 @@ def check_labels(
         )
 
 
-def shown(shape: Shape) -> str:
+def show_shape(shape: Shape) -> str:
     return f"[{', '.join(['N', *('?' if n is None else str(n) for n in shape)])}]"

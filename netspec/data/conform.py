@@ -5,12 +5,12 @@ samples from arrays get here.
 import numpy as np
 from PIL import Image
 
-from netspec.data.decode import recolor, resized
+from netspec.data.decode import recolor, resize
 from netspec.data.source import Array, ArraySource, Field, Rows, Source
 from netspec.diagnostics import fail
 from netspec.resolve.sections.image import ImageContract
 
-__all__ = ["Arrived", "arrived"]
+__all__ = ["Arrived", "conform_to_contract"]
 
 CHANNELS = {"gray": 1, "rgb": 3, "bgr": 3}
 
@@ -59,13 +59,13 @@ class Arrived(Source):
         if pixels.dtype != np.uint8:
             raise fail("NS660", f"resize works on bytes, {self.name} holds {pixels.dtype}", path=self.name)
         planes = [
-            [np.asarray(resized(Image.fromarray(plane), self.contract)) for plane in sample]
+            [np.asarray(resize(Image.fromarray(plane), self.contract)) for plane in sample]
             for sample in pixels
         ]
         return np.array(planes, np.uint8)
 
 
-def arrived(source: Source, contract: ImageContract | None, channels: int | None) -> Source:
+def conform_to_contract(source: Source, contract: ImageContract | None, channels: int | None) -> Source:
     """The source as the contract wants it on arrival, itself where nothing changes; in memory it is
     done once, for all samples.
     """
@@ -75,7 +75,7 @@ def arrived(source: Source, contract: ImageContract | None, channels: int | None
     want = contract.color or natural(source.color, channels)
     if contract.resize is None and want in (None, source.color):
         return source
-    view = Arrived(source, contract.changed(color=want), want)
+    view = Arrived(source, contract.replace(color=want), want)
     arrays = source.whole()
     if arrays is None:
         return view

@@ -22,10 +22,10 @@ __all__ = [
     "MAX_PIXELS",
     "arrive",
     "decode",
-    "encoded",
     "load_image",
     "open_picture",
     "prepare",
+    "read_encoded",
     "recolor",
 ]
 
@@ -51,9 +51,9 @@ def load_image(path: str | Path, contract: ImageContract, shape: Shape) -> Array
     Raises SpecError NS643 (no such file), NS647 (damaged), NS648 (too large to decode), NS652 (not
     what the input takes), NS653, NS660.
     """
-    contract = contract.checked(shape).for_files(shape)
+    contract = contract.check_against(shape).for_files(shape)
     path = existing(Path(path))
-    data = encoded(path)
+    data = read_encoded(path)
     batch: Array = prepare(decode(data, contract, str(path))[None], contract, str(path))
     if any(want not in (None, got) for want, got in zip(shape, batch.shape[1:], strict=True)):
         raise fail(
@@ -62,7 +62,7 @@ def load_image(path: str | Path, contract: ImageContract, shape: Shape) -> Array
     return batch
 
 
-def encoded(path: Path, roots: Sequence[Path] | None = None) -> bytes:
+def read_encoded(path: Path, roots: Sequence[Path] | None = None) -> bytes:
     """The bytes of an image file, below `roots` where it was found and not named. Raises SpecError
     NS642, NS643, NS648.
     """
@@ -125,14 +125,14 @@ def to_eight_bit(image: Image.Image, name: str) -> Image.Image:
 
 def arrive(image: Image.Image, contract: ImageContract, name: str = "image") -> Array:
     """Colour and resize: an 8-bit image to (C, h, w) uint8, contiguous. Raises SpecError NS648."""
-    image = resized(image.convert("L" if contract.color == "gray" else "RGB"), contract, name)
+    image = resize(image.convert("L" if contract.color == "gray" else "RGB"), contract, name)
     pixels = np.asarray(image, dtype=np.uint8)
     if pixels.ndim == 2:
         return pixels[None].copy()
     return np.ascontiguousarray(pixels[:, :, :: -1 if contract.color == "bgr" else 1].transpose(2, 0, 1))
 
 
-def resized(image: Image.Image, contract: ImageContract, name: str = "image") -> Image.Image:
+def resize(image: Image.Image, contract: ImageContract, name: str = "image") -> Image.Image:
     """The image at the contract's size: exactly [h, w], or its shorter side at one number and the
     other in proportion, rounded.
 

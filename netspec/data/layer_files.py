@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from netspec.allowed_paths import within
 from netspec.caffe.blobs import read_whole_blob
-from netspec.data.layer_paths import folder_of, located, reach
+from netspec.data.layer_paths import find_layer_file, folder_of, reach
 from netspec.data.layer_sources import fields_of, open_layer
 from netspec.data.mean import read_mean
 from netspec.data.paths import existing, reading_error
@@ -113,7 +113,7 @@ class Reader:
             return None
         given = TransformParam(**{name: getattr(self.layer, name) for name in TransformParam.params})
         mean = (
-            read_mean(located(given.mean_file, self.folder), reach(given.mean_file, self.folder))
+            read_mean(find_layer_file(given.mean_file, self.folder), reach(given.mean_file, self.folder))
             if given.mean_file
             else None
         )
@@ -186,7 +186,7 @@ def matrix(name: str, folder: Path, shape: tuple[int, ...]) -> Array:
     """The K x K numbers of a BlobProto file that a layer names. Raises SpecError NS642, NS643,
     NS645.
     """
-    path = existing(located(name, folder))
+    path = existing(find_layer_file(name, folder))
     try:
         values = read_whole_blob(read_bytes(path, reach(name, folder)))
     except ValueError as error:

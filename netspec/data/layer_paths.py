@@ -5,7 +5,7 @@ from pathlib import Path
 from netspec.data.paths import resolve_path, roots_of
 from netspec.ir.graph import Graph, Node
 
-__all__ = ["folder_of", "has_files", "home", "located", "reach"]
+__all__ = ["find_layer_file", "folder_of", "has_files", "home", "reach"]
 
 
 def has_files(graph: Graph) -> bool:
@@ -39,7 +39,7 @@ def there(path: Path) -> bool:
         return False
 
 
-def located(path: str, folder: Path) -> Path:
+def find_layer_file(path: str, folder: Path) -> Path:
     """A file that a layer names. Raises SpecError NS642 for a place outside both folders."""
     return resolve_path(path, home(path, folder))
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from netspec.data.decode import decode, encoded
-from netspec.data.layer_paths import folder_of, home, located, reach
+from netspec.data.decode import decode, read_encoded
+from netspec.data.layer_paths import find_layer_file, folder_of, home, reach
 from netspec.data.paths import existing, reading_error
 from netspec.data.source import Array, Field, Rows, Source
 from netspec.data.sources.hdf5 import open_hdf5
 from netspec.data.sources.lmdb import open_lmdb
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import read_text
-from netspec.frozen_classes import changed
+from netspec.frozen_classes import replace_fields
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Node
 from netspec.ir.layer import Layer
@@ -25,10 +25,10 @@ from netspec.layers.data_images import Transformed
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["fields_of", "open_layer", "typed_inputs"]
+__all__ = ["fields_of", "open_layer", "type_inputs"]
 
 
-def typed_inputs(graph: Graph) -> Graph:
+def type_inputs(graph: Graph) -> Graph:
     """The graph with the types of data layers' tops as their files tell them; where no file can be
     read it stays as it is.
     """
@@ -36,7 +36,7 @@ def typed_inputs(graph: Graph) -> Graph:
         i.node for i in graph.inputs if i.node is not None and i.type is None and i.node.layer.reads
     )
     told = {top: type_ for node in makers for top, type_ in types_of(node).items()}
-    return changed(
+    return replace_fields(
         graph,
         inputs=tuple(
             i if i.type is not None else i._replace(type=told.get(i.value.name)) for i in graph.inputs
@@ -94,7 +94,7 @@ class ImageList(Source):
     """
 
     def __init__(self, layer: Any, folder: Path) -> None:
-        path = existing(located(layer.source, folder))
+        path = existing(find_layer_file(layer.source, folder))
         self.name = str(path)
         self.label = "label"
         try:
@@ -110,7 +110,7 @@ class ImageList(Source):
         named = [
             (layer.root_folder + name, mark) for name, mark in (entry(*line, self.name) for line in lines)
         ]
-        self.rows = [(located(name, folder), mark) for name, mark in named]
+        self.rows = [(find_layer_file(name, folder), mark) for name, mark in named]
         self.folder, self.names = folder, [name for name, _ in named]
         if not self.rows:
             raise fail("NS650", "an empty list", path=self.name)
@@ -132,7 +132,9 @@ class ImageList(Source):
 
     def batch(self, indices: Array) -> Rows:
         rows = [(*self.rows[i], reach(self.names[i], self.folder)) for i in indices.tolist()]
-        images = [decode(encoded(existing(path), roots), self.contract, str(path)) for path, _, roots in rows]
+        images = [
+            decode(read_encoded(existing(path), roots), self.contract, str(path)) for path, _, roots in rows
+        ]
         return {"image": images, "label": np.array([label for _, label, _ in rows], np.int64)}
 
 

@@ -9,7 +9,7 @@ from netspec.allowed_paths import reachable
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import OutsideRootError
 
-__all__ = ["data_root", "find_folder", "judged", "resolve_path", "roots_for", "roots_of"]
+__all__ = ["data_root", "find_folder", "judge_found_path", "resolve_path", "roots_for", "roots_of"]
 
 OUTSIDE = "NETSPEC_DATA, --allow-outside FOLDER, or a path given on the command line, may name any folder"
 
@@ -75,7 +75,7 @@ def find_folder(
     raise fail("NS643", f"no file {wanted} in {', '.join(map(str, places))}", path=str(top))
 
 
-def judged(path: Path, base: str | Path, top: Path, allow_outside: bool) -> Path:
+def judge_found_path(path: Path, base: str | Path, top: Path, allow_outside: bool) -> Path:
     """A file that was found in the folder `top`, which may be a link: as resolve_path; where the
     user named `top`, it stays in there.
     """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from netspec.data.conform import arrived
+from netspec.data.conform import conform_to_contract
 from netspec.data.source import Source
 from netspec.data.sources.cifar import open_cifar10
 from netspec.data.sources.csv import open_csv
@@ -95,7 +95,7 @@ def open_source(section: DataSection, split: str | None, place: Place) -> Source
         near = nearest(section.source, SOURCES, 1)
         known = f"there are {', '.join(SOURCES)}, python:module:Class"
         raise fail("NS640", f"{section.source}; " + (f"did you mean {near[0]}?" if near else known))
-    source = arrived(source, place.contract, place.shape[0] if place.shape else None)
+    source = conform_to_contract(source, place.contract, place.shape[0] if place.shape else None)
     if not len(source):
         raise fail("NS650", f"no samples{f' in the part {part}' if part else ''}", path=source.name)
     return source

@@ -15,7 +15,7 @@ from netspec.diagnostics import fail
 from netspec.file_writing import write_text
 from netspec.resolve.sections.image import Shape
 
-__all__ = ["Array", "ArraySource", "Field", "Rows", "Source", "Subset", "divided", "write_classes"]
+__all__ = ["Array", "ArraySource", "Field", "Rows", "Source", "Subset", "split_source", "write_classes"]
 
 Array = npt.NDArray[Any]
 Rows = Mapping[str, "Array | list[Array]"]
@@ -154,7 +154,7 @@ class Subset(Source):
         return labels[self.indices]
 
 
-def divided(source: Source, split: str | None) -> Source:
+def split_source(source: Source, split: str | None) -> Source:
     """The part of a source without parts of its own: `test` is every fifth sample (index % 5 == 0),
     `train` the rest, else all.
     """

@@ -75,10 +75,10 @@ def windows(samples: Samples, places: Tensor, size: tuple[int, int]) -> Tensor:
                 for x, (top, left) in zip(samples, places.tolist(), strict=True)
             ]
         )
-    return gathered(samples, places.to(samples.device), size)
+    return gather_windows(samples, places.to(samples.device), size)
 
 
-def gathered(samples: Tensor, places: Tensor, size: tuple[int, int]) -> Tensor:
+def gather_windows(samples: Tensor, places: Tensor, size: tuple[int, int]) -> Tensor:
     """The windows by one indexing operation, (N, C, h, w)."""
     h, w = size
     rows = places[:, :1] + torch.arange(h, device=samples.device)
@@ -109,13 +109,13 @@ class Pipeline:
 
     def __call__(self, samples: Samples, generator: Generator) -> Tensor:
         if not any(entry.crop_size for entry in self.augment):
-            samples = self.centred(samples)
+            samples = self.crop_centre(samples)
         for entry in self.augment:
-            samples = self.augmented(samples, entry, generator)
-        rest = self.contract.changed(crop_size=None)
-        return torch.as_tensor(prepare(stacked(samples, self.name), rest, self.name)).contiguous()
+            samples = self.augment_samples(samples, entry, generator)
+        rest = self.contract.replace(crop_size=None)
+        return torch.as_tensor(prepare(stack_samples(samples, self.name), rest, self.name)).contiguous()
 
-    def centred(self, samples: Samples) -> Samples:
+    def crop_centre(self, samples: Samples) -> Samples:
         size = self.contract.crop
         if size is None:
             return samples
@@ -125,13 +125,13 @@ class Pipeline:
             else [centre_crop(x, size, self.name) for x in samples]
         )
 
-    def augmented(self, samples: Samples, entry: Augmentation, generator: Generator) -> Samples:
+    def augment_samples(self, samples: Samples, entry: Augmentation, generator: Generator) -> Samples:
         if entry.crop_size is not None:
             samples, _ = random_crop(samples, pair(entry.crop_size), generator, entry.pad, self.name)
         operations = kornia_operations(entry)
         if not entry.mirror and not operations:
             return samples
-        x = stacked(samples, self.name)
+        x = stack_samples(samples, self.name)
         x = random_mirror(x, generator) if entry.mirror else x
         if operations:
             return through_kornia(x, operations, generator, self.contract.color == "bgr")
@@ -147,7 +147,7 @@ class Pipeline:
         return shape
 
 
-def stacked(samples: Samples, name: str) -> Tensor:
+def stack_samples(samples: Samples, name: str) -> Tensor:
     """Samples as one tensor. Raises SpecError NS653 where they differ in size."""
     if isinstance(samples, Tensor):
         return samples
@@ -215,11 +215,11 @@ def through_kornia(x: Tensor, operations: Sequence[Any], generator: Generator, r
     with torch.random.fork_rng([x.device] if x.is_cuda else []):
         torch.manual_seed(seed)
         for operation in operations:
-            x = changed(x, operation)
+            x = apply_operation(x, operation)
     return 255 * (x.flip(1) if reverse else x)
 
 
-def changed(x: Tensor, operation: Any) -> Tensor:
+def apply_operation(x: Tensor, operation: Any) -> Tensor:
     """One change of kornia's. Those of colour take three channels; gray is three alike, which
     brightness and contrast leave alike.
     """
@@ -245,7 +245,7 @@ class CaffeTransform:
     def __call__(self, samples: Samples, generator: Generator) -> Tensor:
         size, p = self.param.crop_size, self.param
         if self.mean is not None:
-            x = stacked(samples, self.name).float()
+            x = stack_samples(samples, self.name).float()
             if tuple(x.shape[1:]) != self.mean.shape:
                 raise fail(
                     "NS660",
@@ -256,8 +256,8 @@ class CaffeTransform:
         if size and self.train:
             samples, _ = random_crop(samples, (size, size), generator, 0, self.name)
         elif size:
-            samples = Pipeline(ImageContract(crop_size=size), name=self.name).centred(samples)
-        x = stacked(samples, self.name)
+            samples = Pipeline(ImageContract(crop_size=size), name=self.name).crop_centre(samples)
+        x = stack_samples(samples, self.name)
         x = random_mirror(x, generator) if p.mirror else x
         if len(p.mean_value) > 1 and len(p.mean_value) != x.shape[1]:
             raise fail(

@@ -102,15 +102,15 @@ def _github(d: Diagnostic) -> str:
         f"{name}={_property(str(value))}" for name, value in found.items() if value is not None
     )
     text = [d.fact or d.title, *d.rule, *remarks(d), *(f"help: {fix.text}" for fix in d.fixes)]
-    return f"::{d.severity} {properties}::{_escaped(chr(10).join(text))}"
+    return f"::{d.severity} {properties}::{_escape(chr(10).join(text))}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
+    return _escape(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _sarif(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:

@@ -165,7 +165,7 @@ class Diagnostics:
     def error(self, code: str, fact: str, span: Span | None = None, **more: object) -> None:
         self.found.append(Diagnostic(code, fact, span, **more))  # type: ignore[arg-type]
 
-    def spared(self, code: str) -> bool:
+    def may_skip(self, code: str) -> bool:
         """Whether a finding of a kind need not be made: of FEW before it one was asked for, and it
         is counted. For texts of any length.
         """
@@ -194,7 +194,7 @@ class Diagnostics:
         for d in self.with_counts():
             groups.setdefault((d.code, d.span, d.path, d.cause), []).append(d)
         return sorted(
-            (d for same in [*groups.values()][::-1] for d in said_once(same)), key=lambda d: d.order
+            (d for same in [*groups.values()][::-1] for d in merge_repeats(same)), key=lambda d: d.order
         )
 
     def mark_uses(self, since: int, name: str, uses: Iterable[Span]) -> None:
@@ -219,7 +219,7 @@ def uses_of(name: str, uses: Iterable[Span]) -> tuple[Label, ...]:
     return tuple(Label(span, f"{name} comes from here", "use") for span in uses)
 
 
-def said_once(same: list[Diagnostic]) -> list[Diagnostic]:
+def merge_repeats(same: list[Diagnostic]) -> list[Diagnostic]:
     """The first of some findings of one cause, and all that a lint says of its layer, with the
     number of other layers that have it.
     """

@@ -129,12 +129,12 @@ class _Block:
             else:
                 under = text.find(" = ") + 1
             found.append(text)
-        return self._aligned("rule", found)
+        return self._align("rule", found)
 
     def _remark(self, kind: str, text: str) -> list[str]:
-        return self._aligned(kind, [clean(line) for line in text.splitlines()] or [""])
+        return self._align(kind, [clean(line) for line in text.splitlines()] or [""])
 
-    def _aligned(self, kind: str, lines: list[str]) -> list[str]:
+    def _align(self, kind: str, lines: list[str]) -> list[str]:
         margin = " " * (self.gutter + 2)
         head = f"{margin}{self.paint('=', _BLUE)} {self.paint(kind, _BOLD)}: "
         blank = " " * (len(margin) + len(kind) + 4)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 
-__all__ = ["bounded", "clearly", "distance", "nearest"]
+__all__ = ["clearly", "distance", "limit_cost", "nearest"]
 
 _BEGINS = 2
 """Rank of a word that begins another."""
@@ -24,7 +24,7 @@ _LEFT: ContextVar[list[int] | None] = ContextVar("left", default=None)
 
 
 @contextmanager
-def bounded(work: int = _WORK) -> Iterator[None]:
+def limit_cost(work: int = _WORK) -> Iterator[None]:
     """What is asked inside costs so much in all; a text with thousands of misspelt names is told of
     them soon, too.
     """
@@ -45,7 +45,7 @@ def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
     left = _LEFT.get()
     if left is not None and left[0] < 0:
         return []
-    ranked, cost = _ranked(word, tuple(known))
+    ranked, cost = _rank_known(word, tuple(known))
     if left is not None:
         left[0] -= cost
     return [candidate for _, candidate in ranked[:limit]]
@@ -55,20 +55,20 @@ def clearly(word: str, meant: str, known: Iterable[str]) -> bool:
     """Whether `word` is a misspelling of `meant` and of no other known word: few letters apart, and
     nothing else is as near.
     """
-    ranks = {candidate: rank for rank, candidate in _ranked(word, tuple(known))[0]}
+    ranks = {candidate: rank for rank, candidate in _rank_known(word, tuple(known))[0]}
     own = ranks.pop(meant, None)
     return own is not None and own[0] != _BEGINS and all(other > own for other in ranks.values())
 
 
 @lru_cache(maxsize=64)
-def _ranked(word: str, known: tuple[str, ...]) -> tuple[tuple[tuple[tuple[int, int], str], ...], int]:
+def _rank_known(word: str, known: tuple[str, ...]) -> tuple[tuple[tuple[tuple[int, int], str], ...], int]:
     """The known words near a word, best first, each with how near; and what it cost to know."""
-    folded, letters = _folded(word)
+    folded, letters = _fold(word)
     bound = max(1, (len(folded) + 1) // 3)
     ranked: list[tuple[tuple[int, int], str]] = []
     cost = len(known)
     for candidate in dict.fromkeys(known) if folded else ():
-        other, others = _folded(candidate)
+        other, others = _fold(candidate)
         alike = (
             (letters & ~others).bit_count() <= bound
             and (others & ~letters).bit_count() <= bound
@@ -118,7 +118,7 @@ def distance(a: str, b: str, bound: int) -> int:
 
 
 @lru_cache(maxsize=16384)
-def _folded(word: str) -> tuple[str, int]:
+def _fold(word: str) -> tuple[str, int]:
     """A word without what is not compared, and the set of its characters as bits: far apart in
     these, two words are far apart.
     """

@@ -14,7 +14,7 @@ from netspec.diagnostics import fail
 from netspec.emit.quote import Code, own_code
 from netspec.source import Source
 
-__all__ = ["definitions", "import_lines", "inlined", "module_names", "used"]
+__all__ = ["definitions", "import_lines", "inline_definitions", "module_names", "names_used"]
 
 IMPORTS = (
     "import math",
@@ -46,7 +46,7 @@ def cut(text: str) -> dict[str, Definition]:
     found: dict[str, Definition] = {}
     lines = text.split("\n")
     for node in ast.parse(text).body:
-        names = defined(node)
+        names = names_defined(node)
         start = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
         uses = names_in(node)
         for name in names:
@@ -75,7 +75,7 @@ def imports(text: str) -> dict[str, str]:
     return found
 
 
-def defined(node: ast.stmt) -> list[str]:
+def names_defined(node: ast.stmt) -> list[str]:
     """The names that a top-level statement defines."""
     if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
         return [node.name]
@@ -93,12 +93,14 @@ def names_in(tree: ast.AST) -> frozenset[str]:
     return frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name))
 
 
-def used(text: str) -> frozenset[str]:
+def names_used(text: str) -> frozenset[str]:
     """Names that Python code uses by themselves: not as an attribute, nor in a string or a comment."""
     return names_in(ast.parse(text))
 
 
-def inlined(names: frozenset[str], homes: Iterable[Source] = ()) -> tuple[list[Code], frozenset[str]]:
+def inline_definitions(
+    names: frozenset[str], homes: Iterable[Source] = ()
+) -> tuple[list[Code], frozenset[str]]:
     """The definitions of these names and of all they use, each behind those that it uses; plug-ins
     last.
 
@@ -114,13 +116,13 @@ def inlined(names: frozenset[str], homes: Iterable[Source] = ()) -> tuple[list[C
         if name in known and name not in needed:
             needed.add(name)
             queue += known[name].uses
-    found = [known[name] for name in sorted_by_use(known, needed)]
+    found = [known[name] for name in sort_by_use(known, needed)]
     return [own_code(text) for text in dict.fromkeys(d.text for d in found)], frozenset().union(
         *(d.uses for d in found)
     )
 
 
-def sorted_by_use(known: dict[str, Definition], needed: set[str]) -> list[str]:
+def sort_by_use(known: dict[str, Definition], needed: set[str]) -> list[str]:
     """Names in the order of the files, but each behind those that its definition uses: a base class
     has to be there first.
     """
@@ -156,11 +158,11 @@ def unlike(name: str, new: Definition, known: Mapping[str, Definition], home: So
 def import_lines(homes: Iterable[Source], names: frozenset[str]) -> list[Code]:
     """What an emitted file that uses these names imports: what blocks do, then what plug-ins do."""
     lines = [*IMPORTS, *(line for home in homes for line in imports(home.text).values())]
-    return [own_code(line) for line in dict.fromkeys(lines) if bound(line) & names]
+    return [own_code(line) for line in dict.fromkeys(lines) if names_bound(line) & names]
 
 
 @cache
-def bound(line: str) -> frozenset[str]:
+def names_bound(line: str) -> frozenset[str]:
     """The names that a line of imports binds."""
     (node,) = ast.parse(line).body
     assert isinstance(node, (ast.Import, ast.ImportFrom))
@@ -169,7 +171,7 @@ def bound(line: str) -> frozenset[str]:
 
 def module_names(homes: Iterable[Source] = ()) -> frozenset[str]:
     """What an emitted text may define or import beside the classes of its net."""
-    own = (name for line in IMPORTS for name in bound(line))
+    own = (name for line in IMPORTS for name in names_bound(line))
     return frozenset(
         (*definitions(), *own, *(name for home in homes for name in (*cut(home.text), *imports(home.text))))
     )

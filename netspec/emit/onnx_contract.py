@@ -13,7 +13,7 @@ from netspec.emit.onnx_idioms import Builder
 from netspec.ir.dims import Size, symbol
 from netspec.ir.types import TensorType
 
-__all__ = ["STAGES", "prepared", "raw_type"]
+__all__ = ["STAGES", "prepare_input", "raw_type"]
 
 STAGES = ("crop", "color", "mean", "scale")
 """What the graph does to a picture, in this order; of each the tensor that it leaves has a name, so
@@ -32,7 +32,9 @@ def raw_type(contract: Any, type_: TensorType, name: str) -> TensorType:
     return type_.replaced(space=space)
 
 
-def prepared(g: Builder, x: Operand, contract: Any, type_: TensorType, names: Mapping[str, str]) -> Operand:
+def prepare_input(
+    g: Builder, x: Operand, contract: Any, type_: TensorType, names: Mapping[str, str]
+) -> Operand:
     """x as the net wants it: centre crop at floor((size - crop) / 2), channels reversed for bgr,
     then (pixel - mean_value) * scale.
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from netspec.emit.onnx_builder import Operand
 from netspec.emit.onnx_sizes import Sizes
-from netspec.ir.dims import Size, product, total, untraced
+from netspec.ir.dims import Size, product, total, untrace
 from netspec.ir.types import LOWEST, TensorType
-from netspec.layers.common.windows import Window, ends, pooled
+from netspec.layers.common.windows import Window, ends, pool_sizes
 
 __all__ = ["Builder"]
 
@@ -39,7 +39,7 @@ class Builder(Sizes):
         """x with another shape of as many elements, symbols kept: a constant shape with 0 (as in x)
         and one -1 where that says it.
         """
-        shape = tuple(untraced(s) for s in shape)
+        shape = tuple(untrace(s) for s in shape)
         before = x.known.shape if x.known else ()
         wanted = [
             s if isinstance(s, int) else 0 if i < len(before) and before[i] == s else -1
@@ -158,7 +158,7 @@ class Builder(Sizes):
         pads are 0. Not for pooling: a zero is not a neutral border there.
         """
         borders = [ends(p) for p in window.pads]
-        flat = [untraced(b) for b, _ in borders] + [untraced(e) for _, e in borders]
+        flat = [untrace(b) for b, _ in borders] + [untrace(e) for _, e in borders]
         if all(s == 0 for s in flat) or (
             mode == "constant" and value == 0 and all(isinstance(s, int) for s in flat)
         ):
@@ -190,8 +190,8 @@ class Builder(Sizes):
         mode.
         """
         size = x.type.shape[axis]
-        before = [self.flipped(self.slice(x, axis, 0, begin), axis)] if untraced(begin) != 0 else []
-        after = [self.flipped(self.slice(x, axis, size - end, size), axis)] if untraced(end) != 0 else []
+        before = [self.flipped(self.slice(x, axis, 0, begin), axis)] if untrace(begin) != 0 else []
+        after = [self.flipped(self.slice(x, axis, size - end, size), axis)] if untrace(end) != 0 else []
         return self.concat([*before, x, *after], axis)
 
     def flipped(self, x: Operand, axis: int) -> Operand:
@@ -219,7 +219,7 @@ class Builder(Sizes):
         """
         outside = overshoots(window, rounding)
         z = self.reaching(x, window, LOWEST) if outside else x
-        type_ = x.type.replaced(space=pooled(x.type.space, window, rounding))
+        type_ = x.type.replaced(space=pool_sizes(x.type.space, window, rounding))
         y, places = self.call("MaxPool", z, outputs=2, **attributes(window, "FLOOR" if outside else rounding))
         at = self.Mod(places, self.size(product(z.type.space)))
         if outside:
@@ -262,7 +262,7 @@ class Builder(Sizes):
 
     def pool(self, op: str, x: Operand, window: Window, rounding: str, **more: int) -> Operand:
         made = self.call(op, x, **attributes(window, rounding), **more)
-        return self.typed(made, x.type.replaced(space=pooled(x.type.space, window, rounding)))
+        return self.typed(made, x.type.replaced(space=pool_sizes(x.type.space, window, rounding)))
 
     def reaching(self, x: Operand, window: Window, value: float) -> Operand:
         """x with elements at the end of each axis, until the last window that Caffe makes is whole.
@@ -270,10 +270,10 @@ class Builder(Sizes):
         Joined, not padded: onnxruntime would fold a Pad into the pooling behind it, which refuses a
         border as wide as its window.
         """
-        sizes = pooled(x.type.space, window, "CEIL")
+        sizes = pool_sizes(x.type.space, window, "CEIL")
         for i, (n, stride, reach) in enumerate(zip(sizes, window.stride, window.reach, strict=True)):
             missing = (n - 1) * stride + reach - x.type.space[i]
-            if untraced(missing) != 0:
+            if untrace(missing) != 0:
                 x = self.concat(
                     [x, self.full((*x.type.shape[: i + 2], missing, *x.type.shape[i + 3 :]), value)], i + 2
                 )

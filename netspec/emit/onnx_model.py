@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.model import Diagnostic, SpecError, fail
 from netspec.emit.onnx_builder import OPSET, Body, Call, NotExportableError, Operand, unique
-from netspec.emit.onnx_contract import STAGES, prepared, raw_type
+from netspec.emit.onnx_contract import STAGES, prepare_input, raw_type
 from netspec.emit.onnx_idioms import Builder
 from netspec.emit.onnx_proto import node_proto, readers, tensor_proto, value_info
-from netspec.ir.dims import Dim, untraced
+from netspec.ir.dims import Dim, untrace
 from netspec.ir.graph import Input, Node, TypedGraph, Value
 from netspec.ir.types import TensorType
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
-__all__ = ["Names", "Outline", "names_of", "onnx_model", "outlined"]
+__all__ = ["Names", "Outline", "names_of", "onnx_model", "outline_model"]
 
 IR_VERSION = 10
 """The version that came with opset 22."""
@@ -64,13 +64,13 @@ def onnx_model(
     Raises SpecError: NS701 (a layer that ONNX cannot hold), NS702 (weights that do not fit), NS708
     (no output), NS901.
     """
-    outline = outlined(typed, metadata)
-    for name, array in fitted(outline, weights).items():
+    outline = outline_model(typed, metadata)
+    for name, array in fit_weights(outline, weights).items():
         outline.model.graph.initializer.append(tensor_proto(name, array))
     return outline.model
 
 
-def outlined(typed: TypedGraph, metadata: Mapping[str, str] | None = None) -> Outline:
+def outline_model(typed: TypedGraph, metadata: Mapping[str, str] | None = None) -> Outline:
     """The model without weights, checked. Raises SpecError: NS701 for each layer that ONNX cannot
     hold, NS708 without outputs, NS901.
     """
@@ -80,7 +80,7 @@ def outlined(typed: TypedGraph, metadata: Mapping[str, str] | None = None) -> Ou
     return outline
 
 
-def fitted(outline: Outline, weights: "Arrays") -> "dict[str, np.ndarray[Any, Any]]":
+def fit_weights(outline: Outline, weights: "Arrays") -> "dict[str, np.ndarray[Any, Any]]":
     """The arrays by their names in the model, float32 and contiguous; those that are so already are
     not copied. Raises SpecError NS702.
     """
@@ -136,7 +136,7 @@ class Assembly:
         """
         shapes: dict[str, TensorType] = {}
         for ref in self.typed.weight_refs():
-            mine = TensorType(tuple(untraced(s) for s in ref.weight.shape))
+            mine = TensorType(tuple(untrace(s) for s in ref.weight.shape))
             whole = shapes.setdefault(ref.name, mine)
             self.refs.setdefault(ref.node, []).append((ref.name, whole, mine))
             if ref.name not in self.weights:
@@ -150,7 +150,7 @@ class Assembly:
         operand = Operand(name, raw_type(given.contract, type_, name))
         self.inputs.append(operand)
         self.g.begin(name, {})
-        made = prepared(self.g, operand, given.contract, type_, self.fixed.stages[name])
+        made = prepare_input(self.g, operand, given.contract, type_, self.fixed.stages[name])
         for axis, size in enumerate(type_.shape):
             if isinstance(size, Dim) and str(size).isidentifier():
                 self.g.symbols.setdefault(str(size), (made, axis))
@@ -165,12 +165,12 @@ class Assembly:
             states[name] = Operand(self.g.unique(f"{node.name}.{name}"), TensorType(shape))
         self.g.begin(node.name, states)
         try:
-            self.settled(node)
+            self.refuse_training_phase(node)
             read = {
                 k: self.weights[n] if a == b else self.g.reshape(self.weights[n], b.shape)
                 for k, (n, a, b) in weights.items()
             }
-            real = self.typed.converted(node)
+            real = self.typed.find_converted(node)
             bottoms = tuple(self.g.cast(b, "float32") if i in real else b for i, b in enumerate(bottoms))
             made = node.layer.onnx(self.g, *bottoms, **read)
             if isinstance(made, (tuple, list)):
@@ -199,7 +199,7 @@ class Assembly:
         for value in node.tops:
             self.values.setdefault(value, Operand(self.names[value], self.typed.types[value]))
 
-    def settled(self, node: Node) -> None:
+    def refuse_training_phase(self, node: Node) -> None:
         """Refuse a layer that its own `phase` keeps training: a model draws nothing and gathers
         nothing.
         """
@@ -212,11 +212,11 @@ class Assembly:
         g = self.g
         fresh = {o for call in g.main for o in call.outputs}
         for value, operand in tops.items():
-            top = self.owned(operand, fresh)
+            top = self.own(operand, fresh)
             top.name, top.known = self.names[value], self.typed.types[value]
             self.values[value] = top
         for name, before in g.states.items():
-            after = self.owned(g.kept[name], fresh)
+            after = self.own(g.kept[name], fresh)
             after.name, after.known = g.unique(f"{layer}.{name}.next"), before.known
             self.states[before.name] = (before, after)
         last = self.values[list(tops)[-1]] if tops else None
@@ -226,7 +226,7 @@ class Assembly:
         self.calls += g.main
         self.protos += [node_proto(call) for call in g.main]
 
-    def owned(self, operand: Operand, fresh: set[Operand]) -> Operand:
+    def own(self, operand: Operand, fresh: set[Operand]) -> Operand:
         """The operand, if this layer made it and it bears no name yet; else a copy."""
         if operand not in fresh or operand.name:
             operand = self.g.Identity(operand)
@@ -343,7 +343,7 @@ def tensor_names(typed: TypedGraph) -> dict[Value, str]:
 
 def numbers(type_: TensorType) -> tuple[int, ...]:
     """The shape of a weight: inference has seen to it that its sizes are numbers."""
-    return tuple(s for s in map(untraced, type_.shape) if isinstance(s, int))
+    return tuple(s for s in map(untrace, type_.shape) if isinstance(s, int))
 
 
 def check(model: "ModelProto", weights: list[Operand]) -> None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from netspec.emit.onnx_builder import OPSET, Body, Call, NotExportableError, Operand
-from netspec.ir.dims import Dim, untraced
+from netspec.ir.dims import Dim, untrace
 from netspec.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def attribute_value(call: Call, name: str, value: Any) -> Any:
         return graph_proto(value)
     if isinstance(value, (tuple, list)):
         return [attribute_value(call, name, v) for v in value]
-    value = untraced(value) if isinstance(value, Dim) else value
+    value = untrace(value) if isinstance(value, Dim) else value
     if isinstance(value, Dim):
         raise NotExportableError(f"{name} of ONNX's {call.op} must be a number: it is {value}")
     if isinstance(value, (bool, int)):
@@ -91,7 +91,7 @@ def value_info(operand: Operand) -> "ValueInfoProto":
 
 
 def dimensions(type_: TensorType) -> list[int | str]:
-    return [size if isinstance(size, int) else str(size) for size in map(untraced, type_.shape)]
+    return [size if isinstance(size, int) else str(size) for size in map(untrace, type_.shape)]
 
 
 def tensor_proto(name: str, array: "np.ndarray[Any, Any]") -> "TensorProto":

@@ -5,7 +5,7 @@ graph's inputs. Knows no layer.
 from collections.abc import Sequence
 
 from netspec.emit.onnx_builder import Calls, Operand
-from netspec.ir.dims import Atom, Dim, Extremum, Quotient, Size, bounds, untraced
+from netspec.ir.dims import Atom, Dim, Extremum, Quotient, Size, bounds, untrace
 
 __all__ = ["Sizes"]
 
@@ -23,7 +23,7 @@ class Sizes(Calls):
 
     def sizes(self, shape: Sequence[Size]) -> Operand:
         """The shape as a 1-D int64 tensor: for Reshape, Expand, Slice, Pad, ConstantOfShape."""
-        shape = [untraced(s) for s in shape]
+        shape = [untrace(s) for s in shape]
         if all(isinstance(s, int) for s in shape):
             return self.const(tuple(shape), "int64")
         return self.Concat(*(self.size(s) for s in shape), axis=0) if len(shape) > 1 else self.size(shape[0])
@@ -32,7 +32,7 @@ class Sizes(Calls):
         """One size as an int64 tensor of shape [1]. Computed once, in the main graph, so that
         subgraphs can use it too.
         """
-        size = untraced(size)
+        size = untrace(size)
         if isinstance(size, int):
             return self.const((size,), "int64")
         if str(size) not in self.measured:

@@ -62,16 +62,16 @@ def faults(typed: TypedGraph, net: Any) -> Iterator[tuple[Node, str]]:
         text = node.layer.torch(*typed.bottoms(node))
         reference = references.get(repr(text))
         if reference is None:
-            reference = references[repr(text)] = built(text, emitted)
+            reference = references[repr(text)] = build_reference(text, emitted)
         try:
             module = net.get_submodule(path)
         except AttributeError:
             yield node, f"nothing stands at {path}"
             continue
-        if vars(module).get("read_as_real", ()) != typed.converted(node):
+        if vars(module).get("read_as_real", ()) != typed.find_converted(node):
             yield (
                 node,
-                f"its module {path} reads other bottoms as real numbers than {list(typed.converted(node))}",
+                f"its module {path} reads other bottoms as real numbers than {list(typed.find_converted(node))}",
             )
         shared = {
             typed.weights[node][index].name
@@ -88,7 +88,7 @@ def faults(typed: TypedGraph, net: Any) -> Iterator[tuple[Node, str]]:
                 yield node, f"its weight {weight.name} has shape {list(shape)}, not {list(weight.shape)}"
 
 
-def built(text: ModuleText, emitted: ModuleType) -> "nn.Module":
+def build_reference(text: ModuleText, emitted: ModuleType) -> "nn.Module":
     """The module of a layer, its weights without memory where it can be made so."""
     import torch
 

@@ -67,7 +67,7 @@ def solver_prototxt(resolved: Resolved, net: str, diagnostics: Diagnostics) -> s
         return None
     known = message_fields("SolverParameter")
     words: dict[str, Any] = {"net": net}
-    for name, value in given(resolved.file.train.solver):
+    for name, value in list_given(resolved.file.train.solver):
         if name in known:
             words[name] = value
         else:
@@ -154,12 +154,12 @@ class Writer:
         """
         contract, top = self.contracts[name], self.prepared.get(name)
         words = power_of(contract)
-        said = {key for key, _ in given(contract)} - {
+        said = {key for key, _ in list_given(contract)} - {
             {"scale": "scale", "shift": "mean_value"}[word] for word in words
         }
         if said:
             done = f"its scale is layer {top}; " if top else ""
-            self.left_out(
+            self.note_left_out(
                 f"image of input {name}: {done}Caffe's data layers hold {', '.join(sorted(said))} in"
                 " transform_param"
             )
@@ -186,10 +186,10 @@ class Writer:
                 fact = f"input {name} has size {size} on axis {axis}: a prototxt holds numbers"
                 self.diagnostics.error("NS710", fact, notes=(f"give it by --set input.{name}=[...]",))
             else:
-                self.left_out(f"{size} of input {name}: written as 1")
+                self.note_left_out(f"{size} of input {name}: written as 1")
         return [size if isinstance(size, int) else 1 for size in shape]
 
-    def left_out(self, fact: str) -> None:
+    def note_left_out(self, fact: str) -> None:
         finding = Diagnostic("NS711", fact)
         if finding not in self.diagnostics.found:
             self.diagnostics.add(finding)
@@ -223,7 +223,7 @@ class Writer:
         }
         values |= {
             "loss_weight": fields.loss_weight,
-            "param": self.params.get(draft.name) or trimmed(nodes[0].params),
+            "param": self.params.get(draft.name) or trim_params(nodes[0].params),
         }
         values |= {"include": [rule(r) for r in fields.include], "exclude": [rule(r) for r in fields.exclude]}
         values |= {"phase": fields.phase, "propagate_down": fields.propagate_down}
@@ -237,15 +237,15 @@ class Writer:
     def parameters(self, draft: Draft) -> dict[str, dict[str, Any]]:
         """The param maps of a layer, with what differs from Caffe's defaults."""
         groups: dict[str, dict[str, Any]] = {}
-        for name, value in given(draft.layer):
+        for name, value in list_given(draft.layer):
             declared = draft.layer.params[name]
             group = draft.layer.group_of(declared)
             field = LAYER.get(group or "")
-            written = spelled(declared, value, field.kind) if field is not None else None
+            written = spell(declared, value, field.kind) if field is not None else None
             if written is None or group is None:
                 self.refuse(
                     draft,
-                    f"{name} of layer {draft.name}: {shown(value)} has no form in {group or 'Caffe'}",
+                    f"{name} of layer {draft.name}: {show_value(value)} has no form in {group or 'Caffe'}",
                     name,
                 )
             else:
@@ -311,11 +311,11 @@ def params_of(views: Sequence[View]) -> dict[str, list[dict[str, Any]]]:
             name = ref.settings.name or (names.get(ref.name, ref.name) if ref.name in shared else "")
             names.setdefault(ref.name, name)
             layers.setdefault(ref.node.name, []).append(ref.settings._replace(name=name))
-        found |= {layer: trimmed(specs) for layer, specs in layers.items()}
+        found |= {layer: trim_params(specs) for layer, specs in layers.items()}
     return found
 
 
-def trimmed(specs: Sequence[ParamSpec]) -> list[dict[str, Any]]:
+def trim_params(specs: Sequence[ParamSpec]) -> list[dict[str, Any]]:
     """Entries of `param` with what they set; those at the end that set nothing are left out."""
     entries = [
         {k: v for k, v in spec._asdict().items() if v != ParamSpec._field_defaults[k]} for spec in specs
@@ -326,10 +326,10 @@ def trimmed(specs: Sequence[ParamSpec]) -> list[dict[str, Any]]:
 
 
 def rule(condition: Rule) -> dict[str, Any]:
-    return {name: value for name, value in given(condition) if value not in (None, ())}
+    return {name: value for name, value in list_given(condition) if value not in (None, ())}
 
 
-def given(record: Record) -> Iterator[tuple[str, Any]]:
+def list_given(record: Record) -> Iterator[tuple[str, Any]]:
     """Parameters that Caffe's default does not already say, or that it requires."""
     for name, declared in record.params.items():
         value = getattr(record, name)
@@ -337,7 +337,7 @@ def given(record: Record) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def spelled(declared: Param, value: Any, message: str) -> dict[str, Any] | None:
+def spell(declared: Param, value: Any, message: str) -> dict[str, Any] | None:
     """A parameter as fields of a message: itself, or per axis; None where the message has no field
     for it.
     """
@@ -375,5 +375,5 @@ def symmetric(value: Any) -> Any:
     return value
 
 
-def shown(value: Any) -> str:
+def show_value(value: Any) -> str:
     return str(as_written(value)).replace("'", "")

@@ -15,11 +15,11 @@ __all__ = [
     "code",
     "comment",
     "docstring",
+    "escape_line",
     "identifier",
-    "joined",
+    "join_code",
     "literal",
     "own_code",
-    "shown",
     "source",
 ]
 
@@ -50,7 +50,7 @@ def code(template: str, *parts: object) -> Code:
     return Code(template.format(*(part if type(part) is Code else literal(part) for part in parts)))
 
 
-def joined(separator: str, parts: Iterable[object]) -> Code:
+def join_code(separator: str, parts: Iterable[object]) -> Code:
     """The parts, quoted as `code` quotes them, with netspec's own separator between."""
     return Code(separator.join(part if type(part) is Code else literal(part) for part in parts))
 
@@ -91,15 +91,15 @@ def literal(value: Any) -> Code:
 
 def docstring(text: str) -> Code:
     """A docstring on one line."""
-    return Code('"""' + shown(text.replace("\\", "\\\\").replace('"', '\\"')) + '"""')
+    return Code('"""' + escape_line(text.replace("\\", "\\\\").replace('"', '\\"')) + '"""')
 
 
 def comment(text: str) -> Code:
     """A comment to the end of its line."""
-    return Code("# " + shown(text))
+    return Code("# " + escape_line(text))
 
 
-def shown(text: str) -> str:
+def escape_line(text: str) -> str:
     """A text on one line: what is not printable is written as Python escapes it."""
     if text.isprintable():
         return text

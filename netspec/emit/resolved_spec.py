@@ -12,22 +12,22 @@ from netspec.frozen_classes import frozen
 from netspec.ir.graph import Node, ParamSpec, TypedGraph
 from netspec.resolve.layers_read import Draft
 from netspec.resolve.resolve import Resolved
-from netspec.resolve.wiring import NetState, kept
-from netspec.resolve.written_out import completed
+from netspec.resolve.wiring import NetState, keeps_layer
+from netspec.resolve.written_out import complete
 from netspec.syntax.located import plain
 from netspec.syntax.writer import dump
 
-__all__ = ["resolved_text", "resolved_tree"]
+__all__ = ["build_resolved_tree", "write_resolved_spec"]
 
 
-def resolved_text(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> str:
+def write_resolved_spec(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> str:
     """The canonical text of a spec, from the typed graphs of the states that it describes a net
     for.
     """
-    return dump(resolved_tree(resolved, views))
+    return dump(build_resolved_tree(resolved, views))
 
 
-def resolved_tree(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> dict[str, Any]:
+def build_resolved_tree(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> dict[str, Any]:
     """The same as plain values, in the order of the text."""
     file = resolved.file
     names = blob_names(views.values())
@@ -45,7 +45,7 @@ def resolved_tree(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> d
         "train": training(resolved, names),
         "allow": list(file.allow),
     }
-    tree: dict[str, Any] = escaped(
+    tree: dict[str, Any] = escape_dollars(
         {key: value for key, value in sections.items() if value not in (None, "", [], {})}
     )
     return tree
@@ -58,12 +58,12 @@ def section(resolved: Resolved, name: str) -> Any:
     return None
 
 
-def escaped(value: Any) -> Any:
+def escape_dollars(value: Any) -> Any:
     """Values that expansion gives back as they are: a dollar is written twice."""
     if isinstance(value, dict):
-        return {key: escaped(item) for key, item in value.items()}
+        return {key: escape_dollars(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [escaped(item) for item in value]
+        return [escape_dollars(item) for item in value]
     if isinstance(value, str):
         return value.replace("$", "$$")
     return value
@@ -89,7 +89,7 @@ def inputs(resolved: Resolved) -> dict[str, Any]:
     for given in resolved.inputs:
         assert given.type is not None
         shape = [size if isinstance(size, int) else str(size) for size in given.type.shape]
-        image = {"image": completed(given.contract)} if given.contract is not None else {}
+        image = {"image": complete(given.contract)} if given.contract is not None else {}
         found[given.value.name] = {"shape": shape, "dtype": given.type.dtype, **image}
     return found
 
@@ -125,7 +125,7 @@ def training(resolved: Resolved, names: Mapping[str, str]) -> dict[str, Any]:
     record = resolved.file.train
     if record is None:
         return {}
-    found = completed(record)
+    found = complete(record)
     heads = found.get("loss")
     for head in heads if isinstance(heads, list) else [heads]:
         if isinstance(head, dict) and "bottom" in head:
@@ -150,12 +150,12 @@ class Wired:
 
 def layers(resolved: Resolved, views: Mapping[NetState, TypedGraph]) -> Iterator[dict[str, Any]]:
     """Every layer that a phase keeps, once; one that the phases wire unlike, once for each."""
-    wired = {state: wired_layers(typed) for state, typed in views.items()}
+    wired = {state: list_wired_layers(typed) for state, typed in views.items()}
     for draft in resolved.drafts.values():
         here = {
             state.phase: found[draft.name]
             for state, found in wired.items()
-            if draft.name in found and kept(draft, state)
+            if draft.name in found and keeps_layer(draft, state)
         }
         if len({(tuple(one.bottoms), tuple(one.shared.items())) for one in here.values()}) > 1:
             for phase, one in here.items():
@@ -173,7 +173,7 @@ def only_phase(draft: Draft) -> str | None:
     return None
 
 
-def wired_layers(typed: TypedGraph) -> dict[str, Wired]:
+def list_wired_layers(typed: TypedGraph) -> dict[str, Wired]:
     graph = typed.graph
     makers = dict.fromkeys(
         node for node in (*(i.node for i in graph.inputs), *graph.sources) if node is not None
@@ -217,7 +217,7 @@ def weight_settings(given: tuple[ParamSpec, ...], shared: Mapping[int, str]) -> 
 def parameters(draft: Draft) -> dict[str, Any]:
     """A layer's own parameters in their maps."""
     found: dict[str, Any] = {}
-    for name, value in completed(draft.layer).items():
+    for name, value in complete(draft.layer).items():
         group = draft.layer.group_of(draft.layer.params[name])
         (found if group is None else found.setdefault(group, {}))[name] = value
     return found

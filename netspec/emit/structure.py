@@ -8,11 +8,11 @@ from typing import Any, Union
 from netspec.analysis.infer import open_sizes
 from netspec.diagnostics import fail
 from netspec.emit.names import Names
-from netspec.emit.quote import Code, code, identifier, joined
+from netspec.emit.quote import Code, code, identifier, join_code
 from netspec.ir.graph import Block, Node, TypedGraph, Value
 from netspec.ir.layer import ModuleText
 
-__all__ = ["Child", "Group", "Structure", "grouped"]
+__all__ = ["Child", "Group", "Structure", "group_nodes"]
 
 
 class Group:
@@ -71,7 +71,7 @@ class Group:
 Child = Union[Node, Group]
 
 
-def grouped(typed: TypedGraph, structure: "Structure") -> Group:
+def group_nodes(typed: TypedGraph, structure: "Structure") -> Group:
     """The nodes as a tree of block instances; fills `structure` on the way."""
     graph = typed.graph
     uses: dict[Value, set[Node | None]] = {}
@@ -142,7 +142,7 @@ class Structure:
         self.modules: dict[Node, ModuleText] = {
             node: module_of(node, typed) for node in (*typed.graph.sources, *typed.graph.nodes)
         }
-        self.converted = {node: found for node in typed.graph.nodes if (found := typed.converted(node))}
+        self.converted = {node: found for node in typed.graph.nodes if (found := typed.find_converted(node))}
         self.instances: dict[Any, list[Group]] = {}
         self.keys: dict[Group, Any] = {}
         self.given: dict[Any, Code] = {}
@@ -196,10 +196,10 @@ class Structure:
         self.keys[group] = key
         self.instances.setdefault(key, []).append(group)
         if key not in self.given:
-            self.given[key] = self.names.fresh(self.wanted(group))
+            self.given[key] = self.names.fresh(self.propose_name(group))
         return key
 
-    def wanted(self, group: Group) -> str:
+    def propose_name(self, group: Group) -> str:
         """The name that a block's class has if it is free: the block's, and from its second class
         on a number.
         """
@@ -304,10 +304,10 @@ class Structure:
             inner = self.varying(self.key(child))
             index = self.instances[self.key(child)].index(child)
             words = {name: said(name, values[index]) for name, values in inner.values()}
-            return called(self.class_of(child), (), words)
+            return write_call(self.class_of(child), (), words)
         text = self.modules[child]
         arguments = tuple(said(f"argument{i}", a) for i, a in enumerate(text.arguments))
-        return called(
+        return write_call(
             identifier(text.target), arguments, {identifier(k): said(k, v) for k, v in text.keywords.items()}
         )
 
@@ -323,7 +323,7 @@ class Structure:
             if node is child or (isinstance(child, Group) and node.name.startswith(child.name + "."))
         ]
         lines = [
-            code("read_as_real(self.{}, {})", self.paths[node], joined(", ", self.converted[node]))
+            code("read_as_real(self.{}, {})", self.paths[node], join_code(", ", self.converted[node]))
             for node in inner
         ]
         for (node, index), (owner, at) in self.typed.shared.items():
@@ -366,10 +366,10 @@ def module_of(node: Node, typed: TypedGraph) -> ModuleText:
     return made
 
 
-def called(target: Code, arguments: tuple[object, ...], words: dict[Code, object]) -> Code:
+def write_call(target: Code, arguments: tuple[object, ...], words: dict[Code, object]) -> Code:
     """A call: what is not Code already is written as a literal."""
     given = [code("{}", a) for a in arguments] + [code("{}={}", name, value) for name, value in words.items()]
-    return code("{}({})", target, joined(", ", given))
+    return code("{}({})", target, join_code(", ", given))
 
 
 def kind(values: list[Any]) -> Code:

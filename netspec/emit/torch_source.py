@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from netspec.diagnostics import fail
-from netspec.emit.inline import import_lines, inlined, module_names, used
+from netspec.emit.inline import import_lines, inline_definitions, module_names, names_used
 from netspec.emit.names import BUILTINS, FORBIDDEN, Names, attribute
-from netspec.emit.quote import Code, code, comment, docstring, identifier, joined, source
-from netspec.emit.structure import Child, Group, Structure, grouped
+from netspec.emit.quote import Code, code, comment, docstring, identifier, join_code, source
+from netspec.emit.structure import Child, Group, Structure, group_nodes
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Filler
 
@@ -41,18 +41,18 @@ def torch_source(typed: TypedGraph, origin: str = "") -> str:
     taken = module_names(homes) | BUILTINS
     name = class_name(typed.graph.name, taken)
     structure = Structure(typed, taken | {name})
-    root = grouped(typed, structure)
+    root = group_nodes(typed, structure)
     once(taken, [name, *structure.class_names])
     bodies = [block_class(cls, structure) for cls in structure.classes]
     bodies.append(network_class(name, root, typed, structure))
-    words = frozenset().union(*map(used, bodies))
-    helpers, further = inlined(words, homes)
+    words = frozenset().union(*map(names_used, bodies))
+    helpers, further = inline_definitions(words, homes)
     heads = import_lines(homes, words | further)
     made_from = f" from {origin}" if origin else ""
     title = docstring(
         f"{typed.graph.name}: compiled by netspec{made_from}, {typed.graph.phase} phase. Needs only torch."
     )
-    return joined("\n\n\n", [joined("\n\n", [title, source(heads)]), *helpers, *bodies]) + "\n"
+    return join_code("\n\n\n", [join_code("\n\n", [title, source(heads)]), *helpers, *bodies]) + "\n"
 
 
 def once(taken: frozenset[str], classes: list[Code]) -> None:
@@ -101,19 +101,23 @@ def network_class(name: Code, root: Group, typed: TypedGraph, structure: Structu
     ]
     lines += [
         EMPTY,
-        code("    def forward({}) -> Tensor | dict[str, Tensor]:", joined(", ", [code("self"), *declared])),
+        code(
+            "    def forward({}) -> Tensor | dict[str, Tensor]:", join_code(", ", [code("self"), *declared])
+        ),
     ]
     variables = dict(zip((i.value for i in graph.inputs), arguments, strict=True))
     losses = [(top, w) for n in graph.nodes for top, w in zip(n.tops, n.loss_weights, strict=False) if w]
     lines += forward(root, variables, names, typed, structure, keep=frozenset(v for v, _ in losses))
     if losses:
         terms = [loss_term(variables[v], w, typed.types[v].rank) for v, w in losses]
-        lines.append(code("        self.total_loss = {}", joined(" + ", terms)))
+        lines.append(code("        self.total_loss = {}", join_code(" + ", terms)))
     results = [(v.name, variables[v]) for v in graph.outputs]
     if len(results) == 1:
         lines.append(code("        return {}", results[0][1]))
     else:
-        lines.append(code("        return {{{}}}", joined(", ", [code("{}: {}", n, v) for n, v in results])))
+        lines.append(
+            code("        return {{{}}}", join_code(", ", [code("{}: {}", n, v) for n, v in results]))
+        )
     return source(lines)
 
 
@@ -141,18 +145,18 @@ def block_class(group: Group, structure: Structure) -> Code:
     title = docstring(f"Block {group.block.template if group.block else ''}.")
     lines = [code("class {}(nn.Module):", structure.class_of(group)), code("    {}", title), EMPTY]
     lines += [*constructor(group, parameters, structure), EMPTY, *fillers(group, structure), EMPTY]
-    several = code("tuple[{}]", joined(", ", [code("Tensor")] * len(group.outputs)))
+    several = code("tuple[{}]", join_code(", ", [code("Tensor")] * len(group.outputs)))
     returns = code("Tensor") if len(group.outputs) == 1 else several
     lines.append(
         code(
             "    def forward({}) -> {}:",
-            joined(", ", [code("self"), *(code("{}: Tensor", i) for i in inputs)]),
+            join_code(", ", [code("self"), *(code("{}: Tensor", i) for i in inputs)]),
             returns,
         )
     )
     variables = dict(zip(group.inputs, inputs, strict=True))
     lines += forward(group, variables, names, structure.typed, structure)
-    lines.append(code("        return {}", joined(", ", [variables[v] for v in group.outputs])))
+    lines.append(code("        return {}", join_code(", ", [variables[v] for v in group.outputs])))
     return source(lines)
 
 
@@ -160,7 +164,7 @@ def constructor(group: Group, parameters: Mapping[Code, Code], structure: Struct
     """`__init__`: a comment with name, place and shapes, then the module."""
     declared = [code("{}: {}", name, kind) for name, kind in parameters.items()]
     lines = [
-        code("    def __init__({}) -> None:", joined(", ", [code("self"), *declared])),
+        code("    def __init__({}) -> None:", join_code(", ", [code("self"), *declared])),
         code("        super().__init__()"),
     ]
     for child in group.children:
@@ -228,7 +232,7 @@ def filling(node: Node, path: Code, structure: Structure) -> list[Code]:
             arguments.append(code("fan_in={}", count))
         if f.type == "values":
             arguments.append(code("{}", f.numbers))
-        lines.append(code("{}_({})", identifier(f.type), joined(", ", arguments)))
+        lines.append(code("{}_({})", identifier(f.type), join_code(", ", arguments)))
     return lines
 
 
@@ -269,7 +273,7 @@ def forward(
         given_to = [
             code("{}.detach()" if at in stopped else "{}", variables[v]) for at, v in enumerate(reads)
         ]
-        call = code("self.{}({})", group.names[child.name], joined(", ", given_to))
+        call = code("self.{}({})", group.names[child.name], join_code(", ", given_to))
         makes = group.makes(child)
         for value in makes:
             soon = len(makes) == 1 and value not in held and group.readers(value) == [i + 1]
@@ -284,7 +288,7 @@ def forward(
                 variables[value] = code("h")
             else:
                 variables[value] = names[group.own_name(value)]
-        made = joined(", ", [variables[v] for v in makes])
+        made = join_code(", ", [variables[v] for v in makes])
         lines.append(code("        {} = {}", made, call) if makes else code("        {}", call))
         spent = [
             v
@@ -295,5 +299,5 @@ def forward(
         live = {variables[v] for v in makes if v in held or last.get(v, -1) > i}
         gone = [variables[v] for v in spent if variables[v] not in live]
         if gone and i < len(group.children) - 1:
-            lines.append(code("        del {}", joined(", ", dict.fromkeys(gone))))
+            lines.append(code("        del {}", join_code(", ", dict.fromkeys(gone))))
     return lines

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, NDArray[np.float32]]
 
-__all__ = ["stored_layers", "write_caffemodel"]
+__all__ = ["collect_stored_layers", "write_caffemodel"]
 
 
 def write_caffemodel(path: str | os.PathLike[str], name: str, layers: Sequence[StoredLayer]) -> None:
@@ -36,7 +36,7 @@ def write_caffemodel(path: str | os.PathLike[str], name: str, layers: Sequence[S
         file.writelines(caffemodel(name, layers))
 
 
-def stored_layers(
+def collect_stored_layers(
     views: Iterable[View], weights: str | os.PathLike[str]
 ) -> tuple[list[StoredLayer], list[Diagnostic]]:
     """Every layer that has weights in some view, in order, and NS711 for each layer or tensor that

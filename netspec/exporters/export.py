@@ -13,7 +13,7 @@ from netspec.analysis.fingerprint import network_hash
 from netspec.diagnostics import fail
 from netspec.diagnostics.model import Diagnostic, SpecError
 from netspec.driver import Program, load
-from netspec.emit.onnx_model import fitted, outlined
+from netspec.emit.onnx_model import fit_weights, outline_model
 from netspec.exporters.certification import certify as certification
 from netspec.exporters.certification.promises import ROWS, refuse, rows_word
 from netspec.exporters.certification.samples import Samples, samples_of
@@ -119,8 +119,8 @@ def export_model(
         typed, net = origin.program.graph("deploy"), origin.net
         if certify:
             refuse(typed, allow_batch_dependence)
-        outline = outlined(typed, metadata(origin, typed))
-        write_model(outline, fitted(outline, arrays(net, typed)), draft)
+        outline = outline_model(typed, metadata(origin, typed))
+        write_model(outline, fit_weights(outline, arrays(net, typed)), draft)
         certificate = None
         if certify:
             begun = time.perf_counter()
@@ -179,10 +179,10 @@ def samples_for(origin: Origin, typed: TypedGraph, path: Path) -> Samples | str 
     """
     if origin.folder is None:
         return None
-    return samples_of(origin.program, origin.folder, typed, asked_of(typed, path))
+    return samples_of(origin.program, origin.folder, typed, read_asked_contracts(typed, path))
 
 
-def asked_of(typed: TypedGraph, path: Path) -> dict[str, ImageContract]:
+def read_asked_contracts(typed: TypedGraph, path: Path) -> dict[str, ImageContract]:
     """By input with a contract: what the file itself says that its user does to a picture. Raises
     SpecError NS721.
     """
@@ -208,7 +208,7 @@ def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading:
     from netspec.training.run.loading import load_weights
 
     if isinstance(source, (str, os.PathLike)) and Path(source).is_dir():
-        program, file = trained(Path(source), reading, weights)
+        program, file = load_run_program(Path(source), reading, weights)
         return Origin(program, load_weights(compiled.compile(program, "deploy"), file), Path(source))
     read = load(os.fspath(source), reading) if isinstance(source, (str, os.PathLike)) else source
     known = read if isinstance(read, Program) else compiled.program_of(read)
@@ -222,7 +222,9 @@ def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading:
     return Origin(known, net)
 
 
-def trained(folder: Path, reading: Reading, weights: str | os.PathLike[str] | None) -> tuple[Program, Path]:
+def load_run_program(
+    folder: Path, reading: Reading, weights: str | os.PathLike[str] | None
+) -> tuple[Program, Path]:
     """The program of a run as it was read to be trained, settings of `reading` after its own, and
     the file of its weights.
     """

@@ -10,7 +10,7 @@ from netspec.file_reading import read_bytes
 from netspec.ir.graph import TypedGraph, Value
 from netspec.strict_json import BYTES, JsonError, member, read_object
 from netspec.syntax.located import Located
-from netspec.syntax.paths import OutsideError, resolved, roots
+from netspec.syntax.paths import OutsideError, resolve_path, roots
 
 __all__ = ["labels_of"]
 
@@ -43,15 +43,15 @@ def names_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str,
     ):
         said = body.get("labels") if isinstance(body.value, dict) else None
         if said is not None:
-            found[name] = named(said, program, typed, name)
-    classes = learned(run) if run is not None else []
+            found[name] = read_names(said, program, typed, name)
+    classes = read_learned_names(run) if run is not None else []
     for value in typed.graph.outputs:
         if classes and size(typed, value) == len(classes):
             found.setdefault(value.name, classes)
     return found
 
 
-def named(said: Located, program: Program, typed: TypedGraph, output: str) -> list[str]:
+def read_names(said: Located, program: Program, typed: TypedGraph, output: str) -> list[str]:
     """The names listed there, or the lines of the file named, whose path starts at the spec's
     folder.
     """
@@ -72,7 +72,7 @@ def named(said: Located, program: Program, typed: TypedGraph, output: str) -> li
 def file_of(said: Located, folder: str) -> str:
     """The label file that is named. Raises SpecError NS114 for a place outside the spec's folder."""
     try:
-        return resolved(said.text, folder)
+        return resolve_path(said.text, folder)
     except OutsideError as error:
         note = "--allow-outside FOLDER, on the command line, lets a spec reach another folder"
         raise fail(
@@ -93,7 +93,7 @@ def lines(path: Path, folder: str, said: Located, output: str) -> list[str]:
     return [name.strip() for name in names[: -1 if names[-1] == "" else None]]
 
 
-def learned(run: Path) -> list[str]:
+def read_learned_names(run: Path) -> list[str]:
     """The names that the run's data had, in the order of their numbers; none if it had none."""
     path = run / CLASSES
     if not path.is_file():

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netspec.analysis.expect.latency import demanded, latency
+from netspec.analysis.expect.latency import latency, read_demand
 from netspec.analysis.sizes.legal import legal_sizes
 from netspec.diagnostics import fail
 from netspec.diagnostics.model import Diagnostic
 from netspec.driver import Program
-from netspec.emit.onnx_model import fitted, outlined
+from netspec.emit.onnx_model import fit_weights, outline_model
 from netspec.exporters.certification.bench import Bench
 from netspec.exporters.certification.cases import Case
 from netspec.exporters.devices import absent
@@ -24,7 +24,7 @@ from netspec.ir.graph import TypedGraph
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["hold", "judged", "timings"]
+__all__ = ["hold", "judge_latency", "timings"]
 
 ORDINARY = Plan()
 
@@ -33,7 +33,7 @@ def hold(program: Program, net: "nn.Module", typed: TypedGraph, model: Path) -> 
     """Measure the file where the spec demands a latency: what breaks it (NS329), or that its device
     is not here (NS332).
     """
-    demand = demanded(program.resolved)
+    demand = read_demand(program.resolved)
     if demand is None:
         return []
     limit, missing = demand.limit, absent(demand.limit.device)
@@ -45,14 +45,14 @@ def hold(program: Program, net: "nn.Module", typed: TypedGraph, model: Path) -> 
             )
         ]
     feed = feed_of(net, typed, limit.batch, {})
-    return judged(program, time_model(model, typed, feed, limit.device, ORDINARY))
+    return judge_latency(program, time_model(model, typed, feed, limit.device, ORDINARY))
 
 
-def judged(program: Program, timing: Timing) -> list[Diagnostic]:
+def judge_latency(program: Program, timing: Timing) -> list[Diagnostic]:
     """NS329 for each limit of the spec that a timing breaks, if it is about this device and batch;
     the layers that spend the time.
     """
-    demand = demanded(program.resolved)
+    demand = read_demand(program.resolved)
     if demand is None or demand.limit.batch != timing.batch:
         return []
     return latency(program.resolved, timing.summary, timing.device, timing.layers)
@@ -74,7 +74,7 @@ def timings(
     does not take), and what export raises.
     """
     typed = program.graph("deploy")
-    demand = demanded(program.resolved)
+    demand = read_demand(program.resolved)
     feed = feed_of(net, typed, demand.limit.batch if demand is not None else 1, sizes)
     found = []
     for engine in engines:
@@ -83,8 +83,8 @@ def timings(
             net.to("cpu")
         else:
             with tempfile.TemporaryDirectory() as folder:
-                outline, model = outlined(typed), Path(folder) / "model.onnx"
-                write_model(outline, fitted(outline, arrays(net, typed)), model)
+                outline, model = outline_model(typed), Path(folder) / "model.onnx"
+                write_model(outline, fit_weights(outline, arrays(net, typed)), model)
                 found.append(time_model(model, typed, feed, device, plan))
     return found
 

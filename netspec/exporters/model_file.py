@@ -52,10 +52,10 @@ def publishing(path: Path) -> Iterator[Path]:
         yield draft / path.name
         files = sorted(draft.iterdir(), key=lambda f: f.name == path.name)
         for file in files:
-            synced(file)
+            sync(file)
         for file in files:
             file.replace(path.parent / file.name)
-        synced(path.parent)
+        sync(path.parent)
         forget_others(path, {file.name for file in files})
     except OSError as error:
         raise fail("NS704", refusal(error, path), path=str(path)) from error
@@ -64,7 +64,7 @@ def publishing(path: Path) -> Iterator[Path]:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def synced(path: Path) -> None:
+def sync(path: Path) -> None:
     """Bring a file, or a folder's entries where the system can, to the disk."""
     if path.is_dir() and os.name == "nt":
         return

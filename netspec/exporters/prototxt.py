@@ -12,7 +12,7 @@ from netspec.analysis.infer import infer
 from netspec.diagnostics import Diagnostic, Diagnostics, SpecError
 from netspec.driver import Program
 from netspec.emit.prototxt import View, prototxt, solver_prototxt
-from netspec.exporters.caffemodel import stored_layers, write_caffemodel
+from netspec.exporters.caffemodel import collect_stored_layers, write_caffemodel
 from netspec.exporters.endings import held
 from netspec.file_writing import write_text
 from netspec.resolve.resolve import wire
@@ -91,7 +91,7 @@ def export_prototxt(
     path = Path(path)
     held(path, "prototxt")
     made = to_prototxt(program, path.name)
-    layers, notes = stored_layers(views_of(program), weights) if weights is not None else ([], [])
+    layers, notes = collect_stored_layers(views_of(program), weights) if weights is not None else ([], [])
     files = [path]
     write_text(path, made.net, "NS704")
     if made.solver is not None:

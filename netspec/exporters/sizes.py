@@ -12,7 +12,7 @@ from typing import Any
 from netspec.analysis.sizes.coupling import joint
 from netspec.analysis.sizes.legal import Axis, LegalSizes, legal_sizes
 from netspec.emit.onnx_contract import raw_type
-from netspec.ir.dims import Atom, Extremum, Quotient, Size, symbols, untraced
+from netspec.ir.dims import Atom, Extremum, Quotient, Size, symbols, untrace
 from netspec.ir.graph import TypedGraph
 from netspec.ir.rule import WORDS
 
@@ -45,7 +45,7 @@ def sizes_of(typed: TypedGraph) -> str | None:
                         (node.name, node.layer.type), fact.kind, fact.left, fact.right, fact.because
                     )
                 )
-        axes = {axis.name: described(axis, found) for axis in found.axes}
+        axes = {axis.name: describe_axis(axis, found) for axis in found.axes}
         coupled = joint(found)
     if not demands:
         return None
@@ -58,7 +58,7 @@ def sizes_of(typed: TypedGraph) -> str | None:
     )
 
 
-def described(axis: Axis, found: LegalSizes) -> dict[str, Any]:
+def describe_axis(axis: Axis, found: LegalSizes) -> dict[str, Any]:
     together = [name for name in axis.coupled if name in found.places]
     alone = not axis.coupled
     said = {
@@ -95,7 +95,7 @@ class Writing:
         self, place: tuple[str, str], kind: str, left: Size, right: Size, because: str
     ) -> dict[str, Any]:
         """A requirement, with the words that tell it."""
-        left, right = untraced(left), untraced(right)
+        left, right = untrace(left), untrace(right)
         texts = [str(left), WORDS[kind], str(right)]
         short = sum(map(len, texts)) <= LONGEST
         said = {

@@ -78,8 +78,8 @@ def time_model(model: Path, typed: TypedGraph, feed: "Feed", device: str, plan: 
     SpecError NS722.
     """
     session = Session(model, device)
-    times = measured(lambda: session.run(feed), plan)
-    layers = profiled(model, typed, feed, device) if plan.layers else {}
+    times = measure(lambda: session.run(feed), plan)
+    layers = profile(model, typed, feed, device) if plan.layers else {}
     return Timing("onnxruntime", device, batch_of(feed), times, layers)
 
 
@@ -89,8 +89,8 @@ def time_net(net: Any, typed: TypedGraph, feed: "Feed", device: str, plan: Plan)
     """
     reference = Reference(net, typed, device, double=False)
     wanted = [v for v in typed.graph.outputs if v.node is not None]
-    times = measured(lambda: reference.run(feed, wanted), plan)
-    layers = watched(reference, typed, feed, device) if plan.layers else {}
+    times = measure(lambda: reference.run(feed, wanted), plan)
+    layers = watch(reference, typed, feed, device) if plan.layers else {}
     return Timing("torch", device, batch_of(feed), times, layers)
 
 
@@ -98,7 +98,7 @@ def batch_of(feed: "Feed") -> int:
     return next((len(array) for array in feed.values() if array.ndim), 1)
 
 
-def measured(call: Callable[[], object], plan: Plan) -> tuple[float, ...]:
+def measure(call: Callable[[], object], plan: Plan) -> tuple[float, ...]:
     """Seconds of each call after the warm-up. The clock is read once between two calls."""
     begin, count = perf_counter(), 0
     while count < plan.warmup or (plan.warmup and perf_counter() - begin < WARM_SECONDS):
@@ -119,7 +119,7 @@ def measured(call: Callable[[], object], plan: Plan) -> tuple[float, ...]:
 # --- layer by layer --------------------------------------------------------------------------------------------------
 
 
-def profiled(model: Path, typed: TypedGraph, feed: "Feed", device: str) -> dict[str, float]:
+def profile(model: Path, typed: TypedGraph, feed: "Feed", device: str) -> dict[str, float]:
     """onnxruntime's own profile: the time of each node, by the layer whose name it bears."""
     with tempfile.TemporaryDirectory() as folder:
         session = Session(model, device, profile=os.path.join(folder, "profile"))
@@ -142,7 +142,7 @@ def profiled(model: Path, typed: TypedGraph, feed: "Feed", device: str) -> dict[
     layers = by_layer(
         {node: sum(times[len(times) // (PROFILED + 1) :]) / PROFILED for node, times in found.items()}, names
     )
-    return joined(layers, typed, set(by_layer(products, names)))
+    return join_fused(layers, typed, set(by_layer(products, names)))
 
 
 def by_layer(nodes: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
@@ -163,7 +163,7 @@ def owner_of(node: str, known: set[str]) -> str:
     return next((name for i in range(len(parts), 0, -1) if (name := "/".join(parts[:i])) in known), "")
 
 
-def joined(layers: Mapping[str, float], typed: TypedGraph, products: set[str]) -> dict[str, float]:
+def join_fused(layers: Mapping[str, float], typed: TypedGraph, products: set[str]) -> dict[str, float]:
     """What a layer without products spends in a node that has some belongs to the layer that it was
     fused with: the one before it.
 
@@ -190,7 +190,7 @@ def joined(layers: Mapping[str, float], typed: TypedGraph, products: set[str]) -
     return found
 
 
-def watched(reference: Reference, typed: TypedGraph, feed: "Feed", device: str) -> dict[str, float]:
+def watch(reference: Reference, typed: TypedGraph, feed: "Feed", device: str) -> dict[str, float]:
     """The time between a module's call and its answer, by hooks; on a GPU the device is waited for
     on both sides.
     """

@@ -93,7 +93,7 @@ def dependence(opened: Tree, fixed: Tree, names: Mapping[str, str]) -> tuple[str
         try:
             typed = graph(source, phase, stage)
         except SpecError as error:
-            if described(Source("net.yaml", dump(fixed)), phase, stage):
+            if has_net(Source("net.yaml", dump(fixed)), phase, stage):
                 return error.diagnostics[0].fact, True
             continue
         proven = True
@@ -135,7 +135,7 @@ def states(tree: Tree) -> Iterator[tuple[str, str | None]]:
         yield from (("test", stage), ("train", stage)) if conditions else (("test", stage),)
 
 
-def described(source: Source, phase: str, stage: str | None) -> bool:
+def has_net(source: Source, phase: str, stage: str | None) -> bool:
     """Whether there is such a net."""
     try:
         graph(source, phase, stage)

@@ -16,7 +16,7 @@ from netspec.importers.folding.fold import Folded, fold
 from netspec.importers.missing_data import Shape
 from netspec.importers.nvidia import blobs_apart
 from netspec.importers.prototxt import Imported, import_prototxt
-from netspec.importers.weights import Row, match, wanted_by
+from netspec.importers.weights import Row, list_wanted, match
 from netspec.source import Source, Span
 from netspec.syntax.writer import dump
 
@@ -75,7 +75,7 @@ def convert(
         stored = read(weights) if weights is not None else {}
         blobs = {name: len(found) for name, found in stored.items()}
         imported = import_prototxt(net, solver=solver, inputs=inputs, blobs=blobs)
-        tree, names = (imported.tree, imported.renamed) if flat else folded(imported)
+        tree, names = (imported.tree, imported.renamed) if flat else fold_import(imported)
         if not keep_batch:
             tree, found = open_batch(tree, imported.places, names)
             imported.findings.extend(found)
@@ -84,15 +84,17 @@ def convert(
         return Converted(tree, text, imported.findings, names)
     stored = blobs_apart(stored, imported.scales)
     try:
-        tensors, rows = matched(text, fspath(net), stored, fspath(weights), names)
+        tensors, rows = match_weights(text, fspath(net), stored, fspath(weights), names)
     except SpecError as error:
         raise SpecError(
-            [placed(found, imported.layers, names, fspath(net)) for found in error.diagnostics]
+            [place_finding(found, imported.layers, names, fspath(net)) for found in error.diagnostics]
         ) from None
     return Converted(tree, text, imported.findings, names, tensors, tuple(rows))
 
 
-def placed(found: Diagnostic, layers: Mapping[str, Span], names: Mapping[str, str], file: str) -> Diagnostic:
+def place_finding(
+    found: Diagnostic, layers: Mapping[str, Span], names: Mapping[str, str], file: str
+) -> Diagnostic:
     """A finding in the spec, which is not written where the import fails, at the layer of the file
     that it is about; or in the file.
     """
@@ -104,7 +106,7 @@ def placed(found: Diagnostic, layers: Mapping[str, Span], names: Mapping[str, st
     return replace(found, span=place, path=file, others=(), fixes=(), hides=None, like=())
 
 
-def folded(imported: Imported) -> tuple[dict[str, Any], dict[str, str]]:
+def fold_import(imported: Imported) -> tuple[dict[str, Any], dict[str, str]]:
     """The spec with its repeats as blocks, and the names in the file of the layers that are called
     otherwise.
     """
@@ -134,11 +136,11 @@ def read(weights: str | Path) -> "Weights":
     return read_weights(weights)
 
 
-def matched(
+def match_weights(
     text: str, name: str, stored: "Weights", file: str, names: Mapping[str, str]
 ) -> "tuple[dict[str, NDArray[np.float32]], list[Row]]":
     """The tensors that the net of a spec wants, out of the blobs of a file."""
     from netspec import driver
 
     program = driver.load_source(Source(str(Path(name).with_suffix(".yaml")), text))
-    return match(stored, wanted_by(program.graphs(), names), file)
+    return match(stored, list_wanted(program.graphs(), names), file)

@@ -131,13 +131,13 @@ def decode(message: Message, kind: str, diagnostics: Diagnostics, owner: str = "
         else:
             suited = slot.convert(value)
         if suited is None:
-            if not diagnostics.spared("NS023"):
+            if not diagnostics.may_skip("NS023"):
                 diagnostics.add(unsuitable(field, slot.type, message, owner))
             suited = plain(value)
         if slot.repeated:
             piece.setdefault(name, []).append(suited)
             continue
-        if name in piece and not diagnostics.spared("NS024"):
+        if name in piece and not diagnostics.may_skip("NS024"):
             diagnostics.error("NS024", f"{name} of {owner}; the last value counts", message.name_span(field))
         piece[name] = suited
     return piece
@@ -147,7 +147,7 @@ def unknown(field: Field, kind: str, piece: Piece, diagnostics: Diagnostics) -> 
     """Keep a field that the tables do not know, and list it. NS008: there are more than any net
     has.
     """
-    listed, count = not diagnostics.spared("NS021"), diagnostics.few["NS021"]
+    listed, count = not diagnostics.may_skip("NS021"), diagnostics.few["NS021"]
     if count > KEPT:
         if count == KEPT + 1:
             diagnostics.error(

@@ -8,7 +8,7 @@ from netspec import layers
 from netspec.ir.layer import Layer
 from netspec.layers.index import TYPES
 
-__all__ = ["definition", "known_types", "modern_type"]
+__all__ = ["definition", "list_types", "modern_type"]
 
 
 @cache
@@ -18,7 +18,7 @@ def modern_type(name: str) -> str:
     """
     if name in TYPES:
         return TYPES[name][0]
-    return folded_types().get(fold(name), name)
+    return fold_types().get(fold(name), name)
 
 
 @cache
@@ -27,13 +27,13 @@ def definition(name: str) -> type[Layer] | None:
     return layers.find(modern_type(name))
 
 
-def known_types() -> list[str]:
+def list_types() -> list[str]:
     """Today's names, for a suggestion."""
     return list(layers.types())
 
 
 @cache
-def folded_types() -> dict[str, str]:
+def fold_types() -> dict[str, str]:
     """Today's names by their letters alone, as forks spelt their additions to the old enum."""
     return {fold(name): name for name in layers.types()}
 

@@ -83,10 +83,10 @@ def runs(layer: Piece) -> bool:
     the source that its type needs.
     """
     cls = definition(layer["type"])
-    return cls is not None and "stands_in" not in cls.traits and not unsourced(layer)
+    return cls is not None and "stands_in" not in cls.traits and not lacks_source(layer)
 
 
-def unsourced(layer: Piece) -> bool:
+def lacks_source(layer: Piece) -> bool:
     """Whether a layer lacks the source that its type must have: DIGITS fills it in when it trains."""
     cls = definition(layer["type"])
     return (
@@ -96,7 +96,7 @@ def unsourced(layer: Piece) -> bool:
 
 def why(layer: Piece, source: str) -> str:
     """What keeps a layer from bringing its data in."""
-    if unsourced(layer):
+    if lacks_source(layer):
         return "names no source"
     if source and runs(layer):
         return f"reads {source}, which is not here"

@@ -27,7 +27,7 @@ def distinct(entries: list[Entry], layers: list[Piece], diagnostics: Diagnostics
     for entry, layer in zip(entries, layers, strict=True):
         name = entry["name"]
         if any(coexist(entry, other) for other in seen.get(name, ())):
-            entry["name"] = new = unused(name, taken)
+            entry["name"] = new = find_free_name(name, taken)
             entry.setdefault("top", name)
             renamed[new] = name
             fact = f"{layer.owner} is {new} in the spec: another layer of the same net has its name"
@@ -36,7 +36,7 @@ def distinct(entries: list[Entry], layers: list[Piece], diagnostics: Diagnostics
     return renamed
 
 
-def unused(name: str, taken: set[str]) -> str:
+def find_free_name(name: str, taken: set[str]) -> str:
     number = next(n for n in range(2, len(taken) + 3) if f"{name}_{n}" not in taken)
     taken.add(f"{name}_{number}")
     return f"{name}_{number}"
@@ -44,7 +44,7 @@ def unused(name: str, taken: set[str]) -> str:
 
 def coexist(one: Entry, other: Entry) -> bool:
     """Whether there is a phase, with no stage or with one that they name, that keeps both."""
-    return any(kept(one, state) and kept(other, state) for state in states((one, other)))
+    return any(keeps_entry(one, state) and keeps_entry(other, state) for state in states((one, other)))
 
 
 def states(entries: tuple[Entry, ...]) -> Iterator[State]:
@@ -59,7 +59,7 @@ def states(entries: tuple[Entry, ...]) -> Iterator[State]:
         yield phase, frozenset({stage} if stage is not None else ())
 
 
-def kept(entry: Entry, state: State) -> bool:
+def keeps_entry(entry: Entry, state: State) -> bool:
     """Whether a state of the net keeps a layer, at level 0."""
     include, exclude = rules(entry, "include"), rules(entry, "exclude")
     if include:
@@ -96,7 +96,7 @@ def only_test(entries: list[Entry], inputs: list[str], layers: list[Piece], diag
     conditional = [entry for entry in entries if any(key in entry for key in CONDITIONS)]
     if not conditional or any(not plainly_test(entry) for entry in conditional):
         return
-    if wired(entries, inputs, "TRAIN") or not wired(entries, inputs, "TEST"):
+    if is_wired(entries, inputs, "TRAIN") or not is_wired(entries, inputs, "TEST"):
         return
     for entry, layer in zip(entries, layers, strict=True):
         if any(entry.pop(key, None) is not None for key in CONDITIONS):
@@ -110,11 +110,11 @@ def plainly_test(entry: Entry) -> bool:
     return included and "exclude" not in entry
 
 
-def wired(entries: list[Entry], inputs: list[str], phase: str) -> bool:
+def is_wired(entries: list[Entry], inputs: list[str], phase: str) -> bool:
     """Whether each bottom that is written out is made before it is read."""
     made = set(inputs)
     for entry in entries:
-        if kept(entry, (phase, frozenset())):
+        if keeps_entry(entry, (phase, frozenset())):
             if not made.issuperset(several(entry.get("bottom"))):
                 return False
             made.update(several(entry.get("top", entry["name"])))

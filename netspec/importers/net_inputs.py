@@ -20,7 +20,7 @@ def net_inputs(net: Piece, layers: list[Piece], diagnostics: Diagnostics) -> tup
 
     An Input layer that only some phases keep stays a layer.
     """
-    inputs = declared(net, diagnostics)
+    inputs = read_declared(net, diagnostics)
     kept = []
     for layer in layers:
         if layer["type"] == "Input" and not any(key in layer for key in ("include", "exclude")):
@@ -41,7 +41,7 @@ def input_places(net: Piece, layers: list[Piece]) -> dict[str, Span]:
     return found
 
 
-def declared(net: Piece, diagnostics: Diagnostics) -> Shapes:
+def read_declared(net: Piece, diagnostics: Diagnostics) -> Shapes:
     """The net's own `input` fields: with input_shape each its own, with input_dim four numbers
     each.
     """

@@ -47,7 +47,7 @@ def scales_apart(
             found.append(layer)
             continue
         if name not in scales:
-            scales[name] = unused(f"{name}_scale", taken)
+            scales[name] = find_free_name(f"{name}_scale", taken)
         if not said:
             fact = (
                 f"{layer.owner} has {BLOBS} blobs in the file, 3 in the net: NVIDIA's fork, which scales and"
@@ -59,7 +59,7 @@ def scales_apart(
     return found, scales
 
 
-def unused(name: str, taken: set[str]) -> str:
+def find_free_name(name: str, taken: set[str]) -> str:
     """That name, or with a number behind it where another layer has it."""
     free = next(n for n in (name, *(f"{name}_{i}" for i in range(2, len(taken) + 3))) if n not in taken)
     taken.add(free)

@@ -20,7 +20,7 @@ from netspec.importers.net_inputs import input_places, net_inputs
 from netspec.importers.nvidia import scales_apart
 from netspec.importers.prototxt_text import read_prototxt
 from netspec.importers.prototxt_tree import Message
-from netspec.importers.python_layers import published
+from netspec.importers.python_layers import replace_published
 from netspec.importers.solver import solver_section
 from netspec.importers.spec_layers import Wires, entries, literal, without_idle_strangers
 from netspec.importers.upgrade import upgrade
@@ -173,7 +173,7 @@ def spec_of(
     net: Piece, given: Mapping[str, Shape], blobs: Mapping[str, int], diagnostics: Diagnostics
 ) -> Imported:
     """The spec of a decoded network, with the shapes that are given for some of its blobs."""
-    layers, scales = scales_apart(published(upgrade(in_order(net), diagnostics)), blobs, diagnostics)
+    layers, scales = scales_apart(replace_published(upgrade(in_order(net), diagnostics)), blobs, diagnostics)
     places = input_places(net, layers)
     declared, layers = net_inputs(net, layers, diagnostics)
     inputs = {**declared, **given}

@@ -202,7 +202,7 @@ class Reader:
     def scalar(self, name: str, start: int, found: re.Match[str]) -> None:
         """Add a field whose value is no message; neighbouring strings are joined: "a" 'b' is "ab"."""
         self.at = found.end()
-        value = unquote(found[1]) if found[1] else self.unquoted(found)
+        value = unquote(found[1]) if found[1] else self.read_unquoted(found)
         if found[1]:
             parts = [str(value)]
             while (more := SCALAR.match(self.text, self.skip_blank(self.at))) and more[1]:
@@ -243,7 +243,7 @@ class Reader:
         )
         self.refuse("NS008", fact, last.start)
 
-    def unquoted(self, found: re.Match[str]) -> Value:
+    def read_unquoted(self, found: re.Match[str]) -> Value:
         """The value of a numeral, a name, or either of them after a minus sign."""
         if found[2]:
             return number(found[2])

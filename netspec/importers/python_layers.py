@@ -11,10 +11,10 @@ from netspec.layers.python import PUBLISHED
 from netspec.source import Source
 from netspec.syntax.reader import read
 
-__all__ = ["published"]
+__all__ = ["replace_published"]
 
 
-def published(layers: Iterable[Piece]) -> Iterator[Piece]:
+def replace_published(layers: Iterable[Piece]) -> Iterator[Piece]:
     """The layers, those whose class is known, and each word of their `param_str`, in the words of
     the type that stands for it.
     """
@@ -24,10 +24,10 @@ def published(layers: Iterable[Piece]) -> Iterator[Piece]:
             yield layer
             continue
         known = PUBLISHED.get((str(words.get("module")), str(words.get("layer"))))
-        yield layer if known is None else renamed(layer, str(words.get("param_str", "")), *known)
+        yield layer if known is None else rename_layer(layer, str(words.get("param_str", "")), *known)
 
 
-def renamed(layer: Piece, text: str, type_: str, group: str, names: dict[str, str]) -> Piece:
+def rename_layer(layer: Piece, text: str, type_: str, group: str, names: dict[str, str]) -> Piece:
     given = values_of(text)
     if given is None or not given.keys() <= names.keys():
         return layer

@@ -12,7 +12,7 @@ from netspec.caffe.schema import enum_names
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
 from netspec.importers.decode import Piece, fields_of
-from netspec.importers.layer_types import definition, known_types
+from netspec.importers.layer_types import definition, list_types
 from netspec.ir.layer import Layer
 from netspec.ir.traits import ASIDE, SOURCE
 from netspec.resolve.sections.spec_file import LayerFields
@@ -174,7 +174,7 @@ def unknown_type(layer: Piece, diagnostics: Diagnostics) -> None:
 @cache
 def near_types(name: str) -> str:
     """The types that an unknown one may stand for."""
-    return " or ".join(nearest(name, known_types(), 2))
+    return " or ".join(nearest(name, list_types(), 2))
 
 
 def parameters(layer: Piece, cls: type[Layer] | None, diagnostics: Diagnostics) -> dict[str, Any]:
@@ -182,9 +182,9 @@ def parameters(layer: Piece, cls: type[Layer] | None, diagnostics: Diagnostics) 
     found: dict[str, Any] = {}
     for key, value in layer.items():
         if key == "blobs":
-            left_out(layer, key, "weights stand in a weights file, give it by --weights", diagnostics)
+            note_left_out(layer, key, "weights stand in a weights file, give it by --weights", diagnostics)
         elif key in OF_FORKS:
-            left_out(layer, key, OF_FORKS[key], diagnostics)
+            note_left_out(layer, key, OF_FORKS[key], diagnostics)
         elif key in LayerFields.names or cls is None or not isinstance(value, dict):
             found[key] = clean(key, value)
         elif key in cls.groups:
@@ -194,7 +194,9 @@ def parameters(layer: Piece, cls: type[Layer] | None, diagnostics: Diagnostics) 
                 if keep(name, key, value, layer, diagnostics)
             }
         elif key in fields_of("LayerParameter"):
-            left_out(layer, key, f"Caffe does not read it in a layer of type {layer['type']}", diagnostics)
+            note_left_out(
+                layer, key, f"Caffe does not read it in a layer of type {layer['type']}", diagnostics
+            )
         else:
             found[key] = clean(key, value)
     return {key: value for key, value in found.items() if value != {}}
@@ -240,7 +242,7 @@ def keep(name: str, group: str, values: dict[str, Any], layer: Piece, diagnostic
     if name in OFF and values[name] is False:
         diagnostics.add(Diagnostic("NS025", f"{name} of {layer.owner}: it is false, as here", span))
         return False
-    if name in known_fields(group):
+    if name in select_known_fields(group):
         diagnostics.add(
             Diagnostic(
                 "NS021",
@@ -251,7 +253,7 @@ def keep(name: str, group: str, values: dict[str, Any], layer: Piece, diagnostic
     return True
 
 
-def known_fields(group: str) -> dict[str, Any]:
+def select_known_fields(group: str) -> dict[str, Any]:
     """The fields that the tables know of a param map; others were listed when they were read."""
     slot = fields_of("LayerParameter").get(group)
     if slot is not None and slot.message:
@@ -259,7 +261,7 @@ def known_fields(group: str) -> dict[str, Any]:
     return {}
 
 
-def left_out(layer: Piece, key: str, why: str, diagnostics: Diagnostics) -> None:
+def note_left_out(layer: Piece, key: str, why: str, diagnostics: Diagnostics) -> None:
     diagnostics.add(Diagnostic("NS025", f"{key} of {layer.owner}: {why}", layer.span(key) or layer.opening))
 
 

@@ -35,11 +35,11 @@ def upgrade(layers: Iterable[tuple[str, Piece]], diagnostics: Diagnostics) -> li
         move_transforms(layer, field, diagnostics)
         fix_batch_norm(layer)
         fix_rounding(layer)
-        done += parted(layer)
+        done += split_layer(layer)
     return done
 
 
-def parted(layer: Piece) -> list[Piece]:
+def split_layer(layer: Piece) -> list[Piece]:
     """A layer that does the same to each of several bottoms, as Caffe's convolutions may: one layer
     for each, with the same weights.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Weights = dict[str, list[NDArray[np.float32]]]
     Tensors = dict[str, NDArray[np.float32]]
 
-__all__ = ["Row", "Wanted", "match", "wanted_by", "write_both"]
+__all__ = ["Row", "Wanted", "list_wanted", "match", "write_both"]
 
 LEGACY_AXES = 4
 Shape = tuple[int, ...]
@@ -44,7 +44,7 @@ class Row(NamedTuple):
     shape: Shape | None = None
 
 
-def wanted_by(graphs: Iterable[TypedGraph], names: Mapping[str, str]) -> dict[str, Wanted]:
+def list_wanted(graphs: Iterable[TypedGraph], names: Mapping[str, str]) -> dict[str, Wanted]:
     """The tensors of a net in some phases. `names` leads from a spec's layer to the name it had in
     Caffe, where that differs.
     """

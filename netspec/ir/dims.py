@@ -40,7 +40,7 @@ __all__ = [
     "symbol",
     "symbols",
     "total",
-    "untraced",
+    "untrace",
 ]
 
 
@@ -64,31 +64,31 @@ class Traced(Dim):
         return parts(self.value)
 
     def __add__(self, other: Size) -> Size:
-        return Traced(self.value + untraced(other), ("+", self, other))
+        return Traced(self.value + untrace(other), ("+", self, other))
 
     def __radd__(self, other: Size) -> Size:
         return Traced(other + self.value, ("+", other, self))
 
     def __sub__(self, other: Size) -> Size:
-        return Traced(self.value - untraced(other), ("-", self, other))
+        return Traced(self.value - untrace(other), ("-", self, other))
 
     def __rsub__(self, other: Size) -> Size:
         return Traced(other - self.value, ("-", other, self))
 
     def __mul__(self, other: Size) -> Size:
-        return Traced(self.value * untraced(other), ("*", self, other))
+        return Traced(self.value * untrace(other), ("*", self, other))
 
     def __rmul__(self, other: Size) -> Size:
         return Traced(other * self.value, ("*", other, self))
 
     def __floordiv__(self, other: Size) -> Size:
-        return Traced(self.value // untraced(other), ("//", self, other))
+        return Traced(self.value // untrace(other), ("//", self, other))
 
     def __rfloordiv__(self, other: Size) -> Size:
         return Traced(other // self.value, ("//", other, self))
 
     def __mod__(self, other: Size) -> Size:
-        return Traced(self.value % untraced(other), ("%", self, other))
+        return Traced(self.value % untrace(other), ("%", self, other))
 
     def __rmod__(self, other: Size) -> Size:
         return Traced(other % self.value, ("%", other, self))
@@ -108,16 +108,16 @@ class Traced(Dim):
         return self.value == (other.value if isinstance(other, Traced) else other)
 
     def __lt__(self, other: Size) -> bool:
-        return self.__index__() < untraced(other)  # type: ignore[operator]
+        return self.__index__() < untrace(other)  # type: ignore[operator]
 
     def __le__(self, other: Size) -> bool:
-        return self.__index__() <= untraced(other)  # type: ignore[operator]
+        return self.__index__() <= untrace(other)  # type: ignore[operator]
 
     def __gt__(self, other: Size) -> bool:
-        return self.__index__() > untraced(other)  # type: ignore[operator]
+        return self.__index__() > untrace(other)  # type: ignore[operator]
 
     def __ge__(self, other: Size) -> bool:
-        return self.__index__() >= untraced(other)  # type: ignore[operator]
+        return self.__index__() >= untrace(other)  # type: ignore[operator]
 
     def __hash__(self) -> int:
         return hash(self.value)
@@ -126,7 +126,7 @@ class Traced(Dim):
         return str(self.value)
 
 
-def untraced(size: Size) -> Size:
+def untrace(size: Size) -> Size:
     """The value without its history."""
     if isinstance(size, Traced):
         return size.value
@@ -141,25 +141,25 @@ def symbol(name: str) -> Dim:
 def ceil_div(a: Size, b: Size) -> Size:
     """ceil(a / b), for b > 0; its normal form is (a + b - 1) // b."""
     if isinstance(a, Traced) or isinstance(b, Traced):
-        return Traced(ceil_div(untraced(a), untraced(b)), ("ceil", a, b))
+        return Traced(ceil_div(untrace(a), untrace(b)), ("ceil", a, b))
     return (a + b - 1) // b
 
 
 def smallest(*sizes: Size) -> Size:
     """Least of the sizes; a symbolic minimum where that cannot be decided."""
-    return chosen("min", sizes)
+    return choose("min", sizes)
 
 
 def largest(*sizes: Size) -> Size:
     """Greatest of the sizes; a symbolic maximum where that cannot be decided."""
-    return chosen("max", sizes)
+    return choose("max", sizes)
 
 
-def chosen(kind: str, sizes: tuple[Size, ...]) -> Size:
+def choose(kind: str, sizes: tuple[Size, ...]) -> Size:
     """The extreme of sizes; with its history where one has any."""
     if not any(isinstance(s, Traced) for s in sizes):
         return extreme(kind, sizes)
     first, *more = sizes
     for s in more:
-        first = Traced(extreme(kind, (untraced(first), untraced(s))), (kind, first, s))
+        first = Traced(extreme(kind, (untrace(first), untrace(s))), (kind, first, s))
     return first

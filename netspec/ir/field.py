@@ -94,7 +94,7 @@ def over(a: int, b: int) -> Number:
     return a / b
 
 
-def borrowed(mode: str, border: int, own: int) -> Number:
+def count_borrowed(mode: str, border: int, own: int) -> Number:
     """How far past its window's other end, `own` units off, a unit reads through `border` units
     that pad_mode fills from the bottom.
     """
@@ -128,6 +128,6 @@ def window_steps(
             steps.append(Step(lead + i, over(1, stride), over(begin - reach, stride), over(begin, stride)))
         else:
             whole = size == kernel and window.pads[i] in (0, (0, 0))
-            beyond = borrowed(mode, begin, reach - begin), borrowed(mode, end, begin)
+            beyond = count_borrowed(mode, begin, reach - begin), count_borrowed(mode, end, begin)
             steps.append(None if whole else Step(lead + i, stride, -begin, reach - begin, *beyond))
     return tuple(steps)

@@ -236,7 +236,7 @@ class TypedGraph:
         """Types of what a node reads, as its layer reads them."""
         return as_read(node.layer, tuple(self.types[v] for v in node.bottoms))
 
-    def converted(self, node: Node) -> tuple[int, ...]:
+    def find_converted(self, node: Node) -> tuple[int, ...]:
         """Bottoms, by their place, whose whole numbers the layer reads as real ones."""
         read = zip(node.bottoms, self.bottoms(node), strict=True)
         return tuple(i for i, (value, type_) in enumerate(read) if self.types[value].dtype != type_.dtype)

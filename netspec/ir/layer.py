@@ -121,7 +121,7 @@ class Weight(NamedTuple):
     def drawn(self) -> Filler:
         """The filler in terms of the tensor as it is stored."""
         if self.true_fans and self.outputs == 1 and self.filler.type in ("xavier", "msra"):
-            return self.filler.changed(
+            return self.filler.replace(
                 variance_norm=SWAPPED.get(self.filler.variance_norm, self.filler.variance_norm)
             )
         return self.filler
@@ -343,7 +343,7 @@ class Layer(Record):
         """The tensors it owns, in Caffe's order and layout."""
         return iter(())
 
-    def reopened(self, *bottoms: Any, **none: Any) -> Iterator[Change]:
+    def reopen(self, *bottoms: Any, **none: Any) -> Iterator[Change]:
         """Parameters with which it takes any number where it fixes a bottom's open size now. Each
         is tried before it is shown.
         """

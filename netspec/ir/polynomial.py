@@ -60,9 +60,7 @@ class Quotient(Atom):
     __slots__ = ("denominator", "numerator")
 
     def __init__(self, numerator: "Dim", denominator: Size) -> None:
-        super().__init__(
-            f"{wrapped(numerator)}//{wrapped(denominator)}", symbols(numerator) | symbols(denominator)
-        )
+        super().__init__(f"{wrap(numerator)}//{wrap(denominator)}", symbols(numerator) | symbols(denominator))
         self.numerator = numerator
         self.denominator = denominator
 
@@ -169,7 +167,7 @@ class Dim:
 
     def __str__(self) -> str:
         if self._text is None:
-            self._text = written(self.terms)
+            self._text = write_terms(self.terms)
         return self._text
 
     def __repr__(self) -> str:
@@ -290,7 +288,7 @@ def times(m: Monomial, n: Monomial) -> Monomial:
     return tuple(sorted(powers.items(), key=lambda item: item[0].text))
 
 
-def divided(m: Monomial, n: Monomial) -> Monomial | None:
+def divide(m: Monomial, n: Monomial) -> Monomial | None:
     """m / n, or None where n does not divide m."""
     powers = dict(m)
     for atom, power in n:
@@ -348,7 +346,7 @@ def exact_quotient(a: Size, b: Dim) -> Size | None:
                 return found
             return None
         top = max(left.terms, key=rank)
-        factor = divided(top, lead)
+        factor = divide(top, lead)
         if factor is None or left.terms[top] % b.terms[lead]:
             return None
         step = simplest({factor: left.terms[top] // b.terms[lead]})
@@ -375,14 +373,14 @@ def extreme(kind: str, sizes: Iterable[Size]) -> Size:
     return Dim({((Extremum(kind, tuple(sorted(kept, key=str))), 1),): 1})
 
 
-def wrapped(size: Size) -> str:
+def wrap(size: Size) -> str:
     text = str(size)
     if text.isidentifier() or text.isdigit():
         return text
     return f"({text})"
 
 
-def written(terms: Terms) -> str:
+def write_terms(terms: Terms) -> str:
     """Highest degree first, the constant last: `2*H + H//2 - 3`."""
     text = ""
     for monomial in sorted(terms, key=lambda m: (-sum(p for _, p in m), [a.text for a, _ in m])):

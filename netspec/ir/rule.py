@@ -5,7 +5,7 @@ a Fact. Knows no place in any text.
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from netspec.ir.dims import Dim, Size, Traced, bounds, evaluate, untraced
+from netspec.ir.dims import Dim, Size, Traced, bounds, evaluate, untrace
 
 __all__ = [
     "Change",
@@ -103,10 +103,10 @@ def require(kind: str, left: Size, right: Size, because: str, **more: object) ->
     """Refuse, accept, or note as a fact. `because` is the requirement in words; more goes to
     RuleError (code, at, ...).
     """
-    verdict = VERDICTS[kind](untraced(left), untraced(right))
+    verdict = VERDICTS[kind](untrace(left), untrace(right))
     if verdict is None:
         if OPEN:
-            OPEN[-1].append(Fact(kind, untraced(left), untraced(right), because))
+            OPEN[-1].append(Fact(kind, untrace(left), untrace(right), because))
     elif not verdict:
         code = str(more.pop("code", "NS302"))
         raise RuleError(code, f"{because}: {REFUSED[kind](left, right)}", **more)  # type: ignore[arg-type]
@@ -131,7 +131,7 @@ def within(size: Size, parameter: Size, name: str, because: str) -> None:
     """Require that a size holds as many as the parameter of this name asks for; it is then the
     parameter that is too large.
     """
-    most = untraced(size)
+    most = untrace(size)
     fits = (Change(f"write {name}: {most}", {name: most}),) if isinstance(most, int) and most > 0 else ()
     at_least(size, parameter, because, at=name, changes=fits, bound=True)
 
@@ -193,10 +193,10 @@ def arithmetic(name: str, value: Traced) -> tuple[str, ...]:
 
 
 def expression(size: Size, named: bool) -> str:
-    return rendered(size, named)[0]
+    return render_size(size, named)[0]
 
 
-def rendered(size: Size, named: bool) -> tuple[str, int]:
+def render_size(size: Size, named: bool) -> tuple[str, int]:
     """The text, and how tightly it binds (9: an atom)."""
     if not isinstance(size, Traced):
         loose = isinstance(size, Dim) and (len(size.terms) > 1 or "*" in str(size) or "//" in str(size))
@@ -204,24 +204,24 @@ def rendered(size: Size, named: bool) -> tuple[str, int]:
     if isinstance(size.tree, str):
         if named:
             return (size.tree, 9)
-        return rendered(size.value, named)
+        return render_size(size.value, named)
     operator, left, right = size.tree
     if operator not in PRECEDENCE:
         if operator == "ceil":
-            inside = f"{expression(left, named)} / {bracketed(right, named, 3)}"
+            inside = f"{expression(left, named)} / {bracket(right, named, 3)}"
         else:
             inside = f"{expression(left, named)}, {expression(right, named)}"
         if operator == "ceil":
-            inside = f"{bracketed(left, named, 2)} / {bracketed(right, named, 3)}"
+            inside = f"{bracket(left, named, 2)} / {bracket(right, named, 3)}"
         return f"{operator}({inside})", 9
     level = PRECEDENCE[operator]
     tight = operator == "*"
-    a, b = bracketed(left, named, level), bracketed(right, named, level + (operator != "+"))
+    a, b = bracket(left, named, level), bracket(right, named, level + (operator != "+"))
     return (f"{a}*{b}" if tight else f"{a} {operator} {b}"), level
 
 
-def bracketed(size: Size, named: bool, least: int) -> str:
-    text, tightness = rendered(size, named)
+def bracket(size: Size, named: bool, least: int) -> str:
+    text, tightness = render_size(size, named)
     if tightness >= least:
         return text
     return f"({text})"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from netspec.ir.dims import Size, product
 from netspec.ir.rule import RuleError
 
-__all__ = ["LOWEST", "MOST_AXES", "TensorType", "shown"]
+__all__ = ["LOWEST", "MOST_AXES", "TensorType", "show_shape"]
 
 MOST_AXES = 32
 """Axes that a shape may have: as many as NumPy had, and Caffe."""
@@ -39,7 +39,7 @@ class TensorType(NamedTuple):
         """Size of axis 1."""
         if len(self.shape) < 2:
             raise RuleError(
-                "NS303", f"needs axis 1, the channels: its bottom is {shown(self.shape)}", at="bottom"
+                "NS303", f"needs axis 1, the channels: its bottom is {show_shape(self.shape)}", at="bottom"
             )
         return self.shape[1]
 
@@ -62,7 +62,7 @@ class TensorType(NamedTuple):
         """An axis counted from the front (negative: from the back), checked: 0 <= axis < rank."""
         if not -self.rank <= index < self.rank:
             raise RuleError(
-                "NS303", f"axis {index} of a bottom with {self.rank} axes: {shown(self.shape)}", at=at
+                "NS303", f"axis {index} of a bottom with {self.rank} axes: {show_shape(self.shape)}", at=at
             )
         return int(index) % self.rank
 
@@ -85,9 +85,9 @@ class TensorType(NamedTuple):
         return TensorType(shape, self.dtype)
 
     def __str__(self) -> str:
-        return shown(self.shape)
+        return show_shape(self.shape)
 
 
-def shown(shape: tuple[Size, ...]) -> str:
+def show_shape(shape: tuple[Size, ...]) -> str:
     """`[N, 20, 24, 24]`."""
     return f"[{', '.join(map(str, shape))}]"

@@ -130,13 +130,13 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         scores = g.typed(
             g.Mul(g.MatMul(q, k), float(number(width)) ** -0.5), TensorType((n, self.num_heads, t, s))
         )
-        for hidden, score in self.hidden(g, (t, s), bottoms[2] if len(bottoms) > 2 else None):
+        for hidden, score in self.build_mask(g, (t, s), bottoms[2] if len(bottoms) > 2 else None):
             scores = g.typed(g.Where(hidden, score, scores), scores.type)
         y = g.typed(g.MatMul(g.Softmax(scores, axis=-1), v), TensorType((n, self.num_heads, t, width)))
         rows = g.reshape(g.transpose(y, (0, 2, 1, 3)), (product((n, t)), c))
         return g.reshape(g.Gemm(rows, weights["out_weight"], weights.get("bias"), transB=1), x.type.shape)
 
-    def hidden(self, g: OnnxBuilder, sizes: tuple[Size, Size], mask: Any) -> Iterator[Any]:
+    def build_mask(self, g: OnnxBuilder, sizes: tuple[Size, Size], mask: Any) -> Iterator[Any]:
         """What may not be seen, as booleans that broadcast over (N, heads, T, S), and its score:
         what is later never counts.
         """

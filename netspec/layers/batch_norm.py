@@ -106,7 +106,7 @@ class BatchNorm(
 
     def onnx(self, g: OnnxBuilder, x: Any, mean: Any, variance: Any, scale_factor: Any) -> Any:
         if self.use_global_stats is False:
-            return normalized(g, x, tuple(i for i in range(x.type.rank) if i != 1), self.eps)
+            return normalize(g, x, tuple(i for i in range(x.type.rank) if i != 1), self.eps)
         factor = g.Where(g.Equal(scale_factor, 0.0), 0.0, g.Reciprocal(scale_factor))
         ones, zeros = g.full((self.channels(x.type),), 1.0), g.full((self.channels(x.type),), 0.0)
         rows = x if x.type.rank > 1 else g.reshape(x, (x.type.batch, 1))
@@ -248,7 +248,7 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
         if self.bn_mode == "INFERENCE":
             y = x
         else:
-            y = normalized(g, x, tuple(i for i in range(x.type.rank) if i != 1), self.epsilon)
+            y = normalize(g, x, tuple(i for i in range(x.type.rank) if i != 1), self.epsilon)
         return g.Add(g.Mul(y, weights["scale"]), weights["shift"])
 
     @staticmethod
@@ -285,7 +285,7 @@ def batch_field(x: TensorType) -> tuple[Reads, ...]:
     return (tuple(Step(axis) if axis == 1 else None for axis in range(x.rank)),)
 
 
-def normalized(g: OnnxBuilder, x: Any, axes: tuple[int, ...], eps: float) -> Any:
+def normalize(g: OnnxBuilder, x: Any, axes: tuple[int, ...], eps: float) -> Any:
     """(x - mean) / sqrt(variance + eps) over some axes."""
     centred = g.typed(g.Sub(x, g.reduce("Mean", x, axes, keep=True)), x.type)
     variance = g.reduce("Mean", g.typed(g.Mul(centred, centred), x.type), axes, keep=True)

@@ -9,7 +9,7 @@ from netspec.ir.field import Reads, same_place
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least, divides, same
-from netspec.ir.types import TensorType, shown
+from netspec.ir.types import TensorType, show_shape
 from netspec.layers.common.words import exclude
 from netspec.record import param
 
@@ -331,7 +331,9 @@ def alike(
     """Require the same sizes, but along the axis `apart`."""
     if other.rank != first.rank:
         raise RuleError(
-            "NS303", f"{requirement}: {shown(first.shape)} and {shown(other.shape)}", at=f"bottom.{index}"
+            "NS303",
+            f"{requirement}: {show_shape(first.shape)} and {show_shape(other.shape)}",
+            at=f"bottom.{index}",
         )
     for i, (a, b) in enumerate(zip(first.shape, other.shape, strict=True)):
         if i != apart:

@@ -14,11 +14,11 @@ from netspec.layers.common.windows import (
     PadMode,
     Window,
     both,
+    check_mirror,
     ends,
-    mirrored,
-    padded,
+    pad_size,
     pointwise,
-    unfolded,
+    unfold_batch,
     windows,
 )
 from netspec.layers.common.words import KAIMING
@@ -77,8 +77,8 @@ class Convolution(
                 changes=partial(fewer_groups, size),
             )
         w = self.window(image)
-        mirrored(image.space, w, self.pad_mode)
-        return unfolded(
+        check_mirror(image.space, w, self.pad_mode)
+        return unfold_batch(
             image.replaced(channels=self.num_output, space=windows(image.space, w, self.round_mode)),
             x,
             self.axis,
@@ -124,7 +124,7 @@ class Convolution(
             return Kept(tuple(range(len(bottoms))))
         return Kept(
             passing=(0,) if self.pad_mode in ("reflect", "replicate") else (),
-            own=4 * padded(image, self.window(image)),
+            own=4 * pad_size(image, self.window(image)),
         )
 
     def slabs(self, image: TensorType) -> Size:

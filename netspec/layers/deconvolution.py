@@ -13,11 +13,11 @@ from netspec.layers.common.windows import (
     Window,
     both,
     ends,
-    folded,
+    fold_batch,
     pointwise,
     spread,
-    transposed,
-    unfolded,
+    transpose_sizes,
+    unfold_batch,
     window,
 )
 from netspec.layers.common.words import ENGINE, KAIMING, Engine
@@ -77,7 +77,7 @@ class Deconvolution(
     )
 
     def bottom(self, x: TensorType) -> TensorType:
-        return folded(x, self.axis)
+        return fold_batch(x, self.axis)
 
     def window(self, x: TensorType) -> Window:
         if pointwise(self.axis, x.axes):
@@ -108,8 +108,8 @@ class Deconvolution(
                 at="output_padding",
                 code="NS307",
             )
-        return unfolded(
-            image.replaced(channels=self.num_output, space=transposed(image.space, w, self.more(image))),
+        return unfold_batch(
+            image.replaced(channels=self.num_output, space=transpose_sizes(image.space, w, self.more(image))),
             x,
             self.axis,
         )

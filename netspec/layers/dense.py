@@ -54,7 +54,7 @@ class InnerProduct(
     def read(cls, fields: Mapping[str, Any], dialect: str = "caffe", whole: Any = None) -> Self:
         layer = super().read(fields, dialect, whole)
         if dialect != "caffe" and layer.transpose:
-            return layer.changed(true_fans=True)
+            return layer.replace(true_fans=True)
         return layer
 
     def first(self, x: TensorType) -> int:

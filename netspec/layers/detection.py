@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import sqrt
 from typing import Any, Literal
 
-from netspec.ir.dims import product, symbol, untraced
+from netspec.ir.dims import product, symbol, untrace
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, divides, same
@@ -131,7 +131,7 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
             if self.img_h
             else data.type.space
         )
-        sizes = [untraced(size) for size in (*x.type.space, *image)]
+        sizes = [untrace(size) for size in (*x.type.space, *image)]
         if not all(isinstance(size, int) for size in sizes):
             raise g.refuse(
                 f"prior boxes are constants of the sizes, and these are open: map {x.type}, image {data.type}"

@@ -9,7 +9,7 @@ from netspec.ir.layer import Example, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.types import TensorType
 from netspec.layers.common.windowed import Windowed
-from netspec.layers.common.windows import ends, number, unfolded, windows
+from netspec.layers.common.windows import ends, number, unfold_batch, windows
 
 __all__ = ["Im2col"]
 
@@ -35,7 +35,7 @@ class Im2col(
         image = self.bottom(x)
         w = self.window(image)
         y = image.replaced(channels=product([image.channels, *w.kernel]), space=windows(image.space, w))
-        return unfolded(y, x, self.axis)
+        return unfold_batch(y, x, self.axis)
 
     def torch(self, x: TensorType) -> ModuleText:
         w = self.window(self.bottom(x))

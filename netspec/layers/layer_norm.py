@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from netspec.ir.dims import Size, bounds, product, untraced
+from netspec.ir.dims import Size, bounds, product, untrace
 from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import (
     Example,
@@ -81,7 +81,7 @@ class LayerNorm(Layer, type="LayerNorm", param="layer_norm_param"):
     def torch(self, x: TensorType) -> ModuleText:
         first, last = self.extent(x)
         shape = tuple(x.shape[first:last])
-        if any(not isinstance(untraced(size), int) for size in shape):
+        if any(not isinstance(untrace(size), int) for size in shape):
             raise RuleError(
                 "NS304",
                 f"the normalised sizes must be known: they are {', '.join(map(str, shape))}",
@@ -162,11 +162,11 @@ class GroupNorm(Layer, type="GroupNorm", param="group_norm_param"):
         return Kept((0,), own=8 * bottoms[0].batch * self.group_count(bottoms[0]))
 
     def torch(self, x: TensorType) -> ModuleText:
-        if not isinstance(untraced(x.channels), int):
+        if not isinstance(untrace(x.channels), int):
             raise RuleError("NS304", f"the number of channels must be known: it is {x.channels}", at="bottom")
         usual = {"eps": 1e-5, "affine": True}
         group = product(x.shape[1:]) // self.group_count(x)
-        if bounds(untraced(group))[0] > 1:
+        if bounds(untrace(group))[0] > 1:
             name = "nn.GroupNorm"
         else:
             name = "GroupNorm"

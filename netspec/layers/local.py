@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 import netspec.layers.common.windows as sizes
-from netspec.ir.dims import Size, product, untraced
+from netspec.ir.dims import Size, product, untrace
 from netspec.ir.layer import (
     Example,
     Filler,
@@ -40,7 +40,7 @@ class Sliding(Placed):
     bias_filler: Filler = param(default=Filler(), doc="how the biases are initialised")
 
     def infer(self, x: TensorType) -> TensorType:
-        known_channels(x)
+        read_channels(x)
         return x.replaced(channels=self.num_output, space=windows(x.space, self.window(x)))
 
     def place(self, x: TensorType) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class MappedConvolution(
 
     def entries(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
         """The table, written out where it was left out, checked."""
-        channels = known_channels(x)
+        channels = read_channels(x)
         if self.table is None:
             return (tuple(range(channels)),) * sizes.number(self.num_output)
         same(len(self.table), self.num_output, "table must have a row for each filter", at="table")
@@ -114,7 +114,7 @@ class MappedConvolution(
         x, w = bottoms[0], self.window(bottoms[0])
         plain = all(n == 0 for pad in w.pads for n in sizes.ends(pad))
         weights = 4 * self.num_output * x.channels * product(w.kernel)
-        return Kept((0,) if plain else (), own=weights + (0 if plain else 4 * sizes.padded(x, w)))
+        return Kept((0,) if plain else (), own=weights + (0 if plain else 4 * sizes.pad_size(x, w)))
 
     def torch(self, x: TensorType) -> ModuleText:
         bias = [w.shape for w in self.weights(x)][1:]
@@ -131,7 +131,7 @@ class MappedConvolution(
         )
 
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
-        w, top, channels = self.window(x.type), self.infer(x.type), known_channels(x.type)
+        w, top, channels = self.window(x.type), self.infer(x.type), read_channels(x.type)
         rows = {
             (o, c): i
             for i, (o, c) in enumerate((o, c) for o, row in enumerate(self.entries(x.type)) for c in row)
@@ -230,7 +230,7 @@ class LocallyConnected(
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:
         import numpy as np
 
-        w, top, channels = self.window(x.type), self.infer(x.type), known_channels(x.type)
+        w, top, channels = self.window(x.type), self.infer(x.type), read_channels(x.type)
         kernel, places = tuple(map(sizes.number, w.kernel)), product(top.space)
         taps = prod(kernel)
         one_hot = np.tile(
@@ -345,9 +345,9 @@ class Subsampling(Layer, type="Subsampling", param="subsampling_param", traits=(
         yield rejects("{}", "N,2,6,6", code="NS103")
 
 
-def known_channels(x: TensorType) -> int:
+def read_channels(x: TensorType) -> int:
     """The number of channels, which a weight's shape asks for."""
-    channels = untraced(x.channels)
+    channels = untrace(x.channels)
     if not isinstance(channels, int):
         raise RuleError(
             "NS304",

@@ -5,7 +5,7 @@ LabelSmoothingLoss, FocalLoss, BinaryCrossEntropyLoss.
 from collections.abc import Iterator
 from typing import ClassVar
 
-from netspec.ir.dims import Size, product, untraced
+from netspec.ir.dims import Size, product, untrace
 from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
@@ -153,7 +153,7 @@ class InfogainLoss(
             )
         elif self.source is None:
             raise RuleError("NS103", "InfogainLoss needs H: a third bottom, or source", at="type")
-        elif not isinstance(untraced(x.shape[axis]), int):
+        elif not isinstance(untrace(x.shape[axis]), int):
             raise RuleError(
                 "NS304", f"H from a file needs a number of classes: it is {x.shape[axis]}", at="bottom.0"
             )

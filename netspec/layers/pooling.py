@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
-from netspec.ir.dims import bounds, product, untraced
+from netspec.ir.dims import bounds, product, untrace
 from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change, RuleError, at_least
 from netspec.ir.types import TensorType
 from netspec.layers.common.pooling_onnx import export_average, export_max, export_norm, export_stochastic
 from netspec.layers.common.windowed import DialectPad
-from netspec.layers.common.windows import Pad, PerAxis, Window, ends, number, padded, pooled, window
+from netspec.layers.common.windows import Pad, PerAxis, Window, ends, number, pad_size, pool_sizes, window
 from netspec.layers.common.words import ENGINE, Engine, exclude
 from netspec.record import param
 
@@ -78,7 +78,7 @@ class Pooling(
     def read(cls, fields: Mapping[str, Any], dialect: str = "caffe", whole: Any = None) -> Self:
         layer = super().read(fields, dialect, whole)
         if dialect != "caffe" and layer.__dict__["round_mode"] == "CEIL":
-            return layer.changed(over=False)
+            return layer.replace(over=False)
         return layer
 
     @property
@@ -99,7 +99,9 @@ class Pooling(
             for side in ends(pad):
                 at_least(kernel, side + 1, "pad must be smaller than kernel_size", code="NS307", at="pad")
         y = x.replaced(
-            space=(1,) * x.axes if self.global_pooling else pooled(x.space, w, self.rounding, over=self.over)
+            space=(1,) * x.axes
+            if self.global_pooling
+            else pool_sizes(x.space, w, self.rounding, over=self.over)
         )
         if self.pool == "MAX":
             return (y, TensorType(y.shape, "int64"))
@@ -151,7 +153,7 @@ class Pooling(
         if (
             self.pool == "AVE"
             and x.axes == 3
-            and (self.bordered(x) or self.rounding == "CEIL")
+            and (self.has_border(x) or self.rounding == "CEIL")
             and any(bounds(n)[0] < number(k) for n, k in zip(x.space, w.kernel, strict=True))
         ):
             return False  # nn.AvgPool3d refuses an input smaller than its window, whatever the padding
@@ -166,15 +168,15 @@ class Pooling(
 
     def averages_border(self, x: TensorType) -> bool:
         """Whether means at the border count the padding's zeros."""
-        return self.pool == "AVE" and self.count_include_pad and self.bordered(x)
+        return self.pool == "AVE" and self.count_include_pad and self.has_border(x)
 
-    def bordered(self, x: TensorType) -> bool:
+    def has_border(self, x: TensorType) -> bool:
         """Whether a window reaches into the border, as far as sizes are known."""
         w = self.window(x)
-        if all(isinstance(untraced(n), int) and number(n) == 0 for p in w.pads for n in ends(p)):
+        if all(isinstance(untrace(n), int) and number(n) == 0 for p in w.pads for n in ends(p)):
             return False
         for size, count, k, s, pad in zip(
-            x.space, pooled(x.space, w, self.rounding), w.kernel, w.stride, w.pads, strict=True
+            x.space, pool_sizes(x.space, w, self.rounding), w.kernel, w.stride, w.pads, strict=True
         ):
             begin, end = ends(pad)
             past = (count - 1) * s + k - begin - size
@@ -201,7 +203,7 @@ class Pooling(
             if self.pool == "MAX":
                 return index._replace(bottoms=(0,))
             return Kept((0,))
-        reached = 4 * padded(x, self.reached(x))
+        reached = 4 * pad_size(x, self.reach(x))
         if self.pool == "MAX":
             return Kept(own=reached + 8 * size)
         if self.pool == "STOCHASTIC":
@@ -210,10 +212,10 @@ class Pooling(
             (0,) if self.pool != "AVE" else (), own=reached + (5 * size + more if self.pool != "AVE" else 0)
         )
 
-    def reached(self, x: TensorType) -> Window:
+    def reach(self, x: TensorType) -> Window:
         """The window, its border ending where the last window does."""
         w = self.window(x)
-        counts = pooled(x.space, w, self.rounding)
+        counts = pool_sizes(x.space, w, self.rounding)
         begins = [ends(p)[0] for p in w.pads]
         ended = [
             (n - 1) * s + k - b - size
@@ -223,7 +225,7 @@ class Pooling(
 
     def torch(self, x: TensorType) -> ModuleText:
         n, mask = x.axes, self.top_count == 2
-        counted = self.count_include_pad or not self.bordered(x)
+        counted = self.count_include_pad or not self.has_border(x)
         if self.pool == "MAX" and self.global_pooling:
             return module(
                 f"nn.AdaptiveMaxPool{n}d", 1, defaults={"return_indices": False}, return_indices=mask

@@ -27,7 +27,8 @@ class BoxOutput(
     overlaps, list them.
 
     centre = place + field (dx, dy), size = field e^(dw, dh), at each place of a branch whose best
-    class scores fg_thr above the background (MS-CNN: Cai et al. 2016)
+    class scores fg_thr above the background
+    (MS-CNN: Cai et al. 2016)
 
     Bottoms: for each branch (N, classes + 4, H, W). Tops: (image, x1, y1, x2, y2) in pixels, and
     those with the score. How many there are is known at run time only: the size `found`. Without
@@ -60,10 +61,10 @@ class BoxOutput(
 
     def infer(self, *branches: TensorType) -> tuple[TensorType, TensorType]:
         for name in ("field_h", "field_w", "downsample_rate"):
-            self.counted(name, len(branches), "for each branch")
+            self.check_count(name, len(branches), "for each branch")
         for name in ("bbox_mean", "bbox_std"):
             if getattr(self, name):
-                self.counted(name, 4, "for each offset")
+                self.check_count(name, 4, "for each offset")
         for i, branch in enumerate(branches):
             if branch.rank != 4:
                 raise RuleError("NS303", f"needs (N, classes + 4, H, W): it is {branch}", at=f"bottom.{i}")
@@ -80,7 +81,7 @@ class BoxOutput(
         found = symbol("found")
         return TensorType((found, 5, 1, 1)), TensorType((found, 6, 1, 1))
 
-    def counted(self, name: str, count: int, each: str) -> None:
+    def check_count(self, name: str, count: int, each: str) -> None:
         given = len(getattr(self, name))
         if given != count:
             raise RuleError("NS107", f"{name} has one value {each}: {given} for {count}", at=name)

@@ -54,7 +54,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         ),
     )
 
-    def parted(self, bottoms: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    def split_bottoms(self, bottoms: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """The static input, or None, and the exposed state."""
         exposed = self.hidden if self.expose_hidden else 0
         more = bottoms[2:]
@@ -75,7 +75,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         return more[0] if len(more) > exposed else None, more[len(more) - exposed :]
 
     def infer(self, *bottoms: TensorType) -> tuple[TensorType, ...]:
-        x, cont, static, state = *bottoms[:2], *self.parted(bottoms)
+        x, cont, static, state = *bottoms[:2], *self.split_bottoms(bottoms)
         if x.rank < 3 or cont.rank != 2:
             raise RuleError(
                 "NS303",
@@ -106,7 +106,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         return frozenset()
 
     def weights(self, *bottoms: TensorType) -> Iterator[Weight]:
-        static, rows = self.parted(bottoms)[0], self.gates * self.num_output
+        static, rows = self.split_bottoms(bottoms)[0], self.gates * self.num_output
         yield Weight("weight_x", (rows, product(bottoms[0].shape[2:])), self.weight_filler)
         yield Weight("bias", (rows,), self.bias_filler)
         if static is not None:
@@ -119,7 +119,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
                 yield name, (bottoms[0].shape[1], self.num_output)
 
     def macs(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Size:
-        static, rows = self.parted(bottoms)[0], self.gates * self.num_output
+        static, rows = self.split_bottoms(bottoms)[0], self.gates * self.num_output
         if static is not None:
             once = bottoms[0].shape[1] * product(static.shape[1:]) * rows
         else:
@@ -127,7 +127,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         return product(bottoms[0].shape) * rows + product(tops[0].shape) * rows + once
 
     def field(self, *bottoms: TensorType) -> tuple[Reads, ...]:
-        static, state = self.parted(bottoms)
+        static, state = self.split_bottoms(bottoms)
         rest: tuple[Reads, ...] = ((None, Step(0)),) * (static is not None) + ((None, Step(1)),) * len(state)
         return ((past(0), Step(1)), (past(0), Step(1)), *rest)
 
@@ -137,12 +137,12 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         """
         first = (self.hidden - 1) * bottoms[0].shape[1] * self.num_output
         return Kept(
-            tuple(range(3 if self.parted(bottoms)[0] is not None else 2)),
+            tuple(range(3 if self.split_bottoms(bottoms)[0] is not None else 2)),
             own=4 * (self.made * tops[0].size - first),
         )
 
     def torch(self, *bottoms: TensorType) -> ModuleText:
-        static = self.parted(bottoms)[0]
+        static = self.split_bottoms(bottoms)[0]
         usual = {"static": 0, "expose_hidden": False, "carry": True, "state_gradient": False}
         return module(
             self.type,
@@ -157,7 +157,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
 
     def onnx(self, g: OnnxBuilder, *bottoms: Any, **weights: Any) -> Any:
         """A Scan over time: exact whatever cont says, for any number of steps and streams."""
-        (x, cont), (static, state) = bottoms[:2], self.parted(bottoms)
+        (x, cont), (static, state) = bottoms[:2], self.split_bottoms(bottoms)
         t, n, one = x.type.shape[0], x.type.shape[1], (x.type.shape[1], self.num_output)
         first = [g.reshape(s, one) for s in state] or [
             g.state(name) for name, _ in self.state(*(b.type for b in bottoms))

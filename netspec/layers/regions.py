@@ -32,8 +32,9 @@ class Regions(Layer, bottoms=2):
 class ROIPooling(Regions, type="ROIPooling", param="roi_pooling_param"):
     """Cut each region into a grid of bins and take the greatest value of each.
 
-    y[r, c, i, j] = max of x over rows floor(i s) .. ceil((i + 1) s) - 1 from the region's first, s
-    = height / pooled_h, and columns alike (Girshick 2015)
+    y[r, c, i, j] = max of x over rows floor(i s) .. ceil((i + 1) s) - 1 from the region's first,
+    s = height / pooled_h, and columns alike
+    (Girshick 2015)
 
     Corners are rounded to whole places first; an empty bin gives 0. pad_ratio r moves them outwards
     before: x1 - r w, x2 + r w with w = x2 - x1 + 1, and rows alike (MS-CNN: Cai et al. 2016).

@@ -10,7 +10,7 @@ from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change, RuleError, divides, same
-from netspec.ir.types import TensorType, shown
+from netspec.ir.types import TensorType, show_shape
 from netspec.layers.common.shapes import BlobShape, size_of
 from netspec.layers.common.words import exclude
 from netspec.record import param
@@ -78,13 +78,13 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
         begin = self.axis + x.rank + 1 if self.axis < 0 else self.axis
         if not 0 <= begin <= x.rank:
             raise RuleError(
-                "NS303", f"axis {self.axis} of a bottom with {x.rank} axes: {shown(x.shape)}", at="axis"
+                "NS303", f"axis {self.axis} of a bottom with {x.rank} axes: {show_shape(x.shape)}", at="axis"
             )
         end = x.rank if self.num_axes == -1 else begin + self.num_axes
         if end > x.rank:
             raise RuleError(
                 "NS303",
-                f"axes {begin} to {end - 1} of a bottom with {x.rank} axes: {shown(x.shape)}",
+                f"axes {begin} to {end - 1} of a bottom with {x.rank} axes: {show_shape(x.shape)}",
                 at="num_axes",
             )
         return begin, end
@@ -109,7 +109,9 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
     def size(self, x: TensorType, place: int, dim: int | str) -> Size:
         if dim == 0 and place >= x.rank:
             raise RuleError(
-                "NS303", f"0 copies axis {place} of a bottom with {x.rank} axes: {shown(x.shape)}", at="shape"
+                "NS303",
+                f"0 copies axis {place} of a bottom with {x.rank} axes: {show_shape(x.shape)}",
+                at="shape",
             )
         if dim == 0:
             return x.shape[place]
@@ -117,7 +119,7 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
             return 1
         return size_of(dim, "shape")
 
-    def reopened(self, x: TensorType) -> Iterator[Change]:
+    def reopen(self, x: TensorType) -> Iterator[Change]:
         """0 or -1 for a number that stands in the place of an open size."""
         begin, dims = self.span(x)[0], self.shape.dim
         free = [

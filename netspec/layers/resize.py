@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Any, Literal
 
-from netspec.ir.dims import Size, untraced
+from netspec.ir.dims import Size, untrace
 from netspec.ir.field import Reads, Step, over, same_place
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
@@ -69,7 +69,7 @@ class Interp(Layer, type="Interp", keeps=(), param="interp_param", bottoms=(1, 2
             tops = self.infer(x, like).space
             cut = self.pad_beg + self.pad_end
             steps = [
-                ratio(n + cut - 1, m - 1) if untraced(m) != 1 else None
+                ratio(n + cut - 1, m - 1) if untrace(m) != 1 else None
                 for n, m in zip(x.space, tops, strict=True)
             ]
         else:
@@ -105,7 +105,7 @@ class Interp(Layer, type="Interp", keeps=(), param="interp_param", bottoms=(1, 2
         for i, size in enumerate(x.type.space, 2):
             if self.pad_beg or self.pad_end:
                 x = g.slice(x, i, -self.pad_beg, size + self.pad_end)
-        return resized(g, x, top, "linear", "align_corners")
+        return resize(g, x, top, "linear", "align_corners")
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -151,12 +151,12 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
         ),
     )
 
-    def scaled(self, x: TensorType) -> bool:
+    def is_scaled(self, x: TensorType) -> bool:
         """Whether places are found by scale, and that may be another than the ratio of the sizes."""
         if not self.by_scale or self.scale is None or self.align_corners:
             return False
         return any(
-            untraced(n * f.numerator % f.denominator) != 0
+            untrace(n * f.numerator % f.denominator) != 0
             for n, f in zip(x.space, self.factors(x), strict=True)
         )
 
@@ -202,10 +202,10 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
         for axis, (n, m, scale) in enumerate(zip(x.space, self.infer(x, like).space, scales, strict=True), 2):
             if self.align_corners:
                 steps.append(
-                    near(axis, ratio(n - 1, m - 1) if untraced(m) != 1 else None, Fraction(0), wide - 1, wide)
+                    near(axis, ratio(n - 1, m - 1) if untrace(m) != 1 else None, Fraction(0), wide - 1, wide)
                 )
                 continue
-            step = 1 / scale if scale.denominator == 1 or self.scaled(x) else ratio(n, m)
+            step = 1 / scale if scale.denominator == 1 or self.is_scaled(x) else ratio(n, m)
             steps.append(
                 near(
                     axis,
@@ -228,7 +228,7 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
             "Interpolate",
             mode,
             defaults={**defaults, "by_scale": False},
-            by_scale=self.scaled(x),
+            by_scale=self.is_scaled(x),
             up=tuple(f.numerator for f in factors),
             down=tuple(f.denominator for f in factors),
             align=self.align_corners,
@@ -241,9 +241,9 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
             "asymmetric" if mode == "nearest" else "align_corners" if self.align_corners else "half_pixel"
         )
         scales = (
-            (1.0, 1.0, *map(float, self.factors(x.type))) if like is None and self.scaled(x.type) else None
+            (1.0, 1.0, *map(float, self.factors(x.type))) if like is None and self.is_scaled(x.type) else None
         )
-        return resized(g, x, top, mode, places, scales)
+        return resize(g, x, top, mode, places, scales)
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -268,7 +268,7 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
 
 def ratio(size: Size, out: Size) -> Fraction | None:
     """size / out, where both are known."""
-    size, out = untraced(size), untraced(out)
+    size, out = untrace(size), untrace(out)
     if isinstance(size, int) and isinstance(out, int):
         return Fraction(size, out)
     return None
@@ -299,7 +299,7 @@ def check_space(x: TensorType, like: TensorType | None) -> None:
         raise RuleError("NS303", f"needs a second bottom of as many axes: {x} and {like}", at="bottom.1")
 
 
-def resized(
+def resize(
     g: OnnxBuilder,
     x: Any,
     top: TensorType,

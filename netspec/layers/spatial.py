@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from netspec.ir.dims import Size, product, untraced
+from netspec.ir.dims import Size, product, untrace
 from netspec.ir.field import Reads, Step, over, same_place
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
@@ -98,7 +98,7 @@ class MergeCrop(Layer, type="MergeCrop", keeps=(), param="mergecrop_param", bott
 
     def field(self, a: TensorType, b: TensorType) -> tuple[Reads, ...]:
         apart = 1 if self.operation == "STACK" else None
-        offsets = [untraced((have - want) // 2) for have, want in zip(b.shape[2:], a.shape[2:], strict=True)]
+        offsets = [untrace((have - want) // 2) for have, want in zip(b.shape[2:], a.shape[2:], strict=True)]
         cut = [Step(i, 1, o, o) if isinstance(o, int) else None for i, o in enumerate(offsets, 2)]
         return same_place(a.rank, apart), (*same_place(2, apart), *cut)
 

@@ -20,7 +20,7 @@ from netspec.ir.traits import DefinitionError
 from netspec.layers import every, find, types
 from netspec.source import Source
 
-__all__ = ["GROUP", "NotAllowedError", "PluginError", "Vocabulary", "defined", "installed", "light"]
+__all__ = ["GROUP", "NotAllowedError", "PluginError", "Vocabulary", "define_types", "find_installed", "light"]
 
 GROUP = "netspec.layers"
 """The group of entry points: the name is the layer type, the object its class."""
@@ -63,8 +63,8 @@ class Vocabulary:
         """
         found = find(name) or self.plugins.get(name)
         if found is not None or self.allow_code:
-            return found or installed(name)
-        if self.complete and name in offered():
+            return found or find_installed(name)
+        if self.complete and name in find_entry_points():
             raise NotAllowedError(
                 f"the type {name} is Python code of {package_of(name)}, which only the reader of a spec may"
                 " allow"
@@ -82,7 +82,7 @@ class Vocabulary:
         return sorted({*every(), *self.plugins.values()}, key=lambda cls: cls.type)
 
 
-def defined(source: Source, package: str = "") -> dict[str, type[Layer]]:
+def define_types(source: Source, package: str = "") -> dict[str, type[Layer]]:
     """The layer types that a plug-in's text defines, by name and older names; `package` is where
     its relative imports start.
 
@@ -146,7 +146,7 @@ def light(tree: ast.Module) -> Iterator[ast.stmt]:
     """
     heavy: set[str] = set()
     for node in tree.body:
-        bound = bound_by(node)
+        bound = names_bound(node)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             if "torch" in roots(node):
                 heavy |= bound
@@ -170,7 +170,7 @@ def roots(node: ast.Import | ast.ImportFrom) -> set[str]:
     return {"torch" if name.startswith("netspec.torch_modules") else name.partition(".")[0] for name in names}
 
 
-def bound_by(node: ast.stmt) -> set[str]:
+def names_bound(node: ast.stmt) -> set[str]:
     """The names that a top-level statement binds."""
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
@@ -182,7 +182,7 @@ def bound_by(node: ast.stmt) -> set[str]:
 
 
 @cache
-def offered() -> dict[str, Any]:
+def find_entry_points() -> dict[str, Any]:
     """The entry points of installed packages by name; looking for them reads hundreds of files, so
     they are looked for once.
     """
@@ -193,14 +193,14 @@ def offered() -> dict[str, Any]:
 
 def package_of(name: str) -> str:
     """The installed package that offers a type, in words."""
-    made = offered()[name].dist
+    made = find_entry_points()[name].dist
     if made is not None:
         return f"the installed package {made.name}"
     return "an installed package"
 
 
 @cache
-def installed(name: str) -> type[Layer] | None:
+def find_installed(name: str) -> type[Layer] | None:
     """The type that an installed package offers under this name. PluginError: its entry point leads
     to none.
     """
@@ -208,7 +208,7 @@ def installed(name: str) -> type[Layer] | None:
 
     from netspec.file_reading import read_text
 
-    entry = offered().get(name)
+    entry = find_entry_points().get(name)
     if entry is None:
         return None
     where = f"entry point {name} = {entry.value}"
@@ -219,7 +219,7 @@ def installed(name: str) -> type[Layer] | None:
         source = Source(spec.origin, read_text(spec.origin))
     except (ImportError, OSError, ValueError) as error:
         raise PluginError(f"{where}: {error}") from error
-    cls = defined(source, spec.parent or "").get(name)
+    cls = define_types(source, spec.parent or "").get(name)
     if cls is None or cls.__qualname__ != entry.attr:
         raise PluginError(f"{where}: the module defines no such type")
     return cls

@@ -10,13 +10,21 @@ from netspec.diagnostics.model import Diagnostics, SpecError
 from netspec.ir.dims import Size, symbol
 from netspec.ir.layer import Example, Layer, Weight
 from netspec.ir.manual import manual
-from netspec.ir.types import TensorType, shown
+from netspec.ir.types import TensorType, show_shape
 from netspec.record import Param, Record, as_written
 from netspec.source import Source
 from netspec.syntax.reader import read
 from netspec.syntax.writer import flow
 
-__all__ = ["answered", "default_of", "markdown_table", "parameter_rows", "record_page", "reference", "worked"]
+__all__ = [
+    "default_of",
+    "list_methods",
+    "markdown_table",
+    "parameter_rows",
+    "record_page",
+    "reference",
+    "work_example",
+]
 
 
 PAGES = "../../netspec/diagnostics/pages"
@@ -55,12 +63,12 @@ def sections(cls: type[Layer]) -> Iterator[str]:
         yield "## Parameters\n\nNone of its own."
     yield weights_table(cls)
     yield examples_table(cls)
-    yield refused_table(cls)
+    yield write_refused_table(cls)
 
 
 def header(cls: type[Layer]) -> str:
     """Bottoms, tops, older names, traits."""
-    lines = [f"- bottoms: {counted(cls.bottoms)}", f"- tops: {counted(cls.tops)}"]
+    lines = [f"- bottoms: {show_count(cls.bottoms)}", f"- tops: {show_count(cls.tops)}"]
     if cls.legacy:
         lines.append(f"- older names: {', '.join(f'`{name}`' for name in cls.legacy)}")
     if cls.traits:
@@ -68,7 +76,7 @@ def header(cls: type[Layer]) -> str:
     return "\n".join(lines)
 
 
-def answered(cls: type) -> Iterator[tuple[str, str]]:
+def list_methods(cls: type) -> Iterator[tuple[str, str]]:
     """Methods and properties that are asked of a layer, in the order of its class, with what they
     mean in one line.
     """
@@ -77,7 +85,7 @@ def answered(cls: type) -> Iterator[tuple[str, str]]:
             yield name, " ".join(member.__doc__.partition("\n\n")[0].split())
 
 
-def counted(allowed: tuple[int, int | None]) -> str:
+def show_count(allowed: tuple[int, int | None]) -> str:
     least, most = allowed
     if most is None:
         return f"{least} or more"
@@ -135,11 +143,11 @@ def limits_of(declared: Param) -> str:
 def weights_table(cls: type[Layer]) -> str:
     """Every tensor that any example has, in order, with its shape there."""
     found: dict[str, tuple[str, ...]] = {}
-    for example in accepted(cls):
-        done = worked(cls, example)
+    for example in list_accepted(cls):
+        done = work_example(cls, example)
         for weight in done.weights if done is not None else ():
             found.setdefault(
-                weight.name, (f"`{weight.name}`", weight.kind, f"`{shown(weight.shape)}`", case(example))
+                weight.name, (f"`{weight.name}`", weight.kind, f"`{show_shape(weight.shape)}`", case(example))
             )
     if not found:
         return ""
@@ -163,8 +171,8 @@ def examples_table(cls: type[Layer]) -> str:
     1.
     """
     rows = []
-    for example in accepted(cls):
-        done = worked(cls, example)
+    for example in list_accepted(cls):
+        done = work_example(cls, example)
         count = "" if done is None else total(done.weights)
         macs = "" if done is None or done.macs == 0 else f"{done.macs}"
         rows.append((case(example), ", ".join(f"`{type_text(t)}`" for t in example.tops), count, macs))
@@ -177,7 +185,7 @@ def examples_table(cls: type[Layer]) -> str:
     return ""
 
 
-def refused_table(cls: type[Layer]) -> str:
+def write_refused_table(cls: type[Layer]) -> str:
     """Refused rows with their code."""
     rows = [
         (case(e), f"[{e.code}]({PAGES}/{e.code}.md)", "" if e.at is None else f"`{e.at}`")
@@ -189,7 +197,7 @@ def refused_table(cls: type[Layer]) -> str:
     return ""
 
 
-def accepted(cls: type[Layer]) -> list[Example]:
+def list_accepted(cls: type[Layer]) -> list[Example]:
     return [example for example in cls.examples() if example.code is None]
 
 
@@ -202,7 +210,7 @@ def total(weights: Sequence[Weight]) -> str:
     return " + ".join(f"{count}{words[kind]}" for kind, count in sums.items())
 
 
-def worked(cls: type[Layer], example: Example) -> Worked | None:
+def work_example(cls: type[Layer], example: Example) -> Worked | None:
     """The example carried out; None where its bottoms are not plain sizes. Raises Reject where its
     parameters do not fit.
     """

@@ -10,10 +10,10 @@ from netspec import driver
 from netspec.analysis.cost import NetCost, cost
 from netspec.ir.dims import Size, evaluate, symbols
 from netspec.ir.graph import TypedGraph
-from netspec.ir.types import shown
+from netspec.ir.types import show_shape
 from netspec.reference.layer_page import markdown_table
 from netspec.reference.zoo_entry import READABLE, amount, inputs
-from netspec.reference.zoo_parts import drawn, ends, inside, parts_of, templates
+from netspec.reference.zoo_parts import draw_chart, ends, inside, parts_of, templates
 from netspec.syntax.paths import zoo_folder, zoo_specs
 
 __all__ = ["zoo_pages"]
@@ -95,9 +95,9 @@ def page(name: str, path: Path, program: driver.Program) -> str:
         counts(cost(typed)),
         (
             f"## Facts\n\nWhat the spec expects of itself; `netspec check zoo:{name}` holds it to"
-            f" this.\n\n```yaml\n{expected(path)}\n```"
+            f" this.\n\n```yaml\n{read_expectations(path)}\n```"
         ),
-        f"## Picture\n\n```mermaid\n{drawn(typed, parts_of(typed))}\n```",
+        f"## Picture\n\n```mermaid\n{draw_chart(typed, parts_of(typed))}\n```",
         *blocks(typed),
         f"## Shapes\n\n{shapes(typed)}",
     ]
@@ -119,7 +119,7 @@ def counts(found: NetCost) -> str:
     return markdown_table(("count", "at N = 1"), rows)
 
 
-def expected(path: Path) -> str:
+def read_expectations(path: Path) -> str:
     """The section as it is written, comments and all."""
     found = re.search(r"^expect:.*(?:\n[ #].*)*", path.read_text(encoding="utf-8"), re.MULTILINE)
     if found:
@@ -134,17 +134,17 @@ def blocks(typed: TypedGraph) -> Iterator[str]:
         within = "".join(f" `{template}` is {types}." for template, types in inside(nodes).items())
         yield (
             "## Block"
-            f" {block.template}\n\n{where}{within}\n\n```mermaid\n{drawn(typed, parts_of(typed, nodes, depth=1))}\n```"
+            f" {block.template}\n\n{where}{within}\n\n```mermaid\n{draw_chart(typed, parts_of(typed, nodes, depth=1))}\n```"
         )
 
 
 def shapes(typed: TypedGraph) -> str:
     """A row per input and per part."""
     rows: list[tuple[str, ...]] = [
-        (f"`{g}`", "input", shown(shape), "", "") for g, shape in cost(typed).inputs.items()
+        (f"`{g}`", "input", show_shape(shape), "", "") for g, shape in cost(typed).inputs.items()
     ]
     for part in parts_of(typed):
-        made = " ".join(shown(typed.types[v].shape) for v in ends(part, typed))
+        made = " ".join(show_shape(typed.types[v].shape) for v in ends(part, typed))
         spent = (number(n) if n != 0 else "" for n in (part.weights, part.macs))
         rows.append((f"`{part.name}`", part.kind, made, *spent))
     return markdown_table(("part", "type", "output", "weights", "MACs"), rows)

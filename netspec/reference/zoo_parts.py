@@ -8,9 +8,9 @@ from typing import NamedTuple
 from netspec.analysis.cost import LayerCost, cost
 from netspec.ir.dims import Size, total
 from netspec.ir.graph import Block, Node, TypedGraph, Value
-from netspec.ir.types import shown
+from netspec.ir.types import show_shape
 
-__all__ = ["Part", "drawn", "ends", "inside", "parts_of", "templates"]
+__all__ = ["Part", "draw_chart", "ends", "inside", "parts_of", "templates"]
 
 
 class Part(NamedTuple):
@@ -84,7 +84,7 @@ def passes_on(part: Part, before: Part, typed: TypedGraph) -> bool:
     """Whether a part has no weights and only gives what the part before it makes, in the same
     shape.
     """
-    read, made = given(part), ends(part, typed)
+    read, made = list_given(part), ends(part, typed)
     if (
         part.weights
         or len(read) != 1
@@ -96,7 +96,7 @@ def passes_on(part: Part, before: Part, typed: TypedGraph) -> bool:
     return typed.types[read[0]].shape == typed.types[made[0]].shape
 
 
-def given(part: Part) -> list[Value]:
+def list_given(part: Part) -> list[Value]:
     own = {v for node in part.nodes for v in node.tops}
     return list(dict.fromkeys(v for node in part.nodes for v in node.bottoms if v not in own))
 
@@ -134,18 +134,18 @@ def inside(nodes: Iterable[Node]) -> dict[str, str]:
     return {template: ", ".join(types) for template, (_, types) in found.items()}
 
 
-def drawn(typed: TypedGraph, parts: Sequence[Part]) -> str:
+def draw_chart(typed: TypedGraph, parts: Sequence[Part]) -> str:
     """The parts as a flow chart in Mermaid's notation, with what they read from elsewhere."""
     places: dict[Value, str] = {}
     own = {v for part in parts for node in part.nodes for v in node.tops}
     lines = ["flowchart TD"]
-    for i, value in enumerate(dict.fromkeys(v for part in parts for v in given(part) if v not in own)):
+    for i, value in enumerate(dict.fromkeys(v for part in parts for v in list_given(part) if v not in own)):
         places[value] = f"i{i}"
-        lines.append(f'  i{i}(["{value.name}<br/>{shown(typed.types[value].shape)}"])')
+        lines.append(f'  i{i}(["{value.name}<br/>{show_shape(typed.types[value].shape)}"])')
     for i, part in enumerate(parts):
         lines.append(
-            f'  p{i}["{part.name}<br/>{part.kind}<br/>{shown(typed.types[ends(part, typed)[0]].shape)}"]'
+            f'  p{i}["{part.name}<br/>{part.kind}<br/>{show_shape(typed.types[ends(part, typed)[0]].shape)}"]'
         )
-        lines += [f"  {source} --> p{i}" for source in dict.fromkeys(places[v] for v in given(part))]
+        lines += [f"  {source} --> p{i}" for source in dict.fromkeys(places[v] for v in list_given(part))]
         places.update({v: f"p{i}" for node in part.nodes for v in node.tops})
     return "\n".join(lines)

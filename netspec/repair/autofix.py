@@ -12,11 +12,11 @@ from netspec.diagnostics.codes import Phase
 from netspec.diagnostics.evidence import Missed
 from netspec.diagnostics.model import Diagnostic, Fix
 from netspec.repair.edit_map import Back
-from netspec.repair.edits import Identity, belongs, edited, end_of
+from netspec.repair.edits import Identity, apply_edits, belongs, end_of
 from netspec.repair.effort import Check, SpentError
 from netspec.source import Source
 
-__all__ = ["Repair", "helps", "repaired", "tried"]
+__all__ = ["Repair", "helps", "keep_helpful_fixes", "repair"]
 
 
 ROUNDS = 100
@@ -100,7 +100,7 @@ class Offer(NamedTuple):
         return id(self.finding), id(self.fix)
 
 
-def tried(
+def keep_helpful_fixes(
     found: Sequence[Diagnostic], source: Source, check: Check, affordable: int = ROUNDS
 ) -> list[Diagnostic]:
     """The findings without the fixes that do not help. What edits another text, or is only words,
@@ -182,7 +182,7 @@ class Trial:
         Raises SpentError.
         """
         left = [offer for offer in group if offer.key not in self.verdicts]
-        clean = self.judged(left) if len(left) > 1 else None
+        clean = self.judge(left) if len(left) > 1 else None
         if clean:
             self.verdicts.update((offer.key, offer.fix) for offer in left)
             return
@@ -191,7 +191,7 @@ class Trial:
             return  # of many kinds: these come next
         for i, offer in enumerate(left):
             try:
-                clean = self.judged([offer])
+                clean = self.judge([offer])
             except SpentError:
                 if all_helped:
                     self.verdicts.update((each.key, each.fix._replace(edits=())) for each in left[i:])
@@ -200,12 +200,12 @@ class Trial:
                 None if clean is None else offer.fix if clean else offer.fix._replace(edits=())
             )
 
-    def judged(self, offers: Sequence[Offer]) -> bool | None:
+    def judge(self, offers: Sequence[Offer]) -> bool | None:
         """Whether the text with fixes made has no error that is new; None where they do not help or
         exclude each other.
         """
         edits = [edit for offer in offers for edit in offer.fix.edits]
-        changed = edited(self.source, edits)
+        changed = apply_edits(self.source, edits)
         if changed is None:
             return None
         if changed.text not in self.after:
@@ -227,7 +227,7 @@ def nothing_new(before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> bo
     return not errors(after) - errors(before)
 
 
-def doubted(
+def is_doubtful(
     before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequence[Diagnostic], change: Back
 ) -> bool:
     """Whether an error that is new speaks against a change: it stands in a changed line or nowhere,
@@ -243,18 +243,18 @@ def doubted(
     return any(isinstance(d.evidence, Missed) or change.touches(d.span) for d in new)
 
 
-def repaired(source: Source, found: list[Diagnostic], check: Check) -> Repair:
+def repair(source: Source, found: list[Diagnostic], check: Check) -> Repair:
     """Make every safe fix that helps: all of a round together, or one by one where together they do
     not; as far as the effort goes.
 
     found: what the check says of the text as it stands.
     """
-    from netspec.repair.tab_widths import settled
+    from netspec.repair.tab_widths import resolve_tab_width
 
     done: list[tuple[Diagnostic, Fix]] = []
     refused: set[Identity] = set()
     with suppress(SpentError):
-        found = settled(found, source, check)
+        found = resolve_tab_width(found, source, check)
         for _ in range(ROUNDS):
             safe = [
                 (d, fix)
@@ -266,16 +266,16 @@ def repaired(source: Source, found: list[Diagnostic], check: Check) -> Repair:
                 break
             for group in (safe, safe[:1]) if len(safe) > 1 else (safe,):
                 edits = [edit for _, fix in group for edit in fix.edits]
-                changed = edited(source, edits)
+                changed = apply_edits(source, edits)
                 if changed is not None:
-                    after = settled(check(changed), changed, check)
+                    after = resolve_tab_width(check(changed), changed, check)
                 else:
                     after = found
                 fixed = [d for d, _ in group]
                 if (
                     changed is not None
                     and helps(found, after, fixed, end_of(source, changed, edits))
-                    and not doubted(
+                    and not is_doubtful(
                         found,
                         after,
                         fixed,

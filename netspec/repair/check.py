@@ -7,10 +7,10 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from netspec.analysis.expect.budget import expected_shapes
+from netspec.analysis.expect.budget import read_expected_shapes
 from netspec.diagnostics.codes import Phase
 from netspec.diagnostics.model import Diagnostic, Diagnostics
-from netspec.frozen_classes import changed
+from netspec.frozen_classes import replace_fields
 from netspec.read_options import PLAIN, Reading
 from netspec.repair.effort import SECOND, Check, Effort, SpentError, weight
 from netspec.resolve.resolve import wire
@@ -18,7 +18,15 @@ from netspec.source import Source
 
 if TYPE_CHECKING:
     from netspec.repair.autofix import Repair
-from netspec.driver import accused, findings, load_source, look, resolve_source, state_of, with_file_types
+from netspec.driver import (
+    blames_number,
+    findings,
+    load_source,
+    look,
+    resolve_source,
+    state_of,
+    with_file_types,
+)
 
 __all__ = ["check_source", "fix_source"]
 
@@ -54,10 +62,10 @@ def check_source(
     there is anything to try. All trials together cost about a second; what was not tried is not
     offered.
     """
-    return settled_findings(source, reading, damages, early, Effort(SECOND))
+    return settle_findings(source, reading, damages, early, Effort(SECOND))
 
 
-def settled_findings(
+def settle_findings(
     source: Source,
     reading: Reading,
     damages: int,
@@ -68,30 +76,30 @@ def settled_findings(
     found, layers = look(source, reading)
     cost = weight(source, layers, len(found))
     check = effort.paying(partial(findings, reading=reading), cost)
-    if early is not None and (any(fix.edits for d in found for fix in d.fixes) or accused(found)):
+    if early is not None and (any(fix.edits for d in found for fix in d.fixes) or blames_number(found)):
         early(found)
     if damages and found and found[0].phase == Phase.READING:
-        from netspec.repair.past_syntax_errors import ended, read_on
-        from netspec.repair.tab_widths import settled as read_soundly
+        from netspec.repair.past_syntax_errors import is_exhausted, read_on
+        from netspec.repair.tab_widths import resolve_tab_width as read_soundly
 
         with suppress(SpentError):
             found = read_soundly(found, source, check)
-            whole = partial(settled_findings, reading=reading, damages=damages - 1, early=None, effort=effort)
-            further = read_on(found, source, whole) if ended(found, source) else None
+            whole = partial(settle_findings, reading=reading, damages=damages - 1, early=None, effort=effort)
+            further = read_on(found, source, whole) if is_exhausted(found, source) else None
             if further is not None:
                 return further
-    if accused(found):
+    if blames_number(found):
         with effort.part(GUESSES) as part, suppress(SpentError):
             found = with_blame(found, source, reading, part.paying(partial(findings, reading=reading), cost))
     if any(d.code in ("NS201", "NS203", "NS208") and d.others for d in found):
-        from netspec.repair.names import settled
+        from netspec.repair.names import resolve_names
 
         with effort.part(GUESSES) as part:
-            found = settled(found, source, part.paying(partial(findings, reading=reading), cost))
+            found = resolve_names(found, source, part.paying(partial(findings, reading=reading), cost))
     if any(fix.edits for d in found for fix in d.fixes):
-        from netspec.repair.autofix import tried
+        from netspec.repair.autofix import keep_helpful_fixes
 
-        found = tried(found, source, check, effort.left // cost)
+        found = keep_helpful_fixes(found, source, check, effort.left // cost)
     return found
 
 
@@ -105,15 +113,15 @@ def with_blame(
     from netspec.repair.hidden_faults import behind as further
     from netspec.repair.nearby_sizes import with_nearby
     from netspec.repair.size_trials import Trials
-    from netspec.repair.sizes import blamed
+    from netspec.repair.sizes import blame_numbers
 
-    resolved = resolve_source(source, Diagnostics(), reading) if accused(found) else None
+    resolved = resolve_source(source, Diagnostics(), reading) if blames_number(found) else None
     if resolved is None:
         return found
     graph = with_file_types(wire(resolved, state_of("test", reading), Diagnostics()))
-    trials = Trials(graph, expected_shapes(resolved, graph))
+    trials = Trials(graph, read_expected_shapes(resolved, graph))
     expected = resolved.spec.section("expect") is not None
-    moved = blamed(found, source, check, trials, expected=expected)
+    moved = blame_numbers(found, source, check, trials, expected=expected)
     if moved != found or not behind:
         return moved
     told = further(
@@ -126,11 +134,11 @@ def with_blame(
 
 def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":
     """The text with every safe fix made that helps, and what was done."""
-    from netspec.repair.autofix import repaired
+    from netspec.repair.autofix import repair
 
     found, layers = look(source, reading)
     cost = weight(source, layers, len(found))
-    return repaired(source, found, Effort(REPAIR).paying(partial(findings, reading=reading), cost))
+    return repair(source, found, Effort(REPAIR).paying(partial(findings, reading=reading), cost))
 
 
 def check_as(source: Source, dialect: str, reading: Reading = PLAIN) -> list[Diagnostic]:
@@ -142,7 +150,7 @@ def check_as(source: Source, dialect: str, reading: Reading = PLAIN) -> list[Dia
     diagnostics = Diagnostics()
     program = load_source(source, reading)
     resolved = resolve_source(
-        source, diagnostics, changed(reading, settings=(*reading.settings, f"dialect={dialect}"))
+        source, diagnostics, replace_fields(reading, settings=(*reading.settings, f"dialect={dialect}"))
     )
     found: list[Diagnostic] = []
     for typed in program.graphs() if resolved is not None else ():

@@ -8,13 +8,13 @@ from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Edit
 from netspec.source import Source
 
-__all__ = ["Identity", "belongs", "edited", "end_of", "faults"]
+__all__ = ["Identity", "apply_edits", "belongs", "end_of", "faults"]
 
 
 Identity = tuple[str, About, str]
 
 
-def edited(source: Source, edits: Iterable[Edit]) -> Source | None:
+def apply_edits(source: Source, edits: Iterable[Edit]) -> Source | None:
     """The text with edits made; None where they overlap or belong to another text."""
     parts: list[str] = []
     at = 0

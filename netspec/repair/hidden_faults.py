@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from netspec.diagnostics.model import Diagnostic
 from netspec.repair.edit_map import Back
-from netspec.repair.edits import belongs, edited
+from netspec.repair.edits import apply_edits, belongs
 from netspec.repair.size_trials import Trials
-from netspec.repair.sizes import LIKELY, pointed
+from netspec.repair.sizes import LIKELY, point_at
 from netspec.source import Source
 
 __all__ = ["behind"]
@@ -35,7 +35,7 @@ def behind(found: Sequence[Diagnostic], source: Source, trials: Trials, blame: B
     odd = (s.edit for s in trials.suspects(d) if s.plain and s.cost <= LIKELY and belongs(source, s.edit))
     ways = [edit for edit in odd if (left := trials.remaining([edit])) and not left & hidden]
     for edit in ways[: min(MOST, WORK // (len(trials.graph.nodes) + 1))]:
-        changed = edited(source, [edit])
+        changed = apply_edits(source, [edit])
         after = [one for one in blame(changed) if one.severity == "error"] if changed is not None else []
         if changed is not None and after and all(any(fix.edits for fix in one.fixes) for one in after):
             back = Back(source, changed, [edit])
@@ -49,7 +49,7 @@ def behind(found: Sequence[Diagnostic], source: Source, trials: Trials, blame: B
                 trials.remaining([s.edit]) == set() for s in trials.suspects(d)
             ):
                 return sorted(
-                    [pointed(d, [edit], 0), *further, *(one for one in found if one is not d)],
+                    [point_at(d, [edit], 0), *further, *(one for one in found if one is not d)],
                     key=lambda one: one.order,
                 )
     return list(found)

@@ -14,11 +14,11 @@ from typing import NamedTuple
 from netspec.diagnostics.codes import Phase
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.words import further
-from netspec.repair.edits import belongs, edited
+from netspec.repair.edits import apply_edits, belongs
 from netspec.repair.effort import Check, SpentError
 from netspec.source import Source, Span
 
-__all__ = ["DUPLICATE", "MISSING", "settled"]
+__all__ = ["DUPLICATE", "MISSING", "resolve_names"]
 
 DUPLICATE = "NS203"
 MISSING = ("NS201", "NS208")
@@ -44,7 +44,7 @@ class Trial(NamedTuple):
         return self.errors, self.warnings
 
 
-def settled(found: Sequence[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
+def resolve_names(found: Sequence[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
     """The findings, those on names at the place that a trial blames. What goes with a clean trial's
     edit is left out.
 
@@ -52,16 +52,16 @@ def settled(found: Sequence[Diagnostic], source: Source, check: Check) -> list[D
     """
     kept = list(found)
     with suppress(SpentError):
-        for d in [d for d in found if disputed(d, source)][:NAMES]:
+        for d in [d for d in found if is_disputed(d, source)][:NAMES]:
             if d in kept:
                 if d.code == DUPLICATE:
-                    kept = told_apart(d, kept, source, check)
+                    kept = tell_apart(d, kept, source, check)
                 else:
-                    kept = misnamed(d, kept, source, check)
+                    kept = resolve_misnamed(d, kept, source, check)
     return kept
 
 
-def disputed(d: Diagnostic, source: Source) -> bool:
+def is_disputed(d: Diagnostic, source: Source) -> bool:
     """Whether a finding on a name has a second place in the same text, and both are whole names."""
     if d.code not in (DUPLICATE, *MISSING) or d.span is None or not d.others or d.others[0].kind == "use":
         return False
@@ -70,12 +70,12 @@ def disputed(d: Diagnostic, source: Source) -> bool:
     )
 
 
-def told_apart(d: Diagnostic, found: list[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
+def tell_apart(d: Diagnostic, found: list[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
     """Two layers of one name: the finding at the one without which the net has fewer errors; on a
     tie where it is.
     """
     assert d.span is not None
-    here, there = (renamed(span, source, check) for span in (d.span, d.others[0].span))
+    here, there = (try_renaming(span, source, check) for span in (d.span, d.others[0].span))
     moved = there.rank < here.rank
     best, span, other = (there, d.others[0].span, d.span) if moved else (here, d.span, d.others[0].span)
     settled_one = d
@@ -89,27 +89,29 @@ def told_apart(d: Diagnostic, found: list[Diagnostic], source: Source, check: Ch
     if not best.name or best.errors or there.rank == here.rank:
         return [settled_one if each is d else each for each in found]
     fix = Fix(f"write {best.name}, a name that is read and that no layer has", (Edit(span, best.name),))
-    return left_over(found, d, replace(settled_one, fixes=(fix,)), best.after)
+    return list_leftovers(found, d, replace(settled_one, fixes=(fix,)), best.after)
 
 
-def renamed(span: Span, source: Source, check: Check) -> Trial:
+def try_renaming(span: Span, source: Source, check: Check) -> Trial:
     """The best of a layer under a name that nothing reads, and under those that are read and that
     nothing makes.
     """
-    first = tried(source, [Edit(span, f"{span.text}_")], check)
+    first = try_edits(source, [Edit(span, f"{span.text}_")], check)
     missing = [
         d.span.text
         for d in first.after
         if d.code in WANTED and d.span is not None and WORD.fullmatch(d.span.text)
     ]
     trials = [
-        tried(source, [Edit(span, name)], check)._replace(name=name)
+        try_edits(source, [Edit(span, name)], check)._replace(name=name)
         for name in list(dict.fromkeys(missing))[:NAMES]
     ]
     return min([first, *trials], key=lambda trial: trial.rank)
 
 
-def misnamed(d: Diagnostic, found: list[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
+def resolve_misnamed(
+    d: Diagnostic, found: list[Diagnostic], source: Source, check: Check
+) -> list[Diagnostic]:
     """A name that nothing makes: at the layer of the like name where renaming it helps more than
     changing all that read it.
 
@@ -120,8 +122,10 @@ def misnamed(d: Diagnostic, found: list[Diagnostic], source: Source, check: Chec
     readers = [
         each for each in found if each.code in MISSING and each.span is not None and each.span.text == name
     ]
-    reading = tried(source, [Edit(each.span, maker.text) for each in readers if each.span is not None], check)
-    making = tried(source, [Edit(maker, name)], check)
+    reading = try_edits(
+        source, [Edit(each.span, maker.text) for each in readers if each.span is not None], check
+    )
+    making = try_edits(source, [Edit(maker, name)], check)
     here, there = ((fresh(trial.after, found), *trial.rank) for trial in (reading, making))
     if there > here or (there == here and len(readers) == 1):
         return found
@@ -133,7 +137,7 @@ def misnamed(d: Diagnostic, found: list[Diagnostic], source: Source, check: Chec
         others=others,
         fixes=(Fix(f"write {name}", (Edit(maker, name),)),),
     )
-    return left_over(found, d, told, making.after)
+    return list_leftovers(found, d, told, making.after)
 
 
 def fresh(after: Iterable[Diagnostic], found: Iterable[Diagnostic]) -> int:
@@ -142,8 +146,8 @@ def fresh(after: Iterable[Diagnostic], found: Iterable[Diagnostic]) -> int:
     return sum(d.severity == "error" and d.phase == Phase.NAMES and d.identity not in known for d in after)
 
 
-def tried(source: Source, edits: Sequence[Edit], check: Check) -> Trial:
-    changed = edited(source, edits)
+def try_edits(source: Source, edits: Sequence[Edit], check: Check) -> Trial:
+    changed = apply_edits(source, edits)
     after = check(changed) if changed is not None else []
     if changed is not None:
         errors = sum(d.severity == "error" for d in after)
@@ -152,7 +156,7 @@ def tried(source: Source, edits: Sequence[Edit], check: Check) -> Trial:
     return Trial(errors, len(after) - errors, "", after)
 
 
-def left_over(
+def list_leftovers(
     found: Iterable[Diagnostic], d: Diagnostic, told: Diagnostic, after: Iterable[Diagnostic]
 ) -> list[Diagnostic]:
     """The findings with one told anew, without the errors of the net's names and sizes that its fix

@@ -11,15 +11,15 @@ from netspec.diagnostics.evidence import Computed, Missed
 from netspec.diagnostics.model import Diagnostic, Fix
 from netspec.repair.autofix import helps
 from netspec.repair.edit_map import Back
-from netspec.repair.edits import belongs, edited, end_of
+from netspec.repair.edits import apply_edits, belongs, end_of
 from netspec.repair.effort import Check
 from netspec.repair.tab_widths import SEVERAL
 from netspec.source import Source
 
-__all__ = ["ended", "read_on"]
+__all__ = ["is_exhausted", "read_on"]
 
 
-def ended(found: Sequence[Diagnostic], source: Source) -> bool:
+def is_exhausted(found: Sequence[Diagnostic], source: Source) -> bool:
     """Whether all errors are on the text itself, and each has a change of this text that was tried."""
     errors = [d for d in found if d.severity == "error"]
     return bool(errors) and all(
@@ -41,7 +41,7 @@ def read_on(found: list[Diagnostic], source: Source, check: Check) -> list[Diagn
         dict.fromkeys(edit for d in mending for edit in d.fixes[0].edits),
         key=lambda e: (e.span.start, e.span.end),
     )
-    mended = edited(source, edits)
+    mended = apply_edits(source, edits)
     if mended is None:
         return None
     after = check(mended)

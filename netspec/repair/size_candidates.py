@@ -17,7 +17,7 @@ from netspec.analysis.evidence import CHANNELS, Disagreement
 from netspec.analysis.number_places import Written, axes, within
 from netspec.diagnostics.model import Edit, Insertion
 from netspec.ir.graph import Input, Node
-from netspec.repair.size_literals import unpadded, uses
+from netspec.repair.size_literals import find_missing_pad, uses
 from netspec.source import Source, Span
 
 __all__ = ["Suspect", "suspects"]
@@ -98,7 +98,7 @@ def pads(node: Node, distance: float) -> Iterator[Suspect]:
     """A pad that is left out and may be meant: the one that keeps the size, or that gives a whole
     multiple or part of it.
     """
-    kernel = unpadded(node)
+    kernel = find_missing_pad(node)
     stride, dilation = (node.layer.__dict__.get(word, 1) for word in ("stride", "dilation"))
     if kernel is not None and type(stride) is int and type(dilation) is int:
         for pad in dict.fromkeys((dilation * (kernel.value - 1) // 2, (kernel.value - stride) // 2)):
@@ -255,7 +255,7 @@ def peers_of(span: Span) -> Counter[int]:
     if key is None:
         return Counter()
     found = Counter(dict.fromkeys(beside(span), 4))
-    places, counts = said(span.source, key[1])
+    places, counts = list_said(span.source, key[1])
     found.update(counts)
     found[int(span.text)] -= 1
     for at, number in places[slice(*(bisect(places, (edge, -1)) for edge in lines_beside(span)))]:
@@ -281,7 +281,7 @@ def beside(span: Span) -> Iterator[int]:
 
 
 @lru_cache(64)
-def said(source: Source, key: str) -> tuple[Sequence[tuple[int, int]], Counter[int]]:
+def list_said(source: Source, key: str) -> tuple[Sequence[tuple[int, int]], Counter[int]]:
     """Where a number stands under a key, in the text's order, and the number; and how often each
     number does.
     """

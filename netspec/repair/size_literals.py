@@ -9,7 +9,7 @@ from typing import NamedTuple
 from netspec.analysis.number_places import Written, within
 from netspec.ir.graph import Node
 
-__all__ = ["Use", "unpadded", "uses"]
+__all__ = ["Use", "find_missing_pad", "uses"]
 
 
 class Use(NamedTuple):
@@ -22,7 +22,7 @@ class Use(NamedTuple):
     position: int | None = None
     factor: int = 1
 
-    def made(self, number: int) -> object:
+    def make_value(self, number: int) -> object:
         """The parameter's value with another number; only where `factor` is known."""
         old = self.node.layer.__dict__[self.name]
         if not isinstance(old, tuple):
@@ -43,18 +43,18 @@ def uses(node: Node) -> Iterator[tuple[Written, Use]]:
         )
         found = [(span, list(within(span))) for span in spans]
         if isinstance(value, tuple):
-            yield from listed(node, name, value, [written for _, each in found for written in each])
+            yield from find_in_list(node, name, value, [written for _, each in found for written in each])
         else:
             whole = prod(written.value for _, each in found for written in each) == value
             for span, each in found:
                 yield from (
-                    picked(node, name, value, each)
+                    find_picked(node, name, value, each)
                     if "[" in span.text
-                    else scaled(node, name, value, each, whole or len(spans) == 1)
+                    else find_scaled(node, name, value, each, whole or len(spans) == 1)
                 )
 
 
-def unpadded(node: Node) -> Written | None:
+def find_missing_pad(node: Node) -> Written | None:
     """The kernel_size of a layer that says no pad, where one can be written behind it: in a mapping
     in braces, by itself.
     """
@@ -67,7 +67,7 @@ def unpadded(node: Node) -> Written | None:
     return None
 
 
-def listed(
+def find_in_list(
     node: Node, name: str, value: tuple[int, ...], found: list[Written]
 ) -> Iterator[tuple[Written, Use]]:
     """Numbers of a list, one for each of the parameter's, or one for all."""
@@ -78,13 +78,13 @@ def listed(
         yield from ((written, Use(node, name, factor=int(alone))) for written in found)
 
 
-def picked(node: Node, name: str, value: int, found: list[Written]) -> Iterator[tuple[Written, Use]]:
+def find_picked(node: Node, name: str, value: int, found: list[Written]) -> Iterator[tuple[Written, Use]]:
     """The number of a list that an expression takes: `${[32, 64, 128][i]}`."""
     same = [written for written in found if written.value == value]
     yield from ((written, Use(node, name, factor=int(len(same) == 1))) for written in same)
 
 
-def scaled(
+def find_scaled(
     node: Node, name: str, value: int, found: list[Written], product: bool
 ) -> Iterator[tuple[Written, Use]]:
     """Numbers of which a parameter is a multiple: `${4 * width}`; 0 is one where it stands by

@@ -18,7 +18,7 @@ from netspec.ir.layer import Layer
 from netspec.ir.rule import Fact, RuleError
 from netspec.ir.types import TensorType
 from netspec.repair.size_candidates import Suspect, suspects
-from netspec.repair.size_literals import Use, unpadded, uses
+from netspec.repair.size_literals import Use, find_missing_pad, uses
 
 __all__ = ["Trials"]
 
@@ -51,7 +51,9 @@ class Trials:
         self.makes: dict[tuple[int, int], list[Use | Axis]] = {}
         self.pads: dict[tuple[int, int], list[Use]] = {}
         for kernel, use in (
-            (kernel, Use(node, "pad")) for node in graph.nodes if (kernel := unpadded(node)) is not None
+            (kernel, Use(node, "pad"))
+            for node in graph.nodes
+            if (kernel := find_missing_pad(node)) is not None
         ):
             self.pads.setdefault((kernel.span.start, kernel.span.end), []).append(use)
         for written, made in (pair for node in graph.nodes for pair in uses(node)):
@@ -95,7 +97,7 @@ class Trials:
             return None
         types: dict[Value, TensorType | Unknown] = dict(change.inputs)
         for node in sorted(change.layers, key=self.order.__getitem__):
-            made = self.typed(node, change.layers[node], types, Pass(self.graph))
+            made = self.retype(node, change.layers[node], types, Pass(self.graph))
             other = next((types[top] for top in node.tops if made and top in types), None)
             if other is not None:
                 return First(node.name, edit.text, str(other))
@@ -110,7 +112,7 @@ class Trials:
                 made += [(each, edit.adds.value) for each in self.pads.get(place, [])]
             else:
                 made += [(each, int(edit.text)) for each in self.makes.get(place, [])]
-        return changed(made)
+        return find_change(made)
 
     def mends(self, change: Change) -> bool:
         types: dict[Value, TensorType | Unknown] = dict(change.inputs)
@@ -132,7 +134,7 @@ class Trials:
         for node in self.graph.nodes[first:]:
             if node in change.layers or any(v in types for v in node.bottoms):
                 self.left -= 1
-                if not self.typed(node, change.layers.get(node, node.layer), types, rules):
+                if not self.retype(node, change.layers.get(node, node.layer), types, rules):
                     types.update(dict.fromkeys(node.tops, UNKNOWN))
                     yield node
             elif node in self.wrong:
@@ -144,7 +146,7 @@ class Trials:
             return found.shape
         return None
 
-    def typed(self, node: Node, layer: Layer, types: dict[Value, TensorType | Unknown], rules: Pass) -> bool:
+    def retype(self, node: Node, layer: Layer, types: dict[Value, TensorType | Unknown], rules: Pass) -> bool:
         """Type a layer; only tops that became others are noted. False where it refuses, or leaves
         one number of an open size.
 
@@ -182,7 +184,7 @@ def pins(facts: Iterable[Fact]) -> set[tuple[str, int]]:
     }
 
 
-def changed(made: Iterable[tuple[Use | Axis, int]]) -> Change | None:
+def find_change(made: Iterable[tuple[Use | Axis, int]]) -> Change | None:
     """The layers and inputs that other numbers make; None where that is not known."""
     parameters: dict[Node, dict[str, object]] = {}
     inputs: dict[Value, TensorType] = {}
@@ -190,7 +192,7 @@ def changed(made: Iterable[tuple[Use | Axis, int]]) -> Change | None:
         if isinstance(each, Use):
             if not each.factor:
                 return None
-            parameters.setdefault(each.node, {})[each.name] = each.made(number)
+            parameters.setdefault(each.node, {})[each.name] = each.make_value(number)
         else:
             given = inputs.get(each.given.value, each.given.type)
             if given is None or given.rank <= each.axis:
@@ -199,5 +201,5 @@ def changed(made: Iterable[tuple[Use | Axis, int]]) -> Change | None:
                 shape=(*given.shape[: each.axis], number, *given.shape[each.axis + 1 :])
             )
     if parameters or inputs:
-        return Change({node: node.layer.changed(**own) for node, own in parameters.items()}, inputs)
+        return Change({node: node.layer.replace(**own) for node, own in parameters.items()}, inputs)
     return None

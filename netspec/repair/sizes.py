@@ -9,14 +9,14 @@ from netspec.analysis.evidence import disagreement
 from netspec.diagnostics.evidence import First, Missed
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.words import further
-from netspec.frozen_classes import changed as with_fields
-from netspec.repair.edits import belongs, edited, faults
+from netspec.frozen_classes import replace_fields as with_fields
+from netspec.repair.edits import apply_edits, belongs, faults
 from netspec.repair.effort import Check, SpentError
 from netspec.repair.size_candidates import Suspect
 from netspec.repair.size_trials import Trials
 from netspec.source import Source, Span
 
-__all__ = ["blamed"]
+__all__ = ["blame_numbers"]
 
 WAYS, LIKELY = 3, 2.0
 """Numbers that are told where no expectation decides between them, and the cost up to which they
@@ -26,7 +26,7 @@ MOST, WORK = 64, 15_000
 """Checks of a whole changed text, and layers that all of them may visit: none in a net of more."""
 
 
-def blamed(
+def blame_numbers(
     found: Sequence[Diagnostic], source: Source, check: Check, trials: Trials, *, expected: bool
 ) -> list[Diagnostic]:
     """The findings; where one edited number clears all that have suspects and raises nothing else,
@@ -42,7 +42,7 @@ def blamed(
 
     def cleared(edits: Sequence[Edit]) -> bool:
         """Whether the text checks with no other errors than those that no size explains."""
-        changed = edited(source, edits)
+        changed = apply_edits(source, edits)
         try:
             return changed is not None and faults(check(changed)) <= others
         except SpentError:
@@ -68,14 +68,14 @@ def blamed(
         evidence = disagreement(accused[0])
         own = evidence is not None and evidence.own
         if expected or not own or ways[0].cost < own_cost(accused[0], trials):
-            first = pointed(accused[0], edits, len(accused) - 1, trials.first(edits[0]))
+            first = point_at(accused[0], edits, len(accused) - 1, trials.first(edits[0]))
         else:
             first = beside(accused[0], edits)
         return [first if d is accused[0] else d for d in found if d is accused[0] or not trials.suspects(d)]
     told = one_each([one for d in accused for one in d.like or (d,)], trials)
     edits = [edit for _, edit, _ in told]
     if len(edits) > 1 and all(belongs(source, edit) for edit in edits) and cleared(edits):
-        heads = [pointed(d, [edit], more) for d, edit, more in told]
+        heads = [point_at(d, [edit], more) for d, edit, more in told]
         return sorted([*heads, *clear], key=lambda d: d.order)
     return list(found)
 
@@ -98,7 +98,7 @@ def one_each(accused: Sequence[Diagnostic], trials: Trials) -> list[tuple[Diagno
     return []
 
 
-def pointed(d: Diagnostic, edits: Sequence[Edit], more: int, differs: First | None = None) -> Diagnostic:
+def point_at(d: Diagnostic, edits: Sequence[Edit], more: int, differs: First | None = None) -> Diagnostic:
     """The finding with its place at the first of some numbers, and the change of each as a help; on
     expectations with what differs first.
 
@@ -107,7 +107,7 @@ def pointed(d: Diagnostic, edits: Sequence[Edit], more: int, differs: First | No
     edit = edits[0]
     fixes = tuple(help_for(each) for each in edits)
     notes = (*d.notes, *further(more))
-    also = tuple(Label(each.span, f"or {worded(each)}") for each in edits[1:])
+    also = tuple(Label(each.span, f"or {describe_edit(each)}") for each in edits[1:])
     kept = (*also, *(other for other in d.others if other.span not in {each.span for each in edits}))
     if d.span is None or inside(edit.span, d.span):
         return replace(
@@ -118,7 +118,7 @@ def pointed(d: Diagnostic, edits: Sequence[Edit], more: int, differs: First | No
             fixes=(*fixes, *(f for f in d.fixes if f.edits not in [(e,) for e in edits])),
         )
     if isinstance(d.evidence, Missed):
-        label = Label(edit.span, f"with {worded(edit)} all is as expected")
+        label = Label(edit.span, f"with {describe_edit(edit)} all is as expected")
         evidence = with_fields(d.evidence, first=differs)
         return replace(d, others=(label, *kept), notes=notes, fixes=(*fixes, *d.fixes), evidence=evidence)
     before = Label(d.span, "shows here")
@@ -146,13 +146,13 @@ def beside(d: Diagnostic, edits: Sequence[Edit]) -> Diagnostic:
     """
     more = [edit for edit in edits if d.span is None or not inside(edit.span, d.span)]
     others = (
-        *(Label(edit.span, f"or {worded(edit)}") for edit in more),
+        *(Label(edit.span, f"or {describe_edit(edit)}") for edit in more),
         *(o for o in d.others if o.span not in [e.span for e in more]),
     )
     return replace(d, others=others, fixes=(*d.fixes, *(help_for(e) for e in more)))
 
 
-def worded(edit: Edit) -> str:
+def describe_edit(edit: Edit) -> str:
     """A change as labels at its place say it: `16 here`, `pad: 1 beside it`."""
     if edit.adds is None:
         return f"{edit.text} here"

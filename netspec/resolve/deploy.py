@@ -5,10 +5,10 @@ graph; goes out: a smaller one.
 from netspec.ir.graph import Graph, Node, Value
 from netspec.ir.traits import JUDGING
 
-__all__ = ["deployed"]
+__all__ = ["cut_to_outputs"]
 
 
-def deployed(graph: Graph, outputs: tuple[Value, ...]) -> Graph:
+def cut_to_outputs(graph: Graph, outputs: tuple[Value, ...]) -> Graph:
     """Keep what `outputs` need; without them, what is left when losses, metrics and what only they
     read go.
     """

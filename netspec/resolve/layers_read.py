@@ -12,7 +12,7 @@ from netspec.ir.layer import Layer
 from netspec.kinds import Schema
 from netspec.plugins.vocabulary import PluginError, Vocabulary
 from netspec.record import Reject
-from netspec.resolve.plugins import meant, refused
+from netspec.resolve.plugins import meant, report_refusal
 from netspec.resolve.read_record import as_text, read_record, word
 from netspec.resolve.sections.spec_file import LayerFields
 from netspec.source import Span
@@ -60,16 +60,16 @@ def draft(
     try:
         cls = known.find(as_text(kind)) if kind is not None else None
     except PluginError as error:
-        found = refused(error, None, kind.span if kind is not None else None)
+        found = report_refusal(error, None, kind.span if kind is not None else None)
         told = found.code == "NS121" and any(
             d.code == "NS121" for d in diagnostics.found
         )  # one leave serves all layers
         if told:
             return None
-        return told_later(entry, [found], diagnostics)
+        return postpone_findings(entry, [found], diagnostics)
     if kind is None or cls is None:
         if kind is None or not as_text(kind) or known.complete:
-            return told_later(entry, [without_type(entry.name, kind, body, known)], diagnostics)
+            return postpone_findings(entry, [without_type(entry.name, kind, body, known)], diagnostics)
         return None
     common, own = divide(entry.name, cls, body, diagnostics)
     fields = read_record(LayerFields, common, diagnostics, what=f"layer {entry.name}", anchor=kind.span)
@@ -83,9 +83,9 @@ def draft(
     )
     if layer is not None and "stands_in" in cls.traits:
         late = Diagnostics()
-        layer = stood_for(entry.name, layer, kind, dialect, known, late)
+        layer = find_substitute(entry.name, layer, kind, dialect, known, late)
         if layer is None:
-            return told_later(entry, late.found, diagnostics)
+            return postpone_findings(entry, late.found, diagnostics)
         diagnostics.found += late.found
     if fields is None or layer is None or not own.sound:
         return None
@@ -103,7 +103,7 @@ def draft(
     return Draft(entry.name, layer, fields, places(body, given))
 
 
-def told_later(entry: Entry, found: list[Diagnostic], diagnostics: Diagnostics) -> Stranger | None:
+def postpone_findings(entry: Entry, found: list[Diagnostic], diagnostics: Diagnostics) -> Stranger | None:
     """The layer with what is wrong with its type, to be told where a phase keeps it; None where
     that is told now: every phase does.
     """
@@ -119,7 +119,7 @@ def told_later(entry: Entry, found: list[Diagnostic], diagnostics: Diagnostics) 
     return Stranger(entry.name, fields, places(entry.body, entry.body), tuple(found))
 
 
-def stood_for(
+def find_substitute(
     name: str, layer: Layer, kind: Located, dialect: str, known: Vocabulary, diagnostics: Diagnostics
 ) -> Layer | None:
     """The plug-in that a layer stands for, with its parameters; None where that was reported."""
@@ -202,10 +202,10 @@ def belonging(
         if (cls.group_of(cls.names[key]) != group if key in cls.names else key in LayerFields.names)
     ]
     if astray:
-        from netspec.resolve.messages.unknown_words import misplaced
+        from netspec.resolve.messages.unknown_words import report_misplaced
 
         for key in astray:
-            diagnostics.add(misplaced(cls, key, group, item))
+            diagnostics.add(report_misplaced(cls, key, group, item))
     return {key: value for key, value in item.value.items() if key not in astray}
 
 

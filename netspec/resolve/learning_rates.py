@@ -27,7 +27,7 @@ def learning_rate(p: SolverParameter, max_iter: int) -> Rate:
     return lambda i: policy(i) if i >= p.warmup_iter else low + (high - low) * i / p.warmup_iter
 
 
-def fixed(p: SolverParameter, max_iter: int) -> Rate:
+def make_fixed(p: SolverParameter, max_iter: int) -> Rate:
     """base"""
     return lambda i: p.base_lr
 
@@ -113,7 +113,7 @@ def power(base: float, exponent: float) -> float:
 
 
 POLICIES: dict[str, Callable[[SolverParameter, int], Rate]] = {
-    "fixed": fixed,
+    "fixed": make_fixed,
     "step": step,
     "exp": exp,
     "inv": inv,

@@ -6,17 +6,17 @@ Nothing runs unless the reader of the spec allowed it.
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
 from netspec.diagnostics.suggest import nearest
-from netspec.frozen_classes import changed
+from netspec.frozen_classes import replace_fields
 from netspec.ir.layer import Layer
-from netspec.plugins.vocabulary import NotAllowedError, PluginError, Vocabulary, defined
+from netspec.plugins.vocabulary import NotAllowedError, PluginError, Vocabulary, define_types
 from netspec.read_options import ALLOW
 from netspec.source import Source, Span
 from netspec.syntax.located import Located, place
-from netspec.syntax.paths import OutsideError, resolved, roots
+from netspec.syntax.paths import OutsideError, resolve_path, roots
 from netspec.syntax.reader import read, read_file
 from netspec.syntax.spec import Spec
 
-__all__ = ["meant", "refused", "vocabulary", "with_plugin"]
+__all__ = ["meant", "report_refusal", "vocabulary", "with_plugin"]
 
 
 def vocabulary(spec: Spec, allow_code: bool, diagnostics: Diagnostics) -> Vocabulary:
@@ -48,13 +48,13 @@ def with_plugin(
     source = None
     try:
         source = read_file(
-            resolved(item.text, folder, inside), own, roots(folder) if inside else None, spec=False
+            resolve_path(item.text, folder, inside), own, roots(folder) if inside else None, spec=False
         )
-        types = defined(source) if source is not None else {}
+        types = define_types(source) if source is not None else {}
     except OutsideError:
         own.error("NS114", f"{item.text} lies outside the spec's folder", item.span)
     except PluginError as error:
-        own.add(refused(error, source, item.span))
+        own.add(report_refusal(error, source, item.span))
     else:
         twice = next((name for name in types if name in known.plugins), None)
         if twice is not None:
@@ -62,13 +62,13 @@ def with_plugin(
                 "NS122", f"{item.text} defines {twice}, which a plug-in before it defines too", item.span
             )
         elif source is not None:
-            return changed(known, plugins={**known.plugins, **types})
+            return replace_fields(known, plugins={**known.plugins, **types})
     for each in own:
         diagnostics.add(each if each.span is not None else Diagnostic(each.code, each.fact, item.span))
-    return changed(known, complete=False)
+    return replace_fields(known, complete=False)
 
 
-def refused(error: PluginError, source: Source | None, named: Span | None) -> Diagnostic:
+def report_refusal(error: PluginError, source: Source | None, named: Span | None) -> Diagnostic:
     """NS122 at the line of the plug-in that is to blame, or where the spec names it; NS121 where it
     may not run.
     """
@@ -94,7 +94,7 @@ def meant(
     try:
         cls = known.find(name)
     except PluginError as error:
-        diagnostics.add(refused(error, None, kind))
+        diagnostics.add(report_refusal(error, None, kind))
         return None
     if cls is None:
         if known.complete:

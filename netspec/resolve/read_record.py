@@ -62,14 +62,14 @@ def word(
     would be right; notes: on a wrong one.
     """
     from netspec.resolve.json_schema.judge import faults
-    from netspec.resolve.messages.schema import RANGES, Subject, misspelt, worded
+    from netspec.resolve.messages.schema import RANGES, Subject, misspelt, word_error
 
     subject = Subject(what, anchor, known, notes)
     errors = sorted(faults(schema, as_json(body)), key=lambda e: [str(step) for step in e.absolute_path])
     mistyped = {e.absolute_path for e in errors if e.validator == "type"}
     errors = [e for e in errors if e.validator not in RANGES or e.absolute_path not in mistyped]
     meant = misspelt(errors, subject)
-    found = {(d.span, d.identity): d for error in errors for d in worded(error, body, subject, meant)}
+    found = {(d.span, d.identity): d for error in errors for d in word_error(error, body, subject, meant)}
     for diagnostic in found.values():
         diagnostics.add(diagnostic)
     if not errors:

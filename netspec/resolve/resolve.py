@@ -7,7 +7,7 @@ from contextlib import suppress
 from netspec.diagnostics.evidence import About, Unheard
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
-from netspec.frozen_classes import changed, fresh, frozen
+from netspec.frozen_classes import fresh, frozen, replace_fields
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
 from netspec.ir.layer import Layer
@@ -17,9 +17,9 @@ from netspec.kinds import GREATEST, INT
 from netspec.plugins.vocabulary import PluginError, Vocabulary
 from netspec.record import Reject
 from netspec.resolve.check_train import check_contract, check_fillers, check_sources, check_training
-from netspec.resolve.deploy import deployed
+from netspec.resolve.deploy import cut_to_outputs
 from netspec.resolve.layers_read import Draft, Stranger, draft
-from netspec.resolve.plugins import refused, vocabulary
+from netspec.resolve.plugins import report_refusal, vocabulary
 from netspec.resolve.read_record import read_record, word
 from netspec.resolve.sections.spec_file import InputSection, OutputSection, SpecFile
 from netspec.resolve.unused_blocks import check_unused
@@ -84,12 +84,12 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
         if isinstance(made := read[id(entry.body)], Draft)
     }
     strangers = {
-        entry: told_of_uses(made, entry)
+        entry: tell_uses(made, entry)
         for entry in entries
         if isinstance(made := read[id(entry.body)], Stranger)
     }
     if not entries:
-        if not reported(spec):
+        if not is_reported(spec):
             diagnostics.error(
                 "NS209", "layers is missing or empty", spec.root.key_span("layers"), about=About(key="layers")
             )
@@ -101,7 +101,7 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
     )
 
 
-def told_of_uses(stranger: Stranger, entry: Entry) -> Stranger:
+def tell_uses(stranger: Stranger, entry: Entry) -> Stranger:
     """A stranger under the name that it has here, its findings with the uses of blocks that lead to
     it.
     """
@@ -154,7 +154,7 @@ def of_setting(found: Diagnostic, spec: Spec) -> Diagnostic:
     )
 
 
-def reported(spec: Spec) -> bool:
+def is_reported(spec: Spec) -> bool:
     """Whether something that was said already is why there are no layers: a misspelt key, or a
     value that is no list of layers.
     """
@@ -197,7 +197,7 @@ def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deplo
                 )
             )
     if deploy:
-        return deployed(graph, tuple(outputs))
+        return cut_to_outputs(graph, tuple(outputs))
     return with_outputs(graph, tuple(outputs))
 
 
@@ -208,7 +208,7 @@ def with_outputs(graph: Graph, named: tuple[Value, ...]) -> Graph:
     scores = tuple(
         v for v in graph.outputs if v.node is not None and v.node.layer.traits & JUDGING and v not in named
     )
-    return changed(graph, outputs=named + scores)
+    return replace_fields(graph, outputs=named + scores)
 
 
 def defaults_of(section: Located | None, known: Vocabulary, diagnostics: Diagnostics) -> dict[str, Located]:
@@ -220,7 +220,7 @@ def defaults_of(section: Located | None, known: Vocabulary, diagnostics: Diagnos
         try:
             cls = known.find(kind)
         except PluginError as error:
-            diagnostics.add(refused(error, None, section.key_span(kind) if section else None))
+            diagnostics.add(report_refusal(error, None, section.key_span(kind) if section else None))
             continue
         if cls is None:
             near = nearest(kind, known.types())

@@ -8,7 +8,7 @@ where it normalises them.
 from collections.abc import Container, Mapping
 
 from netspec.diagnostics.model import Diagnostics
-from netspec.frozen_classes import changed, frozen
+from netspec.frozen_classes import frozen, replace_fields
 from netspec.ir.graph import Graph, Input, Node, Value
 from netspec.ir.layer import Layer
 from netspec.ir.rule import RuleError
@@ -16,7 +16,7 @@ from netspec.ir.traits import JUDGING
 from netspec.ir.types import TensorType
 from netspec.layers.common.heads import DEFAULT_HEADS
 from netspec.plugins.vocabulary import PluginError, Vocabulary
-from netspec.resolve.deploy import deployed
+from netspec.resolve.deploy import cut_to_outputs
 from netspec.resolve.layers_read import Draft, Stranger, draft
 from netspec.resolve.resolve import Resolved
 from netspec.resolve.wiring import Builder, NetState, Scope
@@ -81,9 +81,11 @@ def with_heads(
     builder.walk(tuple(drafts), Scope("", dict(heads.scope)))
     nodes = tuple(builder.nodes.values())
     inputs = (
-        (*graph.inputs, heads.typed(label, nodes[len(graph.nodes) :])) if label is not None else graph.inputs
+        (*graph.inputs, heads.type_label(label, nodes[len(graph.nodes) :]))
+        if label is not None
+        else graph.inputs
     )
-    return changed(graph, inputs=inputs, nodes=nodes, blobs=builder.blobs)
+    return replace_fields(graph, inputs=inputs, nodes=nodes, blobs=builder.blobs)
 
 
 @frozen
@@ -140,16 +142,16 @@ class Heads:
         itself.
         """
         output = self.only_output()
-        maker = output.node if output is not None and self.normalised(output) else None
+        maker = output.node if output is not None and self.is_normalised(output) else None
         axis = maker.layer.__dict__.get("axis") if maker is not None else None
         said = any("axis" in item.mapping for item in (body, *body.mapping.values()))
         if axis is not None and "axis" in layer.params and not said:
-            return layer.changed(axis=axis)
+            return layer.replace(axis=axis)
         return layer
 
     def outputs(self) -> tuple[Value, ...]:
         named = tuple(self.graph.blobs[name] for name, _ in self.resolved.outputs if name in self.graph.blobs)
-        return named or deployed(self.graph, ()).outputs
+        return named or cut_to_outputs(self.graph, ()).outputs
 
     def only_output(self) -> Value | None:
         outputs = self.outputs()
@@ -157,13 +159,13 @@ class Heads:
             return outputs[0]
         return None
 
-    def normalised(self, value: Value) -> bool:
+    def is_normalised(self, value: Value) -> bool:
         return value.node is not None and "normalizes_scores" in value.node.layer.traits
 
     def scores(self) -> Value | None:
         """The only output, or what it normalises."""
         output = self.only_output()
-        if output is not None and output.node is not None and self.normalised(output):
+        if output is not None and output.node is not None and self.is_normalised(output):
             return output.node.bottoms[0]
         return output
 
@@ -174,7 +176,7 @@ class Heads:
             return Value(LABEL)
         return None
 
-    def typed(self, label: Value, nodes: tuple[Node, ...]) -> Input:
+    def type_label(self, label: Value, nodes: tuple[Node, ...]) -> Input:
         """The input `label`, typed by the first of the heads that reads it beside a value whose
         type is known.
 
@@ -233,17 +235,17 @@ def learning(graph: Graph, weighted: frozenset[str]) -> Graph:
     weights (`weighted`) or write files.
     """
     roots = {node for node in graph.nodes if judges(node) or node.name in weighted or bool(node.layer.writes)}
-    return needed_by(roots, graph)
+    return cut_to_roots(roots, graph)
 
 
 def learning_by(graph: Graph, losses: frozenset[str]) -> Graph:
     """The part of a graph that some of its losses, by name, need."""
-    return needed_by(
+    return cut_to_roots(
         {node for node in graph.nodes if judges(node) and any(top.name in losses for top in node.tops)}, graph
     )
 
 
-def needed_by(roots: Container[Node], graph: Graph) -> Graph:
+def cut_to_roots(roots: Container[Node], graph: Graph) -> Graph:
     """The part of a graph that some of its layers need; its outputs are those of losses and
     metrics.
     """
@@ -258,7 +260,7 @@ def needed_by(roots: Container[Node], graph: Graph) -> Graph:
         value for node in reversed(kept) if judges(node) for value in node.tops if value not in read
     )
     inputs = tuple(i for i in graph.inputs if i.value in needed or i.node is not None)
-    return changed(graph, inputs=inputs, nodes=tuple(reversed(kept)), outputs=outputs)
+    return replace_fields(graph, inputs=inputs, nodes=tuple(reversed(kept)), outputs=outputs)
 
 
 def judges(node: Node) -> bool:

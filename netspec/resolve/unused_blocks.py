@@ -43,7 +43,11 @@ def check_unused(
         layers, defaults = block.get("layers"), block.get("defaults")
         if defaults is not None and isinstance(defaults.value, dict):
             check_defaults(
-                Located({k: masked(v) for k, v in defaults.value.items()}, defaults.span, keys=defaults.keys)
+                Located(
+                    {k: mask_variables(v) for k, v in defaults.value.items()},
+                    defaults.span,
+                    keys=defaults.keys,
+                )
             )
         if layers is None or layers.value is None:
             if isinstance(block.value, dict):
@@ -112,7 +116,9 @@ def check_layer(full: str, body: Located, known: Vocabulary, diagnostics: Diagno
         if kind is None or not as_text(kind) or known.complete:
             diagnostics.add(without_type(full, kind, body, known))
         return
-    closed = {key: masked(node) if key in cls.groups else mark(node) for key, node in body.mapping.items()}
+    closed = {
+        key: mask_variables(node) if key in cls.groups else mark(node) for key, node in body.mapping.items()
+    }
     common, own = divide(full, cls, Located(closed, body.span, keys=body.keys), diagnostics)
     check_values(f"layer {full}", LayerFields, common, diagnostics, ())
     if own.body is not None:
@@ -162,7 +168,7 @@ def is_open(tree: Located) -> bool:
     return any(isinstance(part.value, str) and "$" in part.value for part in tree.walk())
 
 
-def masked(section: Located) -> Located:
+def mask_variables(section: Located) -> Located:
     """A mapping whose values hold a mark in place of what depends on variables."""
     if not isinstance(section.value, dict):
         return mark(section)
@@ -238,7 +244,7 @@ def check_name(
     else:
         label = "nothing makes this"
     diagnostics.add(
-        Diagnostic("NS201", f"{reader} reads {name}", item.span, label, fixes=written(near, item.span))
+        Diagnostic("NS201", f"{reader} reads {name}", item.span, label, fixes=write_near(near, item.span))
     )
 
 
@@ -248,7 +254,7 @@ def prefixes(name: str) -> list[str]:
     return [".".join(steps[:i]) for i in range(1, len(steps) + 1)]
 
 
-def written(near: list[str], span: Span | None) -> tuple[Fix, ...]:
+def write_near(near: list[str], span: Span | None) -> tuple[Fix, ...]:
     if near:
         return (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),)
     return ()

@@ -17,7 +17,7 @@ from netspec.resolve.messages.duplicate_names import earlier_is_odd
 from netspec.source import Span
 from netspec.syntax.spec import Entry, Instance, Item
 
-__all__ = ["NetState", "build", "drafts_in", "kept"]
+__all__ = ["NetState", "build", "drafts_in", "keeps_layer"]
 
 
 class NetState(NamedTuple):
@@ -83,12 +83,12 @@ class Builder:
                 self.instance(item, scope)
             elif item in self.drafts:
                 self.layer(self.drafts[item], scope)
-            elif item not in self.strangers or self.met(self.strangers[item]):
+            elif item not in self.strangers or self.meet_stranger(self.strangers[item]):
                 self.skip(item, scope)
 
-    def met(self, stranger: Stranger) -> bool:
+    def meet_stranger(self, stranger: Stranger) -> bool:
         """Whether this state of the net keeps a layer of an unknown type; says so where it does."""
-        here = kept(stranger, self.state)
+        here = keeps_layer(stranger, self.state)
         if here:
             self.diagnostics.found += stranger.findings
         return here
@@ -104,16 +104,16 @@ class Builder:
             scope.last = (value,)
 
     def layer(self, draft: Draft, scope: Scope) -> None:
-        if not kept(draft, self.state):
+        if not keeps_layer(draft, self.state):
             return
         layer, fields, places = draft.layer, draft.fields, draft.places
         self.check_name(draft.name, places["name"], scope)
         bottoms = self.bottoms(draft, scope)
         local = fields.top or ((draft.name.removeprefix(scope.prefix),) if layer.top_count else ())
         told = bool(fields.bottom) or None not in bottoms
-        if (told and not self.counted(draft, "bottom", len(bottoms), layer.bottoms)) or not self.counted(
-            draft, "top", len(local), layer.tops
-        ):
+        if (
+            told and not self.check_count(draft, "bottom", len(bottoms), layer.bottoms)
+        ) or not self.check_count(draft, "top", len(local), layer.tops):
             bottoms = [None]
         tops = tuple(scope.prefix + name for name in local)
         if any(value is None for value in bottoms):
@@ -317,7 +317,7 @@ class Builder:
 
     def unknown(self, name: str, full: str, scope: Scope, span: Span | None, reader: str) -> Diagnostic:
         """A bottom that nothing before makes."""
-        if full in self.later and (absent := self.left_out(full)) is not None:
+        if full in self.later and (absent := self.find_left_out(full)) is not None:
             return self.elsewhere(name, absent, span, reader)
         if full in self.later:
             there = self.later[full]
@@ -345,13 +345,13 @@ class Builder:
         others = (Label(maker, "a similar name"),) if maker is not None else ()
         return Diagnostic("NS201", f"{reader} reads {name}", span, label, others=others, fixes=fixes)
 
-    def left_out(self, full: str) -> Draft | Stranger | None:
+    def find_left_out(self, full: str) -> Draft | Stranger | None:
         """A layer that makes a value in other states of the net only; None where this state keeps a
         maker, or no layer makes it.
         """
         every = chain[Draft | Stranger](self.drafts.values(), self.strangers.values())
         makers = [draft for draft in every if full in full_tops(draft)]
-        if not makers or any(kept(draft, self.state) for draft in makers):
+        if not makers or any(keeps_layer(draft, self.state) for draft in makers):
             return None
         return makers[0]
 
@@ -365,7 +365,7 @@ class Builder:
         fact = f"{reader} reads {name}, which {maker.name} makes; in phase {state} that layer is left out"
         return Diagnostic("NS210", fact, span, "not made in this phase", others=others)
 
-    def counted(self, draft: Draft, what: str, count: int, allowed: tuple[int, int | None]) -> bool:
+    def check_count(self, draft: Draft, what: str, count: int, allowed: tuple[int, int | None]) -> bool:
         least, most = allowed
         if count >= least and (most is None or count <= most):
             return True
@@ -390,7 +390,7 @@ class Builder:
                 not draft.fields.bottom and any(b.name == name for b in bottoms)
             )
             said = "top" not in draft.places and draft.name in self.nodes
-            if name in self.made and not in_place and not said and not self.declared(draft, name, scope):
+            if name in self.made and not in_place and not said and not self.is_declared(draft, name, scope):
                 first = self.made[name]
                 self.diagnostics.add(
                     Diagnostic(
@@ -406,7 +406,7 @@ class Builder:
             else:
                 self.made[name] = draft.places["name"]
 
-    def declared(self, draft: Draft, name: str, scope: Scope) -> bool:
+    def is_declared(self, draft: Draft, name: str, scope: Scope) -> bool:
         """Whether `input:` says the type of what this data layer makes."""
         given = scope.inputs.get(name)
         return "data" in draft.layer.traits and not scope.prefix and given is not None and given.node is None
@@ -420,7 +420,7 @@ def count_of(least: int, most: int | None) -> str:
     return f"{least} to {most}"
 
 
-def kept(draft: Draft | Stranger, state: NetState) -> bool:
+def keeps_layer(draft: Draft | Stranger, state: NetState) -> bool:
     """Caffe's FilterNet: by include, or by exclude. The layer's own `phase` filters nothing: it is
     how the layer behaves.
     """

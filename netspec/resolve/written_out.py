@@ -8,17 +8,17 @@ from netspec.kinds import Reject
 from netspec.record import Param, Record
 from netspec.syntax.located import Located, place, plain
 
-__all__ = ["completed", "spelled"]
+__all__ = ["complete", "spell"]
 
 
-def completed(record: Record) -> dict[str, Any]:
+def complete(record: Record) -> dict[str, Any]:
     """Every parameter of a record as a spec writes it; left out: what is empty by default, or a
     default that no spec could say.
     """
     found: dict[str, Any] = {}
     for name, declared in record.params.items():
         value = record.__dict__[name]
-        if value is None or value in ((), {}, "") or not sayable(declared, written := spelled(value)):
+        if value is None or value in ((), {}, "") or not sayable(declared, written := spell(value)):
             continue
         found[name] = written
     return found
@@ -33,7 +33,7 @@ def sayable(declared: Param, written: Any) -> bool:
     return True
 
 
-def spelled(value: Any) -> Any:
+def spell(value: Any) -> Any:
     """A value as a spec writes it; a filler, whose word decides what the rest means, as its word
     and what differs from the defaults.
     """
@@ -41,15 +41,15 @@ def spelled(value: Any) -> Any:
         return plain(value)
     if isinstance(value, Record):
         if value.short is None or value.params[value.short].required:
-            return completed(value)
+            return complete(value)
         given = {
             name: item
-            for name, item in completed(value).items()
+            for name, item in complete(value).items()
             if value.__dict__[name] != value.params[name].default
         }
-        return {value.short: spelled(value.__dict__[value.short]), **given}
+        return {value.short: spell(value.__dict__[value.short]), **given}
     if isinstance(value, (list, tuple)):
-        return [spelled(item) for item in value]
+        return [spell(item) for item in value]
     if isinstance(value, dict):
-        return {name: spelled(item) for name, item in value.items()}
+        return {name: spell(item) for name, item in value.items()}
     return value

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
 from netspec.file_reading import open_file
-from netspec.seal import PROBES, allowed
+from netspec.seal import PROBES, check_allowed
 from netspec.serving.sizes import KEY, Conditions, conditions
 from netspec.serving.tensors import ONNX_TYPES, RequestError, TensorInfo, batch_symbol, check_inputs
 from netspec.strict_json import JsonError, read_json
@@ -105,7 +105,7 @@ def open_model(
     `seal.allowed`, NS720 (not readable), NS721 (not a model), NS722 (no such device), NS723 (types
     that cannot be served).
     """
-    allowed(path, allow_uncertified)
+    check_allowed(path, allow_uncertified)
     path = os.fspath(path)
     _check_readable(path)
     session = _open_session(path, device, threads)
@@ -114,7 +114,7 @@ def open_model(
         for k, v in sorted(session.get_modelmeta().custom_metadata_map.items())
         if k.startswith("netspec.") and k != PROBES
     }
-    inputs, outputs = _declared(session.get_inputs(), path), _declared(session.get_outputs(), path)
+    inputs, outputs = _read_declared(session.get_inputs(), path), _read_declared(session.get_outputs(), path)
     if session.get_providers()[0] == "CUDAExecutionProvider":
         used = "cuda"
     else:
@@ -223,7 +223,7 @@ def _reason(error: Exception) -> str:
     return re.sub(r"^Load model from .* failed: *", "", first.split(" : ")[-1].strip())
 
 
-def _declared(nodes: Sequence[Any], path: str) -> tuple[TensorInfo, ...]:
+def _read_declared(nodes: Sequence[Any], path: str) -> tuple[TensorInfo, ...]:
     for node in nodes:
         if node.type not in ONNX_TYPES:
             raise fail(

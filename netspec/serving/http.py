@@ -121,7 +121,7 @@ class Service:
                 response = _error(str(error), error.status, error.details)
             except ClientDisconnect:
                 response = _error("the client went away before its request was complete", 400)
-        self.metrics.answered(response.status_code, time.perf_counter() - begun)
+        self.metrics.count_answer(response.status_code, time.perf_counter() - begun)
         return response
 
     async def answer(self, request: Request) -> Response:

@@ -52,7 +52,7 @@ class Metrics:
         """Read the queue's length when asked for, not at each change."""
         self.depth.set_function(length)
 
-    def answered(self, status: int, seconds: float) -> None:
+    def count_answer(self, status: int, seconds: float) -> None:
         self.requests.labels(self.model, str(status)).inc()
         self.seconds.observe(seconds)
 

@@ -50,7 +50,7 @@ def parse(body: bytes, json_length: str | None, model: Model) -> Inference:
     if request_id is not None and not isinstance(request_id, str):
         raise RequestError(f"id must be a string: got {request_id!r}")
     parameters = _object(request.get("parameters", {}), "parameters")
-    inputs = _inputs(_named(request, "inputs"), memoryview(body)[end:], model)
+    inputs = _inputs(_index_by_name(request, "inputs"), memoryview(body)[end:], model)
     return Inference(
         request_id, inputs, _outputs(request, parameters.get("binary_data_output") is True, model)
     )
@@ -90,7 +90,7 @@ def _object(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
-def _named(request: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
+def _index_by_name(request: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
     """The list of tensors under a key, by name."""
     tensors = request.get(key)
     if not isinstance(tensors, list):
@@ -154,7 +154,9 @@ def _is_count(value: Any) -> bool:
 def _outputs(request: dict[str, Any], binary: bool, model: Model) -> list[Wanted]:
     names = [t.name for t in model.outputs]
     wanted = []
-    for name, tensor in (_named(request, "outputs") if request.get("outputs") is not None else {}).items():
+    for name, tensor in (
+        _index_by_name(request, "outputs") if request.get("outputs") is not None else {}
+    ).items():
         if name not in names:
             raise RequestError(f"unknown output {name!r}: the model has {', '.join(names)}")
         parameters = _object(tensor.get("parameters", {}), f"parameters of output {name!r}")

@@ -15,7 +15,7 @@ from pathlib import Path
 import uvicorn
 
 from netspec.diagnostics import fail
-from netspec.seal import allowed
+from netspec.seal import check_allowed
 from netspec.serving.engine import open_model
 from netspec.serving.http import create_app
 
@@ -48,11 +48,11 @@ def serve(  # noqa: PLR0913 - the command's options
     answered (within 60 s). Raises SpecError: NS712, NS713, NS715 as `seal.allowed`, NS720 to NS723
     as open_model, NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
     """
-    allowed(path, allow_uncertified)
+    check_allowed(path, allow_uncertified)
     name = Path(path).stem if name is None else name
     if not name or "/" in name:
         raise fail("NS725", f"a model's name must be non-empty and without '/': got {name!r}")
-    with _bound(host, port) as listener:
+    with _bind(host, port) as listener:
         model = open_model(
             path, device, threads, allow_uncertified=True
         )  # the certificate was looked at above
@@ -84,7 +84,7 @@ class _Server(uvicorn.Server):
         print(self.announcement, flush=True)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     """A socket bound to the address, not yet listening: who connects before the model is loaded is
     refused, not left waiting.
     """

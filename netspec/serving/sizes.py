@@ -75,7 +75,7 @@ class Conditions:
         """None where the sizes are legal, all symbols of the request given; what the metadata do
         not mention may have any size.
         """
-        broken = self.broken(sizes)
+        broken = self.find_broken(sizes)
         if broken is None:
             return None
         named = symbols(self.parts, broken)
@@ -89,7 +89,7 @@ class Conditions:
             self.together(sizes),
         )
 
-    def broken(self, sizes: Sizes) -> Mapping[str, Any] | None:
+    def find_broken(self, sizes: Sizes) -> Mapping[str, Any] | None:
         """The first requirement that does not hold."""
         run = Run(self.parts, sizes)
         return next((demand for demand in self.demands if not run.holds(demand)), None)
@@ -101,7 +101,7 @@ class Conditions:
         run = Run(self.parts, sizes)
         left, word, right = demand["text"]
         return (
-            f"{because}: {run.shown(demand['left'], left)} {word} {run.shown(demand['right'], right)} does"
+            f"{because}: {run.show(demand['left'], left)} {word} {run.show(demand['right'], right)} does"
             " not hold"
         )
 
@@ -183,7 +183,7 @@ class Run:
             raise value
         return value
 
-    def shown(self, size: Any, text: str) -> str:
+    def show(self, size: Any, text: str) -> str:
         try:
             if isinstance(size, int):
                 return text

@@ -45,7 +45,7 @@ def from_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> "np.
             f"input {name!r} of shape {shape_text(shape)} needs {math.prod(shape)} values: data holds"
             f" {given.size}"
         )
-    return _narrowed(name, datatype, given).reshape(shape)
+    return _narrow(name, datatype, given).reshape(shape)
 
 
 def _array(datatype: str, data: list[Any]) -> "np.ndarray | None":
@@ -74,7 +74,7 @@ def _array(datatype: str, data: list[Any]) -> "np.ndarray | None":
     return None
 
 
-def _narrowed(name: str, datatype: str, given: "np.ndarray") -> "np.ndarray":
+def _narrow(name: str, datatype: str, given: "np.ndarray") -> "np.ndarray":
     """The values in the datatype; one that it cannot hold is an error, not a wrapped or infinite
     number.
     """

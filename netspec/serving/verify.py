@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import fail
-from netspec.seal import PROBES, Seal, certificate_of, probe_array, probed_places
+from netspec.seal import PROBES, Seal, certificate_of, choose_probed, probe_array
 from netspec.serving.engine import open_model
 from netspec.strict_json import read_json
 
@@ -50,7 +50,7 @@ def verify(path: str | os.PathLike[str], device: str = "cpu") -> Verified:
     claim, seal = certificate_of(path)
     try:
         asked = read_json(seal.properties[PROBES], constants=True)
-        found = [asked_again(path, probe, device) for probe in asked]
+        found = [ask_again(path, probe, device) for probe in asked]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise fail("NS715", f"its probes: {error}", path=os.fspath(path)) from error
     apart = [each for answers in found for each in answers]
@@ -60,7 +60,7 @@ def verify(path: str | os.PathLike[str], device: str = "cpu") -> Verified:
     )
 
 
-def asked_again(
+def ask_again(
     path: str | os.PathLike[str], probe: Mapping[str, Any], device: str
 ) -> list[tuple[float, float]]:
     """For each output how far its answer is from the recorded one, and how far it may be. Raises
@@ -69,7 +69,7 @@ def asked_again(
     import numpy as np
 
     feed = {name: recipe(*words) for name, words in probe["inputs"].items()}
-    feed |= {name: np.zeros(bounded(shape), np.float32) for name, shape in probe["states"].items()}
+    feed |= {name: np.zeros(limit_shape(shape), np.float32) for name, shape in probe["states"].items()}
     model = open_model(path, device, allow_uncertified=True)  # its certificate was read by who asks
     names = list(probe["outputs"])
     try:
@@ -80,30 +80,32 @@ def asked_again(
             f"onnxruntime cannot run it here: {str(error).splitlines()[0][:200]}",
             path=os.fspath(path),
         ) from error
-    return [held(name, made[name], probe["outputs"][name], path) for name in names]
+    return [compare_answer(name, made[name], probe["outputs"][name], path) for name in names]
 
 
 def recipe(shape: Sequence[int], dtype: str, kind: str, most: int, seed: int) -> "np.ndarray[Any, Any]":
     if dtype not in ("float32", "float64", "int64", "int32", "bool", "uint8"):
         raise ValueError(f"{dtype!r} is no element type")
-    return probe_array(bounded(shape), dtype, kind, int(most), int(seed))
+    return probe_array(limit_shape(shape), dtype, kind, int(most), int(seed))
 
 
-def bounded(shape: Sequence[int]) -> tuple[int, ...]:
+def limit_shape(shape: Sequence[int]) -> tuple[int, ...]:
     sizes = tuple(int(n) for n in shape)
     if min(sizes, default=0) < 0 or prod(sizes) > ELEMENTS:
         raise ValueError(f"a probe of shape {list(sizes)}")
     return sizes
 
 
-def held(name: str, got: Any, said: Mapping[str, Any], path: str | os.PathLike[str]) -> tuple[float, float]:
+def compare_answer(
+    name: str, got: Any, said: Mapping[str, Any], path: str | os.PathLike[str]
+) -> tuple[float, float]:
     import numpy as np
 
     if list(got.shape) != said["shape"]:
         raise fail(
             "NS714", f"{name} has the shape {list(got.shape)}, it had {said['shape']}", path=os.fspath(path)
         )
-    here = got.reshape(-1)[probed_places(got.size)].astype(np.float64)
+    here = got.reshape(-1)[choose_probed(got.size)].astype(np.float64)
     there, tolerance = np.asarray(said["values"], np.float64), float(said["tolerance"])
     with np.errstate(invalid="ignore"):
         apart = np.where((here == there) | (np.isnan(here) & np.isnan(there)), 0.0, np.abs(here - there))

@@ -12,7 +12,7 @@ __all__ = [
     "mapping_of",
     "nameless",
     "names_in",
-    "renamed",
+    "rename_key",
     "strangers",
     "unknown_block",
     "yes_or_no",
@@ -126,7 +126,7 @@ def nameless(number: int, body: Located) -> Diagnostic:
     )
 
 
-def renamed(body: Located, key: str, meant: str) -> Located:
+def rename_key(body: Located, key: str, meant: str) -> Located:
     """A mapping with a key as it was meant, so that what follows from its misspelling is not
     reported too.
     """

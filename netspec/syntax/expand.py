@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
-from netspec.frozen_classes import changed, fresh, mutable
+from netspec.frozen_classes import fresh, mutable, replace_fields
 from netspec.source import Source
 from netspec.syntax.block_checks import (
     OF_USES,
@@ -17,17 +17,17 @@ from netspec.syntax.block_checks import (
     mapping_of,
     nameless,
     names_in,
-    renamed,
+    rename_key,
     strangers,
     unknown_block,
     yes_or_no,
 )
 from netspec.syntax.expression import variables_in
-from netspec.syntax.inherit import CHANGES, Files, inherited, overridden
+from netspec.syntax.inherit import CHANGES, Files, inherit, overridden
 from netspec.syntax.located import Located, plain
 from netspec.syntax.settings import Inside, leads_nowhere, put, with_value
 from netspec.syntax.spec import Blocks, Entry, Instance, Item, Spec
-from netspec.syntax.variables import FAILED, Variables, declared
+from netspec.syntax.variables import FAILED, Variables, declare
 
 __all__ = ["expand"]
 
@@ -57,9 +57,9 @@ def expand(
     joining = tuple(each for each in settings if each.split("=")[0].split(".")[0] in CHANGES)
     put(tree, joining, diagnostics)
     files = Files(diagnostics, inside, [os.path.normpath(source.name)])
-    tree = inherited(tree, folder, files)
+    tree = inherit(tree, folder, files)
     deep = put(tree, tuple(each for each in settings if each not in joining), diagnostics)
-    variables = declared(
+    variables = declare(
         tree.get("vars"), Variables({}), Located({}), diagnostics, what="the spec", anchor=None
     )
     root = Located(
@@ -128,7 +128,7 @@ class Expansion:
                     "NS104", "a layer is a mapping such as {name: conv1, type: Convolution, ...}", body.span
                 )
                 continue
-            if not self.wanted(body, scope):
+            if not self.is_wanted(body, scope):
                 continue
             name = body.get("name")
             if name is None or isinstance(name.value, (list, dict)) or name.value is None:
@@ -136,7 +136,7 @@ class Expansion:
                 near = nearest("name", body.mapping, 1)
                 if name is not None or not near:
                     continue
-                body, name = renamed(body, near[0], "name"), body.mapping[near[0]]
+                body, name = rename_key(body, near[0], "name"), body.mapping[near[0]]
             called = scope.fill(name, self.diagnostics)
             if called.why == FAILED:
                 continue
@@ -147,7 +147,7 @@ class Expansion:
                 found.append(self.entry(full, body, scope, defaults))
         return tuple(found)
 
-    def wanted(self, body: Located, scope: Variables) -> bool:
+    def is_wanted(self, body: Located, scope: Variables) -> bool:
         """`when:`, which must be true or false."""
         when = body.get("when")
         if when is None:
@@ -237,7 +237,7 @@ class Expansion:
         )
         at = body.mapping["block"].span
         used = (at,) if at is not None else ()
-        own = declared(
+        own = declare(
             block.get("vars"),
             self.globals.plus(index),
             given,
@@ -296,7 +296,7 @@ class Expansion:
 
         def overriding(item: Item) -> Item:
             if isinstance(item, Instance):
-                return changed(item, items=tuple(map(overriding, item.items)))
+                return replace_fields(item, items=tuple(map(overriding, item.items)))
             if item.name in left:
                 return Entry(item.name, overridden(item.body, left.pop(item.name)), item.defaults)
             return item
@@ -328,9 +328,9 @@ class Expansion:
 
         def changing(item: Item) -> Item:
             if isinstance(item, Instance):
-                return changed(item, items=tuple(map(changing, item.items)))
+                return replace_fields(item, items=tuple(map(changing, item.items)))
             if item.name == name:
-                return changed(item, body=with_value(item.body, steps, setting.value))
+                return replace_fields(item, body=with_value(item.body, steps, setting.value))
             return item
 
         return tuple(map(changing, items))

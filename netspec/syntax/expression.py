@@ -64,15 +64,15 @@ class ExpressionError(Exception):
 def evaluate(text: str, variables: Mapping[str, Any]) -> Any:
     """The value of an expression. Raises ExpressionError."""
     if text in variables:
-        return named(text, variables)
+        return look_up(text, variables)
     try:
-        return value_of(parsed(text), variables)
+        return value_of(parse(text), variables)
     except (TypeError, ValueError, ZeroDivisionError, IndexError, KeyError, OverflowError) as error:
         raise ExpressionError(f"{text.strip()}: {error}") from None
 
 
 @lru_cache(maxsize=4096)
-def parsed(text: str) -> ast.expr:
+def parse(text: str) -> ast.expr:
     """The syntax tree of an expression, bounded; a block's copies share it. Raises ExpressionError."""
     if len(text) > LONGEST:
         raise ExpressionError(f"an expression has at most {LONGEST} characters: this one has {len(text)}")
@@ -89,7 +89,7 @@ def parsed(text: str) -> ast.expr:
 
 def value_of(node: ast.expr, variables: Mapping[str, Any]) -> Any:
     """The value of a part, each intermediate result bounded."""
-    result = computed(node, variables)
+    result = compute(node, variables)
     if isinstance(result, (int, float)) and not isinstance(result, bool) and abs(result) > LARGEST:
         raise ExpressionError(f"a value is at most 2^63: {ast.unparse(node)} is larger")
     if isinstance(result, (str, list)) and extent(result) > WIDEST:
@@ -116,7 +116,7 @@ def extent(value: Any) -> int:
     return max(total, 1)
 
 
-def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: PLR0912 - one case per kind of node
+def compute(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: PLR0912 - one case per kind of node
     def of(part: ast.expr) -> Any:
         return value_of(part, variables)
 
@@ -124,7 +124,7 @@ def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: PLR0
         case ast.Constant(value=bool() | int() | float() | str() | None as value):
             return value
         case ast.Name(id=name):
-            return named(name, variables)
+            return look_up(name, variables)
         case ast.BinOp(left=left, op=op, right=right):
             return arithmetic(op, of(left), of(right))
         case ast.UnaryOp(op=ast.Not(), operand=part):
@@ -160,7 +160,7 @@ def computed(node: ast.expr, variables: Mapping[str, Any]) -> Any:  # noqa: PLR0
     )
 
 
-def named(name: str, variables: Mapping[str, Any]) -> Any:
+def look_up(name: str, variables: Mapping[str, Any]) -> Any:
     if name in variables:
         if variables[name] is NO_VALUE:
             raise ExpressionError(f"{name} has no value", said=True)
@@ -208,14 +208,14 @@ def substitute(text: str, variables: Mapping[str, Any]) -> Any:
         return evaluate(parts[0][1], variables)
     made, length = [], 0
     for is_expression, part in parts:
-        made.append(written(evaluate(part, variables)) if is_expression else part)
+        made.append(write_value(evaluate(part, variables)) if is_expression else part)
         length += len(made[-1]) if is_expression else 0
         if length > WIDEST:
             raise ExpressionError(f"a text takes at most {WIDEST:,} characters from variables")
     return "".join(made)
 
 
-def written(value: Any) -> str:
+def write_value(value: Any) -> str:
     if isinstance(value, bool):
         if value:
             return "true"
@@ -283,7 +283,7 @@ def closing(text: str, at: int) -> int:
 def variables_in(text: str) -> frozenset[str]:
     """Names that a text's expressions use; empty for a text that does not parse."""
     try:
-        trees = [parsed(part) for is_expression, part in pieces(text) if is_expression]
+        trees = [parse(part) for is_expression, part in pieces(text) if is_expression]
     except ExpressionError:
         return frozenset()
     return frozenset(node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name))

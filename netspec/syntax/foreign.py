@@ -184,7 +184,7 @@ def foreign(name: str, data: bytes, *, importing: bool = False) -> Diagnostic | 
     """NS042 for a file of another tool; None for all else. importing: a prototxt is wanted, not a
     spec.
     """
-    kind, span = recognised(name, data, importing)
+    kind, span = recognise(name, data, importing)
     if kind is None:
         return None
     fact = f"{name} is {kind.what}, not {'a Caffe prototxt' if importing else 'a spec'}"
@@ -195,7 +195,7 @@ def foreign_weights(name: str, head: bytes) -> Diagnostic | None:
     """NS042 for a file that could not be read as Caffe's weights because it is another tool's, or
     no weights. head: its first 64 KiB.
     """
-    kind, span = recognised(name, head, importing=False)
+    kind, span = recognise(name, head, importing=False)
     if kind is None or kind in (HDF5, CAFFEMODEL):
         return None
     notes = (
@@ -206,7 +206,7 @@ def foreign_weights(name: str, head: bytes) -> Diagnostic | None:
     return Diagnostic("NS042", f"{name} is {kind.what}, not Caffe's weights", span, notes=notes, path=name)
 
 
-def recognised(name: str, data: bytes, importing: bool) -> tuple[Kind | None, Span | None]:
+def recognise(name: str, data: bytes, importing: bool) -> tuple[Kind | None, Span | None]:
     """The kind of a file, and for a text the place that tells."""
     head = data[:HEAD] + (data[-HEAD:] if data[:2] == b"PK" else b"")
     kind = next((kind for pattern, kind in BYTES if pattern.match(head)), None)

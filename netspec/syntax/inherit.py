@@ -10,10 +10,10 @@ from netspec.diagnostics.suggest import nearest
 from netspec.frozen_classes import fresh, mutable
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
-from netspec.syntax.paths import OutsideError, resolved, roots
+from netspec.syntax.paths import OutsideError, resolve_path, roots
 from netspec.syntax.reader import read, read_file
 
-__all__ = ["CHANGES", "Files", "inherited", "overridden"]
+__all__ = ["CHANGES", "Files", "inherit", "overridden"]
 
 MERGED = ("vars", "blocks", "defaults", "input")
 """Sections whose keys are joined with the base's; every other section replaces the base's."""
@@ -52,7 +52,7 @@ class Files:
             )
             return None
         try:
-            full = resolved(name, folder, self.inside)
+            full = resolve_path(name, folder, self.inside)
         except OutsideError:
             self.diagnostics.error(
                 "NS114",
@@ -83,7 +83,7 @@ class Files:
         return self.known[full]
 
 
-def inherited(tree: Located, folder: str, files: Files) -> Located:
+def inherit(tree: Located, folder: str, files: Files) -> Located:
     """The tree with its base and its imports joined in."""
     tree = with_imports(tree, folder, files)
     base = tree.get("base")
@@ -100,15 +100,15 @@ def inherited(tree: Located, folder: str, files: Files) -> Located:
     source, below = found
     path = source.name
     files.open.append(path)
-    below = inherited(below, folder_of(path), files)
+    below = inherit(below, folder_of(path), files)
     files.open.pop()
-    made = joined(below, tree, files.diagnostics)
+    made = join_trees(below, tree, files.diagnostics)
     merged = {
         key: value
         for key, value in made.mapping.items()
         if key != "plugins" or tree.get("plugins") is not None
     }
-    add_plugins(merged, moved(below, folder_of(path), folder))
+    add_plugins(merged, move_plugins(below, folder_of(path), folder))
     return Located(merged, made.span, keys=made.keys)
 
 
@@ -148,11 +148,11 @@ def with_imports(tree: Located, folder: str, files: Files) -> Located:
         for key in ("vars", "blocks"):
             if body.get(key) is not None:
                 merged[key] = under(body.mapping[key], merged.get(key))
-        add_plugins(merged, moved(body, folder_of(source.name), folder))
+        add_plugins(merged, move_plugins(body, folder_of(source.name), folder))
     return Located(merged, tree.span, keys=tree.keys)
 
 
-def moved(body: Located, home: str, folder: str) -> list[Located]:
+def move_plugins(body: Located, home: str, folder: str) -> list[Located]:
     """The plug-ins of a file in `home`, their paths as a file in `folder` says them."""
     section = body.get("plugins")
     items = section.items if section is not None and section.value is not None else []
@@ -178,7 +178,7 @@ def under(below: Located, above: Located | None) -> Located:
     return Located({**below.value, **above.value}, above.span, keys={**below.keys, **above.keys})
 
 
-def joined(below: Located, above: Located, diagnostics: Diagnostics) -> Located:
+def join_trees(below: Located, above: Located, diagnostics: Diagnostics) -> Located:
     """The base with this spec's changes."""
     merged = dict(below.mapping)
     keys = {**below.keys, **above.keys}
@@ -197,8 +197,8 @@ def joined(below: Located, above: Located, diagnostics: Diagnostics) -> Located:
     layers = below.get("layers")
     items = list(layers.items) if layers is not None and layers.value is not None else []
     gone = above.get("remove")
-    items = removed(items, gone, diagnostics)
-    items = inserted(
+    items = remove_layers(items, gone, diagnostics)
+    items = insert_layers(
         items,
         above.get("insert"),
         [name.text for name in gone.items] if gone is not None else [],
@@ -284,7 +284,7 @@ def missing(name: str, items: list[Located], span: Span | None, what: str) -> Di
     )
 
 
-def removed(items: list[Located], section: Located | None, diagnostics: Diagnostics) -> list[Located]:
+def remove_layers(items: list[Located], section: Located | None, diagnostics: Diagnostics) -> list[Located]:
     for name in section.items if section is not None and section.value is not None else ():
         at = index_of(items, name.text)
         if at is None:
@@ -294,7 +294,7 @@ def removed(items: list[Located], section: Located | None, diagnostics: Diagnost
     return items
 
 
-def inserted(
+def insert_layers(
     items: list[Located], section: Located | None, gone: list[str], diagnostics: Diagnostics
 ) -> list[Located]:
     """The layers with those of `insert:` among them. gone: what `remove:` took out before."""

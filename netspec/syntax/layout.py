@@ -16,9 +16,9 @@ from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read
-from netspec.syntax.writer import quoted
+from netspec.syntax.writer import quote
 
-__all__ = ["tidied"]
+__all__ = ["tidy_spec"]
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 WIDTH = 2
@@ -38,7 +38,7 @@ MARKED = ("required",)
 """Words that mean something else in quotes."""
 
 
-def tidied(source: Source, diagnostics: Diagnostics) -> str | None:
+def tidy_spec(source: Source, diagnostics: Diagnostics) -> str | None:
     """The tidy text; None with findings where the source cannot be read. Tidying it again changes
     nothing.
     """
@@ -46,9 +46,7 @@ def tidied(source: Source, diagnostics: Diagnostics) -> str | None:
     if tree is None or len(diagnostics):
         return None
     wanted, text = list(meaning(tree)), source.text
-    steps: tuple[Callable[[str], str], ...] = (
-        (trimmed,) if ODD_BREAK.search(text) else (spaced, indented, trimmed)
-    )
+    steps: tuple[Callable[[str], str], ...] = (trim,) if ODD_BREAK.search(text) else (space, indent, trim)
     for step in steps:
         changed = step(text)
         again = read(Source(source.name, changed), found := Diagnostics())
@@ -71,7 +69,7 @@ def meaning(tree: Located) -> Iterator[object]:
 # --- within a line ---------------------------------------------------------------------------------------------------
 
 
-def spaced(text: str) -> str:
+def space(text: str) -> str:
     """One space after a comma, a colon and a dash, none inside brackets; quotes only where they are
     needed. Comments keep their column.
     """
@@ -100,7 +98,7 @@ def spaced(text: str) -> str:
             and not text[end : tokens[i + 1].start_mark.index].strip(" \t")
         ):
             edits.append((end, tokens[i + 1].start_mark.index, gap))
-    return applied(text, [edit for edit in edits if text[edit[0] : edit[1]] != edit[2]])
+    return apply_edits(text, [edit for edit in edits if text[edit[0] : edit[1]] != edit[2]])
 
 
 def rows(lines: list[str]) -> set[int]:
@@ -114,7 +112,7 @@ def rows(lines: list[str]) -> set[int]:
 
 def bare(value: str) -> bool:
     """Whether a quoted text needs no quotes."""
-    return value not in MARKED and quoted(value) == value
+    return value not in MARKED and quote(value) == value
 
 
 def between(a: Any, b: Any) -> str | None:
@@ -134,7 +132,7 @@ def between(a: Any, b: Any) -> str | None:
     return None
 
 
-def applied(text: str, edits: list[tuple[int, int, str]]) -> str:
+def apply_edits(text: str, edits: list[tuple[int, int, str]]) -> str:
     """The text with edits made, line by line: a comment that ends an edited line stays in its
     column where there is room.
     """
@@ -172,7 +170,7 @@ def comment_at(line: str) -> int | None:
 # --- lines -----------------------------------------------------------------------------------------------------------
 
 
-def indented(text: str) -> str:
+def indent(text: str) -> str:
     """Two spaces for each level, list items one level below their key; other lines move with the
     line that they belong to.
     """
@@ -260,7 +258,7 @@ class Columns:
         return line
 
 
-def trimmed(text: str) -> str:
+def trim(text: str) -> str:
     """No blanks at the end of a line, one line break at the end of the text."""
     lines = [
         line.rstrip(" \t") if not line.endswith("\r") else line[:-1].rstrip(" \t") + "\r"

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
-from netspec.syntax.expression import CALLS, CONSTANTS, ExpressionError, parsed
+from netspec.syntax.expression import CALLS, CONSTANTS, ExpressionError, parse
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read
 
@@ -22,7 +22,7 @@ def dollar_note(at: Located) -> tuple[str, ...]:
     """A note on what a value was probably meant to be; none where it is a plain text."""
     meant = with_dollar(at)
     if meant:
-        return (f"only what stands in ${{...}} is computed: write {meant} for {written(at)}",)
+        return (f"only what stands in ${{...}} is computed: write {meant} for {show_written(at)}",)
     return ()
 
 
@@ -30,14 +30,14 @@ def with_dollar(at: Located) -> str:
     """`$width`, `"${2*width}"` for a text that is a variable's name or an expression over
     variables; else empty.
     """
-    text = written(at)
+    text = show_written(at)
     if not text or "${" in text:
         return ""
-    names = declared(
+    names = find_declared(
         at.sources[0].source if at.sources else at.span.source if at.span is not None else None
     ) | {"i"}
     try:
-        tree = parsed(text.replace("$", " "))
+        tree = parse(text.replace("$", " "))
     except ExpressionError:
         return ""
     if isinstance(tree, ast.Name):
@@ -52,7 +52,7 @@ def with_dollar(at: Located) -> str:
     return ""
 
 
-def written(at: Located) -> str:
+def show_written(at: Located) -> str:
     """The text as it was written; of a variable alone its value, as text."""
     if at.why.startswith("$") and at.why[1:].isidentifier():
         if isinstance(at.value, str):
@@ -66,7 +66,7 @@ def written(at: Located) -> str:
 
 
 @lru_cache(maxsize=4)
-def declared(source: Source | None) -> frozenset[str]:
+def find_declared(source: Source | None) -> frozenset[str]:
     """Names of the variables that a file declares, at its top and in its blocks."""
     tree = read(source, Diagnostics()) if source is not None else None
     parts = tree.walk() if tree is not None else ()

@@ -11,7 +11,16 @@ from netspec.allowed_paths import reachable
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["PREFIX", "OutsideError", "not_in_zoo", "resolved", "roots", "zoo_folder", "zoo_path", "zoo_specs"]
+__all__ = [
+    "PREFIX",
+    "OutsideError",
+    "not_in_zoo",
+    "resolve_path",
+    "roots",
+    "zoo_folder",
+    "zoo_path",
+    "zoo_specs",
+]
 
 PREFIX = "zoo:"
 
@@ -67,7 +76,7 @@ def roots(folder: str) -> tuple[str, ...]:
     return folder or os.curdir, str(zoo_folder())
 
 
-def resolved(path: str, folder: str, inside: bool = True) -> str:
+def resolve_path(path: str, folder: str, inside: bool = True) -> str:
     """The file that `path` means in a spec of `folder`. Raises OutsideError where it leads out of
     the folder.
     """

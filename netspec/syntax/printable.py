@@ -13,7 +13,7 @@ from netspec.source import Span
 from netspec.syntax.located import Located
 from netspec.syntax.spec import Instance, Item, Spec
 
-__all__ = ["LONGEST", "check_names", "escaped", "unfit"]
+__all__ = ["LONGEST", "check_names", "escape", "unfit"]
 
 LONGEST = 1000
 """Characters of a name. Names are compared with one another for spelling, which takes time by their
@@ -53,9 +53,7 @@ def check_names(spec: Spec, diagnostics: Diagnostics) -> bool:
     path = spec.source.name
     at = next((i for i, c in enumerate(path) if category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")), None)
     if at is not None:
-        diagnostics.add(
-            Diagnostic("NS213", f"{reason(path, at)} of the path of the spec", path=escaped(path))
-        )
+        diagnostics.add(Diagnostic("NS213", f"{reason(path, at)} of the path of the spec", path=escape(path)))
     told = {d.span for d in diagnostics.found}  # a path that leads nowhere for the same character
     found = {
         (span, name): finding
@@ -88,12 +86,12 @@ def excerpt(name: str, at: int) -> str:
     start = max(at - SHOWN // 2, 0)
     return (
         ("..." if start else "")
-        + escaped(name[start : start + SHOWN])
+        + escape(name[start : start + SHOWN])
         + ("..." if start + SHOWN < len(name) else "")
     )
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """A text on one line, each character that cannot be seen as Python escapes it."""
     return "".join(
         c if c.isprintable() and c not in UNSEEN else c.encode("unicode_escape").decode() for c in text
@@ -118,7 +116,7 @@ def in_items(items: Iterable[Item], seen: set[int]) -> Iterator[Named]:
         yield item.name, own.span if own is not None else item.body.span, "name"
         if isinstance(item, Instance):
             for name in (item.template, *item.inputs, *item.outputs):
-                yield name, item.span, f"name in block {escaped(item.template[:SHOWN])}"
+                yield name, item.span, f"name in block {escape(item.template[:SHOWN])}"
             yield from in_items(item.items, seen)
 
 

@@ -35,11 +35,11 @@ def resolve(text: str) -> str | int | float | bool | None:
     if text[0] not in _NUMERIC:
         return text
     if _INTEGER.match(text):
-        return int(_bounded(text))
+        return int(_read_bounded(text))
     if _FLOAT.match(text):
         return float(text)
     if _BASED.match(text):
-        return int(_bounded(text), 0)
+        return int(_read_bounded(text), 0)
     return text
 
 
@@ -55,7 +55,7 @@ def look_alike(text: str) -> str | None:
     return None
 
 
-def _bounded(text: str) -> str:
+def _read_bounded(text: str) -> str:
     if len(text) > DIGITS:
         raise ValueError(f"an integer may have {DIGITS} digits; this one has {len(text)}")
     return text

@@ -78,7 +78,7 @@ def enters_block(tree: Located, steps: list[str]) -> bool:
     if steps[0] in tree.mapping or layers is None:
         return False
     for count in range(len(steps) - 1, 0, -1):
-        found = named(layers, ".".join(steps[:count]))
+        found = find_named(layers, ".".join(steps[:count]))
         if found is not None:
             return found.get("block") is not None and steps[count] not in USE_KEYS
     return False
@@ -126,13 +126,13 @@ def in_list(items: Located, steps: list[str], value: Located) -> bool:
             return True
         return place_in(items.items[int(steps[0])], steps[1:], value)
     for count in range(len(steps) - 1, 0, -1):
-        item = named(items, ".".join(steps[:count]))
+        item = find_named(items, ".".join(steps[:count]))
         if item is not None:
             return place_in(item, steps[count:], value)
     return False
 
 
-def named(items: Located, name: str) -> Located | None:
+def find_named(items: Located, name: str) -> Located | None:
     """The first layer of a name."""
     return next(
         (item for item in items.items if (own := item.get("name")) is not None and own.text == name), None

@@ -8,13 +8,13 @@ from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
 from netspec.syntax.reader import read
 
-__all__ = ["VERSION", "upgraded"]
+__all__ = ["VERSION", "upgrade_source"]
 
 VERSION = 1
 KEY = "netspec"
 
 
-def upgraded(source: Source, diagnostics: Diagnostics) -> Source | None:
+def upgrade_source(source: Source, diagnostics: Diagnostics) -> Source | None:
     """The text with its version said; None with a finding where it cannot be read, or is of a
     version that is not known here (NS106).
     """

@@ -14,7 +14,7 @@ from netspec.source import Span
 from netspec.syntax.expression import LETTERS, NO_VALUE, ExpressionError, extent, substitute, variables_in
 from netspec.syntax.located import Located, place, plain
 
-__all__ = ["FAILED", "REQUIRED", "Variables", "check_given", "declared"]
+__all__ = ["FAILED", "REQUIRED", "Variables", "check_given", "declare"]
 
 REQUIRED = "required"
 FAILED = "failed"
@@ -83,7 +83,7 @@ class Variables:
                 self.count(value)
         except ExpressionError as error:
             if not error.said:
-                diagnostics.add(failed(error, tree.span, self.values))
+                diagnostics.add(report_failure(error, tree.span, self.values))
             return Located(None, tree.span, used=self.used, why=FAILED)
         if not isinstance(value, (list, dict)):
             return Located(
@@ -110,7 +110,7 @@ class Variables:
             )
 
 
-def failed(error: ExpressionError, span: Span | None, values: Mapping[str, Any]) -> Diagnostic:
+def report_failure(error: ExpressionError, span: Span | None, values: Mapping[str, Any]) -> Diagnostic:
     """An expression without a value; for an unknown variable the nearest names."""
     if error.name is None:
         return Diagnostic("NS110", str(error), span)
@@ -165,7 +165,7 @@ def required(body: Located) -> bool:
     return body.value == REQUIRED and body.plain_style
 
 
-def declared(
+def declare(
     section: Located | None,
     outer: Variables,
     given: Located,

@@ -78,7 +78,7 @@ def holds_mapping(value: Any) -> bool:
 def flow(value: Any) -> str:
     """A value on one line."""
     if isinstance(value, str):
-        return quoted(value)
+        return quote(value)
     if isinstance(value, dict):
         return "{" + ", ".join([f"{scalar_text(key)}: {flow(item)}" for key, item in value.items()]) + "}"
     if isinstance(value, (list, tuple)):
@@ -91,7 +91,7 @@ def scalar_text(value: Any) -> str:
     something else.
     """
     if isinstance(value, str):
-        return quoted(value)
+        return quote(value)
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -108,7 +108,7 @@ def scalar_text(value: Any) -> str:
 
 
 @lru_cache(maxsize=1 << 14)
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A text, in double quotes unless it may stand plain everywhere, in braces too."""
     # N is a size here, and to no reader in use the word for false
     mistakable = not isinstance(resolve(text), str) or (len(text) > 1 and look_alike(text) is not None)

@@ -14,7 +14,7 @@ __all__ = [
     "collection_as_key",
     "in_key",
     "in_value",
-    "quoted",
+    "quote",
     "skip_properties",
     "tag",
     "unknown_alias",
@@ -56,7 +56,7 @@ def in_value(node: Located, key: Span | None, flow: bool) -> Diagnostic | None:
         return None
     glued = _GLUED.match(node.text) if key is not None else None
     if glued:
-        return _glued(glued, span)
+        return _report_glued(glued, span)
     return _dash(node.text, span)
 
 
@@ -66,7 +66,7 @@ def _without_value(key: Span, span: Span) -> Diagnostic | None:
         return None
     glued = _GLUED.match(key.text)
     if glued:
-        return _glued(glued, key)
+        return _report_glued(glued, key)
     word, _, rest = key.text.partition(" ")
     fixes = (
         (
@@ -83,7 +83,7 @@ def _without_value(key: Span, span: Span) -> Diagnostic | None:
     )
 
 
-def _glued(match: "re.Match[str]", span: Span) -> Diagnostic:
+def _report_glued(match: "re.Match[str]", span: Span) -> Diagnostic:
     word = match[1]
     at = span.start + match.end()
     rest = span.text.splitlines()[0][match.end() :]
@@ -147,7 +147,7 @@ def unknown_alias(name: str, span: Span, known: list[str]) -> Diagnostic:
     asterisk.
     """
     fixes = [Fix(f"write `*{near}`", (Edit(span, f"*{near}"),)) for near in nearest(name, known, limit=1)]
-    fixes.append(Fix(f"write {quoted(span.text)} if it is a text", (Edit(span, quoted(span.text)),)))
+    fixes.append(Fix(f"write {quote(span.text)} if it is a text", (Edit(span, quote(span.text)),)))
     return Diagnostic(
         "NS018",
         f"a plain `*{name}` stands for what `&{name}` marks, and nothing above is marked so",
@@ -156,7 +156,7 @@ def unknown_alias(name: str, span: Span, known: list[str]) -> Diagnostic:
     )
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A text in quotes: double ones, or single ones where it holds `"` or a backslash."""
     if '"' in text or "\\" in text:
         return "'" + text.replace("'", "''") + "'"

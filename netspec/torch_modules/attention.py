@@ -27,7 +27,7 @@ class MultiHeadAttention(nn.Module):
 
     def forward(self, x: Tensor, memory: "Tensor | None" = None, mask: "Tensor | None" = None) -> Tensor:
         q, k, v = (
-            self.parted(value, i) for i, value in enumerate((x, *(x if memory is None else memory,) * 2))
+            self.split_heads(value, i) for i, value in enumerate((x, *(x if memory is None else memory,) * 2))
         )
         scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
         if mask is not None:
@@ -42,7 +42,7 @@ class MultiHeadAttention(nn.Module):
         y = F.dropout(scores.softmax(-1), self.dropout, self.training) @ v
         return F.linear(y.transpose(1, 2).flatten(2), self.out_weight, self.bias)
 
-    def parted(self, x: Tensor, part: int) -> Tensor:
+    def split_heads(self, x: Tensor, part: int) -> Tensor:
         """Queries, keys or values as (N, heads, T, width)."""
         weight, c = self.in_weight, x.shape[-1]
         bias = None if self.in_bias is None else self.in_bias[part * c : (part + 1) * c]

@@ -116,10 +116,10 @@ def read_as_real(module: nn.Module, *bottoms: int) -> None:
     """
     module.__dict__["read_as_real"] = bottoms
     module.register_buffer("real_like", torch.empty(0), persistent=False)
-    module.register_forward_pre_hook(made_real)
+    module.register_forward_pre_hook(make_real)
 
 
-def made_real(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def make_real(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Before a call: the inputs, converted."""
     dtype = module.get_buffer("real_like").dtype
     return tuple(x.to(dtype) if i in module.__dict__["read_as_real"] else x for i, x in enumerate(inputs))

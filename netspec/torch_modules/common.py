@@ -17,7 +17,7 @@ MAX_POOL: dict[int, Any] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 AVERAGE_POOL: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
-def bordered(x: Tensor, pads: Any, mode: str, value: float) -> Tensor:
+def add_border(x: Tensor, pads: Any, mode: str, value: float) -> Tensor:
     """x with (begin, end) more elements along each spatial axis. symmetric repeats the edge itself,
     which F.pad cannot.
     """
@@ -43,20 +43,20 @@ def tensorflow_pads(space: Any, kernel: Any, stride: Any, dilation: Any) -> list
     return pads
 
 
-def convolved(x: Tensor, weight: Tensor, stride: Any, dilation: Any, groups: int) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, stride: Any, dilation: Any, groups: int) -> Tensor:
     """Convolution without border, of any number of axes: without any, at each place; beyond three,
     the first is a sum over its taps.
     """
     axes = weight.dim() - 2
     if axes == 0:
-        return convolved(x.unsqueeze(-1), weight.unsqueeze(-1), (1,), (1,), groups).squeeze(-1)
+        return convolve(x.unsqueeze(-1), weight.unsqueeze(-1), (1,), (1,), groups).squeeze(-1)
     if axes <= 3:
         return CONVOLVE[axes](x, weight, None, stride, 0, dilation, groups)  # type: ignore[no-any-return]
     count = (x.shape[2] - dilation[0] * (weight.shape[2] - 1) - 1) // stride[0] + 1
     y: Any = 0
     for u in range(weight.shape[2]):
         slab = x[:, :, dilation[0] * u :: stride[0]][:, :, :count].transpose(1, 2)
-        part = convolved(slab.flatten(0, 1), weight[:, :, u], stride[1:], dilation[1:], groups)
+        part = convolve(slab.flatten(0, 1), weight[:, :, u], stride[1:], dilation[1:], groups)
         y = y + part.reshape(*slab.shape[:2], *part.shape[1:]).transpose(1, 2)
     return y  # type: ignore[no-any-return]
 
@@ -96,7 +96,7 @@ def max_pooled(x: Tensor, kernel: Any, stride: Any, borders: Any, mask: bool = F
     number. The mask counts in x's own plane.
     """
     space = x.shape[2:]
-    padded = bordered(x, borders, "constant", torch.finfo(x.dtype).min)
+    padded = add_border(x, borders, "constant", torch.finfo(x.dtype).min)
     if not mask:
         return MAX_POOL[len(kernel)](padded, kernel, stride)
     y, index = MAX_POOL[len(kernel)](padded, kernel, stride, return_indices=True)
@@ -116,7 +116,7 @@ def average_pooled(
     """Sum of each window over its area: what of it lies in the padded input (inside:
     count_include_pad), or in the input alone.
     """
-    y = AVERAGE_POOL[len(kernel)](bordered(x, borders, "constant", 0.0), kernel, stride)
+    y = AVERAGE_POOL[len(kernel)](add_border(x, borders, "constant", 0.0), kernel, stride)
     for i, (k, s, (begin, end)) in enumerate(zip(kernel, stride, pads, strict=True), 2):
         first = torch.arange(y.shape[i], device=x.device) * s - begin
         last = (first + k).clamp(max=x.shape[i] + (end if inside else 0))

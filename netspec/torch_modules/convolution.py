@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netspec.torch_modules.common import bordered, convolved, tensorflow_pads
+from netspec.torch_modules.common import add_border, convolve, tensorflow_pads
 
 
 class PaddedConv(nn.Module):
@@ -53,8 +53,8 @@ class PaddedConv(nn.Module):
             else self.pads
         )
         if any(begin or end for begin, end in pads):
-            x = bordered(x, pads, self.mode, self.value)
-        y = convolved(x, self.weight, self.stride, self.dilation, self.groups)
+            x = add_border(x, pads, self.mode, self.value)
+        y = convolve(x, self.weight, self.stride, self.dilation, self.groups)
         if self.bias is not None:
             y = y + self.bias.view(-1, *[1] * len(kernel))
         return y.reshape(*lead, *y.shape[1:])

@@ -51,9 +51,9 @@ class DummyData(DataSource):
         self.constants: list[Tensor | None] = [None] * len(shapes)
 
     def read(self) -> tuple[Tensor, ...]:
-        return tuple(self.filled(i) for i in range(len(self.shapes)))
+        return tuple(self.fill(i) for i in range(len(self.shapes)))
 
-    def filled(self, i: int) -> Tensor:
+    def fill(self, i: int) -> Tensor:
         kind, words = self.fillers[i]
         kept = self.constants[i]
         if kept is not None and kept.device == self.place.device and kept.dtype == self.place.dtype:

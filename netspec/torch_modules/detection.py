@@ -55,7 +55,7 @@ class PriorBox(nn.Module):
         return torch.stack((boxes.reshape(-1), spread.reshape(-1)))[None]
 
 
-def decoded(offsets: Tensor, priors: Tensor, variances: Tensor, code: str) -> Tensor:
+def decode_boxes(offsets: Tensor, priors: Tensor, variances: Tensor, code: str) -> Tensor:
     """Boxes (..., 4) from what a net says of them relative to their priors; variances of 1 where
     they are encoded in the target.
     """
@@ -69,7 +69,7 @@ def decoded(offsets: Tensor, priors: Tensor, variances: Tensor, code: str) -> Te
     return torch.cat((centre - half, centre + half), -1)
 
 
-def kept_boxes(boxes: Tensor, scores: Tensor, threshold: float, top_k: int, eta: float) -> Tensor:
+def select_boxes(boxes: Tensor, scores: Tensor, threshold: float, top_k: int, eta: float) -> Tensor:
     """Indices of boxes, best first, that overlap no better one by more than the threshold, which
     shrinks by eta down to 0.5.
     """
@@ -128,7 +128,7 @@ class DetectionOutput(nn.Module):
         offsets = locations.reshape(len(locations), count, -1, 4)
         scores = confidences.reshape(len(locations), count, self.num_classes)
         rows = [
-            self.image(i, decoded(offsets[i], boxes[:, None], variances[:, None], self.code), scores[i])
+            self.image(i, decode_boxes(offsets[i], boxes[:, None], variances[:, None], self.code), scores[i])
             for i in range(len(locations))
         ]
         found = torch.cat(rows)
@@ -148,7 +148,9 @@ class DetectionOutput(nn.Module):
                 sure = torch.arange(len(own), device=own.device)
             else:
                 sure = (scores[:, label] > self.confidence).nonzero()[:, 0]
-            kept = sure[kept_boxes(own[sure], scores[sure, label], self.nms_threshold, self.top_k, self.eta)]
+            kept = sure[
+                select_boxes(own[sure], scores[sure, label], self.nms_threshold, self.top_k, self.eta)
+            ]
             head = torch.stack(
                 (
                     torch.full_like(scores[kept, label], index),

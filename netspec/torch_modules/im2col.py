@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from netspec.torch_modules.common import bordered, columns, tensorflow_pads
+from netspec.torch_modules.common import add_border, columns, tensorflow_pads
 
 
 class Columns(nn.Module):
@@ -24,5 +24,7 @@ class Columns(nn.Module):
             pads = tensorflow_pads(x.shape[2:], self.kernel, self.stride, self.dilation)
         else:
             pads = self.pads
-        y = columns(bordered(x, pads, "constant", 0.0), self.kernel, self.stride, self.dilation).flatten(1, 2)
+        y = columns(add_border(x, pads, "constant", 0.0), self.kernel, self.stride, self.dilation).flatten(
+            1, 2
+        )
         return y.reshape(*lead, *y.shape[1:])

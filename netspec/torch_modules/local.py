@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netspec.torch_modules.common import AVERAGE_POOL, bordered, columns, convolved, tensorflow_pads
+from netspec.torch_modules.common import AVERAGE_POOL, add_border, columns, convolve, tensorflow_pads
 
 
 class Slid(nn.Module):
@@ -32,7 +32,7 @@ class Slid(nn.Module):
             else self.pads
         )
         if any(begin or end for begin, end in pads):
-            return bordered(x, pads, "constant", self.value)
+            return add_border(x, pads, "constant", self.value)
         return x
 
 
@@ -68,7 +68,7 @@ class MappedConv(Slid):
         full = self.weight.new_zeros(self.shape[0] * self.shape[1], *self.kernel).index_copy(
             0, self.entries, self.weight
         )
-        y = convolved(self.with_border(x), full.view(self.shape), self.stride, self.dilation, 1)
+        y = convolve(self.with_border(x), full.view(self.shape), self.stride, self.dilation, 1)
         if self.bias is None:
             return y
         return y + (self.bias if self.bias.dim() > 1 else self.bias.view(-1, *[1] * len(self.kernel)))

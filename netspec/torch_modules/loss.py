@@ -12,7 +12,7 @@ from torch import Tensor, nn
 LOG_FLT_MIN = math.log(1.1754943508222875e-38)
 
 
-def bounded(x: Tensor, least: float) -> Tensor:
+def limit_below(x: Tensor, least: float) -> Tensor:
     """x, at least `least`; the gradient passes as if nothing were bounded."""
     return x.detach().clamp_min(least) + (x - x.detach())
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netspec.torch_modules.loss import bounded, normalizer, planes
+from netspec.torch_modules.loss import limit_below, normalizer, planes
 
 PROBABILITY_FLOOR = 1e-20
 
@@ -44,7 +44,7 @@ class InfogainLoss(nn.Module):
         target = label.reshape(scores.shape[0], *scores.shape[2:]).long()
         valid = None if self.ignore_label is None else target != self.ignore_label
         rows = gains[target if valid is None else target.where(valid, 0)].movedim(-1, 1)
-        losses = -(rows * bounded(scores.log_softmax(1), math.log(PROBABILITY_FLOOR))).sum(1)
+        losses = -(rows * limit_below(scores.log_softmax(1), math.log(PROBABILITY_FLOOR))).sum(1)
         if valid is not None:
             losses = losses.where(valid, 0.0)
         loss = losses.sum() / normalizer(self.normalization, target.shape[0], target.numel(), valid)
@@ -58,7 +58,7 @@ class MultinomialLogisticLoss(nn.Module):
 
     def forward(self, p: Tensor, label: Tensor) -> Tensor:
         chosen = p.flatten(1).gather(1, label.reshape(-1, 1).long())
-        return -bounded(chosen, PROBABILITY_FLOOR).log().sum() / p.shape[0]
+        return -limit_below(chosen, PROBABILITY_FLOOR).log().sum() / p.shape[0]
 
 
 class BinaryCrossEntropyLoss(nn.Module):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netspec.torch_modules.loss import LOG_FLT_MIN, bounded, normalizer
+from netspec.torch_modules.loss import LOG_FLT_MIN, limit_below, normalizer
 
 LEAST_OVERLAP = 1e-6
 
@@ -25,7 +25,7 @@ def jaccard(a: Tensor, b: Tensor) -> Tensor:
     return (shared / (areas[0][:, None] + areas[1][None] - shared)).where(shared > 0, 0.0)
 
 
-def encoded(boxes: Tensor, priors: Tensor, variances: Tensor, code: str) -> Tensor:
+def encode_boxes(boxes: Tensor, priors: Tensor, variances: Tensor, code: str) -> Tensor:
     """What a net should say of boxes relative to their priors."""
     if code == "CORNER":
         return (boxes - priors) / variances
@@ -78,9 +78,9 @@ class MultiBoxLoss(nn.Module):
         total, matches = offsets.new_zeros(()), offsets.new_zeros(())
         for i in range(len(offsets)):
             counts = (rows[:, 0].trunc() == i) & (self.difficult | (rows[:, 7] == 0))
-            match, best = self.matched(boxes, rows[:, 3:7], counts)
+            match, best = self.match_priors(boxes, rows[:, 3:7], counts)
             found, own = match >= 0, rows[match.clamp_min(0)]
-            away = offsets[i] - encoded(own[:, 3:7], boxes, variances, self.code).where(
+            away = offsets[i] - encode_boxes(own[:, 3:7], boxes, variances, self.code).where(
                 found[:, None], offsets[i].detach()
             )
             still = torch.zeros_like(away)
@@ -94,7 +94,7 @@ class MultiBoxLoss(nn.Module):
         return total / normalizer(self.normalization, len(offsets), len(offsets) * len(boxes), matches)
 
     @torch.no_grad()
-    def matched(self, priors: Tensor, boxes: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    def match_priors(self, priors: Tensor, boxes: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """For each prior the box that it is matched to, or -1; and the most that it overlaps any."""
         overlaps = jaccard(priors, boxes)
         overlaps = overlaps.where((overlaps > LEAST_OVERLAP) & counts, 0.0)
@@ -125,5 +125,5 @@ class MultiBoxLoss(nn.Module):
         if self.logistic:
             target = F.one_hot(label, self.num_classes).to(scores.dtype)
             return F.binary_cross_entropy_with_logits(scores, target, reduction="none").sum(1)
-        logs: Any = bounded(scores.log_softmax(1), LOG_FLT_MIN)
+        logs: Any = limit_below(scores.log_softmax(1), LOG_FLT_MIN)
         return -logs.gather(1, label[:, None])[:, 0]  # type: ignore[no-any-return]

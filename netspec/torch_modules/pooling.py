@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from netspec.torch_modules.common import (
     AVERAGE_POOL,
+    add_border,
     average_pooled,
-    bordered,
     columns,
     max_pooled,
     pool_borders,
@@ -87,7 +87,7 @@ class LpPool(WindowPool):
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride, borders, _ = self.windows(x)
-        powers = bordered(x.square() if self.p == 2 else x.abs().pow(self.p), borders, "constant", 0.0)
+        powers = add_border(x.square() if self.p == 2 else x.abs().pow(self.p), borders, "constant", 0.0)
         total = AVERAGE_POOL[len(kernel)](powers, kernel, stride) * math.prod(kernel)
         some = total > 0
         root = torch.where(some, total, 1.0).pow(1 / self.p)
@@ -101,7 +101,7 @@ class StochasticPool(WindowPool):
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride, borders, _ = self.windows(x)
-        taps = columns(bordered(x, borders, "constant", 0.0), kernel, stride, (1,) * len(kernel))
+        taps = columns(add_border(x, borders, "constant", 0.0), kernel, stride, (1,) * len(kernel))
         if not self.training:
             total = taps.sum(2)
             return torch.where(total > 0, taps.square().sum(2) / torch.where(total > 0, total, 1.0), 0.0)

@@ -38,7 +38,7 @@ class BoxOutput(nn.Module):
 
     @torch.no_grad()
     def forward(self, *branches: Tensor) -> "Tensor | tuple[Tensor, Tensor]":
-        parts = [self.decoded(x, *field) for x, field in zip(branches, self.fields, strict=True)]
+        parts = [self.decode_branch(x, *field) for x, field in zip(branches, self.fields, strict=True)]
         boxes, scores = (torch.cat(each, 1) for each in zip(*parts, strict=True))
         rows = torch.cat([self.image(i, boxes[i], scores[i]) for i in range(len(boxes))])
         corners = torch.cat((rows[:, :3], rows[:, 1:3] + rows[:, 3:5], rows[:, 5:]), 1)
@@ -49,7 +49,7 @@ class BoxOutput(nn.Module):
             return (places[:, :, None, None], corners[:, :, None, None])
         return places[:, :, None, None]
 
-    def decoded(self, x: Tensor, width: int, height: int, rate: int) -> tuple[Tensor, Tensor]:
+    def decode_branch(self, x: Tensor, width: int, height: int, rate: int) -> tuple[Tensor, Tensor]:
         """Of each place of a branch: (x1, y1, width, height) within the image, and how far the best
         class lies above the background.
         """
@@ -164,7 +164,7 @@ class Proposal(nn.Module):
     def forward(self, scores: Tensor, offsets: Tensor, info: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         n, count = len(scores), len(self.anchors)
         scores = scores[:, count:].permute(0, 2, 3, 1).reshape(n, -1)
-        boxes = self.decoded(offsets)
+        boxes = self.decode_anchors(offsets)
         info = info.reshape(n, -1)
         found = [self.image(boxes[i], scores[i], info[i]) for i in range(n)]
         rows = torch.cat(
@@ -174,7 +174,7 @@ class Proposal(nn.Module):
             return (rows, torch.cat([own for _, own in found])[:, None])
         return rows
 
-    def decoded(self, offsets: Tensor) -> Tensor:
+    def decode_anchors(self, offsets: Tensor) -> Tensor:
         """Boxes (N, H W A, 4), places in rows, then anchors."""
         n, _, h, w = offsets.shape
         anchors = torch.tensor(self.anchors, dtype=offsets.dtype, device=offsets.device)

@@ -40,8 +40,8 @@ class Recurrent(nn.Module):
     def forward(self, x: Tensor, cont: Tensor, *more: Tensor) -> "Tensor | tuple[Tensor, ...]":
         given = more[len(more) - self.hidden :] if self.expose_hidden else ()
         static = more[0] if len(more) > len(given) else None
-        state = tuple(s.squeeze(0) for s in given) or self.begun(x)
-        steps = self.projected(x.flatten(2), static)
+        state = tuple(s.squeeze(0) for s in given) or self.begin_state(x)
+        steps = self.project(x.flatten(2), static)
         results = []
         for step, mark in zip(steps.unbind(0), cont.to(x.dtype).unsqueeze(-1).unbind(0), strict=True):
             y, state = self.step(step, mark, state)
@@ -53,7 +53,7 @@ class Recurrent(nn.Module):
             self.state = tuple(s.detach() for s in state)
         return top
 
-    def begun(self, x: Tensor) -> tuple[Tensor, ...]:
+    def begin_state(self, x: Tensor) -> tuple[Tensor, ...]:
         """The state that the call before left, or zeros where there is none of this number of
         streams.
         """
@@ -72,7 +72,7 @@ class Recurrent(nn.Module):
             return kept
         return (x.new_zeros(x.shape[1], self.outputs),) * self.hidden
 
-    def projected(self, x: Tensor, static: Tensor | None) -> Tensor:
+    def project(self, x: Tensor, static: Tensor | None) -> Tensor:
         """What the inputs add at each step: all steps at once."""
         steps = F.linear(x, self.weight_x, self.bias)
         if static is None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 REGIONS_AT_ONCE = 16
 
 
-def rounded(x: Tensor) -> Tensor:
+def round_half_away(x: Tensor) -> Tensor:
     """To the nearest whole number, halves away from zero, as C rounds."""
     return torch.sign(x) * torch.floor(x.abs() + 0.5)
 
@@ -46,7 +46,7 @@ class ROIPooling(nn.Module):
 
     def pool(self, x: Tensor, regions: Tensor) -> Tensor:
         wider = (regions[:, 3:] - regions[:, 1:3] + 1) * self.pad_ratio
-        corners = rounded(
+        corners = round_half_away(
             torch.cat((regions[:, 1:3] - wider, regions[:, 3:] + wider), 1) * self.spatial_scale
         )
         rows, row_counts = self.bins(corners[:, 1], corners[:, 3], self.pooled[0], x.shape[2])
@@ -78,8 +78,8 @@ class PSROIPooling(nn.Module):
 
     def forward(self, x: Tensor, regions: Tensor) -> Tensor:
         g, regions = self.group_size, regions.reshape(len(regions), -1).to(x.dtype)
-        begin = rounded(regions[:, 1:3]) * self.spatial_scale
-        end = (rounded(regions[:, 3:5]) + 1) * self.spatial_scale
+        begin = round_half_away(regions[:, 1:3]) * self.spatial_scale
+        end = (round_half_away(regions[:, 3:5]) + 1) * self.spatial_scale
         step = (end - begin).clamp_min(0.1) / g
         rows = self.inside(begin[:, 1], step[:, 1], x.shape[2])
         columns = self.inside(begin[:, 0], step[:, 0], x.shape[3])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-def aligned(w: Tensor, axis: int, rank: int) -> Tensor:
+def align(w: Tensor, axis: int, rank: int) -> Tensor:
     """w reshaped so that it stands at axes axis.. of a tensor of that rank."""
     return w.reshape((*w.shape, *(1,) * (rank - axis - w.dim())))
 
@@ -27,10 +27,10 @@ class Scale(nn.Module):
     def forward(self, x: Tensor, factor: Tensor | None = None) -> Tensor:
         weight = self.weight if factor is None else factor
         assert weight is not None
-        y = x * aligned(weight, self.axis, x.dim())
+        y = x * align(weight, self.axis, x.dim())
         if self.bias is None:
             return y
-        return y + aligned(self.bias, self.axis, x.dim())
+        return y + align(self.bias, self.axis, x.dim())
 
 
 class Bias(nn.Module):
@@ -44,7 +44,7 @@ class Bias(nn.Module):
     def forward(self, x: Tensor, term: Tensor | None = None) -> Tensor:
         bias = self.bias if term is None else term
         assert bias is not None
-        return x + aligned(bias, self.axis, x.dim())
+        return x + align(bias, self.axis, x.dim())
 
 
 class Axpy(nn.Module):

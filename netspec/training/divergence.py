@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from netspec.diagnostics import Diagnostic
 from netspec.training.optim.solver import ParameterSpec
 
-__all__ = ["Idle", "all_finite", "first_not_finite", "layer_name", "listed"]
+__all__ = ["Idle", "all_finite", "first_not_finite", "layer_name", "list_briefly"]
 
 LISTED = 4
 
@@ -45,7 +45,9 @@ class Idle:
         """NS690, or nothing."""
         if self.looked < self.LAST or not self.names:
             return ()
-        fact = f"in the last {self.LAST} iterations the gradient is 0 everywhere for {listed(self.names)}"
+        fact = (
+            f"in the last {self.LAST} iterations the gradient is 0 everywhere for {list_briefly(self.names)}"
+        )
         alive = "a smaller base_lr, warmup_iter, or an input scaled to about 1 keep units alive"
         notes = ("the loss itself is 0 at the end: it asks for nothing more" if self.spent else alive,)
         return (Diagnostic("NS690", fact, path=run, notes=notes),)
@@ -102,7 +104,7 @@ def tensors_in(value: Any) -> list[Tensor]:
     return [tensor for part in parts for tensor in tensors_in(part)]
 
 
-def listed(names: Sequence[str]) -> str:
+def list_briefly(names: Sequence[str]) -> str:
     """`a, b, c, d and 3 more`"""
     return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 

@@ -47,7 +47,7 @@ def head(found: Survey, name: str) -> Iterator[str]:
     contract += [f"resize: {height}", f"crop_size: {height}"] if resized else []
     contract += [f"mean_value: [{', '.join(str(round(m)) for m in found.mean)}]", "scale: 0.015625"]
     yield "netspec: 1"
-    yield f"name: {quoted(name)}"
+    yield f"name: {quote(name)}"
     yield f"description: Tells {len(found.classes)} classes of images apart; begun by `netspec init`."
     yield "input:"
     yield (
@@ -78,16 +78,16 @@ def layers(found: Survey) -> Iterator[str]:
 def tail(found: Survey, path: str, labels: str) -> Iterator[str]:
     batch = max(1, min(64, found.total // 4))
     yield "output:"
-    yield f"  prob: {{labels: {quoted(labels)}}}"
+    yield f"  prob: {{labels: {quote(labels)}}}"
     yield (
         "train:                           # without folders train and test, every fifth image is for the test"
     )
-    yield f"  data: {{source: images, path: {quoted(path)}, split: train, batch_size: {batch}}}"
-    yield f"  test_data: {{source: images, path: {quoted(path)}, split: test, batch_size: {batch}}}"
+    yield f"  data: {{source: images, path: {quote(path)}, split: train, batch_size: {batch}}}"
+    yield f"  test_data: {{source: images, path: {quote(path)}, split: test, batch_size: {batch}}}"
     yield "  solver: {type: Adam, base_lr: 0.001, lr_policy: fixed, epochs: 20, random_seed: 1}"
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A text in YAML's double quotes, whatever it holds; a dollar is doubled, since one begins a
     variable.
     """

@@ -17,7 +17,7 @@ from torch import Tensor
 from netspec.diagnostics import fail
 from netspec.file_writing import forget_drafts, refuse_link
 from netspec.training.device import exact_float32, find_device, move, to_device
-from netspec.training.divergence import Idle, all_finite, first_not_finite, layer_name, listed
+from netspec.training.divergence import Idle, all_finite, first_not_finite, layer_name, list_briefly
 from netspec.training.evaluate import evaluate
 from netspec.training.interrupt import Interrupt
 from netspec.training.job import Job, TrainingResult
@@ -177,13 +177,13 @@ class Training:
         """Read the losses that wait on the device. NS672: one is not finite."""
         bad = learner.losses.read()
         if bad is not None:
-            self.diverged(learner, self.begun + bad[0] // learner.batches, f"the loss is {bad[1]:g}")
+            self.report_divergence(learner, self.begun + bad[0] // learner.batches, f"the loss is {bad[1]:g}")
 
     def read_all_losses(self) -> None:
         for learner in self.team:
             self.read_losses(learner)
 
-    def diverged(self, learner: Learner, iteration: int, fact: str) -> None:
+    def report_divergence(self, learner: Learner, iteration: int, fact: str) -> None:
         """Stop: say where and why, and keep the last good weights."""
         if self.team.iteration == iteration and all_finite(each.tensor for each in self.parameters):
             self.checkpoint.save_weights(self.run / LAST_FINITE, {})
@@ -227,14 +227,14 @@ class Training:
             if metrics is None:
                 return False
             self.metrics = metrics
-            improved = not self.ungathered() and self.improved(metrics)
+            improved = not self.lacks_statistics() and self.is_improved(metrics)
             if improved:
                 self.best = {"iteration": i, **metrics}
                 self.checkpoint.save_weights(self.run / BEST, {"metrics": metrics})
             self.report({"phase": "test", "iteration": i, **metrics, "best": improved})
         return True
 
-    def ungathered(self) -> bool:
+    def lacks_statistics(self) -> bool:
         """Whether a test stands before the first iteration with layers whose statistics are not
         there yet, which is said; it is no best.
         """
@@ -246,12 +246,12 @@ class Training:
         ]
         if names:
             self.reporter.say(
-                f"{listed(names)} {'has' if len(names) == 1 else 'have'} gathered no statistics yet: this"
+                f"{list_briefly(names)} {'has' if len(names) == 1 else 'have'} gathered no statistics yet: this"
                 " test says nothing"
             )
         return bool(names)
 
-    def improved(self, metrics: Mapping[str, float]) -> bool:
+    def is_improved(self, metrics: Mapping[str, float]) -> bool:
         """Whether a test is better than the best: by the first metric that is not a loss (more is
         better), else by the loss.
 
@@ -305,7 +305,7 @@ class Training:
         with self.aside():
             self.read_all_losses()
             if not all_finite(each.tensor for each in self.parameters):
-                self.diverged(self.team.learners[-1], max(0, i - 1), "the update is not finite")
+                self.report_divergence(self.team.learners[-1], max(0, i - 1), "the update is not finite")
             self.checkpoint.save(
                 {"data": self.job.train_batches.state(), "losses": self.team.recent(), "best": self.best}
             )

@@ -19,7 +19,7 @@ from netspec.training.divergence import all_finite
 from netspec.training.optim.solver import ParameterSpec
 from netspec.training.run.weights import Facts, read_tensors
 
-__all__ = ["Twins", "fill", "joined", "start_from", "tensors_of", "twins"]
+__all__ = ["Twins", "fill", "join_nets", "start_from", "tensors_of", "twins"]
 
 Aliases = Mapping[tuple[str, int], str]
 """Name of a tensor by layer and number of the weight in it: where a net lacks a tensor's owner, the
@@ -45,23 +45,23 @@ def twins(train: TypedGraph, test: TypedGraph) -> Twins:
     net, other = compiled.compile(train, "train"), compiled.compile(test, "test")
     specs = [
         ParameterSpec(ref.name, tensor, rate(ref), ref.settings.decay_mult)
-        for ref, tensor in owned(net, train)
+        for ref, tensor in list_owned(net, train)
     ]
-    for ref, tensor in joined(other, test, net, train):
+    for ref, tensor in join_nets(other, test, net, train):
         if not ref.shared:
             specs.append(ParameterSpec(ref.name, tensor, 0.0))
     return Twins(net, other, specs)
 
 
-def joined(
+def join_nets(
     net: nn.Module, typed: TypedGraph, other: nn.Module, known: TypedGraph
 ) -> list[tuple[WeightRef, Tensor]]:
     """Give a net the tensors of another for the layers that both have; the weights of layers that
     the other has not.
     """
-    own = {(ref.node.name, ref.index): tensor for ref, tensor in held(other, known)}
+    own = {(ref.node.name, ref.index): tensor for ref, tensor in list_held(other, known)}
     alone = []
-    for ref, tensor in held(net, typed):
+    for ref, tensor in list_held(net, typed):
         twin = own.get((ref.node.name, ref.index))
         if twin is not None and twin.shape == tensor.shape:
             module, name = place(net, ref)
@@ -78,7 +78,7 @@ def rate(ref: WeightRef) -> float:
     return 0.0
 
 
-def held(net: nn.Module, typed: TypedGraph) -> Iterator[tuple[WeightRef, Tensor]]:
+def list_held(net: nn.Module, typed: TypedGraph) -> Iterator[tuple[WeightRef, Tensor]]:
     """Every weight with its tensor; those that are views of another's (share_mode PERMISSIVE) have
     none.
     """
@@ -89,9 +89,9 @@ def held(net: nn.Module, typed: TypedGraph) -> Iterator[tuple[WeightRef, Tensor]
             yield ref, tensor
 
 
-def owned(net: nn.Module, typed: TypedGraph) -> Iterator[tuple[WeightRef, Tensor]]:
+def list_owned(net: nn.Module, typed: TypedGraph) -> Iterator[tuple[WeightRef, Tensor]]:
     """Each tensor once, at its owner."""
-    return ((ref, tensor) for ref, tensor in held(net, typed) if not ref.shared)
+    return ((ref, tensor) for ref, tensor in list_held(net, typed) if not ref.shared)
 
 
 def place(net: Any, ref: WeightRef) -> tuple[nn.Module, str]:
@@ -102,7 +102,7 @@ def place(net: Any, ref: WeightRef) -> tuple[nn.Module, str]:
 
 def tensors_of(net: nn.Module, typed: TypedGraph) -> dict[str, Tensor]:
     """Each tensor of a compiled net by the spec's name."""
-    return {ref.name: tensor for ref, tensor in owned(net, typed)}
+    return {ref.name: tensor for ref, tensor in list_owned(net, typed)}
 
 
 def aliases(typed: TypedGraph) -> Aliases:
@@ -117,7 +117,9 @@ def fill(net: nn.Module, typed: TypedGraph, path: Path, known: TypedGraph | None
     """
     tensors, facts = read_tensors(path)
     names = aliases(known) if known is not None else {}
-    wanted = {names.get((ref.node.name, ref.index), ref.name): tensor for ref, tensor in owned(net, typed)}
+    wanted = {
+        names.get((ref.node.name, ref.index), ref.name): tensor for ref, tensor in list_owned(net, typed)
+    }
     copy_all({name: tensors.get(name) for name in wanted}, wanted, path)
     return facts
 

@@ -69,7 +69,7 @@ class Lines(Silent):
 
     def record(self, record: Mapping[str, Any]) -> None:
         numbers = ", ".join(
-            f"{name} {shown(value)}"
+            f"{name} {show_value(value)}"
             for name, value in record.items()
             if name not in ("phase", "iteration", "best")
         )
@@ -131,7 +131,7 @@ class Bar:
     def show(self, done: int, latest: Mapping[str, float]) -> None:
         self.numbers |= latest
         text = "  ".join(
-            f"{name.replace('images_per_second', 'images/s')} {shown(value)}"
+            f"{name.replace('images_per_second', 'images/s')} {show_value(value)}"
             for name, value in self.numbers.items()
         )
         self.bar.update(self.task, completed=done, numbers=text)
@@ -144,7 +144,7 @@ def reporter(stream: TextIO) -> Reporter:
     return Lines(stream)
 
 
-def shown(value: Any) -> str:
+def show_value(value: Any) -> str:
     """A number in four digits, anything else as it is."""
     if isinstance(value, float) and abs(value) < 1e4:
         return f"{value:.4g}"

@@ -26,7 +26,7 @@ from netspec.training.batches.feeds import Feeds, arguments, section_of
 from netspec.training.device import find_device
 from netspec.training.job import Job, Player, TrainingResult
 from netspec.training.loop import prepare, train
-from netspec.training.nets import Twins, joined, start_from, twins
+from netspec.training.nets import Twins, join_nets, start_from, twins
 from netspec.training.progress import Reporter
 from netspec.training.run.folder import again, is_run, program_of, read_record, record_of, telling, write_run
 
@@ -79,7 +79,7 @@ def train_program(
         raise fail("NS675", fact, path=str(run), notes=notes)
     foretold(program, made.job, progress)
     if made.left_out and progress is not None:
-        progress.say(f"{weights} lacks {listed(made.left_out)}: filled as the spec says")
+        progress.say(f"{weights} lacks {list_briefly(made.left_out)}: filled as the spec says")
     prepare(run, resume)
     record = record_of(program, made.seed, str(place), made.job.spec_hash)
     write_run(
@@ -104,7 +104,7 @@ def foretold(program: driver.Program, job: Job, progress: Reporter | None) -> No
         progress.say(render(found.sorted(), color=False))
 
 
-def listed(names: Sequence[str]) -> str:
+def list_briefly(names: Sequence[str]) -> str:
     """`a, b and 3 more`."""
     if len(names) > SHOWN:
         more = f" and {len(names) - SHOWN} more"
@@ -138,7 +138,7 @@ def session(
         if weights is not None
         else []
     )
-    words = section.solver.changed(random_seed=seed)
+    words = section.solver.replace(random_seed=seed)
     job = job_of(graphs, nets, feeds, words, device, players_of(program, nets, graphs[0], words))
     return Session(program, job, feeds, seed, tuple(left_out))
 
@@ -150,7 +150,7 @@ def players_of(
     found = []
     for part in program.players():
         net = compiled.compile(part.typed, "train")
-        joined(net, part.typed, nets.train, trained)
+        join_nets(net, part.typed, nets.train, trained)
         if part.said.solver is not None:
             own = part.said.solver.over(words)
         else:
@@ -232,7 +232,7 @@ def check_fillers(typed: TypedGraph) -> None:
     else:
         why = "none but constant 0 as weight_filler"
     at = [span for node in nodes[:SHOWN] if (span := node.places["weight_filler"]) is not None]
-    fact = f"{listed([node.name for node in nodes])} {'has' if len(nodes) == 1 else 'have'} {why}"
+    fact = f"{list_briefly([node.name for node in nodes])} {'has' if len(nodes) == 1 else 'have'} {why}"
     others = tuple(Label(span, "so is this") for span in at[1:])
     fix = Fix("give the layers weight_filler: xavier, each or under defaults")
     raise SpecError(
@@ -266,7 +266,7 @@ def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:
     """
     folder = base / (name.replace("/", "_").replace(os.sep, "_") or "net")
     if resume:
-        found = sorted((path for path in folder.glob("*") if is_run(path)), key=begun)
+        found = sorted((path for path in folder.glob("*") if is_run(path)), key=parse_begin)
         if not found:
             raise fail("NS679", "it holds no run", path=str(folder))
         return found[-1]
@@ -278,7 +278,7 @@ def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:
     return path
 
 
-def begun(path: Path) -> tuple[str, int, str]:
+def parse_begin(path: Path) -> tuple[str, int, str]:
     """When a run began, by the name that find_run gave it: the second, and which of those begun in
     it.
     """

@@ -118,7 +118,7 @@ def test_limits_hold_at_their_very_ends() -> None:
             (most, True),
             (most + 1, most == 10**6),
         ):
-            assert (held.broken(value) is None) == inside, (limit, value)
+            assert (held.find_broken(value) is None) == inside, (limit, value)
 
 
 def test_a_layers_units_are_spent_by_that_layer() -> None:

@@ -15,7 +15,7 @@ from netspec import driver
 from netspec.analysis.infer import Pass, infer
 from netspec.compiled import compile
 from netspec.diagnostics.model import Diagnostics
-from netspec.frozen_classes import changed
+from netspec.frozen_classes import replace_fields
 from netspec.ir.graph import Graph, Input, Node, TypedGraph
 from netspec.ir.layer import Layer
 from netspec.ir.types import TensorType
@@ -103,7 +103,7 @@ def sized(program: driver.Program, phase: str) -> TypedGraph:
         for v, t in typed.types.items()
     }
     inputs = tuple(i._replace(type=types[i.value], node=None) for i in typed.graph.inputs)
-    found = infer(changed(typed.graph, inputs=inputs, sources=()), Diagnostics())
+    found = infer(replace_fields(typed.graph, inputs=inputs, sources=()), Diagnostics())
     assert found is not None
     return found
 
@@ -145,7 +145,7 @@ def through_bottoms(
     graph = driver.wire(there.resolved, driver.state_of(phase, there.reading), Diagnostics())
     types = {i.value.name: here.types[i.value] for i in here.graph.inputs}
     found = Pass(
-        changed(
+        replace_fields(
             graph,
             inputs=tuple(i._replace(type=types[i.value.name], node=None) for i in graph.inputs),
             sources=(),

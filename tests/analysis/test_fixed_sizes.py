@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from analysis_specs import findings, net, typed
 
-from netspec.analysis.sizes.fixed import fixed_sizes
+from netspec.analysis.sizes.fixed import find_fixed_sizes
 from netspec.diagnostics.model import SpecError
 from netspec.repair.edits import edited
 from netspec.source import Source
@@ -43,7 +43,7 @@ def test_told_where_trying_every_number_finds_one() -> None:
         fits = [n for n in range(1, 41) if is_legal(text.replace("[N,", f"[{n},"))]
         counted[len(fits)] = counted.get(len(fits), 0) + 1
         if fits:
-            told = {(one.name, one.number) for one in fixed_sizes(typed(text))}
+            told = {(one.name, one.number) for one in find_fixed_sizes(typed(text))}
             assert told == ({("N", fits[0])} if len(fits) == 1 else set()), text
     assert counted[1] >= 5 <= counted[40], counted
 

@@ -9,8 +9,8 @@ from analysis_specs import codes, net, typed
 from netspec.analysis.infer import Pass
 from netspec.analysis.sizes.coupling import joint
 from netspec.analysis.sizes.legal import LIMIT, legal_sizes
-from netspec.analysis.sizes.progressions import Progression, compressed
-from netspec.frozen_classes import changed
+from netspec.analysis.sizes.progressions import Progression, compress
+from netspec.frozen_classes import replace_fields
 from netspec.ir.dims import evaluate, symbol
 from netspec.ir.graph import TypedGraph
 from netspec.ir.types import TensorType
@@ -78,7 +78,7 @@ def numbers(graph: TypedGraph, sizes: dict[str, int]) -> TypedGraph:
         for name, size in zip(letters, type_.space, strict=True)
     )
     fixed = given._replace(type=TensorType((type_.batch, type_.channels, *space)))
-    return changed(graph, graph=changed(graph.graph, inputs=(fixed,)))
+    return replace_fields(graph, graph=replace_fields(graph.graph, inputs=(fixed,)))
 
 
 def takes(graph: TypedGraph, sizes: dict[str, int]) -> bool:
@@ -313,18 +313,18 @@ def test_compression_loses_nothing(seed: int) -> None:
     step, begin = draw.randint(1, 40), draw.randint(0, 300)
     kept = {r for r in range(step) if draw.random() < 0.3}
     legal = [n % step in kept if n > begin else draw.random() < 0.5 for n in range(1, LIMIT + 1)]
-    found = compressed(legal)
+    found = compress(legal)
     assert [inside(found, n) for n in range(1, LIMIT + 1)] == legal
     assert sum(p.last is None for p in found) <= step
 
 
 def test_a_gap_at_the_limit_is_no_period() -> None:
     legal = [n % 32 in (7, 8) and n > 8 for n in range(1, LIMIT + 1)]
-    assert compressed(legal) == (Progression(39, 32), Progression(40, 32))
+    assert compress(legal) == (Progression(39, 32), Progression(40, 32))
 
 
 def test_sizes_without_a_period_are_listed() -> None:
     squares = [int(n**0.5) ** 2 == n for n in range(1, LIMIT + 1)]
-    found = compressed(squares)
+    found = compress(squares)
     assert all(p.last is not None for p in found)
     assert [inside(found, n) for n in range(1, LIMIT + 1)] == squares

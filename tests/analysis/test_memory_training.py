@@ -7,7 +7,7 @@ import torch
 from analysis_specs import net
 
 from netspec import driver
-from netspec.analysis.memory import BYTES, kept, storage
+from netspec.analysis.memory import BYTES, find_kept, storage
 from netspec.compiled import compile
 from netspec.ir.dims import Size, evaluate
 from netspec.ir.graph import TypedGraph
@@ -23,7 +23,7 @@ def typed(text: str) -> TypedGraph:
 def told(graph: TypedGraph) -> int:
     """Bytes that the layers are said to keep."""
     own = storage(graph, training=True)
-    values, extra = kept(graph, SIZES)
+    values, extra = find_kept(graph, SIZES)
     assert extra is not None
     types = [graph.types[v] for v in {own[value] for value in values}]
     return sum(BYTES[t.dtype] * int(evaluate(t.size, SIZES)) for t in types) + sum(extra.values())  # type: ignore[arg-type]

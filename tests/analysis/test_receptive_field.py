@@ -5,7 +5,7 @@ import random
 import pytest
 from analysis_specs import net, typed
 
-from netspec.analysis.field.receptive_field import Extent, Field, fields, later, unshifted
+from netspec.analysis.field.receptive_field import Extent, Field, explain_unshifted, fields, later
 from netspec.ir.graph import TypedGraph
 
 
@@ -166,7 +166,7 @@ def test_a_proof_of_causality_holds_in_torch(seed: int) -> None:
 def test_equivariance_needs_every_stride_on_the_way() -> None:
     down = f"name: a, {CONV}: 3\nname: p, type: Pooling, kernel_size: 2, stride: 2"
     graph = typed(net("[N, 1, 64, 64]", down))
-    assert unshifted(graph, graph.graph.blobs["p"], fields(graph)) is None
+    assert explain_unshifted(graph, graph.graph.blobs["p"], fields(graph)) is None
     graph = typed(
         net(
             "[N, 1, 64, 64]",
@@ -174,8 +174,8 @@ def test_equivariance_needs_every_stride_on_the_way() -> None:
             + "\nname: u, type: Deconvolution, num_output: 1, kernel_size: 2, stride: 2\nname: q, type: Flatten",
         )
     )
-    assert "only shifts by 2" in str(unshifted(graph, graph.graph.blobs["u"], fields(graph)))
-    assert unshifted(graph, graph.graph.blobs["q"], fields(graph)) == "axis 2 of data is seen whole"
+    assert "only shifts by 2" in str(explain_unshifted(graph, graph.graph.blobs["u"], fields(graph)))
+    assert explain_unshifted(graph, graph.graph.blobs["q"], fields(graph)) == "axis 2 of data is seen whole"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_equivariance_needs_every_stride_on_the_way() -> None:
 )
 def test_weights_for_every_place_are_not_equivariant(layer: str, moves: bool) -> None:
     graph = typed(net("[N, 1, 8, 8]", f"name: a, {layer}\nname: b, type: ReLU"))
-    reason = unshifted(graph, graph.graph.blobs["b"], fields(graph))
+    reason = explain_unshifted(graph, graph.graph.blobs["b"], fields(graph))
     assert reason == (None if moves else "a does something else at every place")
 
 
@@ -203,7 +203,10 @@ def test_a_table_of_positions_is_not_equivariant() -> None:
             "name: p, type: Parameter, shape: [1, 1, 8, 8]\nname: s, type: Eltwise, bottom: [data, p]",
         )
     )
-    assert unshifted(graph, graph.graph.blobs["s"], fields(graph)) == "s does something else at every place"
+    assert (
+        explain_unshifted(graph, graph.graph.blobs["s"], fields(graph))
+        == "s does something else at every place"
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -225,7 +228,7 @@ def test_what_two_branches_see_together(seed: int) -> None:
         inside = [
             all(one.begin <= n <= one.end for n in (two.begin, two.end)) for one, two in ((a, b), (b, a))
         ]
-        found = a.joined(b)
+        found = a.join(b)
         assert (found.begin, found.end) == (min(a.begin, b.begin), max(a.end, b.end))
         assert found.stride == max(a.stride, b.stride) or any(inside)
         assert found is a if inside[0] else found is b if inside[1] else True

@@ -115,7 +115,7 @@ def read(graph: TypedGraph) -> Conditions | None:
 
 def broken(found: Conditions | None, sizes: dict[str, int]) -> str | None:
     """The layer that the server would name; None where it takes the sizes."""
-    demand = found.broken({"N": 1, **sizes}) if found is not None else None
+    demand = found.find_broken({"N": 1, **sizes}) if found is not None else None
     return None if demand is None else str(demand["layer"])
 
 
@@ -252,11 +252,14 @@ def test_sizes_that_are_offered_are_legal() -> None:
 def offers(data: Conditions, sizes: dict[str, int], refusal: Refusal) -> Iterator[str]:
     """The kind of each offer; each is legal."""
     for choice in refusal.together:
-        assert data.broken({**sizes, **choice, **{k: v[0] for k, v in refusal.nearest.items() if v}}) is None
+        assert (
+            data.find_broken({**sizes, **choice, **{k: v[0] for k, v in refusal.nearest.items() if v}})
+            is None
+        )
         yield "together"
     if not refusal.together and set(refusal.nearest) and all(refusal.nearest.values()):
         for which in (0, -1):
-            assert data.broken({**sizes, **{k: v[which] for k, v in refusal.nearest.items()}}) is None
+            assert data.find_broken({**sizes, **{k: v[which] for k, v in refusal.nearest.items()}}) is None
             yield "apart"
 
 

@@ -57,7 +57,7 @@ def test_folder_parts_and_fifths(tmp_path: Path) -> None:
         ("parts", list(range(7)), [7, 8, 9]),
     ):
         section = DataSection(source="images", path=folder)
-        train, test = open_sources(section, section.changed(batch_size=2), place)
+        train, test = open_sources(section, section.replace(batch_size=2), place)
         assert test is not None
         for source, values in ((train, train_values), (test, test_values)):
             assert len(source) == len(values)
@@ -311,7 +311,7 @@ def test_lmdb_of_encoded_images(tmp_path: Path) -> None:
 def test_lmdb_pages_agree_with_lmdb(tmp_path: Path, count: int) -> None:
     import lmdb
 
-    from netspec.data.sources.lmdb_pages import entries, mapped
+    from netspec.data.sources.lmdb_pages import entries, map_file
 
     draw = np.random.RandomState(count)
     with lmdb.open(str(tmp_path / "store"), map_size=1 << 26) as store:
@@ -323,7 +323,7 @@ def test_lmdb_pages_agree_with_lmdb(tmp_path: Path, count: int) -> None:
             put.delete(b"0")
         with store.begin() as look:
             want = [(bytes(key), bytes(value)) for key, value in look.cursor()]
-    data = mapped(tmp_path / "store" / "data.mdb")
+    data = map_file(tmp_path / "store" / "data.mdb")
     assert [(key, data[at.start : at.start + at.size]) for key, at in entries(data)] == want
 
 

@@ -14,7 +14,7 @@ from data_files import write_idx, write_image, write_mnist
 
 from netspec.data import paths
 from netspec.data.layer_files import matrix
-from netspec.data.layer_paths import located, reach
+from netspec.data.layer_paths import find_layer_file, reach
 from netspec.data.layer_sources import ImageList
 from netspec.data.mean import read_mean
 from netspec.data.registry import Place, open_source
@@ -128,8 +128,8 @@ ROWS: list[tuple[Callable[[Path], None], Open]] = [
     (cifar, section(source="cifar10", path=".")),
     (lmdb, section(source="lmdb", path="victim")),
     (lmdb_folder, section(source="lmdb", path="store")),
-    (mean, lambda root: read_mean(located("victim", root), reach("victim", root))),
-    (mean_npy, lambda root: read_mean(located("mean.npy", root), reach("mean.npy", root))),
+    (mean, lambda root: read_mean(find_layer_file("victim", root), reach("victim", root))),
+    (mean_npy, lambda root: read_mean(find_layer_file("mean.npy", root), reach("mean.npy", root))),
     (mean, lambda root: matrix("victim", root, (1, 1))),
     (picture, image_list("list")),
     (picture_list, image_list("victim")),

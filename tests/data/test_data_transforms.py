@@ -17,10 +17,10 @@ from netspec.data.registry import Place
 from netspec.data.transforms import (
     CaffeTransform,
     Pipeline,
-    gathered,
+    gather_windows,
     random_crop,
     random_mirror,
-    stacked,
+    stack_samples,
     windows,
 )
 from netspec.diagnostics import SpecError
@@ -97,7 +97,7 @@ def test_random_crop_covers_every_place_evenly() -> None:
 def test_the_gather_of_a_device_cuts_the_same_windows() -> None:
     x = torch.randint(0, 256, (20, 3, 9, 11), dtype=torch.uint8)
     _, places = random_crop(x, (4, 6), generator_at(5, 0))
-    assert torch.equal(gathered(x, places, (4, 6)), windows(x, places, (4, 6)))
+    assert torch.equal(gather_windows(x, places, (4, 6)), windows(x, places, (4, 6)))
 
 
 def test_padding_and_mirror() -> None:
@@ -276,10 +276,10 @@ def test_kornia_is_asked_for_when_it_is_missing(monkeypatch: pytest.MonkeyPatch)
 def test_samples_of_one_batch_that_differ_in_size(odd: int, shape: tuple[int, ...]) -> None:
     """Whichever of them it is, along whichever axis; alike, they are one tensor in their order."""
     samples = [torch.full((3, 8, 8), float(i)) for i in range(3)]
-    torch.testing.assert_close(stacked(samples, "image"), torch.stack(samples))
+    torch.testing.assert_close(stack_samples(samples, "image"), torch.stack(samples))
     samples[odd] = torch.zeros(shape)
     with pytest.raises(SpecError) as error:
-        stacked(samples, "image")
+        stack_samples(samples, "image")
     (found,) = error.value.diagnostics
     assert (found.code, found.path) == ("NS653", "image")
     assert all(" x ".join(map(str, size)) in found.fact for size in (shape, (3, 8, 8)))

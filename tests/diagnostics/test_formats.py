@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netspec.cli import colored
+from netspec.cli import wants_colour
 from netspec.diagnostics import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.formats import FORMATS, format_findings
 from netspec.repair.check import check_source
@@ -99,7 +99,7 @@ def test_colours_by_environment(
         monkeypatch.setenv(name, value)
     stream = io.StringIO()
     stream.isatty = lambda: terminal  # type: ignore[method-assign]
-    assert colored(stream) is wanted
+    assert wants_colour(stream) is wanted
 
 
 CRLF = '# 日本\r\ninput: {data: [N, 3, 8, 8]}\r\nlayers:\r\n  - {name: "é😀", type: Convolution, num_output: 4, kernal_size: 3}\r\n'

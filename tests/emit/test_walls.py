@@ -32,7 +32,7 @@ from netspec.emit.quote import (
     comment,
     docstring,
     identifier,
-    joined,
+    join_code,
     literal,
     own_code,
     source,
@@ -63,7 +63,7 @@ def test_there_are_enough_names() -> None:
 def test_check_refuses_what_cannot_be_seen(
     place: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netspec.emit.quote.shown", lambda text: text)
+    monkeypatch.setattr("netspec.emit.quote.escape_line", lambda text: text)
     for name in UNPRINTABLE:
         if not can_stand_there(name, place) or (place is root_of_a_run and name in BLANK):
             continue
@@ -150,7 +150,7 @@ def test_pieces_are_quoted() -> None:
     assert ast.literal_eval(docstring('a"""\\\nb')) == 'a"""\\\nb'
     assert comment("a\nb\u2028c") == "# a\\nb\\u2028c"
     assert code("x = {}", "a'b") == 'x = "a\'b"'
-    assert joined(", ", [code("a"), "b"]) == "a, 'b'"
+    assert join_code(", ", [code("a"), "b"]) == "a, 'b'"
     assert (
         literal((1, 2.5, None, True, "x", ("y",), [3], {"k": float("inf")}))
         == "(1, 2.5, None, True, 'x', ('y',), [3], {'k': float('inf')})"

@@ -22,8 +22,8 @@ from netspec.exporters.certification.cases import (
     crop_cases,
     number,
 )
-from netspec.exporters.certification.drawn import added, matrix, values_for
-from netspec.frozen_classes import changed
+from netspec.exporters.certification.drawn import is_summand, matrix, values_for
+from netspec.frozen_classes import replace_fields
 from netspec.ir.dims import evaluate, symbol
 from netspec.ir.graph import TypedGraph
 from netspec.ir.layer import Weight
@@ -69,7 +69,7 @@ def runs(graph: TypedGraph, sizes: Mapping[str, int]) -> bool:
         )
         for given in graph.graph.inputs
     )
-    found = Pass(changed(graph.graph, inputs=inputs)).run()
+    found = Pass(replace_fields(graph.graph, inputs=inputs)).run()
     return (
         not found.errors
         and all(
@@ -361,12 +361,12 @@ def test_a_step_beyond_its_share_gets_the_least_sizes(monkeypatch: pytest.Monkey
 
 def test_quick_is_the_first_five_and_drawn_weights_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "work", lambda _, case: 1.0)
-    full, left = plan.planned(None, named(6), "full")  # type: ignore[arg-type]
+    full, left = plan.plan_steps(None, named(6), "full")  # type: ignore[arg-type]
     assert (told(full), left) == (
         ["ld1", "wd1", "ld2", "ld3", "ld4", "ld5", "ld6", "lo1", "wo2", "lo2", "wo3", "wo4", "wo6"],
         0,
     )
-    quick, left = plan.planned(None, named(6), "quick")  # type: ignore[arg-type]
+    quick, left = plan.plan_steps(None, named(6), "quick")  # type: ignore[arg-type]
     assert (told(quick), left) == (["ld1", "wd1", "ld2", "lo1", "wo2"], 8)
     assert plan.BUDGET["quick"] < plan.BUDGET["full"]
 
@@ -385,7 +385,9 @@ def weight(name: str, kind: str = "parameter", value: float | None = None) -> We
     graph = typed("{name: ip, type: InnerProduct, num_output: 3}", "data: [N, 4]")
     usual = graph.weights[graph.graph.nodes[0]][0]
     filler = (
-        usual.filler if value is None else changed(graph.weights[graph.graph.nodes[0]][1].filler, value=value)
+        usual.filler
+        if value is None
+        else replace_fields(graph.weights[graph.graph.nodes[0]][1].filler, value=value)
     )
     return usual._replace(name=name, kind=kind, filler=filler)  # type: ignore[attr-defined, no-any-return]
 
@@ -405,7 +407,7 @@ def test_which_weights_mix() -> None:
 
 
 def test_which_numbers_are_added() -> None:
-    assert [added(weight(n, value=v)) for n, v in (("bias", None), ("shift", 1.0), ("slope", 0.25), ("gain", 1.0), ("gain", 0.0))] == [
+    assert [is_summand(weight(n, value=v)) for n, v in (("bias", None), ("shift", 1.0), ("slope", 0.25), ("gain", 1.0), ("gain", 0.0))] == [
         True, True, False, False, True
     ]  # fmt: skip
 
@@ -470,7 +472,7 @@ def grouped(sizes: Sequence[int], fixed: int | None) -> list[samples.Take]:
     graph = typed("{name: r, type: ReLU}", "data: [N, W]")
     raw = {"data": [np.full(size, i, np.float64) for i, size in enumerate(sizes)]}
     every = {"data": np.arange(len(sizes), dtype=np.float64)[:, None], "label": np.arange(len(sizes))}
-    return samples.grouped(graph, raw, every, fixed)
+    return samples.group_samples(graph, raw, every, fixed)
 
 
 @pytest.mark.parametrize(("sizes", "fixed", "wanted"), [
@@ -511,9 +513,9 @@ def test_the_first_of_so_many(fixed: bool, most: int, wanted: list[int]) -> None
 def test_a_fixed_count_is_that_of_the_batch() -> None:
     relu = "{name: r, type: ReLU, bottom: data}"
     for inputs, wanted in (("data: [4, 3]", 4), ("data: [N, 3]", None), ("data: []", None)):
-        assert samples.fixed_count(typed(relu, inputs)) == wanted
+        assert samples.find_fixed_count(typed(relu, inputs)) == wanted
     assert (
-        samples.fixed_count(
+        samples.find_fixed_count(
             typed(relu + "\n{name: s, type: ReLU, bottom: more}", "data: [N, 3], more: [2, 3]")
         )
         == 2

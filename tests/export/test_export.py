@@ -16,7 +16,7 @@ from nets import arrays, made
 import netspec
 from netspec import compiled
 from netspec.diagnostics import SpecError
-from netspec.emit.onnx_model import fitted, outlined
+from netspec.emit.onnx_model import fit_weights, outline_model
 from netspec.exporters.export import export, export_model
 from netspec.exporters.model_file import publishing, write_model
 from netspec.training.run.weights import write_tensors
@@ -253,7 +253,9 @@ def test_a_full_disk_leaves_nothing(spec: Path) -> None:
 def test_the_file_in_one_pass_is_the_model_in_memory(tmp_path: Path) -> None:
     net = made("{name: ip, type: InnerProduct, num_output: 5}", "data: [N, 4]")
     write_model(
-        outline := outlined(net.typed), fitted(outline, arrays(net.net, net.typed)), tmp_path / "m.onnx"
+        outline := outline_model(net.typed),
+        fit_weights(outline, arrays(net.net, net.typed)),
+        tmp_path / "m.onnx",
     )
     assert onnx.load(str(tmp_path / "m.onnx")) == net.model
 
@@ -261,12 +263,15 @@ def test_the_file_in_one_pass_is_the_model_in_memory(tmp_path: Path) -> None:
 def test_large_models_keep_their_weights_beside_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netspec.exporters.model_file.LIMIT", 1000)
     net = made("{name: ip, type: InnerProduct, num_output: 500}", "data: [N, 40]")
-    path, outline = tmp_path / "m.onnx", outlined(net.typed)
+    path, outline = tmp_path / "m.onnx", outline_model(net.typed)
     for scale in (1.0, 2.0):
         with publishing(path) as draft:
             write_model(
                 outline,
-                {k: v * np.float32(scale) for k, v in fitted(outline, arrays(net.net, net.typed)).items()},
+                {
+                    k: v * np.float32(scale)
+                    for k, v in fit_weights(outline, arrays(net.net, net.typed)).items()
+                },
                 draft,
             )
         data = [name for name in left(tmp_path) if name.endswith(".data")]

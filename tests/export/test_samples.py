@@ -150,7 +150,7 @@ def test_pictures(tmp_path: Path, resize: str, data: str, n: str, count: int) ->
 
 def nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """A certification of real samples alone."""
-    monkeypatch.setattr(certify, "planned", lambda typed, cases, level: ([], 0))
+    monkeypatch.setattr(certify, "plan_steps", lambda typed, cases, level: ([], 0))
     monkeypatch.setattr(certify.Certification, "contracts", lambda self, base: None)
 
 
@@ -173,7 +173,7 @@ def test_a_wrong_contract_is_seen_in_samples_alone(
     def planted(g: Any, x: Any, contract: Any, *rest: Any) -> Any:
         return sound(g, x, contract.changed(**WRONG[wrong]), *rest)
 
-    monkeypatch.setattr(onnx_model, "prepared", planted)
+    monkeypatch.setattr(onnx_model, "prepare_input", planted)
     with pytest.raises(SpecError, match=r"NS703.*the image contract of data"):
         export(run, run / "model.onnx")
     assert not (run / "model.onnx").exists()

@@ -19,7 +19,7 @@ from netspec import compiled
 from netspec.cli import group
 from netspec.diagnostics import SpecError
 from netspec.exporters.export import certify, export_model
-from netspec.seal import allowed, certificate_of, probe_array, seal_of
+from netspec.seal import certificate_of, check_allowed, probe_array, seal_of
 from netspec.serving.engine import open_model
 from netspec.serving.predict import run_once
 from netspec.serving.verify import verify
@@ -96,7 +96,7 @@ def test_whatever_is_changed_is_refused(fault: str, certified: Path, tmp_path: P
     assert code(lambda: certificate_of(other)) == "NS713"
     assert code(lambda: verify(other)) == "NS713"
     assert code(lambda: open_model(other, "cpu")) == "NS713"
-    allowed(other, uncertified=True)
+    check_allowed(other, uncertified=True)
 
 
 def test_python_runs_what_was_certified(certified: Path, tmp_path: Path) -> None:

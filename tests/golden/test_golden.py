@@ -9,7 +9,7 @@ import pytest
 from netspec import driver
 from netspec.analysis.cost import LayerCost, cost
 from netspec.ir.graph import Node
-from netspec.ir.types import shown
+from netspec.ir.types import show_shape
 from netspec.syntax.paths import zoo_specs
 
 FOLDER = Path(__file__).parent / "zoo"
@@ -20,7 +20,10 @@ def printed(name: str) -> str:
     """Inputs, layers, sums. Copies of a block that are alike are written once."""
     typed = driver.load(PATHS[name]).graph()
     found = cost(typed)
-    lines = [f"{typed.graph.name}", *(f"{given} {shown(shape)}" for given, shape in found.inputs.items())]
+    lines = [
+        f"{typed.graph.name}",
+        *(f"{given} {show_shape(shape)}" for given, shape in found.inputs.items()),
+    ]
     for text, copies in groupby(instances(typed.graph.nodes, found.layers), key=lambda pair: pair[1]):
         first, *others = [part for part, _ in copies]
         lines += [line.replace("@", first) for line in text.splitlines()]
@@ -48,7 +51,7 @@ def instances(nodes: tuple[Node, ...], layers: tuple[LayerCost, ...]) -> Iterato
         stem, _, index = name.rpartition(".")
         last = f"{stem}.{int(index) - 1}" if index.isdigit() and stem else ""
         bottoms = ", ".join(relative(v.name, name, last) for v in node.bottoms)
-        shapes = " ".join(map(shown, layer.tops.values()))
+        shapes = " ".join(map(show_shape, layer.tops.values()))
         counts = "".join(
             f" {amount(n)}{unit}"
             for n, unit in ((layer.parameters + layer.fixed, " w"), (layer.macs, " MACs"))

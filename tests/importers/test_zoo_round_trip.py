@@ -12,7 +12,7 @@ from netspec.analysis.fingerprint import node_hashes
 from netspec.caffe.wire_writer import StoredLayer, caffemodel
 from netspec.cli import group
 from netspec.diagnostics import SpecError
-from netspec.exporters.caffemodel import stored_layers, write_caffemodel
+from netspec.exporters.caffemodel import collect_stored_layers, write_caffemodel
 from netspec.exporters.prototxt import export_prototxt, to_prototxt, views_of
 from netspec.importers.caffe import convert
 from netspec.importers.caffemodel import read_caffemodel
@@ -171,7 +171,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     put_safetensors(
         file, {"c.weight": tensors["c.weight"], "c.bias": tensors["c.bias"], "d.weight": tensors["c.bias"]}
     )
-    layers, notes = stored_layers(views_of(program), file)
+    layers, notes = collect_stored_layers(views_of(program), file)
     assert [layer.name for layer in layers] == ["c"]
     assert [note.code for note in notes] == ["NS711"] * 3
     for broken, code in (

@@ -21,7 +21,7 @@ def errors(entry: str) -> list[Diagnostic]:
 @pytest.mark.parametrize("name", sorted(elsewhere.TYPES))
 def test_every_name_leads_to_a_type_and_is_none(name: str) -> None:
     assert layers.find(elsewhere.TYPES[name].type) is not None
-    known = [each for each in (*layers.types(),) if elsewhere.folded(each) == name]
+    known = [each for each in (*layers.types(),) if elsewhere.fold(each) == name]
     assert known in ([], [elsewhere.TYPES[name].type]), "a name of ours that is said to be another"
 
 

@@ -11,7 +11,7 @@ from netspec.analysis.fingerprint import network_hash
 from netspec.cli import group
 from netspec.diagnostics.model import Diagnostics
 from netspec.source import Source
-from netspec.syntax.layout import meaning, tidied
+from netspec.syntax.layout import meaning, tidy_spec
 from netspec.syntax.paths import zoo_folder, zoo_specs
 from netspec.syntax.reader import read
 
@@ -60,7 +60,7 @@ description: >
 
 
 def tidy(text: str) -> str:
-    found = tidied(Source("spec.yaml", text), Diagnostics())
+    found = tidy_spec(Source("spec.yaml", text), Diagnostics())
     assert found is not None
     return found
 
@@ -134,7 +134,7 @@ ODD = [
 @pytest.mark.parametrize("text", ODD)
 def test_odd_yaml_keeps_its_meaning(text: str) -> None:
     source = Source("spec.yaml", text)
-    once = tidied(source, Diagnostics())
+    once = tidy_spec(source, Diagnostics())
     if once is None:
         assert read(source, Diagnostics()) is None
         return

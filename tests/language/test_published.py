@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from netspec.resolve.json_schema import publish as published
-from netspec.resolve.published_shared import share, written_out
+from netspec.resolve.json_schema.shared import share, written_out
 
 MOST_BYTES = 400_000
 
@@ -27,9 +27,9 @@ def put_back(schema: Any, shared: dict[str, Any]) -> Any:
 
 
 def test_every_shared_part_stands_for_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    short = published.published_schema()
+    short = published.build_schema()
     monkeypatch.setattr(published, "share", lambda schema: schema)
-    long = published.published_schema()
+    long = published.build_schema()
     names = short["$defs"].keys() - long["$defs"].keys()
     assert len(names) > 20
     whole = put_back(short, {name: short["$defs"][name] for name in names})
@@ -48,6 +48,6 @@ def test_what_differs_in_one_word_is_not_shared() -> None:
 
 def test_the_file_is_the_schema_and_short() -> None:
     text = (Path(__file__).parents[2] / "schemas/netspec.schema.json").read_text(encoding="utf-8")
-    assert text == written_out(published.published_schema())
-    assert json.loads(text) == published.published_schema()
+    assert text == written_out(published.build_schema())
+    assert json.loads(text) == published.build_schema()
     assert len(text.encode()) < MOST_BYTES

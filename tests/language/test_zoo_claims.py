@@ -15,7 +15,7 @@ from netspec.diagnostics.model import Diagnostics
 from netspec.ir.types import TensorType
 from netspec.read_options import Reading
 from netspec.repair.check import check_as
-from netspec.resolve.written_out import spelled
+from netspec.resolve.written_out import spell
 from netspec.source import Source
 from netspec.syntax.paths import zoo_folder, zoo_specs
 from netspec.syntax.writer import flow
@@ -55,7 +55,7 @@ def test_explain_is_true_of_every_parameter(name: str) -> None:
         for parameter in node.layer.params:
             path = f"{node.name}.{parameter}"
             head, *lines = origin(program.resolved, path).split("\n")
-            assert head == f"{path} = {flow(spelled(node.layer.__dict__[parameter]))}" or parameter in head, (
+            assert head == f"{path} = {flow(spell(node.layer.__dict__[parameter]))}" or parameter in head, (
                 path
             )
             assert lines, path

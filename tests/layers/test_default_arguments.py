@@ -9,16 +9,12 @@ from typing import Any
 import pytest
 from torch import nn
 
-from netspec import layers
+from netspec import torch_modules
 from netspec.ir import layer
 from tests.layers.rows import accepted, typed
 
 pytestmark = pytest.mark.torch
-BLOCKS = [
-    import_module(f"netspec.layers.{m.name}")
-    for m in iter_modules(layers.__path__)
-    if m.name.startswith("blocks")
-]
+BLOCKS = [import_module(f"netspec.torch_modules.{m.name}") for m in iter_modules(torch_modules.__path__)]
 
 
 def constructed(target: str) -> Any:

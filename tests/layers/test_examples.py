@@ -10,11 +10,11 @@ import torch
 from rows import Row
 from torch.utils.flop_counter import FlopCounterMode
 
-from netspec.analysis.infer import named, named_type
+from netspec.analysis.infer import name_axes, name_parameters
 from netspec.diagnostics.model import SpecError
 from netspec.driver import findings as rule_findings
 from netspec.emit.torch_source import class_name, torch_source
-from netspec.ir.dims import Dim, bounds, evaluate, symbol, symbols, untraced
+from netspec.ir.dims import Dim, bounds, evaluate, symbol, symbols, untrace
 from netspec.ir.rule import RuleError, collecting
 from netspec.ir.types import TensorType
 from netspec.read_options import PLAIN
@@ -93,11 +93,11 @@ def test_traced_rule_equals_plain_rule(row: Row) -> None:
     with collecting():
         plain = tuple_of(layer.infer(*bottoms))
         traced = tuple_of(
-            named(layer).infer(
-                *(named_type(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))
+            name_parameters(layer).infer(
+                *(name_axes(b, i if len(bottoms) > 1 else None) for i, b in enumerate(bottoms))
             )
         )
-    assert [[untraced(s) for s in t.shape] for t in traced] == [list(t.shape) for t in plain]
+    assert [[untrace(s) for s in t.shape] for t in traced] == [list(t.shape) for t in plain]
 
 
 @ACCEPTED

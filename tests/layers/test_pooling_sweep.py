@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from netspec.ir.types import TensorType
-from netspec.layers.common.windows import pooled
+from netspec.layers.common.windows import pool_sizes
 from netspec.layers.pooling import Pooling
 from netspec.torch_modules import pooling
 
@@ -91,7 +91,7 @@ def test_two_axes_are_two_times_one() -> None:
         x = torch.from_numpy(rng.standard_normal((2, 3, h, w)).astype(np.float32))
         bottom = TensorType(tuple(x.shape))
         y = made(layer, bottom)(x).numpy()
-        assert y.shape[2:] == pooled((h, w), layer.window(bottom), "CEIL")
+        assert y.shape[2:] == pool_sizes((h, w), layer.window(bottom), "CEIL")
         wanted = weights(h, kh, sh, ph, y.shape[2]) @ x.numpy() @ weights(w, kw, sw, pw, y.shape[3]).T
         np.testing.assert_allclose(
             y, wanted, rtol=1e-4, atol=1e-5, err_msg=str((h, kh, sh, ph, w, kw, sw, pw))

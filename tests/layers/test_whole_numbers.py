@@ -117,7 +117,7 @@ layers:
 def test_in_a_block_and_beside_a_reader_of_places() -> None:
     """One class serves both uses of a block; the reader of places gets whole numbers still."""
     graph = load_source(Source("net.yaml", BLOCK)).graph("test")
-    converted = {node.name: graph.converted(node) for node in graph.graph.nodes}
+    converted = {node.name: graph.find_converted(node) for node in graph.graph.nodes}
     assert {name for name, places in converted.items() if places} == {"b.n"}
     net = netspec.compile(graph)
     assert all(tensor.isfinite().all() for tensor in net(torch.rand(2, 3, 8, 8)).values())

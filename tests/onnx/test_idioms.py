@@ -13,7 +13,7 @@ from netspec.diagnostics import SpecError
 from netspec.emit.onnx_model import onnx_model
 from netspec.ir.dims import evaluate, largest, smallest, symbol
 from netspec.ir.types import TensorType
-from netspec.layers.common.windows import Window, pooled
+from netspec.layers.common.windows import Window, pool_sizes
 
 pytestmark = pytest.mark.onnx
 RNG = np.random.default_rng(0)
@@ -191,7 +191,7 @@ def test_pooling_is_caffe_s(k: int, s: int, p: int, kind: str, rounding: str) ->
 
     graph = single(build, ("N,2,W",), ("N,2,W",))
     graph.types[graph.graph.outputs[0]] = TensorType(
-        (symbol("N"), 2, *pooled((symbol("W"),), window, rounding))
+        (symbol("N"), 2, *pool_sizes((symbol("W"),), window, rounding))
     )  # type: ignore[index]
     opened = session(onnx_model(graph, {}))
     for size in range(max(k - 2 * p, 1), 10):
@@ -208,7 +208,7 @@ def test_pooling_is_caffe_s(k: int, s: int, p: int, kind: str, rounding: str) ->
 def test_places_of_maxima_count_within_the_plane(k: int, s: int, p: int) -> None:
     window = Window((k, k), (s, s), (p, p), (1, 1))
     x = RNG.integers(0, 3, (2, 3, 7, 6)).astype(np.float32)
-    high, wide = pooled((7, 6), window, "CEIL")
+    high, wide = pool_sizes((7, 6), window, "CEIL")
     found = run(
         lambda g, v: g.cast(g.max_pool_indices(v, window, "CEIL")[1], "float32"),
         ("N,3,7,6",),

@@ -13,7 +13,7 @@ from netspec import compiled
 from netspec.data.decode import prepare
 from netspec.diagnostics import SpecError
 from netspec.driver import Program, load_source
-from netspec.emit.onnx_model import onnx_model, outlined
+from netspec.emit.onnx_model import onnx_model, outline_model
 from netspec.ir.dims import symbol
 from netspec.source import Source
 
@@ -148,7 +148,7 @@ def test_state_is_an_input_and_an_output() -> None:
     model = onnx_model(graph, {})
     assert [(i.name, dims(i)) for i in model.graph.input] == [("x0", ["N", 3]), ("l.h", ["N", 3])]
     assert [(o.name, dims(o)) for o in model.graph.output] == [("y0", ["N", 3]), ("l.h.next", ["N", 3])]
-    assert outlined(graph).states["l.h"][0] == "l.h.next"
+    assert outline_model(graph).states["l.h"][0] == "l.h.next"
     x, h = np.ones((2, 3), np.float32), np.full((2, 3), 5, np.float32)
     assert [made[0, 0] for made in session(model).run(None, {"x0": x, "l.h": h})] == [6, 6]
 

@@ -7,7 +7,7 @@ import netspec
 from netspec import layers
 from netspec.diagnostics import SpecError
 from netspec.driver import load_source
-from netspec.emit.onnx_model import outlined
+from netspec.emit.onnx_model import outline_model
 from tests.layers import rows
 
 PAGE = Path(netspec.__file__).parents[1] / "docs" / "caffe.md"
@@ -17,7 +17,7 @@ LISTED = re.compile(r"<!-- refused -->\n(.*?)<!-- end -->", re.DOTALL)
 def reasons(row: rows.Row) -> list[str]:
     """Why export refuses the row's layer; nothing where it takes it."""
     try:
-        outlined(load_source(rows.source(row)).graph("test"), {})
+        outline_model(load_source(rows.source(row)).graph("test"), {})
     except SpecError as error:
         assert {d.code for d in error.diagnostics} == {"NS701"}
         assert all(d.fact and d.place for d in error.diagnostics)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import netspec
-from netspec.analysis.field.receptive_field import Field, fields, later, unshifted
+from netspec.analysis.field.receptive_field import Field, explain_unshifted, fields, later
 from netspec.driver import load_source
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
@@ -166,7 +166,7 @@ def test_the_statistics_of_a_batch_are_not_causal_in_training() -> None:
 ])  # fmt: skip
 def test_proofs_of_equivariance(shape: str, lines: list[str], proven: bool) -> None:
     typed = load_source(Source("net.yaml", text(lines, "d", shape))).graph()
-    assert (unshifted(typed, typed.graph.outputs[0], fields(typed)) is None) == proven
+    assert (explain_unshifted(typed, typed.graph.outputs[0], fields(typed)) is None) == proven
 
 
 def test_a_causal_query_that_may_see_nothing_sees_nothing_later() -> None:

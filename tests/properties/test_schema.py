@@ -17,7 +17,7 @@ from netspec.ir.layer import Example, Layer
 from netspec.record import Record, Reject
 from netspec.repair.check import check_source
 from netspec.resolve.json_schema.judge import WORDS, Fault, faults_by_jsonschema, own_faults
-from netspec.resolve.json_schema.publish import published_schema
+from netspec.resolve.json_schema.publish import build_schema
 from netspec.resolve.read_record import as_json, read_record
 from netspec.resolve.sections.spec_file import LayerFields
 from netspec.source import Source
@@ -188,7 +188,7 @@ def test_names_of_the_shorthand_are_unique_in_a_layer(cls: type[Any]) -> None:
 
 # --- the published schema ----------------------------------------------------------------------------------------------
 
-PUBLISHED = Draft202012Validator(published_schema())
+PUBLISHED = Draft202012Validator(build_schema())
 ROWS = [pytest.param(cls, row, id=f"{cls.type} {row.parameters}") for cls in TYPES for row in cls.examples()]
 SAID_BY_SCHEMA = {"NS102", "NS103", "NS104", "NS105", "NS106", "NS107", "NS108"}
 
@@ -213,7 +213,7 @@ def dollars(value: Any) -> Any:
 
 
 def test_published_schema_is_a_schema_and_describes_every_property() -> None:
-    schema = published_schema()
+    schema = build_schema()
     Draft202012Validator.check_schema(schema)
     bare = []
 
@@ -252,7 +252,7 @@ def test_published_schema_and_example_rows(cls: type[Layer], row: Example) -> No
 
 @pytest.mark.parametrize("cls", TYPES, ids=lambda cls: cls.type)
 def test_published_schema_and_own_check_agree_where_there_are_no_expressions(cls: type[Layer]) -> None:
-    definition = {**published_schema(), "$ref": f"#/$defs/{cls.type}"}
+    definition = {**build_schema(), "$ref": f"#/$defs/{cls.type}"}
     needs = {
         "$defs": definition["$defs"],
         "allOf": [{"$ref": f"#/$defs/{cls.type}"}, {"$ref": "#/$defs/complete"}],

@@ -22,7 +22,7 @@ from netspec.ir.dims import (
     symbol,
     symbols,
     total,
-    untraced,
+    untrace,
 )
 from netspec.ir.rule import VERDICTS, RuleError, arithmetic, collecting, require
 
@@ -58,7 +58,7 @@ def test_every_operator_of_a_traced_size_is_that_of_integers_from_both_sides(wor
             assert isinstance(made, Traced)
             assert made.value == compute(a, b), (left, right)
             assert made.tree[0] == word
-            assert tuple(map(untraced, made.tree[1:])) == (a, b)  # type: ignore[arg-type]
+            assert tuple(map(untrace, made.tree[1:])) == (a, b)  # type: ignore[arg-type]
             assert [side is given for side, given in zip(made.tree[1:], (left, right), strict=True)] == [
                 True,
                 True,
@@ -78,7 +78,7 @@ def test_a_traced_symbol_computes_as_the_symbol_does(word: str, other: Size) -> 
         ):
             made = compute(*sides)
             assert isinstance(made, Traced)
-            assert untraced(made) == bare
+            assert untrace(made) == bare
             assert made.terms == polynomial.parts(bare)
 
 
@@ -110,12 +110,12 @@ def test_ceilings_and_extremes_keep_their_history() -> None:
         x, y = Traced(a, "x"), Traced(b, "y")
         for left, right in ((x, y), (x, b), (a, y), (a, b)):
             made = ceil_div(left, right)
-            assert untraced(made) == ceiling(a, b)
+            assert untrace(made) == ceiling(a, b)
             assert isinstance(made, Traced) == (left is x or right is y)
             assert not isinstance(made, Traced) or made.tree == ("ceil", left, right)
             for choose, word, truth in ((smallest, "min", min), (largest, "max", max)):
                 chosen = choose(left, right, 2)
-                assert untraced(chosen) == truth(a, b, 2)
+                assert untrace(chosen) == truth(a, b, 2)
                 assert isinstance(chosen, Traced) == (left is x or right is y)
                 assert not isinstance(chosen, Traced) or (chosen.tree[0], chosen.tree[2]) == (word, 2)
 

@@ -4,7 +4,7 @@ import pytest
 
 from netspec.analysis.lint.pictures import WHITE
 from netspec.diagnostics.model import Diagnostic
-from netspec.repair.edits import edited
+from netspec.repair.edits import apply_edits
 from netspec.source import Source
 from tests.analysis.analysis_specs import findings, net
 
@@ -16,7 +16,7 @@ def first(text: str) -> Diagnostic:
 
 
 def mended(text: str, found: Diagnostic, at: int = 0) -> str:
-    source = edited(Source("spec.yaml", text), found.fixes[at].edits)
+    source = apply_edits(Source("spec.yaml", text), found.fixes[at].edits)
     assert source is not None
     return source.text
 

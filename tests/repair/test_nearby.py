@@ -2,7 +2,7 @@
 
 import pytest
 
-from netspec.repair.edits import edited
+from netspec.repair.edits import apply_edits
 from netspec.source import Source
 from tests.analysis.analysis_specs import findings, net
 
@@ -27,7 +27,7 @@ def offered(text: str) -> list[list[str]]:
     (found,) = [d for d in findings(text) if d.severity == "error"]
     assert found.code == "NS302"
     for fix in found.fixes:
-        mended = edited(Source("spec.yaml", text), fix.edits)
+        mended = apply_edits(Source("spec.yaml", text), fix.edits)
         assert mended is not None
         assert [d for d in findings(mended.text) if d.severity == "error"] == []
     return [[edit.text for edit in fix.edits] for fix in found.fixes]

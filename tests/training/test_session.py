@@ -137,10 +137,10 @@ def test_a_loss_that_is_not_finite_is_never_best(tmp_path: Path) -> None:
     """Whatever the accuracy says."""
     job = replace(session(program(), CPU).job, losses=frozenset({"loss", "side"}))
     training = loop.Training(job, tmp_path, CPU, Interrupt(), Silent())
-    assert not training.improved({"loss": 1.0, "side": math.nan, "accuracy": 0.5})
-    assert not training.improved({"loss": math.nan, "accuracy": 0.5})
-    assert not training.improved({"loss": math.inf, "accuracy": 0.5})
-    assert training.improved({"loss": 1.0, "accuracy": 0.1})
+    assert not training.is_improved({"loss": 1.0, "side": math.nan, "accuracy": 0.5})
+    assert not training.is_improved({"loss": math.nan, "accuracy": 0.5})
+    assert not training.is_improved({"loss": math.inf, "accuracy": 0.5})
+    assert training.is_improved({"loss": 1.0, "accuracy": 0.1})
 
 
 def test_runs_of_one_second_and_the_latest_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

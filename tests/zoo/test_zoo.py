@@ -14,7 +14,7 @@ from netspec import driver
 from netspec.compiled import compile as compiled
 from netspec.diagnostics.model import Diagnostics
 from netspec.diagnostics.render import render
-from netspec.emit.onnx_model import onnx_model, outlined
+from netspec.emit.onnx_model import onnx_model, outline_model
 from netspec.emit.torch_source import class_name, torch_source
 from netspec.exporters.certification.bench import Bench
 from netspec.exporters.certification.certify import Certification
@@ -77,9 +77,9 @@ ONLY_SHAPES = 8_000_000
 def test_file_and_onnxruntime_agree_with_torch(name: str, tmp_path: Path) -> None:
     run = narrow(name)
     if run != name:
-        outlined(typed(name))
+        outline_model(typed(name))
     if parameters(run) > ONLY_SHAPES:
-        outlined(typed(run))
+        outline_model(typed(run))
         return
     agrees_with_file(run, emitted(run, tmp_path))
     agrees_with_onnxruntime(run)

@@ -6,7 +6,7 @@ import pytest
 
 from netspec import driver
 from netspec.reference.zoo_page import zoo_pages
-from netspec.reference.zoo_parts import drawn, inside, parts_of, templates
+from netspec.reference.zoo_parts import draw_chart, inside, parts_of, templates
 from netspec.syntax.paths import zoo_specs
 
 PATHS = dict(zoo_specs())
@@ -54,5 +54,5 @@ def test_copies_of_a_block_are_one_part_and_its_inside_another_picture() -> None
         "bottleneck",
         {"conv-bn": "Convolution, BatchNorm, Scale, ReLU"},
     )
-    picture = drawn(typed, parts_of(typed, nodes, depth=1))
+    picture = draw_chart(typed, parts_of(typed, nodes, depth=1))
     assert picture.count("-->") == 6 and "shortcut<br/>conv-bn" in picture

@@ -4,7 +4,7 @@ from typing import Any
 
 from netspec.analysis.infer import infer
 from netspec.diagnostics.model import Diagnostics
-from netspec.frozen_classes import changed
+from netspec.frozen_classes import replace_fields
 from netspec.ir.graph import Graph, Node, TypedGraph, Value
 from netspec.ir.layer import Layer
 
@@ -27,7 +27,7 @@ def thinned(typed: TypedGraph) -> TypedGraph | None:
         layer = layers.setdefault(id(node.layer), thin(node.layer))  # copies of a block share one
         nodes[node] = copy_of(node, layer, tuple(values[v] for v in node.bottoms), nodes)
         values.update(zip(node.tops, nodes[node].tops, strict=True))
-    made: Graph = changed(
+    made: Graph = replace_fields(
         graph,
         nodes=tuple(nodes.values()),
         outputs=tuple(values[v] for v in graph.outputs),
@@ -43,7 +43,7 @@ def thin(layer: Layer) -> Layer:
     if not isinstance(getattr(given, "num_output", None), int):
         return layer
     by_channel = {"group": width(given.group)} if getattr(given, "group", 1) == given.num_output else {}
-    return changed(layer, num_output=width(given.num_output), **by_channel)
+    return replace_fields(layer, num_output=width(given.num_output), **by_channel)
 
 
 def copy_of(node: Node, layer: Layer, bottoms: tuple[Value, ...], nodes: dict[Node, Node]) -> Node:

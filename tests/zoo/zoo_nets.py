@@ -12,7 +12,7 @@ from thin import thinned
 
 from netspec import driver
 from netspec.compiled import compile as compiled
-from netspec.frozen_classes import changed
+from netspec.frozen_classes import replace_fields
 from netspec.ir.dims import evaluate, symbols
 from netspec.ir.graph import TypedGraph, Value, WeightRef
 from netspec.ir.layer import Filler
@@ -60,7 +60,9 @@ def scored(found: TypedGraph) -> TypedGraph:
         if v.node is not None
     ]
     kept = {v.name: v for v in (*behind, *found.graph.outputs)}
-    return changed(found, graph=changed(found.graph, inputs=inputs, outputs=tuple(kept.values())))
+    return replace_fields(
+        found, graph=replace_fields(found.graph, inputs=inputs, outputs=tuple(kept.values()))
+    )
 
 
 def parameters(name: str) -> int:

@@ -12,24 +12,31 @@ from typing import Any
 
 from netspec.analysis.cost import NetCost, batch_symbol, cost, weight_counts
 from netspec.analysis.evidence import Disagreement
-from netspec.analysis.expect.shapes import size_of, wanted
+from netspec.analysis.expect.shapes import show_wanted, size_of
 from netspec.analysis.expect.words import sensible
-from netspec.analysis.field.receptive_field import Fields, culprit, fields, fields_of, later, unshifted
+from netspec.analysis.field.receptive_field import (
+    Fields,
+    culprit,
+    explain_unshifted,
+    fields,
+    fields_of,
+    later,
+)
 from netspec.analysis.infer import sharing
 from netspec.analysis.memory import at_peak
 from netspec.diagnostics.evidence import About, Missed
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
 from netspec.diagnostics.suggest import nearest
-from netspec.frozen_classes import changed, frozen
+from netspec.frozen_classes import frozen, replace_fields
 from netspec.ir.dims import Size, evaluate, total
 from netspec.ir.graph import Graph, Node, TypedGraph, Value
-from netspec.resolve.deploy import deployed
+from netspec.resolve.deploy import cut_to_outputs
 from netspec.resolve.read_record import read_record
 from netspec.resolve.resolve import Resolved
-from netspec.resolve.sections.expect import Expectations, ExpectSection, Limit, shown_amount
+from netspec.resolve.sections.expect import Expectations, ExpectSection, Limit, show_amount
 from netspec.syntax.located import Located
 
-__all__ = ["deploy_view", "expect", "expected_shapes"]
+__all__ = ["deploy_view", "expect", "read_expected_shapes"]
 
 COUNTED = Missed(counted=True)
 
@@ -54,7 +61,7 @@ def expect(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Dia
         Budget(trained, said.train, inner, "the net in training", diagnostics).check()
 
 
-def expected_shapes(resolved: Resolved, graph: Graph) -> dict[Value, tuple[Size, ...]]:
+def read_expected_shapes(resolved: Resolved, graph: Graph) -> dict[Value, tuple[Size, ...]]:
     """What `expect.shapes` says of a graph's values, as far as it can be read."""
     section = resolved.spec.section("expect")
     said = section.get("shapes") if section is not None else None
@@ -71,10 +78,10 @@ def deploy_view(resolved: Resolved, typed: TypedGraph) -> TypedGraph:
     give.
     """
     blobs = typed.graph.blobs
-    graph = deployed(typed.graph, tuple(blobs[name] for name, _ in resolved.outputs if name in blobs))
+    graph = cut_to_outputs(typed.graph, tuple(blobs[name] for name, _ in resolved.outputs if name in blobs))
     kept = set(graph.nodes)
     facts = tuple((node, fact) for node, fact in typed.facts if node in kept)
-    return changed(
+    return replace_fields(
         typed,
         graph=graph,
         facts=facts,
@@ -117,9 +124,9 @@ class Budget:
         self.receptive()
         for name, code, reason, fact in (
             ("causal", "NS327", later, "must not depend on a later input"),
-            ("equivariant", "NS328", unshifted, "must shift with its input"),
+            ("equivariant", "NS328", explain_unshifted, "must shift with its input"),
         ):
-            for value, at in self.named(name):
+            for value, at in self.find_blobs(name):
                 self.prove(code, value, at, reason, fact)
 
     # --- counts ------------------------------------------------------------------------------------------------------
@@ -146,14 +153,14 @@ class Budget:
                 evidence=COUNTED,
             )
             return
-        broken = limit.broken(value, unit)
+        broken = limit.find_broken(value, unit)
         if broken is None:
             return
         most = sorted(
             ((n, k) for n, k in spent.items() if isinstance(k, int) and k), key=lambda pair: -pair[1]
         )[:3]
         if value:
-            spenders = ", ".join(f"{n} {shown_amount(k, unit)} ({k / value:.0%})" for n, k in most)
+            spenders = ", ".join(f"{n} {show_amount(k, unit)} ({k / value:.0%})" for n, k in most)
         else:
             spenders = ""
         nodes = {node.name: node for node in self.typed.graph.nodes}
@@ -164,7 +171,7 @@ class Budget:
         )
         fact = (
             f"{name} of {self.view} must be {broken}: {'it is' if unit else 'there are'}"
-            f" {shown_amount(value, unit)}"
+            f" {show_amount(value, unit)}"
         )
         notes = (f"the largest shares: {spenders}",) if spenders else ()
         self.diagnostics.add(
@@ -234,14 +241,14 @@ class Budget:
                 continue
             for source, axes in fields_of(self.typed, value, self.fields).items():
                 sizes = {axis: field.size if field is not None else inf for axis, field in axes.items()}
-                wrong = {axis: size for axis, size in sizes.items() if limit.broken(size)}
+                wrong = {axis: size for axis, size in sizes.items() if limit.find_broken(size)}
                 for axis, size in list(wrong.items())[:1]:
                     if size < inf:
                         seen = f"{size:g} units"
                     else:
                         seen = "the whole"
                     fact = (
-                        f"a unit of {name} must see {limit.broken(size)} of {source}: it sees {seen} along"
+                        f"a unit of {name} must see {limit.find_broken(size)} of {source}: it sees {seen} along"
                         f" axis {axis}"
                     )
                     self.diagnostics.add(
@@ -305,7 +312,7 @@ class Budget:
             maker = f"{value.node.layer.type} {value.node.name}"
         else:
             maker = f"input {value.name}"
-        fact = f"{maker} must give {wanted(at)}: it gives {self.typed.types[value]}"
+        fact = f"{maker} must give {show_wanted(at)}: it gives {self.typed.types[value]}"
         others = [
             Label(place, f"gives {self.typed.types[n.tops[0]]}", "origin")
             for n in suspected
@@ -374,7 +381,7 @@ class Budget:
             if body is not None and key in body.mapping:
                 yield key, body.mapping[key], limit
 
-    def named(self, name: str) -> Iterator[tuple[Value, Located]]:
+    def find_blobs(self, name: str) -> Iterator[tuple[Value, Located]]:
         """Blobs listed under a key."""
         body = self.section.get(name)
         for item in body.items if body is not None else ():

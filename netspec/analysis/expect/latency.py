@@ -9,10 +9,10 @@ from netspec.diagnostics.evidence import Missed
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.resolve.read_record import read_record
 from netspec.resolve.resolve import Resolved
-from netspec.resolve.sections.expect import ExpectSection, LatencyLimit, shown_amount
+from netspec.resolve.sections.expect import ExpectSection, LatencyLimit, show_amount
 from netspec.syntax.located import Located
 
-__all__ = ["Demand", "demanded", "latency"]
+__all__ = ["Demand", "latency", "read_demand"]
 
 
 class Demand(NamedTuple):
@@ -22,7 +22,7 @@ class Demand(NamedTuple):
     body: Located
 
 
-def demanded(resolved: Resolved) -> Demand | None:
+def read_demand(resolved: Resolved) -> Demand | None:
     """The spec's demand; None where it makes none, or none that can be read."""
     section = resolved.spec.section("expect")
     body = section.get("latency") if section is not None else None
@@ -42,13 +42,13 @@ def latency(
 
     spent: seconds of each layer; those that take most are named.
     """
-    demand = demanded(resolved)
+    demand = read_demand(resolved)
     if demand is None or demand.limit.device != device:
         return []
     diagnostics, whole = Diagnostics(), sum((spent or {}).values())
     slowest = sorted((spent or {}).items(), key=lambda pair: -pair[1])[:5]
     shares = [
-        f"{layer} {shown_amount(seconds, 's')} ({seconds / whole:.0%})" for layer, seconds in slowest if whole
+        f"{layer} {show_amount(seconds, 's')} ({seconds / whole:.0%})" for layer, seconds in slowest if whole
     ]
     notes = (f"the largest shares: {', '.join(shares)}",) if shares else ()
     for name, seconds in measured.items():
@@ -56,8 +56,8 @@ def latency(
         if most is not None and seconds > most:
             at = demand.body.get(name) or demand.body
             fact = (
-                f"{name} on {device} must be at most {shown_amount(most, 's')}: it is"
-                f" {shown_amount(seconds, 's')}"
+                f"{name} on {device} must be at most {show_amount(most, 's')}: it is"
+                f" {show_amount(seconds, 's')}"
             )
             diagnostics.error("NS329", fact, at.span, notes=notes, evidence=Missed())
     return diagnostics.sorted()

@@ -6,15 +6,15 @@ import ast
 from typing import Any
 
 from netspec.ir.dims import Size, largest, smallest, symbol
-from netspec.ir.types import shown
+from netspec.ir.types import show_shape
 from netspec.syntax.located import Located
 
-__all__ = ["size_of", "wanted"]
+__all__ = ["show_wanted", "size_of"]
 
 
-def wanted(at: Located) -> str:
+def show_wanted(at: Located) -> str:
     """A shape as it was written."""
-    return shown(tuple(size if (size := size_of(item)) is not None else 0 for item in at.items))
+    return show_shape(tuple(size if (size := size_of(item)) is not None else 0 for item in at.items))
 
 
 OPERATORS: dict[type, Any] = {
@@ -35,19 +35,19 @@ def size_of(item: Located) -> Size | None:
     if not isinstance(value, str) or len(value) > 200:
         return None
     try:
-        return evaluated(ast.parse(value.strip(), mode="eval").body)
+        return evaluate_size(ast.parse(value.strip(), mode="eval").body)
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError):
         return None
 
 
-def evaluated(tree: ast.expr) -> Size:
+def evaluate_size(tree: ast.expr) -> Size:
     """The size an expression means; ValueError for any other word."""
     if isinstance(tree, ast.Constant) and type(tree.value) is int:
         return tree.value
     if isinstance(tree, ast.Name):
         return symbol(tree.id)
     if isinstance(tree, ast.BinOp) and type(tree.op) in OPERATORS:
-        found: Size = OPERATORS[type(tree.op)](evaluated(tree.left), evaluated(tree.right))
+        found: Size = OPERATORS[type(tree.op)](evaluate_size(tree.left), evaluate_size(tree.right))
         return found
     if (
         isinstance(tree, ast.Call)
@@ -56,5 +56,5 @@ def evaluated(tree: ast.expr) -> Size:
         and tree.args
         and not tree.keywords
     ):
-        return (smallest if tree.func.id == "min" else largest)(*map(evaluated, tree.args))
+        return (smallest if tree.func.id == "min" else largest)(*map(evaluate_size, tree.args))
     raise ValueError(ast.dump(tree))

@@ -64,7 +64,7 @@ def check_words(resolved: Resolved, diagnostics: Diagnostics) -> None:
         return
     sensible(expected, said, diagnostics)
     for body in (expected, expected.get("train")):
-        for name, span in named(body) if body is not None else ():
+        for name, span in find_names(body) if body is not None else ():
             check("NS330", name, "is no blob or layer of the net", span)
 
 
@@ -109,7 +109,7 @@ def texts(items: tuple[Item, ...]) -> Iterator[str]:
         yield from (part.text for part in item.body.walk() if part.text)
 
 
-def named(body: Located) -> Iterator[tuple[str, Span | None]]:
+def find_names(body: Located) -> Iterator[tuple[str, Span | None]]:
     """Names under the keys of `expect:` that go by blob or layer."""
     for key, declared in Expectations.params.items():
         part = body.get(key)

@@ -7,13 +7,13 @@ In: a typed graph and a node; out: per bottom a step for each axis. Knows no lay
 from netspec.ir.field import Reads, same_place, window_steps
 from netspec.ir.graph import Node, TypedGraph, Value
 
-__all__ = ["behind", "mixed", "reads", "reads_of"]
+__all__ = ["behind", "find_batch_mixer", "reads", "reads_of"]
 
 
 def reads(typed: TypedGraph, node: Node) -> tuple[Reads, ...]:
     """Per bottom, what one unit of the first top reads."""
     if "unpools" in node.layer.traits and len(node.bottoms) == 2:
-        return (unpooled(typed, node),) * 2
+        return (read_unpooled(typed, node),) * 2
     return node.layer.field(*typed.bottoms(node))
 
 
@@ -27,7 +27,7 @@ def reads_of(typed: TypedGraph, top: Value, first: Value, looks: Reads) -> Reads
     return tuple(step if i < min(len(a), len(b)) and a[i] == b[i] else None for i, step in enumerate(looks))
 
 
-def unpooled(typed: TypedGraph, node: Node) -> Reads:
+def read_unpooled(typed: TypedGraph, node: Node) -> Reads:
     """A value goes back to anywhere in the window that it was pooled from; where the mask is not
     that pooling's, to anywhere at all.
 
@@ -53,7 +53,7 @@ def of_batch(node: Node, phase: str) -> bool:
     return (node.mode or phase).upper() == "TRAIN" and node.layer.batch_in_training
 
 
-def mixed(typed: TypedGraph, value: Value) -> str | None:
+def find_batch_mixer(typed: TypedGraph, value: Value) -> str | None:
     """The layer that lets each unit depend on the whole batch, in words."""
     found = next((node for node in behind(typed, value) if of_batch(node, typed.graph.phase)), None)
     if found is not None:

@@ -10,8 +10,8 @@ from fractions import Fraction
 from math import ceil, floor, inf, lcm
 from typing import Any, NamedTuple
 
-from netspec.analysis.field.reads import behind, mixed, reads, reads_of
-from netspec.analysis.field.time_axis import named_time, place_bound
+from netspec.analysis.field.reads import behind, find_batch_mixer, reads, reads_of
+from netspec.analysis.field.time_axis import find_named_time, place_bound
 from netspec.ir.field import HERE, Number, Reads, Step
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Layer
@@ -23,11 +23,11 @@ __all__ = [
     "Fields",
     "as_json",
     "culprit",
+    "explain_unshifted",
     "fields",
     "fields_of",
     "later",
     "spatial",
-    "unshifted",
 ]
 
 EPS = 1e-6
@@ -105,7 +105,7 @@ class Extent(NamedTuple):
                 stride = round(stride)
         return Extent(stride, first, first, first, stride, last - first + self.width)
 
-    def joined(self, other: "Extent") -> "Extent":
+    def join(self, other: "Extent") -> "Extent":
         """What a unit sees that reads a unit of each at the same place."""
         if self.begin <= other.begin and other.end <= self.end:
             return self
@@ -199,12 +199,12 @@ def through(axes: Axes, reads: Reads, rank: int) -> Axes:
             made.append(field)
             continue
         if known != (key := (field[1:], step[1:])):
-            known, result = key, moved(field, step)
+            known, result = key, move_field(field, step)
         made.append(result if result.axis == field.axis else result._replace(axis=field.axis))
     return (*made, *(None,) * (rank - len(made)))
 
 
-def moved(field: Field, step: Step) -> Field:
+def move_field(field: Field, step: Step) -> Field:
     wide = field.wide.through(step)
     if isinstance(wide.stride, int):
         shift = wide.stride
@@ -230,7 +230,7 @@ def join(a: Axes, b: Axes) -> Axes:
         else:
             narrow = min(x.narrow, y.narrow, key=lambda e: e.size)
             made.append(
-                Field(x.axis, x.wide.joined(y.wide), narrow, lcm(x.period, y.period), max(x.edge, y.edge))
+                Field(x.axis, x.wide.join(y.wide), narrow, lcm(x.period, y.period), max(x.edge, y.edge))
             )
     return tuple(made)
 
@@ -239,7 +239,7 @@ def spatial(typed: TypedGraph, source: Value) -> tuple[int, ...]:
     """The axes of an input that a field is told for: all after the channels; where there are none,
     the time axis.
     """
-    time = named_time(typed.types[source])
+    time = find_named_time(typed.types[source])
     if time not in (0, 1):
         return tuple(range(2, typed.types[source].rank))
     return (time,)
@@ -252,7 +252,7 @@ def time_axis(typed: TypedGraph, source: Value, known: Fields) -> int | None:
     None where it is one step long, as that of a first state, which has nothing later; -1 where
     nothing tells.
     """
-    named, shape = named_time(typed.types[source]), typed.types[source].shape
+    named, shape = find_named_time(typed.types[source]), typed.types[source].shape
     if named is not None:
         if shape[named] != 1:
             return named
@@ -311,7 +311,7 @@ def later(typed: TypedGraph, value: Value, known: Fields) -> str | None:
     reads no input past its own time.
     """
     timed = False
-    if (mixing := mixed(typed, value)) is not None:
+    if (mixing := find_batch_mixer(typed, value)) is not None:
         return mixing
     for source, axes in known.get(value, {}).items():
         time = time_axis(typed, source, known)
@@ -333,7 +333,7 @@ def later(typed: TypedGraph, value: Value, known: Fields) -> str | None:
     return "no input it depends on has a time axis"
 
 
-def unshifted(typed: TypedGraph, value: Value, known: Fields) -> str | None:
+def explain_unshifted(typed: TypedGraph, value: Value, known: Fields) -> str | None:
     """Why a shift of the input by the value's stride does not shift the value; None where it does,
     the border apart.
     """
@@ -354,15 +354,15 @@ def unshifted(typed: TypedGraph, value: Value, known: Fields) -> str | None:
                     f"its stride along axis {axis} is {field.stride:g}, but only shifts by {field.period} are"
                     " kept on the way"
                 )
-    if (mixing := mixed(typed, value)) is not None:
+    if (mixing := find_batch_mixer(typed, value)) is not None:
         return mixing
-    bound = next((node for node in behind(typed, value) if bound_to_places(typed, node, known)), None)
+    bound = next((node for node in behind(typed, value) if is_bound_to_places(typed, node, known)), None)
     if bound is not None:
         return f"{bound.name} does something else at every place"
     return None
 
 
-def bound_to_places(typed: TypedGraph, node: Node, known: Fields) -> bool:
+def is_bound_to_places(typed: TypedGraph, node: Node, known: Fields) -> bool:
     """Whether a node treats the places of what shifts with the input differently."""
     moving = []
     for bottom in node.bottoms:

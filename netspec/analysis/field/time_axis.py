@@ -10,10 +10,10 @@ from netspec.ir.layer import Layer
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 
-__all__ = ["named_time", "place_bound"]
+__all__ = ["find_named_time", "place_bound"]
 
 
-def named_time(given: TensorType) -> int | None:
+def find_named_time(given: TensorType) -> int | None:
     """The axis of an input that is called T; else axis 0 where axis 1 is N, as recurrent layers
     have it; None where no letter tells.
     """

@@ -10,7 +10,7 @@ from netspec.resolve.sections.solver import SolverParameter
 from netspec.source import Span
 from netspec.syntax.located import Located
 
-__all__ = ["Course", "courses", "said_length"]
+__all__ = ["Course", "courses", "read_length"]
 
 
 @frozen
@@ -49,7 +49,7 @@ class Course:
         return f"{self.name or 'solver'}: {text}"
 
 
-def said_length(resolved: Resolved) -> int | None:
+def read_length(resolved: Resolved) -> int | None:
     """The iterations of a training, where the spec alone tells: not where it counts epochs."""
     train = resolved.file.train
     if train is not None and not train.solver.epochs:

@@ -10,7 +10,7 @@ from netspec.analysis.learning_rate.schedule import Stretch, schedule
 from netspec.diagnostics.model import Diagnostic
 from netspec.resolve.resolve import Resolved
 
-__all__ = ["BLAMED", "blamed", "idle", "nothing", "rate_faults", "unusable"]
+__all__ = ["BLAMED", "find_blamed_word", "idle", "nothing", "rate_faults", "unusable"]
 
 BLAMED = {
     "fixed": "base_lr",
@@ -57,7 +57,7 @@ def nothing(course: Course) -> Diagnostic | None:
     stretch = next(iter(idle(course)), None)
     if stretch is None or stretch[0] == course.length - 1:
         return None
-    word, policy = blamed(course, stretch), course.words.lr_policy
+    word, policy = find_blamed_word(course, stretch), course.words.lr_policy
     if word != "warmup_iter":
         why = course.value(word)
     else:
@@ -80,7 +80,7 @@ def idle(course: Course) -> list[Stretch]:
     return [each for each in schedule(words, course.length or 1).nothing if not (climbs and each == (0, 0))]
 
 
-def blamed(course: Course, stretch: Stretch) -> str:
+def find_blamed_word(course: Course, stretch: Stretch) -> str:
     """The word to change: of the warm-up where nothing beyond it is concerned."""
     if stretch[1] < course.words.warmup_iter:
         return "warmup_iter"
@@ -111,7 +111,7 @@ def unusable(course: Course) -> Diagnostic | None:
     )
     if not found:
         return None
-    word = blamed(course, found[0])
+    word = find_blamed_word(course, found[0])
     rate, worst = made.rate(found[0][0]), made.rate(found[0][1])
     if not math.isfinite(rate):
         value = "not finite"

@@ -59,12 +59,12 @@ def schedule(words: SolverParameter, length: int) -> Schedule:
         cuts.add(max(0, math.ceil(words.pct_start * length - 1)))
     begins = sorted(cut for cut in cuts if cut < length)
     return Schedule(
-        bounded(learning_rate(words, length)),
+        limit_rate(learning_rate(words, length)),
         tuple(zip(begins, [*(b - 1 for b in begins[1:]), length - 1], strict=True)),
     )
 
 
-def bounded(rate: Rate) -> Rate:
+def limit_rate(rate: Rate) -> Rate:
     """The rate, infinite where Python's numbers end."""
 
     def at(i: int) -> float:

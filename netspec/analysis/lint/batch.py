@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from netspec.analysis.batch_rows import mixing
 from netspec.analysis.lint.view import Found, View, finding
 from netspec.analysis.number_places import SHAPE, axes, within
-from netspec.analysis.sizes.fixed import Fixed, fixed_sizes, reopened
+from netspec.analysis.sizes.fixed import Fixed, find_fixed_sizes, reopen_size
 from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.ir.dims import symbols
@@ -15,12 +15,12 @@ from netspec.ir.rule import Change
 from netspec.record import as_written
 from netspec.source import Span
 
-__all__ = ["fixed", "mixed_rows"]
+__all__ = ["lint_fixed_size", "lint_mixed_rows"]
 
 
-def fixed(view: View) -> Iterator[Found]:
+def lint_fixed_size(view: View) -> Iterator[Found]:
     """NS414: a letter that only one number can stand for."""
-    for one in fixed_sizes(view.typed):
+    for one in find_fixed_sizes(view.typed):
         node, given = one.node, [i for i in view.typed.graph.inputs if holds(view.typed, i, one.name)]
         fixes = tuple(ways(view.typed, one, given))
         others = tuple(Label(i.span, f"any {one.name} here") for i in given if i.span is not None)
@@ -48,7 +48,7 @@ def place(node: Node, fixes: tuple[Fix, ...]) -> Span | None:
     return next(found, node.places["bottom" if "bottom" in node.places else "name"])
 
 
-def mixed_rows(view: View) -> Iterator[Found]:
+def lint_mixed_rows(view: View) -> Iterator[Found]:
     """NS415: outside training, what an output says of one sample depends on the others of the
     batch.
     """
@@ -71,7 +71,7 @@ def holds(typed: TypedGraph, given: Input, name: str) -> bool:
 
 def ways(typed: TypedGraph, one: Fixed, given: list[Input]) -> Iterator[Fix]:
     """The layers opened, or the input closed."""
-    made = reopened(typed.graph, one)
+    made = reopen_size(typed.graph, one)
     if made is not None and one.node in made:
         edits = [edit for node, change in made.items() for edit in rewritten(node, change) or (None,)]
         if len(made) > 1:

@@ -7,9 +7,9 @@ from netspec.analysis.lint.view import Found, View, finding, place_of
 from netspec.diagnostics.model import Diagnostic, Label
 from netspec.file_reading import open_text
 from netspec.ir.graph import Node, Value
-from netspec.syntax.paths import OutsideError, resolved, roots
+from netspec.syntax.paths import OutsideError, resolve_path, roots
 
-__all__ = ["idle_bias", "misaligned", "miscounted", "twice"]
+__all__ = ["idle_bias", "lint_label_count", "lint_misaligned_joins", "twice"]
 
 
 def idle_bias(view: View) -> Iterator[Found]:
@@ -54,7 +54,7 @@ def twice(view: View) -> Iterator[Found]:
     for node in view.nodes:
         for asks, does, name in PAIRS:
             if asks in node.layer.traits and node.bottoms:
-                scores = unchanged(node.bottoms[0])
+                scores = find_unchanged(node.bottoms[0])
                 before = scores.node
                 if before is not None and does in before.layer.traits:
                     fact = f"{before.name} takes a {name} before the loss, which takes one itself"
@@ -68,7 +68,7 @@ def twice(view: View) -> Iterator[Found]:
                     )
 
 
-def unchanged(value: Value) -> Value:
+def find_unchanged(value: Value) -> Value:
     """The value that another is a view of, or is but for what dropout takes."""
     while (
         value.node is not None
@@ -79,7 +79,7 @@ def unchanged(value: Value) -> Value:
     return value
 
 
-def misaligned(view: View) -> Iterator[Found]:
+def lint_misaligned_joins(view: View) -> Iterator[Found]:
     """NS409: branches join whose units stand for different places of the input."""
     for node in view.nodes:
         if (
@@ -134,7 +134,7 @@ def apart(a: Extent, b: Extent) -> bool:
     return abs(a.center - b.center) > a.stride / 2 and not a.end == b.end <= 0
 
 
-def miscounted(view: View) -> Iterator[Found]:
+def lint_label_count(view: View) -> Iterator[Found]:
     """NS410: as many labels as an output has channels."""
     section = view.resolved.spec.section("output")
     for name, body in (section.mapping if section is not None else {}).items():
@@ -165,7 +165,7 @@ def lines_of(folder: str, path: str) -> int | None:
     if not path.endswith(".txt"):
         return None
     try:
-        with open_text(resolved(path, folder), roots(folder)) as file:
+        with open_text(resolve_path(path, folder), roots(folder)) as file:
             return sum(1 for line in file if line.strip())
     except (OSError, UnicodeDecodeError, OutsideError):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from netspec.analysis.learning_rate.courses import courses
 from netspec.analysis.lint.view import Found, View, finding
-from netspec.ir.dims import evaluate, symbols, untraced
+from netspec.ir.dims import evaluate, symbols, untrace
 from netspec.ir.graph import Node
 
 __all__ = ["lagging", "lone"]
@@ -72,7 +72,7 @@ def lone(view: View) -> Iterator[Found]:
         count = node.layer.population(*view.typed.bottoms(node))
         if count is not None and batch is not None:
             count = evaluate(count, dict.fromkeys(firsts, batch))
-        if count is not None and untraced(count) == 1:
+        if count is not None and untrace(count) == 1:
             if batch is not None and "batch_statistics" in node.layer.traits:
                 samples = f", batch_size is {batch}"
             else:

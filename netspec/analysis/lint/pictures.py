@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from netspec.analysis.channels_last import turned_inputs
+from netspec.analysis.channels_last import find_turned_inputs
 from netspec.analysis.lint.view import Found, View
 from netspec.analysis.rule_fixes import turned
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
@@ -21,7 +21,7 @@ SEARCHED = 1000
 
 def channels_last(view: View) -> Iterator[Found]:
     """NS416: an input of pictures whose channels stand at the end."""
-    for given in turned_inputs(view.typed.graph):
+    for given in find_turned_inputs(view.typed.graph):
         fact = (
             f"{given.value.name} {view.typed.types[given.value]}: a window slides over all axes behind the"
             " second, that of the channels"
@@ -46,12 +46,12 @@ def small_means(view: View) -> Iterator[Found]:
                     fact,
                     place(given, means) or given.span,
                     notes=(note,),
-                    fixes=tuple(scaled(given, means)),
+                    fixes=tuple(scale_means(given, means)),
                 ),
             )
 
 
-def scaled(given: Input, means: tuple[float, ...]) -> Iterator[Fix]:
+def scale_means(given: Input, means: tuple[float, ...]) -> Iterator[Fix]:
     span = place(given, means)
     if span is not None:
         numbers = [float(f"{WHITE * mean:g}") for mean in means]

@@ -7,22 +7,22 @@ one quiet.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from netspec.analysis.learning_rate.courses import said_length
-from netspec.analysis.lint.batch import fixed, mixed_rows
+from netspec.analysis.learning_rate.courses import read_length
+from netspec.analysis.lint.batch import lint_fixed_size, lint_mixed_rows
 from netspec.analysis.lint.data import absent
-from netspec.analysis.lint.joins import idle_bias, misaligned, miscounted, twice
+from netspec.analysis.lint.joins import idle_bias, lint_label_count, lint_misaligned_joins, twice
 from netspec.analysis.lint.normalization import lagging, lone
 from netspec.analysis.lint.pictures import channels_last, small_means
 from netspec.analysis.lint.solver import odd_course, unread_words
-from netspec.analysis.lint.training import dead, muted, untrained, zero_start, zero_weights
+from netspec.analysis.lint.training import dead, lint_muted_losses, lint_untrained, zero_start, zero_weights
 from netspec.analysis.lint.view import Found, View
 from netspec.analysis.lint.windows import (
-    chequered,
-    dropped,
     far_sighted,
+    lint_chequerboard,
+    lint_dropped_input,
+    lint_padded_pooling,
+    lint_skipped_input,
     overhanging,
-    padded_pooling,
-    skipped,
 )
 from netspec.diagnostics.codes import CODES, Phase, number_of, phase_of
 from netspec.diagnostics.model import Diagnostics
@@ -32,26 +32,32 @@ from netspec.resolve.resolve import Resolved
 __all__ = ["lint", "lint_training", "zero_weights"]
 
 LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
-    dropped,
-    skipped,
-    chequered,
+    lint_dropped_input,
+    lint_skipped_input,
+    lint_chequerboard,
     idle_bias,
     twice,
     far_sighted,
-    misaligned,
-    miscounted,
-    padded_pooling,
+    lint_misaligned_joins,
+    lint_label_count,
+    lint_padded_pooling,
     lone,
-    fixed,
+    lint_fixed_size,
     overhanging,
-    mixed_rows,
+    lint_mixed_rows,
     channels_last,
     small_means,
 )
 """Those that look at every phase."""
 COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (unread_words, odd_course, lagging)
 """Those that depend on how long the training lasts, which may be known only where it begins."""
-LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (untrained, muted, zero_start, absent, *COURSE)
+LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (
+    lint_untrained,
+    lint_muted_losses,
+    zero_start,
+    absent,
+    *COURSE,
+)
 """Those that look at the net in training."""
 
 
@@ -74,7 +80,7 @@ def lint(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagn
     does not name.
     """
     allowed = allowances(resolved, diagnostics)
-    views = tuple(View(resolved, graph, kind, said_length(resolved)) for kind, graph in typed.items())
+    views = tuple(View(resolved, graph, kind, read_length(resolved)) for kind, graph in typed.items())
     found = list(dead(views))
     for view in views:
         found += [each for rule in LINTS for each in rule(view)]

@@ -84,7 +84,7 @@ def unread_in(made: list[Course]) -> Iterator[Diagnostic]:
                 for course in readers
                 if course.own is said or course.own.get(word) is None
             ]
-            if reasons and all(reasons) and written(word, readers):
+            if reasons and all(reasons) and is_written(word, readers):
                 if said is readers[0].shared:
                     who = "solver"
                 else:
@@ -92,7 +92,7 @@ def unread_in(made: list[Course]) -> Iterator[Diagnostic]:
                 yield Diagnostic("NS425", f"{who}: {reasons[0]}", said.key_span(word))
 
 
-def written(word: str, readers: list[Course]) -> bool:
+def is_written(word: str, readers: list[Course]) -> bool:
     """Whether a word has another value than the default, which is no use to say and no harm."""
     return any(getattr(course.words, word) != SolverParameter.params[word].default for course in readers)
 

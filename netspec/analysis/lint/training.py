@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from netspec.analysis.lint.view import Found, View, finding
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.traits import JUDGING
-from netspec.resolve.deploy import deployed
+from netspec.resolve.deploy import cut_to_outputs
 
-__all__ = ["dead", "muted", "untrained", "zero_start", "zero_weights"]
+__all__ = ["dead", "lint_muted_losses", "lint_untrained", "zero_start", "zero_weights"]
 
 
 def dead(views: tuple[View, ...]) -> Iterator[Found]:
@@ -18,7 +18,7 @@ def dead(views: tuple[View, ...]) -> Iterator[Found]:
     """
     alive: set[str] = set()
     for view in views:
-        alive.update(node.name for node in needed(view))
+        alive.update(node.name for node in find_needed(view))
     seen: set[str] = set()
     for view in views:
         for node in view.nodes:
@@ -34,10 +34,10 @@ def dead(views: tuple[View, ...]) -> Iterator[Found]:
                 )
 
 
-def needed(view: View) -> set[Node]:
+def find_needed(view: View) -> set[Node]:
     graph = view.typed.graph
     outputs = tuple(graph.blobs[name] for name, _ in view.resolved.outputs if name in graph.blobs)
-    roots = deployed(graph, outputs).outputs
+    roots = cut_to_outputs(graph, outputs).outputs
     values, found = set(roots), set[Node]()
     for node in reversed(graph.nodes):
         ends = node.layer.traits & JUDGING or node.layer.writes or any(node.loss_weights) or not node.tops
@@ -47,7 +47,7 @@ def needed(view: View) -> set[Node]:
     return found
 
 
-def untrained(view: View) -> Iterator[Found]:
+def lint_untrained(view: View) -> Iterator[Found]:
     """NS407: no loss sends a gradient to the parameters of a layer."""
     if not any(any(node.loss_weights) for node in view.nodes):
         return
@@ -56,7 +56,7 @@ def untrained(view: View) -> Iterator[Found]:
     without = dict.fromkeys(
         ref.node for ref in view.typed.weight_refs() if ref.kind == "parameter" and not ref.shared
     )
-    told = {node for node, _ in stopped(view)}
+    told = {node for node, _ in find_stopped_gradients(view)}
     for node in without:
         if node not in reached and node not in shared and node not in told:
             yield finding(
@@ -68,12 +68,12 @@ def untrained(view: View) -> Iterator[Found]:
             )
 
 
-def muted(view: View) -> Iterator[Found]:
+def lint_muted_losses(view: View) -> Iterator[Found]:
     """NS429: a loss asks a layer to learn through a top that sends no gradient back, as the last
     state of Caffe's recurrent layers.
     """
     reached = with_gradient(view)
-    for node, tops in stopped(view):
+    for node, tops in find_stopped_gradients(view):
         names = " and ".join(top.name for top in tops)
         if node in reached:
             fact = (
@@ -91,7 +91,7 @@ def muted(view: View) -> Iterator[Found]:
         )
 
 
-def stopped(view: View) -> list[tuple[Node, list[Value]]]:
+def find_stopped_gradients(view: View) -> list[tuple[Node, list[Value]]]:
     """The nodes with tops that send no gradient back, and those of them that one arrives at, where
     it would teach something.
     """

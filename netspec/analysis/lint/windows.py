@@ -9,10 +9,17 @@ from netspec.ir.dims import Size
 from netspec.ir.graph import Value
 from netspec.layers.common.windows import both
 
-__all__ = ["chequered", "dropped", "far_sighted", "overhanging", "padded_pooling", "skipped"]
+__all__ = [
+    "far_sighted",
+    "lint_chequerboard",
+    "lint_dropped_input",
+    "lint_padded_pooling",
+    "lint_skipped_input",
+    "overhanging",
+]
 
 
-def dropped(view: View) -> Iterator[Found]:
+def lint_dropped_input(view: View) -> Iterator[Found]:
     """NS401: the last window ends before the input does."""
     for s, axes in alike(
         s
@@ -28,7 +35,7 @@ def dropped(view: View) -> Iterator[Found]:
         yield finding("NS401", s.node, fact, "stride", note)
 
 
-def skipped(view: View) -> Iterator[Found]:
+def lint_skipped_input(view: View) -> Iterator[Found]:
     """NS402: gaps between windows."""
     for s, axes in alike(
         s
@@ -50,7 +57,7 @@ def alike(slides: Iterable["Slide"]) -> Iterator[tuple["Slide", str]]:
         yield each[0], " and ".join(s.axis for s in each)
 
 
-def chequered(view: View) -> Iterator[Found]:
+def lint_chequerboard(view: View) -> Iterator[Found]:
     """NS403: windows of a transposed convolution overlap unevenly (Odena et al. 2016)."""
     for node in view.nodes:
         if {"windowed", "transposed"} <= node.layer.traits:
@@ -69,7 +76,7 @@ def chequered(view: View) -> Iterator[Found]:
                 )
 
 
-def padded_pooling(view: View) -> Iterator[Found]:
+def lint_padded_pooling(view: View) -> Iterator[Found]:
     """NS411: a mean that counts the border's zeros, or a window that lies wholly in the border."""
     pools = [s for s in view.windows if "pooling" in s.node.layer.traits]
     for s, axes in alike(s for s in pools if s.past):

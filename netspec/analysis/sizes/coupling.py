@@ -8,7 +8,7 @@ from netspec.analysis.sizes.legal import LegalSizes
 from netspec.ir.dims import Dim, Monomial, Size, Terms, symbols
 from netspec.ir.rule import WORDS, Fact
 
-__all__ = ["factored", "joint"]
+__all__ = ["factor", "joint"]
 
 
 def joint(found: LegalSizes) -> tuple[str, ...]:
@@ -21,19 +21,21 @@ def joint(found: LegalSizes) -> tuple[str, ...]:
     for node, fact in found.demands:
         names = sorted(symbols(fact.left) | symbols(fact.right))
         if len(names) > 1:
-            said[f"{', '.join(names[:-1])} and {names[-1]} are coupled by {node.name}: {stated(fact)}"] = None
+            said[
+                f"{', '.join(names[:-1])} and {names[-1]} are coupled by {node.name}: {state_requirement(fact)}"
+            ] = None
         elif names and names[0] not in found.places:
-            said[f"{names[0]} is bound by {node.name}: {stated(fact)}"] = None
+            said[f"{names[0]} is bound by {node.name}: {state_requirement(fact)}"] = None
     return tuple(said)
 
 
-def stated(fact: Fact) -> str:
+def state_requirement(fact: Fact) -> str:
     """`16*H*W = 400`: products as products, what is equal on two sides."""
     word = "=" if fact.kind == "same" else WORDS[fact.kind]
-    return f"{factored(fact.left)} {word} {factored(fact.right)}"
+    return f"{factor(fact.left)} {word} {factor(fact.right)}"
 
 
-def factored(size: Size) -> str:
+def factor(size: Size) -> str:
     """A sum as the product of a number and one sum per symbol, where it is one; else as it stands."""
     names = sorted(symbols(size))
     if not isinstance(size, Dim) or len(names) < 2:
@@ -42,7 +44,7 @@ def factored(size: Size) -> str:
         parts = split(size, name)
         if parts is not None:
             count, own, rest = parts
-            factors = [bracketed(factored(part)) for part in (own, rest)]
+            factors = [bracket(factor(part)) for part in (own, rest)]
             return "*".join([*([str(count)] if count != 1 else []), *factors])
     return str(size)
 
@@ -75,7 +77,7 @@ def primitive(terms: Terms) -> Terms:
     return {monomial: count // common for monomial, count in terms.items()}
 
 
-def bracketed(text: str) -> str:
+def bracket(text: str) -> str:
     if text.isidentifier() or text.isdigit():
         return text
     return f"({text})"

@@ -11,8 +11,8 @@ from math import lcm
 from typing import NamedTuple
 
 from netspec.analysis.evidence import Disagreement
-from netspec.analysis.sizes.legal import LIMIT, counted, shown
-from netspec.analysis.sizes.progressions import compressed
+from netspec.analysis.sizes.legal import LIMIT, compile_count, show_side
+from netspec.analysis.sizes.progressions import compress
 from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, uses_of
 from netspec.ir.dims import Extremum, Quotient, Size, symbols
@@ -79,10 +79,10 @@ def conflict(facts: Sequence[Fact], name: str) -> Conflict | None:
     Few of them decide: those that refused a size so far are asked first, and all only of a size
     that these take.
     """
-    every, asked = counted(facts, name), list[int]()
+    every, asked = compile_count(facts, name), list[int]()
     while True:
-        met = counted([facts[i] for i in asked], name)
-        few, size = furthest(met, len(asked), tried([facts[i] for i in asked], name))
+        met = compile_count([facts[i] for i in asked], name)
+        few, size = furthest(met, len(asked), sizes_to_try([facts[i] for i in asked], name))
         index = asked[few] if few < len(asked) else len(facts)
         reached = every(size)
         if reached < index:
@@ -90,20 +90,20 @@ def conflict(facts: Sequence[Fact], name: str) -> Conflict | None:
             continue
         if index == len(facts):
             return None
-        enough = needed([facts[i] for i in asked[: few + 1]], name)
+        enough = find_conflict([facts[i] for i in asked[: few + 1]], name)
         if period_of(enough) <= FARTHEST:
             return Conflict(index, enough, size)
         return None
 
 
-def needed(facts: Sequence[Fact], name: str) -> tuple[Fact, ...]:
+def find_conflict(facts: Sequence[Fact], name: str) -> tuple[Fact, ...]:
     """Requirements that cannot be met together, without those that are not needed for that; the
     last one is.
     """
     kept = list(facts)
     for fact in facts[:-1]:
         fewer = [other for other in kept if other is not fact]
-        if furthest(counted(fewer, name), len(fewer), tried(fewer, name))[0] < len(fewer):
+        if furthest(compile_count(fewer, name), len(fewer), sizes_to_try(fewer, name))[0] < len(fewer):
             kept = fewer
     return tuple(kept)
 
@@ -122,7 +122,7 @@ def furthest(met: Callable[[int], int], count: int, sizes: Iterable[int]) -> tup
     return most, best
 
 
-def tried(facts: Sequence[Fact], name: str) -> Iterator[int]:
+def sizes_to_try(facts: Sequence[Fact], name: str) -> Iterator[int]:
     """Sizes to try: powers of two, all up to FARTHEST, stretches further up and about where a
     requirement comes to hold or ends.
 
@@ -141,7 +141,7 @@ def turns(fact: Fact, name: str) -> Iterator[int]:
     """The least sizes above FARTHEST at which the sides of a requirement change their order,
     between powers of two.
     """
-    above = counted([fact._replace(kind="at_least")], name)
+    above = compile_count([fact._replace(kind="at_least")], name)
     for power in range(FARTHEST.bit_length() - 1, GREATEST):
         low, high = 1 << power, 2 << power
         first = above(low)
@@ -188,12 +188,12 @@ def unmet(typed: TypedGraph, name: str, demands: Sequence[Demand], found: Confli
         own = any(each is node for each, _ in demands[: found.reached])
         who = (
             f"none of the {name} that the layers before{' and its own other rules' * own} take"
-            f" ({taken(takes, name, found.size)})"
+            f" ({show_taken_sizes(takes, name, found.size)})"
         )
     else:
         who = f"no {name}"
     values = " and ".join(
-        f"{shown(side, {name: example})}" for side in (fact.left, fact.right) if not isinstance(side, int)
+        f"{show_side(side, {name: example})}" for side in (fact.left, fact.right) if not isinstance(side, int)
     )
     joined = len(node.bottoms) > 1 and "bottom" in node.places
     return Diagnostic(
@@ -202,7 +202,7 @@ def unmet(typed: TypedGraph, name: str, demands: Sequence[Demand], found: Confli
         node.places["bottom" if joined else "name"],
         f"{who} gives {wanted}",
         others=(
-            *made(typed, node),
+            *label_bottoms(typed, node),
             *asking([d for d in demands[: found.reached] if d[1] in found.enough and d[0] is not node]),
         ),
         notes=(f"{name} = {example}: {values}",),
@@ -213,15 +213,15 @@ def unmet(typed: TypedGraph, name: str, demands: Sequence[Demand], found: Confli
 
 def taking(facts: Sequence[Fact], few: Sequence[Fact], name: str) -> Callable[[int], bool]:
     """Whether a size meets requirements, of which a few are asked first."""
-    some, every = counted(few, name), counted(facts, name)
+    some, every = compile_count(few, name), compile_count(facts, name)
     return lambda n: some(n) == len(few) and every(n) == len(facts)
 
 
-def taken(takes: Callable[[int], bool], name: str, size: int) -> str:
+def show_taken_sizes(takes: Callable[[int], bool], name: str, size: int) -> str:
     """The sizes that are taken, briefly; one of them where they are no few runs, or those without
     an end have one further up.
     """
-    runs = compressed([takes(n) for n in range(1, LIMIT + 1)])
+    runs = compress([takes(n) for n in range(1, LIMIT + 1)])
     endless = [p for p in runs if p.last is None]
     further = (
         p.start + p.step * ((1 << power) // p.step)
@@ -240,7 +240,7 @@ def asking(demands: Iterable[Demand]) -> Iterator[Label]:
             yield Label(span, f"requires {fact.left} {WORDS[fact.kind]} {fact.right}")
 
 
-def made(typed: TypedGraph, node: Node) -> tuple[Label, ...]:
+def label_bottoms(typed: TypedGraph, node: Node) -> tuple[Label, ...]:
     """Where the bottoms were made, with their shapes, and the uses of blocks that the layer comes
     from.
     """

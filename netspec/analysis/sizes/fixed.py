@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from netspec.analysis.infer import Pass
 from netspec.analysis.sizes.feasible import FARTHEST, FURTHER, Demand, alone
-from netspec.analysis.sizes.legal import LIMIT, counted
+from netspec.analysis.sizes.legal import LIMIT, compile_count
 from netspec.ir.dims import symbol, symbols
 from netspec.ir.graph import Graph, Node, TypedGraph
 from netspec.ir.rule import WORDS, Change, Fact, is_same
 from netspec.ir.types import TensorType
 
-__all__ = ["Fixed", "fixed_sizes", "reopened"]
+__all__ = ["Fixed", "find_fixed_sizes", "reopen_size"]
 
 STEPS = 50
 """Layers that one fix may change."""
@@ -39,7 +39,7 @@ class Fixed(NamedTuple):
         )
 
 
-def fixed_sizes(typed: TypedGraph) -> list[Fixed]:
+def find_fixed_sizes(typed: TypedGraph) -> list[Fixed]:
     """The open sizes of the inputs that only one number meets, each with the layer behind which
     none but it is left.
     """
@@ -47,14 +47,16 @@ def fixed_sizes(typed: TypedGraph) -> list[Fixed]:
         *(symbols(size) for i in typed.graph.inputs for size in typed.types[i.value].shape)
     )
     found = (
-        (name, only(demands, name)) for name, demands in alone(divided(typed.facts)).items() if name in given
+        (name, only(demands, name))
+        for name, demands in alone(cancel_common_symbols(typed.facts)).items()
+        if name in given
     )
     return [
         Fixed(name, number, *demand) for name, one in found if one is not None for number, demand in [one]
     ]
 
 
-def divided(facts: Iterable[Demand]) -> Iterator[Demand]:
+def cancel_common_symbols(facts: Iterable[Demand]) -> Iterator[Demand]:
     """Requirements that two sizes be equal without the symbols that both are multiples of: no size
     is 0.
     """
@@ -75,7 +77,7 @@ def only(demands: Sequence[Demand], name: str) -> tuple[int, Demand] | None:
     """The only number that meets requirements on one symbol, and the requirement with which it
     became so.
     """
-    kept = counted([fact for _, fact in demands], name)
+    kept = compile_count([fact for _, fact in demands], name)
     number, most = None, 0
     for n in chain(
         range(1, LIMIT + 1),
@@ -94,7 +96,7 @@ def only(demands: Sequence[Demand], name: str) -> tuple[int, Demand] | None:
     return None
 
 
-def reopened(graph: Graph, fixed: Fixed) -> dict[Node, Change] | None:
+def reopen_size(graph: Graph, fixed: Fixed) -> dict[Node, Change] | None:
     """Changes by which the layers that fix a symbol, one behind the other, take other numbers too;
     None where none of theirs does.
     """
@@ -115,18 +117,18 @@ def step(graph: Graph, node: Node, made: Mapping[Node, Change]) -> tuple[Change,
     """The first change of a layer with which the net, others changed before, has no error, and what
     it then demands.
     """
-    layers = {n: n.layer.changed(**change.parameters) for n, change in made.items()}
+    layers = {n: n.layer.replace(**change.parameters) for n, change in made.items()}
     types = Pass(graph, layers).run().types
     bottoms = [t for v in node.bottoms if isinstance(t := types.get(v), TensorType)]
-    for change in node.layer.reopened(*bottoms) if len(bottoms) == len(node.bottoms) else ():
-        then = Pass(graph, {**layers, node: node.layer.changed(**change.parameters)}).run()
+    for change in node.layer.reopen(*bottoms) if len(bottoms) == len(node.bottoms) else ():
+        then = Pass(graph, {**layers, node: node.layer.replace(**change.parameters)}).run()
         if not then.errors:
             return change, then.facts
     return None
 
 
 def fixing(facts: Iterable[Demand], name: str) -> Iterator[Node]:
-    demands = alone(divided(facts)).get(name, ())
+    demands = alone(cancel_common_symbols(facts)).get(name, ())
     one = only(demands, name) if demands else None
     if one is not None:
         yield one[1][0]

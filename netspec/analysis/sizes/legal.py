@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from netspec.analysis.cost import batch_symbol
-from netspec.analysis.infer import inferred
-from netspec.analysis.sizes.progressions import Progression, compressed
+from netspec.analysis.infer import infer_tops
+from netspec.analysis.sizes.progressions import Progression, compress
 from netspec.diagnostics.model import fail
-from netspec.frozen_classes import changed
+from netspec.frozen_classes import replace_fields
 from netspec.ir.dims import Extremum, Quotient, Size, bounds, evaluate, symbol, symbols
 from netspec.ir.graph import Graph, Input, Node, TypedGraph, Value
 from netspec.ir.rule import WORDS, Fact, RuleError, at_least, collecting, same
@@ -25,9 +25,9 @@ __all__ = [
     "LegalSizes",
     "Violation",
     "as_json",
-    "counted",
+    "compile_count",
     "legal_sizes",
-    "shown",
+    "show_side",
     "with_letters",
 ]
 
@@ -107,20 +107,20 @@ class LegalSizes:
     def of(self, names: Iterable[str]) -> list[Demand]:
         """The demands in which any of these symbols stands."""
         wanted = frozenset(names)
-        return [d for d in self.demands if wanted & named(d[1])]
+        return [d for d in self.demands if wanted & find_symbols(d[1])]
 
-    def coupled(self, name: str) -> tuple[str, ...]:
+    def find_coupled(self, name: str) -> tuple[str, ...]:
         """The other symbols that stand in a requirement with this one."""
-        return tuple(sorted(frozenset[str]().union(*(named(f) for _, f in self.of([name]))) - {name}))
+        return tuple(sorted(frozenset[str]().union(*(find_symbols(f) for _, f in self.of([name]))) - {name}))
 
     def solve(self, name: str) -> Axis:
         """Where others hang together with it, their own requirements count too."""
         together = self.together(name)
-        assumed = self.assumed(
-            name, frozenset[str]().union(*(named(f) for _, f in self.of(together))) - {name}
+        assumed = self.assume_others(
+            name, frozenset[str]().union(*(find_symbols(f) for _, f in self.of(together))) - {name}
         )
         demands = [(node, put_in(fact, assumed)) for node, fact in self.of(together)]
-        decide = compiled([fact for _, fact in demands], name)
+        decide = compile_test([fact for _, fact in demands], name)
         given = self.given.get(name, 0)
         if LIMIT // 2 < given <= FARTHEST:
             limit = given + LIMIT
@@ -131,8 +131,8 @@ class LegalSizes:
         below = next((n for n in range(min(around - 1, limit), 0, -1) if not legal[n - 1]), None)
         above = next((n for n in range(around + 1, limit + 1) if not legal[n - 1]), None)
         bad = tuple(self.violation({name: n}, demands) for n in (below, above) if n is not None)
-        others = self.coupled(name)
-        found = compressed(legal)
+        others = self.find_coupled(name)
+        found = compress(legal)
         if given > limit and decide(given) and not any(p.goes_on_to(given) for p in found):
             found = (*found, Progression(given, 1, given))
         return Axis(
@@ -154,11 +154,12 @@ class LegalSizes:
         while fresh:
             found |= fresh
             fresh = (
-                frozenset(o for _, fact in self.of(fresh) for o in named(fact) if o in self.places) - found
+                frozenset(o for _, fact in self.of(fresh) for o in find_symbols(fact) if o in self.places)
+                - found
             )
         return found
 
-    def assumed(self, name: str, others: Iterable[str]) -> dict[str, Size]:
+    def assume_others(self, name: str, others: Iterable[str]) -> dict[str, Size]:
         """What stands in for other symbols: their numbers, 1 for a count of samples, else the
         symbol itself (square inputs).
         """
@@ -170,7 +171,7 @@ class LegalSizes:
     def violation(self, sizes: Mapping[str, int], demands: Iterable[Demand]) -> Violation:
         for node, fact in demands:
             if verdict(fact, sizes) is not True:
-                left, right = (shown(side, sizes) for side in (fact.left, fact.right))
+                left, right = (show_side(side, sizes) for side in (fact.left, fact.right))
                 return Violation(
                     sizes, node, f"{fact.because}: {left} {WORDS[fact.kind]} {right} does not hold"
                 )
@@ -182,21 +183,21 @@ class LegalSizes:
         A count of samples that is not among the sizes is 1; what it alone must be is not judged.
         """
         samples = dict.fromkeys(
-            frozenset[str]().union(*(named(fact) for _, fact in self.demands)) - self.places.keys(), 1
+            frozenset[str]().union(*(find_symbols(fact) for _, fact in self.demands)) - self.places.keys(), 1
         )
         every = {**self.given, **samples, **sizes}
         asked = self.places.keys() | sizes.keys()
         broken = [
             (node, fact)
             for node, fact in self.demands
-            if named(fact) & asked and verdict(fact, every) is not True
+            if find_symbols(fact) & asked and verdict(fact, every) is not True
         ]
         if broken:
             return self.violation(every, broken)
         return None
 
 
-def named(fact: Fact) -> frozenset[str]:
+def find_symbols(fact: Fact) -> frozenset[str]:
     """The symbols that stand in a requirement."""
     return symbols(fact.left) | symbols(fact.right)
 
@@ -205,24 +206,26 @@ def telling(demands: tuple[Demand, ...]) -> tuple[Demand, ...]:
     """Without demands on several symbols that follow from those on each by itself: (H - 4)*(W - 4)
     >= 0 where H and W are at least 5.
     """
-    several = [fact for _, fact in demands if len(named(fact)) > 1]
+    several = [fact for _, fact in demands if len(find_symbols(fact)) > 1]
     if not several:
         return demands
-    own: dict[str, list[Fact]] = {name: [] for fact in several for name in sorted(named(fact))}
+    own: dict[str, list[Fact]] = {name: [] for fact in several for name in sorted(find_symbols(fact))}
     for _, fact in demands:
-        for name in named(fact) if len(named(fact)) == 1 else ():
+        for name in find_symbols(fact) if len(find_symbols(fact)) == 1 else ():
             own.setdefault(name, []).append(fact)
     from_there: dict[str, Size] = {
         name: symbol(name) + (least(facts, name) - 1) for name, facts in own.items()
     }
     return tuple(
-        (node, fact) for node, fact in demands if len(named(fact)) < 2 or fact.holds(from_there) is not True
+        (node, fact)
+        for node, fact in demands
+        if len(find_symbols(fact)) < 2 or fact.holds(from_there) is not True
     )
 
 
 def least(facts: Iterable[Fact], name: str) -> int:
     """The least size that meets requirements on one symbol; 1 where none is found."""
-    decide = compiled(facts, name)
+    decide = compile_test(facts, name)
     return next((n for n in range(1, LIMIT + 1) if decide(n)), 1)
 
 
@@ -240,9 +243,9 @@ def legal_sizes(typed: TypedGraph) -> LegalSizes:
                 for name in sorted(symbols(size) - {batch}):
                     places.setdefault(name, f"axis {axis} of {given.value.name}")
     if places:
-        return LegalSizes(telling(tuple(retyped(typed, typed.types))), places, {}, batch)
-    types, places, numbers = opened(typed)
-    return LegalSizes(telling(tuple(retyped(typed, types))), places, numbers, batch)
+        return LegalSizes(telling(tuple(retype(typed, typed.types))), places, {}, batch)
+    types, places, numbers = open_inputs(typed)
+    return LegalSizes(telling(tuple(retype(typed, types))), places, numbers, batch)
 
 
 def with_letters(graph: Graph) -> Graph:
@@ -261,10 +264,10 @@ def with_letters(graph: Graph) -> Graph:
         ]
         lead = each.type.shape[: each.type.rank - len(space)]
         given.append(each._replace(type=each.type._replace(shape=(*lead, *space))))
-    return changed(graph, inputs=tuple(given))
+    return replace_fields(graph, inputs=tuple(given))
 
 
-def opened(typed: TypedGraph) -> tuple[dict[Value, TensorType], dict[str, str], dict[str, int]]:
+def open_inputs(typed: TypedGraph) -> tuple[dict[Value, TensorType], dict[str, str], dict[str, int]]:
     """Inputs with symbols put in for their spatial axes: H and W for the first input that has any,
     H2 and W2 for the next.
 
@@ -305,7 +308,7 @@ def axis_letters(axes: int, count: int) -> tuple[str, ...]:
     )
 
 
-def retyped(typed: TypedGraph, given: Mapping[Value, TensorType]) -> Iterable[Demand]:
+def retype(typed: TypedGraph, given: Mapping[Value, TensorType]) -> Iterable[Demand]:
     """Type the graph again from these inputs, and say what that demands of their symbols. Weights
     keep the shapes they have.
     """
@@ -314,7 +317,7 @@ def retyped(typed: TypedGraph, given: Mapping[Value, TensorType]) -> Iterable[De
         bottoms = tuple(types[v] for v in node.bottoms)
         try:
             with collecting() as facts:
-                tops = inferred(node.layer, bottoms, len(node.tops))
+                tops = infer_tops(node.layer, bottoms, len(node.tops))
                 keep_weights(typed, node, bottoms)
                 for size in (size for top in tops for size in top.shape):
                     if not isinstance(size, int) and bounds(size)[0] < 0:
@@ -347,7 +350,7 @@ def verdict(fact: Fact, sizes: Mapping[str, int]) -> bool | None:
         return False
 
 
-def shown(side: Size, sizes: Mapping[str, int]) -> str:
+def show_side(side: Size, sizes: Mapping[str, int]) -> str:
     try:
         value = str(evaluate(side, sizes))
     except ZeroDivisionError:
@@ -360,14 +363,14 @@ def shown(side: Size, sizes: Mapping[str, int]) -> str:
 # --- trying all sizes ------------------------------------------------------------------------------------------------
 
 
-def compiled(facts: Iterable[Fact], name: str) -> Callable[[int], bool]:
+def compile_test(facts: Iterable[Fact], name: str) -> Callable[[int], bool]:
     """One function of the symbol that says whether all facts hold; common parts are computed once."""
     every = tuple(facts)
-    kept, count = counted(every, name), len(every)
+    kept, count = compile_count(every, name), len(every)
     return lambda n: kept(n) == count
 
 
-def counted(facts: Iterable[Fact], name: str) -> Callable[[int], int]:
+def compile_count(facts: Iterable[Fact], name: str) -> Callable[[int], int]:
     """One function of the symbol that says how many facts hold before the first that does not."""
     work = Work(name)
     for count, fact in enumerate(facts, 1):

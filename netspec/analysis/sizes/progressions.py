@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-__all__ = ["Progression", "compressed"]
+__all__ = ["Progression", "compress"]
 
 MOST_PERIOD = 1024
 
@@ -31,7 +31,7 @@ class Progression(NamedTuple):
         return f"{name} = {self.start}..{self.last} in steps of {self.step}"
 
 
-def compressed(legal: list[bool]) -> tuple[Progression, ...]:
+def compress(legal: list[bool]) -> tuple[Progression, ...]:
     """The legal sizes, legal[0] being size 1, as progressions without end, then what stands before
     them as runs.
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netspec.data.paths import existing, find_folder, judged, reading_error, resolve_path, roots_of
+from netspec.data.paths import existing, find_folder, judge_found_path, reading_error, resolve_path, roots_of
 from netspec.data.source import Array, ArraySource, Source
 from netspec.data.sources.image_folder import open_images
 from netspec.diagnostics import fail
@@ -64,7 +64,7 @@ def open_cifar10(
             return open_images(section, split, root, contract, allow_outside=allow_outside)
     pattern = PATTERNS[split or "train"]
     folder = find_folder(section.path, root, FOLDERS, pattern, allow_outside)
-    paths = [judged(path, root, folder, allow_outside) for path in sorted(folder.glob(pattern))]
+    paths = [judge_found_path(path, root, folder, allow_outside) for path in sorted(folder.glob(pattern))]
     records = np.concatenate([read_records(path, roots_of(root, folder, allow_outside)) for path in paths])
     pixels = records[:, 1:].reshape(-1, 3, 32, 32)
     return ArraySource(str(folder), {"image": pixels, "label": records[:, 0]}, "label", CLASSES, "rgb")

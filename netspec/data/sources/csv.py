@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
-from netspec.data.source import Array, ArraySource, Source, divided
+from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.diagnostics import fail
 from netspec.file_reading import Roots, open_text
 from netspec.resolve.sections.train import DataSection
@@ -47,7 +47,7 @@ def open_csv(
     labels, names = labels_of([row[column] for row in rows], classes, path, first)
     source = ArraySource(str(path), {"data": data, "label": labels}, "label", names)
     source.places = lambda index: f"line {first + index}"
-    return divided(source, split)
+    return split_source(source, split)
 
 
 def read_rows(path: Path, roots: Roots = None) -> tuple[list[str] | None, int, list[list[str]]]:

@@ -4,7 +4,7 @@ default data set.
 
 import numpy as np
 
-from netspec.data.source import ArraySource, Source, divided
+from netspec.data.source import ArraySource, Source, split_source
 
 __all__ = ["open_digits"]
 
@@ -24,4 +24,4 @@ def open_digits(split: str | None) -> Source:
     source = ArraySource(
         "digits", {"image": pixels, "label": labels}, "label", tuple(map(str, range(10))), "gray"
     )
-    return divided(source, split)
+    return split_source(source, split)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
-from netspec.data.source import MEMORY, Array, Field, Rows, Source, divided
+from netspec.data.source import MEMORY, Array, Field, Rows, Source, split_source
 from netspec.data.sources.npz import from_arrays
 from netspec.diagnostics import fail
 from netspec.file_reading import Roots, open_in, read_bytes, read_text
@@ -35,7 +35,7 @@ def open_hdf5(section: DataSection, split: str | None, root: Path, allow_outside
         raise fail("NS641", "source hdf5 needs `path:`, a file or a list of files")
     path = existing(resolve_path(section.path, root, allow_outside))
     roots = roots_for(root, allow_outside)
-    files = [path] if is_hdf5(path, roots) else listed(path, root, allow_outside)
+    files = [path] if is_hdf5(path, roots) else list_files(path, root, allow_outside)
     try:
         import h5py
     except ImportError as error:
@@ -51,9 +51,9 @@ def open_hdf5(section: DataSection, split: str | None, root: Path, allow_outside
                 "NS646", f"holds {', '.join(sets)}, the first file holds {', '.join(names)}", path=str(file)
             )
     if sum(d.size * d.dtype.itemsize for sets in opened for d in sets.values()) <= MEMORY:
-        arrays = {name: joined([sets[name] for sets in opened], name, files) for name in names}
+        arrays = {name: join_parts([sets[name] for sets in opened], name, files) for name in names}
         return from_arrays(str(path), arrays, section.label, split)
-    return divided(Stored(str(path), opened, section.label), split)
+    return split_source(Stored(str(path), opened, section.label), split)
 
 
 class Stored(Source):
@@ -177,7 +177,7 @@ def reading(name: Path | str) -> Iterator[None]:
         raise fail("NS645", f"damaged HDF5 file: {error}", path=str(name)) from error
 
 
-def joined(parts: list[Any], name: str, files: list[Path]) -> Array:
+def join_parts(parts: list[Any], name: str, files: list[Path]) -> Array:
     arrays = []
     for part, file in zip(parts, files, strict=True):
         with reading(file):
@@ -201,7 +201,7 @@ def is_hdf5(path: Path, roots: Roots) -> bool:
         raise reading_error(path, error) from error
 
 
-def listed(path: Path, root: Path, allow_outside: bool) -> list[Path]:
+def list_files(path: Path, root: Path, allow_outside: bool) -> list[Path]:
     """The files that a list names."""
     try:
         lines = read_text(path, roots_for(root, allow_outside)).split("\n")

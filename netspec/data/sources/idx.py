@@ -12,8 +12,16 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from netspec.data.paths import existing, find_folder, judged, reading_error, resolve_path, roots_for, roots_of
-from netspec.data.source import Array, ArraySource, Source, divided
+from netspec.data.paths import (
+    existing,
+    find_folder,
+    judge_found_path,
+    reading_error,
+    resolve_path,
+    roots_for,
+    roots_of,
+)
+from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_in
 from netspec.resolve.sections.train import DataSection
@@ -110,7 +118,7 @@ def wrong_size(path: Path, shape: tuple[int, ...], expected: int, found: int) ->
     )
 
 
-def paired(images: Path, labels: Path, roots: Roots) -> ArraySource:
+def pair_labels(images: Path, labels: Path, roots: Roots) -> ArraySource:
     """Images and labels as one source: images gain a channel axis, (N, H, W) becomes (N, 1, H, W)."""
     pixels, marks = read_idx(images, roots), read_idx(labels, roots)
     if marks.ndim != 1 or marks.dtype.kind not in "iu":
@@ -132,7 +140,7 @@ def paired(images: Path, labels: Path, roots: Roots) -> ArraySource:
     )
 
 
-def named(folder: Path, name: str) -> Path:
+def find_file(folder: Path, name: str) -> Path:
     """The file of that name, as `name`, `name.gz`, or with a dot before idx, as some copies have
     it.
     """
@@ -149,8 +157,10 @@ def open_mnist(section: DataSection, split: str | None, root: Path, allow_outsid
         raise fail("NS641", "mnist has the parts train and test, not all")
     part = MNIST[split or "train"]
     names = (f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte")
-    images, labels = (judged(named(folder, name), root, folder, allow_outside) for name in names)
-    source = paired(images, labels, roots_of(root, folder, allow_outside))
+    images, labels = (
+        judge_found_path(find_file(folder, name), root, folder, allow_outside) for name in names
+    )
+    source = pair_labels(images, labels, roots_of(root, folder, allow_outside))
     source.classes = tuple(map(str, range(10))) if int(source.arrays["label"].max(initial=0)) < 10 else None
     return source
 
@@ -168,4 +178,4 @@ def open_idx(section: DataSection, split: str | None, root: Path, allow_outside:
     images, labels = (
         resolve_path(Path(base) / name, root, allow_outside) for name in (section.images, section.labels)
     )
-    return divided(paired(images, labels, roots_for(root, allow_outside)), split)
+    return split_source(pair_labels(images, labels, roots_for(root, allow_outside)), split)

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from netspec.allowed_paths import reachable
-from netspec.data.decode import decode, encoded
+from netspec.data.decode import decode, read_encoded
 from netspec.data.paths import OUTSIDE, existing, reading_error, resolve_path, roots_of
-from netspec.data.source import MEMORY, Array, Field, Rows, Source, divided
+from netspec.data.source import MEMORY, Array, Field, Rows, Source, split_source
 from netspec.diagnostics import fail
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
@@ -83,7 +83,7 @@ class ImageFolder(Source):
         kept = self.kept[index]
         if kept is None:
             path = self.files[index]
-            kept = decode(encoded(path, self.roots), self.contract, str(path))
+            kept = decode(read_encoded(path, self.roots), self.contract, str(path))
             if self.room > kept.nbytes:
                 self.room -= kept.nbytes
                 self.kept[index] = kept
@@ -136,7 +136,7 @@ def open_images(
     source = ImageFolder(str(folder), files, np.array(labels), names, contract, roots)
     if folder != top:
         return source
-    return divided(source, split)
+    return split_source(source, split)
 
 
 def part_of(top: Path, split: str | None) -> Path:

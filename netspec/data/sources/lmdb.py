@@ -10,9 +10,9 @@ import numpy as np
 
 from netspec.caffe.blobs import Datum, read_datum
 from netspec.data.decode import decode
-from netspec.data.paths import exists, judged, reading_error, resolve_path, roots_for, roots_of
-from netspec.data.source import Array, ArraySource, Field, Rows, Source, divided
-from netspec.data.sources.lmdb_pages import DamagedStoreError, Place, TruncatedStoreError, entries, mapped
+from netspec.data.paths import exists, judge_found_path, reading_error, resolve_path, roots_for, roots_of
+from netspec.data.source import Array, ArraySource, Field, Rows, Source, split_source
+from netspec.data.sources.lmdb_pages import DamagedStoreError, Place, TruncatedStoreError, entries, map_file
 from netspec.diagnostics import fail
 from netspec.file_reading import Roots
 from netspec.resolve.sections.image import ImageContract
@@ -33,7 +33,7 @@ class Store(Source):
 
     def __init__(self, name: str, data: Path, roots: Roots, contract: ImageContract) -> None:
         self.name = name
-        self.contract = contract.changed(color=contract.color or "bgr")
+        self.contract = contract.replace(color=contract.color or "bgr")
         self.bytes, self.keys, self.places = contents(data, roots)
         if not self.keys:
             raise fail("NS650", "an empty store", path=name)
@@ -90,19 +90,19 @@ def open_lmdb(
         raise fail("NS641", "source lmdb needs `path:`, the folder of a store")
     path = resolve_path(section.path, root, allow_outside)
     folder = path.is_dir()
-    data = judged(path / "data.mdb", root, path, allow_outside) if folder else path
+    data = judge_found_path(path / "data.mdb", root, path, allow_outside) if folder else path
     roots = roots_of(root, path, allow_outside) if folder else roots_for(root, allow_outside)
     if not data.is_file():
         raise fail("NS643", "no such store" if not exists(path) else "holds no data.mdb", path=str(path))
     store = Store(str(path), data, roots, contract)
     if store.decoded or len(store.bytes) > SMALL:
-        return divided(store, split)
+        return split_source(store, split)
     rows = store.batch(np.arange(len(store)))
     if isinstance(rows["image"], list):
-        return divided(store, split)
+        return split_source(store, split)
     source = ArraySource(store.name, {"image": rows["image"], "label": np.asarray(rows["label"])}, "label")
     source.places = store.where
-    return divided(source, split)
+    return split_source(source, split)
 
 
 def contents(path: Path, roots: Roots) -> tuple[mmap | bytes, list[bytes], list[Place]]:
@@ -110,7 +110,7 @@ def contents(path: Path, roots: Roots) -> tuple[mmap | bytes, list[bytes], list[
     NS644, NS645.
     """
     try:
-        data = mapped(path, roots)
+        data = map_file(path, roots)
         pairs = list(entries(data))
     except TruncatedStoreError as error:
         raise fail("NS644", str(error), path=str(path)) from error

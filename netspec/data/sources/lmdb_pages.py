@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from netspec.file_reading import Roots, open_in
 
-__all__ = ["DamagedStoreError", "Place", "TruncatedStoreError", "entries", "mapped"]
+__all__ = ["DamagedStoreError", "Place", "TruncatedStoreError", "entries", "map_file"]
 
 MAGIC, VERSION, NOWHERE = 0xBEEFC0DE, 1, 2**64 - 1
 BRANCH, LEAF, OVERFLOW, META = 0x01, 0x02, 0x04, 0x08
@@ -49,7 +49,7 @@ class Tree(NamedTuple):
     size: int
 
 
-def mapped(path: Path, roots: Roots = None) -> mmap.mmap | bytes:
+def map_file(path: Path, roots: Roots = None) -> mmap.mmap | bytes:
     """The file's bytes, not read before they are used."""
     with open_in(path, roots) as file:
         if os.fstat(file.fileno()).st_size:

@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
-from netspec.data.source import Array, ArraySource, Source, divided
+from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_in
 from netspec.resolve.sections.train import DataSection
@@ -74,7 +74,7 @@ def from_arrays(name: str, arrays: dict[str, Array], label: str | None, split: s
     ordered = {field: a for field, a in arrays.items() if field != marks} | (
         {marks: arrays[marks]} if marks else {}
     )
-    return divided(ArraySource(name, ordered, marks), split)
+    return split_source(ArraySource(name, ordered, marks), split)
 
 
 def member_names(path: Path, roots: Roots = None) -> list[str]:
@@ -82,12 +82,12 @@ def member_names(path: Path, roots: Roots = None) -> list[str]:
         with open_in(path, roots) as file, zipfile.ZipFile(file) as archive:
             names = archive.namelist()
     except DAMAGE as error:
-        raise damaged(path, f"not an .npz archive: {error}") from error
+        raise report_damage(path, f"not an .npz archive: {error}") from error
     except OSError as error:
         raise reading_error(path, error) from error
     other = next((name for name in names if not name.endswith(".npy")), None)
     if other is not None:
-        raise damaged(path, f"member {other!r} is not an array (.npy)")
+        raise report_damage(path, f"member {other!r} is not an array (.npy)")
     return [name.removesuffix(".npy") for name in names]
 
 
@@ -99,7 +99,7 @@ def read_npz(path: Path, names: tuple[str, ...], roots: Roots = None) -> dict[st
         with open_in(path, roots) as file, zipfile.ZipFile(file) as archive:
             return {name: read_member(archive, name, path) for name in names}
     except DAMAGE as error:
-        raise damaged(path, str(error) or type(error).__name__) from error
+        raise report_damage(path, str(error) or type(error).__name__) from error
     except OSError as error:
         raise reading_error(path, error) from error
 
@@ -107,7 +107,9 @@ def read_npz(path: Path, names: tuple[str, ...], roots: Roots = None) -> dict[st
 def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> Array:
     info = archive.getinfo(name + ".npy")
     if info.file_size > RATIO * max(info.compress_size, 1):
-        raise damaged(path, f"{name} claims {info.file_size} bytes of {info.compress_size} compressed ones")
+        raise report_damage(
+            path, f"{name} claims {info.file_size} bytes of {info.compress_size} compressed ones"
+        )
     with archive.open(info) as file:
         return read_npy(file, info.file_size, name, path)
 
@@ -119,9 +121,9 @@ def read_npy(file: IO[bytes], size: int, name: str, path: Path) -> Array:
     try:
         version = np.lib.format.read_magic(file)
     except ValueError as error:
-        raise damaged(path, f"{name} is no array: {error}") from error
+        raise report_damage(path, f"{name} is no array: {error}") from error
     if version not in ((1, 0), (2, 0)):
-        raise damaged(
+        raise report_damage(
             path, f"{name} is in version {version[0]}.{version[1]} of the .npy format, 1.0 and 2.0 are known"
         )
     if version == (1, 0):
@@ -132,9 +134,9 @@ def read_npy(file: IO[bytes], size: int, name: str, path: Path) -> Array:
         shape, fortran, dtype = header(file)
     except Exception as error:  # numpy evaluates the header as a Python literal: a damaged one raises whatever the parser raises
         why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise damaged(path, f"the header of {name} is damaged: {why:.120}") from error
+        raise report_damage(path, f"the header of {name} is damaged: {why:.120}") from error
     if len(shape) > AXES or not all(0 <= n < LONGEST for n in shape):
-        raise damaged(path, f"{name} announces the shape {list(shape)!s:.80}")
+        raise report_damage(path, f"{name} announces the shape {list(shape)!s:.80}")
     if dtype.hasobject or dtype.kind not in "biuf":
         raise fail(
             "NS655",
@@ -157,5 +159,5 @@ def read_npy(file: IO[bytes], size: int, name: str, path: Path) -> Array:
     return np.asarray(array, dtype.newbyteorder("="), order="C")
 
 
-def damaged(path: Path, fact: str) -> SpecError:
+def report_damage(path: Path, fact: str) -> SpecError:
     return fail("NS645", fact, path=str(path))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from netspec.data.source import Array, Field, Rows, Source, as_labels, divided
+from netspec.data.source import Array, Field, Rows, Source, as_labels, split_source
 from netspec.diagnostics import SpecError, fail
 from netspec.read_options import ALLOW
 from netspec.resolve.sections.train import DataSection
@@ -30,7 +30,7 @@ class Plugin(Source):
     def __init__(self, name: str, items: Any) -> None:
         self.name = name
         self.items = items
-        self.count = int(guarded(name, lambda: len(items)))
+        self.count = int(call_guarded(name, lambda: len(items)))
         if not self.count:
             raise fail("NS650", "an empty source", path=name)
         first = self.row(0)
@@ -41,13 +41,15 @@ class Plugin(Source):
         return self.count
 
     def row(self, index: int) -> dict[str, Array]:
-        item = guarded(self.name, lambda: self.items[index])
+        item = call_guarded(self.name, lambda: self.items[index])
         values = item if isinstance(item, (tuple, list)) else (item,)
         if isinstance(item, dict):
             named = item
         else:
             named = dict(zip(("data", "label"), values, strict=False))
-        rows = {str(key): guarded(self.name, lambda v=value: np.asarray(v)) for key, value in named.items()}
+        rows = {
+            str(key): call_guarded(self.name, lambda v=value: np.asarray(v)) for key, value in named.items()
+        }
         for key, value in rows.items():
             if value.dtype.kind not in "biuf":
                 raise fail(
@@ -64,16 +66,16 @@ class Plugin(Source):
                     f"item {index} has {', '.join(row)}, item 0 has {', '.join(self.fields)}",
                     path=self.name,
                 )
-        return {key: stacked([row[key] for row in rows]) for key in self.fields}
+        return {key: stack_values([row[key] for row in rows]) for key in self.fields}
 
 
-def stacked(values: list[Array]) -> Array | list[Array]:
+def stack_values(values: list[Array]) -> Array | list[Array]:
     if len({value.shape for value in values}) == 1:
         return np.stack(values)
     return values
 
 
-def guarded(name: str, call: Any) -> Any:
+def call_guarded(name: str, call: Any) -> Any:
     """The result of the user's code; what it raises becomes NS658 with the line that raised."""
     try:
         return call()
@@ -102,17 +104,17 @@ def open_python(section: DataSection, split: str | None, root: Path, allow_code:
             " code"
         )
         raise fail("NS121", fact, path=section.source, notes=(ALLOW,))
-    module = guarded(section.source, lambda: module_of(section.source, module_name, root.resolve()))
+    module = call_guarded(section.source, lambda: module_of(section.source, module_name, root.resolve()))
     made = getattr(module, class_name, None)
     if made is None:
         raise fail("NS658", f"module {module_name} has no {class_name}", path=section.source)
     options = {
         key: plain(value) if isinstance(value, Located) else value for key, value in section.options.items()
     }
-    source = guarded(section.source, lambda: made(**options))
+    source = call_guarded(section.source, lambda: made(**options))
     if isinstance(source, Source):
         return source
-    return divided(Plugin(section.source, source), split)
+    return split_source(Plugin(section.source, source), split)
 
 
 def module_of(name: str, module: str, root: Path) -> ModuleType:

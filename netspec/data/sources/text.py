@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
-from netspec.data.source import ArraySource, Source, divided
+from netspec.data.source import ArraySource, Source, split_source
 from netspec.data.streams import in_streams, stretch
 from netspec.diagnostics import fail
 from netspec.file_reading import read_text
@@ -70,7 +70,7 @@ def open_text(
     axes = dict.fromkeys(arrays, 1) if section.time_major else None
     names = tuple(map(chr, known))
     if not section.streams:
-        return divided(ArraySource(str(path), arrays, "label", names, axes=axes), split)
+        return split_source(ArraySource(str(path), arrays, "label", names, axes=axes), split)
     streams, part = section.batch_size, stretch(count, split)
     at = in_streams(part, streams)
     if not len(at):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Tensors = Mapping[Value, Array]
 
-__all__ = ["Bench", "Run", "longest_sums", "moved", "terms"]
+__all__ = ["Bench", "Run", "longest_sums", "perturb", "terms"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,13 +135,15 @@ class Bench:
             made = session.run(feed)
             got = {v: made[self.names.tensors[v]] for v in values if self.names.tensors[v] in made}
             yield Run(
-                case, feed, {**got, **{i.value: self.given(i, feed, made) for i in self.typed.graph.inputs}}
+                case,
+                feed,
+                {**got, **{i.value: self.feed_layers(i, feed, made) for i in self.typed.graph.inputs}},
             )
             if any(f"{name}.next" not in made for name in self.states):
                 return
             feed = {**feed, **{name: made[f"{name}.next"] for name in self.states}}
 
-    def given(self, given: Input, feed: "Mapping[str, Array]", made: "Mapping[str, Array]") -> "Array":
+    def feed_layers(self, given: Input, feed: "Mapping[str, Array]", made: "Mapping[str, Array]") -> "Array":
         """What the model hands to its layers of an input: after the last stage of its contract that
         it has.
         """
@@ -160,7 +162,7 @@ class Bench:
         if self.states:
             return {}
         return self.single.run(
-            {name: moved(array, i) for i, (name, array) in enumerate(feed.items())}, values
+            {name: perturb(array, i) for i, (name, array) in enumerate(feed.items())}, values
         )
 
     def memory(self, value: Value, case: Case) -> int:
@@ -168,7 +170,7 @@ class Bench:
         return 16 * number(self.typed.types[value].size, case)
 
 
-def moved(array: "Array", seed: int) -> "Array":
+def perturb(array: "Array", seed: int) -> "Array":
     """Each number moved by one part in 2^23, up or down; an array of whole numbers stays as it is."""
     import numpy as np
 

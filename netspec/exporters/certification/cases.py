@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from netspec.ir.dims import Size, evaluate, symbols, untraced
+from netspec.ir.dims import Size, evaluate, symbols, untrace
 from netspec.ir.graph import TypedGraph
 from netspec.ir.types import TensorType
 
@@ -60,7 +60,7 @@ class LegalSizes:
             *(symbols(s) for i in typed.graph.inputs for s in typed.types[i.value].shape)
         )
         every = {
-            str(s): s for t in typed.types.values() for s in map(untraced, t.shape) if not isinstance(s, int)
+            str(s): s for t in typed.types.values() for s in map(untrace, t.shape) if not isinstance(s, int)
         }
         self.dims = [
             s for s in every.values() if symbols(s) <= given
@@ -139,7 +139,9 @@ def cases(
         Case(kind, batches[i % len(batches)], i) for i, kind in enumerate(PICTURES if pictures else KINDS)
     ]
     others = [base] if usual != base else []
-    for i, sizes in enumerate([*others, *grown(legal, usual, [name for name in names if name not in least])]):
+    for i, sizes in enumerate(
+        [*others, *grow_sizes(legal, usual, [name for name in names if name not in least])]
+    ):
         small = {**sizes, **dict.fromkeys(counts, 2)}
         found.append(
             Case(("normal", "ties", "borders")[i % 3], small if legal.legal(small) else sizes, len(found))
@@ -147,7 +149,7 @@ def cases(
     return found
 
 
-def grown(legal: LegalSizes, base: dict[str, int], names: Sequence[str]) -> Iterator[dict[str, int]]:
+def grow_sizes(legal: LegalSizes, base: dict[str, int], names: Sequence[str]) -> Iterator[dict[str, int]]:
     """For each open axis the next two legal sizes, the other axes as they are."""
     for name in names:
         one = legal.next(base, (name,), base[name])

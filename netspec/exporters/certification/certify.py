@@ -18,8 +18,8 @@ from netspec.exporters.certification.bench import Bench, Run, longest_sums, term
 from netspec.exporters.certification.cases import SAMPLES, Case, crop_cases
 from netspec.exporters.certification.certificate import Certificate, Tally
 from netspec.exporters.certification.compare import EPS, Difference, difference
-from netspec.exporters.certification.drawn import drawn, settled
-from netspec.exporters.certification.plan import Level, Step, affordable_samples, planned
+from netspec.exporters.certification.drawn import draw_weights, settle_scales
+from netspec.exporters.certification.plan import Level, Step, affordable_samples, plan_steps
 from netspec.exporters.certification.probes import probes
 from netspec.exporters.certification.reference import rounding, stages
 from netspec.exporters.certification.sampled import Judging, best_classes, distribution
@@ -80,10 +80,10 @@ class Certification:
 
     def run(self, level: Level, samples: Samples | str | None = None) -> Certificate:
         self.same_weights()
-        other = drawn(self.net, self.typed)
+        other = draw_weights(self.net, self.typed)
         self.bench = Bench(other, self.typed, self.device)
         cases = self.bench.plan()
-        steps, left_out = planned(self.typed, cases, level)
+        steps, left_out = plan_steps(self.typed, cases, level)
         self.settle(other, replace(cases[0], sizes=cases[min(1, len(cases) - 1)].sizes))
         self.weights = self.values_of(other)
         self.contracts(cases[0])
@@ -112,7 +112,7 @@ class Certification:
 
     def settle(self, other: "nn.Module", case: Case) -> None:
         """Adapt the drawn weights to what the case makes of them, layer by layer."""
-        settled(other, self.typed, lambda: self.bench.single.run(self.bench.feed(case), ()))
+        settle_scales(other, self.typed, lambda: self.bench.single.run(self.bench.feed(case), ()))
         self.bench.exact.take(other)
 
     def values_of(self, net: Any) -> "dict[str, Array]":
@@ -162,7 +162,7 @@ class Certification:
         names = self.bench.names.stages[name]
         end = max((self.exported.places.get(n, 0) for n in names.values()), default=0)
         try:
-            with self.exported.shown([*names.values()], self.device, end) as session:
+            with self.exported.show([*names.values()], self.device, end) as session:
                 made = session.run(feed)
         except CannotRunError as error:
             raise fault(f"the image contract of {name}", unrunnable(error), case) from error
@@ -187,7 +187,7 @@ class Certification:
         for nodes in self.portions(case, layers):
             values = list(dict.fromkeys(v for node in nodes for v in (*node.bottoms, *node.tops)))
             try:
-                with self.shown(values, layers) as session:
+                with self.show(values, layers) as session:
                     for run in self.bench.rounds(case, session, values):
                         for node in nodes:
                             self.alone(node, run)
@@ -230,7 +230,7 @@ class Certification:
             if not found.agrees and found.distance < inf and not stateful:
                 noise = noise or rounding(lambda given: self.bench.exact.layer(node, given), bottoms)
                 found = difference(
-                    run.got[value], exact[i], single[i], fan_in, floored(noise[i], exact[i]), axis
+                    run.got[value], exact[i], single[i], fan_in, floor_noise(noise[i], exact[i]), axis
                 )
             if not found.agrees:
                 raise fault(layer_words(node), found, run.case, node)
@@ -251,7 +251,7 @@ class Certification:
                     self.bench.exact.run(run.feed, values),
                     self.bench.single.run(run.feed, values),
                 )
-                found = self.measured(run, truth, single)
+                found = self.measure(run, truth, single)
                 if not all(d.agrees for d in found.values()):
                     self.layers(case)
                     found = {
@@ -263,7 +263,7 @@ class Certification:
         except CannotRunError as error:
             raise self.unable(case, error) from error
 
-    def measured(
+    def measure(
         self, run: Run, truth: "Mapping[Value, Array]", single: "Mapping[Value, Array]"
     ) -> dict[Value, Difference]:
         """The outputs against the truth. One that is off gets a second look: float32 costs what a
@@ -284,7 +284,7 @@ class Certification:
                 if shaken is None:
                     shaken = self.bench.shaken(run.feed, [*truth])
                 if value in shaken:
-                    noise = floored(np.abs(shaken[value].astype(np.float64) - exact), exact)
+                    noise = floor_noise(np.abs(shaken[value].astype(np.float64) - exact), exact)
                     found[value] = difference(run.got[value], exact, single[value], sums[value], noise)
         return found
 
@@ -296,7 +296,7 @@ class Certification:
         key = bool(self.weights)
         if key not in self.sessions:
             self.sessions.clear()
-            self.sessions[key] = self.exported.served(self.device, self.weights)
+            self.sessions[key] = self.exported.serve(self.device, self.weights)
         return self.sessions[key]
 
     # --- real samples ------------------------------------------------------------------------------------------------
@@ -340,11 +340,11 @@ class Certification:
         truth, single = (
             side.run(take.raw, wanted, take.prepared) for side in (self.bench.exact, self.bench.single)
         )
-        with self.shown(wanted, None) as session:
+        with self.show(wanted, None) as session:
             run = next(iter(self.bench.rounds(case, session, wanted)))
-        self.arrived(take, run)
+        self.check_arrival(take, run)
         served = next(iter(self.bench.rounds(case, self.served, outputs)))
-        found = self.measured(served, {v: truth[v] for v in outputs}, single)
+        found = self.measure(served, {v: truth[v] for v in outputs}, single)
         if not all(d.agrees for d in found.values()):
             self.layers(case)
         for value, each in found.items():
@@ -357,7 +357,7 @@ class Certification:
                 best[name] = [a + b for a, b in zip(best.get(name, (0, 0)), (same, of), strict=True)]
         judging.add(take, (single, {**run.got, **served.got}))
 
-    def arrived(self, take: Take, run: Run) -> None:
+    def check_arrival(self, take: Take, run: Run) -> None:
         """What the model makes of a sample before its first layer is what training makes of it."""
         for given in self.typed.graph.inputs:
             if given.contract is not None:
@@ -385,7 +385,7 @@ class Certification:
 
     def runs(self, case: Case, layers: int) -> bool:
         try:
-            with self.shown(
+            with self.show(
                 [v for node in self.typed.graph.nodes[:layers] for v in node.tops][-1:], layers
             ) as session:
                 session.run(self.bench.feed(case))
@@ -393,17 +393,17 @@ class Certification:
             return False
         return True
 
-    def shown(self, values: Sequence[Value], cut: int | None) -> Any:
+    def show(self, values: Sequence[Value], cut: int | None) -> Any:
         """The model with these values as outputs; cut off after its first `cut` layers, if given."""
         kept = [self.bench.names.tensors[v] for node in self.typed.graph.nodes[:cut] for v in node.tops]
         end = None if cut is None else max((self.exported.places.get(t, 0) for t in kept), default=0)
-        return self.exported.shown(self.bench.tensors(values), self.device, end, self.weights)
+        return self.exported.show(self.bench.tensors(values), self.device, end, self.weights)
 
 
 WORDS = {"crop": "the crop", "color": "the order of colours", "mean": "mean_value", "scale": "the scale"}
 
 
-def floored(noise: "Array", truth: "Array") -> "Array":
+def floor_noise(noise: "Array", truth: "Array") -> "Array":
     """Rounding's cost, for values of ordinary size at least one last bit of 1: squashing functions
     are exact to that, not to a part.
     """

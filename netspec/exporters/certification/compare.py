@@ -85,7 +85,7 @@ def difference(
     found = plain(got, truth, single, fan_in, noise, axis)
     if found is not None:
         return found
-    return guarded(got, truth, single, fan_in, noise, axis)
+    return compare_guarded(got, truth, single, fan_in, noise, axis)
 
 
 def plain(
@@ -97,16 +97,16 @@ def plain(
     import numpy as np
 
     with np.errstate(invalid="ignore", over="ignore"):
-        size = channelled(np.abs(truth.astype(np.float64, copy=False)), axis)
+        size = split_channels(np.abs(truth.astype(np.float64, copy=False)), axis)
         off, own = (np.abs(np.subtract(x, truth, dtype=np.float64)) for x in (got, single))
-        own = channelled(own if noise is None else np.maximum(own, noise), axis)
+        own = split_channels(own if noise is None else np.maximum(own, noise), axis)
         if not all(top < HUGE for top in (size.max(), off.max(), own.max())):  # NaN wins
             return None
-    tolerances, sizes = allowed(own, size, fan_in)
+    tolerances, sizes = tolerate(own, size, fan_in)
     return worst(off, tolerances, sizes, axis, (got, truth))
 
 
-def guarded(
+def compare_guarded(
     got: "Array", truth: "Array", single: "Array", fan_in: float, noise: "Array | None", axis: int | None
 ) -> Difference:
     """The comparison where some elements are infinite, huge or no numbers."""
@@ -129,12 +129,12 @@ def guarded(
             own = np.maximum(own, np.nan_to_num(np.where(odd | lost, 0.0, noise)))
     off = np.where(np.isnan(off), inf, off)
     size = np.where(odd, 0.0, np.abs(t))
-    tolerances, sizes = allowed(channelled(own, axis), channelled(size, axis), fan_in)
+    tolerances, sizes = tolerate(split_channels(own, axis), split_channels(size, axis), fan_in)
     found = worst(off, tolerances, sizes, axis, (got, truth))
     return replace(found, void=found.void or bool((odd | lost).all()))
 
 
-def channelled(x: "Array", axis: int | None) -> "Array":
+def split_channels(x: "Array", axis: int | None) -> "Array":
     """A row for each channel."""
     import numpy as np
 
@@ -143,7 +143,7 @@ def channelled(x: "Array", axis: int | None) -> "Array":
     return np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
 
 
-def allowed(own: "Array", size: "Array", fan_in: float) -> "tuple[Array, Array]":
+def tolerate(own: "Array", size: "Array", fan_in: float) -> "tuple[Array, Array]":
     """Tolerance and size of each channel, from rows of torch's own errors and of magnitudes."""
     import numpy as np
 
@@ -166,7 +166,7 @@ def worst(
     """
     import numpy as np
 
-    rows = channelled(off, axis)
+    rows = split_channels(off, axis)
     distances = rows.max(1)
     void = (tolerances > PROVING * sizes) & (sizes > 0)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["drawn", "settled"]
+__all__ = ["draw_weights", "settle_scales"]
 
 SPREAD = 3.0
 """Standard deviation of what a layer with weights makes: a twentieth lies beyond 6, where ReLU6 and
@@ -29,7 +29,7 @@ CENTRED = 0.8
 """How much of a channel's mean its bias takes away, lest a ReLU be always open or always shut."""
 
 
-def drawn(net: "nn.Module", typed: TypedGraph) -> "nn.Module":
+def draw_weights(net: "nn.Module", typed: TypedGraph) -> "nn.Module":
     """A copy of the net with weights of its own; tensors that training never changes (`fixed`)
     stay.
     """
@@ -53,7 +53,7 @@ def values_for(rng: "np.random.Generator", weight: Weight, shape: tuple[int, ...
     if weight.kind == "statistic":
         return rng.uniform(0.5, 1.5, shape)
     if not matrix(shape):
-        return rng.uniform(0.3, 1.2, shape) * (rng.choice((-1.0, 1.0), shape) if added(weight) else 1.0)
+        return rng.uniform(0.3, 1.2, shape) * (rng.choice((-1.0, 1.0), shape) if is_summand(weight) else 1.0)
     rows = rng.uniform(0.7, 1.4, (shape[0],) + (1,) * (len(shape) - 1))
     made: Array = rng.standard_normal(shape) * rows / (prod(shape[1:]) or 1) ** 0.5
     return made
@@ -64,7 +64,7 @@ def matrix(shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 or (len(shape) > 2 and prod(shape) != max(shape))
 
 
-def added(weight: Weight) -> bool:
+def is_summand(weight: Weight) -> bool:
     """Whether a weight of one number a channel is a summand rather than a factor: it begins at
     zero.
     """
@@ -75,7 +75,7 @@ def added(weight: Weight) -> bool:
     )
 
 
-def settled(net: Any, typed: TypedGraph, run: Callable[[], Any]) -> None:
+def settle_scales(net: Any, typed: TypedGraph, run: Callable[[], Any]) -> None:
     """Scale the matrices and move the biases of a drawn net, layer by layer, while `run` runs it
     once.
     """
@@ -103,7 +103,7 @@ def movable(net: Any, typed: TypedGraph, node: Node) -> "tuple[list[Tensor], Ten
         if (node, i) not in shared
     ]
     parameters = [(w, t) for w, t in own if w.kind == "parameter"]
-    bias = next((t for w, t in parameters if not matrix(tuple(t.shape)) and added(w)), None)
+    bias = next((t for w, t in parameters if not matrix(tuple(t.shape)) and is_summand(w)), None)
     return [t for _, t in parameters if matrix(tuple(t.shape))], bias
 
 
@@ -118,15 +118,15 @@ class Settling:
             return None
         self.busy = True
         try:
-            if self.scaled(first(made)):
+            if self.rescale(first(made)):
                 made = module(*inputs)
-            if self.moved(first(made)):
+            if self.shift(first(made)):
                 made = module(*inputs)
         finally:
             self.busy = False
         return made
 
-    def scaled(self, y: "Tensor") -> bool:
+    def rescale(self, y: "Tensor") -> bool:
         if y.is_floating_point() and y.numel() > 1:
             spread = float(y.std())
         else:
@@ -137,7 +137,7 @@ class Settling:
             weight.mul_(min(max((SPREAD / spread) ** (1 / len(self.matrices)), 1e-4), 1e4))
         return True
 
-    def moved(self, y: "Tensor") -> bool:
+    def shift(self, y: "Tensor") -> bool:
         if (
             self.bias is None
             or y.dim() < 2

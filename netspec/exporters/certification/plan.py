@@ -11,7 +11,7 @@ from typing import Literal
 from netspec.exporters.certification.cases import Case, number
 from netspec.ir.graph import TypedGraph
 
-__all__ = ["Level", "Step", "affordable_samples", "planned"]
+__all__ = ["Level", "Step", "affordable_samples", "plan_steps"]
 
 Level = Literal["quick", "full"]
 BUDGET: dict[Level, float] = {"quick": 60e9, "full": 400e9}
@@ -42,7 +42,7 @@ class Step:
         )
 
 
-def planned(typed: TypedGraph, cases: Sequence[Case], level: Level) -> tuple[list[Step], int]:
+def plan_steps(typed: TypedGraph, cases: Sequence[Case], level: Level) -> tuple[list[Step], int]:
     """The steps that are made, those with drawn weights first, and how many of a full certification
     are left out.
     """

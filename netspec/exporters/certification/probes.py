@@ -10,7 +10,7 @@ from netspec.exporters.certification.bench import Bench, longest_sums
 from netspec.exporters.certification.cases import Case, number
 from netspec.exporters.certification.compare import EPS, FACTOR
 from netspec.exporters.certification.session import Session
-from netspec.seal import probe_array, probed_places
+from netspec.seal import choose_probed, probe_array
 
 __all__ = ["probes"]
 
@@ -59,6 +59,6 @@ def answer(got: Any, truth: Any, single: Any, fan_in: float) -> dict[str, Any]:
     tolerance = 2 * max(finite[0], FACTOR * finite[1], FACTOR * EPS * fan_in**0.5 * finite[2])
     return {
         "shape": list(got.shape),
-        "values": [float(flat[i]) for i in probed_places(flat.size)],
+        "values": [float(flat[i]) for i in choose_probed(flat.size)],
         "tolerance": tolerance,
     }

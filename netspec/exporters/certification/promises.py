@@ -2,8 +2,8 @@
 out: SpecError.
 """
 
-from netspec.analysis.batch_rows import kept_apart, mixing
-from netspec.analysis.sizes.fixed import fixed_sizes
+from netspec.analysis.batch_rows import keeps_rows_apart, mixing
+from netspec.analysis.sizes.fixed import find_fixed_sizes
 from netspec.diagnostics.model import Diagnostic, SpecError
 from netspec.ir.graph import TypedGraph
 
@@ -20,7 +20,7 @@ def rows_word(typed: TypedGraph) -> str:
     mixed = mixing(typed)
     if mixed:
         return f"together: {', '.join(node.name for node in mixed)}"
-    if kept_apart(typed):
+    if keeps_rows_apart(typed):
         return "apart"
     return "unknown"
 
@@ -60,7 +60,7 @@ def refuse_fixed_sizes(typed: TypedGraph) -> None:
                 ),
             ),
         )
-        for one in fixed_sizes(typed)
+        for one in find_fixed_sizes(typed)
     ]
     if found:
         raise SpecError(found)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Reference", "contracted", "rounding", "stages", "twin"]
+__all__ = ["Reference", "apply_contract", "rounding", "stages", "twin"]
 
 
 class Reference:
@@ -61,7 +61,7 @@ class Reference:
         for given in self.typed.graph.inputs:
             name = given.value.name
             if prepared is None:
-                data = contracted(feed[name], given.contract, dtype)
+                data = apply_contract(feed[name], given.contract, dtype)
             else:
                 data = real(prepared[name], dtype)
             tensors.append(torch.from_numpy(np.ascontiguousarray(data)).to(self.device))
@@ -112,17 +112,14 @@ def rounding(layer: "Callable[[Sequence[Array]], list[Array]]", bottoms: "Sequen
     base, found = layer(exact), []
     for seed in range(DRAWS):
         large, small = (
-            [
-                np.abs(y - z) * (EPS / step)
-                for y, z in zip(layer(nudged(exact, step, seed)), base, strict=True)
-            ]
+            [np.abs(y - z) * (EPS / step) for y, z in zip(layer(nudge(exact, step, seed)), base, strict=True)]
             for step in STEPS
         )
         found.append([np.where(s > JUMP * l, 0.0, l) for l, s in zip(large, small, strict=True)])
     return [np.max(each, axis=0) for each in zip(*found, strict=True)]
 
 
-def nudged(bottoms: "Sequence[Array]", step: float, seed: int) -> "list[Array]":
+def nudge(bottoms: "Sequence[Array]", step: float, seed: int) -> "list[Array]":
     """Each real number moved by `step` of itself, up or down; the same way for every step."""
     import numpy as np
 
@@ -157,7 +154,7 @@ def real(data: "Array", dtype: Any) -> "Array":
     return data
 
 
-def contracted(data: "Array", contract: Any, dtype: Any) -> "Array":
+def apply_contract(data: "Array", contract: Any, dtype: Any) -> "Array":
     """Pixels as the net's input: what emit.onnx_contract builds into the model, written a second
     time, in numpy.
     """

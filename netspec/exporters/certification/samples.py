@@ -95,11 +95,11 @@ def samples_of(
         if any(batch_axis(given, typed) for given in typed.graph.inputs):
             return UNCOUNTED
         if section_of(program).data is None:
-            return taken_of_layers(program, typed)
+            return take_layer_samples(program, typed)
         opened = test_source(program, folder)
         if isinstance(opened, str):
             return opened
-        return taken(program, folder, typed, opened, asked)
+        return take_samples(program, folder, typed, opened, asked)
     except SpecError as error:
         if error.diagnostics[0].code == "NS703":
             raise
@@ -134,7 +134,7 @@ def test_source(
     return open_source(tested, default_part(tested, "test", alike), place)
 
 
-def taken(
+def take_samples(
     program: Program, folder: Path, typed: TypedGraph, source: "Source", asked: "Mapping[str, ImageContract]"
 ) -> Samples | str:
     """Samples by input of the deployed net. Raises SpecError where data and net do not fit."""
@@ -156,7 +156,7 @@ def taken(
     some = Subset(source, np.arange(min(MOST, len(source))))
     data = section.test_data or section.data
     assert data is not None
-    data = data.changed(batch_size=len(some), shuffle=False)
+    data = data.replace(batch_size=len(some), shuffle=False)
     ports = with_label(
         {name: port for name, port in ports_of(test).items() if name not in section.fill}, some
     )
@@ -175,18 +175,18 @@ def taken(
         want = as_fed(inputs[name], typed)
         shown = some
         if feed.fields[name] == next(iter(source.fields)) and (source.decoded or contract.resize is not None):
-            shown = Subset(handed(program, folder, inputs[name], asked[name], want), some.indices)
+            shown = Subset(open_test_data(program, folder, inputs[name], asked[name], want), some.indices)
         images = shown.batch(np.arange(len(some)))[feed.fields[name]]
-        raw[name] = [turned(image, contract.color, asked[name].color) for image in images]
+        raw[name] = [order_pixels(image, contract.color, asked[name].color) for image in images]
         fitting(name, want, raw[name])
-    fixed = fixed_count(typed)
-    takes = tuple(grouped(typed, raw, every, fixed))
+    fixed = find_fixed_count(typed)
+    takes = tuple(group_samples(typed, raw, every, fixed))
     if takes:
         return Samples(takes, test, tuple(judges(test, typed)), fixed is not None)
     return TOO_FEW
 
 
-def taken_of_layers(program: Program, typed: TypedGraph) -> Samples | str:
+def take_layer_samples(program: Program, typed: TypedGraph) -> Samples | str:
     """The first samples of the files that the test net's data layers read, as these layers hand
     them on.
 
@@ -208,8 +208,8 @@ def taken_of_layers(program: Program, typed: TypedGraph) -> Samples | str:
     names = [given.value.name for given in typed.graph.inputs]
     if not set(names) <= every.keys():
         return f"its data layers do not feed {', '.join(sorted(set(names) - every.keys()))}"
-    fixed = fixed_count(typed)
-    takes = tuple(grouped(typed, {name: list(every[name]) for name in names}, every, fixed))
+    fixed = find_fixed_count(typed)
+    takes = tuple(group_samples(typed, {name: list(every[name]) for name in names}, every, fixed))
     if takes:
         return Samples(takes, test, tuple(judges(test, typed)), fixed is not None)
     return TOO_FEW
@@ -223,13 +223,15 @@ def as_fed(given: Input, typed: TypedGraph) -> Shape:
     return tuple(size if isinstance(size, int) else None for size in shape)
 
 
-def handed(program: Program, folder: Path, given: Input, asked: "ImageContract", shape: Shape) -> "Source":
+def open_test_data(
+    program: Program, folder: Path, given: Input, asked: "ImageContract", shape: Shape
+) -> "Source":
     """The test data as the user of the model makes them: decoded and resized by the file's words,
     the colours still those of training.
     """
     contract: Any = given.contract
     try:
-        found = test_source(program, folder, asked.changed(color=contract.color), shape)
+        found = test_source(program, folder, asked.replace(color=contract.color), shape)
     except SpecError as error:
         raise fail(
             "NS703", f"the image contract of {given.value.name}, resize: {error.diagnostics[0].fact}"
@@ -253,13 +255,13 @@ def fitting(name: str, want: Shape, images: "list[Array]") -> None:
             )
 
 
-def fixed_count(typed: TypedGraph) -> int | None:
+def find_fixed_count(typed: TypedGraph) -> int | None:
     """How many samples the deployed net takes at once, where that is fixed."""
     sizes = (typed.types[given.value].shape[:1] for given in typed.graph.inputs)
     return next((size[0] for size in sizes if size and isinstance(size[0], int)), None)
 
 
-def turned(image: Any, have: str | None, want: str | None) -> "Array":
+def order_pixels(image: Any, have: str | None, want: str | None) -> "Array":
     """The pixels of a sample as training has them, in the colour order that the file asks for."""
     import numpy as np
 
@@ -269,7 +271,7 @@ def turned(image: Any, have: str | None, want: str | None) -> "Array":
     return pixels if have is None or want is None else recolor(pixels[None], have, want)[0]
 
 
-def grouped(
+def group_samples(
     typed: TypedGraph, raw: "Mapping[str, list[Array]]", every: "Mapping[str, Array]", fixed: int | None
 ) -> list[Take]:
     """Calls with samples of the same size, of `fixed` samples where that is given; what is left is

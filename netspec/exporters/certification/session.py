@@ -140,7 +140,7 @@ class Exported:
         return {t.name: numpy_helper.to_array(t, folder) for t in held}
 
     @contextmanager
-    def shown(
+    def show(
         self,
         tensors: Sequence[str],
         device: str,
@@ -162,7 +162,7 @@ class Exported:
         held = self.read_by(copy.graph, {**self.weights, **(weights or {})})
         yield Session(copy.SerializeToString(), device, weights=held, optimised=False)
 
-    def served(self, device: str, weights: "Mapping[str, Array]") -> Session:
+    def serve(self, device: str, weights: "Mapping[str, Array]") -> Session:
         """The model as it is, optimised as onnxruntime pleases; with `weights` in place of its own
         where any are given.
         """

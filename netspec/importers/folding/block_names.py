@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from netspec.syntax.expression import CALLS, CONSTANTS
 
-__all__ = ["Naming", "beginning", "identifier", "naming", "systematic", "unused"]
+__all__ = ["Naming", "beginning", "find_free_name", "identifier", "naming", "systematic"]
 
 RESERVED = frozenset((*kwlist, *CALLS, *CONSTANTS, "i"))
 SEPARATORS = "/_-."
@@ -39,7 +39,7 @@ def beginning(names: Sequence[str]) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def parted(names: tuple[str, ...]) -> Parts:
+def split_names(names: tuple[str, ...]) -> Parts:
     """The longest common beginning and end of some names; a number is never cut."""
     head = beginning(names)
     rest = [name[len(head) :] for name in names]
@@ -53,12 +53,12 @@ def systematic(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether two lists of names differ by the same part everywhere (res2b..., res3a...), or each
     by its number (conv5, conv8).
     """
-    (old, new) = first = parted((one[0], other[0])).tags
+    (old, new) = first = split_names((one[0], other[0])).tags
     if old and all(a.replace(old, new, 1) == b for a, b in zip(one, other, strict=True)):
         return True
     same = numbered = True
     for pair in zip(one, other, strict=True):
-        tags = parted(pair).tags
+        tags = split_names(pair).tags
         same = same and tags == first
         numbered = numbered and tags[0].isdecimal() and tags[1].isdecimal()
         if not (same or numbered):
@@ -68,7 +68,7 @@ def systematic(one: Sequence[str], other: Sequence[str]) -> bool:
 
 def naming(columns: Sequence[tuple[str, ...]]) -> Naming:
     """Names for a block whose layers are called columns[layer][use] in the net."""
-    parts = [parted(column) for column in columns]
+    parts = [split_names(column) for column in columns]
     by_tag = len({part.tags for part in parts}) == 1
     if by_tag:
         parts = whole_words(parts)
@@ -117,13 +117,13 @@ def distinct(names: Iterable[str]) -> list[str]:
     taken: set[str] = {"x"}
     found = []
     for name in names:
-        name = unused(name or "layer", taken)
+        name = find_free_name(name or "layer", taken)
         taken.add(name)
         found.append(name)
     return found
 
 
-def unused(name: str, taken: set[str]) -> str:
+def find_free_name(name: str, taken: set[str]) -> str:
     """The name, or with the first number behind it that is free."""
     if name not in taken:
         return name

@@ -102,9 +102,9 @@ class Template:
             made["top"] = tops[0] if len(tops) == 1 else tops
         rest = {key: value for key, value in part.entry.items() if key not in ("name", kind, "bottom", "top")}
         rest = with_numbers(
-            rest, iter([self.written(column) for column in zip(*self.numbers[k], strict=True)])
+            rest, iter([self.write_number(column) for column in zip(*self.numbers[k], strict=True)])
         )
-        return {**made, **(rest if part.use is None else part.use.block.said(rest))}
+        return {**made, **(rest if part.use is None else part.use.block.list_said(rest))}
 
     def follows(self, k: int) -> bool:
         """Whether a bottom left out means what the part reads: the first top of the part before, or
@@ -117,7 +117,7 @@ class Template:
             part.use is not None or (cls is not None and cls.bottoms[0] == 1)
         ) and part.item.reads == before
 
-    def written(self, column: Numbers) -> Any:
+    def write_number(self, column: Numbers) -> Any:
         """A number of the block: itself, a variable, or an expression in one."""
         if len(set(column)) == 1:
             return column[0]

@@ -9,7 +9,7 @@ list is folded again, so blocks hold uses of blocks. Layers of a block have new 
 from collections.abc import Sequence
 from itertools import pairwise
 
-from netspec.importers.folding.block_names import Naming, beginning, naming, systematic, unused
+from netspec.importers.folding.block_names import Naming, beginning, find_free_name, naming, systematic
 from netspec.importers.folding.block_text import Template
 from netspec.importers.folding.folded_text import Folded, Writing
 from netspec.importers.folding.parts import Block, Entry, Part, Parts, Use
@@ -34,7 +34,7 @@ def fold(entries: Sequence[Entry], wires: Sequence[Wires], inputs: Sequence[str]
         pass
     if sum(folding.saved_by) < SHORTER * before:
         return Folded({}, list(entries), {})
-    return Writing(net.blob, folding.parts, inputs).folded(folding.blocks)
+    return Writing(net.blob, folding.parts, inputs).write(folding.blocks)
 
 
 class Folding:
@@ -113,7 +113,7 @@ class Folding:
         one, two = ([part.name for part in self.parts[start : start + length]] for start in (first, other))
         return systematic(one, two)
 
-    def saved(self, occurrences: tuple[Occurrence, ...], length: int) -> int:
+    def count_saved(self, occurrences: tuple[Occurrence, ...], length: int) -> int:
         """A block has two lines of its own, and each use of it one."""
         return (
             self.lines(occurrences[0].start, length) * (len(occurrences) - 1)
@@ -127,13 +127,13 @@ class Folding:
         """
         found = [[0]]
         for number, (before, occurrence) in enumerate(pairwise(occurrences), 1):
-            if self.chained(before, occurrence, length):
+            if self.is_chained(before, occurrence, length):
                 found[-1].append(number)
             else:
                 found.append([number])
         return found
 
-    def chained(self, before: Occurrence, after: Occurrence, length: int) -> bool:
+    def is_chained(self, before: Occurrence, after: Occurrence, length: int) -> bool:
         end = before.start + length
         return (
             end == after.start
@@ -155,7 +155,7 @@ def block_name(named: Naming, taken: set[str]) -> str:
         word = words[0]
     else:
         word = letters(beginning(named.places))
-    return unused(word if len(word) > 1 else "unit", taken)
+    return find_free_name(word if len(word) > 1 else "unit", taken)
 
 
 def letters(text: str) -> str:

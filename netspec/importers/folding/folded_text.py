@@ -5,7 +5,7 @@ out: plain values.
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from netspec.importers.folding.block_names import beginning, unused
+from netspec.importers.folding.block_names import beginning, find_free_name
 from netspec.importers.folding.parts import CONDITIONAL, Block, Entry, Part, Use, layers_in
 from netspec.importers.layer_types import definition
 from netspec.ir.traits import ASIDE
@@ -40,16 +40,16 @@ class Writing:
         }
         for at, part in enumerate(parts):
             if part.use is not None:
-                self.uses[at] = self.named(part, part.use)
+                self.uses[at] = self.name_use(part, part.use)
 
-    def named(self, part: Part, use: Use) -> str:
+    def name_use(self, part: Part, use: Use) -> str:
         """A name for a use that nothing has, with which no layer inside it takes another's name;
         its outputs are called by it.
         """
         wish, count = use_name(use.places, use.block.name), len(use.copies)
         clashing = self.taken
         while True:
-            name = unused(wish, clashing)
+            name = find_free_name(wish, clashing)
             inside = dict(layers_in(part, name, count > 1))
             full = {name, *inside, *(f"{name}.{copy}" for copy in range(count if count > 1 else 0))}
             if self.taken.isdisjoint(full):
@@ -62,7 +62,7 @@ class Writing:
         )
         return name
 
-    def folded(self, blocks: Sequence[Block]) -> Folded:
+    def write(self, blocks: Sequence[Block]) -> Folded:
         layers: list[Entry] = []
         last = -1
         """The value that a bottom left out means; -1 where that is not simple to say."""
@@ -77,7 +77,7 @@ class Writing:
         entry: Entry = {"name": name, "block": part.entry["block"]}
         if part.item.reads and part.item.reads != (last,):
             entry["bottom"] = self.bottom(part)
-        return {**entry, **part.use.block.said(part.entry)}
+        return {**entry, **part.use.block.list_said(part.entry)}
 
     def entry(self, part: Part) -> Entry:
         """A layer that stands by itself, with the new names of what it reads."""

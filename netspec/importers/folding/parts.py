@@ -28,7 +28,7 @@ class Block(NamedTuple):
     local: tuple[str, ...]
     repeated: tuple[bool, ...]
 
-    def said(self, entry: Entry) -> Entry:
+    def list_said(self, entry: Entry) -> Entry:
         """Of a use's `repeat` and `vars` what must be said."""
         usual = self.text.get("vars", {})
         given = {name: value for name, value in entry["vars"].items() if value != usual[name]}

@@ -61,7 +61,7 @@ class Gain(Protocol):
     def systematic(self, first: int, other: int, length: int) -> bool:
         """Whether the names in two stretches differ in a way that a rule can say."""
 
-    def saved(self, occurrences: tuple[Occurrence, ...], length: int) -> int:
+    def count_saved(self, occurrences: tuple[Occurrence, ...], length: int) -> int:
         """Lines that folding saves."""
 
 
@@ -124,7 +124,7 @@ class Sequenced:
         )
         return Occurrence(start, tuple(inputs)), pattern
 
-    def closed(self, start: int, length: int) -> bool:
+    def is_closed(self, start: int, length: int) -> bool:
         """Whether the last layer's first top is all that is read of a stretch, and nothing outside
         changes it in place.
         """
@@ -155,7 +155,7 @@ def candidates(sequence: Sequenced, least: int) -> Iterator[tuple[int, list[int]
         for number, places in enumerate(groups.values()):
             if len(places) >= least:
                 alive += [(at, number, last) for at, last in places]
-                fit = [at for at, last in places if last < at + length and sequence.closed(at, length)]
+                fit = [at for at, last in places if last < at + length and sequence.is_closed(at, length)]
                 if length >= SHORTEST and len(fit) >= least:
                     yield length, fit
 
@@ -170,7 +170,7 @@ def best_repeat(sequence: Sequenced, gain: Gain, least: int = 2) -> Found | None
     for most, length, places in reversed(ranked):
         if best is not None and most <= best.rank:
             break
-        for found in grouped(sequence, length, places, gain, least):
+        for found in group_occurrences(sequence, length, places, gain, least):
             if found.saved > 0 and (best is None or found.rank > best.rank):
                 best = found
     return best
@@ -185,7 +185,9 @@ def apart(length: int, places: list[int]) -> int:
     return count
 
 
-def grouped(sequence: Sequenced, length: int, places: list[int], gain: Gain, least: int) -> Iterator[Found]:
+def group_occurrences(
+    sequence: Sequenced, length: int, places: list[int], gain: Gain, least: int
+) -> Iterator[Found]:
     """Occurrences that do not overlap, read alike from outside and are named systematically, in
     groups.
     """
@@ -204,4 +206,4 @@ def grouped(sequence: Sequenced, length: int, places: list[int], gain: Gain, lea
                 known.append([occurrence])
                 end[id(known[-1])] = start + length
     for found in (tuple(group) for kinds in groups.values() for group in kinds if len(group) >= least):
-        yield Found(length, found, gain.saved(found, length))
+        yield Found(length, found, gain.count_saved(found, length))

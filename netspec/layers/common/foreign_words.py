@@ -18,7 +18,7 @@ class Word(NamedTuple):
     more: str = ""
 
 
-def folded(name: str) -> str:
+def fold(name: str) -> str:
     """`nn.Conv2DTranspose`, `conv_transpose` -> `convtranspose`: without package, number of axes,
     underscores and capitals.
     """
@@ -173,7 +173,7 @@ REMARKS = {
 
 def instead_of_type(name: str) -> Word | None:
     """What to write for another framework's layer; None where nothing is known."""
-    return TYPES.get(folded(name))
+    return TYPES.get(fold(name))
 
 
 def instead_of_word(word: str, known: Iterable[str]) -> str | None:
@@ -181,9 +181,9 @@ def instead_of_word(word: str, known: Iterable[str]) -> str | None:
     value says; None for none.
     """
     have: Container[str] = set(known)
-    return next((ours for ours in WORDS.get(folded(word), ()) if ours in have), None)
+    return next((ours for ours in WORDS.get(fold(word), ()) if ours in have), None)
 
 
 def remark_on_word(word: str) -> str | None:
     """What to know of another framework's parameter that has no counterpart."""
-    return REMARKS.get(folded(word))
+    return REMARKS.get(fold(word))

@@ -5,26 +5,26 @@ the stochastic mean.
 from math import prod
 from typing import Any
 
-from netspec.ir.dims import Dim, untraced
+from netspec.ir.dims import Dim, untrace
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.types import LOWEST, TensorType
-from netspec.layers.common.windows import Window, ends, number, pooled
+from netspec.layers.common.windows import Window, ends, number, pool_sizes
 
 __all__ = ["export_average", "export_max", "export_norm", "export_stochastic"]
 
 
 def export_max(g: OnnxBuilder, x: Any, w: Window, rounding: str, mask: bool) -> Any:
     """Maximum of each window; with mask also its place."""
-    if mask and not all(isinstance(untraced(k), int) for k in w.kernel):
+    if mask and not all(isinstance(untrace(k), int) for k in w.kernel):
         y = g.max_pool(x, w, rounding)
         return y, g.reshape(
             g.typed(g.ArgMax(g.flatten(x, 2), axis=2), TensorType((*x.type.shape[:2], 1), "int64")),
             y.type.shape,
         )
-    if not fixed(w):
+    if not has_fixed_borders(w):
         if mask:
             raise g.refuse(f"the places of maxima under a border whose size is open: {x.type}")
-        return g.max_pool(*reached(g, x, w, rounding, LOWEST), "FLOOR")
+        return g.max_pool(*reach_past(g, x, w, rounding, LOWEST), "FLOOR")
     if mask:
         return g.max_pool_indices(x, w, rounding)
     return g.max_pool(x, w, rounding)
@@ -32,13 +32,13 @@ def export_max(g: OnnxBuilder, x: Any, w: Window, rounding: str, mask: bool) -> 
 
 def export_average(g: OnnxBuilder, x: Any, w: Window, rounding: str, inside: bool) -> Any:
     """Mean of each window, over the area that count_include_pad means."""
-    if fixed(w):
+    if has_fixed_borders(w):
         return g.average_pool(x, w, rounding, count_include_pad=inside)
-    z, bare = reached(g, x, w, rounding, 0.0)
+    z, bare = reach_past(g, x, w, rounding, 0.0)
     mean = g.average_pool(z, bare, "FLOOR")
     if inside:
         return mean
-    ones, _ = reached(g, g.full((1, 1, *x.type.space), 1.0), w, rounding, 0.0)
+    ones, _ = reach_past(g, g.full((1, 1, *x.type.space), 1.0), w, rounding, 0.0)
     return g.typed(g.Div(mean, g.average_pool(ones, bare, "FLOOR")), mean.type)
 
 
@@ -59,38 +59,38 @@ def export_stochastic(g: OnnxBuilder, x: Any, w: Window, rounding: str) -> Any:
 
 def window_sum(g: OnnxBuilder, x: Any, w: Window, rounding: str) -> Any:
     """Sum of each window, and its type. The whole input of open size is a ReduceSum."""
-    if not all(isinstance(untraced(k), int) for k in w.kernel):
+    if not all(isinstance(untrace(k), int) for k in w.kernel):
         total = g.reduce("Sum", x, tuple(range(2, x.type.rank)), keep=True)
         return total, total.type
-    z, bare = reached(g, x, w, rounding, 0.0)
+    z, bare = reach_past(g, x, w, rounding, 0.0)
     mean = g.average_pool(z, bare, "FLOOR")
     return g.Mul(mean, float(prod(map(number, w.kernel)))), mean.type
 
 
-def fixed(w: Window) -> bool:
+def has_fixed_borders(w: Window) -> bool:
     """Whether the borders are numbers."""
-    return all(isinstance(untraced(side), int) for p in w.pads for side in ends(p))
+    return all(isinstance(untrace(side), int) for p in w.pads for side in ends(p))
 
 
-def reached(g: OnnxBuilder, x: Any, w: Window, rounding: str, value: float) -> tuple[Any, Window]:
+def reach_past(g: OnnxBuilder, x: Any, w: Window, rounding: str, value: float) -> tuple[Any, Window]:
     """x with what its windows reach past it, and the window without a border; rows that no window
     reads are cut off.
     """
-    counts = pooled(x.type.space, w, rounding)
+    counts = pool_sizes(x.type.space, w, rounding)
     begins = [ends(p)[0] for p in w.pads]
     borders = [
         (b, (n - 1) * s + k - size - b)
         for b, n, s, k, size in zip(begins, counts, w.stride, w.kernel, x.type.space, strict=True)
     ]
     bare = w._replace(pads=(0,) * len(w.pads))
-    if any(isinstance(untraced(side), Dim) for border in borders for side in border):
+    if any(isinstance(untrace(side), Dim) for border in borders for side in border):
         return g.pad(x, borders, value=value), bare
     for axis, (begin, end) in enumerate(borders, 2):
-        x = extended(g, x, axis, number(begin), number(end), value)
+        x = extend(g, x, axis, number(begin), number(end), value)
     return x, bare
 
 
-def extended(g: OnnxBuilder, x: Any, axis: int, begin: int, end: int, value: float) -> Any:
+def extend(g: OnnxBuilder, x: Any, axis: int, begin: int, end: int, value: float) -> Any:
     """One axis with more elements at both ends; a negative end is cut off.
 
     Joined, not padded: onnxruntime would fold a Pad into the pooling behind it, which refuses a

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from netspec.ir.layer import Layer
 from netspec.ir.types import TensorType
-from netspec.layers.common.windows import Pad, PerAxis, Window, folded, window
+from netspec.layers.common.windows import Pad, PerAxis, Window, fold_batch, window
 from netspec.layers.common.words import ENGINE, Engine
 from netspec.record import param
 
@@ -21,7 +21,7 @@ class DialectPad(Layer):
     def read(cls, fields: Mapping[str, Any], dialect: str = "caffe", whole: Any = None) -> Self:
         layer = super().read(fields, dialect, whole)
         if dialect == "tf" and layer.__dict__["pad"] == "same":
-            return layer.changed(pad="same_tf")
+            return layer.replace(pad="same_tf")
         return layer
 
 
@@ -61,4 +61,4 @@ class Windowed(Placed):
 
     def bottom(self, x: TensorType) -> TensorType:
         """The bottom as batch, channels, space."""
-        return folded(x, self.axis)
+        return fold_batch(x, self.axis)

@@ -4,7 +4,7 @@ and traced sizes alike.
 
 from typing import Any, Literal, overload
 
-from netspec.ir.dims import Size, ceil_div, largest, product, smallest, untraced
+from netspec.ir.dims import Size, ceil_div, largest, product, smallest, untrace
 from netspec.ir.field import Border, Window, ends
 from netspec.ir.rule import Change, RuleError, at_least, divides
 from netspec.ir.types import SPACE, TensorType
@@ -17,15 +17,15 @@ __all__ = [
     "Window",
     "axis_names",
     "both",
+    "check_mirror",
     "ends",
-    "folded",
-    "mirrored",
+    "fold_batch",
     "number",
-    "padded",
-    "pooled",
+    "pad_size",
+    "pool_sizes",
     "spread",
-    "transposed",
-    "unfolded",
+    "transpose_sizes",
+    "unfold_batch",
     "window",
     "windows",
 ]
@@ -38,7 +38,7 @@ LONG = {"H": "height", "W": "width", "L": "length", "D": "depth"}
 
 def number(size: Size) -> int:
     """A size that is a number by now: a kernel, a stride."""
-    value = untraced(size)
+    value = untrace(size)
     assert isinstance(value, int), f"{size} is not a number"
     return value
 
@@ -108,7 +108,7 @@ def plainest(pad: Border) -> Border:
     it later has one answer.
     """
     if isinstance(pad, tuple):
-        begin, end = map(untraced, pad)
+        begin, end = map(untrace, pad)
         if isinstance(begin, int) and begin == end:
             return pad[0]
         return pad
@@ -150,13 +150,13 @@ def windows(
     sizes = []
     for i, (size, name) in enumerate(zip(space, axis_names(len(space)), strict=True)):
         free = size + both(w.pads[i]) - w.dilation[i] * (w.kernel[i] - 1) - 1
-        if untraced(w.dilation[i]) == 1:
+        if untrace(w.dilation[i]) == 1:
             free = size + both(w.pads[i]) - w.kernel[i]
         if rounding == "CEIL":
             count = ceil_div(free, w.stride[i]) + 1
         else:
             count = free // w.stride[i] + 1
-        if not (over and rounding == "CEIL" and counted(free, w.stride[i])):
+        if not (over and rounding == "CEIL" and counts_windows(free, w.stride[i])):
             fits(space, w, i, f"{name}_out", count)
         if rounding == "EXACT":
             divides(
@@ -170,11 +170,11 @@ def windows(
     return tuple(sizes)
 
 
-def counted(free: Size, stride: Size) -> bool:
+def counts_windows(free: Size, stride: Size) -> bool:
     """Whether ceil(free / stride) + 1 windows are at least one, which becomes a fact where it is
     open; False where they are none.
     """
-    if isinstance(untraced(free), int):
+    if isinstance(untrace(free), int):
         return number(free) + number(stride) >= 1
     at_least(
         free + stride, 1, "a window, rounded up, must begin in its input", code="NS301", at="kernel_size"
@@ -186,9 +186,9 @@ def fits(space: tuple[Size, ...], w: Window, i: int, name: str, count: Size) -> 
     """A window larger than its padded input is an error."""
     padded, reach = space[i] + both(w.pads[i]), w.reach[i]
     long = LONG.get(axis_names(len(space))[i], "size")
-    if isinstance(untraced(padded), int):
+    if isinstance(untrace(padded), int):
         if reach > padded:  # type: ignore[operator]
-            if untraced(w.dilation[i]) == 1:
+            if untrace(w.dilation[i]) == 1:
                 what = "kernel_size"
             else:
                 what = "dilated kernel"
@@ -210,27 +210,27 @@ def smaller_windows(space: tuple[Size, ...], w: Window) -> list[Change]:
     """Kernels that fit, and paddings that make room."""
     changes = []
     room = [
-        (untraced(s + both(p)) - 1) // untraced(d) + 1
+        (untrace(s + both(p)) - 1) // untrace(d) + 1
         for s, p, d in zip(space, w.pads, w.dilation, strict=True)
     ]
     most = min(r for r in room if isinstance(r, int))
     if most >= 1:
         changes.append(Change(f"use kernel_size <= {most}", {"kernel_size": most}))
-    lacks = [ceil_div(untraced(r) - untraced(s), 2) for s, r in zip(space, w.reach, strict=True)]
+    lacks = [ceil_div(untrace(r) - untrace(s), 2) for s, r in zip(space, w.reach, strict=True)]
     need = max(n for n in lacks if isinstance(n, int))
     if all(w.pads[0] == p for p in w.pads) and not isinstance(w.pads[0], tuple):
         changes.append(Change(f"use pad >= {need}", {"pad": need}))
     return changes
 
 
-def pooled(space: tuple[Size, ...], w: Window, rounding: str, *, over: bool = True) -> tuple[Size, ...]:
+def pool_sizes(space: tuple[Size, ...], w: Window, rounding: str, *, over: bool = True) -> tuple[Size, ...]:
     """Caffe's pooling sizes: rounded up, and where there is padding no window begins past the input
     and its first border.
 
     over: as for windows.
     """
     sizes = windows(space, w, rounding, over=over)
-    if rounding != "CEIL" or all(untraced(b) == 0 == untraced(e) for b, e in map(ends, w.pads)):
+    if rounding != "CEIL" or all(untrace(b) == 0 == untrace(e) for b, e in map(ends, w.pads)):
         return sizes
     return tuple(
         smallest(out, ceil_div(size + ends(p)[0], s))
@@ -238,12 +238,12 @@ def pooled(space: tuple[Size, ...], w: Window, rounding: str, *, over: bool = Tr
     )
 
 
-def padded(x: TensorType, w: Window) -> Size:
+def pad_size(x: TensorType, w: Window) -> Size:
     """Elements of a bottom with its border written out."""
     return product([*x.shape[:2], *(size + both(pad) for size, pad in zip(x.space, w.pads, strict=True))])
 
 
-def mirrored(space: tuple[Size, ...], w: Window, mode: str) -> None:
+def check_mirror(space: tuple[Size, ...], w: Window, mode: str) -> None:
     """A border made of the input's own elements needs as many of them: reflect one more, since it
     leaves the edge out.
     """
@@ -260,7 +260,7 @@ def mirrored(space: tuple[Size, ...], w: Window, mode: str) -> None:
             )
 
 
-def folded(x: TensorType, axis: int) -> TensorType:
+def fold_batch(x: TensorType, axis: int) -> TensorType:
     """The bottom of a layer whose channels are that axis: all axes before it count as batch."""
     at = x.axis(axis)
     if at == 1:
@@ -268,7 +268,7 @@ def folded(x: TensorType, axis: int) -> TensorType:
     return TensorType((product(x.shape[:at]), *x.shape[at:]), x.dtype)
 
 
-def unfolded(y: TensorType, x: TensorType, axis: int) -> TensorType:
+def unfold_batch(y: TensorType, x: TensorType, axis: int) -> TensorType:
     """The top for such a bottom: the batch axes as they were."""
     at = x.axis(axis)
     if at == 1:
@@ -276,14 +276,16 @@ def unfolded(y: TensorType, x: TensorType, axis: int) -> TensorType:
     return TensorType((*x.shape[:at], *y.shape[1:]), y.dtype)
 
 
-def transposed(space: tuple[Size, ...], w: Window, output_padding: tuple[int, ...] = ()) -> tuple[Size, ...]:
+def transpose_sizes(
+    space: tuple[Size, ...], w: Window, output_padding: tuple[int, ...] = ()
+) -> tuple[Size, ...]:
     """Sizes of a transposed convolution: stride (in - 1) + dilation (kernel - 1) + 1 - 2 pad, and
     output_padding rows more.
     """
     sizes = []
     for i, (size, name) in enumerate(zip(space, axis_names(len(space)), strict=True)):
         out = w.stride[i] * (size - 1) + w.dilation[i] * (w.kernel[i] - 1) + 1 - both(w.pads[i])
-        if output_padding and untraced(output_padding[i]) != 0:
+        if output_padding and untrace(output_padding[i]) != 0:
             out = out + output_padding[i]
         at_least(
             out, 1, "the padding must leave an output", code="NS301", at="pad", name=f"{name}_out", value=out

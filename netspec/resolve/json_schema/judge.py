@@ -73,13 +73,13 @@ def as_fault(error: Any) -> Fault:
 
 def own_faults(schema: Schema, value: Any) -> list[Fault]:
     """The same by the words that are known here."""
-    return list(judged(schema, At(value)))
+    return list(judge(schema, At(value)))
 
 
-def judged(schema: Schema, at: At) -> Iterator[Fault]:
+def judge(schema: Schema, at: At) -> Iterator[Fault]:
     for word, wanted in schema.items():
         for inner, place in PARTS[word](wanted, schema, at) if word in PARTS else ():
-            yield from judged(inner, place)
+            yield from judge(inner, place)
         if word == "anyOf":
             yield from no_alternative(wanted, schema, at)
         elif word == "required":
@@ -102,7 +102,7 @@ def fault(word: str, schema: Schema, at: At, context: tuple[tuple[int, Fault], .
 
 
 def meets(schema: Schema, value: Any) -> bool:
-    return next(judged(schema, At(value)), None) is None
+    return next(judge(schema, At(value)), None) is None
 
 
 # --- words that lead into parts ----------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ PARTS = {
 
 
 def no_alternative(wanted: Any, schema: Schema, at: At) -> Iterator[Fault]:
-    tried = [(i, list(judged(option, At(at.value, at.path)))) for i, option in enumerate(wanted)]
+    tried = [(i, list(judge(option, At(at.value, at.path)))) for i, option in enumerate(wanted)]
     if all(found for _, found in tried):
         yield fault("anyOf", schema, at, tuple((i, each) for i, found in tried for each in found))
 

@@ -15,16 +15,16 @@ from netspec.ir.layer import Layer
 from netspec.ir.manual import sentence
 from netspec.kinds import Schema
 from netspec.record import Param
+from netspec.resolve.json_schema.shared import share
 from netspec.resolve.json_schema.values import (
     EXPRESSION,
-    described,
+    describe_record,
     fields,
-    opened,
+    list_shared_records,
+    open_schema,
     record,
     ref,
-    shared_records,
 )
-from netspec.resolve.published_shared import share
 from netspec.resolve.sections.expect import ExpectSection
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.spec_file import InputSection, LayerFields, OutputSection, SpecFile
@@ -34,7 +34,7 @@ from netspec.syntax.block_records import BlockSection, BlockUse, InsertEntry, La
 from netspec.syntax.located import plain
 from netspec.syntax.reader import read
 
-__all__ = ["published_schema"]
+__all__ = ["build_schema"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 EXAMPLES = 3
@@ -49,7 +49,7 @@ SHAPE = {
 }
 
 
-def published_schema() -> Schema:
+def build_schema() -> Schema:
     """The schema of a spec file: its sections, and one definition per layer type, chosen by `type`."""
     every = layers.every()
     whole = {
@@ -97,7 +97,7 @@ def definitions(every: list[type[Layer]]) -> Schema:
 
 def with_records(found: Schema) -> Schema:
     """The definitions, and the records that they refer to, through others too."""
-    named = {cls.__name__: cls for cls in shared_records()}
+    named = {cls.__name__: cls for cls in list_shared_records()}
     ahead = refs(found) | {ExpectSection.__name__, ImageContract.__name__, TrainSection.__name__}
     while missing := sorted(name for name in ahead if name in named and name not in found):
         new = {name: record(named[name]) for name in missing}
@@ -131,13 +131,17 @@ def layer(every: list[type[Layer]]) -> Schema:
             EXPRESSION,
         ],
     }
+    by_type = [choose_by_type(cls, ref(cls.type)) for cls in every]
     return {
-        "description": "a layer, or the use of a block", "type": "object", "if": {"required": ["block"]}, "then": ref("use"),
-        "else": {"required": ["name", "type"], "properties": {"type": kinds}, "allOf": [chosen(cls, ref(cls.type)) for cls in every]},
-    }  # fmt: skip
+        "description": "a layer, or the use of a block",
+        "type": "object",
+        "if": {"required": ["block"]},
+        "then": ref("use"),
+        "else": {"required": ["name", "type"], "properties": {"type": kinds}, "allOf": by_type},
+    }
 
 
-def chosen(cls: type[Layer], then: Schema) -> Schema:
+def choose_by_type(cls: type[Layer], then: Schema) -> Schema:
     """`then` for layers of the type, by today's name or an older one."""
     which = {"const": cls.type} if not older(cls) else {"enum": [cls.type, *older(cls)]}
     return {"if": {"properties": {"type": which}, "required": ["type"]}, "then": then}
@@ -206,7 +210,7 @@ def spellings_in(cls: type[Layer], group: str) -> list[str]:
 
 def pairing(cls: type[Layer], names: Iterable[str]) -> list[Schema]:
     """What must or must not stand beside each other: kernel_size, or kernel_h and kernel_w."""
-    return [opened(rule) for rule in cls.schema(names).get("allOf", []) if "if" in rule]
+    return [open_schema(rule) for rule in cls.schema(names).get("allOf", []) if "if" in rule]
 
 
 def examples(cls: type[Layer]) -> Iterator[Schema]:
@@ -224,23 +228,27 @@ def examples(cls: type[Layer]) -> Iterator[Schema]:
 def complete(every: list[type[Layer]]) -> Schema:
     """What a layer must say where no `defaults:` can say it."""
     return {
-        "allOf": [chosen(cls, needed(cls)) for cls in every if any(p.required for p in cls.params.values())]
+        "allOf": [
+            choose_by_type(cls, require_parameters(cls))
+            for cls in every
+            if any(p.required for p in cls.params.values())
+        ]
     }
 
 
-def needed(cls: type[Layer]) -> Schema:
+def require_parameters(cls: type[Layer]) -> Schema:
     """The required parameters: in the param map where there is one, else in the layer itself."""
     maps = {}
     for group in cls.groups:
-        words = required(p for p in cls.params.values() if p.required and cls.group_of(p) == group)
+        words = require_names(p for p in cls.params.values() if p.required and cls.group_of(p) == group)
         if words:
             maps[group] = words
-    own = required(p for p in cls.params.values() if p.required)
+    own = require_names(p for p in cls.params.values() if p.required)
     any_map = {"anyOf": [{"required": [group]} for group in cls.groups]}
     return {"if": any_map, "then": {"properties": maps, "required": list(maps)}, "else": own}
 
 
-def required(params: Iterable[Param]) -> Schema:
+def require_names(params: Iterable[Param]) -> Schema:
     """The names, or for those with a spelling per axis, one of the spellings."""
     chosen = list(params)
     plain_ones = [p.name for p in chosen if not p.pair]
@@ -278,7 +286,7 @@ def sections() -> Schema:
         "type": "object",
         "properties": {
             **fields(InsertEntry),
-            "layers": {**described(InsertEntry, "layers"), "type": "array", "items": ref("layer")},
+            "layers": {**describe_record(InsertEntry, "layers"), "type": "array", "items": ref("layer")},
         },
         "required": ["layers"],
         "anyOf": [{"required": ["after"]}, {"required": ["before"]}],
@@ -299,15 +307,15 @@ def sections() -> Schema:
             **{k: v for k, v in insert.items() if k != "type"},
         },
     }
-    return {name: {**described(SpecFile, name), **body} for name, body in bodies.items()}
+    return {name: {**describe_record(SpecFile, name), **body} for name, body in bodies.items()}
 
 
 def input_fields() -> Schema:
     """The keys of an input that is a mapping."""
-    image = {**described(InputSection, "image"), **ref(ImageContract.__name__)}
+    image = {**describe_record(InputSection, "image"), **ref(ImageContract.__name__)}
     return {
         **fields(InputSection),
-        "shape": {**described(InputSection, "shape"), **opened(SHAPE)},
+        "shape": {**describe_record(InputSection, "shape"), **open_schema(SHAPE)},
         "image": image,
     }
 
@@ -315,8 +323,8 @@ def input_fields() -> Schema:
 def block() -> Schema:
     """An entry of `blocks:`."""
     inside = {
-        "layers": {**described(BlockSection, "layers"), "type": "array", "items": ref("layer")},
-        "defaults": {**described(BlockSection, "defaults"), **ref("defaults")},
+        "layers": {**describe_record(BlockSection, "layers"), "type": "array", "items": ref("layer")},
+        "defaults": {**describe_record(BlockSection, "defaults"), **ref("defaults")},
     }
     return {
         "type": "object",

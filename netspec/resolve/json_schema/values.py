@@ -12,7 +12,7 @@ from netspec.kinds import Bounds, Schema
 from netspec.record import Param, Record, as_written
 from netspec.resolve.sections.spec_file import InputSection, LayerFields, SpecFile
 
-__all__ = ["EXPRESSION", "described", "fields", "opened", "record", "ref", "shared_records"]
+__all__ = ["EXPRESSION", "describe_record", "fields", "list_shared_records", "open_schema", "record", "ref"]
 
 EXPRESSION = {"pattern": "\\$"}
 
@@ -21,7 +21,7 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def opened(schema: Any) -> Any:
+def open_schema(schema: Any) -> Any:
     """The schema with any text that holds a dollar let in, at every depth; a record that has a name
     becomes a reference.
     """
@@ -30,7 +30,7 @@ def opened(schema: Any) -> Any:
     name = names_of_records().get(json.dumps({k: v for k, v in schema.items() if k != "description"}))
     if name is not None:
         return {**({"description": schema["description"]} if "description" in schema else {}), **ref(name)}
-    found = {word: opened_word(word, value) for word, value in schema.items()}
+    found = {word: open_word(word, value) for word, value in schema.items()}
     types = [found["type"]] if isinstance(found.get("type"), str) else found.get("type", [])
     if types and "string" not in types:
         return {**found, "type": [*types, "string"], **EXPRESSION}
@@ -44,17 +44,17 @@ def opened(schema: Any) -> Any:
     return found
 
 
-def opened_word(word: str, value: Any) -> Any:
+def open_word(word: str, value: Any) -> Any:
     if word == "properties":
-        return {key: opened(item) for key, item in value.items()}
+        return {key: open_schema(item) for key, item in value.items()}
     if word in ("items", "additionalProperties", "then"):
-        return opened(value)
+        return open_schema(value)
     if word in ("allOf", "anyOf"):
-        return [opened(item) for item in value]
+        return [open_schema(item) for item in value]
     return value
 
 
-def shared_records() -> list[type[Record]]:
+def list_shared_records() -> list[type[Record]]:
     """Records that stand inside others, by name: fillers, rules, shapes, the sections of `train`."""
     found, ahead = [], Record.__subclasses__()
     while ahead:
@@ -68,7 +68,9 @@ def shared_records() -> list[type[Record]]:
 def names_of_records() -> dict[str, str]:
     """Names by the JSON text of the schema."""
     if not RECORDS:
-        RECORDS.update({json.dumps(cls.kind().schema(Bounds())): cls.__name__ for cls in shared_records()})
+        RECORDS.update(
+            {json.dumps(cls.kind().schema(Bounds())): cls.__name__ for cls in list_shared_records()}
+        )
     return RECORDS
 
 
@@ -80,7 +82,7 @@ def record(cls: type[Record]) -> Schema:
     words = cls.kind().schema(Bounds())
     text = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
     body = {
-        word: opened_word(word, value) for word, value in words.items() if word not in ("properties", "type")
+        word: open_word(word, value) for word, value in words.items() if word not in ("properties", "type")
     }
     types = [words["type"]] if isinstance(words["type"], str) else words["type"]
     loose = types if "string" in types else [*types, "string"]
@@ -98,7 +100,10 @@ def fields(cls: type[Record], names: Iterable[str] | None = None) -> Schema:
     found = {}
     for spelling, words in cls.schema(names)["properties"].items():
         declared = cls.names[spelling]
-        found[spelling] = {**opened(words), **(default_of(declared) if spelling == declared.name else {})}
+        found[spelling] = {
+            **open_schema(words),
+            **(default_of(declared) if spelling == declared.name else {}),
+        }
     return found
 
 
@@ -110,5 +115,5 @@ def default_of(declared: Param) -> Schema:
     return {"default": value}
 
 
-def described(cls: type[Record], name: str) -> Schema:
+def describe_record(cls: type[Record], name: str) -> Schema:
     return {"description": cls.names[name].doc}

@@ -19,7 +19,7 @@ from netspec.syntax.scalars import look_alike
 from netspec.syntax.scalars import resolve as scalar
 from netspec.syntax.settings import is_setting
 
-__all__ = ["Subject", "misspelt", "unknown_key", "what_it_is", "worded"]
+__all__ = ["Subject", "misspelt", "unknown_key", "what_it_is", "word_error"]
 
 RANGES = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 TYPES = {"integer": "an integer", "number": "a number", "string": "text", "boolean": "true or false", "array": "a list",
@@ -46,17 +46,17 @@ class Subject(NamedTuple):
     notes: Callable[[str], tuple[str, ...]] | None = None
 
 
-def worded(error: Fault, body: Located, subject: Subject, meant: set[str]) -> list[Diagnostic]:
+def word_error(error: Fault, body: Located, subject: Subject, meant: set[str]) -> list[Diagnostic]:
     """The findings of one schema error about `body`; keys in `meant` are there, misspelt. A value
     that an expression made is marked so.
     """
-    found = said_of(error, body, subject, meant)
-    if not computed(follow(body, error.absolute_path)):
+    found = word_findings(error, body, subject, meant)
+    if not is_computed(follow(body, error.absolute_path)):
         return found
     return [replace(d, evidence=d.evidence or Computed()) for d in found]
 
 
-def said_of(error: Fault, body: Located, subject: Subject, meant: set[str]) -> list[Diagnostic]:
+def word_findings(error: Fault, body: Located, subject: Subject, meant: set[str]) -> list[Diagnostic]:
     """The findings in words."""
     at, where = follow(body, error.absolute_path), place_name(error.absolute_path, subject.what)
     keyword, value = error.validator, error.instance
@@ -75,15 +75,19 @@ def said_of(error: Fault, body: Located, subject: Subject, meant: set[str]) -> l
     if keyword in RANGES:
         limit = limits(error.schema, keyword)
         return [
-            Diagnostic("NS106", f"{where} must be {limit}: it is {shown(at)}", at.span, f"must be {limit}")
+            Diagnostic(
+                "NS106", f"{where} must be {limit}: it is {show_value(at)}", at.span, f"must be {limit}"
+            )
         ]
     if keyword in ("minItems", "maxItems"):
         return [Diagnostic("NS107", f"{where} takes {length(error.schema)}: it has {len(value)}", at.span)]
     if keyword == "not":
-        return [said_twice(where, error, at)]
+        return [report_twice(where, error, at)]
     if keyword == "pattern" and "description" in error.schema:
         return [
-            Diagnostic("NS104", f"{where} must be {error.schema['description']}: not {shown(at)}", at.span)
+            Diagnostic(
+                "NS104", f"{where} must be {error.schema['description']}: not {show_value(at)}", at.span
+            )
         ]
     return [Diagnostic("NS104", f"{where}: {error.message}", at.span)]
 
@@ -111,19 +115,19 @@ def misspelt(errors: Iterable[Fault], subject: Subject) -> set[str]:
     found: set[str] = set()
     for error in errors:
         if error.validator == "additionalProperties":
-            known = known_keys(error, subject)
+            known = list_known_keys(error, subject)
             found.update(
                 near[0] for key in error.instance if key not in known and (near := meant_by(key, known))
             )
     return found
 
 
-def known_keys(error: Fault, subject: Subject) -> list[str]:
+def list_known_keys(error: Fault, subject: Subject) -> list[str]:
     return [*error.schema.get("properties", {}), *(() if error.absolute_path else subject.known)]
 
 
 def unknown_keys(error: Fault, at: Located, where: str, subject: Subject) -> list[Diagnostic]:
-    known = known_keys(error, subject)
+    known = list_known_keys(error, subject)
     notes = None if error.absolute_path else subject.notes
     return [
         unknown_key(key, at, known, where, notes(key) if notes is not None else None)
@@ -212,7 +216,7 @@ def anchor_of(error: Fault, at: Located, subject: Subject) -> Span | None:
     return subject.anchor or at.span
 
 
-def said_twice(where: str, error: Fault, at: Located) -> Diagnostic:
+def report_twice(where: str, error: Fault, at: Located) -> Diagnostic:
     """kernel_h beside kernel_size."""
     halves = [option["required"][0] for option in error.validator_value["anyOf"]]
     half = next(name for name in halves if name in error.instance)
@@ -228,7 +232,7 @@ def alternatives(
     error: Fault, body: Located, at: Located, where: str, subject: Subject, meant: set[str]
 ) -> list[Diagnostic]:
     """None of several forms fits: required spellings, words of a list, or shapes of a value."""
-    spellings = [required_in(option) for option in error.validator_value]
+    spellings = [list_required(option) for option in error.validator_value]
     if all(spellings):
         if any(name in meant for names in spellings for name in names):
             return []
@@ -245,17 +249,17 @@ def alternatives(
         return [wrong_word(where, words_in(error.schema), at)]
     likely = likely_form(error)
     if likely:
-        return [found for inner in likely for found in worded(inner, body, subject, meant)]
+        return [found for inner in likely for found in word_error(inner, body, subject, meant)]
     meaning = error.schema.get("description", "of another form")
-    return [Diagnostic("NS104", f"{where} must be {meaning}: not {shown(at)}", at.span)]
+    return [Diagnostic("NS104", f"{where} must be {meaning}: not {show_value(at)}", at.span)]
 
 
-def required_in(option: Mapping[str, Any]) -> list[str]:
+def list_required(option: Mapping[str, Any]) -> list[str]:
     """The keys that an alternative asks for, if that is all it asks for."""
     if option.keys() == {"required"}:
         return list(option["required"])
     if option.keys() == {"anyOf"}:
-        return [name for inner in option["anyOf"] for name in required_in(inner)]
+        return [name for inner in option["anyOf"] for name in list_required(inner)]
     return []
 
 
@@ -292,7 +296,7 @@ def wrong_word(where: str, words: list[str], at: Located) -> Diagnostic:
     """`pool must be one of MAX, AVE: MAXX is not`."""
     near = meant_by(str(at.value), words)[:1]
     fixes = fix(at, near[0], certain(str(at.value), near[0], words)) if near else ()
-    return Diagnostic("NS105", f"{where} must be one of {', '.join(words)}: {shown(at)} is not", at.span,
+    return Diagnostic("NS105", f"{where} must be one of {', '.join(words)}: {show_value(at)} is not", at.span,
                       f"did you mean {near[0]}?" if near else "", fixes=fixes)  # fmt: skip
 
 
@@ -308,10 +312,10 @@ def wrong_type(where: str, schema: Mapping[str, Any], at: Located) -> Diagnostic
     else:
         label = " or ".join(type_words(wanted, []))
     notes: tuple[str, ...] = ()
-    meant = repaired(at, wanted)
+    meant = guess_meant(at, wanted)
     quotient = (
         QUOTIENT.fullmatch(at.value.strip())
-        if isinstance(at.value, str) and "number" in wanted and not computed(at)
+        if isinstance(at.value, str) and "number" in wanted and not is_computed(at)
         else None
     )
     if meant is None and quotient and float(quotient[2]):
@@ -320,7 +324,7 @@ def wrong_type(where: str, schema: Mapping[str, Any], at: Located) -> Diagnostic
         from netspec.syntax.missing_dollar import dollar_note, with_dollar
 
         meant, notes = with_dollar(at) or None, dollar_note(at)
-    fixes = fix(at, meant) if meant and not computed(at) else ()
+    fixes = fix(at, meant) if meant and not is_computed(at) else ()
     fact = f"{where} must be {names}: {what_it_is(at, wanted)}"
     return Diagnostic("NS104", fact, at.span, f"must be {label}", notes=() if fixes else notes, fixes=fixes)
 
@@ -345,7 +349,7 @@ def what_it_is(at: Located, wanted: list[str]) -> str:
     if value is None:
         return "it is empty"
     if is_nan(value) or (isinstance(value, float) and "integer" in wanted):
-        return f"{shown(at)} is not"
+        return f"{show_value(at)} is not"
     for types, name in (
         ((bool,), "a boolean"),
         ((int, float), "a number"),
@@ -353,15 +357,15 @@ def what_it_is(at: Located, wanted: list[str]) -> str:
         ((dict,), "a mapping"),
     ):
         if isinstance(value, types):
-            return f"{shown(at)} is {name}"
-    return f"{shown(at)} is text" + (" in YAML 1.2" if at.plain_style and look_alike(str(value)) else "")
+            return f"{show_value(at)} is {name}"
+    return f"{show_value(at)} is text" + (" in YAML 1.2" if at.plain_style and look_alike(str(value)) else "")
 
 
-def repaired(at: Located, wanted: list[str]) -> str | None:
+def guess_meant(at: Located, wanted: list[str]) -> str | None:
     """The value as it was probably meant: no, 431_080, "5", 3x3; only where it was written in
     place.
     """
-    if not isinstance(at.value, str) or computed(at):
+    if not isinstance(at.value, str) or is_computed(at):
         return None
     text = at.value.strip()
     if "array" in wanted and SIZES.fullmatch(text):
@@ -382,12 +386,14 @@ def fix(at: Located, text: str, safe: bool = True) -> tuple[Fix, ...]:
     """Write `text` in its place; no edit where an expression made the value."""
     return (
         Fix(
-            f"write {text}", (Edit(at.span, text),) if at.span is not None and not computed(at) else (), safe
+            f"write {text}",
+            (Edit(at.span, text),) if at.span is not None and not is_computed(at) else (),
+            safe,
         ),
     )
 
 
-def computed(at: Located) -> bool:
+def is_computed(at: Located) -> bool:
     """Whether an expression made the value."""
     return "$" in at.why
 
@@ -423,10 +429,10 @@ def length(schema: Mapping[str, Any]) -> str:
     return f"{bound}{number} value{'' if number == 1 else 's'}"
 
 
-def shown(at: Located) -> str:
+def show_value(at: Located) -> str:
     """A value as it was written, not too long; what an expression gave, beside it."""
     text = " ".join((at.span.text if at.span is not None else str(at.value)).split())
-    if computed(at) and not isinstance(at.value, (list, dict)):
+    if is_computed(at) and not isinstance(at.value, (list, dict)):
         text = f"{text} = {at.value!r}"
     if len(text) <= 40:
         return text

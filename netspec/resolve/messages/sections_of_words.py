@@ -43,10 +43,10 @@ def home(key: str, where: str, *, foreign: bool = True) -> str:
         (each for each in SECTIONS if each != where),
         key=lambda each: (not each.startswith(where + "."), each == TOP),
     )
-    return next(placed(key, order, foreign), "")
+    return next(find_places(key, order, foreign), "")
 
 
-def placed(key: str, order: list[str], foreign: bool) -> Iterator[str]:
+def find_places(key: str, order: list[str], foreign: bool) -> Iterator[str]:
     for section in order:
         if key in SECTIONS[section].names:
             yield f"{key} stands " + ("at the top of the spec" if section == TOP else f"in {section}")

@@ -14,12 +14,12 @@ from netspec.resolve.sections.spec_file import LayerFields
 from netspec.source import Span
 from netspec.syntax.located import Located
 
-__all__ = ["foreign_map", "map_owners", "misplaced", "notes_on", "typeless", "unknown_type"]
+__all__ = ["foreign_map", "map_owners", "notes_on", "report_misplaced", "typeless", "unknown_type"]
 
 MOST_NAMED, MOST_LISTED = 6, 10
 
 
-def listed(names: Iterable[str]) -> str:
+def list_briefly(names: Iterable[str]) -> str:
     """`Convolution, Pooling and 3 others`."""
     every = list(names)
     if len(every) <= MOST_NAMED:
@@ -39,7 +39,7 @@ def unknown_type(name: str, kind: Located, known: list[str], body: Span | None =
     if word is not None:
         notes = (f"other frameworks say {text}; Caffe's word is {word.type}",)
         return Diagnostic("NS101", f"layer {name} has type {text}", kind.span, f"did you mean {' '.join(filter(None, word))}?", notes=notes,
-                          fixes=written(kind.span, [word.type], not word.more), hides=body)  # fmt: skip
+                          fixes=write_first(kind.span, [word.type], not word.more), hides=body)  # fmt: skip
     bare = text.rstrip("dD").rstrip("0123456789")
     near = nearest(text, known) or (nearest(bare, known) if bare != text else [])
     if near:
@@ -47,7 +47,7 @@ def unknown_type(name: str, kind: Located, known: list[str], body: Span | None =
     else:
         label = "no layer has this type"
     notes = ("`netspec layers` lists the types",)
-    fixes = written(kind.span, near, bool(near) and clearly(text, near[0], known))
+    fixes = write_first(kind.span, near, bool(near) and clearly(text, near[0], known))
     return Diagnostic("NS101", f"layer {name} has type {text}", kind.span, label, notes=notes, fixes=fixes)
 
 
@@ -59,7 +59,7 @@ def typeless(name: str, body: Located) -> Diagnostic:
     if meant:
         key, word = meant[0]
         span = body.key_span(key)
-        fixes = written(span, [word], bool(nearest(word, [key])))
+        fixes = write_first(span, [word], bool(nearest(word, [key])))
         return Diagnostic(
             "NS102", f"layer {name} has {key} and no type", span, f"did you mean {word}?", fixes=fixes
         )
@@ -84,7 +84,7 @@ def map_owners(key: str) -> list[str]:
 def foreign_map(name: str, cls: type[Layer], key: str, body: Located) -> Diagnostic:
     """A param map of other layer types."""
     span = body.key_span(key)
-    whose = f"{key} holds parameters of {listed(map_owners(key))}"
+    whose = f"{key} holds parameters of {list_briefly(map_owners(key))}"
     if not cls.groups:
         return Diagnostic(
             "NS102",
@@ -94,12 +94,12 @@ def foreign_map(name: str, cls: type[Layer], key: str, body: Located) -> Diagnos
             notes=(whose, f"{cls.type} has no param map"),
         )
     suits = body.get(cls.groups[0]) is None and all(name in cls.names for name in body.mapping[key].mapping)
-    fixes = written(span, cls.groups[:1]) if suits else ()
+    fixes = write_first(span, cls.groups[:1]) if suits else ()
     label = f"{cls.type} takes {' and '.join(cls.groups)}"
     return Diagnostic("NS102", f"{cls.type} {name} has no {key}", span, label, notes=(whose,), fixes=fixes)
 
 
-def misplaced(cls: type[Layer], key: str, group: str, item: Located) -> Diagnostic:
+def report_misplaced(cls: type[Layer], key: str, group: str, item: Located) -> Diagnostic:
     """A key that stands in the wrong one of the layer's param maps, or in a map though every layer
     has it.
     """
@@ -116,9 +116,9 @@ def notes_on(cls: type[Layer], key: str) -> tuple[str, ...]:
     remark = remark_on_word(key)
     if remark is not None:
         return (remark,)
-    whose = (f"{key} is a parameter of {listed(owners)}",) if owners else ()
+    whose = (f"{key} is a parameter of {list_briefly(owners)}",) if owners else ()
     own = (
-        [f"{cls.type} has {listed_all(cls)}"]
+        [f"{cls.type} has {list_all(cls)}"]
         if 0 < len(cls.params) <= MOST_LISTED
         else [f"`netspec layers {cls.type}` lists its parameters"]
     )
@@ -127,11 +127,11 @@ def notes_on(cls: type[Layer], key: str) -> tuple[str, ...]:
     return (*whose, f"{cls.type} has no parameters of its own")
 
 
-def listed_all(cls: type[Layer]) -> str:
+def list_all(cls: type[Layer]) -> str:
     return ", ".join(sorted(cls.params))
 
 
-def written(span: Span | None, words: Iterable[str], safe: bool = False) -> tuple[Fix, ...]:
+def write_first(span: Span | None, words: Iterable[str], safe: bool = False) -> tuple[Fix, ...]:
     """The fix that writes the first of some words at a place."""
     return tuple(
         Fix(f"write {word}", (Edit(span, word),) if span is not None else (), safe)

@@ -15,7 +15,7 @@ __all__ = [
     "Limit",
     "MemoryLimit",
     "Quantity",
-    "shown_amount",
+    "show_amount",
     "worth",
 ]
 
@@ -53,7 +53,7 @@ def worth(text: str) -> float | None:
     return value
 
 
-def shown_amount(value: float, unit: str = "") -> str:
+def show_amount(value: float, unit: str = "") -> str:
     """A number for a message: `431,080`, `12,845,056 bytes (12.2 MiB)`, `2.4 ms`."""
     if unit == "s":
         return f"{value * 1e3:.3g} ms"
@@ -136,19 +136,19 @@ class Limit(Record):
     about: Quantity | None = param(default=None, ge=0, doc="roughly this, within tolerance")
     tolerance: float = param(default=0.01, ge=0, doc="how far from `about`, as a share of it")
 
-    def broken(self, value: float, unit: str = "") -> str | None:
+    def find_broken(self, value: float, unit: str = "") -> str | None:
         """The limit that a number breaks, in words; None where it keeps to all. Quantities have
         been read as numbers.
         """
         exactly, least, most, about = (self.__dict__[name] for name in ("exactly", "min", "max", "about"))
         if exactly is not None and value != exactly:
-            return f"exactly {shown_amount(exactly, unit)}"
+            return f"exactly {show_amount(exactly, unit)}"
         if least is not None and value < least:
-            return f"at least {shown_amount(least, unit)}"
+            return f"at least {show_amount(least, unit)}"
         if most is not None and value > most:
-            return f"at most {shown_amount(most, unit)}"
+            return f"at most {show_amount(most, unit)}"
         if about is not None and abs(value - about) > self.tolerance * abs(about):
-            return f"about {shown_amount(about, unit)}, within {self.tolerance:.3g} of it,"
+            return f"about {show_amount(about, unit)}, within {self.tolerance:.3g} of it,"
         return None
 
     def fault(self) -> tuple[str, str] | None:
@@ -161,11 +161,11 @@ class Limit(Record):
         if least is not None and most is not None and least > most:
             return (
                 "NS120",
-                f"cannot be met: min must be at most max: {shown_amount(least)} > {shown_amount(most)}",
+                f"cannot be met: min must be at most max: {show_amount(least)} > {show_amount(most)}",
             )
-        broken = self.broken(exactly) if exactly is not None else None
+        broken = self.find_broken(exactly) if exactly is not None else None
         if broken is not None:
-            return ("NS120", f"cannot be met: {shown_amount(exactly)} is not {broken.rstrip(',')}")
+            return ("NS120", f"cannot be met: {show_amount(exactly)} is not {broken.rstrip(',')}")
         return None
 
 

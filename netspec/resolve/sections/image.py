@@ -86,7 +86,7 @@ class ImageContract(Record):
         """
         return self.color or ("gray" if channels == 1 else "rgb" if channels in (3, None) else None)
 
-    def checked(self, shape: Shape, name: str = "data") -> "ImageContract":
+    def check_against(self, shape: Shape, name: str = "data") -> "ImageContract":
         """This contract, once it is known to fit an input of shape (C, H, W); raises SpecError
         NS660 where it does not.
         """
@@ -134,4 +134,4 @@ class ImageContract(Record):
         resize = self.resize
         if resize is None and self.crop is None and None not in shape[1:]:
             resize = tuple(int(n or 0) for n in shape[1:])
-        return self.changed(color=self.order(shape[0]), resize=resize)
+        return self.replace(color=self.order(shape[0]), resize=resize)

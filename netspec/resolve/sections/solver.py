@@ -123,7 +123,7 @@ class PlayerSolver(Record):
 
     def over(self, words: SolverParameter) -> SolverParameter:
         """The words of train.solver with these in their place."""
-        return words.changed(
+        return words.replace(
             **{name: value for name in self.params if (value := getattr(self, name)) is not None}
         )
 

@@ -21,7 +21,7 @@ _RECOGNISERS = (
     brackets.not_closed,
     brackets.nothing_between,
     brackets.missing_comma,
-    words.forbidden_start,
+    words.find_forbidden_start,
     words.list_beside_key,
     words.escape,
     words.after_quotes,
@@ -39,4 +39,4 @@ def explain_damage(source: Source, damage: YamlDamage) -> list[Diagnostic]:
         found = recognise(wound)
         if found:
             return found
-    return [words.unexplained(wound)]
+    return [words.report_unexplained(wound)]

@@ -6,7 +6,7 @@ import re
 
 from netspec.diagnostics import Diagnostic, Edit, Fix, Label
 from netspec.syntax.damage.parse_error import Wound
-from netspec.syntax.yaml_slips import quoted
+from netspec.syntax.yaml_slips import quote
 
 __all__ = ["close_quote", "closes_nothing", "expression", "missing_comma", "not_closed", "nothing_between"]
 
@@ -182,7 +182,7 @@ def _quote(wound: Wound, dollar: int) -> Edit:
     span = wound.span(start, start + len(text[start:end].rstrip()))
     sign = span.text[-1:]
     opened = sign in ("'", '"') and sign not in span.text[:-1]
-    return Edit(span, sign + span.text if opened else quoted(span.text))
+    return Edit(span, sign + span.text if opened else quote(span.text))
 
 
 def _expression_end(text: str, at: int) -> int:

@@ -47,10 +47,10 @@ def tab(wound: Wound) -> list[Diagnostic] | None:
         f"line {wound.number} is indented with {'a tab' if many == 1 else f'{many} tabs'}; YAML takes spaces"
         " only"
     )
-    return wound.finding("NS005", fact, tabs, fixes=_untabbed(wound))
+    return wound.finding("NS005", fact, tabs, fixes=_replace_tabs(wound))
 
 
-def _untabbed(wound: Wound) -> tuple[Fix, ...]:
+def _replace_tabs(wound: Wound) -> tuple[Fix, ...]:
     """Spaces for tabs: a fix for each meaning that the text then has, the most regular first; a
     safe one where there is one meaning.
     """

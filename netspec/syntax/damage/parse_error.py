@@ -94,7 +94,7 @@ class Wound:
         """The tree of the text with these edits, if all of it then reads without a finding and a
         key or value begins at `key_at`.
         """
-        text = self._edited(edits)
+        text = self._apply_edits(edits)
         diagnostics = Diagnostics()
         try:
             tree = (
@@ -112,7 +112,7 @@ class Wound:
         key_at: an offset (in the edited text) at which a key or value must then begin, lest the
         repair swallow it into a text.
         """
-        text = self._edited(edits)
+        text = self._apply_edits(edits)
         if text is None:
             return False
         beyond = max(self.at, *(e.span.end for e in edits)) + len(text) - len(self.text)
@@ -127,7 +127,7 @@ class Wound:
             return False
         return key_at is None or _begins(tree, key_at)
 
-    def _edited(self, edits: Sequence[Edit]) -> str | None:
+    def _apply_edits(self, edits: Sequence[Edit]) -> str | None:
         """The text with the edits made; None once the trials have used up what they may cost."""
         self._left -= len(self.text) + _TRIAL
         if self._left < 0:

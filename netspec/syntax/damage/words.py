@@ -7,17 +7,17 @@ import re
 from netspec.diagnostics import Diagnostic, Edit, Label
 from netspec.syntax.damage.brackets import close_quote
 from netspec.syntax.damage.parse_error import Wound, content
-from netspec.syntax.yaml_slips import quoted
+from netspec.syntax.yaml_slips import quote
 
 __all__ = [
     "after_quotes",
     "colon_in_value",
     "escape",
-    "forbidden_start",
+    "find_forbidden_start",
     "list_beside_key",
     "missing_colon",
     "missing_space",
-    "unexplained",
+    "report_unexplained",
     "unprintable",
 ]
 
@@ -57,7 +57,7 @@ def missing_space(wound: Wound) -> list[Diagnostic] | None:
             at = wound.start(number) + match.end()
             alone = wound.fix(f"write a space after the `{sign}`", wound.insert(at, " "), safe=True)
             if fixes := alone or wound.fix(
-                f"write a space after each such `{sign}`", *_spaced(wound, pattern), safe=True
+                f"write a space after each such `{sign}`", *_add_spaces(wound, pattern), safe=True
             ):
                 return wound.finding(code, f"`{line[content(line) :].split()[0]}` is one word to YAML", wound.span(at - 1, at), fixes=fixes,
                                      label="needs a space after it")  # fmt: skip
@@ -74,7 +74,7 @@ def missing_space(wound: Wound) -> list[Diagnostic] | None:
     return None
 
 
-def _spaced(wound: Wound, pattern: re.Pattern[str]) -> list[Edit]:
+def _add_spaces(wound: Wound, pattern: re.Pattern[str]) -> list[Edit]:
     """A space for every line that has the same fault."""
     ends = ((number, pattern.match(wound.source.line(number))) for number in range(1, wound.lines + 1))
     return [wound.insert(wound.start(number) + match.end(), " ") for number, match in ends if match]
@@ -108,7 +108,7 @@ def missing_colon(wound: Wound) -> list[Diagnostic] | None:
     )
 
 
-def forbidden_start(wound: Wound) -> list[Diagnostic] | None:
+def find_forbidden_start(wound: Wound) -> list[Diagnostic] | None:
     """A plain value that begins with a sign YAML keeps for itself."""
     start = wound.at if "cannot start any token" in wound.problem else wound.opened
     kinds = (
@@ -126,7 +126,7 @@ def forbidden_start(wound: Wound) -> list[Diagnostic] | None:
         return None
     end = re.compile(r"(?:[^\n\r#,\]}]|(?<=\S)#|[,\]}](?=[^\s,\]}]))*").match(wound.text, start)
     value = wound.span(start, start + len(end[0].rstrip())) if end else wound.span(start, start + 1)
-    meant = value.text[1:] if _SIZE.fullmatch(value.text[1:]) else quoted(value.text)
+    meant = value.text[1:] if _SIZE.fullmatch(value.text[1:]) else quote(value.text)
     fixes = wound.fix(f"write {meant}", Edit(value, meant))
     return wound.finding(
         "NS018",
@@ -175,7 +175,7 @@ def after_quotes(wound: Wound) -> list[Diagnostic] | None:
                              fixes=close_quote(wound, last.start))  # fmt: skip
     rest = re.compile(r"[^\n\r#]*").match(wound.text, last.end)
     whole = wound.span(last.start, last.end + len(rest[0].rstrip())) if rest else last
-    fixes = wound.fix(f"write {quoted(whole.text)}", Edit(whole, quoted(whole.text)))
+    fixes = wound.fix(f"write {quote(whole.text)}", Edit(whole, quote(whole.text)))
     return wound.finding("NS018", f"text follows the closing {sign}", wound.span(wound.at, wound.at + 1), fixes=fixes,
                          label="the quoted text has ended before this")  # fmt: skip
 
@@ -222,12 +222,12 @@ def colon_in_value(wound: Wound) -> list[Diagnostic] | None:
         return wound.finding(
             "NS018", "several entries on one line stand in braces", whole, fixes=fixes, label="no braces"
         )
-    fixes = wound.fix(f"write {quoted(value.text)}", Edit(value, quoted(value.text)))
+    fixes = wound.fix(f"write {quote(value.text)}", Edit(value, quote(value.text)))
     return wound.finding("NS018", "a plain value may not hold a colon and a space", wound.span(wound.at, wound.at + 1), fixes=fixes,
                          label="this colon")  # fmt: skip
 
 
-def unexplained(wound: Wound) -> Diagnostic:
+def report_unexplained(wound: Wound) -> Diagnostic:
     """What the parser said, at the character where it said so."""
     problem, _, context = wound.problem.rstrip(")").rpartition(" (")
     at = min(wound.at, max(len(wound.text.rstrip()) - 1, 0))

@@ -99,7 +99,7 @@ def transform_of(
         return CaffeTransform(param, role == "train", mean)
     if port.contract is not None:
         if port.shape is not None:
-            contract = port.contract.checked(port.shape)
+            contract = port.contract.check_against(port.shape)
         else:
             contract = port.contract
         return Pipeline(contract, augment)

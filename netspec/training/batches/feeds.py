@@ -101,7 +101,7 @@ def arguments(net: nn.Module) -> dict[str, str]:
     return dict(zip(net.inputs, signature(net.forward).parameters, strict=True))  # type: ignore[arg-type]
 
 
-def fed(typed: TypedGraph) -> Iterator[Input]:
+def find_fed(typed: TypedGraph) -> Iterator[Input]:
     """The inputs that data can feed: all but those of data layers that read no file and make their
     values themselves.
     """
@@ -136,7 +136,7 @@ def ports_of(typed: TypedGraph) -> dict[str, Port]:
         given.value.name: Port(
             sample_shape(given, typed), given.contract, typed.types[given.value].dtype == "int64"
         )
-        for given in fed(typed)
+        for given in find_fed(typed)
     }
 
 
@@ -145,7 +145,7 @@ def fills_of(typed: TypedGraph, fillers: Mapping[str, InputFiller]) -> dict[str,
     was resolved.
     """
     found = {}
-    for given in fed(typed):
+    for given in find_fed(typed):
         name = given.value.name
         if name in fillers:
             shape = tuple(size for size in sample_shape(given, typed) if size is not None)
@@ -179,7 +179,8 @@ def place_of(program: driver.Program, typed: TypedGraph) -> Place:
     )
     filled = section_of(program).fill
     first = next(
-        (given for given in fed(typed) if given.value.name != LABEL and given.value.name not in filled), None
+        (given for given in find_fed(typed) if given.value.name != LABEL and given.value.name not in filled),
+        None,
     )
     if first is None:
         return Place(root, allow_outside=allow_outside, allow_code=program.reading.allow_code)
@@ -235,7 +236,7 @@ def check_streams(typed: TypedGraph, section: TrainSection, data: DataSection) -
 
 def check_fixed_batch(typed: TypedGraph, data: DataSection, source: Source, role: Role) -> None:
     """NS652 where an input is declared with a number of samples that batches do not have."""
-    for given in fed(typed):
+    for given in find_fed(typed):
         if typed.types[given.value].shape:
             count = typed.types[given.value].shape[batch_axis(given, typed)]
         else:

@@ -170,7 +170,7 @@ class Batches:
             self.load(0)
             raise StopIteration
         generator, count = generator_at(self.order.seed, start), len(next(iter(rows.values())))
-        batch = self.prepared(rows, generator)
+        batch = self.prepare(rows, generator)
         batch |= {
             name: fill.batch(count, generator).to(self.device) for name, fill in self.feed.fills.items()
         }
@@ -192,7 +192,7 @@ class Batches:
             self.close()
             raise
 
-    def prepared(self, rows: Mapping[str, Raw], generator: Generator) -> dict[str, Tensor]:
+    def prepare(self, rows: Mapping[str, Raw], generator: Generator) -> dict[str, Tensor]:
         """Rows by field as the net's inputs: transformed, of the right type, the sample axis where
         the field has it.
         """
@@ -288,14 +288,14 @@ class Reader:
             )
             for row, index in zip(labels, at, strict=True):
                 check_labels(np.asarray(row)[None], rule, self.source.name, int(index), self.source.where)
-        return {field: self.moved(rows[field]) for field in self.fields}
+        return {field: self.move(rows[field]) for field in self.fields}
 
-    def moved(self, rows: Array | list[Array]) -> Raw:
+    def move(self, rows: Array | list[Array]) -> Raw:
         if isinstance(rows, list):
-            return [self.moved_one(row) for row in rows]
-        return self.moved_one(rows)
+            return [self.move_one(row) for row in rows]
+        return self.move_one(rows)
 
-    def moved_one(self, array: Array) -> Tensor:
+    def move_one(self, array: Array) -> Tensor:
         tensor = tensor_of(array)
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)

@@ -54,7 +54,7 @@ class Solver:
         for each in parameters:
             each.tensor.requires_grad_(each.trained)
         self.rule = RULES[words.type]
-        groups = grouped(words, [each for each in parameters if each.trained])
+        groups = group_parameters(words, [each for each in parameters if each.trained])
         self.trained: list[ParameterSpec] = [each for group in groups for each in group.pop("specs")]
         if not self.trained:
             raise fail("NS671", f"none of {len(parameters)} tensors has lr_mult above 0")
@@ -200,7 +200,7 @@ class Solver:
         return {each.name: scale for each, scale in zip(self.trained, scales, strict=True)}
 
 
-def grouped(words: SolverParameter, trained: Sequence[ParameterSpec]) -> list[Group]:
+def group_parameters(words: SolverParameter, trained: Sequence[ParameterSpec]) -> list[Group]:
     """One group of the optimiser for each pair of lr_mult and decay_mult, in the order of first
     use.
     """

@@ -54,7 +54,7 @@ class Checkpoint:
         write_tensors(self.run / PENDING, self.weights(), self.facts())
         tensors, facts = self.team.state()
         try:
-            whole = tensors | random_state(self.device) | carried(self.net)
+            whole = tensors | random_state(self.device) | read_carried(self.net)
             write_tensors(self.run / SOLVER, whole, {**self.facts(), **facts, "more": more})
         except SpecError:
             (self.run / PENDING).unlink(missing_ok=True)
@@ -76,8 +76,8 @@ class Checkpoint:
         tensors, facts = read_tensors(path, [path.parent])
         self.check(facts, path)
         self.recover(facts["iteration"])
-        random, state = divided(tensors, RANDOM)
-        streams, state = divided(state, CARRIED)
+        random, state = split_by_prefix(tensors, RANDOM)
+        streams, state = split_by_prefix(state, CARRIED)
         if state:
             needed = self.team.state_shapes()
             fit({name: state[name] for name in needed if name in state}, needed, path)
@@ -174,7 +174,9 @@ def check_place(state: Mapping[str, Any]) -> None:
             member(part, key, int)
 
 
-def divided(tensors: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def split_by_prefix(
+    tensors: Mapping[str, Tensor], prefix: str
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """The tensors whose names begin with a prefix, without it; and the others."""
     found = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     return found, {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
@@ -191,7 +193,7 @@ def streams_of(net: nn.Module) -> dict[str, Any]:
     }
 
 
-def carried(net: nn.Module) -> dict[str, Tensor]:
+def read_carried(net: nn.Module) -> dict[str, Tensor]:
     """What recurrent layers carry to the next call."""
     return {
         f"{CARRIED}{path}:{i}": part

@@ -25,7 +25,7 @@ from netspec.allowed_paths import reachable
 from netspec.diagnostics import Diagnostics, SpecError, fail
 from netspec.file_reading import read_bytes, real_file
 from netspec.file_writing import write_text
-from netspec.frozen_classes import changed
+from netspec.frozen_classes import replace_fields
 from netspec.ir.graph import TypedGraph
 from netspec.read_options import PLAIN, Reading
 from netspec.source import Source
@@ -137,7 +137,7 @@ def again(record: Record, reading: Reading) -> Reading:
     """How a run's spec is read again: as it was, the settings of `reading` after its own, its other
     words over them.
     """
-    return changed(
+    return replace_fields(
         reading,
         stages=reading.stages or frozenset(record["stages"]),
         level=reading.level or record["level"],
@@ -164,7 +164,7 @@ def program_of(run: Path, record: Record, reading: Reading = PLAIN) -> driver.Pr
         return driver.load_source(Source(named, source.text), as_then)
     there = Source(os.path.join(run, os.path.basename(named)), source.text)
     with telling(record["root"]):
-        return driver.load_source(there, changed(as_then, unproven=record["root"]))
+        return driver.load_source(there, replace_fields(as_then, unproven=record["root"]))
 
 
 @contextmanager
@@ -203,7 +203,7 @@ def stands_there(path: str, text: str, reading: Reading) -> bool:
 def read_record(run: Path) -> Record:
     """run.json. NS683: there is none, or it is damaged."""
     try:
-        return checked(read_object(read_bytes(run / RECORD, [run], LONGEST + 1)))
+        return check_record(read_object(read_bytes(run / RECORD, [run], LONGEST + 1)))
     except OSError as error:
         if not run.exists():
             why = "there is no such folder"
@@ -216,7 +216,7 @@ def read_record(run: Path) -> Record:
         raise fail("NS683", f"{RECORD} is damaged: {error}", path=str(run)) from error
 
 
-def checked(record: dict[str, Any]) -> Record:
+def check_record(record: dict[str, Any]) -> Record:
     """The record, its fields of the right types. Raises JsonError."""
     for key, kind in {
         "root": str,
@@ -294,15 +294,15 @@ def text_of(program: driver.Program) -> str:
     ):
         return spec.source.text
     kept = {key: plain(value) for key, value in spec.root.mapping.items() if key not in CHANGES}
-    return dump({key: value if key in APART else escaped(value) for key, value in kept.items()})
+    return dump({key: value if key in APART else escape_dollars(value) for key, value in kept.items()})
 
 
-def escaped(value: Any) -> Any:
+def escape_dollars(value: Any) -> Any:
     """Values with variables put in, so that reading them again leaves every dollar."""
     if isinstance(value, dict):
-        return {key: escaped(item) for key, item in value.items()}
+        return {key: escape_dollars(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [escaped(item) for item in value]
+        return [escape_dollars(item) for item in value]
     if isinstance(value, str):
         return value.replace("$", "$$")
     return value

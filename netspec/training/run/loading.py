@@ -64,13 +64,13 @@ def places_of(program: Program) -> Places:
     before those that share.
     """
     found: dict[tuple[str, int], dict[str, None]] = {}
-    for typed in (*program.graphs(), *learned(program)):
+    for typed in (*program.graphs(), *list_trained_graphs(program)):
         for ref in sorted(typed.weight_refs(), key=lambda ref: ref.shared):
             found.setdefault((ref.node.name, ref.index), {})[ref.name] = None
     return {place: tuple(names) for place, names in found.items()}
 
 
-def learned(program: Program) -> Iterator[TypedGraph]:
+def list_trained_graphs(program: Program) -> Iterator[TypedGraph]:
     """The graphs that training runs, of a spec that says how to train."""
     for phase in ("train", "test") if program.resolved.file.train is not None else ():
         with suppress(SpecError):

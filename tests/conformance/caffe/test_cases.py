@@ -12,10 +12,10 @@ from torch import Tensor, nn
 import netspec
 from netspec.driver import load_source
 from netspec.emit.onnx_model import onnx_model
-from netspec.frozen_classes import changed
+from netspec.frozen_classes import replace_fields
 from netspec.importers.prototxt import import_prototxt
 from netspec.layers import find
-from netspec.resolve.deploy import deployed
+from netspec.resolve.deploy import cut_to_outputs
 from netspec.source import Source
 
 FOLDER = Path(__file__).parent / "cases"
@@ -145,7 +145,7 @@ def test_onnxruntime(case: Case) -> None:
     typed = case.program.graph("test")
     tops = [top for node in typed.graph.nodes if not node.layer.traits & ASIDE for top in node.tops]
     outputs = tuple(top for top in tops if typed.graph.blobs[top.name] is top and top.name in case.blobs)
-    typed = changed(typed, graph=deployed(typed.graph, outputs))
+    typed = replace_fields(typed, graph=cut_to_outputs(typed.graph, outputs))
     owned = [ref for ref in typed.weight_refs() if not ref.shared]
     weights = {
         ref.name: case.net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in owned

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 import netspec
 from netspec.emit.onnx_model import onnx_model
-from netspec.frozen_classes import changed
+from netspec.frozen_classes import replace_fields
 from netspec.importers.prototxt import import_prototxt
-from netspec.resolve.deploy import deployed
+from netspec.resolve.deploy import cut_to_outputs
 from tests.conformance.caffe.dice import Arrays, Dice, net_text
 from tests.conformance.caffe.formulas import DRAWS, Drawn
 from tests.conformance.caffe.formulas_boxes import BOXES
@@ -122,7 +122,7 @@ class Trial:
         tops = tuple(top for node in typed.graph.nodes if not node.layer.traits & ASIDE for top in node.tops)
         if not tops:
             return
-        typed = changed(typed, graph=deployed(typed.graph, tops))
+        typed = replace_fields(typed, graph=cut_to_outputs(typed.graph, tops))
         model = onnx_model(
             typed, {ref.name: self.weights[ref.index].detach().numpy().copy() for ref in typed.weight_refs()}
         )
