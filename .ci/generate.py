@@ -1,8 +1,10 @@
-"""Writes every file that is derived from definitions in the code: `python .ci/generate.py`, from anywhere.
+"""Writes every file that is derived from definitions in the code: `python .ci/generate.py`, from
+anywhere.
 
 `--check` writes nothing and names the files that are not fresh (exit 1).
 """
 
+import ast
 import os
 import re
 import sys
@@ -20,6 +22,7 @@ from netspec.ir.manual import sentence
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.traits import TRAITS, DefinitionError
 from netspec.record import Record, Reject
+from netspec.reference.api_page import api_page
 from netspec.reference.layer_page import (
     default_of,
     list_methods,
@@ -28,6 +31,7 @@ from netspec.reference.layer_page import (
     reference,
     work_example,
 )
+from netspec.reference.rooms import rooms_table
 from netspec.source import Source
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read
@@ -213,12 +217,35 @@ def decisions() -> Pages:
 
 
 def decision(name: str, text: str, number: int) -> tuple[str, str, str]:
-    """A record's line. Raises ValueError for one that is not numbered, named and begun like the others."""
+    """A record's line. Raises ValueError for one that is not numbered, named and begun like the
+    others.
+    """
     found = re.match(rf"# {number:04}: (.+)\n\n> (.+)\n\n", text)
     if not name.startswith(f"{number:04}-") or found is None:
         form = f"{number:04}-NAME.md and begin with `# {number:04}: Title`, an empty line, `> One sentence.`, an empty line"
         raise ValueError(f"docs/decisions/{name} must be called {form}")
     return f"[{number:04}]({name})", found[1], found[2]
+
+
+def api() -> Pages:
+    """The Python API, from its docstrings."""
+    yield "docs/api.md", f"{DO_NOT_EDIT}\n\n{api_page()}"
+
+
+def architecture() -> Pages:
+    """The page on the architecture, its prose as it stands, with the table of rooms in the order
+    that a test holds imports to.
+    """
+    tree = ast.parse((ROOT / "tests/architecture/test_names.py").read_text(encoding="utf-8"))
+    (order,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ORDER"
+    )
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    before, mark, rest = page.partition("<!-- rooms -->\n")
+    table = rooms_table([name for names in order for name in names])
+    yield "docs/architecture.md", f"{before}{mark}{table}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
 
 
 MAKERS: tuple[Callable[[], Pages], ...] = (
@@ -230,12 +257,16 @@ MAKERS: tuple[Callable[[], Pages], ...] = (
     diagnostics,
     zoo,
     decisions,
+    api,
+    architecture,
 )
 WHOLLY_GENERATED = ("docs/layers", "docs/language", "docs/zoo")
 
 
 class UnmadeError(Exception):
-    """What keeps a file from being made: each fault in a line, with the type and the row of its examples."""
+    """What keeps a file from being made: each fault in a line, with the type and the row of its
+    examples.
+    """
 
 
 def made() -> dict[str, str]:
@@ -256,14 +287,18 @@ def made() -> dict[str, str]:
 
 
 def check_rows() -> None:
-    """Every example row of every type can be read, and what it accepts be worked out. Raises UnmadeError with all that cannot."""
+    """Every example row of every type can be read, and what it accepts be worked out. Raises
+    UnmadeError with all that cannot.
+    """
     wrong = [f"{cls.type} row {i}: {fault}" for cls in types() for i, fault in faults_of(cls)]
     if wrong:
         raise UnmadeError("\n".join(wrong))
 
 
 def faults_of(cls: type[Layer]) -> Iterator[tuple[int, str]]:
-    """Rows, counted from 0, that are at fault, and why; a fault of `examples` itself is that of the row it was to give."""
+    """Rows, counted from 0, that are at fault, and why; a fault of `examples` itself is that of the
+    row it was to give.
+    """
     rows, at = cls.examples(), 0
     while True:
         try:

@@ -19,7 +19,7 @@ from netspec.read_options import Reading
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["compile", "load"]
+__all__ = ["compile", "load", "program_of"]
 
 
 PHASES = ("test", "train", "deploy")
@@ -41,20 +41,35 @@ def program_of(net: "nn.Module") -> driver.Program | None:
 def load(
     path: str, stages: Iterable[str] = (), level: int = 0, *, allow_code: bool = False
 ) -> driver.Program:
-    """Read a spec. allow_code: plug-ins that it names may run. Raises SpecError (with
-    `.diagnostics`) if it is not sound.
+    """Read a spec: every check is made, no tensor is.
+
+    path: a file, or `zoo:NAME`. stages, level: what `include` and `exclude` of its layers ask for,
+    as in Caffe. allow_code: plug-ins that it names may run. Answers a Program, which `compile`,
+    `train`, `export` and `certify` take in place of the path. Raises SpecError where `netspec
+    check` would report an error, and TypeError for what is no path.
+
+    >>> program = netspec.load("zoo:lenet")
+    >>> program.name, program.warnings
+    ('LeNet', ())
     """
     return driver.load(os.fspath(path), Reading(frozenset(stages), level, allow_code=allow_code))
 
 
 def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -> "nn.Module":
-    """The network as a torch module.
+    """The network as a torch module, a Network: made by running the Python text that `netspec
+    compile` writes.
 
-    `phase` picks the layers: "test" (in eval mode), "train" (in train mode), or "deploy", what the
-    outputs need (in eval mode). Weights are filled as the spec says, from torch's current random
-    state. Data layers read what a call does not pass in; HDF5Output writes where a spec is given,
-    not where a graph is. Raises SpecError (NS503 where what was built is not what the graph says),
-    and ValueError for another phase.
+    spec: a path, a Program or a TypedGraph. phase picks the layers: "test" (in eval mode), "train"
+    (in train mode), or "deploy", what the outputs need (in eval mode). Weights are filled as the
+    spec says, from torch's current random state. Data layers read what a call does not pass in;
+    HDF5Output writes where a spec is given, not where a graph is. Called with a tensor for each
+    input, by position or by name, in the shapes of the spec, it answers the tensor of its only
+    output, or a dict of several by name. Raises SpecError as `load` does, NS505 (weights beyond the
+    memory), NS503 (what was built is not what the graph says), and ValueError for another phase.
+
+    >>> net = netspec.compile("zoo:lenet")
+    >>> net(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
     """
     if phase not in PHASES:
         raise ValueError(f"phase must be one of {', '.join(PHASES)}: it is {phase!r}")

@@ -50,7 +50,12 @@ __all__ = [
 
 @frozen
 class Program:
-    """A spec that was read and understood, and how it was read."""
+    """A spec that was read and understood, how it was read, and the warnings on it.
+
+    >>> typed = netspec.load("zoo:lenet").graph()
+    >>> [str(size) for size in typed.types[typed.graph.outputs[0]].shape]
+    ['N', '10']
+    """
 
     resolved: Resolved
     reading: Reading
@@ -58,6 +63,7 @@ class Program:
 
     @property
     def name(self) -> str:
+        """The net's, "net" for one without."""
         return self.resolved.file.name or "net"
 
     def graph(self, phase: str = "deploy") -> TypedGraph:

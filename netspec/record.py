@@ -97,6 +97,11 @@ def param(  # noqa: PLR0913 - the words of a declaration
     ge, gt, le, lt bound each number in it; least is the least length of a list; pair names the _h
     and _w spellings; dialects gives other defaults by dialect; group names the param map where a
     layer has several.
+
+    >>> class Fade(Record):
+    ...     steps: int = param(default=4, ge=1, doc="how many")
+    >>> Fade().steps
+    4
     """
     required = default is MISSING
     return Param(
@@ -116,7 +121,12 @@ class Record:
     sections.
 
     A field whose name is a Python keyword is declared with a trailing underscore, which its
-    spelling drops.
+    spelling drops. A Record never changes.
+
+    >>> class Fade(Record):
+    ...     steps: int = param(default=4, ge=1, doc="how many")
+    >>> Fade(steps=8).changed(steps=9).steps
+    9
     """
 
     params: ClassVar[dict[str, Param]] = {}

@@ -1,3 +1,4 @@
-"""Facts of Caffe's file formats: messages, wire form, blobs. Importers, emit and training share it;
-it knows no layer and no spec.
+"""Facts of Caffe's file formats.
+
+In: bytes and text of its files. Out: messages, blobs. Must not know: any layer type, any spec.
 """

@@ -1,5 +1,7 @@
 """The command line: a lazy group, one file per command. Every failure ends here, as findings and an
 exit code, never as a traceback.
+
+In: words. Out: text and an exit code. Must not know: how anything is computed.
 """
 
 import gc

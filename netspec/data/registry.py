@@ -23,7 +23,7 @@ from netspec.diagnostics.suggest import nearest
 from netspec.resolve.sections.image import ImageContract, Shape
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["Place", "open_source", "open_sources"]
+__all__ = ["IN_PARTS", "Place", "Role", "data_of", "default_part", "open_source", "open_sources"]
 
 Role = Literal["train", "test"]
 

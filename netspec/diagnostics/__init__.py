@@ -1,4 +1,7 @@
-"""Findings as data, their codes, and how they are shown."""
+"""Findings as data, their codes and pages, and how they are shown.
+
+In: facts with places. Out: text, JSON, SARIF. Must not know: which pass found them, and why.
+"""
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label, Severity, SpecError, fail
 

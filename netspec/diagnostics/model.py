@@ -74,10 +74,15 @@ class Diagnostic:
     """One finding. `fact` says what is the case here, with the numbers; the code's title says which
     requirement it breaks.
 
-    `path` names the file concerned where there is no span (a missing file, a data set). hides: what
-    could not be looked at because of it. like: for one that stands for several uses of a block, the
-    finding of each. about, evidence: the same as values, for passes: these never read a fact, a
-    label or a note.
+    code: `NSxxx`, of docs/diagnostics.md. span: where in the source; others: further places; rule:
+    the arithmetic, a line each; fixes: changes that were tried. path: the file concerned where
+    there is no span (a missing file, a data set). hides: what could not be looked at because of it.
+    like: for one that stands for several uses of a block, the finding of each. about, evidence: the
+    same as values, for passes: these never read a fact, a label or a note.
+
+    >>> found = netspec.check("zoo:lenet-7")[0]
+    >>> found.code, found.severity, found.place
+    ('NS001', 'error', 'zoo:lenet-7')
     """
 
     code: str
@@ -96,14 +101,17 @@ class Diagnostic:
 
     @property
     def title(self) -> str:
+        """Which requirement is broken, the same for all findings of the code."""
         return CODES[self.code].title
 
     @property
     def severity(self) -> Severity:
+        """Is it an "error" or a "warning"?"""
         return CODES[self.code].severity
 
     @property
     def phase(self) -> Phase:
+        """The part of the compiler that found it."""
         return phase_of(self.code)
 
     @property
@@ -245,7 +253,15 @@ def merge_repeats(same: list[Diagnostic]) -> list[Diagnostic]:
 
 
 class SpecError(Exception):
-    """An input that netspec cannot go on with. `.diagnostics` says why; str() is the concise form."""
+    """An input that netspec cannot go on with. `diagnostics` says why, a Diagnostic for each cause;
+    str() is the concise form.
+
+    >>> try:
+    ...     netspec.load("zoo:lenet-7")
+    ... except netspec.SpecError as error:
+    ...     print([found.code for found in error.diagnostics])
+    ['NS001']
+    """
 
     def __init__(self, diagnostics: list[Diagnostic]) -> None:
         super().__init__(diagnostics)

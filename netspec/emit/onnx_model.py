@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
-__all__ = ["Names", "Outline", "names_of", "onnx_model", "outline_model"]
+__all__ = ["Names", "Outline", "fit_weights", "names_of", "onnx_model", "outline_model"]
 
 IR_VERSION = 10
 """The version that came with opset 22."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Source = str | os.PathLike[str] | Program | nn.Module
 
-__all__ = ["Export", "certify", "export", "export_model"]
+__all__ = ["Export", "certify", "export", "export_model", "load_run_program", "origin_of"]
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,15 @@ def export(
     source: a spec file, a run's folder, a Program, or a network that netspec.compile made. weights:
     a safetensors file to take instead. device: where to compare, cpu, cuda or auto. certify: how
     much, "full" (True) or "quick"; with False the file says so. Where the spec demands a latency,
-    it is measured (NS329). Raises SpecError: NS701 (a layer without ONNX form), NS703 (they
-    disagree), NS704 (cannot write), NS683, NS705 (not a source), NS706, NS707, NS708, NS709 (an
-    ending of another format), NS716, NS722, NS728 (a letter that one number alone meets), NS729
-    (answers that depend on the rest of the batch, and no `allow_batch_dependence`); for weights
-    NS001, NS674, NS676. In each case nothing is written.
+    it is measured (NS329). The model's inputs and outputs are the spec's, by name and shape; open
+    sizes stay open. Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree),
+    NS704 (cannot write), NS683, NS705 (not a source), NS706, NS707, NS708, NS709 (an ending of
+    another format), NS716, NS722, NS728 (a letter that one number alone meets), NS729 (answers that
+    depend on the rest of the batch, and no `allow_batch_dependence`); for weights NS001, NS674,
+    NS676. In each case nothing is written.
+
+    >>> netspec.export("zoo:lenet-digits", "digits.onnx", certify="quick").name
+    'digits.onnx'
     """
     made = export_model(
         source,
@@ -152,12 +156,18 @@ def certify(
     device: str = "auto",
     level: certification.Level = "full",
 ) -> certification.Certificate:
-    """Compare a model file with the network it is said to be made from, weights and all. The file
-    stays as it is.
+    """Compare a model file with the network it is said to be made from, weights and all; answers a
+    Certificate. The file stays as it is.
 
-    net: a network that netspec.compile made, a Program, a spec file or a run's folder. Raises
-    SpecError: NS703 (they disagree; the layer is named), NS705, NS706, NS716, NS720 (no such file),
-    NS722.
+    net: a network that netspec.compile made, a Program, a spec file or a run's folder. device:
+    where to compare, "cpu", "cuda" or "auto". level: how much, "full" or "quick". Raises SpecError:
+    NS703 (they disagree; the layer is named), NS705, NS706, NS716, NS720 (no such file), NS722.
+
+    >>> net = netspec.compile("zoo:lenet-digits", phase="deploy")
+    >>> path = netspec.export(net, "mine.onnx", certify="quick")
+    >>> certificate = netspec.certify(net, path, level="quick")
+    >>> certificate.partial, certificate.void, certificate.closest < 1
+    (True, 0, True)
     """
     path = Path(model)
     seal_of(path)

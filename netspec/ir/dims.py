@@ -139,19 +139,31 @@ def symbol(name: str) -> Dim:
 
 
 def ceil_div(a: Size, b: Size) -> Size:
-    """ceil(a / b), for b > 0; its normal form is (a + b - 1) // b."""
+    """ceil(a / b), for b > 0; its normal form is (a + b - 1) // b.
+
+    >>> ceil_div(7, 2)
+    4
+    """
     if isinstance(a, Traced) or isinstance(b, Traced):
         return Traced(ceil_div(untrace(a), untrace(b)), ("ceil", a, b))
     return (a + b - 1) // b
 
 
 def smallest(*sizes: Size) -> Size:
-    """Least of the sizes; a symbolic minimum where that cannot be decided."""
+    """Least of the sizes; a symbolic minimum where that cannot be decided.
+
+    >>> smallest(5, 3)
+    3
+    """
     return choose("min", sizes)
 
 
 def largest(*sizes: Size) -> Size:
-    """Greatest of the sizes; a symbolic maximum where that cannot be decided."""
+    """Greatest of the sizes; a symbolic maximum where that cannot be decided.
+
+    >>> largest(5, 3)
+    5
+    """
     return choose("max", sizes)
 
 

@@ -49,7 +49,11 @@ Nested = tuple[float | tuple[float | tuple[float | Row, ...], ...], ...]
 
 
 class Filler(Record):
-    """How a weight is initialised, in Caffe's words (FillerParameter)."""
+    """How a weight is initialised, in Caffe's words (FillerParameter).
+
+    >>> Filler(type="gaussian", std=0.01).std
+    0.01
+    """
 
     short = "type"
 
@@ -90,7 +94,11 @@ def flat(values: "Nested | float") -> Iterator[float]:
 
 
 def constant(value: float) -> Filler:
-    """The filler that sets every value the same."""
+    """The filler that sets every value the same.
+
+    >>> constant(1.0).value
+    1.0
+    """
     return Filler(value=value)
 
 
@@ -103,6 +111,9 @@ class Weight(NamedTuple):
 
     outputs: the axis along which the outputs stand. true_fans: xavier and msra count what an output
     sees; else, as Caffe, what stands behind axis 0.
+
+    >>> Weight("bias", (20,), constant(0.0)).kind
+    'parameter'
     """
 
     name: str
@@ -128,8 +139,12 @@ class Weight(NamedTuple):
 
 
 class ModuleText(NamedTuple):
-    """The torch module of a layer, as data: `target(*arguments, **keywords)`. A target without a
-    dot is a class of torch_modules/.
+    """The torch module of a layer, as data: `target(*arguments, **keywords)`.
+
+    A target without a dot is a class of torch_modules/, or of the plug-in's own file.
+
+    >>> ModuleText("nn.Dropout", (0.5,), {}).target
+    'nn.Dropout'
     """
 
     target: str
@@ -142,6 +157,9 @@ def module(
 ) -> ModuleText:
     """A module's construction; keywords equal to the module's own defaults are left out of the
     text.
+
+    >>> module("nn.Conv2d", 3, 20, 5, stride=1, padding=2, defaults={"stride": 1, "padding": 0}).keywords
+    {'padding': 2}
     """
     defaults = defaults or {}
     return ModuleText(
@@ -152,6 +170,12 @@ def module(
 class Example(NamedTuple):
     """A row of the table that tests, manual and schema share: parameters, bottoms, and what must
     come of them.
+
+    weights, statistics, fixed: how many numbers of each sort the layer owns. code, at: of a
+    refusal. Made by `accepts` and `rejects`.
+
+    >>> Example("{axis: 1}", ("N,3",), ("N,3",)).dialect
+    'caffe'
     """
 
     parameters: str
@@ -168,15 +192,22 @@ class Example(NamedTuple):
 
 
 def accepts(parameters: str, shapes: str, **more: Any) -> Example:
-    """`accepts("{num_output: 20, kernel_size: 5}", "N,1,28,28 -> N,20,24,24", weights=520)`;
-    several shapes are parted by `;`.
+    """A row that must be accepted: parameters as a spec has them, shapes of bottoms and tops;
+    several are parted by `;`.
+
+    >>> accepts("{num_output: 20, kernel_size: 5}", "N,1,28,28 -> N,20,24,24", weights=520).tops
+    ('N,20,24,24',)
     """
     bottoms, tops = shapes.split("->")
     return Example(parameters, parts(bottoms), parts(tops), **more)
 
 
 def rejects(parameters: str, bottoms: str, *, code: str, at: str | None = None, **more: Any) -> Example:
-    """A row that must be refused with a code, at a parameter."""
+    """A row that must be refused with a code, at a parameter.
+
+    >>> rejects("{num_output: 4, kernel_size: 9}", "N,3,8,8", code="NS301", at="kernel_size").code
+    'NS301'
+    """
     return Example(parameters, parts(bottoms), code=code, at=at, **more)
 
 
@@ -191,6 +222,9 @@ class Kept(NamedTuple):
     These are masks, indices, padded copies; statistics of a few numbers are left out. passing:
     bottoms that are kept only where a gradient goes on to them. about: how much of its own depends
     on the values, `own` is what is usual.
+
+    >>> Kept(tops=(0,)).own
+    0
     """
 
     bottoms: tuple[int, ...] = ()

@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 Size = Union[int, "Dim"]
+"""A size: an integer, or a Dim where letters of the input are in it."""
 Monomial = tuple[tuple["Atom", int], ...]
 Terms = dict[Monomial, int]
 
@@ -222,7 +223,11 @@ def bounds(size: Size) -> tuple[float, float]:
 
 
 def product(sizes: Iterable[Size]) -> Size:
-    """Product of all sizes, 1 for none."""
+    """Product of all sizes, 1 for none.
+
+    >>> product((2, 3, 4))
+    24
+    """
     value: Size = 1
     for size in sizes:
         if isinstance(value, int) and value == 1:
@@ -233,7 +238,11 @@ def product(sizes: Iterable[Size]) -> Size:
 
 
 def total(sizes: Iterable[Size]) -> Size:
-    """Sum of all sizes, 0 for none."""
+    """Sum of all sizes, 0 for none.
+
+    >>> total((2, 3, 4))
+    9
+    """
     value: Size = 0
     for size in sizes:
         if isinstance(value, int) and value == 0:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from netspec.ir.dims import Dim, Size, Traced, bounds, evaluate, untrace
 
 __all__ = [
+    "WORDS",
     "Change",
     "Fact",
     "RuleError",
@@ -15,6 +16,7 @@ __all__ = [
     "at_least",
     "collecting",
     "divides",
+    "is_same",
     "require",
     "same",
     "within",
@@ -53,6 +55,10 @@ class RuleError(Exception):
     preference, or a function that finds them: rules run often and seldom refuse. bound: the
     parameter asks for more than there is: it alone is to blame, no number elsewhere that happens to
     be large enough.
+
+    >>> error = RuleError("NS303", "axis 5 of a bottom with 4 axes", at="axis")
+    >>> error.code, error.at
+    ('NS303', 'axis')
     """
 
     def __init__(
@@ -102,6 +108,11 @@ class collecting:  # noqa: N801 - used as a statement
 def require(kind: str, left: Size, right: Size, because: str, **more: object) -> None:
     """Refuse, accept, or note as a fact. `because` is the requirement in words; more goes to
     RuleError (code, at, ...).
+
+    kind: "same", "divides" or "at_least". A requirement on open sizes that holds for some of them
+    is a fact of the net.
+
+    >>> require("divides", 4, 32, "group must divide the channels")
     """
     verdict = VERDICTS[kind](untrace(left), untrace(right))
     if verdict is None:
@@ -113,17 +124,30 @@ def require(kind: str, left: Size, right: Size, because: str, **more: object) ->
 
 
 def same(left: Size, right: Size, because: str, **more: object) -> None:
-    """Require left == right."""
+    """Require left == right.
+
+    >>> same(3, 4, "both must have as many channels")
+    Traceback (most recent call last):
+    netspec.ir.rule.RuleError: both must have as many channels: 3 is not 4
+    """
     require("same", left, right, because, **more)
 
 
 def divides(divisor: Size, size: Size, because: str, **more: object) -> None:
-    """Require that divisor divides size."""
+    """Require that divisor divides size.
+
+    >>> divides(4, 30, "group must divide the channels", at="group")
+    Traceback (most recent call last):
+    netspec.ir.rule.RuleError: group must divide the channels: 30 % 4 = 2
+    """
     require("divides", divisor, size, because, **more)
 
 
 def at_least(size: Size, least: Size, because: str, **more: object) -> None:
-    """Require size >= least."""
+    """Require size >= least.
+
+    >>> at_least(5, 3, "needs three rows")
+    """
     require("at_least", size, least, because, **more)
 
 

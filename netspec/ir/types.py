@@ -5,7 +5,7 @@ from typing import NamedTuple
 from netspec.ir.dims import Size, product
 from netspec.ir.rule import RuleError
 
-__all__ = ["LOWEST", "MOST_AXES", "TensorType", "show_shape"]
+__all__ = ["LOWEST", "MOST_AXES", "SPACE", "TensorType", "show_shape"]
 
 MOST_AXES = 32
 """Axes that a shape may have: as many as NumPy had, and Caffe."""
@@ -19,6 +19,10 @@ SPACE = {0: (), 1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
 class TensorType(NamedTuple):
     """Shape of a tensor, sizes being integers or Dims, and its element type. Everything Caffe
     passes on is float32.
+
+    >>> x = TensorType((2, 3, 8, 8))
+    >>> x.channels, x.space, x.axes, x.size
+    (3, (8, 8), 2, 384)
     """
 
     shape: tuple[Size, ...]

@@ -1,5 +1,8 @@
 """The vocabulary: one definition per layer type, one file per family. Families are imported when a
 type of theirs is first asked for.
+
+In: parameters, and the types of the bottoms. Out: types of the tops, weights, MACs, torch module
+and ONNX nodes as data. Must not know: the graph around it, places in a text, torch, onnx.
 """
 
 from collections.abc import Iterable

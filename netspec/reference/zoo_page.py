@@ -16,7 +16,7 @@ from netspec.reference.zoo_entry import READABLE, amount, inputs
 from netspec.reference.zoo_parts import draw_chart, ends, inside, parts_of, templates
 from netspec.syntax.paths import zoo_folder, zoo_specs
 
-__all__ = ["zoo_pages"]
+__all__ = ["page", "zoo_pages"]
 
 EXAMPLE = 512
 """The size at which a formula is evaluated that is too long to read."""

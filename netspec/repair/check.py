@@ -28,7 +28,7 @@ from netspec.driver import (
     with_file_types,
 )
 
-__all__ = ["check_source", "fix_source"]
+__all__ = ["check_as", "check_source", "fix_source"]
 
 
 BEHIND = 2

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from netspec.resolve.sections.solver import SolverParameter
 
-__all__ = ["learning_rate"]
+__all__ = ["Rate", "learning_rate"]
 
 Rate = Callable[[int], float]
 

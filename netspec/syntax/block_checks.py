@@ -8,6 +8,8 @@ from netspec.syntax.block_records import BlockSection, BlockUse
 from netspec.syntax.located import Located
 
 __all__ = [
+    "OF_USES",
+    "USE_KEYS",
     "check_blocks",
     "mapping_of",
     "nameless",

@@ -12,7 +12,16 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["NO_VALUE", "ExpressionError", "evaluate", "extent", "substitute", "variables_in"]
+__all__ = [
+    "CALLS",
+    "CONSTANTS",
+    "NO_VALUE",
+    "ExpressionError",
+    "evaluate",
+    "extent",
+    "substitute",
+    "variables_in",
+]
 
 LONGEST, NODES, LARGEST, WIDEST = 2000, 400, 2**63, 100_000
 LETTERS = 100

@@ -97,10 +97,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """How a training ended. iteration: how many were made. loss: mean over the last average_loss.
-    metrics: of the last test.
+    """How a training ended.
 
-    findings: what is odd about it, though it went through (NS690).
+    run: its folder. iteration: how many updates were made. loss: mean over the last average_loss of
+    them. metrics: of the last test, by name; best: those of the best test, and its iteration.
+    signal: number of the one that asked for the stop, None where it went to its end. findings: what
+    is odd about it, though it went through (NS690).
+
+    >>> result.exit_code, result.signal, result.findings
+    (0, None, ())
     """
 
     run: Path

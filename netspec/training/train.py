@@ -22,13 +22,20 @@ def train(
     settings: Iterable[str] = (),
     allow_code: bool = False,
 ) -> TrainingResult:
-    """Train as the spec's section `train` says; answers the run's folder, loss and metrics.
+    """Train as the spec's section `train` says; answers a TrainingResult.
 
-    spec: a file, a Program, or with `resume` a run's folder. run: the folder to train in, by
-    default runs/<name>/<time>. weights: a safetensors file to start from. settings: PATH=VALUE, as
-    --set has them. allow_code: Python code that the spec names, plug-ins and `python:` sources, may
-    run; a run does not remember it. Ctrl-C takes a snapshot and returns (`result.signal`). Raises
-    SpecError.
+    spec: a path, a Program, or with `resume` a run's folder. run: the folder to train in, by
+    default runs/<name>/<time>. device: "cpu", "cuda", or "auto", a GPU if there is one. weights: a
+    safetensors file to start from. settings: PATH=VALUE, as --set has them. allow_code: Python code
+    that the spec names, plug-ins and `python:` sources, may run; a run does not remember it. Ctrl-C
+    takes a snapshot and returns (`result.signal`); with `resume` the run goes on where that left
+    it. Raises SpecError: what `load` raises, NS6xx for data and settings that do not suit.
+
+    >>> result = netspec.train("zoo:lenet-digits", "runs/b", settings=["train.solver.max_iter=2"])
+    >>> result.iteration, sorted(result.metrics)
+    (2, ['accuracy', 'loss'])
+    >>> (result.run / "weights.safetensors").is_file()
+    True
     """
     folder = Path(run) if run is not None else None
     if isinstance(spec, Program):

@@ -1,4 +1,6 @@
-"""Who may know whom: imports run one way, layer types are named in layers/ alone, and emitted names stay clear of torch's."""
+"""Who may know whom: imports run one way, layer types are named in layers/ alone, and emitted names
+stay clear of torch's.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -40,7 +42,9 @@ ORDER = (
     ("cli",),
     ("__main__",),
 )
-"""Each may import those above it, and those beside it that do not import it; imports inside functions count as all others do."""
+"""Each may import those above it, and those beside it that do not import it; imports inside
+functions count as all others do.
+"""
 SERVING_KNOWS = {
     "version",
     "source",
@@ -69,7 +73,9 @@ NAMED = {
     "importers/upgrade.py": None,
     "importers/nvidia.py": None,
 }
-"""Where a word that is also a layer type's name means something else, or a file format's history is told."""
+"""Where a word that is also a layer type's name means something else, or a file format's history is
+told.
+"""
 
 
 def part(path: Path) -> str:
@@ -158,3 +164,35 @@ def test_a_net_named_as_a_block_keeps_both_classes() -> None:
 
         net = compiled(load_source(Source("spec.yaml", text)))
         assert net(torch.ones(1, 3, 4, 4)).shape == (1, 3, 4, 4)
+
+
+def module_of(path: Path) -> str:
+    return ".".join(("netspec", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def offered(path: Path) -> set[str] | None:
+    """A module's `__all__`, where it has one."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if (
+            isinstance(node, ast.Assign)
+            and ast.unparse(node.targets[0]) == "__all__"
+            and isinstance(node.value, ast.List)
+        ):
+            return set(ast.literal_eval(node.value))
+    return None
+
+
+MODULES = {module_of(path): offered(path) for path in FILES}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if part(p) != "__init__"], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_other_rooms_import_what_is_offered(path: Path) -> None:
+    """Within a room everything may be used; across rooms what stands in `__all__`, and modules."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+        public = MODULES.get(module)
+        if public is not None and [*module.split("."), ""][1] != part(path):
+            names = {alias.name for alias in node.names if f"{module}.{alias.name}" not in MODULES}
+            assert names <= public, f"line {node.lineno}: {sorted(names - public)} of {module}"

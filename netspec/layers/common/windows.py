@@ -145,7 +145,11 @@ def windows(
     or exact.
 
     over: rounded up, a window may be larger than its padded input, as long as there is one by that
-    count.
+    count. Otherwise such a window raises RuleError.
+
+    >>> from netspec.ir.field import Window
+    >>> windows((28, 28), Window(kernel=(5, 5), stride=(2, 2), pads=(0, 0), dilation=(1, 1)))
+    (12, 12)
     """
     sizes = []
     for i, (size, name) in enumerate(zip(space, axis_names(len(space)), strict=True)):

@@ -1,5 +1,7 @@
-"""A text that is not YAML in, findings that say why out: the recognisers in order, the parser's own
-words where none of them knows.
+"""A text that is not YAML, and why: the recognisers in order, the parser's own words where none of
+them knows.
+
+In: the text and the parser's complaint. Out: findings. Must not know: the language.
 """
 
 from netspec.diagnostics import Diagnostic

@@ -27,7 +27,17 @@ from netspec.training.batches.feeding import Port, batches_of, feed_of
 from netspec.training.batches.fills import Fill
 from netspec.training.batches.loader import Batches
 
-__all__ = ["Feeds", "arguments", "label_rules", "place_of", "ports_of", "section_of"]
+__all__ = [
+    "Feeds",
+    "arguments",
+    "batch_axis",
+    "fills_of",
+    "label_rules",
+    "place_of",
+    "ports_of",
+    "section_of",
+    "with_label",
+]
 
 BATCH = symbol("N")
 

@@ -48,6 +48,7 @@ __all__ = [
     "is_run",
     "load_run",
     "program_of",
+    "read_classes",
     "read_record",
     "record_of",
     "telling",
