@@ -292,9 +292,7 @@ class TreeBuilder:
         it. Tags are refused.
         """
         if event.tag is not None:
-            self.diagnostics.add(
-                accidents.tag(event.tag, Span(self.source, span.start, max(span.end, span.start + 1)))
-            )
+            self.diagnostics.add(accidents.tag(event.tag, span))
         text = self.source.text
         start = accidents.skip_properties(text, span.start)
         if event.__class__ is not yaml.ScalarEvent:
