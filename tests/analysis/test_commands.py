@@ -11,6 +11,7 @@ from analysis_specs import net
 from click.testing import CliRunner
 
 from netspec.cli import group
+from netspec.cli.table import field_cells
 
 LENET = """netspec: 1
 name: LeNet
@@ -190,3 +191,14 @@ def test_training_of_a_spec_that_does_not_say_how_long(run: Any) -> None:
 def test_training_of_unknown_length_is_a_usage_error(words: tuple[str, ...], said: str) -> None:
     result = CliRunner().invoke(group, ["show", "zoo:lenet-5", *words])
     assert result.exit_code == 2 and said in " ".join(result.output.split())
+
+
+def test_cells_of_a_field() -> None:
+    """Axes and inputs that differ stand side by side, those alike once; nothing where a blob sees no input."""
+    axis = {"size": 5, "narrowest": 5, "stride": 2, "begin": -1}
+    branch = {"size": 1507, "narrowest": 11, "stride": 1, "begin": 0}
+    assert field_cells({}) == ("", "", "")
+    assert field_cells({"data": {"2": axis, "3": axis}}) == ("5", "2", "-1")
+    assert field_cells({"data": {"2": axis, "3": branch}}) == ("5 x 11..1,507", "2 x 1", "-1 x 0")
+    assert field_cells({"data": {"2": None}, "more": {"2": axis}}) == ("all x 5", " x 2", " x -1")
+    assert field_cells({"data": {"2": {**axis, "size": None}}}) == ("5..all before", "2", "-1")

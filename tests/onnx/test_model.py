@@ -257,3 +257,10 @@ def test_the_model_loads_in_onnx_s_own_runtime() -> None:
     )[0]
     with torch.no_grad():
         np.testing.assert_allclose(found, net(x).numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_nodes_of_one_name_are_numbered_from_1() -> None:
+    """A layer's main node has its name, the others its name and their operator's; a second one of these counts on."""
+    graph = single(lambda g, x: g.typed(g.Add(g.Neg(g.Neg(g.Abs(g.Neg(x)))), 1.0), x.type), ("N,3",), ("N,3",))
+    model = onnx_model(graph, {})
+    assert [node.name for node in model.graph.node] == ["l/Neg", "l/Abs", "l/Neg_1", "l/Neg_2", "l"]

@@ -88,6 +88,12 @@ def test_axes_0_of_different_symbols_are_not_joined():
         assert batch_symbol(inputs, outputs) is None
 
 
+def test_a_batch_that_stands_on_another_axis_too_is_not_joined():
+    n, pairs, far = (TensorInfo(x, "FP32", shape) for x, shape in (("n", ("N", 2)), ("p", ("N", "N")), ("f", ("N", 3, "N"))))
+    for inputs, outputs in (([pairs], [n]), ([n], [pairs]), ([n, far], [n]), ([n], [far]), ([n], [n, pairs])):
+        assert batch_symbol(inputs, outputs) is None
+
+
 def test_a_symbol_has_one_size_in_a_request():
     declared = [TensorInfo("a", "FP32", ("N", "N")), TensorInfo("b", "INT64", (None, "M"))]
     check_inputs(declared, {"a": ("FP32", [2, 2]), "b": ("INT64", [7, 5])})

@@ -14,6 +14,8 @@ from serving_parts import Server
 
 from netspec.diagnostics.model import SpecError
 from netspec.exporters.export import export_model
+from netspec.export.export import export_model
+from netspec.serving import sizes
 from netspec.serving.engine import open_model
 from netspec.serving.predict import run_once
 from netspec.serving.sizes import KEY
@@ -155,3 +157,17 @@ def test_reading_them_needs_no_torch(folder: Path) -> None:
         "assert not {'torch', 'yaml', 'netspec.analysis.sizes.legal', 'netspec.layers'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_steps_of_the_spiral() -> None:
+    """Of one axis and two every step, of more those along one axis or all; none twice, the shortest first."""
+    for axes in (1, 2, 3, 4):
+        found = sizes.around_nothing(axes)
+        reach = range(-sizes.REACH, sizes.REACH + 1)
+        for step in found[:: max(1, len(found) // 300)]:
+            moved = [d for d in step if d]
+            assert len(step) == axes and all(d in reach for d in step)
+            assert axes <= 2 or len(moved) <= 1 or (len(moved) == axes and len(set(moved)) == 1)
+        assert len(set(found)) == len(found) == (len(reach) ** axes if axes <= 2 else (axes + 1) * (len(reach) - 1) + 1)
+        assert [sum(map(abs, s)) for s in found] == sorted(sum(map(abs, s)) for s in found) and found[0] == (0,) * axes
+    assert [c for c, _ in zip(sizes.spiral((2, 1)), range(5), strict=False)] == [(2, 1), (1, 1), (2, 2), (3, 1), (1, 2)]

@@ -139,6 +139,13 @@ def test_bounds_hold_at_their_ends() -> None:
     assert NODES - 4 < parts <= NODES
 
 
+def test_a_product_too_large_for_the_memory_is_not_made() -> None:
+    for items in ("x" * 90_000, [0] * 90_000):
+        for text in ("t * 9000000000", "9000000000 * t"):
+            with pytest.raises(ExpressionError, match="at most"):
+                evaluate(text, {"t": items})
+
+
 def test_extent_counts_through() -> None:
     for value, count in (
         ("abc", 3),
