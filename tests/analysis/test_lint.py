@@ -5,6 +5,8 @@ from itertools import product
 import pytest
 from analysis_specs import codes, findings, net
 
+from netspec.analysis.lint import stretches
+
 LSTM = "name: l, type: LSTM, bottom: [data, cont], num_output: 3, weight_filler: xavier"
 CONV = "name: c, type: Convolution, num_output: 8, kernel_size: 3, weight_filler: msra"
 LABELLED = "netspec: 1\ninput: {data: [N, 5], label: [N]}\nlayers:\n"
@@ -326,3 +328,9 @@ def test_a_window_that_begins_past_the_last_unit_by_hand() -> None:
         assert ("NS411" in codes) == (last >= size), (size, k, s)
         told += last >= size
     assert told > 5
+
+
+def test_codes_are_told_in_stretches() -> None:
+    assert stretches([]) == ""
+    assert stretches(["NS401"]) == "NS401"
+    assert stretches(["NS401", "NS402", "NS403", "NS419", "NS421", "NS422"]) == "NS401 to NS403, NS419, NS421 to NS422"

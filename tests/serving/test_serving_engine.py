@@ -170,3 +170,15 @@ def test_python_serves_what_was_certified_too(models):
         serve(models / "lenet.onnx", port=0, device="cpu")
     with pytest.raises(SpecError, match="NS725"):  # past the certificate, to the name
         serve(models / "lenet.onnx", port=0, device="cpu", name="a/b", allow_uncertified=True)
+
+
+def test_a_run_that_fails_is_raised_and_not_logged(tmp_path, capfd):
+    """A line for each would let any client fill the log."""
+    node = helper.make_node("Reshape", ["x", "shape"], ["y"])
+    sides = [("x", TensorProto.FLOAT, ["N", 2])], [("y", TensorProto.FLOAT, ["M", 3])]
+    path = save(tmp_path / "m.onnx", [node], *sides, {"shape": np.array([-1, 3])})
+    model = open_model(path, "cpu", allow_uncertified=True)
+    assert model.run({"x": np.zeros((3, 2), np.float32)}, ["y"])["y"].shape == (2, 3)
+    with pytest.raises(Exception, match=r"(?i)reshape"):
+        model.run({"x": np.zeros((2, 2), np.float32)}, ["y"])
+    assert capfd.readouterr() == ("", "")
