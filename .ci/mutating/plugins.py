@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -37,11 +38,12 @@ def stop(number: int, frame: FrameType | None) -> None:
 class Recorder:
     """For each file the blocks and seconds of its tests that passed; under the name "" those of what several of them share.
 
-    A file ends after `most` seconds of processor time: of a long one, which is shuffled, a sample is known.
+    A file ends after `most` seconds of processor time and `row` for each test: of a long one, which is shuffled, a sample is known.
     """
 
-    def __init__(self, folder: Path, most: float, longest: float) -> None:
-        self.folder, self.most, self.longest = folder, most, longest
+    def __init__(self, folder: Path, most: float, longest: float, row: float) -> None:
+        self.folder, self.most, self.longest, self.row = folder, most, longest, row
+        self.counts: Counter[str] = Counter()
         self.tests: dict[str, dict[str, tuple[float, list[str]]]] = {}
         self.spent: dict[str, float] = {}
         self.shared: set[str] = set()
@@ -65,6 +67,7 @@ class Recorder:
         for listed in of_file.values():
             if len(listed) > MANY:
                 random.Random(0).shuffle(listed)
+        self.counts = Counter({file: len(listed) for file, listed in of_file.items()})
         items[:] = [item for listed in of_file.values() for item in listed]
 
     @pytest.hookimpl(wrapper=True)
@@ -78,7 +81,7 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         file = file_of(item)
-        if self.spent.get(file, 0.0) < self.most:
+        if self.spent.get(file, 0.0) < self.most + self.row * self.counts[file]:
             self.noted(item, nextitem, file)
         if nextitem is None or file_of(nextitem) != file:
             self.write(file)
