@@ -5,7 +5,6 @@ can be seen and count on neither side.
 """
 
 import argparse
-import ast
 import json
 import os
 import signal
@@ -32,7 +31,7 @@ EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 WITHOUT = ("tests/architecture", "tests/browser", "tests/hostile")
 """Tests that look at texts of the code, need another machine, or sweep."""
 DECLARED = ["tests/architecture/test_generated.py::test_generated_files_are_fresh"]
-"""Asked last where what changes is declared, not computed: defaults and bounds stand in the published schema."""
+"""Asked last: what is declared stands in the published schema and in pages, which are committed."""
 FLOOR = 0.95
 FILE, TEST, ROW = 2.0, 10.0, 0.01
 """Seconds of processor time, while the map is made, of a test file, of one test, and for each test of a file besides."""
@@ -187,7 +186,7 @@ def judge(
 
 def asked_of(workshop: Workshop, tests: Map, mutant: Mutant, text: str, seconds: float) -> tuple[str, str]:
     """caught or survived, and which test caught it, or how many did not."""
-    rounds = tests.rounds(mutant, text, seconds) + ([] if in_function(mutant, text) else [DECLARED])
+    rounds = [*tests.rounds(mutant, text, seconds), DECLARED]
     count = 0
     for i, names in enumerate(rounds):
         status, failed, ran = run_tests(workshop, names, seconds, tests.names, ROWS if i else 0)
@@ -207,13 +206,7 @@ def stands_alone(workshop: Workshop, tests: Map, failed: str, seconds: float) ->
     return status != 0
 
 
-def in_function(mutant: Mutant, text: str) -> bool:
-    return instrument.block_of(mutant.module, ast.parse(text), mutant.line) is not None
-
-
-def run_tests(
-    workshop: Workshop, names: list[str], seconds: float, known: Container[str], more: int
-) -> tuple[int | None, str, int]:
+def run_tests(workshop: Workshop, names: list[str], seconds: float, known: Container[str], more: int) -> tuple[int | None, str, int]:
     """Exit status, the first test that failed, how many ran."""
     said = workshop.folder / "said.json"
     said.unlink(missing_ok=True)
