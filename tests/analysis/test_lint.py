@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from analysis_specs import codes, findings, net
 
-from netspec.analysis.lint import stretches
+from netspec.analysis.lint.run import stretches
 
 LSTM = "name: l, type: LSTM, bottom: [data, cont], num_output: 3, weight_filler: xavier"
 CONV = "name: c, type: Convolution, num_output: 8, kernel_size: 3, weight_filler: msra"

@@ -3,9 +3,9 @@
 import pytest
 from analysis_specs import net, typed
 
-from netspec.analysis.numbers import Use, uses
-from netspec.analysis.trials import PASSED, VISITS, Trials
 from netspec.diagnostics.model import Edit
+from netspec.repair.size_literals import Use, uses
+from netspec.repair.size_trials import PASSED, VISITS, Trials
 
 CONV = "type: Convolution, num_output: 4, kernel_size"
 CHAIN = net("[N, 1, 40, 40]", "\n".join(f"name: c{i}, {CONV}: 3" for i in range(18)))

@@ -9,14 +9,10 @@ import pytest
 
 from netspec.analysis.infer import Pass
 from netspec.driver import load_source
-from netspec.exporters.certification import plan, probes, samples
+from netspec.exporters.certification import plan, probes, sampled, samples
 from netspec.exporters.certification.cases import BEYOND, KINDS, LARGEST, PICTURES, Case, LegalSizes, array, cases, crop_cases, number
 from netspec.exporters.certification.drawn import added, matrix, values_for
 from netspec.frozen_classes import changed
-from netspec.export import plan, probes, sampled, samples
-from netspec.export.cases import BEYOND, KINDS, LARGEST, PICTURES, Case, LegalSizes, array, cases, crop_cases, number
-from netspec.export.drawn import added, matrix, values_for
-from netspec.frozen import changed
 from netspec.ir.dims import evaluate, symbol
 from netspec.ir.graph import TypedGraph
 from netspec.ir.layer import Weight

@@ -14,7 +14,6 @@ from serving_parts import Server
 
 from netspec.diagnostics.model import SpecError
 from netspec.exporters.export import export_model
-from netspec.export.export import export_model
 from netspec.serving import sizes
 from netspec.serving.engine import open_model
 from netspec.serving.predict import run_once

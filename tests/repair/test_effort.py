@@ -2,7 +2,7 @@
 
 import pytest
 
-from netspec.diagnostics.effort import Effort, SpentError, weight
+from netspec.repair.effort import Effort, SpentError, weight
 from netspec.source import Source
 
 
