@@ -5,7 +5,7 @@ import random
 import pytest
 from analysis_specs import net, typed
 
-from netspec.analysis.field.receptive_field import Extent, Field, explain_unshifted, fields, later
+from netspec.analysis.field.receptive_field import Extent, Field, fields, join, later, unshifted
 from netspec.ir.graph import TypedGraph
 
 
@@ -232,3 +232,14 @@ def test_what_two_branches_see_together(seed: int) -> None:
         assert (found.begin, found.end) == (min(a.begin, b.begin), max(a.end, b.end))
         assert found.stride == max(a.stride, b.stride) or any(inside)
         assert found is a if inside[0] else found is b if inside[1] else True
+
+
+def test_two_branches_along_one_axis() -> None:
+    """The widest, the narrowest by its size, the shift that moves both, the farther of the edges."""
+    near, far = Extent(1, 0, 0, 0, 1, 3), Extent(1, -2, -2, -2, 1, 7)
+    a, b = Field(2, near, near, 2, 1), Field(2, far, far, 3, 5)
+    for x, y in ((a, b), (b, a)):
+        assert join((x, None), (y, None)) == (Field(2, far, near, 6, 5), None)
+    assert join((a,), (a,)) == (a,)
+    for other in (None, b._replace(axis=3), Field(2, far._replace(stride=2), far)):
+        assert join((a,), (other,)) == (None,)

@@ -1,10 +1,13 @@
 """What `predict` makes of one output: the best classes of a vector of scores, with axes of one place or without; else its numbers."""
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from netspec.cli import group
 from netspec.cli.predict import output
 
 
@@ -30,3 +33,12 @@ def test_few_scores() -> None:
     assert output(np.float32(3), ["a"], 5) == top(("a", 0, 3.0))
     assert output(np.array([7.0]), [], 5) == top(("0", 0, 7.0))
     assert output(np.array([2, 9]), ["a", "b"], 1) == top(("b", 1, 9.0))
+
+
+@pytest.mark.parametrize(("words", "whole"), [((), False), (("ReLU",), True)])
+def test_layers_as_json(words: tuple[str, ...], whole: bool) -> None:
+    """Of all types what they are, of one also the schema of its parameters."""
+    done = CliRunner().invoke(group, ["layers", "--json", *words])
+    found = json.loads(done.stdout)
+    entries = [found] if words else found
+    assert (all(("schema" in each) == whole for each in entries) and len(entries) == 1) or len(entries) > 100

@@ -12,7 +12,7 @@ import pytest
 from data_files import CAFFE, only, opened, write_image
 
 from netspec.data.registry import Place, open_source, open_sources
-from netspec.data.source import Source, write_classes
+from netspec.data.source import ArraySource, Source, Subset, write_classes
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
@@ -496,3 +496,12 @@ def test_unknown_source(tmp_path: Path) -> None:
         opened(tmp_path, source="MNIST")
     with pytest.raises(SpecError, match=r"NS640.*python:module:Class"):
         opened(tmp_path, source="python:nothing")
+
+
+def test_a_part_of_a_source_names_samples_as_the_whole_does() -> None:
+    whole = ArraySource("a", {"x": np.arange(12.0).reshape(6, 2), "y": np.arange(6)}, "y")
+    part = Subset(whole, np.array([4, 1]))
+    assert [part.where(i) for i in range(2)] == [whole.where(4), whole.where(1)] == ["sample 4", "sample 1"]
+    whole.places = lambda index: f"line {index + 1}"
+    assert [part.where(i) for i in range(2)] == ["line 5", "line 2"]
+    assert part.labels().tolist() == [4, 1] and part.batch(np.array([1]))["x"].tolist() == [[2.0, 3.0]]  # type: ignore[union-attr]

@@ -6,10 +6,12 @@ from onnx import TensorProto, helper
 from serving_parts import random, save
 
 from netspec.diagnostics import SpecError
+from netspec.serving import protocol
 from netspec.serving.classification import classify
 from netspec.serving.engine import open_model
 from netspec.serving.predict import run_once
 from netspec.serving.tensors import RequestError, TensorInfo, batch_symbol, check_inputs
+from netspec.serving.values import from_json
 
 pytestmark = pytest.mark.onnx
 
@@ -182,3 +184,39 @@ def test_a_run_that_fails_is_raised_and_not_logged(tmp_path, capfd):
     with pytest.raises(Exception, match=r"(?i)reshape"):
         model.run({"x": np.zeros((2, 2), np.float32)}, ["y"])
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("datatype", "data", "wrong"), [
+    ("UINT64", [2**63, -1], "it holds -1"), ("INT64", [2**63, -1], f"it holds {2**63}"),
+    ("INT8", [127, 128], "it holds 128"), ("INT8", [-129, 0], "it holds -129"),
+    ("INT64", [1.0, 2.0], "must hold only integers"), ("UINT64", [2**63, 0.5], "must hold only integers"),
+    ("BOOL", [1, 0], "must hold only"),
+])  # fmt: skip
+def test_numbers_that_a_datatype_cannot_hold(datatype, data, wrong):
+    with pytest.raises(RequestError, match=wrong):
+        from_json("x", datatype, [2], data)
+
+
+def test_numbers_at_the_ends_of_a_datatype():
+    for datatype, data in (
+        ("UINT64", [2**64 - 1, 0]),
+        ("INT64", [-(2**63), 2**63 - 1]),
+        ("INT8", [-128, 127]),
+        ("UINT8", [0, 255]),
+        ("FP32", [1, 2.5]),
+    ):
+        assert from_json("x", datatype, [2], data).tolist() == data
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 10**9])
+def test_a_port_that_is_none(port):
+    from netspec.serving import server
+
+    with pytest.raises(SpecError) as error:
+        server._bound("127.0.0.1", port)
+    assert error.value.diagnostics[0].fact == f"a port must be from 0 to 65535: got {port}"
+    server._bound("127.0.0.1", 0).close()
+
+
+def test_what_counts_in_a_request():
+    assert [protocol._is_count(value) for value in (0, 1, 10**9, -1, True, 1.0, "1", None)] == [True] * 3 + [False] * 5
