@@ -1,7 +1,10 @@
 """Layers of unknown types stop the phases that keep them, and no other."""
 
+from pathlib import Path
+
 import pytest
 
+import netspec
 from netspec.diagnostics import SpecError
 from netspec.driver import load_source
 from netspec.read_options import PLAIN, Reading
@@ -84,3 +87,16 @@ layers:
     source = Source("spec.yaml", text)
     assert sound(source) == ["test", "deploy"]
     assert [d.code for d in check_source(source)] == ["NS101"]
+
+
+def test_load_asks_for_no_stage_and_level_0(tmp_path: Path) -> None:
+    rules = {"deep": "include: {min_level: 1}", "early": "include: {max_level: 0}", "staged": "include: {stage: [more]}", "always": ""}
+    layers = "".join(f"  - {{name: {name}, type: ReLU, bottom: x{', ' + rule if rule else ''}}}\n" for name, rule in rules.items())
+    (tmp_path / "s.yaml").write_text("netspec: 1\ninput: {x: [N, 3]}\nlayers:\n" + layers)
+    for words, kept in (
+        ({}, {"early", "always"}),
+        ({"level": 1}, {"deep", "always"}),
+        ({"stages": ["more"]}, {"early", "staged", "always"}),
+    ):
+        graph = netspec.load(str(tmp_path / "s.yaml"), **words).graph("test").graph  # type: ignore[arg-type]
+        assert {node.name for node in graph.nodes} == kept
