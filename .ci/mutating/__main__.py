@@ -143,7 +143,10 @@ def make_map(workshop: Workshop, folder: Path, patterns: list[str] | None) -> No
             instrument.install(workshop.tree)
             options = [*(o for o in QUIET if o != "-x"), "--continue-on-collection-errors"]
             return int(
-                pytest.main([*names, *options, f"--basetemp={folder / 'scratch'}"], plugins=[Recorder(folder / "map", FILE, TEST, ROW)])
+                pytest.main(
+                    [*names, *options, f"--basetemp={folder / 'scratch'}"],
+                    plugins=[Recorder(folder / "map", FILE, TEST, ROW)],
+                )
             )
 
         for name in together:
@@ -206,7 +209,9 @@ def stands_alone(workshop: Workshop, tests: Map, failed: str, seconds: float) ->
     return status != 0
 
 
-def run_tests(workshop: Workshop, names: list[str], seconds: float, known: Container[str], more: int) -> tuple[int | None, str, int]:
+def run_tests(
+    workshop: Workshop, names: list[str], seconds: float, known: Container[str], more: int
+) -> tuple[int | None, str, int]:
     """Exit status, the first test that failed, how many ran."""
     said = workshop.folder / "said.json"
     said.unlink(missing_ok=True)

@@ -333,4 +333,7 @@ def test_a_window_that_begins_past_the_last_unit_by_hand() -> None:
 def test_codes_are_told_in_stretches() -> None:
     assert stretches([]) == ""
     assert stretches(["NS401"]) == "NS401"
-    assert stretches(["NS401", "NS402", "NS403", "NS419", "NS421", "NS422"]) == "NS401 to NS403, NS419, NS421 to NS422"
+    assert (
+        stretches(["NS401", "NS402", "NS403", "NS419", "NS421", "NS422"])
+        == "NS401 to NS403, NS419, NS421 to NS422"
+    )

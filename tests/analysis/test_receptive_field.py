@@ -5,7 +5,7 @@ import random
 import pytest
 from analysis_specs import net, typed
 
-from netspec.analysis.field.receptive_field import Extent, Field, fields, join, later, unshifted
+from netspec.analysis.field.receptive_field import Extent, Field, explain_unshifted, fields, join, later
 from netspec.ir.graph import TypedGraph
 
 

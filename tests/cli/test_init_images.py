@@ -160,17 +160,27 @@ def test_what_is_said_of_the_images_and_no_thread_outlives_the_training(home: Pa
     ([(20, 30), (24, 24)], (32, 32), 3, True),
     ([(300, 400), (1000, 200)], (224, 224), 5, True), ([(150, 127)] * 3, (96, 96), 4, True),
 ])  # fmt: skip
-def test_the_net_follows_the_sizes(sizes: list[tuple[int, int]], side: tuple[int, int], stages: int, resized: bool) -> None:
+def test_the_net_follows_the_sizes(
+    sizes: list[tuple[int, int]], side: tuple[int, int], stages: int, resized: bool
+) -> None:
     """Halved until about 4 pixels are left, five times at most; sizes that differ are cropped to one below their median."""
-    found = yaml.safe_load(spec_text(Survey(("a", "b"), 40, 50, tuple(sizes), False, (1.0, 2.4, 250.6)), "x", "pics", "labels.txt"))
+    found = yaml.safe_load(
+        spec_text(
+            Survey(("a", "b"), 40, 50, tuple(sizes), False, (1.0, 2.4, 250.6)), "x", "pics", "labels.txt"
+        )
+    )
     given = found["input"]["data"]
     assert given["shape"] == ["N", 3, *side] and given["image"]["mean_value"] == [1, 2, 251]
     assert ("resize" in given["image"]) == ("crop_size" in given["image"]) == resized
-    assert [layer["name"] for layer in found["layers"] if layer["name"].startswith("conv")] == [f"conv{i + 1}" for i in range(stages)]
+    assert [layer["name"] for layer in found["layers"] if layer["name"].startswith("conv")] == [
+        f"conv{i + 1}" for i in range(stages)
+    ]
     assert any(layer["name"] == "pool1" for layer in found["layers"]) == (min(side) >= 4)
 
 
-@pytest.mark.parametrize(("total", "batch"), [(1, 1), (3, 1), (4, 1), (8, 2), (100, 25), (255, 63), (256, 64), (5000, 64)])
+@pytest.mark.parametrize(
+    ("total", "batch"), [(1, 1), (3, 1), (4, 1), (8, 2), (100, 25), (255, 63), (256, 64), (5000, 64)]
+)
 def test_four_batches_make_an_epoch(total: int, batch: int) -> None:
     text = spec_text(Survey(("a", "b"), total, total, ((8, 8),), True, (7.0,)), "x", "pics", "labels.txt")
     train = yaml.safe_load(text)["train"]

@@ -10,9 +10,20 @@ import pytest
 from netspec.analysis.infer import Pass
 from netspec.driver import load_source
 from netspec.exporters.certification import plan, probes, sampled, samples
-from netspec.exporters.certification.cases import BEYOND, KINDS, LARGEST, PICTURES, Case, LegalSizes, array, cases, crop_cases, number
-from netspec.exporters.certification.drawn import added, matrix, values_for
-from netspec.frozen_classes import changed
+from netspec.exporters.certification.cases import (
+    BEYOND,
+    KINDS,
+    LARGEST,
+    PICTURES,
+    Case,
+    LegalSizes,
+    array,
+    cases,
+    crop_cases,
+    number,
+)
+from netspec.exporters.certification.drawn import is_summand, matrix, values_for
+from netspec.frozen_classes import replace_fields
 from netspec.ir.dims import evaluate, symbol
 from netspec.ir.graph import TypedGraph
 from netspec.ir.layer import Weight
@@ -502,14 +513,31 @@ def test_the_first_of_so_many(fixed: bool, most: int, wanted: list[int]) -> None
 def test_a_fixed_count_is_that_of_the_batch() -> None:
     relu = "{name: r, type: ReLU, bottom: data}"
     for inputs, wanted in (("data: [4, 3]", 4), ("data: [N, 3]", None), ("data: []", None)):
-        assert samples.fixed_count(typed(relu, inputs)) == wanted
-    assert samples.fixed_count(typed(relu + "\n{name: s, type: ReLU, bottom: more}", "data: [N, 3], more: [2, 3]")) == 2
+        assert samples.find_fixed_count(typed(relu, inputs)) == wanted
+    assert (
+        samples.find_fixed_count(
+            typed(relu + "\n{name: s, type: ReLU, bottom: more}", "data: [N, 3], more: [2, 3]")
+        )
+        == 2
+    )
 
 
 def test_what_is_a_distribution_over_classes() -> None:
     """Real numbers on axis 1, two at least, none below 0, sums of 1 but for rounding."""
-    yes = [np.full((3, 4), 0.25), np.full((2, 2, 5), 0.5, np.float32), np.array([[1.0, 0.0]]), np.array([[0.5005, 0.5]])]
-    no = [np.ones((3, 1)), np.array([[1, 0]]), np.array([[1.5, -0.5]]), np.array([0.5, 0.5]), np.zeros((0, 4)), np.array([[0.502, 0.5]])]
+    yes = [
+        np.full((3, 4), 0.25),
+        np.full((2, 2, 5), 0.5, np.float32),
+        np.array([[1.0, 0.0]]),
+        np.array([[0.5005, 0.5]]),
+    ]
+    no = [
+        np.ones((3, 1)),
+        np.array([[1, 0]]),
+        np.array([[1.5, -0.5]]),
+        np.array([0.5, 0.5]),
+        np.zeros((0, 4)),
+        np.array([[0.502, 0.5]]),
+    ]
     assert [sampled.distribution(values) for values in (*yes, *no)] == [True] * len(yes) + [False] * len(no)
 
 
@@ -518,7 +546,9 @@ def test_where_the_best_classes_are_the_same() -> None:
     assert sampled.best_classes(truth, truth, 0.0) == (3, 3, None)
     turned = truth[:, ::-1].copy()
     assert sampled.best_classes(turned, truth, 0.25)[:2] == (1, 3)
-    assert sampled.best_classes(turned, truth, 0.25)[2] is None, "0.5 apart: two values may be off by 0.25 each"
+    assert sampled.best_classes(turned, truth, 0.25)[2] is None, (
+        "0.5 apart: two values may be off by 0.25 each"
+    )
     found = sampled.best_classes(turned, truth, 0.2)[2]
     assert found is not None and (found.distance, found.tolerance) == (0.5, 0.4)
     assert found.text == "the best class of sample 0 is 0 with onnxruntime, 1 with torch"

@@ -90,8 +90,16 @@ layers:
 
 
 def test_load_asks_for_no_stage_and_level_0(tmp_path: Path) -> None:
-    rules = {"deep": "include: {min_level: 1}", "early": "include: {max_level: 0}", "staged": "include: {stage: [more]}", "always": ""}
-    layers = "".join(f"  - {{name: {name}, type: ReLU, bottom: x{', ' + rule if rule else ''}}}\n" for name, rule in rules.items())
+    rules = {
+        "deep": "include: {min_level: 1}",
+        "early": "include: {max_level: 0}",
+        "staged": "include: {stage: [more]}",
+        "always": "",
+    }
+    layers = "".join(
+        f"  - {{name: {name}, type: ReLU, bottom: x{', ' + rule if rule else ''}}}\n"
+        for name, rule in rules.items()
+    )
     (tmp_path / "s.yaml").write_text("netspec: 1\ninput: {x: [N, 3]}\nlayers:\n" + layers)
     for words, kept in (
         ({}, {"early", "always"}),

@@ -82,7 +82,12 @@ def test_reshape_keeps_symbols(before: str, after: str) -> None:
 def test_reshape_without_elements() -> None:
     assert run(lambda g, v: g.reshape(v, (0, 3)), ("3,0",), "0,3", data(3, 0)).shape == (0, 3)
     for after, shape in (("N,0", (2, 0)), ("0,N", (0, 2)), ("N,0,3", (2, 0, 3))):
-        assert run(lambda g, v, after=after: g.reshape(v, typed(after).shape), ("N,3,0",), after, data(2, 3, 0)).shape == shape
+        assert (
+            run(
+                lambda g, v, after=after: g.reshape(v, typed(after).shape), ("N,3,0",), after, data(2, 3, 0)
+            ).shape
+            == shape
+        )
 
 
 def test_flatten_matrix_aligned_slice_split_concat() -> None:

@@ -261,6 +261,8 @@ def test_the_model_loads_in_onnx_s_own_runtime() -> None:
 
 def test_nodes_of_one_name_are_numbered_from_1() -> None:
     """A layer's main node has its name, the others its name and their operator's; a second one of these counts on."""
-    graph = single(lambda g, x: g.typed(g.Add(g.Neg(g.Neg(g.Abs(g.Neg(x)))), 1.0), x.type), ("N,3",), ("N,3",))
+    graph = single(
+        lambda g, x: g.typed(g.Add(g.Neg(g.Neg(g.Abs(g.Neg(x)))), 1.0), x.type), ("N,3",), ("N,3",)
+    )
     model = onnx_model(graph, {})
     assert [node.name for node in model.graph.node] == ["l/Neg", "l/Abs", "l/Neg_1", "l/Neg_2", "l"]

@@ -91,7 +91,10 @@ def test_axes_0_of_different_symbols_are_not_joined():
 
 
 def test_a_batch_that_stands_on_another_axis_too_is_not_joined():
-    n, pairs, far = (TensorInfo(x, "FP32", shape) for x, shape in (("n", ("N", 2)), ("p", ("N", "N")), ("f", ("N", 3, "N"))))
+    n, pairs, far = (
+        TensorInfo(x, "FP32", shape)
+        for x, shape in (("n", ("N", 2)), ("p", ("N", "N")), ("f", ("N", 3, "N")))
+    )
     for inputs, outputs in (([pairs], [n]), ([n], [pairs]), ([n, far], [n]), ([n], [far]), ([n], [n, pairs])):
         assert batch_symbol(inputs, outputs) is None
 
@@ -213,10 +216,12 @@ def test_a_port_that_is_none(port):
     from netspec.serving import server
 
     with pytest.raises(SpecError) as error:
-        server._bound("127.0.0.1", port)
+        server._bind("127.0.0.1", port)
     assert error.value.diagnostics[0].fact == f"a port must be from 0 to 65535: got {port}"
-    server._bound("127.0.0.1", 0).close()
+    server._bind("127.0.0.1", 0).close()
 
 
 def test_what_counts_in_a_request():
-    assert [protocol._is_count(value) for value in (0, 1, 10**9, -1, True, 1.0, "1", None)] == [True] * 3 + [False] * 5
+    assert [protocol._is_count(value) for value in (0, 1, 10**9, -1, True, 1.0, "1", None)] == [True] * 3 + [
+        False
+    ] * 5

@@ -167,6 +167,18 @@ def test_the_steps_of_the_spiral() -> None:
             moved = [d for d in step if d]
             assert len(step) == axes and all(d in reach for d in step)
             assert axes <= 2 or len(moved) <= 1 or (len(moved) == axes and len(set(moved)) == 1)
-        assert len(set(found)) == len(found) == (len(reach) ** axes if axes <= 2 else (axes + 1) * (len(reach) - 1) + 1)
-        assert [sum(map(abs, s)) for s in found] == sorted(sum(map(abs, s)) for s in found) and found[0] == (0,) * axes
-    assert [c for c, _ in zip(sizes.spiral((2, 1)), range(5), strict=False)] == [(2, 1), (1, 1), (2, 2), (3, 1), (1, 2)]
+        assert (
+            len(set(found))
+            == len(found)
+            == (len(reach) ** axes if axes <= 2 else (axes + 1) * (len(reach) - 1) + 1)
+        )
+        assert [sum(map(abs, s)) for s in found] == sorted(sum(map(abs, s)) for s in found) and found[0] == (
+            0,
+        ) * axes
+    assert [c for c, _ in zip(sizes.spiral((2, 1)), range(5), strict=False)] == [
+        (2, 1),
+        (1, 1),
+        (2, 2),
+        (3, 1),
+        (1, 2),
+    ]
