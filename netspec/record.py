@@ -125,7 +125,7 @@ class Record:
 
     >>> class Fade(Record):
     ...     steps: int = param(default=4, ge=1, doc="how many")
-    >>> Fade(steps=8).changed(steps=9).steps
+    >>> Fade(steps=8).replace(steps=9).steps
     9
     """
 
