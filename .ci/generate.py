@@ -23,15 +23,10 @@ from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.traits import TRAITS, DefinitionError
 from netspec.record import Record, Reject
 from netspec.reference.api_page import api_page
-from netspec.reference.layer_page import (
-    default_of,
-    list_methods,
-    markdown_table,
-    record_page,
-    reference,
-    work_example,
-)
+from netspec.reference.example_rows import work_example
+from netspec.reference.layer_page import list_methods, record_page, reference
 from netspec.reference.rooms import rooms_table
+from netspec.reference.tables import default_of, markdown_table
 from netspec.source import Source
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read

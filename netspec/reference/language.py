@@ -14,21 +14,12 @@ from typing import NamedTuple
 
 from netspec.record import Record
 from netspec.reference.keys import Key, every_key, keys_of
-from netspec.reference.layer_page import default_of, limits_of, markdown_table
+from netspec.reference.tables import default_of, limits_of, markdown_table
 
 __all__ = [
-    "PAGES",
-    "Section",
-    "describe",
-    "door",
-    "markdown_page",
-    "page_of",
-    "section_on",
-    "sections_of",
-    "summary",
-    "terminal_page",
-    "title",
-]
+    "PAGES", "Section", "as_list", "describe", "door", "headline", "indented", "markdown_page", "page_of", "section_on",
+    "sections_of", "source_of", "summary", "terminal_page", "title", "used_in",
+]  # fmt: skip
 
 PAGES = (
     *(
@@ -53,17 +44,18 @@ A spec is a YAML file in Caffe's words. These pages explain it section by sectio
 them is checked. `netspec explain blocks` and `netspec explain train.solver.gamma` print the same in a
 terminal. The parameters of each layer type are in [layers](../layers/README.md)."""
 DIRECTIVE = re.compile(r"^<!-- keys: (\w+) -->$", re.MULTILINE)
+FENCE = re.compile(r"^```yaml.*?^```$", re.DOTALL | re.MULTILINE)
+ABOUT = re.compile(r"^<!-- about: (\S+) -->\n\n", re.MULTILINE)
+"""The section that it stands in explains this key of another page's table."""
 HEADS = ("key", "value", "default", "meaning")
 WIDTH = 100
 LINK = re.compile(r"\[([^\]]+)\]\([^)\s]+\)")
 
 
 class Section(NamedTuple):
-    """A part of a page: its heading (the page's title for the first part), and its text with the
-    heading.
-    """
+    """A part of a page, as it is written, from its heading on; the first one has the page's title."""
 
-    heading: str
+    page: str
     text: str
 
 
@@ -79,7 +71,7 @@ def title(name: str) -> str:
 
 def summary(name: str) -> str:
     """The first paragraph of a page, on one line."""
-    return " ".join(source_of(name).split("\n\n")[1].split())
+    return " ".join(ABOUT.sub("", source_of(name)).split("\n\n")[1].split())
 
 
 @cache
@@ -96,7 +88,7 @@ def page_of(owner: type[Record]) -> str | None:
 def expand(text: str, table: Callable[[list[Key]], str]) -> str:
     """A text with its tables of keys."""
     first = {key.owner.__name__: key for key in reversed(every_key())}
-    return DIRECTIVE.sub(lambda found: table(beside(first[found[1]])), text)
+    return DIRECTIVE.sub(lambda found: table(beside(first[found[1]])), ABOUT.sub("", text))
 
 
 def beside(key: Key) -> list[Key]:
@@ -106,7 +98,7 @@ def beside(key: Key) -> list[Key]:
 
 def markdown_page(name: str) -> str:
     """The page as it stands in docs/language."""
-    return re.sub(r"^```yaml .*$", "```yaml", expand(source_of(name), as_table), flags=re.MULTILINE)
+    return unmark(expand(source_of(name), as_table))
 
 
 def door() -> str:
@@ -123,14 +115,20 @@ def door() -> str:
 
 
 def terminal_page(name: str) -> str:
-    """The page for a terminal: tables as lists, links as their words."""
-    return for_terminal(source_of(name))
+    """The page for a terminal: tables as lists, links as their words, and at the end where these lead."""
+    text = source_of(name)
+    linked = [page for page in PAGES if f"]({page}.md)" in text]
+    more = f"\n\nMore: netspec explain {', '.join(linked)}" if linked else ""
+    return for_terminal(text) + more
 
 
 def for_terminal(text: str) -> str:
-    return LINK.sub(
-        r"\1", re.sub(r"^```yaml .*$", "```yaml", expand(text, as_list), flags=re.MULTILINE)
-    ).rstrip()
+    return LINK.sub(r"\1", unmark(expand(text, as_list))).rstrip()
+
+
+def unmark(text: str) -> str:
+    """A text whose fences say the language alone."""
+    return re.sub(r"^```yaml .*$", "```yaml", text, flags=re.MULTILINE)
 
 
 def as_table(keys: list[Key]) -> str:
@@ -190,53 +188,63 @@ def default_text(key: Key) -> str:
 
 
 def sections_of(name: str) -> list[Section]:
-    """The parts of a page, as it is written."""
-    parts = re.split(r"^(?=## )", source_of(name), flags=re.MULTILINE)
-    return [Section(part.partition("\n")[0].lstrip("# "), part) for part in parts]
+    """The parts of a page."""
+    return [Section(name, part) for part in re.split(r"^(?=## )", source_of(name), flags=re.MULTILINE)]
 
 
-def section_on(key: Key) -> Section | None:
-    """The part of the pages that says most of a key: the first that names it in prose, else the
-    first that uses it in an example.
-
-    Its own page comes first; then those of records that have the same key again, as a player's
-    solver has train.solver's.
-    """
+def pages_on(key: Key) -> list[str]:
+    """The pages that may speak of a key: its own, then those of records that have the same key again, as a player's solver has."""
     same = [
         k.owner
         for k in every_key()
         if k.declared.name == key.declared.name and k.declared.doc == key.declared.doc
     ]
-    pages = dict.fromkeys(page for owner in (key.owner, *same) if (page := page_of(owner)) is not None)
+    return list(dict.fromkeys(page for owner in (key.owner, *same) if (page := page_of(owner)) is not None))
+
+
+def used_in(key: Key, text: str) -> bool:
+    """Whether a text has the key as a spec writes it."""
+    return re.search(rf"(^|[\s{{,]){re.escape(key.declared.name)}:", text, re.MULTILINE) is not None
+
+
+def section_on(key: Key) -> Section | None:
+    """The part of the pages that says most of a key: one that is marked so, else the first that names or uses it on its own page."""
+    marked = (part for page in PAGES for part in sections_of(page) if key.path in ABOUT.findall(part.text))
+    if (part := next(marked, None)) is not None:
+        return part
     prose = re.compile(rf"`{re.escape(key.declared.name)}[:`]")
-    used = re.compile(rf"(^|[\s{{,]){re.escape(key.declared.name)}:", re.MULTILINE)
-    parts = [[*sections_of(page)] for page in pages]
-    return next(
-        (p for each in parts for wanted in (prose, used) for p in each if wanted.search(p.text)), None
-    )
+    for page in pages_on(key):
+        parts = sections_of(page)
+        found = [part for part in parts if prose.search(part.text)] or [
+            part for part in parts if used_in(key, part.text)
+        ]
+        if found:
+            return found[0]
+    return None
+
+
+def example_of(key: Key) -> str | None:
+    """The first example of the pages that uses a key, as a fence."""
+    fences = (fence[0] for page in pages_on(key) for fence in FENCE.finditer(source_of(page)))
+    return next((fence for fence in fences if used_in(key, fence)), None)
 
 
 def describe(key: Key) -> str:
-    """What there is to say of one key: its value, its meaning, the keys below it, and the part of
-    the page that is about it.
-    """
-    return "\n\n".join(
-        [
-            headline(key, key.path) + "\n" + indented(key.declared.doc),
-            *(for_terminal(part) for part in parts_on(key)),
-        ]
-    )
+    """What there is to say of one key: its value, its meaning, the keys below it, and the part of a page that is about it."""
+    return "\n\n".join([f"{headline(key, key.path)}\n{indented(key.declared.doc)}", *parts_on(key)])
 
 
 def parts_on(key: Key) -> Iterator[str]:
-    """The part of the page that is about a key; of a section of the language, its own page."""
+    """The part of a page that is about a key, and where the whole is; of a section that has a page, that page."""
     below = page_of(key.inner[0]) if key.inner else None
     own = page_of(key.owner)
     if below is not None and below != own:
-        yield source_of(below)
+        yield terminal_page(below)
         return
-    section = section_on(key)
-    if section is not None:
-        yield section.text
-    if own is not None:
-        yield f"The whole page: netspec explain {own}"
+    section, example = section_on(key), example_of(key)
+    if section is None:
+        return
+    yield for_terminal(section.text)
+    if example is not None and not any(used_in(key, fence[0]) for fence in FENCE.finditer(section.text)):
+        yield f"An example:\n\n{unmark(example)}"
+    yield f"The whole page: netspec explain {section.page}"

@@ -4,43 +4,20 @@ out: Markdown.
 
 from collections.abc import Iterable, Iterator, Sequence
 from types import FunctionType
-from typing import NamedTuple
 
-from netspec.diagnostics.model import Diagnostics, SpecError
-from netspec.ir.dims import Size, symbol
+from netspec.ir.dims import Size
 from netspec.ir.layer import Example, Layer, Weight
 from netspec.ir.manual import manual
 from netspec.ir.types import TensorType, show_shape
-from netspec.record import Param, Record, as_written
-from netspec.source import Source
-from netspec.syntax.reader import read
-from netspec.syntax.writer import flow
+from netspec.record import Record
+from netspec.reference.example_rows import type_text, work_example
+from netspec.reference.pasteable import paste_spec
+from netspec.reference.tables import HEADS, markdown_table, parameter_rows
 
-__all__ = [
-    "default_of",
-    "list_methods",
-    "markdown_table",
-    "parameter_rows",
-    "record_page",
-    "reference",
-    "work_example",
-]
+__all__ = ["case", "list_methods", "record_page", "reference"]
 
 
 PAGES = "../../netspec/diagnostics/pages"
-
-
-HEADS = ("parameter", "type", "default", "bounds", "meaning")
-
-
-class Worked(NamedTuple):
-    """An accepted example carried out: the bottoms, and the weights and multiply-accumulates that
-    they give.
-    """
-
-    bottoms: tuple[TensorType, ...]
-    weights: tuple[Weight, ...]
-    macs: Size
 
 
 def reference(cls: type[Layer]) -> str:
@@ -61,9 +38,20 @@ def sections(cls: type[Layer]) -> Iterator[str]:
         yield f"## Parameters (`{group}`)\n\n{markdown_table(HEADS, rows)}" if rows else ""
     if not cls.params:
         yield "## Parameters\n\nNone of its own."
+    yield paste_section(cls)
     yield weights_table(cls)
     yield examples_table(cls)
     yield write_refused_table(cls)
+
+
+def paste_section(cls: type[Layer]) -> str:
+    """A whole spec with the layer."""
+    text = paste_spec(cls)
+    return (
+        f"## In a spec\n\n`netspec check` takes this as it stands.\n\n```yaml\n{text}```"
+        if text is not None
+        else ""
+    )
 
 
 def header(cls: type[Layer]) -> str:
@@ -92,52 +80,6 @@ def show_count(allowed: tuple[int, int | None]) -> str:
     if least == most:
         return str(least)
     return f"{least} to {most}"
-
-
-def parameter_rows(params: Iterable[Param]) -> list[tuple[str, ...]]:
-    """A row per parameter: spellings, type, default with those of other dialects, bounds, meaning."""
-    return [
-        (", ".join(f"`{name}`" for name in (p.name, *p.pair)), type_of(p), default_of(p), limits_of(p), p.doc)
-        for p in params
-    ]
-
-
-def type_of(declared: Param) -> str:
-    """Its kind; a record is a link to its own table."""
-    name = declared.kind.name
-    if name.isidentifier() and name[0].isupper():
-        return f"[{name}](records.md#{name.lower()})"
-    return name
-
-
-def default_of(declared: Param) -> str:
-    """`0`, with what other dialects take; nothing where a parameter left out means something of its
-    own.
-    """
-    if declared.required:
-        return "required"
-    if declared.default is None:
-        usual = ""
-    else:
-        usual = f"`{flow(as_written(declared.default))}`"
-    return "; ".join(
-        [
-            *filter(None, [usual]),
-            *(f"{dialect}: `{flow(as_written(value))}`" for dialect, value in declared.dialects.items()),
-        ]
-    )
-
-
-def limits_of(declared: Param) -> str:
-    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    limits = [
-        f"{signs[word]} {limit:g}"
-        for word, limit in declared.bounds._asdict().items()
-        if word in signs and limit is not None
-    ]
-    if declared.bounds.least:
-        limits.append(f"at least {declared.bounds.least} values")
-    return ", ".join(limits)
 
 
 def weights_table(cls: type[Layer]) -> str:
@@ -208,54 +150,6 @@ def total(weights: Sequence[Weight]) -> str:
         sums[weight.kind] = sums.get(weight.kind, 0) + TensorType(weight.shape).size
     words = {"parameter": "", "statistic": " statistics", "fixed": " fixed"}
     return " + ".join(f"{count}{words[kind]}" for kind, count in sums.items())
-
-
-def work_example(cls: type[Layer], example: Example) -> Worked | None:
-    """The example carried out; None where its bottoms are not plain sizes. Raises Reject where its
-    parameters do not fit.
-    """
-    layer = layer_of(cls, example)
-    bottoms = tuple(type_ for text in example.bottoms if (type_ := plain_type(text)) is not None)
-    if len(bottoms) != len(example.bottoms):
-        return None
-    made = layer.infer(*bottoms)
-    tops = (made,) if isinstance(made, TensorType) else made
-    return Worked(bottoms, tuple(layer.weights(*bottoms)), layer.macs(bottoms, tops))
-
-
-def layer_of(cls: type[Layer], example: Example) -> Layer:
-    """The layer that an example's parameters make."""
-    diagnostics = Diagnostics()
-    tree = read(Source(cls.type, example.parameters), diagnostics)
-    if tree is None:
-        raise SpecError(diagnostics.sorted())
-    layer = cls.read(tree.mapping, example.dialect, whole=tree)
-    layer.__dict__["top_count"] = example.outputs or len(example.tops)
-    return layer
-
-
-def plain_type(text: str) -> TensorType | None:
-    """`N,1,28,28` as a type; None where a size is an expression."""
-    sizes = [] if text == "()" else [part.strip() for part in text.split(",")]
-    if not all(size.isdigit() or size.isidentifier() for size in sizes):
-        return None
-    return TensorType(tuple(int(size) if size.isdigit() else symbol(size) for size in sizes))
-
-
-def type_text(text: str) -> str:
-    """`N,1,28,28` as a spec writes it: `[N, 1, 28, 28]`."""
-    if text == "()":
-        return "[]"
-    return f"[{', '.join(part.strip() for part in text.split(','))}]"
-
-
-def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; bars inside cells are escaped."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
-        for line in lines
-    )
 
 
 def record_page(records: Iterable[type[Record]]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from netspec.reference.layer_page import markdown_table
+from netspec.reference.tables import markdown_table
 
 __all__ = ["Room", "read_room", "rooms_table"]
 

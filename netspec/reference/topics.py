@@ -10,7 +10,6 @@ from netspec.ir.layer import Layer
 from netspec.record import Param
 from netspec.reference.keys import Key, every_key, find_key, keys_of
 from netspec.reference.language import PAGES, as_list, describe, headline, indented, terminal_page
-from netspec.reference.layer_page import case, reference
 
 __all__ = ["explain_topic", "nearest_topics"]
 
@@ -34,6 +33,8 @@ def explain_topic(word: str) -> str | None:
         return None
     if path:
         return explain_parameter(cls, path.split("."))
+    from netspec.reference.layer_page import reference
+
     return reference(cls).rstrip()
 
 
@@ -65,9 +66,9 @@ def explain_parameter(cls: type[Layer], steps: list[str]) -> str | None:
 
 
 def parameter_parts(cls: type[Layer], declared: Param, key: Key) -> Iterator[str]:
-    """The keys of a mapping, rows that use a parameter or are refused for it, and where there is
-    more.
-    """
+    """The keys of a mapping, rows that use a parameter or are refused for it, and where there is more."""
+    from netspec.reference.layer_page import case
+
     if key.inner:
         yield as_list(list(keys_of(key.inner)))
     rows = [

@@ -11,7 +11,7 @@ from netspec.analysis.cost import NetCost, cost
 from netspec.ir.dims import Size, evaluate, symbols
 from netspec.ir.graph import TypedGraph
 from netspec.ir.types import show_shape
-from netspec.reference.layer_page import markdown_table
+from netspec.reference.tables import markdown_table
 from netspec.reference.zoo_entry import READABLE, amount, inputs
 from netspec.reference.zoo_parts import draw_chart, ends, inside, parts_of, templates
 from netspec.syntax.paths import zoo_folder, zoo_specs

@@ -25,6 +25,7 @@ from netspec.reference.language import (
     section_on,
     source_of,
     summary,
+    used_in,
 )
 from netspec.reference.topics import explain_topic
 from netspec.repair.check import check_source
@@ -230,8 +231,9 @@ def test_every_key_is_used_by_an_example() -> None:
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if not key.inner], ids=lambda key: key.path)
-def test_some_part_of_a_page_is_about_each_key(key: Key) -> None:
+def test_some_part_of_a_page_is_about_each_key_and_explain_shows_an_example(key: Key) -> None:
     assert section_on(key) is not None
+    assert key.declared.name in NO_EXAMPLE or used_in(key, (explain_topic(key.path) or "").partition("\n")[2])
 
 
 def test_no_line_is_wider_than_a_terminal() -> None:
@@ -253,3 +255,29 @@ def test_links_lead_somewhere() -> None:
         if "://" not in link
     ]
     assert [(page, link) for page, link in links if not (folder / link).resolve().exists()] == []
+
+
+# --- what is trained -------------------------------------------------------------------------------------------------
+
+TRAINED = [
+    e for e in EXAMPLES if "source: digits" in e.text and (e.shown is None or "error[" not in e.shown["body"])
+]
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+@pytest.mark.parametrize("example", TRAINED, ids=lambda e: f"{e.page}:{e.line}")
+def test_what_an_example_says_of_training_can_be_trained(example: Example, folder: Path) -> None:
+    write_files(example, folder)
+    short = ("--set", "train.solver.max_iter=2", "--set", "train.solver.epochs=0")[
+        : 4 if "epochs:" in example.text else 2
+    ]
+    result = CliRunner().invoke(
+        group, ["train", "spec.yaml", "--run", "run", "--quiet", *short], standalone_mode=False
+    )
+    if "start at 0" in (example.shown["body"] if example.shown else ""):
+        assert isinstance(result.exception, SpecError), "weights that all start at 0 are refused"
+        return
+    assert result.exception is None, (
+        result.exception.diagnostics if isinstance(result.exception, SpecError) else result.exception
+    )
