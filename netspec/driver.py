@@ -4,6 +4,7 @@ the file to read first.
 Each phase takes the findings so far and stops the run where it reported errors.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from netspec.analysis.sizes.legal import with_letters
 from netspec.analysis.still import still
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
 from netspec.diagnostics.suggest import limit_cost
-from netspec.frozen_classes import frozen
+from netspec.frozen_classes import fresh, frozen
 from netspec.garbage_collection import no_collection
 from netspec.ir.graph import Graph, TypedGraph
 from netspec.read_options import PLAIN, Reading
@@ -48,6 +49,10 @@ __all__ = [
 ]
 
 
+TRAINING = "training "
+"""Before the phase, in the name of a view that has losses and metrics."""
+
+
 @frozen
 class Program:
     """A spec that was read and understood, how it was read, and the warnings on it.
@@ -60,6 +65,10 @@ class Program:
     resolved: Resolved
     reading: Reading
     warnings: tuple[Diagnostic, ...] = ()
+    views: dict[str, TypedGraph] = fresh(default_factory=dict)
+    """The graphs that were typed already, by phase; those of training under TRAINING and the phase.
+    They do not change, so each is wired and typed once.
+    """
 
     @property
     def name(self) -> str:
@@ -68,11 +77,13 @@ class Program:
 
     def graph(self, phase: str = "deploy") -> TypedGraph:
         """The typed graph of a phase ("train", "test") or of the deployed net. Raises SpecError."""
-        diagnostics = Diagnostics()
-        typed = type_graph(self.resolved, phase, self.reading, diagnostics)
-        if typed is None or diagnostics.failed:
-            raise SpecError(diagnostics.sorted())
-        return typed
+        if phase not in self.views:
+            diagnostics = Diagnostics()
+            typed = type_graph(self.resolved, phase, self.reading, diagnostics)
+            if typed is None or diagnostics.failed:
+                raise SpecError(diagnostics.sorted())
+            self.views[phase] = typed
+        return self.views[phase]
 
     def sized_graph(self) -> TypedGraph:
         """The typed graph of the deployed net to ask which sizes it takes; where those in the file
@@ -97,11 +108,15 @@ class Program:
 
         Raises SpecError.
         """
-        diagnostics = Diagnostics()
-        typed = training_graph(self.resolved, phase, self.reading, diagnostics)
-        if typed is None or diagnostics.failed:
-            raise SpecError(diagnostics.sorted())
-        return typed
+        name = TRAINING + phase
+        if name not in self.views:
+            self.graph(phase)
+            diagnostics = Diagnostics()
+            typed = training_graph(self.resolved, phase, self.reading, diagnostics, self.views)
+            if typed is None or diagnostics.failed:
+                raise SpecError(diagnostics.sorted())
+            self.views[name] = typed
+        return self.views[name]
 
     def players(self) -> tuple[Part, ...]:
         """Who learns which part of the net, in turn; none where one learns everything. Raises
@@ -171,16 +186,24 @@ def type_graph(
 
 
 def training_graph(
-    resolved: Resolved, phase: str, reading: Reading, diagnostics: Diagnostics
+    resolved: Resolved,
+    phase: str,
+    reading: Reading,
+    diagnostics: Diagnostics,
+    views: Mapping[str, TypedGraph],
 ) -> TypedGraph | None:
     """Resolved to the TypedGraph that training runs in a phase. What the net learns by is decided
     in TRAIN, for both.
+
+    views: the graphs of phases that were typed already, by phase.
     """
-    typed = type_graph(resolved, phase, reading, diagnostics)
+    typed = views.get(phase) or type_graph(resolved, phase, reading, diagnostics)
     if typed is None or diagnostics.failed:
         return None
     if phase == "train":
         trained = typed.graph
+    elif "train" in views:
+        trained = views["train"].graph
     else:
         trained = wire(resolved, state_of("train", reading), Diagnostics())
     state = state_of(phase, reading)
@@ -255,7 +278,7 @@ def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
             diagnostics.found = list(dict.fromkeys((*diagnostics.found, *found.found)))
         diagnostics.found += homeless(resolved, reading)
         if resolved.file.train is not None and not diagnostics.failed:
-            learning = training_graph(resolved, "train", reading, diagnostics)
+            learning = training_graph(resolved, "train", reading, diagnostics, views)
             if learning is not None:
                 views["learning"] = learning
                 idle = still(learning, resolved.spec.root.key_span("train"))

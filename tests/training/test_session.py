@@ -65,6 +65,21 @@ def test_the_seed_decides_everything(tmp_path: Path) -> None:
     assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
 
 
+def test_a_training_wires_each_phase_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wired: list[str] = []
+    wire = driver.wire
+
+    def noted(resolved: Any, state: Any, diagnostics: Any, *, deploy: bool = False) -> Any:
+        wired.append("DEPLOY" if deploy else state.phase)
+        return wire(resolved, state, diagnostics, deploy=deploy)
+
+    spec = program()
+    monkeypatch.setattr(driver, "wire", noted)
+    trained(tmp_path / "run", spec)
+    assert sorted(wired) == sorted(set(wired))
+    assert {"TRAIN", "TEST"} <= set(wired)
+
+
 def test_a_rate_of_0_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     """Where only the data tell how long an epoch is, too."""
     for length in ({"max_iter": 60}, {"max_iter": 0, "epochs": 2.0}):
