@@ -190,13 +190,11 @@ def listing(item: Kind, exactly: int | None, lone: bool) -> Kind:
         return tuple(item.read(each, bounds) for each in node.value)
 
     def schema(bounds: Bounds) -> Schema:
-        size = (
-            {"minItems": exactly, "maxItems": exactly}
-            if exactly is not None
-            else {"minItems": bounds.least}
-            if bounds.least
-            else {}
-        )
+        size: Schema = {}
+        if exactly is not None:
+            size = {"minItems": exactly, "maxItems": exactly}
+        elif bounds.least:
+            size = {"minItems": bounds.least}
         words = {"type": "array", "items": item.schema(bounds), **size}
         if lone:
             return merge_schemas([words, item.schema(bounds)])

@@ -194,7 +194,9 @@ def open_sizes(part: object) -> Iterator[Dim]:
     """The sizes with symbols among a module's arguments."""
     if isinstance(part, Dim):
         yield part
-    for inner in part if isinstance(part, (tuple, list)) else part.values() if isinstance(part, dict) else ():
+    if isinstance(part, dict):
+        part = tuple(part.values())
+    for inner in part if isinstance(part, (tuple, list)) else ():
         yield from open_sizes(inner)
 
 

@@ -8,7 +8,7 @@ loss is some player's.
 from collections.abc import Iterator
 
 from netspec.analysis.infer import infer
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
+from netspec.diagnostics.model import Diagnostic, Diagnostics, write_nearest
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen_classes import frozen
 from netspec.ir.graph import TypedGraph, WeightRef
@@ -91,14 +91,11 @@ class Casting:
 
     def missing(self, fact: str, word: str, known: list[str], item: Located) -> None:
         near = nearest(word, known)
-        fixes = (Fix(f"write {near[0]}", (Edit(item.span, near[0]),) if item.span else ()),) if near else ()
-        notes = (
-            ()
-            if near
-            else (
-                f"there are {', '.join(known[:SHOWN]) or 'none'}" + ("" if len(known) <= SHOWN else ", ..."),
-            )
-        )
+        fixes = write_nearest(near, item.span)
+        notes: tuple[str, ...] = ()
+        if not near:
+            more = "" if len(known) <= SHOWN else ", ..."
+            notes = (f"there are {', '.join(known[:SHOWN]) or 'none'}{more}",)
         label = f"did you mean {near[0]}?" if near else ""
         self.diagnostics.add(Diagnostic("NS686", fact, item.span, label, fixes=fixes, notes=notes))
 

@@ -41,13 +41,9 @@ def command(before: str, after: str, as_json: bool, phase: str, reading: "Readin
     a, b = (program.graph(phase) for program in programs)
     same = network_hash(programs[0].graphs()) == network_hash(programs[1].graphs())
     mine = changes(a, b)
-    beside = (
-        []
-        if same
-        else [change for change in changes(*other) if change not in mine]
-        if (other := elsewhere(programs, phase))
-        else []
-    )
+    beside = []
+    if not same and (other := elsewhere(programs, phase)):
+        beside = [change for change in changes(*other) if change not in mine]
     mine += [] if same else untold([*mine, *beside])
     found: dict[str, Any] = {
         "same": same,

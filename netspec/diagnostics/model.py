@@ -1,6 +1,6 @@
 """What netspec has to say about an input, as data: no layout, no wording beyond the facts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -67,6 +67,16 @@ class Fix(NamedTuple):
     text: str
     edits: tuple[Edit, ...] = ()
     safe: bool = False
+
+
+def write_nearest(near: Sequence[str], span: Span | None, safe: bool = False) -> tuple[Fix, ...]:
+    """The fix that writes the first of some names at a place, in words where the text has none; none
+    where there is no name.
+    """
+    if not near:
+        return ()
+    edits = (Edit(span, near[0]),) if span is not None else ()
+    return (Fix(f"write {near[0]}", edits, safe),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -375,4 +375,6 @@ def write_call(target: Code, arguments: tuple[object, ...], words: dict[Code, ob
 def kind(values: list[Any]) -> Code:
     """The annotation for an argument that takes these values."""
     names = {type(v).__name__ for v in values}
-    return identifier(names.pop() if len(names) == 1 else "float" if names == {"int", "float"} else "Any")
+    if names == {"int", "float"}:
+        return identifier("float")
+    return identifier(names.pop() if len(names) == 1 else "Any")

@@ -101,14 +101,16 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
                 raise RuleError("NS303", f"PriorBox needs (N, C, H, W): it is {bottom}", at=f"bottom.{i}")
         return TensorType((1, 2, x.shape[2] * x.shape[3] * len(self.boxes()) * 4))
 
+    def image_size(self) -> tuple[int, int] | None:
+        """Height and width of the image as the spec says them; None where the second bottom does."""
+        if self.img_size:
+            return self.img_size, self.img_size
+        if self.img_h and self.img_w:
+            return self.img_h, self.img_w
+        return None
+
     def torch(self, x: TensorType, data: TensorType) -> ModuleText:
-        image = (
-            (self.img_size, self.img_size)
-            if self.img_size
-            else (self.img_h, self.img_w)
-            if self.img_h
-            else None
-        )
+        image = self.image_size()
         step = self.spacing()
         variance = self.variance if len(self.variance) == 4 else (*(self.variance or (0.1,)),) * 4
         usual = {"clip": False, "image": None, "step": None, "offset": 0.5}
@@ -124,13 +126,7 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
         )
 
     def onnx(self, g: OnnxBuilder, x: Any, data: Any) -> Any:
-        image = (
-            (self.img_size, self.img_size)
-            if self.img_size
-            else (self.img_h, self.img_w)
-            if self.img_h
-            else data.type.space
-        )
+        image = self.image_size() or data.type.space
         sizes = [untrace(size) for size in (*x.type.space, *image)]
         if not all(isinstance(size, int) for size in sizes):
             raise g.refuse(

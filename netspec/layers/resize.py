@@ -237,9 +237,9 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
     def onnx(self, g: OnnxBuilder, x: Any, like: Any = None) -> Any:
         top = self.infer(x.type, None if like is None else like.type)
         mode = {"NEAREST": "nearest", "LINEAR": "linear", "CUBIC": "cubic"}[self.mode]
-        places = (
-            "asymmetric" if mode == "nearest" else "align_corners" if self.align_corners else "half_pixel"
-        )
+        places = "align_corners" if self.align_corners else "half_pixel"
+        if mode == "nearest":
+            places = "asymmetric"
         scales = (
             (1.0, 1.0, *map(float, self.factors(x.type))) if like is None and self.is_scaled(x.type) else None
         )
@@ -308,13 +308,11 @@ def resize(
     scales: tuple[float, ...] | None = None,
 ) -> Any:
     """ONNX's Resize to the size of `top`; with scales places are found by these."""
-    more = (
-        {"nearest_mode": "floor"}
-        if mode == "nearest"
-        else {"cubic_coeff_a": -0.75}
-        if mode == "cubic"
-        else {}
-    )
+    more: dict[str, Any] = {}
+    if mode == "nearest":
+        more = {"nearest_mode": "floor"}
+    elif mode == "cubic":
+        more = {"cubic_coeff_a": -0.75}
     if scales is not None:
         return g.typed(
             g.Resize(x, None, g.const(scales), mode=mode, coordinate_transformation_mode=coordinates, **more),

@@ -5,7 +5,7 @@ phase, or of the deployed net, from it.
 from contextlib import suppress
 
 from netspec.diagnostics.evidence import About, Unheard
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, write_nearest
 from netspec.diagnostics.suggest import clearly, nearest
 from netspec.frozen_classes import fresh, frozen, replace_fields
 from netspec.ir.dims import Size, symbol
@@ -193,7 +193,7 @@ def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deplo
                     others=(Label(place, "a similar name"),)
                     if place is not None and place.text == near[0]
                     else (),
-                    fixes=(Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else (),
+                    fixes=write_nearest(near, span),
                 )
             )
     if deploy:
@@ -226,7 +226,7 @@ def defaults_of(section: Located | None, known: Vocabulary, diagnostics: Diagnos
             near = nearest(kind, known.types())
             span = section.key_span(kind) if section else None
             safe = bool(near) and clearly(kind, near[0], known.types())
-            fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else (), safe),) if near else ()
+            fixes = write_nearest(near, span, safe)
             if near:
                 label = f"did you mean {near[0]}?"
             else:

@@ -6,7 +6,7 @@ holds a variable is left alone.
 
 from collections.abc import Callable, Mapping
 
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Fix, Label, write_nearest
 from netspec.diagnostics.suggest import nearest
 from netspec.ir.layer import Layer
 from netspec.kinds import INT
@@ -256,5 +256,5 @@ def prefixes(name: str) -> list[str]:
 
 def write_near(near: list[str], span: Span | None) -> tuple[Fix, ...]:
     if near:
-        return (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),)
+        return write_nearest(near, span)
     return ()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, write_nearest
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen_classes import fresh, mutable
 from netspec.ir.graph import Block, Graph, Input, Node, ParamSpec, Value
@@ -336,7 +336,7 @@ class Builder:
             if n.startswith(scope.prefix)
         )
         near = nearest(name, visible)
-        fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),) if span else ()),) if near else ()
+        fixes = write_nearest(near, span)
         if near:
             label = f"did you mean {' or '.join(near)}?"
         else:

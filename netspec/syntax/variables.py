@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics.evidence import About
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, write_nearest
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen_classes import fresh, frozen
 from netspec.source import Span
@@ -141,7 +141,7 @@ def check_given(
         if name not in names:
             near = nearest(name, names)
             span = given.key_span(name)
-            fixes = (Fix(f"write {near[0]}", (Edit(span, near[0]),)),) if near and span is not None else ()
+            fixes = write_nearest(near, span) if span is not None else ()
             diagnostics.error(
                 "NS112",
                 f"{what} has no variable {name}",

@@ -25,7 +25,7 @@ from netspec.analysis.field.receptive_field import (
 from netspec.analysis.infer import sharing
 from netspec.analysis.memory import at_peak
 from netspec.diagnostics.evidence import About, Missed
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
+from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, write_nearest
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen_classes import frozen, replace_fields
 from netspec.ir.dims import Size, evaluate, total
@@ -406,16 +406,8 @@ class Budget:
         near = nearest(name, known)
         keys = (body.keys[name] for body in self.section.mapping.values() if body.get(name) is at)
         span = next(keys, at.span)
-        fixes = (
-            (
-                Fix(
-                    f"write {near[0]}",
-                    (Edit(span, near[0]),) if span is not None and span.text == name else (),
-                ),
-            )
-            if near
-            else ()
-        )
+        written = span is not None and span.text == name
+        fixes = write_nearest(near, span if written else None)
         label = f"did you mean {near[0]}?" if near else ""
         self.diagnostics.add(
             Diagnostic("NS330", f"{name} {fact}", span, label, fixes=fixes, about=About(value=name))

@@ -7,7 +7,7 @@ not asked for.
 
 from collections.abc import Iterator
 
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
+from netspec.diagnostics.model import Diagnostic, Diagnostics, write_nearest
 from netspec.diagnostics.suggest import nearest
 from netspec.resolve.read_record import read_record
 from netspec.resolve.resolve import Resolved
@@ -38,16 +38,8 @@ def check_words(resolved: Resolved, diagnostics: Diagnostics) -> None:
     def check(code: str, name: str, fact: str, span: Span | None) -> None:
         if name not in names and name.split(".", maxsplit=1)[0] not in names:
             near = nearest(name, bearers)
-            fixes = (
-                (
-                    Fix(
-                        f"write {near[0]}",
-                        (Edit(span, near[0]),) if span is not None and span.text == name else (),
-                    ),
-                )
-                if near
-                else ()
-            )
+            written = span is not None and span.text == name
+            fixes = write_nearest(near, span if written else None)
             diagnostics.add(
                 Diagnostic(
                     code, f"{name} {fact}", span, f"did you mean {near[0]}?" if near else "", fixes=fixes

@@ -93,13 +93,11 @@ class Certification:
             self.progress(i, len(steps), step.text)
             self.take(step)
         self.progress(len(steps), len(steps), "real samples" if isinstance(samples, Samples) else "")
-        said = (
-            self.samples(samples, level)
-            if isinstance(samples, Samples)
-            else {"count": 0, "why": samples}
-            if samples
-            else None
-        )
+        said: dict[str, Any] | None = None
+        if isinstance(samples, Samples):
+            said = self.samples(samples, level)
+        elif samples:
+            said = {"count": 0, "why": samples}
         self.tally.demand(self.typed.graph.outputs, self.bench.names.tensors)
         found = self.tally.certificate(level, steps, left_out, self.device)
         return replace(found, samples=said, probes=tuple(probes(self.bench, self.served, cases)))
