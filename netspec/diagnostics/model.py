@@ -19,6 +19,7 @@ __all__ = [
     "SpecError",
     "fail",
     "uses_of",
+    "write_nearest",
 ]
 
 Severity = Literal["error", "warning"]

@@ -8,7 +8,7 @@ from analysis_specs import findings, net, typed
 
 from netspec.analysis.sizes.fixed import find_fixed_sizes
 from netspec.diagnostics.model import SpecError
-from netspec.repair.edits import edited
+from netspec.repair.edits import apply_edits
 from netspec.source import Source
 
 SHUFFLE = net(
@@ -22,7 +22,7 @@ def test_each_way_out_mends_it() -> None:
     found = [d for d in findings(SHUFFLE) if d.code == "NS414"]
     assert [(d.span.text, len(d.fixes)) for d in found if d.span is not None] == [("1", 2)]
     for fix, shape in zip(found[0].fixes, ("[N, 8, 4, 4]", "[1, 8, 4, 4]"), strict=True):
-        source = edited(Source("spec.yaml", SHUFFLE), fix.edits)
+        source = apply_edits(Source("spec.yaml", SHUFFLE), fix.edits)
         assert source is not None
         assert "NS414" not in [d.code for d in findings(source.text)]
         graph = typed(source.text)

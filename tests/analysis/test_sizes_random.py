@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from analysis_specs import net, typed
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_legal_sizes import NETS, inside, numbers, takes
 from test_legal_sizes import tried as sizes_tried
@@ -230,11 +230,20 @@ def test_the_server_says_what_inference_says(name: str) -> None:
         assert (broken(data, sizes) is None) == (found.refuses(sizes) is None), sizes
 
 
+TURNED = """netspec: 1
+input: {data: [N, 2, H, W]}
+layers:
+  - {name: m0, type: Permute, bottom: data, order: [0, 1, 3, 2]}
+  - {name: l0, type: Eltwise, bottom: [m0, data]}
+"""
+
+
 def test_sizes_that_are_offered_are_legal() -> None:
-    """Three pairs of sizes for each net: few nets refuse any one."""
+    """Three pairs of sizes for each net: few nets refuse any one. Of one net height and width hang together."""
     kinds = Counter[str]()
 
     @settings(SOME, max_examples=40)
+    @example(TURNED, [(239, 243), (12, 14), (7, 399)])
     @given(nets(), st.lists(st.tuples(st.integers(1, 400), st.integers(1, 400)), min_size=3, max_size=3))
     def offered(text: str, pairs: list[tuple[int, int]]) -> None:
         graph = accepted(text)

@@ -166,12 +166,12 @@ WRONG = {
 def test_a_wrong_contract_is_seen_in_samples_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
-    run, sound = pictures(tmp_path), onnx_model.prepared
+    run, sound = pictures(tmp_path), onnx_model.prepare_input
     nothing_else(monkeypatch)
     assert said(export_model(run, run / "sound.onnx"))["count"] == 6
 
     def planted(g: Any, x: Any, contract: Any, *rest: Any) -> Any:
-        return sound(g, x, contract.changed(**WRONG[wrong]), *rest)
+        return sound(g, x, contract.replace(**WRONG[wrong]), *rest)
 
     monkeypatch.setattr(onnx_model, "prepare_input", planted)
     with pytest.raises(SpecError, match=r"NS703.*the image contract of data"):
@@ -214,13 +214,13 @@ def test_a_contract_that_is_misread_twice(tmp_path: Path, monkeypatch: pytest.Mo
     """Where the emitter and the second writing of the contract, for the other cases, err alike, training still knows better."""
     from netspec.exporters.certification import reference
 
-    run, sound, stages = pictures(tmp_path), onnx_model.prepared, reference.stages
+    run, sound, stages = pictures(tmp_path), onnx_model.prepare_input, reference.stages
 
     def wrong(contract: Any) -> Any:
-        return contract and contract.changed(color="rgb")
+        return contract and contract.replace(color="rgb")
 
     monkeypatch.setattr(
-        onnx_model, "prepared", lambda g, x, contract, *rest: sound(g, x, wrong(contract), *rest)
+        onnx_model, "prepare_input", lambda g, x, contract, *rest: sound(g, x, wrong(contract), *rest)
     )
     for module in (reference, certify):
         monkeypatch.setattr(

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from netspec.cli.predict import contract_of
 from netspec.data.sources.npz import member_names, read_npz
 from netspec.diagnostics import SpecError
+from netspec.resolve.image_words import contract_of
 from netspec.serving.engine import _conditions, _labels
 from netspec.serving.predict import image_words
 from netspec.strict_json import JsonError, read_json
