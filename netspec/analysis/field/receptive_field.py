@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import ceil, floor, inf, lcm
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from netspec.analysis.field.reads import behind, find_batch_mixer, reads, reads_of
 from netspec.analysis.field.time_axis import find_named_time, place_bound
@@ -155,10 +156,21 @@ in none of them is seen whole.
 Fields = Mapping[Value, Mapping[Value, Axes]]
 
 
+KNOWN: "WeakKeyDictionary[TypedGraph, Fields]" = WeakKeyDictionary()
+"""Fields that were found already: `expect:` and the lints ask for those of the same graph."""
+
+
 def fields(typed: TypedGraph) -> Fields:
     """Of every value, by input, the fields of its axes. An input that a value does not depend on is
     left out.
     """
+    if typed not in KNOWN:
+        KNOWN[typed] = find_fields(typed)
+    return KNOWN[typed]
+
+
+def find_fields(typed: TypedGraph) -> Fields:
+    """The same, not looked up."""
     found: dict[Value, dict[Value, Axes]] = {}
     for given in typed.graph.inputs:
         found[given.value] = {
