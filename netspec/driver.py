@@ -6,7 +6,6 @@ Each phase takes the findings so far and stops the run where it reported errors.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from netspec.analysis.evidence import disagreement
 from netspec.analysis.expect.budget import expect
@@ -32,9 +31,6 @@ from netspec.source import Source
 from netspec.syntax.expand import expand
 from netspec.syntax.printable import check_names
 from netspec.syntax.reader import read, read_file
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "Program",

@@ -235,9 +235,8 @@ def merge_schemas(schemas: list[Schema]) -> Schema:
     words: Schema = {"type": list(dict.fromkeys(types))}
     for s in schemas:
         own = {word: limit for word, limit in s.items() if word != "type"}
-        mixed = (
-            s.get("type") == "integer" and "number" in types
-        )  # limits of integers are none for other numbers
+        # limits of integers are none for other numbers
+        mixed = s.get("type") == "integer" and "number" in types
         if (
             not (mixed and own)
             and own.keys() <= SPECIFIC
@@ -318,10 +317,8 @@ def kind_of(annotation: Any) -> Kind:
     """
     if annotation in SIMPLE:
         return SIMPLE[annotation]
-    key = (
-        annotation,
-        str(annotation),
-    )  # words in another order are equal, and would be listed as those that came first
+    # words in another order are equal, and would be listed as those that came first
+    key = (annotation, str(annotation))
     if key not in KNOWN:
         KNOWN[key] = make_kind(annotation)
     return KNOWN[key]

@@ -137,10 +137,8 @@ class Record:
     def __init_subclass__(cls, **header: Any) -> None:
         super().__init_subclass__(**header)
         own: dict[str, Param] = {}
-        for (
-            name,
-            annotation,
-        ) in cls.__annotations__.items():  # of this class alone, evaluated; from 3.14 on not in its __dict__
+        # of this class alone, evaluated; from 3.14 on not in its __dict__
+        for name, annotation in cls.__annotations__.items():
             declared = cls.__dict__.get(name)
             if isinstance(declared, Param):
                 declared.name, declared.annotation = name.rstrip("_"), annotation

@@ -83,7 +83,7 @@ def check_allowed(path: str | os.PathLike[str], uncertified: bool = False) -> No
 
 
 def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
-    """The certificate of a file that it belongs to. Raises SpecError as `allowed`."""
+    """The certificate of a file that it belongs to. Raises SpecError as `check_allowed`."""
     with open_mapped(Path(path)) as data:
         said = properties(data, path)
     if said.get("netspec.certified") not in ("true", "partial"):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from netspec.analysis.infer import infer
 from netspec.diagnostics.model import Diagnostic, Diagnostics, write_nearest
 from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.words import list_briefly
 from netspec.frozen_classes import frozen
 from netspec.ir.graph import TypedGraph, WeightRef
 from netspec.resolve.resolve import Resolved
@@ -107,7 +108,7 @@ class Casting:
         if unread:
             self.diagnostics.error(
                 "NS686",
-                f"{part.name}: its losses do not depend on {some(unread)}",
+                f"{part.name}: its losses do not depend on {list_briefly(unread, SHOWN)}",
                 body.key_span("layers") or body.span,
             )
             return None
@@ -120,7 +121,7 @@ class Casting:
                 if both:
                     self.diagnostics.error(
                         "NS687",
-                        f"{other.name} and {part.name} both train {some(both)}",
+                        f"{other.name} and {part.name} both train {list_briefly(both, SHOWN)}",
                         players.key_span(part.name),
                     )
 
@@ -132,7 +133,10 @@ class Casting:
             note = "name its layer under a player's layers, or write param: [{lr_mult: 0}]"
             self.diagnostics.add(
                 Diagnostic(
-                    "NS688", f"no player trains {some(list(dict.fromkeys(left)))}", span, notes=(note,)
+                    "NS688",
+                    f"no player trains {list_briefly(list(dict.fromkeys(left)), SHOWN)}",
+                    span,
+                    notes=(note,),
                 )
             )
         learnt = frozenset(name for part in found for name in part.said.loss)
@@ -166,7 +170,3 @@ def trainable(typed: TypedGraph) -> Iterator[WeightRef]:
 def of(ref: WeightRef, layer: str) -> bool:
     """Whether a weight is used by a layer, or by a layer of a block's instance."""
     return ref.node.name == layer or ref.node.name.startswith(layer + ".")
-
-
-def some(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netspec.cli.options import spec_options
+from netspec.cli.options import phase_option, spec_options
 
 if TYPE_CHECKING:
     from netspec.read_options import Reading
@@ -15,13 +15,7 @@ __all__ = ["command"]
 @click.command("compile")
 @click.argument("spec")
 @click.option("-o", "--output", required=True, help="The Python file to write; - for standard output.")
-@click.option(
-    "--phase",
-    type=click.Choice(("deploy", "test", "train")),
-    default="test",
-    show_default=True,
-    help="Which layers.",
-)
+@phase_option()
 @spec_options
 def command(spec: str, output: str, phase: str, reading: "Reading") -> None:
     """Write the network as a Python file that needs only torch: the very text that netspec itself

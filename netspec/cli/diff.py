@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.options import spec_options
+from netspec.cli.options import phase_option, spec_options
 
 if TYPE_CHECKING:
     from netspec.driver import Program
@@ -18,13 +18,7 @@ __all__ = ["command"]
 @click.argument("before")
 @click.argument("after")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option(
-    "--phase",
-    type=click.Choice(("deploy", "test", "train")),
-    default="test",
-    show_default=True,
-    help="Which layers.",
-)
+@phase_option()
 @spec_options
 def command(before: str, after: str, as_json: bool, phase: str, reading: "Reading") -> int:
     """Say how two specs differ as networks: layers, shapes, counts, and what becomes of each weight

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.options import spec_options
+from netspec.cli.options import device_option, spec_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,13 +48,7 @@ __all__ = ["command"]
     is_flag=True,
     help="Certify a net whose answer for one sample depends on the rest of its batch.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(("auto", "cpu", "cuda")),
-    default="auto",
-    show_default=True,
-    help="Where to compare.",
-)
+@device_option("Where to compare.")
 @spec_options
 def command(source: str, to: "Format | None", output: str | None, reading: "Reading", **options: Any) -> None:
     """Write the network of a SPEC or a RUN as ONNX, certified: onnxruntime computes what torch

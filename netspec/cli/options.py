@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["FORMATS", "code_option", "format_option", "spec_options"]
+__all__ = ["FORMATS", "code_option", "device_option", "format_option", "phase_option", "spec_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 code_option = click.option(
@@ -18,6 +18,18 @@ code_option = click.option(
     ),
 )
 FORMATS = ("full", "concise", "json", "github", "sarif")
+
+
+def phase_option(default: str = "test", text: str = "Which layers.") -> Callable[[F], F]:
+    """--phase."""
+    phases = click.Choice(("deploy", "test", "train"))
+    return click.option("--phase", type=phases, default=default, show_default=True, help=text)
+
+
+def device_option(text: str = "Where to run.") -> Callable[[F], F]:
+    """--device, of what runs here or not at all."""
+    devices = click.Choice(("auto", "cpu", "cuda"))
+    return click.option("--device", type=devices, default="auto", show_default=True, help=text)
 
 
 def format_option(function: F) -> F:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from netspec.cli.options import code_option
+from netspec.cli.options import code_option, device_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,13 +49,7 @@ class Predictor(NamedTuple):
 @click.option(
     "--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights of a RUN."
 )
-@click.option(
-    "--device",
-    type=click.Choice(("auto", "cpu", "cuda")),
-    default="auto",
-    show_default=True,
-    help="Where to run.",
-)
+@device_option()
 @click.option(
     "--allow-uncertified",
     is_flag=True,

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from netspec.cli.options import device_option
+
 __all__ = ["command"]
 
 
@@ -22,13 +24,7 @@ __all__ = ["command"]
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto: cuda where it works.",
-)
+@device_option("auto: cuda where it works.")
 @click.option("--name", help="Name of the model in URLs.  [default: the file's name]")
 @click.option(
     "--max-batch",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.options import spec_options
+from netspec.cli.options import phase_option, spec_options
 
 if TYPE_CHECKING:
     from netspec.analysis.cost import NetCost
@@ -30,13 +30,7 @@ class ShowCommand(click.Command):
 @click.command("show", cls=ShowCommand)
 @click.argument("spec")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option(
-    "--phase",
-    type=click.Choice(("deploy", "test", "train")),
-    default="deploy",
-    show_default=True,
-    help="Which net: what the outputs need, or all layers of a phase.",
-)
+@phase_option("deploy", "Which net: what the outputs need, or all layers of a phase.")
 @click.option("--counts", is_flag=True, help="Add units, connections and arithmetic intensity.")
 @click.option(
     "--field", is_flag=True, help="Add the receptive field, its stride, and its first pixel for unit 0."

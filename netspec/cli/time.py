@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.options import spec_options
+from netspec.cli.options import device_option, spec_options
 
 if TYPE_CHECKING:
     from netspec.exporters.timing import Timing
@@ -18,13 +18,7 @@ ENGINES = ("torch", "onnxruntime")
 
 @click.command("time")
 @click.argument("source", metavar="SPEC|RUN")
-@click.option(
-    "--device",
-    type=click.Choice(("auto", "cpu", "cuda")),
-    default="auto",
-    show_default=True,
-    help="Where to run.",
-)
+@device_option()
 @click.option(
     "--engine",
     type=click.Choice(("both", *ENGINES)),

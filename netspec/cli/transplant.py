@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.options import spec_options
+from netspec.cli.options import phase_option, spec_options
 
 if TYPE_CHECKING:
     from netspec.analysis.diff import Move
@@ -27,13 +27,7 @@ __all__ = ["command"]
     show_default=True,
     help="For the fillers of tensors that are new.",
 )
-@click.option(
-    "--phase",
-    type=click.Choice(("deploy", "test", "train")),
-    default="test",
-    show_default=True,
-    help="Which layers.",
-)
+@phase_option()
 @spec_options
 def command(
     weights: str, before: str, after: str, output: str, seed: int, phase: str, reading: "Reading"

@@ -146,9 +146,8 @@ def resize(image: Image.Image, contract: ImageContract, name: str = "image") -> 
         size = (max(1, round(image.width * side / short)), max(1, round(image.height * side / short)))
     else:
         size = (contract.resize[1], contract.resize[0])
-    if (
-        size[0] * max(size[1], image.height) > MAX_PIXELS
-    ):  # Pillow resizes the width first: of that, too, there is an image
+    # Pillow resizes the width first: of that, too, there is an image
+    if size[0] * max(size[1], image.height) > MAX_PIXELS:
         raise fail(
             "NS648",
             f"resized to {size[0]} x {size[1]} it would have more than {MAX_PIXELS} pixels",

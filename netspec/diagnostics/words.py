@@ -1,9 +1,11 @@
 """Words for what findings carry as values: the one place where evidence becomes sentences."""
 
+from collections.abc import Sequence
+
 from netspec.diagnostics.evidence import Missed
 from netspec.diagnostics.model import Diagnostic
 
-__all__ = ["further", "remarks"]
+__all__ = ["further", "list_briefly", "remarks"]
 
 
 def remarks(d: Diagnostic) -> tuple[str, ...]:
@@ -32,3 +34,9 @@ def of_shape(missed: Missed) -> tuple[str, ...]:
             begin = "the"
         return (f"{begin} first layer that differs is among {', '.join(missed.among)}",)
     return ()
+
+
+def list_briefly(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: at most so many of some names."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

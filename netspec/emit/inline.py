@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from netspec.diagnostics import fail
 from netspec.emit.quote import Code, own_code
+from netspec.plugins import vocabulary
 from netspec.source import Source
 
 __all__ = ["definitions", "import_lines", "inline_definitions", "module_names", "names_used"]
@@ -163,8 +164,7 @@ def import_lines(homes: Iterable[Source], names: frozenset[str]) -> list[Code]:
 def names_bound(line: str) -> frozenset[str]:
     """The names that a line of imports binds."""
     (node,) = ast.parse(line).body
-    assert isinstance(node, (ast.Import, ast.ImportFrom))
-    return frozenset(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+    return frozenset(vocabulary.names_bound(node))
 
 
 def module_names(homes: Iterable[Source] = ()) -> frozenset[str]:

@@ -202,9 +202,8 @@ class Calls:
             made = function(*inputs)
             own = {o for call in self.scope for o in call.outputs}
             outputs: list[Operand] = []
-            for o in (
-                made if isinstance(made, tuple) else (made,)
-            ):  # each made by a node of the subgraph itself, no two alike
+            # each made by a node of the subgraph itself, no two alike
+            for o in made if isinstance(made, tuple) else (made,):
                 outputs.append(o if o in own and o not in outputs else self.call("Identity", o))
             return Body(inputs, self.scope, tuple(outputs))
         finally:

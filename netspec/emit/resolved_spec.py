@@ -15,7 +15,7 @@ from netspec.resolve.resolve import Resolved
 from netspec.resolve.wiring import NetState, keeps_layer
 from netspec.resolve.written_out import complete
 from netspec.syntax.located import plain
-from netspec.syntax.writer import dump
+from netspec.syntax.writer import dump, escape_dollars
 
 __all__ = ["build_resolved_tree", "write_resolved_spec"]
 
@@ -56,17 +56,6 @@ def section(resolved: Resolved, name: str) -> Any:
     if found is not None:
         return plain(found)
     return None
-
-
-def escape_dollars(value: Any) -> Any:
-    """Values that expansion gives back as they are: a dollar is written twice."""
-    if isinstance(value, dict):
-        return {key: escape_dollars(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [escape_dollars(item) for item in value]
-    if isinstance(value, str):
-        return value.replace("$", "$$")
-    return value
 
 
 def blob_names(graphs: Iterable[TypedGraph]) -> dict[str, str]:

@@ -91,7 +91,7 @@ def arrays(net: Any, typed: TypedGraph) -> dict[str, Any]:
 
 
 def write_model(outline: Outline, arrays: "Arrays", path: Path) -> None:
-    """Write the model with these arrays (by names in the model, as `fitted` gives them); above
+    """Write the model with these arrays (by names in the model, as `fit_weights` gives them); above
     LIMIT bytes they go beside it. OSError.
     """
     from onnx import ModelProto

@@ -28,6 +28,7 @@ def distinct(entries: list[Entry], layers: list[Piece], diagnostics: Diagnostics
         name = entry["name"]
         if any(coexist(entry, other) for other in seen.get(name, ())):
             entry["name"] = new = find_free_name(name, taken)
+            taken.add(new)
             entry.setdefault("top", name)
             renamed[new] = name
             fact = f"{layer.owner} is {new} in the spec: another layer of the same net has its name"
@@ -37,9 +38,10 @@ def distinct(entries: list[Entry], layers: list[Piece], diagnostics: Diagnostics
 
 
 def find_free_name(name: str, taken: set[str]) -> str:
-    number = next(n for n in range(2, len(taken) + 3) if f"{name}_{n}" not in taken)
-    taken.add(f"{name}_{number}")
-    return f"{name}_{number}"
+    """The name, or with the first number behind it that is free."""
+    if name not in taken:
+        return name
+    return next(f"{name}_{n}" for n in range(2, len(taken) + 3) if f"{name}_{n}" not in taken)
 
 
 def coexist(one: Entry, other: Entry) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.importers.decode import Piece
+from netspec.importers.names import find_free_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +49,7 @@ def scales_apart(
             continue
         if name not in scales:
             scales[name] = find_free_name(f"{name}_scale", taken)
+            taken.add(scales[name])
         if not said:
             fact = (
                 f"{layer.owner} has {BLOBS} blobs in the file, 3 in the net: NVIDIA's fork, which scales and"
@@ -57,13 +59,6 @@ def scales_apart(
             diagnostics.add(Diagnostic("NS040", fact, layer.span("type") or layer.opening, label))
         found += [normalizing(layer, diagnostics), scaling(layer, scales[name])]
     return found, scales
-
-
-def find_free_name(name: str, taken: set[str]) -> str:
-    """That name, or with a number behind it where another layer has it."""
-    free = next(n for n in (name, *(f"{name}_{i}" for i in range(2, len(taken) + 3))) if n not in taken)
-    taken.add(free)
-    return free
 
 
 def normalizing(layer: Piece, diagnostics: Diagnostics) -> Piece:

@@ -8,6 +8,7 @@ from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.activation import Elementwise
+from netspec.layers.common.windows import check_axes
 from netspec.record import param
 
 __all__ = ["DropPath", "Dropout", "Dropout2d"]
@@ -111,12 +112,7 @@ class Dropout2d(Elementwise, type="Dropout2d", param="dropout_param", traits=("s
     dropout_ratio: float = param(default=0.5, ge=0, lt=1, doc="probability that a map is set to 0")
 
     def infer(self, x: TensorType) -> TensorType:
-        if x.axes not in (1, 2, 3):
-            raise RuleError(
-                "NS303",
-                f"drops maps of 1 to 3 axes, after batch and channels: its bottom is {x}",
-                at="bottom",
-            )
+        check_axes(x, "drops maps of 1 to 3 axes")
         return x
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:

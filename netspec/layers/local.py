@@ -24,7 +24,7 @@ from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
 from netspec.layers.common.windowed import Placed
-from netspec.layers.common.windows import PerAxis, Window, windows
+from netspec.layers.common.windows import PerAxis, Window, check_axes, windows
 from netspec.record import param
 
 __all__ = ["LocallyConnected", "MappedConvolution", "Subsampling"]
@@ -297,12 +297,7 @@ class Subsampling(Layer, type="Subsampling", param="subsampling_param", traits=(
         return sizes.window(x.space, kernel_size=self.kernel_size, stride=self.stride)
 
     def infer(self, x: TensorType) -> TensorType:
-        if x.axes not in (1, 2, 3):
-            raise RuleError(
-                "NS303",
-                f"takes 1 to 3 spatial axes, after batch and channels: its bottom is {x}",
-                at="bottom",
-            )
+        check_axes(x, "takes 1 to 3 spatial axes")
         return x.replaced(space=windows(x.space, self.window(x)))
 
     def weights(self, x: TensorType) -> Iterator[Weight]:

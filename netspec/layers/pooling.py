@@ -10,7 +10,17 @@ from netspec.ir.rule import Change, RuleError, at_least
 from netspec.ir.types import TensorType
 from netspec.layers.common.pooling_onnx import export_average, export_max, export_norm, export_stochastic
 from netspec.layers.common.windowed import DialectPad
-from netspec.layers.common.windows import Pad, PerAxis, Window, ends, number, pad_size, pool_sizes, window
+from netspec.layers.common.windows import (
+    Pad,
+    PerAxis,
+    Window,
+    check_axes,
+    ends,
+    number,
+    pad_size,
+    pool_sizes,
+    window,
+)
 from netspec.layers.common.words import ENGINE, Engine, exclude
 from netspec.record import param
 
@@ -109,12 +119,7 @@ class Pooling(
 
     def check(self, x: TensorType) -> None:
         """What excludes what, as in Caffe."""
-        if x.axes not in (1, 2, 3):
-            raise RuleError(
-                "NS303",
-                f"pools 1 to 3 spatial axes, after batch and channels: its bottom is {x}",
-                at="bottom",
-            )
+        check_axes(x, "pools 1 to 3 spatial axes")
         if self.global_pooling:
             exclude(
                 self.kernel_size is not None,

@@ -7,10 +7,10 @@ from netspec.ir.dims import Size, ceil_div, product, total
 from netspec.ir.field import Reads, Step, same_place
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
-from netspec.ir.rule import RuleError, at_least
+from netspec.ir.rule import at_least
 from netspec.ir.types import TensorType
 from netspec.layers.common.pooling_onnx import export_average, export_max
-from netspec.layers.common.windows import PerAxis, Window, spread
+from netspec.layers.common.windows import PerAxis, Window, check_axes, spread
 from netspec.layers.common.words import ENGINE, Engine
 from netspec.record import param
 
@@ -30,12 +30,7 @@ class AdaptivePooling(Layer, type="AdaptivePooling", param="adaptive_pooling_par
     pool: Literal["MAX", "AVE"] = param(default="AVE", doc="how a window is summarised")
 
     def infer(self, x: TensorType) -> TensorType:
-        if x.axes not in (1, 2, 3):
-            raise RuleError(
-                "NS303",
-                f"pools 1 to 3 spatial axes, after batch and channels: its bottom is {x}",
-                at="bottom",
-            )
+        check_axes(x, "pools 1 to 3 spatial axes")
         return x.replaced(space=spread(self.output_size, x.axes, "output_size"))
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
@@ -94,12 +89,7 @@ class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
         return kernel, (kernel * bins - size + 1) // 2
 
     def infer(self, x: TensorType) -> TensorType:
-        if x.axes not in (1, 2, 3):
-            raise RuleError(
-                "NS303",
-                f"pools 1 to 3 spatial axes, after batch and channels: its bottom is {x}",
-                at="bottom",
-            )
+        check_axes(x, "pools 1 to 3 spatial axes")
         for level in range(self.pyramid_height):
             for size in x.space:
                 kernel, pad = self.level(size, 2**level)

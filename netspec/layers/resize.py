@@ -11,7 +11,7 @@ from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, reject
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, at_least
 from netspec.ir.types import TensorType
-from netspec.layers.common.windows import PerAxis, spread
+from netspec.layers.common.windows import PerAxis, check_axes, spread
 from netspec.layers.common.words import exclude
 from netspec.record import param
 
@@ -291,10 +291,7 @@ def near(axis: int, stride: Fraction | None, offset: Fraction, before: int, afte
 
 def check_space(x: TensorType, like: TensorType | None) -> None:
     """One to three spatial axes, and as many in the bottom that lends its size."""
-    if x.axes not in (1, 2, 3):
-        raise RuleError(
-            "NS303", f"resizes 1 to 3 spatial axes, after batch and channels: its bottom is {x}", at="bottom"
-        )
+    check_axes(x, "resizes 1 to 3 spatial axes")
     if like is not None and like.rank != x.rank:
         raise RuleError("NS303", f"needs a second bottom of as many axes: {x} and {like}", at="bottom.1")
 

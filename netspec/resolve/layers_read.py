@@ -61,10 +61,8 @@ def draft(
         cls = known.find(as_text(kind)) if kind is not None else None
     except PluginError as error:
         found = report_refusal(error, None, kind.span if kind is not None else None)
-        told = found.code == "NS121" and any(
-            d.code == "NS121" for d in diagnostics.found
-        )  # one leave serves all layers
-        if told:
+        # one leave serves all layers
+        if found.code == "NS121" and any(d.code == "NS121" for d in diagnostics.found):
             return None
         return postpone_findings(entry, [found], diagnostics)
     if kind is None or cls is None:

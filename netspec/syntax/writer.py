@@ -15,7 +15,7 @@ from typing import Any
 from netspec.syntax.located import Located, plain
 from netspec.syntax.scalars import look_alike, resolve
 
-__all__ = ["dump", "flow", "scalar_text"]
+__all__ = ["dump", "escape_dollars", "flow", "scalar_text"]
 
 WIDTH = 140
 BLOCK_LEVELS = 2
@@ -23,6 +23,17 @@ PLAIN = re.compile(
     r"[A-Za-z_/$(\u00c0-\u1fff\u3040-\ud7ff][^\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff:?#,\[\]{}\"'\\]*\Z"
 )
 ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+
+
+def escape_dollars(value: Any) -> Any:
+    """Plain values whose texts an expansion gives back as they are: each dollar is written twice."""
+    if isinstance(value, dict):
+        return {key: escape_dollars(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [escape_dollars(item) for item in value]
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    return value
 
 
 def dump(tree: Any) -> str:

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from netspec.diagnostics import Diagnostic
+from netspec.diagnostics.words import list_briefly
 from netspec.training.optim.solver import ParameterSpec
 
-__all__ = ["Idle", "all_finite", "first_not_finite", "layer_name", "list_briefly"]
+__all__ = ["LISTED", "Idle", "all_finite", "first_not_finite", "layer_name"]
 
 LISTED = 4
+"""Layers that a message names."""
 
 
 class Idle:
@@ -45,9 +47,8 @@ class Idle:
         """NS690, or nothing."""
         if self.looked < self.LAST or not self.names:
             return ()
-        fact = (
-            f"in the last {self.LAST} iterations the gradient is 0 everywhere for {list_briefly(self.names)}"
-        )
+        named = list_briefly(self.names, LISTED)
+        fact = f"in the last {self.LAST} iterations the gradient is 0 everywhere for {named}"
         alive = "a smaller base_lr, warmup_iter, or an input scaled to about 1 keep units alive"
         notes = ("the loss itself is 0 at the end: it asks for nothing more" if self.spent else alive,)
         return (Diagnostic("NS690", fact, path=run, notes=notes),)
@@ -102,11 +103,6 @@ def tensors_in(value: Any) -> list[Tensor]:
         value.values() if isinstance(value, Mapping) else value if isinstance(value, (tuple, list)) else ()
     )
     return [tensor for part in parts for tensor in tensors_in(part)]
-
-
-def list_briefly(names: Sequence[str]) -> str:
-    """`a, b, c, d and 3 more`"""
-    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
 def layer_name(path: str, layer_of: Mapping[str, str]) -> str:

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import list_briefly
 from netspec.file_writing import forget_drafts, refuse_link
 from netspec.training.device import exact_float32, find_device, move, to_device
-from netspec.training.divergence import Idle, all_finite, first_not_finite, layer_name, list_briefly
+from netspec.training.divergence import LISTED, Idle, all_finite, first_not_finite, layer_name
 from netspec.training.evaluate import evaluate
 from netspec.training.interrupt import Interrupt
 from netspec.training.job import Job, TrainingResult
@@ -245,9 +246,9 @@ class Training:
             if getattr(m, "ungathered", False)
         ]
         if names:
+            have = "has" if len(names) == 1 else "have"
             self.reporter.say(
-                f"{list_briefly(names)} {'has' if len(names) == 1 else 'have'} gathered no statistics yet: this"
-                " test says nothing"
+                f"{list_briefly(names, LISTED)} {have} gathered no statistics yet: this test says nothing"
             )
         return bool(names)
 

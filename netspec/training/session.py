@@ -5,7 +5,6 @@ loop takes, and the run's files.
 import hashlib
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from netspec.data.source import write_classes
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.model import Diagnostics, Fix, Label
 from netspec.diagnostics.render import render
+from netspec.diagnostics.words import list_briefly
 from netspec.ir.graph import TypedGraph
 from netspec.read_options import PLAIN, Reading
 from netspec.resolve.sections.solver import SolverParameter
@@ -79,7 +79,7 @@ def train_program(
         raise fail("NS675", fact, path=str(run), notes=notes)
     foretold(program, made.job, progress)
     if made.left_out and progress is not None:
-        progress.say(f"{weights} lacks {list_briefly(made.left_out)}: filled as the spec says")
+        progress.say(f"{weights} lacks {list_briefly(made.left_out, SHOWN)}: filled as the spec says")
     prepare(run, resume)
     record = record_of(program, made.seed, str(place), made.job.spec_hash)
     write_run(
@@ -102,15 +102,6 @@ def foretold(program: driver.Program, job: Job, progress: Reporter | None) -> No
     lint_training(program.resolved, program.training_graph("train"), job.max_iter, found)
     if progress is not None and len(found):
         progress.say(render(found.sorted(), color=False))
-
-
-def list_briefly(names: Sequence[str]) -> str:
-    """`a, b and 3 more`."""
-    if len(names) > SHOWN:
-        more = f" and {len(names) - SHOWN} more"
-    else:
-        more = ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def session(
@@ -232,7 +223,9 @@ def check_fillers(typed: TypedGraph) -> None:
     else:
         why = "none but constant 0 as weight_filler"
     at = [span for node in nodes[:SHOWN] if (span := node.places["weight_filler"]) is not None]
-    fact = f"{list_briefly([node.name for node in nodes])} {'has' if len(nodes) == 1 else 'have'} {why}"
+    fact = (
+        f"{list_briefly([node.name for node in nodes], SHOWN)} {'has' if len(nodes) == 1 else 'have'} {why}"
+    )
     others = tuple(Label(span, "so is this") for span in at[1:])
     fix = Fix("give the layers weight_filler: xavier, each or under defaults")
     raise SpecError(

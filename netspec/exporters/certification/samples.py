@@ -168,22 +168,17 @@ def take_samples(
     if not inputs.keys() <= every.keys():
         return f"they do not feed {', '.join(inputs.keys() - every.keys())}"
     raw = {name: list(every[name]) for name in inputs}
-    for name in (
-        name for name, given in inputs.items() if given.contract is not None and name in feed.fields
-    ):
-        contract: Any = inputs[name].contract
-        want = as_fed(inputs[name], typed)
+    for name, given in inputs.items():
+        if given.contract is None or name not in feed.fields:
+            continue
+        contract, want = given.contract, as_fed(given, typed)
         shown = some
         if feed.fields[name] == next(iter(source.fields)) and (source.decoded or contract.resize is not None):
-            shown = Subset(open_test_data(program, folder, inputs[name], asked[name], want), some.indices)
+            shown = Subset(open_test_data(program, folder, given, asked[name], want), some.indices)
         images = shown.batch(np.arange(len(some)))[feed.fields[name]]
         raw[name] = [order_pixels(image, contract.color, asked[name].color) for image in images]
         fitting(name, want, raw[name])
-    fixed = find_fixed_count(typed)
-    takes = tuple(group_samples(typed, raw, every, fixed))
-    if takes:
-        return Samples(takes, test, tuple(judges(test, typed)), fixed is not None)
-    return TOO_FEW
+    return in_takes(typed, test, raw, every)
 
 
 def take_layer_samples(program: Program, typed: TypedGraph) -> Samples | str:
@@ -208,8 +203,15 @@ def take_layer_samples(program: Program, typed: TypedGraph) -> Samples | str:
     names = [given.value.name for given in typed.graph.inputs]
     if not set(names) <= every.keys():
         return f"its data layers do not feed {', '.join(sorted(set(names) - every.keys()))}"
+    return in_takes(typed, test, {name: list(every[name]) for name in names}, every)
+
+
+def in_takes(
+    typed: TypedGraph, test: TypedGraph, raw: "Mapping[str, list[Array]]", every: "Mapping[str, Array]"
+) -> Samples | str:
+    """The samples in calls of the deployed net, or why they fill none."""
     fixed = find_fixed_count(typed)
-    takes = tuple(group_samples(typed, {name: list(every[name]) for name in names}, every, fixed))
+    takes = tuple(group_samples(typed, raw, every, fixed))
     if takes:
         return Samples(takes, test, tuple(judges(test, typed)), fixed is not None)
     return TOO_FEW

@@ -182,9 +182,8 @@ class Exported:
 
         if isinstance(self.model, bytes):
             return onnx.load_model_from_string(self.model)
-        return onnx.load(
-            str(self.model), format="protobuf", load_external_data=False
-        )  # whatever its name ends in
+        # protobuf, whatever its name ends in
+        return onnx.load(str(self.model), format="protobuf", load_external_data=False)
 
 
 def names_read(graph: "GraphProto") -> Iterator[str]:

@@ -8,9 +8,10 @@ from functools import lru_cache
 from keyword import kwlist
 from typing import NamedTuple
 
+from netspec.importers.names import find_free_name
 from netspec.syntax.expression import CALLS, CONSTANTS
 
-__all__ = ["Naming", "beginning", "find_free_name", "identifier", "naming", "systematic"]
+__all__ = ["Naming", "beginning", "identifier", "naming", "systematic"]
 
 RESERVED = frozenset((*kwlist, *CALLS, *CONSTANTS, "i"))
 SEPARATORS = "/_-."
@@ -121,13 +122,6 @@ def distinct(names: Iterable[str]) -> list[str]:
         taken.add(name)
         found.append(name)
     return found
-
-
-def find_free_name(name: str, taken: set[str]) -> str:
-    """The name, or with the first number behind it that is free."""
-    if name not in taken:
-        return name
-    return next(f"{name}_{n}" for n in range(2, len(taken) + 3) if f"{name}_{n}" not in taken)
 
 
 def identifier(name: str) -> str:

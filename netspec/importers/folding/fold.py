@@ -9,11 +9,12 @@ list is folded again, so blocks hold uses of blocks. Layers of a block have new 
 from collections.abc import Sequence
 from itertools import pairwise
 
-from netspec.importers.folding.block_names import Naming, beginning, find_free_name, naming, systematic
+from netspec.importers.folding.block_names import Naming, beginning, naming, systematic
 from netspec.importers.folding.block_text import Template
 from netspec.importers.folding.folded_text import Folded, Writing
 from netspec.importers.folding.parts import Block, Entry, Part, Parts, Use
 from netspec.importers.folding.repeats import SHORTEST, Found, Item, Occurrence, Sequenced, best_repeat
+from netspec.importers.names import find_free_name
 from netspec.importers.spec_layers import Wires
 
 __all__ = ["Folded", "fold"]

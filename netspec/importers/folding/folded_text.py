@@ -5,9 +5,10 @@ out: plain values.
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from netspec.importers.folding.block_names import beginning, find_free_name
+from netspec.importers.folding.block_names import beginning
 from netspec.importers.folding.parts import CONDITIONAL, Block, Entry, Part, Use, layers_in
 from netspec.importers.layer_types import definition
+from netspec.importers.names import find_free_name
 from netspec.ir.traits import ASIDE
 
 __all__ = ["Folded", "Writing"]

@@ -17,6 +17,7 @@ __all__ = [
     "Window",
     "axis_names",
     "both",
+    "check_axes",
     "check_mirror",
     "ends",
     "fold_batch",
@@ -34,6 +35,12 @@ PerAxis = int | tuple[int, ...]
 Pad = int | tuple[int | tuple[int, int], ...] | Literal["valid", "same", "full", "causal", "same_tf"]
 PadMode = Literal["constant", "reflect", "symmetric", "replicate", "circular"]
 LONG = {"H": "height", "W": "width", "L": "length", "D": "depth"}
+
+
+def check_axes(x: TensorType, does: str) -> None:
+    """Refuse a bottom without one to three axes of space; `does` is what the layer does with them."""
+    if x.axes not in (1, 2, 3):
+        raise RuleError("NS303", f"{does}, after batch and channels: its bottom is {x}", at="bottom")
 
 
 def number(size: Size) -> int:

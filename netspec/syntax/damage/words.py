@@ -145,9 +145,8 @@ def escape(wound: Wound) -> list[Diagnostic] | None:
     fixes = (
         wound.fix(f"write {single}", Edit(wound.span(match.start(), match.end()), single)) if match else ()
     )
-    start = max(
-        wound.text.rfind("\\", wound.opened, wound.at + 1), wound.opened
-    )  # the parsers point at the sign or behind it
+    # the parsers point at the sign or behind it
+    start = max(wound.text.rfind("\\", wound.opened, wound.at + 1), wound.opened)
     sign = wound.text[start : start + 2]
     return wound.finding(
         "NS018",

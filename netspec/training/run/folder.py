@@ -33,7 +33,7 @@ from netspec.strict_json import JsonError, member, read_object
 from netspec.syntax.located import plain
 from netspec.syntax.reader import read_file
 from netspec.syntax.settings import is_setting
-from netspec.syntax.writer import dump
+from netspec.syntax.writer import dump, escape_dollars
 from netspec.training.loop import BEST
 from netspec.training.nets import fill
 from netspec.training.run.checkpoint import WEIGHTS
@@ -296,14 +296,3 @@ def text_of(program: driver.Program) -> str:
         return spec.source.text
     kept = {key: plain(value) for key, value in spec.root.mapping.items() if key not in CHANGES}
     return dump({key: value if key in APART else escape_dollars(value) for key, value in kept.items()})
-
-
-def escape_dollars(value: Any) -> Any:
-    """Values with variables put in, so that reading them again leaves every dollar."""
-    if isinstance(value, dict):
-        return {key: escape_dollars(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [escape_dollars(item) for item in value]
-    if isinstance(value, str):
-        return value.replace("$", "$$")
-    return value
