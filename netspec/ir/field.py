@@ -2,6 +2,7 @@
 numbers; knows no layer.
 """
 
+from functools import cache
 from math import inf
 from typing import NamedTuple, Union
 
@@ -77,6 +78,7 @@ axis that no step names is read whole.
 """
 
 
+@cache
 def same_place(rank: int, apart: int | None = None) -> Reads:
     """Every unit reads the unit at its own place, but along the axis `apart` all of them."""
     return tuple(None if axis == apart else Step(axis) for axis in range(rank))

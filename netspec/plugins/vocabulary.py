@@ -7,7 +7,6 @@ emit/inline.py cuts it out of the text. Running the file is for the caller to pe
 """
 
 import ast
-import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -114,6 +113,8 @@ def run(name: str, text: str, package: str) -> ModuleType:
         tree = ast.parse(text, name)
     except (SyntaxError, ValueError) as error:
         raise PluginError(f"{getattr(error, 'msg', error)}", getattr(error, "lineno", 0) or 0) from error
+    import hashlib  # starts OpenSSL, which a check without plug-ins need not wait for
+
     module = ModuleType(
         f"{package or 'netspec_plugin'}.{hashlib.sha256(f'{name}:{text}'.encode()).hexdigest()[:16]}"
     )

@@ -18,8 +18,8 @@ from netspec.syntax.tree import TreeBuilder, YamlDamage
 
 __all__ = ["read", "read_file"]
 
-_OWN = re.compile(rb"^netspec:", re.MULTILINE)
-"""What a spec mostly says near its beginning: it is no other tool's file."""
+_OWN = re.compile(rb"^(?:netspec:|blocks:[ \t]*$)", re.MULTILINE)
+"""What a spec or a library of blocks says near its beginning: it is no other tool's file."""
 _SOUND = frozenset({"NS006"})  # findings after which the tree still says what was written
 
 
@@ -30,9 +30,8 @@ def read_file(
     byte order mark; None where that fails.
 
     roots: of a file that a spec names, the folders that it must lie in. spec: it is to be one, not
-    a plug-in's Python. NS001 (missing, no file, not permitted), NS002 (not UTF-8 text), NS003
-    (empty), NS008 (larger than 64 MiB). NS001 (missing, a folder, not permitted), NS002 (not UTF-8
-    text), NS003 (empty), NS008 (larger than 64 MiB), NS042 (of another tool).
+    a plug-in's Python. NS001 (missing, a folder, not permitted), NS002 (not UTF-8 text),
+    NS003 (empty), NS008 (larger than 64 MiB), NS042 (of another tool).
     """
     if path.startswith(PREFIX):
         path = zoo_path(path.removeprefix(PREFIX))

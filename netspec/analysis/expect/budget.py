@@ -73,12 +73,20 @@ def read_expected_shapes(resolved: Resolved, graph: Graph) -> dict[Value, tuple[
     return found
 
 
+def holds_all(part: Graph, graph: Graph) -> bool:
+    """Whether a part of a graph is all of it."""
+    alike = (part.nodes, part.inputs, part.outputs) == (graph.nodes, graph.inputs, graph.outputs)
+    return alike and not graph.sources
+
+
 def deploy_view(resolved: Resolved, typed: TypedGraph) -> TypedGraph:
     """The part of a typed graph that the outputs need: what typing the deploy view itself would
     give.
     """
     blobs = typed.graph.blobs
     graph = cut_to_outputs(typed.graph, tuple(blobs[name] for name, _ in resolved.outputs if name in blobs))
+    if holds_all(graph, typed.graph):
+        return typed  # what is known of it already, as its fields, need not be found again
     kept = set(graph.nodes)
     facts = tuple((node, fact) for node, fact in typed.facts if node in kept)
     return replace_fields(

@@ -4,14 +4,28 @@ place in the net tells.
 In: a typed graph and a node; out: per bottom a step for each axis. Knows no layer type.
 """
 
+from weakref import WeakKeyDictionary
+
 from netspec.ir.field import Reads, same_place, window_steps
 from netspec.ir.graph import Node, TypedGraph, Value
 
 __all__ = ["behind", "find_batch_mixer", "reads", "reads_of"]
 
 
+KNOWN: "WeakKeyDictionary[TypedGraph, dict[Node, tuple[Reads, ...]]]" = WeakKeyDictionary()
+"""Answers that were given already: fields, rows and lints ask for those of the same nodes."""
+
+
 def reads(typed: TypedGraph, node: Node) -> tuple[Reads, ...]:
     """Per bottom, what one unit of the first top reads."""
+    known = KNOWN.setdefault(typed, {})
+    if node not in known:
+        known[node] = find_reads(typed, node)
+    return known[node]
+
+
+def find_reads(typed: TypedGraph, node: Node) -> tuple[Reads, ...]:
+    """The same, not looked up."""
     if "unpools" in node.layer.traits and len(node.bottoms) == 2:
         return (read_unpooled(typed, node),) * 2
     return node.layer.field(*typed.bottoms(node))

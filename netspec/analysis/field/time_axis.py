@@ -39,9 +39,10 @@ def place_bound(layer: Layer, bottoms: Sequence[TensorType], moving: Sequence[fr
     if any(b.rank > max(along) and any(b.shape[axis] != 1 for axis in along) for b in still):
         return True
     try:
-        return shapes(layer, bottoms) != shapes(
-            layer, [longer(b, axes) for b, axes in zip(bottoms, moving, strict=True)]
-        )
+        weights = shapes(layer, bottoms)
+        if not weights:
+            return False
+        return weights != shapes(layer, [longer(b, axes) for b, axes in zip(bottoms, moving, strict=True)])
     except RuleError:
         return False
 
