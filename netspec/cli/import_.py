@@ -8,11 +8,14 @@ import click
 from netspec.cli.options import format_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from netspec.diagnostics.formats import Format
     from netspec.diagnostics.model import SpecError
     from netspec.importers.caffe import Converted
     from netspec.importers.missing_data import Shape
     from netspec.importers.weights import Row
+    from netspec.resolve.sections.image import ImageContract
 
 __all__ = ["command"]
 
@@ -36,6 +39,14 @@ __all__ = ["command"]
 @click.option(
     "--keep-batch", is_flag=True, help="Leave the batch of a deploy file a number, where it could be any."
 )
+@click.option(
+    "--color",
+    type=click.Choice(("rgb", "bgr", "gray")),
+    help="The order of the channels that the net takes; with the four below it becomes `image:` of its input.",
+)
+@click.option("--mean", metavar="A,B,C", help="Taken from pixels of 0 to 255: a number, or one per channel.")
+@click.option("--std", metavar="A,B,C", help="Divides what is left: a number, or one per channel.")
+@click.option("--scale", metavar="A", help="Factor after that: 0.017, or 1/255.")
 @click.option(
     "-o", "--output", required=True, type=click.Path(), help="The spec to write; - for standard output."
 )
@@ -63,6 +74,7 @@ def command(
             flat=flat,
             inputs=given,
             keep_batch=options["keep_batch"],
+            contract=contract_of(options),
         )
     except SpecError as error:
         if how == "full":
@@ -90,6 +102,31 @@ def command(
     if strict and converted.findings:
         return 1
     return 0
+
+
+def contract_of(options: "Mapping[str, Any]") -> "ImageContract":
+    """The contract that the options say."""
+    from netspec.resolve.sections.image import ImageContract
+
+    means, deviations, scale = (numbers_of(options[word], word) for word in ("mean", "std", "scale"))
+    if options["scale"] is not None and len(scale) != 1:
+        raise click.UsageError(f"--scale {options['scale']}: one number is wanted")
+    if any(number <= 0 for number in deviations):
+        raise click.UsageError(f"--std {options['std']}: deviations are above 0")
+    return ImageContract(
+        color=options["color"], mean_value=means, std_value=deviations, scale=(*scale, 1.0)[0]
+    )
+
+
+def numbers_of(text: str | None, word: str) -> tuple[float, ...]:
+    """`104,117,123` or `1/255` as numbers."""
+    from fractions import Fraction
+
+    try:
+        parts = (text or "").strip("[] ").split(",")
+        return tuple(float(Fraction(part.replace(" ", ""))) for part in parts if part.strip() or text)
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
+        raise click.UsageError(f"--{word} {text}: numbers are wanted, as in 104,117,123") from error
 
 
 def shape_of(text: str) -> "tuple[str, Shape]":

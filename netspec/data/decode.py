@@ -175,34 +175,41 @@ def recolor(pixels: Array, have: str, want: str) -> Array:
 
 def prepare(batch: Any, contract: ImageContract, name: str = "image") -> Any:
     """The arithmetic half of the contract on (N, C, h, w), an array or a tensor: centre crop, then
-    (pixel - mean) * scale in float32.
+    (pixel - mean) / deviation * scale in float32.
 
     Raises SpecError NS653 where the image is smaller than the crop.
     """
     if contract.crop is not None:
         batch = centre_crop(batch, contract.crop, name)
-    mean = np.asarray(contract.mean_value or (0,), np.float32).reshape(-1, 1, 1)
-    if isinstance(batch, np.ndarray) and mean.shape[0] in (1, *batch.shape[-3:-2]):
-        return in_place(batch.astype(np.float32), mean, contract.scale)
     if isinstance(batch, np.ndarray):
-        batch = batch.astype(np.float32)
-    else:
-        batch = batch.float()
+        return normalize(batch.astype(np.float32), contract)
+    batch = batch.float()
     if any(contract.mean_value):
-        batch = batch - (
-            mean if isinstance(batch, np.ndarray) else batch.new_tensor(contract.mean_value).reshape(-1, 1, 1)
-        )
+        batch = batch - batch.new_tensor(contract.mean_value).reshape(-1, 1, 1)
+    if contract.std_value:
+        batch = batch / batch.new_tensor(contract.std_value).reshape(-1, 1, 1)
     if contract.scale == 1:
         return batch
     return batch * contract.scale
 
 
-def in_place(batch: Array, mean: Array, scale: float) -> Array:
-    """(batch - mean) * scale without a copy: of the largest image there would be three of 800 MB."""
+def normalize(batch: Array, contract: ImageContract) -> Array:
+    """The numbers of the contract without a copy: of the largest image there would be three of 800
+    MB. One channel that becomes several is copied.
+    """
+    mean, deviation = (
+        np.asarray(values, np.float32).reshape(-1, 1, 1)
+        for values in (contract.mean_value, contract.std_value)
+    )
+    count = max(len(mean), len(deviation))
+    if count > 1 and batch.shape[-3] == 1:
+        batch = np.repeat(batch, count, axis=-3)
     if mean.any():
         batch -= mean
-    if scale != 1:
-        batch *= scale
+    if deviation.size:
+        batch /= deviation
+    if contract.scale != 1:
+        batch *= contract.scale
     return batch
 
 

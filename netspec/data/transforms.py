@@ -1,9 +1,9 @@
 """The arithmetic half of the way to a net's input, on a batch: random augmentation, crop, mirror,
-mean, scale. Knows no sources.
+mean, deviation, scale. Knows no sources.
 
 Order in training: the contract's centre crop (unless `augment` has a crop of its own), then the
 entries of `augment` as listed, within one entry pad and crop, mirror, kornia's changes; last
-`(pixel - mean) * scale`. Test and prediction: centre crop, mean, scale. Every draw comes from the
+`(pixel - mean) / deviation * scale`. Test and prediction: centre crop and these. Every draw comes from the
 generator that is passed in, which lives on the CPU: the same draws on every device, and after a
 resume.
 """

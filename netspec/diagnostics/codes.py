@@ -186,6 +186,8 @@ CODES: dict[str, Code] = {
     "NS427": Code("statistics of the whole training", "warning"),
     "NS428": Code("mean of a single value", "warning"),
     "NS429": Code("gradient that ends at a state", "warning"),
+    "NS430": Code("an image contract nobody knows", "warning"),
+    "NS431": Code("pixels made small twice", "warning"),
     "NS440": Code("window larger than its input", "warning"),
     "NS441": Code("unknown layer type in no phase", "warning"),
     "NS415": Code("samples of a batch depend on each other", "warning"),

@@ -1,11 +1,11 @@
-"""The input contract inside the model: colour order, centre crop, mean and scale, so that whoever
+"""The input contract inside the model: colour order, centre crop, mean, deviation and scale, so that whoever
 feeds it gives pixels as files hold them.
 
 In: an input's contract (`resolve.image_contract.ImageContract`, or None) and the type that the net
 computes with; out: operands. Decoding and resizing stay outside: they work on files of any size.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netspec.emit.onnx_builder import Operand
@@ -15,7 +15,7 @@ from netspec.ir.types import TensorType
 
 __all__ = ["STAGES", "prepare_input", "raw_type"]
 
-STAGES = ("crop", "color", "mean", "scale")
+STAGES = ("crop", "color", "mean", "std", "scale")
 """What the graph does to a picture, in this order; of each the tensor that it leaves has a name, so
 that it can be compared by itself.
 """
@@ -36,7 +36,7 @@ def prepare_input(
     g: Builder, x: Operand, contract: Any, type_: TensorType, names: Mapping[str, str]
 ) -> Operand:
     """x as the net wants it: centre crop at floor((size - crop) / 2), channels reversed for bgr,
-    then (pixel - mean_value) * scale.
+    then (pixel - mean_value) / std_value * scale.
 
     names: what the tensor after each of STAGES is called.
     """
@@ -49,12 +49,20 @@ def prepare_input(
         x = g.typed(g.Gather(x, (2, 1, 0), axis=1), x.type)
         x.name = names["color"]
     if any(contract.mean_value):
-        x = g.typed(g.Sub(x, g.const([[[mean]] for mean in contract.mean_value], "float32")), type_)
+        x = g.typed(g.Sub(x, per_channel(g, contract.mean_value)), type_)
         x.name = names["mean"]
+    if contract.std_value:
+        x = g.typed(g.Div(x, per_channel(g, contract.std_value)), type_)
+        x.name = names["std"]
     if contract.scale != 1:
         x = g.typed(g.Mul(x, float(contract.scale)), type_)
         x.name = names["scale"]
     return x
+
+
+def per_channel(g: Builder, values: Sequence[float]) -> Operand:
+    """Numbers that stand for the channels, or for all of them, beside (N, C, H, W)."""
+    return g.const([[[value]] for value in values], "float32")
 
 
 def centre_cropped(g: Builder, x: Operand, crop: tuple[int, int]) -> Operand:

@@ -154,14 +154,18 @@ class Writer:
         """
         contract, top = self.contracts[name], self.prepared.get(name)
         words = power_of(contract)
-        said = {key for key, _ in list_given(contract)} - {
-            {"scale": "scale", "shift": "mean_value"}[word] for word in words
-        }
-        if said:
-            done = f"its scale is layer {top}; " if top else ""
+        said = {key for key, _ in list_given(contract)}
+        said -= {"scale", "mean_value"} if "shift" in words else {"scale"}
+        done = f"its scale is layer {top}; " if top else ""
+        if held := said - {"std_value"}:
             self.note_left_out(
-                f"image of input {name}: {done}Caffe's data layers hold {', '.join(sorted(said))} in"
+                f"image of input {name}: {done}Caffe's data layers hold {', '.join(sorted(held))} in"
                 " transform_param"
+            )
+        if len(set(contract.std_value)) > 1:
+            self.note_left_out(
+                f"image of input {name}: {done}Caffe has no word for a deviation per channel; who feeds the"
+                f" net divides by std_value {[*contract.std_value]} after the mean"
             )
         if top is None:
             return ""
@@ -266,15 +270,16 @@ class Writer:
 
 
 def power_of(contract: Any) -> dict[str, float]:
-    """(pixel - mean) * scale as the words of a Power layer; a mean of several numbers stays
-    outside, where Caffe subtracts it.
+    """(pixel - mean) / deviation * scale as the words of a Power layer. What has several numbers
+    stays outside: whoever feeds the net subtracts and divides, in this order.
     """
-    words = {"scale": contract.scale} if contract.scale != 1 else {}
-    if contract.mean_value and len(set(contract.mean_value)) == 1:
-        mean = contract.mean_value[0]
-    else:
-        mean = 0.0
-    return words | ({"shift": -mean * contract.scale} if mean else {})
+    means, deviations = set(contract.mean_value), set(contract.std_value)
+    if len(deviations) > 1:
+        return {"scale": contract.scale} if contract.scale != 1 else {}
+    scale = contract.scale / next(iter(deviations), 1.0)
+    mean = next(iter(means)) if len(means) == 1 else 0.0
+    found = {"scale": scale} if scale != 1 else {}
+    return found | ({"shift": -mean * scale} if mean else {})
 
 
 def free(name: str, taken: set[str]) -> str:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.garbage_collection import no_collection
 from netspec.importers.batch import open_batch
+from netspec.importers.contract import unknown_contracts, with_contract
 from netspec.importers.folding.fold import Folded, fold
 from netspec.importers.missing_data import Shape
 from netspec.importers.nvidia import blobs_apart
 from netspec.importers.prototxt import Imported, import_prototxt
 from netspec.importers.weights import Row, list_wanted, match
+from netspec.resolve.sections.image import ImageContract
 from netspec.source import Source, Span
 from netspec.syntax.writer import dump
 
@@ -64,12 +66,13 @@ def convert(
     flat: bool = False,
     inputs: Mapping[str, Shape] | None = None,
     keep_batch: bool = False,
+    contract: ImageContract | None = None,
 ) -> Converted:
     """Import a network; `inputs` as for import_prototxt. keep_batch: leave the batch of the file's
-    inputs a number (see open_batch).
+    inputs a number (see open_batch). contract: how pictures become the net's input.
 
-    Raises SpecError: as import_prototxt; with weights also NS026, NS027, NS031, and what check
-    finds in the net.
+    Raises SpecError: as import_prototxt; NS660 where the contract fits no input; with weights also
+    NS026, NS027, NS031, and what check finds in the net.
     """
     with no_collection():
         stored = read(weights) if weights is not None else {}
@@ -79,6 +82,8 @@ def convert(
         if not keep_batch:
             tree, found = open_batch(tree, imported.places, names)
             imported.findings.extend(found)
+        tree = with_contract(tree, contract, fspath(net))
+        imported.findings.extend(unknown_contracts(tree, imported.places, fspath(net)))
         text = dump(tree)
     if weights is None:
         return Converted(tree, text, imported.findings, names)

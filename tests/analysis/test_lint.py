@@ -89,6 +89,12 @@ FIRE = {
     "NS417": [
         net("{shape: [N, 3, 8, 8], image: {mean_value: [0.485, 0.456, 0.406], scale: 0.0039}}", CONV),
         net("{shape: [N, 1, 8, 8], image: {mean_value: 0.5}}", CONV),
+        net("{shape: [N, 3, 8, 8], image: {mean_value: [123, 116, 103], std_value: [0.229, 0.224, 0.225]}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {std_value: 0.3}}", CONV),
+    ],
+    "NS431": [
+        net("{shape: [N, 3, 8, 8], image: {std_value: 58, scale: 0.0039}}", CONV),
+        net("{shape: [N, 1, 8, 8], image: {mean_value: 128, std_value: 64, scale: 0.01}}", CONV),
     ],
 }  # fmt: skip
 QUIET = {
@@ -189,6 +195,13 @@ QUIET = {
     "NS417": [
         net("{shape: [N, 3, 8, 8], image: {mean_value: [123.675, 116.28, 103.53], scale: 0.0039}}", CONV),
         net("{shape: [N, 3, 8, 8], image: {mean_value: [0, 0, 0]}}", CONV),
+        net("{shape: [N, 3, 8, 8], image: {mean_value: [123, 116, 103], std_value: [0.229, 0.224, 0.225], scale: 0.0039}}", CONV),
+        net("{shape: [N, 3, 8, 8], image: {mean_value: [123, 116, 103], std_value: [1, 1, 1]}}", CONV),
+    ],
+    "NS431": [
+        net("{shape: [N, 3, 8, 8], image: {mean_value: 128, std_value: 58}}", CONV),
+        net("{shape: [N, 3, 8, 8], image: {std_value: 0.25, scale: 0.0039}}", CONV),
+        net("{shape: [N, 3, 8, 8], image: {scale: 0.0001}}", CONV),
     ],
 }  # fmt: skip
 

@@ -78,6 +78,7 @@ def test_every_code_that_check_finds_by_itself_has_such_an_example() -> None:
         "NS332",
         "NS413",
         "NS418",
+        "NS430",
     }
     assert by_command == prototxt | files_and_words
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
+import torch
 
 from netspec.data.decode import prepare
 from netspec.driver import load
@@ -72,3 +73,31 @@ def test_an_open_size_and_a_crop(tmp_path: Path, crop: int) -> None:
         np.testing.assert_allclose(
             session.run(None, {"data": x})[0], prepare(x[:, ::-1], contract), rtol=1e-6, atol=1e-6
         )
+
+
+NORMALIZE = "mean_value: [123.675, 116.28, 103.53], std_value: [58.395, 57.12, 57.375]"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        NORMALIZE,
+        f"{NORMALIZE}, color: bgr, scale: 2",
+        "mean_value: 128, std_value: [2, 3, 5]",
+        "std_value: 64",
+        "std_value: [0.229, 0.224, 0.225], scale: 0.00392156862745098",
+    ],
+)
+def test_a_deviation_divides_behind_the_mean(words: str, tmp_path: Path) -> None:
+    contract, session = exported(tmp_path, f"{{{words}}}", 8, 9)
+    x = pictures(8, 9)
+    shown = x[:, ::-1] if contract.color == "bgr" else x
+    mean, deviation = (
+        np.array(v or (d,), np.float64).reshape(-1, 1, 1)
+        for v, d in ((contract.mean_value, 0.0), (contract.std_value, 1.0))
+    )
+    by_hand = (shown.astype(np.float64) - mean) / deviation * contract.scale
+    np.testing.assert_allclose(session.run(None, {"data": x})[0], by_hand, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(prepare(shown.copy(), contract), by_hand, rtol=1e-5, atol=1e-5)
+    tensor = torch.from_numpy(shown.copy())
+    np.testing.assert_allclose(prepare(tensor, contract).numpy(), by_hand, rtol=1e-5, atol=1e-5)

@@ -375,7 +375,7 @@ def test_without_a_fault_it_passes(layers: tuple[str, str]) -> None:
 
 # --- the contract of pictures ----------------------------------------------------------------------------------------
 
-CUT = "data: {{shape: [N, 3, {h}, {w}], image: {{{words}mean_value: [104, 117, 123], scale: 0.02, color: bgr, crop_size: [{h}, {w}]}}}}"
+CUT = "data: {{shape: [N, 3, {h}, {w}], image: {{{words}mean_value: [104, 117, 123], std_value: [2, 3, 5], scale: 0.02, color: bgr, crop_size: [{h}, {w}]}}}}"
 
 
 def rounded_up(model: Any) -> None:
@@ -398,6 +398,9 @@ CONTRACT: dict[str, tuple[str, Callable[[Any], None]]] = {
     ),
     "mean_value, none": ("mean_value", passed("data/Sub_1")),
     "mean_value, in rgb": ("mean_value", constant("data/Sub_1", 1, lambda x: x[::-1])),
+    "std_value, none": ("std_value", passed("data/Div_1")),
+    "std_value, in rgb": ("std_value", constant("data/Div_1", 1, lambda x: x[::-1])),
+    "std_value, multiplied": ("std_value", operator("data/Div_1", "Mul")),
     "the scale, none": ("the scale", passed("data/Mul")),
     "the scale, divided": ("the scale", operator("data/Mul", "Div")),
 }

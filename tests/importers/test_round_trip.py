@@ -182,6 +182,8 @@ CONTRACTS = {
     "scale": "{scale: 0.0125}",
     "scale and mean": "{scale: 0.02, mean_value: 100}",
     "one mean for all": "{mean_value: [90, 90, 90], color: rgb}",
+    "one deviation": "{mean_value: 90, std_value: 64, scale: 2}",
+    "deviations alike": "{std_value: [60, 60, 60]}",
 }
 
 
@@ -206,8 +208,9 @@ def test_the_contracts_numbers_are_kept(words: str, inplace: bool, tmp_path: Pat
     )
     pixels = torch.randint(0, 256, (2, 3, 4, 4)).float()
     mean = contract.mean_value[0] if contract.mean_value else 0
+    deviation = contract.std_value[0] if contract.std_value else 1
     torch.testing.assert_close(
-        back(pixels), netspec.compile(program.graph())((pixels - mean) * contract.scale)
+        back(pixels), netspec.compile(program.graph())((pixels - mean) / deviation * contract.scale)
     )
 
 
@@ -221,3 +224,14 @@ def test_a_mean_of_each_channel_stays_outside() -> None:
         "its scale is layer data_prepared; Caffe's data layers hold color, mean_value in transform_param"
         in finding.fact
     )
+
+
+def test_a_deviation_of_each_channel_is_left_to_who_feeds_the_net() -> None:
+    """With it the mean, which comes before it."""
+    words = "{scale: 0.5, mean_value: 7, std_value: [1, 2, 3]}"
+    text = f"input: {{data: {{shape: [N, 3, 4, 4], image: {words}}}}}\nlayers:\n  - {{name: r, type: ReLU}}\n"
+    made = to_prototxt(driver.load_source(Source("net.yaml", text)))
+    assert "power_param {\n    scale: 0.5\n  }" in made.net
+    facts = [d.fact for d in made.findings if d.fact.startswith("image")]
+    assert any("hold mean_value in transform_param" in fact for fact in facts)
+    assert any("divides by std_value [1.0, 2.0, 3.0] after the mean" in fact for fact in facts)

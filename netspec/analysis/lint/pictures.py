@@ -1,4 +1,4 @@
-"""Lints on pictures as inputs: the order of the axes, the numbers of the contract. NS416, NS417."""
+"""Lints on pictures as inputs: the order of the axes, the numbers of the contract. NS416, NS417, NS431."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,21 @@ from netspec.analysis.rule_fixes import turned
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.ir.graph import Input
 from netspec.record import as_written
+from netspec.resolve.sections.image import ImageContract
 from netspec.source import Span
 
-__all__ = ["channels_last", "small_means"]
+__all__ = ["channels_last", "faint_pixels", "small_means"]
 
 WHITE = 255
-MEANS = re.compile(r"mean_value\s*:\s*(\[[^\[\]]*\]|[-+.\w]+)")
+FAINT = 0.05
+"""Inputs that all lie nearer to 0 than this were scaled twice: fillers expect values around 1."""
+KINDS = {"mean_value": "means", "std_value": "deviations"}
+NUMBERS = {
+    word: re.compile(rf"\b{word}\s*:\s*(\[[^\[\]]*\]|[-+.\w]+)")
+    for word in ("mean_value", "std_value", "scale")
+}
 SEARCHED = 1000
-"""Characters behind an input's name in which its means are looked for."""
+"""Characters behind an input's name in which these words are looked for."""
 
 
 def channels_last(view: View) -> Iterator[Found]:
@@ -30,44 +37,95 @@ def channels_last(view: View) -> Iterator[Found]:
 
 
 def small_means(view: View) -> Iterator[Found]:
-    """NS417: means below 1 are taken from pixels of 0 to 255."""
-    for given in view.typed.graph.inputs:
-        means = tuple(getattr(given.contract, "mean_value", ()))
-        if means and any(means) and all(0 <= mean <= 1 for mean in means):
-            meant = ", ".join(f"{WHITE * mean:g}" for mean in means)
+    """NS417: means below 1 are taken from pixels of 0 to 255, or these are divided by such
+    deviations.
+    """
+    for given, contract in contracts(view):
+        words = [*small(contract)]
+        if words:
+            verb = {"mean_value": "is taken from", "std_value": "divides"}
+            said = " and ".join(f"{word} {verb[word]}" for word in words)
+            fact = f"{given.value.name}: {said} pixels of 0 to {WHITE}, before they are scaled"
+            notes = tuple(
+                f"{KINDS[word]} of pixels from 0 to 1, as torchvision has them, are"
+                f" {', '.join(in_pixels(contract, word))} here"
+                for word in words
+            )
+            at = place(given, contract, words[0]) or given.span
+            fixes = tuple(rewritten(given, contract, words))
+            yield Found(None, Diagnostic("NS417", fact, at, notes=notes, fixes=fixes))
+
+
+def faint_pixels(view: View) -> Iterator[Found]:
+    """NS431: deviation and scale both make the pixels small."""
+    for given, contract in contracts(view):
+        low, high = reach(contract)
+        if contract.std_value and contract.scale != 1 and max(-low, high) < FAINT:
             fact = (
-                f"{given.value.name}: mean_value is taken from pixels of 0 to {WHITE}, before they are scaled"
+                f"{given.value.name}: std_value and scale leave of pixels of 0 to {WHITE} values from"
+                f" {low:.2g} to {high:.2g}"
             )
-            note = f"means of pixels from 0 to 1, as torchvision has them, are {meant} here"
-            yield Found(
-                None,
-                Diagnostic(
-                    "NS417",
-                    fact,
-                    place(given, means) or given.span,
-                    notes=(note,),
-                    fixes=tuple(scale_means(given, means)),
-                ),
-            )
+            note = "pixels divided by their deviation need no scale: left out it is 1"
+            at = place(given, contract, "scale")
+            fixes = (Fix("write 1", (Edit(at, "1"),)),) if at is not None else ()
+            yield Found(None, Diagnostic("NS431", fact, at or given.span, notes=(note,), fixes=fixes))
 
 
-def scale_means(given: Input, means: tuple[float, ...]) -> Iterator[Fix]:
-    span = place(given, means)
-    if span is not None:
-        numbers = [float(f"{WHITE * mean:g}") for mean in means]
-        text = str(as_written(numbers if span.text.startswith("[") else numbers[0]))
-        yield Fix(f"write {text}", (Edit(span, text),))
+def contracts(view: View) -> Iterator[tuple[Input, ImageContract]]:
+    """The inputs with a contract of pictures."""
+    for given in view.typed.graph.inputs:
+        if isinstance(given.contract, ImageContract):
+            yield given, given.contract
 
 
-def place(given: Input, means: tuple[float, ...]) -> Span | None:
-    """Where the means of an input are written number by number."""
+def small(contract: ImageContract) -> Iterator[str]:
+    """The words whose numbers belong to pixels of 0 to 1. torchvision's deviations are right beside
+    a scale of 1/255.
+    """
+    means, deviations = contract.mean_value, contract.std_value
+    if any(means) and all(0 <= mean <= 1 for mean in means):
+        yield "mean_value"
+    low, high = reach(contract)
+    if deviations and max(deviations) <= 1 and max(-low, high) > WHITE:
+        yield "std_value"
+
+
+def reach(contract: ImageContract) -> tuple[float, float]:
+    """The least and the greatest number that pixels of 0 to 255 become."""
+    pairs = [(m, d) for m in contract.mean_value or (0.0,) for d in contract.std_value or (1.0,)]
+    if len(contract.mean_value) == len(contract.std_value):
+        pairs = [*zip(contract.mean_value or (0.0,), contract.std_value or (1.0,), strict=True)]
+    ends = [(pixel - mean) / deviation * contract.scale for mean, deviation in pairs for pixel in (0, WHITE)]
+    return min(ends), max(ends)
+
+
+def in_pixels(contract: ImageContract, word: str) -> list[str]:
+    """The numbers of a word as pixels of 0 to 255 count."""
+    return [f"{WHITE * number:g}" for number in getattr(contract, word)]
+
+
+def rewritten(given: Input, contract: ImageContract, words: list[str]) -> Iterator[Fix]:
+    """The numbers meant, where they are written out."""
+    spans = {word: place(given, contract, word) for word in words}
+    edits = []
+    for word, span in spans.items():
+        if span is None:
+            return
+        numbers = [float(text) for text in in_pixels(contract, word)]
+        edits.append(Edit(span, str(as_written(numbers if span.text.startswith("[") else numbers[0]))))
+    yield Fix(f"write {' and '.join(edit.text for edit in edits)}", tuple(edits))
+
+
+def place(given: Input, contract: ImageContract, word: str) -> Span | None:
+    """Where the numbers of a word of an input's contract are written one by one."""
     if given.span is None:
         return None
     text, begin = given.span.source.text, given.span.end
-    found = MEANS.search(text, begin, begin + SEARCHED)
+    found = NUMBERS[word].search(text, begin, begin + SEARCHED)
     written = [part.strip() for part in found[1].strip("[]").split(",")] if found else []
+    value = getattr(contract, word)
     try:
-        same = [float(part) for part in written] == list(means)
+        same = [float(part) for part in written] == [*(value if isinstance(value, tuple) else (value,))]
     except ValueError:
         same = False
     if found and same:

@@ -12,7 +12,7 @@ from netspec.analysis.lint.batch import lint_fixed_size, lint_mixed_rows
 from netspec.analysis.lint.data import absent
 from netspec.analysis.lint.joins import idle_bias, lint_label_count, lint_misaligned_joins, twice
 from netspec.analysis.lint.normalization import lagging, lone
-from netspec.analysis.lint.pictures import channels_last, small_means
+from netspec.analysis.lint.pictures import channels_last, faint_pixels, small_means
 from netspec.analysis.lint.solver import odd_course, unread_words
 from netspec.analysis.lint.training import dead, lint_muted_losses, lint_untrained, zero_start, zero_weights
 from netspec.analysis.lint.view import Found, View
@@ -47,6 +47,7 @@ LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
     lint_mixed_rows,
     channels_last,
     small_means,
+    faint_pixels,
 )
 """Those that look at every phase."""
 COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (unread_words, odd_course, lagging)

@@ -398,7 +398,13 @@ class Certification:
         return self.exported.show(self.bench.tensors(values), self.device, end, self.weights)
 
 
-WORDS = {"crop": "the crop", "color": "the order of colours", "mean": "mean_value", "scale": "the scale"}
+WORDS = {
+    "crop": "the crop",
+    "color": "the order of colours",
+    "mean": "mean_value",
+    "std": "std_value",
+    "scale": "the scale",
+}
 
 
 def floor_noise(noise: "Array", truth: "Array") -> "Array":

@@ -179,5 +179,7 @@ def stages(data: "Array", contract: Any, dtype: Any) -> "dict[str, Array]":
         found["color"] = data = data[:, ::-1]
     if any(contract.mean_value):
         found["mean"] = data = data - np.asarray(contract.mean_value, dtype).reshape(-1, 1, 1)
+    if contract.std_value:
+        found["std"] = data = data / np.asarray(contract.std_value, dtype).reshape(-1, 1, 1)
     found["scale"] = data * dtype(contract.scale)
     return found

@@ -136,6 +136,8 @@ WORDS = words({
     ("random_seed",): "seed",
     ("stepvalue",): "milestones boundaries",
     ("batch_size",): "batch bs",
+    ("std_value", "std"): "std stds stddev stdev deviation standarddeviation sigma pixelstd",
+    ("mean_value", "mean"): "mean means meanvalues pixelmean mu",
     ("clip_gradients",): "clipnorm gradclip gradientclip clipgradnorm maxgradnorm",
     ("bottom", "input"): "inputs from src source inbound",
     ("top", "output"): "outputs to",

@@ -28,11 +28,6 @@ TEXT = {"string", "number", "boolean"}
 SIZES = re.compile(r"\d{1,2}(?:\s*[x,;]\s*\d{1,2})+")
 LONGEST_LABEL = 80
 QUOTIENT = re.compile(r"([-+]?\d{1,15}(?:\.\d{1,15})?)\s*/\s*(\d{1,15}(?:\.\d{1,15})?)")
-DEVIATION = (
-    "a deviation for each channel is a Scale layer behind the input, its weights 1 over each: {type: Scale,"
-    " bias_term: false, filler: {type: values, values: [0.017125, 0.017507, 0.017429]}, param: [{lr_mult:"
-    " 0}]}"
-)
 
 
 class Subject(NamedTuple):
@@ -151,17 +146,12 @@ def unknown_key(
     if not near:
         names = sorted(known)
         listed = (f"known: {', '.join(names)}",) if names else ()
-        more = (
-            (DEVIATION,)
-            if key.casefold() in ("std", "std_value", "stddev") and {"mean_value", "color"} <= set(known)
-            else ()
-        )
         return Diagnostic(
             "NS102",
             text,
             span,
             "not known here",
-            notes=(*more, *(listed if notes is None else notes)),
+            notes=listed if notes is None else notes,
             evidence=Unheard(),
         )
     edits = (

@@ -7,7 +7,8 @@ numpy.
 Two halves, and which part belongs to which is fixed:
 
 * on arrival, per sample, uint8 in and uint8 out: decode, EXIF orientation, colour, resize (PIL, antialiased);
-* on the batch, float32: centre crop at floor((size - crop) / 2), then `(pixel - mean_value) * scale`, Caffe's order.
+* on the batch, float32: centre crop at floor((size - crop) / 2), then `(pixel - mean_value) / std_value * scale`,
+  Caffe's order; torchvision's Normalize is the same with its numbers times 255.
 
 Training may widen the second half: a `crop_size` in `augment` replaces the centre crop by a random
 one. An exported graph holds the arithmetic of the second half; whoever feeds it does the first.
@@ -65,9 +66,14 @@ class ImageContract(Record):
     mean_value: tuple[float, ...] = param(
         default=(), doc="subtracted from the pixels: one number, or one per channel in its order"
     )
+    std_value: tuple[float, ...] = param(
+        default=(),
+        gt=0,
+        doc="what is left is divided by it: one number, or one per channel in its order",
+    )
     scale: float = param(
         default=1.0,
-        doc="factor of the pixels after the mean is subtracted; 0.00392156862745098 brings 0..255 to 0..1",
+        doc='factor of the pixels after mean and deviation; "${1 / 255}" brings 0..255 to 0..1',
     )
     interpolation: Literal["nearest", "bilinear", "bicubic", "area", "lanczos"] = param(
         default="bilinear", doc="how to resize"
@@ -103,8 +109,9 @@ class ImageContract(Record):
         expected = {"gray": 1, "rgb": 3, "bgr": 3}.get(self.color or "", channels)
         if channels is not None and expected != channels:
             return f"color {self.color} gives {expected} channels, the input takes {channels}"
-        if len(self.mean_value) > 1 and channels is not None and len(self.mean_value) != channels:
-            return f"mean_value needs 1 or {channels} numbers, here are {len(self.mean_value)}"
+        for name, values in (("mean_value", self.mean_value), ("std_value", self.std_value)):
+            if len(values) > 1 and channels is not None and len(values) != channels:
+                return f"{name} needs 1 or {channels} numbers, here are {len(values)}"
         return self.crop_conflict(shape)
 
     def crop_conflict(self, shape: Shape) -> str | None:
