@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from netspec.data.folder_layout import note_below
 from netspec.data.source import Array, Source
 from netspec.diagnostics import fail
 from netspec.resolve.sections.image import Shape
 
-__all__ = ["LabelRule", "bind", "check_labels", "check_shape"]
+__all__ = ["LabelRule", "bind", "check_labels", "check_shape", "refuse_one_class"]
 
 
 class LabelRule(NamedTuple):
@@ -137,6 +138,22 @@ def check_labels(
                 else ()
             ),
         )
+
+
+def refuse_one_class(source: Source) -> None:
+    """Raises SpecError NS664 where all samples are of one class, as far as the labels are at hand."""
+    labels = source.labels()
+    if labels is None or labels.ndim != 1 or not len(labels) or (labels != labels[0]).any():
+        return
+    name = str(labels[0])
+    if source.classes and labels[0] < len(source.classes):
+        name = source.classes[int(labels[0])]
+    raise fail(
+        "NS664",
+        f"all {len(labels):,} samples are of one class, {name}",
+        path=source.name,
+        notes=note_below(source.name, name),
+    )
 
 
 def show_shape(shape: Shape) -> str:

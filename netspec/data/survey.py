@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from netspec.data.binding import refuse_one_class
 from netspec.data.source import Source
 from netspec.data.sources.image_folder import ImageFolder, open_images
-from netspec.diagnostics import fail
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
@@ -39,19 +39,14 @@ def survey(folder: Path) -> Survey:
     """Look at a folder with a folder per class, or with such a part for training.
 
     Raises SpecError: NS643 (no such folder), NS647, NS648 (an image that cannot be read), NS649 (a
-    class without images), NS650 (fewer than two classes).
+    class without images), NS650 (no classes), NS664 (one class, or folders that are none).
     """
     section, contract = DataSection(source="images", path=str(folder.absolute())), ImageContract(color="rgb")
     training = open_images(section, "train", folder.absolute(), contract)
-    open_images(section, "test", folder.absolute(), contract)  # raises where its classes are others
     whole = files_of(training)
     classes = whole.classes or ()
-    if len(classes) < 2:
-        raise fail(
-            "NS650",
-            f"holds one class, {', '.join(classes)}: there is nothing to tell apart",
-            path=str(folder),
-        )
+    refuse_one_class(whole)
+    open_images(section, "test", folder.absolute(), contract, classes)  # raises where its classes are others
     chosen = np.unique(np.linspace(0, len(whole) - 1, min(MOST, len(whole))).round().astype(int))
     images = [whole.image(int(i)) for i in chosen]
     gray = all((image == image[:1]).all() for image in images)

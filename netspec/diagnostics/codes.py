@@ -219,6 +219,7 @@ CODES: dict[str, Code] = {
     "NS661": Code("augmentation cannot apply"),
     "NS662": Code("cannot run through it in streams"),
     "NS663": Code("class unknown to the training"),
+    "NS664": Code("no classes to tell apart"),
     "NS665": Code("cannot write the class map"),
     "NS666": Code("a layer would write over a file"),
     # 7: serving

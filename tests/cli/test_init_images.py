@@ -121,7 +121,7 @@ def test_where_it_is_written(home: Path, tmp_path_factory: pytest.TempPathFactor
     [
         ((), "NS643"),
         (("d/x.txt",), "NS650"),
-        (("d/a/1.png",), "NS650"),
+        (("d/a/1.png",), "NS664"),
         (("d/a/1.png", "d/b/x.txt"), "NS649"),
         (("d/a/1.png", "d/b/no.png"), "NS647"),
     ],

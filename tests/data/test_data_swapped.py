@@ -158,7 +158,7 @@ def swapping(root: Path, monkeypatch: pytest.MonkeyPatch, swap: Callable[[Path],
         return fine
 
     monkeypatch.setattr(paths, "reachable", then_swapped)
-    monkeypatch.setattr("netspec.data.sources.image_folder.reachable", then_swapped)
+    monkeypatch.setattr("netspec.data.folder_layout.reachable", then_swapped)
     return done
 
 

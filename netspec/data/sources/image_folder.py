@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from netspec.allowed_paths import reachable
 from netspec.data.decode import decode, read_encoded
-from netspec.data.paths import OUTSIDE, existing, reading_error, resolve_path, roots_of
+from netspec.data.folder_layout import SHOWN, check_link, entries_of, read_layout
+from netspec.data.paths import existing, resolve_path, roots_of
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, split_source
-from netspec.diagnostics import fail
+from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics.words import list_briefly
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
@@ -22,7 +23,6 @@ __all__ = ["ImageFolder", "open_images"]
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
 )
-PARTS = {"train": ("train", "training"), "test": ("test", "testing", "val", "valid", "validation")}
 DECODERS = 8
 
 
@@ -98,90 +98,91 @@ def open_images(
     classes: Sequence[str] | None = None,
     allow_outside: bool = False,
 ) -> Source:
-    """The images of `path`/CLASS/, or of `path`/train/CLASS/ and `path`/test/CLASS/ where there are
-    such parts.
+    """The images of `path`/CLASS/, or of `path`/train/CLASS/, `path`/val/CLASS/ and `path`/test/CLASS/
+    where there are such parts, whatever their usual names are (folder_layout.py).
 
     Labels number the sorted class names, or `classes` as training knew them. Without parts, split
-    takes every fifth file for the test. Raises SpecError NS643, NS649 (a class folder without
-    images), NS650 (no classes at all), NS663 (a class that training did not know).
+    takes every fifth file of a class for the test. Raises SpecError NS643, NS649 (a class folder
+    without images), NS650 (no classes at all), NS663 (a class that training did not know), NS664
+    (folders that are no classes).
     """
-    if section.path is None:
-        raise fail("NS641", "source images needs `path:`, a folder with a folder per class")
-    top = existing(resolve_path(section.path, root, allow_outside), "folder")
-    roots = roots_of(root, top, allow_outside)
-    folder = part_of(top, split)
-    found = sorted(p.name for p in listing(folder) if p.is_dir() and not p.name.startswith("."))
-    for path in (folder, *(folder / name for name in found)):
-        check_link(path, roots)
+    top, roots = top_of(section, root, allow_outside)
+    layout = read_layout(top, roots)
+    folder, found = layout.part(split)
     if not found:
         raise fail("NS650", "holds no folder per class", path=str(folder))
     names = tuple(classes) if classes is not None else tuple(found)
     files, labels = [], []
-    for name in found:
+    for name, folders in found.items():
         if name not in names:
             raise fail(
                 "NS663",
                 f"class {name} was not there in training, which knew {', '.join(names)}",
-                path=str(folder / name),
+                path=str(folders[0]),
             )
-        own = sorted(image_files(folder / name, roots))
-        if not own:
-            raise fail(
-                "NS649",
-                f"no image among its {sum(1 for _ in listing(folder / name))} entries",
-                path=str(folder / name),
-            )
+        own = [path for each in folders for path in sorted(image_files(each, roots))]
+        if not own and classes is None:
+            raise empty_class(folders[0], [other for other in found if other != name])
         files += own
         labels += [names.index(name)] * len(own)
-    source = ImageFolder(str(folder), files, np.array(labels), names, contract, roots)
-    if folder != top:
+    source = ImageFolder(str(folder), files, np.array(labels, np.int64), names, contract, roots)
+    if layout.roles:
         return source
     return split_source(source, split)
 
 
-def part_of(top: Path, split: str | None) -> Path:
-    """The folder of a part, where the top folder has parts; a folder with parts but no part asked
-    for is its training part.
-    """
-    train, test = (
-        next((top / name for name in PARTS[part] if (top / name).is_dir()), None)
-        for part in ("train", "test")
+def top_of(section: DataSection, root: Path, allow_outside: bool) -> tuple[Path, list[Path]]:
+    """The folder that a section names, and those that what is found in it may lie in."""
+    if section.path is None:
+        raise fail("NS641", "source images needs `path:`, a folder with a folder per class")
+    top = existing(resolve_path(section.path, root, allow_outside), "folder")
+    roots = roots_of(root, top, allow_outside)
+    check_link(top, roots)
+    return top, roots
+
+
+def empty_class(folder: Path, others: Sequence[str]) -> SpecError:
+    """NS649, with what may be done about it."""
+    entries = entries_of(folder)
+    ends = sorted({Path(each.name).suffix.lower() for each in entries if each.is_file()} - {""})
+    fact = f"no image among its {len(entries)} entries"
+    if ends:
+        fact += f", which end in {list_briefly(ends, SHOWN)}"
+    kept = f"; the classes are then {list_briefly(others, SHOWN)}" if others else ""
+    return fail(
+        "NS649",
+        fact,
+        path=str(folder),
+        notes=(
+            f"put images of the class into it ({', '.join(sorted(SUFFIXES))})",
+            f"if it is no class, take the folder away, or begin its name with a dot{kept}",
+        ),
     )
-    if train is None or split == "all":
-        return top
-    if split == "test" and test is None:
-        raise fail("NS643", "has a folder train but none called test or val", path=str(top))
-    if split == "test" and test is not None:
-        return test
-    return train
 
 
-def image_files(folder: Path, roots: Sequence[Path], above: tuple[str, ...] = ()) -> Iterator[Path]:
-    """Image files anywhere below a class folder. Raises SpecError NS642 for a file or folder that a
-    link leads to elsewhere.
+def image_files(folder: Path, roots: Sequence[Path]) -> Iterator[Path]:
+    """Image files anywhere below a class folder, each folder once, whatever links lead to it. Raises
+    SpecError NS642 for a link that leads elsewhere, or back to a folder it lies in.
     """
+    return files_below(folder, roots, (), set())
+
+
+def files_below(
+    folder: Path, roots: Sequence[Path], above: tuple[str, ...], seen: set[str]
+) -> Iterator[Path]:
+    """seen: the real paths of all folders gone through, above: of those that this one lies in."""
+    check_link(folder, roots)
     full = os.path.realpath(folder)
     if full in above:
         raise fail("NS642", "a link that leads back to a folder it lies in", path=str(folder))
-    for path in listing(folder):
-        if path.is_symlink():
-            check_link(path, roots)
-        if path.is_dir():
-            yield from image_files(path, roots, (*above, full))
-        elif path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+    if full in seen:
+        return
+    seen.add(full)
+    for entry in entries_of(folder):
+        path = folder / entry.name
+        if entry.is_dir():
+            yield from files_below(path, roots, (*above, full), seen)
+        elif path.suffix.lower() in SUFFIXES:
+            if entry.is_symlink():
+                check_link(path, roots)
             yield path
-
-
-def check_link(path: Path, roots: Sequence[Path]) -> None:
-    """Raises SpecError NS642 for a link that leads out of the folders that a spec may read."""
-    if not any(reachable(str(path), str(root)) for root in roots):
-        raise fail(
-            "NS642", f"a link that leads to {os.path.realpath(path)}", path=str(path), notes=(OUTSIDE,)
-        )
-
-
-def listing(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise reading_error(folder, error) from error

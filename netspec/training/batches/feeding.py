@@ -5,7 +5,7 @@ checked before the first step.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from netspec.data.binding import LabelRule, bind, check_shape
+from netspec.data.binding import LabelRule, bind, check_shape, refuse_one_class
 from netspec.data.mean import read_mean
 from netspec.data.paths import resolve_path, roots_for
 from netspec.data.registry import Place, Role
@@ -52,7 +52,7 @@ def feed_of(
     """What feeds each input of `ports`. augment counts in training only.
 
     Raises SpecError NS652 (shapes), NS656 (fields), NS660 (contract and transform_param), NS661
-    (augment without an image).
+    (augment without an image), NS664 (all of one class).
     """
     fields = bind(source, ports, section.fields)
     changes = tuple(augment) if role == "train" else ()
@@ -70,6 +70,8 @@ def feed_of(
         if want is not None:
             check_shape(source, name, field, made.shape(have) if made else have, want)
     check_augment(source, changes, transforms)
+    if role == "train" and any(fields.get(name) == source.label for name in labels):
+        refuse_one_class(source)
     integers = frozenset(name for name in fields if ports[name].integer)
     return Feed(
         fields, transforms, integers, {fields[name]: rule for name, rule in labels.items() if name in fields}
