@@ -7,9 +7,12 @@ runs as seldom as in the command, and leaves alone the thousands of objects that
 
 import gc
 import os
+import sys
 
 import pytest
 from hypothesis import settings
+
+from tests.each import run_rows, spread
 
 for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
@@ -22,8 +25,27 @@ gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_collection_finish() -> None:
+    seed_no_absent_devices()
     gc.collect()
     gc.freeze()
+
+
+def seed_no_absent_devices() -> None:
+    """Until a device is first used, torch writes down the whole stack of every call that seeds it: milliseconds each."""
+    if (torch := sys.modules.get("torch")) is not None:
+        for device in (torch.cuda, torch.xpu, torch.mtia):
+            if not device.is_available():
+                device.manual_seed_all = lambda seed: None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    spread(metafunc)
+
+
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """True ends the call: the rows have run."""
+    names = pyfuncitem._fixtureinfo.argnames
+    return run_rows(pyfuncitem.obj, {name: pyfuncitem.funcargs[name] for name in names}) or None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

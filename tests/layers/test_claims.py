@@ -4,26 +4,34 @@ import copy
 import math
 import weakref
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
-import rows
 import torch
-from rows import Row
 
 from netspec.ir.field import Reads, Step
 from netspec.ir.graph import Node, TypedGraph
+from tests.each import each
+from tests.layers import rows
+from tests.layers.rows import Row
 
 pytestmark = pytest.mark.torch
 
-LEARNING = [
-    row
-    for row in rows.accepted()
-    if rows.node(rows.typed(row)) is not None
-    and row.tops
-    and row.example.bottoms
-    and "no_gradient" not in row.cls.traits
-]
+
+@cache
+def learning() -> list[Row]:
+    return [
+        row
+        for row in rows.running()
+        if rows.node(rows.typed(row)) is not None
+        and row.tops
+        and row.example.bottoms
+        and "no_gradient" not in row.cls.traits
+    ]
+
+
+LEARNING = each("row", learning, parts=4)
 FEW = 64
 """Bytes of statistics that a claim may leave out, and the share of all that is kept."""
 SHARE = 0.1
@@ -103,7 +111,7 @@ def misclaimed(row: Row, graph: TypedGraph, sizes: dict[str, int], learning: int
     return f"{claim} bytes are said to be kept: autograd keeps {total}" if off else ""
 
 
-@pytest.mark.parametrize("row", LEARNING, ids=str)
+@LEARNING
 def test_a_layer_keeps_for_the_backward_pass_what_it_says(row: Row) -> None:
     """Where all bottoms learn; of a loss it is enough that its first one does: targets and weights are given."""
     sizes = rows.sizes_of(row, 1)[0]
@@ -177,7 +185,7 @@ def gaps(reads: Reads, x: torch.Tensor, top: torch.Tensor) -> dict[int, tuple[fl
     return found
 
 
-@pytest.mark.parametrize("row", LEARNING, ids=str)
+@LEARNING
 def test_gradients_reach_the_whole_field_and_nothing_outside(row: Row) -> None:
     """What units of the first top say that they read along an axis, against what their gradients reach; None is a claim of nothing.
 

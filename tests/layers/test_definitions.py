@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Literal, get_args
 
-import pytest
-
 from netspec import layers
 from netspec.ir.layer import Layer
 from netspec.ir.manual import manual
 from netspec.kinds import Bounds, kind_of
 from netspec.resolve.sections.spec_file import LayerFields
+from tests.each import each
 
-TYPES = pytest.mark.parametrize("cls", layers.every(), ids=lambda cls: cls.type)
+TYPES = each("cls", layers.every(), lambda cls: cls.type)
 FOLDER = Path(layers.__file__).parent
 MODULES = FOLDER.parent / "torch_modules"
 
@@ -67,13 +66,13 @@ def test_older_names_are_each_one_type_s() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-@pytest.mark.parametrize("path", sorted([*FOLDER.rglob("*.py"), *MODULES.glob("*.py")]), ids=lambda p: p.name)
+@each("path", sorted([*FOLDER.rglob("*.py"), *MODULES.glob("*.py")]), lambda p: p.name)
 def test_files_are_of_readable_length(path: Path) -> None:
     if path.name != "index.py":
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 370
 
 
-@pytest.mark.parametrize("path", sorted(MODULES.glob("[!_]*.py")), ids=lambda p: p.name)
+@each("path", sorted(MODULES.glob("[!_]*.py")), lambda p: p.name)
 def test_torch_modules_import_only_what_an_emitted_file_may(path: Path) -> None:
     from netspec.emit.inline import IMPORTS
 

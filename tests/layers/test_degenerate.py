@@ -1,18 +1,19 @@
 """Bottoms with too few axes, one channel or one pixel: the rules refuse them, or torch and onnxruntime run them to the shapes inferred."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-import rows
 import torch
-from rows import Row
 
 import netspec
 from netspec.diagnostics import SpecError
 from netspec.driver import load_source
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
+from tests.each import each
+from tests.layers import rows
+from tests.layers.rows import Row
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
 
@@ -30,24 +31,29 @@ def shrunk(shape: str) -> dict[str, str]:
     return found
 
 
-def variants(shapes: list[str]) -> Iterator[list[str]]:
+def variants(shapes: list[str]) -> list[tuple[str, ...]]:
     """One bottom shrunk, or all of them alike."""
-    for at, shape in enumerate(shapes):
-        yield from ([*shapes[:at], less, *shapes[at + 1 :]] for less in shrunk(shape).values())
-    for way in ("scalar", "samples", "one channel", "one pixel"):
-        yield [shrunk(shape).get(way, shape) for shape in shapes]
+    one = [
+        (*shapes[:at], less, *shapes[at + 1 :])
+        for at, shape in enumerate(shapes)
+        for less in shrunk(shape).values()
+    ]
+    ways = ("scalar", "samples", "one channel", "one pixel")
+    return [
+        *dict.fromkeys([*one, *(tuple(shrunk(shape).get(way, shape) for shape in shapes) for way in ways)])
+    ]
 
 
 def cases() -> list[Row]:
     """The first row of each type with each number of bottoms."""
     found: dict[tuple[str, int], Row] = {}
-    for row in rows.accepted():
+    for row in rows.running():
         if row.example.bottoms and not row.cls.traits & {"data", "input"}:
             found.setdefault((row.cls.type, len(row.example.bottoms)), row)
     return list(found.values())
 
 
-def graph_of(row: Row, sizes: dict[str, int], shapes: list[str]) -> TypedGraph | None:
+def graph_of(row: Row, sizes: dict[str, int], shapes: Sequence[str]) -> TypedGraph | None:
     """The row's graph with bottoms of these shapes; None where the rules refuse them."""
     lines = row.text(sizes).split("\n")
     given = {f"  b{i}: ": shape for i, shape in enumerate(shapes)}
@@ -89,7 +95,7 @@ def test_there_are_enough_cases() -> None:
     assert len(cases()) >= 100
 
 
-@pytest.mark.parametrize("row", cases(), ids=str)
+@each("row", cases())
 def test_what_the_rules_take_runs(row: Row) -> None:
     sizes = rows.sizes_of(row, 1)[0]
     for shapes in variants([rows.inside(bottom, sizes) for bottom in row.example.bottoms]):

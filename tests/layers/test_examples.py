@@ -1,13 +1,12 @@
 """Every example row of every layer type, held to every property that a definition promises."""
 
+import copy
 import re
 from typing import Any
 
 import numpy as np
 import pytest
-import rows
 import torch
-from rows import Row
 from torch.utils.flop_counter import FlopCounterMode
 
 from netspec.analysis.infer import name_axes, name_parameters
@@ -21,14 +20,15 @@ from netspec.read_options import PLAIN
 from netspec.record import as_written
 from netspec.repair.check import check_source
 from netspec.syntax.writer import flow
+from tests.each import each
+from tests.layers import rows
+from tests.layers.rows import Row
 
 pytestmark = pytest.mark.torch
 
-ACCEPTED = pytest.mark.parametrize("row", rows.accepted(), ids=str)
-RUNNING = pytest.mark.parametrize(
-    "row", [row for row in rows.accepted() if not row.cls.traits & {"data", "input"}], ids=str
-)
-REJECTED = pytest.mark.parametrize("row", [row for row in rows.every() if not row.accepted], ids=str)
+ACCEPTED = each("row", rows.accepted())
+RUNNING = each("row", [row for row in rows.running() if not row.cls.traits & {"data", "input"}])
+REJECTED = each("row", [row for row in rows.every() if not row.accepted])
 
 
 @ACCEPTED
@@ -200,7 +200,9 @@ def test_meta_device_gives_the_inferred_shapes(row: Row) -> None:
     known = [rows.numbers(typed.types[typed.graph.blobs[f"t{i}"]].shape, sizes) for i in range(row.tops)]
     if any(None in shape for shape in known):
         return
-    module = rows.compiled(typed, "test").to("meta")
+    module = copy.deepcopy(rows.net(row))
+    module.reset_state()
+    module.to("meta")
     made = module.forward_blobs({name: tensor.to("meta") for name, tensor in rows.data(row, sizes).items()})
     assert [tuple(made[f"t{i}"].shape) for i in range(row.tops)] == known
 

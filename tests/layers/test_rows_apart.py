@@ -3,18 +3,19 @@
 from collections import Counter
 
 import pytest
-import rows
 import torch
-from rows import Row
 
 from netspec.analysis.batch_rows import APART, MIXED, UNKNOWN, rows_of
 from netspec.ir.dims import evaluate
+from tests.each import each
+from tests.layers import rows
+from tests.layers.rows import Row
 
 pytestmark = pytest.mark.torch
 
 RUNNING = [
     row
-    for row in rows.accepted()
+    for row in rows.running()
     if not row.cls.traits & {"data", "input", "stochastic", "loss", "metric"} and row.example.bottoms
 ]
 TRIALS = 3
@@ -119,7 +120,7 @@ def count(graph, given, axes, sizes) -> int:  # type: ignore[no-untyped-def]
     return int(str(evaluate(graph.types[given.value].shape[axes[given.value.name]], sizes)))
 
 
-@pytest.mark.parametrize("row", RUNNING, ids=str)
+@each("row", RUNNING)
 def test_samples_stay_apart_as_said(row: Row) -> None:
     if tried(row)[UNKNOWN]:
         assert row.cls.type in UNSAID

@@ -3,12 +3,11 @@
 import ast
 import copy
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-import rows
 import torch
-from rows import Row
 
 import netspec
 from netspec import layers
@@ -16,6 +15,9 @@ from netspec.diagnostics.model import SpecError
 from netspec.emit.onnx_model import onnx_model
 from netspec.ir.layer import Layer
 from netspec.ir.traits import TRAITS, DefinitionError
+from tests.each import each
+from tests.layers import rows
+from tests.layers.rows import Row
 
 ROOT = Path(netspec.__file__).parent
 PASSES = [
@@ -88,11 +90,13 @@ def test_a_word_that_is_no_trait_is_refused_where_the_class_is_made(word: str) -
         type("Odd", (Layer,), {}, traits=("elementwise", word))
 
 
-ALL = [row for row in rows.accepted() if rows.node(rows.typed(row)) is not None]
+@cache
+def every_node() -> list[Row]:
+    return [row for row in rows.running() if rows.node(rows.typed(row)) is not None]
 
 
 def holding(*traits: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("row", [row for row in ALL if row.cls.traits & set(traits)], ids=str)
+    return each("row", lambda: [row for row in every_node() if row.cls.traits & set(traits)])
 
 
 def ran(
@@ -142,9 +146,7 @@ def test_what_rearranges_computes_nothing(row: Row) -> None:
     assert all(torch.isin(top, given).all() for top in tops)
 
 
-@pytest.mark.parametrize(
-    "row", [r for r in ALL if any(t.startswith("no_gradient") for t in r.cls.traits)], ids=str
-)
+@each("row", lambda: [r for r in every_node() if any(t.startswith("no_gradient") for t in r.cls.traits)])
 def test_no_gradient_arrives_where_none_is_promised(row: Row) -> None:
     bottoms, tops = ran(row, low=0.1, high=0.9)
     layer = rows.node(rows.typed(row)).layer
@@ -154,7 +156,7 @@ def test_no_gradient_arrives_where_none_is_promised(row: Row) -> None:
     assert [i for i in reached if layer.stops_gradient(i)] == []
 
 
-@pytest.mark.parametrize("row", ALL, ids=str)
+@each("row", every_node, parts=4)
 def test_only_what_says_so_draws(row: Row) -> None:
     (_, first), (_, again) = (
         ran(row, training=True, low=0.1, high=0.9),
@@ -165,7 +167,7 @@ def test_only_what_says_so_draws(row: Row) -> None:
 
 
 @pytest.mark.onnx
-@pytest.mark.parametrize("row", [row for row in ALL if rows.layer(row).draws], ids=str)
+@each("row", lambda: [row for row in every_node() if rows.layer(row).draws])
 def test_what_draws_is_not_exported_as_it_trains(row: Row) -> None:
     """Whether a trait of the type says so or a parameter alone."""
     words = row.example.parameters.strip("{}")

@@ -4,9 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rows
 import torch
-from rows import Row
 
 import netspec
 from netspec.diagnostics import SpecError
@@ -14,6 +12,9 @@ from netspec.driver import load_source
 from netspec.emit.proof import prove
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
+from tests.each import each
+from tests.layers import rows
+from tests.layers.rows import Row
 
 pytestmark = pytest.mark.torch
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.torch
 def cases() -> list[tuple[Row, int]]:
     """The first row of each type with each number of bottoms, once for each bottom."""
     found: dict[tuple[str, int, int], tuple[Row, int]] = {}
-    for row in rows.accepted():
+    for row in rows.running():
         count = len(row.example.bottoms) if not row.cls.traits & {"data", "input"} else 0
         for at in range(count):
             found.setdefault((row.cls.type, count, at), (row, at))
@@ -78,9 +79,9 @@ def tried(row: Row, at: int) -> bool:
     return answers is not None
 
 
-@pytest.mark.parametrize(("row", "at"), EVERY[::2], ids=str)
-def test_any_bottom_may_hold_whole_numbers(row: Row, at: int) -> None:
-    tried(row, at)
+@each("case", EVERY[::2], lambda case: f"{case[0]}-{case[1]}")
+def test_any_bottom_may_hold_whole_numbers(case: tuple[Row, int]) -> None:
+    tried(*case)
 
 
 def test_all_types_are_tried() -> None:
@@ -92,7 +93,7 @@ def test_all_types_are_tried() -> None:
 def test_so_it_is_with_every_row() -> None:
     held = [
         tried(row, at)
-        for row in rows.accepted()
+        for row in rows.running()
         for at in range(len(row.example.bottoms))
         if not row.cls.traits & {"data", "input"}
     ]
