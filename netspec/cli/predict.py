@@ -22,13 +22,15 @@ __all__ = ["command"]
 
 class Predictor(NamedTuple):
     """A model that predicts: what its only input takes, a function from a batch to outputs by name,
-    and class names by output.
+    and class names by output; learned: what a run's data call the classes, where `labels:` has
+    other names.
     """
 
     contract: "ImageContract | None"
     shape: tuple[int | None, ...]
     run: "Callable[[Array], Mapping[str, Array]]"
     labels: Mapping[str, Sequence[str]]
+    learned: Mapping[str, Sequence[str]] = {}
 
 
 @click.command("predict")
@@ -132,12 +134,14 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
 
 def run_predictor(folder: str, weights: str, device: str, reading: "Reading") -> Predictor:
     """A run's net under torch."""
-    from netspec.exporters.labels import labels_of
+    from netspec.training.class_names import labels_of, other_names
     from netspec.training.predict import open_run
 
     opened = open_run(folder, weights, device, reading)
     run = opened.loaded
-    return Predictor(opened.contract, opened.shape, opened.run, labels_of(run.program, run.typed, run.folder))
+    labels = labels_of(run.program, run.typed, run.folder)
+    learned = other_names(labels, run.classes or ())
+    return Predictor(opened.contract, opened.shape, opened.run, labels, learned)
 
 
 def describe_sample(sample: "Sample", predictor: Predictor, top: int) -> dict[str, Any]:
@@ -145,13 +149,18 @@ def describe_sample(sample: "Sample", predictor: Predictor, top: int) -> dict[st
     no vector of scores.
     """
     outputs = {
-        name: output(values[0], predictor.labels.get(name, ()), top)
+        name: output(values[0], predictor.labels.get(name, ()), top, predictor.learned.get(name))
         for name, values in predictor.run(sample.array).items()
     }
     return {"sample": sample.name, "label": sample.label, "outputs": outputs}
 
 
-def output(row: "Array", labels: Sequence[str], top: int) -> dict[str, Any]:
+def output(
+    row: "Array", labels: Sequence[str], top: int, learned: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """An output of one sample; `data_class` is what the data call a class that `labels:` calls
+    otherwise.
+    """
     import numpy as np
 
     scores = np.asarray(row)
@@ -161,7 +170,9 @@ def output(row: "Array", labels: Sequence[str], top: int) -> dict[str, Any]:
     order = np.argsort(-scores.astype(np.float64), kind="stable")[:top]
     return {
         "top": [
-            {"class": labels[i] if i < len(labels) else str(i), "index": int(i), "score": float(scores[i])}
+            {"class": labels[i] if i < len(labels) else str(i)}
+            | ({"data_class": learned[i]} if learned and learned[i] else {})
+            | {"index": int(i), "score": float(scores[i])}
             for i in order
         ]
     }
@@ -172,8 +183,19 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     text = [found["sample"] + (f" (label {found['label']})" if found["label"] is not None else "")]
     for name, made in found["outputs"].items():
         if "top" in made:
-            width = max(len(each["class"]) for each in made["top"])
-            text += [f"  {name}  {each['class']:{width}}  {each['score']:.4f}" for each in made["top"]]
+            called = [class_shown(each) for each in made["top"]]
+            width = max(map(len, called))
+            text += [
+                f"  {name}  {word:{width}}  {each['score']:.4f}"
+                for word, each in zip(called, made["top"], strict=True)
+            ]
         else:
             text.append(f"  {name}  of shape {made['shape']}; --json shows the values")
     return text
+
+
+def class_shown(made: Mapping[str, Any]) -> str:
+    """Its name; beside it, where it is another, the name that the data have."""
+    if "data_class" in made:
+        return f"{made['class']} ({made['data_class']})"
+    return str(made["class"])

@@ -141,13 +141,13 @@ def check_labels(
 
 
 def refuse_one_class(source: Source) -> None:
-    """Raises SpecError NS664 where all samples are of one class, as far as the labels are at hand."""
+    """Raises SpecError NS664 where all samples are of one class, of those that have names."""
     labels = source.labels()
     if labels is None or labels.ndim != 1 or not len(labels) or (labels != labels[0]).any():
         return
-    name = str(labels[0])
-    if source.classes and labels[0] < len(source.classes):
-        name = source.classes[int(labels[0])]
+    if not source.classes or not 0 <= labels[0] < len(source.classes):
+        return
+    name = source.classes[int(labels[0])]
     raise fail(
         "NS664",
         f"all {len(labels):,} samples are of one class, {name}",

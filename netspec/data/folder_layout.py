@@ -29,7 +29,7 @@ ROLES = {
     "test": ("test", "testing", "tst", "eval", "evaluation"),
 }
 """What the parts of published data are called, the usual word first."""
-AROUND = frozenset(("set", "data", "dataset", "split", "part", "seg", "image", "images", "img", "imgs"))
+AROUND = frozenset(("set", "data", "dataset", "split", "part", "seg", "image", "images", "img"))
 """Words that stand beside them and say nothing: Train_Set, trainset, seg_train, train-images."""
 NO_CLASSES = frozenset(("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"))
 """Folders that systems leave behind; those whose names begin with a dot are none either."""
@@ -182,16 +182,15 @@ def not_classes(top: Path, folders: Sequence[Path], inner: tuple[str, ...]) -> S
 
 
 def note_below(name: str, folder: str) -> tuple[str, ...]:
-    """Where the classes may lie, for a source of that name whose only class is a folder of folders."""
+    """Where the classes may lie, for a source whose only class is a folder of folders."""
     only = Path(name, folder)
     if not only.is_dir():
         return ()
     inside = [each.name for each in entries_of(only) if each.is_dir()]
     if len(inside) < 2:
         return ()
-    return (
-        f"{only} holds {list_briefly(sorted(inside), SHOWN)}: if they are the classes, `path:` leads there",
-    )
+    names = list_briefly(sorted(inside), SHOWN)
+    return (f"{only} holds {names}: if they are the classes, `path:` leads there",)
 
 
 def join_classes(parts: Iterable[Classes]) -> Classes:

@@ -222,6 +222,7 @@ CODES: dict[str, Code] = {
     "NS664": Code("no classes to tell apart"),
     "NS665": Code("cannot write the class map"),
     "NS666": Code("a layer would write over a file"),
+    "NS667": Code("labels in another order than the data's"),
     # 7: serving
     "NS701": Code("layer has no ONNX form"),
     "NS702": Code("weights do not fit the net"),

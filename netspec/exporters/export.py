@@ -19,7 +19,6 @@ from netspec.exporters.certification.promises import ROWS, refuse, rows_word
 from netspec.exporters.certification.samples import Samples, samples_of
 from netspec.exporters.devices import device_for
 from netspec.exporters.endings import held
-from netspec.exporters.labels import labels_of
 from netspec.exporters.latency import hold
 from netspec.exporters.model_file import add_metadata, arrays, publishing, write_model
 from netspec.exporters.sizes import KEY as SIZES
@@ -30,6 +29,7 @@ from netspec.resolve.image_words import contract_of
 from netspec.resolve.sections.image import ImageContract
 from netspec.seal import SEAL, properties_of, seal_of
 from netspec.strict_json import JsonError, read_object
+from netspec.training.class_names import labels_of
 
 if TYPE_CHECKING:
     from torch import nn

@@ -23,6 +23,7 @@ from netspec.ir.graph import TypedGraph
 from netspec.read_options import PLAIN, Reading
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.batches.feeds import Feeds, arguments, section_of
+from netspec.training.class_names import names_of, other_names
 from netspec.training.device import find_device
 from netspec.training.job import Job, Player, TrainingResult
 from netspec.training.loop import prepare, train
@@ -77,6 +78,8 @@ def train_program(
             ),
         )
         raise fail("NS675", fact, path=str(run), notes=notes)
+    if made.feeds.train is not None:
+        compare_names(program, made.feeds.train.classes or (), progress)
     foretold(program, made.job, progress)
     if made.left_out and progress is not None:
         progress.say(f"{weights} lacks {list_briefly(made.left_out, SHOWN)}: filled as the spec says")
@@ -90,6 +93,19 @@ def train_program(
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
     return train(made.job, run, device=device, resume=resume, progress=progress)
+
+
+def compare_names(program: driver.Program, learned: tuple[str, ...], progress: Reporter | None) -> None:
+    """Say which names of the data a list under `output:` has otherwise. Raises SpecError NS667,
+    NS707.
+    """
+    if program.resolved.spec.section("output") is None:
+        return
+    labels = names_of(program, program.graph("deploy"), learned)
+    for output, names in other_names(labels, learned).items():
+        pairs = [f"{own} is {name}" for name, own in zip(labels[output], names, strict=True) if own]
+        if progress is not None:
+            progress.say(f"{output} has other names than the data: {list_briefly(pairs, SHOWN)}")
 
 
 def foretold(program: driver.Program, job: Job, progress: Reporter | None) -> None:

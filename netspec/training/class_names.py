@@ -1,10 +1,13 @@
-"""Class names for the outputs of a model. In: what the spec says under `output:`, or the class map
-of a run; out: names by output.
+"""Class names for the outputs of a model. In: what the spec says under `output:`, and what the data
+call the classes; out: names by output. Knows no torch.
 """
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import list_briefly
 from netspec.driver import Program
 from netspec.file_reading import read_bytes
 from netspec.ir.graph import TypedGraph, Value
@@ -12,30 +15,31 @@ from netspec.strict_json import BYTES, JsonError, member, read_object
 from netspec.syntax.located import Located
 from netspec.syntax.paths import OutsideError, resolve_path, roots
 
-__all__ = ["labels_of"]
+__all__ = ["labels_of", "learned_names", "names_of", "other_names"]
 
 CLASSES = "classes.json"
+SHOWN = 6
 
 
 def labels_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str, list[str]]:
-    """`names_of`; of a run whose paths lead nowhere, findings say how the folder that its record
-    names is confirmed.
-    """
-    if not program.reading.unproven:
-        return names_of(program, typed, run)
-    from netspec.training.run.folder import telling
-
-    with telling(program.reading.unproven):
-        return names_of(program, typed, run)
-
-
-def names_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str, list[str]]:
     """Names by output: what `labels:` lists, or the lines of the file that it names; else the run's
     classes, where their number fits.
 
-    Raises SpecError NS707 where a file cannot be read, or its names do not match the output's size,
-    NS114 where it lies outside.
+    Raises SpecError NS667 where a list has the run's names in another order, NS707 where a file
+    cannot be read or its names do not match the output's size, NS114 where it lies outside. Of a
+    run whose paths lead nowhere, findings say how the folder that its record names is confirmed.
     """
+    learned = learned_names(run) if run is not None else []
+    if not program.reading.unproven:
+        return names_of(program, typed, learned)
+    from netspec.training.run.folder import telling
+
+    with telling(program.reading.unproven):
+        return names_of(program, typed, learned)
+
+
+def names_of(program: Program, typed: TypedGraph, learned: Sequence[str]) -> dict[str, list[str]]:
+    """Names by output; `learned`: what the data call the classes, in the order of their numbers."""
     section = program.resolved.spec.section("output")
     found: dict[str, list[str]] = {}
     for name, body in (
@@ -44,11 +48,47 @@ def names_of(program: Program, typed: TypedGraph, run: Path | None) -> dict[str,
         said = body.get("labels") if isinstance(body.value, dict) else None
         if said is not None:
             found[name] = read_names(said, program, typed, name)
-    classes = read_learned_names(run) if run is not None else []
+            if len(found[name]) == len(learned):
+                refuse_other_order(found[name], learned, name, said)
     for value in typed.graph.outputs:
-        if classes and size(typed, value) == len(classes):
-            found.setdefault(value.name, classes)
+        if learned and size(typed, value) == len(learned):
+            found.setdefault(value.name, list(learned))
     return found
+
+
+def refuse_other_order(listed: Sequence[str], learned: Sequence[str], output: str, said: Located) -> None:
+    """Raises SpecError NS667 where a name of the data stands at another number of the list."""
+    places = {alike(name): number for number, name in enumerate(learned)}
+    if len(places) < len(learned):
+        return
+    for number, name in enumerate(listed):
+        own = places.get(alike(name), number)
+        if own != number:
+            raise fail(
+                "NS667",
+                f"class {number} of {output} is {name} in the list, and {learned[number]} in the"
+                f" data, where {name} is class {own}",
+                span=said.span,
+                notes=(
+                    f"the data number their classes {list_briefly(learned, SHOWN)}",
+                    "list them so, or take `labels:` out: a run knows the names of its data",
+                ),
+            )
+
+
+def alike(name: str) -> str:
+    """Names that people write in two ways are one: golden_retriever, Golden Retriever."""
+    return re.sub(r"[\s_-]+", " ", name).strip().casefold()
+
+
+def other_names(labels: Mapping[str, Sequence[str]], learned: Sequence[str]) -> dict[str, list[str]]:
+    """By output, for each class what the data call it where a list calls it otherwise, else ""."""
+    found = {}
+    for output, names in labels.items():
+        if len(names) == len(learned) and list(names) != list(learned):
+            pairs = zip(names, learned, strict=True)
+            found[output] = ["" if alike(name) == alike(own) else own for name, own in pairs]
+    return {output: names for output, names in found.items() if any(names)}
 
 
 def read_names(said: Located, program: Program, typed: TypedGraph, output: str) -> list[str]:
@@ -93,7 +133,7 @@ def lines(path: Path, folder: str, said: Located, output: str) -> list[str]:
     return [name.strip() for name in names[: -1 if names[-1] == "" else None]]
 
 
-def read_learned_names(run: Path) -> list[str]:
+def learned_names(run: Path) -> list[str]:
     """The names that the run's data had, in the order of their numbers; none if it had none."""
     path = run / CLASSES
     if not path.is_file():
