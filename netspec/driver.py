@@ -34,6 +34,7 @@ from netspec.syntax.reader import read, read_file
 
 __all__ = [
     "Program",
+    "bare_findings",
     "blames_number",
     "findings",
     "load",
@@ -216,7 +217,7 @@ def typed_or_told(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
     """The typed graph, or None and the findings with what the rules themselves offer, tried."""
     before = len(diagnostics.found)
     typed = infer(graph, diagnostics)
-    if any(map(disagreement, diagnostics.found[before:])):
+    if not diagnostics.bare and any(map(disagreement, diagnostics.found[before:])):
         from netspec.analysis.rule_fixes import with_rule_fixes
 
         diagnostics.found[before:] = with_rule_fixes(diagnostics.found[before:])
@@ -254,18 +255,23 @@ def findings(source: Source, reading: Reading) -> list[Diagnostic]:
     return look(source, reading)[0]
 
 
+def bare_findings(source: Source, reading: Reading) -> list[Diagnostic]:
+    """The same findings without what only people need: to compare a changed text's with."""
+    return look(source, reading, bare=True)[0]
+
+
 @no_collection()
 @limit_cost()
-def look(source: Source, reading: Reading) -> tuple[list[Diagnostic], int]:
+def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[Diagnostic], int]:
     """The findings, and how many layers were looked at for them."""
-    diagnostics = Diagnostics()
+    diagnostics = Diagnostics(bare=bare)
     resolved = resolve_source(source, diagnostics, reading)
     if resolved is None and any(d.code == "NS209" for d in diagnostics.found) and is_library(source):
         diagnostics.found = [d for d in diagnostics.found if d.code != "NS209" or d.about.key != "layers"]
     if resolved is not None:
         views: dict[str, TypedGraph] = {}
         for phase in ("test", "train") if has_phases(resolved) else ("test",):
-            found = Diagnostics()
+            found = Diagnostics(bare=bare)
             found.found = list(diagnostics.found)
             typed = type_graph(resolved, phase, reading, found)
             diagnostics.layers += found.layers

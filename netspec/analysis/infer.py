@@ -204,7 +204,7 @@ def infer(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
     """Type the whole graph; every independent error is reported with its arithmetic."""
     found = Pass(graph).run()
     for node, error in found.errors:
-        diagnostics.add(explain_refusal(node, error, found))
+        diagnostics.add(explain_refusal(node, error, found, bare=diagnostics.bare))
     shared = sharing(graph, found.weights, diagnostics)
     if found.errors or diagnostics.failed:
         return None
@@ -212,9 +212,9 @@ def infer(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:
     return TypedGraph(graph, types, found.weights, shared, tuple(found.facts))
 
 
-def explain_refusal(node: Node, error: Exception, found: Pass) -> Diagnostic:
-    """The error with its place, its arithmetic, where its bottoms come from, and the sizes that
-    disagree.
+def explain_refusal(node: Node, error: Exception, found: Pass, *, bare: bool = False) -> Diagnostic:
+    """The error with its place and the sizes that disagree; unless `bare`, with its arithmetic and
+    where its bottoms come from.
     """
     bottoms = tuple(t for v in node.bottoms if isinstance(t := found.types.get(v), TensorType))
     if not isinstance(error, RuleError):
@@ -224,7 +224,11 @@ def explain_refusal(node: Node, error: Exception, found: Pass) -> Diagnostic:
             node.places["type"],
             about=About(node.name),
         )
-    traced = retrace_rule(node.layer, bottoms) or error
+    traced = error
+    beside: tuple[Label, ...] = ()
+    if not bare:
+        traced = retrace_rule(node.layer, bottoms) or error
+        beside = (*origins(node, bottoms, error), *causes(node, bottoms, error, found.types))
     place = node.places[error.at]
     given = node.places.sources.get(error.at, ())
     span = given[0] if len(given) == 1 else place
@@ -248,7 +252,7 @@ def explain_refusal(node: Node, error: Exception, found: Pass) -> Diagnostic:
         f"{node.layer.type} {node.name}: {error.fact}",
         span,
         error.label or error.fact,
-        others=(*used, *origins(node, bottoms, error), *causes(node, bottoms, error, found.types)),
+        others=(*used, *beside),
         rule=traced.rule,
         about=About(node.name),
         evidence=evidence,

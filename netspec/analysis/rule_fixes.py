@@ -19,7 +19,7 @@ from netspec.source import Span
 
 __all__ = ["turned", "with_rule_fixes"]
 
-VISITS = 40_000
+VISITS = 24_000
 """Layers that all trials of changes in one graph may visit. A change that was not tried is not
 offered.
 """

@@ -169,11 +169,15 @@ class Diagnostic:
 class Diagnostics:
     """The findings of one run, in the order they were made. layers: how many were looked at, once
     for each look: what the run cost.
+
+    bare: nobody reads them, they are only compared with others: codes, places and facts without
+    what else there is to say.
     """
 
-    __slots__ = ("few", "found", "layers")
+    __slots__ = ("bare", "few", "found", "layers")
 
-    def __init__(self) -> None:
+    def __init__(self, *, bare: bool = False) -> None:
+        self.bare = bare
         self.found: list[Diagnostic] = []
         self.layers = 0
         self.few: dict[str, int] = {}

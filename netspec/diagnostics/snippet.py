@@ -2,6 +2,7 @@
 long lines clipped around the place.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 __all__ = ["Line", "clean"]
@@ -33,13 +34,7 @@ class Line:
         self.cut = max(start - _AROUND, 0)
         line = line[self.cut : start + _AROUND]
         start, end = start - self.cut, None if end is None else end - self.cut
-        self.cells: list[str] = []
-        self.at = [0]  # the column of each character, and of the end
-        for c in line:
-            gap = _TAB - self.at[-1] % _TAB
-            shown, width = (" " * gap, gap) if c == "\t" else _cell(c)
-            self.cells.append(shown)
-            self.at.append(self.at[-1] + width)
+        self.cells, self.at = _cells(line)  # `at`: the column of each character, and of the end
         self.first, self.last = self._window(start, len(line) if end is None else end)
         head, tail = "…" * (self.first + self.cut > 0), "…" * (self.last < len(line))
         self.text = (head + "".join(self.cells[self.first : self.last]) + tail).rstrip()
@@ -67,6 +62,19 @@ class Line:
             first = next(i for i in range(count + 1) if self.at[i] >= max(wanted, 0))
         last = max(i for i in range(first, count + 1) if self.at[i] - self.at[first] <= _WIDTH)
         return first, last
+
+
+def _cells(line: str) -> tuple[Sequence[str], Sequence[int]]:
+    """How each character is shown, and the column of each and of the end."""
+    if line.isascii() and line.isprintable():
+        return line, range(len(line) + 1)
+    cells, at = [], [0]
+    for c in line:
+        gap = _TAB - at[-1] % _TAB
+        shown, width = (" " * gap, gap) if c == "\t" else _cell(c)
+        cells.append(shown)
+        at.append(at[-1] + width)
+    return cells, at
 
 
 @cache

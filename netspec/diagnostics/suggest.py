@@ -11,13 +11,15 @@ __all__ = ["clearly", "distance", "limit_cost", "nearest"]
 
 _BEGINS = 2
 """Rank of a word that begins another."""
-_WORK = 750_000
+_WORK = 400_000
 """What one check may spend on comparing words, about a second; a pair takes 1, one whose letters
 are alike 4 more.
 
 Behind that no name is suggested any more.
 """
 _ALIKE = 4
+_HEAD = 3
+"""Letters at least that one word must begin another with."""
 _LONG, _SPELT = 200, 100
 """Characters of a word that are compared, and of one that is looked at letter by letter."""
 _LEFT: ContextVar[list[int] | None] = ContextVar("left", default=None)
@@ -65,17 +67,24 @@ def _rank_known(word: str, known: tuple[str, ...]) -> tuple[tuple[tuple[tuple[in
     """The known words near a word, best first, each with how near; and what it cost to know."""
     folded, letters = _fold(word)
     bound = max(1, (len(folded) + 1) // 3)
+    head, spelt = folded[:_HEAD], len(folded) < _SPELT
+    where = _places(folded)
     ranked: list[tuple[tuple[int, int], str]] = []
     cost = len(known)
     for candidate in dict.fromkeys(known) if folded else ():
         other, others = _fold(candidate)
-        alike = (
-            (letters & ~others).bit_count() <= bound
+        steps = bound + 1
+        if (
+            spelt
+            and -bound <= len(other) - len(folded) <= bound
+            and (letters & ~others).bit_count() <= bound
             and (others & ~letters).bit_count() <= bound
-            and len(folded) < _SPELT
-        )
-        cost += _ALIKE * alike
-        rank = _rank(folded, other, bound, distance(folded, other, bound) if alike else bound + 1)
+        ):
+            cost += _ALIKE
+            steps = _steps(where, len(folded), other, bound)
+        elif not other.startswith(head):
+            continue
+        rank = _rank(folded, other, bound, steps)
         if rank is not None and candidate != word:
             ranked.append((rank, candidate))
     return tuple(sorted(ranked)), cost
@@ -85,25 +94,37 @@ def distance(a: str, b: str, bound: int) -> int:
     """Insertions, deletions, substitutions and swaps of neighbours between two words (Damerau 1964,
     optimal string alignment).
 
-    Anything beyond `bound` is bound + 1. The columns of the table are bits: Hyyro, "A bit-vector
-    algorithm for computing Levenshtein and Damerau edit distances", Nordic Journal of Computing 10
-    (2003).
+    Anything beyond `bound` is bound + 1.
     """
     if abs(len(a) - len(b)) > bound:
         return bound + 1
     if not a:
         return len(b)
+    return _steps(_places(a), len(a), b, bound)
+
+
+def _places(word: str) -> dict[str, int]:
+    """Where in a word each letter stands, as bits."""
     where: dict[str, int] = {}
-    for i, c in enumerate(a):
+    for i, c in enumerate(word):
         where[c] = where.get(c, 0) | 1 << i
-    every, last = (1 << len(a)) - 1, 1 << (len(a) - 1)
+    return where
+
+
+def _steps(where: dict[str, int], length: int, b: str, bound: int) -> int:
+    """The distance of a word, its letters' places and its length given, and another.
+
+    The columns of the table are bits: Hyyro, "A bit-vector algorithm for computing Levenshtein and
+    Damerau edit distances", Nordic Journal of Computing 10 (2003).
+    """
+    every, last = (1 << length) - 1, 1 << (length - 1)
     up, down, same, here = (
         every,
         0,
         0,
         0,
     )  # steps +1 and -1 down a column; cells equal to their diagonal; where the letter stands
-    steps, left = len(a), len(b)
+    steps, left = length, len(b)
     for c in b:
         before, here = here, where.get(c, 0)
         same = (((here & up) + up) ^ up) | here | down | (((~same & here) << 1) & before)
@@ -147,7 +168,7 @@ def _rank(word: str, candidate: str, bound: int, steps: int) -> tuple[int, int] 
 def _begins(word: str, candidate: str) -> bool:
     shorter, longer = sorted((word, candidate), key=len)
     return (
-        len(shorter) >= 3
+        len(shorter) >= _HEAD
         and longer.startswith(shorter)
         and (len(word) < len(candidate) or len(shorter) * 3 > len(longer))
     )

@@ -11,6 +11,7 @@ from netspec.analysis.expect.budget import read_expected_shapes
 from netspec.diagnostics.codes import Phase
 from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.frozen_classes import replace_fields
+from netspec.garbage_collection import no_collection
 from netspec.read_options import PLAIN, Reading
 from netspec.repair.effort import SECOND, Check, Effort, SpentError, weight
 from netspec.resolve.resolve import wire
@@ -19,6 +20,7 @@ from netspec.source import Source
 if TYPE_CHECKING:
     from netspec.repair.autofix import Repair
 from netspec.driver import (
+    bare_findings,
     blames_number,
     findings,
     load_source,
@@ -35,6 +37,8 @@ BEHIND = 2
 """Faults in sizes that are told behind a first one."""
 
 
+ACCUSED = 300
+"""Findings beyond which no one number is looked for that would mend them all."""
 GUESSES = 0.6
 """The part of what is left of the effort that is spent on whose fault it is, before fixes are
 tried.
@@ -48,6 +52,7 @@ DAMAGES = 3
 """Places where a text is no YAML behind which reading goes on."""
 
 
+@no_collection()
 def check_source(
     source: Source,
     reading: Reading = PLAIN,
@@ -76,6 +81,7 @@ def settle_findings(
     found, layers = look(source, reading)
     cost = weight(source, layers, len(found))
     check = effort.paying(partial(findings, reading=reading), cost)
+    compared = partial(bare_findings, reading=reading)
     if early is not None and (any(fix.edits for d in found for fix in d.fixes) or blames_number(found)):
         early(found)
     if damages and found and found[0].phase == Phase.READING:
@@ -88,18 +94,18 @@ def settle_findings(
             further = read_on(found, source, whole) if is_exhausted(found, source) else None
             if further is not None:
                 return further
-    if blames_number(found):
+    if blames_number(found) and len(found) <= ACCUSED:
         with effort.part(GUESSES) as part, suppress(SpentError):
             found = with_blame(found, source, reading, part.paying(partial(findings, reading=reading), cost))
     if any(d.code in ("NS201", "NS203", "NS208") and d.others for d in found):
         from netspec.repair.names import resolve_names
 
         with effort.part(GUESSES) as part:
-            found = resolve_names(found, source, part.paying(partial(findings, reading=reading), cost))
+            found = resolve_names(found, source, part.paying(compared, cost), part.left // cost)
     if any(fix.edits for d in found for fix in d.fixes):
         from netspec.repair.autofix import keep_helpful_fixes
 
-        found = keep_helpful_fixes(found, source, check, effort.left // cost)
+        found = keep_helpful_fixes(found, source, effort.paying(compared, cost), effort.left // cost)
     return found
 
 

@@ -25,6 +25,8 @@ MISSING = ("NS201", "NS208")
 WANTED = (*MISSING, "NS330")
 """Findings whose place is a name that nothing makes."""
 WORD = re.compile(r"[A-Za-z_][\w./-]*")
+PAIR = 2
+"""Places that may both be the wrong one, so trials that decide between them."""
 NAMES = 4
 """Names that a renamed layer is tried with, and findings that are settled by trials."""
 
@@ -44,13 +46,18 @@ class Trial(NamedTuple):
         return self.errors, self.warnings
 
 
-def resolve_names(found: Sequence[Diagnostic], source: Source, check: Check) -> list[Diagnostic]:
+def resolve_names(
+    found: Sequence[Diagnostic], source: Source, check: Check, affordable: int
+) -> list[Diagnostic]:
     """The findings, those on names at the place that a trial blames. What goes with a clean trial's
     edit is left out.
 
-    Those behind the effort that is left stay as they are.
+    Those behind the effort that is left stay as they are; where fewer than two trials are
+    `affordable` none is made, since one by itself decides nothing.
     """
     kept = list(found)
+    if affordable < PAIR:
+        return kept
     with suppress(SpentError):
         for d in [d for d in found if is_disputed(d, source)][:NAMES]:
             if d in kept:

@@ -3,6 +3,7 @@ phase, or of the deployed net, from it.
 """
 
 from contextlib import suppress
+from functools import partial
 
 from netspec.diagnostics.evidence import About, Unheard
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, write_nearest
@@ -239,7 +240,9 @@ def defaults_of(section: Located | None, known: Vocabulary, diagnostics: Diagnos
             from netspec.resolve.messages.unknown_words import notes_on
 
             for key in strangers:
-                diagnostics.add(unknown_key(key, body, cls.names, f"defaults of {kind}", notes_on(cls, key)))
+                diagnostics.add(
+                    unknown_key(key, body, cls.names, f"defaults of {kind}", partial(notes_on, cls))
+                )
         if not isinstance(body.value, dict):
             diagnostics.error("NS104", f"defaults of {kind} must be a mapping", body.span)
         check_values(kind, cls, body, diagnostics)

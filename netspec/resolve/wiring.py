@@ -2,7 +2,7 @@
 shape and no particular layer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
@@ -330,12 +330,9 @@ class Builder:
                 others=others,
                 notes=("layers run in the order of the list",),
             )
-        visible = (
-            n.removeprefix(scope.prefix)
-            for n in chain(self.blobs, scope.inputs)
-            if n.startswith(scope.prefix)
-        )
-        near = nearest(name, visible)
+        if self.diagnostics.bare:
+            return Diagnostic("NS201", f"{reader} reads {name}", span)
+        near = nearest(name, self.visible(scope))
         fixes = write_nearest(near, span)
         if near:
             label = f"did you mean {' or '.join(near)}?"
@@ -344,6 +341,13 @@ class Builder:
         maker = self.made.get(scope.prefix + near[0]) if near else None
         others = (Label(maker, "a similar name"),) if maker is not None else ()
         return Diagnostic("NS201", f"{reader} reads {name}", span, label, others=others, fixes=fixes)
+
+    def visible(self, scope: Scope) -> Iterable[str]:
+        """What a bottom may name there."""
+        made = chain(self.blobs, scope.inputs)
+        if scope.prefix:
+            return (name.removeprefix(scope.prefix) for name in made if name.startswith(scope.prefix))
+        return made
 
     def find_left_out(self, full: str) -> Draft | Stranger | None:
         """A layer that makes a value in other states of the net only; None where this state keeps a

@@ -68,6 +68,8 @@ def show_written(at: Located) -> str:
 @lru_cache(maxsize=4)
 def find_declared(source: Source | None) -> frozenset[str]:
     """Names of the variables that a file declares, at its top and in its blocks."""
-    tree = read(source, Diagnostics()) if source is not None else None
+    if source is None or "vars" not in source.text:
+        return frozenset()
+    tree = read(source, Diagnostics())
     parts = tree.walk() if tree is not None else ()
     return frozenset(name for part in parts if (own := part.get("vars")) is not None for name in own.mapping)

@@ -46,6 +46,10 @@ SPECS = {
     "misspelt keys": chain("name: r{i}, type: Convolution, nun_output: 3, kernel_size: 1, bottom: {before}"),
     "no numbers": chain("name: r{i}, type: Convolution, num_output: 3x, kernel_size: 1, bottom: {before}"),
     "windows too large": chain("name: r{i}, type: Convolution, num_output: 3, kernel_size: 9, bottom: data"),
+    "misspelt fillers": chain(
+        "name: r{i}, type: InnerProduct, num_output: 3, bottom: data, weight_filler: {{type: xav{i}ier}}"
+    ),
+    "misspelt words": chain("name: r{i}, type: Pooling, pool: MAXI, kernel_size: 1, bottom: {before}"),
     "one name for all": chain("name: r, type: ReLU, bottom: data"),
     "texts that double": doubling("x" * 30, "$a$a$a$a"),
     "lists that double": doubling("[1, 2, 3, 4]", "${a + a}"),

@@ -7,6 +7,7 @@ own schemas use are judged here; tests hold the two to the same faults.
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from netspec.kinds import Schema
@@ -43,12 +44,34 @@ class At(NamedTuple):
         return At(self.value[step], (*self.path, step), (*self.inner, step))
 
 
+class Asked:
+    """A schema and a value; equal to another of the same schema whose value is written alike."""
+
+    def __init__(self, schema: Schema, value: Any) -> None:
+        self.schema, self.value = schema, value
+        self.key = id(schema), repr(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Asked) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
 def faults(schema: Schema, value: Any) -> list[Fault]:
     """The faults of a value."""
+    return answer(Asked(schema, value))
+
+
+@lru_cache(maxsize=64)
+def answer(asked: Asked) -> list[Fault]:
+    """The same: thousands of layers may have one fault. What is kept holds its schema, so no other
+    gets its id.
+    """
     try:
-        return faults_by_jsonschema(schema, value)
+        return faults_by_jsonschema(asked.schema, asked.value)
     except ModuleNotFoundError:
-        return own_faults(schema, value)
+        return own_faults(asked.schema, asked.value)
 
 
 def faults_by_jsonschema(schema: Schema, value: Any) -> list[Fault]:

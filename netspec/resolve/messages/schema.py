@@ -124,18 +124,18 @@ def list_known_keys(error: Fault, subject: Subject) -> list[str]:
 def unknown_keys(error: Fault, at: Located, where: str, subject: Subject) -> list[Diagnostic]:
     known = list_known_keys(error, subject)
     notes = None if error.absolute_path else subject.notes
-    return [
-        unknown_key(key, at, known, where, notes(key) if notes is not None else None)
-        for key in error.instance
-        if key not in known
-    ]
+    return [unknown_key(key, at, known, where, notes) for key in error.instance if key not in known]
 
 
 def unknown_key(
-    key: str, at: Located, known: Iterable[str], what: str, notes: tuple[str, ...] | None = None
+    key: str,
+    at: Located,
+    known: Iterable[str],
+    what: str,
+    notes: Callable[[str], tuple[str, ...]] | None = None,
 ) -> Diagnostic:
     """A key that nothing knows: with the nearest names and an edit to the first; with none near,
-    with notes, by default the known keys.
+    with notes on it, by default the known keys.
     """
     known = list(known)
     span, near = at.key_span(key), meant_by(key, known)
@@ -151,7 +151,7 @@ def unknown_key(
             text,
             span,
             "not known here",
-            notes=listed if notes is None else notes,
+            notes=listed if notes is None else notes(key),
             evidence=Unheard(),
         )
     edits = (
