@@ -80,6 +80,10 @@ TRAITS: dict[str, Trait] = {
     "stochastic": Trait("draws numbers in training", "`draws`, where only a parameter makes it do so"),
     "takes_logits": Trait("a loss that takes the sigmoid of its first bottom itself", "trait loss"),
     "takes_scores": Trait("a loss that normalises its first bottom itself, by a softmax", "trait loss"),
+    "takes_shares": Trait(
+        "a loss whose labels may be shares of the classes",
+        "a label of the scores' shape, real numbers, counts so",
+    ),
     "transposed": Trait("its windows slide over the top, not the bottom", "trait windowed"),
     "unpools": Trait(
         "puts values back where a pooling took them, by the mask in bottom 1",
@@ -97,7 +101,13 @@ TRAITS: dict[str, Trait] = {
     ),
 }
 
-IMPLIED = {"metric": "no_gradient", "takes_logits": "loss", "takes_scores": "loss", "transposed": "windowed"}
+IMPLIED = {
+    "metric": "no_gradient",
+    "takes_logits": "loss",
+    "takes_scores": "loss",
+    "takes_shares": "loss",
+    "transposed": "windowed",
+}
 
 SOURCE = frozenset(("data", "input"))
 """Traits of layers whose tops are inputs of the net."""

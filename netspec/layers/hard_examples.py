@@ -33,7 +33,9 @@ class SoftmaxWithLossOHEM(
     """
 
     def infer(self, x: TensorType, label: TensorType) -> tuple[TensorType, ...]:
-        return (*super().infer(x, label), TensorType(label.shape))
+        axis = x.axis(self.axis)
+        each = x.shape[:axis] + x.shape[axis + 1 :] if self.by_shares(x, label) else label.shape
+        return (*super().infer(x, label), TensorType(each))
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         return super().kept(bottoms, tops[:1])
@@ -53,6 +55,7 @@ class SoftmaxWithLossOHEM(
         yield accepts("{}", "R,21; R -> (); R,21; R")
         yield accepts("{ignore_label: -1}", "N,5,H,W; N,1,H,W -> (); N,5,H,W; N,1,H,W")
         yield accepts("{normalization: BATCH_SIZE}", "N,5; N -> ()")
+        yield accepts("{}", "N,5; N,5 -> (); N,5; N")
         yield rejects("{}", "N,10; N,2", code="NS302", at="bottom.1")
 
 

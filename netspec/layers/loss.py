@@ -72,7 +72,7 @@ class SoftmaxWithLoss(
     param=("softmax_param", "loss_param"),
     legacy=("SOFTMAX_LOSS", "softmax_loss", "SoftmaxLoss"),
     tops=(1, 2),
-    traits=("takes_scores",),
+    traits=("takes_scores", "takes_shares"),
 ):
     """Cross-entropy of the softmax of scores against integer labels.
 
@@ -80,6 +80,9 @@ class SoftmaxWithLoss(
 
     The bound keeps the value finite; the gradient is p - 1 at the label as always. Bottoms: scores
     (N, K, ...), labels (N, ...), whole numbers from 0 to K - 1. A second top holds p.
+
+    A label of the scores' own shape, K > 1, holds shares of the classes instead, real numbers that sum
+    to 1: E = -1/Z sum_i sum_k t_ik log p_ik.
     """
 
     axis: int = param(
@@ -88,10 +91,18 @@ class SoftmaxWithLoss(
     engine: Engine = param(default="DEFAULT", group="softmax_param", doc=ENGINE)
 
     def infer(self, x: TensorType, label: TensorType) -> tuple[TensorType, ...]:
-        predictions(x, label, x.axis(self.axis))
+        if not self.by_shares(x, label):
+            predictions(x, label, x.axis(self.axis))
         return SCALAR, TensorType(x.shape)
 
+    def by_shares(self, x: TensorType, label: TensorType) -> bool:
+        """Whether labels are shares of the classes."""
+        classes = x.shape[x.axis(self.axis)]
+        return label.dtype != "int64" and label.shape == x.shape and isinstance(classes, int) and classes > 1
+
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
+        if self.by_shares(x, label):
+            return {}
         return {1: x.shape[x.axis(self.axis)]}
 
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
@@ -117,6 +128,8 @@ class SoftmaxWithLoss(
         yield accepts("{axis: 2, normalization: BATCH_SIZE}", "T,N,8; T,N -> ()")
         yield accepts("{axis: -1, normalization: NONE}", "2,3,5; 2,3 -> ()")
         yield accepts("{}", "N,10; N,1,1,1 -> (); N,10")
+        yield accepts("{}", "N,10; N,10 -> ()")
+        yield accepts("{axis: 2}", "T,N,8; T,N,8 -> (); T,N,8")
         yield rejects("{}", "N,10; N,2", code="NS302", at="bottom.1")
         yield rejects("{}", "6,5; 4", code="NS302", at="bottom.1")
         yield rejects("{axis: 2}", "N,10; N", code="NS303", at="axis")

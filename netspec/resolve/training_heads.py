@@ -224,7 +224,8 @@ def label_type(scores: TensorType, layer: Layer) -> TensorType:
     """Labels for scores: classes, one for each place; for a layer that takes no classes numbers, as
     many as scores.
     """
-    if 1 not in layer.indices(scores, scores):
+    whole = scores._replace(dtype="int64")  # real numbers could be shares of the classes
+    if 1 not in layer.indices(scores, whole):
         return TensorType(scores.shape)
     axis = layer.along(scores)
     return TensorType(scores.shape[:axis] + scores.shape[axis + 1 :], "int64")

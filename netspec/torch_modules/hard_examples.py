@@ -27,6 +27,11 @@ class SoftmaxWithLossOHEM(nn.Module):
             return total
         with torch.no_grad():
             scores = planes(x, self.loss.axis)
+            if label.is_floating_point() and label.shape == x.shape and scores.shape[1] > 1:
+                logs = F.log_softmax(scores, 1).clamp_min(LOG_FLT_MIN)
+                losses = -(planes(label.to(x.dtype), self.loss.axis) * logs).sum(1)
+                places = x.select(self.loss.axis, 0).shape
+                return (total, x.softmax(self.loss.axis), losses.reshape(places))[: self.tops]
             target = label.reshape(scores.shape[0], *scores.shape[2:]).long()
             if self.loss.ignore_label is None:
                 ignored = -100

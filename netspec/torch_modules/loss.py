@@ -49,6 +49,9 @@ class SoftmaxWithLoss(nn.Module):
 
     def forward(self, x: Tensor, label: Tensor) -> "Tensor | tuple[Tensor, Tensor]":
         scores = planes(x, self.axis)
+        if label.is_floating_point() and label.shape == x.shape and scores.shape[1] > 1:
+            loss = self.by_shares(F.log_softmax(scores, 1), planes(label.to(x.dtype), self.axis))
+            return (loss, x.softmax(self.axis)) if self.probabilities else loss
         target = label.reshape(scores.shape[0], *scores.shape[2:]).long()
         ordinary = self.ignore_label is None and self.normalization in ("VALID", "FULL")
         words: dict[str, Any] = {
@@ -64,6 +67,11 @@ class SoftmaxWithLoss(nn.Module):
         if self.probabilities:
             return (loss, x.softmax(self.axis))
         return loss
+
+    def by_shares(self, logs: Tensor, shares: Tensor) -> Tensor:
+        """The same against shares of the classes, which sum to 1 at each place; none is ignored."""
+        losses = -(shares * limit_below(logs, LOG_FLT_MIN)).sum(1)
+        return losses.sum() / normalizer(self.normalization, logs.shape[0], losses.numel(), None)
 
 
 class SigmoidCrossEntropyLoss(nn.Module):
