@@ -1,7 +1,8 @@
-"""The words that a layer type of one's own is written with: `from netspec.plugin import Layer,
+"""The words that a layer type, or an augmentation, of one's own is written with: `from netspec.plugin import Layer,
 param, module, ...` (docs/plugins.md).
 """
 
+from netspec.augmentation.definition import Augmentation, ImageChange, MapChange, SequenceChange
 from netspec.ir.dims import Size, ceil_div, largest, product, smallest, total
 from netspec.ir.layer import (
     Example,
@@ -22,15 +23,19 @@ from netspec.layers.common.windows import windows
 from netspec.record import Record, param
 
 __all__ = [
+    "Augmentation",
     "Example",
     "Filler",
+    "ImageChange",
     "Kept",
     "Layer",
+    "MapChange",
     "ModuleText",
     "OnnxBuilder",
     "OnnxValue",
     "Record",
     "RuleError",
+    "SequenceChange",
     "Size",
     "TensorType",
     "Weight",

@@ -18,11 +18,14 @@ __all__ = ["LabelRule", "bind", "check_labels", "check_shape", "refuse_one_class
 class LabelRule(NamedTuple):
     """What labels may be: 0 .. width - 1, and those that the loss ignores. `layer` makes the
     scores, one for each class.
+
+    strict: a layer that takes whole numbers alone, and no shares of the classes; empty for none.
     """
 
     width: int
     ignored: tuple[int, ...] = ()
     layer: str = "the net"
+    strict: str = ""
 
 
 def bind(source: Source, inputs: Iterable[str], fields: Mapping[str, str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "arrive",
+    "centre_crop",
     "decode",
     "load_image",
     "open_picture",

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from netspec.allowed_paths import within
+from netspec.augmentation.kernels.draw import Draw
 from netspec.caffe.blobs import read_whole_blob
 from netspec.data.layer_paths import find_layer_file, folder_of, reach
 from netspec.data.layer_sources import fields_of, open_layer
@@ -104,7 +105,7 @@ class Reader:
         )
         transform = self.transform() if field == "image" else None
         return (
-            transform(samples, torch.default_generator) if transform else torch.as_tensor(samples)
+            transform(samples, chance_draw(len(samples))) if transform else torch.as_tensor(samples)
         ).float()
 
     def transform(self) -> CaffeTransform | None:
@@ -118,6 +119,11 @@ class Reader:
             else None
         )
         return CaffeTransform(given, self.train, mean, self.source().name)
+
+
+def chance_draw(count: int) -> Draw:
+    """The draws of a call that no seed and no order of samples stand behind: torch's own state."""
+    return Draw.of(int(torch.randint(2**62, ())), 0, np.arange(count))
 
 
 class Writer:

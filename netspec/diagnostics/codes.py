@@ -271,6 +271,7 @@ CODES: dict[str, Code] = {
     "NS688": Code("no player learns it"),
     "NS689": Code("cannot fill this input"),
     "NS690": Code("weights that no longer learn", "warning"),
+    "NS692": Code("unknown augmentation"),
     "NS694": Code("the learning rate is 0"),
     "NS695": Code("the learning rate is no rate"),
     # 5: compiling

@@ -115,6 +115,8 @@ def training(resolved: Resolved, names: Mapping[str, str]) -> dict[str, Any]:
     if record is None:
         return {}
     found = complete(record)
+    if resolved.augment:
+        found["augment"] = [{"type": each.type, **complete(each)} for each in resolved.augment]
     heads = found.get("loss")
     for head in heads if isinstance(heads, list) else [heads]:
         if isinstance(head, dict) and "bottom" in head:

@@ -4,7 +4,7 @@ source and notes.
 
 from typing import NamedTuple
 
-from netspec.ir.layer import Layer
+from netspec.record import Record
 
 __all__ = ["Manual", "manual", "sentence"]
 
@@ -20,7 +20,7 @@ class Manual(NamedTuple):
     notes: tuple[str, ...]
 
 
-def manual(cls: type[Layer]) -> Manual:
+def manual(cls: type[Record]) -> Manual:
     """The parts of a layer's docstring; the source is what stands in brackets at the end of the
     equation.
     """
@@ -47,6 +47,6 @@ def source_start(text: str) -> int:
     return -1
 
 
-def sentence(cls: type[Layer]) -> str:
-    """What the layer does, in one sentence."""
+def sentence(cls: type[Record]) -> str:
+    """What the layer, or the augmentation, does, in one sentence."""
     return manual(cls).sentence

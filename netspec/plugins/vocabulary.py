@@ -13,13 +13,24 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from netspec.augmentation import find as find_augmentation
+from netspec.augmentation.definition import Augmentation
 from netspec.frozen_classes import fresh, frozen
 from netspec.ir.layer import Layer
 from netspec.ir.traits import DefinitionError
 from netspec.layers import every, find, types
 from netspec.source import Source
 
-__all__ = ["GROUP", "NotAllowedError", "PluginError", "Vocabulary", "define_types", "find_installed", "light"]
+__all__ = [
+    "GROUP",
+    "NotAllowedError",
+    "PluginError",
+    "Vocabulary",
+    "define_augmentations",
+    "define_types",
+    "find_installed",
+    "light",
+]
 
 GROUP = "netspec.layers"
 """The group of entry points: the name is the layer type, the object its class."""
@@ -55,6 +66,9 @@ class Vocabulary:
     stranger's spec chooses what it calls.
     """
 
+    augmentations: Mapping[str, type[Augmentation]] = fresh(default_factory=dict)
+    """Those of its plug-in files."""
+
     def find(self, name: str) -> type[Layer] | None:
         """The type of that name or older name; None if there is none.
 
@@ -87,23 +101,40 @@ def define_types(source: Source, package: str = "") -> dict[str, type[Layer]]:
 
     The same text gives the same classes. Raises PluginError.
     """
-    module = run(source.name, source.text, package)
-    own = [
-        each
-        for each in vars(module).values()
-        if isinstance(each, type) and each.__module__ == module.__name__
-    ]
     found: dict[str, type[Layer]] = {}
-    for cls in own:
+    for cls in classes_of(source, package):
         if issubclass(cls, Layer) and "type" in vars(cls):
             cls.home = source
             found.update(dict.fromkeys((cls.type, *cls.legacy), cls))
-    if not found:
+    if not found and not define_augmentations(source, package):
         raise PluginError("it defines no layer type: class NAME(Layer, type=NAME)")
     taken = next((name for name in found if find(name) is not None), None)
     if taken is not None:
         raise PluginError(f"it defines {taken}, which is a type of netspec's own")
     return found
+
+
+def define_augmentations(source: Source, package: str = "") -> dict[str, type[Augmentation]]:
+    """The augmentations that a plug-in's text defines, by name. Raises PluginError."""
+    found: dict[str, type[Augmentation]] = {}
+    for cls in classes_of(source, package):
+        if issubclass(cls, Augmentation) and cls.type:
+            cls.home = source
+            found[cls.type] = cls
+    taken = next((name for name in found if find_augmentation(name) is not None), None)
+    if taken is not None:
+        raise PluginError(f"it defines {taken}, which is an augmentation of netspec's own")
+    return found
+
+
+def classes_of(source: Source, package: str) -> list[type]:
+    """The classes that a plug-in's text makes itself."""
+    module = run(source.name, source.text, package)
+    return [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and each.__module__ == module.__name__
+    ]
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from netspec.record import Param, Record
 from netspec.resolve.sections.expect import ExpectSection
 from netspec.resolve.sections.spec_file import InputSection, LayerFields, OutputSection, SpecFile
-from netspec.resolve.sections.train import TrainSection
+from netspec.resolve.sections.train import AugmentWords, TrainSection
 from netspec.syntax.block_records import BlockSection, BlockUse, InsertEntry, LayerSwitch
 
 __all__ = ["Key", "Records", "every_key", "find_key", "keys_of"]
@@ -41,6 +41,7 @@ HELD: dict[tuple[type[Record], str], Held] = {
     (BlockSection, "layers"): LAYERS,
     (InsertEntry, "layers"): LAYERS,
     (TrainSection, "loss"): LAYERS,
+    (TrainSection, "augment"): Held((AugmentWords,), "a list of mappings"),
 }
 
 

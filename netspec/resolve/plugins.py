@@ -8,7 +8,13 @@ from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen_classes import replace_fields
 from netspec.ir.layer import Layer
-from netspec.plugins.vocabulary import NotAllowedError, PluginError, Vocabulary, define_types
+from netspec.plugins.vocabulary import (
+    NotAllowedError,
+    PluginError,
+    Vocabulary,
+    define_augmentations,
+    define_types,
+)
 from netspec.read_options import ALLOW
 from netspec.source import Source, Span
 from netspec.syntax.located import Located, place
@@ -51,18 +57,21 @@ def with_plugin(
             resolve_path(item.text, folder, inside), own, roots(folder) if inside else None, spec=False
         )
         types = define_types(source) if source is not None else {}
+        changes = define_augmentations(source) if source is not None else {}
     except OutsideError:
         own.error("NS114", f"{item.text} lies outside the spec's folder", item.span)
     except PluginError as error:
         own.add(report_refusal(error, source, item.span))
     else:
-        twice = next((name for name in types if name in known.plugins), None)
+        every = {**known.plugins, **known.augmentations}
+        twice = next((name for name in (*types, *changes) if name in every), None)
         if twice is not None:
             own.error(
                 "NS122", f"{item.text} defines {twice}, which a plug-in before it defines too", item.span
             )
         elif source is not None:
-            return replace_fields(known, plugins={**known.plugins, **types})
+            more = {**known.augmentations, **changes}
+            return replace_fields(known, plugins={**known.plugins, **types}, augmentations=more)
     for each in own:
         diagnostics.add(each if each.span is not None else Diagnostic(each.code, each.fact, item.span))
     return replace_fields(known, complete=False)

@@ -5,6 +5,7 @@ phase, or of the deployed net, from it.
 from contextlib import suppress
 from functools import partial
 
+from netspec.augmentation.definition import Augmentation
 from netspec.diagnostics.evidence import About, Unheard
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, write_nearest
 from netspec.diagnostics.suggest import clearly, nearest
@@ -17,6 +18,7 @@ from netspec.ir.types import MOST_AXES, TensorType
 from netspec.kinds import GREATEST, INT
 from netspec.plugins.vocabulary import PluginError, Vocabulary
 from netspec.record import Reject
+from netspec.resolve.augmentations import read_augmentations
 from netspec.resolve.check_train import check_contract, check_fillers, check_sources, check_training
 from netspec.resolve.deploy import cut_to_outputs
 from netspec.resolve.layers_read import Draft, Stranger, draft
@@ -39,7 +41,8 @@ class Resolved:
     """A spec whose every word was understood; not yet wired. `drafts` are its layers, in order; a
     name may serve once in each phase.
 
-    strangers: layers of unknown types, for the phases that leave them out.
+    strangers: layers of unknown types, for the phases that leave them out. augment: the changes of
+    `train.augment`.
     """
 
     spec: Spec
@@ -49,6 +52,7 @@ class Resolved:
     outputs: tuple[tuple[str, Span | None], ...]
     vocabulary: Vocabulary
     strangers: dict[Entry, Stranger] = fresh(default_factory=dict)
+    augment: tuple[Augmentation, ...] = ()
 
 
 def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> Resolved | None:
@@ -62,8 +66,10 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
     defaults = defaults_of(spec.section("defaults"), known, diagnostics)
     inputs = inputs_of(spec, diagnostics)
     train = spec.section("train")
+    augment: tuple[Augmentation, ...] = ()
     if file.train is not None and train is not None:
         check_sources(train, diagnostics)
+        augment = read_augmentations(train, known, diagnostics)
     if file.train is not None and train is not None and file.train.fill:
         check_fillers(train, file.train.fill, inputs, diagnostics)
     entries = drafts_in(spec.items)
@@ -97,9 +103,8 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
         return None
     if not known.complete or not inputs_told(spec, inputs):
         return None
-    return Resolved(
-        spec, file, inputs, drafts, outputs_of(spec.section("output"), diagnostics), known, strangers
-    )
+    outputs = outputs_of(spec.section("output"), diagnostics)
+    return Resolved(spec, file, inputs, drafts, outputs, known, strangers, augment)
 
 
 def tell_uses(stranger: Stranger, entry: Entry) -> Stranger:

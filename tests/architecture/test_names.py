@@ -25,6 +25,7 @@ ORDER = (
     ("syntax", "ir"),
     ("torch_modules",),
     ("layers",),
+    ("augmentation",),
     ("plugin", "plugins"),
     ("resolve",),
     ("data",),
@@ -60,6 +61,9 @@ SERVING_KNOWS = {
 }
 
 NAMED = {
+    "augmentation/frame.py": {"Crop", "Flip"},  # what is done to pictures has these names everywhere
+    "augmentation/geometry.py": {"Scale"},
+    "resolve/augmentations.py": {"Crop", "Flip"},
     "emit/onnx_idioms.py": {"Split"},  # ONNX's operator of that name
     "ir/graph.py": {"Input"},  # the class of a graph's inputs
     "training/run/log.py": {"Log"},  # the class of a run's log

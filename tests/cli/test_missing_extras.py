@@ -66,15 +66,14 @@ def test_a_layer_that_writes_hdf5_needs_data() -> None:
         net(torch.zeros(1, 4))
 
 
-def test_pictures_turned_need_augment() -> None:
-    text = IMAGES + LAYERS + TRAIN.replace("SOURCE", "npz").replace("AUGMENT", ", augment: [{rotate: 10}]")
-    assert said("train", spec(text), "--run", "r") == [
-        ("NS657", "augment: rotate needs kornia: pip install 'netspec[augment]'")
-    ]
-
-
 def test_nothing_else_needs_an_extra() -> None:
-    text = IMAGES + LAYERS + TRAIN.replace("SOURCE", "npz").replace("AUGMENT", ", augment: [{mirror: true}]")
+    text = (
+        IMAGES
+        + LAYERS
+        + TRAIN.replace("SOURCE", "npz").replace(
+            "AUGMENT", ", augment: [{mirror: true, rotate: 10}, {type: ColorJitter, brightness: 0.2}]"
+        )
+    )
     assert said("train", spec(text), "--run", "r", "--quiet") == []
     assert said("predict", "r", "--data", "npz:d.npz") == []
     assert said("check", "zoo:lenet") == []
@@ -86,4 +85,4 @@ def test_the_extras_are_what_is_asked_for() -> None:
 
     root = Path(netspec.__file__).parents[1]
     extras = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    assert [one.partition(">")[0] for one in (*extras["data"], *extras["augment"])] == ["h5py", "kornia"]
+    assert [one.partition(">")[0] for one in extras["data"]] == ["h5py"]

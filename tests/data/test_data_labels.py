@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import h5py
 import lmdb
@@ -14,7 +13,6 @@ from PIL import Image
 
 from netspec import driver
 from netspec.caffe.wire_writer import varint as written
-from netspec.data.transforms import Pipeline
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.source import Source
 from netspec.training.session import session
@@ -191,15 +189,15 @@ def test_targets_of_a_regression_may_be_anything(tmp_path: Path) -> None:
 
 
 def test_gray_pictures_change_their_brightness(tmp_path: Path) -> None:
-    pytest.importorskip("kornia")
-    from netspec.resolve.sections.image import ImageContract
-    from netspec.resolve.sections.train import Augmentation, ColorJitter
-    from netspec.training.batches.loader import generator_at
+    from netspec.augmentation.color import ColorJitter
+    from netspec.augmentation.kernels.batch import Batch
+    from netspec.augmentation.kernels.draw import Draw
 
-    entry = Augmentation(color_jitter=ColorJitter(brightness=0.5, contrast=0.2, saturation=0.5, hue=0.3))
+    entry = ColorJitter(brightness=0.5, contrast=0.2, saturation=0.5, hue=0.3)
     x = torch.randint(0, 256, (4, 1, 6, 6), dtype=torch.uint8)
-    made: Any = Pipeline(ImageContract(), (entry,))(x, generator_at(1, 0))
-    three: Any = Pipeline(ImageContract(), (entry,))(x.expand(-1, 3, -1, -1), generator_at(1, 0))
+    draw = Draw.of(1, 0, np.arange(4))
+    made = entry.apply(Batch(x), draw).pixels
+    three = entry.apply(Batch(x.expand(-1, 3, -1, -1)), draw).pixels
     assert made.shape == x.shape and not torch.equal(made, x.float())
     torch.testing.assert_close(made.expand_as(three), three, atol=1e-2, rtol=0)
 

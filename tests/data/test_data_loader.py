@@ -10,13 +10,16 @@ import pytest
 import torch
 from data_files import opened, write_image
 
+from netspec.augmentation.definition import Augmentation
+from netspec.augmentation.frame import Crop, Flip
 from netspec.data.binding import LabelRule, bind, check_labels, check_shape
 from netspec.data.registry import Place
 from netspec.data.source import Array, ArraySource, Rows, Source
 from netspec.data.transforms import Pipeline
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.image import ImageContract
-from netspec.resolve.sections.train import Augmentation, DataSection, TransformParam
+from netspec.resolve.sections.train import DataSection, TransformParam
+from netspec.training.batches.augmenting import Augmenter, Parts
 from netspec.training.batches.feeding import Port, batches_of, feed_of
 from netspec.training.batches.loader import Batches, Feed, Order, generator_at, permutation
 
@@ -84,6 +87,10 @@ def test_each_epoch_holds_every_sample_in_a_new_order() -> None:
     assert [n for batch in first(other, 3) for n in batch][:11] != epochs[0]
 
 
+def changing(*changes: Augmentation) -> tuple[Augmenter, ...]:
+    return (Augmenter(changes, Parts("image", "data", "label", "class")),)
+
+
 def test_the_order_is_the_same_everywhere() -> None:
     assert permutation(8, 1, 0).tolist() == [1, 6, 0, 3, 7, 4, 2, 5]
     assert permutation(8, -1, 3).tolist() == permutation(8, 2**64 - 1, 3).tolist()
@@ -96,8 +103,11 @@ def test_the_order_is_the_same_everywhere() -> None:
 @pytest.mark.parametrize("stop", [0, 1, 5, 9])
 def test_a_resumed_run_goes_on_exactly(tmp_path: Path, reading: bool, stop: int) -> None:
     digits = opened(tmp_path, "test", source="digits")
-    pipeline = Pipeline(ImageContract(scale=1 / 255), (Augmentation(crop_size=8, pad=2, mirror=True),))
-    feed = Feed({"data": "image", "label": "label"}, {"data": pipeline})
+    feed = Feed(
+        {"data": "image", "label": "label"},
+        {"data": Pipeline(ImageContract(scale=1 / 255))},
+        augmenters=changing(Crop(size=8, pad=2), Flip()),
+    )
 
     def started() -> Batches:
         return Batches(Reading(digits) if reading else digits, 50, Order(True, True, 3), feed)
@@ -114,9 +124,8 @@ def test_a_resumed_run_goes_on_exactly(tmp_path: Path, reading: bool, stop: int)
 
 def test_resident_and_reading_give_the_same(tmp_path: Path) -> None:
     digits = opened(tmp_path, "train", source="digits")
-    feed = Feed(
-        {"data": "image", "label": "label"}, {"data": Pipeline(ImageContract(), (Augmentation(mirror=True),))}
-    )
+    fields = {"data": "image", "label": "label"}
+    feed = Feed(fields, {"data": Pipeline(ImageContract())}, augmenters=changing(Flip()))
     resident, reading = (Batches(s, 64, Order(True, True, 2), feed) for s in (digits, Reading(digits)))
     with resident, reading:
         assert resident.resident is not None and reading.resident is None
@@ -261,8 +270,8 @@ def test_feeding_digits(tmp_path: Path) -> None:
             "NS660",
         ),
         ({"data": Port((1, 8, 8)), "label": Port()}, {"fields": {"data": "picture"}}, (), "NS656"),
-        ({"data": Port((1, 8, 8))}, {}, (Augmentation(crop_size=6),), "NS652"),
-        ({"label": Port()}, {}, (Augmentation(mirror=True),), "NS661"),
+        ({"data": Port((1, 8, 8))}, {}, (Crop(size=6),), "NS652"),
+        ({"label": Port()}, {}, (Flip(),), "NS661"),
     ],
 )
 def test_what_does_not_fit_is_said_before_training(
@@ -279,14 +288,14 @@ def test_what_does_not_fit_is_said_before_training(
 
 def test_masks_cannot_be_left_behind(tmp_path: Path) -> None:
     source = ArraySource(
-        "masks", {"image": np.zeros((2, 1, 8, 8)), "label": np.zeros((2, 8, 8), int)}, "label"
+        "masks", {"image": np.zeros((2, 1, 8, 8)), "label": np.zeros((2, 4, 4), int)}, "label"
     )
     with pytest.raises(SpecError, match="NS661"):
         feed_of(
             source,
             DataSection(source="npz"),
             {"data": Port((1, 8, 8)), "label": Port()},
-            (Augmentation(mirror=True),),
+            (Flip(),),
             "train",
             Place(tmp_path),
         )
@@ -330,7 +339,7 @@ def test_images_of_mixed_sizes_train_with_a_random_crop(tmp_path: Path) -> None:
     source = opened(tmp_path, None, contract, (1, 12, 12), source="images", path="photos")
     assert source.fields["image"].shape == (1, None, None)
     ports = {"data": Port((1, 12, 12), contract), "label": Port()}
-    for augment in ((), (Augmentation(crop_size=12, mirror=True),)):
+    for augment in ((), (Crop(size=12), Flip())):
         with batches_of(
             source,
             section,
@@ -345,10 +354,9 @@ def test_images_of_mixed_sizes_train_with_a_random_crop(tmp_path: Path) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_batches_on_the_gpu_are_those_of_the_cpu(tmp_path: Path) -> None:
     digits = opened(tmp_path, "train", source="digits")
-    pipeline = Pipeline(
-        ImageContract(mean_value=(7.0,), scale=0.1), (Augmentation(crop_size=6, mirror=True),)
-    )
-    feed = Feed({"data": "image", "label": "label"}, {"data": pipeline})
+    pipeline = Pipeline(ImageContract(mean_value=(7.0,), scale=0.1))
+    changes = changing(Crop(size=6), Flip())
+    feed = Feed({"data": "image", "label": "label"}, {"data": pipeline}, augmenters=changes)
     for source in (digits, Reading(digits)):
         with (
             Batches(source, 64, Order(True, True, 2), feed, "cuda") as gpu,

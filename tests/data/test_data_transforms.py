@@ -10,6 +10,8 @@ import torch
 from data_files import CAFFE, only, opened, write_image
 from PIL import Image
 
+from netspec.augmentation.kernels.draw import Draw
+from netspec.augmentation.kernels.frame import gather_windows, stack_samples, windows
 from netspec.data.conform import natural
 from netspec.data.decode import centre_crop, load_image, prepare, recolor
 from netspec.data.mean import read_mean
@@ -17,19 +19,20 @@ from netspec.data.registry import Place
 from netspec.data.transforms import (
     CaffeTransform,
     Pipeline,
-    gather_windows,
     random_crop,
     random_mirror,
-    stack_samples,
-    windows,
 )
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.image import ImageContract
-from netspec.resolve.sections.train import Affine, Augmentation, ColorJitter, DataSection, TransformParam
+from netspec.resolve.sections.train import DataSection, TransformParam
 from netspec.training.batches.feeding import Port, batches_of, feed_of
-from netspec.training.batches.loader import generator_at
 
-GENERATOR = generator_at(0, 0)
+
+def draw(seed: int, count: int) -> Draw:
+    return Draw.of(seed, 0, np.arange(count))
+
+
+DRAW = draw(0, 2)
 CASES = {
     "data_plain": {"scale": 1.0},
     "data_crop": {"crop_size": 4, "mean_value": (10.0, 20.0, 30.0)},
@@ -42,8 +45,8 @@ CASES = {
 def test_transforms_agree_with_caffe(case: str) -> None:
     recorded = np.load(CAFFE / f"{case}.npz")
     raw = torch.from_numpy(recorded["in__datum_images"][:2])
-    caffe = CaffeTransform(TransformParam(**CASES[case]), train=False)(raw, GENERATOR)
-    contract = Pipeline(ImageContract(**CASES[case]))(raw, GENERATOR)
+    caffe = CaffeTransform(TransformParam(**CASES[case]), train=False)(raw, DRAW)
+    contract = Pipeline(ImageContract(**CASES[case]))(raw, DRAW)
     np.testing.assert_allclose(caffe.numpy(), recorded["blob__x"], rtol=1e-6, atol=1e-6)
     np.testing.assert_array_equal(contract.numpy(), caffe.numpy())
 
@@ -51,15 +54,15 @@ def test_transforms_agree_with_caffe(case: str) -> None:
 def test_a_mean_image_is_subtracted_at_the_uncropped_place() -> None:
     mean = read_mean(CAFFE / "data_mean.binaryproto")
     raw = torch.randint(0, 256, (2, 3, 7, 6), dtype=torch.uint8)
-    got = CaffeTransform(TransformParam(crop_size=4, scale=0.5), False, mean)(raw, GENERATOR)
+    got = CaffeTransform(TransformParam(crop_size=4, scale=0.5), False, mean)(raw, DRAW)
     want = ((raw.numpy() - mean) * np.float32(0.5))[:, :, 1:5, 1:5]
     np.testing.assert_array_equal(got.numpy(), want)
-    train = CaffeTransform(TransformParam(crop_size=4, scale=0.5), True, mean)(raw, generator_at(3, 0))
+    train = CaffeTransform(TransformParam(crop_size=4, scale=0.5), True, mean)(raw, draw(3, 2))
     whole = torch.from_numpy((raw.numpy() - mean) * np.float32(0.5))
-    want_train, _ = random_crop(whole, (4, 4), generator_at(3, 0))
+    want_train, _ = random_crop(whole, (4, 4), draw(3, 2))
     assert torch.equal(train, want_train)
     with pytest.raises(SpecError, match="NS660"):
-        CaffeTransform(TransformParam(), False, mean)(raw[:, :, :5], GENERATOR)
+        CaffeTransform(TransformParam(), False, mean)(raw[:, :, :5], DRAW)
 
 
 @pytest.mark.parametrize(
@@ -84,31 +87,31 @@ def test_mean_file_in_the_section(tmp_path: Path) -> None:
 
 def test_random_crop_covers_every_place_evenly() -> None:
     x = torch.arange(30.0).reshape(1, 1, 5, 6).repeat(4000, 1, 1, 1)
-    cut, places = random_crop(x, (3, 3), generator_at(1, 0))
+    cut, places = random_crop(x, (3, 3), draw(1, len(x)))
     counts = torch.bincount(places[:, 0] * 4 + places[:, 1], minlength=12)
     assert len(counts) == 12 and counts.min() > 250 and counts.max() < 420
     for sample, (top, left) in zip(cut[:50], places[:50].tolist(), strict=True):
         assert torch.equal(sample[0], x[0, 0, top : top + 3, left : left + 3])
-    ragged, same = random_crop(list(x[:9]), (3, 3), generator_at(1, 0))
-    together, places = random_crop(x[:9], (3, 3), generator_at(1, 0))
+    ragged, same = random_crop(list(x[:9]), (3, 3), draw(1, 9))
+    together, places = random_crop(x[:9], (3, 3), draw(1, 9))
     assert torch.equal(same, places) and torch.equal(ragged, together)
 
 
 def test_the_gather_of_a_device_cuts_the_same_windows() -> None:
     x = torch.randint(0, 256, (20, 3, 9, 11), dtype=torch.uint8)
-    _, places = random_crop(x, (4, 6), generator_at(5, 0))
+    _, places = random_crop(x, (4, 6), draw(5, 20))
     assert torch.equal(gather_windows(x, places, (4, 6)), windows(x, places, (4, 6)))
 
 
 def test_padding_and_mirror() -> None:
     x = torch.ones(200, 2, 4, 4, dtype=torch.uint8)
-    cut, places = random_crop(x, (4, 4), generator_at(2, 0), pad=1)
+    cut, places = random_crop(x, (4, 4), draw(2, 200), pad=1)
     assert places.max() == 2 and cut.dtype == torch.uint8
     assert torch.equal(
         cut.sum((1, 2, 3)), 2 * (4 - (places[:, 0] - 1).abs()) * (4 - (places[:, 1] - 1).abs())
     )
     ramp = torch.arange(4.0).expand(400, 1, 2, 4)
-    flipped = random_mirror(ramp, generator_at(2, 0))
+    flipped = random_mirror(ramp, draw(2, 400))
     turned = flipped[:, 0, 0, 0] == 3
     assert 150 < int(turned.sum()) < 250
     assert torch.equal(flipped[turned], ramp[turned].flip(-1)) and torch.equal(
@@ -119,7 +122,7 @@ def test_padding_and_mirror() -> None:
 def test_crop_larger_than_the_image() -> None:
     for call in (
         lambda: centre_crop(np.zeros((1, 1, 4, 6)), (5, 5)),
-        lambda: random_crop(torch.zeros(1, 1, 6, 4), (5, 5), GENERATOR),
+        lambda: random_crop(torch.zeros(1, 1, 6, 4), (5, 5), draw(0, 1)),
     ):
         with pytest.raises(SpecError, match=r"NS653.*5 x 5"):
             call()
@@ -242,33 +245,6 @@ def test_faults_of_a_file(tmp_path: Path) -> None:
     assert load_image(tmp_path / "small.png", ImageContract(), (3, None, None)).shape == (1, 3, 9, 9)
     with pytest.raises(SpecError, match="NS652"):
         load_image(tmp_path / "small.png", ImageContract(resize=6), (3, 12, 12))
-
-
-def test_kornia_follows_the_seed_and_leaves_torchs_state_alone() -> None:
-    pytest.importorskip("kornia")
-    entry = Augmentation(
-        rotate=10.0,
-        affine=Affine(degrees=5.0, translate=0.1, scale=(0.9, 1.1), shear=3.0),
-        perspective=0.2,
-        elastic=1.0,
-        color_jitter=ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.1),
-        blur=1.0,
-        noise=5.0,
-        erase=0.2,
-    )
-    pipeline = Pipeline(ImageContract(color="bgr", crop_size=20), (entry,))
-    x = torch.randint(0, 256, (4, 3, 24, 24), dtype=torch.uint8)
-    torch.manual_seed(3)
-    before = torch.get_rng_state()
-    first, again, other = (pipeline(x, generator_at(1, n)) for n in (0, 0, 64))
-    assert first.shape == (4, 3, 20, 20) and torch.equal(first, again) and not torch.equal(first, other)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_kornia_is_asked_for_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "kornia.augmentation", None)
-    with pytest.raises(SpecError, match=r"NS657.*rotate.*netspec\[augment\]"):
-        Pipeline(ImageContract(), (Augmentation(rotate=5.0),))(torch.zeros(1, 1, 4, 4), GENERATOR)
 
 
 @pytest.mark.parametrize("odd", [0, 1, 2])

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from netspec import layers
+from netspec import augmentation, layers
+from netspec.augmentation.definition import Augmentation
 from netspec.diagnostics.model import Diagnostics
 from netspec.ir.layer import Layer
 from netspec.ir.manual import sentence
@@ -28,7 +29,7 @@ from netspec.resolve.json_schema.values import (
 from netspec.resolve.sections.expect import ExpectSection
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.spec_file import InputSection, LayerFields, OutputSection, SpecFile
-from netspec.resolve.sections.train import TrainSection
+from netspec.resolve.sections.train import AugmentWords, TrainSection
 from netspec.source import Source
 from netspec.syntax.block_records import BlockSection, BlockUse, InsertEntry, LayerSwitch
 from netspec.syntax.located import plain
@@ -92,13 +93,20 @@ def definitions(every: list[type[Layer]]) -> Schema:
         found[f"{cls.type}.map"] = param_map(cls, cls.names)
         for group in cls.groups if len(cls.groups) > 1 else ():
             found[f"{cls.type}.{group}"] = param_map(cls, spellings_in(cls, group))
-    return with_records(found)
+    for change in augmentation.every():
+        found[f"augment.{change.type}"] = augmentation_type(change)
+    found["augment"] = augmentation_entry(augmentation.every())
+    whole = with_records(found)
+    described = whole[TrainSection.__name__]["properties"]["augment"]
+    described |= {"type": ["array", "object", "string"], **ref("augment"), "items": ref("augment")}
+    return whole
 
 
 def with_records(found: Schema) -> Schema:
     """The definitions, and the records that they refer to, through others too."""
     named = {cls.__name__: cls for cls in list_shared_records()}
-    ahead = refs(found) | {ExpectSection.__name__, ImageContract.__name__, TrainSection.__name__}
+    sections_read = {AugmentWords.__name__, ExpectSection.__name__, ImageContract.__name__}
+    ahead = refs(found) | sections_read | {TrainSection.__name__}
     while missing := sorted(name for name in ahead if name in named and name not in found):
         new = {name: record(named[name]) for name in missing}
         found.update(new)
@@ -145,6 +153,35 @@ def choose_by_type(cls: type[Layer], then: Schema) -> Schema:
     """`then` for layers of the type, by today's name or an older one."""
     which = {"const": cls.type} if not older(cls) else {"enum": [cls.type, *older(cls)]}
     return {"if": {"properties": {"type": which}, "required": ["type"]}, "then": then}
+
+
+def augmentation_entry(every: list[type[Augmentation]]) -> Schema:
+    """An entry of `train.augment`: of one of the types, or in words of its own."""
+    kinds = {"anyOf": [{"enum": [cls.type for cls in every]}, EXPRESSION]}
+    by_type = [
+        {
+            "if": {"properties": {"type": {"const": cls.type}}, "required": ["type"]},
+            "then": ref(f"augment.{cls.type}"),
+        }
+        for cls in every
+    ]
+    return {
+        "description": "a random change of training samples",
+        "if": {"type": "object", "required": ["type"]},
+        "then": {"properties": {"type": kinds}, "allOf": by_type},
+        "else": {"if": {"type": "object"}, "then": ref(AugmentWords.__name__)},
+    }
+
+
+def augmentation_type(cls: type[Augmentation]) -> Schema:
+    """An entry of one type."""
+    words = {"title": cls.type, "description": sentence(cls)}
+    properties = {"type": {"title": cls.type, **words}, **fields(cls)}
+    required = [p.name for p in cls.params.values() if p.required]
+    found: Schema = {**words, "properties": properties, "additionalProperties": False}
+    if required:
+        found["required"] = required
+    return found
 
 
 def older(cls: type[Layer]) -> list[str]:

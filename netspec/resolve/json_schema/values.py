@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
+from netspec.augmentation.definition import Augmentation
 from netspec.ir.layer import Layer
 from netspec.kinds import Bounds, Schema
 from netspec.record import Param, Record, as_written
@@ -59,7 +60,13 @@ def list_shared_records() -> list[type[Record]]:
     found, ahead = [], Record.__subclasses__()
     while ahead:
         cls = ahead.pop()
-        if cls.__module__.startswith("netspec.") and cls not in (Layer, SpecFile, LayerFields, InputSection):
+        if cls.__module__.startswith("netspec.") and cls not in (
+            Augmentation,
+            Layer,
+            SpecFile,
+            LayerFields,
+            InputSection,
+        ):
             found.append(cls)
             ahead += cls.__subclasses__()
     return sorted((cls for cls in found if cls.params), key=lambda cls: cls.__name__)

@@ -9,7 +9,7 @@ from netspec.resolve.sections.solver import PlayerSolver, SolverParameter
 
 __all__ = [
     "Affine",
-    "Augmentation",
+    "AugmentWords",
     "ColorJitter",
     "DataSection",
     "InputFiller",
@@ -121,12 +121,12 @@ class ColorJitter(Record):
     hue: float = param(default=0.0, ge=0, le=0.5, doc="shift drawn from -h to h turns of the colour circle")
 
 
-class Augmentation(Record):
-    """One entry of `augment`: random changes of the training images, before the contract's mean and
-    scale; see transforms for the order.
+class AugmentWords(Record):
+    """One entry of `augment` without a type: random changes of the training images in one line, before
+    the contract's mean and scale.
 
-    crop_size, pad and mirror are our own; the others run through kornia (the extra `augment`), each
-    on a sample with `probability`.
+    Each word stands for an augmentation of its own; those behind the mirror change a share of the
+    samples, `probability`.
     """
 
     crop_size: int | tuple[int, ...] | None = param(
@@ -151,7 +151,7 @@ class Augmentation(Record):
         default=None, gt=0, le=1, doc="blacken a random rectangle of at most this share of the image"
     )
     probability: float = param(
-        default=1.0, gt=0, le=1, doc="share of the samples that kornia's changes are applied to"
+        default=1.0, gt=0, le=1, doc="share of the samples that the words behind mirror are applied to, each"
     )
 
 
@@ -188,14 +188,15 @@ class PlayerSection(Record):
 
 
 class TrainSection(Record):
-    """`train:`, how the net is trained. `loss` stays as written: its entries are layers
-    (resolve/training_heads.py).
+    """`train:`, how the net is trained. `loss` and `augment` stay as written: their entries are layers
+    (resolve/training_heads.py) and augmentations (resolve/augmentations.py).
     """
 
     data: DataSection | None = param(default=None, doc="the data to learn from")
     test_data: DataSection | None = param(default=None, doc="the data to measure on")
-    augment: tuple[Augmentation, ...] = param(
-        default=(), doc="random changes of the training samples, in order"
+    augment: Any = param(
+        default=None,
+        doc="random changes of the training samples, in order: entries with a type, or with words",
     )
     solver: SolverParameter = param(doc="the update rule, in the words of Caffe's SolverParameter")
     loss: Any = param(

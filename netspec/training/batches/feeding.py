@@ -5,6 +5,7 @@ checked before the first step.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from netspec.augmentation.definition import Augmentation
 from netspec.data.binding import LabelRule, bind, check_shape, refuse_one_class
 from netspec.data.mean import read_mean
 from netspec.data.paths import resolve_path, roots_for
@@ -13,10 +14,13 @@ from netspec.data.source import Source
 from netspec.data.transforms import CaffeTransform, Pipeline
 from netspec.diagnostics import fail
 from netspec.resolve.sections.image import ImageContract, Shape
-from netspec.resolve.sections.train import Augmentation, DataSection
+from netspec.resolve.sections.train import DataSection
+from netspec.training.batches.augmenting import Augmenter, augmenters_of
 from netspec.training.batches.loader import Batches, Feed, Order
 
 __all__ = ["Port", "batches_of", "feed_of", "order_of"]
+
+Transform = Pipeline | CaffeTransform
 
 
 class Port(NamedTuple):
@@ -56,31 +60,71 @@ def feed_of(
     """
     fields = bind(source, ports, section.fields)
     changes = tuple(augment) if role == "train" else ()
-    transforms: dict[str, Pipeline | CaffeTransform] = {}
-    for name, field in fields.items():
-        have = source.fields[field].shape
-        made = (
-            transform_of(section, ports[name], changes, role, place, have) if field != source.label else None
-        )
-        if made is not None:
-            transforms[name] = made
+    transforms = transforms_of(source, section, ports, fields, changes, role, place)
+    contracts = {
+        name: (made.contract.crop, made.contract.order(source.fields[fields[name]].shape[0]) or "")
+        for name, made in transforms.items()
+        if isinstance(made, Pipeline)
+    }
+    augmenters = augmenters_of(source, fields, changes, contracts, labels)
+    for each in augmenters:
+        made = transforms.get(each.parts.value)
         if isinstance(made, Pipeline):
-            check_colors(source, field, made.augment)
-        want = ports[name].shape
-        if want is not None:
-            check_shape(source, name, field, made.shape(have) if made else have, want)
-    check_augment(source, changes, transforms)
+            transforms[each.parts.value] = Pipeline(made.contract, made.name, arrived=True)
+    check_shapes(source, ports, fields, transforms, augmenters)
     if role == "train" and any(fields.get(name) == source.label for name in labels):
         refuse_one_class(source)
-    integers = frozenset(name for name in fields if ports[name].integer)
-    return Feed(
-        fields, transforms, integers, {fields[name]: rule for name, rule in labels.items() if name in fields}
-    )
+    mixed = {each.parts.label for each in augmenters if any(change.partners for change in changes)}
+    integers = frozenset(name for name in fields if ports[name].integer and name not in mixed)
+    rules = {fields[name]: rule for name, rule in labels.items() if name in fields}
+    return Feed(fields, transforms, integers, rules, augmenters=augmenters)
+
+
+def transforms_of(
+    source: Source,
+    section: DataSection,
+    ports: Mapping[str, Port],
+    fields: Mapping[str, str],
+    changes: tuple[Augmentation, ...],
+    role: Role,
+    place: Place,
+) -> dict[str, Transform]:
+    """The transform of each input but the label's."""
+    found: dict[str, Transform] = {}
+    for name, field in fields.items():
+        if field == source.label:
+            continue
+        have = source.fields[field].shape
+        made = transform_of(section, ports[name], changes, role, place, have)
+        if made is not None:
+            found[name] = made
+    return found
+
+
+def check_shapes(
+    source: Source,
+    ports: Mapping[str, Port],
+    fields: Mapping[str, str],
+    transforms: Mapping[str, Transform],
+    augmenters: tuple[Augmenter, ...],
+) -> None:
+    """NS652 where what comes out of the changes is not what the input takes."""
+    moved = {each.parts.value: each for each in augmenters}
+    moved |= {each.parts.label: each for each in augmenters if each.parts.role == "mask"}
+    for name, field in fields.items():
+        have, want = source.fields[field].shape, ports[name].shape
+        if want is None:
+            continue
+        if name in moved:
+            have = moved[name].shape(have)
+        if name in transforms:
+            have = transforms[name].shape(have)
+        check_shape(source, name, field, have, want)
 
 
 def transform_of(
     section: DataSection, port: Port, augment: tuple[Augmentation, ...], role: Role, place: Place, have: Shape
-) -> Pipeline | CaffeTransform | None:
+) -> Transform | None:
     """The transform of one input: by its contract, by Caffe's transform_param, or none."""
     param = section.transform_param
     if param is not None:
@@ -104,42 +148,10 @@ def transform_of(
             contract = port.contract.check_against(port.shape)
         else:
             contract = port.contract
-        return Pipeline(contract, augment)
+        return Pipeline(contract)
     if augment and len(have) == 3:
-        return Pipeline(ImageContract(), augment)
+        return Pipeline(ImageContract())
     return None
-
-
-def check_colors(source: Source, field: str, augment: tuple[Augmentation, ...]) -> None:
-    """Raises SpecError NS661 where colours are to change and the samples have none: gray has at
-    least its brightness.
-    """
-    shape = source.fields[field].shape
-    if any(entry.color_jitter is not None for entry in augment) and shape[0] not in (1, 3, None):
-        raise fail(
-            "NS661",
-            f"color_jitter changes gray or three colours, samples of {field} have {shape[0]} channels",
-            path=source.name,
-        )
-
-
-def check_augment(
-    source: Source, augment: tuple[Augmentation, ...], transforms: Mapping[str, object]
-) -> None:
-    """Raises SpecError NS661 where random changes have nothing to work on, or would leave labels
-    that have places behind.
-    """
-    if augment and not transforms:
-        raise fail(
-            "NS661", "augment changes images, no input takes samples of the form C, H, W", path=source.name
-        )
-    label = source.fields[source.label].shape if source.label else ()
-    if augment and len(label) > 1:
-        raise fail(
-            "NS661",
-            f"augment would move the image but not its label of shape {list(label)}",
-            path=source.name,
-        )
 
 
 def batches_of(

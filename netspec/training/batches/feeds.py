@@ -5,7 +5,7 @@ Everything that can be wrong between data and net is said here, before the first
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from netspec.ir.graph import Input, TypedGraph
 from netspec.ir.traits import JUDGING
 from netspec.resolve.sections.train import DataSection, InputFiller, TrainSection
 from netspec.resolve.training_heads import LABEL
+from netspec.training.batches.augmenting import Augmenter
 from netspec.training.batches.data_layers import LayerBatches, layer_batches
 from netspec.training.batches.feeding import Port, batches_of, feed_of
 from netspec.training.batches.fills import Fill
@@ -87,15 +88,25 @@ class Feeds:
         check_fixed_batch(typed, data, source, role)
         if data.streams:
             check_streams(typed, section, data)
-        feed = feed_of(source, data, ports, section.augment, role, self.place, label_rules(typed))
+        feed = feed_of(
+            source, data, ports, self.program.resolved.augment, role, self.place, label_rules(typed)
+        )
         names = arguments(net)
         feed = feed._replace(
             fields={names[name]: field for name, field in feed.fields.items()},
             transforms={names[name]: change for name, change in feed.transforms.items()},
+            augmenters=tuple(rename(each, names) for each in feed.augmenters),
             integers=frozenset(names[name] for name in feed.integers),
             fills={names[name]: fill for name, fill in fills_of(typed, section.fill).items()},
         )
         return batches_of(source, data, feed, role, seed, str(device))
+
+
+def rename(augmenter: Augmenter, names: Mapping[str, str]) -> Augmenter:
+    """An augmenter by the names of the net's arguments."""
+    parts = augmenter.parts
+    named = parts._replace(value=names[parts.value], label=names.get(parts.label, ""))
+    return replace(augmenter, parts=named)
 
 
 def section_of(program: driver.Program) -> TrainSection:
@@ -226,8 +237,16 @@ def label_rules(typed: TypedGraph) -> dict[str, LabelRule]:
                     layer = maker.name
                 else:
                     layer = node.name
-                found.setdefault(value.name, []).append(LabelRule(width, node.layer.ignored, layer))
-    return {name: min(rules, key=lambda rule: rule.width) for name, rules in found.items()}
+                shares = "takes_shares" in node.layer.traits
+                rule = LabelRule(width, node.layer.ignored, layer, "" if shares else node.name)
+                found.setdefault(value.name, []).append(rule)
+    return {name: join_rules(rules) for name, rules in found.items()}
+
+
+def join_rules(rules: list[LabelRule]) -> LabelRule:
+    """The narrowest; strict where any is."""
+    narrowest = min(rules, key=lambda rule: rule.width)
+    return narrowest._replace(strict=next((rule.strict for rule in rules if rule.strict), ""))
 
 
 def check_streams(typed: TypedGraph, section: TrainSection, data: DataSection) -> None:

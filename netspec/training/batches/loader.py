@@ -2,17 +2,20 @@
 with the very sample it would have had.
 
 Rows are read ahead by a thread, or, where the source is small, lie on the device and are indexed
-there; the batches are the same.
+there; random changes are made by that thread too. The batches are the same: each draw follows from
+(seed, epoch, index of the sample).
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from netspec.augmentation.kernels.draw import Draw
+from netspec.augmentation.kernels.plan import Plan, Stage, plan_rows
 from netspec.data.binding import LabelRule, check_labels
 from netspec.data.source import Array, Source
 from netspec.diagnostics import fail
@@ -22,7 +25,7 @@ from netspec.training.batches.prefetch import Prefetch
 __all__ = ["Batches", "Feed", "Order", "generator_at", "permutation"]
 
 Raw = Tensor | list[Tensor]
-Transform = Callable[[Raw, Generator], Tensor]
+Transform = Callable[[Raw, Draw], Tensor]
 DEPTH = 4
 TORCH_TYPES = {"u2": np.int32, "u4": np.int64, "u8": np.int64, "f2": np.float32, "b1": np.uint8}
 
@@ -40,11 +43,20 @@ class Order(NamedTuple):
     seed: int = 0
 
 
+class Augmenter(Protocol):
+    """What changes some of the inputs at random."""
+
+    changes: tuple[Any, ...]
+
+    def __call__(self, values: Mapping[str, Raw], draw: Draw, stages: Sequence[Stage]) -> dict[str, Any]: ...
+
+
 class Feed(NamedTuple):
     """What becomes of a source's fields: field by input, transforms by input, the inputs that want
     integers, what labels may be.
 
-    labels: by field. fills: the inputs that no field feeds.
+    labels: by field. fills: the inputs that no field feeds. augmenters: random changes, before the
+    transforms.
     """
 
     fields: Mapping[str, str]
@@ -52,6 +64,7 @@ class Feed(NamedTuple):
     integers: frozenset[str] = frozenset()
     labels: Mapping[str, LabelRule] = {}
     fills: Mapping[str, Fill] = {}
+    augmenters: tuple[Any, ...] = ()
 
 
 def entropy(*numbers: int) -> np.random.SeedSequence:
@@ -72,6 +85,13 @@ def generator_at(seed: int, position: int) -> Generator:
     return Generator().manual_seed(
         int(entropy(seed, 1, position).generate_state(1, np.uint64)[0] >> np.uint64(1))
     )
+
+
+class Ready(NamedTuple):
+    """A batch by input, and how many samples it has."""
+
+    values: dict[str, Tensor]
+    samples: int
 
 
 class Indices:
@@ -99,6 +119,10 @@ class Indices:
         if parts:
             return np.concatenate(parts)
         return np.empty(0, np.int64)
+
+    def epochs(self, position: int, size: int) -> Array:
+        """The passes that so many samples from a position on belong to."""
+        return np.arange(position, position + size) // self.count
 
     def epoch(self, number: int) -> Array:
         if self.known is None or self.known[0] != number:
@@ -136,7 +160,7 @@ class Batches:
         self.prefetch = prefetch
         self.indices = Indices(len(source), order)
         self.position = 0
-        self.ahead: Prefetch[dict[str, Raw]] | None = None
+        self.ahead: Prefetch[Ready] | None = None
         arrays = source.whole()
         self.unchecked: dict[str, LabelRule] = {}
         for field, rule in feed.labels.items():
@@ -165,25 +189,23 @@ class Batches:
 
     def __next__(self) -> dict[str, Tensor]:
         start = self.position
-        rows = self.rows(start)
-        if rows is None:
+        ready = self.ready(start)
+        if ready is None:
             self.load(0)
             raise StopIteration
-        generator, count = generator_at(self.order.seed, start), len(next(iter(rows.values())))
-        batch = self.prepare(rows, generator)
+        generator, batch = generator_at(self.order.seed, start), ready.values
         batch |= {
-            name: fill.batch(count, generator).to(self.device) for name, fill in self.feed.fills.items()
+            name: fill.batch(ready.samples, generator).to(self.device)
+            for name, fill in self.feed.fills.items()
         }
-        self.position += count
+        self.position += ready.samples
         return batch
 
-    def rows(self, position: int) -> dict[str, Raw] | None:
-        """Raw rows of the batch at a position, on the device; None past the end of a single pass."""
-        if self.resident is not None:
-            at = torch.from_numpy(self.indices.at(position, self.batch_size)).to(self.device)
-            if len(at):
-                return {field: array.index_select(0, at) for field, array in self.resident.items()}
-            return None
+    def ready(self, position: int) -> Ready | None:
+        """The batch at a position, on the device; None past the end of a single pass."""
+        # where a device makes the changes, a thread would only wait for it
+        if self.resident is not None and not (self.feed.augmenters and self.device.type == "cpu"):
+            return Reader(self, position, self.indices)(0)
         if self.ahead is None:
             self.ahead = Prefetch(Reader(self, position), self.prefetch)
         try:
@@ -191,24 +213,6 @@ class Batches:
         except BaseException:
             self.close()
             raise
-
-    def prepare(self, rows: Mapping[str, Raw], generator: Generator) -> dict[str, Tensor]:
-        """Rows by field as the net's inputs: transformed, of the right type, the sample axis where
-        the field has it.
-        """
-        batch = {}
-        for name, field in self.feed.fields.items():
-            transform = self.feed.transforms.get(name)
-            value = transform(rows[field], generator) if transform else rows[field]
-            if isinstance(value, list):
-                raise fail("NS653", f"samples of field {field} differ in size", path=self.source.name)
-            keep = name in self.feed.integers or (
-                field == self.source.label and not value.is_floating_point()
-            )
-            value = value.long() if keep else value.float()
-            axis = self.source.fields[field].batch_axis
-            batch[name] = value.movedim(0, axis).contiguous() if axis else value
-        return batch
 
     def samples(self, batch: Mapping[str, Tensor]) -> int:
         """Samples in a batch."""
@@ -263,21 +267,63 @@ class Batches:
 
 
 class Reader:
-    """What the reading thread does: the rows of batch 0, 1, ... after a position, on the device.
-    Shares nothing that changes.
+    """What the reading thread does: batch 0, 1, ... after a position, on the device. Shares nothing
+    that changes.
     """
 
-    def __init__(self, batches: Batches, position: int) -> None:
+    def __init__(self, batches: Batches, position: int, indices: Indices | None = None) -> None:
         self.source, self.size, self.device = batches.source, batches.batch_size, batches.device
+        self.feed, self.seed, self.resident = batches.feed, batches.order.seed, batches.resident
         self.fields = dict.fromkeys(batches.feed.fields.values())
-        self.indices = Indices(len(batches.source), batches.order)
+        self.indices = indices or Indices(len(batches.source), batches.order)
         self.position = position
         self.rules = batches.unchecked
 
-    def __call__(self, number: int) -> dict[str, Raw] | None:
-        at = self.indices.at(self.position + number * self.size, self.size)
+    def __call__(self, number: int) -> Ready | None:
+        start = self.position + number * self.size
+        at = self.indices.at(start, self.size)
         if not len(at):
             return None
+        epochs = self.indices.epochs(start, len(at))
+        plan = plan_rows(self.changes, self.seed, epochs, at, len(self.source))
+        return Ready(self.prepare(self.rows(plan.indices), plan, len(at)), len(at))
+
+    @property
+    def changes(self) -> tuple[Any, ...]:
+        if self.feed.augmenters:
+            return tuple(self.feed.augmenters[0].changes)
+        return ()
+
+    def prepare(self, rows: Mapping[str, Raw], plan: Plan, count: int) -> dict[str, Tensor]:
+        """Rows by field as the net's inputs: changed at random, transformed, of the right type, the
+        sample axis where the field has it.
+        """
+        values: dict[str, Raw] = {name: rows[field] for name, field in self.feed.fields.items()}
+        draw = Draw.of(self.seed, plan.epochs, plan.indices)
+        for augmenter in self.feed.augmenters:
+            values |= augmenter(values, draw, plan.stages)
+        first = draw.rows(slice(0, count))
+        return {
+            name: self.finish(name, field, values[name][:count], first)
+            for name, field in self.feed.fields.items()
+        }
+
+    def finish(self, name: str, field: str, value: Raw, draw: Draw) -> Tensor:
+        """One input's values in their last form."""
+        transform = self.feed.transforms.get(name)
+        value = transform(value, draw) if transform else value
+        if isinstance(value, list):
+            raise fail("NS653", f"samples of field {field} differ in size", path=self.source.name)
+        keep = name in self.feed.integers or (field == self.source.label and not value.is_floating_point())
+        value = value.long() if keep else value.float()
+        axis = self.source.fields[field].batch_axis
+        return value.movedim(0, axis).contiguous() if axis else value
+
+    def rows(self, at: Array) -> dict[str, Raw]:
+        """The raw rows of some samples, on the device."""
+        if self.resident is not None:
+            here = torch.from_numpy(at).to(self.device)
+            return {field: array.index_select(0, here) for field, array in self.resident.items()}
         rows = self.source.batch(at)
         for field, rule in self.rules.items():
             axis = self.source.fields[field].batch_axis

@@ -1,0 +1,103 @@
+"""Random draws as a function of (seed, epoch, index of the sample, entry, name) and of nothing else: a
+counter-based generator, so that no draw depends on those before it.
+"""
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any, Self
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Generator, Tensor
+
+__all__ = ["Draw"]
+
+Words = npt.NDArray[np.uint64]
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def mix(x: Words) -> Words:
+    """The finalizer of SplitMix64 (Steele, Lea, Flood 2014): all bits of a word depend on all."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def step(key: Words, number: Any) -> Words:
+    """The key that follows from a key and a number."""
+    return mix(key + GOLDEN * (np.atleast_1d(np.asarray(number)).astype(np.uint64) + np.uint64(1)))
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The draws of some samples, a row each. Names keep draws apart: the same name gives the same
+    numbers again. Tensors lie on the CPU, so they are the same for every device.
+    """
+
+    keys: Words
+
+    @classmethod
+    def of(cls, seed: int, epochs: Any, indices: Any) -> Self:
+        """Of samples by the pass that they are read in and their index in the data."""
+        key = mix(np.array([seed & (2**64 - 1)], np.uint64) + GOLDEN)
+        return cls(step(step(key, np.asarray(epochs, np.int64)), np.asarray(indices, np.int64)))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def entry(self, number: int) -> Self:
+        """The draws of one entry of a list."""
+        return replace(self, keys=step(self.keys, number))
+
+    def rows(self, at: Any) -> Self:
+        """The draws of some of the samples, by index, slice or mask."""
+        if not isinstance(at, slice):
+            at = np.asarray(at)
+        return replace(self, keys=self.keys[at])
+
+    def words(self, name: str, *shape: int) -> Words:
+        """Random words (N, *shape), uint64."""
+        key = step(self.keys, crc32(name.encode()))
+        return step(key[:, None], np.arange(prod(shape))[None]).reshape(len(key), *shape)
+
+    def unit(self, name: str, *shape: int) -> npt.NDArray[np.float64]:
+        """Evenly from [0, 1), float64, (N, *shape)."""
+        return (self.words(name, *shape) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+    def uniform(self, low: float, high: float, name: str, *shape: int) -> Tensor:
+        """Evenly from [low, high), float32, (N, *shape)."""
+        return torch.from_numpy(low + (high - low) * self.unit(name, *shape)).float()
+
+    def integers(self, count: int | Tensor, name: str, *shape: int) -> Tensor:
+        """Evenly from 0 .. count - 1, int64, (N, *shape); count may differ by sample."""
+        unit = torch.from_numpy(self.unit(name, *shape))
+        return torch.floor(unit * count).long()
+
+    def chance(self, probability: float, name: str, *shape: int) -> Tensor:
+        """True with a probability, (N, *shape)."""
+        return torch.from_numpy(self.unit(name, *shape) < probability)
+
+    def sign(self, name: str) -> Tensor:
+        """1 or -1, float32, (N,)."""
+        return 1 - 2 * self.chance(0.5, name).float()
+
+    def beta(self, alpha: float, name: str) -> Tensor:
+        """Beta(alpha, alpha), float32, (N,): by NumPy's frozen RandomState, the same in all versions."""
+        words = self.words(name, 2) & np.uint64(0xFFFFFFFF)
+        drawn = [np.random.RandomState(row.astype(np.uint32)).beta(alpha, alpha) for row in words]
+        return torch.tensor(drawn, dtype=torch.float32)
+
+    def noise(self, shape: tuple[int, ...], name: str, *, normal: bool = True) -> Tensor:
+        """Normal numbers, or even ones from [-1, 1), float32, (N, *shape): many for each sample, from
+        a generator of its own.
+        """
+        made = torch.empty(len(self), *shape)
+        for row, seed in zip(made, self.words(name).tolist(), strict=True):
+            generator = Generator().manual_seed(seed >> 1)
+            if normal:
+                row.normal_(generator=generator)
+            else:
+                row.uniform_(-1, 1, generator=generator)
+        return made
