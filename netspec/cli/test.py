@@ -1,7 +1,7 @@
 """`netspec test`."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,13 +19,18 @@ __all__ = ["command"]
     "--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights to measure."
 )
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to run.")
+@click.option(
+    "--part", type=click.Choice(("test", "val")), default="test", show_default=True, help="Of which data."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @spec_options
-def command(run: str, weights: str, device: str, as_json: bool, reading: "Reading") -> None:
-    """Measure a trained RUN on all its test data: every loss and metric, each sample counted once."""
+def command(run: str, part: Any, as_json: bool, reading: "Reading", **words: str) -> None:
+    """Measure a trained RUN on all its test (or validation) data: every loss and metric, each
+    sample counted once.
+    """
     from netspec.training.test import measure
 
-    found = measure(run, weights, device, reading)
+    found = measure(run, words["weights"], words["device"], reading, part)
     if as_json:
         click.echo(
             json.dumps(

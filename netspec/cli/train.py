@@ -72,10 +72,12 @@ def summary(result: "TrainingResult") -> str:
         f" {result.loss:.4g}"
     ]
     if result.metrics:
-        lines.append("test: " + numbers(result.metrics))
+        lines.append(f"{result.measured}: " + numbers(result.metrics))
     best = {name: value for name, value in result.best.items() if name != "iteration"}
     if best and result.best["iteration"] != result.iteration:
         lines.append(f"best: {numbers(best)} after {result.best['iteration']} iterations")
+    if result.tested:
+        lines.append("test: " + numbers(result.tested) + (" by the best weights" if best else ""))
     lines += ["", f"run      {result.run}"]
     names = {
         "weights": "weights.safetensors",

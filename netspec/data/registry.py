@@ -13,19 +13,30 @@ from netspec.data.sources.csv import open_csv
 from netspec.data.sources.digits import open_digits
 from netspec.data.sources.hdf5 import open_hdf5
 from netspec.data.sources.idx import open_idx, open_mnist
-from netspec.data.sources.image_folder import open_images
+from netspec.data.sources.image_folder import folder_roles, open_images
 from netspec.data.sources.lmdb import open_lmdb
-from netspec.data.sources.npz import open_npz
+from netspec.data.sources.npz import npz_parts, open_npz
 from netspec.data.sources.plugin import open_python
 from netspec.data.sources.text import open_text
+from netspec.data.splits import draw_part
 from netspec.diagnostics import fail
 from netspec.diagnostics.suggest import nearest
 from netspec.resolve.sections.image import ImageContract, Shape
-from netspec.resolve.sections.train import DataSection
+from netspec.resolve.sections.train import DataSection, SplitSection, TrainSection
 
-__all__ = ["IN_PARTS", "Place", "Role", "data_of", "default_part", "open_source", "open_sources"]
+__all__ = [
+    "IN_PARTS",
+    "Place",
+    "Role",
+    "check_parts",
+    "data_of",
+    "default_part",
+    "open_beside",
+    "open_source",
+    "open_sources",
+]
 
-Role = Literal["train", "test"]
+Role = Literal["train", "val", "test"]
 
 
 class Place(NamedTuple):
@@ -33,7 +44,7 @@ class Place(NamedTuple):
 
     root: the spec's folder.   shape: of one sample of the input, without N.   contract: the input's `image:`, if it has one.
     classes: names that training gave the labels, for a test or another file.   allow_outside: paths may leave root.
-    allow_code: a Python source may run.
+    allow_code: a Python source may run.   split: shares of the parts that the data do not have.
     """
 
     root: Path
@@ -42,6 +53,7 @@ class Place(NamedTuple):
     classes: Sequence[str] | None = None
     allow_outside: bool = False
     allow_code: bool = False
+    split: SplitSection | None = None
 
     @property
     def file_contract(self) -> ImageContract:
@@ -77,6 +89,19 @@ SOURCES: dict[str, Opener] = {
         section, split, place.root, place.classes, place.allow_outside
     ),
 }
+OWN_PARTS: dict[str, Callable[[DataSection, Place], tuple[str, ...]]] = {
+    **dict.fromkeys(IN_PARTS, lambda section, place: ("train", "test")),
+    "images": lambda section, place: folder_roles(section, place.root, place.allow_outside),
+    "npz": lambda section, place: npz_parts(section, place.root, place.allow_outside),
+}
+"""The parts that a source has of its own; the others have none."""
+
+
+def own_parts(section: DataSection, place: Place) -> tuple[str, ...]:
+    """The parts that the data of a section have of their own."""
+    if section.source in OWN_PARTS:
+        return OWN_PARTS[section.source](section, place)
+    return ()
 
 
 def open_source(section: DataSection, split: str | None, place: Place) -> Source:
@@ -87,18 +112,72 @@ def open_source(section: DataSection, split: str | None, place: Place) -> Source
     (unknown source), NS650 (empty), NS641 to NS663 by what is wrong with the data.
     """
     part = section.split or split
-    if section.source.startswith("python:"):
-        source = open_python(section, part, place.root, place.allow_code)
-    elif section.source in SOURCES:
-        source = SOURCES[section.source](section, part, place)
-    else:
-        near = nearest(section.source, SOURCES, 1)
-        known = f"there are {', '.join(SOURCES)}, python:module:Class"
-        raise fail("NS640", f"{section.source}; " + (f"did you mean {near[0]}?" if near else known))
+    source = take_part(section, part, place)
     source = conform_to_contract(source, place.contract, place.shape[0] if place.shape else None)
     if not len(source):
         raise fail("NS650", f"no samples{f' in the part {part}' if part else ''}", path=source.name)
     return source
+
+
+def check_parts(section: TrainSection, place: Place) -> None:
+    """Raises SpecError NS641 where a part is drawn and nobody measures it, or where one part would
+    be both the validation and the test data.
+    """
+    said = {"val": section.val_data, "test": section.test_data}
+    for role, data in said.items():
+        if data is None and section.split is not None and getattr(section.split, role):
+            raise fail("NS641", f"train.split sets {role} apart: nothing reads it, there is no {role}_data")
+    val, test = section.val_data, section.test_data
+    if val is None or test is None or data_of(val) != data_of(test):
+        return
+    if val.split not in (None, "val"):
+        return
+    own = own_parts(test, place)
+    drawn = section.split is not None and section.split.test
+    if (test.split or "test") == "val" or (own and "test" not in own and not drawn):
+        raise fail(
+            "NS641",
+            "the part val would be the test data, too: what chooses the weights cannot measure them",
+            path=test.path,
+            notes=("`train.split: {test: 0.2}` draws a test from the training part",),
+        )
+
+
+def take_part(section: DataSection, part: str | None, place: Place) -> Source:
+    """A part of a source: its own, or one that is drawn as `train.split` says.
+
+    Raises SpecError NS641 where there is no such part and nothing says how to draw it.
+    """
+    shares = place.split
+    if shares is None and part != "val":
+        return opened(section, part, place)
+    own = own_parts(section, place)
+    if part in own and part != "train":
+        return opened(section, part, place)
+    words = {} if shares is None else {"val": shares.val, "test": shares.test}
+    drawn = {role: share for role, share in words.items() if share and role not in own}
+    if part in ("val", "test") and part not in drawn:
+        raise fail(
+            "NS641",
+            f"{section.source} has no part called {part}",
+            path=section.path,
+            notes=(f"`train.split: {{{part}: 0.1}}` draws one, from each class its share",),
+        )
+    if section.streams:
+        raise fail("NS641", "streams run through a text in one piece, train.split draws windows")
+    source = opened(section, "train" if own else "all", place)
+    return draw_part(source, part or ("train" if own else None), drawn, shares.seed if shares else 0)
+
+
+def opened(section: DataSection, part: str | None, place: Place) -> Source:
+    """The source by its own words. Raises SpecError NS640 where it is unknown."""
+    if section.source.startswith("python:"):
+        return open_python(section, part, place.root, place.allow_code)
+    if section.source in SOURCES:
+        return SOURCES[section.source](section, part, place)
+    near = nearest(section.source, SOURCES, 1)
+    known = f"there are {', '.join(SOURCES)}, python:module:Class"
+    raise fail("NS640", f"{section.source}; " + (f"did you mean {near[0]}?" if near else known))
 
 
 def open_sources(
@@ -110,12 +189,17 @@ def open_sources(
     sections name alike are divided, every fifth sample to the test; anything else is taken whole.
     """
     alike = test_data is not None and data_of(data) == data_of(test_data)
+    alike = alike or place.split is not None
     train = open_source(data, default_part(data, "train", alike), place)
     if test_data is None:
         return train, None
-    return train, open_source(
-        test_data, default_part(test_data, "test", alike), place._replace(classes=train.classes)
-    )
+    return train, open_beside(data, test_data, "test", place._replace(classes=train.classes))
+
+
+def open_beside(data: DataSection, section: DataSection, role: Role, place: Place) -> Source:
+    """The validation or test data beside those of training, whose classes `place` has."""
+    part = default_part(section, role, data_of(data) == data_of(section))
+    return open_source(section, part, place)
 
 
 def default_part(section: DataSection, role: Role, alike: bool) -> str | None:

@@ -223,6 +223,7 @@ CODES: dict[str, Code] = {
     "NS665": Code("cannot write the class map"),
     "NS666": Code("a layer would write over a file"),
     "NS667": Code("labels in another order than the data's"),
+    "NS668": Code("data that teach or tell little", "warning"),
     # 7: serving
     "NS701": Code("layer has no ONNX form"),
     "NS702": Code("weights do not fit the net"),

@@ -71,9 +71,11 @@ class Job:
 
     net: `net(**batch)` runs it and leaves `net.total_loss`; numbers among its outputs are metrics.
     parameters: every tensor of it that is saved, by the spec's names. test_net: the same tensors in
-    the phase TEST. losses: outputs of which less is better. layer_of: names of layers by the paths
-    of their modules, for messages. spec_hash: what a snapshot must have been trained as. players:
-    who learns in turn; none: the net learns all its parameters by `words`.
+    the phase TEST, measured at every test_interval on test_batches, which the log calls `measured`;
+    final_batches: those that are measured once, at the end, by the best weights. losses: outputs of
+    which less is better. layer_of: names of layers by the paths of their modules, for messages.
+    spec_hash: what a snapshot must have been trained as. players: who learns in turn; none: the net
+    learns all its parameters by `words`.
     """
 
     net: nn.Module
@@ -82,6 +84,8 @@ class Job:
     train_batches: TrainBatches
     test_net: nn.Module | None = None
     test_batches: TestBatches | None = None
+    final_batches: TestBatches | None = None
+    measured: str = "test"
     losses: frozenset[str] = frozenset({"loss"})
     layer_of: Mapping[str, str] = field(default_factory=dict)
     spec_hash: str = ""
@@ -102,7 +106,8 @@ class TrainingResult:
     run: its folder. iteration: how many updates were made. loss: mean over the last average_loss of
     them. metrics: of the last test, by name; best: those of the best test, and its iteration.
     signal: number of the one that asked for the stop, None where it went to its end. findings: what
-    is odd about it, though it went through (NS690).
+    is odd about it, though it went through (NS690). measured: "val" where metrics and best are of
+    val_data; tested is then what the best weights gave on test_data, once, at the end.
 
     >>> result.exit_code, result.signal, result.findings
     (0, None, ())
@@ -115,6 +120,8 @@ class TrainingResult:
     best: Mapping[str, Any]
     signal: int | None = None
     findings: tuple[Diagnostic, ...] = ()
+    measured: str = "test"
+    tested: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:

@@ -21,12 +21,13 @@ from netspec.training.device import exact_float32, find_device, move, to_device
 from netspec.training.divergence import LISTED, Idle, all_finite, first_not_finite, layer_name
 from netspec.training.evaluate import evaluate
 from netspec.training.interrupt import Interrupt
-from netspec.training.job import Job, TrainingResult
+from netspec.training.job import Job, TestBatches, TrainingResult
 from netspec.training.learners import Learner, Team
 from netspec.training.metrics import scalars
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.checkpoint import SOLVER, WEIGHTS, Checkpoint
 from netspec.training.run.log import Log
+from netspec.training.run.weights import load_weights
 
 __all__ = ["BEST", "LAST_FINITE", "train"]
 
@@ -52,8 +53,9 @@ def train(
     with exact_float32(), Interrupt() as interrupt, progress or Silent() as reporter, ExitStack() as at_end:
         # a thread that still reads while Python shuts down can take the process down with it
         at_end.callback(job.train_batches.close)
-        if job.test_batches is not None:
-            at_end.callback(job.test_batches.close)
+        for batches in (job.test_batches, job.final_batches):
+            if batches is not None:
+                at_end.callback(batches.close)
         return Training(job, run, place, interrupt, reporter).go(resume)
 
 
@@ -103,6 +105,7 @@ class Training:
         self.saved = -1
         self.position, self.since = job.train_batches.position, time.perf_counter()
         self.metrics: dict[str, float] = {}
+        self.tested: dict[str, float] = {}
         self.best: dict[str, Any] = {}
         self.outputs: Any = {}
         self.idle, self.last = Idle(), torch.zeros(())
@@ -116,6 +119,7 @@ class Training:
             self.advance()
         self.save()
         finished = self.interrupt.signal is None and (self.job.test_batches is None or self.test())
+        finished = finished and (self.job.final_batches is None or self.test_best())
         return self.end(finished)
 
     def begin(self, resume: bool) -> None:
@@ -218,13 +222,7 @@ class Training:
         job, i = self.job, self.team.iteration
         assert job.test_net is not None and job.test_batches is not None
         with self.aside():
-            metrics = evaluate(
-                job.test_net,
-                job.test_batches,
-                self.device,
-                self.words.test_iter,
-                lambda: self.interrupt.signal is not None,
-            )
+            metrics = self.measure(job.test_batches)
             if metrics is None:
                 return False
             self.metrics = metrics
@@ -232,7 +230,37 @@ class Training:
             if improved:
                 self.best = {"iteration": i, **metrics}
                 self.checkpoint.save_weights(self.run / BEST, {"metrics": metrics})
-            self.report({"phase": "test", "iteration": i, **metrics, "best": improved})
+            self.report({"phase": job.measured, "iteration": i, **metrics, "best": improved})
+        return True
+
+    def measure(self, batches: TestBatches) -> dict[str, float] | None:
+        """The test net's means over some data; None: interrupted."""
+        assert self.job.test_net is not None
+        return evaluate(
+            self.job.test_net,
+            batches,
+            self.device,
+            self.words.test_iter,
+            lambda: self.interrupt.signal is not None,
+        )
+
+    def test_best(self) -> bool:
+        """Measure the test data once, by the weights that the validation data chose; those of the
+        end come back. False: interrupted.
+        """
+        assert self.job.final_batches is not None
+        kept = [each.tensor.detach().clone() for each in self.parameters]
+        if self.best:
+            load_weights(self.run / BEST, self.parameters)
+        metrics = self.measure(self.job.final_batches)
+        with torch.no_grad():
+            for each, tensor in zip(self.parameters, kept, strict=True):
+                each.tensor.copy_(tensor)
+        if metrics is None:
+            return False
+        self.tested = metrics
+        weights = {"weights": "best"} if self.best else {}
+        self.report({"phase": "test", "iteration": self.team.iteration, **metrics, **weights})
         return True
 
     def lacks_statistics(self) -> bool:
@@ -325,4 +353,14 @@ class Training:
         signal, findings = (
             (None, self.idle.findings(str(self.run))) if finished else (self.interrupt.signal, ())
         )
-        return TrainingResult(self.run, i, self.team.loss, self.metrics, self.best, signal, findings)
+        return TrainingResult(
+            self.run,
+            i,
+            self.team.loss,
+            self.metrics,
+            self.best,
+            signal,
+            findings,
+            self.job.measured,
+            self.tested,
+        )

@@ -120,7 +120,7 @@ class Bar:
             self.show(done, {"loss": loss})
 
     def record(self, record: Mapping[str, Any]) -> None:
-        label = "test " if record["phase"] == "test" else ""
+        label = "" if record["phase"] == "train" else f"{record['phase']} "
         latest = {
             label + name: value
             for name, value in record.items()

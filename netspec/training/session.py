@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,6 +15,7 @@ from netspec import compiled, driver
 from netspec.analysis.learning_rate.faults import rate_faults
 from netspec.analysis.lint.run import lint_training, zero_weights
 from netspec.analysis.still import still
+from netspec.data.registry import Role
 from netspec.data.source import write_classes
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.model import Diagnostics, Fix, Label
@@ -24,6 +26,7 @@ from netspec.read_options import PLAIN, Reading
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.batches.feeds import Feeds, arguments, section_of
 from netspec.training.class_names import names_of, other_names
+from netspec.training.data_findings import beside, data_findings, tell
 from netspec.training.device import find_device
 from netspec.training.job import Job, Player, TrainingResult
 from netspec.training.loop import prepare, train
@@ -80,6 +83,7 @@ def train_program(
         raise fail("NS675", fact, path=str(run), notes=notes)
     if made.feeds.train is not None:
         compare_names(program, made.feeds.train.classes or (), progress)
+    unheard = tell(tuple(data_findings(made.feeds, program.training_graph("train"))), progress)
     foretold(program, made.job, progress)
     if made.left_out and progress is not None:
         progress.say(f"{weights} lacks {list_briefly(made.left_out, SHOWN)}: filled as the spec says")
@@ -92,7 +96,7 @@ def train_program(
     )
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
-    return train(made.job, run, device=device, resume=resume, progress=progress)
+    return beside(train(made.job, run, device=device, resume=resume, progress=progress), unheard)
 
 
 def compare_names(program: driver.Program, learned: tuple[str, ...], progress: Reporter | None) -> None:
@@ -178,13 +182,22 @@ def job_of(
 ) -> Job:
     """What the loop takes."""
     seed = words.random_seed
+    train_batches = feeds.batches("train", graphs[0], nets.train, seed, device)
+    measured: Role = "test" if feeds.val is None else "val"
+    tests: dict[Role, Any] = {
+        role: feeds.batches(role, graphs[1], nets.test, 0, device)
+        for role in dict.fromkeys((measured, "test"))
+        if role == "val" or feeds.tested
+    }
     return Job(
         net=nets.train,
         parameters=nets.parameters,
         words=words,
-        train_batches=feeds.batches("train", graphs[0], nets.train, seed, device),
-        test_net=nets.test if feeds.tested else None,
-        test_batches=feeds.batches("test", graphs[1], nets.test, 0, device) if feeds.tested else None,
+        train_batches=train_batches,
+        test_net=nets.test if tests else None,
+        test_batches=tests.get(measured),
+        final_batches=tests.get("test") if measured == "val" else None,
+        measured=measured,
         losses=losses_of(*graphs),
         layer_of={path: name for name, (path, *_) in nets.train.layers.items()},  # type: ignore[union-attr, operator]
         spec_hash=hash_of(graphs[0], players),

@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from netspec import compiled
 from netspec.diagnostics import fail
@@ -27,10 +27,14 @@ class Measured(NamedTuple):
 
 
 def measure(
-    folder: str | Path, weights: str = "last", device: str = "auto", reading: Reading = PLAIN
+    folder: str | Path,
+    weights: str = "last",
+    device: str = "auto",
+    reading: Reading = PLAIN,
+    part: Literal["test", "val"] = "test",
 ) -> Measured:
     """Test a run over its whole test data. weights: last, best or a file; reading: its settings
-    come after the run's own.
+    come after the run's own. part: "val" for its validation data.
 
     Raises SpecError: NS678, NS683, NS684 (the spec names no test data), NS674, NS676, and those of
     the data.
@@ -44,9 +48,11 @@ def measure(
     fill(net, tested, path, trained)
     with telling(program.reading.unproven):
         feeds = Feeds.open(program, trained, tested)
-    if not feeds.tested:
-        raise fail("NS684", "its section train has no test_data", path=str(run))
-    batches = feeds.batches("test", tested, net, 0, place)
+    there = {"val": feeds.val is not None, "test": feeds.tested}
+    if not there[part]:
+        other = ("`--part val` measures its val_data",) if there["val"] else ()
+        raise fail("NS684", f"its section train has no {part}_data", path=str(run), notes=other)
+    batches = feeds.batches(part, tested, net, 0, place)
     with exact_float32(), closing(batches):
         metrics = evaluate(net.to(place), batches, place)
     return Measured(path, len(batches.source) if batches.source is not None else 0, metrics or {})

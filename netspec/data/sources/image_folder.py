@@ -12,13 +12,14 @@ import numpy as np
 from netspec.data.decode import decode, read_encoded
 from netspec.data.folder_layout import SHOWN, check_link, entries_of, read_layout
 from netspec.data.paths import existing, resolve_path, roots_of
-from netspec.data.source import MEMORY, Array, Field, Rows, Source, split_source
+from netspec.data.source import MEMORY, Array, Field, Rows, Source
+from netspec.data.splits import fifths_within
 from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["ImageFolder", "open_images"]
+__all__ = ["ImageFolder", "folder_roles", "open_images"]
 
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
@@ -128,7 +129,12 @@ def open_images(
     source = ImageFolder(str(folder), files, np.array(labels, np.int64), names, contract, roots)
     if layout.roles:
         return source
-    return split_source(source, split)
+    return fifths_within(source, split)
+
+
+def folder_roles(section: DataSection, root: Path, allow_outside: bool = False) -> tuple[str, ...]:
+    """The parts that the folder of a section has."""
+    return read_layout(*top_of(section, root, allow_outside)).roles
 
 
 def top_of(section: DataSection, root: Path, allow_outside: bool) -> tuple[Path, list[Path]]:

@@ -18,9 +18,10 @@ from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_in
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["open_npz", "read_npz"]
+__all__ = ["npz_parts", "open_npz", "read_npz"]
 
 RATIO = 1032
+PARTS = ("train", "val", "test")
 AXES, LONGEST = 32, 2**48
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, ArithmeticError, EOFError, LookupError, MemoryError, RuntimeError,
           TypeError, ValueError)  # fmt: skip
@@ -40,7 +41,7 @@ def open_npz(section: DataSection, split: str | None, root: Path, allow_outside:
     roots = roots_for(root, allow_outside)
     names = member_names(path, roots)
     part = split or "train"
-    in_parts = any(name.endswith(("_train", "_test")) for name in names)
+    in_parts = bool(parts_among(names))
     if in_parts and part == "all":
         raise fail(
             "NS641",
@@ -59,6 +60,18 @@ def open_npz(section: DataSection, split: str | None, root: Path, allow_outside:
         section.label,
         split if not in_parts else None,
     )
+
+
+def npz_parts(section: DataSection, root: Path, allow_outside: bool = False) -> tuple[str, ...]:
+    """The parts that an archive has."""
+    path = existing(resolve_path(section.path or "", root, allow_outside))
+    return parts_among(member_names(path, roots_for(root, allow_outside)))
+
+
+def parts_among(names: list[str]) -> tuple[str, ...]:
+    """The parts that names of arrays end in: x_train, x_test."""
+    ends = tuple(part for part in PARTS if any(name.endswith("_" + part) for name in names))
+    return ends if "train" in ends or "test" in ends else ()
 
 
 def from_arrays(name: str, arrays: dict[str, Array], label: str | None, split: str | None) -> Source:

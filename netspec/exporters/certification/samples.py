@@ -114,24 +114,24 @@ def test_source(
 
     contract, shape: of the first input in place of the spec's.
     """
-    from netspec.data.registry import IN_PARTS, data_of, default_part, open_source
+    from netspec.data.registry import IN_PARTS, Role, data_of, default_part, open_source
     from netspec.training.batches.feeds import place_of, section_of
     from netspec.training.run.folder import read_classes
 
     section = section_of(program)
     parted = section.data is not None and section.data.source in IN_PARTS and section.data.split is None
-    tested = section.test_data or (section.data if parted else None)
+    tested = section.test_data or section.val_data or (section.data if parted else None)
     if tested is None:
         return "the spec names no test data"
-    alike = (
-        section.test_data is not None
-        and section.data is not None
-        and data_of(section.data) == data_of(tested)
+    asked = section.test_data or section.val_data
+    alike = asked is not None and section.data is not None and data_of(section.data) == data_of(asked)
+    role: Role = "val" if asked is not None and asked is section.val_data else "test"
+    place = place_of(program, program.training_graph("train"))._replace(
+        classes=read_classes(folder), split=section.split
     )
-    place = place_of(program, program.training_graph("train"))._replace(classes=read_classes(folder))
     if contract is not None:
         place = place._replace(contract=contract, shape=shape)
-    return open_source(tested, default_part(tested, "test", alike), place)
+    return open_source(tested, default_part(tested, role, alike), place)
 
 
 def take_samples(
@@ -154,7 +154,7 @@ def take_samples(
     section, test = section_of(program), program.training_graph("test")
     inputs = {given.value.name: given for given in typed.graph.inputs}
     some = Subset(source, np.arange(min(MOST, len(source))))
-    data = section.test_data or section.data
+    data = section.test_data or section.val_data or section.data
     assert data is not None
     data = data.replace(batch_size=len(some), shuffle=False)
     ports = with_label(

@@ -10,7 +10,7 @@ from netspec.resolve.sections.expect import ExpectSection
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.resolve.sections.spec_file import InputSection, SpecFile
-from netspec.resolve.sections.train import DataSection, TrainSection
+from netspec.resolve.sections.train import DataSection, SplitSection, TrainSection
 
 __all__ = ["home", "is_section"]
 
@@ -20,7 +20,9 @@ SECTIONS: dict[str, type[Record]] = {
     "train": TrainSection,
     "train.solver": SolverParameter,
     "train.data": DataSection,
+    "train.val_data": DataSection,
     "train.test_data": DataSection,
+    "train.split": SplitSection,
     "input.NAME": InputSection,
     "input.NAME.image": ImageContract,
     "expect": ExpectSection,

@@ -14,6 +14,7 @@ __all__ = [
     "DataSection",
     "InputFiller",
     "PlayerSection",
+    "SplitSection",
     "TrainSection",
     "TransformParam",
 ]
@@ -44,7 +45,7 @@ SOURCES = ("digits", "mnist", "cifar10", "idx", "images", "csv", "npz", "hdf5", 
 
 
 class DataSection(Record):
-    """`train.data` and `train.test_data`.
+    """`train.data`, `train.val_data` and `train.test_data`.
 
     Batches of training wrap over the end of the data, so all have batch_size samples; a test goes
     once through the data in order, and its last batch holds what is left. Training shuffles anew in
@@ -63,11 +64,12 @@ class DataSection(Record):
         default=None, doc="file or folder, inside the spec's folder or the one that NETSPEC_DATA names"
     )
     batch_size: int = param(default=64, ge=1, doc="samples in a batch")
-    split: Literal["train", "test", "all"] | None = param(
+    split: Literal["train", "val", "test", "all"] | None = param(
         default=None,
         doc=(
-            "the part to take: the source's own where it has parts, else test is every fifth sample (index %"
-            " 5 == 0), of streams the end"
+            "the part to take: the source's own where it has parts, else as train.split draws them,"
+            " else test is every fifth sample (index % 5 == 0, of a folder of images within each"
+            " class), of streams the end"
         ),
     )
     shuffle: bool | None = param(
@@ -97,6 +99,18 @@ class DataSection(Record):
     transform_param: TransformParam | None = param(
         default=None, doc="Caffe's transform_param, for an input without `image:`"
     )
+
+
+class SplitSection(Record):
+    """`train.split`: parts of data that have none of their own, drawn within each class.
+
+    A part that the data have is theirs: of a folder with train and test, val is drawn from train.
+    Each class keeps a sample for training.
+    """
+
+    val: float = param(default=0.0, ge=0, lt=1, doc="share of the samples that val_data takes")
+    test: float = param(default=0.0, ge=0, lt=1, doc="share of the samples that test_data takes")
+    seed: int = param(default=0, ge=0, doc="what the draw follows from")
 
 
 class Affine(Record):
@@ -193,7 +207,17 @@ class TrainSection(Record):
     """
 
     data: DataSection | None = param(default=None, doc="the data to learn from")
-    test_data: DataSection | None = param(default=None, doc="the data to measure on")
+    val_data: DataSection | None = param(
+        default=None,
+        doc="the data to choose by: measured at every test_interval, they say what is best",
+    )
+    test_data: DataSection | None = param(
+        default=None,
+        doc="the data to measure on: with val_data once, at the end, else at every test_interval",
+    )
+    split: SplitSection | None = param(
+        default=None, doc="shares of the parts val and test, for data without parts of their own"
+    )
     augment: Any = param(
         default=None,
         doc="random changes of the training samples, in order: entries with a type, or with words",

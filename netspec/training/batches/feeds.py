@@ -14,7 +14,7 @@ from torch import nn
 
 from netspec import driver
 from netspec.data.binding import LabelRule
-from netspec.data.registry import Place, Role, open_sources
+from netspec.data.registry import Place, Role, check_parts, open_beside, open_sources
 from netspec.data.source import Source
 from netspec.diagnostics import fail
 from netspec.ir.dims import symbol
@@ -46,7 +46,7 @@ BATCH = symbol("N")
 @dataclass(frozen=True, eq=False)
 class Feeds:
     """What a program learns from: opened data, or the data layers of its net (then `train` is
-    None). tested: whether there is a test.
+    None). tested: whether there is a test. val: what chooses the best weights, where it is apart.
     """
 
     program: driver.Program
@@ -54,17 +54,23 @@ class Feeds:
     test: Source | None
     place: Place
     tested: bool
+    val: Source | None = None
 
     @classmethod
     def open(cls, program: driver.Program, train: TypedGraph, test: TypedGraph) -> "Feeds":
-        """Open `train.data` and `train.test_data`. Raises SpecError NS681 (no data), NS640 to NS663
+        """Open `train.data`, `val_data` and `test_data`. Raises SpecError NS681 (no data), NS640 to NS663
         by what is wrong with them.
         """
         place = place_of(program, train)
         section = section_of(program)
         if section.data is not None:
+            place = place._replace(split=section.split)
+            check_parts(section, place)
             opened = open_sources(section.data, section.test_data, place)
-            return cls(program, *opened, place, opened[1] is not None)
+            beside, val = place._replace(classes=opened[0].classes), None
+            if section.val_data is not None:
+                val = open_beside(section.data, section.val_data, "val", beside)
+            return cls(program, *opened, place, opened[1] is not None, val)
         if not train.graph.sources:
             raise fail(
                 "NS681", "the section train has no data", span=program.resolved.spec.root.key_span("train")
@@ -78,8 +84,11 @@ class Feeds:
         data and net do not fit.
         """
         section = section_of(self.program)
-        data = section.data if role == "train" else section.test_data
-        source = self.train if role == "train" else self.test
+        data, source = {
+            "train": (section.data, self.train),
+            "val": (section.val_data, self.val),
+            "test": (section.test_data, self.test),
+        }[role]
         if data is None or source is None:
             return layer_batches(typed, arguments(net), role, seed, device, label_rules(typed))
         ports = with_label(
@@ -214,7 +223,7 @@ def names_data(settings: tuple[str, ...]) -> bool:
     """Whether the command line says where the data are: it may name any folder, a spec only its
     own.
     """
-    return any(each.startswith(("train.data", "train.test_data")) for each in settings)
+    return any(each.startswith(("train.data", "train.val_data", "train.test_data")) for each in settings)
 
 
 def label_rules(typed: TypedGraph) -> dict[str, LabelRule]:
@@ -270,12 +279,12 @@ def check_fixed_batch(typed: TypedGraph, data: DataSection, source: Source, role
             count = typed.types[given.value].shape[batch_axis(given, typed)]
         else:
             count = 1
-        if isinstance(count, int) and (data.batch_size != count or (role == "test" and len(source) % count)):
+        if isinstance(count, int) and (data.batch_size != count or (role != "train" and len(source) % count)):
             last = len(source) % data.batch_size
             fact = f"input {given.value.name} takes {count} samples at a time, " + (
                 f"batch_size is {data.batch_size}"
                 if data.batch_size != count
-                else f"the last batch of the test holds {last}"
+                else f"the last batch of the {role} data holds {last}"
             )
             raise fail(
                 "NS652",

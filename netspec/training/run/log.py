@@ -21,11 +21,12 @@ Record = Mapping[str, Any]
 
 
 class Log:
-    """Lines of `phase` train or test, each with `iteration` (how many were made), `loss`, the
+    """Lines of `phase` train, val or test, each with `iteration` (how many were made), `loss`, the
     metrics by name and `time` (UTC).
 
     A train line also has learning_rate (of its last iteration) and images_per_second; `best` marks
-    the best test so far; the line of phase end says why the training stopped. A number that is not
+    the best test so far (of val_data, where there are such: then one line of phase test is the
+    last, `weights: best`); the line of phase end says why the training stopped. A number that is not
     finite is null.
     """
 

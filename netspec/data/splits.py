@@ -1,0 +1,90 @@
+"""Parts of data that have none of their own: fifths, or shares drawn from a seed, in each class. In:
+a source; out: a part of it, and what a part lacks.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from netspec.data.source import Array, Source, Subset
+from netspec.diagnostics import Diagnostic
+from netspec.diagnostics.words import list_briefly
+
+__all__ = ["draw_part", "fifths_within", "lacking", "strata"]
+
+SHOWN = 6
+TRAIN, DRAWN = 0, {"test": 1, "val": 2}
+"""How samples are marked; a small class gives to the test first."""
+
+
+def fifths_within(source: Source, split: str | None) -> Source:
+    """The part of a source whose labels are known: `test` is every fifth sample of each class,
+    from its first on, `train` the rest; a class of one sample is trained on.
+    """
+    if split not in ("train", "test"):
+        return source
+    tested = np.zeros(len(source), bool)
+    for _, at in strata(source):
+        tested[at[::5]] = len(at) > 1
+    return Subset(source, np.flatnonzero(tested == (split == "test")))
+
+
+def draw_part(source: Source, part: str | None, shares: Mapping[str, float], seed: int) -> Source:
+    """The part `train`, `val` or `test` of a source, in the source's order; `shares`: of val, test.
+
+    Within each class samples are drawn by the seed and the class alone, at least one for each part
+    while there are enough, the first for training. Without classes (targets, labels that have
+    places or are read with the samples) it is drawn from all alike.
+    """
+    if part not in ("train", "val", "test"):
+        return source
+    marks = np.full(len(source), TRAIN)
+    for label, at in strata(source):
+        order = at[permute(len(at), seed, label)]
+        begin = 0
+        for role, count in count_parts(len(at), shares).items():
+            marks[order[begin : begin + count]] = DRAWN[role]
+            begin += count
+    return Subset(source, np.flatnonzero(marks == DRAWN.get(part, TRAIN)))
+
+
+def strata(source: Source) -> Iterator[tuple[int, Array]]:
+    """Each class and where its samples are; all samples as one where classes are not known."""
+    labels = source.labels()
+    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
+        labels = np.zeros(len(source), np.int64)
+    order = np.argsort(labels, kind="stable")
+    values, begin = np.unique(labels[order], return_index=True)
+    yield from zip(values.tolist(), np.split(order, begin[1:]), strict=True)
+
+
+def permute(count: int, seed: int, label: int) -> Array:
+    """An order of a class's samples, from NumPy's frozen RandomState: the same everywhere."""
+    entropy = np.random.SeedSequence([n & (2**64 - 1) for n in (seed, label)])
+    return np.random.RandomState(np.random.MT19937(entropy)).permutation(count)
+
+
+def count_parts(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """How many of `count` samples each part gets: its share, one at least, but none of the last."""
+    found, left = {}, count - 1
+    for role in DRAWN:
+        if shares.get(role):
+            found[role] = max(0, min(left, max(1, round(shares[role] * count))))
+            left -= found[role]
+    return found
+
+
+def lacking(source: Source, part: str) -> tuple[Diagnostic, ...]:
+    """NS668 for the named classes of which a part (training, test, validation) has no sample."""
+    labels = source.labels()
+    if labels is None or labels.ndim != 1 or not source.classes:
+        return ()
+    there = set(labels.tolist())
+    absent = [name for number, name in enumerate(source.classes) if number not in there]
+    if not absent:
+        return ()
+    fact = f"the {part} data have no sample of {list_briefly(absent, SHOWN)}"
+    note = f"{len(there)} of {len(source.classes)} classes are measured"
+    if part == "training":
+        note = "the net never learns to answer so"
+    return (Diagnostic("NS668", fact, path=source.name, notes=(note,)),)
