@@ -275,6 +275,7 @@ CODES: dict[str, Code] = {
     "NS692": Code("unknown augmentation"),
     "NS694": Code("the learning rate is 0"),
     "NS695": Code("the learning rate is no rate"),
+    "NS696": Code("classes cannot be balanced"),
     # 5: compiling
     "NS501": Code("cannot write the file"),
     "NS502": Code("two definitions of one name"),

@@ -275,11 +275,12 @@ def power_of(contract: Any) -> dict[str, float]:
     """
     means, deviations = set(contract.mean_value), set(contract.std_value)
     if len(deviations) > 1:
-        return {"scale": contract.scale} if contract.scale != 1 else {}
-    scale = contract.scale / next(iter(deviations), 1.0)
-    mean = next(iter(means)) if len(means) == 1 else 0.0
-    found = {"scale": scale} if scale != 1 else {}
-    return found | ({"shift": -mean * scale} if mean else {})
+        scale, mean = contract.scale, 0.0
+    else:
+        scale = contract.scale / next(iter(deviations), 1.0)
+        mean = sum(means) * (len(means) == 1)
+    words = {"scale": (scale, 1.0), "shift": (-mean * scale, 0.0)}
+    return {word: value for word, (value, default) in words.items() if value != default}
 
 
 def free(name: str, taken: set[str]) -> str:

@@ -449,6 +449,13 @@ class Layer(Record):
         return (said,)
 
     @property
+    def balanced(self) -> bool:
+        """Whether its classes weigh by how rare they are in the training labels, which are bottom
+        `indices`. Default: no.
+        """
+        return False
+
+    @property
     def batch_in_training(self) -> bool:
         """Whether training normalises by the batch's own statistics. Default: where it has trait
         batch_statistics.

@@ -10,7 +10,7 @@ from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, 
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import same
 from netspec.ir.types import TensorType
-from netspec.layers.loss import SCALAR, Loss, SoftmaxWithLoss
+from netspec.layers.loss import SCALAR, USUAL, Loss, SoftmaxWithLoss
 from netspec.record import param
 
 __all__ = ["BoxAnnotatorOHEM", "SmoothL1LossOHEM", "SoftmaxWithLossOHEM"]
@@ -28,8 +28,8 @@ class SoftmaxWithLossOHEM(
 
     E = -1/Z sum_i log max(p_i[y_i], FLT_MIN),  p = softmax(x) along axis     (Shrivastava et al. 2016; R-FCN: Dai et al. 2016)
 
-    The second top holds p, the third each place's -log p_i[y_i], 0 where the label is ignored. No
-    gradient comes from these two.
+    The second top holds p, the third each place's -log p_i[y_i], 0 where the label is ignored,
+    whatever class_weight says. No gradient comes from these two.
     """
 
     def infer(self, x: TensorType, label: TensorType) -> tuple[TensorType, ...]:
@@ -44,10 +44,8 @@ class SoftmaxWithLossOHEM(
         return module(
             "SoftmaxWithLossOHEM",
             self.top_count,
-            defaults={"axis": 1, "ignore_label": None, "normalization": "VALID"},
-            axis=x.axis(self.axis),
-            ignore_label=self.ignore_label,
-            normalization=self.divisor(),
+            defaults=USUAL,
+            **self.words(x),
         )
 
     @staticmethod
@@ -56,6 +54,7 @@ class SoftmaxWithLossOHEM(
         yield accepts("{ignore_label: -1}", "N,5,H,W; N,1,H,W -> (); N,5,H,W; N,1,H,W")
         yield accepts("{normalization: BATCH_SIZE}", "N,5; N -> ()")
         yield accepts("{}", "N,5; N,5 -> (); N,5; N")
+        yield accepts("{class_weight: [1, 2, 4]}", "N,3; N -> (); N,3; N")
         yield rejects("{}", "N,10; N,2", code="NS302", at="bottom.1")
 
 

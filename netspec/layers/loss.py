@@ -5,10 +5,10 @@ HingeLoss.
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from netspec.ir.dims import Size, product
+from netspec.ir.dims import Size, product, untrace
 from netspec.ir.layer import Example, Kept, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
-from netspec.ir.rule import same
+from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
 from netspec.layers.common.words import ENGINE, Engine
 from netspec.record import param
@@ -66,6 +66,17 @@ class NormalizedLoss(Loss):
         return self.normalization or older
 
 
+USUAL = {
+    "axis": 1,
+    "ignore_label": None,
+    "normalization": "VALID",
+    "probabilities": False,
+    "class_weight": None,
+    "balanced": None,
+}
+"""The defaults of SoftmaxWithLoss's torch module."""
+
+
 class SoftmaxWithLoss(
     NormalizedLoss,
     type="SoftmaxWithLoss",
@@ -83,22 +94,47 @@ class SoftmaxWithLoss(
 
     A label of the scores' own shape, K > 1, holds shares of the classes instead, real numbers that sum
     to 1: E = -1/Z sum_i sum_k t_ik log p_ik.
+
+    With class_weight w each summand counts w[y_i], and Z is the sum of these weights: that of
+    PyTorch's CrossEntropyLoss(weight). Another normalization than VALID divides by what it counts,
+    without weights. Caffe has no such word; what weighs the whole loss is loss_weight.
     """
 
     axis: int = param(
         default=1, group="softmax_param", doc="the axis of the classes; negative counts from the back"
     )
     engine: Engine = param(default="DEFAULT", group="softmax_param", doc=ENGINE)
+    class_weight: tuple[float, ...] | Literal["balanced"] | None = param(
+        default=None,
+        ge=0,
+        least=1,
+        group="loss_param",
+        doc=(
+            "what each class counts: a number per class, or balanced: places / (classes * places of the class)"
+            " in the training labels, counted when training starts"
+        ),
+    )
 
     def infer(self, x: TensorType, label: TensorType) -> tuple[TensorType, ...]:
+        axis = x.axis(self.axis)
         if not self.by_shares(x, label):
-            predictions(x, label, x.axis(self.axis))
+            predictions(x, label, axis)
+        weights, classes = self.class_weight, x.shape[axis]
+        if isinstance(weights, tuple):
+            same(len(weights), classes, "class_weight needs a number for each class", at="class_weight")
+        elif self.balanced and not isinstance(untrace(classes), int):
+            fact = f"balanced needs a number of classes: it is {classes}"
+            raise RuleError("NS304", fact, at="bottom.0")
         return SCALAR, TensorType(x.shape)
+
+    @property
+    def balanced(self) -> bool:
+        return self.class_weight == "balanced"
 
     def by_shares(self, x: TensorType, label: TensorType) -> bool:
         """Whether labels are shares of the classes."""
-        classes = x.shape[x.axis(self.axis)]
-        return label.dtype != "int64" and label.shape == x.shape and isinstance(classes, int) and classes > 1
+        alike = [untrace(n) for n in label.shape] == [untrace(n) for n in x.shape]
+        return label.dtype != "int64" and alike and untrace(x.shape[x.axis(self.axis)]) != 1
 
     def indices(self, x: TensorType, label: TensorType) -> dict[int, Size]:
         if self.by_shares(x, label):
@@ -110,15 +146,23 @@ class SoftmaxWithLoss(
         return Kept(tops=(1,) if len(tops) > 1 else (), own=4 * bottoms[0].size + 8 * bottoms[1].size)
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
-        usual = {"axis": 1, "ignore_label": None, "normalization": "VALID", "probabilities": False}
         return module(
             "SoftmaxWithLoss",
-            defaults=usual,
-            axis=x.axis(self.axis),
-            ignore_label=self.ignore_label,
-            normalization=self.divisor(),
+            defaults=USUAL,
+            **self.words(x),
             probabilities=self.top_count > 1,
         )
+
+    def words(self, x: TensorType) -> dict[str, Any]:
+        """What its torch module is told of the parameters."""
+        axis, weights = x.axis(self.axis), self.class_weight
+        return {
+            "axis": axis,
+            "ignore_label": self.ignore_label,
+            "normalization": self.divisor(),
+            "class_weight": weights if isinstance(weights, tuple) else None,
+            "balanced": x.shape[axis] if self.balanced else None,
+        }
 
     @staticmethod
     def examples() -> Iterator[Example]:
@@ -130,6 +174,15 @@ class SoftmaxWithLoss(
         yield accepts("{}", "N,10; N,1,1,1 -> (); N,10")
         yield accepts("{}", "N,10; N,10 -> ()")
         yield accepts("{axis: 2}", "T,N,8; T,N,8 -> (); T,N,8")
+        yield accepts("{class_weight: [1, 2, 4]}", "N,3; N,3 -> ()")
+        yield accepts("{class_weight: [1, 19]}", "N,2; N -> ()")
+        yield accepts(
+            "{class_weight: [0.5, 2, 0], ignore_label: 2, normalization: FULL}", "N,3,H,W; N,H,W -> ()"
+        )
+        yield accepts("{class_weight: balanced, ignore_label: 255}", "N,3; N -> (); N,3")
+        yield rejects("{class_weight: [1, 2]}", "N,10; N", code="NS302", at="class_weight")
+        yield rejects("{class_weight: [1, -2]}", "N,2; N", code="NS106", at="class_weight.1")
+        yield rejects("{class_weight: balanced}", "N,K; N", code="NS304", at="bottom.0")
         yield rejects("{}", "N,10; N,2", code="NS302", at="bottom.1")
         yield rejects("{}", "6,5; 4", code="NS302", at="bottom.1")
         yield rejects("{axis: 2}", "N,10; N", code="NS303", at="axis")

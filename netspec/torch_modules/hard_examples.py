@@ -15,10 +15,16 @@ class SoftmaxWithLossOHEM(nn.Module):
     """-sum log max(p_label, FLT_MIN) / Z; the softmax and each place's loss as second and third value, without a gradient."""
 
     def __init__(
-        self, tops: int, axis: int = 1, ignore_label: int | None = None, normalization: str = "VALID"
+        self,
+        tops: int,
+        axis: int = 1,
+        ignore_label: int | None = None,
+        normalization: str = "VALID",
+        class_weight: "tuple[float, ...] | None" = None,
+        balanced: int | None = None,
     ) -> None:
         super().__init__()
-        self.loss = SoftmaxWithLoss(axis, ignore_label, normalization)
+        self.loss = SoftmaxWithLoss(axis, ignore_label, normalization, False, class_weight, balanced)
         self.tops = tops
 
     def forward(self, x: Tensor, label: Tensor) -> "Tensor | tuple[Tensor, ...]":

@@ -34,7 +34,14 @@ def normalizer(normalization: str, outer: int, count: int, valid: Tensor | None)
 
 
 class SoftmaxWithLoss(nn.Module):
-    """-sum log max(p_label, FLT_MIN) / Z; with `probabilities`, the softmax itself as a second value."""
+    """-sum w[label] log max(p_label, FLT_MIN) / Z; with `probabilities`, the softmax itself as a
+    second value.
+
+    class_weight: w, by which VALID divides too. balanced: so many classes, whose w training sets;
+    until then it is 1.
+    """
+
+    class_weight: Tensor | None
 
     def __init__(
         self,
@@ -42,10 +49,16 @@ class SoftmaxWithLoss(nn.Module):
         ignore_label: int | None = None,
         normalization: str = "VALID",
         probabilities: bool = False,
+        class_weight: "tuple[float, ...] | None" = None,
+        balanced: int | None = None,
     ) -> None:
         super().__init__()
         self.axis, self.normalization, self.probabilities = axis, normalization, probabilities
         self.ignore_label = ignore_label
+        weight = (1.0,) * balanced if balanced is not None else class_weight
+        self.register_buffer("class_weight", None, persistent=False)
+        if weight is not None:
+            self.class_weight = torch.tensor(weight)
 
     def forward(self, x: Tensor, label: Tensor) -> "Tensor | tuple[Tensor, Tensor]":
         scores = planes(x, self.axis)
@@ -53,25 +66,49 @@ class SoftmaxWithLoss(nn.Module):
             loss = self.by_shares(F.log_softmax(scores, 1), planes(label.to(x.dtype), self.axis))
             return (loss, x.softmax(self.axis)) if self.probabilities else loss
         target = label.reshape(scores.shape[0], *scores.shape[2:]).long()
-        ordinary = self.ignore_label is None and self.normalization in ("VALID", "FULL")
+        ordinary = (
+            self.ignore_label is None
+            and self.class_weight is None
+            and self.normalization in ("VALID", "FULL")
+        )
         words: dict[str, Any] = {
             "ignore_index": -100 if self.ignore_label is None else self.ignore_label,
             "reduction": "mean" if ordinary else "sum",
         }
+        if self.class_weight is not None:
+            words["weight"] = self.class_weight.to(x.dtype)
         logs = F.log_softmax(scores, 1)
         loss = F.nll_loss(logs, target, **words)
         loss = F.nll_loss(logs.detach().clamp_min(LOG_FLT_MIN), target, **words) + (loss - loss.detach())
         if not ordinary:
-            valid = None if self.ignore_label is None else target != self.ignore_label
-            loss = loss / normalizer(self.normalization, target.shape[0], target.numel(), valid)
+            loss = loss / self.divisor(target)
         if self.probabilities:
             return (loss, x.softmax(self.axis))
         return loss
 
     def by_shares(self, logs: Tensor, shares: Tensor) -> Tensor:
         """The same against shares of the classes, which sum to 1 at each place; none is ignored."""
-        losses = -(shares * limit_below(logs, LOG_FLT_MIN)).sum(1)
-        return losses.sum() / normalizer(self.normalization, logs.shape[0], losses.numel(), None)
+        count = shares[:, :1].numel()
+        if self.class_weight is None:
+            divisor = normalizer(self.normalization, logs.shape[0], count, None)
+        else:
+            shares = shares * self.class_weight.to(shares.dtype).reshape(1, -1, *(1,) * (shares.dim() - 2))
+            divisor = normalizer(self.normalization, logs.shape[0], count, None)
+            if self.normalization == "VALID":
+                divisor = shares.sum().clamp_min(1e-30)
+        return -(shares * limit_below(logs, LOG_FLT_MIN)).sum() / divisor
+
+    def divisor(self, target: Tensor) -> Tensor | float:
+        """Z: of weighted classes the sum of their weights, where it is not a count by its name."""
+        valid = None if self.ignore_label is None else target != self.ignore_label
+        if self.class_weight is None or self.normalization != "VALID":
+            return normalizer(self.normalization, target.shape[0], target.numel(), valid)
+        if valid is None:
+            weights = self.class_weight[target]
+        else:
+            weights = self.class_weight[target.where(valid, 0)] * valid
+        # where none counts the summed loss is 0: it stays so
+        return weights.sum().clamp_min(1e-30)
 
 
 class SigmoidCrossEntropyLoss(nn.Module):

@@ -5,7 +5,7 @@ loop takes, and the run's files.
 import hashlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from netspec.read_options import PLAIN, Reading
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.batches.feeds import Feeds, arguments, section_of
 from netspec.training.class_names import names_of, other_names
+from netspec.training.class_weights import ClassWeights, balance, set_class_weights
 from netspec.training.data_findings import beside, data_findings, tell
 from netspec.training.device import find_device
 from netspec.training.job import Job, Player, TrainingResult
@@ -44,7 +45,7 @@ STAMP = len("2026-11-29T12-00-00")
 @dataclass(frozen=True, eq=False)
 class Session:
     """A job, ready to be run, and what the run's folder tells of it. left_out: tensors that a file
-    to start from did not have.
+    to start from did not have. class_weights: those that `balanced` came to.
     """
 
     program: driver.Program
@@ -52,6 +53,7 @@ class Session:
     feeds: Feeds
     seed: int
     left_out: tuple[str, ...] = ()
+    class_weights: ClassWeights = field(default_factory=dict)
 
 
 def train_program(
@@ -71,7 +73,13 @@ def train_program(
     place = find_device(device)
     before = read_record(run) if resume else {}
     with telling(program.reading.unproven):
-        made = session(program, place, seed=before.get("seed"), weights=weights)
+        made = session(
+            program,
+            place,
+            seed=before.get("seed"),
+            weights=weights,
+            class_weights=before.get("class_weight"),
+        )
     if resume and before.get("spec_hash") != made.job.spec_hash:
         fact = f"it was trained as {before.get('spec_hash')}, the spec is {made.job.spec_hash}"
         notes = (
@@ -87,8 +95,14 @@ def train_program(
     foretold(program, made.job, progress)
     if made.left_out and progress is not None:
         progress.say(f"{weights} lacks {list_briefly(made.left_out, SHOWN)}: filled as the spec says")
+    if progress is not None and not resume:
+        for name, values in made.class_weights.items():
+            weights = f"{min(values):.3g} to {max(values):.3g}"
+            progress.say(f"{name}: classes weigh {weights}, so that each counts alike")
     prepare(run, resume)
     record = record_of(program, made.seed, str(place), made.job.spec_hash)
+    if made.class_weights:
+        record["class_weight"] = {name: list(values) for name, values in made.class_weights.items()}
     write_run(
         run,
         program,
@@ -125,12 +139,18 @@ def foretold(program: driver.Program, job: Job, progress: Reporter | None) -> No
 
 
 def session(
-    program: driver.Program, device: torch.device, *, seed: int | None = None, weights: str | None = None
+    program: driver.Program,
+    device: torch.device,
+    *,
+    seed: int | None = None,
+    weights: str | None = None,
+    class_weights: ClassWeights | None = None,
 ) -> Session:
-    """The job of a program. seed: in place of the spec's; weights: a file to start from.
+    """The job of a program. seed: in place of the spec's; weights: a file to start from;
+    class_weights: those that the run began with, in place of the data's.
 
     Raises SpecError: NS671 (nothing to train), NS680 (all weights start at 0), NS681 (no section
-    train), NS676 (the file does not fit), those of Feeds.
+    train), NS676 (the file does not fit), NS696 (classes cannot be balanced), those of Feeds.
     """
     section = section_of(program)
     graphs = program.training_graph("train"), program.training_graph("test")
@@ -151,7 +171,11 @@ def session(
     )
     words = section.solver.replace(random_seed=seed)
     job = job_of(graphs, nets, feeds, words, device, players_of(program, nets, graphs[0], words))
-    return Session(program, job, feeds, seed, tuple(left_out))
+    if class_weights is None:
+        class_weights = balance(graphs, arguments(nets.train), job.train_batches)  # type: ignore[arg-type]
+    for net in (nets.train, nets.test, *(player.net for player in job.players)):
+        set_class_weights(net, class_weights)
+    return Session(program, job, feeds, seed, tuple(left_out), class_weights)
 
 
 def players_of(

@@ -8,6 +8,7 @@ from netspec import compiled
 from netspec.diagnostics import fail
 from netspec.read_options import PLAIN, Reading
 from netspec.training.batches.feeds import Feeds
+from netspec.training.class_weights import set_class_weights
 from netspec.training.device import exact_float32, find_device
 from netspec.training.evaluate import evaluate
 from netspec.training.nets import fill
@@ -46,6 +47,7 @@ def measure(
     trained, tested = program.training_graph("train"), program.training_graph("test")
     net = compiled.compile(tested)
     fill(net, tested, path, trained)
+    set_class_weights(net, record.get("class_weight", {}))
     with telling(program.reading.unproven):
         feeds = Feeds.open(program, trained, tested)
     there = {"val": feeds.val is not None, "test": feeds.tested}

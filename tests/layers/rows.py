@@ -195,7 +195,7 @@ def net(row: Row) -> Any:
     torch.manual_seed(0)
     made = compiled(typed(row), "test")
     with torch.no_grad():
-        for tensor in [*made.parameters(), *made.buffers()]:
+        for tensor in made.state_dict().values():
             if tensor.is_floating_point():
                 tensor.copy_(torch.rand_like(tensor) * 0.9 + 0.1)
     return made

@@ -94,7 +94,9 @@ def modules_of(samples: Samples) -> dict[str, Any]:
     import torch
 
     from netspec import compiled
+    from netspec.training.class_weights import set_class_weights
 
     with torch.random.fork_rng(devices=[]):
         net: Any = compiled.compile(samples.test, "test").eval()
+    set_class_weights(net, samples.class_weights)
     return {judge.node.name: net.get_submodule(net.layers[judge.node.name][0]) for judge in samples.judges}

@@ -7,7 +7,7 @@ training itself prepares them. Judges nothing.
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,13 +68,14 @@ class Judge:
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Takes, in order; what the test net, of graph `test`, measures of them. fixed: the deployed
-    net takes just so many at once.
+    net takes just so many at once. class_weights: those of the run, by layer.
     """
 
     takes: tuple[Take, ...]
     test: TypedGraph
     judges: tuple[Judge, ...]
     fixed: bool = False
+    class_weights: Mapping[str, Any] = field(default_factory=dict)
 
 
 def samples_of(
@@ -88,6 +89,7 @@ def samples_of(
     model takes.
     """
     from netspec.training.batches.feeds import batch_axis, section_of
+    from netspec.training.run.folder import read_record
 
     try:
         if any(True for node in typed.graph.nodes for _ in node.layer.state(*typed.bottoms(node))):
@@ -95,11 +97,14 @@ def samples_of(
         if any(batch_axis(given, typed) for given in typed.graph.inputs):
             return UNCOUNTED
         if section_of(program).data is None:
-            return take_layer_samples(program, typed)
-        opened = test_source(program, folder)
-        if isinstance(opened, str):
+            made = take_layer_samples(program, typed)
+        elif isinstance(opened := test_source(program, folder), str):
             return opened
-        return take_samples(program, folder, typed, opened, asked)
+        else:
+            made = take_samples(program, folder, typed, opened, asked)
+        if isinstance(made, str):
+            return made
+        return replace(made, class_weights=read_record(folder).get("class_weight", {}))
     except SpecError as error:
         if error.diagnostics[0].code == "NS703":
             raise

@@ -8,7 +8,7 @@ import re
 from collections.abc import Container, Iterable
 from typing import NamedTuple
 
-__all__ = ["Word", "instead_of_type", "instead_of_word", "remark_on_word"]
+__all__ = ["Word", "has_own_meaning", "instead_of_type", "instead_of_word", "remark_on_word"]
 
 
 class Word(NamedTuple):
@@ -141,6 +141,7 @@ WORDS = words({
     ("clip_gradients",): "clipnorm gradclip gradientclip clipgradnorm maxgradnorm",
     ("bottom", "input"): "inputs from src source inbound",
     ("top", "output"): "outputs to",
+    ("class_weight",): "classweights classweighting weight weights posweight labelweights",
     ("AVE",): "avg average mean",
     ("MAX",): "maximum maxpool",
     ("SUM",): "add plus",
@@ -157,6 +158,9 @@ WORDS = words({
     ("poly",): "polynomial polynomialdecay linear",
 })  # fmt: skip
 
+WEIGHTS_OF_CLASSES = ("classweight", "classweights", "classweighting", "posweight")
+"""They look like loss_weight and mean something else."""
+
 REMARKS = {
     "inchannels": "the number of inputs follows from the bottom",
     "infeatures": "the number of inputs follows from the bottom",
@@ -169,6 +173,11 @@ REMARKS = {
     "inplace": "in place is said by the wiring: top: the same name as bottom",
     "dataformat": "axes are in Caffe's order: N, C, H, W",
     "affine": "gamma and beta are a Scale layer with bias_term: true",
+    **dict.fromkeys(
+        WEIGHTS_OF_CLASSES,
+        "SoftmaxWithLoss has class_weight; InfogainLoss takes a matrix of what each class is worth for each"
+        " label; loss_weight weighs a whole loss",
+    ),
     "trackrunningstats": "use_global_stats says which statistics are used; by default the phase does",
 }
 
@@ -189,3 +198,8 @@ def instead_of_word(word: str, known: Iterable[str]) -> str | None:
 def remark_on_word(word: str) -> str | None:
     """What to know of another framework's parameter that has no counterpart."""
     return REMARKS.get(fold(word))
+
+
+def has_own_meaning(word: str) -> bool:
+    """Whether a word is no misspelling of whatever is spelt alike."""
+    return fold(word) in WEIGHTS_OF_CLASSES

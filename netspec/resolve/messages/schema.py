@@ -11,7 +11,7 @@ from netspec.diagnostics.evidence import Computed, Unheard
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.suggest import clearly, nearest
 from netspec.kinds import GREATEST, LEAST, is_nan
-from netspec.layers.common.foreign_words import instead_of_word
+from netspec.layers.common.foreign_words import has_own_meaning, instead_of_word
 from netspec.resolve.json_schema.judge import Fault
 from netspec.source import Span
 from netspec.syntax.located import Located
@@ -180,6 +180,8 @@ def meant_by(word: str, known: Iterable[str]) -> list[str]:
     other = instead_of_word(word, known)
     if other is not None:
         return [other]
+    if has_own_meaning(word):
+        return [each for each in known if each.casefold() == word.casefold()]
     return nearest(word, known)
 
 

@@ -75,6 +75,10 @@ class DataSection(Record):
     shuffle: bool | None = param(
         default=None, doc="draw a new order for each epoch; true in training but of streams, false in a test"
     )
+    balance: bool = param(
+        default=False,
+        doc="draw each class as often as every other: an epoch repeats rare ones and leaves some of the others out",
+    )
     fields: dict[str, str] = param(
         default={}, doc="field of the source that feeds each input, as in {data: image}"
     )

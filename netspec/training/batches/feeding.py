@@ -41,7 +41,20 @@ def order_of(section: DataSection, role: Role, seed: int) -> Order:
         shuffle = role == "train" and not section.streams
     else:
         shuffle = section.shuffle
-    return Order(shuffle, role == "train", seed)
+    if section.balance:
+        check_balance(section, role, shuffle)
+    return Order(shuffle, role == "train", seed, section.balance)
+
+
+def check_balance(section: DataSection, role: Role, shuffle: bool) -> None:
+    """Raises SpecError NS696 where the order of the samples is not free."""
+    if role != "train":
+        raise fail(
+            "NS696", "`balance` is for training: a test measures the data as they are", path=section.path
+        )
+    if not shuffle:
+        why = "streams keep" if section.streams else "`shuffle: false` keeps"
+        raise fail("NS696", f"`balance: true` draws the samples, {why} their order", path=section.path)
 
 
 def feed_of(

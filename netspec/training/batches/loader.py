@@ -17,9 +17,11 @@ from torch import Generator, Tensor
 from netspec.augmentation.kernels.draw import Draw
 from netspec.augmentation.kernels.plan import Plan, Stage, plan_rows
 from netspec.data.binding import LabelRule, check_labels
+from netspec.data.labels import samples_by_class
 from netspec.data.source import Array, Source
 from netspec.diagnostics import fail
 from netspec.training.batches.fills import Fill
+from netspec.training.batches.order import Indices, Order, entropy, permutation
 from netspec.training.batches.prefetch import Prefetch
 
 __all__ = ["Batches", "Feed", "Order", "generator_at", "permutation"]
@@ -28,19 +30,6 @@ Raw = Tensor | list[Tensor]
 Transform = Callable[[Raw, Draw], Tensor]
 DEPTH = 4
 TORCH_TYPES = {"u2": np.int32, "u4": np.int64, "u8": np.int64, "f2": np.float32, "b1": np.uint8}
-
-
-class Order(NamedTuple):
-    """How samples follow each other.
-
-    wrap: batches run over the end of the data and never stop (training); else one pass, the last
-    batch being what is left (a test). shuffle: a new order in each epoch, from (seed, epoch); else
-    0, 1, 2, ... as Caffe reads.
-    """
-
-    shuffle: bool
-    wrap: bool
-    seed: int = 0
 
 
 class Augmenter(Protocol):
@@ -67,17 +56,6 @@ class Feed(NamedTuple):
     augmenters: tuple[Any, ...] = ()
 
 
-def entropy(*numbers: int) -> np.random.SeedSequence:
-    return np.random.SeedSequence([n & (2**64 - 1) for n in numbers])
-
-
-def permutation(count: int, seed: int, epoch: int) -> Array:
-    """The order of an epoch, from NumPy's frozen RandomState: the same in all versions and on all
-    machines.
-    """
-    return np.random.RandomState(np.random.MT19937(entropy(seed, 0, epoch))).permutation(count)
-
-
 def generator_at(seed: int, position: int) -> Generator:
     """The source of a batch's random draws: a CPU generator that follows from the seed and the
     number of samples before the batch.
@@ -92,47 +70,6 @@ class Ready(NamedTuple):
 
     values: dict[str, Tensor]
     samples: int
-
-
-class Indices:
-    """Indices of the samples from any position on; keeps the order of the epoch it was asked for
-    last.
-    """
-
-    def __init__(self, count: int, order: Order) -> None:
-        self.count = count
-        self.order = order
-        self.known: tuple[int, Array] | None = None
-
-    def at(self, position: int, size: int) -> Array:
-        """`size` indices from a position counted over all epochs; fewer at the end of a single
-        pass.
-        """
-        if not self.order.wrap:
-            size = min(size, self.count - position)
-        parts = []
-        while size > 0:
-            epoch, start = divmod(position, self.count)
-            parts.append(self.epoch(epoch)[start : start + size])
-            size -= len(parts[-1])
-            position += len(parts[-1])
-        if parts:
-            return np.concatenate(parts)
-        return np.empty(0, np.int64)
-
-    def epochs(self, position: int, size: int) -> Array:
-        """The passes that so many samples from a position on belong to."""
-        return np.arange(position, position + size) // self.count
-
-    def epoch(self, number: int) -> Array:
-        if self.known is None or self.known[0] != number:
-            order = (
-                permutation(self.count, self.order.seed, number)
-                if self.order.shuffle
-                else np.arange(self.count)
-            )
-            self.known = number, order
-        return self.known[1]
 
 
 class Batches:
@@ -158,7 +95,8 @@ class Batches:
         self.feed = feed
         self.device = torch.device(device)
         self.prefetch = prefetch
-        self.indices = Indices(len(source), order)
+        self.classes = samples_by_class(source) if order.balance else []
+        self.indices = Indices(len(source), order, self.classes)
         self.position = 0
         self.ahead: Prefetch[Ready] | None = None
         arrays = source.whole()
@@ -228,6 +166,7 @@ class Batches:
             "samples": len(self.source),
             "seed": self.order.seed,
             "shuffle": int(self.order.shuffle),
+            "balance": int(self.order.balance),
             "streams": self.source.streams,
         }
 
@@ -235,8 +174,8 @@ class Batches:
         """Go on where a checkpoint stood. Raises SpecError NS659 where the data or their order are
         not those of the checkpoint.
         """
-        now, state = self.state(), {"streams": 0, **state}
-        for word in ("samples", "seed", "shuffle", "streams"):
+        now, state = self.state(), {"streams": 0, "balance": 0, **state}
+        for word in ("samples", "seed", "shuffle", "balance", "streams"):
             if state.get(word, -1) != now[word]:
                 raise fail(
                     "NS659",
@@ -275,7 +214,7 @@ class Reader:
         self.source, self.size, self.device = batches.source, batches.batch_size, batches.device
         self.feed, self.seed, self.resident = batches.feed, batches.order.seed, batches.resident
         self.fields = dict.fromkeys(batches.feed.fields.values())
-        self.indices = indices or Indices(len(batches.source), batches.order)
+        self.indices = indices or Indices(len(batches.source), batches.order, batches.classes)
         self.position = position
         self.rules = batches.unchecked
 

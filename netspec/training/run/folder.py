@@ -6,6 +6,7 @@ it was used; classes.json, log.jsonl and the safetensors files come from the tra
 """
 
 import json
+import math
 import os
 import platform
 import sys
@@ -235,7 +236,17 @@ def check_record(record: dict[str, Any]) -> Record:
         raise JsonError("a path in it holds a null character")
     if not 0 <= record["seed"] < SEEDS:
         raise JsonError(f"seed must be from 0 to {SEEDS - 1}: it is {record['seed']}")
+    if "class_weight" in record:
+        check_class_weights(member(record, "class_weight", dict))
     return record
+
+
+def check_class_weights(weights: dict[str, Any]) -> None:
+    """Raises JsonError where these are not numbers of at least 0 by layer."""
+    for name in weights:
+        values = member(weights, name, list)
+        if not values or not all(type(w) in (int, float) and 0 <= w < math.inf for w in values):
+            raise JsonError(f"class_weight of {name:.80} must be numbers of at least 0")
 
 
 def read_classes(run: Path) -> tuple[str, ...] | None:
