@@ -4,15 +4,14 @@ stay clear of torch's.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-import netspec
 from netspec.layers.index import TYPES
-
-ROOT = Path(netspec.__file__).parent
-FILES = [path for path in sorted(ROOT.rglob("*.py")) if "__pycache__" not in path.parts]
+from tests.architecture.modules import FILES, ROOT, tree, walk
+from tests.each import each
 
 ORDER = (
     ("version", "source", "frozen_classes", "allowed_paths"),
@@ -86,10 +85,16 @@ def part(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+OUTSIDE_INIT = each("path", [p for p in FILES if part(p) != "__init__"], name_of)
+
+
 def imports(path: Path) -> Iterator[tuple[int, str]]:
     """Line, and the part of netspec that is imported; inside functions, too."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for n in ast.walk(tree):
+    for n in walk(path):
         if isinstance(n, ast.ImportFrom) and (n.module or "").split(".")[0] == "netspec":
             names = [n.module or ""] if n.module != "netspec" else [f"netspec.{a.name}" for a in n.names]
         elif isinstance(n, ast.Import):
@@ -100,9 +105,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
             yield n.lineno, [*name.split("."), "__init__"][1]
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if part(p) != "__init__"], ids=lambda p: str(p.relative_to(ROOT))
-)
+@OUTSIDE_INIT
 def test_imports_run_one_way(path: Path) -> None:
     rank = {name: i for i, names in enumerate(ORDER) for name in names}
     mine = part(path)
@@ -114,18 +117,15 @@ def test_imports_run_one_way(path: Path) -> None:
         assert mine != "serving" or other in SERVING_KNOWS, f"line {line}: serving imports {other}"
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if part(p) != "layers"], ids=lambda p: str(p.relative_to(ROOT))
-)
+@each("path", [p for p in FILES if part(p) != "layers"], name_of)
 def test_no_layer_type_is_named_outside_layers(path: Path) -> None:
     today = {name for name, _ in TYPES.values()}
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     found = {
         n.value
-        for n in ast.walk(tree)
+        for n in walk(path)
         if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value in today
     }
-    for n in ast.walk(tree):
+    for n in walk(path):
         if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("netspec.layers"):
             found |= {a.name for a in n.names if a.name in today}
     allowed = NAMED.get(str(path.relative_to(ROOT)), set())
@@ -149,9 +149,8 @@ def test_attributes_of_torch_modules_are_forbidden_names() -> None:
 
 def test_serving_never_imports_torch() -> None:
     for path in (p for p in FILES if part(p) == "serving"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        names = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-        names |= {(n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        names = {a.name.split(".")[0] for n in walk(path) if isinstance(n, ast.Import) for a in n.names}
+        names |= {(n.module or "").split(".")[0] for n in walk(path) if isinstance(n, ast.ImportFrom)}
         assert "torch" not in names, path
 
 
@@ -176,7 +175,7 @@ def module_of(path: Path) -> str:
 
 def offered(path: Path) -> set[str] | None:
     """A module's `__all__`, where it has one."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in tree(path).body:
         if (
             isinstance(node, ast.Assign)
             and ast.unparse(node.targets[0]) == "__all__"
@@ -186,17 +185,17 @@ def offered(path: Path) -> set[str] | None:
     return None
 
 
-MODULES = {module_of(path): offered(path) for path in FILES}
+@cache
+def modules() -> dict[str, set[str] | None]:
+    return {module_of(path): offered(path) for path in FILES}
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if part(p) != "__init__"], ids=lambda p: str(p.relative_to(ROOT))
-)
+@OUTSIDE_INIT
 def test_other_rooms_import_what_is_offered(path: Path) -> None:
     """Within a room everything may be used; across rooms what stands in `__all__`, and modules."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in walk(path):
         module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
-        public = MODULES.get(module)
+        public = modules().get(module)
         if public is not None and [*module.split("."), ""][1] != part(path):
-            names = {alias.name for alias in node.names if f"{module}.{alias.name}" not in MODULES}
+            names = {alias.name for alias in node.names if f"{module}.{alias.name}" not in modules()}
             assert names <= public, f"line {node.lineno}: {sorted(names - public)} of {module}"

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import netspec
+from tests.architecture.modules import FILES, ROOT, walk
 
-ROOT = Path(netspec.__file__).parent
 HOMES = ("file_reading.py", "file_writing.py")
 CALLS = re.compile(
     r"(?:^|\.)(?:read_text|read_bytes|write_text|write_bytes|memmap|fromfile|tofile|loadtxt|genfromtxt|load_file|safe_open|save_file|touch)$"
@@ -64,7 +63,7 @@ def opening_calls(path: Path) -> Iterator[str]:
     """The calls of a file that open something, as written; functions of our two modules are called
     by their bare names.
     """
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in walk(path):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             if CALLS.search(name) and name not in OURS:
@@ -80,13 +79,8 @@ def key(path: Path, name: str) -> str:
     return f"{path.relative_to(ROOT).as_posix()} {short}"
 
 
-FILES = [
-    path for path in sorted(ROOT.rglob("*.py")) if "__pycache__" not in path.parts and path.name not in HOMES
-]
-
-
 def test_files_are_opened_in_two_modules() -> None:
-    found = {key(path, name) for path in FILES for name in opening_calls(path)}
+    found = {key(path, name) for path in FILES if path.name not in HOMES for name in opening_calls(path)}
     assert found - set(ALLOWED) == set(), (
         "open it by netspec.file_reading or netspec.file_writing, or say here why not"
     )

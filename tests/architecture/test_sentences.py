@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import netspec
+from tests.architecture import modules
 
-ROOT = Path(netspec.__file__).parent
 SENTENCES = {"fact", "label", "message", "help", "because", "title"}
 LISTS = {"notes", "rule"}
 """Fields that hold several sentences."""
@@ -130,23 +129,25 @@ def functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
         yield from ((getattr(member, "name", "module"), member) for member in members)
 
 
-def reading(path: str, text: str) -> list[str]:
+def reading(path: str, tree: ast.Module) -> list[str]:
     """`line: code` of each place of a file that looks into words."""
     known = SENTENCES - ({"label"} if path.startswith(FIELD_OF_LABELS) else set())
     return [
         f"{getattr(node, 'lineno', 0)}: {ast.unparse(node)}"
-        for name, part in functions(ast.parse(text))
+        for name, part in functions(tree)
         if f"{path} {name}" not in ALLOWED
         for node in Reader(frozenset(known)).read(part)
     ]
 
 
-FILES = {p.relative_to(ROOT).as_posix(): p.read_text(encoding="utf-8") for p in sorted(ROOT.rglob("*.py"))}
+FILES = {path.relative_to(modules.ROOT).as_posix(): path for path in modules.FILES}
 
 
 def test_no_pass_reads_a_sentence() -> None:
     assert {
-        path: found for path, text in FILES.items() if path not in LAYOUT and (found := reading(path, text))
+        path: found
+        for path, file in FILES.items()
+        if path not in LAYOUT and (found := reading(path, modules.tree(file)))
     } == {}
 
 
@@ -154,11 +155,11 @@ CHECKS = ("analysis/infer.py", "analysis/expect/budget.py", "analysis/sizes/feas
 REPAIR = {f for f in FILES if f.startswith("repair/")} | {"analysis/rule_fixes.py"}
 
 
-def known_to(path: str, text: str) -> set[str]:
+def known_to(file: Path) -> set[str]:
     """The modules of netspec that a module imports, at once or later."""
     nodes = [
         n
-        for n in ast.walk(ast.parse(text))
+        for n in modules.walk(file)
         if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("netspec.")
     ]
     named = {f"{(n.module or '').removeprefix('netspec.').replace('.', '/')}" for n in nodes}
@@ -171,7 +172,7 @@ def test_what_checks_sizes_knows_nothing_of_repair(check: str) -> None:
     seen, ahead = set[str](), {check}
     while ahead:
         seen |= ahead
-        ahead = {other for path in ahead for other in known_to(path, FILES[path])} - seen
+        ahead = {other for path in ahead for other in known_to(FILES[path])} - seen
     assert not seen & REPAIR
 
 
@@ -206,9 +207,9 @@ SOUND = (
 
 @pytest.mark.parametrize("text", PLANTED)
 def test_reading_a_sentence_is_seen(text: str) -> None:
-    assert reading("analysis/planted.py", text)
+    assert reading("analysis/planted.py", ast.parse(text))
 
 
 @pytest.mark.parametrize("text", SOUND)
 def test_asking_for_values_is_not(text: str) -> None:
-    assert reading("analysis/planted.py", text) == []
+    assert reading("analysis/planted.py", ast.parse(text)) == []

@@ -4,11 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import netspec
+from tests.architecture.modules import FILES, ROOT, text, walk
 
-ROOT = Path(netspec.__file__).parent
-FILES = [path for path in sorted(ROOT.rglob("*.py")) if "__pycache__" not in path.parts]
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 VERBS_IN_ED = {"embed", "exceed", "feed", "need", "read", "seed", "shed", "speed"}
@@ -35,8 +32,8 @@ def is_participle(name: str) -> bool:
 
 def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
     """Functions and methods, but for those that Python names."""
-    for path, tree in TREES.items():
-        for node in ast.walk(tree):
+    for path in FILES:
+        for node in walk(path):
             if isinstance(node, FUNCTIONS) and not node.name.startswith("__"):
                 yield path, node
 
@@ -65,15 +62,15 @@ def test_functions_are_verbs() -> None:
 
 
 def test_lines_are_short() -> None:
-    lines = [line for path in FILES for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line for path in FILES for line in text(path).splitlines()]
     assert sum(len(line) > 100 for line in lines) / len(lines) < MOST_LONG_LINES
 
 
 def test_conditional_expressions_are_few_and_stand_alone() -> None:
     total, nested, lines = 0, [], 0
-    for path, tree in TREES.items():
-        lines += path.read_text(encoding="utf-8").count("\n")
-        for node in ast.walk(tree):
+    for path in FILES:
+        lines += text(path).count("\n")
+        for node in walk(path):
             if isinstance(node, ast.IfExp):
                 total += 1
                 if any(isinstance(inner, ast.IfExp) for inner in ast.walk(node) if inner is not node):

@@ -4,11 +4,10 @@ import re
 from functools import cache
 from importlib.resources import files
 
-import pytest
-
 from netspec.diagnostics.codes import CODES, Phase, phase_of
 from netspec.repair.check import check_source
 from netspec.source import Source
+from tests.each import each
 
 _FOLDER = files("netspec.diagnostics") / "pages"
 _EXAMPLE = re.compile(r"^## Example\n+```yaml\n(.*?)^```$(.*?)^## Fix\n(.*)", re.DOTALL | re.MULTILINE)
@@ -39,14 +38,14 @@ def _mended(text: str, diff: str) -> str:
     return text.replace(before, after)
 
 
-@pytest.mark.parametrize("code", CODES)
+@each("code", [*CODES])
 def test_page_has_title_example_and_fix(code: str) -> None:
     text = _page(code)
     assert text.splitlines()[0] == f"# {code}: {CODES[code].title}"
     assert re.findall(r"^## (.*)$", text, re.MULTILINE)[:2] == ["Example", "Fix"]
 
 
-@pytest.mark.parametrize("code", [code for code in CODES if checked(code)])
+@each("code", lambda: [code for code in CODES if checked(code)], parts=3)
 def test_the_mended_example_is_sound(code: str) -> None:
     found = _EXAMPLE.search(_page(code))
     assert found is not None
@@ -81,6 +80,12 @@ def test_every_code_that_check_finds_by_itself_has_such_an_example() -> None:
         "NS430",
     }
     assert by_command == prototxt | files_and_words
+
+
+def test_every_other_example_is_run() -> None:
+    from test_page_commands import NOT_RUN, pages
+
+    assert {code for code in CODES if not checked(code)} <= {*pages(), *NOT_RUN}
 
 
 def test_no_page_without_code() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ from netspec.emit.onnx_model import fit_weights, outline_model
 from netspec.exporters.export import export, export_model
 from netspec.exporters.model_file import publishing, write_model
 from netspec.training.run.weights import write_tensors
+from tests import children
+from tests.children import Child
 
 pytestmark = [pytest.mark.onnx, pytest.mark.torch]
 
@@ -233,17 +234,18 @@ def test_what_stood_there_before_stays_when_certifying_fails(
     assert left(spec.parent) == {"tiny.yaml", "names.txt", "tiny.onnx"}
 
 
+def export_and_tell(spec: Path) -> None:
+    try:
+        netspec.export(spec, spec.parent / "tiny.onnx")
+    except SpecError as error:
+        print(error.diagnostics[0].code, error.diagnostics[0].fact)
+
+
 def test_a_full_disk_leaves_nothing(spec: Path) -> None:
     """In a process of its own, whose files may not grow beyond 1 kB."""
-    code = (
-        f"import resource, sys; sys.path.insert(0, {str(Path(netspec.__file__).parents[1])!r})\n"
-        "import netspec, torch, onnxruntime, netspec.exporters.export, netspec.training.run.loading\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        f"try: netspec.export({str(spec)!r}, {str(spec.parent / 'tiny.onnx')!r})\n"
-        "except netspec.SpecError as error: print(error.diagnostics[0].code, error.diagnostics[0].fact)\n"
-    )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.startswith("NS704 File too large"), told.stdout + told.stderr
+    told = Child(export_and_tell, spec, folder=spec.parent, limit=1000)
+    code, out, err = told
+    assert code == 0 and out.startswith("NS704 File too large"), out + err
     assert left(spec.parent) == {"tiny.yaml", "names.txt"}
 
 
@@ -303,10 +305,7 @@ def test_weights_beside_the_model_are_certified_too(tmp_path: Path, monkeypatch:
 
 
 def command(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    code = f"import sys; sys.path.insert(0, {str(Path(netspec.__file__).parents[1])!r}); from netspec.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, "export", *words], capture_output=True, text=True, cwd=cwd, check=False
-    )
+    return subprocess.CompletedProcess(words, *Child(children.netspec, "export", *words, folder=cwd))
 
 
 def test_the_command_says_what_was_certified(spec: Path) -> None:

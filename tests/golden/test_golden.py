@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from netspec import driver
 from netspec.analysis.cost import LayerCost, cost
 from netspec.ir.graph import Node
 from netspec.ir.types import show_shape
-from netspec.syntax.paths import zoo_specs
+from tests.each import each
+from tests.zoo.kinds import SPECS, program
 
 FOLDER = Path(__file__).parent / "zoo"
-PATHS = {name: str(path) for name, path in zoo_specs()}
 
 
 def printed(name: str) -> str:
     """Inputs, layers, sums. Copies of a block that are alike are written once."""
-    typed = driver.load(PATHS[name]).graph()
+    typed = program(name).graph()
     found = cost(typed)
     lines = [
         f"{typed.graph.name}",
@@ -71,7 +70,7 @@ def amount(count: object) -> str:
     return f"{count:,}" if isinstance(count, int) else str(count)
 
 
-@pytest.mark.parametrize("name", PATHS)
+@each("name", [*SPECS])
 def test_net_is_as_recorded(name: str, request: pytest.FixtureRequest) -> None:
     file, text = FOLDER / f"{name}.txt", printed(name)
     if request.config.getoption("update", default=False):
@@ -82,7 +81,7 @@ def test_net_is_as_recorded(name: str, request: pytest.FixtureRequest) -> None:
 
 
 def test_no_record_is_without_its_spec(request: pytest.FixtureRequest) -> None:
-    left = {path.stem for path in FOLDER.glob("*.txt")} - PATHS.keys()
+    left = {path.stem for path in FOLDER.glob("*.txt")} - SPECS.keys()
     if request.config.getoption("update", default=False):
         for name in left:
             (FOLDER / f"{name}.txt").unlink()

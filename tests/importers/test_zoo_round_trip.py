@@ -19,14 +19,13 @@ from netspec.importers.caffemodel import read_caffemodel
 from netspec.importers.weights import put_safetensors
 from netspec.read_options import Reading
 from netspec.source import Source
+from tests.zoo.kinds import SPECS, sampled
+from tests.zoo.kinds import program as zoo_program
 
-ZOO = Path(__file__).parents[2] / "specs"
-SPECS = sorted(path for path in ZOO.rglob("*.yaml") if path.parent.name != "blocks")
 
-
-def batch_of_one(path: Path) -> driver.Program:
+def batch_of_one(name: str) -> driver.Program:
     """The spec with inputs as a prototxt holds them: numbers, 1 where a letter stands, and no contract."""
-    program = driver.load(str(path))
+    program = zoo_program(name)
     shapes = {
         given.value.name: [size if isinstance(size, int) else 1 for size in typed.types[given.value].shape]  # type: ignore[union-attr]
         for typed in program.graphs()
@@ -34,7 +33,7 @@ def batch_of_one(path: Path) -> driver.Program:
         if given.node is None and given.value.name in (program.resolved.file.input or {})
     }
     return driver.load(
-        str(path), Reading(settings=tuple(f"input.{name}={shape}" for name, shape in shapes.items()))
+        str(SPECS[name]), Reading(settings=tuple(f"input.{name}={shape}" for name, shape in shapes.items()))
     )
 
 
@@ -46,25 +45,11 @@ def layers(program: driver.Program, phase: str) -> list[str] | None:
         return None
 
 
-DEEPER = {
-    "resnet-101",
-    "resnet-152",
-    "resnet-56",
-    "resnet-110",
-    "resnet-34",
-    "vgg-13",
-    "vgg-16",
-    "inception-v4",
-}
-"""Nets of the same blocks as others of the list, more of them: under the marker slow."""
-OFTEN = [pytest.param(path, marks=pytest.mark.slow) if path.stem in DEEPER else path for path in SPECS]
-
-
-@pytest.mark.parametrize("path", OFTEN, ids=lambda path: path.stem)
-def test_the_network_comes_back(path: Path, tmp_path: Path) -> None:
-    program = batch_of_one(path)
+@pytest.mark.parametrize("name", sampled())
+def test_the_network_comes_back(name: str, tmp_path: Path) -> None:
+    program = batch_of_one(name)
     try:
-        text = to_prototxt(driver.load(str(path))).net
+        text = to_prototxt(zoo_program(name)).net
         if (
             "_prepared" in text
         ):  # the contract's scale is a layer there, which test_round_trip has; here it is the net's own
@@ -94,22 +79,13 @@ def random_weights(program: driver.Program, path: Path) -> dict[str, Any]:
     return tensors
 
 
-def small(path: Path) -> bool:
-    return path.stem in {
-        "lenet",
-        "squeezenet-1.1",
-        "resnet-20",
-        "nin-cifar",
-        "segnet",
-        "mobilenet-v1",
-        "cifar10-full",
-    }
+SMALL = ("lenet", "squeezenet-1.1", "resnet-20", "nin-cifar", "segnet", "mobilenet-v1")
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("path", list(filter(small, SPECS)), ids=lambda path: path.stem)
-def test_weights_come_back_bit_for_bit(path: Path, tmp_path: Path) -> None:
-    program = batch_of_one(path)
+@pytest.mark.parametrize("name", SMALL)
+def test_weights_come_back_bit_for_bit(name: str, tmp_path: Path) -> None:
+    program = batch_of_one(name)
     tensors = random_weights(program, tmp_path / "net.safetensors")
     made = export_prototxt(program, tmp_path / "net.prototxt", weights=tmp_path / "net.safetensors")
     assert tmp_path / "net.caffemodel" in made.files
@@ -117,12 +93,12 @@ def test_weights_come_back_bit_for_bit(path: Path, tmp_path: Path) -> None:
     assert {row.status for row in back.rows} == {"kept"}
     assert back.tensors is not None
     assert {
-        back.names.get(name.rpartition(".")[0], name.rpartition(".")[0]) + name[name.rfind(".") :]
-        for name in back.tensors
+        back.names.get(stored.rpartition(".")[0], stored.rpartition(".")[0]) + stored[stored.rfind(".") :]
+        for stored in back.tensors
     } == set(tensors)
-    for name, tensor in back.tensors.items():
-        layer, _, weight = name.rpartition(".")
-        assert tensor.tobytes() == tensors[f"{back.names.get(layer, layer)}.{weight}"].tobytes(), name
+    for stored, tensor in back.tensors.items():
+        layer, _, weight = stored.rpartition(".")
+        assert tensor.tobytes() == tensors[f"{back.names.get(layer, layer)}.{weight}"].tobytes(), stored
 
 
 SHARED = """

@@ -17,6 +17,7 @@ import pytest
 
 import netspec
 from netspec.syntax.paths import zoo_specs
+from tests.each import each
 
 INSTALLED = Path(__file__).resolve().parents[2] / ".ci" / "node_modules" / ".bin"
 SERVER = os.environ.get("NETSPEC_YAML_LS") or shutil.which(
@@ -140,7 +141,7 @@ def editor() -> Iterator[Editor]:
     made.process.wait()
 
 
-@pytest.mark.parametrize("name", [name for name, _ in zoo_specs()])
+@each("name", [name for name, _ in zoo_specs()])
 def test_no_spec_of_the_zoo_has_a_finding(editor: Editor, name: str) -> None:
     path = dict(zoo_specs())[name]
     assert editor.findings(path.as_uri(), path.read_text(encoding="utf-8")) == []

@@ -10,6 +10,7 @@ from netspec.repair.check import check_source, fix_source
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.resolve.sections.spec_file import LayerFields, SpecFile
 from netspec.source import Source
+from tests.each import each
 
 HEAD = "input: {data: [N, 3, 32, 32]}\nlayers:\n  - "
 
@@ -18,7 +19,7 @@ def errors(entry: str) -> list[Diagnostic]:
     return [found for found in check_source(Source("s.yaml", HEAD + entry)) if found.severity == "error"]
 
 
-@pytest.mark.parametrize("name", sorted(elsewhere.TYPES))
+@each("name", sorted(elsewhere.TYPES))
 def test_every_name_leads_to_a_type_and_is_none(name: str) -> None:
     assert layers.find(elsewhere.TYPES[name].type) is not None
     known = [each for each in (*layers.types(),) if elsewhere.fold(each) == name]

@@ -14,6 +14,7 @@ from netspec.source import Source
 from netspec.syntax.layout import meaning, tidy_spec
 from netspec.syntax.paths import zoo_folder, zoo_specs
 from netspec.syntax.reader import read
+from tests.each import each
 
 FILES = sorted(zoo_folder().rglob("*.yaml"))
 
@@ -76,7 +77,7 @@ def test_an_untidy_spec() -> None:
     assert tidy(UNTIDY.replace("\n", "\r\n")) == TIDY.replace("\n", "\r\n")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@each("path", FILES, lambda path: path.stem)
 def test_files_of_the_zoo_keep_their_meaning(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     once = tidy(text)
@@ -96,7 +97,7 @@ def test_a_resolved_spec_stays_the_same_network(name: str) -> None:
     ) == network_hash(first.graphs())
 
 
-@pytest.mark.parametrize("seed", range(30))
+@each("seed", range(12))
 def test_untidied_files_come_back(seed: int) -> None:
     """Spaces put in where YAML allows any number of them make no difference to the tidy text."""
     rng = random.Random(seed)

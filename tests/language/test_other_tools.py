@@ -15,6 +15,7 @@ from netspec.cli import group
 from netspec.diagnostics import Diagnostics
 from netspec.syntax.foreign import foreign
 from netspec.syntax.reader import read_file
+from tests.each import each
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,7 +107,7 @@ def test_caffes_files_in_the_wrong_place(tmp_path: Path) -> None:
     assert "Caffe's weights" in weights.fact
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "specs").rglob("*.yaml")), ids=lambda p: p.stem)
+@each("path", sorted((ROOT / "specs").rglob("*.yaml")), lambda p: p.stem)
 def test_specs_are_ours(path: Path) -> None:
     assert foreign(path.name, path.read_bytes()) is None
     diagnostics = Diagnostics()
@@ -116,7 +117,7 @@ def test_specs_are_ours(path: Path) -> None:
 CASES = ROOT / "tests" / "conformance" / "caffe" / "cases"
 
 
-@pytest.mark.parametrize("path", sorted(CASES.glob("*.prototxt")), ids=lambda p: p.stem)
+@each("path", sorted(CASES.glob("*.prototxt")), lambda p: p.stem)
 def test_prototxts_are_caffes(path: Path) -> None:
     assert foreign(path.name, path.read_bytes(), importing=True) is None
 

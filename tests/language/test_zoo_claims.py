@@ -17,10 +17,12 @@ from netspec.read_options import Reading
 from netspec.repair.check import check_as
 from netspec.resolve.written_out import spell
 from netspec.source import Source
-from netspec.syntax.paths import zoo_folder, zoo_specs
+from netspec.syntax.paths import zoo_folder
 from netspec.syntax.writer import flow
+from tests.each import each
+from tests.zoo.kinds import SPECS, sampled
+from tests.zoo.kinds import program as zoo_program
 
-SPECS = dict(zoo_specs())
 SAMPLE = 6
 PLACE = re.compile(r"^  (?P<file>\S+\.yaml):(?P<line>\d+): (?P<key>[\w.]+): (?P<text>.*?)(?:   \(.*\))?$")
 
@@ -45,10 +47,10 @@ def test_depth_from_blocks_is_brief() -> None:
         assert len(SPECS[name].read_text(encoding="utf-8").splitlines()) <= 10, name
 
 
-@pytest.mark.parametrize("name", SPECS)
+@each("name", [*SPECS])
 def test_explain_is_true_of_every_parameter(name: str) -> None:
     """The value is the layer's; a line that is cited holds the key, or begins the value that stands below it."""
-    program = driver.load(str(SPECS[name]))
+    program = zoo_program(name)
     draw = random.Random(name)
     nodes = program.graph("test").graph.nodes
     for node in draw.sample(list(nodes), min(SAMPLE, len(nodes))):
@@ -65,11 +67,11 @@ def test_explain_is_true_of_every_parameter(name: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["torch", "tf", "caffe"])
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", sampled())
 def test_another_dialect_changes_the_sizes_that_are_listed_and_no_others(name: str, dialect: str) -> None:
     source = Source(str(SPECS[name]), SPECS[name].read_text(encoding="utf-8"))
     facts = [d.fact for d in check_as(source, dialect)]
-    here = driver.load(str(SPECS[name])).graph("test")
+    here = zoo_program(name).graph("test")
     resolved = driver.resolve_source(source, Diagnostics(), Reading(settings=(f"dialect={dialect}",)))
     assert resolved is not None
     other = driver.wire(resolved, driver.state_of("test", Reading()), Diagnostics())
@@ -91,7 +93,7 @@ def test_another_dialect_changes_the_sizes_that_are_listed_and_no_others(name: s
 
 def test_a_classifier_becomes_fully_convolutional_without_loss() -> None:
     """Every weight of VGG-16 but the scores of its 1000 classes has its place in FCN-32s; the same scores kept, every one."""
-    old, new = (driver.load(f"zoo:{name}").graph("test") for name in ("vgg-16", "fcn-32s"))
+    old, new = (zoo_program(name).graph("test") for name in ("vgg-16", "fcn-32s"))
     rows = moves(old, new)
     dropped = {row.source for row in rows if row.status == "dropped"}
     assert dropped <= {"fc8.weight", "fc8.bias"}, dropped

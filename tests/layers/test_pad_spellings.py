@@ -109,10 +109,12 @@ def run(what: str, shape: Any, module: str, program: driver.Program) -> None:
     np.testing.assert_allclose(z, y.numpy(), rtol=1e-4, atol=1e-5, err_msg=what)
 
 
+@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", WORDS)
-def test_spellings_of_one_border_are_one_layer(kind: str) -> None:
+def test_spellings_of_one_border_are_one_layer(kind: str, step: int) -> None:
+    """By default every fifth pairing of words with a window."""
     told = 0
-    for words, (kernel, stride) in product(WORDS[kind], PLACES):
+    for words, (kernel, stride) in [*product(WORDS[kind], PLACES)][::step]:
         for border, ways in spellings(kernel):
             rounding = (
                 ", round_mode: FLOOR"
@@ -132,7 +134,7 @@ def test_spellings_of_one_border_are_one_layer(kind: str) -> None:
             for way, each in zip(ways, found, strict=False):
                 told += not isinstance(each, str)
                 assert each == found[0], f"{kind} {words} {kernel} {stride} {way}"
-    assert told > 60
+    assert told > 60 // step
 
 
 def test_no_border_on_one_window() -> None:

@@ -9,22 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 
-import netspec
 from netspec import layers
 from netspec.diagnostics.model import SpecError
 from netspec.emit.onnx_model import onnx_model
 from netspec.ir.layer import Layer
 from netspec.ir.traits import TRAITS, DefinitionError
+from tests.architecture import modules
 from tests.each import each
 from tests.layers import rows
 from tests.layers.rows import Row
 
-ROOT = Path(netspec.__file__).parent
-PASSES = [
-    p
-    for p in sorted(ROOT.rglob("*.py"))
-    if "layers" not in p.relative_to(ROOT).parts and p.name != "traits.py"
-]
+ROOT = modules.ROOT
+PASSES = [p for p in modules.FILES if "layers" not in p.relative_to(ROOT).parts and p.name != "traits.py"]
 ASKING = {"isdisjoint", "issuperset", "issubset"}
 
 
@@ -35,8 +31,7 @@ def heads(words: Iterator[str]) -> set[str]:
 
 def asked(path: Path) -> set[str]:
     """Words that a module looks for in a layer's traits, `x in layer.traits` and the like, and those of constants used so."""
-    text = path.read_text(encoding="utf-8")
-    tree = ast.parse(text if ".traits" in text else "")
+    tree = modules.tree(path) if ".traits" in modules.text(path) else ast.parse("")
     constants = {
         t.id: n.value
         for n in tree.body

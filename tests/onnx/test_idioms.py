@@ -14,6 +14,7 @@ from netspec.emit.onnx_model import onnx_model
 from netspec.ir.dims import evaluate, largest, smallest, symbol
 from netspec.ir.types import TensorType
 from netspec.layers.common.windows import Window, pool_sizes
+from tests.each import each
 
 pytestmark = pytest.mark.onnx
 RNG = np.random.default_rng(0)
@@ -184,8 +185,9 @@ WINDOWS = [(k, s, p) for k in (1, 2, 3, 5) for s in (1, 2, 3, 4) for p in (0, 1,
 
 @pytest.mark.parametrize("rounding", ["CEIL", "FLOOR"])
 @pytest.mark.parametrize("kind", ["max", "average", "inside"])
-@pytest.mark.parametrize(("k", "s", "p"), WINDOWS)
-def test_pooling_is_caffe_s(k: int, s: int, p: int, kind: str, rounding: str) -> None:
+@each("settings", WINDOWS)
+def test_pooling_is_caffe_s(settings: tuple[int, int, int], kind: str, rounding: str) -> None:
+    k, s, p = settings
     window = Window((k,), (s,), (p,), (1,))
 
     def build(g: Any, x: Any) -> Any:

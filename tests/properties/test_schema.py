@@ -25,6 +25,7 @@ from netspec.syntax.block_checks import BLOCK_KEYS, USE_KEYS
 from netspec.syntax.block_records import BlockSection, BlockUse
 from netspec.syntax.located import Located, place, plain
 from netspec.syntax.reader import read
+from tests.each import each
 
 TYPES = layers.every()
 
@@ -157,13 +158,14 @@ def words_of(schema: Any) -> set[str]:
     return {*schema, *words_of([*inner, *schema.get("properties", {}).values()])}
 
 
-@pytest.mark.parametrize("cls", records(), ids=lambda cls: cls.__qualname__)
-def test_own_check_and_schema_agree_and_every_refusal_is_worded(cls: type[Record]) -> None:
+@pytest.mark.parametrize("count", [30, pytest.param(150, marks=pytest.mark.slow)])
+@each("cls", records(), lambda cls: cls.__qualname__)
+def test_own_check_and_schema_agree_and_every_refusal_is_worded(cls: type[Record], count: int) -> None:
     schema = {"type": "object", **cls.schema()}
     Draft202012Validator.check_schema(schema)
     assert words_of(schema) <= WORDS
 
-    @settings(max_examples=150, deadline=None, database=None)
+    @settings(max_examples=count, deadline=None, database=None)
     @given(mappings(schema))
     def agree(value: dict[str, Any]) -> None:
         body = place(value)
@@ -179,7 +181,7 @@ def test_own_check_and_schema_agree_and_every_refusal_is_worded(cls: type[Record
     agree()
 
 
-@pytest.mark.parametrize("cls", TYPES, ids=lambda cls: cls.type)
+@each("cls", TYPES, lambda cls: cls.type)
 def test_names_of_the_shorthand_are_unique_in_a_layer(cls: type[Any]) -> None:
     spellings = [spelling for declared in cls.params.values() for spelling in (declared.name, *declared.pair)]
     assert len(set(spellings)) == len(spellings)
@@ -189,7 +191,7 @@ def test_names_of_the_shorthand_are_unique_in_a_layer(cls: type[Any]) -> None:
 # --- the published schema ----------------------------------------------------------------------------------------------
 
 PUBLISHED = Draft202012Validator(build_schema())
-ROWS = [pytest.param(cls, row, id=f"{cls.type} {row.parameters}") for cls in TYPES for row in cls.examples()]
+ROWS = [(cls, row) for cls in TYPES for row in cls.examples()]
 SAID_BY_SCHEMA = {"NS102", "NS103", "NS104", "NS105", "NS106", "NS107", "NS108"}
 
 
@@ -235,8 +237,9 @@ def test_published_schema_is_a_schema_and_describes_every_property() -> None:
     assert bare == []
 
 
-@pytest.mark.parametrize(("cls", "row"), ROWS)
-def test_published_schema_and_example_rows(cls: type[Layer], row: Example) -> None:
+@each("pair", ROWS, lambda pair: f"{pair[0].type} {pair[1].parameters}")
+def test_published_schema_and_example_rows(pair: tuple[type[Layer], Example]) -> None:
+    cls, row = pair
     tree = read(Source("row", row.parameters), Diagnostics())
     assert tree is not None
     parameters = plain(tree)
@@ -250,16 +253,16 @@ def test_published_schema_and_example_rows(cls: type[Layer], row: Example) -> No
             assert found != []
 
 
-@pytest.mark.parametrize("cls", TYPES, ids=lambda cls: cls.type)
-def test_published_schema_and_own_check_agree_where_there_are_no_expressions(cls: type[Layer]) -> None:
-    definition = {**build_schema(), "$ref": f"#/$defs/{cls.type}"}
-    needs = {
-        "$defs": definition["$defs"],
-        "allOf": [{"$ref": f"#/$defs/{cls.type}"}, {"$ref": "#/$defs/complete"}],
-    }
-    validator = Draft202012Validator(needs)
+@pytest.mark.parametrize("count", [6, pytest.param(25, marks=pytest.mark.slow)])
+@each("cls", TYPES, lambda cls: cls.type)
+def test_published_schema_and_own_check_agree_where_there_are_no_expressions(
+    cls: type[Layer], count: int
+) -> None:
+    validator = PUBLISHED.evolve(
+        schema={"allOf": [{"$ref": f"#/$defs/{cls.type}"}, {"$ref": "#/$defs/complete"}]}
+    )
 
-    @settings(max_examples=25, deadline=None, database=None)
+    @settings(max_examples=count, deadline=None, database=None)
     @given(mappings({"type": "object", **cls.schema()}), st.booleans())
     def agree(value: dict[str, Any], nested: bool) -> None:
         body = place({key: item for key, item in value.items() if key not in LayerFields.names})
@@ -283,7 +286,7 @@ def test_both_forms_together_are_refused() -> None:
     assert "NS108" in {found.code for found in check_source(Source("s", f"layers:\n  - {both}\n"))}
 
 
-@pytest.mark.parametrize("path", sorted(Path("specs").rglob("*.yaml")), ids=str)
+@each("path", sorted(Path("specs").rglob("*.yaml")))
 def test_every_spec_of_the_repository_is_valid(path: Path) -> None:
     tree = read(Source(str(path), path.read_text(encoding="utf-8")), Diagnostics())
     assert tree is not None

@@ -33,6 +33,7 @@ from netspec.resolve.sections.spec_file import SpecFile
 from netspec.source import Source
 from netspec.syntax.located import Located
 from netspec.syntax.reader import read
+from tests.each import each
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "netspec/reference/pages"
@@ -182,7 +183,7 @@ def test_every_page_is_in_the_order_and_every_table_is_of_a_record() -> None:
     assert all(summary(page) and not summary(page).startswith(("<", "#")) for page in PAGES)
 
 
-@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.path)
+@each("key", KEYS, lambda key: key.path)
 def test_every_key_has_a_meaning_and_a_place_and_explain_finds_it(key: Key) -> None:
     assert key.declared.doc.strip()
     page = page_of(key.owner)
@@ -230,7 +231,7 @@ def test_every_key_is_used_by_an_example() -> None:
     assert NO_EXAMPLE.keys() == {path.rpartition(".")[2] for path in unused}
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if not key.inner], ids=lambda key: key.path)
+@each("key", [key for key in KEYS if not key.inner], lambda key: key.path)
 def test_some_part_of_a_page_is_about_each_key_and_explain_shows_an_example(key: Key) -> None:
     assert section_on(key) is not None
     assert key.declared.name in NO_EXAMPLE or used_in(key, (explain_topic(key.path) or "").partition("\n")[2])

@@ -8,6 +8,7 @@ from netspec.cli import group
 from netspec.ir.layer import Layer
 from netspec.reference.language import PAGES
 from netspec.reference.topics import explain_topic, nearest_topics
+from tests.each import each
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -19,7 +20,7 @@ def test_every_page_is_printed_whole_without_marks_for_machines(page: str) -> No
     assert "```yaml " not in text
 
 
-@pytest.mark.parametrize("cls", layers.every(), ids=lambda cls: cls.type)
+@each("cls", layers.every(), lambda cls: cls.type)
 def test_every_parameter_of_every_type_is_explained(cls: type[Layer]) -> None:
     for declared in cls.params.values():
         for spelling in (declared.name, *declared.pair):

@@ -13,6 +13,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 pytestmark = pytest.mark.onnx
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+STEPS = 7
 
 
 def ask(client, model, outputs=None, binary=True, **inputs):
@@ -157,9 +158,9 @@ def test_symbolic_sizes(start, direct):
 
 
 def requests_for(model: str, client: int):
-    """Twenty inputs of one client, of varying sizes where the model allows."""
+    """Inputs of one client, of varying sizes where the model allows."""
     rng = np.random.default_rng(client)
-    for step in range(20):
+    for step in range(STEPS):
         n, seed = int(rng.integers(1, 4)), 1000 * client + step
         if model == "lenet":
             yield {"data": random(seed, n, 1, 28, 28)}
@@ -198,7 +199,7 @@ def test_32_clients_at_once_each_get_their_own_answer(start, direct, model):
         return checked
 
     with ThreadPoolExecutor(32) as pool:
-        assert list(pool.map(work, range(32))) == [20] * 32
+        assert list(pool.map(work, range(32))) == [STEPS] * 32
 
 
 def test_metrics_count_requests_and_joined_rows(start):

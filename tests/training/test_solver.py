@@ -121,7 +121,7 @@ def apply(solver: Solver, specs: list[ParameterSpec], gradients: list[np.ndarray
     solver.step()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(cases(), st.integers(0, 2**31 - 1), st.integers(0, STEPS - 1))
 def test_fused_is_the_plain_formula(
     case: tuple[SolverParameter, list[tuple[float, float]]], seed: int, pause: int

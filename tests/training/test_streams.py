@@ -136,15 +136,23 @@ def same(one: Path, two: Path) -> None:
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("stop", [4, 6, 10])
-@pytest.mark.parametrize("recurrent", ["type: LSTM, num_output: 6", "type: RNN, num_output: 6"])
-def test_a_resumed_run_is_the_same(stop: int, recurrent: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("recurrent", "stop"),
+    [
+        ("LSTM", 4),
+        ("RNN", 6),
+        pytest.param("RNN", 4, marks=pytest.mark.slow),
+        pytest.param("LSTM", 6, marks=pytest.mark.slow),
+        *(pytest.param(kind, 10, marks=pytest.mark.slow) for kind in ("LSTM", "RNN")),
+    ],
+)
+def test_a_resumed_run_is_the_same(recurrent: str, stop: int, tmp_path: Path) -> None:
     """6 batches an epoch: stopped within one, and between two."""
 
     def upto(count: int) -> driver.Program:
         return program(
             tmp_path,
-            recurrent=recurrent,
+            recurrent=f"type: {recurrent}, num_output: 6",
             solver=WORDS["solver"].replace("17", str(count)) + ", test_interval: 5",
         )
 

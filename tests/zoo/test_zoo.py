@@ -10,7 +10,6 @@ import pytest
 import torch
 from zoo_nets import LARGE, PATHS, TINY, feed, narrow, parameters, ready, shape, typed
 
-from netspec import driver
 from netspec.compiled import compile as compiled
 from netspec.diagnostics.model import Diagnostics
 from netspec.diagnostics.render import render
@@ -21,8 +20,12 @@ from netspec.exporters.certification.certify import Certification
 from netspec.ir.graph import TypedGraph
 from netspec.repair.check import check_source
 from netspec.syntax.reader import read_file
+from tests.each import each
+from tests.zoo import kinds
+from tests.zoo.kinds import sampled
 
-NAMES = pytest.mark.parametrize("name", PATHS)
+NAMES = each("name", [*PATHS])
+SAMPLED = pytest.mark.parametrize("name", sampled())
 
 
 @NAMES
@@ -34,14 +37,14 @@ def test_spec_is_clean_and_its_facts_are_met(name: str) -> None:
 
 @NAMES
 def test_spec_says_what_it_is_and_what_is_known_of_it(name: str) -> None:
-    program = driver.load(PATHS[name])
+    program = kinds.program(name)
     assert program.resolved.file.description.endswith(".")
     assert program.resolved.file.source
     expected = program.resolved.spec.section("expect")
     assert expected is not None and "parameters" in expected.mapping
 
 
-@NAMES
+@SAMPLED
 def test_torch_makes_the_inferred_shapes_and_weights_in_memory_and_from_the_file(
     name: str, tmp_path: Path
 ) -> None:
@@ -73,7 +76,7 @@ ONLY_SHAPES = 8_000_000
 """Parameters above which a net that cannot be thin is exported without its numbers by default."""
 
 
-@NAMES
+@SAMPLED
 def test_file_and_onnxruntime_agree_with_torch(name: str, tmp_path: Path) -> None:
     run = narrow(name)
     if run != name:
@@ -93,7 +96,7 @@ def test_most_large_nets_run_thin() -> None:
 
 
 @pytest.mark.slow
-@NAMES
+@pytest.mark.parametrize("name", PATHS)
 def test_large_nets_agree_too(name: str, tmp_path: Path) -> None:
     if not TINY < parameters(name) <= LARGE:
         pytest.skip("run by default, or too large to build")

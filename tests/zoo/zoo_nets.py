@@ -10,17 +10,16 @@ import torch
 from alike import bare
 from thin import thinned
 
-from netspec import driver
 from netspec.compiled import compile as compiled
 from netspec.frozen_classes import replace_fields
 from netspec.ir.dims import evaluate, symbols
 from netspec.ir.graph import TypedGraph, Value, WeightRef
 from netspec.ir.layer import Filler
-from netspec.syntax.paths import zoo_specs
+from tests.zoo import kinds
 
 torch.set_num_threads(1)  # several workers with a thread per core each would wait for one another
 
-PATHS = {name: str(path) for name, path in zoo_specs()}
+PATHS = {name: str(path) for name, path in kinds.SPECS.items()}
 THIN = "thin:"
 TINY = 1_000_000
 """Parameters up to which a net is run on numbers as it is by default; larger ones run thin, and as they are under the marker slow."""
@@ -37,7 +36,7 @@ def typed(name: str) -> TypedGraph:
         narrow = thinned(typed(name.removeprefix(THIN)))
         assert narrow is not None
         return narrow
-    return scored(driver.load(PATHS[name]).graph())
+    return scored(kinds.program(name).graph())
 
 
 @cache
