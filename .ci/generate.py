@@ -126,6 +126,14 @@ def dialects() -> Pages:
     )
 
 
+def augmentations() -> Pages:
+    """The random changes of training samples: the list, and a page for each family."""
+    from netspec.reference.augmentation_page import augmentation_pages
+
+    for name, text in augmentation_pages():
+        yield f"docs/reference/{name}.md", f"{DO_NOT_EDIT}\n\n{text}"
+
+
 def diagnostics() -> Pages:
     """Every code with its title, by phase."""
     parts = [f"{DO_NOT_EDIT}\n\n# Diagnostics\n\n`netspec explain CODE` prints a page."]
@@ -249,6 +257,7 @@ MAKERS: tuple[Callable[[], Pages], ...] = (
     dialects,
     traits,
     language,
+    augmentations,
     diagnostics,
     zoo,
     decisions,

@@ -28,6 +28,11 @@ class Augmentation(Record):
 
     type: its name in a spec. takes: what it changes, one of image (C, H, W), tokens (whole numbers
     along a line), signal (numbers along time).
+
+    >>> class Still(Augmentation, type="Still"):
+    ...     amount: float = param(default=0.5, gt=0, doc="how much")
+    >>> Still(amount=2.0).replace(probability=0.5).probability
+    0.5
     """
 
     type: ClassVar[str] = ""
@@ -77,6 +82,9 @@ class Augmentation(Record):
 class MapChange(Augmentation, moves=True):
     """A change of places: each pixel of the result is read at another place. Several in a row are one
     map, and pixels are read once.
+
+    >>> MapChange().outside
+    'zeros'
     """
 
     def map(self, draw: "Draw", size: tuple[int, int]) -> "Map":
@@ -94,7 +102,11 @@ class MapChange(Augmentation, moves=True):
 
 
 class ImageChange(Augmentation):
-    """A change of an image's values: masks and boxes stay."""
+    """A change of an image's values: masks and boxes stay.
+
+    >>> ImageChange().takes
+    ('image',)
+    """
 
     def change(self, x: "Tensor", draw: "Draw", order: str) -> "Tensor":
         """Images (N, C, H, W), float32, 0 to 255, changed; they are limited to that range afterwards.
@@ -107,7 +119,14 @@ class ImageChange(Augmentation):
 
 
 class SequenceChange(Augmentation):
-    """A change of what runs along a line: tokens (N, T), signals (N, T) or (N, C, T)."""
+    """A change of what runs along a line: tokens (N, T), signals (N, T) or (N, C, T).
+
+    >>> class Reverse(SequenceChange, type="Reverse", takes=("tokens",)):
+    ...     def change(self, x, draw):
+    ...         return x.flip(1)
+    >>> Reverse().takes
+    ('tokens',)
+    """
 
     def change(self, x: "Tensor", draw: "Draw") -> "Tensor":
         """The sequences changed, of the same shape and type."""

@@ -24,11 +24,12 @@ def pair(size: Size) -> tuple[int, int]:
 
 
 class Crop(Augmentation, type="Crop", moves=True):
-    """Cut a window of a fixed size at a place drawn evenly among all; a border may be put around first.
+    """Cut a window of a fixed size at a place drawn evenly among all.
 
     y[c,i,j] = x[c, t + i - p, l + j - p],  t, l even in what is left over     (Krizhevsky et al. 2012)
 
-    It stands in place of the centre crop of the image contract, and takes samples of several sizes.
+    A border of pad pixels may be put around first. It stands in place of the centre crop of the image
+    contract, and takes samples of several sizes.
     """
 
     size: Size = param(ge=1, least=1, doc="height and width of the window, or one number for both")

@@ -26,7 +26,7 @@ from netspec.training.batches.augmenting import Augmenter
 from netspec.training.batches.data_layers import LayerBatches, layer_batches
 from netspec.training.batches.feeding import Port, batches_of, feed_of
 from netspec.training.batches.fills import Fill
-from netspec.training.batches.loader import Batches
+from netspec.training.batches.loader import Batches, Feed
 
 __all__ = [
     "Feeds",
@@ -91,16 +91,7 @@ class Feeds:
         }[role]
         if data is None or source is None:
             return layer_batches(typed, arguments(net), role, seed, device, label_rules(typed))
-        ports = with_label(
-            {name: port for name, port in ports_of(typed).items() if name not in section.fill}, source
-        )
-        check_fixed_batch(typed, data, source, role)
-        if data.streams:
-            check_streams(typed, section, data)
-        feed = feed_of(
-            source, data, ports, self.program.resolved.augment, role, self.place, label_rules(typed)
-        )
-        names = arguments(net)
+        feed, names = self.feed(role, typed, source, data), arguments(net)
         feed = feed._replace(
             fields={names[name]: field for name, field in feed.fields.items()},
             transforms={names[name]: change for name, change in feed.transforms.items()},
@@ -109,6 +100,18 @@ class Feeds:
             fills={names[name]: fill for name, fill in fills_of(typed, section.fill).items()},
         )
         return batches_of(source, data, feed, role, seed, str(device))
+
+    def feed(self, role: Role, typed: TypedGraph, source: Source, data: DataSection) -> Feed:
+        """What feeds each input of the net of a role, by the spec's names. Raises SpecError."""
+        section = section_of(self.program)
+        ports = with_label(
+            {name: port for name, port in ports_of(typed).items() if name not in section.fill}, source
+        )
+        check_fixed_batch(typed, data, source, role)
+        if data.streams:
+            check_streams(typed, section, data)
+        changes = self.program.resolved.augment
+        return feed_of(source, data, ports, changes, role, self.place, label_rules(typed))
 
 
 def rename(augmenter: Augmenter, names: Mapping[str, str]) -> Augmenter:

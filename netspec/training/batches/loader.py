@@ -223,9 +223,12 @@ class Reader:
         at = self.indices.at(start, self.size)
         if not len(at):
             return None
-        epochs = self.indices.epochs(start, len(at))
+        return Ready(self.of_rows(at, self.indices.epochs(start, len(at))), len(at))
+
+    def of_rows(self, at: Array, epochs: Array) -> dict[str, Tensor]:
+        """The batch of some samples, as the passes that they are read in change them."""
         plan = plan_rows(self.changes, self.seed, epochs, at, len(self.source))
-        return Ready(self.prepare(self.rows(plan.indices), plan, len(at)), len(at))
+        return self.prepare(self.rows(plan.indices), plan, len(at))
 
     @property
     def changes(self) -> tuple[Any, ...]:
