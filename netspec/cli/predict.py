@@ -76,10 +76,13 @@ def command(
         )
     else:
         predictor = onnx_predictor(model, device, options["allow_uncertified"])
+    from netspec.cli import report
+    from netspec.data.remarks import Remarks
     from netspec.data.samples import from_data, from_files
 
+    remarks = Remarks()
     samples = (
-        from_files(images, predictor.contract, predictor.shape)
+        from_files(images, predictor.contract, predictor.shape, remarks)
         if images
         else [
             from_data(
@@ -98,6 +101,7 @@ def command(
         if as_json
         else "\n".join(line for each in found for line in lines(each))
     )
+    report(list(remarks.of_depth(model)))
 
 
 def is_folder(path: str) -> bool:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from netspec.data.decode import recolor, resize
 from netspec.data.source import Array, ArraySource, Field, Rows, Source
-from netspec.diagnostics import fail
+from netspec.diagnostics import Diagnostic, fail
 from netspec.resolve.sections.image import ImageContract
 
 __all__ = ["Arrived", "conform_to_contract"]
@@ -37,6 +37,9 @@ class Arrived(Source):
 
     def labels(self) -> Array | None:
         return self.source.labels()
+
+    def remarks(self) -> tuple[Diagnostic, ...]:
+        return self.source.remarks()
 
     def where(self, index: int) -> str:
         return self.source.where(index)

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from netspec.data.paths import existing, reading_error
+from netspec.data.remarks import Remarks
 from netspec.data.source import Array
 from netspec.diagnostics import fail
 from netspec.file_reading import read_bytes
@@ -35,6 +36,8 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 Ghostscript on what the file says.
 """
 MAX_BYTES = 1 << 28
+TWELVE_BITS = 4096
+ORIENTATION = 0x0112
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -42,10 +45,13 @@ FILTERS = {
     "area": Image.Resampling.BOX,
     "lanczos": Image.Resampling.LANCZOS,
 }
+WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
-def load_image(path: str | Path, contract: ImageContract, shape: Shape) -> Array:
+def load_image(
+    path: str | Path, contract: ImageContract, shape: Shape, remarks: Remarks | None = None
+) -> Array:
     """An image file as the input of a net of shape (C, H, W): (1, C, H, W) float32, by the whole
     contract.
 
@@ -55,7 +61,7 @@ def load_image(path: str | Path, contract: ImageContract, shape: Shape) -> Array
     contract = contract.check_against(shape).for_files(shape)
     path = existing(Path(path))
     data = read_encoded(path)
-    batch: Array = prepare(decode(data, contract, str(path))[None], contract, str(path))
+    batch: Array = prepare(decode(data, contract, str(path), remarks)[None], contract, str(path))
     if any(want not in (None, got) for want, got in zip(shape, batch.shape[1:], strict=True)):
         raise fail(
             "NS652", f"the input takes {list(shape)}, the image gives {list(batch.shape[1:])}", path=str(path)
@@ -76,15 +82,19 @@ def read_encoded(path: Path, roots: Sequence[Path] | None = None) -> bytes:
     return data
 
 
-def decode(data: bytes, contract: ImageContract, name: str) -> Array:
+def decode(data: bytes, contract: ImageContract, name: str, remarks: Remarks | None = None) -> Array:
     """An encoded image as (C, H, W) uint8 in the contract's colour order (rgb if it names none) and
-    size. Raises SpecError NS647, NS648.
+    size; what is odd about it goes to `remarks`. Raises SpecError NS647, NS648.
     """
+    remarks = Remarks() if remarks is None else remarks
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = open_picture(data, name)
-            return arrive(ImageOps.exif_transpose(to_eight_bit(image, name)), contract, name)
+            image = upright(opaque(to_eight_bit(open_picture(data, name), name, remarks), contract))
+            pixels = arrive(image, contract, name)
+            if (pixels == pixels[:, :1, :1]).all() and pixels.size > len(pixels):
+                remarks.flat[name] = None
+            return pixels
     except Image.DecompressionBombError as error:
         raise fail("NS648", f"its header claims more than {MAX_PIXELS} pixels", path=name) from error
     except UnidentifiedImageError as error:
@@ -114,14 +124,48 @@ def open_picture(data: bytes, name: str) -> Image.Image:
     return image
 
 
-def to_eight_bit(image: Image.Image, name: str) -> Image.Image:
-    """The image with 8 bits a channel; 16-bit gray is divided by 257, so white stays white."""
+def to_eight_bit(image: Image.Image, name: str, remarks: Remarks) -> Image.Image:
+    """The image with 8 bits a channel, its EXIF kept; of 16-bit gray the greatest value is white:
+    65,535, or 4,095 where none is above it, since cameras and scanners store 12 bits so.
+    """
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         wide = np.asarray(image).astype(np.int64)
-        return Image.fromarray(((wide + 128) // 257).clip(0, 255).astype(np.uint8))
+        if 0 < wide.max(initial=0) < TWELVE_BITS and wide.min() >= 0:
+            remarks.deep[name] = None
+            narrow = (wide * 255 + TWELVE_BITS // 2) // (TWELVE_BITS - 1)
+        else:
+            narrow = (wide + 128) // 257
+        return like(image, Image.fromarray(narrow.clip(0, 255).astype(np.uint8)))
     if image.mode not in EIGHT_BIT:
         raise fail("NS647", f"pixels of the kind {image.mode} are not 8 or 16 bit integers", path=name)
     return image
+
+
+def opaque(image: Image.Image, contract: ImageContract) -> Image.Image:
+    """The image before the contract's background, white where it names none, if it has transparent
+    pixels or a colour that stands for them.
+    """
+    if image.mode not in WITH_ALPHA and "transparency" not in image.info:
+        return image
+    background = (255,) if contract.background is None else contract.background
+    color = (background,) if isinstance(background, int) else background
+    whole = image.convert("RGBA")
+    seen = Image.new("RGB", image.size, color * 3 if len(color) == 1 else color)
+    seen.paste(whole, mask=whole.getchannel("A"))
+    return like(image, seen)
+
+
+def like(image: Image.Image, made: Image.Image) -> Image.Image:
+    """What was made of an image, with the orientation that its file says."""
+    turned = image.getexif().get(ORIENTATION)
+    if turned is not None:
+        made.getexif()[ORIENTATION] = turned
+    return made
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF tag says."""
+    return ImageOps.exif_transpose(image)
 
 
 def arrive(image: Image.Image, contract: ImageContract, name: str = "image") -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from netspec.data.binding import check_shape
 from netspec.data.decode import load_image, prepare
 from netspec.data.registry import Place, open_source
+from netspec.data.remarks import Remarks
 from netspec.data.source import Array
 from netspec.diagnostics import fail
 from netspec.resolve.sections.image import ImageContract, Shape
@@ -29,7 +30,12 @@ class Sample(NamedTuple):
     label: str | None = None
 
 
-def from_files(paths: Sequence[str], contract: ImageContract | None, shape: Shape) -> list[Sample]:
+def from_files(
+    paths: Sequence[str],
+    contract: ImageContract | None,
+    shape: Shape,
+    remarks: Remarks | None = None,
+) -> list[Sample]:
     """Image files for an input of sample shape (C, H, W). Raises SpecError NS643, NS647, NS648,
     NS652, NS653, NS660, NS685.
     """
@@ -37,7 +43,8 @@ def from_files(paths: Sequence[str], contract: ImageContract | None, shape: Shap
         raise fail(
             "NS685", f"the input takes samples of {len(shape)} axes: an image has 3, [C, H, W]", path=paths[0]
         )
-    return [Sample(path, load_image(path, contract or ImageContract(), shape)) for path in paths]
+    words = contract or ImageContract()
+    return [Sample(path, load_image(path, words, shape, remarks)) for path in paths]
 
 
 def from_data(

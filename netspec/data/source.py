@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from netspec.diagnostics import fail
+from netspec.diagnostics import Diagnostic, fail
 from netspec.file_writing import write_text
 from netspec.resolve.sections.image import Shape
 
@@ -70,6 +70,10 @@ class Source(ABC):
     def where(self, index: int) -> str:
         """How messages call a sample: its number, or the line of the file that it stands on."""
         return f"sample {index}"
+
+    def remarks(self) -> tuple[Diagnostic, ...]:
+        """What is odd about the samples that were read so far, as warnings."""
+        return ()
 
     def labels(self) -> Array | None:
         """All labels, where they can be had without reading the samples; else None."""
@@ -146,6 +150,9 @@ class Subset(Source):
 
     def where(self, index: int) -> str:
         return self.source.where(int(self.indices[index]))
+
+    def remarks(self) -> tuple[Diagnostic, ...]:
+        return self.source.remarks()
 
     def labels(self) -> Array | None:
         labels = self.source.labels()

@@ -294,6 +294,7 @@ def image_words(typed: TypedGraph) -> dict[str, dict[str, Any]]:
                 "color": "rgb" if whole.color == "bgr" else whole.color,
                 "resize": whole.resize,
                 "interpolation": whole.interpolation,
+                "background": whole.background,
             }
             found[given.value.name] = {k: v for k, v in left.items() if v is not None}
     return found

@@ -2,9 +2,12 @@
 are said before the first iteration, or where nobody listens come with the result.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+import numpy as np
+
+from netspec.data.source import Source
 from netspec.data.splits import lacking
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.render import render
@@ -15,15 +18,27 @@ from netspec.training.progress import Reporter, Silent
 
 __all__ = ["beside", "data_findings", "tell"]
 
+LOOKED = 32
+"""Pictures that are read before the first iteration; the others are noticed as they come."""
+
 
 def data_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
     """NS668 for data of which a net of graph `typed` learns or shows less than it seems."""
+    yield from look(feeds.train)
     if not label_rules(typed):
         return
     parts = {"training": feeds.train, "validation": feeds.val, "test": feeds.test}
     for part, source in parts.items():
         if source is not None:
             yield from lacking(source, part)
+
+
+def look(source: Source | None) -> tuple[Diagnostic, ...]:
+    """What is odd about some pictures of a source, which are read for it, evenly over all."""
+    if source is None or not source.decoded:
+        return ()
+    source.batch(np.unique(np.linspace(0, len(source) - 1, min(LOOKED, len(source))).astype(int)))
+    return source.remarks()
 
 
 def tell(found: tuple[Diagnostic, ...], progress: Reporter | None) -> tuple[Diagnostic, ...]:
@@ -35,6 +50,14 @@ def tell(found: tuple[Diagnostic, ...], progress: Reporter | None) -> tuple[Diag
     return ()
 
 
-def beside(result: TrainingResult, found: tuple[Diagnostic, ...]) -> TrainingResult:
-    """The result of a training with what was not said before it."""
-    return replace(result, findings=(*found, *result.findings))
+def beside(
+    result: TrainingResult, found: tuple[Diagnostic, ...], said: Iterable[Diagnostic], feeds: Feeds
+) -> TrainingResult:
+    """The result of a training with what was not said before it: `found`, and what was noticed
+    since `said` was.
+    """
+    known = {each.fact for each in said}
+    sources = (feeds.train, feeds.val, feeds.test)
+    since = [each for source in sources if source is not None for each in source.remarks()]
+    new = {each.fact: each for each in since if each.fact not in known}
+    return replace(result, findings=(*found, *new.values(), *result.findings))

@@ -31,9 +31,19 @@ class Idle:
         self.looked = 0
         self.names: list[str] = []
         self.spent = False
+        self.first: Mapping[str, Tensor] = {}
+        self.constant = True
 
-    def look(self, parameters: Iterable[ParameterSpec], loss: Tensor) -> None:
-        """An iteration, after its backward passes and before its update; its last loss."""
+    def look(
+        self, parameters: Iterable[ParameterSpec], loss: Tensor, batch: Mapping[str, Tensor] = {}
+    ) -> None:
+        """An iteration, after its backward passes and before its update; its last loss, batch."""
+        self.first = self.first or {
+            name: value[:1].clone()
+            for name, value in batch.items()
+            if value.is_floating_point() and value.ndim > 1
+        }
+        self.constant = self.constant and bool(self.first) and self.repeats(batch)
         zero = [
             each.name
             for each in parameters
@@ -43,6 +53,13 @@ class Idle:
         self.names = [name for name in zero if self.looked == 0 or name in self.names]
         self.looked += 1
 
+    def repeats(self, batch: Mapping[str, Tensor]) -> bool:
+        """Whether all samples of a batch are the first that was seen."""
+        return all(
+            batch[name].shape[1:] == value.shape[1:] and bool((batch[name] == value).all())
+            for name, value in self.first.items()
+        )
+
     def findings(self, run: str) -> tuple[Diagnostic, ...]:
         """NS690, or nothing."""
         if self.looked < self.LAST or not self.names:
@@ -50,8 +67,21 @@ class Idle:
         named = list_briefly(self.names, LISTED)
         fact = f"in the last {self.LAST} iterations the gradient is 0 everywhere for {named}"
         alive = "a smaller base_lr, warmup_iter, or an input scaled to about 1 keep units alive"
-        notes = ("the loss itself is 0 at the end: it asks for nothing more" if self.spent else alive,)
-        return (Diagnostic("NS690", fact, path=run, notes=notes),)
+        note = alive
+        if self.spent:
+            note = "the loss itself is 0 at the end: it asks for nothing more"
+        elif self.constant:
+            note = f"every sample is the same to the net: {self.what_repeats()}"
+        return (Diagnostic("NS690", fact, path=run, notes=(note,)),)
+
+    def what_repeats(self) -> str:
+        """What the one sample is, by input."""
+        return ", ".join(
+            f"{name} holds {float(value.min()):g} everywhere"
+            if bool(value.min() == value.max())
+            else f"{name} is constant over all samples"
+            for name, value in self.first.items()
+        )
 
 
 def first_not_finite(

@@ -175,7 +175,7 @@ class Training:
                 self.read_losses(learner)
             torch.autograd.backward(loss)
         if self.team.alone and self.max_iter - self.team.iteration <= Idle.LAST:
-            self.idle.look(self.parameters, self.last)
+            self.idle.look(self.parameters, self.last, learner.batch)
         learner.solver.step()
 
     def read_losses(self, learner: Learner) -> None:

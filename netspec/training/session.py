@@ -91,7 +91,8 @@ def train_program(
         raise fail("NS675", fact, path=str(run), notes=notes)
     if made.feeds.train is not None:
         compare_names(program, made.feeds.train.classes or (), progress)
-    unheard = tell(tuple(data_findings(made.feeds, program.training_graph("train"))), progress)
+    found = tuple(data_findings(made.feeds, program.training_graph("train")))
+    unheard = tell(found, progress)
     foretold(program, made.job, progress)
     if made.left_out and progress is not None:
         progress.say(f"{weights} lacks {list_briefly(made.left_out, SHOWN)}: filled as the spec says")
@@ -110,7 +111,8 @@ def train_program(
     )
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
-    return beside(train(made.job, run, device=device, resume=resume, progress=progress), unheard)
+    result = train(made.job, run, device=device, resume=resume, progress=progress)
+    return beside(result, unheard, found, made.feeds)
 
 
 def compare_names(program: driver.Program, learned: tuple[str, ...], progress: Reporter | None) -> None:

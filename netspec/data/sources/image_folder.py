@@ -12,9 +12,10 @@ import numpy as np
 from netspec.data.decode import decode, read_encoded
 from netspec.data.folder_layout import SHOWN, check_link, entries_of, read_layout
 from netspec.data.paths import existing, resolve_path, roots_of
+from netspec.data.remarks import Remarks
 from netspec.data.source import MEMORY, Array, Field, Rows, Source
 from netspec.data.splits import fifths_within
-from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
@@ -61,6 +62,7 @@ class ImageFolder(Source):
         self.fields = {"image": Field(shape, np.dtype(np.uint8)), "label": Field((), np.dtype(np.int64))}
         self.kept: list[Array | None] = [None] * len(files)
         self.room = MEMORY
+        self.noticed = Remarks()
         self.pool: ThreadPoolExecutor | None = None
 
     def __len__(self) -> int:
@@ -68,6 +70,9 @@ class ImageFolder(Source):
 
     def labels(self) -> Array | None:
         return self.marks
+
+    def remarks(self) -> tuple[Diagnostic, ...]:
+        return self.noticed.findings(self.name)
 
     def where(self, index: int) -> str:
         return str(self.files[index])
@@ -84,7 +89,7 @@ class ImageFolder(Source):
         kept = self.kept[index]
         if kept is None:
             path = self.files[index]
-            kept = decode(read_encoded(path, self.roots), self.contract, str(path))
+            kept = decode(read_encoded(path, self.roots), self.contract, str(path), self.noticed)
             if self.room > kept.nbytes:
                 self.room -= kept.nbytes
                 self.kept[index] = kept

@@ -11,9 +11,10 @@ import numpy as np
 from netspec.caffe.blobs import Datum, read_datum
 from netspec.data.decode import decode
 from netspec.data.paths import exists, judge_found_path, reading_error, resolve_path, roots_for, roots_of
+from netspec.data.remarks import Remarks
 from netspec.data.source import Array, ArraySource, Field, Rows, Source, split_source
 from netspec.data.sources.lmdb_pages import DamagedStoreError, Place, TruncatedStoreError, entries, map_file
-from netspec.diagnostics import fail
+from netspec.diagnostics import Diagnostic, fail
 from netspec.file_reading import Roots
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
@@ -33,6 +34,7 @@ class Store(Source):
 
     def __init__(self, name: str, data: Path, roots: Roots, contract: ImageContract) -> None:
         self.name = name
+        self.noticed = Remarks()
         self.contract = contract.replace(color=contract.color or "bgr")
         self.bytes, self.keys, self.places = contents(data, roots)
         if not self.keys:
@@ -61,6 +63,9 @@ class Store(Source):
             return {"image": images, "label": labels}
         return {"image": np.stack(images), "label": labels}
 
+    def remarks(self) -> tuple[Diagnostic, ...]:
+        return self.noticed.findings(self.name)
+
     def where(self, index: int) -> str:
         return f"key {self.keys[index].decode('latin-1')!r:.80}"
 
@@ -77,7 +82,8 @@ class Store(Source):
         if datum.encoded is None:
             assert datum.pixels is not None
             return datum.pixels
-        return decode(datum.encoded, self.contract, f"{self.name}: {self.keys[index].decode('latin-1')}")
+        name = f"{self.name}: {self.keys[index].decode('latin-1')}"
+        return decode(datum.encoded, self.contract, name, self.noticed)
 
 
 def open_lmdb(

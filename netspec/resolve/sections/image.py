@@ -52,6 +52,13 @@ class ImageContract(Record):
             " want bgr)"
         ),
     )
+    background: int | tuple[int, ...] | None = param(
+        default=None,
+        ge=0,
+        le=255,
+        least=1,
+        doc="what transparent pixels stand before: a gray value or [red, green, blue]; else white",
+    )
     resize: int | tuple[int, ...] | None = param(
         default=None,
         ge=1,
@@ -105,6 +112,8 @@ class ImageContract(Record):
         """What keeps this contract from feeding an input of this shape, if anything does."""
         if len(shape) != 3:
             return f"an image needs the axes [N, C, H, W], here are {len(shape)} behind N"
+        if isinstance(self.background, tuple) and len(self.background) not in (1, 3):
+            return f"background takes one or three numbers, here are {len(self.background)}"
         channels = shape[0]
         expected = {"gray": 1, "rgb": 3, "bgr": 3}.get(self.color or "", channels)
         if channels is not None and expected != channels:

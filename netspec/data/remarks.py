@@ -1,0 +1,38 @@
+"""What is odd about samples, noticed while they are read. In: names of files; out: warnings, each
+kind once.
+"""
+
+from netspec.diagnostics import Diagnostic
+from netspec.diagnostics.words import list_briefly
+
+__all__ = ["Remarks"]
+
+SHOWN = 4
+
+
+class Remarks:
+    """Files in the order in which they were first read, by any thread. deep: 16-bit pictures that
+    hold 12 bits. flat: pictures of which each channel is one value.
+    """
+
+    def __init__(self) -> None:
+        self.deep: dict[str, None] = {}
+        self.flat: dict[str, None] = {}
+
+    def findings(self, path: str) -> tuple[Diagnostic, ...]:
+        """NS668 for what was noticed in the data at a path."""
+        flat = sorted(self.flat)
+        if not flat:
+            return self.of_depth(path)
+        fact = f"all pixels are one value in {list_briefly(flat, SHOWN)}"
+        note = "nothing can be learned of such a picture: is it empty, or in another channel?"
+        return (Diagnostic("NS668", fact, path=path, notes=(note,)), *self.of_depth(path))
+
+    def of_depth(self, path: str) -> tuple[Diagnostic, ...]:
+        """NS668 for pictures that were taken for 12 bits."""
+        deep = sorted(self.deep)
+        if not deep:
+            return ()
+        fact = f"16 bits a pixel, of which 12 are used, in {list_briefly(deep, SHOWN)}"
+        note = "where no value is above 4,095, 0 to 4,095 stands for 0 to 255"
+        return (Diagnostic("NS668", fact, path=path, notes=(note,)),)

@@ -1,0 +1,124 @@
+"""Kinds of pixels: transparency before a background, 16 bits of which 12 are used, one-colour pictures; the EXIF turn is kept through all of them."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from data_files import opened, write_image
+from PIL import Image
+
+from netspec.data.decode import decode
+from netspec.data.remarks import Remarks
+from netspec.diagnostics import SpecError
+from netspec.resolve.sections.image import ImageContract
+
+RGB, GRAY = ImageContract(color="rgb"), ImageContract(color="gray")
+ORIENTATION = 0x0112
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **words: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **words)
+    return file.getvalue()
+
+
+def half_transparent(mode: str) -> Image.Image:
+    """Black; the left half is transparent."""
+    alpha = np.full((4, 6), 255, np.uint8)
+    alpha[:, :3] = 0
+    image = Image.new("RGBA", (6, 4), (0, 0, 0, 0))
+    image.putalpha(Image.fromarray(alpha))
+    if mode == "P":
+        palette = Image.new("P", (6, 4), 1)
+        palette.putpalette([9, 9, 9, 0, 0, 0])
+        palette.paste(0, (0, 0, 3, 4))
+        palette.info["transparency"] = 0
+        return palette
+    if mode in ("RGB", "L"):
+        keyed = Image.new("RGB", (6, 4), (0, 0, 0))
+        keyed.paste((7, 7, 7), (0, 0, 3, 4))
+        keyed = keyed.convert(mode)
+        keyed.info["transparency"] = (7, 7, 7) if mode == "RGB" else 7
+        return keyed
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L"])
+@pytest.mark.parametrize(
+    ("background", "seen"),
+    [(None, (255, 255, 255)), (128, (128, 128, 128)), ((9,), (9, 9, 9)), ((200, 100, 50), (200, 100, 50))],
+)
+def test_transparent_pixels_stand_before_the_background(
+    mode: str, background: Any, seen: tuple[int, ...]
+) -> None:
+    image = half_transparent(mode)
+    words = {"transparency": image.info["transparency"]} if "transparency" in image.info else {}
+    data = encoded(image, **words)
+    pixels = decode(data, RGB.replace(background=background), "x.png")
+    assert pixels[:, 0, 0].tolist() == list(seen) and pixels[:, 0, 5].tolist() == [0, 0, 0]
+    bgr = decode(data, ImageContract(color="bgr", background=background), "x.png")
+    assert bgr[:, 0, 0].tolist() == list(seen)[::-1]
+
+
+def test_half_opaque_pixels_are_mixed_before_they_are_resized() -> None:
+    image = Image.new("RGBA", (8, 8), (200, 0, 0, 128))
+    assert decode(encoded(image), RGB, "x")[:, 0, 0].tolist() == [227, 127, 127]
+    edge = Image.new("RGBA", (8, 8), (0, 255, 0, 0))
+    edge.paste((0, 0, 0, 255), (0, 0, 4, 8))
+    small = decode(encoded(edge), RGB.replace(resize=(2, 2)), "x")
+    assert (small[0] == small[1]).all()  # the hidden green does not bleed in
+
+
+def test_opaque_pictures_are_what_they_were() -> None:
+    pixels = np.random.RandomState(0).randint(0, 256, (5, 7, 3)).astype(np.uint8)
+    for image in (Image.fromarray(pixels), Image.fromarray(pixels).convert("RGBA")):
+        assert (decode(encoded(image), RGB, "x") == pixels.transpose(2, 0, 1)).all()
+
+
+def test_the_background_is_one_number_or_three() -> None:
+    assert (
+        ImageContract(background=(1, 2)).conflict((3, 4, 4))
+        == "background takes one or three numbers, here are 2"
+    )
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_by_the_range_of_the_file(kind: str) -> None:
+    whole, twelve = np.array([[0, 4096, 65535]], np.uint16), np.array([[0, 2048, 4095]], np.uint16)
+    remarks = Remarks()
+    assert decode(encoded(Image.fromarray(whole), kind), GRAY, "w", remarks).tolist() == [[[0, 16, 255]]]
+    assert remarks.findings("d") == ()
+    assert decode(encoded(Image.fromarray(twelve), kind), GRAY, "t", remarks).tolist() == [[[0, 128, 255]]]
+    (found,) = remarks.findings("d")
+    assert found.code == "NS668" and "16 bits a pixel, of which 12 are used, in t" in found.fact
+    every = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    assert (decode(encoded(Image.fromarray(every)), GRAY, "e")[0] == (every.astype(int) + 128) // 257).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
+def test_a_turned_picture_stays_turned(mode: str) -> None:
+    pixels = np.zeros((2, 6), np.uint16 if mode == "I;16" else np.uint8)
+    pixels[0, 0] = np.iinfo(pixels.dtype).max
+    image = Image.fromarray(pixels) if mode == "I;16" else Image.fromarray(pixels).convert(mode)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 3
+    seen = decode(encoded(image, exif=exif), GRAY, "x")
+    assert seen[0, 1, 5] == 255 and seen[0, 0, 0] == 0
+
+
+def test_pictures_of_one_value_are_named(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_image(tmp_path / "d" / name / "0.png")
+    write_image(tmp_path / "d" / "a" / "flat.png", value=7)
+    source = opened(tmp_path, shape=(1, 8, 8), source="images", path="d")
+    assert source.remarks() == ()
+    source.batch(np.arange(3))
+    (found,) = source.remarks()
+    assert found.fact == f"all pixels are one value in {tmp_path / 'd' / 'a' / 'flat.png'}"
+
+
+def test_what_is_no_picture_of_bytes() -> None:
+    with pytest.raises(SpecError, match="NS647"):
+        decode(encoded(Image.new("F", (2, 2)), "TIFF"), RGB, "x")
