@@ -1,13 +1,17 @@
 """`netspec test`."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from netspec.cli.measured import confusion_csv, lines_of
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from netspec.read_options import Reading
 
 __all__ = ["command"]
@@ -23,27 +27,45 @@ __all__ = ["command"]
     "--part", type=click.Choice(("test", "val")), default="test", show_default=True, help="Of which data."
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--csv", "table", type=click.Path(), metavar="FILE", help="Write the confusion matrix.")
 @spec_options
-def command(run: str, part: Any, as_json: bool, reading: "Reading", **words: str) -> None:
+def command(run: str, part: Any, as_json: bool, table: str | None, reading: "Reading", **words: str) -> None:
     """Measure a trained RUN on all its test (or validation) data: every loss and metric, each
     sample counted once.
+
+    Beside the means: per class precision, recall, F1 and the confusion matrix, of labels average
+    precision, of places overlap (IoU), of numbers MAE, RMSE and R2, and how well the confidence of
+    the answers is calibrated. All of it goes to RUN/test.json (or val.json).
     """
+    from netspec.file_writing import write_text
     from netspec.training.test import measure
 
     found = measure(run, words["weights"], words["device"], reading, part)
+    document = {
+        "run": run,
+        "weights": str(found.weights),
+        "samples": found.samples,
+        "metrics": found.metrics,
+        "judged": found.judged,
+    }
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    write_text(Path(run) / f"{part}.json", text + "\n", "NS673", follow=False)
+    if table is not None:
+        write_text(table, matrix_of(found.judged))
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "run": run,
-                    "weights": str(found.weights),
-                    "samples": found.samples,
-                    "metrics": found.metrics,
-                },
-                indent=2,
-            )
-        )
+        click.echo(text)
         return
-    click.echo(f"{found.weights}: {found.samples} samples")
+    click.echo(f"{found.weights}: {found.samples:,} samples")
     for name, value in found.metrics.items():
         click.echo(f"  {name}  {value:.6g}")
+    for name, judged in found.judged.items():
+        for line in lines_of(name, judged):
+            click.echo(line)
+
+
+def matrix_of(judged: "Mapping[str, Any]") -> str:
+    """The confusion matrix of the first loss that has one."""
+    for each in judged.values():
+        if "confusion" in each:
+            return confusion_csv(each)
+    raise click.UsageError("--csv: no loss of the net tells classes apart, there is no confusion matrix")

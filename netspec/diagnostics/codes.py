@@ -273,6 +273,7 @@ CODES: dict[str, Code] = {
     "NS689": Code("cannot fill this input"),
     "NS690": Code("weights that no longer learn", "warning"),
     "NS692": Code("unknown augmentation"),
+    "NS693": Code("test data are not finite"),
     "NS694": Code("the learning rate is 0"),
     "NS695": Code("the learning rate is no rate"),
     "NS696": Code("classes cannot be balanced"),

@@ -100,6 +100,8 @@ class SoftmaxWithLoss(
     without weights. Caffe has no such word; what weighs the whole loss is loss_weight.
     """
 
+    answers = "classes"
+
     axis: int = param(
         default=1, group="softmax_param", doc="the axis of the classes; negative counts from the back"
     )
@@ -205,6 +207,8 @@ class SigmoidCrossEntropyLoss(
     each summand.
     """
 
+    answers = "labels"
+
     normal = "BATCH_SIZE"
 
     def infer(self, x: TensorType, target: TensorType) -> tuple[TensorType, ...]:
@@ -243,6 +247,8 @@ class EuclideanLoss(
     Both bottoms get a gradient. Divided by samples, not by elements.
     """
 
+    answers = "numbers"
+
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
         a.require_axes(1)
         same(b.batch, a.batch, "both bottoms need as many samples", at="bottom.1")
@@ -267,6 +273,8 @@ class HingeLoss(Loss, type="HingeLoss", param="hinge_loss_param", legacy=("HINGE
 
     Each sample is flattened; without the half that others put before the square.
     """
+
+    answers = "classes"
 
     norm: Literal["L1", "L2"] = param(default="L1", doc="L1 sums the margins, L2 their squares")
 

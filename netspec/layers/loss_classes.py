@@ -30,6 +30,8 @@ class BinaryCrossEntropyLoss(Distance, type="BinaryCrossEntropyLoss"):
     After a Sigmoid, SigmoidCrossEntropyLoss on its bottom is more accurate.
     """
 
+    answers = "labels"
+
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         """Each probability and its opposite bounded, and what else they are factors of."""
         return Kept((0, 1), own=16 * bottoms[0].size)
@@ -46,6 +48,8 @@ class BinaryCrossEntropyLoss(Distance, type="BinaryCrossEntropyLoss"):
 
 class Labelled(Loss, traits=("takes_scores",)):
     """Base of losses of scores against integer labels, a mean over all places that are not ignored."""
+
+    answers = "classes"
 
     axis: int = param(default=1, doc="the axis of the classes; negative counts from the back")
     ignore_label: int | None = param(default=None, doc="places with this label count for nothing")
@@ -134,6 +138,8 @@ class InfogainLoss(
     H is the third bottom, K x K numbers, or comes from the file `source`. A second top holds p.
     """
 
+    answers = "classes"
+
     reads: ClassVar[str] = "matrix"
 
     source: str | None = param(default=None, doc="file with H, a BlobProto, where there is no third bottom")
@@ -205,6 +211,8 @@ class MultinomialLogisticLoss(
 
     After a Softmax, SoftmaxWithLoss on its bottom is more accurate.
     """
+
+    answers = "classes"
 
     def infer(self, p: TensorType, label: TensorType) -> TensorType:
         p.require_axes(2)

@@ -27,6 +27,8 @@ class MSELoss(Distance, type="MSELoss", keeps=("bottom",)):
     EuclideanLoss, Caffe's, is half the sum over all elements, divided by the samples only.
     """
 
+    answers = "numbers"
+
     def torch(self, x: TensorType, target: TensorType) -> ModuleText:
         return module("MSELoss")
 
@@ -42,6 +44,8 @@ class L1Loss(Distance, type="L1Loss"):
 
     E = 1/n sum_i |a_i - b_i|, n all elements     (PyTorch's L1Loss)
     """
+
+    answers = "numbers"
 
     def torch(self, x: TensorType, target: TensorType) -> ModuleText:
         return module("L1Loss")
@@ -61,6 +65,8 @@ class SmoothL1Loss(Loss, type="SmoothL1Loss", param="smooth_l1_loss_param", bott
     Bottoms: a, b, then the weights w_in and w_out of Fast R-CNN's fork, both or (in SSD's) the
     first alone.
     """
+
+    answers = "numbers"
 
     sigma: float = param(default=1.0, gt=0, doc="where the square ends: at 1 / sigma^2")
 

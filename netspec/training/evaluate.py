@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from netspec.training.device import to_device
-from netspec.training.job import TestBatches
+from netspec.training.job import Batch, TestBatches
 from netspec.training.metrics import WeightedMeans, scalars
 from netspec.training.run.checkpoint import streams_of
 
@@ -22,12 +22,14 @@ def evaluate(
     device: torch.device,
     test_iter: int = 0,
     stop: Callable[[], bool] = lambda: False,
+    look: Callable[[Batch], None] = lambda batch: None,
 ) -> dict[str, float] | None:
     """Mean of every number that `net(**batch)` gives, and of its total loss as `loss`, weighted by
     the samples of each batch.
 
     Recurrent layers begin anew, whatever they carried from a test before. test_iter: at most so
-    many batches, 0: all. stop: asked before each batch; when true the answer is None.
+    many batches, 0: all. stop: asked before each batch; when true the answer is None. look: sees each
+    batch before the net does.
     """
     means = WeightedMeans()
     batches.load(0)
@@ -38,6 +40,7 @@ def evaluate(
         for batch in islice(batches, test_iter or None):
             if stop():
                 return None
+            look(batch)
             numbers = scalars(net(**to_device(batch, device)))
             total = getattr(net, "total_loss", None)
             if isinstance(total, Tensor):

@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from netspec import compiled
 from netspec.diagnostics import fail
@@ -11,20 +11,22 @@ from netspec.training.batches.feeds import Feeds
 from netspec.training.class_weights import set_class_weights
 from netspec.training.device import exact_float32, find_device
 from netspec.training.evaluate import evaluate
+from netspec.training.measures.collect import check_finite, measuring
 from netspec.training.nets import fill
-from netspec.training.run.folder import program_of, read_record, telling, weights_file
+from netspec.training.run.folder import program_of, read_classes, read_record, telling, weights_file
 
 __all__ = ["Measured", "measure"]
 
 
 class Measured(NamedTuple):
-    """What a test gave: the file of the weights, how many samples, and the means of losses and
-    metrics over them.
+    """What a test gave: the file of the weights, how many samples, the means of losses and metrics
+    over them; by loss what it judges, class by class or number by number.
     """
 
     weights: Path
     samples: int
     metrics: dict[str, float]
+    judged: dict[str, dict[str, Any]] = {}
 
 
 def measure(
@@ -37,8 +39,8 @@ def measure(
     """Test a run over its whole test data. weights: last, best or a file; reading: its settings
     come after the run's own. part: "val" for its validation data.
 
-    Raises SpecError: NS678, NS683, NS684 (the spec names no test data), NS674, NS676, and those of
-    the data.
+    Raises SpecError: NS678, NS683, NS684 (the spec names no test data), NS674, NS676, NS693 (a number
+    of the data is not finite), and those of the data.
     """
     place, run = find_device(device), Path(folder)
     record = read_record(run)
@@ -55,6 +57,9 @@ def measure(
         other = ("`--part val` measures its val_data",) if there["val"] else ()
         raise fail("NS684", f"its section train has no {part}_data", path=str(run), notes=other)
     batches = feeds.batches(part, tested, net, 0, place)
-    with exact_float32(), closing(batches):
-        metrics = evaluate(net.to(place), batches, place)
-    return Measured(path, len(batches.source) if batches.source is not None else 0, metrics or {})
+    with exact_float32(), closing(batches), measuring(net, tested) as measures:
+        metrics = evaluate(net.to(place), batches, place, look=lambda batch: check_finite(batches, batch))
+    source = batches.source
+    names = read_classes(run) or (source.classes if source is not None else None) or ()
+    judged = {name: each.result(names) for name, each in measures.items()}
+    return Measured(path, len(source) if source is not None else 0, metrics or {}, judged)

@@ -323,6 +323,10 @@ GIVEN: dict[str, Callable[[Path], None]] = {
     "NS040": five_blobs,
     "NS644": cut_mnist,
     "NS645": lambda f: (f / "notes.txt").write_text("notes", encoding="utf-8") and None,
+    "NS693": lambda f: [
+        np.savez(f / f"{name}.npz", x=np.full((4, 2), value, np.float32), label=np.arange(4) % 2)
+        for name, value in (("good", 1.0), ("holed", np.nan))
+    ],
     "NS646": lambda f: np.savez(f / "unequal.npz", image=np.zeros((4, 8, 8)), label=np.zeros(3)),
     "NS647": broken_photo,
     "NS648": huge_photo,
