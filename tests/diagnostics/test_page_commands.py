@@ -32,6 +32,7 @@ NOT_RUN = {
     "NS657": "every extra is installed where the tests run",
     "NS665": "a folder that can be made and not written to",
     "NS666": "only a net that Python calls writes",
+    "NS667": "lists of labels are held against data in tests/training/test_class_names.py",
     "NS703": "torch and onnxruntime agree",
     "NS716": "rounding that hides an output is planted in tests/export",
     "NS706": "a net that no size suits is NS308",
@@ -160,6 +161,16 @@ def labels_from_one(folder: Path) -> None:
 def other_class(folder: Path) -> None:
     photos(folder)
     image(folder / "more/bird/c.png")
+
+
+def unpacked(folder: Path) -> None:
+    for name in ("cat/a.png", "dog/b.png"):
+        image(folder / "upload/pets" / name)
+
+
+def one_birch(folder: Path) -> None:
+    for name in ("birch/0.png", *(f"oak/{i}.png" for i in range(9))):
+        image(folder / "trees" / name)
 
 
 def grown(folder: Path) -> None:
@@ -345,6 +356,8 @@ GIVEN: dict[str, Callable[[Path], None]] = {
     ),
     "NS662": lambda f: (f / "book.txt").write_text("abc" * 9000, encoding="utf-8") and None,
     "NS663": other_class,
+    "NS664": unpacked,
+    "NS668": one_birch,
     "NS674": begun,
     "NS684": trained,
     "NS685": model,

@@ -7,6 +7,7 @@ from netspec.diagnostics.model import Diagnostic
 from netspec.kinds import Bounds
 from netspec.layers.common import foreign_words as elsewhere
 from netspec.repair.check import check_source, fix_source
+from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.resolve.sections.spec_file import LayerFields, SpecFile
 from netspec.source import Source
@@ -31,7 +32,7 @@ def test_every_word_of_ours_exists() -> None:
     values = {str(word) for text in map(str, [cls.schema() for cls in layers.every()] + [SolverParameter.kind().schema(Bounds())])
               for word in text.replace("'", " ").split()}  # fmt: skip
     ours = {word for each in elsewhere.WORDS.values() for word in each}
-    assert ours <= parameters | values | set(LayerFields.names) | set(SpecFile.names)
+    assert ours <= parameters | values | {*LayerFields.names, *SpecFile.names, *ImageContract.names}
 
 
 @pytest.mark.parametrize(

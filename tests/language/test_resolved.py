@@ -89,8 +89,7 @@ def test_zoo(name: str) -> None:
     path = str(SPECS[name])
     first = zoo_program(name)
     same_net_and_fixed(first, path)
-    findings = {d.code for d in check_source(Source(path, first.resolved_text()))}
-    assert findings == {d.code for d in check_source(Source(path, SPECS[name].read_text(encoding="utf-8")))}
+    assert check_source(Source(path, first.resolved_text())) == []  # as of the spec: tests/zoo/test_zoo.py
 
 
 @pytest.mark.parametrize("stages", [(), ("extra",)])

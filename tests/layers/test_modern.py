@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from sklearn.metrics import f1_score, jaccard_score
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - as everywhere
 
@@ -94,6 +93,8 @@ def test_ctc_is_torch_s_wherever_the_blanks_stand() -> None:
 
 
 def test_metrics_are_scikit_learn_s() -> None:
+    from sklearn.metrics import f1_score, jaccard_score
+
     torch.manual_seed(0)
     x, y = torch.randn(40, 4), torch.randint(0, 3, (40,))
     x[:, 3] -= 100  # a class that never occurs counts for nothing

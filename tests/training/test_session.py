@@ -489,7 +489,7 @@ def test_regression(tmp_path: Path) -> None:
         tmp_path / "s.yaml",
         input={"data": ["N", 4]},
         layers=[fc],
-        solver={"max_iter": 300, "base_lr": 0.1},
+        solver={"max_iter": 300, "base_lr": 0.1, "snapshot": 0, "test_interval": 100},
         train={
             "loss": "EuclideanLoss",
             "data": {"source": "npz", "path": "d.npz"},
