@@ -3,16 +3,27 @@ first step is taken.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from netspec.data.folder_layout import note_below
 from netspec.data.source import Array, Source
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import list_briefly
 from netspec.resolve.sections.image import Shape
 
-__all__ = ["LabelRule", "bind", "check_labels", "check_shape", "refuse_one_class"]
+__all__ = [
+    "LabelRule",
+    "bind",
+    "check_labels",
+    "check_shape",
+    "check_shares",
+    "refuse_one_class",
+    "values_of",
+]
+
+ROUNDING, SHOWN = 1e-3, 6
 
 
 class LabelRule(NamedTuple):
@@ -26,6 +37,12 @@ class LabelRule(NamedTuple):
     ignored: tuple[int, ...] = ()
     layer: str = "the net"
     strict: str = ""
+
+
+SEVERAL = (
+    "a row of 0 and 1 names several classes at once: SigmoidCrossEntropyLoss judges each class by"
+    " itself, by labels of the shape of its scores, `label: [N, K]`"
+)
 
 
 def bind(source: Source, inputs: Iterable[str], fields: Mapping[str, str]) -> dict[str, str]:
@@ -82,12 +99,27 @@ def check_shape(source: Source, name: str, field: str, have: Shape, want: Shape)
         a is None or b is None or a == b for a, b in zip(have, want, strict=True)
     ):
         return
+    rows = values_of(source, field)
     raise fail(
         "NS652",
         f"input {name} takes {show_shape(want)}, field {field} gives {show_shape(have)}",
         path=source.name,
-        notes=propose_repairs(have, want),
+        notes=(SEVERAL,) if not want and is_multi_hot(rows) else propose_repairs(have, want),
     )
+
+
+def values_of(source: Source, field: str) -> Array | None:
+    """All values of a field, where they can be had without reading the samples."""
+    if field == source.label:
+        return source.labels()
+    return (source.whole() or {}).get(field)
+
+
+def is_multi_hot(rows: Array | None) -> bool:
+    """Whether rows of 0 and 1 name several classes at once; one-hot ones name one."""
+    if rows is None or rows.ndim != 2 or rows.shape[1] < 2:
+        return False
+    return bool(np.isin(rows, (0, 1)).all() and (rows.sum(1) > 1).any())
 
 
 def propose_repairs(have: Shape, want: Shape) -> tuple[str, ...]:
@@ -135,12 +167,37 @@ def check_labels(
             f"{rule.layer} tells {rule.width} classes apart, labels go from 0 to {rule.width - 1}; "
             f"{place(first + int(at[0]))} has {labels[at]}",
             path=name,
-            notes=(
-                ("labels count from 0: take 1 from labels that count from 1",)
-                if labels[at] == rule.width and labels.min() > 0
-                else ()
-            ),
+            notes=notes_on_label(labels[at], labels, rule),
         )
+
+
+def notes_on_label(wrong: Any, labels: Array, rule: LabelRule) -> tuple[str, ...]:
+    """What a label that is no class may have been meant as."""
+    if wrong == rule.width and labels.min() > 0:
+        return ("labels count from 0: take 1 from labels that count from 1",)
+    if np.isfinite(wrong) and wrong != np.rint(wrong):
+        return ("a number with a fraction is a target, no class: EuclideanLoss and SmoothL1Loss learn those",)
+    return ()
+
+
+def check_shares(rows: Array, layer: str, name: str, where: Callable[[int], str]) -> None:
+    """Raises SpecError NS651 for the first row of labels (N, K) that is no shares of K classes."""
+    sums = rows.sum(1, dtype=np.float64)
+    wrong = ~(np.abs(sums - 1) <= ROUNDING) | (rows < 0).any(1)
+    if not wrong.any():
+        return
+    at = int(np.argmax(wrong))
+    raise fail(
+        "NS651",
+        f"{layer} takes shares of the classes, which sum to 1; {where(at)} has {brief_row(rows[at])}",
+        path=name,
+        notes=(SEVERAL,) if is_multi_hot(rows) else (),
+    )
+
+
+def brief_row(row: Array) -> str:
+    """The first numbers of a row."""
+    return f"[{list_briefly([f'{value:g}' for value in row.tolist()], SHOWN)}]"
 
 
 def refuse_one_class(source: Source) -> None:

@@ -12,12 +12,14 @@ from netspec.data.splits import lacking
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.render import render
 from netspec.ir.graph import TypedGraph
-from netspec.training.batches.feeds import Feeds, label_rules
+from netspec.training.batches.feeds import Feeds, label_rules, section_of
 from netspec.training.job import TrainingResult
 from netspec.training.progress import Reporter, Silent
 
 __all__ = ["beside", "data_findings", "tell"]
 
+MANY_TIMES = 10
+"""From which ratio on a rare class is told: below it, training mostly copes."""
 LOOKED = 32
 """Pictures that are read before the first iteration; the others are noticed as they come."""
 
@@ -27,10 +29,38 @@ def data_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
     yield from look(feeds.train)
     if not label_rules(typed):
         return
+    yield from rare(feeds, typed)
     parts = {"training": feeds.train, "validation": feeds.val, "test": feeds.test}
     for part, source in parts.items():
         if source is not None:
             yield from lacking(source, part)
+
+
+def rare(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
+    """NS668 where a class is many times rarer than another, and nothing makes up for it."""
+    source, section = feeds.train, section_of(feeds.program)
+    labels = None if source is None else source.labels()
+    weighed = any(getattr(node.layer, "class_weight", None) for node in typed.graph.nodes)
+    if source is None or labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
+        return
+    if weighed or (section.data is not None and section.data.balance):
+        return
+    values, counts = np.unique(labels[labels >= 0], return_counts=True)
+    if len(values) < 2 or counts.max() < MANY_TIMES * counts.min():
+        return
+    most, least = int(counts.argmax()), int(counts.argmin())
+    names = [name_of(source, int(values[at])) for at in (least, most)]
+    fact = f"training samples: {counts[least]:,} of {names[0]}, {counts[most]:,} of {names[1]}"
+    note = "`class_weight: balanced` at the loss weighs each class alike, `balance: true` in the data"
+    note += " draws them alike; else a net that never answers the rare one looks good"
+    yield Diagnostic("NS668", fact, path=source.name, notes=(note,))
+
+
+def name_of(source: Source, number: int) -> str:
+    """A class as its data call it."""
+    if source.classes and number < len(source.classes):
+        return source.classes[number]
+    return f"class {number}"
 
 
 def look(source: Source | None) -> tuple[Diagnostic, ...]:

@@ -2,10 +2,12 @@
 
 import gzip
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from PIL import Image
 
 from netspec.data.registry import Place, open_source
@@ -78,3 +80,10 @@ def only(error: SpecError) -> Diagnostic:
     found = error.diagnostics[0]
     assert found.fact and found.path
     return found
+
+
+def fails_with(call: Callable[[], object]) -> Diagnostic:
+    """The one finding that a call ends with."""
+    with pytest.raises(SpecError) as error:
+        call()
+    return only(error.value)

@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,38 +38,43 @@ def open_csv(
     if section.path is None:
         raise fail("NS641", "source csv needs `path:`, a file")
     path = existing(resolve_path(section.path, root, allow_outside))
-    header, first, rows = read_rows(path, roots_for(root, allow_outside))
+    header, places, rows = read_rows(path, roots_for(root, allow_outside))
     if not rows:
         raise fail("NS650", "holds no rows" + (" below its header" if header else ""), path=str(path))
     column = label_column(section.label, header, len(rows[0]), path)
     data = np.empty((len(rows), len(rows[0]) - 1), np.float32)
     for number, row in enumerate(rows):
-        data[number] = numbers(row[:column] + row[column + 1 :], first + number, path)
-    labels, names = labels_of([row[column] for row in rows], classes, path, first)
+        data[number] = numbers(row[:column] + row[column + 1 :], places[number], path)
+    labels, names = labels_of([row[column] for row in rows], classes, path, places)
     source = ArraySource(str(path), {"data": data, "label": labels}, "label", names)
-    source.places = lambda index: f"line {first + index}"
+    source.places = lambda index: f"line {places[index]}"
     return split_source(source, split)
 
 
-def read_rows(path: Path, roots: Roots = None) -> tuple[list[str] | None, int, list[list[str]]]:
-    """Header (or None), the line that the first row stands on, and the rows, all of one length."""
+def read_rows(path: Path, roots: Roots = None) -> tuple[list[str] | None, list[int], list[list[str]]]:
+    """Header (or None), the line that each row begins on, and the rows, all of one length."""
     try:
         with open_text(path, roots, newline="", encoding="utf-8-sig") as file:
-            rows = list(lines(csv.reader(file), path))
+            found = list(lines(csv.reader(file), path))
     except UnicodeDecodeError as error:
         raise fail("NS645", f"byte {error.start} is not UTF-8 text", path=str(path)) from error
     except csv.Error as error:
         raise fail("NS645", f"not a table: {error}", path=str(path)) from error
     except OSError as error:
         raise reading_error(path, error) from error
+    places, rows = [place for place, _ in found], [row for _, row in found]
     if not rows or all(is_number(cell) for cell in rows[0][:-1] or rows[0]):
-        return None, 1, rows
-    return [cell.strip() for cell in rows[0]], 2, rows[1:]
+        return None, places, rows
+    return [cell.strip() for cell in rows[0]], places[1:], rows[1:]
 
 
-def lines(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
-    width = 0
-    for number, row in enumerate(reader, 1):
+def lines(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Rows and the line that each begins on, as an editor counts: blank lines count, and a quoted
+    cell may hold several.
+    """
+    width = after = 0
+    for row in reader:
+        number, after = after + 1, reader.line_num
         if not row:
             continue
         width = width or len(row)
@@ -78,7 +84,7 @@ def lines(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
                 f"line {number} has {len(row)} cells, the lines before it have {width}",
                 path=str(path),
             )
-        yield row
+        yield number, row
 
 
 def label_column(label: str | None, header: list[str] | None, width: int, path: Path) -> int:
@@ -118,15 +124,18 @@ def numbers(cells: list[str], line: int, path: Path) -> list[float]:
 
 
 def labels_of(
-    cells: list[str], classes: Sequence[str] | None, path: Path, first: int
+    cells: list[str], classes: Sequence[str] | None, path: Path, places: Sequence[int]
 ) -> tuple[Array, tuple[str, ...] | None]:
     """Labels as whole numbers, targets, or numbered names."""
+    empty = next((n for n, cell in enumerate(cells) if not cell.strip()), None)
+    if empty is not None:
+        raise fail("NS654", f"line {places[empty]} has no label: its cell is empty", path=str(path))
     if classes is None and all(map(is_number, cells)):
         lost = next((n for n, cell in enumerate(cells) if not math.isfinite(float(cell))), None)
         if lost is not None:
             raise fail(
                 "NS654",
-                f"line {first + lost}: the label {cells[lost]!r} is not a finite number",
+                f"line {places[lost]}: the label {cells[lost]!r} is not a finite number",
                 path=str(path),
             )
         values = np.array(list(map(float, cells)))
@@ -144,7 +153,7 @@ def labels_of(
     if unknown is not None:
         raise fail(
             "NS663",
-            f"line {first + unknown}: class {words[unknown]!r} was not there in training, which knew"
+            f"line {places[unknown]}: class {words[unknown]!r} was not there in training, which knew"
             f" {', '.join(names)}",
             path=str(path),
         )

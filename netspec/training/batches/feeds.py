@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from netspec import driver
-from netspec.data.binding import LabelRule
+from netspec.data.binding import LabelRule, check_shares, values_of
 from netspec.data.registry import Place, Role, check_parts, open_beside, open_sources
 from netspec.data.source import Source
 from netspec.diagnostics import fail
@@ -97,6 +97,7 @@ class Feeds:
             transforms={names[name]: change for name, change in feed.transforms.items()},
             augmenters=tuple(rename(each, names) for each in feed.augmenters),
             integers=frozenset(names[name] for name in feed.integers),
+            shares=frozenset(names[name] for name in feed.shares),
             fills={names[name]: fill for name, fill in fills_of(typed, section.fill).items()},
         )
         return batches_of(source, data, feed, role, seed, str(device))
@@ -111,7 +112,13 @@ class Feeds:
         if data.streams:
             check_streams(typed, section, data)
         changes = self.program.resolved.augment
-        return feed_of(source, data, ports, changes, role, self.place, label_rules(typed))
+        feed = feed_of(source, data, ports, changes, role, self.place, label_rules(typed))
+        shares = {name: layer for name, layer in shares_of(typed).items() if name in feed.fields}
+        for name, layer in shares.items():
+            rows = values_of(source, feed.fields[name])
+            if rows is not None and rows.ndim == 2:
+                check_shares(rows, layer, source.name, source.where)
+        return feed._replace(shares=frozenset(shares))
 
 
 def rename(augmenter: Augmenter, names: Mapping[str, str]) -> Augmenter:
@@ -227,6 +234,18 @@ def names_data(settings: tuple[str, ...]) -> bool:
     own.
     """
     return any(each.startswith(("train.data", "train.val_data", "train.test_data")) for each in settings)
+
+
+def shares_of(typed: TypedGraph) -> dict[str, str]:
+    """The inputs whose values are shares of classes, each with the loss that reads them so."""
+    return {
+        node.bottoms[1].name: node.name
+        for node in typed.graph.nodes
+        if "takes_shares" in node.layer.traits
+        and len(node.bottoms) > 1
+        and node.bottoms[1].node in (None, *typed.graph.sources)
+        and not node.layer.indices(*typed.bottoms(node))
+    }
 
 
 def label_rules(typed: TypedGraph) -> dict[str, LabelRule]:

@@ -45,7 +45,7 @@ class Feed(NamedTuple):
     integers, what labels may be.
 
     labels: by field. fills: the inputs that no field feeds. augmenters: random changes, before the
-    transforms.
+    transforms. shares: the inputs whose labels are shares of classes, real numbers in any file.
     """
 
     fields: Mapping[str, str]
@@ -54,6 +54,7 @@ class Feed(NamedTuple):
     labels: Mapping[str, LabelRule] = {}
     fills: Mapping[str, Fill] = {}
     augmenters: tuple[Any, ...] = ()
+    shares: frozenset[str] = frozenset()
 
 
 def generator_at(seed: int, position: int) -> Generator:
@@ -256,7 +257,8 @@ class Reader:
         value = transform(value, draw) if transform else value
         if isinstance(value, list):
             raise fail("NS653", f"samples of field {field} differ in size", path=self.source.name)
-        keep = name in self.feed.integers or (field == self.source.label and not value.is_floating_point())
+        labels = field == self.source.label and name not in self.feed.shares
+        keep = name in self.feed.integers or (labels and not value.is_floating_point())
         value = value.long() if keep else value.float()
         axis = self.source.fields[field].batch_axis
         return value.movedim(0, axis).contiguous() if axis else value
