@@ -158,7 +158,7 @@ def words_of(schema: Any) -> set[str]:
     return {*schema, *words_of([*inner, *schema.get("properties", {}).values()])}
 
 
-@pytest.mark.parametrize("count", [30, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [15, pytest.param(150, marks=pytest.mark.slow)])
 @each("cls", records(), lambda cls: cls.__qualname__)
 def test_own_check_and_schema_agree_and_every_refusal_is_worded(cls: type[Record], count: int) -> None:
     schema = {"type": "object", **cls.schema()}
