@@ -4,7 +4,27 @@ number 0: known by name only.
 BlobProto has numbers: NVIDIA's fork writes its weights so, and no other fork uses them.
 """
 
-__all__ = ["FORK_ENUMS", "FORK_MESSAGES"]
+from collections.abc import Mapping
+from typing import NamedTuple
+
+__all__ = ["FORK_ENUMS", "FORK_MESSAGES", "FORK_WORDS"]
+
+
+class ForkWord(NamedTuple):
+    """A fork's word for a field that others name otherwise; and what that fork takes for fields
+    that are left out, where it is not what others take.
+    """
+
+    name: str
+    defaults: Mapping[str, int] = {}
+
+
+FORK_WORDS: Mapping[str, Mapping[str, ForkWord]] = {
+    # Huawei's Ascend and HiSilicon tools (ATC, "Extended Operators of Caffe"): 3,000 and 304 boxes
+    "ProposalParameter": {
+        "iou_threshold": ForkWord("nms_thresh", {"pre_nms_topn": 3000, "post_nms_topn": 304}),
+    }
+}
 
 FORK_MESSAGES = {
     "AccuracyParameter": "0 denominator float",

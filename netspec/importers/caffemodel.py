@@ -38,7 +38,8 @@ def read_weights(path: str | Path) -> "Weights":
     """The blobs of each layer that has any, in Caffe's order, from a .caffemodel or an HDF5 file
     (told by its first bytes).
 
-    Raises NS026, NS027; NS042 in their place for a file of another tool.
+    Raises NS026, NS027; NS042 in their place for a file of another tool; NS657 for HDF5 without
+    h5py.
     """
     try:
         return read_either(path)

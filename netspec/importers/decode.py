@@ -5,10 +5,11 @@ What the tables do not know is kept as it stands and listed; a value that does n
 an error.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
 
+from netspec.caffe.forks import FORK_WORDS
 from netspec.caffe.schema import FieldType, enum_names, message_fields
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.diagnostics.suggest import nearest
@@ -120,8 +121,13 @@ def decode(message: Message, kind: str, diagnostics: Diagnostics, owner: str = "
     if kind in LAYERS:
         owner = f"layer {layer_name(message)}"
     piece = Piece(message, owner)
+    foreign = FORK_WORDS.get(kind, {})
+    defaults: dict[str, int] = {}
     for field in message.fields:
         name, value = field.name, field.value
+        if name in foreign:
+            name, own = foreign[name]
+            defaults.update(own)
         slot = fields.get(name)
         if slot is None:
             unknown(field, kind, piece, diagnostics)
@@ -140,6 +146,13 @@ def decode(message: Message, kind: str, diagnostics: Diagnostics, owner: str = "
         if name in piece and not diagnostics.may_skip("NS024"):
             diagnostics.error("NS024", f"{name} of {owner}; the last value counts", message.name_span(field))
         piece[name] = suited
+    return add_defaults(piece, defaults)
+
+
+def add_defaults(piece: Piece, defaults: Mapping[str, int]) -> Piece:
+    """The piece with what its fork takes for fields that are left out."""
+    for name, value in defaults.items():
+        piece.setdefault(name, value)
     return piece
 
 

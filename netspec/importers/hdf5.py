@@ -24,13 +24,13 @@ MAX_GROUPS = 20_000
 
 def read_hdf5(path: str | Path) -> "Weights":
     """The blobs of each layer that has any, in Caffe's order. Raises NS026 for damaged files, NS027
-    for other ones or without h5py.
+    for other ones, NS657 without h5py.
     """
     try:
         import h5py
     except ImportError:
         raise fail(
-            "NS027", "reading HDF5 needs h5py: pip install 'netspec[data]'", path=fspath(path)
+            "NS657", "reading HDF5 weights needs h5py: pip install 'netspec[data]'", path=fspath(path)
         ) from None
     try:
         with open_file(path) as plain, h5py.File(plain, "r") as file:

@@ -11,11 +11,16 @@ PUBLISHED: dict[tuple[str, str], tuple[str, str, dict[str, str]]] = {
     ("rpn.proposal_layer", "ProposalLayer"): (
         "Proposal",
         "proposal_param",
-        {"feat_stride": "feat_stride", "scales": "scale"},
+        {
+            "feat_stride": "feat_stride",
+            "scales": "scale",
+            "ratios": "ratio",
+            "base_size": "base_size",
+        },
     ),
 }
-"""Module and class, of py-faster-rcnn: the type, its param map, and what its names for the words of
-`param_str` are.
+"""Module and class, of py-faster-rcnn and its forks: the type, its param map, and what their names
+for the words of `param_str` are.
 """
 
 

@@ -215,12 +215,29 @@ def names_bound(node: ast.stmt) -> set[str]:
 
 @cache
 def find_entry_points() -> dict[str, Any]:
-    """The entry points of installed packages by name; looking for them reads hundreds of files, so
-    they are looked for once.
+    """The entry points of installed packages by name, the first that is met; looking for them reads
+    hundreds of files, so they are looked for once.
     """
-    from importlib.metadata import entry_points
+    from importlib.metadata import distributions
 
-    return {entry.name: entry for entry in reversed(tuple(entry_points(group=GROUP)))}
+    found: dict[str, Any] = {}
+    for package in distributions():
+        for entry in offers_of(package):
+            found.setdefault(entry.name, entry)
+    return found
+
+
+def offers_of(package: Any) -> list[Any]:
+    """The entry points of a package that lead to a layer type; none of one whose metadata are
+    damaged.
+    """
+    try:
+        offers = package.entry_points.select(group=GROUP)
+        return [entry for entry in offers if entry.module and package.name]
+    except (
+        Exception
+    ):  # damaged texts make importlib.metadata raise whatever comes, and another package is meant
+        return []
 
 
 def package_of(name: str) -> str:

@@ -54,8 +54,9 @@ def test_hdf5_data_need_data() -> None:
 
 
 def test_hdf5_weights_need_data() -> None:
-    ((_, fact),) = said("import", "n.prototxt", "--weights", "d.h5", "-o", "x.yaml")
-    assert fact == "reading HDF5 needs h5py: pip install 'netspec[data]'"
+    assert said("import", "n.prototxt", "--weights", "d.h5", "-o", "x.yaml") == [
+        ("NS657", "reading HDF5 weights needs h5py: pip install 'netspec[data]'")
+    ]
 
 
 def test_a_layer_that_writes_hdf5_needs_data() -> None:

@@ -10,12 +10,13 @@ import signal
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 __all__ = ["Outcome", "run"]
 
-MEMORY, SECONDS, WALL = 2 << 30, 20, 240
+MEMORY, SECONDS, WALL = 2 << 30, 20, 200
 STARTS = (
     "os.system",
     "os.exec",
@@ -63,15 +64,15 @@ class Outcome(NamedTuple):
         return found
 
 
-def run(arguments: list[str], folder: Path) -> Outcome:
-    """The outcome of `netspec ARGUMENTS` in a folder."""
+def run(arguments: list[str], folder: Path, job: Callable[[], None] | None = None) -> Outcome:
+    """The outcome of `netspec ARGUMENTS` in a folder; of a job, where one is given, done in its place."""
     warm()
     report = folder.parent / f"{folder.name}.report"
     words = folder.parent / f"{folder.name}.words"
     pid = os.fork()
     if pid == 0:
         try:
-            child(arguments, folder, report, words)
+            child(arguments, folder, report, words, job)
         finally:
             os._exit(99)
     _, status, spent = os.wait4(pid, 0)
@@ -107,8 +108,10 @@ def warm() -> None:
     import netspec.importers.caffe  # noqa: F401
 
 
-def child(arguments: list[str], folder: Path, report: Path, words: Path) -> None:
-    """The child's whole life: bounds, the watch, the command, the report."""
+def child(
+    arguments: list[str], folder: Path, report: Path, words: Path, job: Callable[[], None] | None
+) -> None:
+    """The child's whole life: bounds, the watch, the command or job, the report."""
     os.chdir(folder)
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder.parent / f"{folder.name}.tmp")
     os.makedirs(tempfile.tempdir, exist_ok=True)
@@ -124,7 +127,8 @@ def child(arguments: list[str], folder: Path, report: Path, words: Path) -> None
     try:
         from netspec.cli import main
 
-        main()
+        (job or main)()
+        code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except BaseException:

@@ -89,6 +89,13 @@ LAYER = 'layer {{ name: "p" type: "{}" bottom: "s" bottom: "d" bottom: "im_info"
          {"feat_stride": 8, "scale": [4, 8, 16]}),
         ("Proposal", "proposal_param { feat_stride: 16 ratio: 0.5 ratio: 1 ratio: 2 post_nms_topn: 100 nms_thresh: 0.6 }",
          {"feat_stride": 16, "ratio": [0.5, 1, 2], "post_nms_topn": 100, "nms_thresh": 0.6}),
+        ("Python", f"python_param {{ {PYTHON} param_str: '{{base_size: 8, ratios: [1, 2, 3], scales: [4, 8, 16]}}' }}",
+         {"base_size": 8, "ratio": [1, 2, 3], "scale": [4, 8, 16]}),
+        # Huawei's word for the overlap, and the counts that its tools take where a file gives none
+        ("Proposal", "proposal_param { iou_threshold: 0.6 }",
+         {"nms_thresh": 0.6, "pre_nms_topn": 3000, "post_nms_topn": 304}),
+        ("Proposal", "proposal_param { post_nms_topn: 100 iou_threshold: 0.6 }",
+         {"nms_thresh": 0.6, "pre_nms_topn": 3000, "post_nms_topn": 100}),
     ],
 )  # fmt: skip
 def test_both_forms_are_imported(tmp_path: Path, type_: str, words: str, kept: dict[str, object]) -> None:
@@ -101,6 +108,16 @@ def test_both_forms_are_imported(tmp_path: Path, type_: str, words: str, kept: d
     (layer,) = imported.tree["layers"]
     assert (layer["type"], layer["proposal_param"], imported.findings) == ("Proposal", kept, [])
     assert check_source(Source("net.yaml", imported.text)) == []
+
+
+@pytest.mark.parametrize(
+    "word", ["output_actual_rois_num: true", "anchor_scale: 3", "max_rois: 300", "for_deformable: true"]
+)
+def test_words_of_unknown_meaning_are_told(tmp_path: Path, word: str) -> None:
+    """One fork counts anchors where others list them; what a word does is not guessed."""
+    file = tmp_path / "net.prototxt"
+    file.write_text(INPUTS + LAYER.format("Proposal", f"proposal_param {{ {word} }}"))
+    assert [d.code for d in import_prototxt(file).findings] == ["NS021"]
 
 
 @pytest.mark.parametrize("words", ["module: 'mine' layer: 'ProposalLayer'", f"{PYTHON} param_str: 'odd: 1'"])

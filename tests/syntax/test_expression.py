@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from netspec.diagnostics.model import Diagnostics
+from netspec.garbage_collection import no_collection
+from netspec.source import Source
+from netspec.syntax.expand import expand
 from netspec.syntax.expression import (
     LARGEST,
     LONGEST,
@@ -20,6 +24,8 @@ from netspec.syntax.expression import (
     substitute,
     variables_in,
 )
+from netspec.syntax.reader import read
+from netspec.syntax.variables import MOST_ADDED
 
 VARIABLES: dict[str, Any] = {"a": 6, "b": -4, "w": 1.5, "t": "txt", "x1": [3, 4], "on": True}
 PYTHON = {
@@ -213,3 +219,34 @@ def test_what_a_dollar_may_not_be_before() -> None:
     with pytest.raises(ExpressionError, match="a list or null"):
         substitute("a $x1", VARIABLES)
     assert substitute("$x1", VARIABLES) == [3, 4] and substitute("$on!", VARIABLES) == "true!"
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 5])
+def test_a_text_takes_so_much_from_variables_and_no_more(pieces: int) -> None:
+    """What is written beside the variables does not count; a variable by itself is no text that grows."""
+    most = WIDEST // pieces
+    text = "beside " + "$t" * pieces
+    assert len(substitute(text, {"t": "x" * most})) == 7 + most * pieces
+    with pytest.raises(ExpressionError, match=r"a text takes at most 100,000 characters from variables"):
+        substitute(text, {"t": "x" * (most + 1)})
+
+
+@no_collection()
+def added(items: int, uses: int) -> list[str]:
+    """What is said of a list of so many items that so many layers use."""
+    layers = "".join(f"  - {{name: s{i}, type: Slice, slice_point: $a}}\n" for i in range(uses))
+    text = f"input: {{data: [N, 3]}}\nvars: {{a: '${{[1] * {items}}}'}}\nlayers:\n{layers}"
+    diagnostics = Diagnostics()
+    source = Source("spec.yaml", text)
+    tree = read(source, diagnostics)
+    assert tree is not None
+    expand(source, tree, diagnostics)
+    return [d.fact for d in diagnostics.sorted() if d.code == "NS110"]
+
+
+def test_variables_add_so_much_in_all_and_no_more() -> None:
+    """Each list is within its own bound; that ten layers use it is not."""
+    wide, uses = 50_000, MOST_ADDED // 50_000
+    assert added(wide, uses - 2) == []
+    (fact,) = added(wide, 2 * uses)
+    assert fact == "variables may add 250,000 values in all; with this one it is more"
