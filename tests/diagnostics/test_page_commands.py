@@ -101,7 +101,9 @@ def image(path: Path, size: tuple[int, int] = (8, 8)) -> None:
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, (9, 8, 7)).save(path)
+    picture = Image.new("RGB", size, (9, 8, 7))
+    picture.putpixel((0, 0), (90, 80, 70))
+    picture.save(path)
 
 
 def idx(path: Path, values: np.ndarray) -> None:
