@@ -114,11 +114,11 @@ class ColorJitter(Colored, type="ColorJitter"):
         from netspec.augmentation.kernels.color import contrast, factor, saturate, turn_hue
 
         if self.brightness:
-            x = (x * factor(draw, self.brightness, "brightness").to(x.device)).clamp(0, 255)
+            x = (x * factor(draw, self.brightness, "brightness").to(x.device)).clamp_(0, 255)
         if self.contrast:
-            x = contrast(x, factor(draw, self.contrast, "contrast"), order).clamp(0, 255)
+            x = contrast(x, factor(draw, self.contrast, "contrast"), order).clamp_(0, 255)
         if self.saturation:
-            x = saturate(x, factor(draw, self.saturation, "saturation"), order).clamp(0, 255)
+            x = saturate(x, factor(draw, self.saturation, "saturation"), order).clamp_(0, 255)
         if self.hue:
             x = turn_hue(x, draw.uniform(-self.hue, self.hue, "hue"), order)
         return x

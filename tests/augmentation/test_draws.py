@@ -114,6 +114,17 @@ def test_draws_are_even_and_apart() -> None:
     assert abs(float(draw.rows(slice(0, 2000)).beta(0.2, "l").mean()) - 0.5) < 0.04
 
 
+@pytest.mark.parametrize("alpha", [0.02, 0.2, 1.0, 5.0])
+def test_shares_of_mixtures_are_those_of_a_beta(alpha: float) -> None:
+    made = Draw.of(1, 0, np.arange(20000)).beta(alpha, "share").numpy().astype(float)
+    assert np.isfinite(made).all() and made.min() >= 0 and made.max() <= 1
+    assert made.mean() == pytest.approx(0.5, abs=0.012)
+    assert made.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.03)
+    known = np.random.RandomState(0).beta(alpha, alpha, 20000)
+    for level in (0.05, 0.25, 0.4):
+        assert (made < level).mean() == pytest.approx((known < level).mean(), abs=0.015)
+
+
 def test_draws_stay_what_they_are() -> None:
     """Recorded: a run of today must go on tomorrow with the same samples."""
     draw = Draw.of(7, [0, 0, 3], [0, 1, 1])

@@ -22,42 +22,40 @@ def luma(x: Tensor, order: str) -> Tensor:
     """The gray of each pixel, (N, 1, H, W)."""
     if x.shape[1] != 3:
         return x.mean(1, keepdim=True)
-    r, g, b = x.unbind(1) if order != "bgr" else x.flip(1).unbind(1)
-    return (LUMA[0] * r + LUMA[1] * g + LUMA[2] * b)[:, None]
+    red, green, blue = x.unbind(1) if order != "bgr" else x.unbind(1)[::-1]
+    return (red * LUMA[0]).add_(green * LUMA[1]).add_(blue * LUMA[2])[:, None]
 
 
 def contrast(x: Tensor, by: Tensor, order: str) -> Tensor:
     """Away from the mean gray of each image by a factor."""
-    mean = luma(x, order).double().mean((1, 2, 3), keepdim=True).float()
-    return mean + by.to(x.device) * (x - mean)
+    by, means = by.to(x.device), x.sum((2, 3), keepdim=True, dtype=torch.float64)
+    # the mean of the gray is the gray of the means
+    gray = luma(means / (x.shape[2] * x.shape[3]), order).float()
+    return (x * by).add_(gray * (1 - by))
 
 
 def saturate(x: Tensor, by: Tensor, order: str) -> Tensor:
     """Away from the gray of each pixel by a factor."""
     if x.shape[1] != 3:
         return x
-    gray = luma(x, order)
-    return gray + by.to(x.device) * (x - gray)
+    by = by.to(x.device)
+    return (x * by).add_(luma(x, order).mul_(1 - by))
 
 
 def turn_hue(x: Tensor, turn: Tensor, order: str) -> Tensor:
     """The hue of HSV turned; greatest and least value of each pixel stay. (Smith 1978)"""
     if x.shape[1] != 3:
         return x
-    r, g, b = (x.flip(1) if order == "bgr" else x).unbind(1)
+    r, g, b = x.unbind(1)[::-1] if order == "bgr" else x.unbind(1)
     most, least = torch.maximum(torch.maximum(r, g), b), torch.minimum(torch.minimum(r, g), b)
     chroma = most - least
-    safe = torch.where(chroma > 0, chroma, 1.0)
-    hue = torch.where(
-        most == r, (g - b) / safe, torch.where(most == g, 2 + (b - r) / safe, 4 + (r - g) / safe)
-    )
-    hue = hue + 6 * turn.to(x.device)[:, None, None]
-    channels = [most - chroma * wedge(n + hue) for n in (5.0, 3.0, 1.0)]
-    made = torch.stack(channels, 1)
-    return made.flip(1) if order == "bgr" else made
-
-
-def wedge(k: Tensor) -> Tensor:
-    """How much of the chroma a channel lacks: max(0, min(k, 4 - k, 1)), k counted in sixths of a turn."""
-    k = k.remainder(6.0)
-    return torch.minimum(k, 4 - k).clamp(0, 1)
+    hue = torch.where(most == r, g - b, torch.where(most == g, b - r, r - g)).div_(chroma.clamp_min(1e-9))
+    hue += torch.where(most == r, 0.0, torch.where(most == g, 2.0, 4.0))
+    hue += 6 * turn.to(x.device)[:, None, None]
+    hue -= (hue / 6).floor_().mul_(6)
+    made = torch.empty_like(x)
+    for channel, (middle, sign) in enumerate(((3.0, 1.0), (2.0, -1.0), (4.0, -1.0))):
+        at = 2 - channel if order == "bgr" else channel
+        share = (hue - middle).abs_().mul_(sign).add_(-1.0 if sign > 0 else 2.0).clamp_(0, 1)
+        torch.addcmul(least, chroma, share, out=made[:, at])
+    return made

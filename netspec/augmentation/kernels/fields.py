@@ -16,10 +16,9 @@ REACH = 3.0
 
 
 def gaussian(sigma: Tensor, radius: int) -> Tensor:
-    """Weights (N, 2 radius + 1) that sum to 1."""
-    at = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    weights = torch.exp(-(at**2) / (2 * sigma[:, None] ** 2))
-    return weights / weights.sum(1, keepdim=True)
+    """Weights (N, radius + 1) of the middle and of each distance from it; with both sides they sum to 1."""
+    weights = torch.exp(-(torch.arange(radius + 1.0) ** 2) / (2 * sigma[:, None] ** 2))
+    return weights / (2 * weights.sum(1, keepdim=True) - 1)
 
 
 def smooth(x: Tensor, sigma: Tensor, most: float) -> Tensor:
@@ -29,23 +28,22 @@ def smooth(x: Tensor, sigma: Tensor, most: float) -> Tensor:
     reach = math.ceil(REACH * most)
     for axis in (-1, -2):
         radius = min(reach, x.shape[axis] - 1)
-        x = slide(x, gaussian(sigma, radius), axis)
+        x = slide(x, gaussian(sigma, radius).to(x.device), axis)
     return x
 
 
 def slide(x: Tensor, weights: Tensor, axis: int) -> Tensor:
-    """Each sample convolved with its own weights along an axis; one by one, since a convolution of many
-    may add in another order.
+    """Each sample convolved with its own weights along an axis: shifted copies added in one order, as a
+    convolution of a whole batch does not promise to.
     """
-    radius = weights.shape[1] // 2
-    if axis == -1:
-        pad, shape = (radius, radius, 0, 0), (1, 1, 1, -1)
-    else:
-        pad, shape = (0, 0, radius, radius), (1, 1, -1, 1)
-    rows = zip(x, weights.to(x.device), strict=True)
-    return torch.stack(
-        [F.conv2d(F.pad(one[:, None], pad, mode="reflect"), w.reshape(shape))[:, 0] for one, w in rows]
-    )
+    radius, size = weights.shape[1] - 1, x.shape[axis]
+    pad = (radius, radius, 0, 0) if axis == -1 else (0, 0, radius, radius)
+    wide, weights = F.pad(x, pad, mode="reflect"), weights[:, :, None, None, None]
+    made = x * weights[:, 0]
+    for k in range(1, radius + 1):
+        both = wide.narrow(axis, radius - k, size) + wide.narrow(axis, radius + k, size)
+        made += both.mul_(weights[:, k])
+    return made
 
 
 def smooth_field(draw: Draw, size: tuple[int, int], alpha: tuple[float, float], sigma: float) -> Field:

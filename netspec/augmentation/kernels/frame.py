@@ -103,8 +103,8 @@ def flip(samples: Samples, chosen: Tensor, axis: int) -> Samples:
     """Those that are chosen, reversed along an axis."""
     if isinstance(samples, list):
         return [x.flip(axis) if c else x for x, c in zip(samples, chosen.tolist(), strict=True)]
-    here = chosen.to(samples.device).reshape(-1, *(1,) * (samples.ndim - 1))
-    return torch.where(here, samples.flip(axis), samples)
+    here = chosen.nonzero()[:, 0].to(samples.device)
+    return samples.index_copy(0, here, samples[here].flip(axis))
 
 
 def crop_resized(samples: Samples, boxes: Tensor, size: tuple[int, int], nearest: bool) -> Tensor:
