@@ -1,25 +1,33 @@
 """`netspec data`."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
-    from netspec.data.source import Array
+    from netspec.data.source import Array, Source
     from netspec.read_options import Reading
 
 __all__ = ["command"]
 
 
 @click.command("data")
-@click.argument("spec", type=click.Path())
+@click.argument("place", metavar="SPEC|RUN|FOLDER")
+@click.option("--decode", is_flag=True, help="Decode every picture, read every value.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, every file with what was found.")
+@click.option(
+    "--html", type=click.Path(), metavar="FILE", help="Write a page with a sheet of pictures of each class."
+)
 @click.option(
     "--augmented", is_flag=True, help="What the net sees: samples as they are, then as training changes them."
 )
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE.png", help="The picture to write."
+    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE.png", help="The picture of --augmented."
 )
 @click.option(
     "--samples", type=click.IntRange(1, 64), default=8, show_default=True, help="Rows of the picture."
@@ -28,17 +36,85 @@ __all__ = ["command"]
 @click.option("--seed", type=int, default=None, help="In place of train.solver.random_seed.")
 @spec_options
 def command(
-    spec: str,
+    place: str,
+    decode: bool,
+    as_json: bool,
+    html: str | None,
     augmented: bool,
-    output: str | None,
-    samples: int,
-    passes: int,
-    seed: int | None,
     reading: "Reading",
+    **sheet: Any,
+) -> int:
+    """Look at all samples that SPEC trains on and tests with, or at a FOLDER of pictures: what there
+    is of each class, of which size and kind, what cannot be read, what stands there twice.
+
+    Of pictures the headers and ends are read, with --decode all of them. --augmented -o FILE.png
+    draws what the net sees of SPEC's data instead.
+    """
+    if augmented != (sheet["output"] is not None):
+        raise click.UsageError("--augmented and -o FILE.png belong together")
+    if augmented:
+        draw_augmented(place, reading, **sheet)
+        return 0
+    from netspec.cli import report
+    from netspec.data.inventory.take import judge, take_inventory
+
+    parts, known = open_parts(place, reading)
+    with showing(sum(map(len, parts.values()))) as tick:
+        found = take_inventory(parts, decode, known, tick)
+    said = judge(found)
+    if html is not None:
+        from netspec.data.inventory.page import write_page
+
+        write_page(Path(html), found, parts)
+    from netspec.cli.inventory_text import as_values, lines
+
+    if as_json:
+        import json
+
+        click.echo(json.dumps(as_values(found), indent=1))
+    else:
+        click.echo("\n".join(lines(found)))
+    report(said)
+    return int(any(each.severity == "error" for each in said))
+
+
+def open_parts(place: str, reading: "Reading") -> "tuple[Mapping[str, Source], Mapping[str, Any]]":
+    """The sources of the parts by name, and what an inventory of a run found before."""
+    from netspec.data.inventory.cache import NAME, read_cache
+
+    if Path(place).is_dir() and not (Path(place) / "run.json").exists():
+        from netspec.data.inventory.parts import open_parts
+
+        return open_parts(Path(place)), {}
+    from netspec.training.batches.feeds import Feeds
+    from netspec.training.session import reread
+
+    _, program = reread(place, None, False, reading)
+    feeds = Feeds.open(program, program.training_graph("train"), program.training_graph("test"))
+    known = read_cache(Path(place) / NAME) if Path(place).is_dir() else {}
+    return feeds.parts(), known
+
+
+@contextmanager
+def showing(total: int) -> "Iterator[Callable[[int], None]]":
+    """A bar on a terminal, which goes when it is done; else nothing."""
+    import sys
+
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from rich.console import Console
+
+    from netspec.training.progress import counting
+
+    with counting(Console(stderr=True), total) as tick:
+        yield tick
+
+
+def draw_augmented(
+    spec: str, reading: "Reading", output: str, samples: int, passes: int, seed: int | None
 ) -> None:
-    """Look at the data that SPEC learns from."""
-    if not augmented or output is None:
-        raise click.UsageError("say what to show and where: --augmented -o sheet.png")
+    """Write the picture of samples as they are and as training changes them."""
     from netspec import driver
     from netspec.training.batches.sheet import Sheet, draw_sheet, open_data
 
@@ -48,10 +124,7 @@ def command(
         seed = max(0, section.solver.random_seed)
     write_picture(output, draw_sheet(feeds, typed, Sheet(samples, passes, seed or 0)))
     changes = [change.type for change in feeds.program.resolved.augment]
-    if changes:
-        said = ", ".join(changes)
-    else:
-        said = "nothing: the spec has no train.augment"
+    said = ", ".join(changes) or "nothing: the spec has no train.augment"
     click.echo(f"{output}: a row a sample, first as it is, then changed by {said}")
 
 

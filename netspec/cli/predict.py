@@ -1,7 +1,7 @@
 """`netspec predict`."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -11,35 +11,41 @@ from netspec.cli.options import code_option, device_option
 if TYPE_CHECKING:
     import numpy as np
 
-    from netspec.data.samples import Sample
+    from netspec.data.remarks import Remarks
+    from netspec.data.samples import Sample, Taken
+    from netspec.diagnostics import Diagnostic
     from netspec.read_options import Reading
-    from netspec.resolve.sections.image import ImageContract
 
     Array = np.ndarray[Any, Any]
 
 __all__ = ["command"]
 
+TOP, FEW = 5, 10
+CLOSE = 1e-3
+LONGEST = 1 << 28
+
 
 class Predictor(NamedTuple):
-    """A model that predicts: what its only input takes, a function from a batch to outputs by name,
+    """A model that predicts: what its inputs take, a function from a batch of each to outputs by name,
     and class names by output; learned: what a run's data call the classes, where `labels:` has
     other names.
     """
 
-    contract: "ImageContract | None"
-    shape: tuple[int | None, ...]
-    run: "Callable[[Array], Mapping[str, Array]]"
+    taken: "Mapping[str, Taken]"
+    run: "Callable[[Mapping[str, Array]], Mapping[str, Array]]"
     labels: Mapping[str, Sequence[str]]
     learned: Mapping[str, Sequence[str]] = {}
 
 
 @click.command("predict")
 @click.argument("model", metavar="MODEL.onnx|RUN")
-@click.argument("images", nargs=-1, metavar="[IMAGE]...", type=click.Path())
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(allow_dash=True))
 @click.option(
-    "--data", metavar="SOURCE[:PATH]", help="Take a sample of a data source: digits, mnist, images:FOLDER."
+    "--data", metavar="SOURCE[:PATH]", help="Take samples of a data source: digits, mnist, images:FOLDER."
 )
-@click.option("--index", type=int, default=0, show_default=True, help="Which sample of --data.")
+@click.option(
+    "--index", metavar="NUMBER|all", default="0", show_default=True, help="Which sample of --data, or all."
+)
 @click.option(
     "--split",
     type=click.Choice(("train", "test", "all")),
@@ -47,7 +53,7 @@ class Predictor(NamedTuple):
     show_default=True,
     help="Which part of --data.",
 )
-@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes to show.")
+@click.option("--top", type=click.IntRange(1), help="How many classes to show.  [default: 5; in a table 1]")
 @click.option(
     "--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights of a RUN."
 )
@@ -58,50 +64,122 @@ class Predictor(NamedTuple):
     help="Run a model without a certificate, or that is not the file it was given for.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option(
+    "--csv", "table", metavar="FILE", help="Write a table, a row per sample; - for standard output."
+)
 @code_option
 def command(
-    model: str, images: tuple[str, ...], data: str | None, top: int, as_json: bool, **options: Any
-) -> None:
-    """Run images, or one sample of a data source, through an exported MODEL (with onnxruntime) or a
-    trained RUN (with torch).
-    """
-    from netspec.read_options import Reading
+    model: str,
+    files: tuple[str, ...],
+    data: str | None,
+    top: int | None,
+    as_json: bool,
+    table: str | None,
+    **options: Any,
+) -> int:
+    """Run FILEs, or samples of a data source, through an exported MODEL (with onnxruntime) or a trained
+    RUN (with torch).
 
-    if bool(images) == bool(data):
-        raise click.UsageError("name images, or a source with --data")
-    device = options["device"]
-    if is_folder(model):
-        predictor = run_predictor(
-            model, options["weights"], device, Reading(allow_code=options["allow_code"])
-        )
-    else:
-        predictor = onnx_predictor(model, device, options["allow_uncertified"])
+    FILE is a picture, a folder of pictures, a pattern like 'photos/*.jpg', - for a picture by standard
+    input, or a file of samples (.fa, .csv, .npz, .h5). One that cannot be read costs its line, and
+    the exit code is then 1.
+    """
+    if bool(files) == bool(data):
+        raise click.UsageError("name files, or a source with --data")
+    if as_json and table:
+        raise click.UsageError("--json and --csv: give one of them")
     from netspec.cli import report
     from netspec.data.remarks import Remarks
-    from netspec.data.samples import from_data, from_files
 
-    remarks = Remarks()
-    samples = (
-        from_files(images, predictor.contract, predictor.shape, remarks)
-        if images
-        else [
-            from_data(
-                data or "",
-                options["index"],
-                options["split"],
-                predictor.contract,
-                predictor.shape,
-                options["allow_code"],
-            )
-        ]
-    )
-    found = [describe_sample(sample, predictor, top) for sample in samples]
-    click.echo(
-        json.dumps(found, indent=2, ensure_ascii=False)
-        if as_json
-        else "\n".join(line for each in found for line in lines(each))
-    )
+    predictor, remarks = open_predictor(model, options), Remarks()
+    samples = read_samples(files, data, options, predictor, remarks)
+    code = show(predict(samples, predictor, top or (1 if table else TOP)), as_json, table)
     report(list(remarks.of_depth(model)))
+    return code
+
+
+def show(found: Iterable[dict[str, Any]], as_json: bool, table: str | None) -> int:
+    """Predictions as text, each when it is made, as JSON, or as a table. 1 where one failed."""
+    if table is not None:
+        return write_table(table, found)
+    if as_json:
+        every = list(found)
+        click.echo(json.dumps(every, indent=2, ensure_ascii=False))
+        return int(any("error" in each for each in every))
+    failed = False
+    for each in found:
+        click.echo("\n".join(lines(each)))
+        failed |= "error" in each
+    return int(failed)
+
+
+def open_predictor(model: str, options: Mapping[str, Any]) -> Predictor:
+    """A run's folder, or an ONNX file."""
+    from netspec.read_options import Reading
+
+    if is_folder(model):
+        reading = Reading(allow_code=options["allow_code"])
+        return run_predictor(model, options["weights"], options["device"], reading)
+    return onnx_predictor(model, options["device"], options["allow_uncertified"])
+
+
+def read_samples(
+    files: Sequence[str],
+    data: str | None,
+    options: Mapping[str, Any],
+    predictor: Predictor,
+    remarks: "Remarks",
+) -> "Iterator[Sample]":
+    """The samples that the command line names. One sample of --data must be there; of many, each may
+    fail for itself.
+    """
+    from netspec.data.samples import STDIN, from_data, from_files, source_of
+
+    if data is not None:
+        number = index_of(options["index"])
+        yield from from_data(data, number, options["split"], predictor.taken, options["allow_code"])
+        return
+    for word in files:
+        words = source_of(word)
+        if words is not None:
+            yield from from_data(words, None, "all", predictor.taken)
+        else:
+            yield from from_files([word], predictor.taken, read_given() if word == STDIN else b"", remarks)
+
+
+def read_given() -> bytes:
+    """The bytes that come by standard input."""
+    import sys
+
+    return sys.stdin.buffer.read(LONGEST)
+
+
+def index_of(word: str) -> int | None:
+    """The number of a sample, None for all."""
+    if word == "all":
+        return None
+    try:
+        return int(word)
+    except ValueError:
+        raise click.UsageError(f"--index takes a number or all, not {word!r}") from None
+
+
+def predict(samples: "Iterable[Sample]", predictor: Predictor, top: int) -> Iterator[dict[str, Any]]:
+    """The prediction of each sample as plain data; of one that cannot be predicted, why."""
+    from netspec.diagnostics import SpecError
+
+    for sample in samples:
+        if sample.error is not None:
+            yield tell_error(sample.name, sample.error)
+            continue
+        try:
+            yield describe_sample(sample, predictor, top)
+        except SpecError as error:
+            yield tell_error(sample.name, error.diagnostics[0])
+
+
+def tell_error(name: str, error: "Diagnostic") -> dict[str, Any]:
+    return {"sample": name, "error": {"code": error.code, "message": error.message}}
 
 
 def is_folder(path: str) -> bool:
@@ -114,30 +192,26 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
     """An ONNX file under onnxruntime; its graph holds the contract's arithmetic, its metadata the
     rest.
     """
-    from netspec.diagnostics import fail
+    from netspec.data.samples import Taken
     from netspec.resolve.image_words import contract_of
     from netspec.serving.engine import open_model
     from netspec.serving.predict import image_words, run_model
 
     model = open_model(path, device, allow_uncertified=allow_uncertified)
-    if len(model.inputs) != 1:
-        raise fail(
-            "NS685",
-            f"the inputs are {', '.join(t.name for t in model.inputs) or 'none'}: predict feeds one",
-            path=path,
+    taken = {
+        each.name: Taken(
+            tuple(n if isinstance(n, int) else None for n in each.shape[1:]),
+            contract_of(image_words(model, each.name, path), each.name, path),
+            each.datatype.startswith("INT"),
         )
-    only = model.inputs[0]
-    shape = tuple(n if isinstance(n, int) else None for n in only.shape[1:])
-    return Predictor(
-        contract_of(image_words(model, only.name, path), only.name, path),
-        shape,
-        lambda batch: run_model(model, {only.name: batch}, path),
-        model.labels,
-    )
+        for each in model.inputs
+    }
+    return Predictor(taken, lambda batch: run_model(model, batch, path), model.labels)
 
 
 def run_predictor(folder: str, weights: str, device: str, reading: "Reading") -> Predictor:
     """A run's net under torch."""
+    from netspec.data.samples import Taken
     from netspec.training.class_names import labels_of, other_names
     from netspec.training.predict import open_run
 
@@ -145,7 +219,10 @@ def run_predictor(folder: str, weights: str, device: str, reading: "Reading") ->
     run = opened.loaded
     labels = labels_of(run.program, run.typed, run.folder)
     learned = other_names(labels, run.classes or ())
-    return Predictor(opened.contract, opened.shape, opened.run, labels, learned)
+    taken = {
+        name: Taken(port.shape or (), port.contract, port.integer) for name, port in opened.ports.items()
+    }
+    return Predictor(taken, opened.run, labels, learned)
 
 
 def describe_sample(sample: "Sample", predictor: Predictor, top: int) -> dict[str, Any]:
@@ -154,21 +231,23 @@ def describe_sample(sample: "Sample", predictor: Predictor, top: int) -> dict[st
     """
     outputs = {
         name: output(values[0], predictor.labels.get(name, ()), top, predictor.learned.get(name))
-        for name, values in predictor.run(sample.array).items()
+        for name, values in predictor.run(sample.arrays).items()
     }
-    return {"sample": sample.name, "label": sample.label, "outputs": outputs}
+    note = {"note": sample.note} if sample.note else {}
+    return {"sample": sample.name, "label": sample.label, **note, "outputs": outputs}
 
 
 def output(
     row: "Array", labels: Sequence[str], top: int, learned: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """An output of one sample; `data_class` is what the data call a class that `labels:` calls
-    otherwise.
+    otherwise. What neither has names nor adds up to 1 is no choice of a class: its values.
     """
     import numpy as np
 
     scores = np.asarray(row)
-    if scores.size != max(scores.shape, default=1):
+    vector = scores.size == max(scores.shape, default=1)
+    if not vector or not (labels or is_distribution(scores)):
         return {"shape": list(scores.shape), "values": scores.tolist()}
     scores = scores.reshape(-1)
     order = np.argsort(-scores.astype(np.float64), kind="stable")[:top]
@@ -182,9 +261,18 @@ def output(
     }
 
 
+def is_distribution(scores: "Array") -> bool:
+    """Whether some values are probabilities of one choice: none below 0, together 1."""
+    return scores.size > 1 and bool((scores >= 0).all()) and abs(float(scores.sum()) - 1) < CLOSE
+
+
 def lines(found: Mapping[str, Any]) -> list[str]:
     """A prediction as text."""
-    text = [found["sample"] + (f" (label {found['label']})" if found["label"] is not None else "")]
+    if "error" in found:
+        return [f"{found['sample']}: {found['error']['code']} {found['error']['message']}"]
+    told = [f"label {found['label']}"] if found["label"] is not None else []
+    told += [found["note"]] if "note" in found else []
+    text = [found["sample"] + (f" ({', '.join(told)})" if told else "")]
     for name, made in found["outputs"].items():
         if "top" in made:
             called = [class_shown(each) for each in made["top"]]
@@ -193,9 +281,55 @@ def lines(found: Mapping[str, Any]) -> list[str]:
                 f"  {name}  {word:{width}}  {each['score']:.4f}"
                 for word, each in zip(called, made["top"], strict=True)
             ]
+        elif len(values := flat(made["values"])) <= FEW:
+            text.append(f"  {name}  {'  '.join(f'{value:.6g}' for value in values)}")
         else:
             text.append(f"  {name}  of shape {made['shape']}; --json shows the values")
     return text
+
+
+def flat(values: Any) -> list[float]:
+    """The numbers of a nested list, in order."""
+    if isinstance(values, list):
+        return [number for each in values for number in flat(each)]
+    return [values]
+
+
+def write_table(path: str, found: Iterable[dict[str, Any]]) -> int:
+    """A row per sample: its name, its label, then of each output the best classes with their scores, or
+    its values. The first sample that was predicted says which columns there are.
+    """
+    import csv
+    import io
+
+    from netspec.file_writing import write_text
+
+    rows = [table_row(each) for each in found]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    if path == "-":
+        click.echo(text.getvalue(), nl=False)
+    else:
+        write_text(path, text.getvalue())
+        click.echo(f"wrote {path}: {len(rows):,} samples")
+    return int(any(row["error"] for row in rows))
+
+
+def table_row(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells of a sample by column."""
+    error = found.get("error", {})
+    row = {"sample": found["sample"], "label": found.get("label") or "", "error": error.get("message", "")}
+    for name, made in found.get("outputs", {}).items():
+        for rank, each in enumerate(made.get("top", ()), 1):
+            end = "" if rank == 1 else f"_{rank}"
+            row |= {f"{name}{end}": class_shown(each), f"{name}{end}_score": f"{each['score']:.6g}"}
+        values = flat(made["values"]) if "values" in made else []
+        single = len(values) == 1
+        row |= {f"{name}" if single else f"{name}_{i}": f"{value:.6g}" for i, value in enumerate(values)}
+    return row
 
 
 def class_shown(made: Mapping[str, Any]) -> str:

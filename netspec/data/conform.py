@@ -2,6 +2,8 @@
 samples from arrays get here.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 
@@ -23,6 +25,7 @@ class Arrived(Source):
         self.contract = contract
         self.want = want
         self.name, self.label, self.classes = source.name, source.label, source.classes
+        self.steady, self.named = source.steady, source.named
         self.color = source.color if want is None else contract.color
         self.first, field = next(iter(source.fields.items()))
         sample = self.arrive(np.zeros((1, *(n or 1 for n in field.shape)), field.dtype))
@@ -43,6 +46,9 @@ class Arrived(Source):
 
     def where(self, index: int) -> str:
         return self.source.where(index)
+
+    def signatures(self) -> Sequence[str] | None:
+        return self.source.signatures()
 
     def batch(self, indices: Array) -> Rows:
         rows = dict(self.source.batch(indices))

@@ -4,9 +4,10 @@ input contract. Knows no torch.
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -24,11 +25,14 @@ __all__ = [
     "arrive",
     "centre_crop",
     "decode",
+    "image_input",
     "load_image",
     "open_picture",
+    "picture_faults",
     "prepare",
     "read_encoded",
     "recolor",
+    "upright",
 ]
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
@@ -58,13 +62,19 @@ def load_image(
     Raises SpecError NS643 (no such file), NS647 (damaged), NS648 (too large to decode), NS652 (not
     what the input takes), NS653, NS660.
     """
-    contract = contract.check_against(shape).for_files(shape)
     path = existing(Path(path))
-    data = read_encoded(path)
-    batch: Array = prepare(decode(data, contract, str(path), remarks)[None], contract, str(path))
+    return image_input(read_encoded(path), contract, shape, str(path), remarks)
+
+
+def image_input(
+    data: bytes, contract: ImageContract, shape: Shape, name: str, remarks: Remarks | None = None
+) -> Array:
+    """The same from the bytes of a file. Raises SpecError as load_image, but NS643."""
+    contract = contract.check_against(shape).for_files(shape)
+    batch: Array = prepare(decode(data, contract, name, remarks)[None], contract, name)
     if any(want not in (None, got) for want, got in zip(shape, batch.shape[1:], strict=True)):
         raise fail(
-            "NS652", f"the input takes {list(shape)}, the image gives {list(batch.shape[1:])}", path=str(path)
+            "NS652", f"the input takes {list(shape)}, the image gives {list(batch.shape[1:])}", path=name
         )
     return batch
 
@@ -87,19 +97,28 @@ def decode(data: bytes, contract: ImageContract, name: str, remarks: Remarks | N
     size; what is odd about it goes to `remarks`. Raises SpecError NS647, NS648.
     """
     remarks = Remarks() if remarks is None else remarks
+    with picture_faults(name, len(data)):
+        image = open_picture(io.BytesIO(data), name)
+        pixels = arrive(upright(opaque(to_eight_bit(image, name, remarks), contract)), contract, name)
+        if (pixels == pixels[:, :1, :1]).all() and pixels.size > len(pixels):
+            remarks.flat[name] = None
+        return pixels
+
+
+@contextmanager
+def picture_faults(name: str, size: int) -> Iterator[None]:
+    """Whatever Pillow raises for a file of `size` bytes as SpecError NS647, NS648; its warnings are
+    left out.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = upright(opaque(to_eight_bit(open_picture(data, name), name, remarks), contract))
-            pixels = arrive(image, contract, name)
-            if (pixels == pixels[:, :1, :1]).all() and pixels.size > len(pixels):
-                remarks.flat[name] = None
-            return pixels
+            yield
     except Image.DecompressionBombError as error:
         raise fail("NS648", f"its header claims more than {MAX_PIXELS} pixels", path=name) from error
     except UnidentifiedImageError as error:
-        known = f"{len(data)} bytes that none of {', '.join(FORMATS)} begins with"
-        raise fail("NS647", known if data else "an empty file", path=name) from error
+        known = f"{size} bytes that none of {', '.join(FORMATS)} begins with"
+        raise fail("NS647", known if size else "an empty file", path=name) from error
     except (
         OSError,
         ValueError,
@@ -111,14 +130,14 @@ def decode(data: bytes, contract: ImageContract, name: str, remarks: Remarks | N
         TypeError,
         AttributeError,
     ) as error:
-        raise fail("NS647", f"{str(error) or type(error).__name__} ({len(data)} bytes)", path=name) from error
+        raise fail("NS647", f"{str(error) or type(error).__name__} ({size} bytes)", path=name) from error
 
 
-def open_picture(data: bytes, name: str) -> Image.Image:
+def open_picture(file: BinaryIO, name: str) -> Image.Image:
     """An encoded image of one of FORMATS, its header read. The only place that opens one. Raises
     what Pillow raises, SpecError NS648.
     """
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    image = Image.open(file, formats=FORMATS)
     if image.width * image.height > MAX_PIXELS:
         raise fail("NS648", f"{image.width} x {image.height} pixels are more than {MAX_PIXELS}", path=name)
     return image

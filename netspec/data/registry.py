@@ -15,8 +15,11 @@ from netspec.data.sources.hdf5 import open_hdf5
 from netspec.data.sources.idx import open_idx, open_mnist
 from netspec.data.sources.image_folder import folder_roles, open_images
 from netspec.data.sources.lmdb import open_lmdb
+from netspec.data.sources.masks import masked_roles, open_masked
 from netspec.data.sources.npz import npz_parts, open_npz
 from netspec.data.sources.plugin import open_python
+from netspec.data.sources.sequences import open_sequences
+from netspec.data.sources.table import open_table, table_roles
 from netspec.data.sources.text import open_text
 from netspec.data.splits import draw_part
 from netspec.diagnostics import fail
@@ -74,8 +77,10 @@ SOURCES: dict[str, Opener] = {
         section, split, place.root, place.file_contract, place.allow_outside
     ),
     "idx": lambda section, split, place: open_idx(section, split, place.root, place.allow_outside),
-    "images": lambda section, split, place: open_images(
-        section, split, place.root, place.file_contract, place.classes, place.allow_outside
+    "images": lambda section, split, place: (
+        open_masked(section, split, place.root, place.file_contract, place.allow_outside)
+        if section.masks is not None
+        else open_images(section, split, place.root, place.file_contract, place.classes, place.allow_outside)
     ),
     "csv": lambda section, split, place: open_csv(
         section, split, place.root, place.classes, place.allow_outside
@@ -85,13 +90,22 @@ SOURCES: dict[str, Opener] = {
     "lmdb": lambda section, split, place: open_lmdb(
         section, split, place.root, place.file_contract, place.allow_outside
     ),
+    "sequences": lambda section, split, place: open_sequences(
+        section, split, place.root, place.classes, place.allow_outside
+    ),
+    "table": lambda section, split, place: open_table(
+        section, split, place.root, place.file_contract, place.classes, place.allow_outside
+    ),
     "text": lambda section, split, place: open_text(
         section, split, place.root, place.classes, place.allow_outside
     ),
 }
 OWN_PARTS: dict[str, Callable[[DataSection, Place], tuple[str, ...]]] = {
     **dict.fromkeys(IN_PARTS, lambda section, place: ("train", "test")),
-    "images": lambda section, place: folder_roles(section, place.root, place.allow_outside),
+    "images": lambda section, place: (folder_roles if section.masks is None else masked_roles)(
+        section, place.root, place.allow_outside
+    ),
+    "table": lambda section, place: table_roles(section, place.root, place.allow_outside),
     "npz": lambda section, place: npz_parts(section, place.root, place.allow_outside),
 }
 """The parts that a source has of its own; the others have none."""
@@ -211,4 +225,4 @@ def default_part(section: DataSection, role: Role, alike: bool) -> str | None:
 
 def data_of(section: DataSection) -> tuple[object, ...]:
     """What names the data, apart from the part that is taken of it."""
-    return section.source, section.path, section.images, section.labels, repr(section.options)
+    return section.source, section.path, section.images, section.labels, section.masks, repr(section.options)

@@ -4,7 +4,7 @@ devices are other people's business.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +15,17 @@ from netspec.diagnostics import Diagnostic, fail
 from netspec.file_writing import write_text
 from netspec.resolve.sections.image import Shape
 
-__all__ = ["Array", "ArraySource", "Field", "Rows", "Source", "Subset", "split_source", "write_classes"]
+__all__ = [
+    "MEMORY",
+    "Array",
+    "ArraySource",
+    "Field",
+    "Rows",
+    "Source",
+    "Subset",
+    "split_source",
+    "write_classes",
+]
 
 Array = npt.NDArray[Any]
 Rows = Mapping[str, "Array | list[Array]"]
@@ -43,7 +53,8 @@ class Source(ABC):
     name: what messages call it (a path, or the source's word).   classes: names of the labels 0, 1, ..., where they have names.
     color: the order of the first field's channels, where it is known.   decoded: its images went through the input contract when they were
     decoded, so their colour and size are as the input wants them.   streams: sample i + streams goes on where sample i ended, so batches
-    have so many and keep their order; 0: samples stand for themselves.
+    have so many and keep their order; 0: samples stand for themselves.   steady: a sample has the same values whenever it is read.
+    named: `where` calls a sample by a name of its own, as a file has.
     """
 
     name: str
@@ -53,6 +64,8 @@ class Source(ABC):
     color: Color | None = None
     decoded: bool = False
     streams: int = 0
+    steady: bool = True
+    named: bool = False
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -74,6 +87,12 @@ class Source(ABC):
     def remarks(self) -> tuple[Diagnostic, ...]:
         """What is odd about the samples that were read so far, as warnings."""
         return ()
+
+    def signatures(self) -> Sequence[str] | None:
+        """What tells each sample from others without reading it, where it is a file: name and
+        length; else None.
+        """
+        return None
 
     def labels(self) -> Array | None:
         """All labels, where they can be had without reading the samples; else None."""
@@ -135,6 +154,7 @@ class Subset(Source):
         self.indices = indices
         self.name, self.fields, self.label = source.name, source.fields, source.label
         self.classes, self.color, self.decoded = source.classes, source.color, source.decoded
+        self.steady, self.named = source.steady, source.named
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -153,6 +173,12 @@ class Subset(Source):
 
     def remarks(self) -> tuple[Diagnostic, ...]:
         return self.source.remarks()
+
+    def signatures(self) -> Sequence[str] | None:
+        names = self.source.signatures()
+        if names is None:
+            return None
+        return [names[i] for i in self.indices.tolist()]
 
     def labels(self) -> Array | None:
         labels = self.source.labels()

@@ -75,7 +75,7 @@ class Job:
     final_batches: those that are measured once, at the end, by the best weights. losses: outputs of
     which less is better. layer_of: names of layers by the paths of their modules, for messages.
     spec_hash: what a snapshot must have been trained as. players: who learns in turn; none: the net
-    learns all its parameters by `words`.
+    learns all its parameters by `words`. skipped: files of the data that are left out.
     """
 
     net: nn.Module
@@ -90,6 +90,7 @@ class Job:
     layer_of: Mapping[str, str] = field(default_factory=dict)
     spec_hash: str = ""
     players: Sequence[Player] = ()
+    skipped: Sequence[str] = ()
 
     @property
     def max_iter(self) -> int:

@@ -138,6 +138,9 @@ class Training:
                 torch.manual_seed(self.words.random_seed)
             self.log.rewind(-1)
             self.save()
+        if self.job.skipped:
+            skipped = {"skipped": len(self.job.skipped), "files": list(self.job.skipped)}
+            self.log.write({"phase": "data", "iteration": self.team.iteration, **skipped})
         self.reporter.begin(self.team.iteration, self.max_iter)
         self.position, self.since = self.job.train_batches.position, time.perf_counter()
 

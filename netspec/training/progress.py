@@ -3,20 +3,21 @@ elsewhere, or nothing.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-__all__ = ["Bar", "Lines", "Reporter", "Silent", "reporter"]
+__all__ = ["Bar", "Lines", "Reporter", "Silent", "counting", "reporter"]
 
 SECONDS_BETWEEN_UPDATES = 0.1
 
 
 class Reporter(Protocol):
-    """`say` for a remark, `begin` once the length is known, `iteration` after each one (cheap),
+    """`say` for a remark, `looking` while data are looked through, `begin` once the length is known, `iteration` after each one (cheap),
     `record` for each line of the log.
     """
 
@@ -25,6 +26,7 @@ class Reporter(Protocol):
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None: ...
     def say(self, text: str) -> None: ...
+    def looking(self, total: int) -> "AbstractContextManager[Callable[[int], None]]": ...
     def begin(self, done: int, total: int) -> None: ...
     def iteration(self, done: int, loss: float) -> None: ...
     def record(self, record: Mapping[str, Any]) -> None: ...
@@ -43,6 +45,9 @@ class Silent:
 
     def say(self, text: str) -> None:
         pass
+
+    def looking(self, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        return nullcontext(lambda count: None)
 
     def begin(self, done: int, total: int) -> None:
         pass
@@ -110,6 +115,9 @@ class Bar:
     def say(self, text: str) -> None:
         self.bar.console.print(text, markup=False, highlight=False)
 
+    def looking(self, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        return counting(self.bar.console, total)
+
     def begin(self, done: int, total: int) -> None:
         self.bar.update(self.task, completed=done, total=total)
 
@@ -135,6 +143,14 @@ class Bar:
             for name, value in self.numbers.items()
         )
         self.bar.update(self.task, completed=done, numbers=text)
+
+
+@contextmanager
+def counting(console: Console, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar of samples that are looked at, gone when all are. Gives what is told how many more were."""
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("looking", total=total)
+        yield lambda count: bar.advance(task, count)
 
 
 def reporter(stream: TextIO) -> Reporter:

@@ -5,8 +5,10 @@ loop takes, and the run's files.
 import hashlib
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -15,6 +17,8 @@ from netspec import compiled, driver
 from netspec.analysis.learning_rate.faults import rate_faults
 from netspec.analysis.lint.run import lint_training, zero_weights
 from netspec.analysis.still import still
+from netspec.data.inventory.cache import NAME, write_cache
+from netspec.data.inventory.pictures import Picture
 from netspec.data.registry import Role
 from netspec.data.source import write_classes
 from netspec.diagnostics import Diagnostic, SpecError, fail
@@ -24,15 +28,17 @@ from netspec.diagnostics.words import list_briefly
 from netspec.ir.graph import TypedGraph
 from netspec.read_options import PLAIN, Reading
 from netspec.resolve.sections.solver import SolverParameter
+from netspec.resolve.sections.train import TrainSection
 from netspec.training.batches.feeds import Feeds, arguments, section_of
 from netspec.training.class_names import names_of, other_names
 from netspec.training.class_weights import ClassWeights, balance, set_class_weights
 from netspec.training.data_findings import beside, data_findings, tell
 from netspec.training.device import find_device
 from netspec.training.job import Job, Player, TrainingResult
+from netspec.training.look_through import Looked, find_cache, look_through
 from netspec.training.loop import prepare, train
 from netspec.training.nets import Twins, join_nets, start_from, twins
-from netspec.training.progress import Reporter
+from netspec.training.progress import Reporter, Silent
 from netspec.training.run.folder import again, is_run, program_of, read_record, record_of, telling, write_run
 
 __all__ = ["Session", "find_run", "hash_of", "reread", "session", "train_program"]
@@ -44,14 +50,16 @@ STAMP = len("2026-11-29T12-00-00")
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """A job, ready to be run, and what the run's folder tells of it. left_out: tensors that a file
-    to start from did not have. class_weights: those that `balanced` came to.
+    """A job, ready to be run, and what the run's folder tells of it. looked: what was found of the
+    data; left_out: tensors that a file to start from did not have; class_weights: those that
+    `balanced` came to.
     """
 
     program: driver.Program
     job: Job
     feeds: Feeds
     seed: int
+    looked: Looked
     left_out: tuple[str, ...] = ()
     class_weights: ClassWeights = field(default_factory=dict)
 
@@ -79,6 +87,8 @@ def train_program(
             seed=before.get("seed"),
             weights=weights,
             class_weights=before.get("class_weight"),
+            known=find_cache(run, run.parent.glob("*")),
+            progress=progress,
         )
     if resume and before.get("spec_hash") != made.job.spec_hash:
         fact = f"it was trained as {before.get('spec_hash')}, the spec is {made.job.spec_hash}"
@@ -100,7 +110,11 @@ def train_program(
         for name, values in made.class_weights.items():
             weights = f"{min(values):.3g} to {max(values):.3g}"
             progress.say(f"{name}: classes weigh {weights}, so that each counts alike")
+    if made.looked.findings and progress is not None:
+        progress.say(render(list(made.looked.findings), color=False))
     prepare(run, resume)
+    if made.looked.pictures:
+        write_cache(run / NAME, made.looked.pictures)
     record = record_of(program, made.seed, str(place), made.job.spec_hash)
     if made.class_weights:
         record["class_weight"] = {name: list(values) for name, values in made.class_weights.items()}
@@ -147,12 +161,16 @@ def session(
     seed: int | None = None,
     weights: str | None = None,
     class_weights: ClassWeights | None = None,
+    known: Mapping[str, Picture] = MappingProxyType({}),
+    progress: Reporter | None = None,
 ) -> Session:
     """The job of a program. seed: in place of the spec's; weights: a file to start from;
-    class_weights: those that the run began with, in place of the data's.
+    class_weights: those that the run began with, in place of the data's; known: what an earlier look
+    at the data found.
 
-    Raises SpecError: NS671 (nothing to train), NS680 (all weights start at 0), NS681 (no section
-    train), NS676 (the file does not fit), NS696 (classes cannot be balanced), those of Feeds.
+    Raises SpecError: NS647 (files of the data that cannot be read, all of them), NS671 (nothing to
+    train), NS680 (all weights start at 0), NS681 (no section train), NS676 (the file does not fit),
+    NS696 (classes cannot be balanced), those of Feeds.
     """
     section = section_of(program)
     graphs = program.training_graph("train"), program.training_graph("test")
@@ -164,6 +182,8 @@ def session(
     if seed < 0:
         seed = int.from_bytes(os.urandom(4), "little") % SEEDS
     feeds = Feeds.open(program, *graphs)
+    looked = look_through(feeds.parts(), skipping_parts(section), known, progress or Silent())
+    feeds = feeds.with_parts(looked.sources)
     torch.manual_seed(seed)
     nets = twins(*graphs)
     left_out = (
@@ -177,7 +197,14 @@ def session(
         class_weights = balance(graphs, arguments(nets.train), job.train_batches)  # type: ignore[arg-type]
     for net in (nets.train, nets.test, *(player.net for player in job.players)):
         set_class_weights(net, class_weights)
-    return Session(program, job, feeds, seed, tuple(left_out), class_weights)
+    job = replace(job, skipped=looked.skipped)
+    return Session(program, job, feeds, seed, looked, tuple(left_out), class_weights)
+
+
+def skipping_parts(section: TrainSection) -> set[str]:
+    """The parts of the data whose damaged files are left out."""
+    said = {"train": section.data, "val": section.val_data, "test": section.test_data}
+    return {name for name, data in said.items() if data is not None and data.on_error == "skip"}
 
 
 def players_of(

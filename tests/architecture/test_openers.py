@@ -50,6 +50,7 @@ ALLOWED = {
     "importers/hdf5.py h5py.File": OPENED,
     "data/sources/npz.py zipfile.ZipFile": OPENED,
     "data/sources/idx.py gzip.GzipFile": OPENED,
+    "data/sources/sequences.py gzip.GzipFile": OPENED,
     "data/sources/idx.py np.memmap": OPENED,
     "data/sources/cifar.py np.memmap": OPENED,
     "data/sources/lmdb_pages.py mmap.mmap": OPENED,

@@ -83,9 +83,9 @@ def test_a_folder_of_images_with_class_names(line: Line, tmp_path: Path) -> None
     for number, name in enumerate(("dark", "light")):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for i in range(10):
-            Image.new("RGB", (9 + i, 12), (20 + 180 * number + i,) * 3).save(
-                tmp_path / "photos" / name / f"{i}.png"
-            )
+            image = Image.new("RGB", (9 + i, 12), (20 + 180 * number + i,) * 3)
+            image.putpixel((0, 0), (100, 100, 100))
+            image.save(tmp_path / "photos" / name / f"{i}.png")
     photos = {"source": "images", "path": "photos", "batch_size": 5}
     fc = {"name": "fc", "type": "InnerProduct", "num_output": 2, "weight_filler": "xavier"}
     write(

@@ -208,3 +208,19 @@ def test_four_channels_have_no_colours(tmp_path: Path) -> None:
     text = text.replace("train: {", "train: {augment: [{color_jitter: {brightness: 0.1}}], ")
     found = finding(tmp_path, text)
     assert found is not None and found.code == "NS661" and "4 channels" in found.fact
+
+
+def test_labels_of_a_text_too_large_to_keep_are_read_sample_by_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its batches have time first, what the source gives has samples first."""
+    (tmp_path / "t.txt").write_text("abcd" * 40)
+    net = "input: {data: [5, N]}\nlayers:\n  - {name: embed, type: Embed, input_dim: 4, num_output: 4, weight_filler: xavier}\n"
+    net += "  - {name: score, type: InnerProduct, axis: 2, num_output: 4, weight_filler: xavier}\n"
+    net += "train:\n  data: {source: text, path: t.txt, window: 5, batch_size: 3}\n  loss: [{type: SoftmaxWithLoss, axis: 2}]\n"
+    net += "  solver: {base_lr: 0.1, max_iter: 2, random_seed: 1}\n"
+    monkeypatch.setattr("netspec.data.source.MEMORY", 0)
+    batches = session(driver.load_source(Source(str(tmp_path / "net.yaml"), net)), CPU).job.train_batches
+    batch = next(batches)
+    batches.close()
+    assert batch["data"].shape == batch["label"].shape == (5, 3)

@@ -50,7 +50,7 @@ class ImageFolder(Source):
         self.marks = labels.astype(np.int64)
         self.classes = classes
         self.label = "label"
-        self.decoded = True
+        self.decoded = self.named = True
         self.contract = contract
         self.color = contract.color or "rgb"
         exact = (
@@ -77,12 +77,20 @@ class ImageFolder(Source):
     def where(self, index: int) -> str:
         return str(self.files[index])
 
+    def signatures(self) -> list[str]:
+        top = Path(self.name)
+        return [f"{file.relative_to(top).as_posix()} {length_of(file)}" for file in self.files]
+
     def batch(self, indices: Array) -> Rows:
         if self.pool is None:
             self.pool = ThreadPoolExecutor(DECODERS, "decode")
         images = list(self.pool.map(self.image, indices.tolist()))
         ragged = len({image.shape for image in images}) > 1 or None in self.fields["image"].shape
         return {"image": images if ragged else np.stack(images), "label": self.marks[indices]}
+
+    def check(self, index: int) -> Array:
+        """All that belongs to a sample, decoded; its image. Raises SpecError for what is damaged."""
+        return self.image(index)
 
     def image(self, index: int) -> Array:
         """One decoded file, (C, h, w)."""
@@ -197,3 +205,11 @@ def files_below(
             if entry.is_symlink():
                 check_link(path, roots)
             yield path
+
+
+def length_of(file: Path) -> int:
+    """Bytes of a file; -1 where it is gone or may not be asked."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1

@@ -112,9 +112,9 @@ def open_python(section: DataSection, split: str | None, root: Path, allow_code:
         key: plain(value) if isinstance(value, Located) else value for key, value in section.options.items()
     }
     source = call_guarded(section.source, lambda: made(**options))
-    if isinstance(source, Source):
-        return source
-    return split_source(Plugin(section.source, source), split)
+    made = source if isinstance(source, Source) else Plugin(section.source, source)
+    made.steady = False  # code may draw its samples anew each time
+    return made if made is source else split_source(made, split)
 
 
 def module_of(name: str, module: str, root: Path) -> ModuleType:

@@ -40,7 +40,20 @@ class TransformParam(Record):
     force_gray: bool = param(default=False, doc="decode encoded images to one channel")
 
 
-SOURCES = ("digits", "mnist", "cifar10", "idx", "images", "csv", "npz", "hdf5", "lmdb", "text")
+SOURCES = (
+    "digits",
+    "mnist",
+    "cifar10",
+    "idx",
+    "images",
+    "csv",
+    "npz",
+    "hdf5",
+    "lmdb",
+    "text",
+    "sequences",
+    "table",
+)
 """Names of data sources; beside them there is python:module:Class."""
 
 
@@ -56,8 +69,8 @@ class DataSection(Record):
 
     source: str = param(
         doc=(
-            "digits, mnist, cifar10, idx, images (a folder per class), csv, npz, hdf5, lmdb, text, or"
-            " python:module:Class"
+            "digits, mnist, cifar10, idx, images (a folder per class), table (of pictures), csv, npz, hdf5,"
+            " lmdb, text, sequences (FASTA), or python:module:Class"
         )
     )
     path: str | None = param(
@@ -79,13 +92,62 @@ class DataSection(Record):
         default=False,
         doc="draw each class as often as every other: an epoch repeats rare ones and leaves some of the others out",
     )
+    on_error: Literal["stop", "skip"] = param(
+        default="stop",
+        doc=(
+            "what becomes of picture files that cannot be read, all of which are found before the first"
+            " iteration: stop and name them, or skip, train without them and name them in the log"
+        ),
+    )
     fields: dict[str, str] = param(
         default={}, doc="field of the source that feeds each input, as in {data: image}"
     )
-    images: str | None = param(default=None, doc="idx: file of the samples, in `path` if that is given")
-    labels: str | None = param(default=None, doc="idx: file of the labels, in `path` if that is given")
+    masks: str | None = param(
+        default=None,
+        doc=(
+            "images: folder of masks, one for each picture below `path`, with its name; the label is then a"
+            " class for each pixel"
+        ),
+    )
+    colors: dict[str, Any] = param(
+        default={},
+        doc=(
+            "images: what the masks hold for each class, in the order of the labels: [red, green, blue], or"
+            " one number; by default the numbers are the classes"
+        ),
+    )
+    ignore_color: int | tuple[int, ...] | None = param(
+        default=None, doc="images: what the masks hold where no class counts: label 255, for ignore_label"
+    )
+    images: str | None = param(
+        default=None,
+        doc=(
+            "idx: file of the samples, in `path` if that is given; table: folder that the names of pictures"
+            " start from"
+        ),
+    )
+    labels: str | None = param(
+        default=None,
+        doc="idx: file of the labels, in `path` if that is given; sequences: table of ids and labels",
+    )
     label: str | None = param(
-        default=None, doc="name of the label's field; csv: by default the column `label`, else the last one"
+        default=None,
+        doc=(
+            "name of the label's field; csv: by default the column `label`, else the last one; sequences: the"
+            " word before the = in a header"
+        ),
+    )
+    alphabet: str = param(
+        default="ACGT",
+        doc="sequences: a channel for each of these letters, in their order; others count as all",
+    )
+    length: int | None = param(
+        default=None,
+        ge=1,
+        doc=(
+            "sequences: letters in a sample, by default those of the longest; longer ones lose both ends,"
+            " shorter ones are filled"
+        ),
     )
     window: int = param(default=50, ge=1, doc="text: characters in a sample")
     time_major: bool = param(

@@ -139,10 +139,10 @@ def augmenters_of(
     """What changes each input that the list can change. contracts: centre crop and colour order, by
     input. Raises SpecError NS661 where something could not follow.
     """
-    if not changes:
-        return ()
     label = next((name for name, field in fields.items() if field == source.label), "")
     values = {name: source.fields[field] for name, field in fields.items() if name != label}
+    if not changes:
+        return crop_masks(source, fields, values, label, contracts, rules)
     kinds = {name: kind for name, field in values.items() if (kind := kind_of(field))}
     found: list[Augmenter] = []
     for name, kind in kinds.items():
@@ -162,6 +162,25 @@ def augmenters_of(
         check_label(source, each, values[each.parts.value])
     check_mixtures(source, changes, found)
     return tuple(found)
+
+
+def crop_masks(
+    source: Source,
+    fields: Mapping[str, str],
+    values: Mapping[str, Field],
+    label: str,
+    contracts: Mapping[str, tuple[tuple[int, int] | None, str]],
+    rules: Mapping[str, LabelRule],
+) -> tuple[Augmenter, ...]:
+    """What cuts a mask as the contract cuts its picture, where nothing is changed at random."""
+    for name, field in values.items():
+        crop, order = contracts.get(name, (None, ""))
+        if crop is None or not label or kind_of(field) != "image":
+            continue
+        role = role_of(source.fields[fields[label]], field, True)
+        if role == "mask":
+            return (Augmenter((), Parts("image", name, label, role), crop, order, rules.get(label)),)
+    return ()
 
 
 def refuse(source: Source, fact: str, *notes: str) -> Exception:

@@ -77,6 +77,16 @@ class Feeds:
             )
         return cls(program, None, None, place, bool(test.graph.sources))
 
+    def with_parts(self, sources: Mapping[str, Source]) -> "Feeds":
+        """The same with other sources for some parts."""
+        train, val, test = map(sources.get, ("train", "val", "test"))
+        return replace(self, train=train, val=val, test=test)
+
+    def parts(self) -> dict[str, Source]:
+        """The opened sources by the part that they are; empty where data layers read the data."""
+        opened = {"train": self.train, "val": self.val, "test": self.test}
+        return {name: source for name, source in opened.items() if source is not None}
+
     def batches(
         self, role: Role, typed: TypedGraph, net: nn.Module, seed: int, device: torch.device
     ) -> "Batches | LayerBatches":

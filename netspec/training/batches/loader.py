@@ -8,6 +8,7 @@ there; random changes are made by that thread too. The batches are the same: eac
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Generator, Tensor
 from netspec.augmentation.kernels.draw import Draw
 from netspec.augmentation.kernels.plan import Plan, Stage, plan_rows
 from netspec.data.binding import LabelRule, check_labels
+from netspec.data.identity import identify
 from netspec.data.labels import samples_by_class
 from netspec.data.source import Array, Source
 from netspec.diagnostics import fail
@@ -158,7 +160,7 @@ class Batches:
         name, field = next(iter(self.feed.fields.items()))
         return batch[name].shape[self.source.fields[field].batch_axis]
 
-    def state(self) -> dict[str, int]:
+    def state(self) -> dict[str, Any]:
         """Where the next batch begins: what a checkpoint keeps."""
         epoch, offset = divmod(self.position, len(self.source))
         return {
@@ -169,9 +171,15 @@ class Batches:
             "shuffle": int(self.order.shuffle),
             "balance": int(self.order.balance),
             "streams": self.source.streams,
+            "data": self.identity,
         }
 
-    def load_state(self, state: Mapping[str, int]) -> None:
+    @cached_property
+    def identity(self) -> str:
+        """A hash of the data, found when it is first asked for."""
+        return identify(self.source)
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on where a checkpoint stood. Raises SpecError NS659 where the data or their order are
         not those of the checkpoint.
         """
@@ -183,6 +191,10 @@ class Batches:
                     f"{word} is {now[word]}, in the checkpoint {state.get(word)}",
                     path=self.source.name,
                 )
+        if state.get("data", now["data"]) != now["data"]:  # snapshots of before 2026-12 hold none
+            fact = f"the data hash to {now['data']}, in the checkpoint to {state['data']}"
+            note = "samples were added, taken away or changed since: with other data it is another training"
+            raise fail("NS659", fact, path=self.source.name, notes=(note,))
         position, epoch = state.get("position", -1), state.get("epoch", -1)
         if not 0 <= position < len(self.source) or not 0 <= epoch < 2**31:
             raise fail("NS659", f"sample {position} of epoch {epoch} does not exist", path=self.source.name)
@@ -256,7 +268,9 @@ class Reader:
         transform = self.feed.transforms.get(name)
         value = transform(value, draw) if transform else value
         if isinstance(value, list):
-            raise fail("NS653", f"samples of field {field} differ in size", path=self.source.name)
+            if len({x.shape for x in value}) > 1:
+                raise fail("NS653", f"samples of field {field} differ in size", path=self.source.name)
+            value = torch.stack(value)
         labels = field == self.source.label and name not in self.feed.shares
         keep = name in self.feed.integers or (labels and not value.is_floating_point())
         value = value.long() if keep else value.float()
@@ -270,13 +284,7 @@ class Reader:
             return {field: array.index_select(0, here) for field, array in self.resident.items()}
         rows = self.source.batch(at)
         for field, rule in self.rules.items():
-            axis = self.source.fields[field].batch_axis
-            labels = (
-                rows[field]
-                if isinstance(rows[field], list)
-                else np.moveaxis(np.asarray(rows[field]), axis, 0)
-            )
-            for row, index in zip(labels, at, strict=True):
+            for row, index in zip(rows[field], at, strict=True):
                 check_labels(np.asarray(row)[None], rule, self.source.name, int(index), self.source.where)
         return {field: self.move(rows[field]) for field in self.fields}
 

@@ -162,16 +162,17 @@ def check_facts(facts: Facts) -> None:
 
 
 def check_place(state: Mapping[str, Any]) -> None:
-    """Raises JsonError where a place in the data is not what the batches' `state` gives: numbers,
-    or those of several sources.
+    """Raises JsonError where a place in the data is not what the batches' `state` gives: numbers and
+    the data's hash, or those of several sources.
     """
+    kinds = {"parts": list, "data": str}
     for key in state:
-        member(state, key, list if key == "parts" else int)
+        member(state, key, kinds.get(key, int))
     for part in state.get("parts", ()):
         if not isinstance(part, dict):
             raise JsonError("a place in the data must be an object")
         for key in part:
-            member(part, key, int)
+            member(part, key, kinds.get(key, int))
 
 
 def split_by_prefix(

@@ -26,7 +26,8 @@ class Log:
 
     A train line also has learning_rate (of its last iteration) and images_per_second; `best` marks
     the best test so far (of val_data, where there are such: then one line of phase test is the
-    last, `weights: best`); the line of phase end says why the training stopped. A number that is not
+    last, `weights: best`); the line of phase end says why the training stopped, one of phase data
+    which files of the data are left out. A number that is not
     finite is null.
     """
 

@@ -1,0 +1,112 @@
+"""An inventory as text for a terminal, and as plain values. In: an Inventory; out: lines of at most 80
+columns, or what JSON takes.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netspec.data.inventory.take import Inventory, Part
+
+__all__ = ["as_values", "lines"]
+
+ROWS = 20
+"""Classes that the table shows: of more, the largest and the smallest."""
+LISTED = 5
+
+
+def lines(found: "Inventory") -> Iterator[str]:
+    """The text of an inventory, for 80 columns."""
+    from netspec.cli.table import table
+
+    yield f"{', '.join(dict.fromkeys(part.source for part in found.parts))}"
+    yield ""
+    names = list(dict.fromkeys(name for part in found.parts for name in part.counts))
+    counts = {name: [part.counts.get(name, 0) for part in found.parts] for name in names}
+    if len(names) > ROWS:
+        names.sort(key=lambda name: -sum(counts[name]))
+    head = ("class", *(part.name for part in found.parts))
+    body = [(clip(name), *map("{:,}".format, counts[name])) for name in names]
+    if len(names) > ROWS:
+        body[ROWS // 2 : -ROWS // 2] = [(f"... {len(names) - ROWS:,} more", *("" for _ in found.parts))]
+    body.append(("all", *(f"{part.samples:,}" for part in found.parts)))
+    yield table(head, body, right=range(1, len(head)))
+    yield ""
+    pictures = [picture for part in found.parts for picture in part.pictures.values() if not picture.fault]
+    if pictures:
+        yield f"kinds      {tell(Counter(each.format for each in pictures))}; {tell(Counter(each.mode for each in pictures))}"
+        yield f"sizes      {tell_sizes(Counter((each.width, each.height) for each in pictures))}"
+        looked = [each for each in pictures if each.low is not None]
+        if looked:
+            least, most = min(each.low or 0 for each in looked), max(each.high or 0 for each in looked)
+            yield f"values     {least} to {most} in the {len(looked):,} that were decoded"
+    else:
+        yield from field_lines(found.parts)
+    if found.copies:
+        yield f"copies     {len(found.copies):,} files stand there more than once"
+    if found.plain:
+        more = f" and {len(found.plain) - LISTED:,} more" if len(found.plain) > LISTED else ""
+        yield f"one value  {', '.join(found.plain[:LISTED])}{more}"
+
+
+def field_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
+    """A table of the fields of sources that are no files."""
+    from netspec.cli.table import table
+
+    heads = ("field", "part", "sample", "type", "from", "to", "not finite")
+    rows = []
+    for part in parts:
+        for name, field in part.fields.items():
+            shape = f"[{', '.join('?' if n is None else str(n) for n in field.shape)}]"
+            ends = ("" if end is None else f"{end:.6g}" for end in (field.low, field.high))
+            rows.append((name, part.name, shape, field.dtype, *ends, f"{field.missing_count or ''}"))
+    yield table(heads, rows, right=(4, 5, 6))
+    for part in parts:
+        if part.looked < part.samples:
+            yield f"{part.looked:,} of the {part.samples:,} samples of {part.name} were looked at; --decode looks at all"
+
+
+def tell(counts: "Counter[str]") -> str:
+    """`JPEG 1,190, PNG 10`."""
+    return ", ".join(f"{name} {n:,}" for name, n in counts.most_common())
+
+
+def tell_sizes(counts: "Counter[tuple[int, int]]") -> str:
+    """`640x480 (812), 480x640 (300) and 14 others, from 32x32 to 4000x3000`, width first as files have it."""
+    first = ", ".join(f"{w}x{h} ({n:,})" for (w, h), n in counts.most_common(2))
+    if len(counts) <= 2:
+        return first
+    by_area = sorted(counts, key=lambda size: size[0] * size[1])
+    (w, h), (wide, high) = by_area[0], by_area[-1]
+    return f"{first} and {len(counts) - 2:,} others, from {w}x{h} to {wide}x{high}"
+
+
+def clip(name: str) -> str:
+    """A class's name, short enough for a table."""
+    return name if len(name) <= 40 else f"{name[:37]}..."
+
+
+def as_values(found: "Inventory") -> dict[str, Any]:
+    """An inventory as JSON has it."""
+    parts = [
+        {
+            "name": part.name,
+            "source": part.source,
+            "samples": part.samples,
+            "classes": part.counts,
+            "fields": {name: field._asdict() for name, field in part.fields.items()},
+            "looked_at": part.looked,
+            "pictures": {path: picture._asdict() for path, picture in part.pictures.items()},
+        }
+        for part in found.parts
+    ]
+    copies = [
+        [{"part": part, "class": name, "path": path} for part, name, path in group] for group in found.copies
+    ]
+    return {
+        "parts": parts,
+        "bad": [{"path": path, "why": why} for path, why in found.bad],
+        "copies": copies,
+        "plain": list(found.plain),
+    }

@@ -1,0 +1,254 @@
+"""Sequences of letters (DNA, RNA, proteins) in FASTA files as one-hot maps, a channel per letter. In: a
+file, or a folder with a file per class; out: a Source.
+"""
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from netspec.data.paths import existing, reading_error, resolve_path, roots_for
+from netspec.data.source import MEMORY, Array, Field, Rows, Source, split_source
+from netspec.data.sources.csv import is_number, labels_of, read_rows
+from netspec.diagnostics import fail
+from netspec.diagnostics.words import list_briefly
+from netspec.file_reading import Roots, read_bytes
+from netspec.resolve.sections.train import DataSection
+
+__all__ = ["ENDS", "Sequences", "open_sequences"]
+
+ENDS = (".fa", ".fasta", ".fna", ".faa", ".ffn", ".frn", ".fas")
+MOST = 1 << 30
+"""Bytes of a file, unpacked: a short one must not become any number of them."""
+SHOWN = 5
+
+
+class Entry(NamedTuple):
+    """One sequence: its line, its name, what its header says behind it, its letters."""
+
+    line: int
+    name: str
+    words: tuple[str, ...]
+    letters: str
+
+
+class Sequences(Source):
+    """Field data (K, L) float32: 1 in the channel of the letter at each place, in all of them 1 / K
+    where the letter is another one or none (Alipanahi et al. 2015, supplementary note 10.1).
+
+    codes: (n, L), the channel of each letter, K for others.
+    """
+
+    def __init__(self, name: str, codes: Array, alphabet: str, labels: Array | None) -> None:
+        self.name, self.codes, self.marks = name, codes, labels
+        self.named = True
+        k = len(alphabet)
+        self.letters = np.vstack([np.eye(k), np.full((1, k), 1 / k)]).astype(np.float32)
+        self.fields = {"data": Field((k, codes.shape[1]), np.dtype(np.float32))}
+        if labels is not None:
+            self.fields["label"] = Field(labels.shape[1:], labels.dtype)
+            self.label = "label"
+        self.places: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def labels(self) -> Array | None:
+        return self.marks
+
+    def where(self, index: int) -> str:
+        return self.places[index]
+
+    def batch(self, indices: Array) -> Rows:
+        rows: dict[str, Array] = {
+            "data": np.ascontiguousarray(self.letters[self.codes[indices]].transpose(0, 2, 1))
+        }
+        if self.marks is not None:
+            rows["label"] = self.marks[indices]
+        return rows
+
+    def whole(self) -> dict[str, Array] | None:
+        if self.codes.size * len(self.letters) * 4 > MEMORY:
+            return None
+        return {key: np.asarray(values) for key, values in self.batch(np.arange(len(self))).items()}
+
+
+def open_sequences(
+    section: DataSection,
+    split: str | None,
+    root: Path,
+    classes: Sequence[str] | None = None,
+    allow_outside: bool = False,
+) -> Source:
+    """The sequences of a FASTA file, or of all of a folder, whose names without their ending are then
+    the classes. Files may be packed (.gz).
+
+    Of one file labels are, by id, the other columns of the table `labels:`, else in each header what
+    stands behind `label=`, or behind the word that `label:` names, else its last word. Without any
+    there is no label, as to predict. Raises SpecError NS641 (section), NS643, NS645 (no FASTA), NS650,
+    NS654 (an id without labels), NS663.
+    """
+    if section.path is None:
+        raise fail("NS641", "source sequences needs `path:`, a FASTA file or a folder of them")
+    path = resolve_path(section.path, root, allow_outside)
+    roots = roots_for(root, allow_outside)
+    check_alphabet(section)
+    files = find_files(path) if path.is_dir() else [existing(path)]
+    parts = [list(read_fasta(file, roots)) for file in files]
+    entries = [entry for part in parts for entry in part]
+    if not entries:
+        raise fail("NS650", "holds no sequences", path=str(path))
+    labels: Array | None
+    if path.is_dir():
+        words = [stem_of(file) for file, part in zip(files, parts, strict=True) for _ in part]
+        labels, names = labels_of(
+            words, classes or tuple(map(stem_of, files)), path, [entry.line for entry in entries]
+        )
+    else:
+        labels, names = find_labels(entries, section, path, root, allow_outside, classes)
+    codes = encode(entries, section.alphabet, section.length)
+    source = Sequences(str(path), codes, section.alphabet, labels)
+    source.classes = names
+    source.places = [f"{entry.name}, line {entry.line}" for entry in entries]
+    return split_source(source, split)
+
+
+def check_alphabet(section: DataSection) -> None:
+    """NS641 where letters stand twice, or are none."""
+    letters = section.alphabet
+    if len(set(letters)) < len(letters) or letters != letters.upper() or not letters.isalpha():
+        raise fail("NS641", f"an alphabet is capital letters, each once: {letters!r}")
+
+
+def find_files(folder: Path) -> list[Path]:
+    """The FASTA files of a folder, sorted. NS650: none."""
+    try:
+        found = sorted(
+            path for path in folder.iterdir() if Path(path.name.removesuffix(".gz")).suffix in ENDS
+        )
+    except OSError as error:
+        raise reading_error(folder, error) from error
+    if not found:
+        raise fail("NS650", f"holds no file that ends in {', '.join(ENDS)}", path=str(folder))
+    return found
+
+
+def stem_of(file: Path) -> str:
+    """bound.fa.gz: bound."""
+    return Path(file.name.removesuffix(".gz")).stem
+
+
+def read_fasta(path: Path, roots: Roots) -> Iterator[Entry]:
+    """The entries of a file, in order. Raises SpecError NS643, NS645."""
+    line, name = 0, ""
+    words: tuple[str, ...] = ()
+    letters: list[str] = []
+    for number, text in enumerate(read_lines(path, roots), 1):
+        if text.startswith(">"):
+            if line:
+                yield Entry(line, name, words, "".join(letters))
+            name, *rest = text[1:].split() or [""]
+            line, words, letters = number, tuple(rest), []
+        elif text.strip() and not text.startswith(";"):
+            if not line:
+                raise fail(
+                    "NS645", f"line {number}: a FASTA file begins with a header, > and a name", path=str(path)
+                )
+            part = text.strip().upper()
+            if not re.fullmatch(r"[A-Z*.\-]+", part):
+                raise fail("NS645", f"line {number}: {part[:20]!r} is no sequence of letters", path=str(path))
+            letters.append(part)
+    if line:
+        yield Entry(line, name, words, "".join(letters))
+
+
+def read_lines(path: Path, roots: Roots) -> Iterator[str]:
+    """The lines of a file, unpacked where it is packed."""
+    try:
+        data = read_bytes(path, roots, MOST + 1)
+        if data[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+                data = packed.read(MOST + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise fail("NS645", f"damaged: {error}", path=str(path)) from error
+    except OSError as error:
+        raise reading_error(path, error) from error
+    if len(data) > MOST:
+        raise fail("NS645", f"more than {MOST:,} bytes", path=str(path))
+    try:
+        yield from data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise fail("NS645", f"byte {error.start} is not UTF-8 text", path=str(path)) from error
+
+
+def find_labels(
+    entries: Sequence[Entry],
+    section: DataSection,
+    path: Path,
+    root: Path,
+    allow_outside: bool,
+    classes: Sequence[str] | None,
+) -> tuple[Array | None, tuple[str, ...] | None]:
+    """The labels of a file's entries and the names of classes, where there are any."""
+    if section.labels is not None:
+        table = existing(resolve_path(section.labels, root, allow_outside))
+        return labels_by_id(entries, table, roots_for(root, allow_outside), classes)
+    key = f"{section.label or 'label'}="
+    said = [next((w.removeprefix(key) for w in e.words if w.startswith(key)), None) for e in entries]
+    if None in said and section.label is None and all(each is None for each in said):
+        said = [entry.words[-1] if entry.words else None for entry in entries]
+        if not all(each is not None and is_number(each) for each in said):
+            return None, None  # words behind a name mostly describe it
+    found = [each for each in said if each is not None]
+    if len(found) < len(said):
+        entry = entries[said.index(None)]
+        raise fail("NS654", f"line {entry.line}: the header of {entry.name} has no {key}", path=str(path))
+    return labels_of(found, classes, path, [entry.line for entry in entries])
+
+
+def labels_by_id(
+    entries: Sequence[Entry], table: Path, roots: Roots, classes: Sequence[str] | None
+) -> tuple[Array, tuple[str, ...] | None]:
+    """Labels from a table of ids and one label, or several numbers, each: (n,) or (n, columns)."""
+    _, lines, rows = read_rows(table, roots)
+    if rows and len(rows[0]) < 2:
+        raise fail("NS654", "a table of labels needs a column of ids and one of labels", path=str(table))
+    by_id = {row[0].strip(): (line, row) for line, row in zip(lines, rows, strict=True)}
+    lost = [entry.name for entry in entries if entry.name not in by_id]
+    if lost:
+        raise fail("NS654", f"no row for {list_briefly(lost, SHOWN)}", path=str(table))
+    chosen = [by_id[entry.name][1][1:] for entry in entries]
+    if len(chosen[0]) == 1:
+        places = [by_id[entry.name][0] for entry in entries]
+        return labels_of([row[0] for row in chosen], classes, table, places)
+    wrong = next((cell for row in chosen for cell in row if not is_number(cell)), None)
+    if wrong is not None:
+        raise fail("NS654", f"{wrong!r} is not a number", path=str(table))
+    return np.array(chosen, np.float32), None
+
+
+def encode(entries: Sequence[Entry], alphabet: str, length: int | None) -> Array:
+    """The channel of each letter, (n, L) uint8; len(alphabet) for others and outside. Longer ones lose
+    both ends alike, shorter ones are filled at both.
+    """
+    k = len(alphabet)
+    channel = np.full(256, k, np.uint8)
+    for number, letter in enumerate(alphabet):
+        channel[ord(letter)] = number
+    if "T" in alphabet and "U" not in alphabet:
+        channel[ord("U")] = alphabet.index("T")  # RNA written for DNA, and the other way
+    elif "U" in alphabet and "T" not in alphabet:
+        channel[ord("T")] = alphabet.index("U")
+    side = length or max(len(entry.letters) for entry in entries)
+    codes = np.full((len(entries), max(side, 1)), k, np.uint8)
+    for row, entry in zip(codes, entries, strict=True):
+        own = channel[np.frombuffer(entry.letters.encode("ascii"), np.uint8)]
+        own = own[max(0, (len(own) - side) // 2) :][:side]
+        begin = (side - len(own)) // 2
+        row[begin : begin + len(own)] = own
+    return codes

@@ -1,0 +1,219 @@
+"""A table of picture files and their labels: one class, one number, or several of them for each. In: a
+CSV file; out: a Source.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from netspec.data.folder_layout import name_role
+from netspec.data.paths import existing, resolve_path, roots_for, roots_of
+from netspec.data.source import Array, Field, Rows, Source, split_source
+from netspec.data.sources.csv import is_number, labels_of, read_rows
+from netspec.data.sources.image_folder import SUFFIXES, ImageFolder
+from netspec.diagnostics import fail
+from netspec.diagnostics.words import list_briefly
+from netspec.file_reading import Roots
+from netspec.resolve.sections.image import ImageContract
+from netspec.resolve.sections.train import DataSection
+
+__all__ = ["TableFolder", "open_table", "table_roles"]
+
+SPLIT = "split"
+"""The column that says which part a row belongs to."""
+SHOWN = 6
+
+
+class TableFolder(ImageFolder):
+    """Field image as of an ImageFolder, label: a class (), or numbers (columns,) float32."""
+
+    def __init__(
+        self,
+        name: str,
+        files: Sequence[Path],
+        labels: Array,
+        classes: tuple[str, ...] | None,
+        contract: ImageContract,
+        roots: Sequence[Path],
+        lines: Sequence[int],
+    ) -> None:
+        super().__init__(name, files, np.zeros(len(files)), classes or (), contract, roots)
+        self.classes, self.values, self.lines = classes, labels, lines
+        self.fields["label"] = Field(labels.shape[1:], labels.dtype)
+        if labels.ndim == 1 and labels.dtype.kind == "i":
+            self.marks = labels
+
+    def labels(self) -> Array:
+        return self.values
+
+    def where(self, index: int) -> str:
+        return f"line {self.lines[index]}, {self.files[index]}"
+
+    def signatures(self) -> list[str]:
+        return [f"{line} {file.name}" for line, file in zip(self.lines, self.files, strict=True)]
+
+    def batch(self, indices: Array) -> Rows:
+        return {**super().batch(indices), "label": self.values[indices]}
+
+
+class Rowed:
+    """A table that was read: its columns by name, and the line of each row."""
+
+    def __init__(self, path: Path, roots: Roots) -> None:
+        header, lines, rows = read_rows(path, roots)
+        pictures = [name for name in header or () if Path(name).suffix.lower() in SUFFIXES]
+        if header is None or pictures or not rows:
+            raise fail(
+                "NS654",
+                "a table of pictures needs a first line with the names of its columns",
+                path=str(path),
+            )
+        twice = [name for name in header if header.count(name) > 1]
+        if twice:
+            raise fail("NS654", f"two columns are called {twice[0]}", path=str(path))
+        self.path, self.lines, self.rows = path, lines, rows
+        self.columns = {name: [row[i].strip() for row in rows] for i, name in enumerate(header)}
+
+    def column(self, name: str) -> list[str]:
+        """A column's cells. NS641: there is none of that name."""
+        if name not in self.columns:
+            raise fail(
+                "NS641", f"no column {name}; the columns are {', '.join(self.columns)}", path=str(self.path)
+            )
+        return self.columns[name]
+
+
+def open_table(
+    section: DataSection,
+    split: str | None,
+    root: Path,
+    contract: ImageContract,
+    classes: Sequence[str] | None = None,
+    allow_outside: bool = False,
+) -> Source:
+    """The rows of a table. The column of files is the first whose cells end as pictures do; their names
+    start at `images`, by default the table's folder. A column `split` says the part of each row.
+
+    Labels: the columns that `label` names, separated by commas; by default `label`, else all others. One
+    column of words or whole numbers is a class, anything else numbers. Rows whose label is empty are
+    left out only where `on_error: skip` says so. Raises SpecError NS641, NS643 (files that are not
+    there, all of them), NS654, NS663.
+    """
+    if section.path is None:
+        raise fail("NS641", "source table needs `path:`, a CSV file")
+    path = existing(resolve_path(section.path, root, allow_outside))
+    table = Rowed(path, roots_for(root, allow_outside))
+    pictures = picture_column(table)
+    top = (
+        existing(resolve_path(section.images, root, allow_outside), "folder")
+        if section.images
+        else path.parent
+    )
+    wanted = label_columns(section.label, table, pictures)
+    chosen = rows_of(table, split, wanted, section.on_error == "skip")
+    if not len(chosen):
+        raise fail("NS650", "holds no rows" + (f" of the part {split}" if split else ""), path=str(path))
+    names = [table.columns[pictures][i] for i in chosen]
+    files = find_files(names, [table.lines[i] for i in chosen], top, root, allow_outside, path)
+    labels, found = read_labels(table, wanted, chosen, classes)
+    lines = [table.lines[i] for i in chosen]
+    source = TableFolder(str(path), files, labels, found, contract, roots_of(root, top, allow_outside), lines)
+    if SPLIT in table.columns:
+        return source
+    return split_source(source, split)
+
+
+def picture_column(table: Rowed) -> str:
+    """The column of files. NS654: there is none."""
+    for name, cells in table.columns.items():
+        if all(Path(cell).suffix.lower() in SUFFIXES for cell in cells):
+            return name
+    raise fail("NS654", "no column holds names of pictures alone", path=str(table.path))
+
+
+def label_columns(label: str | None, table: Rowed, pictures: str) -> list[str]:
+    """The columns that are the label."""
+    if label is not None:
+        names = [name.strip() for name in label.split(",")]
+        for name in names:
+            table.column(name)
+        return names
+    if "label" in table.columns:
+        return ["label"]
+    others = [name for name in table.columns if name not in (pictures, SPLIT)]
+    if not others:
+        raise fail("NS654", "no column is left for the labels", path=str(table.path))
+    return others
+
+
+def rows_of(table: Rowed, split: str | None, wanted: Sequence[str], skipping: bool) -> list[int]:
+    """The rows of a part that have their labels. NS654: a label's cell is empty."""
+    chosen = range(len(table.rows))
+    parts = table.columns.get(SPLIT)
+    if parts is not None and split != "all":
+        roles = [name_role(cell)[0] for cell in parts]
+        lost = next((i for i, role in enumerate(roles) if role is None), None)
+        if lost is not None:
+            raise fail("NS654", f"line {table.lines[lost]}: {parts[lost]!r} is no part", path=str(table.path))
+        role = split or "train"
+        if role == "test" and role not in roles:
+            role = "val"
+        chosen = [i for i in chosen if roles[i] == role]  # type: ignore[assignment]
+    empty = [(i, name) for i in chosen for name in wanted if not table.columns[name][i]]
+    if empty and not skipping:
+        i, name = empty[0]
+        note = "`on_error: skip` in the data section leaves such rows out"
+        fact = f"line {table.lines[i]}: {name} is empty, as in {len(empty):,} cells of labels"
+        raise fail("NS654", fact, path=str(table.path), notes=(note,))
+    without = {i for i, _ in empty}
+    return [i for i in chosen if i not in without]
+
+
+def find_files(
+    names: Sequence[str], lines: Sequence[int], top: Path, root: Path, allow_outside: bool, table: Path
+) -> list[Path]:
+    """The file of each row. NS643: those that are not there, all of them."""
+    base = top if allow_outside else root
+    files = [resolve_path(top / name, base) for name in names]
+    lost = [
+        f"{name} (line {line})"
+        for name, line, file in zip(names, lines, files, strict=True)
+        if not file.is_file()
+    ]
+    if lost:
+        fact = f"{len(lost):,} of {len(names):,} pictures are not in {top}: {list_briefly(lost, SHOWN)}"
+        raise fail("NS643", fact, path=str(table))
+    return files
+
+
+def read_labels(
+    table: Rowed, wanted: Sequence[str], chosen: Sequence[int], classes: Sequence[str] | None
+) -> tuple[Array, tuple[str, ...] | None]:
+    """Labels, and the names of classes where they have some."""
+    if len(wanted) == 1:
+        return labels_of(
+            [table.columns[wanted[0]][i] for i in chosen],
+            classes,
+            table.path,
+            [table.lines[i] for i in chosen],
+        )
+    values = np.empty((len(chosen), len(wanted)), np.float32)
+    for column, name in enumerate(wanted):
+        for row, i in enumerate(chosen):
+            cell = table.columns[name][i]
+            if not is_number(cell) or not math.isfinite(float(cell)):
+                raise fail(
+                    "NS654", f"line {table.lines[i]}: {name} is {cell!r}, no number", path=str(table.path)
+                )
+            values[row, column] = float(cell)
+    return values, None
+
+
+def table_roles(section: DataSection, root: Path, allow_outside: bool = False) -> tuple[str, ...]:
+    """The parts that a table's column `split` tells."""
+    path = existing(resolve_path(section.path or "", root, allow_outside))
+    cells: Mapping[str, list[str]] = Rowed(path, roots_for(root, allow_outside)).columns
+    found = {name_role(cell)[0] for cell in cells.get(SPLIT, ())}
+    return tuple(role for role in ("train", "val", "test") if role in found)

@@ -1,0 +1,263 @@
+"""What an inventory tells of data: every damaged file in one finding, copies, plain pictures, ranges; and what it remembers."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from data_files import write_image
+from PIL import Image
+
+from netspec.cli import group
+from netspec.data.identity import identify
+from netspec.data.inventory.cache import NAME, read_cache, write_cache
+from netspec.data.inventory.parts import open_parts
+from netspec.data.inventory.pictures import Picture, look_at
+from netspec.data.inventory.take import Inventory, judge, take_inventory
+from netspec.data.source import ArraySource, Source, Subset
+
+ENDED = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
+
+
+def noise(side: int = 48, seed: int = 0) -> Image.Image:
+    return Image.fromarray(np.random.RandomState(seed).randint(0, 256, (side, side, 3)).astype(np.uint8))
+
+
+def saved(kind: str) -> bytes:
+    file = io.BytesIO()
+    noise().save(file, kind)
+    return file.getvalue()
+
+
+def folder(tmp_path: Path, counts: dict[str, int]) -> Path:
+    """A folder of different pictures per class."""
+    for number, (name, count) in enumerate(counts.items()):
+        for i in range(count):
+            place = tmp_path / "photos" / name / f"{i}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            noise(8, 1000 * number + i).save(place)
+    return tmp_path / "photos"
+
+
+def looked(place: Path, decoding: bool = False) -> Inventory:
+    return take_inventory(open_parts(place), decoding)
+
+
+@pytest.mark.parametrize("kind", ENDED)
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.9, 0.99])
+def test_a_file_cut_short_is_seen_by_its_header_and_end(tmp_path: Path, kind: str, share: float) -> None:
+    """Whatever Pillow cannot decode of it is told without decoding the sound ones."""
+    whole = saved(kind)
+    sound, cut = tmp_path / "sound.png", tmp_path / "cut.png"
+    sound.write_bytes(whole)
+    cut.write_bytes(whole[: int(len(whole) * share)])
+    assert look_at(sound, [tmp_path]).fault == ""
+    assert look_at(cut, [tmp_path]).fault == look_at(cut, [tmp_path], decoding=True).fault != ""
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_bytes_after_the_end_are_no_damage(tmp_path: Path, kind: str) -> None:
+    """Cameras and editors append what no decoder reads."""
+    place = tmp_path / "x.jpg"
+    place.write_bytes(saved(kind) + b"\0" * 5000)
+    found = look_at(place, [tmp_path])
+    assert (found.fault, found.format, found.width) == ("", kind, 48)
+
+
+def test_sound_files_are_not_decoded_unless_asked(tmp_path: Path) -> None:
+    place = tmp_path / "x.png"
+    place.write_bytes(saved("PNG"))
+    assert not look_at(place, [tmp_path]).decoded
+    assert look_at(place, [tmp_path], decoding=True).decoded
+
+
+def test_all_bad_files_are_in_one_finding_with_their_reasons(tmp_path: Path) -> None:
+    place = folder(tmp_path, {"cat": 4, "dog": 4})
+    (place / "cat" / "0.png").write_bytes(b"")
+    (place / "dog" / "3.png").write_bytes((place / "dog" / "3.png").read_bytes()[:60])
+    (found,) = judge(looked(place))
+    assert (found.code, found.fact) == ("NS647", "2 of 8 pictures")
+    assert [note.split(": ")[0] for note in found.notes] == [
+        str(place / "cat/0.png"),
+        str(place / "dog/3.png"),
+    ]
+
+
+def test_many_bad_files_are_counted(tmp_path: Path) -> None:
+    place = folder(tmp_path, {"cat": 30, "dog": 1})
+    for file in (place / "cat").iterdir():
+        file.write_bytes(b"no picture")
+    (found,) = judge(looked(place))
+    assert len(found.notes) == 21 and "10 more" in found.notes[-1]
+
+
+def test_damage_in_the_middle_is_seen_by_decoding(tmp_path: Path) -> None:
+    place = folder(tmp_path, {"cat": 2, "dog": 2})
+    noise(64).save(place / "cat" / "0.png")
+    data = bytearray((place / "cat" / "0.png").read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (place / "cat" / "0.png").write_bytes(data)
+    assert looked(place).bad == ()
+    assert [path for path, _ in looked(place, decoding=True).bad] == [str(place / "cat/0.png")]
+
+
+def test_copies_are_told_where_they_mislead(tmp_path: Path) -> None:
+    """In one class a copy is counted; under two classes, or in two parts, it is a finding."""
+    place = folder(tmp_path, {"cat": 3, "dog": 3})
+    (place / "cat" / "copy.png").write_bytes((place / "cat" / "0.png").read_bytes())
+    same = looked(place)
+    assert len(same.copies) == 1 and judge(same) == []
+    (place / "dog" / "copy.png").write_bytes((place / "cat" / "0.png").read_bytes())
+    (found,) = judge(looked(place))
+    assert (found.code, found.severity) == ("NS669", "warning")
+    assert "cat/0.png" in found.notes[0] and "dog/copy.png" in found.notes[0]
+
+
+def test_files_of_one_length_and_equal_ends_are_no_copies(tmp_path: Path) -> None:
+    pixels = np.random.RandomState(0).randint(0, 256, (64, 64, 3)).astype(np.uint8)
+    for name, value in (("cat", 0), ("dog", 255)):
+        pixels[32, 32] = value
+        (tmp_path / "p" / name).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "p" / name / "x.bmp")
+    found = looked(tmp_path / "p")
+    marks = {picture.mark for picture in found.parts[0].pictures.values()}
+    assert len(marks) == 1 and found.copies == ()
+
+
+def test_parts_are_counted_by_class(tmp_path: Path) -> None:
+    for part, cats in (("train", 3), ("test", 2)):
+        for i in range(cats):
+            write_image(tmp_path / "p" / part / "cat" / f"{i}.png", (8, 8 + i))
+        write_image(tmp_path / "p" / part / "dog" / "0.png", (9, 9))
+    found = looked(tmp_path / "p")
+    assert {part.name: part.counts for part in found.parts} == {
+        "train": {"cat": 3, "dog": 1},
+        "test": {"cat": 2, "dog": 1},
+    }
+
+
+def test_pictures_of_one_colour_are_named(tmp_path: Path) -> None:
+    place = folder(tmp_path, {"cat": 2, "dog": 2})
+    Image.new("RGB", (8, 8), (255, 0, 40)).save(place / "dog" / "red.png")
+    found = looked(place, decoding=True)
+    assert found.plain == (str(place / "dog/red.png"),)
+
+
+def arrays(**values: np.ndarray) -> Source:  # type: ignore[type-arg]
+    return ArraySource("x.npz", values, "label" if "label" in values else None)
+
+
+def test_fields_tell_their_range_and_what_is_not_finite() -> None:
+    data = np.arange(24, dtype=np.float32).reshape(6, 4)
+    data[2, 1], data[4] = np.nan, 7
+    part = take_inventory({"all": arrays(data=data, label=np.array([0, 1, 1, 0, 5, 1]))}).parts[0]
+    field = part.fields["data"]
+    assert (field.low, field.high, field.missing, field.plain) == (0, 23, (2,), (4,))
+    assert part.counts == {"0": 2, "1": 3, "5": 1}
+
+
+def test_samples_that_are_named_are_bounded() -> None:
+    data = np.full((5000, 3), np.nan)
+    field = take_inventory({"all": arrays(data=data)}).parts[0].fields["data"]
+    assert (len(field.missing), field.missing_count, field.low) == (1000, 5000, None)
+
+
+def test_what_is_known_is_not_read_again(tmp_path: Path) -> None:
+    """By size and time: a file that changed is looked at, the others are as they were said to be."""
+    place = folder(tmp_path, {"cat": 2, "dog": 1})
+    pictures = looked(place).parts[0].pictures
+    lies = {path: picture._replace(width=999) for path, picture in pictures.items()}
+    changed = place / "cat" / "0.png"
+    os.utime(changed, ns=(0, 1))
+    again = take_inventory(open_parts(place), known=lies).parts[0].pictures
+    assert {path: picture.width for path, picture in again.items()} == {
+        path: 8 if path == str(changed) else 999 for path in pictures
+    }
+
+
+def test_the_cache_gives_back_what_was_written(tmp_path: Path) -> None:
+    pictures = {
+        "a b.png": Picture(1, 2, 3, "PNG", "RGB", 4, 5),
+        "ü\n.png": Picture(7, low=1, high=2, plain=True, fault="x"),
+    }
+    write_cache(tmp_path / NAME, pictures)
+    assert read_cache(tmp_path / NAME) == pictures
+    assert read_cache(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "{}",
+        "[",
+        "[1]",
+        "[" * 5000,
+        json.dumps(["x", *Picture()][:-1]),
+        json.dumps(["x", *Picture(plain=1)]),
+        '["x", 1e999]',
+    ],  # type: ignore[arg-type]
+)
+def test_a_strange_line_of_the_cache_is_left_out(tmp_path: Path, line: str) -> None:
+    (tmp_path / NAME).write_text(f"{line}\n{json.dumps(['good', *Picture(1)])}\n")
+    assert read_cache(tmp_path / NAME) == {"good": Picture(1)}
+
+
+def test_data_are_told_from_other_data(tmp_path: Path) -> None:
+    base = np.arange(12, dtype=np.float32).reshape(6, 2)
+    other = base.copy()
+    other[3, 1] += 1
+    same = {
+        identify(arrays(data=base)),
+        identify(arrays(data=base.copy(order="F"))),
+        identify(arrays(data=base.astype(">f4"))),
+    }
+    assert len(same) == 1
+    rest = [arrays(data=other), arrays(data=base[:5]), arrays(other=base), arrays(data=base.reshape(6, 1, 2))]
+    assert len({*same, *map(identify, rest)}) == 5
+
+
+def test_a_folder_is_told_by_names_and_lengths(tmp_path: Path) -> None:
+    place = folder(tmp_path, {"cat": 2, "dog": 1})
+    before = identify(open_parts(place)["all"])
+    os.utime(place / "cat" / "0.png", ns=(0, 1))
+    assert identify(open_parts(place)["all"]) == before
+    (place / "cat" / "0.png").rename(place / "cat" / "00.png")
+    assert identify(open_parts(place)["all"]) != before
+    part = open_parts(place)["all"]
+    assert identify(Subset(part, np.array([0, 1]))) != identify(Subset(part, np.array([0, 2])))
+
+
+def test_the_command_tells_it_in_80_columns(tmp_path: Path) -> None:
+    place = folder(tmp_path, {"cat": 2, "dog" * 30: 1})
+    run = CliRunner().invoke(group, ["data", str(place), "--decode"])
+    assert run.exit_code == 0 and "PNG 3" in run.output and "8x8 (3)" in run.output
+    assert max(map(len, run.output.removeprefix(str(place)).splitlines())) <= 80
+
+
+def test_many_classes_are_shown_by_the_largest_and_the_smallest(tmp_path: Path) -> None:
+    place = folder(tmp_path, {f"c{i:02}": 1 + i // 20 for i in range(30)})
+    lines = CliRunner().invoke(group, ["data", str(place)]).output.splitlines()
+    assert any("10 more" in line for line in lines)
+    assert sum(line.startswith("c") and not line.startswith("class") for line in lines) == 20
+
+
+def test_json_holds_every_file(tmp_path: Path) -> None:
+    place = folder(tmp_path, {"cat": 2, "dog": 1})
+    (place / "dog" / "0.png").write_bytes(b"")
+    run = CliRunner().invoke(group, ["data", str(place), "--json"], standalone_mode=False)
+    said = json.loads(run.stdout)
+    assert run.return_value == 1 and len(said["parts"][0]["pictures"]) == 3
+    assert [each["path"] for each in said["bad"]] == [str(place / "dog/0.png")]
+
+
+def test_the_page_escapes_names_and_loads_nothing(tmp_path: Path) -> None:
+    name = '<script>alert(1)</script>"x'.replace("/", "")
+    place = folder(tmp_path, {name: 2, "dog": 1})
+    (place / "dog" / "0.png").write_bytes(b"")
+    CliRunner().invoke(group, ["data", str(place), "--html", str(tmp_path / "x.html")])
+    text = (tmp_path / "x.html").read_text()
+    assert "<script" not in text and "http" not in text and text.count("<img") == 2

@@ -1,0 +1,142 @@
+"""FASTA files as one-hot maps: letters, lengths, labels from headers, tables and files, and what is no FASTA."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netspec import driver
+from netspec.data.registry import Place, open_source
+from netspec.data.source import Source
+from netspec.diagnostics import SpecError
+from netspec.resolve.sections.train import DataSection
+from netspec.source import Source as Text
+
+ROOMY = ">a one\nACG\nTN\n\n>b two\nac\n"
+
+
+def opened(folder: Path, text: str | bytes = ROOMY, name: str = "x.fa", **words: Any) -> Source:
+    data = text.encode() if isinstance(text, str) else text
+    (folder / name).write_bytes(data)
+    return open_source(DataSection(source="sequences", path=name, **words), None, Place(folder))
+
+
+def data_of(source: Source) -> Any:
+    return source.batch(np.arange(len(source)))["data"]
+
+
+def test_letters_are_channels_and_what_is_none_counts_as_all(tmp_path: Path) -> None:
+    """Two letters stand in the middle of five: of the three others, one is before them."""
+    data = data_of(opened(tmp_path))
+    one, other = np.eye(4, dtype=np.float32), np.full(4, 0.25, np.float32)
+    assert data.shape == (2, 4, 5) and data.dtype == np.float32
+    np.testing.assert_array_equal(data[0].T, [*one, other])
+    np.testing.assert_array_equal(data[1].T, [other, one[0], one[1], other, other])
+
+
+@pytest.mark.parametrize(("length", "kept"), [(1, "G"), (2, "CG"), (3, "CGT"), (5, "ACGTA")])
+def test_longer_ones_lose_both_ends(tmp_path: Path, length: int, kept: str) -> None:
+    data = data_of(opened(tmp_path, ">a\nACGTA\n", length=length))
+    assert "".join("ACGT"[i] for i in data[0].argmax(0)) == kept
+
+
+def test_uracil_is_thymine_where_only_one_of_them_has_a_channel(tmp_path: Path) -> None:
+    text = ">a\nUT\n"
+    for letters in ("ACGT", "ACGU"):
+        np.testing.assert_array_equal(data_of(opened(tmp_path, text, alphabet=letters))[0].argmax(0), [3, 3])
+    np.testing.assert_array_equal(data_of(opened(tmp_path, text, alphabet="TU"))[0].argmax(0), [1, 0])
+
+
+def test_packed_files_are_unpacked(tmp_path: Path) -> None:
+    packed = opened(tmp_path, gzip.compress(ROOMY.encode()), "x.fa.gz")
+    np.testing.assert_array_equal(data_of(packed), data_of(opened(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "labels"),
+    [
+        (">a 1\nA\n>b 0\nC\n", {}, [1, 0]),
+        (">a x 0.5\nA\n>b y 2\nC\n", {}, [0.5, 2]),
+        (">a label=1 z\nA\n>b q label=0\nC\n", {}, [1, 0]),
+        (">a bound=yes\nA\n>b bound=no\nC\n", {"label": "bound"}, [1, 0]),
+    ],
+)
+def test_labels_stand_in_headers(
+    tmp_path: Path, text: str, words: dict[str, str], labels: list[float]
+) -> None:
+    assert opened(tmp_path, text, **words).labels().tolist() == labels  # type: ignore[union-attr]
+
+
+def test_without_labels_it_can_be_predicted(tmp_path: Path) -> None:
+    assert opened(tmp_path).label is None
+
+
+def test_a_table_gives_one_label_or_several_by_id(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("id,class\nb,bound\na,free\n")
+    one = opened(tmp_path, labels="one.csv")
+    assert (one.classes, one.labels().tolist()) == (("bound", "free"), [1, 0])  # type: ignore[union-attr]
+    (tmp_path / "more.csv").write_text("id,p,q\nb,1,0\na,0,1\n")
+    more = opened(tmp_path, labels="more.csv")
+    assert more.fields["label"].shape == (2,)
+    np.testing.assert_array_equal(more.labels(), [[0, 1], [1, 0]])
+
+
+def test_files_of_a_folder_are_classes(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/free.fa").write_text(">a\nA\n")
+    (tmp_path / "d/bound.fasta").write_text(">b\nC\n>c\nG\n")
+    source = open_source(DataSection(source="sequences", path="d"), None, Place(tmp_path))
+    assert (source.classes, source.labels().tolist()) == (("bound", "free"), [0, 0, 1])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "code", "said"),
+    [
+        ("ACGT\n", {}, "NS645", "line 1"),
+        (">a\nAC1T\n", {}, "NS645", "line 2"),
+        ("", {}, "NS650", ""),
+        (b">a\n\xff\n", {}, "NS645", "byte 3"),
+        (b"\x1f\x8b broken", {}, "NS645", ""),
+        (gzip.compress(b">a\nACGT\n", mtime=0)[:-9], {}, "NS645", ""),
+        (">a label=1\nA\n>b\nC\n", {}, "NS654", "b has no label="),
+        (ROOMY, {"label": "bound"}, "NS654", "a has no bound="),
+        (ROOMY, {"alphabet": "ACCG"}, "NS641", "ACCG"),
+        (ROOMY, {"alphabet": "ac"}, "NS641", "ac"),
+        (ROOMY, {"labels": "lost.csv"}, "NS654", "b"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(
+    tmp_path: Path, text: str | bytes, words: dict[str, str], code: str, said: str
+) -> None:
+    (tmp_path / "lost.csv").write_text("id,class\na,free\n")
+    with pytest.raises(SpecError) as caught:
+        opened(tmp_path, text, **words)
+    found = caught.value.diagnostics[0]
+    assert found.code == code and said in found.fact, found
+
+
+def test_a_short_packed_file_does_not_become_any_number_of_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netspec.data.sources.sequences.MOST", 1000)
+    with pytest.raises(SpecError) as caught:
+        opened(tmp_path, gzip.compress(b">a\n" + b"A" * 5000))
+    assert caught.value.diagnostics[0].code == "NS645"
+
+
+@pytest.mark.torch
+def test_deepbind_learns_from_a_file(tmp_path: Path) -> None:
+    """Whole numbers as labels feed a loss that takes real ones."""
+    from netspec.training.session import train_program
+
+    draw = np.random.RandomState(0)
+    text = "".join(f">s{i} {i % 2}\n{''.join(draw.choice(list('ACGT'), 40))}\n" for i in range(12))
+    (tmp_path / "x.fa").write_text(text)
+    spec = (
+        "base: zoo:genomics/deepbind.yaml\ntrain:\n  data: {source: sequences, path: x.fa, batch_size: 4}\n"
+    )
+    spec += "  solver: {base_lr: 0.01, max_iter: 3, random_seed: 1}\n"
+    program = driver.load_source(Text(str(tmp_path / "net.yaml"), spec))
+    assert np.isfinite(train_program(program, tmp_path / "run", device="cpu").loss)
