@@ -2,6 +2,8 @@
 kind once.
 """
 
+import os
+
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.words import list_briefly
 
@@ -21,18 +23,23 @@ class Remarks:
 
     def findings(self, path: str) -> tuple[Diagnostic, ...]:
         """NS668 for what was noticed in the data at a path."""
-        flat = sorted(self.flat)
+        flat = sorted(below(path, each) for each in self.flat)
         if not flat:
             return self.of_depth(path)
         fact = f"all pixels are one value in {list_briefly(flat, SHOWN)}"
-        note = "nothing can be learned of such a picture: is it empty, or in another channel?"
+        note = "such a picture teaches its colour alone: is it empty, or in another channel?"
         return (Diagnostic("NS668", fact, path=path, notes=(note,)), *self.of_depth(path))
 
     def of_depth(self, path: str) -> tuple[Diagnostic, ...]:
         """NS668 for pictures that were taken for 12 bits."""
-        deep = sorted(self.deep)
+        deep = sorted(below(path, each) for each in self.deep)
         if not deep:
             return ()
         fact = f"16 bits a pixel, of which 12 are used, in {list_briefly(deep, SHOWN)}"
         note = "where no value is above 4,095, 0 to 4,095 stands for 0 to 255"
         return (Diagnostic("NS668", fact, path=path, notes=(note,)),)
+
+
+def below(path: str, name: str) -> str:
+    """A file's name as seen from the folder that the finding is about."""
+    return name.removeprefix(path + os.sep)

@@ -75,7 +75,9 @@ def npz(path: Path) -> None:
 
 def photo(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 8), (1, 2, 3)).save(path)
+    picture = Image.new("RGB", (8, 8), (1, 2, 3))
+    picture.putpixel((0, 0), (90, 80, 70))
+    picture.save(path)
 
 
 # --- reading: the rule ---
