@@ -109,6 +109,24 @@ def test_what_cannot_follow_is_said(
     assert found.code == "NS661" and words in found.fact
 
 
+def test_data_layers_are_not_reached_by_augment(tmp_path: Path) -> None:
+    text = """
+netspec: 1
+name: net
+layers:
+  - {name: data, type: DummyData, top: [data, label], shape: [{dim: [4, 3, 8, 8]}, {dim: [4]}]}
+  - {name: ip, type: InnerProduct, bottom: data, num_output: 3, weight_filler: xavier}
+  - {name: loss, type: SoftmaxWithLoss, bottom: [ip, label]}
+train:
+  augment: [Flip]
+  solver: {base_lr: 0.1, max_iter: 2}
+"""
+    path = tmp_path / "spec.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError, match=r"NS661.*data layers"):
+        netspec.train(path, run=tmp_path / "run")
+
+
 def test_a_mask_moves_with_its_image_on_its_way_to_the_net() -> None:
     rows = (np.arange(8)[:, None] * 8 + np.arange(8)).astype(np.float32)
     image, mask = np.repeat(rows[None, None], 20, 0), np.repeat(rows[None].astype(int), 20, 0)

@@ -75,6 +75,11 @@ class Feeds:
             raise fail(
                 "NS681", "the section train has no data", span=program.resolved.spec.root.key_span("train")
             )
+        if program.resolved.augment:
+            train_section = program.resolved.spec.section("train")
+            span = train_section.key_span("augment") if train_section is not None else None
+            fact = "augment changes what train.data feeds: here the net's own data layers do"
+            raise fail("NS661", fact, span=span, notes=("their transform_param crops and mirrors",))
         return cls(program, None, None, place, bool(test.graph.sources))
 
     def with_parts(self, sources: Mapping[str, Source]) -> "Feeds":
