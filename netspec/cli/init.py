@@ -47,7 +47,7 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
     from netspec.data.survey import survey
     from netspec.diagnostics.model import fail
     from netspec.file_writing import write_text
-    from netspec.training.first_spec import spec_text
+    from netspec.training.first_spec import spec_text, trained_on
 
     if output == "-":
         raise click.UsageError("a spec for images has a file of labels beside it: name a file with -o")
@@ -68,7 +68,7 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
     write_text(labels, "".join(f"{name}\n" for name in found.classes))
     write_text(target, spec_text(found, full.name, os.path.relpath(full, place), labels.name))
     click.echo(
-        f"wrote {target} and {labels}: {len(found.classes)} classes, {found.total:,} images to train on"
+        f"wrote {target} and {labels}: {len(found.classes)} classes, {trained_on(found):,} images to train on"
     )
     click.echo(f"next: netspec train {target}")
 

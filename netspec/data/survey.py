@@ -9,7 +9,7 @@ import numpy as np
 
 from netspec.data.binding import refuse_one_class
 from netspec.data.source import Source
-from netspec.data.sources.image_folder import ImageFolder, open_images
+from netspec.data.sources.image_folder import ImageFolder, folder_roles, open_images
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
@@ -24,7 +24,8 @@ class Survey(NamedTuple):
     folder, or its part for training.
 
     sizes: (height, width) of those looked at. gray: whether none of them has colour; mean: of each
-    channel, 0 to 255, all images counting alike.
+    channel, 0 to 255, all images counting alike; deviation: of each channel. counts: images of each
+    class. roles: the parts that the folder has.
     """
 
     classes: tuple[str, ...]
@@ -33,6 +34,9 @@ class Survey(NamedTuple):
     sizes: tuple[tuple[int, int], ...]
     gray: bool
     mean: tuple[float, ...]
+    deviation: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+    roles: tuple[str, ...] = ()
 
 
 def survey(folder: Path) -> Survey:
@@ -50,10 +54,20 @@ def survey(folder: Path) -> Survey:
     chosen = np.unique(np.linspace(0, len(whole) - 1, min(MOST, len(whole))).round().astype(int))
     images = [whole.image(int(i)) for i in chosen]
     gray = all((image == image[:1]).all() for image in images)
-    means = np.mean([image.mean((1, 2)) for image in images], 0)
-    sizes = tuple((image.shape[1], image.shape[2]) for image in images)
+    channels = 1 if gray else 3
+    means = np.mean([image.mean((1, 2)) for image in images], 0)[:channels]
+    squares = np.mean([(image.astype(np.float64) ** 2).mean((1, 2)) for image in images], 0)[:channels]
+    deviations = np.sqrt(np.maximum(squares - means**2, 0))
     return Survey(
-        classes, len(training), len(whole), sizes, gray, tuple(float(m) for m in means[: 1 if gray else 3])
+        classes,
+        len(training),
+        len(whole),
+        tuple((image.shape[1], image.shape[2]) for image in images),
+        gray,
+        tuple(map(float, means)),
+        tuple(map(float, deviations)),
+        tuple(np.bincount(whole.marks, minlength=len(classes)).tolist()),
+        folder_roles(section, folder.absolute()),
     )
 
 

@@ -97,7 +97,7 @@ def test_parts_for_training_and_test(home: Path) -> None:
         for i, name in enumerate(("a", "b")):
             for j in range(4):
                 draw(home / "d" / part / name / f"{j}.png", (16, 16), 90 * i, False, j)
-    assert "2 classes, 8 images" in run("init", "d")[1]
+    assert "2 classes, 6 images" in run("init", "d")[1]
     assert (
         run("train", "d.yaml", "--run", "run", "--device", "cpu", "--set", "train.solver.epochs=1")[0] == []
     )
@@ -155,18 +155,21 @@ def test_what_is_said_of_the_images_and_no_thread_outlives_the_training(home: Pa
 
 
 @pytest.mark.parametrize(("sizes", "side", "stages", "resized"), [
-    ([(8, 9)], (8, 9), 1, False), ([(3, 3)], (3, 3), 1, False), ([(16, 16)], (16, 16), 2, False), ([(28, 28)] * 4, (28, 28), 2, False),
-    ([(64, 64)], (64, 64), 4, False), ([(65, 65)], (64, 64), 4, True), ([(30, 90), (500, 33)], (32, 32), 3, True),
-    ([(20, 30), (24, 24)], (32, 32), 3, True),
-    ([(300, 400), (1000, 200)], (224, 224), 5, True), ([(150, 127)] * 3, (96, 96), 4, True),
+    ([(8, 9)], (8, 9), 1, False), ([(3, 3)], (3, 3), 1, False), ([(16, 16)], (16, 16), 3, False), ([(28, 28)] * 4, (28, 28), 3, False),
+    ([(64, 64)], (64, 64), 5, False), ([(65, 65)], (64, 64), 5, True), ([(30, 90), (500, 33)], (32, 32), 4, True),
+    ([(20, 30), (24, 24)], (32, 32), 4, True),
+    ([(300, 400), (1000, 200)], (224, 224), 5, True), ([(150, 127)] * 3, (96, 96), 5, True),
 ])  # fmt: skip
 def test_the_net_follows_the_sizes(
     sizes: list[tuple[int, int]], side: tuple[int, int], stages: int, resized: bool
 ) -> None:
-    """Halved until about 4 pixels are left, five times at most; sizes that differ are cropped to one below their median."""
+    """Halved until about 4 pixels are left, a last stage on these, five at most; sizes that differ are cropped to one below their median."""
     found = yaml.safe_load(
         spec_text(
-            Survey(("a", "b"), 40, 50, tuple(sizes), False, (1.0, 2.4, 250.6)), "x", "pics", "labels.txt"
+            Survey(("a", "b"), 40, 50, tuple(sizes), False, (1.0, 2.4, 250.6), (60.0,) * 3),
+            "x",
+            "pics",
+            "labels.txt",
         )
     )
     given = found["input"]["data"]
@@ -182,6 +185,83 @@ def test_the_net_follows_the_sizes(
     ("total", "batch"), [(1, 1), (3, 1), (4, 1), (8, 2), (100, 25), (255, 63), (256, 64), (5000, 64)]
 )
 def test_four_batches_make_an_epoch(total: int, batch: int) -> None:
-    text = spec_text(Survey(("a", "b"), total, total, ((8, 8),), True, (7.0,)), "x", "pics", "labels.txt")
+    text = spec_text(
+        Survey(("a", "b"), total, total, ((8, 8),), True, (7.0,), (0.0,)), "x", "pics", "labels.txt"
+    )
     train = yaml.safe_load(text)["train"]
     assert train["data"]["batch_size"] == train["test_data"]["batch_size"] == batch
+
+
+def surveyed(classes: tuple[str, ...], counts: tuple[int, ...], **more: Any) -> dict[str, Any]:
+    """The spec for a folder of 32 x 32 photographs."""
+    found = Survey(classes, sum(counts), sum(counts), ((32, 32),), False, (120.0,) * 3, (60.0,) * 3, counts)
+    made: dict[str, Any] = yaml.safe_load(spec_text(found._replace(**more), "x", "pics", "labels.txt"))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("classes", "gray", "flips"),
+    [
+        (("cat", "dog"), False, True),
+        (("cat", "dog"), True, False),
+        (("0", "1", "10"), False, False),
+        (("a", "b", "other"), False, False),
+        (("turn_left", "turn_right", "straight"), False, False),
+        (("bright", "dark"), False, True),
+    ],
+)
+def test_pictures_are_mirrored_where_that_leaves_their_class(
+    classes: tuple[str, ...], gray: bool, flips: bool
+) -> None:
+    changes = surveyed(classes, (40,) * len(classes), gray=gray)["train"]["augment"]
+    assert ({"type": "Flip"} in changes) == flips
+    assert {"type": "Crop", "size": [32, 32], "pad": 4} in changes
+
+
+@pytest.mark.parametrize(
+    ("roles", "split"),
+    [
+        ((), {"val": 0.1, "test": 0.2, "seed": 0}),
+        (("train",), {"val": 0.1, "test": 0.2, "seed": 0}),
+        (("train", "test"), {"val": 0.1, "seed": 0}),
+        (("train", "val"), {"test": 0.2, "seed": 0}),
+        (("train", "val", "test"), None),
+    ],
+)
+def test_parts_that_the_folder_lacks_are_drawn(roles: tuple[str, ...], split: Any) -> None:
+    train = surveyed(("cat", "dog"), (40, 40), roles=roles)["train"]
+    assert train.get("split") == split
+    assert train["val_data"]["split"] == "val"
+
+
+def test_too_few_images_choose_no_weights() -> None:
+    train = surveyed(("cat", "dog"), (4, 3))["train"]
+    assert "val_data" not in train
+    assert train["split"] == {"test": 0.2, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("counts", "weighs"), [((100, 20), True), ((100, 30), False), ((20, 100, 100), True)]
+)
+def test_rare_classes_weigh(counts: tuple[int, ...], weighs: bool) -> None:
+    loss = surveyed(("cat", "dog", "eel")[: len(counts)], counts)["train"].get("loss")
+    assert (loss is not None and loss[0]["class_weight"] == "balanced") == weighs
+
+
+@pytest.mark.parametrize(("total", "epochs"), [(45_000, 6), (1_000_000, 4), (100, 60)])
+def test_a_training_sees_about_as_many_images(total: int, epochs: int) -> None:
+    solver = surveyed(("cat", "dog"), (total // 2,) * 2)["train"]["solver"]
+    assert solver["epochs"] == epochs
+    assert solver["lr_policy"] == "cosine" and solver["weight_decay"] > 0 and solver["test_interval"] >= 1
+
+
+def test_a_rare_class_trains_and_is_measured(home: Path) -> None:
+    for i, count in enumerate((60, 8)):
+        for j in range(count):
+            draw(home / "few" / "ab"[i] / f"{j}.png", (16, 16), 100 * i, False, 100 * i + j)
+    assert run("init", "few")[0] == []
+    assert run("check", "--strict", "few.yaml")[1] == "few.yaml: no findings\n"
+    assert (
+        run("train", "few.yaml", "--run", "run", "--device", "cpu", "--set", "train.solver.epochs=2")[0] == []
+    )
+    assert "2 classes" in run("test", "run", "--device", "cpu")[1]
