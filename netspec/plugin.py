@@ -1,5 +1,5 @@
-"""The words that a layer type, or an augmentation, of one's own is written with: `from netspec.plugin import Layer,
-param, module, ...` (docs/plugins.md).
+"""The words that a layer type, or an augmentation, of one's own is written with: `from
+netspec.plugin import Layer, param, module, ...` (docs/plugins.md).
 """
 
 from netspec.augmentation.definition import Augmentation, ImageChange, MapChange, SequenceChange

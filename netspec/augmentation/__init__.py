@@ -1,8 +1,8 @@
-"""Random changes of training samples: one definition a type, one file a family. Families are imported
-when a type is first asked for.
+"""Random changes of training samples: one definition a type, one file a family. Families are
+imported when a type is first asked for.
 
-In: parameters, a batch whose parts move together, draws. Out: the batch, changed. Must not know: where
-samples come from, the net, losses, places in a text.
+In: parameters, a batch whose parts move together, draws. Out: the batch, changed. Must not know:
+where samples come from, the net, losses, places in a text.
 """
 
 from importlib import import_module

@@ -1,4 +1,6 @@
-"""Changes of colours: Brightness, Contrast, Saturation, Hue, ColorJitter, Gamma, CLAHE, ChannelShift."""
+"""Changes of colours: Brightness, Contrast, Saturation, Hue, ColorJitter, Gamma, CLAHE,
+ChannelShift.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -1,5 +1,5 @@
-"""The abstract augmentation: all that a type must say of itself. The concrete ones stand beside it in
-their families; what uses torch is in kernels/, imported when it runs.
+"""The abstract augmentation: all that a type must say of itself. The concrete ones stand beside it
+in their families; what uses torch is in kernels/, imported when it runs.
 """
 
 from collections.abc import Iterator
@@ -80,8 +80,8 @@ class Augmentation(Record):
 
 
 class MapChange(Augmentation, moves=True):
-    """A change of places: each pixel of the result is read at another place. Several in a row are one
-    map, and pixels are read once.
+    """A change of places: each pixel of the result is read at another place. Several in a row are
+    one map, and pixels are read once.
 
     >>> MapChange().outside
     'zeros'
@@ -109,8 +109,8 @@ class ImageChange(Augmentation):
     """
 
     def change(self, x: "Tensor", draw: "Draw", order: str) -> "Tensor":
-        """Images (N, C, H, W), float32, 0 to 255, changed; they are limited to that range afterwards.
-        order: rgb, bgr, or empty.
+        """Images (N, C, H, W), float32, 0 to 255, changed; they are limited to that range
+        afterwards. order: rgb, bgr, or empty.
         """
         raise NotImplementedError
 

@@ -28,8 +28,8 @@ class Crop(Augmentation, type="Crop", moves=True):
 
     y[c,i,j] = x[c, t + i - p, l + j - p],  t, l even in what is left over     (Krizhevsky et al. 2012)
 
-    A border of pad pixels may be put around first. It stands in place of the centre crop of the image
-    contract, and takes samples of several sizes.
+    A border of pad pixels may be put around first. It stands in place of the centre crop of the
+    image contract, and takes samples of several sizes.
     """
 
     size: Size = param(ge=1, least=1, doc="height and width of the window, or one number for both")
@@ -88,8 +88,8 @@ class RandomResizedCrop(Augmentation, type="RandomResizedCrop", moves=True):
 
     area = s H W,  s even in scale;  width / height = r,  log r even in log ratio     (Szegedy et al. 2015)
 
-    A window that would not fit is limited to the image. Pixels are smoothed before they shrink; masks
-    keep their values.
+    A window that would not fit is limited to the image. Pixels are smoothed before they shrink;
+    masks keep their values.
     """
 
     size: Size = param(ge=1, least=1, doc="height and width of the result, or one number for both")

@@ -177,8 +177,8 @@ class Elastic(Placed, type="Elastic"):
 
     y(p) = x(p + alpha (G_sigma * n)(p)),  n even in [-1, 1]     (Simard, Steinkraus, Platt 2003)
 
-    With grid: shifts are normal with deviation alpha on a coarse grid of that many points a side, between
-    them bicubic, as U-Net's recipe has it: {alpha: 10, grid: 3} (Ronneberger et al. 2015).
+    With grid: shifts are normal with deviation alpha on a coarse grid of that many points a side,
+    between them bicubic, as U-Net's recipe has it: {alpha: 10, grid: 3} (Ronneberger et al. 2015).
     """
 
     alpha: float = param(default=34.0, gt=0, doc="strength, in pixels")

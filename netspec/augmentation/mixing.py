@@ -17,8 +17,9 @@ __all__ = ["CutMix", "Mix", "MixUp", "Mosaic"]
 
 
 class Mix(Augmentation):
-    """What takes further samples in: other ones of the data, drawn by index for each sample, with the
-    changes that stand before in the list. So a sample does not depend on the batch that it is in.
+    """What takes further samples in: other ones of the data, drawn by index for each sample, with
+    the changes that stand before in the list. So a sample does not depend on the batch that it
+    is in.
     """
 
     partners = 1
@@ -30,8 +31,8 @@ class Mix(Augmentation):
         return batch
 
     def mix(self, batch: "Batch", at: "Tensor", others: "list[Batch]", draw: "Draw") -> "Batch":
-        """The batch with samples `at` mixed with those of each of `others`, in their order; the draws
-        are those of the samples `at`.
+        """The batch with samples `at` mixed with those of each of `others`, in their order; the
+        draws are those of the samples `at`.
         """
         raise NotImplementedError
 
@@ -65,7 +66,8 @@ class CutMix(Mix, type="CutMix"):
 
     x = M x_i + (1 - M) x_j,  t = l t_i + (1 - l) t_j,  l the area of M,  l ~ Beta(alpha, alpha)     (Yun et al. 2019)
 
-    The rectangle has the image's shape, its middle lies anywhere, and it is cut at the edge. A mask is cut alike.
+    The rectangle has the image's shape, its middle lies anywhere, and it is cut at the edge. A mask
+    is cut alike.
     """
 
     parts = frozenset(("mask",))
@@ -89,8 +91,8 @@ class Mosaic(Mix, type="Mosaic"):
 
     the point lies evenly in the middle half of both axes     (Bochkovskiy, Wang, Liao 2020)
 
-    Each quarter shows a window of its sample at a place drawn evenly, unscaled. Masks and boxes move along;
-    a label of boxes then has four times as many rows.
+    Each quarter shows a window of its sample at a place drawn evenly, unscaled. Masks and boxes
+    move along; a label of boxes then has four times as many rows.
     """
 
     partners = 3

@@ -1,5 +1,5 @@
-"""What `test` measured, as lines for a terminal and rows of a CSV. In: plain data; out: text. Knows no
-net.
+"""What `test` measured, as lines for a terminal and rows of a CSV. In: plain data; out: text. Knows
+no net.
 """
 
 import csv

@@ -1,4 +1,6 @@
-"""The labels of a whole source. In: a source; out: labels in pieces, samples by class. Knows no torch."""
+"""The labels of a whole source. In: a source; out: labels in pieces, samples by class. Knows no
+torch.
+"""
 
 import numpy as np
 

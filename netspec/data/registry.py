@@ -15,7 +15,7 @@ from netspec.data.sources.hdf5 import open_hdf5
 from netspec.data.sources.idx import open_idx, open_mnist
 from netspec.data.sources.image_folder import folder_roles, open_images
 from netspec.data.sources.lmdb import open_lmdb
-from netspec.data.sources.masks import masked_roles, open_masked
+from netspec.data.sources.masks import mask_roles, open_masked
 from netspec.data.sources.npz import npz_parts, open_npz
 from netspec.data.sources.plugin import open_python
 from netspec.data.sources.sequences import open_sequences
@@ -102,7 +102,7 @@ SOURCES: dict[str, Opener] = {
 }
 OWN_PARTS: dict[str, Callable[[DataSection, Place], tuple[str, ...]]] = {
     **dict.fromkeys(IN_PARTS, lambda section, place: ("train", "test")),
-    "images": lambda section, place: (folder_roles if section.masks is None else masked_roles)(
+    "images": lambda section, place: (folder_roles if section.masks is None else mask_roles)(
         section, place.root, place.allow_outside
     ),
     "table": lambda section, place: table_roles(section, place.root, place.allow_outside),

@@ -1,5 +1,5 @@
-"""Parts of data that have none of their own: fifths, or shares drawn from a seed, in each class. In:
-a source; out: a part of it, and what a part lacks.
+"""Parts of data that have none of their own: fifths, or shares drawn from a seed, in each class.
+In: a source; out: a part of it, and what a part lacks.
 """
 
 from collections.abc import Iterator, Mapping

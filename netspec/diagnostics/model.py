@@ -71,8 +71,8 @@ class Fix(NamedTuple):
 
 
 def write_nearest(near: Sequence[str], span: Span | None, safe: bool = False) -> tuple[Fix, ...]:
-    """The fix that writes the first of some names at a place, in words where the text has none; none
-    where there is no name.
+    """The fix that writes the first of some names at a place, in words where the text has none;
+    none where there is no name.
     """
     if not near:
         return ()

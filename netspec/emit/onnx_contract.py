@@ -1,5 +1,5 @@
-"""The input contract inside the model: colour order, centre crop, mean, deviation and scale, so that whoever
-feeds it gives pixels as files hold them.
+"""The input contract inside the model: colour order, centre crop, mean, deviation and scale, so
+that whoever feeds it gives pixels as files hold them.
 
 In: an input's contract (`resolve.image_contract.ImageContract`, or None) and the type that the net
 computes with; out: operands. Decoding and resizing stay outside: they work on files of any size.

@@ -1,5 +1,6 @@
-"""The input contract of an imported net, which a prototxt does not hold. In: a spec as plain values,
-what the user says of its pictures; out: the spec with it, or a finding that it is unknown.
+"""The input contract of an imported net, which a prototxt does not hold. In: a spec as plain
+values, what the user says of its pictures; out: the spec with it, or a finding that it is
+unknown.
 """
 
 from collections.abc import Iterator, Mapping

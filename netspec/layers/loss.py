@@ -92,8 +92,8 @@ class SoftmaxWithLoss(
     The bound keeps the value finite; the gradient is p - 1 at the label as always. Bottoms: scores
     (N, K, ...), labels (N, ...), whole numbers from 0 to K - 1. A second top holds p.
 
-    A label of the scores' own shape, K > 1, holds shares of the classes instead, real numbers that sum
-    to 1: E = -1/Z sum_i sum_k t_ik log p_ik.
+    A label of the scores' own shape, K > 1, holds shares of the classes instead, real numbers that
+    sum to 1: E = -1/Z sum_i sum_k t_ik log p_ik.
 
     With class_weight w each summand counts w[y_i], and Z is the sum of these weights: that of
     PyTorch's CrossEntropyLoss(weight). Another normalization than VALID divides by what it counts,

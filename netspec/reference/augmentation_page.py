@@ -1,5 +1,5 @@
-"""The reference pages of random changes, made from their definitions. In: classes; out: Markdown, a page
-a family, with the pictures that were made of them.
+"""The reference pages of random changes, made from their definitions. In: classes; out: Markdown, a
+page a family, with the pictures that were made of them.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""Example rows of layer types, carried out. In: a Layer class and a row; out: its layer, types, weights, multiply-accumulates."""
+"""Example rows of layer types, carried out. In: a Layer class and a row; out: its layer, types,
+weights, multiply-accumulates.
+"""
 
 from typing import NamedTuple
 
@@ -13,7 +15,9 @@ __all__ = ["Worked", "layer_of", "plain_type", "type_text", "work_example"]
 
 
 class Worked(NamedTuple):
-    """An accepted example carried out: the bottoms, and the weights and multiply-accumulates that they give."""
+    """An accepted example carried out: the bottoms, and the weights and multiply-accumulates that
+    they give.
+    """
 
     bottoms: tuple[TensorType, ...]
     weights: tuple[Weight, ...]
@@ -21,7 +25,9 @@ class Worked(NamedTuple):
 
 
 def work_example(cls: type[Layer], example: Example) -> Worked | None:
-    """The example carried out; None where its bottoms are not plain sizes. Raises Reject where its parameters do not fit."""
+    """The example carried out; None where its bottoms are not plain sizes. Raises Reject where its
+    parameters do not fit.
+    """
     layer = layer_of(cls, example)
     bottoms = tuple(type_ for text in example.bottoms if (type_ := plain_type(text)) is not None)
     if len(bottoms) != len(example.bottoms):

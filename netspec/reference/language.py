@@ -115,7 +115,9 @@ def door() -> str:
 
 
 def terminal_page(name: str) -> str:
-    """The page for a terminal: tables as lists, links as their words, and at the end where these lead."""
+    """The page for a terminal: tables as lists, links as their words, and at the end where these
+    lead.
+    """
     text = source_of(name)
     linked = [page for page in PAGES if f"]({page}.md)" in text]
     more = f"\n\nMore: netspec explain {', '.join(linked)}" if linked else ""
@@ -193,7 +195,9 @@ def sections_of(name: str) -> list[Section]:
 
 
 def pages_on(key: Key) -> list[str]:
-    """The pages that may speak of a key: its own, then those of records that have the same key again, as a player's solver has."""
+    """The pages that may speak of a key: its own, then those of records that have the same key
+    again, as a player's solver has.
+    """
     same = [
         k.owner
         for k in every_key()
@@ -208,7 +212,9 @@ def used_in(key: Key, text: str) -> bool:
 
 
 def section_on(key: Key) -> Section | None:
-    """The part of the pages that says most of a key: one that is marked so, else the first that names or uses it on its own page."""
+    """The part of the pages that says most of a key: one that is marked so, else the first that
+    names or uses it on its own page.
+    """
     marked = (part for page in PAGES for part in sections_of(page) if key.path in ABOUT.findall(part.text))
     if (part := next(marked, None)) is not None:
         return part
@@ -230,12 +236,16 @@ def example_of(key: Key) -> str | None:
 
 
 def describe(key: Key) -> str:
-    """What there is to say of one key: its value, its meaning, the keys below it, and the part of a page that is about it."""
+    """What there is to say of one key: its value, its meaning, the keys below it, and the part of a
+    page that is about it.
+    """
     return "\n\n".join([f"{headline(key, key.path)}\n{indented(key.declared.doc)}", *parts_on(key)])
 
 
 def parts_on(key: Key) -> Iterator[str]:
-    """The part of a page that is about a key, and where the whole is; of a section that has a page, that page."""
+    """The part of a page that is about a key, and where the whole is; of a section that has a page,
+    that page.
+    """
     below = page_of(key.inner[0]) if key.inner else None
     own = page_of(key.owner)
     if below is not None and below != own:

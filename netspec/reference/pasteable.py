@@ -1,4 +1,6 @@
-"""A layer type in a whole spec that can be pasted and checked. In: a Layer class; out: the text, made of an example row."""
+"""A layer type in a whole spec that can be pasted and checked. In: a Layer class; out: the text,
+made of an example row.
+"""
 
 from collections.abc import Iterator
 
@@ -18,7 +20,9 @@ WIDTH = 100
 
 
 def paste_spec(cls: type[Layer]) -> str | None:
-    """A spec with a layer of the type that `check` takes without error, if it can without warning; None where no row makes one."""
+    """A spec with a layer of the type that `check` takes without error, if it can without warning;
+    None where no row makes one.
+    """
     if cls.home is not None:  # a plug-in's type is known to the specs that name the plug-in
         return None
     fewest: tuple[int, str] | None = None
@@ -58,7 +62,9 @@ def write_spec(cls: type[Layer], row: Example, bottoms: list[TensorType]) -> str
 
 
 def input_names(count: int, judges: bool) -> list[str]:
-    """`data`, with `label` for a loss or metric of both; `a`, `b`, ... for several of which nothing is known."""
+    """`data`, with `label` for a loss or metric of both; `a`, `b`, ... for several of which nothing
+    is known.
+    """
     if count == 1 or judges:
         return ["data", "label"][:count]
     return [chr(ord("a") + i) for i in range(count)]

@@ -1,4 +1,6 @@
-"""Tables of parameters in Markdown. In: declared parameters; out: rows and text. Knows no layer type and runs nothing."""
+"""Tables of parameters in Markdown. In: declared parameters; out: rows and text. Knows no layer
+type and runs nothing.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -25,7 +27,9 @@ def type_of(declared: Param) -> str:
 
 
 def default_of(declared: Param) -> str:
-    """`0`, with what other dialects take; nothing where a parameter left out means something of its own."""
+    """`0`, with what other dialects take; nothing where a parameter left out means something of its
+    own.
+    """
     if declared.required:
         return "required"
     usual = "" if declared.default is None else f"`{flow(as_written(declared.default))}`"

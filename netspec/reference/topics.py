@@ -66,7 +66,9 @@ def explain_parameter(cls: type[Layer], steps: list[str]) -> str | None:
 
 
 def parameter_parts(cls: type[Layer], declared: Param, key: Key) -> Iterator[str]:
-    """The keys of a mapping, rows that use a parameter or are refused for it, and where there is more."""
+    """The keys of a mapping, rows that use a parameter or are refused for it, and where there is
+    more.
+    """
     from netspec.reference.layer_page import case
 
     if key.inner:

@@ -1,5 +1,5 @@
-"""The entries of `train.augment`, each by its type or by words of its own, as augmentations. In: the
-section and the types that a spec may name; out: records, or findings.
+"""The entries of `train.augment`, each by its type or by words of its own, as augmentations. In:
+the section and the types that a spec may name; out: records, or findings.
 """
 
 from collections.abc import Iterator

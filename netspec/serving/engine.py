@@ -102,8 +102,8 @@ def open_model(
     `threads`: 0 is one per core.
 
     allow_uncertified: whatever its certificate says. Raises SpecError: NS712, NS713, NS715 as
-    `seal.check_allowed`, NS720 (not readable), NS721 (not a model), NS722 (no such device), NS723 (types
-    that cannot be served).
+    `seal.check_allowed`, NS720 (not readable), NS721 (not a model), NS722 (no such device), NS723
+    (types that cannot be served).
     """
     check_allowed(path, allow_uncertified)
     path = os.fspath(path)

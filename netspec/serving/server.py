@@ -45,8 +45,8 @@ def serve(  # noqa: PLR0913 - the command's options
     `max_batch` rows; above `queue` waiting requests the answer is 503; `threads` as in open_model;
     join: run requests together though the file does not say that rows stay apart;
     allow_uncertified: whatever its certificate says. Requests in flight when the signal comes are
-    answered (within 60 s). Raises SpecError: NS712, NS713, NS715 as `seal.check_allowed`, NS720 to NS723
-    as open_model, NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
+    answered (within 60 s). Raises SpecError: NS712, NS713, NS715 as `seal.check_allowed`, NS720 to
+    NS723 as open_model, NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
     """
     check_allowed(path, allow_uncertified)
     name = Path(path).stem if name is None else name

@@ -1,5 +1,5 @@
-"""The weights of classes that a loss asks for by `balanced`. In: a training graph, the labels of its
-training data; out: numbers by layer, and nets that have them.
+"""The weights of classes that a loss asks for by `balanced`. In: a training graph, the labels of
+its training data; out: numbers by layer, and nets that have them.
 
 They are fixed when a training starts and kept in its record: a run that goes on, and whoever
 measures it, has the same.
@@ -27,8 +27,8 @@ ClassWeights = Mapping[str, Sequence[float]]
 def balance(
     graphs: Sequence[TypedGraph], names: Mapping[str, str], batches: Batches | LayerBatches
 ) -> dict[str, tuple[float, ...]]:
-    """The weights of each layer of a training that balances its classes: n / (K n_k) for n_k of n labels, as
-    scikit-learn's compute_class_weight has it.
+    """The weights of each layer of a training that balances its classes: n / (K n_k) for n_k of n
+    labels, as scikit-learn's compute_class_weight has it.
 
     names: leads from an input to the net's argument. Raises SpecError NS696.
     """

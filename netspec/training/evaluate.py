@@ -28,8 +28,8 @@ def evaluate(
     the samples of each batch.
 
     Recurrent layers begin anew, whatever they carried from a test before. test_iter: at most so
-    many batches, 0: all. stop: asked before each batch; when true the answer is None. look: sees each
-    batch before the net does.
+    many batches, 0: all. stop: asked before each batch; when true the answer is None. look: sees
+    each batch before the net does.
     """
     means = WeightedMeans()
     batches.load(0)

@@ -39,8 +39,8 @@ def measure(
     """Test a run over its whole test data. weights: last, best or a file; reading: its settings
     come after the run's own. part: "val" for its validation data.
 
-    Raises SpecError: NS678, NS683, NS684 (the spec names no test data), NS674, NS676, NS693 (a number
-    of the data is not finite), and those of the data.
+    Raises SpecError: NS678, NS683, NS684 (the spec names no test data), NS674, NS676, NS693 (a
+    number of the data is not finite), and those of the data.
     """
     place, run = find_device(device), Path(folder)
     record = read_record(run)

@@ -1,4 +1,6 @@
-"""Lints on pictures as inputs: the order of the axes, the numbers of the contract. NS416, NS417, NS431."""
+"""Lints on pictures as inputs: the order of the axes, the numbers of the contract. NS416, NS417,
+NS431.
+"""
 
 import re
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
-"""A batch whose parts move together: image, label, mask, boxes, sequence. Changes of places are gathered
-in `maps` and read once, when values are next asked for.
+"""A batch whose parts move together: image, label, mask, boxes, sequence. Changes of places are
+gathered in `maps` and read once, when values are next asked for.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,12 @@ PARTS = ("image", "label", "mask", "boxes", "sequence")
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples, a row each. image: (N, C, h, w), 0 to 255, or a list of (C, h, w). label: classes (N),
-    or shares of the classes (N, K). mask: classes of pixels, in the image's size. sequence: (N, T) or
-    (N, C, T).
+    """Samples, a row each. image: (N, C, h, w), 0 to 255, or a list of (C, h, w). label: classes
+    (N), or shares of the classes (N, K). mask: classes of pixels, in the image's size. sequence:
+    (N, T) or (N, C, T).
 
-    classes: K, where labels may become shares. order: rgb, bgr, or empty. outside: the class of pixels
-    that no image covers. name: of the input, in messages.
+    classes: K, where labels may become shares. order: rgb, bgr, or empty. outside: the class of
+    pixels that no image covers. name: of the input, in messages.
     """
 
     image: Samples | None = None
@@ -82,8 +82,8 @@ class Batch:
         return replace(ready, maps=(*ready.maps, one), around=around, frame=ready.size)
 
     def settle(self) -> Self:
-        """All changes of places done: one reading of the image (bilinear), one of the mask (nearest).
-        Samples that stay where they are keep their very values.
+        """All changes of places done: one reading of the image (bilinear), one of the mask
+        (nearest). Samples that stay where they are keep their very values.
         """
         if not self.maps:
             return self

@@ -1,5 +1,5 @@
-"""Boxes that move with an image: rows of a label, corners in shares of the picture, -1 in front where
-there is none. Clipped to the picture, and dropped where too little is left.
+"""Boxes that move with an image: rows of a label, corners in shares of the picture, -1 in front
+where there is none. Clipped to the picture, and dropped where too little is left.
 """
 
 from dataclasses import dataclass, replace
@@ -82,7 +82,9 @@ class Boxes:
         return self.put(torch.where(chosen.to(c.device)[:, None, None], turned, c))
 
     def trace(self, maps: tuple[Map, ...], old: tuple[int, int], new: tuple[int, int]) -> Self:
-        """After changes of places, from a size to another: the upright box around where the edges went."""
+        """After changes of places, from a size to another: the upright box around where the edges
+        went.
+        """
         steps = torch.arange(STEPS) / STEPS
         up, down, one = steps, 1 - steps, torch.ones(STEPS)
         along = torch.cat((up, one, down, 0 * one)).to(self.rows.device)

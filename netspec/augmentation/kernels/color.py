@@ -1,5 +1,5 @@
-"""Arithmetic of colours, on images (N, C, H, W) from 0 to 255 with a number for each sample. order: rgb,
-bgr, or empty; gray is left alone where there is nothing to do.
+"""Arithmetic of colours, on images (N, C, H, W) from 0 to 255 with a number for each sample. order:
+rgb, bgr, or empty; gray is left alone where there is nothing to do.
 """
 
 import torch

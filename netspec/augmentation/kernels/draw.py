@@ -1,5 +1,5 @@
-"""Random draws as a function of (seed, epoch, index of the sample, entry, name) and of nothing else: a
-counter-based generator, so that no draw depends on those before it.
+"""Random draws as a function of (seed, epoch, index of the sample, entry, name) and of nothing
+else: a counter-based generator, so that no draw depends on those before it.
 """
 
 from dataclasses import dataclass, replace
@@ -108,8 +108,8 @@ class Draw:
         return np.asarray(np.log(d * made) + np.log1p(-self.unit(f"{name} power")) / alpha)
 
     def noise(self, shape: tuple[int, ...], name: str, *, normal: bool = True) -> Tensor:
-        """Normal numbers, or even ones from [-1, 1), float32, (N, *shape): many for each sample, from
-        a generator of its own.
+        """Normal numbers, or even ones from [-1, 1), float32, (N, *shape): many for each sample,
+        from a generator of its own.
         """
         made = torch.empty(len(self), *shape)
         for row, seed in zip(made, self.words(name).tolist(), strict=True):

@@ -16,14 +16,16 @@ REACH = 3.0
 
 
 def gaussian(sigma: Tensor, radius: int) -> Tensor:
-    """Weights (N, radius + 1) of the middle and of each distance from it; with both sides they sum to 1."""
+    """Weights (N, radius + 1) of the middle and of each distance from it; with both sides they sum
+    to 1.
+    """
     weights = torch.exp(-(torch.arange(radius + 1.0) ** 2) / (2 * sigma[:, None] ** 2))
     return weights / (2 * weights.sum(1, keepdim=True) - 1)
 
 
 def smooth(x: Tensor, sigma: Tensor, most: float) -> Tensor:
-    """Images (N, C, H, W) blurred by a Gaussian of a deviation each, mirrored at the edge. most: the
-    greatest deviation that may come, whatever this batch holds.
+    """Images (N, C, H, W) blurred by a Gaussian of a deviation each, mirrored at the edge. most:
+    the greatest deviation that may come, whatever this batch holds.
     """
     reach = math.ceil(REACH * most)
     for axis in (-1, -2):
@@ -33,8 +35,8 @@ def smooth(x: Tensor, sigma: Tensor, most: float) -> Tensor:
 
 
 def slide(x: Tensor, weights: Tensor, axis: int) -> Tensor:
-    """Each sample convolved with its own weights along an axis: shifted copies added in one order, as a
-    convolution of a whole batch does not promise to.
+    """Each sample convolved with its own weights along an axis: shifted copies added in one order,
+    as a convolution of a whole batch does not promise to.
     """
     radius, size = weights.shape[1] - 1, x.shape[axis]
     pad = (radius, radius, 0, 0) if axis == -1 else (0, 0, radius, radius)

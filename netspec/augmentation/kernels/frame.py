@@ -1,5 +1,5 @@
-"""What moves whole pixels: windows, borders, mirrors, resizing. In: samples of one size or of several;
-out: the same.
+"""What moves whole pixels: windows, borders, mirrors, resizing. In: samples of one size or of
+several; out: the same.
 """
 
 import torch

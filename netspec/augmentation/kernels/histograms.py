@@ -1,5 +1,5 @@
-"""Changes by the histogram of an image: equalisation of the whole and in tiles, stretching. In 256 steps,
-each channel by itself.
+"""Changes by the histogram of an image: equalisation of the whole and in tiles, stretching. In 256
+steps, each channel by itself.
 """
 
 import torch

@@ -1,5 +1,5 @@
-"""Maps of places: from each pixel of a result to where it is read in the image. Coordinates are pixels
-from the middle, x to the right and y down; (N, H, W) each.
+"""Maps of places: from each pixel of a result to where it is read in the image. Coordinates are
+pixels from the middle, x to the right and y down; (N, H, W) each.
 """
 
 from typing import NamedTuple
@@ -153,8 +153,8 @@ def affine(
     scale: Tensor | float = 1.0,
     shear: tuple[Tensor | float, Tensor | float] = (0.0, 0.0),
 ) -> Linear:
-    """Shear, then grow, turn (counterclockwise) and shift an image, about its middle: the map from the
-    result back. degrees and shear in degrees, shift in pixels.
+    """Shear, then grow, turn (counterclockwise) and shift an image, about its middle: the map from
+    the result back. degrees and shear in degrees, shift in pixels.
     """
     one, zero = torch.ones(count, dtype=torch.float64), torch.zeros(count, dtype=torch.float64)
     angle = torch.deg2rad(one * degrees)

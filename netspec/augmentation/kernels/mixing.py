@@ -19,8 +19,8 @@ def blend(batch: Batch, at: Tensor, other: Batch, share: Tensor) -> Batch:
 
 
 def put_shares(batch: Batch, at: Tensor, others: list[Batch], shares: Tensor) -> Batch:
-    """Labels of samples `at` as shares of the classes; shares: of the sample itself, and of all others
-    but the last, which has the rest.
+    """Labels of samples `at` as shares of the classes; shares: of the sample itself, and of all
+    others but the last, which has the rest.
     """
     label = batch.shares()
     if label is None:
@@ -34,7 +34,9 @@ def put_shares(batch: Batch, at: Tensor, others: list[Batch], shares: Tensor) ->
 
 
 def draw_patches(draw: Draw, size: tuple[int, int], share: Tensor) -> Tensor:
-    """(top, left, bottom, right) of rectangles of area 1 - share, in the image's shape, cut at its edge."""
+    """(top, left, bottom, right) of rectangles of area 1 - share, in the image's shape, cut at its
+    edge.
+    """
     whole = torch.tensor(size)
     half = ((1 - share.double()).sqrt()[:, None] * whole / 2).round().long()
     middle = torch.floor(draw.uniform(0, 1, "middle", 2).double() * whole).long()

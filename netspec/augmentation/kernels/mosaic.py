@@ -14,7 +14,9 @@ __all__ = ["lay_out"]
 
 
 class Quarter(NamedTuple):
-    """Where a part lies in the result, and where it is cut from: (top, left) each, and the size, (N, 2)."""
+    """Where a part lies in the result, and where it is cut from: (top, left) each, and the size,
+    (N, 2).
+    """
 
     at: Tensor
     size: Tensor

@@ -1,7 +1,8 @@
-"""A list of augmentations on rows of the data: which further rows are needed, and what becomes of all.
+"""A list of augmentations on rows of the data: which further rows are needed, and what becomes of
+all.
 
-The batch of a list without mixtures is its rows. A mixture needs partners for the samples that it is
-drawn for, made by what stands before it; their rows lie behind those of the batch.
+The batch of a list without mixtures is its rows. A mixture needs partners for the samples that it
+is drawn for, made by what stands before it; their rows lie behind those of the batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +37,9 @@ class Stage(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Rows to read: indices into the data with the pass that they belong to; the stages, last first."""
+    """Rows to read: indices into the data with the pass that they belong to; the stages, last
+    first.
+    """
 
     indices: Indices
     epochs: Indices

@@ -1,5 +1,5 @@
-"""Changes drawn from a list for each sample, by name and strength. The strengths at 1 are those of the
-papers; the pairs of AutoAugment are its authors'.
+"""Changes drawn from a list for each sample, by name and strength. The strengths at 1 are those of
+the papers; the pairs of AutoAugment are its authors'.
 """
 
 from collections.abc import Callable
@@ -68,7 +68,9 @@ def auto_augment(batch: Batch, draw: Draw, probability: float, policy: str) -> B
 
 
 def change(batch: Batch, draw: Draw, which: Tensor, strength: Tensor, limits: Limits) -> Batch:
-    """Each sample changed by one of the list (by index; `invert` comes last), of a strength from 0 to 1."""
+    """Each sample changed by one of the list (by index; `invert` comes last), of a strength from 0
+    to 1.
+    """
     names = (*LIST, "invert")
     signed = strength * draw.sign("sign")
     moving = torch.isin(which, torch.tensor([names.index(name) for name in MOVING]))

@@ -32,7 +32,7 @@ class FieldFacts(NamedTuple):
     missing_count: int = 0
     plain_count: int = 0
 
-    def joined(self, numbers: Array, values: Array) -> "FieldFacts":
+    def join(self, numbers: Array, values: Array) -> "FieldFacts":
         """With some more samples, (n, ...), whose numbers are given."""
         rows = values.reshape(len(values), -1)
         if rows.dtype.kind not in "fiub" or not rows.size:
@@ -70,7 +70,7 @@ def look_at_fields(
     count = 0
     for numbers, rows in chunks(source, whole or source.whole() is not None):
         for name, values in rows.items():
-            found[name] = found[name].joined(numbers, values)
+            found[name] = found[name].join(numbers, values)
         count += len(numbers)
         tick(len(numbers))
     return found, count

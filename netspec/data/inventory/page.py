@@ -48,17 +48,17 @@ def body(found: Inventory, parts: Mapping[str, Source]) -> Iterator[str]:
         counts = "".join(f"<td>{part.counts.get(name, 0):,}" for part in found.parts)
         yield f"<tr><td>{escape(name)}{counts}</tr>"
     yield f"<tr><th>all{''.join(f'<th>{part.samples:,}' for part in found.parts)}</tr></table>"
-    yield from listed("Cannot be read", [f"{path}: {why}" for path, why in found.bad])
-    yield from listed(
+    yield from list_lines("Cannot be read", [f"{path}: {why}" for path, why in found.bad])
+    yield from list_lines(
         "Stand there more than once", [" = ".join(path for *_, path in group) for group in found.copies]
     )
-    yield from listed("Of one value throughout", found.plain)
+    yield from list_lines("Of one value throughout", found.plain)
     for part in found.parts:
         yield f"<h2>{escape(part.name)}</h2>"
         yield from sheet(part, parts[part.name])
 
 
-def listed(title: str, lines: "list[str] | tuple[str, ...]") -> Iterator[str]:
+def list_lines(title: str, lines: "list[str] | tuple[str, ...]") -> Iterator[str]:
     """A list under a title, if there is something to tell."""
     if not lines:
         return

@@ -22,7 +22,7 @@ from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 from netspec.syntax.located import Located, plain
 
-__all__ = ["IGNORED", "Colors", "MaskedFolder", "masked_roles", "open_masked"]
+__all__ = ["IGNORED", "Colors", "MaskedFolder", "mask_roles", "open_masked"]
 
 IGNORED = 255
 """What a pixel counts as whose colour is to be left out: PASCAL VOC's border, and ignore_label mostly."""
@@ -98,7 +98,7 @@ class MaskedFolder(ImageFolder):
         data = read_encoded(path, self.mask_roots)
         with picture_faults(str(path), len(data)):
             image = upright(open_picture(io.BytesIO(data), str(path)))
-            image = resize(indexed(image), self.contract.replace(interpolation="nearest"), str(path))
+            image = resize(to_numbers(image), self.contract.replace(interpolation="nearest"), str(path))
             return classes_of(np.asarray(image), self.colors, path)
 
 
@@ -107,7 +107,7 @@ def unlike(path: Path, mask: tuple[int, ...], image: tuple[int, ...]) -> Excepti
     return fail("NS697", fact, path=str(path))
 
 
-def indexed(image: Image.Image) -> Image.Image:
+def to_numbers(image: Image.Image) -> Image.Image:
     """A mask with numbers, or with colours, but no other form: transparency is left out."""
     if image.mode == "1":
         return image.convert("L").point(lambda value: value // 255)
@@ -125,7 +125,7 @@ def classes_of(pixels: Array, colors: Colors | None, path: Path) -> Array:
     if pixels.ndim == 2 and colors is None:
         return pixels.astype(np.int64)
     if pixels.ndim == 2:
-        return looked_up(pixels.astype(np.int64), colors.numbers if colors else {}, path)
+        return look_up(pixels.astype(np.int64), colors.numbers if colors else {}, path)
     if colors is None or not colors.colors:
         values, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
         most = [str(values[i].tolist()) for i in np.argsort(-counts)]
@@ -138,10 +138,10 @@ def classes_of(pixels: Array, colors: Colors | None, path: Path) -> Array:
     wide = pixels.astype(np.int64)
     packed = (wide[..., 0] << 16) + (wide[..., 1] << 8) + wide[..., 2]
     table = {(r << 16) + (g << 8) + b: label for (r, g, b), label in colors.colors.items()}
-    return looked_up(packed, table, path, colored=True)
+    return look_up(packed, table, path, colored=True)
 
 
-def looked_up(values: Array, table: Mapping[int, int], path: Path, colored: bool = False) -> Array:
+def look_up(values: Array, table: Mapping[int, int], path: Path, colored: bool = False) -> Array:
     """The class of each value. NS697: a value that the table has not."""
     keys = np.array(sorted(table), np.int64)
     labels = np.array([table[int(key)] for key in keys], np.int64)
@@ -228,7 +228,7 @@ def open_masked(
     return source if parts[0] != tops[0] else split_source(source, split)
 
 
-def masked_roles(section: DataSection, root: Path, allow_outside: bool = False) -> tuple[str, ...]:
+def mask_roles(section: DataSection, root: Path, allow_outside: bool = False) -> tuple[str, ...]:
     """The parts that the folder of pictures has."""
     top = existing(resolve_path(section.path or "", root, allow_outside), "folder")
     return tuple(find_roles(top))

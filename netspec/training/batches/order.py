@@ -94,8 +94,8 @@ class Indices:
         return np.empty(0, np.int64)
 
     def epochs(self, position: int, size: int) -> Array:
-        """The passes that so many samples from a position on belong to; of a sample that comes again
-        in its pass another number each time, since random changes follow from it.
+        """The passes that so many samples from a position on belong to; of a sample that comes
+        again in its pass another number each time, since random changes follow from it.
         """
         passes = np.arange(position, position + size) // self.count
         if not self.classes or not size:

@@ -1,5 +1,5 @@
-"""What a net sees in training, as one picture: a row a sample, first as it is, then as several passes
-change it. In: opened data and the training graph; out: pixels.
+"""What a net sees in training, as one picture: a row a sample, first as it is, then as several
+passes change it. In: opened data and the training graph; out: pixels.
 """
 
 from dataclasses import replace

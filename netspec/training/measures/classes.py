@@ -1,5 +1,5 @@
-"""One class out of several, for each sample or place: the confusion matrix and what follows from it.
-In: scores and labels batch by batch; out: plain data.
+"""One class out of several, for each sample or place: the confusion matrix and what follows from
+it. In: scores and labels batch by batch; out: plain data.
 """
 
 from collections.abc import Sequence
@@ -60,8 +60,8 @@ class Classes:
             self.bins.add(shares.max(1).values, right)
 
     def result(self, names: Sequence[str] = ()) -> dict[str, Any]:
-        """Per class precision, recall, F1, support (and overlap, where places are classified); means
-        over the classes that occur among labels or guesses. What is divided by 0 is 0.
+        """Per class precision, recall, F1, support (and overlap, where places are classified);
+        means over the classes that occur among labels or guesses. What is divided by 0 is 0.
         """
         counts = self.matrix.double()
         hits, true, guessed = counts.diagonal(), counts.sum(1), counts.sum(0)

@@ -1,5 +1,5 @@
-"""Several labels at once, each there or not: precision, recall, F1 at a half, average precision. In:
-probabilities and targets batch by batch; out: plain data.
+"""Several labels at once, each there or not: precision, recall, F1 at a half, average precision.
+In: probabilities and targets batch by batch; out: plain data.
 """
 
 from collections.abc import Sequence
