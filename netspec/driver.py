@@ -6,6 +6,7 @@ Each phase takes the findings so far and stops the run where it reported errors.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from netspec.analysis.evidence import disagreement
 from netspec.analysis.expect.budget import expect
@@ -33,6 +34,7 @@ from netspec.syntax.printable import check_names
 from netspec.syntax.reader import read, read_file
 
 __all__ = [
+    "Looked",
     "Program",
     "bare_findings",
     "blames_number",
@@ -48,6 +50,15 @@ __all__ = [
 
 TRAINING = "training "
 """Before the phase, in the name of a view that has losses and metrics."""
+
+
+class Looked(NamedTuple):
+    """What was looked at for some findings: layers, once for each look, and values that variables
+    and defaults added.
+    """
+
+    layers: int
+    values: int = 0
 
 
 @frozen
@@ -262,8 +273,8 @@ def bare_findings(source: Source, reading: Reading) -> list[Diagnostic]:
 
 @no_collection()
 @limit_cost()
-def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[Diagnostic], int]:
-    """The findings, and how many layers were looked at for them."""
+def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[Diagnostic], Looked]:
+    """The findings, and what was looked at for them."""
     diagnostics = Diagnostics(bare=bare)
     resolved = resolve_source(source, diagnostics, reading)
     if resolved is None and any(d.code == "NS209" for d in diagnostics.found) and is_library(source):
@@ -292,7 +303,7 @@ def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[
             lint(resolved, views, diagnostics)
         else:
             check_words(resolved, diagnostics)
-    return one_cause(diagnostics.sorted()), diagnostics.layers
+    return one_cause(diagnostics.sorted()), Looked(diagnostics.layers, diagnostics.values)
 
 
 def homeless(resolved: Resolved, reading: Reading) -> list[Diagnostic]:

@@ -3,6 +3,7 @@ accept alike. Knows no parameter.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import isnan
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Protocol, Union, get_args, get_origin
@@ -92,6 +93,7 @@ class Kind(NamedTuple):
     plural: str = ""
 
 
+@lru_cache(maxsize=256)
 def whole(bounds: Bounds) -> Bounds:
     """The limits of an integer: those given, and 32 bits on a side where none is."""
     low = LEAST if bounds.ge is None and bounds.gt is None else bounds.ge

@@ -168,18 +168,20 @@ class Diagnostic:
 
 class Diagnostics:
     """The findings of one run, in the order they were made. layers: how many were looked at, once
-    for each look: what the run cost.
+    for each look, values: how many variables and defaults added to
+    what is written: what the run cost.
 
     bare: nobody reads them, they are only compared with others: codes, places and facts without
     what else there is to say.
     """
 
-    __slots__ = ("bare", "few", "found", "layers")
+    __slots__ = ("bare", "few", "found", "layers", "values")
 
     def __init__(self, *, bare: bool = False) -> None:
         self.bare = bare
         self.found: list[Diagnostic] = []
         self.layers = 0
+        self.values = 0
         self.few: dict[str, int] = {}
 
     def add(self, diagnostic: Diagnostic) -> None:

@@ -78,8 +78,8 @@ def settle_findings(
     effort: Effort,
 ) -> list[Diagnostic]:
     """The findings with the places and fixes that trials decide, as far as the effort goes."""
-    found, layers = look(source, reading)
-    cost = weight(source, layers, len(found))
+    found, looked = look(source, reading)
+    cost = weight(source, looked.layers, len(found), looked.values)
     check = effort.paying(partial(findings, reading=reading), cost)
     compared = partial(bare_findings, reading=reading)
     if early is not None and (any(fix.edits for d in found for fix in d.fixes) or blames_number(found)):
@@ -142,8 +142,8 @@ def fix_source(source: Source, reading: Reading = PLAIN) -> "Repair":
     """The text with every safe fix made that helps, and what was done."""
     from netspec.repair.autofix import repair
 
-    found, layers = look(source, reading)
-    cost = weight(source, layers, len(found))
+    found, looked = look(source, reading)
+    cost = weight(source, looked.layers, len(found), looked.values)
     return repair(source, found, Effort(REPAIR).paying(partial(findings, reading=reading), cost))
 
 

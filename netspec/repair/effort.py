@@ -15,9 +15,9 @@ __all__ = ["SECOND", "Check", "Effort", "SpentError", "weight"]
 
 SECOND = 1_000_000
 """What all trials of one check may cost, about a second."""
-LAYER, FINDING, UNREAD = 100, 300, 4
-"""What a layer costs, and a finding, where a character of the text costs 1; and what one costs of
-which no layer was read.
+LAYER, FINDING, UNREAD, VALUE = 100, 300, 4, 10
+"""What a layer costs, and a finding, where a character of the text costs 1; what one costs of which
+no layer was read; and what a value that a variable adds.
 """
 
 Check = Callable[[Source], list[Diagnostic]]
@@ -65,8 +65,9 @@ class Effort:
         return paid
 
 
-def weight(source: Source, layers: int, found: int) -> int:
+def weight(source: Source, layers: int, found: int, values: int = 0) -> int:
     """What checking a text costs that has so many layers, blocks unrolled and each phase counted,
-    and so many findings.
+    and so many findings, and to which variables add so many values.
     """
-    return len(source.text) * (1 if layers else UNREAD) + LAYER * layers + FINDING * found
+    read = len(source.text) * (1 if layers else UNREAD)
+    return read + LAYER * layers + FINDING * found + VALUE * values

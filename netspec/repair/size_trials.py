@@ -133,7 +133,7 @@ class Trials:
         self.left -= (len(self.order) - first) // PASSED
         for node in self.graph.nodes[first:]:
             if node in change.layers or any(v in types for v in node.bottoms):
-                self.left -= 1
+                self.left -= 1 + len(node.tops) // PASSED
                 if not self.retype(node, change.layers.get(node, node.layer), types, rules):
                     types.update(dict.fromkeys(node.tops, UNKNOWN))
                     yield node

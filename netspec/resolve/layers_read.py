@@ -76,6 +76,8 @@ def draft(
     given = own.body
     for section in defaults:
         given = with_defaults(given, section.get(cls.type), cls)
+    if given is not own.body:
+        diagnostics.values += sum(len(each.items) for each in given.mapping.values())
     layer = read_layer(
         f"{cls.type} {entry.name}", cls, own._replace(body=given), dialect, diagnostics, kind.span
     )

@@ -6,9 +6,11 @@ findings.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
 from typing import Any, TypeVar
 
-from netspec.diagnostics.model import Diagnostics
+from netspec.diagnostics.model import Diagnostic, Diagnostics
 from netspec.kinds import Bounds, Reject, Schema, is_nan
 from netspec.record import Record
 from netspec.source import Span
@@ -17,6 +19,10 @@ from netspec.syntax.located import Located
 __all__ = ["as_json", "as_text", "read_record", "word"]
 
 R = TypeVar("R", bound=Record)
+MOST, FEW, MANY = 200, 10, 2_000
+"""Findings on one tree that are told, and behind MANY others: a variable puts a list of any length
+into each of many layers. The last is told with the number of those that were spared.
+"""
 
 
 def read_record(
@@ -61,21 +67,36 @@ def word(
     what: its name in messages; anchor: where a missing key is reported; known: further keys that
     would be right; notes: on a wrong one.
     """
-    from netspec.resolve.json_schema.judge import faults
+    from netspec.resolve.json_schema.judge import count, faults
     from netspec.resolve.messages.schema import RANGES, Subject, misspelt, word_error
 
     subject = Subject(what, anchor, known, notes)
-    errors = sorted(faults(schema, as_json(body)), key=lambda e: [str(step) for step in e.absolute_path])
+    most = MOST if len(diagnostics) < MANY else FEW
+    errors, more = faults(schema, as_json(body))
     mistyped = {e.absolute_path for e in errors if e.validator == "type"}
     errors = [e for e in errors if e.validator not in RANGES or e.absolute_path not in mistyped]
     meant = misspelt(errors, subject)
-    found = {(d.span, d.identity): d for error in errors for d in word_error(error, body, subject, meant)}
-    for diagnostic in found.values():
-        diagnostics.add(diagnostic)
+    worded = (d for error in errors for d in word_error(error, body, subject, meant))
+    found = {(d.span, d.identity): d for d in islice(worded, most)}
+    spared = sum(map(count, errors)) + more - most
+    diagnostics.found += with_spared(list(found.values()), spared)
     if not errors:
         diagnostics.error(
             "NS901", f"netspec refuses this {what}, its JSON Schema does not: {as_json(body)!r}", body.span
         )
+
+
+def with_spared(found: list[Diagnostic], spared: int) -> list[Diagnostic]:
+    """The findings, one of the kind of the last with how many more there were: the first at its
+    place, where they become one.
+    """
+    if spared <= 0:
+        return found
+    last = found[-1]
+    at = [i for i, d in enumerate(found) if (d.code, d.span, d.cause) == (last.code, last.span, last.cause)]
+    note = f"and {spared + len(at) - 1:,} more of this kind"
+    found[at[0]] = replace(found[at[0]], notes=(*found[at[0]].notes, note))
+    return found
 
 
 def as_json(tree: Located) -> Any:

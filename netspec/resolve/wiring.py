@@ -45,6 +45,8 @@ class Scope:
     items: tuple[Item, ...] = ()
 
 
+MOST_TOPS = 200
+"""Tops of one layer of which it is said that they are made a second time."""
 NAMESAKES = 16
 """Second layers of a name for which it is asked which of the two is odd: each question looks at all
 layers beside them.
@@ -388,14 +390,15 @@ class Builder:
         """A top may repeat an earlier name only in place: as one of the layer's own bottoms. A
         layer's name given twice is said already.
         """
+        own, implied = set(draft.fields.bottom), {b.name for b in bottoms if not draft.fields.bottom}
+        said = "top" not in draft.places and draft.name in self.nodes
+        told = 0
         for i, name in enumerate(tops):
             local = name.removeprefix(scope.prefix)
-            in_place = local in draft.fields.bottom or (
-                not draft.fields.bottom and any(b.name == name for b in bottoms)
-            )
-            said = "top" not in draft.places and draft.name in self.nodes
-            if name in self.made and not in_place and not said and not self.is_declared(draft, name, scope):
+            free = name not in self.made or local in own or name in implied
+            if not free and not said and told < MOST_TOPS and not self.is_declared(draft, name, scope):
                 first = self.made[name]
+                told += 1
                 self.diagnostics.add(
                     Diagnostic(
                         "NS204",

@@ -79,6 +79,7 @@ def expand(
         )
     for each in deep:
         items = work.set_inside(items, each._replace(value=variables.fill(each.value, diagnostics)))
+    diagnostics.values += variables.added[0]
     return Spec(source, root, items, folder, Blocks(blocks, frozenset(work.seen), not files.failed))
 
 

@@ -95,9 +95,9 @@ class Variables:
                 why=text,
                 sources=self.sources(text),
             )
-        filled = place(value)
+        filled, sources = place(value), self.sources(text)
         for part in filled.walk():
-            part.span, part.used, part.why, part.sources = tree.span, self.used, text, self.sources(text)
+            part.span, part.used, part.why, part.sources = tree.span, self.used, text, sources
         return filled
 
     def count(self, value: object) -> None:

@@ -86,6 +86,53 @@ def costs_little(folder: Path, text: str, seconds: float) -> str:
     return out
 
 
+def use_list(value: str, rows: list[str], above: str = "") -> str:
+    """A short spec whose variable a is a long list, and layers that take it."""
+    head = f"input: {{data: [N, 3, 8, 8]}}\nvars: {{d: {{p: 1, q: 2}}, a: '{value}'}}\n{above}layers:\n"
+    return head + "".join(f"  - {{{row}}}\n" for row in rows)
+
+
+def repeat_row(row: str, times: int = 3) -> list[str]:
+    return [f"name: r{i}, bottom: data, {row}" for i in range(times)]
+
+
+BLOCK = """blocks:
+  u:
+    vars: {c: 1}
+    layers:
+      - {name: s, type: Slice, slice_point: $a}
+      - {name: t, type: Convolution, num_output: 3, kernel_size: $a}
+"""
+DEFAULTS = "defaults: {Slice: {slice_point: $a}}\n"
+KEYS = "{" + ", ".join(f"kx{i}: 1" for i in range(1000)) + "}"
+LISTS = {
+    "numbers": use_list("${[1] * 50000}", repeat_row("type: Slice, slice_point: $a")),
+    "texts": use_list('${["x"] * 50000}', repeat_row("type: Slice, slice_point: $a")),
+    "lists": use_list("${[[1] * 300] * 250}", repeat_row("type: Slice, slice_point: $a")),
+    "mappings": use_list("${[d] * 20000}", repeat_row("type: InnerProduct, num_output: 3, param: $a")),
+    "blocks": use_list("${[1] * 3000}", ["name: x, block: u, repeat: 40, vars: {c: $i}"], BLOCK),
+    "dims": use_list("${[0.5] * 70000}", repeat_row("type: Reshape, shape: {dim: $a}")),
+    "windows": use_list("${[1] * 70000}", repeat_row("type: Convolution, num_output: 3, kernel_size: $a")),
+    "shapes": use_list("${[[1] * 10] * 8000}", ["name: r, type: Input, shape: $a"]),
+    "tops": use_list('${["x"] * 70000}', repeat_row("type: Slice, top: $a")),
+    "defaults": use_list("${[1] * 24000}", repeat_row("type: Slice", 50), DEFAULTS),
+    "keys": use_list("1", repeat_row("type: InnerProduct, num_output: 3, weight_filler: $e", 90)).replace(
+        "vars: {", f"vars: {{e: {KEYS}, "
+    ),
+}
+"""Short texts whose variables add values in any number."""
+FAST = ("numbers", "texts")
+EACH_LIST = [pytest.param(each, marks=() if each in FAST else pytest.mark.slow) for each in LISTS]
+
+
+@pytest.mark.parametrize("what", EACH_LIST)
+def test_check_of_long_lists_costs_little(what: str, tmp_path: Path) -> None:
+    out = costs_little(tmp_path, LISTS[what], SIZES[2000])
+    assert len(out) < 100_000
+    if what == "texts":
+        assert out.count("and 49,999 more of this kind") == 3
+
+
 @BY_SIZE
 @pytest.mark.parametrize("what", CHAINS)
 def test_check_of_many_layers_costs_little(what: str, layers: int, tmp_path: Path) -> None:

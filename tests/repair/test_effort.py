@@ -2,6 +2,8 @@
 
 import pytest
 
+from netspec.driver import look
+from netspec.read_options import PLAIN
 from netspec.repair.effort import Effort, SpentError, weight
 from netspec.source import Source
 
@@ -48,3 +50,13 @@ def test_what_a_check_weighs() -> None:
     text = Source("a", "x" * 50)
     assert weight(text, 0, 0) == 4 * 50
     assert weight(text, 3, 2) == 50 + 300 + 600
+    assert weight(text, 3, 2, 7) == 50 + 300 + 600 + 70
+
+
+def test_values_that_variables_and_defaults_add_are_counted() -> None:
+    head = "input: {data: [N, 3]}\nvars: {a: '${[1] * 40}'}\n"
+    slices = "layers:\n  - {name: r, type: Slice%s}\n  - {name: s, type: Slice%s}\n"
+    said, given = slices % ((", slice_point: $a",) * 2), slices % ("", "")
+    defaults = "defaults: {Slice: {slice_point: $a}}\n"
+    for text, values in ((head + given, 40), (head + said, 120), (head + defaults + given, 160)):
+        assert look(Source("a", text), PLAIN)[1].values == values

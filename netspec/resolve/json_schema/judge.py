@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 from netspec.kinds import Schema
 
-__all__ = ["WORDS", "Fault", "faults", "faults_by_jsonschema", "own_faults"]
+__all__ = ["WORDS", "Answer", "Fault", "count", "faults", "faults_by_jsonschema", "own_faults"]
 
 Path = tuple[str | int, ...]
+MOST = 1_000
+"""Faults of one value that are kept; a list may have one for each of its items."""
 
 
 class Fault(NamedTuple):
@@ -58,20 +60,36 @@ class Asked:
         return hash(self.key)
 
 
-def faults(schema: Schema, value: Any) -> list[Fault]:
+class Answer(NamedTuple):
+    """Faults by the place that they are at, and how many more there are, each unknown key counted."""
+
+    faults: list[Fault]
+    more: int = 0
+
+
+def faults(schema: Schema, value: Any) -> Answer:
     """The faults of a value."""
     return answer(Asked(schema, value))
 
 
 @lru_cache(maxsize=64)
-def answer(asked: Asked) -> list[Fault]:
+def answer(asked: Asked) -> Answer:
     """The same: thousands of layers may have one fault. What is kept holds its schema, so no other
     gets its id.
     """
     try:
-        return faults_by_jsonschema(asked.schema, asked.value)
+        found = faults_by_jsonschema(asked.schema, asked.value)
     except ModuleNotFoundError:
-        return own_faults(asked.schema, asked.value)
+        found = own_faults(asked.schema, asked.value)
+    found.sort(key=lambda fault: [str(step) for step in fault.absolute_path])
+    return Answer(found[:MOST], sum(map(count, found[MOST:])))
+
+
+def count(fault: Fault) -> int:
+    """How many findings a fault may lead to."""
+    if fault.validator != "additionalProperties":
+        return 1
+    return len(further(fault.schema, fault.instance))
 
 
 def faults_by_jsonschema(schema: Schema, value: Any) -> list[Fault]:

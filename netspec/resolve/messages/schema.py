@@ -3,7 +3,7 @@ out. Knows no layer type.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -41,17 +41,18 @@ class Subject(NamedTuple):
     notes: Callable[[str], tuple[str, ...]] | None = None
 
 
-def word_error(error: Fault, body: Located, subject: Subject, meant: set[str]) -> list[Diagnostic]:
+def word_error(error: Fault, body: Located, subject: Subject, meant: set[str]) -> Iterator[Diagnostic]:
     """The findings of one schema error about `body`; keys in `meant` are there, misspelt. A value
     that an expression made is marked so.
     """
     found = word_findings(error, body, subject, meant)
     if not is_computed(follow(body, error.absolute_path)):
-        return found
-    return [replace(d, evidence=d.evidence or Computed()) for d in found]
+        yield from found
+    else:
+        yield from (replace(d, evidence=d.evidence or Computed()) for d in found)
 
 
-def word_findings(error: Fault, body: Located, subject: Subject, meant: set[str]) -> list[Diagnostic]:
+def word_findings(error: Fault, body: Located, subject: Subject, meant: set[str]) -> Iterable[Diagnostic]:
     """The findings in words."""
     at, where = follow(body, error.absolute_path), place_name(error.absolute_path, subject.what)
     keyword, value = error.validator, error.instance
@@ -121,10 +122,10 @@ def list_known_keys(error: Fault, subject: Subject) -> list[str]:
     return [*error.schema.get("properties", {}), *(() if error.absolute_path else subject.known)]
 
 
-def unknown_keys(error: Fault, at: Located, where: str, subject: Subject) -> list[Diagnostic]:
+def unknown_keys(error: Fault, at: Located, where: str, subject: Subject) -> Iterator[Diagnostic]:
     known = list_known_keys(error, subject)
     notes = None if error.absolute_path else subject.notes
-    return [unknown_key(key, at, known, where, notes) for key in error.instance if key not in known]
+    return (unknown_key(key, at, known, where, notes) for key in error.instance if key not in known)
 
 
 def unknown_key(
