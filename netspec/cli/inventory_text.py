@@ -106,7 +106,7 @@ def as_values(found: "Inventory") -> dict[str, Any]:
     ]
     return {
         "parts": parts,
-        "bad": [{"path": path, "why": why} for path, why in found.bad],
+        "bad": [each._asdict() for each in found.bad],
         "copies": copies,
         "plain": list(found.plain),
     }

@@ -86,8 +86,8 @@ def beside(
     """The result of a training with what was not said before it: `found`, and what was noticed
     since `said` was.
     """
-    known = {each.fact for each in said}
+    known = {each.identity for each in said}
     sources = (feeds.train, feeds.val, feeds.test)
     since = [each for source in sources if source is not None for each in source.remarks()]
-    new = {each.fact: each for each in since if each.fact not in known}
+    new = {each.identity: each for each in since if each.identity not in known}
     return replace(result, findings=(*found, *new.values(), *result.findings))

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from netspec.data.inventory.cache import NAME, read_cache
-from netspec.data.inventory.pictures import Picture, find_colors, words_of
-from netspec.data.inventory.take import READERS, Inventory, folder_behind, judge, take_inventory
+from netspec.data.inventory.pictures import Picture, find_colors
+from netspec.data.inventory.take import READERS, Bad, Inventory, folder_behind, judge, take_inventory
 from netspec.data.source import MEMORY, Array, Source, Subset
 from netspec.data.sources.image_folder import ImageFolder
 from netspec.diagnostics import Diagnostic, SpecError, fail
@@ -56,12 +56,12 @@ def look_through(
             for start in range(0, len(numbers), STEP):
                 pictures |= decode_files(folder, numbers[start : start + STEP], pictures)
                 tick(len(numbers[start : start + STEP]))
-    bad = tuple((path, each.fault) for path, each in pictures.items() if each.fault)
+    bad = tuple(Bad(path, each.code, each.fault) for path, each in pictures.items() if each.fault)
     skipped = {path for part in found.parts if part.name in skipping for path in part.pictures}
-    refuse_bad(found._replace(bad=tuple(each for each in bad if each[0] not in skipped)))
+    refuse_bad(found._replace(bad=tuple(each for each in bad if each.path not in skipped)))
     kept = {name: without(source, folders.get(name), pictures) for name, source in sources.items()}
     said = [*judge(found._replace(bad=())), *([tell_skipped(found, bad)] if bad else [])]
-    return Looked(kept, tuple(path for path, _ in bad), pictures, tuple(said))
+    return Looked(kept, tuple(each.path for each in bad), pictures, tuple(said))
 
 
 def refuse_bad(found: Inventory) -> None:
@@ -94,7 +94,7 @@ def decode_files(folder: ImageFolder, numbers: Array, known: Mapping[str, Pictur
         try:
             low, high, plain = find_colors(folder.check(number))
         except SpecError as error:
-            return path, known[path]._replace(fault=words_of(error))
+            return path, known[path].blame(error)
         return path, known[path]._replace(low=low, high=high, plain=plain)
 
     with ThreadPoolExecutor(READERS, "look") as pool:
@@ -116,10 +116,10 @@ def without(
     return Subset(source, np.flatnonzero(sound))
 
 
-def tell_skipped(found: Inventory, bad: Sequence[tuple[str, str]]) -> Diagnostic:
+def tell_skipped(found: Inventory, bad: Sequence[Bad]) -> Diagnostic:
     """NS691: the files that a training goes on without."""
     total = sum(len(part.pictures) for part in found.parts)
-    notes = [f"{path}: {why}" for path, why in bad[:LISTED]]
+    notes = [f"{each.path}: {each.why}" for each in bad[:LISTED]]
     if len(bad) > LISTED:
         notes.append(f"and {len(bad) - LISTED:,} more, in the run's log")
     fact = f"{len(bad):,} of {total:,} pictures, `on_error: skip` leaves them out"

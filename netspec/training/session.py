@@ -101,7 +101,7 @@ def train_program(
         raise fail("NS675", fact, path=str(run), notes=notes)
     if made.feeds.train is not None:
         compare_names(program, made.feeds.train.classes or (), progress)
-    found = tuple(data_findings(made.feeds, program.training_graph("train")))
+    found = (*made.looked.findings, *data_findings(made.feeds, program.training_graph("train")))
     unheard = tell(found, progress)
     foretold(program, made.job, progress)
     if made.left_out and progress is not None:
@@ -110,8 +110,6 @@ def train_program(
         for name, values in made.class_weights.items():
             weights = f"{min(values):.3g} to {max(values):.3g}"
             progress.say(f"{name}: classes weigh {weights}, so that each counts alike")
-    if made.looked.findings and progress is not None:
-        progress.say(render(list(made.looked.findings), color=False))
     prepare(run, resume)
     if made.looked.pictures:
         write_cache(run / NAME, made.looked.pictures)

@@ -31,7 +31,8 @@ def test_a_vector_of_scores(shape: tuple[int, ...], vector: bool) -> None:
 
 def test_few_scores() -> None:
     assert output(np.float32(3), ["a"], 5) == top(("a", 0, 3.0))
-    assert output(np.array([7.0]), [], 5) == top(("0", 0, 7.0))
+    assert output(np.array([7.0]), [], 5) == {"shape": [1], "values": [7.0]}
+    assert output(np.array([0.25, 0.75]), [], 1) == top(("1", 1, 0.75))
     assert output(np.array([2, 9]), ["a", "b"], 1) == top(("b", 1, 9.0))
 
 

@@ -101,7 +101,7 @@ def test_damage_in_the_middle_is_seen_by_decoding(tmp_path: Path) -> None:
     data[len(data) // 2] ^= 0xFF
     (place / "cat" / "0.png").write_bytes(data)
     assert looked(place).bad == ()
-    assert [path for path, _ in looked(place, decoding=True).bad] == [str(place / "cat/0.png")]
+    assert [each.path for each in looked(place, decoding=True).bad] == [str(place / "cat/0.png")]
 
 
 def test_copies_are_told_where_they_mislead(tmp_path: Path) -> None:

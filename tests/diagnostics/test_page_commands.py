@@ -97,12 +97,12 @@ def run(*words: str) -> list[str]:
     return raised + re.findall(r"\[(NS\d{3})\]", result.output)
 
 
-def image(path: Path, size: tuple[int, int] = (8, 8)) -> None:
+def image(path: Path, size: tuple[int, int] = (8, 8), light: int = 90) -> None:
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.new("RGB", size, (9, 8, 7))
-    picture.putpixel((0, 0), (90, 80, 70))
+    picture.putpixel((0, 0), (light, 80, 70))
     picture.save(path)
 
 
@@ -115,13 +115,30 @@ def idx(path: Path, values: np.ndarray) -> None:
 
 
 def photos(folder: Path) -> None:
-    for name in ("cat/a.png", "dog/b.png"):
-        image(folder / "photos" / name)
+    for light, name in ((90, "cat/a.png"), (200, "dog/b.png")):
+        image(folder / "photos" / name, light=light)
+
+
+def copied_photo(folder: Path) -> None:
+    photos(folder)
+    image(folder / "photos/dog/c.png")
 
 
 def broken_photo(folder: Path) -> None:
     photos(folder)
     (folder / "photos/cat/a.png").write_bytes(b"\x89PNG\r\n\x1a\nand no more")
+
+
+def one_broken_photo(folder: Path) -> None:
+    broken_photo(folder)
+    image(folder / "photos/cat/c.png", (9, 9))
+    image(folder / "photos/dog/d.png", (7, 7))
+
+
+def masks_without_a_class(folder: Path) -> None:
+    for name in ("a", "b"):
+        image(folder / "photos" / f"{name}.png")
+        image(folder / "masks" / f"{name}.png")
 
 
 def huge_photo(folder: Path) -> None:
@@ -360,6 +377,9 @@ GIVEN: dict[str, Callable[[Path], None]] = {
     "NS663": other_class,
     "NS664": unpacked,
     "NS668": one_birch,
+    "NS669": copied_photo,
+    "NS691": one_broken_photo,
+    "NS697": masks_without_a_class,
     "NS674": begun,
     "NS684": trained,
     "NS685": model,

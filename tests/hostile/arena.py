@@ -113,6 +113,7 @@ def child(
 ) -> None:
     """The child's whole life: bounds, the watch, the command or job, the report."""
     os.chdir(folder)
+    sys.dont_write_bytecode = True  # Python's own files are nobody's offence
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder.parent / f"{folder.name}.tmp")
     os.makedirs(tempfile.tempdir, exist_ok=True)
     out = os.open(words, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

@@ -17,7 +17,7 @@ from netspec.diagnostics import SpecError
 from netspec.file_reading import open_in
 from netspec.resolve.sections.image import ImageContract
 
-__all__ = ["Picture", "find_colors", "look_at", "words_of"]
+__all__ = ["Picture", "find_colors", "look_at"]
 
 END = 1 << 10
 """Bytes at either end that tell files of one length apart, and whether a file was cut short."""
@@ -29,7 +29,8 @@ class Picture(NamedTuple):
 
     size: bytes; time: of its last change, in ns; mark: a checksum of its size and both its ends.
     low, high: the least and greatest value of its pixels, None where they were not looked at.
-    plain: all pixels have one colour. fault: why it cannot be read, else empty.
+    plain: all pixels have one colour. fault: why it cannot be read, and code: of the finding that says
+    so; else empty.
     """
 
     size: int = 0
@@ -43,6 +44,12 @@ class Picture(NamedTuple):
     high: int | None = None
     plain: bool = False
     fault: str = ""
+    code: str = ""
+
+    def blame(self, error: SpecError) -> "Picture":
+        """The same, with why it cannot be read."""
+        found = error.diagnostics[0]
+        return self._replace(fault=found.fact, code=found.code)
 
     @property
     def decoded(self) -> bool:
@@ -66,7 +73,7 @@ def look_at(
                 return known
             return look_into(file, Picture(stat.st_size, stat.st_mtime_ns), str(path), decoding)
     except OSError as error:
-        return Picture(fault=words_of(reading_error(path, error)))
+        return Picture().blame(reading_error(path, error))
 
 
 def look_into(file: BinaryIO, found: Picture, name: str, decoding: bool) -> Picture:
@@ -87,7 +94,7 @@ def look_into(file: BinaryIO, found: Picture, name: str, decoding: bool) -> Pict
             low, high, plain = find_colors(decode(file.read(), ImageContract(color="rgb"), name))
             found = found._replace(low=low, high=high, plain=plain)
     except SpecError as error:
-        return found._replace(fault=words_of(error))
+        return found.blame(error)
     return found
 
 
@@ -106,8 +113,3 @@ def find_colors(pixels: Array) -> tuple[int, int, bool]:
     """The least and the greatest value of pixels (C, h, w), and whether they all are of one colour."""
     low, high = pixels.min((1, 2)), pixels.max((1, 2))
     return int(low.min()), int(high.max()), bool(np.array_equal(low, high))
-
-
-def words_of(error: SpecError) -> str:
-    """The fact of an error, without its place."""
-    return error.diagnostics[0].fact

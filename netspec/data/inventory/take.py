@@ -20,7 +20,7 @@ from netspec.data.sources.image_folder import ImageFolder
 from netspec.diagnostics import Diagnostic
 from netspec.file_reading import open_in
 
-__all__ = ["READERS", "Inventory", "Part", "folder_behind", "judge", "take_inventory"]
+__all__ = ["READERS", "Bad", "Inventory", "Part", "folder_behind", "judge", "take_inventory"]
 
 READERS = 8
 LISTED = 20
@@ -47,13 +47,21 @@ class Part(NamedTuple):
     pictures: Mapping[str, Picture]
 
 
+class Bad(NamedTuple):
+    """A file that cannot be read, the code of the finding that says so, and why."""
+
+    path: str
+    code: str
+    why: str
+
+
 class Inventory(NamedTuple):
-    """What some data hold. bad: files that cannot be read and why; copies: groups of files with the same
+    """What some data hold. copies: groups of files with the same
     content, each with (part, class, path); plain: files or samples of one colour, or one value.
     """
 
     parts: tuple[Part, ...]
-    bad: tuple[tuple[str, str], ...]
+    bad: tuple["Bad", ...]
     copies: tuple[tuple[tuple[str, str, str], ...], ...]
     plain: tuple[str, ...]
 
@@ -87,7 +95,12 @@ def take_inventory(
         )
     return Inventory(
         tuple(made),
-        tuple((path, each.fault) for part in made for path, each in part.pictures.items() if each.fault),
+        tuple(
+            Bad(path, each.code, each.fault)
+            for part in made
+            for path, each in part.pictures.items()
+            if each.fault
+        ),
         tuple(find_copies(parts, made)),
         tuple(find_plain(parts, made)),
     )
@@ -178,14 +191,15 @@ def find_plain(parts: Mapping[str, Source], made: Sequence[Part]) -> Iterator[st
 
 def judge(found: Inventory) -> list[Diagnostic]:
     """What an inventory has to say against the data: NS647 for all files that cannot be read, in one
-    finding; NS669 for pictures that stand under two classes or in two parts.
+    finding (NS648 for those that are too large, NS642, NS643 for those that may not or cannot be
+    opened); NS669 for pictures that stand under two classes or in two parts.
     """
     said = []
-    if found.bad:
-        path = found.parts[0].source
-        total = sum(len(part.pictures) for part in found.parts)
-        fact = f"{len(found.bad):,} of {total:,} pictures"
-        said.append(Diagnostic("NS647", fact, path=path, notes=tuple(list_files(found.bad))))
+    total = sum(len(part.pictures) for part in found.parts)
+    for code in dict.fromkeys(each.code for each in found.bad):
+        bad = [each for each in found.bad if each.code == code]
+        fact = f"{len(bad):,} of {total:,} pictures"
+        said.append(Diagnostic(code, fact, path=found.parts[0].source, notes=tuple(list_files(bad))))
     torn = [group for group in found.copies if len({each[:2] for each in group}) > 1]
     if torn:
         fact = f"{len(torn):,} {'picture stands' if len(torn) == 1 else 'pictures stand'} in two places"
@@ -196,9 +210,9 @@ def judge(found: Inventory) -> list[Diagnostic]:
     return said
 
 
-def list_files(bad: Sequence[tuple[str, str]]) -> Iterator[str]:
+def list_files(bad: Sequence[Bad]) -> Iterator[str]:
     """A line for each of the first, and how many more there are."""
-    for path, why in islice(bad, LISTED):
-        yield f"{path}: {why}"
+    for each in islice(bad, LISTED):
+        yield f"{each.path}: {each.why}"
     if len(bad) > LISTED:
         yield f"and {len(bad) - LISTED:,} more: `netspec data --json` lists them all"

@@ -50,9 +50,9 @@ SOURCES = (
     "npz",
     "hdf5",
     "lmdb",
-    "text",
     "sequences",
     "table",
+    "text",
 )
 """Names of data sources; beside them there is python:module:Class."""
 
