@@ -285,7 +285,7 @@ class Training:
 
     def is_improved(self, metrics: Mapping[str, float]) -> bool:
         """Whether a test is better than the best: by the first metric that is not a loss (more is
-        better), else by the loss.
+        better), where that is the same or there is none, by the loss.
 
         One with a loss that is not finite is never better, whatever its metrics.
 
@@ -297,9 +297,21 @@ class Training:
         name = next((name for name in metrics if name not in self.job.losses), None)
         if name is None and not self.team.alone:
             return False
-        new, sign = (metrics[name], 1) if name else (metrics.get("loss", math.nan), -1)
-        old = self.best.get(name or "loss")
-        return math.isfinite(new) and (old is None or sign * (new - old) > ROUNDING * abs(old))
+        by_metric = self.compare(metrics, name, 1) if name is not None else 0
+        return (by_metric or (self.compare(metrics, "loss", -1) if self.team.alone else 0)) > 0
+
+    def compare(self, metrics: Mapping[str, float], name: str, sign: int) -> int:
+        """1 where a number is better than that of the best test, -1 where it is worse, 0 where the
+        two are the same but for rounding. sign: 1 where more is better.
+        """
+        new, old = metrics.get(name, math.nan), self.best.get(name)
+        if not math.isfinite(new):
+            return -1
+        if old is None:
+            return 1
+        if abs(new - old) <= ROUNDING * abs(old):
+            return 0
+        return sign if new > old else -sign
 
     def show(self) -> None:
         """Log the training's loss, rate, speed and metrics."""

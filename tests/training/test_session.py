@@ -158,6 +158,16 @@ def test_a_loss_that_is_not_finite_is_never_best(tmp_path: Path) -> None:
     assert training.is_improved({"loss": 1.0, "accuracy": 0.1})
 
 
+def test_of_equal_metrics_the_smaller_loss_is_better(tmp_path: Path) -> None:
+    """Small validation data are often told without a fault long before the training is done."""
+    training = loop.Training(session(program(), CPU).job, tmp_path, CPU, Interrupt(), Silent())
+    training.best = {"accuracy": 0.9, "loss": 0.5}
+    assert training.is_improved({"accuracy": 0.9, "loss": 0.4})
+    assert not training.is_improved({"accuracy": 0.9, "loss": 0.5})
+    assert not training.is_improved({"accuracy": 0.8, "loss": 0.1})
+    assert training.is_improved({"accuracy": 0.95, "loss": 0.7})
+
+
 def test_runs_of_one_second_and_the_latest_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.strftime", lambda form: "2026-11-29T12-00-00")
     made = []
