@@ -1,4 +1,4 @@
-"""Changes of tokens along a line: Shuffle, Replace, Drop."""
+"""Changes of tokens along a line: Shuffle, Replace, Drop; of letters as one-hot maps: ReverseComplement."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from netspec.augmentation.kernels.draw import Draw
 
-__all__ = ["Drop", "Replace", "Shuffle"]
+__all__ = ["Drop", "Replace", "ReverseComplement", "Shuffle"]
 
 
 class Shuffle(SequenceChange, type="Shuffle", takes=("tokens",), moves=True):
@@ -75,3 +75,24 @@ class Drop(SequenceChange, type="Drop", takes=("tokens",), moves=True):
         yield accepts("{}", "N,20 -> N,20")
         yield accepts("{share: 0.5, fill: 3}", "N,7 -> N,7")
         yield rejects("{share: 1}", "N,20", code="NS106", at="share")
+
+
+class ReverseComplement(SequenceChange, type="ReverseComplement", takes=("signal",)):
+    """Read DNA or RNA from the other strand: turned, and each letter its partner (A with T or U, C with
+    G). Which strand was written down says nothing about what binds there.
+
+    y_{c, t} = x_{3 - c, T - 1 - t},  channels A, C, G, T     (Shrikumar, Greenside, Kundaje 2017)
+    """
+
+    probability: float = param(default=0.5, ge=0, le=1, doc="share of the samples that it changes")
+
+    def change(self, x: "Tensor", draw: "Draw") -> "Tensor":
+        from netspec.augmentation.kernels.sequences import read_other_strand
+
+        return read_other_strand(x)
+
+    @staticmethod
+    def examples() -> Iterator[Example]:
+        yield accepts("{}", "N,4,101 -> N,4,101")
+        yield accepts("{probability: 0.3}", "N,4,7 -> N,4,7")
+        yield rejects("{probability: 2}", "N,4,7", code="NS106", at="probability")

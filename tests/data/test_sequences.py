@@ -140,3 +140,13 @@ def test_deepbind_learns_from_a_file(tmp_path: Path) -> None:
     spec += "  solver: {base_lr: 0.01, max_iter: 3, random_seed: 1}\n"
     program = driver.load_source(Text(str(tmp_path / "net.yaml"), spec))
     assert np.isfinite(train_program(program, tmp_path / "run", device="cpu").loss)
+
+
+def test_the_other_strand_reads_partners_from_the_other_end(tmp_path: Path) -> None:
+    """AAGT from the other strand is ACTT; an unknown letter stays one."""
+    from netspec.augmentation.kernels.sequences import read_other_strand
+
+    torch = pytest.importorskip("torch")
+    text = ">a\nAAGT\n>b\nNCGN\n"
+    turned = read_other_strand(torch.from_numpy(data_of(opened(tmp_path, text)))).numpy()
+    np.testing.assert_array_equal(turned, data_of(opened(tmp_path, ">a\nACTT\n>b\nNCGN\n", "y.fa")))

@@ -4,8 +4,18 @@ import torch
 from torch import Tensor
 
 from netspec.augmentation.kernels.draw import Draw
+from netspec.diagnostics import fail
 
-__all__ = ["add_noise", "change_speed", "drop", "hide_bands", "replace", "shift_time", "shuffle"]
+__all__ = [
+    "add_noise",
+    "change_speed",
+    "drop",
+    "hide_bands",
+    "read_other_strand",
+    "replace",
+    "shift_time",
+    "shuffle",
+]
 
 
 def shuffle(x: Tensor, draw: Draw, window: float) -> Tensor:
@@ -25,6 +35,16 @@ def drop(x: Tensor, draw: Draw, share: float, fill: int) -> Tensor:
     gone = draw.chance(share, "chosen", x.shape[1]).to(x.device)
     order = gone.long().argsort(dim=1, stable=True)
     return x.gather(1, order).masked_fill(gone.gather(1, order), fill)
+
+
+def read_other_strand(x: Tensor) -> Tensor:
+    """One-hot maps (N, 4, T) in the order A, C, G, T, from the other end with each letter's partner.
+    Raises SpecError NS661 for another number of channels.
+    """
+    if x.ndim != 3 or x.shape[1] != 4:
+        fact = f"ReverseComplement takes the channels A, C, G, T: samples are {list(x.shape[1:])}"
+        raise fail("NS661", fact)
+    return x.flip(1, 2)
 
 
 def add_noise(x: Tensor, draw: Draw, snr: tuple[float, float]) -> Tensor:
