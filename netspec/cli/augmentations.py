@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.layers import vocabulary_of
-from netspec.cli.options import code_option
+from netspec.cli.options import code_option, plugin_option, unknown_name
 
 if TYPE_CHECKING:
     from netspec.augmentation.definition import Augmentation
@@ -15,13 +15,7 @@ __all__ = ["command"]
 
 @click.command("augmentations")
 @click.argument("type_", metavar="[TYPE]", required=False)
-@click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    metavar="FILE",
-    help="Also the types of this Python file, which runs.",
-)
+@plugin_option
 @code_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with the schema of the parameters.")
 def command(type_: str | None, plugins: tuple[str, ...], allow_code: bool, as_json: bool) -> None:
@@ -46,16 +40,10 @@ def command(type_: str | None, plugins: tuple[str, ...], allow_code: bool, as_js
 
 def find_type(name: str, every: "list[type[Augmentation]]") -> "type[Augmentation]":
     """The type of that name, in any case; a usage error with the nearest names for any other."""
-    from netspec.diagnostics.suggest import nearest
 
     cls = next((cls for cls in every if cls.type.lower() == name.lower()), None)
     if cls is None:
-        near = nearest(name, [cls.type for cls in every])
-        if near:
-            hint = f" Did you mean {' or '.join(near)}?"
-        else:
-            hint = " `netspec augmentations` lists them."
-        raise click.UsageError(f"no augmentation {name!r}.{hint}")
+        raise unknown_name("augmentation", name, [cls.type for cls in every], "augmentations")
     return cls
 
 

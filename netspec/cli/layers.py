@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.options import code_option
+from netspec.cli.options import code_option, plugin_option, unknown_name
 
 if TYPE_CHECKING:
     from netspec.ir.layer import Layer
@@ -15,13 +15,7 @@ __all__ = ["command"]
 
 @click.command("layers")
 @click.argument("type_", metavar="[TYPE]", required=False)
-@click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    metavar="FILE",
-    help="Also the types of this Python file, which runs.",
-)
+@plugin_option
 @code_option
 @click.option(
     "--json", "as_json", is_flag=True, help="As JSON; for one type with the schema of its parameters."
@@ -63,7 +57,6 @@ def find_type(name: str, vocabulary: "Vocabulary") -> "type[Layer]":
     names for any other.
     """
     from netspec.diagnostics.model import SpecError
-    from netspec.diagnostics.suggest import nearest
     from netspec.plugins.vocabulary import PluginError
     from netspec.resolve.plugins import report_refusal
 
@@ -74,12 +67,7 @@ def find_type(name: str, vocabulary: "Vocabulary") -> "type[Layer]":
     except PluginError as error:
         raise SpecError([report_refusal(error, None, None)]) from error
     if cls is None:
-        near = nearest(name, vocabulary.types())
-        if near:
-            hint = f" Did you mean {' or '.join(near)}?"
-        else:
-            hint = " `netspec layers` lists them."
-        raise click.UsageError(f"no layer type {name!r}.{hint}")
+        raise unknown_name("layer type", name, vocabulary.types(), "layers")
     return cls
 
 

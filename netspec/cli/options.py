@@ -1,12 +1,21 @@
 """Options that several commands share, and how they become a Program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ["FORMATS", "code_option", "device_option", "format_option", "phase_option", "spec_options"]
+__all__ = [
+    "FORMATS",
+    "code_option",
+    "device_option",
+    "format_option",
+    "phase_option",
+    "plugin_option",
+    "spec_options",
+    "unknown_name",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 code_option = click.option(
@@ -16,6 +25,13 @@ code_option = click.option(
         "Let the Python code run that the spec names: plug-ins, installed or not, and data sources"
         " python:module:Class."
     ),
+)
+plugin_option = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="FILE",
+    help="Also the types of this Python file, which runs.",
 )
 FORMATS = ("full", "concise", "json", "github", "sarif")
 
@@ -30,6 +46,17 @@ def device_option(text: str = "Where to run.") -> Callable[[F], F]:
     """--device, of what runs here or not at all."""
     devices = click.Choice(("auto", "cpu", "cuda"))
     return click.option("--device", type=devices, default="auto", show_default=True, help=text)
+
+
+def unknown_name(what: str, name: str, known: Iterable[str], lister: str) -> click.UsageError:
+    """The usage error for a name that there is not, with the nearest that are; else with the command
+    that lists them.
+    """
+    from netspec.diagnostics.suggest import nearest
+
+    near = nearest(name, known)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"`netspec {lister}` lists them."
+    return click.UsageError(f"no {what} {name!r}. {hint}")
 
 
 def format_option(function: F) -> F:

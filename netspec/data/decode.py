@@ -100,9 +100,15 @@ def decode(data: bytes, contract: ImageContract, name: str, remarks: Remarks | N
     with picture_faults(name, len(data)):
         image = open_picture(io.BytesIO(data), name)
         pixels = arrive(upright(opaque(to_eight_bit(image, name, remarks), contract)), contract, name)
-        if (pixels == pixels[:, :1, :1]).all() and pixels.size > len(pixels):
+        if pixels.size > len(pixels) and is_flat(pixels):
             remarks.flat[name] = None
         return pixels
+
+
+def is_flat(pixels: Array) -> bool:
+    """Whether all pixels (C, h, w) have one colour. A row tells it of most pictures."""
+    first = pixels[:, :1, :1]
+    return bool((pixels[:, :1] == first).all() and (pixels == first).all())
 
 
 @contextmanager
@@ -183,7 +189,10 @@ def like(image: Image.Image, made: Image.Image) -> Image.Image:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF tag says."""
+    """The image turned as its EXIF tag says; itself where that says nothing, which saves a copy."""
+    image.load()  # PNG may say it behind the pixels
+    if image.getexif().get(ORIENTATION, 1) == 1:
+        return image
     return ImageOps.exif_transpose(image)
 
 

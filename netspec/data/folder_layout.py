@@ -4,7 +4,7 @@ folder; out: a Layout. Reads names, no picture.
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from netspec.diagnostics.words import list_briefly
 __all__ = [
     "Layout",
     "check_link",
+    "choose_role",
     "entries_of",
     "folders_in",
     "name_role",
@@ -61,14 +62,21 @@ class Layout(NamedTuple):
         """
         if not self.roles or split == "all":
             return self.top, self.parts.get("all") or join_classes(self.parts.values())
-        role = split or "train"
-        if role == "test" and role not in self.parts:
-            role = "val"
+        role = choose_role(split, self.parts)
         if role not in self.parts:
             wanted = " or ".join(dict.fromkeys((split or "train", role)))
             have = ", ".join(self.homes[each].name for each in self.roles)
             raise fail("NS643", f"has the parts {have} but none called {wanted}", path=str(self.top))
         return self.homes[role], self.parts[role]
+
+
+def choose_role(split: str | None, roles: Container[str | None]) -> str:
+    """The part to take of some: by default that for training; for a test val, where nothing is called
+    test. It need not be there.
+    """
+    if split == "test" and split not in roles:
+        return "val"
+    return split or "train"
 
 
 def read_layout(top: Path, roots: Sequence[Path]) -> Layout:

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from netspec.data.source import Array, Source
+from netspec.data.source import Array, Source, spread
 
 __all__ = ["identify"]
 
@@ -35,8 +35,7 @@ def identify(source: Source) -> str:
         for key in sorted(arrays):
             update(made, arrays[key])
     else:
-        at = np.unique(np.linspace(0, len(source) - 1, PROBES).round().astype(np.int64))
-        rows = source.batch(at)
+        rows = source.batch(spread(len(source), PROBES))
         for key in sorted(rows):
             for row in rows[key]:
                 update(made, np.asarray(row))

@@ -24,6 +24,7 @@ __all__ = [
     "Source",
     "Subset",
     "split_source",
+    "spread",
     "write_classes",
 ]
 
@@ -195,6 +196,13 @@ def split_source(source: Source, split: str | None) -> Source:
         return source
     index = np.arange(len(source))
     return Subset(source, index[(index % 5 == 0) == (split == "test")])
+
+
+def spread(count: int, most: int) -> Array:
+    """The numbers of at most so many of `count` samples, spread evenly, the first and the last among
+    them.
+    """
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
 
 
 def as_labels(values: Array) -> Array:

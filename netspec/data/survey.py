@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from netspec.data.binding import refuse_one_class
-from netspec.data.source import Source
+from netspec.data.source import Source, spread
 from netspec.data.sources.image_folder import ImageFolder, folder_roles, open_images
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
@@ -51,8 +51,7 @@ def survey(folder: Path) -> Survey:
     classes = whole.classes or ()
     refuse_one_class(whole)
     open_images(section, "test", folder.absolute(), contract, classes)  # raises where its classes are others
-    chosen = np.unique(np.linspace(0, len(whole) - 1, min(MOST, len(whole))).round().astype(int))
-    images = [whole.image(int(i)) for i in chosen]
+    images = [whole.image(i) for i in spread(len(whole), MOST).tolist()]
     gray = all((image == image[:1]).all() for image in images)
     channels = 1 if gray else 3
     means = np.mean([image.mean((1, 2)) for image in images], 0)[:channels]

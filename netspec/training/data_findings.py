@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from netspec.data.source import Source
+from netspec.data.source import Source, spread
 from netspec.data.splits import lacking
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.render import render
@@ -67,7 +67,7 @@ def look(source: Source | None) -> tuple[Diagnostic, ...]:
     """What is odd about some pictures of a source, which are read for it, evenly over all."""
     if source is None or not source.decoded:
         return ()
-    source.batch(np.unique(np.linspace(0, len(source) - 1, min(LOOKED, len(source))).astype(int)))
+    source.batch(spread(len(source), LOOKED))
     return source.remarks()
 
 

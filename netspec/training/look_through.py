@@ -3,7 +3,6 @@ sources that can be read, and an inventory. What cannot be read is said at once,
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,7 @@ import numpy as np
 
 from netspec.data.inventory.cache import NAME, read_cache
 from netspec.data.inventory.pictures import Picture, find_colors
-from netspec.data.inventory.take import READERS, Bad, Inventory, folder_behind, judge, take_inventory
+from netspec.data.inventory.take import Bad, Inventory, folder_behind, judge, list_some, take_inventory
 from netspec.data.source import MEMORY, Array, Source, Subset
 from netspec.data.sources.image_folder import ImageFolder
 from netspec.diagnostics import Diagnostic, SpecError, fail
@@ -21,7 +20,6 @@ from netspec.training.progress import Reporter
 __all__ = ["Looked", "find_cache", "look_through"]
 
 STEP = 256
-LISTED = 20
 
 
 class Looked(NamedTuple):
@@ -97,8 +95,7 @@ def decode_files(folder: ImageFolder, numbers: Array, known: Mapping[str, Pictur
             return path, known[path].blame(error)
         return path, known[path]._replace(low=low, high=high, plain=plain)
 
-    with ThreadPoolExecutor(READERS, "look") as pool:
-        return dict(pool.map(look, numbers.tolist()))
+    return dict(folder.map(look, numbers.tolist()))
 
 
 def without(
@@ -119,11 +116,9 @@ def without(
 def tell_skipped(found: Inventory, bad: Sequence[Bad]) -> Diagnostic:
     """NS691: the files that a training goes on without."""
     total = sum(len(part.pictures) for part in found.parts)
-    notes = [f"{each.path}: {each.why}" for each in bad[:LISTED]]
-    if len(bad) > LISTED:
-        notes.append(f"and {len(bad) - LISTED:,} more, in the run's log")
+    notes = list_some(list(map(str, bad)), ", in the run's log")
     fact = f"{len(bad):,} of {total:,} pictures, `on_error: skip` leaves them out"
-    return Diagnostic("NS691", fact, path=found.parts[0].source, notes=tuple(notes))
+    return Diagnostic("NS691", fact, path=found.parts[0].source, notes=notes)
 
 
 def find_cache(run: Path, others: Iterable[Path]) -> dict[str, Picture]:

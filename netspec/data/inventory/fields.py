@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netspec.data.source import Array, Source
+from netspec.data.source import Array, Source, spread
 
 __all__ = ["FieldFacts", "look_at_fields"]
 
@@ -78,9 +78,7 @@ def look_at_fields(
 
 def chunks(source: Source, whole: bool) -> Iterator[tuple[Array, dict[str, Array]]]:
     """Numbers of samples and their fields, some hundred at a time."""
-    every = np.arange(len(source))
-    if not whole and len(every) > MANY:
-        every = np.unique(np.linspace(0, len(every) - 1, MANY).round().astype(np.int64))
+    every = spread(len(source), len(source) if whole else MANY)
     for start in range(0, len(every), CHUNK):
         numbers = every[start : start + CHUNK]
         rows = source.batch(numbers)

@@ -48,7 +48,7 @@ def body(found: Inventory, parts: Mapping[str, Source]) -> Iterator[str]:
         counts = "".join(f"<td>{part.counts.get(name, 0):,}" for part in found.parts)
         yield f"<tr><td>{escape(name)}{counts}</tr>"
     yield f"<tr><th>all{''.join(f'<th>{part.samples:,}' for part in found.parts)}</tr></table>"
-    yield from list_lines("Cannot be read", [f"{each.path}: {each.why}" for each in found.bad])
+    yield from list_lines("Cannot be read", list(map(str, found.bad)))
     yield from list_lines(
         "Stand there more than once", [" = ".join(path for *_, path in group) for group in found.copies]
     )

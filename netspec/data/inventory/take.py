@@ -4,9 +4,7 @@ the data as sources; out: an Inventory, and the findings that it is reason for.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -20,11 +18,11 @@ from netspec.data.sources.image_folder import ImageFolder
 from netspec.diagnostics import Diagnostic
 from netspec.file_reading import open_in
 
-__all__ = ["READERS", "Bad", "Inventory", "Part", "folder_behind", "judge", "take_inventory"]
+__all__ = ["Bad", "Inventory", "Part", "folder_behind", "judge", "list_some", "take_inventory"]
 
-READERS = 8
 LISTED = 20
 """Files that a finding names; the others are counted."""
+ALL = ": `netspec data --json` lists them all"
 STEP = 512
 Known = Mapping[str, Picture]
 Tick = Callable[[int], None]
@@ -53,6 +51,9 @@ class Bad(NamedTuple):
     path: str
     code: str
     why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}"
 
 
 class Inventory(NamedTuple):
@@ -124,12 +125,11 @@ def look_at_files(
 ) -> dict[str, Picture]:
     """The facts of a folder's files, several at a time."""
     found: dict[str, Picture] = {}
-    with ThreadPoolExecutor(READERS, "inventory") as pool:
-        for start in range(0, len(numbers), STEP):
-            files = [folder.files[i] for i in numbers[start : start + STEP].tolist()]
-            seen = pool.map(lambda file: look_at(file, folder.roots, decoding, known.get(str(file))), files)
-            found |= zip(map(str, files), seen, strict=True)
-            tick(len(files))
+    for start in range(0, len(numbers), STEP):
+        files = [folder.files[i] for i in numbers[start : start + STEP].tolist()]
+        seen = folder.map(lambda file: look_at(file, folder.roots, decoding, known.get(str(file))), files)
+        found |= zip(map(str, files), seen, strict=True)
+        tick(len(files))
     return found
 
 
@@ -199,20 +199,18 @@ def judge(found: Inventory) -> list[Diagnostic]:
     for code in dict.fromkeys(each.code for each in found.bad):
         bad = [each for each in found.bad if each.code == code]
         fact = f"{len(bad):,} of {total:,} pictures"
-        said.append(Diagnostic(code, fact, path=found.parts[0].source, notes=tuple(list_files(bad))))
+        said.append(
+            Diagnostic(code, fact, path=found.parts[0].source, notes=list_some(list(map(str, bad)), ALL))
+        )
     torn = [group for group in found.copies if len({each[:2] for each in group}) > 1]
     if torn:
         fact = f"{len(torn):,} {'picture stands' if len(torn) == 1 else 'pictures stand'} in two places"
-        lines = [" = ".join(path for *_, path in group) for group in torn[:LISTED]]
-        if len(torn) > LISTED:
-            lines.append(f"and {len(torn) - LISTED:,} more")
-        said.append(Diagnostic("NS669", fact, path=found.parts[0].source, notes=tuple(lines)))
+        lines = list_some([" = ".join(path for *_, path in group) for group in torn])
+        said.append(Diagnostic("NS669", fact, path=found.parts[0].source, notes=lines))
     return said
 
 
-def list_files(bad: Sequence[Bad]) -> Iterator[str]:
-    """A line for each of the first, and how many more there are."""
-    for each in islice(bad, LISTED):
-        yield f"{each.path}: {each.why}"
-    if len(bad) > LISTED:
-        yield f"and {len(bad) - LISTED:,} more: `netspec data --json` lists them all"
+def list_some(lines: Sequence[str], where: str = "") -> tuple[str, ...]:
+    """The first lines, and how many more there are, and where."""
+    more = len(lines) - LISTED
+    return (*lines[:LISTED], *([f"and {more:,} more{where}"] if more > 0 else []))

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from netspec.data.decode import open_picture, picture_faults, read_encoded, resize, upright
-from netspec.data.folder_layout import name_role
+from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, reading_error, resolve_path, roots_of
 from netspec.data.source import Array, Field, Rows, Source, split_source
 from netspec.data.sources.image_folder import ImageFolder, image_files
@@ -248,9 +248,7 @@ def part_of(top: Path, split: str | None) -> Path:
     roles = find_roles(top)
     if not roles or split == "all":
         return top
-    role = split or "train"
-    if role == "test" and role not in roles:
-        role = "val"
+    role = choose_role(split, roles)
     if role not in roles:
         raise fail("NS643", f"has parts, but none called {role}", path=str(top))
     return roles[role]

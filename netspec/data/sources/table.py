@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netspec.data.folder_layout import name_role
+from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, resolve_path, roots_for, roots_of
 from netspec.data.source import Array, Field, Rows, Source, split_source
 from netspec.data.sources.csv import is_number, labels_of, read_rows
@@ -157,9 +157,7 @@ def rows_of(table: Rowed, split: str | None, wanted: Sequence[str], skipping: bo
         lost = next((i for i, role in enumerate(roles) if role is None), None)
         if lost is not None:
             raise fail("NS654", f"line {table.lines[lost]}: {parts[lost]!r} is no part", path=str(table.path))
-        role = split or "train"
-        if role == "test" and role not in roles:
-            role = "val"
+        role = choose_role(split, roles)
         chosen = [i for i in chosen if roles[i] == role]  # type: ignore[assignment]
     empty = [(i, name) for i in chosen for name in wanted if not table.columns[name][i]]
     if empty and not skipping:
