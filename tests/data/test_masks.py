@@ -158,3 +158,15 @@ train:
         batches.close()
         np.testing.assert_array_equal(batch["data"][:, 0].numpy() > 1, batch["label"].numpy() == 1)
     assert np.isfinite(train_program(program, tmp_path / "run", device="cpu").loss)
+
+
+def test_other_masks_are_other_data(tmp_path: Path) -> None:
+    """The hash that a snapshot keeps sees them, not the pictures alone."""
+    from netspec.data.identity import identify
+
+    write(tmp_path)
+    before = identify(opened(tmp_path))
+    Image.fromarray(np.random.RandomState(0).randint(0, 3, (3, 4)).astype(np.uint8)).save(
+        tmp_path / "masks" / "a.png", compress_level=0
+    )
+    assert identify(opened(tmp_path)) != before

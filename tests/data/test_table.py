@@ -106,3 +106,12 @@ def test_what_is_wrong_is_said_with_its_line(
 def test_rows_without_a_label_can_be_left_out(home: Path) -> None:
     source = opened(home, table("kind", "cat", "", "dog"), on_error="skip")
     assert len(source) == 2 and source.where(1).startswith("line 4")
+
+
+def test_another_picture_under_the_same_name_is_other_data(home: Path) -> None:
+    from netspec.data.identity import identify
+
+    text = table("kind", "cat", "dog")
+    before = identify(opened(home, text))
+    Image.effect_noise((4, 3), 90).convert("RGB").save(home / "photos" / "1.png")
+    assert identify(opened(home, text)) != before

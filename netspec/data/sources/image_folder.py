@@ -14,14 +14,14 @@ from netspec.data.decode import decode, read_encoded
 from netspec.data.folder_layout import SHOWN, check_link, entries_of, read_layout
 from netspec.data.paths import existing, resolve_path, roots_of
 from netspec.data.remarks import Remarks
-from netspec.data.source import MEMORY, Array, Field, Rows, Source
+from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels
 from netspec.data.splits import fifths_within
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["ImageFolder", "folder_roles", "open_images"]
+__all__ = ["ImageFolder", "folder_roles", "length_of", "open_images"]
 
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
@@ -35,8 +35,8 @@ R = TypeVar("R")
 
 
 class ImageFolder(Source):
-    """Image files and their labels. Field image is (C, h, w) uint8, its size None where the
-    contract does not fix one.
+    """Image files and their labels, of any shape. Field image is (C, h, w) uint8, its size None where
+    the contract does not fix one.
 
     Decoded files are kept while they fit in memory.
     """
@@ -46,14 +46,14 @@ class ImageFolder(Source):
         name: str,
         files: Sequence[Path],
         labels: Array,
-        classes: tuple[str, ...],
+        classes: tuple[str, ...] | None,
         contract: ImageContract,
         roots: Sequence[Path],
     ) -> None:
         self.name = name
         self.files = files
         self.roots = roots
-        self.marks = labels.astype(np.int64)
+        self.marks = as_labels(labels)
         self.classes = classes
         self.label = "label"
         self.decoded = self.named = True
@@ -65,7 +65,10 @@ class ImageFolder(Source):
             else (None, None)
         )
         shape = (1 if self.color == "gray" else 3, *exact)
-        self.fields = {"image": Field(shape, np.dtype(np.uint8)), "label": Field((), np.dtype(np.int64))}
+        self.fields = {
+            "image": Field(shape, np.dtype(np.uint8)),
+            "label": Field(self.marks.shape[1:], self.marks.dtype),
+        }
         self.kept: list[Array | None] = [None] * len(files)
         self.room = MEMORY
         self.noticed = Remarks()

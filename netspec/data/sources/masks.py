@@ -15,7 +15,7 @@ from netspec.data.decode import open_picture, picture_faults, read_encoded, resi
 from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, reading_error, resolve_path, roots_of
 from netspec.data.source import Array, Field, Rows, Source, split_source
-from netspec.data.sources.image_folder import ImageFolder, image_files
+from netspec.data.sources.image_folder import ImageFolder, image_files, length_of
 from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly
 from netspec.resolve.sections.image import ImageContract
@@ -67,13 +67,16 @@ class MaskedFolder(ImageFolder):
         roots: Sequence[Path],
         mask_roots: Sequence[Path],
     ) -> None:
-        super().__init__(name, files, np.zeros(len(files)), classes or (), contract, roots)
-        self.classes = classes
+        super().__init__(name, files, np.zeros(len(files)), classes, contract, roots)
         self.masks, self.colors, self.mask_roots = masks, colors, mask_roots
         self.fields["label"] = Field(self.fields["image"].shape[1:], np.dtype(np.int64))
 
     def labels(self) -> None:
         return None
+
+    def signatures(self) -> list[str]:
+        pairs = zip(super().signatures(), self.masks, strict=True)
+        return [f"{picture} {mask.name} {length_of(mask)}" for picture, mask in pairs]
 
     def batch(self, indices: Array) -> Rows:
         rows = dict(super().batch(indices))

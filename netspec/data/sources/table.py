@@ -10,9 +10,9 @@ import numpy as np
 
 from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, resolve_path, roots_for, roots_of
-from netspec.data.source import Array, Field, Rows, Source, split_source
+from netspec.data.source import Array, Source, split_source
 from netspec.data.sources.csv import is_number, labels_of, read_rows
-from netspec.data.sources.image_folder import SUFFIXES, ImageFolder
+from netspec.data.sources.image_folder import SUFFIXES, ImageFolder, length_of
 from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots
@@ -39,23 +39,15 @@ class TableFolder(ImageFolder):
         roots: Sequence[Path],
         lines: Sequence[int],
     ) -> None:
-        super().__init__(name, files, np.zeros(len(files)), classes or (), contract, roots)
-        self.classes, self.values, self.lines = classes, labels, lines
-        self.fields["label"] = Field(labels.shape[1:], labels.dtype)
-        if labels.ndim == 1 and labels.dtype.kind == "i":
-            self.marks = labels
-
-    def labels(self) -> Array:
-        return self.values
+        super().__init__(name, files, labels, classes, contract, roots)
+        self.lines = lines
 
     def where(self, index: int) -> str:
         return f"line {self.lines[index]}, {self.files[index]}"
 
     def signatures(self) -> list[str]:
-        return [f"{line} {file.name}" for line, file in zip(self.lines, self.files, strict=True)]
-
-    def batch(self, indices: Array) -> Rows:
-        return {**super().batch(indices), "label": self.values[indices]}
+        rows = zip(self.lines, self.files, strict=True)
+        return [f"{line} {file.name} {length_of(file)}" for line, file in rows]
 
 
 class Rowed:
