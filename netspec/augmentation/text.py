@@ -78,10 +78,12 @@ class Drop(SequenceChange, type="Drop", takes=("tokens",), moves=True):
 
 
 class ReverseComplement(SequenceChange, type="ReverseComplement", takes=("signal",)):
-    """Read DNA or RNA from the other strand: turned, and each letter its partner (A with T or U, C with
-    G). Which strand was written down says nothing about what binds there.
+    """Read DNA or RNA from the other strand.
 
     y_{c, t} = x_{3 - c, T - 1 - t},  channels A, C, G, T     (Shrikumar, Greenside, Kundaje 2017)
+
+    It is turned, and each letter gives way to its partner: A and T or U, C and G. Which strand was
+    written down says nothing about what binds there.
     """
 
     probability: float = param(default=0.5, ge=0, le=1, doc="share of the samples that it changes")

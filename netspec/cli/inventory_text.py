@@ -44,7 +44,8 @@ def lines(found: "Inventory") -> Iterator[str]:
     else:
         yield from field_lines(found.parts)
     if found.copies:
-        yield f"copies     {len(found.copies):,} files stand there more than once"
+        files = "file stands" if len(found.copies) == 1 else "files stand"
+        yield f"copies     {len(found.copies):,} {files} there more than once"
     if found.plain:
         more = f" and {len(found.plain) - LISTED:,} more" if len(found.plain) > LISTED else ""
         yield f"one value  {', '.join(found.plain[:LISTED])}{more}"
@@ -79,7 +80,8 @@ def tell_sizes(counts: "Counter[tuple[int, int]]") -> str:
         return first
     by_area = sorted(counts, key=lambda size: size[0] * size[1])
     (w, h), (wide, high) = by_area[0], by_area[-1]
-    return f"{first} and {len(counts) - 2:,} others, from {w}x{h} to {wide}x{high}"
+    others = "1 other" if len(counts) == 3 else f"{len(counts) - 2:,} others"
+    return f"{first} and {others}, from {w}x{h} to {wide}x{high}"
 
 
 def clip(name: str) -> str:
