@@ -67,7 +67,7 @@ class MaskedFolder(ImageFolder):
         roots: Sequence[Path],
         mask_roots: Sequence[Path],
     ) -> None:
-        super().__init__(name, files, np.zeros(len(files)), classes, contract, roots)
+        super().__init__(name, files, np.zeros(len(files), np.int64), classes, contract, roots)
         self.masks, self.colors, self.mask_roots = masks, colors, mask_roots
         self.fields["label"] = Field(self.fields["image"].shape[1:], np.dtype(np.int64))
 
