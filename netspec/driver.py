@@ -16,6 +16,7 @@ from netspec.analysis.learning_rate.courses import read_length
 from netspec.analysis.learning_rate.faults import rate_faults
 from netspec.analysis.lint.run import lint
 from netspec.analysis.players import Part, parts
+from netspec.analysis.recipes import recipe_faults
 from netspec.analysis.sizes.feasible import feasible
 from netspec.analysis.sizes.legal import with_letters
 from netspec.analysis.still import still
@@ -298,6 +299,7 @@ def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[
                 diagnostics.found += [idle] if idle is not None else []
                 parts(resolved, learning, diagnostics)
             diagnostics.found += rate_faults(resolved, read_length(resolved))
+            diagnostics.found += recipe_faults(resolved)
         if not diagnostics.failed:
             expect(resolved, views, diagnostics)
             lint(resolved, views, diagnostics)

@@ -67,10 +67,9 @@ def command(
 
 def summary(result: "TrainingResult") -> str:
     """How it ended, and where everything lies."""
-    lines = [
-        f"{'interrupted after' if result.signal else 'trained'} {result.iteration} iterations, loss"
-        f" {result.loss:.4g}"
-    ]
+    lines = [f"{how_it_ended(result)} {result.iteration} iterations, loss {result.loss:.4g}"]
+    if result.ended:
+        lines.append(f"why: {result.ended}")
     if result.metrics:
         lines.append(f"{result.measured}: " + numbers(result.metrics))
     best = {name: value for name, value in result.best.items() if name != "iteration"}
@@ -91,6 +90,14 @@ def summary(result: "TrainingResult") -> str:
     if result.signal:
         lines.append(f"go on with: netspec train {result.run} --resume")
     return "\n".join(lines) + "\n"
+
+
+def how_it_ended(result: "TrainingResult") -> str:
+    if result.signal:
+        return "interrupted after"
+    if result.ended:
+        return "stopped after"
+    return "trained"
 
 
 def numbers(values: Any) -> str:

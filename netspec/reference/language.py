@@ -35,7 +35,7 @@ PAGES = (
         "blocks",
         "base-and-override",
     ),
-    *("expect", "train", "data", "augment", "solver", "players"),
+    *("expect", "train", "data", "augment", "solver", "recipes", "players"),
 )
 """In the order in which a newcomer meets them."""
 DOOR = """# The language

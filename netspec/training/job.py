@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from netspec.diagnostics import Diagnostic
+from netspec.resolve.sections.recipes import StopSection
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.optim.solver import ParameterSpec
 
@@ -75,7 +76,8 @@ class Job:
     final_batches: those that are measured once, at the end, by the best weights. losses: outputs of
     which less is better. layer_of: names of layers by the paths of their modules, for messages.
     spec_hash: what a snapshot must have been trained as. players: who learns in turn; none: the net
-    learns all its parameters by `words`. skipped: files of the data that are left out.
+    learns all its parameters by `words`. skipped: files of the data that are left out. stop: when
+    tests end it early.
     """
 
     net: nn.Module
@@ -91,6 +93,7 @@ class Job:
     spec_hash: str = ""
     players: Sequence[Player] = ()
     skipped: Sequence[str] = ()
+    stop: StopSection | None = None
 
     @property
     def max_iter(self) -> int:
@@ -108,7 +111,8 @@ class TrainingResult:
     them. metrics: of the last test, by name; best: those of the best test, and its iteration.
     signal: number of the one that asked for the stop, None where it went to its end. findings: what
     is odd about it, though it went through (NS690). measured: "val" where metrics and best are of
-    val_data; tested is then what the best weights gave on test_data, once, at the end.
+    val_data; tested is then what the best weights gave on test_data, once, at the end. ended: why
+    its tests ended it early, "" where they did not.
 
     >>> result.exit_code, result.signal, result.findings
     (0, None, ())
@@ -123,6 +127,7 @@ class TrainingResult:
     findings: tuple[Diagnostic, ...] = ()
     measured: str = "test"
     tested: Mapping[str, float] = field(default_factory=dict)
+    ended: str = ""
 
     @property
     def exit_code(self) -> int:

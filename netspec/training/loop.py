@@ -4,7 +4,6 @@ which can be killed and resumed.
 Caffe's order: test, iterate, log, snapshot. Knows no spec, no source of data, no terminal.
 """
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -24,6 +23,9 @@ from netspec.training.interrupt import Interrupt
 from netspec.training.job import Job, TestBatches, TrainingResult
 from netspec.training.learners import Learner, Team
 from netspec.training.metrics import scalars
+from netspec.training.observers.judge import Judge
+from netspec.training.observers.observer import Observer, Observers, Outcome
+from netspec.training.observers.stopping import Stopping
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.checkpoint import SOLVER, WEIGHTS, Checkpoint
 from netspec.training.run.log import Log
@@ -35,7 +37,7 @@ BEST = "best.safetensors"
 LAST_FINITE = "last-finite.safetensors"
 LOSSES_PER_READ = 100
 LINES_WITHOUT_DISPLAY = 100
-ROUNDING = 1e-6
+GO_ON = "a greater patience lets it go on: --set train.stop.patience=N"
 
 
 def train(
@@ -97,8 +99,11 @@ class Training:
         nets = [job.net, *(each.net for each in job.players), *([job.test_net] if job.test_net else [])]
         self.parameters = move(nets, job.parameters, device)
         self.team = Team(job, self.parameters, self.max_iter)
+        self.judge = Judge(job.losses, self.team.alone)
+        self.observers = Observers(tuple(list_observers(job, self.judge)))
         self.checkpoint = Checkpoint(run, self.team.nets(), self.parameters, self.team, job.spec_hash)
         self.log = Log(run)
+        self.ended, self.before_test = "", dict[str, Any]()
         self.display = words.display or max(1, self.max_iter // LINES_WITHOUT_DISPLAY)
         self.read_every = 1 if device.type == "cpu" else LOSSES_PER_READ
         self.begun = 0
@@ -114,11 +119,14 @@ class Training:
         """All iterations that are left, then the last test."""
         self.begin(resume)
         while self.team.iteration < self.max_iter and self.interrupt.signal is None:
-            if self.test_due() and not self.test():
+            if self.test_due() and (not self.test() or self.ended):
                 break
             self.advance()
         self.save()
-        finished = self.interrupt.signal is None and (self.job.test_batches is None or self.test())
+        if self.ended and self.begun == self.team.iteration:
+            self.reporter.say(f"there was nothing left to do: {self.ended}; {GO_ON}")
+        finished = self.interrupt.signal is None
+        finished = finished and (bool(self.ended) or self.job.test_batches is None or self.test())
         finished = finished and (self.job.final_batches is None or self.test_best())
         return self.end(finished)
 
@@ -131,6 +139,7 @@ class Training:
             self.job.train_batches.load_state(more["data"])
             self.team.load_recent(more["losses"])
             self.best = more["best"]
+            self.observers.load_state(more.get("observers", {}), self.run / SOLVER)
             self.log.rewind(self.team.iteration)
             self.saved = self.begun = self.team.iteration
         else:
@@ -224,12 +233,16 @@ class Training:
         """
         job, i = self.job, self.team.iteration
         assert job.test_net is not None and job.test_batches is not None
+        self.before_test = self.judged()
         with self.aside():
             metrics = self.measure(job.test_batches)
             if metrics is None:
                 return False
             self.metrics = metrics
-            improved = not self.lacks_statistics() and self.is_improved(metrics)
+            told = not self.lacks_statistics()
+            improved = told and self.judge.improves(metrics, self.best)
+            if told and i < self.max_iter:
+                self.ended = self.observers.after_test(Outcome(i, metrics))
             if improved:
                 self.best = {"iteration": i, **metrics}
                 self.checkpoint.save_weights(self.run / BEST, {"metrics": metrics})
@@ -283,36 +296,6 @@ class Training:
             )
         return bool(names)
 
-    def is_improved(self, metrics: Mapping[str, float]) -> bool:
-        """Whether a test is better than the best: by the first metric that is not a loss (more is
-        better), where that is the same or there is none, by the loss.
-
-        One with a loss that is not finite is never better, whatever its metrics.
-
-        Players who learn against each other have no loss in common: without a metric none of their
-        tests is best.
-        """
-        if not all(math.isfinite(metrics[name]) for name in metrics if name in self.job.losses):
-            return False
-        name = next((name for name in metrics if name not in self.job.losses), None)
-        if name is None and not self.team.alone:
-            return False
-        by_metric = self.compare(metrics, name, 1) if name is not None else 0
-        return (by_metric or (self.compare(metrics, "loss", -1) if self.team.alone else 0)) > 0
-
-    def compare(self, metrics: Mapping[str, float], name: str, sign: int) -> int:
-        """1 where a number is better than that of the best test, -1 where it is worse, 0 where the
-        two are the same but for rounding. sign: 1 where more is better.
-        """
-        new, old = metrics.get(name, math.nan), self.best.get(name)
-        if not math.isfinite(new):
-            return -1
-        if old is None:
-            return 1
-        if abs(new - old) <= ROUNDING * abs(old):
-            return 0
-        return sign if new > old else -sign
-
     def show(self) -> None:
         """Log the training's loss, rate, speed and metrics."""
         self.read_all_losses()
@@ -339,9 +322,15 @@ class Training:
         self.log.write(record)
         self.reporter.record(record)
 
+    def judged(self) -> dict[str, Any]:
+        """What tests have left so far."""
+        return {"best": self.best, "observers": self.observers.state()}
+
     def save(self) -> None:
         """Take a snapshot unless this iteration has one. NS672: the weights are not finite (and are
         not saved).
+
+        It is of before the test of its iteration, which a resumed run makes again.
         """
         i = self.team.iteration
         if i == self.saved:
@@ -350,9 +339,12 @@ class Training:
             self.read_all_losses()
             if not all_finite(each.tensor for each in self.parameters):
                 self.report_divergence(self.team.learners[-1], max(0, i - 1), "the update is not finite")
-            self.checkpoint.save(
-                {"data": self.job.train_batches.state(), "losses": self.team.recent(), "best": self.best}
-            )
+            more = {"data": self.job.train_batches.state(), "losses": self.team.recent()}
+            if self.ended:
+                judged = self.before_test
+            else:
+                judged = self.judged()
+            self.checkpoint.save(more | judged)
             self.saved = i
 
     @contextmanager
@@ -364,7 +356,12 @@ class Training:
 
     def end(self, finished: bool) -> TrainingResult:
         i = self.team.iteration
-        self.log.write({"phase": "end", "iteration": i, "reason": "finished" if finished else "interrupted"})
+        end: dict[str, Any] = {"reason": "interrupted"}
+        if finished and self.ended:
+            end = {"reason": "stopped", "why": self.ended}
+        elif finished:
+            end = {"reason": "finished"}
+        self.log.write({"phase": "end", "iteration": i, **end})
         signal, findings = (
             (None, self.idle.findings(str(self.run))) if finished else (self.interrupt.signal, ())
         )
@@ -378,4 +375,13 @@ class Training:
             findings,
             self.job.measured,
             self.tested,
+            self.ended,
         )
+
+
+def list_observers(job: Job, judge: Judge) -> Iterator[Observer]:
+    """What looks on at this training. NS600: tests are to end it, and there are none."""
+    if job.stop is not None:
+        if job.test_batches is None or not job.words.test_interval:
+            raise fail("NS600", "train.stop counts tests, and there are none")
+        yield Stopping(job.stop, judge, job.measured)

@@ -16,6 +16,7 @@ import torch
 from netspec import compiled, driver
 from netspec.analysis.learning_rate.faults import rate_faults
 from netspec.analysis.lint.run import lint_training, zero_weights
+from netspec.analysis.recipes import recipe_faults
 from netspec.analysis.still import still
 from netspec.data.inventory.cache import NAME, write_cache
 from netspec.data.inventory.pictures import Picture
@@ -141,10 +142,10 @@ def compare_names(program: driver.Program, learned: tuple[str, ...], progress: R
 
 
 def foretold(program: driver.Program, job: Job, progress: Reporter | None) -> None:
-    """Say what is odd about a training of this length, before it begins. Raises SpecError: NS694,
-    NS695.
+    """Say what is odd about a training of this length, before it begins. Raises SpecError: NS600,
+    NS694, NS695.
     """
-    if faults := list(rate_faults(program.resolved, job.max_iter)):
+    if faults := [*rate_faults(program.resolved, job.max_iter), *recipe_faults(program.resolved)]:
         raise SpecError(faults)
     found = Diagnostics()
     lint_training(program.resolved, program.training_graph("train"), job.max_iter, found)
@@ -195,7 +196,7 @@ def session(
         class_weights = balance(graphs, arguments(nets.train), job.train_batches)  # type: ignore[arg-type]
     for net in (nets.train, nets.test, *(player.net for player in job.players)):
         set_class_weights(net, class_weights)
-    job = replace(job, skipped=looked.skipped)
+    job = replace(job, skipped=looked.skipped, stop=section.stop)
     return Session(program, job, feeds, seed, looked, tuple(left_out), class_weights)
 
 

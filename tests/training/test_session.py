@@ -4,7 +4,6 @@ import io
 import json
 import math
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,10 @@ from netspec.diagnostics import Diagnostic, SpecError
 from netspec.exporters.export import export_model
 from netspec.read_options import Reading
 from netspec.source import Source
-from netspec.training import loop
-from netspec.training.interrupt import Interrupt
 from netspec.training.job import TrainingResult
 from netspec.training.loop import train
 from netspec.training.nets import tensors_of, twins
+from netspec.training.observers.judge import Judge
 from netspec.training.progress import Lines, Silent
 from netspec.training.run.checkpoint import Checkpoint
 from netspec.training.run.folder import load_run
@@ -148,24 +146,22 @@ def test_a_test_before_anything_is_gathered_is_no_best(tmp_path: Path) -> None:
     assert shallow.best["iteration"] == 4
 
 
-def test_a_loss_that_is_not_finite_is_never_best(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_is_never_best() -> None:
     """Whatever the accuracy says."""
-    job = replace(session(program(), CPU).job, losses=frozenset({"loss", "side"}))
-    training = loop.Training(job, tmp_path, CPU, Interrupt(), Silent())
-    assert not training.is_improved({"loss": 1.0, "side": math.nan, "accuracy": 0.5})
-    assert not training.is_improved({"loss": math.nan, "accuracy": 0.5})
-    assert not training.is_improved({"loss": math.inf, "accuracy": 0.5})
-    assert training.is_improved({"loss": 1.0, "accuracy": 0.1})
+    judge = Judge(frozenset({"loss", "side"}))
+    assert not judge.improves({"loss": 1.0, "side": math.nan, "accuracy": 0.5}, {})
+    assert not judge.improves({"loss": math.nan, "accuracy": 0.5}, {})
+    assert not judge.improves({"loss": math.inf, "accuracy": 0.5}, {})
+    assert judge.improves({"loss": 1.0, "accuracy": 0.1}, {})
 
 
-def test_of_equal_metrics_the_smaller_loss_is_better(tmp_path: Path) -> None:
+def test_of_equal_metrics_the_smaller_loss_is_better() -> None:
     """Small validation data are often told without a fault long before the training is done."""
-    training = loop.Training(session(program(), CPU).job, tmp_path, CPU, Interrupt(), Silent())
-    training.best = {"accuracy": 0.9, "loss": 0.5}
-    assert training.is_improved({"accuracy": 0.9, "loss": 0.4})
-    assert not training.is_improved({"accuracy": 0.9, "loss": 0.5})
-    assert not training.is_improved({"accuracy": 0.8, "loss": 0.1})
-    assert training.is_improved({"accuracy": 0.95, "loss": 0.7})
+    judge, best = Judge(frozenset({"loss"})), {"accuracy": 0.9, "loss": 0.5}
+    assert judge.improves({"accuracy": 0.9, "loss": 0.4}, best)
+    assert not judge.improves({"accuracy": 0.9, "loss": 0.5}, best)
+    assert not judge.improves({"accuracy": 0.8, "loss": 0.1}, best)
+    assert judge.improves({"accuracy": 0.95, "loss": 0.7}, best)
 
 
 def test_runs_of_one_second_and_the_latest_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ augment. Knows no torch and no numpy.
 from typing import Any, Literal
 
 from netspec.record import Record, param
+from netspec.resolve.sections.recipes import StopSection
 from netspec.resolve.sections.solver import PlayerSolver, SolverParameter
 
 __all__ = [
@@ -291,6 +292,9 @@ class TrainSection(Record):
     solver: SolverParameter = param(doc="the update rule, in the words of Caffe's SolverParameter")
     loss: Any = param(
         default=None, doc="loss and metric layers; left out: SoftmaxWithLoss and Accuracy on the only output"
+    )
+    stop: StopSection | None = param(
+        default=None, doc="after how many tests without a better value the training ends early"
     )
     fill: dict[str, InputFiller] = param(
         default={}, doc="fillers of the inputs that no data feed, as in {z: gaussian}"

@@ -152,6 +152,7 @@ def check_facts(facts: Facts) -> None:
     more = facts["more"]
     check_place(member(more, "data", dict))
     losses, best = member(more, "losses", dict), member(more, "best", dict)
+    member(more, "observers", dict, missing={})  # snapshots of before 2026-12 hold none
     for name in best:
         member(best, name, float, int)
     if best:

@@ -1,0 +1,41 @@
+"""What the recipes of a training ask for and do not find. In: a resolved spec; out: NS600, in
+`check` and before `train` begins.
+"""
+
+from collections.abc import Iterator
+
+from netspec.diagnostics.model import Diagnostic
+from netspec.resolve.resolve import Resolved
+from netspec.resolve.sections.train import TrainSection
+from netspec.source import Span
+from netspec.syntax.located import Located
+
+__all__ = ["recipe_faults"]
+
+
+def recipe_faults(resolved: Resolved) -> Iterator[Diagnostic]:
+    """NS600 for each word that counts tests, where the training makes none."""
+    train, section = resolved.file.train, resolved.spec.section("train")
+    if train is None or section is None:
+        return
+    why = no_tests(resolved, train)
+    if not why:
+        return
+    for word, place in counting(train, section):
+        yield Diagnostic("NS600", f"{word} counts tests: {why}", place)
+
+
+def counting(train: TrainSection, section: Located) -> Iterator[tuple[str, Span | None]]:
+    """The words that count tests, as they are called and where they stand."""
+    if train.stop is not None:
+        yield "train.stop", section.mapping["stop"].span
+
+
+def no_tests(resolved: Resolved, train: TrainSection) -> str:
+    """Why no test is made while the net is trained; "" where there are tests."""
+    own = any("data" in draft.layer.traits for draft in resolved.drafts.values())
+    if train.val_data is None and train.test_data is None and not own:
+        return "give val_data, or test_data, and test_interval"
+    if not train.solver.test_interval:
+        return "test_interval must be at least 1, it is not given"
+    return ""
