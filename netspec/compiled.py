@@ -55,17 +55,21 @@ def load(
     return driver.load(os.fspath(path), Reading(frozenset(stages), level, allow_code=allow_code))
 
 
-def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -> "nn.Module":
+def compile(
+    spec: Union[str, driver.Program, TypedGraph], phase: str = "test", *, fused: bool = True
+) -> "nn.Module":
     """The network as a torch module, a Network: made by running the Python text that `netspec
     compile` writes.
 
     spec: a path, a Program or a TypedGraph. phase picks the layers: "test" (in eval mode), "train"
-    (in train mode), or "deploy", what the outputs need (in eval mode). Weights are filled as the
-    spec says, from torch's current random state. Data layers read what a call does not pass in;
-    HDF5Output writes where a spec is given, not where a graph is. Called with a tensor for each
-    input, by position or by name, in the shapes of the spec, it answers the tensor of its only
-    output, or a dict of several by name. Raises SpecError as `load` does, NS505 (weights beyond the
-    memory), NS503 (what was built is not what the graph says), and ValueError for another phase.
+    (in train mode), or "deploy", what the outputs need (in eval mode). fused: layers that can run
+    as one do, their names and weights as they are; a hook on one of them makes each run by itself.
+    Weights are filled as the spec says, from torch's current random state. Data layers read what a
+    call does not pass in; HDF5Output writes where a spec is given, not where a graph is. Called
+    with a tensor for each input, by position or by name, in the shapes of the spec, it answers the
+    tensor of its only output, or a dict of several by name. Raises SpecError as `load` does, NS505
+    (weights beyond the memory), NS503 (what was built is not what the graph says), and ValueError
+    for another phase.
 
     >>> net = netspec.compile("zoo:lenet")
     >>> net(torch.zeros(2, 1, 28, 28)).shape
@@ -78,7 +82,7 @@ def compile(spec: Union[str, driver.Program, TypedGraph], phase: str = "test") -
     )
     typed = spec if isinstance(spec, TypedGraph) else program.graph(phase)  # type: ignore[union-attr]
     fits(typed)
-    module = execute(torch_source(typed))
+    module = execute(torch_source(typed, fused=fused))
     net: Any = network_of(module)()
     prove(typed, net)
     if program is not None:

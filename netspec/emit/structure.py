@@ -3,16 +3,17 @@ structure; arguments may differ.
 """
 
 from collections.abc import Iterator
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from netspec.analysis.infer import open_sizes
 from netspec.diagnostics import fail
 from netspec.emit.names import Names
 from netspec.emit.quote import Code, code, identifier, join_code
+from netspec.fusion.fusion import Fusion
 from netspec.ir.graph import Block, Node, TypedGraph, Value
 from netspec.ir.layer import ModuleText
 
-__all__ = ["Child", "Group", "Structure", "group_nodes"]
+__all__ = ["Child", "Group", "Step", "Structure", "group_nodes"]
 
 
 class Group:
@@ -54,21 +55,23 @@ class Group:
             return child.outputs
         return child.tops
 
-    def readers(self, value: Value) -> list[int]:
-        """Places in `children` that read a value."""
-        return [i for i, child in enumerate(self.children) if value in self.reads(child)]
-
     def own_name(self, value: Value) -> str:
         """A value's name as the block itself says it."""
         if self.block:
             return value.name.removeprefix(f"{self.name}.")
         return value.name
 
-    def last_uses(self) -> dict[Value, int]:
-        return {value: i for i, child in enumerate(self.children) for value in self.reads(child)}
-
 
 Child = Union[Node, Group]
+
+
+class Step(NamedTuple):
+    """A line of `forward`: the children that run in it, what it reads, what it makes."""
+
+    children: tuple[Child, ...]
+    reads: tuple[Value, ...]
+    makes: tuple[Value, ...]
+    fusion: Fusion | None = None
 
 
 def group_nodes(typed: TypedGraph, structure: "Structure") -> Group:
@@ -135,8 +138,11 @@ class Structure:
     called so.
     """
 
-    def __init__(self, typed: TypedGraph, taken: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, typed: TypedGraph, taken: frozenset[str] = frozenset(), fusions: tuple[Fusion, ...] = ()
+    ) -> None:
         self.typed = typed
+        self.fused = {node: fusion for fusion in fusions for node in fusion.nodes}
         self.reserved = taken
         self.paths: dict[Node, Code] = {}
         self.modules: dict[Node, ModuleText] = {
@@ -199,6 +205,17 @@ class Structure:
             self.given[key] = self.names.fresh(self.propose_name(group))
         return key
 
+    def steps(self, group: Group) -> list[Step]:
+        """The lines of a group's `forward`: what runs as one stands where the last of it does."""
+        found = []
+        for child in group.children:
+            fusion = self.fused.get(child) if isinstance(child, Node) else None
+            if fusion is None:
+                found.append(Step((child,), group.reads(child), group.makes(child)))
+            elif child is fusion.last:
+                found.append(Step(fusion.nodes, fusion.reads, group.makes(child), fusion))
+        return found
+
     def propose_name(self, group: Group) -> str:
         """The name that a block's class has if it is free: the block's, and from its second class
         on a number.
@@ -210,6 +227,7 @@ class Structure:
 
     def node_key(self, node: Node) -> Any:
         text = self.modules[node]
+        fusion = self.fused.get(node)
         tied = any(owner[0] is node for owner in self.typed.shared)
         fillers = tuple(repr(w.drawn) for w in self.typed.weights[node])
         fans = tuple(
@@ -224,6 +242,7 @@ class Structure:
             tied,
             node.layer.top_count,
             node.stopped,
+            (fusion.function, fusion.arguments, len(fusion.nodes)) if fusion is not None else None,
         )
 
     @property

@@ -12,7 +12,8 @@ from netspec.diagnostics import fail
 from netspec.emit.inline import import_lines, inline_definitions, module_names, names_used
 from netspec.emit.names import BUILTINS, FORBIDDEN, Names, attribute
 from netspec.emit.quote import Code, code, comment, docstring, identifier, join_code, source
-from netspec.emit.structure import Child, Group, Structure, group_nodes
+from netspec.emit.structure import Child, Group, Step, Structure, group_nodes
+from netspec.fusion.passes import fuse
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Filler
 
@@ -31,16 +32,16 @@ def class_name(name: str, taken: frozenset[str] = frozenset()) -> Code:
     return Names(others).fresh(text if text and text not in others else f"{text}Net")
 
 
-def torch_source(typed: TypedGraph, origin: str = "") -> str:
+def torch_source(typed: TypedGraph, origin: str = "", *, fused: bool = True) -> str:
     """The module's text: imports, what torch lacks, a class per block, the network, last.
 
-    Whatever the spec calls its parts, its words come into the text through emit/quote.py alone, and
-    no two classes have one name.
+    fused: layers that can run as one do (fusion/). Whatever the spec calls its parts, its words come
+    into the text through emit/quote.py alone, and no two classes have one name.
     """
     homes = list(dict.fromkeys(home for n in typed.graph.nodes if (home := type(n.layer).home) is not None))
     taken = module_names(homes) | BUILTINS
     name = class_name(typed.graph.name, taken)
-    structure = Structure(typed, taken | {name})
+    structure = Structure(typed, taken | {name}, fuse(typed) if fused else ())
     root = group_nodes(typed, structure)
     once(taken, [name, *structure.class_names])
     bodies = [block_class(cls, structure) for cls in structure.classes]
@@ -257,31 +258,24 @@ def forward(
     structure: Structure,
     keep: frozenset[Value] = frozenset(),
 ) -> list[Code]:
-    """A line per child. What only the next line reads is called h; other values bear their blob's
+    """A line per step. What only the next line reads is called h; other values bear their blob's
     name, dropped after their last use.
     """
     lines: list[Code] = []
-    last = group.last_uses()
+    steps = structure.steps(group)
+    last = {value: i for i, step in enumerate(steps) for value in step.reads}
     held = set(group.outputs) | keep
     given = set(variables)
-    for i, child in enumerate(group.children):
-        reads = group.reads(child)
-        if isinstance(child, Node):
-            stopped = child.stopped
-        else:
-            stopped = frozenset()
-        given_to = [
-            code("{}.detach()" if at in stopped else "{}", variables[v]) for at, v in enumerate(reads)
-        ]
-        call = code("self.{}({})", group.names[child.name], join_code(", ", given_to))
-        makes = group.makes(child)
+    for i, step in enumerate(steps):
+        line = call(step, group, variables)
+        makes = step.makes
         for value in makes:
-            soon = len(makes) == 1 and value not in held and group.readers(value) == [i + 1]
+            soon = len(makes) == 1 and value not in held and readers(steps, value) == [i + 1]
             final = (
                 len(makes) == 1
                 and value in held
                 and group.outputs == (value,)
-                and i == len(group.children) - 1
+                and i == len(steps) - 1
                 and value not in keep
             )
             if soon or final:
@@ -289,15 +283,33 @@ def forward(
             else:
                 variables[value] = names[group.own_name(value)]
         made = join_code(", ", [variables[v] for v in makes])
-        lines.append(code("        {} = {}", made, call) if makes else code("        {}", call))
+        lines.append(code("        {} = {}", made, line) if makes else code("        {}", line))
         spent = [
             v
-            for v in dict.fromkeys(reads)
+            for v in dict.fromkeys(step.reads)
             if last.get(v) == i and v not in held and v not in given and variables[v] != "h"
         ]
         spent += [v for v in makes if v not in last and v not in held and variables[v] != "h"]
         live = {variables[v] for v in makes if v in held or last.get(v, -1) > i}
         gone = [variables[v] for v in spent if variables[v] not in live]
-        if gone and i < len(group.children) - 1:
+        if gone and i < len(steps) - 1:
             lines.append(code("        del {}", join_code(", ", dict.fromkeys(gone))))
     return lines
+
+
+def readers(steps: list[Step], value: Value) -> list[int]:
+    """Which steps read a value."""
+    return [i for i, step in enumerate(steps) if value in step.reads]
+
+
+def call(step: Step, group: Group, variables: Mapping[Value, Code]) -> Code:
+    """A module on what it reads; of what runs as one, the function that runs these modules."""
+    modules = [code("self.{}", group.names[child.name]) for child in step.children]
+    if step.fusion is not None:
+        more = [code("{}", argument) for argument in step.fusion.arguments]
+        given = [*(variables[v] for v in step.reads), *modules, *more]
+        return code("{}({})", identifier(step.fusion.function), join_code(", ", given))
+    (child,) = step.children
+    stopped = child.stopped if isinstance(child, Node) else frozenset()
+    given = [code("{}.detach()" if at in stopped else "{}", variables[v]) for at, v in enumerate(step.reads)]
+    return code("{}({})", modules[0], join_code(", ", given))

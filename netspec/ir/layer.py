@@ -483,6 +483,41 @@ class Layer(Record):
         """Whether outside training its top is its bottom. Default: where it has trait dropout."""
         return "dropout" in self.traits
 
+    @property
+    def takes_factors(self) -> bool:
+        """Whether its module can scale the channels of its top in the same pass: `scaled_norm` of
+        torch_modules/fused.py runs it. Default: no.
+        """
+        return False
+
+    def scales_channels(self, *bottoms: Any, **none: Any) -> bool:
+        """Whether all that it does is to multiply each channel (axis 1) by its `weight`, and to add
+        its `bias` where it has one. Default: no.
+        """
+        return False
+
+    @property
+    def rectifies(self) -> bool:
+        """Whether its top is max(x, 0). Default: no."""
+        return False
+
+    def overwritable(self, *bottoms: Any, **none: Any) -> bool:
+        """Whether its first top lies in memory of its own that its backward pass does not read: the
+        next layer may write over it. Default: no.
+        """
+        return False
+
+    def takes_every(self, *bottoms: Any, **none: Any) -> tuple[int, ...] | None:
+        """Where its top is every so-manieth place of its bottom and nothing else: how many, along
+        each axis after the channels. Default: None.
+        """
+        return None
+
+    @property
+    def fixed_value(self) -> float | None:
+        """The number that its top holds everywhere, whatever its bottom does. Default: None."""
+        return None
+
     def stops_gradient(self, bottom: int) -> bool:
         """Whether a trait says that no gradient reaches a bottom, by its place."""
         return "no_gradient" in self.traits or f"no_gradient.{bottom}" in self.traits

@@ -44,6 +44,10 @@ class ReLU(Elementwise, type="ReLU", param="relu_param", legacy=("RELU", "relu")
     negative_slope: float = param(default=0.0, doc="factor of negative values")
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
 
+    @property
+    def rectifies(self) -> bool:
+        return self.negative_slope == 0
+
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         if self.negative_slope == 0:
             return Kept(tops=(0,))

@@ -82,6 +82,10 @@ class BatchNorm(
             return ("moving_average_fraction", self.moving_average_fraction)
         return None
 
+    @property
+    def takes_factors(self) -> bool:
+        return True
+
     def population(self, x: TensorType) -> Size:
         return values_per_channel(x)
 

@@ -54,6 +54,9 @@ class Eltwise(
             )
         return TensorType(xs[0].shape)
 
+    def overwritable(self, *xs: TensorType) -> bool:
+        return self.operation == "SUM"
+
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         if self.operation == "SUM":
             return Kept()

@@ -116,6 +116,9 @@ class Convolution(
             and self.pad_value == 0
         )
 
+    def overwritable(self, x: TensorType) -> bool:
+        return True
+
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         image = self.bottom(bottoms[0])
         if image.axes > 3:

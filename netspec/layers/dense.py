@@ -78,6 +78,9 @@ class InnerProduct(
     def field(self, x: TensorType) -> tuple[Reads, ...]:
         return (same_place(self.first(x)),)
 
+    def overwritable(self, x: TensorType) -> bool:
+        return True
+
     def torch(self, x: TensorType) -> ModuleText:
         axis, inputs = self.first(x), product(x.shape[self.first(x) :])
         if axis == x.rank - 1 and not self.transpose:

@@ -38,6 +38,14 @@ class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
 
     power: float = param(default=1.0, doc="the exponent")
 
+    @property
+    def fixed_value(self) -> float | None:
+        if self.power == 0:
+            return 1.0
+        if self.scale == 0 and (self.shift > 0 or self.power > 0):
+            return float(self.shift**self.power) if self.shift >= 0 or self.power.is_integer() else None
+        return None
+
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         return Kept(own=0 if self.power == 1 else 4 * bottoms[0].size)
 

@@ -104,6 +104,9 @@ class Scale(
         if self.bias_term:
             yield Weight("bias", self.extent(x, other), self.bias_filler)
 
+    def scales_channels(self, x: TensorType, other: TensorType | None = None) -> bool:
+        return other is None and x.rank > 1 and self.first(x, None) == 1 and self.num_axes == 1
+
     def torch(self, x: TensorType, other: TensorType | None = None) -> ModuleText:
         shape = self.extent(x, other) if self.bias_term or other is None else None
         return module(

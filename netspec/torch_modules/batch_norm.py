@@ -44,6 +44,10 @@ class BatchNorm(nn.Module):
         return self.use_global_stats is not False and not self.training and not bool(self.scale_factor.any())
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.normalize(x)
+
+    def normalize(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """x normalised; in the same pass times a factor of each channel, and a bias added to it."""
         if self.use_global_stats is not None:
             stored = self.use_global_stats
         else:
@@ -52,16 +56,18 @@ class BatchNorm(nn.Module):
         if stored:
             factor = torch.where(self.scale_factor == 0, 0.0, 1 / self.scale_factor)
             y = F.batch_norm(
-                rows, factor * self.mean, factor * self.variance, None, None, False, 0.0, self.eps
+                rows, factor * self.mean, factor * self.variance, weight, bias, False, 0.0, self.eps
             )
         else:
             mean, variance = torch.zeros_like(self.mean), torch.zeros_like(self.variance)
             y = torch.batch_norm(
-                rows, None, None, mean, variance, True, 1.0, self.eps, torch.backends.cudnn.enabled
+                rows, weight, bias, mean, variance, True, 1.0, self.eps, torch.backends.cudnn.enabled
             )
             if rows.numel() == self.mean.numel():
                 variance = torch.zeros_like(variance)
             self.gather(mean, variance)
+        if x.dim() > 1:  # no view: what is written over one later costs a copy of the gradient
+            return y
         return y.view_as(x)
 
     @torch.no_grad()

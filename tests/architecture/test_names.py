@@ -29,6 +29,7 @@ ORDER = (
     ("resolve",),
     ("data",),
     ("analysis",),
+    ("fusion",),
     ("emit",),
     ("driver",),
     ("repair",),

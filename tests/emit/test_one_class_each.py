@@ -350,7 +350,9 @@ layers:
     real = compiled.torch_source
     made = real(load(text))
     assert made.count(written) >= 1, made
-    monkeypatch.setattr(compiled, "torch_source", lambda typed: real(typed).replace(written, built))
+    monkeypatch.setattr(
+        compiled, "torch_source", lambda typed, **words: real(typed, **words).replace(written, built)
+    )
     with pytest.raises(SpecError) as raised:
         netspec.compile(load(text))
     found = {d.fact for d in raised.value.diagnostics if d.code == "NS503"}

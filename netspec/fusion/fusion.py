@@ -1,0 +1,94 @@
+"""What it is that runs as one, and the search for it: a Pass finds Fusions in a graph. Knows no
+layer and no emitter.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from netspec.ir.graph import Node, TypedGraph, Value
+
+__all__ = ["Chains", "Example", "Fusion", "Pass", "find_all"]
+
+
+class Fusion(NamedTuple):
+    """Layers that run as one where the last of them stands.
+
+    function: of torch_modules/fused.py, called with the values that are read, then the layers'
+    modules, then `arguments`.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    reads: tuple[Value, ...]
+    function: str
+    arguments: tuple[Any, ...] = ()
+
+    @property
+    def last(self) -> Node:
+        return self.nodes[-1]
+
+
+class Example(NamedTuple):
+    """A row of a pass: layers on an input, and which of them run as one, by their names; none where
+    something stands in the way.
+    """
+
+    layers: str
+    fused: tuple[str, ...] = ()
+    shape: str = "N,4,6,6"
+    phase: str = "train"
+
+
+class Pass(NamedTuple):
+    """says: what runs as one. examples: rows that are the tests too."""
+
+    name: str
+    says: str
+    find: "Callable[[Chains], Iterator[Fusion]]"
+    examples: tuple[Example, ...]
+
+
+class Chains:
+    """A graph, and who alone reads what of it."""
+
+    def __init__(self, typed: TypedGraph) -> None:
+        self.typed = typed
+        self.nodes = typed.graph.nodes
+        self.uses = typed.graph.uses()
+        self.kept = set(typed.graph.outputs)
+        self.taken: set[Node] = set()
+
+    def free(self, node: Node | None) -> bool:
+        """Whether a layer may run with others: it is in no Fusion yet, passes its gradients on, and
+        weighs in no loss.
+        """
+        if node is None or node in self.taken:
+            return False
+        plain = not (node.stopped or any(node.loss_weights) or self.typed.find_converted(node))
+        return plain and bool(node.bottoms) and len(node.tops) >= 1
+
+    def next(self, node: Node) -> Node | None:
+        """The layer behind a layer, where nobody else reads what it makes; of the same block, since
+        a block is a class.
+        """
+        (top, *others) = node.tops
+        if others or top in self.kept:
+            return None
+        readers = self.uses.get(top, [])
+        if len(readers) != 1 or readers[0].bottoms.count(top) != 1:
+            return None
+        (after,) = readers
+        if after.blocks != node.blocks or not self.free(after):
+            return None
+        return after
+
+
+def find_all(typed: TypedGraph, passes: Iterable[Pass]) -> tuple[Fusion, ...]:
+    """What the passes find, one after the other; a layer runs in one Fusion at most."""
+    chains, found = Chains(typed), list[Fusion]()
+    for each in passes:
+        for fusion in each.find(chains):
+            chains.taken.update(fusion.nodes)
+            found.append(fusion)
+    order = {node: i for i, node in enumerate(typed.graph.nodes)}
+    return tuple(sorted(found, key=lambda fusion: order[fusion.last]))

@@ -1,0 +1,35 @@
+"""The passes in their order, and what they find in a graph, in words. The file to read first."""
+
+from collections.abc import Iterable, Iterator
+
+from netspec.fusion.dropped_pixels import DROPPED_PIXELS
+from netspec.fusion.fusion import Fusion, Pass, find_all
+from netspec.fusion.overwriting import OVERWRITING
+from netspec.fusion.scaled_norm import SCALED_NORM
+from netspec.fusion.widening import WIDENING
+from netspec.ir.graph import TypedGraph
+
+__all__ = ["PASSES", "explain_fusions", "fuse"]
+
+PASSES = (SCALED_NORM, DROPPED_PIXELS, WIDENING, OVERWRITING)
+"""In this order: a layer that one has taken is not there for the next."""
+SHOWN = 4
+
+
+def fuse(typed: TypedGraph) -> tuple[Fusion, ...]:
+    """What runs as one in torch."""
+    return find_all(typed, PASSES)
+
+
+def explain_fusions(found: Iterable[Fusion], passes: Iterable[Pass] = PASSES) -> Iterator[str]:
+    """A line for each pass that found something, then the first of what it found."""
+    fusions = tuple(found)
+    for one in passes:
+        mine = [each for each in fusions if each.name == one.name]
+        if mine:
+            times = "once" if len(mine) == 1 else f"{len(mine)} times"
+            yield f"{one.name} ({times}): {one.says}"
+            for each in mine[:SHOWN]:
+                yield f"  {', '.join(node.name for node in each.nodes)}"
+            if len(mine) > SHOWN:
+                yield f"  and {len(mine) - SHOWN} more"

@@ -1,0 +1,34 @@
+"""`netspec compile --explain` and `--no-fuse`."""
+
+from click.testing import CliRunner
+
+from netspec.cli import group
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(group, ["compile", "zoo:resnet-20", *arguments])
+    assert done.exit_code == 0, done.output
+    return str(done.stdout)
+
+
+def test_it_says_what_runs_as_one() -> None:
+    said = run("--explain", "--phase", "train")
+    assert "scaled-norm (19 times)" in said and "  conv1.bn, conv1.scale, conv1.relu\n" in said
+    assert "  res3.0.zeros, res3.0.shortcut\n" in said and "class " not in said
+    assert all(len(line) <= 90 for line in said.splitlines())
+
+
+def test_the_text_alone_goes_to_standard_output() -> None:
+    assert run("--explain", "-o", "-").startswith('"""ResNet-20')
+
+
+def test_without_fusion_each_layer_is_called() -> None:
+    fused, apart = run("-o", "-"), run("-o", "-", "--no-fuse")
+    assert "scaled_norm(h, self.bn, self.scale, self.relu)" in fused and "scaled_norm" not in apart
+    assert "h = self.scale(h)" in apart
+    assert run("--explain", "--no-fuse") == "each layer runs by itself\n"
+
+
+def test_neither_is_a_usage_error() -> None:
+    done = CliRunner().invoke(group, ["compile", "zoo:lenet"])
+    assert done.exit_code == 2 and "--explain" in done.output

@@ -1,0 +1,100 @@
+"""What layers say of themselves to the passes, against their modules: of every example row, none listed by hand."""
+
+import copy
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+
+from tests.each import each
+from tests.layers import rows
+from tests.layers.rows import Row
+
+pytestmark = pytest.mark.torch
+
+
+def claims(row: Row) -> dict[str, Any]:
+    """What the row's layer claims, by question."""
+    graph = rows.typed(row)
+    node = rows.node(graph)
+    if node is None or not node.bottoms or not node.tops:
+        return {}
+    layer, bottoms = node.layer, graph.bottoms(node)
+    found = {
+        "overwritable": layer.overwritable(*bottoms),
+        "takes_every": layer.takes_every(*bottoms),
+        "fixed_value": layer.fixed_value,
+        "scales_channels": layer.scales_channels(*bottoms),
+        "rectifies": layer.rectifies,
+        "takes_factors": layer.takes_factors,
+    }
+    return {name: said for name, said in found.items() if said not in (False, None)}
+
+
+@cache
+def claiming() -> list[Row]:
+    return [row for row in rows.running() if claims(row)]
+
+
+def test_each_question_is_answered_by_some_row() -> None:
+    assert {name for row in claiming() for name in claims(row)} == {
+        "overwritable",
+        "takes_every",
+        "fixed_value",
+        "scales_channels",
+        "rectifies",
+        "takes_factors",
+    }
+
+
+@each("row", claiming, parts=2)
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_claims_hold(row: Row, training: bool) -> None:
+    net = copy.deepcopy(rows.net(row)).double().train(training)
+    module = net.get_submodule(net.layers["l"][0])
+    feed = [x.double().requires_grad_() for x in rows.data(row, rows.sizes_of(row)[0]).values()]
+    made = module(*feed)
+    y = made[0] if isinstance(made, tuple) else made
+    for name, said in claims(row).items():
+        CHECKS[name](said, module, feed, y)
+
+
+def check_overwritable(said: bool, module: Any, feed: list[torch.Tensor], y: torch.Tensor) -> None:
+    held = {x.untyped_storage().data_ptr() for x in (*feed, *module.parameters(), *module.buffers())}
+    assert y.untyped_storage().data_ptr() not in held
+    wanted = torch.autograd.grad(torch.relu(module(*feed)).square().sum(), feed)
+    found = torch.autograd.grad(torch.relu_(module(*feed)).square().sum(), feed)
+    assert all(map(torch.equal, found, wanted))
+
+
+def check_takes_every(said: tuple[int, ...], module: Any, feed: list[torch.Tensor], y: torch.Tensor) -> None:
+    places = (slice(None), slice(None), *(slice(None, None, step) for step in said))
+    assert torch.equal(y, feed[0][places])
+
+
+def check_fixed_value(said: float, module: Any, feed: list[torch.Tensor], y: torch.Tensor) -> None:
+    assert (y == said).all()
+
+
+def check_scales_channels(said: bool, module: Any, feed: list[torch.Tensor], y: torch.Tensor) -> None:
+    shape = (-1, *(1,) * (y.dim() - 2))
+    bias = 0 if module.bias is None else module.bias.view(shape)
+    assert torch.allclose(y, feed[0] * module.weight.view(shape) + bias)
+
+
+def check_rectifies(said: bool, module: Any, feed: list[torch.Tensor], y: torch.Tensor) -> None:
+    assert type(module) is torch.nn.ReLU and torch.equal(y, feed[0].clamp(min=0))
+
+
+def check_takes_factors(said: bool, module: Any, feed: list[torch.Tensor], y: torch.Tensor) -> None:
+    if feed[0].dim() > 1:
+        weight = torch.rand(feed[0].shape[1], dtype=torch.float64)
+        scaled = module.normalize(feed[0], weight, weight)
+        shape = (-1, *(1,) * (y.dim() - 2))
+        assert torch.allclose(scaled, module(feed[0]) * weight.view(shape) + weight.view(shape))
+
+
+CHECKS = {
+    name.removeprefix("check_"): check for name, check in globals().items() if name.startswith("check_")
+}
