@@ -28,13 +28,14 @@ LONGEST = 1 << 28
 class Predictor(NamedTuple):
     """A model that predicts: what its inputs take, a function from a batch of each to outputs by name,
     and class names by output; learned: what a run's data call the classes, where `labels:` has
-    other names.
+    other names; facts: what they have fixed, such as the rate of sounds.
     """
 
     taken: "Mapping[str, Taken]"
     run: "Callable[[Mapping[str, Array]], Mapping[str, Array]]"
     labels: Mapping[str, Sequence[str]]
     learned: Mapping[str, Sequence[str]] = {}
+    facts: Mapping[str, Any] = {}
 
 
 @click.command("predict")
@@ -80,8 +81,8 @@ def command(
     """Run FILEs, or samples of a data source, through an exported MODEL (with onnxruntime) or a trained
     RUN (with torch).
 
-    FILE is a picture, a folder of pictures, a pattern like 'photos/*.jpg', - for a picture by standard
-    input, or a file of samples (.fa, .csv, .npz, .h5). One that cannot be read costs its line, and
+    FILE is a picture or a sound (.wav), a folder of them, a pattern like 'photos/*.jpg', - for a picture
+    by standard input, or a file of samples (.fa, .csv, .npz, .h5). One that cannot be read costs its line, and
     the exit code is then 1.
     """
     if bool(files) == bool(data):
@@ -133,16 +134,19 @@ def read_samples(
     """The samples that the command line names. One sample of --data must be there; of many, each may
     fail for itself.
     """
-    from netspec.data.samples import STDIN, from_data, from_files, source_of
+    from netspec.data.samples import STDIN, from_data, from_files, from_sounds, source_of, takes_sounds
 
     if data is not None:
         number = index_of(options["index"])
-        yield from from_data(data, number, options["split"], predictor.taken, options["allow_code"])
+        allowed = options["allow_code"]
+        yield from from_data(data, number, options["split"], predictor.taken, predictor.facts, allowed)
         return
     for word in files:
         words = source_of(word)
         if words is not None:
-            yield from from_data(words, None, "all", predictor.taken)
+            yield from from_data(words, None, "all", predictor.taken, predictor.facts)
+        elif takes_sounds(predictor.taken):
+            yield from from_sounds([word], predictor.taken, predictor.facts)
         else:
             yield from from_files([word], predictor.taken, read_given() if word == STDIN else b"", remarks)
 
@@ -192,6 +196,7 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
     """An ONNX file under onnxruntime; its graph holds the contract's arithmetic, its metadata the
     rest.
     """
+    from netspec.data.facts import facts_of
     from netspec.data.samples import Taken
     from netspec.resolve.image_words import contract_of
     from netspec.serving.engine import open_model
@@ -206,11 +211,13 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
         )
         for each in model.inputs
     }
-    return Predictor(taken, lambda batch: run_model(model, batch, path), model.labels)
+    facts = facts_of(model.metadata, path)
+    return Predictor(taken, lambda batch: run_model(model, batch, path), model.labels, facts=facts)
 
 
 def run_predictor(folder: str, weights: str, device: str, reading: "Reading") -> Predictor:
     """A run's net under torch."""
+    from netspec.data.facts import read_facts
     from netspec.data.samples import Taken
     from netspec.training.class_names import labels_of, other_names
     from netspec.training.predict import open_run
@@ -222,7 +229,7 @@ def run_predictor(folder: str, weights: str, device: str, reading: "Reading") ->
     taken = {
         name: Taken(port.shape or (), port.contract, port.integer) for name, port in opened.ports.items()
     }
-    return Predictor(taken, opened.run, labels, learned)
+    return Predictor(taken, opened.run, labels, learned, read_facts(run.folder))
 
 
 def describe_sample(sample: "Sample", predictor: Predictor, top: int) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 data each role takes.
 """
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Literal
 
 from netspec.data.conform import conform_to_contract
+from netspec.data.place import Place
 from netspec.data.source import Source
+from netspec.data.sources.audio import open_audio
 from netspec.data.sources.cifar import open_cifar10
 from netspec.data.sources.csv import open_csv
 from netspec.data.sources.digits import open_digits
@@ -24,13 +25,13 @@ from netspec.data.sources.text import open_text
 from netspec.data.splits import draw_part
 from netspec.diagnostics import fail
 from netspec.diagnostics.suggest import nearest
-from netspec.resolve.sections.image import ImageContract, Shape
-from netspec.resolve.sections.train import DataSection, SplitSection, TrainSection
+from netspec.resolve.sections.train import DataSection, TrainSection
 
 __all__ = [
     "IN_PARTS",
     "Place",
     "Role",
+    "beside",
     "check_parts",
     "data_of",
     "default_part",
@@ -40,31 +41,6 @@ __all__ = [
 ]
 
 Role = Literal["train", "val", "test"]
-
-
-class Place(NamedTuple):
-    """Where a section stands and what its input expects.
-
-    root: the spec's folder.   shape: of one sample of the input, without N.   contract: the input's `image:`, if it has one.
-    classes: names that training gave the labels, for a test or another file.   allow_outside: paths may leave root.
-    allow_code: a Python source may run.   split: shares of the parts that the data do not have.
-    """
-
-    root: Path
-    shape: Shape | None = None
-    contract: ImageContract | None = None
-    classes: Sequence[str] | None = None
-    allow_outside: bool = False
-    allow_code: bool = False
-    split: SplitSection | None = None
-
-    @property
-    def file_contract(self) -> ImageContract:
-        """The contract that decodes files: the default one where the input has none."""
-        contract = self.contract or ImageContract()
-        if self.shape and len(self.shape) == 3:
-            return contract.for_files(self.shape)
-        return contract
 
 
 Opener = Callable[[DataSection, str | None, Place], Source]
@@ -93,12 +69,11 @@ SOURCES: dict[str, Opener] = {
     "sequences": lambda section, split, place: open_sequences(
         section, split, place.root, place.classes, place.allow_outside
     ),
-    "table": lambda section, split, place: open_table(
-        section, split, place.root, place.file_contract, place.classes, place.allow_outside
-    ),
+    "table": open_table,
     "text": lambda section, split, place: open_text(
         section, split, place.root, place.classes, place.allow_outside
     ),
+    "audio": open_audio,
 }
 OWN_PARTS: dict[str, Callable[[DataSection, Place], tuple[str, ...]]] = {
     **dict.fromkeys(IN_PARTS, lambda section, place: ("train", "test")),
@@ -107,6 +82,7 @@ OWN_PARTS: dict[str, Callable[[DataSection, Place], tuple[str, ...]]] = {
     ),
     "table": lambda section, place: table_roles(section, place.root, place.allow_outside),
     "npz": lambda section, place: npz_parts(section, place.root, place.allow_outside),
+    "audio": lambda section, place: folder_roles(section, place.root, place.allow_outside),
 }
 """The parts that a source has of its own; the others have none."""
 
@@ -207,11 +183,16 @@ def open_sources(
     train = open_source(data, default_part(data, "train", alike), place)
     if test_data is None:
         return train, None
-    return train, open_beside(data, test_data, "test", place._replace(classes=train.classes))
+    return train, open_beside(data, test_data, "test", beside(place, train))
+
+
+def beside(place: Place, train: Source) -> Place:
+    """The place of data beside those of training, which name the classes and fix the facts."""
+    return place._replace(classes=train.classes, facts=train.facts)
 
 
 def open_beside(data: DataSection, section: DataSection, role: Role, place: Place) -> Source:
-    """The validation or test data beside those of training, whose classes `place` has."""
+    """The validation or test data beside those of training, whose classes and facts `place` has."""
     part = default_part(section, role, data_of(data) == data_of(section))
     return open_source(section, part, place)
 

@@ -1,4 +1,4 @@
-"""Samples to predict: image files, or samples of a data source, made into what inputs take. What cannot
+"""Samples to predict: image files, sounds, or samples of a data source, made into what inputs take. What cannot
 be read is a sample too, with the reason. Knows numpy, no torch.
 """
 
@@ -6,23 +6,34 @@ import glob
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from netspec.data.binding import bind, check_shape
 from netspec.data.decode import image_input, open_picture, picture_faults, prepare, read_encoded, upright
+from netspec.data.framing import frame
 from netspec.data.paths import existing
 from netspec.data.registry import Place, open_source
 from netspec.data.remarks import Remarks
 from netspec.data.source import Array, Source
-from netspec.data.sources.image_folder import image_files
+from netspec.data.sources.audio import SOUNDS, Form, form_of, load_sound
+from netspec.data.sources.image_folder import PICTURES, Kind, files_below
 from netspec.data.sources.sequences import ENDS
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.resolve.sections.image import ImageContract, Shape
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["STDIN", "Sample", "Taken", "from_data", "from_files", "source_of"]
+__all__ = [
+    "STDIN",
+    "Sample",
+    "Taken",
+    "from_data",
+    "from_files",
+    "from_sounds",
+    "source_of",
+    "takes_sounds",
+]
 
 STDIN = "-"
 SQUEEZED = 0.05
@@ -87,19 +98,52 @@ def from_files(
             yield Sample(path, error=error.diagnostics[0])
 
 
-def find_files(word: str) -> list[str]:
+def find_files(word: str, kind: Kind = PICTURES) -> list[str]:
     """The files that a word of the command line names. Raises SpecError NS643."""
     if word == STDIN:
         return [STDIN]
     if Path(word).is_dir():
-        found = sorted(map(str, image_files(Path(word), [Path(word)])))
+        found = sorted(map(str, files_below(Path(word), [Path(word)], kind)))
     elif glob.has_magic(word) and not Path(word).exists():
         found = sorted(glob.glob(word, recursive=True))
     else:
         return [word]
     if not found:
-        raise fail("NS643", "no image file there", path=word)
+        raise fail("NS643", f"no {kind.word} file there", path=word)
     return found
+
+
+def takes_sounds(taken: Mapping[str, Taken]) -> bool:
+    """Whether the only input takes (C, T): sounds."""
+    return len(taken) == 1 and len(next(iter(taken.values())).shape) == 2
+
+
+def from_sounds(
+    words: Sequence[str], taken: Mapping[str, Taken], facts: Mapping[str, Any]
+) -> Iterator[Sample]:
+    """WAV files, folders of them and patterns for the only input, (C, T). facts: the rate of the
+    training data.
+
+    Raises SpecError NS643 where a folder or pattern holds none; what is wrong with a file (NS630,
+    NS631, NS643, NS652) is its sample's.
+    """
+    name, (shape, _, _) = next(iter(taken.items()))
+    form = form_of(DataSection(source="audio"), shape, {"mono": shape[0] == 1, **facts})
+    for path in (path for word in words for path in find_files(word, SOUNDS)):
+        try:
+            yield Sample(path, {name: sound_input(existing(Path(path)), form, shape)})
+        except SpecError as error:
+            yield Sample(path, error=error.diagnostics[0])
+
+
+def sound_input(path: Path, form: Form, shape: Shape) -> Array:
+    """A file as the input of a net, (1, C, T) float32."""
+    sound = load_sound(path, form)
+    if form.length is not None:
+        sound = frame(sound, form.length)
+    if shape[0] not in (None, len(sound)):
+        raise fail("NS652", f"the input takes {shape[0]} channels, the file has {len(sound)}", path=str(path))
+    return sound[None]
 
 
 def tell_squeezed(data: bytes, contract: ImageContract, name: str) -> str:
@@ -119,10 +163,11 @@ def from_data(
     number: int | None,
     split: str | None,
     taken: Mapping[str, Taken],
+    facts: Mapping[str, Any] = {},
     allow_code: bool = False,
 ) -> Iterator[Sample]:
     """Sample `number` of a source, or all of them: `digits`, or with a place, `images:folder`. A net of
-    several inputs takes the fields of their names.
+    several inputs takes the fields of their names. facts: what the training data fixed.
 
     Raises SpecError NS685 (no such index), NS121 (a Python source without allow_code), NS640 to
     NS663.
@@ -130,9 +175,8 @@ def from_data(
     kind, _, path = (words, "", "") if words.startswith("python:") else words.partition(":")
     shape, contract, _ = next(iter(taken.values()), Taken(()))
     section = DataSection(source=kind, path=path or None)
-    source = open_source(
-        section, split, Place(Path.cwd(), shape, contract, None, allow_outside=True, allow_code=allow_code)
-    )
+    place = Place(Path.cwd(), shape, contract, None, allow_outside=True, allow_code=allow_code, facts=facts)
+    source = open_source(section, split, place)
     if number is not None and not 0 <= number < len(source):
         raise fail("NS685", f"index {number} of {len(source)} samples", path=source.name)
     fields = bind(source, taken, {})
@@ -149,7 +193,10 @@ def read_sample(source: Source, index: int, fields: Mapping[str, str], taken: Ma
     arrays = {}
     for name, field in fields.items():
         contract = taken[name].contract or ImageContract()
-        batch: Array = prepare(np.asarray(rows[field][0])[None], contract, source.name)
+        row = np.asarray(rows[field][0])
+        if source.length is not None and field == next(iter(source.fields)):
+            row = frame(row, source.length)
+        batch: Array = prepare(row[None], contract, source.name)
         check_shape(source, "of the model", field, batch.shape[1:], taken[name].shape)
         batch = batch.astype(np.int64 if taken[name].integer else np.float32)
         arrays[name] = np.moveaxis(batch, 0, source.fields[field].batch_axis)

@@ -55,7 +55,9 @@ class Source(ABC):
     color: the order of the first field's channels, where it is known.   decoded: its images went through the input contract when they were
     decoded, so their colour and size are as the input wants them.   streams: sample i + streams goes on where sample i ended, so batches
     have so many and keep their order; 0: samples stand for themselves.   steady: a sample has the same values whenever it is read.
-    named: `where` calls a sample by a name of its own, as a file has.
+    named: `where` calls a sample by a name of its own, as a file has.   length: samples of the first field are made so long along
+    their last axis when they become a batch (framing.py).   facts: what training data fix for all other data, as JSON has it, such as a
+    rate, categories, means.
     """
 
     name: str
@@ -67,6 +69,8 @@ class Source(ABC):
     streams: int = 0
     steady: bool = True
     named: bool = False
+    length: int | None = None
+    facts: Mapping[str, Any] = {}
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -156,6 +160,7 @@ class Subset(Source):
         self.name, self.fields, self.label = source.name, source.fields, source.label
         self.classes, self.color, self.decoded = source.classes, source.color, source.decoded
         self.steady, self.named = source.steady, source.named
+        self.length, self.facts = source.length, source.facts
 
     def __len__(self) -> int:
         return len(self.indices)

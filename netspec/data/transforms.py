@@ -17,12 +17,13 @@ from torch.nn.functional import pad as padded
 from netspec.augmentation.kernels.draw import Draw
 from netspec.augmentation.kernels.frame import Samples, flip, place_windows, sizes_of, stack_samples, windows
 from netspec.data.decode import centre_crop, prepare
+from netspec.data.framing import copy_frame
 from netspec.data.source import Array
 from netspec.diagnostics import fail
 from netspec.resolve.sections.image import ImageContract, Shape, pair
 from netspec.resolve.sections.train import TransformParam
 
-__all__ = ["CaffeTransform", "Pipeline", "Samples", "random_crop", "random_mirror"]
+__all__ = ["CaffeTransform", "Frame", "Pipeline", "Samples", "random_crop", "random_mirror"]
 
 
 def random_crop(
@@ -78,6 +79,26 @@ class Pipeline:
         if self.contract.crop is not None and not self.arrived:
             return (*shape[:-2], *pair(self.contract.crop))
         return shape
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Sounds (C, t) of one length, (N, C, T): cut, or filled with silence, in the middle, or in training
+    at places that are drawn.
+    """
+
+    length: int
+    random: bool = False
+
+    def __call__(self, samples: Samples, draw: Draw) -> Tensor:
+        places: list[float | None] = [None] * len(samples)
+        if self.random:
+            places = [*draw.unit("frame").tolist()]
+        first = samples[0]
+        made = first.new_zeros((len(samples), *first.shape[:-1], self.length))
+        for row, sound, unit in zip(made, samples, places, strict=True):
+            copy_frame(sound, row, unit)
+        return made
 
 
 @dataclass(frozen=True)

@@ -194,8 +194,10 @@ CODES: dict[str, Code] = {
     "NS416": Code("channels last", "warning"),
     "NS417": Code("means of pixels from 0 to 1", "warning"),
     "NS418": Code("data are not there", "warning"),
-    # 6: training and data
     "NS600": Code("no tests to go by"),
+    # 6: data
+    "NS630": Code("sound cannot be read"),
+    "NS631": Code("sounds of another rate or form"),
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),
     "NS642": Code("path outside the spec's folder"),

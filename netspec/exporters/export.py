@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.analysis.fingerprint import network_hash
+from netspec.data.facts import KEY, read_facts
 from netspec.diagnostics import fail
 from netspec.diagnostics.model import Diagnostic, SpecError
 from netspec.driver import Program, load
@@ -263,7 +264,8 @@ def copy_weights(given: Any, net: Any, program: Program) -> None:
 
 
 def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
-    """netspec.version, .spec (name and hash), .rows (`rows_word`), .labels, .sizes (`sizes_of`).
+    """netspec.version, .spec (name and hash), .rows (`rows_word`), .labels, .sizes (`sizes_of`), .data
+    (what a run's data have fixed).
 
     .image.NAME: what a caller has yet to do with an image."""
     from netspec.version import __version__
@@ -279,6 +281,9 @@ def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
     sizes = sizes_of(typed)
     if sizes is not None:
         found[SIZES] = sizes
+    facts = read_facts(origin.folder) if origin.folder is not None else {}
+    if facts:
+        found[KEY] = json.dumps(facts, ensure_ascii=False)
     found |= {f"netspec.image.{name}": json.dumps(words) for name, words in image_words(typed).items()}
     return found
 

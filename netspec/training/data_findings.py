@@ -64,10 +64,11 @@ def name_of(source: Source, number: int) -> str:
 
 
 def look(source: Source | None) -> tuple[Diagnostic, ...]:
-    """What is odd about some pictures of a source, which are read for it, evenly over all."""
-    if source is None or not source.decoded:
+    """What is odd about some files of a source, which are read for it, evenly over all."""
+    if source is None:
         return ()
-    source.batch(spread(len(source), LOOKED))
+    if source.decoded or source.named:
+        source.batch(spread(len(source), LOOKED))
     return source.remarks()
 
 

@@ -18,6 +18,7 @@ from netspec.analysis.learning_rate.faults import rate_faults
 from netspec.analysis.lint.run import lint_training, zero_weights
 from netspec.analysis.recipes import recipe_faults
 from netspec.analysis.still import still
+from netspec.data.facts import read_facts, write_facts
 from netspec.data.inventory.cache import NAME, write_cache
 from netspec.data.inventory.pictures import Picture
 from netspec.data.registry import Role
@@ -89,6 +90,7 @@ def train_program(
             weights=weights,
             class_weights=before.get("class_weight"),
             known=find_cache(run, run.parent.glob("*")),
+            facts=read_facts(run) if resume else {},
             progress=progress,
         )
     if resume and before.get("spec_hash") != made.job.spec_hash:
@@ -124,6 +126,7 @@ def train_program(
     )
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
+        write_facts(made.feeds.train, run)
     result = train(made.job, run, device=device, resume=resume, progress=progress)
     return beside(result, unheard, found, made.feeds)
 
@@ -161,11 +164,12 @@ def session(
     weights: str | None = None,
     class_weights: ClassWeights | None = None,
     known: Mapping[str, Picture] = MappingProxyType({}),
+    facts: Mapping[str, Any] = MappingProxyType({}),
     progress: Reporter | None = None,
 ) -> Session:
     """The job of a program. seed: in place of the spec's; weights: a file to start from;
     class_weights: those that the run began with, in place of the data's; known: what an earlier look
-    at the data found.
+    at the data found; facts: what the run's data have fixed.
 
     Raises SpecError: NS647 (files of the data that cannot be read, all of them), NS671 (nothing to
     train), NS680 (all weights start at 0), NS681 (no section train), NS676 (the file does not fit),
@@ -180,7 +184,7 @@ def session(
     seed = seed if seed is not None else section.solver.random_seed
     if seed < 0:
         seed = int.from_bytes(os.urandom(4), "little") % SEEDS
-    feeds = Feeds.open(program, *graphs)
+    feeds = Feeds.open(program, *graphs, facts)
     looked = look_through(feeds.parts(), skipping_parts(section), known, progress or Silent())
     feeds = feeds.with_parts(looked.sources)
     torch.manual_seed(seed)

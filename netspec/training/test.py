@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from netspec import compiled
+from netspec.data.facts import read_facts
 from netspec.diagnostics import fail
 from netspec.read_options import PLAIN, Reading
 from netspec.training.batches.feeds import Feeds
@@ -51,7 +52,7 @@ def measure(
     fill(net, tested, path, trained)
     set_class_weights(net, record.get("class_weight", {}))
     with telling(program.reading.unproven):
-        feeds = Feeds.open(program, trained, tested)
+        feeds = Feeds.open(program, trained, tested, read_facts(run))
     there = {"val": feeds.val is not None, "test": feeds.tested}
     if not there[part]:
         other = ("`--part val` measures its val_data",) if there["val"] else ()

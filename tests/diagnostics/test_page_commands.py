@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from test_pages import checked
 from netspec.cli import group
 from netspec.diagnostics.codes import CODES
 from netspec.diagnostics.model import SpecError
+from tests.data.sounds import write_classes, write_wav
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
 
@@ -46,6 +48,8 @@ layers:
   - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}
 """
 SHAPES = {
+    "NS630": "[N, 1, 50]",
+    "NS631": "[N, 1, 50]",
     "NS652": "[N, 1, 9, 9]",
     "NS651": "[N, 1, 4, 4]",
     "NS654": "[N, 3]",
@@ -117,6 +121,13 @@ def idx(path: Path, values: np.ndarray) -> None:
 def photos(folder: Path) -> None:
     for light, name in ((90, "cat/a.png"), (200, "dog/b.png")):
         image(folder / "photos" / name, light=light)
+
+
+def sounds(folder: Path, damaged: bool) -> None:
+    write_classes(folder / "words", {"no": 3, "yes": 3}, 16000)
+    write_wav(folder / "words/yes/17.wav", np.zeros(50), 44100)
+    if damaged:
+        (folder / "words/yes/17.wav").write_bytes(b"")
 
 
 def copied_photo(folder: Path) -> None:
@@ -360,6 +371,8 @@ GIVEN: dict[str, Callable[[Path], None]] = {
     "NS646": lambda f: np.savez(f / "unequal.npz", image=np.zeros((4, 8, 8)), label=np.zeros(3)),
     "NS647": broken_photo,
     "NS648": huge_photo,
+    "NS630": partial(sounds, damaged=True),
+    "NS631": partial(sounds, damaged=False),
     "NS649": empty_class,
     "NS650": lambda f: (f / "header-only.csv").write_text("a,b,c,label\n", encoding="utf-8") and None,
     "NS651": labels_from_one,

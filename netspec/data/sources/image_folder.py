@@ -3,15 +3,15 @@ arriving half gives them one form.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from netspec.data.decode import decode, read_encoded
-from netspec.data.folder_layout import SHOWN, check_link, entries_of, read_layout
+from netspec.data.folder_layout import SHOWN, Classes, check_link, entries_of, read_layout
 from netspec.data.paths import existing, resolve_path, roots_of
 from netspec.data.remarks import Remarks
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels
@@ -32,6 +32,16 @@ take 1.5 times as long as 2).
 """
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Kind(NamedTuple):
+    """A kind of files that a folder per class may hold: its word, and what their names end in."""
+
+    word: str
+    suffixes: frozenset[str]
+
+
+PICTURES = Kind("image", SUFFIXES)
 
 
 class ImageFolder(Source):
@@ -138,8 +148,22 @@ def open_images(
     folder, found = layout.part(split)
     if not found:
         raise fail("NS650", "holds no folder per class", path=str(folder))
+    files, labels, names = files_by_class(found, classes, roots, PICTURES)
+    source = ImageFolder(str(folder), files, labels, names, contract, roots)
+    if layout.roles:
+        return source
+    return fifths_within(source, split)
+
+
+def files_by_class(
+    found: Classes, classes: Sequence[str] | None, roots: Sequence[Path], kind: Kind
+) -> tuple[list[Path], Array, tuple[str, ...]]:
+    """The files of some class folders, the number of the class of each, and the names of the classes.
+    Raises SpecError NS649, NS663.
+    """
     names = tuple(classes) if classes is not None else tuple(found)
-    files, labels = [], []
+    files: list[Path] = []
+    labels: list[int] = []
     for name, folders in found.items():
         if name not in names:
             raise fail(
@@ -147,15 +171,12 @@ def open_images(
                 f"class {name} was not there in training, which knew {', '.join(names)}",
                 path=str(folders[0]),
             )
-        own = [path for each in folders for path in sorted(image_files(each, roots))]
+        own = [path for each in folders for path in sorted(files_below(each, roots, kind))]
         if not own and classes is None:
-            raise empty_class(folders[0], [other for other in found if other != name])
+            raise empty_class(folders[0], [other for other in found if other != name], kind)
         files += own
         labels += [names.index(name)] * len(own)
-    source = ImageFolder(str(folder), files, np.array(labels, np.int64), names, contract, roots)
-    if layout.roles:
-        return source
-    return fifths_within(source, split)
+    return files, np.array(labels, np.int64), names
 
 
 def folder_roles(section: DataSection, root: Path, allow_outside: bool = False) -> tuple[str, ...]:
@@ -166,18 +187,18 @@ def folder_roles(section: DataSection, root: Path, allow_outside: bool = False) 
 def top_of(section: DataSection, root: Path, allow_outside: bool) -> tuple[Path, list[Path]]:
     """The folder that a section names, and those that what is found in it may lie in."""
     if section.path is None:
-        raise fail("NS641", "source images needs `path:`, a folder with a folder per class")
+        raise fail("NS641", f"source {section.source} needs `path:`, a folder with a folder per class")
     top = existing(resolve_path(section.path, root, allow_outside), "folder")
     roots = roots_of(root, top, allow_outside)
     check_link(top, roots)
     return top, roots
 
 
-def empty_class(folder: Path, others: Sequence[str]) -> SpecError:
+def empty_class(folder: Path, others: Sequence[str], kind: Kind) -> SpecError:
     """NS649, with what may be done about it."""
     entries = entries_of(folder)
     ends = sorted({Path(each.name).suffix.lower() for each in entries if each.is_file()} - {""})
-    fact = f"no image among its {len(entries)} entries"
+    fact = f"no {kind.word} among its {len(entries)} entries"
     if ends:
         fact += f", which end in {list_briefly(ends, SHOWN)}"
     kept = f"; the classes are then {list_briefly(others, SHOWN)}" if others else ""
@@ -186,7 +207,7 @@ def empty_class(folder: Path, others: Sequence[str]) -> SpecError:
         fact,
         path=str(folder),
         notes=(
-            f"put images of the class into it ({', '.join(sorted(SUFFIXES))})",
+            f"put {kind.word}s of the class into it ({', '.join(sorted(kind.suffixes))})",
             f"if it is no class, take the folder away, or begin its name with a dot{kept}",
         ),
     )
@@ -196,11 +217,16 @@ def image_files(folder: Path, roots: Sequence[Path]) -> Iterator[Path]:
     """Image files anywhere below a class folder, each folder once, whatever links lead to it. Raises
     SpecError NS642 for a link that leads elsewhere, or back to a folder it lies in.
     """
-    return files_below(folder, roots, (), set())
+    return files_below(folder, roots, PICTURES)
 
 
-def files_below(
-    folder: Path, roots: Sequence[Path], above: tuple[str, ...], seen: set[str]
+def files_below(folder: Path, roots: Sequence[Path], kind: Kind) -> Iterator[Path]:
+    """Files of a kind, as image_files."""
+    return walk(folder, roots, kind.suffixes, (), set())
+
+
+def walk(
+    folder: Path, roots: Sequence[Path], suffixes: Container[str], above: tuple[str, ...], seen: set[str]
 ) -> Iterator[Path]:
     """seen: the real paths of all folders gone through, above: of those that this one lies in."""
     check_link(folder, roots)
@@ -213,8 +239,8 @@ def files_below(
     for entry in entries_of(folder):
         path = folder / entry.name
         if entry.is_dir():
-            yield from files_below(path, roots, (*above, full), seen)
-        elif path.suffix.lower() in SUFFIXES:
+            yield from walk(path, roots, suffixes, (*above, full), seen)
+        elif path.suffix.lower() in suffixes:
             if entry.is_symlink():
                 check_link(path, roots)
             yield path

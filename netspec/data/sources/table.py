@@ -1,5 +1,5 @@
-"""A table of picture files and their labels: one class, one number, or several of them for each. In: a
-CSV file; out: a Source.
+"""A table of files, pictures or sounds, and their labels: one class, one number, or several of them for
+each. In: a CSV file; out: a Source.
 """
 
 import math
@@ -10,9 +10,11 @@ import numpy as np
 
 from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, resolve_path, roots_for, roots_of
+from netspec.data.place import Place
 from netspec.data.source import Array, Source, split_source
+from netspec.data.sources.audio import SOUNDS, AudioFolder, form_of, of_files
 from netspec.data.sources.csv import is_number, labels_of, read_rows
-from netspec.data.sources.image_folder import SUFFIXES, ImageFolder, length_of
+from netspec.data.sources.image_folder import PICTURES, ImageFolder, Kind, length_of
 from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots
@@ -24,6 +26,7 @@ __all__ = ["TableFolder", "open_table", "table_roles"]
 SPLIT = "split"
 """The column that says which part a row belongs to."""
 SHOWN = 6
+KINDS = (PICTURES, SOUNDS)
 
 
 class TableFolder(ImageFolder):
@@ -50,16 +53,25 @@ class TableFolder(ImageFolder):
         return [f"{line} {file.name} {length_of(file)}" for line, file in rows]
 
 
+class TableSounds(AudioFolder):
+    """Field data as of an AudioFolder, label as of a TableFolder."""
+
+    lines: Sequence[int] = ()
+
+    def where(self, index: int) -> str:
+        return f"line {self.lines[index]}, {self.files[index]}"
+
+
 class Rowed:
     """A table that was read: its columns by name, and the line of each row."""
 
     def __init__(self, path: Path, roots: Roots) -> None:
         header, lines, rows = read_rows(path, roots)
-        pictures = [name for name in header or () if Path(name).suffix.lower() in SUFFIXES]
-        if header is None or pictures or not rows:
+        named = [name for name in header or () if ends_as(name, *KINDS)]
+        if header is None or named or not rows:
             raise fail(
                 "NS654",
-                "a table of pictures needs a first line with the names of its columns",
+                "a table needs a first line with the names of its columns",
                 path=str(path),
             )
         twice = [name for name in header if header.count(name) > 1]
@@ -77,16 +89,10 @@ class Rowed:
         return self.columns[name]
 
 
-def open_table(
-    section: DataSection,
-    split: str | None,
-    root: Path,
-    contract: ImageContract,
-    classes: Sequence[str] | None = None,
-    allow_outside: bool = False,
-) -> Source:
-    """The rows of a table. The column of files is the first whose cells end as pictures do; their names
-    start at `images`, by default the table's folder. A column `split` says the part of each row.
+def open_table(section: DataSection, split: str | None, place: Place) -> Source:
+    """The rows of a table. The column of files is the first whose cells all end as pictures do, or all as
+    sounds; their names start at `images`, by default the table's folder. A column `split` says the part
+    of each row.
 
     Labels: the columns that `label` names, separated by commas; by default `label`, else all others. One
     column of words or whole numbers is a class, anything else numbers. Rows whose label is empty are
@@ -95,37 +101,52 @@ def open_table(
     """
     if section.path is None:
         raise fail("NS641", "source table needs `path:`, a CSV file")
+    root, allow_outside = place.root, place.allow_outside
     path = existing(resolve_path(section.path, root, allow_outside))
     table = Rowed(path, roots_for(root, allow_outside))
-    pictures = picture_column(table)
+    column, kind = file_column(table)
     top = (
         existing(resolve_path(section.images, root, allow_outside), "folder")
         if section.images
         else path.parent
     )
-    wanted = label_columns(section.label, table, pictures)
+    wanted = label_columns(section.label, table, column)
     chosen = rows_of(table, split, wanted, section.on_error == "skip")
     if not len(chosen):
         raise fail("NS650", "holds no rows" + (f" of the part {split}" if split else ""), path=str(path))
-    names = [table.columns[pictures][i] for i in chosen]
-    files = find_files(names, [table.lines[i] for i in chosen], top, root, allow_outside, path)
-    labels, found = read_labels(table, wanted, chosen, classes)
     lines = [table.lines[i] for i in chosen]
-    source = TableFolder(str(path), files, labels, found, contract, roots_of(root, top, allow_outside), lines)
+    files = find_files([table.columns[column][i] for i in chosen], lines, top, root, allow_outside, path)
+    labels, found = read_labels(table, wanted, chosen, place.classes)
+    roots = roots_of(root, top, allow_outside)
+    source: Source
+    if kind is PICTURES:
+        source = TableFolder(str(path), files, labels, found, place.file_contract, roots, lines)
+    else:
+        form = form_of(section, place.shape, place.facts)
+        sounds, kept = of_files(
+            TableSounds, str(path), files, labels, form, roots, section.on_error == "skip"
+        )
+        sounds.classes, sounds.lines = found, [lines[i] for i in kept]
+        source = sounds
     if SPLIT in table.columns:
         return source
     return split_source(source, split)
 
 
-def picture_column(table: Rowed) -> str:
-    """The column of files. NS654: there is none."""
+def ends_as(name: str, *kinds: Kind) -> bool:
+    return any(Path(name).suffix.lower() in kind.suffixes for kind in kinds)
+
+
+def file_column(table: Rowed) -> tuple[str, Kind]:
+    """The column of files, and what they are. NS654: there is none."""
     for name, cells in table.columns.items():
-        if all(Path(cell).suffix.lower() in SUFFIXES for cell in cells):
-            return name
-    raise fail("NS654", "no column holds names of pictures alone", path=str(table.path))
+        for kind in KINDS:
+            if all(ends_as(cell, kind) for cell in cells):
+                return name, kind
+    raise fail("NS654", "no column holds names of pictures, or of sounds, alone", path=str(table.path))
 
 
-def label_columns(label: str | None, table: Rowed, pictures: str) -> list[str]:
+def label_columns(label: str | None, table: Rowed, files: str) -> list[str]:
     """The columns that are the label."""
     if label is not None:
         names = [name.strip() for name in label.split(",")]
@@ -134,7 +155,7 @@ def label_columns(label: str | None, table: Rowed, pictures: str) -> list[str]:
         return names
     if "label" in table.columns:
         return ["label"]
-    others = [name for name in table.columns if name not in (pictures, SPLIT)]
+    others = [name for name in table.columns if name not in (files, SPLIT)]
     if not others:
         raise fail("NS654", "no column is left for the labels", path=str(table.path))
     return others
@@ -173,7 +194,7 @@ def find_files(
         if not file.is_file()
     ]
     if lost:
-        fact = f"{len(lost):,} of {len(names):,} pictures are not in {top}: {list_briefly(lost, SHOWN)}"
+        fact = f"{len(lost):,} of {len(names):,} files are not in {top}: {list_briefly(lost, SHOWN)}"
         raise fail("NS643", fact, path=str(table))
     return files
 

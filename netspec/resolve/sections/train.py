@@ -54,6 +54,7 @@ SOURCES = (
     "sequences",
     "table",
     "text",
+    "audio",
 )
 """Names of data sources; beside them there is python:module:Class."""
 
@@ -71,7 +72,7 @@ class DataSection(Record):
     source: str = param(
         doc=(
             "digits, mnist, cifar10, idx, images (a folder per class), table (of pictures), csv, npz, hdf5,"
-            " lmdb, text, sequences (FASTA), or python:module:Class"
+            " lmdb, text, sequences (FASTA), audio (WAV, a folder per class), or python:module:Class"
         )
     )
     path: str | None = param(
@@ -147,8 +148,20 @@ class DataSection(Record):
         ge=1,
         doc=(
             "sequences: letters in a sample, by default those of the longest; longer ones lose both ends,"
-            " shorter ones are filled"
+            " shorter ones are filled; audio: samples of a sound, by default those that the input takes;"
+            " longer ones are cut, shorter ones filled with silence, in training at a random place, else in"
+            " the middle"
         ),
+    )
+    rate: int | None = param(
+        default=None,
+        ge=1,
+        le=1 << 24,
+        doc="audio: samples a second that every file must have, by default those of the training data",
+    )
+    resample: bool = param(default=False, doc="audio: bring files of another rate to `rate`")
+    mono: bool = param(
+        default=True, doc="audio: mix the channels of a file into one; false keeps them as they are"
     )
     window: int = param(default=50, ge=1, doc="text: characters in a sample")
     time_major: bool = param(

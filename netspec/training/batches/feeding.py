@@ -11,7 +11,7 @@ from netspec.data.mean import read_mean
 from netspec.data.paths import resolve_path, roots_for
 from netspec.data.registry import Place, Role
 from netspec.data.source import Source
-from netspec.data.transforms import CaffeTransform, Pipeline
+from netspec.data.transforms import CaffeTransform, Frame, Pipeline
 from netspec.diagnostics import fail
 from netspec.resolve.sections.image import ImageContract, Shape
 from netspec.resolve.sections.train import DataSection
@@ -84,13 +84,22 @@ def feed_of(
         made = transforms.get(each.parts.value)
         if isinstance(made, Pipeline):
             transforms[each.parts.value] = Pipeline(made.contract, made.name, arrived=True)
-    check_shapes(source, ports, fields, transforms, augmenters)
+    frames = frames_of(source, fields, role)
+    check_shapes(source, ports, fields, transforms, augmenters, frames)
     if role == "train" and any(fields.get(name) == source.label for name in labels):
         refuse_one_class(source)
     mixed = {each.parts.label for each in augmenters if any(change.partners for change in changes)}
     integers = frozenset(name for name in fields if ports[name].integer and name not in mixed)
     rules = {fields[name]: rule for name, rule in labels.items() if name in fields}
-    return Feed(fields, transforms, integers, rules, augmenters=augmenters)
+    return Feed(fields, transforms, integers, rules, augmenters=augmenters, frames=frames)
+
+
+def frames_of(source: Source, fields: Mapping[str, str], role: Role) -> dict[str, Frame]:
+    """What gives the source's sounds the length that it says, by input."""
+    first = next(iter(source.fields))
+    if source.length is None or source.fields[first].shape[-1] == source.length:
+        return {}
+    return {name: Frame(source.length, role == "train") for name, field in fields.items() if field == first}
 
 
 def transforms_of(
@@ -120,6 +129,7 @@ def check_shapes(
     fields: Mapping[str, str],
     transforms: Mapping[str, Transform],
     augmenters: tuple[Augmenter, ...],
+    frames: Mapping[str, Frame],
 ) -> None:
     """NS652 where what comes out of the changes is not what the input takes."""
     moved = {each.parts.value: each for each in augmenters}
@@ -128,6 +138,8 @@ def check_shapes(
         have, want = source.fields[field].shape, ports[name].shape
         if want is None:
             continue
+        if name in frames:
+            have = (*have[:-1], frames[name].length)
         if name in moved:
             have = moved[name].shape(have)
         if name in transforms:

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import nn
 
 from netspec import driver
 from netspec.data.binding import LabelRule, check_shares, values_of
-from netspec.data.registry import Place, Role, check_parts, open_beside, open_sources
+from netspec.data.registry import Place, Role, beside, check_parts, open_beside, open_sources
 from netspec.data.source import Source
 from netspec.diagnostics import fail
 from netspec.ir.dims import symbol
@@ -57,19 +59,25 @@ class Feeds:
     val: Source | None = None
 
     @classmethod
-    def open(cls, program: driver.Program, train: TypedGraph, test: TypedGraph) -> "Feeds":
-        """Open `train.data`, `val_data` and `test_data`. Raises SpecError NS681 (no data), NS640 to NS663
-        by what is wrong with them.
+    def open(
+        cls,
+        program: driver.Program,
+        train: TypedGraph,
+        test: TypedGraph,
+        facts: Mapping[str, Any] = MappingProxyType({}),
+    ) -> "Feeds":
+        """Open `train.data`, `val_data` and `test_data`. facts: what the data that a run learned from
+        have fixed. Raises SpecError NS681 (no data), NS640 to NS663 by what is wrong with them.
         """
-        place = place_of(program, train)
+        place = place_of(program, train)._replace(facts=facts)
         section = section_of(program)
         if section.data is not None:
             place = place._replace(split=section.split)
             check_parts(section, place)
             opened = open_sources(section.data, section.test_data, place)
-            beside, val = place._replace(classes=opened[0].classes), None
+            val = None
             if section.val_data is not None:
-                val = open_beside(section.data, section.val_data, "val", beside)
+                val = open_beside(section.data, section.val_data, "val", beside(place, opened[0]))
             return cls(program, *opened, place, opened[1] is not None, val)
         if not train.graph.sources:
             raise fail(
@@ -110,6 +118,7 @@ class Feeds:
         feed = feed._replace(
             fields={names[name]: field for name, field in feed.fields.items()},
             transforms={names[name]: change for name, change in feed.transforms.items()},
+            frames={names[name]: change for name, change in feed.frames.items()},
             augmenters=tuple(rename(each, names) for each in feed.augmenters),
             integers=frozenset(names[name] for name in feed.integers),
             shares=frozenset(names[name] for name in feed.shares),

@@ -48,6 +48,7 @@ class Feed(NamedTuple):
 
     labels: by field. fills: the inputs that no field feeds. augmenters: random changes, before the
     transforms. shares: the inputs whose labels are shares of classes, real numbers in any file.
+    frames: what gives samples one length, before anything else.
     """
 
     fields: Mapping[str, str]
@@ -57,6 +58,7 @@ class Feed(NamedTuple):
     fills: Mapping[str, Fill] = {}
     augmenters: tuple[Any, ...] = ()
     shares: frozenset[str] = frozenset()
+    frames: Mapping[str, Transform] = {}
 
 
 def generator_at(seed: int, position: int) -> Generator:
@@ -255,6 +257,7 @@ class Reader:
         """
         values: dict[str, Raw] = {name: rows[field] for name, field in self.feed.fields.items()}
         draw = Draw.of(self.seed, plan.epochs, plan.indices)
+        values |= {name: frame(values[name], draw) for name, frame in self.feed.frames.items()}
         for augmenter in self.feed.augmenters:
             values |= augmenter(values, draw, plan.stages)
         first = draw.rows(slice(0, count))

@@ -1,0 +1,59 @@
+"""What training data fix for all other data (`Source.facts`), kept beside the run: a rate, categories,
+means. In: a source or a file's text; out: plain values.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from netspec.data.source import Source
+from netspec.diagnostics import fail
+from netspec.file_reading import read_bytes
+from netspec.file_writing import write_text
+from netspec.strict_json import JsonError, read_object
+
+__all__ = ["FACTS", "KEY", "facts_of", "read_facts", "write_facts"]
+
+FACTS, KEY = "data.json", "netspec.data"
+"""A run's file, and the entry of an exported model's metadata that holds the same."""
+LONGEST = 1 << 26
+
+
+def write_facts(source: Source, folder: Path) -> None:
+    """Write the facts of training data to a run, whole or not at all; nothing where there are none."""
+    if source.facts:
+        text = json.dumps(dict(source.facts), indent=1, ensure_ascii=False)
+        write_text(folder / FACTS, text + "\n", "NS665", follow=False)
+
+
+def read_facts(run: Path) -> Mapping[str, Any]:
+    """The facts of a run; none where it has no such file. Raises SpecError NS683 where it is damaged."""
+    path = run / FACTS
+    if not path.is_file():
+        return {}
+    try:
+        return check_facts(read_object(read_bytes(path, [run], LONGEST + 1)))
+    except OSError as error:
+        raise fail("NS683", f"{FACTS}: {error.strerror or error}", path=str(run)) from error
+    except JsonError as error:
+        raise fail("NS683", f"{FACTS} is damaged: {error}", path=str(run)) from error
+
+
+def facts_of(metadata: Mapping[str, str], path: str) -> Mapping[str, Any]:
+    """The facts that a model's metadata hold; none where they are silent. Raises SpecError NS721."""
+    try:
+        return check_facts(read_object(metadata.get(KEY, "{}")))
+    except JsonError as error:
+        raise fail("NS721", f"the metadata {KEY} must be a sound JSON object: {error}", path=path) from error
+
+
+def check_facts(facts: dict[str, Any]) -> Mapping[str, Any]:
+    """The facts, each of its type. Raises JsonError."""
+    rate = facts.get("rate", 1)
+    if type(rate) is not int or not 1 <= rate <= 1 << 24:
+        raise JsonError(f"rate must be a whole number of samples a second: it is {rate!r:.40}")
+    for word in ("mono", "resample"):
+        if type(facts.get(word, False)) is not bool:
+            raise JsonError(f"{word} must be true or false")
+    return facts
