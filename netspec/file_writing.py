@@ -29,6 +29,7 @@ __all__ = [
     "refusal",
     "refuse_link",
     "replacing",
+    "sync",
     "write_text",
 ]
 
@@ -218,8 +219,10 @@ def streaming(target: Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Bring a file's or folder's content to disk."""
-    handle = os.open(path, os.O_RDONLY)
+    """Bring a file, or a folder's entries where the system can, to the disk."""
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

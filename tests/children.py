@@ -1,4 +1,7 @@
-"""Processes that tests start, stop and kill: forked from one that has imported torch, whose import costs more than what they do."""
+"""Processes that tests start, stop and kill: forked from one that has imported torch, whose import costs more than what they do.
+
+Nothing waits for the disk, neither here nor in the tests (conftest imports this): a killed process loses no byte that the system has taken.
+"""
 
 import multiprocessing
 import os
@@ -10,9 +13,12 @@ from typing import Any
 
 __all__ = ["Child", "netspec"]
 
+os.fsync = lambda fd: None
+
+# torch loads its compiler when an optimiser is first made: ten times what a small training takes.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["torch", "tests.training.tiny", "netspec.cli", "netspec.api", "netspec.training.train"]
+    ["torch", "torch._dynamo", "tests.training.tiny", "netspec.cli", "netspec.api", "netspec.training.train"]
 )
 
 

@@ -12,6 +12,7 @@ import sys
 import pytest
 from hypothesis import settings
 
+import tests.children  # noqa: F401, nothing waits for the disk
 from tests.each import run_rows, spread
 
 for library in ("OMP", "MKL", "OPENBLAS"):

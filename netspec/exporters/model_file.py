@@ -5,7 +5,6 @@ Above 2 GiB (protobuf's limit) the weights lie in one file beside the model, `<m
 its name tells its content, so that at no moment a model stands beside the data of another.
 """
 
-import os
 import re
 import shutil
 import zlib
@@ -17,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from netspec.diagnostics import fail
 from netspec.emit.onnx_model import Outline
 from netspec.emit.onnx_proto import element_type
-from netspec.file_writing import draft_of, forget_drafts, is_special, refusal
+from netspec.file_writing import draft_of, forget_drafts, is_special, refusal, sync
 from netspec.ir.graph import TypedGraph
 
 if TYPE_CHECKING:
@@ -62,17 +61,6 @@ def publishing(path: Path) -> Iterator[Path]:
     finally:
         if draft is not None:
             shutil.rmtree(draft, ignore_errors=True)
-
-
-def sync(path: Path) -> None:
-    """Bring a file, or a folder's entries where the system can, to the disk."""
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def forget_others(path: Path, kept: set[str]) -> None:

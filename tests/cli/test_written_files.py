@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,17 @@ from click.testing import CliRunner
 
 from netspec.cli import group
 from netspec.diagnostics import SpecError
+from netspec.exporters.model_file import publishing
 from netspec.file_writing import replacing, write_text
 
 SPEC = "netspec: 1\ninput: {data: [N, 4]}\nlayers:\n  - {name: ip, type: InnerProduct, num_output: 2, weight_filler: xavier}\n"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links, permissions and pipes of POSIX")
+
+
+def write_model_file(path: Path, text: str) -> None:
+    with publishing(path) as draft:
+        draft.write_text(text)
 
 
 def mode(path: Path) -> int:
@@ -45,6 +52,26 @@ def test_permissions_are_kept_and_else_the_usual_ones(tmp_path: Path) -> None:
                 os.open(draft, os.O_CREAT | os.O_WRONLY, 0o600)
             )  # as writers do that make a file of their own
     assert (mode(old), mode(new)) == (0o640, mode(plain))
+
+
+@pytest.mark.parametrize("write", [write_text, write_model_file])
+def test_what_is_moved_to_its_place_is_on_the_disk_before_and_the_folder_after(
+    write: Callable[[Path, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a loss of power leaves an empty file under the name."""
+    done: list[tuple[str, int]] = []
+    replace = Path.replace
+
+    def replacing(draft: Path, target: Path) -> Path:
+        done.append(("move", draft.stat().st_ino))
+        return replace(draft, target)
+
+    monkeypatch.setattr(os, "fsync", lambda fd: done.append(("sync", os.fstat(fd).st_ino)))
+    monkeypatch.setattr(Path, "replace", replacing)
+    path = tmp_path / "made"
+    write(path, "words")
+    file, folder = path.stat().st_ino, tmp_path.stat().st_ino
+    assert done == [("sync", file), ("move", file), ("sync", folder)]
 
 
 def test_a_pipe_is_written_to(tmp_path: Path) -> None:
