@@ -9,12 +9,14 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, TextIO
 
 from netspec.allowed_paths import list_allowed, within
 
 __all__ = [
+    "HeldFolders",
     "NotRegularError",
     "OutsideRootError",
     "Roots",
@@ -26,6 +28,7 @@ __all__ = [
     "read_given",
     "read_text",
     "real_file",
+    "stat_in",
 ]
 
 PLAIN = sys.platform in ("win32", "emscripten")
@@ -55,6 +58,59 @@ class NotRegularError(OSError):
 
 class OutsideRootError(OSError):
     """A path leads out of the folder that it was asked for in, by its parts or by a link."""
+
+
+class HeldFolders:
+    """Some roots, for opening many files below them: a folder is judged and opened once, and while it is
+    held, files are opened in it without following a link. Any other file goes the way of `open_below`.
+    """
+
+    MOST = 64
+
+    def __init__(self, roots: Iterable[Name]) -> None:
+        self.handles: dict[str, int] = {}
+        self.roots = tuple(roots)
+        self.lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[Name]:
+        return iter(self.roots)
+
+    def open(self, path: Name) -> BinaryIO:
+        """A file below a root. Raises as open_below does."""
+        folder, name = os.path.split(os.fspath(path))
+        try:
+            with self.lock:
+                handle = os.open(name, READ | NOFOLLOW, dir_fd=self.handle(folder))
+        except OSError:  # a link, or what open_below has words for
+            return open_through(path, self.roots)
+        return regular(handle, path)
+
+    def stat(self, path: Name) -> os.stat_result:
+        """What the system knows of a file below a root. Raises as open_below does."""
+        folder, name = os.path.split(os.fspath(path))
+        try:
+            with self.lock:
+                found = os.stat(name, dir_fd=self.handle(folder), follow_symlinks=False)
+        except OSError:
+            found = None
+        if found is None or stat.S_ISLNK(found.st_mode):
+            return os.stat(real_file(path, self.roots))
+        check_regular(found, path)
+        return found
+
+    def handle(self, folder: str) -> int:
+        """A handle of a folder, held from then on; of many, those that were first asked for go."""
+        if folder not in self.handles:
+            if not BY_PARTS:
+                raise OutsideRootError(0, "folders are not held on this system", folder)
+            while len(self.handles) >= self.MOST:
+                os.close(self.handles.pop(next(iter(self.handles))))
+            self.handles[folder] = open_steps(real_path(folder, self.roots))
+        return self.handles[folder]
+
+    def __del__(self) -> None:
+        for handle in self.handles.values():
+            os.close(handle)
 
 
 def open_file(path: Name) -> BinaryIO:
@@ -89,33 +145,61 @@ def open_below(path: Name, roots: Iterable[Name]) -> BinaryIO:
     A link that stays below is fine. The path is judged once with all its links followed, then
     opened part by part without following any, so that what is opened is what was judged.
     """
+    if isinstance(roots, HeldFolders):
+        return roots.open(path)
+    return open_through(path, roots)
+
+
+def open_through(path: Name, roots: Iterable[Name]) -> BinaryIO:
+    """The same, with nothing held."""
     full = real_file(path, roots)
     if not BY_PARTS:
         return regular(os.open(full, READ | NOFOLLOW), path)
-    folder = os.open(os.sep, STEP)
+    place, name = os.path.split(full)
+    folder = open_steps(place)
     try:
-        *parts, name = [part for part in full.split(os.sep) if part]
-        for part in parts:
-            inner = os.open(part, STEP | NOFOLLOW, dir_fd=folder)
-            os.close(folder)
-            folder = inner
         return regular(os.open(name, READ | NOFOLLOW, dir_fd=folder), path)
     finally:
         os.close(folder)
+
+
+def open_steps(full: str) -> int:
+    """A handle of a folder, opened part by part, none of which may be a link."""
+    folder = os.open(os.sep, STEP)
+    for part in filter(None, full.split(os.sep)):
+        try:
+            inner = os.open(part, STEP | NOFOLLOW, dir_fd=folder)
+        finally:
+            os.close(folder)
+        folder = inner
+    return folder
 
 
 def real_file(path: Name, roots: Iterable[Name]) -> str:
     """The path of a regular file with its links followed, for libraries that open files themselves.
     Raises as open_below does.
     """
+    full = real_path(path, roots)
+    check_regular(os.stat(full), path)
+    return full
+
+
+def real_path(path: Name, roots: Iterable[Name]) -> str:
+    """A path with its links followed. Raises OutsideRootError where it leads out of all roots."""
     full = os.path.realpath(path)
     homes = [*(os.path.realpath(root) for root in roots), *list_allowed()]
     if not any(within(full, home) for home in homes):
         raise OutsideRootError(
             0, f"it leads to {full}, outside {homes[0] if homes else 'every folder'}", os.fspath(path)
         )
-    check_regular(os.stat(full), path)
     return full
+
+
+def stat_in(path: Name, roots: Roots) -> os.stat_result:
+    """What the system knows of a file below some folders, links followed. Raises as open_below does."""
+    if isinstance(roots, HeldFolders):
+        return roots.stat(path)
+    return os.stat(path if roots is None else real_file(path, roots))
 
 
 def regular(handle: int, path: Name) -> BinaryIO:

@@ -4,7 +4,7 @@ input contract. Knows no torch.
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +16,7 @@ from netspec.data.paths import existing, reading_error
 from netspec.data.remarks import Remarks
 from netspec.data.source import Array
 from netspec.diagnostics import fail
-from netspec.file_reading import read_bytes
+from netspec.file_reading import Roots, read_bytes
 from netspec.resolve.sections.image import MAX_PIXELS, ImageContract, Shape, pair
 
 __all__ = [
@@ -25,14 +25,18 @@ __all__ = [
     "arrive",
     "centre_crop",
     "decode",
+    "fit_size",
     "image_input",
+    "is_flat",
     "load_image",
     "open_picture",
     "picture_faults",
     "prepare",
     "read_encoded",
     "recolor",
+    "to_pixels",
     "upright",
+    "upright_size",
 ]
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
@@ -42,6 +46,8 @@ Ghostscript on what the file says.
 MAX_BYTES = 1 << 28
 TWELVE_BITS = 4096
 ORIENTATION = 0x0112
+SIDEWAYS = 5
+"""From this value on the tag says that width and height change places."""
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -79,7 +85,7 @@ def image_input(
     return batch
 
 
-def read_encoded(path: Path, roots: Sequence[Path] | None = None) -> bytes:
+def read_encoded(path: Path, roots: Roots = None) -> bytes:
     """The bytes of an image file, below `roots` where it was found and not named. Raises SpecError
     NS642, NS643, NS648.
     """
@@ -96,17 +102,22 @@ def decode(data: bytes, contract: ImageContract, name: str, remarks: Remarks | N
     """An encoded image as (C, H, W) uint8 in the contract's colour order (rgb if it names none) and
     size; what is odd about it goes to `remarks`. Raises SpecError NS647, NS648.
     """
-    remarks = Remarks() if remarks is None else remarks
     with picture_faults(name, len(data)):
-        image = open_picture(io.BytesIO(data), name)
-        pixels = arrive(upright(opaque(to_eight_bit(image, name, remarks), contract)), contract, name)
-        if pixels.size > len(pixels) and is_flat(pixels):
-            remarks.flat[name] = None
-        return pixels
+        return to_pixels(open_picture(io.BytesIO(data), name), contract, name, remarks or Remarks())
+
+
+def to_pixels(image: Image.Image, contract: ImageContract, name: str, remarks: Remarks) -> Array:
+    """The same from an image that was opened. Raises what Pillow raises, SpecError NS647, NS648."""
+    pixels = arrive(upright(opaque(to_eight_bit(image, name, remarks), contract)), contract, name)
+    if is_flat(pixels):
+        remarks.flat[name] = None
+    return pixels
 
 
 def is_flat(pixels: Array) -> bool:
-    """Whether all pixels (C, h, w) have one colour. A row tells it of most pictures."""
+    """Whether all of several pixels (C, h, w) have one colour. A row tells it of most pictures."""
+    if pixels.size == len(pixels):
+        return False
     first = pixels[:, :1, :1]
     return bool((pixels[:, :1] == first).all() and (pixels == first).all())
 
@@ -196,6 +207,12 @@ def upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of an opened image, turned as its EXIF tag says, as far as its header tells."""
+    turned = "exif" in image.info and image.getexif().get(ORIENTATION, 1) >= SIDEWAYS
+    return image.size[::-1] if turned else image.size
+
+
 def arrive(image: Image.Image, contract: ImageContract, name: str = "image") -> Array:
     """Colour and resize: an 8-bit image to (C, h, w) uint8, contiguous. Raises SpecError NS648."""
     image = resize(image.convert("L" if contract.color == "gray" else "RGB"), contract, name)
@@ -211,14 +228,7 @@ def resize(image: Image.Image, contract: ImageContract, name: str = "image") -> 
 
     Raises SpecError NS648 where that would be too large.
     """
-    if contract.resize is None:
-        return image
-    if isinstance(contract.resize, int) or len(contract.resize) == 1:
-        side = pair(contract.resize)[0]
-        short = min(image.size)
-        size = (max(1, round(image.width * side / short)), max(1, round(image.height * side / short)))
-    else:
-        size = (contract.resize[1], contract.resize[0])
+    size = fit_size(image.size, contract)
     # Pillow resizes the width first: of that, too, there is an image
     if size[0] * max(size[1], image.height) > MAX_PIXELS:
         raise fail(
@@ -229,6 +239,16 @@ def resize(image: Image.Image, contract: ImageContract, name: str = "image") -> 
     if image.size == size:
         return image
     return image.resize(size, FILTERS[contract.interpolation])
+
+
+def fit_size(size: tuple[int, int], contract: ImageContract) -> tuple[int, int]:
+    """Width and height that the contract gives to an image of such a width and height."""
+    if contract.resize is None:
+        return size
+    if isinstance(contract.resize, int) or len(contract.resize) == 1:
+        side, short = pair(contract.resize)[0], min(size)
+        return max(1, round(size[0] * side / short)), max(1, round(size[1] * side / short))
+    return contract.resize[1], contract.resize[0]
 
 
 def recolor(pixels: Array, have: str, want: str) -> Array:

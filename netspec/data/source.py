@@ -90,7 +90,7 @@ class Source(ABC):
         return f"sample {index}"
 
     def remarks(self) -> tuple[Diagnostic, ...]:
-        """What is odd about the samples that were read so far, as warnings."""
+        """What is odd about the samples that were read since it was asked last, as warnings."""
         return ()
 
     def signatures(self) -> Sequence[str] | None:

@@ -26,7 +26,8 @@ LOOKED = 32
 
 def data_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
     """NS668 for data of which a net of graph `typed` learns or shows less than it seems."""
-    yield from look(feeds.train)
+    for opened in feeds.parts().values():
+        yield from look(opened)
     if not label_rules(typed):
         return
     yield from rare(feeds, typed)
@@ -63,10 +64,10 @@ def name_of(source: Source, number: int) -> str:
     return f"class {number}"
 
 
-def look(source: Source | None) -> tuple[Diagnostic, ...]:
-    """What is odd about some files of a source, which are read for it, evenly over all."""
-    if source is None:
-        return ()
+def look(source: Source) -> tuple[Diagnostic, ...]:
+    """What is odd about the pictures of a source: those that a look through all has read, else some that
+    are read for it, evenly over all.
+    """
     if source.decoded or source.named:
         source.batch(spread(len(source), LOOKED))
     return source.remarks()
@@ -82,13 +83,10 @@ def tell(found: tuple[Diagnostic, ...], progress: Reporter | None) -> tuple[Diag
 
 
 def beside(
-    result: TrainingResult, found: tuple[Diagnostic, ...], said: Iterable[Diagnostic], feeds: Feeds
+    result: TrainingResult, unheard: tuple[Diagnostic, ...], said: Iterable[Diagnostic], feeds: Feeds
 ) -> TrainingResult:
-    """The result of a training with what was not said before it: `found`, and what was noticed
-    since `said` was.
-    """
+    """The result of a training with what was not said before it, and what was noticed since `said` was."""
     known = {each.identity for each in said}
-    sources = (feeds.train, feeds.val, feeds.test)
-    since = [each for source in sources if source is not None for each in source.remarks()]
-    new = {each.identity: each for each in since if each.identity not in known}
-    return replace(result, findings=(*found, *new.values(), *result.findings))
+    since = [each for source in feeds.parts().values() for each in source.remarks()]
+    new = [each for each in since if each.identity not in known]
+    return replace(result, findings=(*unheard, *new, *result.findings))

@@ -20,7 +20,14 @@ from PIL import Image
 import netspec
 from netspec.cli import group
 from netspec.diagnostics import SpecError
-from netspec.file_reading import NotRegularError, OutsideRootError, open_below, open_file, read_bytes
+from netspec.file_reading import (
+    HeldFolders,
+    NotRegularError,
+    OutsideRootError,
+    open_below,
+    open_file,
+    read_bytes,
+)
 from netspec.file_writing import DRAFT, draft_of, replacing, write_text
 from netspec.importers.weights import write_both
 
@@ -84,7 +91,8 @@ def photo(path: Path) -> None:
 # --- reading: the rule ---
 
 
-def test_open_below(folder: Path) -> None:
+@pytest.mark.parametrize("roots", [list, HeldFolders])
+def test_open_below(folder: Path, roots: Any) -> None:
     (folder / "a").mkdir()
     (folder / "a/f.txt").write_text("inner")
     (folder.parent / "outside/secret").write_text("secret")
@@ -94,15 +102,15 @@ def test_open_below(folder: Path) -> None:
     (folder / "dir_out").symlink_to("../outside")
     (folder / "loop").symlink_to("loop")
     for fine in ("a/f.txt", "in", "in_abs/f.txt", "a/../in"):
-        assert read_bytes(folder / fine, [folder]) == b"inner"
+        assert read_bytes(folder / fine, roots([folder])) == b"inner"
     for out in ("out", "dir_out/secret", "../outside/secret", str(folder.parent / "outside/secret")):
         with pytest.raises(OutsideRootError):
-            open_below(folder / out, [folder])
-        assert read_bytes(folder / out, [folder, folder.parent]) == b"secret"
+            open_below(folder / out, roots([folder]))
+        assert read_bytes(folder / out, roots([folder, folder.parent])) == b"secret"
     with pytest.raises(OSError, match="loop"):
-        open_below(folder / "loop", [folder])
+        open_below(folder / "loop", roots([folder]))
     with pytest.raises(IsADirectoryError):
-        open_below(folder / "a", [folder])
+        open_below(folder / "a", roots([folder]))
 
 
 def test_a_link_put_in_after_the_judgement_is_not_followed(
@@ -126,7 +134,40 @@ def test_a_link_put_in_after_the_judgement_is_not_followed(
         open_below(folder / "a/f", [folder])
 
 
-def test_only_regular_files(folder: Path) -> None:
+def test_a_link_put_into_a_folder_that_is_held_is_not_followed(folder: Path) -> None:
+    """Nor one in place of the folder: what is held is what was judged."""
+    (folder / "a").mkdir()
+    (folder / "a/f").write_text("inner")
+    (folder.parent / "outside/f").write_text("secret")
+    held = HeldFolders([folder])
+    assert read_bytes(folder / "a/f", held) == b"inner" and held.stat(folder / "a/f").st_size == 5
+    (folder / "a/f").unlink()
+    (folder / "a/f").symlink_to("../../outside/f")
+    for ask in (held.open, held.stat):
+        with pytest.raises(OutsideRootError):
+            ask(folder / "a/f")
+    (folder / "a").rename(folder / "b")
+    (folder / "a").symlink_to("../outside")
+    for ask in (held.open, held.stat):
+        with pytest.raises(OutsideRootError):
+            ask(folder / "a/f")
+
+
+def test_folders_are_held_up_to_a_bound(folder: Path) -> None:
+    count, before = 2 * HeldFolders.MOST, len(os.listdir("/dev/fd"))
+    for i in range(count):
+        (folder / str(i)).mkdir()
+        (folder / str(i) / "f").write_text(str(i))
+    held = HeldFolders([folder])
+    for i in (*range(count), *range(count)):
+        assert read_bytes(folder / str(i) / "f", held) == str(i).encode()
+    assert len(os.listdir("/dev/fd")) == before + HeldFolders.MOST
+    del held
+    assert len(os.listdir("/dev/fd")) == before
+
+
+@pytest.mark.parametrize("roots", [list, HeldFolders])
+def test_only_regular_files(folder: Path, roots: Any) -> None:
     os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as there:
         os.chdir(folder)
@@ -135,7 +176,7 @@ def test_only_regular_files(folder: Path) -> None:
             with pytest.raises(NotRegularError):
                 open_file(path)
             with pytest.raises(NotRegularError):
-                open_below(path, ["/"])
+                open_below(path, roots(["/"]))
 
 
 # --- reading: every opener ---

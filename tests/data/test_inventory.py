@@ -12,12 +12,15 @@ from data_files import write_image
 from PIL import Image
 
 from netspec.cli import group
+from netspec.data.decode import to_pixels
 from netspec.data.identity import identify
 from netspec.data.inventory.cache import NAME, read_cache, write_cache
 from netspec.data.inventory.parts import open_parts
 from netspec.data.inventory.pictures import Picture, look_at
 from netspec.data.inventory.take import Inventory, judge, take_inventory
+from netspec.data.remarks import Remarks
 from netspec.data.source import ArraySource, Source, Subset
+from netspec.resolve.sections.image import ImageContract
 
 ENDED = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 
@@ -42,6 +45,15 @@ def folder(tmp_path: Path, counts: dict[str, int]) -> Path:
     return tmp_path / "photos"
 
 
+def look(place: Path, decoding: bool = False) -> Picture:
+    """What is told of one file."""
+
+    def decode(image: Image.Image) -> np.ndarray:  # type: ignore[type-arg]
+        return to_pixels(image, ImageContract(color="rgb"), str(place), Remarks())
+
+    return look_at(place, [place.parent], decode, decoding)
+
+
 def looked(place: Path, decoding: bool = False) -> Inventory:
     return take_inventory(open_parts(place), decoding)
 
@@ -54,8 +66,8 @@ def test_a_file_cut_short_is_seen_by_its_header_and_end(tmp_path: Path, kind: st
     sound, cut = tmp_path / "sound.png", tmp_path / "cut.png"
     sound.write_bytes(whole)
     cut.write_bytes(whole[: int(len(whole) * share)])
-    assert look_at(sound, [tmp_path]).fault == ""
-    assert look_at(cut, [tmp_path]).fault == look_at(cut, [tmp_path], decoding=True).fault != ""
+    assert look(sound).fault == ""
+    assert look(cut).fault == look(cut, decoding=True).fault != ""
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
@@ -63,15 +75,15 @@ def test_bytes_after_the_end_are_no_damage(tmp_path: Path, kind: str) -> None:
     """Cameras and editors append what no decoder reads."""
     place = tmp_path / "x.jpg"
     place.write_bytes(saved(kind) + b"\0" * 5000)
-    found = look_at(place, [tmp_path])
+    found = look(place)
     assert (found.fault, found.format, found.width) == ("", kind, 48)
 
 
 def test_sound_files_are_not_decoded_unless_asked(tmp_path: Path) -> None:
     place = tmp_path / "x.png"
     place.write_bytes(saved("PNG"))
-    assert not look_at(place, [tmp_path]).decoded
-    assert look_at(place, [tmp_path], decoding=True).decoded
+    assert not look(place).decoded
+    assert look(place, decoding=True).decoded
 
 
 def test_all_bad_files_are_in_one_finding_with_their_reasons(tmp_path: Path) -> None:

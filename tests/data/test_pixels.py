@@ -89,9 +89,9 @@ def test_sixteen_bits_by_the_range_of_the_file(kind: str) -> None:
     whole, twelve = np.array([[0, 4096, 65535]], np.uint16), np.array([[0, 2048, 4095]], np.uint16)
     remarks = Remarks()
     assert decode(encoded(Image.fromarray(whole), kind), GRAY, "w", remarks).tolist() == [[[0, 16, 255]]]
-    assert remarks.findings("d") == ()
+    assert remarks.tell("d") == ()
     assert decode(encoded(Image.fromarray(twelve), kind), GRAY, "t", remarks).tolist() == [[[0, 128, 255]]]
-    (found,) = remarks.findings("d")
+    (found,) = remarks.tell("d")
     assert found.code == "NS668" and "16 bits a pixel, of which 12 are used, in t" in found.fact
     every = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     assert (decode(encoded(Image.fromarray(every)), GRAY, "e")[0] == (every.astype(int) + 128) // 257).all()
@@ -117,6 +117,8 @@ def test_pictures_of_one_value_are_named(tmp_path: Path) -> None:
     source.batch(np.arange(3))
     (found,) = source.remarks()
     assert found.fact == "all pixels are one value in a/flat.png"
+    source.batch(np.arange(3))
+    assert source.remarks() == ()
 
 
 def test_what_is_no_picture_of_bytes() -> None:

@@ -1,7 +1,9 @@
 """Data are looked through before the first step: all that cannot be read is said at once, or left out, counted and named; and a snapshot goes on with no other data."""
 
 import json
+from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -9,8 +11,12 @@ from PIL import Image
 
 import netspec
 from netspec.data.inventory.cache import NAME, read_cache
+from netspec.data.sources.image_folder import ImageFile
 from netspec.diagnostics import Diagnostic, SpecError
+from netspec.file_reading import HeldFolders
 from netspec.training.job import TrainingResult
+from netspec.training.progress import Silent
+from netspec.training.session import train_program
 
 pytestmark = pytest.mark.torch
 SPEC = """
@@ -40,7 +46,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def damage(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:200])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
 
 
 def train(words: tuple[str, str] = ("", ""), run: str = "run", **more: object) -> TrainingResult:
@@ -59,7 +66,7 @@ def test_all_damaged_files_of_all_parts_are_named_before_anything_is_written(
     photos: Path, monkeypatch: pytest.MonkeyPatch, memory: int
 ) -> None:
     """Also where pictures are too many to decode beforehand: a file cut short does not end as it should."""
-    monkeypatch.setattr("netspec.training.look_through.MEMORY", memory)
+    monkeypatch.setattr("netspec.data.sources.image_folder.MEMORY", memory)
     bad = [photos / "train/cat/6.png", photos / "train/dog/0.png", photos / "test/cat/1.png"]
     for path in bad:
         damage(path)
@@ -136,3 +143,113 @@ def test_what_was_found_is_kept_beside_the_run_and_used_by_the_next(
         "netspec.data.inventory.pictures.look_into", lambda *words: pytest.fail("it was looked at again")
     )
     assert train(run="runs/b").iteration == 6
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each file is opened below the folders of the data."""
+    count: Counter[str] = Counter()
+    before = HeldFolders.open
+
+    def counting(self: HeldFolders, path: Path) -> BinaryIO:
+        count[str(path)] += 1
+        return before(self, path)
+
+    monkeypatch.setattr(HeldFolders, "open", counting)
+    return count
+
+
+def test_the_look_is_the_only_reading_of_what_fits_into_memory(photos: Path, opened: Counter[str]) -> None:
+    train()
+    assert len(opened) == 18 and set(opened.values()) == {1}
+
+
+def test_of_what_does_not_fit_headers_are_read_and_nothing_decoded(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, opened: Counter[str]
+) -> None:
+    monkeypatch.setattr("netspec.data.sources.image_folder.MEMORY", 0)
+    monkeypatch.setattr(ImageFile, "read", lambda file: pytest.fail("it was decoded"))
+    with pytest.raises(pytest.fail.Exception):
+        train()
+    assert len(opened) == 18 and set(opened.values()) == {1}
+
+
+class Heard(Silent):
+    """What is said before the first iteration."""
+
+    def __init__(self) -> None:
+        self.before: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.before.append(text)
+
+
+def test_pictures_of_one_value_are_told_once(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of all parts, before the first step, and by a run that knows them from an earlier one."""
+    monkeypatch.setattr("netspec.training.data_findings.LOOKED", 1)
+    Path("net.yaml").write_text(SPEC % ("", ""))
+    for part in ("train/cat", "test/dog"):
+        Image.new("RGB", (9, 9), (1, 2, 3)).save(photos / part / "flat.png")
+    for run in ("runs/a", "runs/b"):
+        heard = Heard()
+        result = train_program(netspec.load("net.yaml"), Path(run), progress=heard)
+        said = "".join(heard.before)
+        assert [said.count(f"one value in {name}/flat.png") for name in ("cat", "dog")] == [1, 1]
+        assert not [found for found in result.findings if found.code == "NS668"]
+
+
+MASKED = SPEC.replace("InnerProduct, num_output: 2", "Convolution, num_output: 3, kernel_size: 1").replace(
+    "path: photos", "path: photos, masks: masks"
+)
+
+
+def draw_masks(folder: Path) -> Path:
+    """A mask for each picture."""
+    for picture in (folder / "photos").rglob("*.png"):
+        place = folder / "masks" / picture.relative_to(folder / "photos")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.RandomState(0).randint(0, 3, (20, 20)).astype(np.uint8)).save(place)
+    return folder / "masks"
+
+
+@pytest.mark.parametrize("memory", [1 << 30, 0])
+def test_masks_are_looked_at_too(photos: Path, monkeypatch: pytest.MonkeyPatch, memory: int) -> None:
+    """Wherever they lie: what cannot be read, what has another size, what has a colour that is no class."""
+    monkeypatch.setattr("netspec.data.sources.image_folder.MEMORY", memory)
+    monkeypatch.setattr("test_look_through.SPEC", MASKED)
+    masks = draw_masks(photos.parent)
+    damage(masks / "train/cat/6.png")
+    Image.new("L", (17, 20)).save(masks / "train/dog/1.png")
+    Image.new("RGB", (20, 20), (9, 9, 9)).save(masks / "test/cat/1.png")
+    with pytest.raises(SpecError) as caught:
+        train()
+    said = {note.partition(": ")[0]: each.code for each in caught.value.diagnostics for note in each.notes}
+    assert said == {
+        str(masks / "train/cat/6.png"): "NS647",
+        str(masks / "train/dog/1.png"): "NS697",
+        str(masks / "test/cat/1.png"): "NS697",
+    }
+    assert not Path("run").exists()
+
+
+def test_masks_are_read_once_and_their_damage_is_skipped(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, opened: Counter[str]
+) -> None:
+    monkeypatch.setattr("test_look_through.SPEC", MASKED)
+    masks = draw_masks(photos.parent)
+    damage(masks / "train/cat/6.png")
+    train((SKIP, SKIP))
+    line = json.loads(Path("run/log.jsonl").read_text().splitlines()[0])
+    assert line["files"] == [str(masks / "train/cat/6.png")]
+    assert len(opened) == 36 and set(opened.values()) == {1}
+
+
+def test_masks_are_looked_at_anew_where_their_colours_mean_something_else(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_masks(photos.parent)
+    words = ", colors: {a: 0, b: 1, c: 2}"
+    monkeypatch.setattr("test_look_through.SPEC", MASKED)
+    train((words, words), run="runs/a")
+    found = refused((words.replace(", c: 2", ""), words), run="runs/b")
+    assert (found.code, found.fact) == ("NS697", "14 of 36 files")

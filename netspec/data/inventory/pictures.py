@@ -1,36 +1,40 @@
-"""One picture file looked at: its header, how it ends, and where asked its pixels. In: a path; out: a
-Picture. Raises nothing for a file that is damaged: that is what it tells.
+"""One picture file looked at: its header, how it ends, and where asked its pixels, all from one opening.
+In: a path; out: a Picture. Raises nothing for a file that is damaged: that is what it tells.
 """
 
+import io
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import numpy as np
+from PIL import Image
 
-from netspec.data.decode import decode, open_picture, picture_faults
+from netspec.data.decode import MAX_BYTES, is_flat, open_picture, picture_faults, upright_size
 from netspec.data.paths import reading_error
 from netspec.data.source import Array
-from netspec.diagnostics import SpecError
-from netspec.file_reading import open_in
-from netspec.resolve.sections.image import ImageContract
+from netspec.diagnostics import SpecError, fail
+from netspec.file_reading import Roots, open_in, stat_in
 
-__all__ = ["Picture", "find_colors", "look_at"]
+__all__ = ["UNKNOWN", "Decoder", "Picture", "look_at"]
 
 END = 1 << 10
 """Bytes at either end that tell files of one length apart, and whether a file was cut short."""
+HEAD = 1 << 14
+"""Bytes that are read of a file of which the header alone is wanted: it lies in them mostly."""
 CLOSING = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
+Decoder = Callable[[Image.Image], Array]
+"""The values of an opened picture. Raises what Pillow raises, SpecError."""
 
 
 class Picture(NamedTuple):
     """What is known of a picture file.
 
     size: bytes; time: of its last change, in ns; mark: a checksum of its size and both its ends.
-    low, high: the least and greatest value of its pixels, None where they were not looked at.
-    plain: all pixels have one colour. fault: why it cannot be read, and code: of the finding that says
-    so; else empty.
+    width, height: of it upright. low, high: the least and greatest value of its pixels, None where they
+    were not looked at. plain: all pixels have one colour. fault: why it cannot be read, and code: of the
+    finding that says so; else empty. words: of the spec, by which its values were read; mostly none.
     """
 
     size: int = 0
@@ -45,6 +49,7 @@ class Picture(NamedTuple):
     plain: bool = False
     fault: str = ""
     code: str = ""
+    words: str = ""
 
     def blame(self, error: SpecError) -> "Picture":
         """The same, with why it cannot be read."""
@@ -54,48 +59,70 @@ class Picture(NamedTuple):
     @property
     def decoded(self) -> bool:
         """Whether all of it was looked at, not only its header and its end."""
-        return self.low is not None or bool(self.fault)
+        return self.low is not None
+
+
+UNKNOWN = Picture()
 
 
 def look_at(
-    path: Path, roots: Sequence[Path], decoding: bool = False, known: Picture | None = None
+    path: Path,
+    roots: Roots,
+    decode: Decoder,
+    decoding: bool = False,
+    known: Picture = UNKNOWN,
+    words: str = "",
 ) -> Picture:
     """A picture's facts. A file that ends unlike its format says is decoded whatever is asked: cut
     short, or only with a tail that nobody minds.
 
-    known: what was found before, taken where size and time are the same.
+    known: what was found before, taken where size, time and words are the same; what was at fault is
+    looked at again.
     """
     try:
+        if known.size and not known.fault and known.words == words and (known.decoded or not decoding):
+            stat = stat_in(path, roots)
+            if (known.size, known.time) == (stat.st_size, stat.st_mtime_ns):
+                return known
         with open_in(path, roots) as file:
             stat = os.fstat(file.fileno())
-            same = known is not None and (known.size, known.time) == (stat.st_size, stat.st_mtime_ns)
-            if known is not None and same and (known.decoded or not decoding):
-                return known
-            return look_into(file, Picture(stat.st_size, stat.st_mtime_ns), str(path), decoding)
+            found = Picture(stat.st_size, stat.st_mtime_ns, words=words)
+            return look_into(file, found, str(path), decode, decoding)
     except OSError as error:
         return Picture().blame(reading_error(path, error))
 
 
-def look_into(file: BinaryIO, found: Picture, name: str, decoding: bool) -> Picture:
+def look_into(file: BinaryIO, found: Picture, name: str, decode: Decoder, decoding: bool) -> Picture:
     """The facts of an open file."""
-    head = file.read(END)
-    file.seek(max(0, found.size - END))
-    tail = file.read(END)
-    file.seek(0)
-    found = found._replace(mark=zlib.crc32(tail, zlib.crc32(head, found.size & 0xFFFFFFFF)))
+    data = file.read(MAX_BYTES + 1 if decoding else HEAD)
+    ends = data[:END], data[-END:] if len(data) >= found.size else read_tail(file, found.size)
+    found = found._replace(mark=zlib.crc32(ends[1], zlib.crc32(ends[0], found.size & 0xFFFFFFFF)))
     try:
         with picture_faults(name, found.size):
-            image = open_picture(file, name)
-            found = found._replace(
-                format=image.format or "", mode=image.mode, width=image.width, height=image.height
-            )
-        if decoding or not ends_well(found, head, tail):
-            file.seek(0)
-            low, high, plain = find_colors(decode(file.read(), ImageContract(color="rgb"), name))
-            found = found._replace(low=low, high=high, plain=plain)
+            if len(data) > MAX_BYTES:
+                raise fail("NS648", f"more than {MAX_BYTES:,} bytes", path=name)
+            image = open_picture(io.BytesIO(data) if len(data) >= found.size else file, name)
+            width, height = upright_size(image)
+            found = found._replace(format=image.format or "", mode=image.mode, width=width, height=height)
+            if decoding or not ends_well(found, *ends):
+                found = tell_values(found, decode(image))
     except SpecError as error:
         return found.blame(error)
     return found
+
+
+def read_tail(file: BinaryIO, size: int) -> bytes:
+    """The last bytes of a file, which is then at its begin again."""
+    file.seek(max(0, size - END))
+    tail = file.read(END)
+    file.seek(0)
+    return tail
+
+
+def tell_values(found: Picture, values: Array) -> Picture:
+    """The same, with what its values tell: pixels (C, h, w), or the classes of a mask (h, w)."""
+    plain = values.ndim == 3 and is_flat(values)
+    return found._replace(low=int(values.min()), high=int(values.max()), plain=plain)
 
 
 def ends_well(found: Picture, head: bytes, tail: bytes) -> bool:
@@ -107,9 +134,3 @@ def ends_well(found: Picture, head: bytes, tail: bytes) -> bool:
     if found.format == "BMP":
         return int.from_bytes(head[2:6], "little") <= found.size
     return False
-
-
-def find_colors(pixels: Array) -> tuple[int, int, bool]:
-    """The least and the greatest value of pixels (C, h, w), and whether they all are of one colour."""
-    low, high = pixels.min((1, 2)), pixels.max((1, 2))
-    return int(low.min()), int(high.max()), bool(np.array_equal(low, high))

@@ -4,19 +4,21 @@ the data as sources; out: an Inventory, and the findings that it is reason for.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from netspec.data.inventory.fields import FieldFacts, look_at_fields
-from netspec.data.inventory.pictures import Picture, look_at
+from netspec.data.inventory.pictures import UNKNOWN, Picture, look_at
 from netspec.data.source import Array, Source, Subset
-from netspec.data.sources.image_folder import ImageFolder
-from netspec.diagnostics import Diagnostic
-from netspec.file_reading import open_in
+from netspec.data.sources.image_folder import ImageFile, ImageFolder
+from netspec.diagnostics import Diagnostic, SpecError
+from netspec.file_reading import Roots, open_in
 
 __all__ = ["Bad", "Inventory", "Part", "folder_behind", "judge", "list_some", "take_inventory"]
 
@@ -32,7 +34,8 @@ class Part(NamedTuple):
     """One part of the data. counts: samples of each label, in the order of the classes where there
     are any. looked: samples whose values were looked at.
 
-    pictures: of every file, by its path; empty where samples are no files.
+    pictures: of every sample, by its path; empty where samples are no files. masks: of the files that
+    belong to them.
     """
 
     name: str
@@ -43,6 +46,12 @@ class Part(NamedTuple):
     fields: Mapping[str, FieldFacts]
     looked: int
     pictures: Mapping[str, Picture]
+    masks: Mapping[str, Picture] = MappingProxyType({})
+
+    @property
+    def files(self) -> dict[str, Picture]:
+        """All files by their paths."""
+        return {**self.pictures, **self.masks}
 
 
 class Bad(NamedTuple):
@@ -72,34 +81,34 @@ def take_inventory(
     decoding: bool = False,
     known: Known = MappingProxyType({}),
     tick: Tick = lambda count: None,
+    keeping: bool = False,
 ) -> Inventory:
     """Look at all samples of some parts. Picture files are read by their headers and ends; with
-    `decoding` whole, as are the values of every other source.
+    `decoding` whole, as are the values of every other source. keeping: pictures are decoded as long as
+    there is room for the source to keep them, so that a training has them then.
 
     known: what an inventory before found, by path, taken where a file's size and time are the same.
     tick: told how many samples were looked at since it was told last.
     """
     made = []
     for name, source in parts.items():
+        labels, classes = source.labels(), source.classes or ()
+        part = Part(name, source.name, len(source), classes, count(labels, classes), {}, 0, {})
         folder = folder_behind(source)
         if folder is None:
             fields, looked = look_at_fields(source, decoding, tick)
-            pictures: dict[str, Picture] = {}
-        else:
-            fields = {key: FieldFacts(field.shape, str(field.dtype)) for key, field in source.fields.items()}
-            pictures = look_at_files(*folder, decoding, known, tick)
-            looked = sum(picture.decoded for picture in pictures.values())
-        labels = source.labels()
-        classes = source.classes or ()
-        made.append(
-            Part(name, source.name, len(source), classes, count(labels, classes), fields, looked, pictures)
-        )
+            made.append(part._replace(fields=fields, looked=looked))
+            continue
+        pictures, masks = look_at_files(*folder, Look(decoding, keeping, known), tick)
+        fields = {key: FieldFacts(field.shape, str(field.dtype)) for key, field in source.fields.items()}
+        looked = sum(picture.decoded for picture in pictures.values())
+        made.append(part._replace(fields=fields, looked=looked, pictures=pictures, masks=masks))
     return Inventory(
         tuple(made),
         tuple(
             Bad(path, each.code, each.fault)
             for part in made
-            for path, each in part.pictures.items()
+            for path, each in part.files.items()
             if each.fault
         ),
         tuple(find_copies(parts, made)),
@@ -120,17 +129,63 @@ def folder_behind(source: Source) -> tuple[ImageFolder, Array] | None:
     return None
 
 
-def look_at_files(
-    folder: ImageFolder, numbers: Array, decoding: bool, known: Known, tick: Tick
-) -> dict[str, Picture]:
-    """The facts of a folder's files, several at a time."""
-    found: dict[str, Picture] = {}
-    for start in range(0, len(numbers), STEP):
-        files = [folder.files[i] for i in numbers[start : start + STEP].tolist()]
-        seen = folder.map(lambda file: look_at(file, folder.roots, decoding, known.get(str(file))), files)
-        found |= zip(map(str, files), seen, strict=True)
-        tick(len(files))
+class Look(NamedTuple):
+    """How files are looked at, and what is known of them; as take_inventory has it."""
+
+    decoding: bool
+    keeping: bool
+    known: Known
+
+    def at_sample(self, folder: ImageFolder, index: int) -> list[tuple[str, Picture]]:
+        """All files of a sample by their paths, its picture first."""
+        decoding = self.decoding or (self.keeping and folder.room > 0)
+        found = [
+            (str(file.path), self.at_file(file, decoding or file.always)) for file in folder.files_of(index)
+        ]
+        picture = found[0][1]
+        folder.lengths[index] = picture.size
+        if picture.plain:
+            folder.noticed.flat[found[0][0]] = None
+        if len(found) > 1 and not any(picture.fault for _, picture in found):
+            return compare(folder, index, found)
+        return found
+
+    def at_file(self, file: ImageFile, decoding: bool) -> Picture:
+        """The facts of a file."""
+
+        def decode(image: Image.Image) -> Array:
+            values = file.decode(image)
+            if self.keeping:
+                file.keep(values)
+            return values
+
+        known = self.known.get(str(file.path), UNKNOWN)
+        return look_at(file.path, file.roots, decode, decoding, known, file.words)
+
+
+def compare(folder: ImageFolder, index: int, found: list[tuple[str, Picture]]) -> list[tuple[str, Picture]]:
+    """The files of a sample; the last is to blame where they do not go together."""
+    try:
+        folder.compare(index, [(picture.width, picture.height) for _, picture in found])
+    except SpecError as error:
+        path, picture = found[-1]
+        return [*found[:-1], (path, picture.blame(error))]
     return found
+
+
+def look_at_files(
+    folder: ImageFolder, numbers: Array, look: Look, tick: Tick
+) -> tuple[dict[str, Picture], dict[str, Picture]]:
+    """The facts of a folder's pictures, and of what belongs to them, several at a time."""
+    pictures: dict[str, Picture] = {}
+    masks: dict[str, Picture] = {}
+    for start in range(0, len(numbers), STEP):
+        some = numbers[start : start + STEP].tolist()
+        for first, *others in folder.map(partial(look.at_sample, folder), some):
+            pictures[first[0]] = first[1]
+            masks |= others
+        tick(len(some))
+    return pictures, masks
 
 
 def count(labels: Array | None, classes: Sequence[str]) -> dict[str, int]:
@@ -157,9 +212,9 @@ def find_copies(
         if behind is None:
             continue
         folder, numbers = behind
-        for number, (path, picture) in zip(numbers.tolist(), part.pictures.items(), strict=True):
-            roots[path] = folder.roots
-            name = part.classes[folder.marks[number]] if part.classes else ""
+        for number, name in zip(numbers.tolist(), names_of(parts[part.name]), strict=True):
+            path = str(folder.files[number])
+            roots[path], picture = folder.roots, part.pictures[path]
             alike[picture.size, picture.mark].append((part.name, name, path))
     for group in alike.values():
         same: dict[bytes, list[tuple[str, str, str]]] = defaultdict(list)
@@ -168,7 +223,16 @@ def find_copies(
         yield from (tuple(files) for content, files in same.items() if content and len(files) > 1)
 
 
-def digest(path: Path, roots: Sequence[Path]) -> bytes:
+def names_of(source: Source) -> list[str]:
+    """The class of each sample, empty where it has none that is named."""
+    labels = source.labels()
+    if not source.classes or labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
+        return [""] * len(source)
+    names = dict(enumerate(source.classes))
+    return [names.get(label, "") for label in labels.tolist()]
+
+
+def digest(path: Path, roots: Roots) -> bytes:
     """A hash of a file's bytes; empty where it cannot be read."""
     made = blake2b(digest_size=16)
     try:
@@ -195,10 +259,11 @@ def judge(found: Inventory) -> list[Diagnostic]:
     opened); NS669 for pictures that stand under two classes or in two parts.
     """
     said = []
-    total = sum(len(part.pictures) for part in found.parts)
+    total = sum(len(part.files) for part in found.parts)
+    kind = "files" if any(part.masks for part in found.parts) else "pictures"
     for code in dict.fromkeys(each.code for each in found.bad):
         bad = [each for each in found.bad if each.code == code]
-        fact = f"{len(bad):,} of {total:,} pictures"
+        fact = f"{len(bad):,} of {total:,} {kind}"
         said.append(
             Diagnostic(code, fact, path=found.parts[0].source, notes=list_some(list(map(str, bad)), ALL))
         )

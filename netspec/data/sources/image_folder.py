@@ -2,15 +2,19 @@
 arriving half gives them one form.
 """
 
+import io
 import os
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from PIL import Image
 
-from netspec.data.decode import decode, read_encoded
+from netspec.data.decode import open_picture, picture_faults, read_encoded, to_pixels
 from netspec.data.folder_layout import SHOWN, Classes, check_link, entries_of, read_layout
 from netspec.data.paths import existing, resolve_path, roots_of
 from netspec.data.remarks import Remarks
@@ -18,10 +22,11 @@ from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels
 from netspec.data.splits import fifths_within
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_briefly
+from netspec.file_reading import HeldFolders, Roots
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["ImageFolder", "folder_roles", "length_of", "open_images"]
+__all__ = ["ImageFile", "ImageFolder", "folder_roles", "length_of", "open_images"]
 
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
@@ -30,6 +35,8 @@ DECODERS = max(2, min(8, os.cpu_count() or 1))
 """Threads that decode: more than there are cores wait for each other (small pictures, two cores: 8 threads
 take 1.5 times as long as 2).
 """
+AT_ONCE = 16
+"""Files that a thread takes at a time: handing each over alone costs as much as decoding a small one."""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -42,6 +49,28 @@ class Kind(NamedTuple):
 
 
 PICTURES = Kind("image", SUFFIXES)
+
+
+class ImageFile(NamedTuple):
+    """A file of a sample. decode: its values, by the words of the spec; keep: takes them, if there is
+    room. always: it is decoded even where a look at the header would do. words: those of the spec that
+    the values depend on.
+    """
+
+    path: Path
+    roots: Roots
+    decode: Callable[[Image.Image], Array]
+    keep: Callable[[Array], None]
+    always: bool = False
+    words: str = ""
+
+    def read(self) -> Array:
+        """Its values, kept if there is room. Raises SpecError NS642, NS643, NS647, NS648, NS697."""
+        data = read_encoded(self.path, self.roots)
+        with picture_faults(str(self.path), len(data)):
+            values = self.decode(open_picture(io.BytesIO(data), str(self.path)))
+        self.keep(values)
+        return values
 
 
 class ImageFolder(Source):
@@ -62,7 +91,7 @@ class ImageFolder(Source):
     ) -> None:
         self.name = name
         self.files = files
-        self.roots = roots
+        self.roots = HeldFolders(roots)
         self.marks = as_labels(labels)
         self.classes = classes
         self.label = "label"
@@ -80,6 +109,7 @@ class ImageFolder(Source):
             "label": Field(self.marks.shape[1:], self.marks.dtype),
         }
         self.kept: list[Array | None] = [None] * len(files)
+        self.lengths = np.full(len(files), -1)
         self.room = MEMORY
         self.noticed = Remarks()
         self.pool: ThreadPoolExecutor | None = None
@@ -91,14 +121,21 @@ class ImageFolder(Source):
         return self.marks
 
     def remarks(self) -> tuple[Diagnostic, ...]:
-        return self.noticed.findings(self.name)
+        return self.noticed.tell(self.name)
 
     def where(self, index: int) -> str:
         return str(self.files[index])
 
     def signatures(self) -> list[str]:
         top = Path(self.name)
-        return [f"{file.relative_to(top).as_posix()} {length_of(file)}" for file in self.files]
+        names = (file.relative_to(top).as_posix() for file in self.files)
+        return [f"{name} {self.count_bytes(i)}" for i, name in enumerate(names)]
+
+    def count_bytes(self, index: int) -> int:
+        """Bytes of a sample's picture; known where it was looked at."""
+        if self.lengths[index] < 0:
+            self.lengths[index] = length_of(self.files[index])
+        return int(self.lengths[index])
 
     def batch(self, indices: Array) -> Rows:
         images = list(self.map(self.image, indices.tolist()))
@@ -109,21 +146,30 @@ class ImageFolder(Source):
         """What a function gives for each, in order, several at a time."""
         if self.pool is None:
             self.pool = ThreadPoolExecutor(DECODERS, "decode")
-        return self.pool.map(look, items)
+        step = max(1, min(AT_ONCE, len(items) // (2 * DECODERS)))
+        some = [items[start : start + step] for start in range(0, len(items), step)]
+        return chain.from_iterable(self.pool.map(lambda few: [look(each) for each in few], some))
 
-    def check(self, index: int) -> Array:
-        """All that belongs to a sample, decoded; its image. Raises SpecError for what is damaged."""
-        return self.image(index)
+    def files_of(self, index: int) -> tuple[ImageFile, ...]:
+        """All files of a sample, its picture first."""
+        name = str(self.files[index])
+        decode = partial(to_pixels, contract=self.contract, name=name, remarks=self.noticed)
+        return (ImageFile(self.files[index], self.roots, decode, partial(self.keep, self.kept, index)),)
+
+    def compare(self, index: int, sizes: Sequence[tuple[int, int]]) -> None:
+        """Raises SpecError where the files of a sample, of such widths and heights, do not go together."""
+
+    def keep(self, kept: list[Array | None], index: int, values: Array) -> None:
+        """Keep values for later; from the first on for which there is no room, none are kept."""
+        self.room -= values.nbytes
+        if self.room >= 0:
+            kept[index] = values
 
     def image(self, index: int) -> Array:
         """One decoded file, (C, h, w)."""
         kept = self.kept[index]
         if kept is None:
-            path = self.files[index]
-            kept = decode(read_encoded(path, self.roots), self.contract, str(path), self.noticed)
-            if self.room > kept.nbytes:
-                self.room -= kept.nbytes
-                self.kept[index] = kept
+            kept = self.files_of(index)[0].read()
         return kept
 
 

@@ -64,7 +64,7 @@ class Store(Source):
         return {"image": np.stack(images), "label": labels}
 
     def remarks(self) -> tuple[Diagnostic, ...]:
-        return self.noticed.findings(self.name)
+        return self.noticed.tell(self.name)
 
     def where(self, index: int) -> str:
         return f"key {self.keys[index].decode('latin-1')!r:.80}"

@@ -2,22 +2,24 @@
 the same names; out: a Source whose label is a map of classes.
 """
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from PIL import Image
 
-from netspec.data.decode import open_picture, picture_faults, read_encoded, resize, upright
+from netspec.data.decode import fit_size, resize, upright
 from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, reading_error, resolve_path, roots_of
 from netspec.data.source import Array, Field, Rows, Source, split_source
-from netspec.data.sources.image_folder import ImageFolder, image_files, length_of
-from netspec.diagnostics import fail
+from netspec.data.sources.image_folder import ImageFile, ImageFolder, image_files, length_of
+from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.words import list_briefly
+from netspec.file_reading import HeldFolders
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 from netspec.syntax.located import Located, plain
@@ -68,7 +70,9 @@ class MaskedFolder(ImageFolder):
         mask_roots: Sequence[Path],
     ) -> None:
         super().__init__(name, files, np.zeros(len(files), np.int64), classes, contract, roots)
-        self.masks, self.colors, self.mask_roots = masks, colors, mask_roots
+        self.masks, self.colors, self.mask_roots = masks, colors, HeldFolders(mask_roots)
+        self.drawn: list[Array | None] = [None] * len(files)
+        self.words = f"{crc32(repr(colors).encode()):08x}"
         self.fields["label"] = Field(self.fields["image"].shape[1:], np.dtype(np.int64))
 
     def labels(self) -> None:
@@ -80,33 +84,50 @@ class MaskedFolder(ImageFolder):
 
     def batch(self, indices: Array) -> Rows:
         rows = dict(super().batch(indices))
-        found = [self.mask(i) for i in indices.tolist()]
+        found = list(self.map(self.mask, indices.tolist()))
         ragged = isinstance(rows["image"], list)
         for image, mask, i in zip(rows["image"], found, indices.tolist(), strict=True):
             if image.shape[-2:] != mask.shape:
-                raise unlike(self.masks[i], mask.shape, image.shape[-2:])
+                raise unlike(self.masks[i], mask.shape[::-1], image.shape[:-3:-1])
         rows["label"] = found if ragged else np.stack(found)
         return rows
 
-    def check(self, index: int) -> Array:
-        image = super().check(index)
-        mask = self.mask(index)
-        if image.shape[-2:] != mask.shape:
-            raise unlike(self.masks[index], mask.shape, image.shape[-2:])
-        return image
+    def files_of(self, index: int) -> tuple[ImageFile, ...]:
+        path = self.masks[index]
+        mask = ImageFile(
+            path,
+            self.mask_roots,
+            partial(self.decode_mask, path),
+            partial(self.keep, self.drawn, index),
+            always=True,
+            words=self.words,
+        )
+        return (*super().files_of(index), mask)
+
+    def compare(self, index: int, sizes: Sequence[tuple[int, int]]) -> None:
+        (width, height), (wide, high) = sizes
+        stretched = abs(width * high - wide * height) > max(*sizes[0], *sizes[1])  # by more than a pixel
+        if stretched or fit_size(sizes[0], self.contract) != fit_size(sizes[1], self.contract):
+            raise unlike(self.masks[index], (wide, high), (width, height))
 
     def mask(self, index: int) -> Array:
         """The classes of the pixels of one file, (h, w) int64."""
-        path = self.masks[index]
-        data = read_encoded(path, self.mask_roots)
-        with picture_faults(str(path), len(data)):
-            image = upright(open_picture(io.BytesIO(data), str(path)))
-            image = resize(to_numbers(image), self.contract.replace(interpolation="nearest"), str(path))
-            return classes_of(np.asarray(image), self.colors, path)
+        drawn = self.drawn[index]
+        if drawn is None:
+            drawn = self.files_of(index)[1].read()
+        return drawn.astype(np.int64)
+
+    def decode_mask(self, path: Path, image: Image.Image) -> Array:
+        """The classes of an opened mask's pixels, as bytes where they are small."""
+        image = resize(to_numbers(upright(image)), self.contract.replace(interpolation="nearest"), str(path))
+        found = classes_of(np.asarray(image), self.colors, path)
+        small = found.size and found.min() >= 0 and found.max() < MOST
+        return found.astype(np.uint8) if small else found
 
 
-def unlike(path: Path, mask: tuple[int, ...], image: tuple[int, ...]) -> Exception:
-    fact = f"the mask is {mask[1]} x {mask[0]}, its picture {image[1]} x {image[0]}"
+def unlike(path: Path, mask: tuple[int, ...], image: tuple[int, ...]) -> SpecError:
+    """NS697 for a mask of another width and height than its picture has."""
+    fact = f"the mask is {mask[0]} x {mask[1]}, its picture {image[0]} x {image[1]}"
     return fail("NS697", fact, path=str(path))
 
 

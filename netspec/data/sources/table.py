@@ -14,7 +14,7 @@ from netspec.data.place import Place
 from netspec.data.source import Array, Source, split_source
 from netspec.data.sources.audio import SOUNDS, AudioFolder, form_of, of_files
 from netspec.data.sources.csv import is_number, labels_of, read_rows
-from netspec.data.sources.image_folder import PICTURES, ImageFolder, Kind, length_of
+from netspec.data.sources.image_folder import PICTURES, ImageFolder, Kind
 from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots
@@ -50,7 +50,7 @@ class TableFolder(ImageFolder):
 
     def signatures(self) -> list[str]:
         rows = zip(self.lines, self.files, strict=True)
-        return [f"{line} {file.name} {length_of(file)}" for line, file in rows]
+        return [f"{line} {file.name} {self.count_bytes(i)}" for i, (line, file) in enumerate(rows)]
 
 
 class TableSounds(AudioFolder):
