@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from netspec.diagnostics import Diagnostic
-from netspec.resolve.sections.recipes import StopSection
+from netspec.resolve.sections.recipes import AverageSection, StopSection
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.optim.solver import ParameterSpec
 
@@ -77,7 +77,7 @@ class Job:
     which less is better. layer_of: names of layers by the paths of their modules, for messages.
     spec_hash: what a snapshot must have been trained as. players: who learns in turn; none: the net
     learns all its parameters by `words`. skipped: files of the data that are left out. stop: when
-    tests end it early.
+    tests end it early. average: the average of the weights that is tested and kept.
     """
 
     net: nn.Module
@@ -94,6 +94,7 @@ class Job:
     players: Sequence[Player] = ()
     skipped: Sequence[str] = ()
     stop: StopSection | None = None
+    average: AverageSection | None = None
 
     @property
     def max_iter(self) -> int:

@@ -7,6 +7,7 @@ Caffe's order: test, iterate, log, snapshot. Knows no spec, no source of data, n
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from netspec.training.interrupt import Interrupt
 from netspec.training.job import Job, TestBatches, TrainingResult
 from netspec.training.learners import Learner, Team
 from netspec.training.metrics import scalars
+from netspec.training.observers.chosen import list_observers, make_average
 from netspec.training.observers.judge import Judge
-from netspec.training.observers.observer import Observer, Observers, Outcome
-from netspec.training.observers.stopping import Stopping
+from netspec.training.observers.observer import Observers, Outcome
+from netspec.training.observers.statistics import measure_statistics
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.checkpoint import SOLVER, WEIGHTS, Checkpoint
 from netspec.training.run.log import Log
@@ -100,8 +102,11 @@ class Training:
         self.parameters = move(nets, job.parameters, device)
         self.team = Team(job, self.parameters, self.max_iter)
         self.judge = Judge(job.losses, self.team.alone)
-        self.observers = Observers(tuple(list_observers(job, self.judge)))
-        self.checkpoint = Checkpoint(run, self.team.nets(), self.parameters, self.team, job.spec_hash)
+        measure = partial(measure_statistics, self.team, job.train_batches)
+        average = make_average(job, self.parameters, measure)
+        self.observers = Observers((average, *list_observers(job, self.judge)))
+        whole = self.team.nets()
+        self.checkpoint = Checkpoint(run, whole, self.parameters, self.team, job.spec_hash, average)
         self.log = Log(run)
         self.ended, self.before_test = "", dict[str, Any]()
         self.display = words.display or max(1, self.max_iter // LINES_WITHOUT_DISPLAY)
@@ -169,6 +174,7 @@ class Training:
             for _ in range(learner.steps):
                 self.update(learner)
         self.team.iteration += 1
+        self.observers.after_update(self.team.iteration)
 
     def update(self, learner: Learner) -> None:
         """iter_size batches forward and backward, then the update. The host waits for no result but
@@ -233,8 +239,8 @@ class Training:
         """
         job, i = self.job, self.team.iteration
         assert job.test_net is not None and job.test_batches is not None
-        self.before_test = self.judged()
-        with self.aside():
+        self.before_test = self.note_judged()
+        with self.aside(), self.checkpoint.show():
             metrics = self.measure(job.test_batches)
             if metrics is None:
                 return False
@@ -265,19 +271,28 @@ class Training:
         end come back. False: interrupted.
         """
         assert self.job.final_batches is not None
-        kept = [each.tensor.detach().clone() for each in self.parameters]
-        if self.best:
-            load_weights(self.run / BEST, self.parameters)
-        metrics = self.measure(self.job.final_batches)
-        with torch.no_grad():
-            for each, tensor in zip(self.parameters, kept, strict=True):
-                each.tensor.copy_(tensor)
+        with self.best_weights():
+            metrics = self.measure(self.job.final_batches)
         if metrics is None:
             return False
         self.tested = metrics
         weights = {"weights": "best"} if self.best else {}
         self.report({"phase": "test", "iteration": self.team.iteration, **metrics, **weights})
         return True
+
+    @contextmanager
+    def best_weights(self) -> Iterator[None]:
+        """While the block runs, the net has the weights of the best test; without one, its own."""
+        if not self.best:
+            with self.checkpoint.show():
+                yield
+            return
+        kept = [each.tensor.detach().clone() for each in self.parameters]
+        load_weights(self.run / BEST, self.parameters)
+        yield
+        with torch.no_grad():
+            for each, tensor in zip(self.parameters, kept, strict=True):
+                each.tensor.copy_(tensor)
 
     def lacks_statistics(self) -> bool:
         """Whether a test stands before the first iteration with layers whose statistics are not
@@ -322,7 +337,7 @@ class Training:
         self.log.write(record)
         self.reporter.record(record)
 
-    def judged(self) -> dict[str, Any]:
+    def note_judged(self) -> dict[str, Any]:
         """What tests have left so far."""
         return {"best": self.best, "observers": self.observers.state()}
 
@@ -343,7 +358,7 @@ class Training:
             if self.ended:
                 judged = self.before_test
             else:
-                judged = self.judged()
+                judged = self.note_judged()
             self.checkpoint.save(more | judged)
             self.saved = i
 
@@ -377,11 +392,3 @@ class Training:
             self.tested,
             self.ended,
         )
-
-
-def list_observers(job: Job, judge: Judge) -> Iterator[Observer]:
-    """What looks on at this training. NS600: tests are to end it, and there are none."""
-    if job.stop is not None:
-        if job.test_batches is None or not job.words.test_interval:
-            raise fail("NS600", "train.stop counts tests, and there are none")
-        yield Stopping(job.stop, judge, job.measured)

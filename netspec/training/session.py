@@ -200,7 +200,7 @@ def session(
         class_weights = balance(graphs, arguments(nets.train), job.train_batches)  # type: ignore[arg-type]
     for net in (nets.train, nets.test, *(player.net for player in job.players)):
         set_class_weights(net, class_weights)
-    job = replace(job, skipped=looked.skipped, stop=section.stop)
+    job = replace(job, skipped=looked.skipped, stop=section.stop, average=section.average)
     return Session(program, job, feeds, seed, looked, tuple(left_out), class_weights)
 
 

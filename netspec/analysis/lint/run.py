@@ -13,7 +13,7 @@ from netspec.analysis.lint.data import absent
 from netspec.analysis.lint.joins import idle_bias, lint_label_count, lint_misaligned_joins, twice
 from netspec.analysis.lint.normalization import lagging, lone
 from netspec.analysis.lint.pictures import channels_last, faint_pixels, small_means
-from netspec.analysis.lint.solver import odd_course, unread_words
+from netspec.analysis.lint.solver import idle_recipes, odd_course, unread_words
 from netspec.analysis.lint.training import dead, lint_muted_losses, lint_untrained, zero_start, zero_weights
 from netspec.analysis.lint.view import Found, View
 from netspec.analysis.lint.windows import (
@@ -50,7 +50,12 @@ LINTS: tuple[Callable[[View], Iterator[Found]], ...] = (
     faint_pixels,
 )
 """Those that look at every phase."""
-COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (unread_words, odd_course, lagging)
+COURSE: tuple[Callable[[View], Iterator[Found]], ...] = (
+    unread_words,
+    odd_course,
+    idle_recipes,
+    lagging,
+)
 """Those that depend on how long the training lasts, which may be known only where it begins."""
 LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (
     lint_untrained,

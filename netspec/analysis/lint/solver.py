@@ -1,5 +1,5 @@
 """Lints on the words of a solver: words that nothing reads, and a course of the learning rate that
-is odd. NS425, NS426.
+is odd; recipes that never act. NS425, NS426, NS433.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,9 @@ from netspec.analysis.learning_rate.schedule import schedule
 from netspec.analysis.lint.view import Found, View
 from netspec.diagnostics.model import Diagnostic
 from netspec.resolve.sections.solver import SolverParameter
+from netspec.resolve.sections.train import TrainSection
 
-__all__ = ["odd_course", "of_solver", "unread_words"]
+__all__ = ["idle_recipes", "odd_course", "of_solver", "unread_words"]
 
 POLICY = {
     "fixed": (),
@@ -59,6 +60,34 @@ def odd_course(view: View) -> Iterator[Found]:
         for each in oddities(course)
     }
     return (Found(None, each) for each in said.values())
+
+
+def idle_recipes(view: View) -> Iterator[Found]:
+    """NS433: a recipe of `train:` that begins behind the end of the training, or could only then
+    act.
+    """
+    train, section = view.resolved.file.train, view.resolved.spec.section("train")
+    if train is None or section is None:
+        return
+    if (average := train.average) is not None and average.type == "SWA":
+        body = section.mapping["average"]
+        if body.get("decay") is not None:
+            fact = "average: type SWA reads no decay"
+            yield Found(None, Diagnostic("NS425", fact, body.key_span("decay")))
+    for word, begin, why in late_recipes(train):
+        if view.length is not None and begin > view.length:
+            fact = f"{word} could act from iteration {begin} on, {why}: iterations are {view.length}"
+            yield Found(None, Diagnostic("NS433", fact, section.mapping[word].span))
+
+
+def late_recipes(train: TrainSection) -> Iterator[tuple[str, int, str]]:
+    """The recipes, the iteration from which each may act, and why then."""
+    if train.average is not None:
+        yield "average", train.average.start, f"its start is {train.average.start}"
+    if train.stop is not None:
+        tests = train.stop.patience + (not train.solver.test_initialization)
+        every = train.solver.test_interval
+        yield "stop", tests * every + 1, f"after {train.stop.patience} tests, one in {every}"
 
 
 def of_solver(course: Course) -> Iterator[Diagnostic]:

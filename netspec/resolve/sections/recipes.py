@@ -1,8 +1,27 @@
 """The recipes of a training beside its update rule, declared once. Knows no torch."""
 
+from typing import Literal
+
 from netspec.record import Record, param
 
-__all__ = ["StopSection"]
+__all__ = ["AverageSection", "StopSection"]
+
+
+class AverageSection(Record):
+    """`train.average`: beside the weights their average is kept, which tests, snapshots and the
+    weights that a run leaves hold.
+    """
+
+    short = "type"
+
+    type: Literal["EMA", "SWA"] = param(
+        default="EMA", doc="EMA forgets old weights; SWA is the mean of all from start on"
+    )
+    decay: float = param(
+        default=0.999, ge=0, lt=1, doc="EMA: what is kept of the average at each update of it"
+    )
+    start: int = param(default=0, ge=0, doc="iterations before the first weights count")
+    every: int = param(default=1, ge=1, doc="iterations from one update of the average to the next")
 
 
 class StopSection(Record):

@@ -5,7 +5,7 @@ augment. Knows no torch and no numpy.
 from typing import Any, Literal
 
 from netspec.record import Record, param
-from netspec.resolve.sections.recipes import StopSection
+from netspec.resolve.sections.recipes import AverageSection, StopSection
 from netspec.resolve.sections.solver import PlayerSolver, SolverParameter
 
 __all__ = [
@@ -305,6 +305,9 @@ class TrainSection(Record):
     solver: SolverParameter = param(doc="the update rule, in the words of Caffe's SolverParameter")
     loss: Any = param(
         default=None, doc="loss and metric layers; left out: SoftmaxWithLoss and Accuracy on the only output"
+    )
+    average: AverageSection | None = param(
+        default=None, doc="the average of the weights that is tested and kept"
     )
     stop: StopSection | None = param(
         default=None, doc="after how many tests without a better value the training ends early"

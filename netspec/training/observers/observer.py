@@ -30,6 +30,9 @@ class Observer:
 
     word = ""
 
+    def after_update(self, iteration: int) -> None:
+        """So many iterations were made."""
+
     def after_test(self, test: Outcome) -> str:
         """Why the training should end with this test; "" where it should go on."""
         return ""
@@ -49,6 +52,10 @@ class Observers:
 
     def __iter__(self) -> Iterator[Observer]:
         return iter(self.each)
+
+    def after_update(self, iteration: int) -> None:
+        for each in self:
+            each.after_update(iteration)
 
     def after_test(self, test: Outcome) -> str:
         """Each is told of the test; the first reason to end that one has."""

@@ -7,6 +7,7 @@ change together: the new weights are written beside the old, then the solver's f
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from netspec.diagnostics import SpecError, fail
 from netspec.strict_json import JsonError, member
 from netspec.training.learners import Team
+from netspec.training.observers.averaging import Averaging
 from netspec.training.optim.solver import ParameterSpec
 from netspec.training.run.weights import Facts, fit, load_weights, read_tensors, write_tensors
 
@@ -27,6 +29,8 @@ PENDING = "weights.next.safetensors"
 MOST = 2**53
 RANDOM = "random:"
 CARRIED = "carried:"
+LIVE = "live:"
+"""The weights that training moves, where an average of them is what the run's weights hold."""
 
 
 class Checkpoint:
@@ -35,9 +39,16 @@ class Checkpoint:
     """
 
     def __init__(
-        self, run: Path, net: nn.Module, parameters: Sequence[ParameterSpec], team: Team, spec_hash: str
+        self,
+        run: Path,
+        net: nn.Module,
+        parameters: Sequence[ParameterSpec],
+        team: Team,
+        spec_hash: str,
+        average: Averaging,
     ) -> None:
         self.run = run
+        self.average = average
         self.net = net
         self.parameters = parameters
         self.team = team
@@ -51,10 +62,11 @@ class Checkpoint:
         """Take a snapshot; `more` is kept beside the solver's state (JSON). NS673: it cannot be
         written; the one before stays whole.
         """
-        write_tensors(self.run / PENDING, self.weights(), self.facts())
+        with self.show():
+            write_tensors(self.run / PENDING, self.weights(), self.facts())
         tensors, facts = self.team.state()
         try:
-            whole = tensors | random_state(self.device) | read_carried(self.net)
+            whole = tensors | self.live() | random_state(self.device) | read_carried(self.net)
             write_tensors(self.run / SOLVER, whole, {**self.facts(), **facts, "more": more})
         except SpecError:
             (self.run / PENDING).unlink(missing_ok=True)
@@ -78,6 +90,7 @@ class Checkpoint:
         self.recover(facts["iteration"])
         random, state = split_by_prefix(tensors, RANDOM)
         streams, state = split_by_prefix(state, CARRIED)
+        live, state = split_by_prefix(state, LIVE)
         if state:
             needed = self.team.state_shapes()
             fit({name: state[name] for name in needed if name in state}, needed, path)
@@ -87,6 +100,7 @@ class Checkpoint:
                 f"{SOLVER} is of iteration {facts['iteration']}, {WEIGHTS} is not",
                 path=str(self.run / WEIGHTS),
             )
+        self.split(live, path)
         self.team.load_state(state, facts)
         try:
             carry_on(self.net, streams, self.device)
@@ -94,6 +108,28 @@ class Checkpoint:
             raise fail("NS674", f"what the layers carried is not usable: {error}", path=str(path)) from error
         set_random_state(random, self.device, path)
         return dict(facts["more"])
+
+    def show(self) -> AbstractContextManager[None]:
+        """While the block runs, the net's tensors hold what the run's weights do."""
+        return self.average.show()
+
+    def live(self) -> dict[str, Tensor]:
+        """The weights that training moves, where the run's weights are an average of them."""
+        if not self.average.count:
+            return {}
+        return {f"{LIVE}{name}": tensor for name, tensor in self.weights().items()}
+
+    def split(self, live: Mapping[str, Tensor], path: Path) -> None:
+        """Where the run's weights, just loaded, are an average: keep them as that, and go on with
+        the ones that training moves. NS676: these do not fit.
+        """
+        if not live:
+            return
+        fit(live, {each.name: tuple(each.tensor.shape) for each in self.parameters}, path)
+        self.average.take()
+        with torch.no_grad():
+            for each in self.parameters:
+                each.tensor.copy_(live[each.name])
 
     def check(self, facts: Facts, path: Path) -> None:
         """Whether the facts of a solver file are ours."""
