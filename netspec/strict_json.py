@@ -7,7 +7,7 @@ that no UTF-8 can hold.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, NoReturn
 
 __all__ = ["BYTES", "JsonError", "member", "read_json", "read_object"]
@@ -28,12 +28,15 @@ class JsonError(ValueError):
     """What is wrong with a text that should be JSON, as words that go behind the file's name."""
 
 
-def read_json(text: str | bytes, constants: bool = False) -> Any:
+def read_json(
+    text: str | bytes, constants: bool = False, most: int = BYTES, without: Container[str] = ()
+) -> Any:
     """The value of a JSON text; `constants`: NaN and Infinity may stand in it, as Python writes
-    them. Raises JsonError.
+    them. most: bytes; without: keys whose values nobody needs, dropped while they are read. Raises
+    JsonError.
     """
-    if len(text) > BYTES:
-        raise JsonError(f"{len(text):,} bytes, at most {BYTES:,} are read")
+    if len(text) > most:
+        raise JsonError(f"{len(text):,} bytes, at most {most:,} are read")
     try:
         if isinstance(text, bytes):
             words = text.decode("utf-8-sig")
@@ -41,7 +44,7 @@ def read_json(text: str | bytes, constants: bool = False) -> Any:
             words = text
         value = json.loads(
             words,
-            object_pairs_hook=once,
+            object_pairs_hook=lambda pairs: once(pairs, without),
             parse_constant=float if constants else no_constant,
             parse_int=whole,
             parse_float=finite,
@@ -58,9 +61,11 @@ def read_json(text: str | bytes, constants: bool = False) -> Any:
     return value
 
 
-def read_object(text: str | bytes, constants: bool = False) -> dict[str, Any]:
+def read_object(
+    text: str | bytes, constants: bool = False, most: int = BYTES, without: Container[str] = ()
+) -> dict[str, Any]:
     """The same where an object is wanted."""
-    value = read_json(text, constants)
+    value = read_json(text, constants, most, without)
     if not isinstance(value, dict):
         raise JsonError(f"it holds {kind_of(value)}, an object is needed")
     return value
@@ -81,13 +86,15 @@ def kind_of(value: Any) -> str:
     return KINDS.get(type(value), "null")
 
 
-def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]], without: Container[str] = ()) -> dict[str, Any]:
     """An object whose keys stand once, every text in it one that can be written."""
     found = dict(pairs)
     if len(found) < len(pairs):
         seen = set[str]()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise JsonError(f"the key {twice!a:.80} stands twice")
+    if without:
+        return {name: value for name, value in found.items() if name not in without}
     return found
 
 

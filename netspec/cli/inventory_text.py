@@ -30,7 +30,11 @@ def lines(found: "Inventory") -> Iterator[str]:
     body = [(clip(name), *map("{:,}".format, counts[name])) for name in names]
     if len(names) > ROWS:
         body[ROWS // 2 : -ROWS // 2] = [(f"... {len(names) - ROWS:,} more", *("" for _ in found.parts))]
-    body.append(("all", *(f"{part.samples:,}" for part in found.parts)))
+    if any(part.boxes for part in found.parts):
+        body.append(("boxes", *(f"{part.boxes.total if part.boxes else 0:,}" for part in found.parts)))
+        body.append(("pictures", *(f"{part.samples:,}" for part in found.parts)))
+    else:
+        body.append(("all", *(f"{part.samples:,}" for part in found.parts)))
     yield table(head, body, right=range(1, len(head)))
     yield ""
     pictures = [picture for part in found.parts for picture in part.pictures.values() if not picture.fault]
@@ -43,6 +47,7 @@ def lines(found: "Inventory") -> Iterator[str]:
             yield f"values     {least} to {most} in the {len(looked):,} that were decoded"
     else:
         yield from field_lines(found.parts)
+    yield from box_lines(found.parts)
     if found.copies:
         files = "file stands" if len(found.copies) == 1 else "files stand"
         yield f"copies     {len(found.copies):,} {files} there more than once"
@@ -66,6 +71,21 @@ def field_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
     for part in parts:
         if part.looked < part.samples:
             yield f"{part.looked:,} of the {part.samples:,} samples of {part.name} were looked at; --decode looks at all"
+
+
+def box_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
+    """What the boxes of all parts are like."""
+    boxes = [part.boxes for part in parts if part.boxes is not None]
+    if not boxes:
+        return
+    total = sum(each.total for each in boxes)
+    least, most = min(each.sides[0] for each in boxes), max(each.sides[2] for each in boxes)
+    middle = sum(each.sides[1] * each.total for each in boxes) / max(1, total)
+    yield f"boxes      sides {least:.0%} to {most:.0%} of the picture's, most about {middle:.0%}"
+    without, crowded = sum(each.without for each in boxes), max(each.most for each in boxes)
+    yield f"           at most {crowded:,} in a picture, none in {without:,} pictures"
+    if difficult := sum(each.difficult for each in boxes):
+        yield f"           {difficult:,} are marked difficult (of COCO: a crowd)"
 
 
 def tell(counts: "Counter[str]") -> str:
@@ -99,6 +119,7 @@ def as_values(found: "Inventory") -> dict[str, Any]:
             "classes": part.counts,
             "fields": {name: field._asdict() for name, field in part.fields.items()},
             "looked_at": part.looked,
+            "boxes": part.boxes._asdict() if part.boxes is not None else None,
             "pictures": {path: picture._asdict() for path, picture in part.pictures.items()},
         }
         for part in found.parts

@@ -10,6 +10,7 @@ from netspec.data.place import Place
 from netspec.data.source import Source
 from netspec.data.sources.audio import open_audio
 from netspec.data.sources.cifar import open_cifar10
+from netspec.data.sources.coco import coco_roles, open_coco
 from netspec.data.sources.csv import open_csv
 from netspec.data.sources.digits import open_digits
 from netspec.data.sources.hdf5 import open_hdf5
@@ -22,6 +23,7 @@ from netspec.data.sources.plugin import open_python
 from netspec.data.sources.sequences import open_sequences
 from netspec.data.sources.table import open_table, table_roles
 from netspec.data.sources.text import open_text
+from netspec.data.sources.voc import open_voc, voc_roles
 from netspec.data.splits import draw_part
 from netspec.diagnostics import fail
 from netspec.diagnostics.suggest import nearest
@@ -58,6 +60,12 @@ SOURCES: dict[str, Opener] = {
         if section.masks is not None
         else open_images(section, split, place.root, place.file_contract, place.classes, place.allow_outside)
     ),
+    "coco": lambda section, split, place: open_coco(
+        section, split, place.root, place.file_contract, place.classes, place.allow_outside
+    ),
+    "voc": lambda section, split, place: open_voc(
+        section, split, place.root, place.file_contract, place.classes, place.allow_outside
+    ),
     "csv": lambda section, split, place: open_csv(
         section, split, place.root, place.classes, place.allow_outside
     ),
@@ -80,6 +88,8 @@ OWN_PARTS: dict[str, Callable[[DataSection, Place], tuple[str, ...]]] = {
     "images": lambda section, place: (folder_roles if section.masks is None else mask_roles)(
         section, place.root, place.allow_outside
     ),
+    "coco": lambda section, place: coco_roles(section, place.root, place.allow_outside),
+    "voc": lambda section, place: voc_roles(section, place.root, place.allow_outside),
     "table": lambda section, place: table_roles(section, place.root, place.allow_outside),
     "npz": lambda section, place: npz_parts(section, place.root, place.allow_outside),
     "audio": lambda section, place: folder_roles(section, place.root, place.allow_outside),

@@ -40,11 +40,15 @@ MEMORY = 1 << 30
 class Field(NamedTuple):
     """One field: shape of a sample (None where samples differ), its type, and the axis of the batch
     that counts samples.
+
+    boxes: a sample is some rows, and a batch has the rows of all its samples, (1, 1, rows, columns),
+    the sample's number in front of each.
     """
 
     shape: Shape
     dtype: np.dtype[Any]
     batch_axis: int = 0
+    boxes: bool = False
 
 
 class Source(ABC):

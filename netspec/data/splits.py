@@ -2,7 +2,7 @@
 In: a source; out: a part of it, and what a part lacks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from netspec.data.source import Array, Source, Subset
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.words import list_briefly
 
-__all__ = ["draw_part", "fifths_within", "lacking", "strata"]
+__all__ = ["draw_part", "fifths_within", "lacking", "lacking_names", "strata"]
 
 SHOWN = 6
 TRAIN, DRAWN = 0, {"test": 1, "val": 2}
@@ -79,12 +79,18 @@ def lacking(source: Source, part: str) -> tuple[Diagnostic, ...]:
     labels = source.labels()
     if labels is None or labels.ndim != 1 or not source.classes:
         return ()
-    there = set(labels.tolist())
-    absent = [name for number, name in enumerate(source.classes) if number not in there]
+    return lacking_names(source.name, part, source.classes, set(labels.tolist()), "sample")
+
+
+def lacking_names(
+    path: str, part: str, classes: Sequence[str], there: Container[int], kind: str
+) -> tuple[Diagnostic, ...]:
+    """NS668 for the classes whose numbers are not there. kind: what would be of a class."""
+    absent = [name for number, name in enumerate(classes) if number not in there]
     if not absent:
         return ()
-    fact = f"the {part} data have no sample of {list_briefly(absent, SHOWN)}"
-    note = f"{len(there)} of {len(source.classes)} classes are measured"
+    fact = f"the {part} data have no {kind} of {list_briefly(absent, SHOWN)}"
+    note = f"{len(classes) - len(absent)} of {len(classes)} classes are measured"
     if part == "training":
         note = "the net never learns to answer so"
-    return (Diagnostic("NS668", fact, path=source.name, notes=(note,)),)
+    return (Diagnostic("NS668", fact, path=path, notes=(note,)),)

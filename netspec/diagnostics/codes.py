@@ -199,6 +199,11 @@ CODES: dict[str, Code] = {
     # 6: data
     "NS630": Code("sound cannot be read"),
     "NS631": Code("sounds of another rate or form"),
+    "NS620": Code("annotations cannot be read"),
+    "NS621": Code("boxes that hold nothing"),
+    "NS622": Code("annotations and pictures do not belong together"),
+    "NS623": Code("boxes that were changed, pictures without any", "warning"),
+    "NS624": Code("more classes in the data than the net tells apart"),
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),
     "NS642": Code("path outside the spec's folder"),

@@ -396,6 +396,10 @@ class Layer(Record):
         """
         return {}
 
+    def truth(self) -> TensorType | None:
+        """What its label is, where that is not one for each score: boxes. Default: None."""
+        return None
+
     def field(self, *bottoms: Any, **none: Any) -> tuple[Reads, ...]:
         """Per bottom, what one unit of the top reads along each axis. Default: elementwise its own
         place, windowed its window, else all.

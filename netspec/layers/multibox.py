@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from netspec.ir.dims import Size, product
+from netspec.ir.dims import Size, product, symbol
 from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.rule import divides, same
 from netspec.ir.types import TensorType
@@ -117,6 +117,9 @@ class MultiBoxLoss(
         )
         divides(8, truth.size, "a box of the truth is eight numbers", at="bottom.3")
         return SCALAR
+
+    def truth(self) -> TensorType:
+        return TensorType((1, 1, symbol("G"), 8))
 
     def indices(
         self, offsets: TensorType, scores: TensorType, priors: TensorType, truth: TensorType

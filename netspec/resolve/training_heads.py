@@ -224,6 +224,9 @@ def label_type(scores: TensorType, layer: Layer) -> TensorType:
     """Labels for scores: classes, one for each place; for a layer that takes no classes numbers, as
     many as scores.
     """
+    said = layer.truth()
+    if said is not None:
+        return said
     whole = scores._replace(dtype="int64")  # real numbers could be shares of the classes
     if 1 not in layer.indices(scores, whole):
         return TensorType(scores.shape)

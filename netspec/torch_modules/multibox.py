@@ -36,6 +36,14 @@ def encode_boxes(boxes: Tensor, priors: Tensor, variances: Tensor, code: str) ->
     return torch.cat((centre, ((boxes[:, 2:] - boxes[:, :2]) / size).log()), 1) / variances
 
 
+def select_rows(rows: Tensor, counts: Tensor) -> Tensor:
+    """The rows that count, and one of zeros, which no prior overlaps: an image may have no box.
+    Where values are unknown (meta), all.
+    """
+    chosen = rows if rows.is_meta else rows[counts]
+    return torch.cat((chosen, rows.new_zeros(1, rows.shape[1])))
+
+
 class MultiBoxLoss(nn.Module):
     """SSD's loss of offsets and scores. overlap None: one prior for each box; misses: how many for
     each match, and their most overlap.
@@ -78,8 +86,9 @@ class MultiBoxLoss(nn.Module):
         total, matches = offsets.new_zeros(()), offsets.new_zeros(())
         for i in range(len(offsets)):
             counts = (rows[:, 0].trunc() == i) & (self.difficult | (rows[:, 7] == 0))
-            match, best = self.match_priors(boxes, rows[:, 3:7], counts)
-            found, own = match >= 0, rows[match.clamp_min(0)]
+            truths = select_rows(rows, counts)
+            match, best = self.match_priors(boxes, truths[:, 3:7])
+            found, own = match >= 0, truths[match.clamp_min(0)]
             away = offsets[i] - encode_boxes(own[:, 3:7], boxes, variances, self.code).where(
                 found[:, None], offsets[i].detach()
             )
@@ -94,14 +103,14 @@ class MultiBoxLoss(nn.Module):
         return total / normalizer(self.normalization, len(offsets), len(offsets) * len(boxes), matches)
 
     @torch.no_grad()
-    def match_priors(self, priors: Tensor, boxes: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    def match_priors(self, priors: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """For each prior the box that it is matched to, or -1; and the most that it overlaps any."""
         overlaps = jaccard(priors, boxes)
-        overlaps = overlaps.where((overlaps > LEAST_OVERLAP) & counts, 0.0)
+        overlaps = overlaps.where(overlaps > LEAST_OVERLAP, 0.0)
         best, nearest = overlaps.max(1).values, overlaps.argmax(1)
         match, left = torch.full_like(nearest, -1), overlaps.clone()
         number = torch.arange(len(priors), device=priors.device)
-        for _ in range(len(boxes)):
+        for _ in range(len(boxes) - 1):
             at = left.argmax()
             prior, box = at // len(boxes), at % len(boxes)
             match = torch.where((number == prior) & (left.max() > 0), box, match)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from netspec.data.source import Source, spread
+from netspec.data.sources.boxed import lacking_boxes
 from netspec.data.splits import lacking
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.render import render
@@ -20,21 +21,22 @@ __all__ = ["beside", "data_findings", "tell"]
 
 MANY_TIMES = 10
 """From which ratio on a rare class is told: below it, training mostly copes."""
+NAMES = {"train": "training", "val": "validation", "test": "test"}
 LOOKED = 32
 """Pictures that are read before the first iteration; the others are noticed as they come."""
 
 
 def data_findings(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:
     """NS668 for data of which a net of graph `typed` learns or shows less than it seems."""
-    for opened in feeds.parts().values():
-        yield from look(opened)
+    opened = {NAMES[part]: source for part, source in feeds.parts().items()}
+    for part, source in opened.items():
+        yield from look(source)
+        yield from lacking_boxes(source, part)
     if not label_rules(typed):
         return
     yield from rare(feeds, typed)
-    parts = {"training": feeds.train, "validation": feeds.val, "test": feeds.test}
-    for part, source in parts.items():
-        if source is not None:
-            yield from lacking(source, part)
+    for part, source in opened.items():
+        yield from lacking(source, part)
 
 
 def rare(feeds: Feeds, typed: TypedGraph) -> Iterator[Diagnostic]:

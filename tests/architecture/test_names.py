@@ -18,7 +18,7 @@ ORDER = (
     ("kinds",),
     ("record",),
     ("diagnostics",),
-    ("strict_json", "file_reading"),
+    ("strict_json", "strict_xml", "file_reading"),
     ("garbage_collection", "file_writing", "read_options", "seal"),
     ("caffe",),
     ("syntax", "ir"),

@@ -23,6 +23,7 @@ from test_pages import checked
 from netspec.cli import group
 from netspec.diagnostics.codes import CODES
 from netspec.diagnostics.model import SpecError
+from tests.data.boxed_files import DETECTOR, Boxed, write_coco, write_voc
 from tests.data.sounds import write_classes, write_wav
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
@@ -57,6 +58,7 @@ SHAPES = {
     "NS661": "[N, 3]",
     "NS641": "[N, 3]",
 }
+HEADS = {"NS623": DETECTOR, "NS624": DETECTOR.replace("classes: 4", "classes: 3")}
 PHOTOS = "{shape: [N, 3, 8, 8]}"
 TINY = """netspec: 1
 name: tiny
@@ -392,6 +394,18 @@ GIVEN: dict[str, Callable[[Path], None]] = {
     "NS668": one_birch,
     "NS669": copied_photo,
     "NS691": one_broken_photo,
+    "NS620": lambda f: (
+        (f / "captions.json").write_text(json.dumps({"images": [], "annotations": []}), encoding="utf-8")
+        and None
+    ),
+    "NS621": lambda f: (
+        write_coco(f / "boxes-without-width", boxes=(Boxed("a", "cat", (8, 0, 8, 9)),)) and None
+    ),
+    "NS622": lambda f: (write_voc(f / "pictures-gone") / "JPEGImages/a.png").unlink(),
+    "NS623": lambda f: (
+        write_coco(f / "boxes-over-the-border", boxes=(Boxed("a", "cat", (-9, 0, 8, 9)),)) and None
+    ),
+    "NS624": lambda f: write_coco(f / "three-categories") and None,
     "NS697": masks_without_a_class,
     "NS674": begun,
     "NS684": trained,
@@ -440,14 +454,17 @@ def test_the_example_of_a_page_fires_its_code(
     ]
 
 
+def head_of(code: str, text: str) -> str:
+    """The small net that a section stands in."""
+    if code in HEADS:
+        return HEADS[code]
+    return HEAD % SHAPES.get(code, PHOTOS if "images" in text or "photos" in text else "[N, 1, 8, 8]")
+
+
 def codes(code: str, kind: str, text: str) -> list[str]:
     """What comes of one block of an example: a spec is trained (a section stands in a small net), lines of a shell are run."""
     if kind == "yaml":
-        whole = (
-            HEAD % SHAPES.get(code, PHOTOS if "images" in text or "photos" in text else "[N, 1, 8, 8]") + text
-            if text.startswith("train:")
-            else text
-        )
+        whole = head_of(code, text) + text if text.startswith("train:") else text
         Path("spec.yaml").write_text(whole, encoding="utf-8")
         return (
             run("train", "spec.yaml", "--run", "run", "--quiet", *ADDED.get(code, ()))

@@ -16,11 +16,12 @@ from PIL import Image
 from netspec.data.inventory.fields import FieldFacts, look_at_fields
 from netspec.data.inventory.pictures import UNKNOWN, Picture, look_at
 from netspec.data.source import Array, Source, Subset
+from netspec.data.sources.boxed import BoxedFolder, boxes_behind
 from netspec.data.sources.image_folder import ImageFile, ImageFolder
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.file_reading import Roots, open_in
 
-__all__ = ["Bad", "Inventory", "Part", "folder_behind", "judge", "list_some", "take_inventory"]
+__all__ = ["Bad", "Boxes", "Inventory", "Part", "folder_behind", "judge", "list_some", "take_inventory"]
 
 LISTED = 20
 """Files that a finding names; the others are counted."""
@@ -30,9 +31,22 @@ Known = Mapping[str, Picture]
 Tick = Callable[[int], None]
 
 
+class Boxes(NamedTuple):
+    """total: how many boxes there are; most: in one picture; without: pictures that have none. sides:
+    root of the share of its picture that a box covers, least, middle and greatest. difficult: boxes
+    that are marked so.
+    """
+
+    total: int
+    most: int
+    without: int
+    sides: tuple[float, float, float]
+    difficult: int
+
+
 class Part(NamedTuple):
     """One part of the data. counts: samples of each label, in the order of the classes where there
-    are any. looked: samples whose values were looked at.
+    are any; boxes of each, where samples hold several. looked: samples whose values were looked at.
 
     pictures: of every sample, by its path; empty where samples are no files. masks: of the files that
     belong to them.
@@ -47,6 +61,7 @@ class Part(NamedTuple):
     looked: int
     pictures: Mapping[str, Picture]
     masks: Mapping[str, Picture] = MappingProxyType({})
+    boxes: Boxes | None = None
 
     @property
     def files(self) -> dict[str, Picture]:
@@ -94,6 +109,10 @@ def take_inventory(
     for name, source in parts.items():
         labels, classes = source.labels(), source.classes or ()
         part = Part(name, source.name, len(source), classes, count(labels, classes), {}, 0, {})
+        boxed = boxes_behind(source)
+        if boxed is not None:
+            counts, boxes = count_boxes(*boxed)
+            part = part._replace(counts=counts, boxes=boxes)
         folder = folder_behind(source)
         if folder is None:
             fields, looked = look_at_fields(source, decoding, tick)
@@ -146,7 +165,7 @@ class Look(NamedTuple):
         folder.lengths[index] = picture.size
         if picture.plain:
             folder.noticed.flat[found[0][0]] = None
-        if len(found) > 1 and not any(picture.fault for _, picture in found):
+        if not any(picture.fault for _, picture in found):
             return compare(folder, index, found)
         return found
 
@@ -199,6 +218,23 @@ def count(labels: Array | None, classes: Sequence[str]) -> dict[str, int]:
     if classes:
         return {name: by_label.get(label, 0) for label, name in enumerate(classes)}
     return {str(label): n for label, n in by_label.items()}
+
+
+def count_boxes(folder: BoxedFolder, numbers: Array) -> tuple[dict[str, int], Boxes]:
+    """The boxes of each class in some pictures, and what they are like."""
+    counts, each = folder.count(numbers)
+    rows = np.concatenate([folder.boxes(i) for i in numbers.tolist()])
+    sides = np.sqrt((rows[:, 5] - rows[:, 3]) * (rows[:, 6] - rows[:, 4]))
+    ends = tuple(map(float, np.quantile(sides, (0, 0.5, 1)))) if len(sides) else (0.0, 0.0, 0.0)
+    names = folder.classes or ()
+    found = Boxes(
+        len(rows),
+        int(each.max(initial=0)),
+        int((each == 0).sum()),
+        (ends[0], ends[1], ends[2]),
+        int(rows[:, 7].sum()),
+    )
+    return dict(zip(names[1:], counts[1:].tolist(), strict=True)), found
 
 
 def find_copies(

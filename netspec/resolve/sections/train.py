@@ -47,6 +47,8 @@ SOURCES = (
     "cifar10",
     "idx",
     "images",
+    "coco",
+    "voc",
     "csv",
     "npz",
     "hdf5",
@@ -71,8 +73,8 @@ class DataSection(Record):
 
     source: str = param(
         doc=(
-            "digits, mnist, cifar10, idx, images (a folder per class), table (of pictures), csv, npz, hdf5,"
-            " lmdb, text, sequences (FASTA), audio (WAV, a folder per class), or python:module:Class"
+            "digits, mnist, cifar10, idx, images (a folder per class), table (of pictures), coco and voc (pictures"
+            " with boxes), csv, npz, hdf5, lmdb, text, sequences (FASTA), audio (WAV, a folder per class), or python:module:Class"
         )
     )
     path: str | None = param(
@@ -124,13 +126,16 @@ class DataSection(Record):
     images: str | None = param(
         default=None,
         doc=(
-            "idx: file of the samples, in `path` if that is given; table: folder that the names of pictures"
-            " start from"
+            "idx: file of the samples, in `path` if that is given; table, coco, voc: folder that the names of"
+            " pictures start from, where it is not the usual one"
         ),
     )
     labels: str | None = param(
         default=None,
-        doc="idx: file of the labels, in `path` if that is given; sequences: table of ids and labels",
+        doc=(
+            "idx: file of the labels, in `path` if that is given; sequences: table of ids and labels; voc: file"
+            " of the classes, a line each, by default all names, sorted"
+        ),
     )
     label: str | None = param(
         default=None,

@@ -13,7 +13,7 @@ from netspec.augmentation.definition import Augmentation
 from netspec.augmentation.kernels.batch import Batch
 from netspec.augmentation.kernels.boxes import LAYOUTS, Boxes
 from netspec.augmentation.kernels.draw import Draw
-from netspec.augmentation.kernels.frame import Samples
+from netspec.augmentation.kernels.frame import Samples, sizes_of
 from netspec.augmentation.kernels.plan import Stage, augment
 from netspec.data.binding import LabelRule
 from netspec.data.decode import centre_crop
@@ -71,7 +71,7 @@ class Augmenter:
         """The parts as one batch."""
         value, label = values[self.parts.value], values.get(self.parts.label)
         if self.crop is not None:
-            value, label = self.crop_centre(value), self.crop_label(label)
+            value, label = self.crop_centre(value), self.crop_label(label, value)
         rule = self.rule or LabelRule(0)
         parts: dict[str, Any] = {"classes": rule.width, "outside": next(iter(rule.ignored), 0)}
         if self.parts.role == "boxes" and isinstance(label, Tensor):
@@ -88,9 +88,12 @@ class Augmenter:
             return torch.as_tensor(centre_crop(samples, self.crop or (0, 0), self.parts.value))
         return [centre_crop(x, self.crop or (0, 0), self.parts.value) for x in samples]
 
-    def crop_label(self, label: Any) -> Any:
+    def crop_label(self, label: Any, samples: Samples) -> Any:
         if self.parts.role == "mask":
             return self.crop_centre(label)
+        if self.parts.role == "boxes" and self.crop is not None:
+            at = ((sizes_of(samples) - torch.tensor(self.crop)) / 2).floor()
+            return Boxes(label).crop(at, samples, self.crop).rows
         return label
 
     def shape(self, shape: Shape) -> Shape:
@@ -118,6 +121,8 @@ def kind_of(field: Field) -> str:
 def role_of(label: Field, value: Field, crop: bool) -> str:
     """What a label is to the samples."""
     sizes = label.shape
+    if label.boxes:
+        return "boxes"
     if len(sizes) >= 2 and len(value.shape) == 3 and sizes[-2:] == value.shape[-2:]:
         return "mask"
     if len(sizes) == 2 and sizes[-1] in LAYOUTS and label.dtype.kind == "f" and not crop:
@@ -172,13 +177,13 @@ def crop_masks(
     contracts: Mapping[str, tuple[tuple[int, int] | None, str]],
     rules: Mapping[str, LabelRule],
 ) -> tuple[Augmenter, ...]:
-    """What cuts a mask as the contract cuts its picture, where nothing is changed at random."""
+    """What cuts a mask, or boxes, as the contract cuts their picture, where nothing is changed at random."""
     for name, field in values.items():
         crop, order = contracts.get(name, (None, ""))
         if crop is None or not label or kind_of(field) != "image":
             continue
         role = role_of(source.fields[fields[label]], field, True)
-        if role == "mask":
+        if role in ("mask", "boxes"):
             return (Augmenter((), Parts("image", name, label, role), crop, order, rules.get(label)),)
     return ()
 

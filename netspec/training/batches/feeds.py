@@ -4,7 +4,7 @@ out: opened sources and batches.
 Everything that can be wrong between data and net is said here, before the first step.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
@@ -19,6 +19,7 @@ from netspec.data.binding import LabelRule, check_shares, values_of
 from netspec.data.registry import Place, Role, beside, check_parts, open_beside, open_sources
 from netspec.data.source import Source
 from netspec.diagnostics import fail
+from netspec.diagnostics.words import list_briefly
 from netspec.ir.dims import symbol
 from netspec.ir.graph import Input, TypedGraph
 from netspec.ir.traits import JUDGING
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 BATCH = symbol("N")
+SHOWN = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +134,13 @@ class Feeds:
         ports = with_label(
             {name: port for name, port in ports_of(typed).items() if name not in section.fill}, source
         )
-        check_fixed_batch(typed, data, source, role)
         if data.streams:
             check_streams(typed, section, data)
         changes = self.program.resolved.augment
         feed = feed_of(source, data, ports, changes, role, self.place, label_rules(typed))
+        boxes = {name for name, field in feed.fields.items() if source.fields[field].boxes}
+        check_fixed_batch(typed, data, source, role, boxes)
+        check_box_classes(typed, source, boxes)
         shares = {name: layer for name, layer in shares_of(typed).items() if name in feed.fields}
         for name, layer in shares.items():
             rows = values_of(source, feed.fields[name])
@@ -318,9 +322,35 @@ def check_streams(typed: TypedGraph, section: TrainSection, data: DataSection) -
         raise fail("NS662", "no layer of the net carries a state from call to call", path=data.path)
 
 
-def check_fixed_batch(typed: TypedGraph, data: DataSection, source: Source, role: Role) -> None:
-    """NS652 where an input is declared with a number of samples that batches do not have."""
+def check_box_classes(typed: TypedGraph, source: Source, boxes: Container[str]) -> None:
+    """NS624 where a loss of boxes tells fewer classes apart than the data have, the background among
+    them.
+    """
+    for node in typed.graph.nodes:
+        width = getattr(node.layer, "num_classes", None)
+        reads = any(value.name in boxes for value in node.bottoms)
+        if width is None or not reads or not source.classes or width >= len(source.classes):
+            continue
+        names = list_briefly(source.classes[1:], SHOWN)
+        raise fail(
+            "NS624",
+            f"{node.name} tells {width} classes apart, the data have {len(source.classes)}:"
+            f" {source.classes[0]}, {names}",
+            span=node.places["num_classes"] or node.places["name"],
+            path=source.name,
+            notes=(f"`num_classes: {len(source.classes)}`, there and at the layers that make its scores",),
+        )
+
+
+def check_fixed_batch(
+    typed: TypedGraph, data: DataSection, source: Source, role: Role, boxes: Container[str] = ()
+) -> None:
+    """NS652 where an input is declared with a number of samples that batches do not have. boxes: inputs
+    whose axes count none.
+    """
     for given in find_fed(typed):
+        if given.value.name in boxes:
+            continue
         if typed.types[given.value].shape:
             count = typed.types[given.value].shape[batch_axis(given, typed)]
         else:

@@ -159,8 +159,9 @@ class Batches:
 
     def samples(self, batch: Mapping[str, Tensor]) -> int:
         """Samples in a batch."""
-        name, field = next(iter(self.feed.fields.items()))
-        return batch[name].shape[self.source.fields[field].batch_axis]
+        fields = {name: self.source.fields[field] for name, field in self.feed.fields.items()}
+        name = next(name for name, field in fields.items() if not field.boxes)
+        return batch[name].shape[fields[name].batch_axis]
 
     def state(self) -> dict[str, Any]:
         """Where the next batch begins: what a checkpoint keeps."""
@@ -268,6 +269,8 @@ class Reader:
 
     def finish(self, name: str, field: str, value: Raw, draw: Draw) -> Tensor:
         """One input's values in their last form."""
+        if self.source.fields[field].boxes and isinstance(value, Tensor):
+            return number_rows(value)
         transform = self.feed.transforms.get(name)
         value = transform(value, draw) if transform else value
         if isinstance(value, list):
@@ -289,7 +292,9 @@ class Reader:
         for field, rule in self.rules.items():
             for row, index in zip(rows[field], at, strict=True):
                 check_labels(np.asarray(row)[None], rule, self.source.name, int(index), self.source.where)
-        return {field: self.move(rows[field]) for field in self.fields}
+        boxes = {field for field in self.fields if self.source.fields[field].boxes}
+        filled = {field: fill_rows(list(rows[field])) for field in boxes}
+        return {field: self.move(filled.get(field, rows[field])) for field in self.fields}
 
     def move(self, rows: Array | list[Array]) -> Raw:
         if isinstance(rows, list):
@@ -301,6 +306,28 @@ class Reader:
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor.to(self.device)
+
+
+def fill_rows(samples: Sequence[Array]) -> Array:
+    """Rows of boxes of some samples as one array (N, most, columns): -1 in front where there is none."""
+    most = max(1, *map(len, samples))
+    made = np.zeros((len(samples), most, samples[0].shape[1]), np.float32)
+    made[..., 0] = -1
+    for into, rows in zip(made, samples, strict=True):
+        into[: len(rows)] = rows
+    return made
+
+
+def number_rows(boxes: Tensor) -> Tensor:
+    """The rows (N, most, columns) that are boxes one after another, (1, 1, rows, columns), with the
+    number of their sample in front. Without any, one row of -1: a net takes no empty tensor.
+    """
+    number = torch.arange(len(boxes), device=boxes.device, dtype=boxes.dtype)[:, None].expand(boxes.shape[:2])
+    there = boxes[..., 0] >= 0
+    rows = torch.cat((number[there][:, None], boxes[there][:, 1:]), 1)
+    if not len(rows):
+        rows = boxes.new_full((1, boxes.shape[-1]), -1)
+    return rows[None, None].float()
 
 
 def tensor_of(array: Array, copy: bool = False) -> Tensor:
