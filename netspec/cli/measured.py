@@ -25,6 +25,7 @@ def lines_of(name: str, judged: Mapping[str, Any]) -> Iterator[str]:
     words = [word for word in COLUMNS if word in judged]
     support = judged.get("support")
     kind = {"classes": "classes", "places": "classes, by place", "labels": "labels", "numbers": "values"}
+    kind["boxes"] = "classes, by boxes"
     accuracy = f", accuracy {judged['accuracy']:.4f}" if "accuracy" in judged else ""
     yield ""
     yield f"{name}: {len(rows)} {kind[judged['kind']]}{accuracy}"

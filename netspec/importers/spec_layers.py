@@ -123,8 +123,8 @@ def without_idle_strangers(layers: list[Piece], diagnostics: Diagnostics) -> lis
     """The layers without those of unknown types that only some phase has and that nothing reads, as
     a fork's evaluation; an NS025 for each.
 
-    One that may be misspelt stays (a fork's own, as SSD's DetectionEvaluate, is none), and so does
-    one that others read: the phase that has it is not the same net without.
+    One that may be misspelt stays (a fork's own, as SSD's VideoData, is none), and so does one that
+    others read: the phase that has it is not the same net without.
     """
     readers = Counter(name for layer in layers for name in set(layer.get("bottom", ())))
     kept = []

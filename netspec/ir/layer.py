@@ -294,9 +294,9 @@ class Layer(Record):
     """The format of the file that it writes (hdf5), named by its parameter `file_name`; empty for
     none.
     """
-    answers: ClassVar[Literal["", "classes", "labels", "numbers"]] = ""
+    answers: ClassVar[Literal["", "classes", "labels", "numbers", "boxes"]] = ""
     """What a loss judges its first bottom to be, against the second: scores of one class out of
-    several, of labels that are there or not, numbers; empty: something else.
+    several, of labels that are there or not, numbers, boxes; empty: something else.
     """
     top_count: int
     """How many tops this instance has in its net: part of how it was built, not a parameter."""

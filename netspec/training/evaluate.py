@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from netspec.training.device import to_device
 from netspec.training.job import Batch, TestBatches
+from netspec.training.measures.boxes import Version, judging_boxes
 from netspec.training.metrics import WeightedMeans, scalars
 from netspec.training.run.checkpoint import streams_of
 
@@ -23,20 +24,21 @@ def evaluate(
     test_iter: int = 0,
     stop: Callable[[], bool] = lambda: False,
     look: Callable[[Batch], None] = lambda batch: None,
+    version: Version = "Integral",
 ) -> dict[str, float] | None:
     """Mean of every number that `net(**batch)` gives, and of its total loss as `loss`, weighted by
-    the samples of each batch.
+    the samples of each batch; mean average precision where a layer judges boxes, by its name.
 
     Recurrent layers begin anew, whatever they carried from a test before. test_iter: at most so
     many batches, 0: all. stop: asked before each batch; when true the answer is None. look: sees
-    each batch before the net does.
+    each batch before the net does. version: how average precision is reckoned.
     """
     means = WeightedMeans()
     batches.load(0)
     for module in streams_of(net).values():
         module.reset_state()
     position = 0
-    with torch.no_grad():
+    with torch.no_grad(), judging_boxes(net, version) as judged:
         for batch in islice(batches, test_iter or None):
             if stop():
                 return None
@@ -47,4 +49,4 @@ def evaluate(
                 numbers["loss"] = total
             means.add(numbers, batches.position - position)
             position = batches.position
-    return means.result()
+    return means.result() | {name: each.mean for name, each in judged.items()}

@@ -264,6 +264,7 @@ class Training:
             self.device,
             self.words.test_iter,
             lambda: self.interrupt.signal is not None,
+            version=self.words.ap_version,
         )
 
     def test_best(self) -> bool:

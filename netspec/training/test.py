@@ -8,10 +8,11 @@ from netspec import compiled
 from netspec.data.facts import read_facts
 from netspec.diagnostics import fail
 from netspec.read_options import PLAIN, Reading
-from netspec.training.batches.feeds import Feeds
+from netspec.training.batches.feeds import Feeds, section_of
 from netspec.training.class_weights import set_class_weights
 from netspec.training.device import exact_float32, find_device
 from netspec.training.evaluate import evaluate
+from netspec.training.measures.boxes import judging_boxes
 from netspec.training.measures.collect import check_finite, measuring
 from netspec.training.nets import fill
 from netspec.training.run.folder import program_of, read_classes, read_record, telling, weights_file
@@ -58,9 +59,18 @@ def measure(
         other = ("`--part val` measures its val_data",) if there["val"] else ()
         raise fail("NS684", f"its section train has no {part}_data", path=str(run), notes=other)
     batches = feeds.batches(part, tested, net, 0, place)
-    with exact_float32(), closing(batches), measuring(net, tested) as measures:
-        metrics = evaluate(net.to(place), batches, place, look=lambda batch: check_finite(batches, batch))
+    version = section_of(program).solver.ap_version
+    with (
+        exact_float32(),
+        closing(batches),
+        measuring(net, tested) as measures,
+        judging_boxes(net, version) as boxes,
+    ):
+        metrics = evaluate(
+            net.to(place), batches, place, look=lambda batch: check_finite(batches, batch), version=version
+        )
     source = batches.source
     names = read_classes(run) or (source.classes if source is not None else None) or ()
     judged = {name: each.result(names) for name, each in measures.items()}
+    judged |= {name: each.result(names) for name, each in boxes.items()}
     return Measured(path, len(source) if source is not None else 0, metrics or {}, judged)

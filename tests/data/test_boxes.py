@@ -124,6 +124,19 @@ PLACES = {
 }
 
 
+def test_other_files_beside_the_annotations_are_left_alone(tmp_path: Path) -> None:
+    write_coco(tmp_path)
+    for name in (
+        "package.json",
+        "run/run.json",
+        "annotations/captions_train2017.json",
+        "annotations/person_keypoints_train2017.json",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    assert len(opened(tmp_path, "coco")) == 3
+
+
 def moved(file: Path, to: Path) -> Path:
     file.rename(to)
     file.parent.rmdir()

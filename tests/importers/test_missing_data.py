@@ -156,7 +156,7 @@ layer {{ name: "r" type: "ReLU" bottom: "c" top: "r" }}
         ("SomeForkEval", "ap", "NS025", ["c", "r"]),
         ("SomeForkEval", "c", "NS022", ["c", "odd", "r"]),
         ("Acuracy", "ap", "NS022", ["c", "odd", "r"]),
-        ("DetectionEvaluate", "ap", "NS025", ["c", "r"]),
+        ("VideoData", "ap", "NS025", ["c", "r"]),
         ("DetectionEvaluat", "ap", "NS022", ["c", "odd", "r"]),
     ],
 )

@@ -29,6 +29,7 @@ UNREAD = frozenset(("segmentation", "licenses", "info", "keypoints", "license", 
 """What boxes do not need: nearly all of a large file."""
 KIND = "instances"
 """What the file with boxes is called, beside those with captions and keypoints."""
+HOMES = ("annotations", "annotation", "labels", "json")
 SHOWN = 6
 ALL = "all"
 
@@ -103,19 +104,19 @@ def find_files(top: Path) -> dict[str, Path]:
     for path in sorted(list_json(top)):
         role = name_role(path.stem)[0] or (name_role(path.parent.name)[0] if path.parent != top else None)
         found.setdefault(role or ALL, []).append(path)
-    chosen = {role: choose_file(files, top) for role, files in found.items()}
-    if not chosen:
+    if not found:
         raise fail("NS643", "no JSON file there, in annotations/ or in a folder for each part", path=str(top))
-    if len(chosen) > 1:
-        chosen.pop(ALL, None)
-    return chosen
+    if len(found) > 1:
+        found.pop(ALL, None)
+    return {role: choose_file(files, top) for role, files in found.items()}
 
 
 def list_json(top: Path) -> list[Path]:
-    """The JSON files of a folder and of the folders in it."""
+    """The JSON files of a folder, of its folder of annotations and of those of its parts."""
     try:
-        folders = [top, *(path for path in top.iterdir() if path.is_dir() and not path.name.startswith("."))]
-        return [file for folder in folders for file in folder.glob("*.json") if file.is_file()]
+        inside = [path for path in top.iterdir() if path.is_dir()]
+        folders = [path for path in inside if path.name.casefold() in HOMES or name_role(path.name)[0]]
+        return [file for folder in (top, *folders) for file in folder.glob("*.json") if file.is_file()]
     except OSError as error:
         raise reading_error(top, error) from error
 

@@ -82,7 +82,7 @@ def open_voc(
     names = read_names(section, root, allow_outside)
     if names is None and classes is None:
         names = all_names(parts, read, reach)
-    known = number_classes(names if names is not None else used_names(read), classes, str(top))
+    known = number_classes(names if names is not None else take_names(read), classes, str(top))
     found = join_boxes(top, stems, read, known)
     source = open_boxed(found, known, contract, roots, section.on_error == "skip")
     return split_source(source, split) if ALL in parts else source
@@ -173,7 +173,7 @@ def list_stems(parts: Sequence[Part], reach: Roots) -> Stems:
     for part in parts:
         pictures = by_stem(part.pictures, SUFFIXES)
         notes = by_stem(part.annotations, (".xml",))
-        names = listed(part.names, reach) if part.names is not None else sorted({*pictures, *notes})
+        names = list_names(part.names, reach) if part.names is not None else sorted({*pictures, *notes})
         twice = [name for name, count in Counter(names).items() if count > 1] if len(parts) == 1 else []
         faults += [Fault("NS622", name, f"it is listed twice in {part.names}") for name in twice]
         for name in dict.fromkeys(names):
@@ -202,7 +202,7 @@ def by_stem(folder: Path, ends: Sequence[str] | frozenset[str]) -> dict[str, lis
     return found
 
 
-def listed(path: Path, reach: Roots) -> list[str]:
+def list_names(path: Path, reach: Roots) -> list[str]:
     """The names that a list holds, one a line; behind a space stands what netspec does not need."""
     try:
         lines = read_text(path, reach).splitlines()
@@ -268,10 +268,10 @@ def read_names(section: DataSection, root: Path, allow_outside: bool) -> list[st
     if section.labels is None:
         return None
     path = existing(resolve_path(section.labels, root, allow_outside))
-    return [name for name in listed_lines(path, roots_for(root, allow_outside)) if name != BACKGROUND]
+    return [name for name in read_lines(path, roots_for(root, allow_outside)) if name != BACKGROUND]
 
 
-def listed_lines(path: Path, reach: Roots) -> list[str]:
+def read_lines(path: Path, reach: Roots) -> list[str]:
     try:
         return [line.strip() for line in read_text(path, reach).splitlines() if line.strip()]
     except OSError as error:
@@ -280,7 +280,7 @@ def listed_lines(path: Path, reach: Roots) -> list[str]:
 
 def all_names(parts: Mapping[str, Part], read: Mapping[Path, Read], reach: Roots) -> list[str]:
     """The names of all parts, sorted, so that every part numbers them alike."""
-    names = set(used_names(read))
+    names = set(take_names(read))
     for folder in dict.fromkeys(part.annotations for part in parts.values()):
         for path, *_ in by_stem(folder, (".xml",)).values():
             if path not in read:
@@ -288,7 +288,7 @@ def all_names(parts: Mapping[str, Part], read: Mapping[Path, Read], reach: Roots
     return sorted(names)
 
 
-def used_names(read: Mapping[Path, Read]) -> list[str]:
+def take_names(read: Mapping[Path, Read]) -> list[str]:
     return sorted({each.name for one in read.values() for each in one.objects})
 
 

@@ -65,6 +65,13 @@ class SolverParameter(Record):
         default=0, ge=0, doc="iterations between lines of the log; 0: a hundredth of the training"
     )
     average_loss: int = param(default=1, ge=1, doc="iterations in the loss that is shown")
+    ap_version: Literal["11point", "MaxIntegral", "Integral"] = param(
+        default="Integral",
+        doc=(
+            "how a test makes average precision of boxes: the mean at 11 recalls (VOC 2007), the area under"
+            " the highest precision of each recall or more (VOC 2012), the area as it is"
+        ),
+    )
     snapshot: int = param(default=0, ge=0, doc="iterations between snapshots; 0: only at the end")
     random_seed: int = param(
         default=-1,
@@ -106,6 +113,7 @@ OF_THE_TRAINING = frozenset(
         "test_initialization",
         "display",
         "average_loss",
+        "ap_version",
         "snapshot",
         "random_seed",
     }

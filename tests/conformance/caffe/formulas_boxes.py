@@ -431,7 +431,62 @@ def box_annotator(d: Dice) -> Drawn:
     )
 
 
+def detection_evaluate(d: Dice) -> Drawn:
+    """SSD's measure, box by box in the order of its sources: image, label, score."""
+    images, classes, truths, count = d.size(1, 3), d.size(2, 4), d.size(1, 6), d.size(1, 9)
+    background, difficult, least = d.size(0, 1), d.chance(0.5), d.choice([0.3, 0.5])
+    labels = [c for c in range(classes) if c != background]
+
+    def corners(number: int) -> Array:
+        begin = d.numbers.uniform(0, 0.3, (number, 2))
+        return np.concatenate([begin, begin + d.numbers.uniform(0.3, 0.5, (number, 2))], 1)
+
+    def begin(number: int, *more: Array) -> Array:
+        image = d.numbers.integers(-1, images, number)
+        return np.stack([image, d.numbers.choice(labels, number), *more], 1)
+
+    truth = np.concatenate([begin(truths, np.zeros(truths)), corners(truths), d.whole(2, [truths, 1])], 1)
+    found = np.concatenate([begin(count, d.numbers.random(count)), corners(count)], 1)
+    found[:, 0] = np.abs(found[:, 0])  # a fork of Caffe gives rows of -1 for images without any
+
+    def reference(a: Arrays) -> Arrays:
+        rows, true = a["f"].reshape(-1, 7), [t for t in a["t"].reshape(-1, 8) if t[0] >= 0]
+        made = [[-1, c, sum(t[1] == c and (difficult or not t[7]) for t in true), -1, -1] for c in labels]
+        for image in range(images):
+            for label in labels:
+                own = sorted((r for r in rows if r[0] == image and r[1] == label), key=lambda r: -r[2])
+                there = [t for t in true if t[0] == image and t[1] == label]
+                seen: set[int] = set()
+                for row in own:
+                    overlaps = [jaccard(row[3:7], t[3:7]) for t in there]
+                    at = int(np.argmax(overlaps)) if overlaps else -1
+                    state = (0, 1)
+                    if overlaps and overlaps[at] >= least:
+                        if not difficult and there[at][7]:
+                            state = (0, 0)
+                        elif at not in seen:
+                            seen.add(at)
+                            state = (1, 0)
+                    made.append([image, label, row[2], *state])
+        return {"y": np.array(made)[None, None]}
+
+    words = f"num_classes: {classes} background_label_id: {background} overlap_threshold: {least} "
+    words += f"evaluate_difficult_gt: {said(difficult)}"
+    inputs = {"f": found[None, None], "t": truth[None, None]}
+    text = layer_text("DetectionEvaluate", f"detection_evaluate_param {{ {words} }}", list(inputs))
+    return Drawn(text, inputs, reference, (), phase=REFUSED)
+
+
 BOXES: dict[str, Callable[[Dice], Drawn]] = {
     draw.__name__: draw
-    for draw in (roi_pooling, psroi_pooling, prior_box, detection_output, box_output, multibox, box_annotator)
+    for draw in (
+        roi_pooling,
+        psroi_pooling,
+        prior_box,
+        detection_output,
+        box_output,
+        multibox,
+        detection_evaluate,
+        box_annotator,
+    )
 }
