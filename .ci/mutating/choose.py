@@ -75,6 +75,11 @@ class Map:
         made = [[t.name for t in tests] for tests in (first, second) if tests]
         return made or [[t.name] for t in sorted(found, key=lambda t: t.seconds)[:1]]
 
+    def may_notice(self, names: Sequence[str], mutant: Mutant, text: str) -> bool:
+        """Whether one of these tests runs a mutant's block, or is not known."""
+        reaching = {test.name for test in self.reaching(mutant, text)}
+        return any(name in reaching or name not in self.names for name in names)
+
     def reaching(self, mutant: Mutant, text: str) -> list[Test]:
         """The tests that run a mutant's block; what runs at import is reached by what reads it."""
         tree = ast.parse(text)

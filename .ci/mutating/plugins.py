@@ -83,6 +83,8 @@ class Recorder:
         file = file_of(item)
         if self.spent.get(file, 0.0) < self.most + self.row * self.counts[file]:
             self.noted(item, nextitem, file)
+        else:  # the one before was torn down for this one to come
+            item.session._setupstate.teardown_exact(nextitem)
         if nextitem is None or file_of(nextitem) != file:
             self.write(file)
         return True

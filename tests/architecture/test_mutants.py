@@ -138,3 +138,21 @@ def test_what_runs_at_import_belongs_to_what_reads_it(mutating: Any, tmp_path: P
     assert [choose.readers("package/one.py", tree, line, package) for line in (2, 3, 6)] == [
         ["package/two.py:g:0"], ["package/one.py:A.f:0"], ["package/two.py:g:0"]
     ]  # fmt: skip
+
+
+def test_what_is_left_out_still_stands(mutating: Any) -> None:
+    """A line that was written anew would be asked again, and its reason forgotten."""
+    from mutating import __main__ as command
+
+    listed = command.equivalent()
+    assert len(listed) > 9 and [key for key in listed if not command.stands(key)] == []
+
+
+def test_a_number_that_is_a_pace_may_change_either_way(mutating: Any, module: Path) -> None:
+    draw, _, _ = mutating
+    from mutating import __main__ as command
+
+    line = "return a + 1"
+    here = [m for m in draw.mutants_of(module, module.parent) if m.before == line]
+    excused = [m.after for m in here if command.excused(m, {("module.py", "f", line)})]
+    assert excused == ["return a + 0", "return a + 2"] and len(here) > len(excused)
