@@ -92,7 +92,7 @@ def network_of(module: ModuleType) -> Any:
 
 def reducer(text: str) -> Callable[[Any], tuple[Any, ...]]:
     """How instances of a class of this text pickle."""
-    return lambda self: (restore, (text, type(self).__name__), self.__dict__)
+    return lambda self: (restore, (text, type(self).__name__), self.__getstate__())
 
 
 def restore(text: str, name: str) -> Any:

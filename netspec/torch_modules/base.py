@@ -35,6 +35,10 @@ class Network(nn.Module):
             self.get_submodule(path).train(fixed)
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: all but the last loss, which torch copies only without its gradients."""
+        return {name: value for name, value in self.__dict__.items() if name != "total_loss"}
+
     def forward_blobs(self, feed: dict[str, Tensor]) -> dict[str, Tensor]:
         """Run the network and return every named blob; of in-place names the final value."""
         found: dict[str, Any] = {}

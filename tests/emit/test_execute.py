@@ -108,6 +108,19 @@ def test_nets_pickle_and_copy() -> None:
     assert type(pickle.loads(data)) is type(back)
 
 
+def test_a_net_that_trains_copies_with_its_loss_left_behind() -> None:
+    """A tensor with a history cannot be copied; the attribute is as before a first call."""
+    text = """
+input: {data: [N, 3], label: [N, 2]}
+layers: [{name: a, type: InnerProduct, bottom: data, num_output: 2}, {name: l, type: EuclideanLoss, bottom: [a, label]}]
+"""
+    net = netspec.compile(driver.load_source(Source("net.yaml", text)))
+    net(torch.rand(2, 3), torch.rand(2, 2))
+    assert net.total_loss.requires_grad
+    for copied in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert copied.total_loss == 0 and torch.equal(copied.a.weight, net.a.weight)
+
+
 def test_a_traceback_shows_the_text() -> None:
     with pytest.raises(RuntimeError) as raised:
         made(6)(torch.ones(1, 7))
