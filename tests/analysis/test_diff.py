@@ -183,6 +183,8 @@ def carried(a: str, b: str) -> dict[str, str]:
 def test_changed_parameters_and_shapes_are_listed() -> None:
     assert rows(SMALL, SMALL) == []
     assert rows(SMALL, SMALL.replace("kernel_size: 3", "kernel_size: [3, 3]")) == []
+    cut = net("[N, 3, 8, 8]", "name: a, type: Slice, top: [b, c], slice_point: [1]")
+    assert rows(cut, cut.replace("[1]", "[2]"))[0].startswith("changed  a: slice_point [1] -> [2]; gives ")
     assert rows(SMALL, SMALL.replace("kernel_size: 3", "kernel_size: 5")) == [
         "changed  a: kernel_size 3 -> 5; gives [N, 4, 6, 6] -> [N, 4, 4, 4]", "changed  r: gives [N, 4, 6, 6] -> [N, 4, 4, 4]",
         "changed  b: gives [N, 4, 6, 6] -> [N, 4, 4, 4]"]  # fmt: skip
@@ -352,3 +354,27 @@ def test_diff_exits_by_whether_it_is_the_same(tmp_path: Path) -> None:
     )
     assert other.return_value == 1
     assert "different networks" in other.output
+
+
+def test_diff_prints_the_totals(tmp_path: Path) -> None:
+    """Thousands are told apart, a share only where there is one."""
+    from click.testing import CliRunner
+
+    from netspec.cli import group
+
+    def said(one: str, other: str) -> set[str]:
+        for name, text in (("a", one), ("b", other)):
+            (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+        asked = ["diff", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")]
+        return set(CliRunner().invoke(group, asked).output.splitlines())
+
+    more = said(SMALL, SMALL.replace("num_output: 5", "num_output: 6"))
+    assert {
+        "parameters: 857 -> 1,002 (+16.9%)",
+        "macs: 5,184 -> 5,328 (+2.8%)",
+        "weights: 4 kept, 2 new, 2 dropped",
+    } <= more
+    wide = net("[N, 3, H, 9]", f"name: a, {CONV}: 3")
+    assert "macs: 756*H - 1512 -> 567*H - 1134" in said(wide, wide.replace("num_output: 4", "num_output: 3"))
+    none = net("[N, 3, 4, 4]", "name: a, type: ReLU")
+    assert "statistics: 0 -> 7" in said(none, none.replace("ReLU", "BatchNorm"))

@@ -327,6 +327,14 @@ def test_lmdb_pages_agree_with_lmdb(tmp_path: Path, count: int) -> None:
     assert [(key, data[at.start : at.start + at.size]) for key, at in entries(data)] == want
 
 
+@pytest.mark.parametrize("number", [3, 1 << 16 | 5, 1 << 31, 1 << 32 | 7, 1 << 47 | 9])
+def test_pages_of_an_lmdb_of_any_size(number: int) -> None:
+    """A page number has 48 bits: no store of a test has so many pages."""
+    from netspec.data.sources.lmdb_pages import child
+
+    assert child(b"\xff" + number.to_bytes(6, "little") + b"\xff", 1) == number
+
+
 def test_a_damaged_lmdb_never_ends_the_process(tmp_path: Path) -> None:
     data = (CAFFE / "data_lmdb" / "data.mdb").read_bytes()
     draw = np.random.RandomState(4)
