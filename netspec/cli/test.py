@@ -37,10 +37,12 @@ def command(run: str, part: Any, as_json: bool, table: str | None, reading: "Rea
     precision, of places overlap (IoU), of numbers MAE, RMSE and R2, and how well the confidence of
     the answers is calibrated. All of it goes to RUN/test.json (or val.json).
     """
+    from netspec.cli import report
     from netspec.file_writing import write_text
     from netspec.training.test import measure
 
     found = measure(run, words["weights"], words["device"], reading, part)
+    report(list(found.findings))
     document = {
         "run": run,
         "weights": str(found.weights),

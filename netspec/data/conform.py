@@ -25,7 +25,7 @@ class Arrived(Source):
         self.contract = contract
         self.want = want
         self.name, self.label, self.classes = source.name, source.label, source.classes
-        self.steady, self.named = source.steady, source.named
+        self.steady, self.named, self.left_out = source.steady, source.named, source.left_out
         self.color = source.color if want is None else contract.color
         self.first, field = next(iter(source.fields.items()))
         sample = self.arrive(np.zeros((1, *(n or 1 for n in field.shape)), field.dtype))
@@ -90,7 +90,7 @@ def conform_to_contract(source: Source, contract: ImageContract | None, channels
         return view
     done = {**arrays, view.first: view.arrive(arrays[view.first])}
     made = ArraySource(source.name, done, source.label, source.classes, view.color)
-    made.places = source.where
+    made.places, made.left_out = source.where, source.left_out
     return made
 
 

@@ -61,7 +61,7 @@ class Source(ABC):
     have so many and keep their order; 0: samples stand for themselves.   steady: a sample has the same values whenever it is read.
     named: `where` calls a sample by a name of its own, as a file has.   length: samples of the first field are made so long along
     their last axis when they become a batch (framing.py).   facts: what training data fix for all other data, as JSON has it, such as a
-    rate, categories, means.
+    rate, categories, means.   left_out: why some samples are not among them, which `on_error: skip` allows.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Source(ABC):
     named: bool = False
     length: int | None = None
     facts: Mapping[str, Any] = {}
+    left_out: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -164,7 +165,7 @@ class Subset(Source):
         self.name, self.fields, self.label = source.name, source.fields, source.label
         self.classes, self.color, self.decoded = source.classes, source.color, source.decoded
         self.steady, self.named = source.steady, source.named
-        self.length, self.facts = source.length, source.facts
+        self.length, self.facts, self.left_out = source.length, source.facts, source.left_out
 
     def __len__(self) -> int:
         return len(self.indices)

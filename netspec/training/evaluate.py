@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from netspec.training.device import to_device
-from netspec.training.job import Batch, TestBatches
+from netspec.training.job import TestBatches
 from netspec.training.measures.boxes import Version, judging_boxes
 from netspec.training.metrics import WeightedMeans, scalars
 from netspec.training.run.checkpoint import streams_of
@@ -23,15 +23,14 @@ def evaluate(
     device: torch.device,
     test_iter: int = 0,
     stop: Callable[[], bool] = lambda: False,
-    look: Callable[[Batch], None] = lambda batch: None,
     version: Version = "Integral",
 ) -> dict[str, float] | None:
     """Mean of every number that `net(**batch)` gives, and of its total loss as `loss`, weighted by
     the samples of each batch; mean average precision where a layer judges boxes, by its name.
 
     Recurrent layers begin anew, whatever they carried from a test before. test_iter: at most so
-    many batches, 0: all. stop: asked before each batch; when true the answer is None. look: sees
-    each batch before the net does. version: how average precision is reckoned.
+    many batches, 0: all. stop: asked before each batch; when true the answer is None. version: how
+    average precision is reckoned.
     """
     means = WeightedMeans()
     batches.load(0)
@@ -42,7 +41,6 @@ def evaluate(
         for batch in islice(batches, test_iter or None):
             if stop():
                 return None
-            look(batch)
             numbers = scalars(net(**to_device(batch, device)))
             total = getattr(net, "total_loss", None)
             if isinstance(total, Tensor):

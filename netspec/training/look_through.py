@@ -2,12 +2,14 @@
 sources that can be read, and an inventory. What cannot be read is said at once, all of it.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
+from netspec.data.finite import find_not_finite
 from netspec.data.inventory.cache import NAME, read_cache
 from netspec.data.inventory.pictures import Picture
 from netspec.data.inventory.take import Inventory, folder_behind, judge, list_some, take_inventory
@@ -31,25 +33,58 @@ class Looked(NamedTuple):
 
 
 def look_through(
-    sources: Mapping[str, Source], skipping: Container[str], known: Mapping[str, Picture], progress: Reporter
+    sources: Mapping[str, Source],
+    skipping: Container[str],
+    known: Mapping[str, Picture],
+    progress: Reporter,
+    numbers: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Looked:
     """Look at every picture file of some parts: whole, while they can be kept decoded for the training,
     which then need not read them again; else at their headers and ends.
 
-    skipping: parts whose files are left out where they cannot be read. Raises SpecError NS647 for all
-    of the others, NS650 where none is left.
+    skipping: parts whose files are left out where they cannot be read, and samples in memory that hold
+    numbers which are not finite. numbers: by part, the fields in which these must be. Raises SpecError
+    NS647 for all files of the other parts, NS650 where none is left.
     """
     folders = {name: each for name, source in sources.items() if (each := folder_behind(source))}
+    sifted = {
+        name: sift(source, numbers.get(name, ())) for name, source in sources.items() if name in skipping
+    }
+    kept = {**sources, **{name: source for name, (source, _) in sifted.items()}}
+    rows = {name: lines for name, (_, lines) in sifted.items() if lines}
+    said = [tell_rows_skipped(sources[name], lines) for name, lines in rows.items()]
+    names = [line for lines in rows.values() for line in lines]
     if not folders:
-        return Looked(sources, (), {})
-    with progress.looking(sum(len(numbers) for _, numbers in folders.values())) as tick:
+        return Looked(kept, tuple(dict.fromkeys(names)), {}, tuple(said))
+    with progress.looking(sum(len(some) for _, some in folders.values())) as tick:
         found = take_inventory({name: sources[name] for name in folders}, False, known, tick, keeping=True)
     files = {path: picture for part in found.parts for path, picture in part.files.items()}
     skipped = {path for part in found.parts if part.name in skipping for path in part.files}
     refuse_bad(found._replace(bad=tuple(each for each in found.bad if each.path not in skipped)))
-    kept = {name: without(source, folders.get(name), files) for name, source in sources.items()}
-    said = [*judge(found._replace(bad=())), *([tell_skipped(found)] if found.bad else [])]
-    return Looked(kept, tuple(each.path for each in found.bad), files, tuple(said))
+    kept |= {name: without(sources[name], part, files) for name, part in folders.items()}
+    said += [*judge(found._replace(bad=())), *([tell_skipped(found)] if found.bad else [])]
+    names += [each.path for each in found.bad]
+    return Looked(kept, tuple(dict.fromkeys(names)), files, tuple(said))
+
+
+def sift(source: Source, numbers: Collection[str]) -> tuple[Source, tuple[str, ...]]:
+    """A source without the samples that are not finite in some fields, and why each of them, and of
+    those that it left out itself, is not among them. NS650: none is left.
+    """
+    wrong = find_not_finite(source, numbers)
+    lines = (*source.left_out, *(wrong[number] for number in sorted(wrong)))
+    if not wrong:
+        return source, lines
+    if len(wrong) == len(source):
+        raise fail("NS650", f"none of {len(source):,} samples is finite", path=source.name)
+    return Subset(source, np.setdiff1d(np.arange(len(source)), sorted(wrong))), lines
+
+
+def tell_rows_skipped(source: Source, lines: Sequence[str]) -> Diagnostic:
+    """NS691: the samples of a file that a training goes on without."""
+    word = "row or sample" if len(lines) == 1 else "rows or samples"
+    fact = f"{len(lines):,} {word}, `on_error: skip` leaves them out"
+    return Diagnostic("NS691", fact, path=source.name, notes=list_some(lines, ", in the run's log"))
 
 
 def refuse_bad(found: Inventory) -> None:

@@ -43,7 +43,7 @@ from netspec.training.nets import Twins, join_nets, start_from, twins
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.folder import again, is_run, program_of, read_record, record_of, telling, write_run
 
-__all__ = ["Session", "find_run", "hash_of", "reread", "session", "train_program"]
+__all__ = ["Session", "find_run", "hash_of", "reread", "session", "skipping_parts", "train_program"]
 
 SHOWN = 5
 SEEDS = 2**31
@@ -185,7 +185,8 @@ def session(
     if seed < 0:
         seed = int.from_bytes(os.urandom(4), "little") % SEEDS
     feeds = Feeds.open(program, *graphs, facts)
-    looked = look_through(feeds.parts(), skipping_parts(section), known, progress or Silent())
+    numbers = {role: feeds.numbers(role, graphs[role != "train"]) for role in feeds.parts()}
+    looked = look_through(feeds.parts(), skipping_parts(section), known, progress or Silent(), numbers)
     feeds = feeds.with_parts(looked.sources)
     torch.manual_seed(seed)
     nets = twins(*graphs)

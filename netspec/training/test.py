@@ -6,29 +6,34 @@ from typing import Any, Literal, NamedTuple
 
 from netspec import compiled
 from netspec.data.facts import read_facts
-from netspec.diagnostics import fail
+from netspec.diagnostics import Diagnostic, fail
+from netspec.ir.graph import TypedGraph
 from netspec.read_options import PLAIN, Reading
 from netspec.training.batches.feeds import Feeds, section_of
 from netspec.training.class_weights import set_class_weights
 from netspec.training.device import exact_float32, find_device
 from netspec.training.evaluate import evaluate
+from netspec.training.look_through import find_cache, look_through
 from netspec.training.measures.boxes import judging_boxes
-from netspec.training.measures.collect import check_finite, measuring
+from netspec.training.measures.collect import measuring
 from netspec.training.nets import fill
+from netspec.training.progress import Silent
 from netspec.training.run.folder import program_of, read_classes, read_record, telling, weights_file
+from netspec.training.session import skipping_parts
 
 __all__ = ["Measured", "measure"]
 
 
 class Measured(NamedTuple):
     """What a test gave: the file of the weights, how many samples, the means of losses and metrics
-    over them; by loss what it judges, class by class or number by number.
+    over them; by loss what it judges, class by class or number by number; which samples were left out.
     """
 
     weights: Path
     samples: int
     metrics: dict[str, float]
     judged: dict[str, dict[str, Any]] = {}
+    findings: tuple[Diagnostic, ...] = ()
 
 
 def measure(
@@ -58,6 +63,7 @@ def measure(
     if not there[part]:
         other = ("`--part val` measures its val_data",) if there["val"] else ()
         raise fail("NS684", f"its section train has no {part}_data", path=str(run), notes=other)
+    feeds, left_out = leave_out(feeds, part, run, tested)
     batches = feeds.batches(part, tested, net, 0, place)
     version = section_of(program).solver.ap_version
     with (
@@ -66,11 +72,20 @@ def measure(
         measuring(net, tested) as measures,
         judging_boxes(net, version) as boxes,
     ):
-        metrics = evaluate(
-            net.to(place), batches, place, look=lambda batch: check_finite(batches, batch), version=version
-        )
+        metrics = evaluate(net.to(place), batches, place, version=version)
     source = batches.source
     names = read_classes(run) or (source.classes if source is not None else None) or ()
     judged = {name: each.result(names) for name, each in measures.items()}
     judged |= {name: each.result(names) for name, each in boxes.items()}
-    return Measured(path, len(source) if source is not None else 0, metrics or {}, judged)
+    return Measured(path, len(source) if source is not None else 0, metrics or {}, judged, left_out)
+
+
+def leave_out(feeds: Feeds, part: str, run: Path, tested: TypedGraph) -> tuple[Feeds, tuple[Diagnostic, ...]]:
+    """The data without the samples that `on_error: skip` leaves out, and which these are (NS691)."""
+    source = feeds.parts().get(part)
+    if source is None:
+        return feeds, ()
+    skipping, numbers = skipping_parts(section_of(feeds.program)), {part: feeds.numbers(part, tested)}
+    looked = look_through({part: source}, skipping, find_cache(run, ()), Silent(), numbers)
+    kept = feeds.with_parts({**feeds.parts(), **looked.sources})
+    return kept, tuple(each for each in looked.findings if each.code == "NS691")

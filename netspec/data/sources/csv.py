@@ -12,7 +12,7 @@ import numpy as np
 
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.data.source import Array, ArraySource, Source, split_source
-from netspec.diagnostics import fail
+from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_text
 from netspec.resolve.sections.train import DataSection
 
@@ -32,30 +32,63 @@ def open_csv(
 
     A first line with a cell that is no number is the header. Labels that are whole numbers stand
     for themselves; other numbers are targets, float32; words are classes, numbered in sorted order.
-    Raises SpecError NS643, NS650 (no rows), NS654 (a cell or row), NS641 (no such column), NS663 (a
-    class unknown to the training).
+    Raises SpecError NS643, NS650 (no rows), NS654 (a cell or row; `on_error: skip` leaves such rows
+    out), NS641 (no such column), NS663 (a class unknown to the training).
     """
     if section.path is None:
         raise fail("NS641", "source csv needs `path:`, a file")
     path = existing(resolve_path(section.path, root, allow_outside))
-    header, places, rows = read_rows(path, roots_for(root, allow_outside))
+    skipping = section.on_error == "skip"
+    header, places, rows = read_rows(path, roots_for(root, allow_outside), skipping)
     if not rows:
         raise fail("NS650", "holds no rows" + (" below its header" if header else ""), path=str(path))
-    column = label_column(section.label, header, len(rows[0]), path)
-    data = np.empty((len(rows), len(rows[0]) - 1), np.float32)
-    for number, row in enumerate(rows):
-        data[number] = numbers(row[:column] + row[column + 1 :], places[number], path)
-    labels, names = labels_of([row[column] for row in rows], classes, path, places)
-    source = ArraySource(str(path), {"data": data, "label": labels}, "label", names)
-    source.places = lambda index: f"line {places[index]}"
+    width = len(header or rows[0])
+    column = label_column(section.label, header, width, path)
+    data = np.empty((len(rows), width - 1), np.float32)
+    kept: list[int] = []
+    left_out: list[str] = []
+    for at, (row, line) in enumerate(zip(rows, places, strict=True)):
+        try:
+            data[len(kept)] = row_values(row, width, column, line, path)
+            kept.append(at)
+        except SpecError as error:
+            if not skipping:
+                raise
+            left_out.append(error.diagnostics[0].fact)
+    if not kept:
+        raise fail("NS650", f"none of {len(rows):,} rows can be read", path=str(path))
+    lines = [places[at] for at in kept]
+    labels, names = labels_of([rows[at][column] for at in kept], classes, path, lines)
+    source = ArraySource(str(path), {"data": data[: len(kept)], "label": labels}, "label", names)
+    source.places = lambda index: f"line {lines[index]}"
+    source.left_out = tuple(left_out)
     return split_source(source, split)
 
 
-def read_rows(path: Path, roots: Roots = None) -> tuple[list[str] | None, list[int], list[list[str]]]:
-    """Header (or None), the line that each row begins on, and the rows, all of one length."""
+def row_values(row: list[str], width: int, column: int, line: int, path: Path) -> list[float]:
+    """The numbers of a row beside its label. Raises SpecError NS654 where they or the label are none."""
+    if len(row) != width:
+        raise ragged(line, len(row), width, path)
+    if not row[column].strip():
+        raise fail("NS654", f"line {line} has no label: its cell is empty", path=str(path))
+    return numbers(row[:column] + row[column + 1 :], line, path)
+
+
+def ragged(line: int, count: int, width: int, path: Path) -> SpecError:
+    """NS654 for a row that is shorter or longer than others."""
+    fact = f"line {line} has {count} cells, the lines before it have {width}"
+    return fail("NS654", fact, path=str(path))
+
+
+def read_rows(
+    path: Path, roots: Roots = None, uneven: bool = False
+) -> tuple[list[str] | None, list[int], list[list[str]]]:
+    """Header (or None), the line that each row begins on, and the rows; all of one length, if not
+    `uneven`.
+    """
     try:
         with open_text(path, roots, newline="", encoding="utf-8-sig") as file:
-            found = list(lines(csv.reader(file), path))
+            found = list(lines(csv.reader(file), path, uneven))
     except UnicodeDecodeError as error:
         raise fail("NS645", f"byte {error.start} is not UTF-8 text", path=str(path)) from error
     except csv.Error as error:
@@ -68,7 +101,7 @@ def read_rows(path: Path, roots: Roots = None) -> tuple[list[str] | None, list[i
     return [cell.strip() for cell in rows[0]], places[1:], rows[1:]
 
 
-def lines(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
+def lines(reader: Any, path: Path, uneven: bool = False) -> Iterator[tuple[int, list[str]]]:
     """Rows and the line that each begins on, as an editor counts: blank lines count, and a quoted
     cell may hold several.
     """
@@ -78,12 +111,8 @@ def lines(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
         if not row:
             continue
         width = width or len(row)
-        if len(row) != width:
-            raise fail(
-                "NS654",
-                f"line {number} has {len(row)} cells, the lines before it have {width}",
-                path=str(path),
-            )
+        if len(row) != width and not uneven:
+            raise ragged(number, len(row), width, path)
         yield number, row
 
 

@@ -111,7 +111,7 @@ def open_table(section: DataSection, split: str | None, place: Place) -> Source:
         else path.parent
     )
     wanted = label_columns(section.label, table, column)
-    chosen = rows_of(table, split, wanted, section.on_error == "skip")
+    chosen, empty = rows_of(table, split, wanted, section.on_error == "skip")
     if not len(chosen):
         raise fail("NS650", "holds no rows" + (f" of the part {split}" if split else ""), path=str(path))
     lines = [table.lines[i] for i in chosen]
@@ -128,6 +128,7 @@ def open_table(section: DataSection, split: str | None, place: Place) -> Source:
         )
         sounds.classes, sounds.lines = found, [lines[i] for i in kept]
         source = sounds
+    source.left_out = empty
     if SPLIT in table.columns:
         return source
     return split_source(source, split)
@@ -161,8 +162,12 @@ def label_columns(label: str | None, table: Rowed, files: str) -> list[str]:
     return others
 
 
-def rows_of(table: Rowed, split: str | None, wanted: Sequence[str], skipping: bool) -> list[int]:
-    """The rows of a part that have their labels. NS654: a label's cell is empty."""
+def rows_of(
+    table: Rowed, split: str | None, wanted: Sequence[str], skipping: bool
+) -> tuple[list[int], tuple[str, ...]]:
+    """The rows of a part that have their labels, and what is said of the others. NS654: a label's cell is
+    empty, and they are not to be left out.
+    """
     chosen = range(len(table.rows))
     parts = table.columns.get(SPLIT)
     if parts is not None and split != "all":
@@ -178,8 +183,9 @@ def rows_of(table: Rowed, split: str | None, wanted: Sequence[str], skipping: bo
         note = "`on_error: skip` in the data section leaves such rows out"
         fact = f"line {table.lines[i]}: {name} is empty, as in {len(empty):,} cells of labels"
         raise fail("NS654", fact, path=str(table.path), notes=(note,))
-    without = {i for i, _ in empty}
-    return [i for i in chosen if i not in without]
+    without = dict(empty)
+    said = tuple(f"line {table.lines[i]}: {name} is empty" for i, name in without.items())
+    return [i for i in chosen if i not in without], said
 
 
 def find_files(

@@ -99,8 +99,9 @@ class DataSection(Record):
     on_error: Literal["stop", "skip"] = param(
         default="stop",
         doc=(
-            "what becomes of picture files that cannot be read, all of which are found before the first"
-            " iteration: stop and name them, or skip, train without them and name them in the log"
+            "what becomes of picture files, rows of a table and samples that cannot be read or are not finite,"
+            " which are found before the first iteration: stop and name them, or skip, train without them and"
+            " name them in the log"
         ),
     )
     fields: dict[str, str] = param(

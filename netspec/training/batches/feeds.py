@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from netspec import driver
-from netspec.data.binding import LabelRule, check_shares, values_of
+from netspec.data.binding import LabelRule, bind, check_shares, values_of
 from netspec.data.registry import Place, Role, beside, check_parts, open_beside, open_sources
 from netspec.data.source import Source
 from netspec.diagnostics import fail
@@ -101,6 +101,16 @@ class Feeds:
         """The opened sources by the part that they are; empty where data layers read the data."""
         opened = {"train": self.train, "val": self.val, "test": self.test}
         return {name: source for name, source in opened.items() if source is not None}
+
+    def numbers(self, role: str, typed: TypedGraph) -> tuple[str, ...]:
+        """The fields of a role's source that feed the net as numbers, not as classes. Raises SpecError
+        NS656.
+        """
+        section, source = section_of(self.program), self.parts()[role]
+        data = {"train": section.data, "val": section.val_data, "test": section.test_data}[role]
+        ports = [name for name in ports_of(typed) if name not in section.fill]
+        bound = bind(source, ports, {} if data is None else data.fields)
+        return tuple(field for name, field in bound.items() if name not in label_rules(typed))
 
     def batches(
         self, role: Role, typed: TypedGraph, net: nn.Module, seed: int, device: torch.device

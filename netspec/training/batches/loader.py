@@ -18,6 +18,7 @@ from torch import Generator, Tensor
 from netspec.augmentation.kernels.draw import Draw
 from netspec.augmentation.kernels.plan import Plan, Stage, plan_rows
 from netspec.data.binding import LabelRule, check_labels
+from netspec.data.finite import find_not_finite, not_finite_error, tell_rows
 from netspec.data.identity import identify
 from netspec.data.labels import samples_by_class
 from netspec.data.source import Array, Source
@@ -82,7 +83,8 @@ class Batches:
     int64.
 
     With `order.wrap` it is an endless iterator; without, each `for` goes once through the data.
-    Close it (or use it in a `with`) to end its thread.
+    Close it (or use it in a `with`) to end its thread. Raises SpecError NS651 (labels), NS693 (numbers
+    that are not finite): of samples in memory when it is made, of others when they are read.
     """
 
     def __init__(
@@ -105,6 +107,9 @@ class Batches:
         self.position = 0
         self.ahead: Prefetch[Ready] | None = None
         arrays = source.whole()
+        self.numbers = [field for field in dict.fromkeys(feed.fields.values()) if field not in feed.labels]
+        if wrong := find_not_finite(source, self.numbers):
+            raise not_finite_error(source, wrong)
         self.unchecked: dict[str, LabelRule] = {}
         for field, rule in feed.labels.items():
             labels = source.labels() if field == source.label else (arrays or {}).get(field)
@@ -232,7 +237,7 @@ class Reader:
         self.fields = dict.fromkeys(batches.feed.fields.values())
         self.indices = indices or Indices(len(batches.source), batches.order, batches.classes)
         self.position = position
-        self.rules = batches.unchecked
+        self.rules, self.numbers = batches.unchecked, batches.numbers
 
     def __call__(self, number: int) -> Ready | None:
         start = self.position + number * self.size
@@ -289,6 +294,8 @@ class Reader:
             here = torch.from_numpy(at).to(self.device)
             return {field: array.index_select(0, here) for field, array in self.resident.items()}
         rows = self.source.batch(at)
+        if wrong := tell_rows(self.source, rows, at, self.numbers):
+            raise not_finite_error(self.source, wrong)
         for field, rule in self.rules.items():
             for row, index in zip(rows[field], at, strict=True):
                 check_labels(np.asarray(row)[None], rule, self.source.name, int(index), self.source.where)

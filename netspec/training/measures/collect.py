@@ -1,23 +1,19 @@
 """What each loss of a test net judges, measured as the batches pass. In: a compiled net and its
-graph; out: a measure by loss, and the first number of a batch that is not finite.
+graph; out: a measure by loss.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 
-from netspec.diagnostics import fail
 from netspec.ir.graph import Node, TypedGraph
-from netspec.training.batches.data_layers import LayerBatches
-from netspec.training.batches.loader import Batches
 from netspec.training.measures.classes import MOST_CLASSES, Classes
 from netspec.training.measures.labels import Labels
 from netspec.training.measures.numbers import Numbers
 
-__all__ = ["Measure", "check_finite", "measuring"]
+__all__ = ["Measure", "measuring"]
 
 
 class Measure(Protocol):
@@ -60,21 +56,3 @@ def measure_of(node: Node, typed: TypedGraph) -> Measure | None:
     if layer.answers == "numbers":
         return Numbers()
     return None
-
-
-def check_finite(batches: Batches | LayerBatches, batch: Mapping[str, Tensor]) -> None:
-    """Raises SpecError NS693 for the first sample of a batch, the one handed out last, that holds a
-    number which is not finite.
-    """
-    for part in batches.parts if isinstance(batches, LayerBatches) else (batches,):
-        for name, field in part.feed.fields.items():
-            values = batch[name]
-            if not values.is_floating_point() or bool(torch.isfinite(values).all()):
-                continue
-            rows = values.movedim(part.source.fields[field].batch_axis, 0).flatten(1)
-            row = int(torch.isfinite(rows).all(1).logical_not().nonzero()[0])
-            wrong = rows[row][torch.isfinite(rows[row]).logical_not()]
-            index = int(part.indices.at(part.position - len(rows), len(rows))[row])
-            fact = f"{part.source.where(index)}: field {field} holds {float(wrong[0]):g}"
-            more = f", and {len(wrong) - 1} more numbers that are not finite" if len(wrong) > 1 else ""
-            raise fail("NS693", fact + more, path=part.source.name)
