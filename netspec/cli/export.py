@@ -48,6 +48,7 @@ __all__ = ["command"]
     is_flag=True,
     help="Certify a net whose answer for one sample depends on the rest of its batch.",
 )
+@click.option("--no-fuse", is_flag=True, help="Keep each layer apart in the file.")
 @device_option("Where to compare.")
 @spec_options
 def command(source: str, to: "Format | None", output: str | None, reading: "Reading", **options: Any) -> None:
@@ -81,7 +82,7 @@ def command(source: str, to: "Format | None", output: str | None, reading: "Read
             level,
             options["device"],
             reading,
-            options["allow_batch_dependence"],
+            {"allow_batch_dependence": options["allow_batch_dependence"], "fused": not options["no_fuse"]},
         )
 
 
@@ -108,7 +109,13 @@ def write_prototxt(
 
 
 def write_onnx(
-    source: str, path: Path, weights: str | None, level: Any, device: str, reading: "Reading", batch: bool
+    source: str,
+    path: Path,
+    weights: str | None,
+    level: Any,
+    device: str,
+    reading: "Reading",
+    more: dict[str, bool],
 ) -> None:
     """The deployed net as ONNX, and what its certificate says."""
     from netspec.cli import report
@@ -116,7 +123,7 @@ def write_onnx(
 
     told, words = (
         Told(),
-        {"weights": weights, "certify": level, "device": device, "allow_batch_dependence": batch},
+        {"weights": weights, "certify": level, "device": device, **more},
     )
     try:
         made = export_model(source, path, reading=reading, progress=told, **words)

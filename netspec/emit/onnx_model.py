@@ -7,11 +7,13 @@ any weight goes in: an `Outline`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics.model import Diagnostic, SpecError, fail
 from netspec.emit.onnx_builder import OPSET, Body, Call, NotExportableError, Operand, unique
 from netspec.emit.onnx_contract import STAGES, prepare_input, raw_type
+from netspec.emit.onnx_folding import Fold, find_folds, fold_all
 from netspec.emit.onnx_idioms import Builder
 from netspec.emit.onnx_proto import node_proto, readers, tensor_proto, value_info
 from netspec.ir.dims import Dim, untrace
@@ -45,6 +47,8 @@ class Outline:
     inputs: Mapping[str, TensorType]
     outputs: tuple[str, ...]
     states: Mapping[str, tuple[str, TensorType]]
+    typed: TypedGraph
+    folds: Mapping[Node, Fold]
 
 
 def before(node: Node) -> tuple[str, ...]:
@@ -56,7 +60,7 @@ def before(node: Node) -> tuple[str, ...]:
 
 
 def onnx_model(
-    typed: TypedGraph, weights: "Arrays", *, metadata: Mapping[str, str] | None = None
+    typed: TypedGraph, weights: "Arrays", *, metadata: Mapping[str, str] | None = None, fused: bool = True
 ) -> "ModelProto":
     """The model, weights and all, in memory. `weights` holds arrays by the spec's names
     (`conv1.weight`), as WeightRef names them.
@@ -64,17 +68,19 @@ def onnx_model(
     Raises SpecError: NS701 (a layer that ONNX cannot hold), NS702 (weights that do not fit), NS708
     (no output), NS901.
     """
-    outline = outline_model(typed, metadata)
+    outline = outline_model(typed, metadata, fused)
     for name, array in fit_weights(outline, weights).items():
         outline.model.graph.initializer.append(tensor_proto(name, array))
     return outline.model
 
 
-def outline_model(typed: TypedGraph, metadata: Mapping[str, str] | None = None) -> Outline:
-    """The model without weights, checked. Raises SpecError: NS701 for each layer that ONNX cannot
-    hold, NS708 without outputs, NS901.
+def outline_model(
+    typed: TypedGraph, metadata: Mapping[str, str] | None = None, fused: bool = True
+) -> Outline:
+    """The model without weights, checked. fused: layers that vanish in others do (fusion/folding).
+    Raises SpecError: NS701 for each layer that ONNX cannot hold, NS708 without outputs, NS901.
     """
-    outline = Assembly(typed).run()
+    outline = Assembly(typed, fused).run()
     for key, value in (metadata or {}).items():
         outline.model.metadata_props.add(key=key, value=value)
     return outline
@@ -93,13 +99,13 @@ def fit_weights(outline: Outline, weights: "Arrays") -> "dict[str, np.ndarray[An
         if tuple(weights[key].shape) != shape:
             raise fail("NS702", f"{key} has {list(weights[key].shape)}: the net needs {list(shape)}")
         found[name] = np.ascontiguousarray(weights[key], np.float32).reshape(shape)
-    return found
+    return found | fold_all(outline.typed, outline.folds, weights)
 
 
 class Assembly:
     """One walk over the graph: every layer builds its nodes, then they get their names."""
 
-    def __init__(self, typed: TypedGraph) -> None:
+    def __init__(self, typed: TypedGraph, fused: bool) -> None:
         self.typed = typed
         self.graph = typed.graph
         self.g = Builder()
@@ -114,6 +120,9 @@ class Assembly:
         self.refused: list[Diagnostic] = []
         self.fixed = names_of(typed)
         self.names = self.fixed.tensors
+        self.folds = self.fixed.folds if fused else {}
+        self.folded: list[Operand] = []
+        self.vanished = {node for each in self.folds.values() for node in each.fusion.nodes}
         self.g.taken.update(self.fixed.all())
 
     def run(self) -> Outline:
@@ -158,26 +167,24 @@ class Assembly:
         self.values[given.value] = made
 
     def node(self, node: Node) -> None:
-        bottoms = tuple(self.values[v] for v in node.bottoms)
-        weights = {w.name: n for w, n in zip(self.typed.weights[node], self.refs.get(node, ()), strict=True)}
-        states = {}
-        for name, shape in node.layer.state(*self.typed.bottoms(node)):
-            states[name] = Operand(self.g.unique(f"{node.name}.{name}"), TensorType(shape))
-        self.g.begin(node.name, states)
+        """The node at hand, with those that vanish in it; they come where the last of them stands."""
+        if node in self.folds:
+            self.layer(self.folds[node].fusion.nodes[0], self.folds[node])
+        elif node not in self.vanished:
+            self.layer(node)
+
+    def layer(self, node: Node, fold: Fold | None = None) -> None:
+        """What a layer builds: with its own weights, or those that others vanish in."""
+        self.g.begin(node.name, self.states_of(node))
+        values = fold.fusion.last.tops if fold is not None else node.tops
         try:
             self.refuse_training_phase(node)
-            read = {
-                k: self.weights[n] if a == b else self.g.reshape(self.weights[n], b.shape)
-                for k, (n, a, b) in weights.items()
-            }
-            real = self.typed.find_converted(node)
-            bottoms = tuple(self.g.cast(b, "float32") if i in real else b for i, b in enumerate(bottoms))
-            made = node.layer.onnx(self.g, *bottoms, **read)
+            made = self.build(node, fold)
             if isinstance(made, (tuple, list)):
                 tops = tuple(made)
             else:
-                tops = (made,) * len(node.tops[:1])
-            self.settle(node.name, dict(zip(node.tops, tops, strict=False)))
+                tops = (made,) * len(values[:1])
+            self.settle(node.name, dict(zip(values, tops, strict=False)))
         except (NotExportableError, NotImplementedError) as error:
             why = str(error) or f"ONNX has no form of {node.layer.type}"
             self.refused.append(
@@ -196,8 +203,31 @@ class Assembly:
         ) as error:
             text = f"the ONNX form of {node.layer.type} {node.name} failed: {type(error).__name__}: {error}"
             self.refused.append(Diagnostic("NS901", text, node.places["type"]))
-        for value in node.tops:
+        for value in values:
             self.values.setdefault(value, Operand(self.names[value], self.typed.types[value]))
+
+    def states_of(self, node: Node) -> dict[str, Operand]:
+        """The states of a layer, as inputs of the graph."""
+        states = node.layer.state(*self.typed.bottoms(node))
+        return {
+            name: Operand(self.g.unique(f"{node.name}.{name}"), TensorType(shape)) for name, shape in states
+        }
+
+    def build(self, node: Node, fold: Fold | None) -> Any:
+        """The operators of a layer; what it answers is its tops."""
+        bottoms = tuple(self.values[v] for v in node.bottoms)
+        if fold is not None and fold.weight:
+            held = {name: Operand(name, TensorType(shape)) for name, shape in fold.shapes.items()}
+            self.folded += held.values()
+            return fold.build(self.typed, self.g, bottoms[0], *held.values())
+        weights = zip(self.typed.weights[node], self.refs.get(node, ()), strict=True)
+        read = {
+            w.name: self.weights[n] if a == b else self.g.reshape(self.weights[n], b.shape)
+            for w, (n, a, b) in weights
+        }
+        real = self.typed.find_converted(node)
+        bottoms = tuple(self.g.cast(b, "float32") if i in real else b for i, b in enumerate(bottoms))
+        return node.layer.onnx(self.g, *bottoms, **read)
 
     def refuse_training_phase(self, node: Node) -> None:
         """Refuse a layer that its own `phase` keeps training: a model draws nothing and gathers
@@ -282,7 +312,7 @@ class Assembly:
             producer_name="netspec",
             producer_version=version(),
         )
-        check(model, [o for o in self.weights.values() if o in used])
+        check(model, [o for o in (*self.weights.values(), *self.folded) if o in used])
         return Outline(
             model,
             weights,
@@ -290,24 +320,28 @@ class Assembly:
             {o.name: o.type for o in self.inputs},
             tuple(o.name for o in outputs),
             {b.name: (a.name, b.type) for b, a in states},
+            self.typed,
+            self.folds,
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Names:
     """What things are called in a model, known before it is built: values; weights by their spec's
-    name; the contract's stages by input.
+    name; the contract's stages by input; what is folded, by the last layer.
     """
 
     tensors: Mapping[Value, str]
     weights: Mapping[str, str]
     stages: Mapping[str, Mapping[str, str]]
+    folds: Mapping[Node, Fold]
 
     def all(self) -> set[str]:
         return {
             *self.tensors.values(),
             *self.weights.values(),
             *(name for named in self.stages.values() for name in named.values()),
+            *(name for fold in self.folds.values() for name in fold.shapes),
         }
 
 
@@ -320,7 +354,7 @@ def names_of(typed: TypedGraph) -> Names:
         i.value.name: {stage: unique(f"{i.value.name}/{stage}", taken) for stage in STAGES}
         for i in typed.graph.inputs
     }
-    return Names(tensors, weights, stages)
+    return Names(tensors, weights, stages, find_folds(typed, partial(unique, taken=taken)))
 
 
 def tensor_names(typed: TypedGraph) -> dict[Value, str]:

@@ -74,14 +74,16 @@ def export(
     certify: bool | certification.Level = True,
     device: str = "auto",
     allow_batch_dependence: bool = False,
+    fused: bool = True,
 ) -> Path:
     """Write the deploy view of a network as ONNX and certify that onnxruntime computes what torch
     does. Answers the path.
 
     source: a spec file, a run's folder, a Program, or a network that netspec.compile made. weights:
     a safetensors file to take instead. device: where to compare, cpu, cuda or auto. certify: how
-    much, "full" (True) or "quick"; with False the file says so. Where the spec demands a latency,
-    it is measured (NS329). The model's inputs and outputs are the spec's, by name and shape; open
+    much, "full" (True) or "quick"; with False the file says so. fused: layers that only scale and
+    shift channels, or pass on what they read, vanish in others. Where the spec demands a latency, it
+    is measured (NS329). The model's inputs and outputs are the spec's, by name and shape; open
     sizes stay open. Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree),
     NS704 (cannot write), NS683, NS705 (not a source), NS706, NS707, NS708, NS709 (an ending of
     another format), NS716, NS722, NS728 (a letter that one number alone meets), NS729 (answers that
@@ -98,11 +100,12 @@ def export(
         certify=certify,
         device=device,
         allow_batch_dependence=allow_batch_dependence,
+        fused=fused,
     )
     return made.path
 
 
-def export_model(
+def export_model(  # noqa: PLR0913 - what the command says, and who is told
     source: "Source",
     path: str | os.PathLike[str],
     *,
@@ -110,6 +113,7 @@ def export_model(
     certify: bool | certification.Level = True,
     device: str = "auto",
     allow_batch_dependence: bool = False,
+    fused: bool = True,
     reading: Reading = PLAIN,
     progress: certification.Progress = lambda done, total, word: None,
 ) -> Export:
@@ -124,7 +128,7 @@ def export_model(
         typed, net = origin.program.graph("deploy"), origin.net
         if certify:
             refuse(typed, allow_batch_dependence)
-        outline = outline_model(typed, metadata(origin, typed))
+        outline = outline_model(typed, metadata(origin, typed), fused)
         write_model(outline, fit_weights(outline, arrays(net, typed)), draft)
         certificate = None
         if certify:

@@ -75,7 +75,7 @@ def forget_others(path: Path, kept: set[str]) -> None:
 def arrays(net: Any, typed: TypedGraph) -> dict[str, Any]:
     """The weights as arrays that share torch's memory, by their names."""
     refs = [ref for ref in typed.weight_refs() if not ref.shared]
-    return {ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().numpy() for ref in refs}
+    return {ref.name: net.layer_parameters(ref.node.name)[ref.index].detach().cpu().numpy() for ref in refs}
 
 
 def write_model(outline: Outline, arrays: "Arrays", path: Path) -> None:

@@ -14,7 +14,7 @@ class Fusion(NamedTuple):
     """Layers that run as one where the last of them stands.
 
     function: of torch_modules/fused.py, called with the values that are read, then the layers'
-    modules, then `arguments`.
+    modules, then `arguments`; empty where it is for a model's file alone.
     """
 
     name: str
@@ -49,10 +49,12 @@ class Pass(NamedTuple):
 
 
 class Chains:
-    """A graph, and who alone reads what of it."""
+    """A graph, and who alone reads what of it. blocks: layers of two blocks do not run as one, since
+    a block is a class.
+    """
 
-    def __init__(self, typed: TypedGraph) -> None:
-        self.typed = typed
+    def __init__(self, typed: TypedGraph, blocks: bool = True) -> None:
+        self.typed, self.blocks = typed, blocks
         self.nodes = typed.graph.nodes
         self.uses = typed.graph.uses()
         self.kept = set(typed.graph.outputs)
@@ -68,9 +70,7 @@ class Chains:
         return plain and bool(node.bottoms) and len(node.tops) >= 1
 
     def next(self, node: Node) -> Node | None:
-        """The layer behind a layer, where nobody else reads what it makes; of the same block, since
-        a block is a class.
-        """
+        """The layer behind a layer, where nobody else reads what it makes."""
         (top, *others) = node.tops
         if others or top in self.kept:
             return None
@@ -78,14 +78,14 @@ class Chains:
         if len(readers) != 1 or readers[0].bottoms.count(top) != 1:
             return None
         (after,) = readers
-        if after.blocks != node.blocks or not self.free(after):
+        if (self.blocks and after.blocks != node.blocks) or not self.free(after):
             return None
         return after
 
 
-def find_all(typed: TypedGraph, passes: Iterable[Pass]) -> tuple[Fusion, ...]:
+def find_all(typed: TypedGraph, passes: Iterable[Pass], *, blocks: bool = True) -> tuple[Fusion, ...]:
     """What the passes find, one after the other; a layer runs in one Fusion at most."""
-    chains, found = Chains(typed), list[Fusion]()
+    chains, found = Chains(typed, blocks), list[Fusion]()
     for each in passes:
         for fusion in each.find(chains):
             chains.taken.update(fusion.nodes)

@@ -3,22 +3,30 @@
 from collections.abc import Iterable, Iterator
 
 from netspec.fusion.dropped_pixels import DROPPED_PIXELS
+from netspec.fusion.folding import FOLDING
 from netspec.fusion.fusion import Fusion, Pass, find_all
 from netspec.fusion.overwriting import OVERWRITING
 from netspec.fusion.scaled_norm import SCALED_NORM
 from netspec.fusion.widening import WIDENING
 from netspec.ir.graph import TypedGraph
 
-__all__ = ["PASSES", "explain_fusions", "fuse"]
+__all__ = ["FILE_PASSES", "PASSES", "explain_fusions", "fold_layers", "fuse"]
 
 PASSES = (SCALED_NORM, DROPPED_PIXELS, WIDENING, OVERWRITING)
 """In this order: a layer that one has taken is not there for the next."""
+FILE_PASSES = (FOLDING,)
+"""Those of a model's file, a net as it is served."""
 SHOWN = 4
 
 
 def fuse(typed: TypedGraph) -> tuple[Fusion, ...]:
     """What runs as one in torch."""
     return find_all(typed, PASSES)
+
+
+def fold_layers(typed: TypedGraph) -> tuple[Fusion, ...]:
+    """What runs as one in a model's file."""
+    return find_all(typed, FILE_PASSES, blocks=False)
 
 
 def explain_fusions(found: Iterable[Fusion], passes: Iterable[Pass] = PASSES) -> Iterator[str]:

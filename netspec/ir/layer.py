@@ -3,7 +3,7 @@ this knows none of them.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from netspec.ir.dims import Size
@@ -516,6 +516,18 @@ class Layer(Record):
         each axis after the channels. Default: None.
         """
         return None
+
+    def scaling(self, *bottoms: Any, **none: Any) -> "Callable[..., tuple[Any, Any]] | None":
+        """Where all that it does outside training is to multiply each channel (axis 1) by a number
+        and to add one: what makes these of its weights, as arrays of float64. Default: None.
+        """
+        return None
+
+    def folds(self, *bottoms: Any, **none: Any) -> bool:
+        """Whether its `weight` and `bias` can take in such a layer behind it: channels are axis 1 of
+        its top, and its weight has them where `Weight.outputs` says. Default: no.
+        """
+        return False
 
     @property
     def fixed_value(self) -> float | None:

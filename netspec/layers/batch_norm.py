@@ -1,6 +1,6 @@
 """Layers that bring every channel to a common scale over the batch: BatchNorm, BN."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from netspec.ir.dims import Size, product
@@ -85,6 +85,17 @@ class BatchNorm(
     @property
     def takes_factors(self) -> bool:
         return True
+
+    def scaling(self, x: TensorType) -> Callable[..., tuple[Any, Any]] | None:
+        if self.use_global_stats is False or x.rank < 2:
+            return None
+        return self.stored_affine
+
+    def stored_affine(self, mean: Any, variance: Any, scale_factor: Any) -> tuple[Any, Any]:
+        """What the gathered statistics come to; they count as 0 where none were gathered."""
+        share = 1 / scale_factor if scale_factor.any() else 0 * scale_factor
+        factor = 1 / root(variance * share + self.eps)
+        return factor, -mean * share * factor
 
     def population(self, x: TensorType) -> Size:
         return values_per_channel(x)
@@ -212,6 +223,18 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
             return ("momentum", self.momentum)
         return None
 
+    def scaling(self, x: TensorType) -> Callable[..., tuple[Any, Any]] | None:
+        if not self.segnet:
+            return self.stored_affine
+        if self.bn_mode == "INFERENCE":
+            return lambda scale, shift: (scale.reshape(-1), shift.reshape(-1))
+        return None
+
+    def stored_affine(self, slope: Any, bias: Any, mean: Any, variance: Any) -> tuple[Any, Any]:
+        """What slope, bias and the gathered statistics come to."""
+        factor = slope.reshape(-1) / root(variance.reshape(-1) + self.epsilon)
+        return factor, bias.reshape(-1) - mean.reshape(-1) * factor
+
     def population(self, x: TensorType) -> Size:
         return values_per_channel(x)
 
@@ -275,6 +298,13 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
         yield rejects("{bn_mode: INFERENCE, frozen: true}", "N,4,5,5", code="NS120")
         yield rejects("{}", "N", code="NS303")
         yield rejects("{momentum: 2}", "N,4,5,5", code="NS106", at="momentum")
+
+
+def root(x: Any) -> Any:
+    """The square root of each number, rounded as IEEE 754 says: the same on every machine."""
+    import numpy as np
+
+    return np.sqrt(x)
 
 
 def values_per_channel(x: TensorType) -> Size:

@@ -119,6 +119,9 @@ class Convolution(
     def overwritable(self, x: TensorType) -> bool:
         return True
 
+    def folds(self, x: TensorType) -> bool:
+        return x.axis(self.axis) == 1
+
     def kept(self, bottoms: tuple[TensorType, ...], tops: tuple[TensorType, ...]) -> Kept:
         image = self.bottom(bottoms[0])
         if image.axes > 3:

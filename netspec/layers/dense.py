@@ -81,6 +81,9 @@ class InnerProduct(
     def overwritable(self, x: TensorType) -> bool:
         return True
 
+    def folds(self, x: TensorType) -> bool:
+        return self.first(x) == 1
+
     def torch(self, x: TensorType) -> ModuleText:
         axis, inputs = self.first(x), product(x.shape[self.first(x) :])
         if axis == x.rank - 1 and not self.transpose:

@@ -1,7 +1,7 @@
 """Layers that apply a function of one number to every value: Power, Exp, Log, Clip, Threshold."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
@@ -37,6 +37,11 @@ class Power(Affine, type="Power", param="power_param", legacy=("POWER",)):
     """
 
     power: float = param(default=1.0, doc="the exponent")
+
+    def scaling(self, x: TensorType) -> Callable[..., tuple[Any, Any]] | None:
+        if self.power != 1 or x.rank < 2:
+            return None
+        return lambda: (self.scale, self.shift)
 
     @property
     def fixed_value(self) -> float | None:

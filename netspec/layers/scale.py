@@ -1,6 +1,6 @@
 """Layers that multiply or shift by what may be smaller than the bottom: Scale, Bias, Axpy."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from netspec.ir.dims import Size
@@ -107,6 +107,13 @@ class Scale(
     def scales_channels(self, x: TensorType, other: TensorType | None = None) -> bool:
         return other is None and x.rank > 1 and self.first(x, None) == 1 and self.num_axes == 1
 
+    def scaling(
+        self, x: TensorType, other: TensorType | None = None
+    ) -> Callable[..., tuple[Any, Any]] | None:
+        if not self.scales_channels(x, other):
+            return None
+        return lambda weight, bias=0.0: (weight, bias)
+
     def torch(self, x: TensorType, other: TensorType | None = None) -> ModuleText:
         shape = self.extent(x, other) if self.bias_term or other is None else None
         return module(
@@ -158,6 +165,13 @@ class Bias(
     def weights(self, x: TensorType, other: TensorType | None = None) -> Iterator[Weight]:
         if other is None:
             yield Weight("bias", self.extent(x, None), self.filler)
+
+    def scaling(
+        self, x: TensorType, other: TensorType | None = None
+    ) -> Callable[..., tuple[Any, Any]] | None:
+        if other is None and x.rank > 1 and self.first(x, None) == 1 and self.num_axes == 1:
+            return lambda bias: (1.0, bias)
+        return None
 
     def torch(self, x: TensorType, other: TensorType | None = None) -> ModuleText:
         shape = self.extent(x, other) if other is None else None

@@ -18,7 +18,7 @@ from netspec.torch_modules.scale import Scale
 POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 
 
-def heard(*modules: nn.Module) -> bool:
+def has_hooks(*modules: nn.Module) -> bool:
     """Whether somebody listens to one of the modules."""
     return any(
         m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks
@@ -29,7 +29,7 @@ def heard(*modules: nn.Module) -> bool:
 def scaled_norm(x: Tensor, norm: Any, scale: Any, *relus: nn.Module) -> Any:
     """norm, scale and perhaps a ReLU, which writes over what these make."""
     known = isinstance(norm, BatchNorm) and isinstance(scale, Scale)
-    if not known or heard(norm, scale, *relus) or any(type(relu) is not nn.ReLU for relu in relus):
+    if not known or has_hooks(norm, scale, *relus) or any(type(relu) is not nn.ReLU for relu in relus):
         for module in (norm, scale, *relus):
             x = module(x)
         return x
@@ -45,21 +45,21 @@ def overwrite(*parts: Any) -> Any:
     """
     *xs, make, relu = parts
     y = make(*xs)
-    if heard(make, relu) or type(relu) is not nn.ReLU or any(y is x for x in xs):
+    if has_hooks(make, relu) or type(relu) is not nn.ReLU or any(y is x for x in xs):
         return relu(y)
     return torch.relu_(y)
 
 
 def take_every(x: Tensor, pool: nn.Module, steps: tuple[int, ...]) -> Any:
     """Every so-manieth place along each axis after the channels."""
-    if heard(pool) or not isinstance(pool, POOLS):
+    if has_hooks(pool) or not isinstance(pool, POOLS):
         return pool(x)
     return x[(slice(None), slice(None), *(slice(None, None, step) for step in steps))]
 
 
 def widen(x: Tensor, like: Tensor, zeros: nn.Module, join: nn.Module, axis: int, first: bool) -> Any:
     """x with zeros behind it along an axis, or before it, as many as another value has places there."""
-    if heard(zeros, join) or not isinstance(zeros, Power) or not isinstance(join, Concat):
+    if has_hooks(zeros, join) or not isinstance(zeros, Power) or not isinstance(join, Concat):
         made = zeros(like)
         if first:
             return join(made, x)

@@ -18,7 +18,9 @@ class Made(NamedTuple):
     model: Any
 
 
-def made(layers: str, inputs: str = "data: [N, 3, 9, 8]", more: str = "", seed: int = 0) -> Made:
+def made(
+    layers: str, inputs: str = "data: [N, 3, 9, 8]", more: str = "", seed: int = 0, fused: bool = True
+) -> Made:
     """The network of these layers, one a line, its weights and statistics random."""
     lines = "".join(f"  - {line.strip()}\n" for line in layers.strip().splitlines())
     program = load_source(
@@ -30,7 +32,7 @@ def made(layers: str, inputs: str = "data: [N, 3, 9, 8]", more: str = "", seed: 
     with torch.no_grad():
         for tensor in [*net.parameters(), *net.buffers()]:
             tensor.copy_(torch.rand_like(tensor) - 0.3 if tensor.dim() > 1 else torch.rand_like(tensor) + 0.2)
-    return Made(program, typed, net, onnx_model(typed, arrays(net, typed)))
+    return Made(program, typed, net, onnx_model(typed, arrays(net, typed), fused=fused))
 
 
 def arrays(net: Any, typed: TypedGraph) -> dict[str, Any]:

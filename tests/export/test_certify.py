@@ -112,10 +112,40 @@ def change_operator(model: Any, name: str, op: str) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_planted_faults_are_found_and_blamed_on_their_layer(fault: str) -> None:
-    net = made(CLASSIC)
+    net = made(CLASSIC, fused=False)
     layer, plant = FAULTS[fault]
     plant(net.model)
     assert blamed(net).startswith(f"{layer}: ")
+
+
+FOLDED = "Convolution conv1, BatchNorm bn1, Scale scale1"
+FOLDED_FAULTS: dict[str, tuple[str, Callable[[Any], None]]] = {
+    "weight": (FOLDED, lambda m: weight(m, "conv1/folded_weight", lambda w: w * (1 + 1e-6))),
+    "one bias": (FOLDED, lambda m: weight(m, "conv1/folded_bias", lambda b: b + 1e-3 * (b == b[1]))),
+    "pads": (FOLDED, lambda m: attribute(m, "conv1", "pads", [0, 1, 2, 1])),
+    "no relu": ("ReLU relu1", lambda m: change_operator(m, "relu1", "Identity")),
+    "axis of concat": ("Concat cat", lambda m: attribute(m, "cat", "axis", 2)),
+    "ceil to floor": ("Pooling pool1", lambda m: attribute(m, "pool1", "ceil_mode", 0)),
+    "operator that does not exist": (FOLDED, lambda m: change_operator(m, "conv1", "Konv")),
+}
+
+
+@pytest.mark.parametrize("fault", FOLDED_FAULTS)
+def test_planted_faults_are_found_in_what_is_folded(fault: str) -> None:
+    net = made(CLASSIC)
+    layer, plant = FOLDED_FAULTS[fault]
+    plant(net.model)
+    assert blamed(net).startswith(f"{layer}: ")
+
+
+def test_a_fold_that_is_wrong_for_all_weights_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both sides of the comparison of weights use one function: what it makes is judged by what the net computes."""
+    from netspec.layers.batch_norm import BatchNorm
+
+    monkeypatch.setattr(
+        BatchNorm, "stored_affine", lambda self, mean, variance, scale_factor: (variance, mean)
+    )
+    assert blamed(made(CLASSIC)).startswith(f"{FOLDED}: ")
 
 
 def test_the_finding_has_place_numbers_and_case() -> None:
@@ -297,7 +327,7 @@ def test_a_loud_channel_hides_no_quiet_one() -> None:
     {name: conv1, type: Convolution, num_output: 4, kernel_size: 3}
     {name: more, type: Power, scale: 2}
     """
-    net = made(lines)
+    net = made(lines, fused=False)
     with torch.no_grad():
         net.net.layer_parameters("conv1")[0][2] *= 1e6
     held = {

@@ -30,7 +30,7 @@ class Net(NamedTuple):
     model: Any
 
 
-def fresh(layers: str, inputs: str) -> Net:
+def fresh(layers: str, inputs: str, fused: bool = True) -> Net:
     """The net of these layers, weights as filled."""
     lines = "".join(f"  - {line.strip()}\n" for line in layers.split(";;"))
     typed = load_source(
@@ -38,7 +38,7 @@ def fresh(layers: str, inputs: str) -> Net:
     ).graph("deploy")
     torch.manual_seed(0)
     net = compiled.compile(typed)
-    return Net(typed, net, onnx_model(typed, arrays(net, typed)))
+    return Net(typed, net, onnx_model(typed, arrays(net, typed), fused=fused))
 
 
 # --- what may be planted ---------------------------------------------------------------------------------------------
@@ -352,7 +352,7 @@ CULPRIT = {"relu6": "r"}
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_wrong_lowering_is_caught_and_its_layer_named(fault: str) -> None:
     layers, inputs, plant = FAULTS[fault]
-    net = fresh(f"{layers};;{{name: z, type: Power, scale: 2, bottom: {last(layers)}}}", inputs)
+    net = fresh(f"{layers};;{{name: z, type: Power, scale: 2, bottom: {last(layers)}}}", inputs, fused=False)
     plant(net.model)
     with pytest.raises(SpecError) as raised:
         certify(net.net, net.typed, net.model.SerializeToString())

@@ -10,8 +10,12 @@ from torch import Tensor
 
 from netspec import driver
 from netspec.compiled import compile as compiled
+from netspec.emit.onnx_model import onnx_model
+from netspec.exporters.certification.certify import certify
+from netspec.exporters.model_file import arrays
+from netspec.fusion.folding import FOLDING
 from netspec.fusion.fusion import Example
-from netspec.fusion.passes import PASSES, fuse
+from netspec.fusion.passes import PASSES, fold_layers, fuse
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
 from tests.each import each
@@ -109,3 +113,25 @@ def test_who_listens_hears_each_layer(row: tuple[str, int, Example]) -> None:
     assert list(made) == list(wanted)
     for blob in wanted:
         assert torch.allclose(made[blob], wanted[blob], atol=1e-5), blob
+
+
+def folding_rows() -> list[tuple[int, Example]]:
+    return list(enumerate(FOLDING.examples))
+
+
+@each("row", folding_rows)
+def test_what_is_folded_is_what_the_row_says(row: tuple[int, Example]) -> None:
+    found = [tuple(node.name for node in each.nodes) for each in fold_layers(graph(row[1]))]
+    assert found == ([row[1].fused] if row[1].fused else [])
+
+
+@each("row", folding_rows)
+def test_a_folded_file_computes_what_torch_does(row: tuple[int, Example]) -> None:
+    typed, _, net = nets(row[1])
+    files = [onnx_model(typed, arrays(net, typed), fused=fused) for fused in (True, False)]
+    for file in files:
+        assert certify(net, typed, file.SerializeToString(), level="quick").unproven == ()
+    assert len(files[0].graph.node) <= len(files[1].graph.node)
+    made = {name for node in files[0].graph.node for name in node.output}
+    assert made.isdisjoint(row[1].fused[:-1])
+    assert not any(node.op_type == "Identity" for node in files[0].graph.node)

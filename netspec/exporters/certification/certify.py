@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Diagnostic, SpecError
-from netspec.emit.onnx_model import names_of
+from netspec.emit.onnx_folding import fold_all
+from netspec.emit.onnx_model import Names, names_of
 from netspec.exporters.certification.bench import Bench, Run, longest_sums, terms
 from netspec.exporters.certification.cases import SAMPLES, Case, crop_cases
 from netspec.exporters.certification.certificate import Certificate, Tally
@@ -25,6 +26,7 @@ from netspec.exporters.certification.reference import rounding, stages
 from netspec.exporters.certification.sampled import Judging, best_classes, distribution
 from netspec.exporters.certification.samples import MOST, Samples, Take, firsts
 from netspec.exporters.certification.session import CannotRunError, Exported, Session, reason
+from netspec.exporters.model_file import arrays
 from netspec.ir.graph import Input, Node, TypedGraph, Value
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ MEMORY = 2 << 30
 """Bytes of inner tensors that are held at once."""
 
 ORDINARY = 100.0
+
+Unit = tuple[Node, ...]
 
 Progress = Callable[[int, int, str], None]
 """Told after every step: how many are done, of how many, and what the next one does."""
@@ -72,8 +76,11 @@ class Certification:
         self, net: "nn.Module", typed: TypedGraph, model: Path | bytes, device: str, progress: Progress
     ) -> None:
         self.typed, self.net, self.device, self.progress = typed, net, device, progress
-        self.names = names_of(typed).weights
-        self.exported = Exported(model, self.names.values())
+        names = names_of(typed)
+        self.names, self.folds = names.weights, names.folds
+        folded = [name for fold in self.folds.values() for name in fold.shapes]
+        self.exported = Exported(model, (*self.names.values(), *folded))
+        self.units = units_of(typed, names, self.exported.places)
         self.tally = Tally()
         self.weights: Mapping[str, Array] = {}
         self.sessions: dict[bool, Session] = {}
@@ -121,7 +128,12 @@ class Certification:
             if not ref.shared and name in self.exported.weights:
                 tensor = net.layer_parameters(ref.node.name)[ref.index].detach().cpu().numpy()
                 found[name] = tensor.reshape(self.exported.weights[name].shape)
-        return found
+        return found | self.fold_for(net)
+
+    def fold_for(self, net: Any) -> "dict[str, Array]":
+        """Those of the model's weights that are made of several layers', as a net has them."""
+        made = fold_all(self.typed, self.folds, arrays(net, self.typed))
+        return {name: array for name, array in made.items() if name in self.exported.weights}
 
     def same_weights(self) -> None:
         """The model's weights are the net's, to the bit."""
@@ -135,6 +147,12 @@ class Certification:
             found = unequal(names[ref.name], held, wanted)
             if found is not None:
                 raise fault(layer_words(ref.node), found, None, ref.node)
+        wanted = self.fold_for(self.net)
+        for fold in self.folds.values():
+            for name in wanted.keys() & fold.shapes.keys():
+                found = unequal(name, self.exported.weights[name], wanted[name])
+                if found is not None:
+                    raise fault(unit_words(fold.fusion.nodes), found, None, fold.fusion.nodes[0])
 
     def take(self, step: Step) -> None:
         if step.how == "layers":
@@ -182,56 +200,56 @@ class Certification:
         """Compare every layer, of the first `layers` if given, on the bottoms that onnxruntime
         made.
         """
-        for nodes in self.portions(case, layers):
-            values = list(dict.fromkeys(v for node in nodes for v in (*node.bottoms, *node.tops)))
+        for units in self.portions(case, layers):
+            values = list(dict.fromkeys(v for unit in units for v in (*unit[0].bottoms, *unit[-1].tops)))
             try:
                 with self.show(values, layers) as session:
                     for run in self.bench.rounds(case, session, values):
-                        for node in nodes:
-                            self.alone(node, run)
+                        for unit in units:
+                            self.alone(unit, run)
             except CannotRunError as error:
                 raise self.unable(case, error) from error
 
-    def portions(self, case: Case, layers: int | None = None) -> list[list[Node]]:
-        """The layers in stretches whose tensors fit into memory."""
-        found: list[list[Node]] = []
+    def portions(self, case: Case, layers: int | None = None) -> list[list[Unit]]:
+        """The units in stretches whose tensors fit into memory."""
+        found: list[list[Unit]] = []
         room = 0
-        for node in self.typed.graph.nodes[:layers]:
-            cost = sum(self.bench.memory(v, case) for v in (*node.bottoms, *node.tops))
+        for unit in self.units[:layers]:
+            cost = sum(self.bench.memory(v, case) for v in (*unit[0].bottoms, *unit[-1].tops))
             if not found or cost > room:
                 found.append([])
                 room = MEMORY
-            found[-1].append(node)
+            found[-1].append(unit)
             room -= cost
         return found
 
-    def alone(self, node: Node, run: Run) -> None:
-        """A layer by itself. What it makes may be off by what rounding costs this layer, and by no
-        more.
-        """
-        lacks = next((v for v in node.tops if v not in run.got), None)
+    def alone(self, unit: Unit, run: Run) -> None:
+        """A unit by itself. What it makes may be off by what rounding costs it, and by no more."""
+        node, tops = unit[0], unit[-1].tops
+        lacks = next((v for v in tops if v not in run.got), None)
         if lacks is not None:
             raise fault(
-                layer_words(node),
+                unit_words(unit),
                 Difference(inf, 0.0, text=f"the model has no tensor {self.bench.names.tensors[lacks]}"),
                 run.case,
                 node,
             )
-        if not node.tops:
+        if not tops:
             return
         bottoms = [run.got[v] for v in node.bottoms]
-        exact, single = self.bench.exact.layer(node, bottoms), self.bench.single.layer(node, bottoms)
+        exact, single = self.bench.exact.unit(unit, bottoms), self.bench.single.unit(unit, bottoms)
         stateful = any(True for _ in node.layer.state(*self.typed.bottoms(node)))
-        axis, fan_in, noise = (None if stateful else 1), terms(self.typed, node, run.case), None
-        for i, value in enumerate(node.tops):
+        axis, noise = (None if stateful else 1), None
+        fan_in = max(terms(self.typed, each, run.case) for each in unit)
+        for i, value in enumerate(tops):
             found = difference(run.got[value], exact[i], single[i], fan_in, axis=axis)
             if not found.agrees and found.distance < inf and not stateful:
-                noise = noise or rounding(lambda given: self.bench.exact.layer(node, given), bottoms)
+                noise = noise or rounding(lambda given: self.bench.exact.unit(unit, given), bottoms)
                 found = difference(
                     run.got[value], exact[i], single[i], fan_in, floor_noise(noise[i], exact[i]), axis
                 )
             if not found.agrees:
-                raise fault(layer_words(node), found, run.case, node)
+                raise fault(unit_words(unit), found, run.case, node)
             self.tally.layer(value, self.bench.names.tensors[value], found)
 
     # --- the whole ---------------------------------------------------------------------------------------------------
@@ -371,20 +389,20 @@ class Certification:
         """The layer where onnxruntime stops, unless one before it already makes something else than
         torch: that is raised.
         """
-        nodes = self.typed.graph.nodes
-        good, bad = 0, len(nodes) + 1
+        units = self.units
+        good, bad = 0, len(units) + 1
         while bad - good > 1:
             middle = (good + bad) // 2
             good, bad = (middle, bad) if self.runs(case, middle) else (good, middle)
-        if 0 < good < len(nodes):
+        if 0 < good < len(units):
             self.layers(case, good)
-        node = nodes[min(good, len(nodes) - 1)]
-        return fault(layer_words(node), unrunnable(error), case, node)
+        unit = units[min(good, len(units) - 1)]
+        return fault(unit_words(unit), unrunnable(error), case, unit[0])
 
     def runs(self, case: Case, layers: int) -> bool:
         try:
             with self.show(
-                [v for node in self.typed.graph.nodes[:layers] for v in node.tops][-1:], layers
+                [v for unit in self.units[:layers] for v in unit[-1].tops][-1:], layers
             ) as session:
                 session.run(self.bench.feed(case))
         except CannotRunError:
@@ -392,8 +410,8 @@ class Certification:
         return True
 
     def show(self, values: Sequence[Value], cut: int | None) -> Any:
-        """The model with these values as outputs; cut off after its first `cut` layers, if given."""
-        kept = [self.bench.names.tensors[v] for node in self.typed.graph.nodes[:cut] for v in node.tops]
+        """The model with these values as outputs; cut off after its first `cut` units, if given."""
+        kept = [self.bench.names.tensors[v] for unit in self.units[:cut] for v in unit[-1].tops]
         end = None if cut is None else max((self.exported.places.get(t, 0) for t in kept), default=0)
         return self.exported.show(self.bench.tensors(values), self.device, end, self.weights)
 
@@ -444,6 +462,23 @@ def unrunnable(error: CannotRunError) -> Difference:
 
 def layer_words(node: Node) -> str:
     return f"{node.layer.type} {node.name}"
+
+
+def unit_words(unit: Unit) -> str:
+    return ", ".join(map(layer_words, unit))
+
+
+def units_of(typed: TypedGraph, names: Names, places: Mapping[str, int]) -> tuple[Unit, ...]:
+    """What is compared by itself, in the order of execution: each layer, but those that the file
+    holds as one together. places: of the tensors that the file has.
+    """
+    units: dict[Node, Unit] = {node: (node,) for node in typed.graph.nodes}
+    for fold in names.folds.values():
+        nodes = fold.fusion.nodes
+        if not any(names.tensors[node.tops[0]] in places for node in nodes[:-1]):
+            units = {node: unit for node, unit in units.items() if node not in nodes[:-1]}
+            units[nodes[-1]] = nodes
+    return tuple(units.values())
 
 
 def fault(name: str, found: Difference, case: Case | None, node: Node | None = None) -> SpecError:

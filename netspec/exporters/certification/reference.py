@@ -83,6 +83,12 @@ class Reference:
     def module(self, node: Node) -> Any:
         return self.net.get_submodule(self.net.layers[node.name][0])
 
+    def unit(self, nodes: Sequence[Node], bottoms: "Sequence[Array]") -> "list[Array]":
+        """What layers make of these bottoms, one after the other."""
+        for node in nodes:
+            bottoms = self.layer(node, bottoms)
+        return list(bottoms)
+
     def layer(self, node: Node, bottoms: "Sequence[Array]") -> "list[Array]":
         """What one layer alone makes of these bottoms."""
         import numpy as np
