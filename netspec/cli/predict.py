@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from netspec.cli.options import code_option, device_option
+from netspec.cli.predicted_boxes import box_lines, box_rows, describe_boxes, find_window
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,8 @@ LONGEST = 1 << 28
 class Predictor(NamedTuple):
     """A model that predicts: what its inputs take, a function from a batch of each to outputs by name,
     and class names by output; learned: what a run's data call the classes, where `labels:` has
-    other names; facts: what they have fixed, such as the rate of sounds.
+    other names; facts: what they have fixed, such as the rate of sounds. boxes: outputs that list
+    boxes, with the (height, width) that the model cuts from the middle, where it cuts.
     """
 
     taken: "Mapping[str, Taken]"
@@ -36,6 +38,14 @@ class Predictor(NamedTuple):
     labels: Mapping[str, Sequence[str]]
     learned: Mapping[str, Sequence[str]] = {}
     facts: Mapping[str, Any] = {}
+    boxes: Mapping[str, tuple[int, int] | None] = {}
+
+
+class Most(NamedTuple):
+    """How many classes and boxes of an output are told; None: all."""
+
+    classes: int
+    boxes: int | None
 
 
 @click.command("predict")
@@ -94,7 +104,7 @@ def command(
 
     predictor, remarks = open_predictor(model, options), Remarks()
     samples = read_samples(files, data, options, predictor, remarks)
-    code = show(predict(samples, predictor, top or (1 if table else TOP)), as_json, table)
+    code = show(predict(samples, predictor, Most(top or (1 if table else TOP), top)), as_json, table)
     report(list(remarks.of_depth(model)))
     return code
 
@@ -168,7 +178,7 @@ def index_of(word: str) -> int | None:
         raise click.UsageError(f"--index takes a number or all, not {word!r}") from None
 
 
-def predict(samples: "Iterable[Sample]", predictor: Predictor, top: int) -> Iterator[dict[str, Any]]:
+def predict(samples: "Iterable[Sample]", predictor: Predictor, top: "Most") -> Iterator[dict[str, Any]]:
     """The prediction of each sample as plain data; of one that cannot be predicted, why."""
     from netspec.diagnostics import SpecError
 
@@ -200,7 +210,7 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
     from netspec.data.samples import Taken
     from netspec.resolve.image_words import contract_of
     from netspec.serving.engine import open_model
-    from netspec.serving.predict import image_words, run_model
+    from netspec.serving.predict import image_words, listed_boxes, run_model
 
     model = open_model(path, device, allow_uncertified=allow_uncertified)
     taken = {
@@ -212,7 +222,10 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
         for each in model.inputs
     }
     facts = facts_of(model.metadata, path)
-    return Predictor(taken, lambda batch: run_model(model, batch, path), model.labels, facts=facts)
+    boxes = listed_boxes(model.metadata, path)
+    return Predictor(
+        taken, lambda batch: run_model(model, batch, path), model.labels, facts=facts, boxes=boxes
+    )
 
 
 def run_predictor(folder: str, weights: str, device: str, reading: "Reading") -> Predictor:
@@ -229,17 +242,25 @@ def run_predictor(folder: str, weights: str, device: str, reading: "Reading") ->
     taken = {
         name: Taken(port.shape or (), port.contract, port.integer) for name, port in opened.ports.items()
     }
-    return Predictor(taken, opened.run, labels, learned, read_facts(run.folder))
+    boxes = dict.fromkeys(
+        value.name for value in run.typed.graph.outputs if value.node and value.node.layer.lists
+    )
+    return Predictor(taken, opened.run, labels, learned, read_facts(run.folder), boxes)
 
 
-def describe_sample(sample: "Sample", predictor: Predictor, top: int) -> dict[str, Any]:
+def describe_sample(sample: "Sample", predictor: Predictor, top: "Most") -> dict[str, Any]:
     """A prediction as plain data: for each output the best classes, or shape and values where it is
     no vector of scores.
     """
-    outputs = {
-        name: output(values[0], predictor.labels.get(name, ()), top, predictor.learned.get(name))
-        for name, values in predictor.run(sample.arrays).items()
-    }
+    outputs = {}
+    for name, values in predictor.run(sample.arrays).items():
+        labels = predictor.labels.get(name, ())
+        if name in predictor.boxes:
+            given, taken = next(iter(predictor.taken.items()))
+            window = find_window(sample, given, taken, predictor.boxes[name])
+            outputs[name] = describe_boxes(values, window, labels, top.boxes)
+        else:
+            outputs[name] = output(values[0], labels, top.classes, predictor.learned.get(name))
     note = {"note": sample.note} if sample.note else {}
     return {"sample": sample.name, "label": sample.label, **note, "outputs": outputs}
 
@@ -281,7 +302,9 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     told += [found["note"]] if "note" in found else []
     text = [found["sample"] + (f" ({', '.join(told)})" if told else "")]
     for name, made in found["outputs"].items():
-        if "top" in made:
+        if "boxes" in made:
+            text += box_lines(name, made)
+        elif "top" in made:
             called = [class_shown(each) for each in made["top"]]
             width = max(map(len, called))
             text += [
@@ -311,7 +334,7 @@ def write_table(path: str, found: Iterable[dict[str, Any]]) -> int:
 
     from netspec.file_writing import write_text
 
-    rows = [table_row(each) for each in found]
+    rows = [row for each in found for row in table_rows(each)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -321,8 +344,18 @@ def write_table(path: str, found: Iterable[dict[str, Any]]) -> int:
         click.echo(text.getvalue(), nl=False)
     else:
         write_text(path, text.getvalue())
-        click.echo(f"wrote {path}: {len(rows):,} samples")
+        click.echo(f"wrote {path}: {len({row['sample'] for row in rows}):,} samples")
     return int(any(row["error"] for row in rows))
+
+
+def table_rows(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of a sample: one, or one for each box that was found."""
+    row, outputs = table_row(found), found.get("outputs", {})
+    boxes = {name: made for name, made in outputs.items() if "boxes" in made}
+    if not boxes:
+        yield row
+    for name, made in boxes.items():
+        yield from box_rows(row, name, made)
 
 
 def table_row(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Sample(NamedTuple):
     """One sample as a batch of one for each input, by the whole contract.
 
     label: its true class, where the data know it. note: what was done to it that may surprise. error:
-    why there are no arrays.
+    why there are no arrays. frame: width and height of a picture as it was given.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Sample(NamedTuple):
     label: str | None = None
     note: str = ""
     error: Diagnostic | None = None
+    frame: tuple[int, int] | None = None
 
 
 def source_of(path: str) -> str | None:
@@ -93,7 +94,8 @@ def from_files(
         try:
             data = read if path == STDIN else read_encoded(existing(Path(path)))
             array = image_input(data, contract, shape, path, remarks)
-            yield Sample(path, {name: array}, note=tell_squeezed(data, contract, path))
+            frame = read_frame(data, path)
+            yield Sample(path, {name: array}, note=tell_squeezed(frame, contract), frame=frame)
         except SpecError as error:
             yield Sample(path, error=error.diagnostics[0])
 
@@ -146,12 +148,17 @@ def sound_input(path: Path, form: Form, shape: Shape) -> Array:
     return sound[None]
 
 
-def tell_squeezed(data: bytes, contract: ImageContract, name: str) -> str:
+def read_frame(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height of an encoded picture, upright."""
+    with picture_faults(name, len(data)):
+        return upright(open_picture(io.BytesIO(data), name)).size
+
+
+def tell_squeezed(frame: tuple[int, int], contract: ImageContract) -> str:
     """`640x427 squeezed to 16x16`, where a resize does not keep the ratio of the sides; else empty."""
     if not isinstance(contract.resize, tuple) or len(contract.resize) != 2:
         return ""
-    with picture_faults(name, len(data)):
-        width, height = upright(open_picture(io.BytesIO(data), name)).size
+    width, height = frame
     high, wide = contract.resize
     if abs(width * high - height * wide) <= SQUEEZED * height * wide:
         return ""

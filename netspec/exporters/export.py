@@ -268,8 +268,8 @@ def copy_weights(given: Any, net: Any, program: Program) -> None:
 
 
 def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
-    """netspec.version, .spec (name and hash), .rows (`rows_word`), .labels, .sizes (`sizes_of`), .data
-    (what a run's data have fixed).
+    """netspec.version, .spec (name and hash), .rows (`rows_word`), .labels, .sizes (`sizes_of`), .boxes
+    (`boxes_of`), .data (what a run's data have fixed).
 
     .image.NAME: what a caller has yet to do with an image."""
     from netspec.version import __version__
@@ -282,6 +282,9 @@ def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
     labels = labels_of(origin.program, typed, origin.folder)
     if labels:
         found["netspec.labels"] = json.dumps(labels, ensure_ascii=False)
+    boxes = boxes_of(typed)
+    if boxes:
+        found["netspec.boxes"] = json.dumps(boxes)
     sizes = sizes_of(typed)
     if sizes is not None:
         found[SIZES] = sizes
@@ -290,6 +293,13 @@ def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
         found[KEY] = json.dumps(facts, ensure_ascii=False)
     found |= {f"netspec.image.{name}": json.dumps(words) for name, words in image_words(typed).items()}
     return found
+
+
+def boxes_of(typed: TypedGraph) -> dict[str, tuple[int, int] | None]:
+    """The outputs that list boxes, and the (height, width) that the model cuts from a picture."""
+    crops = [given.contract.crop for given in typed.graph.inputs if given.contract is not None]
+    crop = crops[0] if crops else None
+    return {value.name: crop for value in typed.graph.outputs if value.node and value.node.layer.lists}
 
 
 def image_words(typed: TypedGraph) -> dict[str, dict[str, Any]]:

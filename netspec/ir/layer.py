@@ -396,6 +396,13 @@ class Layer(Record):
         """
         return {}
 
+    @property
+    def lists(self) -> int:
+        """Where its top lists boxes, rows (image, class, score, corners): how many classes there are.
+        Default: 0.
+        """
+        return 0
+
     def truth(self) -> TensorType | None:
         """What its label is, where that is not one for each score: boxes. Default: None."""
         return None

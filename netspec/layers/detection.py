@@ -226,6 +226,10 @@ class DetectionOutput(
     keep_top_k: int = param(default=-1, doc="boxes of each image; -1: all")
     confidence_threshold: float | None = param(default=None, doc="scores must be above it")
 
+    @property
+    def lists(self) -> int:
+        return self.num_classes
+
     def infer(self, locations: TensorType, confidences: TensorType, priors: TensorType) -> TensorType:
         classes = 1 if self.share_location else self.num_classes
         same(priors.rank, 3, "priors are (1, 2, 4 boxes)", at="bottom.2")

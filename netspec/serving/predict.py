@@ -14,9 +14,10 @@ from netspec.strict_json import JsonError, read_object
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["image_words", "run_model", "run_once"]
+__all__ = ["image_words", "listed_boxes", "run_model", "run_once"]
 
 IMAGE = "netspec.image."
+BOXES = "netspec.boxes"
 
 
 def run_once(
@@ -47,6 +48,23 @@ def run_model(
         return model.run(inputs, [t.name for t in model.outputs])
     except RequestError as error:
         raise fail(str(error.details.get("code", "NS726")), str(error), path=os.fspath(path)) from error
+
+
+def listed_boxes(
+    model_metadata: Mapping[str, str], path: str | os.PathLike[str] = ""
+) -> dict[str, tuple[int, int] | None]:
+    """The outputs that list boxes, with the (height, width) that the model cuts from the middle of a
+    picture, None where it takes all. Raises SpecError NS721 where the metadata are damaged.
+    """
+    try:
+        found: dict[str, tuple[int, int] | None] = {}
+        for name, crop in read_object(model_metadata.get(BOXES, "{}")).items():
+            if crop is not None and not (isinstance(crop, list) and [type(n) for n in crop] == [int, int]):
+                raise JsonError(f"{name} must be [height, width] or null")
+            found[name] = (crop[0], crop[1]) if crop else None
+        return found
+    except JsonError as error:
+        raise fail("NS721", f"the metadata {BOXES}: {error}", path=os.fspath(path)) from error
 
 
 def image_words(model: Model, name: str, path: str | os.PathLike[str] = "") -> dict[str, Any]:

@@ -151,7 +151,11 @@ def learned_names(run: Path) -> list[str]:
 
 
 def size(typed: TypedGraph, value: Value) -> int | None:
-    """Number of classes of an output: its axis 1, or its only axis after the batch."""
+    """Number of classes of an output: of the boxes that it lists, else its axis 1, or its only axis
+    after the batch.
+    """
+    if value.node is not None and value.node.layer.lists:
+        return value.node.layer.lists
     shape = typed.types[value].shape
     if len(shape) > 1 and isinstance(shape[1], int):
         return shape[1]

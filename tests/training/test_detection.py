@@ -9,6 +9,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from netspec.cli import group
+from netspec.cli.predicted_boxes import box_lines, box_rows, describe_boxes, find_window
+from netspec.data.samples import Sample, Taken
+from netspec.resolve.sections.image import ImageContract
 from netspec.training.measures.boxes import Boxes, average_precision
 from tests.data.boxed_files import DETECTOR, LOSS, Boxed, coco_of
 
@@ -82,6 +85,45 @@ def test_each_class_is_measured(run: Path) -> None:
     mean = (judged["ap"][0] + judged["ap"][2]) / 2  # dogs do not occur: they count for nothing
     assert judged["mean"]["ap"] == pytest.approx(mean) == pytest.approx(found["metrics"]["mAP"])
     assert "mAP: 3 classes, by boxes" in result.output and "support" in result.output
+
+
+def invoke(*words: str) -> str:
+    result = CliRunner().invoke(group, [*words], standalone_mode=False)
+    assert result.exception is None, result.exception
+    return str(result.output)
+
+
+def test_predict_tells_boxes_in_pixels_of_the_picture_given(run: Path, tmp_path: Path) -> None:
+    """A picture three times as large: the net sees it small, the box is one of the large picture."""
+    draw = np.random.RandomState(5).randint(0, 20, (SIDE, SIDE)).astype(np.uint8)
+    draw[4:10, 7:13] = 250
+    Image.fromarray(draw).resize((3 * SIDE, 3 * SIDE), Image.Resampling.NEAREST).save(tmp_path / "a.png")
+    picture = str(tmp_path / "a.png")
+    (found,) = json.loads(invoke("predict", str(run), picture, "--json", "--top", "1"))
+    (best,) = found["outputs"]["found"]["boxes"]
+    assert best["class"] == "bird" and best["index"] == 3 and best["score"] > 0.3
+    assert np.abs(np.array(best["box"]) - 3 * np.array([7, 4, 13, 10])).max() < 9
+    assert "  found  bird  " in invoke("predict", str(run), picture) and " to " in invoke(
+        "predict", str(run), picture
+    )
+    head, first, *_ = invoke("predict", str(run), picture, "--csv", "-").splitlines()
+    assert head == "sample,label,error,found,found_score,found_xmin,found_ymin,found_xmax,found_ymax"
+    assert first.split(",")[3] == "bird"
+
+
+def test_a_picture_of_which_a_part_is_seen() -> None:
+    """640 x 480 brought to a shorter side of 120, of which 100 x 120 in the middle are seen: 4 pixels to one."""
+    sample = Sample("a.png", {"data": np.zeros((1, 3, 100, 120))}, frame=(640, 480))
+    taken = Taken((3, 100, 120), ImageContract(resize=120, crop_size=(100, 120)))
+    window = find_window(sample, "data", taken, None)
+    assert window == (80, 40, 480, 400)
+    rows = np.array([[0, 2, 0.5, 0.25, 0.5, 0.5, 1.2], [0, 1, 0.75, -0.1, 0, 1, 1], [-1] * 7])
+    made = describe_boxes(rows[None, None], window, ("background", "cat"), None)["boxes"]
+    assert [each["class"] for each in made] == ["cat", "2"]
+    assert [each["box"] for each in made] == [[80, 40, 560, 440], [200, 240, 320, 440]]
+    assert [*box_lines("found", {"boxes": []})] == ["  found  nothing found"]
+    (empty,) = box_rows({"sample": "a"}, "found", {"boxes": []})
+    assert empty["sample"] == "a" and set(empty.values()) == {"a", ""}
 
 
 CURVES = {
