@@ -4,6 +4,7 @@
 
 from collections.abc import Iterator
 
+from netspec.analysis.learning_rate.courses import courses
 from netspec.diagnostics.model import Diagnostic
 from netspec.resolve.resolve import Resolved
 from netspec.resolve.sections.train import TrainSection
@@ -21,14 +22,19 @@ def recipe_faults(resolved: Resolved) -> Iterator[Diagnostic]:
     why = no_tests(resolved, train)
     if not why:
         return
-    for word, place in counting(train, section):
+    for word, place in dict.fromkeys(find_counting(resolved, train, section)):
         yield Diagnostic("NS600", f"{word} counts tests: {why}", place)
 
 
-def counting(train: TrainSection, section: Located) -> Iterator[tuple[str, Span | None]]:
+def find_counting(
+    resolved: Resolved, train: TrainSection, section: Located
+) -> Iterator[tuple[str, Span | None]]:
     """The words that count tests, as they are called and where they stand."""
     if train.stop is not None:
         yield "train.stop", section.mapping["stop"].span
+    for course in courses(resolved, None):
+        if course.words.lr_policy == "plateau":
+            yield "lr_policy plateau", course.place("lr_policy")
 
 
 def no_tests(resolved: Resolved, train: TrainSection) -> str:

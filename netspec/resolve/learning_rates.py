@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from netspec.resolve.sections.solver import SolverParameter
 
-__all__ = ["Rate", "learning_rate"]
+__all__ = ["Rate", "learning_rate", "restarts"]
 
 Rate = Callable[[int], float]
 
@@ -92,6 +92,40 @@ def one_cycle(p: SolverParameter, max_iter: int) -> Rate:
     return rate
 
 
+def warm_restarts(p: SolverParameter, max_iter: int) -> Rate:
+    """A cosine from base to min over stepsize iterations, then anew from base over cycle_mult times
+    as many, and so on (Loshchilov and Hutter 2017)
+    """
+    begins = restarts(p, max_iter)
+
+    def rate(i: int) -> float:
+        k = bisect_right(begins, i) - 1
+        length = p.stepsize * p.cycle_mult**k
+        begin = begins[k]
+        if p.cycle_mult == 1:
+            begin = i - i % p.stepsize
+            length = p.stepsize
+        return between(p.base_lr, p.min_lr, min(1.0, (i - begin) / length))
+
+    return rate
+
+
+def restarts(p: SolverParameter, length: int, most: int = 1000) -> list[int]:
+    """The iterations below `length` at which a cycle of warm_restarts begins, the first 0; of equal
+    cycles the first `most`.
+    """
+    found, cycle = [0], p.stepsize
+    while found[-1] + cycle < length and len(found) < most:
+        found.append(found[-1] + cycle)
+        cycle *= p.cycle_mult
+    return found
+
+
+def plateau(p: SolverParameter, max_iter: int) -> Rate:
+    """base; tests multiply it by gamma (training/observers/plateau.py)"""
+    return make_fixed(p, max_iter)
+
+
 def logistic(x: float) -> float:
     """1 / (1 + e^-x), small rather than 0 far to the left."""
     if x >= 0:
@@ -122,4 +156,6 @@ POLICIES: dict[str, Callable[[SolverParameter, int], Rate]] = {
     "sigmoid": sigmoid,
     "cosine": cosine,
     "one_cycle": one_cycle,
+    "warm_restarts": warm_restarts,
+    "plateau": plateau,
 }

@@ -14,7 +14,7 @@ from netspec.ir.layer import Layer
 from netspec.ir.rule import RuleError
 from netspec.ir.traits import JUDGING
 from netspec.ir.types import TensorType
-from netspec.layers.common.heads import DEFAULT_HEADS
+from netspec.layers.common.heads import DEFAULT_HEADS, list_smoothing_heads
 from netspec.plugins.vocabulary import PluginError, Vocabulary
 from netspec.resolve.deploy import cut_to_outputs
 from netspec.resolve.layers_read import Draft, Stranger, draft
@@ -39,8 +39,16 @@ def heads_of(resolved: Resolved, trained: Graph) -> tuple[Entry, ...]:
         return tuple(entry(body) for body in said.items)
     if any(any(node.loss_weights) for node in trained.nodes):
         return ()
+    heads = DEFAULT_HEADS
+    if resolved.file.train is not None and (share := resolved.file.train.label_smoothing):
+        heads = list_smoothing_heads(share)
     measured = any("metric" in each.layer.traits for each in resolved.drafts.values())
-    return tuple(entry(place(body)) for body in DEFAULT_HEADS if not (measured and "include" in body))
+    return tuple(entry(place(body)) for body in heads if not (measured and is_measure(body)))
+
+
+def is_measure(body: Mapping[str, object]) -> bool:
+    """Whether a head of the default is no loss."""
+    return bool(body["name"] != DEFAULT_HEADS[0]["name"])
 
 
 def entry(body: Located) -> Entry:
@@ -217,7 +225,7 @@ def normalising(body: Located, known: Vocabulary) -> bool:
         cls = known.find(kind.text) if kind is not None else None
     except PluginError:  # told where the head is read
         cls = None
-    return cls is None or "softmax_param" in cls.groups or "metric" in cls.traits
+    return cls is None or bool(cls.traits & {"takes_scores", "metric"})
 
 
 def label_type(scores: TensorType, layer: Layer) -> TensorType:

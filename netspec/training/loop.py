@@ -104,7 +104,7 @@ class Training:
         self.judge = Judge(job.losses, self.team.alone)
         measure = partial(measure_statistics, self.team, job.train_batches)
         average = make_average(job, self.parameters, measure)
-        self.observers = Observers((average, *list_observers(job, self.judge)))
+        self.observers = Observers((average, *list_observers(job, self.team, self.judge)))
         whole = self.team.nets()
         self.checkpoint = Checkpoint(run, whole, self.parameters, self.team, job.spec_hash, average)
         self.log = Log(run)

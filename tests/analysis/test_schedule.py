@@ -18,6 +18,7 @@ WORDS = st.fixed_dictionaries({
     "gamma": NUMBERS,
     "power": st.sampled_from([-2.0, 0.0, 0.75, 1.0, 300.0]),
     "stepsize": st.integers(1, 40),
+    "cycle_mult": st.sampled_from([1, 1, 2, 5]),
     "stepvalue": st.lists(st.integers(0, 50), min_size=1, max_size=4).map(tuple),
     "warmup_iter": st.sampled_from([0, 0, 1, 7, 60]),
     "warmup_start_lr": st.sampled_from([0.0, 0.001, 5.0]),

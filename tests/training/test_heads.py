@@ -176,3 +176,14 @@ def test_a_phase_that_trains_nothing_raises() -> None:
     with pytest.raises(SpecError) as error:
         program(layers=[LAYERS[1], {"name": "copy", "type": "ReLU", "bottom": "data"}]).training_graph()
     assert [d.code for d in error.value.diagnostics] == ["NS682"]
+
+
+def test_labels_are_smoothed_in_training_alone() -> None:
+    """Whatever normalises the output: the loss stands on the scores."""
+    for layers in (LAYERS, LAYERS[:-1]):
+        made = program(layers=layers, train={"label_smoothing": 0.2})
+        train, test = (made.training_graph(phase) for phase in ("train", "test"))
+        assert [n.layer.type for n in train.graph.nodes][-1] == "LabelSmoothingLoss"
+        assert [n.layer.type for n in test.graph.nodes][-2:] == ["SoftmaxWithLoss", "Accuracy"]
+        loss = train.graph.nodes[-1]
+        assert loss.name == "loss" and loss.bottoms[0].name == "ip2" and loss.layer.smoothing == 0.2  # type: ignore[attr-defined]

@@ -101,3 +101,30 @@ def test_faults(word: str, words: dict[str, object]) -> None:
 def test_epochs_count_begun_iterations() -> None:
     assert SolverParameter(epochs=2.5, iter_size=2).iterations(7) == 9
     assert SolverParameter(max_iter=12).iterations(7) == 12
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("first", "mult"), [(1, 1), (4, 1), (7, 1), (1, 2), (5, 2), (3, 3)])
+def test_warm_restarts_are_pytorchs(first: int, mult: int) -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.7)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, first, mult, 0.1)
+    theirs = []
+    for _ in range(57):
+        theirs.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    words = {"lr_policy": "warm_restarts", "stepsize": first, "cycle_mult": mult, "min_lr": 0.1}
+    rate = learning_rate(SolverParameter(base_lr=0.7, **words), 57)
+    assert [rate(i) for i in range(57)] == pytest.approx(theirs)
+
+
+def test_restarts_go_on_behind_those_that_are_listed() -> None:
+    rate = learning_rate(SolverParameter(base_lr=1.0, lr_policy="warm_restarts", stepsize=4), 10**9)
+    assert [rate(10**9 - 4 + i) for i in range(3)] == pytest.approx([rate(i) for i in range(3)])
+
+
+def test_a_plateau_asks_for_a_factor() -> None:
+    for gamma in (0.0, 1.0):
+        words = SolverParameter(base_lr=1.0, lr_policy="plateau", gamma=gamma, max_iter=5)
+        assert [word for word, _ in solver_faults(words)] == ["gamma"]
+    assert not list(solver_faults(SolverParameter(base_lr=1.0, lr_policy="plateau", gamma=0.1, max_iter=5)))

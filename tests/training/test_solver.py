@@ -234,3 +234,14 @@ def test_refusals(code: str, words: dict[str, Any], mult: float) -> None:
     with pytest.raises(SpecError) as error:
         Solver(SolverParameter(base_lr=0.1, max_iter=1, **words), parameters([np.ones(2)], [(mult, 1.0)]), 1)
     assert [d.code for d in error.value.diagnostics] == [code]
+
+
+@pytest.mark.parametrize("iter_size", [1, 2])
+def test_clip_value_bounds_the_gradient_that_the_rule_sees(iter_size: int) -> None:
+    """After the mean over iter_size, before the decay."""
+    weight = torch.tensor([1.0, 1.0, 1.0])
+    words = SolverParameter(base_lr=1.0, max_iter=1, clip_value=0.5, weight_decay=0.25, iter_size=iter_size)
+    solver = Solver(words, [ParameterSpec("w", weight)], 1)
+    weight.grad = torch.tensor([0.25, 3.0, -3.0]) * iter_size
+    solver.step()
+    assert weight.tolist() == [1 - 0.25 - 0.25, 1 - 0.5 - 0.25, 1 + 0.5 - 0.25]

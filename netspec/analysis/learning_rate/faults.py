@@ -22,6 +22,8 @@ BLAMED = {
     "sigmoid": "gamma",
     "cosine": "min_lr",
     "one_cycle": "final_div_factor",
+    "warm_restarts": "min_lr",
+    "plateau": "gamma",
 }
 """The word that a policy's course hangs on."""
 WANTED = {

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from netspec.frozen_classes import frozen
-from netspec.resolve.learning_rates import Rate, learning_rate
+from netspec.resolve.learning_rates import Rate, learning_rate, restarts
 from netspec.resolve.sections.solver import SolverParameter
 
 __all__ = ["Schedule", "Stretch", "schedule"]
@@ -57,6 +57,8 @@ def schedule(words: SolverParameter, length: int) -> Schedule:
     cuts = {0, words.warmup_iter}
     if words.lr_policy == "one_cycle":
         cuts.add(max(0, math.ceil(words.pct_start * length - 1)))
+    if words.lr_policy == "warm_restarts":
+        cuts.update(restarts(words, length))  # later cycles are like those before
     begins = sorted(cut for cut in cuts if cut < length)
     return Schedule(
         limit_rate(learning_rate(words, length)),

@@ -25,6 +25,8 @@ POLICY = {
     "sigmoid": ("gamma", "stepsize"),
     "cosine": ("min_lr",),
     "one_cycle": ("pct_start", "div_factor", "final_div_factor"),
+    "warm_restarts": ("stepsize", "cycle_mult", "min_lr"),
+    "plateau": ("gamma", "patience", "min_lr"),
 }
 """What each policy reads."""
 TYPE = {
@@ -74,10 +76,19 @@ def idle_recipes(view: View) -> Iterator[Found]:
         if body.get("decay") is not None:
             fact = "average: type SWA reads no decay"
             yield Found(None, Diagnostic("NS425", fact, body.key_span("decay")))
+    if train.label_smoothing and (train.loss is not None or has_loss(view)):
+        fact = "label_smoothing is read where the net has no loss of its own: LabelSmoothingLoss is one"
+        yield Found(None, Diagnostic("NS425", fact, section.key_span("label_smoothing")))
     for word, begin, why in late_recipes(train):
         if view.length is not None and begin > view.length:
             fact = f"{word} could act from iteration {begin} on, {why}: iterations are {view.length}"
             yield Found(None, Diagnostic("NS433", fact, section.mapping[word].span))
+
+
+def has_loss(view: View) -> bool:
+    """Whether a layer of the net itself is a loss."""
+    own = {draft.name for draft in view.resolved.drafts.values()}
+    return any(node.name in own and any(node.loss_weights) for node in view.nodes)
 
 
 def late_recipes(train: TrainSection) -> Iterator[tuple[str, int, str]]:
@@ -190,10 +201,9 @@ def late(course: Course) -> list[tuple[str, str]]:
             ("warmup_iter", f"the warm-up of {words.warmup_iter} iterations is not over in {length}")
         )
     if "stepsize" in POLICY[words.lr_policy] and words.stepsize >= length:
-        if words.lr_policy == "sigmoid":
-            what = "its middle"
-        else:
-            what = "the first step"
+        what = {"sigmoid": "its middle", "warm_restarts": "the first restart"}.get(
+            words.lr_policy, "the first step"
+        )
         found.append(
             ("stepsize", f"{what}, stepsize {words.stepsize}, is behind the end: iterations are {length}")
         )
@@ -221,7 +231,7 @@ def shape(course: Course) -> Iterator[tuple[str, str]]:
     highest = max(rates.values())
     first = min(words.warmup_iter, length - 1)
     if (
-        words.lr_policy != "fixed"
+        words.lr_policy not in ("fixed", "plateau")
         and length > 1
         and len({rate for i, rate in rates.items() if i >= first}) == 1
         and first < length - 1

@@ -4,7 +4,7 @@ labels. Knows no graph.
 
 from typing import Any
 
-__all__ = ["DEFAULT_HEADS"]
+__all__ = ["DEFAULT_HEADS", "list_smoothing_heads"]
 
 DEFAULT_HEADS: tuple[dict[str, Any], ...] = (
     {"name": "loss", "type": "SoftmaxWithLoss"},
@@ -13,3 +13,16 @@ DEFAULT_HEADS: tuple[dict[str, Any], ...] = (
 """Losses and metrics of classification. Accuracy is measured in tests, as in Caffe's own nets: in
 each step it would only cost time.
 """
+
+
+def list_smoothing_heads(share: float) -> tuple[dict[str, Any], ...]:
+    """The same, where a share of each label is spread over all classes in training; tests measure
+    the plain loss.
+    """
+    loss, *measures = DEFAULT_HEADS
+    smooth = {"type": "LabelSmoothingLoss", "label_smoothing_param": {"smoothing": share}}
+    return (
+        {**loss, **smooth, "include": {"phase": "TRAIN"}},
+        {**loss, "include": {"phase": "TEST"}},
+        *measures,
+    )

@@ -11,9 +11,21 @@ from netspec.record import Record, param
 __all__ = ["LrPolicy", "PlayerSolver", "SolverParameter", "SolverType", "solver_faults"]
 
 SolverType = Literal["SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"]
-LrPolicy = Literal["fixed", "step", "exp", "inv", "multistep", "poly", "sigmoid", "cosine", "one_cycle"]
+LrPolicy = Literal[
+    "fixed",
+    "step",
+    "exp",
+    "inv",
+    "multistep",
+    "poly",
+    "sigmoid",
+    "cosine",
+    "one_cycle",
+    "warm_restarts",
+    "plateau",
+]
 WITHOUT_MOMENTUM = ("AdaGrad", "RMSProp")
-WITH_STEPSIZE = ("step", "sigmoid")
+WITH_STEPSIZE = ("step", "sigmoid", "warm_restarts")
 SIGNS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
@@ -27,11 +39,16 @@ class SolverParameter(Record):
         default=0.0, gt=0, doc="learning rate at the beginning, before each weight's lr_mult"
     )
     lr_policy: LrPolicy = param(
-        default="fixed", doc="how the rate changes with the iteration; cosine and one_cycle are beyond Caffe"
+        default="fixed",
+        doc="how the rate changes with the iteration; those from cosine on are beyond Caffe",
     )
-    gamma: float = param(default=0.0, ge=0, doc="constant of step, exp, inv, multistep and sigmoid")
+    gamma: float = param(default=0.0, ge=0, doc="constant of step, exp, inv, multistep, sigmoid and plateau")
     power: float = param(default=0.0, doc="exponent of inv and poly")
-    stepsize: int = param(default=0, ge=0, doc="iterations between steps; the middle of sigmoid")
+    stepsize: int = param(
+        default=0,
+        ge=0,
+        doc="iterations between steps; the middle of sigmoid; the first cycle of warm_restarts",
+    )
     stepvalue: tuple[int, ...] = param(
         default=(), ge=0, doc="multistep: iterations at which the rate is multiplied by gamma"
     )
@@ -54,6 +71,9 @@ class SolverParameter(Record):
     )
     clip_gradients: float = param(
         default=-1.0, doc="largest L2 norm of all gradients together; negative: no bound"
+    )
+    clip_value: float | None = param(
+        default=None, gt=0, doc="largest value of each number of the gradient, either sign; beyond Caffe"
     )
     iter_size: int = param(default=1, ge=1, doc="batches in an iteration; their gradients are averaged")
     test_iter: int = param(default=0, ge=0, doc="batches in a test; 0: the whole test set, each sample once")
@@ -82,7 +102,15 @@ class SolverParameter(Record):
     epochs: float = param(
         default=0.0, ge=0, doc="length of the training in passes over the data, in place of max_iter"
     )
-    min_lr: float = param(default=0.0, ge=0, doc="rate at which cosine ends")
+    min_lr: float = param(
+        default=0.0, ge=0, doc="rate at which cosine ends, and each cycle of warm_restarts; least of plateau"
+    )
+    cycle_mult: int = param(
+        default=1, ge=1, doc="warm_restarts: how many times as long as the last each cycle is"
+    )
+    patience: int = param(
+        default=10, ge=1, doc="plateau: tests in a row without a better value after which the rate falls"
+    )
     warmup_iter: int = param(
         default=0, ge=0, doc="iterations over which the rate climbs linearly to that of lr_policy"
     )
@@ -149,6 +177,8 @@ def solver_faults(p: SolverParameter) -> Iterator[tuple[str, str]]:
         yield "stepsize", f"lr_policy {p.lr_policy} needs stepsize >= 1: stepsize is {p.stepsize}"
     if p.lr_policy == "multistep" and not p.stepvalue:
         yield "stepvalue", "lr_policy multistep needs at least one stepvalue"
+    if p.lr_policy == "plateau" and not 0 < p.gamma < 1:
+        yield "gamma", f"lr_policy plateau needs gamma above 0 and below 1: gamma is {p.gamma:g}"
     if (p.max_iter > 0) == (p.epochs > 0):
         yield (
             "max_iter",

@@ -318,6 +318,12 @@ class TrainSection(Record):
     stop: StopSection | None = param(
         default=None, doc="after how many tests without a better value the training ends early"
     )
+    label_smoothing: float = param(
+        default=0.0,
+        ge=0,
+        lt=1,
+        doc="share of each label that is spread over all classes in training, where `loss` is left out",
+    )
     fill: dict[str, InputFiller] = param(
         default={}, doc="fillers of the inputs that no data feed, as in {z: gaussian}"
     )

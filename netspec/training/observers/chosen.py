@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from netspec.diagnostics import fail
 from netspec.training.job import Job
+from netspec.training.learners import Team
 from netspec.training.observers.averaging import Averaging
 from netspec.training.observers.judge import Judge
 from netspec.training.observers.observer import Observer
+from netspec.training.observers.plateau import Plateau
 from netspec.training.observers.stopping import Stopping
 from netspec.training.optim.solver import ParameterSpec
 
@@ -18,9 +20,12 @@ def make_average(job: Job, parameters: Sequence[ParameterSpec], measure: Callabl
     return Averaging(job.average, parameters, measure)
 
 
-def list_observers(job: Job, judge: Judge) -> Iterator[Observer]:
-    """What else looks on. NS600: tests are to end it, and there are none."""
+def list_observers(job: Job, team: Team, judge: Judge) -> Iterator[Observer]:
+    """What else looks on. NS600: it counts tests, and there are none."""
+    falling = [each for each in team if each.words.lr_policy == "plateau"]
+    if (job.stop or falling) and (job.test_batches is None or not job.words.test_interval):
+        raise fail("NS600", f"{'train.stop' if job.stop else 'lr_policy plateau'} counts tests")
+    for learner in falling:
+        yield Plateau(learner, judge)
     if job.stop is not None:
-        if job.test_batches is None or not job.words.test_interval:
-            raise fail("NS600", "train.stop counts tests, and there are none")
         yield Stopping(job.stop, judge, job.measured)

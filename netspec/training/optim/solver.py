@@ -1,8 +1,8 @@
 """One iteration's update, exactly as Caffe makes it. In: named tensors with their gradients; out:
 the tensors moved, the state to keep.
 
-The order is Caffe's: sum over iter_size batches, clip, divide by iter_size, decay, rule. Knows
-neither net nor data.
+The order is Caffe's: sum over iter_size batches, clip, divide by iter_size, decay, rule; the bound
+on single numbers, which Caffe lacks, stands before the decay. Knows neither net nor data.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +50,8 @@ class Solver:
             raise fail("NS670", fact)
         self.words = words
         self.iteration = 0
-        self.rate_at = learning_rate(words, max_iter)
+        self.course = learning_rate(words, max_iter)
+        self.factor = 1.0
         for each in parameters:
             each.tensor.requires_grad_(each.trained)
         self.rule = RULES[words.type]
@@ -61,6 +62,12 @@ class Solver:
         self.tensors = [each.tensor for each in self.trained]
         fused = all(tensor.device.type in FUSED_DEVICES for tensor in self.tensors)
         self.optimizer = self.rule.build(words, groups, fused)
+
+    def rate_at(self, iteration: int) -> float:
+        """The rate of an iteration before lr_mult: by lr_policy, times what tests make of it."""
+        if self.factor == 1:
+            return self.course(iteration)
+        return max(self.course(iteration) * self.factor, self.words.min_lr)
 
     @property
     def rate(self) -> float:
@@ -84,8 +91,8 @@ class Solver:
         self.iteration += 1
 
     def normalize(self, gradients: list[Tensor]) -> None:
-        """Clip the sum of gradients by its norm, then divide by iter_size; without waiting for the
-        device.
+        """Clip the sum of gradients by its norm, then divide by iter_size, then clip each number;
+        without waiting for the device.
         """
         words = self.words
         if words.clip_gradients >= 0:
@@ -94,6 +101,8 @@ class Solver:
             multiply(gradients, factor / words.iter_size)
         elif words.iter_size > 1:
             multiply(gradients, 1 / words.iter_size)
+        if words.clip_value is not None:
+            clamp(gradients, words.clip_value)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything the next step depends on, beside the weights: tensors by `name:buffer`, and
@@ -229,6 +238,13 @@ def gradient(tensor: Tensor) -> Tensor:
     if tensor.grad is None:
         tensor.grad = torch.zeros_like(tensor)
     return tensor.grad
+
+
+@torch.no_grad()
+def clamp(tensors: list[Tensor], most: float) -> None:
+    """Bring every number into [-most, most]."""
+    torch._foreach_clamp_max_(tensors, most)
+    torch._foreach_clamp_min_(tensors, -most)
 
 
 @torch.no_grad()
