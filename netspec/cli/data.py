@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from netspec.data.source import Array, Source
     from netspec.read_options import Reading
 
-__all__ = ["command"]
+__all__ = ["command", "showing"]
 
 
 @click.command("data")

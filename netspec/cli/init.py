@@ -44,6 +44,8 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
     import os
 
     from netspec.allowed_paths import reachable
+    from netspec.cli import report
+    from netspec.cli.data import showing
     from netspec.data.survey import survey
     from netspec.diagnostics.model import fail
     from netspec.file_writing import write_text
@@ -51,7 +53,7 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
 
     if output == "-":
         raise click.UsageError("a spec for images has a file of labels beside it: name a file with -o")
-    found = survey(folder)
+    found = survey(folder, showing)
     full = Path(os.path.abspath(folder))
     if reachable(str(full), str(Path.cwd())) and full != Path.cwd():
         home = Path()
@@ -70,7 +72,11 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
     click.echo(
         f"wrote {target} and {labels}: {len(found.classes)} classes, {trained_on(found):,} images to train on"
     )
+    if found.copies:
+        copies = "1 image is a copy" if found.copies == 1 else f"{found.copies:,} images are copies"
+        click.echo(f"{copies} of another: netspec data {folder} --json lists them")
     click.echo(f"next: netspec train {target}")
+    report(list(found.findings))
 
 
 def refuse_overwriting(path: Path, force: bool) -> None:

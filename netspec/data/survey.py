@@ -2,30 +2,39 @@
 Survey. Writes nothing.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from netspec.data.binding import refuse_one_class
+from netspec.data.inventory.parts import open_parts
+from netspec.data.inventory.take import Inventory, folder_behind, judge, take_inventory
 from netspec.data.source import Source, spread
-from netspec.data.sources.image_folder import ImageFolder, folder_roles, open_images
+from netspec.data.sources.image_folder import ImageFolder, open_images
+from netspec.data.splits import fifths_within
+from netspec.diagnostics import Diagnostic, SpecError
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
 __all__ = ["Survey", "survey"]
 
 MOST = 100
-"""Images that are looked at, spread evenly over the folder."""
+"""Images that are decoded, spread evenly over the folder; of the others the headers tell enough."""
+Showing = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""Shows how far a look is, of so many images."""
 
 
 class Survey(NamedTuple):
     """classes: the names of the folders, sorted; total: images in the training part; whole: in the
     folder, or its part for training.
 
-    sizes: (height, width) of those looked at. gray: whether none of them has colour; mean: of each
+    sizes: (height, width) of them. gray: whether none of those decoded has colour; mean: of each
     channel, 0 to 255, all images counting alike; deviation: of each channel. counts: images of each
-    class. roles: the parts that the folder has.
+    class. roles: the parts that the folder has. copies: images of all parts that are there before.
+    findings: what speaks against some of them.
     """
 
     classes: tuple[str, ...]
@@ -37,41 +46,71 @@ class Survey(NamedTuple):
     deviation: tuple[float, ...] = ()
     counts: tuple[int, ...] = ()
     roles: tuple[str, ...] = ()
+    copies: int = 0
+    findings: tuple[Diagnostic, ...] = ()
 
 
-def survey(folder: Path) -> Survey:
-    """Look at a folder with a folder per class, or with such a part for training.
+def survey(folder: Path, showing: Showing = lambda total: nullcontext(lambda count: None)) -> Survey:
+    """Look at a folder with a folder per class, or with such a part for training, and at its other parts.
 
-    Raises SpecError: NS643 (no such folder), NS647, NS648 (an image that cannot be read), NS649 (a
+    Raises SpecError: NS643 (no such folder), NS647, NS648 (all images that cannot be read), NS649 (a
     class without images), NS650 (no classes), NS664 (one class, or folders that are none).
     """
-    section, contract = DataSection(source="images", path=str(folder.absolute())), ImageContract(color="rgb")
-    training = open_images(section, "train", folder.absolute(), contract)
-    whole = files_of(training)
-    classes = whole.classes or ()
+    parts = open_parts(folder)
+    own = next((name for name in ("train", "all") if name in parts), None)
+    if own is None:
+        own = "train"
+        parts[own] = open_training(folder)
+    whole = folder_of(parts[own])
     refuse_one_class(whole)
-    open_images(section, "test", folder.absolute(), contract, classes)  # raises where its classes are others
+    with showing(sum(map(len, parts.values()))) as tick:
+        found = take_inventory(parts, tick=tick)
+    said = judge(found)
+    if errors := [each for each in said if each.severity == "error"]:
+        raise SpecError(errors)
+    pictures = next(part for part in found.parts if part.name == own).pictures.values()
+    gray, mean, deviation = look_at_colors(whole)
+    classes = whole.classes or ()
+    return Survey(
+        classes,
+        len(whole if own == "train" else fifths_within(whole, "train")),
+        len(whole),
+        tuple((picture.height, picture.width) for picture in pictures),
+        gray,
+        mean,
+        deviation,
+        tuple(np.bincount(whole.marks, minlength=len(classes)).tolist()),
+        tuple(role for role in parts if role != "all"),
+        count_copies(found),
+        tuple(said),
+    )
+
+
+def open_training(folder: Path) -> Source:
+    """The part that a training takes of a folder that has none of that name. Raises as open_images does."""
+    section = DataSection(source="images", path=str(folder.absolute()))
+    return open_images(section, "train", folder.absolute(), ImageContract(color="rgb"))
+
+
+def folder_of(source: Source) -> ImageFolder:
+    """The folder of images that a source is."""
+    behind = folder_behind(source)
+    if behind is None:
+        raise TypeError(f"{source.name} holds other samples than images")
+    return behind[0]
+
+
+def look_at_colors(whole: ImageFolder) -> tuple[bool, tuple[float, ...], tuple[float, ...]]:
+    """Whether images are gray, and mean and deviation of each channel, by some that are decoded."""
     images = [whole.image(i) for i in spread(len(whole), MOST).tolist()]
     gray = all((image == image[:1]).all() for image in images)
     channels = 1 if gray else 3
     means = np.mean([image.mean((1, 2)) for image in images], 0)[:channels]
     squares = np.mean([(image.astype(np.float64) ** 2).mean((1, 2)) for image in images], 0)[:channels]
     deviations = np.sqrt(np.maximum(squares - means**2, 0))
-    return Survey(
-        classes,
-        len(training),
-        len(whole),
-        tuple((image.shape[1], image.shape[2]) for image in images),
-        gray,
-        tuple(map(float, means)),
-        tuple(map(float, deviations)),
-        tuple(np.bincount(whole.marks, minlength=len(classes)).tolist()),
-        folder_roles(section, folder.absolute()),
-    )
+    return gray, tuple(map(float, means)), tuple(map(float, deviations))
 
 
-def files_of(source: Source) -> ImageFolder:
-    """The folder behind a part of it."""
-    while not isinstance(source, ImageFolder):
-        source = source.source  # type: ignore[attr-defined]
-    return source
+def count_copies(found: Inventory) -> int:
+    """Images that are the same as one before them."""
+    return sum(len(group) - 1 for group in found.copies)

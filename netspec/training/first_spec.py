@@ -65,10 +65,7 @@ def head(found: Survey, name: str) -> Iterator[str]:
     yield f"name: {quote(name)}"
     yield f"description: Tells {len(found.classes)} classes of images apart; begun by `netspec init`."
     yield "input:"
-    yield (
-        f"  # {len(found.sizes)} of {found.whole} images were looked at: {seen},"
-        f" {'gray' if found.gray else 'in colour'}"
-    )
+    yield (f"  # {found.whole:,} images were looked at: {seen}, {'gray' if found.gray else 'in colour'}")
     channels = 1 if found.gray else 3
     yield f"  data: {{shape: [N, {channels}, {height}, {width}], image: {{{', '.join(contract)}}}}}"
     yield "defaults:"

@@ -148,7 +148,7 @@ def test_what_is_said_of_the_images_and_no_thread_outlives_the_training(home: Pa
         for j in range(40 - 30 * i):
             draw(home / "odd" / "ab"[i] / f"{j}.png", (9, 8), 100 * i, True, 50 * i + j)
     run("init", "odd")
-    assert "# 50 of 50 images were looked at" in (home / "odd.yaml").read_text(encoding="utf-8")
+    assert "# 50 images were looked at" in (home / "odd.yaml").read_text(encoding="utf-8")
     run("train", "odd.yaml", "--quiet", "--run", "run", "--set", "train.solver.epochs=1")
     run("test", "run")
     assert "netspec-prefetch" not in [thread.name for thread in threading.enumerate()]
@@ -265,3 +265,52 @@ def test_a_rare_class_trains_and_is_measured(home: Path) -> None:
         run("train", "few.yaml", "--run", "run", "--device", "cpu", "--set", "train.solver.epochs=2")[0] == []
     )
     assert "2 classes" in run("test", "run", "--device", "cpu")[1]
+
+
+def test_all_damaged_pictures_are_named_at_once_and_nothing_is_written(home: Path) -> None:
+    """Of every part, wherever they stand among the others."""
+    for part, count in (("train", 130), ("test", 3)):
+        for name in ("a", "b"):
+            for i in range(count):
+                draw(home / "pics" / part / name / f"{i:03}.png", (8, 8), 90, False, i)
+    bad = [
+        home / "pics" / "train/a/077.png",
+        home / "pics" / "train/b/001.png",
+        home / "pics" / "test/b/2.png",
+    ]
+    for path in bad:
+        path.write_bytes(b"")
+    (home / "pics" / "test/b/002.png").unlink()
+    result: Any = CliRunner().invoke(group, ["init", "pics"], standalone_mode=False)
+    (found,) = result.exception.diagnostics
+    assert (found.code, found.fact) == ("NS647", "3 of 266 pictures")
+    assert [note.partition(": ")[0] for note in found.notes] == list(map(str, bad))
+    assert not list(home.glob("pics.*"))
+
+
+def test_what_stands_there_twice_is_told(home: Path) -> None:
+    for i in range(6):
+        for name, seed in (("a", i), ("b", 100 + i)):
+            draw(home / "pics" / name / f"{i}.png", (8, 8), 90, False, seed)
+    whole = (home / "pics/a/0.png").read_bytes()
+    (home / "pics/a/copy.png").write_bytes(whole)
+    codes, said = run("init", "pics")
+    assert codes == [] and "1 image is a copy of another" in said and "NS669" not in said
+    (home / "pics/b/copy.png").write_bytes(whole)
+    codes, said = run("init", "pics", "--force")
+    assert "2 images are copies of another" in said and "NS669" in said
+
+
+def test_sizes_are_those_of_all_images(home: Path) -> None:
+    """Not only of the hundred that are decoded."""
+    for i in range(150):
+        for name in ("a", "b"):
+            draw(
+                home / "pics" / name / f"{i:03}.png",
+                (70, 20) if (i, name) == (7, "a") else (8, 8),
+                90,
+                False,
+                i,
+            )
+    run("init", "pics")
+    assert "8 to 70 high and 8 to 20 wide" in (home / "pics.yaml").read_text(encoding="utf-8")
