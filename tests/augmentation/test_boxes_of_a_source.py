@@ -121,3 +121,40 @@ def test_a_mosaic_has_the_boxes_of_four(tmp_path: Path) -> None:
                 x0, y0, x1, y1 = (row[3:7] * torch.tensor([60, 48, 60, 48])).round().int().tolist()
                 assert float((picture[y0:y1, x0:x1] > 125).float().mean()) > 0.8
     assert max(counts) > 2 and min(counts) < max(counts)
+
+
+def test_a_sheet_shows_the_boxes(tmp_path: Path) -> None:
+    """As it is and changed; what the contract cuts is cut of both."""
+    from netspec.data.drawing import color_of, draw_boxes
+    from netspec.training.batches.sheet import Sheet, draw_sheet
+
+    write_coco(tmp_path, dict.fromkeys("abc", SIZE), BOXES)
+    batches_of(tmp_path, "[{type: Flip, probability: 1}]", (40, 44), ", crop_size: [40, 44]")
+    made = draw_sheet(*open_data(driver.load(str(tmp_path / "spec.yaml"))), Sheet(3, 2))
+    factor = made.shape[1] // 3 // 44
+    first = made[: made.shape[0] // 3, : made.shape[1] // 3]
+    cat = color_of(1)  # (12, 12, 30, 36) less 8 from the left and 4 from the top
+    lit = np.argwhere((first == cat).all(-1))
+    assert (lit.min(0) // factor).tolist() == [8, 4] and (lit.max(0) // factor).tolist() == [31, 21]
+    second = made[: made.shape[0] // 3, made.shape[1] // 3 : 2 * made.shape[1] // 3]
+    lit = np.argwhere((second == cat).all(-1))
+    assert (lit[:, 1].min() // factor, lit[:, 1].max() // factor) == (44 - 22, 44 - 5)
+    row = np.array([[0, 2, 0, 0.9, 0.9, 1.0, 1.0, 0]])
+    assert (draw_boxes(np.zeros((3, 5, 5)), row)[:, 4, 4] == color_of(2)).all()
+    assert len({color_of(k) for k in range(60)}) > 50
+
+
+def test_the_page_of_a_survey_shows_boxes(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from netspec.cli import group
+
+    write_coco(tmp_path, {**dict.fromkeys("abc", SIZE), "d": (9, 9)}, BOXES)
+    batches_of(tmp_path, "[]", (48, 60))
+    words = ["data", str(tmp_path / "spec.yaml"), "--html", str(tmp_path / "page.html")]
+    result = CliRunner().invoke(group, words, standalone_mode=False)
+    assert result.exception is None and "none in 1 pictures" in result.output
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<figure>") == 4 and all(
+        f"<h3>{name}" in page for name in ("cat", "dog", "bird", "no box")
+    )

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from netspec.data.drawing import draw_boxes
 from netspec.data.inventory.take import Inventory, Part
 from netspec.data.source import Array, Source
+from netspec.data.sources.boxed import BoxedFolder, boxes_behind
 from netspec.diagnostics import SpecError
 from netspec.file_writing import write_text
 
@@ -69,6 +71,10 @@ def list_lines(title: str, lines: "list[str] | tuple[str, ...]") -> Iterator[str
 
 def sheet(part: Part, source: Source) -> Iterator[str]:
     """The first pictures of each class, as the net's input gets them before mean and scale."""
+    boxed = boxes_behind(source)
+    if boxed is not None:
+        yield from sheet_of_boxes(part, *boxed)
+        return
     labels = source.labels()
     first = next(iter(source.fields.values()))
     if labels is None or labels.ndim != 1 or len(first.shape) != 3 or first.shape[0] not in (1, 3):
@@ -84,12 +90,30 @@ def sheet(part: Part, source: Source) -> Iterator[str]:
                 yield f'<figure><img src="{uri}" alt="{where}" title="{where}" loading="lazy"></figure>'
 
 
+def sheet_of_boxes(part: Part, folder: BoxedFolder, numbers: Array) -> Iterator[str]:
+    """The first pictures with a box of each class, all their boxes drawn; then some without any."""
+    labels = {number: set(folder.boxes(number)[:, 1].astype(int).tolist()) for number in numbers.tolist()}
+    titles = {**dict(enumerate(part.classes[: CLASSES + 1])), 0: "no box"}
+    for label, title in [*[*titles.items()][1:], (0, titles[0])]:
+        there = [number for number, own in labels.items() if label in own or not (label or own)]
+        if there:
+            yield f"<h3>{escape(title)}</h3>"
+        for number in there[:EACH]:
+            uri = thumbnail(folder, number)
+            if uri is not None:
+                where = escape(folder.where(number), quote=True)
+                yield f'<figure><img src="{uri}" alt="{where}" title="{where}" loading="lazy"></figure>'
+
+
 def thumbnail(source: Source, number: int) -> str | None:
     """A sample as a small picture in a data address; None where it cannot be read."""
     try:
-        pixels = np.asarray(next(iter(source.batch(np.array([number])).values()))[0])
+        rows = source.batch(np.array([number]))
     except SpecError:
         return None
+    pixels = np.asarray(next(iter(rows.values()))[0])
+    if isinstance(source, BoxedFolder):
+        pixels = draw_boxes(np.repeat(pixels, 3 // len(pixels), 0), np.asarray(rows["label"][0]))
     image = Image.fromarray(in_bytes(pixels, source.color == "bgr"))
     image.thumbnail((SIDE, SIDE))
     made = io.BytesIO()

@@ -2,6 +2,7 @@
 passes change it. In: opened data and the training graph; out: pixels.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -9,8 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from netspec import driver
+from netspec.data.drawing import draw_boxes
 from netspec.data.registry import Role
-from netspec.data.source import Array
+from netspec.data.source import Array, Field
 from netspec.data.transforms import Pipeline
 from netspec.diagnostics import fail
 from netspec.ir.graph import TypedGraph
@@ -54,10 +56,10 @@ def draw_sheet(feeds: Feeds, typed: TypedGraph, sheet: Sheet) -> Array:
         raise fail("NS661", "a sheet shows images, no input takes them", path=source.name)
     at = np.linspace(0, len(source) - 1, min(sheet.samples, len(source))).round().astype(np.int64)
     reader = Reader(Batches(source, len(at), order_of(section, role, sheet.seed), feed), 0)
-    mask = mask_of(feed)
+    mask, boxes = of_role(feed, "mask"), boxes_of(feed, source.fields)
     plain = Reader(Batches(source, len(at), order_of(section, role, 0), unchanged(feed)), 0)
     made = [plain.of_rows(at, 0 * at), *(reader.of_rows(at, 0 * at + k) for k in range(sheet.passes))]
-    columns = [tiles(values, name, mask) for values in made]
+    columns = [tiles(values, name, mask, boxes) for values in made]
     return arrange(columns, swap=colors(feed, name) == "bgr")
 
 
@@ -72,21 +74,28 @@ def without_arithmetic(feed: Feed) -> Feed:
 
 
 def unchanged(feed: Feed) -> Feed:
-    """The feed of a test: nothing is drawn."""
+    """The feed of a test: nothing is drawn; what the contract cuts is cut of masks and boxes, too."""
+    cropping = tuple(replace(each, changes=()) for each in feed.augmenters if each.crop is not None)
+    cut = {each.parts.value for each in cropping}
     transforms = {
-        name: replace(made, arrived=False) if isinstance(made, Pipeline) else made
+        name: replace(made, arrived=name in cut) if isinstance(made, Pipeline) else made
         for name, made in feed.transforms.items()
     }
-    return feed._replace(transforms=transforms, augmenters=())
+    return feed._replace(transforms=transforms, augmenters=cropping)
 
 
-def mask_of(feed: Feed) -> str:
+def of_role(feed: Feed, role: str) -> str:
     """The input that is a mask of the image; empty for none."""
     each: Augmenter
     for each in feed.augmenters:
-        if each.parts.role == "mask":
+        if each.parts.role == role:
             return each.parts.label
     return ""
+
+
+def boxes_of(feed: Feed, fields: Mapping[str, Field]) -> str:
+    """The input that holds boxes; empty for none."""
+    return next((name for name, field in feed.fields.items() if fields[field].boxes), "")
 
 
 def colors(feed: Feed, name: str) -> str | None:
@@ -96,10 +105,13 @@ def colors(feed: Feed, name: str) -> str | None:
     return None
 
 
-def tiles(values: dict[str, Tensor], name: str, mask: str) -> Array:
-    """Images (N, 3, h, w), float, a mask's classes as colours over them."""
+def tiles(values: dict[str, Tensor], name: str, mask: str, boxes: str) -> Array:
+    """Images (N, 3, h, w), float, a mask's classes as colours over them, boxes as frames."""
     image = values[name].cpu().numpy()
     image = np.repeat(image.mean(1, keepdims=True), 3, 1) if image.shape[1] != 3 else image
+    if boxes:
+        rows = values[boxes].cpu().numpy().reshape(-1, values[boxes].shape[-1])
+        image = np.stack([draw_boxes(each, rows[rows[:, 0] == i]) for i, each in enumerate(image)])
     label = values[mask].cpu().numpy() if mask else None
     if label is None or label.shape[-2:] != image.shape[-2:]:
         return image
