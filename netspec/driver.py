@@ -16,6 +16,7 @@ from netspec.analysis.learning_rate.courses import read_length
 from netspec.analysis.learning_rate.faults import rate_faults
 from netspec.analysis.lint.run import lint
 from netspec.analysis.players import Part, parts
+from netspec.analysis.rates import with_rates
 from netspec.analysis.recipes import recipe_faults
 from netspec.analysis.sizes.feasible import feasible
 from netspec.analysis.sizes.legal import with_letters
@@ -219,10 +220,11 @@ def training_graph(
     graph = with_heads(resolved, typed.graph, typed.types, heads_of(resolved, trained), state, diagnostics)
     if diagnostics.failed:
         return None
-    return typed_or_told(
-        learning(graph, frozenset(node.name for node, weights in typed.weights.items() if weights)),
-        diagnostics,
-    )
+    weighted = frozenset(node.name for node, weights in typed.weights.items() if weights)
+    made = typed_or_told(learning(graph, weighted), diagnostics)
+    if made is None or phase != "train":
+        return made
+    return with_rates(resolved, made, diagnostics)
 
 
 def typed_or_told(graph: Graph, diagnostics: Diagnostics) -> TypedGraph | None:

@@ -27,7 +27,8 @@ def still(typed: TypedGraph, section: Span | None = None) -> Diagnostic | None:
         if (span := node.places["param"]) is not None
     ]
     others = tuple(Label(span, "and here") for span in places[1:SHOWN])
-    fact = (
-        f"lr_mult is 0 for all of its {len(learnable)} weights and biases: the training would change nothing"
-    )
+    why = "lr_mult is 0 for all"
+    if typed.settings:
+        why = "train.freeze, or a factor of 0, holds all"
+    fact = f"{why} of its {len(learnable)} weights and biases: the training would change nothing"
     return Diagnostic("NS671", fact, places[0] if places else section, others=others)

@@ -196,6 +196,7 @@ CODES: dict[str, Code] = {
     "NS417": Code("means of pixels from 0 to 1", "warning"),
     "NS418": Code("data are not there", "warning"),
     "NS600": Code("no tests to go by"),
+    "NS601": Code("a pattern that stands for nothing"),
     # 6: data
     "NS630": Code("sound cannot be read"),
     "NS631": Code("sounds of another rate or form"),

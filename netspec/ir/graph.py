@@ -223,7 +223,8 @@ class TypedGraph:
     """A graph in which every value has a type and every weight a shape.
 
     shared: leads from a weight (node, index) to the one that owns its tensor; facts: what must hold
-    of the symbols, and for which node.
+    of the symbols, and for which node. settings: those of weights in this training, in place of
+    their layers'; held: layers that behave as in a test while the others learn.
     """
 
     graph: Graph
@@ -231,6 +232,8 @@ class TypedGraph:
     weights: Mapping[Node, tuple[Weight, ...]]
     shared: Mapping[tuple[Node, int], tuple[Node, int]] = fresh(default_factory=dict)
     facts: tuple[tuple[Node, Fact], ...] = ()
+    settings: Mapping[tuple[Node, int], ParamSpec] = fresh(default_factory=dict)
+    held: frozenset[Node] = frozenset()
 
     def bottoms(self, node: Node) -> tuple[TensorType, ...]:
         """Types of what a node reads, as its layer reads them."""
@@ -249,7 +252,9 @@ class TypedGraph:
         for node in self.graph.nodes:
             for index, weight in enumerate(self.weights[node]):
                 owner, at = self.shared.get((node, index), (node, index))
-                if index < len(node.params):
+                if (node, index) in self.settings:
+                    settings = self.settings[node, index]
+                elif index < len(node.params):
                     settings = node.params[index]
                 else:
                     settings = ParamSpec()

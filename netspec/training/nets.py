@@ -19,7 +19,7 @@ from netspec.training.divergence import all_finite
 from netspec.training.optim.solver import ParameterSpec
 from netspec.training.run.weights import Facts, read_tensors
 
-__all__ = ["Twins", "fill", "join_nets", "start_from", "tensors_of", "twins"]
+__all__ = ["Twins", "fill", "hold", "join_nets", "start_from", "tensors_of", "twins"]
 
 Aliases = Mapping[tuple[str, int], str]
 """Name of a tensor by layer and number of the weight in it: where a net lacks a tensor's owner, the
@@ -69,6 +69,16 @@ def join_nets(
         elif twin is None:
             alone.append((ref, tensor))
     return alone
+
+
+def hold(net: Any, typed: TypedGraph) -> None:
+    """Let the layers that a training holds behave as in a test: they use the statistics that they
+    have, and leave them.
+    """
+    paths = {net.layers[node.name][0]: False for node in typed.held if node.name in net.layers}
+    if paths:
+        net.modes = {**net.modes, **paths}
+        net.train(net.training)
 
 
 def rate(ref: WeightRef) -> float:

@@ -39,7 +39,7 @@ from netspec.training.device import find_device
 from netspec.training.job import Job, Player, TrainingResult
 from netspec.training.look_through import Looked, find_cache, look_through
 from netspec.training.loop import prepare, train
-from netspec.training.nets import Twins, join_nets, start_from, twins
+from netspec.training.nets import Twins, hold, join_nets, start_from, twins
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.folder import again, is_run, program_of, read_record, record_of, telling, write_run
 
@@ -107,6 +107,8 @@ def train_program(
     found = (*made.looked.findings, *data_findings(made.feeds, program.training_graph("train")))
     unheard = tell(found, progress)
     foretold(program, made.job, progress)
+    if section_of(program).freeze and weights is None and not resume and progress is not None:
+        progress.say("frozen layers keep what their fillers give: --weights FILE starts from trained ones")
     if made.left_out and progress is not None:
         progress.say(f"{weights} lacks {list_briefly(made.left_out, SHOWN)}: filled as the spec says")
     if progress is not None and not resume:
@@ -201,6 +203,8 @@ def session(
         class_weights = balance(graphs, arguments(nets.train), job.train_batches)  # type: ignore[arg-type]
     for net in (nets.train, nets.test, *(player.net for player in job.players)):
         set_class_weights(net, class_weights)
+    for net in (nets.train, *(player.net for player in job.players)):
+        hold(net, graphs[0])
     job = replace(job, skipped=looked.skipped, stop=section.stop, average=section.average)
     return Session(program, job, feeds, seed, looked, tuple(left_out), class_weights)
 
@@ -291,6 +295,7 @@ def hash_of(typed: TypedGraph, players: tuple[Player, ...] = ()) -> str:
             f"{node.name} {node.layer!r} {[number[v] for v in node.bottoms]} {names} {node.params}"
             f" {node.loss_weights}"
         )
+    lines += [f"{node.name} {index} {said}" for (node, index), said in typed.settings.items()]
     lines += [f"{player.name} {sorted(player.weights)}" for player in players]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 

@@ -4,7 +4,16 @@ from typing import Literal
 
 from netspec.record import Record, param
 
-__all__ = ["AverageSection", "StopSection"]
+__all__ = ["AverageSection", "RateSection", "StopSection"]
+
+
+class RateSection(Record):
+    """`train.rates`, by pattern: factors of a layer's rate and decay, as in Caffe's `param` of a
+    layer, on top of these.
+    """
+
+    lr_mult: float = param(default=1.0, ge=0, doc="factor of the learning rate; 0: not trained")
+    decay_mult: float = param(default=1.0, ge=0, doc="factor of weight_decay")
 
 
 class AverageSection(Record):

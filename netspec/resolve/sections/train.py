@@ -5,7 +5,7 @@ augment. Knows no torch and no numpy.
 from typing import Any, Literal
 
 from netspec.record import Record, param
-from netspec.resolve.sections.recipes import AverageSection, StopSection
+from netspec.resolve.sections.recipes import AverageSection, RateSection, StopSection
 from netspec.resolve.sections.solver import PlayerSolver, SolverParameter
 
 __all__ = [
@@ -317,6 +317,13 @@ class TrainSection(Record):
     )
     stop: StopSection | None = param(
         default=None, doc="after how many tests without a better value the training ends early"
+    )
+    freeze: tuple[str, ...] = param(
+        default=(),
+        doc="layers that do not learn, by patterns of their names; batch normalisation as in a test",
+    )
+    rates: dict[str, RateSection] = param(
+        default={}, doc="factors of rate and decay for layers, blocks or weights, by patterns of their names"
     )
     label_smoothing: float = param(
         default=0.0,
