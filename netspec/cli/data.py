@@ -11,6 +11,7 @@ from netspec.cli.options import spec_options
 
 if TYPE_CHECKING:
     from netspec.data.source import Array, Source
+    from netspec.diagnostics import Diagnostic
     from netspec.read_options import Reading
 
 __all__ = ["command", "showing"]
@@ -44,8 +45,8 @@ def command(
     reading: "Reading",
     **sheet: Any,
 ) -> int:
-    """Look at all samples that SPEC trains on and tests with, or at a FOLDER of pictures: what there
-    is of each class, of which size and kind, what cannot be read, what stands there twice.
+    """Look at all samples that SPEC trains on and tests with, or at a FOLDER of pictures or sounds: what
+    there is of each class, of which size and kind, what cannot be read, what stands there twice.
 
     Of pictures the headers and ends are read, with --decode all of them. --augmented -o FILE.png
     draws what the net sees of SPEC's data instead.
@@ -61,7 +62,7 @@ def command(
     parts, known = open_parts(place, reading)
     with showing(sum(map(len, parts.values()))) as tick:
         found = take_inventory(parts, decode, known, tick)
-    said = judge(found)
+    said = [*judge(found), *remarks_of(parts)]
     if html is not None:
         from netspec.data.inventory.page import write_page
 
@@ -76,6 +77,15 @@ def command(
         click.echo("\n".join(lines(found)))
     report(said)
     return int(any(each.severity == "error" for each in said))
+
+
+def remarks_of(parts: "Mapping[str, Source]") -> "Iterator[Diagnostic]":
+    """What was noticed while samples were looked at, but of pictures, whose files were."""
+    from netspec.data.inventory.take import folder_behind
+
+    for source in parts.values():
+        if folder_behind(source) is None:
+            yield from source.remarks()
 
 
 def open_parts(place: str, reading: "Reading") -> "tuple[Mapping[str, Source], Mapping[str, Any]]":

@@ -22,8 +22,8 @@ EDITOR = "# yaml-language-server:"
 )
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def command(images: str | None, start: str | None, output: str | None, force: bool) -> None:
-    """Start a spec of your own: from IMAGES, a folder with a folder per class, or as a copy of one
-    of the zoo.
+    """Start a spec of your own: from IMAGES, a folder with a folder per class (or of WAV files), or as
+    a copy of one of the zoo.
 
     From images: a small net that fits their sizes and colours, how they are read, and how it is
     trained; the class names go to a file beside it. From the zoo: the text, comments and all; the
@@ -42,18 +42,26 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
     it, else beside them.
     """
     import os
+    from functools import partial
 
     from netspec.allowed_paths import reachable
     from netspec.cli import report
     from netspec.cli.data import showing
+    from netspec.data.sources.audio import holds_sounds
     from netspec.data.survey import survey
     from netspec.diagnostics.model import fail
     from netspec.file_writing import write_text
+    from netspec.training.first_sound_spec import sound_spec_text, survey_sounds
     from netspec.training.first_spec import spec_text, trained_on
 
     if output == "-":
         raise click.UsageError("a spec for images has a file of labels beside it: name a file with -o")
-    found = survey(folder, showing)
+    if holds_sounds(folder):
+        heard = survey_sounds(folder)
+        counted, word, text = heard.counted, "sounds", partial(sound_spec_text, heard)
+    else:
+        counted = survey(folder, showing)
+        word, text = "images", partial(spec_text, counted)
     full = Path(os.path.abspath(folder))
     if reachable(str(full), str(Path.cwd())) and full != Path.cwd():
         home = Path()
@@ -67,16 +75,16 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
     labels = target.with_suffix(".labels.txt")
     for path in (target, labels):
         refuse_overwriting(path, force)
-    write_text(labels, "".join(f"{name}\n" for name in found.classes))
-    write_text(target, spec_text(found, full.name, os.path.relpath(full, place), labels.name))
+    write_text(labels, "".join(f"{name}\n" for name in counted.classes))
+    write_text(target, text(full.name, os.path.relpath(full, place), labels.name))
     click.echo(
-        f"wrote {target} and {labels}: {len(found.classes)} classes, {trained_on(found):,} images to train on"
+        f"wrote {target} and {labels}: {len(counted.classes)} classes, {trained_on(counted):,} {word} to train on"
     )
-    if found.copies:
-        copies = "1 image is a copy" if found.copies == 1 else f"{found.copies:,} images are copies"
+    if counted.copies:
+        copies = "1 image is a copy" if counted.copies == 1 else f"{counted.copies:,} images are copies"
         click.echo(f"{copies} of another: netspec data {folder} --json lists them")
     click.echo(f"next: netspec train {target}")
-    report(list(found.findings))
+    report(list(counted.findings))
 
 
 def refuse_overwriting(path: Path, force: bool) -> None:

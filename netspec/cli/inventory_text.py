@@ -68,6 +68,7 @@ def field_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
             ends = ("" if end is None else f"{end:.6g}" for end in (field.low, field.high))
             rows.append((name, part.name, shape, field.dtype, *ends, f"{field.missing_count or ''}"))
     yield table(heads, rows, right=(4, 5, 6))
+    yield from sound_lines(parts)
     for part in parts:
         if part.looked < part.samples:
             yield f"{part.looked:,} of the {part.samples:,} samples of {part.name} were looked at; --decode looks at all"
@@ -86,6 +87,22 @@ def box_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
     yield f"           at most {crowded:,} in a picture, none in {without:,} pictures"
     if difficult := sum(each.difficult for each in boxes):
         yield f"           {difficult:,} are marked difficult (of COCO: a crowd)"
+
+
+def sound_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
+    """The rate of sounds and their lengths, where these differ."""
+    for rate in dict.fromkeys(part.facts["rate"] for part in parts if "rate" in part.facts):
+        yield f"rate       {rate:,} Hz"
+    lengths: Counter[int] = Counter()
+    for part in parts:
+        for field in part.fields.values():
+            lengths.update(field.lengths)
+    if not lengths:
+        return
+    first = ", ".join(f"{length:,} ({n:,})" for length, n in lengths.most_common(2))
+    others = "1 other" if len(lengths) == 3 else f"{len(lengths) - 2:,} others"
+    more = f" and {others}" if len(lengths) > 2 else ""
+    yield f"lengths    {first}{more}, from {min(lengths):,} to {max(lengths):,} samples"
 
 
 def tell(counts: "Counter[str]") -> str:

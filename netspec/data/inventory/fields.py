@@ -2,7 +2,7 @@
 one value. In: a source; out: FieldFacts by name.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ CHUNK = 256
 class FieldFacts(NamedTuple):
     """shape and type of a sample; low, high: of all finite values; missing: samples with NaN or
     infinity; plain: samples with one value throughout (only fields with axes). Both by number.
+    lengths: of the last axis where samples differ in it, and how many have each.
     """
 
     shape: tuple[int | None, ...]
@@ -31,6 +32,7 @@ class FieldFacts(NamedTuple):
     plain: tuple[int, ...] = ()
     missing_count: int = 0
     plain_count: int = 0
+    lengths: Mapping[int, int] = {}
 
     def join(self, numbers: Array, values: Array) -> "FieldFacts":
         """With some more samples, (n, ...), whose numbers are given."""
@@ -42,7 +44,11 @@ class FieldFacts(NamedTuple):
         missing = numbers[~finite.all(1)].tolist()
         same = (rows == rows[:, :1]).all(1) if rows.shape[1] > 1 else np.zeros(len(rows), bool)
         plain = numbers[same].tolist()
+        lengths = dict(self.lengths)
+        if self.shape[-1:] == (None,):
+            lengths[values.shape[-1]] = lengths.get(values.shape[-1], 0) + len(values)
         return self._replace(
+            lengths=lengths,
             low=least(self.low, seen, np.min),
             high=least(self.high, seen, np.max),
             missing=(*self.missing, *missing)[:TOLD],

@@ -48,8 +48,8 @@ class Part(NamedTuple):
     """One part of the data. counts: samples of each label, in the order of the classes where there
     are any; boxes of each, where samples hold several. looked: samples whose values were looked at.
 
-    pictures: of every sample, by its path; empty where samples are no files. masks: of the files that
-    belong to them.
+    pictures: of every sample, by its path; empty where samples are no pictures. masks: of the files
+    that belong to them. facts: as of the source.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Part(NamedTuple):
     pictures: Mapping[str, Picture]
     masks: Mapping[str, Picture] = MappingProxyType({})
     boxes: Boxes | None = None
+    facts: Mapping[str, object] = MappingProxyType({})
 
     @property
     def files(self) -> dict[str, Picture]:
@@ -108,7 +109,9 @@ def take_inventory(
     made = []
     for name, source in parts.items():
         labels, classes = source.labels(), source.classes or ()
-        part = Part(name, source.name, len(source), classes, count(labels, classes), {}, 0, {})
+        part = Part(
+            name, source.name, len(source), classes, count(labels, classes), {}, 0, {}, facts=source.facts
+        )
         boxed = boxes_behind(source)
         if boxed is not None:
             counts, boxes = count_boxes(*boxed)

@@ -14,7 +14,7 @@ from netspec.data.inventory.take import list_some
 from netspec.data.paths import reading_error
 from netspec.data.place import Place
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels
-from netspec.data.sources.image_folder import Kind, files_by_class, length_of, top_of
+from netspec.data.sources.image_folder import PICTURES, Kind, files_below, files_by_class, length_of, top_of
 from netspec.data.splits import fifths_within
 from netspec.data.wav import Wave, WaveError, read_frames, read_wave
 from netspec.diagnostics import Diagnostic, SpecError, fail
@@ -28,10 +28,12 @@ __all__ = [
     "AudioFolder",
     "Form",
     "form_of",
+    "holds_sounds",
     "load_sound",
     "of_files",
     "open_audio",
     "read_headers",
+    "refuse_damaged",
     "sound_of",
 ]
 
@@ -64,6 +66,13 @@ class Form(NamedTuple):
         if self.rate in (None, wave.rate):
             return wave.frames
         return -(-wave.frames * (self.rate or 1) // wave.rate)
+
+
+def holds_sounds(folder: Path) -> bool:
+    """Whether a folder holds WAV files somewhere, and no picture."""
+    roots = [folder.absolute()]
+    kinds = [next(files_below(folder.absolute(), roots, kind), None) for kind in (SOUNDS, PICTURES)]
+    return kinds[0] is not None and kinds[1] is None
 
 
 def form_of(section: DataSection, shape: Shape | None, facts: Mapping[str, Any]) -> Form:
@@ -108,6 +117,7 @@ class AudioFolder(Source):
         self.silent: dict[str, None] = {}
         self.clipped: dict[str, None] = {}
         self.said: tuple[Diagnostic, ...] = ()
+        self.told: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.files)
@@ -172,9 +182,10 @@ class AudioFolder(Source):
                 "its loudest parts were cut off at the end of the range when it was recorded",
             ),
         )
-        found = list(self.said)
+        found, self.said = list(self.said), ()
         for names, fact, note in kinds:
-            short = sorted(name.removeprefix(f"{self.name}/") for name in names)
+            short = sorted(name.removeprefix(f"{self.name}/") for name in names if name not in self.told)
+            self.told |= {*names}
             if short:
                 fact = f"{fact} in {list_briefly(short, SHOWN)}"
                 found.append(Diagnostic("NS668", fact, path=self.name, notes=(note,)))
@@ -281,8 +292,7 @@ def of_files(
     waves, bad = read_headers(files, roots)
     kept = [i for i, wave in enumerate(waves) if wave is not None]
     fact = f"{len(bad):,} of {len(files):,} sounds"
-    if bad and not skipping:
-        raise fail("NS630", fact, path=name, notes=list_some(bad))
+    refuse_damaged(name, len(files), [] if skipping else bad)
     if not kept:
         raise fail("NS650", f"none of {len(files):,} files can be read", path=name)
     read = [wave for wave in waves if wave is not None]
@@ -293,6 +303,12 @@ def of_files(
         fact += ", `on_error: skip` leaves them out"
         source.said = (Diagnostic("NS691", fact, path=name, notes=list_some(bad)),)
     return source, kept
+
+
+def refuse_damaged(name: str, total: int, bad: Sequence[str]) -> None:
+    """Raises SpecError NS630 for all files that cannot be read."""
+    if bad:
+        raise fail("NS630", f"{len(bad):,} of {total:,} sounds", path=name, notes=list_some(bad))
 
 
 def agree(name: str, files: Sequence[Path], waves: Sequence[Wave], form: Form) -> Form:
