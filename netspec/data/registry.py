@@ -24,6 +24,7 @@ from netspec.data.sources.sequences import open_sequences
 from netspec.data.sources.table import open_table, table_roles
 from netspec.data.sources.text import open_text
 from netspec.data.sources.voc import open_voc, voc_roles
+from netspec.data.sources.webdataset import open_webdataset
 from netspec.data.splits import draw_part
 from netspec.diagnostics import fail
 from netspec.diagnostics.suggest import nearest
@@ -82,6 +83,7 @@ SOURCES: dict[str, Opener] = {
         section, split, place.root, place.classes, place.allow_outside
     ),
     "audio": open_audio,
+    "webdataset": open_webdataset,
 }
 OWN_PARTS: dict[str, Callable[[DataSection, Place], tuple[str, ...]]] = {
     **dict.fromkeys(IN_PARTS, lambda section, place: ("train", "test")),

@@ -195,6 +195,7 @@ CODES: dict[str, Code] = {
     "NS416": Code("channels last", "warning"),
     "NS417": Code("means of pixels from 0 to 1", "warning"),
     "NS418": Code("data are not there", "warning"),
+    # 6: training and data
     "NS600": Code("no tests to go by"),
     "NS601": Code("a pattern that stands for nothing"),
     # 6: data
@@ -205,6 +206,9 @@ CODES: dict[str, Code] = {
     "NS622": Code("annotations and pictures do not belong together"),
     "NS623": Code("boxes that were changed, pictures without any", "warning"),
     "NS624": Code("more classes in the data than the net tells apart"),
+    "NS630": Code("sound cannot be read"),
+    "NS631": Code("sounds of another rate or form"),
+    "NS632": Code("shard that cannot be read"),
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),
     "NS642": Code("path outside the spec's folder"),

@@ -25,6 +25,7 @@ from netspec.diagnostics.codes import CODES
 from netspec.diagnostics.model import SpecError
 from tests.data.boxed_files import DETECTOR, Boxed, write_coco, write_voc
 from tests.data.sounds import write_classes, write_wav
+from tests.data.test_webdataset import picture, write_shard
 
 pytestmark = [pytest.mark.torch, pytest.mark.onnx]
 
@@ -130,6 +131,13 @@ def sounds(folder: Path, damaged: bool) -> None:
     write_wav(folder / "words/yes/17.wav", np.zeros(50), 44100)
     if damaged:
         (folder / "words/yes/17.wav").write_bytes(b"")
+
+
+def cut_shard(folder: Path) -> None:
+    for n in range(2):
+        members = {f"{n}.png": picture(n), f"{n}.cls": b"0"}
+        path = write_shard(folder / "shards" / f"{n}.tar", members)
+    path.write_bytes(path.read_bytes()[:700])
 
 
 def copied_photo(folder: Path) -> None:
@@ -375,6 +383,7 @@ GIVEN: dict[str, Callable[[Path], None]] = {
     "NS648": huge_photo,
     "NS630": partial(sounds, damaged=True),
     "NS631": partial(sounds, damaged=False),
+    "NS632": cut_shard,
     "NS649": empty_class,
     "NS650": lambda f: (f / "header-only.csv").write_text("a,b,c,label\n", encoding="utf-8") and None,
     "NS651": labels_from_one,

@@ -1,13 +1,18 @@
 """Sound files of each kind of data, made small: what the sweep damages. Out: a spec that reads them, and the files."""
 
+import io
 import random
 import shutil
 import struct
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
+
+from tests.data.sounds import write_wav
 
 __all__ = ["DATA", "Sound"]
 
@@ -102,6 +107,32 @@ def mean(chance: random.Random, folder: Path, ending: str) -> Sound:
     return Sound(net(words, "[N, 3, 7, 6]"), [folder / f"mean.{ending}"])
 
 
+def wav(chance: random.Random, folder: Path) -> Sound:
+    files = []
+    for kind in "abc":
+        for i in range(2):
+            files.append(folder / "sounds" / kind / f"{i}.wav")
+            write_wav(files[-1], np.linspace(-0.5, 0.5, 40 + i), 8000)
+    return Sound(net("source: audio, path: sounds", "[N, 1, 40]"), files)
+
+
+def shards(chance: random.Random, folder: Path) -> Sound:
+    made = io.BytesIO()
+    Image.frombytes("L", (2, 2), chance.randbytes(4)).save(made, "PNG")
+    files = []
+    for n in range(2):
+        files.append(folder / "shards" / f"{n}.tar")
+        files[-1].parent.mkdir(exist_ok=True)
+        with tarfile.open(files[-1], "w", format=chance.choice((1, 2))) as shard:
+            for i in range(6):
+                name = f"{n}{i}" * chance.choice((1, 80))
+                for end, data in ((".png", made.getvalue()), (".cls", str(i % 3).encode())):
+                    info = tarfile.TarInfo(name + end)
+                    info.size = len(data)
+                    shard.addfile(info, io.BytesIO(data))
+    return Sound(net("source: webdataset, path: shards"), files)
+
+
 def of(
     make: Callable[[random.Random, Path, str], Sound], ending: str
 ) -> Callable[[random.Random, Path], Sound]:
@@ -117,6 +148,8 @@ DATA: dict[str, Callable[[random.Random, Path], Sound]] = {
         f"pictures {ending}": of(pictures, ending)
         for ending in ("png", "jpg", "bmp", "gif", "tif", "webp", "ppm")
     },
+    "wav": wav,
+    "shards": shards,
     "text": text,
     "lmdb": lmdb,
     "cifar": cifar,

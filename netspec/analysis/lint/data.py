@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from netspec.allowed_paths import reachable
 from netspec.analysis.lint.view import Found, View
+from netspec.data.braces import expand_names
 from netspec.diagnostics.model import Diagnostic
 from netspec.syntax.located import Located
 from netspec.syntax.paths import zoo_folder
@@ -25,9 +26,8 @@ def absent(view: View) -> Iterator[Found]:
     spec, told = view.resolved.spec, set[str]()
     homes = homes_of(spec)
     for item in paths(spec.section("train")) if homes else ():
-        places = [
-            os.path.join(home, item.text) for home in homes if reachable(os.path.join(home, item.text), home)
-        ]
+        first = next(expand_names(item.text), item.text)
+        places = [os.path.join(home, first) for home in homes if reachable(os.path.join(home, first), home)]
         if places and item.text not in told and not any(map(os.path.exists, places)):
             told.add(item.text)
             yield Found(

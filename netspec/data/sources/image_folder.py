@@ -98,14 +98,8 @@ class ImageFolder(Source):
         self.decoded = self.named = True
         self.contract = contract
         self.color = contract.color or "rgb"
-        exact = (
-            contract.resize
-            if isinstance(contract.resize, tuple) and len(contract.resize) == 2
-            else (None, None)
-        )
-        shape = (1 if self.color == "gray" else 3, *exact)
         self.fields = {
-            "image": Field(shape, np.dtype(np.uint8)),
+            "image": picture_field(contract),
             "label": Field(self.marks.shape[1:], self.marks.dtype),
         }
         self.kept: list[Array | None] = [None] * len(files)
@@ -171,6 +165,14 @@ class ImageFolder(Source):
         if kept is None:
             kept = self.files_of(index)[0].read()
         return kept
+
+
+def picture_field(contract: ImageContract) -> Field:
+    """What decoded pictures are: (C, h, w) uint8, the size None where the contract does not fix one."""
+    exact: tuple[int | None, ...] = (None, None)
+    if isinstance(contract.resize, tuple) and len(contract.resize) == 2:
+        exact = contract.resize
+    return Field((1 if contract.color == "gray" else 3, *exact), np.dtype(np.uint8))
 
 
 def open_images(

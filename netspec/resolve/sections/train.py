@@ -57,6 +57,7 @@ SOURCES = (
     "table",
     "text",
     "audio",
+    "webdataset",
 )
 """Names of data sources; beside them there is python:module:Class."""
 
@@ -74,11 +75,16 @@ class DataSection(Record):
     source: str = param(
         doc=(
             "digits, mnist, cifar10, idx, images (a folder per class), table (of pictures), coco and voc (pictures"
-            " with boxes), csv, npz, hdf5, lmdb, text, sequences (FASTA), audio (WAV, a folder per class), or python:module:Class"
+            " with boxes), csv, npz, hdf5, lmdb, text, sequences (FASTA), audio (WAV, a folder per class),"
+            " webdataset (tar), or python:module:Class"
         )
     )
     path: str | None = param(
-        default=None, doc="file or folder, inside the spec's folder or the one that NETSPEC_DATA names"
+        default=None,
+        doc=(
+            "file or folder, inside the spec's folder or the one that NETSPEC_DATA names; webdataset:"
+            " shards/{0000..0009}.tar counts"
+        ),
     )
     batch_size: int = param(default=64, ge=1, doc="samples in a batch")
     split: Literal["train", "val", "test", "all"] | None = param(
@@ -142,7 +148,7 @@ class DataSection(Record):
         default=None,
         doc=(
             "name of the label's field; csv: by default the column `label`, else the last one; sequences: the"
-            " word before the = in a header"
+            " word before the = in a header; webdataset: the word of a sample's .json, by default label"
         ),
     )
     alphabet: str = param(

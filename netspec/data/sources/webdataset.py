@@ -1,0 +1,225 @@
+"""Shards of pictures and labels (webdataset): tar files larger than memory together. In: paths; out: a
+Source that reads each sample where it lies.
+"""
+
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO
+
+import numpy as np
+
+from netspec.data.braces import MOST, count_names, expand_names
+from netspec.data.decode import decode
+from netspec.data.inventory.take import list_some
+from netspec.data.paths import exists, reading_error, resolve_path, roots_of
+from netspec.data.place import Place
+from netspec.data.remarks import Remarks
+from netspec.data.shards import ShardIndex, index_shard, name_at
+from netspec.data.source import Array, Field, Rows, Source
+from netspec.data.sources.csv import is_number
+from netspec.data.sources.image_folder import DECODERS, picture_field
+from netspec.data.splits import fifths_within
+from netspec.diagnostics import Diagnostic, fail
+from netspec.diagnostics.words import list_briefly
+from netspec.file_reading import open_in
+from netspec.resolve.sections.image import ImageContract
+from netspec.resolve.sections.train import DataSection
+
+__all__ = ["Shards", "open_webdataset"]
+
+OPEN = 64
+"""Shards that are held open: a process may have 1,024 files."""
+SHOWN = 6
+KEPT = 4096
+
+
+class Shards(Source):
+    """Field image as of a folder of pictures, label: a class, or a number. 44 bytes of memory a sample.
+
+    Samples are read where they lie, in any order: epochs are shuffled whole, as those of files.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        files: Sequence[Path],
+        indices: Sequence[ShardIndex],
+        labels: Array,
+        contract: ImageContract,
+        roots: Sequence[Path],
+    ) -> None:
+        self.name, self.files, self.roots, self.contract = name, files, roots, contract
+        self.shards = np.repeat(np.arange(len(files), dtype=np.int32), [len(each.heads) for each in indices])
+        self.heads, self.begins, self.sizes = (
+            np.concatenate([each[column] for each in indices]) for column in range(3)
+        )
+        self.marks, self.label = labels, "label"
+        self.fields = {"image": picture_field(contract), "label": Field((), labels.dtype)}
+        self.color = contract.color or "rgb"
+        self.decoded = self.named = True
+        self.held: OrderedDict[int, BinaryIO] = OrderedDict()
+        self.lock = Lock()
+        self.pool: ThreadPoolExecutor | None = None
+        self.noticed = Remarks()
+        self.said: tuple[Diagnostic, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.heads)
+
+    def labels(self) -> Array | None:
+        return self.marks
+
+    def remarks(self) -> tuple[Diagnostic, ...]:
+        said, self.said = self.said, ()
+        return (*said, *self.noticed.tell(self.name))
+
+    def where(self, index: int) -> str:
+        with self.lock:
+            shard = int(self.shards[index])
+            return f"{self.files[shard]}, {name_at(self.file(shard), int(self.heads[index]))}"
+
+    def signatures(self) -> list[str]:
+        heads, sizes = self.heads.tolist(), self.sizes.tolist()
+        names = [self.files[shard].name for shard in self.shards.tolist()]
+        return [f"{name} {head} {size}" for name, head, size in zip(names, heads, sizes, strict=True)]
+
+    def batch(self, indices: Array) -> Rows:
+        if self.pool is None:
+            self.pool = ThreadPoolExecutor(DECODERS, "decode")
+        with self.lock:
+            data = [self.read(i) for i in indices.tolist()]
+        images = list(self.pool.map(self.decode, indices.tolist(), data))
+        ragged = len({image.shape for image in images}) > 1 or None in self.fields["image"].shape
+        return {"image": images if ragged else np.stack(images), "label": self.marks[indices]}
+
+    def decode(self, index: int, data: bytes) -> Array:
+        try:
+            return decode(data, self.contract, f"sample {index}", self.noticed)
+        except Exception as error:
+            if hasattr(error, "diagnostics"):  # told by its name, which costs a look into the shard
+                found = error.diagnostics[0]
+                raise fail(found.code, found.fact, path=self.where(index), notes=found.notes) from error
+            raise
+
+    def read(self, index: int) -> bytes:
+        """The bytes of a sample's picture."""
+        shard = int(self.shards[index])
+        try:
+            file = self.file(shard)
+            return os.pread(file.fileno(), int(self.sizes[index]), int(self.begins[index]))
+        except OSError as error:
+            raise reading_error(self.files[shard], error) from error
+
+    def file(self, shard: int) -> BinaryIO:
+        """An open shard; of those that are held the one that was asked for longest ago gives way."""
+        if shard not in self.held:
+            self.held[shard] = open_in(self.files[shard], self.roots)
+            if len(self.held) > OPEN:
+                self.held.popitem(last=False)[1].close()
+        self.held.move_to_end(shard)
+        return self.held[shard]
+
+
+def open_webdataset(section: DataSection, split: str | None, place: Place) -> Source:
+    """The samples of the shards that `path` names: a folder, one .tar, or names that count up,
+    `shards/{0000..0009}.tar`.
+
+    Labels are whole numbers, numbers, or names of classes, numbered in sorted order. Raises SpecError
+    NS641, NS643 (shards that are not there, all of them), NS632 (what cannot be read, all of it;
+    `on_error: skip` leaves it out), NS650, NS663.
+    """
+    if section.path is None:
+        raise fail("NS641", "source webdataset needs `path:`, shards like shards/{0000..0009}.tar")
+    files, roots = find_shards(section.path, place)
+    indices = [index_file(file, tuple(roots), section.label) for file in files]
+    bad = [f"{file}, {fault}" for file, each in zip(files, indices, strict=True) for fault in each.faults]
+    total = sum(len(each.heads) for each in indices)
+    fact = f"{len(bad):,} faults beside {total:,} samples in {len(files):,} shards"
+    if bad and section.on_error != "skip":
+        raise fail("NS632", fact, path=section.path, notes=list_some(bad))
+    if not total:
+        raise fail("NS650", "holds no samples that can be read", path=section.path)
+    labels, names = number_labels(indices, place.classes, section.path)
+    source = Shards(section.path, files, indices, labels, place.file_contract, roots)
+    source.classes = names
+    if bad:
+        notes = list_some(bad)
+        source.said = (Diagnostic("NS691", f"{fact}, `on_error: skip` leaves them out", path=section.path, notes=notes),)  # fmt: skip
+    return fifths_within(source, split)
+
+
+def find_shards(path: str, place: Place) -> tuple[list[Path], list[Path]]:
+    """The shards that a path names, in order, and the folders that they may lie in. Raises SpecError
+    NS641, NS642, NS643.
+    """
+    if count_names(path) > MOST:
+        raise fail("NS641", f"{path} names {count_names(path):,} shards, more than {MOST:,}")
+    found = [resolve_path(name, place.root, place.allow_outside) for name in expand_names(path)]
+    if len(found) == 1 and found[0].is_dir():
+        top = found[0]
+        try:
+            found = sorted(each for each in top.iterdir() if each.suffix.lower() == ".tar")
+        except OSError as error:
+            raise reading_error(top, error) from error
+        if not found:
+            raise fail("NS643", "no file *.tar in it", path=str(top))
+    lost = [each.name for each in found if not exists(each)]
+    if lost or not found:
+        fact = f"{len(lost):,} of {len(found):,} shards are not there: {list_briefly(lost, SHOWN)}"
+        raise fail("NS643", fact, path=path)
+    return found, roots_of(place.root, found[0].parent, place.allow_outside)
+
+
+def index_file(path: Path, roots: tuple[Path, ...], label: str | None) -> ShardIndex:
+    """The index of a shard, which training, test and validation share. NS642, NS643."""
+    try:
+        with open_in(path, roots) as file:
+            found = os.fstat(file.fileno())
+            return index_once(path, roots, label, (found.st_size, found.st_mtime_ns))
+    except OSError as error:
+        raise reading_error(path, error) from error
+
+
+@lru_cache(maxsize=KEPT)
+def index_once(
+    path: Path, roots: tuple[Path, ...], label: str | None, version: tuple[int, int]
+) -> ShardIndex:
+    with open_in(path, roots) as file:
+        return index_shard(file, label)
+
+
+def number_labels(
+    indices: Sequence[ShardIndex], classes: Sequence[str] | None, path: str
+) -> tuple[Array, tuple[str, ...] | None]:
+    """The label of each sample: whole numbers and numbers as they are, words by their place in sorted
+    order. NS663: a class that training did not know.
+    """
+    words = sorted({word for each in indices for word in each.values})
+    if classes is None and all(is_number(word) and math.isfinite(float(word)) for word in words):
+        numbers = {word: float(word) for word in words}
+        whole = all(value == round(value) and abs(value) < 2**53 for value in numbers.values())
+        return look_up(indices, numbers, np.dtype(np.int64 if whole else np.float32)), None
+    names = tuple(words) if classes is None else tuple(classes)
+    unknown = [word for word in words if word not in names]
+    if unknown:
+        fact = f"class {unknown[0]!r} was not there in training, which knew {', '.join(names)}"
+        raise fail("NS663", fact, path=path)
+    return look_up(indices, {name: number for number, name in enumerate(names)}, np.dtype(np.int64)), names
+
+
+def look_up(
+    indices: Sequence[ShardIndex], numbers: "dict[str, float] | dict[str, int]", kind: np.dtype
+) -> Array:
+    """The number of each sample's word."""
+    parts = [
+        np.array([numbers[word] for word in each.values], kind)[each.codes]
+        for each in indices
+        if len(each.codes)
+    ]
+    return np.concatenate(parts)

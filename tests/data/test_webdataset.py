@@ -1,0 +1,194 @@
+"""Shards: which samples they hold, in what order they come, what is wrong with a shard, and what none of them may do."""
+
+import io
+import os
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from netspec.data.braces import count_names, expand_names
+from netspec.data.registry import Place, open_source
+from netspec.data.source import Source
+from netspec.data.sources.webdataset import OPEN
+from netspec.diagnostics import SpecError
+from netspec.resolve.sections.train import DataSection
+
+
+def picture(shade: int, ending: str = "png") -> bytes:
+    made = io.BytesIO()
+    pixels = np.full((4, 4, 3), shade, np.uint8)
+    pixels[0, 0] = 255 - shade
+    Image.fromarray(pixels).save(made, {"jpg": "JPEG"}.get(ending, ending))
+    return made.getvalue()
+
+
+def write_shard(path: Path, members: dict[str, bytes], kind: int = tarfile.USTAR_FORMAT) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w", format=kind) as shard:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            shard.addfile(info, io.BytesIO(data))
+    return path
+
+
+def write_shards(folder: Path, count: int = 3, each: int = 5, label: str = "cls") -> None:
+    for n in range(count):
+        members: dict[str, bytes] = {}
+        for i in range(n * each, (n + 1) * each):
+            members |= {f"{i:04d}.png": picture(10 * i % 256), f"{i:04d}.{label}": str(i % 2).encode()}
+        write_shard(folder / "shards" / f"{n:04d}.tar", members)
+
+
+def opened(
+    folder: Path, path: str = "shards/{0000..0002}.tar", split: str | None = "all", **words: Any
+) -> Source:
+    return open_source(DataSection(source="webdataset", path=path, **words), split, Place(folder))
+
+
+def refused(folder: Path, path: str = "shards", **words: Any) -> Any:
+    with pytest.raises(SpecError) as caught:
+        opened(folder, path, **words)
+    return caught.value.diagnostics[0]
+
+
+def test_names_count_with_the_zeros_of_the_first() -> None:
+    assert [*expand_names("a{08..10}/{0..1}.tar")] == [
+        f"a{n}/{m}.tar" for n in ("08", "09", "10") for m in (0, 1)
+    ]
+    assert [*expand_names("{a..b}.tar")] == ["{a..b}.tar"]
+    assert count_names("{0..99999}{0..99999}") == 10**10 and count_names("{5..1}") == 0
+
+
+@pytest.mark.parametrize("path", ["shards/{0000..0002}.tar", "shards"])
+def test_samples_come_in_any_order_with_their_own_labels(tmp_path: Path, path: str) -> None:
+    write_shards(tmp_path)
+    source = opened(tmp_path, path)
+    order = np.array([14, 0, 7, 7])
+    rows = source.batch(order)
+    assert [int(image[0, 3, 3]) for image in rows["image"]] == [10 * i for i in order]
+    assert rows["label"].tolist() == [i % 2 for i in order]  # type: ignore[union-attr]
+    assert source.where(7) == f"{tmp_path / 'shards/0001.tar'}, 0007.png"
+    assert len(opened(tmp_path, path, "test")) == 4 and len(opened(tmp_path, path, "train")) == 11
+
+
+def test_labels_are_numbers_words_or_in_json(tmp_path: Path) -> None:
+    def labels(members: dict[str, bytes], **words: Any) -> Any:
+        write_shard(tmp_path / "s.tar", {k: v for n, v in members.items() for k, v in ((f"{n}.jpg", picture(9, "jpg")), (n + ".cls", v))})  # fmt: skip
+        source = opened(tmp_path, "s.tar", **words)
+        return source.labels().tolist(), source.classes  # type: ignore[union-attr]
+
+    assert labels({"a": b"3\n", "b": b"1"}) == ([3, 1], None)
+    assert labels({"a": b"0.5", "b": b"1"}) == ([0.5, 1], None)
+    assert labels({"a": b"wolf", "b": b"dog"}) == ([1, 0], ("dog", "wolf"))
+    write_shard(tmp_path / "s.tar", {"a.png": picture(1), "a.json": b'{"label": 4, "kind": "x"}'})
+    assert opened(tmp_path, "s.tar").labels().tolist() == [4]  # type: ignore[union-attr]
+    assert opened(tmp_path, "s.tar", label="kind").classes == ("x",)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_long_names_are_names(tmp_path: Path, kind: int) -> None:
+    name = "a/" * 90 + "ü" * 40
+    write_shard(tmp_path / "s.tar", {f"{name}.png": picture(3), f"{name}.cls": b"1"}, kind)
+    source = opened(tmp_path, "s.tar")
+    assert source.where(0).endswith("ü.png") and len(source.batch(np.array([0]))["image"]) == 1
+
+
+def cut(folder: Path, keep: int) -> None:
+    path = folder / "shards/0001.tar"
+    path.write_bytes(path.read_bytes()[:keep])
+
+
+def write_link(folder: Path) -> None:
+    path = folder / "shards/0001.tar"
+    with tarfile.open(path, "a") as shard:
+        info = tarfile.TarInfo("evil.png")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        shard.addfile(info)
+
+
+def spoil(folder: Path, members: dict[str, bytes]) -> None:
+    write_shard(folder / "shards/0001.tar", members)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda f: cut(f, 1024 * 3 + 300), "0006"),
+        (lambda f: cut(f, 1024 * 4), "without the mark of its end: it was cut short"),
+        (lambda f: cut(f, 0), "empty file"),
+        (write_link, "evil.png: a link, a device"),
+        (lambda f: spoil(f, {"a.png": picture(1)}), "a: no label (.cls, .json, .txt), it has .png"),
+        (
+            lambda f: spoil(f, {"a.cls": b"1", "b.png": picture(1), "b.cls": b"1"}),
+            "a: no picture, it has .cls",
+        ),
+        (lambda f: spoil(f, {"a.png": b"", "a.cls": b"1"}), "a: its .png is empty"),
+        (lambda f: spoil(f, {"a.png": b"text", "a.cls": b"1"}), "a: its .png is no picture"),
+        (lambda f: spoil(f, {"a.png": picture(1), "a.cls": b""}), "a: its .cls is empty"),
+        (
+            lambda f: spoil(f, {"a.png": picture(1), "a.json": b'{"label": []}'}),
+            "no number and no text label",
+        ),
+        (lambda f: spoil(f, {"a.png": picture(1), "a.json": b"{"}), "a: its .json cannot be read"),
+        (lambda f: (f / "shards/0001.tar").write_bytes(b"\x1f\x8b" + bytes(600)), "packed by gzip"),
+        (
+            lambda f: (f / "shards/0001.tar").write_bytes(b"no tar at all" * 100),
+            "0001.tar, after its beginning",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_shard_and_may_be_left_out(
+    tmp_path: Path, damage: Any, said: str
+) -> None:
+    write_shards(tmp_path)
+    damage(tmp_path)
+    found = refused(tmp_path)
+    assert found.code == "NS632" and said in " ".join(found.notes) and "0001.tar" in found.notes[0], found
+    kept = opened(tmp_path, on_error="skip")
+    assert 10 <= len(kept) <= 15 and [each.code for each in kept.remarks()] == ["NS691"]
+    kept.batch(np.arange(len(kept)))
+
+
+def test_shards_that_are_not_there_are_named(tmp_path: Path) -> None:
+    write_shards(tmp_path)
+    found = refused(tmp_path, "shards/{0001..0004}.tar")
+    assert found.code == "NS643" and "2 of 4" in found.fact and "0003.tar, 0004.tar" in found.fact
+    assert refused(tmp_path, "shards/{0..999999}.tar").code == "NS641"
+    (tmp_path / "empty").mkdir()
+    assert refused(tmp_path, "empty").code == "NS643"
+
+
+def test_a_picture_that_does_not_decode_is_named_by_shard_and_member(tmp_path: Path) -> None:
+    write_shards(tmp_path)
+    spoil(tmp_path, {"x.png": picture(1)[:40], "x.cls": b"1"})
+    with pytest.raises(SpecError, match=r"0001\.tar, x\.png.*NS647"):
+        opened(tmp_path).batch(np.arange(11))
+
+
+def test_a_header_that_claims_gigabytes_costs_nothing(tmp_path: Path) -> None:
+    """A name of GNU's long form may have any length, and a header after it another."""
+    write_shards(tmp_path)
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 6 << 30
+    data = info.tobuf(tarfile.GNU_FORMAT)
+    path = tmp_path / "shards/0001.tar"
+    path.write_bytes(data)
+    os.truncate(path, 6 << 30)  # holes: nothing is written
+    assert "claims" in refused(tmp_path).notes[0]
+    info.size = 0
+    path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) * 20_000)
+    assert refused(tmp_path).code == "NS632", "a chain of long names is no stack overflow"
+
+
+def test_more_shards_than_are_held_open(tmp_path: Path) -> None:
+    write_shards(tmp_path, 70, 1)
+    source = opened(tmp_path, "shards")
+    order = np.random.RandomState(0).permutation(70)
+    for i in order.tolist():
+        assert int(source.batch(np.array([i]))["image"][0][0, 3, 3]) == 10 * i % 256
+    assert len(source.held) == OPEN  # type: ignore[attr-defined]
