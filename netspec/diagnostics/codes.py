@@ -198,9 +198,6 @@ CODES: dict[str, Code] = {
     # 6: training and data
     "NS600": Code("no tests to go by"),
     "NS601": Code("a pattern that stands for nothing"),
-    # 6: data
-    "NS630": Code("sound cannot be read"),
-    "NS631": Code("sounds of another rate or form"),
     "NS620": Code("annotations cannot be read"),
     "NS621": Code("boxes that hold nothing"),
     "NS622": Code("annotations and pictures do not belong together"),

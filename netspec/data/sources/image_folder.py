@@ -26,7 +26,16 @@ from netspec.file_reading import HeldFolders, Roots
 from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["ImageFile", "ImageFolder", "folder_roles", "length_of", "open_images"]
+__all__ = [
+    "PICTURES",
+    "ImageFile",
+    "ImageFolder",
+    "Kind",
+    "files_below",
+    "folder_roles",
+    "length_of",
+    "open_images",
+]
 
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
