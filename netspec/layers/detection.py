@@ -1,19 +1,19 @@
-"""Layers of single-shot detectors, from forks of Caffe: PriorBox, DetectionOutput."""
+"""Where single-shot detectors look, from forks of Caffe: PriorBox."""
 
 from collections.abc import Iterator
 from math import sqrt
-from typing import Any, Literal
+from typing import Any
 
-from netspec.ir.dims import product, symbol, untrace
+from netspec.ir.dims import untrace
 from netspec.ir.layer import Example, Layer, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
-from netspec.ir.rule import RuleError, divides, same
+from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
 from netspec.layers.common.windows import number
 from netspec.layers.common.words import exclude, refuse_value
-from netspec.record import Record, param
+from netspec.record import param
 
-__all__ = ["DetectionOutput", "PriorBox"]
+__all__ = ["PriorBox"]
 
 
 class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, traits=("no_gradient",)):
@@ -181,116 +181,3 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
         )
         yield rejects("{min_size: 4, variance: [0.1, 0.2]}", "N,8,4,4; N,3,7,9", code="NS106", at="variance")
         yield rejects("{}", "N,8,4,4; N,3,7,9", code="NS103")
-
-
-class Suppression(Record):
-    """Which boxes give way to better ones."""
-
-    nms_threshold: float = param(
-        default=0.3, ge=0, doc="overlap, intersection over union, above which a box gives way"
-    )
-    top_k: int = param(default=-1, doc="boxes of each class that are looked at; -1: all")
-    eta: float = param(
-        default=1.0,
-        gt=0,
-        le=1,
-        doc="below 1: factor on the threshold for each box that is kept, while it is above 0.5",
-    )
-
-
-class DetectionOutput(
-    Layer, type="DetectionOutput", param="detection_output_param", bottoms=3, traits=("no_gradient",)
-):
-    """Boxes from offsets, scores and priors: decode, keep those that no better box of their class
-    overlaps, list them.
-
-    Rows (image, label, score, x1, y1, x2, y2), corners as shares of the image     (Liu et al. 2016)
-
-    How many there are is known at run time only: the size `found`. Without any, each image has a
-    row of -1.
-    """
-
-    num_classes: int = param(ge=1, doc="classes, the background among them")
-    share_location: bool = param(default=True, doc="one box for all classes, or one for each")
-    background_label_id: int = param(default=0, doc="class that is not listed; -1: none")
-    nms_param: Suppression = param(default=Suppression(), doc="suppression of overlapping boxes")
-    save_output_param: Any = param(
-        default=None, doc="where the fork writes results: accepted, without meaning here"
-    )
-    code_type: Literal["CORNER", "CENTER_SIZE", "CORNER_SIZE"] = param(
-        default="CORNER", doc="what offsets are relative to"
-    )
-    variance_encoded_in_target: bool = param(
-        default=False, doc="offsets are scaled already; otherwise the priors' variances scale them"
-    )
-    keep_top_k: int = param(default=-1, doc="boxes of each image; -1: all")
-    confidence_threshold: float | None = param(default=None, doc="scores must be above it")
-
-    @property
-    def lists(self) -> int:
-        return self.num_classes
-
-    def infer(self, locations: TensorType, confidences: TensorType, priors: TensorType) -> TensorType:
-        classes = 1 if self.share_location else self.num_classes
-        same(priors.rank, 3, "priors are (1, 2, 4 boxes)", at="bottom.2")
-        same(priors.shape[1], 2, "priors are corners and variances: two rows", at="bottom.2")
-        divides(4, priors.shape[2], "priors need four numbers for each box", at="bottom.2")
-        same(
-            product(locations.shape[1:]),
-            priors.shape[2] * classes,
-            "there must be four offsets for each prior",
-            at="bottom.0",
-        )
-        same(
-            4 * product(confidences.shape[1:]),
-            priors.shape[2] * self.num_classes,
-            "there must be a score for each prior and class",
-            at="bottom.1",
-        )
-        return TensorType((1, 1, symbol("found"), 7))
-
-    def torch(self, locations: TensorType, confidences: TensorType, priors: TensorType) -> ModuleText:
-        usual = {
-            "share_location": True,
-            "background": 0,
-            "nms_threshold": 0.3,
-            "top_k": -1,
-            "eta": 1.0,
-            "keep_top_k": -1,
-            "confidence": None,
-            "code": "CORNER",
-            "in_target": False,
-        }
-        return module(
-            "DetectionOutput",
-            self.num_classes,
-            defaults=usual,
-            share_location=self.share_location,
-            background=self.background_label_id,
-            nms_threshold=self.nms_param.nms_threshold,
-            top_k=self.nms_param.top_k,
-            eta=self.nms_param.eta,
-            keep_top_k=self.keep_top_k,
-            confidence=self.confidence_threshold,
-            code=self.code_type,
-            in_target=self.variance_encoded_in_target,
-        )
-
-    def onnx(self, g: OnnxBuilder, locations: Any, confidences: Any, priors: Any) -> Any:
-        raise g.refuse("suppression by class is done outside the model: export up to the boxes and scores")
-
-    @staticmethod
-    def examples() -> Iterator[Example]:
-        yield accepts(
-            "{num_classes: 21, nms_param: {nms_threshold: 0.45, top_k: 400}, code_type: CENTER_SIZE,"
-            " keep_top_k: 200}",
-            "N,40; N,210; 1,2,40 -> 1,1,found,7",
-        )
-        yield accepts(
-            "{num_classes: 3, share_location: false, confidence_threshold: 0.5, nms_param: {nms_threshold:"
-            " 0.8, eta: 0.9}}",
-            "N,96; N,24; 1,2,32 -> 1,1,found,7",
-        )
-        yield rejects("{num_classes: 21}", "N,44; N,210; 1,2,40", code="NS302", at="bottom.0")
-        yield rejects("{num_classes: 21}", "N,40; N,200; 1,2,40", code="NS302", at="bottom.1")
-        yield rejects("{}", "N,40; N,210; 1,2,40", code="NS103")

@@ -26,7 +26,7 @@ layers:
   - {name: sm, type: Softmax, axis: 2}
   - {name: conf, type: Flatten}
   - {name: priors, type: PriorBox, bottom: [c, data], min_size: 4, max_size: 9, variance: [0.1, 0.1, 0.2, 0.2], clip: true}
-  - {name: found, type: DetectionOutput, bottom: [loc, conf, priors], num_classes: 3, code_type: CENTER_SIZE}
+  - {name: found, type: DetectionOutput, bottom: [loc, conf, priors], num_classes: 3, code_type: CENTER_SIZE, nms_param: {eta: 0.9}}
 """
 
 

@@ -104,6 +104,8 @@ class Reference:
 
 STEPS = (2.0**-30, 2.0**-34)
 DRAWS = 2
+LISTS = 16
+NEAR = 1e-4
 JUMP = 4.0
 """What a layer jumps by does not shrink with the step; then it tells nothing of rounding."""
 
@@ -123,6 +125,23 @@ def rounding(layer: "Callable[[Sequence[Array]], list[Array]]", bottoms: "Sequen
         )
         found.append([np.where(s > JUMP * l, 0.0, l) for l, s in zip(large, small, strict=True)])
     return [np.max(each, axis=0) for each in zip(*found, strict=True)]
+
+
+def hangs_on_rounding(
+    layer: "Callable[[Sequence[Array]], list[Array]]", bottoms: "Sequence[Array]", base: "list[Array]"
+) -> bool:
+    """Whether float32's last bit in the bottoms decides how many rows a layer lists, or in which
+    order: its comparison then tells nothing.
+    """
+    import numpy as np
+
+    exact = [b.astype(np.float64) if b.dtype.kind == "f" else b for b in bottoms]
+    for seed in range(LISTS):
+        made = layer(nudge(exact, EPS, seed))
+        for y, z in zip(made, base, strict=True):
+            if y.shape != z.shape or not np.allclose(y, z, rtol=NEAR, atol=NEAR):
+                return True
+    return False
 
 
 def nudge(bottoms: "Sequence[Array]", step: float, seed: int) -> "list[Array]":

@@ -5,7 +5,7 @@ As the model's user gives them (pixels in the order that the file asks for), and
 training itself prepares them. Judges nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,21 +38,40 @@ UNCOUNTED = "their first axis does not count them"
 @dataclass(frozen=True, eq=False)
 class Take:
     """Samples of one size, for one call. raw: as the model is fed; prepared: the same inputs as
-    training makes them; every: all that the test net is fed, labels too. count: how many.
+    training makes them; every: all that the test net is fed, labels too. count: how many. boxes: the
+    inputs of `every` that hold rows of boxes, the number of the sample in front.
     """
 
     count: int
     raw: "Mapping[str, Array]"
     prepared: "Mapping[str, Array]"
     every: "Mapping[str, Array]"
+    boxes: frozenset[str] = frozenset()
 
     def first(self, count: int) -> "Take":
         """Fewer of them."""
-        parts = (
-            {name: values[:count] for name, values in fed.items()}
-            for fed in (self.raw, self.prepared, self.every)
+        count = min(count, self.count)
+        raw, prepared = (
+            {name: values[:count] for name, values in fed.items()} for fed in (self.raw, self.prepared)
         )
-        return Take(min(count, self.count), *parts)
+        at = [*range(count)]
+        every = {name: pick(values, at, name in self.boxes) for name, values in self.every.items()}
+        return Take(count, raw, prepared, every, self.boxes)
+
+
+def pick(values: "Array", at: Sequence[int], boxes: bool) -> "Array":
+    """Some samples of an input; of rows of boxes, (1, 1, rows, columns), theirs, numbered anew."""
+    import numpy as np
+
+    if not boxes:
+        return values[at]
+    rows = [values[0, 0][values[0, 0, :, 0] == number].copy() for number in at]
+    for i, own in enumerate(rows):
+        own[:, 0] = i
+    made = np.concatenate(rows)
+    if not len(made):
+        made = np.full((1, values.shape[-1]), -1, values.dtype)
+    return made[None, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +202,8 @@ def take_samples(
         images = shown.batch(np.arange(len(some)))[feed.fields[name]]
         raw[name] = [order_pixels(image, contract.color, asked[name].color) for image in images]
         fitting(name, want, raw[name])
-    return in_takes(typed, test, raw, every)
+    boxes = frozenset(name for name, field in feed.fields.items() if source.fields[field].boxes)
+    return in_takes(typed, test, raw, every, boxes)
 
 
 def take_layer_samples(program: Program, typed: TypedGraph) -> Samples | str:
@@ -212,11 +232,15 @@ def take_layer_samples(program: Program, typed: TypedGraph) -> Samples | str:
 
 
 def in_takes(
-    typed: TypedGraph, test: TypedGraph, raw: "Mapping[str, list[Array]]", every: "Mapping[str, Array]"
+    typed: TypedGraph,
+    test: TypedGraph,
+    raw: "Mapping[str, list[Array]]",
+    every: "Mapping[str, Array]",
+    boxes: frozenset[str] = frozenset(),
 ) -> Samples | str:
     """The samples in calls of the deployed net, or why they fill none."""
     fixed = find_fixed_count(typed)
-    takes = tuple(group_samples(typed, raw, every, fixed))
+    takes = tuple(group_samples(typed, raw, every, fixed, boxes))
     if takes:
         return Samples(takes, test, tuple(judges(test, typed)), fixed is not None)
     return TOO_FEW
@@ -279,7 +303,11 @@ def order_pixels(image: Any, have: str | None, want: str | None) -> "Array":
 
 
 def group_samples(
-    typed: TypedGraph, raw: "Mapping[str, list[Array]]", every: "Mapping[str, Array]", fixed: int | None
+    typed: TypedGraph,
+    raw: "Mapping[str, list[Array]]",
+    every: "Mapping[str, Array]",
+    fixed: int | None,
+    boxes: frozenset[str] = frozenset(),
 ) -> list[Take]:
     """Calls with samples of the same size, of `fixed` samples where that is given; what is left is
     not taken.
@@ -299,10 +327,9 @@ def group_samples(
             fed = {
                 name: np.stack([samples[i] for i in at]).astype(types[name]) for name, samples in raw.items()
             }
-            rows = {name: values[at] for name, values in every.items()}
-            found.append(
-                Take(len(at), fed, {name: rows[name].astype(kind) for name, kind in types.items()}, rows)
-            )
+            rows = {name: pick(values, at, name in boxes) for name, values in every.items()}
+            prepared = {name: rows[name].astype(kind) for name, kind in types.items()}
+            found.append(Take(len(at), fed, prepared, rows, boxes))
     return found
 
 

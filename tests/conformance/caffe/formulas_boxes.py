@@ -220,7 +220,8 @@ def detection_output(d: Dice) -> Drawn:
     offsets = d.normal([images, count * (1 if shared else classes) * 4]) * 0.3
     inputs = {"x": offsets, "s": d.numbers.random((images, count * classes)), "p": priors[None]}
     text = layer_text("DetectionOutput", f"detection_output_param {{ {words} }}", list(inputs))
-    return Drawn(text, inputs, reference, (), phase=REFUSED)
+    exports = shared and eta == 1
+    return Drawn(text, inputs, reference, (), phase="TEST" if exports else REFUSED)
 
 
 def box_output(d: Dice) -> Drawn:
