@@ -21,6 +21,7 @@ from netspec.importers.nvidia import scales_apart
 from netspec.importers.prototxt_text import read_prototxt
 from netspec.importers.prototxt_tree import Message
 from netspec.importers.python_layers import replace_published
+from netspec.importers.segnet import weigh_classes
 from netspec.importers.solver import solver_section
 from netspec.importers.spec_layers import Wires, entries, literal, without_idle_strangers
 from netspec.importers.upgrade import upgrade
@@ -174,6 +175,7 @@ def spec_of(
 ) -> Imported:
     """The spec of a decoded network, with the shapes that are given for some of its blobs."""
     layers, scales = scales_apart(replace_published(upgrade(in_order(net), diagnostics)), blobs, diagnostics)
+    layers = weigh_classes(layers, diagnostics)
     places = input_places(net, layers)
     declared, layers = net_inputs(net, layers, diagnostics)
     inputs = {**declared, **given}

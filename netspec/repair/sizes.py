@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from netspec.analysis.evidence import disagreement
+from netspec.analysis.number_places import axes
 from netspec.diagnostics.evidence import First, Missed
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
 from netspec.diagnostics.words import further
@@ -48,9 +49,14 @@ def blame_numbers(
         except SpentError:
             return False
 
-    likely = (s for d in accused for s in trials.suspects(d) if expected or s.plain or s.cost <= LIKELY)
+    likely = (
+        (not (expected or s.plain), in_another_input(s, d, trials), s)
+        for d in accused
+        for s in trials.suspects(d)
+        if expected or s.plain or s.cost <= LIKELY
+    )
     ways: list[Suspect] = []
-    for suspect in sorted(likely, key=lambda s: not (expected or s.plain)):
+    for *_, suspect in sorted(likely, key=lambda each: each[:2]):
         edit = suspect.edit
         if left <= 0 or len(ways) == (1 if expected else WAYS):
             break
@@ -78,6 +84,18 @@ def blame_numbers(
         heads = [point_at(d, [edit], more) for d, edit, more in told]
         return sorted([*heads, *clear], key=lambda d: d.order)
     return list(found)
+
+
+def in_another_input(suspect: Suspect, d: Diagnostic, trials: Trials) -> bool:
+    """Whether a number stands in the shape of an input, and the layer's rule points at another one."""
+    inputs = trials.graph.inputs
+    if d.span is None or not any(d.span.text == given.value.name for given in inputs):
+        return False
+    return any(
+        written.span == suspect.edit.span and given.value.name != d.span.text
+        for given in inputs
+        for written, _ in axes(given)
+    )
 
 
 def one_each(accused: Sequence[Diagnostic], trials: Trials) -> list[tuple[Diagnostic, Edit, int]]:
