@@ -45,7 +45,7 @@ class Numbers:
         if not self.count:
             return {"kind": "numbers", "values": []}
         constant = (self.squared > 0).logical_not().double()
-        explained = torch.where(self.spread > 0, 1 - self.squared / self.spread.clamp_min(1e-300), constant)
+        explained = torch.where(self.spread > 0, 1 - self.squared / self.spread, constant)
         columns = {
             "mae": self.absolute / self.count,
             "rmse": (self.squared / self.count).sqrt(),
