@@ -1,6 +1,7 @@
 """A spec reaches the files of its own folder and of NETSPEC_DATA, and no others."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,3 +46,16 @@ def test_the_variable_opens_its_folder(home: Path, monkeypatch: pytest.MonkeyPat
     assert resolve_path("a.npz", home) == home / "a.npz"
     with pytest.raises(SpecError, match="NS642"):
         resolve_path("../b", home)
+
+
+def test_a_layer_that_no_text_holds_counts_from_the_current_folder(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from netspec.data.layer_paths import folder_of
+    from netspec.ir.graph import NOWHERE, Places
+    from netspec.source import Source, Span
+
+    monkeypatch.chdir(home)
+    assert folder_of(SimpleNamespace(places=NOWHERE)) == home.resolve()  # type: ignore[arg-type]
+    written = Places({"name": Span(Source("sub/net.yaml", "name: a"), 6, 7)})
+    assert folder_of(SimpleNamespace(places=written)) == home.resolve() / "sub"  # type: ignore[arg-type]

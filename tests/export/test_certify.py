@@ -348,10 +348,16 @@ def test_progress_is_told_on_a_terminal_alone(capsys: pytest.CaptureFixture[str]
     from netspec.cli.export import Told
 
     told = Told()
-    told.PATIENCE = -1.0  # type: ignore[misc]
-    told(1, 5, "each layer")
-    assert capsys.readouterr().err == ""
-    told.terminal = True
-    told(1, 5, "each layer")
+    now = told.start
+    told.clock = lambda: now  # type: ignore[method-assign]
+    for terminal, waited, shown in (
+        (False, 9, False),
+        (True, 0, False),
+        (True, 1.9, False),
+        (True, 2.1, True),
+    ):
+        told.terminal, now = terminal, told.start + waited
+        told(1, 5, "each layer")
+        assert ("certifying, step 1 of 5: each layer" in capsys.readouterr().err) == shown == told.shown
     told.clear()
-    assert "certifying, step 1 of 5: each layer" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("\r")

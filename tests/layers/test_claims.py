@@ -32,7 +32,7 @@ def learning() -> list[Row]:
 
 
 LEARNING = each("row", learning, parts=4)
-FEW = 64
+FEW = 40
 """Bytes of statistics that a claim may leave out, and the share of all that is kept."""
 SHARE = 0.1
 ABOUT = 4

@@ -225,3 +225,14 @@ def test_what_counts_in_a_request():
     assert [protocol._is_count(value) for value in (0, 1, 10**9, -1, True, 1.0, "1", None)] == [True] * 3 + [
         False
     ] * 5
+
+
+def test_libraries_that_do_not_load_are_told_and_nothing_is_printed(capsys):
+    from types import SimpleNamespace
+
+    from netspec.serving.engine import _preload
+
+    said = ["Failed to load libcudnn.so.9", "Loaded libcublas.so.12", "Failed to load libcurand.so.10"]
+    assert _preload(SimpleNamespace(preload_dlls=lambda: print(*said, sep="\n"))) == (said[0], said[2])
+    assert _preload(SimpleNamespace()) == ()
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,117 @@
+"""Which requests share a run, and that each gets its own rows of it: against a model of numpy, no server."""
+
+import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netspec.serving.batcher import Batcher, Batching, Waiting, run_group
+from netspec.serving.tensors import RequestError
+
+
+class Doubling:
+    """y = 2 x and z = -x; remembers the rows and outputs of each run. broken: a row on which a run fails."""
+
+    inputs = (SimpleNamespace(name="x"),)
+    outputs = (SimpleNamespace(name="y"), SimpleNamespace(name="z"))
+
+    def __init__(self, broken: float | None = None, short: bool = False) -> None:
+        self.broken, self.short = broken, short
+        self.runs: list[tuple[int, list[str]]] = []
+
+    def joins(self, asked: bool) -> bool:
+        return True
+
+    def run(self, inputs: Any, outputs: Sequence[str]) -> dict[str, Any]:
+        x = inputs["x"]
+        self.runs.append((len(x), list(outputs)))
+        if self.broken in x:
+            raise RequestError("broken")
+        made = {"y": 2 * x, "z": -x}
+        return {name: made[name][:1] if self.short else made[name] for name in outputs}
+
+
+def waiting(values: list[float], outputs: Sequence[str] = ("y",), key: object = "k") -> Waiting:
+    return Waiting({"x": np.array(values)}, outputs, key, len(values), None)  # type: ignore[arg-type]
+
+
+def answers(model: Doubling, *group: Waiting) -> list[Any]:
+    told = run_group(model, group)  # type: ignore[arg-type]
+    return [t if isinstance(t, BaseException) else {n: v.tolist() for n, v in t.items()} for t in told]
+
+
+def test_a_group_is_one_run_and_each_has_its_own_rows() -> None:
+    model = Doubling()
+    group = (waiting([1.0, 2.0]), waiting([3.0], ("z", "y")), waiting([4.0, 5.0, 6.0], ("z",)))
+    assert answers(model, *group) == [
+        {"y": [2, 4]},
+        {"z": [-3], "y": [6]},
+        {"z": [-4, -5, -6]},
+    ]
+    assert model.runs == [(6, ["y", "z"])]
+
+
+def test_only_what_somebody_asked_for_is_computed() -> None:
+    model = Doubling()
+    answers(model, waiting([1.0], ("z",)), waiting([2.0], ("z",)))
+    assert model.runs == [(2, ["z"])]
+
+
+def test_one_at_fault_fails_alone() -> None:
+    model = Doubling(broken=3.0)
+    first, second, third = answers(model, waiting([1.0]), waiting([3.0]), waiting([4.0]))
+    assert (first, third) == ({"y": [2]}, {"y": [8]}) and isinstance(second, RequestError)
+    assert [rows for rows, _ in model.runs] == [3, 1, 1, 1]
+
+
+def test_outputs_without_a_row_for_each_are_nobody_s() -> None:
+    """A file that says its rows stay apart and gives one for all: each is run by itself."""
+    model = Doubling(short=True)
+    assert answers(model, waiting([1.0]), waiting([2.0])) == [{"y": [2]}, {"y": [4]}]
+    assert [rows for rows, _ in model.runs] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("queued", "runs"),
+    [
+        ("a1 a1 a1", ["a1 a1 a1"]),
+        ("a1 b2 a1 b2", ["a1 a1", "b2 b2"]),  # those of another key keep their places
+        ("a2 a2 a1", ["a2 a2", "a1"]),  # full to the last row
+        ("a2 a3 a2", ["a2 a2", "a3"]),
+        ("a3 a2 a1", ["a3 a1", "a2"]),
+        ("-1 -1 a1", ["-1", "-1", "a1"]),  # nothing joins these
+        ("a9 a1", ["a9", "a1"]),  # larger than a run may be: it runs, alone
+    ],
+)
+def test_who_is_taken_together(queued: str, runs: list[str]) -> None:
+    """A word of the queue: its key (-: None) and its rows; a run holds four."""
+
+    async def taken() -> list[str]:
+        batcher = Batcher(Doubling(), Batching(4, 10), lambda rows: None)  # type: ignore[arg-type]
+        for key, rows in queued.split():
+            batcher.queue.append(waiting([1.0] * int(rows), key={"-": None}.get(key, key)))
+        found = []
+        while batcher.queue:
+            found.append(" ".join(f"{w.key or '-'}{w.rows}" for w in batcher._take()))
+        return found
+
+    assert asyncio.run(taken()) == runs
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_no_more_wait_than_the_limit(limit: int) -> None:
+    async def refused() -> int:
+        seen: list[int] = []
+        batcher = Batcher(Doubling(), Batching(64, limit), seen.append)  # type: ignore[arg-type]
+        asked = [asyncio.ensure_future(batcher.submit({"x": np.ones(2)}, ["y"])) for _ in range(5)]
+        await asyncio.sleep(0)
+        batcher.start()
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        await batcher.stop()
+        assert seen == [2 * limit]
+        return sum(isinstance(t, RequestError) for t in told)
+
+    assert asyncio.run(refused()) == 5 - limit
