@@ -34,7 +34,19 @@ __all__ = ["command"]
 @click.option(
     "--weights",
     type=click.Path(),
-    help="A safetensors file to start from; tensors that it lacks are filled as the spec says.",
+    help="A safetensors file, or a run, to start from; tensors that it lacks are filled as the spec says.",
+)
+@click.option(
+    "--new",
+    multiple=True,
+    metavar="LAYER",
+    help="With --weights: layers, by patterns, that start anew all the same.",
+)
+@click.option(
+    "--rename",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="With --weights: a name in the file and the net's for it; * stands for the same text in both.",
 )
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @spec_options
@@ -43,26 +55,38 @@ def command(
     folder: str | None,
     resume: bool,
     device: str,
-    weights: str | None,
     quiet: bool,
     reading: "Reading",
+    **words: Any,
 ) -> int:
     """Train the network of SPEC as its section `train` says. Ctrl-C takes a snapshot and stops with
     exit code 130; --resume goes on.
     """
+    weights, new, rename = words["weights"], words["new"], words["rename"]
     if resume and weights:
         raise click.UsageError("--weights starts a training, --resume goes on with one: give one of them")
+    if (new or rename) and not weights:
+        raise click.UsageError("--new and --rename say what to take of --weights, which is not given")
     from netspec.cli import report
     from netspec.training.progress import Silent, reporter
     from netspec.training.session import find_run, reread, train_program
+    from netspec.training.starting import Start
 
     run, program = reread(spec, Path(folder) if folder else None, resume, reading)
     run = run or find_run(program.name, resume)
     progress = Silent() if quiet else reporter(sys.stderr)
-    result = train_program(program, run, device=device, resume=resume, weights=weights, progress=progress)
+    start = Start(weights, new, tuple(map(split_rename, rename))) if weights else None
+    result = train_program(program, run, device=device, resume=resume, weights=start, progress=progress)
     click.echo(summary(result), nl=False)
     report(list(result.findings))
     return result.exit_code
+
+
+def split_rename(text: str) -> tuple[str, str]:
+    old, _, new = text.partition("=")
+    if not old or not new or new.count("*") > old.count("*") or old.count("*") > 1:
+        raise click.UsageError(f"--rename {text}: OLD=NEW, with at most one * in each")
+    return old, new
 
 
 def summary(result: "TrainingResult") -> str:

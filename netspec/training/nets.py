@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from netspec import compiled
-from netspec.diagnostics import Diagnostic, Fix, SpecError, fail
+from netspec.diagnostics import Diagnostic, SpecError
 from netspec.ir.graph import TypedGraph, WeightRef
-from netspec.training.divergence import all_finite
 from netspec.training.optim.solver import ParameterSpec
 from netspec.training.run.weights import Facts, read_tensors
 
-__all__ = ["Twins", "fill", "hold", "join_nets", "start_from", "tensors_of", "twins"]
+__all__ = ["Twins", "copy_all", "fill", "hold", "join_nets", "tensors_of", "twins"]
 
 Aliases = Mapping[tuple[str, int], str]
 """Name of a tensor by layer and number of the weight in it: where a net lacks a tensor's owner, the
@@ -132,68 +131,6 @@ def fill(net: nn.Module, typed: TypedGraph, path: Path, known: TypedGraph | None
     }
     copy_all({name: tensors.get(name) for name in wanted}, wanted, path)
     return facts
-
-
-def start_from(parameters: list[ParameterSpec], path: Path, spec: str = "SPEC") -> list[str]:
-    """Copy what a file has for these parameters; the names of those that it lacks, which keep their
-    fillers.
-
-    spec: the file that the net is read from, for a message. NS676: a tensor is of another shape or
-    not finite, or the file has none of them; then none is copied.
-    """
-    tensors, _ = read_tensors(path)
-    ours = {each.name: each.tensor for each in parameters}
-    common = {name: tensors[name] for name in ours if name in tensors}
-    if not common:
-        raise fail(
-            "NS676",
-            f"none of its {len(tensors)} tensors bears the name of one of the net's {len(ours)}",
-            path=str(path),
-        )
-    wrong = [name for name, tensor in common.items() if not all_finite([tensor])]
-    if wrong:
-        raise SpecError(
-            [
-                Diagnostic("NS676", f"{name} holds values that are not finite", path=str(path))
-                for name in wrong
-            ]
-        )
-    unlike = {name: tensor for name, tensor in common.items() if tensor.shape != ours[name].shape}
-    if unlike:
-        raise SpecError(list(misfits(unlike, ours, path, spec)))
-    copy_all(common, ours, path)
-    return [name for name in ours if name not in common]
-
-
-def misfits(
-    unlike: Mapping[str, Tensor], ours: Mapping[str, Tensor], path: Path, spec: str
-) -> Iterator[Diagnostic]:
-    """NS676 for each tensor of another shape; with the first of a layer, what can be done about it."""
-    run = (
-        path.parent
-        if (path.parent / "run.json").is_file() and (path.parent / "spec.yaml").is_file()
-        else None
-    )
-    if run is not None:
-        before = f"{run} {run / 'spec.yaml'}"
-    else:
-        before = f"{path} BEFORE.yaml"
-    told: set[str] = set()
-    for name, tensor in unlike.items():
-        layer = name.rpartition(".")[0]
-        helps = (
-            (
-                f"rename layer {layer} in {spec}, and where it is read: it then starts as its fillers say,"
-                " the others from the file"
-            ),
-            (
-                f"netspec transplant {before} {spec} -o start.safetensors, and start from --weights"
-                " start.safetensors"
-            ),
-        )
-        fact = f"{name} is {list(tensor.shape)} in the file, {list(ours[name].shape)} in the net"
-        yield Diagnostic("NS676", fact, path=str(path), fixes=() if layer in told else tuple(map(Fix, helps)))
-        told.add(layer)
 
 
 def copy_all(values: Mapping[str, Tensor | None], targets: Mapping[str, Tensor], path: Path) -> None:

@@ -3,6 +3,7 @@ loop takes, and the run's files.
 """
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.model import Diagnostics, Fix, Label
 from netspec.diagnostics.render import render
 from netspec.diagnostics.words import list_briefly
+from netspec.file_writing import write_text
 from netspec.ir.graph import TypedGraph
 from netspec.read_options import PLAIN, Reading
 from netspec.resolve.sections.solver import SolverParameter
@@ -39,13 +41,16 @@ from netspec.training.device import find_device
 from netspec.training.job import Job, Player, TrainingResult
 from netspec.training.look_through import Looked, find_cache, look_through
 from netspec.training.loop import prepare, train
-from netspec.training.nets import Twins, hold, join_nets, start_from, twins
+from netspec.training.nets import Twins, hold, join_nets, twins
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.folder import again, is_run, program_of, read_record, record_of, telling, write_run
+from netspec.training.starting import Report, Start, start_from
 
 __all__ = ["Session", "find_run", "hash_of", "reread", "session", "skipping_parts", "train_program"]
 
 SHOWN = 5
+START = "start.json"
+"""What a file that the run starts from had for the net."""
 SEEDS = 2**31
 STAMP = len("2026-11-29T12-00-00")
 
@@ -53,7 +58,7 @@ STAMP = len("2026-11-29T12-00-00")
 @dataclass(frozen=True, eq=False)
 class Session:
     """A job, ready to be run, and what the run's folder tells of it. looked: what was found of the
-    data; left_out: tensors that a file to start from did not have; class_weights: those that
+    data; started: what a file to start from had for the net; class_weights: those that
     `balanced` came to.
     """
 
@@ -62,7 +67,7 @@ class Session:
     feeds: Feeds
     seed: int
     looked: Looked
-    left_out: tuple[str, ...] = ()
+    started: Report | None = None
     class_weights: ClassWeights = field(default_factory=dict)
 
 
@@ -72,7 +77,7 @@ def train_program(
     *,
     device: str = "auto",
     resume: bool = False,
-    weights: str | None = None,
+    weights: Start | None = None,
     progress: Reporter | None = None,
 ) -> TrainingResult:
     """Train a program in a folder, or go on there.
@@ -109,12 +114,13 @@ def train_program(
     foretold(program, made.job, progress)
     if section_of(program).freeze and weights is None and not resume and progress is not None:
         progress.say("frozen layers keep what their fillers give: --weights FILE starts from trained ones")
-    if made.left_out and progress is not None:
-        progress.say(f"{weights} lacks {list_briefly(made.left_out, SHOWN)}: filled as the spec says")
+    if made.started is not None and progress is not None:
+        for line in made.started.lines():
+            progress.say(line)
     if progress is not None and not resume:
         for name, values in made.class_weights.items():
-            weights = f"{min(values):.3g} to {max(values):.3g}"
-            progress.say(f"{name}: classes weigh {weights}, so that each counts alike")
+            range_ = f"{min(values):.3g} to {max(values):.3g}"
+            progress.say(f"{name}: classes weigh {range_}, so that each counts alike")
     prepare(run, resume)
     if made.looked.pictures:
         write_cache(run / NAME, made.looked.pictures)
@@ -126,6 +132,8 @@ def train_program(
         program,
         record | ({"started": before.get("started"), "resumed": record["started"]} if resume else {}),
     )
+    if made.started is not None:
+        write_text(run / START, json.dumps(made.started._asdict(), indent=1) + "\n", "NS673", follow=False)
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
         write_facts(made.feeds.train, run)
@@ -163,7 +171,7 @@ def session(
     device: torch.device,
     *,
     seed: int | None = None,
-    weights: str | None = None,
+    weights: Start | None = None,
     class_weights: ClassWeights | None = None,
     known: Mapping[str, Picture] = MappingProxyType({}),
     facts: Mapping[str, Any] = MappingProxyType({}),
@@ -192,11 +200,9 @@ def session(
     feeds = feeds.with_parts(looked.sources)
     torch.manual_seed(seed)
     nets = twins(*graphs)
-    left_out = (
-        start_from(nets.parameters, Path(weights), program.resolved.spec.source.name)
-        if weights is not None
-        else []
-    )
+    started = None
+    if weights is not None:
+        started = start_from(nets.parameters, weights, program.resolved.spec.source.name)
     words = section.solver.replace(random_seed=seed)
     job = job_of(graphs, nets, feeds, words, device, players_of(program, nets, graphs[0], words))
     if class_weights is None:
@@ -206,7 +212,7 @@ def session(
     for net in (nets.train, *(player.net for player in job.players)):
         hold(net, graphs[0])
     job = replace(job, skipped=looked.skipped, stop=section.stop, average=section.average)
-    return Session(program, job, feeds, seed, looked, tuple(left_out), class_weights)
+    return Session(program, job, feeds, seed, looked, started, class_weights)
 
 
 def skipping_parts(section: TrainSection) -> set[str]:

@@ -8,6 +8,7 @@ import torch
 
 from netspec.training.run.weights import read_tensors
 from netspec.training.session import session, train_program
+from netspec.training.starting import Start
 from tests.training.specs import program
 
 pytestmark = pytest.mark.torch
@@ -67,7 +68,7 @@ def test_what_is_frozen_stays_to_the_bit(tmp_path: Path) -> None:
     whole = train_program(program(layers=LAYERS), tmp_path / "whole", device="cpu")
     start = tmp_path / "whole/weights.safetensors"
     made = program(layers=LAYERS, train={"freeze": ["ip1", "bn1"]})
-    train_program(made, tmp_path / "run", device="cpu", weights=str(start))
+    train_program(made, tmp_path / "run", device="cpu", weights=Start(str(start)))
     before, after = (read_tensors(run / "weights.safetensors")[0] for run in (whole.run, tmp_path / "run"))
     same = {name for name in before if torch.equal(before[name], after[name])}
     assert same == {"ip1.weight", "ip1.bias", "bn1.mean", "bn1.variance", "bn1.scale_factor"}

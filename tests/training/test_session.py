@@ -28,6 +28,7 @@ from netspec.training.run.checkpoint import Checkpoint
 from netspec.training.run.folder import load_run
 from netspec.training.run.weights import read_tensors, write_tensors
 from netspec.training.session import find_run, hash_of, session, train_program
+from netspec.training.starting import Start
 from netspec.training.test import measure
 from tests.training.specs import LAYERS, document, program, write
 
@@ -351,8 +352,8 @@ def test_weights_to_start_from(tmp_path: Path) -> None:
     trained(tmp_path / "run")
     bare = [{k: v for k, v in layer.items() if k != "weight_filler"} for layer in LAYERS[:-2]]
     wider = [*bare, {"name": "fc", "type": "InnerProduct", "num_output": 12, "weight_filler": "xavier"}]
-    made = session(program(layers=wider), CPU, weights=str(tmp_path / "run/weights.safetensors"))
-    assert made.left_out == ("fc.weight", "fc.bias")
+    made = session(program(layers=wider), CPU, weights=Start(str(tmp_path / "run/weights.safetensors")))
+    assert made.started is not None and made.started.missing == ("fc.weight", "fc.bias")
     tensors, _ = read_tensors(tmp_path / "run/weights.safetensors")
     assert torch.equal(
         next(each.tensor for each in made.job.parameters if each.name == "ip1.weight"), tensors["ip1.weight"]
@@ -361,7 +362,7 @@ def test_weights_to_start_from(tmp_path: Path) -> None:
     for tensors in ({"other": torch.zeros(2)}, {"ip1.weight": torch.zeros(2, 2)}, {"ip1.weight": not_finite}):
         write_tensors(tmp_path / "w.safetensors", tensors, {})
         with pytest.raises(SpecError) as error:
-            session(program(layers=wider), CPU, weights=str(tmp_path / "w.safetensors"))
+            session(program(layers=wider), CPU, weights=Start(str(tmp_path / "w.safetensors")))
         assert [d.code for d in error.value.diagnostics] == ["NS676"]
 
 
@@ -373,14 +374,14 @@ def test_weights_that_a_file_lacks_are_named(tmp_path: Path) -> None:
     train_program(
         program(),
         tmp_path / "next",
-        weights=str(tmp_path / "w.safetensors"),
+        weights=Start(str(tmp_path / "w.safetensors")),
         progress=Lines(out),
         device="cpu",
     )
-    assert (
-        out.getvalue().splitlines()[0]
-        == f"{tmp_path / 'w.safetensors'} lacks ip1.bias, ip2.weight, ip2.bias: filled as the spec says"
-    )
+    assert out.getvalue().splitlines()[:2] == [
+        f"{tmp_path / 'w.safetensors'}: 1 of 4 tensors are taken over",
+        "  ip1.bias, ip2.weight, ip2.bias are not in the file: filled as the spec says",
+    ]
 
 
 @pytest.mark.parametrize(
