@@ -198,6 +198,9 @@ CODES: dict[str, Code] = {
     # 6: training and data
     "NS600": Code("no tests to go by"),
     "NS601": Code("a pattern that stands for nothing"),
+    "NS613": Code("no such precision on this device"),
+    "NS614": Code("torch.compile does not work here"),
+    # 6: data
     "NS620": Code("annotations cannot be read"),
     "NS621": Code("boxes that hold nothing"),
     "NS622": Code("annotations and pictures do not belong together"),

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from netspec.fusion.dropped_pixels import DROPPED_PIXELS
 from netspec.fusion.folding import FOLDING
 from netspec.fusion.fusion import Fusion, Pass, find_all
+from netspec.fusion.norm_and_scale import NORM_AND_SCALE
 from netspec.fusion.overwriting import OVERWRITING
-from netspec.fusion.scaled_norm import SCALED_NORM
 from netspec.fusion.widening import WIDENING
 from netspec.ir.graph import TypedGraph
 
 __all__ = ["FILE_PASSES", "PASSES", "explain_fusions", "fold_layers", "fuse"]
 
-PASSES = (SCALED_NORM, DROPPED_PIXELS, WIDENING, OVERWRITING)
+PASSES = (NORM_AND_SCALE, DROPPED_PIXELS, WIDENING, OVERWRITING)
 """In this order: a layer that one has taken is not there for the next."""
 FILE_PASSES = (FOLDING,)
 """Those of a model's file, a net as it is served."""

@@ -496,7 +496,7 @@ class Layer(Record):
 
     @property
     def takes_factors(self) -> bool:
-        """Whether its module can scale the channels of its top in the same pass: `scaled_norm` of
+        """Whether its module can scale the channels of its top in the same pass: `norm_and_scale` of
         torch_modules/fused.py runs it. Default: no.
         """
         return False

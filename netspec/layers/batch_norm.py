@@ -89,9 +89,9 @@ class BatchNorm(
     def scaling(self, x: TensorType) -> Callable[..., tuple[Any, Any]] | None:
         if self.use_global_stats is False or x.rank < 2:
             return None
-        return self.stored_affine
+        return self.fold_statistics
 
-    def stored_affine(self, mean: Any, variance: Any, scale_factor: Any) -> tuple[Any, Any]:
+    def fold_statistics(self, mean: Any, variance: Any, scale_factor: Any) -> tuple[Any, Any]:
         """What the gathered statistics come to; they count as 0 where none were gathered."""
         share = 1 / scale_factor if scale_factor.any() else 0 * scale_factor
         factor = 1 / root(variance * share + self.eps)
@@ -225,12 +225,12 @@ class BN(Layer, type="BN", param="bn_param", traits=("elementwise", "batch_stati
 
     def scaling(self, x: TensorType) -> Callable[..., tuple[Any, Any]] | None:
         if not self.segnet:
-            return self.stored_affine
+            return self.fold_statistics
         if self.bn_mode == "INFERENCE":
             return lambda scale, shift: (scale.reshape(-1), shift.reshape(-1))
         return None
 
-    def stored_affine(self, slope: Any, bias: Any, mean: Any, variance: Any) -> tuple[Any, Any]:
+    def fold_statistics(self, slope: Any, bias: Any, mean: Any, variance: Any) -> tuple[Any, Any]:
         """What slope, bias and the gathered statistics come to."""
         factor = slope.reshape(-1) / root(variance.reshape(-1) + self.epsilon)
         return factor, bias.reshape(-1) - mean.reshape(-1) * factor

@@ -26,7 +26,7 @@ def has_hooks(*modules: nn.Module) -> bool:
     )
 
 
-def scaled_norm(x: Tensor, norm: Any, scale: Any, *relus: nn.Module) -> Any:
+def norm_and_scale(x: Tensor, norm: Any, scale: Any, *relus: nn.Module) -> Any:
     """norm, scale and perhaps a ReLU, which writes over what these make."""
     known = isinstance(norm, BatchNorm) and isinstance(scale, Scale)
     if not known or has_hooks(norm, scale, *relus) or any(type(relu) is not nn.ReLU for relu in relus):

@@ -66,13 +66,13 @@ def to_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Te
 
 
 @contextmanager
-def exact_float32() -> Iterator[None]:
+def exact_float32(rounded: bool = False) -> Iterator[None]:
     """Full float32 products on the GPU: PyTorch lets convolutions round their factors to 10 bits
-    (TF32) unless told not to.
+    (TF32) unless told not to. rounded: let it, and products of matrices too.
     """
     matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, convolution.allow_tf32
-    matmul.allow_tf32 = convolution.allow_tf32 = False
+    matmul.allow_tf32 = convolution.allow_tf32 = rounded
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from netspec.diagnostics import Diagnostic
+from netspec.resolve.sections.pace import PaceWords
 from netspec.resolve.sections.recipes import AverageSection, StopSection
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.optim.solver import ParameterSpec
@@ -77,7 +78,8 @@ class Job:
     which less is better. layer_of: names of layers by the paths of their modules, for messages.
     spec_hash: what a snapshot must have been trained as. players: who learns in turn; none: the net
     learns all its parameters by `words`. skipped: files of the data that are left out. stop: when
-    tests end it early. average: the average of the weights that is tested and kept.
+    tests end it early. average: the average of the weights that is tested and kept. pace: how the net runs; judges: paths of the modules
+    of its losses and metrics.
     """
 
     net: nn.Module
@@ -95,6 +97,8 @@ class Job:
     skipped: Sequence[str] = ()
     stop: StopSection | None = None
     average: AverageSection | None = None
+    pace: PaceWords = field(default_factory=PaceWords)
+    judges: frozenset[str] = frozenset()
 
     @property
     def max_iter(self) -> int:

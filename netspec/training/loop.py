@@ -28,6 +28,7 @@ from netspec.training.observers.chosen import list_observers, make_average
 from netspec.training.observers.judge import Judge
 from netspec.training.observers.observer import Observers, Outcome
 from netspec.training.observers.statistics import measure_statistics
+from netspec.training.pace import Pace
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.checkpoint import SOLVER, WEIGHTS, Checkpoint
 from netspec.training.run.log import Log
@@ -54,7 +55,12 @@ def train(
     """
     place = find_device(device)
     prepare(run, resume)
-    with exact_float32(), Interrupt() as interrupt, progress or Silent() as reporter, ExitStack() as at_end:
+    with (
+        exact_float32(job.pace.precision == "tf32"),
+        Interrupt() as interrupt,
+        progress or Silent() as reporter,
+        ExitStack() as at_end,
+    ):
         # a thread that still reads while Python shuts down can take the process down with it
         at_end.callback(job.train_batches.close)
         for batches in (job.test_batches, job.final_batches):
@@ -100,6 +106,7 @@ class Training:
         self.max_iter = job.max_iter
         nets = [job.net, *(each.net for each in job.players), *([job.test_net] if job.test_net else [])]
         self.parameters = move(nets, job.parameters, device)
+        self.pace = Pace(job.pace, device, nets, job.judges)
         self.team = Team(job, self.parameters, self.max_iter)
         self.judge = Judge(job.losses, self.team.alone)
         measure = partial(measure_statistics, self.team, job.train_batches)
@@ -144,6 +151,7 @@ class Training:
             self.job.train_batches.load_state(more["data"])
             self.team.load_recent(more["losses"])
             self.best = more["best"]
+            self.pace.load_state(more.get("pace", {}))
             self.observers.load_state(more.get("observers", {}), self.run / SOLVER)
             self.log.rewind(self.team.iteration)
             self.saved = self.begun = self.team.iteration
@@ -155,6 +163,9 @@ class Training:
         if self.job.skipped:
             skipped = {"skipped": len(self.job.skipped), "files": list(self.job.skipped)}
             self.log.write({"phase": "data", "iteration": self.team.iteration, **skipped})
+        if told := self.pace.describe():
+            self.log.write({"phase": "pace", "iteration": self.team.iteration, **told})
+            self.reporter.say(", ".join(f"{word} {value}" for word, value in told.items()))
         self.reporter.begin(self.team.iteration, self.max_iter)
         self.position, self.since = self.job.train_batches.position, time.perf_counter()
 
@@ -183,7 +194,7 @@ class Training:
         learner.begin()
         for _ in range(learner.words.iter_size):
             learner.batch = to_device(learner.share(next(self.job.train_batches)), self.device)
-            self.outputs = learner.net(**learner.batch)
+            self.outputs = self.pace.run(learner.net, learner.batch)
             loss = learner.net.total_loss
             if not isinstance(loss, Tensor) or not loss.requires_grad:
                 raise fail("NS671", "the net has no loss, or none that depends on trained weights")
@@ -191,10 +202,10 @@ class Training:
             self.last = loss.detach()
             if len(learner.losses.waiting) >= self.read_every:
                 self.read_losses(learner)
-            torch.autograd.backward(loss)
+            torch.autograd.backward(self.pace.scale_loss(loss))
         if self.team.alone and self.max_iter - self.team.iteration <= Idle.LAST:
             self.idle.look(self.parameters, self.last, learner.batch)
-        learner.solver.step()
+        learner.solver.step(self.pace.settle(learner.solver.tensors))
 
     def read_losses(self, learner: Learner) -> None:
         """Read the losses that wait on the device. NS672: one is not finite."""
@@ -356,6 +367,7 @@ class Training:
             if not all_finite(each.tensor for each in self.parameters):
                 self.report_divergence(self.team.learners[-1], max(0, i - 1), "the update is not finite")
             more = {"data": self.job.train_batches.state(), "losses": self.team.recent()}
+            more |= {"pace": self.pace.state()}
             if self.ended:
                 judged = self.before_test
             else:

@@ -30,6 +30,7 @@ from netspec.diagnostics.render import render
 from netspec.diagnostics.words import list_briefly
 from netspec.file_writing import write_text
 from netspec.ir.graph import TypedGraph
+from netspec.ir.traits import JUDGING
 from netspec.read_options import PLAIN, Reading
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.resolve.sections.train import TrainSection
@@ -42,6 +43,7 @@ from netspec.training.job import Job, Player, TrainingResult
 from netspec.training.look_through import Looked, find_cache, look_through
 from netspec.training.loop import prepare, train
 from netspec.training.nets import Twins, hold, join_nets, twins
+from netspec.training.pace import check_precision
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.folder import again, is_run, program_of, read_record, record_of, telling, write_run
 from netspec.training.starting import Report, Start, start_from
@@ -181,11 +183,12 @@ def session(
     class_weights: those that the run began with, in place of the data's; known: what an earlier look
     at the data found; facts: what the run's data have fixed.
 
-    Raises SpecError: NS647 (files of the data that cannot be read, all of them), NS671 (nothing to
+    Raises SpecError: NS613 (the precision is not there), NS647 (files of the data that cannot be read, all of them), NS671 (nothing to
     train), NS680 (all weights start at 0), NS681 (no section train), NS676 (the file does not fit),
     NS696 (classes cannot be balanced), those of Feeds.
     """
     section = section_of(program)
+    check_precision(section.precision, device)
     graphs = program.training_graph("train"), program.training_graph("test")
     if (idle := still(graphs[0], program.resolved.spec.root.key_span("train"))) is not None:
         raise SpecError([idle])
@@ -211,7 +214,7 @@ def session(
         set_class_weights(net, class_weights)
     for net in (nets.train, *(player.net for player in job.players)):
         hold(net, graphs[0])
-    job = replace(job, skipped=looked.skipped, stop=section.stop, average=section.average)
+    job = replace(job, skipped=looked.skipped, stop=section.stop, average=section.average, pace=section.pace)
     return Session(program, job, feeds, seed, looked, started, class_weights)
 
 
@@ -269,7 +272,13 @@ def job_of(
         layer_of={path: name for name, (path, *_) in nets.train.layers.items()},  # type: ignore[union-attr, operator]
         spec_hash=hash_of(graphs[0], players),
         players=players,
+        judges=judges_of(graphs[0], nets.train),
     )
+
+
+def judges_of(typed: TypedGraph, net: Any) -> frozenset[str]:
+    """The modules of losses and metrics, by their paths."""
+    return frozenset(net.layers[node.name][0] for node in typed.graph.nodes if node.layer.traits & JUDGING)
 
 
 def losses_of(*graphs: TypedGraph) -> frozenset[str]:

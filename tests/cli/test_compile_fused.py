@@ -13,7 +13,7 @@ def run(*arguments: str) -> str:
 
 def test_it_says_what_runs_as_one() -> None:
     said = run("--explain", "--phase", "train")
-    assert "scaled-norm (19 times)" in said and "  conv1.bn, conv1.scale, conv1.relu\n" in said
+    assert "norm-and-scale (19 times)" in said and "  conv1.bn, conv1.scale, conv1.relu\n" in said
     assert "  res3.0.zeros, res3.0.shortcut\n" in said and "class " not in said
     assert all(len(line) <= 90 for line in said.splitlines())
 
@@ -24,7 +24,7 @@ def test_the_text_alone_goes_to_standard_output() -> None:
 
 def test_without_fusion_each_layer_is_called() -> None:
     fused, apart = run("-o", "-"), run("-o", "-", "--no-fuse")
-    assert "scaled_norm(h, self.bn, self.scale, self.relu)" in fused and "scaled_norm" not in apart
+    assert "norm_and_scale(h, self.bn, self.scale, self.relu)" in fused and "norm_and_scale" not in apart
     assert "h = self.scale(h)" in apart
     assert run("--explain", "--no-fuse") == "each layer runs by itself\n"
 

@@ -143,7 +143,7 @@ def test_a_fold_that_is_wrong_for_all_weights_is_found(monkeypatch: pytest.Monke
     from netspec.layers.batch_norm import BatchNorm
 
     monkeypatch.setattr(
-        BatchNorm, "stored_affine", lambda self, mean, variance, scale_factor: (variance, mean)
+        BatchNorm, "fold_statistics", lambda self, mean, variance, scale_factor: (variance, mean)
     )
     assert blamed(made(CLASSIC)).startswith(f"{FOLDED}: ")
 

@@ -5,6 +5,7 @@ augment. Knows no torch and no numpy.
 from typing import Any, Literal
 
 from netspec.record import Record, param
+from netspec.resolve.sections.pace import Layout, PaceWords, Precision
 from netspec.resolve.sections.recipes import AverageSection, RateSection, StopSection
 from netspec.resolve.sections.solver import PlayerSolver, SolverParameter
 
@@ -337,6 +338,23 @@ class TrainSection(Record):
         lt=1,
         doc="share of each label that is spread over all classes in training, where `loss` is left out",
     )
+    layout: Layout = param(
+        default="contiguous",
+        doc=(
+            "how weights and batches lie in memory; auto: channels last where that is mostly faster, with"
+            " convolutions over planes on a CPU, or on a GPU in less than fp32"
+        ),
+    )
+    compile: bool = param(
+        default=False, doc="let torch.compile make machine code of the net first, which takes a minute"
+    )
+    precision: Precision = param(
+        default="fp32",
+        doc=(
+            "what products are computed in: tf32 (GPUs), bf16 or fp16 (weights, losses and tests stay float32;"
+            " fp16 scales the loss)"
+        ),
+    )
     fill: dict[str, InputFiller] = param(
         default={}, doc="fillers of the inputs that no data feed, as in {z: gaussian}"
     )
@@ -347,3 +365,8 @@ class TrainSection(Record):
             " everything"
         ),
     )
+
+    @property
+    def pace(self) -> PaceWords:
+        """How the net runs."""
+        return PaceWords(self.layout, self.compile, self.precision)

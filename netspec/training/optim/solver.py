@@ -77,10 +77,13 @@ class Solver:
     def zero_grad(self) -> None:
         self.optimizer.zero_grad(set_to_none=True)
 
-    def step(self) -> None:
+    def step(self, sound: bool = True) -> None:
         """Move the tensors by the sum of gradients that iter_size backward passes left on them,
-        which this changes.
+        which this changes. sound: else gradients overflowed, and the step is left out.
         """
+        if not sound:
+            self.iteration += 1
+            return
         rate = self.rate
         self.normalize([gradient(tensor) for tensor in self.tensors])
         for group in self.optimizer.param_groups:
@@ -134,7 +137,7 @@ class Solver:
         for i, each in enumerate(self.trained):
             for buffer in (*self.rule.buffers, "step"):
                 if (tensor := tensors.get(f"{each.name}:{buffer}")) is not None:
-                    state.setdefault(i, {})[buffer] = tensor.clone()
+                    state.setdefault(i, {})[buffer] = lay_out_as(tensor, each.tensor)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
         scales = {each.tensor: facts["scales"].get(each.name, 1.0) for each in self.trained}
         for group in self.optimizer.param_groups:
@@ -229,6 +232,15 @@ def group_parameters(words: SolverParameter, trained: Sequence[ParameterSpec]) -
         group["params"].append(each.tensor)
         group["specs"].append(each)
     return list(groups.values())
+
+
+def lay_out_as(tensor: Tensor, other: Tensor) -> Tensor:
+    """A copy, in the memory layout of the weight that it belongs to: fused updates walk through both
+    alike.
+    """
+    if tensor.shape != other.shape:
+        return tensor.clone()
+    return torch.empty_like(other, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
 
 
 def gradient(tensor: Tensor) -> Tensor:

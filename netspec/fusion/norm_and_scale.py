@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from netspec.fusion.fusion import Chains, Example, Fusion, Pass
 
-__all__ = ["SCALED_NORM"]
+__all__ = ["NORM_AND_SCALE"]
 
 NORM = "{name: bn, type: BatchNorm}"
 SCALE = "{name: scale, type: Scale, bias_term: true}"
@@ -24,11 +24,11 @@ def find(chains: Chains) -> Iterator[Fusion]:
             continue
         relu = chains.next(scale)
         nodes = (norm, scale) if relu is None or not relu.layer.rectifies else (norm, scale, relu)
-        yield Fusion(SCALED_NORM.name, nodes, norm.bottoms, "scaled_norm")
+        yield Fusion(NORM_AND_SCALE.name, nodes, norm.bottoms, "norm_and_scale")
 
 
-SCALED_NORM = Pass(
-    "scaled-norm",
+NORM_AND_SCALE = Pass(
+    "norm-and-scale",
     "a normalisation, the factors behind it and a ReLU in one pass",
     find,
     (
