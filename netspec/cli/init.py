@@ -44,16 +44,19 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
     import os
     from functools import partial
 
-    from netspec.allowed_paths import reachable
     from netspec.cli import report
     from netspec.cli.data import showing
+    from netspec.data.inventory.parts import recognise_boxes
     from netspec.data.sources.audio import holds_sounds
     from netspec.data.survey import survey
-    from netspec.diagnostics.model import fail
     from netspec.file_writing import write_text
     from netspec.training.first_sound_spec import sound_spec_text, survey_sounds
     from netspec.training.first_spec import spec_text, trained_on
 
+    boxed = recognise_boxes(folder)
+    if boxed is not None:
+        from_boxes(folder, boxed, output, force)
+        return
     if output == "-":
         raise click.UsageError("a spec for images has a file of labels beside it: name a file with -o")
     if holds_sounds(folder):
@@ -62,16 +65,7 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
     else:
         counted = survey(folder, showing)
         word, text = "images", partial(spec_text, counted)
-    full = Path(os.path.abspath(folder))
-    if reachable(str(full), str(Path.cwd())) and full != Path.cwd():
-        home = Path()
-    else:
-        home = full.parent
-    target = Path(output) if output else home / f"{full.name}.yaml"
-    place = Path(os.path.abspath(target)).parent
-    if not reachable(str(full), str(place)):
-        note = f"a spec reaches what lies in its folder or below: {full.parent / target.name} would do"
-        raise fail("NS642", f"{full} lies outside {place}", path=str(target), notes=(note,))
+    full, target, place = find_target(folder, output)
     labels = target.with_suffix(".labels.txt")
     for path in (target, labels):
         refuse_overwriting(path, force)
@@ -85,6 +79,47 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
         click.echo(f"{copies} of another: netspec data {folder} --json lists them")
     click.echo(f"next: netspec train {target}")
     report(list(counted.findings))
+
+
+def from_boxes(folder: Path, source: str, output: str | None, force: bool) -> None:
+    """Write NAME.yaml, a detector for pictures with boxes. source: what reads the folder."""
+    import os
+
+    from netspec.cli import report
+    from netspec.data.survey_boxes import survey_boxes
+    from netspec.file_writing import write_text
+    from netspec.training.first_detector import detector_text, learned_from
+
+    found = survey_boxes(folder, source)
+    full, target, place = find_target(folder, output)
+    refuse_overwriting(target, force)
+    write_text(target, detector_text(found, full.name, os.path.relpath(full, place)))
+    count = f"{len(found.classes)} classes, {learned_from(found):,} pictures with boxes to train on"
+    click.echo(f"wrote {target}: {count}")
+    click.echo(f"next: netspec train {target}")
+    report(list(found.findings))
+
+
+def find_target(folder: Path, output: str | None) -> tuple[Path, Path, Path]:
+    """The folder's full path, the spec to write, and its folder: by default the current one if the data
+    lie in it, else that beside them. Raises SpecError NS642.
+    """
+    import os
+
+    from netspec.allowed_paths import reachable
+    from netspec.diagnostics.model import fail
+
+    full = Path(os.path.abspath(folder))
+    if reachable(str(full), str(Path.cwd())) and full != Path.cwd():
+        home = Path()
+    else:
+        home = full.parent
+    target = Path(output) if output else home / f"{full.name}.yaml"
+    place = Path(os.path.abspath(target)).parent
+    if not reachable(str(full), str(place)):
+        note = f"a spec reaches what lies in its folder or below: {full.parent / target.name} would do"
+        raise fail("NS642", f"{full} lies outside {place}", path=str(target), notes=(note,))
+    return full, target, place
 
 
 def refuse_overwriting(path: Path, force: bool) -> None:

@@ -21,7 +21,7 @@ from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 from netspec.strict_json import JsonError, member, read_object
 
-__all__ = ["coco_roles", "find_files", "open_coco"]
+__all__ = ["coco_roles", "find_files", "holds_coco", "open_coco"]
 
 MOST = 1 << 30
 """Bytes of a file: instances_train2017.json, of 118,287 pictures, has 448,981,445."""
@@ -92,6 +92,14 @@ def coco_roles(section: DataSection, root: Path, allow_outside: bool = False) ->
     """The parts that the files of a section have."""
     files = find_files(resolve_path(section.path or "", root, allow_outside))
     return tuple(role for role in ("train", "val", "test") if role in files)
+
+
+def holds_coco(folder: Path) -> bool:
+    """Whether a folder holds one of COCO's files with boxes. Raises SpecError where none can be
+    chosen.
+    """
+    file = next(iter(find_files(folder.absolute()).values()))
+    return bool(read_document(file, [folder.absolute()])["annotations"])
 
 
 def find_files(top: Path) -> dict[str, Path]:

@@ -19,7 +19,7 @@ from netspec.resolve.sections.image import ImageContract
 from netspec.resolve.sections.train import DataSection
 from netspec.strict_xml import BYTES, Element, XmlError, read_xml
 
-__all__ = ["find_parts", "open_voc", "voc_roles"]
+__all__ = ["find_parts", "holds_voc", "open_voc", "voc_roles"]
 
 ANNOTATIONS = ("annotations", "annotation", "xml", "xmls", "labels")
 PICTURES = ("jpegimages", "images", "imgs", "image", "pictures", "photos")
@@ -93,6 +93,13 @@ def voc_roles(section: DataSection, root: Path, allow_outside: bool = False) -> 
     top = top_of(section, root, allow_outside)
     found = find_parts(top, pictures_of(section, root, allow_outside))
     return tuple(role for role in ("train", "val", "test") if role in found)
+
+
+def holds_voc(folder: Path) -> bool:
+    """Whether a folder holds VOC's annotations. Raises SpecError where it holds nothing of the kind."""
+    top = folder.absolute()
+    parts = find_parts(top_of(DataSection(source="voc", path=str(top)), top, False))
+    return any(has_xml(part.annotations) for part in parts.values())
 
 
 def top_of(section: DataSection, root: Path, allow_outside: bool) -> Path:
