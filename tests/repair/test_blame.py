@@ -276,7 +276,7 @@ def test_a_pad_that_was_left_out_is_offered() -> None:
 def test_no_change_is_told_that_leaves_one_number_of_an_open_size() -> None:
     """With axis 1 the sizes would agree for a batch of 16 alone."""
     text = "netspec: 1\ninput: {a: [N, 16, 8, 8], g: [N, 8]}\nlayers: [{name: s, type: Scale, bottom: [a, g], axis: 0}]\n"
-    assert [fix.text for fix in only(text).fixes] == ["write 8 in place of 16", "write 16 in place of 8"]
+    assert [fix.text for fix in only(text).fixes] == ["write 16 in place of 8", "write 8 in place of 16"]
     sound = check_source(Source("spec.yaml", text.replace("axis: 0", "axis: 1").replace("a: [N", "a: [16")))
     assert [d.code for d in sound] == ["NS414"]
 
