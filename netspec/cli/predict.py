@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from netspec.cli.options import code_option, device_option
 from netspec.cli.predicted_boxes import box_lines, box_rows, describe_boxes, find_window
+from netspec.cli.predicted_masks import draw_masks, mask_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,6 +80,13 @@ class Most(NamedTuple):
 @click.option(
     "--csv", "table", metavar="FILE", help="Write a table, a row per sample; - for standard output."
 )
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Where an output has scores for each place, write the class of each there, as a picture.",
+)
 @code_option
 def command(
     model: str,
@@ -104,7 +113,10 @@ def command(
 
     predictor, remarks = open_predictor(model, options), Remarks()
     samples = read_samples(files, data, options, predictor, remarks)
-    code = show(predict(samples, predictor, Most(top or (1 if table else TOP), top)), as_json, table)
+    found = predict(samples, predictor, Most(top or (1 if table else TOP), top))
+    if options["output"] is not None:
+        found = draw_masks(found, Path(options["output"]), predictor.labels)
+    code = show(found, as_json, table)
     report(list(remarks.of_depth(model)))
     return code
 
@@ -197,8 +209,6 @@ def tell_error(name: str, error: "Diagnostic") -> dict[str, Any]:
 
 
 def is_folder(path: str) -> bool:
-    from pathlib import Path
-
     return Path(path).is_dir()
 
 
@@ -304,6 +314,8 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     for name, made in found["outputs"].items():
         if "boxes" in made:
             text += box_lines(name, made)
+        elif "mask" in made:
+            text.append(mask_line(name, made))
         elif "top" in made:
             called = [class_shown(each) for each in made["top"]]
             width = max(map(len, called))
