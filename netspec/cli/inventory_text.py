@@ -69,6 +69,7 @@ def field_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
             rows.append((name, part.name, shape, field.dtype, *ends, f"{field.missing_count or ''}"))
     yield table(heads, rows, right=(4, 5, 6))
     yield from sound_lines(parts)
+    yield from column_lines(parts)
     for part in parts:
         if part.looked < part.samples:
             yield f"{part.looked:,} of the {part.samples:,} samples of {part.name} were looked at; --decode looks at all"
@@ -87,6 +88,30 @@ def box_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
     yield f"           at most {crowded:,} in a picture, none in {without:,} pictures"
     if difficult := sum(each.difficult for each in boxes):
         yield f"           {difficult:,} are marked difficult (of COCO: a crowd)"
+
+
+def column_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
+    """The columns of a table of values: what each is taken for, and how many of its cells are empty."""
+    from netspec.cli.table import table
+
+    for part in parts[:1]:
+        columns = [each for each in columns_in(part) if "form" in each]
+        rows = [
+            (clip(each["name"]), each["form"], tell_words(each["categories"]), f"{each['empty'] or ''}")
+            for each in columns
+        ]
+        if rows:
+            yield table(("column", "taken as", "words", "empty"), rows, right=(3,))
+
+
+def columns_in(part: "Part") -> list[Any]:
+    found: Any = part.facts.get("columns", [])
+    return list(found)
+
+
+def tell_words(words: list[str]) -> str:
+    """`3: Bonn, Oslo, Rome`."""
+    return clip(f"{len(words)}: {', '.join(words)}") if words else ""
 
 
 def sound_lines(parts: "tuple[Part, ...]") -> Iterator[str]:

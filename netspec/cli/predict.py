@@ -164,7 +164,7 @@ def read_samples(
         yield from from_data(data, number, options["split"], predictor.taken, predictor.facts, allowed)
         return
     for word in files:
-        words = source_of(word)
+        words = source_of(word, predictor.facts)
         if words is not None:
             yield from from_data(words, None, "all", predictor.taken, predictor.facts)
         elif takes_sounds(predictor.taken):

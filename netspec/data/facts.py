@@ -3,10 +3,12 @@ means. In: a source or a file's text; out: plain values.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from netspec.data.columns import FORMS
 from netspec.data.source import Source
 from netspec.diagnostics import fail
 from netspec.file_reading import read_bytes
@@ -56,4 +58,37 @@ def check_facts(facts: dict[str, Any]) -> Mapping[str, Any]:
     for word in ("mono", "resample"):
         if type(facts.get(word, False)) is not bool:
             raise JsonError(f"{word} must be true or false")
+    for word in ("mean", "std"):
+        check_numbers(word, facts.get(word, []))
+    columns = facts.get("columns", [])
+    if not isinstance(columns, list) or not all(map(is_column, columns)):
+        raise JsonError("columns must be a list of columns, each with a name")
     return facts
+
+
+def check_numbers(word: str, values: object) -> None:
+    """Raises JsonError for what is no list of finite numbers, std above 0."""
+    if not isinstance(values, list) or not all(map(is_number, values)):
+        raise JsonError(f"{word} must be a list of finite numbers")
+    if word == "std" and not all(value > 0 for value in values):
+        raise JsonError("std must be above 0")
+
+
+def is_column(found: object) -> bool:
+    """Whether JSON has a column: its name, and of a table what its cells are."""
+    if not isinstance(found, dict) or not isinstance(found.get("name"), str):
+        return False
+    words = found.get("categories", [])
+    fill = found.get("fill")
+    return (
+        set(found) <= {"name", "form", "categories", "fill", "empty"}
+        and found.get("form", "number") in FORMS
+        and isinstance(words, list)
+        and all(isinstance(word, str) for word in words)
+        and (fill is None or is_number(fill))
+        and type(found.get("empty", 0)) is int
+    )
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -17,7 +17,7 @@ class Place(NamedTuple):
     root: the spec's folder.   shape: of one sample of the input, without N.   contract: the input's `image:`, if it has one.
     classes: names that training gave the labels, for a test or another file.   allow_outside: paths may leave root.
     allow_code: a Python source may run.   split: shares of the parts that the data do not have.   facts: what the training data
-    fixed (`Source.facts`), for a test or another file.
+    fixed (`Source.facts`), for a test or another file.   predicting: samples need no label.
     """
 
     root: Path
@@ -28,6 +28,7 @@ class Place(NamedTuple):
     allow_code: bool = False
     split: SplitSection | None = None
     facts: Mapping[str, Any] = MappingProxyType({})
+    predicting: bool = False
 
     @property
     def file_contract(self) -> ImageContract:

@@ -26,6 +26,7 @@ from netspec.data.sources.text import open_text
 from netspec.data.sources.voc import open_voc, voc_roles
 from netspec.data.sources.webdataset import open_webdataset
 from netspec.data.splits import draw_part
+from netspec.data.standardise import measure, standardise
 from netspec.diagnostics import fail
 from netspec.diagnostics.suggest import nearest
 from netspec.resolve.sections.train import DataSection, TrainSection
@@ -67,9 +68,7 @@ SOURCES: dict[str, Opener] = {
     "voc": lambda section, split, place: open_voc(
         section, split, place.root, place.file_contract, place.classes, place.allow_outside
     ),
-    "csv": lambda section, split, place: open_csv(
-        section, split, place.root, place.classes, place.allow_outside
-    ),
+    "csv": open_csv,
     "npz": lambda section, split, place: open_npz(section, split, place.root, place.allow_outside),
     "hdf5": lambda section, split, place: open_hdf5(section, split, place.root, place.allow_outside),
     "lmdb": lambda section, split, place: open_lmdb(
@@ -116,6 +115,7 @@ def open_source(section: DataSection, split: str | None, place: Place) -> Source
     part = section.split or split
     source = take_part(section, part, place)
     source = conform_to_contract(source, place.contract, place.shape[0] if place.shape else None)
+    source = standardise(source, place.facts)
     if not len(source):
         raise fail("NS650", f"no samples{f' in the part {part}' if part else ''}", path=source.name)
     return source
@@ -193,6 +193,8 @@ def open_sources(
     alike = test_data is not None and data_of(data) == data_of(test_data)
     alike = alike or place.split is not None
     train = open_source(data, default_part(data, "train", alike), place)
+    if data.standardise:
+        train = standardise(train, measure(train))
     if test_data is None:
         return train, None
     return train, open_beside(data, test_data, "test", beside(place, train))

@@ -38,7 +38,14 @@ __all__ = [
 STDIN = "-"
 SQUEEZED = 0.05
 """A picture whose sides change their ratio by more than this share is said to be squeezed."""
-OF_ENDING = {".csv": "csv", ".npz": "npz", ".h5": "hdf5", ".hdf5": "hdf5", **dict.fromkeys(ENDS, "sequences")}
+OF_ENDING = {
+    ".csv": "csv",
+    ".parquet": "table",
+    ".npz": "npz",
+    ".h5": "hdf5",
+    ".hdf5": "hdf5",
+    **dict.fromkeys(ENDS, "sequences"),
+}
 """Files that are named as they are, by their ending, beside pictures: the source that reads each."""
 
 
@@ -67,9 +74,13 @@ class Sample(NamedTuple):
     frame: tuple[int, int] | None = None
 
 
-def source_of(path: str) -> str | None:
-    """The words of a source for a file that is no picture, by its ending; None for anything else."""
+def source_of(path: str, facts: Mapping[str, Any] = {}) -> str | None:
+    """The words of a source for a file that is no picture, by its ending; None for anything else. facts:
+    of the training data, which may have been a table with categories.
+    """
     kind = OF_ENDING.get(Path(path.removesuffix(".gz")).suffix.lower())
+    if kind == "csv" and any("form" in each for each in facts.get("columns", ())):
+        kind = "table"
     return f"{kind}:{path}" if kind and Path(path).is_file() else None
 
 
@@ -183,6 +194,7 @@ def from_data(
     shape, contract, _ = next(iter(taken.values()), Taken(()))
     section = DataSection(source=kind, path=path or None)
     place = Place(Path.cwd(), shape, contract, None, allow_outside=True, allow_code=allow_code, facts=facts)
+    place = place._replace(predicting=True)
     source = open_source(section, split, place)
     if number is not None and not 0 <= number < len(source):
         raise fail("NS685", f"index {number} of {len(source)} samples", path=source.name)

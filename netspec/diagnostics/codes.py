@@ -209,6 +209,8 @@ CODES: dict[str, Code] = {
     "NS630": Code("sound cannot be read"),
     "NS631": Code("sounds of another rate or form"),
     "NS632": Code("shard that cannot be read"),
+    "NS633": Code("other columns than the training data's"),
+    "NS634": Code("category unknown to the training"),
     "NS640": Code("unknown data source"),
     "NS641": Code("incomplete data section"),
     "NS642": Code("path outside the spec's folder"),

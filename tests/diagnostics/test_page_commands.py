@@ -53,6 +53,8 @@ layers:
 SHAPES = {
     "NS630": "[N, 1, 50]",
     "NS631": "[N, 1, 50]",
+    "NS633": "[N, 3]",
+    "NS634": "[N, 3]",
     "NS652": "[N, 1, 9, 9]",
     "NS651": "[N, 1, 4, 4]",
     "NS654": "[N, 3]",
@@ -139,6 +141,16 @@ def cut_shard(folder: Path) -> None:
         members = {f"{n}.png": picture(n), f"{n}.cls": b"0"}
         path = write_shard(folder / "shards" / f"{n}.tar", members)
     path.write_bytes(path.read_bytes()[:700])
+
+
+def other_columns(folder: Path) -> None:
+    (folder / "flowers.csv").write_text("a,b,c,label\n1,2,3,0\n4,5,6,1\n")
+    (folder / "others.csv").write_text("a,b,d,label\n1,2,3,0\n")
+
+
+def other_words(folder: Path) -> None:
+    (folder / "rooms.csv").write_text("size,city,label\n1,Bonn,0\n4,Rome,1\n")
+    (folder / "others.csv").write_text("size,city,label\n1,Bonn,0\n4,Oslo,1\n")
 
 
 def copied_photo(folder: Path) -> None:
@@ -385,6 +397,8 @@ GIVEN: dict[str, Callable[[Path], None]] = {
     "NS630": partial(sounds, damaged=True),
     "NS631": partial(sounds, damaged=False),
     "NS632": cut_shard,
+    "NS633": other_columns,
+    "NS634": other_words,
     "NS649": empty_class,
     "NS650": lambda f: (f / "header-only.csv").write_text("a,b,c,label\n", encoding="utf-8") and None,
     "NS651": labels_from_one,

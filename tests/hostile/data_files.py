@@ -133,6 +133,14 @@ def shards(chance: random.Random, folder: Path) -> Sound:
     return Sound(net("source: webdataset, path: shards"), files)
 
 
+def values(chance: random.Random, folder: Path) -> Sound:
+    rows = (f"{i},{'xyz'[i % 3]},{i % 3}" for i in range(8))
+    (folder / "d.csv").write_text("a,w,label\n" + "\n".join(rows) + "\n")
+    return Sound(
+        net("source: table, path: d.csv, standardise: true, empty: mean", "[N, 4]"), [folder / "d.csv"]
+    )
+
+
 def of(
     make: Callable[[random.Random, Path, str], Sound], ending: str
 ) -> Callable[[random.Random, Path], Sound]:
@@ -148,6 +156,7 @@ DATA: dict[str, Callable[[random.Random, Path], Sound]] = {
         f"pictures {ending}": of(pictures, ending)
         for ending in ("png", "jpg", "bmp", "gif", "tif", "webp", "ppm")
     },
+    "values": values,
     "wav": wav,
     "shards": shards,
     "text": text,

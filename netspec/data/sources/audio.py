@@ -116,7 +116,6 @@ class AudioFolder(Source):
         self.stacked: Array | None = None
         self.silent: dict[str, None] = {}
         self.clipped: dict[str, None] = {}
-        self.said: tuple[Diagnostic, ...] = ()
         self.told: set[str] = set()
 
     def __len__(self) -> int:
@@ -182,7 +181,7 @@ class AudioFolder(Source):
                 "its loudest parts were cut off at the end of the range when it was recorded",
             ),
         )
-        found, self.said = list(self.said), ()
+        found = []
         for names, fact, note in kinds:
             short = sorted(name.removeprefix(f"{self.name}/") for name in names if name not in self.told)
             self.told |= {*names}
@@ -291,7 +290,6 @@ def of_files(
     """The source of some files, and which of them it has. Raises SpecError NS630, NS631, NS650."""
     waves, bad = read_headers(files, roots)
     kept = [i for i, wave in enumerate(waves) if wave is not None]
-    fact = f"{len(bad):,} of {len(files):,} sounds"
     refuse_damaged(name, len(files), [] if skipping else bad)
     if not kept:
         raise fail("NS650", f"none of {len(files):,} files can be read", path=name)
@@ -299,9 +297,7 @@ def of_files(
     chosen = [files[i] for i in kept]
     form = agree(name, chosen, read, form)
     source = make(name, chosen, read, None if labels is None else labels[kept], form, roots)
-    if bad:
-        fact += ", `on_error: skip` leaves them out"
-        source.said = (Diagnostic("NS691", fact, path=name, notes=list_some(bad)),)
+    source.left_out = tuple(bad)
     return source, kept
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from netspec.data.columns import match_names
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
+from netspec.data.place import Place
 from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_text
@@ -21,35 +23,30 @@ __all__ = ["open_csv"]
 csv.field_size_limit(1 << 20)
 
 
-def open_csv(
-    section: DataSection,
-    split: str | None,
-    root: Path,
-    classes: Sequence[str] | None = None,
-    allow_outside: bool = False,
-) -> Source:
+def open_csv(section: DataSection, split: str | None, place: Place) -> Source:
     """Fields data (columns,) float32, every column but the label's in the file's order, and label.
 
     A first line with a cell that is no number is the header. Labels that are whole numbers stand
     for themselves; other numbers are targets, float32; words are classes, numbered in sorted order.
-    Raises SpecError NS643, NS650 (no rows), NS654 (a cell or row; `on_error: skip` leaves such rows
-    out), NS641 (no such column), NS663 (a class unknown to the training).
+    Beside training data the columns are theirs, by name; what is predicted needs no label. Raises
+    SpecError NS643, NS650 (no rows), NS654 (a cell or row; `on_error: skip` leaves such rows out), NS641
+    (no such column), NS663 (a class unknown to the training), NS633 (other columns).
     """
     if section.path is None:
         raise fail("NS641", "source csv needs `path:`, a file")
-    path = existing(resolve_path(section.path, root, allow_outside))
+    path = existing(resolve_path(section.path, place.root, place.allow_outside))
     skipping = section.on_error == "skip"
-    header, places, rows = read_rows(path, roots_for(root, allow_outside), skipping)
+    header, places, rows = read_rows(path, roots_for(place.root, place.allow_outside), skipping)
     if not rows:
         raise fail("NS650", "holds no rows" + (" below its header" if header else ""), path=str(path))
     width = len(header or rows[0])
-    column = label_column(section.label, header, width, path)
-    data = np.empty((len(rows), width - 1), np.float32)
+    chosen, column = choose_columns(header, width, section, place, path)
+    data = np.empty((len(rows), len(chosen)), np.float32)
     kept: list[int] = []
     left_out: list[str] = []
     for at, (row, line) in enumerate(zip(rows, places, strict=True)):
         try:
-            data[len(kept)] = row_values(row, width, column, line, path)
+            data[len(kept)] = row_values(row, width, chosen, column, line, path)
             kept.append(at)
         except SpecError as error:
             if not skipping:
@@ -58,20 +55,44 @@ def open_csv(
     if not kept:
         raise fail("NS650", f"none of {len(rows):,} rows can be read", path=str(path))
     lines = [places[at] for at in kept]
-    labels, names = labels_of([rows[at][column] for at in kept], classes, path, lines)
-    source = ArraySource(str(path), {"data": data[: len(kept)], "label": labels}, "label", names)
+    source = ArraySource(str(path), {"data": data[: len(kept)]})
+    if column is not None:
+        labels, names = labels_of([rows[at][column] for at in kept], place.classes, path, lines)
+        source = ArraySource(str(path), {"data": data[: len(kept)], "label": labels}, "label", names)
+    if header:
+        label = place.facts.get("label") if column is None else header[column]
+        source.facts = {"columns": [{"name": header[at]} for at in chosen], "label": label}
     source.places = lambda index: f"line {lines[index]}"
     source.left_out = tuple(left_out)
     return split_source(source, split)
 
 
-def row_values(row: list[str], width: int, column: int, line: int, path: Path) -> list[float]:
+def choose_columns(
+    header: list[str] | None, width: int, section: DataSection, place: Place, path: Path
+) -> tuple[list[int], int | None]:
+    """The columns of the data, in order, and that of the label; None where what is predicted has none."""
+    wanted = [str(each["name"]) for each in place.facts.get("columns", ())]
+    if header and wanted:
+        label = section.label or place.facts.get("label")
+        labelled = label in header or not place.predicting
+        match_names(header, [*wanted, label] if labelled and label else wanted, (), path)
+        return [header.index(name) for name in wanted], header.index(label) if labelled and label else None
+    count = len(wanted) or (place.shape[0] if place.shape is not None and len(place.shape) == 1 else None)
+    if place.predicting and width == count:
+        return list(range(width)), None
+    column = label_column(section.label, header, width, path)
+    return [at for at in range(width) if at != column], column
+
+
+def row_values(
+    row: list[str], width: int, chosen: list[int], column: int | None, line: int, path: Path
+) -> list[float]:
     """The numbers of a row beside its label. Raises SpecError NS654 where they or the label are none."""
     if len(row) != width:
         raise ragged(line, len(row), width, path)
-    if not row[column].strip():
+    if column is not None and not row[column].strip():
         raise fail("NS654", f"line {line} has no label: its cell is empty", path=str(path))
-    return numbers(row[:column] + row[column + 1 :], line, path)
+    return numbers([row[at] for at in chosen], line, path)
 
 
 def ragged(line: int, count: int, width: int, path: Path) -> SpecError:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from netspec.data.columns import Cells, columns_of, encode, learn_columns, match_names
 from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, resolve_path, roots_for, roots_of
 from netspec.data.place import Place
-from netspec.data.source import Array, Source, split_source
+from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.data.sources.audio import SOUNDS, AudioFolder, form_of, of_files
 from netspec.data.sources.csv import is_number, labels_of, read_rows
 from netspec.data.sources.image_folder import PICTURES, ImageFolder, Kind
+from netspec.data.sources.parquet import read_parquet
 from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots
@@ -66,7 +68,9 @@ class Rowed:
     """A table that was read: its columns by name, and the line of each row."""
 
     def __init__(self, path: Path, roots: Roots) -> None:
-        header, lines, rows = read_rows(path, roots)
+        header: list[str] | None
+        packed = path.suffix.lower() == ".parquet"
+        header, lines, rows = read_parquet(path, roots) if packed else read_rows(path, roots)
         named = [name for name in header or () if ends_as(name, *KINDS)]
         if header is None or named or not rows:
             raise fail(
@@ -77,7 +81,7 @@ class Rowed:
         twice = [name for name in header if header.count(name) > 1]
         if twice:
             raise fail("NS654", f"two columns are called {twice[0]}", path=str(path))
-        self.path, self.lines, self.rows = path, lines, rows
+        self.path, self.lines, self.rows, self.word = path, lines, rows, "row" if packed else "line"
         self.columns = {name: [row[i].strip() for row in rows] for i, name in enumerate(header)}
 
     def column(self, name: str) -> list[str]:
@@ -92,7 +96,7 @@ class Rowed:
 def open_table(section: DataSection, split: str | None, place: Place) -> Source:
     """The rows of a table. The column of files is the first whose cells all end as pictures do, or all as
     sounds; their names start at `images`, by default the table's folder. A column `split` says the part
-    of each row.
+    of each row. Without a column of files the others are what the net takes (columns.py).
 
     Labels: the columns that `label` names, separated by commas; by default `label`, else all others. One
     column of words or whole numbers is a class, anything else numbers. Rows whose label is empty are
@@ -100,11 +104,14 @@ def open_table(section: DataSection, split: str | None, place: Place) -> Source:
     there, all of them), NS654, NS663.
     """
     if section.path is None:
-        raise fail("NS641", "source table needs `path:`, a CSV file")
+        raise fail("NS641", "source table needs `path:`, a CSV or a parquet file")
     root, allow_outside = place.root, place.allow_outside
     path = existing(resolve_path(section.path, root, allow_outside))
     table = Rowed(path, roots_for(root, allow_outside))
-    column, kind = file_column(table)
+    files = file_column(table, section)
+    if files is None:
+        return open_values(table, section, split, place)
+    column, kind = files
     top = (
         existing(resolve_path(section.images, root, allow_outside), "folder")
         if section.images
@@ -115,20 +122,22 @@ def open_table(section: DataSection, split: str | None, place: Place) -> Source:
     if not len(chosen):
         raise fail("NS650", "holds no rows" + (f" of the part {split}" if split else ""), path=str(path))
     lines = [table.lines[i] for i in chosen]
-    files = find_files([table.columns[column][i] for i in chosen], lines, top, root, allow_outside, path)
+    found_files = find_files(
+        [table.columns[column][i] for i in chosen], lines, top, root, allow_outside, path
+    )
     labels, found = read_labels(table, wanted, chosen, place.classes)
     roots = roots_of(root, top, allow_outside)
     source: Source
     if kind is PICTURES:
-        source = TableFolder(str(path), files, labels, found, place.file_contract, roots, lines)
+        source = TableFolder(str(path), found_files, labels, found, place.file_contract, roots, lines)
     else:
         form = form_of(section, place.shape, place.facts)
         sounds, kept = of_files(
-            TableSounds, str(path), files, labels, form, roots, section.on_error == "skip"
+            TableSounds, str(path), found_files, labels, form, roots, section.on_error == "skip"
         )
         sounds.classes, sounds.lines = found, [lines[i] for i in kept]
         source = sounds
-    source.left_out = empty
+    source.left_out = (*source.left_out, *empty)
     if SPLIT in table.columns:
         return source
     return split_source(source, split)
@@ -138,13 +147,70 @@ def ends_as(name: str, *kinds: Kind) -> bool:
     return any(Path(name).suffix.lower() in kind.suffixes for kind in kinds)
 
 
-def file_column(table: Rowed) -> tuple[str, Kind]:
-    """The column of files, and what they are. NS654: there is none."""
+def file_column(table: Rowed, section: DataSection) -> tuple[str, Kind] | None:
+    """The column of files, and what they are; None in a table of values. NS654: of a column that mostly
+    names files, or where `images` says where files are, some cells do not.
+    """
+    some = section.images is not None
     for name, cells in table.columns.items():
         for kind in KINDS:
-            if all(ends_as(cell, kind) for cell in cells):
+            named = sum(ends_as(cell, kind) for cell in cells)
+            if named == len(cells):
                 return name, kind
+            some |= 2 * named > len(cells)
+    if not some:
+        return None
     raise fail("NS654", "no column holds names of pictures, or of sounds, alone", path=str(table.path))
+
+
+def open_values(table: Rowed, section: DataSection, split: str | None, place: Place) -> Source:
+    """A table of values: columns that are the training's, or are learned from; labels as of files, by
+    default the last column. What is predicted needs none. Raises SpecError NS633, NS634, NS641, NS650,
+    NS654, NS663.
+    """
+    known = columns_of(place.facts)
+    wanted = value_labels(table, section, place)
+    names = [column.name for column in known] or list(section.columns)
+    names = names or [name for name in table.columns if name not in (*wanted, SPLIT)]
+    if known:
+        match_names([*table.columns], names, [*wanted, *place.facts.get("label", ()), SPLIT], table.path)
+    chosen, empty = rows_of(table, split, wanted, section.on_error == "skip")
+    if not chosen or not names:
+        raise fail(
+            "NS650", "holds no " + ("rows" if names else "columns to learn from"), path=str(table.path)
+        )
+    places = [f"{table.word} {table.lines[i]}" for i in chosen]
+    cells = Cells({name: [table.column(name)[i] for i in chosen] for name in names}, places, table.path)
+    columns = known or learn_columns(cells, section)
+    arrays = encode(cells, columns)
+    classes, label = None, None
+    if wanted:
+        label = "label"
+        arrays["label"], classes = read_labels(table, wanted, chosen, place.classes)
+    source = ArraySource(str(table.path), arrays, label, classes)
+    source.places, source.left_out = places.__getitem__, empty
+    source.facts = {
+        "columns": [column.fact() for column in columns],
+        "label": wanted or list(place.facts.get("label", ())),
+    }
+    if SPLIT in table.columns:
+        return source
+    return split_source(source, split)
+
+
+def value_labels(table: Rowed, section: DataSection, place: Place) -> list[str]:
+    """The columns that are the label: those named, those of the training, `label`, else the last one;
+    none where what is predicted lacks some.
+    """
+    said = section.label.split(",") if section.label else [*place.facts.get("label", ())]
+    names = [name.strip() for name in said]
+    others = [name for name in table.columns if name != SPLIT]
+    names = names or (["label"] if "label" in others else others[-1:])
+    if place.predicting and (not set(names) <= set(table.columns) or not columns_of(place.facts)):
+        return []
+    for name in names:
+        table.column(name)
+    return names
 
 
 def label_columns(label: str | None, table: Rowed, files: str) -> list[str]:
@@ -174,17 +240,19 @@ def rows_of(
         roles = [name_role(cell)[0] for cell in parts]
         lost = next((i for i, role in enumerate(roles) if role is None), None)
         if lost is not None:
-            raise fail("NS654", f"line {table.lines[lost]}: {parts[lost]!r} is no part", path=str(table.path))
+            raise fail(
+                "NS654", f"{table.word} {table.lines[lost]}: {parts[lost]!r} is no part", path=str(table.path)
+            )
         role = choose_role(split, roles)
         chosen = [i for i in chosen if roles[i] == role]  # type: ignore[assignment]
     empty = [(i, name) for i in chosen for name in wanted if not table.columns[name][i]]
     if empty and not skipping:
         i, name = empty[0]
         note = "`on_error: skip` in the data section leaves such rows out"
-        fact = f"line {table.lines[i]}: {name} is empty, as in {len(empty):,} cells of labels"
+        fact = f"{table.word} {table.lines[i]}: {name} is empty, as in {len(empty):,} cells of labels"
         raise fail("NS654", fact, path=str(table.path), notes=(note,))
     without = dict(empty)
-    said = tuple(f"line {table.lines[i]}: {name} is empty" for i, name in without.items())
+    said = tuple(f"{table.word} {table.lines[i]}: {name} is empty" for i, name in without.items())
     return [i for i in chosen if i not in without], said
 
 
@@ -222,7 +290,9 @@ def read_labels(
             cell = table.columns[name][i]
             if not is_number(cell) or not math.isfinite(float(cell)):
                 raise fail(
-                    "NS654", f"line {table.lines[i]}: {name} is {cell!r}, no number", path=str(table.path)
+                    "NS654",
+                    f"{table.word} {table.lines[i]}: {name} is {cell!r}, no number",
+                    path=str(table.path),
                 )
             values[row, column] = float(cell)
     return values, None

@@ -67,7 +67,6 @@ class Shards(Source):
         self.lock = Lock()
         self.pool: ThreadPoolExecutor | None = None
         self.noticed = Remarks()
-        self.said: tuple[Diagnostic, ...] = ()
 
     def __len__(self) -> int:
         return len(self.heads)
@@ -76,8 +75,7 @@ class Shards(Source):
         return self.marks
 
     def remarks(self) -> tuple[Diagnostic, ...]:
-        said, self.said = self.said, ()
-        return (*said, *self.noticed.tell(self.name))
+        return self.noticed.tell(self.name)
 
     def where(self, index: int) -> str:
         with self.lock:
@@ -148,9 +146,7 @@ def open_webdataset(section: DataSection, split: str | None, place: Place) -> So
     labels, names = number_labels(indices, place.classes, section.path)
     source = Shards(section.path, files, indices, labels, place.file_contract, roots)
     source.classes = names
-    if bad:
-        notes = list_some(bad)
-        source.said = (Diagnostic("NS691", f"{fact}, `on_error: skip` leaves them out", path=section.path, notes=notes),)  # fmt: skip
+    source.left_out = tuple(bad)
     return fifths_within(source, split)
 
 

@@ -138,6 +138,7 @@ def test_source(
 
     contract, shape: of the first input in place of the spec's.
     """
+    from netspec.data.facts import read_facts
     from netspec.data.registry import IN_PARTS, Role, data_of, default_part, open_source
     from netspec.training.batches.feeds import place_of, section_of
     from netspec.training.run.folder import read_classes
@@ -151,7 +152,7 @@ def test_source(
     alike = asked is not None and section.data is not None and data_of(section.data) == data_of(asked)
     role: Role = "val" if asked is not None and asked is section.val_data else "test"
     place = place_of(program, program.training_graph("train"))._replace(
-        classes=read_classes(folder), split=section.split
+        classes=read_classes(folder), split=section.split, facts=read_facts(folder)
     )
     if contract is not None:
         place = place._replace(contract=contract, shape=shape)

@@ -166,6 +166,26 @@ class DataSection(Record):
             " the middle"
         ),
     )
+    columns: tuple[str, ...] = param(
+        default=(), doc="table: the columns that the net takes, by default all but the label's"
+    )
+    categories: dict[str, str] = param(
+        default={},
+        doc=(
+            "table: columns of words, {city: one_hot} for a 1 in the place of its word, index for a field of"
+            " its own with the number of the word; columns without numbers are one_hot by themselves"
+        ),
+    )
+    empty: float | str = param(
+        default="refuse", doc="table: what an empty cell counts as: refuse, mean of its column, or a number"
+    )
+    standardise: bool = param(
+        default=False,
+        doc=(
+            "csv, table, npz, hdf5: each number less its mean, by its deviation, both of the training part and"
+            " kept in the run, for tests and predictions"
+        ),
+    )
     rate: int | None = param(
         default=None,
         ge=1,

@@ -1,0 +1,162 @@
+"""Tables of values: numbers, categories, empty cells, standardised numbers; what predict takes of a table."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from netspec.cli import group
+from netspec.data.registry import Place, open_source, open_sources
+from netspec.data.source import Source
+from netspec.diagnostics import SpecError
+from netspec.resolve.sections.train import DataSection
+
+ROWS = "age,city,kind,label\n20,Rome,a,yes\n30,Bonn,b,no\n40,Rome,a,no\n"
+
+
+def opened(
+    folder: Path, text: str = ROWS, place: dict[str, Any] | None = None, source: str = "table", **words: Any
+) -> Source:
+    (folder / "t.csv").write_text(text)
+    return open_source(
+        DataSection(source=source, path="t.csv", **words), "all", Place(folder, **(place or {}))
+    )
+
+
+def refused(folder: Path, text: str, **words: Any) -> Any:
+    with pytest.raises(SpecError) as caught:
+        opened(folder, text, **words)
+    return caught.value.diagnostics[0]
+
+
+def test_words_become_ones_in_their_places(tmp_path: Path) -> None:
+    source = opened(tmp_path)
+    rows = source.batch(np.arange(3))
+    np.testing.assert_array_equal(rows["data"], [[20, 0, 1, 1, 0], [30, 1, 0, 0, 1], [40, 0, 1, 1, 0]])
+    assert (source.classes, rows["label"].tolist()) == (("no", "yes"), [1, 0, 0])  # type: ignore[union-attr]
+    assert source.where(1) == "line 3"
+
+
+def test_an_index_is_a_field_of_its_own(tmp_path: Path) -> None:
+    source = opened(tmp_path, categories={"city": "index"}, columns=("city", "age"))
+    rows = source.batch(np.arange(3))
+    assert rows["city"].tolist() == [1, 0, 1] and rows["data"].tolist() == [[20], [30], [40]]  # type: ignore[union-attr]
+
+
+def test_numbers_may_be_categories(tmp_path: Path) -> None:
+    source = opened(tmp_path, categories={"age": "one_hot"}, columns=("age",))
+    np.testing.assert_array_equal(source.batch(np.arange(3))["data"], np.eye(3))
+
+
+@pytest.mark.parametrize(("empty", "value"), [("mean", 30.0), (7, 7.0), (-1.5, -1.5)])
+def test_empty_cells_are_filled_as_the_word_says(tmp_path: Path, empty: Any, value: float) -> None:
+    text = ROWS.replace("30,Bonn", "NA,Bonn")
+    assert opened(tmp_path, text, empty=empty).batch(np.array([1]))["data"][0][0] == value
+
+
+def test_empty_cells_and_words_among_numbers_are_named_all_at_once(tmp_path: Path) -> None:
+    found = refused(tmp_path, "a,b,label\n1,x,0\n,x,1\n2,,0\n3,x,1\n4;5,x,1\n")
+    assert found.code == "NS654" and found.fact == "3 cells cannot be taken"
+    assert found.notes[:3] == ("line 3: a is empty", "line 6: a is '4;5', no number", "line 4: b is empty")
+    many = "name,label\n" + "".join(f"n{i},{i % 2}\n" for i in range(200))
+    assert "200 different words" in refused(tmp_path, many).fact
+    assert refused(tmp_path, ROWS, empty="maximum").code == "NS641"
+    assert refused(tmp_path, ROWS, categories={"town": "index"}).code == "NS641"
+
+
+def test_other_data_are_encoded_as_the_training_was(tmp_path: Path) -> None:
+    facts = opened(tmp_path, empty="mean").facts
+    place = {"facts": json.loads(json.dumps(facts)), "predicting": True}
+    source = opened(tmp_path, "city,kind,age\nRome,b,\n", place)
+    np.testing.assert_array_equal(source.batch(np.array([0]))["data"], [[30, 0, 1, 0, 1]])
+    assert source.label is None
+    found = refused(tmp_path, "city,kind,age\nOslo,b,1\n", place=place)
+    assert found.code == "NS634" and "'Oslo' (line 2)" in found.fact
+    found = refused(tmp_path, "city,age,size\nRome,1,2\n", place=place)
+    assert found.code == "NS633" and found.fact == "no column kind; the training data had no column size"
+
+
+def test_the_deviation_is_that_of_the_training_part(tmp_path: Path) -> None:
+    rows = [(i, 1e6 + 3 * i, 5) for i in range(20)]
+    text = "a,b,c,label\n" + "".join(f"{a},{b},{c},{a % 2}\n" for a, b, c in rows)
+    (tmp_path / "t.csv").write_text(text)
+    for kind in ("csv", "table"):
+        section = DataSection(source=kind, path="t.csv", standardise=True)
+        train, test = open_sources(section, section, Place(tmp_path))
+        assert test is not None
+        made = np.asarray(train.batch(np.arange(len(train)))["data"])
+        np.testing.assert_allclose(made.mean(0), 0, atol=1e-6)
+        np.testing.assert_allclose(made.std(0), [1, 1, 0], atol=1e-6)
+        chosen = [i for i in range(20) if i % 5]
+        mean, std = np.mean(chosen), np.std(chosen)
+        np.testing.assert_allclose(test.batch(np.array([1]))["data"][0][0], (5 - mean) / std, rtol=1e-5)
+
+
+SPEC = """input: {data: [N, %d]}
+layers:
+  - {name: score, type: InnerProduct, num_output: 2, weight_filler: xavier}
+  - {name: prob, type: Softmax}
+output: prob
+train:
+  data: {source: %s, path: t.csv, batch_size: 8, standardise: true}
+  solver: {base_lr: 0.5, max_iter: 60, random_seed: 1}
+"""
+
+
+@pytest.mark.parametrize(("kind", "columns"), [("csv", 2), ("table", 4)])
+def test_raw_values_without_a_label_are_predicted_by_run_and_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, columns: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    chance = np.random.RandomState(0)
+    rows = [(1000 + 50 * chance.randn(), chance.randn(), "xy"[i % 2]) for i in range(40)]
+    word = (lambda w: f"{w},") if kind == "table" else (lambda w: "")
+    name = "w," if kind == "table" else ""
+    Path("t.csv").write_text(
+        f"a,b,{name}label\n" + "".join(f"{a},{b},{word(w)}{'hi' if a > 1000 else 'lo'}\n" for a, b, w in rows)
+    )
+    Path("s.yaml").write_text(SPEC % (columns, kind))
+    Path("new.csv").write_text(f"{name}b,a\n{word('x')}0,1200\n{word('y')}0,800\n")
+
+    def run(*words: str) -> Any:
+        made = CliRunner().invoke(group, list(words), standalone_mode=False)
+        if made.exception is not None:
+            raise made.exception
+        return made.output
+
+    run("train", "s.yaml", "--run", "run", "--quiet")
+    run("export", "run", "-o", "m.onnx")
+    for model in ("run", "m.onnx"):
+        answers = [
+            line.split(",")[3]
+            for line in run("predict", model, "new.csv", "--top", "1", "--csv", "-").splitlines()
+        ]
+        assert answers == ["prob", "hi", "lo"]
+    Path("new.csv").write_text("a,c\n1,2\n")
+    with pytest.raises(SpecError, match="NS633"):
+        run("predict", "run", "new.csv")
+
+
+def test_without_a_header_as_many_columns_as_the_net_takes_have_no_label(tmp_path: Path) -> None:
+    place = {"shape": (2,), "predicting": True}
+    assert opened(tmp_path, "1,2\n3,4\n", place, "csv").label is None
+    assert opened(tmp_path, "1,2,0\n3,4,1\n", place, "csv").label == "label"
+
+
+def test_parquet_is_read_as_the_same_table(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = arrow.table({"age": [20.5, None], "city": ["Rome", "Bonn"], "label": [True, False]})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    section = DataSection(source="table", path="t.parquet", empty="mean")
+    source = open_source(section, "all", Place(tmp_path))
+    np.testing.assert_array_equal(source.batch(np.arange(2))["data"], [[20.5, 0, 1], [20.5, 1, 0]])
+    assert source.labels().tolist() == [1, 0] and source.where(1) == "row 2"  # type: ignore[union-attr]
+    for data in (b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", (tmp_path / "t.parquet").read_bytes()[:-20]):
+        (tmp_path / "t.parquet").write_bytes(data)
+        with pytest.raises(SpecError, match="NS645"):
+            open_source(section, "all", Place(tmp_path))
