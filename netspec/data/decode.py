@@ -174,7 +174,24 @@ def to_eight_bit(image: Image.Image, name: str, remarks: Remarks) -> Image.Image
         return like(image, Image.fromarray(narrow.clip(0, 255).astype(np.uint8)))
     if image.mode not in EIGHT_BIT:
         raise fail("NS647", f"pixels of the kind {image.mode} are not 8 or 16 bit integers", path=name)
+    if has_wide_colors(image):
+        refuse_lost_bits(image, name)
     return image
+
+
+def has_wide_colors(image: Image.Image) -> bool:
+    """Whether an opened image, not yet loaded, has 16 bits in each of several channels, of which Pillow
+    keeps the upper 8.
+    """
+    return any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+
+
+def refuse_lost_bits(image: Image.Image, name: str) -> None:
+    """Raises SpecError NS647 where the upper 8 of 16 bits are not what was meant: no value above 4,095."""
+    if 0 < np.asarray(image)[..., :3].max(initial=0) < TWELVE_BITS >> 8:
+        note = "of colour with 16 bits the upper 8 are read: save it with 8 bits a channel, 4,095 as 255"
+        fact = "16 bits a channel, of which 12 are used: it would be read as almost black"
+        raise fail("NS647", fact, path=name, notes=(note,))
 
 
 def opaque(image: Image.Image, contract: ImageContract) -> Image.Image:

@@ -1,6 +1,8 @@
 """Kinds of pixels: transparency before a background, 16 bits of which 12 are used, one-colour pictures; the EXIF turn is kept through all of them."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,36 @@ def test_sixteen_bits_by_the_range_of_the_file(kind: str) -> None:
     assert found.code == "NS668" and "16 bits a pixel, of which 12 are used, in t" in found.fact
     every = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     assert (decode(encoded(Image.fromarray(every)), GRAY, "e")[0] == (every.astype(int) + 128) // 257).all()
+
+
+def wide_png(pixels: np.ndarray) -> bytes:  # type: ignore[type-arg]
+    """A PNG with 16 bits in each channel of (h, w, 2 to 4), which Pillow does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        whole = kind + data
+        return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    height, width, channels = pixels.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_sixteen_bits_of_colour_by_their_upper_half_or_not_at_all(channels: int) -> None:
+    """What holds 12 bits would be almost black: it is refused, where gray is read by the range of its file."""
+    pixels = np.random.RandomState(0).randint(0, 65536, (3, 4, channels)).astype(np.uint16)
+    if channels != 3:
+        pixels[..., -1] = 65535
+    seen = decode(wide_png(pixels), RGB, "w").transpose(1, 2, 0)
+    assert (seen == pixels[..., : 1 if channels == 2 else 3] >> 8).all()
+    colors = slice(0, 1 if channels == 2 else 3)
+    pixels[..., colors] >>= 4
+    with pytest.raises(SpecError, match="of which 12 are used"):
+        decode(wide_png(pixels), RGB, "w")
+    pixels[..., colors] = 0
+    assert not decode(wide_png(pixels), RGB, "w").any()
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
