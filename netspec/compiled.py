@@ -77,10 +77,12 @@ def compile(
     """
     if phase not in PHASES:
         raise ValueError(f"phase must be one of {', '.join(PHASES)}: it is {phase!r}")
-    program = (
-        spec if isinstance(spec, driver.Program) else load(spec) if not isinstance(spec, TypedGraph) else None
-    )
-    typed = spec if isinstance(spec, TypedGraph) else program.graph(phase)  # type: ignore[union-attr]
+    program = None
+    if isinstance(spec, TypedGraph):
+        typed = spec
+    else:
+        program = spec if isinstance(spec, driver.Program) else load(spec)
+        typed = program.graph(phase)
     fits(typed)
     module = execute(torch_source(typed, fused=fused))
     net: Any = network_of(module)()

@@ -15,7 +15,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from netspec.diagnostics.model import fail
@@ -55,14 +55,19 @@ def replacing(path: str | Path, code: str = "NS501", *, follow: bool = True) -> 
     if not follow:
         refuse_link(path, code)
     try:
-        with (
-            streaming(Path(path))
-            if follow and is_special(path)
-            else swapping(Path(os.path.realpath(path) if follow else path)) as draft
-        ):
+        with begin(path, follow) as draft:
             yield draft
     except OSError as error:
         raise fail(code, refusal(error, Path(path)), path=str(path)) from error
+
+
+def begin(path: str | Path, follow: bool) -> AbstractContextManager[Path]:
+    """How a path is written: through a draft, but for a device or a pipe."""
+    if not follow:
+        return swapping(Path(path))
+    if is_special(path):
+        return streaming(Path(path))
+    return swapping(Path(os.path.realpath(path)))
 
 
 def refusal(error: OSError, path: Path) -> str:

@@ -163,9 +163,14 @@ def start(node: Node, twin: Node, typed: TypedGraph) -> list[str]:
 
 def describe_difference(name: str, layer: Layer, other: Layer) -> str:
     """`round_mode is CEIL, not FLOOR`."""
-    here, there = (as_written(each.__dict__[name]) for each in (layer, other))
-    short = [
-        v.get("type", v) if isinstance(v, dict) else str(v).lower() if isinstance(v, bool) else v
-        for v in (here, there)
-    ]
-    return f"{name} is {short[1]}, not {short[0]}"
+    here, there = (shorten(as_written(each.__dict__[name])) for each in (layer, other))
+    return f"{name} is {there}, not {here}"
+
+
+def shorten(value: object) -> object:
+    """A parameter as a sentence says it: true, and of a filler its type."""
+    if isinstance(value, dict):
+        return value.get("type", value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value

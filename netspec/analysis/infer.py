@@ -387,17 +387,9 @@ def sharing(
     shared: dict[tuple[Node, int], tuple[Node, int]] = {}
     for node in graph.nodes:
         for index, weight in enumerate(weights.get(node, ())):
-            if index < len(node.params):
-                name = node.params[index].name
-            else:
-                name = ""
-            owner = (
-                owners.setdefault(name, (node, index))
-                if name
-                else (node.same_as, index)
-                if node.same_as
-                else (node, index)
-            )
+            owner = (node.same_as or node, index)
+            if index < len(node.params) and (name := node.params[index].name):
+                owner = owners.setdefault(name, (node, index))
             owner = shared.get(owner, owner)
             if owner == (node, index) or owner[0] not in weights:
                 continue

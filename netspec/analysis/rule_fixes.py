@@ -81,15 +81,17 @@ def edits_for(node: Node, change: Change) -> tuple[Edit, ...]:
                 return ()
             span = given[0]
         if span is not None:
-            edits.append(
-                Edit(
-                    span,
-                    str(value).lower()
-                    if isinstance(value, bool)
-                    else str(list(value) if isinstance(value, tuple) else value),
-                )
-            )
+            edits.append(Edit(span, spell(value)))
     return tuple(edits)
+
+
+def spell(value: object) -> str:
+    """A value as YAML has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return str(list(value))
+    return str(value)
 
 
 def turned(given: Input) -> Iterator[Fix]:

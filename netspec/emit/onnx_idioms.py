@@ -41,10 +41,10 @@ class Builder(Sizes):
         """
         shape = tuple(untrace(s) for s in shape)
         before = x.known.shape if x.known else ()
-        wanted = [
-            s if isinstance(s, int) else 0 if i < len(before) and before[i] == s else -1
-            for i, s in enumerate(shape)
-        ]
+        wanted = [s if isinstance(s, int) else -1 for s in shape]
+        for i, (old, new) in enumerate(zip(before, shape, strict=False)):
+            if old == new and wanted[i] == -1:
+                wanted[i] = 0
         simple = wanted.count(-1) <= 1 and 0 not in shape
         if simple:
             target = self.const(tuple(wanted), "int64")

@@ -15,7 +15,7 @@ def find(chains: Chains) -> Iterator[Fusion]:
         if chains.free(node):
             steps = node.layer.takes_every(*chains.typed.bottoms(node))
             if steps is not None:
-                yield Fusion(DROPPED_PIXELS.name, (node,), node.bottoms, "take_every", (steps,))
+                yield Fusion(DROPPED_PIXELS.name, (node,), node.bottoms, "take_every", (steps,), True)
 
 
 DROPPED_PIXELS = Pass(

@@ -15,6 +15,7 @@ class Fusion(NamedTuple):
 
     function: of torch_modules/fused.py, called with the values that are read, then the layers'
     modules, then `arguments`; empty where it is for a model's file alone.
+    is_view: whether its top lies in the memory of what it reads.
     """
 
     name: str
@@ -22,10 +23,16 @@ class Fusion(NamedTuple):
     reads: tuple[Value, ...]
     function: str
     arguments: tuple[Any, ...] = ()
+    is_view: bool = False
 
     @property
     def last(self) -> Node:
         return self.nodes[-1]
+
+    @property
+    def between(self) -> tuple[Value, ...]:
+        """What the layers before the last would make one by one, and is never made."""
+        return tuple(top for node in self.nodes[:-1] for top in node.tops)
 
 
 class Example(NamedTuple):

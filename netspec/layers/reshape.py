@@ -146,7 +146,10 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
         top, dims = self.infer(x), []
         for i, dim in enumerate(self.shape.dim):
             size = top.shape[begin + i]
-            dims.append(dim if dim in (0, -1) else size if isinstance(size, int) else -1)
+            if dim in (0, -1):
+                dims.append(dim)
+            else:
+                dims.append(size if isinstance(size, int) else -1)
         if dims.count(-1) > 1:
             raise RuleError(
                 "NS109",

@@ -31,8 +31,11 @@ class Spread(Layer):
 
     def first(self, x: TensorType, other: TensorType | None) -> int:
         """The axis where it stands; a number stands anywhere."""
-        shape = other.shape if other is not None else () if self.num_axes == 0 else None
-        if shape == ():
+        if other is None:
+            number = self.num_axes == 0
+        else:
+            number = other.shape == ()
+        if number:
             return 0
         return x.axis(self.axis)
 

@@ -199,9 +199,12 @@ def arguments(args: ast.arguments) -> Iterator[str]:
 
 
 def argument(arg: ast.arg, default: ast.expr | None = None) -> str:
-    kind = f": {annotation(arg.annotation)}" if arg.annotation is not None else ""
-    value = "" if default is None else f" = {ast.unparse(default)}" if kind else f"={ast.unparse(default)}"
-    return f"{arg.arg}{kind}{value}"
+    text, equals = arg.arg, "="
+    if arg.annotation is not None:
+        text, equals = f"{text}: {annotation(arg.annotation)}", " = "
+    if default is not None:
+        text += equals + ast.unparse(default)
+    return text
 
 
 def annotation(node: ast.expr) -> str:

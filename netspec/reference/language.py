@@ -167,13 +167,9 @@ def indented(text: str, by: int = 4) -> str:
 def headline(key: Key, name: str) -> str:
     """`gamma: a number >= 0; default 0.0`."""
     default = default_text(key)
-    return f"{name}: {value_of(key)}" + (
-        f"; {default}"
-        if default == "required"
-        else f"; default {default.replace('`', '')}"
-        if default
-        else ""
-    )
+    if default and default != "required":
+        default = f"default {default.replace('`', '')}"
+    return "; ".join(filter(None, (f"{name}: {value_of(key)}", default)))
 
 
 def value_of(key: Key) -> str:

@@ -196,9 +196,9 @@ class Trial:
                 if all_helped:
                     self.verdicts.update((each.key, each.fix._replace(edits=())) for each in left[i:])
                 raise
-            self.verdicts[offer.key] = (
-                None if clean is None else offer.fix if clean else offer.fix._replace(edits=())
-            )
+            self.verdicts[offer.key] = None
+            if clean is not None:
+                self.verdicts[offer.key] = offer.fix if clean else offer.fix._replace(edits=())
 
     def judge(self, offers: Sequence[Offer]) -> bool | None:
         """Whether the text with fixes made has no error that is new; None where they do not help or

@@ -110,10 +110,8 @@ def check_contract(
     diagnostics: Diagnostics,
 ) -> None:
     """NS660 where the `image:` of an input does not fit the input's shape."""
-    problem = (
-        contract.conflict(tuple(size if isinstance(size, int) else None for size in shape[1:]))
-        if contract is not None
-        else None
-    )
+    if contract is None:
+        return
+    problem = contract.conflict(tuple(size if isinstance(size, int) else None for size in shape[1:]))
     if problem:
         diagnostics.add(Diagnostic("NS660", f"input {name}: {problem}", body.key_span("image")))

@@ -215,11 +215,16 @@ def recognise(name: str, data: bytes, importing: bool) -> tuple[Kind | None, Spa
     if b"\0" in head or not printable(head):
         return by_name(name, head), None
     text = head.decode("utf-8-sig", "replace")
-    rows = (*TEXTS, (OWN, SPEC)) if importing else TEXTS if OWN.search(text) is None else ()
-    if not importing and CAFFE.search(text) is not None:
-        rows = (*rows, (CAFFE, PROTOTXT))
-    elif importing and CAFFE.search(text) is not None:
+    caffe = CAFFE.search(text) is not None
+    if importing and caffe:
         return None, None
+    rows = TEXTS
+    if importing:
+        rows = (*TEXTS, (OWN, SPEC))
+    elif OWN.search(text) is not None:
+        rows = ()
+    if caffe:
+        rows = (*rows, (CAFFE, PROTOTXT))
     for pattern, found in rows:
         place = pattern.search(text if pattern is CAFFE else text[:TEXT])
         if place is not None:

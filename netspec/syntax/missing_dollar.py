@@ -33,9 +33,8 @@ def with_dollar(at: Located) -> str:
     text = show_written(at)
     if not text or "${" in text:
         return ""
-    names = find_declared(
-        at.sources[0].source if at.sources else at.span.source if at.span is not None else None
-    ) | {"i"}
+    place = next(iter(at.sources), at.span)
+    names = find_declared(place.source if place is not None else None) | {"i"}
     try:
         tree = parse(text.replace("$", " "))
     except ExpressionError:

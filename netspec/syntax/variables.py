@@ -103,7 +103,10 @@ class Variables:
     def count(self, value: object) -> None:
         """Count what a variable adds. Raises ExpressionError where it is too much, said once."""
         said = self.added[0] > MOST_ADDED
-        self.added[0] += 0 if said else len(value) // LETTERS if isinstance(value, str) else extent(value)
+        if isinstance(value, str) and not said:
+            self.added[0] += len(value) // LETTERS
+        elif not said:
+            self.added[0] += extent(value)
         if self.added[0] > MOST_ADDED:
             raise ExpressionError(
                 f"variables may add {MOST_ADDED:,} values in all; with this one it is more", said=said

@@ -129,10 +129,11 @@ def tensors_in(value: Any) -> list[Tensor]:
     """The tensors of a module's output, which may be a tuple or a mapping."""
     if isinstance(value, Tensor):
         return [value]
-    parts = (
-        value.values() if isinstance(value, Mapping) else value if isinstance(value, (tuple, list)) else ()
-    )
-    return [tensor for part in parts for tensor in tensors_in(part)]
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if not isinstance(value, (tuple, list)):
+        return []
+    return [tensor for part in value for tensor in tensors_in(part)]
 
 
 def layer_name(path: str, layer_of: Mapping[str, str]) -> str:

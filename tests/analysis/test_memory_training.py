@@ -149,3 +149,18 @@ def test_nothing_is_kept_before_the_first_weight_that_learns() -> None:
         )
     )
     assert told(graph) == saved(graph) == 4 * 2 * 8 * 6 * 6
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "name: c, type: Convolution, num_output: 8, kernel_size: 3\nname: b, type: BatchNorm\n"
+        "name: s, type: Scale, bias_term: true\nname: r, type: ReLU\nname: d, type: InnerProduct, num_output: 4",
+        "name: c, type: Convolution, num_output: 8, kernel_size: 3\nname: r, type: ReLU\n"
+        "name: p, type: Pooling, kernel_size: 1, stride: 2, round_mode: FLOOR\nname: d, type: Convolution, num_output: 4, kernel_size: 1",
+    ],
+)
+def test_layers_that_run_as_one_keep_nothing_in_between(layers: str) -> None:
+    graph = typed(net("[N, 3, 12, 12]", layers))
+    assert abs(told(graph) / saved(graph) - 1) < 0.01

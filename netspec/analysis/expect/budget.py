@@ -311,11 +311,11 @@ class Budget:
         value, at = differ[0]
         agreeing = [v for v, _ in pairs if order[v] < order[value]]
         suspected = self.between(agreeing[-1] if agreeing else None, value)
-        notes = (
-            [f"{', '.join(v.name for v, _ in differ[1:])} {'differs' if len(differ) == 2 else 'differ'} too"]
-            if differ[1:]
-            else []
-        )
+        notes = []
+        if len(differ) == 2:
+            notes = [f"{differ[1][0].name} differs too"]
+        elif len(differ) > 2:
+            notes = [f"{', '.join(v.name for v, _ in differ[1:])} differ too"]
         if value.node is not None:
             maker = f"{value.node.layer.type} {value.node.name}"
         else:

@@ -163,10 +163,8 @@ class LegalSizes:
         """What stands in for other symbols: their numbers, 1 for a count of samples, else the
         symbol itself (square inputs).
         """
-        return {
-            o: self.given[o] if o in self.given else symbol(name) if o in self.places else 1
-            for o in sorted(others)
-        }
+        square = {o: symbol(name) for o in others if o in self.places}
+        return {o: self.given.get(o, square.get(o, 1)) for o in sorted(others)}
 
     def violation(self, sizes: Mapping[str, int], demands: Iterable[Demand]) -> Violation:
         for node, fact in demands:

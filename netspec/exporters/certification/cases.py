@@ -89,8 +89,9 @@ class LegalSizes:
         """
         for one in dict.fromkeys((1, *BATCHES[1:], 4, 8, 16)):
             base = dict.fromkeys(counts, one)
-            found = self.next(base, names, 0) if names else (base if self.legal(base) else None)
-            if found is not None:
+            if not names and self.legal(base):
+                return base
+            if names and (found := self.next(base, names, 0)) is not None:
                 return found
         return self.unequal(names, counts)
 

@@ -111,11 +111,17 @@ class Template:
         the block's only input.
         """
         part = self.parts[k]
-        cls = definition(part.entry["type"]) if part.use is None else None
-        before = self.parts[k - 1].item.makes[:1] if k else self.inputs if len(self.inputs) == 1 else ()
-        return (
-            part.use is not None or (cls is not None and cls.bottoms[0] == 1)
-        ) and part.item.reads == before
+        before: tuple[int, ...] = ()
+        if k:
+            before = self.parts[k - 1].item.makes[:1]
+        elif len(self.inputs) == 1:
+            before = self.inputs
+        if part.item.reads != before:
+            return False
+        cls = None
+        if part.use is None:
+            cls = definition(part.entry["type"])
+        return part.use is not None or (cls is not None and cls.bottoms[0] == 1)
 
     def write_number(self, column: Numbers) -> Any:
         """A number of the block: itself, a variable, or an expression in one."""

@@ -82,10 +82,11 @@ class Quantity(Record):
 
         def read(node: Any, bounds: Bounds) -> float:
             written = isinstance(node.value, str) and fits.match(node.value)
-            value = node.value if type(node.value) in (int, float) else worth(node.value) if written else None
+            value = worth(node.value) if written else node.value
             negative = isinstance(node.value, str) and node.value[:1] == "-"
             if (
-                value is None
+                isinstance(value, bool)
+                or not isinstance(value, (int, float))
                 or isnan(value)
                 or not bounds.allow(value)
                 or (negative and bounds.ge is not None)

@@ -97,7 +97,9 @@ class ImageContract(Record):
         """The colour order for a net with so many input channels; None where neither one nor three
         are expected and none was given.
         """
-        return self.color or ("gray" if channels == 1 else "rgb" if channels in (3, None) else None)
+        if self.color or channels not in (1, 3, None):
+            return self.color
+        return "gray" if channels == 1 else "rgb"
 
     def check_against(self, shape: Shape, name: str = "data") -> "ImageContract":
         """This contract, once it is known to fit an input of shape (C, H, W); raises SpecError

@@ -192,8 +192,10 @@ def range_faults(p: SolverParameter) -> Iterator[tuple[str, str]]:
     """
     for word, declared in p.params.items():
         value = getattr(p, word)
-        numbers = value if isinstance(value, tuple) else (value,) if isinstance(value, (int, float)) else ()
+        numbers = value if isinstance(value, tuple) else (value,)
         for number in numbers:
+            if not isinstance(number, (int, float)):
+                continue
             if not math.isfinite(number) or not declared.bounds.allow(number):
                 wanted = " and ".join(
                     f"{SIGNS[bound]} {limit:g}" for bound, limit in declared.bounds.schema.items()
