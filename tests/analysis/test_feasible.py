@@ -26,7 +26,9 @@ def codes(text: str, **sizes: int) -> set[str]:
     return {d.code for d in check_source(Source("spec.yaml", text)) if d.severity == "error"}
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    "seed", [*range(6), *(pytest.param(n, marks=pytest.mark.slow) for n in range(6, 40))]
+)
 def test_refused_where_no_size_is_taken(seed: int) -> None:
     rng = random.Random(seed)
     kernel = rng.randint(1, 4)

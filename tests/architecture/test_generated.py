@@ -16,6 +16,7 @@ def generate(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow  # a step of its own in .ci/run
 def test_generated_files_are_fresh() -> None:
     done = generate(ROOT, "--check")
     assert done.returncode == 0, done.stdout + done.stderr

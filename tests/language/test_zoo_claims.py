@@ -20,7 +20,7 @@ from netspec.source import Source
 from netspec.syntax.paths import zoo_folder
 from netspec.syntax.writer import flow
 from tests.each import each
-from tests.zoo.kinds import SPECS, sampled
+from tests.zoo.kinds import SPECS, in_turn
 from tests.zoo.kinds import program as zoo_program
 
 SAMPLE = 6
@@ -66,8 +66,7 @@ def test_explain_is_true_of_every_parameter(name: str) -> None:
                 assert cited["key"].split(".")[-1] in "".join(text[-2:]), (path, cited[0], text[-2:])
 
 
-@pytest.mark.parametrize("dialect", ["torch", "tf", "caffe"])
-@pytest.mark.parametrize("name", sampled())
+@pytest.mark.parametrize("name, dialect", in_turn(["torch", "tf", "caffe"]))
 def test_another_dialect_changes_the_sizes_that_are_listed_and_no_others(name: str, dialect: str) -> None:
     source = Source(str(SPECS[name]), SPECS[name].read_text(encoding="utf-8"))
     facts = [d.fact for d in check_as(source, dialect)]

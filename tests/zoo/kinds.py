@@ -4,7 +4,7 @@ What costs a second or more for each net runs on that part by default, and on th
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from netspec import driver
 from netspec.syntax.paths import zoo_specs
 
-__all__ = ["SAMPLE", "SPECS", "kinds_in", "program", "sampled"]
+__all__ = ["SAMPLE", "SPECS", "in_turn", "kinds_in", "program", "sampled"]
 
 SPECS = dict(zoo_specs())
 SAMPLE = frozenset(["bidirectional-lstm", "caffenet", "char-rnn-python", "ciresan-35", "convnext-t", "dcgan-discriminator", "dcgan-generator", "deconvnet", "deepbind", "deepsea", "densenet-121", "efficientnet-b0", "fcn-32s", "fcn-shapes", "gaussian", "googlenet", "gru", "inception-resnet-v2", "inception-v4", "lenet", "lenet-1989", "lenet-5-mnist", "local-1d", "local-2d", "mobilenet-v2", "neocognitron", "resnet-110", "se-resnet-50", "segnet", "shufflenet-v1-g3", "tdnn", "tdnn-2d", "u-net", "vae-digits", "vit-b-16", "wavenet"])  # fmt: skip
@@ -31,6 +31,17 @@ def program(name: str) -> driver.Program:
 def sampled(names: Iterable[str] = SPECS) -> list[Any]:
     """The names as parameters of a test: those outside the sample are slow."""
     return [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+def in_turn(words: Sequence[str]) -> list[Any]:
+    """Each net of the sample with one of some words, in turn; every other pair of a net and a word is slow."""
+    sample = sorted(SAMPLE)
+    quick = {(name, words[i % len(words)]) for i, name in enumerate(sample)}
+    return [
+        pytest.param(name, word, marks=() if (name, word) in quick else pytest.mark.slow)
+        for name in SPECS
+        for word in words
+    ]
 
 
 def kinds_in(name: str) -> set[tuple[object, ...]]:
