@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netspec.data.source import Array
-from netspec.diagnostics import fail
+from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["FORMS", "Cells", "Column", "columns_of", "encode", "learn_columns", "match_names"]
+__all__ = ["FORMS", "Cells", "Column", "columns_of", "encode", "encode_rows", "learn_columns", "match_names"]
 
 EMPTY = frozenset(("", "na", "n/a", "nan", "null", "none"))
 """What stands in a cell of numbers where there is none."""
@@ -121,13 +121,43 @@ def is_finite(cell: str) -> bool:
         return False
 
 
-def encode(cells: Cells, columns: Sequence[Column]) -> dict[str, Array]:
+def encode_rows(
+    cells: Cells, columns: Sequence[Column], apart: bool
+) -> tuple[dict[str, Array], dict[int, SpecError]]:
+    """The fields of all rows. apart: what is wrong with a row is told of it alone, by its number; else
+    raises SpecError as encode does.
+    """
+    try:
+        return encode(cells, columns), {}
+    except SpecError:
+        if not apart:
+            raise
+    made, faults = [], dict[int, SpecError]()
+    for row in range(len(cells.places)):
+        one = Cells(
+            {name: [column[row]] for name, column in cells.columns.items()},
+            cells.places[row:][:1],
+            cells.path,
+        )
+        try:
+            made.append(encode(one, columns))
+        except SpecError as error:
+            faults[row] = error
+            made.append(encode(one, columns, blank=True))
+    return {name: np.concatenate([each[name] for each in made]) for name in made[0]}, faults
+
+
+def encode(cells: Cells, columns: Sequence[Column], blank: bool = False) -> dict[str, Array]:
     """Field data (D,) float32: numbers, and a 1 for each category of one_hot columns, in the order of the
     columns; a field of its own, (), for each index column.
 
     Raises SpecError NS654 for all empty cells and all that are no numbers, NS634 for categories that the
-    training data did not have.
+    training data did not have. blank: 0 for whatever stands there.
     """
+    if blank:
+        nothing = {name: ["0"] * len(cells.places) for name in cells.columns}
+        columns = [each._replace(categories=("0", *each.categories[1:])) for each in columns]
+        cells = cells._replace(columns=nothing)
     faults: list[str] = []
     parts: list[Array] = []
     fields: dict[str, Array] = {}

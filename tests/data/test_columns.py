@@ -73,7 +73,8 @@ def test_other_data_are_encoded_as_the_training_was(tmp_path: Path) -> None:
     source = opened(tmp_path, "city,kind,age\nRome,b,\n", place)
     np.testing.assert_array_equal(source.batch(np.array([0]))["data"], [[30, 0, 1, 0, 1]])
     assert source.label is None
-    found = refused(tmp_path, "city,kind,age\nOslo,b,1\n", place=place)
+    held = {**place, "predicting": False}
+    found = refused(tmp_path, "city,kind,age,label\nOslo,b,1,yes\n", place=held)
     assert found.code == "NS634" and "'Oslo' (line 2)" in found.fact
     found = refused(tmp_path, "city,age,size\nRome,1,2\n", place=place)
     assert found.code == "NS633" and found.fact == "no column kind; the training data had no column size"
@@ -138,6 +139,18 @@ def test_raw_values_without_a_label_are_predicted_by_run_and_model(
     Path("new.csv").write_text("a,c\n1,2\n")
     with pytest.raises(SpecError, match="NS633"):
         run("predict", "run", "new.csv")
+
+
+@pytest.mark.parametrize("kind", ["csv", "table"])
+def test_a_row_that_cannot_be_taken_costs_its_line(tmp_path: Path, kind: str) -> None:
+    learned = opened(tmp_path, "a,b,label\n1,2,0\n3,4,1\n", source=kind)
+    place = {"facts": dict(learned.facts), "predicting": True}
+    assert opened(tmp_path, "b,a,label\n2,1,0\n4,3,\n", place, kind).label is None
+    source = opened(tmp_path, "b,a\n2,1\nx,3\n4,3\n", place, kind)
+    assert len(source) == 3
+    assert [source.batch(np.array([i]))["data"][0].tolist() for i in (0, 2)] == [[1, 2], [3, 4]]
+    with pytest.raises(SpecError, match="NS654"):
+        source.batch(np.array([1]))
 
 
 def test_without_a_header_as_many_columns_as_the_net_takes_have_no_label(tmp_path: Path) -> None:

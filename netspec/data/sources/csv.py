@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from netspec.data.columns import match_names
+from netspec.data.faulty import Faulty
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
 from netspec.data.place import Place
 from netspec.data.source import Array, ArraySource, Source, split_source
@@ -41,14 +42,26 @@ def open_csv(section: DataSection, split: str | None, place: Place) -> Source:
         raise fail("NS650", "holds no rows" + (" below its header" if header else ""), path=str(path))
     width = len(header or rows[0])
     chosen, column = choose_columns(header, width, section, place, path)
+    if (
+        place.predicting
+        and column is not None
+        and not all(row[column].strip() for row in rows if len(row) > column)
+    ):
+        column = None  # some are what is to be found out
     data = np.empty((len(rows), len(chosen)), np.float32)
     kept: list[int] = []
     left_out: list[str] = []
+    faults: dict[int, SpecError] = {}
     for at, (row, line) in enumerate(zip(rows, places, strict=True)):
         try:
             data[len(kept)] = row_values(row, width, chosen, column, line, path)
             kept.append(at)
         except SpecError as error:
+            if place.predicting and len(row) == width:
+                faults[len(kept)] = error
+                data[len(kept)] = 0
+                kept.append(at)
+                continue
             if not skipping:
                 raise
             left_out.append(error.diagnostics[0].fact)
@@ -64,7 +77,7 @@ def open_csv(section: DataSection, split: str | None, place: Place) -> Source:
         source.facts = {"columns": [{"name": header[at]} for at in chosen], "label": label}
     source.places = lambda index: f"line {lines[index]}"
     source.left_out = tuple(left_out)
-    return split_source(source, split)
+    return split_source(Faulty(source, faults) if faults else source, split)
 
 
 def choose_columns(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from netspec.data.columns import Cells, columns_of, encode, learn_columns, match_names
+from netspec.data.columns import Cells, columns_of, encode_rows, learn_columns, match_names
+from netspec.data.faulty import Faulty
 from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, resolve_path, roots_for, roots_of
 from netspec.data.place import Place
@@ -182,7 +183,7 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
     places = [f"{table.word} {table.lines[i]}" for i in chosen]
     cells = Cells({name: [table.column(name)[i] for i in chosen] for name in names}, places, table.path)
     columns = known or learn_columns(cells, section)
-    arrays = encode(cells, columns)
+    arrays, faults = encode_rows(cells, columns, place.predicting)
     classes, label = None, None
     if wanted:
         label = "label"
@@ -193,6 +194,8 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
         "columns": [column.fact() for column in columns],
         "label": wanted or list(place.facts.get("label", ())),
     }
+    if faults:
+        return Faulty(source, faults)
     if SPLIT in table.columns:
         return source
     return split_source(source, split)
@@ -210,6 +213,8 @@ def value_labels(table: Rowed, section: DataSection, place: Place) -> list[str]:
         return []
     for name in names:
         table.column(name)
+    if place.predicting and not all(cell for name in names for cell in table.columns[name]):
+        return []  # some are what is to be found out
     return names
 
 
