@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Chunk = NDArray[np.generic]
 
-__all__ = ["Datum", "read_blob", "read_datum", "read_whole_blob", "text"]
+__all__ = ["Datum", "read_blob", "read_datum", "read_label", "read_whole_blob", "text"]
 
 MAX_AXES = 32
 LONGEST_TEXT = 4096
@@ -198,6 +198,15 @@ def read_datum(payload: bytes) -> Datum:
     if any(dim < 1 for dim in shape) or prod(shape) != values.size:
         raise WireError(0, f"a datum of {shape} has {values.size:,} values")
     return Datum(values.reshape(shape), None, label)
+
+
+def read_label(payload: memoryview) -> int:
+    """The label of such a row alone; its values are stepped over. Raises WireError if it is none."""
+    label = 0
+    for field in Fields(payload, 0, len(payload), Budget(len(payload) + 1)):
+        if field.number == DATUM["label"] and field.wire == VARINT:
+            label = decode_signed(field.value)
+    return label
 
 
 def text(data: memoryview, field: WireField) -> str:

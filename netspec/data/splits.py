@@ -13,6 +13,7 @@ from netspec.diagnostics.words import list_briefly
 __all__ = ["draw_part", "fifths_within", "lacking", "lacking_names", "strata"]
 
 SHOWN = 6
+EACH = 5
 TRAIN, DRAWN = 0, {"test": 1, "val": 2}
 """How samples are marked; a small class gives to the test first."""
 
@@ -50,12 +51,28 @@ def draw_part(source: Source, part: str | None, shares: Mapping[str, float], see
 
 def strata(source: Source) -> Iterator[tuple[int, Array]]:
     """Each class and where its samples are; all samples as one where classes are not known."""
-    labels = source.labels()
-    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "iu":
+    labels = classes_of(source)
+    if labels is None:
         labels = np.zeros(len(source), np.int64)
     order = np.argsort(labels, kind="stable")
     values, begin = np.unique(labels[order], return_index=True)
     yield from zip(values.tolist(), np.split(order, begin[1:]), strict=True)
+
+
+def classes_of(source: Source) -> Array | None:
+    """The class of each sample, where it has one that is known: a whole number, of a file of floats too,
+    if there are EACH samples of a number on the average; targets are rarer.
+    """
+    labels = source.labels()
+    if labels is None or labels.size != len(source) or not labels.size:
+        return None
+    flat: Array = labels.reshape(-1)
+    if flat.dtype.kind in "iu":
+        return flat
+    whole = flat.dtype.kind == "f" and bool((np.rint(flat) == flat).all())
+    if not whole or EACH * len(np.unique(flat)) > len(flat):
+        return None
+    return flat.astype(np.int64)
 
 
 def permute(count: int, seed: int, label: int) -> Array:

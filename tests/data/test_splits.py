@@ -1,5 +1,6 @@
 """Parts of data without any of their own: drawn within each class, by the seed alone, each sample in one part."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from data_files import opened, write_image
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from netspec.data.registry import Place, check_parts, default_part, open_beside, open_source, open_sources
 from netspec.data.source import ArraySource, Subset
@@ -122,3 +124,61 @@ def test_parts_that_nobody_measures_or_two_would(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"NS641.*would be the test data, too"):
         check_parts(both, Place(tmp_path))
     assert default_part(section, "val", True) == "val"
+
+
+def rare_labels(count: int = 40) -> np.ndarray:  # type: ignore[type-arg]
+    """Class 1 four times among many of class 0, all at the end."""
+    labels = np.zeros(count, np.int64)
+    labels[-4:] = 1
+    return labels
+
+
+def drawn_of(tmp_path: Path, **words: str) -> list[int]:
+    """How many samples of class 1 a test of a quarter and the training have."""
+    place = Place(tmp_path, split=SplitSection(test=0.25))
+    found = []
+    for part in ("train", "test"):
+        source = open_source(DataSection(**words), part, place)
+        rows = source.batch(np.arange(len(source)))["label"]
+        found.append(int(np.sum(np.asarray(rows) == 1)))
+    return found
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_classes_of_a_file_that_stays_on_disk_are_drawn_by_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], dtype: str
+) -> None:
+    import h5py
+
+    monkeypatch.setattr("netspec.data.sources.hdf5.MEMORY", 0)
+    labels = rare_labels().astype(dtype)
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["data"] = np.zeros((len(labels), 2), np.float32)
+        file["label"] = labels.reshape(-1, *shape)
+    assert drawn_of(tmp_path, source="hdf5", path="d.h5") == [3, 1]
+
+
+def test_classes_of_a_store_are_drawn_by_class(tmp_path: Path) -> None:
+    import lmdb
+
+    from netspec.caffe.blobs import read_label
+
+    with lmdb.open(str(tmp_path / "store"), map_size=1 << 22) as store, store.begin(write=True) as put:
+        for i, label in enumerate(rare_labels()):
+            image = Image.fromarray(np.random.RandomState(i).randint(0, 256, (8, 8, 3)).astype(np.uint8))
+            file = io.BytesIO()
+            image.save(file, "PNG")
+            data = file.getvalue()
+            size = bytes([len(data) & 127 | 128, len(data) >> 7])
+            row = b"\x22" + size + data + b"\x28" + bytes([label]) + b"\x38\x01"
+            assert read_label(memoryview(row)) == label
+            put.put(f"{i:08}".encode(), row)
+    assert drawn_of(tmp_path, source="lmdb", path="store") == [3, 1]
+
+
+def test_targets_are_no_classes() -> None:
+    """Floats with fractions, or whole ones that hardly repeat, are drawn from all alike."""
+    for labels in (np.linspace(0, 1, 40, dtype=np.float32), np.arange(40, dtype=np.float32)):
+        source = ArraySource("memory", {"data": np.arange(40), "label": labels}, "label")
+        assert len(indices(draw_part(source, "test", {"test": 0.25}, 0))) == 10

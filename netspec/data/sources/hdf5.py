@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from netspec.data.paths import existing, reading_error, resolve_path, roots_for
-from netspec.data.source import MEMORY, Array, Field, Rows, Source, split_source
+from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels, split_source
 from netspec.data.sources.npz import from_arrays
 from netspec.diagnostics import fail
 from netspec.file_reading import Roots, open_in, read_bytes, read_text
@@ -20,6 +20,8 @@ __all__ = ["open_hdf5"]
 
 RATIO = 1032
 """The most that HDF5's deflate can expand; other filters do less."""
+LABELS = 1 << 26
+"""Bytes up to which labels are read at once, so that they are known before the samples."""
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -71,6 +73,7 @@ class Stored(Source):
         )
         order = [n for n in files[0] if n != marks] + ([marks] if marks in files[0] else [])
         self.label = marks
+        self.marks: Array | None = None
         self.fields = {n: Field(files[0][n].shape[1:], files[0][n].dtype) for n in order}
 
     def __len__(self) -> int:
@@ -78,6 +81,14 @@ class Stored(Source):
 
     def batch(self, indices: Array) -> Rows:
         return {name: self.rows(name, indices) for name in self.fields}
+
+    def labels(self) -> Array | None:
+        """Read where they take little memory."""
+        if self.marks is None and self.label is not None:
+            parts = [sets[self.label] for sets in self.files]
+            if sum(part.size * part.dtype.itemsize for part in parts) <= LABELS:
+                self.marks = as_labels(join_parts(parts, self.label, [Path(self.name)] * len(parts)))
+        return self.marks
 
     def rows(self, name: str, indices: Array) -> Array:
         """Rows of one data set. HDF5 reads increasing rows without repeats, so those are read and

@@ -3,12 +3,14 @@ lmdb_pages knows its pages.
 """
 
 import struct
+from collections.abc import Callable
 from mmap import mmap
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from netspec.caffe.blobs import Datum, read_datum
+from netspec.caffe.blobs import Datum, read_datum, read_label
 from netspec.data.decode import decode
 from netspec.data.paths import exists, judge_found_path, reading_error, resolve_path, roots_for, roots_of
 from netspec.data.remarks import Remarks
@@ -21,6 +23,7 @@ from netspec.resolve.sections.train import DataSection
 
 __all__ = ["Store", "open_lmdb"]
 
+T = TypeVar("T")
 SMALL = 1 << 28
 """Stores of raw pixels up to so many bytes are read into memory."""
 
@@ -49,6 +52,7 @@ class Store(Source):
         self.decoded = first.encoded is not None
         self.color = self.contract.color if self.decoded else None
         self.label = "label"
+        self.marks: Array | None = None
         shape = (pixels.shape[0], *exact) if self.decoded else pixels.shape
         self.fields = {"image": Field(shape, pixels.dtype), "label": Field((), np.dtype(np.int64))}
 
@@ -63,6 +67,11 @@ class Store(Source):
             return {"image": images, "label": labels}
         return {"image": np.stack(images), "label": labels}
 
+    def labels(self) -> Array:
+        if self.marks is None:
+            self.marks = np.array([self.read(i, read_label) for i in range(len(self))], np.int64)
+        return self.marks
+
     def remarks(self) -> tuple[Diagnostic, ...]:
         return self.noticed.tell(self.name)
 
@@ -70,9 +79,14 @@ class Store(Source):
         return f"key {self.keys[index].decode('latin-1')!r:.80}"
 
     def datum(self, index: int) -> Datum:
+        return self.read(index, lambda value: read_datum(bytes(value)))
+
+    def read(self, index: int, reader: Callable[[memoryview], T]) -> T:
+        """What a reader finds in a value. NS645: it holds no Datum."""
         start, size = self.places[index]
         try:
-            return read_datum(self.bytes[start : start + size])
+            with memoryview(self.bytes) as whole, whole[start : start + size] as value:
+                return reader(value)
         except ValueError as error:
             raise fail(
                 "NS645", f"key {self.keys[index].decode('latin-1')!r} holds no Datum: {error}", path=self.name
