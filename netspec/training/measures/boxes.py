@@ -32,7 +32,7 @@ class Boxes:
         heads = every[every[:, 0] < 0]
         for label, count in heads[:, 1:3].astype(np.int64).tolist():
             self.true[label] = self.true.get(label, 0) + count
-        self.rows.append(every[(every[:, 0] >= 0) & (every[:, 3:].sum(1) > 0)])
+        self.rows.append(every[every[:, 3:].sum(1) > 0])
 
     def result(self, names: Sequence[str] = ()) -> dict[str, Any]:
         """Per class average precision, recall, the precision of all boxes found, support; means over

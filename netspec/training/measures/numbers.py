@@ -23,9 +23,9 @@ class Numbers:
 
     def add(self, answers: Tensor, targets: Tensor) -> None:
         """Answers (N, ...) and as many targets."""
-        y, t = (rows_of(v.detach().double().cpu(), len(answers)) for v in (answers, targets))
-        if not len(t):
+        if not len(answers):
             return
+        y, t = (rows_of(v.detach().double().cpu(), len(answers)) for v in (answers, targets))
         if not self.count:
             self.absolute, self.squared, self.mean, self.spread = (
                 torch.zeros(t.shape[1], dtype=torch.float64) for _ in range(4)
