@@ -156,3 +156,23 @@ def test_a_number_that_is_a_pace_may_change_either_way(mutating: Any, module: Pa
     here = [m for m in draw.mutants_of(module, module.parent) if m.before == line]
     excused = [m.after for m in here if command.excused(m, {("module.py", "f", line)})]
     assert excused == ["return a + 0", "return a + 2"] and len(here) > len(excused)
+
+
+def test_a_function_that_there_is_takes_the_mutants_code(mutating: Any, tmp_path: Path) -> None:
+    """Methods, wrapped functions and what stands inside; what is defined elsewhere by the same name stays."""
+    from functools import cache
+
+    from mutating import warm
+
+    text = "def wrap(f):\n    return lambda a: f(a) + 1\n\n@wrap\ndef f(a):\n    return [a * b for b in (2, 3)][0]\n\nclass A:\n    def f(self):\n        return 7\n"
+    path = tmp_path / "module.py"
+    made, other = {"cache": cache}, {}
+    exec(compile(text, str(path), "exec"), made)
+    exec(compile(text, "other.py", "exec"), other)
+    assert warm.put_in(path, text, text.replace("a * b", "a - b")) == 1
+    assert (made["f"](5), other["f"](5), made["A"]().f()) == (4, 11, 7)
+    assert warm.put_in(path, text, text.replace("7", "8")) == 1
+    assert (made["A"]().f(), other["A"]().f()) == (8, 7)
+    assert warm.put_in(path, text, text.replace("+ 1", "+ 2")) == 2
+    assert made["f"](5) == 5  # (5 - 2) + 2
+    assert warm.put_in(path, text, text + "B = 1\n") == 0
