@@ -174,20 +174,24 @@ def test_voc_lies_where_tools_put_it(tmp_path: Path) -> None:
     assert len(opened(tmp_path, "voc", "val", path="flat", classes=("background", "bird", "cat", "dog"))) == 1
 
 
-BAD_BOXES = {
-    "x from 8 to 8 is no width": (8, 0, 8, 10),
-    "y from 9 to 3 is no height": (0, 9, 5, 3),
-    "lies outside the picture of 30 x 30 pixels": (31, 0, 40, 10),
-}
+OUTSIDE_OF_IT = "lies outside the picture of 30 x 30 pixels"
+BAD_BOXES = [
+    ("x from 8 to 8 is no width", (8, 0, 8, 10)),
+    ("y from 9 to 3 is no height", (0, 9, 5, 3)),
+    (OUTSIDE_OF_IT, (31, 0, 40, 10)),
+    (OUTSIDE_OF_IT, (-9, 0, -1, 10)),
+    (OUTSIDE_OF_IT, (0, 30, 10, 40)),
+    (OUTSIDE_OF_IT, (0, -9, 10, 0)),
+]
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_box_that_holds_nothing_is_named(tmp_path: Path, form: str) -> None:
-    bad = tuple(Boxed("c", "cat", tuple(map(float, box))) for box in BAD_BOXES.values())  # type: ignore[arg-type]
+    bad = tuple(Boxed("c", "cat", tuple(map(float, box))) for _, box in BAD_BOXES)  # type: ignore[arg-type]
     FORMS[form][0](tmp_path, boxes=(*BOXES, *bad))
     found = failures(tmp_path, form, split="all")
-    assert [*found] == ["NS621"] and found["NS621"][0] == "3 of 7 boxes"
-    for words, line in zip(BAD_BOXES, found["NS621"][1:], strict=False):
+    assert [*found] == ["NS621"] and found["NS621"][0] == "6 of 10 boxes"
+    for (words, _), line in zip(BAD_BOXES, found["NS621"][1:], strict=False):
         assert words in line and "cat" in line
     source = opened(tmp_path, form, split="all", on_error="skip")
     assert sum(map(len, rows_of(source).values())) == 4 and len(source) == 3
@@ -394,3 +398,12 @@ def test_a_net_of_too_few_classes_is_refused(tmp_path: Path) -> None:
         feeds.feed("train", typed, feeds.train, section.data)
     (finding,) = caught.value.diagnostics
     assert finding.code == "NS624" and "3 classes apart, the data have 4" in finding.fact
+
+
+def test_a_corner_beyond_every_number_is_none(tmp_path: Path) -> None:
+    file = write_coco(tmp_path)
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("[4, 5, 16, 10]", "[4, 5, 1e999, 10]"), encoding="utf-8"
+    )
+    found = failures(tmp_path, "coco")
+    assert [*found] == ["NS621"] and "a corner is no number" in found["NS621"][1]
