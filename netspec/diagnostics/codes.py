@@ -188,6 +188,7 @@ CODES: dict[str, Code] = {
     "NS429": Code("gradient that ends at a state", "warning"),
     "NS430": Code("an image contract nobody knows", "warning"),
     "NS431": Code("pixels made small twice", "warning"),
+    "NS432": Code("data word that its source does not read", "warning"),
     "NS433": Code("recipe that never acts", "warning"),
     "NS440": Code("window larger than its input", "warning"),
     "NS441": Code("unknown layer type in no phase", "warning"),

@@ -9,6 +9,7 @@ from netspec.allowed_paths import reachable
 from netspec.analysis.lint.view import Found, View
 from netspec.data.braces import expand_names
 from netspec.diagnostics.model import Diagnostic
+from netspec.resolve.sections.train import SOURCES
 from netspec.syntax.located import Located
 from netspec.syntax.paths import zoo_folder
 from netspec.syntax.spec import Spec
@@ -17,6 +18,17 @@ __all__ = ["absent"]
 
 SECTIONS = ("data", "val_data", "test_data")
 VARIABLE = "NETSPEC_DATA"
+SOUNDS = ("audio", "table")
+READERS = {
+    **dict.fromkeys(("rate", "resample", "mono"), SOUNDS),
+    **dict.fromkeys(("columns", "categories", "empty"), ("table",)),
+    "standardise": ("csv", "table", "npz", "hdf5"),
+    **dict.fromkeys(("masks", "colors", "ignore_color"), ("images",)),
+    "alphabet": ("sequences",),
+    "length": ("sequences", *SOUNDS),
+    **dict.fromkeys(("window", "time_major"), ("text",)),
+}
+"""Words that some sources read, and which; the others pass over them."""
 
 
 def absent(view: View) -> Iterator[Found]:
@@ -36,6 +48,21 @@ def absent(view: View) -> Iterator[Found]:
                     "NS418", item.text, item.span, "not there", notes=(f"looked at {' and '.join(places)}",)
                 ),
             )
+
+
+def idle_words(view: View) -> Iterator[Found]:
+    """NS432: a word of `train.data`, `val_data` or `test_data` that another source reads, not this one."""
+    train = view.resolved.spec.section("train")
+    for name in SECTIONS if train is not None else ():
+        section = train.get(name) if train is not None else None
+        source = section.get("source") if section is not None else None
+        if section is None or source is None or source.text not in SOURCES:
+            continue
+        for word in section.mapping:
+            if word in READERS and source.text not in READERS[word]:
+                others = ", ".join(READERS[word])
+                fact = f"source {source.text} reads no {word}, {others} would"
+                yield Found(None, Diagnostic("NS432", fact, section.key_span(word)))
 
 
 def homes_of(spec: Spec) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from netspec.analysis.learning_rate.courses import read_length
 from netspec.analysis.lint.batch import lint_fixed_size, lint_mixed_rows
-from netspec.analysis.lint.data import absent
+from netspec.analysis.lint.data import absent, idle_words
 from netspec.analysis.lint.joins import idle_bias, lint_label_count, lint_misaligned_joins, twice
 from netspec.analysis.lint.normalization import lagging, lone
 from netspec.analysis.lint.pictures import channels_last, faint_pixels, small_means
@@ -62,6 +62,7 @@ LEARNING: tuple[Callable[[View], Iterator[Found]], ...] = (
     lint_muted_losses,
     zero_start,
     absent,
+    idle_words,
     *COURSE,
 )
 """Those that look at the net in training."""

@@ -10,6 +10,7 @@ from netspec.resolve.sections.recipes import AverageSection, RateSection, StopSe
 from netspec.resolve.sections.solver import PlayerSolver, SolverParameter
 
 __all__ = [
+    "SOURCES",
     "Affine",
     "AugmentWords",
     "ColorJitter",
