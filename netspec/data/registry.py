@@ -152,10 +152,10 @@ def take_part(section: DataSection, part: str | None, place: Place) -> Source:
     """
     shares = place.split
     if shares is None and part != "val":
-        return opened(section, part, place)
+        return open_named(section, part, place)
     own = own_parts(section, place)
     if part in own and part != "train":
-        return opened(section, part, place)
+        return open_named(section, part, place)
     words = {} if shares is None else {"val": shares.val, "test": shares.test}
     drawn = {role: share for role, share in words.items() if share and role not in own}
     if part in ("val", "test") and part not in drawn:
@@ -167,11 +167,11 @@ def take_part(section: DataSection, part: str | None, place: Place) -> Source:
         )
     if section.streams:
         raise fail("NS641", "streams run through a text in one piece, train.split draws windows")
-    source = opened(section, "train" if own else "all", place)
+    source = open_named(section, "train" if own else "all", place)
     return draw_part(source, part or ("train" if own else None), drawn, shares.seed if shares else 0)
 
 
-def opened(section: DataSection, part: str | None, place: Place) -> Source:
+def open_named(section: DataSection, part: str | None, place: Place) -> Source:
     """The source by its own words. Raises SpecError NS640 where it is unknown."""
     if section.source.startswith("python:"):
         return open_python(section, part, place.root, place.allow_code)

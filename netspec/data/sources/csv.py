@@ -102,13 +102,13 @@ def row_values(
 ) -> list[float]:
     """The numbers of a row beside its label. Raises SpecError NS654 where they or the label are none."""
     if len(row) != width:
-        raise ragged(line, len(row), width, path)
+        raise tell_ragged(line, len(row), width, path)
     if column is not None and not row[column].strip():
         raise fail("NS654", f"line {line} has no label: its cell is empty", path=str(path))
     return numbers([row[at] for at in chosen], line, path)
 
 
-def ragged(line: int, count: int, width: int, path: Path) -> SpecError:
+def tell_ragged(line: int, count: int, width: int, path: Path) -> SpecError:
     """NS654 for a row that is shorter or longer than others."""
     fact = f"line {line} has {count} cells, the lines before it have {width}"
     return fail("NS654", fact, path=str(path))
@@ -146,7 +146,7 @@ def lines(reader: Any, path: Path, uneven: bool = False) -> Iterator[tuple[int, 
             continue
         width = width or len(row)
         if len(row) != width and not uneven:
-            raise ragged(number, len(row), width, path)
+            raise tell_ragged(number, len(row), width, path)
         yield number, row
 
 
