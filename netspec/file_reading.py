@@ -232,6 +232,9 @@ def open_text(
 def read_bytes(path: Name, roots: Roots = None, most: int = -1) -> bytes:
     """The bytes of a file, at most so many."""
     with open_in(path, roots) as file:
+        size = os.fstat(file.fileno()).st_size
+        if 0 < size < most:  # Python takes memory for all that it is asked for, and gives it back
+            most = size + 1
         return file.read(most)
 
 

@@ -94,7 +94,7 @@ def look_at(
 
 def look_into(file: BinaryIO, found: Picture, name: str, decode: Decoder, decoding: bool) -> Picture:
     """The facts of an open file."""
-    data = file.read(MAX_BYTES + 1 if decoding else HEAD)
+    data = file.read(min(found.size, MAX_BYTES) + 1 if decoding else HEAD)
     ends = data[:END], data[-END:] if len(data) >= found.size else read_tail(file, found.size)
     found = found._replace(mark=zlib.crc32(ends[1], zlib.crc32(ends[0], found.size & 0xFFFFFFFF)))
     try:
