@@ -21,11 +21,14 @@ from pathlib import Path
 from netspec.diagnostics.model import fail
 
 __all__ = [
+    "Held",
     "append_text",
     "aside",
     "draft_of",
     "forget_drafts",
+    "hold_file",
     "is_special",
+    "keep_before",
     "refusal",
     "refuse_link",
     "replacing",
@@ -211,6 +214,85 @@ def append_text(path: str | Path, text: str, code: str) -> None:
             file.write(text)
     except OSError as error:
         raise fail(code, refusal(error, Path(path)), path=str(path)) from error
+
+
+class Held(Exception):  # noqa: N818 - an answer, not a fault
+    """Another process holds a file; text: what it wrote there."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+@contextmanager
+def hold_file(path: Path, text: str, code: str) -> Iterator[None]:
+    """While the block runs, a file of a run, no link, is locked and says who we are; then it is
+    gone. What a killed process left is taken over: its lock ended with it.
+
+    Raises Held where another process has it, SpecError with `code` where the system refuses. A file
+    system without locks holds nobody off.
+    """
+    refuse_link(path, code)
+    try:
+        handle = lock(path)
+        os.ftruncate(handle, 0)
+        os.write(handle, text.encode())
+    except OSError as error:
+        raise fail(code, refusal(error, path), path=str(path)) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        os.close(handle)
+
+
+def lock(path: Path) -> int:
+    """A handle of the file, locked. Raises Held, OSError."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    while True:
+        handle = os.open(path, flags, 0o666)
+        try:
+            take_lock(handle)
+        except BlockingIOError:
+            text = os.read(handle, 1000).decode(errors="replace")
+            os.close(handle)
+            raise Held(text) from None
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        os.close(handle)  # who had it took it away before we locked it
+
+
+def take_lock(handle: int) -> None:
+    """Raises BlockingIOError where another has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a network's file system may have none
+        return
+
+
+def keep_before(path: Path, other: Path, code: str) -> None:
+    """Let `other` be what `path` is now: a second name, which stays when `path` is replaced; a copy
+    where the system has no such. Raises SpecError.
+    """
+    draft = draft_of(other)
+    try:
+        try:
+            os.link(path, draft)
+        except OSError:
+            shutil.copy2(path, draft)
+        draft.replace(other)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise fail(code, refusal(error, other), path=str(other)) from error
 
 
 @contextmanager

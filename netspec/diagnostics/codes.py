@@ -199,9 +199,11 @@ CODES: dict[str, Code] = {
     # 6: training and data
     "NS600": Code("no tests to go by"),
     "NS601": Code("a pattern that stands for nothing"),
+    "NS602": Code("another process trains in the folder"),
+    "NS603": Code("no room for the run"),
+    "NS604": Code("an older snapshot is used", "warning"),
     "NS613": Code("no such precision on this device"),
     "NS614": Code("torch.compile does not work here"),
-    # 6: data
     "NS620": Code("annotations cannot be read"),
     "NS621": Code("boxes that hold nothing"),
     "NS622": Code("annotations and pictures do not belong together"),

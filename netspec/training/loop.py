@@ -16,7 +16,6 @@ from torch import Tensor
 
 from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly
-from netspec.file_writing import forget_drafts, refuse_link
 from netspec.training.device import exact_float32, find_device, move, to_device
 from netspec.training.divergence import LISTED, Idle, all_finite, first_not_finite, layer_name
 from netspec.training.evaluate import evaluate
@@ -32,9 +31,10 @@ from netspec.training.pace import Pace
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.checkpoint import SOLVER, WEIGHTS, Checkpoint
 from netspec.training.run.log import Log
+from netspec.training.run.owner import check_room, own
 from netspec.training.run.weights import load_weights
 
-__all__ = ["BEST", "LAST_FINITE", "train"]
+__all__ = ["BEST", "LAST_FINITE", "train", "train_here"]
 
 BEST = "best.safetensors"
 LAST_FINITE = "last-finite.safetensors"
@@ -50,11 +50,19 @@ def train(
     solver.safetensors, log.jsonl and, after a test, best.
 
     Errors (SpecError): NS670, NS671 the solver's words; NS672 the loss is not finite; NS673 the run
-    cannot be written; NS674 to NS676 the snapshot does not fit; NS677 the folder holds a run
-    already; NS678 no such device; NS679 nothing to resume.
+    cannot be written, NS602 is another process's, NS603 has no room; NS674 to NS676 the snapshot
+    does not fit; NS677 the folder holds a run already; NS678 no such device; NS679 nothing to resume.
     """
+    find_device(device)
+    with own(run, resume):
+        return train_here(job, run, device=device, resume=resume, progress=progress)
+
+
+def train_here(
+    job: Job, run: Path, *, device: str = "auto", resume: bool = False, progress: Reporter | None = None
+) -> TrainingResult:
+    """The same in a folder that is ours."""
     place = find_device(device)
-    prepare(run, resume)
     with (
         exact_float32(job.pace.precision == "tf32"),
         Interrupt() as interrupt,
@@ -67,31 +75,6 @@ def train(
             if batches is not None:
                 at_end.callback(batches.close)
         return Training(job, run, place, interrupt, reporter).go(resume)
-
-
-WRITTEN = (".yaml", ".json", ".jsonl", ".safetensors")
-"""What the files of a run are called."""
-
-
-def prepare(run: Path, resume: bool) -> None:
-    """Make the folder of a new run; refuse one that holds a run, or to resume where there is none.
-    Drafts that a kill left are removed.
-
-    A run's folder may come from a stranger: where one of the files that training writes is a link
-    there, nothing is written at all.
-    """
-    if resume and not run.is_dir():
-        raise fail("NS679", "no such folder", path=str(run))
-    if not resume and (run / SOLVER).exists():
-        raise fail("NS677", f"it holds {SOLVER}", path=str(run))
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        forget_drafts(run)
-    except OSError as error:
-        raise fail("NS673", error.strerror or str(error), path=str(run)) from error
-    for path in sorted(run.iterdir()):
-        if path.suffix in WRITTEN:
-            refuse_link(path, "NS673")
 
 
 class Training:
@@ -146,8 +129,10 @@ class Training:
         """Start anew, with a first snapshot, or from the last one; a run that was killed before its
         first starts anew.
         """
+        check_room(self.run, self.checkpoint.room(resume))
         if resume and self.checkpoint.exists:
             more = self.checkpoint.load()
+            self.tell_damage()
             self.job.train_batches.load_state(more["data"])
             self.team.load_recent(more["losses"])
             self.best = more["best"]
@@ -168,6 +153,11 @@ class Training:
             self.reporter.say(", ".join(f"{word} {value}" for word, value in told.items()))
         self.reporter.begin(self.team.iteration, self.max_iter)
         self.position, self.since = self.job.train_batches.position, time.perf_counter()
+
+    def tell_damage(self) -> None:
+        """Say where an older snapshot had to do."""
+        for found in self.checkpoint.found:
+            self.reporter.say(f"{found.path}: {found.fact}")
 
     def advance(self) -> None:
         """An iteration, and what is due after it."""
@@ -390,9 +380,9 @@ class Training:
         elif finished:
             end = {"reason": "finished"}
         self.log.write({"phase": "end", "iteration": i, **end})
-        signal, findings = (
-            (None, self.idle.findings(str(self.run))) if finished else (self.interrupt.signal, ())
-        )
+        signal, findings = self.interrupt.signal, tuple(self.checkpoint.found)
+        if finished:
+            signal, findings = None, (*findings, *self.idle.findings(str(self.run)))
         return TrainingResult(
             self.run,
             i,

@@ -41,11 +41,12 @@ from netspec.training.data_findings import beside, data_findings, tell
 from netspec.training.device import find_device
 from netspec.training.job import Job, Player, TrainingResult
 from netspec.training.look_through import Looked, find_cache, look_through
-from netspec.training.loop import prepare, train
+from netspec.training.loop import train_here
 from netspec.training.nets import Twins, hold, join_nets, twins
 from netspec.training.pace import check_precision
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.folder import again, is_run, program_of, read_record, record_of, telling, write_run
+from netspec.training.run.owner import own
 from netspec.training.starting import Report, Start, start_from
 
 __all__ = ["Session", "find_run", "hash_of", "reread", "session", "skipping_parts", "train_program"]
@@ -123,23 +124,25 @@ def train_program(
         for name, values in made.class_weights.items():
             range_ = f"{min(values):.3g} to {max(values):.3g}"
             progress.say(f"{name}: classes weigh {range_}, so that each counts alike")
-    prepare(run, resume)
-    if made.looked.pictures:
-        write_cache(run / NAME, made.looked.pictures)
-    record = record_of(program, made.seed, str(place), made.job.spec_hash)
-    if made.class_weights:
-        record["class_weight"] = {name: list(values) for name, values in made.class_weights.items()}
-    write_run(
-        run,
-        program,
-        record | ({"started": before.get("started"), "resumed": record["started"]} if resume else {}),
-    )
-    if made.started is not None:
-        write_text(run / START, json.dumps(made.started._asdict(), indent=1) + "\n", "NS673", follow=False)
-    if made.feeds.train is not None:
-        write_classes(made.feeds.train, run)
-        write_facts(made.feeds.train, run)
-    result = train(made.job, run, device=device, resume=resume, progress=progress)
+    with own(run, resume):
+        if made.looked.pictures:
+            write_cache(run / NAME, made.looked.pictures)
+        record = record_of(program, made.seed, str(place), made.job.spec_hash)
+        if made.class_weights:
+            record["class_weight"] = {name: list(values) for name, values in made.class_weights.items()}
+        write_run(
+            run,
+            program,
+            record | ({"started": before.get("started"), "resumed": record["started"]} if resume else {}),
+        )
+        if made.started is not None:
+            write_text(
+                run / START, json.dumps(made.started._asdict(), indent=1) + "\n", "NS673", follow=False
+            )
+        if made.feeds.train is not None:
+            write_classes(made.feeds.train, run)
+            write_facts(made.feeds.train, run)
+        result = train_here(made.job, run, device=device, resume=resume, progress=progress)
     return beside(result, unheard, found, made.feeds)
 
 

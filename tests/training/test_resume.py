@@ -1,6 +1,7 @@
 """A run that is killed and resumed ends with the very weights of one that was not; a run that is interrupted says so and can go on."""
 
 import json
+import random
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from netspec.diagnostics import SpecError
 from netspec.training.loop import train
 from netspec.training.run.weights import read_tensors
 from tests.children import Child
-from tests.training.tiny import job, train_in_child, words
+from tests.training.tiny import job, recipe_job, train_in_child, words
 
 pytestmark = pytest.mark.torch
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -20,6 +21,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "adam": {"type": "Adam", "base_lr": 0.01},
     "rmsprop": {"type": "RMSProp", "momentum": 0.0, "base_lr": 0.01},
     "itersize": {"iter_size": 2, "clip_gradients": 1.0, "type": "Nesterov", "average_loss": 4},
+    "falling": {
+        "lr_policy": "plateau",
+        "gamma": 0.5,
+        "patience": 1,
+        "average": {"decay": 0.9},
+        "stop": {"patience": 9},
+    },
+    "restarts": {
+        "lr_policy": "warm_restarts",
+        "stepsize": 30,
+        "clip_value": 0.1,
+        "average": {"type": "SWA", "start": 30, "every": 7},
+    },
 }
 
 
@@ -65,17 +79,43 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_kill_and_resume(name: str, tmp_path: Path) -> None:
     """Killed in iteration 48, behind the snapshot of 38 and lines of the log that come again."""
     more = SETTINGS[name] | {"max_iter": 100, "snapshot": 19, "test_interval": 25}
-    train(job(words(**more)), tmp_path / "whole", device="cpu")
-    batch = 48 * SETTINGS[name].get("iter_size", 1)
-    assert (
-        Child(train_in_child, tmp_path / "killed", more, "", (batch, signal.SIGKILL), folder=tmp_path).wait()
-        == -signal.SIGKILL
-    )
+    train(recipe_job(more), tmp_path / "whole", device="cpu")
+    kill(more, 48, tmp_path)
     assert lines(tmp_path / "killed")[-1]["iteration"] == 45
-    result = train(job(words(**more)), tmp_path / "killed", device="cpu", resume=True)
+    end(more, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("seed", range(5))
+def test_kill_anywhere_several_times(name: str, seed: int, tmp_path: Path) -> None:
+    """Up to four times a run, at iterations that are drawn."""
+    draw = random.Random(seed)
+    more = SETTINGS[name] | {
+        "max_iter": 100,
+        "snapshot": draw.choice([3, 19, 40]),
+        "test_interval": draw.choice([5, 25]),
+    }
+    train(recipe_job(more), tmp_path / "whole", device="cpu")
+    for at in sorted(draw.sample(range(1, 99), draw.randint(1, 4))):
+        kill(more, at, tmp_path)
+    end(more, tmp_path)
+
+
+def kill(more: dict[str, Any], iteration: int, folder: Path) -> None:
+    """Train, or go on, in a child that kills itself in an iteration."""
+    strike = (iteration * more.get("iter_size", 1), signal.SIGKILL)
+    resume = (folder / "killed/solver.safetensors").exists()
+    child = Child(train_in_child, folder / "killed", more, "", strike, resume, folder=folder)
+    assert child.wait() == -signal.SIGKILL
+
+
+def end(more: dict[str, Any], folder: Path) -> None:
+    """Go on to the end, which is that of a run that nothing stopped."""
+    result = train(recipe_job(more), folder / "killed", device="cpu", resume=True)
     assert (result.iteration, result.exit_code) == (100, 0)
-    same_weights(tmp_path / "whole", tmp_path / "killed")
-    assert comparable(tmp_path / "whole") == comparable(tmp_path / "killed")
+    same_weights(folder / "whole", folder / "killed")
+    assert comparable(folder / "whole") == comparable(folder / "killed")
 
 
 @pytest.mark.parametrize(

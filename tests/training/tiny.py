@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from netspec.resolve.sections.recipes import AverageSection, StopSection
 from netspec.resolve.sections.solver import SolverParameter
 from netspec.training.job import Job
 from netspec.training.loop import train
@@ -121,14 +122,27 @@ def words(**more: Any) -> SolverParameter:
     return SolverParameter(**(usual | more))
 
 
+KINDS: dict[str, Any] = {"average": AverageSection, "stop": StopSection}
+
+
+def recipe_job(more: dict[str, Any]) -> Job:
+    """The job by words of the solver and recipes, all in one."""
+    recipes = {word: said for word, said in more.items() if word in KINDS}
+    return job(words(**{word: said for word, said in more.items() if word not in KINDS}), recipes=recipes)
+
+
 def job(
     solver: SolverParameter,
     *,
     net: nn.Module | None = None,
     tensors: dict[str, Tensor] | None = None,
     spec_hash: str = "tiny",
+    recipes: dict[str, Any] | None = None,
 ) -> Job:
-    """The job, its weights drawn from a seed; ip2's bias is frozen, bn's mean and variance are statistics."""
+    """The job, its weights drawn from a seed; ip2's bias is frozen, bn's mean and variance are statistics.
+
+    recipes: `average` and `stop`, as a spec has them.
+    """
     torch.manual_seed(1)
     net = net or TinyNet()
     test_net = TinyNet().eval()
@@ -153,6 +167,7 @@ def job(
         OnePass(data(20), 6),
         layer_of={"ip1": "first/dense"},
         spec_hash=spec_hash,
+        **{word: KINDS[word](**said) for word, said in (recipes or {}).items()},  # type: ignore[arg-type]
     )
 
 
@@ -171,12 +186,16 @@ def crash_at(moment: str) -> None:
 
 
 def train_in_child(
-    run: Path, more: dict[str, Any], crash: str = "", strike: tuple[int, int] | None = None
+    run: Path,
+    more: dict[str, Any],
+    crash: str = "",
+    strike: tuple[int, int] | None = None,
+    resume: bool = False,
 ) -> None:
     """What a child does: trains, and is killed or interrupted where it is told to be; ends with the training's exit code."""
     torch.set_num_threads(1)
     if crash:
         crash_at(crash)
-    work = job(words(**more))
+    work = recipe_job(more)
     work.train_batches.strike = strike  # type: ignore[attr-defined]
-    sys.exit(train(work, run, device="cpu").exit_code)
+    sys.exit(train(work, run, device="cpu", resume=resume).exit_code)

@@ -3,9 +3,11 @@ place in the data; out: two files, and back.
 
 RUN/weights.safetensors: the weights by the spec's names. RUN/solver.safetensors: all the rest. They
 change together: the new weights are written beside the old, then the solver's file is replaced
-(from then on the snapshot counts), then the weights take their name.
+(from then on the snapshot counts), then the weights take their name. The two of the snapshot before
+are kept as RUN/*.before.safetensors.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netspec.diagnostics import SpecError, fail
+from netspec.diagnostics import Diagnostic, SpecError, fail
+from netspec.file_writing import keep_before
 from netspec.strict_json import JsonError, member
 from netspec.training.learners import Team
 from netspec.training.observers.averaging import Averaging
@@ -26,6 +29,8 @@ __all__ = ["SOLVER", "WEIGHTS", "Checkpoint"]
 WEIGHTS = "weights.safetensors"
 SOLVER = "solver.safetensors"
 PENDING = "weights.next.safetensors"
+BEFORE = {WEIGHTS: "weights.before.safetensors", SOLVER: "solver.before.safetensors"}
+DAMAGED = ("NS001", "NS674")
 MOST = 2**53
 RANDOM = "random:"
 CARRIED = "carried:"
@@ -49,6 +54,7 @@ class Checkpoint:
     ) -> None:
         self.run = run
         self.average = average
+        self.found: list[Diagnostic] = []
         self.net = net
         self.parameters = parameters
         self.team = team
@@ -56,7 +62,17 @@ class Checkpoint:
 
     @property
     def exists(self) -> bool:
-        return (self.run / SOLVER).exists()
+        return any((self.run / name).exists() for name in (SOLVER, BEFORE[SOLVER]))
+
+    def room(self, resumed: bool) -> int:
+        """Bytes that the run's files will take: two snapshots, the best weights, and the draft of
+        one; of those a resumed run has, nothing.
+        """
+        weights = sum(each.tensor.numel() * each.tensor.element_size() for each in self.parameters)
+        state = 4 * sum(map(math.prod, self.team.state_shapes().values())) + weights * self.average.asked
+        if resumed:
+            return weights + state
+        return 4 * weights + 3 * state
 
     def save(self, more: Facts) -> None:
         """Take a snapshot; `more` is kept beside the solver's state (JSON). NS673: it cannot be
@@ -66,6 +82,7 @@ class Checkpoint:
             write_tensors(self.run / PENDING, self.weights(), self.facts())
         tensors, facts = self.team.state()
         try:
+            self.keep_before()
             whole = tensors | self.live() | random_state(self.device) | read_carried(self.net)
             write_tensors(self.run / SOLVER, whole, {**self.facts(), **facts, "more": more})
         except SpecError:
@@ -77,13 +94,46 @@ class Checkpoint:
         """Write the weights alone, with their facts."""
         write_tensors(path, self.weights(), {**self.facts(), **more})
 
+    def keep_before(self) -> None:
+        """Keep the snapshot that there is, of which the last one before is dropped."""
+        if all((self.run / name).exists() for name in BEFORE):
+            for name, before in BEFORE.items():
+                keep_before(self.run / name, self.run / before, "NS673")
+
     def load(self) -> Facts:
         """Go back to the snapshot: weights, solver, carried state, random numbers; what was given
-        as `more`.
+        as `more`. Where it is damaged, the one before takes its place (NS604, in `found`).
 
-        NS674: damaged, or the two files are not of one snapshot. NS675: of another network or
-        another rule. NS676: a tensor does not fit.
+        NS674: both are damaged, or the two files are not of one snapshot. NS675: of another network
+        or another rule. NS676: a tensor does not fit.
         """
+        try:
+            return self.load_last()
+        except SpecError as error:
+            iteration = self.iteration_before()
+            if iteration is None or not all(each.code in DAMAGED for each in error.diagnostics):
+                raise
+            for name, before in BEFORE.items():
+                keep_before(self.run / before, self.run / name, "NS673")
+            (self.run / PENDING).unlink(missing_ok=True)
+            facts = self.load_last()
+            fact = f"{error.diagnostics[0].fact}: the training goes on from the one of iteration {iteration}"
+            self.found.append(Diagnostic("NS604", fact, path=error.diagnostics[0].path))
+            return facts
+
+    def iteration_before(self) -> int | None:
+        """The iteration of the snapshot before the last; None where it is not whole either."""
+        try:
+            made = [read_tensors(self.run / name, [self.run])[1] for name in BEFORE.values()]
+        except SpecError:
+            return None
+        numbers = {facts.get("iteration") for facts in made}
+        if len(numbers) == 1:
+            return numbers.pop()
+        return None
+
+    def load_last(self) -> Facts:
+        """Go back to the last snapshot."""
         path = self.run / SOLVER
         tensors, facts = read_tensors(path, [path.parent])
         self.check(facts, path)
