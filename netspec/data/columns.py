@@ -1,5 +1,5 @@
-"""Columns of a table as what a net takes: numbers, categories, cells that are empty. In: cells by column,
-what training fixed; out: arrays by field.
+"""Columns of a table as what a net takes: numbers, categories, cells that are empty. In: cells by
+column, what training fixed; out: arrays by field.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,16 @@ from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.resolve.sections.train import DataSection
 
-__all__ = ["FORMS", "Cells", "Column", "columns_of", "encode", "encode_rows", "learn_columns", "match_names"]
+__all__ = [
+    "FORMS",
+    "Cells",
+    "Column",
+    "columns_of",
+    "encode",
+    "encode_rows",
+    "learn_columns",
+    "match_names",
+]
 
 EMPTY = frozenset(("", "na", "n/a", "nan", "null", "none"))
 """What stands in a cell of numbers where there is none."""
@@ -32,9 +41,9 @@ class Cells(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column of the input. form: number, one_hot or index; categories in the order of their numbers;
-    fill: what an empty cell counts as, None where none may be empty. empty: how many of the training
-    data are.
+    """A column of the input. form: number, one_hot or index; categories in the order of their
+    numbers; fill: what an empty cell counts as, None where none may be empty. empty: how many of
+    the training data are.
     """
 
     name: str
@@ -57,8 +66,8 @@ def columns_of(facts: Mapping[str, Any]) -> tuple[Column, ...]:
 
 
 def match_names(have: Sequence[str], wanted: Sequence[str], beside: Sequence[str], path: Path) -> None:
-    """Raises SpecError NS633 where a table lacks columns of the training data, or has others. beside:
-    those that it may have.
+    """Raises SpecError NS633 where a table lacks columns of the training data, or has others.
+    beside: those that it may have.
     """
     missing = [name for name in wanted if name not in have]
     more = [name for name in have if name not in wanted and name not in beside]
@@ -70,8 +79,8 @@ def match_names(have: Sequence[str], wanted: Sequence[str], beside: Sequence[str
 
 
 def learn_columns(cells: Cells, section: DataSection) -> tuple[Column, ...]:
-    """What the columns of training data are: numbers, or categories in sorted order. Raises SpecError
-    NS641, NS654.
+    """What the columns of training data are: numbers, or categories in sorted order. Raises
+    SpecError NS641, NS654.
     """
     for name, form in section.categories.items():
         if name not in cells.columns or form not in FORMS[1:]:
@@ -124,8 +133,8 @@ def is_finite(cell: str) -> bool:
 def encode_rows(
     cells: Cells, columns: Sequence[Column], apart: bool
 ) -> tuple[dict[str, Array], dict[int, SpecError]]:
-    """The fields of all rows. apart: what is wrong with a row is told of it alone, by its number; else
-    raises SpecError as encode does.
+    """The fields of all rows. apart: what is wrong with a row is told of it alone, by its number;
+    else raises SpecError as encode does.
     """
     try:
         return encode(cells, columns), {}
@@ -148,11 +157,11 @@ def encode_rows(
 
 
 def encode(cells: Cells, columns: Sequence[Column], blank: bool = False) -> dict[str, Array]:
-    """Field data (D,) float32: numbers, and a 1 for each category of one_hot columns, in the order of the
-    columns; a field of its own, (), for each index column.
+    """Field data (D,) float32: numbers, and a 1 for each category of one_hot columns, in the order
+    of the columns; a field of its own, (), for each index column.
 
-    Raises SpecError NS654 for all empty cells and all that are no numbers, NS634 for categories that the
-    training data did not have. blank: 0 for whatever stands there.
+    Raises SpecError NS654 for all empty cells and all that are no numbers, NS634 for categories
+    that the training data did not have. blank: 0 for whatever stands there.
     """
     if blank:
         nothing = {name: ["0"] * len(cells.places) for name in cells.columns}
@@ -171,7 +180,10 @@ def encode(cells: Cells, columns: Sequence[Column], blank: bool = False) -> dict
         else:
             parts.append(np.eye(len(column.categories), dtype=np.float32)[codes])
     if faults:
-        notes = (*faults[:LISTED], *([f"and {len(faults) - LISTED:,} more"] if len(faults) > LISTED else []))
+        notes = (
+            *faults[:LISTED],
+            *([f"and {len(faults) - LISTED:,} more"] if len(faults) > LISTED else []),
+        )
         hint = "`empty: mean`, or a number, in the data section fills empty cells"
         fact = f"{len(faults):,} cells cannot be taken"
         raise fail("NS654", fact, path=str(cells.path), notes=(*notes, hint))

@@ -1,5 +1,5 @@
-"""What training data fix for all other data (`Source.facts`), kept beside the run: a rate, categories,
-means. In: a source or a file's text; out: plain values.
+"""What training data fix for all other data (`Source.facts`), kept beside the run: a rate,
+categories, means. In: a source or a file's text; out: plain values.
 """
 
 import json
@@ -30,7 +30,9 @@ def write_facts(source: Source, folder: Path) -> None:
 
 
 def read_facts(run: Path) -> Mapping[str, Any]:
-    """The facts of a run; none where it has no such file. Raises SpecError NS683 where it is damaged."""
+    """The facts of a run; none where it has no such file. Raises SpecError NS683 where it is
+    damaged.
+    """
     path = run / FACTS
     if not path.is_file():
         return {}

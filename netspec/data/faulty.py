@@ -1,5 +1,5 @@
-"""A source some of whose samples cannot be taken: each is told when it is asked for, so that a table to
-predict loses a line, not the run. In: a source, what is wrong by sample; out: a Source.
+"""A source some of whose samples cannot be taken: each is told when it is asked for, so that a
+table to predict loses a line, not the run. In: a source, what is wrong by sample; out: a Source.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-"""Sounds of one length: longer ones are cut, shorter ones filled with silence. In: samples (C, t); out:
-(C, T). Works on arrays and on tensors.
+"""Sounds of one length: longer ones are cut, shorter ones filled with silence. In: samples (C, t);
+out: (C, T). Works on arrays and on tensors.
 """
 
 from typing import Any

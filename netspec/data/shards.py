@@ -1,5 +1,6 @@
-"""A shard, a tar file of samples, as an index: where each picture lies, and what its label says. In: an
-open file; out: ShardIndex. Members are read where they lie; nothing is unpacked, no name is a path.
+"""A shard, a tar file of samples, as an index: where each picture lies, and what its label says.
+In: an open file; out: ShardIndex. Members are read where they lie; nothing is unpacked, no name is
+a path.
 """
 
 import os
@@ -24,7 +25,15 @@ LONGEST = 1 << 16
 """Bytes of a label's member, and of what may be read at once while members are listed: longer names
 are none."""
 PACKED = b"\x1f\x8b"
-TROUBLE = (tarfile.TarError, OSError, ValueError, ArithmeticError, LookupError, RecursionError, MemoryError)
+TROUBLE = (
+    tarfile.TarError,
+    OSError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    MemoryError,
+)
 
 
 class ShardIndex(NamedTuple):
@@ -54,7 +63,9 @@ class Bounded:
 
 
 class Member(NamedTuple):
-    """One file of a shard. key: what it has in common with the others of its sample; end: of its name."""
+    """One file of a shard. key: what it has in common with the others of its sample; end: of its
+    name.
+    """
 
     key: str
     end: str
@@ -124,8 +135,8 @@ def member_of(info: tarfile.TarInfo) -> Member:
 
 
 def end_fault(tail: bytes, last: str) -> str:
-    """What is wrong where the last member was found to end; empty where tar's mark of the end, a block of
-    zeros, is there.
+    """What is wrong where the last member was found to end; empty where tar's mark of the end, a
+    block of zeros, is there.
     """
     if tail == bytes(tarfile.BLOCKSIZE):
         return ""

@@ -1,5 +1,5 @@
-"""Numbers less their mean, by their deviation: both of the training part, for all parts and for what is
-predicted. In: a source of samples of one axis; out: a Source.
+"""Numbers less their mean, by their deviation: both of the training part, for all parts and for
+what is predicted. In: a source of samples of one axis; out: a Source.
 """
 
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ AT_ONCE = 4096
 
 
 def measure(source: Source) -> dict[str, Any]:
-    """Mean and deviation of each number of the first field, over all samples. A column that is one value
-    is only moved. Raises SpecError NS641 where samples are not of one axis.
+    """Mean and deviation of each number of the first field, over all samples. A column that is one
+    value is only moved. Raises SpecError NS641 where samples are not of one axis.
     """
     first, field = next(iter(source.fields.items()))
     if len(field.shape) != 1 or field.dtype.kind not in "fiu":

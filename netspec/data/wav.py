@@ -1,5 +1,5 @@
-"""WAV files: what their headers say, and their samples as real numbers from -1 to 1. In: an open file;
-out: a Wave, frames. Knows no folder and no label.
+"""WAV files: what their headers say, and their samples as real numbers from -1 to 1. In: an open
+file; out: a Wave, frames. Knows no folder and no label.
 """
 
 import os
@@ -96,8 +96,8 @@ def measure(found: tuple[int, int, str], at: int, length: int, left: int, whole:
 
 
 def read_frames(file: BinaryIO, wave: Wave) -> Array:
-    """All samples, (channels, frames) float32, whole numbers as shares of their range. Raises WaveError
-    where the file has become shorter.
+    """All samples, (channels, frames) float32, whole numbers as shares of their range. Raises
+    WaveError where the file has become shorter.
     """
     file.seek(wave.begin)
     wanted = wave.frames * wave.channels * WIDTHS[wave.form]

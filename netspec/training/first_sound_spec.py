@@ -34,8 +34,8 @@ SEEN, FEWEST, MOST = 20_000, 4, 60
 
 
 class SoundSurvey(NamedTuple):
-    """counted: classes and parts, as of pictures. rate: that most files have, mixed: not all. lengths:
-    of all files at that rate; length: of the net's input.
+    """counted: classes and parts, as of pictures. rate: that most files have, mixed: not all.
+    lengths: of all files at that rate; length: of the net's input.
     """
 
     counted: Survey
@@ -46,8 +46,8 @@ class SoundSurvey(NamedTuple):
 
 
 def survey_sounds(folder: Path) -> SoundSurvey:
-    """Look at a folder with a folder of WAV files per class, or with such parts. Raises SpecError as
-    the source audio does.
+    """Look at a folder with a folder of WAV files per class, or with such parts. Raises SpecError
+    as the source audio does.
     """
     top = folder.absolute()
     files = sorted(files_below(top, [top], SOUNDS))
@@ -78,7 +78,9 @@ def survey_sounds(folder: Path) -> SoundSurvey:
 
 
 def sound_spec_text(found: SoundSurvey, name: str, path: str, labels: str) -> str:
-    """The whole spec. path: the folder, labels: the file of class names, both as seen from the spec."""
+    """The whole spec. path: the folder, labels: the file of class names, both as seen from the
+    spec.
+    """
     return "\n".join([*head(found, name), *layers(found), *tail(found, path, labels)]) + "\n"
 
 

@@ -1,5 +1,5 @@
-"""Folders of WAV files, one for each class. Sounds come in at one rate, mixed to one channel or as they
-are; a batch gives them one length.
+"""Folders of WAV files, one for each class. Sounds come in at one rate, mixed to one channel or as
+they are; a batch gives them one length.
 """
 
 from collections import Counter
@@ -14,7 +14,14 @@ from netspec.data.inventory.take import list_some
 from netspec.data.paths import reading_error
 from netspec.data.place import Place
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels
-from netspec.data.sources.image_folder import PICTURES, Kind, files_below, files_by_class, length_of, top_of
+from netspec.data.sources.image_folder import (
+    PICTURES,
+    Kind,
+    files_below,
+    files_by_class,
+    length_of,
+    top_of,
+)
 from netspec.data.splits import fifths_within
 from netspec.data.wav import Wave, WaveError, read_frames, read_wave
 from netspec.diagnostics import Diagnostic, SpecError, fail
@@ -40,8 +47,8 @@ __all__ = [
 SOUNDS = Kind("sound", frozenset((".wav", ".wave")))
 SHOWN = 4
 FULL, CLIPPED = 0.999, 0.001
-"""From which share of the range on a value is at its end; from which share of the values on, in runs of
-three and more of one value, a sound is called clipped.
+"""From which share of the range on a value is at its end; from which share of the values on, in
+runs of three and more of one value, a sound is called clipped.
 """
 
 
@@ -49,8 +56,9 @@ S = TypeVar("S", bound="AudioFolder")
 
 
 class Form(NamedTuple):
-    """What sounds are made to be. rate: samples a second, None for that of the files; resample: others
-    are brought to it; mono: the channels mixed to one; length: samples, None for the files' own.
+    """What sounds are made to be. rate: samples a second, None for that of the files; resample:
+    others are brought to it; mono: the channels mixed to one; length: samples, None for the files'
+    own.
     """
 
     rate: int | None = None
@@ -174,7 +182,11 @@ class AudioFolder(Source):
 
     def remarks(self) -> tuple[Diagnostic, ...]:
         kinds = (
-            (self.silent, "all samples are one value", "such a sound teaches silence: is it empty?"),
+            (
+                self.silent,
+                "all samples are one value",
+                "such a sound teaches silence: is it empty?",
+            ),
             (
                 self.clipped,
                 "the sound is clipped",
@@ -218,7 +230,9 @@ def sound_of(path: Path, wave: Wave, form: Form, roots: Roots) -> Array:
 
 
 def load_sound(path: Path, form: Form) -> Array:
-    """A file that its user named, as a form asks for it, (C, t). Raises SpecError NS630, NS631, NS643."""
+    """A file that its user named, as a form asks for it, (C, t). Raises SpecError NS630, NS631,
+    NS643.
+    """
     waves, bad = read_headers([path], None)
     wave = waves[0]
     if wave is None:
@@ -315,7 +329,11 @@ def agree(name: str, files: Sequence[Path], waves: Sequence[Wave], form: Form) -
     if other and not form.resample:
         said = f"{wanted:,} Hz is wanted" if form.rate else f"most have {wanted:,} Hz"
         raise tell_others(
-            name, files, other, f"{said}, {waves[other[0]].rate:,} Hz", f"rate: {wanted}, resample: true"
+            name,
+            files,
+            other,
+            f"{said}, {waves[other[0]].rate:,} Hz",
+            f"rate: {wanted}, resample: true",
         )
     channels = Counter(wave.channels for wave in waves).most_common(1)[0][0]
     other = [i for i, wave in enumerate(waves) if wave.channels != channels]

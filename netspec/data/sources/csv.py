@@ -154,7 +154,9 @@ def label_column(label: str | None, header: list[str] | None, width: int, path: 
     """Where the label stands: the column named, else `label`, else the last."""
     if width < 2:
         raise fail(
-            "NS654", "a table needs a column of labels and one of data, here is one column", path=str(path)
+            "NS654",
+            "a table needs a column of labels and one of data, here is one column",
+            path=str(path),
         )
     if label is None:
         if header and "label" in header:

@@ -1,5 +1,5 @@
-"""Parquet files as rows of text, as a CSV file has them. In: a file; out: names of columns, rows. Bounded:
-a short file may claim any number of cells.
+"""Parquet files as rows of text, as a CSV file has them. In: a file; out: names of columns, rows.
+Bounded: a short file may claim any number of cells.
 """
 
 from pathlib import Path
@@ -16,8 +16,8 @@ AT_ONCE = 4096
 
 
 def read_parquet(path: Path, roots: Roots) -> tuple[list[str], list[int], list[list[str]]]:
-    """Names of the columns, the number of each row, from 1, and the rows; what is null is empty. Raises
-    SpecError NS643, NS645, NS657 (pyarrow is missing).
+    """Names of the columns, the number of each row, from 1, and the rows; what is null is empty.
+    Raises SpecError NS643, NS645, NS657 (pyarrow is missing).
     """
     try:
         import pyarrow as arrow
@@ -28,7 +28,14 @@ def read_parquet(path: Path, roots: Roots) -> tuple[list[str], list[int], list[l
     try:
         with open_in(path, roots) as file:
             return read_rows(parquet.ParquetFile(file), path)
-    except (arrow.ArrowException, ValueError, TypeError, MemoryError, OverflowError, KeyError) as error:
+    except (
+        arrow.ArrowException,
+        ValueError,
+        TypeError,
+        MemoryError,
+        OverflowError,
+        KeyError,
+    ) as error:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise fail("NS645", f"not parquet: {why:.200}", path=str(path)) from error
     except OSError as error:

@@ -1,5 +1,5 @@
-"""A table of files, pictures or sounds, and their labels: one class, one number, or several of them for
-each. In: a CSV file; out: a Source.
+"""A table of files, pictures or sounds, and their labels: one class, one number, or several of them
+for each. In: a CSV file; out: a Source.
 """
 
 import math
@@ -89,20 +89,23 @@ class Rowed:
         """A column's cells. NS641: there is none of that name."""
         if name not in self.columns:
             raise fail(
-                "NS641", f"no column {name}; the columns are {', '.join(self.columns)}", path=str(self.path)
+                "NS641",
+                f"no column {name}; the columns are {', '.join(self.columns)}",
+                path=str(self.path),
             )
         return self.columns[name]
 
 
 def open_table(section: DataSection, split: str | None, place: Place) -> Source:
-    """The rows of a table. The column of files is the first whose cells all end as pictures do, or all as
-    sounds; their names start at `images`, by default the table's folder. A column `split` says the part
-    of each row. Without a column of files the others are what the net takes (columns.py).
+    """The rows of a table. The column of files is the first whose cells all end as pictures do, or
+    all as sounds; their names start at `images`, by default the table's folder. A column `split`
+    says the part of each row. Without a column of files the others are what the net takes
+    (columns.py).
 
-    Labels: the columns that `label` names, separated by commas; by default `label`, else all others. One
-    column of words or whole numbers is a class, anything else numbers. Rows whose label is empty are
-    left out only where `on_error: skip` says so. Raises SpecError NS641, NS643 (files that are not
-    there, all of them), NS654, NS663.
+    Labels: the columns that `label` names, separated by commas; by default `label`, else all
+    others. One column of words or whole numbers is a class, anything else numbers. Rows whose label
+    is empty are left out only where `on_error: skip` says so. Raises SpecError NS641, NS643 (files
+    that are not there, all of them), NS654, NS663.
     """
     if section.path is None:
         raise fail("NS641", "source table needs `path:`, a CSV or a parquet file")
@@ -149,8 +152,8 @@ def ends_as(name: str, *kinds: Kind) -> bool:
 
 
 def file_column(table: Rowed, section: DataSection) -> tuple[str, Kind] | None:
-    """The column of files, and what they are; None in a table of values. NS654: of a column that mostly
-    names files, or where `images` says where files are, some cells do not.
+    """The column of files, and what they are; None in a table of values. NS654: of a column that
+    mostly names files, or where `images` says where files are, some cells do not.
     """
     some = section.images is not None
     for name, cells in table.columns.items():
@@ -165,9 +168,9 @@ def file_column(table: Rowed, section: DataSection) -> tuple[str, Kind] | None:
 
 
 def open_values(table: Rowed, section: DataSection, split: str | None, place: Place) -> Source:
-    """A table of values: columns that are the training's, or are learned from; labels as of files, by
-    default the last column. What is predicted needs none. Raises SpecError NS633, NS634, NS641, NS650,
-    NS654, NS663.
+    """A table of values: columns that are the training's, or are learned from; labels as of files,
+    by default the last column. What is predicted needs none. Raises SpecError NS633, NS634, NS641,
+    NS650, NS654, NS663.
     """
     known = columns_of(place.facts)
     wanted = value_labels(table, section, place)
@@ -178,7 +181,9 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
     chosen, empty = rows_of(table, split, wanted, section.on_error == "skip")
     if not chosen or not names:
         raise fail(
-            "NS650", "holds no " + ("rows" if names else "columns to learn from"), path=str(table.path)
+            "NS650",
+            "holds no " + ("rows" if names else "columns to learn from"),
+            path=str(table.path),
         )
     places = [f"{table.word} {table.lines[i]}" for i in chosen]
     cells = Cells({name: [table.column(name)[i] for i in chosen] for name in names}, places, table.path)
@@ -202,8 +207,8 @@ def open_values(table: Rowed, section: DataSection, split: str | None, place: Pl
 
 
 def value_labels(table: Rowed, section: DataSection, place: Place) -> list[str]:
-    """The columns that are the label: those named, those of the training, `label`, else the last one;
-    none where what is predicted lacks some.
+    """The columns that are the label: those named, those of the training, `label`, else the last
+    one; none where what is predicted lacks some.
     """
     said = section.label.split(",") if section.label else [*place.facts.get("label", ())]
     names = [name.strip() for name in said]
@@ -236,8 +241,8 @@ def label_columns(label: str | None, table: Rowed, files: str) -> list[str]:
 def rows_of(
     table: Rowed, split: str | None, wanted: Sequence[str], skipping: bool
 ) -> tuple[list[int], tuple[str, ...]]:
-    """The rows of a part that have their labels, and what is said of the others. NS654: a label's cell is
-    empty, and they are not to be left out.
+    """The rows of a part that have their labels, and what is said of the others. NS654: a label's
+    cell is empty, and they are not to be left out.
     """
     chosen = range(len(table.rows))
     parts = table.columns.get(SPLIT)
@@ -246,7 +251,9 @@ def rows_of(
         lost = next((i for i, role in enumerate(roles) if role is None), None)
         if lost is not None:
             raise fail(
-                "NS654", f"{table.word} {table.lines[lost]}: {parts[lost]!r} is no part", path=str(table.path)
+                "NS654",
+                f"{table.word} {table.lines[lost]}: {parts[lost]!r} is no part",
+                path=str(table.path),
             )
         role = choose_role(split, roles)
         chosen = [i for i in chosen if roles[i] == role]  # type: ignore[assignment]
@@ -262,7 +269,12 @@ def rows_of(
 
 
 def find_files(
-    names: Sequence[str], lines: Sequence[int], top: Path, root: Path, allow_outside: bool, table: Path
+    names: Sequence[str],
+    lines: Sequence[int],
+    top: Path,
+    root: Path,
+    allow_outside: bool,
+    table: Path,
 ) -> list[Path]:
     """The file of each row. NS643: those that are not there, all of them."""
     base = top if allow_outside else root

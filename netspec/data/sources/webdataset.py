@@ -1,5 +1,5 @@
-"""Shards of pictures and labels (webdataset): tar files larger than memory together. In: paths; out: a
-Source that reads each sample where it lies.
+"""Shards of pictures and labels (webdataset): tar files larger than memory together. In: paths;
+out: a Source that reads each sample where it lies.
 """
 
 import math
@@ -40,7 +40,8 @@ KEPT = 4096
 
 
 class Shards(Source):
-    """Field image as of a folder of pictures, label: a class, or a number. 44 bytes of memory a sample.
+    """Field image as of a folder of pictures, label: a class, or a number. 44 bytes of memory a
+    sample.
 
     Samples are read where they lie, in any order: epochs are shuffled whole, as those of files.
     """
@@ -128,9 +129,9 @@ def open_webdataset(section: DataSection, split: str | None, place: Place) -> So
     """The samples of the shards that `path` names: a folder, one .tar, or names that count up,
     `shards/{0000..0009}.tar`.
 
-    Labels are whole numbers, numbers, or names of classes, numbered in sorted order. Raises SpecError
-    NS641, NS643 (shards that are not there, all of them), NS632 (what cannot be read, all of it;
-    `on_error: skip` leaves it out), NS650, NS663.
+    Labels are whole numbers, numbers, or names of classes, numbered in sorted order. Raises
+    SpecError NS641, NS643 (shards that are not there, all of them), NS632 (what cannot be read, all
+    of it; `on_error: skip` leaves it out), NS650, NS663.
     """
     if section.path is None:
         raise fail("NS641", "source webdataset needs `path:`, shards like shards/{0000..0009}.tar")
@@ -151,8 +152,8 @@ def open_webdataset(section: DataSection, split: str | None, place: Place) -> So
 
 
 def find_shards(path: str, place: Place) -> tuple[list[Path], list[Path]]:
-    """The shards that a path names, in order, and the folders that they may lie in. Raises SpecError
-    NS641, NS642, NS643.
+    """The shards that a path names, in order, and the folders that they may lie in. Raises
+    SpecError NS641, NS642, NS643.
     """
     if count_names(path) > MOST:
         raise fail("NS641", f"{path} names {count_names(path):,} shards, more than {MOST:,}")
@@ -193,8 +194,8 @@ def index_once(
 def number_labels(
     indices: Sequence[ShardIndex], classes: Sequence[str] | None, path: str
 ) -> tuple[Array, tuple[str, ...] | None]:
-    """The label of each sample: whole numbers and numbers as they are, words by their place in sorted
-    order. NS663: a class that training did not know.
+    """The label of each sample: whole numbers and numbers as they are, words by their place in
+    sorted order. NS663: a class that training did not know.
     """
     words = sorted({word for each in indices for word in each.values})
     if classes is None and all(is_number(word) and math.isfinite(float(word)) for word in words):
