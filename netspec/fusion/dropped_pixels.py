@@ -30,7 +30,9 @@ DROPPED_PIXELS = Pass(
             shape="N,2,7,8",
         ),
         Example(
-            "[{name: p, type: Pooling, kernel_size: 1, stride: 2, round_mode: FLOOR}]", ("p",), shape="N,2,5"
+            "[{name: p, type: Pooling, kernel_size: 1, stride: 2, round_mode: FLOOR}]",
+            ("p",),
+            shape="N,2,5",
         ),
         Example(
             "[{name: p, type: Pooling, kernel_size: 1, stride: 2}]"

@@ -99,7 +99,11 @@ FOLDING = Pass(
         Example(f"[{NORM}, {SCALE}]", ("bn", "scale"), phase="test"),
         Example(f"[{NORM}, {{name: relu, type: ReLU}}, {CONV}]", ("bn",), phase="test"),
         Example("[{name: scale, type: Scale}]", ("scale",), shape="N,4", phase="test"),
-        Example("[{name: relu, type: ReLU}, {name: drop, type: Dropout}]", ("relu", "drop"), phase="test"),
+        Example(
+            "[{name: relu, type: ReLU}, {name: drop, type: Dropout}]",
+            ("relu", "drop"),
+            phase="test",
+        ),
         Example(
             "[{name: fc, type: InnerProduct, num_output: 5, transpose: true, weight_filler: msra},"
             " {name: drop, type: Dropout}, {name: bn, type: BatchNorm}, {name: half, type: Power, scale: 0.5}]",
@@ -124,7 +128,8 @@ FOLDING = Pass(
             phase="test",
         ),
         Example(
-            "[{name: bn, type: BatchNorm, use_global_stats: false}, {name: relu, type: ReLU}]", phase="test"
+            "[{name: bn, type: BatchNorm, use_global_stats: false}, {name: relu, type: ReLU}]",
+            phase="test",
         ),
     ),
 )

@@ -24,7 +24,11 @@ class Pace:
     """The words at work on a device. judges: paths of losses and metrics, which read real float32."""
 
     def __init__(
-        self, words: PaceWords, device: torch.device, nets: Sequence[nn.Module], judges: Collection[str]
+        self,
+        words: PaceWords,
+        device: torch.device,
+        nets: Sequence[nn.Module],
+        judges: Collection[str],
     ) -> None:
         check_precision(words.precision, device)
         self.words, self.device = words, device
