@@ -1,10 +1,11 @@
-"""What the emitted net costs in training: a step of LeNet as netspec emits it against the same net written by hand in PyTorch.
+"""What the emitted nets cost in training: a step of each, as netspec emits it, beside the same net written by hand in PyTorch.
 
-    python benchmarks/training_step.py [--batch 64] [--steps 400] [--repeats 3] [--device cpu|cuda] [--write]
+    python benchmarks/training_step.py [NET ...] [--rounds 12] [--compile] [--device cpu|cuda] [--write]
 
-A step is forward, backward and torch.optim's SGD with momentum, the same on both sides. Steps are paired and their order alternates; the
-figure is the median of hand / emitted (1: as fast; above 1: faster), beside that of the hand-written net against a second copy of itself,
-which shows what the machine's noise alone makes. --write puts the result into benchmarks/results/training.md.
+A step is forward, backward and torch.optim's fused SGD with momentum, the same on all sides. Four nets take turns in an order that
+alternates: by hand plain; by hand tuned (channels last, with --compile compiled too, whichever was faster in the warm-up); emitted; emitted with
+`layout: auto` (with --compile `compile: true` where that was faster in the warm-up). Figures are medians over the rounds of processor time, beside wall
+time, since other programs may run. `same` says that with the same weights both have the same loss. --write appends to results/training.md.
 """
 
 import argparse
@@ -14,134 +15,192 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import by_hand
 import torch
 from torch import Tensor, nn
 
 from netspec import compiled, driver
+from netspec.read_options import Reading
+from netspec.resolve.sections.pace import PaceWords
+from netspec.training.pace import Pace
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results/training.md"
-WARM_UP = 30
+Step = Callable[[], None]
+Batch = dict[str, Tensor]
 
 
-class ByHand(nn.Module):
-    """LeNet as one would write it, with its loss."""
+class Net(NamedTuple):
+    """spec, what it is read with, the net by hand, shape and classes of a batch."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, 20, 5), nn.Conv2d(20, 50, 5)
-        self.ip1, self.ip2 = nn.Linear(800, 500), nn.Linear(500, 10)
-
-    def forward(self, data: Tensor, label: Tensor) -> Tensor:
-        x = nn.functional.max_pool2d(self.conv1(data), 2)
-        x = nn.functional.max_pool2d(self.conv2(x), 2)
-        x = self.ip2(torch.relu(self.ip1(x.flatten(1))))
-        return nn.functional.cross_entropy(x, label)
+    spec: str
+    settings: tuple[str, ...]
+    hand: Callable[[], nn.Module]
+    shape: tuple[int, ...]
+    classes: int
 
 
-def stepper(net: nn.Module, batch: dict[str, Tensor]) -> Callable[[], None]:
-    """One training step of a net that answers its loss."""
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=0.0005, fused=True)
+NETS = {
+    "LeNet": Net("zoo:lenet", (), by_hand.LeNet, (64, 1, 28, 28), 10),
+    "cifar10-quick": Net("zoo:cifar10-quick", (), by_hand.Quick, (64, 3, 32, 32), 10),
+    "ResNet-20": Net("zoo:resnet-20", (), by_hand.ResNet20, (64, 3, 32, 32), 10),
+    "ResNet-50": Net("zoo:resnet-50", ("input.data=[N, 3, 96, 96]",), by_hand.ResNet50, (4, 3, 96, 96), 1000),
+    "MobileNet": Net(
+        "zoo:mobilenet-v1", ("input.data=[N, 3, 96, 96]",), by_hand.MobileNet, (8, 3, 96, 96), 1000
+    ),
+    "U-Net": Net("zoo:u-net-shapes", (), by_hand.UNet, (16, 1, 64, 64), 3),
+    "char-RNN": Net("zoo:char-rnn", (), by_hand.CharRNN, (64, 32), 65),
+}
+
+
+def batch_of(net: Net) -> Batch:
+    if len(net.shape) == 2:
+        letters, following = (torch.randint(net.classes, net.shape) for _ in range(2))
+        cont = torch.ones(net.shape)
+        cont[0] = 0
+        return {"data": letters, "cont": cont, "label": following}
+    rows = (net.shape[0], *net.shape[2:]) if net.classes == 3 else net.shape[:1]
+    return {"data": torch.rand(net.shape), "label": torch.randint(net.classes, rows)}
+
+
+def emitted(net: Net) -> nn.Module:
+    """The net that `netspec train` trains."""
+    program = driver.load(net.spec, Reading(settings=net.settings))
+    return compiled.compile(program.training_graph("train"), "train")
+
+
+def same(one: nn.Module, two: nn.Module, batch: Batch) -> str:
+    """Whether both, given the same weights, have the same loss: what is timed is the same computation."""
+    pairs = list(zip(one.parameters(), two.parameters(), strict=False))
+    if [a.shape for a, _ in pairs] != [b.shape for _, b in pairs] or len(pairs) != len(
+        list(two.parameters())
+    ):
+        return "not compared"
+    with torch.no_grad():
+        for a, b in pairs:
+            b.copy_(a)
+        x, y = float(loss_of(one, one(**batch))), float(loss_of(two, two(**batch)))
+    assert abs(x - y) <= 1e-4 * abs(x), (x, y)
+    return "yes"
+
+
+def loss_of(net: Any, made: Any) -> Tensor:
+    return made if isinstance(made, Tensor) else net.total_loss
+
+
+def stepper(net: nn.Module, batch: Batch, words: PaceWords, device: str) -> Step:
+    """One training step, the batch as the loader gives it."""
+    pace = Pace(words, torch.device(device), [net], ())
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9, weight_decay=0.0005, fused=True)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        net(**batch).backward()
+        loss_of(net, pace.run(net, batch)).backward()
         optimizer.step()
 
     return step
 
 
-def timed(step: Callable[[], None], device: str) -> float:
-    begin = time.perf_counter()
+def timed(step: Step, device: str) -> tuple[float, float]:
+    """Processor time and wall time of a step."""
+    begin, cpu = time.perf_counter(), time.process_time()
     step()
     if device == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - begin
+    return time.process_time() - cpu, time.perf_counter() - begin
 
 
-def paired(
-    one: Callable[[], None], two: Callable[[], None], steps: int, device: str
-) -> tuple[float, float, float]:
-    """Median of time(one) / time(two), and the median times in seconds, after a warm-up."""
-    ratios, times = [], []
-    for i in range(steps + WARM_UP):
-        if i % 2:
-            a, b = timed(one, device), timed(two, device)
-        else:
-            b, a = timed(two, device), timed(one, device)
-        ratios.append(a / b)
-        times.append((a, b))
-    kept = times[WARM_UP:]
-    return (
-        statistics.median(ratios[WARM_UP:]),
-        statistics.median(a for a, _ in kept),
-        statistics.median(b for _, b in kept),
-    )
+def fastest(steps: list[Step], device: str) -> Step:
+    """The one that takes least, by the median of three calls in turn after two."""
+    times: list[list[float]] = [[] for _ in steps]
+    for turn in range(5):
+        for step, found in zip(steps, times, strict=True):
+            spent = timed(step, device)[0]
+            if turn >= 2:
+                found.append(spent)
+    return min(zip(steps, times, strict=True), key=lambda pair: statistics.median(pair[1]))[0]
 
 
-def emitted() -> nn.Module:
-    """The net that `netspec train specs/lenet.yaml` trains."""
-    return compiled.compile(driver.load(str(ROOT / "specs/lenet.yaml")).training_graph("train"), "train")
+def measure(name: str, options: argparse.Namespace) -> str:
+    """A row of the table."""
+    net = NETS[name]
+    torch.manual_seed(1)
+    batch = {key: tensor.to(options.device) for key, tensor in batch_of(net).items()}
+    hands = [net.hand().to(options.device) for _ in range(3 if options.compile else 2)]
+    nets = [emitted(net).to(options.device) for _ in range(3 if options.compile else 2)]
+    equal = same(hands[0], nets[0], batch)
+    auto, last = PaceWords(layout="auto"), PaceWords(layout="channels_last")
+    tuned = [stepper(hands[1], batch, last if len(net.shape) == 4 else PaceWords(), options.device)]
+    ours = [stepper(nets[1], batch, auto, options.device)]
+    if options.compile:
+        tuned.append(stepper(hands[2], batch, PaceWords(last.layout, True), options.device))
+        ours.append(stepper(nets[2], batch, PaceWords("auto", True), options.device))
+    sides = [
+        stepper(hands[0], batch, PaceWords(), options.device),
+        fastest(tuned, options.device),
+        stepper(nets[0], batch, PaceWords(), options.device),
+        fastest(ours, options.device),
+    ]
+    times: list[list[tuple[float, float]]] = [[] for _ in sides]
+    for turn in range(options.rounds + 2):
+        order = range(len(sides)) if turn % 2 else reversed(range(len(sides)))
+        for i in order:
+            found = timed(sides[i], options.device)
+            if turn >= 2:
+                times[i].append(found)
+    return row(name, equal, times)
 
 
-def check_same(one: nn.Module, two: nn.Module, batch: dict[str, Tensor]) -> None:
-    """Both nets, given the same weights, have the same loss: what is timed is the same computation."""
-    with torch.no_grad():
-        for a, b in zip(one.parameters(), two.parameters(), strict=True):
-            b.copy_(a)
-        assert torch.allclose(one(**batch), two(**batch), rtol=1e-5)
+def row(name: str, equal: str, times: list[list[tuple[float, float]]]) -> str:
+    """Milliseconds of each side, and the three ratios, of processor time and (in brackets) of wall time."""
+
+    def ratio(one: int, two: int) -> str:
+        both = (
+            statistics.median(a[k] / b[k] for a, b in zip(times[one], times[two], strict=True))
+            for k in (0, 1)
+        )
+        return "{:.2f} ({:.2f})".format(*both)
+
+    spent = " | ".join(f"{1e3 * statistics.median(t[0] for t in side):.1f}" for side in times)
+    return f"| {name} | {spent} | {ratio(0, 2)} | {ratio(1, 3)} | {ratio(0, 3)} | {equal} |"
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments.add_argument("--batch", type=int, default=64)
-    arguments.add_argument("--steps", type=int, default=400)
-    arguments.add_argument("--repeats", type=int, default=3)
+    arguments.add_argument("nets", nargs="*", default=list(NETS), metavar="NET")
+    arguments.add_argument("--rounds", type=int, default=12)
+    arguments.add_argument("--compile", action="store_true")
     arguments.add_argument("--device", default="cpu")
     arguments.add_argument("--write", action="store_true")
     options = arguments.parse_args()
-    torch.manual_seed(1)
-    batch = {"data": torch.rand(options.batch, 1, 28, 28), "label": torch.randint(10, (options.batch,))}
-    batch = {name: tensor.to(options.device) for name, tensor in batch.items()}
-    hand, copy, net = ByHand().to(options.device), ByHand().to(options.device), emitted().to(options.device)
-    check_same(hand, net, batch)
-    steps = [stepper(each, batch) for each in (hand, net, copy)]
     rows = []
-    for _ in range(options.repeats):
-        ours, hand_time, our_time = paired(steps[0], steps[1], options.steps, options.device)
-        control, _, _ = paired(steps[0], steps[2], options.steps, options.device)
-        rows.append((ours, control, hand_time, our_time))
-        times = f"hand {1e3 * hand_time:.2f} ms   emitted {1e3 * our_time:.2f} ms"
-        print(f"hand / emitted {ours:.3f}   hand / copy {control:.3f}   {times}", flush=True)
+    for name in options.nets:
+        rows.append(measure(name, options))
+        print(rows[-1], flush=True)
     if options.write:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(report(rows, options), encoding="utf-8")
+        before = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+        RESULTS.write_text(before.rstrip("\n") + "\n\n" + report(rows, options), encoding="utf-8")
 
 
-def report(rows: list[tuple[float, float, float, float]], options: argparse.Namespace) -> str:
-    """The result as a page."""
-    cores = len(os.sched_getaffinity(0))
-    call = f"python benchmarks/training_step.py --batch {options.batch} --steps {options.steps} --repeats {options.repeats}"
-    medians = [statistics.median(row[i] for row in rows) for i in (0, 1)]
+def report(rows: list[str], options: argparse.Namespace) -> str:
+    """The result as a part of the page."""
     where = "CPU" if options.device == "cpu" else torch.cuda.get_device_name()
+    load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    words = f"{'--compile ' if options.compile else ''}--rounds {options.rounds}"
     lines = [
-        "# A training step of the emitted LeNet",
+        f"## {time.strftime('%Y-%m-%d')}: {len(os.sched_getaffinity(0))} cores, {where}, {torch.get_num_threads()} threads, {load}; "
+        f"torch {torch.__version__}, Python {platform.python_version()}",
         "",
-        f"{time.strftime('%Y-%m-%d')}, {cores} cores, {where}, {torch.get_num_threads()} threads; torch {torch.__version__}, "
-        f"Python {platform.python_version()}; batch {options.batch}, {options.steps} pairs of steps in alternating order.",
+        f"`python benchmarks/training_step.py {' '.join(options.nets)} {words}`. Milliseconds of processor time; ratios of it, of wall time in"
+        " brackets; above 1 netspec is faster.",
         "",
-        "```console",
-        f"$ {call}",
-        "```",
-        "",
-        "| hand / emitted | hand / its copy | hand, ms | emitted, ms |",
-        "|---|---|---|---|",
-        *(f"| {a:.3f} | {b:.3f} | {1e3 * c:.2f} | {1e3 * d:.2f} |" for a, b, c, d in rows),
-        "",
-        f"Median of the runs: {medians[0]:.3f} beside {medians[1]:.3f} for two copies of the hand-written net. Above 1: faster.",
+        "| net | by hand | by hand, tuned | emitted | emitted, auto | plain / emitted | tuned / auto | plain / auto | same loss |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *rows,
         "",
     ]
     return "\n".join(lines)
