@@ -88,13 +88,13 @@ def from_boxes(folder: Path, source: str, output: str | None, force: bool) -> No
     from netspec.cli import report
     from netspec.data.survey_boxes import survey_boxes
     from netspec.file_writing import write_text
-    from netspec.training.first_detector import detector_text, learned_from
+    from netspec.training.first_detector import count_learned, detector_text
 
     found = survey_boxes(folder, source)
     full, target, place = find_target(folder, output)
     refuse_overwriting(target, force)
     write_text(target, detector_text(found, full.name, os.path.relpath(full, place)))
-    count = f"{len(found.classes)} classes, {learned_from(found):,} pictures with boxes to train on"
+    count = f"{len(found.classes)} classes, {count_learned(found):,} pictures with boxes to train on"
     click.echo(f"wrote {target}: {count}")
     click.echo(f"next: netspec train {target}")
     report(list(found.findings))

@@ -220,7 +220,7 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
     from netspec.data.samples import Taken
     from netspec.resolve.image_words import contract_of
     from netspec.serving.engine import open_model
-    from netspec.serving.predict import image_words, listed_boxes, run_model
+    from netspec.serving.predict import find_boxes, image_words, run_model
 
     model = open_model(path, device, allow_uncertified=allow_uncertified)
     taken = {
@@ -232,7 +232,7 @@ def onnx_predictor(path: str, device: str, allow_uncertified: bool = False) -> P
         for each in model.inputs
     }
     facts = facts_of(model.metadata, path)
-    boxes = listed_boxes(model.metadata, path)
+    boxes = find_boxes(model.metadata, path)
     return Predictor(
         taken, lambda batch: run_model(model, batch, path), model.labels, facts=facts, boxes=boxes
     )

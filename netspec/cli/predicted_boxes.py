@@ -38,7 +38,10 @@ def find_window(
 
 
 def describe_boxes(
-    rows: "Array", window: tuple[float, float, float, float], labels: Sequence[str], most: int | None
+    rows: "Array",
+    window: tuple[float, float, float, float],
+    labels: Sequence[str],
+    most: int | None,
 ) -> dict[str, Any]:
     """The boxes of rows (image, class, score, corners in shares of what the net saw), cut at its border,
     best first; a row of -1 is none.
@@ -48,7 +51,12 @@ def describe_boxes(
     rows = np.asarray(rows, np.float64).reshape(-1, 7)
     rows = rows[rows[:, 1] >= 0]
     left, top, width, height = window
-    corners = rows[:, 3:].clip(0, 1) * (width, height, width, height) + (left, top, left, top)
+    corners = rows[:, 3:].clip(0, 1) * (width, height, width, height) + (
+        left,
+        top,
+        left,
+        top,
+    )
     order = np.argsort(-rows[:, 2], kind="stable")[:most].tolist()
     labelled = [int(rows[i, 1]) for i in order]
     return {
@@ -86,5 +94,9 @@ def box_rows(row: Mapping[str, Any], name: str, made: Mapping[str, Any]) -> Iter
     if not made["boxes"]:
         yield {**row, **dict.fromkeys(heads, "")}
     for each in made["boxes"]:
-        cells = (each["class"], f"{each['score']:.6g}", *(f"{x:g}" for x in each["box"]))
+        cells = (
+            each["class"],
+            f"{each['score']:.6g}",
+            *(f"{x:g}" for x in each["box"]),
+        )
         yield {**row, **dict(zip(heads, cells, strict=True))}

@@ -49,7 +49,10 @@ def survey_boxes(folder: Path, source: str) -> BoxSurvey:
         raise TypeError(f"{parts[own].name} holds no boxes")
     whole: BoxedFolder = behind[0]
     rows = whole.rows
-    width, height = np.maximum(rows[:, 5] - rows[:, 3], 1e-6), np.maximum(rows[:, 6] - rows[:, 4], 1e-6)
+    width, height = (
+        np.maximum(rows[:, 5] - rows[:, 3], 1e-6),
+        np.maximum(rows[:, 6] - rows[:, 4], 1e-6),
+    )
     sizes = whole.said[np.repeat(np.arange(len(whole)), np.diff(whole.first))]
     ratios = width * sizes[:, 0] / (height * sizes[:, 1])
     gray, mean, deviation = look_at_colors(whole)

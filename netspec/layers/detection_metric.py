@@ -44,7 +44,8 @@ class DetectionEvaluate(
         doc="count boxes that are marked difficult; else finding them is neither right nor wrong",
     )
     name_size_file: str | None = param(
-        default=None, doc="the fork's file of sizes: accepted, overlaps are the same in shares"
+        default=None,
+        doc="the fork's file of sizes: accepted, overlaps are the same in shares",
     )
 
     def infer(self, found: TensorType, truth: TensorType) -> TensorType:

@@ -25,7 +25,9 @@ class Suppression(Record):
     """Which boxes give way to better ones."""
 
     nms_threshold: float = param(
-        default=0.3, ge=0, doc="overlap, intersection over union, above which a box gives way"
+        default=0.3,
+        ge=0,
+        doc="overlap, intersection over union, above which a box gives way",
     )
     top_k: int = param(default=-1, doc="boxes of each class that are looked at; -1: all")
     eta: float = param(
@@ -37,7 +39,11 @@ class Suppression(Record):
 
 
 class DetectionOutput(
-    Layer, type="DetectionOutput", param="detection_output_param", bottoms=3, traits=("no_gradient",)
+    Layer,
+    type="DetectionOutput",
+    param="detection_output_param",
+    bottoms=3,
+    traits=("no_gradient",),
 ):
     """Boxes from offsets, scores and priors: decode, keep those that no better box of their class
     overlaps, list them.
@@ -53,13 +59,15 @@ class DetectionOutput(
     background_label_id: int = param(default=0, doc="class that is not listed; -1: none")
     nms_param: Suppression = param(default=Suppression(), doc="suppression of overlapping boxes")
     save_output_param: Any = param(
-        default=None, doc="where the fork writes results: accepted, without meaning here"
+        default=None,
+        doc="where the fork writes results: accepted, without meaning here",
     )
     code_type: Literal["CORNER", "CENTER_SIZE", "CORNER_SIZE"] = param(
         default="CORNER", doc="what offsets are relative to"
     )
     variance_encoded_in_target: bool = param(
-        default=False, doc="offsets are scaled already; otherwise the priors' variances scale them"
+        default=False,
+        doc="offsets are scaled already; otherwise the priors' variances scale them",
     )
     keep_top_k: int = param(default=-1, doc="boxes of each image; -1: all")
     confidence_threshold: float | None = param(default=None, doc="scores must be above it")
@@ -71,7 +79,12 @@ class DetectionOutput(
     def infer(self, locations: TensorType, confidences: TensorType, priors: TensorType) -> TensorType:
         classes = 1 if self.share_location else self.num_classes
         same(priors.rank, 3, "priors are (1, 2, 4 boxes)", at="bottom.2")
-        same(priors.shape[1], 2, "priors are corners and variances: two rows", at="bottom.2")
+        same(
+            priors.shape[1],
+            2,
+            "priors are corners and variances: two rows",
+            at="bottom.2",
+        )
         divides(4, priors.shape[2], "priors need four numbers for each box", at="bottom.2")
         same(
             product(locations.shape[1:]),
@@ -117,7 +130,7 @@ class DetectionOutput(
     def onnx(self, g: OnnxBuilder, locations: Any, confidences: Any, priors: Any) -> Any:
         if not self.share_location or self.nms_param.eta != 1:
             raise g.refuse("ONNX suppresses boxes that all classes share, by one threshold: eta must be 1")
-        boxes, ends = self.decoded(g, locations, priors)
+        boxes, ends = self.decode(g, locations, priors)
         others = [label for label in range(self.num_classes) if label != self.background_label_id]
         scores = g.Transpose(g.Reshape(confidences, (0, -1, self.num_classes)), perm=(0, 2, 1))
         scores = g.Gather(scores, tuple(others), axis=1)
@@ -132,17 +145,21 @@ class DetectionOutput(
         )
         image, label, place = (g.Gather(found, at, axis=1) for at in range(3))
         score = g.GatherND(scores, found)
-        numbers = (g.cast(image, "float32"), g.Gather(tuple(map(float, others)), label), score)
+        numbers = (
+            g.cast(image, "float32"),
+            g.Gather(tuple(map(float, others)), label),
+            score,
+        )
         heads = [g.Unsqueeze(each, (1,)) for each in numbers]
         at = g.Concat(g.Unsqueeze(image, (1,)), g.Unsqueeze(place, (1,)), axis=1)
         rows = g.Concat(*heads, g.GatherND(boxes, at), axis=1)
         images = g.Shape(locations, start=0, end=1)
         if self.keep_top_k >= 0:
-            rows = g.Compress(rows, self.kept_rows(g, image, score, images), axis=0)
+            rows = g.Compress(rows, self.keep_rows(g, image, score, images), axis=0)
         made = g.Unsqueeze(g.Concat(rows, self.none(g, rows, images), axis=0), (0, 1))
         return g.typed(made, TensorType((1, 1, symbol("found"), 7)))
 
-    def decoded(self, g: OnnxBuilder, locations: Any, priors: Any) -> tuple[Any, tuple[Any, Any]]:
+    def decode(self, g: OnnxBuilder, locations: Any, priors: Any) -> tuple[Any, tuple[Any, Any]]:
         """The boxes (N, P, 4), and their corners apart."""
         both, away = g.Reshape(priors, (2, -1, 4)), g.Reshape(locations, (0, -1, 4))
         prior, spread = (g.Slice(both, (i,), (i + 1,), (0,)) for i in (0, 1))
@@ -169,7 +186,7 @@ class DetectionOutput(
         low = g.Expand(2 * LOWEST_SCORE, g.Shape(scores))
         return g.ScatterElements(low, at, g.GatherElements(scores, at, axis=2), axis=2)
 
-    def kept_rows(self, g: OnnxBuilder, image: Any, score: Any, images: Any) -> Any:
+    def keep_rows(self, g: OnnxBuilder, image: Any, score: Any, images: Any) -> Any:
         """Whether each row is among the keep_top_k best of its image."""
         _, order = g.TopK(score, g.Shape(score), axis=0, outputs=2)
         own = g.Gather(image, order)

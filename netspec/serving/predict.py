@@ -14,7 +14,7 @@ from netspec.strict_json import JsonError, read_object
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["image_words", "listed_boxes", "run_model", "run_once"]
+__all__ = ["find_boxes", "image_words", "run_model", "run_once"]
 
 IMAGE = "netspec.image."
 BOXES = "netspec.boxes"
@@ -50,7 +50,7 @@ def run_model(
         raise fail(str(error.details.get("code", "NS726")), str(error), path=os.fspath(path)) from error
 
 
-def listed_boxes(
+def find_boxes(
     model_metadata: Mapping[str, str], path: str | os.PathLike[str] = ""
 ) -> dict[str, tuple[int, int] | None]:
     """The outputs that list boxes, with the (height, width) that the model cuts from the middle of a

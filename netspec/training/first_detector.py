@@ -9,7 +9,7 @@ from netspec.data.survey import Survey
 from netspec.data.survey_boxes import BoxSurvey
 from netspec.training.first_spec import may_flip, numbers, quote
 
-__all__ = ["detector_text", "learned_from"]
+__all__ = ["count_learned", "detector_text"]
 
 SIDES = (64, 96, 128, 160, 192, 224, 256, 320)
 """Of the square that pictures are brought to; larger ones take hours on a processor."""
@@ -118,9 +118,9 @@ def heads(found: BoxSurvey) -> Iterator[str]:
 
 
 def tail(found: BoxSurvey, path: str) -> Iterator[str]:
-    batch = max(1, min(32, learned_from(found) // 4))
+    batch = max(1, min(32, count_learned(found) // 4))
     where = f"source: {found.source}, path: {quote(path)}"
-    drawn = drawn_parts(found)
+    drawn = choose_parts(found)
     yield "train:"
     yield f"  data: {{{where}, split: train, batch_size: {batch}}}"
     yield "  # chooses the best weights, RUN/best.safetensors"
@@ -136,27 +136,37 @@ def tail(found: BoxSurvey, path: str) -> Iterator[str]:
     yield "       code_type: CENTER_SIZE}"
     yield "    - {name: mAP, type: DetectionEvaluate, bottom: [found, label], num_classes: $classes,"
     yield "       include: {phase: TEST}}"
-    epochs = max(FEWEST, min(MOST, round(SEEN / learned_from(found))))
-    each = max(1, 2 * learned_from(found) // batch)
-    yield f"  # about {epochs * learned_from(found):,} pictures in all: more epochs help, if you have the time"
+    epochs = max(FEWEST, min(MOST, round(SEEN / count_learned(found))))
+    each = max(1, 2 * count_learned(found) // batch)
+    yield f"  # about {epochs * count_learned(found):,} pictures in all: more epochs help, if you have the time"
     yield "  solver: {type: Adam, base_lr: 0.002, weight_decay: 0.0001, lr_policy: cosine,"
     yield f"           epochs: {epochs}, test_interval: {each}, snapshot: {each}, display: 50, random_seed: 1}}"
 
 
-def drawn_parts(found: BoxSurvey) -> list[str]:
+def choose_parts(found: BoxSurvey) -> list[str]:
     """The parts that have to be drawn: val always, a test where the folder has no parts at all."""
     wanted = ("val",) if found.roles else ("val", "test")
     return [part for part in wanted if part not in found.roles]
 
 
-def learned_from(found: BoxSurvey) -> int:
+def count_learned(found: BoxSurvey) -> int:
     """About how many pictures are left to learn from."""
-    return max(1, round(found.pictures * (1 - sum(SHARES[part] for part in drawn_parts(found)))))
+    return max(
+        1,
+        round(found.pictures * (1 - sum(SHARES[part] for part in choose_parts(found)))),
+    )
 
 
 def augment(found: BoxSurvey) -> Iterator[str]:
     """Mild changes; boxes move along."""
-    like = Survey(found.classes, found.pictures, found.pictures, found.sizes, found.gray, found.mean)
+    like = Survey(
+        found.classes,
+        found.pictures,
+        found.pictures,
+        found.sizes,
+        found.gray,
+        found.mean,
+    )
     changes = ["{type: Affine, translate: 0.1, scale: [0.8, 1.2]}"]
     if may_flip(like):
         changes.insert(0, "{type: Flip}")

@@ -89,9 +89,19 @@ class BoxedFolder(ImageFolder):
         findings: tuple[Diagnostic, ...],
     ) -> None:
         super().__init__(
-            found.name, found.files, np.zeros(len(found.files), np.int64), classes, contract, roots
+            found.name,
+            found.files,
+            np.zeros(len(found.files), np.int64),
+            classes,
+            contract,
+            roots,
         )
-        self.rows, self.first, self.said, self.findings = rows, first, found.sizes, findings
+        self.rows, self.first, self.said, self.findings = (
+            rows,
+            first,
+            found.sizes,
+            findings,
+        )
         self.fields["label"] = Field((None, len(COLUMNS)), np.dtype(np.float32), boxes=True)
 
     def labels(self) -> None:
@@ -123,7 +133,10 @@ class BoxedFolder(ImageFolder):
     def count(self, numbers: Array) -> tuple[Array, Array]:
         """Of some pictures: the boxes of each class, and the boxes of each picture."""
         each = (self.first[1:] - self.first[:-1])[numbers]
-        there = np.repeat(np.isin(np.arange(len(self.files)), numbers), self.first[1:] - self.first[:-1])
+        there = np.repeat(
+            np.isin(np.arange(len(self.files)), numbers),
+            self.first[1:] - self.first[:-1],
+        )
         labels = self.rows[there, 1].astype(np.int64)
         return np.bincount(labels, minlength=len(self.classes or ())), each
 
@@ -192,7 +205,11 @@ def join_annotated(parts: Sequence[Annotated]) -> Annotated:
 
 
 def open_boxed(
-    found: Annotated, classes: tuple[str, ...], contract: ImageContract, roots: Sequence[Path], skipping: bool
+    found: Annotated,
+    classes: tuple[str, ...],
+    contract: ImageContract,
+    roots: Sequence[Path],
+    skipping: bool,
 ) -> BoxedFolder:
     """The source of some annotated pictures: boxes that reach beyond their picture are cut there.
 
@@ -212,7 +229,15 @@ def open_boxed(
     rows, first = lay_out(found, corners, left, kept)
     files, sizes = [found.files[i] for i in kept.tolist()], found.sizes[kept]
     said = tell_odd(found, faults, int(cut[left].sum()), int((np.diff(first) == 0).sum()), len(kept))
-    return BoxedFolder(found._replace(files=files, sizes=sizes), rows, first, classes, contract, roots, said)
+    return BoxedFolder(
+        found._replace(files=files, sizes=sizes),
+        rows,
+        first,
+        classes,
+        contract,
+        roots,
+        said,
+    )
 
 
 def with_sizes(found: Annotated, roots: Sequence[Path]) -> Annotated:
@@ -246,7 +271,11 @@ def find_bad_boxes(found: Annotated) -> dict[int, Fault]:
         inside = (x0 < width) & (y0 < height) & (x1 > 0) & (y1 > 0)
     lost = np.isin(found.owner, [each.picture for each in found.faults if each.picture is not None])
     return {
-        i: Fault("NS621", found.place(i), describe(found.corners[i], found.sizes[found.owner[i]]))
+        i: Fault(
+            "NS621",
+            found.place(i),
+            describe(found.corners[i], found.sizes[found.owner[i]]),
+        )
         for i in np.flatnonzero(~(some & inside | lost)).tolist()
     }
 
@@ -297,7 +326,10 @@ def instances(owner: Array, label: Array) -> Array:
 
 def tell_faults(found: Annotated, faults: Sequence[Fault]) -> list[Diagnostic]:
     """A finding for each code, with all that is so."""
-    totals = {"NS621": f"of {len(found.owner):,} boxes", "NS622": f"in {len(found.files):,} pictures"}
+    totals = {
+        "NS621": f"of {len(found.owner):,} boxes",
+        "NS622": f"in {len(found.files):,} pictures",
+    }
     note = "`on_error: skip` in the data section leaves them out"
     said = []
     for code in sorted({each.code for each in faults}):

@@ -10,9 +10,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netspec.data.folder_layout import choose_role, name_role
-from netspec.data.paths import existing, reading_error, resolve_path, roots_for, roots_of
+from netspec.data.paths import (
+    existing,
+    reading_error,
+    resolve_path,
+    roots_for,
+    roots_of,
+)
 from netspec.data.source import Array, Source, split_source
-from netspec.data.sources.boxed import Annotated, Fault, join_annotated, number_classes, open_boxed
+from netspec.data.sources.boxed import (
+    Annotated,
+    Fault,
+    join_annotated,
+    number_classes,
+    open_boxed,
+)
 from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots, read_bytes
@@ -25,7 +37,17 @@ __all__ = ["coco_roles", "find_files", "holds_coco", "open_coco"]
 
 MOST = 1 << 30
 """Bytes of a file: instances_train2017.json, of 118,287 pictures, has 448,981,445."""
-UNREAD = frozenset(("segmentation", "licenses", "info", "keypoints", "license", "flickr_url", "coco_url"))
+UNREAD = frozenset(
+    (
+        "segmentation",
+        "licenses",
+        "info",
+        "keypoints",
+        "license",
+        "flickr_url",
+        "coco_url",
+    )
+)
 """What boxes do not need: nearly all of a large file."""
 KIND = "instances"
 """What the file with boxes is called, beside those with captions and keypoints."""
@@ -62,18 +84,26 @@ def open_coco(
     files = find_files(top)
     role = choose_role(split, files)
     if not {role, ALL} & {*files, split}:
-        raise fail("NS643", f"has the parts {', '.join(files)} but none called {split}", path=str(top))
+        raise fail(
+            "NS643",
+            f"has the parts {', '.join(files)} but none called {split}",
+            path=str(top),
+        )
     chosen = [files[role]] if role in files else [*files.values()]
     read = [take_part(section, file, root, allow_outside) for file in chosen]
     known = number_classes(
-        dict.fromkeys(name for _, names in read for name in names), classes, str(chosen[0])
+        dict.fromkeys(name for _, names in read for name in names),
+        classes,
+        str(chosen[0]),
     )
     found = join_annotated([each._replace(label=renumber(each.label, names, known)) for each, names in read])
     if section.images is not None:
         roots = [
             *roots,
             *roots_of(
-                root, existing(resolve_path(section.images, root, allow_outside), "folder"), allow_outside
+                root,
+                existing(resolve_path(section.images, root, allow_outside), "folder"),
+                allow_outside,
             ),
         ]
     source = open_boxed(found, known, contract, roots, section.on_error == "skip")
@@ -85,7 +115,10 @@ def take_part(
 ) -> tuple[Annotated, list[str]]:
     """What one file says, and the names that its labels number from 1."""
     document = read_document(file, roots_for(root, allow_outside))
-    return take_boxes(document, Part(file, find_pictures(section, file, document, root, allow_outside)))
+    return take_boxes(
+        document,
+        Part(file, find_pictures(section, file, document, root, allow_outside)),
+    )
 
 
 def coco_roles(section: DataSection, root: Path, allow_outside: bool = False) -> tuple[str, ...]:
@@ -113,7 +146,11 @@ def find_files(top: Path) -> dict[str, Path]:
         role = name_role(path.stem)[0] or (name_role(path.parent.name)[0] if path.parent != top else None)
         found.setdefault(role or ALL, []).append(path)
     if not found:
-        raise fail("NS643", "no JSON file there, in annotations/ or in a folder for each part", path=str(top))
+        raise fail(
+            "NS643",
+            "no JSON file there, in annotations/ or in a folder for each part",
+            path=str(top),
+        )
     if len(found) > 1:
         found.pop(ALL, None)
     return {role: choose_file(files, top) for role, files in found.items()}
@@ -134,7 +171,11 @@ def choose_file(files: Sequence[Path], top: Path) -> Path:
     named = [file for file in files if KIND in file.stem.casefold()] or list(files)
     if len(named) > 1:
         names = list_briefly([file.relative_to(top).as_posix() for file in named], SHOWN)
-        raise fail("NS641", f"{names} could all be meant: `path:` names one of them", path=str(top))
+        raise fail(
+            "NS641",
+            f"{names} could all be meant: `path:` names one of them",
+            path=str(top),
+        )
     return named[0]
 
 
@@ -154,7 +195,11 @@ def read_document(file: Path, roots: Roots) -> dict[str, Any]:
 
 
 def find_pictures(
-    section: DataSection, file: Path, document: Mapping[str, Any], root: Path, allow_outside: bool
+    section: DataSection,
+    file: Path,
+    document: Mapping[str, Any],
+    root: Path,
+    allow_outside: bool,
 ) -> Path:
     """The folder that holds the first picture of which there is a file. NS643: none does."""
     if section.images is not None:
@@ -172,7 +217,10 @@ def find_pictures(
         lost = names[0] if names else "its pictures"
         note = "`images:` in the data section names the folder that they start from"
         raise fail(
-            "NS643", f"{lost} lies in none of {', '.join(map(str, places))}", path=str(file), notes=(note,)
+            "NS643",
+            f"{lost} lies in none of {', '.join(map(str, places))}",
+            path=str(file),
+            notes=(note,),
         )
     return place
 
@@ -208,7 +256,17 @@ def take_boxes(document: Mapping[str, Any], part: Part) -> tuple[Annotated, list
         return f"annotation {ids[box]}, {called[label[box] - 1]} in {files[owner[box]].name}"
 
     return (
-        Annotated(str(part.file), files, sizes, owner, label, corners, crowd, place, tuple(faults)),
+        Annotated(
+            str(part.file),
+            files,
+            sizes,
+            owner,
+            label,
+            corners,
+            crowd,
+            place,
+            tuple(faults),
+        ),
         called,
     )
 
@@ -228,7 +286,11 @@ def take_categories(given: Sequence[Mapping[str, Any]], faults: list[Fault]) -> 
             )
         elif number in known or name in known.values():
             faults.append(
-                Fault("NS622", f"category {number}, {name}", "another category has this id or name")
+                Fault(
+                    "NS622",
+                    f"category {number}, {name}",
+                    "another category has this id or name",
+                )
             )
         else:
             known[number] = name
@@ -247,7 +309,11 @@ def take_pictures(
         number, name = each.get("id"), each.get("file_name")
         if type(number) not in (int, str) or not isinstance(name, str) or not is_inside(name):
             faults.append(
-                Fault("NS622", f"picture {number!r}", f"its file_name is {name!r}: a name below the folder")
+                Fault(
+                    "NS622",
+                    f"picture {number!r}",
+                    f"its file_name is {name!r}: a name below the folder",
+                )
             )
             continue
         i = len(files)
@@ -255,7 +321,12 @@ def take_pictures(
             faults.append(Fault("NS622", f"picture {number}, {name}", "it is listed twice", i))
         elif not (folder / name).is_file():
             faults.append(
-                Fault("NS622", f"picture {number}, {name}", f"there is no such file in {folder}", i)
+                Fault(
+                    "NS622",
+                    f"picture {number}, {name}",
+                    f"there is no such file in {folder}",
+                    i,
+                )
             )
         at.setdefault(number, i)
         files.append(folder / name)
@@ -271,12 +342,18 @@ def side_of(said: Any) -> int:
 
 
 def read_box(
-    each: Mapping[str, Any], at: Mapping[Any, int], numbers: Mapping[Any, tuple[int, str]]
+    each: Mapping[str, Any],
+    at: Mapping[Any, int],
+    numbers: Mapping[Any, tuple[int, str]],
 ) -> tuple[tuple[int, int, bool], tuple[float, ...]] | str:
     """The picture, class and crowd of an annotation, and its box as x, y, width, height; or what is
     wrong with it.
     """
-    picture, category, box = each.get("image_id"), each.get("category_id"), each.get("bbox")
+    picture, category, box = (
+        each.get("image_id"),
+        each.get("category_id"),
+        each.get("bbox"),
+    )
     if type(picture) not in (int, str) or picture not in at:
         return f"there is no picture {picture!r}"
     if type(category) is not int or category not in numbers:

@@ -8,9 +8,21 @@ from typing import NamedTuple
 import numpy as np
 
 from netspec.data.folder_layout import choose_role, name_role
-from netspec.data.paths import existing, reading_error, resolve_path, roots_for, roots_of
+from netspec.data.paths import (
+    existing,
+    reading_error,
+    resolve_path,
+    roots_for,
+    roots_of,
+)
 from netspec.data.source import Source, split_source
-from netspec.data.sources.boxed import BACKGROUND, Annotated, Fault, number_classes, open_boxed
+from netspec.data.sources.boxed import (
+    BACKGROUND,
+    Annotated,
+    Fault,
+    number_classes,
+    open_boxed,
+)
 from netspec.data.sources.image_folder import SUFFIXES
 from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly
@@ -75,7 +87,11 @@ def open_voc(
     parts = find_parts(top, pictures_of(section, root, allow_outside))
     role = ALL if ALL in parts or split == ALL else choose_role(split, parts)
     if role not in parts and role != ALL:
-        raise fail("NS643", f"has the parts {', '.join(parts)} but none called {role}", path=str(top))
+        raise fail(
+            "NS643",
+            f"has the parts {', '.join(parts)} but none called {role}",
+            path=str(top),
+        )
     stems = list_stems([parts[role]] if role in parts else list(parts.values()), reach)
     read = {part: read_annotation(part, reach) for part in stems.annotations if part is not None}
     refuse_unread(read, top)
@@ -105,7 +121,10 @@ def holds_voc(folder: Path) -> bool:
 def top_of(section: DataSection, root: Path, allow_outside: bool) -> Path:
     """The folder that holds the data: the one named, or the only one in it that does."""
     if section.path is None:
-        raise fail("NS641", "source voc needs `path:`, a folder with Annotations and JPEGImages")
+        raise fail(
+            "NS641",
+            "source voc needs `path:`, a folder with Annotations and JPEGImages",
+        )
     top = existing(resolve_path(section.path, root, allow_outside), "folder")
     for _ in range(2):  # VOCdevkit/VOC2007
         inside = folders_in(top)
@@ -128,7 +147,11 @@ def find_parts(top: Path, pictures: Path | None = None) -> dict[str, Part]:
         roles = [(name_role(path.name)[0], path) for path in folders_in(top)]
         found = {role: home for role, path in roles if role and (home := find_home(path, pictures))}
         if not found:
-            raise fail("NS643", "no folder of annotations (Annotations/*.xml) there", path=str(top))
+            raise fail(
+                "NS643",
+                "no folder of annotations (Annotations/*.xml) there",
+                path=str(top),
+            )
         return found
     lists = sorted((top / LISTS).glob("*.txt")) if (top / LISTS).is_dir() else []
     by_name = {path.stem.casefold(): path for path in lists}
@@ -191,7 +214,12 @@ def list_stems(parts: Sequence[Part], reach: Roots) -> Stems:
             file = there[0] if there else part.pictures / f"{name}.jpg"
             if not there:
                 faults.append(
-                    Fault("NS622", name, f"there is no picture of this name in {part.pictures}", len(files))
+                    Fault(
+                        "NS622",
+                        name,
+                        f"there is no picture of this name in {part.pictures}",
+                        len(files),
+                    )
                 )
             files.setdefault(file, notes[name][0] if name in notes else None)
     return Stems(tuple(files), tuple(files.values()), tuple(faults))
