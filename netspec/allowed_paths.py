@@ -14,7 +14,9 @@ VARIABLE = "NETSPEC_ALLOW_OUTSIDE"
 
 
 def list_allowed() -> tuple[str, ...]:
-    """The files and folders that specs may reach besides their own folder, symbolic links followed."""
+    """The files and folders that specs may reach besides their own folder, symbolic links
+    followed.
+    """
     return tuple(os.path.realpath(place) for place in os.environ.get(VARIABLE, "").split(os.pathsep) if place)
 
 

@@ -159,7 +159,8 @@ class Program:
         from netspec.emit.resolved_spec import write_resolved_spec
 
         return write_resolved_spec(
-            self.resolved, {state_of(typed.graph.phase, self.reading): typed for typed in self.graphs()}
+            self.resolved,
+            {state_of(typed.graph.phase, self.reading): typed for typed in self.graphs()},
         )
 
 
@@ -333,10 +334,18 @@ def one_cause(found: list[Diagnostic]) -> list[Diagnostic]:
 
 
 def is_library(source: Source) -> bool:
-    """Whether a file only offers blocks or variables to others: it is no net, and need not be one."""
+    """Whether a file only offers blocks or variables to others: it is no net, and need not be
+    one.
+    """
     tree = read(source, Diagnostics())
     keys = set(tree.mapping if tree is not None else ())
-    return bool(keys & {"blocks", "vars"}) and keys <= {"netspec", "description", "import", "vars", "blocks"}
+    return bool(keys & {"blocks", "vars"}) and keys <= {
+        "netspec",
+        "description",
+        "import",
+        "vars",
+        "blocks",
+    }
 
 
 def has_phases(resolved: Resolved) -> bool:
@@ -347,7 +356,9 @@ def has_phases(resolved: Resolved) -> bool:
 
 
 def load(path: str, reading: Reading = PLAIN) -> Program:
-    """Read a spec file, or "-" for standard input. Raises SpecError with everything that was found."""
+    """Read a spec file, or "-" for standard input. Raises SpecError with everything that was
+    found.
+    """
     diagnostics = Diagnostics()
     source = read_file(path, diagnostics)
     if source is None:

@@ -61,8 +61,9 @@ class OutsideRootError(OSError):
 
 
 class HeldFolders:
-    """Some roots, for opening many files below them: a folder is judged and opened once, and while it is
-    held, files are opened in it without following a link. Any other file goes the way of `open_below`.
+    """Some roots, for opening many files below them: a folder is judged and opened once, and while
+    it is held, files are opened in it without following a link. Any other file goes the way of
+    `open_below`.
     """
 
     MOST = 64
@@ -190,13 +191,17 @@ def real_path(path: Name, roots: Iterable[Name]) -> str:
     homes = [*(os.path.realpath(root) for root in roots), *list_allowed()]
     if not any(within(full, home) for home in homes):
         raise OutsideRootError(
-            0, f"it leads to {full}, outside {homes[0] if homes else 'every folder'}", os.fspath(path)
+            0,
+            f"it leads to {full}, outside {homes[0] if homes else 'every folder'}",
+            os.fspath(path),
         )
     return full
 
 
 def stat_in(path: Name, roots: Roots) -> os.stat_result:
-    """What the system knows of a file below some folders, links followed. Raises as open_below does."""
+    """What the system knows of a file below some folders, links followed. Raises as open_below
+    does.
+    """
     if isinstance(roots, HeldFolders):
         return roots.stat(path)
     return os.stat(path if roots is None else real_file(path, roots))

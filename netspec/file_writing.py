@@ -86,7 +86,9 @@ def refusal(error: OSError, path: Path) -> str:
 
 
 def is_special(path: str | Path) -> bool:
-    """Whether there is something at a path that is neither a file nor a folder: a device, a pipe."""
+    """Whether there is something at a path that is neither a file nor a folder: a device, a
+    pipe.
+    """
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
@@ -194,7 +196,9 @@ def refuse_link(path: str | Path, code: str) -> None:
     """
     if os.path.islink(path):
         raise fail(
-            code, "it is a link; the files of a run are written in its own folder only", path=str(path)
+            code,
+            "it is a link; the files of a run are written in its own folder only",
+            path=str(path),
         )
 
 

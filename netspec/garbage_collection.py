@@ -11,7 +11,9 @@ __all__ = ["no_collection"]
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Without collection inside; as it was before afterwards. Also a decorator: `@no_collection()`."""
+    """Without collection inside; as it was before afterwards. Also a decorator:
+    `@no_collection()`.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -146,13 +146,20 @@ def scalar(types: tuple[str, ...]) -> Callable[[Bounds], Schema]:
 
 NAMES = ("string", "number", "boolean")
 INT = Kind(
-    "an integer", ("integer",), read_int, lambda bounds: scalar(("integer",))(whole(bounds)), "integers"
+    "an integer",
+    ("integer",),
+    read_int,
+    lambda bounds: scalar(("integer",))(whole(bounds)),
+    "integers",
 )
 FLOAT = Kind("a number", ("number",), read_float, scalar(("number",)), "numbers")
 BOOL = Kind("true or false", ("boolean",), read_bool, lambda bounds: {"type": "boolean"})
 TEXT = Kind("text", NAMES, read_text, lambda bounds: {"type": list(NAMES)}, "texts")
 ANY = Kind(
-    "anything", ("string", "number", "boolean", "array", "object", "null"), read_any, lambda bounds: {}
+    "anything",
+    ("string", "number", "boolean", "array", "object", "null"),
+    read_any,
+    lambda bounds: {},
 )
 
 
@@ -174,7 +181,10 @@ def choice(words: tuple[str, ...]) -> Kind:
         pattern = "|".join(
             "".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else c for c in word) for word in words
         )
-        return {"type": "string", "anyOf": [{"enum": list(words)}, {"pattern": f"^({pattern})$(?!\\n)"}]}
+        return {
+            "type": "string",
+            "anyOf": [{"enum": list(words)}, {"pattern": f"^({pattern})$(?!\\n)"}],
+        }
 
     return Kind("one of " + ", ".join(words), ("string",), read, schema)
 
@@ -287,7 +297,8 @@ def either(kinds: list[Kind]) -> Kind:
 
     def chosen(type_: str) -> Kind | None:
         return next(
-            (k for k in kinds if type_ in k.types or (type_ == "integer" and "number" in k.types)), None
+            (k for k in kinds if type_ in k.types or (type_ == "integer" and "number" in k.types)),
+            None,
         )
 
     def read(node: Any, bounds: Bounds) -> Any:

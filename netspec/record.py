@@ -244,7 +244,10 @@ class Record:
         for p in chosen:
             properties[p.name] = p.schema()
             for spelling in p.pair:
-                properties[spelling] = {"description": f"{p.name} along one axis", **INT.schema(p.bounds)}
+                properties[spelling] = {
+                    "description": f"{p.name} along one axis",
+                    **INT.schema(p.bounds),
+                }
             if p.pair:
                 rules += pairing(p)
         required = [p.name for p in chosen if p.required and not p.pair]

@@ -113,7 +113,9 @@ DOING_WITHOUT = "`--allow-uncertified` takes the file as it is"
 
 
 def properties_of(path: str | os.PathLike[str]) -> dict[str, str]:
-    """What a model file says of itself. Raises SpecError: NS720 (not readable), NS721 (no model)."""
+    """What a model file says of itself. Raises SpecError: NS720 (not readable), NS721 (no
+    model).
+    """
     with open_mapped(Path(path)) as data:
         return properties(data, path)
 
@@ -232,7 +234,9 @@ def properties(data: memoryview, path: str | os.PathLike[str]) -> dict[str, str]
             room -= len(content)
             if room < 0:
                 raise fail(
-                    "NS721", f"its properties are longer than {METADATA >> 20} MiB", path=os.fspath(path)
+                    "NS721",
+                    f"its properties are longer than {METADATA >> 20} MiB",
+                    path=os.fspath(path),
                 )
             found.update([entry(content, path)])
     return found

@@ -32,8 +32,8 @@ def read_json(
     text: str | bytes, constants: bool = False, most: int = BYTES, without: Container[str] = ()
 ) -> Any:
     """The value of a JSON text; `constants`: NaN and Infinity may stand in it, as Python writes
-    them. most: bytes; without: keys whose values nobody needs, dropped while they are read; the reader
-    then looks itself whether numbers are finite. Raises JsonError.
+    them. most: bytes; without: keys whose values nobody needs, dropped while they are read; the
+    reader then looks itself whether numbers are finite. Raises JsonError.
     """
     if len(text) > most:
         raise JsonError(f"{len(text):,} bytes, at most {most:,} are read")

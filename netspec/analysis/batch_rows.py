@@ -43,7 +43,8 @@ def rows_of(typed: TypedGraph) -> Found:
     value does not depend on, is left out.
     """
     return trace_rows(
-        typed, {i.value: axis for i in typed.graph.inputs if (axis := row_axis(typed, i.value)) is not None}
+        typed,
+        {i.value: axis for i in typed.graph.inputs if (axis := row_axis(typed, i.value)) is not None},
     )
 
 

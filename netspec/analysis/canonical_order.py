@@ -24,7 +24,9 @@ held for one.
 
 
 class Things:
-    """Vertices 0, 1, ...: a label each, and what each refers to, in order: to vertices before it."""
+    """Vertices 0, 1, ...: a label each, and what each refers to, in order: to vertices before
+    it.
+    """
 
     def __init__(self, labels: Sequence[str], reads: Sequence[Sequence[Pick]]) -> None:
         self.labels = labels

@@ -10,7 +10,9 @@ __all__ = ["find_turned_inputs"]
 COLORS = (1, 3, 4)
 """Channels of a picture: gray, colours, colours with transparency."""
 LEAST = 8
-"""Pixels from which on an axis may be a side of a picture that stands in the place of the channels."""
+"""Pixels from which on an axis may be a side of a picture that stands in the place of the
+channels.
+"""
 
 
 def find_turned_inputs(graph: Graph) -> list[Input]:

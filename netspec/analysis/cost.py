@@ -15,7 +15,15 @@ from netspec.ir.dims import Size, evaluate, product, total
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.types import TensorType
 
-__all__ = ["DEFINITIONS", "LayerCost", "NetCost", "as_json", "batch_symbol", "cost", "weight_counts"]
+__all__ = [
+    "DEFINITIONS",
+    "LayerCost",
+    "NetCost",
+    "as_json",
+    "batch_symbol",
+    "cost",
+    "weight_counts",
+]
 
 KINDS = {"parameter": "parameters", "statistic": "statistics", "fixed": "fixed"}
 DEFINITIONS = {

@@ -154,7 +154,7 @@ def changes(a: TypedGraph, b: TypedGraph) -> list[Change]:
 def facts_of_input(a: TypedGraph, b: TypedGraph, old: Input, new: Input) -> Iterator[str]:
     before, after = a.types[old.value], b.types[new.value]
     if before != after:
-        yield f"{before} -> {after}" if before.shape != after.shape else f"{before.dtype} -> {after.dtype}"
+        yield (f"{before} -> {after}" if before.shape != after.shape else f"{before.dtype} -> {after.dtype}")
     contracts = [as_written(i.contract) if i.contract is not None else "none" for i in (old, new)]
     if contracts[0] != contracts[1]:
         yield f"image {contracts[0]} -> {contracts[1]}"

@@ -12,7 +12,15 @@ from netspec.ir.layer import Layer
 from netspec.ir.rule import Change
 from netspec.ir.types import TensorType
 
-__all__ = ["CHANNELS", "Disagreement", "accusable", "disagreement", "numbers_of", "sizes_of", "upward"]
+__all__ = [
+    "CHANNELS",
+    "Disagreement",
+    "accusable",
+    "disagreement",
+    "numbers_of",
+    "sizes_of",
+    "upward",
+]
 
 
 LARGEST = 6000
@@ -93,7 +101,9 @@ def numbers_of(layer: Layer) -> tuple[int, ...]:
 
 
 def sizes_of(values: Iterable[Value], types: Mapping[Value, TensorType | Unknown]) -> tuple[int, ...]:
-    """Numbers among the sizes of values that a count may be meant to equal: of a map its channels."""
+    """Numbers among the sizes of values that a count may be meant to equal: of a map its
+    channels.
+    """
     found = [t.shape for value in values if isinstance(t := types.get(value), TensorType)]
     return tuple(
         size for shape in found for size in (shape[1:2] if len(shape) > MAP else shape) if type(size) is int

@@ -80,7 +80,9 @@ class Individuals:
         for given in typed.graph.inputs:
             at[given.value] = (
                 self.vertex(
-                    given.value, digest(phase, input_hash(typed, given), outside(typed, [given.value])), []
+                    given.value,
+                    digest(phase, input_hash(typed, given), outside(typed, [given.value])),
+                    [],
                 ),
                 0,
             )

@@ -52,7 +52,10 @@ class Pass:
     """One walk over a graph. With `replaced`, some nodes' layers are others: how a fix is tried."""
 
     def __init__(
-        self, graph: Graph, replaced: Mapping[Node, Layer] | None = None, rulings: Rulings | None = None
+        self,
+        graph: Graph,
+        replaced: Mapping[Node, Layer] | None = None,
+        rulings: Rulings | None = None,
     ) -> None:
         self.graph = graph
         self.replaced = replaced or {}
@@ -282,11 +285,17 @@ def origins(node: Node, bottoms: tuple[TensorType, ...], error: RuleError) -> tu
         ):
             labels.append(Label(span, f"gives {bottoms[i]}", "origin"))
     told = {label.span for label in labels}
-    return (*labels, *uses_of(node.name, (span for span in node.places.used[:2] if span not in told)))
+    return (
+        *labels,
+        *uses_of(node.name, (span for span in node.places.used[:2] if span not in told)),
+    )
 
 
 def causes(
-    node: Node, bottoms: tuple[TensorType, ...], error: RuleError, types: Mapping[Value, TensorType | Unknown]
+    node: Node,
+    bottoms: tuple[TensorType, ...],
+    error: RuleError,
+    types: Mapping[Value, TensorType | Unknown],
 ) -> tuple[Label, ...]:
     """Where the sizes come from that do not fit: parameters beside the one to blame, and further
     up, the layers that made the sizes so.
@@ -304,7 +313,10 @@ def causes(
         span = maker.places["name"] if maker is not None else None
         if maker is not None and span is not None and maker is not bottom.node and maker is not node:
             labels.append(Label(span, f"turns {types[maker.bottoms[0]]} into {types[maker.tops[0]]}"))
-    seen = {node.places[error.at], *(v.node.places["name"] for v in node.bottoms if v.node is not None)}
+    seen = {
+        node.places[error.at],
+        *(v.node.places["name"] for v in node.bottoms if v.node is not None),
+    }
     return tuple(dict.fromkeys(label for label in labels if label.span not in seen))
 
 
@@ -373,7 +385,8 @@ def name_axes(type_: TensorType, index: int | None) -> TensorType:
     letters = ("N", "C", *SPACE.get(type_.axes, tuple(f"D{i}" for i in range(type_.axes))))
     mark = "" if index is None else str(index)
     return TensorType(
-        tuple(Traced(s, letter + mark) for s, letter in zip(type_.shape, letters, strict=False)), type_.dtype
+        tuple(Traced(s, letter + mark) for s, letter in zip(type_.shape, letters, strict=False)),
+        type_.dtype,
     )
 
 

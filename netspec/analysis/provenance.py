@@ -26,7 +26,12 @@ from netspec.syntax.writer import flow
 
 __all__ = ["is_layer", "origin"]
 
-SECTIONS = {"override": "override", "defaults": "section defaults", "vars": "variable", "insert": "insert"}
+SECTIONS = {
+    "override": "override",
+    "defaults": "section defaults",
+    "vars": "variable",
+    "insert": "insert",
+}
 
 
 class Use(NamedTuple):
@@ -212,7 +217,11 @@ class Finder:
     # --- variables ---
 
     def variables(
-        self, text: str, chain: tuple[Instance, ...], seen: tuple[str, ...] = (), copy: Instance | None = None
+        self,
+        text: str,
+        chain: tuple[Instance, ...],
+        seen: tuple[str, ...] = (),
+        copy: Instance | None = None,
     ) -> Iterator[str]:
         """For each variable of an expression: the place that gave it its value, and so on. `copy`:
         the use whose own values these are.

@@ -53,7 +53,11 @@ class Patterns:
     settings: dict[tuple[Node, int], ParamSpec] = fresh(default_factory=dict)
 
     def find(
-        self, said: str, pattern: str, place: Span | None, names: Callable[[WeightRef], Iterator[str]]
+        self,
+        said: str,
+        pattern: str,
+        place: Span | None,
+        names: Callable[[WeightRef], Iterator[str]],
     ) -> list[WeightRef]:
         """The weights that a pattern stands for. NS601: there are none."""
         found = [
@@ -64,7 +68,11 @@ class Patterns:
         return found
 
     def report(
-        self, said: str, pattern: str, place: Span | None, names: Callable[[WeightRef], Iterator[str]]
+        self,
+        said: str,
+        pattern: str,
+        place: Span | None,
+        names: Callable[[WeightRef], Iterator[str]],
     ) -> None:
         bare = [node.name for node in self.typed.graph.nodes if fnmatchcase(node.name, pattern)]
         if bare:

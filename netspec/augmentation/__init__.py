@@ -11,7 +11,17 @@ from netspec.augmentation.definition import REGISTRY, Augmentation
 
 __all__ = ["FAMILIES", "every", "family_of", "find", "types"]
 
-FAMILIES = ("frame", "geometry", "color", "texture", "erasing", "mixing", "policies", "text", "audio")
+FAMILIES = (
+    "frame",
+    "geometry",
+    "color",
+    "texture",
+    "erasing",
+    "mixing",
+    "policies",
+    "text",
+    "audio",
+)
 
 
 def every() -> list[type[Augmentation]]:

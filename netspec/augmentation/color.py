@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     from netspec.augmentation.kernels.draw import Draw
 
-__all__ = ["CLAHE", "Brightness", "ChannelShift", "ColorJitter", "Contrast", "Gamma", "Hue", "Saturation"]
+__all__ = [
+    "CLAHE",
+    "Brightness",
+    "ChannelShift",
+    "ColorJitter",
+    "Contrast",
+    "Gamma",
+    "Hue",
+    "Saturation",
+]
 
 
 class Brightness(ImageChange, type="Brightness"):

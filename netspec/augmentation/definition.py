@@ -49,7 +49,12 @@ class Augmentation(Record):
     probability: float = param(default=1.0, ge=0, le=1, doc="share of the samples that it changes")
 
     def __init_subclass__(
-        cls, *, type: str = "", takes: tuple[str, ...] = (), moves: bool | None = None, **header: Any
+        cls,
+        *,
+        type: str = "",
+        takes: tuple[str, ...] = (),
+        moves: bool | None = None,
+        **header: Any,
     ) -> None:
         super().__init_subclass__(**header)
         cls.type = type
@@ -70,7 +75,9 @@ class Augmentation(Record):
 
     @property
     def frames(self) -> bool:
-        """Whether it gives samples of any size one size, so that the contract's crop is not needed."""
+        """Whether it gives samples of any size one size, so that the contract's crop is not
+        needed.
+        """
         return False
 
     @staticmethod
@@ -88,7 +95,9 @@ class MapChange(Augmentation, moves=True):
     """
 
     def map(self, draw: "Draw", size: tuple[int, int]) -> "Map":
-        """From places of the result to places of the image, pixels from the middle; size: (H, W)."""
+        """From places of the result to places of the image, pixels from the middle; size: (H,
+        W).
+        """
         raise NotImplementedError
 
     @property

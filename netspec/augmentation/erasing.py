@@ -28,7 +28,10 @@ class Erase(ImageChange, type="Erase"):
     )
     ratio: tuple[float, float] = param(default=(0.3, 3.3), gt=0, doc="least and greatest height over width")
     value: Literal["random"] | float = param(
-        default=0.0, ge=0, le=255, doc="what is put there: a value, or random for a value for each pixel"
+        default=0.0,
+        ge=0,
+        le=255,
+        doc="what is put there: a value, or random for a value for each pixel",
     )
 
     def change(self, x: "Tensor", draw: "Draw", order: str) -> "Tensor":

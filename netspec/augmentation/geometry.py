@@ -184,7 +184,10 @@ class Elastic(Placed, type="Elastic"):
     alpha: float = param(default=34.0, gt=0, doc="strength, in pixels")
     sigma: float = param(default=4.0, gt=0, doc="deviation of the Gaussian that smooths the field, in pixels")
     grid: int = param(
-        default=0, ge=0, le=64, doc="points of a coarse grid along each side; 0: a shift for each pixel"
+        default=0,
+        ge=0,
+        le=64,
+        doc="points of a coarse grid along each side; 0: a shift for each pixel",
     )
     relative: bool = param(default=False, doc="alpha counts halves of the size, not pixels")
 

@@ -1,4 +1,6 @@
-"""Changes of tokens along a line: Shuffle, Replace, Drop; of letters as one-hot maps: ReverseComplement."""
+"""Changes of tokens along a line: Shuffle, Replace, Drop; of letters as one-hot maps:
+ReverseComplement.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -71,7 +71,10 @@ class Noise(ImageChange, type="Noise"):
     """
 
     std: Range = param(
-        default=(0.0, 10.0), ge=0, le=255, doc="least and greatest deviation, pixels counting 0 to 255"
+        default=(0.0, 10.0),
+        ge=0,
+        le=255,
+        doc="least and greatest deviation, pixels counting 0 to 255",
     )
 
     def change(self, x: "Tensor", draw: "Draw", order: str) -> "Tensor":

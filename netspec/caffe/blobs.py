@@ -36,7 +36,14 @@ BLOB = {name: field.number for name, field in message_fields("BlobProto").items(
 DATUM = {name: field.number for name, field in message_fields("Datum").items()}
 LEGACY_AXES = (BLOB["num"], BLOB["channels"], BLOB["height"], BLOB["width"])
 FIXED_SIZES = {FIXED32: 4, FIXED64: 8}
-RAW_TYPES = {"DOUBLE": "<f8", "FLOAT": "<f4", "FLOAT16": "<f2", "INT": "<i4", "UINT": "<u4", "BOOL": "|b1"}
+RAW_TYPES = {
+    "DOUBLE": "<f8",
+    "FLOAT": "<f4",
+    "FLOAT16": "<f2",
+    "INT": "<i4",
+    "UINT": "<u4",
+    "BOOL": "|b1",
+}
 RAW = {n: RAW_TYPES[name] for name, n in enum_names("RawType").items()}
 """How NVIDIA's fork packs numbers, by its enum's."""
 
@@ -103,7 +110,8 @@ def read_raw(data: memoryview, field: WireField, kind: int) -> "Chunk":
     size = np.dtype(RAW[kind]).itemsize
     if (field.end - field.start) % size:
         raise WireError(
-            field.start, f"{field.end - field.start:,} bytes are no whole number of {size}-byte values"
+            field.start,
+            f"{field.end - field.start:,} bytes are no whole number of {size}-byte values",
         )
     return np.frombuffer(data[field.start : field.end], RAW[kind])
 
@@ -138,7 +146,8 @@ def numbers(fields: Fields, field: WireField, dtype: str) -> "Iterator[Chunk]":
     if field.wire == BYTES:
         if (field.end - field.start) % size:
             raise WireError(
-                field.start, f"{field.end - field.start:,} bytes are no whole number of {size}-byte values"
+                field.start,
+                f"{field.end - field.start:,} bytes are no whole number of {size}-byte values",
             )
         yield np.frombuffer(fields.data[field.start : field.end], dtype)
     elif FIXED_SIZES.get(field.wire) == size:
@@ -201,7 +210,9 @@ def read_datum(payload: bytes) -> Datum:
 
 
 def read_label(payload: memoryview) -> int:
-    """The label of such a row alone; its values are stepped over. Raises WireError if it is none."""
+    """The label of such a row alone; its values are stepped over. Raises WireError if it is
+    none.
+    """
     label = 0
     for field in Fields(payload, 0, len(payload), Budget(len(payload) + 1)):
         if field.number == DATUM["label"] and field.wire == VARINT:

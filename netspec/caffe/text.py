@@ -51,7 +51,9 @@ def lines(
 
 
 def unfold_shorthand(kind: str, item: Any) -> Mapping[str, Any]:
-    """The fields of a message that a spec may write as a scalar or a list: the first field's value."""
+    """The fields of a message that a spec may write as a scalar or a list: the first field's
+    value.
+    """
     if isinstance(item, Mapping):
         return item
     return {next(iter(message_fields(kind))): item}

@@ -78,7 +78,8 @@ class LazyGroup(click.Group):
 
 
 @click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="netspec", message="netspec %(version)s")
 def group() -> None:
@@ -88,7 +89,9 @@ def group() -> None:
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 clean, 1 findings, 2 usage, 101 a bug in netspec, 130 interrupted."""
+    """Entry point. Exit codes: 0 clean, 1 findings, 2 usage, 101 a bug in netspec, 130
+    interrupted.
+    """
     os.environ.setdefault(
         "PYTHONSAFEPATH", "1"
     )  # processes that Python or a library starts import nothing from the working folder either

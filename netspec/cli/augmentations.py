@@ -19,7 +19,9 @@ __all__ = ["command"]
 @code_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with the schema of the parameters.")
 def command(type_: str | None, plugins: tuple[str, ...], allow_code: bool, as_json: bool) -> None:
-    """List the random changes of training samples, or describe one: what it does, its parameters."""
+    """List the random changes of training samples, or describe one: what it does, its
+    parameters.
+    """
     from netspec import augmentation
 
     own = vocabulary_of(plugins, allow_code).augmentations

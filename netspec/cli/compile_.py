@@ -46,7 +46,9 @@ def command(
 
 
 def tell_fusions(typed: "TypedGraph", no_fuse: bool, to_error: bool) -> None:
-    """Which layers run as one in torch, and in an exported file. to_error: the text itself goes to standard output."""
+    """Which layers run as one in torch, and in an exported file. to_error: the text itself goes
+    to standard output.
+    """
     from netspec.fusion.passes import FILE_PASSES, explain_fusions, fold_layers, fuse
 
     found = () if no_fuse else fuse(typed)

@@ -22,16 +22,29 @@ __all__ = ["command", "showing"]
 @click.option("--decode", is_flag=True, help="Decode every picture, read every value.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, every file with what was found.")
 @click.option(
-    "--html", type=click.Path(), metavar="FILE", help="Write a page with a sheet of pictures of each class."
+    "--html",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write a page with a sheet of pictures of each class.",
 )
 @click.option(
-    "--augmented", is_flag=True, help="What the net sees: samples as they are, then as training changes them."
+    "--augmented",
+    is_flag=True,
+    help="What the net sees: samples as they are, then as training changes them.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE.png", help="The picture of --augmented."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    metavar="FILE.png",
+    help="The picture of --augmented.",
 )
 @click.option(
-    "--samples", type=click.IntRange(1, 64), default=8, show_default=True, help="Rows of the picture."
+    "--samples",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="Rows of the picture.",
 )
 @click.option("--passes", type=click.IntRange(1, 32), default=7, show_default=True, help="Changes of each.")
 @click.option("--seed", type=int, default=None, help="In place of train.solver.random_seed.")
@@ -45,8 +58,9 @@ def command(
     reading: "Reading",
     **sheet: Any,
 ) -> int:
-    """Look at all samples that SPEC trains on and tests with, or at a FOLDER of pictures or sounds: what
-    there is of each class, of which size and kind, what cannot be read, what stands there twice.
+    """Look at all samples that SPEC trains on and tests with, or at a FOLDER of pictures or sounds:
+    what there is of each class, of which size and kind, what cannot be read, what stands there
+    twice.
 
     Of pictures the headers and ends are read, with --decode all of them. --augmented -o FILE.png
     draws what the net sees of SPEC's data instead.

@@ -31,7 +31,8 @@ __all__ = ["command"]
 )
 @click.option("--weights", help="A safetensors file to take the weights from.")
 @click.option(
-    "--solver", help="With --to prototxt: the file for train.solver.  [default: NAME.solver.prototxt]"
+    "--solver",
+    help="With --to prototxt: the file for train.solver.  [default: NAME.solver.prototxt]",
 )
 @click.option(
     "--certify",
@@ -41,7 +42,9 @@ __all__ = ["command"]
     help="How much to compare; quick is partial.",
 )
 @click.option(
-    "--no-certify", is_flag=True, help="Do not compare with torch; the file then says that it is uncertified."
+    "--no-certify",
+    is_flag=True,
+    help="Do not compare with torch; the file then says that it is uncertified.",
 )
 @click.option(
     "--allow-batch-dependence",
@@ -82,7 +85,10 @@ def command(source: str, to: "Format | None", output: str | None, reading: "Read
             level,
             options["device"],
             reading,
-            {"allow_batch_dependence": options["allow_batch_dependence"], "fused": not options["no_fuse"]},
+            {
+                "allow_batch_dependence": options["allow_batch_dependence"],
+                "fused": not options["no_fuse"],
+            },
         )
 
 

@@ -35,7 +35,8 @@ def fix_file(path: str, dry_run: bool, reading: "Reading") -> None:
     for found, fix in repair.done:
         line = found.span.begin[0] if found.span is not None else 1
         click.echo(
-            f"{source.name}:{line}: {'would fix' if dry_run else 'fixed'} {found.code}: {fix.text}", err=True
+            f"{source.name}:{line}: {'would fix' if dry_run else 'fixed'} {found.code}: {fix.text}",
+            err=True,
         )
 
 
@@ -44,7 +45,10 @@ def show_diff(before: Source, after: Source) -> None:
     from difflib import unified_diff
 
     for line in unified_diff(
-        before.text.splitlines(keepends=True), after.text.splitlines(keepends=True), before.name, after.name
+        before.text.splitlines(keepends=True),
+        after.text.splitlines(keepends=True),
+        before.name,
+        after.name,
     ):
         click.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
 

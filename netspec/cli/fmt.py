@@ -8,7 +8,10 @@ __all__ = ["command"]
 @click.command("fmt")
 @click.argument("specs", nargs=-1, required=True)
 @click.option(
-    "--check", "only_check", is_flag=True, help="Change nothing; exit code 1 where a file would change."
+    "--check",
+    "only_check",
+    is_flag=True,
+    help="Change nothing; exit code 1 where a file would change.",
 )
 @click.option("--diff", "as_diff", is_flag=True, help="Change nothing; show what would change.")
 @click.option(

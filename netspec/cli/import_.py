@@ -37,7 +37,9 @@ __all__ = ["command"]
 )
 @click.option("--flat", is_flag=True, help="List every layer; otherwise repeats are folded into blocks.")
 @click.option(
-    "--keep-batch", is_flag=True, help="Leave the batch of a deploy file a number, where it could be any."
+    "--keep-batch",
+    is_flag=True,
+    help="Leave the batch of a deploy file a number, where it could be any.",
 )
 @click.option(
     "--color",
@@ -48,12 +50,22 @@ __all__ = ["command"]
 @click.option("--std", metavar="A,B,C", help="Divides what is left: a number, or one per channel.")
 @click.option("--scale", metavar="A", help="Factor after that: 0.017, or 1/255.")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(), help="The spec to write; - for standard output."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(),
+    help="The spec to write; - for standard output.",
 )
 @format_option
 @click.option("--strict", is_flag=True, help="Warnings count as errors; the spec is written all the same.")
 def command(
-    net: str, weights: str | None, flat: bool, output: str, how: "Format", strict: bool, **options: Any
+    net: str,
+    weights: str | None,
+    flat: bool,
+    output: str,
+    how: "Format",
+    strict: bool,
+    **options: Any,
 ) -> int:
     """Turn a Caffe network, NET (a prototxt of any generation), into a spec; its weights into
     safetensors.
@@ -174,7 +186,8 @@ def report_failure(error: "SpecError") -> str:
     from netspec.diagnostics.formats import as_json as finding
 
     return json.dumps(
-        {"spec": None, "diagnostics": [finding(d) for d in error.diagnostics], "names": {}}, indent=2
+        {"spec": None, "diagnostics": [finding(d) for d in error.diagnostics], "names": {}},
+        indent=2,
     )
 
 

@@ -22,8 +22,8 @@ EDITOR = "# yaml-language-server:"
 )
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def command(images: str | None, start: str | None, output: str | None, force: bool) -> None:
-    """Start a spec of your own: from IMAGES, a folder with a folder per class (or of WAV files), or as
-    a copy of one of the zoo.
+    """Start a spec of your own: from IMAGES, a folder with a folder per class (or of WAV files), or
+    as a copy of one of the zoo.
 
     From images: a small net that fits their sizes and colours, how they are read, and how it is
     trained; the class names go to a file beside it. From the zoo: the text, comments and all; the
@@ -101,8 +101,8 @@ def from_boxes(folder: Path, source: str, output: str | None, force: bool) -> No
 
 
 def find_target(folder: Path, output: str | None) -> tuple[Path, Path, Path]:
-    """The folder's full path, the spec to write, and its folder: by default the current one if the data
-    lie in it, else that beside them. Raises SpecError NS642.
+    """The folder's full path, the spec to write, and its folder: by default the current one if the
+    data lie in it, else that beside them. Raises SpecError NS642.
     """
     import os
 

@@ -1,5 +1,5 @@
-"""An inventory as text for a terminal, and as plain values. In: an Inventory; out: lines of at most 80
-columns, or what JSON takes.
+"""An inventory as text for a terminal, and as plain values. In: an Inventory; out: lines of at most
+80 columns, or what JSON takes.
 """
 
 from collections import Counter
@@ -43,7 +43,10 @@ def lines(found: "Inventory") -> Iterator[str]:
         yield f"sizes      {tell_sizes(Counter((each.width, each.height) for each in pictures))}"
         looked = [each for each in pictures if each.low is not None]
         if looked:
-            least, most = min(each.low or 0 for each in looked), max(each.high or 0 for each in looked)
+            least, most = (
+                min(each.low or 0 for each in looked),
+                max(each.high or 0 for each in looked),
+            )
             yield f"values     {least} to {most} in the {len(looked):,} that were decoded"
     else:
         yield from field_lines(found.parts)
@@ -91,13 +94,20 @@ def box_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
 
 
 def column_lines(parts: "tuple[Part, ...]") -> Iterator[str]:
-    """The columns of a table of values: what each is taken for, and how many of its cells are empty."""
+    """The columns of a table of values: what each is taken for, and how many of its cells are
+    empty.
+    """
     from netspec.cli.table import table
 
     for part in parts[:1]:
         columns = [each for each in columns_in(part) if "form" in each]
         rows = [
-            (clip(each["name"]), each["form"], tell_words(each["categories"]), f"{each['empty'] or ''}")
+            (
+                clip(each["name"]),
+                each["form"],
+                tell_words(each["categories"]),
+                f"{each['empty'] or ''}",
+            )
             for each in columns
         ]
         if rows:
@@ -136,7 +146,9 @@ def tell(counts: "Counter[str]") -> str:
 
 
 def tell_sizes(counts: "Counter[tuple[int, int]]") -> str:
-    """`640x480 (812), 480x640 (300) and 14 others, from 32x32 to 4000x3000`, width first as files have it."""
+    """`640x480 (812), 480x640 (300) and 14 others, from 32x32 to 4000x3000`, width first as
+    files have it.
+    """
     first = ", ".join(f"{w}x{h} ({n:,})" for (w, h), n in counts.most_common(2))
     if len(counts) <= 2:
         return first

@@ -18,7 +18,10 @@ __all__ = ["command"]
 @plugin_option
 @code_option
 @click.option(
-    "--json", "as_json", is_flag=True, help="As JSON; for one type with the schema of its parameters."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="As JSON; for one type with the schema of its parameters.",
 )
 def command(type_: str | None, plugins: tuple[str, ...], allow_code: bool, as_json: bool) -> None:
     """List the layer types, or describe one: equation, parameters, weights, examples."""

@@ -24,7 +24,12 @@ def lines_of(name: str, judged: Mapping[str, Any]) -> Iterator[str]:
         return
     words = [word for word in COLUMNS if word in judged]
     support = judged.get("support")
-    kind = {"classes": "classes", "places": "classes, by place", "labels": "labels", "numbers": "values"}
+    kind = {
+        "classes": "classes",
+        "places": "classes, by place",
+        "labels": "labels",
+        "numbers": "values",
+    }
     kind["boxes"] = "classes, by boxes"
     accuracy = f", accuracy {judged['accuracy']:.4f}" if "accuracy" in judged else ""
     yield ""
@@ -38,23 +43,26 @@ def lines_of(name: str, judged: Mapping[str, Any]) -> Iterator[str]:
 
 
 def table_of(
-    rows: Sequence[str], words: Sequence[str], judged: Mapping[str, Any], support: Sequence[int] | None
+    rows: Sequence[str],
+    words: Sequence[str],
+    judged: Mapping[str, Any],
+    support: Sequence[int] | None,
 ) -> Iterator[str]:
     """A row per class, and the means."""
     width = min(max(map(len, (*rows, "mean"))), LONGEST)
-    yield f"  {'':{width}}" + "".join(f"{word:>11}" for word in words) + ("    support" if support else "")
+    yield (f"  {'':{width}}" + "".join(f"{word:>11}" for word in words) + ("    support" if support else ""))
     chosen = range(len(rows))
     if len(rows) > SHOWN_ROWS:
         order = sorted(chosen, key=lambda i: judged[words[-1]][i])
         chosen = [*order[: SHOWN_ROWS // 2], *order[-SHOWN_ROWS // 2 :]]  # type: ignore[assignment]
     for i in chosen:
         count = f"{support[i]:11,}" if support else ""
-        yield f"  {cut(rows[i]):{width}}" + "".join(f"{judged[word][i]:11.4f}" for word in words) + count
+        yield (f"  {cut(rows[i]):{width}}" + "".join(f"{judged[word][i]:11.4f}" for word in words) + count)
     if len(rows) > len(chosen):
         yield f"  (the {SHOWN_ROWS // 2} lowest and the {SHOWN_ROWS // 2} highest {words[-1]} of {len(rows)})"
     if len(rows) > 1 and judged.get("mean"):
         count = f"{sum(support):11,}" if support else ""
-        yield f"  {'mean':{width}}" + "".join(f"{judged['mean'][word]:11.4f}" for word in words) + count
+        yield (f"  {'mean':{width}}" + "".join(f"{judged['mean'][word]:11.4f}" for word in words) + count)
 
 
 def confusion_lines(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> Iterator[str]:

@@ -49,8 +49,8 @@ def device_option(text: str = "Where to run.") -> Callable[[F], F]:
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], lister: str) -> click.UsageError:
-    """The usage error for a name that there is not, with the nearest that are; else with the command
-    that lists them.
+    """The usage error for a name that there is not, with the nearest that are; else with the
+    command that lists them.
     """
     from netspec.diagnostics.suggest import nearest
 
@@ -92,7 +92,9 @@ def spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
         with allowing(others.pop("outside")):
             return function(
-                *arguments, reading=Reading(frozenset(stages), level, settings, allow_code), **others
+                *arguments,
+                reading=Reading(frozenset(stages), level, settings, allow_code),
+                **others,
             )
 
     options = (
@@ -105,7 +107,11 @@ def spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--stage", "stages", multiple=True, help="A stage for include and exclude rules."),
         click.option(
-            "--level", type=int, default=0, show_default=True, help="The level for include and exclude rules."
+            "--level",
+            type=int,
+            default=0,
+            show_default=True,
+            help="The level for include and exclude rules.",
         ),
         code_option,
         click.option(

@@ -29,10 +29,10 @@ LONGEST = 1 << 28
 
 
 class Predictor(NamedTuple):
-    """A model that predicts: what its inputs take, a function from a batch of each to outputs by name,
-    and class names by output; learned: what a run's data call the classes, where `labels:` has
-    other names; facts: what they have fixed, such as the rate of sounds. boxes: outputs that list
-    boxes, with the (height, width) that the model cuts from the middle, where it cuts.
+    """A model that predicts: what its inputs take, a function from a batch of each to outputs by
+    name, and class names by output; learned: what a run's data call the classes, where `labels:`
+    has other names; facts: what they have fixed, such as the rate of sounds. boxes: outputs that
+    list boxes, with the (height, width) that the model cuts from the middle, where it cuts.
     """
 
     taken: "Mapping[str, Taken]"
@@ -54,10 +54,16 @@ class Most(NamedTuple):
 @click.argument("model", metavar="MODEL.onnx|RUN")
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(allow_dash=True))
 @click.option(
-    "--data", metavar="SOURCE[:PATH]", help="Take samples of a data source: digits, mnist, images:FOLDER."
+    "--data",
+    metavar="SOURCE[:PATH]",
+    help="Take samples of a data source: digits, mnist, images:FOLDER.",
 )
 @click.option(
-    "--index", metavar="NUMBER|all", default="0", show_default=True, help="Which sample of --data, or all."
+    "--index",
+    metavar="NUMBER|all",
+    default="0",
+    show_default=True,
+    help="Which sample of --data, or all.",
 )
 @click.option(
     "--split",
@@ -68,7 +74,11 @@ class Most(NamedTuple):
 )
 @click.option("--top", type=click.IntRange(1), help="How many classes to show.  [default: 5; in a table 1]")
 @click.option(
-    "--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights of a RUN."
+    "--weights",
+    default="last",
+    show_default=True,
+    metavar="last|best|FILE",
+    help="Which weights of a RUN.",
 )
 @device_option()
 @click.option(
@@ -97,12 +107,12 @@ def command(
     table: str | None,
     **options: Any,
 ) -> int:
-    """Run FILEs, or samples of a data source, through an exported MODEL (with onnxruntime) or a trained
-    RUN (with torch).
+    """Run FILEs, or samples of a data source, through an exported MODEL (with onnxruntime) or a
+    trained RUN (with torch).
 
-    FILE is a picture or a sound (.wav), a folder of them, a pattern like 'photos/*.jpg', - for a picture
-    by standard input, or a file of samples (.fa, .csv, .npz, .h5). One that cannot be read costs its line, and
-    the exit code is then 1.
+    FILE is a picture or a sound (.wav), a folder of them, a pattern like 'photos/*.jpg', - for a
+    picture by standard input, or a file of samples (.fa, .csv, .npz, .h5). One that cannot be read
+    costs its line, and the exit code is then 1.
     """
     if bool(files) == bool(data):
         raise click.UsageError("name files, or a source with --data")
@@ -153,10 +163,17 @@ def read_samples(
     predictor: Predictor,
     remarks: "Remarks",
 ) -> "Iterator[Sample]":
-    """The samples that the command line names. One sample of --data must be there; of many, each may
-    fail for itself.
+    """The samples that the command line names. One sample of --data must be there; of many, each
+    may fail for itself.
     """
-    from netspec.data.samples import STDIN, from_data, from_files, from_sounds, source_of, takes_sounds
+    from netspec.data.samples import (
+        STDIN,
+        from_data,
+        from_files,
+        from_sounds,
+        source_of,
+        takes_sounds,
+    )
 
     if data is not None:
         number = index_of(options["index"])
@@ -338,8 +355,8 @@ def flat(values: Any) -> list[float]:
 
 
 def write_table(path: str, found: Iterable[dict[str, Any]]) -> int:
-    """A row per sample: its name, its label, then of each output the best classes with their scores, or
-    its values. The first sample that was predicted says which columns there are.
+    """A row per sample: its name, its label, then of each output the best classes with their
+    scores, or its values. The first sample that was predicted says which columns there are.
     """
     import csv
     import io
@@ -373,7 +390,11 @@ def table_rows(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def table_row(found: Mapping[str, Any]) -> dict[str, Any]:
     """The cells of a sample by column."""
     error = found.get("error", {})
-    row = {"sample": found["sample"], "label": found.get("label") or "", "error": error.get("message", "")}
+    row = {
+        "sample": found["sample"],
+        "label": found.get("label") or "",
+        "error": error.get("message", ""),
+    }
     for name, made in found.get("outputs", {}).items():
         for rank, each in enumerate(made.get("top", ()), 1):
             end = "" if rank == 1 else f"_{rank}"

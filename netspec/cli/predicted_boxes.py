@@ -1,5 +1,5 @@
-"""Boxes that a detector lists for a sample, in pixels of the picture that was given. In: the rows of an
-output; out: plain data, lines for a terminal, rows of a table.
+"""Boxes that a detector lists for a sample, in pixels of the picture that was given. In: the rows
+of an output; out: plain data, lines for a terminal, rows of a table.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,8 +43,8 @@ def describe_boxes(
     labels: Sequence[str],
     most: int | None,
 ) -> dict[str, Any]:
-    """The boxes of rows (image, class, score, corners in shares of what the net saw), cut at its border,
-    best first; a row of -1 is none.
+    """The boxes of rows (image, class, score, corners in shares of what the net saw), cut at its
+    border, best first; a row of -1 is none.
     """
     import numpy as np
 

@@ -1,5 +1,5 @@
-"""The class of each place, where an output has scores of classes for all of them: as a picture with a
-palette, and in words. In: a prediction as plain data; out: the same with the picture's name.
+"""The class of each place, where an output has scores of classes for all of them: as a picture with
+a palette, and in words. In: a prediction as plain data; out: the same with the picture's name.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,8 +16,9 @@ SHOWN = 4
 def draw_masks(
     found: Iterable[dict[str, Any]], folder: Path, labels: Mapping[str, Sequence[str]]
 ) -> Iterator[dict[str, Any]]:
-    """Predictions, each when its masks are written: NAME.png for a sample of that name, numbered where
-    there was one before; with the output's name where there are several. Raises SpecError NS501.
+    """Predictions, each when its masks are written: NAME.png for a sample of that name, numbered
+    where there was one before; with the output's name where there are several. Raises SpecError
+    NS501.
     """
     taken: set[str] = set()
     for each in found:
@@ -47,7 +48,9 @@ def find_free(stem: str, taken: set[str]) -> str:
 
 
 def write_mask(path: Path, values: Any, labels: Sequence[str]) -> dict[str, int]:
-    """Write the classes of the best scores as a PNG; how many places each class has, the most first."""
+    """Write the classes of the best scores as a PNG; how many places each class has, the most
+    first.
+    """
     import numpy as np
     from PIL import Image
 
@@ -65,7 +68,9 @@ def write_mask(path: Path, values: Any, labels: Sequence[str]) -> dict[str, int]
 
 
 def color_of(label: int) -> tuple[int, int, int]:
-    """The colour of a class as PASCAL VOC's masks have it: its bits, three by three, from the top down."""
+    """The colour of a class as PASCAL VOC's masks have it: its bits, three by three, from the
+    top down.
+    """
     red = green = blue = 0
     for bit in range(BITS):
         red |= (label >> 3 * bit & 1) << (BITS - 1 - bit)

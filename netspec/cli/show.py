@@ -33,7 +33,9 @@ class ShowCommand(click.Command):
 @phase_option("deploy", "Which net: what the outputs need, or all layers of a phase.")
 @click.option("--counts", is_flag=True, help="Add units, connections and arithmetic intensity.")
 @click.option(
-    "--field", is_flag=True, help="Add the receptive field, its stride, and its first pixel for unit 0."
+    "--field",
+    is_flag=True,
+    help="Add the receptive field, its stride, and its first pixel for unit 0.",
 )
 @click.option(
     "--training",

@@ -20,11 +20,19 @@ __all__ = ["command"]
 @click.command("test")
 @click.argument("run", type=click.Path())
 @click.option(
-    "--weights", default="last", show_default=True, metavar="last|best|FILE", help="Which weights to measure."
+    "--weights",
+    default="last",
+    show_default=True,
+    metavar="last|best|FILE",
+    help="Which weights to measure.",
 )
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to run.")
 @click.option(
-    "--part", type=click.Choice(("test", "val")), default="test", show_default=True, help="Of which data."
+    "--part",
+    type=click.Choice(("test", "val")),
+    default="test",
+    show_default=True,
+    help="Of which data.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--csv", "table", type=click.Path(), metavar="FILE", help="Write the confusion matrix.")

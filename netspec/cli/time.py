@@ -28,7 +28,9 @@ ENGINES = ("torch", "onnxruntime")
 )
 @click.option("--size", "sizes", multiple=True, metavar="NAME=NUMBER", help="An open size: N=8, H=512.")
 @click.option(
-    "--calls", type=click.IntRange(1), help="Calls to measure.  [default: a second's worth, 30 at least]"
+    "--calls",
+    type=click.IntRange(1),
+    help="Calls to measure.  [default: a second's worth, 30 at least]",
 )
 @click.option(
     "--top",
@@ -40,7 +42,13 @@ ENGINES = ("torch", "onnxruntime")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with every layer.")
 @spec_options
 def command(
-    source: str, device: str, engine: str, top: int, as_json: bool, reading: "Reading", **options: Any
+    source: str,
+    device: str,
+    engine: str,
+    top: int,
+    as_json: bool,
+    reading: "Reading",
+    **options: Any,
 ) -> int:
     """Measure how long a call of the deployed net takes, in torch and in onnxruntime, and which
     layers spend the time.
@@ -94,7 +102,13 @@ def show_timings(found: "list[Timing]", top: int) -> str:
 
     heads = ("engine", "device", "batch", "calls", "mean ms", "p50", "p95", "p99")
     rows = [
-        (t.engine, t.device, str(t.batch), f"{len(t.times):,}", *(ms(s) for s in t.summary.values()))
+        (
+            t.engine,
+            t.device,
+            str(t.batch),
+            f"{len(t.times):,}",
+            *(ms(s) for s in t.summary.values()),
+        )
         for t in found
     ]
     text = table(heads, rows, right=range(2, 8))

@@ -60,7 +60,9 @@ class Files:
                     break
 
     def wait(self) -> None:
-        """Return once a file has changed since the last wait, or since the start, and is written."""
+        """Return once a file has changed since the last wait, or since the start, and is
+        written.
+        """
         while (now := self.look()) == self.seen:
             time.sleep(POLL)
         until = time.monotonic() + SETTLING

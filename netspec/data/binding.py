@@ -63,7 +63,9 @@ def bind(source: Source, inputs: Iterable[str], fields: Mapping[str, str]) -> di
             )
         if field not in source.fields:
             raise fail(
-                "NS656", f"input {name} is to be fed by {field}; the source has {there}", path=source.name
+                "NS656",
+                f"input {name} is to be fed by {field}; the source has {there}",
+                path=source.name,
             )
     bound = dict(fields)
     for name in inputs:
@@ -146,7 +148,11 @@ def propose_repairs(have: Shape, want: Shape) -> tuple[str, ...]:
 
 
 def check_labels(
-    labels: Array, rule: LabelRule, name: str, first: int = 0, where: Callable[[int], str] | None = None
+    labels: Array,
+    rule: LabelRule,
+    name: str,
+    first: int = 0,
+    where: Callable[[int], str] | None = None,
 ) -> None:
     """Raises SpecError NS651 for the first label that is not 0 .. width - 1 and none of the
     ignored; `first` is the number of sample 0.

@@ -1,4 +1,6 @@
-"""Names that count up: `shards/{0000..0009}.tar`. In: a text; out: texts. Asks nothing of any disk."""
+"""Names that count up: `shards/{0000..0009}.tar`. In: a text; out: texts. Asks nothing of any
+disk.
+"""
 
 import re
 from collections.abc import Iterator
@@ -18,8 +20,8 @@ def count_names(text: str) -> int:
 
 
 def expand_names(text: str) -> Iterator[str]:
-    """The names in order, zeros in front as the first number has them; the text itself where nothing
-    counts.
+    """The names in order, zeros in front as the first number has them; the text itself where
+    nothing counts.
 
     >>> [*expand_names("{08..10}.tar")]
     ['08.tar', '09.tar', '10.tar']

@@ -33,7 +33,9 @@ MANY = 100
 
 
 class Cells(NamedTuple):
-    """Cells by column, all of one length; the place of each row, as `line 7`. path: of the table."""
+    """Cells by column, all of one length; the place of each row, as `line 7`. path: of the
+    table.
+    """
 
     columns: Mapping[str, Sequence[str]]
     places: Sequence[str]

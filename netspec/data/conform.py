@@ -60,7 +60,9 @@ class Arrived(Source):
         return rows
 
     def arrive(self, pixels: Array) -> Array:
-        """(N, C, h, w) in the contract's order and size; a resize needs bytes, as files have them."""
+        """(N, C, h, w) in the contract's order and size; a resize needs bytes, as files have
+        them.
+        """
         if self.source.color is not None and self.want is not None:
             pixels = recolor(pixels, self.source.color, self.want)
         if self.contract.resize is None:

@@ -56,7 +56,22 @@ FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
-EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+EIGHT_BIT = (
+    "1",
+    "L",
+    "LA",
+    "La",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+    "RGBa",
+    "RGBX",
+    "CMYK",
+    "YCbCr",
+    "LAB",
+    "HSV",
+)
 
 
 def load_image(
@@ -80,7 +95,9 @@ def image_input(
     batch: Array = prepare(decode(data, contract, name, remarks)[None], contract, name)
     if any(want not in (None, got) for want, got in zip(shape, batch.shape[1:], strict=True)):
         raise fail(
-            "NS652", f"the input takes {list(shape)}, the image gives {list(batch.shape[1:])}", path=name
+            "NS652",
+            f"the input takes {list(shape)}, the image gives {list(batch.shape[1:])}",
+            path=name,
         )
     return batch
 
@@ -180,14 +197,16 @@ def to_eight_bit(image: Image.Image, name: str, remarks: Remarks) -> Image.Image
 
 
 def has_wide_colors(image: Image.Image) -> bool:
-    """Whether an opened image, not yet loaded, has 16 bits in each of several channels, of which Pillow
-    keeps the upper 8.
+    """Whether an opened image, not yet loaded, has 16 bits in each of several channels, of which
+    Pillow keeps the upper 8.
     """
     return any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
 
 
 def refuse_lost_bits(image: Image.Image, name: str) -> None:
-    """Raises SpecError NS647 where the upper 8 of 16 bits are not what was meant: no value above 4,095."""
+    """Raises SpecError NS647 where the upper 8 of 16 bits are not what was meant: no value above
+    4,095.
+    """
     if 0 < np.asarray(image)[..., :3].max(initial=0) < TWELVE_BITS >> 8:
         note = "of colour with 16 bits the upper 8 are read: save it with 8 bits a channel, 4,095 as 255"
         fact = "16 bits a channel, of which 12 are used: it would be read as almost black"
@@ -225,7 +244,9 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height of an opened image, turned as its EXIF tag says, as far as its header tells."""
+    """Width and height of an opened image, turned as its EXIF tag says, as far as its header
+    tells.
+    """
     turned = "exif" in image.info and image.getexif().get(ORIENTATION, 1) >= SIDEWAYS
     return image.size[::-1] if turned else image.size
 

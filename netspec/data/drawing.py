@@ -1,4 +1,6 @@
-"""Boxes drawn on pictures, so that a person sees where they lie. In: pixels and rows; out: pixels."""
+"""Boxes drawn on pictures, so that a person sees where they lie. In: pixels and rows; out:
+pixels.
+"""
 
 import numpy as np
 
@@ -20,8 +22,8 @@ def color_of(label: int) -> tuple[int, int, int]:
 
 
 def draw_boxes(pixels: Array, rows: Array) -> Array:
-    """A picture (3, h, w) with the frame of each box (label second, corners in shares from the fourth
-    number on), one pixel wide, inside the box.
+    """A picture (3, h, w) with the frame of each box (label second, corners in shares from the
+    fourth number on), one pixel wide, inside the box.
     """
     made = pixels.copy()
     height, width = pixels.shape[1:]

@@ -23,7 +23,9 @@ LONGEST = 1 << 26
 
 
 def write_facts(source: Source, folder: Path) -> None:
-    """Write the facts of training data to a run, whole or not at all; nothing where there are none."""
+    """Write the facts of training data to a run, whole or not at all; nothing where there are
+    none.
+    """
     if source.facts:
         text = json.dumps(dict(source.facts), indent=1, ensure_ascii=False)
         write_text(folder / FACTS, text + "\n", "NS665", follow=False)
@@ -45,7 +47,9 @@ def read_facts(run: Path) -> Mapping[str, Any]:
 
 
 def facts_of(metadata: Mapping[str, str], path: str) -> Mapping[str, Any]:
-    """The facts that a model's metadata hold; none where they are silent. Raises SpecError NS721."""
+    """The facts that a model's metadata hold; none where they are silent. Raises SpecError
+    NS721.
+    """
     try:
         return check_facts(read_object(metadata.get(KEY, "{}")))
     except JsonError as error:

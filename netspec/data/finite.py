@@ -1,5 +1,5 @@
-"""Samples that hold NaN or infinity. In: a source and the names of its fields; out: which they are, and
-the finding that says so.
+"""Samples that hold NaN or infinity. In: a source and the names of its fields; out: which they are,
+and the finding that says so.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,8 +18,8 @@ SKIP = "`on_error: skip` in the data section leaves such samples out"
 
 
 def find_not_finite(source: Source, fields: Iterable[str]) -> dict[int, str]:
-    """By number, the samples of a source in memory that hold a number which is not finite, each with a
-    line that says where; of a source that is read as it is used, none.
+    """By number, the samples of a source in memory that hold a number which is not finite, each
+    with a line that says where; of a source that is read as it is used, none.
     """
     wanted = [name for name in fields if source.fields[name].dtype.kind == "f"]
     found: dict[int, str] = {}

@@ -71,8 +71,8 @@ class Layout(NamedTuple):
 
 
 def choose_role(split: str | None, roles: Container[str | None]) -> str:
-    """The part to take of some: by default that for training; for a test val, where nothing is called
-    test. It need not be there.
+    """The part to take of some: by default that for training; for a test val, where nothing is
+    called test. It need not be there.
     """
     if split == "test" and split not in roles:
         return "val"
@@ -242,5 +242,8 @@ def check_link(path: Path, roots: Sequence[Path]) -> None:
     """Raises SpecError NS642 for a link that leads out of the folders that a spec may read."""
     if not any(reachable(str(path), str(root)) for root in roots):
         raise fail(
-            "NS642", f"a link that leads to {os.path.realpath(path)}", path=str(path), notes=(OUTSIDE,)
+            "NS642",
+            f"a link that leads to {os.path.realpath(path)}",
+            path=str(path),
+            notes=(OUTSIDE,),
         )

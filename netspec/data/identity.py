@@ -1,5 +1,5 @@
-"""What tells data from other data: a hash that a snapshot keeps, so that a training does not go on with
-samples that it did not begin with. In: a source; out: 16 hex digits.
+"""What tells data from other data: a hash that a snapshot keeps, so that a training does not go on
+with samples that it did not begin with. In: a source; out: 16 hex digits.
 """
 
 from hashlib import blake2b
@@ -17,9 +17,10 @@ PROBES = 64
 def identify(source: Source) -> str:
     """A hash of how many samples there are, what they are called, and what is in them.
 
-    Of arrays in memory, all values; of files, their names and lengths (`Source.signatures`), since reading them
-    all would take as long as an epoch; of anything else, PROBES samples. Not of times: a copy of the
-    data is the same data. Of a source that may give other values each time, the number alone.
+    Of arrays in memory, all values; of files, their names and lengths (`Source.signatures`), since
+    reading them all would take as long as an epoch; of anything else, PROBES samples. Not of times:
+    a copy of the data is the same data. Of a source that may give other values each time, the
+    number alone.
     """
     made = blake2b(digest_size=8)
     made.update(f"{len(source)} {sorted(source.fields)}".encode())

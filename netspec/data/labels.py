@@ -38,7 +38,9 @@ def samples_by_class(source: Source) -> list[Array]:
     """
     if source.label is None:
         raise fail(
-            "NS696", "`balance: true` draws by class, and its samples have no labels", path=source.name
+            "NS696",
+            "`balance: true` draws by class, and its samples have no labels",
+            path=source.name,
         )
     labels = np.concatenate([each.reshape(len(each), -1) for each in labels_of(source, source.label)])
     if labels.shape != (len(source), 1) or (labels != np.rint(labels)).any():

@@ -78,13 +78,17 @@ def fields_of(source: Source, tops: tuple[str, ...], layer: Layer) -> dict[str, 
         return {top: top for top in tops}
     if len(names) < len(tops) or layer.reads == "hdf5":
         raise fail(
-            "NS656", f"{', '.join(tops)} are to be read, the file has {', '.join(names)}", path=source.name
+            "NS656",
+            f"{', '.join(tops)} are to be read, the file has {', '.join(names)}",
+            path=source.name,
         )
     return dict(zip(tops, names, strict=False))
 
 
 def open_layer(layer: Layer, folder: Path) -> Source:
-    """The source that a data layer reads. Raises SpecError NS642 to NS657 by what is wrong with it."""
+    """The source that a data layer reads. Raises SpecError NS642 to NS657 by what is wrong with
+    it.
+    """
     return OPEN[layer.reads](layer, folder)
 
 
@@ -147,13 +151,18 @@ def entry(number: int, words: list[str], name: str) -> tuple[str, int]:
     except ValueError:
         pass
     raise fail(
-        "NS654", f"line {number}: a path and a whole number are needed: {' '.join(words):.80}", path=name
+        "NS654",
+        f"line {number}: a path and a whole number are needed: {' '.join(words):.80}",
+        path=name,
     )
 
 
 OPEN: dict[str, Callable[[Any, Path], Source]] = {
     "lmdb": lambda layer, folder: open_lmdb(
-        DataSection(source="lmdb", path=layer.source), None, home(layer.source, folder), colors(layer)
+        DataSection(source="lmdb", path=layer.source),
+        None,
+        home(layer.source, folder),
+        colors(layer),
     ),
     "hdf5": lambda layer, folder: open_hdf5(
         DataSection(source="hdf5", path=layer.source), None, home(layer.source, folder)

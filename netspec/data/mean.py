@@ -35,6 +35,8 @@ def read_mean(path: Path, roots: Roots = None) -> Array:
         mean = mean[0]
     if mean.ndim != 3:
         raise fail(
-            "NS645", f"a mean image has the axes C, H, W, this one is {list(mean.shape)}", path=str(path)
+            "NS645",
+            f"a mean image has the axes C, H, W, this one is {list(mean.shape)}",
+            path=str(path),
         )
     return mean

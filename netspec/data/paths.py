@@ -50,7 +50,11 @@ def resolve_path(path: str | Path, base: str | Path, allow_outside: bool = False
 
 
 def find_folder(
-    path: str | None, base: str | Path, names: tuple[str, ...], wanted: str, allow_outside: bool = False
+    path: str | None,
+    base: str | Path,
+    names: tuple[str, ...],
+    wanted: str,
+    allow_outside: bool = False,
 ) -> Path:
     """The folder of a known data set: the one named, else NETSPEC_DATA's; itself, or the first
     subfolder of `names`, that holds `wanted`.

@@ -1,4 +1,6 @@
-"""Where a data section stands: its folder, what its input expects, what the training data have fixed."""
+"""Where a data section stands: its folder, what its input expects, what the training data have
+fixed.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

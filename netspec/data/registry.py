@@ -220,4 +220,11 @@ def default_part(section: DataSection, role: Role, alike: bool) -> str | None:
 
 def data_of(section: DataSection) -> tuple[object, ...]:
     """What names the data, apart from the part that is taken of it."""
-    return section.source, section.path, section.images, section.labels, section.masks, repr(section.options)
+    return (
+        section.source,
+        section.path,
+        section.images,
+        section.labels,
+        section.masks,
+        repr(section.options),
+    )

@@ -1,5 +1,5 @@
-"""Samples to predict: image files, sounds, or samples of a data source, made into what inputs take. What cannot
-be read is a sample too, with the reason. Knows numpy, no torch.
+"""Samples to predict: image files, sounds, or samples of a data source, made into what inputs take.
+What cannot be read is a sample too, with the reason. Knows numpy, no torch.
 """
 
 import glob
@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netspec.data.binding import bind, check_shape
-from netspec.data.decode import image_input, open_picture, picture_faults, prepare, read_encoded, upright
+from netspec.data.decode import (
+    image_input,
+    open_picture,
+    picture_faults,
+    prepare,
+    read_encoded,
+    upright,
+)
 from netspec.data.framing import frame
 from netspec.data.paths import existing
 from netspec.data.registry import Place, open_source
@@ -46,12 +53,14 @@ OF_ENDING = {
     ".hdf5": "hdf5",
     **dict.fromkeys(ENDS, "sequences"),
 }
-"""Files that are named as they are, by their ending, beside pictures: the source that reads each."""
+"""Files that are named as they are, by their ending, beside pictures: the source that reads
+each.
+"""
 
 
 class Taken(NamedTuple):
-    """What an input takes: the shape of a sample without N, its contract, and whether it wants whole
-    numbers.
+    """What an input takes: the shape of a sample without N, its contract, and whether it wants
+    whole numbers.
     """
 
     shape: Shape
@@ -62,8 +71,8 @@ class Taken(NamedTuple):
 class Sample(NamedTuple):
     """One sample as a batch of one for each input, by the whole contract.
 
-    label: its true class, where the data know it. note: what was done to it that may surprise. error:
-    why there are no arrays. frame: width and height of a picture as it was given.
+    label: its true class, where the data know it. note: what was done to it that may surprise.
+    error: why there are no arrays. frame: width and height of a picture as it was given.
     """
 
     name: str
@@ -75,8 +84,8 @@ class Sample(NamedTuple):
 
 
 def source_of(path: str, facts: Mapping[str, Any] = {}) -> str | None:
-    """The words of a source for a file that is no picture, by its ending; None for anything else. facts:
-    of the training data, which may have been a table with categories.
+    """The words of a source for a file that is no picture, by its ending; None for anything else.
+    facts: of the training data, which may have been a table with categories.
     """
     kind = OF_ENDING.get(Path(path.removesuffix(".gz")).suffix.lower())
     if kind == "csv" and any("form" in each for each in facts.get("columns", ())):
@@ -85,17 +94,23 @@ def source_of(path: str, facts: Mapping[str, Any] = {}) -> str | None:
 
 
 def from_files(
-    words: Sequence[str], taken: Mapping[str, Taken], read: bytes = b"", remarks: Remarks | None = None
+    words: Sequence[str],
+    taken: Mapping[str, Taken],
+    read: bytes = b"",
+    remarks: Remarks | None = None,
 ) -> Iterator[Sample]:
-    """Image files for the only input, of sample shape (C, H, W). words: files, folders of them, patterns
-    with * and ?, and - for the picture `read` that came by standard input.
+    """Image files for the only input, of sample shape (C, H, W). words: files, folders of them,
+    patterns with * and ?, and - for the picture `read` that came by standard input.
 
-    Raises SpecError NS685 where the inputs take no picture, NS643 where a folder or pattern holds none.
+    Raises SpecError NS685 where the inputs take no picture, NS643 where a folder or pattern holds
+    none.
     """
     name, (shape, contract, _) = next(iter(taken.items()), ("", Taken(())))
     if len(taken) != 1:
         raise fail(
-            "NS685", f"the inputs are {', '.join(taken) or 'none'}: a picture feeds one", path=words[0]
+            "NS685",
+            f"the inputs are {', '.join(taken) or 'none'}: a picture feeds one",
+            path=words[0],
         )
     if len(shape) != 3:
         fact = f"the input takes samples of {len(shape)} axes: an image has 3, [C, H, W]"
@@ -155,7 +170,11 @@ def sound_input(path: Path, form: Form, shape: Shape) -> Array:
     if form.length is not None:
         sound = frame(sound, form.length)
     if shape[0] not in (None, len(sound)):
-        raise fail("NS652", f"the input takes {shape[0]} channels, the file has {len(sound)}", path=str(path))
+        raise fail(
+            "NS652",
+            f"the input takes {shape[0]} channels, the file has {len(sound)}",
+            path=str(path),
+        )
     return sound[None]
 
 
@@ -166,7 +185,9 @@ def read_frame(data: bytes, name: str) -> tuple[int, int]:
 
 
 def tell_squeezed(frame: tuple[int, int], contract: ImageContract) -> str:
-    """`640x427 squeezed to 16x16`, where a resize does not keep the ratio of the sides; else empty."""
+    """`640x427 squeezed to 16x16`, where a resize does not keep the ratio of the sides; else
+    empty.
+    """
     if not isinstance(contract.resize, tuple) or len(contract.resize) != 2:
         return ""
     width, height = frame
@@ -184,8 +205,8 @@ def from_data(
     facts: Mapping[str, Any] = {},
     allow_code: bool = False,
 ) -> Iterator[Sample]:
-    """Sample `number` of a source, or all of them: `digits`, or with a place, `images:folder`. A net of
-    several inputs takes the fields of their names. facts: what the training data fixed.
+    """Sample `number` of a source, or all of them: `digits`, or with a place, `images:folder`. A
+    net of several inputs takes the fields of their names. facts: what the training data fixed.
 
     Raises SpecError NS685 (no such index), NS121 (a Python source without allow_code), NS640 to
     NS663.

@@ -41,8 +41,8 @@ class Field(NamedTuple):
     """One field: shape of a sample (None where samples differ), its type, and the axis of the batch
     that counts samples.
 
-    boxes: a sample is some rows, and a batch has the rows of all its samples, (1, 1, rows, columns),
-    the sample's number in front of each.
+    boxes: a sample is some rows, and a batch has the rows of all its samples, (1, 1, rows,
+    columns), the sample's number in front of each.
     """
 
     shape: Shape
@@ -209,8 +209,8 @@ def split_source(source: Source, split: str | None) -> Source:
 
 
 def spread(count: int, most: int) -> Array:
-    """The numbers of at most so many of `count` samples, spread evenly, the first and the last among
-    them.
+    """The numbers of at most so many of `count` samples, spread evenly, the first and the last
+    among them.
     """
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
 

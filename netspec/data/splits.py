@@ -60,8 +60,8 @@ def strata(source: Source) -> Iterator[tuple[int, Array]]:
 
 
 def classes_of(source: Source) -> Array | None:
-    """The class of each sample, where it has one that is known: a whole number, of a file of floats too,
-    if there are EACH samples of a number on the average; targets are rarer.
+    """The class of each sample, where it has one that is known: a whole number, of a file of floats
+    too, if there are EACH samples of a number on the average; targets are rarer.
     """
     labels = source.labels()
     if labels is None or labels.size != len(source) or not labels.size:

@@ -51,10 +51,11 @@ class Survey(NamedTuple):
 
 
 def survey(folder: Path, showing: Showing = lambda total: nullcontext(lambda count: None)) -> Survey:
-    """Look at a folder with a folder per class, or with such a part for training, and at its other parts.
+    """Look at a folder with a folder per class, or with such a part for training, and at its other
+    parts.
 
-    Raises SpecError: NS643 (no such folder), NS647, NS648 (all images that cannot be read), NS649 (a
-    class without images), NS650 (no classes), NS664 (one class, or folders that are none).
+    Raises SpecError: NS643 (no such folder), NS647, NS648 (all images that cannot be read), NS649
+    (a class without images), NS650 (no classes), NS664 (one class, or folders that are none).
     """
     parts = open_parts(folder)
     own = next((name for name in ("train", "all") if name in parts), None)
@@ -87,7 +88,9 @@ def survey(folder: Path, showing: Showing = lambda total: nullcontext(lambda cou
 
 
 def open_training(folder: Path) -> Source:
-    """The part that a training takes of a folder that has none of that name. Raises as open_images does."""
+    """The part that a training takes of a folder that has none of that name. Raises as
+    open_images does.
+    """
     section = DataSection(source="images", path=str(folder.absolute()))
     return open_images(section, "train", folder.absolute(), ImageContract(color="rgb"))
 

@@ -15,14 +15,17 @@ from netspec.diagnostics import Diagnostic
 __all__ = ["BoxSurvey", "survey_boxes"]
 
 SHARES = (0.1, 0.35, 0.65, 0.9)
-"""Of the boxes by size: between the smallest and the largest, whose priors would seldom be matched."""
+"""Of the boxes by size: between the smallest and the largest, whose priors would seldom be
+matched.
+"""
 
 
 class BoxSurvey(NamedTuple):
-    """source: the word that reads the folder. classes: without the background; counts: boxes of each.
-    pictures, boxes: of the training part; whole: pictures of it and what is drawn from it. sizes:
-    (height, width) of its pictures. sides: of boxes, root of their share of the picture, at SHARES.
-    ratio: width over height of the boxes, or its inverse where it is below 1, at nine tenths of them.
+    """source: the word that reads the folder. classes: without the background; counts: boxes of
+    each. pictures, boxes: of the training part; whole: pictures of it and what is drawn from it.
+    sizes: (height, width) of its pictures. sides: of boxes, root of their share of the picture, at
+    SHARES. ratio: width over height of the boxes, or its inverse where it is below 1, at nine
+    tenths of them.
     """
 
     source: str

@@ -15,7 +15,14 @@ from torch import Tensor
 from torch.nn.functional import pad as padded
 
 from netspec.augmentation.kernels.draw import Draw
-from netspec.augmentation.kernels.frame import Samples, flip, place_windows, sizes_of, stack_samples, windows
+from netspec.augmentation.kernels.frame import (
+    Samples,
+    flip,
+    place_windows,
+    sizes_of,
+    stack_samples,
+    windows,
+)
 from netspec.data.decode import centre_crop, prepare
 from netspec.data.framing import copy_frame
 from netspec.data.source import Array
@@ -83,8 +90,8 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class Frame:
-    """Sounds (C, t) of one length, (N, C, T): cut, or filled with silence, in the middle, or in training
-    at places that are drawn.
+    """Sounds (C, t) of one length, (N, C, T): cut, or filled with silence, in the middle, or in
+    training at places that are drawn.
     """
 
     length: int

@@ -3,6 +3,15 @@
 In: facts with places. Out: text, JSON, SARIF. Must not know: which pass found them, and why.
 """
 
-from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label, Severity, SpecError, fail
+from netspec.diagnostics.model import (
+    Diagnostic,
+    Diagnostics,
+    Edit,
+    Fix,
+    Label,
+    Severity,
+    SpecError,
+    fail,
+)
 
 __all__ = ["Diagnostic", "Diagnostics", "Edit", "Fix", "Label", "Severity", "SpecError", "fail"]

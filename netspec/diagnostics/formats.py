@@ -31,7 +31,8 @@ def format_findings(diagnostics: Sequence[Diagnostic], how: Format, *, color: bo
     import json
 
     return json.dumps(
-        {"diagnostics": [as_json(d) for d in diagnostics]} if how == "json" else _sarif(diagnostics), indent=2
+        {"diagnostics": [as_json(d) for d in diagnostics]} if how == "json" else _sarif(diagnostics),
+        indent=2,
     )
 
 
@@ -58,7 +59,12 @@ def as_json(diagnostic: Diagnostic) -> dict[str, Any]:
 
 
 def _label(other: Label) -> dict[str, Any]:
-    return {"message": other.text, "path": other.span.source.name, **_range(other.span), "kind": other.kind}
+    return {
+        "message": other.text,
+        "path": other.span.source.name,
+        **_range(other.span),
+        "kind": other.kind,
+    }
 
 
 def _help(d: Diagnostic) -> str | None:
@@ -129,7 +135,11 @@ def _sarif(diagnostics: Sequence[Diagnostic]) -> dict[str, Any]:
         "columnKind": "unicodeCodePoints",
         "results": [_result(d, codes.index(d.code)) for d in diagnostics],
     }
-    return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [run],
+    }
 
 
 def _result(d: Diagnostic, index: int) -> dict[str, Any]:

@@ -148,7 +148,9 @@ class Diagnostic:
 
     @property
     def cause(self) -> str:
-        """What tells findings of one code at one place apart; two that read the same there are one."""
+        """What tells findings of one code at one place apart; two that read the same there are
+        one.
+        """
         if self.repeats:
             return ""
         return (self.span and self.label) or self.fact
@@ -219,7 +221,8 @@ class Diagnostics:
         for d in self.with_counts():
             groups.setdefault((d.code, d.span, d.path, d.cause), []).append(d)
         return sorted(
-            (d for same in [*groups.values()][::-1] for d in merge_repeats(same)), key=lambda d: d.order
+            (d for same in [*groups.values()][::-1] for d in merge_repeats(same)),
+            key=lambda d: d.order,
         )
 
     def mark_uses(self, since: int, name: str, uses: Iterable[Span]) -> None:

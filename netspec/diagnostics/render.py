@@ -120,7 +120,9 @@ class _Block:
         return self._row(" " * indent + self.paint(words, self.accent if primary else _BLUE))
 
     def _rule(self) -> list[str]:
-        """The rule's lines; one that begins with `=` goes under the `=` of the equation above it."""
+        """The rule's lines; one that begins with `=` goes under the `=` of the equation above
+        it.
+        """
         found: list[str] = []
         under = 0
         for text in (clean(line.strip()) for line in self.d.rule):

@@ -59,7 +59,12 @@ def execute(text: str) -> ModuleType:
     filename = f"<{name}>"
     module.__file__ = filename
     module.__dict__["__emitted__"] = module  # functions hold their module's names, not the module
-    linecache.cache[filename] = (len(text), None, [f"{line}\n" for line in text.split("\n")], filename)
+    linecache.cache[filename] = (
+        len(text),
+        None,
+        [f"{line}\n" for line in text.split("\n")],
+        filename,
+    )
     stand = sys.modules[name] = Stand(module)
     weakref.finalize(module, forget, name, filename, weakref.ref(stand)).atexit = False
     try:

@@ -93,7 +93,9 @@ def names_in(tree: ast.AST) -> frozenset[str]:
 
 
 def names_used(text: str) -> frozenset[str]:
-    """Names that Python code uses by themselves: not as an attribute, nor in a string or a comment."""
+    """Names that Python code uses by themselves: not as an attribute, nor in a string or a
+    comment.
+    """
     return names_in(ast.parse(text))
 
 
@@ -171,5 +173,9 @@ def module_names(homes: Iterable[Source] = ()) -> frozenset[str]:
     """What an emitted text may define or import beside the classes of its net."""
     own = (name for line in IMPORTS for name in names_bound(line))
     return frozenset(
-        (*definitions(), *own, *(name for home in homes for name in (*cut(home.text), *imports(home.text))))
+        (
+            *definitions(),
+            *own,
+            *(name for home in homes for name in (*cut(home.text), *imports(home.text))),
+        )
     )

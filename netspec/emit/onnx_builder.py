@@ -4,8 +4,9 @@ kernel_shape=...)`; out: `Call`s, which `onnx_model` turns into protobuf. Knows 
 For one who writes a layer:
 
 * `g.<Op>(*inputs, outputs=1, **attributes)` is any operator of ONNX (opset 22); it answers an `Operand`, a tuple of them where outputs > 1.
-  An input may be None (left out), a float or a tuple of floats (a float32 constant), an int or a tuple of ints (an int64 constant).
-  An attribute that is None is left out; sizes in attributes must be numbers (else use the idioms, which compute sizes at run time).
+  An input may be None (left out), a float or a tuple of floats (a float32 constant), an int or a
+  tuple of ints (an int64 constant). An attribute that is None is left out; sizes in attributes must
+  be numbers (else use the idioms, which compute sizes at run time).
 * A bottom's type is `x.type` (a TensorType). A bare operator's result has none: `g.typed(y, type)` gives it one where an idiom asks for it.
 * Names are not the layer's concern: the node that makes the last top gets the layer's name, others `layer/Op`; tops get their blobs' names.
   A method may return one of its bottoms, or one operand for several tops: an Identity is put in.
@@ -121,7 +122,9 @@ class Calls:
         self.scope = self.main
 
     def unique(self, name: str) -> str:
-        """The name, or the first of name_1, name_2, ... that nothing bears yet; taken from now on."""
+        """The name, or the first of name_1, name_2, ... that nothing bears yet; taken from now
+        on.
+        """
         return unique(name, self.taken)
 
     def __getattr__(self, op: str) -> Callable[..., Any]:

@@ -1,5 +1,5 @@
-"""Layers that a model holds as one: their weights' names and shapes there, their node. In: Fusions of
-fusion/folding.py; out: Folds. Knows no layer.
+"""Layers that a model holds as one: their weights' names and shapes there, their node. In: Fusions
+of fusion/folding.py; out: Folds. Knows no layer.
 """
 
 from collections.abc import Callable, Mapping

@@ -98,7 +98,8 @@ class Builder(Sizes):
         """Elements begin <= i < end along an axis; 0 <= begin <= end <= size."""
         shape = tuple(end - begin if i == axis else s for i, s in enumerate(x.type.shape))
         return self.typed(
-            self.Slice(x, self.size(begin), self.size(end), (axis,)), TensorType(shape, x.type.dtype)
+            self.Slice(x, self.size(begin), self.size(end), (axis,)),
+            TensorType(shape, x.type.dtype),
         )
 
     def split(self, x: Operand, axis: int, parts: Sequence[Size]) -> tuple[Operand, ...]:
@@ -182,7 +183,10 @@ class Builder(Sizes):
         made = self.Pad(x, pads, float(value) if mode == "constant" and value else None, mode=PAD_MODES[mode])
         return self.typed(
             made,
-            TensorType(tuple(s + b + e for s, (b, e) in zip(x.type.shape, every, strict=True)), x.type.dtype),
+            TensorType(
+                tuple(s + b + e for s, (b, e) in zip(x.type.shape, every, strict=True)),
+                x.type.dtype,
+            ),
         )
 
     def mirrored(self, x: Operand, axis: int, begin: Size, end: Size) -> Operand:
@@ -199,9 +203,12 @@ class Builder(Sizes):
         return self.typed(self.Slice(x, (-1,), (-(2**63 - 1),), (axis,), (-1,)), x.type)
 
     # --- pooling -----------------------------------------------------------------------------------------------------
-    # onnxruntime's MaxPool and AveragePool were compared with Caffe's formulas for all sizes to 8, kernels and strides to 5, borders to 4:
-    # ceil_mode clips the last window as Caffe does, count_include_pad divides by what lies in the padded input. They part in one case:
-    # without padding Caffe does not clip, so that with a stride larger than the kernel a window may begin past the input.
+    # onnxruntime's MaxPool and AveragePool were compared with Caffe's formulas for all sizes to 8,
+    # kernels and strides to 5, borders to 4:
+    # ceil_mode clips the last window as Caffe does, count_include_pad divides by what lies in the
+    # padded input. They part in one case:
+    # without padding Caffe does not clip, so that with a stride larger than the kernel a window may
+    # begin past the input.
 
     def max_pool(self, x: Operand, window: Window, rounding: str) -> Operand:
         """Greatest element of each window; the border never wins, a window wholly outside gives
@@ -226,7 +233,8 @@ class Builder(Sizes):
             found: Operand | None = None
             for i in range(x.type.axes):
                 along = self.Mod(
-                    self.Div(at, self.size(product(z.type.space[i + 1 :]))), self.size(z.type.space[i])
+                    self.Div(at, self.size(product(z.type.space[i + 1 :]))),
+                    self.size(z.type.space[i]),
                 )
                 part = self.Mul(along, self.size(product(x.type.space[i + 1 :])))
                 found = part if found is None else self.Add(found, part)
@@ -275,7 +283,11 @@ class Builder(Sizes):
             missing = (n - 1) * stride + reach - x.type.space[i]
             if untrace(missing) != 0:
                 x = self.concat(
-                    [x, self.full((*x.type.shape[: i + 2], missing, *x.type.shape[i + 3 :]), value)], i + 2
+                    [
+                        x,
+                        self.full((*x.type.shape[: i + 2], missing, *x.type.shape[i + 3 :]), value),
+                    ],
+                    i + 2,
                 )
         return x
 

@@ -60,7 +60,11 @@ def before(node: Node) -> tuple[str, ...]:
 
 
 def onnx_model(
-    typed: TypedGraph, weights: "Arrays", *, metadata: Mapping[str, str] | None = None, fused: bool = True
+    typed: TypedGraph,
+    weights: "Arrays",
+    *,
+    metadata: Mapping[str, str] | None = None,
+    fused: bool = True,
 ) -> "ModelProto":
     """The model, weights and all, in memory. `weights` holds arrays by the spec's names
     (`conv1.weight`), as WeightRef names them.
@@ -135,7 +139,8 @@ class Assembly:
             raise SpecError(self.refused)
         if not self.graph.outputs:
             raise fail(
-                "NS708", "a model needs an output, and every layer's top is read by another or dropped"
+                "NS708",
+                "a model needs an output, and every layer's top is read by another or dropped",
             )
         return self.outline()
 
@@ -167,7 +172,9 @@ class Assembly:
         self.values[given.value] = made
 
     def node(self, node: Node) -> None:
-        """The node at hand, with those that vanish in it; they come where the last of them stands."""
+        """The node at hand, with those that vanish in it; they come where the last of them
+        stands.
+        """
         if node in self.folds:
             self.layer(self.folds[node].fusion.nodes[0], self.folds[node])
         elif node not in self.vanished:
@@ -189,7 +196,10 @@ class Assembly:
             why = str(error) or f"ONNX has no form of {node.layer.type}"
             self.refused.append(
                 Diagnostic(
-                    "NS701", f"{node.layer.type} {node.name}: {why}", node.places["type"], notes=before(node)
+                    "NS701",
+                    f"{node.layer.type} {node.name}: {why}",
+                    node.places["type"],
+                    notes=before(node),
                 )
             )
         except (
@@ -238,7 +248,9 @@ class Assembly:
             raise self.g.refuse("its own phase is TRAIN: a served model has what training leaves")
 
     def settle(self, layer: str, tops: dict[Value, Operand]) -> None:
-        """Name what the layer built: its tops, what it keeps, its nodes, and the rest after them."""
+        """Name what the layer built: its tops, what it keeps, its nodes, and the rest after
+        them.
+        """
         g = self.g
         fresh = {o for call in g.main for o in call.outputs}
         for value, operand in tops.items():

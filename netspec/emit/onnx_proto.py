@@ -53,7 +53,9 @@ def is_real(op: str, attribute: str) -> bool:
 
 
 def attribute_value(call: Call, name: str, value: Any) -> Any:
-    """The value as onnx.helper takes it. Raises NotExportableError for a size that is not a number."""
+    """The value as onnx.helper takes it. Raises NotExportableError for a size that is not a
+    number.
+    """
     if isinstance(value, Body):
         return graph_proto(value)
     if isinstance(value, (tuple, list)):
@@ -73,7 +75,10 @@ def graph_proto(body: Body) -> "GraphProto":
 
     nodes = [node_proto(call) for call in body.calls]
     return helper.make_graph(
-        nodes, body.name, [value_info(i) for i in body.inputs], [value_info(o) for o in body.outputs]
+        nodes,
+        body.name,
+        [value_info(i) for i in body.inputs],
+        [value_info(o) for o in body.outputs],
     )
 
 

@@ -85,7 +85,10 @@ def faults(typed: TypedGraph, net: Any) -> Iterator[tuple[Node, str]]:
             else:
                 shape = weight.shape
             if shape != weight.shape:
-                yield node, f"its weight {weight.name} has shape {list(shape)}, not {list(weight.shape)}"
+                yield (
+                    node,
+                    f"its weight {weight.name} has shape {list(shape)}, not {list(weight.shape)}",
+                )
 
 
 def build_reference(text: ModuleText, emitted: ModuleType) -> "nn.Module":

@@ -75,7 +75,8 @@ def solver_prototxt(resolved: Resolved, net: str, diagnostics: Diagnostics) -> s
     if resolved.file.train.players:
         diagnostics.add(
             Diagnostic(
-                "NS711", f"players {', '.join(resolved.file.train.players)}: Caffe has one solver for a net"
+                "NS711",
+                f"players {', '.join(resolved.file.train.players)}: Caffe has one solver for a net",
             )
         )
     return text_of("SolverParameter", words)
@@ -229,7 +230,10 @@ class Writer:
             "loss_weight": fields.loss_weight,
             "param": self.params.get(draft.name) or trim_params(nodes[0].params),
         }
-        values |= {"include": [rule(r) for r in fields.include], "exclude": [rule(r) for r in fields.exclude]}
+        values |= {
+            "include": [rule(r) for r in fields.include],
+            "exclude": [rule(r) for r in fields.exclude],
+        }
         values |= {"phase": fields.phase, "propagate_down": fields.propagate_down}
         groups = self.parameters(draft)
         return self.text(

@@ -194,7 +194,10 @@ def layer(draft: Draft, wired: Wired, phase: str | None) -> dict[str, Any]:
         "param": list(weight_settings(node.params, wired.shared)),
         "allow": list(fields.allow),
     }
-    return {**{key: value for key, value in common.items() if value not in (None, [])}, **parameters(draft)}
+    return {
+        **{key: value for key, value in common.items() if value not in (None, [])},
+        **parameters(draft),
+    }
 
 
 def weight_settings(given: tuple[ParamSpec, ...], shared: Mapping[int, str]) -> Iterator[dict[str, Any]]:

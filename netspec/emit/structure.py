@@ -139,7 +139,10 @@ class Structure:
     """
 
     def __init__(
-        self, typed: TypedGraph, taken: frozenset[str] = frozenset(), fusions: tuple[Fusion, ...] = ()
+        self,
+        typed: TypedGraph,
+        taken: frozenset[str] = frozenset(),
+        fusions: tuple[Fusion, ...] = (),
     ) -> None:
         self.typed = typed
         self.fused = {node: fusion for fusion in fusions for node in fusion.nodes}
@@ -327,7 +330,9 @@ class Structure:
         text = self.modules[child]
         arguments = tuple(said(f"argument{i}", a) for i, a in enumerate(text.arguments))
         return write_call(
-            identifier(text.target), arguments, {identifier(k): said(k, v) for k, v in text.keywords.items()}
+            identifier(text.target),
+            arguments,
+            {identifier(k): said(k, v) for k, v in text.keywords.items()},
         )
 
     def ties(self, group: Group, child: Child) -> list[Code]:

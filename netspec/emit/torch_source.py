@@ -35,8 +35,8 @@ def class_name(name: str, taken: frozenset[str] = frozenset()) -> Code:
 def torch_source(typed: TypedGraph, origin: str = "", *, fused: bool = True) -> str:
     """The module's text: imports, what torch lacks, a class per block, the network, last.
 
-    fused: layers that can run as one do (fusion/). Whatever the spec calls its parts, its words come
-    into the text through emit/quote.py alone, and no two classes have one name.
+    fused: layers that can run as one do (fusion/). Whatever the spec calls its parts, its words
+    come into the text through emit/quote.py alone, and no two classes have one name.
     """
     homes = list(dict.fromkeys(home for n in typed.graph.nodes if (home := type(n.layer).home) is not None))
     taken = module_names(homes) | BUILTINS
@@ -68,7 +68,11 @@ def network_class(name: Code, root: Group, typed: TypedGraph, structure: Structu
     names = Names()
     head = "; ".join(f"{i.value.name} {typed.types[i.value]}" for i in graph.inputs)
     tail = "; ".join(f"{v.name} {typed.types[v]}" for v in graph.outputs)
-    lines = [code("class {}(Network):", name), code("    {}", docstring(f"{head} -> {tail}")), EMPTY]
+    lines = [
+        code("class {}(Network):", name),
+        code("    {}", docstring(f"{head} -> {tail}")),
+        EMPTY,
+    ]
     lines.append(code("    inputs = {}", tuple(i.value.name for i in graph.inputs)))
     lines.append(code("    outputs = {}", tuple(v.name for v in graph.outputs)))
     optional = tuple(i.value.name for i in graph.inputs if i.node in graph.sources)
@@ -103,7 +107,8 @@ def network_class(name: Code, root: Group, typed: TypedGraph, structure: Structu
     lines += [
         EMPTY,
         code(
-            "    def forward({}) -> Tensor | dict[str, Tensor]:", join_code(", ", [code("self"), *declared])
+            "    def forward({}) -> Tensor | dict[str, Tensor]:",
+            join_code(", ", [code("self"), *declared]),
         ),
     ]
     variables = dict(zip((i.value for i in graph.inputs), arguments, strict=True))
@@ -171,7 +176,11 @@ def constructor(group: Group, parameters: Mapping[Code, Code], structure: Struct
     for child in group.children:
         lines.append(code("        {}", comment(remark(child, structure))))
         lines.append(
-            code("        self.{} = {}", group.names[child.name], structure.construction(group, child))
+            code(
+                "        self.{} = {}",
+                group.names[child.name],
+                structure.construction(group, child),
+            )
         )
     for child in group.children:
         lines += [code("        {}", line) for line in structure.ties(group, child)]

@@ -30,7 +30,9 @@ def write_caffemodel(path: str | os.PathLike[str], name: str, layers: Sequence[S
     size = sum(blob.nbytes for layer in layers for blob in layer.blobs)
     if size > MAX_BYTES:
         raise fail(
-            "NS704", f"{size:,} bytes of weights: protobuf reads at most {MAX_BYTES:,}", path=os.fspath(path)
+            "NS704",
+            f"{size:,} bytes of weights: protobuf reads at most {MAX_BYTES:,}",
+            path=os.fspath(path),
         )
     with replacing(Path(path), "NS704") as draft, open(draft, "wb") as file:
         file.writelines(caffemodel(name, layers))
@@ -110,7 +112,9 @@ def unfit(ref: WeightRef, tensor: "NDArray[np.float32]", file: str) -> list[Diag
         return []
     return [
         Diagnostic(
-            "NS676", f"{ref.name} is {list(tensor.shape)} in the file, {list(wanted)} in the net", path=file
+            "NS676",
+            f"{ref.name} is {list(tensor.shape)} in the file, {list(wanted)} in the net",
+            path=file,
         )
     ]
 

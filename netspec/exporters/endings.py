@@ -39,5 +39,8 @@ def held(path: Path, wanted: Format) -> None:
         )
     if ending in WRITERS:
         raise fail(
-            "NS709", f"export writes onnx or prototxt, not {ending}", path=str(path), notes=(WRITERS[ending],)
+            "NS709",
+            f"export writes onnx or prototxt, not {ending}",
+            path=str(path),
+            notes=(WRITERS[ending],),
         )

@@ -82,8 +82,8 @@ def export(
     source: a spec file, a run's folder, a Program, or a network that netspec.compile made. weights:
     a safetensors file to take instead. device: where to compare, cpu, cuda or auto. certify: how
     much, "full" (True) or "quick"; with False the file says so. fused: layers that only scale and
-    shift channels, or pass on what they read, vanish in others. Where the spec demands a latency, it
-    is measured (NS329). The model's inputs and outputs are the spec's, by name and shape; open
+    shift channels, or pass on what they read, vanish in others. Where the spec demands a latency,
+    it is measured (NS329). The model's inputs and outputs are the spec's, by name and shape; open
     sizes stay open. Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree),
     NS704 (cannot write), NS683, NS705 (not a source), NS706, NS707, NS708, NS709 (an ending of
     another format), NS716, NS722, NS728 (a letter that one number alone meets), NS729 (answers that
@@ -261,17 +261,21 @@ def copy_weights(given: Any, net: Any, program: Program) -> None:
             if ref.shared:
                 continue
             if ref.node.name not in given.layers:
-                raise fail("NS702", f"the network has no layer {ref.node.name}, which the deployed net needs")
+                raise fail(
+                    "NS702",
+                    f"the network has no layer {ref.node.name}, which the deployed net needs",
+                )
             net.layer_parameters(ref.node.name)[ref.index].copy_(
                 given.layer_parameters(ref.node.name)[ref.index]
             )
 
 
 def metadata(origin: Origin, typed: TypedGraph) -> dict[str, str]:
-    """netspec.version, .spec (name and hash), .rows (`rows_word`), .labels, .sizes (`sizes_of`), .boxes
-    (`boxes_of`), .data (what a run's data have fixed).
+    """netspec.version, .spec (name and hash), .rows (`rows_word`), .labels, .sizes (`sizes_of`),
+    .boxes (`boxes_of`), .data (what a run's data have fixed).
 
-    .image.NAME: what a caller has yet to do with an image."""
+    .image.NAME: what a caller has yet to do with an image.
+    """
     from netspec.version import __version__
 
     found = {

@@ -41,7 +41,10 @@ def hold(program: Program, net: "nn.Module", typed: TypedGraph, model: Path) -> 
         fact = f"latency is demanded on {limit.device}, and it is not here: {missing}"
         return [
             Diagnostic(
-                "NS332", fact, demand.body.span, notes=("`netspec time` measures it where the device is",)
+                "NS332",
+                fact,
+                demand.body.span,
+                notes=("`netspec time` measures it where the device is",),
             )
         ]
     feed = feed_of(net, typed, limit.batch, {})
@@ -97,7 +100,10 @@ def feed_of(net: "nn.Module", typed: TypedGraph, batch: int, sizes: Mapping[str,
     known = {name for t in bench.inputs.values() for size in t.shape for name in symbols(size)}
     for name in sizes:
         if name not in known:
-            raise fail("NS726", f"no input has a size {name}: open are {', '.join(sorted(known)) or 'none'}")
+            raise fail(
+                "NS726",
+                f"no input has a size {name}: open are {', '.join(sorted(known)) or 'none'}",
+            )
     chosen = {**planned.sizes, **dict.fromkeys(counts, batch), **sizes}
     inside = {
         name for i in typed.graph.inputs for size in typed.types[i.value].shape for name in symbols(size)

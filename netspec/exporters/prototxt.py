@@ -66,7 +66,9 @@ def to_prototxt(program: Program, net_file: str = "net.prototxt") -> Prototxt:
 
 
 def sections(file: SpecFile, diagnostics: Diagnostics) -> None:
-    """NS711 for each section of a spec that neither a prototxt nor a solver's file has a place for."""
+    """NS711 for each section of a spec that neither a prototxt nor a solver's file has a place
+    for.
+    """
     for name, why in WITHOUT_PLACE.items():
         if getattr(file, name):
             diagnostics.add(Diagnostic("NS711", f"{name}: {why}"))

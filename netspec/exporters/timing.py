@@ -137,10 +137,14 @@ def profile(model: Path, typed: TypedGraph, feed: "Feed", device: str) -> dict[s
             found.setdefault(node, []).append(event["dur"] / 1e6)
             if PRODUCT.search(str(event.get("args", {}).get("op_name"))):
                 products[node] = 1.0
-    names = [*(i.value.name for i in typed.graph.inputs), *(node.name for node in typed.graph.nodes)]
+    names = [
+        *(i.value.name for i in typed.graph.inputs),
+        *(node.name for node in typed.graph.nodes),
+    ]
     # The first call also prepares; it is left out.
     layers = by_layer(
-        {node: sum(times[len(times) // (PROFILED + 1) :]) / PROFILED for node, times in found.items()}, names
+        {node: sum(times[len(times) // (PROFILED + 1) :]) / PROFILED for node, times in found.items()},
+        names,
     )
     return join_fused(layers, typed, set(by_layer(products, names)))
 

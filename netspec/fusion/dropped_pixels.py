@@ -1,5 +1,5 @@
-"""A pooling whose windows are single places: it keeps every so-manieth and drops the rest, as a slice
-does without reading any.
+"""A pooling whose windows are single places: it keeps every so-manieth and drops the rest, as a
+slice does without reading any.
 """
 
 from collections.abc import Iterator

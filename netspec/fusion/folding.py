@@ -1,5 +1,5 @@
-"""Layers that vanish in a model's file: those that only scale and shift channels go into the weights
-before them, those that pass on what they read into nothing.
+"""Layers that vanish in a model's file: those that only scale and shift channels go into the
+weights before them, those that pass on what they read into nothing.
 
 Only of a net as it is served, whose statistics and weights are numbers.
 """

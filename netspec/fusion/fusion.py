@@ -56,8 +56,8 @@ class Pass(NamedTuple):
 
 
 class Chains:
-    """A graph, and who alone reads what of it. blocks: layers of two blocks do not run as one, since
-    a block is a class.
+    """A graph, and who alone reads what of it. blocks: layers of two blocks do not run as one,
+    since a block is a class.
     """
 
     def __init__(self, typed: TypedGraph, blocks: bool = True) -> None:

@@ -1,5 +1,5 @@
-"""A normalisation, the factors behind it, and a ReLU behind these: one pass over the values in place
-of three, forward and back.
+"""A normalisation, the factors behind it, and a ReLU behind these: one pass over the values in
+place of three, forward and back.
 
 The statistics are gathered as ever: they are those of what comes in.
 """

@@ -1,5 +1,5 @@
-"""Zeros that are laid beside a value only to widen it: padding, without a tensor of zeros that is made
-and copied.
+"""Zeros that are laid beside a value only to widen it: padding, without a tensor of zeros that is
+made and copied.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,9 @@ def find(chains: Chains) -> Iterator[Fusion]:
 
 
 def widening(chains: Chains, zeros: Node, join: Node) -> Fusion:
-    """The two as one: what is widened, what the zeros are shaped like, and whether they come first."""
+    """The two as one: what is widened, what the zeros are shaped like, and whether they come
+    first.
+    """
     first = join.bottoms[0] is zeros.tops[0]
     (widened,) = (value for value in join.bottoms if value is not zeros.tops[0])
     axis = join.layer.along(chains.typed.bottoms(join)[0])

@@ -81,7 +81,11 @@ def fields_of(kind: str) -> dict[str, Slot]:
     fields = message_fields(kind)
     if kind in LAYERS:
         both = {**message_fields("V1LayerParameter"), **message_fields("LayerParameter")}
-        fields = {**both, "type": FieldType(0, TYPE_NAME), "param": FieldType(0, NAME_OR_SPEC, repeated=True)}
+        fields = {
+            **both,
+            "type": FieldType(0, TYPE_NAME),
+            "param": FieldType(0, NAME_OR_SPEC, repeated=True),
+        }
     return {name: slot(type_) for name, type_ in fields.items()}
 
 
@@ -94,7 +98,10 @@ def slot(type_: FieldType) -> Slot:
     if type_.is_enum:
         return Slot(type_, type_.repeated, "", partial(enum_word, names=enum_names(type_.kind)))
     return Slot(
-        type_, type_.repeated, "ParamSpec" if type_.kind == NAME_OR_SPEC else "", CONVERTERS[type_.kind]
+        type_,
+        type_.repeated,
+        "ParamSpec" if type_.kind == NAME_OR_SPEC else "",
+        CONVERTERS[type_.kind],
     )
 
 
@@ -164,7 +171,9 @@ def unknown(field: Field, kind: str, piece: Piece, diagnostics: Diagnostics) -> 
     if count > KEPT:
         if count == KEPT + 1:
             diagnostics.error(
-                "NS008", f"more than {KEPT:,} fields that are not known", piece.message.name_span(field)
+                "NS008",
+                f"more than {KEPT:,} fields that are not known",
+                piece.message.name_span(field),
             )
         return
     value = plain(field.value)
@@ -244,9 +253,12 @@ def truth(value: Scalar) -> bool | None:
 
 def number(value: Scalar) -> int | float | None:
     if isinstance(value, Word):
-        return {"inf": float("inf"), "infinity": float("inf"), "nan": float("nan"), "-nan": float("nan")}.get(
-            value.lower()
-        )
+        return {
+            "inf": float("inf"),
+            "infinity": float("inf"),
+            "nan": float("nan"),
+            "-nan": float("nan"),
+        }.get(value.lower())
     if isinstance(value, str):
         return None
     return value

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["read_hdf5"]
 
 MAX_GROUPS = 20_000
-"""Groups of a file, each counted under every name that it has: ten times those of the largest nets."""
+"""Groups of a file, each counted under every name that it has: ten times those of the largest
+nets.
+"""
 
 
 def read_hdf5(path: str | Path) -> "Weights":
@@ -30,7 +32,9 @@ def read_hdf5(path: str | Path) -> "Weights":
         import h5py
     except ImportError:
         raise fail(
-            "NS657", "reading HDF5 weights needs h5py: pip install 'netspec[data]'", path=fspath(path)
+            "NS657",
+            "reading HDF5 weights needs h5py: pip install 'netspec[data]'",
+            path=fspath(path),
         ) from None
     try:
         with open_file(path) as plain, h5py.File(plain, "r") as file:
@@ -62,7 +66,11 @@ class Walk:
 
         top = self.member(file, "data")
         if not isinstance(top, h5py.Group):
-            raise fail("NS027", "the HDF5 file has no group 'data', as Caffe's weights have", path=self.path)
+            raise fail(
+                "NS027",
+                "the HDF5 file has no group 'data', as Caffe's weights have",
+                path=self.path,
+            )
         weights: Weights = {}
         waiting = [("", top, frozenset([place_of(top)]))]
         for count in range(MAX_GROUPS):

@@ -87,7 +87,9 @@ def runs(layer: Piece) -> bool:
 
 
 def lacks_source(layer: Piece) -> bool:
-    """Whether a layer lacks the source that its type must have: DIGITS fills it in when it trains."""
+    """Whether a layer lacks the source that its type must have: DIGITS fills it in when it
+    trains.
+    """
     cls = definition(layer["type"])
     return (
         cls is not None and "source" in cls.params and cls.params["source"].required and not source_of(layer)

@@ -94,7 +94,11 @@ def scaling(layer: Piece, name: str) -> Piece:
         if theirs in words
     }
     one.update(
-        name=name, type="Scale", bottom=list(top), top=list(top), scale_param={"bias_term": True, **fillers}
+        name=name,
+        type="Scale",
+        bottom=list(top),
+        top=list(top),
+        scale_param={"bias_term": True, **fillers},
     )
     one.update({key: layer[key] for key in ("include", "exclude", "phase") if key in layer})
     return one

@@ -11,13 +11,18 @@ from netspec.importers.layer_types import modern_type
 
 __all__ = ["fold_padding", "from_v0"]
 
-# Where a flat field goes, by the layer's type: today's param map, and its name there if that changed.
+# Where a flat field goes, by the layer's type: today's param map, and its name there if that
+# changed.
 CONVOLUTION, DENSE, POOLING = (
     ("Convolution", "convolution_param"),
     ("InnerProduct", "inner_product_param"),
     ("Pooling", "pooling_param"),
 )
-LRN, CONCAT, DROPOUT = ("LRN", "lrn_param"), ("Concat", "concat_param"), ("Dropout", "dropout_param")
+LRN, CONCAT, DROPOUT = (
+    ("LRN", "lrn_param"),
+    ("Concat", "concat_param"),
+    ("Dropout", "dropout_param"),
+)
 DATA, IMAGES, WINDOWS = (
     ("Data", "data_param"),
     ("ImageData", "image_data_param"),

@@ -40,7 +40,12 @@ WITHOUT_PLACE = {
     "force_backward": "gradients are computed where they are needed",
     "debug_info": "it does not change what the net computes",
     **dict.fromkeys(
-        ("default_forward_type", "default_backward_type", "default_forward_math", "default_backward_math"),
+        (
+            "default_forward_type",
+            "default_backward_type",
+            "default_forward_math",
+            "default_backward_math",
+        ),
         "netspec computes in float32",
     ),
     "engine": "it does not change what the net computes",

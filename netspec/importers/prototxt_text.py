@@ -35,8 +35,10 @@ NUMERAL = (
 )
 NAME = r"[A-Za-z_]\w*+"
 
-# One match per field of the usual form. What this does not take (a comment inside a field, lists, joined strings, errors) is read token
-# by token below. Repeats are possessive, so no text makes it backtrack. The last group that matched tells the form.
+# One match per field of the usual form. What this does not take (a comment inside a field, lists,
+# joined strings, errors) is read token
+# by token below. Repeats are possessive, so no text makes it backtrack. The last group that matched
+# tells the form.
 FIELD = re.compile(
     rf"{GAP}(?:({NAME})\s*+(?::\s*+(?:({QUOTED})(?!{GAP}[\"'])|({NUMERAL})|({NAME})(?!{GAP}[:{{<])|[{{<]())|[{{<]())|([}}>]))",
     re.ASCII,
@@ -200,7 +202,9 @@ class Reader:
             self.at = len(self.text)
 
     def scalar(self, name: str, start: int, found: re.Match[str]) -> None:
-        """Add a field whose value is no message; neighbouring strings are joined: "a" 'b' is "ab"."""
+        """Add a field whose value is no message; neighbouring strings are joined: "a" 'b' is
+        "ab".
+        """
         self.at = found.end()
         value = unquote(found[1]) if found[1] else self.read_unquoted(found)
         if found[1]:

@@ -24,7 +24,7 @@ def replace_published(layers: Iterable[Piece]) -> Iterator[Piece]:
             yield layer
             continue
         known = PUBLISHED.get((str(words.get("module")), str(words.get("layer"))))
-        yield layer if known is None else rename_layer(layer, str(words.get("param_str", "")), *known)
+        yield (layer if known is None else rename_layer(layer, str(words.get("param_str", "")), *known))
 
 
 def rename_layer(layer: Piece, text: str, type_: str, group: str, names: dict[str, str]) -> Piece:

@@ -1,5 +1,5 @@
-"""Weights of classes as SegNet's fork of Caffe has them -> `class_weight`. In: the layers of a file; out:
-the same, those losses in netspec's words.
+"""Weights of classes as SegNet's fork of Caffe has them -> `class_weight`. In: the layers of a
+file; out: the same, those losses in netspec's words.
 """
 
 from collections.abc import Iterable
@@ -17,8 +17,8 @@ SWITCH, WEIGHTS, OURS = "weight_by_label_freqs", "class_weighting", "class_weigh
 def weigh_classes(layers: Iterable[Piece], diagnostics: Diagnostics) -> list[Piece]:
     """The layers; a NS025 for each word of the fork, which says what it is here.
 
-    The fork multiplies each place's loss by the weight of its class where SWITCH is true, and divides by
-    the number of places (alexgkendall/caffe-segnet, softmax_loss_layer.cpp).
+    The fork multiplies each place's loss by the weight of its class where SWITCH is true, and
+    divides by the number of places (alexgkendall/caffe-segnet, softmax_loss_layer.cpp).
     """
     return [translate(layer, diagnostics) for layer in layers]
 

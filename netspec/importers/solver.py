@@ -26,7 +26,8 @@ ELSEWHERE = {
     **dict.fromkeys(NET, "the network is the spec's own"),
     **dict.fromkeys(("solver_mode", "device_id"), "--device says where it runs"),
     **dict.fromkeys(
-        ("train_state", "test_state"), "give level and stages where the spec is used: --level, --stage"
+        ("train_state", "test_state"),
+        "give level and stages where the spec is used: --level, --stage",
     ),
     "snapshot_prefix": "snapshots go to the run's folder",
     "snapshot_format": "snapshots are safetensors",

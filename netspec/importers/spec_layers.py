@@ -75,7 +75,11 @@ def entries(layers: Iterable[Piece], inputs: list[str], diagnostics: Diagnostics
         cls = definition(layer["type"])
         if cls is None:
             unknown_type(layer, diagnostics)
-        entry = {"name": literal(name), "type": literal(layer["type"]), **wiring.of(name, layer, cls)}
+        entry = {
+            "name": literal(name),
+            "type": literal(layer["type"]),
+            **wiring.of(name, layer, cls),
+        }
         fields = parameters(layer, cls, diagnostics)
         entry.update(
             {
@@ -195,7 +199,10 @@ def parameters(layer: Piece, cls: type[Layer] | None, diagnostics: Diagnostics) 
             }
         elif key in fields_of("LayerParameter"):
             note_left_out(
-                layer, key, f"Caffe does not read it in a layer of type {layer['type']}", diagnostics
+                layer,
+                key,
+                f"Caffe does not read it in a layer of type {layer['type']}",
+                diagnostics,
             )
         else:
             found[key] = clean(key, value)
@@ -228,7 +235,11 @@ def keep(name: str, group: str, values: dict[str, Any], layer: Piece, diagnostic
         span = layer.span(group)
     if name in EFFECTLESS:
         diagnostics.add(
-            Diagnostic("NS025", f"{name} of {layer.owner}: it does not change what the layer computes", span)
+            Diagnostic(
+                "NS025",
+                f"{name} of {layer.owner}: it does not change what the layer computes",
+                span,
+            )
         )
         return False
     cls = definition(layer["type"])

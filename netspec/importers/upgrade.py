@@ -17,7 +17,11 @@ from netspec.importers.oldest import fold_padding, from_v0
 __all__ = ["upgrade"]
 
 TRANSFORMS = ("scale", "mean_file", "crop_size", "mirror")
-TRANSFORMED = {"Data": "data_param", "ImageData": "image_data_param", "WindowData": "window_data_param"}
+TRANSFORMED = {
+    "Data": "data_param",
+    "ImageData": "image_data_param",
+    "WindowData": "window_data_param",
+}
 PER_BLOB = {"blob_share_mode": "share_mode", "blobs_lr": "lr_mult", "weight_decay": "decay_mult"}
 BATCH_NORM_BLOBS = 3
 
@@ -56,7 +60,11 @@ def split_layer(layer: Piece) -> list[Piece]:
     for i, (bottom, top) in enumerate(zip(bottoms, tops, strict=True)):
         one = Piece(layer.message, layer.owner)
         one.update(
-            layer, name=name if i == 0 else f"{name}_{i + 1}", bottom=[bottom], top=[top], param=shared
+            layer,
+            name=name if i == 0 else f"{name}_{i + 1}",
+            bottom=[bottom],
+            top=[top],
+            param=shared,
         )
         for key, value in (
             ("loss_weight", weighted[i : i + 1]),

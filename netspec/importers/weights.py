@@ -87,7 +87,12 @@ def match(weights: "Weights", wanted: Mapping[str, Wanted], path: str) -> "tuple
         else:
             tensors[name] = blob.reshape(tensor.shape)
             rows.append(
-                Row(name, "kept" if blob.shape == tensor.shape else "reshaped", blob.shape, tensor.shape)
+                Row(
+                    name,
+                    "kept" if blob.shape == tensor.shape else "reshaped",
+                    blob.shape,
+                    tensor.shape,
+                )
             )
     if faults:
         raise SpecError(faults)
@@ -121,7 +126,11 @@ def put_safetensors(path: Path, tensors: "Tensors") -> None:
     header: dict[str, object] = {}
     at = 0
     for name, tensor in tensors.items():
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [at, at + tensor.nbytes]}
+        header[name] = {
+            "dtype": "F32",
+            "shape": list(tensor.shape),
+            "data_offsets": [at, at + tensor.nbytes],
+        }
         at += tensor.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

@@ -212,7 +212,9 @@ class WeightRef:
 
     @property
     def kind(self) -> str:
-        """parameter, statistic or fixed; a parameter that lr_mult 0 keeps from training is fixed."""
+        """parameter, statistic or fixed; a parameter that lr_mult 0 keeps from training is
+        fixed.
+        """
         if self.weight.kind == "parameter" and self.settings.lr_mult == 0:
             return "fixed"
         return self.weight.kind

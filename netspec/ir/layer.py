@@ -71,7 +71,8 @@ class Filler(Record):
     mean: float = param(default=0.0, doc="mean of gaussian")
     std: float = param(default=1.0, doc="standard deviation of gaussian")
     sparse: int = param(
-        default=-1, doc="gaussian: each value is kept with probability sparse / outputs; -1 keeps all"
+        default=-1,
+        doc="gaussian: each value is kept with probability sparse / outputs; -1 keeps all",
     )
     variance_norm: Literal["FAN_IN", "FAN_OUT", "AVERAGE"] = param(
         default="FAN_IN", doc="which fan n is, for xavier and msra"
@@ -163,7 +164,9 @@ def module(
     """
     defaults = defaults or {}
     return ModuleText(
-        target, arguments, {k: v for k, v in keywords.items() if k not in defaults or v != defaults[k]}
+        target,
+        arguments,
+        {k: v for k, v in keywords.items() if k not in defaults or v != defaults[k]},
     )
 
 
@@ -367,7 +370,8 @@ class Layer(Record):
         """The param map that holds a parameter."""
         return declared.group or (cls.groups[0] if cls.groups else None)
 
-    # The catch-all keywords below let a subclass name its bottoms (`infer(self, x, y)`) under mypy --strict; nothing passes any.
+    # The catch-all keywords below let a subclass name its bottoms (`infer(self, x, y)`) under mypy
+    # --strict; nothing passes any.
 
     def infer(self, *bottoms: Any, **none: Any) -> TensorType | tuple[TensorType, ...]:
         """Types of the tops. Pure arithmetic; raises RuleError."""
@@ -398,8 +402,8 @@ class Layer(Record):
 
     @property
     def lists(self) -> int:
-        """Where its top lists boxes, rows (image, class, score, corners): how many classes there are.
-        Default: 0.
+        """Where its top lists boxes, rows (image, class, score, corners): how many classes there
+        are. Default: 0.
         """
         return 0
 
@@ -416,7 +420,11 @@ class Layer(Record):
             transposed = "transposed" in self.traits
             return (
                 window_steps(
-                    self.window(image), image.space, rank, transposed=transposed, mode=self.border_mode
+                    self.window(image),
+                    image.space,
+                    rank,
+                    transposed=transposed,
+                    mode=self.border_mode,
                 ),
             )
         if "elementwise" in self.traits:
@@ -496,8 +504,8 @@ class Layer(Record):
 
     @property
     def takes_factors(self) -> bool:
-        """Whether its module can scale the channels of its top in the same pass: `norm_and_scale` of
-        torch_modules/fused.py runs it. Default: no.
+        """Whether its module can scale the channels of its top in the same pass: `norm_and_scale`
+        of torch_modules/fused.py runs it. Default: no.
         """
         return False
 
@@ -531,8 +539,8 @@ class Layer(Record):
         return None
 
     def folds(self, *bottoms: Any, **none: Any) -> bool:
-        """Whether its `weight` and `bias` can take in such a layer behind it: channels are axis 1 of
-        its top, and its weight has them where `Weight.outputs` says. Default: no.
+        """Whether its `weight` and `bias` can take in such a layer behind it: channels are axis 1
+        of its top, and its weight has them where `Weight.outputs` says. Default: no.
         """
         return False
 
@@ -578,7 +586,9 @@ class Layer(Record):
         found = {word: tuple(i for i in range(n) if {word, f"{word}.{i}"} & set(self.keeps)) for word, n in
                  (("bottom", len(bottoms)), ("top", len(tops)))}  # fmt: skip
         return Kept(
-            found["bottom"], found["top"], 4 * bottoms[0].size if "values" in self.keeps and bottoms else 0
+            found["bottom"],
+            found["top"],
+            4 * bottoms[0].size if "values" in self.keeps and bottoms else 0,
         )
 
     def torch(self, *bottoms: Any, **none: Any) -> ModuleText:

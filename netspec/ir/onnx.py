@@ -116,7 +116,11 @@ class OnnxBuilder(Protocol):
         """Of another element type."""
 
     def pad(
-        self, x: Any, borders: Sequence[tuple[Size, Size]], mode: str = "constant", value: float = 0.0
+        self,
+        x: Any,
+        borders: Sequence[tuple[Size, Size]],
+        mode: str = "constant",
+        value: float = 0.0,
     ) -> OnnxValue:
         """A border along each spatial axis, in the modes of pad_mode."""
 

@@ -83,7 +83,8 @@ class Extremum(Atom):
 
     def __init__(self, kind: str, arguments: tuple[Size, ...]) -> None:
         super().__init__(
-            f"{kind}({', '.join(map(str, arguments))})", frozenset[str]().union(*map(symbols, arguments))
+            f"{kind}({', '.join(map(str, arguments))})",
+            frozenset[str]().union(*map(symbols, arguments)),
         )
         self.kind = kind
         self.arguments = arguments
@@ -204,7 +205,9 @@ def evaluate(size: Size, sizes: Mapping[str, Size]) -> Size:
 
 
 def bounds(size: Size) -> tuple[float, float]:
-    """An interval that holds the size for all symbols >= 1; wide where terms depend on each other."""
+    """An interval that holds the size for all symbols >= 1; wide where terms depend on each
+    other.
+    """
     if isinstance(size, int):
         return size, size
     low: float = 0
@@ -345,7 +348,9 @@ def by_number(a: Size, k: int) -> Size:
 
 
 def exact_quotient(a: Size, b: Dim) -> Size | None:
-    """a / b where b divides a as a polynomial, else None: long division by the greatest monomial."""
+    """a / b where b divides a as a polynomial, else None: long division by the greatest
+    monomial.
+    """
     lead = max(b.terms, key=rank)
     found: Size = 0
     left = a
@@ -370,7 +375,9 @@ def rank(m: Monomial) -> tuple[int, tuple[tuple[str, int], ...]]:
 
 
 def extreme(kind: str, sizes: Iterable[Size]) -> Size:
-    """The least ("min") or greatest of sizes; an Extremum of those whose order cannot be decided."""
+    """The least ("min") or greatest of sizes; an Extremum of those whose order cannot be
+    decided.
+    """
     sign = 1 if kind == "min" else -1
     kept: list[Size] = []
     for s in sizes:

@@ -95,7 +95,9 @@ OPEN: list[list[Fact]] = []
 
 
 class collecting:  # noqa: N801 - used as a statement
-    """Gather the facts that rules leave open while the block runs: `with collecting() as facts:`."""
+    """Gather the facts that rules leave open while the block runs: `with collecting() as
+    facts:`.
+    """
 
     def __enter__(self) -> list[Fact]:
         OPEN.append([])
@@ -207,13 +209,18 @@ PRECEDENCE = {"+": 1, "-": 1, "*": 2, "//": 2, "%": 2}
 
 
 def arithmetic(name: str, value: Traced) -> tuple[str, ...]:
-    """`H_out = (H + 2*pad - kernel_size) // stride + 1`, then the same with numbers and the result."""
+    """`H_out = (H + 2*pad - kernel_size) // stride + 1`, then the same with numbers and the
+    result.
+    """
     words, numbers = expression(value, named=True), expression(value, named=False)
     if words == numbers:
         return (f"{name} = {words}",)
     result = str(value)
     pad = " " * len(name)
-    return (f"{name} = {words}", f"{pad} = {numbers}" + (f" = {result}" if numbers != result else ""))
+    return (
+        f"{name} = {words}",
+        f"{pad} = {numbers}" + (f" = {result}" if numbers != result else ""),
+    )
 
 
 def expression(size: Size, named: bool) -> str:

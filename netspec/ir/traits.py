@@ -65,7 +65,8 @@ TRAITS: dict[str, Trait] = {
         "a parameter `axis`, which heads that read the scores take over",
     ),
     "pooling": Trait(
-        "makes one value of many, channel by channel", "`averages_border`, where means count a border"
+        "makes one value of many, channel by channel",
+        "`averages_border`, where means count a border",
     ),
     "rearranges": Trait("each value of the top is one of a bottom's", "nothing computed"),
     "recurrent": Trait(

@@ -43,7 +43,9 @@ class TensorType(NamedTuple):
         """Size of axis 1."""
         if len(self.shape) < 2:
             raise RuleError(
-                "NS303", f"needs axis 1, the channels: its bottom is {show_shape(self.shape)}", at="bottom"
+                "NS303",
+                f"needs axis 1, the channels: its bottom is {show_shape(self.shape)}",
+                at="bottom",
             )
         return self.shape[1]
 
@@ -66,15 +68,21 @@ class TensorType(NamedTuple):
         """An axis counted from the front (negative: from the back), checked: 0 <= axis < rank."""
         if not -self.rank <= index < self.rank:
             raise RuleError(
-                "NS303", f"axis {index} of a bottom with {self.rank} axes: {show_shape(self.shape)}", at=at
+                "NS303",
+                f"axis {index} of a bottom with {self.rank} axes: {show_shape(self.shape)}",
+                at=at,
             )
         return int(index) % self.rank
 
     def require_axes(self, least: int, at: str = "bottom.0") -> None:
-        """Require so many axes: 1 where samples are counted, 2 where there are classes or channels."""
+        """Require so many axes: 1 where samples are counted, 2 where there are classes or
+        channels.
+        """
         if self.rank < least:
             raise RuleError(
-                "NS303", f"needs at least {least} ax{'i' if least == 1 else 'e'}s: it is {self}", at=at
+                "NS303",
+                f"needs at least {least} ax{'i' if least == 1 else 'e'}s: it is {self}",
+                at=at,
             )
 
     def replaced(

@@ -73,7 +73,8 @@ class BNLL(Elementwise, type="BNLL", keeps=("bottom",), legacy=("BNLL", "bnll"))
     """
 
     def torch(self, x: TensorType) -> ModuleText:
-        # nn.Softplus turns linear at its threshold: 40 is past what float64 can tell apart, and before e^x overflows float32
+        # nn.Softplus turns linear at its threshold: 40 is past what float64 can tell apart, and
+        # before e^x overflows float32
         return module("nn.Softplus", threshold=40.0)
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:

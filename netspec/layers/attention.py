@@ -6,7 +6,17 @@ from typing import Any
 
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, past
-from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.layer import (
+    Example,
+    Filler,
+    Kept,
+    Layer,
+    ModuleText,
+    Weight,
+    accepts,
+    module,
+    rejects,
+)
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, divides, same
 from netspec.ir.types import LOWEST, TensorType
@@ -32,7 +42,10 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
     causal: bool = param(default=False, doc="a token sees only those up to its own place")
     bias_term: bool = param(default=True, doc="add biases to queries, keys, values and the result")
     dropout_ratio: float = param(
-        default=0.0, ge=0, lt=1, doc="probability that a weight of the softmax is dropped while training"
+        default=0.0,
+        ge=0,
+        lt=1,
+        doc="probability that a weight of the softmax is dropped while training",
     )
     weight_filler: Filler = param(default=XAVIER, doc="how the matrices are initialised")
     bias_filler: Filler = param(default=Filler(), doc="how the biases are initialised")
@@ -52,7 +65,12 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
         same(seen.shape[0], x.shape[0], "the memory needs as many samples", at="bottom.1")
         same(seen.shape[2], x.shape[2], "the memory needs as many channels", at="bottom.1")
         if self.causal:
-            same(seen.shape[1], x.shape[1], "causal attention needs as many keys as queries", at="causal")
+            same(
+                seen.shape[1],
+                x.shape[1],
+                "causal attention needs as many keys as queries",
+                at="causal",
+            )
         if mask is not None:
             wanted = (
                 (x.shape[0], seen.shape[1]) if mask.rank == 2 else (x.shape[0], x.shape[1], seen.shape[1])
@@ -128,7 +146,8 @@ class MultiHeadAttention(Layer, type="MultiHeadAttention", param="attention_para
             heads(seen, 2, s, (0, 2, 1, 3)),
         )
         scores = g.typed(
-            g.Mul(g.MatMul(q, k), float(number(width)) ** -0.5), TensorType((n, self.num_heads, t, s))
+            g.Mul(g.MatMul(q, k), float(number(width)) ** -0.5),
+            TensorType((n, self.num_heads, t, s)),
         )
         for hidden, score in self.build_mask(g, (t, s), bottoms[2] if len(bottoms) > 2 else None):
             scores = g.typed(g.Where(hidden, score, scores), scores.type)

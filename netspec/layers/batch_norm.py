@@ -40,7 +40,8 @@ class BatchNorm(
     """
 
     use_global_stats: bool | None = param(
-        default=None, doc="true: the gathered statistics; false: the batch's; left out: gathered in test only"
+        default=None,
+        doc="true: the gathered statistics; false: the batch's; left out: gathered in test only",
     )
     moving_average_fraction: float = param(
         default=0.999,
@@ -137,7 +138,9 @@ class BatchNorm(
         yield accepts("{}", "N,4,3,2 -> N,4,3,2", weights=0, statistics=9)
         yield accepts("{use_global_stats: true, eps: 0.1}", "N,4,H,W -> N,4,H,W", statistics=9)
         yield accepts(
-            "{use_global_stats: false, moving_average_fraction: 0.9}", "N,3,H,W -> N,3,H,W", statistics=7
+            "{use_global_stats: false, moving_average_fraction: 0.9}",
+            "N,3,H,W -> N,3,H,W",
+            statistics=7,
         )
         yield accepts("{}", "N,4 -> N,4", statistics=9, dialect="torch")
         yield accepts("{}", "N,3,2,2,T -> N,3,2,2,T", statistics=7, dialect="tf")

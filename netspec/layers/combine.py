@@ -1,4 +1,6 @@
-"""Layers that join values, or take them apart: Eltwise, Concat, Slice, Split, Filter, BatchReindex."""
+"""Layers that join values, or take them apart: Eltwise, Concat, Slice, Split, Filter,
+BatchReindex.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -35,7 +37,8 @@ class Eltwise(
     operation: Literal["PROD", "SUM", "MAX"] = param(default="SUM", doc="what is done with the values")
     coeff: tuple[float, ...] = param(default=(), doc="SUM: a factor for each bottom; left out: 1")
     stable_prod_grad: bool = param(
-        default=True, doc="accepted: the gradient of PROD is always the stable one, the product of the others"
+        default=True,
+        doc="accepted: the gradient of PROD is always the stable one, the product of the others",
     )
 
     def infer(self, *xs: TensorType) -> TensorType:
@@ -67,7 +70,9 @@ class Eltwise(
     def torch(self, *xs: TensorType) -> ModuleText:
         if self.operation == "SUM":
             return module(
-                "EltwiseSum", defaults={"coeff": ()}, coeff=() if set(self.coeff) == {1.0} else self.coeff
+                "EltwiseSum",
+                defaults={"coeff": ()},
+                coeff=() if set(self.coeff) == {1.0} else self.coeff,
             )
         return module({"PROD": "EltwiseProd", "MAX": "EltwiseMax"}[self.operation])
 
@@ -88,7 +93,8 @@ class Eltwise(
         yield accepts("{operation: max}", "2,3,4; 2,3,4; 2,3,4 -> 2,3,4")
         yield accepts("{coeff: [1, -1]}", "N,5; N,5 -> N,5")
         yield accepts(
-            "{operation: SUM, coeff: [0.5, 2, 1], stable_prod_grad: false}", "N,5,2; N,5,2; N,5,2 -> N,5,2"
+            "{operation: SUM, coeff: [0.5, 2, 1], stable_prod_grad: false}",
+            "N,5,2; N,5,2; N,5,2 -> N,5,2",
         )
         yield rejects("{}", "N,256,56,56; N,64,56,56", code="NS302", at="bottom.1")
         yield rejects("{}", "N,3,4; N,3", code="NS303", at="bottom.1")
@@ -150,7 +156,13 @@ class Concat(
 
 
 class Slice(
-    Layer, type="Slice", keeps=(), param="slice_param", legacy=("SLICE",), tops=(1, None), traits=("view",)
+    Layer,
+    type="Slice",
+    keeps=(),
+    param="slice_param",
+    legacy=("SLICE",),
+    tops=(1, None),
+    traits=("view",),
 ):
     """Cut a value along an axis: at slice_point, or into equal parts, as many as there are tops.
 
@@ -160,7 +172,9 @@ class Slice(
     axis: int = param(default=1, doc="the axis that is cut; negative counts from the back")
     slice_dim: int | None = param(default=None, ge=0, doc="an older name of axis, without negative numbers")
     slice_point: tuple[int, ...] = param(
-        default=(), ge=1, doc="where to cut: one place fewer than tops, rising; left out: equal parts"
+        default=(),
+        ge=1,
+        doc="where to cut: one place fewer than tops, rising; left out: equal parts",
     )
 
     def along(self, x: TensorType) -> int:
@@ -271,7 +285,12 @@ class Filter(Layer, type="Filter", keeps=(), bottoms=(2, None), tops=(1, None)):
         for size in selector.shape[1:]:
             same(size, 1, "the selector must be one number per sample", at=f"bottom.{len(xs) - 1}")
         for i, x in enumerate(xs[:-1]):
-            same(x.batch, selector.batch, "the selector must have a number for each sample", at=f"bottom.{i}")
+            same(
+                x.batch,
+                selector.batch,
+                "the selector must have a number for each sample",
+                at=f"bottom.{i}",
+            )
         return tuple(TensorType((symbol("kept"), *x.shape[1:]), x.dtype) for x in xs[:-1])
 
     def indices(self, *xs: TensorType) -> dict[int, Size]:

@@ -55,7 +55,8 @@ class Convolution(
     pad_mode: PadMode = param(default="constant", doc="what the border holds")
     pad_value: float = param(default=0.0, doc="the border's value where pad_mode is constant")
     round_mode: Literal["FLOOR", "EXACT"] = param(
-        default="FLOOR", doc="FLOOR leaves rows unread that fill no window; EXACT makes them an error"
+        default="FLOOR",
+        doc="FLOOR leaves rows unread that fill no window; EXACT makes them an error",
     )
 
     def group_count(self, x: TensorType) -> Size:
@@ -88,7 +89,11 @@ class Convolution(
         image = self.bottom(x)
         yield Weight(
             "weight",
-            (self.num_output, image.channels // self.group_count(image), *self.window(image).kernel),
+            (
+                self.num_output,
+                image.channels // self.group_count(image),
+                *self.window(image).kernel,
+            ),
             self.weight_filler,
         )
         if self.bias_term:
@@ -230,7 +235,9 @@ class Convolution(
         yield accepts("{num_output: 4, kernel_size: 3, pad: full}", "N,2,5,5 -> N,4,7,7")
         yield accepts("{num_output: 4, kernel_size: 3, stride: 2, pad: same_tf}", "N,2,8,7 -> N,4,4,4")
         yield accepts(
-            "{num_output: 4, kernel_size: 3, stride: 2, pad: same}", "N,2,8,7 -> N,4,4,4", dialect="tf"
+            "{num_output: 4, kernel_size: 3, stride: 2, pad: same}",
+            "N,2,8,7 -> N,4,4,4",
+            dialect="tf",
         )
         yield accepts("{num_output: 4, kernel_size: 3, pad: 1, pad_mode: reflect}", "N,2,6,6 -> N,4,6,6")
         yield accepts(
@@ -240,16 +247,23 @@ class Convolution(
         yield accepts("{num_output: 4, kernel_size: 3, pad: 2, pad_mode: circular}", "N,2,6,W -> N,4,8,W+2")
         yield accepts("{num_output: 4, kernel_size: 3, pad: 2, pad_mode: replicate}", "N,2,6 -> N,4,8")
         yield accepts(
-            "{num_output: 4, kernel_size: 3, pad: 2, pad_mode: constant, pad_value: -1}", "N,2,6,6 -> N,4,8,8"
+            "{num_output: 4, kernel_size: 3, pad: 2, pad_mode: constant, pad_value: -1}",
+            "N,2,6,6 -> N,4,8,8",
         )
         yield accepts(
-            "{num_output: 8, kernel_size: 2, pad: causal, dilation: 4}", "N,3,T -> N,8,T", weights=56
+            "{num_output: 8, kernel_size: 2, pad: causal, dilation: 4}",
+            "N,3,T -> N,8,T",
+            weights=56,
         )
         yield accepts(
-            "{num_output: 2, kernel_size: [1, 3, 3], pad: [0, 1, 1]}", "N,2,4,5,5 -> N,2,4,5,5", weights=38
+            "{num_output: 2, kernel_size: [1, 3, 3], pad: [0, 1, 1]}",
+            "N,2,4,5,5 -> N,2,4,5,5",
+            weights=38,
         )
         yield accepts(
-            "{num_output: 2, kernel_size: 2, stride: [2, 1, 1, 1]}", "N,2,5,3,4,4 -> N,2,2,2,3,3", weights=66
+            "{num_output: 2, kernel_size: 2, stride: [2, 1, 1, 1]}",
+            "N,2,5,3,4,4 -> N,2,2,2,3,3",
+            weights=66,
         )
         yield accepts("{num_output: 3, kernel_size: 3, axis: 2}", "N,2,4,5,W -> N,2,3,3,W-2", weights=111)
         yield accepts("{num_output: 3, kernel_size: 3, axis: -3}", "N,4,5,5 -> N,3,3,3", weights=111)
@@ -261,7 +275,10 @@ class Convolution(
         yield accepts("{num_output: 4, kernel_size: 3}", "N,2,6,6 -> N,4,4,4", dialect="torch", weights=76)
         yield rejects("{num_output: 4, kernel_size: 9}", "N,3,8,8", code="NS301", at="kernel_size")
         yield rejects(
-            "{num_output: 4, kernel_size: 3, dilation: 4}", "N,3,8,8", code="NS301", at="kernel_size"
+            "{num_output: 4, kernel_size: 3, dilation: 4}",
+            "N,3,8,8",
+            code="NS301",
+            at="kernel_size",
         )
         yield rejects("{num_output: 4, kernel_size: 3, group: 4}", "N,30,8,8", code="NS302", at="group")
         yield rejects("{num_output: 4, kernel_size: 3, group: 3}", "N,30,8,8", code="NS302", at="group")
@@ -280,12 +297,18 @@ class Convolution(
             at="stride",
         )
         yield rejects(
-            "{num_output: 4, kernel_size: 5, pad: 3, pad_mode: reflect}", "N,3,3,3", code="NS307", at="pad"
+            "{num_output: 4, kernel_size: 5, pad: 3, pad_mode: reflect}",
+            "N,3,3,3",
+            code="NS307",
+            at="pad",
         )
 
 
 class DepthwiseConvolution(
-    Convolution, type="DepthwiseConvolution", param="convolution_param", legacy=("ConvolutionDepthwise",)
+    Convolution,
+    type="DepthwiseConvolution",
+    param="convolution_param",
+    legacy=("ConvolutionDepthwise",),
 ):
     """Filter every channel by itself: num_output / channels filters each.
 

@@ -23,7 +23,9 @@ class Transformed(DataLayer, tops=(1, 2)):
     """
 
     scale: float = param(
-        default=1.0, group="transform_param", doc="factor of the pixels after the mean is subtracted"
+        default=1.0,
+        group="transform_param",
+        doc="factor of the pixels after the mean is subtracted",
     )
     mirror: bool = param(
         default=False,
@@ -39,7 +41,9 @@ class Transformed(DataLayer, tops=(1, 2)):
         doc="mean image (.binaryproto or .npy), subtracted at the uncropped place",
     )
     mean_value: tuple[float, ...] = param(
-        default=(), group="transform_param", doc="one number, or one per channel, subtracted from the pixels"
+        default=(),
+        group="transform_param",
+        doc="one number, or one per channel, subtracted from the pixels",
     )
     force_color: bool = param(
         default=False, group="transform_param", doc="decode encoded images to three channels"
@@ -205,7 +209,8 @@ class WindowData(
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts(
-            "{source: windows.txt, crop_size: 227, context_pad: 16, crop_mode: square}", " -> N,3,227,227; N"
+            "{source: windows.txt, crop_size: 227, context_pad: 16, crop_mode: square}",
+            " -> N,3,227,227; N",
         )
         yield accepts("{source: windows.txt, mean_file: mean.binaryproto}", " -> N,3,H,W; N")
         yield rejects("{source: windows.txt, crop_mode: round}", "", code="NS105", at="crop_mode", outputs=2)

@@ -73,7 +73,8 @@ class Deconvolution(
     axis: int = param(default=1, doc="the channels; axes before it count as batch, axes after it are space")
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
     force_nd_im2col: bool = param(
-        default=False, doc="Caffe's general code in place of that for images: accepted, without meaning here"
+        default=False,
+        doc="Caffe's general code in place of that for images: accepted, without meaning here",
     )
 
     def bottom(self, x: TensorType) -> TensorType:
@@ -83,7 +84,11 @@ class Deconvolution(
         if pointwise(self.axis, x.axes):
             return Window((), (), (), ())
         return window(
-            x.space, kernel_size=self.kernel_size, stride=self.stride, pad=self.pad, dilation=self.dilation
+            x.space,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            pad=self.pad,
+            dilation=self.dilation,
         )
 
     def more(self, x: TensorType) -> tuple[int, ...]:
@@ -194,14 +199,18 @@ class Deconvolution(
     def examples() -> Iterator[Example]:
         yield accepts("{num_output: 4, kernel_size: 3}", "N,3,4,5 -> N,4,6,7", weights=112)
         yield accepts(
-            "{num_output: 4, kernel_size: 4, stride: 2, pad: 1}", "N,3,H,W -> N,4,2*H,2*W", weights=196
+            "{num_output: 4, kernel_size: 4, stride: 2, pad: 1}",
+            "N,3,H,W -> N,4,2*H,2*W",
+            weights=196,
         )
         yield accepts(
             "{num_output: 2, kernel_h: 3, kernel_w: 2, stride_h: 1, stride_w: 3, pad_h: 1, pad_w: 0}",
             "N,3,4,5 -> N,2,4,14",
         )
         yield accepts(
-            "{num_output: 6, kernel_size: 3, stride: 2, group: 2}", "N,4,4,4 -> N,6,9,9", weights=114
+            "{num_output: 6, kernel_size: 3, stride: 2, group: 2}",
+            "N,4,4,4 -> N,6,9,9",
+            weights=114,
         )
         yield accepts("{num_output: 3, kernel_size: 3, dilation: 2, stride: 2, pad: 1}", "N,2,4,4 -> N,3,9,9")
         yield accepts(
@@ -211,7 +220,8 @@ class Deconvolution(
             weights=50,
         )
         yield accepts(
-            "{num_output: 2, kernel_size: 3, stride: 2, pad: 1, output_padding: 1}", "N,2,H,W -> N,2,2*H,2*W"
+            "{num_output: 2, kernel_size: 3, stride: 2, pad: 1, output_padding: 1}",
+            "N,2,H,W -> N,2,2*H,2*W",
         )
         yield accepts("{num_output: 2, kernel_size: 3, pad: [[0, 1], [2, 1]]}", "N,2,4,5 -> N,2,5,4")
         yield accepts("{num_output: 2, kernel_size: 4, stride: 4}", "N,2,T -> N,2,4*T", weights=18)
@@ -221,7 +231,10 @@ class Deconvolution(
         yield rejects("{num_output: 2, kernel_size: 3, pad: 4}", "N,2,4,4", code="NS301", at="pad")
         yield rejects("{num_output: 3, kernel_size: 3, group: 2}", "N,4,4,4", code="NS302", at="group")
         yield rejects(
-            "{num_output: 2, kernel_size: 3, output_padding: 1}", "N,2,4,4", code="NS307", at="output_padding"
+            "{num_output: 2, kernel_size: 3, output_padding: 1}",
+            "N,2,4,4",
+            code="NS307",
+            at="output_padding",
         )
         yield rejects("{num_output: 2, kernel_size: 2}", "N,2,3,3,3,3", code="NS303")
         yield rejects("{num_output: 2, kernel_size: [2, 2]}", "N,2,5", code="NS107", at="kernel_size")

@@ -7,7 +7,17 @@ from typing import Any, Self
 
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, same_place
-from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
+from netspec.ir.layer import (
+    Example,
+    Filler,
+    Kept,
+    Layer,
+    ModuleText,
+    Weight,
+    accepts,
+    module,
+    rejects,
+)
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError
 from netspec.ir.types import TensorType
@@ -67,7 +77,11 @@ class InnerProduct(
         inputs = product(x.shape[self.first(x) :])
         shape = (inputs, self.num_output) if self.transpose else (self.num_output, inputs)
         yield Weight(
-            "weight", shape, self.weight_filler, outputs=int(self.transpose), true_fans=self.true_fans
+            "weight",
+            shape,
+            self.weight_filler,
+            outputs=int(self.transpose),
+            true_fans=self.true_fans,
         )
         if self.bias_term:
             yield Weight("bias", (self.num_output,), self.bias_filler)
@@ -134,7 +148,9 @@ class Embed(Layer, type="Embed", param="embed_param", traits=("has_bias",)):
     input_dim: int = param(ge=1, doc="number of rows: indices are below it")
     bias_term: bool = param(default=True, doc="add a bias per output")
     weight_filler: Filler = param(
-        default=Filler(), dialects={"torch": Filler(type="gaussian")}, doc="how the table is initialised"
+        default=Filler(),
+        dialects={"torch": Filler(type="gaussian")},
+        doc="how the table is initialised",
     )
     bias_filler: Filler = param(default=Filler(), doc="how the biases are initialised")
 
@@ -190,7 +206,9 @@ class Parameter(Layer, type="Parameter", keeps=(), param="parameter_param", bott
         shape = sizes(self.shape)
         if not all(isinstance(size, int) for size in shape):
             raise RuleError(
-                "NS304", f"a weight's sizes are numbers, not symbols: {list(map(str, shape))}", at="shape"
+                "NS304",
+                f"a weight's sizes are numbers, not symbols: {list(map(str, shape))}",
+                at="shape",
             )
         return TensorType(shape)
 

@@ -28,7 +28,9 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
 
     min_size: tuple[float, ...] = param(gt=0, least=1, doc="side of the smaller square, in pixels")
     max_size: tuple[float, ...] = param(
-        default=(), gt=0, doc="one for each min_size: sqrt(min max) is the side of the larger square"
+        default=(),
+        gt=0,
+        doc="one for each min_size: sqrt(min max) is the side of the larger square",
     )
     aspect_ratio: tuple[float, ...] = param(
         default=(), gt=0, doc="further shapes, width over height; 1 is always there"
@@ -62,7 +64,11 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
         found = []
         for i, side in enumerate(self.min_size):
             larger = ((sqrt(side * self.max_size[i]),) * 2,) if self.max_size else ()
-            found += [(side, side), *larger, *((side * sqrt(a), side / sqrt(a)) for a in self.ratios())]
+            found += [
+                (side, side),
+                *larger,
+                *((side * sqrt(a), side / sqrt(a)) for a in self.ratios()),
+            ]
         return tuple(found)
 
     def infer(self, x: TensorType, data: TensorType) -> TensorType:
@@ -102,7 +108,9 @@ class PriorBox(Layer, type="PriorBox", param="prior_box_param", bottoms=2, trait
         return TensorType((1, 2, x.shape[2] * x.shape[3] * len(self.boxes()) * 4))
 
     def image_size(self) -> tuple[int, int] | None:
-        """Height and width of the image as the spec says them; None where the second bottom does."""
+        """Height and width of the image as the spec says them; None where the second bottom
+        does.
+        """
         if self.img_size:
             return self.img_size, self.img_size
         if self.img_h and self.img_w:

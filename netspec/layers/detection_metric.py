@@ -21,17 +21,17 @@ class DetectionEvaluate(
     bottoms=2,
     traits=("metric", "no_gradient"),
 ):
-    """Which boxes found are right: a row for each class with the number of its true boxes, then a row
-    for each box found. A test makes average precision of them, over all its batches.
+    """Which boxes found are right: a row for each class with the number of its true boxes, then a
+    row for each box found. A test makes average precision of them, over all its batches.
 
     Rows (-1, label, true boxes, -1, -1), then (image, label, score, right, wrong)     (Liu et al. 2016)
 
-    Bottoms: what DetectionOutput lists, and the truth as MultiBoxLoss has it. Best scores first, a box
-    is right where the true box of its class that it overlaps most, by overlap_threshold at least, was
-    not found before.
+    Bottoms: what DetectionOutput lists, and the truth as MultiBoxLoss has it. Best scores first, a
+    box is right where the true box of its class that it overlaps most, by overlap_threshold at
+    least, was not found before.
 
-    AP is the area under precision by recall as `ap_version` of the solver says; a test shows its mean
-    over the classes that occur.
+    AP is the area under precision by recall as `ap_version` of the solver says; a test shows its
+    mean over the classes that occur.
     """
 
     answers = "boxes"

@@ -59,7 +59,12 @@ class SoftmaxWithLossOHEM(
 
 
 class SmoothL1LossOHEM(
-    Loss, type="SmoothL1LossOHEM", param="loss_param", bottoms=(2, 3), tops=(1, 2), traits=("no_gradient.2",)
+    Loss,
+    type="SmoothL1LossOHEM",
+    param="loss_param",
+    bottoms=(2, 3),
+    tops=(1, 2),
+    traits=("no_gradient.2",),
 ):
     """Smooth L1 loss that also gives the loss of each place.
 
@@ -95,14 +100,19 @@ class SmoothL1LossOHEM(
         fixed = self.pre_fixed_normalizer if mode == "PRE_FIXED" else 1.0
         usual = {"normalization": "VALID", "fixed": 1.0, "places": False}
         return module(
-            "SmoothL1LossOHEM", defaults=usual, normalization=mode, fixed=fixed, places=self.top_count > 1
+            "SmoothL1LossOHEM",
+            defaults=usual,
+            normalization=mode,
+            fixed=fixed,
+            places=self.top_count > 1,
         )
 
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts("{}", "R,8; R,8; R,8 -> (); R,1,1,1")
         yield accepts(
-            "{normalization: PRE_FIXED, pre_fixed_normalizer: 128}", "R,8,1,1; R,8,1,1; R,8,1,1 -> ()"
+            "{normalization: PRE_FIXED, pre_fixed_normalizer: 128}",
+            "R,8,1,1; R,8,1,1; R,8,1,1 -> ()",
         )
         yield accepts("{normalize: false}", "N,4,H,W; N,4,H,W -> (); N,1,H,W")
         yield rejects("{}", "R,8; R,4", code="NS302", at="bottom.1")

@@ -41,7 +41,13 @@ class Im2col(
         w = self.window(self.bottom(x))
         pads = "same_tf" if self.pad == "same_tf" else tuple(map(ends, w.pads))
         return module(
-            "Columns", w.kernel, w.stride, pads, w.dilation, defaults={"axis": 1}, axis=x.axis(self.axis)
+            "Columns",
+            w.kernel,
+            w.stride,
+            pads,
+            w.dilation,
+            defaults={"axis": 1},
+            axis=x.axis(self.axis),
         )
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:

@@ -210,7 +210,9 @@ class InstanceNorm(GroupNorm, type="InstanceNorm", param="instance_norm_param"):
     def infer(self, x: TensorType) -> TensorType:
         if x.axes == 0:
             raise RuleError(
-                "NS303", f"needs a spatial axis, after batch and channels: its bottom is {x}", at="bottom"
+                "NS303",
+                f"needs a spatial axis, after batch and channels: its bottom is {x}",
+                at="bottom",
             )
         return x
 

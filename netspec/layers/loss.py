@@ -103,7 +103,9 @@ class SoftmaxWithLoss(
     answers = "classes"
 
     axis: int = param(
-        default=1, group="softmax_param", doc="the axis of the classes; negative counts from the back"
+        default=1,
+        group="softmax_param",
+        doc="the axis of the classes; negative counts from the back",
     )
     engine: Engine = param(default="DEFAULT", group="softmax_param", doc=ENGINE)
     class_weight: tuple[float, ...] | Literal["balanced"] | None = param(
@@ -123,7 +125,12 @@ class SoftmaxWithLoss(
             predictions(x, label, axis)
         weights, classes = self.class_weight, x.shape[axis]
         if isinstance(weights, tuple):
-            same(len(weights), classes, "class_weight needs a number for each class", at="class_weight")
+            same(
+                len(weights),
+                classes,
+                "class_weight needs a number for each class",
+                at="class_weight",
+            )
         elif self.balanced and not isinstance(untrace(classes), int):
             fact = f"balanced needs a number of classes: it is {classes}"
             raise RuleError("NS304", fact, at="bottom.0")
@@ -179,7 +186,8 @@ class SoftmaxWithLoss(
         yield accepts("{class_weight: [1, 2, 4]}", "N,3; N,3 -> ()")
         yield accepts("{class_weight: [1, 19]}", "N,2; N -> ()")
         yield accepts(
-            "{class_weight: [0.5, 2, 0], ignore_label: 2, normalization: FULL}", "N,3,H,W; N,H,W -> ()"
+            "{class_weight: [0.5, 2, 0], ignore_label: 2, normalization: FULL}",
+            "N,3,H,W; N,H,W -> ()",
         )
         yield accepts("{class_weight: balanced, ignore_label: 255}", "N,3; N -> (); N,3")
         yield rejects("{class_weight: [1, 2]}", "N,10; N", code="NS302", at="class_weight")

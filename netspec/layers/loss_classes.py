@@ -47,7 +47,9 @@ class BinaryCrossEntropyLoss(Distance, type="BinaryCrossEntropyLoss"):
 
 
 class Labelled(Loss, traits=("takes_scores",)):
-    """Base of losses of scores against integer labels, a mean over all places that are not ignored."""
+    """Base of losses of scores against integer labels, a mean over all places that are not
+    ignored.
+    """
 
     answers = "classes"
 
@@ -161,7 +163,9 @@ class InfogainLoss(
             raise RuleError("NS103", "InfogainLoss needs H: a third bottom, or source", at="type")
         elif not isinstance(untrace(x.shape[axis]), int):
             raise RuleError(
-                "NS304", f"H from a file needs a number of classes: it is {x.shape[axis]}", at="bottom.0"
+                "NS304",
+                f"H from a file needs a number of classes: it is {x.shape[axis]}",
+                at="bottom.0",
             )
         return SCALAR, TensorType(x.shape)
 
@@ -203,7 +207,9 @@ class InfogainLoss(
 
 
 class MultinomialLogisticLoss(
-    Loss, type="MultinomialLogisticLoss", legacy=("MULTINOMIAL_LOGISTIC_LOSS", "multinomial_logistic_loss")
+    Loss,
+    type="MultinomialLogisticLoss",
+    legacy=("MULTINOMIAL_LOGISTIC_LOSS", "multinomial_logistic_loss"),
 ):
     """Cross-entropy of probabilities against integer labels.
 

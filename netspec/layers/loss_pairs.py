@@ -28,7 +28,9 @@ class CenterLoss(Loss, type="CenterLoss", param="center_loss_param"):
     def infer(self, x: TensorType, label: TensorType) -> TensorType:
         if x.axis(self.axis) != 1:
             raise RuleError(
-                "NS303", f"axis must be 1: the first axis holds the samples; it is {self.axis}", at="axis"
+                "NS303",
+                f"axis must be 1: the first axis holds the samples; it is {self.axis}",
+                at="axis",
             )
         same(label.size, x.batch, "there must be a label for each sample", at="bottom.1")
         return SCALAR
@@ -57,7 +59,11 @@ class CenterLoss(Loss, type="CenterLoss", param="center_loss_param"):
 
 
 class ContrastiveLoss(
-    Loss, type="ContrastiveLoss", param="contrastive_loss_param", legacy=("CONTRASTIVE_LOSS",), bottoms=3
+    Loss,
+    type="ContrastiveLoss",
+    param="contrastive_loss_param",
+    legacy=("CONTRASTIVE_LOSS",),
+    bottoms=3,
 ):
     """Pull like pairs together, push unlike ones apart as far as a margin.
 

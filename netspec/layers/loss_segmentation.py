@@ -67,7 +67,11 @@ class ByClass(Layer, bottoms=2, tops=(1, 2), traits=("metric", "no_gradient")):
 
     def torch(self, x: TensorType, label: TensorType) -> ModuleText:
         usual = {"axis": 1, "ignore_label": None, "per_class": False}
-        more = {"axis": x.axis(self.axis), "ignore_label": self.ignore_label, "per_class": self.top_count > 1}
+        more = {
+            "axis": x.axis(self.axis),
+            "ignore_label": self.ignore_label,
+            "per_class": self.top_count > 1,
+        }
         return module(self.type, defaults=usual, **more)
 
     def onnx(self, g: OnnxBuilder, x: Any, label: Any) -> Any:

@@ -28,12 +28,16 @@ class CTCLoss(Loss, type="CTCLoss", param="ctc_loss_param", traits=("takes_score
         if x.rank != 3 or label.rank != 2:
             at = "bottom.0" if x.rank != 3 else "bottom.1"
             raise RuleError(
-                "NS303", f"CTCLoss needs scores (T, N, K) and labels (N, S): they are {x} and {label}", at=at
+                "NS303",
+                f"CTCLoss needs scores (T, N, K) and labels (N, S): they are {x} and {label}",
+                at=at,
             )
         same(label.shape[0], x.shape[1], "there must be a labelling for each stream", at="bottom.1")
         if isinstance(x.shape[2], int) and self.blank >= x.shape[2]:
             raise RuleError(
-                "NS106", f"blank must be one of the {x.shape[2]} classes: it is {self.blank}", at="blank"
+                "NS106",
+                f"blank must be one of the {x.shape[2]} classes: it is {self.blank}",
+                at="blank",
             )
         return SCALAR
 

@@ -15,7 +15,11 @@ __all__ = ["Accuracy", "SegAccuracy"]
 
 
 class SegAccuracy(
-    Layer, type="SegAccuracy", param="seg_accuracy_param", bottoms=2, traits=("metric", "no_gradient")
+    Layer,
+    type="SegAccuracy",
+    param="seg_accuracy_param",
+    bottoms=2,
+    traits=("metric", "no_gradient"),
 ):
     """Three measures of a segmentation: share of right places, mean share of each class that
     occurs, mean intersection over union.
@@ -31,7 +35,8 @@ class SegAccuracy(
     )
     ignore_label: tuple[int, ...] = param(default=(), doc="places with these labels count for nothing")
     reset: bool = param(
-        default=True, doc="each batch by itself; false: all since the net was made, or its state was reset"
+        default=True,
+        doc="each batch by itself; false: all since the net was made, or its state was reset",
     )
 
     def infer(self, x: TensorType, label: TensorType) -> TensorType:

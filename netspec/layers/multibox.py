@@ -168,7 +168,8 @@ class MultiBoxLoss(
             "N,32,1,1; N,24,1,1; 1,2,32; 1,1,3,8 -> ()",
         )
         yield accepts(
-            "{num_classes: 2, conf_loss_type: LOGISTIC, loc_loss_type: L2}", "N,8; N,4; 1,2,8; 1,1,2,8 -> ()"
+            "{num_classes: 2, conf_loss_type: LOGISTIC, loc_loss_type: L2}",
+            "N,8; N,4; 1,2,8; 1,1,2,8 -> ()",
         )
         yield rejects("{num_classes: 21}", "N,44; N,210; 1,2,40; 1,1,G,8", code="NS302", at="bottom.0")
         yield rejects("{num_classes: 21}", "N,40; N,200; 1,2,40; 1,1,G,8", code="NS302", at="bottom.1")

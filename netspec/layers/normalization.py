@@ -38,7 +38,10 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
     """
 
     local_size: int = param(
-        default=5, ge=1, dialects={"tf": 11}, doc="n, the number of channels, or length of the window; odd"
+        default=5,
+        ge=1,
+        dialects={"tf": 11},
+        doc="n, the number of channels, or length of the window; odd",
     )
     alpha: float = param(
         default=1.0,
@@ -54,7 +57,9 @@ class LRN(Layer, type="LRN", param="lrn_param", legacy=("LRN", "lrn")):
 
     def infer(self, x: TensorType) -> TensorType:
         refuse_value(
-            self.local_size % 2 == 0, f"local_size must be odd: it is {self.local_size}", "local_size"
+            self.local_size % 2 == 0,
+            f"local_size must be odd: it is {self.local_size}",
+            "local_size",
         )
         most = 3 if self.norm_region == "WITHIN_CHANNEL" else 99
         if not 1 <= x.axes <= most:

@@ -74,7 +74,12 @@ class PixelShuffle(Layer, type="PixelShuffle", keeps=(), param="pixel_shuffle_pa
         if x.axes != 2:
             raise RuleError("NS303", f"needs images (N, C, H, W): its bottom is {x}", at="bottom")
         r = self.upscale_factor
-        divides(r * r, x.channels, "upscale_factor squared must divide the channels", at="upscale_factor")
+        divides(
+            r * r,
+            x.channels,
+            "upscale_factor squared must divide the channels",
+            at="upscale_factor",
+        )
         return x.replaced(channels=x.channels // (r * r), space=tuple(size * r for size in x.space))
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:

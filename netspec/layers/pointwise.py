@@ -136,7 +136,9 @@ class Log(Affine, type="Log", keeps=("values",), param="log_param"):
     def infer(self, x: TensorType) -> TensorType:
         wrong = self.base != -1 and (self.base <= 0 or self.base == 1)
         refuse_value(
-            wrong, f"base must be greater than 0 and not 1, or -1 for e: it is {self.base:g}", "base"
+            wrong,
+            f"base must be greater than 0 and not 1, or -1 for e: it is {self.base:g}",
+            "base",
         )
         return x
 

@@ -74,9 +74,17 @@ class BoxOutput(
                 "a branch scores the background and a class, and offsets four sides",
                 at=f"bottom.{i}",
             )
-            same(branch.batch, branches[0].batch, "all branches need as many samples", at=f"bottom.{i}")
             same(
-                branch.channels, branches[0].channels, "all branches need as many channels", at=f"bottom.{i}"
+                branch.batch,
+                branches[0].batch,
+                "all branches need as many samples",
+                at=f"bottom.{i}",
+            )
+            same(
+                branch.channels,
+                branches[0].channels,
+                "all branches need as many channels",
+                at=f"bottom.{i}",
             )
         found = symbol("found")
         return TensorType((found, 5, 1, 1)), TensorType((found, 6, 1, 1))
@@ -119,7 +127,8 @@ class BoxOutput(
             "N,6,H,W -> found,5,1,1",
         )
         yield accepts(
-            f"{{{fields}, fg_thr: -5, max_nms_num: 20}}", "N,6,8,8; N,6,4,4 -> found,5,1,1; found,6,1,1"
+            f"{{{fields}, fg_thr: -5, max_nms_num: 20}}",
+            "N,6,8,8; N,6,4,4 -> found,5,1,1; found,6,1,1",
         )
         yield rejects(f"{{{fields}}}", "N,6,8,8", code="NS107", at="field_h")
         yield rejects(f"{{{fields}}}", "N,6,8,8; N,7,4,4", code="NS302", at="bottom.1")
@@ -168,7 +177,10 @@ class Proposal(
             same(own, other, "offsets and scores need as many places", at="bottom.1")
         same(offsets.batch, scores.batch, "offsets and scores need as many images", at="bottom.1")
         same(
-            info.batch, scores.batch, "there must be a height, width and scale for each image", at="bottom.2"
+            info.batch,
+            scores.batch,
+            "there must be a height, width and scale for each image",
+            at="bottom.2",
         )
         at_least(product(info.shape[1:]), 3, "an image has height, width and scale", at="bottom.2")
         found = symbol("found")

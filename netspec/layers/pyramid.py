@@ -43,7 +43,8 @@ class AdaptivePooling(Layer, type="AdaptivePooling", param="adaptive_pooling_par
     def torch(self, x: TensorType) -> ModuleText:
         name = {"MAX": "Max", "AVE": "Avg"}[self.pool]
         return module(
-            f"nn.Adaptive{name}Pool{x.axes}d", tuple(spread(self.output_size, x.axes, "output_size"))
+            f"nn.Adaptive{name}Pool{x.axes}d",
+            tuple(spread(self.output_size, x.axes, "output_size")),
         )
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:
@@ -103,7 +104,10 @@ class SPP(Layer, type="SPP", param="spp_param", traits=("pooling",)):
         if self.pyramid_height == 1:
             return x.replaced(space=(1,) * x.axes)
         return TensorType(
-            (x.batch, x.channels * total((2**x.axes) ** level for level in range(self.pyramid_height)))
+            (
+                x.batch,
+                x.channels * total((2**x.axes) ** level for level in range(self.pyramid_height)),
+            )
         )
 
     def field(self, x: TensorType) -> tuple[Reads, ...]:

@@ -22,7 +22,12 @@ class Regions(Layer, bottoms=2):
         """The number of regions."""
         if x.rank != 4:
             raise RuleError("NS303", f"{self.type} needs x (N, C, H, W): it is {x}", at="bottom.0")
-        same(product(regions.shape[1:]), 5, "a region is five numbers: image, x1, y1, x2, y2", at="bottom.1")
+        same(
+            product(regions.shape[1:]),
+            5,
+            "a region is five numbers: image, x1, y1, x2, y2",
+            at="bottom.1",
+        )
         return regions.batch
 
     def indices(self, x: TensorType, regions: TensorType) -> dict[int, Size]:
@@ -72,7 +77,8 @@ class ROIPooling(Regions, type="ROIPooling", param="roi_pooling_param"):
     def examples() -> Iterator[Example]:
         yield accepts("{pooled_h: 7, pooled_w: 7, spatial_scale: 0.0625}", "N,512,H,W; R,5 -> R,512,7,7")
         yield accepts(
-            "{pooled_h: 3, pooled_w: 3, spatial_scale: 0.5, pad_ratio: 0.25}", "N,4,9,9; R,5 -> R,4,3,3"
+            "{pooled_h: 3, pooled_w: 3, spatial_scale: 0.5, pad_ratio: 0.25}",
+            "N,4,9,9; R,5 -> R,4,3,3",
         )
         yield accepts("{pooled_h: 2, pooled_w: 3}", "N,4,9,9; R,5,1,1 -> R,4,2,3")
         yield rejects("{pooled_h: 7, pooled_w: 7}", "N,512,H,W; R,4", code="NS302", at="bottom.1")

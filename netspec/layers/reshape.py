@@ -19,7 +19,12 @@ __all__ = ["Flatten", "Permute", "Reduction", "Reshape", "ShuffleChannel", "Tile
 
 
 class Flatten(
-    Layer, type="Flatten", keeps=(), param="flatten_param", legacy=("FLATTEN", "flatten"), traits=("view",)
+    Layer,
+    type="Flatten",
+    keeps=(),
+    param="flatten_param",
+    legacy=("FLATTEN", "flatten"),
+    traits=("view",),
 ):
     """Make one axis of the axes from `axis` to end_axis, the last varying fastest.
 
@@ -78,7 +83,9 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
         begin = self.axis + x.rank + 1 if self.axis < 0 else self.axis
         if not 0 <= begin <= x.rank:
             raise RuleError(
-                "NS303", f"axis {self.axis} of a bottom with {x.rank} axes: {show_shape(x.shape)}", at="axis"
+                "NS303",
+                f"axis {self.axis} of a bottom with {x.rank} axes: {show_shape(x.shape)}",
+                at="axis",
             )
         end = x.rank if self.num_axes == -1 else begin + self.num_axes
         if end > x.rank:
@@ -94,7 +101,9 @@ class Reshape(Layer, type="Reshape", keeps=(), param="reshape_param", traits=("v
         dims = list(self.shape.dim)
         if dims.count(-1) > 1:
             raise RuleError(
-                "NS109", f"at most one size can be inferred: shape has {dims.count(-1)} times -1", at="shape"
+                "NS109",
+                f"at most one size can be inferred: shape has {dims.count(-1)} times -1",
+                at="shape",
             )
         made = [self.size(x, begin + i, dim) for i, dim in enumerate(dims)]
         replaced = product(x.shape[begin:end])
@@ -292,7 +301,8 @@ class Tile(Layer, type="Tile", keeps=(), param="tile_param", traits=("rearranges
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
         axis = x.type.axis(self.axis)
         return g.typed(
-            g.Tile(x, tuple(self.tiles if i == axis else 1 for i in range(x.type.rank))), self.infer(x.type)
+            g.Tile(x, tuple(self.tiles if i == axis else 1 for i in range(x.type.rank))),
+            self.infer(x.type),
         )
 
     @staticmethod

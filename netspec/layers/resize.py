@@ -28,7 +28,10 @@ class Interp(Layer, type="Interp", keeps=(), param="interp_param", bottoms=(1, 2
     """
 
     size: PerAxis | None = param(
-        default=None, ge=1, pair=("height", "width"), doc="size of the result along each spatial axis"
+        default=None,
+        ge=1,
+        pair=("height", "width"),
+        doc="size of the result along each spatial axis",
     )
     zoom_factor: int | None = param(default=None, ge=1, doc="places between two values, after shrinking")
     shrink_factor: int | None = param(default=None, ge=1, doc="how many values one is kept of")
@@ -152,7 +155,9 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
     )
 
     def is_scaled(self, x: TensorType) -> bool:
-        """Whether places are found by scale, and that may be another than the ratio of the sizes."""
+        """Whether places are found by scale, and that may be another than the ratio of the
+        sizes.
+        """
         if not self.by_scale or self.scale is None or self.align_corners:
             return False
         return any(
@@ -165,7 +170,9 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
         scales = scales * x.axes if len(scales) == 1 else scales
         if len(scales) != x.axes:
             raise RuleError(
-                "NS107", f"scale has {len(scales)} values: the bottom has {x.axes} spatial axes", at="scale"
+                "NS107",
+                f"scale has {len(scales)} values: the bottom has {x.axes} spatial axes",
+                at="scale",
             )
         return tuple(Fraction(s).limit_denominator(10000) for s in scales)
 
@@ -202,7 +209,13 @@ class Resize(Layer, type="Resize", keeps=(), param="resize_param", bottoms=(1, 2
         for axis, (n, m, scale) in enumerate(zip(x.space, self.infer(x, like).space, scales, strict=True), 2):
             if self.align_corners:
                 steps.append(
-                    near(axis, ratio(n - 1, m - 1) if untrace(m) != 1 else None, Fraction(0), wide - 1, wide)
+                    near(
+                        axis,
+                        ratio(n - 1, m - 1) if untrace(m) != 1 else None,
+                        Fraction(0),
+                        wide - 1,
+                        wide,
+                    )
                 )
                 continue
             step = 1 / scale if scale.denominator == 1 or self.is_scaled(x) else ratio(n, m)
@@ -312,12 +325,25 @@ def resize(
         more = {"cubic_coeff_a": -0.75}
     if scales is not None:
         return g.typed(
-            g.Resize(x, None, g.const(scales), mode=mode, coordinate_transformation_mode=coordinates, **more),
+            g.Resize(
+                x,
+                None,
+                g.const(scales),
+                mode=mode,
+                coordinate_transformation_mode=coordinates,
+                **more,
+            ),
             top,
         )
     return g.typed(
         g.Resize(
-            x, None, None, g.sizes(top.shape), mode=mode, coordinate_transformation_mode=coordinates, **more
+            x,
+            None,
+            None,
+            g.sizes(top.shape),
+            mode=mode,
+            coordinate_transformation_mode=coordinates,
+            **more,
         ),
         top,
     )

@@ -5,7 +5,17 @@ from typing import Any
 
 from netspec.ir.dims import Size
 from netspec.ir.field import Reads, same_place
-from netspec.ir.layer import Example, Filler, Layer, ModuleText, Weight, accepts, constant, module, rejects
+from netspec.ir.layer import (
+    Example,
+    Filler,
+    Layer,
+    ModuleText,
+    Weight,
+    accepts,
+    constant,
+    module,
+    rejects,
+)
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
@@ -154,7 +164,12 @@ class Scale(
 
 
 class Bias(
-    Spread, type="Bias", keeps=(), param="bias_param", bottoms=(1, 2), traits=("elementwise", "has_bias")
+    Spread,
+    type="Bias",
+    keeps=(),
+    param="bias_param",
+    bottoms=(1, 2),
+    traits=("elementwise", "has_bias"),
 ):
     """Add a trained term per channel, or a second bottom.
 

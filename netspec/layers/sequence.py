@@ -49,7 +49,10 @@ class GRU(Recurrent, type="GRU"):
             h = g.Mul(cont, h)
             gates, new = g.call("Split", x, (2 * n, n), outputs=2, axis=-1)
             z, r = g.Split(
-                g.Sigmoid(g.Add(gates, g.Gemm(h, of_gates, transB=1))), outputs=2, axis=-1, num_outputs=2
+                g.Sigmoid(g.Add(gates, g.Gemm(h, of_gates, transB=1))),
+                outputs=2,
+                axis=-1,
+                num_outputs=2,
             )
             if self.reset_after:
                 back = g.Mul(r, g.Gemm(h, of_new, weights["bias_h"], transB=1))

@@ -70,7 +70,12 @@ class ArgMax(Layer, type="ArgMax", param="argmax_param", legacy=("ARGMAX",), tra
     def infer(self, x: TensorType) -> TensorType:
         x.require_axes(1)
         if self.axis is None:
-            within(self.entries(x), self.top_k, "top_k", "top_k must not exceed the entries of a sample")
+            within(
+                self.entries(x),
+                self.top_k,
+                "top_k",
+                "top_k must not exceed the entries of a sample",
+            )
             return TensorType((x.batch, 2 if self.out_max_val else 1, self.top_k, *(1,) * (x.rank - 3)))
         axis = x.axis(self.axis)
         within(x.shape[axis], self.top_k, "top_k", "top_k must not exceed the axis")

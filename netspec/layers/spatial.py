@@ -128,7 +128,8 @@ class MergeCrop(Layer, type="MergeCrop", keeps=(), param="mergecrop_param", bott
         yield accepts("{backward: [true, true]}", "N,4,5,6; N,4,8,6 -> N,8,5,6")
         yield accepts("{backward: [true, true]}", "N,4,4,4,4; N,4,7,8,9 -> N,8,4,4,4")
         yield accepts(
-            "{operation: ADD, forward: [true, true], backward: [true, true]}", "N,4,T; N,4,9 -> N,4,T"
+            "{operation: ADD, forward: [true, true], backward: [true, true]}",
+            "N,4,T; N,4,9 -> N,4,T",
         )
         yield accepts("{forward: [false, true], backward: [true, true]}", "N,2,3; N,2,5 -> N,4,3")
         yield rejects("{}", "N,4,9,6; N,4,8,6", code="NS302", at="bottom.1")
@@ -146,7 +147,9 @@ class Crop(Layer, type="Crop", keeps=(), param="crop_param", bottoms=2, traits=(
 
     axis: int = param(default=2, doc="the first axis that is cut; all after it are cut too")
     offset: tuple[int, ...] = param(
-        default=(), ge=0, doc="where the cut begins: one number for all axes, or one for each; left out: 0"
+        default=(),
+        ge=0,
+        doc="where the cut begins: one number for all axes, or one for each; left out: 0",
     )
 
     def offsets(self, x: TensorType) -> tuple[int, ...]:
@@ -222,7 +225,10 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
         doc="how many times larger the result is along each spatial axis",
     )
     upsample_size: PerAxis | None = param(
-        default=None, ge=1, pair=("upsample_h", "upsample_w"), doc="size of the result, in place of scale"
+        default=None,
+        ge=1,
+        pair=("upsample_h", "upsample_w"),
+        doc="size of the result, in place of scale",
     )
     pad_out_h: bool = param(default=False, doc="one row less, for a pooled height that was odd; scale 2")
     pad_out_w: bool = param(default=False, doc="one column less, for a pooled width that was odd; scale 2")
@@ -248,7 +254,9 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
     def infer(self, x: TensorType, mask: TensorType | None = None) -> TensorType:
         if x.axes == 0:
             raise RuleError(
-                "NS303", f"needs a spatial axis, after batch and channels: its bottom is {x}", at="bottom"
+                "NS303",
+                f"needs a spatial axis, after batch and channels: its bottom is {x}",
+                at="bottom",
             )
         exclude(
             mask is None and self.upsample_size is not None,
@@ -300,7 +308,10 @@ class Upsample(Layer, type="Upsample", param="upsample_param", bottoms=(1, 2), t
             return module("Unpool", size=self.size(x))
         less = self.less(x)
         return module(
-            "Unpool", defaults={"less": (0,) * x.axes}, scale=spread(self.scale, x.axes, "scale"), less=less
+            "Unpool",
+            defaults={"less": (0,) * x.axes},
+            scale=spread(self.scale, x.axes, "scale"),
+            less=less,
         )
 
     def onnx(self, g: OnnxBuilder, x: Any, mask: Any = None) -> Any:

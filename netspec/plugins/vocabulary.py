@@ -139,7 +139,9 @@ def classes_of(source: Source, package: str) -> list[type]:
 
 @cache
 def run(name: str, text: str, package: str) -> ModuleType:
-    """The text as a module, without what uses torch. Raises PluginError with the line that failed."""
+    """The text as a module, without what uses torch. Raises PluginError with the line that
+    failed.
+    """
     try:
         tree = ast.parse(text, name)
     except (SyntaxError, ValueError) as error:

@@ -151,7 +151,8 @@ def signature(entry: Entry) -> str:
     bases = ", ".join(ast.unparse(base) for base in node.bases)
     head = f"class {node.name}({bases})" if bases else f"class {node.name}"
     made = next(
-        (part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"), None
+        (part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"),
+        None,
     )
     if made is not None:
         return f"{head}\n\n{definition(made, node.name).removesuffix(' -> None')}"
@@ -165,7 +166,9 @@ def quoted(python: str) -> str:
 
 
 def fields_of(node: ast.ClassDef) -> Iterator[str]:
-    """The fields of a class of values, `loss: float`; those of a Record have a table of their own."""
+    """The fields of a class of values, `loss: float`; those of a Record have a table of their
+    own.
+    """
     for part in node.body:
         if isinstance(part, ast.AnnAssign) and "ClassVar" not in ast.unparse(part.annotation):
             value = f" = {ast.unparse(part.value)}" if part.value is not None else ""

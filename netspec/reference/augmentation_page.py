@@ -22,7 +22,10 @@ they are, then changed by four draws each.
 
 def augmentation_pages() -> Iterator[tuple[str, str]]:
     """Pages by name: the list, and one for each family."""
-    yield "augmentations", f"{HEAD}\n{markdown_table(('type', 'changes', 'what it does'), rows())}\n"
+    yield (
+        "augmentations",
+        f"{HEAD}\n{markdown_table(('type', 'changes', 'what it does'), rows())}\n",
+    )
     for family in augmentation.FAMILIES:
         yield f"augmentations-{family}", family_page(family)
 

@@ -62,7 +62,10 @@ class Key(NamedTuple):
         known = HELD.get((self.owner, self.declared.name))
         if known is not None:
             return known
-        records, origin = tuple(records_in(self.declared.annotation)), get_origin(self.declared.annotation)
+        records, origin = (
+            tuple(records_in(self.declared.annotation)),
+            get_origin(self.declared.annotation),
+        )
         if not records:
             return Held((), self.declared.kind.name.replace("anything", "values"), many=False)
         words = {dict: "a mapping from names to mappings", tuple: "a list of mappings"}.get(
@@ -70,7 +73,9 @@ class Key(NamedTuple):
         )
         short = records[0].params[records[0].short] if records[0].short else None
         return Held(
-            records, words + (f", or {short.kind.name}" if short else ""), many=origin in (dict, tuple)
+            records,
+            words + (f", or {short.kind.name}" if short else ""),
+            many=origin in (dict, tuple),
         )
 
     @property

@@ -53,7 +53,9 @@ LINK = re.compile(r"\[([^\]]+)\]\([^)\s]+\)")
 
 
 class Section(NamedTuple):
-    """A part of a page, as it is written, from its heading on; the first one has the page's title."""
+    """A part of a page, as it is written, from its heading on; the first one has the page's
+    title.
+    """
 
     page: str
     text: str
@@ -137,7 +139,12 @@ def as_table(keys: list[Key]) -> str:
     return markdown_table(
         HEADS,
         [
-            (f"`{key.declared.name}`", value_of(key) + link_to(key), default_text(key), key.declared.doc)
+            (
+                f"`{key.declared.name}`",
+                value_of(key) + link_to(key),
+                default_text(key),
+                key.declared.doc,
+            )
             for key in keys
         ],
     )

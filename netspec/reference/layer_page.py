@@ -89,7 +89,8 @@ def weights_table(cls: type[Layer]) -> str:
         done = work_example(cls, example)
         for weight in done.weights if done is not None else ():
             found.setdefault(
-                weight.name, (f"`{weight.name}`", weight.kind, f"`{show_shape(weight.shape)}`", case(example))
+                weight.name,
+                (f"`{weight.name}`", weight.kind, f"`{show_shape(weight.shape)}`", case(example)),
             )
     if not found:
         return ""

@@ -13,9 +13,17 @@ HEADS = ("parameter", "type", "default", "bounds", "meaning")
 
 
 def parameter_rows(params: Iterable[Param]) -> list[tuple[str, ...]]:
-    """A row per parameter: spellings, type, default with those of other dialects, bounds, meaning."""
+    """A row per parameter: spellings, type, default with those of other dialects, bounds,
+    meaning.
+    """
     return [
-        (", ".join(f"`{name}`" for name in (p.name, *p.pair)), type_of(p), default_of(p), limits_of(p), p.doc)
+        (
+            ", ".join(f"`{name}`" for name in (p.name, *p.pair)),
+            type_of(p),
+            default_of(p),
+            limits_of(p),
+            p.doc,
+        )
         for p in params
     ]
 

@@ -61,7 +61,10 @@ def explain_parameter(cls: type[Layer], steps: list[str]) -> str | None:
             return None
         key = below
     return "\n\n".join(
-        [headline(key, key.path) + "\n" + indented(key.declared.doc), *parameter_parts(cls, declared, key)]
+        [
+            headline(key, key.path) + "\n" + indented(key.declared.doc),
+            *parameter_parts(cls, declared, key),
+        ]
     )
 
 

@@ -77,7 +77,11 @@ def belongs(node: Node, depth: int) -> tuple[str, str, str]:
         return node.name.removeprefix(prefix), node.layer.type, node.name
     block = node.blocks[depth]
     stem, _, index = block.name.removeprefix(prefix).rpartition(".")
-    return (stem if stem and index.isdigit() else block.name.removeprefix(prefix)), block.template, block.name
+    return (
+        (stem if stem and index.isdigit() else block.name.removeprefix(prefix)),
+        block.template,
+        block.name,
+    )
 
 
 def passes_on(part: Part, before: Part, typed: TypedGraph) -> bool:

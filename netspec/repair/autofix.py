@@ -39,7 +39,10 @@ class Repair(NamedTuple):
 
 
 def helps(
-    before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequence[Diagnostic], beyond: int
+    before: Sequence[Diagnostic],
+    after: Sequence[Diagnostic],
+    fixed: Sequence[Diagnostic],
+    beyond: int,
 ) -> bool:
     """Whether a change leaves the fixed findings out and makes no new error in their phase or an
     earlier one.
@@ -132,7 +135,10 @@ def keep_helpful_fixes(
             if (kept := trial.verdicts.get((id(d), id(fix))) if (id(d), id(fix)) in mine else fix) is not None
         )
         if untried and any((id(d), id(fix)) in left for fix in d.fixes):
-            d, untried = replace(d, notes=(*d.notes, UNTRIED.format(f"{untried:,}", "s" * (untried > 1)))), 0
+            d, untried = (
+                replace(d, notes=(*d.notes, UNTRIED.format(f"{untried:,}", "s" * (untried > 1)))),
+                0,
+            )
         told.append(replace(d, fixes=fixes) if d.fixes else d)
     return told
 
@@ -157,7 +163,11 @@ def groups(offers: Sequence[Offer], affordable: int) -> list[list[Offer]]:
     if len(made) <= affordable or not offers:
         return [*made, *alternatives]
     firsts = list({id(offer.finding): offer for offer in reversed(offers)}.values())[::-1]
-    return [*([firsts] if together(firsts) else []), *sorted(made, key=len, reverse=True), *alternatives]
+    return [
+        *([firsts] if together(firsts) else []),
+        *sorted(made, key=len, reverse=True),
+        *alternatives,
+    ]
 
 
 def together(offers: Sequence[Offer]) -> bool:
@@ -168,7 +178,9 @@ def together(offers: Sequence[Offer]) -> bool:
 
 
 class Trial:
-    """Fixes tried on one text. verdicts: what is left of each fix; None for one that does not help."""
+    """Fixes tried on one text. verdicts: what is left of each fix; None for one that does not
+    help.
+    """
 
     def __init__(self, found: Sequence[Diagnostic], source: Source, check: Check) -> None:
         self.found = found
@@ -212,7 +224,10 @@ class Trial:
             self.after[changed.text] = self.check(changed)
         after = self.after[changed.text]
         if not helps(
-            self.found, after, [offer.finding for offer in offers], end_of(self.source, changed, edits)
+            self.found,
+            after,
+            [offer.finding for offer in offers],
+            end_of(self.source, changed, edits),
         ):
             return None
         return nothing_new(self.found, after)
@@ -228,7 +243,10 @@ def nothing_new(before: Sequence[Diagnostic], after: Sequence[Diagnostic]) -> bo
 
 
 def is_doubtful(
-    before: Sequence[Diagnostic], after: Sequence[Diagnostic], fixed: Sequence[Diagnostic], change: Back
+    before: Sequence[Diagnostic],
+    after: Sequence[Diagnostic],
+    fixed: Sequence[Diagnostic],
+    change: Back,
 ) -> bool:
     """Whether an error that is new speaks against a change: it stands in a changed line or nowhere,
     or the net is not the expected one.

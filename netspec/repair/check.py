@@ -131,7 +131,10 @@ def with_blame(
     if moved != found or not behind:
         return moved
     told = further(
-        found, source, trials, lambda text: with_blame(check(text), text, reading, check, behind - 1)
+        found,
+        source,
+        trials,
+        lambda text: with_blame(check(text), text, reading, check, behind - 1),
     )
     if told == found:
         return with_nearby(told, source, trials)
@@ -156,7 +159,9 @@ def check_as(source: Source, dialect: str, reading: Reading = PLAIN) -> list[Dia
     diagnostics = Diagnostics()
     program = load_source(source, reading)
     resolved = resolve_source(
-        source, diagnostics, replace_fields(reading, settings=(*reading.settings, f"dialect={dialect}"))
+        source,
+        diagnostics,
+        replace_fields(reading, settings=(*reading.settings, f"dialect={dialect}")),
     )
     found: list[Diagnostic] = []
     for typed in program.graphs() if resolved is not None else ():

@@ -178,5 +178,6 @@ def list_leftovers(
     gone = len(list(found)) - len(kept)
     notes = (*told.notes, *further(gone))
     return sorted(
-        (replace(told, notes=notes) if each is d else each for each in kept), key=lambda each: each.order
+        (replace(told, notes=notes) if each is d else each for each in kept),
+        key=lambda each: each.order,
     )

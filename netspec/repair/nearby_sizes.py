@@ -65,7 +65,10 @@ def nearest(together: tuple[Written, ...], trials: Trials) -> tuple[Fix, ...]:
         for ways in (range(own - 1, max(own - AWAY, 1), -1), range(own + 1, own + AWAY))
     )
     return tuple(
-        Fix(f"write {n} in place of {own}{' on each axis' if len(together) > 1 else ''}", edits(together, n))
+        Fix(
+            f"write {n} in place of {own}{' on each axis' if len(together) > 1 else ''}",
+            edits(together, n),
+        )
         for n in found
         if n
     )

@@ -20,7 +20,9 @@ __all__ = ["is_exhausted", "read_on"]
 
 
 def is_exhausted(found: Sequence[Diagnostic], source: Source) -> bool:
-    """Whether all errors are on the text itself, and each has a change of this text that was tried."""
+    """Whether all errors are on the text itself, and each has a change of this text that was
+    tried.
+    """
     errors = [d for d in found if d.severity == "error"]
     return bool(errors) and all(
         d.phase == Phase.READING and any(certain(source, fix) for fix in d.fixes[:1]) for d in errors
@@ -60,7 +62,10 @@ def read_on(found: list[Diagnostic], source: Source, check: Check) -> list[Diagn
     independent = [d for d in errors if not isinstance(d.evidence, (Missed, Computed))]
     more = [told for d in independent if (told := back.finding(d)) is not None]
     offered = [
-        replace(d, fixes=(d.fixes[0], *(fix for fix in d.fixes[1:] if not fix.edits or d.code == SEVERAL)))
+        replace(
+            d,
+            fixes=(d.fixes[0], *(fix for fix in d.fixes[1:] if not fix.edits or d.code == SEVERAL)),
+        )
         if d in mending
         else d
         for d in found

@@ -87,7 +87,9 @@ def blame_numbers(
 
 
 def in_another_input(suspect: Suspect, d: Diagnostic, trials: Trials) -> bool:
-    """Whether a number stands in the shape of an input, and the layer's rule points at another one."""
+    """Whether a number stands in the shape of an input, and the layer's rule points at another
+    one.
+    """
     inputs = trials.graph.inputs
     if d.span is None or not any(d.span.text == given.value.name for given in inputs):
         return False
@@ -126,7 +128,10 @@ def point_at(d: Diagnostic, edits: Sequence[Edit], more: int, differs: First | N
     fixes = tuple(help_for(each) for each in edits)
     notes = (*d.notes, *further(more))
     also = tuple(Label(each.span, f"or {describe_edit(each)}") for each in edits[1:])
-    kept = (*also, *(other for other in d.others if other.span not in {each.span for each in edits}))
+    kept = (
+        *also,
+        *(other for other in d.others if other.span not in {each.span for each in edits}),
+    )
     if d.span is None or inside(edit.span, d.span):
         return replace(
             d,

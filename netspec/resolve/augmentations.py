@@ -114,7 +114,11 @@ def in_types(words: AugmentWords) -> Iterator[Augmentation]:
         yield geometry.Elastic(alpha=words.elastic, sigma=32.0, relative=True, probability=p)
     if (c := words.color_jitter) is not None:
         yield color.ColorJitter(
-            brightness=c.brightness, contrast=c.contrast, saturation=c.saturation, hue=c.hue, probability=p
+            brightness=c.brightness,
+            contrast=c.contrast,
+            saturation=c.saturation,
+            hue=c.hue,
+            probability=p,
         )
     if words.blur is not None:
         yield texture.Blur(sigma=(words.blur, words.blur), probability=p)

@@ -74,7 +74,10 @@ def check_sources(section: Located, diagnostics: Diagnostics) -> None:
 
 
 def check_fillers(
-    section: Located, fillers: Mapping[str, object], inputs: tuple[Input, ...], diagnostics: Diagnostics
+    section: Located,
+    fillers: Mapping[str, object],
+    inputs: tuple[Input, ...],
+    diagnostics: Diagnostics,
 ) -> None:
     """NS689 where `train.fill` names no input, or one whose samples have no fixed size. section:
     `train:`.

@@ -120,7 +120,12 @@ def postpone_findings(entry: Entry, found: list[Diagnostic], diagnostics: Diagno
 
 
 def find_substitute(
-    name: str, layer: Layer, kind: Located, dialect: str, known: Vocabulary, diagnostics: Diagnostics
+    name: str,
+    layer: Layer,
+    kind: Located,
+    dialect: str,
+    known: Vocabulary,
+    diagnostics: Diagnostics,
 ) -> Layer | None:
     """The plug-in that a layer stands for, with its parameters; None where that was reported."""
     found = meant(layer, known, kind.span, diagnostics)
@@ -128,7 +133,12 @@ def find_substitute(
         return None
     cls, parameters = found
     return read_layer(
-        f"{cls.type} {name}", cls, Own(parameters, nested=True, sound=True), dialect, diagnostics, kind.span
+        f"{cls.type} {name}",
+        cls,
+        Own(parameters, nested=True, sound=True),
+        dialect,
+        diagnostics,
+        kind.span,
     )
 
 
@@ -231,7 +241,12 @@ def with_defaults(own: Located, defaults: Located | None, cls: type[Layer]) -> L
 
 
 def read_layer(
-    what: str, cls: type[Layer], own: Own, dialect: str, diagnostics: Diagnostics, anchor: Span | None
+    what: str,
+    cls: type[Layer],
+    own: Own,
+    dialect: str,
+    diagnostics: Diagnostics,
+    anchor: Span | None,
 ) -> Layer | None:
     """The layer, or None with findings. `anchor` is where a missing parameter is reported."""
     body = own.body

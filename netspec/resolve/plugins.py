@@ -54,7 +54,10 @@ def with_plugin(
     source = None
     try:
         source = read_file(
-            resolve_path(item.text, folder, inside), own, roots(folder) if inside else None, spec=False
+            resolve_path(item.text, folder, inside),
+            own,
+            roots(folder) if inside else None,
+            spec=False,
         )
         types = define_types(source) if source is not None else {}
         changes = define_augmentations(source) if source is not None else {}
@@ -67,7 +70,9 @@ def with_plugin(
         twice = next((name for name in (*types, *changes) if name in every), None)
         if twice is not None:
             own.error(
-                "NS122", f"{item.text} defines {twice}, which a plug-in before it defines too", item.span
+                "NS122",
+                f"{item.text} defines {twice}, which a plug-in before it defines too",
+                item.span,
             )
         elif source is not None:
             more = {**known.augmentations, **changes}
@@ -89,7 +94,11 @@ def report_refusal(error: PluginError, source: Source | None, named: Span | None
     begin = start + len(text) - len(text.lstrip())
     others = (Label(named, "the plug-in is named here"),) if named is not None else ()
     return Diagnostic(
-        "NS122", error.fact, Span(source, begin, start + len(text.rstrip())), others=others, notes=error.notes
+        "NS122",
+        error.fact,
+        Span(source, begin, start + len(text.rstrip())),
+        others=others,
+        notes=error.notes,
     )
 
 
@@ -122,7 +131,9 @@ def meant(
     tree = read(Source("param_str", text), diagnostics)
     if tree is not None and not isinstance(tree.value, dict):
         diagnostics.error(
-            "NS104", f"param_str of {name} must be a mapping of its parameters: {text!r} is not", tree.span
+            "NS104",
+            f"param_str of {name} must be a mapping of its parameters: {text!r} is not",
+            tree.span,
         )
         return None
     if tree is not None:

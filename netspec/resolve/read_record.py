@@ -82,7 +82,9 @@ def word(
     diagnostics.found += with_spared(list(found.values()), spared)
     if not errors:
         diagnostics.error(
-            "NS901", f"netspec refuses this {what}, its JSON Schema does not: {as_json(body)!r}", body.span
+            "NS901",
+            f"netspec refuses this {what}, its JSON Schema does not: {as_json(body)!r}",
+            body.span,
         )
 
 

@@ -98,7 +98,10 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
     if not entries:
         if not is_reported(spec):
             diagnostics.error(
-                "NS209", "layers is missing or empty", spec.root.key_span("layers"), about=About(key="layers")
+                "NS209",
+                "layers is missing or empty",
+                spec.root.key_span("layers"),
+                about=About(key="layers"),
             )
         return None
     if not known.complete or not inputs_told(spec, inputs):
@@ -297,7 +300,10 @@ def inputs_of(spec: Spec, diagnostics: Diagnostics) -> tuple[Input, ...]:
         if isinstance(shape.value, list) and len(sizes) > MOST_AXES:
             fact = f"a shape has at most {MOST_AXES} axes: input {name} has {len(sizes):,}"
             diagnostics.error(
-                "NS128", fact, section.key_span(name) if section else None, label=f"{len(sizes):,} axes"
+                "NS128",
+                fact,
+                section.key_span(name) if section else None,
+                label=f"{len(sizes):,} axes",
             )
         elif isinstance(shape.value, list) and None not in sizes:
             type_ = TensorType(tuple(s for s in sizes if s is not None), dtype)
@@ -307,7 +313,9 @@ def inputs_of(spec: Spec, diagnostics: Diagnostics) -> tuple[Input, ...]:
             )
         elif not isinstance(shape.value, list):
             diagnostics.error(
-                "NS104", f"input {name} must be a list of sizes, such as [N, 3, 224, 224]", shape.span
+                "NS104",
+                f"input {name} must be a list of sizes, such as [N, 3, 224, 224]",
+                shape.span,
             )
     return tuple(found)
 
@@ -348,7 +356,11 @@ def outputs_of(section: Located | None, diagnostics: Diagnostics) -> tuple[tuple
             others = (Label(first, "first here"),) if first is not None else ()
             diagnostics.add(
                 Diagnostic(
-                    "NS108", f"{item.text} is an output already", item.span, "listed again", others=others
+                    "NS108",
+                    f"{item.text} is an output already",
+                    item.span,
+                    "listed again",
+                    others=others,
                 )
             )
         found.setdefault(item.text, item.span)

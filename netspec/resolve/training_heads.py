@@ -59,7 +59,8 @@ def entry(body: Located) -> Entry:
         body = Located({"type": body}, body.span)
     name = body.get("name") or Located("loss", body.span, text="loss")
     return Entry(
-        name.text, Located({**body.mapping, "name": name}, body.span, keys=body.keys, used=body.used)
+        name.text,
+        Located({**body.mapping, "name": name}, body.span, keys=body.keys, used=body.used),
     )
 
 
@@ -84,7 +85,12 @@ def with_heads(
     label = heads.label(list(drafts.values()))
     blobs = {**graph.blobs, **({LABEL: label} if label is not None else {})}
     builder = Builder(
-        drafts, state, diagnostics, blobs, dict.fromkeys(blobs), {node.name: node for node in graph.nodes}
+        drafts,
+        state,
+        diagnostics,
+        blobs,
+        dict.fromkeys(blobs),
+        {node.name: node for node in graph.nodes},
     )
     builder.walk(tuple(drafts), Scope("", dict(heads.scope)))
     nodes = tuple(builder.nodes.values())
@@ -127,7 +133,11 @@ class Heads:
                 used=body.used,
             )
         made = draft(
-            Entry(each.name, body), (), self.resolved.file.dialect, self.resolved.vocabulary, self.diagnostics
+            Entry(each.name, body),
+            (),
+            self.resolved.file.dialect,
+            self.resolved.vocabulary,
+            self.diagnostics,
         )
         if isinstance(made, Stranger):
             self.diagnostics.found += made.findings
@@ -208,7 +218,9 @@ class Heads:
             reader = next((node for node in nodes if label in node.bottoms), None)
             name, place = (reader.name, reader.places["bottom"]) if reader else ("a head", None)
             self.diagnostics.error(
-                "NS682", f"{name} reads {LABEL} beside nothing that tells its shape", place or self.place()
+                "NS682",
+                f"{name} reads {LABEL} beside nothing that tells its shape",
+                place or self.place(),
             )
         return Input(label, None)
 
@@ -253,7 +265,8 @@ def learning(graph: Graph, weighted: frozenset[str]) -> Graph:
 def learning_by(graph: Graph, losses: frozenset[str]) -> Graph:
     """The part of a graph that some of its losses, by name, need."""
     return cut_to_roots(
-        {node for node in graph.nodes if judges(node) and any(top.name in losses for top in node.tops)}, graph
+        {node for node in graph.nodes if judges(node) and any(top.name in losses for top in node.tops)},
+        graph,
     )
 
 

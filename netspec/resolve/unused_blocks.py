@@ -36,7 +36,10 @@ INPUT = "x"
 
 
 def check_unused(
-    spec: Spec, check_defaults: Callable[[Located], object], known: Vocabulary, diagnostics: Diagnostics
+    spec: Spec,
+    check_defaults: Callable[[Located], object],
+    known: Vocabulary,
+    diagnostics: Diagnostics,
 ) -> None:
     """Report what is wrong in blocks that nobody uses, whatever the values of their variables."""
     for name, block in spec.blocks.unseen.items():
@@ -218,13 +221,19 @@ def items_of(section: Located | None) -> list[Located]:
 
 
 def names_made(body: Located) -> set[str]:
-    """What a layer, or a use of a block, makes: a use's inner values are reached through its name."""
+    """What a layer, or a use of a block, makes: a use's inner values are reached through its
+    name.
+    """
     tops = {item.text for item in items_of(body.get("top"))}
     return tops or {body.mapping["name"].text}
 
 
 def check_name(
-    reader: str, item: Located, visible: set[str], makers: Mapping[str, Located], diagnostics: Diagnostics
+    reader: str,
+    item: Located,
+    visible: set[str],
+    makers: Mapping[str, Located],
+    diagnostics: Diagnostics,
 ) -> None:
     name = item.text
     if name in visible or any(

@@ -69,7 +69,9 @@ class Builder:
     """Tops of layers that were reported: reading them is no further error."""
     later: Mapping[str, Span | None] = fresh(default_factory=dict)
     passed: list[tuple[Draft, Value, tuple[Node, ...]]] = fresh(default_factory=list)
-    """Layers whose bottom is left out, with what they read and the data layers that stand between."""
+    """Layers whose bottom is left out, with what they read and the data layers that stand
+    between.
+    """
     doubles: int = 0
     strangers: Mapping[Entry, Stranger] = fresh(default_factory=dict)
     """Layers of unknown types that some phase leaves out."""
@@ -365,7 +367,8 @@ class Builder:
         """A bottom whose maker this state of the net leaves out."""
         state = " ".join((self.state.phase, *(f"stage {stage}" for stage in sorted(self.state.stages))))
         place = next(
-            (maker.places[key] for key in ("include", "exclude") if key in maker.places), maker.places["name"]
+            (maker.places[key] for key in ("include", "exclude") if key in maker.places),
+            maker.places["name"],
         )
         others = (Label(place, f"not in {state}"),) if place is not None else ()
         fact = f"{reader} reads {name}, which {maker.name} makes; in phase {state} that layer is left out"
@@ -390,7 +393,10 @@ class Builder:
         """A top may repeat an earlier name only in place: as one of the layer's own bottoms. A
         layer's name given twice is said already.
         """
-        own, implied = set(draft.fields.bottom), {b.name for b in bottoms if not draft.fields.bottom}
+        own, implied = (
+            set(draft.fields.bottom),
+            {b.name for b in bottoms if not draft.fields.bottom},
+        )
         said = "top" not in draft.places and draft.name in self.nodes
         told = 0
         for i, name in enumerate(tops):
@@ -478,7 +484,8 @@ def tops_to_come(
             draft = drafts[item]
             for i, top in enumerate(draft.fields.top or (item.name.removeprefix(prefix),)):
                 found.setdefault(
-                    prefix + top, draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"]
+                    prefix + top,
+                    draft.places[f"top.{i}"] if "top" in draft.places else draft.places["name"],
                 )
     return found
 
@@ -496,7 +503,11 @@ def build(
     that no layer reads, as in Caffe.
     """
     builder = Builder(
-        drafts, state, diagnostics, later=tops_to_come(items, {**drafts, **strangers}), strangers=strangers
+        drafts,
+        state,
+        diagnostics,
+        later=tops_to_come(items, {**drafts, **strangers}),
+        strangers=strangers,
     )
     for given in inputs:
         builder.blobs[given.value.name] = given.value

@@ -25,7 +25,9 @@ def complete(record: Record) -> dict[str, Any]:
 
 
 def sayable(declared: Param, written: Any) -> bool:
-    """Whether a value may stand in a spec: a default may lie outside the bounds of what is given."""
+    """Whether a value may stand in a spec: a default may lie outside the bounds of what is
+    given.
+    """
     try:
         declared.kind.read(place(written), declared.bounds)
     except Reject:

@@ -68,7 +68,9 @@ class Batcher:
         self._task = asyncio.create_task(self._work())
 
     async def stop(self) -> None:
-        """End the thread once its run is over. Whoever calls this has no request waiting any more."""
+        """End the thread once its run is over. Whoever calls this has no request waiting any
+        more.
+        """
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._thread.shutdown()

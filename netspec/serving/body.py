@@ -12,7 +12,8 @@ from netspec.serving.tensors import RequestError
 __all__ = ["read_body"]
 
 SECONDS = 30.0
-# How long to go on reading what is announced to be too long: a client that is still sending would not see the answer.
+# How long to go on reading what is announced to be too long: a client that is still sending would
+# not see the answer.
 DRAIN = 2.0
 # zlib's window bits: with a gzip header, with a zlib header (which is what HTTP calls deflate).
 ENCODINGS = {"gzip": 31, "deflate": 15}
@@ -57,7 +58,8 @@ async def _collect(request: Request, limit: int) -> bytes:
 def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
     if encoding not in ENCODINGS:
         raise RequestError(
-            f"Content-Encoding must be one of identity, {', '.join(ENCODINGS)}: got {encoding[:40]!r}", 415
+            f"Content-Encoding must be one of identity, {', '.join(ENCODINGS)}: got {encoding[:40]!r}",
+            415,
         )
     stream = zlib.decompressobj(wbits=ENCODINGS[encoding])
     try:

@@ -84,7 +84,8 @@ class Model:
         try:
             return dict(zip(outputs, self.session.run(list(outputs), dict(inputs)), strict=True))
         except Exception as error:  # onnxruntime's exceptions share no base of their own
-            # With every size but the batch fixed, checked inputs can be at fault only by value, which is always InvalidArgument.
+            # With every size but the batch fixed, checked inputs can be at fault only by value,
+            # which is always InvalidArgument.
             open_sizes = any(
                 not isinstance(n, int) for t in self.inputs for n in (t.shape[1:] if self.batch else t.shape)
             )
@@ -96,7 +97,11 @@ class Model:
 
 
 def open_model(
-    path: str | os.PathLike[str], device: str = "auto", threads: int = 0, *, allow_uncertified: bool = False
+    path: str | os.PathLike[str],
+    device: str = "auto",
+    threads: int = 0,
+    *,
+    allow_uncertified: bool = False,
 ) -> Model:
     """Load an ONNX file for inference. `device`: cpu, cuda, or auto (cuda where it works);
     `threads`: 0 is one per core.
@@ -114,7 +119,10 @@ def open_model(
         for k, v in sorted(session.get_modelmeta().custom_metadata_map.items())
         if k.startswith("netspec.") and k != PROBES
     }
-    inputs, outputs = _read_declared(session.get_inputs(), path), _read_declared(session.get_outputs(), path)
+    inputs, outputs = (
+        _read_declared(session.get_inputs(), path),
+        _read_declared(session.get_outputs(), path),
+    )
     if session.get_providers()[0] == "CUDAExecutionProvider":
         used = "cuda"
     else:
@@ -148,7 +156,8 @@ def _open_session(path: str, device: str, threads: int) -> Any:
     if "CUDAExecutionProvider" in ort.get_available_providers():
         said = _preload(ort)
         session = _session(path, "CUDAExecutionProvider", threads)
-        # A provider that fails to load is replaced in silence: what the session took is all that counts.
+        # A provider that fails to load is replaced in silence: what the session took is all that
+        # counts.
         if device == "auto" or session.get_providers()[0] == "CUDAExecutionProvider":
             return session
         fact = (
@@ -160,7 +169,8 @@ def _open_session(path: str, device: str, threads: int) -> Any:
         return _session(path, "CPUExecutionProvider", threads)
     have = ", ".join(ort.get_available_providers())
     raise fail(
-        "NS722", f"cuda was asked for, but this build of onnxruntime {ort.__version__} has only {have}"
+        "NS722",
+        f"cuda was asked for, but this build of onnxruntime {ort.__version__} has only {have}",
     )
 
 
@@ -196,7 +206,8 @@ def _session(path: str, provider: str, threads: int) -> Any:
     options.log_severity_level = (
         4  # a failed run is answered; a line in the log for each would let any client fill it
     )
-    # Idle threads that spin would take the cores from the event loop, which is what a request waits for.
+    # Idle threads that spin would take the cores from the event loop, which is what a request waits
+    # for.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     with _quiet(ort):
         try:
@@ -261,5 +272,9 @@ def _labels(metadata: Mapping[str, str], outputs: Sequence[TensorInfo], path: st
     if not isinstance(labels, dict) or not all(
         isinstance(v, list) and all(isinstance(x, str) for x in v) for v in labels.values()
     ):
-        raise fail("NS721", f"the metadata {LABELS} must map each output to a list of class names", path=path)
+        raise fail(
+            "NS721",
+            f"the metadata {LABELS} must map each output to a list of class names",
+            path=path,
+        )
     return labels

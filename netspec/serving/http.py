@@ -39,7 +39,13 @@ T = TypeVar("T")
 
 
 def create_app(
-    model: Model, name: str, *, max_batch: int, queue: int, max_body: int = MAX_BODY, join: bool = False
+    model: Model,
+    name: str,
+    *,
+    max_batch: int,
+    queue: int,
+    max_body: int = MAX_BODY,
+    join: bool = False,
 ) -> Starlette:
     """An ASGI application that serves `model` as `name`: joined runs of at most `max_batch` rows,
     at most `queue` waiting requests.
@@ -60,7 +66,11 @@ def create_app(
     routes += [Route("/metrics", service.show_metrics)]
     return Starlette(
         routes=routes,
-        exception_handlers={HTTPException: _http_error, RequestError: _request_error, Exception: _bug},
+        exception_handlers={
+            HTTPException: _http_error,
+            RequestError: _request_error,
+            Exception: _bug,
+        },
         lifespan=service.lifespan,
     )
 

@@ -20,10 +20,17 @@ class Metrics:
     def __init__(self, model: str) -> None:
         self.registry = CollectorRegistry()
         requests = Counter(
-            "netspec_requests", "infer requests answered", ["model", "status"], registry=self.registry
+            "netspec_requests",
+            "infer requests answered",
+            ["model", "status"],
+            registry=self.registry,
         )
         seconds = Histogram(
-            "netspec_request_seconds", "seconds to answer", ["model"], buckets=SECONDS, registry=self.registry
+            "netspec_request_seconds",
+            "seconds to answer",
+            ["model"],
+            buckets=SECONDS,
+            registry=self.registry,
         )
         rows = Histogram(
             "netspec_batch_rows",
@@ -33,7 +40,10 @@ class Metrics:
             registry=self.registry,
         )
         depth = Gauge(
-            "netspec_queue_depth", "requests that wait for the model", ["model"], registry=self.registry
+            "netspec_queue_depth",
+            "requests that wait for the model",
+            ["model"],
+            registry=self.registry,
         )
         progress = Gauge(
             "netspec_requests_in_progress",

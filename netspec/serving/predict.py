@@ -53,8 +53,8 @@ def run_model(
 def find_boxes(
     model_metadata: Mapping[str, str], path: str | os.PathLike[str] = ""
 ) -> dict[str, tuple[int, int] | None]:
-    """The outputs that list boxes, with the (height, width) that the model cuts from the middle of a
-    picture, None where it takes all. Raises SpecError NS721 where the metadata are damaged.
+    """The outputs that list boxes, with the (height, width) that the model cuts from the middle of
+    a picture, None where it takes all. Raises SpecError NS721 where the metadata are damaged.
     """
     try:
         found: dict[str, tuple[int, int] | None] = {}
@@ -77,5 +77,7 @@ def image_words(model: Model, name: str, path: str | os.PathLike[str] = "") -> d
         return read_object(model.metadata.get(f"{IMAGE}{name}", "{}"))
     except JsonError as error:
         raise fail(
-            "NS721", f"the metadata {IMAGE}{name} must be a sound JSON object: {error}", path=os.fspath(path)
+            "NS721",
+            f"the metadata {IMAGE}{name} must be a sound JSON object: {error}",
+            path=os.fspath(path),
         ) from error

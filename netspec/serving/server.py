@@ -77,7 +77,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What is alive now stays alive: the collector need not look at it again, nor often at the little that a request makes.
+        # What is alive now stays alive: the collector need not look at it again, nor often at the
+        # little that a request makes.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)

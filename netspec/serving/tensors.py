@@ -23,7 +23,8 @@ __all__ = [
     "shape_text",
 ]
 
-# Open Inference Protocol v2, "Tensor Data Types"; BYTES holds ONNX strings (UTF-8) as Python objects.
+# Open Inference Protocol v2, "Tensor Data Types"; BYTES holds ONNX strings (UTF-8) as Python
+# objects.
 NUMPY_TYPES = {
     "BOOL": "bool",
     "UINT8": "uint8", "UINT16": "uint16", "UINT32": "uint32", "UINT64": "uint64",

@@ -103,7 +103,9 @@ def compare_answer(
 
     if list(got.shape) != said["shape"]:
         raise fail(
-            "NS714", f"{name} has the shape {list(got.shape)}, it had {said['shape']}", path=os.fspath(path)
+            "NS714",
+            f"{name} has the shape {list(got.shape)}, it had {said['shape']}",
+            path=os.fspath(path),
         )
     here = got.reshape(-1)[choose_probed(got.size)].astype(np.float64)
     there, tolerance = np.asarray(said["values"], np.float64), float(said["tolerance"])

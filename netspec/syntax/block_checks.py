@@ -34,7 +34,10 @@ def check_blocks(blocks: Located, diagnostics: Diagnostics) -> None:
     for name, block in blocks.mapping.items():
         if not isinstance(block.value, dict):
             diagnostics.error(
-                "NS104", f"block {name} must be a mapping with layers", block.span, label="must be a mapping"
+                "NS104",
+                f"block {name} must be a mapping with layers",
+                block.span,
+                label="must be a mapping",
             )
             continue
         strangers(block, BLOCK_KEYS, f"block {name}", diagnostics)
@@ -124,7 +127,11 @@ def nameless(number: int, body: Located) -> Diagnostic:
     span = body.key_span(near[0])
     fixes = (Fix("write name", (Edit(span, "name"),) if span is not None else (), safe=True),)
     return Diagnostic(
-        "NS102", f"layer {number} has {near[0]} and no name", span, "did you mean name?", fixes=fixes
+        "NS102",
+        f"layer {number} has {near[0]} and no name",
+        span,
+        "did you mean name?",
+        fixes=fixes,
     )
 
 

@@ -14,11 +14,13 @@ class BlockSection(Record):
 
     description: str = param(default="", doc="what the block is")
     vars: dict[str, Any] = param(
-        default={}, doc="its variables and their defaults; `required` for those that every use must give"
+        default={},
+        doc="its variables and their defaults; `required` for those that every use must give",
     )
     bottom: tuple[str, ...] = param(default=("x",), doc="its own names for what it reads")
     top: tuple[str, ...] = param(
-        default=(), doc="its own names for what it leaves; left out: the first top of its last layer"
+        default=(),
+        doc="its own names for what it leaves; left out: the first top of its last layer",
     )
     defaults: dict[str, Any] = param(
         default={}, doc="parameters by layer type, for the block's layers that leave them out"

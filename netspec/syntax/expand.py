@@ -126,7 +126,9 @@ class Expansion:
         for i, body in enumerate(layers.items if layers is not None and layers.value is not None else ()):
             if not isinstance(body.value, dict):
                 self.diagnostics.error(
-                    "NS104", "a layer is a mapping such as {name: conv1, type: Convolution, ...}", body.span
+                    "NS104",
+                    "a layer is a mapping such as {name: conv1, type: Convolution, ...}",
+                    body.span,
                 )
                 continue
             if not self.is_wanted(body, scope):
@@ -160,7 +162,8 @@ class Expansion:
         self.count += 1
         key = (id(body), scope.signature)
         if key not in self.filled:
-            # Without a type, what only the use of a block has is not looked at: the misspelt word is the fault.
+            # Without a type, what only the use of a block has is not looked at: the misspelt word
+            # is the fault.
             left_out = ("when",) if "type" in body.mapping else ("when", *OF_USES)
             bare = {k: v for k, v in body.mapping.items() if k not in left_out}
             self.filled[key] = scope.fill(
@@ -177,7 +180,10 @@ class Expansion:
         if block is None or not isinstance(block.value, dict):
             if not name and asked.why != FAILED:
                 self.diagnostics.error(
-                    "NS104", f"block of {full} must be the name of a block", use.span, label="must be a name"
+                    "NS104",
+                    f"block of {full} must be the name of a block",
+                    use.span,
+                    label="must be a name",
                 )
             elif block is None and asked.why != FAILED and not self.unread:
                 self.diagnostics.add(unknown_block(full, name, use, self.blocks))
@@ -200,7 +206,12 @@ class Expansion:
         if copies is not None:
             last = copies - 1
             wanted = [
-                Copy(f"{full}.{i}", i, f"{full}.0" if shared and i else None, full if i == last else None)
+                Copy(
+                    f"{full}.{i}",
+                    i,
+                    f"{full}.0" if shared and i else None,
+                    full if i == last else None,
+                )
                 for i in range(copies)
             ]
         made = (self.instance(copy, name, block, body, scope) for copy in wanted)
@@ -219,7 +230,9 @@ class Expansion:
                 else:
                     said = repeat.text or "empty"
                 self.diagnostics.error(
-                    "NS106", f"repeat must be an integer from 1 to {MOST_LAYERS}: it is {said}", repeat.span
+                    "NS106",
+                    f"repeat must be an integer from 1 to {MOST_LAYERS}: it is {said}",
+                    repeat.span,
                 )
             return 1
         return value
@@ -227,14 +240,18 @@ class Expansion:
     def instance(
         self, copy: Copy, name: str, block: Located, body: Located, scope: Variables
     ) -> Instance | None:
-        """One copy. Names in the block's values are the spec's variables, the block's own, and `i`."""
+        """One copy. Names in the block's values are the spec's variables, the block's own, and
+        `i`.
+        """
         if self.count > MOST_LAYERS:
             self.diagnostics.error("NS008", f"a spec has at most {MOST_LAYERS} layers", body.span)
             return None
         full, index = copy.name, {} if copy.number is None else {"i": copy.number}
         outer = scope.plus(index)
         given = mapping_of(
-            outer.fill(body.get("vars") or Located({}), self.diagnostics), f"vars of {full}", self.diagnostics
+            outer.fill(body.get("vars") or Located({}), self.diagnostics),
+            f"vars of {full}",
+            self.diagnostics,
         )
         at = body.mapping["block"].span
         used = (at,) if at is not None else ()

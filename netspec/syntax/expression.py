@@ -82,7 +82,9 @@ def evaluate(text: str, variables: Mapping[str, Any]) -> Any:
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> ast.expr:
-    """The syntax tree of an expression, bounded; a block's copies share it. Raises ExpressionError."""
+    """The syntax tree of an expression, bounded; a block's copies share it. Raises
+    ExpressionError.
+    """
     if len(text) > LONGEST:
         raise ExpressionError(f"an expression has at most {LONGEST} characters: this one has {len(text)}")
     try:
@@ -180,7 +182,9 @@ def look_up(name: str, variables: Mapping[str, Any]) -> Any:
 
 
 def arithmetic(op: ast.operator, a: Any, b: Any) -> Any:
-    """Arithmetic on numbers; + joins texts and lists. An exact quotient of integers is an integer."""
+    """Arithmetic on numbers; + joins texts and lists. An exact quotient of integers is an
+    integer.
+    """
     for items, count in ((a, b), (b, a)):
         if (
             isinstance(op, ast.Mult)

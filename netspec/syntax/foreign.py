@@ -68,7 +68,8 @@ KUR = Kind(
 )
 KERAS = Kind("a Keras model", (NO_IMPORTER, WORDS, AS_ONNX))
 TORCH = Kind(
-    "a PyTorch file", (NO_IMPORTER, "it holds weights or code, and is never unpickled here", AS_ONNX)
+    "a PyTorch file",
+    (NO_IMPORTER, "it holds weights or code, and is never unpickled here", AS_ONNX),
 )
 PICKLE = Kind(
     "a Python pickle",
@@ -79,11 +80,15 @@ PICKLE = Kind(
 )
 ONNX = Kind(
     "an ONNX model",
-    ("`netspec predict` and `netspec serve` run it as it is", "there is no importer from ONNX to a spec"),
+    (
+        "`netspec predict` and `netspec serve` run it as it is",
+        "there is no importer from ONNX to a spec",
+    ),
 )
 TENSORFLOW = Kind("a TensorFlow graph", (NO_IMPORTER, WORDS, AS_ONNX))
 CAFFE2 = Kind(
-    "a Caffe2 net", (NO_IMPORTER, "its operators are written otherwise than Caffe's layers", AS_ONNX)
+    "a Caffe2 net",
+    (NO_IMPORTER, "its operators are written otherwise than Caffe's layers", AS_ONNX),
 )
 COREML = Kind("a Core ML model", (NO_IMPORTER, AS_ONNX))
 PROTOTXT = Kind("a Caffe prototxt", ("`netspec import FILE -o net.yaml` makes a spec of it",))
@@ -106,7 +111,10 @@ BYTES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
         (rb"\x89HDF\r\n\x1a\n.*(model_config|keras_version|layer_names)", KERAS),
         (rb"\x89HDF\r\n\x1a\n", HDF5),
         (rb"PK\x03\x04.*(model\.weights\.h5|metadata\.json.*config\.json)", KERAS),
-        (rb"PK\x03\x04.*(/data\.pkl|constants\.pkl|/data/0|archive/|\.data/serialization_id)", TORCH),
+        (
+            rb"PK\x03\x04.*(/data\.pkl|constants\.pkl|/data/0|archive/|\.data/serialization_id)",
+            TORCH,
+        ),
         (
             rb"PK\x03\x04.*\.npy",
             Kind(
@@ -125,7 +133,10 @@ BYTES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
         (rb"GGUF", Kind("a GGUF file", (NO_IMPORTER,))),
         (
             rb".{2}\0{6}\{\"",
-            Kind("a safetensors file", ("weights go with a spec: netspec export SPEC --weights FILE",)),
+            Kind(
+                "a safetensors file",
+                ("weights go with a spec: netspec export SPEC --weights FILE",),
+            ),
         ),
     )
 )

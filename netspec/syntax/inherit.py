@@ -307,7 +307,9 @@ def insert_layers(
             or len(entry.mapping) != len(INSERTED)
         ):
             diagnostics.error(
-                "NS104", "an insert is {after: layer, layers: [...]}, or before instead of after", entry.span
+                "NS104",
+                "an insert is {after: layer, layers: [...]}, or before instead of after",
+                entry.span,
             )
             continue
         at = index_of(items, anchor.text)

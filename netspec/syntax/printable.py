@@ -69,7 +69,10 @@ def unfit(name: str, what: str, span: Span | None) -> Diagnostic | None:
     if not name.isprintable() or not (name.isascii() or UNSEEN.isdisjoint(name)):
         at = next(i for i, c in enumerate(name) if not c.isprintable() or c in UNSEEN)
         return Diagnostic(
-            "NS213", f"{reason(name, at)} of {what} {excerpt(name, at)}", span, label="not printable"
+            "NS213",
+            f"{reason(name, at)} of {what} {excerpt(name, at)}",
+            span,
+            label="not printable",
         )
     if len(name) > LONGEST:
         fact = f"{what} has at most {LONGEST:,} characters: {excerpt(name, 0)} has {len(name):,}"
@@ -128,7 +131,11 @@ def in_tree(tree: Located, key: str, seen: set[int]) -> Iterator[Named]:
     value = tree.value
     if isinstance(value, dict):
         for word, item in value.items():
-            yield word, tree.key_span(word), "key" if key in ("layers", "param") else f"name in {key}"
+            yield (
+                word,
+                tree.key_span(word),
+                "key" if key in ("layers", "param") else f"name in {key}",
+            )
             yield from in_tree(item, word, seen)
     elif isinstance(value, list):
         for item in value:

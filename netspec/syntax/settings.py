@@ -73,7 +73,9 @@ def leads_nowhere(path: str, diagnostics: Diagnostics, note: str = "") -> None:
 
 
 def enters_block(tree: Located, steps: list[str]) -> bool:
-    """Whether a path goes through a use of a block to something that is no word of the use itself."""
+    """Whether a path goes through a use of a block to something that is no word of the use
+    itself.
+    """
     layers = tree.get("layers")
     if steps[0] in tree.mapping or layers is None:
         return False
@@ -119,7 +121,9 @@ def place_in(tree: Located, steps: list[str], value: Located) -> bool:
 
 
 def in_list(items: Located, steps: list[str], value: Located) -> bool:
-    """Into the item at an index, or the layer of that name: names may hold dots, the longest wins."""
+    """Into the item at an index, or the layer of that name: names may hold dots, the longest
+    wins.
+    """
     if steps[0].isdigit() and int(steps[0]) < len(items.items):
         if len(steps) == 1:
             items.items[int(steps[0])] = value
@@ -135,5 +139,6 @@ def in_list(items: Located, steps: list[str], value: Located) -> bool:
 def find_named(items: Located, name: str) -> Located | None:
     """The first layer of a name."""
     return next(
-        (item for item in items.items if (own := item.get("name")) is not None and own.text == name), None
+        (item for item in items.items if (own := item.get("name")) is not None and own.text == name),
+        None,
     )

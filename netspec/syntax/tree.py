@@ -189,7 +189,9 @@ class TreeBuilder:
     def _open(self, event: Any) -> None:
         frame = self.frame
         span = Span(
-            self.source, event.start_mark.index, max(event.end_mark.index, event.start_mark.index + 1)
+            self.source,
+            event.start_mark.index,
+            max(event.end_mark.index, event.start_mark.index + 1),
         )
         if event.tag is not None or event.anchor is not None:
             span = self._bare(event, span)
@@ -228,7 +230,10 @@ class TreeBuilder:
             raise _Stop
         if anchor.node is None:
             self._stop(
-                "NS010", f"*{name} stands inside &{name}", span, Label(anchor.span, f"&{name} begins here")
+                "NS010",
+                f"*{name} stands inside &{name}",
+                span,
+                Label(anchor.span, f"&{name} begins here"),
             )
         self.added += anchor.size
         if self.added > ALIAS_NODES:

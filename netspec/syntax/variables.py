@@ -11,7 +11,14 @@ from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, write_
 from netspec.diagnostics.suggest import nearest
 from netspec.frozen_classes import fresh, frozen
 from netspec.source import Span
-from netspec.syntax.expression import LETTERS, NO_VALUE, ExpressionError, extent, substitute, variables_in
+from netspec.syntax.expression import (
+    LETTERS,
+    NO_VALUE,
+    ExpressionError,
+    extent,
+    substitute,
+    variables_in,
+)
 from netspec.syntax.located import Located, place, plain
 
 __all__ = ["FAILED", "REQUIRED", "Variables", "check_given", "declare"]
@@ -73,7 +80,12 @@ class Variables:
         if not self.used:
             return tree
         return Located(
-            value, tree.span, text=tree.text, plain_style=tree.plain_style, used=self.used, why=tree.why
+            value,
+            tree.span,
+            text=tree.text,
+            plain_style=tree.plain_style,
+            used=self.used,
+            why=tree.why,
         )
 
     def scalar(self, tree: Located, text: str, diagnostics: Diagnostics) -> Located:
@@ -109,7 +121,8 @@ class Variables:
             self.added[0] += extent(value)
         if self.added[0] > MOST_ADDED:
             raise ExpressionError(
-                f"variables may add {MOST_ADDED:,} values in all; with this one it is more", said=said
+                f"variables may add {MOST_ADDED:,} values in all; with this one it is more",
+                said=said,
             )
 
 
@@ -120,7 +133,12 @@ def report_failure(error: ExpressionError, span: Span | None, values: Mapping[st
     if error.name == COPY:
         notes = ("i is the number of a copy: it stands where a block is used with repeat, and in that block",)
         return Diagnostic(
-            "NS111", str(error), span, "no copy is counted here", notes=notes, about=About(key=error.name)
+            "NS111",
+            str(error),
+            span,
+            "no copy is counted here",
+            notes=notes,
+            about=About(key=error.name),
         )
     near = nearest(error.name, values)
     if values:
@@ -137,7 +155,12 @@ def report_failure(error: ExpressionError, span: Span | None, values: Mapping[st
 
 
 def check_given(
-    names: Mapping[str, Located], given: Located, diagnostics: Diagnostics, *, what: str, anchor: Span | None
+    names: Mapping[str, Located],
+    given: Located,
+    diagnostics: Diagnostics,
+    *,
+    what: str,
+    anchor: Span | None,
 ) -> None:
     """NS112 for given names that are not declared, NS113 for required ones that are not given."""
     for name in given.mapping:

@@ -26,7 +26,9 @@ ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
 def escape_dollars(value: Any) -> Any:
-    """Plain values whose texts an expansion gives back as they are: each dollar is written twice."""
+    """Plain values whose texts an expansion gives back as they are: each dollar is written
+    twice.
+    """
     if isinstance(value, dict):
         return {key: escape_dollars(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -79,7 +79,11 @@ def _without_value(key: Span, span: Span) -> Diagnostic | None:
         else ()
     )
     return Diagnostic(
-        "NS030", f"`{key.text}` stands in braces without a value", key, label="no colon", fixes=fixes
+        "NS030",
+        f"`{key.text}` stands in braces without a value",
+        key,
+        label="no colon",
+        fixes=fixes,
     )
 
 
@@ -90,7 +94,11 @@ def _report_glued(match: "re.Match[str]", span: Span) -> Diagnostic:
     fix = Fix(f"write `{word}: {rest}`", (Edit(Span(span.source, at, at), " "),), safe=True)
     first_line = Span(span.source, span.start, at + len(rest))
     return Diagnostic(
-        "NS011", f"`{word}:{rest}` is one word to YAML", first_line, label="one word, no value", fixes=(fix,)
+        "NS011",
+        f"`{word}:{rest}` is one word to YAML",
+        first_line,
+        label="one word, no value",
+        fixes=(fix,),
     )
 
 
@@ -108,7 +116,9 @@ def _dash(text: str, span: Span) -> Diagnostic | None:
 
 
 def collection_as_key(span: Span) -> Diagnostic:
-    """A list or mapping where a key belongs; `{{ x }}` is how template languages write a variable."""
+    """A list or mapping where a key belongs; `{{ x }}` is how template languages write a
+    variable.
+    """
     text = span.source.text
     template = re.compile(r"\{\{\s*([^{}\n]*?)\s*\}\}").match(text, span.start - 1) if span.start else None
     if template and text[span.start] == "{":
@@ -134,7 +144,9 @@ def tag(name: str, span: Span) -> Diagnostic:
     match = re.compile(r"(?:&\S*\s+)?(!\S*)\s*").match(span.source.text, span.start)
     if match is None:
         return Diagnostic(
-            "NS013", f"the tag {name} makes a value of a special type; a spec holds plain data only", span
+            "NS013",
+            f"the tag {name} makes a value of a special type; a spec holds plain data only",
+            span,
         )
     edit = Edit(Span(span.source, match.start(1), match.end()), "")
     place = Span(span.source, match.start(1), match.end(1))

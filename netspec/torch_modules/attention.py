@@ -10,13 +10,20 @@ from torch import Tensor, nn
 
 
 class MultiHeadAttention(nn.Module):
-    """softmax(Q K^T / sqrt(d)) V in heads side by side; the mask is 0 where a key may not be seen."""
+    """softmax(Q K^T / sqrt(d)) V in heads side by side; the mask is 0 where a key may not be
+    seen.
+    """
 
     in_bias: "Tensor | None"
     bias: "Tensor | None"
 
     def __init__(
-        self, channels: int, heads: int, causal: bool = False, bias: bool = True, dropout: float = 0.0
+        self,
+        channels: int,
+        heads: int,
+        causal: bool = False,
+        bias: bool = True,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.heads, self.causal, self.dropout = heads, causal, dropout

@@ -36,7 +36,9 @@ class Network(nn.Module):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is copied and pickled: all but the last loss, which torch copies only without its gradients."""
+        """What is copied and pickled: all but the last loss, which torch copies only without its
+        gradients.
+        """
         return {name: value for name, value in self.__dict__.items() if name != "total_loss"}
 
     def forward_blobs(self, feed: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -58,7 +60,10 @@ class Network(nn.Module):
             for name, (path, i) in self.blobs.items()
             if path in found
         }
-        return {**{name: feed[name] for name in self.inputs if name in feed and name not in made}, **made}
+        return {
+            **{name: feed[name] for name in self.inputs if name in feed and name not in made},
+            **made,
+        }
 
     def layer_parameters(self, name: str) -> list[Tensor]:
         """The tensors of a layer, in Caffe's blob order."""

@@ -61,7 +61,15 @@ class BatchNorm(nn.Module):
         else:
             mean, variance = torch.zeros_like(self.mean), torch.zeros_like(self.variance)
             y = torch.batch_norm(
-                rows, weight, bias, mean, variance, True, 1.0, self.eps, torch.backends.cudnn.enabled
+                rows,
+                weight,
+                bias,
+                mean,
+                variance,
+                True,
+                1.0,
+                self.eps,
+                torch.backends.cudnn.enabled,
             )
             if rows.numel() == self.mean.numel():
                 variance = torch.zeros_like(variance)
@@ -86,7 +94,12 @@ class SlopeBatchNorm(nn.Module):
     variance: Tensor
 
     def __init__(
-        self, channels: int, axes: int, eps: float = 1e-5, momentum: float = 0.9, frozen: bool = False
+        self,
+        channels: int,
+        axes: int,
+        eps: float = 1e-5,
+        momentum: float = 0.9,
+        frozen: bool = False,
     ) -> None:
         super().__init__()
         shape = (1, channels, *[1] * axes)

@@ -25,7 +25,12 @@ def add_border(x: Tensor, pads: Any, mode: str, value: float) -> Tensor:
         for axis, (begin, end) in enumerate(pads, x.dim() - len(pads)):
             size = x.shape[axis]
             x = torch.cat(
-                [x.narrow(axis, 0, begin).flip(axis), x, x.narrow(axis, size - end, end).flip(axis)], axis
+                [
+                    x.narrow(axis, 0, begin).flip(axis),
+                    x,
+                    x.narrow(axis, size - end, end).flip(axis),
+                ],
+                axis,
             )
         return x
     flat = [side for pair in reversed(pads) for side in pair]

@@ -51,7 +51,14 @@ class CroppedDeconv(nn.Module):
             ).squeeze(-1)
             return y.reshape(*lead, -1)
         y = TRANSPOSED[x.dim() - 2](
-            x, self.weight, self.bias, self.stride, 0, self.output_padding, self.groups, self.dilation
+            x,
+            self.weight,
+            self.bias,
+            self.stride,
+            0,
+            self.output_padding,
+            self.groups,
+            self.dilation,
         )
         for i, (begin, end) in enumerate(self.pads, 2):
             y = y.narrow(i, begin, y.shape[i] - begin - end)

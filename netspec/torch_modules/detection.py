@@ -110,7 +110,11 @@ class DetectionOutput(nn.Module):
         in_target: bool = False,
     ) -> None:
         super().__init__()
-        self.num_classes, self.share_location, self.background = num_classes, share_location, background
+        self.num_classes, self.share_location, self.background = (
+            num_classes,
+            share_location,
+            background,
+        )
         self.nms_threshold, self.top_k, self.keep_top_k, self.confidence = (
             nms_threshold,
             top_k,
@@ -128,7 +132,11 @@ class DetectionOutput(nn.Module):
         offsets = locations.reshape(len(locations), count, -1, 4)
         scores = confidences.reshape(len(locations), count, self.num_classes)
         rows = [
-            self.image(i, decode_boxes(offsets[i], boxes[:, None], variances[:, None], self.code), scores[i])
+            self.image(
+                i,
+                decode_boxes(offsets[i], boxes[:, None], variances[:, None], self.code),
+                scores[i],
+            )
             for i in range(len(locations))
         ]
         found = torch.cat(rows)
@@ -138,7 +146,9 @@ class DetectionOutput(nn.Module):
         return found[None, None]
 
     def image(self, index: int, boxes: Tensor, scores: Tensor) -> Tensor:
-        """The rows of one image: classes in order, best boxes first; at most keep_top_k by score."""
+        """The rows of one image: classes in order, best boxes first; at most keep_top_k by
+        score.
+        """
         rows = []
         for label in range(self.num_classes):
             if label == self.background:

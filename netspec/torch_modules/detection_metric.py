@@ -1,5 +1,5 @@
-"""Torch modules of layers/detection_metric.py that nn lacks. Inlined into emitted files, so it needs
-torch alone.
+"""Torch modules of layers/detection_metric.py that nn lacks. Inlined into emitted files, so it
+needs torch alone.
 """
 
 import torch

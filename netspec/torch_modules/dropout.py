@@ -14,7 +14,11 @@ class ForkDropout(nn.Module):
 
     def __init__(self, ratio: float, scale_train: bool = True, sample_weights_test: bool = False) -> None:
         super().__init__()
-        self.ratio, self.scale_train, self.sample_weights_test = ratio, scale_train, sample_weights_test
+        self.ratio, self.scale_train, self.sample_weights_test = (
+            ratio,
+            scale_train,
+            sample_weights_test,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training or self.sample_weights_test:

@@ -1,7 +1,8 @@
 """Several modules run in fewer passes than one each. Inlined into emitted files, so it needs torch
 alone.
 
-Where somebody listens to one of them (a hook), or has put another in its place, each runs by itself.
+Where somebody listens to one of them (a hook), or has put another in its place, each runs by
+itself.
 """
 
 from typing import Any
@@ -58,7 +59,9 @@ def take_every(x: Tensor, pool: nn.Module, steps: tuple[int, ...]) -> Any:
 
 
 def widen(x: Tensor, like: Tensor, zeros: nn.Module, join: nn.Module, axis: int, first: bool) -> Any:
-    """x with zeros behind it along an axis, or before it, as many as another value has places there."""
+    """x with zeros behind it along an axis, or before it, as many as another value has places
+    there.
+    """
     if has_hooks(zeros, join) or not isinstance(zeros, Power) or not isinstance(join, Concat):
         made = zeros(like)
         if first:

@@ -12,7 +12,9 @@ from netspec.torch_modules.loss import LOG_FLT_MIN, SoftmaxWithLoss, planes
 
 
 class SoftmaxWithLossOHEM(nn.Module):
-    """-sum log max(p_label, FLT_MIN) / Z; the softmax and each place's loss as second and third value, without a gradient."""
+    """-sum log max(p_label, FLT_MIN) / Z; the softmax and each place's loss as second and third
+    value, without a gradient.
+    """
 
     def __init__(
         self,
@@ -68,7 +70,8 @@ class SmoothL1LossOHEM(nn.Module):
         losses = F.smooth_l1_loss(gap, torch.zeros_like(gap), reduction="none")
         count = a.shape[0] * math.prod(a.shape[2:])
         total = losses.sum() / max(
-            1.0, {"BATCH_SIZE": a.shape[0], "PRE_FIXED": self.fixed, "NONE": 1}.get(self.normalization, count)
+            1.0,
+            {"BATCH_SIZE": a.shape[0], "PRE_FIXED": self.fixed, "NONE": 1}.get(self.normalization, count),
         )
         if not self.places:
             return total

@@ -15,7 +15,13 @@ class Columns(nn.Module):
 
     def __init__(self, kernel: Any, stride: Any, pads: Any, dilation: Any, axis: int = 1) -> None:
         super().__init__()
-        self.kernel, self.stride, self.pads, self.dilation, self.axis = kernel, stride, pads, dilation, axis
+        self.kernel, self.stride, self.pads, self.dilation, self.axis = (
+            kernel,
+            stride,
+            pads,
+            dilation,
+            axis,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         lead = x.shape[: self.axis]

@@ -8,7 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netspec.torch_modules.common import AVERAGE_POOL, add_border, columns, convolve, tensorflow_pads
+from netspec.torch_modules.common import (
+    AVERAGE_POOL,
+    add_border,
+    columns,
+    convolve,
+    tensorflow_pads,
+)
 
 
 class Slid(nn.Module):

@@ -27,7 +27,9 @@ def planes(x: Tensor, axis: int) -> Tensor:
 
 
 def normalizer(normalization: str, outer: int, count: int, valid: Tensor | None) -> Tensor | float:
-    """What a summed loss is divided by: all places, those not ignored (at least 1), samples, or 1."""
+    """What a summed loss is divided by: all places, those not ignored (at least 1), samples, or
+    1.
+    """
     if normalization == "VALID" and valid is not None:
         return valid.sum().clamp_min(1)
     return max(1, {"FULL": count, "VALID": count, "BATCH_SIZE": outer, "NONE": 1}[normalization])
@@ -112,10 +114,15 @@ class SoftmaxWithLoss(nn.Module):
 
 
 class SigmoidCrossEntropyLoss(nn.Module):
-    """-sum (t log s + (1 - t) log(1 - s)) / Z for s the sigmoid of the scores; with `losses`, each summand as a second value."""
+    """-sum (t log s + (1 - t) log(1 - s)) / Z for s the sigmoid of the scores; with `losses`,
+    each summand as a second value.
+    """
 
     def __init__(
-        self, ignore_label: int | None = None, normalization: str = "BATCH_SIZE", losses: bool = False
+        self,
+        ignore_label: int | None = None,
+        normalization: str = "BATCH_SIZE",
+        losses: bool = False,
     ) -> None:
         super().__init__()
         self.ignore_label, self.normalization, self.losses = ignore_label, normalization, losses

@@ -14,7 +14,9 @@ PROBABILITY_FLOOR = 1e-20
 
 
 class InfogainLoss(nn.Module):
-    """-sum_l H[label, l] log max(p_l, 1e-20) / Z for p the softmax of the scores; H is the third value, or a matrix read from a file."""
+    """-sum_l H[label, l] log max(p_l, 1e-20) / Z for p the softmax of the scores; H is the third
+    value, or a matrix read from a file.
+    """
 
     H: Tensor
 
@@ -77,7 +79,10 @@ class Labelled(nn.Module):
         self.axis, self.ignore_label = axis, ignore_label
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
-        logs, target = F.log_softmax(x.movedim(self.axis, -1).flatten(0, -2), -1), label.flatten().long()
+        logs, target = (
+            F.log_softmax(x.movedim(self.axis, -1).flatten(0, -2), -1),
+            label.flatten().long(),
+        )
         if self.ignore_label is None:
             return self.losses(logs, target).mean()
         counts = target != self.ignore_label

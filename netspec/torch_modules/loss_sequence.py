@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 
 class CTCLoss(nn.Module):
-    """-log of the probability of all paths that spell the labels, a mean over streams; blanks among the labels are no labels."""
+    """-log of the probability of all paths that spell the labels, a mean over streams; blanks
+    among the labels are no labels.
+    """
 
     def __init__(self, blank: int = 0) -> None:
         super().__init__()

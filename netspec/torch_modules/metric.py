@@ -25,7 +25,8 @@ class SegAccuracy(nn.Module):
     @torch.no_grad()
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         classes, target = x.shape[1], label.flatten().long()
-        # of equal scores the fork takes the higher class: its pairs (score, class) are sorted downwards
+        # of equal scores the fork takes the higher class: its pairs (score, class) are sorted
+        # downwards
         guess = (classes - 1 - x.flip(1).argmax(1)).flatten()
         counted = torch.ones_like(target, dtype=torch.bool)
         for ignored in self.ignore_label:
@@ -54,10 +55,19 @@ class Accuracy(nn.Module):
     """
 
     def __init__(
-        self, top_k: int = 1, axis: int = 1, ignore_label: int | None = None, per_class: bool = False
+        self,
+        top_k: int = 1,
+        axis: int = 1,
+        ignore_label: int | None = None,
+        per_class: bool = False,
     ) -> None:
         super().__init__()
-        self.top_k, self.axis, self.ignore_label, self.per_class = top_k, axis, ignore_label, per_class
+        self.top_k, self.axis, self.ignore_label, self.per_class = (
+            top_k,
+            axis,
+            ignore_label,
+            per_class,
+        )
 
     @torch.no_grad()
     def forward(self, x: Tensor, label: Tensor) -> "Tensor | tuple[Tensor, Tensor]":

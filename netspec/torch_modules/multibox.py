@@ -104,7 +104,9 @@ class MultiBoxLoss(nn.Module):
 
     @torch.no_grad()
     def match_priors(self, priors: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """For each prior the box that it is matched to, or -1; and the most that it overlaps any."""
+        """For each prior the box that it is matched to, or -1; and the most that it overlaps
+        any.
+        """
         overlaps = jaccard(priors, boxes)
         overlaps = overlaps.where(overlaps > LEAST_OVERLAP, 0.0)
         best, nearest = overlaps.max(1).values, overlaps.argmax(1)

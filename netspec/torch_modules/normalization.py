@@ -31,7 +31,11 @@ class MeanVariance(nn.Module):
         self, normalize_variance: bool = True, across_channels: bool = False, eps: float = 1e-9
     ) -> None:
         super().__init__()
-        self.normalize_variance, self.across_channels, self.eps = normalize_variance, across_channels, eps
+        self.normalize_variance, self.across_channels, self.eps = (
+            normalize_variance,
+            across_channels,
+            eps,
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         first = 1 if self.across_channels else 2

@@ -66,7 +66,12 @@ class AveragePool(WindowPool):
     """Mean of each window, its divisor as Caffe counts it, or without the padding."""
 
     def __init__(
-        self, kernel: Any, stride: Any, pads: Any, round_up: bool = False, count_include_pad: bool = True
+        self,
+        kernel: Any,
+        stride: Any,
+        pads: Any,
+        round_up: bool = False,
+        count_include_pad: bool = True,
     ) -> None:
         super().__init__(kernel, stride, pads, round_up)
         self.count_include_pad = count_include_pad
@@ -80,7 +85,12 @@ class LpPool(WindowPool):
     """p-norm of each window: (sum |x|^p)^(1/p). Where it is 0 the gradient is 0 too."""
 
     def __init__(
-        self, p: float, kernel: Any = None, stride: Any = None, pads: Any = None, round_up: bool = False
+        self,
+        p: float,
+        kernel: Any = None,
+        stride: Any = None,
+        pads: Any = None,
+        round_up: bool = False,
     ) -> None:
         super().__init__(kernel, stride, pads, round_up)
         self.p = p

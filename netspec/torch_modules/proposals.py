@@ -87,7 +87,10 @@ class BoxOutput(nn.Module):
             .clamp_min(0)
             .prod(-1)
         )
-        whole = {"IOMU": torch.minimum(area[:, None], area[None]), "IOFU": area[:, None].expand_as(shared)}
+        whole = {
+            "IOMU": torch.minimum(area[:, None], area[None]),
+            "IOFU": area[:, None].expand_as(shared),
+        }
         overlaps = (shared / whole.get(self.mode, area[:, None] + area[None] - shared)).tolist()
         found: list[int] = []
         for i in range(len(boxes)):
@@ -183,7 +186,10 @@ class Proposal(nn.Module):
         corners = (anchors + shift).reshape(-1, 4)
         moved = offsets.permute(0, 2, 3, 1).reshape(n, -1, 4)
         size = corners[:, 2:] - corners[:, :2] + 1
-        centre, half = corners[:, :2] + size / 2 + moved[..., :2] * size, moved[..., 2:].exp() * size / 2
+        centre, half = (
+            corners[:, :2] + size / 2 + moved[..., :2] * size,
+            moved[..., 2:].exp() * size / 2,
+        )
         return torch.cat((centre - half, centre + half), -1)
 
     def image(self, boxes: Tensor, scores: Tensor, info: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,11 @@ class Recurrent(nn.Module):
     bias: Tensor
 
     def __init__(
-        self, outputs: int, expose_hidden: bool = False, carry: bool = True, state_gradient: bool = False
+        self,
+        outputs: int,
+        expose_hidden: bool = False,
+        carry: bool = True,
+        state_gradient: bool = False,
     ) -> None:
         super().__init__()
         self.outputs, self.expose_hidden, self.carry, self.state_gradient = (

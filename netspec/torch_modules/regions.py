@@ -35,7 +35,11 @@ class ROIPooling(nn.Module):
         self, pooled_h: int, pooled_w: int, spatial_scale: float = 1.0, pad_ratio: float = 0.0
     ) -> None:
         super().__init__()
-        self.pooled, self.spatial_scale, self.pad_ratio = (pooled_h, pooled_w), spatial_scale, pad_ratio
+        self.pooled, self.spatial_scale, self.pad_ratio = (
+            (pooled_h, pooled_w),
+            spatial_scale,
+            pad_ratio,
+        )
 
     def forward(self, x: Tensor, regions: Tensor) -> Tensor:
         regions = regions.reshape(len(regions), -1)

@@ -105,12 +105,18 @@ def read_names(said: Located, program: Program, typed: TypedGraph, output: str) 
         names = lines(Path(source), program.resolved.spec.folder, said, output)
     wanted = next((size(typed, v) for v in typed.graph.outputs if v.name == output), None)
     if wanted is not None and wanted != len(names):
-        raise fail("NS707", f"{source} has {len(names)} names: {output} has {wanted} classes", span=said.span)
+        raise fail(
+            "NS707",
+            f"{source} has {len(names)} names: {output} has {wanted} classes",
+            span=said.span,
+        )
     return names
 
 
 def file_of(said: Located, folder: str) -> str:
-    """The label file that is named. Raises SpecError NS114 for a place outside the spec's folder."""
+    """The label file that is named. Raises SpecError NS114 for a place outside the spec's
+    folder.
+    """
     try:
         return resolve_path(said.text, folder)
     except OutsideError as error:

@@ -89,6 +89,7 @@ def set_class_weights(net: nn.Module, weights: ClassWeights) -> None:
                 continue
             if len(held) != len(values):
                 raise fail(
-                    "NS683", f"class_weight of {name} has {len(values)} numbers for {len(held)} classes"
+                    "NS683",
+                    f"class_weight of {name} has {len(values)} numbers for {len(held)} classes",
                 )
             held.copy_(torch.tensor(values, dtype=held.dtype))

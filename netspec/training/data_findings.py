@@ -67,8 +67,8 @@ def name_of(source: Source, number: int) -> str:
 
 
 def look(source: Source) -> tuple[Diagnostic, ...]:
-    """What is odd about the pictures of a source: those that a look through all has read, else some that
-    are read for it, evenly over all.
+    """What is odd about the pictures of a source: those that a look through all has read, else some
+    that are read for it, evenly over all.
     """
     if source.decoded or source.named:
         source.batch(spread(len(source), LOOKED))
@@ -85,9 +85,14 @@ def tell(found: tuple[Diagnostic, ...], progress: Reporter | None) -> tuple[Diag
 
 
 def beside(
-    result: TrainingResult, unheard: tuple[Diagnostic, ...], said: Iterable[Diagnostic], feeds: Feeds
+    result: TrainingResult,
+    unheard: tuple[Diagnostic, ...],
+    said: Iterable[Diagnostic],
+    feeds: Feeds,
 ) -> TrainingResult:
-    """The result of a training with what was not said before it, and what was noticed since `said` was."""
+    """The result of a training with what was not said before it, and what was noticed since
+    `said` was.
+    """
     known = {each.identity for each in said}
     since = [each for source in feeds.parts().values() for each in source.remarks()]
     new = [each for each in since if each.identity not in known]

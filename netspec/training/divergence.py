@@ -137,7 +137,9 @@ def tensors_in(value: Any) -> list[Tensor]:
 
 
 def layer_name(path: str, layer_of: Mapping[str, str]) -> str:
-    """The spec's name of the layer that a module belongs to; the module's path where none is known."""
+    """The spec's name of the layer that a module belongs to; the module's path where none is
+    known.
+    """
     owner = path
     while owner and owner not in layer_of:
         owner = owner.rpartition(".")[0]

@@ -1,5 +1,5 @@
-"""A first spec for a folder of pictures with boxes: a small single-shot detector. In: a BoxSurvey; out:
-YAML.
+"""A first spec for a folder of pictures with boxes: a small single-shot detector. In: a BoxSurvey;
+out: YAML.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,9 @@ __all__ = ["count_learned", "detector_text"]
 SIDES = (64, 96, 128, 160, 192, 224, 256, 320)
 """Of the square that pictures are brought to; larger ones take hours on a processor."""
 SMALL_BOX = 24
-"""Pixels: where a tenth of the boxes are smaller, the finer map has a place for every 4 pixels, else 8."""
+"""Pixels: where a tenth of the boxes are smaller, the finer map has a place for every 4 pixels,
+else 8.
+"""
 LONG = 1.4
 """From this ratio of their sides on, boxes need priors that are long and high."""
 SEEN = 30_000
@@ -24,8 +26,8 @@ SHARES = {"val": 0.1, "test": 0.2}
 
 
 def detector_text(found: BoxSurvey, name: str, path: str) -> str:
-    """The whole spec; path: of the folder, as seen from it. Two maps, one of twice the other's places,
-    say for each of some boxes how far they are off and what is in them.
+    """The whole spec; path: of the folder, as seen from it. Two maps, one of twice the other's
+    places, say for each of some boxes how far they are off and what is in them.
     """
     return "\n".join([*head(found, name), *body(found), *heads(found), *tail(found, path)]) + "\n"
 

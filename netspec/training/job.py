@@ -78,8 +78,8 @@ class Job:
     which less is better. layer_of: names of layers by the paths of their modules, for messages.
     spec_hash: what a snapshot must have been trained as. players: who learns in turn; none: the net
     learns all its parameters by `words`. skipped: files of the data that are left out. stop: when
-    tests end it early. average: the average of the weights that is tested and kept. pace: how the net runs; judges: paths of the modules
-    of its losses and metrics.
+    tests end it early. average: the average of the weights that is tested and kept. pace: how the
+    net runs; judges: paths of the modules of its losses and metrics.
     """
 
     net: nn.Module

@@ -19,7 +19,9 @@ __all__ = ["Learner", "Team"]
 
 
 class Learner:
-    """One who learns: its net, its solver, its losses so far. `batch` is the one that it saw last."""
+    """One who learns: its net, its solver, its losses so far. `batch` is the one that it saw
+    last.
+    """
 
     def __init__(
         self, player: Player, parameters: Sequence[ParameterSpec], length: int, max_iter: int

@@ -1,5 +1,5 @@
-"""A look through all data before the first step. In: opened sources, what a run found before; out: the
-sources that can be read, and an inventory. What cannot be read is said at once, all of it.
+"""A look through all data before the first step. In: opened sources, what a run found before; out:
+the sources that can be read, and an inventory. What cannot be read is said at once, all of it.
 """
 
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
@@ -39,12 +39,12 @@ def look_through(
     progress: Reporter,
     numbers: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Looked:
-    """Look at every picture file of some parts: whole, while they can be kept decoded for the training,
-    which then need not read them again; else at their headers and ends.
+    """Look at every picture file of some parts: whole, while they can be kept decoded for the
+    training, which then need not read them again; else at their headers and ends.
 
-    skipping: parts whose files are left out where they cannot be read, and samples in memory that hold
-    numbers which are not finite. numbers: by part, the fields in which these must be. Raises SpecError
-    NS647 for all files of the other parts, NS650 where none is left.
+    skipping: parts whose files are left out where they cannot be read, and samples in memory that
+    hold numbers which are not finite. numbers: by part, the fields in which these must be. Raises
+    SpecError NS647 for all files of the other parts, NS650 where none is left.
     """
     folders = {name: each for name, source in sources.items() if (each := folder_behind(source))}
     sifted = {

@@ -44,14 +44,20 @@ GO_ON = "a greater patience lets it go on: --set train.stop.patience=N"
 
 
 def train(
-    job: Job, run: Path, *, device: str = "auto", resume: bool = False, progress: Reporter | None = None
+    job: Job,
+    run: Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    progress: Reporter | None = None,
 ) -> TrainingResult:
     """Train to the end, or until Ctrl-C; the folder then holds weights.safetensors,
     solver.safetensors, log.jsonl and, after a test, best.
 
     Errors (SpecError): NS670, NS671 the solver's words; NS672 the loss is not finite; NS673 the run
     cannot be written, NS602 is another process's, NS603 has no room; NS674 to NS676 the snapshot
-    does not fit; NS677 the folder holds a run already; NS678 no such device; NS679 nothing to resume.
+    does not fit; NS677 the folder holds a run already; NS678 no such device; NS679 nothing to
+    resume.
     """
     find_device(device)
     with own(run, resume):
@@ -59,7 +65,12 @@ def train(
 
 
 def train_here(
-    job: Job, run: Path, *, device: str = "auto", resume: bool = False, progress: Reporter | None = None
+    job: Job,
+    run: Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    progress: Reporter | None = None,
 ) -> TrainingResult:
     """The same in a folder that is ours."""
     place = find_device(device)
@@ -83,11 +94,21 @@ class Training:
     def __init__(
         self, job: Job, run: Path, device: torch.device, interrupt: Interrupt, reporter: Reporter
     ) -> None:
-        self.job, self.run, self.device, self.interrupt, self.reporter = job, run, device, interrupt, reporter
+        self.job, self.run, self.device, self.interrupt, self.reporter = (
+            job,
+            run,
+            device,
+            interrupt,
+            reporter,
+        )
         words = job.words
         self.words = words
         self.max_iter = job.max_iter
-        nets = [job.net, *(each.net for each in job.players), *([job.test_net] if job.test_net else [])]
+        nets = [
+            job.net,
+            *(each.net for each in job.players),
+            *([job.test_net] if job.test_net else []),
+        ]
         self.parameters = move(nets, job.parameters, device)
         self.pace = Pace(job.pace, device, nets, job.judges)
         self.team = Team(job, self.parameters, self.max_iter)

@@ -1,5 +1,5 @@
-"""How a net runs in training: in what precision, with what memory layout, compiled or as it is. In: the
-words of the spec, nets, a device; out: calls of the nets. Tests run in float32.
+"""How a net runs in training: in what precision, with what memory layout, compiled or as it is. In:
+the words of the spec, nets, a device; out: calls of the nets. Tests run in float32.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,7 +21,9 @@ GROWTH = 2000
 
 
 class Pace:
-    """The words at work on a device. judges: paths of losses and metrics, which read real float32."""
+    """The words at work on a device. judges: paths of losses and metrics, which read real
+    float32.
+    """
 
     def __init__(
         self,
@@ -101,8 +103,8 @@ class Pace:
 
 
 class LossScale:
-    """A factor of the loss that keeps small gradients above float16's least number: halved where one
-    overflows, whose step is left out, doubled after GROWTH steps without.
+    """A factor of the loss that keeps small gradients above float16's least number: halved where
+    one overflows, whose step is left out, doubled after GROWTH steps without.
     """
 
     def __init__(self) -> None:
@@ -143,7 +145,9 @@ def lay_out(net: nn.Module) -> None:
 
 
 def read_float32(net: nn.Module, paths: Collection[str]) -> None:
-    """Let modules read float32, whatever precision made it: sums over classes and samples need it."""
+    """Let modules read float32, whatever precision made it: sums over classes and samples need
+    it.
+    """
     for path, module in net.named_modules():
         if path in paths:
             module.register_forward_pre_hook(widen_inputs)

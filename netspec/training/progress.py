@@ -17,13 +17,16 @@ SECONDS_BETWEEN_UPDATES = 0.1
 
 
 class Reporter(Protocol):
-    """`say` for a remark, `looking` while data are looked through, `begin` once the length is known, `iteration` after each one (cheap),
-    `record` for each line of the log.
+    """`say` for a remark, `looking` while data are looked through, `begin` once the length is
+    known, `iteration` after each one (cheap), `record` for each line of the log.
     """
 
     def __enter__(self) -> Self: ...
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None: ...
     def say(self, text: str) -> None: ...
     def looking(self, total: int) -> "AbstractContextManager[Callable[[int], None]]": ...
@@ -39,7 +42,10 @@ class Silent:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         pass
 
@@ -80,7 +86,9 @@ class Lines(Silent):
         )
         numbers += " (the best so far)" if record.get("best") else ""
         print(
-            f"{record['phase']} {record['iteration']}/{self.total}: {numbers}", file=self.stream, flush=True
+            f"{record['phase']} {record['iteration']}/{self.total}: {numbers}",
+            file=self.stream,
+            flush=True,
         )
 
 
@@ -108,7 +116,10 @@ class Bar:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.bar.stop()
 
@@ -147,7 +158,9 @@ class Bar:
 
 @contextmanager
 def counting(console: Console, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar of samples that are looked at, gone when all are. Gives what is told how many more were."""
+    """A bar of samples that are looked at, gone when all are. Gives what is told how many more
+    were.
+    """
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("looking", total=total)
         yield lambda count: bar.advance(task, count)

@@ -45,7 +45,15 @@ from netspec.training.loop import train_here
 from netspec.training.nets import Twins, hold, join_nets, twins
 from netspec.training.pace import check_precision
 from netspec.training.progress import Reporter, Silent
-from netspec.training.run.folder import again, is_run, program_of, read_record, record_of, telling, write_run
+from netspec.training.run.folder import (
+    again,
+    is_run,
+    program_of,
+    read_record,
+    record_of,
+    telling,
+    write_run,
+)
 from netspec.training.run.owner import own
 from netspec.training.starting import Report, Start, start_from
 
@@ -137,7 +145,10 @@ def train_program(
         )
         if made.started is not None:
             write_text(
-                run / START, json.dumps(made.started._asdict(), indent=1) + "\n", "NS673", follow=False
+                run / START,
+                json.dumps(made.started._asdict(), indent=1) + "\n",
+                "NS673",
+                follow=False,
             )
         if made.feeds.train is not None:
             write_classes(made.feeds.train, run)
@@ -183,12 +194,12 @@ def session(
     progress: Reporter | None = None,
 ) -> Session:
     """The job of a program. seed: in place of the spec's; weights: a file to start from;
-    class_weights: those that the run began with, in place of the data's; known: what an earlier look
-    at the data found; facts: what the run's data have fixed.
+    class_weights: those that the run began with, in place of the data's; known: what an earlier
+    look at the data found; facts: what the run's data have fixed.
 
-    Raises SpecError: NS613 (the precision is not there), NS647 (files of the data that cannot be read, all of them), NS671 (nothing to
-    train), NS680 (all weights start at 0), NS681 (no section train), NS676 (the file does not fit),
-    NS696 (classes cannot be balanced), those of Feeds.
+    Raises SpecError: NS613 (the precision is not there), NS647 (files of the data that cannot be
+    read, all of them), NS671 (nothing to train), NS680 (all weights start at 0), NS681 (no section
+    train), NS676 (the file does not fit), NS696 (classes cannot be balanced), those of Feeds.
     """
     section = section_of(program)
     check_precision(section.precision, device)
@@ -230,7 +241,9 @@ def skipping_parts(section: TrainSection) -> set[str]:
 def players_of(
     program: driver.Program, nets: Twins, trained: TypedGraph, words: SolverParameter
 ) -> tuple[Player, ...]:
-    """Who learns in turn: a net for each player's losses, which holds the tensors of the whole one."""
+    """Who learns in turn: a net for each player's losses, which holds the tensors of the whole
+    one.
+    """
     found = []
     for part in program.players():
         net = compiled.compile(part.typed, "train")
@@ -240,7 +253,14 @@ def players_of(
         else:
             own = words
         found.append(
-            Player(part.name, net, own, part.weights, frozenset(arguments(net).values()), part.said.steps)
+            Player(
+                part.name,
+                net,
+                own,
+                part.weights,
+                frozenset(arguments(net).values()),
+                part.said.steps,
+            )
         )
     return tuple(found)
 

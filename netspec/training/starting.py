@@ -25,9 +25,9 @@ SHOWN = 5
 
 
 class Start(NamedTuple):
-    """path: a safetensors file, or a run, whose last weights are meant. new: patterns of layers that
-    start as their fillers say, whatever the file has. renames: names in the file, and the net's
-    for them; one `*` in both stands for the same text.
+    """path: a safetensors file, or a run, whose last weights are meant. new: patterns of layers
+    that start as their fillers say, whatever the file has. renames: names in the file, and the
+    net's for them; one `*` in both stands for the same text.
     """
 
     path: str
@@ -149,7 +149,9 @@ def stands_for(pattern: str, name: str) -> bool:
 def tell_misfits(
     unlike: Mapping[str, Tensor], ours: Mapping[str, Tensor], path: Path, spec: str
 ) -> Iterator[Diagnostic]:
-    """NS676 for each tensor of another shape; with the first of a layer, what can be done about it."""
+    """NS676 for each tensor of another shape; with the first of a layer, what can be done about
+    it.
+    """
     before = f"{path} BEFORE.yaml"
     if is_run(path.parent) and (path.parent / "spec.yaml").is_file():
         before = f"{path.parent} {path.parent / 'spec.yaml'}"

@@ -26,7 +26,8 @@ __all__ = ["Measured", "measure"]
 
 class Measured(NamedTuple):
     """What a test gave: the file of the weights, how many samples, the means of losses and metrics
-    over them; by loss what it judges, class by class or number by number; which samples were left out.
+    over them; by loss what it judges, class by class or number by number; which samples were left
+    out.
     """
 
     weights: Path
@@ -81,11 +82,16 @@ def measure(
 
 
 def leave_out(feeds: Feeds, part: str, run: Path, tested: TypedGraph) -> tuple[Feeds, tuple[Diagnostic, ...]]:
-    """The data without the samples that `on_error: skip` leaves out, and which these are (NS691)."""
+    """The data without the samples that `on_error: skip` leaves out, and which these are
+    (NS691).
+    """
     source = feeds.parts().get(part)
     if source is None:
         return feeds, ()
-    skipping, numbers = skipping_parts(section_of(feeds.program)), {part: feeds.numbers(part, tested)}
+    skipping, numbers = (
+        skipping_parts(section_of(feeds.program)),
+        {part: feeds.numbers(part, tested)},
+    )
     looked = look_through({part: source}, skipping, find_cache(run, ()), Silent(), numbers)
     kept = feeds.with_parts({**feeds.parts(), **looked.sources})
     return kept, tuple(each for each in looked.findings if each.code == "NS691")

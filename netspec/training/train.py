@@ -31,10 +31,11 @@ def train(  # noqa: PLR0913 - the words of the command
     spec: a path, a Program, or with `resume` a run's folder. run: the folder to train in, by
     default runs/<name>/<time>. device: "cpu", "cuda", or "auto", a GPU if there is one. weights: a
     safetensors file, or a run, to start from; new: patterns of layers that do not; rename: the
-    net's names by those of the file, `*` for the same text in both. settings: PATH=VALUE, as --set has them. allow_code: Python code
-    that the spec names, plug-ins and `python:` sources, may run; a run does not remember it. Ctrl-C
-    takes a snapshot and returns (`result.signal`); with `resume` the run goes on where that left
-    it. Raises SpecError: what `load` raises, NS6xx for data and settings that do not suit.
+    net's names by those of the file, `*` for the same text in both. settings: PATH=VALUE, as --set
+    has them. allow_code: Python code that the spec names, plug-ins and `python:` sources, may run;
+    a run does not remember it. Ctrl-C takes a snapshot and returns (`result.signal`); with `resume`
+    the run goes on where that left it. Raises SpecError: what `load` raises, NS6xx for data and
+    settings that do not suit.
 
     >>> result = netspec.train("zoo:lenet-digits", "runs/b", settings=["train.solver.max_iter=2"])
     >>> result.iteration, sorted(result.metrics)

@@ -39,7 +39,8 @@ def test_every_parameter_of_every_type_is_explained(cls: type[Layer]) -> None:
         ("train.players.generator.solver.gamma", "train.players.solver.gamma: a number >= 0"),
         ("blocks.bottleneck.layers.conv1.when", "blocks.layers.when: true or false; default true"),
         ("stepvalue", None),
-        ("lr_mult", "layers.param.lr_mult: a number; default 1.0"),
+        ("lr_mult", None),
+        ("min_delta", "train.stop.min_delta: a number >= 0; default 0.0"),
         (
             "Convolution.convolution_param.weight_filler.std",
             "Convolution.weight_filler.std: a number; default 1.0",

@@ -165,7 +165,8 @@ class Budget:
         if broken is None:
             return
         most = sorted(
-            ((n, k) for n, k in spent.items() if isinstance(k, int) and k), key=lambda pair: -pair[1]
+            ((n, k) for n, k in spent.items() if isinstance(k, int) and k),
+            key=lambda pair: -pair[1],
         )[:3]
         if value:
             spenders = ", ".join(f"{n} {show_amount(k, unit)} ({k / value:.0%})" for n, k in most)
@@ -231,7 +232,14 @@ class Budget:
                     n: k for n, k in layers.items() if (n in behind) == (name == "output") or name == "total"
                 }
                 spent = spent if name in known else {name: layers[name]}
-                self.hold("NS325", f"units.{name}", limit, known.get(name, layers.get(name, 0)), spent, at=at)
+                self.hold(
+                    "NS325",
+                    f"units.{name}",
+                    limit,
+                    known.get(name, layers.get(name, 0)),
+                    spent,
+                    at=at,
+                )
             else:
                 self.stranger(
                     name,
@@ -280,7 +288,12 @@ class Budget:
         about = About(value=value.name)
         self.diagnostics.add(
             Diagnostic(
-                code, f"{value.name} {fact}: {why}", at.span, others=others, about=about, evidence=Missed()
+                code,
+                f"{value.name} {fact}: {why}",
+                at.span,
+                others=others,
+                about=about,
+                evidence=Missed(),
             )
         )
 
@@ -405,7 +418,10 @@ class Budget:
         if value is not None and value in inside:
             return value
         self.stranger(
-            name, at, [n for n, v in self.typed.graph.blobs.items() if v in inside], f"is not in {self.view}"
+            name,
+            at,
+            [n for n, v in self.typed.graph.blobs.items() if v in inside],
+            f"is not in {self.view}",
         )
         return None
 

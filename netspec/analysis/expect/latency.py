@@ -35,7 +35,10 @@ def read_demand(resolved: Resolved) -> Demand | None:
 
 
 def latency(
-    resolved: Resolved, measured: Mapping[str, float], device: str, spent: Mapping[str, float] | None = None
+    resolved: Resolved,
+    measured: Mapping[str, float],
+    device: str,
+    spent: Mapping[str, float] | None = None,
 ) -> list[Diagnostic]:
     """NS329 for each of "p50", "p95", "p99", "mean", in seconds on a device, that is above its
     limit; none where that is about another.

@@ -42,7 +42,11 @@ def check_words(resolved: Resolved, diagnostics: Diagnostics) -> None:
             fixes = write_nearest(near, span if written else None)
             diagnostics.add(
                 Diagnostic(
-                    code, f"{name} {fact}", span, f"did you mean {near[0]}?" if near else "", fixes=fixes
+                    code,
+                    f"{name} {fact}",
+                    span,
+                    f"did you mean {near[0]}?" if near else "",
+                    fixes=fixes,
                 )
             )
 
@@ -61,7 +65,9 @@ def check_words(resolved: Resolved, diagnostics: Diagnostics) -> None:
 
 
 def sensible(section: Located, said: Expectations, diagnostics: Diagnostics) -> bool:
-    """Whether every limit demands something that can be met; NS103 and NS120 at those that do not."""
+    """Whether every limit demands something that can be met; NS103 and NS120 at those that do
+    not.
+    """
     before = len(diagnostics)
     for name in said.params:
         value, body = said.__dict__[name], section.get(name)

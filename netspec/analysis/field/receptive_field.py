@@ -87,7 +87,12 @@ class Extent(NamedTuple):
         ):
             begin, stride = self.first + self.stride * step.first, self.stride * step.stride
             return Extent(
-                stride, begin, begin, begin, stride, self.stride * (step.last - step.first) + self.width
+                stride,
+                begin,
+                begin,
+                begin,
+                stride,
+                self.stride * (step.last - step.first) + self.width,
             )
         stride = self.stride * step.stride
         first, last = self.first + self.stride * step.first, self.last + self.stride * step.last
@@ -242,7 +247,13 @@ def join(a: Axes, b: Axes) -> Axes:
         else:
             narrow = min(x.narrow, y.narrow, key=lambda e: e.size)
             made.append(
-                Field(x.axis, x.wide.join(y.wide), narrow, lcm(x.period, y.period), max(x.edge, y.edge))
+                Field(
+                    x.axis,
+                    x.wide.join(y.wide),
+                    narrow,
+                    lcm(x.period, y.period),
+                    max(x.edge, y.edge),
+                )
             )
     return tuple(made)
 
@@ -314,7 +325,12 @@ def numbers(field: Field | None) -> dict[str, Number | None] | None:
     if field is None:
         return None
     wide, narrow = field.wide, field.narrow
-    sizes = {"size": wide.size, "narrowest": narrow.size, "stride": wide.stride, "begin": wide.begin}
+    sizes = {
+        "size": wide.size,
+        "narrowest": narrow.size,
+        "stride": wide.stride,
+        "begin": wide.begin,
+    }
     return {name: None if abs(size) == inf else size for name, size in sizes.items()}
 
 
@@ -388,7 +404,10 @@ def is_bound_to_places(typed: TypedGraph, node: Node, known: Fields) -> bool:
 
 
 def culprit(
-    typed: TypedGraph, value: Value, known: Fields, reason: Callable[[TypedGraph, Value, Fields], str | None]
+    typed: TypedGraph,
+    value: Value,
+    known: Fields,
+    reason: Callable[[TypedGraph, Value, Fields], str | None],
 ) -> Node | None:
     """The first node on the way to a value of which the same is true, though of no value that it
     reads.

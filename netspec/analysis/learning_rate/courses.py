@@ -45,7 +45,9 @@ class Course:
         return f"{word} is not given"
 
     def fact(self, text: str) -> str:
-        """The text with the name of who is meant, as the findings of a lint begin with a layer's."""
+        """The text with the name of who is meant, as the findings of a lint begin with a
+        layer's.
+        """
         return f"{self.name or 'solver'}: {text}"
 
 
@@ -74,5 +76,9 @@ def courses(resolved: Resolved, length: int | None) -> Iterator[Course]:
         else:
             words = train.solver
         yield Course(
-            name, words, length * player.steps if length is not None else None, own or shared, shared
+            name,
+            words,
+            length * player.steps if length is not None else None,
+            own or shared,
+            shared,
         )

@@ -21,7 +21,10 @@ __all__ = ["lint_fixed_size", "lint_mixed_rows"]
 def lint_fixed_size(view: View) -> Iterator[Found]:
     """NS414: a letter that only one number can stand for."""
     for one in find_fixed_sizes(view.typed):
-        node, given = one.node, [i for i in view.typed.graph.inputs if holds(view.typed, i, one.name)]
+        node, given = (
+            one.node,
+            [i for i in view.typed.graph.inputs if holds(view.typed, i, one.name)],
+        )
         fixes = tuple(ways(view.typed, one, given))
         others = tuple(Label(i.span, f"any {one.name} here") for i in given if i.span is not None)
         fact = f"{node.name}: {one.text}, where {given[0].value.name} has any {one.name}"
@@ -60,7 +63,10 @@ def lint_mixed_rows(view: View) -> Iterator[Found]:
                 " were gathered"
             ),
         ) * learnt
-        at = next((name for name in ("use_global_stats", "bn_mode", "axis") if name in node.places), "type")
+        at = next(
+            (name for name in ("use_global_stats", "bn_mode", "axis") if name in node.places),
+            "type",
+        )
         fact = "what comes out for one sample depends on the others in the batch, in test as well"
         yield finding("NS415", node, fact, at, *way, "a server runs each request of such a net alone")
 
@@ -92,7 +98,8 @@ def ways(typed: TypedGraph, one: Fixed, given: list[Input]) -> Iterator[Fix]:
     closed = [edit for i in given for edit in letters(i, one)]
     if closed:
         yield Fix(
-            f"write {one.number} in place of {one.name}, where the net is for that alone", tuple(closed)
+            f"write {one.number} in place of {one.name}, where the net is for that alone",
+            tuple(closed),
         )
 
 
@@ -100,7 +107,11 @@ def rewritten(node: Node, change: Change) -> tuple[Edit, ...]:
     """Other numbers in the lists of a layer; none where these are not written number by number."""
     edits: list[Edit] = []
     for name, value in change.parameters.items():
-        span, before, after = node.places[name], as_written(node.layer.__dict__[name]), as_written(value)
+        span, before, after = (
+            node.places[name],
+            as_written(node.layer.__dict__[name]),
+            as_written(value),
+        )
         found = (
             list(within(span))
             if span is not None and name in node.places and not node.places.sources.get(name)

@@ -45,13 +45,19 @@ def absent(view: View) -> Iterator[Found]:
             yield Found(
                 None,
                 Diagnostic(
-                    "NS418", item.text, item.span, "not there", notes=(f"looked at {' and '.join(places)}",)
+                    "NS418",
+                    item.text,
+                    item.span,
+                    "not there",
+                    notes=(f"looked at {' and '.join(places)}",),
                 ),
             )
 
 
 def idle_words(view: View) -> Iterator[Found]:
-    """NS432: a word of `train.data`, `val_data` or `test_data` that another source reads, not this one."""
+    """NS432: a word of `train.data`, `val_data` or `test_data` that another source reads, not
+    this one.
+    """
     train = view.resolved.spec.section("train")
     for name in SECTIONS if train is not None else ():
         section = train.get(name) if train is not None else None

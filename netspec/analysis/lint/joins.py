@@ -153,7 +153,10 @@ def lint_label_count(view: View) -> Iterator[Found]:
             yield Found(
                 value.node,
                 Diagnostic(
-                    "NS410", fact, labels.span, others=place_of(value, f"gives {view.typed.types[value]}")
+                    "NS410",
+                    fact,
+                    labels.span,
+                    others=place_of(value, f"gives {view.typed.types[value]}"),
                 ),
             )
 

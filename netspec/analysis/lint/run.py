@@ -14,7 +14,13 @@ from netspec.analysis.lint.joins import idle_bias, lint_label_count, lint_misali
 from netspec.analysis.lint.normalization import lagging, lone
 from netspec.analysis.lint.pictures import channels_last, faint_pixels, small_means
 from netspec.analysis.lint.solver import idle_recipes, odd_course, unread_words
-from netspec.analysis.lint.training import dead, lint_muted_losses, lint_untrained, zero_start, zero_weights
+from netspec.analysis.lint.training import (
+    dead,
+    lint_muted_losses,
+    lint_untrained,
+    zero_start,
+    zero_weights,
+)
 from netspec.analysis.lint.view import Found, View
 from netspec.analysis.lint.windows import (
     far_sighted,
@@ -92,7 +98,8 @@ def lint(resolved: Resolved, typed: Mapping[str, TypedGraph], diagnostics: Diagn
     for view in views:
         found += [each for rule in LINTS for each in rule(view)]
     trained = next(
-        (view for kind in ("learning", "train", "test") for view in views if view.kind == kind), None
+        (view for kind in ("learning", "train", "test") for view in views if view.kind == kind),
+        None,
     )
     if trained is not None:
         found += [each for rule in LEARNING for each in rule(trained)]
@@ -130,7 +137,10 @@ def allowances(resolved: Resolved, diagnostics: Diagnostics) -> Allowed:
     places = {d.name: d.places["allow"] for d in resolved.drafts.values() if d.fields.allow}
     section = resolved.spec.section("allow")
     named = [("the file", frozenset(resolved.file.allow), section.span if section is not None else None)]
-    for who, codes, span in [*named, *((name, codes, places[name]) for name, codes in layers.items())]:
+    for who, codes, span in [
+        *named,
+        *((name, codes, places[name]) for name, codes in layers.items()),
+    ]:
         for code in sorted(codes):
             if code not in LINTED:
                 diagnostics.error(

@@ -102,7 +102,9 @@ def late_recipes(train: TrainSection) -> Iterator[tuple[str, int, str]]:
 
 
 def of_solver(course: Course) -> Iterator[Diagnostic]:
-    """Everything that is odd about a solver by itself, as warnings: one that is not yet a spec's."""
+    """Everything that is odd about a solver by itself, as warnings: one that is not yet a
+    spec's.
+    """
     faults = [each for each in (unusable(course), nothing(course)) if each is not None][:1]
     for fault in faults:
         yield replace(
@@ -198,14 +200,20 @@ def late(course: Course) -> list[tuple[str, str]]:
     found = []
     if words.warmup_iter >= length:
         found.append(
-            ("warmup_iter", f"the warm-up of {words.warmup_iter} iterations is not over in {length}")
+            (
+                "warmup_iter",
+                f"the warm-up of {words.warmup_iter} iterations is not over in {length}",
+            )
         )
     if "stepsize" in POLICY[words.lr_policy] and words.stepsize >= length:
         what = {"sigmoid": "its middle", "warm_restarts": "the first restart"}.get(
             words.lr_policy, "the first step"
         )
         found.append(
-            ("stepsize", f"{what}, stepsize {words.stepsize}, is behind the end: iterations are {length}")
+            (
+                "stepsize",
+                f"{what}, stepsize {words.stepsize}, is behind the end: iterations are {length}",
+            )
         )
     never = [value for value in words.stepvalue if value >= length] if words.lr_policy == "multistep" else []
     if never:

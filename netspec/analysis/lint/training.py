@@ -30,7 +30,10 @@ def dead(views: tuple[View, ...]) -> Iterator[Found]:
                 seen.add(node.name)
                 outputs = ", ".join(name for name, _ in view.resolved.outputs) or "the outputs"
                 yield finding(
-                    "NS406", node, f"nothing reads {node.tops[0].name}, and {outputs} do not need it", "name"
+                    "NS406",
+                    node,
+                    f"nothing reads {node.tops[0].name}, and {outputs} do not need it",
+                    "name",
                 )
 
 
@@ -123,7 +126,9 @@ def with_gradient(view: View, values: set[Value] | None = None) -> set[Node]:
 
 
 def zero_start(view: View) -> Iterator[Found]:
-    """NS412: every layer gives nothing, so no layer gets a gradient. Only of nets that are trained."""
+    """NS412: every layer gives nothing, so no layer gets a gradient. Only of nets that are
+    trained.
+    """
     if view.kind != "learning" and not any(any(node.loss_weights) for node in view.nodes):
         return
     for node in zero_weights(view.typed)[:1]:

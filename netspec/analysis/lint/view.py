@@ -108,7 +108,12 @@ def finding(code: str, node: Node, fact: str, at: str, *notes: str, others: tupl
     return Found(
         node,
         Diagnostic(
-            code, f"{node.name}: {fact}", node.places[at], others=others, notes=notes, about=About(node.name)
+            code,
+            f"{node.name}: {fact}",
+            node.places[at],
+            others=others,
+            notes=notes,
+            about=About(node.name),
         ),
     )
 

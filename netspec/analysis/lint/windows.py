@@ -134,5 +134,8 @@ def far_sighted(view: View) -> Iterator[Found]:
         for (name, seen, size), found in alike.items():
             where = f"{'axis' if len(found) == 1 else 'axes'} {' and '.join(map(str, sorted(found)))}"
             yield finding(
-                "NS408", node, f"a unit sees {seen:g} along {where} of {name}, which has {size}", "name"
+                "NS408",
+                node,
+                f"a unit sees {seen:g} along {where} of {name}, which has {size}",
+                "name",
             )

@@ -36,7 +36,9 @@ def state_requirement(fact: Fact) -> str:
 
 
 def factor(size: Size) -> str:
-    """A sum as the product of a number and one sum per symbol, where it is one; else as it stands."""
+    """A sum as the product of a number and one sum per symbol, where it is one; else as it
+    stands.
+    """
     names = sorted(symbols(size))
     if not isinstance(size, Dim) or len(names) < 2:
         return str(size)
@@ -67,7 +69,11 @@ def split(size: Dim, name: str) -> tuple[int, Dim, Dim] | None:
             return None
         scales.append(scale)
     common = gcd(*scales)
-    return common, Dim({mine: scale // common for mine, scale in zip(table, scales, strict=True)}), Dim(shape)
+    return (
+        common,
+        Dim({mine: scale // common for mine, scale in zip(table, scales, strict=True)}),
+        Dim(shape),
+    )
 
 
 def primitive(terms: Terms) -> Terms:

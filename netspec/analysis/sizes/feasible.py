@@ -33,7 +33,9 @@ GREATEST = 40
 too.
 """
 USUAL = 64
-"""A size to show the arithmetic with, if the layers before take it; else the next that they take."""
+"""A size to show the arithmetic with, if the layers before take it; else the next that they
+take.
+"""
 NAMED = 3
 """Runs of sizes that are named of those that the layers before take."""
 
@@ -132,7 +134,10 @@ def sizes_to_try(facts: Sequence[Fact], name: str) -> Iterator[int]:
     yield from range(FARTHEST, 0, -1)
     repeats = min(period_of(facts), FARTHEST)
     for end in dict.fromkeys(
-        [*(1 << power for power in FURTHER), *chain.from_iterable(turns(fact, name) for fact in facts)]
+        [
+            *(1 << power for power in FURTHER),
+            *chain.from_iterable(turns(fact, name) for fact in facts),
+        ]
     ):
         yield from range(end - LIMIT, end + repeats)
 

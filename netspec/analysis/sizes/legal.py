@@ -37,7 +37,9 @@ Demand = tuple[Node, Fact]
 
 
 class Violation(NamedTuple):
-    """Why a size will not do: the layer whose requirement fails, and the requirement with numbers."""
+    """Why a size will not do: the layer whose requirement fails, and the requirement with
+    numbers.
+    """
 
     sizes: Mapping[str, int]
     node: Node
@@ -90,7 +92,11 @@ class LegalSizes:
     """
 
     def __init__(
-        self, demands: tuple[Demand, ...], places: Mapping[str, str], given: Mapping[str, int], batch: str
+        self,
+        demands: tuple[Demand, ...],
+        places: Mapping[str, str],
+        given: Mapping[str, int],
+        batch: str,
     ) -> None:
         self.demands = demands
         self.places = places
@@ -181,7 +187,8 @@ class LegalSizes:
         A count of samples that is not among the sizes is 1; what it alone must be is not judged.
         """
         samples = dict.fromkeys(
-            frozenset[str]().union(*(find_symbols(fact) for _, fact in self.demands)) - self.places.keys(), 1
+            frozenset[str]().union(*(find_symbols(fact) for _, fact in self.demands)) - self.places.keys(),
+            1,
         )
         every = {**self.given, **samples, **sizes}
         asked = self.places.keys() | sizes.keys()
@@ -265,7 +272,9 @@ def with_letters(graph: Graph) -> Graph:
     return replace_fields(graph, inputs=tuple(given))
 
 
-def open_inputs(typed: TypedGraph) -> tuple[dict[Value, TensorType], dict[str, str], dict[str, int]]:
+def open_inputs(
+    typed: TypedGraph,
+) -> tuple[dict[Value, TensorType], dict[str, str], dict[str, int]]:
     """Inputs with symbols put in for their spatial axes: H and W for the first input that has any,
     H2 and W2 for the next.
 
@@ -362,7 +371,9 @@ def show_side(side: Size, sizes: Mapping[str, int]) -> str:
 
 
 def compile_test(facts: Iterable[Fact], name: str) -> Callable[[int], bool]:
-    """One function of the symbol that says whether all facts hold; common parts are computed once."""
+    """One function of the symbol that says whether all facts hold; common parts are computed
+    once.
+    """
     every = tuple(facts)
     kept, count = compile_count(every, name), len(every)
     return lambda n: kept(n) == count

@@ -12,7 +12,14 @@ from torch import Tensor
 from netspec.augmentation.kernels import maps as places
 from netspec.augmentation.kernels.boxes import Boxes
 from netspec.augmentation.kernels.draw import Draw
-from netspec.augmentation.kernels.frame import Samples, flip, pad_samples, sizes_of, stack_samples, windows
+from netspec.augmentation.kernels.frame import (
+    Samples,
+    flip,
+    pad_samples,
+    sizes_of,
+    stack_samples,
+    windows,
+)
 from netspec.augmentation.kernels.maps import Map
 
 __all__ = ["Batch", "ImageFunction", "SequenceFunction"]

@@ -31,7 +31,17 @@ class Limits(NamedTuple):
 PAPER = Limits(0.3, 150 / 331, 30.0, 0.9, 4)
 WIDE = Limits(0.99, 32.0, 135.0, 0.99, 6)
 LIST = (
-    *("identity", "slant_x", "slant_y", "shift_x", "shift_y", "turn", "brightness", "color", "contrast"),
+    *(
+        "identity",
+        "slant_x",
+        "slant_y",
+        "shift_x",
+        "shift_y",
+        "turn",
+        "brightness",
+        "color",
+        "contrast",
+    ),
     *("sharpness", "posterize", "solarize", "stretch", "equalize"),
 )
 MOVING = ("slant_x", "slant_y", "shift_x", "shift_y", "turn")
@@ -92,7 +102,11 @@ def move(size: tuple[int, int], which: Tensor, by: Tensor, limits: Limits) -> Li
     slant = [torch.rad2deg(torch.atan(amount(name, limits.slant))) for name in ("slant_x", "slant_y")]
     angle = amount("turn", limits.turn)
     return affine(
-        len(by), angle, (amount("shift_x", shift[1]), amount("shift_y", shift[0])), 1.0, (slant[0], slant[1])
+        len(by),
+        angle,
+        (amount("shift_x", shift[1]), amount("shift_y", shift[0])),
+        1.0,
+        (slant[0], slant[1]),
     )
 
 

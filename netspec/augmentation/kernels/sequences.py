@@ -38,8 +38,8 @@ def drop(x: Tensor, draw: Draw, share: float, fill: int) -> Tensor:
 
 
 def read_other_strand(x: Tensor) -> Tensor:
-    """One-hot maps (N, 4, T) in the order A, C, G, T, from the other end with each letter's partner.
-    Raises SpecError NS661 for another number of channels.
+    """One-hot maps (N, 4, T) in the order A, C, G, T, from the other end with each letter's
+    partner. Raises SpecError NS661 for another number of channels.
     """
     if x.ndim != 3 or x.shape[1] != 4:
         fact = f"ReverseComplement takes the channels A, C, G, T: samples are {list(x.shape[1:])}"

@@ -1,5 +1,6 @@
-"""What an inventory found of picture files, kept in a file of a run, so that the next one looks only
-at files that changed. In: pictures by path; out: a line of JSON for each. A damaged file is as none.
+"""What an inventory found of picture files, kept in a file of a run, so that the next one looks
+only at files that changed. In: pictures by path; out: a line of JSON for each. A damaged file is as
+none.
 """
 
 import json
@@ -21,7 +22,9 @@ MOST = 1 << 22
 
 
 def read_cache(path: Path) -> dict[str, Picture]:
-    """Pictures by path; empty where there is no such file, without the lines that are no picture's."""
+    """Pictures by path; empty where there is no such file, without the lines that are no
+    picture's.
+    """
     found: dict[str, Picture] = {}
     with suppress(OSError, ValueError), open_text(path, [path.parent]) as file:
         while (line := file.readline(LINE)) and len(found) < MOST:

@@ -90,6 +90,9 @@ def chunks(source: Source, whole: bool) -> Iterator[tuple[Array, dict[str, Array
         rows = source.batch(numbers)
         if any(isinstance(values, list) for values in rows.values()):
             for i in range(len(numbers)):  # samples that differ in size
-                yield numbers[i : i + 1], {name: np.asarray(values[i])[None] for name, values in rows.items()}
+                yield (
+                    numbers[i : i + 1],
+                    {name: np.asarray(values[i])[None] for name, values in rows.items()},
+                )
         else:
             yield numbers, {name: np.asarray(values) for name, values in rows.items()}

@@ -1,5 +1,5 @@
-"""An inventory as a page that stands alone: counts, findings and a sheet of pictures of each class. In:
-an Inventory and its sources; out: a file of HTML. It runs no script and loads nothing.
+"""An inventory as a page that stands alone: counts, findings and a sheet of pictures of each class.
+In: an Inventory and its sources; out: a file of HTML. It runs no script and loads nothing.
 """
 
 import io
@@ -52,7 +52,8 @@ def body(found: Inventory, parts: Mapping[str, Source]) -> Iterator[str]:
     yield f"<tr><th>all{''.join(f'<th>{part.samples:,}' for part in found.parts)}</tr></table>"
     yield from list_lines("Cannot be read", list(map(str, found.bad)))
     yield from list_lines(
-        "Stand there more than once", [" = ".join(path for *_, path in group) for group in found.copies]
+        "Stand there more than once",
+        [" = ".join(path for *_, path in group) for group in found.copies],
     )
     yield from list_lines("Of one value throughout", found.plain)
     for part in found.parts:
@@ -122,8 +123,8 @@ def thumbnail(source: Source, number: int) -> str | None:
 
 
 def in_bytes(pixels: Array, reverse: bool) -> Array:
-    """Pixels (C, h, w) as (h, w) or (h, w, 3) bytes; other numbers are stretched from their least to
-    their greatest.
+    """Pixels (C, h, w) as (h, w) or (h, w, 3) bytes; other numbers are stretched from their least
+    to their greatest.
     """
     if pixels.dtype != np.uint8:
         low, high = float(np.nanmin(pixels)), float(np.nanmax(pixels))

@@ -1,4 +1,6 @@
-"""The parts of a folder of pictures or sounds, opened: all of it is looked at, whatever a training would take."""
+"""The parts of a folder of pictures or sounds, opened: all of it is looked at, whatever a
+training would take.
+"""
 
 from contextlib import suppress
 from pathlib import Path
@@ -32,8 +34,8 @@ def recognise_boxes(folder: Path) -> str | None:
 
 
 def open_parts(folder: Path) -> dict[str, Source]:
-    """A source for each part that a folder has of its own, "all" where it has none. Raises SpecError
-    as open_images and open_audio do.
+    """A source for each part that a folder has of its own, "all" where it has none. Raises
+    SpecError as open_images and open_audio do.
     """
     top = folder.absolute()
     boxed = recognise_boxes(top)

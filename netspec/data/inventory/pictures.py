@@ -1,5 +1,6 @@
-"""One picture file looked at: its header, how it ends, and where asked its pixels, all from one opening.
-In: a path; out: a Picture. Raises nothing for a file that is damaged: that is what it tells.
+"""One picture file looked at: its header, how it ends, and where asked its pixels, all from one
+opening. In: a path; out: a Picture. Raises nothing for a file that is damaged: that is what it
+tells.
 """
 
 import io
@@ -32,9 +33,10 @@ class Picture(NamedTuple):
     """What is known of a picture file.
 
     size: bytes; time: of its last change, in ns; mark: a checksum of its size and both its ends.
-    width, height: of it upright. low, high: the least and greatest value of its pixels, None where they
-    were not looked at. plain: all pixels have one colour. fault: why it cannot be read, and code: of the
-    finding that says so; else empty. words: of the spec, by which its values were read; mostly none.
+    width, height: of it upright. low, high: the least and greatest value of its pixels, None where
+    they were not looked at. plain: all pixels have one colour. fault: why it cannot be read, and
+    code: of the finding that says so; else empty. words: of the spec, by which its values were
+    read; mostly none.
     """
 
     size: int = 0
@@ -76,8 +78,8 @@ def look_at(
     """A picture's facts. A file that ends unlike its format says is decoded whatever is asked: cut
     short, or only with a tail that nobody minds.
 
-    known: what was found before, taken where size, time and words are the same; what was at fault is
-    looked at again.
+    known: what was found before, taken where size, time and words are the same; what was at fault
+    is looked at again.
     """
     try:
         if known.size and not known.fault and known.words == words and (known.decoded or not decoding):

@@ -1,5 +1,5 @@
-"""An inventory of opened sources: every sample counted, every picture file looked at. In: the parts of
-the data as sources; out: an Inventory, and the findings that it is reason for.
+"""An inventory of opened sources: every sample counted, every picture file looked at. In: the parts
+of the data as sources; out: an Inventory, and the findings that it is reason for.
 """
 
 from collections import defaultdict
@@ -21,7 +21,16 @@ from netspec.data.sources.image_folder import ImageFile, ImageFolder
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.file_reading import Roots, open_in
 
-__all__ = ["Bad", "Boxes", "Inventory", "Part", "folder_behind", "judge", "list_some", "take_inventory"]
+__all__ = [
+    "Bad",
+    "Boxes",
+    "Inventory",
+    "Part",
+    "folder_behind",
+    "judge",
+    "list_some",
+    "take_inventory",
+]
 
 LISTED = 20
 """Files that a finding names; the others are counted."""
@@ -32,9 +41,9 @@ Tick = Callable[[int], None]
 
 
 class Boxes(NamedTuple):
-    """total: how many boxes there are; most: in one picture; without: pictures that have none. sides:
-    root of the share of its picture that a box covers, least, middle and greatest. difficult: boxes
-    that are marked so.
+    """total: how many boxes there are; most: in one picture; without: pictures that have none.
+    sides: root of the share of its picture that a box covers, least, middle and greatest.
+    difficult: boxes that are marked so.
     """
 
     total: int
@@ -100,8 +109,8 @@ def take_inventory(
     keeping: bool = False,
 ) -> Inventory:
     """Look at all samples of some parts. Picture files are read by their headers and ends; with
-    `decoding` whole, as are the values of every other source. keeping: pictures are decoded as long as
-    there is room for the source to keep them, so that a training has them then.
+    `decoding` whole, as are the values of every other source. keeping: pictures are decoded as long
+    as there is room for the source to keep them, so that a training has them then.
 
     known: what an inventory before found, by path, taken where a file's size and time are the same.
     tick: told how many samples were looked at since it was told last.
@@ -110,7 +119,15 @@ def take_inventory(
     for name, source in parts.items():
         labels, classes = source.labels(), source.classes or ()
         part = Part(
-            name, source.name, len(source), classes, count(labels, classes), {}, 0, {}, facts=source.facts
+            name,
+            source.name,
+            len(source),
+            classes,
+            count(labels, classes),
+            {},
+            0,
+            {},
+            facts=source.facts,
         )
         boxed = boxes_behind(source)
         if boxed is not None:
@@ -293,9 +310,9 @@ def find_plain(parts: Mapping[str, Source], made: Sequence[Part]) -> Iterator[st
 
 
 def judge(found: Inventory) -> list[Diagnostic]:
-    """What an inventory has to say against the data: NS647 for all files that cannot be read, in one
-    finding (NS648 for those that are too large, NS642, NS643 for those that may not or cannot be
-    opened); NS669 for pictures that stand under two classes or in two parts.
+    """What an inventory has to say against the data: NS647 for all files that cannot be read, in
+    one finding (NS648 for those that are too large, NS642, NS643 for those that may not or cannot
+    be opened); NS669 for pictures that stand under two classes or in two parts.
     """
     said = []
     total = sum(len(part.files) for part in found.parts)

@@ -84,7 +84,9 @@ def holds_sounds(folder: Path) -> bool:
 
 
 def form_of(section: DataSection, shape: Shape | None, facts: Mapping[str, Any]) -> Form:
-    """What a section asks for; where it is silent, what the training data had and the input takes."""
+    """What a section asks for; where it is silent, what the training data had and the input
+    takes.
+    """
     if section.resample and section.rate is None and "rate" not in facts:
         raise fail("NS641", "`resample: true` needs `rate:`, the rate that all sounds are brought to")
     length, mono = section.length, section.mono and facts.get("mono", True)
@@ -161,7 +163,9 @@ class AudioFolder(Source):
         return {"data": self.stacked, "label": self.marks}
 
     def sound(self, index: int) -> Array:
-        """One file, (C, t). Raises SpecError NS630 where it has become another since it was opened."""
+        """One file, (C, t). Raises SpecError NS630 where it has become another since it was
+        opened.
+        """
         kept = self.kept[index]
         if kept is None and self.stacked is not None:
             return np.asarray(self.stacked[index])
@@ -244,7 +248,9 @@ def load_sound(path: Path, form: Form) -> Array:
 
 
 def at_rate(sound: Array, have: int, want: int) -> Array:
-    """A sound at another rate: filtered by a Kaiser window of SciPy's, so that nothing folds back."""
+    """A sound at another rate: filtered by a Kaiser window of SciPy's, so that nothing folds
+    back.
+    """
     from math import gcd
 
     from scipy.signal import resample_poly

@@ -1,5 +1,5 @@
-"""Pictures with boxes around what they show. In: pictures, and boxes as annotations have them; out: a
-Source whose label is, for each picture, the rows that MultiBoxLoss reads. Knows no format.
+"""Pictures with boxes around what they show. In: pictures, and boxes as annotations have them; out:
+a Source whose label is, for each picture, the rows that MultiBoxLoss reads. Knows no format.
 """
 
 import io
@@ -55,9 +55,9 @@ class Fault(NamedTuple):
 
 
 class Annotated(NamedTuple):
-    """What annotations say of some pictures. sizes: (width, height) of each, 0 where it is not said.
-    A row for each box: the number of its picture, its class from 1 on, its corners in pixels, whether
-    it is marked difficult (of COCO: a crowd). place: how messages call a box.
+    """What annotations say of some pictures. sizes: (width, height) of each, 0 where it is not
+    said. A row for each box: the number of its picture, its class from 1 on, its corners in pixels,
+    whether it is marked difficult (of COCO: a crowd). place: how messages call a box.
     """
 
     name: str
@@ -72,8 +72,8 @@ class Annotated(NamedTuple):
 
 
 class BoxedFolder(ImageFolder):
-    """Field image as of an ImageFolder, label: (boxes, 8) float32, as COLUMNS says, corners in shares
-    of the picture.
+    """Field image as of an ImageFolder, label: (boxes, 8) float32, as COLUMNS says, corners in
+    shares of the picture.
 
     rows: of all pictures; first: where those of each begin. said: sizes in the annotations.
     """
@@ -165,8 +165,8 @@ def lacking_boxes(source: Source, part: str) -> tuple[Diagnostic, ...]:
 
 
 def number_classes(names: Iterable[str], known: Sequence[str] | None, place: str) -> tuple[str, ...]:
-    """The classes by number, the background first; as training knew them, where it did. NS663: one is
-    there that it did not know.
+    """The classes by number, the background first; as training knew them, where it did. NS663: one
+    is there that it did not know.
     """
     own = tuple(name for name in names if name != BACKGROUND)
     if known is None:
@@ -213,8 +213,9 @@ def open_boxed(
 ) -> BoxedFolder:
     """The source of some annotated pictures: boxes that reach beyond their picture are cut there.
 
-    Raises SpecError NS621 (boxes without extent, or wholly outside), NS622 (annotations and pictures that
-    do not belong together), each with all that is so. skipping: they are left out instead.
+    Raises SpecError NS621 (boxes without extent, or wholly outside), NS622 (annotations and
+    pictures that do not belong together), each with all that is so. skipping: they are left out
+    instead.
     """
     found = with_sizes(found, roots)
     bad = find_bad_boxes(found)
@@ -261,8 +262,8 @@ def read_size(path: Path, roots: Sequence[Path]) -> tuple[int, int]:
 
 
 def find_bad_boxes(found: Annotated) -> dict[int, Fault]:
-    """What is wrong with each box of which nothing is left to learn from; those of a picture that is
-    at fault itself stand back.
+    """What is wrong with each box of which nothing is left to learn from; those of a picture that
+    is at fault itself stand back.
     """
     width, height = found.sizes[found.owner].T
     x0, y0, x1, y1 = found.corners.T
@@ -302,7 +303,9 @@ def clip(found: Annotated) -> tuple[Array, Array]:
 
 
 def lay_out(found: Annotated, corners: Array, left: Array, kept: Array) -> tuple[Array, Array]:
-    """The rows of the boxes that are left, by picture, and where those of each kept picture begin."""
+    """The rows of the boxes that are left, by picture, and where those of each kept picture
+    begin.
+    """
     left = left[np.argsort(found.owner[left], kind="stable")]
     owner, label = found.owner[left], found.label[left]
     rows = np.zeros((len(left), len(COLUMNS)), np.float32)

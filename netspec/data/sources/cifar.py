@@ -7,7 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from netspec.data.paths import existing, find_folder, judge_found_path, reading_error, resolve_path, roots_of
+from netspec.data.paths import (
+    existing,
+    find_folder,
+    judge_found_path,
+    reading_error,
+    resolve_path,
+    roots_of,
+)
 from netspec.data.source import Array, ArraySource, Source
 from netspec.data.sources.image_folder import open_images
 from netspec.diagnostics import fail
@@ -45,13 +52,19 @@ def read_records(path: Path, roots: Roots = None) -> Array:
     wrong = np.flatnonzero(records[:, 0] >= len(CLASSES))
     if len(wrong):
         raise fail(
-            "NS651", f"labels go from 0 to 9, record {wrong[0]} has {records[wrong[0], 0]}", path=str(path)
+            "NS651",
+            f"labels go from 0 to 9, record {wrong[0]} has {records[wrong[0], 0]}",
+            path=str(path),
         )
     return records
 
 
 def open_cifar10(
-    section: DataSection, split: str | None, root: Path, contract: ImageContract, allow_outside: bool = False
+    section: DataSection,
+    split: str | None,
+    root: Path,
+    contract: ImageContract,
+    allow_outside: bool = False,
 ) -> Source:
     """Fields image (3, 32, 32) uint8, rgb, and label, from data_batch_*.bin or test_batch.bin; or
     train/ and test/ with class folders.

@@ -71,8 +71,8 @@ def open_coco(
     classes: Sequence[str] | None = None,
     allow_outside: bool = False,
 ) -> Source:
-    """The pictures that a COCO file lists, with their boxes. `path` is the file, or a folder with one
-    for each part, told by its name (annotations/instances_train2017.json) or its folder's.
+    """The pictures that a COCO file lists, with their boxes. `path` is the file, or a folder with
+    one for each part, told by its name (annotations/instances_train2017.json) or its folder's.
 
     Labels number the categories by their ids, from 1, as long as training knows no others. Raises
     SpecError NS620 (no such file as COCO's), NS621, NS622 (boxes.py), NS641, NS643, NS650, NS663.

@@ -30,8 +30,8 @@ def open_csv(section: DataSection, split: str | None, place: Place) -> Source:
     A first line with a cell that is no number is the header. Labels that are whole numbers stand
     for themselves; other numbers are targets, float32; words are classes, numbered in sorted order.
     Beside training data the columns are theirs, by name; what is predicted needs no label. Raises
-    SpecError NS643, NS650 (no rows), NS654 (a cell or row; `on_error: skip` leaves such rows out), NS641
-    (no such column), NS663 (a class unknown to the training), NS633 (other columns).
+    SpecError NS643, NS650 (no rows), NS654 (a cell or row; `on_error: skip` leaves such rows out),
+    NS641 (no such column), NS663 (a class unknown to the training), NS633 (other columns).
     """
     if section.path is None:
         raise fail("NS641", "source csv needs `path:`, a file")
@@ -83,7 +83,9 @@ def open_csv(section: DataSection, split: str | None, place: Place) -> Source:
 def choose_columns(
     header: list[str] | None, width: int, section: DataSection, place: Place, path: Path
 ) -> tuple[list[int], int | None]:
-    """The columns of the data, in order, and that of the label; None where what is predicted has none."""
+    """The columns of the data, in order, and that of the label; None where what is predicted has
+    none.
+    """
     wanted = [str(each["name"]) for each in place.facts.get("columns", ())]
     if header and wanted:
         label = section.label or place.facts.get("label")
@@ -100,7 +102,9 @@ def choose_columns(
 def row_values(
     row: list[str], width: int, chosen: list[int], column: int | None, line: int, path: Path
 ) -> list[float]:
-    """The numbers of a row beside its label. Raises SpecError NS654 where they or the label are none."""
+    """The numbers of a row beside its label. Raises SpecError NS654 where they or the label are
+    none.
+    """
     if len(row) != width:
         raise tell_ragged(line, len(row), width, path)
     if column is not None and not row[column].strip():

@@ -50,7 +50,9 @@ def open_hdf5(section: DataSection, split: str | None, root: Path, allow_outside
     for file, sets in zip(files, opened, strict=True):
         if list(sets) != names:
             raise fail(
-                "NS646", f"holds {', '.join(sets)}, the first file holds {', '.join(names)}", path=str(file)
+                "NS646",
+                f"holds {', '.join(sets)}, the first file holds {', '.join(names)}",
+                path=str(file),
             )
     if sum(d.size * d.dtype.itemsize for sets in opened for d in sets.values()) <= MEMORY:
         arrays = {name: join_parts([sets[name] for sets in opened], name, files) for name in names}
@@ -143,7 +145,9 @@ def own(h5py: Any, file: Any, name: str, path: Path) -> Any:
 
 
 def parts_of(h5py: Any, file: Any, name: str) -> list[str]:
-    """The steps to what bears a name at the top: one, or those of the path that a soft link gives."""
+    """The steps to what bears a name at the top: one, or those of the path that a soft link
+    gives.
+    """
     link = file.get(name, getlink=True)
     if isinstance(link, h5py.SoftLink):
         return [part for part in link.path.split("/") if part not in ("", ".")]
@@ -207,7 +211,10 @@ def join_parts(parts: list[Any], name: str, files: list[Path]) -> Array:
 def is_hdf5(path: Path, roots: Roots) -> bool:
     """Whether a file is meant to be HDF5: it begins as one, or is named as one."""
     try:
-        return read_bytes(path, roots, len(MAGIC)) == MAGIC or path.suffix.lower() in (".h5", ".hdf5")
+        return read_bytes(path, roots, len(MAGIC)) == MAGIC or path.suffix.lower() in (
+            ".h5",
+            ".hdf5",
+        )
     except OSError as error:
         raise reading_error(path, error) from error
 

@@ -49,7 +49,10 @@ def read_idx(path: Path, roots: Roots = None) -> Array:
             packed = plain.read(2) == b"\x1f\x8b"
             plain.seek(0)
             return read_body(
-                cast(BinaryIO, gzip.GzipFile(fileobj=plain)) if packed else plain, path, packed, held
+                cast(BinaryIO, gzip.GzipFile(fileobj=plain)) if packed else plain,
+                path,
+                packed,
+                held,
             )
     except EOFError as error:
         raise fail(
@@ -119,7 +122,9 @@ def wrong_size(path: Path, shape: tuple[int, ...], expected: int, found: int) ->
 
 
 def pair_labels(images: Path, labels: Path, roots: Roots) -> ArraySource:
-    """Images and labels as one source: images gain a channel axis, (N, H, W) becomes (N, 1, H, W)."""
+    """Images and labels as one source: images gain a channel axis, (N, H, W) becomes (N, 1, H,
+    W).
+    """
     pixels, marks = read_idx(images, roots), read_idx(labels, roots)
     if marks.ndim != 1 or marks.dtype.kind not in "iu":
         raise fail(
@@ -136,7 +141,10 @@ def pair_labels(images: Path, labels: Path, roots: Roots) -> ArraySource:
             path=str(images),
         )
     return ArraySource(
-        str(images), {"image": pixels, "label": marks}, "label", color="gray" if pixels.ndim == 4 else None
+        str(images),
+        {"image": pixels, "label": marks},
+        "label",
+        color="gray" if pixels.ndim == 4 else None,
     )
 
 
@@ -144,7 +152,12 @@ def find_file(folder: Path, name: str) -> Path:
     """The file of that name, as `name`, `name.gz`, or with a dot before idx, as some copies have
     it.
     """
-    spellings = (name, name + ".gz", name.replace("-idx", ".idx"), name.replace("-idx", ".idx") + ".gz")
+    spellings = (
+        name,
+        name + ".gz",
+        name.replace("-idx", ".idx"),
+        name.replace("-idx", ".idx") + ".gz",
+    )
     return next((folder / s for s in spellings if (folder / s).is_file()), folder / name)
 
 

@@ -38,14 +38,29 @@ __all__ = [
 ]
 
 SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
+    (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".bmp",
+        ".gif",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+    )
 )
 DECODERS = max(2, min(8, os.cpu_count() or 1))
-"""Threads that decode: more than there are cores wait for each other (small pictures, two cores: 8 threads
-take 1.5 times as long as 2).
+"""Threads that decode: more than there are cores wait for each other (small pictures, two cores: 8
+threads take 1.5 times as long as 2).
 """
 AT_ONCE = 16
-"""Files that a thread takes at a time: handing each over alone costs as much as decoding a small one."""
+"""Files that a thread takes at a time: handing each over alone costs as much as decoding a small
+one.
+"""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -61,9 +76,9 @@ PICTURES = Kind("image", SUFFIXES)
 
 
 class ImageFile(NamedTuple):
-    """A file of a sample. decode: its values, by the words of the spec; keep: takes them, if there is
-    room. always: it is decoded even where a look at the header would do. words: those of the spec that
-    the values depend on.
+    """A file of a sample. decode: its values, by the words of the spec; keep: takes them, if there
+    is room. always: it is decoded even where a look at the header would do. words: those of the
+    spec that the values depend on.
     """
 
     path: Path
@@ -83,8 +98,8 @@ class ImageFile(NamedTuple):
 
 
 class ImageFolder(Source):
-    """Image files and their labels, of any shape. Field image is (C, h, w) uint8, its size None where
-    the contract does not fix one.
+    """Image files and their labels, of any shape. Field image is (C, h, w) uint8, its size None
+    where the contract does not fix one.
 
     Decoded files are kept while they fit in memory.
     """
@@ -160,7 +175,9 @@ class ImageFolder(Source):
         return (ImageFile(self.files[index], self.roots, decode, partial(self.keep, self.kept, index)),)
 
     def compare(self, index: int, sizes: Sequence[tuple[int, int]]) -> None:
-        """Raises SpecError where the files of a sample, of such widths and heights, do not go together."""
+        """Raises SpecError where the files of a sample, of such widths and heights, do not go
+        together.
+        """
 
     def keep(self, kept: list[Array | None], index: int, values: Array) -> None:
         """Keep values for later; from the first on for which there is no room, none are kept."""
@@ -177,7 +194,9 @@ class ImageFolder(Source):
 
 
 def picture_field(contract: ImageContract) -> Field:
-    """What decoded pictures are: (C, h, w) uint8, the size None where the contract does not fix one."""
+    """What decoded pictures are: (C, h, w) uint8, the size None where the contract does not fix
+    one.
+    """
     exact: tuple[int | None, ...] = (None, None)
     if isinstance(contract.resize, tuple) and len(contract.resize) == 2:
         exact = contract.resize
@@ -192,8 +211,9 @@ def open_images(
     classes: Sequence[str] | None = None,
     allow_outside: bool = False,
 ) -> Source:
-    """The images of `path`/CLASS/, or of `path`/train/CLASS/, `path`/val/CLASS/ and `path`/test/CLASS/
-    where there are such parts, whatever their usual names are (folder_layout.py).
+    """The images of `path`/CLASS/, or of `path`/train/CLASS/, `path`/val/CLASS/ and
+    `path`/test/CLASS/ where there are such parts, whatever their usual names are
+    (folder_layout.py).
 
     Labels number the sorted class names, or `classes` as training knew them. Without parts, split
     takes every fifth file of a class for the test. Raises SpecError NS643, NS649 (a class folder
@@ -215,8 +235,8 @@ def open_images(
 def files_by_class(
     found: Classes, classes: Sequence[str] | None, roots: Sequence[Path], kind: Kind
 ) -> tuple[list[Path], Array, tuple[str, ...]]:
-    """The files of some class folders, the number of the class of each, and the names of the classes.
-    Raises SpecError NS649, NS663.
+    """The files of some class folders, the number of the class of each, and the names of the
+    classes. Raises SpecError NS649, NS663.
     """
     names = tuple(classes) if classes is not None else tuple(found)
     files: list[Path] = []
@@ -271,8 +291,8 @@ def empty_class(folder: Path, others: Sequence[str], kind: Kind) -> SpecError:
 
 
 def image_files(folder: Path, roots: Sequence[Path]) -> Iterator[Path]:
-    """Image files anywhere below a class folder, each folder once, whatever links lead to it. Raises
-    SpecError NS642 for a link that leads elsewhere, or back to a folder it lies in.
+    """Image files anywhere below a class folder, each folder once, whatever links lead to it.
+    Raises SpecError NS642 for a link that leads elsewhere, or back to a folder it lies in.
     """
     return files_below(folder, roots, PICTURES)
 
@@ -283,7 +303,11 @@ def files_below(folder: Path, roots: Sequence[Path], kind: Kind) -> Iterator[Pat
 
 
 def walk(
-    folder: Path, roots: Sequence[Path], suffixes: Container[str], above: tuple[str, ...], seen: set[str]
+    folder: Path,
+    roots: Sequence[Path],
+    suffixes: Container[str],
+    above: tuple[str, ...],
+    seen: set[str],
 ) -> Iterator[Path]:
     """seen: the real paths of all folders gone through, above: of those that this one lies in."""
     check_link(folder, roots)

@@ -12,10 +12,23 @@ import numpy as np
 
 from netspec.caffe.blobs import Datum, read_datum, read_label
 from netspec.data.decode import decode
-from netspec.data.paths import exists, judge_found_path, reading_error, resolve_path, roots_for, roots_of
+from netspec.data.paths import (
+    exists,
+    judge_found_path,
+    reading_error,
+    resolve_path,
+    roots_for,
+    roots_of,
+)
 from netspec.data.remarks import Remarks
 from netspec.data.source import Array, ArraySource, Field, Rows, Source, split_source
-from netspec.data.sources.lmdb_pages import DamagedStoreError, Place, TruncatedStoreError, entries, map_file
+from netspec.data.sources.lmdb_pages import (
+    DamagedStoreError,
+    Place,
+    TruncatedStoreError,
+    entries,
+    map_file,
+)
 from netspec.diagnostics import Diagnostic, fail
 from netspec.file_reading import Roots
 from netspec.resolve.sections.image import ImageContract
@@ -89,7 +102,9 @@ class Store(Source):
                 return reader(value)
         except ValueError as error:
             raise fail(
-                "NS645", f"key {self.keys[index].decode('latin-1')!r} holds no Datum: {error}", path=self.name
+                "NS645",
+                f"key {self.keys[index].decode('latin-1')!r} holds no Datum: {error}",
+                path=self.name,
             ) from error
 
     def pixels(self, datum: Datum, index: int) -> Array:
@@ -101,7 +116,11 @@ class Store(Source):
 
 
 def open_lmdb(
-    section: DataSection, split: str | None, root: Path, contract: ImageContract, allow_outside: bool = False
+    section: DataSection,
+    split: str | None,
+    root: Path,
+    contract: ImageContract,
+    allow_outside: bool = False,
 ) -> Source:
     """The store in the folder `path`. Raises SpecError NS643 (none there), NS644 (cut short), NS645
     (damaged), NS650 (empty).

@@ -1,5 +1,5 @@
-"""Pictures with a mask for each, which says the class of every pixel. In: two folders whose files have
-the same names; out: a Source whose label is a map of classes.
+"""Pictures with a mask for each, which says the class of every pixel. In: two folders whose files
+have the same names; out: a Source whose label is a map of classes.
 """
 
 from collections import Counter
@@ -27,7 +27,9 @@ from netspec.syntax.located import Located, plain
 __all__ = ["IGNORED", "Colors", "MaskedFolder", "mask_roles", "open_masked"]
 
 IGNORED = 255
-"""What a pixel counts as whose colour is to be left out: PASCAL VOC's border, and ignore_label mostly."""
+"""What a pixel counts as whose colour is to be left out: PASCAL VOC's border, and ignore_label
+mostly.
+"""
 ENDINGS = (
     "_mask",
     "_masks",
@@ -54,8 +56,8 @@ class Colors(NamedTuple):
 
 
 class MaskedFolder(ImageFolder):
-    """Field image as of an ImageFolder, label (h, w) int64 in its size: read by the nearest pixel, so
-    that no class comes between two others.
+    """Field image as of an ImageFolder, label (h, w) int64 in its size: read by the nearest pixel,
+    so that no class comes between two others.
     """
 
     def __init__(
@@ -145,7 +147,9 @@ def to_numbers(image: Image.Image) -> Image.Image:
 
 
 def classes_of(pixels: Array, colors: Colors | None, path: Path) -> Array:
-    """The classes of a mask's pixels, (h, w) int64. Raises SpecError NS697 for a colour that is none."""
+    """The classes of a mask's pixels, (h, w) int64. Raises SpecError NS697 for a colour that is
+    none.
+    """
     if pixels.ndim == 2 and colors is None:
         return pixels.astype(np.int64)
     if pixels.ndim == 2:
@@ -188,8 +192,8 @@ def look_up(values: Array, table: Mapping[int, int], path: Path, colored: bool =
 
 
 def read_colors(section: DataSection) -> tuple[Colors | None, tuple[str, ...] | None]:
-    """`colors:` and `ignore_color:` of a section, and the names of the classes in their order. Raises
-    SpecError NS641.
+    """`colors:` and `ignore_color:` of a section, and the names of the classes in their order.
+    Raises SpecError NS641.
     """
     given = {
         name: plain(value) if isinstance(value, Located) else value for name, value in section.colors.items()
@@ -212,7 +216,8 @@ def read_colors(section: DataSection) -> tuple[Colors | None, tuple[str, ...] | 
         parts = list(color) if isinstance(color, (list, tuple)) else []
         if len(parts) != 3 or not all(type(part) is int and 0 <= part <= 255 for part in parts):
             raise fail(
-                "NS641", f"{name} must be [red, green, blue], each from 0 to 255, or one number: {color!r}"
+                "NS641",
+                f"{name} must be [red, green, blue], each from 0 to 255, or one number: {color!r}",
             )
         colors[parts[0], parts[1], parts[2]] = own
     if len(numbers) + len(colors) < len(every):
@@ -221,13 +226,17 @@ def read_colors(section: DataSection) -> tuple[Colors | None, tuple[str, ...] | 
 
 
 def open_masked(
-    section: DataSection, split: str | None, root: Path, contract: ImageContract, allow_outside: bool = False
+    section: DataSection,
+    split: str | None,
+    root: Path,
+    contract: ImageContract,
+    allow_outside: bool = False,
 ) -> Source:
-    """The pictures below `path` with the masks of the same names below `masks`. Where both hold folders
-    that are parts (train, val, test), split says which; else a test takes every fifth.
+    """The pictures below `path` with the masks of the same names below `masks`. Where both hold
+    folders that are parts (train, val, test), split says which; else a test takes every fifth.
 
-    Raises SpecError NS641 (section), NS643, NS650, NS697 (a picture without a mask, colours that are no
-    classes, sizes that differ).
+    Raises SpecError NS641 (section), NS643, NS650, NS697 (a picture without a mask, colours that
+    are no classes, sizes that differ).
     """
     if section.path is None or section.masks is None:
         raise fail("NS641", "pictures with masks need `path:` and `masks:`, a folder of each")

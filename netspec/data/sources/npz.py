@@ -137,7 +137,8 @@ def read_npy(file: IO[bytes], size: int, name: str, path: Path) -> Array:
         raise report_damage(path, f"{name} is no array: {error}") from error
     if version not in ((1, 0), (2, 0)):
         raise report_damage(
-            path, f"{name} is in version {version[0]}.{version[1]} of the .npy format, 1.0 and 2.0 are known"
+            path,
+            f"{name} is in version {version[0]}.{version[1]} of the .npy format, 1.0 and 2.0 are known",
         )
     if version == (1, 0):
         header = np.lib.format.read_array_header_1_0
@@ -166,7 +167,9 @@ def read_npy(file: IO[bytes], size: int, name: str, path: Path) -> Array:
     data = file.read(expected)
     if len(data) < expected:
         raise fail(
-            "NS644", f"{name} announces {expected} bytes, only {len(data)} could be read", path=str(path)
+            "NS644",
+            f"{name} announces {expected} bytes, only {len(data)} could be read",
+            path=str(path),
         )
     array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
     return np.asarray(array, dtype.newbyteorder("="), order="C")

@@ -53,7 +53,9 @@ class Plugin(Source):
         for key, value in rows.items():
             if value.dtype.kind not in "biuf":
                 raise fail(
-                    "NS655", f"item {index}: {key} holds {value.dtype}, numbers are needed", path=self.name
+                    "NS655",
+                    f"item {index}: {key} holds {value.dtype}, numbers are needed",
+                    path=self.name,
                 )
         return {key: np.asarray(as_labels(value)) if key == "label" else value for key, value in rows.items()}
 
@@ -84,7 +86,9 @@ def call_guarded(name: str, call: Any) -> Any:
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         raise fail(
-            "NS658", f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})", path=name
+            "NS658",
+            f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})",
+            path=name,
         ) from error
 
 
@@ -139,7 +143,9 @@ def module_of(name: str, module: str, root: Path) -> ModuleType:
 
 
 def beside(module: str, root: Path) -> Path | None:
-    """The file of a module in a folder; None where there is none, or only one that leads out of it."""
+    """The file of a module in a folder; None where there is none, or only one that leads out of
+    it.
+    """
     stem = root.joinpath(*module.split("."))
     found = next(
         (

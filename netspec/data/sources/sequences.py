@@ -1,5 +1,5 @@
-"""Sequences of letters (DNA, RNA, proteins) in FASTA files as one-hot maps, a channel per letter. In: a
-file, or a folder with a file per class; out: a Source.
+"""Sequences of letters (DNA, RNA, proteins) in FASTA files as one-hot maps, a channel per letter.
+In: a file, or a folder with a file per class; out: a Source.
 """
 
 import gzip
@@ -85,13 +85,13 @@ def open_sequences(
     classes: Sequence[str] | None = None,
     allow_outside: bool = False,
 ) -> Source:
-    """The sequences of a FASTA file, or of all of a folder, whose names without their ending are then
-    the classes. Files may be packed (.gz).
+    """The sequences of a FASTA file, or of all of a folder, whose names without their ending are
+    then the classes. Files may be packed (.gz).
 
-    Of one file labels are, by id, the other columns of the table `labels:`, else in each header what
-    stands behind `label=`, or behind the word that `label:` names, else its last word. Without any
-    there is no label, as to predict. Raises SpecError NS641 (section), NS643, NS645 (no FASTA), NS650,
-    NS654 (an id without labels), NS663.
+    Of one file labels are, by id, the other columns of the table `labels:`, else in each header
+    what stands behind `label=`, or behind the word that `label:` names, else its last word. Without
+    any there is no label, as to predict. Raises SpecError NS641 (section), NS643, NS645 (no FASTA),
+    NS650, NS654 (an id without labels), NS663.
     """
     if section.path is None:
         raise fail("NS641", "source sequences needs `path:`, a FASTA file or a folder of them")
@@ -157,11 +157,17 @@ def read_fasta(path: Path, roots: Roots) -> Iterator[Entry]:
         elif text.strip() and not text.startswith(";"):
             if not line:
                 raise fail(
-                    "NS645", f"line {number}: a FASTA file begins with a header, > and a name", path=str(path)
+                    "NS645",
+                    f"line {number}: a FASTA file begins with a header, > and a name",
+                    path=str(path),
                 )
             part = text.strip().upper()
             if not re.fullmatch(r"[A-Z*.\-]+", part):
-                raise fail("NS645", f"line {number}: {part[:20]!r} is no sequence of letters", path=str(path))
+                raise fail(
+                    "NS645",
+                    f"line {number}: {part[:20]!r} is no sequence of letters",
+                    path=str(path),
+                )
             letters.append(part)
     if line:
         yield Entry(line, name, words, "".join(letters))
@@ -233,8 +239,8 @@ def labels_by_id(
 
 
 def encode(entries: Sequence[Entry], alphabet: str, length: int | None) -> Array:
-    """The channel of each letter, (n, L) uint8; len(alphabet) for others and outside. Longer ones lose
-    both ends alike, shorter ones are filled at both.
+    """The channel of each letter, (n, L) uint8; len(alphabet) for others and outside. Longer ones
+    lose both ends alike, shorter ones are filled at both.
     """
     k = len(alphabet)
     channel = np.full(256, k, np.uint8)

@@ -47,7 +47,11 @@ def open_text(
         raise reading_error(path, error) from error
     count, steps = (len(text) - 1) // section.window, section.window
     if count < 1:
-        raise fail("NS650", f"{len(text)} characters, a window of {steps} needs {steps + 1}", path=str(path))
+        raise fail(
+            "NS650",
+            f"{len(text)} characters, a window of {steps} needs {steps + 1}",
+            path=str(path),
+        )
     codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
     if classes is not None:
         known = np.array([ord(c) for c in classes], np.uint32)

@@ -42,8 +42,8 @@ SHOWN, LISTED = 6, 20
 
 
 class Part(NamedTuple):
-    """One part of the data: the folders of its annotations and pictures, and the file that lists its
-    names; without one, all in the folders is of it.
+    """One part of the data: the folders of its annotations and pictures, and the file that lists
+    its names; without one, all in the folders is of it.
     """
 
     annotations: Path
@@ -52,7 +52,9 @@ class Part(NamedTuple):
 
 
 class Object(NamedTuple):
-    """One object of an annotation: its name, its corners in pixels, whether it is difficult, where."""
+    """One object of an annotation: its name, its corners in pixels, whether it is difficult,
+    where.
+    """
 
     name: str
     corners: tuple[float, ...]
@@ -61,7 +63,9 @@ class Object(NamedTuple):
 
 
 class Read(NamedTuple):
-    """One annotation: (width, height), 0 where it does not say; its objects; what is wrong with it."""
+    """One annotation: (width, height), 0 where it does not say; its objects; what is wrong with
+    it.
+    """
 
     size: tuple[int, int] = (0, 0)
     objects: tuple[Object, ...] = ()
@@ -76,8 +80,9 @@ def open_voc(
     classes: Sequence[str] | None = None,
     allow_outside: bool = False,
 ) -> Source:
-    """The pictures of a part with their boxes. `path` is the folder with Annotations and JPEGImages,
-    ImageSets/Main/train.txt and its like say the parts; or a folder for each part holds both.
+    """The pictures of a part with their boxes. `path` is the folder with Annotations and
+    JPEGImages, ImageSets/Main/train.txt and its like say the parts; or a folder for each part holds
+    both.
 
     Labels number the names of all annotations, sorted, from 1, or the lines of the file `labels:`.
     Raises SpecError NS620 (no annotation), NS621, NS622 (boxed.py), NS641, NS643, NS650, NS663.
@@ -112,7 +117,9 @@ def voc_roles(section: DataSection, root: Path, allow_outside: bool = False) -> 
 
 
 def holds_voc(folder: Path) -> bool:
-    """Whether a folder holds VOC's annotations. Raises SpecError where it holds nothing of the kind."""
+    """Whether a folder holds VOC's annotations. Raises SpecError where it holds nothing of the
+    kind.
+    """
     top = folder.absolute()
     parts = find_parts(top_of(DataSection(source="voc", path=str(top)), top, False))
     return any(has_xml(part.annotations) for part in parts.values())
@@ -189,7 +196,9 @@ def has_xml(folder: Path) -> bool:
 
 
 class Stems(NamedTuple):
-    """Pictures of a part and the annotation of each, None where it has none; what is wrong with them."""
+    """Pictures of a part and the annotation of each, None where it has none; what is wrong with
+    them.
+    """
 
     files: tuple[Path, ...]
     annotations: tuple[Path | None, ...]
@@ -197,7 +206,9 @@ class Stems(NamedTuple):
 
 
 def list_stems(parts: Sequence[Part], reach: Roots) -> Stems:
-    """The pictures and annotations of some parts, in the order of their lists, else of their names."""
+    """The pictures and annotations of some parts, in the order of their lists, else of their
+    names.
+    """
     files: dict[Path, Path | None] = {}
     faults: list[Fault] = []
     for part in parts:

@@ -116,7 +116,9 @@ class Shards(Source):
             raise reading_error(self.files[shard], error) from error
 
     def file(self, shard: int) -> BinaryIO:
-        """An open shard; of those that are held the one that was asked for longest ago gives way."""
+        """An open shard; of those that are held the one that was asked for longest ago gives
+        way.
+        """
         if shard not in self.held:
             self.held[shard] = open_in(self.files[shard], self.roots)
             if len(self.held) > OPEN:

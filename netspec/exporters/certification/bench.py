@@ -137,7 +137,10 @@ class Bench:
             yield Run(
                 case,
                 feed,
-                {**got, **{i.value: self.feed_layers(i, feed, made) for i in self.typed.graph.inputs}},
+                {
+                    **got,
+                    **{i.value: self.feed_layers(i, feed, made) for i in self.typed.graph.inputs},
+                },
             )
             if any(f"{name}.next" not in made for name in self.states):
                 return
@@ -155,7 +158,10 @@ class Bench:
     def tensors(self, values: Sequence[Value]) -> list[str]:
         """The names of values in the model, of an input those of its stages."""
         inner = [self.names.tensors[v] for v in values]
-        return [*inner, *(name for stages in self.names.stages.values() for name in stages.values())]
+        return [
+            *inner,
+            *(name for stages in self.names.stages.values() for name in stages.values()),
+        ]
 
     def shaken(self, feed: "Mapping[str, Array]", values: Sequence[Value]) -> "Tensors":
         """torch in float32, each input moved in its last bit; nothing of a net with state."""
@@ -171,7 +177,9 @@ class Bench:
 
 
 def perturb(array: "Array", seed: int) -> "Array":
-    """Each number moved by one part in 2^23, up or down; an array of whole numbers stays as it is."""
+    """Each number moved by one part in 2^23, up or down; an array of whole numbers stays as it
+    is.
+    """
     import numpy as np
 
     if array.dtype.kind != "f" or (array == np.round(array)).all():

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["BATCHES", "SAMPLES", "Case", "LegalSizes", "Values", "array", "cases", "crop_cases", "number"]
+__all__ = [
+    "BATCHES",
+    "SAMPLES",
+    "Case",
+    "LegalSizes",
+    "Values",
+    "array",
+    "cases",
+    "crop_cases",
+    "number",
+]
 
 BATCHES = (1, 2, 3, 7)
 """Batch sizes tried: one, even, and odd ones that no vector width divides."""
@@ -117,7 +127,10 @@ def positive(size: Size) -> bool:
 
 
 def cases(
-    typed: TypedGraph, inputs: Mapping[str, TensorType], least: Mapping[str, int], pictures: bool = False
+    typed: TypedGraph,
+    inputs: Mapping[str, TensorType],
+    least: Mapping[str, int],
+    pictures: bool = False,
 ) -> list[Case]:
     """Every kind of data at ordinary sizes with several batch sizes, then other sizes, the least
     first; none if no size is legal.
@@ -145,7 +158,11 @@ def cases(
     ):
         small = {**sizes, **dict.fromkeys(counts, 2)}
         found.append(
-            Case(("normal", "ties", "borders")[i % 3], small if legal.legal(small) else sizes, len(found))
+            Case(
+                ("normal", "ties", "borders")[i % 3],
+                small if legal.legal(small) else sizes,
+                len(found),
+            )
         )
     return found
 
@@ -177,7 +194,9 @@ def crop_cases(base: Case, axes: Sequence[tuple[str, int]]) -> list[Case]:
 
 
 Values = Literal["real", "pixels"] | Size
-"""What an input holds: real numbers around 0, pixels from 0 to 255, or whole numbers below a size."""
+"""What an input holds: real numbers around 0, pixels from 0 to 255, or whole numbers below a
+size.
+"""
 
 
 def array(case: Case, type_: TensorType, values: Values, index: int) -> "Array":

@@ -73,7 +73,12 @@ class Certification:
     """One certification at work."""
 
     def __init__(
-        self, net: "nn.Module", typed: TypedGraph, model: Path | bytes, device: str, progress: Progress
+        self,
+        net: "nn.Module",
+        typed: TypedGraph,
+        model: Path | bytes,
+        device: str,
+        progress: Progress,
     ) -> None:
         self.typed, self.net, self.device, self.progress = typed, net, device, progress
         names = names_of(typed)
@@ -249,7 +254,12 @@ class Certification:
             elif not found.agrees and found.distance < inf and not stateful:
                 noise = noise or rounding(lambda given: self.bench.exact.unit(unit, given), bottoms)
                 found = difference(
-                    run.got[value], exact[i], single[i], fan_in, floor_noise(noise[i], exact[i]), axis
+                    run.got[value],
+                    exact[i],
+                    single[i],
+                    fan_in,
+                    floor_noise(noise[i], exact[i]),
+                    axis,
                 )
             if not found.agrees:
                 raise fault(unit_words(unit), found, run.case, node)
@@ -445,7 +455,9 @@ def unequal(name: str, held: "Array", wanted: "Array") -> Difference | None:
 
     if held.size != wanted.size:
         return Difference(
-            inf, 0.0, text=f"{name} is {list(held.shape)} in the model, {list(wanted.shape)} in the net"
+            inf,
+            0.0,
+            text=f"{name} is {list(held.shape)} in the model, {list(wanted.shape)} in the net",
         )
     a, b = (np.ascontiguousarray(x, np.float32).reshape(-1) for x in (held, wanted))
     off = a.view(np.int32) != b.view(np.int32)

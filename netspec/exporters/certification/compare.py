@@ -90,7 +90,12 @@ def difference(
 
 
 def plain(
-    got: "Array", truth: "Array", single: "Array", fan_in: float, noise: "Array | None", axis: int | None
+    got: "Array",
+    truth: "Array",
+    single: "Array",
+    fan_in: float,
+    noise: "Array | None",
+    axis: int | None,
 ) -> Difference | None:
     """The comparison where every element is finite, in few passes over memory; None where one is
     not.
@@ -108,7 +113,12 @@ def plain(
 
 
 def compare_guarded(
-    got: "Array", truth: "Array", single: "Array", fan_in: float, noise: "Array | None", axis: int | None
+    got: "Array",
+    truth: "Array",
+    single: "Array",
+    fan_in: float,
+    noise: "Array | None",
+    axis: int | None,
 ) -> Difference:
     """The comparison where some elements are infinite, huge or no numbers."""
     import numpy as np
@@ -175,7 +185,11 @@ def tolerate(own: "Array", size: "Array", fan_in: float) -> "tuple[Array, Array]
 
 
 def worst(
-    off: "Array", tolerances: "Array", sizes: "Array", axis: int | None, tensors: "tuple[Array, Array]"
+    off: "Array",
+    tolerances: "Array",
+    sizes: "Array",
+    axis: int | None,
+    tensors: "tuple[Array, Array]",
 ) -> Difference:
     """The Difference at the channel whose distance is most of its tolerance; among those that prove
     something, if any does.
@@ -195,7 +209,11 @@ def worst(
     channel = int(told.argmax())
     text = at(place(rows, channel, off.shape, axis), *tensors)
     return Difference(
-        float(distances[channel]), float(tolerances[channel]), float(sizes[channel]), text, bool(void.all())
+        float(distances[channel]),
+        float(tolerances[channel]),
+        float(sizes[channel]),
+        text,
+        bool(void.all()),
     )
 
 

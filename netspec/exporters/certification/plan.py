@@ -17,7 +17,9 @@ Level = Literal["quick", "full"]
 BUDGET: dict[Level, float] = {"quick": 60e9, "full": 400e9}
 """Work of all steps together, in multiply-accumulates; beyond, steps are left out."""
 ELEMENT = 400
-"""What an element of a tensor costs to be made three times and compared, in multiply-accumulates."""
+"""What an element of a tensor costs to be made three times and compared, in
+multiply-accumulates.
+"""
 SHARES = 40
 QUICK = 5
 ALWAYS = 4

@@ -29,7 +29,13 @@ def probe(bench: Bench, session: Session, case: Case) -> dict[str, Any]:
     for i, (name, type_) in enumerate(bench.inputs.items()):
         values = bench.values[name]
         kind, most = (values, 0) if isinstance(values, str) else ("whole", number(values, case))
-        recipe[name] = [[number(s, case) for s in type_.shape], type_.dtype, kind, most, 10 * case.seed + i]
+        recipe[name] = [
+            [number(s, case) for s in type_.shape],
+            type_.dtype,
+            kind,
+            most,
+            10 * case.seed + i,
+        ]
     feed = {name: probe_array(tuple(shape), *rest) for name, (shape, *rest) in recipe.items()}
     state = {name: array for name, array in bench.feed(case).items() if name not in recipe}
     bench.exact.reset()

@@ -47,7 +47,9 @@ def refuse(typed: TypedGraph, allow_batch_dependence: bool) -> None:
 
 
 def refuse_fixed_sizes(typed: TypedGraph) -> None:
-    """Raises SpecError NS728 where the file would declare an open size that one number alone meets."""
+    """Raises SpecError NS728 where the file would declare an open size that one number alone
+    meets.
+    """
     found = [
         Diagnostic(
             "NS728",

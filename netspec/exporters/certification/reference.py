@@ -128,7 +128,9 @@ def rounding(layer: "Callable[[Sequence[Array]], list[Array]]", bottoms: "Sequen
 
 
 def hangs_on_rounding(
-    layer: "Callable[[Sequence[Array]], list[Array]]", bottoms: "Sequence[Array]", base: "list[Array]"
+    layer: "Callable[[Sequence[Array]], list[Array]]",
+    bottoms: "Sequence[Array]",
+    base: "list[Array]",
 ) -> bool:
     """Whether float32's last bit in the bottoms decides how many rows a layer lists, or in which
     order: its comparison then tells nothing.

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "Judge", "Samples", "Take", "firsts", "samples_of"]
 
 MOST = 64
-"""Samples at most: a number, not a time, so that a file gets the same certificate on every machine."""
+"""Samples at most: a number, not a time, so that a file gets the same certificate on every
+machine.
+"""
 TOO_FEW = "too few for a batch of the model"
 UNCOUNTED = "their first axis does not count them"
 
@@ -38,8 +40,8 @@ UNCOUNTED = "their first axis does not count them"
 @dataclass(frozen=True, eq=False)
 class Take:
     """Samples of one size, for one call. raw: as the model is fed; prepared: the same inputs as
-    training makes them; every: all that the test net is fed, labels too. count: how many. boxes: the
-    inputs of `every` that hold rows of boxes, the number of the sample in front.
+    training makes them; every: all that the test net is fed, labels too. count: how many. boxes:
+    the inputs of `every` that hold rows of boxes, the number of the sample in front.
     """
 
     count: int
@@ -131,7 +133,10 @@ def samples_of(
 
 
 def test_source(
-    program: Program, folder: Path, contract: "ImageContract | None" = None, shape: Shape | None = None
+    program: Program,
+    folder: Path,
+    contract: "ImageContract | None" = None,
+    shape: Shape | None = None,
 ) -> "Source | str":
     """The test data of a run as training opens them; the classes are those that it wrote down, so
     training data need not be at hand.
@@ -160,7 +165,11 @@ def test_source(
 
 
 def take_samples(
-    program: Program, folder: Path, typed: TypedGraph, source: "Source", asked: "Mapping[str, ImageContract]"
+    program: Program,
+    folder: Path,
+    typed: TypedGraph,
+    source: "Source",
+    asked: "Mapping[str, ImageContract]",
 ) -> Samples | str:
     """Samples by input of the deployed net. Raises SpecError where data and net do not fit."""
     import numpy as np
@@ -266,7 +275,8 @@ def open_test_data(
         found = test_source(program, folder, asked.replace(color=contract.color), shape)
     except SpecError as error:
         raise fail(
-            "NS703", f"the image contract of {given.value.name}, resize: {error.diagnostics[0].fact}"
+            "NS703",
+            f"the image contract of {given.value.name}, resize: {error.diagnostics[0].fact}",
         ) from error
     assert not isinstance(found, str)
     return found

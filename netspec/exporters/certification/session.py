@@ -172,7 +172,9 @@ class Exported:
         return Session(self.bare.SerializeToString(), device, weights=held)
 
     def read_by(self, graph: "GraphProto", weights: "Mapping[str, Array]") -> "dict[str, Array]":
-        """Those weights that are kept outside and that a node reads: onnxruntime knows no others."""
+        """Those weights that are kept outside and that a node reads: onnxruntime knows no
+        others.
+        """
         used = set(names_read(graph))
         return {name: array for name, array in weights.items() if name in self.weights and name in used}
 

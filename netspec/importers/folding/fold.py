@@ -13,7 +13,14 @@ from netspec.importers.folding.block_names import Naming, beginning, naming, sys
 from netspec.importers.folding.block_text import Template
 from netspec.importers.folding.folded_text import Folded, Writing
 from netspec.importers.folding.parts import Block, Entry, Part, Parts, Use
-from netspec.importers.folding.repeats import SHORTEST, Found, Item, Occurrence, Sequenced, best_repeat
+from netspec.importers.folding.repeats import (
+    SHORTEST,
+    Found,
+    Item,
+    Occurrence,
+    Sequenced,
+    best_repeat,
+)
 from netspec.importers.names import find_free_name
 from netspec.importers.spec_layers import Wires
 
@@ -21,7 +28,9 @@ __all__ = ["Folded", "fold"]
 
 MOST_BLOCKS = 24
 WORTH = 4
-"""Least number of lines that a block must save; of one that is used only twice, half as many again."""
+"""Least number of lines that a block must save; of one that is used only twice, half as many
+again.
+"""
 SHORTER = 0.2
 """Least share of its lines that a net must lose, or it stays as it is: its names are worth more."""
 

@@ -41,7 +41,9 @@ class Occurrence(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A stretch that could be folded: its length, its occurrences, and how many lines that saves."""
+    """A stretch that could be folded: its length, its occurrences, and how many lines that
+    saves.
+    """
 
     length: int
     occurrences: tuple[Occurrence, ...]
@@ -107,7 +109,12 @@ class Sequenced:
             (at - place, index) if (place >= 0 and at - place < LONGEST) or at == 0 else FAR
             for place, index in places
         )
-        return item.shape, near, tuple(item.reads.index(value) for value in item.replaces), len(item.makes)
+        return (
+            item.shape,
+            near,
+            tuple(item.reads.index(value) for value in item.replaces),
+            len(item.makes),
+        )
 
     def occurrence(self, start: int, length: int) -> tuple[Occurrence, tuple[int, ...]]:
         """The stretch from `start` on; and which of its inputs each read from outside is."""
@@ -136,7 +143,12 @@ def candidates(sequence: Sequenced, least: int) -> Iterator[tuple[int, list[int]
     """Lengths, and places at which stretches of that length are alike and closed, for each kind
     that has at least `least` of them.
     """
-    tokens, reach, origin, count = sequence.tokens, sequence.reach, sequence.origin, len(sequence.tokens)
+    tokens, reach, origin, count = (
+        sequence.tokens,
+        sequence.reach,
+        sequence.origin,
+        len(sequence.tokens),
+    )
     often = Counter(tokens)
     alive: list[tuple[int, Hashable, int]] = [
         (at, tokens[at], -1) for at in range(count) if origin[at] >= at and often[tokens[at]] >= least
@@ -161,7 +173,9 @@ def candidates(sequence: Sequenced, least: int) -> Iterator[tuple[int, list[int]
 
 
 def best_repeat(sequence: Sequenced, gain: Gain, least: int = 2) -> Found | None:
-    """The stretch that folding saves most by, in the eyes of `gain`; None if none saves anything."""
+    """The stretch that folding saves most by, in the eyes of `gain`; None if none saves
+    anything.
+    """
     ranked = sorted(
         ((apart(length, places) - 2) * length, length, places)
         for length, places in candidates(sequence, least)

@@ -38,7 +38,10 @@ class BlobShapes(Record):
             return tuple(ONE.read(item, bounds) for item in items)
 
         def schema(bounds: Bounds) -> dict[str, Any]:
-            several = {"type": "array", "items": {"type": ["array", "object"], "allOf": [ONE.schema(bounds)]}}
+            several = {
+                "type": "array",
+                "items": {"type": ["array", "object"], "allOf": [ONE.schema(bounds)]},
+            }
             return {"anyOf": [ONE.schema(bounds), several]}
 
         return Kind("a shape or a list of shapes", ONE.types, read, schema)

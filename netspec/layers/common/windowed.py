@@ -46,17 +46,24 @@ class Placed(DialectPad):
 
     def window(self, x: TensorType) -> Window:
         return window(
-            x.space, kernel_size=self.kernel_size, stride=self.stride, pad=self.pad, dilation=self.dilation
+            x.space,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            pad=self.pad,
+            dilation=self.dilation,
         )
 
 
 class Windowed(Placed):
-    """Base of Convolution and its kin: with the channel axis, and what Caffe adds for its own sake."""
+    """Base of Convolution and its kin: with the channel axis, and what Caffe adds for its own
+    sake.
+    """
 
     axis: int = param(default=1, doc="the channels; axes before it count as batch, axes after it are space")
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
     force_nd_im2col: bool = param(
-        default=False, doc="Caffe's general code in place of that for images: accepted, without meaning here"
+        default=False,
+        doc="Caffe's general code in place of that for images: accepted, without meaning here",
     )
 
     def bottom(self, x: TensorType) -> TensorType:

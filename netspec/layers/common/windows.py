@@ -38,7 +38,9 @@ LONG = {"H": "height", "W": "width", "L": "length", "D": "depth"}
 
 
 def check_axes(x: TensorType, does: str) -> None:
-    """Refuse a bottom without one to three axes of space; `does` is what the layer does with them."""
+    """Refuse a bottom without one to three axes of space; `does` is what the layer does with
+    them.
+    """
     if x.axes not in (1, 2, 3):
         raise RuleError("NS303", f"{does}, after batch and channels: its bottom is {x}", at="bottom")
 
@@ -188,7 +190,11 @@ def counts_windows(free: Size, stride: Size) -> bool:
     if isinstance(untrace(free), int):
         return number(free) + number(stride) >= 1
     at_least(
-        free + stride, 1, "a window, rounded up, must begin in its input", code="NS301", at="kernel_size"
+        free + stride,
+        1,
+        "a window, rounded up, must begin in its input",
+        code="NS301",
+        at="kernel_size",
     )
     return True
 
@@ -299,7 +305,13 @@ def transpose_sizes(
         if output_padding and untrace(output_padding[i]) != 0:
             out = out + output_padding[i]
         at_least(
-            out, 1, "the padding must leave an output", code="NS301", at="pad", name=f"{name}_out", value=out
+            out,
+            1,
+            "the padding must leave an output",
+            code="NS301",
+            at="pad",
+            name=f"{name}_out",
+            value=out,
         )
         sizes.append(out)
     return tuple(sizes)

@@ -61,7 +61,9 @@ class Asked:
 
 
 class Answer(NamedTuple):
-    """Faults by the place that they are at, and how many more there are, each unknown key counted."""
+    """Faults by the place that they are at, and how many more there are, each unknown key
+    counted.
+    """
 
     faults: list[Fault]
     more: int = 0
@@ -108,7 +110,13 @@ def as_fault(error: Any) -> Fault:
         message = ""
     paths = (tuple(error.absolute_path), tuple(error.relative_path))
     return Fault(
-        error.validator, error.validator_value, error.instance, error.schema, *paths, message, context
+        error.validator,
+        error.validator_value,
+        error.instance,
+        error.schema,
+        *paths,
+        message,
+        context,
     )
 
 

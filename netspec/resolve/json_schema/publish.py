@@ -51,7 +51,9 @@ SHAPE = {
 
 
 def build_schema() -> Schema:
-    """The schema of a spec file: its sections, and one definition per layer type, chosen by `type`."""
+    """The schema of a spec file: its sections, and one definition per layer type, chosen by
+    `type`.
+    """
     every = layers.every()
     whole = {
         "$schema": DIALECT,
@@ -197,7 +199,11 @@ def layer_type(cls: type[Layer]) -> Schema:
         "description": " ".join((cls.__doc__ or "").split()),
     }  # what an editor shows over the word
     maps = {group: group_map(cls, group) for group in cls.groups}
-    rules = [ref("fields"), *([ref(f"{cls.type}.values")] if cls.params else []), *pairing(cls, cls.params)]
+    rules = [
+        ref("fields"),
+        *([ref(f"{cls.type}.values")] if cls.params else []),
+        *pairing(cls, cls.params),
+    ]
     if cls.params:
         any_map = {"anyOf": [{"required": [group]} for group in cls.groups]}
         rules.append({"if": any_map, "then": {"properties": dict.fromkeys(cls.names, False)}})
@@ -223,7 +229,9 @@ def group_map(cls: type[Layer], group: str) -> Schema:
 
 
 def param_map(cls: type[Layer], spellings: Iterable[str]) -> Schema:
-    """Some parameters of a type in a mapping of their own; an expression may stand for the whole."""
+    """Some parameters of a type in a mapping of their own; an expression may stand for the
+    whole.
+    """
     names = dict.fromkeys(spellings, True)
     words = {
         "description": sentence(cls),
@@ -290,14 +298,19 @@ def require_names(params: Iterable[Param]) -> Schema:
     chosen = list(params)
     plain_ones = [p.name for p in chosen if not p.pair]
     paired = [{"anyOf": [{"required": [name]} for name in (p.name, *p.pair)]} for p in chosen if p.pair]
-    return {**({"required": plain_ones} if plain_ones else {}), **({"allOf": paired} if paired else {})}
+    return {
+        **({"required": plain_ones} if plain_ones else {}),
+        **({"allOf": paired} if paired else {}),
+    }
 
 
 # --- sections --------------------------------------------------------------------------------------------------------
 
 
 def sections() -> Schema:
-    """The sections that hold more than values: what the records say of them, and what is in them."""
+    """The sections that hold more than values: what the records say of them, and what is in
+    them.
+    """
     entries = {"type": ["array", "string"], **EXPRESSION, "items": ref("layer")}
     inputs = {
         "type": ["object", "array", "string"],
@@ -313,7 +326,11 @@ def sections() -> Schema:
         "properties": fields(OutputSection),
         "additionalProperties": False,
     }
-    outputs = {"type": [*names, "array", "object"], "items": {"type": names}, "additionalProperties": said}
+    outputs = {
+        "type": [*names, "array", "object"],
+        "items": {"type": names},
+        "additionalProperties": said,
+    }
     change = {
         "type": ["object", "string"],
         **EXPRESSION,
@@ -323,7 +340,11 @@ def sections() -> Schema:
         "type": "object",
         "properties": {
             **fields(InsertEntry),
-            "layers": {**describe_record(InsertEntry, "layers"), "type": "array", "items": ref("layer")},
+            "layers": {
+                **describe_record(InsertEntry, "layers"),
+                "type": "array",
+                "items": ref("layer"),
+            },
         },
         "required": ["layers"],
         "anyOf": [{"required": ["after"]}, {"required": ["before"]}],
@@ -360,7 +381,11 @@ def input_fields() -> Schema:
 def block() -> Schema:
     """An entry of `blocks:`."""
     inside = {
-        "layers": {**describe_record(BlockSection, "layers"), "type": "array", "items": ref("layer")},
+        "layers": {
+            **describe_record(BlockSection, "layers"),
+            "type": "array",
+            "items": ref("layer"),
+        },
         "defaults": {**describe_record(BlockSection, "defaults"), **ref("defaults")},
     }
     return {
@@ -373,7 +398,11 @@ def block() -> Schema:
 
 def use() -> Schema:
     """An entry of `layers:` with the key `block`."""
-    return {"properties": fields(BlockUse), "required": ["name", "block"], "additionalProperties": False}
+    return {
+        "properties": fields(BlockUse),
+        "required": ["name", "block"],
+        "additionalProperties": False,
+    }
 
 
 def defaults(every: list[type[Layer]]) -> Schema:
@@ -387,11 +416,18 @@ def defaults(every: list[type[Layer]]) -> Schema:
                 for name in older(cls)
             }
         )
-    return {"type": ["object", "string"], **EXPRESSION, "properties": found, "additionalProperties": False}
+    return {
+        "type": ["object", "string"],
+        **EXPRESSION,
+        "properties": found,
+        "additionalProperties": False,
+    }
 
 
 def whole_spec() -> Schema:
-    """For a spec without defaults and without a base: every layer says all that its type requires."""
+    """For a spec without defaults and without a base: every layer says all that its type
+    requires.
+    """
     entries = {"properties": {"layers": {"items": ref("complete")}}}
     blocks = {"additionalProperties": {"if": {"not": {"required": ["defaults"]}}, "then": entries}}
     return {"properties": {**entries["properties"], "blocks": blocks}}

@@ -15,7 +15,12 @@ OWN = ("description", "default", "title")
 """Words that belong to the place, not to the value."""
 TIMES, LENGTH = 3, 40
 """What stands less often, or is hardly longer than a reference to it, stays where it is."""
-LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+LIMITS = {
+    "minimum": "from",
+    "exclusiveMinimum": "above",
+    "maximum": "to",
+    "exclusiveMaximum": "below",
+}
 PLACES = ("properties", "$defs")
 LONGEST_NAME = 40
 

@@ -13,7 +13,15 @@ from netspec.kinds import Bounds, Schema
 from netspec.record import Param, Record, as_written
 from netspec.resolve.sections.spec_file import InputSection, LayerFields, SpecFile
 
-__all__ = ["EXPRESSION", "describe_record", "fields", "list_shared_records", "open_schema", "record", "ref"]
+__all__ = [
+    "EXPRESSION",
+    "describe_record",
+    "fields",
+    "list_shared_records",
+    "open_schema",
+    "record",
+    "ref",
+]
 
 EXPRESSION = {"pattern": "\\$"}
 
@@ -30,7 +38,10 @@ def open_schema(schema: Any) -> Any:
         return schema
     name = names_of_records().get(json.dumps({k: v for k, v in schema.items() if k != "description"}))
     if name is not None:
-        return {**({"description": schema["description"]} if "description" in schema else {}), **ref(name)}
+        return {
+            **({"description": schema["description"]} if "description" in schema else {}),
+            **ref(name),
+        }
     found = {word: open_word(word, value) for word, value in schema.items()}
     types = [found["type"]] if isinstance(found.get("type"), str) else found.get("type", [])
     if types and "string" not in types:
@@ -56,7 +67,9 @@ def open_word(word: str, value: Any) -> Any:
 
 
 def list_shared_records() -> list[type[Record]]:
-    """Records that stand inside others, by name: fillers, rules, shapes, the sections of `train`."""
+    """Records that stand inside others, by name: fillers, rules, shapes, the sections of
+    `train`.
+    """
     found, ahead = [], Record.__subclasses__()
     while ahead:
         cls = ahead.pop()

@@ -72,7 +72,10 @@ def word_findings(error: Fault, body: Located, subject: Subject, meant: set[str]
         limit = limits(error.schema, keyword)
         return [
             Diagnostic(
-                "NS106", f"{where} must be {limit}: it is {show_value(at)}", at.span, f"must be {limit}"
+                "NS106",
+                f"{where} must be {limit}: it is {show_value(at)}",
+                at.span,
+                f"must be {limit}",
             )
         ]
     if keyword in ("minItems", "maxItems"):
@@ -82,7 +85,9 @@ def word_findings(error: Fault, body: Located, subject: Subject, meant: set[str]
     if keyword == "pattern" and "description" in error.schema:
         return [
             Diagnostic(
-                "NS104", f"{where} must be {error.schema['description']}: not {show_value(at)}", at.span
+                "NS104",
+                f"{where} must be {error.schema['description']}: not {show_value(at)}",
+                at.span,
             )
         ]
     return [Diagnostic("NS104", f"{where}: {error.message}", at.span)]
@@ -214,7 +219,8 @@ def report_twice(where: str, error: Fault, at: Located) -> Diagnostic:
     halves = [option["required"][0] for option in error.validator_value["anyOf"]]
     half = next(name for name in halves if name in error.instance)
     whole = next(
-        (key for key in at.mapping if key not in halves and key.startswith(half.rpartition("_")[0])), ""
+        (key for key in at.mapping if key not in halves and key.startswith(half.rpartition("_")[0])),
+        "",
     )
     other = at.keys.get(whole)
     return Diagnostic("NS108", f"{where} has {half} beside {whole}, which stands for every axis", at.key_span(half),

@@ -61,7 +61,11 @@ def typeless(name: str, body: Located) -> Diagnostic:
         span = body.key_span(key)
         fixes = write_first(span, [word], bool(nearest(word, [key])))
         return Diagnostic(
-            "NS102", f"layer {name} has {key} and no type", span, f"did you mean {word}?", fixes=fixes
+            "NS102",
+            f"layer {name} has {key} and no type",
+            span,
+            f"did you mean {word}?",
+            fixes=fixes,
         )
     own = body.get("name")
     place = own.span if own is not None else body.span

@@ -104,7 +104,10 @@ class Quantity(Record):
             return {
                 "type": ["number", "string"],
                 "allOf": [
-                    {"if": {"type": "string"}, "then": {"pattern": pattern, "description": cls.described}}
+                    {
+                        "if": {"type": "string"},
+                        "then": {"pattern": pattern, "description": cls.described},
+                    }
                 ],
                 **bounds.schema,
             }
@@ -181,7 +184,9 @@ class MemoryLimit(Limit):
 
 
 class LatencyLimit(Record):
-    """Limits of the time that one call takes. `check` knows no clock: export and time measure it."""
+    """Limits of the time that one call takes. `check` knows no clock: export and time measure
+    it.
+    """
 
     p50: Seconds | None = param(default=None, ge=0, doc="half of the calls take at most this")
     p95: Seconds | None = param(default=None, ge=0, doc="95 of 100 calls take at most this")
@@ -222,7 +227,8 @@ class Expectations(Record):
         doc="outputs of layers that own weights, N = 1: hidden; input, output and total counted apart",
     )
     connections: Limit | None = param(
-        default=None, doc="inputs read per unit, plus one where it has a bias, over all units; N = 1"
+        default=None,
+        doc="inputs read per unit, plus one where it has a bias, over all units; N = 1",
     )
     causal: tuple[str, ...] = param(default=(), doc="blobs of which no value depends on a later input")
     equivariant: tuple[str, ...] = param(

@@ -44,5 +44,7 @@ class StopSection(Record):
 
     patience: int = param(ge=1, doc="tests in a row without a better value after which the training ends")
     min_delta: float = param(
-        default=0.0, ge=0, doc="by how much a value must be better to count; 0: any better value counts"
+        default=0.0,
+        ge=0,
+        doc="by how much a value must be better to count; 0: any better value counts",
     )

@@ -54,12 +54,17 @@ class SolverParameter(Record):
     )
     max_iter: int = param(default=0, ge=0, doc="length of the training in iterations")
     momentum: float = param(
-        default=0.0, ge=0, lt=1, doc="share of the last update that is kept; Adam's beta_1, AdaDelta's rho"
+        default=0.0,
+        ge=0,
+        lt=1,
+        doc="share of the last update that is kept; Adam's beta_1, AdaDelta's rho",
     )
     momentum2: float = param(default=0.999, ge=0, lt=1, doc="Adam's beta_2")
     rms_decay: float = param(default=0.99, ge=0, lt=1, doc="RMSProp's decay of the mean square")
     delta: float = param(
-        default=1e-8, ge=0, doc="constant against division by 0 in AdaGrad, RMSProp, AdaDelta, Adam (epsilon)"
+        default=1e-8,
+        ge=0,
+        doc="constant against division by 0 in AdaGrad, RMSProp, AdaDelta, Adam (epsilon)",
     )
     weight_decay: float = param(
         default=0.0,
@@ -73,7 +78,9 @@ class SolverParameter(Record):
         default=-1.0, doc="largest L2 norm of all gradients together; negative: no bound"
     )
     clip_value: float | None = param(
-        default=None, gt=0, doc="largest value of each number of the gradient, either sign; beyond Caffe"
+        default=None,
+        gt=0,
+        doc="largest value of each number of the gradient, either sign; beyond Caffe",
     )
     iter_size: int = param(default=1, ge=1, doc="batches in an iteration; their gradients are averaged")
     test_iter: int = param(default=0, ge=0, doc="batches in a test; 0: the whole test set, each sample once")
@@ -100,16 +107,22 @@ class SolverParameter(Record):
         doc="seed of weights, order and dropout; negative: another one each time",
     )
     epochs: float = param(
-        default=0.0, ge=0, doc="length of the training in passes over the data, in place of max_iter"
+        default=0.0,
+        ge=0,
+        doc="length of the training in passes over the data, in place of max_iter",
     )
     min_lr: float = param(
-        default=0.0, ge=0, doc="rate at which cosine ends, and each cycle of warm_restarts; least of plateau"
+        default=0.0,
+        ge=0,
+        doc="rate at which cosine ends, and each cycle of warm_restarts; least of plateau",
     )
     cycle_mult: int = param(
         default=1, ge=1, doc="warm_restarts: how many times as long as the last each cycle is"
     )
     patience: int = param(
-        default=10, ge=1, doc="plateau: tests in a row without a better value after which the rate falls"
+        default=10,
+        ge=1,
+        doc="plateau: tests in a row without a better value after which the rate falls",
     )
     warmup_iter: int = param(
         default=0, ge=0, doc="iterations over which the rate climbs linearly to that of lr_policy"
@@ -172,7 +185,10 @@ def solver_faults(p: SolverParameter) -> Iterator[tuple[str, str]]:
     if p.type in WITHOUT_MOMENTUM and p.momentum != 0:
         yield "momentum", f"{p.type} takes no momentum: momentum is {p.momentum:g}"
     if p.type == "AdamW" and p.regularization_type == "L1":
-        yield "regularization_type", "AdamW decays the weights themselves (L2): regularization_type is L1"
+        yield (
+            "regularization_type",
+            "AdamW decays the weights themselves (L2): regularization_type is L1",
+        )
     if p.lr_policy in WITH_STEPSIZE and p.stepsize <= 0:
         yield "stepsize", f"lr_policy {p.lr_policy} needs stepsize >= 1: stepsize is {p.stepsize}"
     if p.lr_policy == "multistep" and not p.stepvalue:

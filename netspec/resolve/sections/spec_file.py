@@ -23,14 +23,17 @@ class SpecFile(Record):
     source: str = param(default="", doc="where it comes from: authors, year, paper")
     dialect: Dialect = param(default="caffe", doc="whose conventions fill what the spec leaves open")
     input: dict[str, Any] = param(
-        default=None, doc="inputs by name: a shape, or {shape, image, dtype}; letters in a shape are symbols"
+        default=None,
+        doc="inputs by name: a shape, or {shape, image, dtype}; letters in a shape are symbols",
     )
     defaults: dict[str, Any] = param(
-        default=None, doc="parameters by layer type, for every layer of that type that leaves them out"
+        default=None,
+        doc="parameters by layer type, for every layer of that type that leaves them out",
     )
     layers: Any = param(default=None, doc="the layers, in the order of execution")
     output: Any = param(
-        default=None, doc="the outputs of the deployed net: a name, a list, or a mapping to {labels}"
+        default=None,
+        doc="the outputs of the deployed net: a name, a list, or a mapping to {labels}",
     )
     expect: Any = param(default=None, doc="facts and budgets that check holds the net to")
     train: TrainSection | None = param(
@@ -58,7 +61,8 @@ class InputSection(Record):
     shape: tuple[int | str, ...] = param(doc="sizes; letters are symbols")
     dtype: Literal["float32", "int64"] = param(default="float32", doc="element type")
     image: ImageContract | None = param(
-        default=None, doc="the input contract of images: colour order, resize, crop_size, mean_value, scale"
+        default=None,
+        doc="the input contract of images: colour order, resize, crop_size, mean_value, scale",
     )
 
 
@@ -122,7 +126,8 @@ class LayerFields(Record):
         ),
     )
     loss_weight: tuple[float, ...] = param(
-        default=(), doc="weight of each top in the total loss; a loss layer's first top has 1 by default"
+        default=(),
+        doc="weight of each top in the total loss; a loss layer's first top has 1 by default",
     )
     propagate_down: tuple[bool, ...] = param(default=(), doc="whether each bottom gets a gradient")
     allow: tuple[str, ...] = param(default=(), doc="lint codes that are not reported for this layer")

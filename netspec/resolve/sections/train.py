@@ -30,7 +30,8 @@ class TransformParam(Record):
 
     scale: float = param(default=1.0, doc="factor of the pixels after the mean is subtracted")
     mirror: bool = param(
-        default=False, doc="flip each sample left to right with probability 1/2, in both phases as Caffe does"
+        default=False,
+        doc="flip each sample left to right with probability 1/2, in both phases as Caffe does",
     )
     crop_size: int = param(default=0, ge=0, doc="side of the square crop; 0 does not crop")
     mean_file: str | None = param(
@@ -98,7 +99,8 @@ class DataSection(Record):
         ),
     )
     shuffle: bool | None = param(
-        default=None, doc="draw a new order for each epoch; true in training but of streams, false in a test"
+        default=None,
+        doc="draw a new order for each epoch; true in training but of streams, false in a test",
     )
     balance: bool = param(
         default=False,
@@ -130,7 +132,8 @@ class DataSection(Record):
         ),
     )
     ignore_color: int | tuple[int, ...] | None = param(
-        default=None, doc="images: what the masks hold where no class counts: label 255, for ignore_label"
+        default=None,
+        doc="images: what the masks hold where no class counts: label 255, for ignore_label",
     )
     images: str | None = param(
         default=None,
@@ -178,7 +181,8 @@ class DataSection(Record):
         ),
     )
     empty: float | str = param(
-        default="refuse", doc="table: what an empty cell counts as: refuse, mean of its column, or a number"
+        default="refuse",
+        doc="table: what an empty cell counts as: refuse, mean of its column, or a number",
     )
     standardise: bool = param(
         default=False,
@@ -250,15 +254,18 @@ class ColorJitter(Record):
 
 
 class AugmentWords(Record):
-    """One entry of `augment` without a type: random changes of the training images in one line, before
-    the contract's mean and scale.
+    """One entry of `augment` without a type: random changes of the training images in one line,
+    before the contract's mean and scale.
 
     Each word stands for an augmentation of its own; those behind the mirror change a share of the
     samples, `probability`.
     """
 
     crop_size: int | tuple[int, ...] | None = param(
-        default=None, ge=1, least=1, doc="height and width of a random crop, in place of the centre crop"
+        default=None,
+        ge=1,
+        least=1,
+        doc="height and width of a random crop, in place of the centre crop",
     )
     pad: int = param(default=0, ge=0, le=1024, doc="black border added on each side before the crop")
     mirror: bool = param(default=False, doc="flip left to right with probability 1/2")
@@ -273,13 +280,21 @@ class AugmentWords(Record):
     )
     blur: float | None = param(default=None, gt=0, doc="Gaussian blur of this standard deviation in pixels")
     noise: float | None = param(
-        default=None, gt=0, doc="Gaussian noise of this standard deviation, pixels counting 0 to 255"
+        default=None,
+        gt=0,
+        doc="Gaussian noise of this standard deviation, pixels counting 0 to 255",
     )
     erase: float | None = param(
-        default=None, gt=0, le=1, doc="blacken a random rectangle of at most this share of the image"
+        default=None,
+        gt=0,
+        le=1,
+        doc="blacken a random rectangle of at most this share of the image",
     )
     probability: float = param(
-        default=1.0, gt=0, le=1, doc="share of the samples that the words behind mirror are applied to, each"
+        default=1.0,
+        gt=0,
+        le=1,
+        doc="share of the samples that the words behind mirror are applied to, each",
     )
 
 
@@ -307,7 +322,8 @@ class PlayerSection(Record):
 
     loss: tuple[str, ...] = param(least=1, doc="the losses that it learns by, each with its loss_weight")
     layers: tuple[str, ...] = param(
-        least=1, doc="the layers that it trains; an instance of a block stands for all of its layers"
+        least=1,
+        doc="the layers that it trains; an instance of a block stands for all of its layers",
     )
     steps: int = param(default=1, ge=1, doc="its updates in an iteration, each on a batch of its own")
     solver: PlayerSolver | None = param(
@@ -316,8 +332,8 @@ class PlayerSection(Record):
 
 
 class TrainSection(Record):
-    """`train:`, how the net is trained. `loss` and `augment` stay as written: their entries are layers
-    (resolve/training_heads.py) and augmentations (resolve/augmentations.py).
+    """`train:`, how the net is trained. `loss` and `augment` stay as written: their entries are
+    layers (resolve/training_heads.py) and augmentations (resolve/augmentations.py).
     """
 
     data: DataSection | None = param(default=None, doc="the data to learn from")
@@ -338,7 +354,8 @@ class TrainSection(Record):
     )
     solver: SolverParameter = param(doc="the update rule, in the words of Caffe's SolverParameter")
     loss: Any = param(
-        default=None, doc="loss and metric layers; left out: SoftmaxWithLoss and Accuracy on the only output"
+        default=None,
+        doc="loss and metric layers; left out: SoftmaxWithLoss and Accuracy on the only output",
     )
     average: AverageSection | None = param(
         default=None, doc="the average of the weights that is tested and kept"
@@ -351,7 +368,8 @@ class TrainSection(Record):
         doc="layers that do not learn, by patterns of their names; batch normalisation as in a test",
     )
     rates: dict[str, RateSection] = param(
-        default={}, doc="factors of rate and decay for layers, blocks or weights, by patterns of their names"
+        default={},
+        doc="factors of rate and decay for layers, blocks or weights, by patterns of their names",
     )
     label_smoothing: float = param(
         default=0.0,
@@ -367,7 +385,8 @@ class TrainSection(Record):
         ),
     )
     compile: bool = param(
-        default=False, doc="let torch.compile make machine code of the net first, which takes a minute"
+        default=False,
+        doc="let torch.compile make machine code of the net first, which takes a minute",
     )
     precision: Precision = param(
         default="fp32",

@@ -8,7 +8,14 @@ from netspec.diagnostics import Diagnostic, Edit, Fix, Label
 from netspec.syntax.damage.parse_error import Wound
 from netspec.syntax.yaml_slips import quote
 
-__all__ = ["close_quote", "closes_nothing", "expression", "missing_comma", "not_closed", "nothing_between"]
+__all__ = [
+    "close_quote",
+    "closes_nothing",
+    "expression",
+    "missing_comma",
+    "not_closed",
+    "nothing_between",
+]
 
 _CLOSERS = {"[": "]", "{": "}"}
 _EXPRESSIONS = 50
@@ -52,7 +59,11 @@ def closes_nothing(wound: Wound) -> list[Diagnostic] | None:
             fixes := wound.fix(f"write `{opener}` for `{closer}`", Edit(here, opener))
         ):
             return wound.finding(
-                "NS016", f"`{closer}` closes nothing", here, label="nothing is open here", fixes=fixes
+                "NS016",
+                f"`{closer}` closes nothing",
+                here,
+                label="nothing is open here",
+                fixes=fixes,
             )
         return wound.finding("NS016", f"`{closer}` closes nothing", here, label="nothing is open here",
                              fixes=wound.fix(f"remove `{closer}`", remove, safe=True))  # fmt: skip
@@ -152,7 +163,10 @@ def close_quote(wound: Wound, start: int) -> tuple[Fix, ...]:
     key = re.compile(r"[\w.]+(?=:\s)").match(wound.text, start + 1)
     if key and (fixes := wound.fix(f"write {key[0]}", Edit(wound.span(start, start + 1), ""), key_at=start)):
         return fixes
-    for end in [*(m.start() for m in re.compile(r"[,\]}]").finditer(wound.text, start, stop)), stop]:
+    for end in [
+        *(m.start() for m in re.compile(r"[,\]}]").finditer(wound.text, start, stop)),
+        stop,
+    ]:
         word = wound.text[start + 1 : end]
         if _NUMBER.fullmatch(word) and (
             fixes := wound.fix(f"write {word}", Edit(wound.span(start, start + 1), ""))

@@ -68,7 +68,10 @@ def _replace_tabs(wound: Wound) -> tuple[Fix, ...]:
     further: list[Fix] = []  # of widths with which the text reads on beyond the line, and not to its end
     for width in _widths(wound, lines):
         edits = tuple(
-            Edit(wound.span(wound.start(n), wound.start(n) + len(lead)), lead.replace("\t", " " * width))
+            Edit(
+                wound.span(wound.start(n), wound.start(n) + len(lead)),
+                lead.replace("\t", " " * width),
+            )
             for n, lead in lines
         )
         first = len(lines[0][1].replace("\t", " " * width))
@@ -135,7 +138,12 @@ def block_text(wound: Wound) -> list[Diagnostic] | None:
     label, beside = (f"column {_indent(wound.source.line(n)) + 1}" for n in (odd, other))
     others = (Label(_first_word(wound, other), beside),)
     return wound.finding(
-        "NS017", _fact(wound, odd, other), _first_word(wound, odd), fixes=fixes, label=label, others=others
+        "NS017",
+        _fact(wound, odd, other),
+        _first_word(wound, odd),
+        fixes=fixes,
+        label=label,
+        others=others,
     )
 
 
@@ -175,7 +183,12 @@ def indentation(wound: Wound) -> list[Diagnostic] | None:
     label, beside = (f"column {content(wound.source.line(number)) + 1}" for number in (odd, other))
     others = (Label(_first_word(wound, other), beside),)
     return wound.finding(
-        "NS017", _fact(wound, odd, other), _first_word(wound, odd), fixes=fixes, label=label, others=others
+        "NS017",
+        _fact(wound, odd, other),
+        _first_word(wound, odd),
+        fixes=fixes,
+        label=label,
+        others=others,
     )
 
 
@@ -201,7 +214,10 @@ def _repair(wound: Wound) -> tuple[int, tuple[Fix, ...]] | None:
             tree = wound.heals(fix.edits, key_at)
             if tree is None:
                 continue
-            score = (_nulls(tree) + _irregular(wound, number, level, step), abs(level - _indent(line)))
+            score = (
+                _nulls(tree) + _irregular(wound, number, level, step),
+                abs(level - _indent(line)),
+            )
             if best is None or score < best[0]:
                 best = score, number, fix
     if best:

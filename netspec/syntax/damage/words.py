@@ -84,7 +84,9 @@ def missing_colon(wound: Wound) -> list[Diagnostic] | None:
     """`key value` on a line of a mapping, or a line that begins with the colon."""
     if wound.text[wound.at : wound.at + 1] == ":" and wound.begins_line:
         return wound.finding(
-            "NS014", "a colon stands here without a key before it", wound.span(wound.at, wound.at + 1)
+            "NS014",
+            "a colon stands here without a key before it",
+            wound.span(wound.at, wound.at + 1),
         )
     if "could not find expected ':'" in wound.problem and wound.opened is not None:
         number = wound.source.position(wound.opened)[0]
@@ -99,12 +101,18 @@ def missing_colon(wound: Wound) -> list[Diagnostic] | None:
     start = wound.start(number) + match.start(1)
     word = wound.span(start, start + len(match[1]))
     fixes = wound.fix(
-        f"write `{match[1]}:{' ' + match[2] if match[2] else ''}`", wound.insert(word.end, ":"), key_at=start
+        f"write `{match[1]}:{' ' + match[2] if match[2] else ''}`",
+        wound.insert(word.end, ":"),
+        key_at=start,
     )
     if not fixes:
         return None
     return wound.finding(
-        "NS030", f"no colon after `{match[1]}`", word, label="a colon is missing after this", fixes=fixes
+        "NS030",
+        f"no colon after `{match[1]}`",
+        word,
+        label="a colon is missing after this",
+        fixes=fixes,
     )
 
 
@@ -219,7 +227,11 @@ def colon_in_value(wound: Wound) -> list[Diagnostic] | None:
     entries = re.compile(r"[^,:]*,\s*[\w.]+:\s").match(value.text)
     if entries and (fixes := wound.fix(f"write {{{whole.text}}}", Edit(whole, "{" + whole.text + "}"))):
         return wound.finding(
-            "NS018", "several entries on one line stand in braces", whole, fixes=fixes, label="no braces"
+            "NS018",
+            "several entries on one line stand in braces",
+            whole,
+            fixes=fixes,
+            label="no braces",
         )
     fixes = wound.fix(f"write {quote(value.text)}", Edit(value, quote(value.text)))
     return wound.finding("NS018", "a plain value may not hold a colon and a space", wound.span(wound.at, wound.at + 1), fixes=fixes,

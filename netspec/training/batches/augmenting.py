@@ -1,5 +1,6 @@
-"""Random changes between rows and inputs: which input plays which part, whether all can move together,
-and the batch that comes of it. In: raw rows by input, draws; out: the same inputs, changed.
+"""Random changes between rows and inputs: which input plays which part, whether all can move
+together, and the batch that comes of it. In: raw rows by input, draws; out: the same inputs,
+changed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -177,7 +178,9 @@ def crop_masks(
     contracts: Mapping[str, tuple[tuple[int, int] | None, str]],
     rules: Mapping[str, LabelRule],
 ) -> tuple[Augmenter, ...]:
-    """What cuts a mask, or boxes, as the contract cuts their picture, where nothing is changed at random."""
+    """What cuts a mask, or boxes, as the contract cuts their picture, where nothing is changed
+    at random.
+    """
     for name, field in values.items():
         crop, order = contracts.get(name, (None, ""))
         if crop is None or not label or kind_of(field) != "image":

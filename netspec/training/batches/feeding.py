@@ -50,7 +50,9 @@ def check_balance(section: DataSection, role: Role, shuffle: bool) -> None:
     """Raises SpecError NS696 where the order of the samples is not free."""
     if role != "train":
         raise fail(
-            "NS696", "`balance` is for training: a test measures the data as they are", path=section.path
+            "NS696",
+            "`balance` is for training: a test measures the data as they are",
+            path=section.path,
         )
     if not shuffle:
         why = "streams keep" if section.streams else "`shuffle: false` keeps"
@@ -148,7 +150,12 @@ def check_shapes(
 
 
 def transform_of(
-    section: DataSection, port: Port, augment: tuple[Augmentation, ...], role: Role, place: Place, have: Shape
+    section: DataSection,
+    port: Port,
+    augment: tuple[Augmentation, ...],
+    role: Role,
+    place: Place,
+    have: Shape,
 ) -> Transform | None:
     """The transform of one input: by its contract, by Caffe's transform_param, or none."""
     param = section.transform_param
@@ -159,7 +166,9 @@ def transform_of(
             else:
                 other = "`augment`"
             raise fail(
-                "NS660", f"transform_param and {other} both change the samples; keep one", path=section.path
+                "NS660",
+                f"transform_param and {other} both change the samples; keep one",
+                path=section.path,
             )
         roots = roots_for(place.root, place.allow_outside)
         mean = (

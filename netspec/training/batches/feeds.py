@@ -68,8 +68,9 @@ class Feeds:
         test: TypedGraph,
         facts: Mapping[str, Any] = MappingProxyType({}),
     ) -> "Feeds":
-        """Open `train.data`, `val_data` and `test_data`. facts: what the data that a run learned from
-        have fixed. Raises SpecError NS681 (no data), NS640 to NS663 by what is wrong with them.
+        """Open `train.data`, `val_data` and `test_data`. facts: what the data that a run learned
+        from have fixed. Raises SpecError NS681 (no data), NS640 to NS663 by what is wrong with
+        them.
         """
         place = place_of(program, train)._replace(facts=facts)
         section = section_of(program)
@@ -83,7 +84,9 @@ class Feeds:
             return cls(program, *opened, place, opened[1] is not None, val)
         if not train.graph.sources:
             raise fail(
-                "NS681", "the section train has no data", span=program.resolved.spec.root.key_span("train")
+                "NS681",
+                "the section train has no data",
+                span=program.resolved.spec.root.key_span("train"),
             )
         if program.resolved.augment:
             train_section = program.resolved.spec.section("train")
@@ -103,8 +106,8 @@ class Feeds:
         return {name: source for name, source in opened.items() if source is not None}
 
     def numbers(self, role: str, typed: TypedGraph) -> tuple[str, ...]:
-        """The fields of a role's source that feed the net as numbers, not as classes. Raises SpecError
-        NS656.
+        """The fields of a role's source that feed the net as numbers, not as classes. Raises
+        SpecError NS656.
         """
         section, source = section_of(self.program), self.parts()[role]
         data = {"train": section.data, "val": section.val_data, "test": section.test_data}[role]
@@ -142,7 +145,8 @@ class Feeds:
         """What feeds each input of the net of a role, by the spec's names. Raises SpecError."""
         section = section_of(self.program)
         ports = with_label(
-            {name: port for name, port in ports_of(typed).items() if name not in section.fill}, source
+            {name: port for name, port in ports_of(typed).items() if name not in section.fill},
+            source,
         )
         if data.streams:
             check_streams(typed, section, data)
@@ -228,7 +232,10 @@ def fills_of(typed: TypedGraph, fillers: Mapping[str, InputFiller]) -> dict[str,
         if name in fillers:
             shape = tuple(size for size in sample_shape(given, typed) if size is not None)
             found[name] = Fill(
-                fillers[name], shape, batch_axis(given, typed), typed.types[given.value].dtype == "int64"
+                fillers[name],
+                shape,
+                batch_axis(given, typed),
+                typed.types[given.value].dtype == "int64",
             )
     return found
 
@@ -263,7 +270,12 @@ def place_of(program: driver.Program, typed: TypedGraph) -> Place:
     if first is None:
         return Place(root, allow_outside=allow_outside, allow_code=program.reading.allow_code)
     return Place(
-        root, sample_shape(first, typed), first.contract, None, allow_outside, program.reading.allow_code
+        root,
+        sample_shape(first, typed),
+        first.contract,
+        None,
+        allow_outside,
+        program.reading.allow_code,
     )
 
 
@@ -333,8 +345,8 @@ def check_streams(typed: TypedGraph, section: TrainSection, data: DataSection) -
 
 
 def check_box_classes(typed: TypedGraph, source: Source, boxes: Container[str]) -> None:
-    """NS624 where a loss of boxes tells fewer classes apart than the data have, the background among
-    them.
+    """NS624 where a loss of boxes tells fewer classes apart than the data have, the background
+    among them.
     """
     for node in typed.graph.nodes:
         width = getattr(node.layer, "num_classes", None)
@@ -355,8 +367,8 @@ def check_box_classes(typed: TypedGraph, source: Source, boxes: Container[str]) 
 def check_fixed_batch(
     typed: TypedGraph, data: DataSection, source: Source, role: Role, boxes: Container[str] = ()
 ) -> None:
-    """NS652 where an input is declared with a number of samples that batches do not have. boxes: inputs
-    whose axes count none.
+    """NS652 where an input is declared with a number of samples that batches do not have. boxes:
+    inputs whose axes count none.
     """
     for given in find_fed(typed):
         if given.value.name in boxes:

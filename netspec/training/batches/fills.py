@@ -24,7 +24,10 @@ class Fill(NamedTuple):
 
     def batch(self, count: int, generator: Generator) -> Tensor:
         """`count` samples, float32 (or int64), on the CPU, drawn from the generator."""
-        value, words = torch.empty((*self.shape[: self.axis], count, *self.shape[self.axis :])), self.filler
+        value, words = (
+            torch.empty((*self.shape[: self.axis], count, *self.shape[self.axis :])),
+            self.filler,
+        )
         if words.type == "gaussian":
             value.normal_(words.mean, words.std, generator=generator)
         elif words.type == "uniform":

@@ -83,8 +83,9 @@ class Batches:
     int64.
 
     With `order.wrap` it is an endless iterator; without, each `for` goes once through the data.
-    Close it (or use it in a `with`) to end its thread. Raises SpecError NS651 (labels), NS693 (numbers
-    that are not finite): of samples in memory when it is made, of others when they are read.
+    Close it (or use it in a `with`) to end its thread. Raises SpecError NS651 (labels), NS693
+    (numbers that are not finite): of samples in memory when it is made, of others when they are
+    read.
     """
 
     def __init__(
@@ -316,7 +317,9 @@ class Reader:
 
 
 def fill_rows(samples: Sequence[Array]) -> Array:
-    """Rows of boxes of some samples as one array (N, most, columns): -1 in front where there is none."""
+    """Rows of boxes of some samples as one array (N, most, columns): -1 in front where there is
+    none.
+    """
     most = max(1, *map(len, samples))
     made = np.zeros((len(samples), most, samples[0].shape[1]), np.float32)
     made[..., 0] = -1

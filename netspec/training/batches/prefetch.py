@@ -42,7 +42,9 @@ class Prefetch(Generic[T]):
 
 
 def work(
-    produce: Callable[[int], T | None], ready: "queue.Queue[T | BaseException | None]", stop: threading.Event
+    produce: Callable[[int], T | None],
+    ready: "queue.Queue[T | BaseException | None]",
+    stop: threading.Event,
 ) -> None:
     number = 0
     while not stop.is_set():

@@ -58,7 +58,10 @@ def draw_sheet(feeds: Feeds, typed: TypedGraph, sheet: Sheet) -> Array:
     reader = Reader(Batches(source, len(at), order_of(section, role, sheet.seed), feed), 0)
     mask, boxes = of_role(feed, "mask"), boxes_of(feed, source.fields)
     plain = Reader(Batches(source, len(at), order_of(section, role, 0), unchanged(feed)), 0)
-    made = [plain.of_rows(at, 0 * at), *(reader.of_rows(at, 0 * at + k) for k in range(sheet.passes))]
+    made = [
+        plain.of_rows(at, 0 * at),
+        *(reader.of_rows(at, 0 * at + k) for k in range(sheet.passes)),
+    ]
     columns = [tiles(values, name, mask, boxes) for values in made]
     return arrange(columns, swap=colors(feed, name) == "bgr")
 
@@ -74,7 +77,9 @@ def without_arithmetic(feed: Feed) -> Feed:
 
 
 def unchanged(feed: Feed) -> Feed:
-    """The feed of a test: nothing is drawn; what the contract cuts is cut of masks and boxes, too."""
+    """The feed of a test: nothing is drawn; what the contract cuts is cut of masks and boxes,
+    too.
+    """
     cropping = tuple(replace(each, changes=()) for each in feed.augmenters if each.crop is not None)
     cut = {each.parts.value for each in cropping}
     transforms = {

@@ -1,5 +1,5 @@
-"""Boxes held against true ones: average precision class by class, as Caffe's SSD reckons it. In: the
-rows of DetectionEvaluate batch by batch; out: plain data.
+"""Boxes held against true ones: average precision class by class, as Caffe's SSD reckons it. In:
+the rows of DetectionEvaluate batch by batch; out: plain data.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,8 +25,8 @@ class Boxes:
         self.rows: list[Array] = []
 
     def add(self, rows: Tensor) -> None:
-        """(-1, label, true boxes, -1, -1) of each class, (image, label, score, right, wrong) of each
-        box found.
+        """(-1, label, true boxes, -1, -1) of each class, (image, label, score, right, wrong) of
+        each box found.
         """
         every = rows.detach().cpu().double().numpy().reshape(-1, 5)
         heads = every[every[:, 0] < 0]
@@ -35,8 +35,8 @@ class Boxes:
         self.rows.append(every[every[:, 3:].sum(1) > 0])
 
     def result(self, names: Sequence[str] = ()) -> dict[str, Any]:
-        """Per class average precision, recall, the precision of all boxes found, support; means over
-        the classes that occur. names: of all classes, the background among them.
+        """Per class average precision, recall, the precision of all boxes found, support; means
+        over the classes that occur. names: of all classes, the background among them.
         """
         rows = np.concatenate(self.rows) if self.rows else np.zeros((0, 5))
         labels = sorted(self.true)
@@ -64,7 +64,9 @@ class Boxes:
 
 
 def average_precision(scores: Array, right: Array, true: int, version: Version) -> float:
-    """The area under precision by recall, best scores first; equal scores in the order they came."""
+    """The area under precision by recall, best scores first; equal scores in the order they
+    came.
+    """
     if not len(scores) or not true:
         return 0.0
     hits = np.cumsum(right[np.argsort(-scores, kind="stable")])

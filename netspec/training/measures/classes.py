@@ -24,7 +24,12 @@ class Classes:
     """
 
     def __init__(self, width: int, axis: int, ignored: Sequence[int], normalized: bool) -> None:
-        self.width, self.axis, self.ignored, self.normalized = width, axis, tuple(ignored), normalized
+        self.width, self.axis, self.ignored, self.normalized = (
+            width,
+            axis,
+            tuple(ignored),
+            normalized,
+        )
         self.matrix = torch.zeros(width, width, dtype=torch.int64)
         self.bins, self.calibrated = Bins(), True
         self.places = False

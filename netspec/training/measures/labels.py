@@ -14,11 +14,15 @@ __all__ = ["MOST_KEPT", "Labels"]
 
 HALF = 0.5
 MOST_KEPT = 20_000_000
-"""Average precision needs all scores in order: so many are kept (100 MB), of more it is left out."""
+"""Average precision needs all scores in order: so many are kept (100 MB), of more it is left
+out.
+"""
 
 
 class Labels:
-    """Counts per label. logits: whether the loss takes the sigmoid itself. Labels stand on axis 1."""
+    """Counts per label. logits: whether the loss takes the sigmoid itself. Labels stand on axis
+    1.
+    """
 
     def __init__(self, ignored: Sequence[int], logits: bool) -> None:
         self.ignored, self.logits = tuple(ignored), logits
@@ -47,7 +51,9 @@ class Labels:
             self.kept.append((rows, there))
 
     def result(self, names: Sequence[str] = ()) -> dict[str, Any]:
-        """Per label precision, recall, F1, support, and average precision where scores were kept."""
+        """Per label precision, recall, F1, support, and average precision where scores were
+        kept.
+        """
         if not self.counts:
             return {"kind": "labels", "classes": []}
         hits, true, guessed, known = (self.counts[word] for word in ("hits", "true", "guessed", "known"))
@@ -72,7 +78,9 @@ class Labels:
         return found
 
     def average_precision(self) -> Tensor:
-        """The mean precision at each true sample, best scores first; 0 for a label that never is."""
+        """The mean precision at each true sample, best scores first; 0 for a label that never
+        is.
+        """
         from sklearn.metrics import average_precision_score
 
         scores, there = (torch.cat(parts).numpy() for parts in zip(*self.kept, strict=True))

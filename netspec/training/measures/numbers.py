@@ -51,7 +51,10 @@ class Numbers:
             "rmse": (self.squared / self.count).sqrt(),
             "r2": explained,
         }
-        found: dict[str, Any] = {"kind": "numbers", "values": [str(i) for i in range(len(self.mean))]}
+        found: dict[str, Any] = {
+            "kind": "numbers",
+            "values": [str(i) for i in range(len(self.mean))],
+        }
         found["mean"] = {word: float(values.mean()) for word, values in columns.items()}
         return found | {word: values.tolist() for word, values in columns.items()}
 

@@ -1,5 +1,5 @@
-"""Averages of the weights over a training: EMA, which forgets, and SWA, which does not. In: updates;
-out: other values for the same tensors while a test or a file looks at them.
+"""Averages of the weights over a training: EMA, which forgets, and SWA, which does not. In:
+updates; out: other values for the same tensors while a test or a file looks at them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -54,8 +54,8 @@ class Averaging(Observer):
                 other.copy_(own)
 
     def weight(self) -> float:
-        """How much the newest weights count. EMA forgets faster in the beginning, when what it holds
-        is hardly trained.
+        """How much the newest weights count. EMA forgets faster in the beginning, when what it
+        holds is hardly trained.
         """
         if self.words.type == "SWA":
             return 1 / self.count

@@ -63,7 +63,11 @@ def set_velocity(optimizer: Optimizer, group: Group, rate: float, t: int, p: Sol
         rescale(optimizer, group, scale)
         multiply([tensor.grad for tensor in group["params"]], rate)
         group.update(
-            lr=1.0, scale=1.0, momentum=p.momentum, dampening=0.0, weight_decay=group["decay"] * rate
+            lr=1.0,
+            scale=1.0,
+            momentum=p.momentum,
+            dampening=0.0,
+            weight_decay=group["decay"] * rate,
         )
     elif group["nesterov"]:
         look_ahead(optimizer, group, rate, p.momentum)
@@ -83,7 +87,11 @@ def look_ahead(optimizer: Optimizer, group: Group, rate: float, mu: float) -> No
     old: float = group["scale"] if begun else rate
     new = rate if old == rate else math.sqrt(old * rate)
     group.update(
-        lr=rate, scale=new, momentum=mu * old / new, dampening=1 - rate / new, weight_decay=group["decay"]
+        lr=rate,
+        scale=new,
+        momentum=mu * old / new,
+        dampening=1 - rate / new,
+        weight_decay=group["decay"],
     )
 
 

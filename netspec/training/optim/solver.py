@@ -116,7 +116,11 @@ class Solver:
             for each, buffers in self.buffers()
             for buffer, tensor in buffers.items()
         }
-        return tensors, {"iteration": self.iteration, "type": self.words.type, "scales": self.scales()}
+        return tensors, {
+            "iteration": self.iteration,
+            "type": self.words.type,
+            "scales": self.scales(),
+        }
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each tensor that the next step reads, once a step was made."""
@@ -235,8 +239,8 @@ def group_parameters(words: SolverParameter, trained: Sequence[ParameterSpec]) -
 
 
 def lay_out_as(tensor: Tensor, other: Tensor) -> Tensor:
-    """A copy, in the memory layout of the weight that it belongs to: fused updates walk through both
-    alike.
+    """A copy, in the memory layout of the weight that it belongs to: fused updates walk through
+    both alike.
     """
     if tensor.shape != other.shape:
         return tensor.clone()

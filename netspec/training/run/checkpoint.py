@@ -187,7 +187,9 @@ class Checkpoint:
             check_facts(facts)
         except JsonError as error:
             raise fail(
-                "NS674", f"it is a safetensors file, but not the state of a solver: {error}", path=str(path)
+                "NS674",
+                f"it is a safetensors file, but not the state of a solver: {error}",
+                path=str(path),
             ) from error
         if facts["spec_hash"] != self.spec_hash:
             raise fail(
@@ -197,7 +199,9 @@ class Checkpoint:
             )
         if facts["type"] != self.team.type:
             raise fail(
-                "NS675", f"its solver is {facts['type']}, the spec's is {self.team.type}", path=str(path)
+                "NS675",
+                f"its solver is {facts['type']}, the spec's is {self.team.type}",
+                path=str(path),
             )
 
     def settle(self) -> None:
@@ -228,7 +232,13 @@ class Checkpoint:
 
 def check_facts(facts: Facts) -> None:
     """Raises JsonError where the facts of a solver file are not what `save` writes."""
-    for key, kind in {"iteration": int, "type": str, "scales": dict, "more": dict, "spec_hash": str}.items():
+    for key, kind in {
+        "iteration": int,
+        "type": str,
+        "scales": dict,
+        "more": dict,
+        "spec_hash": str,
+    }.items():
         member(facts, key, kind)
     if not 0 <= facts["iteration"] < MOST:
         raise JsonError(f"iteration must be from 0 to {MOST}: it is {facts['iteration']}")
@@ -249,8 +259,8 @@ def check_facts(facts: Facts) -> None:
 
 
 def check_place(state: Mapping[str, Any]) -> None:
-    """Raises JsonError where a place in the data is not what the batches' `state` gives: numbers and
-    the data's hash, or those of several sources.
+    """Raises JsonError where a place in the data is not what the batches' `state` gives: numbers
+    and the data's hash, or those of several sources.
     """
     kinds = {"parts": list, "data": str}
     for key in state:

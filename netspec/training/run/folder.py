@@ -102,7 +102,10 @@ def load_run(
     net = compiled.compile(typed)
     path = weights_file(run, weights)
     fill(
-        net, typed, path, program.training_graph("train") if program.resolved.file.train is not None else None
+        net,
+        typed,
+        path,
+        program.training_graph("train") if program.resolved.file.train is not None else None,
     )
     return LoadedRun(run, program, typed, net.to(device), path, read_classes(run), record)
 

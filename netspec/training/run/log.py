@@ -26,9 +26,9 @@ class Log:
 
     A train line also has learning_rate (of its last iteration) and images_per_second; `best` marks
     the best test so far (of val_data, where there are such: then one line of phase test is the
-    last, `weights: best`); the line of phase end says why the training ended (reason: finished, stopped by its tests and
-    why, interrupted, diverged), one of phase data which files of the data are left out. A number
-    that is not finite is null.
+    last, `weights: best`); the line of phase end says why the training ended (reason: finished,
+    stopped by its tests and why, interrupted, diverged), one of phase data which files of the data
+    are left out. A number that is not finite is null.
     """
 
     def __init__(self, run: Path) -> None:

@@ -38,7 +38,9 @@ class NamedTensor(Protocol):
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in the operating system's words; safetensors hides the number in its text."""
+    """What went wrong, in the operating system's words; safetensors hides the number in its
+    text.
+    """
     numbers = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
     known = (number for number in numbers if f"os error {number})" in str(error))
     if number := next(known, None):
@@ -47,7 +49,12 @@ def reason(error: Exception) -> str:
 
 
 def write_tensors(
-    path: Path, tensors: Mapping[str, Tensor], facts: Facts, code: str = "NS673", *, follow: bool = False
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    facts: Facts,
+    code: str = "NS673",
+    *,
+    follow: bool = False,
 ) -> None:
     """Write tensors by name, and facts (JSON) as metadata; whole or not at all. Raises SpecError
     with `code` where it cannot be written.
@@ -86,7 +93,14 @@ def read_tensors(path: Path, roots: Roots = None) -> tuple[dict[str, Tensor], Fa
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
         facts = read_object(metadata.get(FACTS, "{}"), constants=True)
-    except (SafetensorError, ValueError, RuntimeError, TypeError, OverflowError, MemoryError) as error:
+    except (
+        SafetensorError,
+        ValueError,
+        RuntimeError,
+        TypeError,
+        OverflowError,
+        MemoryError,
+    ) as error:
         raise fail(
             "NS674", f"not a whole safetensors file: {error}", path=str(path), notes=of_others(path)
         ) from error
@@ -117,7 +131,9 @@ def of_others(path: Path) -> tuple[str, ...]:
 
 
 def checksum(facts: Facts, tensors: Mapping[str, Tensor]) -> str:
-    """CRC-32 over the facts, then name, type, shape and bytes of each tensor in the order of names."""
+    """CRC-32 over the facts, then name, type, shape and bytes of each tensor in the order of
+    names.
+    """
     crc = zlib.crc32(json.dumps(facts, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
         crc = zlib.crc32(f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), crc)
