@@ -31,9 +31,7 @@ __all__ = ["LocallyConnected", "MappedConvolution", "Subsampling"]
 
 
 class Sliding(Placed):
-    """Base of layers that look through a window, without what Caffe adds to that for its own
-    sake.
-    """
+    """Base of layers that look through a window, without what Caffe adds to that for its own sake."""
 
     pad_value: float = param(default=0.0, doc="what the border holds")
     num_output: int = param(ge=1, doc="number of filters")
@@ -58,10 +56,7 @@ class Sliding(Placed):
 
 
 class MappedConvolution(
-    Sliding,
-    type="MappedConvolution",
-    param="mapped_convolution_param",
-    traits=("windowed", "has_bias"),
+    Sliding, type="MappedConvolution", param="mapped_convolution_param", traits=("windowed", "has_bias")
 ):
     """Convolve, each filter looking only at the input channels that a connection table gives it.
 
@@ -148,15 +143,7 @@ class MappedConvolution(
         x, pads = g.padded(x, w, "constant", self.pad_value)
         tied = None if self.untie_biases else bias
         y = g.typed(
-            g.Conv(
-                x,
-                full,
-                tied,
-                kernel_shape=w.kernel,
-                strides=w.stride,
-                pads=pads,
-                dilations=w.dilation,
-            ),
+            g.Conv(x, full, tied, kernel_shape=w.kernel, strides=w.stride, pads=pads, dilations=w.dilation),
             top,
         )
         if self.untie_biases and bias is not None:
@@ -166,9 +153,7 @@ class MappedConvolution(
     @staticmethod
     def examples() -> Iterator[Example]:
         yield accepts(
-            "{num_output: 3, kernel_size: 3, table: [[0, 1], [1], [0, 2]]}",
-            "N,3,6,7 -> N,3,4,5",
-            weights=48,
+            "{num_output: 3, kernel_size: 3, table: [[0, 1], [1], [0, 2]]}", "N,3,6,7 -> N,3,4,5", weights=48
         )
         yield accepts(
             "{num_output: 2, kernel_size: 3, stride: 2, pad: 1, pad_value: -1, untie_biases: true}",
@@ -186,27 +171,16 @@ class MappedConvolution(
             weights=20,
         )
         yield accepts(
-            "{num_output: 2, kernel_size: 3, stride: 2, pad: same_tf}",
-            "N,2,7,6 -> N,2,4,3",
-            weights=38,
+            "{num_output: 2, kernel_size: 3, stride: 2, pad: same_tf}", "N,2,7,6 -> N,2,4,3", weights=38
         )
         yield rejects(
-            "{num_output: 2, kernel_size: 3, table: [[0], [1], [1]]}",
-            "N,2,6,6",
-            code="NS302",
-            at="table",
+            "{num_output: 2, kernel_size: 3, table: [[0], [1], [1]]}", "N,2,6,6", code="NS302", at="table"
         )
         yield rejects(
-            "{num_output: 2, kernel_size: 3, table: [[0], [2]]}",
-            "N,2,6,6",
-            code="NS106",
-            at="table",
+            "{num_output: 2, kernel_size: 3, table: [[0], [2]]}", "N,2,6,6", code="NS106", at="table"
         )
         yield rejects(
-            "{num_output: 2, kernel_size: 3, table: [[0], [1, 1]]}",
-            "N,2,6,6",
-            code="NS106",
-            at="table",
+            "{num_output: 2, kernel_size: 3, table: [[0], [1, 1]]}", "N,2,6,6", code="NS106", at="table"
         )
         yield rejects("{num_output: 2, kernel_size: 3}", "N,C,6,6", code="NS304")
         yield rejects("{num_output: 2, kernel_size: 3, untie_biases: true}", "N,1,H,6", code="NS304")
@@ -214,10 +188,7 @@ class MappedConvolution(
 
 
 class LocallyConnected(
-    Sliding,
-    type="LocallyConnected",
-    param="locally_connected_param",
-    traits=("windowed", "has_bias"),
+    Sliding, type="LocallyConnected", param="locally_connected_param", traits=("windowed", "has_bias")
 ):
     """Look through windows as a convolution does, with other weights in each: sparse, and not
     shared.
@@ -263,8 +234,7 @@ class LocallyConnected(
         kernel, places = tuple(map(sizes.number, w.kernel)), product(top.space)
         taps = prod(kernel)
         one_hot = np.tile(
-            np.eye(taps, dtype=np.float32).reshape(taps, 1, *kernel),
-            (channels, *(1,) * (1 + x.type.axes)),
+            np.eye(taps, dtype=np.float32).reshape(taps, 1, *kernel), (channels, *(1,) * (1 + x.type.axes))
         )
         x, pads = g.padded(x, w, "constant", self.pad_value)
         seen = g.Conv(
@@ -283,8 +253,7 @@ class LocallyConnected(
         )
         own = g.transpose(g.reshape(weight, (self.num_output, places, channels * taps)), (1, 2, 0))
         y = g.typed(
-            g.MatMul(g.transpose(seen, (2, 0, 1)), own),
-            TensorType((places, top.batch, self.num_output)),
+            g.MatMul(g.transpose(seen, (2, 0, 1)), own), TensorType((places, top.batch, self.num_output))
         )
         y = g.reshape(g.transpose(y, (1, 2, 0)), top.shape)
         if bias is None:
@@ -345,12 +314,7 @@ class Subsampling(Layer, type="Subsampling", param="subsampling_param", traits=(
     def torch(self, x: TensorType) -> ModuleText:
         w = self.window(x)
         return module(
-            "Subsample",
-            x.channels,
-            w.kernel,
-            w.stride,
-            defaults={"bias": True},
-            bias=self.bias_term,
+            "Subsample", x.channels, w.kernel, w.stride, defaults={"bias": True}, bias=self.bias_term
         )
 
     def onnx(self, g: OnnxBuilder, x: Any, weight: Any, bias: Any = None) -> Any:

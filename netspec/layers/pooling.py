@@ -8,12 +8,7 @@ from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change, RuleError, at_least
 from netspec.ir.types import TensorType
-from netspec.layers.common.pooling_onnx import (
-    export_average,
-    export_max,
-    export_norm,
-    export_stochastic,
-)
+from netspec.layers.common.pooling_onnx import export_average, export_max, export_norm, export_stochastic
 from netspec.layers.common.windowed import DialectPad
 from netspec.layers.common.windows import (
     Pad,
@@ -58,10 +53,7 @@ class Pooling(
         default="MAX", doc="how a window is summarised; L2 and LP are beyond Caffe"
     )
     kernel_size: PerAxis | None = param(
-        default=None,
-        ge=1,
-        pair=("kernel_h", "kernel_w"),
-        doc="window length along each spatial axis",
+        default=None, ge=1, pair=("kernel_h", "kernel_w"), doc="window length along each spatial axis"
     )
     stride: PerAxis = param(default=1, ge=1, pair=("stride_h", "stride_w"), doc="step between windows")
     pad: Pad = param(
@@ -82,9 +74,7 @@ class Pooling(
         doc="number of windows, rounded; EXACT makes a remainder an error; a pad word means FLOOR",
     )
     count_include_pad: bool = param(
-        default=True,
-        dialects={"tf": False},
-        doc="AVE: the border counts in the area (beyond Caffe: false)",
+        default=True, dialects={"tf": False}, doc="AVE: the border counts in the area (beyond Caffe: false)"
     )
     norm_type: float = param(default=2.0, ge=1, doc="the exponent p of LP")
     engine: Engine = param(default="DEFAULT", doc=ENGINE)
@@ -233,8 +223,7 @@ class Pooling(
         if self.pool == "STOCHASTIC":
             return Kept(own=(8 + 4 * product(self.window(x).kernel)) * size)
         return Kept(
-            (0,) if self.pool != "AVE" else (),
-            own=reached + (5 * size + more if self.pool != "AVE" else 0),
+            (0,) if self.pool != "AVE" else (), own=reached + (5 * size + more if self.pool != "AVE" else 0)
         )
 
     def reach(self, x: TensorType) -> Window:
@@ -253,10 +242,7 @@ class Pooling(
         counted = self.count_include_pad or not self.has_border(x)
         if self.pool == "MAX" and self.global_pooling:
             return module(
-                f"nn.AdaptiveMaxPool{n}d",
-                1,
-                defaults={"return_indices": False},
-                return_indices=mask,
+                f"nn.AdaptiveMaxPool{n}d", 1, defaults={"return_indices": False}, return_indices=mask
             )
         if self.pool == "AVE" and self.global_pooling:
             return module(f"nn.AdaptiveAvgPool{n}d", 1)
@@ -292,11 +278,7 @@ class Pooling(
         if self.pool == "STOCHASTIC":
             return module("StochasticPool", *place, defaults=usual, **rounding)
         return module(
-            "LpPool",
-            2.0 if self.pool == "L2" else self.norm_type,
-            *place,
-            defaults=usual,
-            **rounding,
+            "LpPool", 2.0 if self.pool == "L2" else self.norm_type, *place, defaults=usual, **rounding
         )
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:

@@ -7,17 +7,7 @@ from typing import Any, ClassVar
 
 from netspec.ir.dims import Size, product
 from netspec.ir.field import Reads, Step, past, same_place
-from netspec.ir.layer import (
-    Example,
-    Filler,
-    Kept,
-    Layer,
-    ModuleText,
-    Weight,
-    accepts,
-    module,
-    rejects,
-)
+from netspec.ir.layer import Example, Filler, Kept, Layer, ModuleText, Weight, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import RuleError, same
 from netspec.ir.types import TensorType
@@ -80,9 +70,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
             )
         if self.top_count != 1 + exposed:
             raise RuleError(
-                "NS206",
-                f"{self.type} makes {1 + exposed} tops here: it has {self.top_count}",
-                at="top",
+                "NS206", f"{self.type} makes {1 + exposed} tops here: it has {self.top_count}", at="top"
             )
         return more[0] if len(more) > exposed else None, more[len(more) - exposed :]
 
@@ -99,12 +87,7 @@ class Recurrent(Layer, param="recurrent_param", bottoms=(2, 5), tops=(1, 3), tra
         if static is not None:
             if static.rank < 2:
                 raise RuleError("NS303", f"a static input is (N, ...): it is {static}", at="bottom.2")
-            same(
-                static.shape[0],
-                x.shape[1],
-                "the static input needs a row for each stream",
-                at="bottom.2",
-            )
+            same(static.shape[0], x.shape[1], "the static input needs a row for each stream", at="bottom.2")
         first = TensorType((1, x.shape[1], self.num_output))
         for i, given in enumerate(state, len(bottoms) - len(state)):
             for a, b in zip(given.shape, first.shape, strict=False):
@@ -314,10 +297,7 @@ class LSTM(Recurrent, type="LSTM"):
             outputs=3,
         )
         yield rejects(
-            "{num_output: 4, expose_hidden: true}",
-            "4,3,5; 4,3; 1,3,4; 1,3,4",
-            code="NS206",
-            at="top",
+            "{num_output: 4, expose_hidden: true}", "4,3,5; 4,3; 1,3,4; 1,3,4", code="NS206", at="top"
         )
         yield rejects("{}", "T,N,5; T,N", code="NS103")
 

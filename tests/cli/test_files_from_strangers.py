@@ -235,9 +235,9 @@ OF_A_RUN = [
     ("classes.json", ("predict", "run", "--data", "npz:d.npz"), ""),
     ("weights.safetensors", ("test", "run"), "NS683"),
     ("weights.safetensors", ("export", "run", "-o", "m.onnx", "--no-certify"), "NS683"),
-    ("solver.safetensors", ("train", "run", "--resume", "--set", "train.solver.max_iter=3"), "NS001"),
+    ("solver.safetensors", ("train", "run", "--resume", "--set", "train.solver.max_iter=3"), "NS604"),
     ("log.jsonl", ("train", "run", "--resume", "--set", "train.solver.max_iter=3"), "NS6"),
-    ("weights.next.safetensors", ("train", "run", "--resume", "--set", "train.solver.max_iter=3"), "NS001"),
+    ("weights.next.safetensors", ("train", "run", "--resume", "--set", "train.solver.max_iter=3"), "NS604"),
 ]
 
 

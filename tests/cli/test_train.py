@@ -212,10 +212,12 @@ def test_folders_that_cannot_hold_a_run(line: Line, tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
+RESUME = ("train", "s.yaml", "--run", "run", "--resume", "--set", "train.solver.max_iter=20")
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "code"),
     [
-        ("solver.safetensors", lambda whole: whole[: len(whole) // 2], "NS674"),
         ("weights.safetensors", lambda whole: whole[:-3] + b"abc", "NS674"),
         ("run.json", lambda whole: whole[:40], "NS683"),
         ("run.json", lambda whole: b"[]", "NS683"),
@@ -224,14 +226,26 @@ def test_folders_that_cannot_hold_a_run(line: Line, tmp_path: Path) -> None:
 def test_damaged_runs(name: str, damage: Any, code: str, line: Line, tmp_path: Path) -> None:
     write(tmp_path / "s.yaml")
     assert line("train", "s.yaml", "--run", "run", "--quiet") == 0
-    path = tmp_path / "run" / name
-    path.write_bytes(damage(path.read_bytes()))
-    assert line(
-        "train", "s.yaml", "--run", "run", "--resume", "--set", "train.solver.max_iter=20"
-    ) == 1 and codes(line) == [code]
-    if name != "solver.safetensors":
-        assert line("test", "run") == 1 and codes(line) == [code]
-        assert line("predict", "run", "--data", "digits") == 1 and codes(line) == [code]
+    run = tmp_path / "run"
+    for before in run.glob("*.before.safetensors"):
+        before.unlink()
+    (run / name).write_bytes(damage((run / name).read_bytes()))
+    assert line(*RESUME) == 1 and codes(line) == [code]
+    assert line("test", "run") == 1 and codes(line) == [code]
+    assert line("predict", "run", "--data", "digits") == 1 and codes(line) == [code]
+
+
+@pytest.mark.parametrize("name", ["solver.safetensors", "weights.safetensors"])
+def test_the_snapshot_before_takes_the_place_of_a_damaged_one(name: str, line: Line, tmp_path: Path) -> None:
+    write(tmp_path / "s.yaml")
+    assert line("train", "s.yaml", "--run", "run", "--quiet") == 0
+    run = tmp_path / "run"
+    assert (run / "weights.before.safetensors").exists()
+    (run / name).write_bytes((run / name).read_bytes()[:100])
+    assert line(*RESUME) == 0 and "warning[NS604]" in line.err
+    for each in ("solver.safetensors", "solver.before.safetensors"):
+        (run / each).write_bytes(b"")
+    assert line(*RESUME) == 1 and codes(line) == ["NS674"]
 
 
 def test_resume_with_another_net(line: Line, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from netspec.allowed_paths import reachable
 from netspec.analysis.lint.view import Found, View
 from netspec.data.braces import expand_names
 from netspec.diagnostics.model import Diagnostic
-from netspec.resolve.sections.train import SOURCES
-from netspec.syntax.located import Located
+from netspec.record import as_written
+from netspec.resolve.sections.train import SOURCES, DataSection
+from netspec.syntax.located import Located, plain
 from netspec.syntax.paths import zoo_folder
 from netspec.syntax.spec import Spec
 
@@ -56,7 +57,7 @@ def absent(view: View) -> Iterator[Found]:
 
 def idle_words(view: View) -> Iterator[Found]:
     """NS432: a word of `train.data`, `val_data` or `test_data` that another source reads, not
-    this one.
+    this one. What is written as it is by default says nothing, as in a spec that is written out.
     """
     train = view.resolved.spec.section("train")
     for name in SECTIONS if train is not None else ():
@@ -64,8 +65,9 @@ def idle_words(view: View) -> Iterator[Found]:
         source = section.get("source") if section is not None else None
         if section is None or source is None or source.text not in SOURCES:
             continue
-        for word in section.mapping:
-            if word in READERS and source.text not in READERS[word]:
+        for word, given in section.mapping.items():
+            usual = as_written(DataSection.params[word].default) if word in READERS else None
+            if word in READERS and source.text not in READERS[word] and plain(given) != usual:
                 others = ", ".join(READERS[word])
                 fact = f"source {source.text} reads no {word}, {others} would"
                 yield Found(None, Diagnostic("NS432", fact, section.key_span(word)))

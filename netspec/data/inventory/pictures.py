@@ -78,11 +78,12 @@ def look_at(
     """A picture's facts. A file that ends unlike its format says is decoded whatever is asked: cut
     short, or only with a tail that nobody minds.
 
-    known: what was found before, taken where size, time and words are the same; what was at fault
-    is looked at again.
+    known: what was found before, taken where size, time and, of what was decoded, words are the
+    same; what was at fault is looked at again.
     """
+    same = known.words == words or not known.decoded
     try:
-        if known.size and not known.fault and known.words == words and (known.decoded or not decoding):
+        if known.size and not known.fault and same and (known.decoded or not decoding):
             stat = stat_in(path, roots)
             if (known.size, known.time) == (stat.st_size, stat.st_mtime_ns):
                 return known

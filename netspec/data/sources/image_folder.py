@@ -121,6 +121,7 @@ class ImageFolder(Source):
         self.label = "label"
         self.decoded = self.named = True
         self.contract = contract
+        self.seen_by = f"{contract.color} {contract.background} {contract.resize}"
         self.color = contract.color or "rgb"
         self.fields = {
             "image": picture_field(contract),
@@ -172,7 +173,8 @@ class ImageFolder(Source):
         """All files of a sample, its picture first."""
         name = str(self.files[index])
         decode = partial(to_pixels, contract=self.contract, name=name, remarks=self.noticed)
-        return (ImageFile(self.files[index], self.roots, decode, partial(self.keep, self.kept, index)),)
+        keep = partial(self.keep, self.kept, index)
+        return (ImageFile(self.files[index], self.roots, decode, keep, words=self.seen_by),)
 
     def compare(self, index: int, sizes: Sequence[tuple[int, int]]) -> None:
         """Raises SpecError where the files of a sample, of such widths and heights, do not go
