@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from netspec.data.source import Array, Rows, Source, Subset
+from netspec.data.source import Array, Rows, Source, find_origin
 from netspec.diagnostics import SpecError, fail
 
 __all__ = ["find_not_finite", "not_finite_error", "tell_rows"]
@@ -33,9 +33,8 @@ def find_not_finite(source: Source, fields: Iterable[str]) -> dict[int, str]:
 
 def lies_in_memory(source: Source) -> bool:
     """Whether all samples do; of a part, those that it is taken from."""
-    while isinstance(source, Subset):
-        source = source.source
-    return source.whole() is not None
+    origin, _ = find_origin(source)
+    return origin.whole() is not None
 
 
 def tell_rows(source: Source, rows: Rows, numbers: Array, fields: Iterable[str]) -> dict[int, str]:

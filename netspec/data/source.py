@@ -23,6 +23,7 @@ __all__ = [
     "Rows",
     "Source",
     "Subset",
+    "find_origin",
     "split_source",
     "spread",
     "write_classes",
@@ -213,6 +214,17 @@ def spread(count: int, most: int) -> Array:
     among them.
     """
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(np.int64))
+
+
+def find_origin(source: Source) -> tuple[Source, Array]:
+    """The whole that a part of a source, or a part of one, is taken from, and the numbers of its
+    samples there.
+    """
+    numbers: Array = np.arange(len(source))
+    while isinstance(source, Subset):
+        numbers = source.indices[numbers]
+        source = source.source
+    return source, numbers
 
 
 def as_labels(values: Array) -> Array:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from netspec.data.inventory.fields import FieldFacts, look_at_fields
 from netspec.data.inventory.pictures import UNKNOWN, Picture, look_at
-from netspec.data.source import Array, Source, Subset
+from netspec.data.source import Array, Source, find_origin
 from netspec.data.sources.boxed import BoxedFolder, boxes_behind
 from netspec.data.sources.image_folder import ImageFile, ImageFolder
 from netspec.diagnostics import Diagnostic, SpecError
@@ -159,12 +159,9 @@ def folder_behind(source: Source) -> tuple[ImageFolder, Array] | None:
     """The folder of pictures that a source, or a part of one, takes its samples from, and which of
     its files they are; None for any other source.
     """
-    numbers: Array = np.arange(len(source))
-    while isinstance(source, Subset):
-        numbers = source.indices[numbers]
-        source = source.source
-    if isinstance(source, ImageFolder):
-        return source, numbers
+    origin, numbers = find_origin(source)
+    if isinstance(origin, ImageFolder):
+        return origin, numbers
     return None
 
 

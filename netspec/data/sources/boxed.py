@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from netspec.data.decode import open_picture, picture_faults, read_encoded, upright_size
-from netspec.data.source import Array, Field, Rows, Source, Subset
+from netspec.data.source import Array, Field, Rows, Source, find_origin
 from netspec.data.sources.image_folder import ImageFolder
 from netspec.data.splits import lacking_names
 from netspec.diagnostics import Diagnostic, SpecError, fail
@@ -145,12 +145,9 @@ def boxes_behind(source: Source) -> tuple[BoxedFolder, Array] | None:
     """The pictures with boxes that a source, or a part of one, takes its samples from, and which of
     them; None for any other source.
     """
-    numbers: Array = np.arange(len(source))
-    while isinstance(source, Subset):
-        numbers = source.indices[numbers]
-        source = source.source
-    if isinstance(source, BoxedFolder):
-        return source, numbers
+    origin, numbers = find_origin(source)
+    if isinstance(origin, BoxedFolder):
+        return origin, numbers
     return None
 
 
