@@ -16,7 +16,7 @@ from netspec.data.sources.audio import SOUNDS, read_headers, refuse_damaged
 from netspec.data.sources.image_folder import files_below, folder_roles
 from netspec.data.survey import Survey
 from netspec.resolve.sections.train import DataSection
-from netspec.training.first_spec import balance, measured, quote, shares_of, trained_on
+from netspec.training.first_spec import DEFAULTS, Length, balance, data, quote, solver, trained_on
 
 __all__ = ["SoundSurvey", "sound_spec_text", "survey_sounds"]
 
@@ -96,13 +96,7 @@ def head(found: SoundSurvey, name: str) -> Iterator[str]:
     if short != long:
         yield "  # longer ones are cut, shorter ones filled with silence: see length in the data section"
     yield f"  data: [N, 1, {found.length}]"
-    yield "defaults:"
-    yield "  # no bias: BatchNorm takes it away, the Scale behind has one"
-    yield "  Convolution: {kernel_size: 3, pad: same, weight_filler: msra, bias_term: false}"
-    yield "  # a short training: statistics follow the newest batches, Caffe's 0.999 lags behind"
-    yield "  BatchNorm: {moving_average_fraction: 0.95}"
-    yield "  Scale: {bias_term: true}"
-    yield "  InnerProduct: {weight_filler: xavier}"
+    yield DEFAULTS
 
 
 def layers(found: SoundSurvey) -> Iterator[str]:
@@ -130,27 +124,9 @@ def layers(found: SoundSurvey) -> Iterator[str]:
 def tail(found: SoundSurvey, path: str, labels: str) -> Iterator[str]:
     counted = found.counted
     batch = max(1, min(32, counted.total // 4))
-    learning, shares = trained_on(counted), shares_of(counted)
-    epochs = max(FEWEST, min(MOST, round(SEEN / learning)))
-    each = max(1, learning // batch)
     more = ", resample: true" if found.mixed else ""
     words = f"source: audio, path: {quote(path)}, rate: {found.rate}{more}, batch_size: {batch}"
-    yield "output:"
-    yield f"  prob: {{labels: {quote(labels)}}}"
-    yield "train:"
-    yield f"  data: {{{words}, split: train}}"
-    if measured(counted):
-        yield "  # chooses the best weights, RUN/best.safetensors"
-        yield f"  val_data: {{{words}, split: val}}"
-        yield "  # measured once, at the end: what chose nothing is an honest measure"
-    yield f"  test_data: {{{words}, split: test}}"
-    if shares:
-        drawn = ", ".join(f"{part}: {share}" for part, share in shares.items())
-        yield "  # what the folder does not set apart itself; drawn within each class"
-        yield f"  split: {{{drawn}, seed: 0}}"
+    yield from data(counted, labels, lambda part: f"{words}, split: {part}")
     yield "  augment: [{type: AudioNoise, probability: 0.5}, {type: TimeShift, share: 0.1}, {type: Speed}]"
     yield from balance(counted)
-    yield f"  # about {epochs * learning:,} sounds in all: more epochs help, if you have the time"
-    rate = float(f"{0.1 * batch / 64:.1g}")
-    yield f"  solver: {{type: SGD, base_lr: {rate}, momentum: 0.9, weight_decay: 0.0005, lr_policy: cosine,"
-    yield f"           epochs: {epochs}, test_interval: {each}, snapshot: {each}, display: 100, random_seed: 1}}"
+    yield from solver(trained_on(counted), batch, Length("sounds", SEEN, FEWEST, MOST))

@@ -3,8 +3,9 @@ In: a Survey; out: YAML.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
+from typing import NamedTuple
 
 from netspec.data.survey import Survey
 
@@ -28,6 +29,14 @@ ENOUGH = 5
 """Images in a class from which on some can be spared to choose the weights."""
 RARER = 5
 """So many times rarer, a class weighs more in the loss."""
+DEFAULTS = """\
+defaults:
+  # no bias: BatchNorm takes it away, the Scale behind has one
+  Convolution: {kernel_size: 3, pad: same, weight_filler: msra, bias_term: false}
+  # a short training: statistics follow the newest batches, Caffe's 0.999 lags behind
+  BatchNorm: {moving_average_fraction: 0.95}
+  Scale: {bias_term: true}
+  InnerProduct: {weight_filler: xavier}"""
 SIDED = frozenset(("left", "right", "east", "west", "l", "r"))
 
 
@@ -68,13 +77,7 @@ def head(found: Survey, name: str) -> Iterator[str]:
     yield (f"  # {found.whole:,} images were looked at: {seen}, {'gray' if found.gray else 'in colour'}")
     channels = 1 if found.gray else 3
     yield f"  data: {{shape: [N, {channels}, {height}, {width}], image: {{{', '.join(contract)}}}}}"
-    yield "defaults:"
-    yield "  # no bias: BatchNorm takes it away, the Scale behind has one"
-    yield "  Convolution: {kernel_size: 3, pad: same, weight_filler: msra, bias_term: false}"
-    yield "  # a short training: statistics follow the newest batches, Caffe's 0.999 lags behind"
-    yield "  BatchNorm: {moving_average_fraction: 0.95}"
-    yield "  Scale: {bias_term: true}"
-    yield "  InnerProduct: {weight_filler: xavier}"
+    yield DEFAULTS
 
 
 def layers(found: Survey) -> Iterator[str]:
@@ -98,27 +101,45 @@ def layers(found: Survey) -> Iterator[str]:
 
 def tail(found: Survey, path: str, labels: str) -> Iterator[str]:
     batch = max(1, min(64, found.total // 4))
+    where = f"source: images, path: {quote(path)}"
+    yield from data(found, labels, lambda part: f"{where}, split: {part}, batch_size: {batch}")
+    yield from augment(found)
+    yield from balance(found)
+    yield from solver(trained_on(found), batch, Length("images", SEEN, FEWEST, MOST))
+
+
+def data(found: Survey, labels: str, where: Callable[[str], str]) -> Iterator[str]:
+    """The outputs' names, and the parts of the data. where: the words of a part's section."""
     shares = shares_of(found)
-    learning = trained_on(found)
-    epochs = max(FEWEST, min(MOST, round(SEEN / learning)))
-    each = max(1, learning // batch)
     yield "output:"
     yield f"  prob: {{labels: {quote(labels)}}}"
     yield "train:"
-    yield f"  data: {{source: images, path: {quote(path)}, split: train, batch_size: {batch}}}"
+    yield f"  data: {{{where('train')}}}"
     if measured(found):
         yield "  # chooses the best weights, RUN/best.safetensors"
-        yield f"  val_data: {{source: images, path: {quote(path)}, split: val, batch_size: {batch}}}"
+        yield f"  val_data: {{{where('val')}}}"
         yield "  # measured once, at the end: what chose nothing is an honest measure"
-    yield f"  test_data: {{source: images, path: {quote(path)}, split: test, batch_size: {batch}}}"
+    yield f"  test_data: {{{where('test')}}}"
     if shares:
         drawn = ", ".join(f"{part}: {share}" for part, share in shares.items())
         yield "  # what the folder does not set apart itself; drawn within each class"
         yield f"  split: {{{drawn}, seed: 0}}"
-    yield from augment(found)
-    yield from balance(found)
-    yield f"  # about {epochs * learning:,} images in all: more epochs help, if you have the time"
-    rate = float(f"{0.1 * batch / 64:.1g}")
+
+
+class Length(NamedTuple):
+    """How long a training is: so many samples (`what` they are) are seen, in fewest to most epochs."""
+
+    what: str
+    seen: int
+    fewest: int
+    most: int
+
+
+def solver(learning: int, batch: int, length: Length) -> Iterator[str]:
+    """The solver of a classifier that learns from so many samples."""
+    epochs = max(length.fewest, min(length.most, round(length.seen / learning)))
+    each, rate = max(1, learning // batch), float(f"{0.1 * batch / 64:.1g}")
+    yield f"  # about {epochs * learning:,} {length.what} in all: more epochs help, if you have the time"
     yield f"  solver: {{type: SGD, base_lr: {rate}, momentum: 0.9, weight_decay: 0.0005, lr_policy: cosine,"
     yield f"           epochs: {epochs}, test_interval: {each}, snapshot: {each}, display: 100, random_seed: 1}}"
 
