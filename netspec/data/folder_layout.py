@@ -20,6 +20,7 @@ __all__ = [
     "entries_of",
     "folders_in",
     "name_role",
+    "no_part",
     "note_below",
     "read_layout",
 ]
@@ -65,9 +66,13 @@ class Layout(NamedTuple):
         role = choose_role(split, self.parts)
         if role not in self.parts:
             wanted = " or ".join(dict.fromkeys((split or "train", role)))
-            have = ", ".join(self.homes[each].name for each in self.roles)
-            raise fail("NS643", f"has the parts {have} but none called {wanted}", path=str(self.top))
+            raise no_part(self.top, [self.homes[each].name for each in self.roles], wanted)
         return self.homes[role], self.parts[role]
+
+
+def no_part(top: Path, parts: Iterable[str], wanted: str) -> SpecError:
+    """NS643 for a part that some data do not have."""
+    return fail("NS643", f"has the parts {', '.join(parts)} but none called {wanted}", path=str(top))
 
 
 def choose_role(split: str | None, roles: Container[str | None]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from netspec.data.folder_layout import choose_role, name_role
+from netspec.data.folder_layout import choose_role, name_role, no_part
 from netspec.data.paths import (
     existing,
     reading_error,
@@ -84,11 +84,7 @@ def open_coco(
     files = find_files(top)
     role = choose_role(split, files)
     if not {role, ALL} & {*files, split}:
-        raise fail(
-            "NS643",
-            f"has the parts {', '.join(files)} but none called {split}",
-            path=str(top),
-        )
+        raise no_part(top, files, str(split))
     chosen = [files[role]] if role in files else [*files.values()]
     read = [take_part(section, file, root, allow_outside) for file in chosen]
     known = number_classes(

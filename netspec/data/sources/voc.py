@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netspec.data.folder_layout import choose_role, name_role
+from netspec.data.folder_layout import choose_role, name_role, no_part
 from netspec.data.paths import (
     existing,
     reading_error,
@@ -92,11 +92,7 @@ def open_voc(
     parts = find_parts(top, pictures_of(section, root, allow_outside))
     role = ALL if ALL in parts or split == ALL else choose_role(split, parts)
     if role not in parts and role != ALL:
-        raise fail(
-            "NS643",
-            f"has the parts {', '.join(parts)} but none called {role}",
-            path=str(top),
-        )
+        raise no_part(top, parts, role)
     stems = list_stems([parts[role]] if role in parts else list(parts.values()), reach)
     read = {part: read_annotation(part, reach) for part in stems.annotations if part is not None}
     refuse_unread(read, top)
