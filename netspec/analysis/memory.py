@@ -2,13 +2,15 @@
 apart.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from netspec.fusion.fusion import Fusion
-from netspec.fusion.passes import fuse
 from netspec.ir.dims import Size, evaluate
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Kept
+
+if TYPE_CHECKING:
+    from netspec.fusion.fusion import Fusion
 
 __all__ = ["activation_memory", "at_peak"]
 
@@ -38,7 +40,11 @@ def at_peak(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> d
     """The values alive when most bytes are, with their bytes; what a layer keeps of its own counts
     with its first top.
     """
-    own = storage(typed, training=training)
+    from netspec.fusion.passes import fuse  # `check` asks for no memory mostly, and starts without
+
+    fusions = fuse(typed)
+    own = storage(typed, fusions, training=training)
+    last = last_uses(typed, fusions, own)
     weights: dict[Value, int] = {}
     for value in set(own.values()):
         count: Size = evaluate(typed.types[value].size, sizes)
@@ -46,19 +52,21 @@ def at_peak(typed: TypedGraph, sizes: Mapping[str, int], *, training: bool) -> d
             return None
         weights[value] = count * BYTES.get(typed.types[value].dtype, 4)
     if not training:
-        return peak(typed, own, weights, frozenset(), {})
-    values, extra = find_kept(typed, sizes)
+        return peak(typed, last, weights, frozenset(), {})
+    values, extra = find_kept(typed, fusions, sizes)
     if extra is None:
         return None
-    return peak(typed, own, weights, frozenset(own[value] for value in values), extra)
+    lasting = frozenset(own[value] for value in values)
+    return peak(typed, last, weights, lasting, extra)
 
 
-def find_kept(typed: TypedGraph, sizes: Mapping[str, int]) -> tuple[set[Value], dict[Node, int] | None]:
+def find_kept(
+    typed: TypedGraph, fusions: Sequence["Fusion"], sizes: Mapping[str, int]
+) -> tuple[set[Value], dict[Node, int] | None]:
     """The values that layers read again in the backward pass, and the bytes that each keeps of its
     own; None where a size stays open.
     """
     learns, values, extra = set[Value](), set[Value](), dict[Node, int]()
-    fusions = fuse(typed)
     views = {fusion.last for fusion in fusions if fusion.is_view}
     for node in typed.graph.nodes:
         reached = any(v in learns and i not in node.stopped for i, v in enumerate(node.bottoms))
@@ -84,13 +92,12 @@ def idle(node: Node, *, training: bool) -> bool:
     return node.layer.passes_on and (node.mode or ("TRAIN" if training else "TEST")) != "TRAIN"
 
 
-def storage(typed: TypedGraph, *, training: bool) -> dict[Value, Value]:
+def storage(typed: TypedGraph, fusions: Sequence["Fusion"], *, training: bool) -> dict[Value, Value]:
     """The value whose memory each value uses: its own, or where it is only a view, its bottom's.
     Dropout in inference is its bottom; what layers that run as one would make in between is their
     top.
     """
     own: dict[Value, Value] = {i.value: i.value for i in typed.graph.inputs}
-    fusions = fuse(typed)
     views = {fusion.last for fusion in fusions if fusion.is_view}
     made = {value: fusion.last.tops[0] for fusion in fusions for value in fusion.between}
     for node in typed.graph.nodes:
@@ -100,38 +107,39 @@ def storage(typed: TypedGraph, *, training: bool) -> dict[Value, Value]:
     return own
 
 
-def run_at(nodes: Sequence[Node], fusions: Iterable[Fusion]) -> dict[Node, int]:
-    """When each layer runs: those that run as one do so in the place of the last."""
+def last_uses(typed: TypedGraph, fusions: Sequence["Fusion"], own: Mapping[Value, Value]) -> dict[Value, int]:
+    """The place of the layer that reads or makes a value last; behind all layers for outputs. Layers
+    that run as one do so in the place of the last of them.
+    """
+    nodes = typed.graph.nodes
     step = {node: i for i, node in enumerate(nodes)}
-    return step | {node: step[fusion.last] for fusion in fusions for node in fusion.nodes}
+    step |= {node: step[fusion.last] for fusion in fusions for node in fusion.nodes}
+    last: dict[Value, int] = {}
+    for node in nodes:
+        for value in (*node.tops, *node.bottoms):
+            last[own[value]] = max(last.get(own[value], 0), step[node])
+    return last | {own[value]: len(nodes) for value in typed.graph.outputs if value in own}
 
 
 def peak(
     typed: TypedGraph,
-    own: Mapping[Value, Value],
+    last: Mapping[Value, int],
     weights: Mapping[Value, int],
     lasting: frozenset[Value],
     extra: Mapping[Node, int],
 ) -> dict[Value, int]:
     """Walk the layers in order: tops come to life, then what is not read any more dies, unless it
-    is lasting. extra stays.
+    is lasting. extra stays. weights: bytes of the values that have memory of their own.
     """
-    nodes = typed.graph.nodes
-    runs = run_at(nodes, fuse(typed))
-    last: dict[Value, int] = {}
-    for node in nodes:
-        for value in (*node.tops, *node.bottoms):
-            last[own[value]] = max(last.get(own[value], 0), runs[node])
-    last.update({own[value]: len(nodes) for value in typed.graph.outputs if value in own})
     alive = {i.value: weights[i.value] for i in typed.graph.inputs}
     now = most = sum(alive.values())
     best = dict(alive)
     ending: dict[int, list[Value]] = {}
     for value, step in last.items():
         ending.setdefault(step, []).append(value)
-    for step, node in enumerate(nodes):
+    for step, node in enumerate(typed.graph.nodes):
         for top in node.tops:
-            if own[top] is top:
+            if top in weights:
                 alive[top] = weights[top]
                 now += weights[top]
         if extra.get(node) and node.tops:

@@ -9,6 +9,7 @@ from analysis_specs import net
 from netspec import driver
 from netspec.analysis.memory import BYTES, find_kept, storage
 from netspec.compiled import compile
+from netspec.fusion.passes import fuse
 from netspec.ir.dims import Size, evaluate
 from netspec.ir.graph import TypedGraph
 from netspec.source import Source
@@ -22,8 +23,9 @@ def typed(text: str) -> TypedGraph:
 
 def told(graph: TypedGraph) -> int:
     """Bytes that the layers are said to keep."""
-    own = storage(graph, training=True)
-    values, extra = find_kept(graph, SIZES)
+    fusions = fuse(graph)
+    own = storage(graph, fusions, training=True)
+    values, extra = find_kept(graph, fusions, SIZES)
     assert extra is not None
     types = [graph.types[v] for v in {own[value] for value in values}]
     return sum(BYTES[t.dtype] * int(evaluate(t.size, SIZES)) for t in types) + sum(extra.values())  # type: ignore[arg-type]
