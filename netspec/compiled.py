@@ -90,7 +90,7 @@ def compile(
     if program is not None:
         PROGRAMS[type(net)] = program
     if any(node.layer.reads or node.layer.writes for node in (*typed.graph.sources, *typed.graph.nodes)):
-        from netspec.data.layer_files import attach
+        from netspec.data.data_layers.files import attach
 
         attach(net, typed, writing=not isinstance(spec, TypedGraph))
     return net.train(phase == "train")  # type: ignore[no-any-return]

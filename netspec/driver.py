@@ -245,11 +245,11 @@ def with_file_types(graph: Graph) -> Graph:
     """
     if not any(i.type is None and i.node.layer.reads for i in graph.inputs if i.node is not None):
         return graph
-    from netspec.data.layer_paths import has_files
+    from netspec.data.data_layers.paths import has_files
 
     if not has_files(graph):
         return graph
-    from netspec.data.layer_sources import type_inputs
+    from netspec.data.data_layers.sources import type_inputs
 
     return type_inputs(graph)
 

@@ -47,8 +47,8 @@ def from_images(folder: Path, output: str | None, force: bool) -> None:
     from netspec.cli import report
     from netspec.cli.data import showing
     from netspec.data.inventory.parts import recognise_boxes
+    from netspec.data.pictures.survey import survey
     from netspec.data.sources.audio import holds_sounds
-    from netspec.data.survey import survey
     from netspec.file_writing import write_text
     from netspec.training.first_sound_spec import sound_spec_text, survey_sounds
     from netspec.training.first_spec import spec_text, trained_on
@@ -86,7 +86,7 @@ def from_boxes(folder: Path, source: str, output: str | None, force: bool) -> No
     import os
 
     from netspec.cli import report
-    from netspec.data.survey_boxes import survey_boxes
+    from netspec.data.boxes.survey import survey_boxes
     from netspec.file_writing import write_text
     from netspec.training.first_detector import count_learned, detector_text
 

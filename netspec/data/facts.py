@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from netspec.data.columns import FORMS
 from netspec.data.source import Source
+from netspec.data.tables.columns import FORMS
 from netspec.diagnostics import fail
 from netspec.file_reading import read_bytes
 from netspec.file_writing import write_text

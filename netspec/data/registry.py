@@ -5,7 +5,7 @@ data each role takes.
 from collections.abc import Callable
 from typing import Literal
 
-from netspec.data.conform import conform_to_contract
+from netspec.data.pictures.conform import conform_to_contract
 from netspec.data.place import Place
 from netspec.data.source import Source
 from netspec.data.sources.audio import open_audio
@@ -26,7 +26,7 @@ from netspec.data.sources.text import open_text
 from netspec.data.sources.voc import open_voc, voc_roles
 from netspec.data.sources.webdataset import open_webdataset
 from netspec.data.splits import draw_part
-from netspec.data.standardise import measure, standardise
+from netspec.data.tables.standardise import measure, standardise
 from netspec.diagnostics import fail
 from netspec.diagnostics.suggest import nearest
 from netspec.resolve.sections.train import DataSection, TrainSection

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netspec.data.binding import bind, check_shape
-from netspec.data.decode import (
+from netspec.data.paths import existing
+from netspec.data.pictures.decode import (
     image_input,
     open_picture,
     picture_faults,
@@ -19,10 +20,9 @@ from netspec.data.decode import (
     read_encoded,
     upright,
 )
-from netspec.data.framing import frame
-from netspec.data.paths import existing
 from netspec.data.registry import Place, open_source
 from netspec.data.remarks import Remarks
+from netspec.data.sounds.framing import frame
 from netspec.data.source import Array, Source
 from netspec.data.sources.audio import SOUNDS, Form, form_of, load_sound
 from netspec.data.sources.image_folder import PICTURES, Kind, files_below

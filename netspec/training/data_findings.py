@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from netspec.data.boxes.annotations import lacking_boxes
 from netspec.data.source import Source, spread
-from netspec.data.sources.boxed import lacking_boxes
 from netspec.data.splits import lacking
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.render import render

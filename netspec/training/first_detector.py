@@ -5,8 +5,8 @@ out: YAML.
 from collections.abc import Iterator
 from statistics import median
 
-from netspec.data.survey import Survey
-from netspec.data.survey_boxes import BoxSurvey
+from netspec.data.boxes.survey import BoxSurvey
+from netspec.data.pictures.survey import Survey
 from netspec.training.first_spec import may_flip, numbers, quote
 
 __all__ = ["count_learned", "detector_text"]

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from netspec.data.binding import refuse_one_class
+from netspec.data.pictures.survey import Survey
 from netspec.data.place import Place
 from netspec.data.registry import open_source
 from netspec.data.sources.audio import SOUNDS, read_headers, refuse_damaged
 from netspec.data.sources.image_folder import files_below, folder_roles
-from netspec.data.survey import Survey
 from netspec.resolve.sections.train import DataSection
 from netspec.training.first_spec import DEFAULTS, Length, balance, data, quote, solver, trained_on
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from netspec.data.survey import Survey
+from netspec.data.pictures.survey import Survey
 
 __all__ = ["spec_text", "trained_on"]
 

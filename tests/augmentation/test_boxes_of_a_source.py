@@ -125,7 +125,7 @@ def test_a_mosaic_has_the_boxes_of_four(tmp_path: Path) -> None:
 
 def test_a_sheet_shows_the_boxes(tmp_path: Path) -> None:
     """As it is and changed; what the contract cuts is cut of both."""
-    from netspec.data.drawing import color_of, draw_boxes
+    from netspec.data.boxes.drawing import color_of, draw_boxes
     from netspec.training.batches.sheet import Sheet, draw_sheet
 
     write_coco(tmp_path, dict.fromkeys("abc", SIZE), BOXES)

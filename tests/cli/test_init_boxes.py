@@ -9,8 +9,8 @@ from PIL import Image
 
 from netspec import driver
 from netspec.cli import group
+from netspec.data.boxes.survey import BoxSurvey
 from netspec.data.inventory.parts import recognise_boxes
-from netspec.data.survey_boxes import BoxSurvey
 from netspec.training.first_detector import detector_text
 from tests.data.boxed_files import Boxed, write_coco, write_voc
 

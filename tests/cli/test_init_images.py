@@ -12,7 +12,7 @@ from PIL import Image
 
 from netspec import driver
 from netspec.cli import group
-from netspec.data.survey import Survey
+from netspec.data.pictures.survey import Survey
 from netspec.diagnostics.model import SpecError
 from netspec.training.first_spec import spec_text
 

@@ -12,9 +12,9 @@ from scipy.io import wavfile
 
 from netspec.augmentation.kernels.draw import Draw
 from netspec.data.registry import Place, open_source, open_sources
+from netspec.data.sounds.wav import WaveError, read_frames, read_wave
 from netspec.data.source import Source
 from netspec.data.transforms import Frame
-from netspec.data.wav import WaveError, read_frames, read_wave
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.train import DataSection
 from tests.data.sounds import write_classes, write_wav

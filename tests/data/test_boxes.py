@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from netspec import driver
+from netspec.data.boxes.annotations import COLUMNS, boxes_behind, lacking_boxes
 from netspec.data.inventory.take import judge, take_inventory
 from netspec.data.registry import Place, open_source
 from netspec.data.source import Source
-from netspec.data.sources.boxed import COLUMNS, boxes_behind, lacking_boxes
 from netspec.data.splits import lacking
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.image import ImageContract

@@ -51,7 +51,7 @@ def test_the_variable_opens_its_folder(home: Path, monkeypatch: pytest.MonkeyPat
 def test_a_layer_that_no_text_holds_counts_from_the_current_folder(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from netspec.data.layer_paths import folder_of
+    from netspec.data.data_layers.paths import folder_of
     from netspec.ir.graph import NOWHERE, Places
     from netspec.source import Source, Span
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from netspec import api
 from netspec.cli import group
-from netspec.data.decode import FORMATS, decode
+from netspec.data.pictures.decode import FORMATS, decode
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.image import ImageContract
 
@@ -97,7 +97,7 @@ def test_enlarging_is_no_fault() -> None:
 
 def test_a_picture_has_so_many_pixels(tmp_path: Path) -> None:
     """Above ours and below Pillow's own bound, which is two and a half times as high."""
-    from netspec.data.decode import MAX_PIXELS
+    from netspec.data.pictures.decode import MAX_PIXELS
 
     Image.new("1", (8193, 8192)).save(tmp_path / "large.png")
     assert MAX_PIXELS < 8193 * 8192 < Image.MAX_IMAGE_PIXELS
@@ -135,7 +135,7 @@ def test_a_model_cannot_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(("mean", "scale"), [((), 1.0), ((3.0,), 0.5), ((1.0, 2.0, 3.0), 1.0), ((0.0,), 2.0)])
 def test_the_arithmetic_leaves_its_input_alone(mean: tuple[float, ...], scale: float) -> None:
-    from netspec.data.decode import prepare
+    from netspec.data.pictures.decode import prepare
 
     contract = ImageContract(mean_value=mean, scale=scale)
     for dtype in (np.uint8, np.float32):

@@ -13,10 +13,10 @@ import pytest
 from data_files import write_idx, write_image, write_mnist
 
 from netspec.data import paths
-from netspec.data.layer_files import matrix
-from netspec.data.layer_paths import find_layer_file, reach
-from netspec.data.layer_sources import ImageList
-from netspec.data.mean import read_mean
+from netspec.data.data_layers.files import matrix
+from netspec.data.data_layers.paths import find_layer_file, reach
+from netspec.data.data_layers.sources import ImageList
+from netspec.data.pictures.mean import read_mean
 from netspec.data.registry import Place, open_source
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.train import DataSection

@@ -12,9 +12,9 @@ from PIL import Image
 
 from netspec.augmentation.kernels.draw import Draw
 from netspec.augmentation.kernels.frame import gather_windows, stack_samples, windows
-from netspec.data.conform import natural
-from netspec.data.decode import centre_crop, load_image, prepare, recolor
-from netspec.data.mean import read_mean
+from netspec.data.pictures.conform import natural
+from netspec.data.pictures.decode import centre_crop, load_image, prepare, recolor
+from netspec.data.pictures.mean import read_mean
 from netspec.data.registry import Place
 from netspec.data.transforms import (
     CaffeTransform,

@@ -12,12 +12,12 @@ from data_files import write_image
 from PIL import Image
 
 from netspec.cli import group
-from netspec.data.decode import to_pixels
 from netspec.data.identity import identify
 from netspec.data.inventory.cache import NAME, read_cache, write_cache
 from netspec.data.inventory.parts import open_parts
 from netspec.data.inventory.pictures import Picture, look_at
 from netspec.data.inventory.take import Inventory, judge, take_inventory
+from netspec.data.pictures.decode import to_pixels
 from netspec.data.remarks import Remarks
 from netspec.data.source import ArraySource, Source, Subset
 from netspec.resolve.sections.image import ImageContract

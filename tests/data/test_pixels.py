@@ -11,7 +11,7 @@ import pytest
 from data_files import opened, write_image
 from PIL import Image
 
-from netspec.data.decode import decode
+from netspec.data.pictures.decode import decode
 from netspec.data.remarks import Remarks
 from netspec.diagnostics import SpecError
 from netspec.resolve.sections.image import ImageContract

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from netspec.data.braces import count_names, expand_names
 from netspec.data.registry import Place, open_source
+from netspec.data.shards.braces import count_names, expand_names
 from netspec.data.source import Source
 from netspec.data.sources.webdataset import OPEN
 from netspec.diagnostics import SpecError

@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from netspec.data.decode import prepare
+from netspec.data.pictures.decode import prepare
 from netspec.driver import load
 from netspec.exporters.export import export_model
 

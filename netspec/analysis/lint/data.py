@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from netspec.allowed_paths import reachable
 from netspec.analysis.lint.view import Found, View
-from netspec.data.braces import expand_names
+from netspec.data.shards.braces import expand_names
 from netspec.diagnostics.model import Diagnostic
 from netspec.record import as_written
 from netspec.resolve.sections.train import SOURCES, DataSection

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from netspec.data.drawing import draw_boxes
+from netspec.data.boxes.annotations import BoxedFolder, boxes_behind
+from netspec.data.boxes.drawing import draw_boxes
 from netspec.data.inventory.take import Inventory, Part
 from netspec.data.source import Array, Source
-from netspec.data.sources.boxed import BoxedFolder, boxes_behind
 from netspec.diagnostics import SpecError
 from netspec.file_writing import write_text
 

@@ -12,8 +12,8 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import Image
 
-from netspec.data.decode import MAX_BYTES, is_flat, open_picture, picture_faults, upright_size
 from netspec.data.paths import reading_error
+from netspec.data.pictures.decode import MAX_BYTES, is_flat, open_picture, picture_faults, upright_size
 from netspec.data.source import Array
 from netspec.diagnostics import SpecError, fail
 from netspec.file_reading import Roots, open_in, stat_in

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from netspec.data.boxes.annotations import BoxedFolder, boxes_behind
 from netspec.data.inventory.fields import FieldFacts, look_at_fields
 from netspec.data.inventory.pictures import UNKNOWN, Picture, look_at
 from netspec.data.source import Array, Source, find_origin
-from netspec.data.sources.boxed import BoxedFolder, boxes_behind
 from netspec.data.sources.image_folder import ImageFile, ImageFolder
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.file_reading import Roots, open_in

@@ -13,6 +13,7 @@ from netspec.data.folder_layout import read_layout
 from netspec.data.inventory.take import list_some
 from netspec.data.paths import reading_error
 from netspec.data.place import Place
+from netspec.data.sounds.wav import Wave, WaveError, read_frames, read_wave
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels
 from netspec.data.sources.image_folder import (
     PICTURES,
@@ -23,7 +24,6 @@ from netspec.data.sources.image_folder import (
     top_of,
 )
 from netspec.data.splits import fifths_within
-from netspec.data.wav import Wave, WaveError, read_frames, read_wave
 from netspec.diagnostics import Diagnostic, SpecError, fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots, open_in

@@ -9,6 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from netspec.data.boxes.annotations import (
+    Annotated,
+    Fault,
+    join_annotated,
+    number_classes,
+    open_boxed,
+)
 from netspec.data.folder_layout import choose_role, name_role, no_part
 from netspec.data.paths import (
     existing,
@@ -18,13 +25,6 @@ from netspec.data.paths import (
     roots_of,
 )
 from netspec.data.source import Array, Source, split_source
-from netspec.data.sources.boxed import (
-    Annotated,
-    Fault,
-    join_annotated,
-    number_classes,
-    open_boxed,
-)
 from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots, read_bytes

@@ -14,9 +14,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from PIL import Image
 
-from netspec.data.decode import open_picture, picture_faults, read_encoded, to_pixels
 from netspec.data.folder_layout import SHOWN, Classes, check_link, entries_of, read_layout
 from netspec.data.paths import existing, resolve_path, roots_of
+from netspec.data.pictures.decode import open_picture, picture_faults, read_encoded, to_pixels
 from netspec.data.remarks import Remarks
 from netspec.data.source import MEMORY, Array, Field, Rows, Source, as_labels
 from netspec.data.splits import fifths_within

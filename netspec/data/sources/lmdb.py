@@ -11,7 +11,6 @@ from typing import TypeVar
 import numpy as np
 
 from netspec.caffe.blobs import Datum, read_datum, read_label
-from netspec.data.decode import decode
 from netspec.data.paths import (
     exists,
     judge_found_path,
@@ -20,6 +19,7 @@ from netspec.data.paths import (
     roots_for,
     roots_of,
 )
+from netspec.data.pictures.decode import decode
 from netspec.data.remarks import Remarks
 from netspec.data.source import Array, ArraySource, Field, Rows, Source, split_source
 from netspec.data.sources.lmdb_pages import (

@@ -12,9 +12,9 @@ from zlib import crc32
 import numpy as np
 from PIL import Image
 
-from netspec.data.decode import fit_size, resize, upright
 from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, reading_error, resolve_path, roots_of
+from netspec.data.pictures.decode import fit_size, resize, upright
 from netspec.data.source import Array, Field, Rows, Source, split_source
 from netspec.data.sources.image_folder import ImageFile, ImageFolder, image_files, length_of
 from netspec.diagnostics import SpecError, fail

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from netspec.data.columns import Cells, columns_of, encode_rows, learn_columns, match_names
 from netspec.data.faulty import Faulty
 from netspec.data.folder_layout import choose_role, name_role
 from netspec.data.paths import existing, resolve_path, roots_for, roots_of
@@ -17,7 +16,8 @@ from netspec.data.source import Array, ArraySource, Source, split_source
 from netspec.data.sources.audio import SOUNDS, AudioFolder, form_of, of_files
 from netspec.data.sources.csv import is_number, labels_of, read_rows
 from netspec.data.sources.image_folder import PICTURES, ImageFolder, Kind
-from netspec.data.sources.parquet import read_parquet
+from netspec.data.tables.columns import Cells, columns_of, encode_rows, learn_columns, match_names
+from netspec.data.tables.parquet import read_parquet
 from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly
 from netspec.file_reading import Roots

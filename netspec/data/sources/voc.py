@@ -7,6 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from netspec.data.boxes.annotations import (
+    BACKGROUND,
+    Annotated,
+    Fault,
+    number_classes,
+    open_boxed,
+)
 from netspec.data.folder_layout import choose_role, name_role, no_part
 from netspec.data.paths import (
     existing,
@@ -16,13 +23,6 @@ from netspec.data.paths import (
     roots_of,
 )
 from netspec.data.source import Source, split_source
-from netspec.data.sources.boxed import (
-    BACKGROUND,
-    Annotated,
-    Fault,
-    number_classes,
-    open_boxed,
-)
 from netspec.data.sources.image_folder import SUFFIXES
 from netspec.diagnostics import fail
 from netspec.diagnostics.words import list_briefly

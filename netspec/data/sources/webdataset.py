@@ -14,13 +14,13 @@ from typing import BinaryIO
 
 import numpy as np
 
-from netspec.data.braces import MOST, count_names, expand_names
-from netspec.data.decode import decode
 from netspec.data.inventory.take import list_some
 from netspec.data.paths import exists, reading_error, resolve_path, roots_of
+from netspec.data.pictures.decode import decode
 from netspec.data.place import Place
 from netspec.data.remarks import Remarks
-from netspec.data.shards import ShardIndex, index_shard, name_at
+from netspec.data.shards.braces import MOST, count_names, expand_names
+from netspec.data.shards.index import ShardIndex, index_shard, name_at
 from netspec.data.source import Array, Field, Rows, Source
 from netspec.data.sources.csv import is_number
 from netspec.data.sources.image_folder import DECODERS, picture_field

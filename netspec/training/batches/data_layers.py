@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from netspec.data.binding import LabelRule
-from netspec.data.layer_files import Reader
-from netspec.data.layer_paths import folder_of
-from netspec.data.layer_sources import fields_of
+from netspec.data.data_layers.files import Reader
+from netspec.data.data_layers.paths import folder_of
+from netspec.data.data_layers.sources import fields_of
 from netspec.data.registry import Role
 from netspec.data.source import Source
 from netspec.diagnostics import fail

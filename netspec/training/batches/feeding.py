@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from netspec.augmentation.definition import Augmentation
 from netspec.data.binding import LabelRule, bind, check_shape, refuse_one_class
-from netspec.data.mean import read_mean
 from netspec.data.paths import resolve_path, roots_for
+from netspec.data.pictures.mean import read_mean
 from netspec.data.registry import Place, Role
 from netspec.data.source import Source
 from netspec.data.transforms import CaffeTransform, Frame, Pipeline

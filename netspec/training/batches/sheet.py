@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from netspec import driver
-from netspec.data.drawing import draw_boxes
+from netspec.data.boxes.drawing import draw_boxes
 from netspec.data.registry import Role
 from netspec.data.source import Array, Field
 from netspec.data.transforms import Pipeline

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from netspec.data.decode import decode, read_encoded
-from netspec.data.layer_paths import find_layer_file, folder_of, home, reach
+from netspec.data.data_layers.paths import find_layer_file, folder_of, home, reach
 from netspec.data.paths import existing, reading_error
+from netspec.data.pictures.decode import decode, read_encoded
 from netspec.data.source import Array, Field, Rows, Source
 from netspec.data.sources.hdf5 import open_hdf5
 from netspec.data.sources.lmdb import open_lmdb

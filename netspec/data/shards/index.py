@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from netspec.data.decode import MAX_BYTES
+from netspec.data.pictures.decode import MAX_BYTES
 from netspec.data.source import Array
 from netspec.strict_json import JsonError, read_object
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netspec.data.decode import open_picture, picture_faults, read_encoded, upright_size
+from netspec.data.pictures.decode import open_picture, picture_faults, read_encoded, upright_size
 from netspec.data.source import Array, Field, Rows, Source, find_origin
 from netspec.data.sources.image_folder import ImageFolder
 from netspec.data.splits import lacking_names

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from netspec.data.boxes.annotations import BoxedFolder, boxes_behind
 from netspec.data.inventory.parts import open_parts
-from netspec.data.sources.boxed import BoxedFolder, boxes_behind
-from netspec.data.survey import look_at_colors
+from netspec.data.pictures.survey import look_at_colors
 from netspec.diagnostics import Diagnostic
 
 __all__ = ["BoxSurvey", "survey_boxes"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from netspec.data.decode import recolor, resize
+from netspec.data.pictures.decode import recolor, resize
 from netspec.data.source import Array, ArraySource, Field, Rows, Source
 from netspec.diagnostics import Diagnostic, fail
 from netspec.resolve.sections.image import ImageContract

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from netspec.allowed_paths import within
 from netspec.augmentation.kernels.draw import Draw
 from netspec.caffe.blobs import read_whole_blob
-from netspec.data.layer_paths import find_layer_file, folder_of, reach
-from netspec.data.layer_sources import fields_of, open_layer
-from netspec.data.mean import read_mean
+from netspec.data.data_layers.paths import find_layer_file, folder_of, reach
+from netspec.data.data_layers.sources import fields_of, open_layer
 from netspec.data.paths import existing, reading_error
+from netspec.data.pictures.mean import read_mean
 from netspec.data.source import Array, Source
 from netspec.data.transforms import CaffeTransform
 from netspec.diagnostics import fail
