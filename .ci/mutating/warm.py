@@ -6,9 +6,9 @@ What ran while modules were imported and tests collected cannot be changed so: `
 
 import ast
 import contextlib
+import functools
 import gc
 import importlib
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -22,6 +22,8 @@ from mutating.plugins import spent
 from mutating.workshop import Workshop
 
 __all__ = ["Warm"]
+
+CACHE = type(functools.cache(lambda: None))
 
 
 class Warm:
@@ -44,7 +46,7 @@ class Warm:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.items = {item.nodeid: item for item in session.items}
         self.ran = frozenset(instrument.HITS)
-        sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, instrument.Finder)]
+        instrument.uninstall()
         self.work(self)
         return True
 
@@ -79,6 +81,7 @@ class Warm:
 
         def work() -> int:
             gc.unfreeze()  # else functions are not found: the tests' conftest freezes what there is
+            forget(self.workshop.tree)
             if mutant is not None and not put_in(
                 self.workshop.tree / mutant.module, text, mutant.put_in(text)
             ):
@@ -102,6 +105,14 @@ class Warm:
         if status is None:
             return "time", int(ran)
         return (None if status == 0 else name or f"status {status}"), int(ran or 0)
+
+
+def forget(root: Path) -> None:
+    """Empty the caches of functions: what was read of a module's text may be of before its change."""
+    for each in gc.get_objects():
+        made = getattr(each, "__wrapped__", None) if type(each) is CACHE else None
+        if type(made) is FunctionType and made.__code__.co_filename.startswith(f"{root}/"):
+            each.cache_clear()
 
 
 def put_in(path: Path, before: str, after: str) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from netspec.analysis.infer import infer
 from netspec.diagnostics.model import Diagnostic, Diagnostics, write_nearest
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.diagnostics.words import list_briefly
 from netspec.frozen_classes import frozen
 from netspec.ir.graph import TypedGraph, WeightRef
@@ -97,7 +97,7 @@ class Casting:
         if not near:
             more = "" if len(known) <= SHOWN else ", ..."
             notes = (f"there are {', '.join(known[:SHOWN]) or 'none'}{more}",)
-        label = f"did you mean {near[0]}?" if near else ""
+        label = did_you_mean(near)
         self.diagnostics.add(Diagnostic("NS686", fact, item.span, label, fixes=fixes, notes=notes))
 
     def check_reach(self, part: Part, body: Located) -> Part | None:

@@ -28,7 +28,7 @@ from netspec.data.sources.webdataset import open_webdataset
 from netspec.data.splits import draw_part
 from netspec.data.tables.standardise import measure, standardise
 from netspec.diagnostics import fail
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.resolve.sections.train import DataSection, TrainSection
 
 __all__ = [
@@ -179,7 +179,7 @@ def open_named(section: DataSection, part: str | None, place: Place) -> Source:
         return SOURCES[section.source](section, part, place)
     near = nearest(section.source, SOURCES, 1)
     known = f"there are {', '.join(SOURCES)}, python:module:Class"
-    raise fail("NS640", f"{section.source}; " + (f"did you mean {near[0]}?" if near else known))
+    raise fail("NS640", f"{section.source}; " + did_you_mean(near, known))
 
 
 def open_sources(

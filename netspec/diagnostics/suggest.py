@@ -2,12 +2,12 @@
 what the words name.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 
-__all__ = ["clearly", "distance", "limit_cost", "nearest"]
+__all__ = ["clearly", "did_you_mean", "distance", "limit_cost", "nearest"]
 
 _BEGINS = 2
 """Rank of a word that begins another."""
@@ -51,6 +51,13 @@ def nearest(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
     if left is not None:
         left[0] -= cost
     return [candidate for _, candidate in ranked[:limit]]
+
+
+def did_you_mean(near: Sequence[str], otherwise: str = "") -> str:
+    """The question after the nearest of some names; `otherwise` where there is none."""
+    if not near:
+        return otherwise
+    return f"did you mean {near[0]}?"
 
 
 def clearly(word: str, meant: str, known: Iterable[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from netspec.caffe.forks import FORK_WORDS
 from netspec.caffe.schema import FieldType, enum_names, message_fields
 from netspec.diagnostics import Diagnostic, Diagnostics
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.importers.prototxt_tree import Field, Message, Value, Word
 from netspec.source import Span
 
@@ -302,5 +302,5 @@ def unsuitable(field: Field, type_: FieldType, message: Message, owner: str) -> 
         "NS023",
         f"{field.name} of {owner} must be {wanted}: {text} is not",
         span,
-        f"did you mean {near[0]}?" if near else "",
+        did_you_mean(near),
     )

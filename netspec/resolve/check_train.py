@@ -6,7 +6,7 @@ net: analysis/players.py.
 from collections.abc import Mapping
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.ir.dims import Size
 from netspec.ir.graph import Input
 from netspec.resolve.sections.image import ImageContract
@@ -66,7 +66,7 @@ def check_sources(section: Located, diagnostics: Diagnostics) -> None:
                 "NS640",
                 own.value,
                 own.span,
-                f"did you mean {near[0]}?" if near else "",
+                did_you_mean(near),
                 notes=notes,
                 fixes=fixes,
             )
@@ -87,10 +87,7 @@ def check_fillers(
         span = section.mapping["fill"].key_span(name)
         near = nearest(name, types)
         if name not in types:
-            if near:
-                known = f"did you mean {near[0]}?"
-            else:
-                known = f"the inputs are {', '.join(types) or 'none'}"
+            known = did_you_mean(near, f"the inputs are {', '.join(types) or 'none'}")
             diagnostics.add(Diagnostic("NS689", f"no input is called {name}", span, known))
             continue
         kind = types[name]

@@ -5,7 +5,7 @@ Nothing runs unless the reader of the spec allowed it.
 """
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.frozen_classes import replace_fields
 from netspec.ir.layer import Layer
 from netspec.plugins.vocabulary import (
@@ -117,10 +117,7 @@ def meant(
     if cls is None:
         if known.complete:
             near = nearest(name, [each.type for each in known.plugins.values()])
-            if near:
-                label = f"did you mean {near[0]}?"
-            else:
-                label = "no plug-in defines it"
+            label = did_you_mean(near, "no plug-in defines it")
             diagnostics.error("NS123", f"a plug-in must define the layer type {name}", kind, label=label,
                               notes=("a plug-in is one definition in netspec's own form: docs/plugins.md",))  # fmt: skip
         return None

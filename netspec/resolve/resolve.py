@@ -8,7 +8,7 @@ from functools import partial
 from netspec.augmentation.definition import Augmentation
 from netspec.diagnostics.evidence import About, Unheard
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, write_nearest
-from netspec.diagnostics.suggest import clearly, nearest
+from netspec.diagnostics.suggest import clearly, did_you_mean, nearest
 from netspec.frozen_classes import fresh, frozen, replace_fields
 from netspec.ir.dims import Size, symbol
 from netspec.ir.graph import Graph, Input, Value
@@ -198,7 +198,7 @@ def wire(resolved: Resolved, state: NetState, diagnostics: Diagnostics, *, deplo
                     "NS208",
                     f"output {output} is made by no layer",
                     span,
-                    f"did you mean {near[0]}?" if near else "",
+                    did_you_mean(near),
                     others=(Label(place, "a similar name"),)
                     if place is not None and place.text == near[0]
                     else (),
@@ -236,10 +236,7 @@ def defaults_of(section: Located | None, known: Vocabulary, diagnostics: Diagnos
             span = section.key_span(kind) if section else None
             safe = bool(near) and clearly(kind, near[0], known.types())
             fixes = write_nearest(near, span, safe)
-            if near:
-                label = f"did you mean {near[0]}?"
-            else:
-                label = "no layer has this type"
+            label = did_you_mean(near, "no layer has this type")
             diagnostics.error("NS101", f"defaults names {kind}", span, label=label, fixes=fixes)
             continue
         strangers = [key for key in body.mapping if key not in cls.names]

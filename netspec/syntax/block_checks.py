@@ -3,7 +3,7 @@ their mappings; out: findings.
 """
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, Label
-from netspec.diagnostics.suggest import clearly, nearest
+from netspec.diagnostics.suggest import clearly, did_you_mean, nearest
 from netspec.syntax.block_records import BlockSection, BlockUse
 from netspec.syntax.located import Located
 
@@ -57,10 +57,7 @@ def strangers(body: Located, known: tuple[str, ...], what: str, diagnostics: Dia
             fixes = (
                 (Fix(f"write {near[0]}", (Edit(span, near[0]),), safe),) if near and span is not None else ()
             )
-            if near:
-                label = f"did you mean {near[0]}?"
-            else:
-                label = "not known here"
+            label = did_you_mean(near, "not known here")
             notes = (f"known: {', '.join(known)}",)
             diagnostics.add(
                 Diagnostic("NS102", f"{what} has no {key}", span, label, notes=notes, fixes=fixes)
@@ -151,10 +148,7 @@ def rename_key(body: Located, key: str, meant: str) -> Located:
 def unknown_block(full: str, name: str, use: Located, blocks: Located) -> Diagnostic:
     near = nearest(name, blocks.mapping)
     fixes = (Fix(f"write {near[0]}", (Edit(use.span, near[0]),)),) if near and use.span is not None else ()
-    if near:
-        label = f"did you mean {near[0]}?"
-    else:
-        label = "no block has this name"
+    label = did_you_mean(near, "no block has this name")
     others = (Label(span, "the blocks") for span in [blocks.span] if span is not None and not near)
     return Diagnostic(
         "NS118", f"{full} uses block {name}", use.span, label, others=tuple(others), fixes=fixes

@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.frozen_classes import fresh, mutable, replace_fields
 from netspec.source import Source
 from netspec.syntax.block_checks import (
@@ -327,7 +327,7 @@ class Expansion:
                     "NS117",
                     f"override names {name}, which the base does not have",
                     section.key_span(name),
-                    f"did you mean {near[0]}?" if near else "",
+                    did_you_mean(near),
                 )
             )
         return done
@@ -340,7 +340,7 @@ class Expansion:
         name = max((name for name in names if setting.path.startswith(f"{name}.")), key=len, default=None)
         if name is None:
             near = nearest(setting.path.rpartition(".")[0], names)
-            leads_nowhere(setting.path, self.diagnostics, f"did you mean {near[0]}?" if near else "")
+            leads_nowhere(setting.path, self.diagnostics, did_you_mean(near))
             return items
         steps = setting.path.removeprefix(f"{name}.").split(".")
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.frozen_classes import fresh, mutable
 from netspec.source import Source, Span
 from netspec.syntax.located import Located
@@ -280,7 +280,7 @@ def missing(name: str, items: list[Located], span: Span | None, what: str) -> Di
         "NS117",
         f"{what} names {name}, which the base does not have",
         span,
-        f"did you mean {near[0]}?" if near else "",
+        did_you_mean(near),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from netspec.diagnostics.evidence import About
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Edit, Fix, write_nearest
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.frozen_classes import fresh, frozen
 from netspec.source import Span
 from netspec.syntax.expression import (
@@ -148,7 +148,7 @@ def report_failure(error: ExpressionError, span: Span | None, values: Mapping[st
     fixes: tuple[Fix, ...] = ()
     if near and span is not None:
         fixes = (Fix(f"write {near[0]}", (Edit(span, span.text.replace(error.name, near[0], 1)),)),)
-    label = f"did you mean {near[0]}?" if near else "not declared"
+    label = did_you_mean(near, "not declared")
     return Diagnostic(
         "NS111", str(error), span, label, notes=(known,), fixes=fixes, about=About(key=error.name)
     )
@@ -172,7 +172,7 @@ def check_given(
                 "NS112",
                 f"{what} has no variable {name}",
                 span,
-                label=f"did you mean {near[0]}?" if near else "not declared",
+                label=did_you_mean(near, "not declared"),
                 notes=(f"it has {', '.join(names)}" if names else "it has none",),
                 fixes=fixes,
             )

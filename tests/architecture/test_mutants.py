@@ -113,6 +113,43 @@ def test_blocks_that_run_are_noted(mutating: Any, module: Path, monkeypatch: pyt
     assert instrument.block_of("module.py", tree, 5) is None
 
 
+def test_definitions_that_a_written_text_takes_over_are_noted_as_the_package_s(
+    mutating: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import builtins
+
+    _, instrument, _ = mutating
+    (tmp_path / "tree" / "package").mkdir(parents=True)
+    (tmp_path / "hits" / "code").mkdir(parents=True)
+    home = tmp_path / "tree" / "package" / "module.py"
+    home.write_text("SIZE = 3\n\n\ndef small(a):\n    return a < SIZE\n\n\ndef other(a):\n    return a\n")
+    noted: set[str] = set()
+    monkeypatch.setattr(builtins, "__mutating_hits__", noted, raising=False)
+    monkeypatch.setenv(instrument.FOLDER, str(tmp_path / "hits"))
+    monkeypatch.setattr(instrument.Loader, "root", tmp_path / "tree")
+    monkeypatch.setattr(instrument, "HOMES", {})
+    written = "SIZE = 3\ndef small(a):\n    return a < SIZE\ndef own(a):\n    return small(a)\n"
+    made: dict[str, Any] = {}
+    exec(instrument.compiled(written, "<written>", "exec"), made)
+    assert made["own"](2) and noted == {"package/module.py:small:0"}
+    assert isinstance(instrument.compiled(written, "<written>", "exec", ast.PyCF_ONLY_AST), ast.Module)
+
+
+def test_caches_are_emptied_for_a_changed_text(mutating: Any, tmp_path: Path) -> None:
+    """A child of the process that has the tests must not go by what was read before the change."""
+    from mutating import warm
+
+    made: dict[str, Any] = {}
+    text = "from functools import cache\n@cache\ndef number():\n    return len(FOUND)\n"
+    for name in ("inside", "beside"):
+        made[name] = {"FOUND": []}
+        exec(compile(text, str(tmp_path / name / "module.py"), "exec"), made[name])
+        made[name]["number"]()
+        made[name]["FOUND"].append(1)
+    warm.forget(tmp_path / "inside")
+    assert [made[name]["number"]() for name in ("inside", "beside")] == [1, 0]
+
+
 def test_the_closest_tests_are_asked_first(mutating: Any, module: Path) -> None:
     draw, instrument, choose = mutating
     (mutant, *_) = (m for m in draw.mutants_of(module, module.parent) if m.line == 16)

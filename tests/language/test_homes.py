@@ -8,6 +8,15 @@ from netspec.resolve.messages import sections_of_words as homes
 from netspec.source import Source
 
 NET = "input: {data: [N, 1, 8, 8]}\nlayers:\n  - {name: ip, type: InnerProduct, num_output: 10, weight_filler: xavier}\n"
+BLOCKS = """input: {data: [N, 1, 8, 8]}
+blocks:
+  unit:
+    layers:
+      - {name: conv_a, type: Convolution, num_output: 4, kernel_size: 3}
+      - {name: conv_ab, type: Convolution, num_output: 4, kernel_size: 3}
+layers:
+  - {name: u, block: unit}
+"""
 TRAIN = NET + "train:\n  data: digits\n  solver: {type: SGD, base_lr: 0.1, max_iter: 10}\n"
 
 
@@ -61,3 +70,18 @@ def test_a_setting_is_shown_where_it_was_given(setting: str, label: str) -> None
         label,
     )
     assert not any(fix.edits for fix in found.fixes)
+
+
+@pytest.mark.parametrize(
+    ("path", "notes"),
+    [
+        ("u.conv_ba.num_output", ("did you mean u.conv_a?",)),  # u.conv_ab is two letters away
+        ("u.conv_abb.num_output", ("did you mean u.conv_ab?",)),
+        ("u.nothing_like_it.num_output", ()),
+    ],
+)
+def test_a_setting_that_enters_no_layer_of_a_block_names_the_nearest(
+    path: str, notes: tuple[str, ...]
+) -> None:
+    (found,) = check_source(Source("s.yaml", BLOCKS), Reading(settings=(f"{path}=1",)))
+    assert (found.code, found.fact, found.notes) == ("NS119", f"{path} leads nowhere in this spec", notes)

@@ -1,5 +1,7 @@
 """Loading, checking, single runs and classification without a server."""
 
+import socket
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
@@ -219,6 +221,19 @@ def test_a_port_that_is_none(port):
         server._bind("127.0.0.1", port)
     assert error.value.diagnostics[0].fact == f"a port must be from 0 to 65535: got {port}"
     server._bind("127.0.0.1", 0).close()
+
+
+def test_a_port_is_free_again_once_its_server_has_ended():
+    """A connection that the server closed waits at its port for a minute; the next server need not."""
+    from netspec.serving import server
+
+    with server._bind("127.0.0.1", 0) as listener:
+        address = listener.getsockname()
+        listener.listen()
+        with socket.create_connection(address) as client:
+            listener.accept()[0].close()
+            assert client.recv(1) == b""
+    server._bind(*address).close()
 
 
 def test_what_counts_in_a_request():

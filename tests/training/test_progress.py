@@ -3,14 +3,16 @@
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from netspec.training import loop
 from netspec.training.loop import train
 from netspec.training.progress import Bar, Lines, reporter
 from netspec.training.run.log import Log
-from tests.training.tiny import job, words
+from tests.training.tiny import OnePass, Shuffled, job, words
 
 pytestmark = pytest.mark.torch
 
@@ -74,6 +76,31 @@ def test_log(tmp_path: Path) -> None:
     assert log[1]["learning_rate"] == pytest.approx(0.05 * (1 + 0.01 * 4) ** -0.75)
     assert log[0].keys() == {"phase", "iteration", "loss", "accuracy", "best", "time"}
     assert log[0]["best"] is True and log[-1]["reason"] == "finished"
+
+
+def test_speed_is_samples_by_the_seconds_of_training_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that a batch of eight moves by two seconds, a test and a snapshot by many."""
+    seconds = 1000.0
+
+    def lasting(method: Any, most: float) -> Any:
+        def work(*args: Any) -> Any:
+            nonlocal seconds
+            seconds += most
+            return method(*args)
+
+        return work
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: seconds))
+    monkeypatch.setattr(Shuffled, "__next__", lasting(Shuffled.__next__, 2))
+    monkeypatch.setattr(Shuffled, "state", lasting(Shuffled.state, 70))
+    monkeypatch.setattr(OnePass, "load", lasting(OnePass.load, 50))
+    every = words(max_iter=12, display=3, test_interval=4, snapshot=5)
+    train(job(every), tmp_path, device="cpu")
+    train(job(words(max_iter=18, display=3, test_interval=4)), tmp_path, device="cpu", resume=True)
+    speeds = [r["images_per_second"] for r in records(tmp_path) if r["phase"] == "train"]
+    assert speeds == [4.0] * 6
 
 
 def test_shown_loss_is_the_mean_of_the_last_iterations(tmp_path: Path) -> None:

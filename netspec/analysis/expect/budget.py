@@ -26,7 +26,7 @@ from netspec.analysis.infer import sharing
 from netspec.analysis.memory import at_peak
 from netspec.diagnostics.evidence import About, Missed
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, write_nearest
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.frozen_classes import frozen, replace_fields
 from netspec.ir.dims import Size, evaluate, total
 from netspec.ir.graph import Graph, Node, TypedGraph, Value
@@ -432,7 +432,7 @@ class Budget:
         span = next(keys, at.span)
         written = span is not None and span.text == name
         fixes = write_nearest(near, span if written else None)
-        label = f"did you mean {near[0]}?" if near else ""
+        label = did_you_mean(near)
         self.diagnostics.add(
             Diagnostic("NS330", f"{name} {fact}", span, label, fixes=fixes, about=About(value=name))
         )

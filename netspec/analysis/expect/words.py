@@ -8,7 +8,7 @@ not asked for.
 from collections.abc import Iterator
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics, write_nearest
-from netspec.diagnostics.suggest import nearest
+from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.resolve.read_record import read_record
 from netspec.resolve.resolve import Resolved
 from netspec.resolve.sections.expect import Expectations, ExpectSection, Limit
@@ -45,7 +45,7 @@ def check_words(resolved: Resolved, diagnostics: Diagnostics) -> None:
                     code,
                     f"{name} {fact}",
                     span,
-                    f"did you mean {near[0]}?" if near else "",
+                    did_you_mean(near),
                     fixes=fixes,
                 )
             )

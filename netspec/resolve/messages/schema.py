@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from netspec.diagnostics.evidence import Computed, Unheard
 from netspec.diagnostics.model import Diagnostic, Edit, Fix, Label
-from netspec.diagnostics.suggest import clearly, nearest
+from netspec.diagnostics.suggest import clearly, did_you_mean, nearest
 from netspec.kinds import GREATEST, LEAST, is_nan
 from netspec.layers.common.foreign_words import has_own_meaning, instead_of_word
 from netspec.resolve.json_schema.judge import Fault
@@ -296,7 +296,7 @@ def wrong_word(where: str, words: list[str], at: Located) -> Diagnostic:
     near = meant_by(str(at.value), words)[:1]
     fixes = fix(at, near[0], certain(str(at.value), near[0], words)) if near else ()
     return Diagnostic("NS105", f"{where} must be one of {', '.join(words)}: {show_value(at)} is not", at.span,
-                      f"did you mean {near[0]}?" if near else "", fixes=fixes)  # fmt: skip
+                      did_you_mean(near), fixes=fixes)  # fmt: skip
 
 
 def wrong_type(where: str, schema: Mapping[str, Any], at: Located) -> Diagnostic:
