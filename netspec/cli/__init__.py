@@ -113,6 +113,12 @@ def main() -> None:
     except SpecError as error:
         report(error.diagnostics)
         sys.exit(FOUND)
+    except ModuleNotFoundError as error:
+        from netspec.cli.extras import tell_missing
+
+        missing = tell_missing(error)
+        report([missing or internal(error)])
+        sys.exit(FOUND if missing else INTERNAL)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FOUND)
