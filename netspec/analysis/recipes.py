@@ -1,5 +1,5 @@
-"""What the recipes of a training ask for and do not find. In: a resolved spec; out: NS600, in
-`check` and before `train` begins.
+"""What the recipes of a training ask for and do not find. In: a resolved spec; out: NS600, NS611,
+in `check` and before `train` begins.
 """
 
 from collections.abc import Iterator
@@ -15,10 +15,13 @@ __all__ = ["recipe_faults"]
 
 
 def recipe_faults(resolved: Resolved) -> Iterator[Diagnostic]:
-    """NS600 for each word that counts tests, where the training makes none."""
+    """NS600 for each word that counts tests, where the training makes none; NS611 for folds and
+    samples that cannot be drawn.
+    """
     train, section = resolved.file.train, resolved.spec.section("train")
     if train is None or section is None:
         return
+    yield from draw_faults(train, section)
     why = no_tests(resolved, train)
     if not why:
         return
@@ -45,3 +48,27 @@ def no_tests(resolved: Resolved, train: TrainSection) -> str:
     if not train.solver.test_interval:
         return "test_interval must be at least 1, it is not given"
     return ""
+
+
+def draw_faults(train: TrainSection, section: Located) -> Iterator[Diagnostic]:
+    """NS611, at the word."""
+    split = train.split
+    if split is not None and split.folds is not None:
+        fact = ""
+        if split.fold > split.folds:
+            fact = f"fold must be at most folds: {split.fold} of {split.folds}"
+        elif split.val:
+            fact = "val_data is one of the folds: a share of its own, val, does not go with them"
+        elif train.val_data is None:
+            fact = "the folds are measured as val_data, and there is none"
+        if fact:
+            word = "fold" if split.fold > split.folds else "folds"
+            yield Diagnostic("NS611", fact, section.mapping["split"].key_span(word))
+    for word in ("val_data", "test_data"):
+        data = getattr(train, word)
+        if data is not None and data.bootstrap is not None:
+            fact = f"bootstrap draws training samples: it belongs to data, not to {word}"
+            yield Diagnostic("NS611", fact, section.mapping[word].key_span("bootstrap"))
+    if train.data is not None and train.data.bootstrap is not None and train.data.streams:
+        fact = "bootstrap draws single samples, streams keep the order of the text"
+        yield Diagnostic("NS611", fact, section.mapping["data"].key_span("bootstrap"))

@@ -48,6 +48,18 @@ __all__ = ["command"]
     metavar="OLD=NEW",
     help="With --weights: a name in the file and the net's for it; * stands for the same text in both.",
 )
+@click.option(
+    "--sweep",
+    multiple=True,
+    metavar="PATH=V1,V2",
+    help="Train with each of these values of a setting; several: every choice of them.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(2),
+    help="Cross-validate: train on every fold of so many, measure on the one left out.",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --sweep or --folds: the results as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @spec_options
 def command(
@@ -67,19 +79,33 @@ def command(
         raise click.UsageError("--weights starts a training, --resume goes on with one: give one of them")
     if (new or rename) and not weights:
         raise click.UsageError("--new and --rename say what to take of --weights, which is not given")
+    if words["sweep"] or words["folds"]:
+        from netspec.cli.sweep import run_sweep
+
+        return run_sweep(spec, folder, resume, device, quiet, reading, words)
+    if words["as_json"]:
+        raise click.UsageError("--json goes with --sweep and --folds")
     from netspec.cli import report
     from netspec.training.progress import Silent, reporter
     from netspec.training.session import find_run, reread, train_program
-    from netspec.training.starting import Start
 
     run, program = reread(spec, Path(folder) if folder else None, resume, reading)
     run = run or find_run(program.name, resume)
     progress = Silent() if quiet else reporter(sys.stderr)
-    start = Start(weights, new, tuple(map(split_rename, rename))) if weights else None
+    start = start_of(words)
     result = train_program(program, run, device=device, resume=resume, weights=start, progress=progress)
     click.echo(summary(result), nl=False)
     report(list(result.findings))
     return result.exit_code
+
+
+def start_of(words: Any) -> Any:
+    """What --weights, --new and --rename say; None without --weights."""
+    from netspec.training.starting import Start
+
+    if not words["weights"]:
+        return None
+    return Start(words["weights"], words["new"], tuple(map(split_rename, words["rename"])))
 
 
 def split_rename(text: str) -> tuple[str, str]:

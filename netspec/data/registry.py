@@ -25,11 +25,11 @@ from netspec.data.sources.table import open_table, table_roles
 from netspec.data.sources.text import open_text
 from netspec.data.sources.voc import open_voc, voc_roles
 from netspec.data.sources.webdataset import open_webdataset
-from netspec.data.splits import draw_part
+from netspec.data.splits import Folds, draw_part, draw_samples
 from netspec.data.tables.standardise import measure, standardise
 from netspec.diagnostics import fail
 from netspec.diagnostics.suggest import did_you_mean, nearest
-from netspec.resolve.sections.train import DataSection, TrainSection
+from netspec.resolve.sections.train import DataSection, SplitSection, TrainSection
 
 __all__ = [
     "IN_PARTS",
@@ -154,11 +154,12 @@ def take_part(section: DataSection, part: str | None, place: Place) -> Source:
     if shares is None and part != "val":
         return open_named(section, part, place)
     own = own_parts(section, place)
-    if part in own and part != "train":
+    folds = folds_of(shares)
+    if part in own and part != "train" and not (part == "val" and folds):
         return open_named(section, part, place)
     words = {} if shares is None else {"val": shares.val, "test": shares.test}
     drawn = {role: share for role, share in words.items() if share and role not in own}
-    if part in ("val", "test") and part not in drawn:
+    if part in ("val", "test") and part not in drawn and not (part == "val" and folds):
         raise fail(
             "NS641",
             f"{section.source} has no part called {part}",
@@ -168,7 +169,14 @@ def take_part(section: DataSection, part: str | None, place: Place) -> Source:
     if section.streams:
         raise fail("NS641", "streams run through a text in one piece, train.split draws windows")
     source = open_named(section, "train" if own else "all", place)
-    return draw_part(source, part or ("train" if own else None), drawn, shares.seed if shares else 0)
+    return draw_part(source, part or ("train" if own else None), drawn, shares.seed if shares else 0, folds)
+
+
+def folds_of(shares: SplitSection | None) -> Folds | None:
+    """The fold that `train.split` asks for, if it does."""
+    if shares is None or shares.folds is None:
+        return None
+    return Folds(shares.folds, shares.fold)
 
 
 def open_named(section: DataSection, part: str | None, place: Place) -> Source:
@@ -195,6 +203,8 @@ def open_sources(
     train = open_source(data, default_part(data, "train", alike), place)
     if data.standardise:
         train = standardise(train, measure(train))
+    if data.bootstrap is not None:  # after what is measured of all, so that members of a bag agree on it
+        train = draw_samples(train, data.bootstrap)
     if test_data is None:
         return train, None
     return train, open_beside(data, test_data, "test", beside(place, train))

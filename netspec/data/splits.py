@@ -3,6 +3,7 @@ In: a source; out: a part of it, and what a part lacks.
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,12 +11,14 @@ from netspec.data.source import Array, Source, Subset
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.words import list_briefly
 
-__all__ = ["draw_part", "fifths_within", "lacking", "lacking_names", "strata"]
+__all__ = ["Folds", "draw_part", "draw_samples", "fifths_within", "lacking", "lacking_names", "strata"]
 
 SHOWN = 6
 EACH = 5
 TRAIN, DRAWN = 0, {"test": 1, "val": 2}
 """How samples are marked; a small class gives to the test first."""
+BOOTSTRAP = 3
+"""Parts these draws from others of the same seed."""
 
 
 def fifths_within(source: Source, split: str | None) -> Source:
@@ -30,23 +33,44 @@ def fifths_within(source: Source, split: str | None) -> Source:
     return Subset(source, np.flatnonzero(tested == (split == "test")))
 
 
-def draw_part(source: Source, part: str | None, shares: Mapping[str, float], seed: int) -> Source:
-    """The part `train`, `val` or `test` of a source, in the source's order; `shares`: of val, test.
+class Folds(NamedTuple):
+    """Cross-validation: how many folds there are, and which of them, from 1, is `val`."""
+
+    parts: int
+    number: int
+
+
+def draw_part(
+    source: Source, part: str | None, shares: Mapping[str, float], seed: int, folds: Folds | None = None
+) -> Source:
+    """The part `train`, `val` or `test` of a source, in the source's order; `shares`: of val, test;
+    folds: `val` is one of them, of what the test leaves.
 
     Within each class samples are drawn by the seed and the class alone, at least one for each part
     while there are enough, the first for training. Without classes (targets, labels that have
-    places or are read with the samples) it is drawn from all alike.
+    places or are read with the samples) it is drawn from all alike. Folds differ by one sample at
+    most, and by one of each class.
     """
     if part not in ("train", "val", "test"):
         return source
-    marks = np.full(len(source), TRAIN)
+    marks, dealt = np.full(len(source), TRAIN), 0
     for label, at in strata(source):
         order = at[permute(len(at), seed, label)]
         begin = 0
         for role, count in count_parts(len(at), shares).items():
             marks[order[begin : begin + count]] = DRAWN[role]
             begin += count
+        if folds is not None:
+            mine = (np.arange(dealt, dealt + len(order) - begin) % folds.parts) == folds.number - 1
+            marks[order[begin:][mine]] = DRAWN["val"]
+            dealt += len(order) - begin
     return Subset(source, np.flatnonzero(marks == DRAWN.get(part, TRAIN)))
+
+
+def draw_samples(source: Source, seed: int) -> Source:
+    """As many samples as a source has, drawn from it with replacement (Efron 1979)."""
+    draw = np.random.RandomState(np.random.MT19937(np.random.SeedSequence([seed, BOOTSTRAP])))
+    return Subset(source, draw.randint(0, len(source), len(source)))
 
 
 def strata(source: Source) -> Iterator[tuple[int, Array]]:

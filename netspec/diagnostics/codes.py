@@ -202,6 +202,8 @@ CODES: dict[str, Code] = {
     "NS602": Code("another process trains in the folder"),
     "NS603": Code("no room for the run"),
     "NS604": Code("an older snapshot is used", "warning"),
+    "NS610": Code("a sweep that cannot be made"),
+    "NS611": Code("samples that cannot be drawn so"),
     "NS613": Code("no such precision on this device"),
     "NS614": Code("torch.compile does not work here"),
     "NS620": Code("annotations cannot be read"),
@@ -299,6 +301,7 @@ CODES: dict[str, Code] = {
     "NS695": Code("the learning rate is no rate"),
     "NS696": Code("classes cannot be balanced"),
     "NS697": Code("a mask that does not fit"),
+    "NS699": Code("chosen by test data", "warning"),
     # 5: compiling
     "NS501": Code("cannot write the file"),
     "NS502": Code("two definitions of one name"),

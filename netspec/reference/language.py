@@ -35,7 +35,7 @@ PAGES = (
         "blocks",
         "base-and-override",
     ),
-    *("expect", "train", "data", "augment", "solver", "recipes", "players"),
+    *("expect", "train", "data", "augment", "solver", "recipes", "laboratory", "players"),
 )
 """In the order in which a newcomer meets them."""
 DOOR = """# The language

@@ -57,7 +57,16 @@ from netspec.training.run.folder import (
 from netspec.training.run.owner import own
 from netspec.training.starting import Report, Start, start_from
 
-__all__ = ["Session", "find_run", "hash_of", "reread", "session", "skipping_parts", "train_program"]
+__all__ = [
+    "Session",
+    "find_run",
+    "hash_of",
+    "losses_of",
+    "reread",
+    "session",
+    "skipping_parts",
+    "train_program",
+]
 
 SHOWN = 5
 START = "start.json"

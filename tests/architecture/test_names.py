@@ -38,6 +38,7 @@ ORDER = (
     ("reference",),
     ("training",),
     ("exporters",),
+    ("recipes",),
     ("api",),
     ("serving",),
     ("cli",),

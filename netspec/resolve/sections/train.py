@@ -106,6 +106,14 @@ class DataSection(Record):
         default=False,
         doc="draw each class as often as every other: an epoch repeats rare ones and leaves some of the others out",
     )
+    bootstrap: int | None = param(
+        default=None,
+        ge=0,
+        doc=(
+            "train.data: as many samples as there are, drawn with replacement, each with its own random"
+            " changes; the number is what the draw follows from"
+        ),
+    )
     on_error: Literal["stop", "skip"] = param(
         default="stop",
         doc=(
@@ -229,6 +237,12 @@ class SplitSection(Record):
     val: float = param(default=0.0, ge=0, lt=1, doc="share of the samples that val_data takes")
     test: float = param(default=0.0, ge=0, lt=1, doc="share of the samples that test_data takes")
     seed: int = param(default=0, ge=0, doc="what the draw follows from")
+    folds: int | None = param(
+        default=None,
+        ge=2,
+        doc="so many parts of the training data, alike in their classes; val_data is one of them",
+    )
+    fold: int = param(default=1, ge=1, doc="which of the folds, counted from 1")
 
 
 class Affine(Record):

@@ -1,0 +1,87 @@
+"""What came of a run, by its log. In: the folder of a run; out: how it ended and what its tests
+gave. Knows no spec and no net.
+"""
+
+from collections.abc import Mapping
+from math import sqrt
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from netspec.file_reading import read_text
+from netspec.strict_json import JsonError, read_object
+from netspec.training.run.log import LOG
+
+__all__ = ["Outcome", "find_mean", "read_outcome"]
+
+ENDED = ("finished", "stopped", "diverged")
+ASIDE = ("phase", "iteration", "time", "best", "weights")
+Metrics = Mapping[str, float]
+
+
+class Outcome(NamedTuple):
+    """reason: why the training ended, "" while it has not. measured: "val" where the best test is one
+    of val_data; best: its numbers, tested: what the best weights gave on test_data at the end.
+    """
+
+    iteration: int = 0
+    reason: str = ""
+    measured: str = ""
+    best: Metrics = {}
+    tested: Metrics = {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.reason in ENDED
+
+
+def read_outcome(run: Path) -> Outcome:
+    """What a run's log says; of a folder without one, nothing."""
+    try:
+        lines = read_text(run / LOG, [run], errors="replace").splitlines()
+    except OSError:
+        return Outcome()
+    found = Outcome()
+    for line in lines:
+        try:
+            found = take(found, read_object(line))
+        except JsonError:  # a line cut off by a kill
+            continue
+    return found
+
+
+def take(found: Outcome, line: Mapping[str, Any]) -> Outcome:
+    """An outcome with one more line of the log."""
+    iteration, phase = line.get("iteration"), line.get("phase")
+    if not isinstance(iteration, int):
+        return found
+    found = found._replace(iteration=iteration, reason="")
+    if phase == "end":
+        return found._replace(reason=str(line.get("reason", "")))
+    if phase == "test" and found.measured == "val":
+        return found._replace(tested=numbers(line))
+    if phase in ("val", "test"):
+        if line.get("best") is True or not found.best:
+            found = found._replace(best=numbers(line))
+        return found._replace(measured=str(phase))
+    return found
+
+
+def numbers(line: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a test; one that was not finite stands as null in a log, and is left out."""
+    return {
+        name: float(value)
+        for name, value in line.items()
+        if name not in ASIDE and isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def find_mean(rows: list[Metrics]) -> tuple[dict[str, float], dict[str, float]]:
+    """Means, and deviations (of a sample: n - 1), of the numbers that all rows have."""
+    names = [name for name in rows[0] if all(name in row for row in rows)] if rows else []
+    means = {name: sum(row[name] for row in rows) / len(rows) for name in names}
+    if len(rows) < 2:
+        return means, {}
+    return means, {
+        name: sqrt(sum((row[name] - means[name]) ** 2 for row in rows) / (len(rows) - 1)) for name in names
+    }
