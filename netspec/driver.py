@@ -34,6 +34,8 @@ from netspec.source import Source
 from netspec.syntax.expand import expand
 from netspec.syntax.printable import check_names
 from netspec.syntax.reader import read, read_file
+from netspec.syntax.spec import Spec
+from netspec.syntax.subjects import name_subjects
 
 __all__ = [
     "Looked",
@@ -55,12 +57,13 @@ TRAINING = "training "
 
 
 class Looked(NamedTuple):
-    """What was looked at for some findings: layers, once for each look, and values that variables
-    and defaults added.
+    """What was looked at for some findings: layers, once for each look, values that variables and
+    defaults added, and the spec, as far as it was one.
     """
 
     layers: int
     values: int = 0
+    spec: Spec | None = None
 
 
 @frozen
@@ -166,13 +169,20 @@ class Program:
 
 def resolve_source(source: Source, diagnostics: Diagnostics, reading: Reading = PLAIN) -> Resolved | None:
     """Text to Resolved: everything that does not depend on the phase."""
+    return resolve_spec(expand_source(source, diagnostics, reading), diagnostics, reading)
+
+
+def expand_source(source: Source, diagnostics: Diagnostics, reading: Reading) -> Spec | None:
+    """Text to Spec."""
     tree = read(source, diagnostics)
     if tree is None:
         return None
-    spec = expand(source, tree, diagnostics, settings=reading.settings)
-    if spec is None:
-        return None
-    if not check_names(spec, diagnostics):
+    return expand(source, tree, diagnostics, settings=reading.settings)
+
+
+def resolve_spec(spec: Spec | None, diagnostics: Diagnostics, reading: Reading) -> Resolved | None:
+    """Spec to Resolved."""
+    if spec is None or not check_names(spec, diagnostics):
         return None
     return resolve(spec, diagnostics, reading.allow_code)
 
@@ -280,7 +290,8 @@ def bare_findings(source: Source, reading: Reading) -> list[Diagnostic]:
 def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[Diagnostic], Looked]:
     """The findings, and what was looked at for them."""
     diagnostics = Diagnostics(bare=bare)
-    resolved = resolve_source(source, diagnostics, reading)
+    spec = expand_source(source, diagnostics, reading)
+    resolved = resolve_spec(spec, diagnostics, reading)
     if resolved is None and any(d.code == "NS209" for d in diagnostics.found) and is_library(source):
         diagnostics.found = [d for d in diagnostics.found if d.code != "NS209" or d.about.key != "layers"]
     if resolved is not None:
@@ -308,7 +319,7 @@ def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[
             lint(resolved, views, diagnostics)
         else:
             check_words(resolved, diagnostics)
-    return one_cause(diagnostics.sorted()), Looked(diagnostics.layers, diagnostics.values)
+    return one_cause(diagnostics.sorted()), Looked(diagnostics.layers, diagnostics.values, spec)
 
 
 def homeless(resolved: Resolved, reading: Reading) -> list[Diagnostic]:
@@ -370,7 +381,9 @@ def load(path: str, reading: Reading = PLAIN) -> Program:
 def load_source(source: Source, reading: Reading = PLAIN) -> Program:
     """The same for a text. Raises SpecError."""
     diagnostics = Diagnostics()
-    resolved = resolve_source(source, diagnostics, reading)
+    spec = expand_source(source, diagnostics, reading)
+    resolved = resolve_spec(spec, diagnostics, reading)
+    found = name_subjects(diagnostics.sorted(), spec)
     if resolved is None or diagnostics.failed:
-        raise SpecError(diagnostics.sorted())
-    return Program(resolved, reading, tuple(diagnostics.sorted()))
+        raise SpecError(found)
+    return Program(resolved, reading, tuple(found))

@@ -10,8 +10,8 @@ __all__ = ["NOTHING", "About", "Computed", "Evidence", "First", "Missed", "Unhea
 
 
 class About(NamedTuple):
-    """What a finding is about, by name: a layer, a value of the net, a key or a variable of the
-    text; "" for what it is not about.
+    """What a finding is about, by name: a layer, a value of the net, a key (dotted, from its layer
+    or from the top) or a variable of the text; "" for what it is not about.
     """
 
     layer: str = ""

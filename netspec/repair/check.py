@@ -16,6 +16,7 @@ from netspec.read_options import PLAIN, Reading
 from netspec.repair.effort import SECOND, Check, Effort, SpentError, weight
 from netspec.resolve.resolve import wire
 from netspec.source import Source
+from netspec.syntax.subjects import name_subjects
 
 if TYPE_CHECKING:
     from netspec.repair.autofix import Repair
@@ -106,7 +107,7 @@ def settle_findings(
         from netspec.repair.autofix import keep_helpful_fixes
 
         found = keep_helpful_fixes(found, source, effort.paying(compared, cost), effort.left // cost)
-    return found
+    return name_subjects(found, looked.spec)
 
 
 def with_blame(
