@@ -38,6 +38,7 @@ COMMANDS = {
     "test": "Measure a trained run on the test data.",
     "time": "Measure how long a call takes, and which layers take it.",
     "export": "Write the network as ONNX, certified against torch.",
+    "bag": "Make one model of several runs.",
     "verify": "Check that a model is the one that was certified.",
     "predict": "Run one input through an exported model.",
     "serve": "Serve an exported model over HTTP.",

@@ -204,6 +204,7 @@ CODES: dict[str, Code] = {
     "NS604": Code("an older snapshot is used", "warning"),
     "NS610": Code("a sweep that cannot be made"),
     "NS611": Code("samples that cannot be drawn so"),
+    "NS612": Code("runs that do not make one model"),
     "NS613": Code("no such precision on this device"),
     "NS614": Code("torch.compile does not work here"),
     "NS620": Code("annotations cannot be read"),

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Source = str | os.PathLike[str] | Program | nn.Module
 
-__all__ = ["Export", "certify", "export", "export_model", "load_run_program", "origin_of"]
+__all__ = ["Export", "Origin", "certify", "export", "export_model", "load_run_program", "origin_of"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def export(
 
 
 def export_model(  # noqa: PLR0913 - what the command says, and who is told
-    source: "Source",
+    source: "Source | Origin",
     path: str | os.PathLike[str],
     *,
     weights: str | os.PathLike[str] | None = None,
@@ -215,13 +215,15 @@ def read_asked_contracts(typed: TypedGraph, path: Path) -> dict[str, ImageContra
     return found
 
 
-def origin_of(source: "Source", weights: str | os.PathLike[str] | None, reading: Reading) -> Origin:
+def origin_of(source: "Source | Origin", weights: str | os.PathLike[str] | None, reading: Reading) -> Origin:
     """What a source stands for. Raises SpecError: NS683 (a folder that is no run), NS705, and what
     reading spec and weights raises.
     """
     from netspec import compiled
     from netspec.training.run.loading import load_weights
 
+    if isinstance(source, Origin):
+        return source
     if isinstance(source, (str, os.PathLike)) and Path(source).is_dir():
         program, file = load_run_program(Path(source), reading, weights)
         return Origin(program, load_weights(compiled.compile(program, "deploy"), file), Path(source))

@@ -1,0 +1,46 @@
+"""A bag: the mean of several runs' answers as one certified model (Breiman 1996). In: the folders of
+runs; out: a run and a model file.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from netspec.compiled import compile as compiled
+from netspec.exporters.export import Export, Origin, export_model
+from netspec.read_options import PLAIN, Reading
+from netspec.recipes.composed import compose, write_composed
+from netspec.recipes.members import load_members
+from netspec.training.run.checkpoint import WEIGHTS
+from netspec.training.run.loading import load_weights
+
+__all__ = ["Bag", "bag"]
+
+
+class Bag(NamedTuple):
+    """The run that was made, and the model."""
+
+    folder: Path
+    model: Export
+
+
+def bag(
+    runs: Sequence[str | Path],
+    folder: Path,
+    model: Path | None = None,
+    *,
+    weights: str = "last",
+    device: str = "auto",
+    reading: Reading = PLAIN,
+    progress: Callable[[int, int, str], None] = lambda done, total, word: None,
+) -> Bag:
+    """Average the outputs of runs, shares of classes where they classify, in one net. NS612: they do
+    not belong together; and what export raises.
+    """
+    members = load_members(runs, weights, reading)
+    made = compose(members, [1 / len(members)] * len(members), f"{members[0].program.name}-bag")
+    write_composed(made, folder, {"bag": [str(run) for run in runs]})
+    net = load_weights(compiled(made.program, "deploy"), folder / WEIGHTS)
+    origin = Origin(made.program, net, folder)
+    path = model or folder / "model.onnx"
+    return Bag(folder, export_model(origin, path, device=device, progress=progress))
