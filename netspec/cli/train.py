@@ -1,6 +1,9 @@
 """`netspec train`."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,7 @@ from netspec.cli.options import spec_options
 if TYPE_CHECKING:
     from netspec.read_options import Reading
     from netspec.training.job import TrainingResult
+    from netspec.training.world import World
 
 __all__ = ["command"]
 
@@ -19,9 +23,13 @@ __all__ = ["command"]
 @click.argument("spec", metavar="SPEC|RUN")
 @click.option(
     "--run",
+    "--folder",
     "folder",
     type=click.Path(),
-    help="Folder of the run.  [default: runs/NAME/TIME; with --resume the latest there]",
+    help=(
+        "Folder of the run.  [default: runs/NAME/TIME; with --resume the latest there]  Under torchrun, which"
+        " has a --run of its own: --folder."
+    ),
 )
 @click.option("--resume", is_flag=True, help="Go on from the run's last snapshot.")
 @click.option(
@@ -60,6 +68,22 @@ __all__ = ["command"]
     help="Cross-validate: train on every fold of so many, measure on the one left out.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --sweep or --folds: the results as JSON.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Train by so many processes on this machine, each with its share of every batch.",
+)
+@click.option(
+    "--max-restarts",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="With --processes: how often all go on from the last snapshot where one was killed.",
+)
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @spec_options
 def command(
@@ -80,23 +104,20 @@ def command(
     if (new or rename) and not weights:
         raise click.UsageError("--new and --rename say what to take of --weights, which is not given")
     if words["sweep"] or words["folds"]:
+        if words["processes"] > 1:
+            raise click.UsageError("--processes is for one training: --sweep and --folds make several")
         from netspec.cli.sweep import run_sweep
 
         return run_sweep(spec, folder, resume, device, quiet, reading, words)
     if words["as_json"]:
         raise click.UsageError("--json goes with --sweep and --folds")
-    from netspec.cli import report
-    from netspec.training.progress import Silent, reporter
-    from netspec.training.session import find_run, reread, train_program
+    if words["processes"] > 1:
+        from netspec.training.launch import launch
 
-    run, program = reread(spec, Path(folder) if folder else None, resume, reading)
-    run = run or find_run(program.name, resume)
-    progress = Silent() if quiet else reporter(sys.stderr)
+        return launch(without_processes(sys.argv[1:]), words["processes"], words["max_restarts"])
     start = start_of(words)
-    result = train_program(program, run, device=device, resume=resume, weights=start, progress=progress)
-    click.echo(summary(result), nl=False)
-    report(list(result.findings))
-    return result.exit_code
+    with one_told(device) as world:
+        return train_here(spec, folder, resume, device, start, quiet, reading, world)
 
 
 def start_of(words: Any) -> Any:
@@ -106,6 +127,69 @@ def start_of(words: Any) -> Any:
     if not words["weights"]:
         return None
     return Start(words["weights"], words["new"], tuple(map(split_rename, words["rename"])))
+
+
+def train_here(
+    spec: str,
+    folder: str | None,
+    resume: bool,
+    device: str,
+    start: Any,
+    quiet: bool,
+    reading: "Reading",
+    world: "World",
+) -> int:
+    """Train in this process, alone or as one of several, of which the first tells."""
+    from netspec.cli import report
+    from netspec.training.progress import Silent, reporter
+    from netspec.training.session import find_begun, reread, train_program
+
+    run, program = reread(spec, Path(folder) if folder else None, resume, reading)
+    begun = find_begun(program.name, run, world)
+    if begun is not None:
+        run, resume, start = begun, True, None
+    result = train_program(
+        program,
+        run,
+        device=device,
+        resume=resume,
+        weights=start,
+        progress=Silent() if quiet or not world.first else reporter(sys.stderr),
+        world=world,
+    )
+    if world.first:
+        click.echo(summary(result), nl=False)
+        report(list(result.findings))
+    return result.exit_code
+
+
+@contextmanager
+def one_told(device: str) -> "Iterator[World]":
+    """The world that this process is of; of its findings one process tells."""
+    from netspec.diagnostics import SpecError
+    from netspec.training.launch import LAUNCHED
+    from netspec.training.world import joining
+
+    with joining(device) as world:
+        try:
+            yield world
+        except SpecError as error:
+            told_elsewhere = LAUNCHED in os.environ and error.diagnostics[0].code == "NS606"
+            if told_elsewhere or not world.speaks():
+                sys.exit(1)
+            raise
+
+
+def without_processes(words: list[str]) -> list[str]:
+    """The words of a command without those that are for its launch."""
+    kept, skip = [], False
+    for word in words:
+        name = word.partition("=")[0]
+        if skip or name in ("--processes", "--max-restarts"):
+            skip = not skip and word == name
+            continue
+        kept.append(word)
+    return kept
 
 
 def split_rename(text: str) -> tuple[str, str]:

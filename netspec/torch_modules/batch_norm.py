@@ -2,6 +2,8 @@
 torch alone.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,9 +14,11 @@ class BatchNorm(nn.Module):
     scale_factor, so the variance.
 
     use_global_stats None: the sums in eval mode, the batch's own statistics in train mode. The
-    batch's are added to the sums whenever used.
+    batch's are added to the sums whenever used. by_batch: what normalises by the batch; processes
+    that train together put their own there.
     """
 
+    by_batch = staticmethod(torch.batch_norm)
     mean: Tensor
     variance: Tensor
     scale_factor: Tensor
@@ -60,7 +64,7 @@ class BatchNorm(nn.Module):
             )
         else:
             mean, variance = torch.zeros_like(self.mean), torch.zeros_like(self.variance)
-            y = torch.batch_norm(
+            y = self.by_batch(
                 rows,
                 weight,
                 bias,
@@ -90,6 +94,8 @@ class SlopeBatchNorm(nn.Module):
     gathered ones while training too.
     """
 
+    by_batch = staticmethod(torch.batch_norm)
+    moments: Any = staticmethod(torch.var_mean)
     mean: Tensor
     variance: Tensor
 
@@ -116,16 +122,18 @@ class SlopeBatchNorm(nn.Module):
                 x, self.mean.flatten(), self.variance.flatten(), slope, bias, False, 0.0, self.eps
             )
         with torch.no_grad():
-            variance, mean = torch.var_mean(x, [0, *range(2, x.dim())], correction=0)
+            variance, mean = self.moments(x, [0, *range(2, x.dim())], correction=0)
             self.mean.mul_(self.momentum).add_(mean.view_as(self.mean), alpha=1 - self.momentum)
             self.variance.mul_(self.momentum).add_(variance.view_as(self.variance), alpha=1 - self.momentum)
-        return torch.batch_norm(x, slope, bias, None, None, True, 0.0, self.eps, torch.backends.cudnn.enabled)
+        return self.by_batch(x, slope, bias, None, None, True, 0.0, self.eps, torch.backends.cudnn.enabled)
 
 
 class ScaleShiftNorm(nn.Module):
     """SegNet's BN: the batch's own statistics always, or, at inference, scale and shift alone, into
     which they were folded.
     """
+
+    by_batch = staticmethod(torch.batch_norm)
 
     def __init__(self, channels: int, axes: int, eps: float = 1e-9, inference: bool = False) -> None:
         super().__init__()
@@ -137,7 +145,7 @@ class ScaleShiftNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.inference:
             return x * self.scale + self.shift
-        return torch.batch_norm(
+        return self.by_batch(
             x,
             self.scale.flatten(),
             self.shift.flatten(),

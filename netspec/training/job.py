@@ -13,6 +13,7 @@ from netspec.diagnostics import Diagnostic
 from netspec.resolve.sections.pace import PaceWords
 from netspec.resolve.sections.recipes import AverageSection, StopSection
 from netspec.resolve.sections.solver import SolverParameter
+from netspec.training.batches.order import Share
 from netspec.training.optim.solver import ParameterSpec
 
 __all__ = ["Batch", "Job", "Player", "TestBatches", "TrainBatches", "TrainingResult"]
@@ -26,7 +27,7 @@ class TrainBatches(Protocol):
     as data.loader.Batches.
 
     len: batches in an epoch. position: samples handed out so far, over all epochs. close: no more
-    are asked for.
+    are asked for. take_share: hand out the part of one of several processes.
     """
 
     @property
@@ -35,6 +36,7 @@ class TrainBatches(Protocol):
     def __len__(self) -> int: ...
     def state(self) -> Mapping[str, Any]: ...
     def load_state(self, state: Mapping[str, Any]) -> None: ...
+    def take_share(self, share: Share) -> None: ...
     def close(self) -> None: ...
 
 
@@ -47,6 +49,7 @@ class TestBatches(Protocol):
     def position(self) -> int: ...
     def __iter__(self) -> Iterator[Batch]: ...
     def load(self, position: int) -> None: ...
+    def take_share(self, share: Share) -> None: ...
     def close(self) -> None: ...
 
 
@@ -79,7 +82,8 @@ class Job:
     spec_hash: what a snapshot must have been trained as. players: who learns in turn; none: the net
     learns all its parameters by `words`. skipped: files of the data that are left out. stop: when
     tests end it early. average: the average of the weights that is tested and kept. pace: how the
-    net runs; judges: paths of the modules of its losses and metrics.
+    net runs; judges: paths of the modules of its losses and metrics. sync_batch_norm: whether batch
+    normalisation normalises by the rows of all processes.
     """
 
     net: nn.Module
@@ -99,6 +103,7 @@ class Job:
     average: AverageSection | None = None
     pace: PaceWords = field(default_factory=PaceWords)
     judges: frozenset[str] = frozenset()
+    sync_batch_norm: bool = False
 
     @property
     def max_iter(self) -> int:

@@ -26,13 +26,14 @@ from netspec.training.metrics import scalars
 from netspec.training.observers.chosen import list_observers, make_average
 from netspec.training.observers.judge import Judge
 from netspec.training.observers.observer import Observers, Outcome
-from netspec.training.observers.statistics import measure_statistics
 from netspec.training.pace import Pace
 from netspec.training.progress import Reporter, Silent
 from netspec.training.run.checkpoint import SOLVER, WEIGHTS, Checkpoint
 from netspec.training.run.log import Log
 from netspec.training.run.owner import check_room, own
 from netspec.training.run.weights import load_weights
+from netspec.training.sharing import Sharing
+from netspec.training.world import ALONE, World
 
 __all__ = ["BEST", "LAST_FINITE", "train", "train_here"]
 
@@ -50,6 +51,7 @@ def train(
     device: str = "auto",
     resume: bool = False,
     progress: Reporter | None = None,
+    world: World = ALONE,
 ) -> TrainingResult:
     """Train to the end, or until Ctrl-C; the folder then holds weights.safetensors,
     solver.safetensors, log.jsonl and, after a test, best.
@@ -59,9 +61,9 @@ def train(
     does not fit; NS677 the folder holds a run already; NS678 no such device; NS679 nothing to
     resume.
     """
-    find_device(device)
-    with own(run, resume):
-        return train_here(job, run, device=device, resume=resume, progress=progress)
+    find_device(world.device(device))
+    with own(run, resume, world.first):
+        return train_here(job, run, device=device, resume=resume, progress=progress, world=world)
 
 
 def train_here(
@@ -71,9 +73,10 @@ def train_here(
     device: str = "auto",
     resume: bool = False,
     progress: Reporter | None = None,
+    world: World = ALONE,
 ) -> TrainingResult:
-    """The same in a folder that is ours."""
-    place = find_device(device)
+    """The same in a folder that is ours; world: the processes that train together."""
+    place = find_device(world.device(device))
     with (
         exact_float32(job.pace.precision == "tf32"),
         Interrupt() as interrupt,
@@ -85,14 +88,20 @@ def train_here(
         for batches in (job.test_batches, job.final_batches):
             if batches is not None:
                 at_end.callback(batches.close)
-        return Training(job, run, place, interrupt, reporter).go(resume)
+        return Training(job, run, place, interrupt, reporter, world).go(resume)
 
 
 class Training:
     """One training under way."""
 
     def __init__(
-        self, job: Job, run: Path, device: torch.device, interrupt: Interrupt, reporter: Reporter
+        self,
+        job: Job,
+        run: Path,
+        device: torch.device,
+        interrupt: Interrupt,
+        reporter: Reporter,
+        world: World = ALONE,
     ) -> None:
         self.job, self.run, self.device, self.interrupt, self.reporter = (
             job,
@@ -102,7 +111,7 @@ class Training:
             reporter,
         )
         words = job.words
-        self.words = words
+        self.words, self.world, self.signal = words, world, 0
         self.max_iter = job.max_iter
         nets = [
             job.net,
@@ -113,12 +122,13 @@ class Training:
         self.pace = Pace(job.pace, device, nets, job.judges)
         self.team = Team(job, self.parameters, self.max_iter)
         self.judge = Judge(job.losses, self.team.alone)
-        measure = partial(measure_statistics, self.team, job.train_batches)
+        self.sharing = Sharing(world, job, self.parameters)
+        measure = partial(self.sharing.measure, self.team)
         average = make_average(job, self.parameters, measure)
         self.observers = Observers((average, *list_observers(job, self.team, self.judge)))
         whole = self.team.nets()
-        self.checkpoint = Checkpoint(run, whole, self.parameters, self.team, job.spec_hash, average)
-        self.log = Log(run)
+        self.checkpoint = Checkpoint(run, whole, self.parameters, self.team, job.spec_hash, average, world)
+        self.log = Log(run, world.first)
         self.ended, self.before_test = "", dict[str, Any]()
         self.display = words.display or max(1, self.max_iter // LINES_WITHOUT_DISPLAY)
         self.read_every = 1 if device.type == "cpu" else LOSSES_PER_READ
@@ -134,14 +144,14 @@ class Training:
     def go(self, resume: bool) -> TrainingResult:
         """All iterations that are left, then the last test."""
         self.begin(resume)
-        while self.team.iteration < self.max_iter and self.interrupt.signal is None:
+        while self.team.iteration < self.max_iter and not self.stopped():
             if self.test_due() and (not self.test() or self.ended):
                 break
             self.advance()
         self.save()
         if self.ended and self.begun == self.team.iteration:
             self.reporter.say(f"there was nothing left to do: {self.ended}; {GO_ON}")
-        finished = self.interrupt.signal is None
+        finished = not self.stopped()
         finished = finished and (bool(self.ended) or self.job.test_batches is None or self.test())
         finished = finished and (self.job.final_batches is None or self.test_best())
         return self.end(finished)
@@ -150,7 +160,8 @@ class Training:
         """Start anew, with a first snapshot, or from the last one; a run that was killed before its
         first starts anew.
         """
-        check_room(self.run, self.checkpoint.room(resume))
+        if self.world.first:
+            check_room(self.run, self.checkpoint.room(resume))
         if resume and self.checkpoint.exists:
             more = self.checkpoint.load()
             self.tell_damage()
@@ -163,7 +174,7 @@ class Training:
             self.saved = self.begun = self.team.iteration
         else:
             if self.words.random_seed >= 0:
-                torch.manual_seed(self.words.random_seed)
+                torch.manual_seed(self.sharing.seed(self.words.random_seed))
             self.log.rewind(-1)
             self.save()
         if self.job.skipped:
@@ -174,6 +185,11 @@ class Training:
             self.reporter.say(", ".join(f"{word} {value}" for word, value in told.items()))
         self.reporter.begin(self.team.iteration, self.max_iter)
         self.position, self.since = self.job.train_batches.position, time.perf_counter()
+
+    def stopped(self) -> bool:
+        """Whether a signal asked one of the processes to stop: then all do, at the same place."""
+        (self.signal,) = self.world.agree(self.interrupt.signal or 0)
+        return self.signal != 0
 
     def tell_damage(self) -> None:
         """Say where an older snapshot had to do."""
@@ -214,13 +230,14 @@ class Training:
             if len(learner.losses.waiting) >= self.read_every:
                 self.read_losses(learner)
             torch.autograd.backward(self.pace.scale_loss(loss))
+        self.sharing.average(learner.solver.tensors)
         if self.team.alone and self.max_iter - self.team.iteration <= Idle.LAST:
             self.idle.look(self.parameters, self.last, learner.batch)
         learner.solver.step(self.pace.settle(learner.solver.tensors))
 
     def read_losses(self, learner: Learner) -> None:
         """Read the losses that wait on the device. NS672: one is not finite."""
-        bad = learner.losses.read()
+        bad = learner.losses.read(self.world.mean)
         if bad is not None:
             self.report_divergence(learner, self.begun + bad[0] // learner.batches, f"the loss is {bad[1]:g}")
 
@@ -287,6 +304,7 @@ class Training:
             self.words.test_iter,
             lambda: self.interrupt.signal is not None,
             version=self.words.ap_version,
+            world=self.sharing.testing,
         )
 
     def test_best(self) -> bool:
@@ -337,9 +355,8 @@ class Training:
     def show(self) -> None:
         """Log the training's loss, rate, speed and metrics."""
         self.read_all_losses()
-        numbers = {
-            name: float(value) for name, value in scalars(self.outputs).items() if name not in self.job.losses
-        }
+        found = {name: value for name, value in scalars(self.outputs).items() if name not in self.job.losses}
+        numbers = dict(zip(found, self.world.mean([float(each) for each in found.values()]), strict=True))
         position, now = self.job.train_batches.position, time.perf_counter()
         speed = (position - self.position) / (now - self.since)
         self.position, self.since = position, now
@@ -401,7 +418,8 @@ class Training:
         elif finished:
             end = {"reason": "finished"}
         self.log.write({"phase": "end", "iteration": i, **end})
-        signal, findings = self.interrupt.signal, tuple(self.checkpoint.found)
+        self.stopped()
+        signal, findings = self.signal or None, tuple(self.checkpoint.found)
         if finished:
             signal, findings = None, (*findings, *self.idle.findings(str(self.run)))
         return TrainingResult(

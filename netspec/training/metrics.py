@@ -4,7 +4,7 @@ values only when they are read.
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,6 +42,21 @@ class WeightedMeans:
                 self.sums[name] = share
         self.samples += samples
 
+    def totals(self) -> tuple[dict[str, float], int]:
+        """The sums by name, and over how many samples."""
+        return {name: float(total) for name, total in self.sums.items()}, self.samples
+
+    def join(self, parts: Sequence[tuple[Mapping[str, float], int]]) -> None:
+        """Take over the totals of several processes, this one's among them."""
+        if len(parts) == 1:
+            return
+        names = dict.fromkeys(name for sums, _ in parts for name in sums)
+        self.sums = {
+            name: torch.tensor(sum(sums.get(name, 0.0) for sums, _ in parts), dtype=torch.float64)
+            for name in names
+        }
+        self.samples = sum(samples for _, samples in parts)
+
     def result(self) -> dict[str, float]:
         """The means by name; nothing before the first batch."""
         if self.samples:
@@ -65,14 +80,15 @@ class LossWindow:
     def add(self, loss: Tensor) -> None:
         self.waiting.append(loss.detach())
 
-    def read(self) -> tuple[int, float] | None:
+    def read(self, mean: Callable[[list[float]], list[float]] = list) -> tuple[int, float] | None:
         """Read the waiting losses. The first that is not finite: its number among all losses added
-        (from 0) and its value; or None.
+        (from 0) and its value; or None. mean: over all processes that have such losses.
         """
         if len(self.waiting) < 2:
             values = [float(loss) for loss in self.waiting]
         else:
             values = torch.stack(self.waiting).tolist()
+        values = mean(values)
         self.waiting.clear()
         self.recent.extend(values)
         self.count += len(values)

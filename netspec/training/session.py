@@ -55,10 +55,13 @@ from netspec.training.run.folder import (
     write_run,
 )
 from netspec.training.run.owner import own
+from netspec.training.sharing import check_batch, compare_worlds, foretell_sharing
 from netspec.training.starting import Report, Start, start_from
+from netspec.training.world import ALONE, World, launch_key
 
 __all__ = [
     "Session",
+    "find_begun",
     "find_run",
     "hash_of",
     "losses_of",
@@ -93,25 +96,30 @@ class Session:
 
 def train_program(
     program: driver.Program,
-    run: Path,
+    run: Path | None = None,
     *,
     device: str = "auto",
     resume: bool = False,
     weights: Start | None = None,
     progress: Reporter | None = None,
+    world: World = ALONE,
 ) -> TrainingResult:
-    """Train a program in a folder, or go on there.
+    """Train a program in a folder, or go on there. run: None draws a name. world: the processes
+    that do so together.
 
     Nothing is written before spec, data, net and the course of the rate are known to fit. Raises
     SpecError as `session`, `foretold` and `loop.train` do.
     """
-    place = find_device(device)
+    place = find_device(world.device(device))
+    check_batch(program, world)
+    named, run = run, run or find_run(program.name, resume)
     before = read_record(run) if resume else {}
+    progress = progress if world.first else None
     with telling(program.reading.unproven):
         made = session(
             program,
             place,
-            seed=before.get("seed"),
+            seed=seed_of(program, before, world),
             weights=weights,
             class_weights=before.get("class_weight"),
             known=find_cache(run, run.parent.glob("*")),
@@ -132,6 +140,9 @@ def train_program(
     found = (*made.looked.findings, *data_findings(made.feeds, program.training_graph("train")))
     unheard = tell(found, progress)
     foretold(program, made.job, progress)
+    for line in foretell_sharing(made.job, world):
+        if progress is not None:
+            progress.say(line)
     if section_of(program).freeze and weights is None and not resume and progress is not None:
         progress.say("frozen layers keep what their fillers give: --weights FILE starts from trained ones")
     if made.started is not None and progress is not None:
@@ -141,29 +152,46 @@ def train_program(
         for name, values in made.class_weights.items():
             range_ = f"{min(values):.3g} to {max(values):.3g}"
             progress.say(f"{name}: classes weigh {range_}, so that each counts alike")
-    with own(run, resume):
-        if made.looked.pictures:
-            write_cache(run / NAME, made.looked.pictures)
-        record = record_of(program, made.seed, str(place), made.job.spec_hash)
-        if made.class_weights:
-            record["class_weight"] = {name: list(values) for name, values in made.class_weights.items()}
-        write_run(
-            run,
-            program,
-            record | ({"started": before.get("started"), "resumed": record["started"]} if resume else {}),
-        )
-        if made.started is not None:
-            write_text(
-                run / START,
-                json.dumps(made.started._asdict(), indent=1) + "\n",
-                "NS673",
-                follow=False,
-            )
-        if made.feeds.train is not None:
-            write_classes(made.feeds.train, run)
-            write_facts(made.feeds.train, run)
-        result = train_here(made.job, run, device=device, resume=resume, progress=progress)
+    if named is None and not resume:
+        run = world.share(make_run(program.name) if world.first else None)
+    with own(run, resume, world.first):
+        if world.first:
+            note(run, made, place, before, world)
+        result = train_here(made.job, run, device=device, resume=resume, progress=progress, world=world)
+    if resume:
+        unheard = (*unheard, *compare_worlds(run, before.get("processes", 1), world))
     return beside(result, unheard, found, made.feeds)
+
+
+def note(run: Path, made: Session, place: torch.device, before: Mapping[str, Any], world: World) -> None:
+    """Write what a run's folder tells of its training. before: the record of one that goes on."""
+    if made.looked.pictures:
+        write_cache(run / NAME, made.looked.pictures)
+    record = record_of(made.program, made.seed, str(place), made.job.spec_hash)
+    record |= {"processes": world.size, "launch": launch_key(os.environ)}
+    if made.class_weights:
+        record["class_weight"] = {name: list(values) for name, values in made.class_weights.items()}
+    if before:
+        record |= {"started": before.get("started"), "resumed": record["started"]}
+    write_run(run, made.program, record)
+    if made.started is not None:
+        text = json.dumps(made.started._asdict(), indent=1) + "\n"
+        write_text(run / START, text, "NS673", follow=False)
+    if made.feeds.train is not None:
+        write_classes(made.feeds.train, run)
+        write_facts(made.feeds.train, run)
+
+
+def seed_of(program: driver.Program, before: Mapping[str, Any], world: World) -> int | None:
+    """The seed that all processes train by; None: the spec's, or one drawn."""
+    if world.size == 1 or "seed" in before or section_of(program).solver.random_seed >= 0:
+        return before.get("seed")
+    return int(world.share(draw_seed()))
+
+
+def draw_seed() -> int:
+    """A seed for a training that names none."""
+    return int.from_bytes(os.urandom(4), "little") % SEEDS
 
 
 def compare_names(program: driver.Program, learned: tuple[str, ...], progress: Reporter | None) -> None:
@@ -219,7 +247,7 @@ def session(
         check_fillers(graphs[0])
     seed = seed if seed is not None else section.solver.random_seed
     if seed < 0:
-        seed = int.from_bytes(os.urandom(4), "little") % SEEDS
+        seed = draw_seed()
     feeds = Feeds.open(program, *graphs, facts)
     numbers = {role: feeds.numbers(role, graphs[role != "train"]) for role in feeds.parts()}
     looked = look_through(feeds.parts(), skipping_parts(section), known, progress or Silent(), numbers)
@@ -237,7 +265,14 @@ def session(
         set_class_weights(net, class_weights)
     for net in (nets.train, *(player.net for player in job.players)):
         hold(net, graphs[0])
-    job = replace(job, skipped=looked.skipped, stop=section.stop, average=section.average, pace=section.pace)
+    job = replace(
+        job,
+        skipped=looked.skipped,
+        stop=section.stop,
+        average=section.average,
+        pace=section.pace,
+        sync_batch_norm=section.sync_batch_norm,
+    )
     return Session(program, job, feeds, seed, looked, started, class_weights)
 
 
@@ -395,7 +430,7 @@ def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:
     """runs/<name>/<time>, a number added where that is taken; to resume, the latest there. NS679:
     there is none.
     """
-    folder = base / (name.replace("/", "_").replace(os.sep, "_") or "net")
+    folder = base / folder_of(name)
     if resume:
         found = sorted((path for path in folder.glob("*") if is_run(path)), key=parse_begin)
         if not found:
@@ -407,6 +442,39 @@ def find_run(name: str, resume: bool, base: Path = Path("runs")) -> Path:
         count += 1
         path = folder / f"{stamp}-{count}"
     return path
+
+
+def folder_of(name: str) -> str:
+    """What the folder of a net's runs is called."""
+    return name.replace("/", "_").replace(os.sep, "_") or "net"
+
+
+def make_run(name: str) -> Path:
+    """The folder that find_run names, made by this process: of two that begin in one second each
+    has its own. NS673: it cannot be made.
+    """
+    while True:
+        path = find_run(name, resume=False)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise fail("NS673", error.strerror or str(error), path=str(path)) from error
+        return path
+
+
+def find_begun(name: str, run: Path | None, world: World) -> Path | None:
+    """The run that this launch has begun, where its processes were started anew; else None."""
+    key = launch_key(os.environ)
+    if not world.restarts or not key:
+        return None
+    found = [run] if run is not None else [*(Path("runs") / folder_of(name)).glob("*")]
+    for path in sorted(found, reverse=True):
+        if is_run(path) and read_record(path).get("launch") == key:
+            return path
+    return None
 
 
 def parse_begin(path: Path) -> tuple[str, int, str]:

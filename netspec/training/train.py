@@ -8,8 +8,9 @@ from types import MappingProxyType
 from netspec.driver import Program
 from netspec.read_options import Reading
 from netspec.training.job import TrainingResult
-from netspec.training.session import find_run, reread, train_program
+from netspec.training.session import reread, train_program
 from netspec.training.starting import Start
+from netspec.training.world import joining
 
 __all__ = ["train"]
 
@@ -53,5 +54,5 @@ def train(  # noqa: PLR0913 - the words of the command
     start = None
     if weights is not None:
         start = Start(fspath(weights), tuple(new), tuple(rename.items()))
-    folder = folder or find_run(program.name, resume)
-    return train_program(program, folder, device=device, resume=resume, weights=start)
+    with joining(device) as world:
+        return train_program(program, folder, device=device, resume=resume, weights=start, world=world)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from netspec.resolve.sections.recipes import AverageSection, StopSection
 from netspec.resolve.sections.solver import SolverParameter
+from netspec.training.batches.order import Share
 from netspec.training.job import Job
 from netspec.training.loop import train
 from netspec.training.optim.solver import ParameterSpec
@@ -57,7 +58,7 @@ class Shuffled:
 
     def __init__(self, tensors: dict[str, Tensor], size: int) -> None:
         self.tensors, self.size, self.position = tensors, size, 0
-        self.count = len(tensors["label"])
+        self.count, self.rows = len(tensors["label"]), slice(None)
 
     def __len__(self) -> int:
         return (self.count + self.size - 1) // self.size
@@ -66,7 +67,7 @@ class Shuffled:
         at = [
             self.order(p // self.count)[p % self.count]
             for p in range(self.position, self.position + self.size)
-        ]
+        ][self.rows]
         self.position += self.size
         if self.strike is not None and self.position == self.strike[0] * self.size:
             os.kill(os.getpid(), self.strike[1])
@@ -81,6 +82,9 @@ class Shuffled:
     def load_state(self, state: Any) -> None:
         self.position = state["position"]
 
+    def take_share(self, share: Share) -> None:
+        self.rows = share.rows
+
     def close(self) -> None:
         """It reads nothing ahead."""
 
@@ -89,14 +93,17 @@ class OnePass:
     """Batches once through the data, the last one short."""
 
     def __init__(self, tensors: dict[str, Tensor], size: int) -> None:
-        self.tensors, self.size, self.position = tensors, size, 0
+        self.tensors, self.size, self.position, self.share = tensors, size, 0, Share()
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        while self.position < len(self.tensors["label"]):
-            part = slice(self.position, self.position + self.size)
-            batch = {name: tensor[part] for name, tensor in self.tensors.items()}
+        starts = range(0, len(self.tensors["label"]), self.size)
+        for start in starts[self.position :][self.share.rows]:
+            batch = {name: tensor[start : start + self.size] for name, tensor in self.tensors.items()}
             self.position += len(batch["label"])
             yield batch
+
+    def take_share(self, share: Share) -> None:
+        self.share = share
 
     def load(self, position: int) -> None:
         self.position = position

@@ -409,6 +409,13 @@ class TrainSection(Record):
             " fp16 scales the loss)"
         ),
     )
+    sync_batch_norm: bool = param(
+        default=False,
+        doc=(
+            "where several processes train: batch normalisation normalises by the whole batch, not by each"
+            " process's rows of it"
+        ),
+    )
     fill: dict[str, InputFiller] = param(
         default={}, doc="fillers of the inputs that no data feed, as in {z: gaussian}"
     )

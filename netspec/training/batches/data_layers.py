@@ -20,6 +20,7 @@ from netspec.diagnostics import fail
 from netspec.ir.graph import Node, TypedGraph
 from netspec.ir.layer import FileLayer
 from netspec.training.batches.loader import Batches, Feed, Order
+from netspec.training.batches.order import Share
 
 __all__ = ["LayerBatches", "layer_batches"]
 
@@ -75,6 +76,13 @@ class LayerBatches:
         self.own = state["own"]
         for part, each in zip(self.parts, parts, strict=True):
             part.load_state(each)
+
+    def take_share(self, share: Share) -> None:
+        """Hand out what one of several processes takes; a layer that reads no file makes a batch of
+        its own in each.
+        """
+        for part in self.parts:
+            part.take_share(share)
 
     def load(self, position: int) -> None:
         """Go to a position, in samples."""

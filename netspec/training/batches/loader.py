@@ -24,7 +24,7 @@ from netspec.data.labels import samples_by_class
 from netspec.data.source import Array, Source
 from netspec.diagnostics import fail
 from netspec.training.batches.fills import Fill
-from netspec.training.batches.order import Indices, Order, entropy, permutation
+from netspec.training.batches.order import Indices, Order, Share, entropy, permutation
 from netspec.training.batches.prefetch import Prefetch
 
 __all__ = ["Batches", "Feed", "Order", "generator_at", "permutation"]
@@ -106,6 +106,7 @@ class Batches:
         self.classes = samples_by_class(source) if order.balance else []
         self.indices = Indices(len(source), order, self.classes)
         self.position = 0
+        self.share = Share()
         self.ahead: Prefetch[Ready] | None = None
         arrays = source.whole()
         self.numbers = [field for field in dict.fromkeys(feed.fields.values()) if field not in feed.labels]
@@ -137,18 +138,36 @@ class Batches:
         return self
 
     def __next__(self) -> dict[str, Tensor]:
-        start = self.position
+        start = self.begin_of_next()
         ready = self.ready(start)
         if ready is None:
             self.load(0)
             raise StopIteration
         generator, batch = generator_at(self.order.seed, start), ready.values
         batch |= {
-            name: fill.batch(ready.samples, generator).to(self.device)
+            name: self.part(fill.batch(ready.samples, generator), fill.axis).to(self.device)
             for name, fill in self.feed.fills.items()
         }
         self.position += ready.samples
         return batch
+
+    def take_share(self, share: Share) -> None:
+        """From now on hand out what one of several processes takes."""
+        self.close()
+        self.share = share
+
+    def begin_of_next(self) -> int:
+        """Where the batch that comes next begins, in samples of all processes."""
+        if self.order.wrap or self.share.size == 1:
+            return self.position
+        handed_out = math.ceil(self.position / self.batch_size)
+        return (handed_out * self.share.size + self.share.rank) * self.batch_size
+
+    def part(self, values: Tensor, axis: int) -> Tensor:
+        """Our rows of what is made for a whole batch that trains."""
+        if not self.order.wrap:
+            return values
+        return values[(slice(None),) * axis + (self.share.rows,)]
 
     def ready(self, position: int) -> Ready | None:
         """The batch at a position, on the device; None past the end of a single pass."""
@@ -234,6 +253,9 @@ class Reader:
 
     def __init__(self, batches: Batches, position: int, indices: Indices | None = None) -> None:
         self.source, self.size, self.device = batches.source, batches.batch_size, batches.device
+        self.ours, self.step = slice(None), self.size * batches.share.size
+        if batches.order.wrap:
+            self.ours, self.step = batches.share.rows, self.size
         self.feed, self.seed, self.resident = batches.feed, batches.order.seed, batches.resident
         self.fields = dict.fromkeys(batches.feed.fields.values())
         self.indices = indices or Indices(len(batches.source), batches.order, batches.classes)
@@ -241,11 +263,12 @@ class Reader:
         self.rules, self.numbers = batches.unchecked, batches.numbers
 
     def __call__(self, number: int) -> Ready | None:
-        start = self.position + number * self.size
+        start = self.position + number * self.step
         at = self.indices.at(start, self.size)
         if not len(at):
             return None
-        return Ready(self.of_rows(at, self.indices.epochs(start, len(at))), len(at))
+        epochs = self.indices.epochs(start, len(at))
+        return Ready(self.of_rows(at[self.ours], epochs[self.ours]), len(at))
 
     def of_rows(self, at: Array, epochs: Array) -> dict[str, Tensor]:
         """The batch of some samples, as the passes that they are read in change them."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from netspec.data.source import Array
 
-__all__ = ["Epoch", "Indices", "Order", "balanced", "entropy", "permutation"]
+__all__ = ["Epoch", "Indices", "Order", "Share", "balanced", "entropy", "permutation"]
 
 REPEATS = 32
 """Bits that number epochs; those above count how often a sample came in one."""
@@ -29,6 +29,19 @@ class Order(NamedTuple):
     wrap: bool
     seed: int = 0
     balance: bool = False
+
+
+class Share(NamedTuple):
+    """What one of several processes takes of the batches: of a batch that trains, every size-th row
+    from `rank` on; of a test, every size-th batch, whole.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.rank, None, self.size)
 
 
 def entropy(*numbers: int) -> np.random.SeedSequence:

@@ -34,6 +34,14 @@ class Boxes:
             self.true[label] = self.true.get(label, 0) + count
         self.rows.append(every[every[:, 3:].sum(1) > 0])
 
+    def join(self, parts: Sequence[tuple[dict[int, int], list[Array]]]) -> None:
+        """Take over what several processes found, this one's among them."""
+        if len(parts) == 1:
+            return
+        labels = sorted({label for true, _ in parts for label in true})
+        self.true = {label: sum(true.get(label, 0) for true, _ in parts) for label in labels}
+        self.rows = [each for _, rows in parts for each in rows]
+
     def result(self, names: Sequence[str] = ()) -> dict[str, Any]:
         """Per class average precision, recall, the precision of all boxes found, support; means
         over the classes that occur. names: of all classes, the background among them.

@@ -23,6 +23,7 @@ from netspec.training.learners import Team
 from netspec.training.observers.averaging import Averaging
 from netspec.training.optim.solver import ParameterSpec
 from netspec.training.run.weights import Facts, fit, load_weights, read_tensors, write_tensors
+from netspec.training.world import ALONE, World
 
 __all__ = ["SOLVER", "WEIGHTS", "Checkpoint"]
 
@@ -40,7 +41,7 @@ LIVE = "live:"
 
 class Checkpoint:
     """The snapshot of one run. `spec_hash` is that of the network: a snapshot of another one is
-    refused.
+    refused. Of several processes the first writes, all read; any number of them goes on from it.
     """
 
     def __init__(
@@ -51,8 +52,9 @@ class Checkpoint:
         team: Team,
         spec_hash: str,
         average: Averaging,
+        world: World = ALONE,
     ) -> None:
-        self.run = run
+        self.run, self.world = run, world
         self.average = average
         self.found: list[Diagnostic] = []
         self.net = net
@@ -78,12 +80,19 @@ class Checkpoint:
         """Take a snapshot; `more` is kept beside the solver's state (JSON). NS673: it cannot be
         written; the one before stays whole.
         """
+        streams = join_random(self.world, self.device) | join_carried(self.world, self.net)
         with self.show():
-            write_tensors(self.run / PENDING, self.weights(), self.facts())
+            if self.world.first:
+                write_tensors(self.run / PENDING, self.weights(), self.facts())
+        if self.world.first:
+            self.write(streams, more)
+
+    def write(self, streams: Mapping[str, Tensor], more: Facts) -> None:
+        """The solver's half; the weights wait for it."""
         tensors, facts = self.team.state()
         try:
             self.keep_before()
-            whole = tensors | self.live() | random_state(self.device) | read_carried(self.net)
+            whole = {**tensors, **self.live(), **streams}
             write_tensors(self.run / SOLVER, whole, {**self.facts(), **facts, "more": more})
         except SpecError:
             (self.run / PENDING).unlink(missing_ok=True)
@@ -91,8 +100,10 @@ class Checkpoint:
         self.settle()
 
     def save_weights(self, path: Path, more: Facts) -> None:
-        """Write the weights alone, with their facts."""
-        write_tensors(path, self.weights(), {**self.facts(), **more})
+        """Write the weights alone, with their facts. All processes find them then."""
+        if self.world.first:
+            write_tensors(path, self.weights(), {**self.facts(), **more})
+        self.world.wait()
 
     def keep_before(self) -> None:
         """Keep the snapshot that there is, of which the last one before is dropped."""
@@ -107,6 +118,15 @@ class Checkpoint:
         NS674: both are damaged, or the two files are not of one snapshot. NS675: of another network
         or another rule. NS676: a tensor does not fit.
         """
+        if self.world.first:  # it may finish or replace files, which the others then read
+            more = self.load_whole()
+        self.world.wait()
+        if not self.world.first:
+            more = self.load_last()
+        return more
+
+    def load_whole(self) -> Facts:
+        """Go back to the last snapshot that is whole."""
         try:
             return self.load_last()
         except SpecError as error:
@@ -153,10 +173,10 @@ class Checkpoint:
         self.split(live, path)
         self.team.load_state(state, facts)
         try:
-            carry_on(self.net, streams, self.device)
+            carry_on(self.net, streams, self.device, self.world)
         except ValueError as error:
             raise fail("NS674", f"what the layers carried is not usable: {error}", path=str(path)) from error
-        set_random_state(random, self.device, path)
+        set_random_state(own_random(random, self.world, facts), self.device, path)
         return dict(facts["more"])
 
     def show(self) -> AbstractContextManager[None]:
@@ -300,14 +320,27 @@ def read_carried(net: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def carry_on(net: nn.Module, parts: Mapping[str, Tensor], device: torch.device) -> None:
+def join_carried(world: World, net: nn.Module) -> dict[str, Tensor]:
+    """What recurrent layers carry, of all processes: a stream is a row, and theirs take turns."""
+    parts = world.gather(read_carried(net))
+    if len(parts) == 1:
+        return dict(parts[0])
+    return {
+        name: torch.stack([part[name] for part in parts], 1).flatten(0, 1)
+        for name in parts[0]
+        if all(name in part and part[name].shape == parts[0][name].shape for part in parts)
+    }
+
+
+def carry_on(net: nn.Module, parts: Mapping[str, Tensor], device: torch.device, world: World = ALONE) -> None:
     """Give recurrent layers what they carried; those of which nothing was kept begin anew."""
     for path, module in streams_of(net).items():
         names = sorted(
             (name for name in parts if name.rpartition(":")[0] == path),
             key=lambda name: int(name.rpartition(":")[2]),
         )
-        module.state = tuple(parts[name].to(device) for name in names) or None
+        rows = slice(world.rank, None, world.size)
+        module.state = tuple(parts[name][rows].to(device) for name in names) or None
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
@@ -316,6 +349,37 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
     if device.type == "cuda":
         states[f"{RANDOM}cuda"] = torch.cuda.get_rng_state(device)
     return states
+
+
+def join_random(world: World, device: torch.device) -> dict[str, Tensor]:
+    """The generators of all processes; those after the first with their number."""
+    states = world.gather(random_state(device))
+    return {
+        f"{name}@{rank}" if rank else name: tensor
+        for rank, state in enumerate(states)
+        for name, tensor in state.items()
+    }
+
+
+def own_random(states: Mapping[str, Tensor], world: World, facts: Facts) -> dict[str, Tensor]:
+    """The generators of this process; where there was none of its number, one that follows from
+    the first one's.
+    """
+    mark = f"@{world.rank}"
+    if world.first:
+        return {name: tensor for name, tensor in states.items() if "@" not in name}
+    own = {name.removesuffix(mark): tensor for name, tensor in states.items() if name.endswith(mark)}
+    if "cpu" in own or "cpu" not in states:
+        return own
+    return {"cpu": state_after(states["cpu"], world.rank + facts["iteration"] * world.size)}
+
+
+def state_after(state: Tensor, number: int) -> Tensor:
+    """The state of a generator seeded by what another one draws next, and a number."""
+    generator = torch.Generator()
+    generator.set_state(state)
+    drawn = torch.randint(2**62, (), generator=generator)
+    return generator.manual_seed(int(drawn) ^ number).get_state()
 
 
 def set_random_state(states: Mapping[str, Tensor], device: torch.device, path: Path) -> None:

@@ -31,11 +31,14 @@ class Log:
     are left out. A number that is not finite is null.
     """
 
-    def __init__(self, run: Path) -> None:
-        self.path = run / LOG
+    def __init__(self, run: Path, writes: bool = True) -> None:
+        """writes: whether we are the one process that does."""
+        self.path, self.writes = run / LOG, writes
 
     def write(self, record: Record) -> None:
         """Add a line. NS673: it cannot be written."""
+        if not self.writes:
+            return
         line = {key: finite(value) for key, value in record.items()} | {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds")
         }
@@ -45,6 +48,8 @@ class Log:
         """Drop what was written after the snapshot of `iteration`: it is done, and logged, again. A
         line cut off by a kill goes too.
         """
+        if not self.writes:
+            return
         try:
             lines = read_text(self.path, [self.path.parent], errors="replace").splitlines()
         except FileNotFoundError:

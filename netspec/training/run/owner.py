@@ -24,14 +24,17 @@ WRITTEN = (".yaml", ".json", ".jsonl", ".safetensors")
 
 
 @contextmanager
-def own(run: Path, resume: bool) -> Iterator[None]:
+def own(run: Path, resume: bool, first: bool = True) -> Iterator[None]:
     """Make the folder of a new run, and hold it while the block runs. Drafts that a kill left are
-    removed.
+    removed. first: of several processes the one that writes; the others hold nothing.
 
     A run's folder may come from a stranger: where one of the files that training writes is a link
     there, nothing is written at all. NS602: another process trains in it. NS677: it holds a run.
     NS679: there is none to resume. NS673: it cannot be written.
     """
+    if not first:
+        yield
+        return
     if resume and not run.is_dir():
         raise fail("NS679", "no such folder", path=str(run))
     try:
