@@ -89,16 +89,25 @@ def test_all_types_are_tried() -> None:
     assert len({row.cls.type for row, _ in EVERY}) >= 105
 
 
+def refused(row: Row, at: int) -> bool:
+    """Whether whole numbers mean something else at a bottom than floats of its shape: a share of each class is none."""
+    if not hasattr(row.cls, "by_shares") or at != 1 or row.example.bottoms[0] != row.example.bottoms[at]:
+        return False
+    with pytest.raises(SpecError, match="there must be a label for each place"):
+        whole(row, at, rows.sizes_of(row, 1)[0])
+    return True
+
+
 @pytest.mark.slow
 def test_so_it_is_with_every_row() -> None:
     held = [
         tried(row, at)
         for row in rows.running()
         for at in range(len(row.example.bottoms))
-        if not row.cls.traits & {"data", "input"}
+        if not row.cls.traits & {"data", "input"} and not refused(row, at)
     ]
-    assert len(held) >= 600
-    assert sum(held) >= 450
+    assert len(held) >= 630
+    assert sum(held) >= 440  # the others are losses, measures and what has no form in ONNX
 
 
 BLOCK = """
