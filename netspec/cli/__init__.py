@@ -41,6 +41,7 @@ COMMANDS = {
     "bag": "Make one model of several runs.",
     "verify": "Check that a model is the one that was certified.",
     "predict": "Run one input through an exported model.",
+    "see": "Draw a net: its filters, what it makes of an input, its mistakes.",
     "serve": "Serve an exported model over HTTP.",
     "import": "Turn Caffe's prototxt and caffemodel into a spec and weights.",
     "schema": "Print the JSON Schema of the spec language.",

@@ -10,6 +10,7 @@ import click
 from netspec.cli.options import code_option, device_option
 from netspec.cli.predicted_boxes import box_lines, box_rows, describe_boxes, find_window
 from netspec.cli.predicted_masks import draw_masks, mask_line
+from netspec.cli.predicted_picture import draw_answer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,9 +94,9 @@ class Most(NamedTuple):
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False),
-    metavar="FOLDER",
-    help="Where an output has scores for each place, write the class of each there, as a picture.",
+    type=click.Path(),
+    metavar="FILE.png|FOLDER",
+    help="Draw the outputs of one sample; into a FOLDER, the class of each place, where an output has scores for all.",
 )
 @code_option
 def command(
@@ -123,9 +124,16 @@ def command(
 
     predictor, remarks = open_predictor(model, options), Remarks()
     samples = read_samples(files, data, options, predictor, remarks)
+    kept: list[Sample] = []
+    target = Path(options["output"]) if options["output"] is not None else None
+    if target is not None and target.suffix == ".png":
+        kept = list(samples)
+        samples = iter(kept)
     found = predict(samples, predictor, Most(top or (1 if table else TOP), top))
-    if options["output"] is not None:
-        found = draw_masks(found, Path(options["output"]), predictor.labels)
+    if target is not None and target.suffix == ".png":
+        found = draw_answer(found, kept, predictor.taken, predictor.labels, target)
+    elif target is not None:
+        found = draw_masks(found, target, predictor.labels)
     code = show(found, as_json, table)
     report(list(remarks.of_depth(model)))
     return code
@@ -166,28 +174,15 @@ def read_samples(
     """The samples that the command line names. One sample of --data must be there; of many, each
     may fail for itself.
     """
-    from netspec.data.samples import (
-        STDIN,
-        from_data,
-        from_files,
-        from_sounds,
-        source_of,
-        takes_sounds,
-    )
+    from netspec.data.samples import STDIN, from_data, from_words
 
     if data is not None:
         number = index_of(options["index"])
         allowed = options["allow_code"]
         yield from from_data(data, number, options["split"], predictor.taken, predictor.facts, allowed)
         return
-    for word in files:
-        words = source_of(word, predictor.facts)
-        if words is not None:
-            yield from from_data(words, None, "all", predictor.taken, predictor.facts)
-        elif takes_sounds(predictor.taken):
-            yield from from_sounds([word], predictor.taken, predictor.facts)
-        else:
-            yield from from_files([word], predictor.taken, read_given() if word == STDIN else b"", remarks)
+    read = read_given() if STDIN in files else b""
+    yield from from_words(files, predictor.taken, predictor.facts, read, remarks)
 
 
 def read_given() -> bytes:
@@ -343,7 +338,8 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         elif len(values := flat(made["values"])) <= FEW:
             text.append(f"  {name}  {'  '.join(f'{value:.6g}' for value in values)}")
         else:
-            text.append(f"  {name}  of shape {made['shape']}; --json shows the values")
+            where = f"{made['picture']} shows it" if "picture" in made else "--json shows the values"
+            text.append(f"  {name}  of shape {made['shape']}; {where}")
     return text
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "from_data",
     "from_files",
     "from_sounds",
+    "from_words",
     "source_of",
     "takes_sounds",
 ]
@@ -91,6 +92,26 @@ def source_of(path: str, facts: Mapping[str, Any] = {}) -> str | None:
     if kind == "csv" and any("form" in each for each in facts.get("columns", ())):
         kind = "table"
     return f"{kind}:{path}" if kind and Path(path).is_file() else None
+
+
+def from_words(
+    words: Sequence[str],
+    taken: Mapping[str, Taken],
+    facts: Mapping[str, Any] = {},
+    read: bytes = b"",
+    remarks: Remarks | None = None,
+) -> Iterator[Sample]:
+    """Samples that words of the command line name: pictures, sounds, files of samples, folders and
+    patterns of them. read: what came by standard input, for the word -.
+    """
+    for word in words:
+        source = source_of(word, facts)
+        if source is not None:
+            yield from from_data(source, None, "all", taken, facts)
+        elif takes_sounds(taken):
+            yield from from_sounds([word], taken, facts)
+        else:
+            yield from from_files([word], taken, read, remarks)
 
 
 def from_files(

@@ -27,6 +27,7 @@ ORDER = (
     ("augmentation",),
     ("plugin", "plugins"),
     ("resolve",),
+    ("pictures",),
     ("data",),
     ("fusion",),
     ("analysis",),
@@ -41,6 +42,7 @@ ORDER = (
     ("recipes",),
     ("api",),
     ("serving",),
+    ("seeing",),
     ("cli",),
     ("__main__",),
 )

@@ -35,7 +35,7 @@ ALLOWED = {
     "diagnostics/model.py identity": "whole facts tell findings apart that nothing else does",
     "diagnostics/codes.py number_of": "the numbering of codes, said once",
 }
-FIELD_OF_LABELS = ("training/", "data/")
+FIELD_OF_LABELS = ("training/", "data/", "seeing/")
 """There a source's `label` is the name of a field of its data."""
 
 

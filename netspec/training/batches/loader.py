@@ -27,7 +27,7 @@ from netspec.training.batches.fills import Fill
 from netspec.training.batches.order import Indices, Order, Share, entropy, permutation
 from netspec.training.batches.prefetch import Prefetch
 
-__all__ = ["Batches", "Feed", "Order", "generator_at", "permutation"]
+__all__ = ["Batches", "Feed", "Order", "Reader", "generator_at", "permutation"]
 
 Raw = Tensor | list[Tensor]
 Transform = Callable[[Raw, Draw], Tensor]

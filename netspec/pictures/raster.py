@@ -1,0 +1,77 @@
+"""Shapes as pixels, on white paper. In: a Drawing; out: bytes (h, w, 3)."""
+
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from netspec.pictures.colors import LIGHT, Array
+from netspec.pictures.shapes import Drawing, Image, Line, Rect, Shape, Text
+
+__all__ = ["raster"]
+
+TWICE = 2
+"""Pixels for each unit: as sharp as most screens."""
+ANCHORS = {"start": "ls", "middle": "ms", "end": "rs"}
+DASH = 5.0
+PLAIN = str.maketrans({"→": ">", "…": "...", "−": "-", "×": "x"})
+"""What Pillow's own font lacks."""
+
+
+def raster(drawing: Drawing, scale: int = TWICE) -> Array:
+    """The drawing, `scale` pixels for each of its units."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw
+
+    size = (max(1, round(drawing.width * scale)), max(1, round(drawing.height * scale)))
+    made = Pillow.new("RGB", size, LIGHT["paper"])
+    pen = ImageDraw.Draw(made)
+    for shape in drawing.shapes:
+        if isinstance(shape, Image):
+            box = (round(shape.w * scale), round(shape.h * scale))
+            pixels = Pillow.fromarray(shape.pixels).resize(box, Pillow.Resampling.NEAREST)
+            made.paste(pixels, (round(shape.x * scale), round(shape.y * scale)))
+        else:
+            draw(pen, shape, scale)
+    return np.asarray(made)
+
+
+def draw(pen: Any, shape: Shape, scale: int) -> None:
+    """One shape with Pillow's pen."""
+    if isinstance(shape, Rect):
+        x, y, w, h = (scale * value for value in shape[:4])
+        outline = color(shape.stroke) if shape.stroke else None
+        pen.rounded_rectangle(
+            (x, y, x + w, y + h), shape.round * scale, color(shape.fill), outline, scale // 2
+        )
+    elif isinstance(shape, Line):
+        points = [(scale * x, scale * y) for x, y in shape.points]
+        for piece in dashes(points, scale) if shape.dashed else [points]:
+            pen.line(piece, color(shape.stroke), max(1, round(shape.width * scale)), joint="curve")
+    elif isinstance(shape, Text):
+        at = (scale * shape.x, scale * shape.y)
+        made = font(round(shape.size * scale))
+        pen.text(at, shape.text.translate(PLAIN), color(shape.fill), made, ANCHORS[shape.anchor])
+
+
+def dashes(points: list[tuple[float, float]], scale: int) -> list[list[tuple[float, float]]]:
+    """A line in pieces with gaps between them."""
+    found = []
+    for (x0, y0), (x1, y1) in pairwise(points):
+        count = max(1, int(np.hypot(x1 - x0, y1 - y0) / (DASH * scale)))
+        at = np.linspace(0, 1, count + 1)
+        for a, b in zip(at[:-1:2], at[1::2], strict=False):
+            found.append([(x0 + (x1 - x0) * t, y0 + (y1 - y0) * t) for t in (a, b)])
+    return found
+
+
+def color(word: str) -> str:
+    return LIGHT.get(word, word)
+
+
+@cache
+def font(size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)

@@ -1,0 +1,22 @@
+"""Words that are there or not. In: whether, and what; out: text."""
+
+from collections.abc import Sequence
+
+__all__ = ["name_at", "only", "when"]
+
+
+def when(holds: object, text: str) -> str:
+    """The text, or none."""
+    return text * bool(holds)
+
+
+def only(holds: object, text: str) -> list[str]:
+    """The text as a line, or no line."""
+    return [text] * bool(holds)
+
+
+def name_at(names: Sequence[str], number: int) -> str:
+    """A name by its number, or the number where there is none."""
+    if 0 <= number < len(names):
+        return names[number]
+    return str(number)

@@ -1,0 +1,114 @@
+"""Test samples with what the net made of them, one pass over the data. In: a run; out: truth,
+answer and confidence by sample, and the counts that `netspec test` has.
+"""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from netspec.diagnostics import fail
+from netspec.seeing.seen import Array
+from netspec.seeing.subject import NetSubject
+
+__all__ = ["Judged", "judge"]
+
+
+class Judged(NamedTuple):
+    """loss: the layer that judges; classes: their names; counts: rows are true classes, columns
+    answers. true, guessed, sure: of each sample, in the order of the data; where: what a sample is
+    called.
+    """
+
+    loss: str
+    classes: tuple[str, ...]
+    counts: Array
+    accuracy: float
+    kind: str
+    true: Array
+    guessed: Array
+    sure: Array
+
+
+def judge(subject: NetSubject, part: str) -> Judged:
+    """Run the test net over all its data. Raises SpecError NS684 (no such data), NS750 (no loss
+    tells classes apart).
+    """
+    kept: dict[str, Judged] = subject.__dict__.setdefault("judged", {})
+    if part not in kept:
+        kept[part] = measure(subject, part)
+    return kept[part]
+
+
+def measure(subject: NetSubject, part: str) -> Judged:
+    """The pass itself."""
+    import torch
+
+    from netspec import compiled
+    from netspec.training.batches.feeds import Feeds
+    from netspec.training.class_weights import set_class_weights
+    from netspec.training.device import exact_float32, find_device
+    from netspec.training.evaluate import evaluate
+    from netspec.training.measures.classes import Classes
+    from netspec.training.measures.collect import measuring
+    from netspec.training.nets import fill
+    from netspec.training.run.folder import read_classes, read_record, telling
+
+    program, place = subject.program, find_device(subject.device)
+    trained, tested = program.training_graph("train"), program.training_graph("test")
+    torch.manual_seed(subject.seed)
+    net = compiled.compile(tested)
+    if subject.weights is not None:
+        fill(net, tested, Path(subject.weights), trained)
+    if subject.folder is not None:
+        set_class_weights(net, read_record(subject.folder).get("class_weight", {}))
+    with telling(program.reading.unproven):
+        feeds = Feeds.open(program, trained, tested, subject.facts)
+    if not {"val": feeds.val is not None, "test": feeds.tested}.get(part, False):
+        raise fail("NS684", f"its section train has no {part}_data", path=subject.path)
+    batches = feeds.batches(part, tested, net, 0, place)  # type: ignore[arg-type]
+    with exact_float32(), closing(batches), measuring(net, tested) as measures:
+        found = {name: each for name, each in measures.items() if isinstance(each, Classes)}
+        if not found:
+            raise fail("NS750", "no loss of the net tells classes apart", path=subject.path)
+        loss, counted = next(iter(found.items()))
+        answers = watch(net, loss, counted)
+        evaluate(net.to(place), batches, place)
+    source = batches.source
+    names = subject.folder and read_classes(subject.folder)
+    result = counted.result(names or (source.classes if source is not None else None) or ())
+    true, guessed, sure = (np.concatenate(each) if each else np.zeros(0) for each in answers)
+    return Judged(
+        loss,
+        tuple(result["classes"]),
+        np.array(result["confusion"]),
+        result["accuracy"],
+        result["kind"],
+        true,
+        guessed,
+        sure,
+    )
+
+
+def watch(net: Any, loss: str, counted: Any) -> tuple[list[Array], list[Array], list[Array]]:
+    """Lists that each call of the net adds to: true class, answer, and how sure it is, where there
+    is one label a sample; of others nothing.
+    """
+    true: list[Array] = []
+    guessed: list[Array] = []
+    sure: list[Array] = []
+
+    def keep(module: Any, given: Any) -> None:
+        scores, labels = given[0].detach(), given[1].detach()
+        if labels.numel() != len(scores):
+            return
+        rows = counted.rows(scores)
+        shares = rows.softmax(1) if counted.normalized else rows
+        best = shares.max(1)
+        true.append(labels.reshape(-1).long().cpu().numpy())
+        guessed.append(best.indices.cpu().numpy())
+        sure.append(best.values.cpu().numpy())
+
+    net.get_submodule(net.layers[loss][0]).register_forward_pre_hook(keep)
+    return true, guessed, sure

@@ -1,0 +1,68 @@
+"""A run's log as curves. In: its folder; out: points by what was measured."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from netspec.diagnostics import fail
+from netspec.file_reading import read_text
+from netspec.strict_json import JsonError, read_object
+
+__all__ = ["Lines", "best_line", "curves_of", "read_log"]
+
+NAME = "log.jsonl"
+Lines = list[Mapping[str, Any]]
+APART = ("phase", "iteration", "time", "best", "weights", "reason")
+PHASES = ("train", "val", "test")
+
+
+def read_log(run: Path) -> Lines:
+    """The lines of a run's log; one that a kill cut off at the end is left out. Raises SpecError
+    NS755.
+    """
+    path = run / NAME
+    try:
+        lines = read_text(path, [run], errors="replace").splitlines()
+    except OSError as error:
+        raise fail("NS755", f"{NAME}: {error.strerror or error}", path=str(run)) from error
+    found: Lines = []
+    for number, line in enumerate(lines, 1):
+        try:
+            record = read_object(line)
+            if not isinstance(record.get("phase"), str) or type(record.get("iteration", 0)) is not int:
+                raise JsonError("a line needs a phase and an iteration")
+            found.append(record)
+        except JsonError as error:
+            if number < len(lines):
+                raise fail("NS755", f"{NAME}, line {number}: {error}", path=str(run)) from error
+    return found
+
+
+def curves_of(log: Lines) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Points (iteration, value) by what is measured, then by phase."""
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for record in log:
+        if record["phase"] in PHASES and not record.get("weights"):
+            for name, value in numbers(record):
+                points = found.setdefault(name, {}).setdefault(record["phase"], [])
+                points.append((float(record["iteration"]), value))
+    return found
+
+
+def numbers(record: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for name, value in record.items():
+        if name not in APART and type(value) in (int, float):
+            yield name, float(value)
+
+
+def best_line(log: Lines) -> list[str]:
+    """The last test in words, and the best one."""
+    tests = [each for each in log if each["phase"] in ("val", "test") and not each.get("weights")]
+    if not tests:
+        return []
+    found = []
+    for word, each in (("last", tests[-1]), ("best", next((t for t in tests[::-1] if t.get("best")), None))):
+        if each is not None:
+            told = ", ".join(f"{name} {value:.4g}" for name, value in numbers(each))
+            found.append(f"{word} test, after {each['iteration']:,} iterations: {told}")
+    return found

@@ -1,0 +1,51 @@
+"""Which classes are taken for which: the counts of `netspec test`, as a matrix.
+
+Row i, column j: samples (or places) of class i that were answered j; colour is the root of the share
+of the row, so that few mistakes are seen beside many hits.
+"""
+
+from collections.abc import Iterator
+
+from netspec.pictures.figure import Figure, Table
+from netspec.pictures.matrices import confusion_drawing
+from netspec.seeing.judged import judge
+from netspec.seeing.seen import Asked, Seen
+from netspec.seeing.subject import Subject
+
+__all__ = ["WHOLE", "draw", "see"]
+
+WHOLE = True
+MOST_PAIRS = 10
+
+
+def see(subject: Subject, asked: Asked) -> Seen:
+    """Counts (true, answered) of the first loss that tells classes apart."""
+    found = judge(subject.need_net("confusion"), "val" if asked.part == "val" else "test")
+    counts = found.counts
+    pairs = [
+        (int(counts[i, j]), found.classes[i], found.classes[j])
+        for i in range(len(counts))
+        for j in range(len(counts))
+        if i != j and counts[i, j]
+    ]
+    pairs = sorted(pairs, key=lambda pair: -pair[0])[:MOST_PAIRS]
+    what = "places" if found.kind == "places" else "samples"
+    told = [f"{int(counts.trace()):,} of {int(counts.sum()):,} {what} right, accuracy {found.accuracy:.4f}"]
+    told += [f"most often: {pairs[0][1]} taken for {pairs[0][2]}, {pairs[0][0]:,} times"] if pairs else []
+    values = {
+        "loss": found.loss,
+        "classes": list(found.classes),
+        "accuracy": found.accuracy,
+        "confusion": counts.tolist(),
+        "pairs": pairs,
+    }
+    return Seen("confusion", f"Confusion matrix of {subject.name}", told, values, {"confusion": counts})
+
+
+def draw(seen: Seen) -> Iterator[Figure]:
+    """The matrix, and the pairs that are confused most."""
+    drawing = confusion_drawing(seen.values["classes"], seen.values["confusion"], seen.values["loss"])
+    yield Figure("Confusion matrix", drawing)
+    if seen.values["pairs"]:
+        rows = [(true, answer, f"{count:,}") for count, true, answer in seen.values["pairs"]]
+        yield Figure("Most often confused", Table(("class", "taken for", "times"), rows, frozenset((2,))))

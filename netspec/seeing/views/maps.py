@@ -1,0 +1,90 @@
+"""What each layer makes of an input: its channels as pictures, as `forward_blobs` has them.
+
+A tile a channel of the layer's first top, stretched together, black the least and white the greatest
+value of the layer; of vectors a strip. After Zeiler, Fergus 2014 (arXiv:1311.2901), section 4.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from netspec.diagnostics import fail
+from netspec.pictures.colors import gray, heat
+from netspec.pictures.figure import Figure
+from netspec.pictures.tiles import tile
+from netspec.pictures.words import only, when
+from netspec.seeing.samples import samples_of, show_pixels
+from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.subject import Subject
+
+__all__ = ["WHOLE", "draw", "see"]
+
+WHOLE = True
+MOST_LAYERS, MOST_MAPS = 16, 64
+LEAST, TALL = 48, 16
+INPUT = "input"
+
+
+def see(subject: Subject, asked: Asked) -> Seen:
+    """Arrays (channels, ...) by layer, of the first sample; `input` is what the net was given."""
+    sample = samples_of(subject, asked)[0]
+    layers = [subject.layer(asked.layer)] if asked.layer is not None else choose(subject.layers)
+    made = subject.activations(sample.arrays, layers)
+    arrays = {
+        name: value[0] for name, value in made.items() if value.ndim > 1 and len(value) and value[0].size
+    }
+    if not arrays:
+        raise fail("NS750", "no layer has a map of one sample", path=subject.path)
+    if subject.picture:
+        arrays[INPUT] = show_pixels(sample.arrays[subject.picture][0], subject.contract(subject.picture))
+    told = [f"of {sample.name}" + when(sample.label is not None, f", {sample.label}")]
+    left = len(subject.layers) - len(layers)
+    told += only(left and asked.layer is None, f"{left} more layers: --layer NAME")
+    values = {
+        "sample": sample.name,
+        "layers": [describe(name, value) for name, value in arrays.items() if name != INPUT],
+        "count": asked.count or MOST_MAPS,
+        "unit": asked.unit,
+    }
+    return Seen("maps", f"Feature maps of {subject.name}", told, values, arrays)
+
+
+def choose(layers: Sequence[str]) -> list[str]:
+    """Layers spread evenly over the net."""
+    if len(layers) <= MOST_LAYERS:
+        return list(layers)
+    at = np.linspace(0, len(layers) - 1, MOST_LAYERS).round().astype(int)
+    return [layers[i] for i in at]
+
+
+def describe(name: str, value: Array) -> dict[str, object]:
+    low, high = float(np.nanmin(value)), float(np.nanmax(value))
+    return {"layer": name, "shape": list(value.shape), "least": low, "greatest": high,
+            "zeros": float((value == 0).mean())}  # fmt: skip
+
+
+def draw(seen: Seen) -> Iterator[Figure]:
+    """The input, then a sheet for each layer."""
+    if INPUT in seen.arrays:
+        yield Figure("The input", tile([seen.arrays[INPUT]], least=128, gap=0), seen.values["sample"])
+    for layer in seen.values["layers"]:
+        value = seen.arrays[layer["layer"]]
+        count = min(len(value), seen.values["count"])
+        shape = " x ".join(map(str, layer["shape"]))
+        left = when(count < len(value) and value.ndim > 1, f", the first {count} channels")
+        told = f"{layer['least']:.3g} to {layer['greatest']:.3g}, {layer['zeros']:.0%} are 0{left}"
+        yield Figure(f"{layer['layer']}: {shape}", picture(value, count, seen.values["unit"]), told)
+
+
+def picture(value: Array, count: int, unit: int | None) -> Array:
+    """The channels of a layer."""
+    value = value.astype(np.float64)
+    low, high = float(np.nanmin(value)), float(np.nanmax(value))
+    if value.size == max(value.shape):  # a vector
+        row = heat(value.reshape(1, -1), low, high)
+        return tile([row.repeat(TALL, 0).repeat(max(1, 512 // row.shape[1]), 1)], gap=0)
+    if value.ndim == 2:  # steps and what is there at each
+        return tile([heat(value, low, high)], least=256, gap=0)
+    planes = value.reshape(len(value), -1, value.shape[-1])
+    chosen = range(count) if unit is None else [min(unit, len(value) - 1)]
+    return tile([gray(planes[i], low, high) for i in chosen], least=LEAST if unit is None else 256)

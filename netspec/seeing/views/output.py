@@ -1,0 +1,60 @@
+"""What the net answers to an input, shown as what it is.
+
+Scores of classes as bars; one or three channels over an area as a picture, stretched from the least
+to the greatest value; scores of classes for each place as colours over the input; values along time
+as a wave; as many numbers as the picture that was given has pixels as a picture of that shape.
+"""
+
+from collections.abc import Iterator
+
+from netspec.pictures.figure import Figure
+from netspec.pictures.tiles import tile
+from netspec.pictures.words import when
+from netspec.seeing.outputs import describe_output, draw_output
+from netspec.seeing.samples import samples_of, show_pixels
+from netspec.seeing.seen import Asked, Seen
+from netspec.seeing.subject import NetSubject, Subject
+
+__all__ = ["WHOLE", "draw", "see"]
+
+WHOLE = True
+INPUT = "input"
+
+
+def see(subject: Subject, asked: Asked) -> Seen:
+    """Arrays of each output of the first sample; `input` is what the net was given, if a picture."""
+    sample = samples_of(subject, asked)[0]
+    made = subject.run(sample.arrays)
+    like = subject.taken[subject.picture].shape if subject.picture else ()
+    arrays = {name: value[0] if value.ndim else value.reshape(1) for name, value in made.items()}
+    outputs = {
+        name: describe_output(value, subject.labels.get(name, ()), sorts(subject, name), like)
+        for name, value in arrays.items()
+    }
+    if subject.picture:
+        arrays[INPUT] = show_pixels(sample.arrays[subject.picture][0], subject.contract(subject.picture))
+    told = [f"of {sample.name}" + when(sample.label is not None, f", {sample.label}")]
+    told += [
+        f"{name}: {said['top'][0][0]} {said['top'][0][1]:.4g}"
+        for name, said in outputs.items()
+        if "top" in said
+    ]
+    values = {"sample": sample.name, "label": sample.label, "outputs": outputs}
+    return Seen("output", f"Output of {subject.name}", told, values, arrays)
+
+
+def sorts(subject: Subject, name: str) -> bool:
+    """Whether an output is shares of classes, by the layer that makes it."""
+    if not isinstance(subject, NetSubject):
+        return name in subject.labels
+    node = next((v.node for v in subject.typed.graph.outputs if v.name == name), None)
+    return node is not None and "normalizes_scores" in node.layer.traits
+
+
+def draw(seen: Seen) -> Iterator[Figure]:
+    """The input, then each output."""
+    given = seen.arrays.get(INPUT)
+    if given is not None:
+        yield Figure("The input", tile([given], least=128, gap=0), seen.values["sample"])
+    for name, said in seen.values["outputs"].items():
+        yield draw_output(name, seen.arrays[name], said, given)

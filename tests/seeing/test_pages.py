@@ -1,0 +1,138 @@
+"""What is written: pages that load nothing, folders, one picture; and findings in place of any of it."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netspec.pictures.shapes import Drawing, Image, Line, Rect, Text
+from netspec.pictures.svg import svg_file
+from netspec.seeing.registry import describe_views, find_view, view_names
+from tests.each import each
+from tests.training.specs import Line as Command
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capsys)
+
+
+class Reader(HTMLParser):
+    """What a page would load, and what is wrong with its elements."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.faults: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag in ("script", "link", "iframe", "object"):
+            self.faults.append(tag)
+        self.loaded += [given[word] or "" for word in ("src", "srcset", "href", "data") if given.get(word)]
+        if tag == "img" and not given.get("alt"):
+            self.faults.append("a picture without words")
+        if tag not in ("meta", "img", "br", "rect", "image", "polyline"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.loaded += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag != "rect" and (not self.open or self.open.pop() != tag):
+            self.faults.append(f"{tag} ends what it did not begin")
+
+
+def read(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    return reader
+
+
+def test_all_is_one_page_that_loads_nothing(run: Path, tmp_path: Path, line: Command) -> None:
+    assert line("see", "all", run, "-o", tmp_path / "r.html", "--json") == 0
+    text = (tmp_path / "r.html").read_text()
+    reader = read(text)
+    assert reader.faults == []
+    assert [each for each in reader.loaded if not each.startswith(("data:image/png;base64,", "#"))] == []
+    assert "@import" not in text and not re.search(r"url\(", text)
+    assert text.count("<h1>") == 1 and "prefers-color-scheme:dark" in text and "width=device-width" in text
+    seen = json.loads(line.out)
+    assert {"filters", "maps", "confusion", "mistakes", "curves", "output"} <= set(seen)
+    head = text.partition("<main>")[0]
+    assert "parameters" in head and "best test" in head and all(f"#{name}" in head for name in seen)
+
+
+def test_a_folder_holds_pictures_values_and_a_page(run: Path, tmp_path: Path, line: Command) -> None:
+    assert line("see", "curves", run, "-o", tmp_path / "c") == 0
+    names = {path.name for path in (tmp_path / "c").iterdir()}
+    assert {"curves-01-loss.png", "curves-01-loss.svg", "values.json", "index.html"} <= names
+    assert not any(name.endswith(".part") for name in names)
+
+
+REFUSED = [
+    (("see", "maps", "RUN", "--layer", "conv3"), "NS751", "conv"),
+    (("see", "curves", "zoo:lenet"), "NS750", "only a run"),
+    (("see", "confusion", "zoo:vae-digits"), "NS750", "classes"),
+    (("see", "filters", "zoo:lstm"), "NS750", "no layer"),
+    (("see", "filters", "RUN", "-o", "x.svg"), "NS756", "pixels"),
+    (("see", "maps", "RUN", "none.png"), "NS643", "none.png"),
+    (("see", "maps", "RUN", "--npz", "x.png"), "NS756", ".npz"),
+    (("see", "curves", "BROKEN"), "NS755", "line 2"),
+    (("see", "maps", "zoo:u-net", "--data", "digits"), "NS", ""),
+]
+
+
+@each("row", REFUSED)
+def test_refusals(row: tuple[tuple[str, ...], str, str], request: pytest.FixtureRequest) -> None:
+    run, folder = request.getfixturevalue("run"), request.getfixturevalue("tmp_path_factory").mktemp("r")
+    command = Command(request.getfixturevalue("monkeypatch"), request.getfixturevalue("capsys"))
+    words, code, told = row
+    broken = folder / "broken"
+    broken.mkdir()
+    for path in run.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
+    lines = (run / "log.jsonl").read_text().splitlines()
+    (broken / "log.jsonl").write_text("\n".join([lines[0], "{", *lines[1:]]))
+    request.getfixturevalue("monkeypatch").chdir(folder)
+    before = set(folder.rglob("*"))
+    assert command(*({"RUN": run, "BROKEN": broken}.get(word, word) for word in words)) == 1, command.err
+    assert code in command.err and told in command.err
+    assert set(folder.rglob("*")) == before
+
+
+def test_a_view_is_one_file() -> None:
+    described = describe_views()
+    assert tuple(described) == view_names() and len(described) >= 7
+    for name, said in described.items():
+        view = find_view(name)
+        assert said.endswith((".", ":")) or len(said) > 20
+        assert isinstance(view.WHOLE, bool) and callable(view.see) and callable(view.draw)
+
+
+def test_shapes_are_svg() -> None:
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    shapes = (
+        Rect(1, 2, 3, 4, title="a < b"),
+        Line(((0, 0), (1, 1)), "soft", 2, True),
+        Text(1, 1, "<&>"),
+        Image(0, 0, 4, 4, pixels),
+    )
+    text = svg_file(Drawing(10, 10, shapes), 'it is "so"')
+    root = ET.fromstring(text)
+    assert [each.tag.rpartition("}")[2] for each in root] == [
+        "style",
+        "rect",
+        "rect",
+        "polyline",
+        "text",
+        "image",
+    ]
+    assert root.get("aria-label") == 'it is "so"'

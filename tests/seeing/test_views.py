@@ -1,0 +1,135 @@
+"""What each view shows, held to what it says it is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.signal import correlate2d
+from sklearn.datasets import load_sample_image
+
+from netspec.seeing.gabor import fit_gabors
+from netspec.seeing.registry import find_view
+from netspec.seeing.seen import Asked, Seen
+from netspec.seeing.subject import NetSubject, Subject, open_subject
+from netspec.training.test import measure
+from tests.training.specs import Line
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Line:
+    return Line(monkeypatch, capsys)
+
+
+def see(view: str, subject: "Subject | Path | str", **asked: Any) -> Seen:
+    opened = subject if isinstance(subject, Subject) else open_subject(str(subject))
+    seen = find_view(view).see(opened, Asked(**asked))
+    figures = list(find_view(view).draw(seen))
+    assert figures and all(figure.html() for figure in figures)
+    json.dumps(dict(seen.values))
+    return seen
+
+
+def gabor(degrees: float, wavelength: float, width: float, side: int = 11) -> Any:
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    along = x * np.cos(np.radians(degrees)) + y * np.sin(np.radians(degrees))
+    return np.exp(-(x**2 + y**2) / (2 * width**2)) * np.sin(2 * np.pi * along / wavelength)
+
+
+def test_planted_gabors_are_named_and_noise_is_not() -> None:
+    angles = [0, 30, 45, 90, 135]
+    planted = np.stack([gabor(a, 6, 2.5) + 0.3 for a in angles])
+    for angle, fit in zip(angles, fit_gabors(planted), strict=True):
+        assert fit.name and abs((fit.degrees - angle + 90) % 180 - 90) <= 15 and 4 < fit.wavelength < 9
+    noise = np.random.default_rng(0).standard_normal((40, 7, 7))
+    assert [fit.name for fit in fit_gabors(noise) if fit.name] == []
+
+
+def test_filters_are_the_planted_weights(run: Path, tmp_path: Path) -> None:
+    subject = open_subject(str(run))
+    assert isinstance(subject, NetSubject)
+    planted = torch.linspace(-1, 1, 6 * 25).reshape(6, 1, 5, 5)
+    with torch.no_grad():
+        subject.net.layer_parameters("conv1")[0].copy_(planted)  # type: ignore[operator]
+    seen = see("filters", subject)
+    np.testing.assert_array_equal(seen.arrays["conv1"], planted.numpy())
+    assert [(each["layer"], each["filters"], each["shape"]) for each in seen.values["layers"]] == [
+        ("conv1", 6, "1x5x5"),
+        ("conv2", 8, "6x3x3"),
+    ]
+
+
+def test_maps_are_those_of_forward_blobs(run: Path) -> None:
+    subject = open_subject(str(run))
+    assert isinstance(subject, NetSubject)
+    seen = see("maps", subject, index=3)
+    from netspec.seeing.samples import samples_of
+
+    (sample,) = samples_of(subject, Asked(index=3))
+    blobs = subject.net.forward_blobs({k: torch.from_numpy(v) for k, v in sample.arrays.items()})  # type: ignore[operator]
+    for name, blob in blobs.items():
+        last = [node.name for node in subject.typed.graph.nodes if name in {top.name for top in node.tops}][
+            -1:
+        ]
+        for layer in last:
+            np.testing.assert_array_equal(seen.arrays[layer], blob[0].detach().numpy())
+    assert seen.arrays["input"].shape == (8, 8, 3)
+
+
+def test_confusion_and_mistakes_are_those_of_test(run: Path) -> None:
+    wanted = measure(run).judged
+    (judged,) = [each for each in wanted.values() if "confusion" in each]
+    subject = open_subject(str(run))
+    seen, mistakes = see("confusion", subject), see("mistakes", subject, count=5)
+    assert seen.values["confusion"] == judged["confusion"]
+    counts = np.array(judged["confusion"])
+    assert mistakes.values["mistakes"] == counts.sum() - counts.trace() > 5
+    assert len(mistakes.values["shown"]) == 5 and mistakes.arrays["pictures"].shape == (5, 8, 8, 3)
+    one = mistakes.values["shown"][0]
+    picked = see("output", subject, index=one["number"])
+    assert picked.values["label"] == one["true"]
+    (output,) = picked.values["outputs"].values()
+    assert output["top"][0] == (one["answer"], pytest.approx(one["share"], rel=1e-4))
+
+
+def test_curves_are_the_log(run: Path) -> None:
+    seen = see("curves", run)
+    lines = [json.loads(each) for each in (run / "log.jsonl").read_text().splitlines()]
+    wanted = [(each["iteration"], each["loss"]) for each in lines if each["phase"] == "train"]
+    assert seen.values["curves"]["loss"]["train"] == wanted
+    both = see("curves", run, inputs=(str(run),))
+    assert set(both.values["curves"]["loss"]) == {"run train", "run test", f"{run} train", f"{run} test"}
+
+
+def test_sobel_is_scipys_to_the_bit(tmp_path: Path, line: Line) -> None:
+    picture = np.asarray(Image.fromarray(load_sample_image("china.jpg")).convert("L"))[:120, :160]
+    Image.fromarray(picture).save(tmp_path / "photo.png")
+    assert line("see", "output", "zoo:sobel", tmp_path / "photo.png", "--npz", tmp_path / "o.npz") == 0
+    kernel = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]])
+    gx, gy = (
+        correlate2d(picture.astype(np.float32), k.astype(np.float32), "valid") for k in (kernel, kernel.T)
+    )
+    with np.load(tmp_path / "o.npz") as made:
+        assert np.array_equal(made["gx"][0], gx) and np.array_equal(made["gy"][0], gy)
+        np.testing.assert_array_max_ulp(made["magnitude"][0], np.sqrt(gx**2 + gy**2), 1)  # torch's own root
+    wanted = made_bytes(np.sqrt(gx**2 + gy**2))
+    assert line("see", "output", "zoo:sobel", tmp_path / "photo.png", "-o", tmp_path / "o") == 0
+    (shown,) = (tmp_path / "o").glob("*magnitude*.png")
+    assert np.array_equal(np.asarray(Image.open(shown))[..., 0], wanted)
+
+
+def made_bytes(values: Any) -> Any:
+    values = values.astype(np.float64)
+    return ((values - values.min()) / (values.max() - values.min()) * 255).round().astype(np.uint8)
+
+
+def test_predict_draws_one_answer(run: Path, tmp_path: Path, line: Line) -> None:
+    assert line("predict", run, "--data", "digits", "--index", 4, "-o", tmp_path / "a.png") == 0
+    assert np.asarray(Image.open(tmp_path / "a.png")).std() > 10
+    assert line("predict", run, "--data", "digits", "--index", "all", "-o", tmp_path / "b.png") == 2
+    assert not (tmp_path / "b.png").exists()
