@@ -35,6 +35,7 @@ COMMANDS = {
     "transplant": "Carry trained weights over to another spec.",
     "compile": "Write the network as a Python file that needs only torch.",
     "train": "Train as the spec says.",
+    "runs": "List the runs of a folder, or compare two.",
     "test": "Measure a trained run on the test data.",
     "time": "Measure how long a call takes, and which layers take it.",
     "export": "Write the network as ONNX, certified against torch.",
