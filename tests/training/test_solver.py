@@ -223,6 +223,24 @@ def test_regrouped_parameters_keep_their_velocity() -> None:
         assert torch.allclose(two.history()[name][0], buffer)
 
 
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("steps", [0, 1])
+def test_other_scales_where_no_velocity_is_kept(kind: str, steps: int) -> None:
+    """A file's scales, which may say anything above 0, concern a velocity alone: without momentum, or a step, there is none."""
+    momentum = 0.0 if kind not in ("Nesterov", "Adam", "AdamW") else 0.9
+    specs = parameters([np.ones(2), np.ones(2)], [(1.0, 1.0), (1.0, 1.0)])
+    one = Solver(SolverParameter(type=kind, base_lr=0.1, momentum=momentum, max_iter=4), specs, 4)
+    for _ in range(steps):
+        apply(one, specs, [np.ones(2), np.ones(2)])
+    tensors, facts = one.state()
+    kept = {name: tensor.clone() for name, tensor in tensors.items() if "momentum_buffer" not in name}
+    one.load_state(kept, {**facts, "scales": {specs[1].name: 0.5}})
+    assert one.iteration == steps
+    assert {name: tensor.tolist() for name, tensor in one.state()[0].items()} == {
+        name: tensor.tolist() for name, tensor in kept.items()
+    }
+
+
 def test_frozen_tensors_ask_for_no_gradient() -> None:
     specs = parameters([np.ones(2), np.ones(2)], [(1.0, 1.0), (0.0, 1.0)])
     Solver(SolverParameter(base_lr=0.1, max_iter=1), specs, 1)

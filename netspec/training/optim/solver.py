@@ -147,8 +147,9 @@ class Solver:
         for group in self.optimizer.param_groups:
             group["scale"] = scales[group["params"][0]]
             for tensor in group["params"]:
-                if scales[tensor] != group["scale"]:
-                    self.optimizer.state[tensor]["momentum_buffer"] *= scales[tensor] / group["scale"]
+                moved = self.optimizer.state.get(tensor, {}).get("momentum_buffer")
+                if moved is not None and scales[tensor] != group["scale"]:
+                    moved *= scales[tensor] / group["scale"]
 
     def history(self) -> dict[str, tuple[Tensor, ...]]:
         """Caffe's history of each trained tensor, by name: one or two tensors of its shape; zeros
