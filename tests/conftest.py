@@ -1,8 +1,9 @@
 """`--update` rewrites recorded output: the rendered blocks of tests/diagnostics, the golden files of tests/golden.
 
 One thread for each process: as many as there are cores, times as many processes, wait for one another most of the time. Set before torch is
-imported, and inherited by the processes that tests start. In CI the examples of hypothesis are the same every time. The garbage collector
-runs as seldom as in the command, and leaves alone the thousands of objects that are the tests themselves.
+imported, and inherited by the processes that tests start. The examples of hypothesis are the same every time, but with
+`--hypothesis-profile explore`. The garbage collector runs as seldom as in the
+command, and leaves alone the thousands of objects that are the tests themselves.
 """
 
 import gc
@@ -10,7 +11,7 @@ import os
 import sys
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import tests.children  # noqa: F401, nothing waits for the disk
 from tests.each import run_rows, spread
@@ -18,9 +19,16 @@ from tests.each import run_rows, spread
 for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
-settings.register_profile("netspec-ci", derandomize=True, database=None, print_blob=True)
-if os.environ.get("CI"):
-    settings.load_profile("netspec-ci")
+settings.register_profile(
+    "same",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],  # it goes by the clock, which a loaded machine fails
+)
+settings.register_profile("explore", deadline=None, print_blob=True)
+settings.load_profile("same")
 
 gc.set_threshold(50_000, 20, 20)
 

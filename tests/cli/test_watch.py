@@ -65,7 +65,7 @@ def test_a_base_a_mended_error_and_the_end(tmp_path: Path, watch: Callable[..., 
     base.write_text(SOUND, encoding="utf-8")
     assert "exit code now 0" in running.answer()
     running.process.send_signal(signal.SIGINT)
-    out, _ = running.process.communicate(timeout=30)
+    out, _ = running.process.communicate(timeout=120)
     assert (running.process.returncode, out.strip()) == (130, "interrupted")
 
 

@@ -56,10 +56,10 @@ def kept() -> tuple[int, int, int]:
     )
 
 
-def test_two_hundred_nets_leave_nothing() -> None:
+def test_sixty_nets_leave_nothing() -> None:
     made(1)
     before, held = live(), kept()
-    for size in range(2, 202):
+    for size in range(2, 62):
         net = netspec.compile(driver.load_source(Source("net.yaml", TEXT.format(size))))
         assert net(torch.ones(1, size)).shape == (1, size)
     del net

@@ -148,7 +148,7 @@ _DATA = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(_DATA.filter(lambda data: data is not None), st.sampled_from([None, 2]))
 def test_json_is_read_as_json_reads_it(data: Any, indent: int | None) -> None:
     tree, found = _read(json.dumps(data, ensure_ascii=False, indent=indent))

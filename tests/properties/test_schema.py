@@ -159,7 +159,7 @@ def words_of(schema: Any) -> set[str]:
     return {*schema, *words_of([*inner, *schema.get("properties", {}).values()])}
 
 
-@pytest.mark.parametrize("count", [8, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [5, pytest.param(150, marks=pytest.mark.slow)])
 @each("cls", records(), lambda cls: cls.__qualname__)
 def test_own_check_and_schema_agree_and_every_refusal_is_worded(cls: type[Record], count: int) -> None:
     schema = {"type": "object", **cls.schema()}
@@ -277,7 +277,7 @@ def of_type(cls: type[Layer]) -> Any:
     return PUBLISHED.evolve(schema={"allOf": [{"$ref": f"#/$defs/{cls.type}"}, {"$ref": "#/$defs/complete"}]})
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [4, pytest.param(25, marks=pytest.mark.slow)])
 @each("cls", TYPES, lambda cls: cls.type)
 def test_published_schema_and_own_check_agree_where_there_are_no_expressions(
     cls: type[Layer], count: int

@@ -18,7 +18,7 @@ from faults_slips import slip  # noqa: E402
 
 SMALL = [path for _, path in zoo_specs() if path.stat().st_size < 2500][::4]
 EACH = 14
-DEEP = {"resnet-152": 3, "resnet-50": 4, "mobilenet-v1": 4, "lenet-5-mnist": 5}
+DEEP = {"resnet-152": 3, "resnet-50": 4, "mobilenet-v1": 4, "lenet-5-mnist": 3}
 """Nets whose texts are short and whose graphs are not: so few of each by default, all under the marker slow."""
 
 
@@ -36,8 +36,8 @@ def errors(found: list[Diagnostic]) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("part", range(4))
 def test_mutants_are_mended_safely_and_their_findings_have_places(part: int) -> None:
-    mended = sum(held(path, DEEP.get(path.stem, EACH // 2)) for path in SMALL[part::4])
-    assert mended >= 5
+    mended = sum(held(path, DEEP.get(path.stem, EACH // 4)) for path in SMALL[part::4])
+    assert mended >= 3
 
 
 @pytest.mark.slow

@@ -13,10 +13,12 @@ import pytest
 from netspec import driver
 from netspec.syntax.paths import zoo_specs
 
-__all__ = ["SAMPLE", "SPECS", "in_turn", "kinds_in", "program", "sampled"]
+__all__ = ["IN_LARGE_NETS", "SAMPLE", "SPECS", "in_turn", "kinds_in", "program", "sampled"]
 
 SPECS = dict(zoo_specs())
-SAMPLE = frozenset(["bidirectional-lstm", "caffenet", "char-rnn-python", "ciresan-35", "convnext-t", "dcgan-discriminator", "dcgan-generator", "deconvnet", "deepbind", "deepsea", "densenet-121", "efficientnet-b0", "fcn-32s", "fcn-shapes", "gaussian", "googlenet", "gru", "inception-resnet-v2", "inception-v4", "lenet", "lenet-1989", "lenet-5-mnist", "local-1d", "local-2d", "mobilenet-v2", "neocognitron", "resnet-110", "se-resnet-50", "segnet", "shufflenet-v1-g3", "tdnn", "tdnn-2d", "u-net", "vae-digits", "vit-b-16", "wavenet"])  # fmt: skip
+SAMPLE = frozenset(["bidirectional-lstm", "box", "caffenet", "char-rnn", "char-rnn-python", "convnext-t", "dcgan-digits", "dcgan-discriminator", "dcgan-generator", "deconvnet", "deepbind", "deepsea", "efficientnet-b0", "fcn-32s", "fcn-shapes", "gaussian", "gru", "inception-v3", "lenet", "lenet-1989", "lenet-5-mnist", "local-1d", "local-2d", "mobilenet-v2", "neocognitron", "se-resnet-50", "segnet", "shufflenet-v1-g3", "tdnn", "tdnn-2d", "u-net-shapes", "vae-digits", "vit-b-16", "wavenet"])  # fmt: skip
+IN_LARGE_NETS = {("Eltwise", "coeff"), ("Eltwise", "axes", 2)}
+"""Kinds that stand in nets of over 500 layers only, too dear for every test: the example rows of their types run them."""
 SECTIONS = {
     "base", "override", "remove", "insert", "import", "vars", "when", "repeat", "share", "train", "defaults", "dialect", "output",
     "image", "blocks", "include", "exclude", "equivariant", "causal", "receptive_field", "connections",
