@@ -211,6 +211,7 @@ CODES: dict[str, Code] = {
     "NS612": Code("runs that do not make one model"),
     "NS613": Code("no such precision on this device"),
     "NS614": Code("torch.compile does not work here"),
+    "NS615": Code("nothing can be pruned"),
     "NS620": Code("annotations cannot be read"),
     "NS621": Code("boxes that hold nothing"),
     "NS622": Code("annotations and pictures do not belong together"),

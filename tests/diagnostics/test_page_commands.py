@@ -387,6 +387,7 @@ ADDED = {
 """What is added to commands: they would train for long, or say only beside the example what they do."""
 GIVEN: dict[str, Callable[[Path], None]] = {
     "NS031": other_blobs,
+    "NS615": trained,
     "NS502": two_plugins,
     "NS505": too_heavy,
     "NS040": five_blobs,

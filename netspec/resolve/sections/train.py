@@ -385,6 +385,10 @@ class TrainSection(Record):
         default={},
         doc="factors of rate and decay for layers, blocks or weights, by patterns of their names",
     )
+    keep_zeros: bool = param(
+        default=False,
+        doc="weights, not biases, that are 0 stay 0: those that `netspec prune` has taken away",
+    )
     label_smoothing: float = param(
         default=0.0,
         ge=0,
