@@ -47,6 +47,10 @@ PREFIXES = (
     "netspec.tolerance",
 )
 """Properties that are the certificate: they are not part of what is hashed."""
+CERTIFIED = ("true", "partial", "quantized")
+"""What a file says of itself that was compared: with torch, in part, or as int8 or fp16 with a float
+file that was.
+"""
 METADATA = 16 << 20
 """Bytes of properties that are read."""
 GRAPH, PROPERTIES = 7, 14
@@ -86,7 +90,7 @@ def certificate_of(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Seal]:
     """The certificate of a file that it belongs to. Raises SpecError as `check_allowed`."""
     with open_mapped(Path(path)) as data:
         said = properties(data, path)
-    if said.get("netspec.certified") not in ("true", "partial"):
+    if said.get("netspec.certified") not in CERTIFIED:
         raise fail("NS712", why_not(said), path=os.fspath(path), notes=(DOING_WITHOUT,))
     try:
         claim, hashes = read_json(said[CERTIFICATE], constants=True), read_json(said[SEAL])

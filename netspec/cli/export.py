@@ -51,6 +51,11 @@ __all__ = ["command"]
     is_flag=True,
     help="Certify a net whose answer for one sample depends on the rest of its batch.",
 )
+@click.option(
+    "--quantize",
+    type=click.Choice(("int8", "fp16")),
+    help="A smaller file: calibrated on a run's training data, compared with the float one on its test data.",
+)
 @click.option("--no-fuse", is_flag=True, help="Keep each layer apart in the file.")
 @device_option("Where to compare.")
 @spec_options
@@ -88,6 +93,7 @@ def command(source: str, to: "Format | None", output: str | None, reading: "Read
             {
                 "allow_batch_dependence": options["allow_batch_dependence"],
                 "fused": not options["no_fuse"],
+                "quantize": options["quantize"],
             },
         )
 
@@ -121,7 +127,7 @@ def write_onnx(
     level: Any,
     device: str,
     reading: "Reading",
-    more: dict[str, bool],
+    more: dict[str, Any],
 ) -> None:
     """The deployed net as ONNX, and what its certificate says."""
     from netspec.cli import report
@@ -150,6 +156,9 @@ def write_onnx(
 
 def describe_certificate(found: "Certificate") -> "Iterator[str]":
     """What a certificate says, in words."""
+    quantized = found.quantized is not None
+    if quantized:
+        yield from quantized_lines(found.quantized)
     if found.partial:
         how = f"certified in part ({found.level})"
     else:
@@ -158,6 +167,8 @@ def describe_certificate(found: "Certificate") -> "Iterator[str]":
         contract = f", {found.contract} of its image contract"
     else:
         contract = ""
+    if quantized:
+        how = f"the float file that it was made of: {how}"
     yield (
         f"{how} on {found.device}: {found.cases} cases, {found.layers} comparisons of a layer alone,"
         f" {found.outputs} of outputs{contract}, with torch {found.torch} in float64"
@@ -204,6 +215,26 @@ def sample_lines(found: Any) -> "Iterator[str]":
     except (KeyError, TypeError, ValueError, AttributeError):
         return
     yield ": ".join(part for part in (count, "; ".join((*best, *metrics))) if part)
+
+
+def quantized_lines(found: Any) -> "Iterator[str]":
+    """How a smaller file compares with the float one, in words; nothing of what cannot be read."""
+    try:
+        before, after = found["size"]
+        best = [f"best class of {name} the same in {a:d} of {b:d}" for name, (a, b) in found["best"].items()]
+        metrics = [
+            f"{name} {a:.4g} with the float file, {b:.4g} with this one"
+            for name, (a, b) in found["metrics"].items()
+        ]
+        ranges = f", ranges of {found['calibrated']:,d} training samples" if found["calibrated"] else ""
+        yield f"{found['kind']}{ranges}: {readable(before)} before, {readable(after)} now"
+        yield (
+            f"it is not equal to the float file: on {found['count']:,d} real samples of the test data"
+            f" {found['tensor']} differs by up to {found['largest_difference']:.3g}"
+        )
+        yield "; ".join((*best, *metrics)) or "the test net measures nothing that the file has"
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return
 
 
 class Told:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netspec.cli.export import sample_lines
+from netspec.cli.export import quantized_lines, sample_lines
 
 if TYPE_CHECKING:
     from netspec.serving.verify import Verified
@@ -39,11 +39,16 @@ def lines(model: str, found: "Verified") -> Iterator[str]:
     """What is known of the file, in words."""
     said = found.certificate.get
     part = f"in part ({said('level')}), " if said("left_out") else ""
-    yield f"{model} is the file that was certified {part}on {said('made')} by netspec {said('netspec')}"
+    if said("quantized"):
+        how, then = "compared with a certified float file", "the float file"
+    else:
+        how, then = f"certified {part}".rstrip(), "then"
+    yield f"{model} is the file that was {how} on {said('made')} by netspec {said('netspec')}"
     yield f"graph   {found.seal.graph}"
     yield f"weights {found.seal.weights}"
+    yield from quantized_lines(said("quantized"))
     yield (
-        f"then: {said('layers')} comparisons of a layer alone and {said('outputs')} of outputs with torch"
+        f"{then}: {said('layers')} comparisons of a layer alone and {said('outputs')} of outputs with torch"
         f" {said('torch')}, onnxruntime {said('onnxruntime')} on {said('device')}; largest difference"
         f" {said('largest_difference'):.3g} in {said('tensor')}"
         if isinstance(said("largest_difference"), float)

@@ -18,10 +18,14 @@ from netspec.emit.onnx_model import fit_weights, outline_model
 from netspec.exporters.certification import certify as certification
 from netspec.exporters.certification.promises import ROWS, refuse, rows_word
 from netspec.exporters.certification.samples import Samples, samples_of
+from netspec.exporters.demands import hold_size
 from netspec.exporters.devices import device_for
 from netspec.exporters.endings import held
 from netspec.exporters.latency import hold
 from netspec.exporters.model_file import add_metadata, arrays, publishing, write_model
+from netspec.exporters.quantization.convert import Kind
+from netspec.exporters.quantization.quantize import Work
+from netspec.exporters.quantization.quantize import quantize as quantize_file
 from netspec.exporters.sizes import KEY as SIZES
 from netspec.exporters.sizes import sizes_of
 from netspec.ir.graph import TypedGraph
@@ -75,6 +79,7 @@ def export(
     device: str = "auto",
     allow_batch_dependence: bool = False,
     fused: bool = True,
+    quantize: Kind | None = None,
 ) -> Path:
     """Write the deploy view of a network as ONNX and certify that onnxruntime computes what torch
     does. Answers the path.
@@ -82,13 +87,15 @@ def export(
     source: a spec file, a run's folder, a Program, or a network that netspec.compile made. weights:
     a safetensors file to take instead. device: where to compare, cpu, cuda or auto. certify: how
     much, "full" (True) or "quick"; with False the file says so. fused: layers that only scale and
-    shift channels, or pass on what they read, vanish in others. Where the spec demands a latency,
-    it is measured (NS329). The model's inputs and outputs are the spec's, by name and shape; open
-    sizes stay open. Raises SpecError: NS701 (a layer without ONNX form), NS703 (they disagree),
-    NS704 (cannot write), NS683, NS705 (not a source), NS706, NS707, NS708, NS709 (an ending of
-    another format), NS716, NS722, NS728 (a letter that one number alone meets), NS729 (answers that
-    depend on the rest of the batch, and no `allow_batch_dependence`); for weights NS001, NS674,
-    NS676. In each case nothing is written.
+    shift channels, or pass on what they read, vanish in others. quantize: "int8" or "fp16", of a
+    run; such a file is compared with the certified float one on real samples. Where the spec
+    demands a latency, a size or an accuracy, it is measured (NS329, NS741, NS742). The model's
+    inputs and outputs are the spec's, by name and shape; open sizes stay open. Raises SpecError:
+    NS701 (a layer without ONNX form), NS703 (they disagree), NS704 (cannot write), NS683, NS705
+    (not a source), NS706, NS707, NS708, NS709 (an ending of another format), NS716, NS722, NS728 (a
+    letter that one number alone meets), NS729 (answers that depend on the rest of the batch, and no
+    `allow_batch_dependence`), NS740 (cannot be quantized); for weights NS001, NS674, NS676. In each
+    case nothing is written.
 
     >>> netspec.export("zoo:lenet-digits", "digits.onnx", certify="quick").name
     'digits.onnx'
@@ -101,6 +108,7 @@ def export(
         device=device,
         allow_batch_dependence=allow_batch_dependence,
         fused=fused,
+        quantize=quantize,
     )
     return made.path
 
@@ -114,6 +122,7 @@ def export_model(  # noqa: PLR0913 - what the command says, and who is told
     device: str = "auto",
     allow_batch_dependence: bool = False,
     fused: bool = True,
+    quantize: Kind | None = None,
     reading: Reading = PLAIN,
     progress: certification.Progress = lambda done, total, word: None,
 ) -> Export:
@@ -122,6 +131,8 @@ def export_model(  # noqa: PLR0913 - what the command says, and who is told
     """
     path, start, spent = Path(path), time.perf_counter(), 0.0
     held(path, "onnx")
+    if quantize and not certify:
+        raise fail("NS740", "a smaller file is compared with a certified one: it needs the certificate")
     level: certification.Level = certify if isinstance(certify, str) else "full"
     with publishing(path) as draft:
         origin = origin_of(source, weights, reading)
@@ -140,16 +151,20 @@ def export_model(  # noqa: PLR0913 - what the command says, and who is told
                 "progress": progress,
             }
             certificate = certification.certify(net, typed, draft, **words)
+            if quantize:
+                work = Work(origin.program, origin.folder, typed, read_asked_contracts(typed, draft))
+                certificate = quantize_file(work, quantize, draft, certificate, words["device"])
             spent = time.perf_counter() - begun
         findings = hold(origin.program, net, typed, draft)
-        if any(d.severity == "error" for d in findings):
-            raise SpecError(findings)
         sealed = (
             {**certificate.metadata(), SEAL: seal_of(draft).text()}
             if certificate
             else {"netspec.certified": "false"}
         )
         add_metadata(draft, sealed)
+        findings += hold_size(origin.program, typed, draft)
+        if any(d.severity == "error" for d in findings):
+            raise SpecError(findings)
         size = sum(file.stat().st_size for file in draft.parent.iterdir())
     return Export(path, size, certificate, tuple(findings), (time.perf_counter() - start - spent, spent))
 

@@ -33,7 +33,8 @@ class Certificate:
     greatest of its values. closest: the greatest ratio of difference to tolerance. probes: see
     `probes.probes`. samples: of a run, real ones of its test data: `count`; `best`, by output in
     how many places the best class was the same, of how many; `metrics`, each with torch and with
-    onnxruntime; or of none `why`.
+    onnxruntime; or of none `why`. quantized: of a file in int8 or fp16 how it compares with the
+    float file, which all the rest is about.
 
     >>> certificate.tensors == certificate.layers + certificate.outputs + certificate.contract
     True
@@ -60,6 +61,7 @@ class Certificate:
     onnxruntime: str
     samples: dict[str, Any] | None = None
     probes: tuple[dict[str, Any], ...] = ()
+    quantized: dict[str, Any] | None = None
 
     @property
     def tensors(self) -> int:
@@ -77,8 +79,11 @@ class Certificate:
 
         said = {**asdict(self), "netspec": __version__, "made": today()}
         asked = said.pop("probes")
+        if self.quantized is None:
+            del said["quantized"]
+        certified = "partial" if self.partial else "true"
         return {
-            "netspec.certified": "partial" if self.partial else "true",
+            "netspec.certified": "quantized" if self.quantized else certified,
             "netspec.largest_difference": repr(self.largest_difference),
             "netspec.tolerance": repr(self.tolerance),
             CERTIFICATE: json.dumps(said),

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from netspec.diagnostics import SpecError, fail
 from netspec.diagnostics.codes import CODES
@@ -24,15 +24,37 @@ if TYPE_CHECKING:
 
     from netspec.data.source import Source
     from netspec.resolve.sections.image import ImageContract
+    from netspec.resolve.sections.train import DataSection, TrainSection
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["MOST", "Judge", "Samples", "Take", "firsts", "samples_of"]
+__all__ = ["FIRST", "MOST", "Judge", "Samples", "Take", "Wanted", "firsts", "samples_of"]
 
 MOST = 64
 """Samples at most: a number, not a time, so that a file gets the same certificate on every
 machine.
 """
+
+
+class Wanted(NamedTuple):
+    """Which samples: of the training data or the test data, how many at most; spread over all of
+    them, or the first ones.
+    """
+
+    part: Literal["train", "test"] = "test"
+    most: int = MOST
+    spread: bool = False
+
+    def choose(self, count: int) -> "Array":
+        """Numbers of samples, of so many."""
+        import numpy as np
+
+        if self.spread and count:
+            return np.unique(np.linspace(0, count - 1, min(self.most, count)).round().astype(np.int64))
+        return np.arange(min(self.most, count))
+
+
+FIRST = Wanted()
 TOO_FEW = "too few for a batch of the model"
 UNCOUNTED = "their first axis does not count them"
 
@@ -100,10 +122,14 @@ class Samples:
 
 
 def samples_of(
-    program: Program, folder: Path, typed: TypedGraph, asked: "Mapping[str, ImageContract]"
+    program: Program,
+    folder: Path,
+    typed: TypedGraph,
+    asked: "Mapping[str, ImageContract]",
+    wanted: Wanted = FIRST,
 ) -> Samples | str:
-    """The first samples of the test data, or why there are none: it is no reason not to export a
-    net.
+    """The first samples of the test data, or those that are wanted; or why there are none: it is no
+    reason not to export a net.
 
     asked: for each input with a contract what the file says that its user does to a picture:
     colours, size, interpolation. Raises SpecError NS703 where pictures treated so are none that the
@@ -118,11 +144,11 @@ def samples_of(
         if any(batch_axis(given, typed) for given in typed.graph.inputs):
             return UNCOUNTED
         if section_of(program).data is None:
-            made = take_layer_samples(program, typed)
-        elif isinstance(opened := test_source(program, folder), str):
+            made = take_layer_samples(program, typed, wanted)
+        elif isinstance(opened := open_part(program, folder, wanted), str):
             return opened
         else:
-            made = take_samples(program, folder, typed, opened, asked)
+            made = take_samples(program, folder, typed, opened, asked, wanted)
         if isinstance(made, str):
             return made
         return replace(made, class_weights=read_record(folder).get("class_weight", {}))
@@ -132,36 +158,48 @@ def samples_of(
         return CODES[error.diagnostics[0].code].title
 
 
-def test_source(
+def open_part(
     program: Program,
     folder: Path,
+    wanted: Wanted,
     contract: "ImageContract | None" = None,
     shape: Shape | None = None,
 ) -> "Source | str":
-    """The test data of a run as training opens them; the classes are those that it wrote down, so
-    training data need not be at hand.
+    """The wanted data of a run as training opens them; the classes are those that it wrote down, so
+    training data need not be at hand to test.
 
     contract, shape: of the first input in place of the spec's.
     """
     from netspec.data.facts import read_facts
-    from netspec.data.registry import IN_PARTS, Role, data_of, default_part, open_source
+    from netspec.data.registry import Role, data_of, default_part, open_source
     from netspec.training.batches.feeds import place_of, section_of
     from netspec.training.run.folder import read_classes
 
     section = section_of(program)
-    parted = section.data is not None and section.data.source in IN_PARTS and section.data.split is None
-    tested = section.test_data or section.val_data or (section.data if parted else None)
-    if tested is None:
-        return "the spec names no test data"
     asked = section.test_data or section.val_data
     alike = asked is not None and section.data is not None and data_of(section.data) == data_of(asked)
     role: Role = "val" if asked is not None and asked is section.val_data else "test"
+    opened = section_of_part(section, wanted)
+    if opened is None:
+        return "the spec names no test data"
+    if wanted.part == "train":
+        role, alike = "train", alike or section.split is not None
     place = place_of(program, program.training_graph("train"))._replace(
         classes=read_classes(folder), split=section.split, facts=read_facts(folder)
     )
     if contract is not None:
         place = place._replace(contract=contract, shape=shape)
-    return open_source(tested, default_part(tested, role, alike), place)
+    return open_source(opened, default_part(opened, role, alike), place)
+
+
+def section_of_part(section: "TrainSection", wanted: Wanted) -> "DataSection | None":
+    """The section of the wanted data; of test data None where there are none apart."""
+    from netspec.data.registry import IN_PARTS
+
+    if wanted.part == "train":
+        return section.data
+    parted = section.data is not None and section.data.source in IN_PARTS and section.data.split is None
+    return section.test_data or section.val_data or (section.data if parted else None)
 
 
 def take_samples(
@@ -170,6 +208,7 @@ def take_samples(
     typed: TypedGraph,
     source: "Source",
     asked: "Mapping[str, ImageContract]",
+    wanted: Wanted,
 ) -> Samples | str:
     """Samples by input of the deployed net. Raises SpecError where data and net do not fit."""
     import numpy as np
@@ -187,8 +226,8 @@ def take_samples(
 
     section, test = section_of(program), program.training_graph("test")
     inputs = {given.value.name: given for given in typed.graph.inputs}
-    some = Subset(source, np.arange(min(MOST, len(source))))
-    data = section.test_data or section.val_data or section.data
+    some = Subset(source, wanted.choose(len(source)))
+    data = section_of_part(section, wanted) or section.data
     assert data is not None
     data = data.replace(batch_size=len(some), shuffle=False)
     ports = with_label(
@@ -208,7 +247,8 @@ def take_samples(
         contract, want = given.contract, as_fed(given, typed)
         shown = some
         if feed.fields[name] == next(iter(source.fields)) and (source.decoded or contract.resize is not None):
-            shown = Subset(open_test_data(program, folder, given, asked[name], want), some.indices)
+            part = open_as_fed(program, folder, given, asked[name], want, wanted)
+            shown = Subset(part, some.indices)
         images = shown.batch(np.arange(len(some)))[feed.fields[name]]
         raw[name] = [order_pixels(image, contract.color, asked[name].color) for image in images]
         fitting(name, want, raw[name])
@@ -216,9 +256,9 @@ def take_samples(
     return in_takes(typed, test, raw, every, boxes)
 
 
-def take_layer_samples(program: Program, typed: TypedGraph) -> Samples | str:
-    """The first samples of the files that the test net's data layers read, as these layers hand
-    them on.
+def take_layer_samples(program: Program, typed: TypedGraph, wanted: Wanted) -> Samples | str:
+    """The first samples of the files that the data layers of the net of a phase read, as these
+    layers hand them on.
 
     Raises SpecError NS642 to NS657.
     """
@@ -228,13 +268,15 @@ def take_layer_samples(program: Program, typed: TypedGraph) -> Samples | str:
     from netspec.training.batches.feeds import label_rules
 
     test = program.training_graph("test")
-    if not any(node.layer.reads for node in test.graph.sources):
-        return "no layer of the test net reads data"
+    read = program.training_graph(wanted.part)
+    if not any(node.layer.reads for node in read.graph.sources):
+        return f"no layer of the {wanted.part} net reads data"
     if any(given.contract is not None for given in typed.graph.inputs):
         return "its data come from layers, past the image contract of its input"
-    tops = {top.name: top.name for node in test.graph.sources for top in node.tops}
-    with closing(layer_batches(test, tops, "test", 0, torch.device("cpu"), label_rules(test))) as batches:
-        every = {name: tensor.numpy()[:MOST] for name, tensor in next(iter(batches)).items()}
+    tops = {top.name: top.name for node in read.graph.sources for top in node.tops}
+    device, rules = torch.device("cpu"), label_rules(read)
+    with closing(layer_batches(read, tops, wanted.part, 0, device, rules)) as batches:
+        every = {name: tensor.numpy()[: wanted.most] for name, tensor in next(iter(batches)).items()}
     names = [given.value.name for given in typed.graph.inputs]
     if not set(names) <= every.keys():
         return f"its data layers do not feed {', '.join(sorted(set(names) - every.keys()))}"
@@ -264,15 +306,15 @@ def as_fed(given: Input, typed: TypedGraph) -> Shape:
     return tuple(size if isinstance(size, int) else None for size in shape)
 
 
-def open_test_data(
-    program: Program, folder: Path, given: Input, asked: "ImageContract", shape: Shape
+def open_as_fed(
+    program: Program, folder: Path, given: Input, asked: "ImageContract", shape: Shape, wanted: Wanted
 ) -> "Source":
-    """The test data as the user of the model makes them: decoded and resized by the file's words,
+    """The data as the user of the model makes them: decoded and resized by the file's words,
     the colours still those of training.
     """
     contract: Any = given.contract
     try:
-        found = test_source(program, folder, asked.replace(color=contract.color), shape)
+        found = open_part(program, folder, wanted, asked.replace(color=contract.color), shape)
     except SpecError as error:
         raise fail(
             "NS703",

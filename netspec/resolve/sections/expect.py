@@ -15,6 +15,7 @@ __all__ = [
     "Limit",
     "MemoryLimit",
     "Quantity",
+    "SizeLimit",
     "show_amount",
     "worth",
 ]
@@ -173,13 +174,18 @@ class Limit(Record):
         return None
 
 
-class MemoryLimit(Limit):
-    """Limits of memory, for a number of samples."""
+class SizeLimit(Limit):
+    """Limits of a number of bytes."""
 
     exactly: Bytes | None = param(default=None, ge=0, doc="the number itself")
     min: Bytes | None = param(default=None, ge=0, doc="the least that will do")
     max: Bytes | None = param(default=None, ge=0, doc="the most that will do")
     about: Bytes | None = param(default=None, ge=0, doc="roughly this, within tolerance")
+
+
+class MemoryLimit(SizeLimit):
+    """Limits of memory, for a number of samples."""
+
     batch: int = param(default=1, ge=1, doc="samples at a time")
 
 
@@ -241,5 +247,15 @@ class Expectations(Record):
 
 class ExpectSection(Expectations):
     """`expect:`, about the deployed net; `train:` in it is about the net in training."""
+
+    size: SizeLimit | None = param(
+        default=None, doc="bytes of the exported file, its weights included; measured by export"
+    )
+    accuracy_drop: float | None = param(
+        default=None,
+        ge=0,
+        le=1,
+        doc="how much `export --quantize` may cost of what the test net measures first",
+    )
 
     train: Expectations | None = param(default=None, doc="the same about the net in training")
