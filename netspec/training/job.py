@@ -83,7 +83,7 @@ class Job:
     learns all its parameters by `words`. skipped: files of the data that are left out. stop: when
     tests end it early. average: the average of the weights that is tested and kept. pace: how the
     net runs; judges: paths of the modules of its losses and metrics. sync_batch_norm: whether batch
-    normalisation normalises by the rows of all processes.
+    normalisation normalises by the rows of all processes. counted: what a sample is called.
     """
 
     net: nn.Module
@@ -104,6 +104,7 @@ class Job:
     pace: PaceWords = field(default_factory=PaceWords)
     judges: frozenset[str] = frozenset()
     sync_batch_norm: bool = False
+    counted: str = "images"
 
     @property
     def max_iter(self) -> int:

@@ -369,7 +369,7 @@ class Training:
                 **self.team.means(),
                 **numbers,
                 **self.team.rates(i - 1),
-                "images_per_second": speed,
+                f"{self.job.counted}_per_second": speed,
             }
         )
 

@@ -3,13 +3,14 @@ elsewhere, or nothing.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 __all__ = ["Bar", "Lines", "Reporter", "Silent", "counting", "reporter"]
 
@@ -92,23 +93,33 @@ class Lines(Silent):
         )
 
 
+class Below(Progress):
+    """A progress bar as wide as the terminal, and lines of text under it."""
+
+    lines: Sequence[str] = ()
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield from (Text(line, no_wrap=True, overflow="ellipsis") for line in self.lines)
+
+
 class Bar:
-    """A rich progress bar: loss, latest metrics, images per second, time left. Colours obey
-    NO_COLOR.
+    """A rich progress bar with count and time left, below it loss, latest metrics and samples per
+    second: a line for training, one for each kind of test. Colours obey NO_COLOR.
     """
 
     def __init__(self, console: Console) -> None:
-        self.bar = Progress(
+        self.bar = Below(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[numbers]}"),
             TimeRemainingColumn(),
             console=console,
             refresh_per_second=5,
+            expand=True,
         )
-        self.task = self.bar.add_task("train", total=None, numbers="")
-        self.numbers: dict[str, float] = {}
+        self.task = self.bar.add_task("train", total=None)
+        self.numbers: dict[str, dict[str, float]] = {"train": {}}
         self.next_update = 0.0
 
     def __enter__(self) -> Self:
@@ -136,24 +147,39 @@ class Bar:
         now = time.monotonic()
         if now >= self.next_update:
             self.next_update = now + SECONDS_BETWEEN_UPDATES
-            self.show(done, {"loss": loss})
+            self.show(done, "train", {"loss": loss})
 
     def record(self, record: Mapping[str, Any]) -> None:
-        label = "" if record["phase"] == "train" else f"{record['phase']} "
         latest = {
-            label + name: value
+            name: value
             for name, value in record.items()
             if not name.endswith("learning_rate") and isinstance(value, float)
         }
-        self.show(record["iteration"], latest)
+        self.show(record["iteration"], record["phase"], latest)
 
-    def show(self, done: int, latest: Mapping[str, float]) -> None:
-        self.numbers |= latest
-        text = "  ".join(
-            f"{name.replace('images_per_second', 'images/s')} {show_value(value)}"
-            for name, value in self.numbers.items()
-        )
-        self.bar.update(self.task, completed=done, numbers=text)
+    def show(self, done: int, phase: str, latest: Mapping[str, float]) -> None:
+        self.numbers.setdefault(phase, {}).update(latest)
+        self.bar.lines = [
+            line
+            for phase, values in self.numbers.items()
+            for line in lay_out(phase, values, self.bar.console.width)
+            if values
+        ]
+        self.bar.update(self.task, completed=done)
+
+
+def lay_out(phase: str, values: Mapping[str, float], width: int) -> list[str]:
+    """Numbers behind the name of their phase, in lines of a width; no number is parted from its
+    name.
+    """
+    begin = f"{phase:6}"
+    lines = [begin]
+    for name, value in values.items():
+        text = f" {name.replace('_per_second', '/s')} {show_value(value)} "
+        if len(lines[-1]) + len(text.rstrip()) > width and lines[-1].strip():
+            lines.append(" " * len(begin))
+        lines[-1] += text
+    return [line.rstrip() for line in lines]
 
 
 @contextmanager

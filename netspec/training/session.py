@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -76,6 +76,7 @@ SHOWN = 5
 START = "start.json"
 """What a file that the run starts from had for the net."""
 SEEDS = 2**31
+USES = {"train": "samples", "val": "to validate", "test": "to test"}
 STAMP = len("2026-11-29T12-00-00")
 
 
@@ -141,20 +142,11 @@ def train_program(
     found = (*made.looked.findings, *data_findings(made.feeds, program.training_graph("train")))
     unheard = tell(found, progress)
     foretold(program, made.job, progress)
-    for line in foretell_sharing(made.job, world):
-        if progress is not None:
-            progress.say(line)
-    if section_of(program).freeze and weights is None and not resume and progress is not None:
-        progress.say("frozen layers keep what their fillers give: --weights FILE starts from trained ones")
-    if made.started is not None and progress is not None:
-        for line in made.started.lines():
-            progress.say(line)
-    if progress is not None and not resume:
-        for name, values in made.class_weights.items():
-            range_ = f"{min(values):.3g} to {max(values):.3g}"
-            progress.say(f"{name}: classes weigh {range_}, so that each counts alike")
     if named is None and not resume:
         run = world.share(make_run(program.name) if world.first else None)
+    heads = (*foretell_sharing(made.job, world), *foretell_start(made, resume), *describe(made, place, run))
+    for line in heads:
+        (progress or Silent()).say(line)
     with own(run, resume, world.first):
         if world.first:
             note(run, made, place, before, world)
@@ -181,6 +173,27 @@ def note(run: Path, made: Session, place: torch.device, before: Mapping[str, Any
     if made.feeds.train is not None:
         write_classes(made.feeds.train, run)
         write_facts(made.feeds.train, run)
+
+
+def foretell_start(made: Session, resume: bool) -> Iterator[str]:
+    """What the training begins with."""
+    if section_of(made.program).freeze and made.started is None and not resume:
+        yield "frozen layers keep what their fillers give: --weights FILE starts from trained ones"
+    if made.started is not None:
+        yield from made.started.lines()
+    for name, values in () if resume else made.class_weights.items():
+        yield f"{name}: classes weigh {min(values):.3g} to {max(values):.3g}, so that each counts alike"
+
+
+def describe(made: Session, place: torch.device, run: Path) -> Iterator[str]:
+    """What is about to be trained."""
+    facts = [f"{len(source):,} {USES[part]}" for part, source in made.feeds.parts().items()]
+    if made.feeds.train is not None and made.feeds.train.classes:
+        facts.insert(0, f"{len(made.feeds.train.classes)} classes")
+    trained = sum(each.tensor.numel() for each in made.job.parameters if each.trained)
+    facts.append(f"{trained:,} parameters")
+    yield f"{made.program.name}: {', '.join(facts)}, on {place}"
+    yield f"run {run}"
 
 
 def seed_of(program: driver.Program, before: Mapping[str, Any], world: World) -> int | None:
@@ -343,7 +356,16 @@ def job_of(
         spec_hash=hash_of(graphs[0], players),
         players=players,
         judges=judges_of(graphs[0], nets.train),
+        counted=call_samples(graphs[0]),
     )
+
+
+def call_samples(typed: TypedGraph) -> str:
+    """images, where an input is a picture by its contract or its four axes; else samples."""
+    for given in typed.graph.inputs:
+        if given.contract is not None or len(typed.types[given.value].shape) == len("NCHW"):
+            return "images"
+    return "samples"
 
 
 def judges_of(typed: TypedGraph, net: Any) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,9 +34,12 @@ def test_lines_where_there_is_no_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("colours", [True, False])
-def test_bar_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colours: bool) -> None:
+def test_bar_on_a_terminal_of_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colours: bool
+) -> None:
+    """Count and time left stay whole, numbers stand below, and no line is wider."""
     monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("NO_COLOR", raising=False)
     if not colours:
         monkeypatch.setenv("NO_COLOR", "1")
@@ -44,9 +48,12 @@ def test_bar_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colo
     assert isinstance(shown, Bar)
     train(job(words(max_iter=20)), tmp_path, device="cpu", progress=shown)
     text = stream.getvalue()
-    assert all(
-        word in text for word in ("20/20", "loss", "images/s", "accuracy", "test loss", "test accuracy")
-    )
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+    last = [line.strip("\r") for line in plain.splitlines()][-3:]
+    assert re.fullmatch(r"train ━+ +20/20 0:00:00", last[0])
+    assert re.fullmatch(r"train  loss \S+  accuracy \S+  images/s \S+", last[1].rstrip())
+    assert re.fullmatch(r"test   loss \S+  accuracy \S+", last[2].rstrip())
+    assert all(len(line) <= 80 for line in re.split(r"[\r\n]+", plain))
     assert ("\x1b[38;5" in text or "\x1b[3" in text) == colours
 
 

@@ -24,11 +24,12 @@ class Log:
     """Lines of `phase` train, val or test, each with `iteration` (how many were made), `loss`, the
     metrics by name and `time` (UTC).
 
-    A train line also has learning_rate (of its last iteration) and images_per_second; `best` marks
-    the best test so far (of val_data, where there are such: then one line of phase test is the
-    last, `weights: best`); the line of phase end says why the training ended (reason: finished,
-    stopped by its tests and why, interrupted, diverged), one of phase data which files of the data
-    are left out. A number that is not finite is null.
+    A train line also has learning_rate (of its last iteration) and images_per_second, or
+    samples_per_second where these are no pictures; `best` marks the best test so far (of val_data,
+    where there are such: then one line of phase test is the last, `weights: best`); the line of
+    phase end says why the training ended (reason: finished, stopped by its tests and why,
+    interrupted, diverged), one of phase data which files of the data are left out. A number that is
+    not finite is null.
     """
 
     def __init__(self, run: Path, writes: bool = True) -> None:
