@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from netspec.read_options import PLAIN, Reading
+
 __all__ = ["Array", "Asked", "Seen"]
 
 Array = np.ndarray[Any, Any]
@@ -36,7 +38,7 @@ class Asked:
     diff: bool = False
     window: int | None = None
     given: bytes = b""
-    reading: Any = None
+    reading: Reading = PLAIN
 
 
 class Seen(NamedTuple):

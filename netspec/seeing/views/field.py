@@ -1,0 +1,126 @@
+"""What a unit sees of the input: the receptive field by the layers' windows, and what of it counts.
+
+Theoretical: size s and stride t by axis, s' = s + (k - 1) t, t' = t stride, of `netspec show --field`.
+Effective: |d y_u / d x| of the layer's middle unit, mean over inputs of normal noise (Luo et al. 2016,
+arXiv:1701.04128): mostly a bell far smaller than the window.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from netspec.analysis.field.receptive_field import as_json
+from netspec.diagnostics import fail
+from netspec.pictures.colors import heat
+from netspec.pictures.figure import Figure
+from netspec.pictures.tiles import tile
+from netspec.seeing.samples import samples_of
+from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.subject import NetSubject, Subject
+from netspec.seeing.tensors import picture_input
+
+__all__ = ["WHOLE", "draw", "see"]
+
+WHOLE = True
+DRAWS, HELD = 8, 0.95
+FRAME = (80, 200, 255)
+
+
+def see(subject: Subject, asked: Asked) -> Seen:
+    """The mean gradient (h, w), or (steps,), and the window's frame (first, last) by axis."""
+    net, name = subject.need_net("field"), picture_input(subject, "field")
+    sample = samples_of(subject, asked)[0]
+    layer = subject.layer(asked.layer) if asked.layer is not None else last_windowed(net, name)
+    frames = frames_of(net, layer, name)
+    x, rng = sample.arrays[name], np.random.default_rng(asked.seed)
+    total: Array = np.zeros(x.shape[2:])
+    place: tuple[int, ...] = ()
+    for _ in range(asked.count or DRAWS):
+        noise = rng.standard_normal(x.shape).astype(np.float32)
+        gradient, place = unit_gradient(net, {**sample.arrays, name: noise}, name, layer, asked.unit)
+        total += np.abs(gradient[0]).sum(0)
+    found = total / (asked.count or DRAWS)
+    window = [span(frame, at, n) for frame, at, n in zip(frames, place, found.shape, strict=True)]
+    held = smallest_half(found, HELD)
+    size = "x".join(str(last - first + 1) for first, last in window)
+    told = [
+        f"unit {place} of {layer} sees {size} of the input",
+        f"{HELD:.0%} of its gradient lies in {held:,} places",
+    ]
+    values = {"layer": layer, "unit": list(place), "window": window, "fields": frames, "held": held}
+    return Seen("field", f"Receptive field in {subject.name}", told, values, {"gradient": found})
+
+
+def last_windowed(net: NetSubject, name: str) -> str:
+    """The last layer whose units still have a place in the input."""
+    known = as_json(net.typed)
+    for node in reversed(net.typed.graph.nodes):
+        axes = known.get(node.tops[0].name, {}).get(name, {}) if node.tops else {}
+        if axes and all(axes.values()) and all(axis["size"] for axis in axes.values() if axis):
+            return node.name
+    raise fail("NS750", f"no layer has units with places along the axes of {name}", path=net.path)
+
+
+def frames_of(net: NetSubject, layer: str, name: str) -> list[dict[str, Any]]:
+    """By axis of the input: size, stride, begin."""
+    top = net.nodes[layer].tops[0].name
+    axes = as_json(net.typed).get(top, {}).get(name, {})
+    frames = [axis for axis in axes.values() if axis and axis["size"] is not None]
+    if not axes or len(frames) < len(axes):
+        raise fail("NS750", f"units of {layer} have no place along every axis of {name}", path=net.path)
+    return frames
+
+
+def span(frame: dict[str, Any], at: int, length: int) -> list[int]:
+    """First and last place of the input that a unit reads, inside the input."""
+    first = int(np.floor(frame["begin"] + at * frame["stride"]))
+    last = int(np.ceil(first + frame["size"] - 1))
+    return [max(0, first), min(length - 1, last)]
+
+
+def unit_gradient(
+    net: NetSubject, arrays: Any, name: str, layer: str, channel: int | None
+) -> tuple[Array, tuple[int, ...]]:
+    """The gradient of a layer's middle unit, over all its channels or of one, to the input."""
+    import torch
+
+    with torch.enable_grad(), net.fitting(arrays):
+        feed = {key: torch.from_numpy(value.copy()) for key, value in arrays.items()}
+        feed[name].requires_grad_(True)
+        made = net.watch(feed, [layer], lambda value: value)[layer]
+        place = tuple(n // 2 for n in made.shape[2:])
+        units = made[(0, slice(None), *place)]
+        if channel is not None:
+            if channel >= len(units):
+                raise fail("NS757", f"unit {channel}; {layer} has {len(units)}", path=net.path)
+            units = units[channel]
+        (found,) = torch.autograd.grad(units.abs().sum(), feed[name], allow_unused=True)
+    if found is None:
+        raise fail("NS750", f"{layer} does not read {name}", path=net.path)
+    return found.cpu().numpy(), place
+
+
+def smallest_half(values: Array, share: float) -> int:
+    """How many places, the largest first, hold a share of the whole."""
+    ranked = np.sort(values.ravel())[::-1].cumsum()
+    return int(np.searchsorted(ranked, share * ranked[-1]) + 1)
+
+
+def draw(seen: Seen) -> Iterator[Figure]:
+    """The gradient, and the window's frame around it."""
+    values = seen.arrays["gradient"]
+    window = seen.values["window"]
+    rows = values.reshape(-1, values.shape[-1])
+    made = tile([heat(np.sqrt(rows))], least=320, gap=0)
+    factor = made.shape[1] // rows.shape[1]
+    spans = [(first * factor, (last + 1) * factor - 1) for first, last in window]
+    if len(spans) == 1:
+        spans = [(0, made.shape[0] - 1), *spans]
+    (top, bottom), (left, right) = spans[-2:]
+    for at in (top, bottom):
+        made[at, left : right + 1] = FRAME
+    for at in (left, right):
+        made[top : bottom + 1, at] = FRAME
+    told = "frame: what it can see; bright: what counts (root of the mean gradient)"
+    yield Figure(f"A unit of {seen.values['layer']}", made, told)
