@@ -12,8 +12,9 @@ EXTRAS = {
     "onnx": "train",
     "sklearn": "train",
     "scipy": "train",
-    "starlette": "serve",
-    "uvicorn": "serve",
+    "h11": "serve",
+    "httptools": "serve",
+    "uvloop": "serve",
     "orjson": "serve",
     "prometheus_client": "serve",
 }

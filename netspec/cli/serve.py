@@ -1,12 +1,49 @@
 """`netspec serve MODEL.onnx`: an exported model behind the Open Inference Protocol."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from netspec.cli.options import device_option
+from netspec.serving.limits import Limits, bounds, size_text
 
 __all__ = ["command"]
+
+SIZES = {"": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes, also as 64MiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"([0-9]+)\s*([A-Z]*)", str(value).upper())
+        if found is None or found[2] not in SIZES or not int(found[1]):
+            self.fail(f"{value!r} is no size: write bytes, or 512KiB, 64MiB, 1GiB", param, ctx)
+        return int(found[1]) * SIZES[found[2]]
+
+
+def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each bound of the record."""
+    for bound in reversed(bounds()):
+        unit, least = bound.metadata["unit"], bound.metadata["least"]
+        kind: click.ParamType[Any] = click.IntRange(least)
+        if unit == "bytes":
+            kind = Size()
+        elif unit == "seconds":
+            kind = click.FloatRange(least)
+        option = click.option(
+            f"--{bound.name.replace('_', '-')}",
+            type=kind,
+            default=size_text(bound.default, unit),
+            show_default=True,
+            help=bound.metadata["about"],
+        )
+        command = option(command)
+    return command
 
 
 @click.command("serve")
@@ -26,24 +63,11 @@ __all__ = ["command"]
 )
 @device_option("auto: cuda where it works.")
 @click.option("--name", help="Name of the model in URLs.  [default: the file's name]")
-@click.option(
-    "--max-batch",
-    type=click.IntRange(1),
-    default=64,
-    show_default=True,
-    help="Most rows that waiting requests are joined to.",
-)
+@limit_options
 @click.option(
     "--join",
     is_flag=True,
     help="Join requests of a file, not of netspec's making, that does not say that rows stay apart.",
-)
-@click.option(
-    "--queue",
-    type=click.IntRange(1),
-    default=256,
-    show_default=True,
-    help="Most requests that wait; beyond, the answer is 503.",
 )
 @click.option(
     "--threads",
@@ -51,6 +75,13 @@ __all__ = ["command"]
     default=0,
     show_default=True,
     help="Threads of one run; 0 is one per core.",
+)
+@click.option(
+    "--drain-delay",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Seconds to say not ready, and go on, before the end.",
 )
 @click.option(
     "--allow-uncertified",
@@ -64,4 +95,5 @@ def command(model: str, **options: Any) -> None:
     """
     from netspec.serving.server import serve
 
-    serve(model, **options)
+    limits = Limits(**{bound.name: options.pop(bound.name) for bound in bounds()})
+    serve(model, limits=limits, **options)

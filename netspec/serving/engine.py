@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-__all__ = ["DEVICES", "Model", "open_model"]
+__all__ = ["DEVICES", "LARGE", "Model", "open_model"]
 
 DEVICES = ("auto", "cpu", "cuda")
 LABELS = "netspec.labels"
 ROWS = "netspec.rows"
+# A run on more bytes than these gives the memory back that it took: one large request must not keep it
+# from the machine for good. Smaller ones keep it, since taking it anew is dear.
+LARGE = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,10 @@ class Model:
         Raises RequestError: 400 where the inputs are at fault (an illegal value or size), else 500.
         """
         try:
-            return dict(zip(outputs, self.session.run(list(outputs), dict(inputs)), strict=True))
+            options = None
+            if sum(array.nbytes for array in inputs.values()) > LARGE:
+                options = give_back(self.device)
+            return dict(zip(outputs, self.session.run(list(outputs), dict(inputs), options), strict=True))
         except Exception as error:  # onnxruntime's exceptions share no base of their own
             # With every size but the batch fixed, checked inputs can be at fault only by value,
             # which is always InvalidArgument.
@@ -136,6 +142,15 @@ def open_model(
         _labels(metadata, outputs, path),
         _conditions(metadata, path),
     )
+
+
+def give_back(device: str) -> Any:
+    """Options of a run after which onnxruntime's arena holds only what is in use."""
+    import onnxruntime as ort
+
+    options = ort.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", f"{device}:0")
+    return options
 
 
 def _check_readable(path: str) -> None:

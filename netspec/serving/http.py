@@ -1,183 +1,189 @@
-"""The Open Inference Protocol v2 over HTTP, for one model: in, a Model and its limits; out, a
-Starlette application.
+"""The Open Inference Protocol v2 over HTTP: in, a repository of models and the limits; out, a Service
+that makes an answer of each request.
 
 Every answer is JSON (or JSON and binary tensors), errors as {"error": sentence}, some with a code
 and details. Knows no sockets.
 """
 
 import asyncio
+import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import traceback
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
-import orjson
-from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route
-
-from netspec.serving.batcher import Batcher, Batching
-from netspec.serving.body import read_body
-from netspec.serving.engine import Model
-from netspec.serving.metrics import Metrics
+from netspec.serving.body import inflate
+from netspec.serving.config import describe_config, describe_statistics
+from netspec.serving.exchange import JSON, Request, Response, make_error, make_json
+from netspec.serving.gate import Gate
+from netspec.serving.metrics import show_metrics
 from netspec.serving.protocol import encode, parse
+from netspec.serving.repository import Entry, Repository
+from netspec.serving.routes import Routes
 from netspec.serving.tensors import RequestError
 from netspec.version import __version__
 
-__all__ = ["MAX_BODY", "create_app"]
+__all__ = ["Service"]
 
-MAX_BODY = 256 * 1024**2
-VERSION = "1"
-LENGTH = "inference-header-content-length"
+LENGTH = b"inference-header-content-length"
+BINARY = b"application/octet-stream"
+EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "statistics"]
 # Above this many bytes a body is read and made in a thread, since other requests would wait for it.
 LARGE = 1024**2
 
 T = TypeVar("T")
-
-
-def create_app(
-    model: Model,
-    name: str,
-    *,
-    max_batch: int,
-    queue: int,
-    max_body: int = MAX_BODY,
-    join: bool = False,
-) -> Starlette:
-    """An ASGI application that serves `model` as `name`: joined runs of at most `max_batch` rows,
-    at most `queue` waiting requests.
-    """
-    service = Service(model, name, Batching(max_batch, queue, join), max_body)
-    routes = []
-    for at in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
-        routes += [
-            Route(f"{at}/infer", service.infer, methods=["POST"]),
-            Route(f"{at}/ready", service.model_ready),
-            Route(at, service.metadata),
-        ]
-    routes += [
-        Route("/v2", service.server),
-        Route("/v2/health/live", service.live),
-        Route("/v2/health/ready", service.ready),
-    ]
-    routes += [Route("/metrics", service.show_metrics)]
-    return Starlette(
-        routes=routes,
-        exception_handlers={
-            HTTPException: _http_error,
-            RequestError: _request_error,
-            Exception: _bug,
-        },
-        lifespan=service.lifespan,
-    )
+Names = dict[str, str]
+Handler = Callable[[Request, Names], Awaitable[Response]]
 
 
 class Service:
-    """The endpoints, with what they share."""
+    """The endpoints, with what they share. Use it within a running loop: `start`, `respond`, `stop`."""
 
-    def __init__(self, model: Model, name: str, batching: Batching, max_body: int) -> None:
-        self.model = model
-        self.name = name
-        self.max_body = max_body
-        self.metrics = Metrics(name)
-        self.batcher = Batcher(model, batching, self.metrics.rows.observe)
-        self.metrics.watch_queue(lambda: len(self.batcher.queue))
+    def __init__(self, repository: Repository, gate: Gate) -> None:
+        self.repository = repository
+        self.gate = gate
+        self.ready = False
+        self.aside = asyncio.Lock()
+        model = "/v2/models/{name}"
+        self.routes: Routes[Handler] = Routes()
+        for at in (model, f"{model}/versions/{{version}}"):
+            self.routes.add("POST", f"{at}/infer", self.infer)
+            self.routes.add("GET", f"{at}/ready", self.show_model_ready)
+            self.routes.add("GET", f"{at}/config", self.show_config)
+            self.routes.add("GET", f"{at}/stats", self.show_statistics)
+            self.routes.add("GET", at, self.show_model)
+        self.routes.add("GET", "/v2", self.show_server)
+        self.routes.add("GET", "/v2/health/live", self.show_live)
+        self.routes.add("GET", "/v2/health/ready", self.show_ready)
+        self.routes.add("GET", "/v2/models/stats", self.show_statistics)
+        self.routes.add("GET", "/metrics", self.show_metrics)
 
-    @asynccontextmanager
-    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        self.batcher.start()
-        yield
-        await self.batcher.stop()
+    def start(self) -> None:
+        self.repository.start()
+        self.ready = True
 
-    async def server(self, _request: Request) -> Response:
-        extensions = ["binary_tensor_data", "classification"]
-        return _json({"name": "netspec", "version": __version__, "extensions": extensions})
+    async def stop(self) -> None:
+        await self.repository.stop()
 
-    async def live(self, _request: Request) -> Response:
-        return _json({"live": True})
+    async def respond(self, request: Request) -> Response:
+        """The answer to a request, whatever it is."""
+        try:
+            handler, names = self.routes.find(request.method, request.target)
+            return await handler(request, names)
+        except RequestError as error:
+            return make_error(str(error), error.status, error.details)
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            return make_error("internal error: a bug in netspec, see the server's log", 500)
 
-    async def ready(self, _request: Request) -> Response:
-        return _json({"ready": True})
+    async def show_server(self, _request: Request, _names: Names) -> Response:
+        return make_json({"name": "netspec", "version": __version__, "extensions": EXTENSIONS})
 
-    async def model_ready(self, request: Request) -> Response:
-        self.check_name(request)
-        return _json({"name": self.name, "ready": True})
+    async def show_live(self, _request: Request, _names: Names) -> Response:
+        return make_json({"live": True})
 
-    async def metadata(self, request: Request) -> Response:
-        self.check_name(request)
+    async def show_ready(self, _request: Request, _names: Names) -> Response:
+        return make_json({"ready": self.ready}, 200 if self.ready else 503)
+
+    async def show_model_ready(self, _request: Request, names: Names) -> Response:
+        entry = self.find(names)
+        return make_json({"name": entry.name, "ready": self.ready}, 200 if self.ready else 503)
+
+    async def show_model(self, _request: Request, names: Names) -> Response:
+        entry = self.find(names)
         described: dict[str, object] = {
-            "name": self.name,
-            "versions": [VERSION],
+            "name": entry.name,
+            "versions": sorted(self.repository.models[entry.name], key=int),
             "platform": "onnxruntime_onnx",
+            "inputs": [t.metadata() for t in entry.model.inputs],
+            "outputs": [t.metadata() for t in entry.model.outputs],
         }
-        described |= {
-            "inputs": [t.metadata() for t in self.model.inputs],
-            "outputs": [t.metadata() for t in self.model.outputs],
-        }
-        return _json(described | ({"parameters": self.model.metadata} if self.model.metadata else {}))
+        said = entry.model.metadata
+        return make_json(described | ({"parameters": said} if said else {}))
 
-    async def show_metrics(self, _request: Request) -> Response:
-        return Response(self.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    async def show_config(self, _request: Request, names: Names) -> Response:
+        return make_json(describe_config(self.find(names), self.gate.limits))
 
-    async def infer(self, request: Request) -> Response:
+    async def show_statistics(self, _request: Request, names: Names) -> Response:
+        if "name" in names:
+            entries = [self.find(names)]
+        else:
+            entries = list(self.repository.entries())
+        return make_json({"model_stats": [describe_statistics(entry) for entry in entries]})
+
+    async def show_metrics(self, _request: Request, _names: Names) -> Response:
+        return Response(200, *show_metrics(self.repository.entries))
+
+    def find(self, names: Names) -> Entry:
+        return self.repository.find(names["name"], names.get("version"))
+
+    async def infer(self, request: Request, names: Names) -> Response:
         begun = time.perf_counter()
-        with self.metrics.in_progress.track_inprogress():
-            try:
-                response = await self.answer(request)
-            except RequestError as error:
-                response = _error(str(error), error.status, error.details)
-            except ClientDisconnect:
-                response = _error("the client went away before its request was complete", 400)
-        self.metrics.count_answer(response.status_code, time.perf_counter() - begun)
-        return response
+        entry = self.find(names)
+        counted = entry.statistics
+        counted.in_progress += 1
+        status = 499  # the client went away
+        try:
+            response = await self.answer(request, entry)
+            status = response.status
+            return response
+        except RequestError as error:
+            status = error.status
+            raise
+        finally:
+            counted.in_progress -= 1
+            counted.count_answer(status, time.perf_counter() - begun)
 
-    async def answer(self, request: Request) -> Response:
-        body = await read_body(request, self.max_body)
-        self.check_name(request)
-        inference = await _aside(len(body), lambda: parse(body, request.headers.get(LENGTH), self.model))
-        outputs = await self.batcher.submit(inference.inputs, [wanted.name for wanted in inference.outputs])
+    async def answer(self, request: Request, entry: Entry) -> Response:
+        encoding = request.headers.get(b"content-encoding")
+        if encoding is None:
+            return await self.run(request.body, request, entry)
+        most = self.gate.limits.max_body
+        if not self.gate.reserve(most):
+            words = f"the bodies in flight may have {self.gate.limits.max_bodies} bytes together"
+            raise RequestError(f"{words}; try again later", 503)
+        try:
+            word = encoding.decode("latin-1").strip().lower()
+            body = request.body
+            if word != "identity":
+                body = await self.work(LARGE + 1, lambda: inflate(request.body, word, most))
+            return await self.run(body, request, entry)
+        finally:
+            self.gate.release(most)
+
+    async def run(self, body: bytes, request: Request, entry: Entry) -> Response:
+        begun = time.perf_counter()
+        length = request.headers.get(LENGTH)
+        said = None if length is None else length.decode("latin-1")
+        most = self.gate.limits.max_json
+        inference = await self.work(len(body), lambda: parse(body, said, entry.model, most))
+        entry.statistics.input_seconds += time.perf_counter() - begun
+        wanted = [output.name for output in inference.outputs]
+        outputs = await entry.batcher.submit(inference.inputs, wanted, inference.patience)
+        begun = time.perf_counter()
         size = sum(array.nbytes for array in outputs.values())
-        content, length = await _aside(
-            size, lambda: encode(self.name, VERSION, inference, outputs, self.model)
+        content, told = await self.work(
+            size, lambda: encode(entry.name, entry.version, inference, outputs, entry.model)
         )
-        if length is None:
-            return Response(content, media_type="application/json")
-        return Response(content, media_type="application/octet-stream", headers={LENGTH: str(length)})
+        entry.statistics.output_seconds += time.perf_counter() - begun
+        if told is None:
+            return Response(200, content, JSON)
+        return Response(200, content, BINARY, ((LENGTH, b"%d" % told),))
 
-    def check_name(self, request: Request) -> None:
-        name, at = request.path_params["name"], request.path_params.get("version", VERSION)
-        if name != self.name:
-            raise RequestError(f"unknown model {name!r}: this server has {self.name!r}", 404)
-        if at != VERSION:
-            raise RequestError(f"unknown version {at!r} of model {name!r}: it has {VERSION!r}", 404)
-
-
-async def _aside(size: int, work: Callable[[], T]) -> T:
-    if size <= LARGE:
-        return work()
-    return await asyncio.to_thread(work)
+    async def work(self, size: int, work: Callable[[], T]) -> T:
+        """Small work at once; large in a thread, one at a time, so that its memory is paid once."""
+        if size <= LARGE:
+            return work()
+        async with self.aside:
+            done = await asyncio.to_thread(work)
+        give_memory_back()
+        return done
 
 
-def _json(value: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(value), status, media_type="application/json")
+def give_memory_back() -> None:
+    """Ask the C library for what it keeps of memory that was freed, where it can be asked."""
+    import ctypes
 
-
-def _error(message: str, status: int, details: Mapping[str, object] | None = None) -> Response:
-    return _json({"error": message, **(details or {})}, status)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _error(f"{error.detail.lower()}: {request.method} {request.url.path}", error.status_code)
-
-
-async def _request_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestError)
-    return _error(str(error), error.status, error.details)
-
-
-async def _bug(_request: Request, _error_: Exception) -> Response:
-    return _error("internal error: a bug in netspec, see the server's log", 500)
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -1,71 +1,78 @@
-"""What the server counts, for Prometheus. Each instance has a registry of its own, so several
-servers may live in one process.
+"""What the server counts, for Prometheus: in, the statistics of the models that there are now; out,
+its text. Nothing is counted here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import prometheus_client
+import prometheus_client.metrics_core
 
-__all__ = ["Metrics"]
+from netspec.serving.statistics import Spread
 
-SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+if TYPE_CHECKING:
+    from netspec.serving.repository import Entry
+
+__all__ = ["show_metrics"]
+
+LABELS = ("model", "version")
+SPREADS = {
+    "netspec_request_seconds": ("seconds to answer", "seconds"),
+    "netspec_queue_seconds": ("seconds that a request waited for the model", "queue"),
+    "netspec_compute_seconds": ("seconds of the run that a request was in", "compute"),
+    "netspec_batch_rows": ("rows of a run of the model", "rows"),
+}
+GAUGES: dict[str, tuple[str, Callable[["Entry"], float]]] = {
+    "netspec_queue_depth": ("requests that wait for the model", lambda entry: len(entry.batcher.queue)),
+    "netspec_requests_in_progress": (
+        "infer requests not yet answered",
+        lambda entry: entry.statistics.in_progress,
+    ),
+}
 
 
-class Metrics:
-    """Requests by model and status, their seconds from the first byte read to the answer made, rows
-    per run, and the queue.
-    """
+class Families:
+    """A collector, in Prometheus' word, over the entries that there are when it is asked."""
 
-    def __init__(self, model: str) -> None:
-        self.registry = CollectorRegistry()
-        requests = Counter(
-            "netspec_requests",
-            "infer requests answered",
-            ["model", "status"],
-            registry=self.registry,
+    def __init__(self, entries: Callable[[], Iterable["Entry"]]) -> None:
+        self.entries = entries
+
+    def collect(self) -> Iterator[Any]:
+        core: Any = prometheus_client.metrics_core
+
+        entries = list(self.entries())
+        requests = core.CounterMetricFamily(
+            "netspec_requests", "infer requests answered", labels=(*LABELS, "status")
         )
-        seconds = Histogram(
-            "netspec_request_seconds",
-            "seconds to answer",
-            ["model"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        rows = Histogram(
-            "netspec_batch_rows",
-            "rows of a run of the model",
-            ["model"],
-            buckets=ROWS,
-            registry=self.registry,
-        )
-        depth = Gauge(
-            "netspec_queue_depth",
-            "requests that wait for the model",
-            ["model"],
-            registry=self.registry,
-        )
-        progress = Gauge(
-            "netspec_requests_in_progress",
-            "infer requests not yet answered",
-            ["model"],
-            registry=self.registry,
-        )
-        self.model = model
-        self.requests = requests
-        self.seconds = seconds.labels(model)
-        self.rows = rows.labels(model)
-        self.depth = depth.labels(model)
-        self.in_progress = progress.labels(model)
+        for entry in entries:
+            for status, count in sorted(entry.statistics.answers.items()):
+                requests.add_metric((entry.name, entry.version, str(status)), count)
+        yield requests
+        for name, (about, attribute) in SPREADS.items():
+            family = core.HistogramMetricFamily(name, about, labels=LABELS)
+            for entry in entries:
+                spread = getattr(entry.statistics, attribute)
+                family.add_metric((entry.name, entry.version), list(cumulate(spread)), spread.sum)
+            yield family
+        for name, (about, read) in GAUGES.items():
+            gauge = core.GaugeMetricFamily(name, about, labels=LABELS)
+            for entry in entries:
+                gauge.add_metric((entry.name, entry.version), read(entry))
+            yield gauge
 
-    def watch_queue(self, length: Callable[[], float]) -> None:
-        """Read the queue's length when asked for, not at each change."""
-        self.depth.set_function(length)
 
-    def count_answer(self, status: int, seconds: float) -> None:
-        self.requests.labels(self.model, str(status)).inc()
-        self.seconds.observe(seconds)
+def cumulate(spread: Spread) -> Iterator[tuple[str, int]]:
+    """Each bound with the count of what lies at or below it, as Prometheus wants it."""
+    below = 0
+    bounds = [str(float(bound)) for bound in spread.bounds]
+    for bound, count in zip((*bounds, "+Inf"), spread.counts, strict=True):
+        below += count
+        yield bound, below
 
-    def text(self) -> bytes:
-        """Prometheus' text format."""
-        return bytes(generate_latest(self.registry))
+
+def show_metrics(entries: Callable[[], Iterable["Entry"]]) -> tuple[bytes, bytes]:
+    """Prometheus' text format, and its content type."""
+    prometheus: Any = prometheus_client
+    registry = prometheus.CollectorRegistry()
+    registry.register(Families(entries))
+    return bytes(prometheus.generate_latest(registry)), prometheus.CONTENT_TYPE_LATEST.encode()

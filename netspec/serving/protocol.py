@@ -5,6 +5,7 @@ Both forms of tensors (JSON and the binary tensor extension) and the classificat
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,22 @@ from typing import TYPE_CHECKING, Any
 from netspec.serving.classification import classify
 from netspec.serving.engine import Model
 from netspec.serving.tensors import NUMPY_TYPES, RequestError, datatype_of
-from netspec.serving.values import from_binary, from_json, to_binary, to_json
+from netspec.serving.values import from_binary, from_json, from_text, load_json, to_binary, to_json
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Inference", "Wanted", "encode", "parse"]
+__all__ = ["Inference", "Wanted", "check_values", "encode", "parse"]
+
+# JSON below so many bytes is read as it is: whatever stands in it, it costs little.
+LARGE_JSON = 1 << 17
+MOST_VALUES = 4 << 20
+# Commas and brackets of all that is not data.
+SLACK = 1024
+_SHAPE = re.compile(rb'"shape"\s*:\s*\[([0-9,\s]{0,700})\]')
+# A list without strings and objects ends before the next of these.
+_DATA = re.compile(rb'"data"\s*:\s*(\[[^"{}]*\])')
+_NUMBER = re.compile(rb"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +47,87 @@ class Inference:
     id: str | None
     inputs: "Mapping[str, np.ndarray]"
     outputs: Sequence[Wanted]
+    patience: float | None = None
+    """Seconds that it may wait."""
 
 
-def parse(body: bytes, json_length: str | None, model: Model) -> Inference:
+def parse(body: bytes, json_length: str | None, model: Model, most: int = MOST_VALUES) -> Inference:
     """Read a request. `json_length` is the value of Inference-Header-Content-Length: where the JSON
-    ends and binary tensors begin.
+    ends and binary tensors begin; `most`: values that the JSON may hold.
 
-    Raises RequestError (400).
+    Raises RequestError (400, 413).
     """
     end = _json_end(json_length, len(body))
-    request = _object(_load(body[:end] if end < len(body) else body), "the request")
+    text = body[:end] if end < len(body) else body
+    lists: list[memoryview] = []
+    if len(text) > LARGE_JSON:
+        check_values(text, most)
+        text = set_aside(text, lists)
+    request = _object(_load(text), "the request")
     request_id = request.get("id")
     if request_id is not None and not isinstance(request_id, str):
         raise RequestError(f"id must be a string: got {request_id!r}")
-    parameters = _object(request.get("parameters", {}), "parameters")
-    inputs = _inputs(_index_by_name(request, "inputs"), memoryview(body)[end:], model)
-    return Inference(
-        request_id, inputs, _outputs(request, parameters.get("binary_data_output") is True, model)
-    )
+    parameters = _parameters(request, "the request", ("binary_data_output", "timeout"))
+    binary = _flag(parameters, "binary_data_output", "the request", False)
+    patience = _patience(parameters)
+    inputs = _inputs(_index_by_name(request, "inputs"), memoryview(body)[end:], model, lists)
+    return Inference(request_id, inputs, _outputs(request, binary, model), patience)
+
+
+def check_values(text: bytes, most: int) -> None:
+    """Hold a long JSON text against the shapes that stand in it, before it is read: a list of empty
+    lists takes twenty times its bytes. Raises RequestError (413).
+    """
+    shapes = [[int(n) for n in _NUMBER.findall(found)] for found in _SHAPE.findall(text)]
+    needed = SLACK
+    for shape in shapes:
+        lists = 1
+        for size in shape:
+            lists *= size
+            needed += lists
+    found = sum(map(text.count, (b",", b"[", b"{")))
+    if found > min(needed, most):
+        raise RequestError(
+            f"the JSON of a request may hold {min(needed, most)} values, by its shapes and this server's"
+            f" limit: it holds {found}; large tensors go as binary data",
+            413,
+        )
+
+
+def set_aside(text: bytes, lists: list[memoryview]) -> bytes:
+    """A long JSON text with the number of a list in place of each list of numbers under `data`."""
+
+    def take(found: "re.Match[bytes]") -> bytes:
+        lists.append(memoryview(text)[found.start(1) : found.end(1)])
+        return b'"data":%d' % (len(lists) - 1)
+
+    return _DATA.sub(take, text)
+
+
+def _parameters(holder: dict[str, Any], what: str, known: Sequence[str]) -> dict[str, Any]:
+    """The parameters of a request, an input or an output. What is not understood is refused: the
+    client asked for something that would not happen.
+    """
+    parameters = _object(holder.get("parameters", {}), f"parameters of {what}")
+    for name in parameters:
+        if name not in known:
+            words = f"unknown parameter {name[:100]!r} of {what}: understood is {', '.join(known)}"
+            raise RequestError(words)
+    return parameters
+
+
+def _flag(parameters: dict[str, Any], name: str, what: str, default: bool) -> bool:
+    value = parameters.get(name, default)
+    if not isinstance(value, bool):
+        raise RequestError(f"{name} of {what} must be true or false: got {str(value)[:100]!r}")
+    return value
+
+
+def _patience(parameters: dict[str, Any]) -> float | None:
+    timeout = parameters.get("timeout", 0)
+    if not _is_count(timeout):
+        raise RequestError(f"timeout must be a number of microseconds: got {str(timeout)[:100]!r}")
+    return timeout / 1e6 if timeout else None
 
 
 def _json_end(length: str | None, total: int) -> int:
@@ -69,18 +143,9 @@ def _json_end(length: str | None, total: int) -> int:
 
 
 def _load(text: bytes) -> Any:
-    import orjson
-
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        if (
-            b"NaN" in text or b"Infinity" in text
-        ):  # not JSON, but what clients write for such floats, and the standard library reads
-            try:
-                return json.loads(text)
-            except (ValueError, RecursionError):
-                pass
+        return load_json(text)
+    except ValueError as error:
         raise RequestError(f"the request must be JSON: {error if text else 'it is empty'}") from error
 
 
@@ -106,15 +171,17 @@ def _index_by_name(request: dict[str, Any], key: str) -> dict[str, dict[str, Any
     return found
 
 
-def _inputs(tensors: dict[str, dict[str, Any]], rest: memoryview, model: Model) -> "dict[str, np.ndarray]":
+def _inputs(
+    tensors: dict[str, dict[str, Any]], rest: memoryview, model: Model, lists: Sequence[memoryview]
+) -> "dict[str, np.ndarray]":
     model.check({name: (_datatype(name, t), _shape(name, t)) for name, t in tensors.items()})
     arrays = {}
     for name, tensor in tensors.items():
-        size = _object(tensor.get("parameters", {}), f"parameters of input {name!r}").get("binary_data_size")
+        size = _parameters(tensor, f"input {name!r}", ("binary_data_size",)).get("binary_data_size")
         if (size is None) == ("data" not in tensor):
             raise RequestError(f"input {name!r} must have either data or the parameter binary_data_size")
         if size is None:
-            arrays[name] = from_json(name, tensor["datatype"], tensor["shape"], tensor["data"])
+            arrays[name] = _values(name, tensor, lists)
             continue
         if not _is_count(size) or size > len(rest):
             raise RequestError(
@@ -126,6 +193,16 @@ def _inputs(tensors: dict[str, dict[str, Any]], rest: memoryview, model: Model) 
     if len(rest):
         raise RequestError(f"the body must end with the last binary tensor: {len(rest)} bytes are left over")
     return {t.name: arrays[t.name] for t in model.inputs}
+
+
+def _values(name: str, tensor: dict[str, Any], lists: Sequence[memoryview]) -> "np.ndarray":
+    data = tensor["data"]
+    if not (_is_count(data) and data < len(lists)):
+        return from_json(name, tensor["datatype"], tensor["shape"], data)
+    try:
+        return from_text(name, tensor["datatype"], tensor["shape"], lists[data])
+    except ValueError as error:
+        raise RequestError(f"the request must be JSON: data of input {name!r}: {error}") from error
 
 
 def _datatype(name: str, tensor: dict[str, Any]) -> str:
@@ -159,13 +236,13 @@ def _outputs(request: dict[str, Any], binary: bool, model: Model) -> list[Wanted
     ).items():
         if name not in names:
             raise RequestError(f"unknown output {name!r}: the model has {', '.join(names)}")
-        parameters = _object(tensor.get("parameters", {}), f"parameters of output {name!r}")
+        parameters = _parameters(tensor, f"output {name!r}", ("binary_data", "classification"))
         classes = parameters.get("classification", 0)
         if not _is_count(classes):
             raise RequestError(
                 f"classification of output {name!r} must be a number of classes: got {classes!r}"
             )
-        wanted.append(Wanted(name, parameters.get("binary_data", binary) is True, classes))
+        wanted.append(Wanted(name, _flag(parameters, "binary_data", f"output {name!r}", binary), classes))
     return wanted or [Wanted(name, binary, 0) for name in names]
 
 

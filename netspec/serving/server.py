@@ -3,26 +3,19 @@ SIGTERM, then finishes what it accepted.
 """
 
 import errno
-import gc
 import os
-import signal
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import uvicorn
 
 from netspec.diagnostics import fail
 from netspec.seal import check_allowed
+from netspec.serving.batcher import Batching
 from netspec.serving.engine import open_model
-from netspec.serving.http import create_app
+from netspec.serving.lifecycle import run_loop, run_server
+from netspec.serving.limits import Limits
+from netspec.serving.repository import Entry, Repository
 
-__all__ = ["serve"]
-
-KEEP_ALIVE = 75
-GRACE = 60
+__all__ = ["make_batching", "serve"]
 
 
 def serve(  # noqa: PLR0913 - the command's options
@@ -32,57 +25,42 @@ def serve(  # noqa: PLR0913 - the command's options
     port: int = 8000,
     device: str = "auto",
     name: str | None = None,
-    max_batch: int = 64,
-    queue: int = 256,
+    limits: Limits | None = None,
     threads: int = 0,
     join: bool = False,
+    drain_delay: float = 0.0,
     allow_uncertified: bool = False,
 ) -> None:
     """Serve an ONNX file until SIGINT or SIGTERM; prints `serving NAME on http://host:port` once it
-    answers.
+    answers, and the limits.
 
-    `port` 0 takes a free one; `name` defaults to the file's stem; a joined run has at most
-    `max_batch` rows; above `queue` waiting requests the answer is 503; `threads` as in open_model;
-    join: run requests together though the file does not say that rows stay apart;
-    allow_uncertified: whatever its certificate says. Requests in flight when the signal comes are
-    answered (within 60 s). Raises SpecError: NS712, NS713, NS715 as `seal.check_allowed`, NS720 to
-    NS723 as open_model, NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
+    `port` 0 takes a free one; `name` defaults to the file's stem; `threads` as in open_model;
+    join: run requests together though the file does not say that rows stay apart; drain_delay: for
+    so many seconds after the signal it says that it is not ready and goes on; allow_uncertified:
+    whatever its certificate says. What was accepted when the signal came is answered (within 30 s).
+
+    Raises SpecError: NS712, NS713, NS715 as `seal.check_allowed`, NS720 to NS723 as open_model,
+    NS724 (the address cannot be had), NS725 (the name cannot stand in a URL).
     """
     check_allowed(path, allow_uncertified)
     name = Path(path).stem if name is None else name
     if not name or "/" in name:
         raise fail("NS725", f"a model's name must be non-empty and without '/': got {name!r}")
+    limits = limits or Limits()
     with _bind(host, port) as listener:
-        model = open_model(
-            path, device, threads, allow_uncertified=True
-        )  # the certificate was looked at above
-        config = uvicorn.Config(
-            create_app(model, name, max_batch=max_batch, queue=queue, join=join), ws="none", lifespan="on",
-            access_log=False, log_level="error",
-            server_header=False, timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=GRACE,
-        )  # fmt: skip
+        # The certificate was looked at above.
+        model = open_model(path, device, threads, allow_uncertified=True)
+        repository = Repository()
+        repository.add(Entry(name, "1", model, make_batching(limits, join), Path(path)))
         shown = f"[{host}]" if ":" in host else host
-        with _signals_absorbed():
-            _Server(config, f"serving {name} on http://{shown}:{listener.getsockname()[1]}").run(
-                sockets=[listener]
-            )
+        announcement = f"serving {name} on http://{shown}:{listener.getsockname()[1]}"
+        run_loop(lambda: run_server(repository, limits, listener, announcement, drain_delay))
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which says that it is up, and where."""
-
-    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
-        super().__init__(config)
-        self.announcement = announcement
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        # What is alive now stays alive: the collector need not look at it again, nor often at the
-        # little that a request makes.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
-        print(self.announcement, flush=True)
+def make_batching(limits: Limits, join: bool) -> Batching:
+    return Batching(
+        limits.max_batch, limits.queue, join, limits.max_elements, limits.queue_seconds, limits.max_answer
+    )
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -110,19 +88,3 @@ def _bind(host: str, port: int) -> socket.socket:
             reason = error.strerror or str(error)
         raise fail("NS724", f"{host}:{port}: {reason}") from error
     return listener
-
-
-@contextmanager
-def _signals_absorbed() -> Iterator[None]:
-    """uvicorn raises a signal again after its graceful end; here that end is the whole answer, and
-    the exit status is 0.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

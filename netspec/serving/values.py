@@ -5,9 +5,12 @@ Binary: row-major, little-endian, BOOL one byte each, BYTES each element after i
 bytes.
 """
 
+import json
 import math
+import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from netspec.serving.tensors import NUMPY_TYPES, RequestError, shape_text
@@ -15,7 +18,10 @@ from netspec.serving.tensors import NUMPY_TYPES, RequestError, shape_text
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["from_binary", "from_json", "to_binary", "to_json"]
+__all__ = ["from_binary", "from_json", "from_text", "load_json", "to_binary", "to_json"]
+
+# Bytes of JSON that are read at a time.
+PIECE = 1 << 18
 
 WORDS = {"BO": "booleans", "FP": "numbers", "BY": "strings"}
 
@@ -46,6 +52,64 @@ def from_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> "np.
             f" {given.size}"
         )
     return _narrow(name, datatype, given).reshape(shape)
+
+
+def from_text(name: str, datatype: str, shape: Sequence[int], text: memoryview) -> "np.ndarray":
+    """The same from the text of a long list, read piece by piece into the array: as Python's numbers
+    its values would take ten times the room.
+    """
+    import numpy as np
+
+    depth = _depth(text)
+    inner = tuple(shape[1:]) if depth > 1 else ()
+    found = np.empty(math.prod(shape), NUMPY_TYPES[datatype])
+    at = 0
+    if depth not in (1, len(shape)):
+        return from_json(name, datatype, shape, load_json(text))  # which says what is wrong
+    for piece in _pieces(text, depth):
+        given = _array(datatype, load_json(b"".join((b"[", piece, b"]"))))
+        if given is None or given.shape[1:] != inner or at + given.size > found.size:
+            return from_json(name, datatype, shape, load_json(text))
+        found[at : at + given.size] = _narrow(name, datatype, given).ravel()
+        at += given.size
+    if at != found.size:
+        return from_json(name, datatype, shape, load_json(text))
+    return found.reshape(shape)
+
+
+def _depth(text: memoryview) -> int:
+    """How deep the first value of a list lies."""
+    head = re.match(rb"[\[\s]*", text)
+    return head[0].count(b"[") if head else 0
+
+
+def _pieces(text: memoryview, depth: int) -> Iterator[memoryview]:
+    """The inside of a list in pieces of whole elements."""
+    cut = re.compile(rb"(?:\]\s*){%d}," % (depth - 1))
+    at, end = bytes(text[:64]).index(b"[") + 1, len(text) - 1
+    while end - at > PIECE:
+        found = cut.search(text, at + PIECE, end)
+        if found is None:
+            break
+        yield text[at : found.end() - 1]
+        at = found.end()
+    yield text[at:end]
+
+
+def load_json(text: bytes | memoryview) -> Any:
+    """Raises ValueError. NaN and Infinity are not JSON, but what clients write for such floats, and
+    the standard library reads.
+    """
+    import orjson
+
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        plain = bytes(text)
+        if b"NaN" in plain or b"Infinity" in plain:
+            with suppress(ValueError, RecursionError):
+                return json.loads(plain)
+        raise
 
 
 def _array(datatype: str, data: list[Any]) -> "np.ndarray | None":

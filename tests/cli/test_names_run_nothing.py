@@ -189,7 +189,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     home = tmp_path / "in"
     home.mkdir()
     monkeypatch.chdir(home)
-    monkeypatch.setattr("netspec.serving.server._Server.run", lambda server, sockets: None)
+    monkeypatch.setattr("netspec.serving.server.run_loop", lambda main: None)
     monkeypatch.setattr("netspec.exporters.timing.WARM_SECONDS", 0.0)
     yield home
     assert [path for path in tmp_path.rglob("*") if path.name == "PWN"] == []

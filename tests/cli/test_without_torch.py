@@ -92,7 +92,7 @@ def test_a_server_needs_no_torch(folder: Path) -> None:
     [
         ("train tiny.yaml --run r", "torch", "train"),
         ("predict tiny.onnx --data digits", "scikit-learn", "train"),
-        ("serve tiny.onnx", "uvicorn", "serve"),
+        ("serve tiny.onnx", "orjson", "serve"),
     ],
 )
 def test_what_needs_an_extra_says_which(folder: Path, line: str, package: str, extra: str) -> None:

@@ -57,32 +57,28 @@ def make_request(chance: random.Random, sound: bool = False) -> Request:
 
 def asked(model: Path, requests: list[Request]) -> list[int]:
     """The status of each answer; an answer that is no JSON, or an error without words, raises."""
+    from netspec.serving.batcher import Batching
     from netspec.serving.engine import open_model
-    from netspec.serving.http import create_app
+    from netspec.serving.exchange import Request as Whole
+    from netspec.serving.gate import Gate
+    from netspec.serving.http import Service
+    from netspec.serving.limits import Limits
+    from netspec.serving.repository import Entry, Repository
 
-    app = create_app(open_model(model, "cpu", allow_uncertified=True), "model", max_batch=4, queue=4)
-
-    async def ask(request: Request) -> int:
+    async def ask(service: Service, request: Request) -> int:
         body, headers, path = request
-        given, told = [{"type": "http.request", "body": body, "more_body": False}], []
-
-        async def receive() -> dict[str, Any]:
-            return given.pop() if given else {"type": "http.disconnect"}
-
-        async def send(message: dict[str, Any]) -> None:
-            told.append(message)
-
-        scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": path,
-                 "raw_path": path.encode(), "query_string": b"", "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}  # fmt: skip
-        await app(scope, receive, send)  # type: ignore[arg-type]
-        answer = b"".join(each.get("body", b"") for each in told[1:])
-        status = int(told[0]["status"])
-        assert status < 500, (status, answer, body[:300])
-        assert status == 200 or json.loads(answer)["error"], (status, body[:300])
-        return status
+        answer = await service.respond(Whole(b"POST", path.encode(), dict(headers), body))
+        assert answer.status < 500, (answer, body[:300])
+        assert answer.status == 200 or json.loads(answer.body)["error"], (answer.status, body[:300])
+        return answer.status
 
     async def every() -> list[int]:
-        async with app.router.lifespan_context(app):
-            return [await ask(request) for request in requests]
+        repository = Repository()
+        repository.add(Entry("model", "1", open_model(model, "cpu", allow_uncertified=True), Batching(4, 4)))
+        service = Service(repository, Gate(Limits()))
+        service.start()
+        statuses = [await ask(service, request) for request in requests]
+        await service.stop()
+        return statuses
 
     return asyncio.run(every())

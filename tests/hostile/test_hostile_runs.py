@@ -73,7 +73,7 @@ def torch_at_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     Image.init()
     before = len(os.listdir("/proc/self/task"))  # what distributes the tests has threads of its own
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("netspec.serving.server._Server.run", lambda server, sockets: None)
+        patch.setattr("netspec.serving.server.run_loop", lambda main: None)
         patch.chdir(tmp_path_factory.mktemp("warm"))
         patch.setattr(sys, "argv", ["netspec", "train", "spec.yaml", "--run", "out"])
         Path("spec.yaml").write_text(SPEC)

@@ -1,16 +1,27 @@
-"""How the tests make small ONNX models, and a real server in a process of its own."""
+"""How the tests make small ONNX models, and a server: in a process of its own, or within this one."""
 
+import asyncio
+import http.client
+import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+
+from netspec.serving.engine import open_model
+from netspec.serving.lifecycle import Site
+from netspec.serving.limits import Limits
+from netspec.serving.repository import Entry, Repository
+from netspec.serving.server import make_batching
 
 PROGRAM = ("-m", "netspec")
 
@@ -41,6 +52,7 @@ class Server:
         watchdog.start()
         assert self.process.stdout is not None
         self.line = self.process.stdout.readline()
+        self.limits = self.process.stdout.readline()
         watchdog.cancel()
         found = re.fullmatch(r"serving (.+) on http://(\S+):(\d+)\n", self.line)
         assert found, f"{self.line!r} {self.process.communicate()[1]}"
@@ -52,3 +64,104 @@ class Server:
         self.process.send_signal(number)
         out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, err
+
+
+class Inside:
+    """A server of one model in a thread of this process, for what needs no process of its own."""
+
+    def __init__(self, path: Path, limits: Limits, name: str | None = None, join: bool = True) -> None:
+        self.name = name or path.stem
+        self.limits = limits
+        model = open_model(path, "cpu", 1, allow_uncertified=True)
+        self.entry = Entry(self.name, "1", model, make_batching(limits, join))
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+
+    def __enter__(self) -> "Inside":
+        self.thread.start()
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        self.at = self.host, self.port = listener.getsockname()
+        self.address = f"{self.host}:{self.port}"
+        self.call(self.open(listener))
+        return self
+
+    async def open(self, listener: socket.socket) -> None:
+        repository = Repository()
+        repository.add(self.entry)
+        self.site = Site(repository, self.limits)
+        await self.site.open(listener)
+
+    def call(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    def __exit__(self, *_: object) -> None:
+        self.call(self.site.leave())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(60)
+        self.loop.close()
+
+    def wait_for(self, true) -> None:
+        end = time.monotonic() + 20
+        while not true():
+            assert time.monotonic() < end
+            time.sleep(0.005)
+
+    def ask(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer, content
+
+    def get(self, path):
+        answer, content = self.ask("GET", path)
+        return answer.status, json.loads(content)
+
+    def post(self, path, body, headers=None):
+        """Status, and the error or the answer."""
+        answer, content = self.ask("POST", path, body, headers)
+        found = json.loads(content)
+        return answer.status, found.get("error", found)
+
+    def wrong(self, model, **changes):
+        """A request without sense but for the changes."""
+        return self.post(f"/v2/models/{model}/infer", json.dumps({"inputs": []} | changes).encode())
+
+    def request(self, model, **inputs):
+        """The bytes of a whole request."""
+        body, length = pack(inputs)
+        head = f"POST /v2/models/{model}/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        return f"{head}Inference-Header-Content-Length: {length}\r\n\r\n".encode() + body
+
+
+def pack(inputs, **more):
+    """A body with binary tensors, and the length of its JSON."""
+    tensors = [
+        {
+            "name": name,
+            "datatype": "FP32",
+            "shape": array.shape,
+            "parameters": {"binary_data_size": array.nbytes},
+        }
+        for name, array in inputs.items()
+    ]
+    header = json.dumps({"inputs": tensors, "parameters": {"binary_data_output": True} | more}).encode()
+    return header + b"".join(array.tobytes() for array in inputs.values()), len(header)
+
+
+def infer(server, model, **inputs):
+    """Status, and arrays by name or the error."""
+    body, length = pack(inputs)
+    headers = {"Inference-Header-Content-Length": str(length)}
+    answer, content = server.ask("POST", f"/v2/models/{model}/infer", body, headers)
+    if answer.status != 200:
+        return answer.status, json.loads(content)["error"]
+    at = int(answer.headers["Inference-Header-Content-Length"])
+    found = {}
+    for tensor in json.loads(content[:at])["outputs"]:
+        size = tensor["parameters"]["binary_data_size"]
+        found[tensor["name"]] = np.frombuffer(content[at : at + size], np.float32).reshape(tensor["shape"])
+        at += size
+    return 200, found

@@ -1,5 +1,6 @@
 """Loading, checking, single runs and classification without a server."""
 
+import json
 import socket
 
 import numpy as np
@@ -8,12 +9,12 @@ from onnx import TensorProto, helper
 from serving_parts import random, save
 
 from netspec.diagnostics import SpecError
-from netspec.serving import protocol
+from netspec.serving import protocol, values
 from netspec.serving.classification import classify
 from netspec.serving.engine import open_model
 from netspec.serving.predict import run_once
 from netspec.serving.tensors import RequestError, TensorInfo, batch_symbol, check_inputs
-from netspec.serving.values import from_json
+from netspec.serving.values import from_json, from_text
 
 pytestmark = pytest.mark.onnx
 
@@ -251,3 +252,31 @@ def test_libraries_that_do_not_load_are_told_and_nothing_is_printed(capsys):
     assert _preload(SimpleNamespace(preload_dlls=lambda: print(*said, sep="\n"))) == (said[0], said[2])
     assert _preload(SimpleNamespace()) == ()
     assert capsys.readouterr().out == ""
+
+
+def test_a_long_list_is_read_as_a_short_one(monkeypatch):
+    """In pieces of a few bytes, flat and nested, spaced and not; what does not fit is told in the same words."""
+    monkeypatch.setattr(values, "PIECE", 7)
+    array = np.arange(-30, 30).reshape(5, 2, 3, 2)
+    for data in (array.tolist(), array.ravel().tolist()):
+        for text in (json.dumps(data), json.dumps(data, separators=(",", ":")), json.dumps(data, indent=2)):
+            found = from_text("x", "INT8", array.shape, memoryview(text.encode()))
+            assert found.dtype == np.int8
+            np.testing.assert_array_equal(found, array)
+    nans = from_text("x", "FP32", [3], memoryview(b"[NaN, 1.5, -Infinity]"))
+    np.testing.assert_array_equal(nans, np.float32([np.nan, 1.5, -np.inf]))
+    for data in (
+        [1] * 7,
+        [[1, 2], [3, 4], [5, 6]],
+        [[1, 2, 3], [4, 5]],
+        [1.5] * 6,
+        [300] * 6,
+        [],
+        [[1, 2, 3], 4, 5, 6],
+    ):
+        text = json.dumps(data)
+        with pytest.raises(RequestError) as plain:
+            from_json("x", "INT8", [2, 3], data)
+        with pytest.raises(RequestError) as long:
+            from_text("x", "INT8", [2, 3], memoryview(text.encode()))
+        assert str(long.value) == str(plain.value)

@@ -33,7 +33,7 @@ def answers(path: Path, join: bool = False) -> tuple[set[tuple[float, ...]], lis
     mine = np.float32([[0.1, 0.7, -0.3]])
 
     async def work() -> set[tuple[float, ...]]:
-        batcher = Batcher(model, Batching(16, 64, join), runs.append)
+        batcher = Batcher(model, Batching(16, 64, join), lambda rows, *_: runs.append(rows))
         batcher.start()
         others = [np.random.default_rng(i).normal(size=(i % 3 + 1, 3)).astype(np.float32) for i in range(20)]
         asked = [batcher.submit({"data": data}, ["bn"]) for other in others for data in (mine, other)]

@@ -1,0 +1,139 @@
+"""How a server lives: in, a repository, limits and a bound socket; it answers until a signal, then is
+not ready, goes on for the delay, ends each connection with its next answer, and is gone.
+"""
+
+import asyncio
+import gc
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from netspec.serving.connection import Connection
+from netspec.serving.gate import Gate
+from netspec.serving.http import Service
+from netspec.serving.limits import Limits, limits_text
+from netspec.serving.repository import Repository
+
+__all__ = ["Site", "run_loop", "run_server"]
+
+BACKLOG = 2048
+# Connections that a loop takes at a time. One that makes room is closed some five rounds later, so the
+# gate keeps more handles spare than five times these.
+BURST = 4
+DRAIN = 30.0
+
+
+class Site:
+    """The service behind one socket. Use it within a running loop: `open`, `leave`."""
+
+    def __init__(self, repository: Repository, limits: Limits) -> None:
+        self.gate = Gate(limits)
+        self.service = Service(repository, self.gate)
+
+    def connect(self) -> Connection:
+        return Connection(self.gate, self.service.respond)
+
+    async def open(self, listener: socket.socket) -> None:
+        self.service.start()
+        self.again = listener.dup()  # what waits on it when the loop lets it go is not lost
+        loop = self.gate.loop
+        self.server = await loop.create_server(self.connect, sock=listener, backlog=BURST)
+        self.again.listen(BACKLOG)
+        self.watch = loop.create_task(self.gate.watch())
+
+    async def leave(self) -> None:
+        """Answer all that was accepted, for 30 seconds at most."""
+        self.gate.leave()
+        self.server.close()
+        await self.accept_rest()
+        end = self.gate.loop.time() + DRAIN
+        while self.gate.open and self.gate.loop.time() < end:
+            await asyncio.sleep(0.02)
+        for connection in tuple(self.gate.open):
+            connection.drop()
+        self.watch.cancel()
+        await self.service.stop()
+
+    async def accept_rest(self) -> None:
+        """Take the connections that were made before the server ceased to listen."""
+        self.again.setblocking(False)
+        with self.again, suppress(BlockingIOError):
+            while True:
+                client, _ = self.again.accept()
+                await self.gate.loop.connect_accepted_socket(self.connect, client)
+
+
+def run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """asyncio.run, on uvloop where it is installed."""
+    factory = None
+    with suppress(ImportError):
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+
+
+async def run_server(
+    repository: Repository, limits: Limits, listener: socket.socket, announcement: str, delay: float
+) -> None:
+    """Answer until a signal; a second one ends the delay."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(Reporter().report)
+    site = Site(repository, limits)
+    await site.open(listener)
+    freeze_garbage()
+    with signals_awaited(loop) as stopped:
+        print(announcement, limits_text(limits), sep="\n", flush=True)
+        await stopped.wait()
+        site.service.ready = False
+        stopped.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), delay)
+        await site.leave()
+
+
+def freeze_garbage() -> None:
+    """What is alive now stays alive: the collector need not look at it again, nor often at the
+    little that a request makes.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+class Reporter:
+    """What goes wrong in the loop, as one line for each kind a minute: no client can fill the log."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, float] = {}
+
+    def report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        words = f"{context.get('message')}: {context.get('exception')}"[:300]
+        kind = str(context.get("message"))
+        if loop.time() - self.said.get(kind, -60.0) >= 60.0:
+            self.said[kind] = loop.time()
+            print(f"netspec serve: {words}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def signals_awaited(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set; in another thread than the main one nothing does."""
+    event = asyncio.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def note(*_: object) -> None:
+        loop.call_soon_threadsafe(event.set)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
