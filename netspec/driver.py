@@ -6,21 +6,15 @@ Each phase takes the findings so far and stops the run where it reported errors.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from netspec.analysis.evidence import disagreement
 from netspec.analysis.expect.budget import expect
 from netspec.analysis.expect.words import check_words
 from netspec.analysis.infer import infer
 from netspec.analysis.learning_rate.courses import read_length
-from netspec.analysis.learning_rate.faults import rate_faults
 from netspec.analysis.lint.run import lint
-from netspec.analysis.players import Part, parts
-from netspec.analysis.rates import with_rates
-from netspec.analysis.recipes import recipe_faults
 from netspec.analysis.sizes.feasible import feasible
-from netspec.analysis.sizes.legal import with_letters
-from netspec.analysis.still import still
 from netspec.diagnostics.model import Diagnostic, Diagnostics, SpecError
 from netspec.diagnostics.suggest import limit_cost
 from netspec.frozen_classes import fresh, frozen
@@ -28,7 +22,6 @@ from netspec.garbage_collection import no_collection
 from netspec.ir.graph import Graph, TypedGraph
 from netspec.read_options import PLAIN, Reading
 from netspec.resolve.resolve import Resolved, resolve, wire
-from netspec.resolve.training_heads import heads_of, learning, with_heads
 from netspec.resolve.wiring import NetState, keeps_layer
 from netspec.source import Source
 from netspec.syntax.expand import expand
@@ -36,6 +29,12 @@ from netspec.syntax.printable import check_names
 from netspec.syntax.reader import read, read_file
 from netspec.syntax.spec import Spec
 from netspec.syntax.subjects import name_subjects
+
+if TYPE_CHECKING:
+    from netspec.analysis.players import Part
+
+# What only a net that trains needs is imported where one does: all others would pay for it at every
+# start.
 
 __all__ = [
     "Looked",
@@ -110,6 +109,8 @@ class Program:
             graph = with_file_types(
                 wire(self.resolved, state_of("deploy", self.reading), Diagnostics(), deploy=True)
             )
+            from netspec.analysis.sizes.legal import with_letters
+
             typed = infer(with_letters(graph), Diagnostics())
             if typed is None:
                 raise
@@ -131,10 +132,12 @@ class Program:
             self.views[name] = typed
         return self.views[name]
 
-    def players(self) -> tuple[Part, ...]:
+    def players(self) -> "tuple[Part, ...]":
         """Who learns which part of the net, in turn; none where one learns everything. Raises
         SpecError.
         """
+        from netspec.analysis.players import parts
+
         diagnostics = Diagnostics()
         found = parts(self.resolved, self.training_graph("train"), diagnostics)
         if diagnostics.failed:
@@ -218,6 +221,9 @@ def training_graph(
 
     views: the graphs of phases that were typed already, by phase.
     """
+    from netspec.analysis.rates import with_rates
+    from netspec.resolve.training_heads import heads_of, learning, with_heads
+
     typed = views.get(phase) or type_graph(resolved, phase, reading, diagnostics)
     if typed is None or diagnostics.failed:
         return None
@@ -306,20 +312,32 @@ def look(source: Source, reading: Reading, *, bare: bool = False) -> tuple[list[
             diagnostics.found = list(dict.fromkeys((*diagnostics.found, *found.found)))
         diagnostics.found += homeless(resolved, reading)
         if resolved.file.train is not None and not diagnostics.failed:
-            learning = training_graph(resolved, "train", reading, diagnostics, views)
-            if learning is not None:
-                views["learning"] = learning
-                idle = still(learning, resolved.spec.root.key_span("train"))
-                diagnostics.found += [idle] if idle is not None else []
-                parts(resolved, learning, diagnostics)
-            diagnostics.found += rate_faults(resolved, read_length(resolved))
-            diagnostics.found += recipe_faults(resolved)
+            look_at_training(resolved, reading, diagnostics, views)
         if not diagnostics.failed:
             expect(resolved, views, diagnostics)
             lint(resolved, views, diagnostics)
         else:
             check_words(resolved, diagnostics)
     return one_cause(diagnostics.sorted()), Looked(diagnostics.layers, diagnostics.values, spec)
+
+
+def look_at_training(
+    resolved: Resolved, reading: Reading, diagnostics: Diagnostics, views: dict[str, TypedGraph]
+) -> None:
+    """What is wrong with the training of a net that is sound; its view joins the others."""
+    from netspec.analysis.learning_rate.faults import rate_faults
+    from netspec.analysis.players import parts
+    from netspec.analysis.recipes import recipe_faults
+    from netspec.analysis.still import still
+
+    learning = training_graph(resolved, "train", reading, diagnostics, views)
+    if learning is not None:
+        views["learning"] = learning
+        idle = still(learning, resolved.spec.root.key_span("train"))
+        diagnostics.found += [idle] if idle is not None else []
+        parts(resolved, learning, diagnostics)
+    diagnostics.found += rate_faults(resolved, read_length(resolved))
+    diagnostics.found += recipe_faults(resolved)
 
 
 def homeless(resolved: Resolved, reading: Reading) -> list[Diagnostic]:

@@ -36,10 +36,13 @@ def fields_of(cls: type) -> None:
     )
     defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
     factories = {name: default.factory for name, default in defaults.items() if isinstance(default, Fresh)}
-    allowed = frozenset(names)
+    allowed, count = frozenset(names), len(names)
 
     def init(self: Any, *arguments: Any, **given: Any) -> None:
         values = self.__dict__
+        if len(arguments) == count and not given:  # most calls: nothing is left to a default
+            values.update(zip(names, arguments, strict=True))
+            return
         values.update(defaults)
         for name, factory in factories.items():
             values[name] = factory()

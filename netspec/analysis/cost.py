@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from netspec.analysis.memory import activation_memory
 from netspec.frozen_classes import frozen, replace_fields
 from netspec.ir.dims import Size, evaluate, product, total
 from netspec.ir.graph import Node, TypedGraph, Value
@@ -93,6 +92,8 @@ class NetCost:
     @cached_property
     def memory(self) -> dict[str, int | None]:
         """Bytes by use, inference and training; None where a size is open."""
+        from netspec.analysis.memory import activation_memory
+
         return {
             use: activation_memory(self.sample, {}, training=use == "training")
             for use in ("inference", "training")
@@ -154,6 +155,19 @@ def one_sample(typed: TypedGraph) -> TypedGraph:
             for v, t in typed.types.items()
         },
     )
+
+
+def macs_of_each(typed: TypedGraph) -> dict[Node, Size]:
+    """Multiply-accumulate operations of each node, for one sample."""
+    one = {batch_symbol(typed): 1}
+    known: dict[object, Size] = {}  # copies of a block share their layers
+    found = {}
+    for node in typed.graph.nodes:
+        key = (id(node.layer), typed.bottoms(node), typed.tops(node))
+        if key not in known:
+            known[key] = evaluate(typed.macs(node), one)
+        found[node] = known[key]
+    return found
 
 
 def weight_counts(typed: TypedGraph) -> dict[Node, dict[str, int]]:

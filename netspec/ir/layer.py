@@ -241,7 +241,10 @@ def as_read(layer: "Layer", bottoms: tuple[TensorType, ...]) -> tuple[TensorType
     """Bottoms as a layer reads them: whole numbers that are no labels, indices or masks to it are
     real ones, as all of Caffe's are.
     """
-    if all(b.dtype != "int64" for b in bottoms):
+    for bottom in bottoms:
+        if bottom.dtype == "int64":
+            break
+    else:  # nearly every layer, and asked several times of each
         return bottoms
     try:
         whole = layer.indices(*bottoms)

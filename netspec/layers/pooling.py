@@ -8,7 +8,6 @@ from netspec.ir.layer import Example, Kept, ModuleText, accepts, module, rejects
 from netspec.ir.onnx import OnnxBuilder
 from netspec.ir.rule import Change, RuleError, at_least
 from netspec.ir.types import TensorType
-from netspec.layers.common.pooling_onnx import export_average, export_max, export_norm, export_stochastic
 from netspec.layers.common.windowed import DialectPad
 from netspec.layers.common.windows import (
     Pad,
@@ -282,6 +281,13 @@ class Pooling(
         )
 
     def onnx(self, g: OnnxBuilder, x: Any) -> Any:
+        from netspec.layers.common.pooling_onnx import (
+            export_average,
+            export_max,
+            export_norm,
+            export_stochastic,
+        )
+
         w = self.window(x.type)
         if self.pool == "MAX":
             return export_max(g, x, w, self.rounding, self.top_count == 2)

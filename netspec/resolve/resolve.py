@@ -18,7 +18,6 @@ from netspec.ir.types import MOST_AXES, TensorType
 from netspec.kinds import GREATEST, INT
 from netspec.plugins.vocabulary import PluginError, Vocabulary
 from netspec.record import Reject
-from netspec.resolve.augmentations import read_augmentations
 from netspec.resolve.check_train import check_contract, check_fillers, check_sources, check_training
 from netspec.resolve.deploy import cut_to_outputs
 from netspec.resolve.layers_read import Draft, Stranger, draft
@@ -69,6 +68,8 @@ def resolve(spec: Spec, diagnostics: Diagnostics, allow_code: bool = False) -> R
     augment: tuple[Augmentation, ...] = ()
     if file.train is not None and train is not None:
         check_sources(train, diagnostics)
+        from netspec.resolve.augmentations import read_augmentations
+
         augment = read_augmentations(train, known, diagnostics)
     if file.train is not None and train is not None and file.train.fill:
         check_fillers(train, file.train.fill, inputs, diagnostics)

@@ -13,7 +13,6 @@ from netspec.ir.graph import Block, Graph, Input, Node, ParamSpec, Value
 from netspec.ir.layer import Layer
 from netspec.ir.traits import ASIDE, SOURCE
 from netspec.resolve.layers_read import Draft, Stranger
-from netspec.resolve.messages.duplicate_names import earlier_is_odd
 from netspec.source import Span
 from netspec.syntax.spec import Entry, Instance, Item
 
@@ -183,6 +182,8 @@ class Builder:
             first = self.nodes[name].places["name"]
         else:
             first = self.uses[name]
+        from netspec.resolve.messages.duplicate_names import earlier_is_odd
+
         label, other = "used a second time", "first used here"
         self.doubles += 1
         judged = first is not None and span is not None and self.doubles <= NAMESAKES

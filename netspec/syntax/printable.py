@@ -5,7 +5,7 @@ Names reach messages, file names and emitted code; what they say must be what is
 layer type.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from unicodedata import category
 
 from netspec.diagnostics.model import Diagnostic, Diagnostics
@@ -40,9 +40,6 @@ UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters and marks to Unicode, but without a picture."""
 SHOWN = 60
 
-Named = tuple[str, Span | None, str]
-"""A name, its place, and what it names."""
-
 
 def check_names(spec: Spec, diagnostics: Diagnostics) -> bool:
     """Report NS213 and NS214 for every name of a spec, of its file and of the files that it takes
@@ -55,13 +52,12 @@ def check_names(spec: Spec, diagnostics: Diagnostics) -> bool:
     if at is not None:
         diagnostics.add(Diagnostic("NS213", f"{reason(path, at)} of the path of the spec", path=escape(path)))
     told = {d.span for d in diagnostics.found}  # a path that leads nowhere for the same character
-    found = {
-        (span, name): finding
-        for name, span, what in names_of(spec)
-        if (finding := unfit(name, what, span)) is not None
-    }
-    diagnostics.found += (finding for (span, _), finding in found.items() if span is None or span not in told)
-    return all(len(name) <= LONGEST for _, name in found)
+    names = Names()
+    names.look_through(spec)
+    diagnostics.found += (
+        finding for (span, _), finding in names.found.items() if span is None or span not in told
+    )
+    return all(len(name) <= LONGEST for _, name in names.found)
 
 
 def unfit(name: str, what: str, span: Span | None) -> Diagnostic | None:
@@ -101,44 +97,69 @@ def escape(text: str) -> str:
     )
 
 
-def names_of(spec: Spec) -> Iterator[Named]:
-    seen: set[int] = set()
-    for key, section in spec.root.mapping.items():
-        yield key, spec.root.key_span(key), "key"
-        yield from in_tree(section, key, seen)
-    yield from in_items(spec.items, seen)
-
-
-def in_items(items: Iterable[Item], seen: set[int]) -> Iterator[Named]:
-    """Names of layers and of uses of blocks, in full as well: they grow with each block that they
-    stand in.
+class Names:
+    """The names of a spec, as far as they were looked at: sound ones, and by place and name what is
+    wrong with others. A large spec has many names and few words: each is judged once.
     """
-    for item in items:
-        yield from in_tree(item.body, "layers", seen)
-        own = item.body.get("name")
-        yield item.name, own.span if own is not None else item.body.span, "name"
-        if isinstance(item, Instance):
-            for name in (item.template, *item.inputs, *item.outputs):
-                yield name, item.span, f"name in block {escape(item.template[:SHOWN])}"
-            yield from in_items(item.items, seen)
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+        self.sound: set[str] = set()
+        self.found: dict[tuple[Span | None, str], Diagnostic] = {}
+
+    def look(self, name: str, span: Span | None, what: str) -> None:
+        finding = unfit(name, what, span)
+        if finding is None:
+            self.sound.add(name)
+        else:
+            self.found[span, name] = finding
+
+    def look_through(self, spec: Spec) -> None:
+        for key, section in spec.root.mapping.items():
+            self.look(key, spec.root.key_span(key), "key")
+            self.look_in_tree(section, key)
+        self.look_in_items(spec.items)
+
+    def look_in_items(self, items: Iterable[Item]) -> None:
+        """Names of layers and of uses of blocks, in full as well: they grow with each block that
+        they stand in.
+        """
+        for item in items:
+            self.look_in_tree(item.body, "layers")
+            if item.name not in self.sound:
+                own = item.body.get("name")
+                self.look(item.name, own.span if own is not None else item.body.span, "name")
+            if isinstance(item, Instance):
+                for name in (item.template, *item.inputs, *item.outputs):
+                    if name not in self.sound:
+                        self.look(name, item.span, f"name in block {escape(item.template[:SHOWN])}")
+                self.look_in_items(item.items)
+
+    def look_in_tree(self, tree: Located, key: str) -> None:
+        """Keys of mappings, and the texts under keys that name."""
+        ahead = [(tree, key)]
+        while ahead:
+            tree, key = ahead.pop()
+            if id(tree) in self.seen:
+                continue
+            self.seen.add(id(tree))
+            value = tree.value
+            if isinstance(value, dict):
+                self.look_at_keys(tree, key)
+                ahead += [(item, word) for word, item in value.items() if is_worth_a_look(item, word)]
+            elif isinstance(value, list):
+                ahead += [(item, key) for item in value]
+            elif key in NAMING and tree.text and tree.text not in self.sound:
+                self.look(tree.text, tree.span, key)
+
+    def look_at_keys(self, tree: Located, key: str) -> None:
+        for word in tree.mapping:
+            if word not in self.sound:
+                self.look(
+                    word, tree.key_span(word), "key" if key in ("layers", "param") else f"name in {key}"
+                )
 
 
-def in_tree(tree: Located, key: str, seen: set[int]) -> Iterator[Named]:
-    """Keys of mappings, and the texts under keys that name."""
-    if id(tree) in seen:
-        return
-    seen.add(id(tree))
-    value = tree.value
-    if isinstance(value, dict):
-        for word, item in value.items():
-            yield (
-                word,
-                tree.key_span(word),
-                "key" if key in ("layers", "param") else f"name in {key}",
-            )
-            yield from in_tree(item, word, seen)
-    elif isinstance(value, list):
-        for item in value:
-            yield from in_tree(item, key, seen)
-    elif key in NAMING and tree.text:
-        yield tree.text, tree.span, key
+def is_worth_a_look(item: Located, key: str) -> bool:
+    """Whether names may stand in a value."""
+    return key in NAMING or isinstance(item.value, (dict, list))

@@ -54,6 +54,8 @@ class Variables:
     def plus(
         self, values: Mapping[str, Any], places: Mapping[str, tuple[Span, ...]] | None = None
     ) -> "Variables":
+        if not values and not places:
+            return self
         return Variables({**self.values, **values}, self.used, {**self.places, **(places or {})}, self.added)
 
     def sources(self, text: str) -> tuple[Span, ...]:
@@ -206,13 +208,15 @@ def declare(
     Reports given names that are not declared, and required ones that are not given.
     """
     names = section.mapping if section is not None else {}
-    scope = outer
     check_given(names, given, diagnostics, what=what, anchor=anchor)
+    # one scope, which each variable joins as it is known: a scope for each would copy them all
+    values, places = {**outer.values}, {**outer.places}
+    scope = Variables(values, outer.used, places, outer.added)
     for name, body in names.items():
         if name in given.mapping:
-            scope = scope.plus({name: value_of(given.mapping[name])}, {name: given.mapping[name].written})
+            values[name], places[name] = value_of(given.mapping[name]), given.mapping[name].written
         elif required(body):
-            scope = scope.plus({name: NO_VALUE})
+            values[name] = NO_VALUE
         else:
             before = len(diagnostics)
             filled = scope.fill(body, diagnostics)
@@ -220,12 +224,14 @@ def declare(
                 if d.code == "NS111" and d.about.key in names:
                     notes = ("variables are computed from the top: each sees those above it",)
                     diagnostics.found[i] = replace(d, label="not declared above", notes=notes, fixes=())
-            scope = scope.plus({name: value_of(filled)}, {name: filled.written})
+            values[name], places[name] = value_of(filled), filled.written
     return scope
 
 
 def value_of(filled: Located) -> Any:
     """A value as ordinary Python; none where a part of it was reported."""
+    if not isinstance(filled.value, (dict, list)):
+        return NO_VALUE if filled.why == FAILED else filled.value
     if any(part.why == FAILED for part in filled.walk()):
         return NO_VALUE
     return plain(filled)

@@ -10,7 +10,7 @@ from functools import cached_property
 from math import inf
 from typing import Any
 
-from netspec.analysis.cost import NetCost, batch_symbol, cost, weight_counts
+from netspec.analysis.cost import NetCost, batch_symbol, cost, macs_of_each, weight_counts
 from netspec.analysis.evidence import Disagreement
 from netspec.analysis.expect.shapes import show_wanted, size_of
 from netspec.analysis.expect.words import sensible
@@ -23,12 +23,11 @@ from netspec.analysis.field.receptive_field import (
     later,
 )
 from netspec.analysis.infer import sharing
-from netspec.analysis.memory import at_peak
 from netspec.diagnostics.evidence import About, Missed
 from netspec.diagnostics.model import Diagnostic, Diagnostics, Label, write_nearest
 from netspec.diagnostics.suggest import did_you_mean, nearest
 from netspec.frozen_classes import frozen, replace_fields
-from netspec.ir.dims import Size, evaluate, total
+from netspec.ir.dims import Size, total
 from netspec.ir.graph import Graph, Node, TypedGraph, Value
 from netspec.resolve.deploy import cut_to_outputs
 from netspec.resolve.read_record import read_record
@@ -120,8 +119,7 @@ class Budget:
             self.shapes()
         self.weights()
         if self.said.macs is not None:
-            one = {batch_symbol(self.typed): 1}
-            spent = {node.name: evaluate(self.typed.macs(node), one) for node in self.typed.graph.nodes}
+            spent = {node.name: macs for node, macs in macs_of_each(self.typed).items()}
             self.hold("NS321", "macs", self.said.macs, total(spent.values()), spent)
         if self.said.connections is not None:
             links = {layer.name: layer.connections for layer in self.cost.layers}
@@ -203,6 +201,8 @@ class Budget:
         limit = self.said.activation_memory
         if limit is None:
             return
+        from netspec.analysis.memory import at_peak
+
         batch = {batch_symbol(self.typed): limit.batch}
         alive = at_peak(self.typed, batch, training=self.view == "the net in training")
         name = f"activation_memory of {limit.batch} {'sample' if limit.batch == 1 else 'samples'}"

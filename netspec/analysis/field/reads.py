@@ -12,23 +12,28 @@ from netspec.ir.graph import Node, TypedGraph, Value
 __all__ = ["behind", "find_batch_mixer", "reads", "reads_of"]
 
 
-KNOWN: "WeakKeyDictionary[TypedGraph, dict[Node, tuple[Reads, ...]]]" = WeakKeyDictionary()
-"""Answers that were given already: fields, rows and lints ask for those of the same nodes."""
+KNOWN: "WeakKeyDictionary[TypedGraph, dict[object, tuple[Reads, ...]]]" = WeakKeyDictionary()
+"""Answers that were given already, by node, and by layer and bottoms: fields, rows and lints ask
+for those of the same nodes, and copies of a block share their layers.
+"""
 
 
 def reads(typed: TypedGraph, node: Node) -> tuple[Reads, ...]:
     """Per bottom, what one unit of the first top reads."""
     known = KNOWN.setdefault(typed, {})
     if node not in known:
-        known[node] = find_reads(typed, node)
+        known[node] = find_reads(typed, node, known)
     return known[node]
 
 
-def find_reads(typed: TypedGraph, node: Node) -> tuple[Reads, ...]:
-    """The same, not looked up."""
+def find_reads(typed: TypedGraph, node: Node, known: dict[object, tuple[Reads, ...]]) -> tuple[Reads, ...]:
+    """The same, not looked up by its node."""
     if "unpools" in node.layer.traits and len(node.bottoms) == 2:
         return (read_unpooled(typed, node),) * 2
-    return node.layer.field(*typed.bottoms(node))
+    key = (id(node.layer), typed.bottoms(node))
+    if key not in known:
+        known[key] = node.layer.field(*key[1])
+    return known[key]
 
 
 def reads_of(typed: TypedGraph, top: Value, first: Value, looks: Reads) -> Reads:

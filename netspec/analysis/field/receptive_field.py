@@ -6,7 +6,6 @@ type: layers say what they read.
 """
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from math import ceil, floor, inf, lcm
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -16,6 +15,7 @@ from netspec.analysis.field.time_axis import find_named_time, place_bound
 from netspec.ir.field import HERE, Number, Reads, Step
 from netspec.ir.graph import Node, TypedGraph, Value
 from netspec.ir.layer import Layer
+from netspec.ir.types import TensorType
 
 __all__ = [
     "DEFINITION",
@@ -226,6 +226,10 @@ def move_field(field: Field, step: Step) -> Field:
     if isinstance(wide.stride, int):
         shift = wide.stride
     else:
+        from fractions import (
+            Fraction,
+        )  # strides that are no whole numbers are rare, and the module slow to load
+
         shift = Fraction(wide.stride).limit_denominator(100_000).numerator
     if field.narrow is field.wide:
         narrow = wide
@@ -384,13 +388,22 @@ def explain_unshifted(typed: TypedGraph, value: Value, known: Fields) -> str | N
                 )
     if (mixing := find_batch_mixer(typed, value)) is not None:
         return mixing
-    bound = next((node for node in behind(typed, value) if is_bound_to_places(typed, node, known)), None)
+    judged: Judged = {}
+    bound = next(
+        (node for node in behind(typed, value) if is_bound_to_places(typed, node, known, judged)), None
+    )
     if bound is not None:
         return f"{bound.name} does something else at every place"
     return None
 
 
-def is_bound_to_places(typed: TypedGraph, node: Node, known: Fields) -> bool:
+Judged = dict[tuple[int, tuple[TensorType, ...], tuple[frozenset[int], ...]], bool]
+"""What was found of a layer, its bottoms, and the axes along which they move: copies of a block
+share their layers.
+"""
+
+
+def is_bound_to_places(typed: TypedGraph, node: Node, known: Fields, judged: Judged) -> bool:
     """Whether a node treats the places of what shifts with the input differently."""
     moving = []
     for bottom in node.bottoms:
@@ -400,7 +413,10 @@ def is_bound_to_places(typed: TypedGraph, node: Node, known: Fields) -> bool:
                 i for own, axes in sources for i, f in enumerate(axes) if f is not None and f.axis in own
             )
         )
-    return place_bound(node.layer, typed.bottoms(node), moving)
+    key = (id(node.layer), typed.bottoms(node), tuple(moving))
+    if key not in judged:
+        judged[key] = place_bound(node.layer, key[1], moving)
+    return judged[key]
 
 
 def culprit(

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from netspec.allowed_paths import reachable
 from netspec.analysis.lint.view import Found, View
-from netspec.data.shards.braces import expand_names
 from netspec.diagnostics.model import Diagnostic
 from netspec.record import as_written
 from netspec.resolve.sections.train import SOURCES, DataSection
@@ -37,8 +36,13 @@ def absent(view: View) -> Iterator[Found]:
     lie on the disk.
     """
     spec, told = view.resolved.spec, set[str]()
+    section = spec.section("train")
     homes = homes_of(spec)
-    for item in paths(spec.section("train")) if homes else ():
+    if section is None or not homes:
+        return
+    from netspec.data.shards.braces import expand_names
+
+    for item in paths(section):
         first = next(expand_names(item.text), item.text)
         places = [os.path.join(home, first) for home in homes if reachable(os.path.join(home, first), home)]
         if places and item.text not in told and not any(map(os.path.exists, places)):

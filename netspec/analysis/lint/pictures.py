@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from netspec.analysis.channels_last import find_turned_inputs
 from netspec.analysis.lint.view import Found, View
-from netspec.analysis.rule_fixes import turned
 from netspec.diagnostics.model import Diagnostic, Edit, Fix
 from netspec.ir.graph import Input
 from netspec.record import as_written
@@ -31,6 +30,8 @@ SEARCHED = 1000
 def channels_last(view: View) -> Iterator[Found]:
     """NS416: an input of pictures whose channels stand at the end."""
     for given in find_turned_inputs(view.typed.graph):
+        from netspec.analysis.rule_fixes import turned
+
         fact = (
             f"{given.value.name} {view.typed.types[given.value]}: a window slides over all axes behind the"
             " second, that of the channels"

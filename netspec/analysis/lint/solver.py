@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from netspec.analysis.learning_rate.courses import Course, courses
-from netspec.analysis.learning_rate.faults import BLAMED, idle, nothing, unusable
-from netspec.analysis.learning_rate.schedule import schedule
 from netspec.analysis.lint.view import Found, View
 from netspec.diagnostics.model import Diagnostic
 from netspec.resolve.sections.solver import SolverParameter
@@ -105,6 +103,8 @@ def of_solver(course: Course) -> Iterator[Diagnostic]:
     """Everything that is odd about a solver by itself, as warnings: one that is not yet a
     spec's.
     """
+    from netspec.analysis.learning_rate.faults import nothing, unusable
+
     faults = [each for each in (unusable(course), nothing(course)) if each is not None][:1]
     for fault in faults:
         yield replace(
@@ -227,6 +227,9 @@ def late(course: Course) -> list[tuple[str, str]]:
 
 def shape(course: Course) -> Iterator[tuple[str, str]]:
     """What the rates of the whole training show."""
+    from netspec.analysis.learning_rate.faults import BLAMED, idle
+    from netspec.analysis.learning_rate.schedule import schedule
+
     words, length = course.words, course.length
     if length is None:
         return

@@ -37,14 +37,15 @@ FACTORS = {
 NUMBER = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)? ?"
 PREFIX = "(k|M|G|T|Ki|Mi|Gi|Ti)?"
 END = r"$(?!\n)"
-WRITTEN = re.compile(f"^-?{NUMBER}(us|ms|s|{PREFIX}B?){END}")
+WRITTEN = f"^-?{NUMBER}(us|ms|s|{PREFIX}B?){END}"
+"""As text, like those below: compiled where a quantity is read, for most specs have none."""
 
 
 def worth(text: str) -> float | None:
     """The number that a quantity means, in units, bytes or seconds: `5M`, `8GiB`, `3ms`; None for
     any other text.
     """
-    found = WRITTEN.match(text)
+    found = re.match(WRITTEN, text)
     if found is None:
         return None
     unit = found[4].removesuffix("B")
@@ -79,10 +80,9 @@ class Quantity(Record):
     @classmethod
     def kind(cls) -> Kind:
         amount = f"{NUMBER}{cls.unit}{END}"
-        fits = re.compile(f"^-?{amount}")
 
         def read(node: Any, bounds: Bounds) -> float:
-            written = isinstance(node.value, str) and fits.match(node.value)
+            written = isinstance(node.value, str) and re.match(f"^-?{amount}", node.value)
             value = worth(node.value) if written else node.value
             negative = isinstance(node.value, str) and node.value[:1] == "-"
             if (
