@@ -13,6 +13,7 @@ setup(
     package_dir=SPECS,
     package_data={
         "netspec": ["py.typed"],
+        "netspec.exporters.web": ["page/*"],
         **{name: ["*.md"] for name in PAGES},
         **{name: ["*.yaml"] for name in SPECS},
     },

@@ -12,22 +12,30 @@ if TYPE_CHECKING:
 
     from netspec.exporters.certification.certificate import Certificate
     from netspec.exporters.endings import Format
+    from netspec.exporters.export import Export
     from netspec.read_options import Reading
 
 __all__ = ["command"]
 
+PASSED = ("weights", "device", "allow_batch_dependence", "quantize")
+"""Options that export takes by the same name."""
+
 
 @click.command("export")
 @click.argument("source", metavar="SPEC|RUN")
+@click.argument("place", required=False, metavar="[OUT]")
 @click.option(
     "--to",
-    type=click.Choice(("onnx", "prototxt")),
+    type=click.Choice(("onnx", "prototxt", "web")),
     help="What to write.  [default: as the ending of -o says, else onnx]",
 )
 @click.option(
     "-o",
     "--output",
-    help="The file to write.  [default: RUN/model.onnx, or the spec's name with .onnx or .prototxt]",
+    help=(
+        "The file or folder to write, as OUT.  [default: RUN/model.onnx, or the spec's name with .onnx or"
+        " .prototxt; RUN/web]"
+    ),
 )
 @click.option("--weights", help="A safetensors file to take the weights from.")
 @click.option(
@@ -56,16 +64,39 @@ __all__ = ["command"]
     type=click.Choice(("int8", "fp16")),
     help="A smaller file: calibrated on a run's training data, compared with the float one on its test data.",
 )
+@click.option(
+    "--runtime",
+    metavar="FOLDER",
+    help="With --to web: the npm package onnxruntime-web.  [default: npm fetches it]",
+)
 @click.option("--no-fuse", is_flag=True, help="Keep each layer apart in the file.")
 @device_option("Where to compare.")
 @spec_options
-def command(source: str, to: "Format | None", output: str | None, reading: "Reading", **options: Any) -> None:
+def command(
+    source: str, place: str | None, to: Any, output: str | None, reading: "Reading", **options: Any
+) -> None:
     """Write the network of a SPEC or a RUN as ONNX, certified: onnxruntime computes what torch
     does, or no file is written.
 
     With --to prototxt: as Caffe's text, blocks unrolled; the weights go to NAME.caffemodel, a
-    solver of the spec's to NAME.solver.prototxt.
+    solver of the spec's to NAME.solver.prototxt. With --to web: a folder with a page that runs the
+    model in a browser, and asks no other host for anything; SPEC may be a model.onnx then.
     """
+    if place and output:
+        raise click.UsageError("name what to write once: as OUT or with -o")
+    output = output or place
+    if options["runtime"] and to != "web":
+        raise click.UsageError("--runtime goes with --to web")
+    if to == "web":
+        write_web(source, output, options, reading)
+        return
+    write_file(source, to, output, options, reading)
+
+
+def write_file(
+    source: str, to: "Format | None", output: str | None, options: dict[str, Any], reading: "Reading"
+) -> None:
+    """The net as ONNX or prototxt, by the word or by the file's ending."""
     from netspec.exporters.endings import format_of, held
 
     given = Path(source)
@@ -83,19 +114,39 @@ def command(source: str, to: "Format | None", output: str | None, reading: "Read
         raise click.UsageError("--solver goes with --to prototxt")
     else:
         level = False if options["no_certify"] else options["certify"]
-        write_onnx(
-            source,
-            path,
-            options["weights"],
-            level,
-            options["device"],
-            reading,
-            {
-                "allow_batch_dependence": options["allow_batch_dependence"],
-                "fused": not options["no_fuse"],
-                "quantize": options["quantize"],
-            },
-        )
+        made = export_onnx(source, path, options, level, reading)
+        click.echo(f"wrote {made.path} ({readable(made.size)})")
+        tell_certificate(made)
+
+
+def write_web(source: str, output: str | None, options: dict[str, Any], reading: "Reading") -> None:
+    """A page with the model: of a spec or a run that is exported first, or of an exported file."""
+    import tempfile
+
+    from netspec.exporters.web.runtime import VERSION, find_runtime
+    from netspec.exporters.web.site import write_page
+    from netspec.seal import check_allowed
+
+    given = Path(source)
+    if given.is_dir():
+        folder = given / "web"
+    else:
+        folder = Path(f"{given.stem}-web")
+    folder = Path(output or folder)
+    runtime = find_runtime(options["runtime"])
+    with tempfile.TemporaryDirectory() as drafts:
+        model = given
+        if given.suffix.lower() == ".onnx":
+            check_allowed(given)
+            name = given.stem
+        else:
+            model, name = Path(drafts, "model.onnx"), given.name.partition(".")[0]
+            level = False if options["no_certify"] else options["certify"]
+            export_onnx(source, model, options, level, reading)
+        write_page(folder, model, name, runtime)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    click.echo(f"wrote {folder}: {readable(size)}, onnxruntime-web {VERSION} included")
+    click.echo(f"any server of static files shows it: python3 -m http.server --directory {folder}")
 
 
 def write_prototxt(
@@ -120,29 +171,30 @@ def write_prototxt(
         click.echo(f"wrote {written}")
 
 
-def write_onnx(
-    source: str,
-    path: Path,
-    weights: str | None,
-    level: Any,
-    device: str,
-    reading: "Reading",
-    more: dict[str, Any],
-) -> None:
-    """The deployed net as ONNX, and what its certificate says."""
+def export_onnx(source: str, path: Path, options: dict[str, Any], level: Any, reading: "Reading") -> "Export":
+    """The deployed net as ONNX; what was found on the way is told."""
     from netspec.cli import report
     from netspec.exporters.export import export_model
 
-    told, words = (
-        Told(),
-        {"weights": weights, "certify": level, "device": device, **more},
-    )
+    told, words = Told(), {name: options[name] for name in PASSED}
     try:
-        made = export_model(source, path, reading=reading, progress=told, **words)
+        made = export_model(
+            source,
+            path,
+            certify=level,
+            fused=not options["no_fuse"],
+            reading=reading,
+            progress=told,
+            **words,
+        )
     finally:
         told.clear()
     report(list(made.findings))
-    click.echo(f"wrote {made.path} ({readable(made.size)})")
+    return made
+
+
+def tell_certificate(made: "Export") -> None:
+    """What is proven of a file, in words."""
     if made.certificate is None:
         click.echo("not certified: nobody has compared it with torch")
         return

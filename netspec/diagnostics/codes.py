@@ -289,6 +289,8 @@ CODES: dict[str, Code] = {
     "NS740": Code("cannot be quantized"),
     "NS741": Code("accuracy drops by more than expected"),
     "NS742": Code("size of the file not as expected"),
+    "NS743": Code("no model for a page"),
+    "NS744": Code("onnxruntime-web is not at hand"),
     "NS669": Code("the same picture in two places", "warning"),
     "NS670": Code("solver settings do not go together"),
     "NS671": Code("nothing to train"),

@@ -1,0 +1,178 @@
+"""`export --to web`: the page says what predict says, asks no other host, and can be used by keyboard and by eye.
+
+Needs node, Chromium, and of npm onnxruntime-web, playwright-core and axe-core (`npm install --prefix .ci`; NETSPEC_NODE_MODULES names another
+folder); without them the tests that need them are skipped.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import netspec
+from netspec.cli import group
+from netspec.diagnostics import SpecError
+from netspec.exporters.web import runtime
+from netspec.exporters.web.runtime import find_runtime
+from netspec.exporters.web.site import PAGE, write_page
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = Path(os.environ.get("NETSPEC_NODE_MODULES") or ROOT / ".ci" / "node_modules")
+NODE = shutil.which("node")
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PACKAGES = ("onnxruntime-web", "playwright-core", "axe-core")
+ABSENT = [name for name in PACKAGES if not (MODULES / name).is_dir()]
+needs_browser = pytest.mark.skipif(
+    not (NODE and BROWSER) or bool(ABSENT), reason=f"node {NODE}, Chromium {BROWSER}, no {', '.join(ABSENT)}"
+)
+needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
+pytestmark = [pytest.mark.browser, pytest.mark.onnx, pytest.mark.torch]
+
+SPEC = """
+netspec: 1
+name: colours
+input:
+  data: {shape: [N, 3, 12, 10], image: {color: bgr, mean_value: [104, 117, 123], scale: 0.02, background: 30}}
+layers:
+  - {name: conv1, type: Convolution, num_output: 4, kernel_size: 3, weight_filler: xavier}
+  - {name: relu1, type: ReLU}
+  - {name: ip1, type: InnerProduct, num_output: 3, weight_filler: xavier}
+  - {name: prob, type: Softmax}
+"""
+METHODS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "area": 4}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "colours.yaml").write_text(SPEC)
+    netspec.export(str(folder / "colours.yaml"), folder / "colours.onnx", certify="quick")
+    return folder / "colours.onnx"
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Wide and high, grey, and one with transparent pixels."""
+    rng = np.random.default_rng(0)
+    made = {
+        "wide": rng.integers(0, 256, (23, 41, 3)),
+        "high": rng.integers(0, 256, (60, 17, 3)),
+        "grey": rng.integers(0, 256, (15, 15)),
+        "clear": np.dstack([rng.integers(0, 256, (20, 20, 3)), 255 * rng.integers(0, 2, (20, 20))]),
+    }
+    paths = [folder / f"{name}.png" for name in made]
+    for path, pixels in zip(paths, made.values(), strict=True):
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return paths
+
+
+@needs_browser
+def test_the_page_in_a_browser(model: Path, tmp_path: Path) -> None:
+    files, page = pictures(tmp_path), tmp_path / "page"
+    words = ["export", str(model), "--to", "web", str(page), "--runtime", str(MODULES / "onnxruntime-web")]
+    done = CliRunner().invoke(group, words, standalone_mode=False)
+    assert done.exception is None, done.exception
+    predicted = CliRunner().invoke(group, ["predict", str(model), *map(str, files), "--json"])
+    command = [str(NODE), str(Path(__file__).parent / "page.mjs"), str(page), str(BROWSER)]
+    command += [str(MODULES / "axe-core" / "axe.min.js"), *map(str, files)]
+    ran = subprocess.run(
+        command, env={**os.environ, "NODE_MODULES": str(MODULES)}, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    found = json.loads(ran.stdout)
+    for file, said in zip(files, json.loads(predicted.stdout), strict=True):
+        wanted = {each["index"]: each["score"] for each in said["outputs"]["prob"]["top"]}
+        got = found["answers"][file.name]["prob"]
+        assert got == pytest.approx([wanted[i] for i in range(3)], abs=1e-4), file.name
+    assert {url.startswith(found["base"]) for url in found["asked"]} == {True}
+    assert found["wrong"] == [] and found["axe"] == {"light": [], "dark": []}
+    assert found["wide"] <= 390
+    assert found["focus"] == "clear" and sum(found["drawn"]["prob"]) == pytest.approx(1, abs=1e-5)
+
+
+@needs_node
+def test_pictures_are_resized_as_pillow_does(tmp_path: Path) -> None:
+    """The very values, for every filter and any size."""
+    rng, cases = np.random.default_rng(1), []
+    for i in range(90):
+        width, height, wide, high = (int(n) for n in rng.integers(1, 40, 4))
+        name, color = list(METHODS)[i % 5], ("gray", "rgb", "bgr")[i % 3]
+        pixels = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        image = Image.fromarray(pixels).convert("L" if color == "gray" else "RGB")
+        if image.size != (wide, high):
+            image = image.resize((wide, high), Image.Resampling(METHODS[name]))
+        made = np.atleast_3d(np.asarray(image))[:, :, :: -1 if color == "bgr" else 1].transpose(2, 0, 1)
+        rgba = np.dstack([pixels, np.full((height, width), 255, np.uint8)])
+        words = {"color": color, "resize": [high, wide], "interpolation": name}
+        cases.append([rgba.ravel().tolist(), width, height, words, made.ravel().tolist()])
+    shutil.copy(PAGE / "picture.js", tmp_path / "picture.mjs")
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    (tmp_path / "run.mjs").write_text("""
+import fs from "node:fs";
+import { prepared } from "./picture.mjs";
+const cases = JSON.parse(fs.readFileSync(new URL("./cases.json", import.meta.url)));
+const off = cases.filter(([rgba, w, h, words, made]) => {
+  const { data } = prepared(Uint8ClampedArray.from(rgba), w, h, words);
+  return data.length !== made.length || made.some((value, i) => value !== data[i]);
+});
+console.log(JSON.stringify(off.map(([, w, h, words]) => [w, h, words])));
+""")
+    done = subprocess.run([str(NODE), "run.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A runtime of a few bytes, whose hashes are those that are asked for."""
+    files = {name: name.encode() for name in runtime.FILES}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    monkeypatch.setattr(runtime, "FILES", hashes)
+    (tmp_path / "npm" / "dist").mkdir(parents=True)
+    for name, data in files.items():
+        (tmp_path / "npm" / "dist" / name).write_bytes(data)
+    return tmp_path / "npm"
+
+
+def test_what_the_page_is_made_of(model: Path, known: Path, tmp_path: Path) -> None:
+    write_page(tmp_path / "page", model, "a <b>", find_runtime(known))
+    assert {p.name for p in (tmp_path / "page").iterdir()} == {
+        *(path.name for path in PAGE.iterdir()),
+        *runtime.FILES,
+        "model.onnx",
+        "model.json",
+    }
+    assert (tmp_path / "page/model.onnx").read_bytes() == model.read_bytes()
+    text = (tmp_path / "page/index.html").read_text()
+    assert "<h1>a &lt;b&gt;</h1>" in text and "default-src 'none'" in text
+    words = json.loads((tmp_path / "page/model.json").read_text())
+    assert words["image"]["color"] == "rgb" and words["image"]["resize"] == [12, 10]
+    for path in PAGE.iterdir():
+        assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", path.read_text()) == [], path.name
+
+
+def test_a_runtime_that_is_not_the_known_one(known: Path, tmp_path: Path) -> None:
+    name = next(iter(runtime.FILES))
+    (known / "dist" / name).write_bytes(b"something else")
+    with pytest.raises(SpecError, match=rf"NS744.*{name} is not that of onnxruntime-web"):
+        find_runtime(known)
+    with pytest.raises(SpecError, match=r"NS744.*it is not the package onnxruntime-web"):
+        find_runtime(tmp_path)
+
+
+def test_a_model_that_takes_no_picture(tmp_path: Path) -> None:
+    text = SPEC[: SPEC.index("input:")] + "input: {data: [N, 4]}\n"
+    text += "layers:\n  - {name: ip1, type: InnerProduct, num_output: 2, weight_filler: xavier}\n"
+    (tmp_path / "flat.yaml").write_text(text)
+    netspec.export(str(tmp_path / "flat.yaml"), tmp_path / "flat.onnx", certify=False)
+    files: Any = dict.fromkeys(runtime.FILES, b"")
+    with pytest.raises(SpecError, match=r"NS743.*data \['N', 4\]"):
+        write_page(tmp_path / "page", tmp_path / "flat.onnx", "flat", files)
+    assert not (tmp_path / "page").exists()
