@@ -84,6 +84,16 @@ __all__ = ["command"]
     metavar="N",
     help="With --processes: how often all go on from the last snapshot where one was killed.",
 )
+@click.option(
+    "--reproducible",
+    is_flag=True,
+    help="The same weights, to the bit, on any number of cores: one thread, no algorithm that sums in any order.",
+)
+@click.option(
+    "--reproduce",
+    is_flag=True,
+    help="Make the run RUN again: compare versions, data, and in the end the hashes of the weights.",
+)
 @click.option("--quiet", is_flag=True, help="No progress, only the result.")
 @spec_options
 def command(
@@ -115,9 +125,37 @@ def command(
         from netspec.training.launch import launch
 
         return launch(without_processes(sys.argv[1:]), words["processes"], words["max_restarts"])
+    if words["reproduce"]:
+        if resume or weights:
+            raise click.UsageError(
+                "--reproduce makes a run again from its beginning: without --resume, --weights"
+            )
+        return make_again(spec, folder, device, quiet, reading)
     start = start_of(words)
     with one_told(device) as world:
-        return train_here(spec, folder, resume, device, start, quiet, reading, world)
+        return train_here(spec, folder, resume, device, start, quiet, reading, world, words["reproducible"])
+
+
+def make_again(run: str, folder: str | None, device: str, quiet: bool, reading: "Reading") -> int:
+    """Repeat a run, and say whether the weights are the same."""
+    from netspec.cli import report
+    from netspec.training.progress import Silent, reporter
+    from netspec.training.reproduce import reproduce
+
+    again = reproduce(
+        Path(run),
+        Path(folder) if folder else None,
+        device=device,
+        progress=Silent() if quiet else reporter(sys.stderr),
+        reading=reading,
+    )
+    click.echo(summary(again.result), nl=False)
+    same = again.before == again.now
+    click.echo(f"{'reproduced' if same else 'not reproduced'}: weights {again.now}")
+    report(list(again.findings))
+    if same:
+        return again.result.exit_code
+    return 1
 
 
 def start_of(words: Any) -> Any:
@@ -129,7 +167,7 @@ def start_of(words: Any) -> Any:
     return Start(words["weights"], words["new"], tuple(map(split_rename, words["rename"])))
 
 
-def train_here(
+def train_here(  # noqa: PLR0913, PLR0917 - the words of the command
     spec: str,
     folder: str | None,
     resume: bool,
@@ -138,6 +176,7 @@ def train_here(
     quiet: bool,
     reading: "Reading",
     world: "World",
+    reproducible: bool,
 ) -> int:
     """Train in this process, alone or as one of several, of which the first tells."""
     from netspec.cli import report
@@ -156,6 +195,7 @@ def train_here(
         weights=start,
         progress=Silent() if quiet or not world.first else reporter(sys.stderr),
         world=world,
+        reproducible=reproducible,
     )
     if world.first:
         click.echo(summary(result), nl=False)

@@ -2,6 +2,7 @@
 their shared tensors still shared.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from netspec.diagnostics import fail
 from netspec.training.optim.solver import ParameterSpec
 
-__all__ = ["exact_float32", "find_device", "move", "to_device"]
+__all__ = ["exact_float32", "find_device", "move", "steady", "to_device"]
 
 
 def find_device(word: str) -> torch.device:
@@ -63,6 +64,23 @@ def to_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Te
         name: tensor if tensor.is_cuda else tensor.pin_memory().to(device, non_blocking=True)
         for name, tensor in batch.items()
     }
+
+
+@contextmanager
+def steady(wanted: bool = True) -> Iterator[None]:
+    """One thread, and only algorithms that sum in one order: the same bits on any number of cores."""
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
 
 
 @contextmanager

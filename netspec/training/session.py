@@ -38,7 +38,7 @@ from netspec.training.batches.feeds import Feeds, arguments, section_of
 from netspec.training.class_names import names_of, other_names
 from netspec.training.class_weights import ClassWeights, balance, set_class_weights
 from netspec.training.data_findings import beside, data_findings, tell
-from netspec.training.device import find_device
+from netspec.training.device import find_device, steady
 from netspec.training.job import Job, Player, TrainingResult
 from netspec.training.look_through import Looked, find_cache, look_through
 from netspec.training.loop import train_here
@@ -61,11 +61,13 @@ from netspec.training.world import ALONE, World, launch_key
 from netspec.training.zeros import hold_zeros
 
 __all__ = [
+    "START",
     "Session",
     "find_begun",
     "find_run",
     "hash_of",
     "losses_of",
+    "make_run",
     "reread",
     "session",
     "skipping_parts",
@@ -105,13 +107,29 @@ def train_program(
     weights: Start | None = None,
     progress: Reporter | None = None,
     world: World = ALONE,
+    reproducible: bool = False,
 ) -> TrainingResult:
     """Train a program in a folder, or go on there. run: None draws a name. world: the processes
-    that do so together.
+    that do so together. reproducible: the same bits on any number of cores; a run goes on as it
+    began.
 
     Nothing is written before spec, data, net and the course of the rate are known to fit. Raises
     SpecError as `session`, `foretold` and `loop.train` do.
     """
+    with steady(reproducible or (resume and run is not None and bool(read_record(run).get("reproducible")))):
+        return train_steadily(program, run, device, resume, weights, progress, world)
+
+
+def train_steadily(
+    program: driver.Program,
+    run: Path | None,
+    device: str,
+    resume: bool,
+    weights: Start | None,
+    progress: Reporter | None,
+    world: World,
+) -> TrainingResult:
+    """The same, as threads and algorithms are set."""
     place = find_device(world.device(device))
     check_batch(program, world)
     named, run = run, run or find_run(program.name, resume)

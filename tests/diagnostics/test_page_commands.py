@@ -39,6 +39,8 @@ NOT_RUN = {
     "NS606": "a process is killed in tests/training/test_world.py",
     "NS607": "a run goes on with other processes in tests/training/test_world.py",
     "NS614": "there is a compiler where the tests run; one that fails is planted in tests/training/test_pace.py",
+    "NS635": "a run of other bits is planted in tests/training/test_reproduce.py",
+    "NS636": "another version is planted in tests/training/test_reproduce.py",
     "NS657": "every extra is installed where the tests run",
     "NS665": "a folder that can be made and not written to",
     "NS666": "only a net that Python calls writes",

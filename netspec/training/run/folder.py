@@ -289,6 +289,7 @@ def record_of(program: driver.Program, seed: int, device: str, spec_hash: str) -
             "numpy": np.__version__,
         },
         "threads": torch.get_num_threads(),
+        "reproducible": torch.are_deterministic_algorithms_enabled(),
     }
 
 
