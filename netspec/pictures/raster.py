@@ -28,13 +28,30 @@ def raster(drawing: Drawing, scale: int = TWICE) -> Array:
     made = Pillow.new("RGB", size, LIGHT["paper"])
     pen = ImageDraw.Draw(made)
     for shape in drawing.shapes:
-        if isinstance(shape, Image):
+        if isinstance(shape, Text) and shape.wide:
+            stretch_text(made, shape, scale)
+        elif isinstance(shape, Image):
             box = (round(shape.w * scale), round(shape.h * scale))
             pixels = Pillow.fromarray(shape.pixels).resize(box, Pillow.Resampling.NEAREST)
             made.paste(pixels, (round(shape.x * scale), round(shape.y * scale)))
         else:
             draw(pen, shape, scale)
     return np.asarray(made)
+
+
+def stretch_text(made: Any, shape: Text, scale: int) -> None:
+    """Letters as high as they say and as wide as they are to be."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw
+
+    large = font(64)
+    left, top, right, bottom = large.getbbox(shape.text)
+    mask = Pillow.new("L", (max(1, int(right - left)), max(1, int(bottom - top))), 0)
+    ImageDraw.Draw(mask).text((-left, -top), shape.text, 255, large)
+    height = max(1, round(shape.size * 0.72 * scale))
+    mask = mask.resize((max(1, round(shape.wide * scale)), height), Pillow.Resampling.BILINEAR)
+    at = (round(shape.x * scale), round(shape.y * scale) - height)
+    made.paste(Pillow.new("RGB", mask.size, color(shape.fill)), at, mask)
 
 
 def draw(pen: Any, shape: Shape, scale: int) -> None:

@@ -32,7 +32,7 @@ class Line(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Words whose base line is at y."""
+    """Words whose base line is at y; wide: how many pixels they are stretched to."""
 
     x: float
     y: float
@@ -41,6 +41,7 @@ class Text(NamedTuple):
     anchor: str = "start"
     fill: str = "ink"
     bold: bool = False
+    wide: float = 0
 
 
 class Image(NamedTuple):

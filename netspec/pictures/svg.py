@@ -67,7 +67,8 @@ def parts(shape: Shape) -> Iterator[str]:
         anchor = when(shape.anchor != "start", f' text-anchor="{shape.anchor}"')
         weight = when(shape.bold, ' font-weight="600"')
         yield f'<text x="{number(shape.x)}" y="{number(shape.y)}" font-size="{number(shape.size)}"'
-        yield f'{anchor}{weight} fill="{color(shape.fill)}">{escape(shape.text)}</text>'
+        wide = when(shape.wide, f' textLength="{number(shape.wide)}" lengthAdjust="spacingAndGlyphs"')
+        yield f'{anchor}{weight}{wide} fill="{color(shape.fill)}">{escape(shape.text)}</text>'
     elif isinstance(shape, Image):
         x, y, w, h = map(number, shape[:4])
         yield f'<image x="{x}" y="{y}" width="{w}" height="{h}" preserveAspectRatio="none"'

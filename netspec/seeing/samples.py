@@ -20,7 +20,7 @@ from netspec.seeing.subject import NetSubject, Subject
 
 __all__ = ["own_samples", "samples_of", "show_pixels"]
 
-TRIED = (64, 96, 128, 112, 224, 227, 256, 299, 320, 32, 48, 16, 8)
+TRIED = (192, 224, 227, 256, 299, 320, 128, 96, 64, 48, 32, 16, 8)
 """Sizes of a photograph for nets whose input is open, in the order that they are tried."""
 LARGEST = 4096
 DRAWN = "numbers drawn from a normal distribution, for no input was given"
@@ -45,15 +45,31 @@ def find_samples(subject: Subject, asked: Asked, count: int) -> Iterator[Sample]
     if asked.inputs:
         yield from from_words(asked.inputs, subject.taken, subject.facts, asked.given)
     elif asked.data is not None:
-        code = bool(asked.reading and asked.reading.allow_code)
-        for number in range(asked.index, asked.index + count):
-            yield from from_data(asked.data, number, asked.split, subject.taken, subject.facts, code)
+        every = from_data(
+            asked.data, None, asked.split, subject.taken, subject.facts, asked.reading.allow_code
+        )
+        yield from islice(every, asked.index, asked.index + count)
     elif isinstance(subject, NetSubject) and has_data(subject):
-        yield from own_samples(subject, asked.index, count, asked.part)
-    elif subject.picture:
-        yield photograph(subject)
+        yield from islice(own_or_made(subject, asked, count), count)
     else:
-        yield draw_numbers(subject, asked.seed)
+        yield make_sample(subject, asked.seed)
+
+
+def own_or_made(subject: NetSubject, asked: Asked, count: int) -> Iterator[Sample]:
+    """Samples of the net's own data; of a spec whose data are not on this machine a made one."""
+    try:
+        yield from own_samples(subject, asked.index, count, asked.part)
+    except SpecError:
+        if subject.kind == "run":
+            raise
+        yield make_sample(subject, asked.seed)
+
+
+def make_sample(subject: Subject, seed: int) -> Sample:
+    """A photograph for a net that takes pictures, else drawn numbers."""
+    if subject.picture:
+        return photograph(subject)
+    return draw_numbers(subject, seed)
 
 
 def has_data(subject: NetSubject) -> bool:

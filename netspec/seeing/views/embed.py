@@ -1,0 +1,123 @@
+"""The samples of the test, laid out so that what the net takes for alike lies together.
+
+t-SNE (van der Maaten, Hinton 2008) of a layer's values, first brought to 30 numbers by PCA; --method
+pca: the two directions of largest variance. Beside it how many of a sample's K nearest have its class,
+by the layer itself and by the picture.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from netspec.diagnostics import fail
+from netspec.pictures.colors import SERIES
+from netspec.pictures.figure import Figure
+from netspec.pictures.shapes import Drawing, Image, Rect, Shape, Text
+from netspec.seeing.samples import samples_of, show_pixels
+from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.subject import NetSubject, Subject
+
+__all__ = ["WHOLE", "draw", "see"]
+
+WHOLE = True
+MOST, BATCH, K, KEPT, LEAST = 360, 64, 5, 30, 12
+SIDE, TILE = 640, 18
+METHODS = ("tsne", "pca")
+
+
+def see(subject: Subject, asked: Asked) -> Seen:
+    """Places (n, 2) in 0 to 1. layer: by default what the last layer with weights reads."""
+    method = asked.method or METHODS[0]
+    if method not in METHODS:
+        raise fail("NS757", f"method {method}; there are {', '.join(METHODS)}", path=subject.path)
+    samples = samples_of(subject, asked, asked.count or MOST)
+    if len(samples) < LEAST:
+        raise fail("NS750", f"{len(samples)} samples: a layout needs {LEAST} of the net's own data or --data",
+                   path=subject.path)  # fmt: skip
+    layer = subject.layer(asked.layer) if asked.layer is not None else before_last(subject)
+    parts = []
+    for at in range(0, len(samples), BATCH):
+        chosen = samples[at : at + BATCH]
+        feed = {name: np.concatenate([each.arrays[name] for each in chosen]) for name in subject.taken}
+        parts.append(subject.activations(feed, [layer])[layer].reshape(len(chosen), -1))
+    values = np.concatenate(parts).astype(np.float64)
+    labels = [each.label for each in samples]
+    places = lay_out(values, method, asked.seed, subject)
+    near = {"layer": neighbours(values, labels), "picture": neighbours(places, labels)}
+    arrays: dict[str, Array] = {"places": places}
+    if subject.picture:
+        contract = subject.contract(subject.picture)
+        arrays["thumbnails"] = np.stack(
+            [show_pixels(each.arrays[subject.picture][0], contract) for each in samples]
+        )
+    told = [f"{len(samples)} samples by {layer}, {values.shape[1]} numbers each"]
+    if any(label is not None for label in labels):
+        told.append(
+            f"{near['layer']:.1%} of the {K} nearest have the class, {near['picture']:.1%} in the picture"
+        )
+    found = {"layer": layer, "method": method, "labels": labels, "nearest": near, "samples": len(samples)}
+    return Seen("embed", f"Layout of {subject.name}", told, found, arrays)
+
+
+def before_last(subject: Subject) -> str:
+    """The layer that the last one with weights reads."""
+    if not isinstance(subject, NetSubject):
+        return subject.layers[-2] if len(subject.layers) > 1 else subject.layers[-1]
+    typed = subject.typed
+    last = [node for node in typed.graph.nodes if typed.weights[node]]
+    source = last[-1].bottoms[0].node if last else typed.graph.nodes[-1]
+    return source.name if source is not None else last[-1].name
+
+
+def lay_out(values: Array, method: str, seed: int, subject: Subject) -> Array:
+    """Two numbers for each row, in 0 to 1."""
+    centred = values - values.mean(0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    made = (u * s)[:, : min(KEPT, u.shape[1])]
+    if method == "pca":
+        made = np.pad(made, ((0, 0), (0, 2)))[:, :2]
+    else:
+        try:
+            from sklearn.manifold import TSNE
+        except ImportError as error:
+            raise fail(
+                "NS754", "t-SNE needs scikit-learn: pip install 'netspec[see]'", path=subject.path
+            ) from error
+        made = TSNE(2, perplexity=min(30, len(values) / 4), init="pca", random_state=seed).fit_transform(made)
+    low, high = made.min(0), made.max(0)
+    return np.asarray((made - low) / np.where(high > low, high - low, 1), np.float64)
+
+
+def neighbours(values: Array, labels: Sequence[Any]) -> float:
+    """Share of the samples that most of their K nearest, themselves apart, have the class of."""
+    square = (values**2).sum(1)
+    apart = square[:, None] + square[None] - 2 * values @ values.T
+    np.fill_diagonal(apart, np.inf)
+    near = apart.argsort(1)[:, :K]
+    right = [
+        Counter(labels[j] for j in row).most_common(1)[0][0] == labels[i]
+        for i, row in enumerate(near.tolist())
+    ]
+    return float(np.mean(right))
+
+
+def draw(seen: Seen) -> Iterator[Figure]:
+    """A dot, or a thumbnail in a frame of its class's colour, for each sample."""
+    labels = seen.values["labels"]
+    names = sorted({str(label) for label in labels})
+    shapes: list[Shape] = []
+    for i, (x, y) in enumerate(seen.arrays["places"].tolist()):
+        color = SERIES[names.index(str(labels[i])) % len(SERIES)]
+        left, top = 4 + x * (SIDE - TILE - 8), 24 + y * (SIDE - TILE - 8)
+        shapes.append(Rect(left, top, TILE, TILE, color, title=str(labels[i])))
+        if "thumbnails" in seen.arrays:
+            shapes.append(Image(left + 2, top + 2, TILE - 4, TILE - 4, seen.arrays["thumbnails"][i]))
+    for i, name in enumerate(names[:20]):
+        shapes.append(Text(8 + 32 * i, 16, name[:4], 12, fill=SERIES[i % len(SERIES)], bold=True))
+    yield Figure(
+        "Layout",
+        Drawing(SIDE, SIDE + 20, tuple(shapes)),
+        f"{seen.values['method']} of {seen.values['layer']}",
+    )

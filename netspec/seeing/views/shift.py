@@ -1,0 +1,84 @@
+"""Whether the net moves with its input: f(g(x)) beside g(f(x)), g a shift along the last axis.
+
+Equal away from the border where a layer is equivariant by what `expect: equivariant` proves: shifts
+by its stride shift it by one. --window: another shift, in places of the input.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from netspec.analysis.field.receptive_field import explain_unshifted, fields
+from netspec.diagnostics import fail
+from netspec.pictures.colors import blue_red, gray
+from netspec.pictures.figure import Figure
+from netspec.pictures.tiles import tile
+from netspec.seeing.samples import samples_of
+from netspec.seeing.seen import Array, Asked, Seen
+from netspec.seeing.subject import Subject
+from netspec.seeing.tensors import picture_input
+from netspec.seeing.views.field import frames_of, last_windowed
+
+__all__ = ["WHOLE", "draw", "see"]
+
+WHOLE = True
+LEAST = 160
+
+
+def see(subject: Subject, asked: Asked) -> Seen:
+    """Both sides for one channel, and the largest difference away from the border."""
+    net, name = subject.need_net("shift"), picture_input(subject, "shift")
+    sample = samples_of(subject, asked)[0]
+    layer = subject.layer(asked.layer) if asked.layer is not None else last_windowed(net, name)
+    frame = frames_of(net, layer, name)[-1]
+    stride = frame["stride"]
+    by = asked.window or max(1, int(np.ceil(stride)))
+    moved = by / stride
+    x = sample.arrays[name]
+    if by >= x.shape[-1]:
+        raise fail("NS752", f"a shift by {by} of {x.shape[-1]} places", path=subject.path)
+    plain = subject.activations(sample.arrays, [layer])[layer][0]
+    after = subject.activations({**sample.arrays, name: np.roll(x, by, -1)}, [layer])[layer][0]
+    steps = round(moved)
+    before = np.roll(plain, steps, -1)
+    edge = int(np.ceil((frame["size"] + by) / stride)) + 1
+    inside = slice(edge + steps, plain.shape[-1] - edge)
+    difference = np.abs(after - before)[..., inside]
+    apart = float(difference.max(initial=0))
+    value = net.nodes[layer].tops[0]
+    why = explain_unshifted(net.typed, value, fields(net.typed))
+    proven = why is None and moved == steps
+    told = [
+        f"{layer}, a shift by {by}: {difference.shape[-1]} places away from the border differ by {apart:.3g} at most"
+    ]
+    if proven:
+        told.append("equivariance is proven")
+    else:
+        told.append(f"not proven: {why or f'{by} is no multiple of the stride {stride:g}'}")
+    unit = asked.unit or 0
+    if unit >= len(plain):
+        raise fail("NS757", f"unit {unit}; {layer} has {len(plain)}", path=subject.path)
+    arrays = {"f(g(x))": after[unit], "g(f(x))": before[unit]}
+    values = {
+        "layer": layer,
+        "shift": by,
+        "difference": apart,
+        "compared": difference.size,
+        "proven": proven,
+        "why": why,
+    }
+    return Seen("shift", f"Shifts of {subject.name}", told, values, arrays)
+
+
+def draw(seen: Seen) -> Iterator[Figure]:
+    """The two, and their difference."""
+    left, right = (rows_of(seen.arrays[name]) for name in ("f(g(x))", "g(f(x))"))
+    low, high = float(min(left.min(), right.min())), float(max(left.max(), right.max()))
+    pictures = [gray(left, low, high), gray(right, low, high), blue_red(left - right)]
+    told = "f(g(x)), g(f(x)), and the first without the second"
+    yield Figure(f"{seen.values['layer']}, shifted by {seen.values['shift']}", tile(pictures, 3, LEAST), told)
+
+
+def rows_of(values: Array) -> Array:
+    made: Array = values.reshape(-1, values.shape[-1]).astype(np.float64)
+    return made
